@@ -1,0 +1,114 @@
+"""The declaration of every stream, bucket and durable consumer; `signalbox.bus.bootstrap` makes them.
+
+Owns names, storage and limits. Consumers are declared here too, so that no service needs the permission to create
+one: a client that may create consumers can make the server copy a message of its own onto any subject.
+
+`BARS` is partitioned: a bar published on `md.bar.<venue>.<symbol>.<timeframe>` is stored as
+`md.bar.<partition>.<venue>.<symbol>.<timeframe>`, so that indicator replicas can share the symbols.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DAY_SECONDS = 86_400
+BAR_PARTITIONS = 8
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A durable pull consumer. One message at a time keeps order across a failover."""
+
+    name: str
+    filter_subjects: tuple[str, ...]
+    unacked_max: int = 1
+    ack_wait_seconds: float = 2.0
+    acks: bool = True
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream on file storage. `per_subject_max` 0 = unbounded; `refuse_second` refuses instead of replacing."""
+
+    name: str
+    subjects: tuple[str, ...]
+    about: str
+    age_days_max: int
+    consumers: tuple[Consumer, ...] = ()
+    per_subject_max: int = 0
+    refuse_second: bool = False
+    deny_delete: bool = False
+    schedules: bool = False
+    partitions: int = 0
+    duplicate_window_seconds: int = 600
+
+
+RECORDED = Consumer("recorder", (), unacked_max=-1, acks=False)
+
+STREAMS: tuple[Stream, ...] = (
+    Stream(
+        "BARS",
+        ("md.bar.*.*.*",),
+        "closed bars, partitioned by venue and symbol",
+        age_days_max=7,
+        partitions=BAR_PARTITIONS,
+        consumers=(
+            *(Consumer(f"indicators-{number}", (f"md.bar.{number}.>",)) for number in range(BAR_PARTITIONS)),
+            RECORDED,
+        ),
+    ),
+    Stream("SCORES", ("ind.score.*.*.*",), "scores at each bar close", age_days_max=7, consumers=(RECORDED,)),
+    Stream(
+        "TRADE",
+        ("intent.*.*", "decision.*.*.*", "order.*.*.*"),
+        "intents, decisions and order events: the desk's total order",
+        age_days_max=90,
+        deny_delete=True,
+        consumers=(Consumer("risk", ("intent.>", "order.>")), Consumer("oms", ("decision.>",)), RECORDED),
+    ),
+    Stream(
+        "COMMANDS",
+        ("command.*.*.*",),
+        "venue commands; a second one on a subject is refused",
+        age_days_max=90,
+        per_subject_max=1,
+        refuse_second=True,
+        deny_delete=True,
+        consumers=(Consumer("gateway-ibkr", ("command.ibkr.>",)), RECORDED),
+    ),
+    Stream("LEDGER", ("ledger.*.*",), "the gateways' submission ledger", age_days_max=90, deny_delete=True, consumers=(RECORDED,)),
+    Stream(
+        "REPORTS",
+        ("report.*.*.*",),
+        "execution reports of the venues",
+        age_days_max=90,
+        deny_delete=True,
+        consumers=(Consumer("oms", ("report.>",)), RECORDED),
+    ),
+    Stream(
+        "STATE",
+        ("md.instrument.*.*", "position.*.*.*", "book.*.*", "account.*.*"),
+        "the last word on instruments, positions, cash and accounts",
+        age_days_max=90,
+        per_subject_max=1,
+        consumers=(RECORDED,),
+    ),
+    Stream(
+        "TIMERS",
+        ("timer.schedule.*", "timer.fired.*"),
+        "timers of the OMS, fired by the server",
+        age_days_max=7,
+        schedules=True,
+        consumers=(Consumer("oms", ("timer.fired.>",)), RECORDED),
+    ),
+    Stream("DEAD", ("dead.*.*",), "messages that could not be read", age_days_max=90, deny_delete=True, consumers=(RECORDED,)),
+    Stream(
+        "KV_CONTROL",
+        ("$KV.CONTROL.>",),
+        "the trading state, a KV bucket",
+        age_days_max=0,
+        per_subject_max=64,
+        deny_delete=True,
+        consumers=(RECORDED,),
+    ),
+)

@@ -1,0 +1,208 @@
+"""Every subject of the desk: built and parsed here, and nowhere else.
+
+Subjects run from wide to narrow, in lower case whole words. What comes from outside (symbols, accounts, order ids) is
+one token each, encoded so that `BRK B`, `0700.HK` or `>` can not break a subject: everything but `A-Z a-z 0-9 - _`
+becomes `%XX` of its UTF-8 bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from signalbox.messages import (
+    AccountState,
+    Bar,
+    Book,
+    CancelIntent,
+    ClockTick,
+    Command,
+    DeadLetter,
+    Decision,
+    Instrument,
+    Intent,
+    IntentApproved,
+    LedgerEntry,
+    OrderEvents,
+    OrderIntent,
+    Position,
+    QueryReply,
+    QueryRequest,
+    Quote,
+    Report,
+    Score,
+    ServiceStatus,
+    TimerFired,
+    TradingState,
+    VenueAccepted,
+    VenueCanceled,
+    VenueCancelRejected,
+    VenueCommission,
+    VenueExpired,
+    VenueFill,
+    VenueLink,
+    VenueRejected,
+    VenueSnapshot,
+    VenueTriggered,
+    VenueUnknown,
+)
+
+BASELINE = "_baseline"
+"""The reserved order id under which an account's opening figures are written (no intent id starts with `_`)."""
+
+INTENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
+
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+def encode_token(text: str) -> str:
+    """Make one subject token of any text, reversibly; the empty text is `%`."""
+    if not text:
+        return "%"
+    if _PLAIN.issuperset(text):
+        return text
+    return "".join(
+        char if char in _PLAIN else "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
+        for char in text
+    )
+
+
+def decode_token(token: str) -> str:
+    """The text that `encode_token` was given."""
+    return "" if token == "%" else unquote(token, errors="replace")
+
+
+def quote(venue: str, symbol: str) -> str:
+    return f"md.quote.{venue}.{encode_token(symbol)}"
+
+
+def bar(venue: str, symbol: str, timeframe: str) -> str:
+    return f"md.bar.{venue}.{encode_token(symbol)}.{timeframe}"
+
+
+def instrument(venue: str, symbol: str) -> str:
+    return f"md.instrument.{venue}.{encode_token(symbol)}"
+
+
+def score(venue: str, symbol: str, timeframe: str) -> str:
+    return f"ind.score.{venue}.{encode_token(symbol)}.{timeframe}"
+
+
+def intent(message: OrderIntent | CancelIntent) -> str:
+    return f"intent.{encode_token(message.venue)}.{encode_token(message.symbol)}"
+
+
+def decision(message: Decision, account: str, venue: str) -> str:
+    """`venue` and `account` of an intent that could not be read are empty."""
+    verdict = "approved" if isinstance(message, IntentApproved) else "denied"
+    return f"decision.{verdict}.{encode_token(venue)}.{encode_token(account)}"
+
+
+def order(venue: str, account: str, order_id: str) -> str:
+    return f"order.{venue}.{encode_token(account)}.{encode_token(order_id)}"
+
+
+def command(venue: str, order_id: str, revision: int) -> str:
+    """Revision 0 submits; each later one changes the order (cancel)."""
+    return f"command.{venue}.{encode_token(order_id)}.{revision}"
+
+
+def ledger(venue: str, order_id: str) -> str:
+    return f"ledger.{venue}.{encode_token(order_id)}"
+
+
+_REPORT_KINDS: dict[type[Report], str] = {
+    VenueAccepted: "accepted",
+    VenueTriggered: "triggered",
+    VenueFill: "fill",
+    VenueCommission: "commission",
+    VenueCanceled: "canceled",
+    VenueRejected: "rejected",
+    VenueExpired: "expired",
+    VenueCancelRejected: "cancel_rejected",
+    VenueUnknown: "unknown",
+    VenueSnapshot: "snapshot",
+}
+
+
+def report(message: Report) -> str:
+    return f"report.{message.venue}.{encode_token(message.account)}.{_REPORT_KINDS[type(message)]}"
+
+
+def position(venue: str, account: str, symbol: str) -> str:
+    return f"position.{venue}.{encode_token(account)}.{encode_token(symbol)}"
+
+
+def book(venue: str, account: str) -> str:
+    return f"book.{venue}.{encode_token(account)}"
+
+
+def account(venue: str, account: str) -> str:
+    return f"account.{venue}.{encode_token(account)}"
+
+
+def link(venue: str, account: str) -> str:
+    return f"link.{venue}.{encode_token(account)}"
+
+
+def timer_schedule(order_id: str) -> str:
+    return f"timer.schedule.{encode_token(order_id)}"
+
+
+def timer_fired(order_id: str) -> str:
+    return f"timer.fired.{encode_token(order_id)}"
+
+
+def dead(stream: str, service: str) -> str:
+    return f"dead.{stream.lower()}.{service}"
+
+
+def status(service: str) -> str:
+    return f"status.{service}"
+
+
+CLOCK = "clock.desk"
+QUERY = "query.sql"
+TRADING_STATE_BUCKET, TRADING_STATE_KEY = "CONTROL", "trading-state"
+TRADING_STATE = f"$KV.{TRADING_STATE_BUCKET}.{TRADING_STATE_KEY}"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One subject pattern of the registry: what is on it, who may write it, who reads it."""
+
+    pattern: str
+    message: object
+    written_by: tuple[str, ...]
+    read_by: tuple[str, ...]
+    about: str
+    reply: object = None
+
+
+GATEWAYS = ("gateway-ibkr",)
+SERVICES = (*GATEWAYS, "indicators", "risk", "oms", "recorder")
+
+REGISTRY: tuple[Declared, ...] = (
+    Declared("clock.desk", ClockTick, ("simulator",), (*SERVICES, "user"), "the simulator's time; nobody writes it live"),
+    Declared("md.quote.*.*", Quote, GATEWAYS, ("risk", "user"), "quotes: venue, symbol"),
+    Declared("md.bar.*.*.*", Bar, GATEWAYS, ("indicators", "oms", "recorder", "user"), "bars: venue, symbol, timeframe"),
+    Declared("md.instrument.*.*", Instrument, GATEWAYS, ("risk", "oms", "recorder", "user"), "instruments: venue, symbol"),
+    Declared("ind.score.*.*.*", Score, ("indicators",), ("recorder", "user"), "scores: venue, symbol, timeframe"),
+    Declared("intent.*.*", Intent, ("user",), ("risk", "recorder"), "order intents: venue, symbol"),
+    Declared("decision.*.*.*", Decision, ("risk",), ("oms", "recorder", "user"), "decisions: verdict, venue, account"),
+    Declared("order.*.*.*", OrderEvents, ("oms",), ("risk", "recorder", "user"), "order events: venue, account, order id"),
+    Declared("command.*.*.*", Command, ("oms",), (*GATEWAYS, "recorder"), "venue commands: venue, order id, revision"),
+    Declared("ledger.*.*", LedgerEntry, GATEWAYS, (*GATEWAYS, "recorder"), "submission ledger: venue, order id"),
+    Declared("report.*.*.*", Report, GATEWAYS, ("oms", "recorder", "user"), "execution reports: venue, account, kind"),
+    Declared("position.*.*.*", Position, ("oms",), ("recorder", "user"), "positions: venue, account, symbol"),
+    Declared("book.*.*", Book, ("oms",), ("recorder", "user"), "the desk's own cash: venue, account"),
+    Declared("account.*.*", AccountState, GATEWAYS, ("risk", "oms", "recorder", "user"), "accounts: venue, account"),
+    Declared("link.*.*", VenueLink, GATEWAYS, ("risk", "user"), "gateway heartbeats: venue, account"),
+    Declared("timer.schedule.*", TimerFired, ("oms",), (), "timers set: order id"),
+    Declared("timer.fired.*", TimerFired, ("nats",), ("oms", "recorder"), "timers fired: order id"),
+    Declared("dead.*.*", DeadLetter, SERVICES, ("recorder", "user"), "dead letters: stream, service"),
+    Declared(TRADING_STATE, TradingState, ("operator",), ("risk", "recorder", "user"), "the desk's main switch"),
+    Declared("status.*", None, ("user",), SERVICES, "is a service ready: service", reply=ServiceStatus),
+    Declared("query.sql", QueryRequest, ("user",), ("recorder",), "read-only SQL on the recorder", reply=QueryReply),
+)
