@@ -1,0 +1,94 @@
+"""What the simulated venue lists: the facts of each contract.
+
+Owns the catalogue and how an unlisted symbol gets its facts. It must not know prices, orders or any venue's protocol.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One tradable contract. `key` is its only name inside the simulators; `symbol` is what the venue calls it.
+
+    Two listings may share a `symbol` (an ambiguous one); `con_id` and `key` are unique. Hong Kong's tick table is
+    simplified to one tick per symbol.
+    """
+
+    key: str
+    symbol: str
+    con_id: int
+    long_name: str
+    primary_exchange: str
+    currency: str
+    tick: Decimal
+    lot: Decimal
+    calendar: str
+    time_zone: str
+    reference_price: Decimal
+    exchange: str = "SMART"
+    trading_class: str = ""
+    multiplier: Decimal = Decimal(1)
+
+
+def _us(key: str, con_id: int, name: str, exchange: str, price: str) -> Listing:
+    return Listing(
+        key, key, con_id, name, exchange, "USD", Decimal("0.01"), Decimal(1), "XNYS", "America/New_York", Decimal(price)
+    )
+
+
+def _hk(key: str, symbol: str, con_id: int, name: str, price: str, tick: str, lot: int) -> Listing:
+    return Listing(
+        key,
+        symbol,
+        con_id,
+        name,
+        "SEHK",
+        "HKD",
+        Decimal(tick),
+        Decimal(lot),
+        "XHKG",
+        "Asia/Hong_Kong",
+        Decimal(price),
+        exchange="SEHK",
+    )
+
+
+AMBIGUOUS = (
+    _us("TWIN", 710_000_001, "TWIN LISTINGS INC", "NYSE", "40"),
+    _hk("TWIN.SEHK", "TWIN", 710_000_002, "TWIN LISTINGS LTD", "312", "0.2", 100),
+)
+"""One symbol on two exchanges in two currencies: a contract request that names neither is ambiguous."""
+
+CATALOGUE = (
+    _us("AAPL", 265_598, "APPLE INC", "NASDAQ", "190"),
+    _us("SPY", 756_733, "SPDR S&P 500 ETF TRUST", "ARCA", "450"),
+    _us("MSFT", 272_093, "MICROSOFT CORP", "NASDAQ", "400"),
+    _us("QQQ", 320_227_571, "INVESCO QQQ TRUST SERIES 1", "NASDAQ", "390"),
+    _hk("0700.HK", "700", 148_623_117, "TENCENT HOLDINGS LTD", "400", "0.2", 100),
+    _hk("0005.HK", "5", 3_691_937, "HSBC HOLDINGS PLC", "62", "0.05", 400),
+    _hk("9988.HK", "9988", 388_504_370, "ALIBABA GROUP HOLDING LTD", "80", "0.05", 100),
+)
+_CATALOGUED = {listing.key: listing for listing in (*CATALOGUE, *AMBIGUOUS)}
+
+
+def listing_of(key: str) -> Listing:
+    """Return the listing of a canonical symbol; one that is not in the catalogue gets stable made-up facts."""
+    if key in _CATALOGUED:
+        return _CATALOGUED[key]
+    digest = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
+    con_id = 800_000_000 + digest % 100_000_000
+    price = str(10 + digest % 290)
+    if key.endswith(".HK"):
+        symbol = key.removesuffix(".HK").lstrip("0") or "0"
+        return _hk(key, symbol, con_id, f"{key} HOLDINGS LTD", price, "0.05", 100)
+    return _us(key, con_id, f"{key} INC", "NASDAQ", price)
+
+
+def offer(symbols: tuple[str, ...]) -> tuple[Listing, ...]:
+    """Return the listings of `symbols` and the ambiguous pair; nothing else exists at the venue."""
+    keys = dict.fromkeys((*symbols, *(listing.key for listing in AMBIGUOUS)))
+    return tuple(listing_of(key) for key in keys)
