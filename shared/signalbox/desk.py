@@ -64,7 +64,11 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole file. `timeframes` are those that scores are computed for, each a multiple of one minute."""
+    """The whole file. `timeframes` are those that scores are computed for, each a multiple of one minute.
+
+    `fx_rates` values other currencies in the account's, in which all limits are stated: what one unit of the
+    currency is worth (`HKD = "0.128"`). Without its rate, an order in another currency is denied.
+    """
 
     name: str
     venues: dict[str, Venue]
@@ -73,4 +77,5 @@ class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mode: Mode = Mode.PAPER
     clock: ClockSource = ClockSource.WALL
     timeframes: tuple[str, ...] = ("1m", "5m")
+    fx_rates: dict[str, Decimal] = {}
     indicators: IndicatorParameters = IndicatorParameters()
