@@ -1,0 +1,62 @@
+"""What the service remembers: for each series (venue, symbol, timeframe) its last bar and its indicators' memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from signalbox.desk import Desk, IndicatorParameters
+from signalbox.messages import NEVER, Bar, Utc
+
+from indicators.formulas.indicator_set import EMPTY, Memory, Parameters
+
+SeriesKey = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series after its last bar, which started at `last_start`."""
+
+    last_start: Utc = NEVER
+    memory: Memory = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the desk file asks for: the formulas' parameters, and the timeframes that are scored."""
+
+    parameters: Parameters
+    timeframes: frozenset[str]
+
+
+class Ignored(StrEnum):
+    """Why a bar changed nothing."""
+
+    TIMEFRAME = "timeframe"  # the desk asks for no scores of that timeframe
+    NOT_NEWER = "not_newer"  # a repetition, or older than what was scored already
+    OUTSIDE_SESSION = "outside_session"  # after the close or between sessions
+
+
+@dataclass(slots=True)
+class State:
+    """All series. The only thing here that changes is which `Series` stands at a key."""
+
+    series: dict[SeriesKey, Series] = field(default_factory=dict)
+
+
+def key_of(bar: Bar) -> SeriesKey:
+    return bar.venue, bar.symbol, bar.timeframe
+
+
+def parameters_of(parameters: IndicatorParameters) -> Parameters:
+    """The formulas' plain tuple of the desk file's parameters."""
+    return (
+        parameters.supertrend_period,
+        parameters.supertrend_multiplier,
+        parameters.ema_period,
+        parameters.atr_period,
+    )
+
+
+def rules_of(desk: Desk) -> Rules:
+    return Rules(parameters=parameters_of(desk.indicators), timeframes=frozenset(desk.timeframes))
