@@ -25,8 +25,7 @@ SYMBOL_CHARACTERS_MAX = 32
 DECIMAL_DIGITS_MAX = 60
 
 CURRENCIES = frozenset(
-    ("USD", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD", "NZD", "HKD", "SGD", "CNH", "SEK", "NOK", "DKK")
-    + ("MXN", "ZAR", "ILS", "KRW", "PLN", "CZK", "HUF", "TRY", "INR")
+    "AUD CAD CHF CNH CZK DKK EUR GBP HKD HUF ILS INR JPY KRW MXN NOK NZD PLN SEK SGD TRY USD ZAR".split()  # noqa: SIM905
 )
 """The currencies that IBKR exchanges on IDEALPRO."""
 

@@ -51,8 +51,9 @@ ACCEPTED = [
 JUNK = [
     "", " ", "*", ">", ".", "-", "A*", ">.>", "AAPL>", " AAPL", "AAPL ", "AA PL", "A  B", "AAPL\n", "AAPL\x00", "\x7f",
     "ÄPL", "ＡＡＰＬ", "ſPY", "٧٠٠", "700\u00a0", "🚀", "\ud800", "TOOLONG", "0", "00000", "000700", "123456", "-700",
-    "+700", "7e2", "7_00", "0700.hk.HK", "ABC.HK", ".HK", "700.T", "BTC-EUR", "-USD", "BTC-", "EUR.EUR", "EUR.XXX", "XXX.USD",
-    "EURUSD",    "AAPL 241319C00190000", "AAPL 240119C00000000", "AAPL 240119X00190000", "AAPL 240119C0019000", "A" * 1_000_000,
+    "+700", "7e2", "7_00", "0700.hk.HK", "ABC.HK", ".HK", "700.T", "BTC-EUR", "-USD", "BTC-", "EUR.EUR", "EUR.XXX",
+    "XXX.USD", "EURUSD", "AAPL 241319C00190000", "AAPL 240119C00000000", "AAPL 240119X00190000",
+    "AAPL 240119C0019000", "A" * 1_000_000,
     "AAPL;DROP", "$KV.CONTROL", "md.bar", "%41APL", "BRK/B",
 ]  # fmt: skip
 
