@@ -1,0 +1,12 @@
+"""The desk's bus: NATS with JetStream, its traps hidden.
+
+What `reference` measurements of nats-py ask for and this package does: publish with retry under the same
+`Nats-Msg-Id`; a continuous pull instead of `fetch`; reads that can be resumed at any sequence; watches that recover
+within two seconds of a server's restart; reconnect for ever; a process that ends when its connection closes.
+"""
+
+from signalbox.bus.connection import Bus, BusSettings
+from signalbox.bus.consuming import dead_letter
+from signalbox.bus.received import PublishAck, Received
+
+__all__ = ["Bus", "BusSettings", "PublishAck", "Received", "dead_letter"]

@@ -1,0 +1,120 @@
+"""Makes every stream, bucket and consumer that `signalbox.streams` declares: idempotent, one declaration.
+
+Run it with the `bootstrap` user: `python -m signalbox.bus.bootstrap`. What exists is updated to the declaration;
+what NATS will not change in place is an error that names it. Nothing is ever deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from signalbox import messages, subjects
+from signalbox.errors import BusError, BusUnavailableError
+from signalbox.messages import TradingState
+from signalbox.streams import DAY_SECONDS, STREAMS, Consumer, Stream
+
+REQUEST_SECONDS_MAX = 5.0
+ATTEMPTS_MAX = 20
+RETRY_DELAY_SECONDS = 0.25
+NANOSECONDS = 1_000_000_000
+
+STREAM_NOT_FOUND, KEY_EXISTS = 10059, 10071
+
+
+def stream_config(stream: Stream) -> dict[str, Any]:
+    """The JetStream API form of a stream."""
+    config: dict[str, Any] = {
+        "name": stream.name,
+        "description": stream.about,
+        "subjects": list(stream.subjects),
+        "storage": "file",
+        "retention": "limits",
+        "discard": "new" if stream.refuse_second else "old",
+        "discard_new_per_subject": stream.refuse_second,
+        "max_age": stream.age_days_max * DAY_SECONDS * NANOSECONDS,
+        "max_msgs": -1,
+        "max_bytes": -1,
+        "max_msgs_per_subject": stream.per_subject_max or -1,
+        "duplicate_window": stream.duplicate_window_seconds * NANOSECONDS,
+        "allow_direct": True,
+        "deny_delete": stream.deny_delete,
+        "num_replicas": 1,
+    }
+    if stream.schedules:
+        config["allow_msg_schedules"] = True
+    if stream.name.startswith("KV_"):
+        config["allow_rollup_hdrs"] = True
+    if stream.partitions:
+        config["subject_transform"] = {
+            "src": "md.bar.*.*.*",
+            "dest": f"md.bar.{{{{partition({stream.partitions},1,2)}}}}."
+            "{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}",
+        }
+    return config
+
+
+def consumer_config(consumer: Consumer) -> dict[str, Any]:
+    """The JetStream API form of a durable pull consumer."""
+    config: dict[str, Any] = {
+        "durable_name": consumer.name,
+        "deliver_policy": "all",
+        "ack_policy": "explicit" if consumer.acks else "none",
+        "replay_policy": "instant",
+        "max_deliver": -1,
+    }
+    if consumer.filter_subjects:
+        config["filter_subjects"] = list(consumer.filter_subjects)
+    if consumer.acks:
+        config["ack_wait"] = int(consumer.ack_wait_seconds * NANOSECONDS)
+        config["max_ack_pending"] = consumer.unacked_max
+    return config
+
+
+async def bootstrap(client: Client, initial_state: TradingState) -> None:
+    """Make or update everything; `initial_state` is written only where no trading state exists.
+
+    Raises `BusError` with JetStream's own words when a declaration is refused.
+    """
+    for stream in STREAMS:
+        config = stream_config(stream)
+        found = await _request(client, f"$JS.API.STREAM.INFO.{stream.name}", {})
+        verb = "CREATE" if found.get("error", {}).get("err_code") == STREAM_NOT_FOUND else "UPDATE"
+        _demand(await _request(client, f"$JS.API.STREAM.{verb}.{stream.name}", config), f"stream {stream.name}")
+        for consumer in stream.consumers:
+            ask = {"stream_name": stream.name, "config": consumer_config(consumer)}
+            reply = await _request(client, f"$JS.API.CONSUMER.CREATE.{stream.name}.{consumer.name}", ask)
+            _demand(reply, f"consumer {consumer.name} of {stream.name}")
+    answer = await client.request(
+        subjects.TRADING_STATE,
+        messages.encode(initial_state),
+        timeout=REQUEST_SECONDS_MAX,
+        headers={"Nats-Expected-Last-Subject-Sequence": "0", "Nats-Msg-Id": initial_state.id},
+    )
+    reply = json.loads(answer.data)
+    if reply.get("error", {}).get("err_code") != KEY_EXISTS:
+        _demand(reply, "the trading state")
+
+
+def _demand(reply: dict[str, Any], what: str) -> None:
+    if "error" in reply:
+        raise BusError(f"JetStream refuses {what}: {reply['error'].get('description', reply['error'])}")
+
+
+async def _request(client: Client, subject: str, body: dict[str, Any]) -> dict[str, Any]:
+    problem = ""
+    for _ in range(ATTEMPTS_MAX):
+        try:
+            answer = await client.request(subject, json.dumps(body).encode(), timeout=REQUEST_SECONDS_MAX)
+            reply: dict[str, Any] = json.loads(answer.data)
+            if reply.get("error", {}).get("code") != 503:
+                return reply
+            problem = str(reply["error"])
+        except (NatsError, TimeoutError) as error:
+            problem = str(error) or "no answer"
+        await asyncio.sleep(RETRY_DELAY_SECONDS)
+    raise BusUnavailableError(f"JetStream does not answer on {subject}: {problem}")

@@ -1,0 +1,253 @@
+"""The connection to NATS and everything a service may do with it.
+
+Owns the life of the connection: it reconnects for ever, tells who asks (`on_reconnect`), and calls `on_failure` when
+it is gone for good, which must end the process. It knows nothing of trading.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from msgspec import Struct
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from signalbox import messages
+from signalbox.bus import publishing, reading
+from signalbox.bus.consuming import Pull
+from signalbox.bus.received import PublishAck, Received, from_core
+from signalbox.bus.watching import Watch
+from signalbox.errors import BusPermissionError, BusUnavailableError
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Received], Awaitable[None]]
+
+RECONNECT_WAIT_SECONDS = 0.2
+CONNECT_SECONDS_MAX = 30.0
+PING_INTERVAL_SECONDS = 5
+DRAIN_SECONDS_MAX = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class BusSettings:
+    """Where NATS is, and who we are there. `name` is shown in NATS's own monitoring."""
+
+    url: str
+    user: str
+    password: str
+    name: str
+
+
+class Bus:
+    """One connection. Make it with `await Bus.connect(...)`, end it with `await bus.drain()`."""
+
+    def __init__(self, client: Client, settings: BusSettings) -> None:
+        self._client, self._settings = client, settings
+        self._pulls: list[Pull] = []
+        self._watches: list[Watch] = []
+        self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
+        self._denied: set[str] = set()
+        self._open = False
+        self.on_failure: Callable[[BaseException], None] = lambda error: None
+        """Called when a handler failed in a way that must end the process."""
+
+    @classmethod
+    async def connect(cls, settings: BusSettings) -> Bus:
+        """Connect; raises `BusUnavailableError` when NATS can not be reached within 30 s, `BusPermissionError` when it
+        refuses the user or password."""
+        client = Client()
+        bus = cls(client, settings)
+
+        async def reconnected() -> None:
+            await bus._reconnected()
+
+        async def closed() -> None:
+            if bus._open:
+                bus._fail(BusUnavailableError("the connection to NATS is closed for good"))
+
+        deadline = asyncio.get_running_loop().time() + CONNECT_SECONDS_MAX
+        while True:
+            try:
+                await client.connect(
+                    settings.url,
+                    name=settings.name,
+                    user=settings.user,
+                    password=settings.password,
+                    inbox_prefix=f"_INBOX.{settings.user}".encode(),
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=RECONNECT_WAIT_SECONDS,  # type: ignore[arg-type]  # seconds may be broken
+                    ping_interval=PING_INTERVAL_SECONDS,
+                    drain_timeout=DRAIN_SECONDS_MAX,
+                    allow_reconnect=True,
+                    error_cb=bus._error,
+                    reconnected_cb=reconnected,
+                    closed_cb=closed,
+                    connect_timeout=2,
+                )
+                bus._open = True
+                return bus
+            except (OSError, NatsError, TimeoutError) as error:
+                await client.close()
+                if "authorization violation" in str(error).lower():
+                    raise BusPermissionError(
+                        f"NATS at {settings.url} refuses the user {settings.user!r}: check its password"
+                    ) from None
+                if asyncio.get_running_loop().time() > deadline:
+                    raise BusUnavailableError(
+                        f"NATS at {settings.url} can not be reached ({error}): is nats-server running there?"
+                    ) from None
+                await asyncio.sleep(RECONNECT_WAIT_SECONDS)
+                client = bus._client = Client()
+
+    @property
+    def connected(self) -> bool:
+        return self._client.is_connected
+
+    def on_reconnect(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Have `callback` called after each reconnect: what was live only may have been missed."""
+        self._on_reconnect.append(callback)
+
+    # ------------------------------------------------------------------------------------------------ JetStream
+
+    async def publish(
+        self, subject: str, message: Struct, *, expected_last_subject_sequence: int | None = None
+    ) -> PublishAck:
+        """Store `message` under its id; retried with the same id until JetStream has it.
+
+        Raises `WrongSequenceError` when the subject's last message is neither at the expected sequence nor this one,
+        `BusPermissionError` when NATS refuses the subject, `BusUnavailableError` after `PUBLISH_SECONDS_MAX`.
+        """
+        return await publishing.publish(
+            self._client, self._denied, subject, message, expected_last_subject_sequence=expected_last_subject_sequence
+        )
+
+    async def publish_scheduled(self, subject: str, message: Struct, *, due_wall: datetime, target: str) -> None:
+        """Have the server publish `message` on `target` (of the same stream) at `due_wall`; a later schedule on the same
+        `subject` replaces this one."""
+        await publishing.publish_scheduled(self._client, self._denied, subject, message, due_wall=due_wall, target=target)
+
+    async def consume(self, stream: str, consumer: str, handler: Handler) -> None:
+        """Start to pull from a declared durable consumer, one message after the other, and return.
+
+        A message is acknowledged once `handler` has returned. A `BusError` from it ends the process (its restart gets
+        the message again); any other error parks the message as a dead letter.
+        """
+        pull = Pull(self._client, self._settings.name, stream, consumer, handler, self.publish, self._fail)
+        self._pulls.append(pull)
+        await pull.start()
+
+    async def consumer_floor(self, stream: str, consumer: str) -> int:
+        """The stream sequence up to which `consumer` has acknowledged everything."""
+        return await reading.consumer_floor(self._client, stream, consumer)
+
+    def read(self, stream: str, subject: str = ">", from_sequence: int = 1) -> AsyncIterator[Received]:
+        """Read what is stored from `from_sequence` on, in order, to the end of the stream as it is then."""
+        return reading.read(self._client, stream, subject, from_sequence)
+
+    async def last(self, stream: str, subject: str) -> Received | None:
+        """The last message stored on `subject`."""
+        return await reading.last(self._client, stream, subject)
+
+    async def watch(self, bucket: str, key: str, callback: Callable[[Received | None], Awaitable[None]]) -> None:
+        """Call `callback` with the value of a KV key now (None = absent), and after every change."""
+        watch = Watch(self._client, bucket, key, callback, self._fail)
+        self._watches.append(watch)
+        await watch.start()
+
+    # ------------------------------------------------------------------------------------------------- core NATS
+
+    async def send(self, subject: str, message: Struct) -> None:
+        """Send to whoever listens now. Dropped when not connected: what is sent this way is worthless later."""
+        if self._client.is_connected:
+            await self._client.publish(subject, messages.encode(message))
+
+    async def subscribe(self, subject: str, callback: Handler) -> None:
+        """Call `callback` for each message on `subject` from now on. Nothing is stored or repeated."""
+
+        async def received(message: Msg) -> None:
+            try:
+                await callback(from_core(message))
+            except Exception as error:
+                log.exception("a live message could not be handled", extra={"subject": message.subject})
+                self._fail(error)
+
+        await self._client.subscribe(subject, cb=received)
+
+    async def request(self, subject: str, payload: bytes, timeout_seconds: float) -> bytes:
+        """Ask whoever serves `subject`; raises `BusUnavailableError` when nobody answers in time."""
+        try:
+            return (await self._client.request(subject, payload, timeout=timeout_seconds)).data
+        except (NatsError, TimeoutError) as error:
+            if subject in self._denied:
+                raise BusPermissionError(f"{self._settings.user!r} may not publish on {subject}") from None
+            raise BusUnavailableError(f"nobody answered on {subject} within {timeout_seconds:g} s") from error
+
+    async def serve(self, subject: str, handler: Callable[[bytes], Awaitable[bytes]]) -> None:
+        """Answer requests on `subject`; each runs on its own, so that a slow one holds up no other.
+
+        Only into an inbox: a request whose reply subject is one of the desk's own would have us publish there.
+        """
+        running: set[asyncio.Task[None]] = set()
+
+        async def answer(message: Msg) -> None:
+            await message.respond(await handler(message.data))
+
+        async def received(message: Msg) -> None:
+            if not message.reply.startswith("_INBOX."):
+                return
+            task = asyncio.create_task(answer(message))
+            running.add(task)
+            task.add_done_callback(running.discard)
+
+        await self._client.subscribe(subject, cb=received)
+
+    async def raw_publish(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> PublishAck:
+        """Store bytes as they are: how a user's own program, or a test, publishes what may be malformed."""
+        return await publishing.publish_bytes(self._client, self._denied, subject, payload, headers or {})
+
+    # --------------------------------------------------------------------------------------------------- the end
+
+    async def drain(self) -> None:
+        """Stop pulling, let running handlers finish, flush, close."""
+        self._open = False
+        for watch in self._watches:
+            await watch.stop()
+        for pull in self._pulls:
+            await pull.stop()
+        if self._client.is_connected:
+            try:
+                await self._client.drain()
+            except (NatsError, TimeoutError):
+                log.warning("the connection did not drain in time")
+        if not self._client.is_closed:
+            await self._client.close()
+
+    # --------------------------------------------------------------------------------------------------- private
+
+    def _fail(self, error: BaseException) -> None:
+        self.on_failure(error)
+
+    async def _reconnected(self) -> None:
+        log.warning("reconnected to NATS")
+        for pull in self._pulls:
+            await pull.restart()
+        for watch in self._watches:
+            watch.wake()
+        for callback in self._on_reconnect:
+            await callback()
+
+    async def _error(self, error: Exception) -> None:
+        subject = publishing.denied_subject(error)
+        if subject is not None:
+            self._denied.add(subject)
+        if self.connected or subject is not None:
+            log.warning("NATS reports an error", extra={"error": str(error)})
+
+
+

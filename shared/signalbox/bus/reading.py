@@ -1,0 +1,131 @@
+"""Reading what a stream holds, without a consumer: batched direct gets, resumed at the next sequence after any fault.
+
+Needs no state on the server and no permission but `$JS.API.DIRECT.GET.<stream>`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from signalbox.bus.received import Received, from_direct_get
+from signalbox.errors import BusError, BusUnavailableError
+from signalbox.streams import STREAMS
+
+BATCH_MESSAGES_MAX = 1000
+SILENCE_SECONDS_MAX = 2.0
+READ_SECONDS_MAX = 60.0
+RETRY_DELAY_SECONDS = 0.2
+
+_STREAM_BY_HEAD = {subject.split(".")[0]: stream.name for stream in STREAMS for subject in stream.subjects}
+_STREAM_BY_HEAD_AND_NEXT = {tuple(subject.split(".")[:2]): stream.name for stream in STREAMS for subject in stream.subjects}
+
+
+def stream_of(subject: str) -> str:
+    """The stream that stores `subject`, by the declaration."""
+    head = tuple(subject.split(".")[:2])
+    return _STREAM_BY_HEAD_AND_NEXT.get(head) or _STREAM_BY_HEAD[head[0]]
+
+
+async def read(client: Client, stream: str, subject: str, from_sequence: int) -> AsyncIterator[Received]:
+    """See `Bus.read`. Raises `BusUnavailableError` when NATS stays silent for `READ_SECONDS_MAX`."""
+    next_sequence = max(1, from_sequence)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + READ_SECONDS_MAX
+    while True:
+        batch, ended, problem = await _read_batch(client, stream, subject, next_sequence)
+        for received in batch:
+            yield received
+        if batch:
+            next_sequence = batch[-1].sequence + 1
+            deadline = loop.time() + READ_SECONDS_MAX
+        if ended:
+            return
+        if problem:
+            if loop.time() > deadline:
+                raise BusUnavailableError(f"stream {stream} can not be read: {problem}")
+            await asyncio.sleep(RETRY_DELAY_SECONDS)
+
+
+async def _read_batch(
+    client: Client, stream: str, subject: str, from_sequence: int
+) -> tuple[list[Received], bool, str]:
+    """One batch: the messages, whether they were the last, and what went wrong ("" = nothing)."""
+    if not client.is_connected:
+        return [], False, "not connected"
+    arrived: asyncio.Queue[Msg] = asyncio.Queue()
+    inbox = client.new_inbox()
+    subscription = await client.subscribe(inbox, cb=arrived.put, pending_msgs_limit=-1, pending_bytes_limit=-1)
+    batch: list[Received] = []
+    ask = {"seq": from_sequence, "batch": BATCH_MESSAGES_MAX, "next_by_subj": subject}
+    try:
+        await client.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(ask), reply=inbox)
+        while True:
+            message = await asyncio.wait_for(arrived.get(), SILENCE_SECONDS_MAX)
+            status = (message.headers or {}).get("Status")
+            if status is None:
+                batch.append(from_direct_get(message))
+            elif status == "204":  # end of batch; `pending` counts the message itself
+                return batch, not batch or batch[-1].pending <= 1, ""
+            elif status == "404":
+                return batch, True, ""
+            elif status == "503":
+                return batch, False, f"no such stream, or JetStream is starting ({status})"
+            else:
+                raise BusError(f"stream {stream}: direct get answered {message.headers}")
+    except (TimeoutError, NatsError, ConnectionError) as error:
+        return batch, False, str(error) or "no answer"
+    finally:
+        if client.is_connected:
+            await subscription.unsubscribe()
+
+
+async def last(client: Client, stream: str, subject: str) -> Received | None:
+    """See `Bus.last`."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + READ_SECONDS_MAX
+    while True:
+        try:
+            answer = await client.request(f"$JS.API.DIRECT.GET.{stream}.{subject}", timeout=SILENCE_SECONDS_MAX)
+            status = (answer.headers or {}).get("Status")
+            if status is None:
+                return from_direct_get(answer)
+            if status == "404":
+                return None
+            problem = str(answer.headers)
+        except (TimeoutError, NatsError, ConnectionError) as error:
+            problem = str(error) or "no answer"
+        if loop.time() > deadline:
+            raise BusUnavailableError(f"the last message on {subject} can not be read: {problem}")
+        await asyncio.sleep(RETRY_DELAY_SECONDS)
+
+
+class _Floor(msgspec.Struct, frozen=True):
+    stream_seq: int = 0
+
+
+class _ConsumerInfo(msgspec.Struct, frozen=True):
+    ack_floor: _Floor = _Floor()
+    error: dict[str, object] | None = None
+
+
+async def consumer_floor(client: Client, stream: str, consumer: str) -> int:
+    """See `Bus.consumer_floor`."""
+    deadline = asyncio.get_running_loop().time() + READ_SECONDS_MAX
+    while True:
+        try:
+            answer = await client.request(f"$JS.API.CONSUMER.INFO.{stream}.{consumer}", timeout=SILENCE_SECONDS_MAX)
+            info = msgspec.json.decode(answer.data, type=_ConsumerInfo)
+            if info.error is None:
+                return info.ack_floor.stream_seq
+            problem = str(info.error)
+        except (TimeoutError, NatsError, ConnectionError) as error:
+            problem = str(error) or "no answer"
+        if asyncio.get_running_loop().time() > deadline:
+            raise BusUnavailableError(f"the consumer {consumer} of {stream} can not be read: {problem}")
+        await asyncio.sleep(RETRY_DELAY_SECONDS)

@@ -1,0 +1,96 @@
+"""The error tree. A refusal (a denied intent, a rejected order) is a message, never an error.
+
+    SignalboxError
+    ├── ConfigurationError      the user's fault; do not retry; nothing starts
+    ├── BusError                the bus's fault
+    │   ├── BusUnavailableError     retried long enough; the process ends, its restart carries on
+    │   ├── BusPermissionError      this user may not write there; do not retry
+    │   └── WrongSequenceError      another writer was here first; the process ends, trading goes on without it
+    ├── VenueError              the venue's fault; the gateway reconnects and reconciles, risk denies meanwhile
+    │   ├── VenueUnavailableError   no connection, or it was lost
+    │   ├── VenueTimeoutError       no answer: the outcome is unknown, never "empty"
+    │   └── VenueRefusedError       the venue said no, with a code
+    ├── MessageError            the sender's fault; parked as a dead letter, trading goes on
+    ├── SymbolError             the sender's fault: not a symbol of the desk
+    ├── CalendarError           the question lies outside the calendar's data; fail closed
+    └── IllegalTransitionError  ours: a message that the order's state can not take; nothing changes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class SignalboxError(Exception):
+    """Any error of the desk."""
+
+
+class ConfigurationError(SignalboxError):
+    """The desk file or the environment is wrong. `mistakes` has all of them, each a sentence."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(self.mistakes))
+
+
+class BusError(SignalboxError):
+    """NATS could not do what was asked."""
+
+
+class BusUnavailableError(BusError):
+    """NATS did not answer within the bound."""
+
+
+class BusPermissionError(BusError):
+    """NATS refuses this user that subject."""
+
+
+class WrongSequenceError(BusError):
+    """The subject has moved on: another writer published there since it was read."""
+
+    def __init__(self, subject: str, expected_sequence: int) -> None:
+        self.subject, self.expected_sequence = subject, expected_sequence
+        super().__init__(
+            f"another writer published on {subject} after sequence {expected_sequence}: is a second copy of this service "
+            "running? This one stops so that only one writes."
+        )
+
+
+class VenueError(SignalboxError):
+    """A venue could not do what was asked."""
+
+
+class VenueUnavailableError(VenueError):
+    """There is no connection to the venue."""
+
+
+class VenueTimeoutError(VenueError):
+    """The venue did not answer in time: what it did is not known."""
+
+
+class VenueRefusedError(VenueError):
+    """The venue refused, with its own code and text."""
+
+    def __init__(self, code: str, text: str) -> None:
+        self.code, self.text = code, text
+        super().__init__(f"{code}: {text}")
+
+
+class MessageError(SignalboxError):
+    """A message makes no sense where it stands."""
+
+
+class SymbolError(SignalboxError):
+    """A text that names no instrument."""
+
+
+class CalendarError(SignalboxError):
+    """A day that the trading calendar does not cover."""
+
+
+class IllegalTransitionError(SignalboxError):
+    """An event that an order in this status can not take."""
+
+    def __init__(self, order_id: str, status: str, event: str) -> None:
+        self.order_id, self.status, self.event = order_id, status, event
+        super().__init__(f"order {order_id}: {event} is not possible in status {status}")

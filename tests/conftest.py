@@ -1,0 +1,143 @@
+"""What all tests share: a real nats-server on a free port with the desk's own permissions, and the market data."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from nats.aio.client import Client
+from signalbox.bus import Bus, BusSettings
+from signalbox.bus.bootstrap import bootstrap
+from signalbox.messages import TradingMode, TradingState
+
+ROOT = Path(__file__).resolve().parent.parent
+USERS = ("bootstrap", "simulator", "gateway-ibkr", "indicators", "risk", "oms", "recorder", "user", "operator")
+START_SECONDS_MAX = 20.0
+
+
+def nats_server_binary() -> str:
+    beside = Path(sys.executable).parent / "nats-server"
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    if found is None:
+        pytest.fail("nats-server is missing: run `make env`")
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class NatsServer:
+    """A nats-server of its own, which can be killed and started again on the same port and store."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self._passwords = {user: secrets.token_hex(16) for user in USERS}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._buses: list[Bus] = []
+
+    def password(self, user: str) -> str:
+        return self._passwords[user]
+
+    def start(self) -> None:
+        environment = os.environ | {
+            "NATS_PASSWORD_" + user.upper().replace("-", "_"): password for user, password in self._passwords.items()
+        }
+        with (self.directory / "nats.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    nats_server_binary(),
+                    *("-c", str(ROOT / "deploy/nats/nats.conf")),
+                    *("-a", "127.0.0.1", "-p", str(self.port), "-sd", str(self.directory / "store")),
+                ],
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def restart(self) -> None:
+        """SIGKILL and start again on what is on the disk."""
+        self.kill()
+        self.start()
+
+    async def connect(self, user: str) -> Bus:
+        """A bus as `user`; drained when the test ends."""
+        bus = await Bus.connect(BusSettings(url=self.url, user=user, password=self.password(user), name=user))
+        self._buses.append(bus)
+        return bus
+
+    async def client(self, user: str) -> Client:
+        """A bare nats-py client as `user`, for what a bus would not do. The caller closes it."""
+        client = Client()
+        await client.connect(
+            self.url, user=user, password=self.password(user), inbox_prefix=f"_INBOX.{user}".encode(), connect_timeout=2
+        )
+        return client
+
+    async def bootstrap(self) -> None:
+        deadline = asyncio.get_running_loop().time() + START_SECONDS_MAX
+        while True:
+            try:
+                client = await self.client("bootstrap")
+                break
+            except Exception:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+        state = TradingState(
+            id="trading-state/initial",
+            at=datetime(2024, 1, 1, tzinfo=UTC),
+            mode=TradingMode.ACTIVE,
+            reason="initial state",
+            by="bootstrap",
+        )
+        await bootstrap(client, state)
+        await client.close()
+
+    async def close(self) -> None:
+        for bus in self._buses:
+            await bus.drain()
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait()
+
+
+@pytest.fixture
+async def nats_server(tmp_path: Path) -> AsyncIterator[NatsServer]:
+    server = NatsServer(tmp_path)
+    server.start()
+    await server.bootstrap()
+    yield server
+    await server.close()
+
+
+@pytest.fixture(scope="session")
+def market_data() -> Iterator[Path]:
+    """The folder of recorded market data beside the checkout."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        reason = f"no market data: {folder} does not exist"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    yield folder

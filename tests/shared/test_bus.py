@@ -1,0 +1,215 @@
+"""The bus against a real nats-server: what it promises, and what NATS refuses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from signalbox import messages, subjects
+from signalbox.bus import Received
+from signalbox.errors import BusPermissionError, WrongSequenceError
+from signalbox.messages import (
+    CancelIntent,
+    CancelOrder,
+    IntentDenied,
+    OrderIntent,
+    OrderStatus,
+    OrderTriggered,
+    OrderType,
+    Side,
+    TimerFired,
+    TradingMode,
+    TradingState,
+)
+
+AT = datetime(2024, 3, 5, 15, tzinfo=UTC)
+WAIT_SECONDS_MAX = 15.0
+
+
+def intent(number: int) -> OrderIntent:
+    return OrderIntent(
+        id=f"intent-{number}",
+        at=AT,
+        venue="ibkr",
+        symbol="SPY",
+        side=Side.BUY,
+        quantity=Decimal(1),
+        order_type=OrderType.MARKET,
+    )
+
+
+def denied(number: int) -> IntentDenied:
+    return IntentDenied(id=f"decision-{number}", at=AT, intent_sequence=number, intent=None, checks=(), reason="no")
+
+
+def event(number: int) -> OrderTriggered:
+    return OrderTriggered(
+        id=f"order-1/{number}", at=AT, venue="ibkr", account="DU1", order_id="order-1", status=OrderStatus.TRIGGERED
+    )
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_message_published_twice_is_stored_once(nats_server):
+    bus = await nats_server.connect("user")
+    first = await bus.publish("intent.ibkr.SPY", intent(1))
+    second = await bus.publish("intent.ibkr.SPY", intent(1))
+    assert (first.sequence, first.duplicate) == (1, False)
+    assert (second.sequence, second.duplicate) == (1, True)
+
+
+async def test_a_second_writer_is_refused_and_the_first_may_repeat_itself(nats_server):
+    bus = await nats_server.connect("oms")
+    subject = subjects.order("ibkr", "DU1", "order-1")
+    await bus.publish(subject, event(1), expected_last_subject_sequence=0)
+    repeated = await bus.publish(subject, event(1), expected_last_subject_sequence=0)
+    assert repeated.duplicate
+    with pytest.raises(WrongSequenceError):
+        await bus.publish(subject, event(2), expected_last_subject_sequence=0)
+
+
+async def test_a_second_command_on_a_subject_is_absorbed_if_it_is_the_same(nats_server):
+    bus = await nats_server.connect("oms")
+    command = CancelOrder(id="c/1", at=AT, venue="ibkr", account="DU1", order_id="order-1", venue_order_id="7")
+    await bus.publish(subjects.command("ibkr", "order-1", 1), command)
+    assert (await bus.publish(subjects.command("ibkr", "order-1", 1), command)).duplicate
+    other = CancelOrder(id="c/2", at=AT, venue="ibkr", account="DU1", order_id="order-1", venue_order_id="7")
+    with pytest.raises(WrongSequenceError):
+        await bus.publish(subjects.command("ibkr", "order-1", 1), other)
+
+
+@pytest.mark.parametrize("subject", ["decision.approved.ibkr.DU1", "command.ibkr.o.0", "report.ibkr.DU1.fill", "order.a.b.c"])
+async def test_a_user_can_not_publish_what_only_services_say(nats_server, subject):
+    bus = await nats_server.connect("user")
+    with pytest.raises(BusPermissionError):
+        await bus.publish(subject, denied(1))
+
+
+async def test_what_is_read_is_what_was_stored_in_order(nats_server):
+    user, recorder = await nats_server.connect("user"), await nats_server.connect("recorder")
+    for number in range(1, 2502):
+        await user.publish("intent.ibkr.SPY", intent(number))
+    got = [received async for received in recorder.read("TRADE")]
+    assert [r.sequence for r in got] == list(range(1, 2502))
+    assert got[0].message_id == "intent-1"
+    assert messages.decode(got[2500].payload, messages.Intent) == intent(2501)
+    assert [r.sequence async for r in recorder.read("TRADE", from_sequence=2500)] == [2500, 2501]
+    assert [r async for r in recorder.read("TRADE", from_sequence=2502)] == []
+    assert [r async for r in recorder.read("DEAD")] == []
+
+
+async def test_every_message_is_handled_in_order_across_a_killed_server(nats_server):
+    user, risk = await nats_server.connect("user"), await nats_server.connect("risk")
+    handled: list[int] = []
+
+    async def handle(received: Received) -> None:
+        handled.append(received.sequence)
+
+    await risk.consume("TRADE", "risk", handle)
+    for number in range(1, 21):
+        await user.publish("intent.ibkr.SPY", intent(number))
+        if number == 10:
+            nats_server.restart()
+    await until(lambda: bool(handled) and handled[-1] == 20)
+    assert sorted(set(handled)) == list(range(1, 21))
+    assert handled == sorted(handled)
+
+
+async def test_a_message_that_breaks_its_handler_is_parked_and_the_next_is_handled(nats_server):
+    user, risk, recorder = [await nats_server.connect(name) for name in ("user", "risk", "recorder")]
+    handled: list[int] = []
+
+    async def handle(received: Received) -> None:
+        if received.sequence == 1:
+            raise ValueError("this one is odd")
+        handled.append(received.sequence)
+
+    await risk.consume("TRADE", "risk", handle)
+    await user.raw_publish("intent.ibkr.SPY", b"odd")
+    await user.publish("intent.ibkr.SPY", intent(2))
+    await until(lambda: handled == [2])
+    [letter] = [messages.decode(r.payload, messages.DeadLetter) async for r in recorder.read("DEAD")]
+    assert (letter.stream, letter.sequence, letter.payload, letter.service) == ("TRADE", 1, b"odd", "risk")
+    assert "this one is odd" in letter.error
+
+
+async def test_a_handler_that_takes_longer_than_the_ack_wait_keeps_its_message(nats_server):
+    user, risk = await nats_server.connect("user"), await nats_server.connect("risk")
+    started, release = [], asyncio.Event()
+
+    async def handle(received: Received) -> None:
+        started.append(received.sequence)
+        await release.wait()
+
+    await risk.consume("TRADE", "risk", handle)
+    await user.publish("intent.ibkr.SPY", intent(1))
+    await user.publish("intent.ibkr.SPY", intent(2))
+    await asyncio.wait_for(_seconds_pass(3.0), WAIT_SECONDS_MAX)  # ack_wait is 2 s
+    assert started == [1]
+    release.set()
+    await until(lambda: started == [1, 2])
+
+
+async def _seconds_pass(seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while loop.time() < end:
+        await asyncio.sleep(0.05)
+
+
+async def test_a_watch_sees_each_change_also_after_a_restart_of_the_server(nats_server):
+    operator, risk = await nats_server.connect("operator"), await nats_server.connect("risk")
+    seen: list[TradingMode] = []
+
+    async def changed(received: Received | None) -> None:
+        assert received is not None
+        seen.append(messages.decode(received.payload, TradingState).mode)
+
+    await risk.watch("CONTROL", "trading-state", changed)
+    assert seen == [TradingMode.ACTIVE]
+    nats_server.restart()
+    state = TradingState(id="halt-1", at=AT, mode=TradingMode.HALTED, reason="test", by="operator")
+    await operator.publish(subjects.TRADING_STATE, state)
+    await until(lambda: seen == [TradingMode.ACTIVE, TradingMode.HALTED])
+
+
+async def test_a_scheduled_message_is_fired_once_on_its_target(nats_server):
+    oms = await nats_server.connect("oms")
+    fired: list[TimerFired] = []
+
+    async def handle(received: Received) -> None:
+        fired.append(messages.decode(received.payload, TimerFired))
+
+    await oms.consume("TIMERS", "oms", handle)
+    timer = TimerFired(id="timer/order-1", at=AT, due=AT, order_id="order-1")
+    due_wall = datetime.now(UTC) + timedelta(seconds=0.3)
+    await oms.publish_scheduled(
+        subjects.timer_schedule("order-1"), timer, due_wall=due_wall, target=subjects.timer_fired("order-1")
+    )
+    await until(lambda: fired == [timer])
+
+
+async def test_a_forged_decision_can_not_be_bounced_off_the_server(nats_server):
+    """A user's own message, stored as an intent, must not come back as a decision by way of a JetStream reply."""
+    client, recorder = await nats_server.client("user"), await nats_server.connect("recorder")
+    await client.request("intent.ibkr.SPY", messages.encode(denied(1)), timeout=2)
+    forged = "decision.approved.ibkr.DU1"
+    for subject in ("$JS.API.DIRECT.GET.TRADE.intent.ibkr.SPY", "$JS.API.STREAM.MSG.GET.TRADE", "status.risk", "query.sql"):
+        await client.publish(subject, b'{"seq":1}', reply=forged)
+    await client.publish("$JS.API.CONSUMER.CREATE.TRADE.x", b'{"stream_name":"TRADE","config":{"deliver_subject":"%s"}}' % forged.encode())
+    await client.flush()
+    assert [r.subject async for r in recorder.read("TRADE")] == ["intent.ibkr.SPY"]
+    await client.close()
+
+
+async def test_a_cancel_intent_of_any_symbol_is_one_token(nats_server):
+    bus = await nats_server.connect("user")
+    odd = CancelIntent(id="c1", at=AT, venue="ibkr", symbol="a.b *>é", order_id="x")
+    await bus.publish(subjects.intent(odd), odd)
