@@ -1,0 +1,186 @@
+"""The scores of a file: against the reference on real bars, and against the live decision on the same bars."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pytest
+from indicators.decide import decide
+from indicators.history import Row, aggregate, days_in, format_line, minutes_of, score_history, sessions_of
+from indicators.state import Rules, Series, parameters_of
+from signalbox.desk import IndicatorParameters
+from signalbox.errors import CalendarError, MessageError
+from signalbox.messages import Bar, Score
+
+NEW_YORK = ZoneInfo("America/New_York")
+PARAMETERS = IndicatorParameters()
+AT = datetime(2011, 1, 3, 14, 30, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(scope="module")
+def spy(market_data: Path) -> list[Row]:
+    file = market_data / "us_equity_1m/SPY_2011-01_eth.parquet"
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        rows = connection.execute(
+            "SELECT epoch_us(ts), open, high, low, close, volume FROM read_parquet(?) ORDER BY ts", [str(file)]
+        ).fetchall()
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return [(epoch + timedelta(microseconds=at), *map(float, prices)) for at, *prices in rows]
+
+
+def a_row(minute: int, close: float) -> Row:
+    return AT + MINUTE * minute, close, close + 1.0, close - 1.0, close, 10.0
+
+
+@pytest.mark.parametrize("timeframe", ["1m", "5m"])
+def test_every_real_bar_has_the_references_readings(
+    spy: list[Row],
+    timeframe: str,
+    pine_table: Callable[..., list[dict[str, Any]]],
+    approximately: Callable[[dict[str, Any]], dict[str, Any]],
+) -> None:
+    rows = list(aggregate(spy, minutes_of(timeframe)))
+    bars = [(row[0].astimezone(NEW_YORK).toordinal(), row[2], row[3], row[4]) for row in rows]
+    scored = list(score_history(spy, PARAMETERS, days_in(NEW_YORK), timeframe))
+    assert [bar.start for bar in scored] == [row[0] for row in rows]
+    for bar, expected in zip(scored, pine_table(bars, (10, 2.0), 21, 10), strict=True):
+        assert asdict(bar.readings) == approximately(expected)
+
+
+def test_no_bar_of_the_file_is_dropped(spy: list[Row]) -> None:
+    assert sum(1 for _ in score_history(spy, PARAMETERS, days_in(NEW_YORK))) == len(spy) == 14180
+
+
+def test_file_and_feed_agree_on_real_bars(spy: list[Row]) -> None:
+    """The same bars, once as rows and once as messages, pre-market in and after-hours out."""
+    rules = Rules(parameters=parameters_of(PARAMETERS), timeframes=frozenset({"1m"}))
+    series, live = Series(), []
+    for start, *prices, volume in spy[:4000]:
+        opened, high, low, close = (Decimal(repr(price)) for price in prices)
+        bar = Bar(
+            id=f"bar/ibkr/SPY/1m/{start.isoformat()}",
+            at=start + MINUTE,
+            venue="ibkr",
+            symbol="SPY",
+            timeframe="1m",
+            start=start,
+            open=opened,
+            high=high,
+            low=low,
+            close=close,
+            volume=Decimal(repr(volume)),
+        )
+        series, outcome = decide(series, bar, rules)
+        if isinstance(outcome, Score):
+            live.append(outcome)
+    offline = list(score_history(spy[:4000], PARAMETERS, sessions_of("XNYS")))
+    assert [score.bar_start for score in live] == [bar.start for bar in offline]
+    for score, bar in zip(live, offline, strict=True):
+        readings = asdict(bar.readings)
+        assert {name: getattr(score, name) for name in readings} == readings
+
+
+def test_session_leaves_out_after_hours_and_keeps_pre_market(spy: list[Row]) -> None:
+    starts = [bar.start.astimezone(NEW_YORK) for bar in score_history(spy[:2000], PARAMETERS, sessions_of("XNYS"))]
+    first_day = [start.hour for start in starts if start.date() == date(2011, 1, 3)]
+    assert (min(first_day), max(first_day)) == (4, 15)
+
+
+def test_session_outside_the_calendar_is_said() -> None:
+    rows = [(datetime(1950, 1, 3, 15, tzinfo=UTC), 1.0, 1.0, 1.0, 1.0, 1.0)]
+    with pytest.raises(CalendarError):
+        list(score_history(rows, PARAMETERS, sessions_of("XNYS")))
+
+
+def test_trading_day_begins_at_midnight_of_the_zone() -> None:
+    """01:00 UTC is still yesterday in New York, and already today in Hong Kong."""
+    rows = [(datetime(2011, 1, 4, hour, tzinfo=UTC), *[100.0 + hour] * 4, 1.0) for hour in (1, 3, 6, 7)]
+    in_new_york = [bar.readings.new_high_score for bar in score_history(rows, PARAMETERS, days_in(NEW_YORK))]
+    in_hong_kong = [
+        bar.readings.new_high_score for bar in score_history(rows, PARAMETERS, days_in(ZoneInfo("Asia/Hong_Kong")))
+    ]
+    assert in_new_york == [0, 1, 0, 1]
+    assert in_hong_kong == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("day", [date(2020, 3, 8), date(2020, 11, 1)])  # 23 and 25 hours long in New York
+def test_days_follow_daylight_saving(day: date) -> None:
+    first = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    day_of = days_in(NEW_YORK)
+    for minute in range(0, 3 * 1440, 30):
+        start = first + MINUTE * minute
+        assert day_of(start) == start.astimezone(NEW_YORK).toordinal()
+
+
+def test_five_minutes_are_joined_by_the_clock() -> None:
+    rows = [a_row(minute, 100.0 + minute) for minute in (3, 4, 5, 6, 12)]
+    assert list(aggregate(rows, 5)) == [
+        (AT, 103.0, 105.0, 102.0, 104.0, 20.0),
+        (AT + 5 * MINUTE, 105.0, 107.0, 104.0, 106.0, 20.0),
+        (AT + 10 * MINUTE, 112.0, 113.0, 111.0, 112.0, 10.0),
+    ]
+
+
+def test_bars_of_the_timeframe_stay_as_they_are(spy: list[Row]) -> None:
+    assert list(aggregate(spy[:500], 1)) == spy[:500]
+
+
+def test_times_without_a_zone_are_utc() -> None:
+    naive = [(start.replace(tzinfo=None), *prices) for start, *prices in (a_row(0, 5.0), a_row(1, 6.0))]
+    assert [bar.start for bar in score_history(naive, PARAMETERS, days_in(NEW_YORK))] == [AT, AT + MINUTE]
+
+
+def test_bars_out_of_order_are_refused_by_number() -> None:
+    rows = [a_row(0, 5.0), a_row(1, 6.0), a_row(1, 7.0)]
+    with pytest.raises(MessageError, match=r"bar 3 .* is not later"):
+        list(score_history(rows, PARAMETERS, days_in(NEW_YORK)))
+
+
+def test_price_that_is_no_number_is_refused_by_number() -> None:
+    rows = [a_row(0, 5.0), (AT + MINUTE, 5.0, 5.0, 5.0, math.nan, 1.0)]
+    with pytest.raises(MessageError, match=r"bar 2 .* not a number"):
+        list(score_history(rows, PARAMETERS, days_in(NEW_YORK)))
+
+
+@pytest.mark.parametrize("timeframe", ["", "m", "0m", "5", "5h", "-5m", "1.5m", "\u0665m"])
+def test_a_text_that_is_no_timeframe_is_refused(timeframe: str) -> None:
+    with pytest.raises(MessageError, match="no timeframe"):
+        minutes_of(timeframe)
+
+
+def test_line_has_null_where_nothing_is_defined_yet() -> None:
+    rows = [a_row(minute, 100.0) for minute in range(10)]
+    lines = [format_line(bar) for bar in score_history(rows, PARAMETERS, days_in(NEW_YORK))]
+    assert json.loads(json.dumps(lines[0], allow_nan=False)) == {
+        "ts": "2011-01-03T14:30:00Z",
+        "timeframe": "1m",
+        "open": 100.0,
+        "high": 101.0,
+        "low": 99.0,
+        "close": 100.0,
+        "volume": 10.0,
+        "supertrend": None,
+        "direction": None,
+        "ema": 100.0,
+        "atr": None,
+        "trend_score": None,
+        "ema_deviation": None,
+        "new_high_score": 0,
+    }
+    assert (lines[9]["supertrend"], lines[9]["direction"], lines[9]["trend_score"], lines[9]["atr"]) == (
+        104.0,
+        -1,
+        -1,
+        2.0,
+    )
