@@ -199,13 +199,14 @@ async def test_a_scheduled_message_is_fired_once_on_its_target(nats_server):
 async def test_a_forged_decision_can_not_be_bounced_off_the_server(nats_server):
     """A user's own message, stored as an intent, must not come back as a decision by way of a JetStream reply."""
     client, recorder = await nats_server.client("user"), await nats_server.connect("recorder")
-    await client.request("intent.ibkr.SPY", messages.encode(denied(1)), timeout=2)
     forged = "decision.approved.ibkr.DU1"
+    await client.publish("intent.ibkr.SPY", messages.encode(denied(1)), reply=forged)
     for subject in ("$JS.API.DIRECT.GET.TRADE.intent.ibkr.SPY", "$JS.API.STREAM.MSG.GET.TRADE", "status.risk", "query.sql"):
         await client.publish(subject, b'{"seq":1}', reply=forged)
     await client.publish("$JS.API.CONSUMER.CREATE.TRADE.x", b'{"stream_name":"TRADE","config":{"deliver_subject":"%s"}}' % forged.encode())
     await client.flush()
-    assert [r.subject async for r in recorder.read("TRADE")] == ["intent.ibkr.SPY"]
+    await client.request("intent.ibkr.SPY", b"after all of these", timeout=2)
+    assert [r.subject async for r in recorder.read("TRADE")] == ["intent.ibkr.SPY"] * 2
     await client.close()
 
 

@@ -184,14 +184,15 @@ class Bus:
         try:
             return (await self._client.request(subject, payload, timeout=timeout_seconds)).data
         except (NatsError, TimeoutError) as error:
-            if subject in self._denied:
+            if subject.lower() in self._denied:
                 raise BusPermissionError(f"{self._settings.user!r} may not publish on {subject}") from None
             raise BusUnavailableError(f"nobody answered on {subject} within {timeout_seconds:g} s") from error
 
     async def serve(self, subject: str, handler: Callable[[bytes], Awaitable[bytes]]) -> None:
         """Answer requests on `subject`; each runs on its own, so that a slow one holds up no other.
 
-        Only into an inbox: a request whose reply subject is one of the desk's own would have us publish there.
+        Only to people: their requests cross from another account with a reply subject of the server's own making. A
+        reply subject of the desk itself would have us publish there.
         """
         running: set[asyncio.Task[None]] = set()
 
@@ -199,7 +200,7 @@ class Bus:
             await message.respond(await handler(message.data))
 
         async def received(message: Msg) -> None:
-            if not message.reply.startswith("_INBOX."):
+            if not message.reply.startswith("_R_."):
                 return
             task = asyncio.create_task(answer(message))
             running.add(task)

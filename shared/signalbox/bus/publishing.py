@@ -50,9 +50,9 @@ _decode_reply = msgspec.json.Decoder(_Reply).decode
 
 
 def denied_subject(error: Exception) -> str | None:
-    """The subject that NATS has just refused us, if that is what `error` says."""
+    """The subject that NATS has just refused us, if that is what `error` says; nats-py gives it in lower case."""
     found = _DENIED.search(str(error))
-    return found[1] if found else None
+    return found[1].lower() if found else None
 
 
 async def publish(
@@ -77,11 +77,11 @@ async def publish_scheduled(
 async def publish_bytes(
     client: Client, denied: set[str], subject: str, payload: bytes, headers: dict[str, str]
 ) -> PublishAck:
-    """Store `payload`, with retries; an id among `headers` makes them harmless."""
+    """Store `payload`, with retries; an id among `headers` makes them harmless. `denied`: see `denied_subject`."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + PUBLISH_SECONDS_MAX
     delay_seconds = 0.02
-    denied.discard(subject)
+    denied.discard(subject.lower())
     while True:
         problem = "not connected"
         if client.is_connected:
@@ -98,7 +98,7 @@ async def publish_bytes(
                 raise BusError(f"a message for {subject} has {len(payload)} bytes: more than NATS takes") from None
             except (NatsError, TimeoutError, ConnectionError) as error:
                 problem = str(error) or type(error).__name__
-        if subject in denied:
+        if subject.lower() in denied:
             raise BusPermissionError(f"NATS does not let this user publish on {subject}")
         if loop.time() + delay_seconds > deadline:
             raise BusUnavailableError(f"nothing stored on {subject} within {PUBLISH_SECONDS_MAX:g} s: {problem}")
