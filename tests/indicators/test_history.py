@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,8 +16,9 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 from indicators.decide import decide
-from indicators.history import Row, aggregate, days_in, format_line, minutes_of, score_history, sessions_of
+from indicators.history import LocalDays, Row, SessionDays, format_line, joined, score_history
 from indicators.state import Rules, Series, parameters_of
+from signalbox.bars import parse_timeframe
 from signalbox.desk import IndicatorParameters
 from signalbox.errors import CalendarError, MessageError
 from signalbox.messages import Bar, Score
@@ -25,6 +27,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 PARAMETERS = IndicatorParameters()
 AT = datetime(2011, 1, 3, 14, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+ONE_MINUTE, FIVE_MINUTES = parse_timeframe("1m"), parse_timeframe("5m")
 
 
 @pytest.fixture(scope="module")
@@ -50,16 +53,17 @@ def test_every_real_bar_has_the_references_readings(
     pine_table: Callable[..., list[dict[str, Any]]],
     approximately: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> None:
-    rows = list(aggregate(spy, minutes_of(timeframe)))
-    bars = [(row[0].astimezone(NEW_YORK).toordinal(), row[2], row[3], row[4]) for row in rows]
-    scored = list(score_history(spy, PARAMETERS, days_in(NEW_YORK), timeframe))
-    assert [bar.start for bar in scored] == [row[0] for row in rows]
+    groups = [list(group) for _, group in groupby(spy, lambda row: row[0].timestamp() // (60 * int(timeframe[0])))]
+    rows = [(g[0][0], g[0][1], max(r[2] for r in g), min(r[3] for r in g), g[-1][4]) for g in groups]
+    bars = [(start.astimezone(NEW_YORK).toordinal(), high, low, close) for start, _, high, low, close in rows]
+    scored = list(score_history(spy, PARAMETERS, parse_timeframe(timeframe), LocalDays(NEW_YORK)))
+    assert [(bar.open, bar.high, bar.low, bar.close) for bar in scored] == [row[1:] for row in rows]
     for bar, expected in zip(scored, pine_table(bars, (10, 2.0), 21, 10), strict=True):
         assert asdict(bar.readings) == approximately(expected)
 
 
 def test_no_bar_of_the_file_is_dropped(spy: list[Row]) -> None:
-    assert sum(1 for _ in score_history(spy, PARAMETERS, days_in(NEW_YORK))) == len(spy) == 14180
+    assert sum(1 for _ in score_history(spy, PARAMETERS, ONE_MINUTE, LocalDays(NEW_YORK))) == len(spy) == 14180
 
 
 def test_file_and_feed_agree_on_real_bars(spy: list[Row]) -> None:
@@ -84,7 +88,7 @@ def test_file_and_feed_agree_on_real_bars(spy: list[Row]) -> None:
         series, outcome = decide(series, bar, rules)
         if isinstance(outcome, Score):
             live.append(outcome)
-    offline = list(score_history(spy[:4000], PARAMETERS, sessions_of("XNYS")))
+    offline = list(score_history(spy[:4000], PARAMETERS, ONE_MINUTE, SessionDays("XNYS")))
     assert [score.bar_start for score in live] == [bar.start for bar in offline]
     for score, bar in zip(live, offline, strict=True):
         readings = asdict(bar.readings)
@@ -92,7 +96,9 @@ def test_file_and_feed_agree_on_real_bars(spy: list[Row]) -> None:
 
 
 def test_session_leaves_out_after_hours_and_keeps_pre_market(spy: list[Row]) -> None:
-    starts = [bar.start.astimezone(NEW_YORK) for bar in score_history(spy[:2000], PARAMETERS, sessions_of("XNYS"))]
+    starts = [
+        bar.start.astimezone(NEW_YORK) for bar in score_history(spy[:2000], PARAMETERS, ONE_MINUTE, SessionDays("XNYS"))
+    ]
     first_day = [start.hour for start in starts if start.date() == date(2011, 1, 3)]
     assert (min(first_day), max(first_day)) == (4, 15)
 
@@ -100,15 +106,18 @@ def test_session_leaves_out_after_hours_and_keeps_pre_market(spy: list[Row]) -> 
 def test_session_outside_the_calendar_is_said() -> None:
     rows = [(datetime(1950, 1, 3, 15, tzinfo=UTC), 1.0, 1.0, 1.0, 1.0, 1.0)]
     with pytest.raises(CalendarError):
-        list(score_history(rows, PARAMETERS, sessions_of("XNYS")))
+        list(score_history(rows, PARAMETERS, ONE_MINUTE, SessionDays("XNYS")))
 
 
 def test_trading_day_begins_at_midnight_of_the_zone() -> None:
     """01:00 UTC is still yesterday in New York, and already today in Hong Kong."""
     rows = [(datetime(2011, 1, 4, hour, tzinfo=UTC), *[100.0 + hour] * 4, 1.0) for hour in (1, 3, 6, 7)]
-    in_new_york = [bar.readings.new_high_score for bar in score_history(rows, PARAMETERS, days_in(NEW_YORK))]
+    in_new_york = [
+        bar.readings.new_high_score for bar in score_history(rows, PARAMETERS, ONE_MINUTE, LocalDays(NEW_YORK))
+    ]
     in_hong_kong = [
-        bar.readings.new_high_score for bar in score_history(rows, PARAMETERS, days_in(ZoneInfo("Asia/Hong_Kong")))
+        bar.readings.new_high_score
+        for bar in score_history(rows, PARAMETERS, ONE_MINUTE, LocalDays(ZoneInfo("Asia/Hong_Kong")))
     ]
     assert in_new_york == [0, 1, 0, 1]
     assert in_hong_kong == [0, 1, 2, 3]
@@ -117,15 +126,16 @@ def test_trading_day_begins_at_midnight_of_the_zone() -> None:
 @pytest.mark.parametrize("day", [date(2020, 3, 8), date(2020, 11, 1)])  # 23 and 25 hours long in New York
 def test_days_follow_daylight_saving(day: date) -> None:
     first = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    day_of = days_in(NEW_YORK)
+    days = LocalDays(NEW_YORK)
     for minute in range(0, 3 * 1440, 30):
         start = first + MINUTE * minute
-        assert day_of(start) == start.astimezone(NEW_YORK).toordinal()
+        assert days.place(ONE_MINUTE, start) == (start.astimezone(NEW_YORK).toordinal(), start)
 
 
 def test_five_minutes_are_joined_by_the_clock() -> None:
     rows = [a_row(minute, 100.0 + minute) for minute in (3, 4, 5, 6, 12)]
-    assert list(aggregate(rows, 5)) == [
+    bars = [bar for _, bar in joined(rows, FIVE_MINUTES, LocalDays(NEW_YORK))]
+    assert bars == [
         (AT, 103.0, 105.0, 102.0, 104.0, 20.0),
         (AT + 5 * MINUTE, 105.0, 107.0, 104.0, 106.0, 20.0),
         (AT + 10 * MINUTE, 112.0, 113.0, 111.0, 112.0, 10.0),
@@ -133,35 +143,43 @@ def test_five_minutes_are_joined_by_the_clock() -> None:
 
 
 def test_bars_of_the_timeframe_stay_as_they_are(spy: list[Row]) -> None:
-    assert list(aggregate(spy[:500], 1)) == spy[:500]
+    assert [bar for _, bar in joined(spy[:500], ONE_MINUTE, LocalDays(NEW_YORK))] == spy[:500]
 
 
 def test_times_without_a_zone_are_utc() -> None:
     naive = [(start.replace(tzinfo=None), *prices) for start, *prices in (a_row(0, 5.0), a_row(1, 6.0))]
-    assert [bar.start for bar in score_history(naive, PARAMETERS, days_in(NEW_YORK))] == [AT, AT + MINUTE]
+    assert [bar.start for bar in score_history(naive, PARAMETERS, ONE_MINUTE, LocalDays(NEW_YORK))] == [AT, AT + MINUTE]
 
 
 def test_bars_out_of_order_are_refused_by_number() -> None:
     rows = [a_row(0, 5.0), a_row(1, 6.0), a_row(1, 7.0)]
     with pytest.raises(MessageError, match=r"bar 3 .* is not later"):
-        list(score_history(rows, PARAMETERS, days_in(NEW_YORK)))
+        list(score_history(rows, PARAMETERS, ONE_MINUTE, LocalDays(NEW_YORK)))
 
 
 def test_price_that_is_no_number_is_refused_by_number() -> None:
     rows = [a_row(0, 5.0), (AT + MINUTE, 5.0, 5.0, 5.0, math.nan, 1.0)]
     with pytest.raises(MessageError, match=r"bar 2 .* not a number"):
-        list(score_history(rows, PARAMETERS, days_in(NEW_YORK)))
+        list(score_history(rows, PARAMETERS, ONE_MINUTE, LocalDays(NEW_YORK)))
 
 
-@pytest.mark.parametrize("timeframe", ["", "m", "0m", "5", "5h", "-5m", "1.5m", "\u0665m"])
-def test_a_text_that_is_no_timeframe_is_refused(timeframe: str) -> None:
-    with pytest.raises(MessageError, match="no timeframe"):
-        minutes_of(timeframe)
+def test_bars_longer_than_the_timeframe_stay_as_they_are() -> None:
+    rows = [(AT + timedelta(days=day), 5.0, 6.0, 4.0, 5.0, 1.0) for day in range(3)]
+    assert [bar for _, bar in joined(rows, FIVE_MINUTES, LocalDays(NEW_YORK))] == rows
+
+
+def test_bars_of_an_hour_begin_with_the_session() -> None:
+    rows = [a_row(minute, 100.0) for minute in range(-60, 180)]
+    hour = parse_timeframe("1h")
+    in_session = [bar[0].minute for _, bar in joined(rows, hour, SessionDays("XNYS"))]
+    of_the_clock = [bar[0].minute for _, bar in joined(rows, hour, LocalDays(NEW_YORK))]
+    assert in_session == [0, 0, 30, 30, 30]  # 08:00 (cut), 09:00 (to the open), then 09:30, 10:30, 11:30
+    assert of_the_clock == [0] * 5
 
 
 def test_line_has_null_where_nothing_is_defined_yet() -> None:
     rows = [a_row(minute, 100.0) for minute in range(10)]
-    lines = [format_line(bar) for bar in score_history(rows, PARAMETERS, days_in(NEW_YORK))]
+    lines = [format_line(bar) for bar in score_history(rows, PARAMETERS, ONE_MINUTE, LocalDays(NEW_YORK))]
     assert json.loads(json.dumps(lines[0], allow_nan=False)) == {
         "ts": "2011-01-03T14:30:00Z",
         "timeframe": "1m",

@@ -1,17 +1,19 @@
 """The scores that a file of bars would have got: the live formulas over rows, one line a bar. Pure.
 
-Owns what a trading day, a session and a timeframe mean for rows without a venue. It must not know files (the command
-reads them) or the bus.
+Owns what a trading day and a session mean for rows without a venue. It must not know files (the command reads them) or
+the bus.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
+from signalbox.bars import Timeframe, bucket_start
 from signalbox.desk import IndicatorParameters
 from signalbox.errors import MessageError
 from signalbox.messages import NEVER
@@ -24,8 +26,56 @@ from indicators.state import parameters_of
 Row = tuple[datetime, float, float, float, float, float]
 """Start of the bar (without a zone: UTC), open, high, low, close, volume."""
 
-DayOf = Callable[[datetime], int | None]
-"""The number of a bar's trading day, or None for a bar to leave out."""
+
+class Place(NamedTuple):
+    """Where a row belongs: the number of its trading day, and the beginning (UTC) of its bar."""
+
+    day: int
+    start: datetime
+
+
+class Days(Protocol):
+    """What a trading day is."""
+
+    def place(self, timeframe: Timeframe, at: datetime) -> Place | None:
+        """Where a row that begins at `at` (UTC) belongs; None = left out."""
+        ...
+
+
+class LocalDays:
+    """Trading days from midnight to midnight of `zone`, the exchange's time zone; no row is left out.
+
+    Bars are counted from that midnight.
+    """
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+        self._number, self._first, self._last = 0, NEVER, NEVER
+
+    def place(self, timeframe: Timeframe, at: datetime) -> Place:
+        if not self._first <= at < self._last:  # a zone is asked once a day: it costs as much as all the indicators
+            midnight = at.astimezone(self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
+            self._number = midnight.toordinal()
+            self._first = midnight.astimezone(UTC)
+            self._last = (midnight + timedelta(days=1)).astimezone(UTC)
+        length = timedelta(seconds=timeframe.seconds)
+        return Place(self._number, self._first + (at - self._first) // length * length)
+
+
+class SessionDays:
+    """The sessions of an exchange's calendar, each from pre-market to the close, as the service scores them.
+
+    The rest is left out. Raises `CalendarError` where the calendar does not cover a row.
+    """
+
+    def __init__(self, calendar: str) -> None:
+        self._calendar = calendar
+
+    def place(self, timeframe: Timeframe, at: datetime) -> Place | None:
+        session = session_at(self._calendar, at)
+        if session is None or at >= session.close:
+            return None
+        return Place(session.day.toordinal(), bucket_start(timeframe, self._calendar, at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,50 +93,38 @@ class ScoredBar:
 
 
 def score_history(
-    rows: Iterable[Row], parameters: IndicatorParameters, day_of: DayOf, timeframe: str = "1m"
+    rows: Iterable[Row], parameters: IndicatorParameters, timeframe: Timeframe, days: Days
 ) -> Iterator[ScoredBar]:
-    """Score every bar of `rows`, which come in order of time, as the indicator service would have.
+    """Score the bars of `rows`, which come in order of time, as the indicator service would have.
 
-    `day_of` is `days_in(zone)`, which keeps every bar, or `sessions_of(calendar)`, which leaves out what the service
-    ignores. Bars shorter than `timeframe` are aggregated to it first, the last one even if it is not complete.
-    Raises `MessageError` for a row that is not later than the one before, or whose prices are not numbers.
+    Rows shorter than `timeframe` are joined to bars of it, the last one even if it is not complete; rows of that length
+    or longer are bars as they are. Raises `MessageError` for a row that is not later than the one before, or whose
+    prices are not numbers.
     """
     numbers = parameters_of(parameters)
     memory: Memory = EMPTY
-    for start, open_, high, low, close, volume in aggregate(_kept(_checked(rows), day_of), minutes_of(timeframe)):
-        day = day_of(start)
-        memory = step(memory, numbers, 0 if day is None else day, high, low, close)
-        yield ScoredBar(start, timeframe, open_, high, low, close, volume, read(memory, numbers))
+    for day, (start, open_, high, low, close, volume) in joined(rows, timeframe, days):
+        memory = step(memory, numbers, day, high, low, close)
+        yield ScoredBar(start, timeframe.text, open_, high, low, close, volume, read(memory, numbers))
 
 
-def days_in(zone: ZoneInfo) -> DayOf:
-    """Trading days that begin at midnight of `zone`, the exchange's time zone; no bar is left out."""
-    first = last = NEVER
-    number = 0
-
-    def day_of(start: datetime) -> int:
-        nonlocal first, last, number
-        if not first <= start < last:  # a zone is asked once a day: its answer costs as much as all the indicators
-            midnight = start.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-            number = midnight.toordinal()
-            first = midnight.astimezone(UTC)
-            last = (midnight + timedelta(days=1)).astimezone(UTC)
-        return number
-
-    return day_of
-
-
-def sessions_of(calendar: str) -> DayOf:
-    """The trading days of an exchange's calendar; bars outside [pre-market open, close) are left out.
-
-    `day_of` raises `CalendarError` where the calendar does not cover a bar.
-    """
-
-    def day_of(start: datetime) -> int | None:
-        session = session_at(calendar, start)
-        return None if session is None or start >= session.close else session.day.toordinal()
-
-    return day_of
+def joined(rows: Iterable[Row], timeframe: Timeframe, days: Days) -> Iterator[tuple[int, Row]]:
+    """The bars of `timeframe` that `rows` make, each with the number of its trading day. Raises as `score_history`."""
+    place: Place | None = None
+    bar: Row | None = None
+    for row in _checked(rows):
+        found = days.place(timeframe, row[0])
+        if found is None:
+            continue
+        if bar is not None and found == place:
+            start, open_, high, low, _, volume = bar
+            bar = (start, open_, max(high, row[2]), min(low, row[3]), row[4], volume + row[5])
+            continue
+        if place is not None and bar is not None:
+            yield place.day, bar
+        place, bar = found, (found.start, *row[1:])
+    if place is not None and bar is not None:
+        yield place.day, bar
 
 
 def format_line(bar: ScoredBar) -> dict[str, object]:
@@ -111,32 +149,6 @@ def format_line(bar: ScoredBar) -> dict[str, object]:
     }
 
 
-def minutes_of(timeframe: str) -> int:
-    """The length of a timeframe like `1m` or `5m`; raises `MessageError` for anything else."""
-    number, unit = timeframe[:-1], timeframe[-1:]
-    if unit != "m" or not number.isascii() or not number.isdigit() or int(number) == 0:
-        raise MessageError(f"{timeframe!r} is no timeframe: minutes are meant, like 1m or 5m")
-    return int(number)
-
-
-def aggregate(rows: Iterable[Row], minutes: int) -> Iterator[Row]:
-    """Join the rows that begin within the same `minutes`, counted from midnight UTC; longer rows stay as they are."""
-    length = timedelta(minutes=minutes)
-    joined: Row | None = None
-    for row in rows:
-        midnight = row[0].replace(hour=0, minute=0, second=0, microsecond=0)
-        start = midnight + (row[0] - midnight) // length * length
-        if joined is None or joined[0] != start:
-            if joined is not None:
-                yield joined
-            joined = (start, *row[1:])
-        else:
-            _, open_, high, low, _, volume = joined
-            joined = (start, open_, max(high, row[2]), min(low, row[3]), row[4], volume + row[5])
-    if joined is not None:
-        yield joined
-
-
 def _checked(rows: Iterable[Row]) -> Iterator[Row]:
     previous = NEVER
     for number, row in enumerate(rows, 1):
@@ -147,7 +159,3 @@ def _checked(rows: Iterable[Row]) -> Iterator[Row]:
             raise MessageError(f"bar {number} ({start.isoformat()}) has a price that is not a number: {row[1:5]}")
         previous = start
         yield (start, *row[1:])
-
-
-def _kept(rows: Iterable[Row], day_of: DayOf) -> Iterator[Row]:
-    return (row for row in rows if day_of(row[0]) is not None)
