@@ -118,8 +118,7 @@ async def test_every_message_is_handled_in_order_across_a_killed_server(nats_ser
         if number == 10:
             nats_server.restart()
     await until(lambda: bool(handled) and handled[-1] == 20)
-    assert sorted(set(handled)) == list(range(1, 21))
-    assert handled == sorted(handled)
+    assert list(dict.fromkeys(handled)) == list(range(1, 21))  # acks just before the kill may be lost: at least once
 
 
 async def test_a_message_that_breaks_its_handler_is_parked_and_the_next_is_handled(nats_server):
