@@ -1,0 +1,309 @@
+"""Folds messages into the state: the only code that changes it.
+
+Owns what an approval reserves, what an order event frees and what a fill moves. It decides nothing. Live and rebuilt
+state come from this same fold; a message of TRADE that was folded before changes nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from signalbox.messages import (
+    FINAL_STATUSES,
+    AccountAdopted,
+    AccountState,
+    Fill,
+    FillCorrected,
+    Instrument,
+    IntentApproved,
+    IntentDenied,
+    OrderCreated,
+    OrderDenied,
+    OrderEvent,
+    OrderEvents,
+    OrderFilled,
+    OrderIntent,
+    OrderPartiallyFilled,
+    OrderStatus,
+    Quote,
+    Side,
+    TradingState,
+    VenueLink,
+)
+
+from risk.prices import mark_price, worst_price
+from risk.state import (
+    ONE,
+    ZERO,
+    AccountBooks,
+    Decided,
+    Holding,
+    LinkLost,
+    RiskState,
+    Seen,
+    Verdict,
+    WorkingOrder,
+    conversion_rate,
+)
+
+RATE_WINDOW = timedelta(seconds=60)
+
+
+# ------------------------------------------------------------------------------------------------ the total order
+
+
+def note_intent(state: RiskState, sequence: int) -> None:
+    """Note that TRADE has an intent at `sequence`; it is undecided until its decision is folded."""
+    if sequence > state.folded_up_to:
+        state.folded_up_to = sequence
+        state.undecided.add(sequence)
+
+
+def fold_decision(state: RiskState, decision: IntentApproved | IntentDenied) -> None:
+    """Take in a stored decision: the id is used up, and an approved order counts from now on."""
+    if decision.intent_sequence not in state.undecided:
+        return
+    state.undecided.discard(decision.intent_sequence)
+    intent = decision.intent
+    if intent is None:
+        return
+    verdict = Verdict.APPROVED if isinstance(decision, IntentApproved) else Verdict.DENIED
+    state.decided.setdefault(intent.id, Decided(verdict, decision.intent_sequence))
+    if verdict is Verdict.APPROVED and isinstance(intent, OrderIntent):
+        _reserve(state, intent, decision.reference_price, decision.at)
+
+
+def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> None:
+    """Take in an order event of TRADE, once."""
+    if sequence <= state.folded_up_to:
+        return
+    state.folded_up_to = sequence
+    if isinstance(event, OrderDenied):
+        return  # nothing was reserved for it
+    books = state.books.setdefault((event.venue, event.account), AccountBooks())
+    if isinstance(event, AccountAdopted):
+        _adopt(state, books, event, f"TRADE:{sequence}")
+        return
+    if isinstance(event, OrderCreated):
+        _create(state, books, event)
+    elif isinstance(event, OrderPartiallyFilled | OrderFilled):
+        _fill(state, books, event, event.fill)
+        _set_open(state, books, event, event.leaves_quantity)
+    elif isinstance(event, FillCorrected):
+        _move(state, books, event, event.replaced, -1)
+        _fill(state, books, event, event.fill)
+        _set_open(state, books, event, event.leaves_quantity)
+    _set_status(state, books, event)
+
+
+def _reserve(state: RiskState, intent: OrderIntent, reference: Decimal | None, at: datetime) -> None:
+    """Count an approved order as if all of it could fill at its worst price, before the venue has seen it."""
+    books = state.books.setdefault((intent.venue, intent.account), AccountBooks())
+    books.approvals.append(at)
+    while books.approvals[0] <= at - RATE_WINDOW:
+        books.approvals.popleft()
+    if intent.id in state.orders or intent.id in state.finished:
+        return  # its events came first: they know better what is left of it
+    price = worst_price(intent, reference, state.desk.limits.price_collar_fraction)
+    _work(
+        state,
+        books,
+        intent.id,
+        WorkingOrder(
+            intent.venue, intent.account, intent.symbol, intent.side, intent.quantity, price, OrderStatus.PENDING_NEW
+        ),
+    )
+
+
+def _create(state: RiskState, books: AccountBooks, event: OrderCreated) -> None:
+    """An order risk has not approved itself (one found at the venue) counts all the same."""
+    order = event.order
+    holding = _holding(state, books, event.venue, order.symbol)
+    if not holding.currency:
+        holding.currency, holding.multiplier = order.currency, order.multiplier
+        _revalue(state, books, order.symbol, holding)
+    if event.order_id in state.orders or event.order_id in state.finished:
+        return
+    price = order.limit_price or order.stop_price or holding.mark
+    _work(
+        state,
+        books,
+        event.order_id,
+        WorkingOrder(event.venue, event.account, order.symbol, order.side, order.quantity, price, event.status),
+    )
+
+
+def _work(state: RiskState, books: AccountBooks, order_id: str, order: WorkingOrder) -> None:
+    state.orders[order_id] = order
+    books.working_orders += 1
+    holding = _holding(state, books, order.venue, order.symbol)
+    _count_open(holding, order, order.open_quantity, 1)
+    _revalue(state, books, order.symbol, holding)
+
+
+def _set_open(state: RiskState, books: AccountBooks, event: OrderEvent, leaves_quantity: Decimal) -> None:
+    """What is left of an order after a fill. One that was final and is working again counts again."""
+    order = state.orders.get(event.order_id)
+    if order is None:
+        fill: Fill = event.fill  # type: ignore[attr-defined]  # only events with a fill come here
+        if event.status not in FINAL_STATUSES and leaves_quantity > 0:
+            state.finished.pop(event.order_id, None)
+            revived = WorkingOrder(
+                event.venue, event.account, fill.symbol, fill.side, leaves_quantity, fill.price, event.status
+            )
+            _work(state, books, event.order_id, revived)
+        return
+    holding = _holding(state, books, order.venue, order.symbol)
+    _count_open(holding, order, order.open_quantity, -1)
+    order.open_quantity = max(leaves_quantity, ZERO)
+    _count_open(holding, order, order.open_quantity, 1)
+    _revalue(state, books, order.symbol, holding)
+
+
+def _set_status(state: RiskState, books: AccountBooks, event: OrderEvent) -> None:
+    order = state.orders.get(event.order_id)
+    if event.status not in FINAL_STATUSES:
+        if order is not None:
+            order.status = event.status
+        return
+    state.finished[event.order_id] = event.status
+    if order is None:
+        return
+    del state.orders[event.order_id]
+    books.working_orders -= 1
+    holding = _holding(state, books, order.venue, order.symbol)
+    _count_open(holding, order, order.open_quantity, -1)
+    _revalue(state, books, order.symbol, holding)
+
+
+def _fill(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill) -> None:
+    """A fill moves the position, and takes funds for what it opens until the venue's figures contain it."""
+    before = _holding(state, books, event.venue, fill.symbol).quantity
+    holding = _move(state, books, event, fill, 1)
+    opened = abs(holding.quantity) - abs(before)
+    known = state.accounts.get((event.venue, event.account))
+    if opened > 0 and (known is None or fill.at >= known.message.at):
+        books.unconfirmed_fills.append((fill.at, opened * fill.price * holding.multiplier * (holding.rate or ONE)))
+
+
+def _move(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, times: int) -> Holding:
+    holding = _holding(state, books, event.venue, fill.symbol)
+    holding.quantity += fill.side.sign * times * fill.quantity
+    if holding.mark is None and fill.price > 0:
+        holding.mark = fill.price
+    _revalue(state, books, fill.symbol, holding)
+    return holding
+
+
+def _adopt(state: RiskState, books: AccountBooks, event: AccountAdopted, source: str) -> None:
+    """Begin an account's books with what it held before the desk's first fill."""
+    if books.adopted_source:
+        return
+    books.adopted_source, books.currency = source, event.currency
+    for held in event.positions:
+        holding = _holding(state, books, event.venue, held.symbol)
+        holding.quantity += held.quantity
+        if not holding.currency:
+            holding.currency, holding.multiplier = held.currency, held.multiplier
+        if holding.mark is None and held.average_price > 0:
+            holding.mark = held.average_price
+    for symbol, holding in books.holdings.items():
+        _revalue(state, books, symbol, holding)
+
+
+# -------------------------------------------------------------------------------------- what is observed beside it
+
+
+def fold_quote(state: RiskState, quote: Quote) -> None:
+    """Keep the newest quote of a symbol, and value what is held at it."""
+    key = (quote.venue, quote.symbol)
+    known = state.quotes.get(key)
+    if known is not None and quote.at < known.message.at:
+        return
+    state.quotes[key] = Seen(quote, f"quote:{quote.id}")
+    mark = mark_price(quote)
+    if mark is None:
+        return
+    for (venue, _), books in state.books.items():
+        holding = books.holdings.get(quote.symbol) if venue == quote.venue else None
+        if holding is not None and holding.mark != mark:
+            holding.mark = mark
+            if not holding.is_flat:
+                _revalue(state, books, quote.symbol, holding)
+
+
+def fold_instrument(state: RiskState, instrument: Instrument, source: str) -> None:
+    """Keep what a venue says of a symbol; what is held there is valued by it."""
+    state.instruments[instrument.venue, instrument.symbol] = Seen(instrument, source)
+    for (venue, _), books in state.books.items():
+        holding = books.holdings.get(instrument.symbol) if venue == instrument.venue else None
+        if holding is not None:
+            holding.currency, holding.multiplier = instrument.currency, instrument.multiplier
+            _revalue(state, books, instrument.symbol, holding)
+
+
+def fold_account(state: RiskState, account: AccountState, source: str) -> None:
+    """Keep the venue's newest figures of an account; fills from before them are in them."""
+    key = (account.venue, account.account)
+    known = state.accounts.get(key)
+    if known is not None and account.at < known.message.at:
+        return
+    state.accounts[key] = Seen(account, source)
+    books = state.books.setdefault(key, AccountBooks())
+    while books.unconfirmed_fills and books.unconfirmed_fills[0][0] < account.at:
+        books.unconfirmed_fills.popleft()
+
+
+def fold_link(state: RiskState, link: VenueLink | LinkLost) -> None:
+    """Keep what a gateway last said of itself; silence takes it away."""
+    key = (link.venue, link.account)
+    state.links[key] = Seen(link, f"link:{link.id}") if isinstance(link, VenueLink) else None
+
+
+def fold_trading_state(state: RiskState, trading_state: TradingState | None, source: str) -> None:
+    """Keep the desk's main switch; None = it was never set, or can not be read."""
+    state.trading_state = None if trading_state is None else Seen(trading_state, source)
+
+
+# -------------------------------------------------------------------------------------------------- the arithmetic
+
+
+def _holding(state: RiskState, books: AccountBooks, venue: str, symbol: str) -> Holding:
+    holding = books.holdings.get(symbol)
+    if holding is None:
+        holding = books.holdings[symbol] = Holding()
+        instrument = state.instruments.get((venue, symbol))
+        if instrument is not None:
+            holding.currency = instrument.message.currency
+            holding.multiplier = instrument.message.multiplier
+        quote = state.quotes.get((venue, symbol))
+        if quote is not None:
+            holding.mark = mark_price(quote.message)
+    return holding
+
+
+def _count_open(holding: Holding, order: WorkingOrder, quantity: Decimal, times: int) -> None:
+    if order.price is None:
+        holding.unpriced_orders += times
+    value = quantity * (order.price or ZERO) * times
+    if order.side is Side.BUY:
+        holding.buying_quantity += quantity * times
+        holding.buying_value += value
+    else:
+        holding.selling_quantity += quantity * times
+        holding.selling_value += value
+
+
+def _revalue(state: RiskState, books: AccountBooks, symbol: str, holding: Holding) -> None:
+    """Bring the values of a holding, and with them the sums of its account, up to date."""
+    holding.rate = conversion_rate(state, books.currency, holding.currency)
+    worst, held = (ZERO, ZERO) if holding.is_flat else holding.values()
+    if worst is None:
+        books.unvalued.add(symbol)
+        worst = ZERO
+    else:
+        books.unvalued.discard(symbol)
+    books.worst_value += worst - holding.worst_value
+    books.held_value += held - holding.held_value
+    holding.worst_value, holding.held_value = worst, held

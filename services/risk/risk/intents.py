@@ -1,0 +1,97 @@
+"""Reads an intent from bytes that anybody may have written.
+
+Owns what counts as readable at all: JSON of a bounded size, the known fields with the right types, numbers that can be
+reckoned with, times of this century, texts of a bounded length. What is readable may still be nonsense: that is for
+the checks to say. Pure; no input makes it raise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import msgspec
+from signalbox import messages
+from signalbox.messages import CancelIntent, Intent
+
+PAYLOAD_BYTES_MAX = 16_384
+TEXT_CHARACTERS_MAX = 256
+DIGITS_MAX = 20
+WHOLE_DIGITS_MAX = 15
+DECIMALS_MAX = 12
+FIRST_YEAR, LAST_YEAR = 2000, 2100
+
+_NUMBERS = ("quantity", "limit_price", "stop_price")
+_TIMES = ("at", "valid_until", "good_till")
+_TEXTS = ("id", "cause", "venue", "symbol", "account", "strategy", "note", "order_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Bytes that are no intent; `reason` is a sentence for who wrote them."""
+
+    reason: str
+
+
+def read_intent(payload: bytes) -> Intent | Unreadable:
+    """Read an intent, its times in UTC; any bytes may be given."""
+    if len(payload) > PAYLOAD_BYTES_MAX:
+        return Unreadable(f"the message has {len(payload)} bytes; an intent has at most {PAYLOAD_BYTES_MAX}")
+    try:
+        intent: Intent = messages.decode(payload, Intent)
+    except msgspec.ValidationError as error:
+        return Unreadable(f"not an intent: {error}")
+    except (msgspec.DecodeError, UnicodeError) as error:
+        return Unreadable(f"not JSON: {error}")
+    except RecursionError:
+        return Unreadable("not an intent: it is nested too deeply")
+    mistake = _absurd_text(intent) or _absurd_number(intent) or _absurd_time(intent)
+    if mistake:
+        return Unreadable(mistake)
+    return _in_utc(intent)
+
+
+def _absurd_text(intent: Intent) -> str:
+    for name in _TEXTS:
+        text = getattr(intent, name, "")
+        if len(text) > TEXT_CHARACTERS_MAX:
+            return f"{name} has {len(text)} characters; at most {TEXT_CHARACTERS_MAX} are read"
+    return ""
+
+
+def _absurd_number(intent: Intent) -> str:
+    """Refuse by digits and exponent, before any arithmetic: 1E+999999 plus 1 has a million digits."""
+    if isinstance(intent, CancelIntent):
+        return ""
+    for name in _NUMBERS:
+        number: Decimal | None = getattr(intent, name)
+        if number is None:
+            continue
+        _, digits, exponent = number.as_tuple()
+        if not isinstance(exponent, int):
+            return f"{name} is {number}: a number is needed"
+        if len(digits) > DIGITS_MAX or len(digits) + exponent > WHOLE_DIGITS_MAX or exponent < -DECIMALS_MAX:
+            return (
+                f"{name} is too large or too precise: at most {WHOLE_DIGITS_MAX} digits before the point "
+                f"and {DECIMALS_MAX} behind it are read"
+            )
+    return ""
+
+
+def _absurd_time(intent: Intent) -> str:
+    for name in _TIMES:
+        at: datetime | None = getattr(intent, name, None)
+        if at is not None and not FIRST_YEAR < at.year < LAST_YEAR:
+            return f"{name} is in the year {at.year}: is that meant?"
+    return ""
+
+
+def _in_utc(intent: Intent) -> Intent:
+    """The same instants in UTC, so that equal intents are equal bytes."""
+    changes = {
+        name: at.astimezone(UTC)
+        for name in _TIMES
+        if (at := getattr(intent, name, None)) is not None and at.tzinfo is not UTC
+    }
+    return msgspec.structs.replace(intent, **changes) if changes else intent

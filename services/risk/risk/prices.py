@@ -1,0 +1,46 @@
+"""Prices an order is judged by: the market it would meet now, and the worst it may fill at.
+
+Pure arithmetic on what is given; whether a price is fresh or missing is for the checks to say.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from signalbox.messages import OrderIntent, OrderType, Quote, Side
+
+ONE = Decimal(1)
+
+
+def usable_price(price: Decimal | None) -> Decimal | None:
+    """A price that can be reckoned with: present, finite, above zero."""
+    return price if price is not None and price.is_finite() and price > 0 else None
+
+
+def mark_price(quote: Quote) -> Decimal | None:
+    """What a unit is worth now: the middle of bid and ask, else the last trade, else the one side there is."""
+    bid, ask = usable_price(quote.bid), usable_price(quote.ask)
+    if bid is not None and ask is not None:
+        return (bid + ask) / 2
+    return usable_price(quote.last) or bid or ask
+
+
+def market_price(quote: Quote, side: Side) -> Decimal | None:
+    """What an order of `side` would meet: the other side of the book, else the last trade, else its own side."""
+    bid, ask, last = usable_price(quote.bid), usable_price(quote.ask), usable_price(quote.last)
+    return (ask or last or bid) if side is Side.BUY else (bid or last or ask)
+
+
+def worst_price(intent: OrderIntent, market: Decimal | None, collar_fraction: Decimal) -> Decimal | None:
+    """The price per unit that makes the order as large as it may get; None when it can not be told.
+
+    A limit bounds a purchase; a sale may fill better than its limit, at the market. What has no limit may slip by the
+    collar, whichever side: for limits on size the higher price is the worse one.
+    """
+    if intent.order_type is OrderType.LIMIT and intent.limit_price is not None:
+        if intent.side is Side.SELL and market is not None:
+            return max(intent.limit_price, market)
+        return intent.limit_price
+    if market is None:
+        return None
+    return max(intent.stop_price or market, market) * (ONE + collar_fraction)

@@ -1,0 +1,181 @@
+"""What risk remembers: plain data, folded from the desk's total order and from what is observed beside it.
+
+Owns the shape of the memory and the arithmetic of worst cases. It must not know where a message came from, nor what
+any of it means for an intent (`decide`).
+
+Money of a holding is kept in the instrument's currency and without its multiplier, so that either can arrive later;
+`worst_value` and `held_value` are in the account's currency, multiplier included. They are kept up to date with every
+change, so that a decision never scans all orders.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+from signalbox.desk import Desk
+from signalbox.instruments import parse_symbol
+from signalbox.messages import AccountState, Instrument, OrderStatus, Quote, Side, TradingState, VenueLink
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen(Generic[T]):
+    """A message beside where it was found (`Check.source`)."""
+
+    message: T
+    source: str
+
+
+class Verdict(StrEnum):
+    APPROVED = "approved"
+    DENIED = "denied"
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What became of an intent id: `sequence` is that of the intent in TRADE."""
+
+    verdict: Verdict
+    sequence: int
+
+
+@dataclass(slots=True)
+class WorkingOrder:
+    """An order that may still fill. `price` is the worst one per unit, None while no price is known at all."""
+
+    venue: str
+    account: str
+    symbol: str
+    side: Side
+    open_quantity: Decimal
+    price: Decimal | None
+    status: OrderStatus
+
+
+@dataclass(slots=True)
+class Holding:
+    """The position in one symbol of one account, and what its working orders may still make of it.
+
+    `quantity` is signed. `buying_value` = the sum of open quantity x worst price. `rate` turns the instrument's
+    currency into the account's; None = not known.
+    """
+
+    quantity: Decimal = ZERO
+    buying_quantity: Decimal = ZERO
+    selling_quantity: Decimal = ZERO
+    buying_value: Decimal = ZERO
+    selling_value: Decimal = ZERO
+    unpriced_orders: int = 0
+    mark: Decimal | None = None
+    currency: str = ""
+    multiplier: Decimal = ONE
+    rate: Decimal | None = None
+    worst_value: Decimal = ZERO
+    held_value: Decimal = ZERO
+
+    @property
+    def is_flat(self) -> bool:
+        return not (self.quantity or self.buying_quantity or self.selling_quantity)
+
+    def worst_quantity(self, side: Side, quantity: Decimal) -> Decimal:
+        """The position after `quantity` more and all working orders of `side` have filled, none of the other."""
+        if side is Side.BUY:
+            return self.quantity + self.buying_quantity + quantity
+        return self.quantity - self.selling_quantity - quantity
+
+    def values(self, buying: Decimal = ZERO, selling: Decimal = ZERO) -> tuple[Decimal | None, Decimal]:
+        """The worst and the present value in the account's currency, with further orders of value `buying`, `selling`.
+
+        Worst = all working orders of one side fill at their worst prices and none of the other. None = a price or
+        rate is missing, so that nobody can say.
+        """
+        if self.rate is None or self.unpriced_orders or (self.mark is None and self.quantity):
+            return None, ZERO
+        unit = self.multiplier * self.rate
+        held = self.quantity * (self.mark or ZERO) * unit
+        long = held + self.buying_value * unit + buying
+        short = self.selling_value * unit + selling - held
+        return max(long, short), abs(held)
+
+
+@dataclass(slots=True)
+class AccountBooks:
+    """One account: its holdings, their sums, and what risk has let through lately.
+
+    `adopted_source` is empty until the opening figures are known: no position of the account is known before.
+    `unconfirmed_fills` are the funds taken by fills that the venue's last account figures can not contain yet.
+    """
+
+    adopted_source: str = ""
+    currency: str = ""
+    holdings: dict[str, Holding] = field(default_factory=dict)
+    worst_value: Decimal = ZERO
+    held_value: Decimal = ZERO
+    unvalued: set[str] = field(default_factory=set)
+    working_orders: int = 0
+    approvals: deque[datetime] = field(default_factory=deque)
+    unconfirmed_fills: deque[tuple[datetime, Decimal]] = field(default_factory=deque)
+
+
+AccountKey = tuple[str, str]
+SymbolKey = tuple[str, str]
+
+
+@dataclass(slots=True)
+class RiskState:
+    """Everything. `folded_up_to` is the last TRADE sequence taken in; `undecided` are intents up to there without a
+    decision. `links` holds None for a gateway that has fallen silent."""
+
+    desk: Desk
+    allowed: frozenset[SymbolKey]
+    folded_up_to: int = 0
+    undecided: set[int] = field(default_factory=set)
+    decided: dict[str, Decided] = field(default_factory=dict)
+    orders: dict[str, WorkingOrder] = field(default_factory=dict)
+    finished: dict[str, OrderStatus] = field(default_factory=dict)
+    books: dict[AccountKey, AccountBooks] = field(default_factory=dict)
+    instruments: dict[SymbolKey, Seen[Instrument]] = field(default_factory=dict)
+    quotes: dict[SymbolKey, Seen[Quote]] = field(default_factory=dict)
+    accounts: dict[AccountKey, Seen[AccountState]] = field(default_factory=dict)
+    links: dict[AccountKey, Seen[VenueLink] | None] = field(default_factory=dict)
+    trading_state: Seen[TradingState] | None = None
+
+
+class LinkLost(Struct, frozen=True, kw_only=True):
+    """Nothing has been heard from a gateway for longer than its silence may last."""
+
+    venue: str
+    account: str
+
+
+def opening_state(desk: Desk) -> RiskState:
+    """A state that knows the desk file and nothing else: every order is denied."""
+    allowed = frozenset((line.venue, parse_symbol(line.symbol).canonical) for line in desk.instruments)
+    books = {key: AccountBooks() for key in account_keys(desk)}
+    return RiskState(desk, allowed, books=books)
+
+
+def account_keys(desk: Desk) -> Iterator[AccountKey]:
+    """Every (venue, account) of the desk file."""
+    return ((name, account) for name, venue in desk.venues.items() for account in venue.accounts)
+
+
+def conversion_rate(state: RiskState, account_currency: str, currency: str) -> Decimal | None:
+    """What one unit of `currency` is worth in the account's; None when nobody has said."""
+    if not currency or not account_currency:
+        return None
+    if currency == account_currency:
+        return ONE
+    rate = state.desk.fx_rates.get(currency)
+    return rate if rate is not None and rate.is_finite() and rate > 0 else None

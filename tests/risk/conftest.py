@@ -1,0 +1,276 @@
+"""A desk in which every check passes, so that a test changes the one thing it is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from risk import evolve
+from risk.decide import decide
+from risk.facts import Observed, Request
+from risk.state import RiskState, opening_state
+from signalbox import subjects
+from signalbox.desk import Desk, DeskInstrument, Limits, Venue
+from signalbox.messages import (
+    AccountAdopted,
+    AccountState,
+    CancelIntent,
+    Check,
+    Decision,
+    Fill,
+    Instrument,
+    InstrumentKind,
+    Intent,
+    LinkStatus,
+    Order,
+    OrderAccepted,
+    OrderCanceled,
+    OrderCreated,
+    OrderEvents,
+    OrderFilled,
+    OrderIntent,
+    OrderPartiallyFilled,
+    OrderStatus,
+    OrderType,
+    PositionHeld,
+    Quote,
+    Side,
+    TradingMode,
+    TradingState,
+    VenueLink,
+)
+
+NOON = datetime(2024, 1, 2, 17, 0, tzinfo=UTC)
+VENUE, ACCOUNT = "ibkr", "DU1234567"
+
+
+def limits(**changes: Any) -> Limits:
+    values: dict[str, Any] = {
+        "order_quantity_max": Decimal(1000),
+        "order_notional_max": Decimal(200_000),
+        "position_quantity_max": Decimal(2000),
+        "position_notional_max": Decimal(400_000),
+        "gross_exposure_max": Decimal(600_000),
+        "price_collar_fraction": Decimal("0.05"),
+        "price_age_seconds_max": 60,
+        "account_age_seconds_max": 300,
+        "intent_age_seconds_max": 120,
+        "intents_per_minute_max": 60,
+        "open_orders_max": 20,
+    }
+    return Limits(**{**values, **changes})
+
+
+@dataclass
+class World:
+    """A state, the next TRADE sequence, and the desk time."""
+
+    limits: dict[str, Any] = field(default_factory=dict)
+    desk: dict[str, Any] = field(default_factory=dict)
+    now: datetime = NOON
+    sequence: int = 0
+    serial: int = 0
+    state: RiskState = field(init=False)
+
+    def __post_init__(self) -> None:
+        values: dict[str, Any] = {
+            "name": "test",
+            "venues": {VENUE: Venue(accounts=(ACCOUNT,))},
+            "instruments": tuple(DeskInstrument(venue=VENUE, symbol=symbol) for symbol in ("SPY", "AAPL", "700")),
+            "limits": limits(**self.limits),
+        }
+        self.state = opening_state(Desk(**{**values, **self.desk}))
+
+    def ready(self, **adopted: Any) -> World:
+        """Everything has been heard that an order needs."""
+        self.instrument("SPY").instrument("AAPL").instrument("0700.HK", currency="HKD", calendar="XHKG", lot_size=100)
+        self.adopt(**adopted).account().link().mode(TradingMode.ACTIVE).quote("SPY", "99.99", "100")
+        return self.quote("AAPL", "49.99", "50").quote("0700.HK", "299.8", "300")
+
+    # ---- what is observed beside TRADE
+
+    def instrument(self, symbol: str, **changes: Any) -> World:
+        values: dict[str, Any] = {
+            "id": f"instrument-{symbol}",
+            "at": self.now,
+            "venue": VENUE,
+            "symbol": symbol,
+            "kind": InstrumentKind.STOCK,
+            "currency": "USD",
+            "exchange": "SMART",
+            "calendar": "XNYS",
+            "tick_size": Decimal("0.01"),
+            "lot_size": Decimal(1),
+            "minimum_quantity": Decimal(1),
+        }
+        values.update({name: Decimal(value) if isinstance(value, int) else value for name, value in changes.items()})
+        evolve.fold_instrument(self.state, Instrument(**values), "STATE:7")
+        return self
+
+    def quote(self, symbol: str, bid: str | None, ask: str | None, **changes: Any) -> World:
+        self.serial += 1
+        values: dict[str, Any] = {"id": f"q{self.serial}", "at": self.now, "venue": VENUE, "symbol": symbol}
+        prices = {"bid": bid and Decimal(bid), "ask": ask and Decimal(ask)}
+        evolve.fold_quote(self.state, Quote(**{**values, **prices, **changes}))
+        return self
+
+    def account(self, **changes: Any) -> World:
+        values: dict[str, Any] = {
+            "id": "account",
+            "at": self.now,
+            "venue": VENUE,
+            "account": ACCOUNT,
+            "currency": "USD",
+            "cash": Decimal(1_000_000),
+            "net_liquidation": Decimal(1_000_000),
+            "available_funds": Decimal(1_000_000),
+            "buying_power": Decimal(4_000_000),
+            "initial_margin": Decimal(0),
+            "maintenance_margin": Decimal(0),
+        }
+        evolve.fold_account(self.state, AccountState(**{**values, **changes}), "STATE:9")
+        return self
+
+    def link(self, status: LinkStatus = LinkStatus.READY, reason: str = "") -> World:
+        link = VenueLink(id="beat", at=self.now, venue=VENUE, account=ACCOUNT, status=status, reason=reason)
+        evolve.fold_link(self.state, link)
+        return self
+
+    def mode(self, mode: TradingMode, reason: str = "a test") -> World:
+        state = TradingState(id="switch", at=self.now, mode=mode, reason=reason, by="ops")
+        evolve.fold_trading_state(self.state, state, "KV_CONTROL:3")
+        return self
+
+    # ---- TRADE
+
+    def event(self, event: OrderEvents) -> World:
+        self.sequence += 1
+        evolve.fold_order_event(self.state, self.sequence, event)
+        return self
+
+    def adopt(self, currency: str = "USD", positions: tuple[PositionHeld, ...] = ()) -> World:
+        return self.event(
+            AccountAdopted(
+                id="adopted",
+                at=self.now,
+                venue=VENUE,
+                account=ACCOUNT,
+                order_id=subjects.BASELINE,
+                status=OrderStatus.NEW,
+                currency=currency,
+                cash=Decimal(1_000_000),
+                positions=positions,
+                execution_ids=(),
+            )
+        )
+
+    def held(self, symbol: str, quantity: str, price: str = "100", currency: str = "USD") -> PositionHeld:
+        return PositionHeld(symbol=symbol, quantity=Decimal(quantity), average_price=Decimal(price), currency=currency)
+
+    def order(self, side: str = "BUY", quantity: str = "10", limit: str | None = "100", **changes: Any) -> OrderIntent:
+        """A LIMIT order in SPY, or a MARKET order when `limit` is None."""
+        self.serial += 1
+        values: dict[str, Any] = {
+            "id": f"i{self.serial}",
+            "at": self.now,
+            "venue": VENUE,
+            "symbol": "SPY",
+            "side": Side(side),
+            "quantity": Decimal(quantity),
+            "order_type": OrderType.MARKET if limit is None else OrderType.LIMIT,
+            "limit_price": None if limit is None else Decimal(limit),
+        }
+        return OrderIntent(**{**values, **changes})
+
+    def cancel(self, order_id: str, **changes: Any) -> CancelIntent:
+        self.serial += 1
+        values: dict[str, Any] = {"id": f"c{self.serial}", "at": self.now, "venue": VENUE, "symbol": "SPY"}
+        return CancelIntent(**{**values, "order_id": order_id, **changes})
+
+    def decide(self, intent: Intent, subject: str | None = None, clock_is_stale: bool = False) -> Decision:
+        """Decide and take the decision in, as the shell does."""
+        self.sequence += 1
+        evolve.note_intent(self.state, self.sequence)
+        request = Request(sequence=self.sequence, subject=subject or subjects.intent(intent), intent=intent)
+        decision = decide(self.state, request, Observed(at=self.now, clock_is_stale=clock_is_stale))
+        evolve.fold_decision(self.state, decision)
+        self.sequence += 1  # the decision's own place
+        return decision
+
+    def later(self, seconds: float) -> World:
+        self.now += timedelta(seconds=seconds)
+        return self
+
+    # ---- an order's life
+
+    def _of(self, order_id: str, status: OrderStatus) -> dict[str, Any]:
+        self.serial += 1
+        return {
+            "id": f"e{self.serial}",
+            "at": self.now,
+            "venue": VENUE,
+            "account": ACCOUNT,
+            "order_id": order_id,
+            "status": status,
+        }
+
+    def created(self, intent: OrderIntent, **changes: Any) -> World:
+        values: dict[str, Any] = {
+            "order_id": intent.id,
+            "intent_id": intent.id,
+            "venue": VENUE,
+            "account": ACCOUNT,
+            "symbol": intent.symbol,
+            "side": intent.side,
+            "quantity": intent.quantity,
+            "order_type": intent.order_type,
+            "limit_price": intent.limit_price,
+        }
+        order = Order(**{**values, **changes})
+        return self.event(OrderCreated(**self._of(intent.id, OrderStatus.PENDING_NEW), order=order))
+
+    def accepted(self, intent: OrderIntent) -> World:
+        return self.event(OrderAccepted(**self._of(intent.id, OrderStatus.NEW), venue_order_id="7"))
+
+    def canceled(self, intent: OrderIntent) -> World:
+        return self.event(OrderCanceled(**self._of(intent.id, OrderStatus.CANCELED), reason="asked for"))
+
+    def fill(
+        self, intent: OrderIntent, quantity: str, leaves: str, price: str = "100", status: OrderStatus | None = None
+    ) -> World:
+        done = Decimal(leaves) == 0
+        status = status or (OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED)
+        values = self._of(intent.id, status)
+        fill = Fill(
+            execution_id=f"x{self.serial}",
+            revision=1,
+            order_id=intent.id,
+            symbol=intent.symbol,
+            side=intent.side,
+            quantity=Decimal(quantity),
+            price=Decimal(price),
+            at=self.now,
+        )
+        kind = OrderFilled if done else OrderPartiallyFilled
+        cumulative = intent.quantity - Decimal(leaves)
+        return self.event(kind(**values, fill=fill, cumulative_quantity=cumulative, leaves_quantity=Decimal(leaves)))
+
+
+@pytest.fixture
+def world() -> type[World]:
+    """`world().ready()` is a desk that approves; keyword arguments change the limits or the desk file."""
+    return World
+
+
+@pytest.fixture
+def check() -> Any:
+    """Pick one check of a decision by its name."""
+
+    def pick(decision: Decision, name: str) -> Check:
+        (found,) = [check for check in decision.checks if check.name == name]
+        return found
+
+    return pick
