@@ -6,10 +6,26 @@ Owns its shape and the rules between its parts. It holds no address and no secre
 
 from __future__ import annotations
 
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
+from typing import Any
 
+import msgspec
 from msgspec import Struct
+
+from signalbox.bars import parse_timeframe
+from signalbox.errors import ConfigurationError, SymbolError
+from signalbox.instruments import CURRENCIES, Symbol, ibkr_contract, parse_symbol
+from signalbox.messages import MarketDataType
+from signalbox.toml_shape import any_of, instead_of, shape_mistakes, shown
+
+VENUES = ("ibkr",)
+"""The venues that have a gateway."""
 
 
 class Mode(StrEnum):
@@ -79,3 +95,182 @@ class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeframes: tuple[str, ...] = ("1m", "5m")
     fx_rates: dict[str, Decimal] = {}
     indicators: IndicatorParameters = IndicatorParameters()
+
+
+def load_desk(path: Path) -> Desk:
+    """Read and check the desk file.
+
+    Raises `ConfigurationError` with every mistake, each a sentence: where it is, what was found, what to do.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except OSError as error:
+        raise ConfigurationError([f"The desk file {path} can not be read: {error.strerror}."]) from error
+    except ValueError as error:  # not UTF-8, or not TOML
+        raise ConfigurationError([f"The desk file {path} is not TOML: {error}."]) from error
+    mistakes = [*shape_mistakes(Desk, document), *_rules(document)]
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    return msgspec.convert(document, Desk, strict=False)
+
+
+def _rules(document: dict[str, Any]) -> Iterator[str]:
+    venues = _tables(document, "venues")
+    mode = document.get("mode", Mode.PAPER)
+    yield from _name_rule(document.get("name"))
+    if "venues" in document:
+        yield from _venue_rules(venues, mode)
+    if mode == Mode.LIVE and document.get("clock", ClockSource.WALL) != ClockSource.WALL:
+        yield f'clock is {shown(document["clock"])}: with mode = "live" it must be "wall".'
+    yield from _instrument_rules(document.get("instruments"), venues)
+    yield from _timeframe_rules(document.get("timeframes"))
+    for table, check in (("limits", _limit_rule), ("fx_rates", _rate_rule), ("indicators", _parameter_rule)):
+        for key, value in _tables(document, table).items():
+            yield from check(f"{table}.{key}", key, value)
+
+
+def _name_rule(name: object) -> Iterator[str]:
+    if isinstance(name, str) and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}", name):
+        yield f"name is {shown(name)}: use letters, digits, spaces, - and _, up to 64 of them."
+
+
+def _venue_rules(venues: dict[str, Any], mode: object) -> Iterator[str]:
+    if not venues:
+        yield "venues has no venue: add a table such as [venues.ibkr] with its accounts."
+    for name, venue in venues.items():
+        if name not in VENUES:
+            yield f"venues.{name} is no venue that has a gateway: {instead_of(name, VENUES)}"
+        accounts = venue.get("accounts") if isinstance(venue, dict) else None
+        if isinstance(accounts, list):
+            yield from _account_rules(f"venues.{name}.accounts", name, accounts, mode)
+        data_type = venue.get("market_data_type", MarketDataType.LIVE) if isinstance(venue, dict) else None
+        if isinstance(data_type, str) and data_type not in MarketDataType.__members__:
+            yield f"venues.{name}.market_data_type is {shown(data_type)}: it must be {any_of(MarketDataType)}."
+        elif isinstance(data_type, str) and mode == Mode.LIVE and data_type != MarketDataType.LIVE:
+            yield f'venues.{name}.market_data_type is {shown(data_type)}: with mode = "live" it must be "LIVE".'
+
+
+def _account_rules(path: str, venue: str, accounts: list[Any], mode: object) -> Iterator[str]:
+    if not accounts:
+        yield f"{path} is empty: name at least one account."
+    for number, account in enumerate(accounts, 1):
+        if not isinstance(account, str):
+            continue
+        found = f"{path}[{number}] is {shown(account)}"
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", account):
+            yield f"{found}: an account is up to 32 letters, digits, - and _."
+        # IBKR's paper accounts, and only those, begin with D: the one sign of which is which that a file can have
+        elif venue == "ibkr" and mode == Mode.PAPER and not account.startswith("D"):
+            yield f'{found}, no paper account (they begin with D): take one, or mode = "live".'
+        elif venue == "ibkr" and mode == Mode.LIVE and account.startswith("D"):
+            yield f'{found}, a paper account: take a live one, or mode = "paper".'
+    for account in _twice(accounts):
+        yield f"{path} names {shown(account)} more than once: name it once."
+
+
+def _instrument_rules(instruments: object, venues: dict[str, Any]) -> Iterator[str]:
+    if not isinstance(instruments, list):
+        return
+    if not instruments:
+        yield "instruments is empty: add a table [[instruments]] with venue and symbol."
+    tables = {number: item for number, item in enumerate(instruments, 1) if isinstance(item, dict)}
+    for number, item in tables.items():
+        venue, symbol, path = item.get("venue"), item.get("symbol"), f"instruments[{number}]"
+        if isinstance(venue, str) and venue not in venues:
+            yield f"{path}.venue is {shown(venue)}, which is not under [venues]: {instead_of(venue, venues)}"
+        if isinstance(symbol, str):
+            yield from _symbol_rules(f"{path}.symbol", symbol, venue)
+        currency, exchange = item.get("currency", ""), item.get("exchange", "SMART")
+        if isinstance(currency, str) and currency and currency not in CURRENCIES:
+            yield f"{path}.currency is {shown(currency)}: {instead_of(currency, CURRENCIES)}"
+        if isinstance(exchange, str) and not re.fullmatch(r"[A-Z0-9.]{1,16}", exchange):
+            yield f'{path}.exchange is {shown(exchange)}: use IBKR\'s name of it, as "SMART" or "SEHK".'
+    for venue, symbol in _twice([(str(item.get("venue")), _canonical(item.get("symbol"))) for item in tables.values()]):
+        yield f"instruments names {symbol} at {venue} more than once: name it once."
+
+
+def _symbol_rules(path: str, text: str, venue: object) -> Iterator[str]:
+    try:
+        symbol: Symbol = parse_symbol(text)
+        if venue == "ibkr":
+            ibkr_contract(symbol)
+    except SymbolError as error:
+        yield f"{path}: {error}."
+        return
+    if symbol.canonical != text:
+        yield f"{path} is {shown(text)}: write it as {shown(symbol.canonical)}."
+
+
+def _canonical(text: object) -> str:
+    try:
+        return parse_symbol(text).canonical if isinstance(text, str) else str(text)
+    except SymbolError:
+        return ascii(text)
+
+
+def _timeframe_rules(timeframes: object) -> Iterator[str]:
+    if not isinstance(timeframes, list):
+        return
+    if not timeframes:
+        yield 'timeframes is empty: name at least one, as "1m".'
+    for number, text in enumerate(timeframes, 1):
+        if not isinstance(text, str):
+            continue
+        try:
+            timeframe = parse_timeframe(text)
+        except ConfigurationError as error:
+            yield f"timeframes[{number}]: {error}."
+            continue
+        if timeframe.seconds % 60:
+            yield f"timeframes[{number}] is {shown(text)}: bars are scored from one minute up, as 1m or 5m."
+        elif timeframe.text != text:
+            yield f"timeframes[{number}] is {shown(text)}: write it as {shown(timeframe.text)}."
+    for text in _twice(timeframes):
+        yield f"timeframes names {shown(text)} more than once: name it once."
+
+
+def _limit_rule(path: str, key: str, value: object) -> Iterator[str]:
+    number = _number(value)
+    if number is None or key not in Limits.__struct_fields__:
+        return
+    if not (number.is_finite() and number > 0):
+        yield f"{path} is {shown(value)}: a limit is a number above 0. To stop all trading, use `signalbox halt`."
+    elif key == "price_collar_fraction" and number > 1:
+        yield f'{path} is {shown(value)}: it is a fraction of the price, at most 1 ("0.05" is 5 %).'
+
+
+def _rate_rule(path: str, key: str, value: object) -> Iterator[str]:
+    if key not in CURRENCIES:
+        yield f"{path} is no currency of the desk: {instead_of(key, CURRENCIES)}"
+    number = _number(value)
+    if number is not None and not (number.is_finite() and number > 0):
+        yield f"{path} is {shown(value)}: state what one {key} is worth in the account's currency, above 0."
+
+
+def _parameter_rule(path: str, key: str, value: object) -> Iterator[str]:
+    number = _number(value)
+    if number is not None and not (number.is_finite() and 0 < number <= 10_000):
+        yield f"{path} is {shown(value)}: it must be above 0 and at most 10000."
+
+
+def _number(value: object) -> Decimal | None:
+    """A value that the shape accepts as a number; None for any other, which the shape reports."""
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        return None
+    try:
+        return msgspec.convert(value, Decimal)
+    except msgspec.ValidationError:
+        return None
+
+
+def _tables(document: dict[str, Any], key: str) -> dict[str, Any]:
+    found = document.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _twice(values: list[Any]) -> list[Any]:
+    return [value for value, count in Counter(value for value in values if _hashable(value)).items() if count > 1]
+
+
+def _hashable(value: object) -> bool:
+    return isinstance(value, str | tuple)

@@ -1,0 +1,224 @@
+"""The desk file: what is shipped is right, and every mistake is told at once with what to do."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from signalbox.desk import ClockSource, Desk, Mode, load_desk
+from signalbox.errors import ConfigurationError
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "deploy" / "desk.toml"
+TEXT = """
+name = "demo"
+mode = "paper"
+clock = "simulated"
+timeframes = ["1m", "5m"]
+[venues.ibkr]
+accounts = ["DU1234567"]
+market_data_type = "LIVE"
+[[instruments]]
+venue = "ibkr"
+symbol = "SPY"
+[[instruments]]
+venue = "ibkr"
+symbol = "AAPL"
+[[instruments]]
+venue = "ibkr"
+symbol = "0700.HK"
+exchange = "SEHK"
+currency = "HKD"
+[fx_rates]
+HKD = "0.128"
+[indicators]
+supertrend_multiplier = 2.0
+ema_period = 21
+[limits]
+order_quantity_max = "1000"
+order_notional_max = "200000"
+position_quantity_max = "2000"
+position_notional_max = "400000"
+gross_exposure_max = "600000"
+price_collar_fraction = "0.05"
+price_age_seconds_max = 60
+account_age_seconds_max = 300
+intent_age_seconds_max = 120
+intents_per_minute_max = 60
+open_orders_max = 20
+"""
+
+
+def mistakes_of(path: Path, text: str) -> tuple[str, ...]:
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError) as refusal:
+        load_desk(path)
+    return refusal.value.mistakes
+
+
+def changed(old: str, new: str) -> str:
+    assert old in TEXT, f"{old!r} is in the text"
+    return TEXT.replace(old, new, 1)
+
+
+def test_shipped_desk_file_is_right() -> None:
+    desk = load_desk(SHIPPED)
+    assert desk.mode is Mode.PAPER
+    assert desk.limits.price_collar_fraction == Decimal("0.05")
+    assert desk.indicators.supertrend_multiplier == 2.0
+
+
+def test_decimal_without_quotes_keeps_its_digits(tmp_path: Path) -> None:
+    path = tmp_path / "desk.toml"
+    path.write_text(changed('price_collar_fraction = "0.05"', "price_collar_fraction = 0.1"), encoding="utf-8")
+    assert load_desk(path).limits.price_collar_fraction == Decimal("0.1")
+
+
+ONE_MISTAKE = [
+    ('name = "demo"', 'name = ""', "name is ''"),
+    ('name = "demo"', "name = 3", "name is 3: it must be a text in quotes."),
+    ('name = "demo"', "", "name is missing"),
+    ('mode = "paper"', 'mode = "papper"', 'mode is \'papper\': it must be "paper" or "live".'),
+    ('mode = "paper"', 'moode = "paper"', "moode is no key that is read: did you mean mode?"),
+    ('accounts = ["DU1234567"]', "accounts = []", "venues.ibkr.accounts is empty"),
+    ('accounts = ["DU1234567"]', 'accounts = "DU1"', "venues.ibkr.accounts is 'DU1': it must be an array."),
+    ('accounts = ["DU1234567"]', 'accounts = ["DU1", "DU1"]', "venues.ibkr.accounts names 'DU1' more than once"),
+    ('accounts = ["DU1234567"]', 'accounts = ["DU*"]', "venues.ibkr.accounts[1] is 'DU*'"),
+    ('accounts = ["DU1234567"]', 'accounts = ["U123"]', "venues.ibkr.accounts[1] is 'U123', no paper account"),
+    ('"LIVE"', '"LIFE"', "venues.ibkr.market_data_type is 'LIFE'"),
+    ('symbol = "SPY"', 'symbol = "AAPL"', "instruments names AAPL at ibkr more than once"),
+    ('symbol = "SPY"', 'symbol = "00005"', "instruments[1].symbol is '00005': write it as '0005.HK'."),
+    (
+        'symbol = "SPY"',
+        'symbol = "BTC-USD"',
+        "instruments[1].symbol: BTC-USD is a perpetual, which IBKR does not trade",
+    ),
+    ('symbol = "SPY"', 'symbol = "S>Y"', "instruments[1].symbol: 'S>Y' is not a symbol"),
+    ('symbol = "SPY"', "", "instruments[1].symbol is missing"),
+    ('symbol = "SPY"', 'symbol = "SPY"\nexchange = "nyse"', "instruments[1].exchange is 'nyse'"),
+    ('symbol = "SPY"', 'symbol = "SPY"\ncurrency = "UDS"', "instruments[1].currency is 'UDS': did you mean USD?"),
+    (
+        'venue = "ibkr"',
+        'venue = "ibrk"',
+        "instruments[1].venue is 'ibrk', which is not under [venues]: did you mean ibkr?",
+    ),
+    ('timeframes = ["1m", "5m"]', "timeframes = []", "timeframes is empty"),
+    (
+        'timeframes = ["1m", "5m"]',
+        'timeframes = ["1m", "30s"]',
+        "timeframes[2] is '30s': bars are scored from one minute",
+    ),
+    ('timeframes = ["1m", "5m"]', 'timeframes = ["60m"]', "timeframes[1] is '60m': write it as '1h'."),
+    ('timeframes = ["1m", "5m"]', 'timeframes = ["7m"]', "timeframes[1]: '7m' is not a timeframe"),
+    ('timeframes = ["1m", "5m"]', 'timeframes = ["1m", "1m"]', "timeframes names '1m' more than once"),
+    ("ema_period = 21", "ema_period = 0", "indicators.ema_period is 0"),
+    ("ema_period = 21", "ema_period = 2.5", "indicators.ema_period is 2.5: it must be a whole number."),
+    ("supertrend_multiplier = 2.0", "supertrend_multiplier = nan", "indicators.supertrend_multiplier is NaN"),
+    ('order_quantity_max = "1000"', 'order_quantity_max = "0"', "limits.order_quantity_max is '0': a limit is"),
+    ('order_quantity_max = "1000"', "order_quantity_max = -1", "limits.order_quantity_max is -1: a limit is"),
+    ('order_quantity_max = "1000"', "order_quantity_max = nan", "limits.order_quantity_max is NaN: a limit is"),
+    ('order_quantity_max = "1000"', "order_quantity_max = inf", "limits.order_quantity_max is Infinity: a limit is"),
+    ('order_quantity_max = "1000"', 'order_quantity_max = "many"', "limits.order_quantity_max is 'many': it must be"),
+    ('order_quantity_max = "1000"', "order_quantity_max = true", "limits.order_quantity_max is true: it must be"),
+    ('order_quantity_max = "1000"', "", "limits.order_quantity_max is missing: state it, there is no default."),
+    ('price_collar_fraction = "0.05"', "price_collar_fraction = 5", "limits.price_collar_fraction is 5"),
+    ("open_orders_max = 20", "open_orders_max = 0", "limits.open_orders_max is 0: a limit is"),
+    ("open_orders_max = 20", "open_orders_max = 2.5", "limits.open_orders_max is 2.5: it must be a whole number."),
+    ('HKD = "0.128"', "HKD = 0", "fx_rates.HKD is 0"),
+    ('HKD = "0.128"', "HDK = 0.128", "fx_rates.HDK is no currency"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "beginning"), ONE_MISTAKE, ids=[row[1][:40] for row in ONE_MISTAKE])
+def test_mistake_is_told_by_its_path_what_was_found_and_what_to_do(
+    tmp_path: Path, old: str, new: str, beginning: str
+) -> None:
+    (mistake,) = mistakes_of(tmp_path / "desk.toml", changed(old, new))
+    assert mistake.startswith(beginning)
+    assert mistake.endswith((".", "?"))
+
+
+def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+    text = (
+        changed('mode = "paper"', 'mode = "real"')
+        .replace('symbol = "SPY"', 'symbol = "*"')
+        .replace('venue = "ibkr"', 'venue = "nowhere"')
+        .replace("open_orders_max = 20", "open_order_max = 20")
+        .replace('order_quantity_max = "1000"', 'order_quantity_max = "-1"')
+    )
+    found = "\n".join(mistakes_of(tmp_path / "desk.toml", text))
+    for beginning in ("mode is 'real'", "instruments[1].symbol:", "instruments[1].venue", "instruments[3].venue"):
+        assert beginning in found
+    assert "limits.open_order_max is no key that is read: did you mean open_orders_max?" in found
+    assert "limits.open_orders_max is missing" in found
+    assert "limits.order_quantity_max is '-1'" in found
+
+
+def test_live_desk_needs_live_accounts_the_wall_clock_and_live_data(tmp_path: Path) -> None:
+    text = changed('mode = "paper"', 'mode = "live"').replace('"LIVE"', '"DELAYED"')
+    found = "\n".join(mistakes_of(tmp_path / "desk.toml", text))
+    assert "clock is 'simulated'" in found
+    assert "'DU1234567', a paper account" in found
+    assert "market_data_type is 'DELAYED'" in found
+
+
+def test_right_live_desk_is_read(tmp_path: Path) -> None:
+    text = changed('mode = "paper"', 'mode = "live"').replace('"simulated"', '"wall"').replace("DU1234567", "U1234567")
+    path = tmp_path / "desk.toml"
+    path.write_text(text, encoding="utf-8")
+    desk = load_desk(path)
+    assert (desk.mode, desk.clock) == (Mode.LIVE, ClockSource.WALL)
+
+
+@pytest.mark.parametrize(
+    ("content", "beginning"),
+    [(None, "can not be read: No such file"), (b"name = ", "is not TOML"), (b"\xff\xfe", "is not TOML")],
+)
+def test_unreadable_file_is_one_plain_sentence(tmp_path: Path, content: bytes | None, beginning: str) -> None:
+    path = tmp_path / "desk.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=beginning):
+        load_desk(path)
+
+
+def test_empty_file_names_all_that_is_missing(tmp_path: Path) -> None:
+    found = mistakes_of(tmp_path / "desk.toml", "")
+    assert [mistake.split()[0] for mistake in found] == ["name", "venues", "instruments", "limits"]
+
+
+keys = st.sampled_from([*Desk.__struct_fields__, "other"])
+toml_values = st.recursive(
+    st.one_of(
+        st.integers(-5, 5), st.booleans(), st.sampled_from(["", "ibkr", "1m", "SPY", "*"]), st.just(float("inf"))
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["ibkr", "accounts", "venue", "symbol", "order_quantity_max"]), inner, max_size=3
+        ),
+    ),
+    max_leaves=8,
+)
+
+
+def toml_of(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {toml_of(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml_of, value)) + "]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+@given(st.dictionaries(keys, toml_values))
+def test_any_toml_is_a_desk_or_a_list_of_mistakes(
+    tmp_path_factory: pytest.TempPathFactory, document: dict[str, object]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_text("\n".join(f"{key} = {toml_of(value)}" for key, value in document.items()), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as refusal:
+        load_desk(path)
+    assert all(mistake.endswith((".", "?")) for mistake in refusal.value.mistakes)
