@@ -1,0 +1,448 @@
+"""What follows from what the venue says of an order: reports, and questions.
+
+Pure but for `state`, which is the only thing that changes: no clock, no wait, no bus, no venue. Every function can be
+given the same fact twice, late, or in any order: a report is made once, because its id derives from what it reports.
+
+Only openOrder, orderStatus, execDetails, commissionReport and completedOrder change an order. An error is remembered
+as a reason, and as a reason to ask; by itself it ends nothing, because codes that inform have been taken for
+rejections (ib_insync #502, ib_async #191).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+from signalbox.errors import CalendarError
+from signalbox.messages import (
+    OrderType,
+    Report,
+    TimeInForce,
+    VenueAccepted,
+    VenueCanceled,
+    VenueCancelRejected,
+    VenueCommission,
+    VenueExpired,
+    VenueFill,
+    VenueRejected,
+    VenueTriggered,
+    VenueUnknown,
+)
+from signalbox.sessions import session_at, session_on
+
+from gateway_ibkr.facts import (
+    CommissionSeen,
+    CompletedOrderSeen,
+    ErrorSeen,
+    ExecutionSeen,
+    OpenOrderSeen,
+    OrderFact,
+    OrderStatusSeen,
+)
+from gateway_ibkr.state import Standing, State, Tracked, learn_venue_id, new_to, remember_fill, report_id
+from gateway_ibkr.translate import VENUE, canonical_symbol, decimal_of, execution_key, fill_of, time_of
+from gateway_ibkr.venue_errors import Treatment, problem_of, sentence
+
+EXPIRY_SLACK = timedelta(seconds=60)
+"""A DAY order that ends this shortly before its session's end has expired: venue and desk clocks differ by some."""
+
+WORKING = frozenset({"PreSubmitted", "Submitted", "PendingCancel", "Filled"})
+ENDED = frozenset({"Cancelled", "ApiCancelled"})
+
+
+class Ask(Struct, frozen=True):
+    """Ask the venue what became of the order, soon; `urgent` = at once."""
+
+    order_id: str
+    reason: str
+    urgent: bool = False
+
+
+class RecordSent(Struct, frozen=True):
+    """The venue has an order that the ledger only has as claimed: write it down as sent."""
+
+    order_id: str
+
+
+class CancelStray(Struct, frozen=True):
+    """The order was reported as never having reached the venue, and works there: cancel it."""
+
+    order_id: str
+
+
+Action = Report | Ask | RecordSent | CancelStray
+
+
+def decide(state: State, fact: OrderFact, at: datetime) -> list[Action]:
+    """Take one fact of the venue at desk time `at`; return what follows, in order."""
+    return _DECIDERS[type(fact)](state, fact, at)
+
+
+# ----------------------------------------------------------------------------------------- which order is meant
+
+
+def identify(state: State, *, reference: str, perm_id: int, client_id: int, number: int) -> Tracked | None:
+    """Find the order that a fact is about: by orderRef, else by permId, else by our own client's order number.
+
+    The number comes last because another program may have used our client id, and because after a roll-back of
+    `nextValidId` two orders can carry the same number (Lean IB #242).
+    """
+    order_id = reference if reference in state.orders else state.order_by_venue_id.get(str(perm_id), "")
+    if not order_id and not reference and client_id == state.client_id:
+        candidate = state.orders.get(state.order_by_number.get(number, ""))
+        if candidate is not None and candidate.venue_order_id in ("", str(perm_id)):
+            order_id = candidate.order.order_id
+    tracked = state.orders.get(order_id)
+    if tracked is not None and perm_id:
+        learn_venue_id(state, tracked, str(perm_id))
+    return tracked
+
+
+# ------------------------------------------------------------------------------------------------ order statuses
+
+
+def on_open_order(state: State, fact: OpenOrderSeen, at: datetime) -> list[Action]:
+    """An openOrder says that the venue has the order, and in which status."""
+    tracked = identify(
+        state, reference=fact.reference, perm_id=fact.perm_id, client_id=fact.client_id, number=fact.order_number
+    )
+    if tracked is None or fact.account != state.account:
+        return []
+    return _shown(tracked) + _status(state, tracked, fact.status, "", _venue_now(state, at))
+
+
+def on_status(state: State, fact: OrderStatusSeen, at: datetime) -> list[Action]:
+    """An orderStatus says the status, and how much has been filled."""
+    tracked = identify(state, reference="", perm_id=fact.perm_id, client_id=fact.client_id, number=fact.order_number)
+    if tracked is None:
+        return []
+    tracked.filled_at_venue = max(tracked.filled_at_venue, decimal_of(fact.filled))
+    actions = _shown(tracked) + _status(state, tracked, fact.status, fact.why_held, _venue_now(state, at))
+    if tracked.filled_at_venue > tracked.filled:
+        actions.append(Ask(tracked.order.order_id, "an execution is missing"))
+    return actions
+
+
+def on_completed(state: State, fact: CompletedOrderSeen, at: datetime) -> list[Action]:
+    """A completedOrder says that the order is over. It may come unasked, and after the fact."""
+    tracked = identify(state, reference=fact.reference, perm_id=fact.perm_id, client_id=-1, number=-1)
+    if tracked is None or fact.account != state.account:
+        return []
+    tracked.filled_at_venue = max(tracked.filled_at_venue, decimal_of(fact.filled))
+    ended_at = time_of(fact.completed_time) or at
+    actions = _shown(tracked) + _status(state, tracked, fact.status, "", ended_at, fact.completed_status)
+    if tracked.filled_at_venue > tracked.filled:
+        actions.append(Ask(tracked.order.order_id, "an execution is missing"))
+    return actions
+
+
+def _venue_now(state: State, at: datetime) -> datetime:
+    """Statuses carry no time. The desk clock may run behind the venue's, which bars and executions have shown."""
+    return max(at, state.venue_time or at)
+
+
+def _shown(tracked: Tracked) -> list[Action]:
+    """The venue has the order: what is written down as claimed was sent."""
+    tracked.seen, tracked.absences, tracked.doubt = True, 0, ""
+    return [RecordSent(tracked.order.order_id)] if tracked.standing is Standing.CLAIMED else []
+
+
+def _status(state: State, tracked: Tracked, status: str, why_held: str, at: datetime, text: str = "") -> list[Action]:
+    order = tracked.order
+    if tracked.standing is Standing.OVER:
+        # A late or repeated status of an order that is over changes nothing; one that we gave up must not work on
+        return [CancelStray(order.order_id)] if tracked.presumed_lost and status in WORKING else []
+    if status in WORKING:
+        actions = _accepted(state, tracked, at)
+        # IBKR simulates stops for stocks: PreSubmitted until the trigger, Submitted from then on
+        if order.order_type is OrderType.STOP and status == "Submitted" and not why_held:
+            actions += triggered(state, tracked, at)
+        return actions
+    if status in ENDED:
+        return _ended(state, tracked, at, text)
+    if status == "Inactive":
+        tracked.inactive = True
+        if tracked.refusal is None:  # it may be on its way: errors and statuses are not in order
+            return [Ask(order.order_id, "the venue made the order inactive and gave no reason")]
+        return [rejected(state, tracked, at)] if _not_over(tracked) else []
+    return []  # PendingSubmit, ApiPending: on its way
+
+
+def _accepted(state: State, tracked: Tracked, at: datetime) -> list[Action]:
+    order = tracked.order
+    report = VenueAccepted(
+        id=report_id(order.account, "accepted", order.order_id),
+        at=at,
+        venue=VENUE,
+        account=order.account,
+        order_id=order.order_id,
+        venue_order_id=tracked.venue_order_id,
+    )
+    if not tracked.venue_order_id:
+        return []
+    return [report] if new_to(state, report) else []
+
+
+def triggered(state: State, tracked: Tracked, at: datetime) -> list[Action]:
+    """Report that a stop's price has been reached, once."""
+    order = tracked.order
+    report = VenueTriggered(
+        id=report_id(order.account, "triggered", order.order_id),
+        at=at,
+        venue=VENUE,
+        account=order.account,
+        order_id=order.order_id,
+    )
+    return [report] if new_to(state, report) else []
+
+
+# ---------------------------------------------------------------------------------------------- ends of an order
+
+
+def _not_over(tracked: Tracked) -> bool:
+    return tracked.standing is not Standing.OVER
+
+
+def _ended(state: State, tracked: Tracked, at: datetime, text: str) -> list[Action]:
+    """`Cancelled` means one of three: rejected (an error has said why), expired, or cancelled by somebody."""
+    if tracked.refusal is not None and not tracked.cancel_command:
+        return [rejected(state, tracked, at)]
+    if not tracked.cancel_command and has_expired(state, tracked, at):
+        return [expired(state, tracked, at, "its time in force is over")]
+    order = tracked.order
+    whose = "cancelled as asked" if tracked.cancel_command else "cancelled at the venue, not by this desk"
+    report = VenueCanceled(
+        id=report_id(order.account, "canceled", order.order_id),
+        at=at,
+        cause=tracked.cancel_command,
+        venue=VENUE,
+        account=order.account,
+        order_id=order.order_id,
+        reason=f"{whose}: {text}" if text else whose,
+    )
+    return _over(state, tracked, report)
+
+
+def has_expired(state: State, tracked: Tracked, at: datetime) -> bool:
+    """Say whether an order that the desk did not cancel, and that ended at `at`, has run out.
+
+    The venue's word for both is `Cancelled`. A GTD order has run out when its time has come. A DAY order has when it
+    ended at or after the end of the hours that it may work in, on the day it was entered for.
+    """
+    order = tracked.order
+    if order.time_in_force is TimeInForce.GTD and order.good_till is not None:
+        return at >= order.good_till - EXPIRY_SLACK
+    if order.time_in_force is not TimeInForce.DAY:
+        return False
+    try:
+        end = end_of_day(state.calendars.get(order.symbol, ""), tracked.claimed_at, order.outside_regular_hours)
+    except CalendarError:
+        return False
+    return at >= end - EXPIRY_SLACK
+
+
+def end_of_day(calendar: str, entered_at: datetime, outside_regular_hours: bool) -> datetime:
+    """When a DAY order entered at `entered_at` runs out: at the close it is entered before, early and late hours aside."""
+    session = session_at(calendar, entered_at)
+    day = entered_at.date() if session is None else session.day
+    for _ in range(_SESSION_SEARCH_DAYS_MAX):
+        session = session_on(calendar, day)
+        if session is not None:
+            end = session.post_close if outside_regular_hours else session.close
+            if end > entered_at:
+                return end
+        day += timedelta(days=1)
+    raise CalendarError(f"no session of {calendar} after {entered_at.isoformat()}")
+
+
+_SESSION_SEARCH_DAYS_MAX = 16
+
+
+def expired(state: State, tracked: Tracked, at: datetime, reason: str) -> Action:
+    """Report the order as expired."""
+    order = tracked.order
+    report = VenueExpired(
+        id=report_id(order.account, "expired", order.order_id),
+        at=at,
+        venue=VENUE,
+        account=order.account,
+        order_id=order.order_id,
+        reason=reason,
+    )
+    return _over(state, tracked, report)[0]
+
+
+def rejected(state: State, tracked: Tracked, at: datetime, reason: str = "") -> Action:
+    """Report the order as rejected: with the venue's own code and text where it gave them."""
+    order = tracked.order
+    code, text = tracked.refusal or (0, "")
+    why = sentence(code, text) if text else reason or "the venue made the order inactive and gave no reason"
+    report = refusal_report(order.account, order.order_id, str(code) if code else "", why, at)
+    return _over(state, tracked, report)[0]
+
+
+def refusal_report(account: str, order_id: str, code: str, reason: str, at: datetime) -> VenueRejected:
+    """The report that an order will never work; there is one of them for each order, whoever refused it."""
+    return VenueRejected(
+        id=report_id(account, "rejected", order_id),
+        at=at,
+        venue=VENUE,
+        account=account,
+        order_id=order_id,
+        code=code,
+        reason=reason,
+    )
+
+
+def unknown(state: State, tracked: Tracked, at: datetime, reason: str) -> list[Action]:
+    """Report, once, that it is not known what became of the order."""
+    order = tracked.order
+    report = VenueUnknown(
+        id=report_id(order.account, "unknown", order.order_id),
+        at=at,
+        venue=VENUE,
+        account=order.account,
+        order_id=order.order_id,
+        reason=reason,
+    )
+    return [report] if new_to(state, report) else []
+
+
+def cancel_rejected(
+    state: State, tracked: Tracked, command_id: str, code: str, reason: str, at: datetime
+) -> list[Action]:
+    """Report that a cancel command has changed nothing; one report for each command."""
+    order = tracked.order
+    report = VenueCancelRejected(
+        id=report_id(order.account, "cancel_rejected", command_id),
+        at=at,
+        cause=command_id,
+        venue=VENUE,
+        account=order.account,
+        order_id=order.order_id,
+        code=code,
+        reason=reason,
+    )
+    tracked.cancel_refusal = None
+    return [report] if new_to(state, report) else []
+
+
+def _over(state: State, tracked: Tracked, report: Report) -> list[Action]:
+    tracked.standing = Standing.OVER
+    return [report] if new_to(state, report) else []
+
+
+# --------------------------------------------------------------------------------------- executions and commissions
+
+
+def execution_report_id(state: State, kind: str, execution_id: str, revision: int) -> str:
+    """The id of a report about one revision of an execution."""
+    return report_id(state.account, kind, f"{execution_id}.{revision}")
+
+
+def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action]:
+    """An execution is reported whatever state its order is in, the desk's or not; a correction as a new revision."""
+    if fact.account != state.account:
+        return []
+    tracked = identify(
+        state, reference=fact.reference, perm_id=fact.perm_id, client_id=fact.client_id, number=fact.order_number
+    )
+    order_id = tracked.order.order_id if tracked is not None else ""
+    symbol = tracked.order.symbol if tracked else state.symbols.get(fact.contract.con_id)
+    fill = fill_of(fact, order_id, symbol or canonical_symbol(fact.contract))
+    state.venue_time = max(fill.at, state.venue_time or fill.at)
+    actions = _shown(tracked) if tracked is not None else []
+    remember_fill(state, fill)
+    report = VenueFill(
+        id=execution_report_id(state, "fill", fill.execution_id, fill.revision),
+        at=fill.at,
+        venue=VENUE,
+        account=state.account,
+        fill=fill,
+        venue_order_id=str(fact.perm_id) if fact.perm_id else "",
+    )
+    if not new_to(state, report):
+        return actions
+    if tracked is not None and tracked.order.order_type is OrderType.STOP:
+        actions += triggered(state, tracked, fill.at)  # a status may be missing; a stop does not fill untriggered
+    actions.append(report)
+    if tracked is not None:
+        actions.append(Ask(order_id, "a commission is missing"))
+    return actions
+
+
+def on_commission(state: State, fact: CommissionSeen, at: datetime) -> list[Action]:
+    """A commission is reported once for each revision of an execution, also before the execution itself."""
+    base, revision = execution_key(fact.execution_id)
+    report = VenueCommission(
+        id=execution_report_id(state, "commission", base, revision),
+        at=at,
+        venue=VENUE,
+        account=state.account,
+        execution_id=base,
+        revision=revision,
+        order_id=state.order_by_execution.get(base, ""),
+        commission=decimal_of(fact.commission),
+        currency=fact.currency,
+    )
+    return [report] if new_to(state, report) else []
+
+
+# --------------------------------------------------------------------------------------------------------- errors
+
+
+def on_error(state: State, fact: ErrorSeen, at: datetime) -> list[Action]:
+    """An error about an order is a reason, and mostly a question; it never ends the order by itself."""
+    tracked = state.orders.get(state.order_by_number.get(fact.request_id, ""))
+    if tracked is None or tracked.standing is Standing.OVER:
+        return []
+    order_id = tracked.order.order_id
+    treatment = problem_of(fact.code, fact.text).treatment
+    if treatment is Treatment.INFORMATIONAL:
+        return []
+    if treatment is Treatment.CANCELED:
+        tracked.doubt = "the venue has confirmed a cancellation"
+        return [Ask(order_id, tracked.doubt)]
+    if treatment in (Treatment.CANCEL_FAILED, Treatment.MODIFY_FAILED):
+        tracked.cancel_refusal = (fact.code, fact.text)
+        return [Ask(order_id, "the cancel was refused", urgent=True)]
+    if treatment is Treatment.TERMINAL:
+        tracked.refusal = (fact.code, fact.text)
+        if tracked.inactive:
+            return [rejected(state, tracked, at)]
+        return [Ask(order_id, "the venue refused the order")]
+    tracked.doubt = f"error {fact.code}: {fact.text}"
+    return [Ask(order_id, tracked.doubt)]
+
+
+_DECIDERS: dict[type, Callable[[State, Any, datetime], list[Action]]] = {
+    OpenOrderSeen: on_open_order,
+    OrderStatusSeen: on_status,
+    CompletedOrderSeen: on_completed,
+    ExecutionSeen: on_execution,
+    CommissionSeen: on_commission,
+    ErrorSeen: on_error,
+}
+
+
+def question(state: State, tracked: Tracked) -> str:
+    """What the venue still has to be asked about this order; "" = nothing."""
+    if tracked.filled_at_venue > tracked.filled:
+        return "an execution is missing"
+    if any(
+        execution_report_id(state, "commission", fill.execution_id, fill.revision) not in state.reported
+        for fill in tracked.fills.values()
+        if fill.quantity
+    ):
+        return "a commission is missing"
+    if tracked.done:
+        return ""
+    if tracked.standing is Standing.CLAIMED or not tracked.seen:
+        return "no word of the order"
+    if tracked.cancel_refusal is not None:
+        return "the cancel was refused"
+    if tracked.refusal is not None or tracked.inactive:
+        return "the order may have been refused"
+    return tracked.doubt

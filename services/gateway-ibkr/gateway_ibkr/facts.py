@@ -1,0 +1,203 @@
+"""What the venue says, as plain frozen data: no type of the vendor's library leaves `venue.py`.
+
+Owns the shape of raw venue facts. Prices and sizes are still the venue's floats and words here; `translate` makes them
+the desk's. It must not know what follows from a fact (`decide`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+
+class VenueContract(Struct, frozen=True, kw_only=True):
+    """A contract in the venue's words. `con_id` 0 = not yet qualified."""
+
+    con_id: int = 0
+    symbol: str = ""
+    security_type: str = ""
+    exchange: str = ""
+    primary_exchange: str = ""
+    currency: str = ""
+    local_symbol: str = ""
+    trading_class: str = ""
+    multiplier: str = ""
+    expiry: str = ""
+    strike: float = 0.0
+    right: str = ""
+
+
+class ContractFound(Struct, frozen=True, kw_only=True):
+    """One answer to a contract request."""
+
+    contract: VenueContract
+    min_tick: float
+    min_size: float
+    size_increment: float
+    long_name: str = ""
+
+
+class OrderTerms(Struct, frozen=True, kw_only=True):
+    """An order as it goes out on the socket: plain floats and strings only (other types go out unrounded)."""
+
+    action: str
+    quantity: float
+    order_type: str
+    time_in_force: str
+    account: str
+    reference: str
+    limit_price: float | None = None
+    stop_price: float | None = None
+    good_till: str = ""
+    outside_regular_hours: bool = False
+
+
+# -------------------------------------------------------------------------------------------------------- orders
+
+
+class OpenOrderSeen(Struct, frozen=True, kw_only=True):
+    """`order_number` is the API order id, unique only within its client id; `perm_id` is the venue's own."""
+
+    order_number: int
+    client_id: int
+    perm_id: int
+    account: str
+    reference: str
+    status: str
+    contract: VenueContract
+    action: str
+    quantity: float
+
+
+class OrderStatusSeen(Struct, frozen=True, kw_only=True):
+    order_number: int
+    client_id: int
+    perm_id: int
+    status: str
+    filled: float
+    remaining: float
+    why_held: str = ""
+
+
+class CompletedOrderSeen(Struct, frozen=True, kw_only=True):
+    """An order that is over. It carries no order number and no client id, only `perm_id` and `reference`."""
+
+    perm_id: int
+    account: str
+    reference: str
+    status: str
+    completed_status: str
+    completed_time: str
+    filled: float
+
+
+class ExecutionSeen(Struct, frozen=True, kw_only=True):
+    execution_id: str
+    order_number: int
+    client_id: int
+    perm_id: int
+    account: str
+    reference: str
+    contract: VenueContract
+    side: str
+    shares: float
+    price: float
+    at: datetime
+
+
+class CommissionSeen(Struct, frozen=True, kw_only=True):
+    execution_id: str
+    commission: float
+    currency: str
+
+
+class ErrorSeen(Struct, frozen=True, kw_only=True):
+    """`request_id` is an order number, a request's id, or -1 for the connection as a whole."""
+
+    request_id: int
+    code: int
+    text: str
+
+
+OrderFact = OpenOrderSeen | OrderStatusSeen | CompletedOrderSeen | ExecutionSeen | CommissionSeen | ErrorSeen
+
+# ------------------------------------------------------------------------------------------------------- account
+
+
+class PositionSeen(Struct, frozen=True, kw_only=True):
+    """`average_cost` includes the multiplier and, at some venues, commission."""
+
+    account: str
+    contract: VenueContract
+    quantity: float
+    average_cost: float
+
+
+class AccountValueSeen(Struct, frozen=True, kw_only=True):
+    account: str
+    tag: str
+    value: str
+    currency: str
+
+
+class PnlSeen(Struct, frozen=True, kw_only=True):
+    request_id: int
+    daily: float
+    unrealized: float
+    realized: float
+
+
+AccountFact = PositionSeen | AccountValueSeen | PnlSeen
+
+# --------------------------------------------------------------------------------------------------- market data
+
+
+class FiveSecondBarSeen(Struct, frozen=True, kw_only=True):
+    """`start` in seconds since 1970 UTC. Without trades: `trades` 0 and the last price repeated."""
+
+    request_id: int
+    start: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    trades: int
+
+
+class HistoryBarSeen(Struct, frozen=True, kw_only=True):
+    """One bar of history; `start` in seconds since 1970 UTC."""
+
+    start: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    trades: int
+
+
+class PriceTickSeen(Struct, frozen=True, kw_only=True):
+    """A price with its size (`size` is 0 where the kind has none, and when there is no quote on that side)."""
+
+    request_id: int
+    kind: int
+    price: float
+    size: float
+
+
+class SizeTickSeen(Struct, frozen=True, kw_only=True):
+    request_id: int
+    kind: int
+    size: float
+
+
+class MarketDataTypeSeen(Struct, frozen=True, kw_only=True):
+    request_id: int
+    kind: int
+
+
+DataFact = FiveSecondBarSeen | PriceTickSeen | SizeTickSeen | MarketDataTypeSeen
+
+Fact = OrderFact | AccountFact | DataFact

@@ -1,0 +1,216 @@
+"""What follows from complete answers of the venue: what is there, and what is missing from it.
+
+Pure but for `state`, as `decide`. An answer exists only with its end marker: a failed one never comes here, so "not
+among them" is a fact. It is still not believed at once: the venue may show an order late, so an order is only given up
+after two complete answers, `visibility_seconds` apart, that were both asked for after it was sent.
+
+    found                               its facts are reported; a claim is written down as sent
+    never seen, refused by an error     rejected, with the venue's words
+    never seen, absent twice            rejected: "it never reached the venue"
+    never seen, from an earlier day     UNKNOWN for good: the venue lists executions of the day only
+    seen before, now absent             expired if its day is over, else UNKNOWN; asked again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct
+from signalbox.errors import CalendarError
+from signalbox.messages import OpenOrder, TimeInForce, VenueSnapshot
+from signalbox.sessions import trading_day
+
+from gateway_ibkr.decide import Action, Ask, cancel_rejected, decide, end_of_day, expired, identify, rejected, unknown
+from gateway_ibkr.facts import (
+    CompletedOrderSeen,
+    ExecutionSeen,
+    OpenOrderSeen,
+    OrderFact,
+    OrderStatusSeen,
+    PositionSeen,
+)
+from gateway_ibkr.state import State, Tracked, report_id
+from gateway_ibkr.translate import (
+    VENUE,
+    account_state,
+    canonical_symbol,
+    decimal_of,
+    execution_key,
+    position_of,
+    side_of,
+)
+from gateway_ibkr.venue_errors import sentence
+
+OPEN = frozenset({"PendingSubmit", "ApiPending", "PreSubmitted", "Submitted", "PendingCancel"})
+NEVER_REACHED = "it never reached the venue"
+
+
+class Answers(Struct, frozen=True, kw_only=True):
+    """What the venue has answered, each list up to its end marker; `asked_about` was fixed before the first question."""
+
+    asked_about: frozenset[str]
+    open_orders: tuple[OpenOrderSeen, ...]
+    statuses: tuple[OrderStatusSeen, ...]
+    executions: tuple[ExecutionSeen, ...]
+    completed: tuple[CompletedOrderSeen, ...]
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """What the venue says of the account, each part up to its end marker. `values` is by (tag, currency)."""
+
+    positions: tuple[PositionSeen, ...]
+    values: dict[tuple[str, str], str]
+
+
+def outstanding(state: State) -> frozenset[str]:
+    """The orders that the venue should know of: to be fixed before it is asked."""
+    return frozenset(order_id for order_id, tracked in state.orders.items() if not tracked.done)
+
+
+def reconcile(
+    state: State, answers: Answers, at: datetime, *, wall_seconds: float, visibility_seconds: float
+) -> list[Action]:
+    """Take complete answers; return the reports and questions that follow.
+
+    `wall_seconds` is any rising clock of seconds: the venue's delay in showing an order is real time.
+    """
+    actions: list[Action] = []
+    for fact in _facts(answers):
+        actions += decide(state, fact, at)
+    working = {
+        tracked.order.order_id
+        for seen in answers.open_orders
+        if seen.status in OPEN and (tracked := _order_of(state, seen)) is not None
+    }
+    present = {tracked.order.order_id for fact in _facts(answers) if (tracked := _order_of(state, fact)) is not None}
+    asked_about = [state.orders[order_id] for order_id in answers.asked_about if order_id in state.orders]
+    for tracked in sorted(asked_about, key=lambda tracked: tracked.claim_sequence):
+        if tracked.done:
+            continue
+        if tracked.order.order_id in present:
+            actions += _present(state, tracked, tracked.order.order_id in working, at)
+        else:
+            actions += _absent(state, tracked, at, wall_seconds, visibility_seconds)
+    return actions
+
+
+def _facts(answers: Answers) -> Iterator[OrderFact]:
+    """Executions before the ends of orders: a fill should not have to follow its own cancellation."""
+    yield from answers.open_orders
+    yield from answers.executions
+    yield from answers.statuses
+    yield from answers.completed
+
+
+def _order_of(state: State, fact: OrderFact) -> Tracked | None:
+    match fact:
+        case OpenOrderSeen() | ExecutionSeen():
+            return identify(
+                state,
+                reference=fact.reference,
+                perm_id=fact.perm_id,
+                client_id=fact.client_id,
+                number=fact.order_number,
+            )
+        case CompletedOrderSeen():
+            return identify(state, reference=fact.reference, perm_id=fact.perm_id, client_id=-1, number=-1)
+    return None
+
+
+def _present(state: State, tracked: Tracked, works: bool, at: datetime) -> list[Action]:
+    tracked.absences, tracked.doubt = 0, ""
+    if works:
+        tracked.refusal = None  # whatever it answered, it was not this order's end
+        if tracked.cancel_refusal is not None:
+            code, text = tracked.cancel_refusal
+            return cancel_rejected(state, tracked, tracked.cancel_command, str(code), sentence(code, text), at)
+        return []
+    if tracked.inactive or tracked.refusal is not None:
+        return [rejected(state, tracked, at)]
+    return []
+
+
+def _absent(
+    state: State, tracked: Tracked, at: datetime, wall_seconds: float, visibility_seconds: float
+) -> list[Action]:
+    order_id = tracked.order.order_id
+    if not tracked.seen and tracked.refusal is not None:
+        return [rejected(state, tracked, at)]
+    if tracked.seen and _day_is_over(state, tracked, at):
+        return [expired(state, tracked, at, "its day is over and the venue does not list it any more")]
+    if tracked.absences == 0:
+        tracked.absences, tracked.first_absent_seconds = 1, wall_seconds
+        reason = "the venue does not list it; it is asked again"
+        return [*unknown(state, tracked, at, reason), Ask(order_id, reason)]
+    if wall_seconds - tracked.first_absent_seconds < visibility_seconds:
+        return [Ask(order_id, "the venue does not list it")]
+    tracked.absences += 1
+    if tracked.seen or not _same_day(state, tracked, at):
+        return [Ask(order_id, "the venue does not list it any more: its own statement must tell what became of it")]
+    tracked.presumed_lost = True
+    return [rejected(state, tracked, at, NEVER_REACHED)]
+
+
+def _day_is_over(state: State, tracked: Tracked, at: datetime) -> bool:
+    order = tracked.order
+    if order.time_in_force is not TimeInForce.DAY:
+        return order.time_in_force is TimeInForce.GTD and order.good_till is not None and at >= order.good_till
+    try:
+        return at >= end_of_day(state.calendars.get(order.symbol, ""), tracked.claimed_at, order.outside_regular_hours)
+    except CalendarError:
+        return False
+
+
+def _same_day(state: State, tracked: Tracked, at: datetime) -> bool:
+    """Whether the venue's list of executions, which is that of the day, reaches back to the order."""
+    calendar = state.calendars.get(tracked.order.symbol, "")
+    try:
+        return trading_day(calendar, tracked.claimed_at) == trading_day(calendar, at)
+    except CalendarError:
+        return False
+
+
+def snapshot(state: State, answers: Answers, figures: Figures, at: datetime) -> VenueSnapshot:
+    """Make the statement of all that the venue holds for the account.
+
+    Raises TranslationError when the account's figures are incomplete.
+    """
+    account = account_state(state.account, figures.values, None, at)
+    filled = {seen.perm_id: decimal_of(seen.filled) for seen in answers.statuses}
+    return VenueSnapshot(
+        id=report_id(state.account, "snapshot", at.isoformat()),
+        at=at,
+        venue=VENUE,
+        account=state.account,
+        currency=account.currency,
+        cash=account.cash,
+        positions=tuple(
+            position_of(seen, state.symbols)
+            for seen in figures.positions
+            if seen.account == state.account and seen.quantity
+        ),
+        open_orders=tuple(
+            _open_order(state, seen, filled)
+            for seen in answers.open_orders
+            if seen.account == state.account and seen.status in OPEN
+        ),
+        execution_ids=tuple(
+            dict.fromkeys(
+                execution_key(seen.execution_id)[0] for seen in answers.executions if seen.account == state.account
+            )
+        ),
+    )
+
+
+def _open_order(state: State, seen: OpenOrderSeen, filled: Mapping[int, Decimal]) -> OpenOrder:
+    tracked = _order_of(state, seen)
+    return OpenOrder(
+        order_id=tracked.order.order_id if tracked is not None else "",
+        venue_order_id=str(seen.perm_id),
+        symbol=state.symbols.get(seen.contract.con_id) or canonical_symbol(seen.contract),
+        side=side_of(seen.action),
+        quantity=decimal_of(seen.quantity),
+        filled_quantity=filled.get(seen.perm_id, tracked.filled if tracked is not None else Decimal(0)),
+    )

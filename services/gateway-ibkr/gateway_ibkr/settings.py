@@ -1,0 +1,116 @@
+"""The gateway's settings, and the rule that keeps it on paper.
+
+Owns where TWS or IB Gateway is, and every bound of waiting for it. Which account and which symbols is in the desk file.
+"""
+
+from __future__ import annotations
+
+from signalbox.desk import Desk, Mode
+from signalbox.errors import ConfigurationError
+from signalbox.settings import Secret, ServiceSettings
+
+LIVE_PORTS = {7496: "TWS live", 4001: "IB Gateway live"}
+PAPER_PORTS = {7497: "TWS paper", 4002: "IB Gateway paper"}
+PAPER_ACCOUNT_PREFIX = "DU"
+VENUE = "ibkr"
+
+
+class Settings(ServiceSettings, frozen=True, kw_only=True):
+    """Time-outs are wall time: they belong to the socket, not to the market."""
+
+    ibkr_host: str = "127.0.0.1"
+    ibkr_port: int = 4002
+    """IB Gateway 4002 paper, 4001 live; TWS 7497 paper, 7496 live."""
+    ibkr_orders_client_id: int = 11
+    """Not 0: client 0 adopts orders that a person enters in TWS."""
+    ibkr_data_client_id: int = 12
+    live_confirmation: Secret | None = None
+    """Live trading only: must be the account id, said again."""
+
+    connect_seconds_max: float = 8.0
+    """From the first byte to a session. TWS takes seconds when it has just started."""
+    answer_seconds_max: float = 15.0
+    """Until a request's end marker; after that the answer has failed, which is not "empty"."""
+    history_seconds_max: float = 60.0
+    """History is slower than anything else, and slowest right after a reconnect."""
+    heartbeat_seconds: float = 10.0
+    """A half-open socket looks connected: only an answer proves that it is."""
+    heartbeat_answer_seconds_max: float = 5.0
+    retry_delay_seconds: float = 0.2
+    retry_delay_seconds_max: float = 15.0
+    acknowledge_seconds_max: float = 3.0
+    """An order without any word of the venue for this long is asked about."""
+    visibility_seconds: float = 3.0
+    """How long the venue may take to show an order that it has: "not found" counts only when asked twice, this far apart."""
+    quote_interval_seconds: float = 0.02
+    """At most one quote per symbol in this wall time, always the latest. At 1500x it is 30 s of desk time."""
+    account_interval_seconds: int = 60
+    """Desk time between two account states when nothing changes."""
+    silence_seconds_max: int = 90
+    """A subscription in session without a bar for this long (desk time, and 15 s of wall time) is made anew."""
+
+
+def account_of(desk: Desk, settings: Settings) -> str:
+    """The account to trade; raises `ConfigurationError` unless every sign says paper, or live is confirmed."""
+    venue = desk.venues.get(VENUE)
+    if venue is None or len(venue.accounts) != 1:
+        raise ConfigurationError(
+            [f"the desk file must name one account under [venues.{VENUE}]: a gateway serves one account"]
+        )
+    account = venue.accounts[0]
+    mistakes = _live_mistakes(account, settings) if desk.mode is Mode.LIVE else _paper_mistakes(account, settings)
+    if settings.ibkr_orders_client_id == settings.ibkr_data_client_id:
+        mistakes.append("SIGNALBOX_IBKR_ORDERS_CLIENT_ID and SIGNALBOX_IBKR_DATA_CLIENT_ID must differ.")
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    return account
+
+
+def _paper_mistakes(account: str, settings: Settings) -> list[str]:
+    mistakes = []
+    if settings.ibkr_port in LIVE_PORTS:
+        mistakes.append(
+            f'port {settings.ibkr_port} is {LIVE_PORTS[settings.ibkr_port]}, but the desk file says mode = "paper": set '
+            "SIGNALBOX_IBKR_PORT to 4002 (IB Gateway paper) or 7497 (TWS paper)."
+        )
+    if not is_paper(account):
+        mistakes.append(
+            f"account {account} is no paper account (those begin with {PAPER_ACCOUNT_PREFIX}), but the desk file says "
+            'mode = "paper": name the paper account.'
+        )
+    return mistakes
+
+
+def _live_mistakes(account: str, settings: Settings) -> list[str]:
+    mistakes = []
+    if settings.ibkr_port in PAPER_PORTS:
+        mistakes.append(
+            f'port {settings.ibkr_port} is {PAPER_PORTS[settings.ibkr_port]}, but the desk file says mode = "live": set '
+            "SIGNALBOX_IBKR_PORT to 4001 (IB Gateway live) or 7496 (TWS live), or the mode to paper."
+        )
+    if is_paper(account):
+        mistakes.append(f'account {account} is a paper account, but the desk file says mode = "live".')
+    confirmation = settings.live_confirmation
+    if confirmation is None or confirmation.reveal() != account:
+        mistakes.append(
+            'mode = "live" trades real money: SIGNALBOX_LIVE_CONFIRMATION (or the file named by '
+            f"SIGNALBOX_LIVE_CONFIRMATION_FILE) must be the account id {account}."
+        )
+    return mistakes
+
+
+def is_paper(account: str) -> bool:
+    return account.startswith(PAPER_ACCOUNT_PREFIX)
+
+
+def session_mistake(account: str, managed: tuple[str, ...], mode: Mode) -> str:
+    """What is wrong with the accounts of the session that TWS has opened; "" = nothing."""
+    if account not in managed:
+        kind = "paper" if managed and is_paper(managed[0]) else "live"
+        return (
+            f"this TWS or IB Gateway is logged in to {', '.join(managed) or 'no account'} ({kind}), not to {account}: log in "
+            "there with the right user, or change the account in the desk file or SIGNALBOX_IBKR_PORT"
+        )
+    if mode is Mode.PAPER and not all(is_paper(name) for name in managed):
+        return f"this TWS or IB Gateway manages live accounts ({', '.join(managed)}), but the desk's mode is paper"
+    return ""

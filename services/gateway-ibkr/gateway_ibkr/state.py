@@ -1,0 +1,209 @@
+"""What the gateway remembers of its orders: plain data, rebuilt from LEDGER, REPORTS and COMMANDS at every start.
+
+Owns the fold of those streams. It must not know the venue (`decide`, `reconcile`), nor the bus (`service`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from signalbox.messages import (
+    CancelOrder,
+    Fill,
+    LedgerClaimed,
+    LedgerEntry,
+    LedgerSent,
+    Order,
+    Report,
+    VenueAccepted,
+    VenueCanceled,
+    VenueExpired,
+    VenueFill,
+    VenueRejected,
+    VenueReport,
+)
+
+from gateway_ibkr.translate import VENUE
+
+FIRST_ORDER_NUMBER = 1
+ZERO = Decimal(0)
+
+
+class Standing(StrEnum):
+    """How far an order has come, as far as the gateway has written it down."""
+
+    CLAIMED = "CLAIMED"
+    """It may be at the venue: only the venue can tell."""
+    SENT = "SENT"
+    """It left on the socket, or the venue was found to have it."""
+    OVER = "OVER"
+    """Rejected, canceled or expired has been reported. Fills may still come, and are reported."""
+
+
+@dataclass
+class Tracked:
+    """One order of the ledger and everything the venue has said of it."""
+
+    order: Order
+    number: int
+    """The API order id it was placed under, by our client id."""
+    claimed_at: datetime
+    claim_sequence: int
+    standing: Standing = Standing.CLAIMED
+    venue_order_id: str = ""
+    seen: bool = False
+    """The venue has shown that it has the order."""
+    fills: dict[str, Fill] = field(default_factory=dict)
+    """By execution id without revision: the latest revision."""
+    filled_at_venue: Decimal = ZERO
+    """The most that a status has claimed: more than the fills add up to means that an execution is missing."""
+    cancel_command: str = ""
+    """The id of the cancel command that was sent for it; "" = the desk did not cancel it."""
+    refusal: tuple[int, str] | None = None
+    cancel_refusal: tuple[int, str] | None = None
+    inactive: bool = False
+    doubt: str = ""
+    """Why the venue must be asked; "" = no reason beyond what the other fields show."""
+    absences: int = 0
+    """In how many complete answers in a row the venue did not have it."""
+    first_absent_seconds: float = 0.0
+    """Wall time (monotonic) of the first of them."""
+    asked: int = 0
+    presumed_lost: bool = False
+    """Reported as rejected because the venue did not have it: should it turn up working, it is cancelled."""
+
+    @property
+    def filled(self) -> Decimal:
+        return sum((fill.quantity for fill in self.fills.values()), ZERO)
+
+    @property
+    def done(self) -> bool:
+        """Nothing more is expected of the venue."""
+        return self.standing is Standing.OVER or self.filled >= self.order.quantity
+
+
+@dataclass
+class State:
+    """Everything, for one account. `reported` has the id of every report that was published or is queued."""
+
+    account: str
+    client_id: int
+    orders: dict[str, Tracked] = field(default_factory=dict)
+    order_by_venue_id: dict[str, str] = field(default_factory=dict)
+    order_by_number: dict[int, str] = field(default_factory=dict)
+    order_by_execution: dict[str, str] = field(default_factory=dict)
+    """Execution id without revision -> order id ("" = not an order of the desk)."""
+    reported: set[str] = field(default_factory=set)
+    next_number: int = FIRST_ORDER_NUMBER
+    symbols: dict[int, str] = field(default_factory=dict)
+    calendars: dict[str, str] = field(default_factory=dict)
+    """By symbol, of the instruments that the venue has."""
+    venue_time: datetime | None = None
+    """The latest time the venue itself has stated (executions, bars)."""
+
+
+def report_id(account: str, kind: str, key: str) -> str:
+    """The id of a report: derived from what it reports, so that saying it again changes nothing."""
+    return f"report/{VENUE}/{account}/{kind}/{key}"
+
+
+def take_number(state: State) -> int:
+    """Hand out the next API order id. Written into the claim before use, it is never handed out again."""
+    number = state.next_number
+    state.next_number += 1
+    return number
+
+
+def raise_number(state: State, next_valid_id: int) -> None:
+    """Take the venue's `nextValidId`: never downwards, because it is rolled back in the field (Lean IB #242)."""
+    state.next_number = max(state.next_number, next_valid_id)
+
+
+def track(state: State, claim: LedgerClaimed, sequence: int) -> Tracked:
+    """Begin to follow a claimed order."""
+    tracked = Tracked(claim.order, int(claim.attempt_id), claim.at, sequence)
+    state.orders[claim.order.order_id] = tracked
+    state.order_by_number[tracked.number] = claim.order.order_id
+    state.next_number = max(state.next_number, tracked.number + 1)
+    return tracked
+
+
+def learn_venue_id(state: State, tracked: Tracked, venue_order_id: str) -> None:
+    """Remember under which number of its own the venue has the order."""
+    if venue_order_id and venue_order_id != "0" and tracked.venue_order_id != venue_order_id:
+        tracked.venue_order_id = venue_order_id
+        state.order_by_venue_id[venue_order_id] = tracked.order.order_id
+
+
+# ----------------------------------------------------------------------------------------------- the fold at start
+
+
+def fold_ledger(state: State, entry: LedgerEntry, sequence: int) -> None:
+    """Take one stored ledger entry."""
+    if isinstance(entry, LedgerClaimed):
+        if entry.order.account == state.account:
+            track(state, entry, sequence)
+        else:  # another account's order used this number all the same
+            state.next_number = max(state.next_number, int(entry.attempt_id) + 1)
+        return
+    tracked = state.orders.get(entry.order.order_id)
+    if tracked is not None:
+        mark_sent(state, tracked, entry)
+
+
+def mark_sent(state: State, tracked: Tracked, entry: LedgerSent) -> None:
+    """The order is written down as sent."""
+    if tracked.standing is Standing.CLAIMED:
+        tracked.standing = Standing.SENT
+    learn_venue_id(state, tracked, entry.venue_order_id)
+
+
+def fold_report(state: State, report: Report) -> None:
+    """Take one stored report: it is not made again, and what it says is known."""
+    state.reported.add(report.id)
+    if isinstance(report, VenueFill):
+        remember_fill(state, report.fill)
+        if report.fill.order_id in state.orders:
+            learn_venue_id(state, state.orders[report.fill.order_id], report.venue_order_id)
+        return
+    tracked = state.orders.get(getattr(report, "order_id", ""))
+    if tracked is None:
+        return
+    if isinstance(report, VenueAccepted):
+        tracked.seen = True
+        learn_venue_id(state, tracked, report.venue_order_id)
+    elif isinstance(report, VenueRejected | VenueCanceled | VenueExpired):
+        tracked.standing = Standing.OVER
+        tracked.presumed_lost = isinstance(report, VenueRejected) and not report.code
+
+
+def fold_cancel(state: State, command: CancelOrder) -> None:
+    """Take a stored cancel command: a cancellation that follows is the desk's own doing."""
+    tracked = state.orders.get(command.order_id)
+    if tracked is not None:
+        tracked.cancel_command = command.id
+
+
+def remember_fill(state: State, fill: Fill) -> bool:
+    """Keep the latest revision of an execution; False = this one, or a later one, is known."""
+    state.order_by_execution[fill.execution_id] = fill.order_id
+    tracked = state.orders.get(fill.order_id)
+    if tracked is None:
+        return True
+    known = tracked.fills.get(fill.execution_id)
+    if known is not None and known.revision >= fill.revision:
+        return False
+    tracked.fills[fill.execution_id] = fill
+    tracked.seen = True
+    return True
+
+
+def new_to(state: State, report: VenueReport) -> bool:
+    """Note a report as made; False = it was made before."""
+    if report.id in state.reported:
+        return False
+    state.reported.add(report.id)
+    return True

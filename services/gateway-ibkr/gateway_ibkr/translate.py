@@ -1,0 +1,341 @@
+"""Venue words to the desk's and back: pure, both ways.
+
+Owns every conversion: contracts, orders, executions, times, prices, account values, ticks. It must not know the
+vendor's library (`venue.py`), nor decide what follows (`decide.py`). What makes no sense raises `TranslationError`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from zoneinfo import ZoneInfo
+
+from signalbox.errors import MessageError, SymbolError
+from signalbox.instruments import IbkrContract, Symbol, ibkr_contract, symbol_of_ibkr
+from signalbox.messages import (
+    AccountState,
+    Fill,
+    Instrument,
+    MarketDataType,
+    Order,
+    OrderType,
+    PositionHeld,
+    Side,
+    TimeInForce,
+)
+
+from gateway_ibkr.facts import ContractFound, ExecutionSeen, OrderTerms, PnlSeen, PositionSeen, VenueContract
+
+VENUE = "ibkr"
+
+UNSET_DOUBLE = 1.7976931348623157e308
+FRACTION_DIGITS_MAX = 10
+NUMBER_MAX = Decimal(10) ** 15
+
+SMART = "SMART"
+
+
+class TranslationError(MessageError):
+    """A value of the venue, or of the desk, that has no counterpart on the other side."""
+
+
+# ------------------------------------------------------------------------------------------------------- numbers
+
+
+def decimal_of(value: float) -> Decimal:
+    """Make a Decimal of a venue float: its shortest decimal form, rounded to 10 fraction digits if it has more.
+
+    The venue sends decimal text and the library parses it to float, so the shortest form is what was sent; more than
+    ten digits are the noise of somebody's arithmetic.
+    Raises TranslationError for NaN, infinity, "unset" and beyond 1e15.
+    """
+    if not math.isfinite(value) or value == UNSET_DOUBLE:
+        raise TranslationError(f"{value!r} is no number")
+    number = Decimal(repr(value))
+    if abs(number) >= NUMBER_MAX:
+        raise TranslationError(f"{value!r} is beyond any price or size")
+    if -int(number.as_tuple().exponent) > FRACTION_DIGITS_MAX:
+        number = number.quantize(Decimal(1).scaleb(-FRACTION_DIGITS_MAX), ROUND_HALF_EVEN)
+    number = number.normalize()
+    return number.quantize(Decimal(1)) if int(number.as_tuple().exponent) > 0 else number
+
+
+def price_of(value: float) -> Decimal:
+    """Make a price: as `decimal_of`, and above zero."""
+    price = decimal_of(value)
+    if price <= 0:
+        raise TranslationError(f"{value!r} is no price")
+    return price
+
+
+def float_of(value: Decimal) -> float:
+    """Make the float that the venue's text will show as exactly `value`; raises TranslationError if there is none."""
+    number = float(value)
+    if not math.isfinite(number) or Decimal(repr(number)) != value:
+        raise TranslationError(f"{value} has more digits than the venue takes")
+    return number
+
+
+def money_of(text: str) -> Decimal | None:
+    """Read an account value; None when the venue has none."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() and abs(value) < NUMBER_MAX else None
+
+
+# --------------------------------------------------------------------------------------------------------- times
+
+_ZONES = {"EST": "America/New_York", "EDT": "America/New_York", "CST": "America/Chicago", "CDT": "America/Chicago"}
+_ZONES |= {"JST": "Asia/Tokyo", "HKT": "Asia/Hong_Kong", "MET": "Europe/Berlin", "CET": "Europe/Berlin"}
+_ZONES |= {"GMT": "UTC", "BST": "Europe/London", "GB": "Europe/London", "PST": "America/Los_Angeles"}
+_TIME = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)[ \-]+(\d\d):(\d\d):(\d\d)(?:\.\d+)?(?: +(\S+))?")
+
+
+def time_of(text: str) -> datetime | None:
+    """Read a venue time in any of its forms as UTC: epoch seconds, or date and time with or without a zone.
+
+    Without a zone it is UTC (the gateway asks for UTC). None = it can not be read: a fill must not be lost over it.
+    """
+    if text.isdigit() and len(text) > 8:
+        return datetime.fromtimestamp(int(text), UTC)
+    found = _TIME.fullmatch(text.strip())
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
+    zone = found[7] or "UTC"
+    try:
+        local = datetime(year, month, day, hour, minute, second, tzinfo=ZoneInfo(_ZONES.get(zone, zone)))
+    except (ValueError, OSError, KeyError):  # a zone that does not exist is a KeyError
+        return None
+    return local.astimezone(UTC)
+
+
+def venue_time(at: datetime) -> str:
+    """Write a time as the API takes it in UTC: `yyyymmdd-hh:mm:ss`."""
+    return at.astimezone(UTC).strftime("%Y%m%d-%H:%M:%S")
+
+
+# ----------------------------------------------------------------------------------------------------- contracts
+
+
+def contract_request(symbol: Symbol, exchange: str = SMART, currency: str = "") -> VenueContract:
+    """Describe a symbol to the venue; `exchange` and `currency` are the desk file's, which settle an ambiguous one.
+
+    Raises `SymbolError` for what IBKR does not trade.
+    """
+    named = ibkr_contract(symbol)
+    return VenueContract(
+        symbol=named.symbol,
+        security_type=named.sec_type,
+        exchange=named.exchange if exchange == SMART else exchange,
+        currency=currency or named.currency,
+        local_symbol=named.local_symbol,
+    )
+
+
+def canonical_symbol(contract: VenueContract) -> str:
+    """Name a contract of the venue as the desk does; what the desk has no symbol for keeps the venue's name."""
+    words = IbkrContract(
+        contract.security_type, contract.symbol, contract.exchange, contract.currency, contract.local_symbol
+    )
+    try:
+        return symbol_of_ibkr(words).canonical
+    except SymbolError:
+        return contract.local_symbol or contract.symbol
+
+
+def matching(request: VenueContract, found: tuple[ContractFound, ...]) -> tuple[ContractFound, ...]:
+    """Keep what was asked for, one for each contract id: an answer may repeat a contract for each exchange."""
+    unique = {
+        item.contract.con_id: item
+        for item in found
+        if item.contract.security_type == request.security_type
+        and (not request.currency or item.contract.currency == request.currency)
+    }
+    return tuple(unique.values())
+
+
+def instrument(found: ContractFound, canonical: str, kind: InstrumentKind, calendar: str, at: datetime) -> Instrument:
+    """Make the desk's instrument. Lots are whole shares at least: fractions can not be sent over this API."""
+    contract = found.contract
+    lot = max(decimal_of(found.size_increment), Decimal(1))
+    return Instrument(
+        id=f"instrument/{VENUE}/{symbol.canonical}/{contract.con_id}/{at.isoformat()}",
+        at=at,
+        venue=VENUE,
+        symbol=symbol.canonical,
+        kind=symbol.kind,
+        currency=contract.currency,
+        exchange=contract.primary_exchange or contract.exchange,
+        calendar=symbol.calendar,
+        tick_size=price_of(found.min_tick),
+        lot_size=lot,
+        minimum_quantity=max(decimal_of(found.min_size), lot),
+        multiplier=multiplier_of(contract),
+        venue_id=str(contract.con_id),
+        name=found.long_name,
+    )
+
+
+def multiplier_of(contract: VenueContract) -> Decimal:
+    """A contract's multiplier; stocks have none, which is 1."""
+    return (money_of(contract.multiplier) or Decimal(1)) if contract.multiplier else Decimal(1)
+
+
+# -------------------------------------------------------------------------------------------------------- orders
+
+_ORDER_TYPES = {
+    OrderType.MARKET: "MKT",
+    OrderType.LIMIT: "LMT",
+    OrderType.STOP: "STP",
+    OrderType.MARKET_ON_CLOSE: "MOC",
+}
+_SIDES = {"BUY": Side.BUY, "BOT": Side.BUY, "SELL": Side.SELL, "SLD": Side.SELL, "SSHORT": Side.SELL}
+
+
+def order_terms(order: Order) -> OrderTerms:
+    """Write an order in the venue's words; raises TranslationError for terms that it can not express."""
+    if order.order_type is OrderType.LIMIT and order.limit_price is None:
+        raise TranslationError("a limit order needs its limit price")
+    if order.order_type is OrderType.STOP and order.stop_price is None:
+        raise TranslationError("a stop order needs its stop price")
+    if order.time_in_force is TimeInForce.GTD and order.good_till is None:
+        raise TranslationError("a good-till-date order needs its date")
+    return OrderTerms(
+        action=order.side.value,
+        quantity=float_of(order.quantity),
+        order_type=_ORDER_TYPES[order.order_type],
+        time_in_force=order.time_in_force.value,
+        account=order.account,
+        reference=order.order_id,
+        limit_price=float_of(order.limit_price) if order.limit_price is not None else None,
+        stop_price=float_of(order.stop_price) if order.stop_price is not None else None,
+        good_till=venue_time(order.good_till) if order.good_till is not None else "",
+        outside_regular_hours=order.outside_regular_hours,
+    )
+
+
+def side_of(word: str) -> Side:
+    """Read BUY/SELL of orders and BOT/SLD of executions."""
+    try:
+        return _SIDES[word]
+    except KeyError:
+        raise TranslationError(f"{word!r} is no side") from None
+
+
+def execution_key(execution_id: str) -> tuple[str, int]:
+    """Split an execution id into its base and its revision: `...01` the first report, `...02` its correction."""
+    base, dot, revision = execution_id.rpartition(".")
+    return (base, int(revision)) if dot and revision.isdigit() else (execution_id, 1)
+
+
+def fill_of(seen: ExecutionSeen, order_id: str, symbol: str) -> Fill:
+    """Make a fill; a bust is a revision with no shares."""
+    base, revision = execution_key(seen.execution_id)
+    quantity = decimal_of(seen.shares)
+    return Fill(
+        execution_id=base,
+        revision=revision,
+        order_id=order_id,
+        symbol=symbol,
+        side=side_of(seen.side),
+        quantity=quantity,
+        price=price_of(seen.price) if quantity else Decimal(0),
+        at=seen.at,
+    )
+
+
+# ------------------------------------------------------------------------------------------------------- account
+
+
+def position_of(seen: PositionSeen, symbols: Mapping[int, str]) -> PositionHeld:
+    """Make a position; the venue's average cost is for the whole contract, ours is per unit."""
+    multiplier = multiplier_of(seen.contract)
+    return PositionHeld(
+        symbol=symbols.get(seen.contract.con_id) or canonical_symbol(seen.contract),
+        quantity=decimal_of(seen.quantity),
+        average_price=decimal_of(seen.average_cost) / multiplier,
+        currency=seen.contract.currency,
+        multiplier=multiplier,
+    )
+
+
+def account_state(
+    account: str, values: Mapping[tuple[str, str], str], pnl: PnlSeen | None, at: datetime
+) -> AccountState:
+    """Make the account's state of its (tag, currency) -> text; the base currency is that of NetLiquidation.
+
+    Raises TranslationError when a figure that risk needs is missing: no state is better than a guessed one.
+    """
+    currency = next((currency for tag, currency in values if tag == "NetLiquidation"), "")
+
+    def figure(*tags: str) -> Decimal:
+        for tag in tags:
+            for unit in (currency, "BASE", ""):
+                value = money_of(values.get((tag, unit), ""))
+                if value is not None:
+                    return value
+        raise TranslationError(f"the venue has not said {tags[0]} of account {account}")
+
+    return AccountState(
+        id=f"account/{VENUE}/{account}/{at.isoformat()}",
+        at=at,
+        venue=VENUE,
+        account=account,
+        currency=currency,
+        cash=figure("TotalCashValue", "TotalCashBalance", "CashBalance"),
+        net_liquidation=figure("NetLiquidation"),
+        available_funds=figure("AvailableFunds"),
+        buying_power=figure("BuyingPower"),
+        initial_margin=figure("InitMarginReq"),
+        maintenance_margin=figure("MaintMarginReq"),
+        daily_pnl=_profit(pnl.daily if pnl else None),
+        unrealized_pnl=_profit(pnl.unrealized if pnl else None),
+        realized_pnl=_profit(pnl.realized if pnl else None),
+    )
+
+
+def _profit(value: float | None) -> Decimal | None:
+    """A profit figure; the venue says "unset" until it has one."""
+    if value is None or not math.isfinite(value) or abs(value) >= 1e15:
+        return None
+    return decimal_of(value)
+
+
+# --------------------------------------------------------------------------------------------------- market data
+
+_DATA_TYPE_NUMBERS = {
+    MarketDataType.LIVE: 1,
+    MarketDataType.FROZEN: 2,
+    MarketDataType.DELAYED: 3,
+    MarketDataType.DELAYED_FROZEN: 4,
+}
+_DATA_TYPES = {number: kind for kind, number in _DATA_TYPE_NUMBERS.items()}
+
+PRICE_TICKS = {1: "bid", 2: "ask", 4: "last", 66: "bid", 67: "ask", 68: "last"}
+"""Kinds of price ticks that a quote is made of; 66-68 are the delayed ones (IBKR: Available Tick Types)."""
+
+SIZE_TICKS = {0: "bid_size", 3: "ask_size", 5: "last_size", 69: "bid_size", 70: "ask_size", 71: "last_size"}
+
+
+def market_data_type(number: int) -> MarketDataType | None:
+    """Read the venue's number of a kind of market data."""
+    return _DATA_TYPES.get(number)
+
+
+def market_data_number(kind: MarketDataType) -> int:
+    """Write a kind of market data as the venue's number."""
+    return _DATA_TYPE_NUMBERS[kind]
+
+
+def history_duration(start: datetime, end: datetime, trading_days: int) -> str:
+    """Ask for history back to `start`: in seconds within a day, else in trading days as the venue counts them."""
+    seconds = math.ceil((end - start) / timedelta(seconds=1))
+    if seconds <= 86_400:
+        return f"{max(seconds, 60)} S"
+    return f"{trading_days} D"
