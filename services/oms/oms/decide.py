@@ -1,0 +1,197 @@
+"""What risk's decisions and our own timers make necessary. What venues report: `oms.reports` and `oms.snapshots`.
+
+Owns what the OMS does with an approved or denied intent, and when silence becomes UNKNOWN. Pure: the state is read,
+never changed; time enters as data; every id derives from the message and from how far the order's journal has been
+written. So a message that comes again, after any crash, gives what is still missing, and what is not missing comes
+out with the same ids, which the streams absorb.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from signalbox.errors import IllegalTransitionError
+from signalbox.messages import (
+    CancelIntent,
+    CancelOrder,
+    Decision,
+    Instrument,
+    IntentApproved,
+    IntentDenied,
+    Order,
+    OrderCancelRejected,
+    OrderCreated,
+    OrderDenied,
+    OrderIntent,
+    OrderPendingCancel,
+    OrderUnknown,
+    SubmitOrder,
+    TimerFired,
+)
+from signalbox.subjects import INTENT_ID
+
+from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried
+from oms.state import OrderState, State, order_key
+from oms.transitions import next_status
+
+# ------------------------------------------------------------------------------------------------------- decisions
+
+
+def decide_decision(state: State, decision: Decision, instrument: Instrument | None, rules: Rules) -> Outcome:
+    """What risk's decision makes necessary. `instrument`: that of an order intent, None if no gateway has told it.
+
+    Raises `IllegalTransitionError` for an approved cancel of an order that does not exist.
+    """
+    if isinstance(decision, IntentDenied):
+        return _denied(state, decision, rules)
+    intent = decision.intent
+    if isinstance(intent, CancelIntent):
+        return _cancel(state, decision, intent)
+    order = state.find_order(intent.venue, intent.account, decision.order_id)
+    if order is None:
+        return _create(state, decision, intent, instrument, rules)
+    if order.created_cause == decision.id:
+        return _again(order, rules)
+    return Outcome(notes=(NoteKind.SECOND_DECISION,))
+
+
+def _create(
+    state: State, decision: IntentApproved, intent: OrderIntent, instrument: Instrument | None, rules: Rules
+) -> Outcome:
+    if instrument is None:
+        # Without currency and multiplier its fills could not be booked. Fail closed.
+        reason = (
+            f"no gateway has said what {intent.symbol} is at {intent.venue}: its currency and multiplier are unknown"
+        )
+        denied = _denied_event(state, intent, decision, reason)
+        return Outcome(events=(denied,), notes=(NoteKind.UNKNOWN_INSTRUMENT,))
+    order = _order(decision.order_id, intent, instrument)
+    status = next_status(order.order_id, None, OrderCreated)
+    owner = (order.venue, order.account, order.order_id)
+    created = OrderCreated(**carried(state, owner, status, decision.at, decision.id), order=order)
+    return _submitted(order, decision.at, decision.id, rules, (created,))
+
+
+def _order(order_id: str, intent: OrderIntent, instrument: Instrument) -> Order:
+    """The terms of an intent's order, in the instrument's money."""
+    return Order(
+        order_id=order_id,
+        intent_id=intent.id,
+        venue=intent.venue,
+        account=intent.account,
+        symbol=intent.symbol,
+        side=intent.side,
+        quantity=intent.quantity,
+        order_type=intent.order_type,
+        limit_price=intent.limit_price,
+        stop_price=intent.stop_price,
+        time_in_force=intent.time_in_force,
+        good_till=intent.good_till,
+        outside_regular_hours=intent.outside_regular_hours,
+        multiplier=instrument.multiplier,
+        currency=instrument.currency,
+    )
+
+
+def _again(order: OrderState, rules: Rules) -> Outcome:
+    """A decision whose order exists: the process died before its ack, perhaps before the command.
+
+    All is taken from the stored event, so it is the same command; COMMANDS refuses a second one. An order that became
+    UNKNOWN meanwhile (a timer, a snapshot) may still lack its command. One that ended, or that the venue has shown to
+    have, does not.
+    """
+    if order.order is None or order.is_final or order.acknowledged:
+        return NOTHING
+    return _submitted(order.order, order.created_at, order.created_cause, rules, ())
+
+
+def _submitted(order: Order, at: datetime, cause: str, rules: Rules, events: tuple[OrderCreated, ...]) -> Outcome:
+    """The command that submits, and the timer that asks whether anybody answered it."""
+    key = order_key(order.venue, order.account, order.order_id)
+    deadline = at + rules.submit_window
+    submit = SubmitOrder(id=f"command/{key}/0", at=at, cause=cause, order=order, deadline=deadline)
+    timer = TimerFired(
+        id=f"timer/{key}", at=at, cause=cause, due=deadline + rules.unknown_grace, order_id=order.order_id
+    )
+    return Outcome(events=events, commands=((0, submit),), timers=(timer,))
+
+
+def _denied(state: State, decision: IntentDenied, rules: Rules) -> Outcome:
+    """An order that never was, announced under its id; not if the id is another order's, or fits no subject."""
+    intent = decision.intent
+    if not isinstance(intent, OrderIntent) or not INTENT_ID.fullmatch(intent.id) or intent.venue not in rules.venues:
+        return NOTHING
+    if state.find_order(intent.venue, intent.account, intent.id) is not None:
+        return NOTHING
+    return Outcome(events=(_denied_event(state, intent, decision, decision.reason),))
+
+
+def _denied_event(state: State, intent: OrderIntent, decision: Decision, reason: str) -> OrderDenied:
+    owner = (intent.venue, intent.account, intent.id)
+    status = next_status(intent.id, None, OrderDenied)
+    return OrderDenied(**carried(state, owner, status, decision.at, decision.id), reason=reason)
+
+
+def _cancel(state: State, decision: IntentApproved, intent: CancelIntent) -> Outcome:
+    """An approved cancel is an event and a command of its own revision: asked again, the venue is too."""
+    order = state.find_order(intent.venue, intent.account, intent.order_id)
+    if order is None:
+        raise IllegalTransitionError(intent.order_id, "NO_ORDER", OrderPendingCancel.__name__)
+    if decision.id in order.cancel_causes:
+        if order.is_final:
+            return NOTHING
+        revision = order.cancel_causes.index(decision.id) + 1
+        return Outcome(commands=((revision, _cancel_command(order, decision, revision)),))
+    if decision.id in order.causes:
+        return NOTHING
+    if order.is_final:
+        # It ended between risk's look at it and ours. Whoever asked gets an answer all the same.
+        status = next_status(order.order_id, order.status, OrderCancelRejected)
+        reason = f"the order is {order.status.value} already"
+        return Outcome(
+            events=(
+                OrderCancelRejected(**carried(state, order.owner, status, decision.at, decision.id), reason=reason),
+            )
+        )
+    status = next_status(order.order_id, order.status, OrderPendingCancel)
+    revision = len(order.cancel_causes) + 1
+    return Outcome(
+        events=(OrderPendingCancel(**carried(state, order.owner, status, decision.at, decision.id)),),
+        commands=((revision, _cancel_command(order, decision, revision)),),
+    )
+
+
+def _cancel_command(order: OrderState, decision: IntentApproved, revision: int) -> CancelOrder:
+    return CancelOrder(
+        id=f"command/{order.key}/{revision}",
+        at=decision.at,
+        cause=decision.id,
+        venue=order.venue,
+        account=order.account,
+        order_id=order.order_id,
+        venue_order_id=order.venue_order_id,
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------- timers
+
+
+def decide_timer(state: State, fired: TimerFired, now: datetime) -> Outcome:
+    """What silence means: an order that nobody has answered by `fired.due` is UNKNOWN until somebody does.
+
+    `now` is desk time; a timer that fired early (the desk clock ran slower than thought) is set again.
+    """
+    order = state.orders.get(fired.order_id)
+    if order is None or order.order is None or order.is_final or order.acknowledged:
+        return NOTHING
+    if now < fired.due:
+        return Outcome(timers=(fired,))
+    if fired.id in order.causes:
+        return NOTHING
+    waited_seconds = (fired.due - order.created_at).total_seconds()
+    status = next_status(order.order_id, order.status, OrderUnknown)
+    unknown = OrderUnknown(
+        **carried(state, order.owner, status, fired.due, fired.id),
+        reason=f"nothing heard of it from {order.venue} within {waited_seconds:g} s",
+    )
+    return Outcome(events=(unknown,))

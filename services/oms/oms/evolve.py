@@ -1,0 +1,109 @@
+"""Fold one stored order event into the state. Recovery is this function over all of `order.>` in TRADE.
+
+Owns what an event means for memory. It must not judge: the event has happened, and whether it might was settled when
+it was decided (`oms.decide`, `oms.transitions`). Live and recovery run the same line of code, so they can not differ.
+The state is changed in place, by this module and `oms.books` only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from signalbox.messages import (
+    AccountAdopted,
+    CommissionBooked,
+    FillCorrected,
+    OrderAccepted,
+    OrderCreated,
+    OrderDenied,
+    OrderEvent,
+    OrderFilled,
+    OrderPartiallyFilled,
+    OrderPendingCancel,
+)
+
+from oms.books import adopt, book_execution, book_fee
+from oms.state import AccountBook, Execution, Fee, Journal, OrderState, State, order_key
+from oms.transitions import ACKNOWLEDGING
+
+Booking = OrderPartiallyFilled | OrderFilled | FillCorrected
+
+
+def evolve(state: State, event: OrderEvent, sequence: int) -> None:
+    """Apply `event`, stored in TRADE under `sequence`. An event already applied (by sequence) changes nothing."""
+    key = order_key(event.venue, event.account, event.order_id)
+    journal = state.journal(key)
+    if sequence <= journal.sequence:
+        return
+    state.journals[key] = Journal(journal.events + 1, sequence)
+    state.trade_sequence = max(state.trade_sequence, sequence)
+    _evolve_book(state, key, event, sequence)
+    if isinstance(event, OrderCreated | OrderDenied):
+        state.orders[key] = _begin(event)
+    elif key in state.orders:
+        state.orders[key] = evolve_order(state.orders[key], event)
+    else:  # the account's own events: its baseline, fees of executions not seen yet
+        return
+    if state.orders[key].is_final:
+        state.working.discard(key)
+    else:
+        state.working.add(key)
+
+
+def _begin(event: OrderCreated | OrderDenied) -> OrderState:
+    return OrderState(
+        venue=event.venue,
+        account=event.account,
+        order_id=event.order_id,
+        order=event.order if isinstance(event, OrderCreated) else None,
+        status=event.status,
+        since=event.at,
+        heard_at=event.at,
+        created_at=event.at,
+        created_cause=event.cause,
+        causes=frozenset({event.cause}),
+    )
+
+
+def evolve_order(order: OrderState, event: OrderEvent) -> OrderState:
+    """The order after a later event of its life."""
+    return replace(
+        order,
+        status=event.status,
+        since=event.at if event.status is not order.status else order.since,
+        heard_at=max(order.heard_at, event.at),
+        acknowledged=order.acknowledged or isinstance(event, ACKNOWLEDGING),
+        venue_order_id=event.venue_order_id if isinstance(event, OrderAccepted) else order.venue_order_id,
+        filled_quantity=event.cumulative_quantity if isinstance(event, Booking) else order.filled_quantity,
+        cancel_causes=(*order.cancel_causes, event.cause)
+        if isinstance(event, OrderPendingCancel)
+        else order.cancel_causes,
+        causes=order.causes | {event.cause},
+    )
+
+
+def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> None:
+    if not isinstance(event, Booking | CommissionBooked | AccountAdopted):
+        return
+    account_key = (event.venue, event.account)
+    book = state.accounts.get(account_key)
+    if book is None:
+        book = state.accounts[account_key] = AccountBook(event.venue, event.account)
+    symbols: tuple[str, ...]
+    if isinstance(event, AccountAdopted):
+        adopt(book, event)
+        symbols = tuple(book.symbols)
+    elif isinstance(event, CommissionBooked):
+        book_fee(book, event.execution_id, Fee(event.revision, event.commission, event.currency))
+        execution = book.executions.get(event.execution_id)
+        symbols = (execution.fill.symbol,) if execution else ()
+    else:
+        terms = state.orders[key].order
+        assert terms is not None  # a denied order has no row for fills
+        book_execution(book, Execution(event.fill, event.order_id, terms.currency, terms.multiplier, sequence))
+        symbols = (event.fill.symbol,)
+    book.trade_sequence, book.changed_at, book.changed_by = sequence, event.at, event.id
+    for name in symbols:
+        if name in book.symbols:
+            symbol = book.symbols[name]
+            symbol.trade_sequence, symbol.changed_at, symbol.changed_by = sequence, event.at, event.id

@@ -1,0 +1,106 @@
+"""Average-cost position maths, exact in Decimal.
+
+Owns what a sequence of fills makes of a holding: open, add, reduce, close, reverse. It must not know orders, accounts
+or currencies; the books (`oms.state`) and the offline audit (`oms.audit`) both stand on it.
+
+The theory. A holding keeps three totals, all in price x quantity, without the contract multiplier:
+
+    quantity   signed: what is held; long > 0, short < 0
+    cost       what the open quantity cost, signed like it; average price = cost / quantity
+    proceeds   all that selling brought in less all that buying paid, ever
+
+Realised PnL is not accumulated, it follows: `proceeds + cost`. (Everything paid and received, plus the part of it that
+is still open.) So only `cost` can ever need rounding, and only where a part of a position with an average such as 4/3
+is closed; when a position is flat or has just reversed, cost is exact again and so is its realised PnL.
+All figures exclude commission, which is not a price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+
+from signalbox.messages import Side
+
+ZERO = Decimal(0)
+
+DIGITS = Context(
+    prec=80, rounding=ROUND_HALF_EVEN, Emax=999_999, Emin=-999_999, traps=[InvalidOperation, DivisionByZero, Overflow]
+)
+"""Sums of products of any figures a venue sends fit 80 digits exactly; Python's own 28 would round them silently."""
+
+SHOWN_DECIMALS = 20
+_SHOWN_STEP = Decimal(1).scaleb(-SHOWN_DECIMALS)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What is held of one symbol, and what it has brought."""
+
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+    proceeds: Decimal = ZERO
+
+    def average_price(self) -> Decimal:
+        """What a unit of the open quantity cost; 0 when flat."""
+        return DIGITS.divide(self.cost, self.quantity) if self.quantity else ZERO
+
+    def realized_pnl(self, multiplier: Decimal) -> Decimal:
+        """What the closed part has earned, in money, before commission."""
+        return DIGITS.multiply(DIGITS.add(self.proceeds, self.cost), multiplier)
+
+    def unrealized_pnl(self, mark_price: Decimal, multiplier: Decimal) -> Decimal:
+        """What closing the open part at `mark_price` would earn, in money, before commission."""
+        return DIGITS.multiply(DIGITS.subtract(DIGITS.multiply(self.quantity, mark_price), self.cost), multiplier)
+
+
+FLAT = Holding()
+
+
+def opening(quantity: Decimal, average_price: Decimal) -> Holding:
+    """A position taken over as it stands: nothing of it realised yet."""
+    cost = DIGITS.multiply(quantity, average_price)
+    return Holding(quantity, cost, DIGITS.minus(cost))
+
+
+def signed(quantity: Decimal, side: Side) -> Decimal:
+    """What a fill does to a position: > 0 bought, < 0 sold. Exact, where `*` would round to 28 digits."""
+    return quantity if side is Side.BUY else quantity.copy_negate()
+
+
+def trade(holding: Holding, signed_quantity: Decimal, price: Decimal) -> Holding:
+    """Apply one fill: `signed_quantity` > 0 bought, < 0 sold, at `price` a unit."""
+    value = DIGITS.multiply(signed_quantity, price)
+    quantity = DIGITS.add(holding.quantity, signed_quantity)
+    if holding.quantity * signed_quantity >= 0:  # open or add
+        cost = DIGITS.add(holding.cost, value)
+    elif not quantity:  # close
+        cost = ZERO
+    elif (quantity > 0) == (holding.quantity > 0):  # reduce: the average stays; multiply first, divide once
+        cost = DIGITS.divide(DIGITS.multiply(holding.cost, quantity), holding.quantity)
+    else:  # reverse: all of the old is closed, what is over was opened at this price
+        cost = DIGITS.multiply(quantity, price)
+    return Holding(quantity, cost, DIGITS.subtract(holding.proceeds, value))
+
+
+def refold(start: Holding, fills: Iterable[tuple[Decimal, Decimal]]) -> Holding:
+    """Apply (signed quantity, price) pairs in order: how a corrected fill reaches what came after it."""
+    holding = start
+    for signed_quantity, price in fills:
+        holding = trade(holding, signed_quantity, price)
+    return holding
+
+
+def shown(value: Decimal) -> Decimal:
+    """Round for showing: 20 decimals, half to even, no trailing zeros, no negative zero, no positive exponent."""
+    rounded = DIGITS.quantize(value, _SHOWN_STEP)
+    if not rounded:
+        return ZERO
+    text = format(rounded, "f").rstrip("0").rstrip(".")
+    return Decimal(text)
+
+
+def plain(value: Decimal) -> str:
+    """The shown value as a plain string: digits, a point and a sign, never an exponent."""
+    return format(shown(value), "f")

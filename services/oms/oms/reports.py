@@ -1,0 +1,257 @@
+"""What a venue's report on one order makes necessary: accepted, filled, fee, ended, unknown.
+
+Owns how reports become order events, and that each counts once however often, late or out of order it comes: an
+execution by (execution id, revision), every other report by its id. Pure, like `oms.decide`. Snapshots of a whole
+account: `oms.snapshots`.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec.structs import replace
+from signalbox.messages import (
+    CommissionBooked,
+    Fill,
+    FillCorrected,
+    Instrument,
+    Order,
+    OrderAccepted,
+    OrderCanceled,
+    OrderCancelRejected,
+    OrderCreated,
+    OrderEvent,
+    OrderExpired,
+    OrderFilled,
+    OrderPartiallyFilled,
+    OrderRejected,
+    OrderStatus,
+    OrderTriggered,
+    OrderType,
+    OrderUnknown,
+    VenueAccepted,
+    VenueCanceled,
+    VenueCancelRejected,
+    VenueCommission,
+    VenueExpired,
+    VenueFill,
+    VenueRejected,
+    VenueTriggered,
+    VenueUnknown,
+)
+
+from oms.outcome import NoteKind, Outcome, carried
+from oms.positions import DIGITS, ZERO
+from oms.state import EXTERNAL_PREFIX, UNATTRIBUTED, AccountBook, OrderState, Owner, State, order_key
+from oms.transitions import ACKNOWLEDGING, next_status
+
+OrderReport = (
+    VenueAccepted | VenueTriggered | VenueCanceled | VenueRejected | VenueExpired | VenueCancelRejected | VenueUnknown
+)
+
+_EVENTS: dict[type[OrderReport], type[OrderEvent]] = {
+    VenueAccepted: OrderAccepted,
+    VenueTriggered: OrderTriggered,
+    VenueCanceled: OrderCanceled,
+    VenueRejected: OrderRejected,
+    VenueExpired: OrderExpired,
+    VenueCancelRejected: OrderCancelRejected,
+    VenueUnknown: OrderUnknown,
+}
+
+# ------------------------------------------------------------------------------------------------- an order's status
+
+
+def decide_order_report(state: State, report: OrderReport) -> Outcome:
+    """What a report that is no fill and no fee makes of its order: one event, or none if it says nothing new.
+
+    Raises `IllegalTransitionError` where the order can not take it (it was denied and never sent).
+    """
+    order = state.find_order(report.venue, report.account, report.order_id)
+    if order is None:
+        return Outcome(notes=(NoteKind.FOREIGN_REPORT,))
+    kind = _EVENTS[type(report)]
+    status = next_status(
+        order.order_id,
+        order.status,
+        kind,
+        acknowledged=order.acknowledged or kind in ACKNOWLEDGING,
+        filled=order.filled_quantity > 0,
+    )
+    if report.id in order.causes or not _is_news(order, report, status):
+        return Outcome(notes=(NoteKind.REPEATED_REPORT,))
+    return Outcome(events=(_order_event(state, order, report, status),))
+
+
+def _is_news(order: OrderState, report: OrderReport, status: OrderStatus) -> bool:
+    """Whether the report changes the status, or tells a person or a program something not known before."""
+    if status is not order.status:
+        return True
+    if isinstance(report, VenueAccepted):
+        return report.venue_order_id != order.venue_order_id
+    return isinstance(report, VenueCancelRejected) or (isinstance(report, VenueTriggered) and not order.is_final)
+
+
+def _order_event(state: State, order: OrderState, report: OrderReport, status: OrderStatus) -> OrderEvent:
+    common = carried(state, order.owner, status, report.at, report.id)
+    match report:
+        case VenueAccepted():
+            return OrderAccepted(**common, venue_order_id=report.venue_order_id)
+        case VenueTriggered():
+            return OrderTriggered(**common)
+        case VenueCanceled():
+            return OrderCanceled(**common, reason=report.reason)
+        case VenueRejected():
+            return OrderRejected(**common, reason=_with_code(report))
+        case VenueExpired():
+            return OrderExpired(**common, reason=report.reason)
+        case VenueCancelRejected():
+            return OrderCancelRejected(**common, reason=_with_code(report))
+        case VenueUnknown():
+            return OrderUnknown(**common, reason=report.reason)
+
+
+def _with_code(report: VenueRejected | VenueCancelRejected) -> str:
+    return f"{report.code}: {report.reason}" if report.code else report.reason
+
+
+# ------------------------------------------------------------------------------------------------------------- fills
+
+
+def decide_fill(state: State, report: VenueFill, instrument: Instrument | None) -> Outcome:
+    """Book an execution once; a higher revision corrects the lower one, whatever the order's status.
+
+    A fill of an order that the desk did not place, or does not know, is booked under `external-<venue order id>`, which
+    begins with it. `instrument` gives such an order its currency and multiplier.
+    """
+    fill = report.fill
+    book = state.accounts.get((report.venue, report.account))
+    if book is not None and fill.execution_id in book.adopted_execution_ids:
+        return Outcome(notes=(NoteKind.ADOPTED_FILL,))
+    booked = book.executions.get(fill.execution_id) if book is not None else None
+    if booked is not None:
+        if fill.revision <= booked.fill.revision:
+            return Outcome(notes=(NoteKind.DUPLICATE_FILL,))
+        order = state.orders[order_key(report.venue, report.account, booked.order_id)]
+        return Outcome(events=(_corrected(state, order, report, booked.fill),))
+    known = state.find_order(report.venue, report.account, fill.order_id) if fill.order_id else None
+    if known is not None and known.order is not None:
+        return _filled(state, known, known.order, report)
+    return _external(state, book, report, instrument)
+
+
+def _filled(state: State, order: OrderState, terms: Order, report: VenueFill) -> Outcome:
+    cumulative = DIGITS.add(order.filled_quantity, report.fill.quantity)
+    event = _fill_event(state, order.owner, order.status, report, cumulative, terms.quantity)
+    overfilled = cumulative > terms.quantity and not order.order_id.startswith(EXTERNAL_PREFIX)
+    return Outcome(events=(event,), notes=(NoteKind.OVERFILL,) if overfilled else ())
+
+
+def _fill_event(
+    state: State,
+    owner: Owner,
+    before: OrderStatus,
+    report: VenueFill,
+    cumulative: Decimal,
+    quantity: Decimal,
+    ahead: int = 0,
+) -> OrderEvent:
+    leaves = max(ZERO, DIGITS.subtract(quantity, cumulative))
+    kind = OrderPartiallyFilled if leaves else OrderFilled
+    status = next_status(owner[2], before, kind, filled=True)
+    return kind(
+        **carried(state, owner, status, report.at, report.id, ahead=ahead),
+        fill=_of_order(report.fill, owner[2]),
+        cumulative_quantity=cumulative,
+        leaves_quantity=leaves,
+    )
+
+
+def _corrected(state: State, order: OrderState, report: VenueFill, replaced: Fill) -> OrderEvent:
+    assert order.order is not None  # it has fills
+    fill = _of_order(report.fill, order.order_id)
+    cumulative = DIGITS.add(DIGITS.subtract(order.filled_quantity, replaced.quantity), fill.quantity)
+    leaves = max(ZERO, DIGITS.subtract(order.order.quantity, cumulative))
+    status = next_status(order.order_id, order.status, FillCorrected, filled=cumulative > 0, complete=not leaves)
+    return FillCorrected(
+        **carried(state, order.owner, status, report.at, report.id),
+        fill=fill,
+        replaced=replaced,
+        cumulative_quantity=cumulative,
+        leaves_quantity=leaves,
+    )
+
+
+def _external(state: State, book: AccountBook | None, report: VenueFill, instrument: Instrument | None) -> Outcome:
+    """Book a fill of an order placed elsewhere. Its terms are not known, so what has traded is all there is of it."""
+    order_id = EXTERNAL_PREFIX + (report.venue_order_id or report.fill.execution_id)
+    owner = (report.venue, report.account, order_id)
+    order = state.find_order(*owner)
+    if order is not None and order.order is not None:
+        return _filled(state, order, order.order, report)
+    status = next_status(order_id, None, OrderCreated)
+    created = OrderCreated(
+        **carried(state, owner, status, report.at, report.id),
+        order=_external_terms(book, report, order_id, instrument),
+    )
+    quantity = report.fill.quantity
+    filled = _fill_event(state, owner, status, report, quantity, quantity, ahead=1)
+    return Outcome(events=(created, filled), notes=() if instrument else (NoteKind.UNKNOWN_INSTRUMENT,))
+
+
+def _external_terms(book: AccountBook | None, report: VenueFill, order_id: str, instrument: Instrument | None) -> Order:
+    held = book.symbols.get(report.fill.symbol) if book is not None else None
+    if held is not None:
+        currency, multiplier = held.currency, held.multiplier
+    elif instrument is not None:
+        currency, multiplier = instrument.currency, instrument.multiplier
+    else:  # a fill is never lost for want of a name for its money: the account's own, told by UNKNOWN_INSTRUMENT
+        currency, multiplier = (book.currency if book is not None else "") or "USD", Decimal(1)
+    return Order(
+        order_id=order_id,
+        intent_id="",
+        venue=report.venue,
+        account=report.account,
+        symbol=report.fill.symbol,
+        side=report.fill.side,
+        quantity=report.fill.quantity,
+        order_type=OrderType.MARKET,
+        multiplier=multiplier,
+        currency=currency,
+    )
+
+
+def _of_order(fill: Fill, order_id: str) -> Fill:
+    return fill if fill.order_id == order_id else replace(fill, order_id=order_id)
+
+
+# -------------------------------------------------------------------------------------------------------------- fees
+
+
+def decide_commission(state: State, report: VenueCommission) -> Outcome:
+    """Keep the fee of an execution once per revision, also before the execution is there.
+
+    It is written under the execution's order; while nobody knows which that is, under `_unattributed`.
+    """
+    book = state.accounts.get((report.venue, report.account))
+    if book is not None and report.execution_id in book.adopted_execution_ids:
+        return Outcome(notes=(NoteKind.ADOPTED_FILL,))
+    fee = book.fees.get(report.execution_id) if book is not None else None
+    if fee is not None and report.revision <= fee.revision:
+        return Outcome(notes=(NoteKind.DUPLICATE_COMMISSION,))
+    execution = book.executions.get(report.execution_id) if book is not None else None
+    order_id = execution.order_id if execution is not None else report.order_id
+    order = state.find_order(report.venue, report.account, order_id) if order_id else None
+    if order is None or order.order is None:
+        # FILLED: there is an execution, and a reader who counts what works must not count this.
+        order_id, status = UNATTRIBUTED, OrderStatus.FILLED
+    else:
+        status = next_status(order_id, order.status, CommissionBooked)
+    event = CommissionBooked(
+        **carried(state, (report.venue, report.account, order_id), status, report.at, report.id),
+        execution_id=report.execution_id,
+        revision=report.revision,
+        commission=report.commission,
+        currency=report.currency,
+    )
+    return Outcome(events=(event,))

@@ -1,0 +1,138 @@
+"""What a venue's snapshot of an account makes necessary: the books' baseline once, comparison ever after.
+
+Owns where the books of an account begin, and the question "does the venue see what we see?". Differences are reported
+(`Drift`), never mended: mending would be guessing which of the two is right. Pure, like `oms.decide`.
+
+A snapshot is a moment, and reports overtake it: whatever we have heard of since that moment is not compared.
+"""
+
+from __future__ import annotations
+
+from signalbox.messages import (
+    AccountAdopted,
+    OpenOrder,
+    OrderAccepted,
+    OrderEvent,
+    OrderStatus,
+    OrderUnknown,
+    VenueSnapshot,
+)
+from signalbox.subjects import BASELINE
+
+from oms.outcome import Drift, DriftKind, Outcome, carried
+from oms.positions import DIGITS, ZERO, plain
+from oms.state import AccountBook, OrderState, State
+from oms.transitions import next_status
+
+
+def decide_snapshot(state: State, snapshot: VenueSnapshot) -> Outcome:
+    """Adopt the account if its books have no baseline yet; otherwise compare, and say what is no longer known."""
+    book = state.accounts.get((snapshot.venue, snapshot.account))
+    if book is None or not book.adopted:
+        return Outcome(events=(_adopted(state, snapshot),), drift=())
+    return Outcome(events=_order_events(state, snapshot), drift=_drift(state, book, snapshot))
+
+
+def _adopted(state: State, snapshot: VenueSnapshot) -> AccountAdopted:
+    # FILLED: this is no order, and a reader who counts what works must not count it.
+    owner = (snapshot.venue, snapshot.account, BASELINE)
+    return AccountAdopted(
+        **carried(state, owner, OrderStatus.FILLED, snapshot.at, snapshot.id),
+        currency=snapshot.currency,
+        cash=snapshot.cash,
+        positions=snapshot.positions,
+        execution_ids=snapshot.execution_ids,
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------ orders
+
+
+def _order_events(state: State, snapshot: VenueSnapshot) -> tuple[OrderEvent, ...]:
+    """An UNKNOWN order that the venue lists is found; one that works for us and is not listed becomes UNKNOWN."""
+    at_venue = {order.order_id: order for order in snapshot.open_orders if order.order_id}
+    events: list[OrderEvent] = []
+    for key in sorted(state.working):
+        order = state.orders[key]
+        if (order.venue, order.account) != (snapshot.venue, snapshot.account) or snapshot.id in order.causes:
+            continue
+        open_order = at_venue.get(order.order_id)
+        if open_order is not None and order.status is OrderStatus.UNKNOWN:
+            events.append(_found(state, order, open_order, snapshot))
+        elif open_order is None and _should_be_there(order, snapshot):
+            events.append(_missing(state, order, snapshot))
+    return tuple(events)
+
+
+def _should_be_there(order: OrderState, snapshot: VenueSnapshot) -> bool:
+    """Whether the venue had it before that moment. What it never acknowledged is on its way still: a timer asks."""
+    return order.acknowledged and order.status is not OrderStatus.UNKNOWN and order.heard_at < snapshot.at
+
+
+def _found(state: State, order: OrderState, open_order: OpenOrder, snapshot: VenueSnapshot) -> OrderAccepted:
+    status = next_status(order.order_id, order.status, OrderAccepted, filled=order.filled_quantity > 0)
+    return OrderAccepted(
+        **carried(state, order.owner, status, snapshot.at, snapshot.id),
+        venue_order_id=open_order.venue_order_id,
+    )
+
+
+def _missing(state: State, order: OrderState, snapshot: VenueSnapshot) -> OrderUnknown:
+    status = next_status(order.order_id, order.status, OrderUnknown)
+    return OrderUnknown(
+        **carried(state, order.owner, status, snapshot.at, snapshot.id),
+        reason=f"{order.venue} does not list it among its open orders, and has not said what became of it",
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- drift
+
+
+def _drift(state: State, book: AccountBook, snapshot: VenueSnapshot) -> tuple[Drift, ...]:
+    return (
+        *_execution_drift(book, snapshot),
+        *_position_drift(book, snapshot),
+        *_cash_drift(book, snapshot),
+        *_order_drift(state, snapshot),
+    )
+
+
+def _execution_drift(book: AccountBook, snapshot: VenueSnapshot) -> list[Drift]:
+    """Executions that the venue has and we have not: reports that are still to come, or were lost."""
+    known = book.executions.keys() | book.adopted_execution_ids
+    return [
+        Drift(DriftKind.EXECUTION, execution_id, "not booked", "executed")
+        for execution_id in snapshot.execution_ids
+        if execution_id not in known
+    ]
+
+
+def _position_drift(book: AccountBook, snapshot: VenueSnapshot) -> list[Drift]:
+    theirs = {held.symbol: held.quantity for held in snapshot.positions}
+    found = []
+    for name in sorted(theirs.keys() | book.symbols.keys()):
+        symbol = book.symbols.get(name)
+        if symbol is not None and symbol.changed_at > snapshot.at:
+            continue
+        quantity = symbol.holding.quantity if symbol is not None else ZERO
+        if quantity != theirs.get(name, ZERO):
+            found.append(Drift(DriftKind.POSITION, name, plain(quantity), plain(theirs.get(name, ZERO))))
+    return found
+
+
+def _cash_drift(book: AccountBook, snapshot: VenueSnapshot) -> list[Drift]:
+    """Interest, dividends and fees that no execution carries show here too; they are told, not booked."""
+    ours = book.cash.get(snapshot.currency, ZERO)
+    if book.changed_at > snapshot.at or not DIGITS.subtract(ours, snapshot.cash):
+        return []
+    return [Drift(DriftKind.CASH, snapshot.currency, plain(ours), plain(snapshot.cash))]
+
+
+def _order_drift(state: State, snapshot: VenueSnapshot) -> list[Drift]:
+    """Orders that the venue works and we take for ended. Their status stays: their last report said so."""
+    found = []
+    for open_order in snapshot.open_orders:
+        order = state.find_order(snapshot.venue, snapshot.account, open_order.order_id) if open_order.order_id else None
+        if order is not None and order.is_final and order.heard_at < snapshot.at:
+            found.append(Drift(DriftKind.ORDER, order.order_id, order.status.value, "open"))
+    return found

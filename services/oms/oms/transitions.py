@@ -1,0 +1,178 @@
+"""The life of an order, as one table: `(status, event) -> status`.
+
+Owns which event may follow which status, and nothing else. It must not know quantities of a particular order, venues'
+words, messages on the bus or time.
+
+The theory. An order's status is what the desk *knows*, in FIX words, and events are what made it know:
+
+                      +-> DENIED                      (risk said no; it never left the desk)
+    (no order yet) ---+
+                      +-> PENDING_NEW --> NEW --> TRIGGERED --> PARTIALLY_FILLED --> FILLED
+                              |            |          |               |
+                              |            +----------+------->  PENDING_CANCEL  --> CANCELED
+                              v                                        any --------> EXPIRED, REJECTED
+                           UNKNOWN  (from anywhere that is not final, and back at the next word of the venue)
+
+Reports come late, twice, and in another order than things happened. So the table is wide where reality is:
+
+* A fill is booked from every status the venue can have put the order in. A complete fill makes FILLED of anything. A
+  partial one does not wake what has ended: a fill of a CANCELED or EXPIRED order is the part that traded before the
+  end, reported after it; the order stays ended, with the fill in the books.
+* A final status is left only by a fill that proves it wrong, or for UNKNOWN when the venue contradicts itself.
+* PENDING_CANCEL hides what the order is otherwise: it lasts until the venue says what became of the cancel.
+* UNKNOWN is never guessed away: it lasts until a report.
+
+NEW in the right-hand column means "stands at the venue"; `next_status` writes PARTIALLY_FILLED for it when something
+has been filled already, and PENDING_NEW when the venue has never acknowledged the order.
+
+DENIED has no way out: the order was never sent. A fill that bears its id is somebody else's and is booked under an
+external order (`oms.decide`). Orders placed elsewhere begin with OrderCreated like any other: the desk learns of them
+by their first fill, and nothing is ever sent for them.
+
+Events of an account (AccountAdopted) are not part of an order's life and not in the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from signalbox.errors import IllegalTransitionError
+from signalbox.messages import (
+    CommissionBooked,
+    FillCorrected,
+    OrderAccepted,
+    OrderCanceled,
+    OrderCancelRejected,
+    OrderCreated,
+    OrderDenied,
+    OrderEvent,
+    OrderExpired,
+    OrderFilled,
+    OrderPartiallyFilled,
+    OrderPendingCancel,
+    OrderRejected,
+    OrderStatus,
+    OrderTriggered,
+    OrderUnknown,
+)
+
+Row = dict[tuple[OrderStatus | None, type[OrderEvent]], OrderStatus]
+
+PENDING_NEW = OrderStatus.PENDING_NEW
+NEW = OrderStatus.NEW
+PARTIALLY_FILLED = OrderStatus.PARTIALLY_FILLED
+FILLED = OrderStatus.FILLED
+PENDING_CANCEL = OrderStatus.PENDING_CANCEL
+CANCELED = OrderStatus.CANCELED
+TRIGGERED = OrderStatus.TRIGGERED
+REJECTED = OrderStatus.REJECTED
+DENIED = OrderStatus.DENIED
+EXPIRED = OrderStatus.EXPIRED
+UNKNOWN = OrderStatus.UNKNOWN
+
+LIVE = (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, PENDING_CANCEL, UNKNOWN)
+ENDED = (FILLED, CANCELED, REJECTED, EXPIRED)
+"""Ended at the venue. DENIED is not among them: such an order never got there."""
+
+
+def _to(status: OrderStatus, event: type[OrderEvent], sources: Iterable[OrderStatus]) -> Row:
+    return {(source, event): status for source in sources}
+
+
+def _stays(event: type[OrderEvent], sources: Iterable[OrderStatus]) -> Row:
+    return {(source, event): source for source in sources}
+
+
+TRANSITIONS: Row = {
+    # ---- the first event of an order
+    (None, OrderCreated): PENDING_NEW,
+    (None, OrderDenied): DENIED,
+    # ---- accepted
+    **_to(NEW, OrderAccepted, (PENDING_NEW, NEW, UNKNOWN)),
+    # An acceptance after the first fill: IBKR's execDetails may come before openOrder. It still brings the venue's id.
+    **_stays(OrderAccepted, (PARTIALLY_FILLED, FILLED, TRIGGERED)),
+    # The cancel was asked for before the venue answered the submit; the answer does not recall it.
+    **_stays(OrderAccepted, (PENDING_CANCEL,)),
+    # Late: the order was accepted, then it ended, and the reports changed places.
+    **_stays(OrderAccepted, (CANCELED, EXPIRED)),
+    # The venue works what it, or the gateway in its name, had refused: two words against each other. Not guessed.
+    (REJECTED, OrderAccepted): UNKNOWN,
+    # ---- triggered (stop orders)
+    **_to(TRIGGERED, OrderTriggered, (PENDING_NEW, NEW, TRIGGERED, UNKNOWN)),
+    **_stays(OrderTriggered, (PARTIALLY_FILLED, PENDING_CANCEL, *ENDED)),
+    # ---- fills: from everywhere
+    **_to(FILLED, OrderFilled, (*LIVE, *ENDED)),
+    # PENDING_NEW: the fill came before the acceptance. FILLED: a bust had reopened quantity of a finished order.
+    **_to(PARTIALLY_FILLED, OrderPartiallyFilled, (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, UNKNOWN)),
+    **_stays(OrderPartiallyFilled, (FILLED,)),
+    # FIX: PendingCancel outranks PartiallyFilled. The cancel is still open.
+    **_stays(OrderPartiallyFilled, (PENDING_CANCEL,)),
+    # What traded before the order ended, reported after. Ended it remains; the fill is booked.
+    **_stays(OrderPartiallyFilled, (CANCELED, EXPIRED)),
+    # A refused order that trades was not refused, and the rest of it may be working. (A time-out taken for a reject
+    # is how other systems got orphan positions.)
+    (REJECTED, OrderPartiallyFilled): PARTIALLY_FILLED,
+    # ---- corrections and fees change books, not lives (a correction that completes the order: `next_status`)
+    **_stays(FillCorrected, (*LIVE, *ENDED)),
+    **_stays(CommissionBooked, (*LIVE, *ENDED)),
+    # ---- cancels
+    **_to(PENDING_CANCEL, OrderPendingCancel, (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, PENDING_CANCEL)),
+    # Cancelling what is not known is allowed and sent, but asking tells nothing about the order.
+    (UNKNOWN, OrderPendingCancel): UNKNOWN,
+    (PENDING_CANCEL, OrderCancelRejected): NEW,
+    # Late, or the answer to a cancel that crossed the end (IBKR 10148: already filled).
+    **_stays(OrderCancelRejected, (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, *ENDED)),
+    # A refused cancel (IBKR 10147: no such order) does not say whether the order lives.
+    (UNKNOWN, OrderCancelRejected): UNKNOWN,
+    **_to(CANCELED, OrderCanceled, (*LIVE, CANCELED)),
+    # The cancel of the rest of an order that had no rest, or IBKR's Cancelled after Inactive or at the end of a day.
+    **_stays(OrderCanceled, (FILLED, REJECTED, EXPIRED)),
+    # ---- rejected, also after it was working: a venue may refuse at the open what it took overnight
+    **_to(REJECTED, OrderRejected, (*LIVE, REJECTED)),
+    **_stays(OrderRejected, (FILLED, CANCELED, EXPIRED)),
+    # ---- expired
+    **_to(EXPIRED, OrderExpired, (*LIVE, EXPIRED)),
+    **_stays(OrderExpired, (FILLED, CANCELED, REJECTED)),
+    # ---- unknown; a late "I do not know" does not undo an end that is known
+    **_to(UNKNOWN, OrderUnknown, LIVE),
+    **_stays(OrderUnknown, ENDED),
+}
+
+ACKNOWLEDGING = (
+    OrderAccepted,
+    OrderTriggered,
+    OrderPartiallyFilled,
+    OrderFilled,
+    FillCorrected,
+    OrderCanceled,
+    OrderRejected,
+    OrderExpired,
+)
+"""Events that show that the venue has, or had, the order. A refused cancel or an OrderUnknown does not."""
+
+
+def next_status(
+    order_id: str,
+    current: OrderStatus | None,
+    event: type[OrderEvent],
+    *,
+    acknowledged: bool = True,
+    filled: bool = False,
+    complete: bool = False,
+) -> OrderStatus:
+    """The status of the order after `event`.
+
+    All three facts include this event: `acknowledged` = the venue has shown that it has the order, `filled` = some of
+    it is filled, `complete` = all of it is. Raises `IllegalTransitionError`, which names status and event, where the
+    table has no row.
+    """
+    status = TRANSITIONS.get((current, event))
+    if status is None:
+        raise IllegalTransitionError(order_id, "NO_ORDER" if current is None else current.value, event.__name__)
+    if event is FillCorrected and complete:
+        return FILLED
+    if status is NEW and filled:
+        return PARTIALLY_FILLED
+    if status is NEW and not acknowledged:
+        return PENDING_NEW
+    return status
