@@ -7,7 +7,6 @@ from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import Struct
-
 from signalbox.messages import OrderType, Side, TimeInForce
 
 

@@ -31,7 +31,7 @@ class MarketQuote(Struct, frozen=True):
 
 
 class MarketBar(Struct, frozen=True):
-    """One bar of `seconds` length from `start` (UTC). Without trades: volume and trades 0, all prices the last close."""
+    """One bar of `seconds` length from `start` (UTC). Without trades: volume, trades 0, prices the last close."""
 
     symbol: str
     start: datetime

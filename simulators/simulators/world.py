@@ -1,79 +1,41 @@
 """The simulated world: market, clock, matching and books in one run loop.
 
 Owns the order in which things happen. It must not know any venue's protocol.
+
+Time goes in steps. At the end of a step its five seconds (or second) of market are matched, then boundaries of sessions
+are crossed (closing auctions, openings), then orders whose time is over expire; all of it is stamped with the step's
+end, so nothing is ever stamped before what it answers. Only then are the listeners called, and time waits for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+import math
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
-from msgspec import Struct
+from signalbox.sessions import Session
 
-from signalbox.messages import PositionHeld
+from simulators.bars import FIVE_SECONDS
+from simulators.clock import SteppedClock
+from simulators.figures import AccountFigures, PositionFigures, account_figures, own_books, position_figures
+from simulators.journal import Entry, Journal
+from simulators.listeners import BarListener, Listeners, OrderListener, QuoteListener, SessionListener, SpeedListener
 from simulators.listings import Listing
-from simulators.orders import Execution, OrderTerms, Refusal, VenueOrder, VenueOrderEvent
-from simulators.quoting import MarketBar, MarketQuote, SessionEvent
+from simulators.market import Market, Phase
+from simulators.options import WorldOptions, stage
+from simulators.orders import Execution, OrderTerms, Refusal, VenueOrder
+from simulators.quoting import MarketBar, MarketQuote, SessionEvent, SessionPhase
+from simulators.timeline import Timeline
+from simulators.venue_orders import VenueOrders
 
-QuoteListener = Callable[[MarketQuote], Awaitable[None]]
-BarListener = Callable[[MarketBar], Awaitable[None]]
-SessionListener = Callable[[SessionEvent], Awaitable[None]]
-OrderListener = Callable[[VenueOrderEvent, VenueOrder], Awaitable[None]]
-"""Given each event with the order as it was right after that event."""
-SpeedListener = Callable[[], Awaitable[None]]
+__all__ = ["UNLIMITED", "AccountFigures", "PositionFigures", "World", "WorldOptions"]
 
+UNLIMITED = math.inf
+"""The speed at which only the listeners slow the world down."""
 
-class WorldOptions(Struct, frozen=True, kw_only=True):
-    """How the world is set up. Times are UTC desk time; `speed` is desk seconds per wall second (0 = paused).
-
-    `bar_files` are replayed, (symbol or "", path): an empty symbol is taken from the file's name. The other symbols are
-    synthetic. `start` defaults to the files' first trading day, else to the session of `signalbox`'s calendar that is
-    on or next today. `days` counts trading days of the first symbol's calendar; 0 = as long as there is market.
-    """
-
-    symbols: tuple[str, ...] = ("SPY", "AAPL", "0700.HK")
-    seed: int = 1
-    speed: float = 1.0
-    step_seconds: int = 5
-    accounts: tuple[str, ...] = ("DU1234567",)
-    starting_cash: Decimal = Decimal(1_000_000)
-    base_currency: str = "USD"
-    start: datetime | None = None
-    days: int = 0
-    bar_files: tuple[tuple[str, Path], ...] = ()
-    skip_closed_hours: bool = True
-    books_file: Path | None = None
-
-
-class AccountFigures(Struct, frozen=True, kw_only=True):
-    """An account in its base currency; other currencies are converted at the simulator's fixed rates."""
-
-    account: str
-    currency: str
-    cash: Mapping[str, Decimal]
-    total_cash: Decimal
-    gross_position_value: Decimal
-    net_liquidation: Decimal
-    initial_margin: Decimal
-    maintenance_margin: Decimal
-    available_funds: Decimal
-    buying_power: Decimal
-    unrealized_pnl: Decimal
-    realized_pnl: Decimal
-    daily_pnl: Decimal
-
-
-class PositionFigures(Struct, frozen=True, kw_only=True):
-    """A position revalued at the last price, in the contract's currency; PnL figures exclude commission."""
-
-    held: PositionHeld
-    mark_price: Decimal
-    market_value: Decimal
-    unrealized_pnl: Decimal
-    realized_pnl: Decimal
-    daily_pnl: Decimal
+_SHOWN_AHEAD_SECONDS_MIN, _SHOWN_AHEAD_SECONDS_MAX = 60.0, 3600.0
+"""How much desk time is reserved at once in the journal: after a restart time goes on from its end, never back."""
 
 
 class World:
@@ -83,70 +45,147 @@ class World:
     awaited, from `run`. The clock waits for every listener: a slow one slows desk time down.
     """
 
-    def __init__(self, options: WorldOptions) -> None: ...
+    def __init__(self, options: WorldOptions) -> None:
+        self._step = timedelta(seconds=options.step_seconds)
+        self._skip_closed_hours = options.skip_closed_hours
+        self._journal = Journal(options.books_file)
+        remembered = self._journal.open()
+        parts = stage(options, remembered.began)
+        self._listings, self._markets, self._end = parts.listings, parts.markets, parts.end
+        start = max([remembered.at or parts.start, *(order.updated_at for order in remembered.orders.values())])
+        start -= timedelta(seconds=start.timestamp() % options.step_seconds)
+        self._shown_until = remembered.shown_until or start
+        self._catch_up_until = self._shown_until
+        self._clock = SteppedClock(start, options.speed, never_before=self._shown_until)
+        self._quotes: dict[str, MarketQuote] = {}
+        self._marks = {key: market.last_before(start) for key, market in self._markets.items()}
+        by_key = {listing.key: listing for listing in self._listings}
+        self._orders = VenueOrders(by_key, self._marks, parts.accounts, remembered, self._journal)
+        calendars = tuple(dict.fromkeys((*parts.calendars, *(listing.calendar for listing in self._listings))))
+        self._timelines = {calendar: Timeline(calendar, start) for calendar in calendars}
+        self._leading = parts.calendars
+        self._of_calendar = {
+            calendar: [self._markets[each.key] for each in self._listings if each.calendar == calendar]
+            for calendar in calendars
+        }
+        self._session_events: list[SessionEvent] = []
+        self._listeners = Listeners()
+        self._stopping, self._ended = asyncio.Event(), asyncio.Event()
+        self._journal.write(Entry(began=parts.start))
+        for timeline in self._timelines.values():
+            if timeline.is_on(start):
+                self._join(timeline, start)
+        self._cross_boundaries(start)
 
     # ------------------------------------------------------------------------------------------------- running
 
     async def run(self) -> None:
-        """Run until the market ends (`days`, or the end of the files when all symbols are replayed) or `stop`."""
+        """Run until `stop`. After the last trading day the clock stands still; orders are still taken, and rest."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listeners.deliver())
+                await self._hand_out([], [])
+                while not self._stopping.is_set():
+                    if self._end is not None and self._clock.position >= self._end:
+                        self._ended.set()
+                        self._listeners.tell_speed()
+                        await self._stopping.wait()
+                    else:
+                        await self._advance()
+                self._listeners.close()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the books' file; `run` does so at its end."""
+        self._journal.close()
+
+    async def run_to_end(self) -> None:
+        """Run until the last trading day is over, then stop. Raises ValueError for a world without an end."""
+        if self._end is None:
+            raise ValueError("this world has no end: set days, or replay files")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.run())
+            await self.wait_until_ended()
+            self.stop()
+
+    async def wait_until_ended(self) -> None:
+        """Wait for the end of the last trading day."""
+        await self._ended.wait()
 
     def stop(self) -> None:
-        """Make `run` return after the present step."""
+        """Make `run` return after the present step; nothing is written down after that."""
+        self._stopping.set()
+        self._clock.release()
 
     @property
     def ended(self) -> bool:
-        """Whether the last trading day is over; the books can still be read and orders are still taken (they rest)."""
-        raise NotImplementedError
+        """Whether the last trading day is over."""
+        return self._ended.is_set()
 
     def now(self) -> datetime:
         """Return desk time, interpolated inside the step; it never goes back."""
-        raise NotImplementedError
+        return self._clock.now()
 
     @property
     def speed(self) -> float:
-        """Desk seconds per wall second as set; 0 = paused, `math.inf` = as fast as the listeners allow."""
-        raise NotImplementedError
+        """Desk seconds per wall second; 0 = stands still, `math.inf` = as fast as the listeners allow."""
+        return 0.0 if self.ended else self._clock.speed
 
     def set_speed(self, speed: float) -> None:
         """Change the speed at once; 0 pauses. Raises ValueError for a negative speed or NaN."""
+        self._clock.set_speed(speed)
+        self._listeners.tell_speed()
 
     def pause(self) -> None:
         """Stop the clock; `set_speed` starts it again."""
+        self.set_speed(0)
 
     # ----------------------------------------------------------------------------------------------- listeners
 
     def on_quote(self, listener: QuoteListener) -> None:
-        """Call `listener` with at most one quote per symbol and step, when it changed."""
+        """Call `listener` with one quote per symbol and step, for symbols that may trade."""
+        self._listeners.quotes.append(listener)
 
     def on_bar(self, listener: BarListener) -> None:
-        """Call `listener` with every 5-second bar at its end, for symbols in session."""
+        """Call `listener` with every 5-second bar at its end, for symbols that may trade."""
+        self._listeners.bars.append(listener)
 
-    def on_session(self, listener: SessionListener) -> None: ...
+    def on_session(self, listener: SessionListener) -> None:
+        """Call `listener` at each boundary of each calendar's trading day, after the bars before it."""
+        self._listeners.sessions.append(listener)
 
-    def on_order(self, listener: OrderListener) -> None: ...
+    def on_order(self, listener: OrderListener) -> None:
+        """Call `listener` with each order event, in order."""
+        self._listeners.orders.append(listener)
 
-    def on_speed(self, listener: SpeedListener) -> None: ...
+    def on_speed(self, listener: SpeedListener) -> None:
+        """Call `listener` soon after each change of speed, each jump over closed hours, and the end."""
+        self._listeners.speeds.append(listener)
 
     # -------------------------------------------------------------------------------------------------- market
 
     @property
     def listings(self) -> tuple[Listing, ...]:
         """Everything that can be traded here; a symbol that is not in it does not exist."""
-        raise NotImplementedError
+        return self._listings
 
     def quote(self, symbol: str) -> MarketQuote | None:
-        """Return the present quote, None if the market has not opened since the world began."""
+        """Return the last quote, None if there has been none since the world began."""
+        return self._quotes.get(symbol)
 
     def history(
         self, symbol: str, end: datetime, duration: timedelta, bar_seconds: int, *, regular_hours_only: bool
     ) -> tuple[MarketBar, ...]:
-        """Return the bars whose start is in [end - duration, end), oldest first, never beyond `now()`.
+        """Return the bars whose start is in [end - duration, end), oldest first, never beyond the last step.
 
-        `bar_seconds` is 5 or a multiple that divides a day; 86400 gives one bar a trading day. The bar now forming is
-        the last, with what has traded so far. Raises KeyError for a symbol that is not listed, ValueError for a bar
-        size that is not a multiple of 5.
+        `bar_seconds` is 5 or a multiple that divides a day; 86400 gives one bar a trading day, which starts at the
+        session's first instant. The bar now forming is the last, with what has traded so far. Bars without a trade are
+        left out. Raises KeyError for a symbol that is not listed, ValueError for a bad bar size.
         """
-        raise NotImplementedError
+        return self._markets[symbol].history(
+            end, duration, bar_seconds, regular_hours_only=regular_hours_only, known_until=self._clock.position
+        )
 
     # -------------------------------------------------------------------------------------------------- orders
 
@@ -155,14 +194,19 @@ class World:
 
         Raises KeyError for an account or symbol that does not exist: a protocol front answers those itself.
         """
-        raise NotImplementedError
+        order = self._orders.submit(terms, self.now())
+        self._tell_orders()
+        return order
 
     def check(self, terms: OrderTerms) -> str:
         """Return the reason for which `submit` would reject, or "" (whatIf)."""
-        raise NotImplementedError
+        return self._orders.objection(terms, self.now())
 
     def cancel(self, number: int, reason: str = "") -> Refusal | None:
         """Cancel a working order, or say why not."""
+        refusal = self._orders.cancel(number, self.now(), reason)
+        self._tell_orders()
+        return refusal
 
     def modify(
         self,
@@ -173,33 +217,154 @@ class World:
         stop_price: Decimal | None = None,
     ) -> Refusal | None:
         """Change a working order's terms (None = as it is), or say why not."""
+        refusal = self._orders.modify(number, self.now(), quantity, limit_price, stop_price)
+        self._tell_orders()
+        return refusal
 
     def orders(self, account: str = "") -> tuple[VenueOrder, ...]:
         """Return every order ever taken, done ones too, oldest first; of one account, or of all."""
-        raise NotImplementedError
+        return tuple(order for order in self._orders.orders.values() if account in ("", order.terms.account))
 
-    def order(self, number: int) -> VenueOrder | None: ...
+    def order(self, number: int) -> VenueOrder | None:
+        """Return one order."""
+        return self._orders.orders.get(number)
 
     def executions(self, account: str = "") -> tuple[Execution, ...]:
         """Return every execution ever, oldest first; of one account, or of all."""
-        raise NotImplementedError
+        return tuple(each for each in self._orders.executions if account in ("", each.account))
 
     # --------------------------------------------------------------------------------------------------- books
 
     @property
     def accounts(self) -> tuple[str, ...]:
-        raise NotImplementedError
+        """The accounts of this venue."""
+        return tuple(self._orders.books)
 
     def figures(self, account: str) -> AccountFigures:
-        raise NotImplementedError
+        """Return an account valued at the last prices. Raises KeyError for an unknown one."""
+        return account_figures(self._orders.books[account], self._marks)
 
     def positions(self, account: str) -> tuple[PositionFigures, ...]:
         """Return every position that is or was held (quantity 0 once closed), by symbol."""
-        raise NotImplementedError
+        held = self._orders.books[account].positions
+        return tuple(position_figures(held[symbol], self._marks[symbol]) for symbol in sorted(held))
 
     def snapshot(self) -> dict[str, dict[str, dict[str, str]]]:
         """Return the simulator's own books: account -> {"cash": currency -> amount, "positions": symbol -> quantity}.
 
-        All amounts are Decimal strings without exponent; closed positions are left out.
+        All amounts are decimal strings without exponent; closed positions are left out.
         """
-        raise NotImplementedError
+        return own_books(self._orders.books)
+
+    # -------------------------------------------------------------------------------------------------- a step
+
+    async def _advance(self) -> None:
+        """Do one step, or jump over hours in which no calendar trades."""
+        start = self._clock.position
+        leading = [self._timelines[calendar] for calendar in self._leading]
+        if self._skip_closed_hours and not any(timeline.is_on(start) for timeline in leading):
+            self._jump(min(timeline.session.pre_open for timeline in leading))
+            await self._hand_out([], [])
+            return
+        end = start + self._step
+        self._reserve(end)
+        self._clock.begin_step(end)
+        if start >= self._catch_up_until:
+            await self._clock.wait_for_step_end()
+            if self._stopping.is_set():
+                return
+        quotes, bars = self._play(start, end)
+        self._clock.complete_step()
+        self._cross_boundaries(end)
+        self._orders.expire(end)
+        self._tell_orders()
+        await self._hand_out(quotes, bars)
+
+    def _jump(self, to: datetime) -> None:
+        if self._end is not None:
+            to = min(to, self._end)
+        self._reserve(to)
+        self._clock.jump(to)
+        for timeline in self._timelines.values():
+            if timeline.session.post_close <= to:
+                timeline.place(to)
+                if timeline.is_on(to):
+                    self._join(timeline, to)
+        self._cross_boundaries(to)
+        self._orders.expire(to)
+        self._tell_orders()
+        self._listeners.tell_speed()
+
+    def _play(self, start: datetime, end: datetime) -> tuple[list[MarketQuote], list[MarketBar]]:
+        quotes: list[MarketQuote] = []
+        bars: list[MarketBar] = []
+        for calendar, timeline in self._timelines.items():
+            phase = timeline.phase(start)
+            if phase is Phase.CLOSED:
+                continue
+            for market in self._of_calendar[calendar]:
+                quotes.append(self._play_symbol(market, start, end, phase, bars))
+        return quotes, bars
+
+    def _play_symbol(
+        self, market: Market, start: datetime, end: datetime, phase: Phase, bars: list[MarketBar]
+    ) -> MarketQuote:
+        """Match the step's prices one after the other; return the last quote, add a bar that has ended."""
+        offset = start.second % 5
+        part_start = start - timedelta(seconds=offset)
+        symbol, part = market.listing.key, market.peek(part_start)
+        if end == part_start + FIVE_SECONDS:
+            market.count(part)
+            bars.append(market.bar(part_start, part))
+            if part.trades and offset == 0 and self._orders.has_orders(symbol):
+                for number, price in enumerate(part.prints()[:-1]):
+                    self._orders.see_quote(market.quote(end, phase, price, number))
+            quote = market.quote(end, phase, number=7)
+        else:
+            quote = market.quote(end, phase, part.prints()[offset])
+        self._orders.see_quote(quote)
+        self._quotes[symbol] = quote
+        self._marks[symbol] = quote.last
+        return quote
+
+    def _cross_boundaries(self, at: datetime) -> None:
+        for timeline in self._timelines.values():
+            markets = self._of_calendar[timeline.calendar]
+            for session, when, phase in timeline.cross(at):
+                if phase is SessionPhase.PRE_OPEN:
+                    self._begin_day(markets, session, when)
+                elif phase is SessionPhase.CLOSE:
+                    for market in markets:
+                        self._orders.close_auction(market.listing.key, market.last, when)
+                if phase is not None:
+                    self._session_events.append(SessionEvent(timeline.calendar, str(session.day), phase, when))
+            for market in markets:
+                self._orders.enter_phase(market.listing.key, timeline.phase(at))
+
+    def _begin_day(self, markets: list[Market], session: Session, at: datetime) -> None:
+        for market in markets:
+            market.enter(session, at)
+            self._marks[market.listing.key] = market.last
+        self._orders.begin_day({market.listing.key for market in markets})
+
+    def _join(self, timeline: Timeline, at: datetime) -> None:
+        """Enter a session that is under way."""
+        for market in self._of_calendar[timeline.calendar]:
+            market.enter(timeline.session, at)
+            self._orders.enter_phase(market.listing.key, timeline.phase(at))
+            self._marks[market.listing.key] = market.last
+
+    def _reserve(self, until: datetime) -> None:
+        """Write down, before it can be shown, how far desk time may run."""
+        if until > self._shown_until:
+            speed = self._clock.speed
+            ahead_seconds = min(max(speed, _SHOWN_AHEAD_SECONDS_MIN), _SHOWN_AHEAD_SECONDS_MAX)
+            self._shown_until = until + timedelta(seconds=ahead_seconds)
+            self._journal.write(Entry(at=self._clock.position, shown_until=self._shown_until))
+
+    async def _hand_out(self, quotes: list[MarketQuote], bars: list[MarketBar]) -> None:
+        events, self._session_events = self._session_events, []
+        await self._listeners.hand_out(bars, quotes, events)
+
+    def _tell_orders(self) -> None:
+        self._listeners.tell_orders(self._orders.drain())

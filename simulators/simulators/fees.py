@@ -1,0 +1,22 @@
+"""The venue's commission: 0.005 a share with a minimum of 1.00 an order, in the contract's currency.
+
+Each execution is charged what its order's fee has grown by: the first one pays at least 1.00, later ones only what
+exceeds it, so the sum over an order is right after every execution.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+COMMISSION_PER_SHARE = Decimal("0.005")
+COMMISSION_PER_ORDER_MIN = Decimal("1.00")
+
+
+def order_fee(filled: Decimal) -> Decimal:
+    """Return the fee of an order of which `filled` has been filled."""
+    return max(COMMISSION_PER_ORDER_MIN, COMMISSION_PER_SHARE * filled) if filled else Decimal(0)
+
+
+def execution_fee(filled_before: Decimal, quantity: Decimal) -> Decimal:
+    """Return one execution's share of its order's fee."""
+    return order_fee(filled_before + quantity) - order_fee(filled_before)

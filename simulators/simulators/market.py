@@ -1,0 +1,265 @@
+"""The market of one symbol: what its quotes and bars are at any time, past or present.
+
+Owns quotes and history over a source of minutes (synthetic or recorded). It must not know who asks, and never gives
+away what lies after the time it is asked for. Everything is a pure function of (source, seed, time); what is kept is a
+cache.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from signalbox.errors import CalendarError
+from signalbox.sessions import Session, previous_session, session_at
+
+from simulators.bars import FIVE_SECONDS, Minute, Part, Scale, aggregate, market_bar, silent, split
+from simulators.listings import Listing
+from simulators.quoting import MarketBar, MarketQuote
+from simulators.synthetic import random_of
+
+_ONE_MINUTE = timedelta(minutes=1)
+_DAY_SECONDS = 86_400
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SESSIONS_KEPT_MAX = 64
+_ROUND_LOT = 100  # US quotes come in hundreds although a single share can be traded
+_ROUND_LOTS_MAX = 9
+_BOARD_LOTS_MAX = 40
+
+
+class Phase(StrEnum):
+    """What may trade: everything, only orders for outside regular hours, or nothing."""
+
+    REGULAR = "REGULAR"
+    EXTENDED = "EXTENDED"
+    CLOSED = "CLOSED"
+
+
+def phase_at(session: Session | None, at: datetime) -> Phase:
+    """Return the phase of a session at `at`; a break is closed."""
+    if session is None or not session.pre_open <= at < session.post_close:
+        return Phase.CLOSED
+    if session.open <= at < session.close:
+        return Phase.REGULAR if session.is_regular(at) else Phase.CLOSED
+    return Phase.EXTENDED
+
+
+class Source(Protocol):
+    """Where minutes come from."""
+
+    scale: Scale
+
+    def covers(self, session: Session) -> bool: ...
+
+    def previous_close(self, session: Session) -> int: ...
+
+    def minutes(self, session: Session) -> dict[datetime, Minute]: ...
+
+
+class Market:
+    """The market of one listing. It is streamed (`enter`, `peek`, `count`, `quote`) in time order; `history`
+    can be asked at any time for any span."""
+
+    def __init__(self, listing: Listing, source: Source, seed: int) -> None:
+        self.listing, self._source, self._seed = listing, source, seed
+        self.scale = source.scale
+        self._cache: OrderedDict[date, dict[datetime, Minute]] = OrderedDict()
+        self._session: Session | None = None
+        self._parts: tuple[Part, ...] = ()
+        self._parts_of: datetime = _EPOCH
+        self._salt = random_of(seed, listing.key, "quotes").getrandbits(63)
+        self._last = self._day_open = self._day_high = self._day_low = self._previous_close = 0
+        self._volume, self._last_size = Decimal(0), Decimal(0)
+
+    # --------------------------------------------------------------------------------------------- streaming
+
+    def enter(self, session: Session, at: datetime) -> None:
+        """Begin (or join at `at`) a trading day: what has traded in it before `at` counts."""
+        self._session = session
+        self._previous_close = self._last = self._source.previous_close(session)
+        self._day_open = self._day_high = self._day_low = self._last
+        self._volume, self._last_size = Decimal(0), self.listing.lot
+        for start in self._minutes(session):
+            if start >= at:
+                break
+            for number, part in enumerate(self._split(start)):
+                if start + number * FIVE_SECONDS < at:
+                    self.count(part)
+
+    def peek(self, start: datetime) -> Part:
+        """Return the five seconds from `start`; they have not traded before they are counted."""
+        minute_start = start - timedelta(seconds=start.second)
+        if minute_start != self._parts_of:
+            self._parts, self._parts_of = self._split(minute_start), minute_start
+        return self._parts[start.second // 5] if self._parts else silent(self._last)
+
+    def count(self, part: Part) -> None:
+        """Take five seconds into the day's figures."""
+        if not part.trades:
+            return
+        if not self._volume:
+            self._day_open, self._day_high, self._day_low = part.open, part.high, part.low
+        self._day_high, self._day_low = max(self._day_high, part.high), min(self._day_low, part.low)
+        self._last = part.close
+        self._volume += part.volume
+        size = part.volume / part.trades
+        self._last_size = max(size.to_integral_value(), Decimal(1)) if size > 1 else part.volume
+
+    def bar(self, start: datetime, part: Part) -> MarketBar:
+        """Return the five-second bar of a part played."""
+        return market_bar(self.listing.key, start, part, self.scale)
+
+    def quote(self, at: datetime, phase: Phase, price: int | None = None, number: int = 0) -> MarketQuote:
+        """Return a quote around the last price (or `price`, in units), the `number`th one at that time.
+
+        The last trade was at the bid or at the ask, so `bid <= last <= ask`; the spread is 1 or 2 ticks, outside
+        regular hours 2. Sizes depend on the seed, the time and the number alone.
+        """
+        last = self._last if price is None else price
+        tick, drawn = self.scale.tick, _mixed(self._salt + int(at.timestamp()) * 8 + number)
+        spread = tick * (2 if phase is Phase.EXTENDED or drawn & 7 == 0 else 1)
+        bid = last - last % tick
+        if last == bid > spread and drawn & 8:
+            bid -= spread
+        unit = self.scale.unit
+        return MarketQuote(
+            self.listing.key,
+            at,
+            bid * unit,
+            (bid + spread) * unit,
+            self._size(drawn >> 4 & 0xFFFF),
+            self._size(drawn >> 20 & 0xFFFF),
+            last * unit,
+            self._last_size,
+            self._volume,
+            self._day_open * unit,
+            self._day_high * unit,
+            self._day_low * unit,
+            self._previous_close * unit,
+        )
+
+    @property
+    def last(self) -> Decimal:
+        """The last price."""
+        return self._last * self.scale.unit
+
+    def last_before(self, at: datetime) -> Decimal:
+        """Return the last price by `at`, or the listing's reference price if there is none to be had."""
+        try:
+            session = session_at(self.listing.calendar, at) or previous_session(self.listing.calendar, at)
+        except CalendarError:
+            return self.listing.reference_price
+        last = self._source.previous_close(session)
+        for start, minute in self._minutes(session).items():
+            if start + _ONE_MINUTE > at:
+                break
+            last = minute.close
+        return last * self.scale.unit
+
+    def _size(self, drawn: int) -> Decimal:
+        if self.listing.lot == 1:
+            return Decimal(_ROUND_LOT * (1 + drawn % _ROUND_LOTS_MAX))
+        return self.listing.lot * (1 + drawn % _BOARD_LOTS_MAX)
+
+    # ------------------------------------------------------------------------------------------------ history
+
+    def history(
+        self, end: datetime, duration: timedelta, seconds: int, *, regular_hours_only: bool, known_until: datetime
+    ) -> tuple[MarketBar, ...]:
+        """Return bars as `World.history` promises, out of five-second bars that ended by `known_until`."""
+        if seconds <= 0 or seconds % 5 or _DAY_SECONDS % seconds:
+            raise ValueError(f"bars of {seconds} s: must be a multiple of 5 s that divides a day")
+        begin, end = end - duration, min(end, known_until)
+        bars: list[MarketBar] = []
+        for session in self._sessions(begin, end):
+            bars.extend(self._session_bars(session, begin, end, seconds, regular_hours_only, known_until))
+        return tuple(bars)
+
+    def _session_bars(
+        self, session: Session, begin: datetime, end: datetime, seconds: int, regular_only: bool, known_until: datetime
+    ) -> Iterator[MarketBar]:
+        group: list[Part] = []
+        group_start: datetime | None = None
+        for at, part in self._pieces(session, seconds, known_until):
+            if regular_only and not session.is_regular(at):
+                continue
+            start = self._bar_start(session, at, seconds, regular_only)
+            if not begin <= start < end:
+                continue
+            if start != group_start and group_start is not None:
+                bar = aggregate(self.listing.key, group_start, seconds, group, self.scale)
+                if bar is not None:
+                    yield bar
+                group = []
+            group_start = start
+            group.append(part)
+        if group_start is not None:
+            bar = aggregate(self.listing.key, group_start, seconds, group, self.scale)
+            if bar is not None:
+                yield bar
+
+    def _pieces(self, session: Session, seconds: int, known_until: datetime) -> Iterator[tuple[datetime, Part]]:
+        """Yield whole minutes where they suffice, else five seconds at a time."""
+        for start, minute in self._minutes(session).items():
+            if start >= known_until:
+                return
+            if seconds % 60 == 0 and start + _ONE_MINUTE <= known_until:
+                parts = self._trades_of(minute)
+                yield start, Part(minute.open, minute.high, minute.low, minute.close, minute.volume, parts)
+                continue
+            for number, part in enumerate(self._split(start)):
+                if start + (number + 1) * FIVE_SECONDS <= known_until:
+                    yield start + number * FIVE_SECONDS, part
+
+    @staticmethod
+    def _trades_of(minute: Minute) -> int:
+        return max(1, int(minute.volume) // 100)
+
+    @staticmethod
+    def _bar_start(session: Session, at: datetime, seconds: int, regular_only: bool) -> datetime:
+        if seconds == _DAY_SECONDS:
+            return session.open if regular_only else session.pre_open
+        elapsed = int((at - _EPOCH).total_seconds())
+        return at - timedelta(seconds=elapsed % seconds)
+
+    def _sessions(self, begin: datetime, end: datetime) -> list[Session]:
+        """Return the covered sessions that overlap [begin, end), oldest first; none before the calendar begins."""
+        calendar, result = self.listing.calendar, []
+        try:
+            session = session_at(calendar, end) or previous_session(calendar, end)
+            while session.post_close > begin:
+                if session.pre_open < end and self._source.covers(session):
+                    result.append(session)
+                session = previous_session(calendar, session.pre_open)
+        except CalendarError:
+            pass
+        return result[::-1]
+
+    # ------------------------------------------------------------------------------------------------- minutes
+
+    def _minutes(self, session: Session) -> dict[datetime, Minute]:
+        found = self._cache.get(session.day)
+        if found is None:
+            found = self._cache[session.day] = self._source.minutes(session)
+            if len(self._cache) > _SESSIONS_KEPT_MAX:
+                self._cache.popitem(last=False)
+        return found
+
+    def _split(self, start: datetime) -> tuple[Part, ...]:
+        session = session_at(self.listing.calendar, start)
+        minute = self._minutes(session).get(start) if session else None
+        if minute is None:
+            return ()
+        return split(minute, self.scale, random_of(self._seed, self.listing.key, start.timestamp()))
+
+
+def _mixed(number: int) -> int:
+    """Scramble 64 bits (the finaliser of splitmix64): a draw that depends on nothing but `number`."""
+    number = (number * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+    number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+    number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+    return number ^ (number >> 31)

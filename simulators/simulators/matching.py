@@ -1,0 +1,248 @@
+"""The matching engine of one symbol: a pure function of its state and what happens.
+
+Owns what fills, when and at which price. It must not know the clock, the accounts or any venue's protocol: time comes
+in with each call, and what happened goes out as events; the state is plain data and never changed in place.
+
+The rules: an order takes from the opposite side of the quote, oldest order first, at the quote's price, which for a
+limit order must be within its limit (so a limit order may do better, never worse). A quote's size can be taken once,
+by all orders together; the next quote brings new size. A stop triggers on the last trade at or beyond its price, then
+takes like a market order, wherever the market is by then. A market-on-close order fills whole at the official close.
+Outside regular hours only orders that ask for it can trade; the others rest.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
+from signalbox.messages import OrderType, Side
+
+from simulators.fees import execution_fee
+from simulators.market import Phase
+from simulators.orders import (
+    DONE,
+    Accepted,
+    Canceled,
+    Expired,
+    Filled,
+    Modified,
+    OrderTerms,
+    Refusal,
+    RefusalReason,
+    Triggered,
+    VenueOrder,
+    VenueOrderEvent,
+    VenueOrderStatus,
+)
+from simulators.quoting import MarketQuote
+
+_NONE = Decimal(0)
+
+
+class SymbolBook(Struct, frozen=True):
+    """The state of one symbol: its quote, what of the quote's sizes is left, and the working orders by age."""
+
+    phase: Phase = Phase.CLOSED
+    quote: MarketQuote | None = None
+    bid_left: Decimal = _NONE
+    ask_left: Decimal = _NONE
+    orders: tuple[VenueOrder, ...] = ()
+
+
+class Step(Struct, frozen=True):
+    """What a call did: the new state, the events, and the order as it was right after each event."""
+
+    book: SymbolBook
+    events: tuple[tuple[VenueOrderEvent, VenueOrder], ...] = ()
+
+
+def take(book: SymbolBook, order: VenueOrder, at: datetime) -> Step:
+    """Take a new order that passed the venue's checks: accept it and match what matches at once."""
+    accepted = evolve(order, Accepted(number=order.number, at=at))
+    step = _match(replace(book, orders=(*book.orders, accepted)), at)
+    return Step(step.book, ((Accepted(number=order.number, at=at), accepted), *step.events))
+
+
+def see_quote(book: SymbolBook, quote: MarketQuote) -> Step:
+    """Take a new quote: its sizes are fresh, its last trade may trigger stops."""
+    fresh = SymbolBook(book.phase, quote, quote.bid_size, quote.ask_size, book.orders)
+    return _match(fresh, quote.at) if book.orders else Step(fresh)
+
+
+def enter_phase(book: SymbolBook, phase: Phase) -> Step:
+    """Change the phase. Nobody trades on a quote of the phase before: the next one opens the market."""
+    return Step(SymbolBook(phase, None, _NONE, _NONE, book.orders))
+
+
+def close_auction(book: SymbolBook, official_close: Decimal, at: datetime) -> Step:
+    """Fill every market-on-close order, whole, at the official close."""
+    events: list[tuple[VenueOrderEvent, VenueOrder]] = []
+    left: list[VenueOrder] = []
+    for order in book.orders:
+        if order.terms.order_type is OrderType.MARKET_ON_CLOSE:
+            order = _fill(order, order.leaves, official_close, at, events)
+        if order.status not in DONE:
+            left.append(order)
+    return Step(replace(book, orders=tuple(left)), tuple(events))
+
+
+def expire(book: SymbolBook, at: datetime) -> Step:
+    """Expire every order whose time is over at `at`."""
+    if not any(order.expires_at is not None and order.expires_at <= at for order in book.orders):
+        return Step(book)
+    events: list[tuple[VenueOrderEvent, VenueOrder]] = []
+    left: list[VenueOrder] = []
+    for order in book.orders:
+        if order.expires_at is None or order.expires_at > at:
+            left.append(order)
+            continue
+        event = Expired(number=order.number, at=at, reason=f"{order.terms.time_in_force} order expired")
+        events.append((event, evolve(order, event)))
+    return Step(replace(book, orders=tuple(left)), tuple(events))
+
+
+def cancel(book: SymbolBook, number: int, at: datetime, reason: str) -> Step | Refusal:
+    """Cancel a working order; the refusal of one that is not in the book is its owner's to word."""
+    order = _find(book, number)
+    if order is None:
+        return Refusal(number, RefusalReason.ORDER_IS_DONE, "the order is not working")
+    event = Canceled(number=number, at=at, reason=reason)
+    return Step(replace(book, orders=_without(book, number)), ((event, evolve(order, event)),))
+
+
+def modify(book: SymbolBook, number: int, terms: OrderTerms, at: datetime) -> Step | Refusal:
+    """Give a working order new terms; one that grows or changes its price goes to the back of the queue."""
+    order = _find(book, number)
+    if order is None:
+        return Refusal(number, RefusalReason.ORDER_IS_DONE, "the order is not working")
+    if terms.quantity <= order.filled:
+        text = f"{order.filled} of the order has been filled, so its quantity can not become {terms.quantity}"
+        return Refusal(number, RefusalReason.BAD_TERMS, text)
+    event = Modified(number=number, at=at, terms=terms)
+    modified = evolve(order, event)
+    only_smaller = terms.quantity <= order.terms.quantity and terms == replace(order.terms, quantity=terms.quantity)
+    if only_smaller:
+        orders = tuple(modified if each.number == number else each for each in book.orders)
+    else:
+        orders = (*_without(book, number), modified)
+    step = _match(replace(book, orders=orders), at)
+    return Step(step.book, ((event, modified), *step.events))
+
+
+def evolve(order: VenueOrder, event: VenueOrderEvent) -> VenueOrder:
+    """Return the order after one event of its life."""
+    match event:
+        case Accepted():
+            return replace(order, updated_at=event.at)
+        case Triggered():
+            return replace(order, status=VenueOrderStatus.TRIGGERED, updated_at=event.at)
+        case Filled():
+            return replace(
+                order,
+                status=order.status if event.leaves else VenueOrderStatus.FILLED,
+                filled=event.cumulative,
+                average_price=event.average_price,
+                commission=order.commission + event.commission,
+                fills=order.fills + 1,
+                updated_at=event.at,
+            )
+        case Modified():
+            return replace(order, terms=event.terms, updated_at=event.at)
+        case Canceled():
+            return replace(order, status=VenueOrderStatus.CANCELED, reason=event.reason, updated_at=event.at)
+        case Expired():
+            return replace(order, status=VenueOrderStatus.EXPIRED, reason=event.reason, updated_at=event.at)
+        case _:
+            return replace(order, status=VenueOrderStatus.REJECTED, reason=event.reason, updated_at=event.at)
+
+
+def _match(book: SymbolBook, at: datetime) -> Step:
+    quote = book.quote
+    if quote is None or book.phase is Phase.CLOSED or not book.orders:
+        return Step(book)
+    events: list[tuple[VenueOrderEvent, VenueOrder]] = []
+    left: list[VenueOrder] = []
+    bid_left, ask_left = book.bid_left, book.ask_left
+    for order in book.orders:
+        if not _may_trade(order, book.phase):
+            left.append(order)
+            continue
+        order = _trigger(order, quote, at, events)
+        buys = order.terms.side is Side.BUY
+        size, price = (ask_left, quote.ask) if buys else (bid_left, quote.bid)
+        quantity = min(order.leaves, size)
+        if quantity > 0 and _accepts(order, price):
+            order = _fill(order, quantity, price, at, events)
+            if buys:
+                ask_left -= quantity
+            else:
+                bid_left -= quantity
+        if order.status not in DONE:
+            left.append(order)
+    if not events:
+        return Step(book)
+    return Step(SymbolBook(book.phase, quote, bid_left, ask_left, tuple(left)), tuple(events))
+
+
+def _may_trade(order: VenueOrder, phase: Phase) -> bool:
+    if order.terms.order_type is OrderType.MARKET_ON_CLOSE:
+        return False
+    return phase is Phase.REGULAR or order.terms.outside_regular_hours
+
+
+def _trigger(
+    order: VenueOrder, quote: MarketQuote, at: datetime, events: list[tuple[VenueOrderEvent, VenueOrder]]
+) -> VenueOrder:
+    terms = order.terms
+    if terms.order_type is not OrderType.STOP or order.status is VenueOrderStatus.TRIGGERED:
+        return order
+    assert terms.stop_price is not None
+    reached = quote.last >= terms.stop_price if terms.side is Side.BUY else quote.last <= terms.stop_price
+    if not reached:
+        return order
+    event = Triggered(number=order.number, at=at)
+    order = evolve(order, event)
+    events.append((event, order))
+    return order
+
+
+def _accepts(order: VenueOrder, price: Decimal) -> bool:
+    terms = order.terms
+    if terms.order_type is OrderType.LIMIT:
+        assert terms.limit_price is not None
+        return price <= terms.limit_price if terms.side is Side.BUY else price >= terms.limit_price
+    return terms.order_type is OrderType.MARKET or order.status is VenueOrderStatus.TRIGGERED
+
+
+def _fill(
+    order: VenueOrder,
+    quantity: Decimal,
+    price: Decimal,
+    at: datetime,
+    events: list[tuple[VenueOrderEvent, VenueOrder]],
+) -> VenueOrder:
+    cumulative = order.filled + quantity
+    event = Filled(
+        number=order.number,
+        at=at,
+        execution_id=f"{order.number:08x}.{order.fills + 1:04d}",
+        quantity=quantity,
+        price=price,
+        cumulative=cumulative,
+        leaves=order.terms.quantity - cumulative,
+        commission=execution_fee(order.filled, quantity),
+        average_price=(order.average_price * order.filled + price * quantity) / cumulative,
+    )
+    order = evolve(order, event)
+    events.append((event, order))
+    return order
+
+
+def _find(book: SymbolBook, number: int) -> VenueOrder | None:
+    return next((order for order in book.orders if order.number == number), None)
+
+
+def _without(book: SymbolBook, number: int) -> tuple[VenueOrder, ...]:
+    return tuple(order for order in book.orders if order.number != number)

@@ -1,0 +1,272 @@
+"""The venue's back office: takes orders, matches them and books what fills; no clock and no listeners.
+
+Owns orders, executions and accounts, and what of them is written down. Time and quotes come in; events come out of
+`drain`. It must not know where the market comes from or who listens.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec.structs import replace
+from signalbox.messages import OrderType, TimeInForce
+from signalbox.sessions import Session, moc_cutoff, next_session, session_at
+
+from simulators import matching
+from simulators.books import AccountBook, begin_day, book_fill, lacks_margin
+from simulators.journal import Entry, Journal, Remembered
+from simulators.listings import Listing
+from simulators.market import Phase
+from simulators.matching import Step, SymbolBook
+from simulators.orders import (
+    DONE,
+    Execution,
+    Filled,
+    OrderTerms,
+    Refusal,
+    RefusalReason,
+    Rejected,
+    VenueOrder,
+    VenueOrderEvent,
+    VenueOrderStatus,
+)
+from simulators.quoting import MarketQuote
+
+_FIRST_NUMBER = 1_000_001
+
+
+class VenueOrders:
+    """All orders and books of the simulated venue. `marks` gives the present price by symbol, kept by the world."""
+
+    def __init__(
+        self,
+        listings: Mapping[str, Listing],
+        marks: Mapping[str, Decimal],
+        accounts: Mapping[str, AccountBook],
+        remembered: Remembered,
+        journal: Journal,
+    ) -> None:
+        self._listings, self._marks, self._journal = listings, marks, journal
+        self.books: dict[str, AccountBook] = {**accounts, **remembered.books}
+        self.orders: dict[int, VenueOrder] = dict(remembered.orders)
+        self.executions: list[Execution] = list(remembered.executions)
+        working = [order for order in self.orders.values() if order.status not in DONE]
+        self._symbols = {
+            key: SymbolBook(orders=tuple(order for order in working if order.terms.symbol == key)) for key in listings
+        }
+        self._next_number = max(self.orders, default=_FIRST_NUMBER - 1) + 1
+        self._events: deque[tuple[VenueOrderEvent, VenueOrder]] = deque()
+
+    def drain(self) -> list[tuple[VenueOrderEvent, VenueOrder]]:
+        """Return the events since the last call, in order."""
+        events = list(self._events)
+        self._events.clear()
+        return events
+
+    # -------------------------------------------------------------------------------------- what clients do
+
+    def submit(self, terms: OrderTerms, at: datetime) -> VenueOrder:
+        """Take or reject an order."""
+        reason = self.objection(terms, at)
+        order = VenueOrder(
+            number=self._next_number,
+            terms=terms,
+            status=VenueOrderStatus.WORKING,
+            submitted_at=at,
+            updated_at=at,
+            expires_at=None if reason else expiry(terms, self._listings[terms.symbol].calendar, at),
+        )
+        self._next_number += 1
+        if reason:
+            event = Rejected(number=order.number, at=at, reason=reason)
+            self._note(event, matching.evolve(order, event))
+        else:
+            self._apply(terms.symbol, matching.take(self._symbols[terms.symbol], order, at))
+        return self.orders[order.number]
+
+    def objection(self, terms: OrderTerms, at: datetime) -> str:
+        """Return why the venue would reject an order, "" if it would not. Raises KeyError: no such account, symbol."""
+        listing, book = self._listings[terms.symbol], self.books[terms.account]
+        return (
+            _bad_terms(terms, listing)
+            or _too_late(terms, listing.calendar, at)
+            or ("insufficient margin" if self._lacks_margin(book, terms, without=0) else "")
+        )
+
+    def cancel(self, number: int, at: datetime, reason: str) -> Refusal | None:
+        """Cancel a working order, or say why not."""
+        order = self.orders.get(number)
+        if order is None:
+            return Refusal(number, RefusalReason.UNKNOWN_ORDER, "no such order")
+        if order.status in DONE:
+            return Refusal(number, RefusalReason.ORDER_IS_DONE, f"the order is {order.status.lower()}")
+        symbol = order.terms.symbol
+        return self._outcome(symbol, matching.cancel(self._symbols[symbol], number, at, reason))
+
+    def modify(
+        self,
+        number: int,
+        at: datetime,
+        quantity: Decimal | None,
+        limit_price: Decimal | None,
+        stop_price: Decimal | None,
+    ) -> Refusal | None:
+        """Change a working order's terms, or say why not."""
+        order = self.orders.get(number)
+        if order is None:
+            return Refusal(number, RefusalReason.UNKNOWN_ORDER, "no such order")
+        if order.status in DONE:
+            return Refusal(number, RefusalReason.ORDER_IS_DONE, f"the order is {order.status.lower()}")
+        old = order.terms
+        terms = replace(
+            old,
+            quantity=old.quantity if quantity is None else quantity,
+            limit_price=old.limit_price if limit_price is None else limit_price,
+            stop_price=old.stop_price if stop_price is None else stop_price,
+        )
+        mistake = _bad_terms(terms, self._listings[terms.symbol])
+        if mistake:
+            return Refusal(number, RefusalReason.BAD_TERMS, mistake)
+        rest = replace(terms, quantity=max(terms.quantity - order.filled, Decimal(0)))
+        if self._lacks_margin(self.books[terms.account], rest, without=number):
+            return Refusal(number, RefusalReason.INSUFFICIENT_MARGIN, "insufficient margin")
+        return self._outcome(terms.symbol, matching.modify(self._symbols[terms.symbol], number, terms, at))
+
+    # ------------------------------------------------------------------------------------ what the market does
+
+    def has_orders(self, symbol: str) -> bool:
+        """Say whether any order of the symbol works."""
+        return bool(self._symbols[symbol].orders)
+
+    def see_quote(self, quote: MarketQuote) -> None:
+        """Match against a new quote."""
+        self._apply(quote.symbol, matching.see_quote(self._symbols[quote.symbol], quote))
+
+    def enter_phase(self, symbol: str, phase: Phase) -> None:
+        """Open or close a symbol; no change, no effect."""
+        if self._symbols[symbol].phase is not phase:
+            self._apply(symbol, matching.enter_phase(self._symbols[symbol], phase))
+
+    def close_auction(self, symbol: str, official_close: Decimal, at: datetime) -> None:
+        """Fill the market-on-close orders."""
+        self._apply(symbol, matching.close_auction(self._symbols[symbol], official_close, at))
+
+    def expire(self, at: datetime) -> None:
+        """Expire what is over at `at`."""
+        for symbol, book in self._symbols.items():
+            if book.orders:
+                self._apply(symbol, matching.expire(book, at))
+
+    def begin_day(self, symbols: set[str]) -> None:
+        """Start daily PnL anew for these symbols."""
+        marks = {symbol: self._marks[symbol] for symbol in symbols}
+        for account, book in self.books.items():
+            if symbols & book.positions.keys():
+                self.books[account] = begin_day(book, marks)
+                self._journal.write(Entry(book=self.books[account]))
+
+    # ------------------------------------------------------------------------------------------------- inside
+
+    def _outcome(self, symbol: str, outcome: Step | Refusal) -> Refusal | None:
+        if isinstance(outcome, Refusal):
+            return outcome
+        self._apply(symbol, outcome)
+        return None
+
+    def _apply(self, symbol: str, step: Step) -> None:
+        self._symbols[symbol] = step.book
+        for event, order in step.events:
+            if isinstance(event, Filled):
+                self._book(event, order)
+            else:
+                self._note(event, order)
+
+    def _book(self, event: Filled, order: VenueOrder) -> None:
+        terms, listing = order.terms, self._listings[order.terms.symbol]
+        booked = book_fill(
+            self.books[terms.account], listing, terms.side, event.quantity, event.price, event.commission
+        )
+        event = replace(event, currency=listing.currency, realized_pnl=booked.realized_pnl)
+        execution = Execution(
+            execution_id=event.execution_id,
+            number=order.number,
+            at=event.at,
+            account=terms.account,
+            symbol=terms.symbol,
+            side=terms.side,
+            quantity=event.quantity,
+            price=event.price,
+            cumulative=event.cumulative,
+            average_price=event.average_price,
+            commission=event.commission,
+            currency=listing.currency,
+            realized_pnl=booked.realized_pnl,
+            client_reference=terms.client_reference,
+            client_tag=terms.client_tag,
+        )
+        self.books[terms.account] = booked.book
+        self.executions.append(execution)
+        self.orders[order.number] = order
+        # One line, so that a kill can not come between the order, its execution and the money.
+        self._journal.write(Entry(order=order, execution=execution, book=booked.book))
+        self._events.append((event, order))
+
+    def _note(self, event: VenueOrderEvent, order: VenueOrder) -> None:
+        self.orders[order.number] = order
+        self._journal.write(Entry(order=order))
+        self._events.append((event, order))
+
+    def _lacks_margin(self, book: AccountBook, terms: OrderTerms, *, without: int) -> bool:
+        working = [
+            (order.terms, order.leaves)
+            for symbol_book in self._symbols.values()
+            for order in symbol_book.orders
+            if order.terms.account == terms.account and order.number != without
+        ]
+        return lacks_margin(book, terms, working, self._listings, self._marks)
+
+
+def expiry(terms: OrderTerms, calendar: str, at: datetime) -> datetime | None:
+    """Return when an order ends by itself: DAY at the next close it can still trade before, GTD as it says.
+
+    A market-on-close order is for the next close, whatever its time in force.
+    """
+    if terms.time_in_force is TimeInForce.GTD:
+        return terms.good_till
+    is_auction = terms.order_type is OrderType.MARKET_ON_CLOSE
+    if terms.time_in_force is TimeInForce.GTC and not is_auction:
+        return None
+    extended = terms.outside_regular_hours and not is_auction
+    session = session_at(calendar, at)
+    if session is None or _end(session, extended) <= at:
+        session = next_session(calendar, at)
+    return _end(session, extended)
+
+
+def _end(session: Session, extended: bool) -> datetime:
+    return session.post_close if extended else session.close
+
+
+def _bad_terms(terms: OrderTerms, listing: Listing) -> str:
+    if terms.quantity <= 0 or terms.quantity % listing.lot:
+        return f"quantity {terms.quantity} is not a positive multiple of the lot {listing.lot}"
+    wants = {OrderType.LIMIT: terms.limit_price, OrderType.STOP: terms.stop_price}
+    if terms.order_type in wants:
+        price = wants[terms.order_type]
+        if price is None or price <= 0:
+            return f"a {terms.order_type.lower()} order needs a positive price"
+        if price % listing.tick:
+            return f"price {price} does not conform to the minimum price variation {listing.tick}"
+    return ""
+
+
+def _too_late(terms: OrderTerms, calendar: str, at: datetime) -> str:
+    if terms.time_in_force is TimeInForce.GTD and (terms.good_till is None or terms.good_till <= at):
+        return "a good-till-date order needs a date to come"
+    session = session_at(calendar, at)
+    if terms.order_type is OrderType.MARKET_ON_CLOSE and session and moc_cutoff(session) < at < session.close:
+        return f"a market-on-close order must be in by {moc_cutoff(session):%H:%M} UTC"
+    return ""
