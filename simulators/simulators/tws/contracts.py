@@ -1,0 +1,218 @@
+"""Which contract a client's description means, and what TWS tells about a contract.
+
+Owns TWS's rules of contract matching and the contractDetails messages. Pure: the present is an argument. It must not
+know clients or orders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from signalbox.errors import CalendarError
+from signalbox.sessions import Session, session_on
+
+from simulators.listings import Listing
+from simulators.tws import times
+from simulators.tws.kinds import Outbound
+from simulators.tws.place_order import WireContract
+from simulators.tws.replies import Message, trading_class
+
+SECURITY_TYPES = frozenset(
+    {"STK", "OPT", "FUT", "CONTFUT", "FOP", "CASH", "BOND", "CFD", "CMDTY", "CRYPTO", "FUND", "IND", "WAR", "BAG"}
+    | {"IOPT", "NEWS", "EVENT"}
+)
+SMART = "SMART"
+US_EXCHANGES = frozenset(
+    {"NYSE", "NASDAQ", "ARCA", "BATS", "IEX", "AMEX", "BYX", "EDGX", "EDGEA", "MEMX", "PSX", "BEX"}
+)
+_ALIASES = {"ISLAND": "NASDAQ"}
+
+ORDER_TYPES = "GAT,GTC,GTD,LMT,MKT,MOC,STP,WHATIF"
+_DAYS_TOLD = 6
+"""Trading hours are told for today and the days after it, as TWS does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """Why a description means no single contract: an error code and TWS's words."""
+
+    code: int
+    text: str
+
+
+NOT_FOUND = Unresolved(200, "No security definition has been found for the request")
+
+
+def invalid(cause: str, code: int = 321) -> Unresolved:
+    """A request that TWS refuses before it looks anything up; `bO` stands for a class name that TWS scrambles."""
+    return Unresolved(code, f"Error validating request.-'bO' : cause - {cause}")
+
+
+def matches(listings: Sequence[Listing], wanted: WireContract) -> tuple[Listing, ...] | Unresolved:
+    """Return every listing that the description fits, with the exchange that was asked for.
+
+    None fitting is error 200, an impossible description 321. A contract id alone is enough; with one, only the
+    exchange is looked at beside it.
+    """
+    if wanted.sec_type and wanted.sec_type not in SECURITY_TYPES:
+        return invalid("Please enter a valid security type")
+    if not wanted.con_id and not wanted.sec_type:
+        return invalid("Please enter a valid security type")
+    if not wanted.con_id and not (wanted.symbol or wanted.local_symbol):
+        return invalid("Please enter a valid symbol")
+    if wanted.sec_type not in ("", "STK"):
+        return NOT_FOUND
+    found = []
+    for listing in listings:
+        fits = listing.con_id == wanted.con_id if wanted.con_id else _described(listing, wanted)
+        exchange = _exchange(listing, wanted.exchange) if fits else None
+        if exchange is not None:
+            found.append(replace(listing, exchange=exchange))
+    return tuple(found) or NOT_FOUND
+
+
+def resolve(listings: Sequence[Listing], wanted: WireContract) -> Listing | Unresolved:
+    """Return the one listing that an order or data request means; there an exchange must be stated."""
+    if not wanted.exchange:
+        return invalid("Missing order exchange")
+    found = matches(listings, wanted)
+    if isinstance(found, Unresolved):
+        return found
+    if len(found) > 1:
+        return Unresolved(200, f"The contract description specified for {wanted.symbol} is ambiguous.")
+    return found[0]
+
+
+def _described(listing: Listing, wanted: WireContract) -> bool:
+    primary = _ALIASES.get(wanted.primary_exchange, wanted.primary_exchange)
+    return (
+        wanted.symbol in ("", listing.symbol)
+        and wanted.local_symbol in ("", listing.symbol)
+        and wanted.currency in ("", listing.currency)
+        and primary in ("", listing.primary_exchange)
+        and wanted.trading_class in ("", trading_class(listing))
+    )
+
+
+def _exchange(listing: Listing, wanted: str) -> str | None:
+    """The exchange that a request for this listing means, None if it is not traded there."""
+    wanted = _ALIASES.get(wanted, wanted)
+    if wanted in ("", listing.exchange):
+        return listing.exchange
+    return wanted if wanted in valid_exchanges(listing) else None
+
+
+def valid_exchanges(listing: Listing) -> tuple[str, ...]:
+    """Where the contract can be sent, the default first."""
+    if listing.currency != "USD":
+        return (listing.primary_exchange,)
+    return (SMART, *sorted(US_EXCHANGES | {listing.primary_exchange}))
+
+
+# ----------------------------------------------------------------------------------------------- what TWS tells
+
+
+def market_rule_id(tick: Decimal) -> int:
+    """The number of the rule with this one tick: 26 is TWS's for a cent, the others are made up."""
+    return 26 if tick == Decimal("0.01") else 20_000 + int(tick * 1000)
+
+
+def market_rule(listings: Sequence[Listing], number: int) -> Message | None:
+    """Write the price increments of a rule, None if no listing has it."""
+    tick = next((listing.tick for listing in listings if market_rule_id(listing.tick) == number), None)
+    return None if tick is None else (Outbound.MARKET_RULE, number, 1, "0", tick)
+
+
+def details(req_id: int, listing: Listing, now: datetime) -> Message:
+    """Write message 10."""
+    exchanges = valid_exchanges(listing)
+    trading, liquid = trading_hours(listing, now)
+    rules = ",".join(str(market_rule_id(listing.tick)) for _ in exchanges)
+    return (
+        Outbound.CONTRACT_DETAILS,
+        req_id,
+        listing.symbol,
+        "STK",
+        "",
+        "0",
+        "",
+        listing.exchange,
+        listing.currency,
+        listing.symbol,
+        trading_class(listing),  # the market's name
+        trading_class(listing),
+        listing.con_id,
+        listing.tick,
+        "",
+        ORDER_TYPES,
+        ",".join(exchanges),
+        1,
+        0,
+        listing.long_name,
+        listing.primary_exchange,
+        *("", "", "", ""),  # contract month, industry, category, subcategory
+        times.zone_name(listing.time_zone),
+        trading,
+        liquid,
+        *("", ""),  # economic value rule and multiplier
+        0,  # no further security ids
+        1,
+        *("", ""),  # underlying
+        rules,
+        "",
+        "COMMON" if listing.primary_exchange != "ARCA" else "ETF",
+        listing.lot,
+        listing.lot,
+        max(listing.lot, Decimal(100)),
+    )
+
+
+def details_end(req_id: int) -> Message:
+    return (Outbound.CONTRACT_DETAILS_END, 1, req_id)
+
+
+def symbol_samples(req_id: int, listings: Sequence[Listing], pattern: str) -> Message:
+    """Write the listings whose symbol begins, or whose name has a word that begins, with `pattern`."""
+    wanted = pattern.upper()
+    found = [
+        each
+        for each in listings
+        if wanted and (each.symbol.startswith(wanted) or any(w.startswith(wanted) for w in each.long_name.split()))
+    ][:16]
+    rows: list[str | int] = []
+    for each in found:
+        rows += (each.con_id, each.symbol, "STK", each.primary_exchange, each.currency, 0, each.long_name, "")
+    return (Outbound.SYMBOL_SAMPLES, req_id, len(found), *rows)
+
+
+def trading_hours(listing: Listing, now: datetime) -> tuple[str, str]:
+    """Return TWS's `tradingHours` and `liquidHours`: `20240305:0400-20240305:2000;20240309:CLOSED`."""
+    zone = ZoneInfo(listing.time_zone)
+    today = now.astimezone(zone).date()
+    trading, liquid = [], []
+    for ahead in range(_DAYS_TOLD):
+        day = today + timedelta(days=ahead)
+        try:
+            session = session_on(listing.calendar, day)
+        except CalendarError:
+            break  # beyond the calendar nothing is known, so nothing is told
+        if session is None:
+            trading.append(f"{times.day(day)}:CLOSED")
+            liquid.append(f"{times.day(day)}:CLOSED")
+            continue
+        trading.append(_spans([(session.pre_open, session.post_close)], zone))
+        liquid.append(_spans(_regular(session), zone))
+    return ";".join(trading), ";".join(liquid)
+
+
+def _regular(session: Session) -> list[tuple[datetime, datetime]]:
+    edges = [session.open, *(edge for span in session.breaks for edge in span), session.close]
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _spans(spans: Sequence[tuple[datetime, datetime]], zone: ZoneInfo) -> str:
+    return ",".join(f"{start.astimezone(zone):%Y%m%d:%H%M}-{end.astimezone(zone):%Y%m%d:%H%M}" for start, end in spans)

@@ -1,0 +1,137 @@
+"""Executions and commissions as clients get them: live, on request, and corrected.
+
+Owns execution ids with their revision (`.01` first, `.02` corrects it) and the filter of reqExecutions. It must not
+know how an order came to fill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from simulators.listings import Listing
+from simulators.orders import Execution, Filled, VenueOrder
+from simulators.tws import replies, times
+from simulators.tws.contracts import invalid
+from simulators.tws.peers import Peer, Peers
+from simulators.tws.replies import NO_REQUEST, Message
+from simulators.tws.requests import Executions
+from simulators.world import World
+
+DAYS_TOLD = 7
+"""How far back executions are told: what TWS's trade log keeps at most (a gateway tells those since midnight)."""
+
+
+def owner_of(client_tag: str) -> tuple[int, int]:
+    """Read the client id and order id that an order was tagged with; 0, 0 if it was placed by hand."""
+    client_id, _, order_id = client_tag.partition(":")
+    return (int(client_id), int(order_id)) if order_id else (0, 0)
+
+
+def revised_id(execution_id: str, revision: int) -> str:
+    """The id on the wire: the venue's, and two digits that rise with each correction."""
+    return f"{execution_id}.{revision:02d}"
+
+
+def live(order_id: int, client_id: int, listing: Listing, event: Filled, order: VenueOrder) -> list[Message]:
+    """Write the execution and its commission, as they come unasked."""
+    terms = order.terms
+    execution = Execution(
+        execution_id=event.execution_id,
+        number=order.number,
+        at=event.at,
+        account=terms.account,
+        symbol=terms.symbol,
+        side=terms.side,
+        quantity=event.quantity,
+        price=event.price,
+        cumulative=event.cumulative,
+        average_price=event.average_price,
+        commission=event.commission,
+        currency=event.currency,
+        realized_pnl=event.realized_pnl,
+        client_reference=terms.client_reference,
+        client_tag=terms.client_tag,
+    )
+    revised = revised_id(event.execution_id, 1)
+    return [
+        replies.exec_details(NO_REQUEST, order_id, client_id, listing, execution, revised),
+        replies.commission_report(execution, revised),
+    ]
+
+
+class ExecutionLog:
+    """Answers reqExecutions and keeps the corrections that were made through the control port."""
+
+    def __init__(self, world: World, peers: Peers, owner: Callable[[int], tuple[int, int]]) -> None:
+        """`owner` gives the client id and order id of a permanent id."""
+        self._world, self._peers, self._owner = world, peers, owner
+        self._listings = {listing.key: listing for listing in world.listings}
+        self._corrections: dict[str, tuple[int, Execution]] = {}
+
+    def tell(self, peer: Peer, request: Executions) -> None:
+        """Answer message 7: executions, their end, then the commissions."""
+        try:
+            after = times.read(request.time) if request.time else None
+        except ValueError:
+            cause = invalid(f"The time '{request.time}' in the filter is invalid")
+            peer.send(replies.error(request.req_id, cause.code, cause.text))
+            return
+        told = []
+        oldest = self._world.now() - timedelta(days=DAYS_TOLD)
+        for execution in self._world.executions():
+            if execution.at < oldest or not self._passes(execution, request, after):
+                continue
+            client_id, order_id = self._owner(execution.number)
+            revision, shown = self._corrections.get(execution.execution_id, (1, execution))
+            revised = revised_id(execution.execution_id, revision)
+            listing = self._listings[execution.symbol]
+            peer.send(replies.exec_details(request.req_id, order_id, client_id, listing, shown, revised))
+            told.append(replies.commission_report(shown, revised))
+        peer.send(replies.exec_details_end(request.req_id))
+        for message in told:
+            peer.send(message)
+
+    def correct(self, execution_id: str, quantity: Decimal | None, price: Decimal | None) -> str:
+        """Send a correction of an execution to its client and show it from now on. Raises KeyError.
+
+        The world's books are not changed: the venue says something else now, as after a clerical correction.
+        """
+        wanted = execution_id.rsplit(".", 1)[0] if execution_id.count(".") == 2 else execution_id
+        for execution in self._world.executions():
+            if execution.execution_id == wanted:
+                break
+        else:
+            raise KeyError(execution_id)
+        revision, shown = self._corrections.get(wanted, (1, execution))
+        shown = replace(
+            shown,
+            quantity=shown.quantity if quantity is None else quantity,
+            price=shown.price if price is None else price,
+        )
+        self._corrections[wanted] = (revision + 1, shown)
+        revised = revised_id(wanted, revision + 1)
+        client_id, order_id = self._owner(execution.number)
+        peer = self._peers.get(client_id)
+        if peer is not None:
+            listing = self._listings[execution.symbol]
+            peer.send(replies.exec_details(NO_REQUEST, order_id, client_id, listing, shown, revised))
+            peer.send(replies.commission_report(shown, revised))
+        return revised
+
+    def _passes(self, execution: Execution, wanted: Executions, after: datetime | None) -> bool:
+        listing = self._listings[execution.symbol]
+        client_id, _ = self._owner(execution.number)
+        sides = {"BUY": ("", "BUY", "BOT"), "SELL": ("", "SELL", "SLD", "SSHORT")}[execution.side.value]
+        return (
+            wanted.client_id in (0, client_id)
+            and wanted.account in ("", execution.account)
+            and (after is None or execution.at >= after)
+            and wanted.symbol in ("", listing.symbol)
+            and wanted.sec_type in ("", "STK")
+            and wanted.exchange in ("", "SMART", listing.exchange, listing.primary_exchange)
+            and wanted.side.upper() in sides
+        )

@@ -1,0 +1,109 @@
+"""How the gateway is told to misbehave.
+
+Owns the faults that are set and what they do to a message on its way out. It must not know sockets, and it changes
+nothing in the world: a fault is what a client sees, the books stay true.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from simulators.tws.kinds import Outbound
+from simulators.tws.replies import Message
+
+RULES_MAX = 1_000
+
+
+class Effect(StrEnum):
+    DELAY = "delay"
+    DUPLICATE = "duplicate"
+    REORDER = "reorder"
+    OMIT = "omit"
+
+
+@dataclass(slots=True)
+class Rule:
+    """One fault on messages: of `kind` (None = any), to `client` (None = any), the next `remaining` (None = all)."""
+
+    effect: Effect
+    kind: Outbound | None
+    client: int | None
+    remaining: int | None
+    milliseconds: int = 0
+
+    def takes(self, client: int, kind: Outbound) -> bool:
+        wanted = self.kind in (None, kind) and self.client in (None, client)
+        return wanted and self.remaining != 0
+
+    def use(self) -> None:
+        if self.remaining is not None:
+            self.remaining -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message to write, now or after a while."""
+
+    message: Message
+    after_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Faults:
+    """Everything that is set, for all clients. Counters count down to 0 = as usual."""
+
+    rules: list[Rule] = field(default_factory=list)
+    held: dict[int, Message] = field(default_factory=dict)
+    execution_before_status: int = 0
+    commission_before_execution: int = 0
+    swallow_replies: int = 0
+    reject_reasons: list[str] = field(default_factory=list)
+    preset_time_in_force: int = 0
+    not_subscribed: set[str] = field(default_factory=set)
+    delayed_only: set[str] = field(default_factory=set)
+    farms_down: set[str] = field(default_factory=set)
+    silent_orders: set[int] = field(default_factory=set)
+
+    def add(self, rule: Rule) -> None:
+        """Set a fault. Raises ValueError when too many are set: then somebody forgot `clear`."""
+        self.rules = [each for each in self.rules if each.remaining != 0]
+        if len(self.rules) >= RULES_MAX:
+            raise ValueError(f"{RULES_MAX} faults are set already; clear them first")
+        self.rules.append(rule)
+
+    def clear(self) -> None:
+        """Forget every fault that is set; what is held back for reordering is dropped with it."""
+        fresh = Faults()
+        for name in self.__slots__:
+            setattr(self, name, getattr(fresh, name))
+
+    def deliver(self, client: int, message: Message) -> list[Delivery]:
+        """Say what really goes out for `message`, in order."""
+        kind = message[0]
+        assert isinstance(kind, Outbound)
+        deliveries = [Delivery(message)]
+        for rule in self.rules:
+            if not rule.takes(client, kind):
+                continue
+            rule.use()
+            if rule.effect is Effect.OMIT:
+                return []
+            if rule.effect is Effect.DUPLICATE:
+                deliveries = [*deliveries, *deliveries]
+            elif rule.effect is Effect.DELAY:
+                deliveries = [Delivery(each.message, rule.milliseconds / 1000) for each in deliveries]
+            elif client not in self.held:  # reorder: changes places with whatever follows it
+                self.held[client] = message
+                return []
+        if client in self.held:
+            deliveries.append(Delivery(self.held.pop(client)))
+        return deliveries
+
+    def takes_one(self, counter: str) -> bool:
+        """Use up one of a counted fault; False if none is set."""
+        left: int = getattr(self, counter)
+        if left <= 0:
+            return False
+        setattr(self, counter, left - 1)
+        return True

@@ -1,0 +1,204 @@
+"""Which orders TWS takes, and the words it has for their states.
+
+Owns the checks that the gateway makes before an order reaches the venue, in TWS's order and with its error codes.
+Pure. It must not know which orders exist, nor the venue's own checks (margin, lot, market on close too late).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from signalbox.errors import CalendarError
+from signalbox.messages import OrderType, Side, TimeInForce
+from signalbox.sessions import is_open, session_at
+
+from simulators.listings import Listing
+from simulators.orders import OrderTerms, VenueOrder, VenueOrderStatus
+from simulators.tws import times
+from simulators.tws.contracts import Unresolved, invalid
+from simulators.tws.place_order import PlaceOrder
+from simulators.tws.wire import decimal_text
+
+ORDER_TYPES = {
+    "LMT": OrderType.LIMIT,
+    "MKT": OrderType.MARKET,
+    "STP": OrderType.STOP,
+    "MOC": OrderType.MARKET_ON_CLOSE,
+}
+KNOWN_ORDER_TYPES = frozenset(
+    {"LOC", "MIT", "LIT", "STP LMT", "TRAIL", "TRAIL LIMIT", "REL", "MIDPRICE", "MTL", "PEG MID", "PEG MKT", "PEG BEST"}
+    | {"PEG BENCH", "PEGMID", "PEGBEST", "PEGBENCH", "BOX TOP", "VOL", "STP PRT", "MKT PRT", "SNAP MKT", "SNAP MID"}
+)
+TIMES_IN_FORCE = {"DAY": TimeInForce.DAY, "": TimeInForce.DAY, "GTC": TimeInForce.GTC, "GTD": TimeInForce.GTD}
+KNOWN_TIMES_IN_FORCE = frozenset({"IOC", "FOK", "OPG", "DTC", "AUC", "GTX", "Minutes"})
+
+TWS_ORDER_TYPE = {ours: theirs for theirs, ours in ORDER_TYPES.items()}
+
+
+def rejected(reason: str) -> Unresolved:
+    return Unresolved(201, f"Order rejected - reason:{reason}")
+
+
+def terms_of(
+    request: PlaceOrder, listing: Listing, accounts: tuple[str, ...], now: datetime, client_tag: str
+) -> OrderTerms | Unresolved:
+    """Return the order that the venue is to take, or the error that the client gets."""
+    account = _account(request, accounts)
+    if isinstance(account, Unresolved):
+        return account
+    quantity = request.number("totalQuantity")
+    order_type = request.text("orderType")
+    objection = _bad_size(quantity) or _bad_kind(request) or _unsupported(request) or _bad_prices(request, listing)
+    if objection:
+        return objection
+    good_till = _good_till(request, listing, now)
+    if isinstance(good_till, Unresolved):
+        return good_till
+    assert quantity is not None
+    return OrderTerms(
+        account=account,
+        symbol=listing.key,
+        side=Side(request.text("action")),
+        quantity=quantity,
+        order_type=ORDER_TYPES[order_type],
+        limit_price=request.number("lmtPrice") if order_type == "LMT" else None,
+        stop_price=request.number("auxPrice") if order_type == "STP" else None,
+        time_in_force=TIMES_IN_FORCE[request.text("tif")],
+        good_till=good_till,
+        outside_regular_hours=request.flag("outsideRth") and order_type in ("LMT", "STP"),
+        client_reference=request.text("orderRef"),
+        client_tag=client_tag,
+    )
+
+
+def ignores_outside_hours(request: PlaceOrder) -> bool:
+    """Whether the order asks for trading outside regular hours but its type does not have it (warning 2109)."""
+    return request.flag("outsideRth") and request.text("orderType") in ("MKT", "MOC")
+
+
+def _account(request: PlaceOrder, accounts: tuple[str, ...]) -> str | Unresolved:
+    account = request.text("account")
+    if account in accounts:
+        return account
+    if account:
+        return invalid(f"Invalid account code '{account}'")
+    return accounts[0] if len(accounts) == 1 else Unresolved(435, "You must specify an account.")
+
+
+def _bad_size(quantity: Decimal | None) -> Unresolved | None:
+    if quantity is None or quantity == 0:
+        return Unresolved(434, "The order size cannot be zero.")
+    if quantity < 0:
+        return invalid("The order size cannot be negative")
+    if quantity != quantity.to_integral_value():
+        text = "Fractional-sized order cannot be placed via API. Please use desktop version to place it."
+        return Unresolved(10243, text)
+    return None
+
+
+def _bad_kind(request: PlaceOrder) -> Unresolved | None:
+    action, order_type, tif = request.text("action"), request.text("orderType"), request.text("tif")
+    if action not in ("BUY", "SELL"):
+        return invalid(f"Invalid side: {action}")
+    if order_type not in ORDER_TYPES:
+        if order_type in KNOWN_ORDER_TYPES:
+            return Unresolved(387, "Unsupported order type for this exchange and security type.")
+        return invalid(f"Invalid order type was entered: {order_type}")
+    if tif in KNOWN_TIMES_IN_FORCE:
+        return Unresolved(10052, f"Invalid time in force:{tif}. The gateway is simulated and has DAY, GTC and GTD.")
+    if tif not in TIMES_IN_FORCE:
+        return Unresolved(10052, f"Invalid time in force:{tif}")
+    if order_type == "MOC" and tif not in ("DAY", ""):
+        return Unresolved(113, "The Tif option should be set to DAY for MOC and LOC orders.")
+    return None
+
+
+def _unsupported(request: PlaceOrder) -> Unresolved | None:
+    """Refuse what the venue can not do; taking the order without it would be another order."""
+    parts = set(request.blocks)
+    for name in ("ocaGroup", "goodAfterTime", "faGroup", "modelCode", "scaleTable", "adjustedOrderType"):
+        if request.text(name):
+            parts.add(name)
+    for name in ("parentId", "displaySize"):
+        if request.integer(name) > 0:
+            parts.add(name)
+    for name in ("discretionaryAmt", "cashQty", "trailingPercent"):
+        if request.number(name):
+            parts.add(name)
+    for name in ("hidden", "allOrNone", "sweepToFill", "blockOrder"):
+        if request.flag(name):
+            parts.add(name)
+    return rejected(f"this simulated venue has no {', '.join(sorted(parts))}") if parts else None
+
+
+def _bad_prices(request: PlaceOrder, listing: Listing) -> Unresolved | None:
+    name = {"LMT": "lmtPrice", "STP": "auxPrice"}.get(request.text("orderType"))
+    if name is None:
+        return None
+    price = request.number(name)
+    if price is None or price <= 0:
+        return invalid(f"Please enter a valid {'limit' if name == 'lmtPrice' else 'stop'} price")
+    if price % listing.tick:
+        return Unresolved(110, "The price does not conform to the minimum price variation for this contract.")
+    return None
+
+
+def _good_till(request: PlaceOrder, listing: Listing, now: datetime) -> datetime | Unresolved | None:
+    if request.text("tif") != "GTD":
+        return None
+    try:
+        good_till = times.read(request.text("goodTillDate"), listing.time_zone)
+    except ValueError:
+        text = "The date, time, or time-zone entered is invalid. The correct format is yyyymmdd hh:mm:ss xx/xxxx"
+        return Unresolved(337, text)
+    return good_till if good_till > now else Unresolved(334, "Invalid Good Till Date order")
+
+
+def fields_of(terms: OrderTerms) -> dict[str, str]:
+    """The texts by which an order is told whose client's own texts are not known (placed by hand, or before a restart)."""
+    return {
+        "action": terms.side.value,
+        "totalQuantity": decimal_text(terms.quantity),
+        "orderType": TWS_ORDER_TYPE[terms.order_type],
+        "lmtPrice": "" if terms.limit_price is None else decimal_text(terms.limit_price),
+        "auxPrice": "" if terms.stop_price is None else decimal_text(terms.stop_price),
+        "tif": terms.time_in_force.value,
+        "account": terms.account,
+        "orderRef": terms.client_reference,
+        "outsideRth": "1" if terms.outside_regular_hours else "0",
+        "goodTillDate": "" if terms.good_till is None else times.stamp(terms.good_till),
+    }
+
+
+def status_of(order: VenueOrder, calendar: str, now: datetime) -> str:
+    """TWS's word for the order's state now.
+
+    PreSubmitted is what TWS itself still holds: stops that have not triggered, orders for the close, and orders whose
+    market is shut.
+    """
+    match order.status:
+        case VenueOrderStatus.FILLED:
+            return "Filled"
+        case VenueOrderStatus.CANCELED | VenueOrderStatus.EXPIRED:
+            return "Cancelled"
+        case VenueOrderStatus.REJECTED:
+            return "Inactive"
+        case VenueOrderStatus.TRIGGERED:
+            return "Submitted"
+    held = order.terms.order_type in (OrderType.STOP, OrderType.MARKET_ON_CLOSE)
+    return "PreSubmitted" if held or not can_trade(order.terms, calendar, now) else "Submitted"
+
+
+def can_trade(terms: OrderTerms, calendar: str, now: datetime) -> bool:
+    """Whether the order's market is open for it."""
+    try:
+        return is_open(calendar, now) or (terms.outside_regular_hours and session_at(calendar, now) is not None)
+    except CalendarError:
+        return False
+
+
+def same_order(new: OrderTerms, old: OrderTerms) -> bool:
+    """Whether the new terms differ only in what the venue can change: quantity and prices."""
+    unchangeable = "account symbol side order_type time_in_force good_till outside_regular_hours client_reference"
+    return all(getattr(new, name) == getattr(old, name) for name in unchangeable.split())
