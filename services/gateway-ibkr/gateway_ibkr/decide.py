@@ -244,7 +244,7 @@ def has_expired(state: State, tracked: Tracked, at: datetime) -> bool:
 
 
 def end_of_day(calendar: str, entered_at: datetime, outside_regular_hours: bool) -> datetime:
-    """When a DAY order entered at `entered_at` runs out: at the close it is entered before, early and late hours aside."""
+    """When a DAY order entered at `entered_at` runs out: at the next close, or at the end of late hours if it works then."""
     session = session_at(calendar, entered_at)
     day = entered_at.date() if session is None else session.day
     for _ in range(_SESSION_SEARCH_DAYS_MAX):

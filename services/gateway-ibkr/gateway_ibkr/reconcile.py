@@ -48,7 +48,7 @@ NEVER_REACHED = "it never reached the venue"
 
 
 class Answers(Struct, frozen=True, kw_only=True):
-    """What the venue has answered, each list up to its end marker; `asked_about` was fixed before the first question."""
+    """The venue's answers, each list up to its end marker; `asked_about` was fixed before the first question."""
 
     asked_about: frozenset[str]
     open_orders: tuple[OpenOrderSeen, ...]

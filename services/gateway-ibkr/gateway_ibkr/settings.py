@@ -41,7 +41,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     acknowledge_seconds_max: float = 3.0
     """An order without any word of the venue for this long is asked about."""
     visibility_seconds: float = 3.0
-    """How long the venue may take to show an order that it has: "not found" counts only when asked twice, this far apart."""
+    """How long the venue may take to show an order that it has. "Not found" counts when asked twice, this far apart."""
     quote_interval_seconds: float = 0.02
     """At most one quote per symbol in this wall time, always the latest. At 1500x it is 30 s of desk time."""
     account_interval_seconds: int = 60
@@ -70,8 +70,8 @@ def _paper_mistakes(account: str, settings: Settings) -> list[str]:
     mistakes = []
     if settings.ibkr_port in LIVE_PORTS:
         mistakes.append(
-            f'port {settings.ibkr_port} is {LIVE_PORTS[settings.ibkr_port]}, but the desk file says mode = "paper": set '
-            "SIGNALBOX_IBKR_PORT to 4002 (IB Gateway paper) or 7497 (TWS paper)."
+            f'port {settings.ibkr_port} is {LIVE_PORTS[settings.ibkr_port]}, but the desk file says mode = "paper": '
+            "set SIGNALBOX_IBKR_PORT to 4002 (IB Gateway paper) or 7497 (TWS paper)."
         )
     if not is_paper(account):
         mistakes.append(
@@ -85,8 +85,8 @@ def _live_mistakes(account: str, settings: Settings) -> list[str]:
     mistakes = []
     if settings.ibkr_port in PAPER_PORTS:
         mistakes.append(
-            f'port {settings.ibkr_port} is {PAPER_PORTS[settings.ibkr_port]}, but the desk file says mode = "live": set '
-            "SIGNALBOX_IBKR_PORT to 4001 (IB Gateway live) or 7496 (TWS live), or the mode to paper."
+            f'port {settings.ibkr_port} is {PAPER_PORTS[settings.ibkr_port]}, but the desk file says mode = "live": '
+            "set SIGNALBOX_IBKR_PORT to 4001 (IB Gateway live) or 7496 (TWS live), or the mode to paper."
         )
     if is_paper(account):
         mistakes.append(f'account {account} is a paper account, but the desk file says mode = "live".')
@@ -108,8 +108,8 @@ def session_mistake(account: str, managed: tuple[str, ...], mode: Mode) -> str:
     if account not in managed:
         kind = "paper" if managed and is_paper(managed[0]) else "live"
         return (
-            f"this TWS or IB Gateway is logged in to {', '.join(managed) or 'no account'} ({kind}), not to {account}: log in "
-            "there with the right user, or change the account in the desk file or SIGNALBOX_IBKR_PORT"
+            f"this TWS or IB Gateway is logged in to {', '.join(managed) or 'no account'} ({kind}), not to {account}: "
+            "log in there with the right user, or change the account in the desk file or SIGNALBOX_IBKR_PORT"
         )
     if mode is Mode.PAPER and not all(is_paper(name) for name in managed):
         return f"this TWS or IB Gateway manages live accounts ({', '.join(managed)}), but the desk's mode is paper"

@@ -160,7 +160,7 @@ def matching(request: VenueContract, found: tuple[ContractFound, ...]) -> tuple[
     return tuple(unique.values())
 
 
-def instrument(found: ContractFound, canonical: str, kind: InstrumentKind, calendar: str, at: datetime) -> Instrument:
+def instrument(found: ContractFound, symbol: Symbol, at: datetime) -> Instrument:
     """Make the desk's instrument. Lots are whole shares at least: fractions can not be sent over this API."""
     contract = found.contract
     lot = max(decimal_of(found.size_increment), Decimal(1))

@@ -190,7 +190,8 @@ def connect_advice(error: BaseException, host: str, port: int) -> str:
     if isinstance(error, ConnectionRefusedError):
         return (
             f"nothing listens at {place}: start TWS or IB Gateway, tick 'Enable ActiveX and Socket Clients' in its API "
-            "settings, and set SIGNALBOX_IBKR_PORT to its port (IB Gateway 4002 paper, 4001 live; TWS 7497 paper, 7496 live)"
+            "settings, and set SIGNALBOX_IBKR_PORT to its port (IB Gateway: 4002 paper, 4001 live; TWS: 7497 paper, "
+            "7496 live)"
         )
     if isinstance(error, TimeoutError):
         return (
