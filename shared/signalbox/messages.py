@@ -460,7 +460,11 @@ class Position(Message, frozen=True, kw_only=True):
 
 
 class Book(Message, frozen=True, kw_only=True):
-    """The desk's own cash for an account: the adopted cash, plus all fills, less all commissions."""
+    """The desk's own cash for an account: the adopted cash, plus all fills, less all commissions.
+
+    All figures are in the account's currency. `other_cash` is what fills and commissions in other currencies moved, by
+    currency: nothing is converted.
+    """
 
     venue: str
     account: str
@@ -470,6 +474,7 @@ class Book(Message, frozen=True, kw_only=True):
     commission: Decimal
     fills: int
     trade_sequence: int
+    other_cash: dict[str, Decimal] = field(default_factory=dict)
 
 
 class AccountState(Message, frozen=True, kw_only=True):

@@ -162,6 +162,10 @@ def status(service: str) -> str:
     return f"status.{service}"
 
 
+ALL_ORDERS, ALL_POSITIONS, ALL_INSTRUMENTS = "order.*.*.*", "position.*.*.*", "md.instrument.*.*"
+ALL_MINUTE_BARS = "md.bar.*.*.1m"
+"""Patterns to read or subscribe to. In BARS itself a bar's subject has a partition in front of the venue."""
+
 CLOCK = "clock.desk"
 QUERY = "query.sql"
 TRADING_STATE_BUCKET, TRADING_STATE_KEY = "CONTROL", "trading-state"
