@@ -1,0 +1,28 @@
+"""Where to go on in a stream. Pure: what is recorded and what the server says -> the place to read from."""
+
+from __future__ import annotations
+
+from signalbox.bus.follow import StreamFacts
+
+from recorder.state import Continuity, Place
+
+
+def go_on(recorded: Place | None, facts: StreamFacts) -> tuple[Place, Continuity]:
+    """The place to read from (its sequence is recorded, the next one is not), and how it follows what is recorded.
+
+    A stream with a new creation time is another stream: recorded from its first message, as a new generation. A stream
+    that ends before what is recorded lost its end (the machine died before the server synced): what comes next carries
+    sequences that are taken, so it is a new generation too, which starts where the stream ends now.
+    """
+    if recorded is None:
+        return Place(1, facts.created, 0), Continuity.FIRST_SEEN
+    if recorded.created != facts.created:
+        return Place(recorded.generation + 1, facts.created, 0), Continuity.RECREATED
+    if facts.last_sequence < recorded.sequence:
+        return Place(recorded.generation + 1, facts.created, facts.last_sequence), Continuity.REWOUND
+    return recorded, Continuity.CONTINUED
+
+
+def lag(recorded_sequence: int, facts: StreamFacts) -> int:
+    """How many sequences are stored and not recorded; those that have expired before do not count."""
+    return max(0, facts.last_sequence - max(recorded_sequence, facts.first_sequence - 1))

@@ -1,0 +1,220 @@
+"""The shell: follow every stream, collect, commit, answer queries.
+
+What has been collected and not committed is bounded: the streams are asked for more only while there is room. If the process
+dies between any two lines, the next one reads on from the committed watermarks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from signalbox import subjects
+from signalbox.bus import Bus
+from signalbox.bus.follow import Follow, Stored, StreamFacts, stream_facts
+from signalbox.errors import BusUnavailableError
+from signalbox.process import Runtime
+from signalbox.streams import STREAMS
+from signalbox.telemetry import Health
+
+from recorder import metrics
+from recorder.database import Database, RecordingError
+from recorder.decide import go_on, lag
+from recorder.query import Queries
+from recorder.settings import Settings
+from recorder.state import Batch, Continuity, Place
+
+log = logging.getLogger(__name__)
+
+CONSUMER = "recorder"
+FACTS_INTERVAL_SECONDS = 1.0
+RETRY_DELAY_SECONDS = 0.2
+
+CAUGHT_UP, DATABASE, STREAMS_THERE = "caught-up", "database", "streams"
+
+
+async def start(settings: Settings, runtime: Runtime) -> None:
+    """Open the database and begin; ready once every stream has been recorded to the end it had then."""
+    database = Database(settings.database_file, settings.database_memory_megabytes_max)
+    recorder = Recorder(settings, runtime.bus, runtime.health, database)
+    runtime.stop = recorder.stop
+    runtime.details = recorder.details
+    runtime.bus.on_reconnect(recorder.reconnected)
+    await runtime.spawn(recorder.commit_always(), "commit")
+    for stream in STREAMS:
+        await runtime.spawn(recorder.follow(stream.name), f"follow {stream.name}")
+    await runtime.bus.serve(subjects.QUERY, recorder.queries.answer)
+
+
+class Recorder:
+    """The streams being recorded. `collected` is what the next transaction will hold."""
+
+    def __init__(self, settings: Settings, bus: Bus, health: Health, database: Database) -> None:
+        self._settings, self._bus, self._health, self._database = settings, bus, health, database
+        self.queries = Queries(database, settings)
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+        self._places = database.places
+        self._committed: Mapping[str, Place] = database.places
+        self._facts: dict[str, StreamFacts] = {}
+        self._behind = {stream.name for stream in STREAMS}
+        self._follows: dict[str, Follow] = {}
+        self._collected: dict[str, list[Stored]] = {}
+        self._collected_rows = self._collected_bytes = 0
+        self._some, self._enough = asyncio.Event(), asyncio.Event()
+        self._committing = asyncio.Lock()
+        self._stopping = False
+        health.require(CAUGHT_UP)
+
+    def details(self) -> dict[str, str]:
+        """For `signalbox status`."""
+        behind = sum(lag(self._recorded(name), facts) for name, facts in self._facts.items())
+        return {"database": str(self._database.path), "messages behind": str(behind)}
+
+    # ------------------------------------------------------------------------------------------------ following
+
+    async def follow(self, stream: str) -> None:
+        """Follow one stream for ever, starting again behind what has been taken whenever a run breaks."""
+        while True:
+            try:
+                facts = await stream_facts(self._bus, stream)
+                await self._continue(stream, facts)
+                run = Follow(
+                    self._bus, stream, CONSUMER, take=lambda row: self._take(stream, row), has_room=self._has_room
+                )
+                self._follows[stream] = run
+                await run.start(self._places[stream].sequence + 1)
+                self._health.met(f"{STREAMS_THERE} {stream}")
+                await self._watch(stream, run)
+                log.warning("reading the stream again", extra={"stream": stream, "reason": run.reason})
+                await run.stop()
+            except BusUnavailableError as error:
+                self._health.unmet(f"{STREAMS_THERE} {stream}", str(error))
+            metrics.RESTARTS.labels(stream).inc()
+            await asyncio.sleep(RETRY_DELAY_SECONDS)
+
+    async def reconnected(self) -> None:
+        """What was on its way when the connection broke is lost: read again."""
+        for run in self._follows.values():
+            run.end("reconnected")
+
+    async def _continue(self, stream: str, facts: StreamFacts) -> None:
+        place, continuity = go_on(self._places.get(stream), facts)
+        if continuity in (Continuity.RECREATED, Continuity.REWOUND):
+            await self._commit()  # a transaction holds one generation of a stream
+            metrics.GENERATIONS.labels(stream).inc()
+            log.error(
+                f"the stream was {continuity.value}: its messages are recorded as a new generation",
+                extra={"stream": stream, "generation": place.generation, "created": facts.created},
+            )
+        self._places[stream] = place
+        self._facts[stream] = facts
+
+    async def _watch(self, stream: str, run: Follow) -> None:
+        """Return when the run is over: broken, or no longer the stream it was."""
+        while not run.broken.is_set():
+            run.check()
+            try:
+                facts = await stream_facts(self._bus, stream)
+            except BusUnavailableError as error:
+                run.end(str(error))
+                return
+            self._facts[stream] = facts
+            metrics.LAG.labels(stream).set(lag(self._recorded(stream), facts))
+            self._note_progress(stream)
+            if go_on(self._places[stream], facts)[1] is not Continuity.CONTINUED:
+                run.end("the stream is not the one it was")
+            try:
+                await asyncio.wait_for(run.broken.wait(), FACTS_INTERVAL_SECONDS)
+            except TimeoutError:
+                continue
+
+    def _take(self, stream: str, row: Stored) -> None:
+        if self._stopping:
+            return
+        place = self._places[stream]
+        self._places[stream] = Place(place.generation, place.created, row.sequence)
+        rows = self._collected.get(stream)
+        if rows is None:
+            rows = self._collected[stream] = []
+        rows.append(row)
+        self._collected_rows += 1
+        self._collected_bytes += len(row.payload)
+        if self._collected_rows == 1:
+            self._some.set()
+        if not self._has_room():
+            self._enough.set()
+
+    def _has_room(self) -> bool:
+        return (
+            self._collected_rows < self._settings.batch_rows_max
+            and self._collected_bytes < self._settings.batch_bytes_max
+        )
+
+    # ------------------------------------------------------------------------------------------------ committing
+
+    async def commit_always(self) -> None:
+        """Commit what has been collected: when it is enough, or has waited long enough."""
+        while True:
+            await self._some.wait()
+            try:
+                await asyncio.wait_for(self._enough.wait(), self._settings.batch_delay_seconds_max)
+            except TimeoutError:
+                pass
+            await self._commit()
+
+    async def _commit(self) -> None:
+        async with self._committing:
+            collected, self._collected = self._collected, {}
+            self._collected_rows = self._collected_bytes = 0
+            self._some.clear()
+            self._enough.clear()
+            batches = [Batch(stream, self._places[stream], rows) for stream, rows in collected.items()]
+            for run in list(self._follows.values()):
+                await run.resume()
+            loop = asyncio.get_running_loop()
+            try:
+                with metrics.BATCH_SECONDS.time():
+                    await loop.run_in_executor(self._writer, self._database.write, batches)
+            except RecordingError as error:
+                self._health.unmet(DATABASE, str(error))
+                raise
+            self._committed = self._database.places
+            for batch in batches:
+                metrics.ROWS.labels(batch.stream).inc(len(batch.rows))
+                self._note_progress(batch.stream)
+            metrics.DATABASE_BYTES.set(self._database.bytes_on_disk())
+
+    def _recorded(self, stream: str) -> int:
+        """The last sequence committed of the stream as it is now."""
+        committed, place = self._committed.get(stream), self._places.get(stream)
+        if committed is None or place is None or committed.generation != place.generation:
+            return 0
+        return committed.sequence
+
+    def _note_progress(self, stream: str) -> None:
+        facts = self._facts.get(stream)
+        if facts is None or stream not in self._behind or lag(self._recorded(stream), facts) > 0:
+            return
+        self._behind.discard(stream)
+        if not self._behind:
+            self._health.met(CAUGHT_UP)
+            log.info("caught up with every stream")
+
+    # --------------------------------------------------------------------------------------------------- the end
+
+    async def stop(self) -> None:
+        """Commit what has been collected, write everything into the file, and close it."""
+        self._stopping = True
+        for run in self._follows.values():
+            await run.stop()
+        loop = asyncio.get_running_loop()
+        try:
+            await self._commit()
+            await loop.run_in_executor(None, self.queries.close)
+            await loop.run_in_executor(self._writer, self._database.close)
+        except RecordingError as error:
+            log.error("the end could not be recorded; a restart will", extra={"error": str(error)})
+        finally:
+            self._writer.shutdown()

@@ -1,0 +1,39 @@
+"""What the recorder remembers of each stream: plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from signalbox.bus.follow import Stored
+
+
+class Continuity(Enum):
+    """How a stream, as the server has it now, relates to what has been recorded."""
+
+    FIRST_SEEN = "first seen"
+    CONTINUED = "continued"
+    RECREATED = "recreated"
+    REWOUND = "rewound"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Up to where a stream has been recorded.
+
+    A stream made anew under an old name starts its sequences again; `generation` (1, 2...) keeps its rows apart from those
+    of the stream before. `created` is the server's word for which one it is.
+    """
+
+    generation: int
+    created: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages of one generation of one stream, in order, and the place that holds once they are committed."""
+
+    stream: str
+    place: Place
+    rows: list[Stored]

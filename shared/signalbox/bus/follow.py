@@ -1,0 +1,198 @@
+"""Following a stream at full speed from a sequence that the reader keeps itself: nothing lost, nothing twice.
+
+The reader's watermark, not the server, says where to go on. `Follow.start` sets a declared consumer without acks back to
+the sequence after the watermark, then keeps pull requests standing. From a reset on, the server numbers what it delivers
+1, 2, 3...; each heartbeat repeats the last number. So a message lost on the way shows as a missing number within a second:
+the follow breaks, and the reader starts another one after what it has. A broken follow never delivers anything more.
+
+Twice as fast as direct gets, whose place comes in five headers that nats-py takes 10 us to parse.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+
+from signalbox.bus.connection import Bus
+from signalbox.bus.received import MESSAGE_ID_HEADER
+from signalbox.errors import BusUnavailableError
+
+PULL_MESSAGES = 2_000
+PULL_BYTES_MAX = 2_000_000
+PULL_EXPIRES_SECONDS = 30.0
+HEARTBEAT_SECONDS = 0.5
+SILENCE_SECONDS_MAX = 2.5
+REQUEST_SECONDS_MAX = 2.0
+
+_PULL = msgspec.json.encode(
+    {
+        "batch": PULL_MESSAGES,
+        "max_bytes": PULL_BYTES_MAX,
+        "expires": int(PULL_EXPIRES_SECONDS * 1e9),
+        "idle_heartbeat": int(HEARTBEAT_SECONDS * 1e9),
+    }
+)
+
+
+class Stored(NamedTuple):
+    """One stored message, as it is. `stored_at_ns` counts from 1970 in UTC."""
+
+    sequence: int
+    subject: str
+    stored_at_ns: int
+    message_id: str
+    payload: bytes
+
+
+class StreamFacts(msgspec.Struct, frozen=True):
+    """What tells one stream from another of the same name, and where it stands."""
+
+    created: str
+    first_sequence: int
+    last_sequence: int
+
+
+class _State(msgspec.Struct, frozen=True):
+    first_seq: int = 0
+    last_seq: int = 0
+
+
+class _Error(msgspec.Struct, frozen=True):
+    description: str = ""
+
+
+class _StreamInfo(msgspec.Struct, frozen=True):
+    created: str = ""
+    state: _State = _State()
+    error: _Error | None = None
+
+
+class _Reset(msgspec.Struct, frozen=True):
+    num_pending: int = 0
+    error: _Error | None = None
+
+
+async def stream_facts(bus: Bus, stream: str) -> StreamFacts:
+    """Ask the server about `stream`; raises `BusUnavailableError` when it does not answer, or has no such stream."""
+    answer = await bus.request(f"$JS.API.STREAM.INFO.{stream}", b"", REQUEST_SECONDS_MAX)
+    info = msgspec.json.decode(answer, type=_StreamInfo)
+    if info.error is not None:
+        raise BusUnavailableError(f"stream {stream}: {info.error.description}")
+    return StreamFacts(created=info.created, first_sequence=info.state.first_seq, last_sequence=info.state.last_seq)
+
+
+class Follow:
+    """One uninterrupted run through a stream. `broken` is set, with `reason`, when another must be started.
+
+    `take` gets every message, in order; it must not wait. `has_room` says whether more may be asked for: after it said no,
+    call `resume` once it would say yes. At most `2 * PULL_MESSAGES` messages come unasked for.
+    """
+
+    def __init__(
+        self, bus: Bus, stream: str, consumer: str, *, take: Callable[[Stored], None], has_room: Callable[[], bool]
+    ) -> None:
+        self._client: Client = bus._client
+        self._bus, self._take, self._has_room = bus, take, has_room
+        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+        self._reset = f"$JS.API.CONSUMER.RESET.{stream}.{consumer}"
+        self._inbox = self._client.new_inbox()
+        self._subscription: Subscription | None = None
+        self._wanted = 0
+        self._delivered = 0
+        self._last_heard = 0.0
+        self.pending = 0
+        self.broken = asyncio.Event()
+        self.reason = ""
+
+    async def start(self, from_sequence: int) -> None:
+        """Begin at `from_sequence`; raises `BusUnavailableError` when the consumer can not be set there."""
+        answer = await self._bus.request(
+            self._reset, msgspec.json.encode({"seq": from_sequence}), REQUEST_SECONDS_MAX
+        )
+        reset = msgspec.json.decode(answer, type=_Reset)
+        if reset.error is not None:
+            raise BusUnavailableError(f"{self._reset}: {reset.error.description}")
+        self.pending = reset.num_pending
+        self._subscription = await self._client.subscribe(
+            self._inbox, cb=self._arrived, pending_msgs_limit=-1, pending_bytes_limit=-1
+        )
+        await self._ask()
+
+    async def stop(self) -> None:
+        """Take nothing more."""
+        self.end("stopped")
+        if self._subscription is not None and self._client.is_connected:
+            with contextlib.suppress(NatsError):
+                await self._subscription.unsubscribe()
+
+    def end(self, reason: str) -> None:
+        """Declare this run over."""
+        if not self.broken.is_set():
+            self.reason = reason
+            self.broken.set()
+
+    def check(self) -> None:
+        """Break when the server has been silent for longer than its heartbeats allow."""
+        silence_seconds = asyncio.get_running_loop().time() - self._last_heard
+        if self._wanted > 0 and silence_seconds > SILENCE_SECONDS_MAX:
+            self.end(f"nothing heard for {silence_seconds:.1f} s")
+
+    async def resume(self) -> None:
+        """Ask for more, if there is room and too little has been asked for."""
+        if self._wanted <= PULL_MESSAGES and not self.broken.is_set():
+            await self._ask()
+
+    async def _ask(self) -> None:
+        if not self._has_room() or not self._client.is_connected:
+            return
+        self._wanted += PULL_MESSAGES
+        self._last_heard = asyncio.get_running_loop().time()
+        try:
+            await self._client.publish(self._next, _PULL, reply=self._inbox)
+        except NatsError as error:
+            self.end(f"can not pull: {error}")
+
+    async def _arrived(self, message: Msg) -> None:
+        if self.broken.is_set():
+            return
+        self._last_heard = asyncio.get_running_loop().time()
+        headers = message.headers
+        if not message.reply:
+            if headers is not None:
+                await self._status(headers)
+            return
+        # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<nanoseconds>.<pending>, or the longer form with
+        # two tokens before the stream and one behind
+        tokens = message.reply.split(".")
+        place = 5 if len(tokens) == 9 else 7
+        self._delivered += 1
+        if tokens[place + 1] != str(self._delivered):
+            self.end(f"delivery {self._delivered} is missing: {tokens[place + 1]} has come")
+            return
+        self.pending = int(tokens[place + 3])
+        message_id = headers.get(MESSAGE_ID_HEADER, "") if headers else ""
+        self._take(Stored(int(tokens[place]), message.subject, int(tokens[place + 2]), message_id, message.data))
+        self._wanted -= 1
+        if self._wanted <= PULL_MESSAGES:
+            await self._ask()
+
+    async def _status(self, headers: dict[str, str]) -> None:
+        status = headers.get("Status", "")
+        if status == "100":
+            last = headers.get("Nats-Last-Consumer")
+            if last is not None and int(last) != self._delivered:
+                self.end(f"{last} messages were delivered, {self._delivered} have come")
+        elif status in ("404", "408", "409") and "Nats-Pending-Messages" in headers:  # that pull is over
+            self._wanted = max(0, self._wanted - int(headers["Nats-Pending-Messages"]))
+            if self._wanted <= PULL_MESSAGES:
+                await self._ask()
+        else:
+            self.end(f"the pull was refused: {' '.join(headers.values())}")
