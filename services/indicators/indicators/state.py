@@ -49,11 +49,11 @@ def key_of(bar: Bar) -> SeriesKey:
 
 
 def parameters_of(parameters: IndicatorParameters) -> Parameters:
-    """The formulas' plain tuple of the desk file's parameters."""
+    """The formulas' plain tuple of the desk file's parameters; the EMA's period becomes its alpha."""
     return (
         parameters.supertrend_period,
         parameters.supertrend_multiplier,
-        parameters.ema_period,
+        2.0 / (parameters.ema_period + 1.0),
         parameters.atr_period,
     )
 

@@ -1,42 +1,40 @@
-"""The two moving averages and the true range. Owns how each is seeded; must not know what is averaged."""
+"""The two averages. Owns how each is seeded; must not know what is made of them.
+
+Both step by a fraction of the difference, `before + alpha * (source - before)`. That is Pine's `alpha * source +
+(1 - alpha) * before` in fewer operations, and exact while nothing changes: the average of one price is that price.
+"""
 
 from __future__ import annotations
 
 
-def ema(previous: float, source: float, period: int) -> float:
+def ema(average: float, source: float, alpha: float) -> float:
     """Take the exponential moving average one value on.
 
-    `previous` is the last average, NaN before the first value, which seeds it; alpha = 2 / (period + 1). Defined from
-    the first value on. Source: Pine v5 reference manual, `ta.ema` (`pine_ema`).
+    `average` is the last one, NaN before the first value, which seeds it; alpha = 2 / (period + 1). Defined from the
+    first value on. Source: Pine v5 reference manual, `ta.ema` (`pine_ema`).
     """
-    if previous != previous:
-        return source
-    alpha = 2.0 / (period + 1.0)
-    return alpha * source + (1.0 - alpha) * previous
+    if average == average:
+        return average + alpha * (source - average)
+    return source
 
 
-def rma(value: float, source: float, period: int, seen: int) -> float:
-    """Take Wilder's moving average one value on.
+def average_true_range(value: float, seen: int, period: int, high: float, low: float, previous_close: float) -> float:
+    """Take the average true range one bar on.
 
-    `seen` counts the values up to and with this one. Below `period` the result is the sum so far, which is not an
-    average yet (Pine: `na`); at `period` it is the simple average; from then on alpha = 1 / period. Start from 0.
-    Source: Pine v5 reference manual, `ta.rma` (`pine_rma`), which `ta.atr` is made of.
+    A bar's true range is how far the price went, the gap from the last close included; the first bar has no last close
+    (NaN) and goes from high to low. `seen` counts the bars up to and with this one. Below `period` the result is the
+    sum of true ranges so far, which is not an average yet (Pine: `na`); at `period` it is their mean; from then on
+    Wilder's average, alpha = 1 / period. Start from 0. Source: Pine v5 reference manual, `ta.tr(true)`, `ta.rma`
+    (`pine_rma`), `ta.atr` (`pine_atr`).
     """
-    if seen > period:
-        alpha = 1.0 / period
-        return alpha * source + (1.0 - alpha) * value
-    total = value + source
-    return total / period if seen == period else total
-
-
-def true_range(high: float, low: float, previous_close: float) -> float:
-    """Measure how far the price went in a bar, the gap from the last close included.
-
-    `previous_close` is NaN on the first bar, whose true range is high - low. The same figure, to the bit, as Pine's
-    max(high - low, abs(high - close[1]), abs(low - close[1])), at a third of the cost. Source: `ta.tr(true)`.
-    """
+    # To the bit max(high - low, abs(high - previous close), abs(low - previous close)), at a third of the cost
     if previous_close > high:
-        return previous_close - low
-    if previous_close < low:
-        return high - previous_close
-    return high - low
+        true_range = previous_close - low
+    elif previous_close < low:
+        true_range = high - previous_close
+    else:
+        true_range = high - low
+    if seen > period:
+        return value + (true_range - value) / period
+    value += true_range
+    return value / period if seen == period else value
