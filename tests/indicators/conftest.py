@@ -19,7 +19,7 @@ def _rma(values: list[float], length: int) -> list[float | None]:
     for index, value in enumerate(values):
         before = column[-1] if column else None
         if before is not None:
-            column.append(1 / length * value + (1 - 1 / length) * before)  # in this form: a tie with a band is a tie
+            column.append(before + (value - before) / length)  # in this form a tie with a band stays one
         else:
             window = values[max(0, index - length + 1) : index + 1]
             column.append(sum(window) / length if len(window) == length else None)

@@ -12,7 +12,7 @@ from indicators.state import Ignored, Rules, Series
 from signalbox.errors import MessageError, SymbolError
 from signalbox.messages import Bar, Score
 
-RULES = Rules(parameters=(3, 2.0, 5, 3), timeframes=frozenset({"1m", "5m"}))
+RULES = Rules(parameters=(3, 2.0, 0.25, 3), timeframes=frozenset({"1m", "5m"}))
 OPEN = datetime(2020, 12, 15, 14, 30, tzinfo=UTC)  # 09:30 in New York
 MINUTE = timedelta(minutes=1)
 

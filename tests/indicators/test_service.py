@@ -16,7 +16,7 @@ from signalbox.bus import Bus
 from signalbox.errors import BusUnavailableError
 from signalbox.messages import Bar, DeadLetter, Score
 
-RULES = Rules(parameters=(3, 2.0, 5, 3), timeframes=frozenset({"1m"}))
+RULES = Rules(parameters=(3, 2.0, 0.25, 3), timeframes=frozenset({"1m"}))
 OPEN = datetime(2020, 12, 15, 14, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 WAIT_SECONDS_MAX = 20.0

@@ -41,7 +41,7 @@ def test_streaming_equals_the_reference(
     ema: int,
     atr: int,
 ) -> None:
-    parameters = (*supertrend, ema, atr)
+    parameters = (*supertrend, 2 / (ema + 1), atr)
     memory = EMPTY
     for bar, expected in zip(bars, pine_table(bars, supertrend, ema, atr), strict=True):
         memory = step(memory, parameters, *bar)
@@ -52,7 +52,7 @@ def test_streaming_equals_the_reference(
 @settings(deadline=None)
 def test_a_prefix_of_the_bars_has_the_same_readings(bars: list[tuple[int, float, float, float]]) -> None:
     """Nothing looks ahead: the memory after a bar is a function of the bars up to it."""
-    parameters = (3, 2.0, 5, 3)
+    parameters = (3, 2.0, 0.25, 3)
     whole = EMPTY
     for index, bar in enumerate(bars):
         whole = step(whole, parameters, *bar)
@@ -66,7 +66,7 @@ def test_a_prefix_of_the_bars_has_the_same_readings(bars: list[tuple[int, float,
 @given(bars=series())
 @settings(deadline=None)
 def test_direction_and_trend_score_agree(bars: list[tuple[int, float, float, float]]) -> None:
-    parameters, memory, before = (3, 2.0, 5, 3), EMPTY, 0
+    parameters, memory, before = (3, 2.0, 0.25, 3), EMPTY, 0
     for bar in bars:
         memory = step(memory, parameters, *bar)
         readings = read(memory, parameters)
@@ -80,7 +80,7 @@ def test_direction_and_trend_score_agree(bars: list[tuple[int, float, float, flo
 
 
 def test_indicators_begin_when_their_period_is_full() -> None:
-    parameters, memory, first = (3, 2.0, 21, 2), EMPTY, {}
+    parameters, memory, first = (3, 2.0, 0.1, 2), EMPTY, {}
     for number in range(1, 6):
         memory = step(memory, parameters, 1, 11.0 + number, 9.0 + number, 10.0 + number)
         for name, value in asdict(read(memory, parameters)).items():
@@ -98,7 +98,7 @@ def test_indicators_begin_when_their_period_is_full() -> None:
 
 
 def test_a_price_that_stands_still_has_no_deviation() -> None:
-    parameters, memory = (3, 2.0, 21, 2), EMPTY
+    parameters, memory = (3, 2.0, 0.1, 2), EMPTY
     for _ in range(5):
         memory = step(memory, parameters, 1, 10.0, 10.0, 10.0)
     readings = read(memory, parameters)
