@@ -19,7 +19,7 @@ from signalbox.sessions import Session, moc_cutoff, session_at
 
 from risk.facts import OrderFacts
 from risk.form import CLOCK
-from risk.wording import UNKNOWN, local_time, moment, plain, seconds
+from risk.wording import UNKNOWN, hour, local_time, moment, plain, seconds
 
 ONE = Decimal(1)
 
@@ -112,14 +112,18 @@ def account_state(facts: OrderFacts) -> Check:
 
 
 def account_books(facts: OrderFacts) -> Check:
-    ok = bool(facts.books.adopted_source)
-    reason = "" if ok else f"the desk has not taken over the books of account {facts.intent.account} yet"
+    adopted, unread = facts.books.adopted_source, facts.state.unread_event
+    reason = ""
+    if unread:
+        reason = f"the order event at {unread} can not be read: what the account holds is not known"
+    elif not adopted:
+        reason = f"the desk has not taken over the books of account {facts.intent.account} yet"
     return Check(
         name="account_books",
-        passed=ok,
+        passed=not reason,
         limit="taken over",
-        observed="taken over" if ok else UNKNOWN,
-        source=facts.books.adopted_source or "TRADE",
+        observed=UNKNOWN if reason else "taken over",
+        source=unread or adopted or "TRADE",
         reason=reason,
     )
 
@@ -147,7 +151,7 @@ def session(facts: OrderFacts) -> Check:
         reason = _closed(facts, found)
     hours = "none"
     if found is not None:
-        hours = f"{found.open:%H:%M}-{found.close:%H:%M} UTC of {found.pre_open:%H:%M}-{found.post_close:%H:%M}"
+        hours = f"{hour(found.open)}-{hour(found.close)} UTC of {hour(found.pre_open)}-{hour(found.post_close)}"
     return Check(
         name="session",
         passed=not reason,
@@ -166,7 +170,7 @@ def _closed(facts: OrderFacts, found: Session | None) -> str:
         if found.is_regular(now):
             return ""
         return (
-            f"a MARKET order needs regular trading hours, {found.open:%H:%M} to {found.close:%H:%M} UTC without breaks"
+            f"a MARKET order needs regular trading hours, {hour(found.open)} to {hour(found.close)} UTC without breaks"
         )
     end = found.post_close if intent.outside_regular_hours else found.close
     if now < end:

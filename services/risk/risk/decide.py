@@ -20,15 +20,7 @@ ORDER_CHECKS = (*form.ORDER_CHECKS, *conditions.ORDER_CHECKS, *limits.ORDER_CHEC
 def decide(state: RiskState, request: Request, observed: Observed) -> Decision:
     """Decide one intent. All checks are evaluated; the first that fails gives the reason."""
     if request.intent is None:
-        return IntentDenied(
-            id=f"decision-{request.sequence}",
-            at=observed.at,
-            cause=request.message_id[:TEXT_CHARACTERS_MAX],
-            intent_sequence=request.sequence,
-            intent=None,
-            checks=(form.readable(request.error),),
-            reason=request.error,
-        )
+        return refuse(request, observed, request.error)
     intent, symbol_error = normalised(state, request.intent)
     checks = form.common(state, request, intent)
     reference = None
@@ -59,6 +51,20 @@ def decide(state: RiskState, request: Request, observed: Observed) -> Decision:
         order_id=intent.order_id if isinstance(intent, CancelIntent) else intent.id,
         checks=checks,
         reference_price=reference,
+    )
+
+
+def refuse(request: Request, observed: Observed, reason: str) -> IntentDenied:
+    """Deny what can not be judged: an unreadable intent, or one that the judging itself failed on."""
+    intent = request.intent
+    return IntentDenied(
+        id=f"decision-{request.sequence}",
+        at=observed.at,
+        cause=intent.id if intent is not None else request.message_id[:TEXT_CHARACTERS_MAX],
+        intent_sequence=request.sequence,
+        intent=intent,
+        checks=(form.readable(reason),),
+        reason=reason,
     )
 
 

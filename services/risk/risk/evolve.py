@@ -97,11 +97,17 @@ def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> Non
     _set_status(state, books, event)
 
 
+def distrust_books(state: RiskState, sequence: int) -> None:
+    """Note that the order event at `sequence` could not be read: no position is known any more."""
+    state.unread_event = state.unread_event or f"TRADE:{sequence}"
+    state.folded_up_to = max(state.folded_up_to, sequence)
+
+
 def _reserve(state: RiskState, intent: OrderIntent, reference: Decimal | None, at: datetime) -> None:
     """Count an approved order as if all of it could fill at its worst price, before the venue has seen it."""
     books = state.books.setdefault((intent.venue, intent.account), AccountBooks())
     books.approvals.append(at)
-    while books.approvals[0] <= at - RATE_WINDOW:
+    while at - books.approvals[0] >= RATE_WINDOW:
         books.approvals.popleft()
     if intent.id in state.orders or intent.id in state.finished:
         return  # its events came first: they know better what is left of it

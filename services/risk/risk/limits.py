@@ -151,11 +151,10 @@ def funds(facts: OrderFacts) -> Check:
 def intent_rate(facts: OrderFacts) -> Check:
     """Orders let through for the account in the last minute of desk time; refused intents do not count."""
     limit = facts.limits.intents_per_minute_max
-    since = facts.now - RATE_WINDOW
     lately = facts.books.approvals
     old = 0
     for at in lately:
-        if at > since:
+        if facts.now - at < RATE_WINDOW:
             break
         old += 1
     count = len(lately) - old + 1

@@ -135,7 +135,8 @@ SymbolKey = tuple[str, str]
 @dataclass(slots=True)
 class RiskState:
     """Everything. `folded_up_to` is the last TRADE sequence taken in; `undecided` are intents up to there without a
-    decision. `links` holds None for a gateway that has fallen silent."""
+    decision. `links` holds None for a gateway that has fallen silent. `unread_event` is where TRADE has an order event
+    that could not be read: it may have been a fill."""
 
     desk: Desk
     allowed: frozenset[SymbolKey]
@@ -150,6 +151,7 @@ class RiskState:
     accounts: dict[AccountKey, Seen[AccountState]] = field(default_factory=dict)
     links: dict[AccountKey, Seen[VenueLink] | None] = field(default_factory=dict)
     trading_state: Seen[TradingState] | None = None
+    unread_event: str = ""
 
 
 class LinkLost(Struct, frozen=True, kw_only=True):

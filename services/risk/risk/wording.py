@@ -24,14 +24,19 @@ def money(amount: Decimal | None, currency: str = "") -> str:
 
 
 def moment(at: datetime) -> str:
-    """`2024-01-02 15:04:05 UTC`."""
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    """`2024-01-02 15:04:05 UTC`, of a time in UTC."""
+    return f"{at.isoformat(' ')[:19]} UTC"
+
+
+def hour(at: datetime) -> str:
+    """`15:04`, of a time in UTC."""
+    return at.isoformat(" ")[11:16]
 
 
 def local_time(calendar: str, session: Session, at: datetime) -> str:
     """The time of day on the exchange's own clock where it is known (`15:45 ET`), else UTC."""
     if calendar not in _LOCAL_OPEN:
-        return f"{at:%H:%M} UTC"
+        return f"{hour(at)} UTC"
     opening, zone = _LOCAL_OPEN[calendar]
     minutes = int((at - session.open + opening).total_seconds() // 60)
     return f"{minutes // 60 % 24:02d}:{minutes % 60:02d} {zone}"

@@ -1,0 +1,38 @@
+"""Start the risk service: `python -m risk`."""
+
+from __future__ import annotations
+
+from signalbox import process
+from signalbox.process import Runtime
+
+from risk import metrics
+from risk.observing import Observing
+from risk.service import Risk
+from risk.settings import Settings
+from risk.state import opening_state
+
+REBUILT = "rebuilt from TRADE"
+
+
+async def start(settings: Settings, runtime: Runtime) -> None:
+    """Look around, rebuild, then decide."""
+    runtime.health.require(REBUILT)
+    state = opening_state(runtime.desk)
+    metrics.show_limits(state)
+    observing = Observing(runtime.bus, state, runtime.health, settings)
+    service = Risk(runtime.bus, state, runtime.clock, observing)
+    runtime.details = service.details
+    await observing.start()
+    await service.rebuild()
+    await runtime.spawn(observing.look(), "look at links")
+    await observing.settle(runtime.clock)
+    runtime.health.met(REBUILT)
+    await service.consume()
+
+
+def main() -> None:
+    process.run("risk", Settings, start)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""Listens to what decisions look at beside TRADE: quotes, heartbeats, accounts, instruments, the trading state.
+
+Owns when something counts as heard. Quotes and heartbeats live on core NATS only; instruments and accounts are stored
+in STATE, read at the start and after each reconnect, and followed live. What can not be read is counted and leaves
+what was known to grow stale, so that it denies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+from signalbox import messages, subjects
+from signalbox.bus import Bus, Received
+from signalbox.clock import DeskClock
+from signalbox.messages import AccountState, Instrument, LinkStatus, Quote, TradingState, VenueLink
+from signalbox.telemetry import Health
+
+from risk import evolve, metrics
+from risk.settings import Settings
+from risk.state import AccountKey, LinkLost, RiskState, account_keys
+
+log = logging.getLogger(__name__)
+
+S = TypeVar("S", bound=Struct)
+
+LOOK_SECONDS = 0.5
+SETTLE_LOOK_SECONDS = 0.1
+
+
+class Observing:
+    """Folds observations into `state` from `start()` on. `monotonic` gives seconds of wall time."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        state: RiskState,
+        health: Health,
+        settings: Settings,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._bus, self._state, self._health, self._settings = bus, state, health, settings
+        self._monotonic = monotonic
+        self._heard: dict[AccountKey, float] = {}
+        self._something_heard = asyncio.Event()
+
+    async def start(self) -> None:
+        """Subscribe first, then read what is stored: nothing falls between."""
+        self._health.require("trading state")
+        for venue, account in account_keys(self._state.desk):
+            self._health.require(f"link {venue}/{account}")
+        await self._bus.subscribe("md.quote.>", self._quote)
+        await self._bus.subscribe("link.>", self._link)
+        await self._bus.subscribe("account.>", self._account)
+        await self._bus.subscribe("md.instrument.>", self._instrument)
+        await self.read_stored()
+        self._bus.on_reconnect(self.read_stored)
+        await self._bus.watch(subjects.TRADING_STATE_BUCKET, subjects.TRADING_STATE_KEY, self._trading_state)
+
+    async def read_stored(self) -> None:
+        """Take in the last word on every instrument and account."""
+        async for received in self._bus.read("STATE", "md.instrument.>"):
+            await self._instrument(received)
+        async for received in self._bus.read("STATE", "account.>"):
+            await self._account(received)
+
+    async def settle(self, clock: DeskClock) -> None:
+        """Wait, within bounds, for what only comes live (clock, heartbeats, prices); then decide with what is there."""
+        deadline = self._monotonic() + self._settings.settle_seconds_max
+        while not self._settled(clock) and self._monotonic() < deadline:
+            self._something_heard.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._something_heard.wait(), SETTLE_LOOK_SECONDS)
+
+    def _settled(self, clock: DeskClock) -> bool:
+        heard_all = all(key in self._heard for key in account_keys(self._state.desk))
+        return heard_all and self._state.allowed <= self._state.quotes.keys() and not clock.is_stale()
+
+    def lose_silent_links(self) -> None:
+        """Forget the status of every gateway that has been silent for too long."""
+        now = self._monotonic()
+        for key, heard in self._heard.items():
+            if now - heard > self._settings.link_silence_seconds_max and self._state.links.get(key) is not None:
+                venue, account = key
+                evolve.fold_link(self._state, LinkLost(venue=venue, account=account))
+                self._health.unmet(f"link {venue}/{account}", "no heartbeat")
+                metrics.LINK_READY.labels(venue, account).set(0)
+                log.warning("a gateway is silent", extra={"venue": venue, "account": account})
+
+    async def look(self) -> None:
+        """Notice silence and show the figures, for ever."""
+        while True:
+            self.lose_silent_links()
+            metrics.show_state(self._state)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    # ------------------------------------------------------------------------------------------- what is heard
+
+    async def _quote(self, received: Received) -> None:
+        quote = _read(received, Quote)
+        if quote is not None:
+            evolve.fold_quote(self._state, quote)
+            self._something_heard.set()
+
+    async def _instrument(self, received: Received) -> None:
+        instrument = _read(received, Instrument)
+        if instrument is not None:
+            evolve.fold_instrument(self._state, instrument, _source(received, instrument.id))
+
+    async def _account(self, received: Received) -> None:
+        account = _read(received, AccountState)
+        if account is not None:
+            evolve.fold_account(self._state, account, _source(received, account.id))
+
+    async def _link(self, received: Received) -> None:
+        link = _read(received, VenueLink)
+        if link is None:
+            return
+        key = (link.venue, link.account)
+        self._heard[key] = self._monotonic()
+        evolve.fold_link(self._state, link)
+        self._something_heard.set()
+        if key in self._state.books:
+            self._health.met(f"link {link.venue}/{link.account}")
+            metrics.LINK_READY.labels(*key).set(1 if link.status is LinkStatus.READY else 0)
+
+    async def _trading_state(self, received: Received | None) -> None:
+        """Absent, deleted or unreadable all mean halted."""
+        found = _read(received, TradingState) if received is not None else None
+        source = f"{received.stream}:{received.sequence}" if received is not None else ""
+        evolve.fold_trading_state(self._state, found, source)
+        metrics.show_state(self._state)
+        if found is None:
+            self._health.unmet("trading state", "it is not set, or can not be read: trading is halted")
+            log.error("no trading state: trading is halted")
+            return
+        self._health.met("trading state")
+        log.info("trading state", extra={"mode": found.mode, "by": found.by, "reason": found.reason, "source": source})
+
+
+def _read(received: Received, kind: type[S]) -> S | None:
+    try:
+        message: S = messages.decode(received.payload, kind)
+    except msgspec.MsgspecError as error:
+        metrics.UNREADABLE_OBSERVATIONS.labels(kind.__name__).inc()
+        log.warning("an observation can not be read", extra={"subject": received.subject, "error": str(error)})
+        return None
+    return message
+
+
+def _source(received: Received, message_id: str) -> str:
+    """Where it is stored; what was only heard live goes by its id, under which STATE has it too."""
+    return (
+        f"{received.stream}:{received.sequence}"
+        if received.stream
+        else f"{received.subject.split('.')[0]}:{message_id}"
+    )

@@ -1,0 +1,177 @@
+"""The NATS shell: intents and order events in, decisions out. Owns the order of things and the rebuild at start.
+
+It must not know what makes an intent good. What if the process dies ...
+- before the decision is stored: the intent is delivered again, or found without a decision at the next start;
+- between storing and acknowledging: the next process has read the decision in TRADE and only acknowledges;
+- while the decision is under way to NATS: the next process makes another under the same id; NATS keeps the first one,
+  and that is the one folded.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import aclosing
+
+import msgspec
+from signalbox import messages, subjects
+from signalbox.bus import Bus, Received, dead_letter
+from signalbox.clock import DeskClock
+from signalbox.errors import MessageError
+from signalbox.messages import Decision, IntentApproved, OrderEvents
+
+from risk import evolve, metrics
+from risk.decide import address, decide, failed_checks, refuse
+from risk.facts import Observed, Request
+from risk.intents import Unreadable, read_intent
+from risk.observing import Observing
+from risk.state import RiskState
+
+log = logging.getLogger(__name__)
+
+TRADE, CONSUMER = "TRADE", "risk"
+
+
+class Risk:
+    """The service on one bus: `await rebuild()`, then `await consume()`."""
+
+    def __init__(self, bus: Bus, state: RiskState, clock: DeskClock, observing: Observing) -> None:
+        self._bus, self._state, self._clock, self._observing = bus, state, clock, observing
+        self._waiting: dict[int, Received] = {}
+
+    def details(self) -> dict[str, str]:
+        """Figures for a person."""
+        state = self._state
+        mode = state.trading_state.message.mode if state.trading_state is not None else "not set"
+        exposure = {f"exposure {key[1]}": f"{books.worst_value:.2f}" for key, books in state.books.items()}
+        return {
+            "trading_state": str(mode),
+            "intents_decided": str(len(state.decided)),
+            "working_orders": str(len(state.orders)),
+            "folded_up_to": str(state.folded_up_to),
+            **exposure,
+        }
+
+    async def rebuild(self) -> None:
+        """Fold all of TRADE, publishing nothing. Intents without a decision are kept for `consume`."""
+        async for received in self._bus.read(TRADE):
+            kind = received.subject.split(".", 1)[0]
+            if kind == "intent":
+                evolve.note_intent(self._state, received.sequence)
+                self._waiting[received.sequence] = received
+            elif kind == "decision":
+                decision = self._own_decision(received)
+                evolve.fold_decision(self._state, decision)
+                self._waiting.pop(decision.intent_sequence, None)
+            else:
+                self._fold_order_event(received)
+        log.info("rebuilt", extra={"folded_up_to": self._state.folded_up_to, "undecided": len(self._waiting)})
+
+    async def consume(self) -> None:
+        """Decide what was left undecided, then what comes."""
+        for sequence in sorted(self._waiting):
+            await self._decide(self._waiting[sequence])
+        self._waiting.clear()
+        await self._bus.consume(TRADE, CONSUMER, self.handle)
+
+    async def handle(self, received: Received) -> None:
+        """Take one message of TRADE. It is acknowledged when this returns."""
+        if not received.subject.startswith("intent."):
+            if not self._fold_order_event(received):
+                raise MessageError(f"{received.subject} can not be read as an order event")
+            return
+        evolve.note_intent(self._state, received.sequence)
+        if received.sequence in self._state.undecided:
+            await self._decide(received)
+        else:
+            metrics.INTENTS.labels(metrics.ALREADY_DECIDED).inc()
+
+    async def _decide(self, received: Received) -> None:
+        """Decide one intent and store the decision; only then does it count."""
+        arrived = time.perf_counter()
+        intent = read_intent(received.payload)
+        if isinstance(intent, Unreadable):
+            metrics.INTENTS.labels(metrics.UNREADABLE).inc()
+            letter = dead_letter(received, CONSUMER, intent.reason)
+            await self._bus.publish(subjects.dead(TRADE, CONSUMER), letter)
+            request = Request(
+                sequence=received.sequence,
+                subject=received.subject,
+                intent=None,
+                error=intent.reason,
+                message_id=received.message_id,
+            )
+        else:
+            metrics.INTENTS.labels(metrics.READ).inc()
+            request = Request(sequence=received.sequence, subject=received.subject, intent=intent)
+        self._observing.lose_silent_links()
+        decision = self._judge(request)
+        venue, account = address(self._state, decision.intent)
+        acknowledged = await self._bus.publish(subjects.decision(decision, account, venue), decision)
+        if acknowledged.duplicate:
+            decision = await self._stored(acknowledged.sequence)
+        evolve.fold_decision(self._state, decision)
+        metrics.DECISION_LATENCY_SECONDS.observe(time.perf_counter() - arrived)
+        metrics.count_decision(decision)
+        _log(decision, acknowledged.sequence)
+
+    def _judge(self, request: Request) -> Decision:
+        """Decide; a fault of ours denies, so that each intent has its decision and the next one its turn."""
+        observed = Observed(at=self._clock.now(), clock_is_stale=self._clock.is_stale())
+        started = time.perf_counter()
+        try:
+            return decide(self._state, request, observed)
+        except Exception as error:
+            log.exception("a decision failed", extra={"intent_sequence": request.sequence})
+            return refuse(request, observed, f"risk could not judge the intent: {type(error).__name__}")
+        finally:
+            metrics.DECIDE_SECONDS.observe(time.perf_counter() - started)
+
+    async def _stored(self, sequence: int) -> Decision:
+        """The decision that NATS already has under this id: ours (its acknowledgement was lost), or of the process
+        before."""
+        async with aclosing(self._bus.read(TRADE, "decision.>", sequence)) as reading:  # type: ignore[type-var]
+            async for received in reading:
+                return self._own_decision(received)
+        raise MessageError(f"the decision at {TRADE}:{sequence} is gone")
+
+    def _own_decision(self, received: Received) -> Decision:
+        """Read a decision of risk's own. One that can not be read stops the process: it could be an approval."""
+        try:
+            decision: Decision = messages.decode(received.payload, Decision)
+        except msgspec.MsgspecError as error:
+            raise MessageError(f"the decision at {TRADE}:{received.sequence} can not be read: {error}") from error
+        return decision
+
+    def _fold_order_event(self, received: Received) -> bool:
+        """Fold an order event; False = unreadable: positions are not known any more, and every order is denied."""
+        try:
+            event: OrderEvents = messages.decode(received.payload, OrderEvents)
+        except msgspec.MsgspecError as error:
+            evolve.distrust_books(self._state, received.sequence)
+            metrics.UNREADABLE_OBSERVATIONS.labels("OrderEvents").inc()
+            log.error("an order event can not be read", extra={"sequence": received.sequence, "error": str(error)})
+            return False
+        evolve.fold_order_event(self._state, received.sequence, event)
+        return True
+
+
+def _log(decision: Decision, sequence: int) -> None:
+    """The one line a decision is worth."""
+    intent = decision.intent
+    approved = isinstance(decision, IntentApproved)
+    log.info(
+        "approved" if approved else "denied",
+        extra={
+            "intent_id": intent.id if intent is not None else "",
+            "intent_sequence": decision.intent_sequence,
+            "decision_id": decision.id,
+            "decision_sequence": sequence,
+            "kind": type(intent).__name__ if intent is not None else "unreadable",
+            "venue": intent.venue if intent is not None else "",
+            "symbol": intent.symbol if intent is not None else "",
+            "reason": "" if isinstance(decision, IntentApproved) else decision.reason,
+            "failed_checks": [check.name for check in failed_checks(decision)],
+            "desk_time": decision.at.isoformat(),
+        },
+    )
