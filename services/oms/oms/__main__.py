@@ -1,0 +1,38 @@
+"""Start the order-management service: `python -m oms`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from signalbox import process
+from signalbox.process import Runtime
+
+from oms.outcome import Rules
+from oms.service import OrderManagement
+from oms.settings import Settings
+
+REBUILT = "rebuilt"
+
+
+async def start(settings: Settings, runtime: Runtime) -> None:
+    """Fold the stored order events, then take decisions, reports and timers."""
+    runtime.health.require(REBUILT)
+    rules = Rules(
+        submit_window=timedelta(seconds=settings.submit_window_seconds),
+        unknown_grace=timedelta(seconds=settings.unknown_grace_seconds),
+        venues=frozenset(runtime.desk.venues),
+    )
+    service = OrderManagement(runtime.bus, runtime.clock, rules)
+    runtime.details = service.details
+    await service.rebuild()
+    await runtime.spawn(service.publisher.run(), "books")
+    await service.consume()
+    runtime.health.met(REBUILT)
+
+
+def main() -> None:
+    process.run("oms", Settings, start)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Positions and books as messages: the desk's last word on each, for people and the recorder.
+
+Owns how books are shown, and a task that publishes what has changed, off the order path: a book is published as it is
+when its turn comes, so changes that follow each other quickly are one message, and nothing old overwrites something
+new. It must not know why a book has changed. After a crash all of it is published again from the rebuilt books, under
+ids that derive from the event and the bar that made the figures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from signalbox import subjects
+from signalbox.bus import Bus
+from signalbox.messages import Book, Position
+
+from oms.books import realized_pnl
+from oms.positions import ZERO, shown
+from oms.state import AccountBook, AccountKey, State
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The last price of a symbol that a bar closed at."""
+
+    price: Decimal
+    at: datetime
+    cause: str
+
+
+Marks = dict[tuple[str, str], Mark]
+"""By (venue, symbol)."""
+
+
+def position_message(book: AccountBook, symbol: str, mark: Mark | None) -> Position:
+    """The position as shown: figures rounded at 20 decimals, PnL before commission."""
+    held = book.symbols[symbol]
+    unrealized = held.holding.unrealized_pnl(mark.price, held.multiplier) if mark else ZERO
+    at, cause = held.changed_at, held.changed_by
+    if mark and mark.at > at:
+        at, cause = mark.at, mark.cause
+    return Position(
+        id=f"position/{book.venue}/{book.account}/{symbol}/{held.trade_sequence}/{mark.cause if mark else ''}",
+        at=at,
+        cause=cause,
+        venue=book.venue,
+        account=book.account,
+        symbol=symbol,
+        currency=held.currency,
+        multiplier=held.multiplier,
+        quantity=shown(held.holding.quantity),
+        average_price=shown(held.holding.average_price()),
+        realized_pnl=shown(held.holding.realized_pnl(held.multiplier)),
+        unrealized_pnl=shown(unrealized),
+        commission=shown(held.commission),
+        mark_price=mark.price if mark else None,
+    )
+
+
+def book_message(book: AccountBook) -> Book:
+    """The account's cash as shown, in its own currency; what trades in other currencies moved is beside it."""
+    return Book(
+        id=f"book/{book.venue}/{book.account}/{book.trade_sequence}",
+        at=book.changed_at,
+        cause=book.changed_by,
+        venue=book.venue,
+        account=book.account,
+        currency=book.currency,
+        cash=shown(book.cash.get(book.currency, ZERO)),
+        realized_pnl=shown(realized_pnl(book, book.currency)),
+        commission=shown(book.commission.get(book.currency, ZERO)),
+        fills=len(book.executions),
+        trade_sequence=book.trade_sequence,
+        other_cash={currency: shown(cash) for currency, cash in book.cash.items() if currency != book.currency},
+    )
+
+
+class BookPublisher:
+    """Publishes what has changed, one at a time. `run` it as a task; `changed` and `marked` return at once."""
+
+    def __init__(self, bus: Bus, state: State, marks: Marks) -> None:
+        self._bus, self._state, self._marks = bus, state, marks
+        # A dict for its order; it holds each position and book once, so the books themselves bound it.
+        self._waiting: dict[tuple[AccountKey, str | None], None] = {}
+        self._wake = asyncio.Event()
+
+    def changed(self, account: AccountKey, symbols: tuple[str, ...]) -> None:
+        """The account's book has changed, and its positions in `symbols`."""
+        for symbol in symbols:
+            self._waiting[account, symbol] = None
+        if self._state.accounts[account].adopted:  # before that its cash is not known
+            self._waiting[account, None] = None
+        self._wake.set()
+
+    def all_changed(self) -> None:
+        """Publish everything: the process before may have died between an event and its books."""
+        for account, book in self._state.accounts.items():
+            self.changed(account, tuple(book.symbols))
+
+    def marked(self, venue: str, symbol: str, mark: Mark) -> None:
+        """A bar has closed: revalue every account's open position in it."""
+        before = self._marks.get((venue, symbol))
+        if before is not None and mark.at <= before.at:
+            return
+        self._marks[venue, symbol] = mark
+        for account, book in self._state.accounts.items():
+            held = book.symbols.get(symbol)
+            if book.venue == venue and held is not None and held.holding.quantity:
+                self._waiting[account, symbol] = None
+                self._wake.set()
+
+    async def run(self) -> None:
+        """Publish for ever."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Publish all that is waiting now."""
+        while self._waiting:
+            account, symbol = next(iter(self._waiting))
+            del self._waiting[account, symbol]
+            book = self._state.accounts[account]
+            if symbol is None:
+                await self._bus.publish(subjects.book(book.venue, book.account), book_message(book))
+            elif symbol in book.symbols:  # a baseline may have replaced them
+                message = position_message(book, symbol, self._marks.get((book.venue, symbol)))
+                await self._bus.publish(subjects.position(book.venue, book.account, symbol), message)

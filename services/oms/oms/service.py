@@ -1,0 +1,258 @@
+"""The NATS shell: decisions, reports and timers in; order events, commands and timers out. One message at a time.
+
+Owns the order of things: events first (each must be the next on its order's subject), then commands, then timers, then
+the acknowledgement. It must not know what any of it means. What if the process dies ...
+- before the event: the message comes again, nothing has happened;
+- between event and command, or command and timer: the message comes again, the folded state shows the order, and the
+  core gives the same again. COMMANDS refuses a second command, a second schedule replaces the first;
+- before positions and books are published: all of them are published at the next start.
+A second copy of the OMS makes one of the two lose the next sequence of some subject: that one stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import msgspec
+from signalbox import messages, subjects
+from signalbox.bus import Bus, Received
+from signalbox.clock import DeskClock
+from signalbox.errors import IllegalTransitionError, WrongSequenceError
+from signalbox.messages import (
+    AccountAdopted,
+    Bar,
+    Command,
+    CommissionBooked,
+    Decision,
+    FillCorrected,
+    Instrument,
+    Message,
+    OrderEvent,
+    OrderEvents,
+    OrderFilled,
+    OrderIntent,
+    OrderPartiallyFilled,
+    Position,
+    Report,
+    SubmitOrder,
+    TimerFired,
+    VenueCommission,
+    VenueFill,
+    VenueSnapshot,
+)
+
+from oms import metrics
+from oms.decide import decide_decision, decide_timer
+from oms.evolve import evolve
+from oms.outcome import Drift, DriftKind, NoteKind, Outcome, Rules
+from oms.publishing import BookPublisher, Mark, Marks
+from oms.reports import decide_commission, decide_fill, decide_order_report
+from oms.snapshots import decide_snapshot
+from oms.state import State, order_key
+
+TRADE, REPORTS, TIMERS, STATE, CONSUMER = "TRADE", "REPORTS", "TIMERS", "STATE", "oms"
+
+log = logging.getLogger(__name__)
+
+_M = TypeVar("_M", bound=Message)
+
+_ODD = frozenset({NoteKind.UNKNOWN_INSTRUMENT, NoteKind.SECOND_DECISION, NoteKind.OVERFILL})
+"""What a person should look at; the rest is everyday repetition."""
+
+
+class OrderManagement:
+    """The service on one bus. `await rebuild()` first, then `await consume()`; `publisher.run()` beside it."""
+
+    def __init__(self, bus: Bus, clock: DeskClock, rules: Rules) -> None:
+        self._bus, self._clock, self._rules = bus, clock, rules
+        self.state = State()
+        self._marks: Marks = {}
+        self.publisher = BookPublisher(bus, self.state, self._marks)
+        self._lock = asyncio.Lock()  # three consumers, one state
+
+    def details(self) -> dict[str, str]:
+        """Figures for a person: orders, working ones, executions booked, how far TRADE has been folded."""
+        return {
+            "orders": str(len(self.state.orders)),
+            "working": str(len(self.state.working)),
+            "executions": str(sum(len(book.executions) for book in self.state.accounts.values())),
+            "trade_sequence": str(self.state.trade_sequence),
+        }
+
+    # ------------------------------------------------------------------------------------------------- start
+
+    async def rebuild(self) -> None:
+        """Fold every order event of TRADE; take instruments and last marks from STATE. Publishes nothing.
+
+        An event of our own that can not be read ends the process: what it said is part of the truth.
+        """
+        await self._bus.subscribe(subjects.ALL_INSTRUMENTS, self._instrument)
+        async for received in self._bus.read(STATE, subjects.ALL_INSTRUMENTS):
+            await self._instrument(received)
+        async for received in self._bus.read(STATE, subjects.ALL_POSITIONS):
+            self._restore_mark(received)
+        events = 0
+        async for received in self._bus.read(TRADE, subjects.ALL_ORDERS):
+            event: OrderEvent = messages.decode(received.payload, OrderEvents)
+            evolve(self.state, event, received.sequence)
+            events += 1
+        metrics.REBUILT_EVENTS.set(events)
+        metrics.watch_orders(self.state, self._clock)
+
+    async def consume(self) -> None:
+        """Start to take decisions, reports, timers and bars, and return."""
+        self.publisher.all_changed()
+        await self._bus.subscribe(subjects.ALL_MINUTE_BARS, self._bar)
+        await self._bus.consume(REPORTS, CONSUMER, self._handler(Report, self._decide_report))
+        await self._bus.consume(TIMERS, CONSUMER, self._handler(TimerFired, self._decide_timer))
+        await self._bus.consume(TRADE, CONSUMER, self._handler(Decision, self._decide_decision))
+
+    # ---------------------------------------------------------------------------------------------- messages in
+
+    def _handler(
+        self, kind: object, decide: Callable[[_M], Awaitable[Outcome]]
+    ) -> Callable[[Received], Awaitable[None]]:
+        async def handle(received: Received) -> None:
+            message: _M = messages.decode(received.payload, kind)
+            async with self._lock:
+                try:
+                    outcome = await decide(message)
+                except IllegalTransitionError:
+                    metrics.ILLEGAL_TRANSITIONS.inc()
+                    raise
+                await self._carry_out(outcome)
+            self._tell(message, outcome)
+
+        return handle
+
+    async def _decide_decision(self, decision: Decision) -> Outcome:
+        intent = decision.intent
+        instrument = await self._find(intent.venue, intent.symbol) if isinstance(intent, OrderIntent) else None
+        return decide_decision(self.state, decision, instrument, self._rules)
+
+    async def _decide_report(self, report: Report) -> Outcome:
+        match report:
+            case VenueFill():
+                return decide_fill(self.state, report, await self._find(report.venue, report.fill.symbol))
+            case VenueCommission():
+                return decide_commission(self.state, report)
+            case VenueSnapshot():
+                return decide_snapshot(self.state, report)
+            case _:
+                return decide_order_report(self.state, report)
+
+    async def _decide_timer(self, fired: TimerFired) -> Outcome:
+        outcome = decide_timer(self.state, fired, self._clock.now())
+        metrics.TIMERS.labels("unknown" if outcome.events else "again" if outcome.timers else "answered").inc()
+        return outcome
+
+    async def _find(self, venue: str, symbol: str) -> Instrument | None:
+        """What is known of an instrument; asked of STATE if it was published while nobody listened."""
+        known = self.state.instruments.get((venue, symbol))
+        if known is None and venue in self._rules.venues:
+            stored = await self._bus.last(STATE, subjects.instrument(venue, symbol))
+            if stored is not None:
+                await self._instrument(stored)
+        return self.state.instruments.get((venue, symbol))
+
+    async def _instrument(self, received: Received) -> None:
+        instrument = _read_side(received, Instrument)
+        if instrument is not None:
+            self.state.instruments[instrument.venue, instrument.symbol] = instrument
+
+    async def _bar(self, received: Received) -> None:
+        bar = _read_side(received, Bar)
+        if bar is not None:
+            self.publisher.marked(bar.venue, bar.symbol, Mark(bar.close, bar.at, bar.id))
+
+    def _restore_mark(self, received: Received) -> None:
+        position = _read_side(received, Position)
+        if position is not None and position.mark_price is not None:
+            mark = Mark(position.mark_price, position.at, position.cause)
+            self._marks[position.venue, position.symbol] = mark
+
+    # --------------------------------------------------------------------------------------------- messages out
+
+    async def _carry_out(self, outcome: Outcome) -> None:
+        """Publish in the one order that a crash can not hurt."""
+        for event in outcome.events:
+            await self._store(event)
+        for revision, command in outcome.commands:
+            await self._command(revision, command)
+        for timer in outcome.timers:
+            due_wall = self._clock.wall_time_of(timer.due)
+            await self._bus.publish_scheduled(
+                subjects.timer_schedule(timer.order_id),
+                timer,
+                due_wall=due_wall,
+                target=subjects.timer_fired(timer.order_id),
+            )
+
+    async def _store(self, event: OrderEvent) -> None:
+        """Store the next event of an order and fold it. Raises `WrongSequenceError` if somebody else wrote there."""
+        key = order_key(event.venue, event.account, event.order_id)
+        subject = subjects.order(event.venue, event.account, event.order_id)
+        expected = self.state.journal(key).sequence
+        ack = await self._bus.publish(subject, event, expected_last_subject_sequence=expected)
+        if ack.duplicate:
+            # Stored after we read the log: our own, if an earlier attempt's ack was lost. Then it says the same.
+            last = await self._bus.last(TRADE, subject)
+            if last is None or last.sequence != ack.sequence or last.payload != messages.encode(event):
+                raise WrongSequenceError(subject, expected)
+        evolve(self.state, event, ack.sequence)
+        self._count(event, ack.sequence)
+
+    def _count(self, event: OrderEvent, sequence: int) -> None:
+        metrics.EVENTS.labels(event.venue, type(event).__name__).inc()
+        if isinstance(event, OrderPartiallyFilled | OrderFilled):
+            metrics.FILLS.labels(event.venue).inc()
+        if isinstance(event, OrderPartiallyFilled | OrderFilled | FillCorrected | CommissionBooked | AccountAdopted):
+            account = (event.venue, event.account)
+            symbols = self.state.accounts[account].symbols
+            changed = tuple(name for name, symbol in symbols.items() if symbol.trade_sequence == sequence)
+            self.publisher.changed(account, changed)
+
+    async def _command(self, revision: int, command: Command) -> None:
+        order = command.order if isinstance(command, SubmitOrder) else command
+        ack = await self._bus.publish(subjects.command(order.venue, order.order_id, revision), command)
+        if ack.duplicate:
+            metrics.COMMANDS_REPEATED.labels(order.venue).inc()
+        else:
+            metrics.COMMANDS.labels(order.venue, type(command).__name__).inc()
+
+    # ------------------------------------------------------------------------------------------ what a person sees
+
+    def _tell(self, message: Message, outcome: Outcome) -> None:
+        """One line for a message that changed something or is odd, with the ids to follow it by."""
+        for note in outcome.notes:
+            metrics.NOTES.labels(note.value).inc()
+        for event in outcome.events:
+            fields = {"order_id": event.order_id, "status": event.status.value, "id": event.id, "cause": event.cause}
+            log.info(type(event).__name__, extra=fields)
+        if outcome.notes:
+            level = logging.WARNING if _ODD.intersection(outcome.notes) else logging.INFO
+            log.log(level, "noted", extra={"message_id": message.id, "notes": " ".join(outcome.notes)})
+        if outcome.drift is not None and isinstance(message, VenueSnapshot):
+            self._tell_drift(message, outcome.drift)
+
+    def _tell_drift(self, snapshot: VenueSnapshot, found: tuple[Drift, ...]) -> None:
+        for kind in DriftKind:
+            differences = [drift for drift in found if drift.kind is kind]
+            metrics.DRIFT.labels(snapshot.venue, snapshot.account, kind.value).set(len(differences))
+            for drift in differences:
+                fields = {"kind": kind.value, "subject": drift.name, "ours": drift.ours, "theirs": drift.theirs}
+                log.warning("the venue's books differ from ours", extra={"cause": snapshot.id, **fields})
+
+
+def _read_side(received: Received, kind: type[_M]) -> _M | None:
+    """Read what is good to know, not part of the truth: one that can not be read is told and left out."""
+    try:
+        message: _M = messages.decode(received.payload, kind)
+    except msgspec.DecodeError as error:
+        metrics.UNREADABLE.labels(kind.__name__).inc()
+        log.warning("unreadable", extra={"subject": received.subject, "error": str(error)})
+        return None
+    return message
