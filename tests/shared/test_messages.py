@@ -1,0 +1,146 @@
+"""Messages: what is written is read back, and what makes no sense is refused where it enters."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from signalbox import messages
+from signalbox.messages import Bar, Intent, Message, OrderIntent, OrderType, Side, decode, encode
+
+BASES = {messages.Message, messages.OrderEvent, messages.VenueReport}
+STRUCTS = [
+    kind
+    for _, kind in inspect.getmembers(messages, inspect.isclass)
+    if issubclass(kind, msgspec.Struct) and kind.__module__ == messages.__name__ and kind not in BASES
+]
+MESSAGES = [kind for kind in STRUCTS if issubclass(kind, Message)]
+UNIONS = ["Intent", "Decision", "OrderEvents", "Command", "Report", "LedgerEntry"]
+
+INTENT = OrderIntent(
+    id="i-1",
+    at=datetime(2026, 7, 15, 14, tzinfo=UTC),
+    venue="ibkr",
+    symbol="SPY",
+    side=Side.BUY,
+    quantity=Decimal("1.50"),
+    order_type=OrderType.MARKET,
+)
+
+
+def with_field(**changes: Any) -> bytes:
+    return json.dumps({**json.loads(encode(INTENT)), **changes}).encode()
+
+
+@pytest.mark.parametrize("kind", STRUCTS, ids=lambda kind: kind.__name__)
+@settings(max_examples=25)
+@given(data=st.data())
+def test_message_survives_the_wire(kind: Any, data: st.DataObject, any_of: Callable[[Any], Any]) -> None:
+    message = data.draw(any_of(kind))
+    assert decode(encode(message), kind) == message
+
+
+@pytest.mark.parametrize("name", UNIONS)
+@settings(max_examples=50)
+@given(data=st.data())
+def test_union_member_is_read_back_as_itself(name: str, data: st.DataObject, any_of: Callable[[Any], Any]) -> None:
+    union = getattr(messages, name)
+    message = data.draw(any_of(union))
+    found = decode(encode(message), union)
+    assert type(found) is type(message)
+    assert found == message
+
+
+@pytest.mark.parametrize("kind", STRUCTS, ids=lambda kind: kind.__name__)
+def test_message_is_frozen_and_keyword_only(kind: Any) -> None:
+    assert kind.__struct_config__.frozen
+    assert all(
+        parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in inspect.signature(kind).parameters.values()
+    )
+
+
+@pytest.mark.parametrize("kind", MESSAGES, ids=lambda kind: kind.__name__)
+def test_message_is_tagged_with_its_own_name(kind: Any) -> None:
+    assert (kind.__struct_config__.tag_field, kind.__struct_config__.tag) == ("type", kind.__name__)
+
+
+@pytest.mark.parametrize("kind", STRUCTS, ids=lambda kind: kind.__name__)
+def test_only_what_people_write_refuses_unknown_fields(kind: Any) -> None:
+    written_by_people = kind in (*get_args(Intent), messages.QueryRequest)
+    assert kind.__struct_config__.forbid_unknown_fields is written_by_people
+
+
+def test_decimals_are_strings_and_times_have_a_z() -> None:
+    wire = json.loads(encode(INTENT))
+    assert wire["quantity"] == "1.50"
+    assert wire["at"] == "2026-07-15T14:00:00Z"
+
+
+def test_number_on_the_wire_becomes_exactly_its_digits() -> None:
+    assert decode(with_field(quantity=0.1), Intent).quantity == Decimal("0.1")
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"{", b"null{", b"\xff\xfe", b"[1,", b"{'a': 1}", b'{"type": "OrderIntent"', b"\x00"]
+)
+def test_bad_json_is_a_decode_error(payload: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode(payload, Intent)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_an_intent_or_a_decode_error(payload: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode(payload, Intent)
+
+
+@pytest.mark.parametrize(
+    ("payload", "names"),
+    [
+        (b"null", "Expected `object`"),
+        (b"{}", "missing required field `type`"),
+        (with_field(type="Bar"), "Invalid value 'Bar'"),
+        (with_field(quantity=None), r"\$\.quantity"),
+        (with_field(quantity="many"), r"\$\.quantity"),
+        (with_field(quantity=[1]), r"\$\.quantity"),
+        (with_field(side="HOLD"), r"\$\.side"),
+        (with_field(at="2026-07-15T14:00:00"), r"\$\.at"),
+        (with_field(at="yesterday"), r"\$\.at"),
+        (with_field(colour="red"), "colour"),
+        (with_field(symbol=7), r"\$\.symbol"),
+    ],
+)
+def test_wrong_field_is_named_in_the_refusal(payload: bytes, names: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=names):
+        decode(payload, Intent)
+
+
+def test_unknown_field_of_a_market_message_is_ignored() -> None:
+    at = datetime(2026, 7, 15, 14, tzinfo=UTC)
+    one = Decimal(1)
+    bar = Bar(
+        id="b",
+        at=at,
+        venue="ibkr",
+        symbol="SPY",
+        timeframe="1m",
+        start=at,
+        open=one,
+        high=one,
+        low=one,
+        close=one,
+        volume=one,
+    )
+    assert decode(json.dumps({**json.loads(encode(bar)), "future": 1}).encode(), Bar) == bar
+
+
+def test_side_says_what_a_fill_does_to_a_position() -> None:
+    assert (Side.BUY.sign, Side.SELL.sign) == (1, -1)

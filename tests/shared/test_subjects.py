@@ -1,0 +1,139 @@
+"""Subjects: every token is safe and reversible, and every subject that is built is declared."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from signalbox import subjects
+from signalbox.messages import (
+    CancelIntent,
+    IntentApproved,
+    IntentDenied,
+    OrderIntent,
+    OrderType,
+    Report,
+    Side,
+    VenueAccepted,
+)
+from signalbox.subjects import GATEWAYS, REGISTRY, SERVICES, decode_token, encode_token
+
+AT = datetime(2026, 7, 15, 14, tzinfo=UTC)
+NASTY = "> *.é\t%"
+PARTIES = {*SERVICES, "simulator", "user", "operator", "nats"}
+
+
+def order_intent(venue: str, symbol: str) -> OrderIntent:
+    return OrderIntent(
+        id="i-1", at=AT, venue=venue, symbol=symbol, side=Side.BUY, quantity=Decimal(1), order_type=OrderType.MARKET
+    )
+
+
+APPROVED = IntentApproved(
+    id="d", at=AT, intent_sequence=1, intent=order_intent("ibkr", "SPY"), order_id="i-1", checks=()
+)
+DENIED = IntentDenied(id="d", at=AT, intent_sequence=1, intent=None, checks=(), reason="unreadable")
+
+BUILT = {
+    subjects.CLOCK: "clock.desk",
+    subjects.QUERY: "query.sql",
+    subjects.TRADING_STATE: "$KV.CONTROL.trading-state",
+    subjects.quote("ibkr", "BRK B"): "md.quote.ibkr.BRK%20B",
+    subjects.bar("ibkr", "0700.HK", "1m"): "md.bar.ibkr.0700%2EHK.1m",
+    subjects.instrument("ibkr", "SPY"): "md.instrument.ibkr.SPY",
+    subjects.score("ibkr", "SPY", "5m"): "ind.score.ibkr.SPY.5m",
+    subjects.intent(order_intent("ibkr", "SPY")): "intent.ibkr.SPY",
+    subjects.intent(order_intent(NASTY, "")): f"intent.{encode_token(NASTY)}.%",
+    subjects.intent(CancelIntent(id="c", at=AT, venue="ibkr", symbol=">", order_id="i-1")): "intent.ibkr.%3E",
+    subjects.decision(APPROVED, "DU1", "ibkr"): "decision.approved.ibkr.DU1",
+    subjects.decision(DENIED, "", ""): "decision.denied.%.%",
+    subjects.order("ibkr", "DU1", "i-1"): "order.ibkr.DU1.i-1",
+    subjects.order("ibkr", "DU1", subjects.BASELINE): "order.ibkr.DU1._baseline",
+    subjects.command("ibkr", "i-1", 0): "command.ibkr.i-1.0",
+    subjects.ledger("ibkr", "i-1"): "ledger.ibkr.i-1",
+    subjects.report(
+        VenueAccepted(id="r", at=AT, venue="ibkr", account="DU1", order_id="i-1", venue_order_id="7")
+    ): "report.ibkr.DU1.accepted",
+    subjects.position("ibkr", "DU1", "BRK B"): "position.ibkr.DU1.BRK%20B",
+    subjects.book("ibkr", "DU1"): "book.ibkr.DU1",
+    subjects.account("ibkr", "DU1"): "account.ibkr.DU1",
+    subjects.link("ibkr", "DU1"): "link.ibkr.DU1",
+    subjects.timer_schedule("i-1"): "timer.schedule.i-1",
+    subjects.timer_fired("i-1"): "timer.fired.i-1",
+    subjects.dead("TRADE", "risk"): "dead.trade.risk",
+    subjects.status("risk"): "status.risk",
+}
+
+
+def declared(subject: str) -> list[str]:
+    patterns = [item.pattern for item in REGISTRY]
+    return [pattern for pattern in patterns if re.fullmatch(re.escape(pattern).replace(r"\*", r"[^.\s*>]+"), subject)]
+
+
+@pytest.mark.parametrize("subject", BUILT, ids=ascii)
+def test_built_subject_is_declared_exactly_once(subject: str) -> None:
+    assert subject == BUILT[subject]
+    assert len(declared(subject)) == 1
+
+
+def test_every_declared_subject_has_a_builder() -> None:
+    assert {pattern for subject in BUILT for pattern in declared(subject)} == {item.pattern for item in REGISTRY}
+
+
+@given(st.text())
+def test_token_is_one_valid_nats_token_and_reversible(text: str) -> None:
+    token = encode_token(text)
+    assert re.fullmatch(r"[A-Za-z0-9_%-]+", token)
+    assert decode_token(token) == text
+
+
+@given(st.text(), st.text())
+def test_different_texts_have_different_tokens(one: str, other: str) -> None:
+    assert (encode_token(one) == encode_token(other)) is (one == other)
+
+
+@given(st.text(st.characters(categories=["Cs", "L"]), max_size=20))
+def test_token_of_broken_unicode_is_still_one_token(text: str) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9_%-]+", encode_token(text))
+
+
+def test_every_report_has_a_kind_of_its_own() -> None:
+    kinds = subjects._REPORT_KINDS
+    assert set(kinds) == set(get_args(Report))
+    assert len(set(kinds.values())) == len(kinds)
+
+
+@pytest.mark.parametrize("item", REGISTRY, ids=lambda item: item.pattern)
+def test_declaration_names_known_parties(item: subjects.Declared) -> None:
+    assert {*item.written_by, *item.read_by} <= PARTIES
+    assert item.written_by
+
+
+def test_patterns_do_not_overlap() -> None:
+    samples = [item.pattern.replace("*", "x") for item in REGISTRY]
+    assert [len(declared(sample)) for sample in samples] == [1] * len(samples)
+
+
+def test_only_the_right_service_may_write_what_moves_an_order() -> None:
+    writers = {item.pattern.split(".")[0]: item.written_by for item in REGISTRY}
+    assert writers["decision"] == ("risk",)
+    assert writers["command"] == ("oms",)
+    assert writers["order"] == ("oms",)
+    assert writers["report"] == GATEWAYS
+    assert writers["ledger"] == GATEWAYS
+
+
+@pytest.mark.parametrize("text", ["i-1", "A", "9", "a" * 64])
+def test_intent_id_is_a_plain_token(text: str) -> None:
+    assert subjects.INTENT_ID.fullmatch(text)
+    assert encode_token(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "-a", "_baseline", "a b", "a.b", "a/1", "a" * 65, "é", "a\n"])
+def test_other_intent_ids_are_refused(text: str) -> None:
+    assert not subjects.INTENT_ID.fullmatch(text)
