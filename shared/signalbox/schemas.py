@@ -194,7 +194,7 @@ def _overlap(one: str, other: str) -> bool:
 
 # --------------------------------------------------------------------------------------------------------- writing
 
-_PLAIN_KEY = re.compile(r"[A-Za-z$_][A-Za-z0-9$_-]*")
+_PLAIN_KEY = re.compile(r"(?!(?i:true|false|yes|no|on|off|null|y|n)$)[A-Za-z$_][A-Za-z0-9$_-]*")
 
 
 def yaml_of(value: object, indent: int = 0) -> str:

@@ -70,6 +70,7 @@ json_values = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(words, json_values, min_size=1))
 def test_any_data_written_as_yaml_reads_back(data: dict[str, Any]) -> None:
     assert yaml.safe_load(yaml_of(data)) == data
