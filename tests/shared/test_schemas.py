@@ -62,7 +62,7 @@ def test_yaml_reads_as_the_data_it_was_written_from() -> None:
     assert yaml.safe_load(documents()["asyncapi.yaml"]) == ASYNCAPI
 
 
-words = st.text(st.characters(codec="utf-8", max_codepoint=0xFFFF), min_size=1)
+words = st.text(st.characters(codec="utf-8", max_codepoint=0xFFFF), min_size=1, max_size=20)
 json_values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), words),
     lambda inner: st.one_of(st.lists(inner), st.dictionaries(words, inner)),
