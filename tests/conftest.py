@@ -10,18 +10,17 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
 from signalbox.bus import Bus, BusSettings
-from signalbox.bus.bootstrap import bootstrap
+from signalbox.bus.bootstrap import USERS, bootstrap, password_variable
 from signalbox.messages import TradingMode, TradingState
 
 ROOT = Path(__file__).resolve().parent.parent
-USERS = ("bootstrap", "simulator", "gateway-ibkr", "indicators", "risk", "oms", "recorder", "user", "operator")
 START_SECONDS_MAX = 20.0
 
 
@@ -55,9 +54,7 @@ class NatsServer:
         return self._passwords[user]
 
     def start(self) -> None:
-        environment = os.environ | {
-            "NATS_PASSWORD_" + user.upper().replace("-", "_"): password for user, password in self._passwords.items()
-        }
+        environment = os.environ | {password_variable(user): password for user, password in self._passwords.items()}
         with (self.directory / "nats.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -139,7 +136,7 @@ async def nats_server(tmp_path: Path) -> AsyncIterator[NatsServer]:
 
 
 @pytest.fixture(scope="session")
-def market_data() -> Iterator[Path]:
+def market_data() -> Path:
     """The folder of recorded market data beside the checkout."""
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
@@ -147,4 +144,4 @@ def market_data() -> Iterator[Path]:
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    yield folder
+    return folder

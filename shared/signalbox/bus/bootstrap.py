@@ -1,6 +1,6 @@
 """Makes every stream, bucket and consumer that `signalbox.streams` declares: idempotent, one declaration.
 
-Run it with the `bootstrap` user: `python -m signalbox.bus.bootstrap`. What exists is updated to the declaration;
+Run it as the user `bootstrap`. What exists is updated to the declaration;
 what NATS will not change in place is an error that names it. Nothing is ever deleted.
 """
 
@@ -23,7 +23,15 @@ ATTEMPTS_MAX = 20
 RETRY_DELAY_SECONDS = 0.25
 NANOSECONDS = 1_000_000_000
 
+USERS = ("bootstrap", "simulator", *subjects.SERVICES, "auditor", "user", "operator")
+"""Every user of `deploy/nats/nats.conf`."""
+
 STREAM_NOT_FOUND, KEY_EXISTS = 10059, 10071
+
+
+def password_variable(user: str) -> str:
+    """The environment variable that `deploy/nats/nats.conf` takes the user's password from."""
+    return "NATS_PASSWORD_" + user.upper().replace("-", "_")
 
 
 def stream_config(stream: Stream) -> dict[str, Any]:

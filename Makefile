@@ -1,0 +1,54 @@
+# What a person can do here. `make help` lists it.
+
+PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
+    $$p -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info[:2] <= (3, 12)))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+BIN := .venv/bin
+DISTRIBUTIONS := shared services/gateway-ibkr services/indicators services/risk services/oms services/recorder simulators cli
+SOURCES := shared services simulators cli tests benchmarks
+BARS ?=
+DAYS ?= 1
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: env
+env: .venv/ready ## build the environment: .venv with the signalbox command
+	@echo "The environment is ready: .venv/bin/signalbox --help"
+
+.venv/ready: requirements/dev.txt $(DISTRIBUTIONS:%=%/pyproject.toml)
+	@test -n "$(PYTHON)" || { echo "Signalbox needs Python 3.11 or 3.12 on the PATH (or: make PYTHON=/path/to/python3.12)" >&2; exit 1; }
+	@echo "building .venv with $(PYTHON)"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(DISTRIBUTIONS:%=-e %)
+	@touch .venv/ready
+
+.PHONY: demo
+demo: .venv/ready ## a trading day in a minute, with orders and a final check (BARS=file replays real bars, DAYS=N)
+	@$(BIN)/signalbox demo --days $(DAYS) $(if $(BARS),--bars "$(BARS)")
+
+.PHONY: up
+up: .venv/ready ## the same desk, stays on until Ctrl-C, says which commands to try (BARS=file)
+	@$(BIN)/signalbox up $(if $(BARS),--bars "$(BARS)")
+
+.PHONY: test
+test: .venv/ready ## all tests
+	@$(BIN)/pytest
+
+.PHONY: lint
+lint: .venv/ready ## format, lint and types
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/mypy $(DISTRIBUTIONS) benchmarks
+
+.PHONY: bench
+bench: .venv/ready ## what README claims of speed and size, measured beside a reference in the same run
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@$(BIN)/python -m benchmarks
+
+.PHONY: docs
+docs: .venv/ready ## write the generated documents again
+	@$(BIN)/python -m signalbox.schemas

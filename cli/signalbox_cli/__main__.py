@@ -1,0 +1,55 @@
+"""The command line: `signalbox --help` lists what there is."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import inspect
+import os
+import sys
+
+from signalbox.errors import ConfigurationError, SignalboxError
+
+from signalbox_cli import looking, offline, running, trading
+from signalbox_cli.connection import QueryFailedError
+from signalbox_cli.output import complain
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="signalbox",
+        description="A trading desk of small services on one NATS bus. Every command has --help.",
+        epilog="A running desk is found by run/desk/desk.json (see `signalbox up`), or by SIGNALBOX_NATS_URL, "
+        "SIGNALBOX_NATS_USER and SIGNALBOX_NATS_PASSWORD_FILE.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    running.add_commands(commands)
+    trading.add_commands(commands)
+    looking.add_commands(commands)
+    offline.add_audit(commands)
+    return parser
+
+
+def main(words: list[str] | None = None) -> None:
+    arguments = build_parser().parse_args(words)
+    try:
+        result = arguments.run(arguments)
+        status = asyncio.run(result) if inspect.iscoroutine(result) else result
+    except ConfigurationError as error:
+        complain(*error.mistakes)
+        status = EXIT_USAGE
+    except (SignalboxError, QueryFailedError, ValueError) as error:
+        complain(str(error))
+        status = EXIT_FAILED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has gone: say no more
+        status = 0
+    except KeyboardInterrupt:
+        status = EXIT_INTERRUPTED
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

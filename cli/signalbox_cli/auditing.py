@@ -1,0 +1,105 @@
+"""Reads a local desk for the consistency check: its streams, the simulator's books, the database once it is free."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import duckdb
+from signalbox import messages
+from signalbox.bus import Bus
+from signalbox.messages import Book, Position
+from signalbox.streams import STREAMS
+
+from signalbox_cli import consistency
+from signalbox_cli.connection import call_control
+from signalbox_cli.consistency import Trade, VenueBooks
+from signalbox_cli.local_desk import LocalDesk
+
+SETTLE_SECONDS_MAX = 30.0
+POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found: sentences about what is wrong, and the figures of the summary line."""
+
+    wrong: list[str]
+    bars: int
+    scores: int
+    intents: int
+    approved: int
+    denied: int
+    fills: int
+    rows: int
+
+    def line(self) -> str:
+        verdict = "ok" if not self.wrong else "WRONG"
+        return (
+            f"desk: bars={self.bars} scores={self.scores} intents={self.intents} approved={self.approved} "
+            f"denied={self.denied} fills={self.fills} rows={self.rows} {verdict}"
+        )
+
+
+async def audit_trading(desk: LocalDesk, bus: Bus, *, settle_seconds_max: float = SETTLE_SECONDS_MAX) -> list[str]:
+    """Check decisions, orders, fills, positions and cash; ask again until they fit or `settle_seconds_max` is over."""
+    deadline = asyncio.get_running_loop().time() + settle_seconds_max
+    while True:
+        trade = consistency.read_trade([message async for message in bus.read("TRADE")])
+        positions: list[Position] = []
+        async for message in bus.read("STATE", "position.>"):
+            positions.append(messages.decode(message.payload, Position))
+        books: list[Book] = [messages.decode(m.payload, Book) async for m in bus.read("STATE", "book.>")]
+        venue = await _venue_books(desk.control_port)
+        wrong = [
+            *consistency.check_decisions(trade),
+            *consistency.check_orders(trade),
+            *consistency.check_venue(trade, positions, books, venue),
+        ]
+        if not wrong or asyncio.get_running_loop().time() > deadline:
+            return wrong
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def audit_record(desk: LocalDesk, bus: Bus, wrong: list[str]) -> Audit:
+    """Compare the database with the streams, and add up. The recorder must have stopped, NATS must still run."""
+    streams = {stream.name: [m async for m in bus.read(stream.name)] for stream in STREAMS}
+    found = list(wrong)
+    rows = 0
+    with duckdb.connect(str(desk.database_file), read_only=True) as database:
+        for stream in STREAMS:
+            recorded = _recorded(database, stream.name)
+            rows += len(recorded)
+            whole = not stream.per_subject_max and not stream.schedules
+            found += consistency.check_record(stream.name, streams[stream.name], recorded, whole=whole)
+    trade: Trade = consistency.read_trade(streams["TRADE"])
+    approved = len(trade.approved)
+    return Audit(
+        wrong=found,
+        bars=len(streams["BARS"]),
+        scores=len(streams["SCORES"]),
+        intents=len(trade.intents),
+        approved=approved,
+        denied=len(trade.decisions) - approved,
+        fills=len(trade.fills),
+        rows=rows,
+    )
+
+
+def _recorded(database: duckdb.DuckDBPyConnection, stream: str) -> dict[int, tuple[str, bytes]]:
+    rows = database.execute(
+        "SELECT sequence, subject, coalesce(payload_bytes, encode(payload)) FROM recorded WHERE stream = ?", [stream]
+    ).fetchall()
+    recorded = {sequence: (subject, bytes(payload)) for sequence, subject, payload in rows}
+    assert len(recorded) == len(rows), f"the database has a message of {stream} twice"
+    return recorded
+
+
+async def _venue_books(control_port: int) -> VenueBooks:
+    reply = await call_control(control_port, do="books")
+    return venue_books(reply)
+
+
+def venue_books(reply: dict[str, object]) -> VenueBooks:
+    """Read the control port's answer to `books`."""
+    raise NotImplementedError(reply)

@@ -1,0 +1,192 @@
+"""Does the desk add up? The promises of the desk as one check over its streams, the venue's books and the database.
+
+Pure: it is given what was read and returns sentences, one for each thing that is wrong. The demo and the chaos tests
+pass the very same check.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import msgspec
+from signalbox import messages
+from signalbox.bus import Received
+from signalbox.messages import (
+    AccountAdopted,
+    Book,
+    Decision,
+    FillCorrected,
+    Intent,
+    IntentApproved,
+    OrderCreated,
+    OrderEvents,
+    OrderFilled,
+    OrderIntent,
+    OrderPartiallyFilled,
+    OrderStatus,
+    Position,
+)
+
+UNSETTLED = frozenset({OrderStatus.PENDING_NEW, OrderStatus.PENDING_CANCEL, OrderStatus.UNKNOWN})
+"""An order that nothing happens to any more must not stay in one of these."""
+
+
+@dataclass(frozen=True)
+class VenueOrderSeen:
+    """An order as the venue's own books have it; `reference` is what the gateway sent with it (the order id)."""
+
+    reference: str
+    venue_order_id: str
+
+
+@dataclass(frozen=True)
+class VenueBooks:
+    """The venue's own books: cash by account and currency, signed positions by account and symbol."""
+
+    cash: Mapping[str, Mapping[str, Decimal]]
+    positions: Mapping[str, Mapping[str, Decimal]]
+    orders: Sequence[VenueOrderSeen]
+    execution_ids: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Trade:
+    """The TRADE stream, decoded."""
+
+    intents: dict[int, OrderIntent | None]
+    """By stream sequence; None = not an order intent that can be read."""
+    decisions: list[Decision]
+    events: list[OrderEvents]
+
+    @property
+    def approved(self) -> list[IntentApproved]:
+        return [decision for decision in self.decisions if isinstance(decision, IntentApproved)]
+
+    @property
+    def approved_orders(self) -> list[str]:
+        return [decision.order_id for decision in self.approved if isinstance(decision.intent, OrderIntent)]
+
+    @property
+    def fills(self) -> list[OrderPartiallyFilled | OrderFilled]:
+        return [event for event in self.events if isinstance(event, OrderPartiallyFilled | OrderFilled)]
+
+
+def read_trade(received: Sequence[Received]) -> Trade:
+    """Sort the TRADE stream by kind."""
+    trade = Trade({}, [], [])
+    for message in received:
+        head = message.subject.split(".", 1)[0]
+        if head == "intent":
+            trade.intents[message.sequence] = _order_intent(message.payload)
+        elif head == "decision":
+            trade.decisions.append(messages.decode(message.payload, Decision))
+        else:
+            trade.events.append(messages.decode(message.payload, OrderEvents))
+    return trade
+
+
+def _order_intent(payload: bytes) -> OrderIntent | None:
+    try:
+        intent: Intent = messages.decode(payload, Intent)
+    except msgspec.DecodeError:
+        return None
+    return intent if isinstance(intent, OrderIntent) else None
+
+
+def check_decisions(trade: Trade) -> list[str]:
+    """Every intent has exactly one decision, and no decision is without an intent."""
+    decided = Counter(decision.intent_sequence for decision in trade.decisions)
+    wrong = [f"the intent TRADE:{sequence} has no decision" for sequence in trade.intents if sequence not in decided]
+    wrong += [f"the intent TRADE:{sequence} has {count} decisions" for sequence, count in decided.items() if count != 1]
+    wrong += [
+        f"a decision speaks of TRADE:{sequence}, which is no intent"
+        for sequence in decided
+        if sequence not in trade.intents
+    ]
+    return wrong
+
+
+def check_orders(trade: Trade) -> list[str]:
+    """Every approved order was created once and stands in one final or working status; no other was created."""
+    created = Counter(event.order_id for event in trade.events if isinstance(event, OrderCreated))
+    approved = Counter(trade.approved_orders)
+    status = {event.order_id: event.status for event in trade.events if not isinstance(event, AccountAdopted)}
+    wrong = [f"order {order} was approved {count} times" for order, count in approved.items() if count != 1]
+    wrong += [f"order {order} was created {count} times" for order, count in created.items() if count != 1]
+    wrong += [f"order {order} was approved, but never created" for order in approved if order not in created]
+    wrong += [f"order {order} was created without an approval" for order in created if order not in approved]
+    wrong += [
+        f"order {order} stands in {status[order]}"
+        for order in approved
+        if order in status and status[order] in UNSETTLED
+    ]
+    return wrong
+
+
+def check_venue(trade: Trade, positions: Sequence[Position], books: Sequence[Book], venue: VenueBooks) -> list[str]:
+    """The venue has no order without approval and none twice; fills, positions and cash are the venue's own."""
+    approved = set(trade.approved_orders)
+    sent = Counter(order.reference for order in venue.orders)
+    wrong = [f"the venue has {count} orders for {order}" for order, count in sent.items() if count != 1]
+    wrong += [f"the venue has the order {order!r}, which was never approved" for order in sent if order not in approved]
+    wrong += _check_fills(trade, venue)
+    held = {(p.account, p.symbol): p.quantity for p in positions if p.quantity}
+    theirs = {
+        (account, symbol): quantity
+        for account, by_symbol in venue.positions.items()
+        for symbol, quantity in by_symbol.items()
+        if quantity
+    }
+    for key in sorted(held.keys() | theirs.keys()):
+        ours, there = held.get(key, Decimal(0)), theirs.get(key, Decimal(0))
+        if ours != there:
+            wrong.append(f"position {key[1]} in {key[0]}: the desk has {ours}, the venue {there}")
+    cash = {(book.account, book.currency): book.cash for book in books}
+    for account, by_currency in venue.cash.items():
+        for currency, amount in by_currency.items():
+            ours = cash.get((account, currency), Decimal(0))
+            if ours != amount:
+                wrong.append(f"cash of {account}: the desk has {ours} {currency}, the venue {amount}")
+    return wrong
+
+
+def _check_fills(trade: Trade, venue: VenueBooks) -> list[str]:
+    adopted = {name for event in trade.events if isinstance(event, AccountAdopted) for name in event.execution_ids}
+    booked = Counter(event.fill.execution_id for event in trade.fills)
+    corrected = {event.fill.execution_id for event in trade.events if isinstance(event, FillCorrected)}
+    theirs = {base_id(name) for name in venue.execution_ids} - {base_id(name) for name in adopted}
+    wrong = [f"fill {name} is booked {count} times" for name, count in booked.items() if count != 1]
+    wrong += [f"fill {name} of the venue is not booked" for name in sorted(theirs - booked.keys())]
+    wrong += [f"fill {name} is booked, but not the venue's" for name in sorted((booked.keys() | corrected) - theirs)]
+    return wrong
+
+
+def base_id(execution_id: str) -> str:
+    """IBKR's execution id without its revision (`0001.02` and `0001.01` are one execution)."""
+    base, dot, revision = execution_id.rpartition(".")
+    return base if dot and len(revision) == 2 and revision.isdigit() else execution_id
+
+
+def check_record(
+    stream: str, received: Sequence[Received], rows: Mapping[int, tuple[str, bytes]], *, whole: bool
+) -> list[str]:
+    """The database holds the stream's messages, byte for byte: `rows` by sequence, (subject, payload).
+
+    `whole` = the stream has never dropped a message, so the database must not hold others either.
+    """
+    wrong = []
+    for message in received:
+        row = rows.get(message.sequence)
+        if row is None:
+            wrong.append(f"{stream}:{message.sequence} ({message.subject}) is not in the database")
+        elif row != (message.subject, message.payload):
+            wrong.append(f"{stream}:{message.sequence} differs in the database")
+    stored = {message.sequence for message in received}
+    if whole:
+        wrong += [
+            f"the database has {stream}:{sequence}, the stream has not" for sequence in rows if sequence not in stored
+        ]
+    return wrong

@@ -1,0 +1,336 @@
+"""A desk on this machine: nats-server, the IB Gateway simulator and every service as separate processes.
+
+Owns their start, order, health, restart and end, and the folder they leave behind: credentials (mode 600), logs, the
+JetStream store, the database, and `desk.json`, by which the other commands find a running desk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nats.aio.client import Client
+from signalbox.bus import BusSettings
+from signalbox.bus.bootstrap import USERS, bootstrap, password_variable
+from signalbox.errors import SignalboxError
+from signalbox.messages import TradingMode, TradingState
+from signalbox.subjects import SERVICES
+
+MODULES = {
+    "gateway-ibkr": "gateway_ibkr",
+    "indicators": "indicators",
+    "risk": "risk",
+    "oms": "oms",
+    "recorder": "recorder",
+}
+NATS, SIMULATOR = "nats", "simulator"
+
+READY_SECONDS_MAX = 60.0
+STOP_SECONDS_MAX = 15.0
+RESTARTS_PER_MINUTE_MAX = 10
+RESTART_DELAY_SECONDS = 0.5
+POLL_SECONDS = 0.05
+
+
+class DeskStartError(SignalboxError):
+    """The desk did not come up; the text says which process, why, and where its log is."""
+
+
+@dataclass
+class _Process:
+    """One process of the desk and how it is started again."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    running: asyncio.subprocess.Process | None = None
+    wanted: bool = True
+    starts: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeskPlan:
+    """What to run. `simulator_arguments` are those of `signalbox simulate ibkr`."""
+
+    directory: Path
+    desk_file: Path
+    simulator_arguments: tuple[str, ...] = ()
+    services: tuple[str, ...] = SERVICES
+
+
+def deploy_folder() -> Path:
+    """The folder with `desk.toml` and `nats/nats.conf`: of the current directory, else of the checkout."""
+    for folder in (Path.cwd() / "deploy", Path(__file__).resolve().parents[2] / "deploy"):
+        if (folder / "nats" / "nats.conf").is_file():
+            return folder
+    raise DeskStartError("deploy/nats/nats.conf is not here: run this in a checkout of Signalbox")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class LocalDesk:
+    """The processes of one desk. Use: `start`, then `kill`/`stop` as wanted, at the end `close`."""
+
+    def __init__(self, plan: DeskPlan, say: Callable[[str], None]) -> None:
+        self.plan, self._say = plan, say
+        self.nats_port, self.ibkr_port, self.control_port = free_port(), free_port(), free_port()
+        self.nats_url = f"nats://127.0.0.1:{self.nats_port}"
+        self.http_ports = {service: free_port() for service in plan.services}
+        self.unexpected_exits: list[str] = []
+        self._killed: set[str] = set()
+        self._passwords = {user: secrets.token_hex(16) for user in USERS}
+        self._processes: dict[str, _Process] = {}
+        self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._closing = False
+
+    # ------------------------------------------------------------------------------------------------ starting
+
+    async def start(self) -> None:
+        """Start everything and return when every service is ready. Raises `DeskStartError` with the reason."""
+        self._prepare_folder()
+        self._declare_nats()
+        await self.run(NATS)
+        await self._bootstrap()
+        self._declare_simulator()
+        await self.run(SIMULATOR)
+        await self._listening(self.ibkr_port, SIMULATOR)
+        await self._listening(self.control_port, SIMULATOR)
+        for service in self.plan.services:
+            self._declare_service(service)
+            await self.run(service)
+        await self.wait_ready(*self.plan.services)
+
+    def bus_settings(self, user: str) -> BusSettings:
+        return BusSettings(url=self.nats_url, user=user, password=self._passwords[user], name=f"signalbox-{user}")
+
+    @property
+    def database_file(self) -> Path:
+        return self.plan.directory / "desk.duckdb"
+
+    def log_file(self, name: str) -> Path:
+        return self.plan.directory / "logs" / f"{name}.log"
+
+    def pid(self, name: str) -> int | None:
+        running = self._processes[name].running
+        return running.pid if running is not None and running.returncode is None else None
+
+    def _prepare_folder(self) -> None:
+        folder = self.plan.directory
+        for name in ("logs", "credentials"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        for user, password in self._passwords.items():
+            path = folder / "credentials" / user
+            path.unlink(missing_ok=True)
+            with open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                file.write(password + "\n")
+        found = {
+            "nats_url": self.nats_url,
+            "control_port": self.control_port,
+            "ibkr_port": self.ibkr_port,
+            "desk_file": str(self.plan.desk_file.resolve()),
+            "http_ports": self.http_ports,
+        }
+        (folder / "desk.json").write_text(json.dumps(found, indent=2) + "\n")
+
+    def _declare_nats(self) -> None:
+        binary = Path(sys.executable).parent / "nats-server"
+        command = str(binary) if binary.exists() else shutil.which("nats-server")
+        if command is None:
+            raise DeskStartError("nats-server is missing: run `make env`")
+        passwords = {password_variable(user): password for user, password in self._passwords.items()}
+        arguments = ["-c", str(deploy_folder() / "nats" / "nats.conf"), "-a", "127.0.0.1", "-p", str(self.nats_port)]
+        store = str(self.plan.directory / "jetstream")
+        self._declare(NATS, [command, *arguments, "-sd", store], passwords)
+
+    def _declare_simulator(self) -> None:
+        arguments = ["--port", str(self.ibkr_port), "--control-port", str(self.control_port)]
+        arguments += ["--books", str(self.plan.directory / "simulator-books.json")]
+        arguments += ["--nats-url", self.nats_url, "--nats-user", "simulator"]
+        arguments += ["--nats-password-file", str(self.plan.directory / "credentials" / "simulator")]
+        command = [sys.executable, "-m", "simulators.tws", *arguments, *self.plan.simulator_arguments]
+        self._declare(SIMULATOR, command, {})
+
+    def _declare_service(self, service: str) -> None:
+        environment = {
+            "SIGNALBOX_NATS_URL": self.nats_url,
+            "SIGNALBOX_NATS_USER": service,
+            "SIGNALBOX_NATS_PASSWORD_FILE": str(self.plan.directory / "credentials" / service),
+            "SIGNALBOX_DESK_FILE": str(self.plan.desk_file),
+            "SIGNALBOX_HTTP_PORT": str(self.http_ports[service]),
+            "SIGNALBOX_DATABASE_FILE": str(self.database_file),
+            "SIGNALBOX_IBKR_PORT": str(self.ibkr_port),
+        }
+        self._declare(service, [sys.executable, "-m", MODULES[service]], environment)
+
+    def _declare(self, name: str, command: list[str], environment: dict[str, str]) -> None:
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("SIGNALBOX_")}
+        self._processes[name] = _Process(name, command, inherited | environment)
+
+    async def _bootstrap(self) -> None:
+        await self._listening(self.nats_port, NATS)
+        client = Client()
+        settings = self.bus_settings("bootstrap")
+        await client.connect(
+            settings.url, user=settings.user, password=settings.password, inbox_prefix=b"_INBOX.bootstrap"
+        )
+        try:
+            await bootstrap(
+                client,
+                TradingState(
+                    id="trading-state/initial",
+                    at=datetime.now(UTC),
+                    mode=TradingMode.ACTIVE,
+                    reason="initial state",
+                    by="bootstrap",
+                ),
+            )
+        finally:
+            await client.close()
+
+    # ------------------------------------------------------------------------------------- running and ending
+
+    async def run(self, name: str) -> None:
+        """Start a declared process and keep it: one that dies is started again."""
+        process = self._processes[name]
+        process.wanted = True
+        await self._spawn(process)
+        self._keepers[name] = asyncio.create_task(self._keep(process), name=f"keep {name}")
+
+    async def kill(self, name: str) -> None:
+        """SIGKILL; the process is started again at once."""
+        running = self._processes[name].running
+        if running is not None and running.returncode is None:
+            self._killed.add(name)
+            running.send_signal(signal.SIGKILL)
+            await running.wait()
+
+    async def stop(self, name: str) -> None:
+        """SIGTERM, and SIGKILL after `STOP_SECONDS_MAX`; the process stays down until `run`."""
+        process = self._processes[name]
+        process.wanted = False
+        keeper = self._keepers.pop(name, None)
+        if keeper is not None:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
+        running = process.running
+        if running is None or running.returncode is not None:
+            return
+        running.terminate()
+        try:
+            await asyncio.wait_for(running.wait(), STOP_SECONDS_MAX)
+        except TimeoutError:
+            running.kill()
+            await running.wait()
+            self._say(f"{name} did not stop within {STOP_SECONDS_MAX:g} s and was killed")
+
+    async def close(self) -> None:
+        """Stop everything, NATS last."""
+        self._closing = True
+        last = [name for name in (SIMULATOR, NATS) if name in self._processes]
+        await asyncio.gather(*(self.stop(name) for name in self._processes if name not in last))
+        for name in last:
+            await self.stop(name)
+        (self.plan.directory / "desk.json").unlink(missing_ok=True)
+
+    async def _spawn(self, process: _Process) -> None:
+        process.starts.append(asyncio.get_running_loop().time())
+        with self.log_file(process.name).open("ab") as log:
+            process.running = await asyncio.create_subprocess_exec(
+                *process.command, env=process.environment, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    async def _keep(self, process: _Process) -> None:
+        while True:
+            assert process.running is not None
+            status = await process.running.wait()
+            if self._closing or not process.wanted:
+                return
+            if process.name in self._killed:
+                self._killed.discard(process.name)
+            else:
+                self.unexpected_exits.append(process.name)
+                self._say(
+                    f"{process.name} ended with status {status}; starting it again ({self.log_file(process.name)})"
+                )
+            now = asyncio.get_running_loop().time()
+            process.starts = [start for start in process.starts if now - start < 60.0]
+            if len(process.starts) > RESTARTS_PER_MINUTE_MAX:
+                self._say(f"{process.name} keeps failing; left down. Its log: {self.log_file(process.name)}")
+                return
+            await asyncio.sleep(RESTART_DELAY_SECONDS)
+            await self._spawn(process)
+
+    # --------------------------------------------------------------------------------------------------- health
+
+    async def wait_ready(self, *services: str) -> None:
+        """Return when each service's `/readyz` says 200; raises `DeskStartError` with what they wait for."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + READY_SECONDS_MAX
+        for service in services:
+            while True:
+                status, text = await self.http_get(service, "/readyz")
+                if status == 200:
+                    break
+                self._demand_alive(service)
+                if loop.time() > deadline:
+                    raise DeskStartError(
+                        f"{service} is not ready after {READY_SECONDS_MAX:g} s: {text.strip() or 'no answer'}. "
+                        f"Its log: {self.log_file(service)}"
+                    )
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def http_get(self, service: str, path: str) -> tuple[int, str]:
+        """Status and body; (0, "") when nothing answers."""
+        try:
+            async with asyncio.timeout(2.0):
+                reader, writer = await asyncio.open_connection("127.0.0.1", self.http_ports[service])
+                writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+                raw = (await reader.read()).decode()
+                writer.close()
+                await writer.wait_closed()
+        except (OSError, TimeoutError):
+            return 0, ""
+        head, _, body = raw.partition("\r\n\r\n")
+        return (int(head.split()[1]) if head else 0), body
+
+    def _demand_alive(self, name: str) -> None:
+        process = self._processes[name]
+        if len(process.starts) > RESTARTS_PER_MINUTE_MAX or (
+            process.running is not None and process.running.returncode == 2
+        ):
+            lines = self.log_file(name).read_text(errors="replace").splitlines()[-3:]
+            raise DeskStartError(f"{name} can not start: " + "\n".join(lines))
+
+    async def _listening(self, port: int, name: str) -> None:
+        deadline = asyncio.get_running_loop().time() + READY_SECONDS_MAX
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                self._demand_alive(name)
+                if asyncio.get_running_loop().time() > deadline:
+                    raise DeskStartError(
+                        f"{name} does not listen on port {port}. Its log: {self.log_file(name)}"
+                    ) from None
+                await asyncio.sleep(POLL_SECONDS)
+            else:
+                writer.close()
+                await writer.wait_closed()
+                return

@@ -1,0 +1,177 @@
+"""The commands that look: orders, positions, account, scores, status, query, watch."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Coroutine
+
+import msgspec
+from signalbox import messages, subjects
+from signalbox.bus import Bus, Received
+from signalbox.errors import BusUnavailableError
+from signalbox.messages import ServiceStatus
+
+from signalbox_cli.connection import desk_bus, query, sql_text
+from signalbox_cli.offline import add_history, run_history
+from signalbox_cli.output import complain, show, show_json
+
+STATUS_SECONDS_MAX = 2.0
+
+ORDERS = """
+SELECT order_id, status, side, quantity, filled_quantity AS filled, symbol, order_type AS type, limit_price AS "limit",
+       time_in_force AS tif, changed_at AS changed, reason
+FROM orders {where} ORDER BY created_at, order_id
+"""
+WORKING = "status NOT IN ('FILLED', 'CANCELED', 'REJECTED', 'DENIED', 'EXPIRED')"
+POSITIONS = """
+SELECT venue, account, symbol, quantity, average_price, mark_price, unrealized_pnl, realized_pnl, commission, currency
+FROM positions {where} ORDER BY venue, account, symbol
+"""
+ACCOUNTS = """
+SELECT a.venue, a.account, a.currency, a.net_liquidation, a.cash, b.cash AS desk_cash, a.available_funds,
+       a.buying_power, a.initial_margin, a.daily_pnl, a.unrealized_pnl, b.commission, a."at"
+FROM accounts a LEFT JOIN books b USING (venue, account, currency) ORDER BY 1, 2
+"""
+SCORES = """
+SELECT symbol, timeframe, bar_start, close, trend_score AS trend, direction, round(supertrend, 4) AS supertrend,
+       round(ema, 4) AS ema, round(atr, 4) AS atr, round(ema_deviation, 2) AS ema_deviation, new_high_score AS new_high
+FROM scores {where}
+QUALIFY row_number() OVER (PARTITION BY venue, symbol, timeframe ORDER BY bar_start DESC) <= {last}
+ORDER BY timeframe, symbol, bar_start
+"""
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    orders = commands.add_parser("orders", help="the desk's orders and what became of them")
+    orders.add_argument("--working", action="store_true", help="only those that may still trade")
+    orders.add_argument("--symbol")
+    _finish(orders, _orders)
+    positions = commands.add_parser("positions", help="positions with average price, realised and unrealised PnL")
+    positions.add_argument("--all", action="store_true", help="closed ones too")
+    _finish(positions, _positions)
+    _finish(
+        commands.add_parser("account", help="what the venue says of the account, beside the desk's own cash"), _account
+    )
+    scores = commands.add_parser("scores", help="the latest scores of every symbol; `history` scores a file of bars")
+    scores.add_argument("--symbol")
+    scores.add_argument("--timeframe")
+    scores.add_argument("--last", type=int, default=1, metavar="N", help="the last N bars of each (default 1)")
+    add_history(scores)
+    _finish(scores, _scores)
+    _finish(commands.add_parser("status", help="is each service ready, and if not, what does it wait for"), _status)
+    ask = commands.add_parser("query", help="one read-only SQL statement on everything that was recorded")
+    ask.add_argument("sql", help='for example: "SELECT * FROM fills"; the views: see docs/database.md')
+    ask.add_argument("--rows", type=int, default=1000, metavar="N", help="at most N rows (default 1000)")
+    _finish(ask, _query)
+    watch = commands.add_parser("watch", help="print messages as they come (Ctrl-C ends it)")
+    watch.add_argument(
+        "subject", nargs="*", default=["decision.>", "order.>"], help="NATS subjects (default decision.> and order.>)"
+    )
+    watch.add_argument("--count", type=int, default=0, metavar="N", help="end after N messages")
+    _finish(watch, _watch)
+
+
+def _finish(parser: argparse.ArgumentParser, run: object) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+    parser.set_defaults(run=run)
+
+
+def _where(*conditions: str) -> str:
+    kept = [condition for condition in conditions if condition]
+    return "WHERE " + " AND ".join(kept) if kept else ""
+
+
+async def _show_query(sql: str, arguments: argparse.Namespace, empty: str, row_limit: int = 1000) -> int:
+    async with desk_bus() as (bus, _):
+        reply = await query(bus, sql, row_limit)
+    show(reply.columns, reply.rows, as_json=arguments.json, empty=empty)
+    if reply.truncated:
+        complain(f"only the first {len(reply.rows)} rows are shown: narrow the question, or ask for more with --rows")
+    return 0
+
+
+async def _orders(arguments: argparse.Namespace) -> int:
+    symbol = f"symbol = {sql_text(arguments.symbol)}" if arguments.symbol else ""
+    where = _where(WORKING if arguments.working else "", symbol)
+    return await _show_query(ORDERS.format(where=where), arguments, "no orders")
+
+
+async def _positions(arguments: argparse.Namespace) -> int:
+    where = "" if arguments.all else "WHERE quantity <> 0"
+    return await _show_query(POSITIONS.format(where=where), arguments, "no positions")
+
+
+async def _account(arguments: argparse.Namespace) -> int:
+    return await _show_query(ACCOUNTS, arguments, "no venue has said anything of an account yet")
+
+
+def _scores(arguments: argparse.Namespace) -> int | Coroutine[None, None, int]:
+    return run_history(arguments) if arguments.what == "history" else _latest_scores(arguments)
+
+
+async def _latest_scores(arguments: argparse.Namespace) -> int:
+    where = _where(
+        f"symbol = {sql_text(arguments.symbol)}" if arguments.symbol else "",
+        f"timeframe = {sql_text(arguments.timeframe)}" if arguments.timeframe else "",
+    )
+    return await _show_query(SCORES.format(where=where, last=max(1, arguments.last)), arguments, "no scores yet")
+
+
+async def _query(arguments: argparse.Namespace) -> int:
+    return await _show_query(arguments.sql, arguments, "no rows", arguments.rows)
+
+
+async def _status(arguments: argparse.Namespace) -> int:
+    async with desk_bus() as (bus, _):
+        answers = await asyncio.gather(*(_ask_status(bus, service) for service in subjects.SERVICES))
+    rows = []
+    for service, answer in zip(subjects.SERVICES, answers, strict=True):
+        if answer is None:
+            rows.append((service, "no answer", "it does not run, or does not reach NATS", ""))
+        else:
+            details = ", ".join(f"{name} {value}" for name, value in answer.details.items())
+            rows.append((service, "ready" if answer.ready else "not ready", "; ".join(answer.waiting_for), details))
+    show(("service", "state", "waiting for", "details"), rows, as_json=arguments.json, empty="")
+    return 0 if all(answer is not None and answer.ready for answer in answers) else 1
+
+
+async def _ask_status(bus: Bus, service: str) -> ServiceStatus | None:
+    try:
+        answer = await bus.request(subjects.status(service), b"", STATUS_SECONDS_MAX)
+    except BusUnavailableError:
+        return None
+    status: ServiceStatus = messages.decode(answer, ServiceStatus)
+    return status
+
+
+async def _watch(arguments: argparse.Namespace) -> int:
+    seen = 0
+    enough = asyncio.Event()
+
+    async def print_it(received: Received) -> None:
+        nonlocal seen
+        if enough.is_set():
+            return
+        seen += 1
+        if arguments.json:
+            show_json({"subject": received.subject, "message": _parsed(received.payload)})
+        else:
+            print(f"{received.subject}  {received.payload.decode(errors='replace')}", flush=True)
+        sys.stdout.flush()
+        if seen == arguments.count:
+            enough.set()
+
+    async with desk_bus() as (bus, _):
+        for subject in arguments.subject:
+            await bus.subscribe(subject, print_it)
+        await enough.wait()
+    return 0
+
+
+def _parsed(payload: bytes) -> object:
+    try:
+        return msgspec.json.decode(payload)
+    except msgspec.DecodeError:
+        return payload.decode(errors="replace")

@@ -1,0 +1,99 @@
+"""The commands on files: `scores history` and `audit`. They use the services' own deciders, without a desk."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from signalbox.bars import parse_timeframe
+from signalbox.desk import IndicatorParameters, load_desk
+from signalbox.errors import ConfigurationError, SignalboxError
+
+from signalbox_cli.output import complain, show_json
+
+COLUMNS = ("ts", "open", "high", "low", "close", "volume")
+
+
+def add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    audit = commands.add_parser(
+        "audit",
+        help="fold a file of fills into positions: does my broker's statement add up?",
+        epilog='A line of FILLS: {"symbol": "SPY", "side": "BUY", "quantity": "100", "price": "470.1", '
+        '"commission": "1", "multiplier": "1"}; commission and multiplier may be left out. realized_pnl is before commission.',
+    )
+    audit.add_argument(
+        "fills", type=Path, metavar="FILLS.jsonl", help="one fill a line, oldest first; - = standard input"
+    )
+    audit.set_defaults(run=_audit)
+
+
+def add_history(scores: argparse.ArgumentParser) -> None:
+    """`scores history BARS`: the positional words of `scores`."""
+    scores.add_argument("what", nargs="?", choices=("history",), help="score a file of bars instead of asking the desk")
+    scores.add_argument(
+        "bars", nargs="?", type=Path, metavar="BARS.parquet", help="Parquet or CSV: ts, open, high, low, close, volume"
+    )
+    scores.add_argument(
+        "--timezone",
+        default="America/New_York",
+        help="where a trading day begins (default America/New_York); bars without a zone are UTC",
+    )
+    scores.add_argument("--session", metavar="CALENDAR", help="only pre-market and regular hours of XNYS, XHKG, ...")
+    scores.add_argument(
+        "--desk", type=Path, metavar="DESK.toml", help="take the indicators' parameters from this desk file"
+    )
+
+
+def run_history(arguments: argparse.Namespace) -> int:
+    """Print one JSON line a bar."""
+    from indicators.history import LocalDays, SessionDays, format_line, score_history
+
+    if arguments.bars is None:
+        raise ConfigurationError(["name the file: signalbox scores history BARS.parquet"])
+    try:
+        days = SessionDays(arguments.session) if arguments.session else LocalDays(ZoneInfo(arguments.timezone))
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ConfigurationError([f"{arguments.timezone!r} is no time zone: try America/New_York or UTC"]) from None
+    parameters = load_desk(arguments.desk).indicators if arguments.desk else IndicatorParameters()
+    timeframe = parse_timeframe(arguments.timeframe or "1m")
+    for bar in score_history(read_bars(arguments.bars), parameters, timeframe, days):
+        show_json(format_line(bar))
+    return 0
+
+
+def read_bars(path: Path) -> Iterator[tuple[datetime, float, float, float, float, float]]:
+    """The bars of a Parquet or CSV file by time; raises `ConfigurationError` when it is not such a file."""
+    import duckdb
+
+    if not path.is_file():
+        raise ConfigurationError([f"{path} is not there"])
+    function = "read_parquet" if path.suffix == ".parquet" else "read_csv"
+    with duckdb.connect() as database:
+        database.execute("SET TimeZone = 'UTC'")
+        try:
+            result = database.execute(f"SELECT {', '.join(COLUMNS)} FROM {function}(?) ORDER BY ts", [str(path)])
+        except duckdb.Error as error:
+            message = str(error).splitlines()[0]
+            raise ConfigurationError([f"{path} can not be read as bars ({', '.join(COLUMNS)}): {message}"]) from None
+        while rows := result.fetchmany(10_000):
+            yield from rows
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    from oms.audit import audit_lines
+
+    try:
+        with sys.stdin if str(arguments.fills) == "-" else arguments.fills.open() as lines:
+            for line in audit_lines(lines):
+                show_json(line)
+    except OSError as error:
+        complain(f"{arguments.fills} can not be read: {error.strerror}")
+        return 2
+    except SignalboxError as error:
+        complain(f"{arguments.fills}: {error}")
+        return 1
+    return 0

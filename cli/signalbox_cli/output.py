@@ -1,0 +1,63 @@
+"""Printing: tables for people, JSON lines for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+CELL_CHARACTERS_MAX = 60
+
+
+def show(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, as_json: bool, empty: str) -> None:
+    """Print rows: one JSON object a line, or a table (`empty` when there is none)."""
+    if as_json:
+        for row in rows:
+            print(json.dumps(dict(zip(columns, row, strict=True)), default=str, ensure_ascii=False))
+        return
+    if not rows:
+        print(empty)
+        return
+    cells = [[cell(value) for value in row] for row in rows]
+    widths = [max(len(name), *(len(row[index]) for row in cells)) for index, name in enumerate(columns)]
+    print("  ".join(name.ljust(width) for name, width in zip(columns, widths, strict=True)).rstrip())
+    for row, values in zip(cells, rows, strict=True):
+        padded = (
+            text.rjust(width) if is_number(value) else text.ljust(width)
+            for text, width, value in zip(row, widths, values, strict=True)
+        )
+        print("  ".join(padded).rstrip())
+
+
+def show_json(value: Any) -> None:
+    print(json.dumps(value, default=str, ensure_ascii=False))
+
+
+def cell(value: Any) -> str:
+    """A value for people: decimals without trailing zeros, times to the second, long texts cut."""
+    if value is None:
+        return "-"
+    text = str(value)
+    if is_number(value):
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    if len(text) > CELL_CHARACTERS_MAX:
+        return text[: CELL_CHARACTERS_MAX - 1] + "…"
+    return text
+
+
+def is_number(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    if isinstance(value, int | float):
+        return True
+    if not isinstance(value, str):
+        return False
+    digits = value.removeprefix("-")
+    return digits.replace(".", "", 1).isdigit()
+
+
+def complain(*lines: str) -> None:
+    """Say on standard error what went wrong."""
+    for line in lines:
+        print(f"signalbox: {line}", file=sys.stderr)

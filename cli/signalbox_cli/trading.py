@@ -1,0 +1,252 @@
+"""The commands that trade: intent, cancel, halt, resume. They publish what any NATS client could."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import secrets
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import msgspec
+from signalbox import messages, subjects
+from signalbox.bus import Bus, Received
+from signalbox.desk import ClockSource, load_desk
+from signalbox.errors import SymbolError
+from signalbox.instruments import parse_symbol
+from signalbox.messages import (
+    FINAL_STATUSES,
+    CancelIntent,
+    Decision,
+    Intent,
+    IntentApproved,
+    OrderEvents,
+    OrderIntent,
+    OrderStatus,
+    OrderType,
+    Side,
+    TimeInForce,
+    TradingMode,
+    TradingState,
+)
+
+from signalbox_cli.connection import desk_bus, desk_time, query, sql_text
+from signalbox_cli.output import complain, show_json
+
+DECISION_SECONDS_MAX = 10.0
+EXIT_DENIED, EXIT_NO_ANSWER = 3, 4
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    intent = commands.add_parser(
+        "intent",
+        help="publish an order intent and show the decision",
+        epilog="Exit status: 0 approved, 3 denied, 4 no decision in time (it may still come: see `signalbox orders`).",
+    )
+    intent.add_argument("side", type=str.lower, choices=("buy", "sell"))
+    intent.add_argument("quantity", type=_decimal)
+    intent.add_argument("symbol", type=_symbol, help="AAPL, 0700.HK (or 700), ...")
+    intent.add_argument("--limit", type=_decimal, metavar="PRICE", help="a limit order at PRICE (default: market)")
+    intent.add_argument("--stop", type=_decimal, metavar="PRICE", help="a stop order triggered at PRICE")
+    intent.add_argument("--on-close", action="store_true", help="a market-on-close order")
+    intent.add_argument("--tif", type=str.upper, choices=[tif.value for tif in TimeInForce], default="DAY")
+    intent.add_argument("--good-till", type=_time, metavar="TIME", help="when a GTD order ends (ISO 8601 with zone)")
+    intent.add_argument("--outside-regular-hours", action="store_true", help="may trade before and after the session")
+    intent.add_argument("--reduce-only", action="store_true", help="deny it if it would open or add to a position")
+    intent.add_argument("--venue", default="ibkr")
+    intent.add_argument("--account", default="", help="default: the desk's only account at that venue")
+    intent.add_argument("--id", default="", help="the intent's own id, used once, ever (default: a new one)")
+    intent.add_argument("--note", default="")
+    intent.add_argument("--follow", action="store_true", help="go on until the order is final")
+    _finish(intent, _intent)
+    cancel = commands.add_parser("cancel", help="ask to cancel an order")
+    cancel.add_argument("order_id")
+    cancel.add_argument("--venue", default="ibkr")
+    cancel.add_argument("--symbol", default="", help="default: looked up")
+    cancel.add_argument("--follow", action="store_true", help="go on until the order is final")
+    _finish(cancel, _cancel)
+    for name, mode, about in (
+        ("halt", TradingMode.HALTED, "deny every new order (cancels are still taken)"),
+        ("resume", TradingMode.ACTIVE, "trade again; `--reduce-only` lets only what reduces positions through"),
+    ):
+        switch = commands.add_parser(name, help=about)
+        switch.add_argument("reason", nargs="?", default="", help="why, for the record")
+        switch.add_argument("--by", default="operator")
+        if mode is TradingMode.ACTIVE:
+            switch.add_argument("--reduce-only", action="store_true")
+        switch.set_defaults(mode=mode)
+        _finish(switch, _switch)
+
+
+def _finish(parser: argparse.ArgumentParser, run: object) -> None:
+    parser.add_argument("--json", action="store_true", help="print the messages themselves, for programs")
+    parser.set_defaults(run=run)
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+def _symbol(text: str) -> str:
+    try:
+        return parse_symbol(text).canonical
+    except SymbolError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _time(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time like 2026-01-31T21:00:00Z") from None
+    if at.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} has no time zone: end it with Z or +01:00")
+    return at
+
+
+def order_type(arguments: argparse.Namespace) -> OrderType:
+    """The order type that the options ask for; raises `ValueError` when they contradict each other."""
+    asked = [
+        kind
+        for kind, given in (
+            (OrderType.LIMIT, arguments.limit is not None),
+            (OrderType.STOP, arguments.stop is not None),
+            (OrderType.MARKET_ON_CLOSE, arguments.on_close),
+        )
+        if given
+    ]
+    if len(asked) > 1:
+        raise ValueError("give one of --limit, --stop and --on-close")
+    return asked[0] if asked else OrderType.MARKET
+
+
+async def _intent(arguments: argparse.Namespace) -> int:
+    kind = order_type(arguments)
+    async with desk_bus() as (bus, found):
+        at = await desk_time(bus, simulated=_simulated(found.desk_file))
+        intent = OrderIntent(
+            id=arguments.id or f"i-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
+            at=at,
+            venue=arguments.venue,
+            symbol=arguments.symbol,
+            side=Side(arguments.side.upper()),
+            quantity=arguments.quantity,
+            order_type=kind,
+            limit_price=arguments.limit,
+            stop_price=arguments.stop,
+            time_in_force=TimeInForce(arguments.tif),
+            good_till=arguments.good_till,
+            outside_regular_hours=arguments.outside_regular_hours,
+            reduce_only=arguments.reduce_only,
+            account=arguments.account,
+            note=arguments.note,
+        )
+        return await _publish_and_report(bus, intent, intent.id, arguments)
+
+
+async def _cancel(arguments: argparse.Namespace) -> int:
+    async with desk_bus() as (bus, found):
+        symbol = arguments.symbol
+        if not symbol:
+            reply = await query(bus, f"SELECT symbol FROM orders WHERE order_id = {sql_text(arguments.order_id)}")
+            if not reply.rows:
+                complain(f"the desk knows no order {arguments.order_id!r}: `signalbox orders` lists them")
+                return EXIT_DENIED
+            symbol = reply.rows[0][0]
+        at = await desk_time(bus, simulated=_simulated(found.desk_file))
+        intent = CancelIntent(
+            id=f"c-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
+            at=at,
+            venue=arguments.venue,
+            symbol=symbol,
+            order_id=arguments.order_id,
+        )
+        return await _publish_and_report(bus, intent, arguments.order_id, arguments)
+
+
+def _simulated(desk_file: Path | None) -> bool | None:
+    return load_desk(desk_file).clock is ClockSource.SIMULATED if desk_file else None
+
+
+async def _publish_and_report(bus: Bus, intent: Intent, order_id: str, arguments: argparse.Namespace) -> int:
+    decided: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+    final = asyncio.Event()
+
+    async def decision(received: Received) -> None:
+        message: Decision = messages.decode(received.payload, Decision)
+        if message.cause == intent.id and not decided.done():
+            decided.set_result(message)
+
+    async def event(received: Received) -> None:
+        message: OrderEvents = messages.decode(received.payload, OrderEvents)
+        if message.order_id == order_id and arguments.follow:
+            _show_event(message, arguments.json)
+            if message.status in FINAL_STATUSES and message.status is not OrderStatus.DENIED:
+                final.set()
+
+    await bus.subscribe("decision.>", decision)
+    await bus.subscribe("order.>", event)
+    await bus.publish(subjects.intent(intent), intent)
+    try:
+        made = await asyncio.wait_for(decided, DECISION_SECONDS_MAX)
+    except TimeoutError:
+        complain(
+            f"the intent {intent.id} is stored, but there is no decision after {DECISION_SECONDS_MAX:g} s: is risk "
+            "running? (`signalbox status`) It will be decided when risk is back, unless it is too old by then."
+        )
+        return EXIT_NO_ANSWER
+    _show_decision(made, intent, arguments.json)
+    if not isinstance(made, IntentApproved):
+        return EXIT_DENIED
+    if arguments.follow:
+        await final.wait()
+    return 0
+
+
+def _show_decision(made: Decision, intent: Intent, as_json: bool) -> None:
+    if as_json:
+        show_json(json.loads(messages.encode(made)))
+        return
+    if isinstance(made, IntentApproved):
+        print(f"approved: {made.order_id} ({len(made.checks)} checks passed)")
+        return
+    print(f"denied: {made.reason}")
+    for check in made.checks:
+        if not check.passed:
+            print(f"  {check.name}: limit {check.limit}, observed {check.observed} ({check.source})")
+
+
+def _show_event(message: OrderEvents, as_json: bool) -> None:
+    if as_json:
+        show_json(json.loads(messages.encode(message)))
+        return
+    facts = msgspec.structs.asdict(message)
+    fill = facts.get("fill")
+    told = f" {fill.quantity} at {fill.price}, {facts['leaves_quantity']} left" if fill else ""
+    reason = f" ({facts['reason']})" if facts.get("reason") else ""
+    print(f"{message.at:%H:%M:%S} {message.order_id} {message.status}{told}{reason}", flush=True)
+
+
+async def _switch(arguments: argparse.Namespace) -> int:
+    mode = TradingMode.REDUCING if getattr(arguments, "reduce_only", False) else arguments.mode
+    async with desk_bus(operator=True) as (bus, found):
+        state = await set_trading_state(
+            bus, mode, arguments.reason, arguments.by, at=await desk_time(bus, simulated=_simulated(found.desk_file))
+        )
+    if arguments.json:
+        show_json(json.loads(messages.encode(state)))
+    else:
+        print(f"trading is {mode.value}")
+    return 0
+
+
+async def set_trading_state(bus: Bus, mode: TradingMode, reason: str, by: str, *, at: datetime) -> TradingState:
+    """Write the trading state as the operator; it is in force when risk has seen it, within 2 s."""
+    state = TradingState(id=f"trading-state/{secrets.token_hex(8)}", at=at, mode=mode, reason=reason, by=by)
+    await bus.publish(subjects.TRADING_STATE, state)
+    return state
