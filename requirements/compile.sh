@@ -2,7 +2,8 @@
 # Pin and hash every third-party version, for Python 3.11 and 3.12. Needs uv on the PATH.
 set -eu
 cd "$(dirname "$0")"
-for name in shared gateway-ibkr indicators risk oms recorder desk bench dev; do
+touch dev.txt
+for name in dev shared gateway-ibkr indicators risk oms recorder desk bench; do
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --constraint dev.txt \
         --output-file "$name.txt" "$name.in"
 done

@@ -23,7 +23,7 @@ def add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "audit",
         help="fold a file of fills into positions: does my broker's statement add up?",
         epilog='A line of FILLS: {"symbol": "SPY", "side": "BUY", "quantity": "100", "price": "470.1", '
-        '"commission": "1", "multiplier": "1"}; commission and multiplier may be left out. realized_pnl is before commission.',
+        '"commission": "1", "multiplier": "1"}; the last two may be left out. realized_pnl is before commission.',
     )
     audit.add_argument(
         "fills", type=Path, metavar="FILLS.jsonl", help="one fill a line, oldest first; - = standard input"
@@ -33,7 +33,7 @@ def add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def add_history(scores: argparse.ArgumentParser) -> None:
     """`scores history BARS`: the positional words of `scores`."""
-    scores.add_argument("what", nargs="?", choices=("history",), help="score a file of bars instead of asking the desk")
+    scores.add_argument("what", nargs="?", choices=("history",), help="score a file instead of asking the desk")
     scores.add_argument(
         "bars", nargs="?", type=Path, metavar="BARS.parquet", help="Parquet or CSV: ts, open, high, low, close, volume"
     )
