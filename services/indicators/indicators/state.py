@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from signalbox.bars import parse_timeframe
 from signalbox.desk import Desk, IndicatorParameters
 from signalbox.messages import NEVER, Bar, Utc
 
@@ -59,4 +60,6 @@ def parameters_of(parameters: IndicatorParameters) -> Parameters:
 
 
 def rules_of(desk: Desk) -> Rules:
-    return Rules(parameters=parameters_of(desk.indicators), timeframes=frozenset(desk.timeframes))
+    """What `desk` asks for; a timeframe may be spelt otherwise there than in messages (`60m` is `1h`)."""
+    timeframes = frozenset(parse_timeframe(text).text for text in desk.timeframes)
+    return Rules(parameters=parameters_of(desk.indicators), timeframes=timeframes)
