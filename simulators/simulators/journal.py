@@ -97,9 +97,10 @@ def _fold(path: Path) -> Remembered:
 
 
 def _entries(remembered: Remembered) -> list[Entry]:
+    times = Entry(at=remembered.at, shown_until=remembered.shown_until, began=remembered.began)
     return [
         *(Entry(order=order) for order in remembered.orders.values()),
         *(Entry(execution=execution) for execution in remembered.executions),
         *(Entry(book=book) for book in remembered.books.values()),
-        Entry(at=remembered.at, shown_until=remembered.shown_until, began=remembered.began),
+        *([] if times == Entry() else [times]),
     ]

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
+from signalbox.errors import CalendarError
 from signalbox.sessions import Session, previous_session
 
 from simulators.bars import Minute, Scale
@@ -43,8 +44,11 @@ class SyntheticSource:
         return True
 
     def previous_close(self, session: Session) -> int:
-        """Return the official close of the trading day before, in units."""
-        return self._close(previous_session(self._listing.calendar, session.pre_open).day)
+        """Return the official close of the trading day before, in units; the calendar's first day is its own."""
+        try:
+            return self._close(previous_session(self._listing.calendar, session.pre_open).day)
+        except CalendarError:
+            return self._close(session.day)
 
     def minutes(self, session: Session) -> dict[datetime, Minute]:
         """Return the session's minutes with trades by their start, in order."""

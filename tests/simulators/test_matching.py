@@ -1,0 +1,276 @@
+"""The matching engine: given a book, when a quote or a wish comes, then these events."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from signalbox.messages import OrderType, Side, TimeInForce
+from simulators.market import Phase
+from simulators.matching import Step, SymbolBook
+from simulators.orders import (
+    Accepted,
+    Canceled,
+    Expired,
+    Filled,
+    Modified,
+    OrderTerms,
+    Refusal,
+    RefusalReason,
+    Triggered,
+    VenueOrder,
+    VenueOrderStatus,
+)
+from simulators.quoting import MarketQuote
+
+from simulators import matching
+
+NOON = datetime(2024, 1, 3, 17, tzinfo=UTC)
+NUMBERS = count(1)
+
+
+def quote(bid: str, ask: str, last: str | None = None, size: int = 300) -> MarketQuote:
+    zero = Decimal(0)
+    last_price = Decimal(last or bid)
+    return MarketQuote(
+        "X",
+        NOON,
+        Decimal(bid),
+        Decimal(ask),
+        Decimal(size),
+        Decimal(size),
+        last_price,
+        Decimal(1),
+        zero,
+        zero,
+        zero,
+        zero,
+        zero,
+    )
+
+
+def order(
+    kind: OrderType,
+    quantity: int = 100,
+    side: Side = Side.BUY,
+    limit: str | None = None,
+    stop: str | None = None,
+    outside: bool = False,
+    expires_at: datetime | None = None,
+) -> VenueOrder:
+    terms = OrderTerms(
+        account="DU1",
+        symbol="X",
+        side=side,
+        quantity=Decimal(quantity),
+        order_type=kind,
+        limit_price=Decimal(limit) if limit else None,
+        stop_price=Decimal(stop) if stop else None,
+        time_in_force=TimeInForce.DAY,
+        outside_regular_hours=outside,
+    )
+    return VenueOrder(
+        number=next(NUMBERS),
+        terms=terms,
+        status=VenueOrderStatus.WORKING,
+        submitted_at=NOON,
+        updated_at=NOON,
+        expires_at=expires_at,
+    )
+
+
+def open_book(bid: str = "10.00", ask: str = "10.01", size: int = 300) -> SymbolBook:
+    return matching.see_quote(SymbolBook(phase=Phase.REGULAR), quote(bid, ask, size=size)).book
+
+
+def events(step: Step | Refusal) -> list[object]:
+    assert isinstance(step, Step)
+    return [event for event, _ in step.events]
+
+
+def kinds(step: Step | Refusal) -> list[type]:
+    return [type(event) for event in events(step)]
+
+
+def fills(step: Step | Refusal) -> list[tuple[Decimal, Decimal]]:
+    return [(event.quantity, event.price) for event in events(step) if isinstance(event, Filled)]
+
+
+def test_a_market_order_takes_the_other_side() -> None:
+    assert fills(matching.take(open_book(), order(OrderType.MARKET), NOON)) == [(100, Decimal("10.01"))]
+    sell = order(OrderType.MARKET, side=Side.SELL)
+    assert fills(matching.take(open_book(), sell, NOON)) == [(100, Decimal("10.00"))]
+
+
+def test_a_big_order_fills_in_parts_as_quotes_bring_size() -> None:
+    first = matching.take(open_book(), order(OrderType.MARKET, 700), NOON)
+    second = matching.see_quote(first.book, quote("10.01", "10.02"))
+    third = matching.see_quote(second.book, quote("10.02", "10.03"))
+    assert [fills(step) for step in (first, second, third)] == [
+        [(300, Decimal("10.01"))],
+        [(300, Decimal("10.02"))],
+        [(100, Decimal("10.03"))],
+    ]
+    assert third.events[-1][1].status is VenueOrderStatus.FILLED
+    assert third.events[-1][1].average_price == Decimal(3003 + 3006 + 1003) / 700
+    assert third.book.orders == ()
+
+
+def test_the_size_of_a_quote_is_taken_once_oldest_order_first() -> None:
+    book = matching.take(open_book(size=150), order(OrderType.MARKET, 100), NOON).book
+    second = matching.take(book, order(OrderType.MARKET, 100), NOON)
+    third = matching.take(second.book, order(OrderType.MARKET, 100), NOON)
+    assert fills(second) == [(50, Decimal("10.01"))]
+    assert fills(third) == []
+    refreshed = matching.see_quote(third.book, quote("10.00", "10.01", size=100))
+    assert [(event.number, order.filled) for event, order in refreshed.events] == [
+        (second.events[0][0].number, 100),
+        (third.events[0][0].number, 50),
+    ]
+
+
+def test_a_limit_order_rests_until_the_market_comes_to_it() -> None:
+    rested = matching.take(open_book(), order(OrderType.LIMIT, limit="9.50"), NOON)
+    assert kinds(rested) == [Accepted]
+    assert fills(matching.see_quote(rested.book, quote("9.50", "9.51"))) == []
+    assert fills(matching.see_quote(rested.book, quote("9.49", "9.50"))) == [(100, Decimal("9.50"))]
+
+
+def test_a_marketable_limit_order_gets_the_better_price() -> None:
+    assert fills(matching.take(open_book(), order(OrderType.LIMIT, limit="11"), NOON)) == [(100, Decimal("10.01"))]
+
+
+def test_a_stop_triggers_on_the_last_trade_and_a_gap_fills_at_the_market() -> None:
+    rested = matching.take(open_book(), order(OrderType.STOP, side=Side.SELL, stop="9.80"), NOON)
+    assert kinds(rested) == [Accepted]
+    assert kinds(matching.see_quote(rested.book, quote("9.79", "9.82", last="9.81"))) == []
+    gapped = matching.see_quote(rested.book, quote("9.20", "9.21", last="9.20"))
+    assert kinds(gapped) == [Triggered, Filled]
+    assert fills(gapped) == [(100, Decimal("9.20"))]
+
+
+def test_a_triggered_stop_goes_on_filling_after_the_price_came_back() -> None:
+    rested = matching.take(open_book(), order(OrderType.STOP, 500, stop="10.50"), NOON)
+    triggered = matching.see_quote(rested.book, quote("10.50", "10.51"))
+    later = matching.see_quote(triggered.book, quote("10.00", "10.01"))
+    assert fills(triggered) == [(300, Decimal("10.51"))]
+    assert fills(later) == [(200, Decimal("10.01"))]
+    assert kinds(later) == [Filled]
+
+
+def test_an_order_for_the_close_fills_whole_at_the_official_close() -> None:
+    taken = matching.take(open_book(), order(OrderType.MARKET_ON_CLOSE, 5_000), NOON)
+    assert kinds(matching.see_quote(taken.book, quote("9", "9.01"))) == []
+    closed = matching.close_auction(taken.book, Decimal("10.37"), NOON)
+    assert fills(closed) == [(5_000, Decimal("10.37"))]
+
+
+def test_outside_regular_hours_only_orders_that_ask_for_it_trade() -> None:
+    for phase, outside, expected in (
+        (Phase.EXTENDED, False, 0),
+        (Phase.EXTENDED, True, 1),
+        (Phase.CLOSED, True, 0),
+        (Phase.REGULAR, False, 1),
+    ):
+        book = matching.see_quote(SymbolBook(phase=phase), quote("10", "10.01")).book
+        assert len(fills(matching.take(book, order(OrderType.MARKET, outside=outside), NOON))) == expected
+
+
+def test_nobody_trades_on_the_quote_of_another_phase() -> None:
+    book = matching.enter_phase(open_book(), Phase.EXTENDED).book
+    taken = matching.take(book, order(OrderType.MARKET, outside=True), NOON)
+    assert fills(taken) == []
+    assert fills(matching.see_quote(taken.book, quote("11", "11.01"))) == [(100, Decimal("11.01"))]
+
+
+def test_orders_expire_when_their_time_is_over() -> None:
+    close = NOON + timedelta(hours=4)
+    book = matching.take(open_book(), order(OrderType.LIMIT, limit="1", expires_at=close), NOON).book
+    book = matching.take(book, order(OrderType.LIMIT, limit="1"), NOON).book
+    assert kinds(matching.expire(book, close - timedelta(seconds=1))) == []
+    step = matching.expire(book, close)
+    assert kinds(step) == [Expired]
+    assert len(step.book.orders) == 1
+
+
+def test_a_cancel_takes_a_working_order_out_and_is_refused_for_a_done_one() -> None:
+    wanted = order(OrderType.LIMIT, limit="1")
+    book = matching.take(open_book(), wanted, NOON).book
+    canceled = matching.cancel(book, wanted.number, NOON, "by the user")
+    assert kinds(canceled) == [Canceled]
+    assert isinstance(canceled, Step)
+    refused = matching.cancel(canceled.book, wanted.number, NOON, "")
+    assert isinstance(refused, Refusal)
+    assert refused.reason is RefusalReason.ORDER_IS_DONE
+
+
+def test_a_modified_price_may_fill_at_once() -> None:
+    wanted = order(OrderType.LIMIT, limit="1")
+    book = matching.take(open_book(), wanted, NOON).book
+    step = matching.modify(book, wanted.number, replace(wanted.terms, limit_price=Decimal("10.01")), NOON)
+    assert kinds(step) == [Modified, Filled]
+
+
+def test_a_quantity_can_not_become_less_than_what_was_filled() -> None:
+    wanted = order(OrderType.LIMIT, 500, limit="10.01")
+    book = matching.take(open_book(), wanted, NOON).book
+    for quantity in (200, 300):
+        refused = matching.modify(book, wanted.number, replace(wanted.terms, quantity=Decimal(quantity)), NOON)
+        assert isinstance(refused, Refusal)
+        assert refused.reason is RefusalReason.BAD_TERMS
+    assert kinds(matching.modify(book, wanted.number, replace(wanted.terms, quantity=Decimal(400)), NOON)) == [Modified]
+
+
+def test_only_an_order_that_becomes_smaller_keeps_its_place() -> None:
+    first, second = order(OrderType.LIMIT, 200, limit="9"), order(OrderType.LIMIT, 200, limit="9")
+    book = matching.take(matching.take(open_book(), first, NOON).book, second, NOON).book
+    for quantity, leading in ((100, first), (300, second)):
+        step = matching.modify(book, first.number, replace(first.terms, quantity=Decimal(quantity)), NOON)
+        assert isinstance(step, Step)
+        assert step.book.orders[0].number == leading.number
+
+
+prices = st.integers(min_value=900, max_value=1100).map(lambda cents: Decimal(cents) / 100)
+
+
+@st.composite
+def wishes(draw: st.DrawFn) -> VenueOrder:
+    kind = draw(st.sampled_from([OrderType.MARKET, OrderType.LIMIT, OrderType.STOP]))
+    side, quantity, price = draw(st.sampled_from(list(Side))), draw(st.integers(1, 2_000)), str(draw(prices))
+    limit, stop = (price if kind is OrderType.LIMIT else None), (price if kind is OrderType.STOP else None)
+    return order(kind, quantity, side, limit, stop)
+
+
+@given(st.lists(st.one_of(wishes(), st.tuples(prices, st.integers(1, 9))), max_size=40))
+def test_fills_never_exceed_the_order_the_quote_or_the_limit(moves: list[VenueOrder | tuple[Decimal, int]]) -> None:
+    book, wanted, filled, execution_ids = SymbolBook(phase=Phase.REGULAR), {}, {}, []
+    taken = {Side.BUY: Decimal(0), Side.SELL: Decimal(0)}
+    for move in moves:
+        if isinstance(move, VenueOrder):
+            wanted[move.number], filled[move.number] = move.terms, Decimal(0)
+            step = matching.take(book, move, NOON)
+        else:
+            bid, lots = move
+            taken = {Side.BUY: Decimal(0), Side.SELL: Decimal(0)}
+            step = matching.see_quote(book, quote(str(bid), str(bid + Decimal("0.01")), size=lots * 100))
+        book = step.book
+        for event, after in step.events:
+            if not isinstance(event, Filled):
+                continue
+            terms = wanted[event.number]
+            filled[event.number] += event.quantity
+            taken[terms.side] += event.quantity
+            execution_ids.append(event.execution_id)
+            assert event.quantity > 0
+            assert after.filled == event.cumulative == filled[event.number] <= terms.quantity
+            assert event.leaves == terms.quantity - event.cumulative
+            if terms.limit_price is not None:
+                assert (event.price - terms.limit_price) * terms.side.sign <= 0
+        if book.quote is not None:
+            assert taken[Side.BUY] <= book.quote.ask_size
+            assert taken[Side.SELL] <= book.quote.bid_size
+    assert len(set(execution_ids)) == len(execution_ids)
