@@ -110,6 +110,7 @@ def on_open_order(state: State, fact: OpenOrderSeen, at: datetime) -> list[Actio
     )
     if tracked is None or fact.account != state.account:
         return []
+    tracked.client_id = fact.client_id
     return _shown(tracked) + _status(state, tracked, fact.status, "", _venue_now(state, at))
 
 
@@ -244,7 +245,7 @@ def has_expired(state: State, tracked: Tracked, at: datetime) -> bool:
 
 
 def end_of_day(calendar: str, entered_at: datetime, outside_regular_hours: bool) -> datetime:
-    """When a DAY order entered at `entered_at` runs out: at the next close, or at the end of late hours if it works then."""
+    """When a DAY order entered at `entered_at` runs out: the next close, or the end of late hours if it works then."""
     session = session_at(calendar, entered_at)
     day = entered_at.date() if session is None else session.day
     for _ in range(_SESSION_SEARCH_DAYS_MAX):
@@ -325,7 +326,7 @@ def cancel_rejected(
         code=code,
         reason=reason,
     )
-    tracked.cancel_refusal = None
+    tracked.cancel_refusal, tracked.cancel_command = None, ""
     return [report] if new_to(state, report) else []
 
 
@@ -445,4 +446,6 @@ def question(state: State, tracked: Tracked) -> str:
         return "the cancel was refused"
     if tracked.refusal is not None or tracked.inactive:
         return "the order may have been refused"
+    if tracked.cancel_command:
+        return "no answer to the cancel"
     return tracked.doubt

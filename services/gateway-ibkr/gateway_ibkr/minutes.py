@@ -1,4 +1,4 @@
-"""One symbol's bars: minutes made of the venue's five-second bars, gaps named for history, coarser bars made of minutes.
+"""One symbol's bars: minutes of the venue's five-second bars, gaps named for history, coarser bars of minutes.
 
 Pure but for the series itself. Owns which minute is complete, which must be asked for, and their order. It must not
 know how history is asked for, nor what has been published before.
@@ -80,7 +80,11 @@ def minutes_of(symbol: str, calendar: str, now: datetime, timeframes: Iterable[T
 
 
 def take_live(minutes: Minutes, seen: FiveSecondBarSeen) -> bool:
-    """Take one five-second bar; False = late or known already."""
+    """Take one five-second bar; False = late or known already. Raises `TranslationError` for one without prices."""
+    if seen.trades > 0:
+        for price in (seen.open, seen.high, seen.low, seen.close):
+            price_of(price)
+        decimal_of(seen.volume)
     minutes.newest = max(minutes.newest, seen.start + FIVE_SECONDS)
     minute = seen.start - seen.start % MINUTE_SECONDS
     if minute < minutes.next_minute or seen.start % FIVE_SECONDS:

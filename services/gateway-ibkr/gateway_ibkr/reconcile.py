@@ -66,7 +66,7 @@ class Figures(Struct, frozen=True, kw_only=True):
 
 def outstanding(state: State) -> frozenset[str]:
     """The orders that the venue should know of: to be fixed before it is asked."""
-    return frozenset(order_id for order_id, tracked in state.orders.items() if not tracked.done)
+    return frozenset(order_id for order_id, tracked in state.orders.items() if not (tracked.done or tracked.in_hand))
 
 
 def reconcile(

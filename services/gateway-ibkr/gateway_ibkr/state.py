@@ -20,6 +20,7 @@ from signalbox.messages import (
     Report,
     VenueAccepted,
     VenueCanceled,
+    VenueCancelRejected,
     VenueExpired,
     VenueFill,
     VenueRejected,
@@ -72,6 +73,10 @@ class Tracked:
     first_absent_seconds: float = 0.0
     """Wall time (monotonic) of the first of them."""
     asked: int = 0
+    in_hand: bool = False
+    """Claimed and about to be sent by this process: the venue can not have it, so it is not asked about."""
+    client_id: int = -1
+    """The client id that the venue shows for it; -1 = ours, as far as is known."""
     presumed_lost: bool = False
     """Reported as rejected because the venue did not have it: should it turn up working, it is cancelled."""
 
@@ -175,6 +180,8 @@ def fold_report(state: State, report: Report) -> None:
     if isinstance(report, VenueAccepted):
         tracked.seen = True
         learn_venue_id(state, tracked, report.venue_order_id)
+    elif isinstance(report, VenueCancelRejected):
+        tracked.cancel_command = ""
     elif isinstance(report, VenueRejected | VenueCanceled | VenueExpired):
         tracked.standing = Standing.OVER
         tracked.presumed_lost = isinstance(report, VenueRejected) and not report.code

@@ -1,0 +1,83 @@
+"""What the gateway can do now, told to everybody each second and at each change.
+
+Owns the link's status. Only READY lets an order through, here and in risk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+from signalbox import subjects
+from signalbox.bus import Bus
+from signalbox.clock import DeskClock
+from signalbox.messages import LinkStatus, VenueLink
+
+from gateway_ibkr import metrics
+from gateway_ibkr.translate import VENUE
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 1.0
+RECHECK_SECONDS_MAX = 0.25
+
+
+class Link:
+    """The status of the orders session."""
+
+    def __init__(self, bus: Bus, clock: DeskClock, account: str) -> None:
+        self._bus, self._clock, self._account = bus, clock, account
+        self.status, self.reason = LinkStatus.DOWN, "starting"
+        self._changed = asyncio.Event()
+        metrics.show_link(VENUE, self.status)
+
+    def become(self, status: LinkStatus, reason: str = "") -> None:
+        """Change the status; a repeated one says nothing."""
+        if (status, reason) == (self.status, self.reason):
+            return
+        level = logging.INFO if status is LinkStatus.READY else logging.WARNING
+        log.log(level, "link", extra={"status": status.value, "reason": reason})
+        self.status, self.reason = status, reason
+        metrics.show_link(VENUE, status)
+        self._changed.set()
+
+    async def announce(self) -> None:
+        """Say the status, for ever."""
+        while True:
+            self._changed.clear()
+            at = self._clock.now()
+            heartbeat = VenueLink(
+                id=f"link/{VENUE}/{self._account}/{at.isoformat()}",
+                at=at,
+                venue=VENUE,
+                account=self._account,
+                status=self.status,
+                reason=self.reason,
+            )
+            await self._bus.send(subjects.link(VENUE, self._account), heartbeat)
+            await self.changed(HEARTBEAT_SECONDS)
+
+    async def changed(self, seconds_max: float) -> None:
+        """Wait for a change, or for so long."""
+        try:
+            await asyncio.wait_for(self._changed.wait(), seconds_max)
+        except TimeoutError:
+            return
+
+    async def until_ready(self, deadline: datetime | None) -> bool:
+        """Wait until orders may be sent; False = `deadline` (desk time) has come first."""
+        while not self.may_send():
+            now = self._clock.now()
+            if deadline is not None and now >= deadline:
+                return False
+            wait_seconds = RECHECK_SECONDS_MAX
+            if deadline is not None:
+                remaining_seconds = (self._clock.wall_time_of(deadline) - datetime.now(UTC)).total_seconds()
+                wait_seconds = min(max(remaining_seconds, 0.005), RECHECK_SECONDS_MAX)
+            await self.changed(wait_seconds)
+        return True
+
+    def may_send(self) -> bool:
+        """Whether an order may be written on the socket at this instant."""
+        return self.status is LinkStatus.READY and not self._clock.is_stale()

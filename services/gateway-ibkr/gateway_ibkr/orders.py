@@ -1,0 +1,324 @@
+"""Commands to the venue, and the venue's words to reports: the shell around `ledger`, `decide` and `reconcile`.
+
+Owns the order of things on the hot path: decode, claim, write on the socket, record, acknowledge. It must not know how
+the session comes about (`orders_link`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from signalbox import messages
+from signalbox.bus import Bus, Received
+from signalbox.clock import DeskClock
+from signalbox.errors import VenueError, VenueUnavailableError
+from signalbox.messages import CancelOrder, Command, Order, SubmitOrder, VenueCancelRejected
+
+from gateway_ibkr import decide, ledger, metrics, reconcile
+from gateway_ibkr.decide import Action, Ask, CancelStray, RecordSent
+from gateway_ibkr.facts import OrderFact, OrderTerms, VenueContract
+from gateway_ibkr.ledger import Step
+from gateway_ibkr.link import Link
+from gateway_ibkr.outbox import Outbox
+from gateway_ibkr.settings import Settings
+from gateway_ibkr.state import Standing, State, Tracked, new_to, report_id
+from gateway_ibkr.translate import VENUE, TranslationError, order_terms
+from gateway_ibkr.venue_orders import OrdersSession
+
+log = logging.getLogger(__name__)
+
+ASK_SECONDS_MAX = 60.0
+COMMISSION_ASKS_MAX = 5
+IDLE_SECONDS_MAX = 1.0
+
+
+class Orders:
+    """Takes commands and facts. `session` is the orders session, or None."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        clock: DeskClock,
+        state: State,
+        link: Link,
+        outbox: Outbox,
+        settings: Settings,
+        contract_of: Callable[[str], VenueContract | None],
+    ) -> None:
+        self._bus, self._clock, self._state = bus, clock, state
+        self._link, self._outbox, self._settings = link, outbox, settings
+        self._contract_of = contract_of
+        self.session: OrdersSession | None = None
+        self._asks: dict[str, float] = {}
+        self._asks_changed = asyncio.Event()
+
+    # -------------------------------------------------------------------------------------------------- commands
+
+    async def handle(self, received: Received) -> None:
+        """Take one command; it is acknowledged when this returns. What can not be read becomes a dead letter."""
+        began_seconds = time.perf_counter()
+        command: Command = messages.decode(received.payload, Command)
+        if isinstance(command, SubmitOrder):
+            await self._submit(command, began_seconds)
+        else:
+            await self._cancel(command)
+
+    async def _submit(self, command: SubmitOrder, began_seconds: float) -> None:
+        order = command.order
+        step = ledger.step_for(self._state, order.order_id)
+        if step is Step.NOTHING:
+            return
+        if step is Step.ASK:
+            self._doubt(self._state.orders[order.order_id])
+            return
+        contract = self._contract_of(order.symbol)
+        try:
+            if order.account != self._state.account:
+                raise TranslationError(f"this gateway trades account {self._state.account}, not {order.account}")
+            if contract is None:
+                raise TranslationError(f"{order.symbol} is not offered: see the gateway's log for what the venue said")
+            terms = order_terms(order)
+        except TranslationError as error:
+            self._refuse(order, str(error))
+            return
+        if not await self._link.until_ready(command.deadline):
+            self._refuse(order, self._too_late("it could not be sent by its deadline"))
+            return
+        tracked = await ledger.claim(self._bus, self._state, command, self._clock.now())
+        if tracked is None:
+            self._doubt(self._state.orders[order.order_id])
+            return
+        tracked.in_hand = True
+        try:
+            await self._send(command, tracked, contract, terms, began_seconds)
+        finally:
+            tracked.in_hand = False
+
+    async def _send(
+        self,
+        command: SubmitOrder,
+        tracked: Tracked,
+        contract: VenueContract,
+        terms: OrderTerms,
+        began_seconds: float,
+    ) -> None:
+        """Write a claimed order on the socket, unless its deadline has come; then record that it was sent."""
+        while True:
+            if not await self._link.until_ready(command.deadline) or self._clock.now() >= command.deadline:
+                self._refuse(tracked.order, self._too_late("its deadline came before it was sent"))
+                tracked.standing = Standing.OVER
+                return
+            try:
+                session = self._open_session()
+                await session.session.turn()
+            except VenueError:
+                await self._link.changed(0.05)
+                continue
+            # From here to the socket nothing waits: what was checked still holds
+            if self._link.may_send() and self._clock.now() < command.deadline and session is self.session:
+                break
+        tracked.standing = Standing.SENT
+        try:
+            session.place(tracked.number, contract, terms)
+        except Exception:
+            tracked.standing = Standing.CLAIMED  # bytes may have left: only the venue can tell
+            log.exception("the order could not be written", extra={"order_id": tracked.order.order_id})
+            self._doubt(tracked)
+            return
+        metrics.ORDERS_SENT.inc()
+        metrics.ORDER_SEND_SECONDS.observe(time.perf_counter() - began_seconds)
+        self._ask_later(tracked.order.order_id)
+        await ledger.record_sent(self._bus, tracked, self._clock.now())
+        log.info("order sent", extra={"order_id": tracked.order.order_id, "number": tracked.number})
+
+    def _open_session(self) -> OrdersSession:
+        if self.session is None or not self.session.session.is_open:
+            raise VenueUnavailableError("there is no orders session")
+        return self.session
+
+    async def _cancel(self, command: CancelOrder) -> None:
+        state = self._state
+        tracked = state.orders.get(command.order_id)
+        if tracked is None:
+            self._refuse_cancel(command, "the order never reached the venue")
+            return
+        while not tracked.done:
+            await self._link.until_ready(None)
+            if tracked.client_id not in (-1, state.client_id):
+                hint = f"set SIGNALBOX_IBKR_ORDERS_CLIENT_ID to {tracked.client_id} to cancel it from here"
+                self._refuse_cancel(command, f"the order was placed under another client id: {hint}")
+                return
+            try:
+                session = self._open_session()
+                await session.session.turn()
+            except VenueError:
+                await self._link.changed(0.05)
+                continue
+            if self._link.may_send() and session is self.session and not tracked.done:
+                tracked.cancel_command = command.id
+                session.cancel(tracked.number)
+                self._ask_later(command.order_id)
+                return
+        if report_id(state.account, "canceled", command.order_id) not in state.reported:
+            self._refuse_cancel(command, "the order is over already")
+
+    # ------------------------------------------------------------------------------------------ the gateway's own word
+
+    def _too_late(self, what: str) -> str:
+        reason = f": {self._link.reason}" if self._link.reason else ""
+        return f"{what}, {self._clock.now():%H:%M:%S} UTC; the link is {self._link.status}{reason}"
+
+    def _refuse(self, order: Order, reason: str) -> None:
+        metrics.ORDERS_REFUSED.inc()
+        report = decide.refusal_report(order.account, order.order_id, "", reason, self._clock.now())
+        if new_to(self._state, report):
+            self._outbox.put(report)
+
+    def _refuse_cancel(self, command: CancelOrder, reason: str) -> None:
+        report = VenueCancelRejected(
+            id=report_id(command.account, "cancel_rejected", command.id),
+            at=self._clock.now(),
+            cause=command.id,
+            venue=VENUE,
+            account=command.account,
+            order_id=command.order_id,
+            code="",
+            reason=reason,
+        )
+        if new_to(self._state, report):
+            self._outbox.put(report)
+
+    def _doubt(self, tracked: Tracked) -> None:
+        """An order was claimed and may or may not have been sent: say so, and ask."""
+        if tracked.done or tracked.standing is not Standing.CLAIMED:
+            return
+        reason = "it was about to be sent when the gateway stopped; the venue is asked"
+        self._act(decide.unknown(self._state, tracked, self._clock.now(), reason))
+        self._ask_later(tracked.order.order_id, urgent=True)
+
+    # ------------------------------------------------------------------------------------------------ the venue's word
+
+    def on_fact(self, fact: OrderFact) -> None:
+        """Take one fact, as it comes off the socket."""
+        try:
+            actions = decide.decide(self._state, fact, self._clock.now())
+        except TranslationError as error:
+            metrics.UNDECODABLE.labels("orders").inc()
+            log.error("a fact of the venue makes no sense", extra={"fact": repr(fact), "error": str(error)})
+            return
+        self._act(actions)
+
+    def _act(self, actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Ask):
+                self._ask_later(action.order_id, urgent=action.urgent)
+            elif isinstance(action, RecordSent):
+                self._record_found(self._state.orders[action.order_id])
+            elif isinstance(action, CancelStray):
+                self._cancel_stray(self._state.orders[action.order_id])
+            else:
+                self._outbox.put(action)
+
+    def _record_found(self, tracked: Tracked) -> None:
+        if tracked.standing is Standing.CLAIMED and not tracked.in_hand:
+            tracked.standing = Standing.SENT
+            self._outbox.put_sent(ledger.sent(tracked, self._clock.now()), tracked.claim_sequence)
+
+    def _cancel_stray(self, tracked: Tracked) -> None:
+        log.error(
+            "an order that was reported as rejected works at the venue: it is cancelled",
+            extra={"order_id": tracked.order.order_id, "venue_order_id": tracked.venue_order_id},
+        )
+        if self.session is not None and self.session.session.is_open:
+            self.session.cancel(tracked.number)
+
+    # ------------------------------------------------------------------------------------------------------- asking
+
+    def _ask_later(self, order_id: str, *, urgent: bool = False) -> None:
+        tracked = self._state.orders[order_id]
+        base_seconds = max(self._settings.acknowledge_seconds_max, self._settings.visibility_seconds)
+        delay_seconds = 0.0 if urgent else min(base_seconds * 2 ** min(tracked.asked, 8), ASK_SECONDS_MAX)
+        due = time.monotonic() + delay_seconds
+        self._asks[order_id] = min(due, self._asks.get(order_id, due))
+        metrics.UNRESOLVED.set(len(self._asks))
+        self._asks_changed.set()
+
+    async def ask_when_due(self) -> None:
+        """Ask the venue about orders whose fate is open, for ever. One set of questions serves them all."""
+        while True:
+            due_in_seconds = min(self._asks.values(), default=time.monotonic() + IDLE_SECONDS_MAX) - time.monotonic()
+            if due_in_seconds > 0 or not self._link.may_send() or not any(map(self._still_open, self._due())):
+                self._asks_changed.clear()
+                try:
+                    await asyncio.wait_for(self._asks_changed.wait(), max(0.1, min(due_in_seconds, IDLE_SECONDS_MAX)))
+                except TimeoutError:
+                    continue
+                continue
+            try:
+                await self.inquire()
+                metrics.INQUIRIES.labels("answered").inc()
+            except VenueError as error:
+                metrics.INQUIRIES.labels("failed").inc()
+                log.warning("the venue could not be asked", extra={"error": str(error)})
+                await self._link.changed(IDLE_SECONDS_MAX)
+
+    def _due(self) -> list[str]:
+        now = time.monotonic()
+        return [order_id for order_id, due in self._asks.items() if due <= now]
+
+    def _still_open(self, order_id: str) -> bool:
+        """Whether a due question still stands; one that does not is dropped."""
+        tracked = self._state.orders[order_id]
+        question = decide.question(self._state, tracked)
+        commission = question == "a commission is missing" and tracked.asked >= COMMISSION_ASKS_MAX
+        if question and not commission and not tracked.in_hand:
+            return True
+        self._asks.pop(order_id, None)
+        metrics.UNRESOLVED.set(len(self._asks))
+        return False
+
+    async def inquire(self) -> reconcile.Answers:
+        """Ask for open orders, executions and completed orders, in this order; take what follows.
+
+        Raises `VenueError` unless every answer came with its end marker: then nothing follows.
+        """
+        session = self._open_session()
+        asked_about = reconcile.outstanding(self._state)
+        due = self._due()
+        open_orders, statuses = await session.open_orders()
+        executions = await session.executions()
+        completed = await session.completed_orders()
+        answers = reconcile.Answers(
+            asked_about=asked_about,
+            open_orders=open_orders,
+            statuses=statuses,
+            executions=executions,
+            completed=completed,
+        )
+        for order_id in due:
+            self._asks.pop(order_id, None)
+            self._state.orders[order_id].asked += 1
+        self._take(answers, self._clock.now())
+        for order_id in asked_about.union(due):
+            tracked = self._state.orders[order_id]
+            question = decide.question(self._state, tracked)
+            if not question:
+                tracked.asked = 0
+            elif order_id not in self._asks:
+                self._ask_later(order_id)
+        return answers
+
+    def _take(self, answers: reconcile.Answers, at: datetime) -> None:
+        self._act(
+            reconcile.reconcile(
+                self._state,
+                answers,
+                at,
+                wall_seconds=time.monotonic(),
+                visibility_seconds=self._settings.visibility_seconds,
+            )
+        )

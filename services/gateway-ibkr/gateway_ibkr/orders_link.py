@@ -1,0 +1,198 @@
+"""The orders session's life: connect, qualify, reconcile, be ready, notice its end, and again.
+
+Owns when orders may be sent. Between a session's beginning and READY stand: the right account, every instrument
+qualified, complete answers (open orders, executions, completed orders, positions, account), every report that follows
+from them stored, and a snapshot stored. Nothing that fails there is taken for "empty": the session is begun anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from signalbox.clock import DeskClock
+from signalbox.desk import Mode
+from signalbox.errors import VenueError, VenueTimeoutError, VenueUnavailableError
+from signalbox.messages import LinkStatus
+
+from gateway_ibkr import metrics
+from gateway_ibkr.account import Account
+from gateway_ibkr.facts import AccountValueSeen, ErrorSeen, Fact, PnlSeen, PositionSeen
+from gateway_ibkr.instruments import Instruments
+from gateway_ibkr.link import Link
+from gateway_ibkr.orders import Orders
+from gateway_ibkr.outbox import Outbox
+from gateway_ibkr.reconcile import Answers, Figures, snapshot
+from gateway_ibkr.settings import Settings, session_mistake
+from gateway_ibkr.state import State, new_to, raise_number
+from gateway_ibkr.venue import Endpoint, Session
+from gateway_ibkr.venue_errors import Treatment, problem_of, sentence
+from gateway_ibkr.venue_orders import OrdersSession
+
+log = logging.getLogger(__name__)
+
+SNAPSHOT_ATTEMPTS_MAX = 5
+
+
+class OrdersLink:
+    """Keeps one orders session at a time."""
+
+    def __init__(
+        self,
+        clock: DeskClock,
+        state: State,
+        link: Link,
+        outbox: Outbox,
+        orders: Orders,
+        account: Account,
+        instruments: Instruments,
+        settings: Settings,
+        mode: Mode,
+    ) -> None:
+        self._clock, self._state, self._link, self._outbox = clock, state, link, outbox
+        self._orders, self._account, self._instruments = orders, account, instruments
+        self._settings, self._mode = settings, mode
+        self._endpoint = Endpoint(
+            name="orders",
+            host=settings.ibkr_host,
+            port=settings.ibkr_port,
+            client_id=settings.ibkr_orders_client_id,
+            connect_seconds_max=settings.connect_seconds_max,
+            answer_seconds_max=settings.answer_seconds_max,
+        )
+        self._frozen = ""
+        self._restored = asyncio.Event()
+        self.qualified = asyncio.Event()
+        """Set once every instrument has been asked for: market data may begin."""
+
+    async def run(self) -> None:
+        """Keep a session, for ever."""
+        delay_seconds = self._settings.retry_delay_seconds
+        while True:
+            session = Session(self._endpoint, self._on_fact)
+            self._frozen = ""
+            reason = await _reason_of_end(lambda session=session: self._live(session))  # type: ignore[misc]
+            was_ready = self._link.status in (LinkStatus.READY, LinkStatus.FROZEN)
+            self._orders.session = None
+            self._account.forget()
+            self._link.become(LinkStatus.DOWN, reason)
+            session.close(reason)
+            metrics.SESSION_UP.labels("orders").set(0)
+            delay_seconds = self._settings.retry_delay_seconds if was_ready else delay_seconds
+            await asyncio.sleep(delay_seconds)
+            delay_seconds = min(delay_seconds * 2, self._settings.retry_delay_seconds_max)
+            metrics.RECONNECTS.labels("orders").inc()
+
+    async def _live(self, session: Session) -> None:
+        """Live through one session; raises `VenueError` with the reason of its end."""
+        await session.open()
+        mistake = session_mistake(self._state.account, session.accounts, self._mode)
+        if mistake:
+            raise VenueUnavailableError(mistake)
+        metrics.SESSION_UP.labels("orders").set(1)
+        raise_number(self._state, session.next_valid_id)
+        orders = OrdersSession(session)
+        self._orders.session = orders
+        self._link.become(LinkStatus.RECONCILING, "")
+        beating = asyncio.ensure_future(self._beat(session))
+        working = asyncio.ensure_future(self._work(orders))
+        try:
+            await asyncio.wait([beating, working, session.lost], return_when=asyncio.FIRST_COMPLETED)
+            for ended in (beating, working):
+                if ended.done():
+                    ended.result()
+            raise VenueUnavailableError(session.lost.result())
+        finally:
+            beating.cancel()
+            working.cancel()
+            await asyncio.gather(beating, working, return_exceptions=True)
+
+    async def _beat(self, session: Session) -> None:
+        while True:
+            await asyncio.sleep(self._settings.heartbeat_seconds)
+            await session.heartbeat(self._settings.heartbeat_answer_seconds_max)
+
+    async def _work(self, orders: OrdersSession) -> None:
+        await self._instruments.qualify(orders)
+        self.qualified.set()
+        await orders.subscribe_pnl(self._state.account)
+        while True:
+            self._restored.clear()
+            await self._reconcile(orders)
+            if self._frozen:
+                self._link.become(LinkStatus.FROZEN, self._frozen)
+            else:
+                self._link.become(LinkStatus.READY)
+            await self._restored.wait()
+            self._link.become(LinkStatus.RECONCILING, "the connection to IBKR is back")
+
+    # -------------------------------------------------------------------------------------------------- reconciling
+
+    async def _reconcile(self, orders: OrdersSession) -> None:
+        """Ask for everything, report what follows, and return once all of it is stored."""
+        began_seconds = time.monotonic()
+        answers, figures = await self._consistent(orders)
+        self._account.complete(figures.values)
+        statement = snapshot(self._state, answers, figures, self._clock.now())
+        if new_to(self._state, statement):
+            self._outbox.put(statement)
+        await self._outbox.drained()
+        log.info(
+            "reconciled",
+            extra={
+                "open_orders": len(answers.open_orders),
+                "executions": len(answers.executions),
+                "completed": len(answers.completed),
+                "positions": len(figures.positions),
+                "seconds": round(time.monotonic() - began_seconds, 3),
+            },
+        )
+
+    async def _consistent(self, orders: OrdersSession) -> tuple[Answers, Figures]:
+        """Answers and figures between which no execution happened: the snapshot says which ones it contains."""
+        for _ in range(SNAPSHOT_ATTEMPTS_MAX):
+            answers = await self._orders.inquire()
+            figures = Figures(
+                positions=await orders.positions(), values=await orders.account_values(self._state.account)
+            )
+            again = {seen.execution_id for seen in await orders.executions()}
+            if again == {seen.execution_id for seen in answers.executions}:
+                return answers, figures
+        raise VenueTimeoutError("executions keep coming: there is no moment for a consistent snapshot")
+
+    # -------------------------------------------------------------------------------------------------------- facts
+
+    def _on_fact(self, fact: Fact) -> None:
+        if isinstance(fact, AccountValueSeen):
+            self._account.on_value(fact)
+        elif isinstance(fact, PnlSeen):
+            self._account.on_pnl(fact)
+        elif isinstance(fact, ErrorSeen) and self._on_link_error(fact):
+            return
+        elif not isinstance(fact, PositionSeen):
+            self._orders.on_fact(fact)  # type: ignore[arg-type]  # this session has no market data
+
+    def _on_link_error(self, fact: ErrorSeen) -> bool:
+        treatment = problem_of(fact.code, fact.text).treatment
+        if treatment is Treatment.LINK_LOST:
+            self._frozen = sentence(fact.code, fact.text)
+            if self._link.status is LinkStatus.READY:
+                self._link.become(LinkStatus.FROZEN, self._frozen)
+        elif treatment in (Treatment.LINK_RESTORED, Treatment.LINK_RESTORED_DATA_LOST):
+            self._frozen = ""
+            if self._link.status is LinkStatus.READY:
+                self._link.become(LinkStatus.RECONCILING, "the connection to IBKR is back")
+            self._restored.set()
+        else:
+            return False
+        return True
+
+
+async def _reason_of_end(live: Callable[[], Awaitable[None]]) -> str:
+    try:
+        await live()
+    except VenueError as error:
+        return str(error)
+    return "the session has ended"

@@ -1,0 +1,220 @@
+"""One API session with TWS or IB Gateway: the socket, the raw callbacks, requests with their end markers.
+
+With `venue_orders.py` and `venue_data.py` the only place that knows the vendor's library. Of ib_async it takes the
+socket client and the decoder, and not its `Wrapper` and `IB`: those rewrite an order's state from error codes, drop
+early commissions and drop fills after a disconnect. Every callback becomes a fact; a request is answered when its end
+marker has come, refused by an error that carries its id, or failed: an empty answer and a failed one can not be
+confused. A session is used once; after a loss there is a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from ib_async.client import Client
+from ib_async.contract import Contract
+from msgspec import Struct
+from signalbox.errors import VenueError, VenueRefusedError, VenueTimeoutError, VenueUnavailableError
+
+from gateway_ibkr import metrics, venue_callbacks
+from gateway_ibkr.facts import ErrorSeen, Fact, VenueContract
+from gateway_ibkr.pacing import MessageWindow
+from gateway_ibkr.venue_callbacks import CURRENT_TIME
+from gateway_ibkr.venue_errors import Treatment, connect_advice, problem_of, sentence
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FIRST_REQUEST_ID = 1_000_000_000
+"""Requests and orders share the space of ids in errors: requests begin where no order number will ever be."""
+
+
+class Endpoint(Struct, frozen=True, kw_only=True):
+    """Where to connect, as whom, and how long to wait (wall time)."""
+
+    name: str
+    host: str
+    port: int
+    client_id: int
+    connect_seconds_max: float
+    answer_seconds_max: float
+
+
+@dataclass
+class _Question:
+    answer: asyncio.Future[None]
+    items: list[Any] = field(default_factory=list)
+
+
+class Session:
+    """One API session. `await open()`, then requests; `lost` is done when the session is over."""
+
+    def __init__(self, endpoint: Endpoint, on_fact: Callable[[Fact], None]) -> None:
+        self.endpoint = endpoint
+        self.on_fact = on_fact
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.accounts: tuple[str, ...] = ()
+        self.next_valid_id = 0
+        self.heard_at = time.monotonic()
+        vendor: Any = Client  # untyped
+        self.client = vendor(venue_callbacks.Callbacks(self))
+        self.client.MaxRequests = 0  # its throttle is one FIFO in which an order waits behind data requests
+        venue_callbacks.guard(self.client.decoder, self)
+        self.client.conn.disconnected += self._disconnected
+        self._questions: dict[int, _Question] = {}
+        self._next_request_id = FIRST_REQUEST_ID
+        self._window = MessageWindow()
+        self._locks: dict[int, asyncio.Lock] = {}
+        self._opening: asyncio.Future[None] | None = None
+
+    # --------------------------------------------------------------------------------------------------- its life
+
+    async def open(self) -> None:
+        """Begin the session; raises `VenueUnavailableError` that says what to do.
+
+        An error 326 (client id in use) arrives on a socket that then stays silent: it must not wait out the time-out.
+        """
+        endpoint = self.endpoint
+        refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._opening = refused
+        connecting = asyncio.ensure_future(
+            self.client.connectAsync(endpoint.host, endpoint.port, endpoint.client_id, endpoint.connect_seconds_max)
+        )
+        try:
+            await asyncio.wait([connecting, refused, self.lost], return_when=asyncio.FIRST_COMPLETED)
+            if refused.done():
+                refused.result()
+            if not connecting.done():
+                raise VenueUnavailableError(connect_advice(EOFError(), endpoint.host, endpoint.port))
+            connecting.result()
+        except VenueError:
+            self.close()
+            raise
+        except (OSError, TimeoutError) as error:
+            self.close()
+            raise VenueUnavailableError(connect_advice(error, endpoint.host, endpoint.port)) from error
+        finally:
+            self._opening = None
+            refused.cancel()
+            if not connecting.done():
+                connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
+        self.accounts = tuple(self.client.getAccounts())
+
+    def close(self, reason: str = "closed") -> None:
+        """End the session at once, also when the other side no longer reads."""
+        transport = self.client.conn.transport
+        if transport is not None:
+            transport.abort()
+        self._end(reason)
+
+    @property
+    def is_open(self) -> bool:
+        return not self.lost.done() and bool(self.client.isReady())
+
+    def _disconnected(self, message: str) -> None:
+        self._end(message or "the other side closed the connection")
+
+    def _end(self, reason: str) -> None:
+        if not self.lost.done():
+            self.lost.set_result(reason)
+        error = VenueUnavailableError(f"the {self.endpoint.name} connection is lost: {reason}")
+        for question in self._questions.values():
+            if not question.answer.done():
+                question.answer.set_exception(error)
+        self._questions.clear()
+
+    # ---------------------------------------------------------------------------------------------------- sending
+
+    def new_request_id(self) -> int:
+        self._next_request_id += 1
+        return self._next_request_id
+
+    async def turn(self) -> None:
+        """Wait until one more message may be sent. Whoever sends after it must not wait in between."""
+        while (delay_seconds := self._window.delay_seconds(time.monotonic())) > 0:  # noqa: ASYNC110 (only time helps)
+            await asyncio.sleep(delay_seconds)
+        self._window.note(time.monotonic())
+        metrics.MESSAGES_LEFT.labels(self.endpoint.name).set(self._window.left(time.monotonic()))
+        metrics.MESSAGES.labels(self.endpoint.name, "out").inc()
+        if not self.is_open:
+            raise VenueUnavailableError(f"the {self.endpoint.name} connection is lost")
+
+    async def ask(self, key: int, send: Callable[[], None], kind: type[T], seconds_max: float = 0.0) -> tuple[T, ...]:
+        """Send a request; return the facts of `kind` that came before its end marker.
+
+        Raises `VenueRefusedError` (the venue's code), `VenueTimeoutError` (no end marker in time), or
+        `VenueUnavailableError` (the session ended).
+        """
+        async with self._locks.setdefault(key, asyncio.Lock()) if key < 0 else asyncio.Lock():
+            await self.turn()
+            question = _Question(asyncio.get_running_loop().create_future())
+            self._questions[key] = question
+            try:
+                send()
+                await asyncio.wait_for(question.answer, seconds_max or self.endpoint.answer_seconds_max)
+            except TimeoutError:
+                raise VenueTimeoutError(f"no complete answer on the {self.endpoint.name} connection in time") from None
+            finally:
+                self._questions.pop(key, None)
+        return tuple(item for item in question.items if isinstance(item, kind))
+
+    async def heartbeat(self, seconds_max: float) -> None:
+        """Prove that the other side lives: a half-open socket looks connected. Raises as `ask` does."""
+        await self.ask(CURRENT_TIME, self.client.reqCurrentTime, int, seconds_max)
+
+    # ------------------------------------------------------------------------------------ what the callbacks call
+
+    def item(self, key: int, value: object) -> None:
+        """Add to the answer of a running request, if there is one."""
+        question = self._questions.get(key)
+        if question is not None:
+            question.items.append(value)
+
+    def end(self, key: int) -> None:
+        """The end marker of a request has come."""
+        question = self._questions.get(key)
+        if question is not None and not question.answer.done():
+            question.answer.set_result(None)
+
+    def heard(self) -> None:
+        """Bytes have come."""
+        self.heard_at = time.monotonic()
+
+    def error(self, request_id: int, code: int, text: str) -> None:
+        """An error message: of a session that does not come about, of a request, of an order, or of the whole."""
+        treatment = problem_of(code, text).treatment
+        metrics.VENUE_ERRORS.labels(self.endpoint.name, treatment.value).inc()
+        if treatment is not Treatment.INFORMATIONAL:
+            log.warning("the venue says", extra={"code": code, "text": text, "request": request_id})
+        if self._opening is not None and treatment is Treatment.CONNECTIVITY and not self._opening.done():
+            self._opening.set_exception(VenueUnavailableError(sentence(code, text)))
+        question = self._questions.get(request_id)
+        if question is not None and treatment is not Treatment.INFORMATIONAL and not question.answer.done():
+            question.answer.set_exception(VenueRefusedError(str(code), text))
+            return
+        self.on_fact(ErrorSeen(request_id=request_id, code=code, text=text))
+
+
+def to_vendor(contract: VenueContract) -> Contract:
+    """The library's contract."""
+    return Contract(
+        conId=contract.con_id,
+        symbol=contract.symbol,
+        secType=contract.security_type,
+        exchange=contract.exchange,
+        primaryExchange=contract.primary_exchange,
+        currency=contract.currency,
+        localSymbol=contract.local_symbol,
+        tradingClass=contract.trading_class,
+        multiplier=contract.multiplier,
+        lastTradeDateOrContractMonth=contract.expiry,
+        strike=contract.strike,
+        right=contract.right,
+    )

@@ -1,0 +1,97 @@
+"""What the orders session asks and tells the venue. Each question is answered up to its end marker, or raises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ib_async.objects import ExecutionFilter
+from ib_async.order import Order
+
+from gateway_ibkr.facts import (
+    AccountValueSeen,
+    CompletedOrderSeen,
+    ContractFound,
+    ExecutionSeen,
+    OpenOrderSeen,
+    OrderStatusSeen,
+    OrderTerms,
+    PositionSeen,
+    VenueContract,
+)
+from gateway_ibkr.venue import Session, to_vendor
+from gateway_ibkr.venue_callbacks import ACCOUNT_VALUES, COMPLETED_ORDERS, OPEN_ORDERS, POSITIONS
+
+
+@dataclass(frozen=True)
+class OrdersSession:
+    """The venue's words for orders and account, on one session."""
+
+    session: Session
+
+    async def open_orders(self) -> tuple[tuple[OpenOrderSeen, ...], tuple[OrderStatusSeen, ...]]:
+        """Every working order of the login, whichever client placed it."""
+        facts = await self.session.ask(OPEN_ORDERS, self.session.client.reqAllOpenOrders, object)
+        return (
+            tuple(fact for fact in facts if isinstance(fact, OpenOrderSeen)),
+            tuple(fact for fact in facts if isinstance(fact, OrderStatusSeen)),
+        )
+
+    async def executions(self) -> tuple[ExecutionSeen, ...]:
+        """Every execution of the day; their commissions come as facts of their own."""
+        key = self.session.new_request_id()
+        return await self.session.ask(
+            key, lambda: self.session.client.reqExecutions(key, ExecutionFilter()), ExecutionSeen
+        )
+
+    async def completed_orders(self) -> tuple[CompletedOrderSeen, ...]:
+        """Every order of the day that is over, entered over the API or by hand."""
+        return await self.session.ask(
+            COMPLETED_ORDERS, lambda: self.session.client.reqCompletedOrders(False), CompletedOrderSeen
+        )
+
+    async def positions(self) -> tuple[PositionSeen, ...]:
+        """Every position; changes follow as facts until the session ends."""
+        return await self.session.ask(POSITIONS, self.session.client.reqPositions, PositionSeen)
+
+    async def account_values(self, account: str) -> dict[tuple[str, str], str]:
+        """Every figure of the account by (tag, currency); changes follow as facts until the session ends."""
+        facts = await self.session.ask(
+            ACCOUNT_VALUES, lambda: self.session.client.reqAccountUpdates(True, account), AccountValueSeen
+        )
+        return {(fact.tag, fact.currency): fact.value for fact in facts if fact.account == account}
+
+    async def subscribe_pnl(self, account: str) -> None:
+        """Have the account's profit and loss sent as facts."""
+        key = self.session.new_request_id()
+        await self.session.turn()
+        self.session.client.reqPnL(key, account, "")
+
+    async def contracts(self, request: VenueContract) -> tuple[ContractFound, ...]:
+        """Every contract that fits; raises `VenueRefusedError` 200 when there is none."""
+        key = self.session.new_request_id()
+        return await self.session.ask(
+            key, lambda: self.session.client.reqContractDetails(key, to_vendor(request)), ContractFound
+        )
+
+    def place(self, number: int, contract: VenueContract, terms: OrderTerms) -> None:
+        """Write an order on the socket, now. The caller has waited for its `turn`."""
+        order = Order(
+            orderId=number,
+            action=terms.action,
+            totalQuantity=terms.quantity,
+            orderType=terms.order_type,
+            tif=terms.time_in_force,
+            account=terms.account,
+            orderRef=terms.reference,
+            goodTillDate=terms.good_till,
+            outsideRth=terms.outside_regular_hours,
+        )
+        if terms.limit_price is not None:
+            order.lmtPrice = terms.limit_price
+        if terms.stop_price is not None:
+            order.auxPrice = terms.stop_price
+        self.session.client.placeOrder(number, to_vendor(contract), order)
+
+    def cancel(self, number: int) -> None:
+        """Write a cancel on the socket, now. `number` must be one of this client id: the venue does not ask whose."""
+        self.session.client.cancelOrder(number)
