@@ -63,7 +63,7 @@ async def stored_scores(bus: Bus) -> list[Score]:
 async def until_scored(bus: Bus, number: int) -> list[Score]:
     """The stored scores, once there are `number` of them."""
     async with asyncio.timeout(WAIT_SECONDS_MAX):
-        while len(scores := await stored_scores(bus)) < number:  # noqa: ASYNC110 (a stream can only be asked)
+        while len(scores := await stored_scores(bus)) < number:
             await asyncio.sleep(0.02)
     return scores
 
