@@ -15,6 +15,9 @@ from indicators.formulas.indicator_set import step
 from indicators.readings import read
 from indicators.state import Ignored, Rules, Series
 
+PRICE_DIGITS_MAX = 30
+"""More digits before or behind the point than any price has: 1e400 is a Decimal, but as a float it is infinite."""
+
 
 def decide(series: Series, bar: Bar, rules: Rules) -> tuple[Series, Score | Ignored]:
     """Take a series one bar on.
@@ -36,7 +39,8 @@ def decide(series: Series, bar: Bar, rules: Rules) -> tuple[Series, Score | Igno
     memory = step(
         series.memory, rules.parameters, session.day.toordinal(), float(bar.high), float(bar.low), float(bar.close)
     )
-    return Series(last_start=bar.start, memory=memory), score_of(bar, Series(bar.start, memory), rules)
+    series = Series(last_start=bar.start, memory=memory)
+    return series, score_of(bar, series, rules)
 
 
 def score_of(bar: Bar, series: Series, rules: Rules) -> Score:
@@ -68,7 +72,3 @@ def check_prices(bar: Bar) -> None:
             raise MessageError(f"bar {bar.id}: {name} is {price}, which is no price")
     if bar.high < bar.low:
         raise MessageError(f"bar {bar.id}: high {bar.high} is below low {bar.low}")
-
-
-PRICE_DIGITS_MAX = 30
-"""More digits before or behind the point than any price has: 1e400 is a Decimal, but as a float it is infinite."""

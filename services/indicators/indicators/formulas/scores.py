@@ -27,8 +27,8 @@ def new_high_score(score: int, high_close: float, close: float) -> tuple[int, fl
 
     `high_close` is the highest close of the day before this bar, NaN at the day's first bar. A close above it adds 1,
     a close below it resets to 0, an equal one changes nothing; the first close of a day is what later ones are
-    measured against, so it scores 0. The high is that of closes, not of wicks: N5 counts closes, and a bar's own high
-    is never below its close, so a single long wick would silence the score for the rest of the day.
+    measured against, so it scores 0. The high is that of closes, not of wicks: N5 counts closes, and one long wick
+    would otherwise silence the score for the rest of the day.
 
     Every bar of the trading day that is scored counts, pre-market too, so that a file of the same bars gives the same
     scores as the feed did without a calendar at hand.
