@@ -1,0 +1,127 @@
+"""The files that the house rules are about, as fixtures that run a test once for each file.
+
+A test that takes `source_file` runs for every module of the desk, `core_file` for every pure core, `test_file` for
+every module under tests/, `tracked_file` for every text file of the repository, and so on.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE_FOLDERS = ("shared", "services", "simulators", "cli")
+CORE = re.compile(
+    r"services/[^/]+/[^/]+/(decide|state|evolve|transitions|limits|positions|translate)\.py"
+    r"|services/indicators/indicators/formulas/.*\.py"
+    r"|shared/signalbox/(bars|instruments)\.py"
+)
+TEXT_ENDINGS = (
+    *(".py", ".toml", ".in", ".txt", ".md", ".json", ".yaml", ".yml", ".sh", ".conf", ".sql", ".cfg", ".ini"),
+    *(".importlinter", ".gitignore", ".dockerignore", ".env", ".example", "Makefile", "Dockerfile"),
+)
+NOT_SHIPPED = re.compile(r"(^|/)(\.venv|\.git|__pycache__|run|\.[a-z_]+_cache|\.hypothesis)/")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of the repository; it prints as its path."""
+
+    path: str
+
+    @property
+    def text(self) -> str:
+        return _text(self.path)
+
+    @property
+    def tree(self) -> ast.Module:
+        return _tree(self.path)
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True)
+class Service:
+    """A distribution under services/ and its one package."""
+
+    folder: str
+    package: str
+    rooms: frozenset[str]
+
+    def __str__(self) -> str:
+        return self.folder
+
+
+@cache
+def _text(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+@cache
+def _tree(path: str) -> ast.Module:
+    return ast.parse(_text(path), path)
+
+
+@cache
+def files() -> tuple[File, ...]:
+    """What git knows or would add; without git, what lies there."""
+    try:
+        listed = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT, capture_output=True, text=True, timeout=30, check=True,
+        ).stdout.splitlines()  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        listed = [path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*") if path.is_file()]
+    return tuple(File(path) for path in sorted(set(listed)) if not NOT_SHIPPED.search(path) and (ROOT / path).is_file())
+
+
+def source_files() -> list[File]:
+    return [file for file in files() if file.path.startswith(SOURCE_FOLDERS) and file.path.endswith(".py")]
+
+
+def services() -> list[Service]:
+    found = []
+    for settings in sorted(ROOT.glob("services/*/pyproject.toml")):
+        (package,) = (path.parent for path in settings.parent.glob("*/__init__.py"))
+        rooms = frozenset(path.name for path in package.glob("*.py"))
+        found.append(Service(settings.parent.relative_to(ROOT).as_posix(), package.name, rooms))
+    return found
+
+
+def metrics_files() -> list[File]:
+    """The room of metrics of each service; `telemetry.py` is that of the shared library."""
+    return [file for file in source_files() if file.name in ("metrics.py", "telemetry.py")]
+
+
+@pytest.fixture(scope="session")
+def all_metrics_files() -> list[File]:
+    return metrics_files()
+
+
+CASES = {
+    "source_file": source_files,
+    "core_file": lambda: [file for file in source_files() if CORE.fullmatch(file.path)],
+    "service_file": lambda: [file for file in source_files() if file.path.startswith("services/")],
+    "metrics_file": lambda: metrics_files(),
+    "test_file": lambda: [file for file in files() if file.path.startswith("tests/") and file.path.endswith(".py")],
+    "python_file": lambda: [file for file in files() if file.path.endswith(".py")],
+    "requirements_file": lambda: [file for file in files() if file.path.startswith("requirements/")],
+    "tracked_file": lambda: [file for file in files() if file.path.endswith(TEXT_ENDINGS)],
+    "service": services,
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    for fixture in CASES.keys() & set(metafunc.fixturenames):
+        metafunc.parametrize(fixture, CASES[fixture](), ids=str)
