@@ -90,6 +90,8 @@ class LocalDesk:
     def __init__(self, plan: DeskPlan, say: Callable[[str], None]) -> None:
         self.plan, self._say = plan, say
         self.nats_port, self.ibkr_port, self.control_port = free_port(), free_port(), free_port()
+        self.gateway_port = self.ibkr_port
+        """Where the gateway connects: the simulator, unless something is put between the two."""
         self.nats_url = f"nats://127.0.0.1:{self.nats_port}"
         self.http_ports = {service: free_port() for service in plan.services}
         self.unexpected_exits: list[str] = []
@@ -174,7 +176,7 @@ class LocalDesk:
             "SIGNALBOX_DESK_FILE": str(self.plan.desk_file),
             "SIGNALBOX_HTTP_PORT": str(self.http_ports[service]),
             "SIGNALBOX_DATABASE_FILE": str(self.database_file),
-            "SIGNALBOX_IBKR_PORT": str(self.ibkr_port),
+            "SIGNALBOX_IBKR_PORT": str(self.gateway_port),
         }
         self._declare(service, [sys.executable, "-m", MODULES[service]], environment)
 
