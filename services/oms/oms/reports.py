@@ -89,7 +89,9 @@ def _is_news(order: OrderState, report: OrderReport, status: OrderStatus) -> boo
         return True
     if isinstance(report, VenueAccepted):
         return report.venue_order_id != order.venue_order_id
-    return isinstance(report, VenueCancelRejected) or (isinstance(report, VenueTriggered) and not order.is_final)
+    if isinstance(report, VenueTriggered):  # hidden behind a pending cancel or a fill, and announced all the same
+        return order.status in (OrderStatus.PENDING_CANCEL, OrderStatus.PARTIALLY_FILLED)
+    return isinstance(report, VenueCancelRejected)
 
 
 def _order_event(state: State, order: OrderState, report: OrderReport, status: OrderStatus) -> OrderEvent:

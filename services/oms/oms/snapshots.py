@@ -26,11 +26,12 @@ from oms.transitions import next_status
 
 
 def decide_snapshot(state: State, snapshot: VenueSnapshot) -> Outcome:
-    """Adopt the account if its books have no baseline yet; otherwise compare, and say what is no longer known."""
+    """Adopt the account if its books have no baseline yet, compare them otherwise; say which orders are not known."""
     book = state.accounts.get((snapshot.venue, snapshot.account))
+    orders = _order_events(state, snapshot)
     if book is None or not book.adopted:
-        return Outcome(events=(_adopted(state, snapshot),), drift=())
-    return Outcome(events=_order_events(state, snapshot), drift=_drift(state, book, snapshot))
+        return Outcome(events=(_adopted(state, snapshot), *orders), drift=())
+    return Outcome(events=orders, drift=_drift(state, book, snapshot))
 
 
 def _adopted(state: State, snapshot: VenueSnapshot) -> AccountAdopted:

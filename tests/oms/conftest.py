@@ -1,0 +1,294 @@
+"""What the tests of the OMS share: a desk that is only the pure core and a log, which can die between any two lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from oms.decide import decide_decision, decide_timer
+from oms.evolve import evolve
+from oms.outcome import Outcome, Rules
+from oms.reports import decide_commission, decide_fill, decide_order_report
+from oms.snapshots import decide_snapshot
+from oms.state import State
+from signalbox import messages, subjects
+from signalbox.messages import (
+    CancelIntent,
+    Decision,
+    Fill,
+    Instrument,
+    InstrumentKind,
+    IntentApproved,
+    IntentDenied,
+    Message,
+    OrderEvent,
+    OrderEvents,
+    OrderIntent,
+    OrderType,
+    PositionHeld,
+    Side,
+    TimerFired,
+    VenueCommission,
+    VenueFill,
+    VenueSnapshot,
+)
+
+AT = datetime(2024, 3, 4, 15, 0, tzinfo=UTC)
+RULES = Rules(submit_window=timedelta(seconds=30), unknown_grace=timedelta(seconds=15), venues=frozenset({"ibkr"}))
+
+
+class DiedError(Exception):
+    """The process dies here."""
+
+
+@dataclass
+class Desk:
+    """The core between an in-memory log and itself. `lines_left` publishes go through, then it dies."""
+
+    state: State = field(default_factory=State)
+    log: list[OrderEvent] = field(default_factory=list)
+    commands: dict[str, Message] = field(default_factory=dict)
+    timers: dict[str, TimerFired] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
+    lines_left: int | None = None
+
+    def __post_init__(self) -> None:
+        self.learn_instruments()
+
+    def learn_instruments(self) -> None:
+        for symbol, currency, multiplier in (
+            ("AAPL", "USD", 1),
+            ("0700.HK", "HKD", 1),
+            ("AAPL 240119C00190000", "USD", 100),
+        ):
+            self.state.instruments["ibkr", symbol] = Instrument(
+                id=f"instrument/{symbol}",
+                at=AT,
+                venue="ibkr",
+                symbol=symbol,
+                kind=InstrumentKind.STOCK,
+                currency=currency,
+                exchange="SMART",
+                calendar="XNYS",
+                tick_size=Decimal("0.01"),
+                lot_size=Decimal(1),
+                minimum_quantity=Decimal(1),
+                multiplier=Decimal(multiplier),
+            )
+
+    def decide(self, message: Message, now: datetime = AT) -> Outcome:
+        if isinstance(message, Decision):
+            intent = message.intent
+            known = self.state.instruments.get((intent.venue, intent.symbol)) if intent else None
+            return decide_decision(self.state, message, known, RULES)
+        if isinstance(message, TimerFired):
+            return decide_timer(self.state, message, now)
+        if isinstance(message, VenueFill):
+            return decide_fill(self.state, message, self.state.instruments.get((message.venue, message.fill.symbol)))
+        if isinstance(message, VenueCommission):
+            return decide_commission(self.state, message)
+        if isinstance(message, VenueSnapshot):
+            return decide_snapshot(self.state, message)
+        return decide_order_report(self.state, message)  # type: ignore[arg-type]
+
+    def take(self, message: Message, now: datetime = AT) -> Outcome:
+        """Deliver one message, publish what comes of it; raises `DiedError` when the lines are used up."""
+        outcome = self.decide(message, now)
+        self.outcomes.append(outcome)
+        for event in outcome.events:
+            self._line()
+            self._store(event)
+        for revision, command in outcome.commands:
+            self._line()
+            order_id = command.order.order_id if isinstance(command, messages.SubmitOrder) else command.order_id
+            self.commands.setdefault(subjects.command("ibkr", order_id, revision), command)  # a second one is refused
+        for timer in outcome.timers:
+            self._line()
+            self.timers[timer.order_id] = timer
+        self._line()  # the acknowledgement
+        return outcome
+
+    def run(self, *incoming: Message) -> Desk:
+        for message in incoming:
+            self.take(message)
+        return self
+
+    def restart(self) -> Desk:
+        """What the next process makes of what is stored."""
+        state = State()
+        for sequence, event in enumerate(self.log, start=1):
+            evolve(state, messages.decode(messages.encode(event), OrderEvents), sequence)
+        return Desk(state, list(self.log), dict(self.commands), dict(self.timers))
+
+    def _line(self) -> None:
+        if self.lines_left is not None:
+            if self.lines_left == 0:
+                raise DiedError
+            self.lines_left -= 1
+
+    def _store(self, event: OrderEvent) -> None:
+        assert event.id not in {stored.id for stored in self.log}, "an id must be used once"
+        self.log.append(event)
+        evolve(self.state, event, len(self.log))
+
+
+class Make:
+    """Messages with the fields that do not matter filled in."""
+
+    at, rules, died = AT, RULES, DiedError
+
+    def desk(self) -> Desk:
+        return Desk()
+
+    def intent(self, order_id: str = "o-1", **fields: Any) -> OrderIntent:
+        given: dict[str, Any] = {
+            "venue": "ibkr",
+            "account": "DU1",
+            "symbol": "AAPL",
+            "side": Side.BUY,
+            "quantity": Decimal(100),
+            "order_type": OrderType.MARKET,
+        }
+        return OrderIntent(id=order_id, at=AT, **(given | fields))
+
+    def approved(self, order_id: str = "o-1", number: int = 1, **fields: Any) -> IntentApproved:
+        intent = self.intent(order_id, **fields)
+        return IntentApproved(
+            id=f"decision-{number}",
+            at=AT,
+            cause=intent.id,
+            intent_sequence=number,
+            intent=intent,
+            order_id=order_id,
+            checks=(),
+        )
+
+    def denied(self, order_id: str = "o-1", number: int = 1, reason: str = "too large", **fields: Any) -> IntentDenied:
+        intent = self.intent(order_id, **fields)
+        return IntentDenied(
+            id=f"decision-{number}",
+            at=AT,
+            cause=intent.id,
+            intent_sequence=number,
+            intent=intent,
+            checks=(),
+            reason=reason,
+        )
+
+    def cancel(self, order_id: str = "o-1", number: int = 50, account: str = "DU1") -> IntentApproved:
+        intent = CancelIntent(
+            id=f"cancel-{number}", at=AT, venue="ibkr", symbol="AAPL", order_id=order_id, account=account
+        )
+        return IntentApproved(
+            id=f"decision-{number}",
+            at=AT,
+            cause=intent.id,
+            intent_sequence=number,
+            intent=intent,
+            order_id=order_id,
+            checks=(),
+        )
+
+    def report(self, kind: type[Any], order_id: str = "o-1", key: str = "", seconds: float = 1, **fields: Any) -> Any:
+        return kind(
+            id=f"report/ibkr/DU1/{kind.__name__}/{order_id}/{key}",
+            at=AT + timedelta(seconds=seconds),
+            venue="ibkr",
+            account="DU1",
+            order_id=order_id,
+            **fields,
+        )
+
+    def accepted(
+        self, order_id: str = "o-1", venue_order_id: str = "9001", seconds: float = 1
+    ) -> messages.VenueAccepted:
+        report: messages.VenueAccepted = self.report(
+            messages.VenueAccepted, order_id, venue_order_id, seconds, venue_order_id=venue_order_id
+        )
+        return report
+
+    def fill(
+        self,
+        quantity: str = "40",
+        price: str = "10",
+        *,
+        order_id: str = "o-1",
+        execution_id: str = "e1",
+        revision: int = 1,
+        side: Side = Side.BUY,
+        symbol: str = "AAPL",
+        seconds: float = 2,
+        venue_order_id: str = "9001",
+        account: str = "DU1",
+    ) -> VenueFill:
+        at = AT + timedelta(seconds=seconds)
+        return VenueFill(
+            id=f"report/ibkr/{account}/fill/{execution_id}/{revision}",
+            at=at,
+            venue="ibkr",
+            account=account,
+            venue_order_id=venue_order_id,
+            fill=Fill(
+                execution_id=execution_id,
+                revision=revision,
+                order_id=order_id,
+                symbol=symbol,
+                side=side,
+                quantity=Decimal(quantity),
+                price=Decimal(price),
+                at=at,
+            ),
+        )
+
+    def commission(
+        self,
+        amount: str = "1",
+        *,
+        execution_id: str = "e1",
+        revision: int = 1,
+        order_id: str = "",
+        currency: str = "USD",
+    ) -> VenueCommission:
+        return VenueCommission(
+            id=f"report/ibkr/DU1/commission/{execution_id}/{revision}",
+            at=AT + timedelta(seconds=3),
+            venue="ibkr",
+            account="DU1",
+            execution_id=execution_id,
+            revision=revision,
+            order_id=order_id,
+            commission=Decimal(amount),
+            currency=currency,
+        )
+
+    def snapshot(self, seconds: float = 0, **fields: Any) -> VenueSnapshot:
+        given: dict[str, Any] = {
+            "currency": "USD",
+            "cash": Decimal(100_000),
+            "positions": (),
+            "open_orders": (),
+            "execution_ids": (),
+            "account": "DU1",
+        }
+        given |= fields
+        return VenueSnapshot(
+            id=f"report/ibkr/{given['account']}/snapshot/{seconds}",
+            at=AT + timedelta(seconds=seconds),
+            venue="ibkr",
+            **given,
+        )
+
+    def held(self, quantity: str, average_price: str, symbol: str = "AAPL") -> PositionHeld:
+        return PositionHeld(symbol=symbol, quantity=Decimal(quantity), average_price=Decimal(average_price))
+
+    def with_id(self, message: Message, message_id: str) -> Message:
+        return replace(message, id=message_id)
+
+
+@pytest.fixture(scope="session")
+def make() -> Make:
+    return Make()

@@ -1,0 +1,247 @@
+"""Given an order, when a venue reports, then these events; and each report counts once."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from oms.outcome import NoteKind
+from signalbox.errors import IllegalTransitionError
+from signalbox.messages import (
+    CommissionBooked,
+    FillCorrected,
+    OrderCreated,
+    OrderFilled,
+    OrderPartiallyFilled,
+    OrderStatus,
+    Side,
+    VenueCanceled,
+    VenueExpired,
+    VenueRejected,
+    VenueTriggered,
+    VenueUnknown,
+)
+
+DU1 = ("ibkr", "DU1")
+
+
+def status_after(make: Any, *reports: Any) -> OrderStatus:
+    desk = make.desk().run(make.approved(), *reports)
+    status: OrderStatus = desk.state.orders["o-1"].status
+    assert desk.restart().state.orders == desk.state.orders
+    return status
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "status"),
+    [
+        (VenueTriggered, {}, OrderStatus.TRIGGERED),
+        (VenueCanceled, {"reason": "by request"}, OrderStatus.CANCELED),
+        (VenueRejected, {"code": "201", "reason": "margin"}, OrderStatus.REJECTED),
+        (VenueExpired, {"reason": "end of day"}, OrderStatus.EXPIRED),
+        (VenueUnknown, {"reason": "no answer"}, OrderStatus.UNKNOWN),
+    ],
+)
+def test_a_report_becomes_the_event_of_its_kind_once(
+    make: Any, kind: type[Any], fields: dict[str, str], status: OrderStatus
+) -> None:
+    desk = make.desk().run(make.approved(), make.accepted())
+    [event] = desk.take(make.report(kind, **fields)).events
+    assert event.status is status
+    assert desk.take(make.report(kind, **fields)).notes == (NoteKind.REPEATED_REPORT,)
+    assert desk.take(make.with_id(make.report(kind, **fields), "another id")).events == ()
+
+
+def test_an_acceptance_brings_the_venues_id_also_after_the_first_fill(make: Any) -> None:
+    desk = make.desk().run(make.approved(), make.fill("40"), make.accepted(venue_order_id="777"))
+    order = desk.state.orders["o-1"]
+    assert (order.status, order.venue_order_id) == (OrderStatus.PARTIALLY_FILLED, "777")
+
+
+def test_a_trigger_is_announced_while_a_cancel_is_pending(make: Any) -> None:
+    desk = make.desk().run(make.approved(), make.accepted(), make.cancel())
+    [event] = desk.take(make.report(VenueTriggered)).events
+    assert event.status is OrderStatus.PENDING_CANCEL
+
+
+def test_a_report_on_an_order_that_is_not_ours_is_noted(make: Any) -> None:
+    assert make.desk().take(make.accepted("somebody")).notes == (NoteKind.FOREIGN_REPORT,)
+
+
+def test_a_report_on_a_denied_order_is_illegal_and_changes_nothing(make: Any) -> None:
+    desk = make.desk().run(make.denied())
+    with pytest.raises(IllegalTransitionError, match="OrderAccepted is not possible in status DENIED"):
+        desk.take(make.accepted())
+    assert len(desk.log) == 1
+
+
+# ------------------------------------------------------------------------------------------------------------- fills
+
+
+def test_fills_add_up_to_a_filled_order(make: Any) -> None:
+    desk = make.desk().run(make.approved(), make.accepted())
+    [first] = desk.take(make.fill("40", execution_id="e1")).events
+    [second] = desk.take(make.fill("60", execution_id="e2", seconds=3)).events
+    assert isinstance(first, OrderPartiallyFilled)
+    assert (first.cumulative_quantity, first.leaves_quantity) == (Decimal(40), Decimal(60))
+    assert first.status is OrderStatus.PARTIALLY_FILLED
+    assert isinstance(second, OrderFilled)
+    assert (second.cumulative_quantity, second.leaves_quantity) == (Decimal(100), Decimal(0))
+    assert second.status is OrderStatus.FILLED
+    assert desk.state.accounts[DU1].symbols["AAPL"].holding.quantity == 100
+
+
+def test_the_same_execution_again_is_no_event(make: Any) -> None:
+    desk = make.desk().run(make.approved(), make.fill())
+    again = desk.restart().take(make.fill())
+    assert (again.events, again.notes) == ((), (NoteKind.DUPLICATE_FILL,))
+
+
+def test_a_fill_after_cancel_is_booked(make: Any) -> None:
+    canceled = make.report(VenueCanceled, reason="by request")
+    assert status_after(make, canceled, make.fill("40")) is OrderStatus.CANCELED
+    assert status_after(make, canceled, make.fill("100")) is OrderStatus.FILLED
+    desk = make.desk().run(make.approved(), canceled, make.fill("40"))
+    assert desk.state.accounts[DU1].symbols["AAPL"].holding.quantity == 40
+
+
+def test_a_fill_after_a_reject_wakes_the_order(make: Any) -> None:
+    rejected = make.report(VenueRejected, code="", reason="it never reached the venue")
+    assert status_after(make, rejected, make.fill("40")) is OrderStatus.PARTIALLY_FILLED
+    assert status_after(make, rejected, make.fill("100")) is OrderStatus.FILLED
+
+
+def test_an_acceptance_after_a_reject_is_a_contradiction(make: Any) -> None:
+    rejected = make.report(VenueRejected, code="201", reason="margin")
+    assert status_after(make, rejected, make.accepted()) is OrderStatus.UNKNOWN
+
+
+def test_a_cancel_that_crosses_the_last_fill_leaves_the_order_filled(make: Any) -> None:
+    assert status_after(make, make.fill("100"), make.report(VenueCanceled, reason="x")) is OrderStatus.FILLED
+
+
+def test_a_fill_while_pending_cancel_keeps_the_cancel_open(make: Any) -> None:
+    assert status_after(make, make.accepted(), make.cancel(), make.fill("40")) is OrderStatus.PENDING_CANCEL
+
+
+def test_an_unknown_order_comes_back_with_a_fill(make: Any) -> None:
+    unknown = make.report(VenueUnknown, reason="no answer")
+    assert status_after(make, unknown, make.fill("40")) is OrderStatus.PARTIALLY_FILLED
+
+
+def test_an_overfill_is_booked_and_noted(make: Any) -> None:
+    desk = make.desk().run(make.approved(), make.fill("100"))
+    outcome = desk.take(make.fill("1", execution_id="e2"))
+    assert outcome.notes == (NoteKind.OVERFILL,)
+    assert outcome.events[0].leaves_quantity == 0
+    assert desk.state.accounts[DU1].symbols["AAPL"].holding.quantity == 101
+
+
+# ------------------------------------------------------------------------------------------------------- corrections
+
+
+def test_a_higher_revision_replaces_the_fill_and_a_lower_one_is_ignored(make: Any) -> None:
+    desk = make.desk().run(make.approved(), make.fill("40", "10"), make.fill("10", "12", execution_id="e2", seconds=5))
+    [event] = desk.take(make.fill("30", "11", revision=2)).events
+    assert isinstance(event, FillCorrected)
+    assert (event.replaced.quantity, event.fill.quantity) == (Decimal(40), Decimal(30))
+    assert event.cumulative_quantity == 40
+    holding = desk.state.accounts[DU1].symbols["AAPL"].holding
+    assert (holding.quantity, holding.average_price()) == (40, Decimal("11.25"))
+    assert desk.state.accounts[DU1].cash["USD"] == -(30 * 11 + 10 * 12)
+    assert desk.take(make.fill("40", "10", revision=1)).notes == (NoteKind.DUPLICATE_FILL,)
+
+
+def test_a_bust_takes_a_fill_out_of_the_books(make: Any) -> None:
+    desk = make.desk().run(make.approved(), make.fill("40"), make.fill("0", "0", revision=2))
+    book = desk.state.accounts[DU1]
+    assert (book.symbols["AAPL"].holding.quantity, book.cash["USD"]) == (0, 0)
+
+
+def test_a_correction_that_completes_the_order_fills_it(make: Any) -> None:
+    assert status_after(make, make.fill("40"), make.fill("100", revision=2)) is OrderStatus.FILLED
+
+
+# ------------------------------------------------------------------------------------------------------ other orders
+
+
+@pytest.mark.parametrize("order_id", ["", "another-program"])
+def test_a_fill_of_an_order_placed_elsewhere_is_booked_under_an_external_order(make: Any, order_id: str) -> None:
+    desk = make.desk()
+    report = make.fill("5", order_id=order_id, venue_order_id="777", symbol="0700.HK")
+    created, filled = desk.take(report).events
+    assert isinstance(created, OrderCreated)
+    assert isinstance(filled, OrderFilled)
+    assert (created.order_id, created.order.currency) == ("external-777", "HKD")
+    assert (created.id, filled.id) == ("ibkr/DU1/external-777/1", "ibkr/DU1/external-777/2")
+    assert filled.fill.order_id == "external-777"
+    [more] = desk.take(
+        make.fill("7", order_id=order_id, venue_order_id="777", execution_id="e2", symbol="0700.HK")
+    ).events
+    assert (more.cumulative_quantity, more.leaves_quantity, more.status) == (12, 0, OrderStatus.FILLED)
+    assert desk.state.accounts[DU1].symbols["0700.HK"].holding.quantity == 12
+
+
+def test_a_fill_that_bears_the_id_of_a_denied_order_is_somebody_elses(make: Any) -> None:
+    desk = make.desk().run(make.denied(), make.fill("5", venue_order_id="777"))
+    assert desk.state.orders["o-1"].status is OrderStatus.DENIED
+    assert desk.state.orders["ibkr/DU1/external-777"].filled_quantity == 5
+
+
+def test_a_fill_of_an_unheard_of_instrument_is_booked_all_the_same(make: Any) -> None:
+    desk = make.desk().run(make.snapshot())
+    outcome = desk.take(make.fill("5", order_id="", symbol="ZZZ"))
+    assert NoteKind.UNKNOWN_INSTRUMENT in outcome.notes
+    assert desk.state.accounts[DU1].symbols["ZZZ"].holding.quantity == 5
+
+
+def test_venue_order_ids_of_two_accounts_do_not_meet(make: Any) -> None:
+    desk = make.desk().run(
+        make.fill(order_id="", account="DU1", side=Side.BUY), make.fill(order_id="", account="DU2", side=Side.SELL)
+    )
+    quantities = [desk.state.accounts["ibkr", account].symbols["AAPL"].holding.quantity for account in ("DU1", "DU2")]
+    assert quantities == [40, -40]
+
+
+# -------------------------------------------------------------------------------------------------------------- fees
+
+
+def test_a_fee_is_booked_once_before_or_after_its_fill(make: Any) -> None:
+    for reports in (
+        (make.fill(), make.commission("1.25"), make.commission("1.25")),
+        (make.commission("1.25"), make.fill(), make.commission("1.25")),
+        (make.commission("1.25", order_id="o-1"), make.commission("1.25"), make.fill()),
+    ):
+        desk = make.desk().run(make.approved(), *reports)
+        book = desk.state.accounts[DU1]
+        assert book.symbols["AAPL"].commission == Decimal("1.25")
+        assert book.cash["USD"] == Decimal("-401.25")
+
+
+def test_a_fee_before_its_fill_counts_only_when_the_fill_is_there(make: Any) -> None:
+    desk = make.desk()
+    [event] = desk.take(make.commission("1.25")).events
+    assert isinstance(event, CommissionBooked)
+    assert (event.order_id, event.status) == ("_unattributed", OrderStatus.FILLED)
+    assert desk.state.accounts[DU1].cash == {}
+    assert not desk.state.working
+
+
+def test_a_fee_of_a_booked_execution_goes_to_its_order(make: Any) -> None:
+    desk = make.desk().run(make.approved(), make.fill())
+    [event] = desk.take(make.commission()).events
+    assert (event.order_id, event.status) == ("o-1", OrderStatus.PARTIALLY_FILLED)
+
+
+def test_a_revised_fee_replaces_the_earlier_one_and_not_the_other_way(make: Any) -> None:
+    for fees in ((("1", 1), ("3", 2)), (("3", 2), ("1", 1))):
+        reports = [make.commission(amount, revision=revision) for amount, revision in fees]
+        desk = make.desk().run(make.approved(), make.fill(), *reports)
+        assert desk.state.accounts[DU1].commission == {"USD": 3}
+
+
+def test_a_fee_in_another_currency_is_cash_of_that_currency(make: Any) -> None:
+    desk = make.desk().run(make.approved(), make.fill(), make.commission("10", currency="HKD"))
+    book = desk.state.accounts[DU1]
+    assert (book.cash, book.symbols["AAPL"].commission) == ({"USD": -400, "HKD": -10}, 0)

@@ -1,0 +1,142 @@
+"""Every pair of the lifecycle table, legal and illegal."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from oms.transitions import TRANSITIONS, next_status
+from signalbox.errors import IllegalTransitionError
+from signalbox.messages import (
+    CommissionBooked,
+    FillCorrected,
+    OrderAccepted,
+    OrderCanceled,
+    OrderCancelRejected,
+    OrderCreated,
+    OrderDenied,
+    OrderEvent,
+    OrderExpired,
+    OrderFilled,
+    OrderPartiallyFilled,
+    OrderPendingCancel,
+    OrderRejected,
+    OrderStatus,
+    OrderTriggered,
+    OrderUnknown,
+)
+
+EVENTS: tuple[type[OrderEvent], ...] = (
+    OrderCreated,
+    OrderDenied,
+    OrderAccepted,
+    OrderTriggered,
+    OrderPartiallyFilled,
+    OrderFilled,
+    FillCorrected,
+    CommissionBooked,
+    OrderPendingCancel,
+    OrderCancelRejected,
+    OrderCanceled,
+    OrderRejected,
+    OrderExpired,
+    OrderUnknown,
+)
+SENT = tuple(status for status in OrderStatus if status is not OrderStatus.DENIED)
+ENDED = {OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED}
+
+# Written apart from the table, column by column, in the order of OrderStatus without DENIED:
+# PENDING_NEW NEW PARTIALLY_FILLED FILLED PENDING_CANCEL CANCELED TRIGGERED REJECTED EXPIRED UNKNOWN
+COLUMNS: dict[type[OrderEvent], str] = {
+    OrderAccepted: "N N P F C c T U e N",
+    OrderTriggered: "T T P F C c T r e T",
+    OrderPartiallyFilled: "P P P F C c P P e P",
+    OrderFilled: "F F F F F F F F F F",
+    FillCorrected: "n N P F C c T r e U",
+    CommissionBooked: "n N P F C c T r e U",
+    OrderPendingCancel: "C C C - C - C - - U",
+    OrderCancelRejected: "n N P F N c T r e U",
+    OrderCanceled: "c c c F c c c r e c",
+    OrderRejected: "r r r F r c r r e r",
+    OrderExpired: "e e e F e c e r e e",
+    OrderUnknown: "U U U F U c U r e U",
+}
+LETTERS = {
+    "n": OrderStatus.PENDING_NEW,
+    "N": OrderStatus.NEW,
+    "P": OrderStatus.PARTIALLY_FILLED,
+    "F": OrderStatus.FILLED,
+    "C": OrderStatus.PENDING_CANCEL,
+    "c": OrderStatus.CANCELED,
+    "T": OrderStatus.TRIGGERED,
+    "r": OrderStatus.REJECTED,
+    "e": OrderStatus.EXPIRED,
+    "U": OrderStatus.UNKNOWN,
+}
+LEGAL: dict[tuple[OrderStatus | None, type[OrderEvent]], OrderStatus] = {
+    (status, event): LETTERS[letter]
+    for event, column in COLUMNS.items()
+    for status, letter in zip(SENT, column.split(), strict=True)
+    if letter != "-"
+}
+LEGAL |= {(None, OrderCreated): OrderStatus.PENDING_NEW, (None, OrderDenied): OrderStatus.DENIED}
+ALL = tuple(product((None, *OrderStatus), EVENTS))
+
+
+def name_of(value: object) -> str:
+    return value.__name__ if isinstance(value, type) else str(value)
+
+
+@pytest.mark.parametrize(("status", "event"), [pair for pair in ALL if pair in LEGAL], ids=name_of)
+def test_a_legal_pair_leads_where_it_should(status: OrderStatus | None, event: type[OrderEvent]) -> None:
+    assert next_status("o-1", status, event) is LEGAL[status, event]
+
+
+@pytest.mark.parametrize(("status", "event"), [pair for pair in ALL if pair not in LEGAL], ids=name_of)
+def test_an_illegal_pair_is_an_error_that_names_both(status: OrderStatus | None, event: type[OrderEvent]) -> None:
+    with pytest.raises(IllegalTransitionError) as raised:
+        next_status("o-1", status, event)
+    assert (raised.value.status, raised.value.event) == (status.value if status else "NO_ORDER", event.__name__)
+    assert "o-1" in str(raised.value)
+
+
+def test_the_table_has_no_pair_that_is_not_tested() -> None:
+    assert set(TRANSITIONS) == set(LEGAL)
+
+
+@pytest.mark.parametrize("status", SENT)
+def test_a_fill_is_accepted_from_any_status_that_an_order_can_have_at_a_venue(status: OrderStatus) -> None:
+    assert next_status("o-1", status, OrderFilled) is OrderStatus.FILLED
+    next_status("o-1", status, OrderPartiallyFilled)
+
+
+def test_a_refused_cancel_puts_an_order_back_where_it_stood() -> None:
+    back = {
+        (True, False): OrderStatus.NEW,
+        (True, True): OrderStatus.PARTIALLY_FILLED,
+        (False, False): OrderStatus.PENDING_NEW,
+    }
+    for (acknowledged, filled), status in back.items():
+        found = next_status(
+            "o-1", OrderStatus.PENDING_CANCEL, OrderCancelRejected, acknowledged=acknowledged, filled=filled
+        )
+        assert found is status
+
+
+def test_an_unknown_order_that_is_found_with_fills_is_partially_filled() -> None:
+    assert next_status("o-1", OrderStatus.UNKNOWN, OrderAccepted, filled=True) is OrderStatus.PARTIALLY_FILLED
+
+
+def test_a_correction_that_completes_an_order_fills_it() -> None:
+    assert next_status("o-1", OrderStatus.PARTIALLY_FILLED, FillCorrected, complete=True) is OrderStatus.FILLED
+
+
+def test_nothing_but_a_fill_or_a_contradiction_leaves_an_ended_order() -> None:
+    leaving = {
+        (status, event) for (status, event), after in TRANSITIONS.items() if status in ENDED and after is not status
+    }
+    fills = {(status, OrderFilled) for status in ENDED - {OrderStatus.FILLED}}
+    assert leaving == fills | {
+        (OrderStatus.REJECTED, OrderPartiallyFilled),
+        (OrderStatus.REJECTED, OrderAccepted),
+    }
