@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import strategies as st
 from risk import evolve
 from risk.decide import decide
 from risk.facts import Observed, Request
@@ -24,6 +26,7 @@ from signalbox.messages import (
     Instrument,
     InstrumentKind,
     Intent,
+    IntentApproved,
     LinkStatus,
     Order,
     OrderAccepted,
@@ -258,14 +261,78 @@ class World:
         cumulative = intent.quantity - Decimal(leaves)
         return self.event(kind(**values, fill=fill, cumulative_quantity=cumulative, leaves_quantity=Decimal(leaves)))
 
+    def walk(self, steps: list[Any], after_each: Callable[[], None] = lambda: None) -> list[Decision]:
+        """Drive a desk through steps as it would live them; returns the decisions."""
+        decisions: list[Decision] = []
+        for step in steps:
+            self.later(0.5)
+            working = list(self.state.orders)
+            if step[0] == "order":
+                _, side, quantity, limit, symbol = step
+                order = self.order(side, str(quantity * (100 if symbol == "0700.HK" else 1)), limit, symbol=symbol)
+                decision = self.decide(order)
+                decisions.append(decision)
+                if isinstance(decision, IntentApproved):
+                    self.created(order)
+            elif step[0] == "quote":
+                self.quote(step[1], step[2], step[2])
+            elif working and step[0] in ("fill", "end"):
+                order_id = working[step[1] % len(working)]
+                kept = self.state.orders[order_id]
+                intent = self.order(kept.side.value, str(kept.open_quantity), id=order_id, symbol=kept.symbol)
+                if step[0] == "end":
+                    self.canceled(intent)
+                else:
+                    filled = min(Decimal(step[2]), kept.open_quantity)
+                    self.fill(intent, str(filled), str(kept.open_quantity - filled), step[3])
+            after_each()
+        return decisions
 
-@pytest.fixture
+
+PRICES = st.integers(9000, 11000).map(lambda cents: str(Decimal(cents) / 100))
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("order"), st.sampled_from(["BUY", "SELL"]), st.integers(1, 400), st.none() | PRICES,
+            st.sampled_from(["SPY", "AAPL", "0700.HK"]),
+        ),
+        st.tuples(st.just("fill"), st.integers(0, 9), st.integers(1, 400), PRICES),
+        st.tuples(st.just("end"), st.integers(0, 9)),
+        st.tuples(st.just("quote"), st.sampled_from(["SPY", "AAPL", "0700.HK"]), PRICES),
+    ),
+    max_size=40,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def steps() -> Any:
+    """What may happen to a desk, in any order: orders, fills, ends of orders, prices."""
+    return STEPS
+
+
+@pytest.fixture(scope="session")
+def two_currencies() -> Callable[[], World]:
+    """Make a desk that holds, prices and multiplies unlike things, with New York and Hong Kong both held in dollars."""
+
+    def make(**changes: Any) -> World:
+        w = World(**{"desk": {"fx_rates": {"HKD": Decimal("0.128")}}, **changes})
+        w.ready(positions=(w.held("SPY", "150"), w.held("AAPL", "-70", "50"))).instrument("AAPL", multiplier=10)
+        return (
+            w.instrument("0700.HK", currency="HKD", calendar="24/7")
+            .quote("0700.HK", "100", "100")
+            .quote("AAPL", "100", "100")
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def world() -> type[World]:
     """`world().ready()` is a desk that approves; keyword arguments change the limits or the desk file."""
     return World
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def check() -> Any:
     """Pick one check of a decision by its name."""
 

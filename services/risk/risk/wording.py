@@ -14,8 +14,14 @@ _LOCAL_OPEN = {"XNYS": (timedelta(hours=9, minutes=30), "ET"), "XHKG": (timedelt
 
 
 def plain(number: Decimal | None) -> str:
-    """All digits of a number and no exponent: `200000`, not `2E+5`."""
-    return UNKNOWN if number is None else f"{number:f}"
+    """All digits of a number, no exponent and no idle zeros: `200000`, not `2E+5` or `200000.000`.
+
+    How many zeros a sum carries depends on its history; equal numbers must give equal decisions.
+    """
+    if number is None:
+        return UNKNOWN
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def money(amount: Decimal | None, currency: str = "") -> str:

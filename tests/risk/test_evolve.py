@@ -1,0 +1,239 @@
+"""The fold: what an approval reserves, what events free and move, and that the kept sums are the true ones."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from risk import evolve
+from risk.state import RiskState, account_keys, conversion_rate
+from signalbox import subjects
+from signalbox.messages import (
+    Fill,
+    FillCorrected,
+    IntentApproved,
+    OrderCanceled,
+    OrderCancelRejected,
+    OrderDenied,
+    OrderExpired,
+    OrderIntent,
+    OrderRejected,
+    OrderStatus,
+    OrderUnknown,
+)
+
+ACCOUNT = ("ibkr", "DU1234567")
+ZERO = Decimal(0)
+
+
+def holding(w: Any, symbol: str = "SPY") -> Any:
+    return w.state.books[ACCOUNT].holdings[symbol]
+
+
+def approved(w: Any, *terms: Any, **changes: Any) -> OrderIntent:
+    decision = w.decide(w.order(*terms, **changes))
+    assert isinstance(decision, IntentApproved), decision.reason
+    assert isinstance(decision.intent, OrderIntent)
+    return decision.intent
+
+
+def test_an_approval_reserves_at_once(world: Any) -> None:
+    w = world().ready()
+    approved(w, "BUY", "10", "100")
+    assert (holding(w).buying_quantity, holding(w).worst_value, holding(w).quantity) == (10, 1000, 0)
+
+
+def test_the_orders_own_events_do_not_reserve_again(world: Any) -> None:
+    w = world().ready()
+    order = approved(w)
+    w.created(order).accepted(order)
+    assert holding(w).buying_quantity == 10
+    assert w.state.books[ACCOUNT].working_orders == 1
+
+
+def test_a_fill_moves_from_reserved_to_held(world: Any) -> None:
+    w = world().ready()
+    order = approved(w)
+    w.created(order).fill(order, "4", "6")
+    assert (holding(w).quantity, holding(w).buying_quantity) == (4, 6)
+    w.fill(order, "6", "0")
+    assert (holding(w).quantity, holding(w).buying_quantity) == (10, 0)
+    assert w.state.books[ACCOUNT].working_orders == 0
+    assert not w.state.orders
+
+
+@pytest.mark.parametrize("kind", [OrderCanceled, OrderRejected, OrderExpired])
+def test_the_end_of_an_order_frees_what_is_left_of_it(world: Any, kind: Any) -> None:
+    w = world().ready()
+    order = approved(w)
+    status = {OrderCanceled: "CANCELED", OrderRejected: "REJECTED", OrderExpired: "EXPIRED"}[kind]
+    w.created(order).fill(order, "4", "6")
+    w.event(kind(**w._of(order.id, OrderStatus(status)), reason="over"))
+    assert (holding(w).quantity, holding(w).buying_quantity) == (4, 0)
+    assert w.state.finished[order.id] == status
+
+
+@pytest.mark.parametrize("kind", [OrderUnknown, OrderCancelRejected])
+def test_what_is_not_known_to_be_over_stays_reserved(world: Any, kind: Any) -> None:
+    w = world().ready()
+    order = approved(w)
+    w.event(kind(**w._of(order.id, OrderStatus.UNKNOWN), reason="no answer"))
+    assert holding(w).buying_quantity == 10
+    assert w.state.orders[order.id].status is OrderStatus.UNKNOWN
+
+
+def test_a_fill_after_a_cancel_moves_the_position(world: Any) -> None:
+    w = world().ready()
+    order = approved(w)
+    w.created(order).canceled(order).fill(order, "4", "6", status=OrderStatus.CANCELED)
+    assert (holding(w).quantity, holding(w).buying_quantity) == (4, 0)
+
+
+def test_an_order_that_turns_out_to_work_after_all_counts_again(world: Any) -> None:
+    w = world().ready()
+    order = approved(w)
+    w.created(order).canceled(order).fill(order, "4", "6", status=OrderStatus.PARTIALLY_FILLED)
+    assert (holding(w).quantity, holding(w).buying_quantity) == (4, 6)
+    assert order.id in w.state.orders
+    w.fill(order, "6", "0")
+    assert (holding(w).quantity, holding(w).buying_quantity) == (10, 0)
+
+
+def test_a_corrected_fill_replaces_the_first(world: Any) -> None:
+    w = world().ready()
+    order = approved(w)
+    w.created(order).fill(order, "10", "0")
+    values = {"execution_id": "x", "order_id": order.id, "symbol": "SPY", "side": order.side, "at": w.now}
+    first = Fill(**values, revision=1, quantity=Decimal(10), price=Decimal(100))
+    bust = Fill(**values, revision=2, quantity=ZERO, price=ZERO)
+    event = FillCorrected(
+        **w._of(order.id, OrderStatus.FILLED), fill=bust, replaced=first, cumulative_quantity=ZERO, leaves_quantity=ZERO
+    )
+    w.event(event)
+    assert holding(w).quantity == 0
+
+
+def test_a_redelivered_event_changes_nothing(world: Any) -> None:
+    w = world().ready()
+    order = approved(w)
+    w.created(order).fill(order, "4", "6")
+    w.sequence -= 1
+    w.fill(order, "4", "6")
+    assert holding(w).quantity == 4
+
+
+def test_a_denial_of_a_used_id_does_not_free_the_order_of_that_name(world: Any) -> None:
+    w = world().ready()
+    order = approved(w)
+    w.event(OrderDenied(**w._of(order.id, OrderStatus.DENIED), reason="duplicate intent id"))
+    assert holding(w).buying_quantity == 10
+    assert order.id in w.state.orders
+
+
+def test_an_order_found_at_the_venue_counts(world: Any, check: Any) -> None:
+    w = world().ready()
+    w.created(w.order("SELL", "7", "120", id="foreign"))
+    assert (holding(w).selling_quantity, holding(w).selling_value) == (7, 840)
+    assert "there is an order foreign already" in w.decide(w.order(id="foreign")).reason
+
+
+def test_an_order_without_any_price_can_not_be_valued(world: Any, check: Any) -> None:
+    w = world()
+    w.instrument("SPY").adopt().account().link()
+    w.created(w.order(limit=None, id="foreign"))
+    assert w.state.books[ACCOUNT].unvalued == {"SPY"}
+    assert not check(w.decide(w.order()), "gross_exposure").passed
+
+
+def test_an_intent_decided_before_is_known_by_its_sequence(world: Any) -> None:
+    w = world().ready()
+    first = w.decide(w.order())
+    evolve.note_intent(w.state, first.intent_sequence)
+    assert not w.state.undecided
+    before = holding(w).buying_quantity
+    evolve.fold_decision(w.state, first)
+    assert holding(w).buying_quantity == before
+
+
+def test_instruments_that_come_late_are_valued_then(world: Any) -> None:
+    w = world(desk={"fx_rates": {"HKD": Decimal("0.1")}})
+    w.adopt(positions=(w.held("0700.HK", "100", "300", "HKD"), w.held("SPY", "1")))
+    books = w.state.books[ACCOUNT]
+    assert books.worst_value == 3100
+    w.instrument("SPY", multiplier=100)
+    assert books.worst_value == 13_000
+
+
+# --------------------------------------------------------------------------------- the sums are what they should be
+
+
+def recomputed(state: RiskState) -> dict[str, tuple[Any, ...]]:
+    """Every kept figure of the account, from its positions and working orders alone."""
+    books = state.books[ACCOUNT]
+    figures: dict[str, tuple[Any, ...]] = {}
+    worst_sum = held_sum = ZERO
+    for symbol, kept in books.holdings.items():
+        orders = [order for order in state.orders.values() if order.symbol == symbol]
+        bought = [order for order in orders if order.side.sign > 0]
+        sold = [order for order in orders if order.side.sign < 0]
+        instrument = state.instruments["ibkr", symbol].message
+        rate = conversion_rate(state, books.currency, instrument.currency)
+        assert rate is not None
+        unit = instrument.multiplier * rate
+        value = kept.quantity * (kept.mark or ZERO) * unit
+        long = value + sum((order.open_quantity * (order.price or ZERO) for order in bought), ZERO) * unit
+        short = -value + sum((order.open_quantity * (order.price or ZERO) for order in sold), ZERO) * unit
+        worst_sum += max(long, short)
+        held_sum += abs(value)
+        quantities = (sum(order.open_quantity for order in bought), sum(order.open_quantity for order in sold))
+        figures[symbol] = (max(long, short), abs(value), *quantities)
+    figures["account"] = (worst_sum, held_sum, len(state.orders))
+    return figures
+
+
+def kept_figures(state: RiskState) -> dict[str, tuple[Any, ...]]:
+    books = state.books[ACCOUNT]
+    figures: dict[str, tuple[Any, ...]] = {
+        symbol: (kept.worst_value, kept.held_value, kept.buying_quantity, kept.selling_quantity)
+        for symbol, kept in books.holdings.items()
+    }
+    figures["account"] = (books.worst_value, books.held_value, books.working_orders)
+    return figures
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_the_kept_sums_equal_those_from_scratch_after_every_step(two_currencies: Any, steps: Any, data: Any) -> None:
+    w = two_currencies()
+
+    def compare() -> None:
+        assert kept_figures(w.state) == recomputed(w.state)
+
+    w.walk(data.draw(steps), compare)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_positions_are_the_adopted_ones_plus_all_fills(two_currencies: Any, steps: Any, data: Any) -> None:
+    w = two_currencies()
+    expected = {"SPY": Decimal(150), "AAPL": Decimal(-70)}
+    original = w.event
+
+    def event(message: Any) -> Any:
+        if hasattr(message, "fill"):
+            symbol = message.fill.symbol
+            expected[symbol] = expected.get(symbol, ZERO) + message.fill.side.sign * message.fill.quantity
+        return original(message)
+
+    w.event = event
+    w.walk(data.draw(steps))
+    assert {s: h.quantity for s, h in w.state.books[ACCOUNT].holdings.items() if s in expected} == expected
+
+
+def test_every_account_of_the_desk_has_books_from_the_start(world: Any) -> None:
+    w = world()
+    assert set(w.state.books) == set(account_keys(w.state.desk)) == {ACCOUNT}
+    assert subjects.BASELINE not in w.state.decided

@@ -1,0 +1,141 @@
+"""Reading intents: any bytes give an intent or a sentence, never an exception, and never a number that bites later."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from risk.intents import DIGITS_MAX, PAYLOAD_BYTES_MAX, Unreadable, read_intent
+from signalbox.messages import OrderIntent
+
+GOOD: dict[str, Any] = {
+    "type": "OrderIntent",
+    "id": "a",
+    "at": "2024-01-02T15:00:00Z",
+    "venue": "ibkr",
+    "symbol": "SPY",
+    "side": "BUY",
+    "quantity": "1",
+    "order_type": "MARKET",
+}
+
+
+def read(**changes: Any) -> Any:
+    body = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
+    return read_intent(json.dumps(body).encode())
+
+
+def test_a_good_intent_is_read() -> None:
+    assert isinstance(read(), OrderIntent)
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"colour": "red"}, "unknown field `colour`"),
+        ({"quantity": None}, "missing required field `quantity`"),
+        ({"quantity": "ten"}, "$.quantity"),
+        ({"quantity": True}, "$.quantity"),
+        ({"quantity": [1]}, "$.quantity"),
+        ({"quantity": "NaN"}, "quantity is NaN"),
+        ({"quantity": "sNaN"}, "quantity is sNaN"),
+        ({"quantity": "-Infinity"}, "quantity is -Infinity"),
+        ({"quantity": "1e999999"}, "quantity is too large or too precise"),
+        ({"quantity": "1e-999999"}, "quantity is too large or too precise"),
+        ({"quantity": "1e16"}, "quantity is too large"),
+        ({"quantity": "1e99999999999999999999"}, "$.quantity"),
+        ({"limit_price": "0." + "1" * 30}, "limit_price is too large or too precise"),
+        ({"stop_price": "9" * 10_000}, "stop_price is too large"),
+        ({"side": "HOLD"}, "$.side"),
+        ({"at": "2024-01-02T15:00:00"}, "timezone"),
+        ({"at": "yesterday"}, "$.at"),
+        ({"at": 1704200000}, "$.at"),
+        ({"at": "0001-01-01T00:00:00+14:00"}, "at is in the year 1"),
+        ({"at": "9999-12-31T23:59:59-14:00"}, "at is in the year 9999"),
+        ({"good_till": "9999-12-31T00:00:00Z"}, "good_till is in the year 9999"),
+        ({"note": "x" * 257}, "note has 257 characters"),
+        ({"symbol": "x" * 20_000}, "bytes"),
+        ({"type": "CancelIntent"}, "unknown field"),
+        ({"type": "IntentApproved"}, "Invalid value 'IntentApproved'"),
+    ],
+)
+def test_what_is_wrong_is_said(changes: dict[str, Any], word: str) -> None:
+    result = read(**changes)
+    assert isinstance(result, Unreadable)
+    assert word in result.reason
+
+
+@pytest.mark.parametrize("text", ["1e15", "1E+14", "0.000000000001", "12345678.123456789012"])
+def test_the_widest_numbers_are_judged_by_their_digits(text: str) -> None:
+    number = Decimal(text)
+    _, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int)
+    within = len(digits) <= DIGITS_MAX and len(digits) + exponent <= 15 and exponent >= -12
+    assert isinstance(read(quantity=text), OrderIntent) is within
+
+
+def test_times_are_turned_to_utc() -> None:
+    intent = read(at="2024-01-02T23:00:00+08:00")
+    assert intent == read()
+    assert intent.at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"\x00" * 100,
+        b"\xff\xfe",
+        b"\xef\xbb\xbf{}",
+        b"{" * 10_000,
+        b"[" * 16_000,
+        b'{"x":' + b"[" * 16_000,
+        b'{"type":"OrderIntent"',
+        b'{"type":5}',
+        b'{"type":"OrderIntent","id":"\xff"}',
+        b'{"type":"OrderIntent","id":"\\ud800"}',
+        b"x" * 1_000_000,
+        b" " * 1_000_000,
+    ],
+)
+def test_what_is_no_intent_is_unreadable(payload: bytes) -> None:
+    result = read_intent(payload)
+    assert isinstance(result, Unreadable)
+    assert result.reason
+
+
+def test_a_message_just_within_the_bound_is_read() -> None:
+    body = json.dumps(GOOD).encode()
+    assert isinstance(read_intent(body + b" " * (PAYLOAD_BYTES_MAX - len(body))), OrderIntent)
+    assert isinstance(read_intent(body + b" " * (PAYLOAD_BYTES_MAX - len(body) + 1)), Unreadable)
+
+
+@given(st.binary(max_size=2000))
+@example(b'{"type":"CancelIntent"}')
+def test_any_bytes_give_an_intent_or_a_sentence(payload: bytes) -> None:
+    result = read_intent(payload)
+    assert isinstance(result, Unreadable | msgspec.Struct)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.decimals().map(str),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(GOOD)), JSON, max_size=4))
+def test_any_values_give_an_intent_or_a_sentence(changes: dict[str, Any]) -> None:
+    result = read_intent(json.dumps({**GOOD, **changes}).encode())
+    assert isinstance(result, Unreadable | OrderIntent)
+    if isinstance(result, OrderIntent):
+        assert result.quantity.is_finite()
+        assert len(str(result.quantity * result.quantity)) < 80

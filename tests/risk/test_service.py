@@ -1,0 +1,432 @@
+"""The service on a real nats-server: one decision for each intent, whatever dies and whatever is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+from risk.observing import Observing
+from risk.service import Risk
+from risk.settings import Settings
+from risk.state import RiskState, opening_state
+from signalbox import messages, subjects
+from signalbox.bus import Bus
+from signalbox.clock import FixedClock
+from signalbox.desk import Desk
+from signalbox.errors import BusUnavailableError
+from signalbox.messages import (
+    AccountAdopted,
+    AccountState,
+    DeadLetter,
+    Decision,
+    Instrument,
+    InstrumentKind,
+    IntentApproved,
+    IntentDenied,
+    LinkStatus,
+    OrderStatus,
+    PositionHeld,
+    Quote,
+    TradingMode,
+    TradingState,
+    VenueLink,
+)
+from signalbox.settings import Secret
+from signalbox.telemetry import Health
+
+WAIT_SECONDS_MAX = 20.0
+VENUE, ACCOUNT = "ibkr", "DU1234567"
+
+
+class Running:
+    """One risk process, as its parts; it dies when its bus is closed without a drain."""
+
+    def __init__(self, bus: Bus, desk: Desk, now: datetime, settings: Settings) -> None:
+        self.bus = bus
+        self.state: RiskState = opening_state(desk)
+        self.health = Health("risk")
+        self.clock = FixedClock(now)
+        self.seconds = 0.0
+        self.failures: list[BaseException] = []
+        bus.on_failure = self.failures.append
+        self.observing = Observing(bus, self.state, self.health, settings, monotonic=lambda: self.seconds)
+        self.service = Risk(bus, self.state, self.clock, self.observing)
+
+    async def start(self) -> None:
+        await self.observing.start()
+        await self.service.rebuild()
+
+
+class Stage:
+    """A nats-server with the gateway's and the OMS's words on it, and any number of lives of risk."""
+
+    def __init__(self, server: Any, world: Any) -> None:
+        self.server, self.w = server, world
+        self.buses: dict[str, Bus] = {}
+
+    async def bus(self, user: str) -> Bus:
+        if user not in self.buses:
+            self.buses[user] = await self.server.connect(user)
+        return self.buses[user]
+
+    async def set(self) -> None:
+        """Store what STATE and TRADE hold before any intent."""
+        gateway, oms = await self.bus("gateway-ibkr"), await self.bus("oms")
+        instrument = Instrument(
+            id="instrument-SPY",
+            at=self.w.now,
+            venue=VENUE,
+            symbol="SPY",
+            kind=InstrumentKind.STOCK,
+            currency="USD",
+            exchange="SMART",
+            calendar="XNYS",
+            tick_size=Decimal("0.01"),
+            lot_size=Decimal(1),
+            minimum_quantity=Decimal(1),
+        )
+        await gateway.publish(subjects.instrument(VENUE, "SPY"), instrument)
+        await self.account()
+        adopted = AccountAdopted(
+            id="_baseline/1",
+            at=self.w.now,
+            venue=VENUE,
+            account=ACCOUNT,
+            order_id=subjects.BASELINE,
+            status=OrderStatus.NEW,
+            currency="USD",
+            cash=Decimal(1_000_000),
+            positions=(PositionHeld(symbol="SPY", quantity=Decimal(5), average_price=Decimal(90)),),
+            execution_ids=(),
+        )
+        await oms.publish(subjects.order(VENUE, ACCOUNT, subjects.BASELINE), adopted)
+
+    async def account(self, funds: int = 1_000_000) -> None:
+        figure = Decimal(funds)
+        account = AccountState(
+            id=f"account-{funds}",
+            at=self.w.now,
+            venue=VENUE,
+            account=ACCOUNT,
+            currency="USD",
+            cash=figure,
+            net_liquidation=figure,
+            available_funds=figure,
+            buying_power=figure,
+            initial_margin=Decimal(0),
+            maintenance_margin=Decimal(0),
+        )
+        await (await self.bus("gateway-ibkr")).publish(subjects.account(VENUE, ACCOUNT), account)
+
+    async def heartbeat(self) -> None:
+        link = VenueLink(id="beat", at=self.w.now, venue=VENUE, account=ACCOUNT, status=LinkStatus.READY)
+        await (await self.bus("gateway-ibkr")).send(subjects.link(VENUE, ACCOUNT), link)
+
+    async def quote(self, ask: str = "100") -> None:
+        quote = Quote(id=f"q-{ask}", at=self.w.now, venue=VENUE, symbol="SPY", bid=Decimal("99.99"), ask=Decimal(ask))
+        await (await self.bus("gateway-ibkr")).send(subjects.quote(VENUE, "SPY"), quote)
+
+    async def risk(self, consume: bool = True) -> Running:
+        """A new life of risk, which has heard a heartbeat and a price."""
+        settings = Settings(
+            nats_url="", nats_user="risk", nats_password=Secret(""), desk_file=self.server.directory / "none"
+        )
+        running = Running(await self.server.connect("risk"), self.w.state.desk, self.w.now, settings)
+        await running.start()
+
+        async def heard() -> bool:
+            return bool(running.state.links and running.state.quotes)
+
+        await self.heartbeat()
+        await self.quote()
+        await eventually(heard)
+        if consume:
+            await running.service.consume()
+        return running
+
+    async def kill(self, running: Running) -> None:
+        """End a life at once: nothing is drained or acknowledged any more."""
+        for pull in running.bus._pulls:
+            pull._stopping = True
+        await running.bus.drain()
+
+    async def send(self, payload: bytes, subject: str = "intent.ibkr.SPY", message_id: str = "") -> None:
+        headers = {"Nats-Msg-Id": message_id} if message_id else {}
+        await (await self.bus("user")).raw_publish(subject, payload, headers)
+
+    async def decisions(self) -> list[Decision]:
+        reader = await self.bus("recorder")
+        return [messages.decode(found.payload, Decision) async for found in reader.read("TRADE", "decision.>")]
+
+    async def decided(self, count: int) -> list[Decision]:
+        async def enough() -> bool:
+            return len(await self.decisions()) >= count
+
+        await eventually(enough)
+        found = await self.decisions()
+        assert len(found) == count
+        return found
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while not await condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def stage(nats_server: Any, world: Any) -> Stage:
+    stage = Stage(nats_server, world())
+    await stage.set()
+    return stage
+
+
+def intent_bytes(stage: Stage, **terms: Any) -> bytes:
+    return messages.encode(stage.w.order(**terms))
+
+
+async def test_an_intent_is_approved_and_an_order_too_large_denied(stage: Stage) -> None:
+    await stage.risk()
+    await stage.send(intent_bytes(stage, id="good"))
+    await stage.send(intent_bytes(stage, id="large", quantity="1001"))
+    good, large = await stage.decided(2)
+    assert isinstance(good, IntentApproved), good.reason
+    assert isinstance(large, IntentDenied)
+    assert large.reason == "the order is for 1001; one order may be for 1000 at most"
+    by_name = {check.name: check for check in good.checks}
+    assert by_name["position_quantity"].observed == "15"
+    assert by_name["account_state"].source.startswith("STATE:")
+    assert by_name["trading_state"].source.startswith("KV_CONTROL:")
+
+
+async def test_the_decision_is_on_the_subject_of_its_verdict(stage: Stage) -> None:
+    await stage.risk()
+    await stage.send(intent_bytes(stage, id="good"))
+    await stage.send(intent_bytes(stage, venue="x"), subject="intent.x.SPY")
+    await stage.decided(2)
+    reader = await stage.bus("recorder")
+    found = [received.subject async for received in reader.read("TRADE", "decision.>")]
+    assert found == ["decision.approved.ibkr.DU1234567", "decision.denied.%.%"]
+
+
+BAD = [
+    b"",
+    b"not json",
+    b'{"type":"OrderIntent"}',
+    b"\xff" * 100,
+    b"[" * 100_000,
+    b'{"type":"OrderIntent","note":"' + b"x" * 1_000_000 + b'"}',
+]
+
+
+async def test_what_can_not_be_read_is_denied_and_kept_and_the_next_good_intent_works(stage: Stage) -> None:
+    await stage.risk()
+    for number, payload in enumerate(BAD):
+        await stage.send(payload, message_id=f"bad-{number}")
+    await stage.send(messages.encode(stage.w.order(id="huge")).replace(b'"10"', b'"1e999999"'))
+    await stage.send(intent_bytes(stage, id="good"))
+    *bad, good = await stage.decided(len(BAD) + 2)
+    assert isinstance(good, IntentApproved)
+    assert all(isinstance(decision, IntentDenied) and decision.intent is None for decision in bad)
+    assert [decision.cause for decision in bad[: len(BAD)]] == [f"bad-{number}" for number in range(len(BAD))]
+    reader = await stage.bus("recorder")
+    letters = [messages.decode(found.payload, DeadLetter) async for found in reader.read("DEAD")]
+    assert [letter.sequence for letter in letters] == [decision.intent_sequence for decision in bad]
+    assert [letter.payload_bytes for letter in letters[: len(BAD)]] == [len(payload) for payload in BAD]
+    assert all(letter.payload == payload[:4096] for letter, payload in zip(letters, BAD, strict=False))
+
+
+async def test_an_intent_published_twice_is_decided_twice_and_approved_once(stage: Stage) -> None:
+    await stage.risk()
+    payload = intent_bytes(stage, id="twice")
+    await stage.send(payload)
+    await stage.send(payload)
+    first, second = await stage.decided(2)
+    assert isinstance(first, IntentApproved)
+    assert isinstance(second, IntentDenied)
+    assert second.reason.endswith(f"it was already decided: approved at TRADE:{first.intent_sequence}")
+
+
+async def test_death_between_storing_and_acknowledging_gives_no_second_decision(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await stage.risk()
+
+    async def opening_acknowledged() -> bool:
+        return await first.bus.consumer_floor("TRADE", "risk") >= 1
+
+    await eventually(opening_acknowledged)
+
+    async def publish_no_ack(client: Client, *terms: Any, **more: Any) -> None:
+        if terms[0].startswith("$JS.ACK"):
+            return
+        await kept(client, *terms, **more)
+
+    kept = Client.publish
+    with monkeypatch.context() as patched:
+        patched.setattr(Client, "publish", publish_no_ack)
+        await stage.send(intent_bytes(stage, id="one"))
+        await stage.decided(1)
+        await stage.kill(first)
+    second = await stage.risk()
+    await stage.send(intent_bytes(stage, id="two"))
+    decisions = await stage.decided(2)
+    assert [decision.intent.id for decision in decisions if decision.intent] == ["one", "two"]
+    assert all(isinstance(decision, IntentApproved) for decision in decisions)
+    assert set(second.state.orders) == {"one", "two"}
+
+
+async def test_death_before_storing_leaves_the_intent_to_the_next_life(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await stage.risk()
+
+    async def no_bus(*terms: Any, **more: Any) -> None:
+        raise BusUnavailableError("gone")
+
+    monkeypatch.setattr(first.bus, "publish", no_bus)
+    await stage.send(intent_bytes(stage, id="one"))
+
+    async def failed() -> bool:
+        return bool(first.failures)
+
+    await eventually(failed)
+    assert await stage.decisions() == []
+    assert "one" not in first.state.decided
+    await stage.kill(first)
+    await stage.risk()
+    (decision,) = await stage.decided(1)
+    assert isinstance(decision, IntentApproved)
+
+
+async def test_intents_sent_while_risk_is_down_are_decided_in_order(stage: Stage) -> None:
+    for number in range(5):
+        await stage.send(intent_bytes(stage, id=f"i-{number}"))
+    await stage.risk()
+    decisions = await stage.decided(5)
+    assert [decision.intent.id for decision in decisions if decision.intent] == [f"i-{number}" for number in range(5)]
+
+
+async def test_a_decision_of_the_process_before_is_kept_when_it_arrives_late(stage: Stage) -> None:
+    await stage.send(intent_bytes(stage, id="one"))
+    running = await stage.risk(consume=False)
+    late = IntentDenied(
+        id="decision-2", at=stage.w.now, intent_sequence=2, intent=stage.w.order(id="one"), checks=(), reason="earlier"
+    )
+    await running.bus.publish(subjects.decision(late, ACCOUNT, VENUE), late)
+    await running.service.consume()
+
+    async def folded() -> bool:
+        return "one" in running.state.decided
+
+    await eventually(folded)
+    assert await stage.decisions() == [late]
+    assert not running.state.orders
+
+
+async def test_a_killed_nats_server_loses_and_doubles_nothing(stage: Stage) -> None:
+    running = await stage.risk()
+    await stage.send(intent_bytes(stage, id="before"))
+    await stage.decided(1)
+    stage.server.restart()
+    await stage.server.listening()
+    await stage.send(intent_bytes(stage, id="after"))
+    decisions = await stage.decided(2)
+    assert [decision.intent.id for decision in decisions if decision.intent] == ["before", "after"]
+    assert not running.failures
+
+
+async def test_the_switch_is_followed_live(stage: Stage) -> None:
+    running = await stage.risk()
+    operator = await stage.bus("operator")
+    halt = TradingState(id="halt-1", at=stage.w.now, mode=TradingMode.HALTED, reason="drill", by="ops")
+    await operator.publish(subjects.TRADING_STATE, halt)
+
+    async def halted() -> bool:
+        state = running.state.trading_state
+        return state is not None and state.message.mode is TradingMode.HALTED
+
+    await eventually(halted)
+    await stage.send(intent_bytes(stage))
+    (decision,) = await stage.decided(1)
+    assert isinstance(decision, IntentDenied)
+    assert decision.reason == "trading is halted by ops: drill"
+
+
+async def test_account_figures_are_followed_live(stage: Stage) -> None:
+    running = await stage.risk()
+    await stage.account(funds=10)
+
+    async def heard() -> bool:
+        return running.state.accounts[VENUE, ACCOUNT].message.available_funds == 10
+
+    await eventually(heard)
+    await stage.send(intent_bytes(stage))
+    (decision,) = await stage.decided(1)
+    assert isinstance(decision, IntentDenied)
+    assert "10.00 USD are available" in decision.reason
+
+
+async def test_a_silent_gateway_denies_and_makes_risk_unready(stage: Stage) -> None:
+    running = await stage.risk()
+    assert running.health.ready
+    running.seconds += 5.1
+    await stage.send(intent_bytes(stage))
+    (decision,) = await stage.decided(1)
+    assert isinstance(decision, IntentDenied)
+    assert "no heartbeat" in decision.reason
+    assert running.health.waiting_for == ("link ibkr/DU1234567: no heartbeat",)
+
+
+async def test_observations_that_can_not_be_read_are_passed_over(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    running = await stage.risk()
+    gateway = await stage.server.client("gateway-ibkr")
+    with caplog.at_level(logging.ERROR):
+        await gateway.publish(subjects.quote(VENUE, "SPY"), b"{")
+        await gateway.publish(subjects.link(VENUE, ACCOUNT), b'{"type":"Quote"}')
+        await gateway.flush()
+    await gateway.close()
+    await stage.send(intent_bytes(stage))
+    (decision,) = await stage.decided(1)
+    assert isinstance(decision, IntentApproved)
+    assert not running.failures
+
+
+async def test_an_order_event_that_can_not_be_read_is_parked_and_denies_from_then_on(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    await stage.risk()
+    with caplog.at_level(logging.CRITICAL):
+        await (await stage.bus("oms")).raw_publish("order.ibkr.DU1234567.x", b'{"type":"OrderTeleported"}', {})
+        await stage.send(intent_bytes(stage))
+        (decision,) = await stage.decided(1)
+    assert isinstance(decision, IntentDenied)
+    assert "can not be read" in decision.reason
+    reader = await stage.bus("recorder")
+    assert len([found async for found in reader.read("DEAD")]) == 1
+
+
+async def test_a_fault_of_ours_denies_and_the_next_intent_has_its_turn(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await stage.risk()
+
+    def broken(*_: Any) -> None:
+        raise ArithmeticError("division by zero")
+
+    with caplog.at_level(logging.CRITICAL), monkeypatch.context() as patched:
+        patched.setattr("risk.service.decide", broken)
+        await stage.send(intent_bytes(stage, id="unlucky"))
+        (unlucky,) = await stage.decided(1)
+    assert isinstance(unlucky, IntentDenied)
+    assert unlucky.reason == "risk could not judge the intent: ArithmeticError"
+    await stage.send(intent_bytes(stage, id="lucky"))
+    assert isinstance((await stage.decided(2))[1], IntentApproved)
