@@ -157,8 +157,9 @@ def test_bars_out_of_order_are_refused_by_number() -> None:
         list(score_history(rows, PARAMETERS, ONE_MINUTE, LocalDays(NEW_YORK)))
 
 
-def test_price_that_is_no_number_is_refused_by_number() -> None:
-    rows = [a_row(0, 5.0), (AT + MINUTE, 5.0, 5.0, 5.0, math.nan, 1.0)]
+@pytest.mark.parametrize("close", [math.nan, math.inf, None])
+def test_price_that_is_no_number_is_refused_by_number(close: Any) -> None:
+    rows = [a_row(0, 5.0), (AT + MINUTE, 5.0, 5.0, 5.0, close, 1.0)]
     with pytest.raises(MessageError, match=r"bar 2 .* not a number"):
         list(score_history(rows, PARAMETERS, ONE_MINUTE, LocalDays(NEW_YORK)))
 
@@ -175,6 +176,26 @@ def test_bars_of_an_hour_begin_with_the_session() -> None:
     of_the_clock = [bar[0].minute for _, bar in joined(rows, hour, LocalDays(NEW_YORK))]
     assert in_session == [0, 0, 30, 30, 30]  # 08:00 (cut), 09:00 (to the open), then 09:30, 10:30, 11:30
     assert of_the_clock == [0] * 5
+
+
+@pytest.mark.parametrize("nothing", [math.nan, None])
+def test_row_without_any_price_is_no_bar(nothing: Any) -> None:
+    rows = [a_row(0, 5.0), (AT + MINUTE, *[nothing] * 5), a_row(2, 6.0)]
+    bars = list(score_history(rows, PARAMETERS, ONE_MINUTE, LocalDays(NEW_YORK)))
+    assert [bar.close for bar in bars] == [5.0, 6.0]
+
+
+@pytest.mark.parametrize("volume", [math.nan, None])
+def test_volume_that_the_file_does_not_say_is_null(volume: Any) -> None:
+    rows = [(AT, 5.0, 5.0, 5.0, 5.0, volume)]
+    (bar,) = score_history(rows, PARAMETERS, ONE_MINUTE, LocalDays(NEW_YORK))
+    assert format_line(bar)["volume"] is None
+
+
+def test_decimals_of_a_file_are_taken_as_floats() -> None:
+    rows: list[Any] = [(AT, *[Decimal("5.1")] * 4, Decimal(7))]
+    (bar,) = score_history(rows, PARAMETERS, ONE_MINUTE, LocalDays(NEW_YORK))
+    assert (bar.readings.ema, bar.volume) == (5.1, 7.0)
 
 
 def test_line_has_null_where_nothing_is_defined_yet() -> None:

@@ -24,7 +24,7 @@ from indicators.readings import Readings, read
 from indicators.state import parameters_of
 
 Row = tuple[datetime, float, float, float, float, float]
-"""Start of the bar (without a zone: UTC), open, high, low, close, volume."""
+"""Start of the bar (without a zone: UTC), open, high, low, close, volume (NaN = the file does not say)."""
 
 
 class Place(NamedTuple):
@@ -98,7 +98,7 @@ def score_history(
     """Score the bars of `rows`, which come in order of time, as the indicator service would have.
 
     Rows shorter than `timeframe` are joined to bars of it, the last one even if it is not complete; rows of that length
-    or longer are bars as they are. Raises `MessageError` for a row that is not later than the one before, or whose
+    or longer are bars as they are; a row without any price (a day on which nothing traded) is no bar. Raises `MessageError` for a row that is not later than the one before, or whose
     prices are not numbers.
     """
     numbers = parameters_of(parameters)
@@ -151,11 +151,14 @@ def format_line(bar: ScoredBar) -> dict[str, object]:
 
 def _checked(rows: Iterable[Row]) -> Iterator[Row]:
     previous = NEVER
-    for number, row in enumerate(rows, 1):
-        start = row[0].replace(tzinfo=UTC) if row[0].tzinfo is None else row[0].astimezone(UTC)
+    for number, (at, *prices, volume) in enumerate(rows, 1):
+        start = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
         if start <= previous:
             raise MessageError(f"bar {number} ({start.isoformat()}) is not later than the one before it")
-        if not all(math.isfinite(price) for price in row[1:5]):
-            raise MessageError(f"bar {number} ({start.isoformat()}) has a price that is not a number: {row[1:5]}")
         previous = start
-        yield (start, *row[1:])
+        if all(price is None or math.isnan(price) for price in prices):
+            continue
+        if not all(price is not None and math.isfinite(price) for price in prices):
+            raise MessageError(f"bar {number} ({start.isoformat()}) has a price that is not a number: {prices}")
+        open_, high, low, close = map(float, prices)
+        yield start, open_, high, low, close, math.nan if volume is None else float(volume)
