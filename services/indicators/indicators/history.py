@@ -98,8 +98,8 @@ def score_history(
     """Score the bars of `rows`, which come in order of time, as the indicator service would have.
 
     Rows shorter than `timeframe` are joined to bars of it, the last one even if it is not complete; rows of that length
-    or longer are bars as they are; a row without any price (a day on which nothing traded) is no bar. Raises `MessageError` for a row that is not later than the one before, or whose
-    prices are not numbers.
+    or longer are bars as they are; a row without any price (a day on which nothing traded) is no bar. Raises
+    `MessageError` for a row that is not later than the one before, or whose prices are not numbers.
     """
     numbers = parameters_of(parameters)
     memory: Memory = EMPTY
