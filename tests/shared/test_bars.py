@@ -98,6 +98,11 @@ def test_hong_kong_hours_restart_after_lunch(at: str, start: str, end: str) -> N
     assert bar_span(HOUR, "XHKG", clock[at]) == (clock[start], clock[end])
 
 
+def test_bar_between_sessions_begins_no_earlier_than_the_session_before_ended() -> None:
+    half_day_end = new_york("2026-11-27 17:00")
+    assert bucket_start(parse_timeframe("4h"), "XNYS", half_day_end + 30 * MINUTE) == half_day_end
+
+
 def test_round_the_clock_bars_count_from_midnight_utc() -> None:
     assert bucket_start(HOUR, "24/7", datetime(2026, 7, 15, 13, 59, tzinfo=UTC)) == datetime(
         2026, 7, 15, 13, tzinfo=UTC
@@ -161,6 +166,12 @@ def test_session_end_closes_no_bar_into_the_next_session() -> None:
     assert [(bar.start, bar.end) for bar in fed.closed] == [
         (new_york("2026-07-15 15:30"), new_york("2026-07-15 16:00"))
     ]
+
+
+def test_finer_bar_that_overlaps_the_last_one_is_late() -> None:
+    start = new_york("2026-07-15 09:30")
+    state = feed(Aggregation[Decimal](FIVE, "XNYS"), candle(start)).state
+    assert feed(state, candle(start + MINUTE / 2)) == (state, (), Refusal.LATE)
 
 
 @pytest.mark.parametrize("length", [timedelta(minutes=6), timedelta(0), timedelta(minutes=-1)])
