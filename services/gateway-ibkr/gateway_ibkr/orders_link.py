@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
+from typing import Any
 
 from signalbox.clock import DeskClock
 from signalbox.desk import Mode
@@ -73,7 +74,7 @@ class OrdersLink:
         while True:
             session = Session(self._endpoint, self._on_fact)
             self._frozen = ""
-            reason = await _reason_of_end(lambda session=session: self._live(session))  # type: ignore[misc]
+            reason = await _reason_of_end(self._live(session))
             was_ready = self._link.status in (LinkStatus.READY, LinkStatus.FROZEN)
             self._orders.session = None
             self._account.forget()
@@ -99,7 +100,8 @@ class OrdersLink:
         beating = asyncio.ensure_future(self._beat(session))
         working = asyncio.ensure_future(self._work(orders))
         try:
-            await asyncio.wait([beating, working, session.lost], return_when=asyncio.FIRST_COMPLETED)
+            ends: list[asyncio.Future[Any]] = [beating, working, session.lost]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for ended in (beating, working):
                 if ended.done():
                     ended.result()
@@ -190,9 +192,9 @@ class OrdersLink:
         return True
 
 
-async def _reason_of_end(live: Callable[[], Awaitable[None]]) -> str:
+async def _reason_of_end(live: Awaitable[None]) -> str:
     try:
-        await live()
+        await live
     except VenueError as error:
         return str(error)
     return "the session has ended"

@@ -1,0 +1,224 @@
+"""The data session's life: connect, subscribe, notice silence, and again; quotes sent on the way.
+
+Owns subscriptions. Bars are the feeds' business (`feeds`), quotes are put together in `quotes`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from signalbox import subjects
+from signalbox.bus import Bus
+from signalbox.clock import DeskClock
+from signalbox.errors import CalendarError, VenueError, VenueUnavailableError
+from signalbox.messages import MarketDataType
+from signalbox.sessions import is_open
+
+from gateway_ibkr import metrics
+from gateway_ibkr.facts import ErrorSeen, Fact, FiveSecondBarSeen, MarketDataTypeSeen, PriceTickSeen, SizeTickSeen
+from gateway_ibkr.feeds import Feed, History
+from gateway_ibkr.quotes import Board, quote_message, take_price, take_size, take_type
+from gateway_ibkr.settings import Settings
+from gateway_ibkr.state import State
+from gateway_ibkr.translate import VENUE, market_data_number
+from gateway_ibkr.venue import Endpoint, Session
+from gateway_ibkr.venue_data import DataSession
+from gateway_ibkr.venue_errors import Treatment, problem_of, sentence
+
+log = logging.getLogger(__name__)
+
+WATCH_SECONDS = 1.0
+SILENCE_WALL_SECONDS_MAX = 15.0
+RESUBSCRIBE_SECONDS_MIN = 60.0
+"""60 new bar requests in 10 minutes are allowed for all symbols together."""
+
+
+class MarketData:
+    """Keeps one data session at a time, and what it is subscribed to."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        clock: DeskClock,
+        state: State,
+        feeds: tuple[Feed, ...],
+        history: History,
+        kind: MarketDataType,
+        settings: Settings,
+    ) -> None:
+        self._bus, self._clock, self._state, self._feeds, self._history = bus, clock, state, feeds, history
+        self._kind, self._settings = kind, settings
+        self._boards = {feed.symbol: Board(feed.symbol, kind) for feed in feeds}
+        self._quote_at: dict[str, datetime] = {}
+        self._quotes_changed = asyncio.Event()
+        self._bars_of: dict[int, Feed] = {}
+        self._board_of: dict[int, Board] = {}
+        self._bar_request: dict[str, int] = {}
+        self._resubscribed_at: dict[str, float] = {}
+        self._dead: set[str] = set()
+        self._said: set[tuple[str, int]] = set()
+        self._endpoint = Endpoint(
+            name="data",
+            host=settings.ibkr_host,
+            port=settings.ibkr_port,
+            client_id=settings.ibkr_data_client_id,
+            connect_seconds_max=settings.connect_seconds_max,
+            answer_seconds_max=settings.answer_seconds_max,
+        )
+
+    async def run(self) -> None:
+        """Keep a session, for ever."""
+        delay_seconds = self._settings.retry_delay_seconds
+        said = ""
+        while True:
+            session = Session(self._endpoint, self._on_fact)
+            began = time.monotonic()
+            try:
+                await self._live(session)
+            except VenueError as error:
+                reason = str(error)
+            self._history.use(None)
+            session.close(reason)
+            metrics.SESSION_UP.labels("data").set(0)
+            if reason != said:
+                said = reason
+                log.warning("no market data", extra={"reason": reason})
+            if time.monotonic() - began > self._settings.retry_delay_seconds_max:
+                delay_seconds, said = self._settings.retry_delay_seconds, ""
+            await asyncio.sleep(delay_seconds)
+            delay_seconds = min(delay_seconds * 2, self._settings.retry_delay_seconds_max)
+            metrics.RECONNECTS.labels("data").inc()
+
+    async def _live(self, session: Session) -> None:
+        """Live through one session; raises `VenueError` with the reason of its end."""
+        await session.open()
+        metrics.SESSION_UP.labels("data").set(1)
+        working = asyncio.ensure_future(self._work(DataSession(session)))
+        beating = asyncio.ensure_future(self._beat(session))
+        try:
+            ends: list[asyncio.Future[Any]] = [beating, working, session.lost]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for ended in (beating, working):
+                if ended.done():
+                    ended.result()
+            raise VenueUnavailableError(session.lost.result())
+        finally:
+            beating.cancel()
+            working.cancel()
+            await asyncio.gather(beating, working, return_exceptions=True)
+
+    async def _beat(self, session: Session) -> None:
+        while True:
+            await asyncio.sleep(self._settings.heartbeat_seconds)
+            await session.heartbeat(self._settings.heartbeat_answer_seconds_max)
+
+    async def _work(self, data: DataSession) -> None:
+        """Subscribe to everything first, so that what history is asked for ends where live bars begin; then watch."""
+        self._bars_of.clear()
+        self._board_of.clear()
+        self._dead.clear()
+        await data.choose_data_type(market_data_number(self._kind))
+        for feed in self._feeds:
+            await self._subscribe_bars(data, feed)
+        self._history.use(data)
+        for feed in self._feeds:
+            self._board_of[await data.subscribe_quotes(feed.offered.contract)] = self._boards[feed.symbol]
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            for feed in self._feeds:
+                age_seconds = time.monotonic() - feed.heard_wall_seconds
+                metrics.LAST_MESSAGE_AGE_SECONDS.labels(feed.symbol, "bars").set(age_seconds)
+                if feed.symbol in self._dead or self._is_silent(feed, age_seconds):
+                    await self._resubscribe(data, feed)
+
+    async def _subscribe_bars(self, data: DataSession, feed: Feed) -> None:
+        feed.heard_wall_seconds = time.monotonic()
+        key = await data.subscribe_bars(feed.offered.contract)
+        self._bars_of[key] = feed
+        self._bar_request[feed.symbol] = key
+
+    async def _resubscribe(self, data: DataSession, feed: Feed) -> None:
+        """Make a dead subscription anew, at most once a minute: the minutes it missed are a gap like any other."""
+        last = self._resubscribed_at.get(feed.symbol)
+        if last is not None and time.monotonic() - last < RESUBSCRIBE_SECONDS_MIN:
+            return
+        self._resubscribed_at[feed.symbol] = time.monotonic()
+        self._dead.discard(feed.symbol)
+        log.warning("bars are subscribed anew", extra={"symbol": feed.symbol})
+        self._bars_of.pop(self._bar_request[feed.symbol], None)
+        await data.end_bars(self._bar_request[feed.symbol])
+        await self._subscribe_bars(data, feed)
+
+    def _is_silent(self, feed: Feed, age_seconds: float) -> bool:
+        """Whether bars should come and do not: subscriptions die unnoticed in nightly resets."""
+        now = self._clock.now()
+        silence = timedelta(seconds=self._settings.silence_seconds_max)
+        if age_seconds < SILENCE_WALL_SECONDS_MAX or now - feed.newest < silence or self._clock.is_stale():
+            return False
+        calendar = feed.offered.symbol.calendar
+        try:
+            return is_open(calendar, now) and is_open(calendar, now - silence)
+        except CalendarError:
+            return False
+
+    # -------------------------------------------------------------------------------------------------------- facts
+
+    def _on_fact(self, fact: Fact) -> None:
+        match fact:
+            case FiveSecondBarSeen():
+                feed = self._bars_of.get(fact.request_id)
+                if feed is not None:
+                    feed.on_bar(fact)
+                    self._state.venue_time = max(feed.newest, self._state.venue_time or feed.newest)
+            case PriceTickSeen() | SizeTickSeen() | MarketDataTypeSeen():
+                self._on_tick(fact)
+            case ErrorSeen():
+                self._on_error(fact)
+            case _:
+                return  # the data session places no orders and asks for no account
+
+    def _on_tick(self, fact: PriceTickSeen | SizeTickSeen | MarketDataTypeSeen) -> None:
+        board = self._board_of.get(fact.request_id)
+        if board is None:
+            return
+        match fact:
+            case PriceTickSeen():
+                changed = take_price(board, fact)
+            case SizeTickSeen():
+                changed = take_size(board, fact)
+            case _:
+                changed = take_type(board, fact)
+        # A repeated tick is news too: the price still holds at this time
+        if changed or isinstance(fact, PriceTickSeen):
+            self._quote_at[board.symbol] = self._clock.now()
+            self._quotes_changed.set()
+
+    def _on_error(self, fact: ErrorSeen) -> None:
+        treatment = problem_of(fact.code, fact.text).treatment
+        feed = self._bars_of.get(fact.request_id)
+        board = self._board_of.get(fact.request_id)
+        symbol = feed.symbol if feed is not None else board.symbol if board is not None else ""
+        if treatment is Treatment.LINK_RESTORED_DATA_LOST:
+            self._dead.update(each.symbol for each in self._feeds)
+            self._resubscribed_at.clear()
+        elif treatment is Treatment.SUBSCRIPTION and feed is not None:
+            self._dead.add(feed.symbol)
+        elif treatment is Treatment.CONFIGURATION and (symbol, fact.code) not in self._said:
+            self._said.add((symbol, fact.code))
+            log.error("market data is refused", extra={"symbol": symbol, "reason": sentence(fact.code, fact.text)})
+
+    async def send_quotes(self) -> None:
+        """Send every changed quote, the latest of each symbol, at most once in the interval; for ever."""
+        while True:
+            await self._quotes_changed.wait()
+            self._quotes_changed.clear()
+            changed, self._quote_at = self._quote_at, {}
+            for symbol, at in changed.items():
+                quote = quote_message(self._boards[symbol], at, datetime.now(UTC))
+                await self._bus.send(subjects.quote(VENUE, symbol), quote)
+                metrics.QUOTES.labels(symbol).inc()
+            await asyncio.sleep(self._settings.quote_interval_seconds)

@@ -1,0 +1,124 @@
+"""The gateway put together: rebuilt from the streams, then two sessions, commands in, reports, bars and quotes out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from signalbox import messages, subjects
+from signalbox.bars import parse_timeframe
+from signalbox.bus import Bus
+from signalbox.clock import DeskClock
+from signalbox.errors import ConfigurationError
+from signalbox.messages import CancelOrder, Command, LedgerEntry, MarketDataType, Report
+from signalbox.process import Runtime
+
+from gateway_ibkr.account import Account
+from gateway_ibkr.feeds import Feed, History
+from gateway_ibkr.instruments import Instruments
+from gateway_ibkr.ledger import LEDGER
+from gateway_ibkr.link import Link
+from gateway_ibkr.market_data import MarketData
+from gateway_ibkr.orders import Orders
+from gateway_ibkr.orders_link import OrdersLink
+from gateway_ibkr.outbox import Outbox
+from gateway_ibkr.settings import Settings, account_of
+from gateway_ibkr.state import State, fold_cancel, fold_ledger, fold_report
+from gateway_ibkr.translate import VENUE
+
+log = logging.getLogger(__name__)
+
+REPORTS, COMMANDS, CONSUMER = "REPORTS", "COMMANDS", "gateway-ibkr"
+CLOCK_RECHECK_SECONDS = 0.02
+
+
+async def rebuild(bus: Bus, account: str, client_id: int) -> State:
+    """What is written down of this account's orders: claims, then cancels, then reports."""
+    state = State(account, client_id)
+    async for received in bus.read(LEDGER, f"ledger.{VENUE}.>"):
+        fold_ledger(state, messages.decode(received.payload, LedgerEntry), received.sequence)
+    async for received in bus.read(COMMANDS, f"command.{VENUE}.>"):
+        command: Command = messages.decode(received.payload, Command)
+        if isinstance(command, CancelOrder):
+            fold_cancel(state, command)
+    async for received in bus.read(REPORTS, f"report.{VENUE}.{subjects.encode_token(account)}.>"):
+        report: Report = messages.decode(received.payload, Report)
+        fold_report(state, report)
+    log.info("rebuilt", extra={"orders": len(state.orders), "reports": len(state.reported)})
+    return state
+
+
+async def start(settings: Settings, runtime: Runtime) -> None:
+    """Start everything; returns once the gateway runs. Raises `ConfigurationError` before anything is connected."""
+    account_id = account_of(runtime.desk, settings)
+    kind = _data_type(runtime.desk.venues[VENUE].market_data_type)
+    timeframes = tuple(parse_timeframe(text) for text in runtime.desk.timeframes)
+    bus, clock = runtime.bus, runtime.clock
+    state = await rebuild(bus, account_id, settings.ibkr_orders_client_id)
+
+    link = Link(bus, clock, account_id)
+    outbox = Outbox(bus, runtime.fail)
+    instruments = Instruments(bus, clock, runtime.desk, state)
+    account = Account(bus, clock, link, account_id, settings.account_interval_seconds)
+    orders = Orders(bus, clock, state, link, outbox, settings, instruments.contract_of)
+    orders_link = OrdersLink(clock, state, link, outbox, orders, account, instruments, settings, runtime.desk.mode)
+    runtime.details = lambda: _details(link, state, instruments)
+
+    async def market_data() -> None:
+        await orders_link.qualified.wait()
+        history = History(clock, settings.history_seconds_max)
+        feeds = tuple(Feed(bus, clock, offered, timeframes, history) for offered in instruments.offered.values())
+        for feed in feeds:
+            await feed.resume()
+        data = MarketData(bus, clock, state, feeds, history, kind, settings)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(data.run())
+            group.create_task(data.send_quotes())
+            for feed in feeds:
+                group.create_task(feed.run())
+
+    async def readiness() -> None:
+        runtime.health.require("venue link")
+        while True:
+            if link.may_send():
+                runtime.health.met("venue link")
+            else:
+                runtime.health.unmet("venue link", f"{link.status}: {link.reason}")
+            await link.changed(1.0)
+
+    await _clock_runs(clock)
+    await runtime.spawn(outbox.run(), "outbox")
+    await runtime.spawn(link.announce(), "link")
+    await runtime.spawn(orders_link.run(), "orders session")
+    await runtime.spawn(orders.ask_when_due(), "questions")
+    await runtime.spawn(account.publish(), "account")
+    await runtime.spawn(market_data(), "market data")
+    await runtime.spawn(readiness(), "readiness")
+    await bus.consume(COMMANDS, CONSUMER, orders.handle)
+
+
+async def _clock_runs(clock: DeskClock) -> None:
+    """Wait for the desk clock: before its first tick it does not know the year."""
+    while clock.is_stale():  # noqa: ASYNC110 (a clock has no event)
+        await asyncio.sleep(CLOCK_RECHECK_SECONDS)
+
+
+def _data_type(text: str) -> MarketDataType:
+    try:
+        return MarketDataType(text)
+    except ValueError:
+        kinds = ", ".join(kind.value for kind in MarketDataType)
+        raise ConfigurationError([f"market_data_type = {text!r} in the desk file: it is one of {kinds}"]) from None
+
+
+def _details(link: Link, state: State, instruments: Instruments) -> dict[str, str]:
+    working = sum(not tracked.done for tracked in state.orders.values())
+    return {
+        "account": state.account,
+        "link": f"{link.status}: {link.reason}" if link.reason else str(link.status),
+        "offered": ", ".join(instruments.offered),
+        "not_offered": "; ".join(f"{symbol}: {reason}" for symbol, reason in instruments.left_out.items()),
+        "orders_known": str(len(state.orders)),
+        "orders_not_over": str(working),
+        "next_order_number": str(state.next_number),
+    }
