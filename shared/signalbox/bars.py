@@ -160,14 +160,9 @@ def feed(state: Aggregation[Number], finer: Candle[Number]) -> Fed[Number]:
     ended = finer.end == span.end
     if ended:
         closed.append(grown)
-    state = replace(
-        state,
-        building=None if ended else grown,
-        taken_start=finer.start,
-        taken_end=finer.end,
-        closed_until=max(state.closed_until, span.end if ended else span.start),
-    )
-    return Fed(state, tuple(closed))
+    closed_until = max(state.closed_until, span.end if ended else span.start)
+    taken = Aggregation(state.timeframe, state.calendar, None if ended else grown, finer.start, finer.end, closed_until)
+    return Fed(taken, tuple(closed))
 
 
 def close_until(state: Aggregation[Number], at: datetime) -> Fed[Number]:
@@ -194,12 +189,15 @@ def aggregated(
 
 
 def _grown(building: Candle[Number], finer: Candle[Number]) -> Candle[Number]:
-    return building._replace(
-        high=max(building.high, finer.high),
-        low=min(building.low, finer.low),
-        close=finer.close,
-        volume=building.volume + finer.volume,
-        trades=building.trades + finer.trades,
+    return Candle(
+        building.start,
+        building.end,
+        building.open,
+        max(building.high, finer.high),
+        min(building.low, finer.low),
+        finer.close,
+        building.volume + finer.volume,
+        building.trades + finer.trades,
     )
 
 
