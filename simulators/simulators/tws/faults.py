@@ -64,6 +64,7 @@ class Faults:
     delayed_only: set[str] = field(default_factory=set)
     farms_down: set[str] = field(default_factory=set)
     silent_orders: set[int] = field(default_factory=set)
+    link_lost: bool = False
 
     def add(self, rule: Rule) -> None:
         """Set a fault. Raises ValueError when too many are set: then somebody forgot `clear`."""
@@ -99,6 +100,10 @@ class Faults:
         if client in self.held:
             deliveries.append(Delivery(self.held.pop(client)))
         return deliveries
+
+    def silences_data(self) -> bool:
+        """Whether ticks and bars stand still: the link to IBKR is lost, or a market data farm is down."""
+        return self.link_lost or any("hmds" not in farm for farm in self.farms_down)
 
     def takes_one(self, counter: str) -> bool:
         """Use up one of a counted fault; False if none is set."""

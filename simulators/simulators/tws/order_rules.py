@@ -156,7 +156,7 @@ def _good_till(request: PlaceOrder, listing: Listing, now: datetime) -> datetime
 
 
 def fields_of(terms: OrderTerms) -> dict[str, str]:
-    """The texts by which an order is told whose client's own texts are not known (placed by hand, or before a restart)."""
+    """The texts of an order's terms: they stand over what its client wrote, which may be older or not known."""
     return {
         "action": terms.side.value,
         "totalQuantity": decimal_text(terms.quantity),

@@ -12,7 +12,8 @@ from signalbox.errors import CalendarError
 from signalbox.messages import Side
 from signalbox.sessions import next_session, session_at
 
-from simulators.books import INITIAL_MARGIN_FRACTION, MAINTENANCE_MARGIN_FRACTION, commission_of, rate
+from simulators.books import INITIAL_MARGIN_FRACTION, MAINTENANCE_MARGIN_FRACTION, rate
+from simulators.fees import order_fee
 from simulators.listings import Listing
 from simulators.orders import OrderTerms
 from simulators.tws import order_replies, order_rules, replies, times
@@ -51,7 +52,7 @@ def _margins(world: World, listing: Listing, terms: OrderTerms) -> MarginFacts:
     fx = rate(listing.currency, figures.currency)
     price = terms.limit_price or terms.stop_price or last
     gross = (abs(held + signed) - abs(held)) * last * listing.multiplier * fx
-    commission = commission_of(Decimal(0), terms.quantity)
+    commission = order_fee(terms.quantity)
     equity = figures.net_liquidation
     paid = signed * (price - last) * listing.multiplier * fx + commission * fx
     return MarginFacts(

@@ -1,0 +1,314 @@
+"""The control port's commands for the IB Gateway simulator: its faults.
+
+Owns their names and parameters. It must not know how a fault is made (`faults`, `server` and the rooms do).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from signalbox.messages import OrderType, Side
+
+from simulators.control import Arguments, Command, CommandError, Kind, Parameter, Reply
+from simulators.orders import DONE, OrderTerms
+from simulators.tws import replies
+from simulators.tws.faults import Effect, Rule
+from simulators.tws.gateway import FARMS, MARKET_DATA_FARM
+from simulators.tws.kinds import outbound_named
+from simulators.tws.server import TwsServer
+
+REFUSE_SECONDS_MAX = 600
+
+_CLIENT = Parameter("client", Kind.INTEGER, "only this client id; left out: all", None)
+_KIND = Parameter("kind", Kind.TEXT, "a message such as orderStatus, or its number; left out: any", None)
+_COUNT = Parameter("count", Kind.INTEGER, "how many of the next", 1)
+_SYMBOL = Parameter("symbol", Kind.TEXT, "a symbol of the simulation, such as SPY or 0700.HK")
+
+LINK_LOST = "Connectivity between IBKR and Trader Workstation has been lost."
+DATA_LOST = "Connectivity between IBKR and Trader Workstation has been restored - data lost."
+DATA_KEPT = "Connectivity between IBKR and Trader Workstation has been restored - data maintained."
+
+
+class TwsControl:
+    """Makes the gateway misbehave."""
+
+    def __init__(self, server: TwsServer) -> None:
+        self._server, self._gateway = server, server.gateway
+        self._faults, self._world = server.gateway.faults, server.gateway.world
+
+    def commands(self) -> list[Command]:
+        """Every command of this class."""
+        return [*self._link_commands(), *self._message_commands(), *self._order_commands()]
+
+    def _link_commands(self) -> list[Command]:
+        farm = Parameter("farm", Kind.TEXT, "usfarm, ushmds or secdefil", MARKET_DATA_FARM)
+        return [
+            Command("clients", "the client ids that are connected", lambda _: {"clients": self._server.clients()}),
+            Command(
+                "drop_link",
+                "close the sockets of a client or of all; refuse new ones for a while",
+                self._drop_link,
+                (_CLIENT, Parameter("refuse_seconds", Kind.NUMBER, "wall seconds without a listening port", "0")),
+            ),
+            Command(
+                "half_open",
+                "accept bytes from now on, answer nothing",
+                self._half_open,
+                (_CLIENT, Parameter("next_connections", Kind.INTEGER, "so many new connections too", 0)),
+            ),
+            Command("link_lost", "1100: the gateway loses IBKR; ticks and bars stand still", self._link_lost),
+            Command(
+                "link_restored",
+                "1101 (data lost: every subscription is gone) or 1102 (data kept)",
+                self._link_restored,
+                (Parameter("data_lost", Kind.FLAG, "true = 1101", False),),
+            ),
+            Command("farm_down", "2103, 2105 or 2157: a farm is disconnected", self._farm(True), (farm,)),
+            Command("farm_up", "2104, 2106 or 2158: it is back", self._farm(False), (farm,)),
+            Command("not_subscribed", "354/420/10168 for a symbol", self._permission("not_subscribed"), (_SYMBOL,)),
+            Command("delayed_only", "354/420 live, delayed works", self._permission("delayed_only"), (_SYMBOL,)),
+            Command("subscribed", "the symbol's market data is back", self._permission(""), (_SYMBOL,)),
+            Command("bust", "10225: end all live bars, which must be asked for again", self._bust),
+            Command("clear", "forget every fault that is set", self._clear),
+        ]
+
+    def _message_commands(self) -> list[Command]:
+        which = (_KIND, _CLIENT, _COUNT)
+        late = Parameter("milliseconds", Kind.INTEGER, "how late; later messages overtake")
+        code = Parameter("code", Kind.INTEGER, "the error code")
+        text = Parameter("text", Kind.TEXT, "its text", "")
+        req_id = Parameter("req_id", Kind.INTEGER, "the request or order it is about", replies.NO_REQUEST)
+        all_or_count = Parameter("count", Kind.INTEGER, "how many of the next; left out: all until `clear`", None)
+        return [
+            Command("delay", "send messages late", self._rule(Effect.DELAY), (late, _KIND, _CLIENT, all_or_count)),
+            Command("duplicate", "send messages twice", self._rule(Effect.DUPLICATE), which),
+            Command("reorder", "swap messages with what follows them", self._rule(Effect.REORDER), which),
+            Command("omit", "lose messages", self._rule(Effect.OMIT), which),
+            Command("error", "send any error message", self._error, (code, text, req_id, _CLIENT)),
+        ]
+
+    def _order_commands(self) -> list[Command]:
+        reason = Parameter("reason", Kind.TEXT, "what error 201 says", "rejected by the control port")
+        execution = Parameter("execution_id", Kind.TEXT, "with or without its revision")
+        quantity = Parameter("quantity", Kind.NUMBER, "the corrected quantity; left out: the same, 0: a bust", None)
+        price = Parameter("price", Kind.NUMBER, "the corrected price; left out: the same", None)
+        number = Parameter("number", Kind.INTEGER, "the order's permanent id")
+        return [
+            Command(
+                "roll_back_order_ids",
+                "let nextValidId be lower at a client's next connect",
+                self._roll_back,
+                (
+                    Parameter("client", Kind.INTEGER, "the client id"),
+                    Parameter("order_id", Kind.INTEGER, "the next id", 1),
+                ),
+            ),
+            Command("reject_next", "reject the next orders (201)", self._reject_next, (reason, _COUNT)),
+            Command(
+                "swallow_next",
+                "take the next orders but say nothing of them until the client asks or reconnects",
+                self._counted("swallow_replies"),
+                (_COUNT,),
+            ),
+            Command(
+                "execution_before_status",
+                "send the next executions before their order's status",
+                self._counted("execution_before_status"),
+                (_COUNT,),
+            ),
+            Command(
+                "commission_before_execution",
+                "send the next commissions before their executions",
+                self._counted("commission_before_execution"),
+                (_COUNT,),
+            ),
+            Command(
+                "preset_next", "10349 for the next orders without TIF", self._counted("preset_time_in_force"), (_COUNT,)
+            ),
+            Command(
+                "correct_execution",
+                "send a correction (.02) of an execution; the world's books stay as they are",
+                self._correct,
+                (execution, quantity, price),
+            ),
+            Command("send_completed", "send an order's 101 unasked to its client", self._send_completed, (number,)),
+            Command(
+                "place_by_hand",
+                "place an order that no client placed",
+                self._place_by_hand,
+                (
+                    _SYMBOL,
+                    Parameter("side", Kind.TEXT, "BUY or SELL"),
+                    Parameter("quantity", Kind.NUMBER, "how many"),
+                    Parameter("limit_price", Kind.NUMBER, "left out: a market order", None),
+                    Parameter("account", Kind.TEXT, "left out: the first account", ""),
+                ),
+            ),
+            Command("cancel_by_hand", "cancel any order, as its owner would in a window", self._cancel, (number,)),
+        ]
+
+    # ---------------------------------------------------------------------------------------------------- the link
+
+    async def _drop_link(self, arguments: Arguments) -> Reply:
+        seconds = arguments["refuse_seconds"]
+        seconds = Decimal(seconds)
+        if not 0 <= seconds <= REFUSE_SECONDS_MAX:
+            raise CommandError(f"refuse_seconds must be from 0 to {REFUSE_SECONDS_MAX}")
+        if seconds:
+            await self._server.refuse(float(seconds))
+        return {"dropped": self._server.cut(arguments["client"])}
+
+    def _half_open(self, arguments: Arguments) -> Reply:
+        count = arguments["next_connections"]
+        if not 0 <= count <= 1000:
+            raise CommandError("next_connections must be from 0 to 1000")
+        return {"connections": self._server.half_open(arguments["client"], count)}
+
+    def _link_lost(self, _: Arguments) -> Reply:
+        self._faults.link_lost = True
+        self._gateway.peers.tell_all(replies.error(replies.NO_REQUEST, 1100, LINK_LOST))
+        return {}
+
+    def _link_restored(self, arguments: Arguments) -> Reply:
+        self._faults.link_lost = False
+        lost = arguments["data_lost"]
+        if lost:
+            self._gateway.market_data.drop_all()
+            self._gateway.history.drop_all()
+        code, text = (1101, DATA_LOST) if lost else (1102, DATA_KEPT)
+        self._gateway.peers.tell_all(replies.error(replies.NO_REQUEST, code, text))
+        return {"code": code}
+
+    def _farm(self, down: bool) -> Callable[[Arguments], Reply]:
+        def run(arguments: Arguments) -> Reply:
+            name = arguments["farm"]
+            farm = next((each for each in FARMS if each[0] == name), None)
+            if farm is None:
+                raise CommandError(f"there is no farm {name!r}; there are {', '.join(each[0] for each in FARMS)}")
+            (self._faults.farms_down.add if down else self._faults.farms_down.discard)(name)
+            code, text = farm[2] if down else farm[1]
+            self._gateway.peers.tell_all(replies.error(replies.NO_REQUEST, code, f"{text}:{name}"))
+            return {"code": code}
+
+        return run
+
+    def _permission(self, state: str) -> Callable[[Arguments], Reply]:
+        def run(arguments: Arguments) -> Reply:
+            symbol = self._listed(arguments)
+            for name in ("not_subscribed", "delayed_only"):
+                symbols: set[str] = getattr(self._faults, name)
+                (symbols.add if name == state else symbols.discard)(symbol)
+            return {"symbol": symbol}
+
+        return run
+
+    def _bust(self, _: Arguments) -> Reply:
+        return {"subscriptions": self._gateway.market_data.bust() + self._gateway.history.bust()}
+
+    def _clear(self, _: Arguments) -> Reply:
+        self._faults.clear()
+        self._server.half_open_next = 0
+        return {}
+
+    # ------------------------------------------------------------------------------------------------ the messages
+
+    def _rule(self, effect: Effect) -> Callable[[Arguments], Reply]:
+        def run(arguments: Arguments) -> Reply:
+            name, count = arguments["kind"], arguments["count"]
+            milliseconds = arguments.get("milliseconds", 0)
+            if (count is not None and count < 1) or not 0 <= milliseconds <= 600_000:
+                raise CommandError("count must be at least 1, milliseconds from 0 to 600000")
+            try:
+                kind = None if name is None else outbound_named(name)
+            except KeyError:
+                raise CommandError(f"there is no message {name!r} that this gateway sends") from None
+            try:
+                self._faults.add(Rule(effect, kind, arguments["client"], count, milliseconds))
+            except ValueError as error:
+                raise CommandError(str(error)) from error
+            return {"kind": None if kind is None else kind.name}
+
+        return run
+
+    def _error(self, arguments: Arguments) -> Reply:
+        message = replies.error(arguments["req_id"], arguments["code"], arguments["text"])
+        told = 0
+        for peer in self._gateway.peers:
+            if arguments["client"] in (None, peer.client_id):
+                peer.send(message)
+                told += 1
+        return {"clients": told}
+
+    # ---------------------------------------------------------------------------------------------------- the orders
+
+    def _roll_back(self, arguments: Arguments) -> Reply:
+        if arguments["order_id"] < 1:
+            raise CommandError("order_id must be at least 1")
+        self._gateway.orders.roll_back(arguments["client"], arguments["order_id"])
+        return {"next_valid_id": arguments["order_id"]}
+
+    def _reject_next(self, arguments: Arguments) -> Reply:
+        if not 1 <= arguments["count"] <= 1000:
+            raise CommandError("count must be from 1 to 1000")
+        self._faults.reject_reasons += [arguments["reason"]] * arguments["count"]
+        return {"pending": len(self._faults.reject_reasons)}
+
+    def _counted(self, counter: str) -> Callable[[Arguments], Reply]:
+        def run(arguments: Arguments) -> Reply:
+            if not 1 <= arguments["count"] <= 1000:
+                raise CommandError("count must be from 1 to 1000")
+            setattr(self._faults, counter, getattr(self._faults, counter) + arguments["count"])
+            return {"pending": getattr(self._faults, counter)}
+
+        return run
+
+    def _correct(self, arguments: Arguments) -> Reply:
+        try:
+            revised = self._gateway.executions.correct(
+                arguments["execution_id"], arguments["quantity"], arguments["price"]
+            )
+        except KeyError:
+            raise CommandError(f"there is no execution {arguments['execution_id']!r}") from None
+        return {"execution_id": revised}
+
+    def _send_completed(self, arguments: Arguments) -> Reply:
+        order = self._world.order(arguments["number"])
+        record = self._gateway.orders.record(arguments["number"])
+        if order is None or record is None or order.status not in DONE:
+            raise CommandError(f"there is no completed order {arguments['number']}")
+        peer = self._gateway.peers.get(record.client_id)
+        if peer is None:
+            raise CommandError(f"the order's client {record.client_id} is not connected")
+        peer.send(self._gateway.orders.completed_message(record, order))
+        return {"client": record.client_id, "order_id": record.order_id}
+
+    def _place_by_hand(self, arguments: Arguments) -> Reply:
+        limit, side = arguments["limit_price"], arguments["side"]
+        account = arguments["account"] or self._world.accounts[0]
+        if account not in self._world.accounts:
+            raise CommandError(f"there is no account {account!r}")
+        if side not in list(Side) or arguments["quantity"] <= 0 or (limit is not None and limit <= 0):
+            raise CommandError("side must be BUY or SELL, quantity and limit_price above 0")
+        terms = OrderTerms(
+            account=account,
+            symbol=self._listed(arguments),
+            side=Side(side),
+            quantity=arguments["quantity"],
+            order_type=OrderType.MARKET if limit is None else OrderType.LIMIT,
+            limit_price=limit,
+        )
+        return {"number": self._world.submit(terms).number}
+
+    def _cancel(self, arguments: Arguments) -> Reply:
+        refusal = self._world.cancel(arguments["number"])
+        if refusal is not None:
+            raise CommandError(f"order {arguments['number']} can not be cancelled: {refusal.text}")
+        return {"number": arguments["number"]}
+
+    def _listed(self, arguments: Arguments) -> str:
+        symbol: str = arguments["symbol"]
+        keys = [listing.key for listing in self._world.listings]
+        if symbol not in keys:
+            raise CommandError(f"there is no symbol {symbol!r} here; there are {', '.join(keys)}")
+        return symbol

@@ -1,0 +1,280 @@
+"""Ticks and 5-second bars: who gets them, live or delayed.
+
+Owns the market-data lines and real-time bar subscriptions of all clients. It must not know prices' origin or history
+(`history`). Every message that a quote causes is sent before the clock goes on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from signalbox.errors import CalendarError
+from signalbox.sessions import is_open
+
+from simulators.listings import Listing
+from simulators.quoting import MarketBar, MarketQuote
+from simulators.tws import replies, times
+from simulators.tws.contracts import Unresolved, invalid, resolve
+from simulators.tws.faults import Faults
+from simulators.tws.pacing import MARKET_DATA_LINES_MAX, HistoryPacing
+from simulators.tws.peers import Peer, Peers
+from simulators.tws.replies import Message
+from simulators.tws.requests import MarketDataRequest, RealTimeBars
+from simulators.world import World
+
+LIVE, FROZEN, DELAYED, DELAYED_FROZEN = 1, 2, 3, 4
+DELAY = timedelta(minutes=15)
+DELAYED_QUOTES_MAX = 1_000
+"""Quotes kept per symbol for delayed data: at one a second, the delay and some more."""
+
+GENERIC_TICKS = frozenset(
+    {"100", "101", "104", "105", "106", "165", "221", "225", "232", "233", "236", "258", "292", "293", "294", "295"}
+    | {"318", "375", "411", "456", "460", "586", "587", "588", "595", "619"}
+)
+"""What a client may ask for beside the plain ticks; the gateway is simulated and has none of them to send."""
+
+EXCHANGE_MAP = "9c0001"
+
+_PERMISSION = "See link in 'Market Data Connections' dialog for more details."
+
+
+@dataclass(slots=True)
+class Line:
+    """One reqMktData. `shown` is the quote that the client saw last."""
+
+    listing: Listing
+    kind: int
+    shown: MarketQuote | None = None
+
+    @property
+    def delayed(self) -> bool:
+        return self.kind in (DELAYED, DELAYED_FROZEN)
+
+
+@dataclass(frozen=True, slots=True)
+class BarLine:
+    """One reqRealTimeBars."""
+
+    listing: Listing
+    use_rth: bool
+
+
+class MarketData:
+    """All clients' ticks and 5-second bars."""
+
+    def __init__(self, world: World, peers: Peers, faults: Faults) -> None:
+        self._world, self._peers, self._faults = world, peers, faults
+        self._kinds: dict[int, int] = {}
+        self._lines: dict[tuple[int, int], Line] = {}
+        self._bar_lines: dict[tuple[int, int], BarLine] = {}
+        self._past: dict[str, deque[MarketQuote]] = {
+            listing.key: deque(maxlen=DELAYED_QUOTES_MAX) for listing in world.listings
+        }
+
+    # ------------------------------------------------------------------------------------------- what clients do
+
+    def choose_kind(self, peer: Peer, number: int) -> None:
+        """Take message 59: it counts for the requests that follow."""
+        if number not in (LIVE, FROZEN, DELAYED, DELAYED_FROZEN):
+            refusal = invalid("Invalid market data type")
+            peer.send(replies.error(replies.NO_REQUEST, refusal.code, refusal.text))
+            return
+        self._kinds[peer.client_id] = number
+
+    def subscribe(self, peer: Peer, request: MarketDataRequest) -> None:
+        """Take message 1."""
+        kind = self._kinds.get(peer.client_id, LIVE)
+        listing = resolve(self._world.listings, request.contract)
+        refusal = self._refusal(peer, request, listing, kind)
+        if refusal is not None:
+            peer.send(replies.error(request.req_id, refusal.code, refusal.text))
+            return
+        assert isinstance(listing, Listing)
+        if kind in (DELAYED, DELAYED_FROZEN) and listing.key in self._faults.delayed_only:
+            text = "Requested market data is not subscribed. Displaying delayed market data."
+            peer.send(replies.error(request.req_id, 10167, text))
+        line = Line(listing, kind)
+        peer.send(replies.market_data_type(request.req_id, kind))
+        peer.send(replies.tick_req_params(request.req_id, listing.tick, EXCHANGE_MAP, 3))
+        quote = self._quote_for(line, self._world.now())
+        if quote is not None:
+            for message in ticks(request.req_id, line, quote):
+                peer.send(message)
+        if request.snapshot or request.regulatory_snapshot:
+            peer.send(replies.tick_snapshot_end(request.req_id))
+            return
+        line.shown = quote
+        self._lines[(peer.client_id, request.req_id)] = line
+
+    def unsubscribe(self, peer: Peer, req_id: int) -> None:
+        """Take message 2."""
+        if self._lines.pop((peer.client_id, req_id), None) is None:
+            peer.send(replies.error(req_id, 300, f"Can't find EId with tickerId:{req_id}"))
+
+    def subscribe_bars(self, peer: Peer, request: RealTimeBars, pacing: HistoryPacing) -> None:
+        """Take message 50."""
+        listing = resolve(self._world.listings, request.contract)
+        refusal = self._bar_refusal(peer, request, listing, pacing)
+        if refusal is not None:
+            peer.send(replies.error(request.req_id, refusal.code, refusal.text))
+            return
+        assert isinstance(listing, Listing)
+        self._bar_lines[(peer.client_id, request.req_id)] = BarLine(listing, request.use_rth)
+
+    def unsubscribe_bars(self, peer: Peer, req_id: int) -> None:
+        """Take message 51; TWS says nothing either way."""
+        self._bar_lines.pop((peer.client_id, req_id), None)
+
+    def forget(self, client_id: int) -> None:
+        """Drop everything of a client that has gone."""
+        self._kinds.pop(client_id, None)
+        self._lines = {key: line for key, line in self._lines.items() if key[0] != client_id}
+        self._bar_lines = {key: line for key, line in self._bar_lines.items() if key[0] != client_id}
+
+    def drop_all(self) -> None:
+        """Lose every subscription, as after error 1101."""
+        self._lines.clear()
+        self._bar_lines.clear()
+
+    def bust(self) -> int:
+        """End every 5-second bar subscription with error 10225; return how many."""
+        count = len(self._bar_lines)
+        for client_id, req_id in tuple(self._bar_lines):
+            peer = self._peers.get(client_id)
+            if peer is not None:
+                peer.send(replies.error(req_id, 10225, BUST))
+        self._bar_lines.clear()
+        return count
+
+    # ------------------------------------------------------------------------------------- what the market does
+
+    async def on_quote(self, quote: MarketQuote) -> None:
+        """Send what changed to every line of the symbol."""
+        self._past[quote.symbol].append(quote)
+        if self._faults.silences_data():
+            return
+        for (client_id, req_id), line in tuple(self._lines.items()):
+            if line.listing.key != quote.symbol:
+                continue
+            peer = self._peers.get(client_id)
+            fresh = quote if not line.delayed else self._quote_for(line, quote.at)
+            if peer is None or fresh is None:
+                continue
+            for message in ticks(req_id, line, fresh):
+                peer.send(message)
+            line.shown = fresh
+            await peer.drain()
+
+    async def on_bar(self, bar: MarketBar) -> None:
+        """Send a 5-second bar to whoever asked for the symbol's."""
+        if self._faults.silences_data():
+            return
+        for (client_id, req_id), line in tuple(self._bar_lines.items()):
+            peer = self._peers.get(client_id)
+            if peer is None or line.listing.key != bar.symbol:
+                continue
+            if line.use_rth and not regular(line.listing, bar.start):
+                continue
+            peer.send(replies.real_time_bar(req_id, bar))
+            await peer.drain()
+
+    # -------------------------------------------------------------------------------------------------- inside
+
+    def _refusal(
+        self, peer: Peer, request: MarketDataRequest, listing: Listing | Unresolved, kind: int
+    ) -> Unresolved | None:
+        if (peer.client_id, request.req_id) in self._lines:
+            return Unresolved(102, "Duplicate ticker ID.")
+        if isinstance(listing, Unresolved):
+            return listing
+        wanted = [each.strip() for each in request.generic_ticks.split(",") if each.strip()]
+        if wanted and (request.snapshot or request.regulatory_snapshot):
+            return invalid("Snapshot market data subscription is not applicable to generic ticks")
+        unknown = [each for each in wanted if each.split(":")[0] not in GENERIC_TICKS | {"mdoff"}]
+        if unknown:
+            legal = ",".join(sorted(GENERIC_TICKS))
+            return invalid(f"Incorrect generic tick list of {unknown[0]}. Legal ones for (STK) are: {legal}")
+        if len([key for key in self._lines if key[0] == peer.client_id]) >= MARKET_DATA_LINES_MAX:
+            return Unresolved(101, "Max number of tickers has been reached")
+        live = kind in (LIVE, FROZEN)
+        if live and listing.key in self._faults.not_subscribed | self._faults.delayed_only:
+            text = "Requested market data is not subscribed. Check API status by selecting the Account menu then under"
+            return Unresolved(354, f"{text} Management choose Market Data Subscription Manager.")
+        if not live and listing.key in self._faults.not_subscribed:
+            text = "Requested market data is not subscribed. Delayed market data is not enabled."
+            return Unresolved(10168, text)
+        return None
+
+    def _bar_refusal(
+        self, peer: Peer, request: RealTimeBars, listing: Listing | Unresolved, pacing: HistoryPacing
+    ) -> Unresolved | None:
+        if (peer.client_id, request.req_id) in self._bar_lines:
+            return Unresolved(102, "Duplicate ticker ID.")
+        if isinstance(listing, Unresolved):
+            return listing
+        if request.bar_seconds != 5:
+            return invalid("Real time bar size must be 5 seconds")
+        if request.what != "TRADES":
+            return invalid(f"Real time bars of {request.what!r}: the gateway is simulated and has only TRADES")
+        if listing.key in self._faults.not_subscribed | self._faults.delayed_only:
+            exchange = "ISLAND" if listing.primary_exchange == "NASDAQ" else listing.primary_exchange
+            needs = "Requested market data requires additional subscription for API."
+            text = f"Invalid Real-time Query:No market data permissions for {exchange} STK. {needs} {_PERMISSION}"
+            return Unresolved(420, text)
+        if not pacing.live_bars(self._world.now()):
+            return Unresolved(420, "Invalid Real-time Query:Historical data request pacing violation")
+        return None
+
+    def _quote_for(self, line: Line, now: datetime) -> MarketQuote | None:
+        if not line.delayed:
+            return self._world.quote(line.listing.key)
+        past = self._past[line.listing.key]
+        while len(past) > 1 and past[1].at <= now - DELAY:
+            past.popleft()
+        return past[0] if past else None  # until the delay has gone by, the oldest there is
+
+
+BUST = "Bust event occurred, current subscription is deactivated. Please resubscribe real-time bars immediately."
+
+
+def regular(listing: Listing, at: datetime) -> bool:
+    """Whether `at` is in regular hours of the listing's exchange."""
+    try:
+        return is_open(listing.calendar, at)
+    except CalendarError:
+        return False
+
+
+_PRICE_TICKS = (("bid", "bid_size", 1, 66), ("ask", "ask_size", 2, 67), ("last", "last_size", 4, 68))
+_SIZE_TICKS = (("bid_size", 0, 69), ("ask_size", 3, 70), ("last_size", 5, 71), ("volume", 8, 74))
+_DAY_TICKS = (("day_high", 6, 72), ("day_low", 7, 73), ("previous_close", 9, 75), ("day_open", 14, 76))
+_CAN_FILL_AT_ONCE, _NO_ATTRIBUTES = 1, 0
+
+
+def ticks(req_id: int, line: Line, quote: MarketQuote) -> Iterator[Message]:
+    """Write what differs between the quote that the client saw last and `quote`: prices, then sizes, then the day.
+
+    A delayed line has tick types of its own (66 bid ... 76 open).
+    """
+    shown = line.shown
+    late = line.delayed
+    for price, size, live_type, delayed_type in _PRICE_TICKS:
+        changed = shown is None or getattr(shown, price) != getattr(quote, price)
+        if changed and getattr(quote, price) > 0:
+            mask = _NO_ATTRIBUTES if live_type == 4 else _CAN_FILL_AT_ONCE
+            yield replies.tick_price(
+                req_id, delayed_type if late else live_type, getattr(quote, price), getattr(quote, size), mask
+            )
+    for size, live_type, delayed_type in _SIZE_TICKS:
+        if shown is None or getattr(shown, size) != getattr(quote, size):
+            yield replies.tick_size(req_id, delayed_type if late else live_type, getattr(quote, size))
+    for price, live_type, delayed_type in _DAY_TICKS:
+        value: Decimal = getattr(quote, price)
+        if value > 0 and (shown is None or getattr(shown, price) != value):
+            yield replies.tick_price(req_id, delayed_type if late else live_type, value, Decimal(0))
+    if shown is None or shown.last != quote.last or shown.volume != quote.volume:
+        yield replies.tick_string(req_id, 88 if late else 45, times.epoch(quote.at))
