@@ -16,22 +16,10 @@ from typing import Any
 
 from msgspec import Struct
 from signalbox.errors import CalendarError
-from signalbox.messages import (
-    OrderType,
-    Report,
-    TimeInForce,
-    VenueAccepted,
-    VenueCanceled,
-    VenueCancelRejected,
-    VenueCommission,
-    VenueExpired,
-    VenueFill,
-    VenueRejected,
-    VenueTriggered,
-    VenueUnknown,
-)
+from signalbox.messages import OrderType, Report, TimeInForce, VenueCommission, VenueFill
 from signalbox.sessions import session_at, session_on
 
+from gateway_ibkr import reports
 from gateway_ibkr.facts import (
     CommissionSeen,
     CompletedOrderSeen,
@@ -41,9 +29,9 @@ from gateway_ibkr.facts import (
     OrderFact,
     OrderStatusSeen,
 )
-from gateway_ibkr.state import Standing, State, Tracked, learn_venue_id, new_to, remember_fill, report_id
+from gateway_ibkr.state import Standing, State, Tracked, learn_venue_id, new_to, remember_fill
 from gateway_ibkr.translate import VENUE, canonical_symbol, decimal_of, execution_key, fill_of, time_of
-from gateway_ibkr.venue_errors import Treatment, problem_of, sentence
+from gateway_ibkr.venue_errors import Treatment, problem_of
 
 EXPIRY_SLACK = timedelta(seconds=60)
 """A DAY order that ends this shortly before its session's end has expired: venue and desk clocks differ by some."""
@@ -156,10 +144,10 @@ def _status(state: State, tracked: Tracked, status: str, why_held: str, at: date
         # A late or repeated status of an order that is over changes nothing; one that we gave up must not work on
         return [CancelStray(order.order_id)] if tracked.presumed_lost and status in WORKING else []
     if status in WORKING:
-        actions = _accepted(state, tracked, at)
+        actions: list[Action] = [*reports.accepted(state, tracked, at)]
         # IBKR simulates stops for stocks: PreSubmitted until the trigger, Submitted from then on
         if order.order_type is OrderType.STOP and status == "Submitted" and not why_held:
-            actions += triggered(state, tracked, at)
+            actions += reports.triggered(state, tracked, at)
         return actions
     if status in ENDED:
         return _ended(state, tracked, at, text)
@@ -167,63 +155,21 @@ def _status(state: State, tracked: Tracked, status: str, why_held: str, at: date
         tracked.inactive = True
         if tracked.refusal is None:  # it may be on its way: errors and statuses are not in order
             return [Ask(order.order_id, "the venue made the order inactive and gave no reason")]
-        return [rejected(state, tracked, at)] if _not_over(tracked) else []
+        return [*reports.rejected(state, tracked, at)]
     return []  # PendingSubmit, ApiPending: on its way
-
-
-def _accepted(state: State, tracked: Tracked, at: datetime) -> list[Action]:
-    order = tracked.order
-    report = VenueAccepted(
-        id=report_id(order.account, "accepted", order.order_id),
-        at=at,
-        venue=VENUE,
-        account=order.account,
-        order_id=order.order_id,
-        venue_order_id=tracked.venue_order_id,
-    )
-    if not tracked.venue_order_id:
-        return []
-    return [report] if new_to(state, report) else []
-
-
-def triggered(state: State, tracked: Tracked, at: datetime) -> list[Action]:
-    """Report that a stop's price has been reached, once."""
-    order = tracked.order
-    report = VenueTriggered(
-        id=report_id(order.account, "triggered", order.order_id),
-        at=at,
-        venue=VENUE,
-        account=order.account,
-        order_id=order.order_id,
-    )
-    return [report] if new_to(state, report) else []
 
 
 # ---------------------------------------------------------------------------------------------- ends of an order
 
 
-def _not_over(tracked: Tracked) -> bool:
-    return tracked.standing is not Standing.OVER
-
-
 def _ended(state: State, tracked: Tracked, at: datetime, text: str) -> list[Action]:
     """`Cancelled` means one of three: rejected (an error has said why), expired, or cancelled by somebody."""
     if tracked.refusal is not None and not tracked.cancel_command:
-        return [rejected(state, tracked, at)]
+        return [*reports.rejected(state, tracked, at)]
     if not tracked.cancel_command and has_expired(state, tracked, at):
-        return [expired(state, tracked, at, "its time in force is over")]
-    order = tracked.order
+        return [*reports.expired(state, tracked, at, "its time in force is over")]
     whose = "cancelled as asked" if tracked.cancel_command else "cancelled at the venue, not by this desk"
-    report = VenueCanceled(
-        id=report_id(order.account, "canceled", order.order_id),
-        at=at,
-        cause=tracked.cancel_command,
-        venue=VENUE,
-        account=order.account,
-        order_id=order.order_id,
-        reason=f"{whose}: {text}" if text else whose,
-    )
-    return _over(state, tracked, report)
+    return [*reports.canceled(state, tracked, at, f"{whose}: {text}" if text else whose)]
 
 
 def has_expired(state: State, tracked: Tracked, at: datetime) -> bool:
@@ -261,86 +207,7 @@ def end_of_day(calendar: str, entered_at: datetime, outside_regular_hours: bool)
 _SESSION_SEARCH_DAYS_MAX = 16
 
 
-def expired(state: State, tracked: Tracked, at: datetime, reason: str) -> Action:
-    """Report the order as expired."""
-    order = tracked.order
-    report = VenueExpired(
-        id=report_id(order.account, "expired", order.order_id),
-        at=at,
-        venue=VENUE,
-        account=order.account,
-        order_id=order.order_id,
-        reason=reason,
-    )
-    return _over(state, tracked, report)[0]
-
-
-def rejected(state: State, tracked: Tracked, at: datetime, reason: str = "") -> Action:
-    """Report the order as rejected: with the venue's own code and text where it gave them."""
-    order = tracked.order
-    code, text = tracked.refusal or (0, "")
-    why = sentence(code, text) if text else reason or "the venue made the order inactive and gave no reason"
-    report = refusal_report(order.account, order.order_id, str(code) if code else "", why, at)
-    return _over(state, tracked, report)[0]
-
-
-def refusal_report(account: str, order_id: str, code: str, reason: str, at: datetime) -> VenueRejected:
-    """The report that an order will never work; there is one of them for each order, whoever refused it."""
-    return VenueRejected(
-        id=report_id(account, "rejected", order_id),
-        at=at,
-        venue=VENUE,
-        account=account,
-        order_id=order_id,
-        code=code,
-        reason=reason,
-    )
-
-
-def unknown(state: State, tracked: Tracked, at: datetime, reason: str) -> list[Action]:
-    """Report, once, that it is not known what became of the order."""
-    order = tracked.order
-    report = VenueUnknown(
-        id=report_id(order.account, "unknown", order.order_id),
-        at=at,
-        venue=VENUE,
-        account=order.account,
-        order_id=order.order_id,
-        reason=reason,
-    )
-    return [report] if new_to(state, report) else []
-
-
-def cancel_rejected(
-    state: State, tracked: Tracked, command_id: str, code: str, reason: str, at: datetime
-) -> list[Action]:
-    """Report that a cancel command has changed nothing; one report for each command."""
-    order = tracked.order
-    report = VenueCancelRejected(
-        id=report_id(order.account, "cancel_rejected", command_id),
-        at=at,
-        cause=command_id,
-        venue=VENUE,
-        account=order.account,
-        order_id=order.order_id,
-        code=code,
-        reason=reason,
-    )
-    tracked.cancel_refusal, tracked.cancel_command = None, ""
-    return [report] if new_to(state, report) else []
-
-
-def _over(state: State, tracked: Tracked, report: Report) -> list[Action]:
-    tracked.standing = Standing.OVER
-    return [report] if new_to(state, report) else []
-
-
 # --------------------------------------------------------------------------------------- executions and commissions
-
-
-def execution_report_id(state: State, kind: str, execution_id: str, revision: int) -> str:
-    """The id of a report about one revision of an execution."""
-    return report_id(state.account, kind, f"{execution_id}.{revision}")
 
 
 def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action]:
@@ -357,7 +224,7 @@ def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action
     actions = _shown(tracked) if tracked is not None else []
     remember_fill(state, fill)
     report = VenueFill(
-        id=execution_report_id(state, "fill", fill.execution_id, fill.revision),
+        id=reports.execution_report_id(state, "fill", fill.execution_id, fill.revision),
         at=fill.at,
         venue=VENUE,
         account=state.account,
@@ -367,7 +234,9 @@ def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action
     if not new_to(state, report):
         return actions
     if tracked is not None and tracked.order.order_type is OrderType.STOP:
-        actions += triggered(state, tracked, fill.at)  # a status may be missing; a stop does not fill untriggered
+        actions += reports.triggered(
+            state, tracked, fill.at
+        )  # a status may be missing; a stop does not fill untriggered
     actions.append(report)
     if tracked is not None:
         actions.append(Ask(order_id, "a commission is missing"))
@@ -378,7 +247,7 @@ def on_commission(state: State, fact: CommissionSeen, at: datetime) -> list[Acti
     """A commission is reported once for each revision of an execution, also before the execution itself."""
     base, revision = execution_key(fact.execution_id)
     report = VenueCommission(
-        id=execution_report_id(state, "commission", base, revision),
+        id=reports.execution_report_id(state, "commission", base, revision),
         at=at,
         venue=VENUE,
         account=state.account,
@@ -412,7 +281,7 @@ def on_error(state: State, fact: ErrorSeen, at: datetime) -> list[Action]:
     if treatment is Treatment.TERMINAL:
         tracked.refusal = (fact.code, fact.text)
         if tracked.inactive:
-            return [rejected(state, tracked, at)]
+            return [*reports.rejected(state, tracked, at)]
         return [Ask(order_id, "the venue refused the order")]
     tracked.doubt = f"error {fact.code}: {fact.text}"
     return [Ask(order_id, tracked.doubt)]
@@ -433,7 +302,7 @@ def question(state: State, tracked: Tracked) -> str:
     if tracked.filled_at_venue > tracked.filled:
         return "an execution is missing"
     if any(
-        execution_report_id(state, "commission", fill.execution_id, fill.revision) not in state.reported
+        reports.execution_report_id(state, "commission", fill.execution_id, fill.revision) not in state.reported
         for fill in tracked.fills.values()
         if fill.quantity
     ):

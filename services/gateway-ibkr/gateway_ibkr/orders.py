@@ -16,9 +16,9 @@ from signalbox import messages
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError, VenueUnavailableError
-from signalbox.messages import CancelOrder, Command, Order, SubmitOrder, VenueCancelRejected
+from signalbox.messages import CancelOrder, Command, Order, SubmitOrder
 
-from gateway_ibkr import decide, ledger, metrics, reconcile
+from gateway_ibkr import decide, ledger, metrics, reconcile, reports
 from gateway_ibkr.decide import Action, Ask, CancelStray, RecordSent
 from gateway_ibkr.facts import OrderFact, OrderTerms, VenueContract
 from gateway_ibkr.ledger import Step
@@ -26,7 +26,7 @@ from gateway_ibkr.link import Link
 from gateway_ibkr.outbox import Outbox
 from gateway_ibkr.settings import Settings
 from gateway_ibkr.state import Standing, State, Tracked, new_to, report_id
-from gateway_ibkr.translate import VENUE, TranslationError, order_terms
+from gateway_ibkr.translate import TranslationError, order_terms
 from gateway_ibkr.venue_orders import OrdersSession
 
 log = logging.getLogger(__name__)
@@ -174,21 +174,12 @@ class Orders:
 
     def _refuse(self, order: Order, reason: str) -> None:
         metrics.ORDERS_REFUSED.inc()
-        report = decide.refusal_report(order.account, order.order_id, "", reason, self._clock.now())
+        report = reports.refusal(order.account, order.order_id, "", reason, self._clock.now())
         if new_to(self._state, report):
             self._outbox.put(report)
 
     def _refuse_cancel(self, command: CancelOrder, reason: str) -> None:
-        report = VenueCancelRejected(
-            id=report_id(command.account, "cancel_rejected", command.id),
-            at=self._clock.now(),
-            cause=command.id,
-            venue=VENUE,
-            account=command.account,
-            order_id=command.order_id,
-            code="",
-            reason=reason,
-        )
+        report = reports.cancel_refusal(command.account, command.order_id, command.id, "", reason, self._clock.now())
         if new_to(self._state, report):
             self._outbox.put(report)
 
@@ -197,7 +188,7 @@ class Orders:
         if tracked.done or tracked.standing is not Standing.CLAIMED:
             return
         reason = "it was about to be sent when the gateway stopped; the venue is asked"
-        self._act(decide.unknown(self._state, tracked, self._clock.now(), reason))
+        self._act([*reports.unknown(self._state, tracked, self._clock.now(), reason)])
         self._ask_later(tracked.order.order_id, urgent=True)
 
     # ------------------------------------------------------------------------------------------------ the venue's word

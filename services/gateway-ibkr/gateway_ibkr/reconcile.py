@@ -22,7 +22,8 @@ from signalbox.errors import CalendarError
 from signalbox.messages import OpenOrder, TimeInForce, VenueSnapshot
 from signalbox.sessions import trading_day
 
-from gateway_ibkr.decide import Action, Ask, cancel_rejected, decide, end_of_day, expired, identify, rejected, unknown
+from gateway_ibkr import reports
+from gateway_ibkr.decide import Action, Ask, decide, end_of_day, identify
 from gateway_ibkr.facts import (
     CompletedOrderSeen,
     ExecutionSeen,
@@ -125,10 +126,10 @@ def _present(state: State, tracked: Tracked, works: bool, at: datetime) -> list[
         tracked.refusal = None  # whatever it answered, it was not this order's end
         if tracked.cancel_refusal is not None:
             code, text = tracked.cancel_refusal
-            return cancel_rejected(state, tracked, tracked.cancel_command, str(code), sentence(code, text), at)
+            return [*reports.cancel_rejected(state, tracked, str(code), sentence(code, text), at)]
         return []
     if tracked.inactive or tracked.refusal is not None:
-        return [rejected(state, tracked, at)]
+        return [*reports.rejected(state, tracked, at)]
     return []
 
 
@@ -137,20 +138,20 @@ def _absent(
 ) -> list[Action]:
     order_id = tracked.order.order_id
     if not tracked.seen and tracked.refusal is not None:
-        return [rejected(state, tracked, at)]
+        return [*reports.rejected(state, tracked, at)]
     if tracked.seen and _day_is_over(state, tracked, at):
-        return [expired(state, tracked, at, "its day is over and the venue does not list it any more")]
+        return [*reports.expired(state, tracked, at, "its day is over and the venue does not list it any more")]
     if tracked.absences == 0:
         tracked.absences, tracked.first_absent_seconds = 1, wall_seconds
         reason = "the venue does not list it; it is asked again"
-        return [*unknown(state, tracked, at, reason), Ask(order_id, reason)]
+        return [*reports.unknown(state, tracked, at, reason), Ask(order_id, reason)]
     if wall_seconds - tracked.first_absent_seconds < visibility_seconds:
         return [Ask(order_id, "the venue does not list it")]
     tracked.absences += 1
     if tracked.seen or not _same_day(state, tracked, at):
         return [Ask(order_id, "the venue does not list it any more: its own statement must tell what became of it")]
     tracked.presumed_lost = True
-    return [rejected(state, tracked, at, NEVER_REACHED)]
+    return [*reports.rejected(state, tracked, at, NEVER_REACHED)]
 
 
 def _day_is_over(state: State, tracked: Tracked, at: datetime) -> bool:
