@@ -143,6 +143,9 @@ class ControlServer:
                 raise CommandError(f"{name} has no parameter {given!r}; it has: {', '.join(sorted(known)) or 'none'}")
         return command, {each.name: _checked(name, each, said) for each in command.parameters}
 
+    def _help(self) -> Reply:
+        return {"commands": [each.described() for each in self._commands.values()]}
+
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
         self._connections.add(task)

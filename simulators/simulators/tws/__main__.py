@@ -40,9 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--symbols", default="SPY,AAPL,0700.HK", help="stocks there are, comma separated (default: %(default)s)")
     add("--accounts", default="DU1234567", help="account codes, comma separated (default: %(default)s)")
     add("--cash", type=_amount, default=Decimal(1_000_000), help="USD in each account (default: %(default)s)")
-    add(
-        "--speed", type=_speed, default=1.0, help="market seconds per second, 0 = paused, inf = no waiting (default: 1)"
-    )
+    add("--speed", type=_speed, default=1.0, help="market seconds per second, 0 = paused, inf = no waits (default: 1)")
     add("--seed", type=int, default=1, help="of the synthetic market; the same seed, the same prices (default: 1)")
     add("--start", type=_time, help="market time to begin at (default: the open of the last session that is over)")
     add("--days", type=int, default=0, help="trading days to run for, 0 = without end (default: 0)")
@@ -150,7 +148,8 @@ async def _publisher(args: argparse.Namespace, world: World, stack: AsyncExitSta
         password = args.nats_password_file.read_text().strip()
     except OSError as error:
         raise ConfigurationError(f"{args.nats_password_file}: {error.strerror}") from error
-    bus = await Bus.connect(BusSettings(args.nats_url, args.nats_user, password, "simulator-ibkr"))
+    settings = BusSettings(url=args.nats_url, user=args.nats_user, password=password, name="simulator-ibkr")
+    bus = await Bus.connect(settings)
     stack.push_async_callback(bus.drain)
     return asyncio.get_running_loop().create_task(ClockPublisher(world, bus).run())
 
