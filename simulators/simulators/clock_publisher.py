@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 
 from signalbox import subjects
 from signalbox.bus import Bus
@@ -24,8 +23,6 @@ class ClockPublisher:
     def __init__(self, world: World, bus: Bus) -> None:
         self._world, self._bus = world, bus
         self._count = 0
-        self._seen_at, self._seen_wall = world.now(), time.monotonic()
-        self._measured = 0.0
         world.on_speed(self.publish)
 
     async def run(self) -> None:
@@ -37,16 +34,7 @@ class ClockPublisher:
     async def publish(self) -> None:
         """Publish the present time."""
         self._count += 1
-        at = self._world.now()
-        tick = ClockTick(id=f"clock/{at.isoformat()}/{self._count}", at=at, speed=self._speed())
+        at, speed = self._world.now(), self._world.speed
+        # Unlimited speed has no number, and jumps with the machine: followers then keep to the ticks, as at speed 0.
+        tick = ClockTick(id=f"clock/{at.isoformat()}/{self._count}", at=at, speed=0.0 if math.isinf(speed) else speed)
         await self._bus.send(subjects.CLOCK, tick)
-
-    def _speed(self) -> float:
-        """The speed that followers may run on at: unlimited speed has no number, so it is measured."""
-        at, wall = self._world.now(), time.monotonic()
-        elapsed = wall - self._seen_wall
-        if elapsed >= TICK_SECONDS / 2:
-            self._measured = (at - self._seen_at).total_seconds() / elapsed
-            self._seen_at, self._seen_wall = at, wall
-        speed = self._world.speed
-        return self._measured if math.isinf(speed) else speed

@@ -41,6 +41,11 @@ class Remembered(Struct, kw_only=True):
     shown_until: datetime | None = None
     began: datetime | None = None
 
+    def symbols(self) -> set[str]:
+        """Return what is held or was ordered: the venue lists it still."""
+        held = {symbol for book in self.books.values() for symbol in book.positions}
+        return held | {order.terms.symbol for order in self.orders.values()}
+
 
 class Journal:
     """An append-only file of entries; without a path it remembers nothing."""

@@ -14,6 +14,7 @@ import math
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from msgspec.structs import replace
 from signalbox.sessions import Session
 
 from simulators.bars import FIVE_SECONDS
@@ -50,7 +51,7 @@ class World:
         self._skip_closed_hours = options.skip_closed_hours
         self._journal = Journal(options.books_file)
         remembered = self._journal.open()
-        parts = stage(options, remembered.began)
+        parts = stage(replace(options, symbols=(*options.symbols, *sorted(remembered.symbols()))), remembered.began)
         self._listings, self._markets, self._end = parts.listings, parts.markets, parts.end
         start = max([remembered.at or parts.start, *(order.updated_at for order in remembered.orders.values())])
         start -= timedelta(seconds=start.timestamp() % options.step_seconds)

@@ -57,11 +57,12 @@ def test_history_agrees_with_what_is_streamed() -> None:
 
 def test_joining_a_day_later_gives_the_same_market() -> None:
     today = session()
+    joined_at = today.open + timedelta(minutes=3, seconds=25)
     early, late = market(), market()
     early.enter(today, today.pre_open)
-    streamed(early, today.pre_open, today.open)
-    late.enter(today, today.open)
-    assert early.quote(today.open, Phase.REGULAR) == late.quote(today.open, Phase.REGULAR)
+    streamed(early, today.pre_open, joined_at)
+    late.enter(today, joined_at)
+    assert early.quote(joined_at, Phase.REGULAR) == late.quote(joined_at, Phase.REGULAR)
 
 
 @pytest.mark.parametrize("seconds", [5, 60, 300, 3600, 86_400])
@@ -75,6 +76,9 @@ def test_history_never_tells_what_is_yet_to_come(seconds: int) -> None:
     assert now[-1].start < at
     assert minute_later[: len(now) - 1] == now[:-1]
     assert now[-1].volume <= minute_later[len(now) - 1].volume
+    fine = market().history(ahead, two_days, 5, regular_hours_only=True, known_until=at)
+    assert sum(bar.volume for bar in fine if bar.start >= now[0].start) == sum(bar.volume for bar in now)
+    assert now[-1].close == fine[-1].close
     if seconds > 60:
         assert now[-1].volume < minute_later[len(now) - 1].volume
 

@@ -156,10 +156,14 @@ def test_a_stop_triggers_on_the_last_trade_and_a_gap_fills_at_the_market() -> No
 def test_a_triggered_stop_goes_on_filling_after_the_price_came_back() -> None:
     rested = matching.take(open_book(), order(OrderType.STOP, 500, stop="10.50"), NOON)
     triggered = matching.see_quote(rested.book, quote("10.50", "10.51"))
-    later = matching.see_quote(triggered.book, quote("10.00", "10.01"))
-    assert fills(triggered) == [(300, Decimal("10.51"))]
-    assert fills(later) == [(200, Decimal("10.01"))]
-    assert kinds(later) == [Filled]
+    again = matching.see_quote(triggered.book, quote("10.50", "10.51", size=100))
+    later = matching.see_quote(again.book, quote("10.00", "10.01"))
+    assert [fills(step) for step in (triggered, again, later)] == [
+        [(300, Decimal("10.51"))],
+        [(100, Decimal("10.51"))],
+        [(100, Decimal("10.01"))],
+    ]
+    assert kinds(again) == kinds(later) == [Filled]
 
 
 def test_an_order_for_the_close_fills_whole_at_the_official_close() -> None:

@@ -315,6 +315,27 @@ async def test_time_waits_for_a_slow_listener() -> None:
     assert running.done()
 
 
+async def test_time_waits_for_a_slow_listener_to_orders() -> None:
+    world, gate, heard = world_of(), asyncio.Event(), asyncio.Event()
+
+    async def slow(event: VenueOrderEvent, order: VenueOrder) -> None:
+        heard.set()
+        await gate.wait()
+
+    world.on_order(slow)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(world.run())
+        world.submit(terms())
+        await heard.wait()
+        stopped_at = world.now()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert world.now() == stopped_at
+        gate.set()
+        await world.wait_until_ended()
+        world.stop()
+
+
 async def test_order_events_are_heard_while_the_clock_stands_still() -> None:
     world, heard = world_of(speed=0), asyncio.Event()
 
@@ -381,6 +402,18 @@ async def test_a_restarted_venue_has_not_forgotten(tmp_path: Path) -> None:
     assert len(set(ids)) == len(ids)
 
 
+async def test_a_restarted_venue_still_lists_what_is_held(tmp_path: Path) -> None:
+    books = tmp_path / "books.json"
+    world = world_of(books_file=books, symbols=("SPY", "AAPL"), start=OPEN)
+    world.submit(terms(symbol="AAPL"))
+    at(world, OPEN + timedelta(minutes=1), world.stop)
+    await world.run()
+    again = world_of(books_file=books, symbols=("SPY",))
+    again.close()
+    assert [figures.held.symbol for figures in again.positions(ACCOUNT)] == ["AAPL"]
+    assert again.figures(ACCOUNT).gross_position_value > 0
+
+
 async def test_time_never_goes_back_over_a_kill(tmp_path: Path) -> None:
     books = tmp_path / "books.json"
     shown = []
@@ -396,6 +429,26 @@ async def test_time_never_goes_back_over_a_kill(tmp_path: Path) -> None:
         shown.append(world.now())
         await world.run()
     assert shown == sorted(shown)
+
+
+async def test_after_a_restart_the_market_catches_up_with_the_time_shown(tmp_path: Path) -> None:
+    books = tmp_path / "books.json"
+    world = world_of(books_file=books, start=OPEN)
+    at(world, OPEN + timedelta(minutes=1), world.stop)
+    await world.run()
+    again, caught_up = world_of(books_file=books, speed=0), asyncio.Event()
+    shown = again.now()
+
+    async def watch(quote: MarketQuote) -> None:
+        if quote.at >= shown:
+            caught_up.set()
+
+    again.on_quote(watch)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(again.run())
+        await caught_up.wait()
+        assert again.now() == shown
+        again.stop()
 
 
 async def test_the_same_day_twice_gives_the_same_fills() -> None:
