@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from decimal import Decimal
 
 import duckdb
 from signalbox import messages
@@ -13,7 +14,7 @@ from signalbox.streams import STREAMS
 
 from signalbox_cli import consistency
 from signalbox_cli.connection import call_control
-from signalbox_cli.consistency import Trade, VenueBooks
+from signalbox_cli.consistency import Trade, VenueBooks, VenueOrderSeen
 from signalbox_cli.local_desk import LocalDesk
 
 SETTLE_SECONDS_MAX = 30.0
@@ -96,10 +97,16 @@ def _recorded(database: duckdb.DuckDBPyConnection, stream: str) -> dict[int, tup
 
 
 async def _venue_books(control_port: int) -> VenueBooks:
-    reply = await call_control(control_port, do="books")
-    return venue_books(reply)
+    told = await call_control(control_port, do="books")
+    orders = await call_control(control_port, do="orders")
+    books: dict[str, dict[str, dict[str, str]]] = told["books"]
+    return VenueBooks(
+        cash={account: _decimals(book["cash"]) for account, book in books.items()},
+        positions={account: _decimals(book["positions"]) for account, book in books.items()},
+        orders=[VenueOrderSeen(order["client_reference"], str(order["number"])) for order in orders["orders"]],
+        execution_ids=[execution["execution_id"] for execution in told["executions"]],
+    )
 
 
-def venue_books(reply: dict[str, object]) -> VenueBooks:
-    """Read the control port's answer to `books`."""
-    raise NotImplementedError(reply)
+def _decimals(figures: dict[str, str]) -> dict[str, Decimal]:
+    return {name: Decimal(text) for name, text in figures.items()}

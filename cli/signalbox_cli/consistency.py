@@ -44,7 +44,10 @@ class VenueOrderSeen:
 
 @dataclass(frozen=True)
 class VenueBooks:
-    """The venue's own books: cash by account and currency, signed positions by account and symbol."""
+    """The venue's own books: cash by account and currency, signed positions by account and symbol.
+
+    Execution ids are without the revision that a correction adds.
+    """
 
     cash: Mapping[str, Mapping[str, Decimal]]
     positions: Mapping[str, Mapping[str, Decimal]]
@@ -157,17 +160,11 @@ def _check_fills(trade: Trade, venue: VenueBooks) -> list[str]:
     adopted = {name for event in trade.events if isinstance(event, AccountAdopted) for name in event.execution_ids}
     booked = Counter(event.fill.execution_id for event in trade.fills)
     corrected = {event.fill.execution_id for event in trade.events if isinstance(event, FillCorrected)}
-    theirs = {base_id(name) for name in venue.execution_ids} - {base_id(name) for name in adopted}
+    theirs = set(venue.execution_ids) - adopted
     wrong = [f"fill {name} is booked {count} times" for name, count in booked.items() if count != 1]
     wrong += [f"fill {name} of the venue is not booked" for name in sorted(theirs - booked.keys())]
     wrong += [f"fill {name} is booked, but not the venue's" for name in sorted((booked.keys() | corrected) - theirs)]
     return wrong
-
-
-def base_id(execution_id: str) -> str:
-    """IBKR's execution id without its revision (`0001.02` and `0001.01` are one execution)."""
-    base, dot, revision = execution_id.rpartition(".")
-    return base if dot and len(revision) == 2 and revision.isdigit() else execution_id
 
 
 def check_record(

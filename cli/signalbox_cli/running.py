@@ -137,6 +137,6 @@ Ctrl-C stops it. Metrics:"""
 async def _demo(arguments: argparse.Namespace) -> int:
     shutil.rmtree(arguments.folder, ignore_errors=True)
     start = [] if arguments.bars is not None else ["--start", DEMO_START]
-    plan = _plan(arguments, "--speed", "0", "--days", str(arguments.days), *start)
+    plan = _plan(arguments, "--speed", "1", "--days", str(arguments.days), *start)
     symbol = replayed_symbol(arguments.bars) if arguments.bars is not None else "SPY"
     return await run_demo(DemoPlan(desk=plan, symbol=symbol, days=arguments.days))

@@ -111,7 +111,7 @@ async def strike_midway(desk: LocalDesk, victim: str, flow: Flow, until_sent: in
     while flow.sent < until_sent:
         await asyncio.sleep(0.001)
     if victim == "link":
-        await call_control(desk.control_port, do="drop")
+        await call_control(desk.control_port, do="drop_link")
     else:
         await desk.kill(victim)
 
