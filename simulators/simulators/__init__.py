@@ -2,6 +2,6 @@
 
 From the outside in: `world` runs everything and is what a venue's protocol front calls; `options` sets it up; `clock`,
 `timeline` and `listeners` are its time and its audience; `venue_orders` is the back office over the pure `matching`,
-`books` and `fees`; `market` gives quotes and history over `synthetic` or `replay`, broken up by `bars`; `journal` is what
-survives a kill; `quoting`, `orders`, `listings` and `figures` are the words.
+`books` and `fees`; `market` gives quotes and history over `synthetic` or `replay`, broken up by `bars`; `journal` is
+what survives a kill; `quoting`, `orders`, `listings` and `figures` are the words.
 """
