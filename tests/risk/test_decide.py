@@ -88,10 +88,10 @@ def test_deciding_changes_nothing(world: Any) -> None:
 # -------------------------------------------------------------------------------------------------- for any history
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_no_approval_leads_past_a_limit_whatever_fills(two_currencies: Any, steps: Any, data: Any) -> None:
-    """With constant prices: after every approval, if all orders of one side fill and none of the other."""
+    """At the prices of the approval: if all orders of one side fill and none of the other."""
     w = two_currencies(limits=LIMITS)
     started_over = w.state.books[ACCOUNT].worst_value
     before = {"SPY": Decimal(150), "AAPL": Decimal(-70)}
@@ -106,9 +106,15 @@ def test_no_approval_leads_past_a_limit_whatever_fills(two_currencies: Any, step
             assert holding.selling_quantity - holding.quantity <= bound
             assert holding.worst_value <= LIMITS["position_notional_max"]
 
-    # fills at the reserved prices and no quotes: a market that moves past a limit is nobody's approval
-    drawn = [step if step[0] != "fill" else (*step[:3], "100") for step in data.draw(steps) if step[0] != "quote"]
+    # A market that moves is nobody's approval: no quotes, and no limit below the market (it fills once that has fallen)
+    drawn = [_at_the_market(step) for step in data.draw(steps) if step[0] != "quote"]
     w.walk(drawn, within)
+
+
+def _at_the_market(step: Any) -> Any:
+    if step[0] == "order" and step[3] is not None:
+        return (*step[:3], str(max(Decimal(step[3]), Decimal(100))), step[4])
+    return step
 
 
 @settings(max_examples=75, deadline=None)

@@ -279,7 +279,11 @@ async def test_death_between_storing_and_acknowledging_gives_no_second_decision(
     decisions = await stage.decided(2)
     assert [decision.intent.id for decision in decisions if decision.intent] == ["one", "two"]
     assert all(isinstance(decision, IntentApproved) for decision in decisions)
-    assert set(second.state.orders) == {"one", "two"}
+
+    async def folded() -> bool:
+        return set(second.state.orders) == {"one", "two"}
+
+    await eventually(folded)
 
 
 async def test_death_before_storing_leaves_the_intent_to_the_next_life(
