@@ -81,7 +81,7 @@ class Instruments:
         await self._bus.publish(subjects.instrument(VENUE, symbol.canonical), made)
         self.offered[symbol.canonical] = Offered(symbol, contract, made)
         self._left_out.pop(wanted.symbol, None)
-        log.info("instrument", extra={"symbol": symbol.canonical, "con_id": contract.con_id, "name": made.name})
+        log.info("instrument", extra={"symbol": symbol.canonical, "con_id": contract.con_id, "title": made.name})
 
     def _leave_out(self, symbol: str, reason: str) -> None:
         if self._left_out.get(symbol) != reason:

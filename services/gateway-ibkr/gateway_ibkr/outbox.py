@@ -10,7 +10,9 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 
+from msgspec.structs import replace
 from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.errors import BusError, BusUnavailableError
@@ -35,7 +37,7 @@ class Outbox:
 
     def put(self, report: Report) -> None:
         """Have a report stored, after those before it."""
-        self._add(report)
+        self._add(replace(report, received_at=datetime.now(UTC)))
 
     def put_sent(self, entry: LedgerSent, expected_sequence: int) -> None:
         """Have a ledger entry stored behind the claim at `expected_sequence`."""

@@ -103,6 +103,7 @@ _TABLE: dict[int, VenueProblem] = {
         _T.CONFIGURATION,
         "No permission for real-time data of this instrument: subscribe in Client Portal, or use delayed data.",
     ),
+    435: VenueProblem(_T.TERMINAL, "The venue wants an account for this order: check the account in the desk file."),
     434: VenueProblem(_T.TERMINAL, "The order's size is not one the venue accepts."),
     436: VenueProblem(_T.TERMINAL, "The venue wants an account for this order: check the account in the desk file."),
     460: VenueProblem(_T.TERMINAL, "This account may not trade here."),
@@ -146,6 +147,7 @@ _TABLE: dict[int, VenueProblem] = {
     2176: VenueProblem(_T.INFORMATIONAL),
     10089: VenueProblem(_T.CONFIGURATION, "Real-time data needs a subscription; delayed data is available."),
     10090: VenueProblem(_T.INFORMATIONAL),
+    10052: VenueProblem(_T.TERMINAL, "The venue does not take this time in force here."),
     10147: VenueProblem(_T.CANCEL_FAILED, "The order to cancel was not found."),
     10148: VenueProblem(_T.CANCEL_FAILED, "The order can not be cancelled in its state."),
     10167: VenueProblem(_T.INFORMATIONAL, "No real-time subscription: delayed data is shown."),
@@ -153,6 +155,7 @@ _TABLE: dict[int, VenueProblem] = {
     10182: VenueProblem(_T.SUBSCRIPTION, "The live update request failed: the connection to the data farm broke."),
     10186: VenueProblem(_T.CONFIGURATION, "No market data subscription, and delayed data is switched off."),
     10187: VenueProblem(_T.SUBSCRIPTION),
+    10243: VenueProblem(_T.TERMINAL, "Fractions of shares can not be ordered over the API: use whole shares."),
     10197: VenueProblem(
         _T.SUBSCRIPTION, "Another session of this user takes the market data: log out there, or use another user."
     ),

@@ -1,0 +1,296 @@
+"""A gateway on a real bus against the simulated IB Gateway: the real client library over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from gateway_ibkr import service
+from gateway_ibkr.settings import Settings
+from signalbox import messages, subjects
+from signalbox.bus import Bus, Received
+from signalbox.desk import ClockSource, Desk, DeskInstrument, Limits, Venue
+from signalbox.messages import (
+    CancelOrder,
+    LedgerEntry,
+    LinkStatus,
+    Order,
+    OrderType,
+    Report,
+    Side,
+    SubmitOrder,
+    TimeInForce,
+    VenueLink,
+)
+from signalbox.process import Runtime
+from signalbox.settings import Secret
+from signalbox.telemetry import Health
+from simulators.control import ControlServer
+from simulators.tws.commands import TwsControl
+from simulators.tws.gateway import Gateway
+from simulators.tws.server import TwsServer
+from simulators.world import World, WorldOptions
+
+ACCOUNT = "DU1234567"
+WAIT_SECONDS_MAX = 20.0
+OPEN = datetime(2024, 3, 5, 14, 30, tzinfo=UTC)
+
+
+async def eventually(condition: Callable[[], Any], what: str, seconds_max: float = WAIT_SECONDS_MAX) -> Any:
+    """Wait until `condition` gives something true (its value is returned), or fail with `what`."""
+    ends = asyncio.get_running_loop().time() + seconds_max
+    while True:
+        result = condition()
+        if asyncio.iscoroutine(result):
+            result = await result
+        if result:
+            return result
+        assert asyncio.get_running_loop().time() < ends, f"never: {what}"
+        await asyncio.sleep(0.01)
+
+
+class WorldClock:
+    """The desk clock of a gateway in the simulator's own process."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.stale = False
+
+    def now(self) -> datetime:
+        return self._world.now()
+
+    def is_stale(self) -> bool:
+        return self.stale
+
+    def wall_time_of(self, at: datetime) -> datetime:
+        remaining_seconds = max(0.0, (at - self.now()).total_seconds())
+        return datetime.now(UTC) + timedelta(
+            seconds=remaining_seconds / self._world.speed if self._world.speed else 1.0
+        )
+
+
+class Venue_:
+    """The simulated IB Gateway, with its world and its control commands."""
+
+    def __init__(self, world: World, server: TwsServer) -> None:
+        self.world, self.server = world, server
+        self._control = ControlServer(TwsControl(server).commands(), "127.0.0.1", 0)
+
+    @property
+    def port(self) -> int:
+        return self.server.port
+
+    async def do(self, command: str, **arguments: Any) -> dict[str, Any]:
+        """Run a control command, which must succeed."""
+        reply = await self._control.answer(json.dumps({"do": command, **arguments}).encode())
+        assert reply["ok"], reply
+        return reply
+
+    def orders_of(self, reference: str) -> list[Any]:
+        """Every order that the venue ever took under this orderRef."""
+        return [order for order in self.world.orders() if order.terms.client_reference == reference]
+
+
+@pytest.fixture
+async def venue() -> AsyncIterator[Venue_]:
+    """A venue in regular hours of a trading day, at real speed."""
+    world = World(WorldOptions(symbols=("SPY", "AAPL"), speed=1.0, start=OPEN + timedelta(minutes=30), seed=7))
+    running = asyncio.create_task(world.run())
+    async with TwsServer(Gateway(world), "127.0.0.1", 0) as server:
+        yield Venue_(world, server)
+        world.stop()
+        await running
+
+
+def desk_of(symbols: tuple[str, ...] = ("SPY", "AAPL"), timeframes: tuple[str, ...] = ("1m", "5m")) -> Desk:
+    limits = Limits(
+        order_quantity_max=Decimal(1000),
+        order_notional_max=Decimal(1_000_000),
+        position_quantity_max=Decimal(1000),
+        position_notional_max=Decimal(1_000_000),
+        gross_exposure_max=Decimal(1_000_000),
+        price_collar_fraction=Decimal("0.05"),
+        price_age_seconds_max=60,
+        account_age_seconds_max=300,
+        intent_age_seconds_max=60,
+        intents_per_minute_max=60,
+        open_orders_max=20,
+    )
+    return Desk(
+        name="test",
+        venues={"ibkr": Venue(accounts=(ACCOUNT,))},
+        instruments=tuple(DeskInstrument(venue="ibkr", symbol=symbol) for symbol in symbols),
+        limits=limits,
+        clock=ClockSource.SIMULATED,
+        timeframes=timeframes,
+    )
+
+
+def settings_of(port: int, nats_url: str = "", **changes: Any) -> Settings:
+    """Settings with waits that suit a test."""
+    return Settings(
+        **{
+            "nats_url": nats_url,
+            "nats_user": "gateway-ibkr",
+            "nats_password": Secret("unused"),
+            "desk_file": Path("unused"),
+            "ibkr_port": port,
+            "connect_seconds_max": 3.0,
+            "answer_seconds_max": 2.0,
+            "heartbeat_seconds": 0.3,
+            "heartbeat_answer_seconds_max": 0.5,
+            "retry_delay_seconds": 0.05,
+            "retry_delay_seconds_max": 0.5,
+            "acknowledge_seconds_max": 0.3,
+            "visibility_seconds": 0.3,
+        }
+        | changes
+    )
+
+
+@dataclass
+class Desk_:
+    """A running gateway, and the bus as its neighbours see it."""
+
+    bus: Bus
+    oms: Bus
+    venue: Venue_
+    settings: Settings
+    desk: Desk
+    links: list[VenueLink] = field(default_factory=list)
+    runtimes: list[Runtime] = field(default_factory=list)
+
+    async def start(self) -> Runtime:
+        """Start a gateway in this process."""
+        runtime = Runtime(
+            self.bus, WorldClock(self.venue.world), self.desk, Health("gateway-ibkr"), logging.getLogger("gateway")
+        )
+        self.bus.on_failure = runtime.fail
+        self.runtimes.append(runtime)
+        await service.start(self.settings, runtime)
+        return runtime
+
+    async def stop(self, runtime: Runtime) -> None:
+        """End a gateway at whatever it is doing, without any goodbye."""
+        for task in runtime._tasks:
+            task.cancel()
+        await asyncio.gather(*runtime._tasks, return_exceptions=True)
+        runtime.failed.cancel()
+        self.runtimes.remove(runtime)
+
+    @property
+    def status(self) -> LinkStatus | None:
+        return self.links[-1].status if self.links else None
+
+    async def ready(self) -> None:
+        """Wait until the link is READY by its own announcement."""
+        await eventually(lambda: self.status is LinkStatus.READY, f"READY; {self.links[-3:]}")
+
+    async def reports(self, order_id: str = "") -> list[Any]:
+        """Everything in REPORTS, of one order or of all, in order."""
+        found = []
+        async for received in self.oms.read("REPORTS", "report.>"):
+            report: Report = messages.decode(received.payload, Report)
+            about = getattr(report, "order_id", "") or getattr(getattr(report, "fill", None), "order_id", "")
+            if order_id in ("", about):
+                found.append(report)
+        return found
+
+    async def kinds(self, order_id: str) -> list[str]:
+        """The kinds of reports of one order, in order."""
+        return [type(report).__name__ for report in await self.reports(order_id)]
+
+    async def ledger(self, order_id: str) -> list[LedgerEntry]:
+        return [
+            messages.decode(received.payload, LedgerEntry)
+            async for received in self.bus.read("LEDGER", subjects.ledger("ibkr", order_id))
+        ]
+
+    async def has(self, order_id: str, *kinds: str, seconds_max: float = WAIT_SECONDS_MAX) -> list[str]:
+        """Wait until the order has reports of these kinds."""
+
+        async def found() -> list[str]:
+            there = await self.kinds(order_id)
+            return there if set(kinds) <= set(there) else []
+
+        try:
+            result: list[str] = await eventually(found, f"{kinds} of {order_id}", seconds_max)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; there are {await self.kinds(order_id)}") from None
+        return result
+
+    async def submit(self, order_id: str, *, deadline_seconds: float = 60, **terms: Any) -> SubmitOrder:
+        """Publish a command as the OMS does."""
+        order = order_of(order_id, **terms)
+        now = self.venue.world.now()
+        command = SubmitOrder(
+            id=f"command/{order_id}/0", at=now, order=order, deadline=now + timedelta(seconds=deadline_seconds)
+        )
+        await self.oms.publish(subjects.command("ibkr", order_id, 0), command)
+        return command
+
+    async def cancel(self, order_id: str, revision: int = 1) -> None:
+        command = CancelOrder(
+            id=f"command/{order_id}/{revision}",
+            at=self.venue.world.now(),
+            venue="ibkr",
+            account=ACCOUNT,
+            order_id=order_id,
+            venue_order_id="",
+        )
+        await self.oms.publish(subjects.command("ibkr", order_id, revision), command)
+
+
+def order_of(order_id: str, **terms: Any) -> Order:
+    return msgspec.convert(
+        {
+            "order_id": order_id,
+            "intent_id": order_id,
+            "venue": "ibkr",
+            "account": ACCOUNT,
+            "symbol": "SPY",
+            "side": Side.BUY,
+            "quantity": Decimal(10),
+            "order_type": OrderType.MARKET,
+            "time_in_force": TimeInForce.DAY,
+        }
+        | terms,
+        Order,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
+    """A log line that can not be made is a failure, also where nobody reads it."""
+    caplog.set_level(logging.INFO, "gateway_ibkr")
+
+
+@pytest.fixture
+def gateway_settings() -> dict[str, Any]:
+    """Changes to the settings; a test module may override it."""
+    return {}
+
+
+@pytest.fixture
+async def desk(nats_server: Any, venue: Venue_, gateway_settings: dict[str, Any]) -> AsyncIterator[Desk_]:
+    """Everything but the gateway itself, which the test starts."""
+    bus, oms = await nats_server.connect("gateway-ibkr"), await nats_server.connect("oms")
+    risk = await nats_server.connect("risk")
+    harness = Desk_(bus, oms, venue, settings_of(venue.port, nats_server.url, **gateway_settings), desk_of())
+
+    async def link(received: Received) -> None:
+        harness.links.append(messages.decode(received.payload, VenueLink))
+
+    await risk.subscribe("link.>", link)
+    yield harness
+    for runtime in list(harness.runtimes):
+        await harness.stop(runtime)
