@@ -61,7 +61,7 @@ class Recorder:
         self._behind = {stream.name for stream in STREAMS}
         self._follows: dict[str, Follow] = {}
         self._collected: dict[str, list[Stored]] = {}
-        self._collected_rows = self._collected_bytes = 0
+        self._collected_rows = self._collected_bytes = self._rows = 0
         self._some, self._enough = asyncio.Event(), asyncio.Event()
         self._committing = asyncio.Lock()
         self._stopping = False
@@ -70,7 +70,7 @@ class Recorder:
     def details(self) -> dict[str, str]:
         """For `signalbox status`."""
         behind = sum(lag(self._recorded(name), facts) for name, facts in self._facts.items())
-        return {"database": str(self._database.path), "messages behind": str(behind)}
+        return {"database": str(self._database.path), "rows": str(self._rows), "messages behind": str(behind)}
 
     # ------------------------------------------------------------------------------------------------ following
 
@@ -84,7 +84,7 @@ class Recorder:
                     self._bus, stream, CONSUMER, take=lambda row: self._take(stream, row), has_room=self._has_room
                 )
                 self._follows[stream] = run
-                await run.start(self._places[stream].sequence + 1)
+                await run.start(self._places[stream].sequence + 1, facts.created)
                 self._health.met(f"{STREAMS_THERE} {stream}")
                 await self._watch(stream, run)
                 log.warning("reading the stream again", extra={"stream": stream, "reason": run.reason})
@@ -100,9 +100,9 @@ class Recorder:
             run.end("reconnected")
 
     async def _continue(self, stream: str, facts: StreamFacts) -> None:
+        await self._commit()  # a transaction holds one generation of a stream, and `_places` has what was taken
         place, continuity = go_on(self._places.get(stream), facts)
         if continuity in (Continuity.RECREATED, Continuity.REWOUND):
-            await self._commit()  # a transaction holds one generation of a stream
             metrics.GENERATIONS.labels(stream).inc()
             log.error(
                 f"the stream was {continuity.value}: its messages are recorded as a new generation",
@@ -123,7 +123,7 @@ class Recorder:
             self._facts[stream] = facts
             metrics.LAG.labels(stream).set(lag(self._recorded(stream), facts))
             self._note_progress(stream)
-            if go_on(self._places[stream], facts)[1] is not Continuity.CONTINUED:
+            if facts.created != self._places[stream].created or facts.last_sequence < self._recorded(stream):
                 run.end("the stream is not the one it was")
             try:
                 await asyncio.wait_for(run.broken.wait(), FACTS_INTERVAL_SECONDS)
@@ -133,8 +133,6 @@ class Recorder:
     def _take(self, stream: str, row: Stored) -> None:
         if self._stopping:
             return
-        place = self._places[stream]
-        self._places[stream] = Place(place.generation, place.created, row.sequence)
         rows = self._collected.get(stream)
         if rows is None:
             rows = self._collected[stream] = []
@@ -170,7 +168,8 @@ class Recorder:
             self._collected_rows = self._collected_bytes = 0
             self._some.clear()
             self._enough.clear()
-            batches = [Batch(stream, self._places[stream], rows) for stream, rows in collected.items()]
+            batches = [Batch(stream, self._places[stream].reached(rows), rows) for stream, rows in collected.items()]
+            self._places.update((batch.stream, batch.place) for batch in batches)
             for run in list(self._follows.values()):
                 await run.resume()
             loop = asyncio.get_running_loop()
@@ -182,6 +181,7 @@ class Recorder:
                 raise
             self._committed = self._database.places
             for batch in batches:
+                self._rows += len(batch.rows)
                 metrics.ROWS.labels(batch.stream).inc(len(batch.rows))
                 self._note_progress(batch.stream)
             metrics.DATABASE_BYTES.set(self._database.bytes_on_disk())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -28,6 +29,10 @@ class Place:
     generation: int
     created: str
     sequence: int
+
+    def reached(self, rows: Sequence[Stored]) -> Place:
+        """The place after `rows`, which are not empty."""
+        return Place(self.generation, self.created, rows[-1].sequence)
 
 
 @dataclass(frozen=True, slots=True)

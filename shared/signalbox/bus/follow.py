@@ -76,7 +76,6 @@ class _StreamInfo(msgspec.Struct, frozen=True):
 
 
 class _Reset(msgspec.Struct, frozen=True):
-    num_pending: int = 0
     error: _Error | None = None
 
 
@@ -100,31 +99,34 @@ class Follow:
         self, bus: Bus, stream: str, consumer: str, *, take: Callable[[Stored], None], has_room: Callable[[], bool]
     ) -> None:
         self._client: Client = bus._client
-        self._bus, self._take, self._has_room = bus, take, has_room
+        self._bus, self._stream, self._take, self._has_room = bus, stream, take, has_room
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._reset = f"$JS.API.CONSUMER.RESET.{stream}.{consumer}"
         self._inbox = self._client.new_inbox()
         self._subscription: Subscription | None = None
         self._wanted = 0
         self._delivered = 0
-        self._last_heard = 0.0
-        self.pending = 0
+        self._heard = False
+        self._silent_since = 0.0
         self.broken = asyncio.Event()
         self.reason = ""
 
-    async def start(self, from_sequence: int) -> None:
-        """Begin at `from_sequence`; raises `BusUnavailableError` when the consumer can not be set there."""
-        answer = await self._bus.request(
-            self._reset, msgspec.json.encode({"seq": from_sequence}), REQUEST_SECONDS_MAX
-        )
+    async def start(self, from_sequence: int, created: str) -> None:
+        """Begin at `from_sequence` of the stream made at `created`; breaks at once when that stream has been replaced.
+
+        Raises `BusUnavailableError` when the consumer can not be set there.
+        """
+        answer = await self._bus.request(self._reset, msgspec.json.encode({"seq": from_sequence}), REQUEST_SECONDS_MAX)
         reset = msgspec.json.decode(answer, type=_Reset)
         if reset.error is not None:
             raise BusUnavailableError(f"{self._reset}: {reset.error.description}")
-        self.pending = reset.num_pending
         self._subscription = await self._client.subscribe(
             self._inbox, cb=self._arrived, pending_msgs_limit=-1, pending_bytes_limit=-1
         )
-        await self._ask()
+        if (await stream_facts(self._bus, self._stream)).created != created:
+            self.end("the stream has been replaced")
+        else:
+            await self._ask()
 
     async def stop(self) -> None:
         """Take nothing more."""
@@ -140,10 +142,12 @@ class Follow:
             self.broken.set()
 
     def check(self) -> None:
-        """Break when the server has been silent for longer than its heartbeats allow."""
-        silence_seconds = asyncio.get_running_loop().time() - self._last_heard
-        if self._wanted > 0 and silence_seconds > SILENCE_SECONDS_MAX:
-            self.end(f"nothing heard for {silence_seconds:.1f} s")
+        """Break when the server has been silent for longer than its heartbeats allow. Call it every second or so."""
+        now = asyncio.get_running_loop().time()
+        if self._heard or self._wanted <= 0:
+            self._heard, self._silent_since = False, now
+        elif now - self._silent_since > SILENCE_SECONDS_MAX:
+            self.end(f"nothing heard for {now - self._silent_since:.1f} s")
 
     async def resume(self) -> None:
         """Ask for more, if there is room and too little has been asked for."""
@@ -154,7 +158,7 @@ class Follow:
         if not self._has_room() or not self._client.is_connected:
             return
         self._wanted += PULL_MESSAGES
-        self._last_heard = asyncio.get_running_loop().time()
+        self._heard = True
         try:
             await self._client.publish(self._next, _PULL, reply=self._inbox)
         except NatsError as error:
@@ -163,7 +167,7 @@ class Follow:
     async def _arrived(self, message: Msg) -> None:
         if self.broken.is_set():
             return
-        self._last_heard = asyncio.get_running_loop().time()
+        self._heard = True
         headers = message.headers
         if not message.reply:
             if headers is not None:
@@ -177,7 +181,6 @@ class Follow:
         if tokens[place + 1] != str(self._delivered):
             self.end(f"delivery {self._delivered} is missing: {tokens[place + 1]} has come")
             return
-        self.pending = int(tokens[place + 3])
         message_id = headers.get(MESSAGE_ID_HEADER, "") if headers else ""
         self._take(Stored(int(tokens[place]), message.subject, int(tokens[place + 2]), message_id, message.data))
         self._wanted -= 1

@@ -1,0 +1,125 @@
+"""A recorder as a process of its own, on a real nats-server, that can be killed and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from signalbox import messages, subjects
+from signalbox.bus import Bus
+from signalbox.errors import BusUnavailableError
+from signalbox.messages import QueryReply, QueryRequest, ServiceStatus
+
+DESK_FILE = Path(__file__).resolve().parents[2] / "deploy/desk.toml"
+WAIT_SECONDS_MAX = 30.0
+
+
+class Server(Protocol):
+    url: str
+
+    def password(self, user: str) -> str: ...
+    async def connect(self, user: str) -> Bus: ...
+
+
+class RecorderProcess:
+    """`python -m recorder` on `database_file`."""
+
+    def __init__(self, server: Server, database_file: Path) -> None:
+        self.server, self.database_file = server, database_file
+        self.log_file = database_file.with_suffix(".log")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._user: Bus | None = None
+
+    def start(self, **settings: str) -> None:
+        environment = os.environ | {
+            "SIGNALBOX_NATS_URL": self.server.url,
+            "SIGNALBOX_NATS_USER": "recorder",
+            "SIGNALBOX_NATS_PASSWORD": self.server.password("recorder"),
+            "SIGNALBOX_DESK_FILE": str(DESK_FILE),
+            "SIGNALBOX_DATABASE_FILE": str(self.database_file),
+            **{f"SIGNALBOX_{name.upper()}": value for name, value in settings.items()},
+        }
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen([sys.executable, "-m", "recorder"], env=environment, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        assert self._process is not None
+        self._process.terminate()
+        return self._process.wait(WAIT_SECONDS_MAX)
+
+    async def ended(self) -> int:
+        """The exit status, once it has ended by itself."""
+        assert self._process is not None
+        return await asyncio.to_thread(self._process.wait, WAIT_SECONDS_MAX)
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    async def query(self, sql: str, row_limit: int = 1000) -> QueryReply:
+        bus = await self.user()
+        answer = await bus.request(subjects.QUERY, messages.encode(QueryRequest(sql=sql, row_limit=row_limit)), 15.0)
+        reply: QueryReply = messages.decode(answer, QueryReply)
+        return reply
+
+    async def rows(self, sql: str) -> list[list[Any]]:
+        reply = await self.query(sql)
+        assert reply.error == ""
+        return [list(row) for row in reply.rows]
+
+    async def user(self) -> Bus:
+        if self._user is None:
+            self._user = await self.server.connect("user")
+        return self._user
+
+    async def until_recorded(self, stream: str, sequence: int) -> None:
+        """Wait until the watermark of `stream` has reached `sequence`."""
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            while True:
+                try:
+                    found = await self.query(
+                        f"SELECT last_sequence FROM watermarks WHERE stream = '{stream}' ORDER BY generation DESC LIMIT 1"
+                    )
+                    if found.rows and found.rows[0][0] >= sequence:
+                        return
+                except BusUnavailableError:
+                    assert self._process is not None
+                    assert self._process.poll() is None, self.log
+                await asyncio.sleep(0.02)
+
+    async def until_ready(self) -> None:
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            while True:
+                try:
+                    answer = await (await self.user()).request(subjects.status("recorder"), b"", 1.0)
+                    if messages.decode(answer, ServiceStatus).ready:
+                        return
+                except BusUnavailableError:
+                    pass
+                await asyncio.sleep(0.02)
+
+    def close(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+
+@pytest.fixture
+async def recorder(nats_server: Server, tmp_path: Path) -> AsyncIterator[RecorderProcess]:
+    process = RecorderProcess(nats_server, tmp_path / "desk.duckdb")
+    yield process
+    process.close()

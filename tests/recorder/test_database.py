@@ -1,0 +1,118 @@
+"""The file: exact, each row once, rows and watermark together."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recorder.database import Database, RecordingError
+from recorder.state import Batch, Place
+from signalbox.bus.follow import Stored
+from signalbox.errors import ConfigurationError
+
+MEMORY_MEGABYTES = 64
+
+
+def stored(sequence: int, payload: bytes = b"{}", subject: str = "intent.ibkr.SPY") -> Stored:
+    return Stored(sequence, subject, 1_700_000_000_123_456_789, f"id-{sequence}", payload)
+
+
+def batch(*rows: Stored, stream: str = "TRADE", generation: int = 1) -> Batch:
+    return Batch(stream, Place(generation, "monday", rows[-1].sequence), list(rows))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(tmp_path / "desk.duckdb", MEMORY_MEGABYTES)
+    yield opened
+    opened.close()
+
+
+def rows(database: Database, sql: str) -> list[tuple[object, ...]]:
+    reader = database.open_reader()
+    try:
+        found: list[tuple[object, ...]] = reader.execute(sql).fetchall()
+        return found
+    finally:
+        database.close_reader()
+
+
+@settings(max_examples=30, deadline=None)
+@given(payloads=st.lists(st.binary(max_size=60) | st.text(max_size=60).map(str.encode), min_size=1, max_size=20))
+def test_every_payload_is_kept_byte_for_byte(payloads: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> None:
+    database = Database(tmp_path_factory.mktemp("exact") / "desk.duckdb", MEMORY_MEGABYTES)
+    try:
+        database.write([batch(*(stored(number + 1, payload) for number, payload in enumerate(payloads)))])
+        found = rows(database, "SELECT payload, payload_bytes FROM recorded ORDER BY sequence")
+    finally:
+        database.close()
+    assert [text.encode() if isinstance(text, str) else raw for text, raw in found] == payloads
+
+
+def test_the_server_time_is_kept_to_the_nanosecond(database: Database) -> None:
+    database.write([batch(stored(1))])
+    assert rows(database, "SELECT stored_at_ns, stored_at::VARCHAR FROM recorded JOIN messages USING (sequence)") == [
+        (1_700_000_000_123_456_789, "2023-11-14 22:13:20.123456+00")
+    ]
+
+
+def test_a_batch_that_repeats_a_row_changes_nothing(database: Database) -> None:
+    database.write([batch(stored(1), stored(2))])
+    with pytest.raises(RecordingError, match="recorded already"):
+        database.write([batch(stored(3)), batch(stored(1), stream="BARS")])
+        database.write([batch(stored(2), stored(4))])
+    assert rows(database, "SELECT sequence FROM recorded WHERE stream = 'TRADE' ORDER BY 1") == [(1,), (2,), (3,)]
+
+
+def test_a_batch_that_fails_half_way_leaves_neither_rows_nor_watermark(database: Database) -> None:
+    with pytest.raises(RecordingError):
+        database.write([batch(stored(1), stream="BARS"), batch(stored(2), stored(2))])
+    assert rows(database, "SELECT count(*) FROM recorded") == [(0,)]
+    assert rows(database, "SELECT count(*) FROM watermarks") == [(0,)]
+    assert database.places == {}
+
+
+def test_a_new_generation_may_use_the_same_sequences(database: Database) -> None:
+    database.write([batch(stored(1), stored(2))])
+    database.write([batch(stored(1, b"again"), generation=2)])
+    assert rows(database, "SELECT generation, sequence, payload FROM recorded ORDER BY ALL") == [
+        (1, 1, "{}"),
+        (1, 2, "{}"),
+        (2, 1, "again"),
+    ]
+    assert rows(database, "SELECT generation, last_sequence FROM watermarks ORDER BY 1") == [(1, 2), (2, 1)]
+
+
+def test_places_survive_closing_and_the_file_is_plain_duckdb(tmp_path: Path) -> None:
+    path = tmp_path / "desk.duckdb"
+    database = Database(path, MEMORY_MEGABYTES)
+    database.write([batch(stored(1), stored(5))])
+    database.close()
+    with duckdb.connect(str(path), read_only=True) as plain:
+        assert plain.execute("SELECT count(*) FROM messages").fetchall() == [(2,)]
+    assert not path.with_name(path.name + ".wal").exists()
+    reopened = Database(path, MEMORY_MEGABYTES)
+    assert reopened.places == {"TRADE": Place(1, "monday", 5)}
+    reopened.close()
+
+
+def test_a_second_process_is_refused_with_the_pid_of_the_first(database: Database) -> None:
+    program = f"from pathlib import Path; from recorder.database import Database; Database(Path({str(database.path)!r}), 64)"
+    second = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert second.returncode != 0
+    assert "is in use by another process (pid " in second.stderr
+
+
+def test_a_file_that_is_no_database_is_a_configuration_error(tmp_path: Path) -> None:
+    path = tmp_path / "desk.duckdb"
+    path.write_text("not a database, " * 1000)
+    with pytest.raises(ConfigurationError, match="can not be opened"):
+        Database(path, MEMORY_MEGABYTES)
+    with pytest.raises(ConfigurationError, match="can not be opened"):
+        Database(tmp_path / "no such folder" / "desk.duckdb", MEMORY_MEGABYTES)
