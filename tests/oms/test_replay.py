@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oms.evolve import evolve
 from oms.state import AccountBook
 from signalbox.messages import (
     Message,
@@ -152,6 +153,16 @@ def test_replaying_the_log_gives_the_live_state_twice(make: Any, data: st.DataOb
     for state in (first, second):
         state.instruments = desk.state.instruments
         assert state == desk.state
+
+
+@given(data=st.data())
+def test_an_event_that_is_folded_twice_counts_once(make: Any, data: st.DataObject) -> None:
+    desk = make.desk().run(*data.draw(anything(make)))
+    state = desk.restart().state
+    state.instruments = desk.state.instruments
+    for sequence, event in enumerate(desk.log, start=1):
+        evolve(state, event, sequence)
+    assert state == desk.state
 
 
 @given(data=st.data())

@@ -55,7 +55,7 @@ def _order_events(state: State, snapshot: VenueSnapshot) -> tuple[OrderEvent, ..
     events: list[OrderEvent] = []
     for key in sorted(state.working):
         order = state.orders[key]
-        if (order.venue, order.account) != (snapshot.venue, snapshot.account) or snapshot.id in order.causes:
+        if (order.venue, order.account) != (snapshot.venue, snapshot.account):
             continue
         open_order = at_venue.get(order.order_id)
         if open_order is not None and order.status is OrderStatus.UNKNOWN:

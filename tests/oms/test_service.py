@@ -1,0 +1,272 @@
+"""The OMS on a real nats-server: what is stored, in which order, and what a crash leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from oms.service import OrderManagement
+from signalbox import messages, subjects
+from signalbox.bus import Bus
+from signalbox.clock import FixedClock
+from signalbox.errors import BusError, WrongSequenceError
+from signalbox.messages import Bar, Book, Command, DeadLetter, Decision, Message, OrderEvents, OrderUnknown, Position
+
+WAIT_SECONDS_MAX = 15.0
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while not await condition():
+            await asyncio.sleep(0.01)
+
+
+async def stored(bus: Bus, stream: str, subject: str, kind: Any) -> list[Any]:
+    return [messages.decode(received.payload, kind) async for received in bus.read(stream, subject)]
+
+
+class HandClock(FixedClock):
+    """Desk time by hand; timers come due `timer_delay` of wall time after they were set."""
+
+    timer_delay = timedelta(hours=1)
+
+    def wall_time_of(self, at: datetime) -> datetime:
+        return datetime.now(UTC) + self.timer_delay
+
+
+class Live:
+    """A desk of which only the OMS is real."""
+
+    def __init__(self, server: Any, make: Any) -> None:
+        self.server, self.make, self.clock = server, make, HandClock(make.at)
+        self.risk: Bus
+        self.gateway: Bus
+        self.auditor: Bus
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def open(self) -> None:
+        self.risk, self.gateway = await self.server.connect("risk"), await self.server.connect("gateway-ibkr")
+        self.auditor = await self.server.connect("auditor")
+        for instrument in self.make.desk().state.instruments.values():
+            await self.gateway.publish(subjects.instrument(instrument.venue, instrument.symbol), instrument)
+
+    async def start_oms(self) -> OrderManagement:
+        service = OrderManagement(await self.server.connect("oms"), self.clock, self.make.rules)
+        await service.rebuild()
+        self.tasks.append(asyncio.create_task(service.publisher.run()))
+        await service.consume()
+        return service
+
+    async def start_dying_oms(self, lines: int, message: Any) -> None:
+        """Have an OMS die after `lines` publishes of what `message` makes necessary."""
+        dying = DyingBus(await self.server.connect("oms"), lines)
+        service = OrderManagement(dying, self.clock, self.make.rules)  # type: ignore[arg-type]
+        await service.rebuild()
+        await service.consume()
+        await (self.decide if isinstance(message, Decision) else self.report)(message)
+        await asyncio.wait_for(dying.died.wait(), WAIT_SECONDS_MAX)
+        await dying.drain()
+
+    async def stop(self, service: OrderManagement) -> None:
+        await self.stop_tasks()
+        await service._bus.drain()
+
+    async def stop_tasks(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    async def wait_for_acknowledged(self, stream: str, sequence: int) -> None:
+        """`sequence` of `stream` (the first message of each is 1) has been acknowledged by the OMS."""
+        bus = await self.server.connect("oms")
+
+        async def there() -> bool:
+            floor: int = await bus.consumer_floor(stream, "oms")
+            return floor >= sequence
+
+        await until(there)
+
+    async def decide(self, decision: Any) -> None:
+        await self.risk.publish(subjects.decision(decision, "DU1", "ibkr"), decision)
+
+    async def report(self, *reports: Any) -> None:
+        for report in reports:
+            await self.gateway.publish(subjects.report(report), report)
+
+    async def events(self) -> list[Any]:
+        return await stored(self.auditor, "TRADE", subjects.ALL_ORDERS, OrderEvents)
+
+    async def commands(self) -> list[Any]:
+        return await stored(self.auditor, "COMMANDS", "command.>", Command)
+
+    async def wait_for_events(self, count: int) -> list[Any]:
+        async def there() -> bool:
+            return len(await self.events()) >= count
+
+        await until(there)
+        return await self.events()
+
+    async def wait_for_last(self, subject: str, kind: Any, condition: Callable[[Any], bool]) -> Any:
+        found: list[Any] = []
+
+        async def there() -> bool:
+            received = await self.auditor.last("STATE", subject)
+            found[:] = [messages.decode(received.payload, kind)] if received else []
+            return any(condition(message) for message in found)
+
+        await until(there)
+        return found[0]
+
+
+@pytest.fixture
+async def live(nats_server: Any, make: Any) -> Any:
+    desk = Live(nats_server, make)
+    await desk.open()
+    yield desk
+    await desk.stop_tasks()
+
+
+async def test_an_order_runs_from_decision_to_position(live: Live, make: Any) -> None:
+    await live.start_oms()
+    await live.report(make.snapshot())
+    await live.wait_for_events(1)
+    await live.decide(make.approved())
+    await live.wait_for_events(2)
+    await live.report(make.accepted(), make.fill("100"), make.commission("1"))
+    events = await live.wait_for_events(5)
+    assert [type(event).__name__ for event in events] == [
+        "AccountAdopted",
+        "OrderCreated",
+        "OrderAccepted",
+        "OrderFilled",
+        "CommissionBooked",
+    ]
+    assert [command.id for command in await live.commands()] == ["command/o-1/0"]
+    book = await live.wait_for_last(subjects.book("ibkr", "DU1"), Book, lambda book: book.commission == 1)
+    assert book.cash == 100_000 - 1000 - 1
+    bar = Bar(
+        id="bar-1",
+        at=make.at + timedelta(minutes=1),
+        venue="ibkr",
+        symbol="AAPL",
+        timeframe="1m",
+        start=make.at,
+        open=Decimal(10),
+        high=Decimal(11),
+        low=Decimal(10),
+        close=Decimal(11),
+        volume=Decimal(1),
+    )
+    await live.gateway.publish(subjects.bar("ibkr", "AAPL", "1m"), bar)
+    position = await live.wait_for_last(
+        subjects.position("ibkr", "DU1", "AAPL"), Position, lambda position: position.mark_price == 11
+    )
+    assert (position.quantity, position.unrealized_pnl, position.commission) == (100, 100, 1)
+
+
+class DiedError(BusError):
+    """Nothing gets out any more, and the message is not acknowledged: as if the process had been killed."""
+
+
+class DyingBus:
+    """The OMS's bus until `lines_left` order events, commands and timers have gone out."""
+
+    def __init__(self, bus: Bus, lines_left: int) -> None:
+        self._bus, self._lines_left, self.died = bus, lines_left, asyncio.Event()
+        bus.on_failure = lambda error: self.died.set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bus, name)
+
+    def _line(self) -> None:
+        if self._lines_left == 0:
+            raise DiedError
+        self._lines_left -= 1
+
+    async def publish(self, subject: str, message: Message, **options: Any) -> Any:
+        if subject.startswith(("order.", "command.")):
+            self._line()
+        return await self._bus.publish(subject, message, **options)
+
+    async def publish_scheduled(self, subject: str, message: Message, **options: Any) -> None:
+        self._line()
+        await self._bus.publish_scheduled(subject, message, **options)
+
+
+@pytest.mark.parametrize("lines", [0, 1, 2])
+async def test_a_decision_that_died_halfway_is_finished_by_the_next_process(live: Live, make: Any, lines: int) -> None:
+    await live.start_dying_oms(lines, make.approved())
+    await live.start_oms()
+    await live.wait_for_acknowledged("TRADE", 1)
+    assert [event.id for event in await live.events()] == ["o-1/1"]
+    assert [command.id for command in await live.commands()] == ["command/o-1/0"]
+    assert await live.auditor.last("TIMERS", subjects.timer_schedule("o-1")) is not None
+
+
+@pytest.mark.parametrize("lines", [0, 1])
+async def test_a_fill_elsewhere_that_died_halfway_is_booked_once(live: Live, make: Any, lines: int) -> None:
+    await live.start_dying_oms(lines, make.fill("5", order_id="", venue_order_id="777"))
+    service = await live.start_oms()
+    await live.wait_for_acknowledged("REPORTS", 1)
+    assert [event.id for event in await live.events()] == ["ibkr/DU1/external-777/1", "ibkr/DU1/external-777/2"]
+    assert service.state.accounts["ibkr", "DU1"].symbols["AAPL"].holding.quantity == 5
+    position = await live.wait_for_last(subjects.position("ibkr", "DU1", "AAPL"), Position, lambda found: True)
+    assert position.quantity == 5
+
+
+async def test_positions_that_died_unpublished_are_published_at_the_next_start(live: Live, make: Any) -> None:
+    first = OrderManagement(await live.server.connect("oms"), live.clock, make.rules)
+    await first.rebuild()
+    await first.consume()  # its publisher never runs
+    await live.report(make.snapshot(positions=(make.held("7", "9"),)))
+    await live.wait_for_acknowledged("REPORTS", 1)
+    await live.stop(first)
+    await live.start_oms()
+    position = await live.wait_for_last(subjects.position("ibkr", "DU1", "AAPL"), Position, lambda found: True)
+    assert position.quantity == 7
+
+
+async def test_a_restart_folds_to_the_same_state(live: Live, make: Any) -> None:
+    first = await live.start_oms()
+    await live.report(make.snapshot())
+    await live.decide(make.approved())
+    await live.wait_for_events(2)
+    await live.report(make.accepted(), make.fill("40"), make.commission("1"))
+    await live.wait_for_events(5)
+    await live.wait_for_acknowledged("REPORTS", 4)
+    await live.stop(first)
+    second = await live.start_oms()
+    assert second.state == first.state
+
+
+async def test_a_timer_makes_a_silent_order_unknown_but_not_before_its_time(live: Live, make: Any) -> None:
+    live.clock.timer_delay = timedelta(milliseconds=50)
+    await live.start_oms()
+    await live.decide(make.approved())
+    await live.wait_for_acknowledged("TIMERS", 2)  # fired too early by the desk clock, and was set again
+    assert len(await live.events()) == 1
+    live.clock.at = make.at + timedelta(seconds=45)
+    events = await live.wait_for_events(2)
+    assert isinstance(events[1], OrderUnknown)
+
+
+async def test_a_second_writer_stops(live: Live, make: Any) -> None:
+    blind = OrderManagement(await live.server.connect("oms"), live.clock, make.rules)
+    await live.start_dying_oms(1, make.approved())  # another writer has made o-1's first event
+    other = make.desk().run(make.approved(limit_price=Decimal(5))).log[0]
+    with pytest.raises(WrongSequenceError):
+        await blind._store(other)
+
+
+async def test_what_can_not_be_read_is_parked_and_the_next_message_works(live: Live, make: Any) -> None:
+    await live.start_oms()
+    await live.risk.raw_publish("decision.approved.ibkr.DU1", b"{nonsense", {"Nats-Msg-Id": "bad"})
+    await live.decide(make.cancel("nobody"))  # an illegal transition
+    await live.decide(make.approved())
+    assert len(await live.wait_for_events(1)) == 1
+    letters = await stored(live.auditor, "DEAD", ">", DeadLetter)
+    assert [letter.error.split(":")[0] for letter in letters] == ["DecodeError", "IllegalTransitionError"]
