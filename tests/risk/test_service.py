@@ -286,6 +286,24 @@ async def test_death_between_storing_and_acknowledging_gives_no_second_decision(
     await eventually(folded)
 
 
+async def test_an_intent_delivered_again_after_its_decision_is_only_acknowledged(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when NATS has long forgotten the decision's id."""
+    running = await stage.risk()
+    await stage.send(intent_bytes(stage, id="one"))
+    await stage.decided(1)
+    later = await stage.risk(consume=False)
+
+    async def no_second(*terms: Any, **more: Any) -> None:
+        pytest.fail("published again")
+
+    monkeypatch.setattr(later.bus, "publish", no_second)
+    async for received in running.bus.read("TRADE", "intent.>"):
+        await later.service.handle(received)
+    assert set(later.state.orders) == {"one"}
+
+
 async def test_death_before_storing_leaves_the_intent_to_the_next_life(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
