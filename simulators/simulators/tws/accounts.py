@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
 
 from simulators.books import rate
 from simulators.orders import Filled, VenueOrder, VenueOrderEvent
@@ -24,8 +23,6 @@ from simulators.world import World
 
 UPDATE_INTERVAL = timedelta(minutes=3)
 PNL_INTERVAL = timedelta(seconds=1)
-
-_PRICE = Decimal("0.00000001")
 
 
 class Accounts:
@@ -166,7 +163,7 @@ class Accounts:
         for each in self._world.positions(account):
             held = each.held
             figures = (each.mark_price, each.market_value, held.average_price, each.unrealized_pnl, each.realized_pnl)
-            rounded = (figure.quantize(_PRICE, ROUND_HALF_UP) for figure in figures)
+            rounded = (replies.average(figure) for figure in figures)
             yield replies.portfolio_value(self._listings[held.symbol], account, held.quantity, *rounded)
         yield replies.account_update_time(self._world.now())
         yield replies.account_download_end(account)
@@ -182,7 +179,7 @@ class Accounts:
                 account,
                 self._listings[each.held.symbol],
                 each.held.quantity,
-                each.held.average_price.quantize(_PRICE, ROUND_HALF_UP),
+                replies.average(each.held.average_price),
             )
             for each in self._world.positions(account)
             if (each.held.symbol == symbol if symbol else each.held.quantity != 0)
@@ -192,13 +189,14 @@ class Accounts:
         account = request.account or self._world.accounts[0]
         figures = self._world.figures(account)
         if request.kind is Inbound.REQ_PNL:
-            yield replies.pnl(request.req_id, figures.daily_pnl, figures.unrealized_pnl, figures.realized_pnl)
+            pnl = (figures.daily_pnl, figures.unrealized_pnl, figures.realized_pnl)
+            yield replies.pnl(request.req_id, *(replies.average(figure) for figure in pnl))
         elif request.kind is Inbound.REQ_PNL_SINGLE:
             yield from self._single(request, account, figures.currency)
         elif request.kind is Inbound.REQ_POSITIONS_MULTI:
             for each in self._world.positions(account):
                 listing, held = self._listings[each.held.symbol], each.held
-                price = held.average_price.quantize(_PRICE, ROUND_HALF_UP)
+                price = replies.average(held.average_price)
                 yield replies.position_multi(request.req_id, account, listing, held.quantity, price, request.model)
         else:
             for tag, value, currency in (*values(figures), *ledger(figures)):
@@ -210,7 +208,9 @@ class Accounts:
             if listing.con_id == request.con_id:
                 fx = rate(listing.currency, base)
                 figures = (each.daily_pnl, each.unrealized_pnl, each.realized_pnl, each.market_value)
-                yield replies.pnl_single(request.req_id, each.held.quantity, *(figure * fx for figure in figures))
+                yield replies.pnl_single(
+                    request.req_id, each.held.quantity, *(replies.average(figure * fx) for figure in figures)
+                )
 
 
 _END = {

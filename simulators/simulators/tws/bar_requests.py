@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
 from signalbox.sessions import Session, next_session, previous_session, session_at
@@ -50,6 +51,7 @@ KNOWN_WHAT = frozenset(
     | {"YIELD_BID", "YIELD_ASK", "YIELD_BID_ASK", "YIELD_LAST"}
 )
 BARS_MAX = 100_000
+_WAP = Decimal("0.000001")
 SESSIONS_MAX = 800
 
 _BAD_END = (
@@ -185,7 +187,7 @@ def merge(one: MarketBar, more: MarketBar) -> MarketBar:
         min(one.low, more.low),
         more.close,
         volume,
-        (one.wap * one.volume + more.wap * more.volume) / volume,
+        ((one.wap * one.volume + more.wap * more.volume) / volume).quantize(_WAP, ROUND_HALF_UP),
         one.trades + more.trades,
     )
 

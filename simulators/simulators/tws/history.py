@@ -25,6 +25,8 @@ from simulators.tws.requests import HeadTimestamp, HistoricalData
 from simulators.world import World
 
 HMDS_FARM = "ushmds"
+HEAD, HEAD_LOOK = timedelta(days=365), timedelta(days=14)
+"""A year back is as far as the past is told; two weeks hold a trading day."""
 
 
 @dataclass(slots=True)
@@ -88,16 +90,12 @@ class History:
             peer.send(replies.error(request.req_id, listing.code, listing.text))
             return
         now = self._world.now()
-        wanted = HistoricalData(
-            request.req_id, request.contract, "", "1 day", "1 Y", request.use_rth, "TRADES", request.format_date, False
-        )
-        try:
-            span = bar_requests.span_of(wanted, listing, now)
-        except CalendarError:
-            span = hmds("No head time stamp")
-        bars = self._bars(listing, span, use_rth=request.use_rth) if isinstance(span, Span) else ()
+        oldest = Span(now - HEAD, now - HEAD + HEAD_LOOK, DAY_SECONDS)
+        bars = self._bars(listing, oldest, use_rth=request.use_rth)
+        if not bars:  # less is known than a year: a replayed file, most likely
+            bars = self._bars(listing, Span(now - HEAD, now, DAY_SECONDS), use_rth=request.use_rth)
         if not bars:
-            refusal = span if isinstance(span, Unresolved) else hmds("No head time stamp")
+            refusal = hmds("No head time stamp")
             peer.send(replies.error(request.req_id, refusal.code, refusal.text))
             return
         first = bars[0].start

@@ -38,9 +38,10 @@ LEGS_MAX = 100
 
 def parse(fields: Sequence[str]) -> Request:
     """Read one message. Raises FieldError; `field` is `message id` if there is no such message."""
-    number = integer_of("message id", fields[0]) if fields else None
+    stated_id = fields[0] if fields else ""
+    number = integer_of("message id", stated_id)
     if number is None or number not in list(Inbound):
-        raise FieldError("message id", fields[0] if fields else "", f"Unknown message id: {fields[0][:20]}")
+        raise FieldError("message id", stated_id, f"Unknown message id: {stated_id[:20]}")
     kind = Inbound(number)
     reader = FieldReader(fields)
     reader.text("message id")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from simulators.listings import Listing
 from simulators.orders import Execution
@@ -21,6 +21,7 @@ Message = tuple[Value, ...]
 
 SERVER_VERSION = 178
 NO_REQUEST = -1
+_AVERAGE = Decimal("0.00000001")
 
 
 def handshake(at: datetime) -> bytes:
@@ -138,8 +139,13 @@ def order_status(
     why_held: str = "",
     parent_id: int = 0,
 ) -> Message:
-    amounts = (status, filled, remaining, average_price, perm_id, parent_id, last_price)
+    amounts = (status, filled, remaining, average(average_price), perm_id, parent_id, last_price)
     return (Outbound.ORDER_STATUS, order_id, *amounts, client_id, why_held, "0")
+
+
+def average(price: Decimal) -> Decimal:
+    """Round an average price as TWS does, to eight decimals."""
+    return price.quantize(_AVERAGE, ROUND_HALF_UP)
 
 
 def open_order_end() -> Message:
@@ -173,7 +179,7 @@ def exec_details(
         client_id,
         0,
         execution.cumulative,
-        execution.average_price,
+        average(execution.average_price),
         execution.client_reference,
         "",
         "",

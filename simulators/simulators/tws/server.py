@@ -39,6 +39,8 @@ class TwsServer:
         loop = asyncio.get_running_loop()
         self._beat = loop.time()
         self._tasks = [loop.create_task(self.gateway.run()), loop.create_task(self._keep_beat())]
+        for task in self._tasks:
+            task.add_done_callback(_tell_failure)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -116,8 +118,7 @@ class TwsServer:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._sessions[task]
-        if not task.cancelled() and task.exception() is not None:
-            log.error("a connection ended with a mistake of ours", exc_info=task.exception())
+        _tell_failure(task)
 
     async def _keep_beat(self) -> None:
         while True:
@@ -127,3 +128,8 @@ class TwsServer:
     def _late_seconds(self) -> float:
         """How long this process has not been reading: what a busy machine delays is not the clients' haste."""
         return max(0.0, asyncio.get_running_loop().time() - self._beat - BEAT_SECONDS)
+
+
+def _tell_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("a task of the gateway ended with a mistake of ours", exc_info=task.exception())
