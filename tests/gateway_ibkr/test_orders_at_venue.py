@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from signalbox.messages import LedgerClaimed, LedgerSent, LinkStatus, OrderType, VenueSnapshot
+from signalbox.messages import LedgerClaimed, LedgerSent
 
 
 async def test_a_market_order_is_claimed_sent_accepted_and_filled(desk: Any) -> None:
