@@ -101,8 +101,8 @@ def _described(listing: Listing, wanted: WireContract) -> bool:
 def _exchange(listing: Listing, wanted: str) -> str | None:
     """The exchange that a request for this listing means, None if it is not traded there."""
     wanted = _ALIASES.get(wanted, wanted)
-    if wanted in ("", listing.exchange):
-        return listing.exchange
+    if wanted in ("", SMART, listing.exchange):
+        return listing.exchange  # SMART means wherever the contract trades by default, so it settles no ambiguity
     return wanted if wanted in valid_exchanges(listing) else None
 
 
