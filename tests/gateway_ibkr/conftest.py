@@ -101,9 +101,15 @@ class Venue_:
 
 
 @pytest.fixture
-async def venue() -> AsyncIterator[Venue_]:
-    """A venue in regular hours of a trading day, at real speed."""
-    world = World(WorldOptions(symbols=("SPY", "AAPL"), speed=1.0, start=OPEN + timedelta(minutes=30), seed=7))
+def world_options() -> WorldOptions:
+    """A venue in regular hours of a trading day, 50 times as fast as real; a test may ask for another."""
+    return WorldOptions(symbols=("SPY", "AAPL"), speed=50.0, start=OPEN + timedelta(minutes=30), seed=7)
+
+
+@pytest.fixture
+async def venue(world_options: WorldOptions) -> AsyncIterator[Venue_]:
+    """The simulated IB Gateway, running."""
+    world = World(world_options)
     running = asyncio.create_task(world.run())
     async with TwsServer(Gateway(world), "127.0.0.1", 0) as server:
         yield Venue_(world, server)
@@ -186,6 +192,10 @@ class Desk_:
         await asyncio.gather(*runtime._tasks, return_exceptions=True)
         runtime.failed.cancel()
         self.runtimes.remove(runtime)
+
+    async def eventually(self, condition: Callable[[], Any], what: str, seconds_max: float = WAIT_SECONDS_MAX) -> Any:
+        """Wait until `condition` gives something true."""
+        return await eventually(condition, what, seconds_max)
 
     @property
     def status(self) -> LinkStatus | None:

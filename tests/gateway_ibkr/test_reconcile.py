@@ -1,0 +1,291 @@
+"""What follows from complete answers: what is there, and what is missing from them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from gateway_ibkr.decide import Action, Ask, RecordSent, decide
+from gateway_ibkr.facts import (
+    CompletedOrderSeen,
+    ErrorSeen,
+    ExecutionSeen,
+    OpenOrderSeen,
+    OrderStatusSeen,
+    PositionSeen,
+    VenueContract,
+)
+from gateway_ibkr.ledger import Step, step_for
+from gateway_ibkr.reconcile import NEVER_REACHED, Answers, Figures, outstanding, reconcile, snapshot
+from gateway_ibkr.state import Standing, State, Tracked, fold_report, track
+from gateway_ibkr.translate import TranslationError
+from signalbox.messages import (
+    LedgerClaimed,
+    Order,
+    OrderType,
+    PositionHeld,
+    Side,
+    VenueAccepted,
+    VenueCanceled,
+    VenueCancelRejected,
+    VenueExpired,
+    VenueFill,
+    VenueRejected,
+    VenueUnknown,
+)
+
+AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
+ACCOUNT, CLIENT, PERM = "DU1", 11, 9001
+SPY = VenueContract(con_id=1, symbol="SPY", security_type="STK", currency="USD")
+VISIBILITY_SECONDS = 3.0
+
+
+def claimed(standing: Standing = Standing.CLAIMED, **terms: Any) -> tuple[State, Tracked]:
+    order = Order(
+        order_id="a-1",
+        intent_id="a-1",
+        venue="ibkr",
+        account=ACCOUNT,
+        symbol="SPY",
+        side=Side.BUY,
+        quantity=Decimal(10),
+        order_type=OrderType.LIMIT,
+        limit_price=Decimal(400),
+        **terms,
+    )
+    state = State(ACCOUNT, CLIENT, calendars={"SPY": "XNYS"}, symbols={1: "SPY"})
+    tracked = track(state, LedgerClaimed(id="c", at=AT, venue="ibkr", order=order, attempt_id="5"), 1)
+    tracked.standing = standing
+    return state, tracked
+
+
+OPEN = OpenOrderSeen(
+    order_number=5,
+    client_id=CLIENT,
+    perm_id=PERM,
+    account=ACCOUNT,
+    reference="a-1",
+    status="Submitted",
+    contract=SPY,
+    action="BUY",
+    quantity=10.0,
+)
+STATUS = OrderStatusSeen(order_number=5, client_id=CLIENT, perm_id=PERM, status="Submitted", filled=4.0, remaining=6.0)
+EXECUTION = ExecutionSeen(
+    execution_id="x.01",
+    order_number=5,
+    client_id=CLIENT,
+    perm_id=PERM,
+    account=ACCOUNT,
+    reference="a-1",
+    contract=SPY,
+    side="BOT",
+    shares=4.0,
+    price=400.0,
+    at=AT,
+)
+COMPLETED = CompletedOrderSeen(
+    perm_id=PERM,
+    account=ACCOUNT,
+    reference="a-1",
+    status="Cancelled",
+    completed_status="Cancelled by Trader",
+    completed_time="20240305-15:00:00",
+    filled=0.0,
+)
+
+
+def answers(state: State, **parts: Any) -> Answers:
+    empty = {"open_orders": (), "statuses": (), "executions": (), "completed": ()}
+    return Answers(asked_about=outstanding(state), **(empty | parts))
+
+
+def after(state: State, given: Answers, *, at: datetime = AT, wall_seconds: float = 100.0) -> list[Action]:
+    return reconcile(state, given, at, wall_seconds=wall_seconds, visibility_seconds=VISIBILITY_SECONDS)
+
+
+def kinds(actions: list[Action]) -> list[type]:
+    return [type(action) for action in actions if not isinstance(action, Ask)]
+
+
+def test_a_claim_is_never_sent_again() -> None:
+    state, _ = claimed()
+    assert step_for(state, "a-1") is Step.ASK
+    assert step_for(state, "new") is Step.CLAIM
+
+
+@pytest.mark.parametrize("standing", [Standing.SENT, Standing.OVER])
+def test_what_was_sent_needs_nothing(standing: Standing) -> None:
+    state, _ = claimed(standing)
+    assert step_for(state, "a-1") is Step.NOTHING
+
+
+def test_an_order_that_the_gateway_refused_unclaimed_is_never_claimed() -> None:
+    state = State(ACCOUNT, CLIENT)
+    fold_report(
+        state,
+        VenueRejected(
+            id="report/ibkr/DU1/rejected/a-1", at=AT, venue="ibkr", account=ACCOUNT, order_id="a-1", code="", reason=""
+        ),
+    )
+    assert step_for(state, "a-1") is Step.NOTHING
+
+
+def test_a_claimed_order_found_working_is_recorded_and_accepted() -> None:
+    state, _ = claimed()
+    assert kinds(after(state, answers(state, open_orders=(OPEN,)))) == [RecordSent, VenueAccepted]
+
+
+def test_a_claimed_order_found_by_its_execution_is_recorded_and_filled() -> None:
+    state, _ = claimed()
+    assert kinds(after(state, answers(state, executions=(EXECUTION,)))) == [RecordSent, VenueFill]
+
+
+def test_a_claimed_order_found_completed_is_recorded_and_canceled() -> None:
+    state, _ = claimed()
+    assert kinds(after(state, answers(state, completed=(COMPLETED,)))) == [RecordSent, VenueCanceled]
+
+
+def test_fills_come_before_the_end_of_their_order() -> None:
+    state, _ = claimed(Standing.SENT)
+    given = answers(state, executions=(EXECUTION,), completed=(COMPLETED,))
+    assert kinds(after(state, given)) == [VenueFill, VenueCanceled]
+
+
+@pytest.mark.parametrize("standing", [Standing.CLAIMED, Standing.SENT])
+def test_not_found_is_unknown_first_and_rejected_only_after_the_venues_delay(standing: Standing) -> None:
+    state, tracked = claimed(standing)
+    first = after(state, answers(state), wall_seconds=100.0)
+    assert kinds(first) == [VenueUnknown]
+    assert any(isinstance(action, Ask) for action in first)
+    assert kinds(after(state, answers(state), wall_seconds=102.9)) == []
+    (rejected,) = (a for a in after(state, answers(state), wall_seconds=103.0) if isinstance(a, VenueRejected))
+    assert rejected.reason == NEVER_REACHED
+    assert tracked.presumed_lost
+    assert after(state, answers(state), wall_seconds=110.0) == []
+
+
+def test_an_order_that_shows_late_is_not_given_up() -> None:
+    state, _ = claimed()
+    after(state, answers(state), wall_seconds=100.0)
+    assert kinds(after(state, answers(state, open_orders=(OPEN,)), wall_seconds=110.0)) == [RecordSent, VenueAccepted]
+    assert kinds(after(state, answers(state), wall_seconds=120.0)) == [], "absent again: the count begins anew"
+
+
+def test_an_order_in_hand_is_not_asked_about() -> None:
+    state, tracked = claimed()
+    tracked.in_hand = True
+    assert outstanding(state) == frozenset()
+    assert after(state, answers(state)) == []
+
+
+def test_an_order_sent_after_the_question_is_not_missing_from_the_answer() -> None:
+    state, tracked = claimed()
+    tracked.in_hand = True
+    given = answers(state)
+    tracked.in_hand, tracked.standing = False, Standing.SENT
+    assert after(state, given) == []
+
+
+def test_an_order_of_an_earlier_day_stays_unknown() -> None:
+    state, _ = claimed(Standing.SENT)
+    tomorrow = AT + timedelta(days=1)
+    assert kinds(after(state, answers(state), at=tomorrow, wall_seconds=100.0)) == [VenueUnknown]
+    assert kinds(after(state, answers(state), at=tomorrow, wall_seconds=200.0)) == []
+    assert kinds(after(state, answers(state), at=tomorrow, wall_seconds=300.0)) == []
+
+
+def test_a_day_order_that_worked_and_is_gone_after_its_day_has_expired() -> None:
+    state, tracked = claimed(Standing.SENT)
+    tracked.seen = True
+    assert kinds(after(state, answers(state), at=AT + timedelta(days=1))) == [VenueExpired]
+
+
+def test_an_order_that_worked_and_vanishes_in_its_day_is_unknown_for_good() -> None:
+    state, tracked = claimed(Standing.SENT)
+    tracked.seen = True
+    assert kinds(after(state, answers(state), wall_seconds=100.0)) == [VenueUnknown]
+    assert kinds(after(state, answers(state), wall_seconds=200.0)) == []
+    assert tracked.standing is Standing.SENT
+
+
+def test_a_refused_order_that_the_venue_does_not_have_is_rejected_in_its_words() -> None:
+    state, _ = claimed(Standing.SENT)
+    decide(state, ErrorSeen(request_id=5, code=110, text="bad price"), AT)
+    (rejected,) = (a for a in after(state, answers(state)) if isinstance(a, VenueRejected))
+    assert rejected.code == "110"
+    assert "tick" in rejected.reason
+
+
+def test_an_error_about_an_order_that_works_is_forgotten() -> None:
+    state, tracked = claimed(Standing.SENT)
+    decide(state, ErrorSeen(request_id=5, code=201, text="modify refused"), AT)
+    assert kinds(after(state, answers(state, open_orders=(OPEN,)))) == [VenueAccepted]
+    assert tracked.refusal is None
+
+
+def test_a_refused_cancel_of_an_order_that_works_is_reported() -> None:
+    state, tracked = claimed(Standing.SENT)
+    tracked.cancel_command = "command/a-1/1"
+    decide(state, ErrorSeen(request_id=5, code=161, text="not now"), AT)
+    (found,) = (a for a in after(state, answers(state, open_orders=(OPEN,))) if isinstance(a, VenueCancelRejected))
+    assert (found.id, found.code) == ("report/ibkr/DU1/cancel_rejected/command/a-1/1", "161")
+    assert tracked.cancel_command == ""
+
+
+def test_an_inactive_order_without_a_reason_is_rejected_once_asked() -> None:
+    state, _ = claimed(Standing.SENT)
+    inactive = OpenOrderSeen(**{name: getattr(OPEN, name) for name in OPEN.__struct_fields__} | {"status": "Inactive"})
+    assert kinds(after(state, answers(state, open_orders=(inactive,)))) == [VenueRejected]
+
+
+def test_reconciling_twice_reports_once() -> None:
+    state, _ = claimed()
+    given = answers(state, open_orders=(OPEN,), statuses=(STATUS,), executions=(EXECUTION,))
+    first = [kind for kind in kinds(after(state, given)) if kind is not RecordSent]
+    second = [kind for kind in kinds(after(state, given)) if kind is not RecordSent]
+    assert (first, second) == ([VenueAccepted, VenueFill], [])
+
+
+FIGURES = Figures(
+    positions=(
+        PositionSeen(account=ACCOUNT, contract=SPY, quantity=4.0, average_cost=400.25),
+        PositionSeen(account="DU2", contract=SPY, quantity=9.0, average_cost=1.0),
+        PositionSeen(account=ACCOUNT, contract=SPY, quantity=0.0, average_cost=0.0),
+    ),
+    values={
+        ("NetLiquidation", "USD"): "1000",
+        ("TotalCashValue", "USD"): "900",
+        ("AvailableFunds", "USD"): "800",
+        ("BuyingPower", "USD"): "3200",
+        ("InitMarginReq", "USD"): "100",
+        ("MaintMarginReq", "USD"): "50",
+    },
+)
+
+
+def test_a_snapshot_states_what_the_account_holds() -> None:
+    state, _ = claimed()
+    given = answers(state, open_orders=(OPEN,), statuses=(STATUS,), executions=(EXECUTION, EXECUTION))
+    after(state, given)
+    made = snapshot(state, given, FIGURES, AT)
+    assert made.positions == (
+        PositionHeld(symbol="SPY", quantity=Decimal(4), average_price=Decimal("400.25"), currency="USD"),
+    )
+    assert made.execution_ids == ("x",)
+    (working,) = made.open_orders
+    assert (working.order_id, working.filled_quantity, working.quantity) == ("a-1", Decimal(4), Decimal(10))
+
+
+def test_an_order_that_the_desk_did_not_place_is_in_the_snapshot_without_an_id() -> None:
+    state = State(ACCOUNT, CLIENT)
+    given = answers(state, open_orders=(OPEN,))
+    assert snapshot(state, given, FIGURES, AT).open_orders[0].order_id == ""
+
+
+def test_a_snapshot_without_figures_is_none() -> None:
+    state = State(ACCOUNT, CLIENT)
+    with pytest.raises(TranslationError):
+        snapshot(state, answers(state), Figures(positions=(), values={}), AT)
