@@ -15,6 +15,7 @@ from signalbox.messages import (
     Fill,
     FillCorrected,
     IntentApproved,
+    OrderAccepted,
     OrderCanceled,
     OrderCancelRejected,
     OrderDenied,
@@ -128,9 +129,37 @@ def test_a_redelivered_event_changes_nothing(world: Any) -> None:
 def test_a_denial_of_a_used_id_does_not_free_the_order_of_that_name(world: Any) -> None:
     w = world().ready()
     order = approved(w)
+    elsewhere = {**w._of(order.id, OrderStatus.DENIED), "account": "U999"}
+    w.event(OrderDenied(**elsewhere, reason="duplicate intent id"))
+    w.created(order)
     w.event(OrderDenied(**w._of(order.id, OrderStatus.DENIED), reason="duplicate intent id"))
     assert holding(w).buying_quantity == 10
     assert order.id in w.state.orders
+
+
+def test_an_approved_order_that_the_oms_refuses_is_freed(world: Any) -> None:
+    w = world().ready()
+    order = approved(w)
+    w.event(OrderDenied(**w._of(order.id, OrderStatus.DENIED), reason="no gateway has said what SPY is"))
+    assert holding(w).buying_quantity == 0
+    assert (w.state.orders, w.state.in_flight, w.state.finished) == ({}, set(), {order.id: OrderStatus.DENIED})
+
+
+@pytest.mark.parametrize("word", ["accepted", "filled"])
+def test_a_rejected_order_that_the_venue_works_after_all_counts_again(world: Any, word: str) -> None:
+    w = world().ready()
+    order = approved(w)
+    w.created(order).event(OrderRejected(**w._of(order.id, OrderStatus.REJECTED), reason="too late"))
+    assert holding(w).buying_quantity == 0
+    if word == "accepted":
+        w.event(OrderAccepted(**w._of(order.id, OrderStatus.UNKNOWN), venue_order_id="7"))
+    else:
+        w.fill(order, "3", "7")
+    assert holding(w).buying_quantity + holding(w).quantity == 10
+    assert list(w.state.orders) == [order.id]
+    assert not w.state.finished
+    w.canceled(order)
+    assert holding(w).buying_quantity == 0
 
 
 def test_an_order_found_at_the_venue_counts(world: Any, check: Any) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from signalbox.messages import CancelIntent, Check, Decision, Intent, IntentApproved, IntentDenied, OrderIntent
 
-from risk import conditions, form, limits
+from risk import conditions, form, limits, market
 from risk.cancels import CANCEL_CHECKS
 from risk.facts import Observed, Request, gather, normalised
 from risk.intents import TEXT_CHARACTERS_MAX
 from risk.state import RiskState
 
-ORDER_CHECKS = (*form.ORDER_CHECKS, *conditions.ORDER_CHECKS, *limits.ORDER_CHECKS)
+ORDER_CHECKS = (*form.ORDER_CHECKS, *conditions.ORDER_CHECKS, *market.ORDER_CHECKS, *limits.ORDER_CHECKS)
 
 
 def decide(state: RiskState, request: Request, observed: Observed) -> Decision:

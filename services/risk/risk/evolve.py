@@ -32,7 +32,7 @@ from signalbox.messages import (
     VenueLink,
 )
 
-from risk.prices import mark_price, worst_price
+from risk.prices import mark_price, usable_price, worst_price
 from risk.state import (
     ONE,
     ZERO,
@@ -79,8 +79,9 @@ def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> Non
     if sequence <= state.folded_up_to:
         return
     state.folded_up_to = sequence
-    if isinstance(event, OrderDenied):
-        return  # nothing was reserved for it
+    if isinstance(event, OrderDenied) and not _was_in_flight(state, event):
+        return  # nothing was reserved for it: it bears the id of a denied intent, maybe another's
+    state.in_flight.discard(event.order_id)
     books = state.books.setdefault((event.venue, event.account), AccountBooks())
     if isinstance(event, AccountAdopted):
         _adopt(state, books, event, f"TRADE:{sequence}")
@@ -95,6 +96,16 @@ def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> Non
         _fill(state, books, event, event.fill)
         _set_open(state, books, event, event.leaves_quantity)
     _set_status(state, books, event)
+
+
+def _was_in_flight(state: RiskState, event: OrderDenied) -> bool:
+    """Say whether the OMS refuses what risk had approved (it can not tell the instrument, say)."""
+    order = state.orders.get(event.order_id)
+    return (
+        event.order_id in state.in_flight
+        and order is not None
+        and (order.venue, order.account) == (event.venue, event.account)
+    )
 
 
 def distrust_books(state: RiskState, sequence: int) -> None:
@@ -112,14 +123,11 @@ def _reserve(state: RiskState, intent: OrderIntent, reference: Decimal | None, a
     if intent.id in state.orders or intent.id in state.finished:
         return  # its events came first: they know better what is left of it
     price = worst_price(intent, reference, state.desk.limits.price_collar_fraction)
-    _work(
-        state,
-        books,
-        intent.id,
-        WorkingOrder(
-            intent.venue, intent.account, intent.symbol, intent.side, intent.quantity, price, OrderStatus.PENDING_NEW
-        ),
+    order = WorkingOrder(
+        intent.venue, intent.account, intent.symbol, intent.side, intent.quantity, price, OrderStatus.PENDING_NEW
     )
+    _work(state, books, intent.id, order)
+    state.in_flight.add(intent.id)
 
 
 def _create(state: RiskState, books: AccountBooks, event: OrderCreated) -> None:
@@ -154,11 +162,11 @@ def _set_open(state: RiskState, books: AccountBooks, event: OrderEvent, leaves_q
     if order is None:
         fill: Fill = event.fill  # type: ignore[attr-defined]  # only events with a fill come here
         if event.status not in FINAL_STATUSES and leaves_quantity > 0:
-            state.finished.pop(event.order_id, None)
+            price = usable_price(fill.price) or _holding(state, books, event.venue, fill.symbol).mark
             revived = WorkingOrder(
-                event.venue, event.account, fill.symbol, fill.side, leaves_quantity, fill.price, event.status
+                event.venue, event.account, fill.symbol, fill.side, leaves_quantity, price, event.status
             )
-            _work(state, books, event.order_id, revived)
+            _revive(state, books, event.order_id, revived)
         return
     holding = _holding(state, books, order.venue, order.symbol)
     _count_open(holding, order, order.open_quantity, -1)
@@ -168,10 +176,15 @@ def _set_open(state: RiskState, books: AccountBooks, event: OrderEvent, leaves_q
 
 
 def _set_status(state: RiskState, books: AccountBooks, event: OrderEvent) -> None:
+    """Follow the order's status; a final one frees what is left of it."""
     order = state.orders.get(event.order_id)
     if event.status not in FINAL_STATUSES:
         if order is not None:
             order.status = event.status
+        elif event.order_id in state.refused:
+            refused = state.refused[event.order_id]
+            refused.status = event.status
+            _revive(state, books, event.order_id, refused)
         return
     state.finished[event.order_id] = event.status
     if order is None:
@@ -181,6 +194,15 @@ def _set_status(state: RiskState, books: AccountBooks, event: OrderEvent) -> Non
     holding = _holding(state, books, order.venue, order.symbol)
     _count_open(holding, order, order.open_quantity, -1)
     _revalue(state, books, order.symbol, holding)
+    if event.status is OrderStatus.REJECTED:
+        state.refused[event.order_id] = order
+
+
+def _revive(state: RiskState, books: AccountBooks, order_id: str, order: WorkingOrder) -> None:
+    """An order that had ended may work after all (a venue accepts what it had refused): it counts again."""
+    state.finished.pop(order_id, None)
+    state.refused.pop(order_id, None)
+    _work(state, books, order_id, order)
 
 
 def _fill(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill) -> None:

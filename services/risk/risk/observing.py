@@ -55,19 +55,19 @@ class Observing:
         self._health.require("trading state")
         for venue, account in account_keys(self._state.desk):
             self._health.require(f"link {venue}/{account}")
-        await self._bus.subscribe("md.quote.>", self._quote)
-        await self._bus.subscribe("link.>", self._link)
-        await self._bus.subscribe("account.>", self._account)
-        await self._bus.subscribe("md.instrument.>", self._instrument)
+        await self._bus.subscribe(subjects.ALL_QUOTES, self._quote)
+        await self._bus.subscribe(subjects.ALL_LINKS, self._link)
+        await self._bus.subscribe(subjects.ALL_ACCOUNTS, self._account)
+        await self._bus.subscribe(subjects.ALL_INSTRUMENTS, self._instrument)
         await self.read_stored()
         self._bus.on_reconnect(self.read_stored)
         await self._bus.watch(subjects.TRADING_STATE_BUCKET, subjects.TRADING_STATE_KEY, self._trading_state)
 
     async def read_stored(self) -> None:
         """Take in the last word on every instrument and account."""
-        async for received in self._bus.read("STATE", "md.instrument.>"):
+        async for received in self._bus.read("STATE", subjects.ALL_INSTRUMENTS):
             await self._instrument(received)
-        async for received in self._bus.read("STATE", "account.>"):
+        async for received in self._bus.read("STATE", subjects.ALL_ACCOUNTS):
             await self._account(received)
 
     async def settle(self, clock: DeskClock) -> None:

@@ -30,6 +30,7 @@ from risk.state import RiskState
 log = logging.getLogger(__name__)
 
 TRADE, CONSUMER = "TRADE", "risk"
+INTENT, DECISION = "intent", "decision"
 
 
 class Risk:
@@ -55,11 +56,11 @@ class Risk:
     async def rebuild(self) -> None:
         """Fold all of TRADE, publishing nothing. Intents without a decision are kept for `consume`."""
         async for received in self._bus.read(TRADE):
-            kind = received.subject.split(".", 1)[0]
-            if kind == "intent":
+            kind = _kind(received)
+            if kind == INTENT:
                 evolve.note_intent(self._state, received.sequence)
                 self._waiting[received.sequence] = received
-            elif kind == "decision":
+            elif kind == DECISION:
                 decision = self._own_decision(received)
                 evolve.fold_decision(self._state, decision)
                 self._waiting.pop(decision.intent_sequence, None)
@@ -76,7 +77,7 @@ class Risk:
 
     async def handle(self, received: Received) -> None:
         """Take one message of TRADE. It is acknowledged when this returns."""
-        if not received.subject.startswith("intent."):
+        if _kind(received) != INTENT:
             if not self._fold_order_event(received):
                 raise MessageError(f"{received.subject} can not be read as an order event")
             return
@@ -130,7 +131,7 @@ class Risk:
     async def _stored(self, sequence: int) -> Decision:
         """The decision that NATS already has under this id: ours (its acknowledgement was lost), or of the process
         before."""
-        async with aclosing(self._bus.read(TRADE, "decision.>", sequence)) as reading:  # type: ignore[type-var]
+        async with aclosing(self._bus.read(TRADE, subjects.ALL_DECISIONS, sequence)) as reading:  # type: ignore[type-var]
             async for received in reading:
                 return self._own_decision(received)
         raise MessageError(f"the decision at {TRADE}:{sequence} is gone")
@@ -154,6 +155,11 @@ class Risk:
             return False
         evolve.fold_order_event(self._state, received.sequence, event)
         return True
+
+
+def _kind(received: Received) -> str:
+    """The first word of a subject of TRADE: intent, decision or order."""
+    return received.subject.partition(".")[0]
 
 
 def _log(decision: Decision, sequence: int) -> None:

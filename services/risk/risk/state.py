@@ -134,9 +134,13 @@ SymbolKey = tuple[str, str]
 
 @dataclass(slots=True)
 class RiskState:
-    """Everything. `folded_up_to` is the last TRADE sequence taken in; `undecided` are intents up to there without a
-    decision. `links` holds None for a gateway that has fallen silent. `unread_event` is where TRADE has an order event
-    that could not be read: it may have been a fill."""
+    """Everything.
+
+    `folded_up_to` is the last TRADE sequence taken in; `undecided` are intents up to there without a decision.
+    `in_flight` are approved orders that the OMS has not announced yet; `finished` is how orders ended, `refused` the
+    terms of rejected ones, since a venue may contradict itself. `links` holds None for a gateway that has fallen
+    silent. `unread_event` is where TRADE has an order event that could not be read: it may have been a fill.
+    """
 
     desk: Desk
     allowed: frozenset[SymbolKey]
@@ -144,6 +148,8 @@ class RiskState:
     undecided: set[int] = field(default_factory=set)
     decided: dict[str, Decided] = field(default_factory=dict)
     orders: dict[str, WorkingOrder] = field(default_factory=dict)
+    in_flight: set[str] = field(default_factory=set)
+    refused: dict[str, WorkingOrder] = field(default_factory=dict)
     finished: dict[str, OrderStatus] = field(default_factory=dict)
     books: dict[AccountKey, AccountBooks] = field(default_factory=dict)
     instruments: dict[SymbolKey, Seen[Instrument]] = field(default_factory=dict)
