@@ -32,7 +32,9 @@ def book_execution(book: AccountBook, execution: Execution) -> None:
     if before is not None:
         execution = Execution(fill, before.order_id, before.currency, before.multiplier, before.trade_sequence)
         _move_cash(book, before, -1)
-        book.symbols[before.fill.symbol].execution_ids.remove(fill.execution_id)
+        corrected = book.symbols[before.fill.symbol]
+        corrected.execution_ids.remove(fill.execution_id)
+        _refold(book, corrected)
     book.executions[fill.execution_id] = execution
     _move_cash(book, execution, 1)
     is_newest = not symbol.execution_ids or _place(book, symbol.execution_ids[-1]) <= _place(book, fill.execution_id)
