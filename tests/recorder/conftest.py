@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -36,6 +37,19 @@ class RecorderProcess:
         self.log_file = database_file.with_suffix(".log")
         self._process: subprocess.Popen[bytes] | None = None
         self._user: Bus | None = None
+        self._limit_bytes = 0
+
+    def start_with_file_size_limit(self, bytes_max: int) -> None:
+        """Start with no file allowed to grow beyond `bytes_max`: what a full disk does to a write."""
+        self._limit_bytes = bytes_max
+        try:
+            self.start()
+        finally:
+            self._limit_bytes = 0
+
+    def _limit_files(self) -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self._limit_bytes, self._limit_bytes))
 
     def start(self, **settings: str) -> None:
         environment = os.environ | {
@@ -47,7 +61,13 @@ class RecorderProcess:
             **{f"SIGNALBOX_{name.upper()}": value for name, value in settings.items()},
         }
         with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen([sys.executable, "-m", "recorder"], env=environment, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "recorder"],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                preexec_fn=self._limit_files if self._limit_bytes else None,
+            )
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""

@@ -87,6 +87,8 @@ class Recorder:
                 await run.start(self._places[stream].sequence + 1, facts.created)
                 self._health.met(f"{STREAMS_THERE} {stream}")
                 await self._watch(stream, run)
+                if self._stopping:
+                    return
                 log.warning("reading the stream again", extra={"stream": stream, "reason": run.reason})
                 await run.stop()
             except BusUnavailableError as error:

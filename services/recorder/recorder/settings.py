@@ -18,7 +18,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     """And this many bytes of payload."""
     batch_delay_seconds_max: float = 0.25
     """How long a message may wait for others before it is committed."""
-    database_memory_megabytes_max: int = 64
+    database_memory_megabytes_max: int = 32
     """What DuckDB may hold, recording and all queries together."""
     query_seconds_max: float = 10.0
     """A query is interrupted after this time."""

@@ -1,0 +1,146 @@
+"""The whole recorder against a real nats-server: what is in the streams is in the file, whoever is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+if TYPE_CHECKING:
+    from signalbox.bus import Bus
+
+INTENT = "intent.ibkr.SPY"
+
+
+async def publish(bus: Bus, first: int, count: int, subject: str = INTENT) -> None:
+    """Store `count` messages, the ids of which begin at `first`."""
+    for number in range(first, first + count):
+        await bus.raw_publish(subject, json.dumps({"n": number}).encode(), {"Nats-Msg-Id": f"message-{subject}-{number}"})
+
+
+async def in_stream(bus: Bus, stream: str) -> list[tuple[int, str, str, bytes]]:
+    return [(row.sequence, row.subject, row.message_id, row.payload) async for row in bus.read(stream)]
+
+
+def in_file(path: Path, stream: str, generation: int = 1) -> list[tuple[int, str, str, bytes]]:
+    with duckdb.connect(str(path), read_only=True) as plain:
+        found = plain.execute(
+            "SELECT sequence, subject, message_id, payload_bytes, payload FROM recorded "
+            "WHERE stream = ? AND generation = ? ORDER BY sequence",
+            [stream, generation],
+        ).fetchall()
+    return [
+        (sequence, subject, message_id, text.encode() if text is not None else raw)
+        for sequence, subject, message_id, raw, text in found
+    ]
+
+
+async def test_the_file_holds_the_streams_byte_for_byte(nats_server: Any, recorder: Any) -> None:
+    user = await nats_server.connect("user")
+    reader = await nats_server.connect("recorder")
+    for number, payload in enumerate((b"{}", b"", b"\xff\xfe\x00", "é\n\0".encode(), b"x" * 900_000, b'{"a": 1 }')):
+        await user.raw_publish(INTENT, payload, {"Nats-Msg-Id": f"odd-{number}"})
+    await user.raw_publish("intent.ibkr.0700%2EHK", b"no id", {})
+    recorder.start()
+    await recorder.until_recorded("TRADE", 7)
+    await recorder.until_recorded("KV_CONTROL", 1)
+    await recorder.until_ready()
+    stored, control = await in_stream(reader, "TRADE"), await in_stream(reader, "KV_CONTROL")
+    assert recorder.stop() == 0, recorder.log
+    assert len(stored) == 7
+    assert in_file(recorder.database_file, "TRADE") == stored
+    assert in_file(recorder.database_file, "KV_CONTROL") == control
+
+
+async def test_nothing_is_lost_or_doubled_when_the_recorder_is_killed_again_and_again(
+    nats_server: Any, recorder: Any
+) -> None:
+    user = await nats_server.connect("user")
+    reader = await nats_server.connect("recorder")
+    count = 2_000
+    publishing = asyncio.create_task(publish(user, 0, count))
+    for round_number in range(1, 7):  # killed while it reads, collects or commits: a small batch gives many edges
+        recorder.start(batch_rows_max="37", batch_delay_seconds_max="0.001")
+        await recorder.until_recorded("TRADE", round_number * 200)
+        recorder.kill()
+    recorder.start()
+    await publishing
+    await recorder.until_recorded("TRADE", count)
+    stored = await in_stream(reader, "TRADE")
+    assert recorder.stop() == 0, recorder.log
+    assert len(stored) == count
+    assert in_file(recorder.database_file, "TRADE") == stored
+
+
+async def test_nothing_is_lost_or_doubled_when_nats_is_killed_while_messages_flow(nats_server: Any, recorder: Any) -> None:
+    user = await nats_server.connect("user")
+    reader = await nats_server.connect("recorder")
+    recorder.start()
+    await recorder.until_ready()
+    count = 0
+    for _ in range(3):
+        publishing = asyncio.create_task(publish(user, count, 300))
+        await recorder.until_recorded("TRADE", count + 20)
+        nats_server.restart()
+        await publishing
+        count += 300
+    await recorder.until_recorded("TRADE", count)
+    stored = await in_stream(reader, "TRADE")
+    assert recorder.stop() == 0, recorder.log
+    assert [row[3] for row in stored] == [json.dumps({"n": number}).encode() for number in range(count)]
+    assert in_file(recorder.database_file, "TRADE") == stored
+
+
+async def test_a_recreated_stream_becomes_a_new_generation(nats_server: Any, recorder: Any) -> None:
+    gateway = await nats_server.connect("gateway-ibkr")
+    reader = await nats_server.connect("recorder")
+    await publish(gateway, 0, 5, "md.bar.ibkr.SPY.1m")
+    recorder.start()
+    await recorder.until_recorded("BARS", 5)
+    bootstrapper = await nats_server.client("bootstrap")
+    await bootstrapper.request("$JS.API.STREAM.DELETE.BARS", b"", timeout=5)
+    await bootstrapper.close()
+    await nats_server.bootstrap()
+    await publish(gateway, 100, 3, "md.bar.ibkr.SPY.1m")
+    async with asyncio.timeout(20):
+        while await recorder.rows("SELECT max(generation) FROM recorded WHERE stream = 'BARS'") != [[2]]:
+            await asyncio.sleep(0.02)
+    await recorder.until_recorded("BARS", 3)
+    stored = await in_stream(reader, "BARS")
+    assert recorder.stop() == 0, recorder.log
+    assert [row[3] for row in in_file(recorder.database_file, "BARS", 1)] == [b'{"n": %d}' % n for n in range(5)]
+    assert in_file(recorder.database_file, "BARS", 2) == stored
+    assert "recreated" in recorder.log
+
+
+async def test_a_second_recorder_on_the_file_ends_with_a_clear_error(nats_server: Any, recorder: Any) -> None:
+    recorder.start()
+    await recorder.until_ready()
+    second = type(recorder)(nats_server, recorder.database_file)
+    second.log_file = recorder.database_file.with_suffix(".second.log")
+    second.start()
+    assert await second.ended() != 0
+    assert "is in use by another process" in second.log
+    assert (await recorder.query("SELECT 1")).error == ""
+
+
+async def test_a_file_that_can_not_grow_ends_the_process_and_loses_nothing(nats_server: Any, recorder: Any) -> None:
+    user = await nats_server.connect("user")
+    reader = await nats_server.connect("recorder")
+    await publish(user, 0, 1500)
+    recorder.start()
+    await recorder.until_ready()
+    assert recorder.stop() == 0
+    await publish(user, 1500, 100)
+    recorder.start_with_file_size_limit(recorder.database_file.stat().st_size + 4096)
+    await user.raw_publish(INTENT, b"y" * 500_000, {"Nats-Msg-Id": "large"})
+    assert await recorder.ended() == 1
+    assert "can not be written" in recorder.log
+    recorder.start()
+    await recorder.until_recorded("TRADE", 1601)
+    stored = await in_stream(reader, "TRADE")
+    assert recorder.stop() == 0, recorder.log
+    assert in_file(recorder.database_file, "TRADE") == stored

@@ -1,0 +1,185 @@
+"""What people read: typed, exact, one row a thing; what can not be read is NULL, never an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import Struct
+from recorder.database import Database
+from recorder.state import Batch, Place
+from signalbox import messages
+from signalbox.bus.follow import Stored
+from signalbox.messages import (
+    Bar,
+    Check,
+    CommissionBooked,
+    Fill,
+    FillCorrected,
+    IntentApproved,
+    Order,
+    OrderCreated,
+    OrderFilled,
+    OrderIntent,
+    OrderPartiallyFilled,
+    OrderStatus,
+    OrderType,
+    Position,
+    Side,
+)
+
+AT = datetime(2026, 1, 5, 14, 31, 0, 123456, tzinfo=UTC)
+DESK = {"venue": "ibkr", "account": "DU1"}
+EXACT = Decimal("12345678901234567.123456789012345678")
+INTENT = OrderIntent(
+    id="o1", at=AT, venue="ibkr", symbol="SPY", side=Side.BUY, quantity=Decimal(100), order_type=OrderType.MARKET
+)
+
+
+class Recording:
+    """A database into which messages are put as the streams would bring them."""
+
+    def __init__(self, path: Path) -> None:
+        self.database = Database(path, 64)
+        self._sequences: dict[str, int] = {}
+
+    def put(self, stream: str, subject: str, message: Struct | bytes) -> None:
+        payload = message if isinstance(message, bytes) else messages.encode(message)
+        sequence = self._sequences[stream] = self._sequences.get(stream, 0) + 1
+        row = Stored(sequence, subject, 1_700_000_000_000_000_000 + sequence * 1_000_000, "", payload)
+        self.database.write([Batch(stream, Place(1, "monday", sequence), [row])])
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        try:
+            found: list[tuple[Any, ...]] = self.database.open_reader().execute(sql).fetchall()
+            return found
+        finally:
+            self.database.close_reader()
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Iterator[Recording]:
+    made = Recording(tmp_path / "desk.duckdb")
+    yield made
+    made.database.close()
+
+
+def fill(number: int, quantity: int, price: str, revision: int = 1) -> Fill:
+    return Fill(
+        execution_id=f"e{number}", revision=revision, order_id="o1", symbol="SPY", side=Side.BUY,
+        quantity=Decimal(quantity), price=Decimal(price), at=AT,
+    )  # fmt: skip
+
+
+def put_order(recording: Recording) -> None:
+    """An order of 100, filled 40 + 60; the second execution is then corrected to 50, its fee booked twice."""
+    order = Order(
+        order_id="o1", intent_id="o1", symbol="SPY", side=Side.BUY, quantity=Decimal(100), order_type=OrderType.MARKET,
+        **DESK,
+    )  # fmt: skip
+    event: dict[str, Any] = {"at": AT, "order_id": "o1", **DESK}
+    sums = {"cumulative_quantity": Decimal(100), "leaves_quantity": Decimal(0)}
+    fee = {"execution_id": "e2", "currency": "USD"}
+    for message in (
+        OrderCreated(id="o1/1", status=OrderStatus.PENDING_NEW, order=order, **event),
+        OrderPartiallyFilled(id="o1/2", status=OrderStatus.PARTIALLY_FILLED, fill=fill(1, 40, "1.1"), **sums, **event),
+        OrderFilled(id="o1/3", status=OrderStatus.FILLED, fill=fill(2, 60, "1.2"), **sums, **event),
+        FillCorrected(
+            id="o1/4", status=OrderStatus.FILLED, fill=fill(2, 50, "1.2", 2), replaced=fill(2, 60, "1.2"), **sums, **event
+        ),
+        CommissionBooked(id="o1/5", status=OrderStatus.FILLED, revision=1, commission=Decimal("1.00"), **fee, **event),
+        CommissionBooked(id="o1/6", status=OrderStatus.FILLED, revision=2, commission=Decimal("0.85"), **fee, **event),
+    ):
+        recording.put("TRADE", "order.ibkr.DU1.o1", message)
+
+
+def test_no_view_shows_money_as_a_binary_float(recording: Recording) -> None:
+    indicators = {"close", "supertrend", "ema", "atr", "ema_deviation"}
+    doubles = recording.rows(
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND data_type IN ('DOUBLE', 'FLOAT')"
+    )
+    assert {(t, c) for t, c in doubles if t != "latencies"} == {("scores", column) for column in indicators}
+
+
+def test_every_time_has_a_zone(recording: Recording) -> None:
+    assert recording.rows(
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND data_type = 'TIMESTAMP'"
+    ) == []
+
+
+def test_a_price_comes_back_to_the_last_digit_and_a_time_to_the_microsecond(recording: Recording) -> None:
+    prices = {"open": EXACT, "high": EXACT, "low": Decimal("0.000000000000000001"), "close": EXACT, "volume": Decimal(7)}
+    bar = Bar(id="b", at=AT, venue="ibkr", symbol="BRK B", timeframe="1m", start=AT, **prices)
+    recording.put("BARS", "md.bar.3.ibkr.BRK%20B.1m", bar)
+    assert recording.rows("SELECT symbol, open, low, volume, start::VARCHAR FROM bars") == [
+        ("BRK B", EXACT, Decimal("0.000000000000000001"), Decimal(7), "2026-01-05 14:31:00.123456+00")
+    ]
+
+
+def test_an_order_shows_its_last_status_and_what_its_executions_came_to(recording: Recording) -> None:
+    put_order(recording)
+    assert recording.rows("SELECT order_id, status, quantity, filled_quantity, executions, events FROM orders") == [
+        ("o1", "FILLED", Decimal(100), Decimal(90), 2, 6)
+    ]
+    assert recording.rows("SELECT execution_id, revision, quantity, price FROM fills ORDER BY 1") == [
+        ("e1", 1, Decimal(40), Decimal("1.1")),
+        ("e2", 2, Decimal(50), Decimal("1.2")),
+    ]
+    assert recording.rows("SELECT execution_id, commission FROM commissions") == [("e2", Decimal("0.85"))]
+
+
+def test_a_decision_lists_its_checks(recording: Recording) -> None:
+    checks = tuple(
+        Check(name=name, passed=True, limit="1", observed="0", source="desk-file") for name in ("quantity", "collar")
+    )
+    recording.put("TRADE", "intent.ibkr.SPY", INTENT)
+    recording.put(
+        "TRADE",
+        "decision.approved.ibkr.DU1",
+        IntentApproved(id="decision-1", at=AT, intent_sequence=1, intent=INTENT, order_id="o1", checks=checks),
+    )
+    put_order(recording)
+    assert recording.rows("SELECT intent_id, verdict, number, name, passed FROM checks ORDER BY number") == [
+        ("o1", "APPROVED", 1, "quantity", True),
+        ("o1", "APPROVED", 2, "collar", True),
+    ]
+    assert recording.rows("SELECT order_id, decision_milliseconds, created_milliseconds FROM latencies") == [
+        ("o1", 1.0, 1.0)
+    ]
+
+
+def test_positions_are_the_last_word_on_each_and_their_history_is_kept(recording: Recording) -> None:
+    for quantity in (1, 2):
+        figures = dict.fromkeys(("average_price", "realized_pnl", "unrealized_pnl", "commission"), Decimal("0.1"))
+        position = Position(
+            id=f"p{quantity}", at=AT, symbol="SPY", currency="USD", multiplier=Decimal(1), quantity=Decimal(quantity),
+            mark_price=None, **figures, **DESK,
+        )  # fmt: skip
+        recording.put("STATE", "position.ibkr.DU1.SPY", position)
+    assert recording.rows("SELECT symbol, quantity, mark_price FROM positions") == [("SPY", Decimal(2), None)]
+    assert recording.rows("SELECT count(*) FROM position_history") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"not json", b"\xff", b"null", b"[]", b"1", b'"text"', b'{"quantity": "1e400", "at": "yesterday", "id": 7}', b"{"],
+)
+def test_what_can_not_be_read_breaks_no_view(recording: Recording, payload: bytes) -> None:
+    subjects = {
+        "TRADE": ("intent.a.b", "decision.denied.a.b", "order.a.b.c"),
+        "STATE": ("position.a.b.c", "book.a.b", "account.a.b", "md.instrument.a.b"),
+        "TIMERS": ("timer.fired.x",),
+        **{name: ("x",) for name in ("BARS", "SCORES", "COMMANDS", "LEDGER", "REPORTS", "KV_CONTROL", "DEAD")},
+    }
+    for stream, names in subjects.items():
+        for name in names:
+            recording.put(stream, name, payload)
+    views = [name for (name,) in recording.rows("SELECT view_name FROM duckdb_views() WHERE NOT internal")]
+    assert len(views) > 20
+    for view in views:
+        recording.rows(f"SELECT COLUMNS(*)::VARCHAR FROM {view}")
+    assert recording.rows("SELECT count(*), count(quantity) FROM intents") == [(1, 0)]
