@@ -67,6 +67,11 @@ def test_a_denied_duplicate_leaves_the_order_alone(make: Any) -> None:
     assert desk.decide(make.denied(number=3, account="DU2")) == NOTHING
 
 
+def test_an_approval_under_another_accounts_order_id_makes_no_order(make: Any) -> None:
+    outcome = make.desk().run(make.approved()).decide(make.approved(number=2, account="DU2"))
+    assert (outcome.events, outcome.notes) == ((), (NoteKind.SECOND_DECISION,))
+
+
 @pytest.mark.parametrize("fields", [{"order_id": "_baseline"}, {"order_id": "a b"}, {"venue": "no.such>"}])
 def test_a_denied_intent_that_fits_no_subject_makes_no_event(make: Any, fields: dict[str, str]) -> None:
     assert make.desk().decide(make.denied(**fields)) == NOTHING

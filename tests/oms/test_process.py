@@ -33,8 +33,20 @@ async def test_it_becomes_ready_works_and_drains(nats_server: Any, make: Any) ->
         nats_password=nats_server.password("oms"),
         desk_file=str(DESK),
     )
+    try:
+        log = await work_and_end(process, nats_server, make)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, log
+    assert "OrderCreated" in log
+
+
+async def work_and_end(process: asyncio.subprocess.Process, nats_server: Any, make: Any) -> str:
+    """Wait until it is ready, have it handle one decision, tell it to stop; what it has logged."""
     user, risk, gateway = [await nats_server.connect(name) for name in ("user", "risk", "gateway-ibkr")]
-    status = None
+    status: ServiceStatus | None = None
     async with asyncio.timeout(WAIT_SECONDS_MAX):
         while status is None or not status.ready:
             try:
@@ -48,8 +60,7 @@ async def test_it_becomes_ready_works_and_drains(nats_server: Any, make: Any) ->
             await asyncio.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     _, log = await asyncio.wait_for(process.communicate(), WAIT_SECONDS_MAX)
-    assert process.returncode == 0, log.decode()
-    assert b"OrderCreated" in log
+    return log.decode()
 
 
 async def test_it_names_every_missing_setting_and_does_not_start() -> None:

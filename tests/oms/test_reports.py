@@ -189,6 +189,12 @@ def test_a_fill_that_bears_the_id_of_a_denied_order_is_somebody_elses(make: Any)
     assert desk.state.orders["ibkr/DU1/external-777"].filled_quantity == 5
 
 
+def test_a_fill_that_bears_the_id_of_another_accounts_order_is_not_that_orders(make: Any) -> None:
+    desk = make.desk().run(make.approved(), make.fill("5", account="DU2"), make.fill("5", account="DU2"))
+    assert desk.state.orders["o-1"].filled_quantity == 0
+    assert desk.state.accounts["ibkr", "DU2"].symbols["AAPL"].holding.quantity == 5
+
+
 def test_a_fill_of_an_unheard_of_instrument_is_booked_all_the_same(make: Any) -> None:
     desk = make.desk().run(make.snapshot())
     outcome = desk.take(make.fill("5", order_id="", symbol="ZZZ"))

@@ -47,7 +47,7 @@ def decide_decision(state: State, decision: Decision, instrument: Instrument | N
     intent = decision.intent
     if isinstance(intent, CancelIntent):
         return _cancel(state, decision, intent)
-    order = state.find_order(intent.venue, intent.account, decision.order_id)
+    order = state.orders.get(order_key(intent.venue, intent.account, decision.order_id))
     if order is None:
         return _create(state, decision, intent, instrument, rules)
     if order.created_cause == decision.id:
@@ -121,7 +121,7 @@ def _denied(state: State, decision: IntentDenied, rules: Rules) -> Outcome:
     intent = decision.intent
     if not isinstance(intent, OrderIntent) or not INTENT_ID.fullmatch(intent.id) or intent.venue not in rules.venues:
         return NOTHING
-    if state.find_order(intent.venue, intent.account, intent.id) is not None:
+    if order_key(intent.venue, intent.account, intent.id) in state.orders:
         return NOTHING
     return Outcome(events=(_denied_event(state, intent, decision, decision.reason),))
 

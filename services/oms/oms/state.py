@@ -153,4 +153,6 @@ class State:
         return self.journals.get(key, Journal())
 
     def find_order(self, venue: str, account: str, order_id: str) -> OrderState | None:
-        return self.orders.get(order_key(venue, account, order_id))
+        """The order of that id in that account; not one that bears the id elsewhere."""
+        order = self.orders.get(order_key(venue, account, order_id))
+        return order if order is not None and order.owner == (venue, account, order_id) else None
