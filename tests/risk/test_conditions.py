@@ -90,7 +90,14 @@ def test_a_silent_gateway_denies(world: Any, check: Any) -> None:
     assert check(w.decide(w.order()), "venue_link").passed
 
 
-@pytest.mark.parametrize(("age", "passes"), [(timedelta(seconds=300), True), (timedelta(seconds=300) + AT_ONCE, False)])
+@pytest.mark.parametrize(
+    ("age", "passes"),
+    [
+        (timedelta(seconds=300), True),
+        (timedelta(seconds=300) + AT_ONCE, False),
+        (timedelta(seconds=-30) - AT_ONCE, False),
+    ],
+)
 def test_account_state_age(world: Any, check: Any, age: timedelta, passes: bool) -> None:
     w = world().ready()
     w.state.accounts.clear()

@@ -117,13 +117,23 @@ def test_a_price_that_is_no_price_does_not_count(world: Any, check: Any, price: 
     assert not check(w.decide(w.order()), "price_present").passed
 
 
-def test_a_late_quote_does_not_replace_a_newer_one(world: Any) -> None:
+def test_a_quote_of_the_future_denies_and_does_not_keep_the_next_one_out(world: Any) -> None:
     w = world().ready()
-    w.quote("SPY", "1", "2", at=w.now - timedelta(minutes=1))
-    assert w.decide(w.order()).reference_price == Decimal(100)
+    w.quote("SPY", "99", "100", at=w.now + timedelta(days=1))
+    assert w.decide(w.order()).reason == "the price of SPY is dated 86400 s ahead of the desk clock"
+    w.quote("SPY", "98.99", "99")
+    assert w.decide(w.order(limit="99")).reference_price == Decimal(99)
 
 
-@pytest.mark.parametrize(("age", "passes"), [(timedelta(seconds=60), True), (timedelta(seconds=60) + AT_ONCE, False)])
+@pytest.mark.parametrize(
+    ("age", "passes"),
+    [
+        (timedelta(seconds=60), True),
+        (timedelta(seconds=60) + AT_ONCE, False),
+        (timedelta(seconds=-30), True),
+        (timedelta(seconds=-30) - AT_ONCE, False),
+    ],
+)
 def test_price_age(world: Any, check: Any, age: timedelta, passes: bool) -> None:
     w = world().ready()
     w.state.quotes.clear()

@@ -39,6 +39,7 @@ from signalbox.messages import (
 WAIT_SECONDS_MAX = 30.0
 VENUE, ACCOUNT = "ibkr", "DU1234567"
 INTENTS = 60
+HEARTBEAT_SECONDS = 0.02
 DESK = """
 name = "test"
 mode = "paper"
@@ -157,7 +158,7 @@ async def speak(gateway: Bus) -> None:
         await gateway.send(subjects.link(VENUE, ACCOUNT), link)
         price = {"bid": Decimal("99.99"), "ask": Decimal(100)}
         await gateway.send(subjects.quote(VENUE, "SPY"), Quote(id="q", at=now, venue=VENUE, symbol="SPY", **price))
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from decimal import Decimal
 from signalbox.messages import Check, LinkStatus, TradingMode
 
 from risk.facts import OrderFacts
-from risk.form import CLOCK
+from risk.form import AHEAD_MAX, CLOCK
 from risk.wording import UNKNOWN, plain, seconds
 
 ONE = Decimal(1)
@@ -94,6 +94,8 @@ def account_state(facts: OrderFacts) -> Check:
         reason = (
             f"the figures of account {facts.intent.account} are {seconds(age)} s old; at most {limit} s are trusted"
         )
+    elif -age > AHEAD_MAX:
+        reason = f"the figures of account {facts.intent.account} are dated {seconds(-age)} s ahead of the desk clock"
     return Check(
         name="account_state",
         passed=not reason,

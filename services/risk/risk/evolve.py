@@ -244,12 +244,12 @@ def _adopt(state: RiskState, books: AccountBooks, event: AccountAdopted, source:
 
 
 def fold_quote(state: RiskState, quote: Quote) -> None:
-    """Keep the newest quote of a symbol, and value what is held at it."""
-    key = (quote.venue, quote.symbol)
-    known = state.quotes.get(key)
-    if known is not None and quote.at < known.message.at:
-        return
-    state.quotes[key] = Seen(quote, f"quote:{quote.id}")
+    """Keep the last quote of a symbol, and value what is held at it.
+
+    One that comes late replaces a newer one: its age is checked at each decision, whereas a single quote dated in the
+    future would otherwise keep all later ones out.
+    """
+    state.quotes[quote.venue, quote.symbol] = Seen(quote, f"quote:{quote.id}")
     mark = mark_price(quote)
     if mark is None:
         return

@@ -18,8 +18,8 @@ from risk.wording import UNKNOWN, moment, plain, seconds
 
 INTENT, DESK_FILE, CLOCK = "intent", "desk-file", "clock"
 
-INTENT_AHEAD = timedelta(seconds=30)
-"""How far an intent's time may lie ahead of the desk clock: clocks differ a little, and more in a fast simulation."""
+AHEAD_MAX = timedelta(seconds=30)
+"""How far a message's time may lie ahead of the desk clock: clocks differ a little, and more in a fast simulation."""
 
 
 # ------------------------------------------------------------------------------------ of orders and cancels alike
@@ -231,7 +231,7 @@ def intent_age(facts: OrderFacts) -> Check:
     reason = ""
     if age > timedelta(seconds=limit):
         reason = f"the intent is {seconds(age)} s old; after {limit} s it is not acted on any more"
-    elif -age > INTENT_AHEAD:
+    elif -age > AHEAD_MAX:
         reason = f"the intent is dated {seconds(-age)} s ahead of the desk clock: set `at` from the desk clock"
     return Check(
         name="intent_age",

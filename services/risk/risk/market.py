@@ -18,7 +18,7 @@ from signalbox.messages import Check, MarketDataType, OrderType, Side, TimeInFor
 from signalbox.sessions import Session, moc_cutoff, session_at
 
 from risk.facts import OrderFacts
-from risk.form import CLOCK
+from risk.form import AHEAD_MAX, CLOCK
 from risk.wording import UNKNOWN, hour, local_time, moment, plain, seconds
 
 ONE = Decimal(1)
@@ -117,6 +117,8 @@ def price_age(facts: OrderFacts) -> Check:
         reason = f"there is no quote of {facts.intent.symbol}"
     elif age > timedelta(seconds=limit):
         reason = f"the price of {facts.intent.symbol} is {seconds(age)} s old; at most {limit} s are trusted"
+    elif -age > AHEAD_MAX:
+        reason = f"the price of {facts.intent.symbol} is dated {seconds(-age)} s ahead of the desk clock"
     return Check(
         name="price_age",
         passed=not reason,
