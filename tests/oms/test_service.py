@@ -270,3 +270,18 @@ async def test_what_can_not_be_read_is_parked_and_the_next_message_works(live: L
     assert len(await live.wait_for_events(1)) == 1
     letters = await stored(live.auditor, "DEAD", ">", DeadLetter)
     assert [letter.error.split(":")[0] for letter in letters] == ["DecodeError", "IllegalTransitionError"]
+
+
+async def test_a_restart_of_nats_loses_and_doubles_nothing(live: Live, make: Any) -> None:
+    await live.start_oms()
+    await live.report(make.snapshot())
+    for number in range(20):
+        await live.decide(make.approved(f"o-{number}", number))
+        if number == 10:
+            live.server.restart()
+    await live.report(*(make.fill("100", order_id=f"o-{n}", execution_id=f"e{n}", seconds=n) for n in range(20)))
+    events = await live.wait_for_events(41)
+    assert len(events) == len({event.id for event in events}) == 41
+    assert len(await live.commands()) == 20
+    book = await live.wait_for_last(subjects.book("ibkr", "DU1"), Book, lambda book: book.fills == 20)
+    assert book.cash == 100_000 - 20 * 1000
