@@ -111,9 +111,8 @@ class RecorderProcess:
         async with asyncio.timeout(WAIT_SECONDS_MAX):
             while True:
                 try:
-                    found = await self.query(
-                        f"SELECT last_sequence FROM watermarks WHERE stream = '{stream}' ORDER BY generation DESC LIMIT 1"
-                    )
+                    sql = f"SELECT last_sequence FROM watermarks WHERE stream = '{stream}' ORDER BY generation DESC"
+                    found = await self.query(sql)
                     if found.rows and found.rows[0][0] >= sequence:
                         return
                 except BusUnavailableError:

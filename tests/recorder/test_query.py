@@ -26,14 +26,26 @@ class Desk:
         path = directory / "desk.duckdb"
         self.database = Database(path, 64)
         self.database.write(
-            [Batch("TRADE", Place(1, "monday", 1), [Stored(1, "intent.ibkr.SPY", 1_700_000_000_000_000_000, "i", b"{}")])]
+            [
+                Batch(
+                    "TRADE",
+                    Place(1, "monday", 1),
+                    [Stored(1, "intent.ibkr.SPY", 1_700_000_000_000_000_000, "i", b"{}")],
+                )
+            ]
         )
         self.queries = Queries(
             self.database,
             Settings(
-                nats_url="", nats_user="", nats_password=Secret(""), desk_file=path, database_file=path,
-                query_seconds_max=QUERY_SECONDS_MAX, query_rows_max=5_000, queries_waiting_max=2,
-            ),  # fmt: skip
+                nats_url="",
+                nats_user="",
+                nats_password=Secret(""),
+                desk_file=path,
+                database_file=path,
+                query_seconds_max=QUERY_SECONDS_MAX,
+                query_rows_max=5_000,
+                queries_waiting_max=2,
+            ),
         )
 
     async def ask(self, sql: str, row_limit: int = 1000) -> QueryReply:
@@ -79,7 +91,11 @@ async def test_values_are_what_json_can_carry_exactly(desk: Desk, sql: str, valu
 async def test_columns_keep_their_names_and_rows_their_order(desk: Desk) -> None:
     reply = await desk.ask("SELECT range AS n, -range AS m FROM range(500) ORDER BY n DESC", row_limit=3)
     assert reply.columns == ("n", "m")
-    assert reply.rows == ([499, -499], [498, -498], [497, -497]) or reply.rows == ((499, -499), (498, -498), (497, -497))
+    assert reply.rows == ([499, -499], [498, -498], [497, -497]) or reply.rows == (
+        (499, -499),
+        (498, -498),
+        (497, -497),
+    )
     assert reply.truncated
 
 
@@ -102,29 +118,88 @@ async def test_a_reply_stays_below_the_size_of_a_nats_message(desk: Desk) -> Non
 
 
 ESCAPES = [
-    "DROP TABLE recorded", "DELETE FROM recorded", "UPDATE recorded SET stream = ''", "INSERT INTO recorded SELECT * FROM recorded",
-    "CREATE TABLE t (a INT)", "CREATE TEMP TABLE t (a INT)", "CREATE MACRO m() AS 1", "CREATE SECRET (TYPE s3)",
+    "DROP TABLE recorded",
+    "DELETE FROM recorded",
+    "UPDATE recorded SET stream = ''",
+    "INSERT INTO recorded SELECT * FROM recorded",
+    "CREATE TABLE t (a INT)",
+    "CREATE TEMP TABLE t (a INT)",
+    "CREATE MACRO m() AS 1",
+    "CREATE SECRET (TYPE s3)",
     "WITH x AS (INSERT INTO watermarks VALUES ('', 1, '', 1) RETURNING *) SELECT * FROM x",
     "WITH x AS (DELETE FROM recorded RETURNING *) SELECT * FROM x",
-    "SELECT 1; DROP TABLE recorded", "SELECT 1; SELECT 2", "", ";", "not sql",
-    "SELECT 1) UNION (SELECT 2", "SELECT 1 /*", "SELECT 1 --\n; SELECT 2",
-    "FROM checkpoint()", "FROM force_checkpoint()", "CALL checkpoint()", "CHECKPOINT", "VACUUM",
-    "SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM main.read_csv('/etc/passwd')", "FROM READ_TEXT('/etc/passwd')",
-    "FROM read_blob('/proc/self/environ')", "FROM read_parquet('x')", "FROM read_json('x')", "FROM read_duckdb('x')",
-    "FROM sniff_csv('/etc/passwd')", "FROM glob('/*')", "FROM parquet_metadata('x')", "FROM '/etc/passwd'", "FROM 'x.csv'",
-    "FROM 'x.parquet'", "FROM 'https://example.com/x.csv'", "SELECT (SELECT content FROM read_text('/etc/passwd'))",
+    "SELECT 1; DROP TABLE recorded",
+    "SELECT 1; SELECT 2",
+    "",
+    ";",
+    "not sql",
+    "SELECT 1) UNION (SELECT 2",
+    "SELECT 1 /*",
+    "SELECT 1 --\n; SELECT 2",
+    "FROM checkpoint()",
+    "FROM force_checkpoint()",
+    "CALL checkpoint()",
+    "CHECKPOINT",
+    "VACUUM",
+    "SELECT * FROM read_csv('/etc/passwd')",
+    "SELECT * FROM main.read_csv('/etc/passwd')",
+    "FROM READ_TEXT('/etc/passwd')",
+    "FROM read_blob('/proc/self/environ')",
+    "FROM read_parquet('x')",
+    "FROM read_json('x')",
+    "FROM read_duckdb('x')",
+    "FROM sniff_csv('/etc/passwd')",
+    "FROM glob('/*')",
+    "FROM parquet_metadata('x')",
+    "FROM '/etc/passwd'",
+    "FROM 'x.csv'",
+    "FROM 'x.parquet'",
+    "FROM 'https://example.com/x.csv'",
+    "SELECT (SELECT content FROM read_text('/etc/passwd'))",
     "SELECT * FROM recorded WHERE payload IN (SELECT content FROM read_text('/etc/passwd'))",
-    "SELECT getenv('HOME')", "SELECT \"GetEnv\"('HOME')", "SELECT system.main.getenv('HOME')", "SELECT write_log('x')",
-    "SELECT sleep_ms(100000)", "SELECT current_setting('temp_directory')", "FROM duckdb_settings()", "FROM duckdb_secrets()",
-    "FROM query('SELECT 1')", "FROM query_table('recorded')", "FROM json_execute_serialized_sql('x')",
-    "FROM enable_logging()", "FROM pragma_table_info('bars')", "PRAGMA table_info('bars')", "PRAGMA enable_profiling",
-    "SET threads = 4", "SET GLOBAL enable_external_access = true", "RESET lock_configuration", "SET VARIABLE a = 1",
-    "ATTACH '/tmp/other.duckdb'", "DETACH desk", "USE memory", "COPY recorded TO '/tmp/x.csv'", "COPY (SELECT 1) TO 'x'",
-    "EXPORT DATABASE '/tmp/x'", "IMPORT DATABASE '/tmp/x'", "INSTALL httpfs", "LOAD httpfs", "BEGIN", "COMMIT", "ROLLBACK",
-    "PREPARE x AS SELECT 1", "EXECUTE x", "EXPLAIN ANALYZE SELECT 1", "PIVOT recorded ON stream USING count(*)",
-    "SELECT * FROM payload", "FROM rows", "FROM cursor", "SELECT ?", "SELECT $1", "SELECT " + "(" * 5000 + "1" + ")" * 5000,
+    "SELECT getenv('HOME')",
+    "SELECT \"GetEnv\"('HOME')",
+    "SELECT system.main.getenv('HOME')",
+    "SELECT write_log('x')",
+    "SELECT sleep_ms(100000)",
+    "SELECT current_setting('temp_directory')",
+    "FROM duckdb_settings()",
+    "FROM duckdb_secrets()",
+    "FROM query('SELECT 1')",
+    "FROM query_table('recorded')",
+    "FROM json_execute_serialized_sql('x')",
+    "FROM enable_logging()",
+    "FROM pragma_table_info('bars')",
+    "PRAGMA table_info('bars')",
+    "PRAGMA enable_profiling",
+    "SET threads = 4",
+    "SET GLOBAL enable_external_access = true",
+    "RESET lock_configuration",
+    "SET VARIABLE a = 1",
+    "ATTACH '/tmp/other.duckdb'",
+    "DETACH desk",
+    "USE memory",
+    "COPY recorded TO '/tmp/x.csv'",
+    "COPY (SELECT 1) TO 'x'",
+    "EXPORT DATABASE '/tmp/x'",
+    "IMPORT DATABASE '/tmp/x'",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "BEGIN",
+    "COMMIT",
+    "ROLLBACK",
+    "PREPARE x AS SELECT 1",
+    "EXECUTE x",
+    "EXPLAIN ANALYZE SELECT 1",
+    "PIVOT recorded ON stream USING count(*)",
+    "SELECT * FROM payload",
+    "FROM rows",
+    "FROM cursor",
+    "SELECT ?",
+    "SELECT $1",
+    "SELECT " + "(" * 5000 + "1" + ")" * 5000,
     "SELECT '" + "x" * 30_000 + "'",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("sql", ESCAPES, ids=[sql[:40] for sql in ESCAPES])
@@ -136,9 +211,7 @@ async def test_what_is_not_one_plain_select_is_refused_and_changes_nothing(desk:
     assert [list(row) for row in after.rows] == [[1, 1]]
 
 
-async def test_the_read_only_transaction_stands_behind_the_check(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_read_only_transaction_stands_behind_the_check(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("recorder.query.refusal", lambda tree: "")
     sql = "WITH x AS (INSERT INTO watermarks VALUES ('', 1, '', 1) RETURNING *) SELECT * FROM x"
     assert (await desk.ask(sql)).error

@@ -89,7 +89,12 @@ def put_order(recording: Recording) -> None:
         OrderPartiallyFilled(id="o1/2", status=OrderStatus.PARTIALLY_FILLED, fill=fill(1, 40, "1.1"), **sums, **event),
         OrderFilled(id="o1/3", status=OrderStatus.FILLED, fill=fill(2, 60, "1.2"), **sums, **event),
         FillCorrected(
-            id="o1/4", status=OrderStatus.FILLED, fill=fill(2, 50, "1.2", 2), replaced=fill(2, 60, "1.2"), **sums, **event
+            id="o1/4",
+            status=OrderStatus.FILLED,
+            fill=fill(2, 50, "1.2", 2),
+            replaced=fill(2, 60, "1.2"),
+            **sums,
+            **event,
         ),
         CommissionBooked(id="o1/5", status=OrderStatus.FILLED, revision=1, commission=Decimal("1.00"), **fee, **event),
         CommissionBooked(id="o1/6", status=OrderStatus.FILLED, revision=2, commission=Decimal("0.85"), **fee, **event),
@@ -106,13 +111,22 @@ def test_no_view_shows_money_as_a_binary_float(recording: Recording) -> None:
 
 
 def test_every_time_has_a_zone(recording: Recording) -> None:
-    assert recording.rows(
-        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND data_type = 'TIMESTAMP'"
-    ) == []
+    assert (
+        recording.rows(
+            "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND data_type = 'TIMESTAMP'"
+        )
+        == []
+    )
 
 
 def test_a_price_comes_back_to_the_last_digit_and_a_time_to_the_microsecond(recording: Recording) -> None:
-    prices = {"open": EXACT, "high": EXACT, "low": Decimal("0.000000000000000001"), "close": EXACT, "volume": Decimal(7)}
+    prices = {
+        "open": EXACT,
+        "high": EXACT,
+        "low": Decimal("0.000000000000000001"),
+        "close": EXACT,
+        "volume": Decimal(7),
+    }
     bar = Bar(id="b", at=AT, venue="ibkr", symbol="BRK B", timeframe="1m", start=AT, **prices)
     recording.put("BARS", "md.bar.3.ibkr.BRK%20B.1m", bar)
     assert recording.rows("SELECT symbol, open, low, volume, start::VARCHAR FROM bars") == [
@@ -166,7 +180,17 @@ def test_positions_are_the_last_word_on_each_and_their_history_is_kept(recording
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"not json", b"\xff", b"null", b"[]", b"1", b'"text"', b'{"quantity": "1e400", "at": "yesterday", "id": 7}', b"{"],
+    [
+        b"",
+        b"not json",
+        b"\xff",
+        b"null",
+        b"[]",
+        b"1",
+        b'"text"',
+        b'{"quantity": "1e400", "at": "yesterday", "id": 7}',
+        b"{",
+    ],
 )
 def test_what_can_not_be_read_breaks_no_view(recording: Recording, payload: bytes) -> None:
     subjects = {

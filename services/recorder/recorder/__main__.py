@@ -15,7 +15,8 @@ SWITCH_SECONDS = 0.001
 event loop is busy. At Python's default of 5 ms it can not write more than 40k rows/s, however fast DuckDB is."""
 
 GARBAGE_THRESHOLD = 20_000
-"""A batch is thousands of tuples that hold no cycles: looking for cycles at each 700 of them costs a tenth of the time."""
+"""A batch is thousands of tuples that hold no cycles: looking for cycles at each 700 of them costs a tenth of the
+time."""
 
 
 def main() -> None:

@@ -1,11 +1,12 @@
 """The DuckDB file: its only writer, and where its readers get their cursors. The only file that imports duckdb.
 
-Owns the raw tables, the views over them, and the rule that rows and watermark are committed together. It knows nothing of
-NATS. All methods block: they are called from the writer's thread, never from the event loop.
+Owns the raw tables, the views over them, and the rule that rows and watermark are committed together. It knows
+nothing of NATS. All methods block: they are called from the writer's thread, never from the event loop.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -61,7 +62,8 @@ class Database:
     def write(self, batches: Iterable[Batch]) -> None:
         """Commit all batches and their places in one transaction, or raise `RecordingError` and change nothing.
 
-        A row that is not beyond the stream's place is an error, not a duplicate to be dropped: the caller has lost count.
+        A row that is not beyond the stream's place is an error, not a duplicate to be dropped: the caller has lost
+        count.
         """
         batches = [batch for batch in batches if batch.rows or batch.place != self._places.get(batch.stream)]
         for attempt in range(MEMORY_RETRIES_MAX + 1):
@@ -128,13 +130,13 @@ class Database:
             [place.sequence, batch.stream, place.generation, before.sequence],
         ).fetchone()
         if moved != (1,):
-            raise RecordingError(f"the watermark of {batch.stream} is not at {before.sequence}: who else writes {self.path}?")
+            raise RecordingError(
+                f"the watermark of {batch.stream} is not at {before.sequence}: who else writes {self.path}?"
+            )
 
     def _roll_back(self) -> None:
-        try:
+        with contextlib.suppress(duckdb.Error):  # the transaction, or all, is already gone: the first error says why
             self._connection.rollback()
-        except duckdb.Error:
-            pass  # the transaction, or the whole database, is already gone: the first error says why
 
     def _read_places(self) -> dict[str, Place]:
         rows: list[tuple[Any, ...]] = self._connection.execute(
@@ -144,7 +146,7 @@ class Database:
 
 
 def _open(path: Path, memory_megabytes_max: int) -> duckdb.DuckDBPyConnection:
-    config = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "threads": "1",  # each caller's own thread works: the writer's and the query's
         "memory_limit": f"{memory_megabytes_max}MB",
         "max_temp_directory_size": f"{TEMPORARY_MEGABYTES_MAX}MB",
@@ -170,7 +172,10 @@ def _why_not(path: Path, error: duckdb.Error) -> str:
     text = str(error)
     if "onflicting lock" in text or "Could not set lock" in text:
         holder = text.split("PID ")[1].split(" ")[0].rstrip(".)") if "PID " in text else "unknown"
-        return f"{path} is in use by another process (pid {holder}): one recorder writes a file. Stop it, or name another file."
+        return (
+            f"{path} is in use by another process (pid {holder}): one recorder "
+            "writes a file. Stop it, or name another file."
+        )
     return f"{path} can not be opened as the recorder's database: {_first_line(error)}"
 
 

@@ -33,8 +33,8 @@ JSON_INTEGER_MAX = 2**63 - 1
 
 _PLAIN_TYPES = frozenset(
     {
-        "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-        "FLOAT", "DOUBLE", "VARCHAR",
+        "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER",
+        "UBIGINT", "FLOAT", "DOUBLE", "VARCHAR",
     }
 )  # fmt: skip
 _decode_nested = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -70,7 +70,7 @@ class Queries:
 
     async def _queue(self, payload: bytes) -> QueryReply:
         try:
-            request = messages.decode(payload, QueryRequest)
+            request: QueryRequest = messages.decode(payload, QueryRequest)
         except msgspec.DecodeError as error:
             return QueryReply(error=f"Not a query request: {error}.")
         if self._waiting >= self._settings.queries_waiting_max:
@@ -168,7 +168,9 @@ def _read(cursor: duckdb.DuckDBPyConnection, sql: str, rows_max: int) -> QueryRe
             room_bytes -= len(messages.encode(QueryReply(rows=(row,))))
             if len(rows) == rows_max or room_bytes < 0:
                 if not rows and rows_max:
-                    raise RefusedError(f"The first row alone is larger than {REPLY_BYTES_MAX} bytes: select fewer columns.")
+                    raise RefusedError(
+                        f"The first row alone is larger than {REPLY_BYTES_MAX} bytes: select fewer columns."
+                    )
                 return QueryReply(columns=columns, rows=tuple(rows), truncated=True)
             rows.append(row)
     return QueryReply(columns=columns, rows=tuple(rows))

@@ -1,12 +1,13 @@
 """The shell: follow every stream, collect, commit, answer queries.
 
-What has been collected and not committed is bounded: the streams are asked for more only while there is room. If the process
-dies between any two lines, the next one reads on from the committed watermarks.
+What has been collected and not committed is bounded: the streams are asked for more only while there is room. If the
+process dies between any two lines, the next one reads on from the committed watermarks.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -158,10 +159,8 @@ class Recorder:
         """Commit what has been collected: when it is enough, or has waited long enough."""
         while True:
             await self._some.wait()
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._enough.wait(), self._settings.batch_delay_seconds_max)
-            except TimeoutError:
-                pass
             await self._commit()
 
     async def _commit(self) -> None:

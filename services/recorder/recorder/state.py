@@ -22,8 +22,8 @@ class Continuity(Enum):
 class Place:
     """Up to where a stream has been recorded.
 
-    A stream made anew under an old name starts its sequences again; `generation` (1, 2...) keeps its rows apart from those
-    of the stream before. `created` is the server's word for which one it is.
+    A stream made anew under an old name starts its sequences again; `generation` (1, 2...) keeps its rows apart from
+    those of the stream before. `created` is the server's word for which one it is.
     """
 
     generation: int

@@ -1,8 +1,8 @@
-"""Which SQL may run: one SELECT that only reads the recorder's own tables. Pure: a statement's syntax tree -> a refusal.
+"""Which SQL may run: one SELECT that only reads the recorder's own tables. Pure: syntax tree -> refusal.
 
 The tree is DuckDB's own (`json_serialize_sql`). That a statement is a SELECT by type is not enough: a data-modifying
-`WITH` is one too, and so is `FROM checkpoint()`. What is listed here stands in front of the read-only transaction and the locked
-settings, not in their place.
+`WITH` is one too, and so is `FROM checkpoint()`. What is listed here stands in front of the read-only transaction and
+the locked settings, not in their place.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Following a stream at full speed from a sequence that the reader keeps itself: nothing lost, nothing twice.
 
-The reader's watermark, not the server, says where to go on. `Follow.start` sets a declared consumer without acks back to
-the sequence after the watermark, then keeps pull requests standing. From a reset on, the server numbers what it delivers
-1, 2, 3...; each heartbeat repeats the last number. So a message lost on the way shows as a missing number within a second:
-the follow breaks, and the reader starts another one after what it has. A broken follow never delivers anything more.
+The reader's watermark, not the server, says where to go on. `Follow.start` sets a declared consumer without acks back
+to the sequence after the watermark, then keeps pull requests standing. From a reset on, the server numbers what it
+delivers 1, 2, 3...; each heartbeat repeats the last number. So a message lost on the way shows as a missing number
+within a second: the follow breaks, and the reader starts another one after what it has. A broken follow never
+delivers anything more.
 
 Twice as fast as direct gets, whose place comes in five headers that nats-py takes 10 us to parse.
 """
@@ -91,8 +92,8 @@ async def stream_facts(bus: Bus, stream: str) -> StreamFacts:
 class Follow:
     """One uninterrupted run through a stream. `broken` is set, with `reason`, when another must be started.
 
-    `take` gets every message, in order; it must not wait. `has_room` says whether more may be asked for: after it said no,
-    call `resume` once it would say yes. At most `2 * PULL_MESSAGES` messages come unasked for.
+    `take` gets every message, in order; it must not wait. `has_room` says whether more may be asked for: after it
+    said no, call `resume` once it would say yes. At most `2 * PULL_MESSAGES` messages come unasked for.
     """
 
     def __init__(
@@ -173,8 +174,8 @@ class Follow:
             if headers is not None:
                 await self._status(headers)
             return
-        # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<nanoseconds>.<pending>, or the longer form with
-        # two tokens before the stream and one behind
+        # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<nanoseconds>.<pending>, or the longer
+        # form with two tokens before the stream and one behind
         tokens = message.reply.split(".")
         place = 5 if len(tokens) == 9 else 7
         self._delivered += 1

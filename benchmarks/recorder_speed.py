@@ -1,0 +1,169 @@
+"""How fast the recorder takes a full stream: from JetStream to committed rows, by the real process.
+
+Fills BARS on a nats-server of its own with bars of the usual size, starts `python -m recorder` on an empty file, and
+takes the rate between the first rows seen committed and the last. Beside it, in the same run, the ingest alone: the
+same rows into a database, without NATS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nats.aio.client import Client
+from recorder.database import Database
+from recorder.state import Batch, Place
+from signalbox import messages, subjects
+from signalbox.bus import Bus, BusSettings
+from signalbox.bus.bootstrap import bootstrap
+from signalbox.bus.follow import Stored
+from signalbox.errors import BusUnavailableError
+from signalbox.messages import ServiceStatus, TradingMode, TradingState
+
+ROOT = Path(__file__).resolve().parent.parent
+ROWS = 300_000
+BATCH_ROWS = 4_000
+ROWS_PER_SECOND_GOAL = 50_000
+START_SECONDS_MAX = 30.0
+RECORD_SECONDS_MAX = 120.0
+USERS = ("bootstrap", "simulator", "gateway-ibkr", "indicators", "risk", "oms", "recorder", "user", "operator")
+
+
+def payload(number: int) -> bytes:
+    """A bar as a gateway writes it, about 330 bytes."""
+    return (
+        f'{{"type":"Bar","id":"bar/ibkr/SPY/1m/{number}","at":"2026-01-05T14:31:00Z","cause":"","venue":"ibkr",'
+        '"symbol":"SPY","timeframe":"1m","start":"2026-01-05T14:30:00Z","open":"470.12","high":"470.55","low":"470.01",'
+        '"close":"470.33","volume":"123456","trades":0,"source":"LIVE","received_at":"2026-01-05T14:31:00.123456Z"}'
+    ).encode()
+
+
+def ingest_rows_per_second(directory: Path) -> float:
+    """Rows a second into a database, without NATS."""
+    rows = [
+        Stored(n, f"md.bar.{n % 8}.ibkr.S{n % 100}.1m", 1_767_623_460_000_000_000 + n, f"bar/{n}", payload(n))
+        for n in range(1, ROWS + 1)
+    ]
+    database = Database(directory / "ingest.duckdb", 64)
+    started = time.perf_counter()
+    for at in range(0, ROWS, BATCH_ROWS):
+        part = rows[at : at + BATCH_ROWS]
+        database.write([Batch("BARS", Place(1, "made", part[-1].sequence), part)])
+    seconds = time.perf_counter() - started
+    database.close()
+    return ROWS / seconds
+
+
+def end_to_end(directory: Path) -> tuple[float, int]:
+    """Rows a second from a full stream, and the recorder's resident kilobytes afterwards."""
+    passwords = {user: secrets.token_hex(16) for user in USERS}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    url = f"nats://127.0.0.1:{port}"
+    environment = os.environ | {f"NATS_PASSWORD_{u.upper().replace('-', '_')}": p for u, p in passwords.items()}
+    command = [str(Path(sys.executable).with_name("nats-server")), "-c", str(ROOT / "deploy/nats/nats.conf")]
+    command += ["-a", "127.0.0.1", "-p", port, "-sd", str(directory / "store")]
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    recorder: subprocess.Popen[bytes] | None = None
+    try:
+        asyncio.run(_fill(url, passwords))
+        environment |= {
+            "SIGNALBOX_NATS_URL": url,
+            "SIGNALBOX_NATS_USER": "recorder",
+            "SIGNALBOX_NATS_PASSWORD": passwords["recorder"],
+            "SIGNALBOX_DESK_FILE": str(ROOT / "deploy/desk.toml"),
+            "SIGNALBOX_DATABASE_FILE": str(directory / "desk.duckdb"),
+        }
+        recorder = subprocess.Popen([sys.executable, "-m", "recorder"], env=environment, stderr=subprocess.DEVNULL)
+        rate = asyncio.run(_measure(url, passwords["user"]))
+        status = Path(f"/proc/{recorder.pid}/status").read_text()
+        return rate, int(status.split("VmRSS:")[1].split()[0])
+    finally:
+        for process in (recorder, server):
+            if process is not None:
+                process.terminate()
+                process.wait()
+
+
+async def _fill(url: str, passwords: dict[str, str]) -> None:
+    bus = await Bus.connect(BusSettings(url=url, user="bootstrap", password=passwords["bootstrap"], name="bench"))
+    await bus.drain()  # the server is up
+    at = datetime(2024, 1, 1, tzinfo=UTC)
+    state = TradingState(id="trading-state/initial", at=at, mode=TradingMode.ACTIVE, reason="initial", by="bench")
+    client = await _client(url, "bootstrap", passwords)
+    await bootstrap(client, state)
+    await client.close()
+    client = await _client(url, "gateway-ibkr", passwords)
+    for number in range(ROWS):
+        headers = {"Nats-Msg-Id": f"bar/ibkr/SPY/1m/{number}"}
+        await client.publish(f"md.bar.ibkr.S{number % 100}.1m", payload(number), headers=headers)
+        if number % 5_000 == 0:
+            await client.flush()
+            await asyncio.sleep(0.05)  # the server's store keeps up
+    await client.flush()
+    await asyncio.sleep(1.0)
+    await client.close()
+
+
+async def _client(url: str, user: str, passwords: dict[str, str]) -> Client:
+    client = Client()
+    await client.connect(url, user=user, password=passwords[user], inbox_prefix=f"_INBOX.{user}".encode())
+    return client
+
+
+async def _measure(url: str, password: str) -> float:
+    bus = await Bus.connect(BusSettings(url=url, user="user", password=password, name="user"))
+    try:
+        first_at, first_rows = 0.0, 0
+        async with asyncio.timeout(START_SECONDS_MAX + RECORD_SECONDS_MAX):
+            while True:
+                rows = await _rows(bus)
+                if rows and not first_rows:
+                    first_at, first_rows = time.perf_counter(), rows
+                if rows >= ROWS:
+                    return (rows - first_rows) / (time.perf_counter() - first_at)
+                await asyncio.sleep(0.05)
+    finally:
+        await bus.drain()
+
+
+async def _rows(bus: Bus) -> int:
+    try:
+        answer = await bus.request(subjects.status("recorder"), b"", 1.0)
+    except BusUnavailableError:
+        return 0
+    status: ServiceStatus = messages.decode(answer, ServiceStatus)
+    return int(status.details.get("rows", "0"))
+
+
+def run() -> list[dict[str, Any]]:
+    """The rows of the table: end to end against the goal, with the ingest alone as the reference."""
+    with tempfile.TemporaryDirectory() as name:
+        ingest = ingest_rows_per_second(Path(name))
+        rate, _ = end_to_end(Path(name))
+    return [
+        {
+            "name": "recorder: full stream to committed rows", "value": round(rate), "unit": "rows/s",
+            "reference": round(ingest), "ratio": round(rate / ingest, 3), "goal": ROWS_PER_SECOND_GOAL,
+            "met": rate >= ROWS_PER_SECOND_GOAL,
+        },
+        {
+            "name": "recorder: ingest alone, without NATS", "value": round(ingest), "unit": "rows/s", "reference": None,
+            "ratio": None, "goal": None, "met": None,
+        },
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    for row in run():
+        print(row)
