@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
+import uvloop
 
 from signalbox import messages, subjects
 from signalbox.bus import Bus, BusSettings, Received
@@ -81,7 +82,7 @@ def run(service: str, settings_type: type[S], start: Callable[[S, Runtime], Awai
             print(f"{service}: {mistake}", file=sys.stderr)  # noqa: T201 (there is no log yet)
         sys.exit(EXIT_MISCONFIGURED)
     configure_logging(service, settings.log_level)
-    sys.exit(asyncio.run(_run(service, settings, desk, start)))
+    sys.exit(uvloop.run(_run(service, settings, desk, start)))
 
 
 async def _run(service: str, settings: S, desk: Desk, start: Callable[[S, Runtime], Awaitable[None]]) -> int:
