@@ -246,7 +246,11 @@ class WorldControl:
         ]
 
     def _time(self, _: Arguments) -> Reply:
-        return {"time": self._world.now().isoformat(), "speed": str(self._world.speed), "ended": self._world.ended}
+        return {
+            "time": self._world.now().isoformat(),
+            "speed": str(float(self._world.speed)),
+            "ended": self._world.ended,
+        }
 
     def _set_speed(self, arguments: Arguments) -> Reply:
         speed = float(arguments["speed"])

@@ -73,14 +73,14 @@ def options_of(args: argparse.Namespace, now: datetime | None = None) -> WorldOp
     symbols = tuple(parse_symbol(each.strip()).canonical for each in args.symbols.split(",") if each.strip())
     accounts = tuple(dict.fromkeys(each.strip() for each in args.accounts.split(",") if each.strip()))
     if not accounts:
-        raise ConfigurationError("--accounts names no account")
+        raise ConfigurationError(["--accounts names no account"])
     if args.days < 0:
-        raise ConfigurationError("--days must be 0 or more")
+        raise ConfigurationError(["--days must be 0 or more"])
     files = tuple(_bar_file(each) for each in args.bars)
     replayed = tuple(parse_symbol(symbol).canonical for symbol, _ in files if symbol)
     symbols = tuple(dict.fromkeys((*replayed, *symbols)))
     if not symbols and not files:
-        raise ConfigurationError("--symbols names no symbol")
+        raise ConfigurationError(["--symbols names no symbol"])
     start = args.start
     if start is None and not files:
         calendar = parse_symbol(symbols[0]).calendar
@@ -102,7 +102,7 @@ async def _serve(args: argparse.Namespace, options: WorldOptions) -> None:
     try:
         world = World(options)
     except OSError as error:
-        raise ConfigurationError(f"{error.filename}: {error.strerror}") from error
+        raise ConfigurationError([f"{error.filename}: {error.strerror}"]) from error
     async with AsyncExitStack() as stack:
         stack.callback(world.close)
         server = TwsServer(Gateway(world), args.host, args.port)
@@ -131,7 +131,7 @@ async def _listen(stack: AsyncExitStack, server: TwsServer | ControlServer, opti
         await stack.enter_async_context(server)
     except OSError as error:
         raise ConfigurationError(
-            f"port {server.port} can not be listened on ({error.strerror}): choose another with {option}"
+            [f"port {server.port} can not be listened on ({error.strerror}): choose another with {option}"]
         ) from error
 
 
@@ -143,11 +143,11 @@ async def _publisher(args: argparse.Namespace, world: World, stack: AsyncExitSta
     from simulators.clock_publisher import ClockPublisher
 
     if args.nats_password_file is None:
-        raise ConfigurationError("--nats-url needs --nats-password-file")
+        raise ConfigurationError(["--nats-url needs --nats-password-file"])
     try:
         password = args.nats_password_file.read_text().strip()
     except OSError as error:
-        raise ConfigurationError(f"{args.nats_password_file}: {error.strerror}") from error
+        raise ConfigurationError([f"{args.nats_password_file}: {error.strerror}"]) from error
     settings = BusSettings(url=args.nats_url, user=args.nats_user, password=password, name="simulator-ibkr")
     bus = await Bus.connect(settings)
     stack.push_async_callback(bus.drain)

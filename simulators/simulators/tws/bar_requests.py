@@ -101,7 +101,7 @@ def span_of(request: HistoricalData, listing: Listing, now: datetime) -> Span | 
         return start
     if (end - start).total_seconds() / seconds > BARS_MAX:
         return hmds("Time length exceed max.")
-    return Span(start, end, seconds)
+    return Span(start if seconds >= DAY_SECONDS else bar_start(start, seconds), end, seconds)
 
 
 def _start(duration: str, listing: Listing, end: datetime, *, use_rth: bool) -> datetime | Unresolved:

@@ -170,7 +170,7 @@ def wait_until() -> Callable[..., Awaitable[Any]]:
 
 @pytest.fixture
 def aapl() -> Contract:
-    return Stock("AAPL", "SMART", "USD")
+    return Stock("AAPL", "SMART", "USD", conId=265598)
 
 
 @pytest.fixture
