@@ -90,9 +90,11 @@ class RecorderProcess:
     def log(self) -> str:
         return self.log_file.read_text()
 
-    async def query(self, sql: str, row_limit: int = 1000) -> QueryReply:
+    async def query(self, sql: str, row_limit: int = 1000, timeout_seconds: float = 15.0) -> QueryReply:
         bus = await self.user()
-        answer = await bus.request(subjects.QUERY, messages.encode(QueryRequest(sql=sql, row_limit=row_limit)), 15.0)
+        answer = await bus.request(
+            subjects.QUERY, messages.encode(QueryRequest(sql=sql, row_limit=row_limit)), timeout_seconds
+        )
         reply: QueryReply = messages.decode(answer, QueryReply)
         return reply
 
@@ -112,7 +114,7 @@ class RecorderProcess:
             while True:
                 try:
                     sql = f"SELECT last_sequence FROM watermarks WHERE stream = '{stream}' ORDER BY generation DESC"
-                    found = await self.query(sql)
+                    found = await self.query(sql, timeout_seconds=1.0)
                     if found.rows and found.rows[0][0] >= sequence:
                         return
                 except BusUnavailableError:

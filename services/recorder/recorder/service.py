@@ -109,7 +109,7 @@ class Recorder:
             metrics.GENERATIONS.labels(stream).inc()
             log.error(
                 f"the stream was {continuity.value}: its messages are recorded as a new generation",
-                extra={"stream": stream, "generation": place.generation, "created": facts.created},
+                extra={"stream": stream, "generation": place.generation, "stream_created": facts.created},
             )
         self._places[stream] = place
         self._facts[stream] = facts
