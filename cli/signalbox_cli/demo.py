@@ -20,6 +20,8 @@ from signalbox.desk import load_desk
 from signalbox.errors import SignalboxError
 from signalbox.instruments import parse_symbol
 from signalbox.messages import (
+    NEVER,
+    AccountState,
     CancelIntent,
     ClockTick,
     Decision,
@@ -41,7 +43,7 @@ from signalbox_cli.connection import call_control
 from signalbox_cli.local_desk import DeskPlan, LocalDesk
 from signalbox_cli.trading import set_trading_state
 
-FAST, SLOW = 3000.0, 5.0
+FAST, SLOW = 3000.0, 10.0
 """Desk seconds per wall second: between the orders (as fast as the desk keeps up), and while they are watched."""
 OUTCOME_SECONDS_MAX = 30.0
 DAY_SECONDS_MAX = 600.0
@@ -95,16 +97,25 @@ class Trader:
         self._decisions: dict[int, Decision] = {}
         self._events: dict[str, list[OrderEvents]] = {}
         self._quote: Quote | None = None
+        self._account_at = NEVER
         self._changed = asyncio.Condition()
         self._number = 0
 
     async def listen(self) -> None:
         await self.bus.subscribe(subjects.CLOCK, self._tick)
         await self.bus.subscribe(subjects.quote("ibkr", self.symbol), self._quoted)
+        await self.bus.subscribe(subjects.ALL_ACCOUNTS, self._account)
         await self.bus.subscribe("decision.>", self._decided)
         await self.bus.subscribe("order.>", self._happened)
         await self.bus.subscribe("md.bar.>", self._bar)
         await self.bus.subscribe("ind.score.>", self._score)
+
+    async def fresh_account(self, seconds: float) -> None:
+        """Wait until the account's figures are less than `seconds` of desk time old: they lag behind a fast market."""
+        await self._until(
+            lambda: self.clock.now() - self._account_at < timedelta(seconds=seconds),
+            "there are no fresh account figures",
+        )
 
     async def send(self, **terms: object) -> tuple[OrderIntent, Decision]:
         """Publish an order intent and wait for its decision."""
@@ -184,6 +195,11 @@ class Trader:
             self._quote = messages.decode(received.payload, Quote)
             self._changed.notify_all()
 
+    async def _account(self, received: Received) -> None:
+        async with self._changed:
+            self._account_at = messages.decode(received.payload, AccountState).at
+            self._changed.notify_all()
+
     async def _decided(self, received: Received) -> None:
         decision: Decision = messages.decode(received.payload, Decision)
         async with self._changed:
@@ -246,6 +262,7 @@ async def _trade_a_day(plan: DemoPlan, desk: LocalDesk, buses: list[Bus], story:
     await call_control(desk.control_port, do="set_speed", speed=SLOW)
     failures: list[str] = []
     try:
+        await trader.fresh_account(load_desk(plan.desk.desk_file).limits.account_age_seconds_max / 2)
         await _tell(trader, buses[1], story)
     except DemoFailedError as error:
         failures.append(str(error))

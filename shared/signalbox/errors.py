@@ -1,19 +1,19 @@
 """The error tree. A refusal (a denied intent, a rejected order) is a message, never an error.
 
-    SignalboxError
-    ├── ConfigurationError      the user's fault; do not retry; nothing starts
-    ├── BusError                the bus's fault
-    │   ├── BusUnavailableError     retried long enough; the process ends, its restart carries on
-    │   ├── BusPermissionError      this user may not write there; do not retry
-    │   └── WrongSequenceError      another writer was here first; the process ends, trading goes on without it
-    ├── VenueError              the venue's fault; the gateway reconnects and reconciles, risk denies meanwhile
-    │   ├── VenueUnavailableError   no connection, or it was lost
-    │   ├── VenueTimeoutError       no answer: the outcome is unknown, never "empty"
-    │   └── VenueRefusedError       the venue said no, with a code
-    ├── MessageError            the sender's fault; parked as a dead letter, trading goes on
-    ├── SymbolError             the sender's fault: not a symbol of the desk
-    ├── CalendarError           the question lies outside the calendar's data; fail closed
-    └── IllegalTransitionError  ours: a message that the order's state can not take; nothing changes
+SignalboxError
+├── ConfigurationError      the user's fault; do not retry; nothing starts
+├── BusError                the bus's fault
+│   ├── BusUnavailableError     retried long enough; the process ends, its restart carries on
+│   ├── BusPermissionError      this user may not write there; do not retry
+│   └── WrongSequenceError      another writer was here first; the process ends, trading goes on without it
+├── VenueError              the venue's fault; the gateway reconnects and reconciles, risk denies meanwhile
+│   ├── VenueUnavailableError   no connection, or it was lost
+│   ├── VenueTimeoutError       no answer: the outcome is unknown, never "empty"
+│   └── VenueRefusedError       the venue said no, with a code
+├── MessageError            the sender's fault; parked as a dead letter, trading goes on
+├── SymbolError             the sender's fault: not a symbol of the desk
+├── CalendarError           the question lies outside the calendar's data; fail closed
+└── IllegalTransitionError  ours: a message that the order's state can not take; nothing changes
 """
 
 from __future__ import annotations

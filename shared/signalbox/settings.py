@@ -65,7 +65,7 @@ def load(kind: type[_S], environ: Mapping[str, str]) -> _S:
     """Read `kind` from `environ`. Raises `ConfigurationError` with every mistake, each naming its variable."""
     mistakes: list[str] = []
     values: dict[str, object] = {}
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, include_extras=True)
     for field in msgspec.structs.fields(kind):
         variable = PREFIX + field.name.upper()
         hint = hints[field.name]

@@ -28,7 +28,10 @@ class Consumer:
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream on file storage. `per_subject_max` 0 = unbounded; `refuse_second` refuses instead of replacing."""
+    """A stream on file storage. `age_days_max` and `per_subject_max` 0 = unbounded.
+
+    `refuse_second` refuses a message beyond `per_subject_max` instead of replacing the oldest.
+    """
 
     name: str
     subjects: tuple[str, ...]
@@ -61,8 +64,8 @@ STREAMS: tuple[Stream, ...] = (
     Stream(
         "TRADE",
         ("intent.*.*", "decision.*.*.*", "order.*.*.*"),
-        "intents, decisions and order events: the desk's total order",
-        age_days_max=90,
+        "intents, decisions and order events: the desk's total order, kept for ever: the books are a fold over it",
+        age_days_max=0,
         deny_delete=True,
         consumers=(Consumer("risk", ("intent.>", "order.>")), Consumer("oms", ("decision.>",)), RECORDED),
     ),
@@ -76,7 +79,14 @@ STREAMS: tuple[Stream, ...] = (
         deny_delete=True,
         consumers=(Consumer("gateway-ibkr", ("command.ibkr.>",)), RECORDED),
     ),
-    Stream("LEDGER", ("ledger.*.*",), "the gateways' submission ledger", age_days_max=90, deny_delete=True, consumers=(RECORDED,)),
+    Stream(
+        "LEDGER",
+        ("ledger.*.*",),
+        "the gateways' submission ledger",
+        age_days_max=90,
+        deny_delete=True,
+        consumers=(RECORDED,),
+    ),
     Stream(
         "REPORTS",
         ("report.*.*.*",),
@@ -101,7 +111,14 @@ STREAMS: tuple[Stream, ...] = (
         schedules=True,
         consumers=(Consumer("oms", ("timer.fired.>",)), RECORDED),
     ),
-    Stream("DEAD", ("dead.*.*",), "messages that could not be read", age_days_max=90, deny_delete=True, consumers=(RECORDED,)),
+    Stream(
+        "DEAD",
+        ("dead.*.*",),
+        "messages that could not be read",
+        age_days_max=90,
+        deny_delete=True,
+        consumers=(RECORDED,),
+    ),
     Stream(
         "KV_CONTROL",
         ("$KV.CONTROL.>",),

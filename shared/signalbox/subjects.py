@@ -189,14 +189,22 @@ GATEWAYS = ("gateway-ibkr",)
 SERVICES = (*GATEWAYS, "indicators", "risk", "oms", "recorder")
 
 REGISTRY: tuple[Declared, ...] = (
-    Declared("clock.desk", ClockTick, ("simulator",), (*SERVICES, "user"), "the simulator's time; nobody writes it live"),
+    Declared(
+        "clock.desk", ClockTick, ("simulator",), (*SERVICES, "user"), "the simulator's time; nobody writes it live"
+    ),
     Declared("md.quote.*.*", Quote, GATEWAYS, ("risk", "user"), "quotes: venue, symbol"),
-    Declared("md.bar.*.*.*", Bar, GATEWAYS, ("indicators", "oms", "recorder", "user"), "bars: venue, symbol, timeframe"),
-    Declared("md.instrument.*.*", Instrument, GATEWAYS, ("risk", "oms", "recorder", "user"), "instruments: venue, symbol"),
+    Declared(
+        "md.bar.*.*.*", Bar, GATEWAYS, ("indicators", "oms", "recorder", "user"), "bars: venue, symbol, timeframe"
+    ),
+    Declared(
+        "md.instrument.*.*", Instrument, GATEWAYS, ("risk", "oms", "recorder", "user"), "instruments: venue, symbol"
+    ),
     Declared("ind.score.*.*.*", Score, ("indicators",), ("recorder", "user"), "scores: venue, symbol, timeframe"),
     Declared("intent.*.*", Intent, ("user",), ("risk", "recorder"), "order intents: venue, symbol"),
     Declared("decision.*.*.*", Decision, ("risk",), ("oms", "recorder", "user"), "decisions: verdict, venue, account"),
-    Declared("order.*.*.*", OrderEvents, ("oms",), ("risk", "recorder", "user"), "order events: venue, account, order id"),
+    Declared(
+        "order.*.*.*", OrderEvents, ("oms",), ("risk", "recorder", "user"), "order events: venue, account, order id"
+    ),
     Declared("command.*.*.*", Command, ("oms",), (*GATEWAYS, "recorder"), "venue commands: venue, order id, revision"),
     Declared("ledger.*.*", LedgerEntry, GATEWAYS, (*GATEWAYS, "recorder"), "submission ledger: venue, order id"),
     Declared("report.*.*.*", Report, GATEWAYS, ("oms", "recorder", "user"), "execution reports: venue, account, kind"),

@@ -18,8 +18,9 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from signalbox import messages
-from signalbox.bus import publishing, reading
+from signalbox.bus import reading
 from signalbox.bus.consuming import Pull
+from signalbox.bus.publishing import Publisher, denied_subject
 from signalbox.bus.received import PublishAck, Received, from_core
 from signalbox.bus.watching import Watch
 from signalbox.errors import BusPermissionError, BusUnavailableError
@@ -52,6 +53,7 @@ class Bus:
         self._pulls: list[Pull] = []
         self._watches: list[Watch] = []
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
+        self._publisher = Publisher(client)
         self._denied: set[str] = set()
         self._open = False
         self.on_failure: Callable[[BaseException], None] = lambda error: None
@@ -104,6 +106,7 @@ class Bus:
                     ) from None
                 await asyncio.sleep(RECONNECT_WAIT_SECONDS)
                 client = bus._client = Client()
+                bus._publisher = Publisher(client)
 
     @property
     def connected(self) -> bool:
@@ -123,14 +126,14 @@ class Bus:
         Raises `WrongSequenceError` when the subject's last message is neither at the expected sequence nor this one,
         `BusPermissionError` when NATS refuses the subject, `BusUnavailableError` after `PUBLISH_SECONDS_MAX`.
         """
-        return await publishing.publish(
-            self._client, self._denied, subject, message, expected_last_subject_sequence=expected_last_subject_sequence
-        )
+        return await self._publisher.publish(subject, message, expected_last_subject_sequence)
 
     async def publish_scheduled(self, subject: str, message: Struct, *, due_wall: datetime, target: str) -> None:
-        """Have the server publish `message` on `target` (of the same stream) at `due_wall`; a later schedule on the same
-        `subject` replaces this one."""
-        await publishing.publish_scheduled(self._client, self._denied, subject, message, due_wall=due_wall, target=target)
+        """Have the server publish `message` on `target` (of the same stream) at `due_wall`.
+
+        A later schedule on the same `subject` replaces this one.
+        """
+        await self._publisher.publish_scheduled(subject, message, due_wall, target)
 
     async def consume(self, stream: str, consumer: str, handler: Handler) -> None:
         """Start to pull from a declared durable consumer, one message after the other, and return.
@@ -210,7 +213,7 @@ class Bus:
 
     async def raw_publish(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> PublishAck:
         """Store bytes as they are: how a user's own program, or a test, publishes what may be malformed."""
-        return await publishing.publish_bytes(self._client, self._denied, subject, payload, headers or {})
+        return await self._publisher.publish_bytes(subject, payload, headers or {})
 
     # --------------------------------------------------------------------------------------------------- the end
 
@@ -236,6 +239,7 @@ class Bus:
 
     async def _reconnected(self) -> None:
         log.warning("reconnected to NATS")
+        self._publisher.reconnected()
         for pull in self._pulls:
             await pull.restart()
         for watch in self._watches:
@@ -244,11 +248,9 @@ class Bus:
             await callback()
 
     async def _error(self, error: Exception) -> None:
-        subject = publishing.denied_subject(error)
+        subject = denied_subject(error)
         if subject is not None:
             self._denied.add(subject)
+            self._publisher.refused(subject)
         if self.connected or subject is not None:
             log.warning("NATS reports an error", extra={"error": str(error)})
-
-
-

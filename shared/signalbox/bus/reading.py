@@ -23,7 +23,9 @@ READ_SECONDS_MAX = 60.0
 RETRY_DELAY_SECONDS = 0.2
 
 _STREAM_BY_HEAD = {subject.split(".")[0]: stream.name for stream in STREAMS for subject in stream.subjects}
-_STREAM_BY_HEAD_AND_NEXT = {tuple(subject.split(".")[:2]): stream.name for stream in STREAMS for subject in stream.subjects}
+_STREAM_BY_HEAD_AND_NEXT = {
+    tuple(subject.split(".")[:2]): stream.name for stream in STREAMS for subject in stream.subjects
+}
 
 
 def stream_of(subject: str) -> str:
