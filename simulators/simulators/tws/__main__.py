@@ -70,17 +70,17 @@ def run(args: argparse.Namespace) -> int:
 
 def options_of(args: argparse.Namespace, now: datetime | None = None) -> WorldOptions:
     """Make the world's options of the command line. Raises ConfigurationError, SymbolError or CalendarError."""
-    symbols = tuple(parse_symbol(each.strip()).canonical for each in args.symbols.split(",") if each.strip())
-    accounts = tuple(dict.fromkeys(each.strip() for each in args.accounts.split(",") if each.strip()))
-    if not accounts:
-        raise ConfigurationError(["--accounts names no account"])
-    if args.days < 0:
-        raise ConfigurationError(["--days must be 0 or more"])
     files = tuple(_bar_file(each) for each in args.bars)
-    replayed = tuple(parse_symbol(symbol).canonical for symbol, _ in files if symbol)
-    symbols = tuple(dict.fromkeys((*replayed, *symbols)))
-    if not symbols and not files:
-        raise ConfigurationError(["--symbols names no symbol"])
+    stated = [*(symbol for symbol, _ in files if symbol), *(each.strip() for each in args.symbols.split(","))]
+    symbols = tuple(dict.fromkeys(parse_symbol(each).canonical for each in stated if each))
+    accounts = tuple(dict.fromkeys(each.strip() for each in args.accounts.split(",") if each.strip()))
+    mistakes = {
+        "--accounts names no account": not accounts,
+        "--days must be 0 or more": args.days < 0,
+        "--symbols names no symbol": not (symbols or files),
+    }
+    if any(mistakes.values()):
+        raise ConfigurationError([sentence for sentence, made in mistakes.items() if made])
     start = args.start
     if start is None and not files:
         calendar = parse_symbol(symbols[0]).calendar

@@ -82,6 +82,9 @@ class History:
         """Take message 25; TWS answers a cancel of nothing with 366."""
         if self._kept.pop((peer.client_id, req_id), None) is None:
             peer.send(replies.error(req_id, 366, f"No historical data query found for ticker id:{req_id}"))
+        else:
+            done = hmds(f"API historical data query cancelled: {req_id}")
+            peer.send(replies.error(req_id, done.code, done.text))
 
     def head_timestamp(self, peer: Peer, request: HeadTimestamp) -> None:
         """Take message 87: when the contract's data begins, which here is when the market's past does."""

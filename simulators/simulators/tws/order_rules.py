@@ -33,6 +33,9 @@ KNOWN_ORDER_TYPES = frozenset(
 TIMES_IN_FORCE = {"DAY": TimeInForce.DAY, "": TimeInForce.DAY, "GTC": TimeInForce.GTC, "GTD": TimeInForce.GTD}
 KNOWN_TIMES_IN_FORCE = frozenset({"IOC", "FOK", "OPG", "DTC", "AUC", "GTX", "Minutes"})
 
+PRICE_MAX = QUANTITY_MAX = 10**9
+"""What is larger is a mistake, and would not survive decimal arithmetic."""
+
 TWS_ORDER_TYPE = {ours: theirs for theirs, ours in ORDER_TYPES.items()}
 
 
@@ -89,8 +92,8 @@ def _account(request: PlaceOrder, accounts: tuple[str, ...]) -> str | Unresolved
 def _bad_size(quantity: Decimal | None) -> Unresolved | None:
     if quantity is None or quantity == 0:
         return Unresolved(434, "The order size cannot be zero.")
-    if quantity < 0:
-        return invalid("The order size cannot be negative")
+    if not 0 < quantity <= QUANTITY_MAX:
+        return invalid(f"The order size must be above 0 and at most {QUANTITY_MAX}")
     if quantity != quantity.to_integral_value():
         text = "Fractional-sized order cannot be placed via API. Please use desktop version to place it."
         return Unresolved(10243, text)
@@ -137,7 +140,7 @@ def _bad_prices(request: PlaceOrder, listing: Listing) -> Unresolved | None:
     if name is None:
         return None
     price = request.number(name)
-    if price is None or price <= 0:
+    if price is None or not 0 < price <= PRICE_MAX:
         return invalid(f"Please enter a valid {'limit' if name == 'lmtPrice' else 'stop'} price")
     if price % listing.tick:
         return Unresolved(110, "The price does not conform to the minimum price variation for this contract.")

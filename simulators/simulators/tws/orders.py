@@ -62,6 +62,7 @@ class OrderDesk:
         self._records: dict[tuple[int, int], Record] = {}
         self._by_number: dict[int, Record] = {}
         self._held: dict[tuple[int, int], PlaceOrder] = {}
+        self._working: dict[int, Record] = {}
         self._next_ids: dict[int, int] = {}
         self._local_numbers = count(_LOCAL_NUMBERS_FROM)
         self._hand_numbers = count(-1, -1)
@@ -145,17 +146,13 @@ class OrderDesk:
     def cancel_all(self) -> None:
         """Take message 58: every working order of every client and account."""
         self._held.clear()
-        for order in self._world.orders():
-            if order.status not in DONE:
-                self._world.cancel(order.number)
+        for order, _ in self._working_orders():
+            self._world.cancel(order.number)
 
     def tell_open(self, peer: Peer, *, of_all: bool) -> None:
         """Answer 5 (this client's own; client 0 also those by hand, which it thereby owns) or 16 (everybody's)."""
         self._faults.silent_orders.clear()
-        for order in self._world.orders():
-            if order.status in DONE:
-                continue
-            record = self._record_of(order)
+        for order, record in self._working_orders():
             if record.client_id == BY_HAND and record.order_id == 0 and peer.client_id == 0 and not of_all:
                 self._bind(peer, record)
             if of_all or record.client_id == peer.client_id:
@@ -190,9 +187,8 @@ class OrderDesk:
 
     async def on_session(self, event: SessionEvent) -> None:
         """Tell the orders whose state changes because their market opens or shuts."""
-        for order in self._world.orders():
-            record = self._record_of(order)
-            if order.status in DONE or record.listing.calendar != event.calendar:
+        for order, record in self._working_orders():
+            if record.listing.calendar != event.calendar:
                 continue
             status = order_rules.status_of(order, event.calendar, event.at)
             peer = self._peers.get(record.client_id)
@@ -227,10 +223,11 @@ class OrderDesk:
             return terms
         if self._faults.reject_reasons:
             return order_rules.rejected(self._faults.reject_reasons.pop(0))
+        side = (terms.account, terms.symbol, terms.side)
         same = sum(
             1
-            for order in self._world.orders(terms.account)
-            if order.status not in DONE and (order.terms.symbol, order.terms.side) == (terms.symbol, terms.side)
+            for order, _ in self._working_orders()
+            if (order.terms.account, order.terms.symbol, order.terms.side) == side
         )
         if same >= WORKING_ORDERS_MAX:
             return order_rules.rejected(f"at most {WORKING_ORDERS_MAX} working orders per side of a contract")
@@ -346,8 +343,21 @@ class OrderDesk:
             self._remember(known)
         return known
 
+    def _working_orders(self) -> list[tuple[VenueOrder, Record]]:
+        """Every working order, oldest first; those that have ended since are forgotten on the way."""
+        working = []
+        for number, record in tuple(self._working.items()):
+            order = self._world.order(number)
+            if order is None or order.status in DONE:
+                del self._working[number]
+            else:
+                working.append((order, record))
+        return working
+
     def _remember(self, record: Record) -> None:
         self._by_number[record.perm_id] = record
+        if self._works(record):
+            self._working.setdefault(record.perm_id, record)
         if record.order_id:
             self._records[(record.client_id, record.order_id)] = record
             self._next_ids[record.client_id] = max(self.next_valid_id(record.client_id), record.order_id + 1)

@@ -213,6 +213,14 @@ async def test_a_request_id_that_is_kept_up_to_date_is_in_use(simulator: Any) ->
     await client.error(322)
 
 
+async def test_a_cancel_is_confirmed_by_162(simulator: Any) -> None:
+    client = await simulator.raw(1)
+    client.say(*history(1, keep=1))
+    await client.got(17)
+    client.say(25, 1, 1)
+    assert (await client.error(162))[4].endswith("API historical data query cancelled: 1")
+
+
 async def test_a_cancel_of_no_request_is_366(simulator: Any) -> None:
     client = await simulator.raw(1)
     client.say(25, 1, 77)

@@ -135,6 +135,8 @@ async def test_outside_hours_is_ignored_for_market_orders_with_2109(simulator: A
         (LimitOrder("BUY", 0, 50), 434),
         (LimitOrder("BUY", -100, 50), 321),
         (LimitOrder("BUY", 1.5, 50), 10243),
+        (LimitOrder("BUY", 1e20, 50), 321),
+        (LimitOrder("BUY", 100, 1e20), 321),
         (LimitOrder("BUY", 100, 50.001), 110),
         (LimitOrder("BUY", 100, 0.0), 321),
         (LimitOrder("BUY", 100, -5), 321),
