@@ -42,6 +42,7 @@ from simulators.world import World, WorldOptions
 
 ACCOUNT = "DU1234567"
 WAIT_SECONDS_MAX = 20.0
+STOP_SECONDS_MAX = 5.0
 OPEN = datetime(2024, 3, 5, 14, 30, tzinfo=UTC)
 
 
@@ -189,7 +190,8 @@ class Desk_:
         """End a gateway at whatever it is doing, without any goodbye."""
         for task in runtime._tasks:
             task.cancel()
-        await asyncio.gather(*runtime._tasks, return_exceptions=True)
+        _, stuck = await asyncio.wait(runtime._tasks, timeout=STOP_SECONDS_MAX)
+        assert not stuck, f"tasks that do not end when cancelled: {stuck}"
         runtime.failed.cancel()
         self.runtimes.remove(runtime)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from signalbox import subjects
@@ -82,7 +83,6 @@ class Account:
             remaining_seconds = (self._clock.wall_time_of(due) - datetime.now(UTC)).total_seconds()
             if self._clock.now() >= due or remaining_seconds <= 0:
                 return
-            try:
-                await asyncio.wait_for(self._changed.wait(), min(remaining_seconds, RECHECK_SECONDS))
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(remaining_seconds, RECHECK_SECONDS)):
+                    await self._changed.wait()

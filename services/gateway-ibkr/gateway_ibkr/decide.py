@@ -222,7 +222,6 @@ def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action
     fill = fill_of(fact, order_id, symbol or canonical_symbol(fact.contract))
     state.venue_time = max(fill.at, state.venue_time or fill.at)
     actions = _shown(tracked) if tracked is not None else []
-    remember_fill(state, fill)
     report = VenueFill(
         id=reports.execution_report_id(state, "fill", fill.execution_id, fill.revision),
         at=fill.at,
@@ -233,6 +232,7 @@ def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action
     )
     if not new_to(state, report):
         return actions
+    remember_fill(state, fill)
     if tracked is not None and tracked.order.order_type is OrderType.STOP:
         actions += reports.triggered(
             state, tracked, fill.at

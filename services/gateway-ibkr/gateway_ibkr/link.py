@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from signalbox import subjects
@@ -60,10 +61,9 @@ class Link:
 
     async def changed(self, seconds_max: float) -> None:
         """Wait for a change, or for so long."""
-        try:
-            await asyncio.wait_for(self._changed.wait(), seconds_max)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds_max):
+                await self._changed.wait()
 
     async def until_ready(self, deadline: datetime | None) -> bool:
         """Wait until orders may be sent; False = `deadline` (desk time) has come first."""

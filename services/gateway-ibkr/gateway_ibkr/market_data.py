@@ -81,8 +81,9 @@ class MarketData:
                 await self._live(session)
             except VenueError as error:
                 reason = str(error)
+            finally:
+                session.close()
             self._history.use(None)
-            session.close(reason)
             metrics.SESSION_UP.labels("data").set(0)
             if reason != said:
                 said = reason

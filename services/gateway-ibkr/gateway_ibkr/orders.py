@@ -10,7 +10,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
+from decimal import Decimal
 
 from signalbox import messages
 from signalbox.bus import Bus, Received
@@ -25,7 +27,7 @@ from gateway_ibkr.ledger import Step
 from gateway_ibkr.link import Link
 from gateway_ibkr.outbox import Outbox
 from gateway_ibkr.settings import Settings
-from gateway_ibkr.state import Standing, State, Tracked, new_to, report_id
+from gateway_ibkr.state import ZERO, Standing, State, Tracked, new_to, report_id
 from gateway_ibkr.translate import TranslationError, order_terms
 from gateway_ibkr.venue_orders import OrdersSession
 
@@ -34,6 +36,8 @@ log = logging.getLogger(__name__)
 ASK_SECONDS_MAX = 60.0
 COMMISSION_ASKS_MAX = 5
 IDLE_SECONDS_MAX = 1.0
+POSITIONS = ""
+"""Among the questions, which are order ids: the one about positions."""
 
 
 class Orders:
@@ -54,6 +58,7 @@ class Orders:
         self._contract_of = contract_of
         self.session: OrdersSession | None = None
         self._asks: dict[str, float] = {}
+        self._stated: dict[str, Decimal] = {}
         self._asks_changed = asyncio.Event()
 
     # -------------------------------------------------------------------------------------------------- commands
@@ -85,7 +90,7 @@ class Orders:
         except TranslationError as error:
             self._refuse(order, str(error))
             return
-        if not await self._link.until_ready(command.deadline):
+        if not await self._link.until_ready(command.deadline) or self._clock.now() >= command.deadline:
             self._refuse(order, self._too_late("it could not be sent by its deadline"))
             return
         tracked = await ledger.claim(self._bus, self._state, command, self._clock.now())
@@ -229,10 +234,26 @@ class Orders:
 
     # ------------------------------------------------------------------------------------------------------- asking
 
+    def on_position(self, symbol: str, quantity: Decimal) -> None:
+        """Take a stated position. One that our executions do not explain is somebody else's trade: the venue tells
+        those only when it is asked."""
+        self._stated[symbol] = quantity
+        if self._positions_differ():
+            self._ask_later(POSITIONS)
+
+    def hold(self, positions: dict[str, Decimal]) -> None:
+        """Take complete positions, with which all executions known agree."""
+        self._stated = dict(positions)
+        self._state.positions = dict(positions)
+
+    def _positions_differ(self) -> bool:
+        held = self._state.positions
+        return any(quantity != held.get(symbol, ZERO) for symbol, quantity in self._stated.items())
+
     def _ask_later(self, order_id: str, *, urgent: bool = False) -> None:
-        tracked = self._state.orders[order_id]
+        asked = 0 if order_id == POSITIONS else self._state.orders[order_id].asked
         base_seconds = max(self._settings.acknowledge_seconds_max, self._settings.visibility_seconds)
-        delay_seconds = 0.0 if urgent else min(base_seconds * 2 ** min(tracked.asked, 8), ASK_SECONDS_MAX)
+        delay_seconds = 0.0 if urgent else min(base_seconds * 2 ** min(asked, 8), ASK_SECONDS_MAX)
         due = time.monotonic() + delay_seconds
         self._asks[order_id] = min(due, self._asks.get(order_id, due))
         metrics.UNRESOLVED.set(len(self._asks))
@@ -244,10 +265,9 @@ class Orders:
             due_in_seconds = min(self._asks.values(), default=time.monotonic() + IDLE_SECONDS_MAX) - time.monotonic()
             if due_in_seconds > 0 or not self._link.may_send() or not any(map(self._still_open, self._due())):
                 self._asks_changed.clear()
-                try:
-                    await asyncio.wait_for(self._asks_changed.wait(), max(0.1, min(due_in_seconds, IDLE_SECONDS_MAX)))
-                except TimeoutError:
-                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(max(0.1, min(due_in_seconds, IDLE_SECONDS_MAX))):
+                        await self._asks_changed.wait()
                 continue
             try:
                 await self.inquire()
@@ -263,10 +283,14 @@ class Orders:
 
     def _still_open(self, order_id: str) -> bool:
         """Whether a due question still stands; one that does not is dropped."""
-        tracked = self._state.orders[order_id]
-        question = decide.question(self._state, tracked)
-        commission = question == "a commission is missing" and tracked.asked >= COMMISSION_ASKS_MAX
-        if question and not commission and not tracked.in_hand:
+        if order_id == POSITIONS:
+            stands = self._positions_differ()
+        else:
+            tracked = self._state.orders[order_id]
+            question = decide.question(self._state, tracked)
+            in_vain = question == "a commission is missing" and tracked.asked >= COMMISSION_ASKS_MAX
+            stands = bool(question) and not in_vain and not tracked.in_hand
+        if stands:
             return True
         self._asks.pop(order_id, None)
         metrics.UNRESOLVED.set(len(self._asks))
@@ -292,9 +316,13 @@ class Orders:
         )
         for order_id in due:
             self._asks.pop(order_id, None)
-            self._state.orders[order_id].asked += 1
+            if order_id != POSITIONS:
+                self._state.orders[order_id].asked += 1
         self._take(answers, self._clock.now())
-        for order_id in asked_about.union(due):
+        if POSITIONS in due and self._positions_differ():
+            log.error("positions differ from what the executions explain", extra={"stated": str(self._stated)})
+            self.hold(self._state.positions | self._stated)
+        for order_id in asked_about.union(due) - {POSITIONS}:
             tracked = self._state.orders[order_id]
             question = decide.question(self._state, tracked)
             if not question:

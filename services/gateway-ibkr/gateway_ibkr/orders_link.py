@@ -28,6 +28,7 @@ from gateway_ibkr.outbox import Outbox
 from gateway_ibkr.reconcile import Answers, Figures, snapshot
 from gateway_ibkr.settings import Settings, session_mistake
 from gateway_ibkr.state import State, new_to, raise_number
+from gateway_ibkr.translate import position_of
 from gateway_ibkr.venue import Endpoint, Session
 from gateway_ibkr.venue_errors import Treatment, problem_of, sentence
 from gateway_ibkr.venue_orders import OrdersSession
@@ -74,12 +75,14 @@ class OrdersLink:
         while True:
             session = Session(self._endpoint, self._on_fact)
             self._frozen = ""
-            reason = await _reason_of_end(self._live(session))
+            try:
+                reason = await _reason_of_end(self._live(session))
+            finally:
+                session.close()  # also when the process is told to stop: the client id is free at once
             was_ready = self._link.status in (LinkStatus.READY, LinkStatus.FROZEN)
             self._orders.session = None
             self._account.forget()
             self._link.become(LinkStatus.DOWN, reason)
-            session.close(reason)
             metrics.SESSION_UP.labels("orders").set(0)
             delay_seconds = self._settings.retry_delay_seconds if was_ready else delay_seconds
             await asyncio.sleep(delay_seconds)
@@ -136,8 +139,9 @@ class OrdersLink:
         """Ask for everything, report what follows, and return once all of it is stored."""
         began_seconds = time.monotonic()
         answers, figures = await self._consistent(orders)
-        self._account.complete(figures.values)
         statement = snapshot(self._state, answers, figures, self._clock.now())
+        self._account.complete(figures.values)
+        self._orders.hold({held.symbol: held.quantity for held in statement.positions})
         if new_to(self._state, statement):
             self._outbox.put(statement)
         await self._outbox.drained()
@@ -173,8 +177,15 @@ class OrdersLink:
             self._account.on_pnl(fact)
         elif isinstance(fact, ErrorSeen) and self._on_link_error(fact):
             return
-        elif not isinstance(fact, PositionSeen):
+        elif isinstance(fact, PositionSeen):
+            self._on_position(fact)
+        else:
             self._orders.on_fact(fact)  # type: ignore[arg-type]  # this session has no market data
+
+    def _on_position(self, fact: PositionSeen) -> None:
+        if self._link.status is LinkStatus.READY and fact.account == self._state.account:
+            held = position_of(fact, self._state.symbols)
+            self._orders.on_position(held.symbol, held.quantity)
 
     def _on_link_error(self, fact: ErrorSeen) -> bool:
         treatment = problem_of(fact.code, fact.text).treatment

@@ -106,6 +106,8 @@ class State:
     symbols: dict[int, str] = field(default_factory=dict)
     calendars: dict[str, str] = field(default_factory=dict)
     """By symbol, of the instruments that the venue has."""
+    positions: dict[str, Decimal] = field(default_factory=dict)
+    """What the account must hold: the last snapshot, and every execution since."""
     venue_time: datetime | None = None
     """The latest time the venue itself has stated (executions, bars)."""
 
@@ -198,13 +200,15 @@ def remember_fill(state: State, fill: Fill) -> bool:
     """Keep the latest revision of an execution; False = this one, or a later one, is known."""
     state.order_by_execution[fill.execution_id] = fill.order_id
     tracked = state.orders.get(fill.order_id)
-    if tracked is None:
-        return True
-    known = tracked.fills.get(fill.execution_id)
+    known = tracked.fills.get(fill.execution_id) if tracked is not None else None
     if known is not None and known.revision >= fill.revision:
         return False
-    tracked.fills[fill.execution_id] = fill
-    tracked.seen = True
+    before = known.quantity if known is not None else ZERO
+    held = state.positions.get(fill.symbol, ZERO)
+    state.positions[fill.symbol] = held + fill.side.sign * (fill.quantity - before)
+    if tracked is not None:
+        tracked.fills[fill.execution_id] = fill
+        tracked.seen = True
     return True
 
 

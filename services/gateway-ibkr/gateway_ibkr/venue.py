@@ -158,7 +158,9 @@ class Session:
             self._questions[key] = question
             try:
                 send()
-                await asyncio.wait_for(question.answer, seconds_max or self.endpoint.answer_seconds_max)
+                # Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with the answer
+                async with asyncio.timeout(seconds_max or self.endpoint.answer_seconds_max):
+                    await question.answer
             except TimeoutError:
                 raise VenueTimeoutError(f"no complete answer on the {self.endpoint.name} connection in time") from None
             finally:
