@@ -13,12 +13,13 @@ from signalbox.messages import Book, Position
 from signalbox.streams import STREAMS
 
 from signalbox_cli import consistency
-from signalbox_cli.connection import call_control
+from signalbox_cli.connection import call_control, query
 from signalbox_cli.consistency import Trade, VenueBooks, VenueOrderSeen
 from signalbox_cli.local_desk import LocalDesk
 
 SETTLE_SECONDS_MAX = 30.0
 POLL_SECONDS = 0.25
+RECORDER = "recorder"
 
 
 @dataclass(frozen=True)
@@ -62,17 +63,22 @@ async def audit_trading(desk: LocalDesk, bus: Bus, *, settle_seconds_max: float 
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def audit_record(desk: LocalDesk, bus: Bus, wrong: list[str]) -> Audit:
-    """Compare the database with the streams, and add up. The recorder must have stopped, NATS must still run."""
-    streams = {stream.name: [m async for m in bus.read(stream.name)] for stream in STREAMS}
+async def audit_record(desk: LocalDesk, auditor: Bus, user: Bus, wrong: list[str]) -> Audit:
+    """Stop the services, the recorder last, compare its database with the streams, and add up. NATS goes on."""
+    await asyncio.gather(*(desk.stop(service) for service in desk.plan.services if service != RECORDER))
+    streams = {stream.name: [message async for message in auditor.read(stream.name)] for stream in STREAMS}
+    await _recorded_up_to(user, {name: messages[-1].sequence for name, messages in streams.items() if messages})
+    await desk.stop(RECORDER)
     found = list(wrong)
     rows = 0
     with duckdb.connect(str(desk.database_file), read_only=True) as database:
         for stream in STREAMS:
             recorded = _recorded(database, stream.name)
             rows += len(recorded)
-            whole = not stream.per_subject_max and not stream.schedules
-            found += consistency.check_record(stream.name, streams[stream.name], recorded, whole=whole)
+            after = streams[stream.name][-1].sequence if streams[stream.name] else 0
+            later = [message async for message in auditor.read(stream.name, from_sequence=after + 1)]
+            replaces = bool(stream.per_subject_max) or stream.schedules
+            found += consistency.check_record(stream.name, streams[stream.name], later, recorded, replaces=replaces)
     trade: Trade = consistency.read_trade(streams["TRADE"])
     approved = len(trade.approved)
     return Audit(
@@ -85,6 +91,17 @@ async def audit_record(desk: LocalDesk, bus: Bus, wrong: list[str]) -> Audit:
         fills=len(trade.fills),
         rows=rows,
     )
+
+
+async def _recorded_up_to(user: Bus, sequences: dict[str, int]) -> None:
+    """Wait until the recorder has committed each stream up to its sequence; what is late then shows as missing."""
+    deadline = asyncio.get_running_loop().time() + SETTLE_SECONDS_MAX
+    while asyncio.get_running_loop().time() < deadline:
+        reply = await query(user, "SELECT stream, max(sequence) FROM recorded GROUP BY stream")
+        done = {stream: int(sequence) for stream, sequence in reply.rows}
+        if all(done.get(stream, 0) >= sequence for stream, sequence in sequences.items()):
+            return
+        await asyncio.sleep(POLL_SECONDS)
 
 
 def _recorded(database: duckdb.DuckDBPyConnection, stream: str) -> dict[int, tuple[str, bytes]]:

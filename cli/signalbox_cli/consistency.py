@@ -168,22 +168,28 @@ def _check_fills(trade: Trade, venue: VenueBooks) -> list[str]:
 
 
 def check_record(
-    stream: str, received: Sequence[Received], rows: Mapping[int, tuple[str, bytes]], *, whole: bool
+    stream: str,
+    stored: Sequence[Received],
+    later: Sequence[Received],
+    rows: Mapping[int, tuple[str, bytes]],
+    *,
+    replaces: bool,
 ) -> list[str]:
     """The database holds the stream's messages, byte for byte: `rows` by sequence, (subject, payload).
 
-    `whole` = the stream has never dropped a message, so the database must not hold others either.
+    `later` came after the recorder was asked to stop: it may have them. `replaces` = the stream drops messages that
+    others replace, so the database holds more than the stream does now.
     """
     wrong = []
-    for message in received:
+    for message in stored:
         row = rows.get(message.sequence)
         if row is None:
             wrong.append(f"{stream}:{message.sequence} ({message.subject}) is not in the database")
         elif row != (message.subject, message.payload):
             wrong.append(f"{stream}:{message.sequence} differs in the database")
-    stored = {message.sequence for message in received}
-    if whole:
+    known = {message.sequence for message in (*stored, *later)}
+    if not replaces:
         wrong += [
-            f"the database has {stream}:{sequence}, the stream has not" for sequence in rows if sequence not in stored
+            f"the database has {stream}:{sequence}, the stream has not" for sequence in rows if sequence not in known
         ]
     return wrong

@@ -232,9 +232,9 @@ async def run_demo(plan: DemoPlan) -> int:
         failures = await _trade_a_day(plan, desk, buses, story)
         story.say("checking: decisions, orders, fills, positions and cash against the simulator's own books")
         failures += await audit_trading(desk, buses[2])
-        await asyncio.gather(*(desk.stop(service) for service in plan.desk.services))
         story.say("checking: the database against every message of the streams")
-        audit = await audit_record(desk, buses[2], failures + [f"{name} died" for name in desk.unexpected_exits])
+        failures += [f"{name} died" for name in desk.unexpected_exits]
+        audit = await audit_record(desk, buses[2], buses[0], failures)
     except SignalboxError as error:
         story.say(f"demo: {error}")
         story.say(f"The logs are in {plan.desk.directory / 'logs'}")

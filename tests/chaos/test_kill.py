@@ -133,8 +133,7 @@ async def test_everything_adds_up_after(victim: str, desk: LocalDesk) -> None:
         await flow.send(INTENTS_BETWEEN_KILLS)
         wrong = await audit_trading(desk, auditor, settle_seconds_max=SETTLE_SECONDS_MAX)
         trade = read_trade([message async for message in auditor.read("TRADE")])
-        await asyncio.gather(*(desk.stop(service) for service in desk.plan.services))
-        audit = await audit_record(desk, auditor, wrong)
+        audit = await audit_record(desk, auditor, bus, wrong)
     finally:
         await bus.drain()
         await auditor.drain()
