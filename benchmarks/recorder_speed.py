@@ -8,7 +8,9 @@ same rows into a database, without NATS.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -35,7 +37,8 @@ BATCH_ROWS = 4_000
 ROWS_PER_SECOND_GOAL = 50_000
 START_SECONDS_MAX = 30.0
 RECORD_SECONDS_MAX = 120.0
-USERS = ("bootstrap", "simulator", "gateway-ibkr", "indicators", "risk", "oms", "recorder", "user", "operator")
+NATS_CONFIGURATION = ROOT / "deploy/nats/nats.conf"
+SERVER_SECONDS_MAX = 10.0
 
 
 def payload(number: int) -> bytes:
@@ -65,27 +68,29 @@ def ingest_rows_per_second(directory: Path) -> float:
 
 def end_to_end(directory: Path) -> tuple[float, int]:
     """Rows a second from a full stream, and the recorder's resident kilobytes afterwards."""
-    passwords = {user: secrets.token_hex(16) for user in USERS}
+    variables = sorted(set(re.findall(r"\$(NATS_PASSWORD_\w+)", NATS_CONFIGURATION.read_text())))
+    passwords = {name: secrets.token_hex(16) for name in variables}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     url = f"nats://127.0.0.1:{port}"
-    environment = os.environ | {f"NATS_PASSWORD_{u.upper().replace('-', '_')}": p for u, p in passwords.items()}
-    command = [str(Path(sys.executable).with_name("nats-server")), "-c", str(ROOT / "deploy/nats/nats.conf")]
+    environment = os.environ | passwords
+    command = [str(Path(sys.executable).with_name("nats-server")), "-c", str(NATS_CONFIGURATION)]
     command += ["-a", "127.0.0.1", "-p", port, "-sd", str(directory / "store")]
     server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     recorder: subprocess.Popen[bytes] | None = None
     try:
+        _wait_for(server, int(port))
         asyncio.run(_fill(url, passwords))
         environment |= {
             "SIGNALBOX_NATS_URL": url,
             "SIGNALBOX_NATS_USER": "recorder",
-            "SIGNALBOX_NATS_PASSWORD": passwords["recorder"],
+            "SIGNALBOX_NATS_PASSWORD": passwords["NATS_PASSWORD_RECORDER"],
             "SIGNALBOX_DESK_FILE": str(ROOT / "deploy/desk.toml"),
             "SIGNALBOX_DATABASE_FILE": str(directory / "desk.duckdb"),
         }
         recorder = subprocess.Popen([sys.executable, "-m", "recorder"], env=environment, stderr=subprocess.DEVNULL)
-        rate = asyncio.run(_measure(url, passwords["user"]))
+        rate = asyncio.run(_measure(url, passwords["NATS_PASSWORD_USER"]))
         status = Path(f"/proc/{recorder.pid}/status").read_text()
         return rate, int(status.split("VmRSS:")[1].split()[0])
     finally:
@@ -95,9 +100,21 @@ def end_to_end(directory: Path) -> tuple[float, int]:
                 process.wait()
 
 
+def _wait_for(server: subprocess.Popen[bytes], port: int) -> None:
+    """Return once nats-server listens; raises when it has ended, or does not within the bound."""
+    deadline = time.monotonic() + SERVER_SECONDS_MAX
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise RuntimeError(
+                f"nats-server ended with status {server.returncode}: does it accept {NATS_CONFIGURATION}?"
+            )
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1.0):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"nats-server does not listen within {SERVER_SECONDS_MAX:g} s")
+
+
 async def _fill(url: str, passwords: dict[str, str]) -> None:
-    bus = await Bus.connect(BusSettings(url=url, user="bootstrap", password=passwords["bootstrap"], name="bench"))
-    await bus.drain()  # the server is up
     at = datetime(2024, 1, 1, tzinfo=UTC)
     state = TradingState(id="trading-state/initial", at=at, mode=TradingMode.ACTIVE, reason="initial", by="bench")
     client = await _client(url, "bootstrap", passwords)
@@ -117,7 +134,8 @@ async def _fill(url: str, passwords: dict[str, str]) -> None:
 
 async def _client(url: str, user: str, passwords: dict[str, str]) -> Client:
     client = Client()
-    await client.connect(url, user=user, password=passwords[user], inbox_prefix=f"_INBOX.{user}".encode())
+    password = passwords["NATS_PASSWORD_" + user.upper().replace("-", "_")]
+    await client.connect(url, user=user, password=password, inbox_prefix=f"_INBOX.{user}".encode())
     return client
 
 
