@@ -11,7 +11,7 @@ import logging
 import math
 import signal
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -123,7 +123,7 @@ async def _serve(args: argparse.Namespace, options: WorldOptions) -> None:
         sys.stdout.flush()
         await world.run()
         if publisher is not None:
-            publisher.cancel()
+            await _end(publisher)
 
 
 async def _listen(stack: AsyncExitStack, server: TwsServer | ControlServer, option: str) -> None:
@@ -151,7 +151,16 @@ async def _publisher(args: argparse.Namespace, world: World, stack: AsyncExitSta
     settings = BusSettings(url=args.nats_url, user=args.nats_user, password=password, name="simulator-ibkr")
     bus = await Bus.connect(settings)
     stack.push_async_callback(bus.drain)
-    return asyncio.get_running_loop().create_task(ClockPublisher(world, bus).run())
+    task = asyncio.get_running_loop().create_task(ClockPublisher(world, bus).run())
+    task.add_done_callback(lambda _: world.stop())  # a desk without its clock must not trade on
+    return task
+
+
+async def _end(publisher: asyncio.Task[None]) -> None:
+    """End the publisher, or raise what it failed with."""
+    publisher.cancel()
+    with suppress(asyncio.CancelledError):
+        await publisher
 
 
 def _bar_file(text: str) -> tuple[str, Path]:

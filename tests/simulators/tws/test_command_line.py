@@ -18,7 +18,10 @@ from typing import Any
 
 import pytest
 from ib_async import IB, MarketOrder, Stock
+from signalbox.bus import Received
 from signalbox.errors import ConfigurationError, SymbolError
+from signalbox.messages import ClockTick, decode
+from signalbox.subjects import CLOCK
 from simulators.tws.__main__ import add_arguments, options_of
 
 SECONDS_MAX = 20
@@ -86,6 +89,25 @@ async def test_orders_and_positions_survive_a_restart_with_a_books_file(tmp_path
         assert {fill.execution.orderRef for fill in ib.fills()} == {"kept"}
         assert ib.client.getReqId() > order.orderId
         ib.disconnect()
+
+
+async def test_the_markets_time_reaches_the_desk(nats_server: Any, tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text(nats_server.password("simulator"))
+    ticks: asyncio.Queue[ClockTick] = asyncio.Queue()
+
+    async def tick(received: Received) -> None:
+        ticks.put_nowait(decode(received.payload, ClockTick))
+
+    await (await nats_server.connect("risk")).subscribe(CLOCK, tick)
+    nats = ("--nats-url", nats_server.url, "--nats-password-file", str(password))
+    async with process("--symbols", "AAPL", "--speed", "30", "--start", "2024-03-05T15:00:00Z", *nats) as (running, _):
+        first = await asyncio.wait_for(ticks.get(), SECONDS_MAX)
+        later = await asyncio.wait_for(ticks.get(), SECONDS_MAX)
+        assert later.at > first.at >= datetime(2024, 3, 5, 15, tzinfo=UTC)
+        assert later.speed == 30
+        running.terminate()
+        assert await asyncio.wait_for(running.wait(), SECONDS_MAX) == 0
 
 
 async def run_to_end(*arguments: str) -> tuple[int, str]:

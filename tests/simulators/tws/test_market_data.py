@@ -174,3 +174,25 @@ async def test_two_clients_see_the_same_market(simulator: Any, wait_until: Any) 
     await one.got(50, 4)
     shared = {tuple(message) for message in one.of(50)} & {tuple(message) for message in two.of(50)}
     assert len(shared) >= 2
+
+
+async def test_the_clock_waits_for_a_client_that_reads_slowly(simulate: Any, wait_until: Any) -> None:
+    async with simulate(speed=float("inf")) as simulator:
+        client = await simulator.raw(1)
+        client.say(*bars(1))
+        await client.got(50)
+        client._task.cancel()
+        client.reader._transport.pause_reading()
+        for number in range(2, 40):
+            client.say(*market_data(number))
+
+        def stands_still() -> bool:
+            seen.append(simulator.world.now())
+            return len(seen) > 40 and seen[-1] == seen[-40]
+
+        seen: list[datetime] = []
+        await wait_until(stands_still)
+        client.reader._transport.resume_reading()
+        stopped_at = simulator.world.now()
+        await client.reader.read(1_000_000)
+        await wait_until(lambda: client.reader._buffer.clear() or simulator.world.now() > stopped_at)

@@ -434,6 +434,20 @@ async def test_only_client_zero_may_bind_orders_placed_by_hand(simulator: Any, w
     assert one.of(5) == []
 
 
+async def test_asking_for_open_orders_binds_those_by_hand_to_client_zero(simulator: Any, wait_until: Any) -> None:
+    await wait_until(lambda: simulator.world.quote("AAPL"))
+    zero, one = await simulator.raw(0), await simulator.raw(1)
+    number = (await simulator.do("place_by_hand", symbol="AAPL", side="BUY", quantity=100, limit_price="50"))["number"]
+    await zero.got(3)
+    for client in (one, zero):
+        client.say(5, 1)
+        await client.got(53)
+    assert (one.of(5), one.of(100)) == ([], [])
+    assert zero.of(100) == [["100", str(number), "0", "-1"]]
+    zero.say(4, 1, -1, "")
+    await zero.error(202)
+
+
 FIELDS = (
     *("secIdType", "secId", "action", "totalQuantity", "orderType", "lmtPrice", "auxPrice", "tif", "ocaGroup"),
     *("account", "openClose", "origin", "orderRef", "transmit"),
