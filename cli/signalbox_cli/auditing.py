@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import duckdb
-from signalbox import messages
+from signalbox import messages, subjects
 from signalbox.bus import Bus
 from signalbox.messages import Book, Position
 from signalbox.streams import STREAMS
@@ -49,9 +49,9 @@ async def audit_trading(desk: LocalDesk, bus: Bus, *, settle_seconds_max: float 
     while True:
         trade = consistency.read_trade([message async for message in bus.read("TRADE")])
         positions: list[Position] = []
-        async for message in bus.read("STATE", "position.>"):
+        async for message in bus.read("STATE", subjects.ALL_POSITIONS):
             positions.append(messages.decode(message.payload, Position))
-        books: list[Book] = [messages.decode(m.payload, Book) async for m in bus.read("STATE", "book.>")]
+        books: list[Book] = [messages.decode(m.payload, Book) async for m in bus.read("STATE", subjects.ALL_BOOKS)]
         venue = await _venue_books(desk.control_port)
         wrong = [
             *consistency.check_decisions(trade),

@@ -1,86 +1,41 @@
-"""How a command finds the desk and speaks to it: over NATS, with a person's credentials.
+"""How a command speaks to the desk: over NATS, with a person's credentials.
 
-The address and password come from the environment (`SIGNALBOX_NATS_URL`, `SIGNALBOX_NATS_USER`,
-`SIGNALBOX_NATS_PASSWORD` or `_FILE`), else from the `desk.json` that `signalbox up` leaves in `run/desk`.
+Owns the waits of a command: for the connection, the clock, an answer. Where the desk is, `settings` finds out.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, BusSettings, Received
-from signalbox.errors import BusUnavailableError, ConfigurationError
+from signalbox.errors import BusUnavailableError
 from signalbox.messages import ClockTick, QueryReply, QueryRequest
-from signalbox.settings import Secret, read_secret_file
 
-RUN_FOLDER = Path("run/desk")
+from signalbox_cli.settings import Found, found_desk
+
+CONNECT_SECONDS_MAX = 5.0
 QUERY_SECONDS_MAX = 15.0
 TICK_SECONDS_MAX = 1.0
-
-
-@dataclass(frozen=True)
-class Found:
-    """Where the desk is. `desk_file` is None when only an address is known."""
-
-    nats_url: str
-    user: str
-    password: Secret
-    desk_file: Path | None
-    control_port: int | None
-
-
-def find_desk(environ: Mapping[str, str], *, operator: bool = False) -> Found:
-    """Find the desk; raises `ConfigurationError` that says how to name one."""
-    url = environ.get("SIGNALBOX_NATS_URL")
-    if url:
-        user = environ.get("SIGNALBOX_NATS_USER") or ("operator" if operator else "user")
-        return Found(url, user, _password(environ), _path(environ.get("SIGNALBOX_DESK_FILE")), None)
-    folder = Path(environ.get("SIGNALBOX_RUN_FOLDER", str(RUN_FOLDER)))
-    try:
-        desk: dict[str, Any] = json.loads((folder / "desk.json").read_text())
-    except OSError:
-        raise ConfigurationError(
-            [
-                f"no desk is running from {folder}: start one with `make up` (or `signalbox up`), run this in the "
-                "folder it was started in, or name one with SIGNALBOX_NATS_URL, SIGNALBOX_NATS_USER and "
-                "SIGNALBOX_NATS_PASSWORD_FILE."
-            ]
-        ) from None
-    user = "operator" if operator else "user"
-    password = read_secret_file(folder / "credentials" / user)
-    return Found(desk["nats_url"], user, password, Path(desk["desk_file"]), desk["control_port"])
-
-
-def _password(environ: Mapping[str, str]) -> Secret:
-    if "SIGNALBOX_NATS_PASSWORD_FILE" in environ:
-        return read_secret_file(Path(environ["SIGNALBOX_NATS_PASSWORD_FILE"]))
-    if "SIGNALBOX_NATS_PASSWORD" in environ:
-        return Secret(environ["SIGNALBOX_NATS_PASSWORD"])
-    raise ConfigurationError(["SIGNALBOX_NATS_URL is set, but neither SIGNALBOX_NATS_PASSWORD nor its _FILE is."])
-
-
-def _path(text: str | None) -> Path | None:
-    return Path(text) if text else None
 
 
 @asynccontextmanager
 async def desk_bus(*, operator: bool = False) -> AsyncIterator[tuple[Bus, Found]]:
     """A connection to the desk for one command."""
-    found = find_desk(os.environ, operator=operator)
-    bus = await Bus.connect(
-        BusSettings(url=found.nats_url, user=found.user, password=found.password.reveal(), name="signalbox-cli")
-    )
+    found = found_desk(operator=operator)
+    settings = BusSettings(url=found.nats_url, user=found.user, password=found.password.reveal(), name="signalbox-cli")
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS_MAX):
+            bus = await Bus.connect(settings)
+    except TimeoutError:
+        raise BusUnavailableError(found.silence) from None
     try:
         yield bus, found
     finally:

@@ -105,10 +105,10 @@ class Trader:
         await self.bus.subscribe(subjects.CLOCK, self._tick)
         await self.bus.subscribe(subjects.quote("ibkr", self.symbol), self._quoted)
         await self.bus.subscribe(subjects.ALL_ACCOUNTS, self._account)
-        await self.bus.subscribe("decision.>", self._decided)
-        await self.bus.subscribe("order.>", self._happened)
-        await self.bus.subscribe("md.bar.>", self._bar)
-        await self.bus.subscribe("ind.score.>", self._score)
+        await self.bus.subscribe(subjects.ALL_DECISIONS, self._decided)
+        await self.bus.subscribe(subjects.ALL_ORDERS, self._happened)
+        await self.bus.subscribe(subjects.ALL_BARS, self._bar)
+        await self.bus.subscribe(subjects.ALL_SCORES, self._score)
 
     async def fresh_account(self, seconds: float) -> None:
         """Wait until the account's figures are less than `seconds` of desk time old: they lag behind a fast market."""
@@ -134,7 +134,7 @@ class Trader:
         return intent, await self.decision(stored.sequence)
 
     async def send_bytes(self, payload: bytes) -> Decision:
-        stored = await self.bus.raw_publish(f"intent.ibkr.{subjects.encode_token(self.symbol)}", payload)
+        stored = await self.bus.raw_publish(subjects.intent_for("ibkr", self.symbol), payload)
         return await self.decision(stored.sequence)
 
     async def cancel(self, order_id: str) -> Decision:

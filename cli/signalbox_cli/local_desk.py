@@ -27,6 +27,8 @@ from signalbox.errors import SignalboxError
 from signalbox.messages import TradingMode, TradingState
 from signalbox.subjects import SERVICES
 
+from signalbox_cli.settings import inherited_environment
+
 MODULES = {
     "gateway-ibkr": "gateway_ibkr",
     "indicators": "indicators",
@@ -181,8 +183,7 @@ class LocalDesk:
         self._declare(service, [sys.executable, "-m", MODULES[service]], environment)
 
     def _declare(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("SIGNALBOX_")}
-        self._processes[name] = _Process(name, command, inherited | environment)
+        self._processes[name] = _Process(name, command, inherited_environment() | environment)
 
     async def _bootstrap(self) -> None:
         await self._listening(self.nats_port, NATS)

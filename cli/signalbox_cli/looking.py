@@ -67,7 +67,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _finish(ask, _query)
     watch = commands.add_parser("watch", help="print messages as they come (Ctrl-C ends it)")
     watch.add_argument(
-        "subject", nargs="*", default=["decision.>", "order.>"], help="NATS subjects (default decision.> and order.>)"
+        "subject",
+        nargs="*",
+        default=[subjects.ALL_DECISIONS, subjects.ALL_ORDERS],
+        help="NATS subjects (default: every decision and order event)",
     )
     watch.add_argument("--count", type=int, default=0, metavar="N", help="end after N messages")
     _finish(watch, _watch)

@@ -14,9 +14,9 @@ from signalbox.errors import ConfigurationError
 from signalbox.instruments import parse_symbol
 from simulators.tws import __main__ as tws
 
-from signalbox_cli.connection import RUN_FOLDER
 from signalbox_cli.demo import DemoPlan, run_demo
 from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder
+from signalbox_cli.settings import RUN_FOLDER
 
 DEMO_FOLDER = Path("run/demo")
 DEMO_START = "2024-03-05T14:00:00Z"

@@ -189,8 +189,8 @@ async def _publish_and_report(bus: Bus, intent: Intent, order_id: str, arguments
             if message.status in FINAL_STATUSES and message.status is not OrderStatus.DENIED:
                 final.set()
 
-    await bus.subscribe("decision.>", decision)
-    await bus.subscribe("order.>", event)
+    await bus.subscribe(subjects.ALL_DECISIONS, decision)
+    await bus.subscribe(subjects.ALL_ORDERS, event)
     await bus.publish(subjects.intent(intent), intent)
     try:
         made = await asyncio.wait_for(decided, DECISION_SECONDS_MAX)

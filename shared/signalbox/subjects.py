@@ -51,6 +51,9 @@ from signalbox.messages import (
 BASELINE = "_baseline"
 """The reserved order id under which an account's opening figures are written (no intent id starts with `_`)."""
 
+EXTERNAL_PREFIX = "external-"
+"""Order ids of orders placed elsewhere (in TWS by hand, by another program): the prefix and the venue's own id."""
+
 INTENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
@@ -90,7 +93,12 @@ def score(venue: str, symbol: str, timeframe: str) -> str:
 
 
 def intent(message: OrderIntent | CancelIntent) -> str:
-    return f"intent.{encode_token(message.venue)}.{encode_token(message.symbol)}"
+    return intent_for(message.venue, message.symbol)
+
+
+def intent_for(venue: str, symbol: str) -> str:
+    """Where an intent goes whatever its bytes are."""
+    return f"intent.{encode_token(venue)}.{encode_token(symbol)}"
 
 
 def decision(message: Decision, account: str, venue: str) -> str:
@@ -165,6 +173,7 @@ def status(service: str) -> str:
 ALL_ORDERS, ALL_POSITIONS, ALL_INSTRUMENTS = "order.*.*.*", "position.*.*.*", "md.instrument.*.*"
 ALL_MINUTE_BARS = "md.bar.*.*.1m"
 ALL_QUOTES, ALL_LINKS, ALL_ACCOUNTS, ALL_DECISIONS = "md.quote.*.*", "link.*.*", "account.*.*", "decision.*.*.*"
+ALL_BARS, ALL_SCORES, ALL_BOOKS = "md.bar.*.*.*", "ind.score.*.*.*", "book.*.*"
 """Patterns to read or subscribe to. In BARS itself a bar's subject has a partition in front of the venue."""
 
 CLOCK = "clock.desk"

@@ -1,0 +1,84 @@
+"""What the command line takes from its environment: where the desk is, and as whom to speak to it.
+
+The address and password come from `SIGNALBOX_NATS_URL`, `SIGNALBOX_NATS_USER` and `SIGNALBOX_NATS_PASSWORD` or `_FILE`,
+else from the `desk.json` that `signalbox up` leaves in its folder (`run/desk`, or `SIGNALBOX_RUN_FOLDER`). Nothing
+else of this package reads the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from signalbox.errors import ConfigurationError
+from signalbox.settings import Secret, read_secret_file
+
+RUN_FOLDER = Path("run/desk")
+START_ONE = "start one with `make up` (or `signalbox up`)"
+
+
+def found_desk(*, operator: bool = False) -> Found:
+    """The desk that this process's environment names."""
+    return find_desk(os.environ, operator=operator)
+
+
+def inherited_environment() -> dict[str, str]:
+    """What a process that we start inherits: everything but the settings of another desk."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("SIGNALBOX_")}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where the desk is. `desk_file` is None when only an address is known.
+
+    `silence` is the sentence to say when NATS does not answer there.
+    """
+
+    nats_url: str
+    user: str
+    password: Secret
+    desk_file: Path | None
+    silence: str
+
+
+def find_desk(environ: Mapping[str, str], *, operator: bool = False) -> Found:
+    """Find the desk; raises `ConfigurationError` that says how to name one."""
+    url = environ.get("SIGNALBOX_NATS_URL")
+    if url:
+        user = environ.get("SIGNALBOX_NATS_USER") or ("operator" if operator else "user")
+        silence = f"NATS at {url} can not be reached: is it running there? (SIGNALBOX_NATS_URL says so)"
+        return Found(url, user, _password(environ), _path(environ.get("SIGNALBOX_DESK_FILE")), silence)
+    folder = Path(environ.get("SIGNALBOX_RUN_FOLDER", str(RUN_FOLDER)))
+    file = folder / "desk.json"
+    try:
+        desk: dict[str, Any] = json.loads(file.read_text())
+        url, desk_file = desk["nats_url"], Path(desk["desk_file"])
+    except OSError:
+        raise ConfigurationError(
+            [
+                f"no desk is running from {folder}: {START_ONE}, run this in the folder it was started in, or name one "
+                "with SIGNALBOX_NATS_URL, SIGNALBOX_NATS_USER and SIGNALBOX_NATS_PASSWORD_FILE."
+            ]
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise ConfigurationError([f"{file} is not what `signalbox up` writes: {START_ONE}."]) from None
+    user = "operator" if operator else "user"
+    password = read_secret_file(folder / "credentials" / user)
+    silence = f"the desk of {folder} has ended (its NATS at {url} does not answer): {START_ONE}"
+    return Found(url, user, password, desk_file, silence)
+
+
+def _password(environ: Mapping[str, str]) -> Secret:
+    if "SIGNALBOX_NATS_PASSWORD_FILE" in environ:
+        return read_secret_file(Path(environ["SIGNALBOX_NATS_PASSWORD_FILE"]))
+    if "SIGNALBOX_NATS_PASSWORD" in environ:
+        return Secret(environ["SIGNALBOX_NATS_PASSWORD"])
+    raise ConfigurationError(["SIGNALBOX_NATS_URL is set, but neither SIGNALBOX_NATS_PASSWORD nor its _FILE is."])
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
