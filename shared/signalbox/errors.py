@@ -51,8 +51,8 @@ class WrongSequenceError(BusError):
     def __init__(self, subject: str, expected_sequence: int) -> None:
         self.subject, self.expected_sequence = subject, expected_sequence
         super().__init__(
-            f"another writer published on {subject} after sequence {expected_sequence}: is a second copy of this service "
-            "running? This one stops so that only one writes."
+            f"another writer published on {subject} after sequence {expected_sequence}: is a second copy of this "
+            "service running? This one stops so that only one writes."
         )
 
 

@@ -84,6 +84,16 @@ def bar(venue: str, symbol: str, timeframe: str) -> str:
     return f"md.bar.{venue}.{encode_token(symbol)}.{timeframe}"
 
 
+def partitioned_bar(partition: str) -> str:
+    """The destination of BARS' subject transform: where a bar is stored, given NATS' word for its partition."""
+    return f"md.bar.{partition}.{{{{wildcard(1)}}}}.{{{{wildcard(2)}}}}.{{{{wildcard(3)}}}}"
+
+
+def bars_of_partition(partition: int) -> str:
+    """Every bar that is stored in one partition of BARS."""
+    return f"md.bar.{partition}.>"
+
+
 def instrument(venue: str, symbol: str) -> str:
     return f"md.instrument.{venue}.{encode_token(symbol)}"
 

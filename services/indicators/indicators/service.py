@@ -66,7 +66,7 @@ class Indicators:
         metrics.SERIES.set(len(self._state.series))
 
     async def _rebuild(self, partition: int, floor: int) -> None:
-        async for received in self._bus.read(BARS, f"md.bar.{partition}.>"):
+        async for received in self._bus.read(BARS, subjects.bars_of_partition(partition)):
             if received.sequence > floor:
                 self._behind.add(partition)
                 return

@@ -59,9 +59,8 @@ def stream_config(stream: Stream) -> dict[str, Any]:
         config["allow_rollup_hdrs"] = True
     if stream.partitions:
         config["subject_transform"] = {
-            "src": "md.bar.*.*.*",
-            "dest": f"md.bar.{{{{partition({stream.partitions},1,2)}}}}."
-            "{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}",
+            "src": subjects.ALL_BARS,
+            "dest": subjects.partitioned_bar(f"{{{{partition({stream.partitions},1,2)}}}}"),
         }
     return config
 
