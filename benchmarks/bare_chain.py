@@ -1,14 +1,15 @@
 """One link of the bare chain: takes a message off a stream, stores it in the next, acknowledges. No desk, no JSON.
 
-The floor that the order path is measured beside: `python -m benchmarks.bare_chain URL STREAM SUBJECT [SOCKET_PORT]`
-with plain nats-py. The last link writes to a socket instead, as the gateway writes to the venue's.
+The floor that the order path is measured beside, with plain asyncio and nats-py. A message is the name that its first
+word is, padded to the size of the next hop; the name is its message id. The last link writes to a socket instead, as
+the gateway writes to the venue's.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
-import sys
 
 import nats
 from nats.aio.msg import Msg
@@ -16,7 +17,7 @@ from nats.aio.msg import Msg
 BATCH = 64
 
 
-async def main(url: str, stream: str, subject: str, socket_port: int) -> None:
+async def main(url: str, stream: str, subject: str, size_bytes: int, socket_port: int) -> None:
     client = await nats.connect(url)
     context = client.jetstream()
     inbox = client.new_inbox()
@@ -34,7 +35,8 @@ async def main(url: str, stream: str, subject: str, socket_port: int) -> None:
             if writer is not None:
                 writer.write(message.data)
             else:
-                await context.publish(subject, message.data)
+                name = message.data.split(maxsplit=1)[0]
+                await context.publish(subject, name.ljust(size_bytes), headers={"Nats-Msg-Id": name.decode()})
             await client.publish(message.reply, b"+ACK")
         if wanted <= BATCH // 2:
             wanted += BATCH
@@ -47,4 +49,11 @@ async def main(url: str, stream: str, subject: str, socket_port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]) if len(sys.argv) > 4 else 0))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url")
+    parser.add_argument("stream")
+    parser.add_argument("--subject", default="")
+    parser.add_argument("--bytes", type=int, default=0)
+    parser.add_argument("--socket-port", type=int, default=0)
+    given = parser.parse_args()
+    asyncio.run(main(given.url, given.stream, given.subject, given.bytes, given.socket_port))
