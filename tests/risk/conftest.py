@@ -154,7 +154,9 @@ class World:
         evolve.fold_order_event(self.state, self.sequence, event)
         return self
 
-    def adopt(self, currency: str = "USD", positions: tuple[PositionHeld, ...] = ()) -> World:
+    def adopt(
+        self, currency: str = "USD", positions: tuple[PositionHeld, ...] = (), execution_ids: tuple[str, ...] = ()
+    ) -> World:
         return self.event(
             AccountAdopted(
                 id="adopted",
@@ -166,7 +168,7 @@ class World:
                 currency=currency,
                 cash=Decimal(1_000_000),
                 positions=positions,
-                execution_ids=(),
+                execution_ids=execution_ids,
             )
         )
 

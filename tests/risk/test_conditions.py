@@ -74,6 +74,50 @@ def test_reduce_only_is_held_to_its_word(world: Any, check: Any, side: str, quan
     assert check(w.decide(w.order(side, quantity, reduce_only=True)), "reduce_only").passed is passes
 
 
+@pytest.mark.parametrize("word", ["REDUCING", "reduce_only"])
+@pytest.mark.parametrize(
+    ("held", "working", "side", "quantity", "passes"),
+    [
+        ("100", [], "SELL", "150", False),  # a reversal opens what it sells beyond
+        ("-100", [], "BUY", "150", False),
+        ("0", [], "SELL", "1", False),
+        ("0", [], "BUY", "1", False),
+        ("100", [("BUY", "50")], "SELL", "100", True),
+        ("100", [("BUY", "50")], "SELL", "120", False),  # the purchase may never fill
+        ("100", [("SELL", "60")], "SELL", "40", True),
+        ("100", [("SELL", "60")], "SELL", "41", False),
+        ("100", [("SELL", "100"), ("BUY", "100")], "SELL", "1", False),
+        ("100", [("SELL", "100"), ("BUY", "100")], "BUY", "1", False),
+        ("100", [("SELL", "150")], "BUY", "50", False),  # the sale may never fill
+        ("-100", [("SELL", "50")], "BUY", "100", True),
+        ("-100", [("SELL", "50")], "BUY", "120", False),
+        ("-100", [("BUY", "60"), ("SELL", "60")], "BUY", "41", False),
+    ],
+)
+def test_what_reduces_does_so_whichever_of_the_working_orders_fill(
+    world: Any, check: Any, word: str, held: str, working: list[tuple[str, str]], side: str, quantity: str, passes: bool
+) -> None:
+    w = world()
+    w.ready(positions=(w.held("SPY", held),))
+    for their_side, their_quantity in working:
+        assert isinstance(w.decide(w.order(their_side, their_quantity)), IntentApproved)
+    if word == "REDUCING":
+        w.mode(TradingMode.REDUCING)
+    decision = w.decide(w.order(side, quantity, reduce_only=word == "reduce_only"))
+    assert check(decision, "trading_state" if word == "REDUCING" else "reduce_only").passed is passes
+    assert isinstance(decision, IntentApproved) is passes
+
+
+def test_reducing_counts_an_order_that_filled_in_part_once(world: Any, check: Any) -> None:
+    w = world()
+    w.ready(positions=(w.held("SPY", "100"),))
+    sale = w.order("SELL", "60")
+    w.decide(sale)
+    w.created(sale).fill(sale, "30", "30").mode(TradingMode.REDUCING)
+    assert not check(w.decide(w.order("SELL", "41")), "trading_state").passed
+    assert check(w.decide(w.order("SELL", "40")), "trading_state").passed
+
+
 @pytest.mark.parametrize("status", list(LinkStatus))
 def test_only_a_ready_link_takes_orders(world: Any, check: Any, status: LinkStatus) -> None:
     w = world().ready().link(status, "nightly reset")

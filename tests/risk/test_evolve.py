@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ from risk import evolve
 from risk.state import RiskState, account_keys, conversion_rate
 from signalbox import subjects
 from signalbox.messages import (
+    CommissionBooked,
     Fill,
     FillCorrected,
     IntentApproved,
@@ -167,6 +169,57 @@ def test_an_order_found_at_the_venue_counts(world: Any, check: Any) -> None:
     w.created(w.order("SELL", "7", "120", id="foreign"))
     assert (holding(w).selling_quantity, holding(w).selling_value) == (7, 840)
     assert "there is an order foreign already" in w.decide(w.order(id="foreign")).reason
+
+
+def test_an_order_placed_elsewhere_moves_the_position_and_the_exposure(world: Any) -> None:
+    w = world().ready()
+    foreign = w.order("SELL", "7", None, id="external-777")
+    w.created(foreign).fill(foreign, "7", "0", "100")
+    books = w.state.books[ACCOUNT]
+    assert (holding(w).quantity, holding(w).selling_quantity, books.working_orders) == (-7, 0, 0)
+    assert books.held_value == 7 * (Decimal("99.99") + 100) / 2
+    w.fill(foreign, "3", "0", "100")  # more of it: its terms are what has traded
+    assert holding(w).quantity == -10
+    assert not w.state.orders
+
+
+@pytest.mark.parametrize("order_id", ["_unattributed", "external-777", "own"])
+def test_a_fee_changes_no_position_and_ends_no_order(world: Any, order_id: str) -> None:
+    w = world().ready()
+    own = approved(w, id="own")
+    w.created(own)
+    before = deepcopy((w.state.orders, w.state.finished, w.state.books, w.state.in_flight))
+    w.event(
+        CommissionBooked(
+            **w._of(order_id, OrderStatus.FILLED),
+            execution_id="x1",
+            revision=1,
+            commission=Decimal(1),
+            currency="USD",
+        )
+    )
+    assert (w.state.orders, w.state.finished, w.state.books, w.state.in_flight) == before
+
+
+def test_fills_that_the_opening_figures_contain_count_once(world: Any) -> None:
+    w = world().instrument("SPY")
+    foreign = w.order("BUY", "7", None, id="external-777")
+    w.created(foreign).fill(foreign, "7", "0")
+    contained = f"x{w.serial}"
+    w.fill(foreign, "2", "0")
+    assert holding(w).quantity == 9
+    w.adopt(positions=(w.held("SPY", "107"),), execution_ids=(contained,))
+    assert holding(w).quantity == 109
+    w.serial = int(contained[1:]) - 1
+    w.fill(foreign, "7", "0")  # reported once more, after the baseline
+    assert holding(w).quantity == 109
+
+
+def test_a_baseline_moves_no_order_and_comes_once(world: Any) -> None:
+    w = world()
+    w.adopt(positions=(w.held("SPY", "5"),)).adopt(positions=(w.held("SPY", "6"),))
+    assert holding(w).quantity == 5
+    assert (w.state.orders, w.state.finished) == ({}, {})
 
 
 def test_an_order_without_any_price_can_not_be_valued(world: Any, check: Any) -> None:

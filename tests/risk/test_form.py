@@ -42,11 +42,23 @@ def test_every_check_has_a_name_of_its_own(world: Any) -> None:
         ("a.b", False),
         ("é", False),
         ("a\n", False),
+        ("external", True),
+        ("external-777", False),
+        ("_unattributed", False),
     ],
 )
 def test_intent_id(world: Any, check: Any, identifier: str, passes: bool) -> None:
     w = world().ready()
     assert check(w.decide(w.order(id=identifier)), "intent_id").passed is passes
+
+
+@pytest.mark.parametrize("identifier", ["external-777", "_baseline"])
+def test_the_names_that_the_desk_gives_itself_are_denied_with_a_sentence(world: Any, identifier: str) -> None:
+    w = world().ready()
+    for intent in (w.order(id=identifier), w.cancel("i1", id=identifier)):
+        decision = w.decide(intent)
+        assert isinstance(decision, IntentDenied)
+        assert f"the id '{identifier}' can not be used: " in decision.reason
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from signalbox.messages import CancelIntent, Check
 
-from risk.state import RiskState, Verdict
+from risk.state import RiskState, Verdict, order_key
 
 
 def order_working(state: RiskState, intent: CancelIntent) -> Check:
     """An order works from its approval on until an event has ended it."""
-    order = state.orders.get(intent.order_id)
-    finished = state.finished.get(intent.order_id)
+    key = order_key(intent.venue, intent.account, intent.order_id)
+    order, finished = state.orders.get(key), state.finished.get(key)
     decided = state.decided.get(intent.order_id)
     if order is not None:
         observed, reason = str(order.status), ""
@@ -36,7 +36,7 @@ def order_working(state: RiskState, intent: CancelIntent) -> Check:
 
 def order_matches(state: RiskState, intent: CancelIntent) -> Check:
     """The cancel names the order's own venue, account and symbol; otherwise one of the two is a mistake."""
-    order = state.orders.get(intent.order_id)
+    order = state.orders.get(order_key(intent.venue, intent.account, intent.order_id))
     wanted = f"{intent.symbol} at {intent.venue} in {intent.account}"
     found = f"{order.symbol} at {order.venue} in {order.account}" if order is not None else wanted
     ok = found == wanted

@@ -13,6 +13,7 @@ from signalbox.messages import (
     FINAL_STATUSES,
     AccountAdopted,
     AccountState,
+    CommissionBooked,
     Fill,
     FillCorrected,
     Instrument,
@@ -45,6 +46,7 @@ from risk.state import (
     Verdict,
     WorkingOrder,
     conversion_rate,
+    order_key,
 )
 
 RATE_WINDOW = timedelta(seconds=60)
@@ -81,6 +83,8 @@ def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> Non
     state.folded_up_to = sequence
     if isinstance(event, OrderDenied) and not _was_in_flight(state, event):
         return  # nothing was reserved for it: it bears the id of a denied intent, maybe another's
+    if isinstance(event, CommissionBooked):
+        return  # a fee ends no order and moves no position; available funds have it from the venue
     state.in_flight.discard(event.order_id)
     books = state.books.setdefault((event.venue, event.account), AccountBooks())
     if isinstance(event, AccountAdopted):
@@ -92,8 +96,7 @@ def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> Non
         _fill(state, books, event, event.fill)
         _set_open(state, books, event, event.leaves_quantity)
     elif isinstance(event, FillCorrected):
-        _move(state, books, event, event.replaced, -1)
-        _fill(state, books, event, event.fill)
+        _fill(state, books, event, event.fill, event.replaced)
         _set_open(state, books, event, event.leaves_quantity)
     _set_status(state, books, event)
 
@@ -137,19 +140,24 @@ def _create(state: RiskState, books: AccountBooks, event: OrderCreated) -> None:
     if not holding.currency:
         holding.currency, holding.multiplier = order.currency, order.multiplier
         _revalue(state, books, order.symbol, holding)
-    if event.order_id in state.orders or event.order_id in state.finished:
+    key = _key(event)
+    if key in state.orders or key in state.finished:
         return
     price = order.limit_price or order.stop_price or holding.mark
     _work(
         state,
         books,
-        event.order_id,
+        key,
         WorkingOrder(event.venue, event.account, order.symbol, order.side, order.quantity, price, event.status),
     )
 
 
-def _work(state: RiskState, books: AccountBooks, order_id: str, order: WorkingOrder) -> None:
-    state.orders[order_id] = order
+def _key(event: OrderEvent) -> str:
+    return order_key(event.venue, event.account, event.order_id)
+
+
+def _work(state: RiskState, books: AccountBooks, key: str, order: WorkingOrder) -> None:
+    state.orders[key] = order
     books.working_orders += 1
     holding = _holding(state, books, order.venue, order.symbol)
     _count_open(holding, order, order.open_quantity, 1)
@@ -158,7 +166,7 @@ def _work(state: RiskState, books: AccountBooks, order_id: str, order: WorkingOr
 
 def _set_open(state: RiskState, books: AccountBooks, event: OrderEvent, leaves_quantity: Decimal) -> None:
     """What is left of an order after a fill. One that was final and is working again counts again."""
-    order = state.orders.get(event.order_id)
+    order = state.orders.get(_key(event))
     if order is None:
         fill: Fill = event.fill  # type: ignore[attr-defined]  # only events with a fill come here
         if event.status not in FINAL_STATUSES and leaves_quantity > 0:
@@ -166,7 +174,7 @@ def _set_open(state: RiskState, books: AccountBooks, event: OrderEvent, leaves_q
             revived = WorkingOrder(
                 event.venue, event.account, fill.symbol, fill.side, leaves_quantity, price, event.status
             )
-            _revive(state, books, event.order_id, revived)
+            _revive(state, books, _key(event), revived)
         return
     holding = _holding(state, books, order.venue, order.symbol)
     _count_open(holding, order, order.open_quantity, -1)
@@ -177,36 +185,46 @@ def _set_open(state: RiskState, books: AccountBooks, event: OrderEvent, leaves_q
 
 def _set_status(state: RiskState, books: AccountBooks, event: OrderEvent) -> None:
     """Follow the order's status; a final one frees what is left of it."""
-    order = state.orders.get(event.order_id)
+    key = _key(event)
+    order = state.orders.get(key)
     if event.status not in FINAL_STATUSES:
         if order is not None:
             order.status = event.status
-        elif event.order_id in state.refused:
-            refused = state.refused[event.order_id]
+        elif key in state.refused:
+            refused = state.refused[key]
             refused.status = event.status
-            _revive(state, books, event.order_id, refused)
+            _revive(state, books, key, refused)
         return
-    state.finished[event.order_id] = event.status
+    state.finished[key] = event.status
     if order is None:
         return
-    del state.orders[event.order_id]
+    del state.orders[key]
     books.working_orders -= 1
     holding = _holding(state, books, order.venue, order.symbol)
     _count_open(holding, order, order.open_quantity, -1)
     _revalue(state, books, order.symbol, holding)
     if event.status is OrderStatus.REJECTED:
-        state.refused[event.order_id] = order
+        state.refused[key] = order
 
 
-def _revive(state: RiskState, books: AccountBooks, order_id: str, order: WorkingOrder) -> None:
+def _revive(state: RiskState, books: AccountBooks, key: str, order: WorkingOrder) -> None:
     """An order that had ended may work after all (a venue accepts what it had refused): it counts again."""
-    state.finished.pop(order_id, None)
-    state.refused.pop(order_id, None)
-    _work(state, books, order_id, order)
+    state.finished.pop(key, None)
+    state.refused.pop(key, None)
+    _work(state, books, key, order)
 
 
-def _fill(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill) -> None:
-    """A fill moves the position, and takes funds for what it opens until the venue's figures contain it."""
+def _fill(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, replaced: Fill | None = None) -> None:
+    """A fill moves the position, and takes funds for what it opens until the venue's figures contain it.
+
+    One that the account's opening figures contain has moved them already.
+    """
+    if fill.execution_id in books.adopted_execution_ids:
+        return
+    if not books.adopted_source:
+        books.fills_before_adoption[fill.execution_id] = fill
+    if replaced is not None:
+        _move(state, books, event, replaced, -1)
     before = _holding(state, books, event.venue, fill.symbol).quantity
     holding = _move(state, books, event, fill, 1)
     opened = abs(holding.quantity) - abs(before)
@@ -225,10 +243,15 @@ def _move(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, 
 
 
 def _adopt(state: RiskState, books: AccountBooks, event: AccountAdopted, source: str) -> None:
-    """Begin an account's books with what it held before the desk's first fill."""
+    """Begin an account's books with what the venue states. Fills booked before stay, unless that contains them."""
     if books.adopted_source:
         return
     books.adopted_source, books.currency = source, event.currency
+    books.adopted_execution_ids = frozenset(event.execution_ids)
+    for execution_id, fill in books.fills_before_adoption.items():
+        if execution_id in books.adopted_execution_ids:
+            _move(state, books, event, fill, -1)
+    books.fills_before_adoption.clear()
     for held in event.positions:
         holding = _holding(state, books, event.venue, held.symbol)
         holding.quantity += held.quantity

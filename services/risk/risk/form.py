@@ -32,10 +32,22 @@ def readable(error: str) -> Check:
 
 
 def intent_id(intent: Intent) -> Check:
-    ok = subjects.INTENT_ID.fullmatch(intent.id) is not None
-    reason = "" if ok else f"the id {intent.id!r} can not be used: 1 to 64 letters, digits and dashes, not a dash first"
+    """An id can be a subject's token, and is not among those that the desk itself gives."""
+    reason = ""
+    if subjects.INTENT_ID.fullmatch(intent.id) is None:
+        reason = f"the id {intent.id!r} can not be used: 1 to 64 letters, digits and dashes, not a dash first"
+    elif intent.id.startswith(subjects.EXTERNAL_PREFIX):
+        reason = (
+            f"the id {intent.id!r} can not be used: the desk itself names orders placed elsewhere "
+            f"{subjects.EXTERNAL_PREFIX}..."
+        )
     return Check(
-        name="intent_id", passed=ok, limit=subjects.INTENT_ID.pattern, observed=intent.id, source=INTENT, reason=reason
+        name="intent_id",
+        passed=not reason,
+        limit=subjects.INTENT_ID.pattern,
+        observed=intent.id,
+        source=INTENT,
+        reason=reason,
     )
 
 

@@ -21,7 +21,8 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 from signalbox.desk import Desk
 from signalbox.instruments import parse_symbol
-from signalbox.messages import AccountState, Instrument, OrderStatus, Quote, Side, TradingState, VenueLink
+from signalbox.messages import AccountState, Fill, Instrument, OrderStatus, Quote, Side, TradingState, VenueLink
+from signalbox.subjects import EXTERNAL_PREFIX
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -114,10 +115,14 @@ class AccountBooks:
     """One account: its holdings, their sums, and what risk has let through lately.
 
     `adopted_source` is empty until the opening figures are known: no position of the account is known before.
-    `unconfirmed_fills` are the funds taken by fills that the venue's last account figures can not contain yet.
+    `adopted_execution_ids` are executions that those figures contain, `fills_before_adoption` the newest revision of
+    those booked before anybody knew. `unconfirmed_fills` are the funds taken by fills that the venue's last account
+    figures can not contain yet.
     """
 
     adopted_source: str = ""
+    adopted_execution_ids: frozenset[str] = frozenset()
+    fills_before_adoption: dict[str, Fill] = field(default_factory=dict)
     currency: str = ""
     holdings: dict[str, Holding] = field(default_factory=dict)
     worst_value: Decimal = ZERO
@@ -134,7 +139,7 @@ SymbolKey = tuple[str, str]
 
 @dataclass(slots=True)
 class RiskState:
-    """Everything.
+    """Everything. Orders are kept by `order_key`.
 
     `folded_up_to` is the last TRADE sequence taken in; `undecided` are intents up to there without a decision.
     `in_flight` are approved orders that the OMS has not announced yet; `finished` is how orders ended, `refused` the
@@ -177,6 +182,11 @@ def opening_state(desk: Desk) -> RiskState:
 def account_keys(desk: Desk) -> Iterator[AccountKey]:
     """Every (venue, account) of the desk file."""
     return ((name, account) for name, venue in desk.venues.items() for account in venue.accounts)
+
+
+def order_key(venue: str, account: str, order_id: str) -> str:
+    """What names an order in the whole desk: an intent id is used once, ever; venues' own ids repeat elsewhere."""
+    return f"{venue}/{account}/{order_id}" if order_id.startswith(EXTERNAL_PREFIX) else order_id
 
 
 def conversion_rate(state: RiskState, account_currency: str, currency: str) -> Decimal | None:
