@@ -11,14 +11,13 @@ import sys
 from signalbox.errors import ConfigurationError, SignalboxError
 
 from signalbox_cli import looking, offline, running, trading
+from signalbox_cli.commands import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, CommandParser
 from signalbox_cli.connection import QueryFailedError
 from signalbox_cli.output import complain
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
-
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = CommandParser(
         prog="signalbox",
         description="A trading desk of small services on one NATS bus. Every command has --help.",
         epilog="A running desk is found by run/desk/desk.json (see `signalbox up`), or by SIGNALBOX_NATS_URL, "
@@ -37,6 +36,7 @@ def main(words: list[str] | None = None) -> None:
     try:
         result = arguments.run(arguments)
         status = asyncio.run(result) if inspect.iscoroutine(result) else result
+        sys.stdout.flush()
     except ConfigurationError as error:
         complain(*error.mistakes)
         status = EXIT_USAGE

@@ -21,7 +21,7 @@ from signalbox.messages import ClockTick, QueryReply, QueryRequest
 
 from signalbox_cli.settings import Found, found_desk
 
-CONNECT_SECONDS_MAX = 5.0
+CONNECT_SECONDS_MAX = 3.0
 QUERY_SECONDS_MAX = 15.0
 TICK_SECONDS_MAX = 1.0
 

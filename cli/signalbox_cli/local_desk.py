@@ -1,15 +1,13 @@
 """A desk on this machine: nats-server, the IB Gateway simulator and every service as separate processes.
 
-Owns their start, order, health, restart and end, and the folder they leave behind: credentials (mode 600), logs, the
-JetStream store, the database, and `desk.json`, by which the other commands find a running desk.
+Owns their start, order, health, restart and end. What they leave behind lies in one folder (see `run_folder`); none of
+them outlives the process that runs this (see `warden`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
 import secrets
 import shutil
 import signal
@@ -27,6 +25,7 @@ from signalbox.errors import SignalboxError
 from signalbox.messages import TradingMode, TradingState
 from signalbox.subjects import SERVICES
 
+from signalbox_cli import run_folder
 from signalbox_cli.settings import inherited_environment
 
 MODULES = {
@@ -69,6 +68,8 @@ class DeskPlan:
     desk_file: Path
     simulator_arguments: tuple[str, ...] = ()
     services: tuple[str, ...] = SERVICES
+    lock: int | None = None
+    """File descriptor that keeps the folder taken until the last process has ended, when somebody else shares it."""
 
 
 def deploy_folder() -> Path:
@@ -102,12 +103,15 @@ class LocalDesk:
         self._processes: dict[str, _Process] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._closing = False
+        self._warden: asyncio.subprocess.Process | None = None
 
     # ------------------------------------------------------------------------------------------------ starting
 
     async def start(self) -> None:
         """Start everything and return when every service is ready. Raises `DeskStartError` with the reason."""
-        self._prepare_folder()
+        run_folder.prepare(self.plan.directory, self._passwords)
+        await self._post_warden()
+        self._tell()
         self._declare_nats()
         await self.run(NATS)
         await self._bootstrap()
@@ -128,21 +132,13 @@ class LocalDesk:
         return self.plan.directory / "desk.duckdb"
 
     def log_file(self, name: str) -> Path:
-        return self.plan.directory / "logs" / f"{name}.log"
+        return run_folder.log_file(self.plan.directory, name)
 
     def pid(self, name: str) -> int | None:
         running = self._processes[name].running
         return running.pid if running is not None and running.returncode is None else None
 
-    def _prepare_folder(self) -> None:
-        folder = self.plan.directory
-        for name in ("logs", "credentials"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        for user, password in self._passwords.items():
-            path = folder / "credentials" / user
-            path.unlink(missing_ok=True)
-            with open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-                file.write(password + "\n")
+    def _tell(self) -> None:
         found = {
             "nats_url": self.nats_url,
             "control_port": self.control_port,
@@ -150,7 +146,27 @@ class LocalDesk:
             "desk_file": str(self.plan.desk_file.resolve()),
             "http_ports": self.http_ports,
         }
-        (folder / "desk.json").write_text(json.dumps(found, indent=2) + "\n")
+        run_folder.tell(self.plan.directory, found)
+
+    async def _post_warden(self) -> None:
+        """Have what we start end with us, however we end; a terminal's Ctrl-C then reaches us alone."""
+        self._warden = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "signalbox_cli.warden"),
+            env=inherited_environment(),
+            stdin=asyncio.subprocess.PIPE,
+            process_group=0,
+            pass_fds=[] if self.plan.lock is None else [self.plan.lock],
+        )
+
+    async def _dismiss_warden(self) -> None:
+        if self._warden is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._warden.kill()
+            await self._warden.wait()
+            assert self._warden.stdin is not None
+            self._warden.stdin.close()
+            with contextlib.suppress(OSError):
+                await self._warden.stdin.wait_closed()
 
     def _declare_nats(self) -> None:
         binary = Path(sys.executable).parent / "nats-server"
@@ -166,7 +182,7 @@ class LocalDesk:
         arguments = ["--port", str(self.ibkr_port), "--control-port", str(self.control_port)]
         arguments += ["--books", str(self.plan.directory / "simulator-books.json")]
         arguments += ["--nats-url", self.nats_url, "--nats-user", "simulator"]
-        arguments += ["--nats-password-file", str(self.plan.directory / "credentials" / "simulator")]
+        arguments += ["--nats-password-file", str(run_folder.credential_file(self.plan.directory, "simulator"))]
         command = [sys.executable, "-m", "simulators.tws", *arguments, *self.plan.simulator_arguments]
         self._declare(SIMULATOR, command, {})
 
@@ -174,7 +190,7 @@ class LocalDesk:
         environment = {
             "SIGNALBOX_NATS_URL": self.nats_url,
             "SIGNALBOX_NATS_USER": service,
-            "SIGNALBOX_NATS_PASSWORD_FILE": str(self.plan.directory / "credentials" / service),
+            "SIGNALBOX_NATS_PASSWORD_FILE": str(run_folder.credential_file(self.plan.directory, service)),
             "SIGNALBOX_DESK_FILE": str(self.plan.desk_file),
             "SIGNALBOX_HTTP_PORT": str(self.http_ports[service]),
             "SIGNALBOX_DATABASE_FILE": str(self.database_file),
@@ -250,13 +266,20 @@ class LocalDesk:
         await asyncio.gather(*(self.stop(name) for name in self._processes if name not in last))
         for name in last:
             await self.stop(name)
-        (self.plan.directory / "desk.json").unlink(missing_ok=True)
+        await self._dismiss_warden()
+        run_folder.forget(self.plan.directory)
 
     async def _spawn(self, process: _Process) -> None:
+        assert self._warden is not None
         process.starts.append(asyncio.get_running_loop().time())
         with self.log_file(process.name).open("ab") as log:
             process.running = await asyncio.create_subprocess_exec(
-                *process.command, env=process.environment, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
+                *process.command,
+                env=process.environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                process_group=self._warden.pid,
             )
 
     async def _keep(self, process: _Process) -> None:

@@ -13,8 +13,10 @@ from signalbox.bus import Bus, Received
 from signalbox.errors import BusUnavailableError
 from signalbox.messages import ServiceStatus
 
+from signalbox_cli import argument_types
+from signalbox_cli.commands import add_command
 from signalbox_cli.connection import desk_bus, query, sql_text
-from signalbox_cli.offline import add_history, run_history
+from signalbox_cli.offline import add_history, run_history, timeframe
 from signalbox_cli.output import complain, show, show_json
 
 STATUS_SECONDS_MAX = 2.0
@@ -44,35 +46,94 @@ ORDER BY timeframe, symbol, bar_start
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    orders = commands.add_parser("orders", help="the desk's orders and what became of them")
+    orders = add_command(
+        commands,
+        "orders",
+        "the desk's orders and what became of them",
+        "Examples:\n  signalbox orders --working\n  signalbox orders --symbol 700 --json",
+    )
     orders.add_argument("--working", action="store_true", help="only those that may still trade")
-    orders.add_argument("--symbol")
+    orders.add_argument("--symbol", type=argument_types.symbol, help="only this one's")
     _finish(orders, _orders)
-    positions = commands.add_parser("positions", help="positions with average price, realised and unrealised PnL")
+    positions = add_command(
+        commands,
+        "positions",
+        "positions with average price, realised and unrealised PnL",
+        "Prices and PnL are in the position's own currency; realised PnL is before commission.",
+    )
     positions.add_argument("--all", action="store_true", help="closed ones too")
     _finish(positions, _positions)
-    _finish(
-        commands.add_parser("account", help="what the venue says of the account, beside the desk's own cash"), _account
+    account = add_command(
+        commands,
+        "account",
+        "what the venue says of the account, beside the desk's own cash",
+        "Figures are in the account's currency; desk_cash and commission are what the desk's own fills add up to.",
     )
-    scores = commands.add_parser("scores", help="the latest scores of every symbol; `history` scores a file of bars")
-    scores.add_argument("--symbol")
-    scores.add_argument("--timeframe")
-    scores.add_argument("--last", type=int, default=1, metavar="N", help="the last N bars of each (default 1)")
+    _finish(account, _account)
+    scores = add_command(
+        commands,
+        "scores",
+        "the latest scores of every symbol; `history` scores a file of bars",
+        """
+        Examples:
+          signalbox scores --symbol SPY --timeframe 5m --last 12
+          signalbox scores history SPY_2024.parquet --timeframe 5m | head
+          signalbox scores history BTC-USD_2024.csv --timezone UTC
+
+        `history` needs no desk: the indicator service's own formulas over a Parquet or CSV file with the columns ts,
+        open, high, low, close, volume. It prints one JSON object a bar: ts (start, UTC), the bar, every indicator and
+        score; null = not defined yet.
+        """,
+    )
+    scores.add_argument("--symbol", type=argument_types.symbol, help="only this one's")
+    scores.add_argument("--timeframe", type=timeframe, help="1m, 5m, ...; of `history`: what to join the bars to")
+    scores.add_argument(
+        "--last", type=argument_types.count, default=1, metavar="N", help="the last N bars of each (default 1)"
+    )
     add_history(scores)
     _finish(scores, _scores)
-    _finish(commands.add_parser("status", help="is each service ready, and if not, what does it wait for"), _status)
-    ask = commands.add_parser("query", help="one read-only SQL statement on everything that was recorded")
-    ask.add_argument("sql", help='for example: "SELECT * FROM fills"; the views: see docs/database.md')
-    ask.add_argument("--rows", type=int, default=1000, metavar="N", help="at most N rows (default 1000)")
+    status = add_command(
+        commands,
+        "status",
+        "is each service ready, and if not, what does it wait for",
+        "Exit status: 0 all are ready, 1 not.",
+    )
+    _finish(status, _status)
+    ask = add_command(
+        commands,
+        "query",
+        "one read-only SQL statement on everything that was recorded",
+        """
+        The views and their columns: docs/database.md. A statement may take 10 s.
+
+        Examples:
+          signalbox query "SELECT * FROM fills"
+          signalbox query "SELECT reason, count(*) FROM decisions WHERE verdict = 'DENIED' GROUP BY 1" --json
+        """,
+    )
+    ask.add_argument("sql", help="one SELECT in DuckDB's SQL")
+    ask.add_argument(
+        "--rows", type=argument_types.count, default=1000, metavar="N", help="at most N rows (default 1000)"
+    )
     _finish(ask, _query)
-    watch = commands.add_parser("watch", help="print messages as they come (Ctrl-C ends it)")
+    watch = add_command(
+        commands,
+        "watch",
+        "print messages as they come (Ctrl-C ends it)",
+        """
+        Examples:
+          signalbox watch                                  every decision and order event
+          signalbox watch 'md.bar.ibkr.SPY.*' --json
+          signalbox watch 'md.quote.>' --count 10
+        """,
+    )
     watch.add_argument(
         "subject",
         nargs="*",
         default=[subjects.ALL_DECISIONS, subjects.ALL_ORDERS],
         help="NATS subjects (default: every decision and order event)",
     )
-    watch.add_argument("--count", type=int, default=0, metavar="N", help="end after N messages")
+    watch.add_argument("--count", type=argument_types.count, default=0, metavar="N", help="end after N messages")
     _finish(watch, _watch)
 
 
@@ -117,9 +178,9 @@ def _scores(arguments: argparse.Namespace) -> int | Coroutine[None, None, int]:
 async def _latest_scores(arguments: argparse.Namespace) -> int:
     where = _where(
         f"symbol = {sql_text(arguments.symbol)}" if arguments.symbol else "",
-        f"timeframe = {sql_text(arguments.timeframe)}" if arguments.timeframe else "",
+        f"timeframe = {sql_text(arguments.timeframe.text)}" if arguments.timeframe else "",
     )
-    return await _show_query(SCORES.format(where=where, last=max(1, arguments.last)), arguments, "no scores yet")
+    return await _show_query(SCORES.format(where=where, last=arguments.last), arguments, "no scores yet")
 
 
 async def _query(arguments: argparse.Namespace) -> int:

@@ -9,21 +9,30 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from signalbox.bars import parse_timeframe
+from signalbox.bars import Timeframe, parse_timeframe
 from signalbox.desk import IndicatorParameters, load_desk
 from signalbox.errors import ConfigurationError, SignalboxError
 
+from signalbox_cli.commands import add_command
 from signalbox_cli.output import complain, show_json
 
 COLUMNS = ("ts", "open", "high", "low", "close", "volume")
 
 
 def add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    audit = commands.add_parser(
+    audit = add_command(
+        commands,
         "audit",
-        help="fold a file of fills into positions: does my broker's statement add up?",
-        epilog='A line of FILLS: {"symbol": "SPY", "side": "BUY", "quantity": "100", "price": "470.1", '
-        '"commission": "1", "multiplier": "1"}; the last two may be left out. realized_pnl is before commission.',
+        "fold a file of fills into positions: does my broker's statement add up?",
+        """
+        A line of FILLS.jsonl (commission and multiplier may be left out):
+          {"symbol": "SPY", "side": "BUY", "quantity": "100", "price": "470.1", "commission": "1", "multiplier": "1"}
+        After each one it prints:
+          {"symbol": "SPY", "quantity": "100", "average_price": "470.1", "realized_pnl": "0", "commission": "1"}
+        realized_pnl is before commission; it and commission are sums, in the symbol's currency.
+
+        Exit status: 0 all lines were read, 1 a line is wrong (those before it were folded), 2 no such file.
+        """,
     )
     audit.add_argument(
         "fills", type=Path, metavar="FILLS.jsonl", help="one fill a line, oldest first; - = standard input"
@@ -48,6 +57,14 @@ def add_history(scores: argparse.ArgumentParser) -> None:
     )
 
 
+def timeframe(text: str) -> Timeframe:
+    """The `--timeframe` of the command line."""
+    try:
+        return parse_timeframe(text)
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(error.mistakes[0]) from None
+
+
 def run_history(arguments: argparse.Namespace) -> int:
     """Print one JSON line a bar."""
     from indicators.history import LocalDays, SessionDays, format_line, score_history
@@ -59,8 +76,8 @@ def run_history(arguments: argparse.Namespace) -> int:
     except (ZoneInfoNotFoundError, ValueError):
         raise ConfigurationError([f"{arguments.timezone!r} is no time zone: try America/New_York or UTC"]) from None
     parameters = load_desk(arguments.desk).indicators if arguments.desk else IndicatorParameters()
-    timeframe = parse_timeframe(arguments.timeframe or "1m")
-    for bar in score_history(read_bars(arguments.bars), parameters, timeframe, days):
+    length = arguments.timeframe or parse_timeframe("1m")
+    for bar in score_history(read_bars(arguments.bars), parameters, length, days):
         show_json(format_line(bar))
     return 0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import shutil
 import signal
 import tomllib
 from pathlib import Path
@@ -14,6 +13,8 @@ from signalbox.errors import ConfigurationError
 from signalbox.instruments import parse_symbol
 from simulators.tws import __main__ as tws
 
+from signalbox_cli import argument_types, run_folder
+from signalbox_cli.commands import add_command
 from signalbox_cli.demo import DemoPlan, run_demo
 from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder
 from signalbox_cli.settings import RUN_FOLDER
@@ -24,23 +25,68 @@ DEMO_START = "2024-03-05T14:00:00Z"
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    up = commands.add_parser("up", help="run the desk on this machine against the simulated venue, until Ctrl-C")
+    up = add_command(
+        commands,
+        "up",
+        "run the desk on this machine against the simulated venue, until Ctrl-C",
+        """
+        What it did is kept in its folder: `signalbox up` once more goes on from there, with its orders, its positions
+        and at the same desk time. Remove the folder to begin anew.
+
+        Examples:
+          signalbox up                                           the market of the last session, in real time
+          signalbox up --start 2024-03-05T14:00:00Z --speed 60   a minute of that day each second
+          signalbox up --bars SPY_2024.parquet                   real 1-minute bars instead of a synthetic market
+        """,
+    )
     _add_market(up)
-    up.add_argument("--speed", type=float, default=1.0, help="desk seconds per second (default 1)")
+    up.add_argument("--speed", type=argument_types.speed, default=1.0, help="desk seconds per second (default 1)")
+    up.add_argument(
+        "--start",
+        type=argument_types.time,
+        metavar="TIME",
+        help="desk time to begin at, the first time, with zone (default: the open of the last session that is over)",
+    )
     up.add_argument("--folder", type=Path, default=RUN_FOLDER, help=f"where its files go (default {RUN_FOLDER})")
     up.set_defaults(run=_up)
-    demo = commands.add_parser(
-        "demo", help="run a trading day faster than real time, trade, and check that all adds up"
+    demo = add_command(
+        commands,
+        "demo",
+        "run a trading day faster than real time, trade, and check that all adds up",
+        """
+        Exit status 0 only if every order had the outcome that it must have, and the streams, the database and the
+        simulator's own books agree.
+
+        Examples:
+          signalbox demo
+          signalbox demo --bars SPY_2011-01_eth.parquet --days 2
+        """,
     )
     _add_market(demo)
-    demo.add_argument("--days", type=int, default=1, metavar="N", help="trading days to run (default 1)")
-    demo.add_argument("--folder", type=Path, default=DEMO_FOLDER, help=f"where its files go (default {DEMO_FOLDER})")
+    demo.add_argument(
+        "--days", type=argument_types.count, default=1, metavar="N", help="trading days to run (default 1)"
+    )
+    demo.add_argument(
+        "--folder",
+        type=Path,
+        default=DEMO_FOLDER,
+        help=f"where its files go; what an earlier demo left there is removed (default {DEMO_FOLDER})",
+    )
     demo.set_defaults(run=_demo)
-    simulate = commands.add_parser(
-        "simulate", help="run one simulated venue on its own, for any program that speaks its API"
+    simulate = add_command(
+        commands, "simulate", "run one simulated venue on its own, for any program that speaks its API", ""
     )
     venues = simulate.add_subparsers(dest="venue", required=True, metavar="VENUE")
-    ibkr = venues.add_parser("ibkr", help="an IB Gateway: the TWS socket protocol, server version 178")
+    ibkr = add_command(
+        venues,
+        "ibkr",
+        "an IB Gateway: the TWS socket protocol, server version 178",
+        """
+        Examples:
+          signalbox simulate ibkr --port 4002 --symbols SPY,AAPL,0700.HK --speed 60
+          signalbox simulate ibkr --control-port 4003      and then:  echo '{"do": "help"}' | nc 127.0.0.1 4003
+        """,
+    )
     tws.add_arguments(ibkr)
     ibkr.set_defaults(run=tws.run)
 
@@ -50,7 +96,8 @@ def _add_market(parser: argparse.ArgumentParser) -> None:
         "--bars",
         type=Path,
         metavar="FILE",
-        help="replay these 1-minute bars (Parquet or CSV) instead of a synthetic market",
+        help="replay these 1-minute bars (Parquet or CSV, named after their symbol: SPY_2011.parquet) instead of a "
+        "synthetic market",
     )
     parser.add_argument("--seed", type=int, default=7, help="of the synthetic market (default 7)")
     parser.add_argument("--desk", type=Path, metavar="DESK.toml", help="the desk file (default deploy/desk.toml)")
@@ -83,8 +130,7 @@ def _require_bars(bars: Path | None) -> None:
         raise ConfigurationError([f"{bars} is not there: name a Parquet or CSV file of 1-minute bars"])
 
 
-def _plan(arguments: argparse.Namespace, *simulator_arguments: str) -> DeskPlan:
-    _require_bars(arguments.bars)
+def _plan(arguments: argparse.Namespace, lock: int, *simulator_arguments: str) -> DeskPlan:
     source = arguments.desk or deploy_folder() / "desk.toml"
     desk_file = write_desk_file(source, arguments.folder, arguments.bars)
     desk = load_desk(desk_file)
@@ -93,31 +139,53 @@ def _plan(arguments: argparse.Namespace, *simulator_arguments: str) -> DeskPlan:
     market = ["--symbols", symbols, "--accounts", accounts, "--seed", str(arguments.seed), *simulator_arguments]
     if arguments.bars is not None:
         market += ["--bars", str(arguments.bars)]
-    return DeskPlan(directory=arguments.folder, desk_file=desk_file, simulator_arguments=tuple(market))
+    return DeskPlan(directory=arguments.folder, desk_file=desk_file, simulator_arguments=tuple(market), lock=lock)
 
 
 async def _up(arguments: argparse.Namespace) -> int:
-    if (arguments.folder / "desk.json").exists():
-        raise ConfigurationError(
-            [
-                f"{arguments.folder}/desk.json says that a desk runs from there: stop it first, or remove that file if "
-                "none does."
-            ]
-        )
-    desk = LocalDesk(_plan(arguments, "--speed", str(arguments.speed)), lambda text: print(text, flush=True))
+    _require_bars(arguments.bars)
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    try:
-        await desk.start()
-        print(_WELCOME.format(nats=desk.nats_url, folder=arguments.folder, ibkr=desk.ibkr_port), flush=True)
-        for service, port in desk.http_ports.items():
-            print(f"  {service:<13} http://127.0.0.1:{port}/metrics", flush=True)
-        await stop.wait()
-        print("stopping", flush=True)
-    finally:
-        await desk.close()
+    start = ["--start", arguments.start.isoformat()] if arguments.start else []
+    with run_folder.taken(arguments.folder) as lock:
+        plan = _plan(arguments, lock, "--speed", str(arguments.speed), *start)
+        desk = LocalDesk(plan, _say)
+        try:
+            if await _started(desk, stop):
+                _welcome(desk, arguments.folder)
+                await stop.wait()
+            _say("stopping")
+        finally:
+            await desk.close()
     return 0
+
+
+async def _started(desk: LocalDesk, stop: asyncio.Event) -> bool:
+    """Start the desk; False when told to stop before it was up."""
+    _say("starting nats-server, the simulated IB Gateway and the services")
+    told = asyncio.create_task(stop.wait())
+    starting = asyncio.create_task(desk.start())
+    try:
+        await asyncio.wait((told, starting), return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            return False
+        starting.result()
+        return True
+    finally:
+        told.cancel()
+        starting.cancel()
+        await asyncio.gather(told, starting, return_exceptions=True)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _welcome(desk: LocalDesk, folder: Path) -> None:
+    _say(_WELCOME.format(nats=desk.nats_url, folder=folder, ibkr=desk.ibkr_port))
+    for service, port in desk.http_ports.items():
+        _say(f"  {service:<13} http://127.0.0.1:{port}/metrics")
 
 
 _WELCOME = """\
@@ -135,8 +203,19 @@ Ctrl-C stops it. Metrics:"""
 
 
 async def _demo(arguments: argparse.Namespace) -> int:
-    shutil.rmtree(arguments.folder, ignore_errors=True)
-    start = [] if arguments.bars is not None else ["--start", DEMO_START]
-    plan = _plan(arguments, "--speed", "1", "--days", str(arguments.days), *start)
-    symbol = replayed_symbol(arguments.bars) if arguments.bars is not None else "SPY"
-    return await run_demo(DemoPlan(desk=plan, symbol=symbol, days=arguments.days))
+    _require_bars(arguments.bars)
+    _require_ours(arguments.folder)
+    with run_folder.taken(arguments.folder) as lock:
+        run_folder.empty(arguments.folder)
+        start = [] if arguments.bars is not None else ["--start", DEMO_START]
+        plan = _plan(arguments, lock, "--speed", "1", "--days", str(arguments.days), *start)
+        symbol = replayed_symbol(arguments.bars) if arguments.bars is not None else "SPY"
+        return await run_demo(DemoPlan(desk=plan, symbol=symbol, days=arguments.days))
+
+
+def _require_ours(folder: Path) -> None:
+    """The demo empties its folder: it must not be anybody's documents."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / run_folder.LOCK).exists():
+        raise ConfigurationError(
+            [f"{folder} has files that no desk made, and the demo would remove them: name another"]
+        )

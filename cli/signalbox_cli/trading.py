@@ -7,15 +7,12 @@ import asyncio
 import json
 import secrets
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.desk import ClockSource, load_desk
-from signalbox.errors import SymbolError
-from signalbox.instruments import parse_symbol
 from signalbox.messages import (
     FINAL_STATUSES,
     CancelIntent,
@@ -32,6 +29,8 @@ from signalbox.messages import (
     TradingState,
 )
 
+from signalbox_cli import argument_types
+from signalbox_cli.commands import add_command
 from signalbox_cli.connection import desk_bus, desk_time, query, sql_text
 from signalbox_cli.output import complain, show_json
 
@@ -40,42 +39,73 @@ EXIT_DENIED, EXIT_NO_ANSWER = 3, 4
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    intent = commands.add_parser(
+    intent = add_command(
+        commands,
         "intent",
-        help="publish an order intent and show the decision",
-        epilog="Exit status: 0 approved, 3 denied, 4 no decision in time (it may still come: see `signalbox orders`).",
+        "publish an order intent and show the decision",
+        """
+        Exit status: 0 approved, 3 denied, 4 no decision in time (it may still come: see `signalbox orders`).
+
+        Examples:
+          signalbox intent buy 100 SPY --follow                          a market order; its events until it is final
+          signalbox intent sell 100 700 --limit 290.2                    0700.HK by its number
+          signalbox intent sell 50 AAPL --stop 160 --tif GTC
+          signalbox intent buy 100 SPY --on-close --json
+        """,
     )
-    intent.add_argument("side", type=str.lower, choices=("buy", "sell"))
-    intent.add_argument("quantity", type=_decimal)
-    intent.add_argument("symbol", type=_symbol, help="AAPL, 0700.HK (or 700), ...")
-    intent.add_argument("--limit", type=_decimal, metavar="PRICE", help="a limit order at PRICE (default: market)")
-    intent.add_argument("--stop", type=_decimal, metavar="PRICE", help="a stop order triggered at PRICE")
+    intent.add_argument("side", type=str.lower, choices=("buy", "sell"), help="buy or sell")
+    intent.add_argument("quantity", type=argument_types.decimal_number, help="shares or contracts")
+    intent.add_argument("symbol", type=argument_types.symbol, help="AAPL, 0700.HK (or 700), 'BRK B'")
+    price = argument_types.decimal_number
+    intent.add_argument("--limit", type=price, metavar="PRICE", help="a limit order at PRICE (default: market)")
+    intent.add_argument("--stop", type=price, metavar="PRICE", help="a stop order triggered at PRICE")
     intent.add_argument("--on-close", action="store_true", help="a market-on-close order")
-    intent.add_argument("--tif", type=str.upper, choices=[tif.value for tif in TimeInForce], default="DAY")
-    intent.add_argument("--good-till", type=_time, metavar="TIME", help="when a GTD order ends (ISO 8601 with zone)")
+    intent.add_argument(
+        "--tif",
+        type=str.upper,
+        choices=[tif.value for tif in TimeInForce],
+        default="DAY",
+        help="how long it is good for (default DAY)",
+    )
+    intent.add_argument(
+        "--good-till", type=argument_types.time, metavar="TIME", help="when a GTD order ends: 2026-01-31T21:00:00Z"
+    )
     intent.add_argument("--outside-regular-hours", action="store_true", help="may trade before and after the session")
     intent.add_argument("--reduce-only", action="store_true", help="deny it if it would open or add to a position")
-    intent.add_argument("--venue", default="ibkr")
+    intent.add_argument("--venue", default="ibkr", help="where to trade (default ibkr)")
     intent.add_argument("--account", default="", help="default: the desk's only account at that venue")
     intent.add_argument("--id", default="", help="the intent's own id, used once, ever (default: a new one)")
-    intent.add_argument("--note", default="")
+    intent.add_argument("--note", default="", help="a remark, kept with the intent")
     intent.add_argument("--follow", action="store_true", help="go on until the order is final")
     _finish(intent, _intent)
-    cancel = commands.add_parser("cancel", help="ask to cancel an order")
-    cancel.add_argument("order_id")
-    cancel.add_argument("--venue", default="ibkr")
-    cancel.add_argument("--symbol", default="", help="default: looked up")
+    cancel = add_command(
+        commands,
+        "cancel",
+        "ask to cancel an order",
+        """
+        Exit status: 0 the request was approved, 3 it was denied or there is no such order, 4 no decision in time.
+
+        Example: signalbox cancel i-20240305-150000-1a2b3c4d --follow
+        """,
+    )
+    cancel.add_argument("order_id", help="as `signalbox intent` and `signalbox orders` show it")
+    cancel.add_argument("--venue", default="ibkr", help="where it is (default ibkr)")
+    cancel.add_argument("--symbol", type=argument_types.symbol, default="", help="default: looked up")
     cancel.add_argument("--follow", action="store_true", help="go on until the order is final")
     _finish(cancel, _cancel)
-    for name, mode, about in (
-        ("halt", TradingMode.HALTED, "deny every new order (cancels are still taken)"),
-        ("resume", TradingMode.ACTIVE, "trade again; `--reduce-only` lets only what reduces positions through"),
-    ):
-        switch = commands.add_parser(name, help=about)
+    halt = add_command(
+        commands,
+        "halt",
+        "deny every new order (cancels are still taken)",
+        'In force within 2 s. Example: signalbox halt "the feed looks wrong"',
+    )
+    resume = add_command(
+        commands, "resume", "trade again after a halt", 'In force within 2 s. Example: signalbox resume "feed is fine"'
+    )
+    resume.add_argument("--reduce-only", action="store_true", help="let only through what reduces a position")
+    for switch, mode in ((halt, TradingMode.HALTED), (resume, TradingMode.ACTIVE)):
         switch.add_argument("reason", nargs="?", default="", help="why, for the record")
-        switch.add_argument("--by", default="operator")
-        if mode is TradingMode.ACTIVE:
-            switch.add_argument("--reduce-only", action="store_true")
+        switch.add_argument("--by", default="operator", help="who, for the record (default operator)")
         switch.set_defaults(mode=mode)
         _finish(switch, _switch)
 
@@ -83,30 +113,6 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _finish(parser: argparse.ArgumentParser, run: object) -> None:
     parser.add_argument("--json", action="store_true", help="print the messages themselves, for programs")
     parser.set_defaults(run=run)
-
-
-def _decimal(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-
-
-def _symbol(text: str) -> str:
-    try:
-        return parse_symbol(text).canonical
-    except SymbolError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _time(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time like 2026-01-31T21:00:00Z") from None
-    if at.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} has no time zone: end it with Z or +01:00")
-    return at
 
 
 def order_type(arguments: argparse.Namespace) -> OrderType:

@@ -1,0 +1,59 @@
+"""What the words of a command line must look like; each refusal says what to write instead. Pure."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+
+from signalbox.errors import SymbolError
+from signalbox.instruments import parse_symbol
+
+
+def decimal_number(text: str) -> Decimal:
+    """A finite number, digit by digit as it was typed."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not number.is_finite():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+    return number
+
+
+def count(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
+
+
+def speed(text: str) -> float:
+    """Desk seconds per second, above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not (math.isfinite(number) and number > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a speed: it must be above 0")
+    return number
+
+
+def symbol(text: str) -> str:
+    """The canonical form of a symbol: `700` is `0700.HK`."""
+    try:
+        return parse_symbol(text).canonical
+    except SymbolError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def time(text: str) -> datetime:
+    """A time with its zone."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time like 2026-01-31T21:00:00Z") from None
+    if at.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} has no time zone: end it with Z or +01:00")
+    return at

@@ -1,0 +1,126 @@
+"""The folder of a desk on this machine: who uses it, its credentials, and `desk.json`, by which commands find it.
+
+Owns these files; the JetStream store, the database and the simulator's books beside them belong to the processes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from signalbox.errors import ConfigurationError
+
+LOCK = "desk.lock"
+ENDING_SECONDS_MAX = 10.0
+"""How long the processes of a desk whose parent died may take to end."""
+POLL_SECONDS = 0.1
+
+
+@contextmanager
+def taken(folder: Path) -> Iterator[int]:
+    """Use `folder` alone; yields a file descriptor that keeps it taken for as long as any process has it open.
+
+    Raises `ConfigurationError` when a desk runs from there. What a killed one left behind does not matter: the kernel
+    lets go of its lock.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = open(folder / LOCK, "a+", encoding="ascii")  # noqa: SIM115 (closed below; opened apart to tell its errors)
+    except OSError as error:
+        raise ConfigurationError(
+            [f"{folder} can not be used ({error.strerror}): choose another with --folder"]
+        ) from None
+    with file:
+        _lock(file, folder)
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield file.fileno()
+
+
+def _lock(file: TextIO, folder: Path) -> None:
+    deadline = time.monotonic() + ENDING_SECONDS_MAX
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            pid = _pid(file)
+            if _alive(pid):
+                raise ConfigurationError(
+                    [f"a desk runs from {folder} already (process {pid}): stop it, or choose another --folder"]
+                ) from None
+            if time.monotonic() > deadline:
+                raise ConfigurationError(
+                    [f"processes of an earlier desk still use {folder}: `fuser {folder / LOCK}` lists them"]
+                ) from None
+            time.sleep(POLL_SECONDS)
+        else:
+            return
+
+
+def _pid(file: TextIO) -> int:
+    file.seek(0)
+    text = file.read().strip()
+    return int(text) if text.isdigit() else 0
+
+
+def _alive(pid: int) -> bool:
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def empty(folder: Path) -> None:
+    """Remove everything but the lock."""
+    for path in folder.iterdir():
+        if path.name == LOCK:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def credential_file(folder: Path, user: str) -> Path:
+    return folder / "credentials" / user
+
+
+def log_file(folder: Path, name: str) -> Path:
+    return folder / "logs" / f"{name}.log"
+
+
+def prepare(folder: Path, passwords: Mapping[str, str]) -> None:
+    """Make the folder with fresh credentials, which only this user can read."""
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    (folder / "credentials").mkdir(mode=0o700, exist_ok=True)
+    for user, password in passwords.items():
+        path = credential_file(folder, user)
+        path.unlink(missing_ok=True)
+        with open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(password + "\n")
+
+
+def tell(folder: Path, found: Mapping[str, object]) -> None:
+    """Write `desk.json`, whole or not at all."""
+    draft = folder / "desk.json.new"
+    draft.write_text(json.dumps(found, indent=2) + "\n")
+    draft.replace(folder / "desk.json")
+
+
+def forget(folder: Path) -> None:
+    """Take `desk.json` away: no desk runs from here any more."""
+    with suppress(FileNotFoundError):
+        (folder / "desk.json").unlink()
