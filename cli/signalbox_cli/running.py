@@ -215,7 +215,8 @@ async def _demo(arguments: argparse.Namespace) -> int:
 
 def _require_ours(folder: Path) -> None:
     """The demo empties its folder: it must not be anybody's documents."""
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / run_folder.LOCK).exists():
+    ours = (folder / run_folder.LOCK, folder / "desk.toml")
+    if folder.is_dir() and any(folder.iterdir()) and not any(file.exists() for file in ours):
         raise ConfigurationError(
             [f"{folder} has files that no desk made, and the demo would remove them: name another"]
         )
