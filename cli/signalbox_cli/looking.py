@@ -17,7 +17,7 @@ from signalbox_cli import argument_types
 from signalbox_cli.commands import add_command
 from signalbox_cli.connection import desk_bus, query, sql_text
 from signalbox_cli.offline import add_history, run_history, timeframe
-from signalbox_cli.output import complain, show, show_json
+from signalbox_cli.output import complain, printable, show, show_json
 
 STATUS_SECONDS_MAX = 2.0
 
@@ -222,7 +222,7 @@ async def _watch(arguments: argparse.Namespace) -> int:
         if arguments.json:
             show_json({"subject": received.subject, "message": _parsed(received.payload)})
         else:
-            print(f"{received.subject}  {received.payload.decode(errors='replace')}", flush=True)
+            print(f"{received.subject}  {printable(received.payload.decode(errors='replace'))}", flush=True)
         sys.stdout.flush()
         if seen == arguments.count:
             enough.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -38,12 +39,17 @@ def cell(value: Any) -> str:
     """A value for people: decimals without trailing zeros, times to the second, long texts cut."""
     if value is None:
         return "-"
-    text = str(value)
+    text = printable(str(value))
     if is_number(value):
         return text.rstrip("0").rstrip(".") if "." in text else text
     if len(text) > CELL_CHARACTERS_MAX:
         return text[: CELL_CHARACTERS_MAX - 1] + "…"
     return text
+
+
+def printable(text: str) -> str:
+    """The text without what would move a terminal's cursor: what others have sent may hold anything."""
+    return text if text.isprintable() else re.sub(r" +", " ", "".join(c if c.isprintable() else " " for c in text))
 
 
 def is_number(value: Any) -> bool:
@@ -60,4 +66,4 @@ def is_number(value: Any) -> bool:
 def complain(*lines: str) -> None:
     """Say on standard error what went wrong."""
     for line in lines:
-        print(f"signalbox: {line}", file=sys.stderr)
+        print(f"signalbox: {printable(line)}", file=sys.stderr)

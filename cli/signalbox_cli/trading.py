@@ -32,7 +32,7 @@ from signalbox.messages import (
 from signalbox_cli import argument_types
 from signalbox_cli.commands import add_command
 from signalbox_cli.connection import desk_bus, desk_time, query, sql_text
-from signalbox_cli.output import complain, show_json
+from signalbox_cli.output import complain, printable, show_json
 
 DECISION_SECONDS_MAX = 10.0
 EXIT_DENIED, EXIT_NO_ANSWER = 3, 4
@@ -221,10 +221,10 @@ def _show_decision(made: Decision, intent: Intent, as_json: bool) -> None:
     if isinstance(made, IntentApproved):
         print(f"approved: {made.order_id} ({len(made.checks)} checks passed)")
         return
-    print(f"denied: {made.reason}")
+    print(f"denied: {printable(made.reason)}")
     for check in made.checks:
         if not check.passed:
-            print(f"  {check.name}: limit {check.limit}, observed {check.observed} ({check.source})")
+            print(printable(f"  {check.name}: limit {check.limit}, observed {check.observed} ({check.source})"))
 
 
 def _show_event(message: OrderEvents, as_json: bool) -> None:
@@ -235,7 +235,7 @@ def _show_event(message: OrderEvents, as_json: bool) -> None:
     fill = facts.get("fill")
     told = f" {fill.quantity} at {fill.price}, {facts['leaves_quantity']} left" if fill else ""
     reason = f" ({facts['reason']})" if facts.get("reason") else ""
-    print(f"{message.at:%H:%M:%S} {message.order_id} {message.status}{told}{reason}", flush=True)
+    print(f"{message.at:%H:%M:%S} {message.order_id} {message.status}{told}{printable(reason)}", flush=True)
 
 
 async def _switch(arguments: argparse.Namespace) -> int:

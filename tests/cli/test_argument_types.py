@@ -1,0 +1,101 @@
+"""What the words of a command line may be, and what a wrong one is told."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from signalbox.messages import OrderType
+from signalbox_cli import argument_types
+from signalbox_cli.connection import sql_text
+from signalbox_cli.trading import order_type
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "value"),
+    [
+        (argument_types.decimal_number, "470.10", Decimal("470.10")),
+        (argument_types.decimal_number, "-5", Decimal(-5)),
+        (argument_types.count, "1", 1),
+        (argument_types.speed, "0.5", 0.5),
+        (argument_types.symbol, "700", "0700.HK"),
+        (argument_types.symbol, "BRK B", "BRK B"),
+        (argument_types.time, "2024-03-05T16:00:00+01:00", datetime(2024, 3, 5, 15, tzinfo=UTC)),
+    ],
+)
+def test_good_word_is_read(read: Callable[[str], object], text: str, value: object) -> None:
+    assert read(text) == value
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "told"),
+    [
+        (argument_types.decimal_number, "ten", "'ten' is not a number"),
+        (argument_types.decimal_number, "NaN", "'NaN' is not a finite number"),
+        (argument_types.decimal_number, "inf", "'inf' is not a finite number"),
+        (argument_types.count, "0", "'0' is not a number from 1 on"),
+        (argument_types.count, "-3", "'-3' is not a number from 1 on"),
+        (argument_types.count, "²", "'²' is not a number from 1 on"),
+        (argument_types.speed, "fast", "'fast' is not a number"),
+        (argument_types.speed, "0", "'0' is not a speed: it must be above 0"),
+        (argument_types.speed, "nan", "'nan' is not a speed: it must be above 0"),
+        (argument_types.time, "noon", "'noon' is not a time like 2026-01-31T21:00:00Z"),
+        (argument_types.time, "2024-03-05T16:00", "'2024-03-05T16:00' has no time zone: end it with Z or +01:00"),
+    ],
+)
+def test_wrong_word_is_refused_with_what_to_write(read: Callable[[str], object], text: str, told: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=".") as refusal:
+        read(text)
+    assert str(refusal.value) == told
+
+
+@given(st.text())
+def test_any_text_is_a_symbol_or_is_refused(text: str) -> None:
+    try:
+        assert argument_types.symbol(text)
+    except argparse.ArgumentTypeError as refusal:
+        assert str(refusal)
+
+
+def terms(**given_: object) -> argparse.Namespace:
+    return argparse.Namespace(**({"limit": None, "stop": None, "on_close": False} | given_))
+
+
+@pytest.mark.parametrize(
+    ("given_", "kind"),
+    [
+        ({}, OrderType.MARKET),
+        ({"limit": Decimal(1)}, OrderType.LIMIT),
+        ({"limit": Decimal(0)}, OrderType.LIMIT),
+        ({"stop": Decimal(1)}, OrderType.STOP),
+        ({"on_close": True}, OrderType.MARKET_ON_CLOSE),
+    ],
+)
+def test_options_make_the_order_type(given_: dict[str, object], kind: OrderType) -> None:
+    assert order_type(terms(**given_)) is kind
+
+
+@pytest.mark.parametrize(
+    "given_",
+    [
+        {"limit": Decimal(1), "stop": Decimal(1)},
+        {"limit": Decimal(1), "on_close": True},
+        {"stop": Decimal(1), "on_close": True},
+    ],
+)
+def test_contradicting_options_are_refused(given_: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="give one of --limit, --stop and --on-close"):
+        order_type(terms(**given_))
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+def test_quoted_text_comes_back_out_of_the_database(text: str) -> None:
+    import duckdb
+
+    with duckdb.connect() as database:
+        assert database.execute(f"SELECT {sql_text(text)}").fetchall() == [(text,)]

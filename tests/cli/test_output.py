@@ -1,0 +1,71 @@
+"""Tables for people, JSON lines for programs."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from signalbox_cli.output import CELL_CHARACTERS_MAX, cell, complain, is_number, show
+
+
+def test_table_puts_numbers_right_and_texts_left(capsys: pytest.CaptureFixture[str]) -> None:
+    show(("symbol", "quantity"), [("SPY", "100.000"), ("0700.HK", "-2.50")], as_json=False, empty="none")
+    assert capsys.readouterr().out.splitlines() == ["symbol   quantity", "SPY           100", "0700.HK      -2.5"]
+
+
+def test_empty_table_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    show(("symbol",), [], as_json=False, empty="no orders")
+    assert capsys.readouterr().out == "no orders\n"
+
+
+def test_empty_result_is_no_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+    show(("symbol",), [], as_json=True, empty="no orders")
+    assert capsys.readouterr().out == ""
+
+
+def test_json_is_one_object_a_row_with_every_digit(capsys: pytest.CaptureFixture[str]) -> None:
+    show(("symbol", "price"), [("é", "1.500"), (None, Decimal("2.0"))], as_json=True, empty="")
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert rows == [{"symbol": "é", "price": "1.500"}, {"symbol": None, "price": "2.0"}]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "-"),
+        ("470.100", "470.1"),
+        ("100", "100"),
+        ("1000", "1000"),
+        ("0.000", "0"),
+        ("-0.50", "-0.5"),
+        (True, "True"),
+        (12, "12"),
+        (1.5, "1.5"),
+        ("1.2.3", "1.2.3"),
+        ("2024-03-05T15:00:00Z", "2024-03-05T15:00:00Z"),
+        ("", ""),
+        ("x" * 99, "x" * (CELL_CHARACTERS_MAX - 1) + "…"),
+    ],
+)
+def test_cell_is_shown_for_people(value: object, shown: str) -> None:
+    assert cell(value) == shown
+
+
+def test_control_characters_do_not_break_the_table() -> None:
+    assert cell("two\nlines\x1b[31m") == "two lines [31m"
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_shortened_number_keeps_its_value(number: Decimal) -> None:
+    text = f"{number:f}"
+    assert is_number(text)
+    assert Decimal(cell(text)) == number
+
+
+def test_complaint_goes_to_standard_error_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
+    complain("one", "two")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "signalbox: one\nsignalbox: two\n")
