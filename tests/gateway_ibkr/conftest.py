@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -168,30 +168,35 @@ def settings_of(port: int, nats_url: str = "", **changes: Any) -> Settings:
 class Desk_:
     """A running gateway, and the bus as its neighbours see it."""
 
-    bus: Bus
+    connect: Callable[[str], Awaitable[Bus]]
     oms: Bus
+    recorder: Bus
     venue: Venue_
     settings: Settings
     desk: Desk
     links: list[VenueLink] = field(default_factory=list)
     runtimes: list[Runtime] = field(default_factory=list)
+    mark: int = 0
+    """A place in `links` that a test goes back to."""
 
     async def start(self) -> Runtime:
-        """Start a gateway in this process."""
+        """Start a gateway in this process, on a bus of its own."""
+        bus = await self.connect("gateway-ibkr")
         runtime = Runtime(
-            self.bus, WorldClock(self.venue.world), self.desk, Health("gateway-ibkr"), logging.getLogger("gateway")
+            bus, WorldClock(self.venue.world), self.desk, Health("gateway-ibkr"), logging.getLogger("gateway")
         )
-        self.bus.on_failure = runtime.fail
+        bus.on_failure = runtime.fail
         self.runtimes.append(runtime)
         await service.start(self.settings, runtime)
         return runtime
 
     async def stop(self, runtime: Runtime) -> None:
-        """End a gateway at whatever it is doing, without any goodbye."""
+        """End a gateway, as `signalbox.process` does."""
         for task in runtime._tasks:
             task.cancel()
         _, stuck = await asyncio.wait(runtime._tasks, timeout=STOP_SECONDS_MAX)
         assert not stuck, f"tasks that do not end when cancelled: {stuck}"
+        await runtime.bus.drain()
         runtime.failed.cancel()
         self.runtimes.remove(runtime)
 
@@ -204,13 +209,16 @@ class Desk_:
         return self.links[-1].status if self.links else None
 
     async def ready(self) -> None:
-        """Wait until the link is READY by its own announcement."""
-        await eventually(lambda: self.status is LinkStatus.READY, f"READY; {self.links[-3:]}")
+        """Wait until the link is READY, by an announcement since `mark`."""
+        since = self.mark
+        await eventually(
+            lambda: len(self.links) > since and self.status is LinkStatus.READY, f"READY; {self.links[-3:]}"
+        )
 
     async def reports(self, order_id: str = "") -> list[Any]:
         """Everything in REPORTS, of one order or of all, in order."""
         found = []
-        async for received in self.oms.read("REPORTS", "report.>"):
+        async for received in self.recorder.read("REPORTS", "report.>"):
             report: Report = messages.decode(received.payload, Report)
             about = getattr(report, "order_id", "") or getattr(getattr(report, "fill", None), "order_id", "")
             if order_id in ("", about):
@@ -224,7 +232,7 @@ class Desk_:
     async def ledger(self, order_id: str) -> list[LedgerEntry]:
         return [
             messages.decode(received.payload, LedgerEntry)
-            async for received in self.bus.read("LEDGER", subjects.ledger("ibkr", order_id))
+            async for received in self.recorder.read("LEDGER", subjects.ledger("ibkr", order_id))
         ]
 
     async def has(self, order_id: str, *kinds: str, seconds_max: float = WAIT_SECONDS_MAX) -> list[str]:
@@ -295,9 +303,16 @@ def gateway_settings() -> dict[str, Any]:
 @pytest.fixture
 async def desk(nats_server: Any, venue: Venue_, gateway_settings: dict[str, Any]) -> AsyncIterator[Desk_]:
     """Everything but the gateway itself, which the test starts."""
-    bus, oms = await nats_server.connect("gateway-ibkr"), await nats_server.connect("oms")
+    oms, recorder = await nats_server.connect("oms"), await nats_server.connect("recorder")
     risk = await nats_server.connect("risk")
-    harness = Desk_(bus, oms, venue, settings_of(venue.port, nats_server.url, **gateway_settings), desk_of())
+    harness = Desk_(
+        nats_server.connect,
+        oms,
+        recorder,
+        venue,
+        settings_of(venue.port, nats_server.url, **gateway_settings),
+        desk_of(),
+    )
 
     async def link(received: Received) -> None:
         harness.links.append(messages.decode(received.payload, VenueLink))

@@ -16,6 +16,7 @@ from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.messages import LinkStatus
 
+from gateway_ibkr.ending import end_if_told
 from gateway_ibkr.facts import AccountValueSeen, PnlSeen
 from gateway_ibkr.link import Link
 from gateway_ibkr.translate import VENUE, TranslationError, account_state
@@ -75,6 +76,7 @@ class Account:
             log.error("the account's figures are incomplete", extra={"error": str(error)})
             return
         await self._bus.publish(subjects.account(VENUE, self._account), state)
+        end_if_told()
 
     async def _until_due(self) -> None:
         """Wait for a change, or until the interval is over on the desk clock, whose speed may change meanwhile."""

@@ -20,6 +20,7 @@ from signalbox.messages import NEVER, Bar, BarSource
 from signalbox.streams import BAR_PARTITIONS
 
 from gateway_ibkr import metrics
+from gateway_ibkr.ending import end_if_told
 from gateway_ibkr.facts import FiveSecondBarSeen, HistoryBarSeen
 from gateway_ibkr.instruments import Offered
 from gateway_ibkr.minutes import (
@@ -113,6 +114,7 @@ class Feed:
         subject = subjects.bar(VENUE, self.symbol, timeframe)
         for partition in range(BAR_PARTITIONS):
             last = await self._bus.last(BARS, stored_subject(subject, partition))
+            end_if_told()
             if last is not None:
                 return messages.decode(last.payload, Bar).start
         return NEVER
@@ -149,6 +151,7 @@ class Feed:
             return
         bar = bar_message(self.symbol, closed, datetime.now(UTC))
         await self._bus.publish(subjects.bar(VENUE, self.symbol, closed.timeframe), bar)
+        end_if_told()
         self._published[closed.timeframe] = bar.start
         metrics.BARS.labels(self.symbol, closed.timeframe, closed.source.value).inc()
         if closed.source is BarSource.LIVE and closed.timeframe == MINUTE:

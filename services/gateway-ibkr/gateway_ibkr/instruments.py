@@ -17,6 +17,7 @@ from signalbox.errors import SymbolError, VenueRefusedError
 from signalbox.instruments import Symbol, parse_symbol
 from signalbox.messages import Instrument
 
+from gateway_ibkr.ending import end_if_told
 from gateway_ibkr.facts import ContractFound, VenueContract
 from gateway_ibkr.pacing import instruments_max
 from gateway_ibkr.state import State
@@ -79,6 +80,7 @@ class Instruments:
         self._state.symbols[contract.con_id] = symbol.canonical
         self._state.calendars[symbol.canonical] = symbol.calendar
         await self._bus.publish(subjects.instrument(VENUE, symbol.canonical), made)
+        end_if_told()
         self.offered[symbol.canonical] = Offered(symbol, contract, made)
         self._left_out.pop(wanted.symbol, None)
         log.info("instrument", extra={"symbol": symbol.canonical, "con_id": contract.con_id, "title": made.name})

@@ -19,6 +19,7 @@ from signalbox.errors import BusError, BusUnavailableError
 from signalbox.messages import LedgerSent, Report, VenueFill
 
 from gateway_ibkr import metrics
+from gateway_ibkr.ending import end_if_told
 from gateway_ibkr.translate import VENUE
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class Outbox:
                     log.error("reports wait for the bus", extra={"waiting": len(self._waiting), "error": str(error)})
                     continue
                 self._waiting.popleft()
+                end_if_told()
                 metrics.REPORTS_WAITING.set(len(self._waiting))
             self._filled.clear()
             self._empty.set()
