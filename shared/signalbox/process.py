@@ -8,6 +8,7 @@ that a restart mends (the bus gone for good, a second writer, a background task'
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 S = TypeVar("S", bound=ServiceSettings)
 
 EXIT_FAILED, EXIT_MISCONFIGURED = 1, 2
+GC_THRESHOLD_OBJECTS = 10_000
+"""New objects between two collections; Python's 700 means several within each order."""
 
 
 @dataclass
@@ -136,8 +139,19 @@ async def _serve(
 
 async def _start(start: Callable[[S, Runtime], Awaitable[None]], settings: S, runtime: Runtime) -> None:
     await start(settings, runtime)
+    _spare_what_stays()
     runtime.health.met("started")
     log.info("started")
+
+
+def _spare_what_stays() -> None:
+    """Leave what the start has made (modules, the rebuilt state) out of garbage collections from now on.
+
+    A full collection of a service's hundred thousand objects stops it for tens of milliseconds, within some order.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD_OBJECTS)
 
 
 async def _until_stopped(stopping: asyncio.Event, runtime: Runtime, starting: asyncio.Task[None]) -> None:

@@ -1,12 +1,19 @@
 """The NATS shell: decisions, reports and timers in; order events, commands and timers out. One message at a time.
 
-Owns the order of things: events first (each must be the next on its order's subject), then commands, then timers, then
-the acknowledgement. It must not know what any of it means. What if the process dies ...
-- before the event: the message comes again, nothing has happened;
-- between event and command, or command and timer: the message comes again, the folded state shows the order, and the
-  core gives the same again. COMMANDS refuses a second command, a second schedule replaces the first;
+Owns the order of things: events (each must be the next on its order's subject) and commands, then timers, then the
+acknowledgement. It must not know what any of it means. An order's event and its command are sent together and
+acknowledged together (decision record 5). What if the process dies ...
+- before anything is stored: the message comes again, nothing has happened;
+- with the event stored, but not the command or the timer: the message comes again, the folded state shows the order,
+  and the core gives the same again. COMMANDS refuses a second command, a second schedule replaces the first;
+- with the command stored, but not the event: the order may reach the venue, and reports of it come. No report is
+  handled before the event is stored: here because all three consumers share one lock, which is held until then and
+  never opens again if it fails; in the next process because it finishes the unacknowledged decisions first. The core
+  gives the same event again, and the same command, which COMMANDS refuses;
 - before positions and books are published: all of them are published at the next start.
-A second copy of the OMS makes one of the two lose the next sequence of some subject: that one stops.
+A second copy of the OMS makes one of the two lose the next sequence of some subject: that one stops. Its command may
+be the one that is stored: both made it from the same decision and the same instrument, which STATE had before risk
+could approve. COMMANDS has one message a subject, so there is one order whoever wrote what.
 """
 
 from __future__ import annotations
@@ -20,7 +27,7 @@ import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
-from signalbox.errors import IllegalTransitionError, WrongSequenceError
+from signalbox.errors import BusError, IllegalTransitionError, WrongSequenceError
 from signalbox.messages import (
     AccountAdopted,
     Bar,
@@ -72,6 +79,7 @@ class OrderManagement:
         self._marks: Marks = {}
         self.publisher = BookPublisher(bus, self.state, self._marks)
         self._lock = asyncio.Lock()  # three consumers, one state
+        self._failure: BusError | None = None
 
     def details(self) -> dict[str, str]:
         """Figures for a person: orders, working ones, executions booked, how far TRADE has been folded."""
@@ -103,12 +111,28 @@ class OrderManagement:
         metrics.watch_orders(self.state, self._clock)
 
     async def consume(self) -> None:
-        """Start to take decisions, reports, timers and bars, and return."""
+        """Finish what the process before left; start to take decisions, reports, timers and bars, and return."""
+        await self._finish()
         self.publisher.all_changed()
         await self._bus.subscribe(subjects.ALL_MINUTE_BARS, self._bar)
         await self._bus.consume(REPORTS, CONSUMER, self._handler(Report, self._decide_report))
         await self._bus.consume(TIMERS, CONSUMER, self._handler(TimerFired, self._decide_timer))
         await self._bus.consume(TRADE, CONSUMER, self._handler(Decision, self._decide_decision))
+
+    async def _finish(self) -> None:
+        """Handle the decisions that have not been acknowledged: a command may be stored whose order is not.
+
+        They are delivered again later, and then change nothing; one that can not be handled is parked then.
+        """
+        handle = self._handler(Decision, self._decide_decision)
+        floor = await self._bus.consumer_floor(TRADE, CONSUMER)
+        async for received in self._bus.read(TRADE, subjects.ALL_DECISIONS, floor + 1):
+            try:
+                await handle(received)
+            except BusError:
+                raise
+            except Exception as error:
+                log.warning("left for the consumer", extra={"sequence": received.sequence, "error": str(error)})
 
     # ---------------------------------------------------------------------------------------------- messages in
 
@@ -118,12 +142,17 @@ class OrderManagement:
         async def handle(received: Received) -> None:
             message: _M = messages.decode(received.payload, kind)
             async with self._lock:
+                if self._failure is not None:
+                    raise self._failure
                 try:
                     outcome = await decide(message)
+                    await self._carry_out(outcome)
                 except IllegalTransitionError:
                     metrics.ILLEGAL_TRANSITIONS.inc()
                     raise
-                await self._carry_out(outcome)
+                except BusError as error:
+                    self._failure = error  # what is stored is not known: nothing may be decided from this state
+                    raise
             self._tell(message, outcome)
 
         return handle
@@ -177,19 +206,31 @@ class OrderManagement:
     # --------------------------------------------------------------------------------------------- messages out
 
     async def _carry_out(self, outcome: Outcome) -> None:
-        """Publish in the one order that a crash can not hurt."""
-        for event in outcome.events:
-            await self._store(event)
-        for revision, command in outcome.commands:
-            await self._command(revision, command)
+        """Publish what a message makes necessary; return when all of it is stored. Raises the first error.
+
+        An outcome with commands has one event at most. Others may have several, and each needs the sequence of the
+        one before.
+        """
+        if outcome.commands:
+            storing = [self._store(event) for event in outcome.events]
+            commanding = [self._command(revision, command) for revision, command in outcome.commands]
+            # Not a TaskGroup: it wraps errors, and the bus asks for a BusError
+            for result in await asyncio.gather(*storing, *commanding, return_exceptions=True):
+                if result is not None:
+                    raise result
+        else:
+            for event in outcome.events:
+                await self._store(event)
         for timer in outcome.timers:
-            due_wall = self._clock.wall_time_of(timer.due)
-            await self._bus.publish_scheduled(
-                subjects.timer_schedule(timer.order_id),
-                timer,
-                due_wall=due_wall,
-                target=subjects.timer_fired(timer.order_id),
-            )
+            await self._schedule(timer)
+
+    async def _schedule(self, timer: TimerFired) -> None:
+        await self._bus.publish_scheduled(
+            subjects.timer_schedule(timer.order_id),
+            timer,
+            due_wall=self._clock.wall_time_of(timer.due),
+            target=subjects.timer_fired(timer.order_id),
+        )
 
     async def _store(self, event: OrderEvent) -> None:
         """Store the next event of an order and fold it. Raises `WrongSequenceError` if somebody else wrote there."""
