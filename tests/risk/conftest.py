@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +21,7 @@ from risk.decide import decide
 from risk.facts import Observed, Request
 from risk.state import RiskState, opening_state
 from signalbox import subjects
+from signalbox.bus import Bus
 from signalbox.desk import Desk, DeskInstrument, Limits, Venue
 from signalbox.messages import (
     AccountAdopted,
@@ -41,6 +48,7 @@ from signalbox.messages import (
     PositionHeld,
     Quote,
     Side,
+    TimeInForce,
     TradingMode,
     TradingState,
     VenueLink,
@@ -65,6 +73,57 @@ def limits(**changes: Any) -> Limits:
         "open_orders_max": 20,
     }
     return Limits(**{**values, **changes})
+
+
+def instrument_of(symbol: str, at: datetime, /, **changes: Any) -> Instrument:
+    values: dict[str, Any] = {
+        "id": f"instrument-{symbol}",
+        "at": at,
+        "venue": VENUE,
+        "symbol": symbol,
+        "kind": InstrumentKind.STOCK,
+        "currency": "USD",
+        "exchange": "SMART",
+        "calendar": "XNYS",
+        "tick_size": Decimal("0.01"),
+        "lot_size": Decimal(1),
+        "minimum_quantity": Decimal(1),
+    }
+    values.update({name: Decimal(value) if isinstance(value, int) else value for name, value in changes.items()})
+    return Instrument(**values)
+
+
+def account_of(at: datetime, /, **changes: Any) -> AccountState:
+    values: dict[str, Any] = {
+        "id": "account",
+        "at": at,
+        "venue": VENUE,
+        "account": ACCOUNT,
+        "currency": "USD",
+        "cash": Decimal(1_000_000),
+        "net_liquidation": Decimal(1_000_000),
+        "available_funds": Decimal(1_000_000),
+        "buying_power": Decimal(4_000_000),
+        "initial_margin": Decimal(0),
+        "maintenance_margin": Decimal(0),
+    }
+    return AccountState(**{**values, **changes})
+
+
+def adoption_of(at: datetime, /, **changes: Any) -> AccountAdopted:
+    values: dict[str, Any] = {
+        "id": "_baseline/1",
+        "at": at,
+        "venue": VENUE,
+        "account": ACCOUNT,
+        "order_id": subjects.BASELINE,
+        "status": OrderStatus.FILLED,
+        "currency": "USD",
+        "cash": Decimal(1_000_000),
+        "positions": (),
+        "execution_ids": (),
+    }
+    return AccountAdopted(**{**values, **changes})
 
 
 @dataclass
@@ -96,21 +155,7 @@ class World:
     # ---- what is observed beside TRADE
 
     def instrument(self, symbol: str, **changes: Any) -> World:
-        values: dict[str, Any] = {
-            "id": f"instrument-{symbol}",
-            "at": self.now,
-            "venue": VENUE,
-            "symbol": symbol,
-            "kind": InstrumentKind.STOCK,
-            "currency": "USD",
-            "exchange": "SMART",
-            "calendar": "XNYS",
-            "tick_size": Decimal("0.01"),
-            "lot_size": Decimal(1),
-            "minimum_quantity": Decimal(1),
-        }
-        values.update({name: Decimal(value) if isinstance(value, int) else value for name, value in changes.items()})
-        evolve.fold_instrument(self.state, Instrument(**values), "STATE:7")
+        evolve.fold_instrument(self.state, instrument_of(symbol, self.now, **changes), "STATE:7")
         return self
 
     def quote(self, symbol: str, bid: str | None, ask: str | None, **changes: Any) -> World:
@@ -121,20 +166,7 @@ class World:
         return self
 
     def account(self, **changes: Any) -> World:
-        values: dict[str, Any] = {
-            "id": "account",
-            "at": self.now,
-            "venue": VENUE,
-            "account": ACCOUNT,
-            "currency": "USD",
-            "cash": Decimal(1_000_000),
-            "net_liquidation": Decimal(1_000_000),
-            "available_funds": Decimal(1_000_000),
-            "buying_power": Decimal(4_000_000),
-            "initial_margin": Decimal(0),
-            "maintenance_margin": Decimal(0),
-        }
-        evolve.fold_account(self.state, AccountState(**{**values, **changes}), "STATE:9")
+        evolve.fold_account(self.state, account_of(self.now, **changes), "STATE:9")
         return self
 
     def link(self, status: LinkStatus = LinkStatus.READY, reason: str = "") -> World:
@@ -154,23 +186,8 @@ class World:
         evolve.fold_order_event(self.state, self.sequence, event)
         return self
 
-    def adopt(
-        self, currency: str = "USD", positions: tuple[PositionHeld, ...] = (), execution_ids: tuple[str, ...] = ()
-    ) -> World:
-        return self.event(
-            AccountAdopted(
-                id="adopted",
-                at=self.now,
-                venue=VENUE,
-                account=ACCOUNT,
-                order_id=subjects.BASELINE,
-                status=OrderStatus.NEW,
-                currency=currency,
-                cash=Decimal(1_000_000),
-                positions=positions,
-                execution_ids=execution_ids,
-            )
-        )
+    def adopt(self, **changes: Any) -> World:
+        return self.event(adoption_of(self.now, **changes))
 
     def held(self, symbol: str, quantity: str, price: str = "100", currency: str = "USD") -> PositionHeld:
         return PositionHeld(symbol=symbol, quantity=Decimal(quantity), average_price=Decimal(price), currency=currency)
@@ -343,3 +360,123 @@ def check() -> Any:
         return found
 
     return pick
+
+
+# ------------------------------------------------------------------------------------------ a process of its own
+
+END_SECONDS_MAX = 30.0
+HEARTBEAT_SECONDS = 0.02
+DESK = """
+name = "test"
+mode = "paper"
+clock = "wall"
+
+[venues.ibkr]
+accounts = ["DU1234567"]
+
+[[instruments]]
+venue = "ibkr"
+symbol = "SPY"
+
+[limits]
+order_quantity_max = "1000"
+order_notional_max = "200000"
+position_quantity_max = "2000"
+position_notional_max = "400000"
+gross_exposure_max = "600000"
+price_collar_fraction = "0.05"
+price_age_seconds_max = 60
+account_age_seconds_max = 300
+intent_age_seconds_max = 120
+intents_per_minute_max = 1000
+open_orders_max = 1000
+"""
+
+
+class RiskProcess:
+    """Starts and kills `python -m risk`, a process of its own on the wall clock."""
+
+    def __init__(self, server: Any, folder: Path) -> None:
+        self._server, self._folder = server, folder
+        (folder / "desk.toml").write_text(DESK)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        environment = os.environ | {
+            "SIGNALBOX_NATS_URL": self._server.url,
+            "SIGNALBOX_NATS_USER": "risk",
+            "SIGNALBOX_NATS_PASSWORD": self._server.password("risk"),
+            "SIGNALBOX_DESK_FILE": str(self._folder / "desk.toml"),
+        }
+        with (self._folder / "risk.log").open("ab") as log:
+            self._process = subprocess.Popen([sys.executable, "-m", "risk"], env=environment, stdout=log, stderr=log)
+
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal and return the exit status."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(END_SECONDS_MAX)
+
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def close(self) -> None:
+        if self._process is not None and self.runs():
+            self._process.kill()
+            self._process.wait()
+
+
+async def set_stage(gateway: Bus, oms: Bus) -> None:
+    """What the gateway and the OMS have said before any intent."""
+    now = datetime.now(UTC)
+    await gateway.publish(subjects.instrument(VENUE, "SPY"), instrument_of("SPY", now))
+    await gateway.publish(subjects.account(VENUE, ACCOUNT), account_of(now))
+    await oms.publish(subjects.order(VENUE, ACCOUNT, subjects.BASELINE), adoption_of(now))
+
+
+async def speak(gateway: Bus) -> None:
+    """Heartbeats and quotes, for ever."""
+    while True:
+        now = datetime.now(UTC)
+        link = VenueLink(id="beat", at=now, venue=VENUE, account=ACCOUNT, status=LinkStatus.READY)
+        await gateway.send(subjects.link(VENUE, ACCOUNT), link)
+        price = {"bid": Decimal("99.99"), "ask": Decimal(100)}
+        await gateway.send(subjects.quote(VENUE, "SPY"), Quote(id="q", at=now, venue=VENUE, symbol="SPY", **price))
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+@pytest.fixture
+async def gateway(nats_server: Any) -> AsyncIterator[Bus]:
+    bus = await nats_server.connect("gateway-ibkr")
+    await set_stage(bus, await nats_server.connect("oms"))
+    speaking = asyncio.create_task(speak(bus))
+    yield bus
+    speaking.cancel()
+    await asyncio.gather(speaking, return_exceptions=True)
+
+
+@pytest.fixture
+def process(nats_server: Any, tmp_path: Path) -> Any:
+    process = RiskProcess(nats_server, tmp_path)
+    yield process
+    process.close()
+
+
+def an_order(intent_id: str) -> OrderIntent:
+    return OrderIntent(
+        id=intent_id,
+        at=datetime.now(UTC),
+        venue=VENUE,
+        symbol="SPY",
+        side=Side.BUY,
+        quantity=Decimal(1),
+        order_type=OrderType.LIMIT,
+        limit_price=Decimal(100),
+        time_in_force=TimeInForce.GTC,  # may rest at any hour: this test runs on the wall clock
+    )
+
+
+@pytest.fixture(scope="session")
+def resting_order() -> Callable[[str], OrderIntent]:
+    """Make an intent that a desk on the wall clock approves at any hour, given its id."""
+    return an_order

@@ -38,6 +38,8 @@ def read_intent(payload: bytes) -> Intent | Unreadable:
     """Read an intent, its times in UTC; any bytes may be given."""
     if len(payload) > PAYLOAD_BYTES_MAX:
         return Unreadable(f"the message has {len(payload)} bytes; an intent has at most {PAYLOAD_BYTES_MAX}")
+    if not payload:
+        return Unreadable("the message is empty")
     try:
         intent: Intent = messages.decode(payload, Intent)
     except msgspec.ValidationError as error:
