@@ -42,9 +42,10 @@ class Desk:
         fields = {**json.loads(messages.encode(self.order())), **changes}
         return {name: value for name, value in fields.items() if value is not None}
 
-    async def publish(self, payload: bytes, subject: str = PLACE) -> int:
+    async def publish(self, payload: bytes, subject: str = PLACE, message_id: str = "") -> int:
         """Publish and return the sequence under which TRADE has it."""
-        answer = await self.client.request(subject, payload, timeout=WAIT_SECONDS_MAX)
+        headers = {"Nats-Msg-Id": message_id} if message_id else None
+        answer = await self.client.request(subject, payload, timeout=WAIT_SECONDS_MAX, headers=headers)
         stored = json.loads(answer.data)
         assert "error" not in stored, stored
         assert stored["stream"] == "TRADE"
@@ -266,6 +267,21 @@ async def test_an_intent_of_another_time_is_denied(desk: Desk) -> None:
         assert word in decision.reason
     decision = await desk.denied(messages.encode(desk.order(valid_until=now - timedelta(seconds=1))))
     assert decision.reason.startswith("the intent was valid until ")
+
+
+async def test_a_message_id_that_a_decision_will_need_holds_no_decision_up(desk: Desk) -> None:
+    first = await desk.publish(messages.encode(desk.order()))
+    await desk.decided(first)
+    squatter = first + 2  # after the first decision
+    names = [f"decision-{squatter + 2 * place}" for place in range(3)]
+    for place, name in enumerate(names):
+        sequence = await desk.publish(messages.encode(desk.order()), message_id=name)
+        assert sequence == squatter + 2 * place
+        decision = await desk.decided(sequence)
+        assert isinstance(decision, IntentApproved)
+        assert decision.id.startswith(f"decision-{sequence}-")
+    assert desk.process.runs()
+    await desk.denied(b"{")
 
 
 async def test_a_message_sent_without_asking_for_an_answer_is_decided_too(desk: Desk) -> None:
