@@ -179,9 +179,9 @@ class Desk_:
     mark: int = 0
     """A place in `links` that a test goes back to."""
 
-    async def start(self) -> Runtime:
-        """Start a gateway in this process, on a bus of its own."""
-        bus = await self.connect("gateway-ibkr")
+    async def start(self, wrapped: Callable[[Bus], Any] = lambda bus: bus) -> Runtime:
+        """Start a gateway in this process, on a bus of its own, which a test may wrap."""
+        bus = wrapped(await self.connect("gateway-ibkr"))
         runtime = Runtime(
             bus, WorldClock(self.venue.world), self.desk, Health("gateway-ibkr"), logging.getLogger("gateway")
         )

@@ -165,7 +165,8 @@ async def test_an_order_good_till_a_date_expires_then(desk: Any) -> None:
 async def test_a_stop_triggers_and_fills(desk: Any) -> None:
     await desk.start()
     await desk.ready()
-    price = desk.venue.world.quote("SPY").last.quantize(Decimal(1)) + 200
+    quote = await desk.eventually(lambda: desk.venue.world.quote("SPY"), "a quote")
+    price = quote.last.quantize(Decimal(1)) + 200
     await desk.submit("stop-1", side="SELL", order_type=OrderType.STOP, stop_price=price)
     there = await desk.has("stop-1", "VenueTriggered", "VenueFill", "VenueCommission")
     assert there.index("VenueTriggered") < there.index("VenueFill")

@@ -25,6 +25,7 @@ from gateway_ibkr.translate import VENUE
 log = logging.getLogger(__name__)
 
 WAITING_MAX = 10_000
+RETRY_DELAY_SECONDS = 0.5
 
 
 class Outbox:
@@ -66,6 +67,7 @@ class Outbox:
                     await self._store(self._waiting[0])
                 except BusUnavailableError as error:
                     log.error("reports wait for the bus", extra={"waiting": len(self._waiting), "error": str(error)})
+                    await asyncio.sleep(RETRY_DELAY_SECONDS)
                     continue
                 self._waiting.popleft()
                 end_if_told()
