@@ -33,6 +33,9 @@ from signalbox.messages import (
 UNSETTLED = frozenset({OrderStatus.PENDING_NEW, OrderStatus.PENDING_CANCEL, OrderStatus.UNKNOWN})
 """An order that nothing happens to any more must not stay in one of these."""
 
+AT_VENUE = frozenset({OrderStatus.NEW, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED})
+"""The venue must know an order that stands in one of these."""
+
 
 @dataclass(frozen=True)
 class VenueOrderSeen:
@@ -135,6 +138,12 @@ def check_venue(trade: Trade, positions: Sequence[Position], books: Sequence[Boo
     sent = Counter(order.reference for order in venue.orders)
     wrong = [f"the venue has {count} orders for {order}" for order, count in sent.items() if count != 1]
     wrong += [f"the venue has the order {order!r}, which was never approved" for order in sent if order not in approved]
+    status = {event.order_id: event.status for event in trade.events if not isinstance(event, AccountAdopted)}
+    wrong += [
+        f"order {order} stands in {status[order]}, but the venue has no such order"
+        for order in sorted(approved - sent.keys())
+        if status.get(order) in AT_VENUE
+    ]
     wrong += _check_fills(trade, venue)
     held = {(p.account, p.symbol): p.quantity for p in positions if p.quantity}
     theirs = {

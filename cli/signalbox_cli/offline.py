@@ -17,6 +17,8 @@ from signalbox_cli.commands import add_command
 from signalbox_cli.output import complain, show_json
 
 COLUMNS = ("ts", "open", "high", "low", "close", "volume")
+_TYPED = "ts::TIMESTAMPTZ, " + ", ".join(f"{name}::DOUBLE" for name in COLUMNS[1:])
+ROWS_AT_ONCE = 10_000
 
 
 def add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -92,12 +94,14 @@ def read_bars(path: Path) -> Iterator[tuple[datetime, float, float, float, float
     with duckdb.connect() as database:
         database.execute("SET TimeZone = 'UTC'")
         try:
-            result = database.execute(f"SELECT {', '.join(COLUMNS)} FROM {function}(?) ORDER BY ts", [str(path)])
+            result = database.execute(f"SELECT {_TYPED} FROM {function}(?) ORDER BY 1", [str(path)])
+            while rows := result.fetchmany(ROWS_AT_ONCE):
+                if rows[-1][0] is None:
+                    raise ConfigurationError([f"{path} has a bar without a ts"])
+                yield from rows
         except duckdb.Error as error:
             message = str(error).splitlines()[0]
             raise ConfigurationError([f"{path} can not be read as bars ({', '.join(COLUMNS)}): {message}"]) from None
-        while rows := result.fetchmany(10_000):
-            yield from rows
 
 
 def _audit(arguments: argparse.Namespace) -> int:

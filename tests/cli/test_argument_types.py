@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -49,17 +50,15 @@ def test_good_word_is_read(read: Callable[[str], object], text: str, value: obje
     ],
 )
 def test_wrong_word_is_refused_with_what_to_write(read: Callable[[str], object], text: str, told: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match=".") as refusal:
+    with pytest.raises(argparse.ArgumentTypeError) as refusal:
         read(text)
     assert str(refusal.value) == told
 
 
 @given(st.text())
 def test_any_text_is_a_symbol_or_is_refused(text: str) -> None:
-    try:
+    with contextlib.suppress(argparse.ArgumentTypeError):
         assert argument_types.symbol(text)
-    except argparse.ArgumentTypeError as refusal:
-        assert str(refusal)
 
 
 def terms(**given_: object) -> argparse.Namespace:

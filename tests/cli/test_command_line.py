@@ -1,0 +1,98 @@
+"""The command as a process: what it says, its exit status, and that nothing ends in a traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+NO_DESK = "no-such-folder"
+
+
+@pytest.fixture
+def signalbox(tmp_path: Path) -> Run:
+    """Run the command where no desk runs."""
+
+    def run(*words: str, **terms: str) -> subprocess.CompletedProcess[str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("SIGNALBOX_")}
+        return subprocess.run(
+            [sys.executable, "-m", "signalbox_cli", *words],
+            env=kept | {"SIGNALBOX_RUN_FOLDER": NO_DESK} | terms,
+            cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("", "signalbox: the following arguments are required: COMMAND"),
+        ("fly", "signalbox: argument COMMAND: invalid choice: 'fly'"),
+        ("intent buy ten SPY", "signalbox intent: argument quantity: 'ten' is not a number"),
+        ("intent hold 10 SPY", "signalbox intent: argument side: invalid choice: 'hold'"),
+        ("intent buy 10", "signalbox intent: the following arguments are required: symbol"),
+        ("intent buy 10 SPY --good-till noon", "signalbox intent: argument --good-till: 'noon' is not a time"),
+        ("intent buy 10 SPY --tif MAYBE", "signalbox intent: argument --tif: invalid choice: 'MAYBE'"),
+        ("query", "signalbox query: the following arguments are required: sql"),
+        ("watch --count 0", "signalbox watch: argument --count: '0' is not a number from 1 on"),
+        ("up --speed 0", "signalbox up: argument --speed: '0' is not a speed"),
+        ("up --start yesterday", "signalbox up: argument --start: 'yesterday' is not a time"),
+        ("scores history bars.csv --timeframe 7m", "signalbox scores: argument --timeframe: '7m' is not a timeframe"),
+        ("scores history", "signalbox: name the file: signalbox scores history BARS.parquet"),
+        ("scores history none.csv", "signalbox: none.csv is not there"),
+        ("up --bars none.csv", "signalbox: none.csv is not there"),
+        ("demo --bars none.csv", "signalbox: none.csv is not there"),
+        ("status", "signalbox: no desk is running from no-such-folder: start one with `make up`"),
+        ("halt", "signalbox: no desk is running from no-such-folder: start one with `make up`"),
+        ("intent buy 10 SPY", "signalbox: no desk is running from no-such-folder: start one with `make up`"),
+    ],
+)
+def test_mistake_is_one_line_and_status_2(signalbox: Run, words: str, told: str) -> None:
+    done = signalbox(*words.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(told), done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_contradicting_options_are_told(signalbox: Run) -> None:
+    done = signalbox("intent", "buy", "1", "SPY", "--limit", "1", "--stop", "2")
+    assert (done.returncode, done.stderr) == (1, "signalbox: give one of --limit, --stop and --on-close\n")
+
+
+def test_desk_that_does_not_answer_is_told(signalbox: Run) -> None:
+    done = signalbox("status", SIGNALBOX_NATS_URL="nats://127.0.0.1:1", SIGNALBOX_NATS_PASSWORD="x")
+    assert done.returncode == 1
+    assert done.stderr.startswith("signalbox: NATS at nats://127.0.0.1:1 can not be reached: is it running there?")
+
+
+def test_demo_does_not_remove_what_is_not_its_own(signalbox: Run, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    done = signalbox("demo", "--folder", ".")
+    assert done.returncode == 2
+    assert "files that no desk made" in done.stderr
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_reader_that_goes_away_ends_the_command_in_silence(tmp_path: Path) -> None:
+    bars = tmp_path / "bars.csv"
+    rows = "".join(f"2024-03-05 {n // 60:02}:{n % 60:02}:00,1,1,1,1,1\n" for n in range(1440))
+    bars.write_text("ts,open,high,low,close,volume\n" + rows)
+    command = f"{sys.executable} -m signalbox_cli scores history {bars} | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[1:] == ["0"]
+
+
+def test_every_command_has_a_help_with_an_example_or_an_explanation(signalbox: Run) -> None:
+    listed = signalbox("--help").stdout
+    for command in ("up", "demo", "intent", "cancel", "halt", "resume", "orders", "scores", "query", "watch", "audit"):
+        assert f"    {command} " in listed
+        told = signalbox(command, "--help")
+        assert told.returncode == 0
+        assert "Example" in told.stdout or "audit" in command

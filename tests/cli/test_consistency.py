@@ -1,0 +1,265 @@
+"""The check of the whole desk: silent on a log that adds up, and each single fault planted in one is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from signalbox import messages, subjects
+from signalbox.bus import Received
+from signalbox.messages import (
+    AccountAdopted,
+    Book,
+    Fill,
+    IntentApproved,
+    IntentDenied,
+    Message,
+    Order,
+    OrderAccepted,
+    OrderCreated,
+    OrderFilled,
+    OrderIntent,
+    OrderStatus,
+    OrderType,
+    OrderUnknown,
+    Position,
+    Side,
+)
+from signalbox_cli import consistency
+from signalbox_cli.consistency import Trade, VenueBooks, VenueOrderSeen, check_record, read_trade
+
+AT = datetime(2024, 3, 5, 15, tzinfo=UTC)
+VENUE, ACCOUNT, SYMBOL = "ibkr", "DU1", "SPY"
+PRICE, OPENING_CASH = Decimal(10), Decimal(1000)
+
+
+@dataclass
+class Log:
+    """What the check reads."""
+
+    trade: list[tuple[str, bytes]] = field(default_factory=list)
+    positions: list[Position] = field(default_factory=list)
+    books: list[Book] = field(default_factory=list)
+    venue: VenueBooks = field(default_factory=lambda: VenueBooks({}, {}, [], []))
+
+    def read(self) -> Trade:
+        return read_trade([received(n, subject, payload) for n, (subject, payload) in enumerate(self.trade, 1)])
+
+    def wrong(self) -> list[str]:
+        trade = self.read()
+        return [
+            *consistency.check_decisions(trade),
+            *consistency.check_orders(trade),
+            *consistency.check_venue(trade, self.positions, self.books, self.venue),
+        ]
+
+
+def received(sequence: int, subject: str, payload: bytes) -> Received:
+    return Received(subject, payload, "TRADE", sequence, AT, str(sequence), 0)
+
+
+def position(quantity: Decimal) -> Position:
+    zero = Decimal(0)
+    return Position(
+        id="p", at=AT, venue=VENUE, account=ACCOUNT, symbol=SYMBOL, currency="USD", multiplier=Decimal(1),
+        quantity=quantity, average_price=PRICE, realized_pnl=zero, unrealized_pnl=zero, commission=zero,
+        mark_price=None,
+    )  # fmt: skip
+
+
+def book(cash: Decimal) -> Book:
+    return Book(
+        id="b", at=AT, venue=VENUE, account=ACCOUNT, currency="USD", cash=cash, realized_pnl=Decimal(0),
+        commission=Decimal(0), fills=0, trade_sequence=0,
+    )  # fmt: skip
+
+
+def order_intent(name: str, quantity: Decimal) -> OrderIntent:
+    return OrderIntent(
+        id=name, at=AT, venue=VENUE, symbol=SYMBOL, side=Side.BUY, quantity=quantity, order_type=OrderType.MARKET
+    )
+
+
+def build(outcomes: list[str]) -> Log:
+    """A desk that adds up: one intent for each outcome, `filled`, `working`, `denied` or `malformed`."""
+    log = Log()
+    held, orders, executions = Decimal(0), [], []
+    adopted = AccountAdopted(
+        id="_baseline/1", at=AT, venue=VENUE, account=ACCOUNT, order_id=subjects.BASELINE, status=OrderStatus.FILLED,
+        currency="USD", cash=OPENING_CASH, positions=(), execution_ids=("x-before",),
+    )  # fmt: skip
+    log.trade.append((subjects.order(VENUE, ACCOUNT, subjects.BASELINE), messages.encode(adopted)))
+    for number, outcome in enumerate(outcomes, 1):
+        name, quantity = f"i-{number}", Decimal(number)
+        intent = order_intent(name, quantity)
+        payload = b"{" if outcome == "malformed" else messages.encode(intent)
+        log.trade.append((subjects.intent(intent), payload))
+        sequence = len(log.trade)
+        if outcome in ("denied", "malformed"):
+            read = None if outcome == "malformed" else intent
+            denied = IntentDenied(
+                id=f"decision-{sequence}", at=AT, intent_sequence=sequence, intent=read, checks=(), reason="no"
+            )
+            log.trade.append((subjects.decision(denied, ACCOUNT, VENUE), messages.encode(denied)))
+            continue
+        approved = IntentApproved(
+            id=f"decision-{sequence}", at=AT, intent_sequence=sequence, intent=intent, order_id=name, checks=()
+        )
+        log.trade.append((subjects.decision(approved, ACCOUNT, VENUE), messages.encode(approved)))
+        terms = {"at": AT, "venue": VENUE, "account": ACCOUNT, "order_id": name}
+        order = Order(
+            order_id=name, intent_id=name, venue=VENUE, account=ACCOUNT, symbol=SYMBOL, side=Side.BUY,
+            quantity=quantity, order_type=OrderType.MARKET,
+        )  # fmt: skip
+        events: list[Message] = [
+            OrderCreated(id=f"{name}/1", status=OrderStatus.PENDING_NEW, order=order, **terms),
+            OrderAccepted(id=f"{name}/2", status=OrderStatus.NEW, venue_order_id=str(number), **terms),
+        ]
+        orders.append(VenueOrderSeen(name, str(number)))
+        if outcome == "filled":
+            fill = Fill(
+                execution_id=f"x-{number}", revision=1, order_id=name, symbol=SYMBOL, side=Side.BUY,
+                quantity=quantity, price=PRICE, at=AT,
+            )  # fmt: skip
+            events.append(
+                OrderFilled(
+                    id=f"{name}/3",
+                    status=OrderStatus.FILLED,
+                    fill=fill,
+                    cumulative_quantity=quantity,
+                    leaves_quantity=Decimal(0),
+                    **terms,
+                )
+            )
+            executions.append(f"x-{number}")
+            held += quantity
+        log.trade.extend((subjects.order(VENUE, ACCOUNT, name), messages.encode(event)) for event in events)
+    cash = OPENING_CASH - held * PRICE
+    log.positions, log.books = [position(held)], [book(cash)]
+    log.venue = VenueBooks({ACCOUNT: {"USD": cash}}, {ACCOUNT: {SYMBOL: held}}, orders, ["x-before", *executions])
+    return log
+
+
+OUTCOMES = st.lists(st.sampled_from(("filled", "working", "denied", "malformed")), max_size=6).map(
+    lambda more: ["filled", "working", "denied", *more]
+)
+
+
+@given(OUTCOMES)
+def test_desk_that_adds_up_is_right(outcomes: list[str]) -> None:
+    assert build(outcomes).wrong() == []
+
+
+def drop(log: Log, kind: str) -> None:
+    index = next(n for n, (_, payload) in enumerate(log.trade) if kind.encode() in payload)
+    log.trade[index] = ("order.ibkr.DU1._baseline", log.trade[0][1])  # keeps the sequences of the others
+
+
+def repeat(log: Log, kind: str) -> None:
+    log.trade.append(next(entry for entry in log.trade if kind.encode() in entry[1]))
+
+
+def change_status(log: Log, status: OrderStatus) -> None:
+    event = OrderUnknown(id="i-2/9", at=AT, venue=VENUE, account=ACCOUNT, order_id="i-2", status=status, reason="")
+    log.trade.append((subjects.order(VENUE, ACCOUNT, "i-2"), messages.encode(event)))
+
+
+def forge_decision(log: Log) -> None:
+    denied = IntentDenied(id="decision-999", at=AT, intent_sequence=999, intent=None, checks=(), reason="no")
+    log.trade.append(("decision.denied.ibkr.DU1", messages.encode(denied)))
+
+
+def create_unapproved(log: Log) -> None:
+    subject, payload = next(entry for entry in log.trade if b"OrderCreated" in entry[1])
+    event = messages.decode(payload, OrderCreated)
+    log.trade.append((subject, messages.encode(msgspec.structs.replace(event, order_id="i-none", status="NEW"))))
+
+
+def at_venue(log: Log, **changed: object) -> None:
+    log.venue = replace(log.venue, **changed)  # type: ignore[arg-type]
+
+
+FAULTS: dict[str, tuple[Callable[[Log], None], str]] = {
+    "an intent without a decision": (lambda log: drop(log, "IntentDenied"), "has no decision"),
+    "an intent decided twice": (lambda log: repeat(log, "IntentDenied"), "has 2 decisions"),
+    "a decision of nothing": (forge_decision, "which is no intent"),
+    "an order never created": (lambda log: drop(log, "OrderCreated"), "approved, but never created"),
+    "an order created twice": (lambda log: repeat(log, "OrderCreated"), "was created 2 times"),
+    "an order nobody approved": (create_unapproved, "created without an approval"),
+    "an order that stays unknown": (lambda log: change_status(log, OrderStatus.UNKNOWN), "stands in UNKNOWN"),
+    "an order that stays pending": (lambda log: change_status(log, OrderStatus.PENDING_CANCEL), "PENDING_CANCEL"),
+    "a fill booked twice": (lambda log: repeat(log, "OrderFilled"), "is booked 2 times"),
+    "a fill lost": (lambda log: drop(log, "OrderFilled"), "of the venue is not booked"),
+    "a fill that never was": (
+        lambda log: at_venue(log, execution_ids=log.venue.execution_ids[2:]), "but not the venue's"
+    ),
+    "an order at the venue twice": (
+        lambda log: at_venue(log, orders=[*log.venue.orders, VenueOrderSeen("i-2", "99")]), "has 2 orders for i-2"
+    ),
+    "an order that the venue lost": (
+        lambda log: at_venue(log, orders=[o for o in log.venue.orders if o.reference != "i-2"]),
+        "the venue has no such order",
+    ),
+    "an order past risk": (
+        lambda log: at_venue(log, orders=[*log.venue.orders, VenueOrderSeen("x", "99")]), "never approved"
+    ),
+    "another position": (
+        lambda log: at_venue(log, positions={ACCOUNT: {SYMBOL: log.positions[0].quantity + 1}}), "position SPY in DU1"
+    ),
+    "a position the desk does not have": (
+        lambda log: at_venue(log, positions={ACCOUNT: {**log.venue.positions[ACCOUNT], "AAPL": Decimal(1)}}),
+        "position AAPL in DU1: the desk has 0, the venue 1",
+    ),
+    "a position the venue does not have": (lambda log: at_venue(log, positions={}), "position SPY in DU1"),
+    "other cash": (lambda log: at_venue(log, cash={ACCOUNT: {"USD": Decimal("0.01")}}), "cash of DU1"),
+    "cash in another currency": (
+        lambda log: at_venue(log, cash={ACCOUNT: {**log.venue.cash[ACCOUNT], "HKD": Decimal(1)}}), "0 HKD"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@given(outcomes=OUTCOMES)
+def test_one_fault_is_found(fault: str, outcomes: list[str]) -> None:
+    plant, told = FAULTS[fault]
+    log = build(outcomes)
+    plant(log)
+    assert any(told in sentence for sentence in log.wrong()), log.wrong()
+
+
+STORED = [received(n, f"intent.ibkr.S{n}", b"payload %d" % n) for n in (1, 2, 3)]
+ROWS = {message.sequence: (message.subject, message.payload) for message in STORED}
+
+
+def test_database_with_every_message_is_right() -> None:
+    assert check_record("TRADE", STORED, [], ROWS, replaces=False) == []
+
+
+def test_message_that_came_after_the_end_may_be_there_or_not() -> None:
+    for rows in (ROWS, {n: row for n, row in ROWS.items() if n < 3}):
+        assert check_record("TRADE", STORED[:2], STORED[2:], rows, replaces=False) == []
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ({n: row for n, row in ROWS.items() if n != 2}, "TRADE:2 (intent.ibkr.S2) is not in the database"),
+        (ROWS | {2: ("intent.ibkr.S2", b"payload 9")}, "TRADE:2 differs in the database"),
+        (ROWS | {2: ("intent.ibkr.S9", b"payload 2")}, "TRADE:2 differs in the database"),
+    ],
+)
+def test_fault_of_the_database_is_found(rows: dict[int, tuple[str, bytes]], told: str, replaces: bool) -> None:
+    assert check_record("TRADE", STORED, [], rows, replaces=replaces) == [told]
+
+
+def test_row_that_no_stream_had_is_found_unless_the_stream_drops_messages() -> None:
+    rows = ROWS | {9: ("intent.ibkr.S9", b"x")}
+    assert check_record("TRADE", STORED, [], rows, replaces=False) == ["the database has TRADE:9, the stream has not"]
+    assert check_record("STATE", STORED, [], rows, replaces=True) == []
