@@ -171,6 +171,7 @@ class Desk_:
     connect: Callable[[str], Awaitable[Bus]]
     oms: Bus
     recorder: Bus
+    risk: Bus
     venue: Venue_
     settings: Settings
     desk: Desk
@@ -309,6 +310,7 @@ async def desk(nats_server: Any, venue: Venue_, gateway_settings: dict[str, Any]
         nats_server.connect,
         oms,
         recorder,
+        risk,
         venue,
         settings_of(venue.port, nats_server.url, **gateway_settings),
         desk_of(),
