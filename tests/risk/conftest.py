@@ -18,7 +18,7 @@ import pytest
 from hypothesis import strategies as st
 from risk import evolve
 from risk.decide import decide
-from risk.facts import Observed, Request
+from risk.facts import DeskTime, Request
 from risk.state import RiskState, opening_state
 from signalbox import subjects
 from signalbox.bus import Bus
@@ -217,7 +217,7 @@ class World:
         self.sequence += 1
         evolve.note_intent(self.state, self.sequence)
         request = Request(sequence=self.sequence, subject=subject or subjects.intent(intent), intent=intent)
-        decision = decide(self.state, request, Observed(at=self.now, clock_is_stale=clock_is_stale))
+        decision = decide(self.state, request, DeskTime(at=self.now, clock_is_stale=clock_is_stale))
         evolve.fold_decision(self.state, decision)
         self.sequence += 1  # the decision's own place
         return decision

@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from signalbox.messages import CancelIntent, Check, Decision, Intent, IntentApproved, IntentDenied, OrderIntent
 
-from risk import conditions, form, limits, market
-from risk.cancels import CANCEL_CHECKS
-from risk.facts import Observed, Request, gather, normalised
+from risk.checks import conditions, form, limits, market
+from risk.checks.cancels import CANCEL_CHECKS
+from risk.facts import DeskTime, Request, gather, normalised
 from risk.intents import TEXT_CHARACTERS_MAX
 from risk.state import RiskState
 
 ORDER_CHECKS = (*form.ORDER_CHECKS, *conditions.ORDER_CHECKS, *market.ORDER_CHECKS, *limits.ORDER_CHECKS)
 
 
-def decide(state: RiskState, request: Request, observed: Observed) -> Decision:
+def decide(state: RiskState, request: Request, now: DeskTime) -> Decision:
     """Decide one intent. All checks are evaluated; the first that fails gives the reason."""
     if request.intent is None:
-        return refuse(request, observed, request.error)
+        return refuse(request, now, request.error)
     intent, symbol_error = normalised(state, request.intent)
     checks = form.common(state, request, intent)
     reference = None
     if isinstance(intent, OrderIntent):
-        facts = gather(state, request, intent, symbol_error, observed)
-        reference = facts.market
+        facts = gather(state, request, intent, symbol_error, now)
+        reference = facts.market_price
         checks += tuple(check(facts) for check in ORDER_CHECKS)
     else:
         checks += tuple(check(state, intent) for check in CANCEL_CHECKS)
@@ -34,7 +34,7 @@ def decide(state: RiskState, request: Request, observed: Observed) -> Decision:
     if reason is not None:
         return IntentDenied(
             id=f"decision-{request.sequence}",
-            at=observed.at,
+            at=now.at,
             cause=intent.id,
             intent_sequence=request.sequence,
             intent=intent,
@@ -44,7 +44,7 @@ def decide(state: RiskState, request: Request, observed: Observed) -> Decision:
         )
     return IntentApproved(
         id=f"decision-{request.sequence}",
-        at=observed.at,
+        at=now.at,
         cause=intent.id,
         intent_sequence=request.sequence,
         intent=intent,
@@ -54,12 +54,12 @@ def decide(state: RiskState, request: Request, observed: Observed) -> Decision:
     )
 
 
-def refuse(request: Request, observed: Observed, reason: str) -> IntentDenied:
+def refuse(request: Request, now: DeskTime, reason: str) -> IntentDenied:
     """Deny what can not be judged: an unreadable intent, or one that the judging itself failed on."""
     intent = request.intent
     return IntentDenied(
         id=f"decision-{request.sequence}",
-        at=observed.at,
+        at=now.at,
         cause=intent.id if intent is not None else request.message_id[:TEXT_CHARACTERS_MAX],
         intent_sequence=request.sequence,
         intent=intent,

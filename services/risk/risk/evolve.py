@@ -6,7 +6,7 @@ state come from this same fold; a message of TRADE that was folded before change
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from signalbox.messages import (
@@ -36,6 +36,7 @@ from signalbox.messages import (
 from risk.prices import mark_price, usable_price, worst_price
 from risk.state import (
     ONE,
+    RATE_WINDOW,
     ZERO,
     AccountBooks,
     Decided,
@@ -48,9 +49,6 @@ from risk.state import (
     conversion_rate,
     order_key,
 )
-
-RATE_WINDOW = timedelta(seconds=60)
-
 
 # ------------------------------------------------------------------------------------------------ the total order
 

@@ -6,7 +6,7 @@ it fails.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct, structs
@@ -30,9 +30,15 @@ from risk.state import ZERO, AccountBooks, Holding, RiskState, Seen, conversion_
 NO_BOOKS = AccountBooks()
 NO_HOLDING = Holding()
 
+INTENT, DESK_FILE, CLOCK = "intent", "desk-file", "clock"
+"""Where a check's figures come from (`Check.source`), if from no stored message."""
 
-class Observed(Struct, frozen=True, kw_only=True):
-    """The desk clock at the decision."""
+AHEAD_MAX = timedelta(seconds=30)
+"""How far a message's time may lie ahead of the desk clock: clocks differ a little, and more in a fast simulation."""
+
+
+class DeskTime(Struct, frozen=True, kw_only=True):
+    """What the desk clock shows at the decision."""
 
     at: datetime
     clock_is_stale: bool = False
@@ -82,7 +88,7 @@ class OrderFacts(Struct, frozen=True, kw_only=True):
     link: Seen[VenueLink] | None
     trading_state: Seen[TradingState] | None
     books: AccountBooks
-    market: Decimal | None
+    market_price: Decimal | None
     worst_price: Decimal | None
     worst: WorstCase
 
@@ -105,7 +111,7 @@ def only_account(state: RiskState, venue: str) -> str:
     return known.accounts[0] if known is not None and len(known.accounts) == 1 else ""
 
 
-def gather(state: RiskState, request: Request, intent: OrderIntent, error: str, observed: Observed) -> OrderFacts:
+def gather(state: RiskState, request: Request, intent: OrderIntent, error: str, now: DeskTime) -> OrderFacts:
     """Look up everything about a normalised order intent."""
     limits = state.desk.limits
     account_key, symbol_key = (intent.venue, intent.account), (intent.venue, intent.symbol)
@@ -119,8 +125,8 @@ def gather(state: RiskState, request: Request, intent: OrderIntent, error: str, 
         request=request,
         intent=intent,
         limits=limits,
-        now=observed.at,
-        clock_is_stale=observed.clock_is_stale,
+        now=now.at,
+        clock_is_stale=now.clock_is_stale,
         symbol_error=error,
         instrument=instrument,
         quote=quote,
@@ -128,7 +134,7 @@ def gather(state: RiskState, request: Request, intent: OrderIntent, error: str, 
         link=state.links.get(account_key),
         trading_state=state.trading_state,
         books=books,
-        market=market,
+        market_price=market,
         worst_price=price,
         worst=_worst_case(state, intent, instrument, books, price),
     )

@@ -29,7 +29,7 @@ DECIDE_SECONDS = Histogram(
 )
 UNREADABLE_OBSERVATIONS = Counter(
     "signalbox_risk_unreadable_observations_total",
-    "Quotes, heartbeats, accounts, instruments and trading states that could not be read.",
+    "Quotes, heartbeats, accounts, instruments, trading states and order events that could not be read.",
     ("kind",),
 )
 TRADING_MODE = Gauge("signalbox_risk_trading_mode", "1 for the trading state in force.", ("mode",))

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from signalbox.messages import OrderIntent, OrderType, Quote, Side
 
-ONE = Decimal(1)
+from risk.state import ONE
 
 
 def usable_price(price: Decimal | None) -> Decimal | None:

@@ -23,7 +23,7 @@ from signalbox.messages import Decision, IntentApproved, OrderEvents
 
 from risk import evolve, metrics
 from risk.decide import address, decide, failed_checks, refuse
-from risk.facts import Observed, Request
+from risk.facts import DeskTime, Request
 from risk.intents import Unreadable, read_intent
 from risk.observing import Observing
 from risk.state import RiskState
@@ -116,13 +116,13 @@ class Risk:
 
     def _judge(self, request: Request) -> Decision:
         """Decide; a fault of ours denies, so that each intent has its decision and the next one its turn."""
-        observed = Observed(at=self._clock.now(), clock_is_stale=self._clock.is_stale())
+        now = DeskTime(at=self._clock.now(), clock_is_stale=self._clock.is_stale())
         started = time.perf_counter()
         try:
-            return decide(self._state, request, observed)
+            return decide(self._state, request, now)
         except Exception as error:
             log.exception("a decision failed", extra={"intent_sequence": request.sequence})
-            return refuse(request, observed, f"risk could not judge the intent: {type(error).__name__}")
+            return refuse(request, now, f"risk could not judge the intent: {type(error).__name__}")
         finally:
             metrics.DECIDE_SECONDS.observe(time.perf_counter() - started)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -26,6 +26,9 @@ from signalbox.subjects import EXTERNAL_PREFIX
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
+
+RATE_WINDOW = timedelta(seconds=60)
+"""Approvals of the last minute of desk time count against the limit on their rate."""
 
 T = TypeVar("T")
 

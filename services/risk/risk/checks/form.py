@@ -12,15 +12,9 @@ from signalbox import subjects
 from signalbox.instruments import conforms_to_lot, conforms_to_tick
 from signalbox.messages import CancelIntent, Check, Instrument, Intent, OrderIntent, OrderType, TimeInForce
 
-from risk.facts import OrderFacts, Request
+from risk.facts import AHEAD_MAX, CLOCK, DESK_FILE, INTENT, OrderFacts, Request
 from risk.state import RiskState, Seen
 from risk.wording import UNKNOWN, moment, plain, seconds
-
-INTENT, DESK_FILE, CLOCK = "intent", "desk-file", "clock"
-
-AHEAD_MAX = timedelta(seconds=30)
-"""How far a message's time may lie ahead of the desk clock: clocks differ a little, and more in a fast simulation."""
-
 
 # ------------------------------------------------------------------------------------ of orders and cancels alike
 

@@ -11,17 +11,14 @@ fresh price can be had to hold them against.
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 
 from signalbox.errors import CalendarError
 from signalbox.messages import Check, MarketDataType, OrderType, Side, TimeInForce
 from signalbox.sessions import Session, moc_cutoff, session_at
 
-from risk.facts import OrderFacts
-from risk.form import AHEAD_MAX, CLOCK
+from risk.facts import AHEAD_MAX, CLOCK, OrderFacts
+from risk.state import ONE
 from risk.wording import UNKNOWN, hour, local_time, moment, plain, seconds
-
-ONE = Decimal(1)
 
 
 def _session(facts: OrderFacts) -> tuple[Session | None, str, str]:
@@ -97,13 +94,13 @@ def close_cutoff(facts: OrderFacts) -> Check:
 
 
 def price_present(facts: OrderFacts) -> Check:
-    ok = facts.market is not None
+    ok = facts.market_price is not None
     reason = "" if ok else f"there is no price of {facts.intent.symbol} to hold the order against"
     return Check(
         name="price_present",
         passed=ok,
         limit="a price",
-        observed=plain(facts.market),
+        observed=plain(facts.market_price),
         source=_quote_source(facts),
         reason=reason,
     )
@@ -156,7 +153,7 @@ def price_collar(facts: OrderFacts) -> Check:
 
     The other side needs no bound: a limit far from the market rests and does no harm.
     """
-    intent, market, fraction = facts.intent, facts.market, facts.limits.price_collar_fraction
+    intent, market, fraction = facts.intent, facts.market_price, facts.limits.price_collar_fraction
     price = intent.limit_price if intent.limit_price is not None else intent.stop_price
     if price is None:
         return Check(name="price_collar", passed=True, limit="none", observed="no price", source=_quote_source(facts))

@@ -6,15 +6,11 @@ Each is a pure function that returns a `Check`. All fail closed: what has not be
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 
 from signalbox.messages import Check, LinkStatus, TradingMode
 
-from risk.facts import OrderFacts
-from risk.form import AHEAD_MAX, CLOCK
+from risk.facts import AHEAD_MAX, CLOCK, OrderFacts
 from risk.wording import UNKNOWN, plain, seconds
-
-ONE = Decimal(1)
 
 
 def clock(facts: OrderFacts) -> Check:

@@ -7,17 +7,13 @@ out of a position that the market has carried past a limit.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 
 from signalbox.messages import Check
 
-from risk.facts import OrderFacts
-from risk.form import DESK_FILE
-from risk.state import ZERO, conversion_rate
+from risk.facts import DESK_FILE, OrderFacts
+from risk.state import RATE_WINDOW, ZERO, conversion_rate
 from risk.wording import UNKNOWN, money, plain
-
-RATE_WINDOW = timedelta(seconds=60)
 
 
 def currency(facts: OrderFacts) -> Check:
