@@ -211,3 +211,16 @@ class TestSigkill:
         await desk.ready()
         assert process.end() == 0
         assert desk.status is LinkStatus.READY
+
+
+async def test_reports_made_while_nats_is_dead_are_stored_once_when_it_is_back(desk: Any, nats_server: Any) -> None:
+    await desk.start()
+    await desk.ready()
+    await desk.submit("dark-1")
+    await desk.eventually(lambda: desk.venue.orders_of("dark-1"), "the order at the venue")
+    nats_server.kill()
+    await desk.eventually(lambda: any(order.fills for order in desk.venue.orders_of("dark-1")), "a fill in the dark")
+    nats_server.start()
+    await settled(desk, "dark-1")
+    await desk.submit("light-1")
+    await settled(desk, "light-1")
