@@ -76,6 +76,15 @@ def decode_token(token: str) -> str:
     return "" if token == "%" else unquote(token, errors="replace")
 
 
+INTENT, DECISION = "intent", "decision"
+"""The first word of the subjects of intents and of decisions."""
+
+
+def first_word(subject: str) -> str:
+    """What kind of message is on a subject."""
+    return subject.partition(".")[0]
+
+
 def quote(venue: str, symbol: str) -> str:
     return f"md.quote.{venue}.{encode_token(symbol)}"
 

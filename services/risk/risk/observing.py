@@ -156,8 +156,6 @@ def _read(received: Received, kind: type[S]) -> S | None:
 
 def _source(received: Received, message_id: str) -> str:
     """Where it is stored; what was only heard live goes by its id, under which STATE has it too."""
-    return (
-        f"{received.stream}:{received.sequence}"
-        if received.stream
-        else f"{received.subject.split('.')[0]}:{message_id}"
-    )
+    if received.stream:
+        return f"{received.stream}:{received.sequence}"
+    return f"{subjects.first_word(received.subject)}:{message_id}"

@@ -31,7 +31,6 @@ from risk.state import RiskState
 log = logging.getLogger(__name__)
 
 TRADE, CONSUMER = "TRADE", "risk"
-INTENT, DECISION = "intent", "decision"
 
 
 class Risk:
@@ -57,11 +56,11 @@ class Risk:
     async def rebuild(self) -> None:
         """Fold all of TRADE, publishing nothing. Intents without a decision are kept for `consume`."""
         async for received in self._bus.read(TRADE):
-            kind = _kind(received)
-            if kind == INTENT:
+            word = subjects.first_word(received.subject)
+            if word == subjects.INTENT:
                 evolve.note_intent(self._state, received.sequence)
                 self._waiting[received.sequence] = received
-            elif kind == DECISION:
+            elif word == subjects.DECISION:
                 decision = self._own_decision(received)
                 evolve.fold_decision(self._state, decision)
                 self._waiting.pop(decision.intent_sequence, None)
@@ -78,7 +77,7 @@ class Risk:
 
     async def handle(self, received: Received) -> None:
         """Take one message of TRADE. It is acknowledged when this returns."""
-        if _kind(received) != INTENT:
+        if subjects.first_word(received.subject) != subjects.INTENT:
             if not self._fold_order_event(received):
                 raise MessageError(f"{received.subject} can not be read as an order event")
             return
@@ -171,11 +170,6 @@ class Risk:
             return False
         evolve.fold_order_event(self._state, received.sequence, event)
         return True
-
-
-def _kind(received: Received) -> str:
-    """The first word of a subject of TRADE: intent, decision or order."""
-    return received.subject.partition(".")[0]
 
 
 def _log(decision: Decision, sequence: int) -> None:
