@@ -61,15 +61,17 @@ class Live:
         await service.consume()
         return service
 
-    async def start_dying_oms(self, lines: int, message: Any) -> None:
-        """Have an OMS die after `lines` publishes of what `message` makes necessary."""
-        dying = DyingBus(await self.server.connect("oms"), lines)
+    async def start_dying_oms(self, lines: int, message: Any, lost: str = "none", *, drain: bool = True) -> Any:
+        """Have an OMS die after `lines` publishes of what `message` makes necessary, or at one on subjects `lost`."""
+        dying = DyingBus(await self.server.connect("oms"), lines, lost)
         service = OrderManagement(dying, self.clock, self.make.rules)  # type: ignore[arg-type]
         await service.rebuild()
         await service.consume()
         await (self.decide if isinstance(message, Decision) else self.report)(message)
         await asyncio.wait_for(dying.died.wait(), WAIT_SECONDS_MAX)
-        await dying.drain()
+        if drain:
+            await dying.drain()
+        return dying
 
     async def stop(self, service: OrderManagement) -> None:
         await self.stop_tasks()
@@ -173,38 +175,91 @@ class DiedError(BusError):
 
 
 class DyingBus:
-    """The OMS's bus until `lines_left` order events, commands and timers have gone out."""
+    """The OMS's bus until `lines_left` order events, commands and timers have gone out; none of `lost` ever does."""
 
-    def __init__(self, bus: Bus, lines_left: int) -> None:
-        self._bus, self._lines_left, self.died = bus, lines_left, asyncio.Event()
+    def __init__(self, bus: Bus, lines_left: int, lost: str = "none") -> None:
+        self._bus, self._lines_left, self.lost, self.died = bus, lines_left, lost, asyncio.Event()
         bus.on_failure = lambda error: self.died.set()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._bus, name)
 
-    def _line(self) -> None:
-        if self._lines_left == 0:
+    def _line(self, subject: str) -> None:
+        if self._lines_left == 0 or subject.startswith(self.lost):
             raise DiedError
         self._lines_left -= 1
 
     async def publish(self, subject: str, message: Message, **options: Any) -> Any:
         if subject.startswith(("order.", "command.")):
-            self._line()
+            self._line(subject)
         return await self._bus.publish(subject, message, **options)
 
     async def publish_scheduled(self, subject: str, message: Message, **options: Any) -> None:
-        self._line()
+        self._line(subject)
         await self._bus.publish_scheduled(subject, message, **options)
 
 
-@pytest.mark.parametrize("lines", [0, 1, 2])
-async def test_a_decision_that_died_halfway_is_finished_by_the_next_process(live: Live, make: Any, lines: int) -> None:
-    await live.start_dying_oms(lines, make.approved())
+@pytest.mark.parametrize(
+    ("lines", "lost"), [(0, "none"), (1, "none"), (2, "none"), (9, "order."), (9, "command."), (9, "timer.")]
+)
+async def test_a_decision_that_died_halfway_is_finished_by_the_next_process(
+    live: Live, make: Any, lines: int, lost: str
+) -> None:
+    await live.start_dying_oms(lines, make.approved(), lost)
     await live.start_oms()
     await live.wait_for_acknowledged("TRADE", 1)
     assert [event.id for event in await live.events()] == ["o-1/1"]
     assert [command.id for command in await live.commands()] == ["command/o-1/0"]
     assert await live.auditor.last("TIMERS", subjects.timer_schedule("o-1")) is not None
+
+
+@pytest.mark.parametrize("lost", ["order.", "command."])
+async def test_a_cancel_that_died_halfway_is_finished_by_the_next_process(live: Live, make: Any, lost: str) -> None:
+    service = await live.start_oms()
+    await live.decide(make.approved())
+    await live.wait_for_acknowledged("TRADE", 1)
+    await live.stop(service)
+    await live.start_dying_oms(9, make.cancel(), lost)
+    await live.start_oms()
+    await live.wait_for_acknowledged("TRADE", 3)
+    assert [event.id for event in await live.events()] == ["o-1/1", "o-1/2"]
+    assert [command.id for command in await live.commands()] == ["command/o-1/0", "command/o-1/1"]
+
+
+async def test_reports_of_an_order_whose_event_is_missing_wait_until_it_is_stored(live: Live, make: Any) -> None:
+    await live.start_dying_oms(9, make.approved(), "order.")
+    assert [command.id for command in await live.commands()] == ["command/o-1/0"]
+    assert await live.events() == []
+    await live.report(make.accepted(), make.fill("100"))
+    await live.start_oms()
+    events = await live.wait_for_events(3)
+    assert [(type(event).__name__, event.order_id) for event in events] == [
+        ("OrderCreated", "o-1"),
+        ("OrderAccepted", "o-1"),
+        ("OrderFilled", "o-1"),
+    ]
+
+
+async def test_a_process_that_could_not_store_an_event_handles_no_report_after_it(live: Live, make: Any) -> None:
+    dying = await live.start_dying_oms(9, make.approved(), "order.", drain=False)
+    dying.lost = "none"  # the bus works again
+    dying.died.clear()
+    await live.report(make.fill("100"))  # of an order that this process does not know
+    await asyncio.wait_for(dying.died.wait(), WAIT_SECONDS_MAX)
+    assert await live.events() == []
+    await dying.drain()
+
+
+async def test_what_an_unfinished_decision_can_not_do_is_parked_and_does_not_stop_the_start(
+    live: Live, make: Any
+) -> None:
+    await live.risk.raw_publish("decision.approved.ibkr.DU1", b"{nonsense", {"Nats-Msg-Id": "bad"})
+    await live.decide(make.cancel("nobody"))
+    await live.decide(make.approved())
+    await live.start_oms()
+    await live.wait_for_acknowledged("TRADE", 3)
+    assert [event.id for event in await live.events()] == ["o-1/1"]
+    assert len(await stored(live.auditor, "DEAD", ">", DeadLetter)) == 2
 
 
 @pytest.mark.parametrize("lines", [0, 1])
