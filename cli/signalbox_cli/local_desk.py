@@ -341,8 +341,8 @@ class LocalDesk:
         if len(process.starts) > RESTARTS_PER_MINUTE_MAX or (
             process.running is not None and process.running.returncode == 2
         ):
-            lines = self.log_file(name).read_text(errors="replace").splitlines()[-3:]
-            raise DeskStartError(f"{name} can not start: " + "\n".join(lines))
+            log = self.log_file(name)
+            raise DeskStartError(f"{name} can not start: {run_folder.last_complaint(log)} (its log: {log})")
 
     async def _listening(self, port: int, name: str) -> None:
         deadline = asyncio.get_running_loop().time() + READY_SECONDS_MAX

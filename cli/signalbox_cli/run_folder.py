@@ -102,6 +102,17 @@ def log_file(folder: Path, name: str) -> Path:
     return folder / "logs" / f"{name}.log"
 
 
+def last_complaint(log: Path) -> str:
+    """What a process said last that went wrong: the end of its last logged error, else its last line."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    for line in reversed(lines):
+        with suppress(ValueError):
+            entry = json.loads(line)
+            if isinstance(entry, dict) and entry.get("error"):
+                return str(entry["error"]).strip().splitlines()[-1]
+    return lines[-1] if lines else "it said nothing"
+
+
 def prepare(folder: Path, passwords: Mapping[str, str]) -> None:
     """Make the folder with fresh credentials, which only this user can read."""
     (folder / "logs").mkdir(parents=True, exist_ok=True)

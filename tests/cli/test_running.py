@@ -80,3 +80,20 @@ def test_credentials_are_for_their_owner_only(tmp_path: Path) -> None:
     file = run_folder.credential_file(tmp_path, "user")
     assert (file.read_text(), file.stat().st_mode & 0o777) == ("another\n", 0o600)
     assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        ("", "it said nothing"),
+        ("one\ntwo\n\n", "two"),
+        (
+            '{"event": "x", "error": "Traceback\\n  line\\nNameError: facts"}\n{"event": "y"}\nleak!\n',
+            "NameError: facts",
+        ),
+        ("[1]\n3\n", "3"),
+    ],
+)
+def test_last_complaint_of_a_log_is_what_went_wrong(tmp_path: Path, log: str, told: str) -> None:
+    (tmp_path / "log").write_text(log)
+    assert run_folder.last_complaint(tmp_path / "log") == told
