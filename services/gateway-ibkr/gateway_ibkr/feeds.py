@@ -71,12 +71,13 @@ class History:
         duration = history_duration(gap.start, gap.end, trading_days(offered.symbol.calendar, gap.start, gap.end))
         end = venue_time(gap.end)
         con_id = offered.contract.con_id
+        request = f"{con_id} {end} {duration}"
         async with self._open:
-            while (delay_seconds := self._window.delay_seconds(self._now(), con_id, end + duration)) > 0:
+            while (delay_seconds := self._window.delay_seconds(self._now(), con_id, request)) > 0:
                 await self.desk_pause(delay_seconds)
             await self._has_session.wait()
             assert self._session is not None
-            self._window.note(self._now(), con_id, end + duration)
+            self._window.note(self._now(), con_id, request)
             return await self._session.minute_history(offered.contract, end, duration, self._seconds_max)
 
     def _now(self) -> float:

@@ -25,7 +25,7 @@ from gateway_ibkr import metrics, venue_callbacks
 from gateway_ibkr.facts import ErrorSeen, Fact, VenueContract
 from gateway_ibkr.pacing import MessageWindow
 from gateway_ibkr.venue_callbacks import CURRENT_TIME
-from gateway_ibkr.venue_errors import Treatment, connect_advice, problem_of, sentence
+from gateway_ibkr.venue_errors import Treatment, connect_advice, is_no_data, problem_of, sentence
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ class Session:
         self.client = vendor(venue_callbacks.Callbacks(self))
         self.client.MaxRequests = 0  # its throttle is one FIFO in which an order waits behind data requests
         venue_callbacks.guard(self.client.decoder, self)
+        logging.getLogger("ib_async.client").setLevel(logging.CRITICAL)  # the link says it once, with what to do
         self.client.conn.disconnected += self._disconnected
         self._questions: dict[int, _Question] = {}
         self._next_request_id = FIRST_REQUEST_ID
@@ -193,7 +194,7 @@ class Session:
         """An error message: of a session that does not come about, of a request, of an order, or of the whole."""
         treatment = problem_of(code, text).treatment
         metrics.VENUE_ERRORS.labels(self.endpoint.name, treatment.value).inc()
-        if treatment is not Treatment.INFORMATIONAL:
+        if treatment is not Treatment.INFORMATIONAL and not is_no_data(code, text):
             log.warning("the venue says", extra={"code": code, "text": text, "request": request_id})
         if self._opening is not None and treatment is Treatment.CONNECTIVITY and not self._opening.done():
             self._opening.set_exception(VenueUnavailableError(sentence(code, text)))
