@@ -85,7 +85,9 @@ async def test_a_second_command_on_a_subject_is_absorbed_if_it_is_the_same(nats_
         await bus.publish(subjects.command("ibkr", "order-1", 1), other)
 
 
-@pytest.mark.parametrize("subject", ["decision.approved.ibkr.DU1", "command.ibkr.o.0", "report.ibkr.DU1.fill", "order.a.b.c"])
+@pytest.mark.parametrize(
+    "subject", ["decision.approved.ibkr.DU1", "command.ibkr.o.0", "report.ibkr.DU1.fill", "order.a.b.c"]
+)
 async def test_a_user_can_not_publish_what_only_services_say(nats_server, subject):
     bus = await nats_server.connect("user")
     with pytest.raises(BusPermissionError):
@@ -200,13 +202,32 @@ async def test_a_forged_decision_can_not_be_bounced_off_the_server(nats_server):
     client, recorder = await nats_server.client("user"), await nats_server.connect("recorder")
     forged = "decision.approved.ibkr.DU1"
     await client.publish("intent.ibkr.SPY", messages.encode(denied(1)), reply=forged)
-    for subject in ("$JS.API.DIRECT.GET.TRADE.intent.ibkr.SPY", "$JS.API.STREAM.MSG.GET.TRADE", "status.risk", "query.sql"):
+    for subject in (
+        "$JS.API.DIRECT.GET.TRADE.intent.ibkr.SPY",
+        "$JS.API.STREAM.MSG.GET.TRADE",
+        "status.risk",
+        "query.sql",
+    ):
         await client.publish(subject, b'{"seq":1}', reply=forged)
-    await client.publish("$JS.API.CONSUMER.CREATE.TRADE.x", b'{"stream_name":"TRADE","config":{"deliver_subject":"%s"}}' % forged.encode())
+    await client.publish(
+        "$JS.API.CONSUMER.CREATE.TRADE.x",
+        b'{"stream_name":"TRADE","config":{"deliver_subject":"%s"}}' % forged.encode(),
+    )
     await client.flush()
     await client.request("intent.ibkr.SPY", b"after all of these", timeout=2)
     assert [r.subject async for r in recorder.read("TRADE")] == ["intent.ibkr.SPY"] * 2
     await client.close()
+
+
+async def test_an_intent_that_took_the_id_of_an_event_to_come_does_not_swallow_it(nats_server):
+    user, oms = await nats_server.connect("user"), await nats_server.connect("oms")
+    await user.raw_publish("intent.ibkr.SPY", b"mine", {"Nats-Msg-Id": event(1).id})
+    subject = subjects.order("ibkr", "DU1", "order-1")
+    first = await oms.publish(subject, event(1), expected_last_subject_sequence=0)
+    assert (first.sequence, first.duplicate) == (2, False)
+    again = await oms.publish(subject, event(1), expected_last_subject_sequence=0)
+    assert (again.sequence, again.duplicate) == (2, True)
+    await oms.publish(subject, event(2), expected_last_subject_sequence=2)
 
 
 async def test_a_cancel_intent_of_any_symbol_is_one_token(nats_server):

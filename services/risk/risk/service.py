@@ -14,7 +14,6 @@ import time
 from contextlib import aclosing
 
 import msgspec
-from msgspec import structs
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received, dead_letter
 from signalbox.clock import DeskClock
@@ -107,7 +106,7 @@ class Risk:
             request = Request(sequence=received.sequence, subject=received.subject, intent=intent)
         self._observing.lose_silent_links()
         decision = self._judge(request)
-        decision, sequence = await self._store(decision, received)
+        decision, sequence = await self._store(decision)
         evolve.fold_decision(self._state, decision)
         metrics.DECISION_LATENCY_SECONDS.observe(time.perf_counter() - arrived)
         metrics.count_decision(decision)
@@ -125,31 +124,20 @@ class Risk:
         finally:
             metrics.DECIDE_SECONDS.observe(time.perf_counter() - started)
 
-    async def _store(self, decision: Decision, received: Received) -> tuple[Decision, int]:
-        """Store a decision once; returns the one that stands in TRADE, and where.
-
-        Whoever may publish intents may give one any message id, also that of a decision to come, and NATS would take
-        the decision for its duplicate. A second name, by the time at which NATS stored the intent, can not be foreseen.
-        """
+    async def _store(self, decision: Decision) -> tuple[Decision, int]:
+        """Store a decision once; the one that stands in TRADE, and where: a process before may have been first."""
         venue, account = address(self._state, decision.intent)
-        subject = subjects.decision(decision, account, venue)
-        second_id = f"{decision.id}-{received.stored_at:%H%M%S%f}"
-        for named in (decision, structs.replace(decision, id=second_id)):
-            acknowledged = await self._bus.publish(subject, named)
-            if not acknowledged.duplicate:
-                return named, acknowledged.sequence
-            stored = await self._stored(acknowledged.sequence)
-            if stored is not None and stored.intent_sequence == decision.intent_sequence:
-                return stored, acknowledged.sequence
-        raise MessageError(f"the decision on {TRADE}:{decision.intent_sequence} can not be stored: its ids are taken")
+        acknowledged = await self._bus.publish(subjects.decision(decision, account, venue), decision)
+        if acknowledged.duplicate:
+            decision = await self._stored(acknowledged.sequence)
+        return decision, acknowledged.sequence
 
-    async def _stored(self, sequence: int) -> Decision | None:
-        """The decision at `sequence`: ours (its acknowledgement was lost), or of the process before; None: no decision
-        is there."""
+    async def _stored(self, sequence: int) -> Decision:
+        """The decision that TRADE has at `sequence`."""
         async with aclosing(self._bus.read(TRADE, subjects.ALL_DECISIONS, sequence)) as reading:  # type: ignore[type-var]
             async for received in reading:
-                return self._own_decision(received) if received.sequence == sequence else None
-        return None
+                return self._own_decision(received)
+        raise MessageError(f"the decision at {TRADE}:{sequence} is gone")
 
     def _own_decision(self, received: Received) -> Decision:
         """Read a decision of risk's own. One that can not be read stops the process: it could be an approval."""

@@ -2,6 +2,10 @@
 
 A publish that timed out may have been stored: only a retry with the same `Nats-Msg-Id` resolves it. An expected
 sequence that no longer fits may be our own first attempt: the last message on the subject then carries our id.
+
+Ids are the stream's, not the subject's: whoever may publish intents may give one the id of a decision to come, and
+JetStream would take the decision for its duplicate. So a "duplicate" is looked at, and if an intent has the id, the
+message is published under a second one that nobody can foresee.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ import asyncio
 import json
 import re
 from datetime import datetime
+from secrets import token_hex
 
 import msgspec
 from msgspec import Struct
@@ -18,7 +23,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError
 
-from signalbox import messages
+from signalbox import messages, subjects
 from signalbox.bus import reading
 from signalbox.bus.received import MESSAGE_ID_HEADER, PublishAck
 from signalbox.errors import BusError, BusPermissionError, BusUnavailableError, WrongSequenceError
@@ -107,6 +112,9 @@ class Publisher:
                 try:
                     result = _decode_reply(await self._ask(subject, payload, headers))
                     if result.error is None:
+                        if result.duplicate and await self._is_taken(result, subject):
+                            headers = headers | {MESSAGE_ID_HEADER: f"{headers[MESSAGE_ID_HEADER]}~{token_hex(8)}"}
+                            continue
                         return PublishAck(result.stream, result.seq, result.duplicate)
                     acknowledged = await self._settle(subject, headers, result.error)
                     if acknowledged is not None:
@@ -148,11 +156,18 @@ class Publisher:
             else:
                 waiting[1].set_result(message.data)
 
+    async def _is_taken(self, result: _Reply, subject: str) -> bool:
+        """Whether the message that ours is said to repeat is an intent of somebody who chose our id."""
+        if subjects.first_word(subject) == subjects.INTENT:
+            return False  # people may not look into streams, and need not: theirs are the ids that must not repeat
+        stored = await reading.at(self._client, result.stream, result.seq)
+        return stored is not None and subjects.first_word(stored.subject) == subjects.INTENT
+
     async def _settle(self, subject: str, headers: dict[str, str], fault: _Fault) -> PublishAck | None:
         """What a refusal by JetStream means: stored already (an ack), try again (None), or an error."""
         if fault.err_code in (WRONG_LAST_SEQUENCE, SUBJECT_HAS_MESSAGE):
             last = await reading.last(self._client, reading.stream_of(subject), subject)
-            if last is not None and last.message_id == headers.get(MESSAGE_ID_HEADER):
+            if last is not None and last.message_id.split("~")[0] == headers.get(MESSAGE_ID_HEADER, "").split("~")[0]:
                 return PublishAck(last.stream, last.sequence, duplicate=True)
             raise WrongSequenceError(subject, int(headers.get(EXPECTED_HEADER, "0")))
         if fault.code in RETRYABLE_CODES:

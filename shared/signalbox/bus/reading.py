@@ -55,7 +55,7 @@ async def read(client: Client, stream: str, subject: str, from_sequence: int) ->
 
 
 async def _read_batch(
-    client: Client, stream: str, subject: str, from_sequence: int
+    client: Client, stream: str, subject: str, from_sequence: int, batch_messages: int = BATCH_MESSAGES_MAX
 ) -> tuple[list[Received], bool, str]:
     """One batch: the messages, whether they were the last, and what went wrong ("" = nothing)."""
     if not client.is_connected:
@@ -64,7 +64,7 @@ async def _read_batch(
     inbox = client.new_inbox()
     subscription = await client.subscribe(inbox, cb=arrived.put, pending_msgs_limit=-1, pending_bytes_limit=-1)
     batch: list[Received] = []
-    ask = {"seq": from_sequence, "batch": BATCH_MESSAGES_MAX, "next_by_subj": subject}
+    ask = {"seq": from_sequence, "batch": batch_messages, "next_by_subj": subject}
     try:
         await client.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(ask), reply=inbox)
         while True:
@@ -85,6 +85,14 @@ async def _read_batch(
     finally:
         if client.is_connected:
             await subscription.unsubscribe()
+
+
+async def at(client: Client, stream: str, sequence: int) -> Received | None:
+    """The message stored at `sequence`; None = there is none any more."""
+    batch, _, problem = await _read_batch(client, stream, ">", sequence, batch_messages=1)
+    if problem:
+        raise BusUnavailableError(f"{stream}:{sequence} can not be read: {problem}")
+    return batch[0] if batch and batch[0].sequence == sequence else None
 
 
 async def last(client: Client, stream: str, subject: str) -> Received | None:
