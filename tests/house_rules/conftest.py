@@ -19,7 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE_FOLDERS = ("shared", "services", "simulators", "cli")
 CORE = re.compile(
     r"services/[^/]+/[^/]+/(decide|state|evolve|transitions|limits|positions|translate)\.py"
-    r"|services/indicators/indicators/formulas/.*\.py"
+    r"|services/indicators/indicators/(formulas/.*|readings|history)\.py"
+    r"|services/risk/risk/(checks/.*|facts|prices|intents|wording)\.py"
+    r"|services/oms/oms/(books|reports|snapshots|outcome|audit)\.py"
     r"|shared/signalbox/(bars|instruments)\.py"
 )
 TEXT_ENDINGS = (
