@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 S = TypeVar("S", bound=ServiceSettings)
 
 EXIT_FAILED, EXIT_MISCONFIGURED = 1, 2
+CANCELLATIONS_MAX, CANCELLATION_SECONDS_MAX = 5, 0.5
 GC_THRESHOLD_OBJECTS = 10_000
 """New objects between two collections; Python's 700 means several within each order."""
 
@@ -172,12 +173,23 @@ async def _until_stopped(stopping: asyncio.Event, runtime: Runtime, starting: as
 async def _end(runtime: Runtime) -> None:
     if runtime.stop is not None:
         await runtime.stop()
-    for task in runtime._tasks:
-        task.cancel()
-    await asyncio.gather(*runtime._tasks, return_exceptions=True)
+    await _cancel(runtime._tasks)
     await runtime.bus.drain()
     if runtime.failed.done():
         runtime.failed.exception()  # seen: it has been logged
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    """End the background tasks. More than once: `wait_for` of Python 3.11, which nats-py uses, can lose a cancellation
+    that comes together with its answer."""
+    running = set(tasks)
+    for _ in range(CANCELLATIONS_MAX):
+        for task in running:
+            task.cancel()
+        if running:
+            _, running = await asyncio.wait(running, timeout=CANCELLATION_SECONDS_MAX)
+    for task in running:
+        log.warning("a background task does not end", extra={"task": task.get_name()})
 
 
 async def follow_clock(bus: Bus, source: ClockSource) -> DeskClock:

@@ -68,7 +68,8 @@ async def _read_batch(
     try:
         await client.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(ask), reply=inbox)
         while True:
-            message = await asyncio.wait_for(arrived.get(), SILENCE_SECONDS_MAX)
+            async with asyncio.timeout(SILENCE_SECONDS_MAX):
+                message = await arrived.get()
             status = (message.headers or {}).get("Status")
             if status is None:
                 batch.append(from_direct_get(message))

@@ -63,7 +63,8 @@ class Watch:
     async def _run(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hint.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):  # `wait_for` of Python 3.11 can lose a cancellation
+                    await self._hint.wait()
             self._hint.clear()
             try:
                 await self._look()
