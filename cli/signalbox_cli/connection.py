@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -28,7 +29,7 @@ TICK_SECONDS_MAX = 1.0
 
 @asynccontextmanager
 async def desk_bus(*, operator: bool = False) -> AsyncIterator[tuple[Bus, Found]]:
-    """A connection to the desk for one command."""
+    """A connection to the desk for one command; what a callback of it raises ends the command."""
     found = found_desk(operator=operator)
     settings = BusSettings(url=found.nats_url, user=found.user, password=found.password.reveal(), name="signalbox-cli")
     try:
@@ -36,8 +37,23 @@ async def desk_bus(*, operator: bool = False) -> AsyncIterator[tuple[Bus, Found]
             bus = await Bus.connect(settings)
     except TimeoutError:
         raise BusUnavailableError(found.silence) from None
+    command = asyncio.current_task()
+    assert command is not None
+    failures: list[BaseException] = []
+
+    def failed(error: BaseException) -> None:
+        failures.append(error)
+        command.cancel()
+
+    bus.on_failure = failed
+    logging.getLogger("signalbox.bus").setLevel(logging.CRITICAL)  # what fails here is said by `main`
     try:
         yield bus, found
+    except asyncio.CancelledError:
+        if not failures:
+            raise
+        command.uncancel()
+        raise failures[0] from None
     finally:
         await bus.drain()
 

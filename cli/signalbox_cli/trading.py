@@ -90,7 +90,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     cancel.add_argument("order_id", help="as `signalbox intent` and `signalbox orders` show it")
     cancel.add_argument("--venue", default="ibkr", help="where it is (default ibkr)")
-    cancel.add_argument("--symbol", type=argument_types.symbol, default="", help="default: looked up")
+    cancel.add_argument("--symbol", type=argument_types.symbol, help="default: looked up")
     cancel.add_argument("--follow", action="store_true", help="go on until the order is final")
     _finish(cancel, _cancel)
     halt = add_command(
@@ -197,7 +197,10 @@ async def _publish_and_report(bus: Bus, intent: Intent, order_id: str, arguments
 
     await bus.subscribe(subjects.ALL_DECISIONS, decision)
     await bus.subscribe(subjects.ALL_ORDERS, event)
-    await bus.publish(subjects.intent(intent), intent)
+    stored = await bus.publish(subjects.intent(intent), intent)
+    if stored.duplicate:
+        complain(f"an intent with the id {intent.id!r} was published already: an id is good once, choose another")
+        return EXIT_DENIED
     try:
         made = await asyncio.wait_for(decided, DECISION_SECONDS_MAX)
     except TimeoutError:

@@ -1,0 +1,103 @@
+"""The commands that look, and what every service shows of itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from signalbox.subjects import SERVICES
+
+if TYPE_CHECKING:
+    from conftest import RunningDesk
+
+MODULES = {"gateway-ibkr": "gateway_ibkr", "indicators": "indicators", "risk": "risk", "oms": "oms"}
+
+
+def test_scores_have_a_line_a_symbol_and_timeframe(desk: RunningDesk) -> None:
+    desk.until(lambda: len(desk.lines("scores")) >= 4)
+    rows = desk.lines("scores", "--symbol", "SPY")
+    assert sorted(row["timeframe"] for row in rows) == ["1m", "5m"]
+    assert len(desk.lines("scores", "--symbol", "SPY", "--timeframe", "1m", "--last", "3")) == 3
+    assert desk.run("scores", "--symbol", "TSLA").stdout == "no scores yet\n"
+
+
+def test_watch_ends_after_its_count(desk: RunningDesk) -> None:
+    messages = desk.lines("watch", "md.quote.>", "--count", "3")
+    assert len(messages) == 3
+    assert {message["message"]["type"] for message in messages} == {"Quote"}
+    assert desk.run("watch", "clock.desk", "--count", "1").stdout.startswith("clock.desk  {")
+
+
+def test_watch_whose_reader_goes_away_ends_in_silence(desk: RunningDesk) -> None:
+    command = f"{sys.executable} -m signalbox_cli watch 'md.quote.>' | head -1"
+    done = subprocess.run(
+        ["bash", "-c", command], env=os.environ | {"SIGNALBOX_RUN_FOLDER": str(desk.folder)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout.startswith("md.quote.")
+    assert done.stderr == ""
+
+
+def test_every_service_is_ready(desk: RunningDesk) -> None:
+    done = desk.run("status")
+    assert done.returncode == 0
+    assert [line.split()[:2] for line in done.stdout.splitlines()[1:]] == [[service, "ready"] for service in SERVICES]
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("SELECT * FROM nowhere", "nowhere"),
+        ("SELEC 1", "syntax"),
+        ("DELETE FROM recorded", "SELECT"),
+        ("SELECT 1; SELECT 2", "one"),
+        ("SELECT * FROM read_csv('/etc/passwd')", ""),
+        ("COPY (SELECT 1) TO 'x.csv'", ""),
+        ("ATTACH 'x.db'", ""),
+        ("INSTALL httpfs", ""),
+        ("SET memory_limit = '100GB'", ""),
+        ("", ""),
+    ],
+)
+def test_statement_that_is_refused_says_why(desk: RunningDesk, sql: str, told: str) -> None:
+    done = desk.run("query", sql)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("signalbox: ")
+    assert told.lower() in done.stderr.lower()
+    assert "Traceback" not in done.stderr
+
+
+def test_answer_that_is_cut_says_so(desk: RunningDesk) -> None:
+    done = desk.run("query", "SELECT * FROM range(10)", "--rows", "3")
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 4)
+    assert "only the first 3 rows are shown" in done.stderr
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_service_is_healthy_ready_and_measured(desk: RunningDesk, service: str) -> None:
+    assert desk.http(service, "/healthz")[0] == 200
+    assert desk.http(service, "/readyz")[0] == 200
+    status, text = desk.http(service, "/metrics")
+    assert status == 200
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    own = [name for name in families if name.startswith("signalbox_")]
+    assert len(own) >= 3, sorted(families)
+    assert "process_resident_memory_bytes" in families
+    assert all(families[name].documentation for name in own)
+
+
+@pytest.mark.parametrize(("service", "module"), MODULES.items())
+def test_service_told_to_stop_ends_well_and_comes_back(desk: RunningDesk, service: str, module: str) -> None:
+    before = desk.pid(module)
+    os.kill(before, signal.SIGTERM)
+    desk.until(lambda: f"{service} ended with status 0" in desk.said())
+    desk.until(lambda: desk.http(service, "/readyz")[0] == 200, 60.0)
+    desk.until(lambda: desk.run("status").returncode == 0)
+    assert desk.pid(module) != before
+    assert not re.search(rf"{service} ended with status [^0]", desk.said())
