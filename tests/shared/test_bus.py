@@ -9,8 +9,8 @@ from decimal import Decimal
 
 import pytest
 from signalbox import messages, subjects
-from signalbox.bus import Received
-from signalbox.errors import BusPermissionError, WrongSequenceError
+from signalbox.bus import Bus, BusSettings, Received
+from signalbox.errors import BusPermissionError, BusUnavailableError, WrongSequenceError
 from signalbox.messages import (
     CancelIntent,
     CancelOrder,
@@ -234,3 +234,16 @@ async def test_a_cancel_intent_of_any_symbol_is_one_token(nats_server):
     bus = await nats_server.connect("user")
     odd = CancelIntent(id="c1", at=AT, venue="ibkr", symbol="a.b *>é", order_id="x")
     await bus.publish(subjects.intent(odd), odd)
+
+
+async def test_an_address_where_nobody_listens_is_said_so_within_the_bound(nats_server, monkeypatch):
+    monkeypatch.setattr("signalbox.bus.connection.CONNECT_SECONDS_MAX", 0.5)
+    nats_server.kill()
+    with pytest.raises(BusUnavailableError, match="is nats-server running there"):
+        await nats_server.connect("user")
+
+
+async def test_a_wrong_password_is_said_so_at_once(nats_server):
+    settings = BusSettings(url=nats_server.url, user="user", password="wrong", name="user")
+    with pytest.raises(BusPermissionError, match="refuses the user 'user'"):
+        await Bus.connect(settings)

@@ -20,6 +20,7 @@ from nats.errors import Error as NatsError
 from signalbox import messages
 from signalbox.bus import reading
 from signalbox.bus.consuming import Pull
+from signalbox.bus.prompt import PromptClient
 from signalbox.bus.publishing import Publisher, denied_subject
 from signalbox.bus.received import PublishAck, Received, from_core
 from signalbox.bus.watching import Watch
@@ -61,52 +62,50 @@ class Bus:
 
     @classmethod
     async def connect(cls, settings: BusSettings) -> Bus:
-        """Connect; raises `BusUnavailableError` when NATS can not be reached within 30 s, `BusPermissionError` when it
-        refuses the user or password."""
-        client = Client()
+        """Connect; raises `BusUnavailableError` when NATS can not be reached within `CONNECT_SECONDS_MAX`,
+        `BusPermissionError` when it refuses the user or password."""
+        client = PromptClient()
         bus = cls(client, settings)
+        refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-        async def reconnected() -> None:
-            await bus._reconnected()
+        async def failed(error: Exception) -> None:
+            if "authorization violation" in str(error).lower() and not refused.done():
+                refused.set_result(None)
+            await bus._error(error)
 
         async def closed() -> None:
             if bus._open:
                 bus._fail(BusUnavailableError("the connection to NATS is closed for good"))
 
-        deadline = asyncio.get_running_loop().time() + CONNECT_SECONDS_MAX
-        while True:
-            try:
-                await client.connect(
-                    settings.url,
-                    name=settings.name,
-                    user=settings.user,
-                    password=settings.password,
-                    inbox_prefix=f"_INBOX.{settings.user}".encode(),
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=RECONNECT_WAIT_SECONDS,  # type: ignore[arg-type]  # seconds may be broken
-                    ping_interval=PING_INTERVAL_SECONDS,
-                    drain_timeout=DRAIN_SECONDS_MAX,
-                    allow_reconnect=True,
-                    error_cb=bus._error,
-                    reconnected_cb=reconnected,
-                    closed_cb=closed,
-                    connect_timeout=2,
-                )
-                bus._open = True
-                return bus
-            except (OSError, NatsError, TimeoutError) as error:
-                await client.close()
-                if "authorization violation" in str(error).lower():
-                    raise BusPermissionError(
-                        f"NATS at {settings.url} refuses the user {settings.user!r}: check its password"
-                    ) from None
-                if asyncio.get_running_loop().time() > deadline:
-                    raise BusUnavailableError(
-                        f"NATS at {settings.url} can not be reached ({error}): is nats-server running there?"
-                    ) from None
-                await asyncio.sleep(RECONNECT_WAIT_SECONDS)
-                client = bus._client = Client()
-                bus._publisher = Publisher(client)
+        # With reconnects for ever, nats-py also tries the first connection for ever, whatever the answer
+        connecting = asyncio.create_task(
+            client.connect(
+                settings.url,
+                name=settings.name,
+                user=settings.user,
+                password=settings.password,
+                inbox_prefix=f"_INBOX.{settings.user}".encode(),
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=RECONNECT_WAIT_SECONDS,  # type: ignore[arg-type]  # seconds may be broken
+                ping_interval=PING_INTERVAL_SECONDS,
+                drain_timeout=DRAIN_SECONDS_MAX,
+                error_cb=failed,
+                reconnected_cb=bus._reconnected,
+                closed_cb=closed,
+                connect_timeout=2,
+            )
+        )
+        await asyncio.wait([connecting, refused], timeout=CONNECT_SECONDS_MAX, return_when=asyncio.FIRST_COMPLETED)
+        if connecting.done():
+            connecting.result()
+            bus._open = True
+            return bus
+        connecting.cancel()
+        await asyncio.gather(connecting, return_exceptions=True)
+        await client.close()
+        if refused.done():
+            raise BusPermissionError(f"NATS at {settings.url} refuses the user {settings.user!r}: check its password")
+        raise BusUnavailableError(f"NATS at {settings.url} can not be reached: is nats-server running there?")
 
     @property
     def connected(self) -> bool:

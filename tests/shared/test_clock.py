@@ -1,0 +1,91 @@
+"""The desk clock: it follows the simulator, runs on between ticks, never goes back, and knows when it is stale."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+from signalbox.clock import FollowingClock, WallClock
+from signalbox.messages import ClockTick
+
+START = datetime(2024, 3, 5, 14, 30, tzinfo=UTC)
+
+
+class Wall:
+    """The machine's own time, moved by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def now(self) -> datetime:
+        return datetime(2030, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
+
+
+def clock_of(wall: Wall) -> FollowingClock:
+    return FollowingClock(run_on_seconds_max=0.1, silence_seconds_max=5.0, monotonic=wall.monotonic, wall=wall.now)
+
+
+def tick(seconds: float, speed: float) -> ClockTick:
+    return ClockTick(id=f"clock/{seconds}", at=START + timedelta(seconds=seconds), speed=speed)
+
+
+def test_it_runs_on_between_ticks_at_their_speed_and_then_stands_still():
+    wall = Wall()
+    clock = clock_of(wall)
+    clock.follow(tick(0, speed=100))
+    wall.seconds += 0.05
+    assert clock.now() == START + timedelta(seconds=5)
+    wall.seconds += 10
+    assert clock.now() == START + timedelta(seconds=10)
+
+
+def test_a_late_tick_does_not_take_it_back():
+    wall = Wall()
+    clock = clock_of(wall)
+    clock.follow(tick(60, speed=1))
+    clock.follow(tick(0, speed=500))
+    assert clock.now() == START + timedelta(seconds=60)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e4), st.floats(0, 1)), max_size=30))
+def test_it_never_goes_back(steps: list[tuple[float, float, float]]):
+    wall = Wall()
+    clock = clock_of(wall)
+    shown = clock.now()
+    for at_seconds, speed, passed_seconds in steps:
+        clock.follow(tick(at_seconds, speed))
+        wall.seconds += passed_seconds
+        assert clock.now() >= shown
+        shown = clock.now()
+
+
+def test_it_is_stale_before_the_first_tick_and_after_silence():
+    wall = Wall()
+    clock = clock_of(wall)
+    assert clock.is_stale()
+    clock.follow(tick(0, speed=0))
+    wall.seconds += 4.9
+    assert not clock.is_stale()
+    wall.seconds += 0.2
+    assert clock.is_stale()
+
+
+def test_a_desk_time_is_reached_sooner_by_the_wall_when_time_runs_fast():
+    wall = Wall()
+    clock = clock_of(wall)
+    clock.follow(tick(0, speed=60))
+    assert clock.wall_time_of(START + timedelta(seconds=120)) == wall.now() + timedelta(seconds=2)
+    assert clock.wall_time_of(START - timedelta(seconds=5)) == wall.now()
+    clock.follow(tick(1, speed=0))
+    assert clock.wall_time_of(START + timedelta(seconds=120)) > wall.now()
+
+
+def test_the_wall_clock_is_utc_and_never_stale():
+    clock = WallClock()
+    assert clock.now().utcoffset() == timedelta(0)
+    assert not clock.is_stale()
+    assert clock.wall_time_of(START) == START
