@@ -30,12 +30,11 @@ from signalbox.messages import (
 )
 
 from signalbox_cli import argument_types
-from signalbox_cli.commands import add_command
+from signalbox_cli.commands import EXIT_DENIED, EXIT_NO_ANSWER, add_command
 from signalbox_cli.connection import desk_bus, desk_time, query, sql_text
 from signalbox_cli.output import complain, printable, show_json
 
 DECISION_SECONDS_MAX = 10.0
-EXIT_DENIED, EXIT_NO_ANSWER = 3, 4
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -57,9 +56,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     intent.add_argument("quantity", type=argument_types.decimal_number, help="shares or contracts")
     intent.add_argument("symbol", type=argument_types.symbol, help="AAPL, 0700.HK (or 700), 'BRK B'")
     price = argument_types.decimal_number
-    intent.add_argument("--limit", type=price, metavar="PRICE", help="a limit order at PRICE (default: market)")
-    intent.add_argument("--stop", type=price, metavar="PRICE", help="a stop order triggered at PRICE")
-    intent.add_argument("--on-close", action="store_true", help="a market-on-close order")
+    kind = intent.add_mutually_exclusive_group()
+    kind.add_argument("--limit", type=price, metavar="PRICE", help="a limit order at PRICE (default: market)")
+    kind.add_argument("--stop", type=price, metavar="PRICE", help="a stop order triggered at PRICE")
+    kind.add_argument("--on-close", action="store_true", help="a market-on-close order")
     intent.add_argument(
         "--tif",
         type=str.upper,
@@ -116,23 +116,15 @@ def _finish(parser: argparse.ArgumentParser, run: object) -> None:
 
 
 def order_type(arguments: argparse.Namespace) -> OrderType:
-    """The order type that the options ask for; raises `ValueError` when they contradict each other."""
-    asked = [
-        kind
-        for kind, given in (
-            (OrderType.LIMIT, arguments.limit is not None),
-            (OrderType.STOP, arguments.stop is not None),
-            (OrderType.MARKET_ON_CLOSE, arguments.on_close),
-        )
-        if given
-    ]
-    if len(asked) > 1:
-        raise ValueError("give one of --limit, --stop and --on-close")
-    return asked[0] if asked else OrderType.MARKET
+    """The order type that the options ask for; the parser lets only one of them through."""
+    if arguments.limit is not None:
+        return OrderType.LIMIT
+    if arguments.stop is not None:
+        return OrderType.STOP
+    return OrderType.MARKET_ON_CLOSE if arguments.on_close else OrderType.MARKET
 
 
 async def _intent(arguments: argparse.Namespace) -> int:
-    kind = order_type(arguments)
     async with desk_bus() as (bus, found):
         at = await desk_time(bus, simulated=_simulated(found.desk_file))
         intent = OrderIntent(
@@ -142,7 +134,7 @@ async def _intent(arguments: argparse.Namespace) -> int:
             symbol=arguments.symbol,
             side=Side(arguments.side.upper()),
             quantity=arguments.quantity,
-            order_type=kind,
+            order_type=order_type(arguments),
             limit_price=arguments.limit,
             stop_price=arguments.stop,
             time_in_force=TimeInForce(arguments.tif),

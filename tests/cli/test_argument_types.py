@@ -79,19 +79,6 @@ def test_options_make_the_order_type(given_: dict[str, object], kind: OrderType)
     assert order_type(terms(**given_)) is kind
 
 
-@pytest.mark.parametrize(
-    "given_",
-    [
-        {"limit": Decimal(1), "stop": Decimal(1)},
-        {"limit": Decimal(1), "on_close": True},
-        {"stop": Decimal(1), "on_close": True},
-    ],
-)
-def test_contradicting_options_are_refused(given_: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="give one of --limit, --stop and --on-close"):
-        order_type(terms(**given_))
-
-
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_quoted_text_comes_back_out_of_the_database(text: str) -> None:
     import duckdb

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from signalbox_cli.__main__ import build_parser
+from signalbox_cli.reference import render
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 NO_DESK = "no-such-folder"
@@ -38,6 +40,8 @@ def signalbox(tmp_path: Path) -> Run:
         ("intent hold 10 SPY", "signalbox intent: argument side: invalid choice: 'hold'"),
         ("intent buy 10", "signalbox intent: the following arguments are required: symbol"),
         ("intent buy 10 SPY --good-till noon", "signalbox intent: argument --good-till: 'noon' is not a time"),
+        ("intent buy 1 SPY --limit 1 --stop 2", "signalbox intent: argument --stop: not allowed with argument --limit"),
+        ("intent buy 1 SPY --on-close --limit 1", "signalbox intent: argument --limit: not allowed with argument"),
         ("intent buy 10 SPY --tif MAYBE", "signalbox intent: argument --tif: invalid choice: 'MAYBE'"),
         ("query", "signalbox query: the following arguments are required: sql"),
         ("watch --count 0", "signalbox watch: argument --count: '0' is not a number from 1 on"),
@@ -58,11 +62,6 @@ def test_mistake_is_one_line_and_status_2(signalbox: Run, words: str, told: str)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(told), done.stderr
     assert done.stderr.count("\n") == 1
-
-
-def test_contradicting_options_are_told(signalbox: Run) -> None:
-    done = signalbox("intent", "buy", "1", "SPY", "--limit", "1", "--stop", "2")
-    assert (done.returncode, done.stderr) == (1, "signalbox: give one of --limit, --stop and --on-close\n")
 
 
 def test_desk_that_does_not_answer_is_told(signalbox: Run) -> None:
@@ -96,3 +95,9 @@ def test_every_command_has_a_help_with_an_example_or_an_explanation(signalbox: R
         told = signalbox(command, "--help")
         assert told.returncode == 0
         assert "Example" in told.stdout or "audit" in command
+
+
+def test_page_of_commands_is_what_the_command_line_is() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
+    told = "run: python -m signalbox_cli.reference > docs/commands.md"
+    assert page.read_text() == render(build_parser()), told
