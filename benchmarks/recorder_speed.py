@@ -23,11 +23,10 @@ from typing import Any
 
 from nats.aio.client import Client
 from recorder.database import Database
-from recorder.state import Batch, Place
+from recorder.state import Batch, Place, Stored
 from signalbox import messages, subjects
 from signalbox.bus import Bus, BusSettings
 from signalbox.bus.bootstrap import bootstrap
-from signalbox.bus.follow import Stored
 from signalbox.errors import BusUnavailableError
 from signalbox.messages import ServiceStatus, TradingMode, TradingState
 

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recorder.database import Database, RecordingError
-from recorder.state import Batch, Place
-from signalbox.bus.follow import Stored
+from recorder.state import Batch, Place, Stored
 from signalbox.errors import ConfigurationError
 
 MEMORY_MEGABYTES = 64

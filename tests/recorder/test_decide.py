@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 from recorder.decide import go_on, lag
-from recorder.state import Continuity, Place
-from signalbox.bus.follow import StreamFacts
+from recorder.state import Continuity, Place, StreamEnds
 
 
-def facts(created: str = "monday", first: int = 1, last: int = 10) -> StreamFacts:
-    return StreamFacts(created=created, first_sequence=first, last_sequence=last)
+def ends(created: str = "monday", first: int = 1, last: int = 10) -> StreamEnds:
+    return StreamEnds(created=created, first_sequence=first, last_sequence=last)
 
 
 def test_a_stream_never_seen_is_read_from_its_first_message() -> None:
-    assert go_on(None, facts()) == (Place(1, "monday", 0), Continuity.FIRST_SEEN)
+    assert go_on(None, ends()) == (Place(1, "monday", 0), Continuity.FIRST_SEEN)
 
 
 def test_the_same_stream_is_read_on_from_the_watermark() -> None:
-    assert go_on(Place(2, "monday", 7), facts()) == (Place(2, "monday", 7), Continuity.CONTINUED)
+    assert go_on(Place(2, "monday", 7), ends()) == (Place(2, "monday", 7), Continuity.CONTINUED)
 
 
 def test_a_fully_recorded_stream_is_continued_not_rewound() -> None:
-    assert go_on(Place(1, "monday", 10), facts())[1] is Continuity.CONTINUED
+    assert go_on(Place(1, "monday", 10), ends())[1] is Continuity.CONTINUED
 
 
 def test_a_recreated_stream_is_a_new_generation_from_its_start_even_if_it_is_longer() -> None:
-    place, continuity = go_on(Place(1, "monday", 7), facts(created="tuesday", last=99))
+    place, continuity = go_on(Place(1, "monday", 7), ends(created="tuesday", last=99))
     assert (place, continuity) == (Place(2, "tuesday", 0), Continuity.RECREATED)
 
 
 def test_a_stream_that_lost_its_end_goes_on_there_as_a_new_generation() -> None:
-    assert go_on(Place(1, "monday", 15), facts()) == (Place(2, "monday", 10), Continuity.REWOUND)
+    assert go_on(Place(1, "monday", 15), ends()) == (Place(2, "monday", 10), Continuity.REWOUND)
 
 
 def test_what_has_expired_is_no_lag() -> None:
-    assert lag(0, facts(first=8, last=10)) == 3
-    assert lag(0, facts(first=11, last=10)) == 0
-    assert lag(9, facts()) == 1
-    assert lag(12, facts()) == 0
+    assert lag(0, ends(first=8, last=10)) == 3
+    assert lag(0, ends(first=11, last=10)) == 0
+    assert lag(9, ends()) == 1
+    assert lag(12, ends()) == 0

@@ -12,9 +12,8 @@ import pytest
 from recorder.database import Database
 from recorder.query import Queries
 from recorder.settings import Settings
-from recorder.state import Batch, Place
+from recorder.state import Batch, Place, Stored
 from signalbox import messages
-from signalbox.bus.follow import Stored
 from signalbox.messages import QueryReply, QueryRequest
 from signalbox.settings import Secret
 

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from msgspec import Struct
 from recorder.database import Database
-from recorder.state import Batch, Place
+from recorder.state import Batch, Place, Stored
 from signalbox import messages
-from signalbox.bus.follow import Stored
 from signalbox.messages import (
     Bar,
     Check,

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from signalbox.bus.follow import Stored
 from signalbox.errors import ConfigurationError, SignalboxError
 
-from recorder.state import Batch, Place
+from recorder.state import Batch, Place, Stored
 
 TEMPORARY_MEGABYTES_MAX = 256
 MEMORY_RETRIES_MAX = 40

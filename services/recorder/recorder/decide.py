@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from signalbox.bus.follow import StreamFacts
-
-from recorder.state import Continuity, Place
+from recorder.state import Continuity, Place, StreamEnds
 
 
-def go_on(recorded: Place | None, facts: StreamFacts) -> tuple[Place, Continuity]:
+def go_on(recorded: Place | None, ends: StreamEnds) -> tuple[Place, Continuity]:
     """The place to read from (its sequence is recorded, the next one is not), and how it follows what is recorded.
 
     A stream with a new creation time is another stream: recorded from its first message, as a new generation. A stream
@@ -15,14 +13,14 @@ def go_on(recorded: Place | None, facts: StreamFacts) -> tuple[Place, Continuity
     sequences that are taken, so it is a new generation too, which starts where the stream ends now.
     """
     if recorded is None:
-        return Place(1, facts.created, 0), Continuity.FIRST_SEEN
-    if recorded.created != facts.created:
-        return Place(recorded.generation + 1, facts.created, 0), Continuity.RECREATED
-    if facts.last_sequence < recorded.sequence:
-        return Place(recorded.generation + 1, facts.created, facts.last_sequence), Continuity.REWOUND
+        return Place(1, ends.created, 0), Continuity.FIRST_SEEN
+    if recorded.created != ends.created:
+        return Place(recorded.generation + 1, ends.created, 0), Continuity.RECREATED
+    if ends.last_sequence < recorded.sequence:
+        return Place(recorded.generation + 1, ends.created, ends.last_sequence), Continuity.REWOUND
     return recorded, Continuity.CONTINUED
 
 
-def lag(recorded_sequence: int, facts: StreamFacts) -> int:
+def lag(recorded_sequence: int, ends: StreamEnds) -> int:
     """How many sequences are stored and not recorded; those that have expired before do not count."""
-    return max(0, facts.last_sequence - max(recorded_sequence, facts.first_sequence - 1))
+    return max(0, ends.last_sequence - max(recorded_sequence, ends.first_sequence - 1))

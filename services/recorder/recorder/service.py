@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from signalbox import subjects
 from signalbox.bus import Bus
-from signalbox.bus.follow import Follow, Stored, StreamFacts, stream_facts
+from signalbox.bus.follow import Follow, Take, stream_facts
 from signalbox.errors import BusUnavailableError
 from signalbox.process import Runtime
 from signalbox.streams import STREAMS
@@ -25,7 +25,7 @@ from recorder.database import Database, RecordingError
 from recorder.decide import go_on, lag
 from recorder.query import Queries
 from recorder.settings import Settings
-from recorder.state import Batch, Continuity, Place
+from recorder.state import Batch, Continuity, Place, Stored, StreamEnds
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Recorder:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._places = database.places
         self._committed: Mapping[str, Place] = database.places
-        self._facts: dict[str, StreamFacts] = {}
+        self._ends: dict[str, StreamEnds] = {}
         self._behind = {stream.name for stream in STREAMS}
         self._follows: dict[str, Follow] = {}
         self._collected: dict[str, list[Stored]] = {}
@@ -70,7 +70,7 @@ class Recorder:
 
     def details(self) -> dict[str, str]:
         """For `signalbox status`."""
-        behind = sum(lag(self._recorded(name), facts) for name, facts in self._facts.items())
+        behind = sum(lag(self._recorded(name), ends) for name, ends in self._ends.items())
         return {"database": str(self._database.path), "rows": str(self._rows), "messages behind": str(behind)}
 
     # ------------------------------------------------------------------------------------------------ following
@@ -79,13 +79,11 @@ class Recorder:
         """Follow one stream for ever, starting again behind what has been taken whenever a run breaks."""
         while True:
             try:
-                facts = await stream_facts(self._bus, stream)
-                await self._continue(stream, facts)
-                run = Follow(
-                    self._bus, stream, CONSUMER, take=lambda row: self._take(stream, row), has_room=self._has_room
-                )
+                ends = await self._ask_ends(stream)
+                await self._continue(stream, ends)
+                run = Follow(self._bus, stream, CONSUMER, take=self._taker(stream), has_room=self._has_room)
                 self._follows[stream] = run
-                await run.start(self._places[stream].sequence + 1, facts.created)
+                await run.start(self._places[stream].sequence + 1, ends.created)
                 self._health.met(f"{STREAMS_THERE} {stream}")
                 await self._watch(stream, run)
                 if self._stopping:
@@ -102,50 +100,60 @@ class Recorder:
         for run in self._follows.values():
             run.end("reconnected")
 
-    async def _continue(self, stream: str, facts: StreamFacts) -> None:
+    async def _ask_ends(self, stream: str) -> StreamEnds:
+        facts = await stream_facts(self._bus, stream)
+        return StreamEnds(facts.created, facts.first_sequence, facts.last_sequence)
+
+    async def _continue(self, stream: str, ends: StreamEnds) -> None:
         await self._commit()  # a transaction holds one generation of a stream, and `_places` has what was taken
-        place, continuity = go_on(self._places.get(stream), facts)
+        place, continuity = go_on(self._places.get(stream), ends)
         if continuity in (Continuity.RECREATED, Continuity.REWOUND):
             metrics.GENERATIONS.labels(stream).inc()
             log.error(
                 f"the stream was {continuity.value}: its messages are recorded as a new generation",
-                extra={"stream": stream, "generation": place.generation, "stream_created": facts.created},
+                extra={"stream": stream, "generation": place.generation, "stream_created": ends.created},
             )
         self._places[stream] = place
-        self._facts[stream] = facts
+        self._ends[stream] = ends
 
     async def _watch(self, stream: str, run: Follow) -> None:
         """Return when the run is over: broken, or no longer the stream it was."""
         while not run.broken.is_set():
             run.check()
             try:
-                facts = await stream_facts(self._bus, stream)
+                ends = await self._ask_ends(stream)
             except BusUnavailableError as error:
                 run.end(str(error))
                 return
-            self._facts[stream] = facts
-            metrics.LAG.labels(stream).set(lag(self._recorded(stream), facts))
+            self._ends[stream] = ends
+            metrics.LAG.labels(stream).set(lag(self._recorded(stream), ends))
             self._note_progress(stream)
-            if facts.created != self._places[stream].created or facts.last_sequence < self._recorded(stream):
+            if ends.created != self._places[stream].created or ends.last_sequence < self._recorded(stream):
                 run.end("the stream is not the one it was")
             try:
                 await asyncio.wait_for(run.broken.wait(), FACTS_INTERVAL_SECONDS)
             except TimeoutError:
                 continue
 
-    def _take(self, stream: str, row: Stored) -> None:
-        if self._stopping:
-            return
-        rows = self._collected.get(stream)
-        if rows is None:
-            rows = self._collected[stream] = []
-        rows.append(row)
-        self._collected_rows += 1
-        self._collected_bytes += len(row.payload)
-        if self._collected_rows == 1:
-            self._some.set()
-        if not self._has_room():
-            self._enough.set()
+    def _taker(self, stream: str) -> Take:
+        """What takes the messages of `stream`: called for each of 50,000 a second."""
+        settings = self._settings
+
+        def take(sequence: int, subject: str, stored_at_ns: int, message_id: str, payload: bytes) -> None:
+            if self._stopping:
+                return
+            rows = self._collected.get(stream)
+            if rows is None:
+                rows = self._collected[stream] = []
+            rows.append(Stored(sequence, subject, stored_at_ns, message_id, payload))
+            self._collected_rows += 1
+            self._collected_bytes += len(payload)
+            if self._collected_rows == 1:
+                self._some.set()
+            if self._collected_rows >= settings.batch_rows_max or self._collected_bytes >= settings.batch_bytes_max:
+                self._enough.set()
+
+        return take
 
     def _has_room(self) -> bool:
         return (
@@ -172,7 +180,7 @@ class Recorder:
             batches = [Batch(stream, self._places[stream].reached(rows), rows) for stream, rows in collected.items()]
             self._places.update((batch.stream, batch.place) for batch in batches)
             for run in list(self._follows.values()):
-                await run.resume()
+                run.resume()
             loop = asyncio.get_running_loop()
             try:
                 with metrics.BATCH_SECONDS.time():
@@ -195,8 +203,8 @@ class Recorder:
         return committed.sequence
 
     def _note_progress(self, stream: str) -> None:
-        facts = self._facts.get(stream)
-        if facts is None or stream not in self._behind or lag(self._recorded(stream), facts) > 0:
+        ends = self._ends.get(stream)
+        if ends is None or stream not in self._behind or lag(self._recorded(stream), ends) > 0:
             return
         self._behind.discard(stream)
         if not self._behind:

@@ -5,8 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
-from signalbox.bus.follow import Stored
+
+class Stored(NamedTuple):
+    """One stored message, as it is. `stored_at_ns` counts from 1970 in UTC; `message_id` is "" when it has none."""
+
+    sequence: int
+    subject: str
+    stored_at_ns: int
+    message_id: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnds:
+    """What the server says of a stream: which one of that name it is, and its first and last sequence."""
+
+    created: str
+    first_sequence: int
+    last_sequence: int
 
 
 class Continuity(Enum):
