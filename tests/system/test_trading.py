@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -168,3 +170,12 @@ def test_orders_of_one_symbol(desk: RunningDesk) -> None:
     desk.run("intent", "buy", "1", "AAPL", "--follow")
     assert {row["symbol"] for row in desk.lines("orders", "--symbol", "aapl")} == {"AAPL"}
     assert desk.run("orders", "--symbol", "TSLA").stdout == "no orders\n"
+
+
+def test_intent_sent_while_risk_restarts_is_decided(desk: RunningDesk) -> None:
+    before = desk.pid("risk")
+    os.kill(before, signal.SIGKILL)
+    done = desk.run("intent", "buy", "1", "SPY")
+    assert done.returncode == 0, done
+    assert desk.pid("risk") != before
+    desk.until(lambda: desk.run("status").returncode == 0)
