@@ -131,6 +131,14 @@ def tell(folder: Path, found: Mapping[str, object]) -> None:
     draft.replace(folder / "desk.json")
 
 
+def write_scrape_config(folder: Path, http_ports: Mapping[str, int]) -> None:
+    """Write `prometheus.yml`: `prometheus --config.file=prometheus.yml` then watches this desk."""
+    lines = ["global:", "  scrape_interval: 5s", "scrape_configs:"]
+    for service, port in http_ports.items():
+        lines += [f"  - job_name: {service}", "    static_configs:", f'      - targets: ["127.0.0.1:{port}"]']
+    (folder / "prometheus.yml").write_text("\n".join(lines) + "\n")
+
+
 def forget(folder: Path) -> None:
     """Take `desk.json` away: no desk runs from here any more."""
     with suppress(FileNotFoundError):

@@ -199,7 +199,7 @@ Try, in another terminal (with .venv/bin on the PATH):
   signalbox watch                                 every decision and order event as it comes
   signalbox halt "lunch";  signalbox resume
   signalbox query "SELECT * FROM fills"
-Ctrl-C stops it. Metrics:"""
+Ctrl-C stops it. Metrics (`prometheus --config.file={folder}/prometheus.yml` scrapes them):"""
 
 
 async def _demo(arguments: argparse.Namespace) -> int:

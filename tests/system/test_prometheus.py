@@ -1,0 +1,82 @@
+"""A real Prometheus scrapes the running desk by the file that `signalbox up` writes; promtool finds nothing odd."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SCRAPED_SECONDS_MAX = 40.0
+
+
+def program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        reason = f"{name} is not installed (Debian: apt-get install prometheus)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+@pytest.fixture
+def prometheus_port(desk, tmp_path: Path) -> Iterator[int]:  # type: ignore[no-untyped-def]
+    binary = program("prometheus")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    with (tmp_path / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                binary,
+                f"--config.file={desk.folder / 'prometheus.yml'}",
+                f"--storage.tsdb.path={tmp_path / 'data'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stdout=log,
+            stderr=log,
+        )
+    yield port
+    process.terminate()
+    process.wait(30)
+
+
+def ask(port: int, query: str) -> dict[str, str]:
+    """The value of each series by its `service` or `job` label; empty while Prometheus starts."""
+    address = f"http://127.0.0.1:{port}/api/v1/query?query={urllib.parse.quote(query)}"
+    try:
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            result = json.load(answer)["data"]["result"]
+    except OSError:
+        return {}
+    return {series["metric"].get("service") or series["metric"]["job"]: series["value"][1] for series in result}
+
+
+def test_prometheus_sees_every_service_ready(desk, prometheus_port: int) -> None:  # type: ignore[no-untyped-def]
+    services = set(desk.facts["http_ports"])
+    desk.until(lambda: set(ask(prometheus_port, "signalbox_ready == 1")) == services, SCRAPED_SECONDS_MAX)
+    assert set(ask(prometheus_port, "process_resident_memory_bytes")) == services
+
+
+def test_promtool_finds_nothing_wrong_with_any_metric(desk) -> None:  # type: ignore[no-untyped-def]
+    promtool = program("promtool")
+    for service, port in desk.facts["http_ports"].items():
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            metrics = answer.read()
+        done = subprocess.run([promtool, "check", "metrics"], input=metrics, capture_output=True, check=False)
+        assert done.returncode == 0, f"{service}: {done.stderr.decode()}"
+
+
+def test_promtool_accepts_the_scrape_config(desk) -> None:  # type: ignore[no-untyped-def]
+    done = subprocess.run(
+        [program("promtool"), "check", "config", str(desk.folder / "prometheus.yml")], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
