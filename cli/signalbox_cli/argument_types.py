@@ -48,6 +48,15 @@ def symbol(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def subject(text: str) -> str:
+    """A NATS subject or pattern: tokens between points, `*` for any one, `>` at the end for all that follow."""
+    tokens = text.split(".")
+    odd = any(not token or any(char.isspace() for char in token) for token in tokens) or not text.isprintable()
+    if odd or ">" in tokens[:-1]:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a subject like md.quote.* or order.>")
+    return text
+
+
 def time(text: str) -> datetime:
     """A time with its zone."""
     try:

@@ -41,6 +41,8 @@ READY_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 15.0
 RESTARTS_PER_MINUTE_MAX = 10
 RESTART_DELAY_SECONDS = 0.5
+NEWS_SECONDS_MIN = 2.0
+"""A process that fails again sooner than this is no news."""
 POLL_SECONDS = 0.05
 
 
@@ -287,16 +289,16 @@ class LocalDesk:
         while True:
             assert process.running is not None
             status = await process.running.wait()
+            now = asyncio.get_running_loop().time()
             if self._closing or not process.wanted:
                 return
             if process.name in self._killed:
                 self._killed.discard(process.name)
             else:
                 self.unexpected_exits.append(process.name)
-                self._say(
-                    f"{process.name} ended with status {status}; starting it again ({self.log_file(process.name)})"
-                )
-            now = asyncio.get_running_loop().time()
+                if len(process.starts) == 1 or now - process.starts[-1] > NEWS_SECONDS_MIN:
+                    log = self.log_file(process.name)
+                    self._say(f"{process.name} ended with status {status}; starting it again ({log})")
             process.starts = [start for start in process.starts if now - start < 60.0]
             if len(process.starts) > RESTARTS_PER_MINUTE_MAX:
                 self._say(f"{process.name} keeps failing; left down. Its log: {self.log_file(process.name)}")

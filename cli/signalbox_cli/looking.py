@@ -24,8 +24,19 @@ STATUS_SECONDS_MAX = 2.0
 ORDERS = """
 SELECT order_id, status, side, quantity, filled_quantity AS filled, symbol, order_type AS type, limit_price AS "limit",
        time_in_force AS tif, changed_at AS changed, reason
-FROM orders {where} ORDER BY created_at, order_id
+FROM (SELECT order_id, status, coalesce(o.side, i.side) AS side, coalesce(o.quantity, i.quantity) AS quantity,
+             coalesce(o.symbol, i.symbol) AS symbol, coalesce(o.order_type, i.order_type) AS order_type,
+             coalesce(o.limit_price, i.limit_price) AS limit_price,
+             coalesce(o.time_in_force, i.time_in_force) AS time_in_force,
+             filled_quantity, created_at, changed_at, reason
+      FROM orders o
+      LEFT JOIN (SELECT intent_id AS order_id, side, quantity, symbol, order_type, limit_price, time_in_force
+                 FROM intents WHERE type = 'OrderIntent'
+                 QUALIFY row_number() OVER (PARTITION BY intent_id ORDER BY generation, sequence) = 1) i
+           USING (order_id))
+{where} ORDER BY coalesce(created_at, changed_at), order_id
 """
+"""A denied order has no terms of its own: they are its intent's."""
 WORKING = "status NOT IN ('FILLED', 'CANCELED', 'REJECTED', 'DENIED', 'EXPIRED')"
 POSITIONS = """
 SELECT venue, account, symbol, quantity, average_price, mark_price, unrealized_pnl, realized_pnl, commission, currency
@@ -130,6 +141,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     watch.add_argument(
         "subject",
         nargs="*",
+        type=argument_types.subject,
         default=[subjects.ALL_DECISIONS, subjects.ALL_ORDERS],
         help="NATS subjects (default: every decision and order event)",
     )

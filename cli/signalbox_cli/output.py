@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 CELL_CHARACTERS_MAX = 60
+_FRACTION = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z$")
 
 
 def show(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, as_json: bool, empty: str) -> None:
@@ -39,7 +40,9 @@ def cell(value: Any) -> str:
     """A value for people: decimals without trailing zeros, times to the second, long texts cut."""
     if value is None:
         return "-"
-    text = printable(str(value))
+    if isinstance(value, dict | list):
+        value = json.dumps(value, default=str, ensure_ascii=False)
+    text = _FRACTION.sub(r"\1Z", printable(str(value)))
     if is_number(value):
         return text.rstrip("0").rstrip(".") if "." in text else text
     if len(text) > CELL_CHARACTERS_MAX:

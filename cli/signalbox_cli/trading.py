@@ -229,6 +229,8 @@ def _show_event(message: OrderEvents, as_json: bool) -> None:
     facts = msgspec.structs.asdict(message)
     fill = facts.get("fill")
     told = f" {fill.quantity} at {fill.price}, {facts['leaves_quantity']} left" if fill else ""
+    if facts.get("commission") is not None:
+        told = f" commission {facts['commission']} {facts['currency']}"
     reason = f" ({facts['reason']})" if facts.get("reason") else ""
     print(f"{message.at:%H:%M:%S} {message.order_id} {message.status}{told}{printable(reason)}", flush=True)
 

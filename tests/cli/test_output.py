@@ -46,6 +46,8 @@ def test_json_is_one_object_a_row_with_every_digit(capsys: pytest.CaptureFixture
         (1.5, "1.5"),
         ("1.2.3", "1.2.3"),
         ("2024-03-05T15:00:00Z", "2024-03-05T15:00:00Z"),
+        ("2024-03-05T15:01:04.675540Z", "2024-03-05T15:01:04Z"),
+        ([{"name": "é", "passed": True}], '[{"name": "é", "passed": true}]'),
         ("", ""),
         ("x" * 99, "x" * (CELL_CHARACTERS_MAX - 1) + "…"),
     ],

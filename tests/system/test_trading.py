@@ -35,10 +35,10 @@ def far_limit(desk: RunningDesk) -> str:
 def test_market_order_is_followed_to_its_fill(desk: RunningDesk) -> None:
     done = desk.run("intent", "buy", "100", "SPY", "--follow")
     assert (done.returncode, done.stderr) == (0, "")
-    first, *_, last = done.stdout.splitlines()
+    first, *events = done.stdout.splitlines()
     assert first.startswith("approved: i-20240305-")
-    assert " FILLED " in last
-    assert last.endswith("0 left")
+    [filled] = [line for line in events if " FILLED " in line and "commission" not in line]
+    assert filled.endswith("0 left")
 
 
 def test_followed_order_is_one_message_a_line_for_programs(desk: RunningDesk) -> None:
@@ -169,7 +169,14 @@ def test_account_shows_the_venue_beside_the_desk(desk: RunningDesk) -> None:
 def test_orders_of_one_symbol(desk: RunningDesk) -> None:
     desk.run("intent", "buy", "1", "AAPL", "--follow")
     assert {row["symbol"] for row in desk.lines("orders", "--symbol", "aapl")} == {"AAPL"}
-    assert desk.run("orders", "--symbol", "TSLA").stdout == "no orders\n"
+    assert desk.run("orders", "--symbol", "MSFT").stdout == "no orders\n"
+
+
+def test_denied_order_is_listed_with_what_was_wished(desk: RunningDesk) -> None:
+    assert desk.run("intent", "sell", "9999", "AAPL", "--id", "too-much").returncode == 3
+    desk.until(lambda: any(row["order_id"] == "too-much" for row in desk.lines("orders")))
+    [row] = [row for row in desk.lines("orders", "--symbol", "AAPL") if row["order_id"] == "too-much"]
+    assert (row["status"], row["side"], float(row["quantity"])) == ("DENIED", "SELL", 9999)
 
 
 def test_intent_sent_while_risk_restarts_is_decided(desk: RunningDesk) -> None:
