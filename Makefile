@@ -52,3 +52,4 @@ bench: .venv/ready ## what README claims of speed and size, measured beside a re
 .PHONY: docs
 docs: .venv/ready ## write the generated documents again
 	@$(BIN)/python -m signalbox.schemas
+	@$(BIN)/python -m signalbox_cli.reference > docs/commands.md
