@@ -96,6 +96,11 @@ _NO_LEGS = ("", "0", "0", "0")  # description; legs, leg prices and routing para
 _NO_SCALE = (UNSET_INTEGER, UNSET_INTEGER, "", "")  # two sizes, increment; then no hedge
 _PEGGED = ("", "", UNSET_DOUBLE, "", "")  # minTradeQty, minCompeteSize, competeAgainstBestOffset, two mid offsets
 
+_CONTRACT_FIELDS = 11
+COMPLETED_ORDER_PROFILE_AT = 1 + _CONTRACT_FIELDS + len(_TERMS) + 1 + len(_EXTENDED) + len(_ALLOCATION)
+OPEN_ORDER_PROFILE_AT = COMPLETED_ORDER_PROFILE_AT + 3
+"""Where servers before version 177 had one field more; ahead of it message 5 has two more ids and an empty field."""
+
 Pairs = tuple[tuple[str, str], ...]
 
 

@@ -30,20 +30,24 @@ from simulators.tws.requests import (
     StartApi,
     Texts,
 )
+from simulators.tws.versions import NEWEST
 from simulators.tws.wire import FieldError, FieldReader, integer_of
 
 LEGS_MAX = 100
 """Combination legs in one request; more is garbage."""
 
 
-def parse(fields: Sequence[str]) -> Request:
-    """Read one message. Raises FieldError; `field` is `message id` if there is no such message."""
+def parse(fields: Sequence[str], server_version: int = NEWEST) -> Request:
+    """Read one message of a client that was served `server_version`.
+
+    Raises FieldError; `field` is `message id` if there is no such message.
+    """
     stated_id = fields[0] if fields else ""
     number = integer_of("message id", stated_id)
     if number is None or number not in list(Inbound):
         raise FieldError("message id", stated_id, f"Unknown message id: {stated_id[:20]}")
     kind = Inbound(number)
-    reader = FieldReader(fields)
+    reader = FieldReader(fields, server_version)
     reader.text("message id")
     if kind in DECLINED or kind in SILENT:
         return Numbered(kind, _request_id_of(kind, fields))  # not read further: nothing in it matters

@@ -1,4 +1,4 @@
-"""The placeOrder message at server version 178: about 114 fields and the blocks that depend on them.
+"""The placeOrder message: about 114 fields and the blocks that depend on them.
 
 Owns its layout, written as tables of names in the order in which they travel. Pure. It must not know which orders
 are allowed. Layout: IB's client and `ib_async.client.Client.placeOrder`, which agree.
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from simulators.tws.versions import WITHOUT_ALLOCATION_PROFILE
 from simulators.tws.wire import FieldError, FieldReader, flag_of, integer_of, number_of
 
 ITEMS_MAX = 100
@@ -84,9 +85,9 @@ HEAD = _names(
     " orderRef transmit:f parentId:i blockOrder:f sweepToFill:f displaySize:i triggerMethod:i outsideRth:f hidden:f"
 )
 LEG = _names("conId:i ratio:i action exchange openClose:i shortSaleSlot:i designatedLocation exemptCode:i")
+ALLOCATION = _names("sharesAllocation discretionaryAmt:n goodAfterTime goodTillDate faGroup faMethod faPercentage")
 MIDDLE = _names(
-    "sharesAllocation discretionaryAmt:n goodAfterTime goodTillDate faGroup faMethod faPercentage modelCode"
-    " shortSaleSlot:i designatedLocation exemptCode:i ocaType:i rule80A settlingFirm allOrNone:f minQty:i"
+    "modelCode shortSaleSlot:i designatedLocation exemptCode:i ocaType:i rule80A settlingFirm allOrNone:f minQty:i"
     " percentOffset:n eTradeOnly:f firmQuoteOnly:f nbboPriceCap:n auctionStrategy:i startingPrice:n stockRefPrice:n"
     " delta:n stockRangeLower:n stockRangeUpper:n overridePercentageConstraints:f volatility:n volatilityType:i"
     " deltaNeutralOrderType deltaNeutralAuxPrice:n"
@@ -134,6 +135,9 @@ def read_place_order(reader: FieldReader) -> PlaceOrder:
     if contract.sec_type == "BAG":
         blocks.add("combination legs")
         _read_legs(reader)
+    _read(reader, ALLOCATION, fields)
+    if reader.server_version < WITHOUT_ALLOCATION_PROFILE and reader.text("faProfile"):
+        blocks.add("allocation profile")
     _read(reader, MIDDLE, fields)
     if fields["deltaNeutralOrderType"]:
         blocks.add("delta-neutral order")

@@ -19,14 +19,13 @@ from simulators.tws.wire import UNSET_DOUBLE, Value, encode_frame
 
 Message = tuple[Value, ...]
 
-SERVER_VERSION = 178
 NO_REQUEST = -1
 _AVERAGE = Decimal("0.00000001")
 
 
-def handshake(at: datetime) -> bytes:
+def handshake(version: int, at: datetime) -> bytes:
     """The one frame without a message id: server version and time."""
-    return encode_frame((SERVER_VERSION, times.stamp(at)))
+    return encode_frame((version, times.stamp(at)))
 
 
 def error(req_id: int, code: int, text: str, advanced_json: str = "") -> Message:

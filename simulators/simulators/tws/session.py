@@ -11,12 +11,12 @@ import logging
 import re
 from collections.abc import Callable
 
-from simulators.tws import replies
+from simulators.tws import replies, versions
 from simulators.tws.gateway import Gateway
 from simulators.tws.pacing import MESSAGES_PER_SECOND_MAX, MessagePacing, Pace
 from simulators.tws.parsing import parse, request_id_of
 from simulators.tws.peers import CLIENTS_MAX
-from simulators.tws.replies import SERVER_VERSION, Message
+from simulators.tws.replies import Message
 from simulators.tws.requests import StartApi
 from simulators.tws.wire import FieldError, FrameSplitter, WireError, decode_fields, encode_frame
 
@@ -25,7 +25,6 @@ DRAIN_SECONDS_MAX = 10.0
 WRITE_BUFFER_BYTES_MAX = 32 * 1024 * 1024
 READ_BYTES = 65_536
 GREETING_BYTES_MAX = 256
-VERSION_MIN = 157
 
 _GREETING = re.compile(rb"v(\d{1,5})(?:\.\.(\d{1,5}))?(?: (.*))?", re.DOTALL)
 
@@ -58,6 +57,7 @@ class Session:
         self._timers: set[asyncio.TimerHandle] = set()
         self.half_open = False
         self.client_id = -1
+        self._version = versions.NEWEST
 
     async def run(self) -> None:
         """Serve the client until it goes, breaks the protocol, or `abort`."""
@@ -117,13 +117,16 @@ class Session:
         if greeting is None:
             raise Refused("a greeting without version range")
         lowest, highest = int(greeting[1]), int(greeting[2] or greeting[1])
-        if highest < SERVER_VERSION or lowest > SERVER_VERSION:
-            text = f"The API client speaks versions {lowest} to {highest}; this gateway speaks {SERVER_VERSION}. "
-            text += "The client is out of date and must be upgraded." if highest < SERVER_VERSION else "It is too new."
+        version = versions.agreed(lowest, highest)
+        if version is None:
+            ours = f"{versions.OLDEST} to {versions.NEWEST}"
+            text = f"The API client speaks versions {lowest} to {highest}; this gateway speaks {ours}. "
+            text += "The client is out of date and must be upgraded." if highest < versions.OLDEST else "It is too new."
             raise Refused("version", replies.error(replies.NO_REQUEST, 506, text))
+        self._version = version
         self._paced_by_us = b"+PACEAPI" in (greeting[3] or b"")
         if not self.half_open:
-            self._writer.write(replies.handshake(self._gateway.world.now()))
+            self._writer.write(replies.handshake(version, self._gateway.world.now()))
 
     async def _take(self, payloads: list[bytes]) -> None:
         for payload in payloads:
@@ -149,7 +152,7 @@ class Session:
 
     def _answer(self, fields: list[str]) -> None:
         try:
-            request = parse(fields)
+            request = parse(fields, self._version)
         except FieldError as error:
             if not self._started:
                 raise Refused("no startApi") from error
@@ -190,7 +193,7 @@ class Session:
     def _write(self, message: Message) -> None:
         if self.half_open or self._writer.is_closing():
             return
-        self._writer.write(encode_frame(message))
+        self._writer.write(encode_frame(versions.in_version(message, self._version)))
         if self._writer.transport.get_write_buffer_size() > WRITE_BUFFER_BYTES_MAX:
             log.warning("client %d does not read: disconnected", self.client_id)
             self.abort()

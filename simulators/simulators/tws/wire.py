@@ -153,8 +153,8 @@ def number_format(text: str) -> str:
 class FieldReader:
     """Read a message's fields one after another, by name, so that a refusal can say which one was wrong."""
 
-    def __init__(self, fields: Sequence[str]) -> None:
-        self._fields = fields
+    def __init__(self, fields: Sequence[str], server_version: int) -> None:
+        self._fields, self.server_version = fields, server_version
         self._next = 0
 
     def text(self, name: str) -> str:

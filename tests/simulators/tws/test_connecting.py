@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ib_async import IB, LimitOrder
+from ib_async import IB, Contract, LimitOrder, MarketOrder
 
 
 async def test_the_handshake_is_one_frame_of_version_and_time(simulator: Any) -> None:
@@ -33,12 +33,44 @@ async def test_a_client_in_a_newer_version_is_served_178(simulator: Any, wait_un
     assert client.messages[0][0] == "178"
 
 
-@pytest.mark.parametrize("greeting", [b"v100..156", b"v157..177", b"v200..222"])
-async def test_a_client_without_version_178_is_told_and_cut(simulator: Any, wait_until: Any, greeting: bytes) -> None:
+@pytest.mark.parametrize("greeting", [b"v100..156", b"v157..175", b"v200..222"])
+async def test_a_client_without_our_versions_is_told_and_cut(simulator: Any, wait_until: Any, greeting: bytes) -> None:
     client = await simulator.raw()
     client.greet(greeting)
     await wait_until(lambda: client.closed)
-    assert "this gateway speaks 178" in client.messages[0][4]
+    assert "this gateway speaks 176 to 178" in client.messages[0][4]
+
+
+@pytest.mark.parametrize("version", [176, 177])
+async def test_an_older_client_trades_in_its_own_version(
+    simulator: Any, wait_until: Any, aapl: Contract, version: int
+) -> None:
+    ib = IB()
+    ib.client.MaxClientVersion = version  # ib_insync 0.9.86 asks for 157 to 176
+    await ib.connectAsync("127.0.0.1", simulator.server.port, clientId=1, timeout=10)
+    assert ib.client.serverVersion() == version
+    filled = ib.placeOrder(aapl, MarketOrder("BUY", 100, orderRef="old"))
+    resting = ib.placeOrder(aapl, LimitOrder("BUY", 100, 50, modelCode="", orderRef="resting"))
+    await wait_until(lambda: filled.isDone() and resting.orderStatus.status == "Submitted")
+    assert filled.fills[0].execution.orderRef == "old"
+    assert resting.order.permId > 0
+    (open_order,) = await ib.reqAllOpenOrdersAsync()
+    assert (open_order.order.orderRef, open_order.order.lmtPrice) == ("resting", 50)
+    (done,) = await ib.reqCompletedOrdersAsync(False)
+    assert (done.order.orderRef, done.orderStatus.status, done.order.filledQuantity) == ("old", "Filled", 100)
+    ib.disconnect()
+
+
+async def test_an_allocation_profile_of_an_older_client_is_refused(
+    simulator: Any, wait_until: Any, aapl: Contract
+) -> None:
+    ib = IB()
+    ib.client.MaxClientVersion = 176
+    await ib.connectAsync("127.0.0.1", simulator.server.port, clientId=1, timeout=10)
+    trade = ib.placeOrder(aapl, LimitOrder("BUY", 100, 50, faProfile="half"))
+    await wait_until(lambda: trade.orderStatus.status in ("Cancelled", "Inactive"))
+    assert any("no allocation profile" in entry.message for entry in trade.log)
+    ib.disconnect()
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_a_flag_is_one_or_zero(text: str) -> None:
 
 
 def test_a_message_that_ends_early_names_the_missing_field() -> None:
-    reader = FieldReader(["1"])
+    reader = FieldReader(["1"], 178)
     reader.integer("id")
     with pytest.raises(FieldError, match="the message ends before price"):
         reader.number("price")
@@ -125,4 +125,4 @@ def test_a_message_that_ends_early_names_the_missing_field() -> None:
 
 def test_fields_that_are_left_over_are_refused() -> None:
     with pytest.raises(FieldError, match="1 fields more"):
-        FieldReader(["1"]).end()
+        FieldReader(["1"], 178).end()
