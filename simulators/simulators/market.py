@@ -48,6 +48,19 @@ def phase_at(session: Session | None, at: datetime) -> Phase:
     return Phase.EXTENDED
 
 
+def bar_start(session: Session, at: datetime, seconds: int, *, regular_only: bool) -> datetime:
+    """Return the start of the bar of `seconds` that `at` lies in.
+
+    Bars of an hour begin on the hour, but never before trading does: with regular hours only, the first one in New York
+    begins at 09:30 and lasts half an hour, and none begins in a break (as IBKR has them: `bar_data.ipynb` of ib_async).
+    """
+    begins = session.open if regular_only else session.pre_open
+    if seconds == _DAY_SECONDS:
+        return begins
+    aligned = at - timedelta(seconds=int((at - _EPOCH).total_seconds()) % seconds)
+    return max([aligned, begins, *(end for _, end in session.breaks if end <= at)])
+
+
 class Source(Protocol):
     """Where minutes come from."""
 
@@ -142,6 +155,20 @@ class Market:
             self._previous_close * unit,
         )
 
+    def resting_quote(self, session: Session, at: datetime) -> MarketQuote | None:
+        """Return the quote by `at` before anything has been streamed: in `session`, or when the one before it ended.
+
+        None before the calendar begins.
+        """
+        if session.pre_open <= at < session.post_close:
+            return self.quote(at, phase_at(session, at))
+        try:
+            before = previous_session(self.listing.calendar, at)
+        except CalendarError:
+            return None
+        self.enter(before, before.post_close)
+        return self.quote(before.post_close, Phase.EXTENDED)
+
     @property
     def last(self) -> Decimal:
         """The last price."""
@@ -187,7 +214,7 @@ class Market:
         for at, part in self._pieces(session, seconds, known_until):
             if regular_only and not session.is_regular(at):
                 continue
-            start = self._bar_start(session, at, seconds, regular_only)
+            start = bar_start(session, at, seconds, regular_only=regular_only)
             if not begin <= start < end:
                 continue
             if start != group_start and group_start is not None:
@@ -218,13 +245,6 @@ class Market:
     @staticmethod
     def _trades_of(minute: Minute) -> int:
         return max(1, int(minute.volume) // 100)
-
-    @staticmethod
-    def _bar_start(session: Session, at: datetime, seconds: int, regular_only: bool) -> datetime:
-        if seconds == _DAY_SECONDS:
-            return session.open if regular_only else session.pre_open
-        elapsed = int((at - _EPOCH).total_seconds())
-        return at - timedelta(seconds=elapsed % seconds)
 
     def _sessions(self, begin: datetime, end: datetime) -> list[Session]:
         """Return the covered sessions that overlap [begin, end), oldest first; none before the calendar begins."""

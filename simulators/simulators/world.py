@@ -172,7 +172,16 @@ class World:
         return self._listings
 
     def quote(self, symbol: str) -> MarketQuote | None:
-        """Return the last quote, None if there has been none since the world began."""
+        """Return the last quote; before the first step that of the day so far, or of the day before if it is closed.
+
+        None for a symbol that is not listed, or that has no past.
+        """
+        market = self._markets.get(symbol)
+        if symbol not in self._quotes and market is not None:
+            timeline = self._timelines[market.listing.calendar]
+            resting = market.resting_quote(timeline.session, self._clock.position)
+            if resting is not None:
+                self._quotes[symbol] = resting
         return self._quotes.get(symbol)
 
     def history(

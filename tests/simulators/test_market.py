@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from signalbox.sessions import Session, session_on
 from simulators.bars import FIVE_SECONDS
 from simulators.listings import AMBIGUOUS, listing_of, offer
-from simulators.market import Market, Phase, phase_at
+from simulators.market import Market, Phase, bar_start, phase_at
 from simulators.quoting import MarketBar
 from simulators.synthetic import SyntheticSource
 
@@ -165,6 +166,28 @@ def test_a_half_day_ends_early() -> None:
     )
     assert len(bars) == 210
     assert bars[-1].start == datetime(2011, 11, 25, 17, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "regular_only", "starts"),
+    [
+        ("SPY", True, ["09:30", "10:00", "11:00", "12:00", "13:00", "14:00", "15:00"]),
+        ("SPY", False, [f"{hour:02}:00" for hour in range(4, 20)]),
+        ("0700.HK", True, ["09:30", "10:00", "11:00", "13:00", "14:00", "15:00"]),
+    ],
+)
+def test_no_bar_of_an_hour_begins_before_trading_does(symbol: str, regular_only: bool, starts: list[str]) -> None:
+    of = market(symbol)
+    today = session(of.listing.calendar)
+    bars = of.history(EVER, EVER - today.pre_open, 3600, regular_hours_only=regular_only, known_until=today.post_close)
+    zone = ZoneInfo(of.listing.time_zone)
+    assert [f"{bar.start.astimezone(zone):%H:%M}" for bar in bars] == starts
+
+
+def test_a_two_hour_bar_that_would_begin_in_the_lunch_begins_after_it() -> None:
+    today = session("XHKG")
+    ((_, lunch_ends),) = today.breaks
+    assert bar_start(today, lunch_ends, 7200, regular_only=True) == lunch_ends
 
 
 def test_a_bar_size_that_does_not_fit_is_refused() -> None:

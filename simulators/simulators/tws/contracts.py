@@ -190,7 +190,10 @@ def symbol_samples(req_id: int, listings: Sequence[Listing], pattern: str) -> Me
 
 
 def trading_hours(listing: Listing, now: datetime) -> tuple[str, str]:
-    """Return TWS's `tradingHours` and `liquidHours`: `20240305:0400-20240305:2000;20240309:CLOSED`."""
+    """Return TWS's `tradingHours` and `liquidHours`: `20240305:0400-20240305:2000;20240309:CLOSED`.
+
+    A day with a break is two spans like two days (`ib_async.ContractDetails._parseSessions` splits at `;` alone).
+    """
     zone = ZoneInfo(listing.time_zone)
     today = now.astimezone(zone).date()
     trading, liquid = [], []
@@ -204,15 +207,12 @@ def trading_hours(listing: Listing, now: datetime) -> tuple[str, str]:
             trading.append(f"{times.day(day)}:CLOSED")
             liquid.append(f"{times.day(day)}:CLOSED")
             continue
-        trading.append(_spans([(session.pre_open, session.post_close)], zone))
-        liquid.append(_spans(_regular(session), zone))
+        trading += _spans(session.pre_open, session, session.post_close, zone)
+        liquid += _spans(session.open, session, session.close, zone)
     return ";".join(trading), ";".join(liquid)
 
 
-def _regular(session: Session) -> list[tuple[datetime, datetime]]:
-    edges = [session.open, *(edge for span in session.breaks for edge in span), session.close]
-    return list(zip(edges[::2], edges[1::2], strict=True))
-
-
-def _spans(spans: Sequence[tuple[datetime, datetime]], zone: ZoneInfo) -> str:
-    return ",".join(f"{start.astimezone(zone):%Y%m%d:%H%M}-{end.astimezone(zone):%Y%m%d:%H%M}" for start, end in spans)
+def _spans(begins: datetime, session: Session, ends: datetime, zone: ZoneInfo) -> list[str]:
+    edges = [begins, *(edge for span in session.breaks for edge in span), ends]
+    texts = [f"{edge.astimezone(zone):%Y%m%d:%H%M}" for edge in edges]
+    return [f"{start}-{end}" for start, end in zip(texts[::2], texts[1::2], strict=True)]

@@ -11,8 +11,10 @@ from datetime import timedelta
 
 from msgspec.structs import replace as replace_bar
 from signalbox.errors import CalendarError
+from signalbox.sessions import session_at
 
 from simulators.listings import Listing
+from simulators.market import bar_start
 from simulators.quoting import MarketBar
 from simulators.tws import bar_requests, replies, times
 from simulators.tws.bar_requests import DAY_SECONDS, Span, hmds
@@ -179,14 +181,9 @@ class History:
 
 def _grown(kept: Kept, bar: MarketBar) -> MarketBar:
     """The forming bar with five more seconds in it, or the next one begun."""
-    current, seconds = kept.bar, kept.seconds
-    if current is not None and _belongs(current, bar, kept.listing):
-        return bar_requests.merge(current, bar)
-    start = bar.start if seconds >= DAY_SECONDS else bar_requests.bar_start(bar.start, seconds)
-    return replace_bar(bar, start=start, seconds=seconds)
-
-
-def _belongs(current: MarketBar, bar: MarketBar, listing: Listing) -> bool:
-    if current.seconds >= DAY_SECONDS:
-        return bar_requests.local_day(current.start, listing) == bar_requests.local_day(bar.start, listing)
-    return (bar.start - current.start).total_seconds() < current.seconds
+    session = session_at(kept.listing.calendar, bar.start)
+    assert session is not None  # a bar has been streamed, so its market was open
+    start = bar_start(session, bar.start, kept.seconds, regular_only=kept.request.use_rth)
+    if kept.bar is not None and kept.bar.start == start:
+        return bar_requests.merge(kept.bar, bar)
+    return replace_bar(bar, start=start, seconds=kept.seconds)

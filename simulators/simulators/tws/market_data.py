@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from msgspec.structs import replace
 from signalbox.errors import CalendarError
-from signalbox.sessions import is_open
+from signalbox.sessions import is_open, session_at
 
 from simulators.listings import Listing
 from simulators.quoting import MarketBar, MarketQuote
@@ -230,12 +231,15 @@ class MarketData:
         return None
 
     def _quote_for(self, line: Line, now: datetime) -> MarketQuote | None:
-        if not line.delayed:
-            return self._world.quote(line.listing.key)
         past = self._past[line.listing.key]
         while len(past) > 1 and past[1].at <= now - DELAY:
             past.popleft()
-        return past[0] if past else None  # until the delay has gone by, the oldest there is
+        # Until the delay has gone by, the oldest there is
+        quote = past[0] if line.delayed and past else self._world.quote(line.listing.key)
+        if quote is None or line.kind in (FROZEN, DELAYED_FROZEN) or trading(line.listing, now):
+            return quote
+        nobody = Decimal(0)  # nobody quotes while the market is shut: only frozen data still has the bid and ask
+        return replace(quote, bid=nobody, ask=nobody, bid_size=nobody, ask_size=nobody)
 
 
 BUST = "Bust event occurred, current subscription is deactivated. Please resubscribe real-time bars immediately."
@@ -245,6 +249,14 @@ def regular(listing: Listing, at: datetime) -> bool:
     """Whether `at` is in regular hours of the listing's exchange."""
     try:
         return is_open(listing.calendar, at)
+    except CalendarError:
+        return False
+
+
+def trading(listing: Listing, at: datetime) -> bool:
+    """Whether `at` is in a session of the listing's exchange, from its pre-market to the end of its after-hours."""
+    try:
+        return session_at(listing.calendar, at) is not None
     except CalendarError:
         return False
 

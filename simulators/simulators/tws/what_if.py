@@ -77,10 +77,9 @@ def held_until_open(terms: OrderTerms, listing: Listing, now: datetime) -> str:
     """TWS's words for an order that waits for its market to open."""
     order = f"{terms.side} {decimal_text(terms.quantity)} {listing.symbol} {listing.primary_exchange}"
     try:
-        session = session_at(listing.calendar, now)
-        if session is None or now >= session.open:
-            session = next_session(listing.calendar, now)
-        opens = times.stamp(session.open, listing.time_zone)
+        today, following = session_at(listing.calendar, now), next_session(listing.calendar, now)
+        ahead = [] if today is None else [today.open, *(end for _, end in today.breaks)]
+        opens = times.stamp(min(at for at in [*ahead, following.open] if at > now), listing.time_zone)
     except CalendarError:
         opens = "the market opens"
     return f"Order Message:\n{order}\nWarning: Your order will not be placed at the exchange until {opens}."

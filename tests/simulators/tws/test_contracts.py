@@ -78,10 +78,10 @@ def test_trading_hours_are_the_exchanges_own_with_holidays_closed() -> None:
     assert liquid.split(";")[0] == "20240328:0930-20240328:1600"
 
 
-def test_hong_kongs_lunch_break_is_in_its_liquid_hours() -> None:
+def test_hong_kongs_lunch_break_is_in_its_hours() -> None:
     tencent = next(listing for listing in LISTINGS if listing.key == "0700.HK")
-    _, liquid = trading_hours(tencent, datetime(2024, 3, 5, 2, 0, tzinfo=UTC))
-    assert liquid.split(";")[0] == "20240305:0930-20240305:1200,20240305:1300-20240305:1600"
+    for hours in trading_hours(tencent, datetime(2024, 3, 5, 2, 0, tzinfo=UTC)):
+        assert hours.split(";")[:2] == ["20240305:0930-20240305:1200", "20240305:1300-20240305:1600"]
 
 
 async def test_details_tell_a_us_share(simulator: Any, aapl: Contract) -> None:
@@ -100,6 +100,8 @@ async def test_details_tell_a_hong_kong_share(simulator: Any, tencent: Contract)
     (details,) = await client.ib.reqContractDetailsAsync(tencent)
     assert (details.contract.currency, details.contract.exchange) == ("HKD", "SEHK")
     assert (details.minTick, details.minSize, details.sizeIncrement) == (0.2, 100.0, 100.0)
+    before_lunch, after_lunch = details.liquidSessions()[:2]
+    assert (before_lunch.end.hour, after_lunch.start.hour) == (12, 13)
     rule = await client.ib.reqMarketRuleAsync(int(details.marketRuleIds.split(",")[0]))
     assert [increment.increment for increment in rule] == [0.2]
 

@@ -133,6 +133,14 @@ async def test_what_is_kept_up_to_date_equals_the_history_asked_later(
     client.ib.cancelHistoricalData(kept)
 
 
+async def test_the_first_hour_kept_up_to_date_ends_on_the_hour(simulate: Any, wait_until: Any, aapl: Contract) -> None:
+    async with simulate(start=OPEN + timedelta(minutes=27), speed=600.0) as simulator:
+        client = await simulator.connect()
+        kept = await past(client, aapl, "1 D", "1 hour", keepUpToDate=True)
+        await wait_until(lambda: len(kept) >= 2)
+        assert [f"{bar.date:%H:%M}" for bar in kept][:2] == ["09:30", "10:00"]
+
+
 async def test_the_schedule_has_sessions(simulator: Any, aapl: Contract) -> None:
     client = await simulator.connect()
     schedule = await client.ib.reqHistoricalScheduleAsync(aapl, 3)

@@ -57,6 +57,26 @@ async def test_delayed_data_has_types_of_its_own_and_is_late(simulator: Any) -> 
     assert stamps[-1] <= datetime(2024, 3, 5, 15, 45, 5, tzinfo=UTC).timestamp()
 
 
+async def test_a_shut_market_has_a_last_price_and_only_frozen_data_a_bid(simulator: Any, tencent: Contract) -> None:
+    client = await simulator.connect()  # it is 23:00 in Hong Kong
+    await client.ib.qualifyContractsAsync(tencent)
+    (live,) = await client.ib.reqTickersAsync(tencent)
+    assert live.last > 0
+    assert live.close > 0
+    assert live.volume > 0
+    assert live.bid == -1  # ib_async's word for nobody
+    client.ib.reqMarketDataType(2)
+    (frozen,) = await client.ib.reqTickersAsync(tencent)
+    assert 0 < frozen.bid <= live.last <= frozen.ask
+
+
+async def test_there_is_a_quote_before_the_market_moves(simulate: Any, aapl: Contract) -> None:
+    async with simulate(speed=0.0) as simulator:
+        client = await simulator.connect(quotes=False)
+        (ticker,) = await client.ib.reqTickersAsync(aapl)
+        assert 0 < ticker.bid <= ticker.last <= ticker.ask
+
+
 async def test_an_unknown_kind_of_data_is_321(simulator: Any) -> None:
     client = await simulator.raw(1)
     client.say(59, 1, 9)

@@ -114,6 +114,15 @@ async def test_an_order_before_the_open_waits_and_is_then_submitted(simulate: An
         await wait_until(lambda: trade.orderStatus.status == "Submitted")
 
 
+async def test_an_order_in_the_lunch_of_hong_kong_waits_for_the_afternoon(
+    simulate: Any, wait_until: Any, tencent: Any
+) -> None:
+    async with simulate(start=datetime(2024, 3, 5, 4, 30, tzinfo=UTC)) as simulator:
+        client = await simulator.connect()
+        await placed(client, wait_until, tencent, LimitOrder("BUY", 100, 200), "PreSubmitted")
+        assert "until 20240305 13:00:00 Asia/Hong_Kong" in (await client.error(399))[2]
+
+
 async def test_outside_regular_hours_only_who_asks_for_it_fills(simulate: Any, wait_until: Any, aapl: Any) -> None:
     async with simulate(start=datetime(2024, 3, 5, 13, 0, tzinfo=UTC)) as simulator:
         client = await simulator.connect()
