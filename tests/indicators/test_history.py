@@ -164,6 +164,12 @@ def test_price_that_is_no_number_is_refused_by_number(close: Any) -> None:
         list(score_history(rows, PARAMETERS, ONE_MINUTE, LocalDays(NEW_YORK)))
 
 
+def test_high_below_low_is_refused_by_number() -> None:
+    rows = [a_row(0, 5.0), (AT + MINUTE, 5.0, 4.0, 6.0, 5.0, 1.0)]
+    with pytest.raises(MessageError, match=r"bar 2 .* its high 4 below its low 6"):
+        list(score_history(rows, PARAMETERS, ONE_MINUTE, LocalDays(NEW_YORK)))
+
+
 def test_bars_longer_than_the_timeframe_stay_as_they_are() -> None:
     rows = [(AT + timedelta(days=day), 5.0, 6.0, 4.0, 5.0, 1.0) for day in range(3)]
     assert [bar for _, bar in joined(rows, FIVE_MINUTES, LocalDays(NEW_YORK))] == rows

@@ -99,7 +99,8 @@ def score_history(
 
     Rows shorter than `timeframe` are joined to bars of it, the last one even if it is not complete; rows of that length
     or longer are bars as they are; a row without any price (a day on which nothing traded) is no bar. Raises
-    `MessageError` for a row that is not later than the one before, or whose prices are not numbers.
+    `MessageError` for a row that is not later than the one before, whose prices are not numbers, or whose high is below
+    its low (columns taken for each other).
     """
     numbers = parameters_of(parameters)
     memory: Memory = EMPTY
@@ -161,4 +162,6 @@ def _checked(rows: Iterable[Row]) -> Iterator[Row]:
         if not all(price is not None and math.isfinite(price) for price in prices):
             raise MessageError(f"bar {number} ({start.isoformat()}) has a price that is not a number: {prices}")
         open_, high, low, close = map(float, prices)
+        if high < low:
+            raise MessageError(f"bar {number} ({start.isoformat()}) has its high {high:g} below its low {low:g}")
         yield start, open_, high, low, close, math.nan if volume is None else float(volume)
