@@ -135,8 +135,18 @@ def command(venue: str, order_id: str, revision: int) -> str:
     return f"command.{venue}.{encode_token(order_id)}.{revision}"
 
 
+def commands_to(venue: str) -> str:
+    """Every command to one venue."""
+    return f"command.{venue}.>"
+
+
 def ledger(venue: str, order_id: str) -> str:
     return f"ledger.{venue}.{encode_token(order_id)}"
+
+
+def ledger_of(venue: str) -> str:
+    """Everything in one venue's submission ledger."""
+    return f"ledger.{venue}.>"
 
 
 _REPORT_KINDS: dict[type[Report], str] = {
@@ -155,6 +165,11 @@ _REPORT_KINDS: dict[type[Report], str] = {
 
 def report(message: Report) -> str:
     return f"report.{message.venue}.{encode_token(message.account)}.{_REPORT_KINDS[type(message)]}"
+
+
+def reports_of(venue: str, account: str) -> str:
+    """Every report on one account."""
+    return f"report.{venue}.{encode_token(account)}.>"
 
 
 def position(venue: str, account: str, symbol: str) -> str:

@@ -16,10 +16,12 @@ import msgspec
 import pytest
 from gateway_ibkr import service
 from gateway_ibkr.settings import Settings
+from prometheus_client import REGISTRY
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.desk import ClockSource, Desk, DeskInstrument, Limits, Venue
 from signalbox.messages import (
+    Bar,
     CancelOrder,
     LedgerEntry,
     LinkStatus,
@@ -57,6 +59,11 @@ async def eventually(condition: Callable[[], Any], what: str, seconds_max: float
             return result
         assert asyncio.get_running_loop().time() < ends, f"never: {what}"
         await asyncio.sleep(0.01)
+
+
+def sample(name: str, **labels: str) -> float:
+    """The value of a metric now; what was never counted is 0."""
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 class WorldClock:
@@ -179,6 +186,9 @@ class Desk_:
     runtimes: list[Runtime] = field(default_factory=list)
     mark: int = 0
     """A place in `links` that a test goes back to."""
+    tape: list[Bar] = field(default_factory=list)
+    """Every bar read so far from BARS, and where the next one is."""
+    tape_next: int = 1
 
     async def start(self, wrapped: Callable[[Bus], Any] = lambda bus: bus) -> Runtime:
         """Start a gateway in this process, on a bus of its own, which a test may wrap."""
@@ -216,6 +226,30 @@ class Desk_:
             lambda: len(self.links) > since and self.status is LinkStatus.READY, f"READY; {self.links[-3:]}"
         )
 
+    async def bars(self, symbol: str = "SPY", timeframe: str = "1m") -> list[Bar]:
+        """Every bar of a symbol in BARS, in order."""
+        async for received in self.recorder.read("BARS", ">", self.tape_next):
+            self.tape.append(messages.decode(received.payload, Bar))
+            self.tape_next = received.sequence + 1
+        return [bar for bar in self.tape if (bar.symbol, bar.timeframe) == (symbol, timeframe)]
+
+    async def passes(self, **desk_time: float) -> None:
+        """Wait until so much desk time has passed at the venue."""
+        until = self.venue.world.now() + timedelta(**desk_time)
+        await eventually(lambda: self.venue.world.now() >= until, f"{until} on the venue's clock")
+
+    async def dropped(self, client: int) -> None:
+        """Cut one of the gateway's connections, and wait until it has begun another."""
+        connection = "data" if client == self.settings.ibkr_data_client_id else "orders"
+
+        def begun() -> float:
+            return sample("signalbox_gateway_reconnects_total", connection=connection)
+
+        await eventually(lambda: client in self.venue.server.clients(), f"a {connection} session to cut")
+        before = begun()
+        await self.venue.do("drop_link", client=client)
+        await eventually(lambda: begun() > before, f"another {connection} session")
+
     async def reports(self, order_id: str = "") -> list[Any]:
         """Everything in REPORTS, of one order or of all, in order."""
         found = []
@@ -249,7 +283,7 @@ class Desk_:
             raise AssertionError(f"{error}; there are {await self.kinds(order_id)}") from None
         return result
 
-    async def submit(self, order_id: str, *, deadline_seconds: float = 60, **terms: Any) -> SubmitOrder:
+    async def submit(self, order_id: str, *, deadline_seconds: float = 3600, **terms: Any) -> SubmitOrder:
         """Publish a command as the OMS does."""
         order = order_of(order_id, **terms)
         now = self.venue.world.now()
@@ -293,6 +327,12 @@ def order_of(order_id: str, **terms: Any) -> Order:
 def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
     """A log line that can not be made is a failure, also where nobody reads it."""
     caplog.set_level(logging.INFO, "gateway_ibkr")
+
+
+@pytest.fixture
+def metric() -> Callable[..., float]:
+    """The value of a metric of the gateway, which is one process with the test."""
+    return sample
 
 
 @pytest.fixture

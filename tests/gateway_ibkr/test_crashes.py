@@ -8,13 +8,14 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 from signalbox.bus import Bus, PublishAck
 from signalbox.errors import BusUnavailableError
 from signalbox.messages import LedgerClaimed, LedgerSent, LinkStatus, VenueFill, VenueReport
@@ -122,6 +123,37 @@ async def test_an_order_of_a_dead_gateway_is_unknown_until_the_venue_has_been_as
     assert (type(unknown).__name__, rejected.reason) == ("VenueUnknown", "it never reached the venue")
     seconds = (rejected.received_at - unknown.received_at).total_seconds()
     assert seconds >= desk.settings.visibility_seconds * 0.9
+
+
+class TestAnEarlierDay:
+    """A gateway dies with an order claimed at the end of a trading day; the next one begins on the next day."""
+
+    @pytest.fixture
+    def world_options(self) -> WorldOptions:
+        start = datetime(2024, 3, 6, 0, 58, tzinfo=UTC)  # 19:58 in New York
+        return WorldOptions(symbols=("SPY", "AAPL"), speed=1.0, start=start, seed=11)
+
+    async def test_an_order_older_than_the_venues_memory_is_stranded_until_an_operator_speaks(
+        self, desk: Any, metric: Callable[..., float]
+    ) -> None:
+        first = await desk.start(lambda bus: DyingBus(bus, LedgerClaimed, stored=True))
+        await desk.ready()
+        await desk.submit("old-1", deadline_seconds=36_000)
+        await died(first)
+        await desk.stop(first)
+        desk.venue.world.set_speed(100.0)
+        await desk.eventually(lambda: desk.venue.world.now() > datetime(2024, 3, 6, 1, 1, tzinfo=UTC), "the next day")
+        second = await desk.start()
+        await desk.eventually(lambda: second.details()["orders_stranded"] == "old-1", "a stranded order")
+        assert metric("signalbox_gateway_stranded_orders") == 1
+        assert await desk.kinds("old-1") == ["VenueUnknown"]
+        await desk.stop(second)
+        desk.settings = replace(desk.settings, ended_orders="old-1")
+        third = await desk.start()
+        await desk.has("old-1", "VenueCanceled")
+        assert "operator" in (await desk.reports("old-1"))[-1].reason
+        assert third.details()["orders_stranded"] == ""
+        assert metric("signalbox_gateway_stranded_orders") == 0
 
 
 class Process:

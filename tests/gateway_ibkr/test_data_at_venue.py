@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from signalbox import messages
+from signalbox import messages, subjects
 from signalbox.desk import DeskInstrument, Venue
-from signalbox.messages import AccountState, Bar, BarSource, Instrument, MarketDataType, Quote
+from signalbox.messages import (
+    AccountState,
+    Bar,
+    BarSource,
+    Decision,
+    Instrument,
+    IntentDenied,
+    MarketDataType,
+    OrderIntent,
+    OrderType,
+    Quote,
+    Side,
+)
+from simulators.clock_publisher import ClockPublisher
 from simulators.world import WorldOptions
 
 DATA = 12
 START = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
 
 
-async def bars(desk: Any, symbol: str = "SPY", timeframe: str = "1m") -> list[Bar]:
-    found = [messages.decode(each.payload, Bar) async for each in desk.recorder.read("BARS")]
-    return [bar for bar in found if (bar.symbol, bar.timeframe) == (symbol, timeframe)]
-
-
 async def live_until(desk: Any, at: datetime, symbol: str = "SPY") -> list[Bar]:
     """Wait until a live bar has reached `at`; all bars of the symbol."""
 
     async def reached() -> list[Bar]:
-        found = await bars(desk, symbol)
+        found = await desk.bars(symbol)
         return found if found and found[-1].at >= at and found[-1].source is BarSource.LIVE else []
 
     result: list[Bar] = await desk.eventually(reached, f"live bars until {at}")
@@ -58,7 +72,7 @@ def whole(desk: Any, found: list[Bar], symbol: str = "SPY") -> None:
 
 @pytest.fixture
 def world_options() -> WorldOptions:
-    return WorldOptions(symbols=("SPY", "AAPL"), speed=120.0, start=START, seed=5)
+    return WorldOptions(symbols=("SPY", "AAPL"), speed=300.0, start=START, seed=5)
 
 
 async def test_history_and_live_bars_meet_without_gap_or_overlap(desk: Any) -> None:
@@ -71,7 +85,7 @@ async def test_history_and_live_bars_meet_without_gap_or_overlap(desk: Any) -> N
 async def test_five_minutes_are_the_sum_of_their_minutes(desk: Any) -> None:
     await desk.start()
     minutes = {bar.start: bar for bar in await live_until(desk, START + timedelta(minutes=12))}
-    for five in await bars(desk, timeframe="5m"):
+    for five in await desk.bars(timeframe="5m"):
         parts = [bar for start, bar in minutes.items() if five.start <= start < five.at]
         assert five.volume == sum(bar.volume for bar in parts)
         assert (five.open, five.close) == (parts[0].open, parts[-1].close)
@@ -82,8 +96,7 @@ async def test_a_dropped_data_link_leaves_no_gap(desk: Any, times: int) -> None:
     await desk.start()
     await live_until(desk, START + timedelta(minutes=2))
     for _ in range(times):
-        await desk.venue.do("drop_link", client=DATA)
-        await asyncio.sleep(0.2)
+        await desk.dropped(DATA)
     found = await live_until(desk, desk.venue.world.now() + timedelta(minutes=3))
     whole(desk, found)
 
@@ -92,11 +105,11 @@ async def test_a_restart_publishes_no_bar_again_and_leaves_none_out(desk: Any) -
     first = await desk.start()
     await live_until(desk, START + timedelta(minutes=2))
     await desk.stop(first)
-    await asyncio.sleep(0.5)
+    await desk.passes(minutes=1)
     await desk.start()
     found = await live_until(desk, desk.venue.world.now() + timedelta(minutes=3))
     whole(desk, found)
-    starts = [bar.start for bar in await bars(desk, timeframe="5m")]
+    starts = [bar.start for bar in await desk.bars(timeframe="5m")]
     assert starts == sorted(set(starts))
 
 
@@ -113,7 +126,7 @@ async def test_data_lost_behind_the_gateway_is_subscribed_anew(desk: Any) -> Non
     await desk.start()
     await live_until(desk, START + timedelta(minutes=2))
     await desk.venue.do("link_lost")
-    await asyncio.sleep(0.3)
+    await desk.passes(minutes=1)
     await desk.venue.do("link_restored", data_lost=True)
     found = await live_until(desk, desk.venue.world.now() + timedelta(minutes=4))
     whole(desk, found)
@@ -139,20 +152,6 @@ async def test_quotes_come_with_both_sides_and_the_last_price(desk: Any) -> None
     assert quotes[-1].market_data_type is MarketDataType.LIVE
     times = [each.at for each in quotes]
     assert times == sorted(times)
-
-
-async def test_delayed_data_is_asked_for_and_said_to_be_delayed(desk: Any) -> None:
-    venue = Venue(accounts=desk.desk.venues["ibkr"].accounts, market_data_type="DELAYED")
-    desk.desk = replace(desk.desk, venues={"ibkr": venue})
-    quotes: list[Quote] = []
-
-    async def quote(received: Any) -> None:
-        quotes.append(messages.decode(received.payload, Quote))
-
-    await desk.risk.subscribe("md.quote.ibkr.SPY", quote)
-    await desk.start()
-    await desk.eventually(lambda: quotes and quotes[-1].last, "a delayed quote")
-    assert quotes[-1].market_data_type is MarketDataType.DELAYED
 
 
 async def test_instruments_that_the_venue_does_not_have_are_left_out_and_the_others_work(desk: Any) -> None:
@@ -182,3 +181,156 @@ async def test_the_account_is_told_at_least_every_minute_of_desk_time(desk: Any)
     await desk.eventually(fresh, "five account states")
     pauses = [later.at - earlier.at for earlier, later in pairwise(states)]
     assert max(pauses) < timedelta(seconds=120)
+
+
+# ------------------------------------------------------------------------------------------------- refused and silent
+
+
+async def test_refused_market_data_is_said_once_and_other_symbols_work(
+    desk: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    await desk.venue.do("not_subscribed", symbol="AAPL")
+    quoted: set[str] = set()
+
+    async def quote(received: Any) -> None:
+        quoted.add(messages.decode(received.payload, Quote).symbol)
+
+    await desk.risk.subscribe("md.quote.ibkr.*", quote)
+    runtime = await desk.start()
+    await live_until(desk, START + timedelta(minutes=2))
+    assert quoted == {"SPY"}
+    assert "subscribe in Client Portal" in runtime.details()["data_refused"]
+    await desk.dropped(DATA)
+    await live_until(desk, desk.venue.world.now() + timedelta(minutes=2))
+    said = [
+        record for record in caplog.records if getattr(record, "symbol", "") == "AAPL" and record.levelname != "INFO"
+    ]
+    assert len(said) == 1, "one line for both refusals (quotes 354, bars 420), also after a reconnect"
+
+
+async def test_a_subscription_that_falls_silent_is_made_anew_and_leaves_no_gap(
+    desk: Any, metric: Callable[..., float]
+) -> None:
+    desk.settings = replace(desk.settings, silence_wall_seconds_max=0.4)
+    await desk.start()
+    await live_until(desk, START + timedelta(minutes=2))
+    before = metric("signalbox_gateway_resubscriptions_total", symbol="SPY")
+    await desk.venue.do("omit", kind="50", client=DATA, count=100_000)
+    await desk.eventually(lambda: metric("signalbox_gateway_resubscriptions_total", symbol="SPY") > before, "anew")
+    await desk.venue.do("clear")
+    whole(desk, await live_until(desk, desk.venue.world.now() + timedelta(minutes=3)))
+
+
+@pytest.mark.parametrize("kind", list(MarketDataType))
+async def test_each_kind_of_market_data_is_asked_for_and_said(desk: Any, kind: MarketDataType) -> None:
+    venue = Venue(accounts=desk.desk.venues["ibkr"].accounts, market_data_type=kind.value)
+    desk.desk = replace(desk.desk, venues={"ibkr": venue})
+    quotes: list[Quote] = []
+
+    async def quote(received: Any) -> None:
+        quotes.append(messages.decode(received.payload, Quote))
+
+    await desk.risk.subscribe("md.quote.ibkr.SPY", quote)
+    await desk.start()
+    await desk.eventually(lambda: quotes and quotes[-1].last, f"a {kind.value} quote")
+    assert {each.market_data_type for each in quotes} == {kind}
+
+
+class TestHongKong:
+    """A session with a lunch break (12:00 to 13:00 there, 04:00 to 05:00 UTC) and board lots of 100."""
+
+    @pytest.fixture
+    def world_options(self) -> WorldOptions:
+        start = datetime(2024, 3, 5, 3, 50, tzinfo=UTC)
+        return WorldOptions(symbols=("0700.HK",), speed=20.0, start=start, seed=5)
+
+    async def test_a_board_lot_fills_a_wrong_lot_is_refused_and_lunch_has_no_bars(self, desk: Any) -> None:
+        instruments = (DeskInstrument(venue="ibkr", symbol="0700.HK"),)
+        desk.desk = replace(desk.desk, instruments=instruments)
+        await desk.start()
+        await desk.ready()
+        await desk.submit("lot-1", symbol="0700.HK", quantity=Decimal(100))
+        await desk.submit("odd-1", symbol="0700.HK", quantity=Decimal(150))
+        await desk.has("lot-1", "VenueAccepted", "VenueFill", "VenueCommission")
+        await desk.has("odd-1", "VenueRejected")
+        assert "lot" in (await desk.reports("odd-1"))[-1].reason
+        desk.venue.world.set_speed(1200.0)
+        found = await live_until(desk, datetime(2024, 3, 5, 5, 4, tzinfo=UTC), "0700.HK")
+        lunch, after = datetime(2024, 3, 5, 4, tzinfo=UTC), datetime(2024, 3, 5, 5, tzinfo=UTC)
+        starts = [bar.start for bar in found if bar.start >= lunch - timedelta(minutes=10)]
+        told = desk.venue.world.history("0700.HK", found[-1].at, timedelta(hours=2), 60, regular_hours_only=False)
+        assert starts == [each.start for each in told if each.trades and each.start >= starts[0]]
+        assert [start for start in starts if lunch <= start < after] == []
+        assert starts[0] < lunch < after <= starts[-1]
+
+
+def launched(module: str, environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as out:
+        return subprocess.Popen([sys.executable, "-m", module], env=os.environ | environment, stdout=out, stderr=out)
+
+
+@pytest.fixture
+async def risk_process(desk: Any, nats_server: Any, tmp_path: Path) -> AsyncIterator[None]:
+    """The risk service as a process of its own, following the simulator's clock."""
+    publisher = ClockPublisher(desk.venue.world, await nats_server.connect("simulator"))
+    ticking = asyncio.create_task(publisher.run())
+    environment = {
+        "SIGNALBOX_NATS_URL": nats_server.url,
+        "SIGNALBOX_NATS_USER": "risk",
+        "SIGNALBOX_NATS_PASSWORD": nats_server.password("risk"),
+        "SIGNALBOX_DESK_FILE": str(Path(__file__).parents[2] / "deploy" / "desk.toml"),
+    }
+    risk = launched("risk", environment, tmp_path / "risk.log")
+    yield
+    risk.kill()
+    risk.wait()
+    ticking.cancel()
+    await asyncio.gather(ticking, return_exceptions=True)
+
+
+class TestDenied:
+    @pytest.fixture
+    def world_options(self) -> WorldOptions:
+        return WorldOptions(symbols=("SPY", "AAPL"), speed=10.0, start=START, seed=5)
+
+    async def test_risk_denies_an_order_of_a_symbol_whose_market_data_is_refused(
+        self, desk: Any, nats_server: Any, risk_process: None
+    ) -> None:
+        await desk.venue.do("not_subscribed", symbol="AAPL")
+        quotes: list[Quote] = []
+
+        async def quote(received: Any) -> None:
+            quotes.append(messages.decode(received.payload, Quote))
+
+        await desk.risk.subscribe("md.quote.ibkr.SPY", quote)
+        await desk.start()
+        await desk.ready()
+        await desk.eventually(lambda: quotes, "a quote of SPY")
+        user = await nats_server.connect("user")
+        for symbol in ("AAPL", "SPY"):
+            intent = OrderIntent(
+                id=f"wish-{symbol}",
+                at=desk.venue.world.now(),
+                venue="ibkr",
+                symbol=symbol,
+                side=Side.BUY,
+                quantity=Decimal(10),
+                order_type=OrderType.MARKET,
+            )
+            await user.publish(subjects.intent(intent), intent)
+
+        async def decided() -> dict[str, Any]:
+            found = [
+                messages.decode(each.payload, Decision) async for each in desk.recorder.read("TRADE", "decision.>")
+            ]
+            return {each.intent.symbol: each for each in found} if len(found) == 2 else {}
+
+        decisions = await desk.eventually(decided, "two decisions")
+        priced = {
+            symbol: check.passed
+            for symbol, decision in decisions.items()
+            for check in decision.checks
+            if check.name == "price_present"
+        }
+        assert isinstance(decisions["AAPL"], IntentDenied)
+        assert priced == {"AAPL": False, "SPY": True}

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from signalbox.messages import LinkStatus, OrderType, TimeInForce, VenueCommission, VenueFill
 from simulators.world import WorldOptions
 
@@ -173,6 +174,7 @@ async def test_an_order_sent_into_a_half_open_link_is_resolved(desk: Any) -> Non
 
 
 async def test_a_gateway_that_says_nothing_while_it_is_asked_is_left(desk: Any) -> None:
+    desk.settings = replace(desk.settings, answer_seconds_max=0.6)
     await desk.start()
     await desk.ready()
     for kind in ("openOrderEnd", "execDetailsEnd", "completedOrdersEnd", "positionEnd", "accountDownloadEnd"):
@@ -188,6 +190,7 @@ async def test_the_links_loss_behind_the_gateway_freezes_orders_and_loses_no_fil
     await desk.start()
     await desk.ready()
     await desk.submit("f-1")
+    await desk.eventually(lambda: desk.venue.orders_of("f-1"), "the order at the venue")
     await desk.venue.do("link_lost")
     await desk.eventually(lambda: desk.status is LinkStatus.FROZEN, "FROZEN")
     desk.mark = len(desk.links)
@@ -250,8 +253,7 @@ class TestManyOrders:
 
         async def drops() -> None:
             for _ in range(8):
-                await desk.venue.do("drop_link", client=ORDERS)
-                await asyncio.sleep(0.15)
+                await desk.dropped(ORDERS)
 
         dropping = asyncio.create_task(drops())
         for number in range(20):

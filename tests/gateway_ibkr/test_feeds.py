@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, cast
 
 from gateway_ibkr.facts import HistoryBarSeen, VenueContract
-from gateway_ibkr.feeds import History, stored_subject
+from gateway_ibkr.feeds import Feed, History, stored_subject
 from gateway_ibkr.instruments import Offered
 from gateway_ibkr.minutes import Gap
 from gateway_ibkr.venue_data import DataSession
+from signalbox.bus import Bus
 from signalbox.clock import FixedClock
+from signalbox.errors import VenueRefusedError
 from signalbox.instruments import parse_symbol
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
@@ -68,6 +71,43 @@ async def test_a_request_waits_for_a_session() -> None:
     history.use(cast(DataSession, session))
     async with asyncio.timeout(1):
         await waiting
+
+
+class Paced(Recorded):
+    """A data session that says so often that it is asked too much, before it answers."""
+
+    def __init__(self, clock: FixedClock, refusals: int) -> None:
+        super().__init__()
+        self._clock, self._refusals = clock, refusals
+        self.asked_at: list[datetime] = []
+
+    async def minute_history(
+        self, contract: VenueContract, end: str, duration: str, seconds_max: float
+    ) -> tuple[HistoryBarSeen, ...]:
+        self.asked_at.append(self._clock.now())
+        if len(self.asked_at) <= self._refusals:
+            raise VenueRefusedError("162", "Historical Market Data Service error message:pacing violation")
+        return (HistoryBarSeen(start=0, open=1, high=1, low=1, close=1, volume=1, trades=1),)
+
+
+class WaitingClock(FixedClock):
+    """A clock on which whatever is waited for comes at once."""
+
+    def wall_time_of(self, at: datetime) -> datetime:
+        self.at = max(self.at, at)
+        return self.at
+
+
+async def test_a_refusal_for_pacing_is_waited_out_longer_each_time_until_there_are_bars() -> None:
+    clock = WaitingClock(AT)
+    history, session = History(clock, 1.0), Paced(clock, refusals=9)
+    history.use(cast(DataSession, session))
+    feed = Feed(cast(Bus, None), clock, offered(1), (), history)
+    async with asyncio.timeout(5):
+        bars = await feed.ask_for(GAP)
+    assert len(bars) == 1
+    pauses = [(later - earlier).total_seconds() for earlier, later in pairwise(session.asked_at)]
+    assert pauses == [15, 30, 60, 120, 240, 480, 600, 600, 600]
 
 
 def test_a_stored_bars_subject_has_its_partition() -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from signalbox.messages import LedgerClaimed, LedgerSent, LinkStatus, OrderType, TimeInForce, VenueFill, VenueRejected
 from simulators.world import WorldOptions
 
@@ -138,34 +139,59 @@ async def test_a_command_whose_deadline_comes_while_the_link_is_frozen_is_refuse
     assert "FROZEN" in (await desk.reports("cold-1"))[0].reason
 
 
+async def test_a_cancel_that_the_link_holds_up_too_long_is_refused_and_the_order_stays(desk: Any) -> None:
+    desk.settings = replace(desk.settings, cancel_wait_seconds_max=0.3)
+    await desk.start()
+    await desk.ready()
+    await desk.submit("stay-1", **FAR_BELOW)
+    await desk.has("stay-1", "VenueAccepted")
+    await desk.venue.do("link_lost")
+    await desk.eventually(lambda: desk.status is LinkStatus.FROZEN, "FROZEN")
+    await desk.cancel("stay-1")
+    assert await desk.has("stay-1", "VenueCancelRejected") == ["VenueAccepted", "VenueCancelRejected"]
+    refusal = (await desk.reports("stay-1"))[-1]
+    assert refusal.cause == "command/stay-1/1"
+    assert "FROZEN" in refusal.reason
+    assert "within 0.3 s" in refusal.reason
+    desk.mark = len(desk.links)
+    await desk.venue.do("link_restored")
+    await desk.ready()
+    assert await desk.kinds("stay-1") == ["VenueAccepted", "VenueCancelRejected"]
+    await desk.cancel("stay-1", revision=2)
+    await desk.has("stay-1", "VenueCanceled")
+
+
 class TestAtTheClose:
+    """Time goes slowly until the orders are there, then fast."""
+
     @pytest.fixture
     def world_options(self) -> WorldOptions:
-        return WorldOptions(
-            symbols=("SPY", "AAPL"), speed=100.0, start=datetime(2024, 3, 5, 20, 58, tzinfo=UTC), seed=7
-        )
+        return WorldOptions(symbols=("SPY", "AAPL"), speed=1.0, start=datetime(2024, 3, 5, 20, 58, tzinfo=UTC), seed=7)
 
     async def test_a_day_order_expires_and_a_lasting_one_does_not(self, desk: Any) -> None:
         await desk.start()
         await desk.ready()
         await desk.submit("day-1", **(FAR_BELOW | {"time_in_force": TimeInForce.DAY}))
         await desk.submit("gtc-1", **FAR_BELOW)
+        await desk.has("gtc-1", "VenueAccepted")
+        desk.venue.world.set_speed(200.0)
         assert await desk.has("day-1", "VenueExpired") == ["VenueAccepted", "VenueExpired"]
         assert await desk.kinds("gtc-1") == ["VenueAccepted"]
 
-
-async def test_an_order_good_till_a_date_expires_then(desk: Any) -> None:
-    await desk.start()
-    await desk.ready()
-    good_till = (desk.venue.world.now() + timedelta(seconds=60)).replace(microsecond=0)
-    await desk.submit("gtd-1", **(FAR_BELOW | {"time_in_force": TimeInForce.GTD, "good_till": good_till}))
-    assert await desk.has("gtd-1", "VenueExpired") == ["VenueAccepted", "VenueExpired"]
+    async def test_an_order_good_till_a_date_expires_then(self, desk: Any) -> None:
+        await desk.start()
+        await desk.ready()
+        good_till = (desk.venue.world.now() + timedelta(seconds=60)).replace(microsecond=0)
+        await desk.submit("gtd-1", **(FAR_BELOW | {"time_in_force": TimeInForce.GTD, "good_till": good_till}))
+        await desk.has("gtd-1", "VenueAccepted")
+        desk.venue.world.set_speed(200.0)
+        assert await desk.has("gtd-1", "VenueExpired") == ["VenueAccepted", "VenueExpired"]
 
 
 async def test_a_stop_triggers_and_fills(desk: Any) -> None:
     await desk.start()
     await desk.ready()
-    quote = await desk.eventually(lambda: desk.venue.world.quote("SPY"), "a quote")
+    quote = await desk.eventually(lambda: desk.venue.world.quote("SPY"), "the world's first quote")
     price = quote.last.quantize(Decimal(1)) + 200
     await desk.submit("stop-1", side="SELL", order_type=OrderType.STOP, stop_price=price)
     there = await desk.has("stop-1", "VenueTriggered", "VenueFill", "VenueCommission")

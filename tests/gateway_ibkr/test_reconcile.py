@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from gateway_ibkr.decide import Action, Ask, RecordSent, decide
+from gateway_ibkr.decide import Action, Ask, RecordSent, Strand, decide, question
 from gateway_ibkr.facts import (
     CompletedOrderSeen,
     ErrorSeen,
@@ -18,7 +18,16 @@ from gateway_ibkr.facts import (
     VenueContract,
 )
 from gateway_ibkr.ledger import Step, step_for
-from gateway_ibkr.reconcile import NEVER_REACHED, Answers, Figures, outstanding, reconcile, snapshot
+from gateway_ibkr.reconcile import (
+    BEYOND_MEMORY,
+    NEVER_REACHED,
+    SAID_OVER,
+    Answers,
+    Figures,
+    outstanding,
+    reconcile,
+    snapshot,
+)
 from gateway_ibkr.state import Standing, State, Tracked, fold_report, track
 from gateway_ibkr.translate import TranslationError
 from signalbox.messages import (
@@ -192,15 +201,69 @@ def test_an_order_sent_after_the_question_is_not_missing_from_the_answer() -> No
 def test_an_order_of_an_earlier_day_stays_unknown() -> None:
     state, _ = claimed(Standing.SENT)
     tomorrow = AT + timedelta(days=1)
-    assert kinds(after(state, answers(state), at=tomorrow, wall_seconds=100.0)) == [VenueUnknown]
-    assert kinds(after(state, answers(state), at=tomorrow, wall_seconds=200.0)) == []
-    assert kinds(after(state, answers(state), at=tomorrow, wall_seconds=300.0)) == []
+    (unknown, _) = after(state, answers(state), at=tomorrow, wall_seconds=100.0)
+    assert isinstance(unknown, VenueUnknown)
+    assert unknown.reason == BEYOND_MEMORY
+    assert kinds(after(state, answers(state), at=tomorrow, wall_seconds=102.9)) == []
+    assert after(state, answers(state), at=tomorrow, wall_seconds=200.0) == [Strand("a-1")]
+    assert state.stranded == {"a-1"}
+    assert question(state, state.orders["a-1"]) == ""
+    assert after(state, answers(state), at=tomorrow, wall_seconds=300.0) == []
 
 
-def test_a_day_order_that_worked_and_is_gone_after_its_day_has_expired() -> None:
+def stranded(**seen: Any) -> tuple[State, datetime]:
+    """An order of yesterday that two complete answers do not have, and now."""
     state, tracked = claimed(Standing.SENT)
-    tracked.seen = True
-    assert kinds(after(state, answers(state), at=AT + timedelta(days=1))) == [VenueExpired]
+    for name, value in seen.items():
+        setattr(tracked, name, value)
+    tomorrow = AT + timedelta(days=1)
+    for wall_seconds in (100.0, 200.0):
+        after(state, answers(state), at=tomorrow, wall_seconds=wall_seconds)
+    return state, tomorrow
+
+
+def test_a_stranded_order_that_turns_up_is_stranded_no_more() -> None:
+    state, tomorrow = stranded()
+    assert kinds(after(state, answers(state, executions=(EXECUTION,)), at=tomorrow)) == [VenueFill]
+    assert state.stranded == set()
+
+
+def test_a_day_order_that_may_have_filled_on_a_forgotten_day_has_not_expired() -> None:
+    state, _ = stranded(seen=True, shown_at=AT)
+    assert state.stranded == {"a-1"}
+
+
+def test_an_operators_word_ends_an_order_that_the_venue_has_forgotten() -> None:
+    state, tracked = claimed(Standing.SENT)
+    state.said_over = frozenset({"a-1"})
+    tomorrow = AT + timedelta(days=1)
+    assert kinds(after(state, answers(state), at=tomorrow, wall_seconds=100.0)) == [VenueUnknown]
+    (ended,) = after(state, answers(state), at=tomorrow, wall_seconds=200.0)
+    assert isinstance(ended, VenueCanceled)
+    assert ended.reason == SAID_OVER
+    assert tracked.done
+
+
+def test_an_operators_word_ends_nothing_that_the_venue_still_has() -> None:
+    state, tracked = claimed(Standing.SENT)
+    state.said_over = frozenset({"a-1"})
+    for wall_seconds in (100.0, 200.0):
+        given = answers(state, open_orders=(OPEN,))
+        after(state, given, at=AT + timedelta(days=1), wall_seconds=wall_seconds)
+    assert not tracked.done
+
+
+def test_an_operators_word_is_not_asked_for_within_the_venues_memory() -> None:
+    state, _ = claimed(Standing.SENT)
+    state.said_over = frozenset({"a-1"})
+    after(state, answers(state), wall_seconds=100.0)
+    assert kinds(after(state, answers(state), wall_seconds=200.0)) == [VenueRejected]
+
+
+def test_a_day_order_that_worked_and_is_gone_after_its_close_has_expired() -> None:
+    state, tracked = claimed(Standing.SENT)
+    tracked.seen, tracked.shown_at = True, AT
+    assert kinds(after(state, answers(state), at=AT + timedelta(hours=6))) == [VenueExpired]
 
 
 def test_an_order_that_worked_and_vanishes_in_its_day_is_unknown_for_good() -> None:

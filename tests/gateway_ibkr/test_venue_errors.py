@@ -45,6 +45,12 @@ def test_no_data_and_too_many_requests_are_told_apart() -> None:
     )
 
 
+def test_bars_refused_for_haste_are_not_bars_refused_for_good() -> None:
+    haste = "Invalid Real-time Query:Historical data request pacing violation"
+    assert problem_of(420, haste).treatment is Treatment.SUBSCRIPTION
+    assert problem_of(420, "Invalid Real-time Query:No market data permissions").treatment is Treatment.CONFIGURATION
+
+
 @pytest.mark.parametrize(
     ("error", "word"),
     [

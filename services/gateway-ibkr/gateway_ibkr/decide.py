@@ -60,7 +60,13 @@ class CancelStray(Struct, frozen=True):
     order_id: str
 
 
-Action = Report | Ask | RecordSent | CancelStray
+class Strand(Struct, frozen=True):
+    """The venue remembers no more what became of the order: tell an operator."""
+
+    order_id: str
+
+
+Action = Report | Ask | RecordSent | CancelStray | Strand
 
 
 def decide(state: State, fact: OrderFact, at: datetime) -> list[Action]:
@@ -99,7 +105,7 @@ def on_open_order(state: State, fact: OpenOrderSeen, at: datetime) -> list[Actio
     if tracked is None or fact.account != state.account:
         return []
     tracked.client_id = fact.client_id
-    return _shown(tracked) + _status(state, tracked, fact.status, "", _venue_now(state, at))
+    return _shown(state, tracked, at) + _status(state, tracked, fact.status, "", _venue_now(state, at))
 
 
 def on_status(state: State, fact: OrderStatusSeen, at: datetime) -> list[Action]:
@@ -108,7 +114,8 @@ def on_status(state: State, fact: OrderStatusSeen, at: datetime) -> list[Action]
     if tracked is None:
         return []
     tracked.filled_at_venue = max(tracked.filled_at_venue, decimal_of(fact.filled))
-    actions = _shown(tracked) + _status(state, tracked, fact.status, fact.why_held, _venue_now(state, at))
+    actions = _shown(state, tracked, at)
+    actions += _status(state, tracked, fact.status, fact.why_held, _venue_now(state, at))
     if tracked.filled_at_venue > tracked.filled:
         actions.append(Ask(tracked.order.order_id, "an execution is missing"))
     return actions
@@ -121,7 +128,8 @@ def on_completed(state: State, fact: CompletedOrderSeen, at: datetime) -> list[A
         return []
     tracked.filled_at_venue = max(tracked.filled_at_venue, decimal_of(fact.filled))
     ended_at = time_of(fact.completed_time) or at
-    actions = _shown(tracked) + _status(state, tracked, fact.status, "", ended_at, fact.completed_status)
+    actions = _shown(state, tracked, at)
+    actions += _status(state, tracked, fact.status, "", ended_at, fact.completed_status)
     if tracked.filled_at_venue > tracked.filled:
         actions.append(Ask(tracked.order.order_id, "an execution is missing"))
     return actions
@@ -132,9 +140,11 @@ def _venue_now(state: State, at: datetime) -> datetime:
     return max(at, state.venue_time or at)
 
 
-def _shown(tracked: Tracked) -> list[Action]:
+def _shown(state: State, tracked: Tracked, at: datetime) -> list[Action]:
     """The venue has the order: what is written down as claimed was sent."""
     tracked.seen, tracked.absences, tracked.doubt = True, 0, ""
+    tracked.shown_at = at
+    state.stranded.discard(tracked.order.order_id)
     return [RecordSent(tracked.order.order_id)] if tracked.standing is Standing.CLAIMED else []
 
 
@@ -221,7 +231,7 @@ def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action
     symbol = tracked.order.symbol if tracked else state.symbols.get(fact.contract.con_id)
     fill = fill_of(fact, order_id, symbol or canonical_symbol(fact.contract))
     state.venue_time = max(fill.at, state.venue_time or fill.at)
-    actions = _shown(tracked) if tracked is not None else []
+    actions = _shown(state, tracked, at) if tracked is not None else []
     report = VenueFill(
         id=reports.execution_report_id(state, "fill", fill.execution_id, fill.revision),
         at=fill.at,
@@ -307,7 +317,7 @@ def question(state: State, tracked: Tracked) -> str:
         if fill.quantity
     ):
         return "a commission is missing"
-    if tracked.done:
+    if tracked.done or tracked.order.order_id in state.stranded:
         return ""
     if tracked.standing is Standing.CLAIMED or not tracked.seen:
         return "no word of the order"

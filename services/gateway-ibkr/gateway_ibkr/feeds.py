@@ -37,13 +37,15 @@ from gateway_ibkr.minutes import (
 from gateway_ibkr.pacing import IDENTICAL_HISTORY_SECONDS, OPEN_HISTORY_MAX, HistoryWindow
 from gateway_ibkr.translate import VENUE, TranslationError, history_duration, venue_time
 from gateway_ibkr.venue_data import DataSession
-from gateway_ibkr.venue_errors import is_no_data, problem_of
+from gateway_ibkr.venue_errors import is_no_data, is_pacing, problem_of
 
 log = logging.getLogger(__name__)
 
 BARS = "BARS"
 MINUTE = "1m"
 ATTEMPTS_MAX = 3
+PACING_SECONDS_MAX = 600.0
+"""Of desk time between two requests while the venue refuses for pacing: its longest window is ten minutes."""
 
 Fetch = Callable[[Offered, Gap], Awaitable[tuple[HistoryBarSeen, ...]]]
 
@@ -145,7 +147,7 @@ class Feed:
                     await self._publish(each)
                 if gap is None:
                     break
-                take_history(self._minutes, gap, await self._fill(gap))
+                take_history(self._minutes, gap, await self.ask_for(gap))
 
     async def _publish(self, closed: Closed) -> None:
         if closed.candle.start <= self._published[closed.timeframe]:
@@ -159,9 +161,12 @@ class Feed:
             lateness_seconds = (self._clock.now() - bar.at).total_seconds()
             metrics.BAR_LATENESS_SECONDS.labels(self.symbol).set(max(0.0, lateness_seconds))
 
-    async def _fill(self, gap: Gap) -> tuple[HistoryBarSeen, ...]:
-        """The venue's bars for a gap; () when it has none, or will not tell: then the gap stays visible."""
-        attempts = 0
+    async def ask_for(self, gap: Gap) -> tuple[HistoryBarSeen, ...]:
+        """The venue's bars for a gap; () when it has none, or will not tell: then the gap stays visible.
+
+        A refusal for pacing is no answer, and passes: it is waited out, longer each time, for as long as it takes.
+        """
+        attempts, pause_seconds = 0, IDENTICAL_HISTORY_SECONDS
         while True:
             try:
                 bars = await self._history.minutes(self.offered, gap)
@@ -169,6 +174,11 @@ class Feed:
                 if is_no_data(int(error.code), error.text):
                     metrics.GAPS.labels("no_data").inc()
                     return ()
+                if is_pacing(int(error.code), error.text):
+                    metrics.GAPS.labels("paced").inc()
+                    await self._history.desk_pause(pause_seconds)
+                    pause_seconds = min(pause_seconds * 2, PACING_SECONDS_MAX)
+                    continue
                 problem = f"{error} {problem_of(int(error.code), error.text).advice}"
                 attempts += 1
             except VenueTimeoutError as error:

@@ -25,14 +25,13 @@ from gateway_ibkr.quotes import Board, quote_message, take_price, take_size, tak
 from gateway_ibkr.settings import Settings
 from gateway_ibkr.state import State
 from gateway_ibkr.translate import VENUE, market_data_number
-from gateway_ibkr.venue import Endpoint, Session
+from gateway_ibkr.venue import DATA, Endpoint, Session
 from gateway_ibkr.venue_data import DataSession
 from gateway_ibkr.venue_errors import Treatment, problem_of, sentence
 
 log = logging.getLogger(__name__)
 
 WATCH_SECONDS = 1.0
-SILENCE_WALL_SECONDS_MAX = 15.0
 RESUBSCRIBE_SECONDS_MIN = 60.0
 """60 new bar requests in 10 minutes are allowed for all symbols together."""
 
@@ -49,6 +48,7 @@ class MarketData:
         history: History,
         kind: MarketDataType,
         settings: Settings,
+        refused: dict[str, str],
     ) -> None:
         self._bus, self._clock, self._state, self._feeds, self._history = bus, clock, state, feeds, history
         self._kind, self._settings = kind, settings
@@ -60,9 +60,10 @@ class MarketData:
         self._bar_request: dict[str, int] = {}
         self._resubscribed_at: dict[str, float] = {}
         self._dead: set[str] = set()
-        self._said: set[tuple[str, int]] = set()
+        self._refused = refused
+        """By symbol: why its market data is refused. Said once: a person must change something."""
         self._endpoint = Endpoint(
-            name="data",
+            name=DATA,
             host=settings.ibkr_host,
             port=settings.ibkr_port,
             client_id=settings.ibkr_data_client_id,
@@ -149,6 +150,7 @@ class MarketData:
             return
         self._resubscribed_at[feed.symbol] = time.monotonic()
         self._dead.discard(feed.symbol)
+        metrics.RESUBSCRIPTIONS.labels(feed.symbol).inc()
         log.warning("bars are subscribed anew", extra={"symbol": feed.symbol})
         self._bars_of.pop(self._bar_request[feed.symbol], None)
         await data.end_bars(self._bar_request[feed.symbol])
@@ -156,9 +158,11 @@ class MarketData:
 
     def _is_silent(self, feed: Feed, age_seconds: float) -> bool:
         """Whether bars should come and do not: subscriptions die unnoticed in nightly resets."""
+        if age_seconds < self._settings.silence_wall_seconds_max or self._clock.is_stale():
+            return False
         now = self._clock.now()
         silence = timedelta(seconds=self._settings.silence_seconds_max)
-        if age_seconds < SILENCE_WALL_SECONDS_MAX or now - feed.newest < silence or self._clock.is_stale():
+        if now - feed.newest < silence:
             return False
         calendar = feed.offered.symbol.calendar
         try:
@@ -208,9 +212,9 @@ class MarketData:
             self._resubscribed_at.clear()
         elif treatment is Treatment.SUBSCRIPTION and feed is not None:
             self._dead.add(feed.symbol)
-        elif treatment is Treatment.CONFIGURATION and (symbol, fact.code) not in self._said:
-            self._said.add((symbol, fact.code))
-            log.error("market data is refused", extra={"symbol": symbol, "reason": sentence(fact.code, fact.text)})
+        elif treatment is Treatment.CONFIGURATION and symbol not in self._refused:
+            self._refused[symbol] = sentence(fact.code, fact.text)
+            log.error("market data is refused", extra={"symbol": symbol, "reason": self._refused[symbol]})
 
     async def send_quotes(self) -> None:
         """Send every changed quote, the latest of each symbol, at most once in the interval; for ever."""

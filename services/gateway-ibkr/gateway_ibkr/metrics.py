@@ -26,10 +26,15 @@ REPORTS = Counter("signalbox_gateway_reports_total", "Execution reports publishe
 REPORTS_WAITING = Gauge("signalbox_gateway_reports_waiting", "Execution reports not yet stored.")
 FILLS = Counter("signalbox_gateway_fills_total", "Executions reported, corrections too.")
 UNRESOLVED = Gauge("signalbox_gateway_unresolved_orders", "Orders that the venue is being asked about.")
+STRANDED = Gauge(
+    "signalbox_gateway_stranded_orders",
+    "UNKNOWN orders older than the venue's memory: an operator must resolve them (runbook unknown-order).",
+)
 INQUIRIES = Counter("signalbox_gateway_inquiries_total", "Times the venue was asked for its orders.", ["outcome"])
 
 BARS = Counter("signalbox_gateway_bars_total", "Bars published.", ["symbol", "timeframe", "source"])
 GAPS = Counter("signalbox_gateway_gaps_total", "Gaps asked for as history, by outcome.", ["outcome"])
+RESUBSCRIPTIONS = Counter("signalbox_gateway_resubscriptions_total", "Bar subscriptions made anew.", ["symbol"])
 QUOTES = Counter("signalbox_gateway_quotes_total", "Quotes sent.", ["symbol"])
 LAST_MESSAGE_AGE_SECONDS = Gauge(
     "signalbox_gateway_last_message_age_seconds",

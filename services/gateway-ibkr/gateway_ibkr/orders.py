@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from signalbox import messages
@@ -21,13 +21,13 @@ from signalbox.errors import VenueError, VenueUnavailableError
 from signalbox.messages import CancelOrder, Command, Order, SubmitOrder
 
 from gateway_ibkr import decide, ledger, metrics, reconcile, reports
-from gateway_ibkr.decide import Action, Ask, CancelStray, RecordSent
+from gateway_ibkr.decide import Action, Ask, CancelStray, RecordSent, Strand
 from gateway_ibkr.facts import OrderFact, OrderTerms, VenueContract
 from gateway_ibkr.ledger import Step
 from gateway_ibkr.link import Link
 from gateway_ibkr.outbox import Outbox
 from gateway_ibkr.settings import Settings
-from gateway_ibkr.state import ZERO, Standing, State, Tracked, new_to, report_id
+from gateway_ibkr.state import ZERO, Standing, State, Tracked, forget, new_to, report_id
 from gateway_ibkr.translate import TranslationError, order_terms
 from gateway_ibkr.venue_orders import OrdersSession
 
@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 ASK_SECONDS_MAX = 60.0
 COMMISSION_ASKS_MAX = 5
 IDLE_SECONDS_MAX = 1.0
+MEMORY = timedelta(days=8)
+"""TWS can be set to tell executions of seven days; nothing older comes up again."""
+
 POSITIONS = ""
 """Among the questions, which are order ids: the one about positions."""
 
@@ -146,11 +149,21 @@ class Orders:
         return self.session
 
     async def _cancel(self, command: CancelOrder) -> None:
-        state = self._state
-        tracked = state.orders.get(command.order_id)
+        tracked = self._state.orders.get(command.order_id)
         if tracked is None:
             self._refuse_cancel(command, "the order never reached the venue")
             return
+        seconds_max = self._settings.cancel_wait_seconds_max
+        try:
+            async with asyncio.timeout(seconds_max):
+                await self._send_cancel(command, tracked)
+        except TimeoutError:
+            waited = f"the cancel could not be sent within {seconds_max:g} s, and the order stays as it was"
+            self._refuse_cancel(command, f"{waited}; the link is {self._link_now()}")
+
+    async def _send_cancel(self, command: CancelOrder, tracked: Tracked) -> None:
+        """Write the cancel on the socket as soon as the link allows it; nothing waits between the two."""
+        state = self._state
         while not tracked.done:
             await self._link.until_ready(None)
             if tracked.client_id not in (-1, state.client_id):
@@ -174,8 +187,10 @@ class Orders:
     # ------------------------------------------------------------------------------------------ the gateway's own word
 
     def _too_late(self, what: str) -> str:
-        reason = f": {self._link.reason}" if self._link.reason else ""
-        return f"{what}, {self._clock.now():%H:%M:%S} UTC; the link is {self._link.status}{reason}"
+        return f"{what}, {self._clock.now():%H:%M:%S} UTC; the link is {self._link_now()}"
+
+    def _link_now(self) -> str:
+        return f"{self._link.status}: {self._link.reason}" if self._link.reason else str(self._link.status)
 
     def _refuse(self, order: Order, reason: str) -> None:
         metrics.ORDERS_REFUSED.inc()
@@ -216,8 +231,14 @@ class Orders:
                 self._record_found(self._state.orders[action.order_id])
             elif isinstance(action, CancelStray):
                 self._cancel_stray(self._state.orders[action.order_id])
+            elif isinstance(action, Strand):
+                log.error(
+                    "the venue remembers no more what became of an order: see the runbook unknown-order",
+                    extra={"order_id": action.order_id, "symbol": self._state.orders[action.order_id].order.symbol},
+                )
             else:
                 self._outbox.put(action)
+        metrics.STRANDED.set(len(self._state.stranded))
 
     def _record_found(self, tracked: Tracked) -> None:
         if tracked.standing is Standing.CLAIMED and not tracked.in_hand:
@@ -330,6 +351,10 @@ class Orders:
             elif order_id not in self._asks:
                 self._ask_later(order_id)
         return answers
+
+    def forget(self) -> None:
+        """Drop what is over and too old for the venue to speak of."""
+        forget(self._state, self._clock.now() - MEMORY, self._asks)
 
     def _take(self, answers: reconcile.Answers, at: datetime) -> None:
         self._act(

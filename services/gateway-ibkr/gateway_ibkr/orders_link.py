@@ -29,7 +29,7 @@ from gateway_ibkr.reconcile import Answers, Figures, snapshot
 from gateway_ibkr.settings import Settings, session_mistake
 from gateway_ibkr.state import State, new_to, raise_number
 from gateway_ibkr.translate import position_of
-from gateway_ibkr.venue import Endpoint, Session
+from gateway_ibkr.venue import ORDERS, Endpoint, Session
 from gateway_ibkr.venue_errors import Treatment, problem_of, sentence
 from gateway_ibkr.venue_orders import OrdersSession
 
@@ -57,7 +57,7 @@ class OrdersLink:
         self._orders, self._account, self._instruments = orders, account, instruments
         self._settings, self._mode = settings, mode
         self._endpoint = Endpoint(
-            name="orders",
+            name=ORDERS,
             host=settings.ibkr_host,
             port=settings.ibkr_port,
             client_id=settings.ibkr_orders_client_id,
@@ -145,6 +145,7 @@ class OrdersLink:
         if new_to(self._state, statement):
             self._outbox.put(statement)
         await self._outbox.drained()
+        self._orders.forget()  # here, because TWS restarts every day: what is remembered is bounded by days
         log.info(
             "reconciled",
             extra={

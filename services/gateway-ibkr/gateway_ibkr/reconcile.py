@@ -6,8 +6,9 @@ after two complete answers, `visibility_seconds` apart, that were both asked for
 
     found                               its facts are reported; a claim is written down as sent
     never seen, refused by an error     rejected, with the venue's words
+    absent, last known on an earlier    UNKNOWN and, absent twice, stranded: the venue lists only what ended on this
+      day                               day, so an operator must look (docs/runbooks/unknown-order.md)
     never seen, absent twice            rejected: "it never reached the venue"
-    never seen, from an earlier day     UNKNOWN for good: the venue lists executions of the day only
     seen before, now absent             expired if its day is over, else UNKNOWN; asked again
 """
 
@@ -23,7 +24,7 @@ from signalbox.messages import OpenOrder, TimeInForce, VenueSnapshot
 from signalbox.sessions import trading_day
 
 from gateway_ibkr import reports
-from gateway_ibkr.decide import Action, Ask, decide, end_of_day, identify
+from gateway_ibkr.decide import Action, Ask, Strand, decide, end_of_day, identify
 from gateway_ibkr.facts import (
     CompletedOrderSeen,
     ExecutionSeen,
@@ -46,6 +47,11 @@ from gateway_ibkr.venue_errors import sentence
 
 OPEN = frozenset({"PendingSubmit", "ApiPending", "PreSubmitted", "Submitted", "PendingCancel"})
 NEVER_REACHED = "it never reached the venue"
+BEYOND_MEMORY = (
+    "the venue does not list it, and lists only what ended on this day: it may have ended, or been filled, before; "
+    "see the runbook unknown-order"
+)
+SAID_OVER = "over, as an operator found in the venue's own statement"
 
 
 class Answers(Struct, frozen=True, kw_only=True):
@@ -139,17 +145,20 @@ def _absent(
     order_id = tracked.order.order_id
     if not tracked.seen and tracked.refusal is not None:
         return [*reports.rejected(state, tracked, at)]
-    if tracked.seen and _day_is_over(state, tracked, at):
+    remembered = _remembered(state, tracked, at)
+    if tracked.seen and remembered and _day_is_over(state, tracked, at):
         return [*reports.expired(state, tracked, at, "its day is over and the venue does not list it any more")]
     if tracked.absences == 0:
         tracked.absences, tracked.first_absent_seconds = 1, wall_seconds
-        reason = "the venue does not list it; it is asked again"
+        reason = "the venue does not list it; it is asked again" if remembered else BEYOND_MEMORY
         return [*reports.unknown(state, tracked, at, reason), Ask(order_id, reason)]
     if wall_seconds - tracked.first_absent_seconds < visibility_seconds:
         return [Ask(order_id, "the venue does not list it")]
     tracked.absences += 1
-    if tracked.seen or not _same_day(state, tracked, at):
-        return [Ask(order_id, "the venue does not list it any more: its own statement must tell what became of it")]
+    if not remembered:
+        return _strand(state, tracked, at)
+    if tracked.seen:
+        return [Ask(order_id, "the venue does not list it any more, and not among today's completed orders either")]
     tracked.presumed_lost = True
     return [*reports.rejected(state, tracked, at, NEVER_REACHED)]
 
@@ -164,11 +173,23 @@ def _day_is_over(state: State, tracked: Tracked, at: datetime) -> bool:
         return False
 
 
-def _same_day(state: State, tracked: Tracked, at: datetime) -> bool:
-    """Whether the venue's list of executions, which is that of the day, reaches back to the order."""
+def _strand(state: State, tracked: Tracked, at: datetime) -> list[Action]:
+    """All questions are answered, and none of the answers can have it: a person's word is all that is left."""
+    order_id = tracked.order.order_id
+    if order_id in state.said_over:
+        return [*reports.canceled(state, tracked, at, SAID_OVER)]
+    if order_id in state.stranded:
+        return []
+    state.stranded.add(order_id)
+    return [Strand(order_id)]
+
+
+def _remembered(state: State, tracked: Tracked, at: datetime) -> bool:
+    """Whether the venue's lists of executions and completed orders, which are the day's, reach back to when the order
+    was last known: only then does its absence from them mean anything."""
     calendar = state.calendars.get(tracked.order.symbol, "")
     try:
-        return trading_day(calendar, tracked.claimed_at) == trading_day(calendar, at)
+        return trading_day(calendar, tracked.shown_at or tracked.claimed_at) == trading_day(calendar, at)
     except CalendarError:
         return False
 

@@ -35,13 +35,13 @@ CLOCK_RECHECK_SECONDS = 0.02
 async def rebuild(bus: Bus, account: str, client_id: int) -> State:
     """What is written down of this account's orders: claims, then cancels, then reports."""
     state = State(account, client_id)
-    async for received in bus.read(LEDGER, f"ledger.{VENUE}.>"):
+    async for received in bus.read(LEDGER, subjects.ledger_of(VENUE)):
         fold_ledger(state, messages.decode(received.payload, LedgerEntry), received.sequence)
-    async for received in bus.read(COMMANDS, f"command.{VENUE}.>"):
+    async for received in bus.read(COMMANDS, subjects.commands_to(VENUE)):
         command: Command = messages.decode(received.payload, Command)
         if isinstance(command, CancelOrder):
             fold_cancel(state, command)
-    async for received in bus.read(REPORTS, f"report.{VENUE}.{subjects.encode_token(account)}.>"):
+    async for received in bus.read(REPORTS, subjects.reports_of(VENUE, account)):
         report: Report = messages.decode(received.payload, Report)
         fold_report(state, report)
     log.info("rebuilt", extra={"orders": len(state.orders), "reports": len(state.reported)})
@@ -55,6 +55,9 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     timeframes = tuple(parse_timeframe(text) for text in runtime.desk.timeframes)
     bus, clock = runtime.bus, runtime.clock
     state = await rebuild(bus, account_id, settings.ibkr_orders_client_id)
+    state.said_over = frozenset(settings.ended_orders.split())
+    if strangers := sorted(state.said_over - state.orders.keys()):
+        log.error("SIGNALBOX_ENDED_ORDERS names orders that are not in the ledger", extra={"orders": strangers})
 
     link = Link(bus, clock, account_id)
     outbox = Outbox(bus, runtime.fail)
@@ -62,7 +65,8 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     account = Account(bus, clock, link, account_id, settings.account_interval_seconds)
     orders = Orders(bus, clock, state, link, outbox, settings, instruments.contract_of)
     orders_link = OrdersLink(clock, state, link, outbox, orders, account, instruments, settings, runtime.desk.mode)
-    runtime.details = lambda: _details(link, state, instruments)
+    refused: dict[str, str] = {}
+    runtime.details = lambda: _details(link, state, instruments, refused)
 
     async def market_data() -> None:
         await orders_link.qualified.wait()
@@ -70,7 +74,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         feeds = tuple(Feed(bus, clock, offered, timeframes, history) for offered in instruments.offered.values())
         for feed in feeds:
             await feed.resume()
-        data = MarketData(bus, clock, state, feeds, history, kind, settings)
+        data = MarketData(bus, clock, state, feeds, history, kind, settings, refused)
         async with asyncio.TaskGroup() as group:
             group.create_task(data.run())
             group.create_task(data.send_quotes())
@@ -111,14 +115,16 @@ def _data_type(text: str) -> MarketDataType:
         raise ConfigurationError([f"market_data_type = {text!r} in the desk file: it is one of {kinds}"]) from None
 
 
-def _details(link: Link, state: State, instruments: Instruments) -> dict[str, str]:
+def _details(link: Link, state: State, instruments: Instruments, refused: dict[str, str]) -> dict[str, str]:
     working = sum(not tracked.done for tracked in state.orders.values())
     return {
         "account": state.account,
         "link": f"{link.status}: {link.reason}" if link.reason else str(link.status),
         "offered": ", ".join(instruments.offered),
         "not_offered": "; ".join(f"{symbol}: {reason}" for symbol, reason in instruments.left_out.items()),
+        "data_refused": "; ".join(f"{symbol}: {reason}" for symbol, reason in refused.items()),
         "orders_known": str(len(state.orders)),
         "orders_not_over": str(working),
+        "orders_stranded": ", ".join(sorted(state.stranded)),
         "next_order_number": str(state.next_number),
     }

@@ -42,12 +42,20 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     """An order without any word of the venue for this long is asked about."""
     visibility_seconds: float = 3.0
     """How long the venue may take to show an order that it has. "Not found" counts when asked twice, this far apart."""
+    cancel_wait_seconds_max: float = 10.0
+    """How long a cancel waits for the link; then it is refused, and the order stays as it was. Commands behind it wait
+    as long, and whoever wants the order gone must learn that it is not."""
+    ended_orders: str = ""
+    """Ids of orders, with spaces between, that an operator has found to be over in IBKR's own statement: believed only
+    of an order older than the venue's memory (docs/runbooks/unknown-order.md)."""
     quote_interval_seconds: float = 0.02
     """At most one quote per symbol in this wall time, always the latest. At 1500x it is 30 s of desk time."""
     account_interval_seconds: int = 60
     """Desk time between two account states when nothing changes."""
     silence_seconds_max: int = 90
-    """A subscription in session without a bar for this long (desk time, and 15 s of wall time) is made anew."""
+    """A subscription in session without a bar for this long (desk time) is made anew ..."""
+    silence_wall_seconds_max: float = 15.0
+    """... if it was silent for this long on the wall clock too: a simulated clock may run ahead of the socket."""
 
 
 def account_of(desk: Desk, settings: Settings) -> str:

@@ -5,10 +5,12 @@ Owns the fold of those streams. It must not know the venue (`decide`, `reconcile
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import TypeVar
 
 from signalbox.messages import (
     CancelOrder,
@@ -30,7 +32,11 @@ from signalbox.messages import (
 from gateway_ibkr.translate import VENUE
 
 FIRST_ORDER_NUMBER = 1
+ONCE_AN_ORDER = ("accepted", "triggered", "canceled", "expired", "rejected", "unknown")
+"""Kinds of reports that are made once for each order, however long it works."""
+
 ZERO = Decimal(0)
+K = TypeVar("K")
 
 
 class Standing(StrEnum):
@@ -57,6 +63,8 @@ class Tracked:
     venue_order_id: str = ""
     seen: bool = False
     """The venue has shown that it has the order."""
+    shown_at: datetime | None = None
+    """When it last did (desk time): what became of the order since then is in the venue's lists of that day."""
     fills: dict[str, Fill] = field(default_factory=dict)
     """By execution id without revision: the latest revision."""
     filled_at_venue: Decimal = ZERO
@@ -92,7 +100,10 @@ class Tracked:
 
 @dataclass
 class State:
-    """Everything, for one account. `reported` has the id of every report that was published or is queued."""
+    """Everything, for one account. `reported` has every report that was published or is queued.
+
+    Bounded by `forget`: what is over, and older than anything the venue can still speak of, is dropped.
+    """
 
     account: str
     client_id: int
@@ -101,7 +112,8 @@ class State:
     order_by_number: dict[int, str] = field(default_factory=dict)
     order_by_execution: dict[str, str] = field(default_factory=dict)
     """Execution id without revision -> order id ("" = not an order of the desk)."""
-    reported: set[str] = field(default_factory=set)
+    reported: dict[str, datetime] = field(default_factory=dict)
+    """Its ids, and of when each is."""
     next_number: int = FIRST_ORDER_NUMBER
     symbols: dict[int, str] = field(default_factory=dict)
     calendars: dict[str, str] = field(default_factory=dict)
@@ -110,6 +122,10 @@ class State:
     """What the account must hold: the last snapshot, and every execution since."""
     venue_time: datetime | None = None
     """The latest time the venue itself has stated (executions, bars)."""
+    stranded: set[str] = field(default_factory=set)
+    """Orders whose end the venue has forgotten: only an operator can tell what became of them."""
+    said_over: frozenset[str] = frozenset()
+    """Orders that an operator has said to be over."""
 
 
 def report_id(account: str, kind: str, key: str) -> str:
@@ -170,7 +186,7 @@ def mark_sent(state: State, tracked: Tracked, entry: LedgerSent) -> None:
 
 def fold_report(state: State, report: Report) -> None:
     """Take one stored report: it is not made again, and what it says is known."""
-    state.reported.add(report.id)
+    state.reported[report.id] = report.at
     if isinstance(report, VenueFill):
         remember_fill(state, report.fill)
         if report.fill.order_id in state.orders:
@@ -180,7 +196,7 @@ def fold_report(state: State, report: Report) -> None:
     if tracked is None:
         return
     if isinstance(report, VenueAccepted):
-        tracked.seen = True
+        tracked.seen, tracked.shown_at = True, report.at
         learn_venue_id(state, tracked, report.venue_order_id)
     elif isinstance(report, VenueCancelRejected):
         tracked.cancel_command = ""
@@ -216,5 +232,30 @@ def new_to(state: State, report: VenueReport) -> bool:
     """Note a report as made; False = it was made before."""
     if report.id in state.reported:
         return False
-    state.reported.add(report.id)
+    state.reported[report.id] = report.at
     return True
+
+
+def forget(state: State, before: datetime, asked_about: Collection[str]) -> None:
+    """Drop the orders that ended before `before`, unless the venue is being asked about them, and their reports.
+
+    LEDGER still has them: a command that came again would find its claim there, and not be sent.
+    """
+    for order_id in [*state.orders]:
+        tracked = state.orders[order_id]
+        told_at = max([tracked.claimed_at, tracked.shown_at or before, *(fill.at for fill in tracked.fills.values())])
+        if tracked.done and told_at <= before and order_id not in asked_about:
+            del state.orders[order_id]
+    state.order_by_venue_id = _of_orders(state, state.order_by_venue_id)
+    state.order_by_number = _of_orders(state, state.order_by_number)
+    state.order_by_execution = _of_orders(state, state.order_by_execution)
+    kept = {report_id(state.account, kind, order_id) for order_id in state.orders for kind in ONCE_AN_ORDER}
+    for tracked in state.orders.values():
+        for fill in tracked.fills.values():
+            key = f"{fill.execution_id}.{fill.revision}"
+            kept |= {report_id(state.account, kind, key) for kind in ("fill", "commission")}
+    state.reported = {key: at for key, at in state.reported.items() if at > before or key in kept}
+
+
+def _of_orders(state: State, index: dict[K, str]) -> dict[K, str]:
+    return {key: order_id for key, order_id in index.items() if order_id in state.orders}

@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+ORDERS, DATA = "orders", "data"
+"""The names of the two sessions: in metrics, and in what is said of them."""
+
 FIRST_REQUEST_ID = 1_000_000_000
 """Requests and orders share the space of ids in errors: requests begin where no order number will ever be."""
 
@@ -94,6 +97,7 @@ class Session:
             if not connecting.done():
                 raise VenueUnavailableError(connect_advice(EOFError(), endpoint.host, endpoint.port))
             connecting.result()
+            self.accounts = tuple(self.client.getAccounts())  # raises when the socket broke in this very instant
         except VenueError:
             self.close()
             raise
@@ -106,7 +110,6 @@ class Session:
             if not connecting.done():
                 connecting.cancel()
             await asyncio.gather(connecting, return_exceptions=True)
-        self.accounts = tuple(self.client.getAccounts())
 
     def close(self, reason: str = "closed") -> None:
         """End the session at once, also when the other side no longer reads."""
@@ -194,7 +197,8 @@ class Session:
         """An error message: of a session that does not come about, of a request, of an order, or of the whole."""
         treatment = problem_of(code, text).treatment
         metrics.VENUE_ERRORS.labels(self.endpoint.name, treatment.value).inc()
-        if treatment is not Treatment.INFORMATIONAL and not is_no_data(code, text):
+        said_elsewhere = treatment is Treatment.CONFIGURATION and self.endpoint.name == DATA and request_id > 0
+        if treatment is not Treatment.INFORMATIONAL and not is_no_data(code, text) and not said_elsewhere:
             log.warning("the venue says", extra={"code": code, "text": text, "request": request_id})
         if self._opening is not None and treatment is Treatment.CONNECTIVITY and not self._opening.done():
             self._opening.set_exception(VenueUnavailableError(sentence(code, text)))

@@ -169,11 +169,16 @@ def problem_of(code: int, text: str = "") -> VenueProblem:
 
     Codes 2100-2199 that are not in the table are the venue's warnings: informational.
     """
-    if code == 162 and "pacing" in text.lower():
-        return VenueProblem(Treatment.SUBSCRIPTION, "Too much history was asked for; the gateway waits and asks again.")
+    if is_pacing(code, text):
+        return VenueProblem(Treatment.SUBSCRIPTION, "Too much was asked for at once; the gateway waits and asks again.")
     if code not in _TABLE and 2100 <= code < 2200:
         return VenueProblem(Treatment.INFORMATIONAL)
     return _TABLE.get(code, _UNKNOWN)
+
+
+def is_pacing(code: int, text: str) -> bool:
+    """Say whether history (162) or five-second bars (420) were refused only because of too many requests."""
+    return code in (162, 420) and "pacing" in text.lower()
 
 
 def is_no_data(code: int, text: str) -> bool:
