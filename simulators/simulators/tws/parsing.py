@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from simulators.tws import versions
 from simulators.tws.kinds import DECLINED, SILENT, Inbound
 from simulators.tws.place_order import WireContract, read_contract, read_place_order
 from simulators.tws.requests import (
@@ -30,14 +31,13 @@ from simulators.tws.requests import (
     StartApi,
     Texts,
 )
-from simulators.tws.versions import NEWEST
 from simulators.tws.wire import FieldError, FieldReader, integer_of
 
 LEGS_MAX = 100
 """Combination legs in one request; more is garbage."""
 
 
-def parse(fields: Sequence[str], server_version: int = NEWEST) -> Request:
+def parse(fields: Sequence[str], server_version: int = versions.NEWEST) -> Request:
     """Read one message of a client that was served `server_version`.
 
     Raises FieldError; `field` is `message id` if there is no such message.
@@ -198,7 +198,8 @@ def _market_data(kind: Inbound, reader: FieldReader) -> Request:
 
 def _cancel_order(kind: Inbound, reader: FieldReader) -> Request:
     order_id = reader.integer("order id")
-    reader.text("manual cancel time")
+    if reader.server_version >= versions.WITH_MANUAL_TIME:
+        reader.text("manual cancel time")
     return CancelOrder(order_id)
 
 
@@ -217,8 +218,9 @@ def _contract_details(kind: Inbound, reader: FieldReader) -> Request:
     req_id = reader.integer("request id")
     contract = read_contract(reader)
     include_expired = reader.flag("include expired")
-    names = ("security id type", "security id", "issuer id")
-    return ContractDetails(req_id, contract, include_expired, *(reader.text(name) for name in names))
+    sec_id_type, sec_id = reader.text("security id type"), reader.text("security id")
+    issuer_id = reader.text("issuer id") if reader.server_version >= versions.WITH_BOND_ISSUER else ""
+    return ContractDetails(req_id, contract, include_expired, sec_id_type, sec_id, issuer_id)
 
 
 def _auto_open_orders(kind: Inbound, reader: FieldReader) -> Request:

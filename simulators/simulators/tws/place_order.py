@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from simulators.tws.versions import WITHOUT_ALLOCATION_PROFILE
+from simulators.tws import versions
 from simulators.tws.wire import FieldError, FieldReader, flag_of, integer_of, number_of
 
 ITEMS_MAX = 100
@@ -117,9 +117,16 @@ TAIL = _names(
     "adjustedOrderType triggerPrice:n lmtPriceOffset:n adjustedStopPrice:n adjustedStopLimitPrice:n"
     " adjustedTrailingAmount:n adjustableTrailingUnit:i extOperator softDollarTierName softDollarTierValue cashQty:n"
     " mifid2DecisionMaker mifid2DecisionAlgo mifid2ExecutionTrader mifid2ExecutionAlgo dontUseAutoPriceForHedge:f"
-    " isOmsContainer:f discretionaryUpToLimitPrice:f usePriceMgmtAlgo:f duration:i postToAts:i autoCancelParent:f"
-    " advancedErrorOverride manualOrderTime"
+    " isOmsContainer:f discretionaryUpToLimitPrice:f usePriceMgmtAlgo:f"
 )
+LATER = (
+    (versions.WITH_DURATION, "duration:i"),
+    (versions.WITH_POST_TO_ATS, "postToAts:i"),
+    (versions.WITH_AUTO_CANCEL_PARENT, "autoCancelParent:f"),
+    (versions.WITH_ADVANCED_REJECT, "advancedErrorOverride"),
+    (versions.WITH_MANUAL_TIME, "manualOrderTime"),
+)
+"""What follows, each from a server version on."""
 
 PEG_BEST = frozenset({"PEG BEST", "PEGBEST"})
 PEG_MID = frozenset({"PEG MID", "PEGMID"})
@@ -136,7 +143,7 @@ def read_place_order(reader: FieldReader) -> PlaceOrder:
         blocks.add("combination legs")
         _read_legs(reader)
     _read(reader, ALLOCATION, fields)
-    if reader.server_version < WITHOUT_ALLOCATION_PROFILE and reader.text("faProfile"):
+    if reader.server_version < versions.WITHOUT_ALLOCATION_PROFILE and reader.text("faProfile"):
         blocks.add("allocation profile")
     _read(reader, MIDDLE, fields)
     if fields["deltaNeutralOrderType"]:
@@ -164,7 +171,9 @@ def read_place_order(reader: FieldReader) -> PlaceOrder:
     if _read_conditions(reader, fields):
         blocks.add("conditions")
     _read(reader, TAIL, fields)
-    _read_pegged_tail(reader, contract, fields)
+    _read(reader, [name for first, name in LATER if reader.server_version >= first], fields)
+    if reader.server_version >= versions.WITH_PEGGED_OFFSETS:
+        _read_pegged_tail(reader, contract, fields)
     return PlaceOrder(order_id, contract, fields, frozenset(blocks))
 
 

@@ -33,22 +33,24 @@ async def test_a_client_in_a_newer_version_is_served_178(simulator: Any, wait_un
     assert client.messages[0][0] == "178"
 
 
-@pytest.mark.parametrize("greeting", [b"v100..156", b"v157..175", b"v200..222"])
+@pytest.mark.parametrize("greeting", [b"v100..156", b"v63..100", b"v200..222"])
 async def test_a_client_without_our_versions_is_told_and_cut(simulator: Any, wait_until: Any, greeting: bytes) -> None:
     client = await simulator.raw()
     client.greet(greeting)
     await wait_until(lambda: client.closed)
-    assert "this gateway speaks 176 to 178" in client.messages[0][4]
+    assert "this gateway speaks 157 to 178" in client.messages[0][4]
 
 
-@pytest.mark.parametrize("version", [176, 177])
+@pytest.mark.parametrize("version", [157, 160, 162, 163, 164, 166, 169, 170, 176, 177])
 async def test_an_older_client_trades_in_its_own_version(
     simulator: Any, wait_until: Any, aapl: Contract, version: int
 ) -> None:
     ib = IB()
-    ib.client.MaxClientVersion = version  # ib_insync 0.9.86 asks for 157 to 176
+    ib.client.MaxClientVersion = version  # ib_insync 0.9.86 asks for 176 at most, ibapi 9.81.1 for 157
     await ib.connectAsync("127.0.0.1", simulator.server.port, clientId=1, timeout=10)
     assert ib.client.serverVersion() == version
+    (details,) = await ib.reqContractDetailsAsync(aapl)
+    assert (details.minTick, details.stockType, details.underConId) == (0.01, "COMMON", 0)
     filled = ib.placeOrder(aapl, MarketOrder("BUY", 100, orderRef="old"))
     resting = ib.placeOrder(aapl, LimitOrder("BUY", 100, 50, modelCode="", orderRef="resting"))
     await wait_until(lambda: filled.isDone() and resting.orderStatus.status == "Submitted")
@@ -58,6 +60,8 @@ async def test_an_older_client_trades_in_its_own_version(
     assert (open_order.order.orderRef, open_order.order.lmtPrice) == ("resting", 50)
     (done,) = await ib.reqCompletedOrdersAsync(False)
     assert (done.order.orderRef, done.orderStatus.status, done.order.filledQuantity) == ("old", "Filled", 100)
+    ib.cancelOrder(resting.order)
+    await wait_until(lambda: resting.orderStatus.status == "Cancelled")
     ib.disconnect()
 
 
