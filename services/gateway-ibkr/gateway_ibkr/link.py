@@ -42,11 +42,13 @@ class Link:
         self.status, self.reason = status, reason
         metrics.show_link(VENUE, status)
         self._changed.set()
+        # A new one for the next change: waiting for one that is set does not yield, and a loop of that stops everything
+        self._changed = asyncio.Event()
 
     async def announce(self) -> None:
         """Say the status, for ever."""
         while True:
-            self._changed.clear()
+            change = self._changed  # before the status is read: a change while it is being sent is told at once
             at = self._clock.now()
             heartbeat = VenueLink(
                 id=f"link/{VENUE}/{self._account}/{at.isoformat()}",
@@ -57,13 +59,11 @@ class Link:
                 reason=self.reason,
             )
             await self._bus.send(subjects.link(VENUE, self._account), heartbeat)
-            await self.changed(HEARTBEAT_SECONDS)
+            await _until(change, HEARTBEAT_SECONDS)
 
     async def changed(self, seconds_max: float) -> None:
-        """Wait for a change, or for so long."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds_max):
-                await self._changed.wait()
+        """Wait for the next change, or for so long."""
+        await _until(self._changed, seconds_max)
 
     async def until_ready(self, deadline: datetime | None) -> bool:
         """Wait until orders may be sent; False = `deadline` (desk time) has come first."""
@@ -81,3 +81,9 @@ class Link:
     def may_send(self) -> bool:
         """Whether an order may be written on the socket at this instant."""
         return self.status is LinkStatus.READY and not self._clock.is_stale()
+
+
+async def _until(event: asyncio.Event, seconds_max: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds_max):
+            await event.wait()
