@@ -120,7 +120,8 @@ def _start(duration: str, listing: Listing, end: datetime, *, use_rth: bool) -> 
         closes = last.close if use_rth else last.post_close
         return min(end, closes) - timedelta(seconds=count)
     if unit == "D":
-        first = last
+        # Before the open there is nothing of today in regular hours: the last day is then the one before, as with TWS
+        first = previous_session(listing.calendar, last.pre_open) if use_rth and end <= last.open else last
         for _ in range(count - 1):
             first = previous_session(listing.calendar, first.pre_open)
         return first.open if use_rth else first.pre_open

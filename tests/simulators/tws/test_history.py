@@ -60,6 +60,14 @@ async def test_minutes_add_up_to_the_hour(simulator: Any, aapl: Contract) -> Non
     assert hour.volume == sum(bar.volume for bar in minutes)
 
 
+async def test_before_the_open_a_day_of_regular_hours_is_the_one_before(simulate: Any, aapl: Contract) -> None:
+    async with simulate(start=OPEN - timedelta(hours=1), speed=1.0) as simulator:
+        client = await simulator.connect()
+        for days, duration in (([4], "1 D"), ([1, 4], "2 D")):
+            hours = await past(client, aapl, duration, "1 hour")
+            assert sorted({bar.date.day for bar in hours}) == days
+
+
 async def test_daily_bars_are_dated_by_the_exchanges_day(simulator: Any, aapl: Contract) -> None:
     client = await simulator.connect()
     bars = await past(client, aapl, "5 D", "1 day")
