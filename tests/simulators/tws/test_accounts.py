@@ -23,8 +23,7 @@ async def test_account_values_are_the_books(simulator: Any, wait_until: Any, aap
     def told(tag: str) -> list[Decimal]:
         return [Decimal(v.value) for v in client.ib.accountValues() if v.tag == tag and v.currency == "USD"]
 
-    await wait_until(lambda: told("TotalCashValue") == [cash])
-    assert told("CashBalance") == [cash]
+    await wait_until(lambda: told("TotalCashValue") == told("CashBalance") == [cash])
 
 
 async def test_the_portfolio_follows_a_fill(simulator: Any, wait_until: Any, aapl: Contract) -> None:
