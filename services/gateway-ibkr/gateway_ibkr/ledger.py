@@ -19,7 +19,7 @@ from signalbox.bus import Bus
 from signalbox.errors import WrongSequenceError
 from signalbox.messages import LedgerClaimed, LedgerEntry, LedgerSent, Order, SubmitOrder
 
-from gateway_ibkr.state import Standing, State, Tracked, fold_ledger, report_id, take_number, track
+from gateway_ibkr.state import Standing, State, Tracked, fold_ledger, report_id, track
 from gateway_ibkr.translate import VENUE
 
 LEDGER = "LEDGER"
@@ -69,12 +69,14 @@ def sent(tracked: Tracked, at: datetime) -> LedgerSent:
     )
 
 
-async def claim(bus: Bus, state: State, command: SubmitOrder, at: datetime) -> Tracked | None:
-    """Claim the order: one acknowledged publish. None = it was claimed before, by whomever; it must not be sent.
+async def claim(bus: Bus, state: State, command: SubmitOrder, number: int, at: datetime) -> Tracked | None:
+    """Claim the order under a number of its own: one acknowledged publish.
+
+    None = it was claimed before, by whomever; it must not be sent.
 
     Raises `BusError` when it can not be known: the process ends, and the next one asks the venue.
     """
-    entry = claimed(command, take_number(state), at)
+    entry = claimed(command, number, at)
     subject = subjects.ledger(VENUE, command.order.order_id)
     try:
         acknowledged = await bus.publish(subject, entry, expected_last_subject_sequence=0)

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -27,7 +28,7 @@ from gateway_ibkr.ledger import Step
 from gateway_ibkr.link import Link
 from gateway_ibkr.outbox import Outbox
 from gateway_ibkr.settings import Settings
-from gateway_ibkr.state import ZERO, Standing, State, Tracked, forget, new_to, report_id
+from gateway_ibkr.state import ZERO, Standing, State, Tracked, forget, new_to, report_id, take_number
 from gateway_ibkr.translate import TranslationError, order_terms
 from gateway_ibkr.venue_orders import OrdersSession
 
@@ -41,6 +42,14 @@ MEMORY = timedelta(days=8)
 
 POSITIONS = ""
 """Among the questions, which are order ids: the one about positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An order written out for one session, before it may be sent."""
+
+    session: OrdersSession
+    message: str
 
 
 class Orders:
@@ -96,15 +105,30 @@ class Orders:
         if not await self._link.until_ready(command.deadline) or self._clock.now() >= command.deadline:
             self._refuse(order, self._too_late("it could not be sent by its deadline"))
             return
-        tracked = await ledger.claim(self._bus, self._state, command, self._clock.now())
+        number = take_number(self._state)
+        claiming = asyncio.create_task(ledger.claim(self._bus, self._state, command, number, self._clock.now()))
+        await asyncio.sleep(0)  # the claim is on its way; while it is being stored, the order is written out
+        draft = self._compose(number, contract, terms)
+        tracked = await claiming
         if tracked is None:
             self._doubt(self._state.orders[order.order_id])
             return
         tracked.in_hand = True
         try:
-            await self._send(command, tracked, contract, terms, began_seconds)
+            await self._send(command, tracked, contract, terms, draft, began_seconds)
         finally:
             tracked.in_hand = False
+
+    def _compose(self, number: int, contract: VenueContract, terms: OrderTerms) -> Draft | None:
+        """The order as the present session would send it; None = there is none, or it can not be written."""
+        session = self.session
+        if session is None or not session.session.is_open:
+            return None
+        try:
+            return Draft(session, session.compose(number, contract, terms))
+        except Exception:
+            log.exception("the order could not be written out", extra={"order_ref": terms.reference})
+            return None
 
     async def _send(
         self,
@@ -112,6 +136,7 @@ class Orders:
         tracked: Tracked,
         contract: VenueContract,
         terms: OrderTerms,
+        draft: Draft | None,
         began_seconds: float,
     ) -> None:
         """Write a claimed order on the socket, unless its deadline has come; then record that it was sent."""
@@ -131,7 +156,8 @@ class Orders:
                 break
         tracked.standing = Standing.SENT
         try:
-            session.place(tracked.number, contract, terms)
+            fits = draft is not None and draft.session is session
+            session.place(draft.message if draft and fits else session.compose(tracked.number, contract, terms))
         except Exception:
             tracked.standing = Standing.CLAIMED  # bytes may have left: only the venue can tell
             log.exception("the order could not be written", extra={"order_id": tracked.order.order_id})

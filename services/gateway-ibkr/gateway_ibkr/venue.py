@@ -55,6 +55,21 @@ class _Question:
     items: list[Any] = field(default_factory=list)
 
 
+class Scribe(Client):  # type: ignore[misc]  # untyped
+    """ib_async's own writing of a message, kept instead of sent: an order can be composed before it may be sent."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session.client.wrapper)  # type: ignore[no-untyped-call]
+        self._serverVersion = session.client.serverVersion()
+        self.written = ""
+
+    def isConnected(self) -> bool:
+        return True
+
+    def sendMsg(self, msg: str) -> None:
+        self.written += msg
+
+
 class Session:
     """One API session. `await open()`, then requests; `lost` is done when the session is over."""
 

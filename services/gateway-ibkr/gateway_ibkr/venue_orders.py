@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ib_async.objects import ExecutionFilter
 from ib_async.order import Order
+from signalbox.errors import VenueUnavailableError
 
 from gateway_ibkr.facts import (
     AccountValueSeen,
@@ -18,7 +19,7 @@ from gateway_ibkr.facts import (
     PositionSeen,
     VenueContract,
 )
-from gateway_ibkr.venue import Session, to_vendor
+from gateway_ibkr.venue import Scribe, Session, to_vendor
 from gateway_ibkr.venue_callbacks import ACCOUNT_VALUES, COMPLETED_ORDERS, OPEN_ORDERS, POSITIONS
 
 
@@ -73,8 +74,8 @@ class OrdersSession:
             key, lambda: self.session.client.reqContractDetails(key, to_vendor(request)), ContractFound
         )
 
-    def place(self, number: int, contract: VenueContract, terms: OrderTerms) -> None:
-        """Write an order on the socket, now. The caller has waited for its `turn`."""
+    def compose(self, number: int, contract: VenueContract, terms: OrderTerms) -> str:
+        """Return the message that places an order in this session, for `place`."""
         order = Order(
             orderId=number,
             action=terms.action,
@@ -90,7 +91,15 @@ class OrdersSession:
             order.lmtPrice = terms.limit_price
         if terms.stop_price is not None:
             order.auxPrice = terms.stop_price
-        self.session.client.placeOrder(number, to_vendor(contract), order)
+        scribe = Scribe(self.session)
+        scribe.placeOrder(number, to_vendor(contract), order)  # type: ignore[no-untyped-call]
+        return scribe.written
+
+    def place(self, message: str) -> None:
+        """Write a composed order on the socket, now. The caller has waited for its `turn`."""
+        if not self.session.client.isConnected():
+            raise VenueUnavailableError("there is no orders session")
+        self.session.client.sendMsg(message)
 
     def cancel(self, number: int) -> None:
         """Write a cancel on the socket, now. `number` must be one of this client id: the venue does not ask whose."""
