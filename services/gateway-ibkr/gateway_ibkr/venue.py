@@ -55,7 +55,7 @@ class _Question:
     items: list[Any] = field(default_factory=list)
 
 
-class Scribe(Client):  # type: ignore[misc]  # untyped
+class Scribe(Client):
     """ib_async's own writing of a message, kept instead of sent: an order can be composed before it may be sent."""
 
     def __init__(self, session: Session) -> None:
