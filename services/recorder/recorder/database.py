@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from recorder.state import Batch, Place, Stored
 TEMPORARY_MEGABYTES_MAX = 256
 MEMORY_RETRIES_MAX = 40
 MEMORY_RETRY_DELAY_SECONDS = 0.05
+APPEND_ROWS = 500
+"""So many rows are held a second time, as DuckDB takes them."""
 
 Row = tuple[str, int, int, str, int, str, str | None, bytes | None]
 
@@ -99,7 +102,9 @@ class Database:
                 self._move_watermark(batch)
             with self._connection.appender("recorded") as appender:
                 for batch in batches:
-                    appender.append_rows(list(_rows(batch, self._start_of(batch))))
+                    rows = _rows(batch, self._start_of(batch))
+                    while part := list(islice(rows, APPEND_ROWS)):
+                        appender.append_rows(part)
             self._connection.commit()
         except BaseException:
             self._roll_back()

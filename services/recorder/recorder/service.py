@@ -23,6 +23,7 @@ from signalbox.telemetry import Health
 from recorder import metrics
 from recorder.database import Database, RecordingError
 from recorder.decide import go_on, lag
+from recorder.memory import give_back
 from recorder.query import Queries
 from recorder.settings import Settings
 from recorder.state import Batch, Continuity, Place, Stored, StreamEnds
@@ -210,6 +211,7 @@ class Recorder:
         if not self._behind:
             self._health.met(CAUGHT_UP)
             log.info("caught up with every stream")
+            give_back()
 
     # --------------------------------------------------------------------------------------------------- the end
 

@@ -3,8 +3,8 @@
 nats-py takes 10 us to bring one message to a callback: three expressions matched against its buffer, every header
 parsed, an object made, a queue and a task between. A reader of a whole stream can not afford that. `DirectParser` takes
 the place of nats-py's parser on a connection: it finds where each frame ends, hands the messages of the subscriptions
-in `takers` over as they are, and every other frame, whole, to nats-py's own parser. Connecting, reconnecting, permissions
-and everything else stay nats-py's.
+in `takers` over as they are, and every other frame, whole, to nats-py's own parser. Connecting, reconnecting, and all
+else stay nats-py's.
 
 It must not know what a stream is.
 """

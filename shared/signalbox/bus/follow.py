@@ -26,8 +26,8 @@ from signalbox.bus.direct import direct_parser
 from signalbox.bus.received import MESSAGE_ID_HEADER
 from signalbox.errors import BusUnavailableError
 
-PULL_MESSAGES = 2_000
-PULL_BYTES_MAX = 2_000_000
+PULL_MESSAGES = 1_000
+PULL_BYTES_MAX = 1_000_000
 PULL_EXPIRES_SECONDS = 30.0
 HEARTBEAT_SECONDS = 0.5
 SILENCE_SECONDS_MAX = 2.5
