@@ -100,6 +100,14 @@ def test_the_subject_must_agree_with_the_body(world: Any, check: Any) -> None:
     assert decision.reason.startswith("sent on intent.ibkr.AAPL, but the intent belongs on intent.ibkr.SPY")
 
 
+@pytest.mark.parametrize("subject", ["intent.ibkr.spy", "intent.ibkr.SPY"])
+def test_an_intent_may_be_on_the_subject_of_its_symbol_as_written_or_canonical(
+    world: Any, check: Any, subject: str
+) -> None:
+    w = world().ready()
+    assert check(w.decide(w.order(symbol="spy"), subject=subject), "subject").passed
+
+
 @pytest.mark.parametrize(
     ("venue", "passes"), [("ibkr", True), ("IBKR", False), ("dydx", False), ("", False), ("i.b", False)]
 )

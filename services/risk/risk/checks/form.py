@@ -71,9 +71,9 @@ def duplicate_intent(state: RiskState, intent: Intent) -> Check:
 
 
 def subject(request: Request, intent: Intent) -> Check:
-    """`intent` as it was written, before its symbol was made canonical."""
+    """An intent may be on the subject of its symbol as it was written, or of the canonical one (`intent` has that)."""
     expected = subjects.intent(intent)
-    ok = request.subject == expected
+    ok = request.subject in (expected, subjects.intent(request.intent or intent))
     reason = "" if ok else f"sent on {request.subject}, but the intent belongs on {expected}: which one is meant?"
     return Check(name="subject", passed=ok, limit=expected, observed=request.subject, source=INTENT, reason=reason)
 
@@ -272,12 +272,11 @@ def _source(found: Seen[Instrument] | None) -> str:
 
 def common(state: RiskState, request: Request, intent: OrderIntent | CancelIntent) -> tuple[Check, ...]:
     """The checks that orders and cancels share; `intent` is normalised, `request.intent` as it was written."""
-    written = request.intent or intent
     return (
         readable(""),
         intent_id(intent),
         duplicate_intent(state, intent),
-        subject(request, written),
+        subject(request, intent),
         venue(state, intent),
         account(state, intent),
     )
