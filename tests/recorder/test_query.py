@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -85,6 +86,25 @@ async def test_values_are_what_json_can_carry_exactly(desk: Desk, sql: str, valu
     reply = await desk.ask(sql)
     assert reply.error == ""
     assert reply.rows[0][0] == value
+
+
+@pytest.mark.parametrize(
+    ("sql", "value"),
+    [
+        ("SELECT stored_at FROM messages", "2023-11-14T22:13:20.000000Z"),
+        ("SELECT {'at': stored_at}.at FROM messages", "2023-11-14T22:13:20.000000Z"),
+        ("SELECT '09:30:00+00'::TIMETZ", "09:30:00+00"),
+        ("SELECT NULL::TIMESTAMPTZ", None),
+    ],
+)
+async def test_times_need_no_library_beside_duckdb(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, sql: str, value: Any
+) -> None:
+    monkeypatch.setitem(sys.modules, "pytz", None)  # DuckDB asks for it when Python fetches a TIMESTAMPTZ as it is
+    reply = await desk.ask(sql)
+    assert reply.error == ""
+    assert reply.rows[0][0] == value
+    assert (await desk.ask("SELECT [stored_at], {'at': stored_at} FROM messages")).error == ""
 
 
 async def test_columns_keep_their_names_and_rows_their_order(desk: Desk) -> None:

@@ -120,6 +120,43 @@ async def test_a_recreated_stream_becomes_a_new_generation(nats_server: Any, rec
     assert "recreated" in recorder.log
 
 
+async def test_a_stream_recreated_while_the_recorder_was_down_is_noticed_though_it_is_longer_by_then(
+    nats_server: Any, recorder: Any
+) -> None:
+    gateway = await nats_server.connect("gateway-ibkr")
+    reader = await nats_server.connect("recorder")
+    await publish(gateway, 0, 5, "md.bar.ibkr.SPY.1m")
+    recorder.start()
+    await recorder.until_recorded("BARS", 5)
+    await recorder.until_ready()
+    assert recorder.stop() == 0, recorder.log
+    bootstrapper = await nats_server.client("bootstrap")
+    await bootstrapper.request("$JS.API.STREAM.DELETE.BARS", b"", timeout=5)
+    await bootstrapper.close()
+    await nats_server.bootstrap()
+    await publish(gateway, 100, 12, "md.bar.ibkr.SPY.1m")
+    recorder.start()
+    await recorder.until_recorded("BARS", 12)
+    stored = await in_stream(reader, "BARS")
+    assert recorder.stop() == 0, recorder.log
+    assert len(in_file(recorder.database_file, "BARS", 1)) == 5
+    assert in_file(recorder.database_file, "BARS", 2) == stored
+    assert len(stored) == 12
+
+
+async def test_an_idle_recorder_keeps_its_follows_and_ends_without_a_warning(nats_server: Any, recorder: Any) -> None:
+    user = await nats_server.connect("user")
+    await publish(user, 0, 5)
+    recorder.start()
+    await recorder.until_ready()
+    async with asyncio.timeout(WAIT_SECONDS_MAX):  # longer than the silence that breaks a follow
+        while (await recorder.idle_seconds()) < SILENCE_SECONDS_MAX + 1.5:
+            await asyncio.sleep(0.1)
+    assert recorder.stop() == 0
+    assert '"level": "warning"' not in recorder.log
+    assert '"level": "error"' not in recorder.log
+
+
 async def test_a_second_recorder_on_the_file_ends_with_a_clear_error(nats_server: Any, recorder: Any) -> None:
     recorder.start()
     await recorder.until_ready()
