@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+from signalbox.bus.follow import SILENCE_SECONDS_MAX
 
 if TYPE_CHECKING:
     from signalbox.bus import Bus
@@ -149,8 +150,11 @@ async def test_an_idle_recorder_keeps_its_follows_and_ends_without_a_warning(nat
     await publish(user, 0, 5)
     recorder.start()
     await recorder.until_ready()
-    async with asyncio.timeout(WAIT_SECONDS_MAX):  # longer than the silence that breaks a follow
-        while (await recorder.idle_seconds()) < SILENCE_SECONDS_MAX + 1.5:
+    clock = asyncio.get_running_loop().time
+    noticed_by = clock() + SILENCE_SECONDS_MAX + 2.0  # a follow that hears no heartbeat breaks before
+    async with asyncio.timeout(2 * SILENCE_SECONDS_MAX + 4.0):
+        while clock() < noticed_by:
+            assert "reading the stream again" not in recorder.log
             await asyncio.sleep(0.1)
     assert recorder.stop() == 0
     assert '"level": "warning"' not in recorder.log
