@@ -11,14 +11,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
 from signalbox.bus import Bus, BusSettings
-from signalbox.bus.bootstrap import USERS, bootstrap, password_variable
-from signalbox.messages import TradingMode, TradingState
+from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, password_variable
+from signalbox.messages import TradingMode
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS_MAX = 20.0
@@ -107,16 +106,7 @@ class NatsServer:
 
     async def bootstrap(self) -> None:
         await self.listening()
-        client = await self.client("bootstrap")
-        state = TradingState(
-            id="trading-state/initial",
-            at=datetime(2024, 1, 1, tzinfo=UTC),
-            mode=TradingMode.ACTIVE,
-            reason="initial state",
-            by="bootstrap",
-        )
-        await bootstrap(client, state)
-        await client.close()
+        await bootstrap_server(self.url, self.password(BOOTSTRAP), TradingMode.ACTIVE)
 
     async def close(self) -> None:
         for bus in self._buses:
@@ -127,12 +117,18 @@ class NatsServer:
 
 
 @pytest.fixture
-async def nats_server(tmp_path: Path) -> AsyncIterator[NatsServer]:
+async def nats_server_without_streams(tmp_path: Path) -> AsyncIterator[NatsServer]:
     server = NatsServer(tmp_path)
     server.start()
-    await server.bootstrap()
+    await server.listening()
     yield server
     await server.close()
+
+
+@pytest.fixture
+async def nats_server(nats_server_without_streams: NatsServer) -> NatsServer:
+    await nats_server_without_streams.bootstrap()
+    return nats_server_without_streams
 
 
 @pytest.fixture(scope="session")

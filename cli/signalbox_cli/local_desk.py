@@ -15,14 +15,12 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
-from nats.aio.client import Client
 from signalbox.bus import BusSettings
-from signalbox.bus.bootstrap import USERS, bootstrap, password_variable
+from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, password_variable
 from signalbox.errors import SignalboxError
-from signalbox.messages import TradingMode, TradingState
+from signalbox.messages import TradingMode
 from signalbox.subjects import SERVICES
 
 from signalbox_cli import run_folder
@@ -206,24 +204,8 @@ class LocalDesk:
 
     async def _bootstrap(self) -> None:
         await self._listening(self.nats_port, NATS)
-        client = Client()
-        settings = self.bus_settings("bootstrap")
-        await client.connect(
-            settings.url, user=settings.user, password=settings.password, inbox_prefix=b"_INBOX.bootstrap"
-        )
-        try:
-            await bootstrap(
-                client,
-                TradingState(
-                    id="trading-state/initial",
-                    at=datetime.now(UTC),
-                    mode=TradingMode.ACTIVE,
-                    reason="initial state",
-                    by="bootstrap",
-                ),
-            )
-        finally:
-            await client.close()
+        settings = self.bus_settings(BOOTSTRAP)
+        await bootstrap_server(settings.url, settings.password, TradingMode.ACTIVE)
 
     # ------------------------------------------------------------------------------------- running and ending
 

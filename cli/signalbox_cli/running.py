@@ -8,16 +8,18 @@ import signal
 import tomllib
 from pathlib import Path
 
+from signalbox.bus.bootstrap import bootstrap_server
 from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
 from signalbox.instruments import parse_symbol
+from signalbox.messages import TradingMode
 from simulators.tws import __main__ as tws
 
 from signalbox_cli import argument_types, run_folder
 from signalbox_cli.commands import add_command
 from signalbox_cli.demo import DemoPlan, run_demo
 from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder
-from signalbox_cli.settings import RUN_FOLDER
+from signalbox_cli.settings import RUN_FOLDER, bootstrap_address
 
 DEMO_FOLDER = Path("run/demo")
 DEMO_START = "2024-03-05T14:00:00Z"
@@ -89,6 +91,17 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     tws.add_arguments(ibkr)
     ibkr.set_defaults(run=tws.run)
+    bootstrap = add_command(
+        commands,
+        "bootstrap",
+        "make or update every stream, consumer and bucket on a NATS server of your own",
+        """
+        Needs SIGNALBOX_NATS_URL and the password of the user `bootstrap` in SIGNALBOX_NATS_PASSWORD or
+        SIGNALBOX_NATS_PASSWORD_FILE. It may be run again at any time, and deletes nothing. Where there is no trading
+        state yet it writes HALTED: `signalbox resume` lets orders through. (`signalbox up` does all this by itself.)
+        """,
+    )
+    bootstrap.set_defaults(run=_bootstrap)
 
 
 def _add_market(parser: argparse.ArgumentParser) -> None:
@@ -200,6 +213,13 @@ Try, in another terminal (with .venv/bin on the PATH):
   signalbox halt "lunch";  signalbox resume
   signalbox query "SELECT * FROM fills"
 Ctrl-C stops it. Metrics (`prometheus --config.file={folder}/prometheus.yml` scrapes them):"""
+
+
+async def _bootstrap(_: argparse.Namespace) -> int:
+    url, password = bootstrap_address()
+    await bootstrap_server(url, password.reveal(), TradingMode.HALTED)
+    _say(f"every stream, consumer and bucket is there on {url}; `signalbox resume` lets orders through")
+    return 0
 
 
 async def _demo(arguments: argparse.Namespace) -> int:

@@ -26,6 +26,14 @@ def found_desk(*, operator: bool = False) -> Found:
     return find_desk(os.environ, operator=operator)
 
 
+def bootstrap_address() -> tuple[str, Secret]:
+    """The NATS server to bootstrap, and the password of its user `bootstrap`."""
+    url = os.environ.get("SIGNALBOX_NATS_URL")
+    if not url:
+        raise ConfigurationError(["SIGNALBOX_NATS_URL is not set: which NATS server is meant?"])
+    return url, _password(os.environ)
+
+
 def inherited_environment() -> dict[str, str]:
     """What a process that we start inherits: everything but the settings of another desk."""
     return {name: value for name, value in os.environ.items() if not name.startswith("SIGNALBOX_")}

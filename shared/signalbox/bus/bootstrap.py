@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from nats.aio.client import Client
@@ -15,7 +16,7 @@ from nats.errors import Error as NatsError
 
 from signalbox import messages, subjects
 from signalbox.errors import BusError, BusUnavailableError
-from signalbox.messages import TradingState
+from signalbox.messages import TradingMode, TradingState
 from signalbox.streams import DAY_SECONDS, STREAMS, Consumer, Stream
 
 REQUEST_SECONDS_MAX = 5.0
@@ -23,7 +24,8 @@ ATTEMPTS_MAX = 20
 RETRY_DELAY_SECONDS = 0.25
 NANOSECONDS = 1_000_000_000
 
-USERS = ("bootstrap", "simulator", *subjects.SERVICES, "auditor", "user", "operator")
+BOOTSTRAP = "bootstrap"
+USERS = (BOOTSTRAP, "simulator", *subjects.SERVICES, "auditor", "user", "operator")
 """Every user of `deploy/nats/nats.conf`."""
 
 STREAM_NOT_FOUND, KEY_EXISTS = 10059, 10071
@@ -82,6 +84,33 @@ def consumer_config(consumer: Consumer) -> dict[str, Any]:
     return config
 
 
+async def bootstrap_server(url: str, password: str, mode: TradingMode) -> None:
+    """Connect to a NATS server as `bootstrap` and make everything; `mode` is the trading state where there is none yet.
+
+    Raises `BusUnavailableError` when it can not be reached or refuses the password.
+    """
+    client = Client()
+    try:
+        await client.connect(
+            url,
+            user=BOOTSTRAP,
+            password=password,
+            inbox_prefix=f"_INBOX.{BOOTSTRAP}".encode(),
+            allow_reconnect=False,
+            error_cb=_raised_below,
+            connect_timeout=int(REQUEST_SECONDS_MAX),
+        )
+    except (NatsError, OSError, TimeoutError) as error:
+        raise BusUnavailableError(f"NATS at {url} can not be used as {BOOTSTRAP!r}: {error}") from None
+    state = TradingState(
+        id="trading-state/initial", at=datetime.now(UTC), mode=mode, reason="initial state", by=BOOTSTRAP
+    )
+    try:
+        await bootstrap(client, state)
+    finally:
+        await client.close()
+
+
 async def bootstrap(client: Client, initial_state: TradingState) -> None:
     """Make or update everything; `initial_state` is written only where no trading state exists.
 
@@ -105,6 +134,10 @@ async def bootstrap(client: Client, initial_state: TradingState) -> None:
     reply = json.loads(answer.data)
     if reply.get("error", {}).get("err_code") != KEY_EXISTS:
         _demand(reply, "the trading state")
+
+
+async def _raised_below(error: Exception) -> None:
+    """Say nothing: what goes wrong is raised too, and said by whoever asked."""
 
 
 def _demand(reply: dict[str, Any], what: str) -> None:

@@ -1,0 +1,49 @@
+"""`signalbox bootstrap` on a server of one's own: all is made, twice changes nothing, and trading begins HALTED."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from signalbox import messages, subjects
+from signalbox.bus.bootstrap import BOOTSTRAP
+from signalbox.messages import TradingMode, TradingState
+
+
+async def run(**environment: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "signalbox_cli", "bootstrap"),
+        env={name: value for name, value in os.environ.items() if not name.startswith("SIGNALBOX_")} | environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode()
+
+
+async def test_everything_is_made_and_trading_is_halted(nats_server_without_streams):
+    server = nats_server_without_streams
+    environment = {
+        "SIGNALBOX_NATS_URL": server.url,
+        "SIGNALBOX_NATS_PASSWORD": server.password(BOOTSTRAP),
+    }
+    for _ in range(2):
+        status, said = await run(**environment)
+        assert status == 0, said
+    recorder = await server.connect("recorder")
+    last = await recorder.last("KV_CONTROL", subjects.TRADING_STATE)
+    assert last is not None
+    assert messages.decode(last.payload, TradingState).mode is TradingMode.HALTED
+    assert [received async for received in recorder.read("TRADE")] == []
+
+
+async def test_a_wrong_password_and_a_missing_address_are_said_in_one_line(nats_server_without_streams):
+    server = nats_server_without_streams
+    status, said = await run(SIGNALBOX_NATS_URL=server.url, SIGNALBOX_NATS_PASSWORD="wrong")
+    assert status == 1
+    assert "can not be used as 'bootstrap'" in said
+    assert said.count("\n") == 1
+    status, said = await run()
+    assert status == 2
+    assert "SIGNALBOX_NATS_URL is not set" in said
