@@ -77,6 +77,15 @@ def test_a_batch_that_fails_half_way_leaves_neither_rows_nor_watermark(database:
     assert database.places == {}
 
 
+def test_rows_whose_watermark_can_not_be_moved_are_not_kept(database: Database) -> None:
+    database.write([batch(stored(1))])
+    database._connection.execute("UPDATE watermarks SET last_sequence = 7")  # somebody else wrote the file
+    with pytest.raises(RecordingError, match="who else writes"):
+        database.write([batch(stored(2))])
+    assert rows(database, "SELECT sequence FROM recorded") == [(1,)]
+    assert database.places["TRADE"].sequence == 1
+
+
 def test_a_new_generation_may_use_the_same_sequences(database: Database) -> None:
     database.write([batch(stored(1), stored(2))])
     database.write([batch(stored(1, b"again"), generation=2)])

@@ -1,0 +1,108 @@
+"""A follow gives every message in order, or breaks: whatever is lost on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from signalbox.bus import Bus
+from signalbox.bus.direct import direct_parser
+from signalbox.bus.follow import Follow, stream_facts
+
+WAIT_SECONDS_MAX = 10.0
+
+
+class Reader:
+    """A follow of TRADE from its first message, and what it gave."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
+        self.taken: list[tuple[int, str, str, bytes]] = []
+        self.room = True
+        self.follow = Follow(bus, "TRADE", "recorder", take=self._take, has_room=lambda: self.room)
+
+    def _take(self, sequence: int, subject: str, stored_at_ns: int, message_id: str, payload: bytes) -> None:
+        self.taken.append((sequence, subject, message_id, payload))
+
+    async def start(self) -> None:
+        await self.follow.start(1, (await stream_facts(self.bus, "TRADE")).created)
+
+    async def lose(self, number: int) -> None:
+        """Let delivery `number` get lost between the server and the follow."""
+        takers = (await direct_parser(self.bus._client)).takers
+        [(sid, arrived)] = takers.items()
+        seen = 0
+
+        def arrives(subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
+            nonlocal seen
+            seen += bool(reply)
+            if not reply or seen != number:
+                arrived(subject, reply, headers, payload)
+
+        takers[sid] = arrives
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def reader(nats_server: Any) -> Any:
+    made = Reader(await nats_server.connect("recorder"))
+    yield made
+    await made.follow.stop()
+
+
+async def publish(nats_server: Any, count: int) -> None:
+    user = await nats_server.connect("user")
+    for number in range(count):
+        await user.raw_publish("intent.ibkr.SPY", b"%d" % number, {"Nats-Msg-Id": f"m{number}"})
+
+
+async def test_everything_comes_in_order_with_its_id(nats_server: Any, reader: Reader) -> None:
+    await publish(nats_server, 5)
+    await reader.start()
+    await reader.until(lambda: len(reader.taken) == 5)
+    assert reader.taken == [(n + 1, "intent.ibkr.SPY", f"m{n}", b"%d" % n) for n in range(5)]
+    assert not reader.follow.broken.is_set()
+
+
+async def test_a_message_lost_on_the_way_breaks_the_follow_before_anything_later_is_taken(
+    nats_server: Any, reader: Reader
+) -> None:
+    await reader.start()
+    await reader.lose(3)
+    await publish(nats_server, 6)
+    await reader.until(reader.follow.broken.is_set)
+    assert [sequence for sequence, *_ in reader.taken] == [1, 2]
+
+
+async def test_a_lost_message_with_none_behind_it_is_noticed_by_the_next_heartbeat(
+    nats_server: Any, reader: Reader
+) -> None:
+    await reader.start()
+    await reader.lose(3)
+    await publish(nats_server, 3)
+    await reader.until(reader.follow.broken.is_set)
+    assert [sequence for sequence, *_ in reader.taken] == [1, 2]
+
+
+async def test_a_stream_made_at_another_time_is_not_read(nats_server: Any, reader: Reader) -> None:
+    await publish(nats_server, 1)
+    await reader.follow.start(1, "2020-01-01T00:00:00Z")
+    assert reader.follow.broken.is_set()
+    assert reader.taken == []
+
+
+async def test_nothing_comes_while_there_is_no_room(nats_server: Any, reader: Reader) -> None:
+    reader.room = False
+    await publish(nats_server, 2)
+    await reader.start()
+    await stream_facts(reader.bus, "TRADE")
+    assert reader.taken == []
+    reader.room = True
+    reader.follow.resume()
+    await reader.until(lambda: len(reader.taken) == 2)
