@@ -106,3 +106,14 @@ async def test_nothing_comes_while_there_is_no_room(nats_server: Any, reader: Re
     reader.room = True
     reader.follow.resume()
     await reader.until(lambda: len(reader.taken) == 2)
+
+
+async def test_the_largest_message_that_nats_takes_comes_too(nats_server: Any, reader: Reader) -> None:
+    user = await nats_server.connect("user")
+    headers = {"Nats-Msg-Id": "large"}
+    largest = 1024 * 1024 - len("NATS/1.0\r\nNats-Msg-Id: large\r\n\r\n")
+    await user.raw_publish("intent.ibkr.SPY", b"x" * largest, headers)
+    await user.raw_publish("intent.ibkr.SPY", b"next")
+    await reader.start()
+    await reader.until(lambda: len(reader.taken) == 2)
+    assert [len(payload) for *_, payload in reader.taken] == [largest, 4]

@@ -27,7 +27,8 @@ from signalbox.bus.received import MESSAGE_ID_HEADER
 from signalbox.errors import BusUnavailableError
 
 PULL_MESSAGES = 1_000
-PULL_BYTES_MAX = 1_000_000
+PULL_BYTES_MAX = 1_200_000
+"""More than a message can have (1 MiB with headers, by `max_payload`, and two subjects): a larger one never comes."""
 PULL_EXPIRES_SECONDS = 30.0
 HEARTBEAT_SECONDS = 0.5
 SILENCE_SECONDS_MAX = 2.5
