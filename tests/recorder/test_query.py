@@ -279,3 +279,15 @@ async def test_too_many_waiting_queries_are_refused_at_once(desk: Desk) -> None:
     await asyncio.sleep(0)
     assert "busy" in (await desk.ask("SELECT 1")).error
     await asyncio.gather(*waiting)
+
+
+async def test_memory_is_given_back_once_queries_have_stopped_for_a_while(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_back = asyncio.Event()
+    monkeypatch.setattr("recorder.query.QUIET_SECONDS", 0.3)
+    monkeypatch.setattr("recorder.query.give_back", given_back.set)
+    for _ in range(3):
+        await desk.ask("SELECT 1")
+        assert not given_back.is_set()
+    await asyncio.wait_for(given_back.wait(), 5.0)

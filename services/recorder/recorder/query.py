@@ -22,6 +22,7 @@ from signalbox.messages import QueryReply, QueryRequest
 
 from recorder import metrics
 from recorder.database import Database
+from recorder.memory import give_back
 from recorder.settings import Settings
 from recorder.statement import SQL_CHARACTERS_MAX, refusal
 
@@ -29,6 +30,8 @@ REPLY_BYTES_MAX = 900_000
 FETCH_ROWS = 200
 ERROR_CHARACTERS_MAX = 600
 INTERRUPT_AGAIN_SECONDS = 0.1
+QUIET_SECONDS = 10.0
+"""So long after the last query, the memory that only queries need is given back."""
 JSON_INTEGER_MAX = 2**63 - 1
 
 _PLAIN_TYPES = frozenset(
@@ -51,6 +54,7 @@ class Queries:
         self._database, self._settings = database, settings
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="query")
         self._waiting = 0
+        self._giving_back: asyncio.TimerHandle | None = None
         self._closing, self._timed_out = threading.Event(), threading.Event()
 
     async def answer(self, payload: bytes) -> bytes:
@@ -80,6 +84,12 @@ class Queries:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, request)
         finally:
             self._waiting -= 1
+            self._give_back_when_quiet()
+
+    def _give_back_when_quiet(self) -> None:
+        if self._giving_back is not None:
+            self._giving_back.cancel()
+        self._giving_back = asyncio.get_running_loop().call_later(QUIET_SECONDS, give_back)
 
     def _run(self, request: QueryRequest) -> QueryReply:
         rows_max = max(0, min(request.row_limit, self._settings.query_rows_max))
