@@ -3,7 +3,7 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
     $$p -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info[:2] <= (3, 12)))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 BIN := .venv/bin
-DISTRIBUTIONS := shared services/gateway-ibkr services/indicators services/risk services/oms services/recorder simulators cli
+DISTRIBUTIONS := shared services/gateway-ibkr services/gateway-dydx services/indicators services/risk services/oms services/recorder simulators cli
 SOURCES := shared services simulators cli tests benchmarks
 BARS ?=
 DAYS ?= 1

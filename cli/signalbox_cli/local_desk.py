@@ -28,6 +28,7 @@ from signalbox_cli.settings import inherited_environment
 
 MODULES = {
     "gateway-ibkr": "gateway_ibkr",
+    "gateway-dydx": "gateway_dydx",
     "indicators": "indicators",
     "risk": "risk",
     "oms": "oms",

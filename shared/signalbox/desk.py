@@ -24,7 +24,7 @@ from signalbox.instruments import CURRENCIES, Symbol, ibkr_contract, parse_symbo
 from signalbox.messages import MarketDataType
 from signalbox.toml_shape import any_of, instead_of, shape_mistakes, shown
 
-VENUES = ("ibkr",)
+VENUES = ("ibkr", "dydx")
 """The venues that have a gateway."""
 
 

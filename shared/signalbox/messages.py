@@ -89,6 +89,14 @@ class InstrumentKind(StrEnum):
     FOREX = "FOREX"
 
 
+class Liquidity(StrEnum):
+    """Whether a fill added liquidity (maker) or removed it (taker); not every venue says."""
+
+    UNSTATED = "UNSTATED"
+    MAKER = "MAKER"
+    TAKER = "TAKER"
+
+
 class MarketDataType(StrEnum):
     """IBKR's four kinds of market data; LIVE everywhere else."""
 
@@ -131,7 +139,10 @@ class ClockTick(Message, frozen=True, kw_only=True):
 
 
 class Quote(Message, frozen=True, kw_only=True):
-    """Top of book and last trade. `None` = the venue has not said. `at` is the venue's time."""
+    """Top of book and last trade. `None` = the venue has not said. `at` is the venue's time.
+
+    `oracle_price` is what a perpetual's margin, funding and stops go by.
+    """
 
     venue: str
     symbol: str
@@ -141,6 +152,7 @@ class Quote(Message, frozen=True, kw_only=True):
     ask_size: Decimal | None = None
     last: Decimal | None = None
     last_size: Decimal | None = None
+    oracle_price: Decimal | None = None
     market_data_type: MarketDataType = MarketDataType.LIVE
     received_at: Utc = NEVER
 
@@ -163,7 +175,10 @@ class Bar(Message, frozen=True, kw_only=True):
 
 
 class Instrument(Message, frozen=True, kw_only=True):
-    """What a venue says of a symbol: the facts that orders are checked against."""
+    """What a venue says of a symbol: the facts that orders are checked against.
+
+    The margins are fractions of a position's value; `None` = the venue does not state them.
+    """
 
     venue: str
     symbol: str
@@ -177,6 +192,17 @@ class Instrument(Message, frozen=True, kw_only=True):
     multiplier: Decimal = Decimal(1)
     venue_id: str = ""
     name: str = ""
+    initial_margin: Decimal | None = None
+    maintenance_margin: Decimal | None = None
+
+
+class FundingRate(Message, frozen=True, kw_only=True):
+    """What a perpetual pays at the next hour: longs pay `rate` of the position's value to shorts (below 0: receive)."""
+
+    venue: str
+    symbol: str
+    rate: Decimal
+    received_at: Utc = NEVER
 
 
 class Score(Message, frozen=True, kw_only=True):
@@ -297,6 +323,7 @@ class Order(Struct, frozen=True, kw_only=True):
     time_in_force: TimeInForce = TimeInForce.DAY
     good_till: Utc | None = None
     outside_regular_hours: bool = False
+    reduce_only: bool = False
     multiplier: Decimal = Decimal(1)
     currency: str = "USD"
 
@@ -315,6 +342,7 @@ class Fill(Struct, frozen=True, kw_only=True):
     quantity: Decimal
     price: Decimal
     at: Utc
+    liquidity: Liquidity = Liquidity.UNSTATED
 
 
 class OrderEvent(Message, frozen=True, kw_only=True):
@@ -376,6 +404,15 @@ class CommissionBooked(OrderEvent, frozen=True, kw_only=True):
     currency: str
 
 
+class FundingBooked(OrderEvent, frozen=True, kw_only=True):
+    """A perpetual's funding payment. `order_id` is `subjects.FUNDING`; `amount` is signed: what the account received."""
+
+    funding_id: str
+    symbol: str
+    amount: Decimal
+    currency: str
+
+
 class OrderPendingCancel(OrderEvent, frozen=True, kw_only=True):
     pass
 
@@ -415,13 +452,14 @@ class PositionHeld(Struct, frozen=True, kw_only=True):
 class AccountAdopted(OrderEvent, frozen=True, kw_only=True):
     """Where the desk's books of an account begin: what it held before the desk's first fill.
 
-    `order_id` is `subjects.BASELINE`. `execution_ids` are executions that the figures already contain.
+    `order_id` is `subjects.BASELINE`. `execution_ids` and `funding_ids` are what the figures already contain.
     """
 
     currency: str
     cash: Decimal
     positions: tuple[PositionHeld, ...]
     execution_ids: tuple[str, ...]
+    funding_ids: tuple[str, ...] = ()
 
 
 OrderEvents = (
@@ -433,6 +471,7 @@ OrderEvents = (
     | OrderFilled
     | FillCorrected
     | CommissionBooked
+    | FundingBooked
     | OrderPendingCancel
     | OrderCancelRejected
     | OrderCanceled
@@ -444,7 +483,7 @@ OrderEvents = (
 
 
 class Position(Message, frozen=True, kw_only=True):
-    """The desk's own position: average cost, revalued at every bar close. PnL figures exclude commission."""
+    """The desk's own position: average cost, revalued at every bar close. PnL excludes commission and funding."""
 
     venue: str
     account: str
@@ -457,10 +496,11 @@ class Position(Message, frozen=True, kw_only=True):
     unrealized_pnl: Decimal
     commission: Decimal
     mark_price: Decimal | None
+    funding: Decimal = Decimal(0)
 
 
 class Book(Message, frozen=True, kw_only=True):
-    """The desk's own cash for an account: the adopted cash, plus all fills, less all commissions.
+    """The desk's own cash for an account: the adopted cash, plus all fills and funding, less all commissions.
 
     All figures are in the account's currency. `other_cash` is what fills and commissions in other currencies moved, by
     currency: nothing is converted.
@@ -474,11 +514,15 @@ class Book(Message, frozen=True, kw_only=True):
     commission: Decimal
     fills: int
     trade_sequence: int
+    funding: Decimal = Decimal(0)
     other_cash: dict[str, Decimal] = field(default_factory=dict)
 
 
 class AccountState(Message, frozen=True, kw_only=True):
-    """What the venue says of an account, published only once its end marker has come."""
+    """What the venue says of an account, published only once its end marker has come.
+
+    `leverage` is the gross value of all positions over `net_liquidation`.
+    """
 
     venue: str
     account: str
@@ -492,6 +536,7 @@ class AccountState(Message, frozen=True, kw_only=True):
     daily_pnl: Decimal | None = None
     unrealized_pnl: Decimal | None = None
     realized_pnl: Decimal | None = None
+    leverage: Decimal | None = None
 
 
 # -------------------------------------------------------------------------------------------- venue commands
@@ -552,6 +597,16 @@ class VenueCommission(VenueReport, frozen=True, kw_only=True):
     currency: str
 
 
+class VenueFunding(VenueReport, frozen=True, kw_only=True):
+    """A perpetual's funding payment. `amount` is signed: what the account received. `rate` is of one hour."""
+
+    funding_id: str
+    symbol: str
+    amount: Decimal
+    currency: str
+    rate: Decimal
+
+
 class VenueCanceled(VenueReport, frozen=True, kw_only=True):
     order_id: str
     reason: str
@@ -602,6 +657,7 @@ class VenueSnapshot(VenueReport, frozen=True, kw_only=True):
     positions: tuple[PositionHeld, ...]
     open_orders: tuple[OpenOrder, ...]
     execution_ids: tuple[str, ...]
+    funding_ids: tuple[str, ...] = ()
 
 
 Report = (
@@ -609,6 +665,7 @@ Report = (
     | VenueTriggered
     | VenueFill
     | VenueCommission
+    | VenueFunding
     | VenueCanceled
     | VenueRejected
     | VenueExpired
@@ -632,11 +689,15 @@ class VenueLink(Message, frozen=True, kw_only=True):
 
 class LedgerClaimed(Message, frozen=True, kw_only=True):
     """Written before an order is sent: from here on it may be at the venue. `attempt_id` is the venue's own
-    number for the attempt (IBKR: the API order id), written down so that a report can be told apart."""
+    number for the attempt (IBKR: the API order id; dYdX: the client id), written down so that a report can be told
+    apart. `venue_order_id` is the venue's id where it can be computed beforehand; `good_til_block` is the last block
+    that can fill a short-term order (0 = it is none)."""
 
     venue: str
     order: Order
     attempt_id: str
+    venue_order_id: str = ""
+    good_til_block: int = 0
 
 
 class LedgerSent(Message, frozen=True, kw_only=True):

@@ -77,7 +77,11 @@ STREAMS: tuple[Stream, ...] = (
         per_subject_max=1,
         refuse_second=True,
         deny_delete=True,
-        consumers=(Consumer("gateway-ibkr", ("command.ibkr.>",)), RECORDED),
+        consumers=(
+            Consumer("gateway-ibkr", ("command.ibkr.>",)),
+            Consumer("gateway-dydx", ("command.dydx.>",)),
+            RECORDED,
+        ),
     ),
     Stream(
         "LEDGER",

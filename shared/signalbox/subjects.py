@@ -20,6 +20,7 @@ from signalbox.messages import (
     Command,
     DeadLetter,
     Decision,
+    FundingRate,
     Instrument,
     Intent,
     IntentApproved,
@@ -41,6 +42,7 @@ from signalbox.messages import (
     VenueCommission,
     VenueExpired,
     VenueFill,
+    VenueFunding,
     VenueLink,
     VenueRejected,
     VenueSnapshot,
@@ -50,6 +52,9 @@ from signalbox.messages import (
 
 BASELINE = "_baseline"
 """The reserved order id under which an account's opening figures are written (no intent id starts with `_`)."""
+
+FUNDING = "_funding"
+"""The reserved order id under which an account's funding payments are booked."""
 
 EXTERNAL_PREFIX = "external-"
 """Order ids of orders placed elsewhere (in TWS by hand, by another program): the prefix and the venue's own id."""
@@ -107,6 +112,10 @@ def instrument(venue: str, symbol: str) -> str:
     return f"md.instrument.{venue}.{encode_token(symbol)}"
 
 
+def funding(venue: str, symbol: str) -> str:
+    return f"md.funding.{venue}.{encode_token(symbol)}"
+
+
 def score(venue: str, symbol: str, timeframe: str) -> str:
     return f"ind.score.{venue}.{encode_token(symbol)}.{timeframe}"
 
@@ -154,6 +163,7 @@ _REPORT_KINDS: dict[type[Report], str] = {
     VenueTriggered: "triggered",
     VenueFill: "fill",
     VenueCommission: "commission",
+    VenueFunding: "funding",
     VenueCanceled: "canceled",
     VenueRejected: "rejected",
     VenueExpired: "expired",
@@ -228,7 +238,7 @@ class Declared:
     reply: object = None
 
 
-GATEWAYS = ("gateway-ibkr",)
+GATEWAYS = ("gateway-ibkr", "gateway-dydx")
 SERVICES = (*GATEWAYS, "indicators", "risk", "oms", "recorder")
 
 REGISTRY: tuple[Declared, ...] = (
@@ -242,6 +252,7 @@ REGISTRY: tuple[Declared, ...] = (
     Declared(
         "md.instrument.*.*", Instrument, GATEWAYS, ("risk", "oms", "recorder", "user"), "instruments: venue, symbol"
     ),
+    Declared("md.funding.*.*", FundingRate, ("gateway-dydx",), ("risk", "recorder", "user"), "funding: venue, symbol"),
     Declared("ind.score.*.*.*", Score, ("indicators",), ("recorder", "user"), "scores: venue, symbol, timeframe"),
     Declared("intent.*.*", Intent, ("user",), ("risk", "recorder"), "order intents: venue, symbol"),
     Declared("decision.*.*.*", Decision, ("risk",), ("oms", "recorder", "user"), "decisions: verdict, venue, account"),

@@ -49,7 +49,7 @@ def configure_logging(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    for name in ("signalbox", "gateway_ibkr", "indicators", "risk", "oms", "recorder", "simulators"):
+    for name in ("signalbox", "gateway_ibkr", "gateway_dydx", "indicators", "risk", "oms", "recorder", "simulators"):
         logging.getLogger(name).setLevel(level)
 
 
