@@ -1,4 +1,4 @@
-"""What the simulated venue lists: the facts of each contract.
+"""What the simulated venues list: the facts of each contract.
 
 Owns the catalogue and how an unlisted symbol gets its facts. It must not know prices, orders or any venue's protocol.
 """
@@ -9,13 +9,23 @@ import hashlib
 from dataclasses import dataclass
 from decimal import Decimal
 
+from signalbox.errors import ConfigurationError
+from signalbox.messages import InstrumentKind
+
+from simulators.dydx.markets import MARKETS
+
+IBKR, DYDX = "ibkr", "dydx"
+_FIRST_PERPETUAL_CON_ID = 900_000_000
+_TURNOVER_PER_MINUTE_USD = 100_000
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """One tradable contract. `key` is its only name inside the simulators; `symbol` is what the venue calls it.
 
     Two listings may share a `symbol` (an ambiguous one); `con_id` and `key` are unique. Hong Kong's tick table is
-    simplified to one tick per symbol.
+    simplified to one tick per symbol. The margins are fractions of a position's value; `typical_volume` is what trades
+    in a regular minute of the synthetic market.
     """
 
     key: str
@@ -32,6 +42,16 @@ class Listing:
     exchange: str = "SMART"
     trading_class: str = ""
     multiplier: Decimal = Decimal(1)
+    venue: str = IBKR
+    kind: InstrumentKind = InstrumentKind.STOCK
+    initial_margin: Decimal = Decimal("0.5")
+    maintenance_margin: Decimal = Decimal("0.25")
+    typical_volume: Decimal = Decimal(6_000)
+
+    @property
+    def is_perpetual(self) -> bool:
+        """Whether it never expires, trades always and is margined by its venue."""
+        return self.kind is InstrumentKind.PERPETUAL
 
 
 def _us(key: str, con_id: int, name: str, exchange: str, price: str) -> Listing:
@@ -72,13 +92,48 @@ CATALOGUE = (
     _hk("0005.HK", "5", 3_691_937, "HSBC HOLDINGS PLC", "62", "0.05", 400),
     _hk("9988.HK", "9988", 388_504_370, "ALIBABA GROUP HOLDING LTD", "80", "0.05", 100),
 )
-_CATALOGUED = {listing.key: listing for listing in (*CATALOGUE, *AMBIGUOUS)}
+_PERPETUAL_PRICES = {
+    "BTC-USD": "100000",
+    "ETH-USD": "3500",
+    "SOL-USD": "150",
+    "DOGE-USD": "0.2",
+    "PEPE-USD": "0.00001",
+}
+PERPETUALS = tuple(
+    Listing(
+        market.ticker,
+        market.ticker,
+        _FIRST_PERPETUAL_CON_ID + market.clob_pair_id,
+        f"{market.ticker} PERPETUAL",
+        "DYDX",
+        "USD",
+        market.tick_size,
+        market.step_size,
+        "24/7",
+        "UTC",
+        Decimal(_PERPETUAL_PRICES[market.ticker]),
+        exchange="DYDX",
+        venue=DYDX,
+        kind=InstrumentKind.PERPETUAL,
+        initial_margin=market.initial_margin_fraction,
+        maintenance_margin=market.maintenance_margin_fraction,
+        typical_volume=_TURNOVER_PER_MINUTE_USD / Decimal(_PERPETUAL_PRICES[market.ticker]),
+    )
+    for market in MARKETS
+)
+_CATALOGUED = {listing.key: listing for listing in (*CATALOGUE, *AMBIGUOUS, *PERPETUALS)}
 
 
 def listing_of(key: str) -> Listing:
-    """Return the listing of a canonical symbol; one that is not in the catalogue gets stable made-up facts."""
+    """Return the listing of a canonical symbol; a stock that is not in the catalogue gets stable made-up facts.
+
+    Raises ConfigurationError for a perpetual that the simulated dYdX does not have.
+    """
     if key in _CATALOGUED:
         return _CATALOGUED[key]
+    if "-" in key:
+        known = ", ".join(listing.key for listing in PERPETUALS)
+        raise ConfigurationError([f"{key} is no market of the simulated dYdX, which has {known}"])
     digest = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
     con_id = 800_000_000 + digest % 100_000_000
     price = str(10 + digest % 290)
@@ -89,6 +144,8 @@ def listing_of(key: str) -> Listing:
 
 
 def offer(symbols: tuple[str, ...]) -> tuple[Listing, ...]:
-    """Return the listings of `symbols` and the ambiguous pair; nothing else exists at the venue."""
-    keys = dict.fromkeys((*symbols, *(listing.key for listing in AMBIGUOUS)))
-    return tuple(listing_of(key) for key in keys)
+    """Return the listings of `symbols`, and the ambiguous pair where there are stocks; nothing else exists."""
+    listings = tuple(listing_of(key) for key in dict.fromkeys(symbols))
+    if all(listing.venue != IBKR for listing in listings):
+        return listings
+    return tuple(dict.fromkeys((*listings, *AMBIGUOUS)))

@@ -1,7 +1,7 @@
 """The perpetual markets of the simulated chain: the protocol's parameters, and tick and step derived from them.
 
-Owns the numbers (v4-chain, protocol/testing/genesis.sh: perpetuals, clob pairs; margins as of the live large and small
-tiers). It must not know prices, orders or the market that is played.
+Owns the numbers (v4-chain, protocol/testing/genesis.sh: perpetuals, liquidity tiers, clob pairs). It must not know
+prices, orders or the market that is played.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def _market(
 MARKETS: tuple[ChainMarket, ...] = (
     _market("BTC-USD", 0, -10, 100_000, "0.02", "0.012"),
     _market("ETH-USD", 1, -9, 100_000, "0.02", "0.012"),
-    _market("SOL-USD", 5, -7, 1_000_000, "0.05", "0.03"),
-    _market("DOGE-USD", 10, -4, 1_000_000, "0.05", "0.03"),
+    _market("SOL-USD", 5, -7, 1_000_000, "0.1", "0.05"),
+    _market("DOGE-USD", 10, -4, 1_000_000, "0.1", "0.05"),
     _market("PEPE-USD", 28, 1, 1_000_000, "0.1", "0.05"),
 )
 """PEPE-USD has a positive atomic resolution: one quantum is ten PEPE."""
