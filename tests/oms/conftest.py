@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from oms.decide import decide_decision, decide_timer
 from oms.evolve import evolve
 from oms.outcome import Outcome, Rules
-from oms.reports import decide_commission, decide_fill, decide_order_report
+from oms.reports import decide_commission, decide_fill, decide_funding, decide_order_report
 from oms.snapshots import decide_snapshot
 from oms.state import State
 from signalbox import messages, subjects
@@ -34,6 +34,7 @@ from signalbox.messages import (
     TimerFired,
     VenueCommission,
     VenueFill,
+    VenueFunding,
     VenueSnapshot,
 )
 
@@ -91,6 +92,8 @@ class Desk:
             return decide_fill(self.state, message, self.state.instruments.get((message.venue, message.fill.symbol)))
         if isinstance(message, VenueCommission):
             return decide_commission(self.state, message)
+        if isinstance(message, VenueFunding):
+            return decide_funding(self.state, message)
         if isinstance(message, VenueSnapshot):
             return decide_snapshot(self.state, message)
         return decide_order_report(self.state, message)  # type: ignore[arg-type]
@@ -263,6 +266,23 @@ class Make:
             order_id=order_id,
             commission=Decimal(amount),
             currency=currency,
+        )
+
+    def funding(
+        self, amount: str = "-0.25", *, hour: int = 16, symbol: str = "AAPL", currency: str = "USD"
+    ) -> VenueFunding:
+        at = AT.replace(hour=hour)
+        funding_id = f"{symbol}/{at.isoformat()}"
+        return VenueFunding(
+            id=f"report/ibkr/DU1/funding/{funding_id}",
+            at=at,
+            venue="ibkr",
+            account="DU1",
+            funding_id=funding_id,
+            symbol=symbol,
+            amount=Decimal(amount),
+            currency=currency,
+            rate=Decimal("0.0000125"),
         )
 
     def snapshot(self, seconds: float = 0, **fields: Any) -> VenueSnapshot:

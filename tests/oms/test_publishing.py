@@ -50,3 +50,12 @@ def test_a_book_is_adopted_cash_and_fills_less_commissions_in_the_accounts_curre
     assert (book.currency, book.cash, book.commission, book.fills) == ("USD", Decimal("598.5"), Decimal("1.5"), 2)
     assert book.other_cash == {"HKD": Decimal(-3000)}
     assert book.id == f"book/ibkr/DU1/{len(desk.log)}"
+
+
+def test_funding_is_shown_beside_pnl_and_in_cash(make: Any) -> None:
+    desk = make.desk().run(make.snapshot(cash=Decimal(1000)), make.approved(), make.fill("10", "10"))
+    desk.take(make.funding("-0.25"))
+    account = desk.state.accounts[DU1]
+    book, position = book_message(account), position_message(account, "AAPL", None)
+    assert (book.cash, book.funding, book.realized_pnl) == (Decimal("899.75"), Decimal("-0.25"), 0)
+    assert (position.funding, position.realized_pnl) == (Decimal("-0.25"), 0)

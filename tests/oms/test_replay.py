@@ -45,7 +45,7 @@ def executions(draw: st.DrawFn) -> list[dict[str, Any]]:
                 "side": draw(st.sampled_from(Side)),
                 "seconds": 10 + number,
                 "revisions": revisions,
-                "fee": draw(st.none() | st.decimals(min_value=0, max_value=3, places=2)),
+                "fee": draw(st.none() | st.decimals(min_value=-3, max_value=3, places=2)),
             }
         )
     return found
@@ -62,12 +62,28 @@ def reports_of(make: Any, found: list[dict[str, Any]]) -> list[Message]:
     return reports
 
 
+@st.composite
+def payments(draw: st.DrawFn, make: Any) -> list[Message]:
+    """Funding of some hours and symbols, paid or received."""
+    found: list[Message] = []
+    for hour in range(10, 10 + draw(st.integers(0, 5))):
+        amount = draw(st.decimals(min_value=-3, max_value=3, places=6))
+        symbol = draw(SYMBOLS)
+        currency = "HKD" if symbol == "0700.HK" else "USD"
+        found.append(make.funding(str(amount), hour=hour, symbol=symbol, currency=currency))
+    return found
+
+
 def figures(book: AccountBook) -> dict[str, Any]:
     """The books without when and by what message they came about."""
     return {
         "cash": {currency: cash for currency, cash in book.cash.items() if cash},
         "commission": {currency: fee for currency, fee in book.commission.items() if fee},
-        "symbols": {name: (held.holding, held.commission, held.multiplier) for name, held in book.symbols.items()},
+        "funding": {currency: amount for currency, amount in book.funding.items() if amount},
+        "payments": book.funding_payments,
+        "symbols": {
+            name: (held.holding, held.commission, held.funding, held.multiplier) for name, held in book.symbols.items()
+        },
         "executions": {name: execution.fill for name, execution in book.executions.items()},
     }
 
@@ -77,10 +93,14 @@ def figures(book: AccountBook) -> dict[str, Any]:
 def test_any_order_and_repetition_of_reports_gives_the_same_books(
     make: Any, data: st.DataObject, found: list[dict[str, Any]], adopted: bool
 ) -> None:
+    paid = data.draw(payments(make))
     baseline = make.snapshot(
-        cash=Decimal(1000), positions=(make.held("7", "9"),), execution_ids=("e0",) if adopted else ()
+        cash=Decimal(1000),
+        positions=(make.held("7", "9"),),
+        execution_ids=("e0",) if adopted else (),
+        funding_ids=tuple(report.funding_id for report in paid[:1]) if adopted else (),
     )
-    reports = [baseline, *reports_of(make, found)]
+    reports = [baseline, *reports_of(make, found), *paid]
     in_order = make.desk().run(make.approved(), make.approved("o-2", 2), *reports)
     shuffled = data.draw(st.permutations(reports + data.draw(st.lists(st.sampled_from(reports), max_size=5))))
     other = make.desk().run(make.approved(), make.approved("o-2", 2), *shuffled)
@@ -88,9 +108,12 @@ def test_any_order_and_repetition_of_reports_gives_the_same_books(
     assert figures(other.state.accounts[key]) == figures(in_order.state.accounts[key])
 
 
-@given(found=executions())
-def test_a_position_is_the_sum_of_its_fills_and_cash_what_they_moved(make: Any, found: list[dict[str, Any]]) -> None:
-    desk = make.desk().run(make.approved(), make.approved("o-2", 2), *reports_of(make, found))
+@given(data=st.data(), found=executions())
+def test_a_position_is_the_sum_of_its_fills_and_cash_what_they_moved(
+    make: Any, data: st.DataObject, found: list[dict[str, Any]]
+) -> None:
+    paid = data.draw(payments(make))
+    desk = make.desk().run(make.approved(), make.approved("o-2", 2), *reports_of(make, found), *paid)
     money = {"AAPL": ("USD", 1), "0700.HK": ("HKD", 1), "AAPL 240119C00190000": ("USD", 100)}
     quantities: dict[str, int] = {}
     cash: dict[str, Decimal] = {"USD": Decimal(0), "HKD": Decimal(0)}
@@ -100,6 +123,8 @@ def test_a_position_is_the_sum_of_its_fills_and_cash_what_they_moved(make: Any, 
         quantities[execution["symbol"]] = quantities.get(execution["symbol"], 0) + sign * quantity
         cash[currency] -= sign * quantity * price * multiplier
         cash["USD"] -= execution["fee"] or 0
+    for payment in paid:
+        cash[payment.currency] += payment.amount
     book = desk.state.accounts.get(("ibkr", "DU1"), AccountBook("ibkr", "DU1"))
     assert {name: held.holding.quantity for name, held in book.symbols.items()} == quantities
     assert {currency: book.cash.get(currency, 0) for currency in cash} == cash
@@ -124,7 +149,7 @@ def anything(draw: st.DrawFn, make: Any) -> list[Message]:
     """A story in which nothing need make sense."""
     incoming: list[Message] = [make.approved()]
     for number in range(draw(st.integers(0, 15))):
-        match draw(st.integers(0, 6)):
+        match draw(st.integers(0, 7)):
             case 0:
                 incoming.append(make.accepted(venue_order_id=draw(st.sampled_from(["9001", "9002"]))))
             case 1:
@@ -140,6 +165,8 @@ def anything(draw: st.DrawFn, make: Any) -> list[Message]:
                 incoming.append(make.snapshot(number))
             case 5:
                 incoming.append(make.commission(execution_id=f"e{draw(st.integers(0, 3))}"))
+            case 6:
+                incoming.append(make.funding(hour=16 + draw(st.integers(0, 2))))
             case _:
                 incoming.append(TimerFired(id="timer/o-1", at=make.at, due=make.at, order_id="o-1"))
     return incoming
@@ -201,6 +228,7 @@ def story(make: Any) -> list[Message]:
         make.fill("10", execution_id="e2", seconds=4),
         make.fill("9", execution_id="e2", revision=2, seconds=4),
         make.report(VenueCanceled, reason="by request", seconds=5),
+        make.funding(),
         make.fill("3", order_id="", execution_id="e3", venue_order_id="777", seconds=6),
         make.denied("o-2", 3),
         make.approved("o-3", 4),

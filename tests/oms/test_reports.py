@@ -6,11 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from oms.outcome import NoteKind
 from signalbox.errors import IllegalTransitionError
 from signalbox.messages import (
     CommissionBooked,
     FillCorrected,
+    FundingBooked,
+    Liquidity,
     OrderCreated,
     OrderFilled,
     OrderPartiallyFilled,
@@ -251,3 +254,50 @@ def test_a_fee_in_another_currency_is_cash_of_that_currency(make: Any) -> None:
     desk = make.desk().run(make.approved(), make.fill(), make.commission("10", currency="HKD"))
     book = desk.state.accounts[DU1]
     assert (book.cash, book.symbols["AAPL"].commission) == ({"USD": -400, "HKD": -10}, 0)
+
+
+def test_a_rebate_is_a_commission_below_zero_and_adds_to_cash(make: Any) -> None:
+    desk = make.desk().run(make.snapshot(cash=Decimal(0)), make.approved(), make.fill("1", "10"))
+    desk.take(make.commission("-0.11"))
+    book = desk.state.accounts[DU1]
+    assert (book.commission, book.cash["USD"]) == ({"USD": Decimal("-0.11")}, Decimal("-9.89"))
+    assert book.symbols["AAPL"].commission == Decimal("-0.11")
+
+
+def test_funding_is_booked_once_by_its_id_under_the_accounts_reserved_order(make: Any) -> None:
+    desk = make.desk().run(make.snapshot(cash=Decimal(1000)), make.approved(), make.fill("1", "10"))
+    [event] = desk.take(make.funding("-0.25")).events
+    assert isinstance(event, FundingBooked)
+    assert (event.order_id, event.id, event.status) == ("_funding", "ibkr/DU1/_funding/1", OrderStatus.FILLED)
+    again = make.with_id(make.funding("-0.25"), "another report")
+    assert desk.take(again).notes == (NoteKind.DUPLICATE_FUNDING,)
+    book = desk.state.accounts[DU1]
+    assert book.cash["USD"] == Decimal("989.75")
+    assert (book.funding, book.symbols["AAPL"].funding) == ({"USD": Decimal("-0.25")}, Decimal("-0.25"))
+    assert "_funding" not in desk.state.orders
+    assert not book.commission
+    assert desk.restart().state.accounts == desk.state.accounts
+
+
+def test_funding_before_the_first_fill_of_its_symbol_is_in_the_position_later(make: Any) -> None:
+    desk = make.desk().run(make.snapshot(), make.approved(), make.funding("0.5"))
+    assert not desk.state.accounts[DU1].symbols
+    desk.take(make.fill("1", "10"))
+    assert desk.state.accounts[DU1].symbols["AAPL"].funding == Decimal("0.5")
+
+
+def test_funding_that_the_baseline_contains_is_not_booked(make: Any) -> None:
+    payment = make.funding()
+    snapshot = make.snapshot(cash=Decimal(1000), funding_ids=(payment.funding_id,))
+    for reports in ((payment, snapshot), (snapshot, payment)):
+        desk = make.desk().run(*reports)
+        assert desk.state.accounts[DU1].cash == {"USD": 1000}
+        assert desk.take(payment).notes == (NoteKind.ADOPTED_FUNDING,)
+
+
+def test_the_liquidity_of_a_fill_and_reduce_only_of_an_order_are_carried_on(make: Any) -> None:
+    desk = make.desk().run(make.approved(reduce_only=True))
+    assert desk.state.orders["o-1"].order.reduce_only
+    report = make.fill("1", "10")
+    [event] = desk.take(replace(report, fill=replace(report.fill, liquidity=Liquidity.MAKER))).events
+    assert event.fill.liquidity is Liquidity.MAKER

@@ -128,3 +128,14 @@ def test_an_unknown_order_that_the_venue_lists_is_found(make: Any) -> None:
     [event] = desk.take(make.snapshot(9, open_orders=(open_order("o-1"),))).events
     assert isinstance(event, OrderAccepted)
     assert (event.status, event.venue_order_id) == (OrderStatus.NEW, "9001")
+
+
+def test_funding_that_the_venue_paid_and_nobody_booked_is_drift(make: Any) -> None:
+    payment = make.funding("-1")
+    desk = make.desk().run(make.snapshot(cash=Decimal(1000)))
+    later = make.snapshot(7200, cash=Decimal(999), funding_ids=(payment.funding_id,))
+    found = desk.take(later).drift
+    assert {drift.kind for drift in found} == {DriftKind.FUNDING, DriftKind.CASH}
+    desk.take(payment)
+    again = make.snapshot(7201, cash=Decimal(999), funding_ids=(payment.funding_id,))
+    assert desk.take(again).drift == ()

@@ -1,11 +1,12 @@
-"""An account's books: what a fill, a correction, a fee and a baseline do to cash and positions.
+"""An account's books: what a fill, a correction, a fee, a funding payment and a baseline do to cash and positions.
 
 Owns the arithmetic of accounts over `oms.state`. Pure but for the book it is given, which it changes in place: copying
 all books at every fill would cost more than the fill. It must not know orders' statuses, messages' ids or the bus.
 
 Two rules make the books independent of the order in which reports arrive. A fill, correction or fee counts once by
-(execution id, revision), and the highest revision wins. Average cost depends on the order of trades, so fills are
-folded in the order they were traded (the venue's time; arrival where a venue's clock shows the same time).
+(execution id, revision), and the highest revision wins; a funding payment counts once by its id. Average cost depends
+on the order of trades, so fills are folded in the order they were traded (the venue's time; arrival where a venue's
+clock shows the same time).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from decimal import Decimal
 from signalbox.messages import AccountAdopted, Fill
 
 from oms.positions import DIGITS, ZERO, opening, refold, signed, trade
-from oms.state import AccountBook, Execution, Fee, SymbolBook
+from oms.state import AccountBook, Execution, Fee, FundingPayment, SymbolBook
 
 Place = tuple[datetime, int]
 
@@ -27,7 +28,9 @@ def book_execution(book: AccountBook, execution: Execution) -> None:
     fill = execution.fill
     if fill.execution_id in book.adopted_execution_ids:
         return
-    symbol = book.symbols.setdefault(fill.symbol, SymbolBook(execution.currency, execution.multiplier))
+    symbol = book.symbols.get(fill.symbol)
+    if symbol is None:
+        symbol = _open(book, fill.symbol, SymbolBook(execution.currency, execution.multiplier))
     before = book.executions.get(fill.execution_id)
     if before is not None:
         execution = Execution(fill, before.order_id, before.currency, before.multiplier, before.trade_sequence)
@@ -60,17 +63,31 @@ def book_fee(book: AccountBook, execution_id: str, fee: Fee) -> None:
     _count_fee(book, symbol, fee, 1)
 
 
+def book_funding(book: AccountBook, funding_id: str, payment: FundingPayment) -> None:
+    """Book a funding payment once; nothing for one that the baseline contains."""
+    if funding_id in book.adopted_funding_ids or funding_id in book.funding_payments:
+        return
+    book.funding_payments[funding_id] = payment
+    _add(book.funding, payment.currency, payment.amount)
+    _add(book.cash, payment.currency, payment.amount)
+    symbol = book.symbols.get(payment.symbol)
+    if symbol is not None:
+        _count_funding(symbol, payment)
+
+
 def adopt(book: AccountBook, baseline: AccountAdopted) -> None:
     """Begin the books with what the venue states.
 
-    Fills that were booked before the baseline came stay booked unless the baseline contains them.
+    What was booked before the baseline came stays booked unless the baseline contains it.
     """
-    executions, fees = book.executions, book.fees
+    executions, fees, payments = book.executions, book.fees, book.funding_payments
     book.adopted = True
     book.currency = baseline.currency
     book.adopted_execution_ids = frozenset(baseline.execution_ids)
+    book.adopted_funding_ids = frozenset(baseline.funding_ids)
     book.cash = {baseline.currency: baseline.cash}
     book.commission, book.symbols, book.executions, book.fees = {}, {}, {}, {}
+    book.funding, book.funding_payments = {}, {}
     for held in baseline.positions:
         start = opening(held.quantity, held.average_price)
         book.symbols[held.symbol] = SymbolBook(held.currency, held.multiplier, opening=start, holding=start)
@@ -78,6 +95,8 @@ def adopt(book: AccountBook, baseline: AccountAdopted) -> None:
         book_execution(book, execution)
     for execution_id, fee in fees.items():
         book_fee(book, execution_id, fee)
+    for funding_id, payment in payments.items():
+        book_funding(book, funding_id, payment)
 
 
 def fill_value(fill: Fill, multiplier: Decimal) -> Decimal:
@@ -92,6 +111,15 @@ def realized_pnl(book: AccountBook, currency: str) -> Decimal:
         if symbol.currency == currency:
             total = DIGITS.add(total, symbol.holding.realized_pnl(symbol.multiplier))
     return total
+
+
+def _open(book: AccountBook, name: str, symbol: SymbolBook) -> SymbolBook:
+    """Begin a symbol. Funding for it may have been reported before the fill that opened the position."""
+    book.symbols[name] = symbol
+    for payment in book.funding_payments.values():
+        if payment.symbol == name:
+            _count_funding(symbol, payment)
+    return symbol
 
 
 def _place(book: AccountBook, execution_id: str) -> Place:
@@ -116,6 +144,11 @@ def _count_fee(book: AccountBook, symbol: SymbolBook, fee: Fee, sign: int) -> No
     # A position states one currency; a fee in another is in cash and in the account's commission only.
     if fee.currency == symbol.currency:
         symbol.commission = DIGITS.add(symbol.commission, amount)
+
+
+def _count_funding(symbol: SymbolBook, payment: FundingPayment) -> None:
+    if payment.currency == symbol.currency:
+        symbol.funding = DIGITS.add(symbol.funding, payment.amount)
 
 
 def _add(amounts: dict[str, Decimal], currency: str, amount: Decimal) -> None:

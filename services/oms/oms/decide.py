@@ -88,6 +88,7 @@ def _order(order_id: str, intent: OrderIntent, instrument: Instrument) -> Order:
         time_in_force=intent.time_in_force,
         good_till=intent.good_till,
         outside_regular_hours=intent.outside_regular_hours,
+        reduce_only=intent.reduce_only,
         multiplier=instrument.multiplier,
         currency=instrument.currency,
     )

@@ -13,6 +13,7 @@ from signalbox.messages import (
     AccountAdopted,
     CommissionBooked,
     FillCorrected,
+    FundingBooked,
     OrderAccepted,
     OrderCreated,
     OrderDenied,
@@ -22,8 +23,8 @@ from signalbox.messages import (
     OrderPendingCancel,
 )
 
-from oms.books import adopt, book_execution, book_fee
-from oms.state import AccountBook, Execution, Fee, Journal, OrderState, State, order_key
+from oms.books import adopt, book_execution, book_fee, book_funding
+from oms.state import AccountBook, Execution, Fee, FundingPayment, Journal, OrderState, State, order_key
 from oms.transitions import ACKNOWLEDGING
 
 Booking = OrderPartiallyFilled | OrderFilled | FillCorrected
@@ -42,7 +43,7 @@ def evolve(state: State, event: OrderEvent, sequence: int) -> None:
         state.orders[key] = _begin(event)
     elif key in state.orders:
         state.orders[key] = evolve_order(state.orders[key], event)
-    else:  # the account's own events: its baseline, fees of executions not seen yet
+    else:  # the account's own events: its baseline, its funding, fees of executions not seen yet
         return
     if state.orders[key].is_final:
         state.working.discard(key)
@@ -83,7 +84,7 @@ def evolve_order(order: OrderState, event: OrderEvent) -> OrderState:
 
 
 def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> None:
-    if not isinstance(event, Booking | CommissionBooked | AccountAdopted):
+    if not isinstance(event, Booking | CommissionBooked | FundingBooked | AccountAdopted):
         return
     account_key = (event.venue, event.account)
     book = state.accounts.get(account_key)
@@ -97,6 +98,9 @@ def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> No
         book_fee(book, event.execution_id, Fee(event.revision, event.commission, event.currency))
         execution = book.executions.get(event.execution_id)
         symbols = (execution.fill.symbol,) if execution else ()
+    elif isinstance(event, FundingBooked):
+        book_funding(book, event.funding_id, FundingPayment(event.symbol, event.amount, event.currency))
+        symbols = (event.symbol,)
     else:
         terms = state.orders[key].order
         assert terms is not None  # a denied order has no row for fills

@@ -31,6 +31,8 @@ class NoteKind(StrEnum):
     DUPLICATE_FILL = "duplicate_fill"
     DUPLICATE_COMMISSION = "duplicate_commission"
     ADOPTED_FILL = "adopted_fill"
+    DUPLICATE_FUNDING = "duplicate_funding"
+    ADOPTED_FUNDING = "adopted_funding"
     REPEATED_REPORT = "repeated_report"
     FOREIGN_REPORT = "foreign_report"
     UNKNOWN_INSTRUMENT = "unknown_instrument"
@@ -45,6 +47,7 @@ class DriftKind(StrEnum):
     CASH = "cash"
     ORDER = "order"
     EXECUTION = "execution"
+    FUNDING = "funding"
 
 
 @dataclass(frozen=True, slots=True)

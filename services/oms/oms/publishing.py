@@ -56,6 +56,7 @@ def position_message(book: AccountBook, symbol: str, mark: Mark | None) -> Posit
         realized_pnl=shown(held.holding.realized_pnl(held.multiplier)),
         unrealized_pnl=shown(unrealized),
         commission=shown(held.commission),
+        funding=shown(held.funding),
         mark_price=mark.price if mark else None,
     )
 
@@ -72,6 +73,7 @@ def book_message(book: AccountBook) -> Book:
         cash=shown(book.cash.get(book.currency, ZERO)),
         realized_pnl=shown(realized_pnl(book, book.currency)),
         commission=shown(book.commission.get(book.currency, ZERO)),
+        funding=shown(book.funding.get(book.currency, ZERO)),
         fills=len(book.executions),
         trade_sequence=book.trade_sequence,
         other_cash={currency: shown(cash) for currency, cash in book.cash.items() if currency != book.currency},

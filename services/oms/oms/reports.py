@@ -1,8 +1,8 @@
-"""What a venue's report on one order makes necessary: accepted, filled, fee, ended, unknown.
+"""What a venue's report makes necessary: accepted, filled, fee, ended, unknown; and a perpetual's funding.
 
 Owns how reports become order events, and that each counts once however often, late or out of order it comes: an
-execution by (execution id, revision), every other report by its id. Pure, like `oms.decide`. Snapshots of a whole
-account: `oms.snapshots`.
+execution by (execution id, revision), funding by its own id, every other report by the report's. Pure, like
+`oms.decide`. Snapshots of a whole account: `oms.snapshots`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from signalbox.messages import (
     CommissionBooked,
     Fill,
     FillCorrected,
+    FundingBooked,
     Instrument,
     Order,
     OrderAccepted,
@@ -35,14 +36,16 @@ from signalbox.messages import (
     VenueCommission,
     VenueExpired,
     VenueFill,
+    VenueFunding,
     VenueRejected,
     VenueTriggered,
     VenueUnknown,
 )
+from signalbox.subjects import EXTERNAL_PREFIX, FUNDING
 
 from oms.outcome import NoteKind, Outcome, carried
 from oms.positions import DIGITS, ZERO
-from oms.state import EXTERNAL_PREFIX, UNATTRIBUTED, AccountBook, OrderState, Owner, State, order_key
+from oms.state import UNATTRIBUTED, AccountBook, OrderState, Owner, State, order_key
 from oms.transitions import ACKNOWLEDGING, next_status
 
 OrderReport = (
@@ -254,6 +257,27 @@ def decide_commission(state: State, report: VenueCommission) -> Outcome:
         execution_id=report.execution_id,
         revision=report.revision,
         commission=report.commission,
+        currency=report.currency,
+    )
+    return Outcome(events=(event,))
+
+
+# ----------------------------------------------------------------------------------------------------------- funding
+
+
+def decide_funding(state: State, report: VenueFunding) -> Outcome:
+    """Book a funding payment once, under the account's reserved order id; it belongs to no order."""
+    book = state.accounts.get((report.venue, report.account))
+    if book is not None and report.funding_id in book.adopted_funding_ids:
+        return Outcome(notes=(NoteKind.ADOPTED_FUNDING,))
+    if book is not None and report.funding_id in book.funding_payments:
+        return Outcome(notes=(NoteKind.DUPLICATE_FUNDING,))
+    # FILLED: this is no order, and a reader who counts what works must not count it.
+    event = FundingBooked(
+        **carried(state, (report.venue, report.account, FUNDING), OrderStatus.FILLED, report.at, report.id),
+        funding_id=report.funding_id,
+        symbol=report.symbol,
+        amount=report.amount,
         currency=report.currency,
     )
     return Outcome(events=(event,))

@@ -35,6 +35,7 @@ from signalbox.messages import (
     CommissionBooked,
     Decision,
     FillCorrected,
+    FundingBooked,
     Instrument,
     Message,
     OrderEvent,
@@ -48,6 +49,7 @@ from signalbox.messages import (
     TimerFired,
     VenueCommission,
     VenueFill,
+    VenueFunding,
     VenueSnapshot,
 )
 
@@ -56,7 +58,7 @@ from oms.decide import decide_decision, decide_timer
 from oms.evolve import evolve
 from oms.outcome import Drift, DriftKind, NoteKind, Outcome, Rules
 from oms.publishing import BookPublisher, Mark, Marks
-from oms.reports import decide_commission, decide_fill, decide_order_report
+from oms.reports import decide_commission, decide_fill, decide_funding, decide_order_report
 from oms.snapshots import decide_snapshot
 from oms.state import State, order_key
 
@@ -68,6 +70,10 @@ _M = TypeVar("_M", bound=Message)
 
 _ODD = frozenset({NoteKind.UNKNOWN_INSTRUMENT, NoteKind.SECOND_DECISION, NoteKind.OVERFILL})
 """What a person should look at; the rest is everyday repetition."""
+
+
+_BOOKING = OrderPartiallyFilled | OrderFilled | FillCorrected | CommissionBooked | FundingBooked | AccountAdopted
+"""Events that change an account's books."""
 
 
 class OrderManagement:
@@ -168,6 +174,8 @@ class OrderManagement:
                 return decide_fill(self.state, report, await self._find(report.venue, report.fill.symbol))
             case VenueCommission():
                 return decide_commission(self.state, report)
+            case VenueFunding():
+                return decide_funding(self.state, report)
             case VenueSnapshot():
                 return decide_snapshot(self.state, report)
             case _:
@@ -250,7 +258,7 @@ class OrderManagement:
         metrics.EVENTS.labels(event.venue, type(event).__name__).inc()
         if isinstance(event, OrderPartiallyFilled | OrderFilled):
             metrics.FILLS.labels(event.venue).inc()
-        if isinstance(event, OrderPartiallyFilled | OrderFilled | FillCorrected | CommissionBooked | AccountAdopted):
+        if isinstance(event, _BOOKING):
             account = (event.venue, event.account)
             symbols = self.state.accounts[account].symbols
             changed = tuple(name for name, symbol in symbols.items() if symbol.trade_sequence == sequence)

@@ -43,6 +43,7 @@ def _adopted(state: State, snapshot: VenueSnapshot) -> AccountAdopted:
         cash=snapshot.cash,
         positions=snapshot.positions,
         execution_ids=snapshot.execution_ids,
+        funding_ids=snapshot.funding_ids,
     )
 
 
@@ -92,6 +93,7 @@ def _missing(state: State, order: OrderState, snapshot: VenueSnapshot) -> OrderU
 def _drift(state: State, book: AccountBook, snapshot: VenueSnapshot) -> tuple[Drift, ...]:
     return (
         *_execution_drift(book, snapshot),
+        *_funding_drift(book, snapshot),
         *_position_drift(book, snapshot),
         *_cash_drift(book, snapshot),
         *_order_drift(state, snapshot),
@@ -105,6 +107,16 @@ def _execution_drift(book: AccountBook, snapshot: VenueSnapshot) -> list[Drift]:
         Drift(DriftKind.EXECUTION, execution_id, "not booked", "executed")
         for execution_id in snapshot.execution_ids
         if execution_id not in known
+    ]
+
+
+def _funding_drift(book: AccountBook, snapshot: VenueSnapshot) -> list[Drift]:
+    """Funding payments that the venue has made and we have not booked."""
+    known = book.funding_payments.keys() | book.adopted_funding_ids
+    return [
+        Drift(DriftKind.FUNDING, funding_id, "not booked", "paid")
+        for funding_id in snapshot.funding_ids
+        if funding_id not in known
     ]
 
 

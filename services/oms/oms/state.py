@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from signalbox.messages import FINAL_STATUSES, NEVER, Fill, Instrument, Order, OrderStatus
-from signalbox.subjects import INTENT_ID
+from signalbox.subjects import EXTERNAL_PREFIX, INTENT_ID
 
 from oms.positions import FLAT, ZERO, Holding
 
@@ -20,9 +20,6 @@ AccountKey = tuple[str, str]
 
 Owner = tuple[str, str, str]
 """(venue, account, order id): whose event it is."""
-
-EXTERNAL_PREFIX = "external-"
-"""Order ids of orders placed elsewhere (in TWS by hand, by another program): the prefix and the venue's own id."""
 
 UNATTRIBUTED = "_unattributed"
 """The reserved order id for fees of executions that nobody has reported yet (no intent id starts with `_`)."""
@@ -103,6 +100,15 @@ class Fee:
     currency: str
 
 
+@dataclass(frozen=True, slots=True)
+class FundingPayment:
+    """One funding payment of a perpetual: `amount` is what the account received (paid < 0)."""
+
+    symbol: str
+    amount: Decimal
+    currency: str
+
+
 @dataclass(slots=True)
 class SymbolBook:
     """One symbol in one account: what it was taken over with, its executions in trading order, what follows."""
@@ -113,6 +119,7 @@ class SymbolBook:
     execution_ids: list[str] = field(default_factory=list)
     holding: Holding = FLAT
     commission: Decimal = ZERO
+    funding: Decimal = ZERO
     trade_sequence: int = 0
     changed_at: datetime = NEVER
     changed_by: str = ""
@@ -120,18 +127,21 @@ class SymbolBook:
 
 @dataclass(slots=True)
 class AccountBook:
-    """One account: cash by currency, symbols, executions. `adopted` = a baseline has been taken over."""
+    """One account: cash, fees and funding by currency, symbols, executions. `adopted` = a baseline was taken over."""
 
     venue: str
     account: str
     currency: str = ""
     adopted: bool = False
     adopted_execution_ids: frozenset[str] = frozenset()
+    adopted_funding_ids: frozenset[str] = frozenset()
     cash: dict[str, Decimal] = field(default_factory=dict)
     commission: dict[str, Decimal] = field(default_factory=dict)
+    funding: dict[str, Decimal] = field(default_factory=dict)
     symbols: dict[str, SymbolBook] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)
     fees: dict[str, Fee] = field(default_factory=dict)
+    funding_payments: dict[str, FundingPayment] = field(default_factory=dict)
     trade_sequence: int = 0
     changed_at: datetime = NEVER
     changed_by: str = ""

@@ -29,7 +29,7 @@ DENIED has no way out: the order was never sent. A fill that bears its id is som
 external order (`oms.decide`). Orders placed elsewhere begin with OrderCreated like any other: the desk learns of them
 by their first fill, and nothing is ever sent for them.
 
-Events of an account (AccountAdopted) are not part of an order's life and not in the table.
+Events of an account (AccountAdopted, FundingBooked) are not part of an order's life and not in the table.
 """
 
 from __future__ import annotations
