@@ -1,0 +1,202 @@
+"""The gateway's settings, and the rule that keeps it on paper.
+
+Owns where the node and the indexer are, whose key signs, and every bound of waiting for them. Which account and which
+markets is in the desk file.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from decimal import Decimal
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+from signalbox.desk import Desk, Mode
+from signalbox.errors import ConfigurationError
+from signalbox.settings import Secret, ServiceSettings
+
+from gateway_dydx.keys import KeySource, key_source
+from gateway_dydx.plans import Subaccount, subaccount_of
+from gateway_dydx.translate import VENUE, TranslationError
+
+
+class Network(StrEnum):
+    TESTNET = "testnet"
+    MAINNET = "mainnet"
+    LOCAL = "local"
+    """A simulator or a node of one's own on this machine: without TLS, and so on loopback alone."""
+
+
+class Settings(ServiceSettings, frozen=True, kw_only=True):
+    """Time-outs are wall time: they belong to the socket, not to the market."""
+
+    dydx_network: Network = Network.TESTNET
+    dydx_node_url: str = ""
+    """The validator's gRPC, `host:port`. The public ones answer a few calls a second: for trading, rent one or run one.
+    Empty = the network's public one; with `local`, all three addresses must be given."""
+    dydx_indexer_url: str = ""
+    """The indexer's REST, `https://host`, without the `/v4`."""
+    dydx_websocket_url: str = ""
+    """The indexer's websocket, `wss://host/v4/ws`."""
+    dydx_chain_id: str = ""
+    """Part of every signature. Empty = the network's own."""
+    dydx_mnemonic: Secret | None = None
+    """The words of the wallet; or its private key in hex digits: one of the two."""
+    dydx_private_key: Secret | None = None
+    live_confirmation: Secret | None = None
+    """Live trading only: must be the account, said again."""
+
+    market_slippage_fraction: Decimal = Decimal("0.02")
+    """A market order may fill so much worse than the best price of its moment, and the rest of it ends."""
+    stop_slippage_fraction: Decimal = Decimal("0.05")
+    """The same for a triggered stop, from its stop price: wider, for when it triggers the market is moving."""
+    connect_seconds_max: float = 8.0
+    """From no connection to a usable one."""
+    answer_seconds_max: float = 10.0
+    """Of a query of the node or the indexer; after that the answer has failed, which is not "empty"."""
+    broadcast_seconds_max: float = 5.0
+    """Of a broadcast; after that its outcome is unknown, and the venue is asked."""
+    retry_delay_seconds: float = 0.2
+    retry_delay_seconds_max: float = 15.0
+
+
+class Endpoints(Struct, frozen=True, kw_only=True):
+    """Where the venue is. `secure` = TLS, verified."""
+
+    chain_id: str
+    denomination: str
+    node: str
+    """`host:port`, without a scheme."""
+    indexer_url: str
+    websocket_url: str
+    secure: bool
+
+
+USDC = "ibc/8E27BA2D5493AF5636760E354E46004562C46AB7EC0CC4C1CA14E9E20E2545B5"
+
+_NETWORKS: dict[Network, Endpoints] = {
+    Network.MAINNET: Endpoints(
+        chain_id="dydx-mainnet-1",
+        denomination=USDC,
+        node="dydx-ops-grpc.kingnodes.com:443",
+        indexer_url="https://indexer.dydx.trade",
+        websocket_url="wss://indexer.dydx.trade/v4/ws",
+        secure=True,
+    ),
+    Network.TESTNET: Endpoints(
+        chain_id="dydx-testnet-4",
+        denomination=USDC,
+        node="test-dydx-grpc.kingnodes.com:443",
+        indexer_url="https://indexer.v4testnet.dydx.exchange",
+        websocket_url="wss://indexer.v4testnet.dydx.exchange/v4/ws",
+        secure=True,
+    ),
+    Network.LOCAL: Endpoints(
+        chain_id="localdydxprotocol", denomination=USDC, node="", indexer_url="", websocket_url="", secure=False
+    ),
+}
+
+_VARIABLES = {
+    "dydx_node_url": ("http", "https", ""),
+    "dydx_indexer_url": ("http", "https"),
+    "dydx_websocket_url": ("ws", "wss"),
+}
+"""The addresses, and the schemes each may have: without TLS first."""
+
+
+def subaccount_to_trade(desk: Desk, settings: Settings) -> Subaccount:
+    """The one account to trade; raises `ConfigurationError` unless every sign says paper, or live is confirmed."""
+    venue = desk.venues.get(VENUE)
+    if venue is None or len(venue.accounts) != 1:
+        raise ConfigurationError(
+            [f"the desk file must name one account under [venues.{VENUE}]: a gateway serves one account"]
+        )
+    account = venue.accounts[0]
+    mistakes = list(_mode_mistakes(desk.mode, account, settings))
+    subaccount = None
+    try:
+        subaccount = subaccount_of(account)
+    except TranslationError as error:
+        mistakes.append(f"venues.{VENUE}.accounts: {error}.")
+    if subaccount is None or mistakes:
+        raise ConfigurationError(mistakes)
+    return subaccount
+
+
+def _mode_mistakes(mode: Mode, account: str, settings: Settings) -> list[str]:
+    mistakes = []
+    network = settings.dydx_network
+    if mode is Mode.PAPER and network is Network.MAINNET:
+        mistakes.append(
+            'SIGNALBOX_DYDX_NETWORK=mainnet trades real money, but the desk file says mode = "paper": take testnet or '
+            "local."
+        )
+    if mode is Mode.LIVE and network is not Network.MAINNET:
+        mistakes.append(
+            f'SIGNALBOX_DYDX_NETWORK={network.value} is not where real money is, but the desk file says mode = "live": '
+            "set it to mainnet, or the mode to paper."
+        )
+    if mode is Mode.PAPER and settings.dydx_chain_id == _NETWORKS[Network.MAINNET].chain_id:
+        mistakes.append('SIGNALBOX_DYDX_CHAIN_ID is that of mainnet, but the desk file says mode = "paper".')
+    confirmation = settings.live_confirmation
+    if mode is Mode.LIVE and (confirmation is None or confirmation.reveal() != account):
+        mistakes.append(
+            'mode = "live" trades real money: SIGNALBOX_LIVE_CONFIRMATION (or the file named by '
+            f"SIGNALBOX_LIVE_CONFIRMATION_FILE) must be the account {account}."
+        )
+    return mistakes
+
+
+def endpoints(settings: Settings) -> Endpoints:
+    """Where to connect.
+
+    Raises `ConfigurationError` for a local network that is not on loopback, and for any other without TLS.
+    """
+    network = settings.dydx_network
+    given = _NETWORKS[network]
+    mistakes: list[str] = []
+    for field, schemes in _VARIABLES.items():
+        mistakes.extend(_address_mistakes(field, str(getattr(settings, field)), schemes, network))
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    return Endpoints(
+        chain_id=settings.dydx_chain_id or given.chain_id,
+        denomination=given.denomination,
+        node=settings.dydx_node_url.rpartition("://")[2].rstrip("/") or given.node,
+        indexer_url=(settings.dydx_indexer_url or given.indexer_url).rstrip("/").removesuffix("/v4"),
+        websocket_url=settings.dydx_websocket_url or given.websocket_url,
+        secure=given.secure,
+    )
+
+
+def _address_mistakes(field: str, url: str, schemes: tuple[str, ...], network: Network) -> list[str]:
+    variable = f"SIGNALBOX_{field.upper()}"
+    if not url:
+        hint = "SIGNALBOX_DYDX_NETWORK=local needs the address of each: node, indexer and websocket."
+        return [f"{variable} is not set: {hint}"] if network is Network.LOCAL else []
+    scheme, separator, _ = url.partition("://")
+    scheme = scheme if separator else ""
+    if scheme not in schemes:
+        return [f"{variable}={url} begins with none of {', '.join(f'{word}://' for word in schemes if word)}."]
+    host = urlsplit(url if separator else f"//{url}").hostname or ""
+    if network is Network.LOCAL and not is_loopback(host):
+        return [f"{variable}={url} is not on this machine, and the local network has no TLS: use 127.0.0.1."]
+    if network is Network.LOCAL and scheme in ("https", "wss"):
+        return [f"{variable}={url}: the local network has no TLS."]
+    if network is not Network.LOCAL and scheme == schemes[0]:
+        return [f"{variable}={url} has no TLS: use {schemes[1]}://."]
+    return []
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host name is this machine, without asking anybody."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def signing_key(settings: Settings) -> KeySource:
+    """Whose key signs; raises `ConfigurationError`, whose text shows nothing of it."""
+    return key_source(settings.dydx_mnemonic, settings.dydx_private_key)
