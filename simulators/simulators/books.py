@@ -4,7 +4,7 @@ Owns the money. Pure: books in, books out, nothing changed in place; it must not
 
 The rules: positions at average cost; a reversal realises the closed part and opens the rest at the fill's price. Cash
 is kept per currency and every fill is settled in its contract's currency at once, with its commission (`fees`).
-Margin: 50% of a position's value initially, 25% to keep it; other currencies count at fixed rates.
+Margin of stocks: 50% of a position's value initially, 25% to keep it; other currencies count at fixed rates.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from msgspec.structs import replace
 from signalbox.messages import Side
 
 from simulators.fees import order_fee
-from simulators.listings import Listing
+from simulators.listings import IBKR, Listing
 from simulators.orders import OrderTerms
 
 INITIAL_MARGIN_FRACTION = Decimal("0.5")
 MAINTENANCE_MARGIN_FRACTION = Decimal("0.25")
+ADJUSTMENTS_KEPT_MAX = 256
 RATES_TO_USD = {"USD": Decimal(1), "HKD": Decimal("0.128")}
 
 _ZERO = Decimal(0)
@@ -51,12 +52,17 @@ class PositionBook(Struct, frozen=True, kw_only=True):
 
 
 class AccountBook(Struct, frozen=True, kw_only=True):
-    """One account: cash by currency, positions by symbol (closed ones too)."""
+    """One account: cash by currency, positions by symbol (closed ones too).
+
+    `adjustments` are the keys of the last changes of cash that no fill made.
+    """
 
     account: str
     base_currency: str
     cash: dict[str, Decimal]
     positions: dict[str, PositionBook] = {}
+    venue: str = IBKR
+    adjustments: tuple[str, ...] = ()
 
 
 class Booked(Struct, frozen=True):
@@ -87,6 +93,15 @@ def book_fill(
     cash = {**book.cash, listing.currency: book.cash.get(listing.currency, _ZERO) + paid - commission}
     positions = {**book.positions, listing.key: position}
     return Booked(replace(book, cash=cash, positions=positions), realized)
+
+
+def adjust_cash(book: AccountBook, currency: str, amount: Decimal, key: str = "") -> AccountBook:
+    """Add to the cash (which may end below 0); a key among the last ones changes nothing: it was done already."""
+    if key and key in book.adjustments:
+        return book
+    cash = {**book.cash, currency: book.cash.get(currency, _ZERO) + amount}
+    keys = (*book.adjustments, key)[-ADJUSTMENTS_KEPT_MAX:] if key else book.adjustments
+    return replace(book, cash=cash, adjustments=keys)
 
 
 def _average_cost(held: PositionBook, signed: Decimal, price: Decimal) -> tuple[Decimal, Decimal]:
@@ -140,15 +155,18 @@ class Worth(Struct, frozen=True, kw_only=True):
         return max(_ZERO, self.available_funds / INITIAL_MARGIN_FRACTION)
 
 
-def worth(book: AccountBook, marks: Mapping[str, Decimal]) -> Worth:
-    """Value an account at `marks` (price by symbol, for every symbol held)."""
+def worth(book: AccountBook, marks: Mapping[str, Decimal], listings: Mapping[str, Listing] | None = None) -> Worth:
+    """Value an account at `marks` (price by symbol, for every symbol held); margins as listed, else the stocks'."""
     base = book.base_currency
     cash = sum((amount * rate(currency, base) for currency, amount in book.cash.items()), _ZERO)
-    gross = net = unrealized = realized = daily = _ZERO
+    gross = net = unrealized = realized = daily = initial = maintenance = _ZERO
     for symbol, held in book.positions.items():
         fx, mark = rate(held.currency, base), marks[symbol]
         value = held.quantity * mark * held.multiplier * fx
         gross, net = gross + abs(value), net + value
+        listing = listings.get(symbol) if listings else None
+        initial += abs(value) * (listing.initial_margin if listing else INITIAL_MARGIN_FRACTION)
+        maintenance += abs(value) * (listing.maintenance_margin if listing else MAINTENANCE_MARGIN_FRACTION)
         unrealized += held.unrealized_pnl(mark) * fx
         realized += held.realized_pnl * fx
         daily += held.daily_pnl(mark) * fx
@@ -156,8 +174,8 @@ def worth(book: AccountBook, marks: Mapping[str, Decimal]) -> Worth:
         total_cash=cash,
         gross_position_value=gross,
         net_liquidation=cash + net,
-        initial_margin=gross * INITIAL_MARGIN_FRACTION,
-        maintenance_margin=gross * MAINTENANCE_MARGIN_FRACTION,
+        initial_margin=initial,
+        maintenance_margin=maintenance,
         unrealized_pnl=unrealized,
         realized_pnl=realized,
         daily_pnl=daily,

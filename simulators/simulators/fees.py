@@ -1,12 +1,20 @@
-"""The venue's commission: 0.005 a share with a minimum of 1.00 an order, in the contract's currency.
+"""What venues charge for an execution, in the contract's currency: the stocks' rule, and the shape of any other.
 
-Each execution is charged what its order's fee has grown by: the first one pays at least 1.00, later ones only what
-exceeds it, so the sum over an order is right after every execution.
+Stocks: 0.005 a share with a minimum of 1.00 an order. Each execution is charged what its order's fee has grown by: the
+first one pays at least 1.00, later ones only what exceeds it, so the sum over an order is right after every execution.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+
+from signalbox.messages import Liquidity
+
+from simulators.listings import Listing
+
+FeeRule = Callable[[str, Listing, Liquidity, Decimal], Decimal]
+"""(account, listing, liquidity, notional) -> fee; below 0 is a rebate."""
 
 COMMISSION_PER_SHARE = Decimal("0.005")
 COMMISSION_PER_ORDER_MIN = Decimal("1.00")

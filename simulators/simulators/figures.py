@@ -9,6 +9,7 @@ from msgspec import Struct
 from signalbox.messages import PositionHeld
 
 from simulators.books import AccountBook, PositionBook, worth
+from simulators.listings import Listing
 
 
 class AccountFigures(Struct, frozen=True, kw_only=True):
@@ -40,9 +41,9 @@ class PositionFigures(Struct, frozen=True, kw_only=True):
     daily_pnl: Decimal
 
 
-def account_figures(book: AccountBook, marks: Mapping[str, Decimal]) -> AccountFigures:
+def account_figures(book: AccountBook, marks: Mapping[str, Decimal], listings: Mapping[str, Listing]) -> AccountFigures:
     """Value an account at `marks`."""
-    value = worth(book, marks)
+    value = worth(book, marks, listings)
     return AccountFigures(
         account=book.account,
         currency=book.base_currency,

@@ -21,7 +21,10 @@ from simulators.orders import Execution, VenueOrder
 
 
 class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line. `at` is the desk time reached, `shown_until` the latest that may have been shown, `began` the first."""
+    """One line. `at` is the desk time reached, `shown_until` the latest that may have been shown, `began` the first.
+
+    `reason` says why a book changed that no execution changed.
+    """
 
     order: VenueOrder | None = None
     execution: Execution | None = None
@@ -29,6 +32,7 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: datetime | None = None
     shown_until: datetime | None = None
     began: datetime | None = None
+    reason: str = ""
 
 
 class Remembered(Struct, kw_only=True):

@@ -4,20 +4,22 @@ Owns what fills, when and at which price. It must not know the clock, the accoun
 in with each call, and what happened goes out as events; the state is plain data and never changed in place.
 
 The rules: an order takes from the opposite side of the quote, oldest order first, at the quote's price, which for a
-limit order must be within its limit (so a limit order may do better, never worse). A quote's size can be taken once,
-by all orders together; the next quote brings new size. A stop triggers on the last trade at or beyond its price, then
+limit order must be within its limit (so a limit order may do better, never worse). Where the venue tells makers from
+takers, a limit order that has rested is a maker and fills at its own price. A quote's size can be taken once, by all
+orders together; the next quote brings new size. A stop triggers on the last trade at or beyond its price, then
 takes like a market order, wherever the market is by then. A market-on-close order fills whole at the official close.
 Outside regular hours only orders that ask for it can trade; the others rest.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
 from msgspec import Struct
 from msgspec.structs import replace
-from signalbox.messages import OrderType, Side
+from signalbox.messages import Liquidity, OrderType, Side
 
 from simulators.fees import execution_fee
 from simulators.market import Phase
@@ -40,15 +42,28 @@ from simulators.quoting import MarketQuote
 
 _NONE = Decimal(0)
 
+Charge = Callable[[VenueOrder, Decimal, Decimal, Liquidity], Decimal]
+"""(order before the execution, quantity, price, liquidity) -> commission of the execution."""
+
+
+def charge_per_share(order: VenueOrder, quantity: Decimal, _: Decimal, __: Liquidity) -> Decimal:
+    """Return the commission as stocks have it."""
+    return execution_fee(order.filled, quantity)
+
 
 class SymbolBook(Struct, frozen=True):
-    """The state of one symbol: its quote, what of the quote's sizes is left, and the working orders by age."""
+    """The state of one symbol: its quote, what of the quote's sizes is left, and the working orders by age.
+
+    `charge` and `tells_makers` are its venue's rules: they stay as they are.
+    """
 
     phase: Phase = Phase.CLOSED
     quote: MarketQuote | None = None
     bid_left: Decimal = _NONE
     ask_left: Decimal = _NONE
     orders: tuple[VenueOrder, ...] = ()
+    charge: Charge = charge_per_share
+    tells_makers: bool = False
 
 
 class Step(Struct, frozen=True):
@@ -61,19 +76,19 @@ class Step(Struct, frozen=True):
 def take(book: SymbolBook, order: VenueOrder, at: datetime) -> Step:
     """Take a new order that passed the venue's checks: accept it and match what matches at once."""
     accepted = evolve(order, Accepted(number=order.number, at=at))
-    step = _match(replace(book, orders=(*book.orders, accepted)), at)
+    step = _match(replace(book, orders=(*book.orders, accepted)), at, taker=order.number)
     return Step(step.book, ((Accepted(number=order.number, at=at), accepted), *step.events))
 
 
 def see_quote(book: SymbolBook, quote: MarketQuote) -> Step:
     """Take a new quote: its sizes are fresh, its last trade may trigger stops."""
-    fresh = SymbolBook(book.phase, quote, quote.bid_size, quote.ask_size, book.orders)
+    fresh = replace(book, quote=quote, bid_left=quote.bid_size, ask_left=quote.ask_size)
     return _match(fresh, quote.at) if book.orders else Step(fresh)
 
 
 def enter_phase(book: SymbolBook, phase: Phase) -> Step:
     """Change the phase. Nobody trades on a quote of the phase before: the next one opens the market."""
-    return Step(SymbolBook(phase, None, _NONE, _NONE, book.orders))
+    return Step(replace(book, phase=phase, quote=None, bid_left=_NONE, ask_left=_NONE))
 
 
 def close_auction(book: SymbolBook, official_close: Decimal, at: datetime) -> Step:
@@ -82,7 +97,7 @@ def close_auction(book: SymbolBook, official_close: Decimal, at: datetime) -> St
     left: list[VenueOrder] = []
     for order in book.orders:
         if order.terms.order_type is OrderType.MARKET_ON_CLOSE:
-            order = _fill(order, order.leaves, official_close, at, events)
+            order = _fill(book, order, order.leaves, official_close, Liquidity.TAKER, at, events)
         if order.status not in DONE:
             left.append(order)
     return Step(replace(book, orders=tuple(left)), tuple(events))
@@ -127,7 +142,7 @@ def modify(book: SymbolBook, number: int, terms: OrderTerms, at: datetime) -> St
         orders = tuple(modified if each.number == number else each for each in book.orders)
     else:
         orders = (*_without(book, number), modified)
-    step = _match(replace(book, orders=orders), at)
+    step = _match(replace(book, orders=orders), at, taker=number)
     return Step(step.book, ((event, modified), *step.events))
 
 
@@ -158,7 +173,8 @@ def evolve(order: VenueOrder, event: VenueOrderEvent) -> VenueOrder:
             return replace(order, status=VenueOrderStatus.REJECTED, reason=event.reason, updated_at=event.at)
 
 
-def _match(book: SymbolBook, at: datetime) -> Step:
+def _match(book: SymbolBook, at: datetime, taker: int | None = None) -> Step:
+    """Match every order; `taker` is the one that has come just now, all others have rested."""
     quote = book.quote
     if quote is None or book.phase is Phase.CLOSED or not book.orders:
         return Step(book)
@@ -174,7 +190,9 @@ def _match(book: SymbolBook, at: datetime) -> Step:
         size, price = (ask_left, quote.ask) if buys else (bid_left, quote.bid)
         quantity = min(order.leaves, size)
         if quantity > 0 and _accepts(order, price):
-            order = _fill(order, quantity, price, at, events)
+            rested = order.terms.order_type is OrderType.LIMIT and order.number != taker
+            liquidity = Liquidity.MAKER if rested else Liquidity.TAKER
+            order = _fill(book, order, quantity, price, liquidity, at, events)
             if buys:
                 ask_left -= quantity
             else:
@@ -183,7 +201,7 @@ def _match(book: SymbolBook, at: datetime) -> Step:
             left.append(order)
     if not events:
         return Step(book)
-    return Step(SymbolBook(book.phase, quote, bid_left, ask_left, tuple(left)), tuple(events))
+    return Step(replace(book, bid_left=bid_left, ask_left=ask_left, orders=tuple(left)), tuple(events))
 
 
 def _may_trade(order: VenueOrder, phase: Phase) -> bool:
@@ -217,13 +235,20 @@ def _accepts(order: VenueOrder, price: Decimal) -> bool:
 
 
 def _fill(
+    book: SymbolBook,
     order: VenueOrder,
     quantity: Decimal,
     price: Decimal,
+    liquidity: Liquidity,
     at: datetime,
     events: list[tuple[VenueOrderEvent, VenueOrder]],
 ) -> VenueOrder:
     cumulative = order.filled + quantity
+    if not book.tells_makers:
+        liquidity = Liquidity.UNSTATED
+    elif liquidity is Liquidity.MAKER:
+        assert order.terms.limit_price is not None
+        price = order.terms.limit_price
     event = Filled(
         number=order.number,
         at=at,
@@ -232,8 +257,9 @@ def _fill(
         price=price,
         cumulative=cumulative,
         leaves=order.terms.quantity - cumulative,
-        commission=execution_fee(order.filled, quantity),
+        commission=book.charge(order, quantity, price, liquidity),
         average_price=(order.average_price * order.filled + price * quantity) / cumulative,
+        liquidity=liquidity,
     )
     order = evolve(order, event)
     events.append((event, order))

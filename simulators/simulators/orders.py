@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import Struct
-from signalbox.messages import OrderType, Side, TimeInForce
+from signalbox.messages import Liquidity, OrderType, Side, TimeInForce
 
 
 class OrderTerms(Struct, frozen=True, kw_only=True):
@@ -92,6 +92,7 @@ class Filled(OrderEvent, frozen=True, kw_only=True):
     commission: Decimal = Decimal(0)
     currency: str = ""
     realized_pnl: Decimal = Decimal(0)
+    liquidity: Liquidity = Liquidity.UNSTATED
 
 
 class Canceled(OrderEvent, frozen=True, kw_only=True):
@@ -135,6 +136,7 @@ class Execution(Struct, frozen=True, kw_only=True):
     realized_pnl: Decimal
     client_reference: str
     client_tag: str
+    liquidity: Liquidity = Liquidity.UNSTATED
 
 
 class RefusalReason(StrEnum):

@@ -7,16 +7,17 @@ Owns orders, executions and accounts, and what of them is written down. Time and
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
 from msgspec.structs import replace
-from signalbox.messages import OrderType, TimeInForce
+from signalbox.messages import Liquidity, OrderType, TimeInForce
 from signalbox.sessions import Session, moc_cutoff, next_session, session_at
 
 from simulators import matching
-from simulators.books import AccountBook, begin_day, book_fill, lacks_margin
+from simulators.books import AccountBook, adjust_cash, begin_day, book_fill, lacks_margin
+from simulators.fees import FeeRule
 from simulators.journal import Entry, Journal, Remembered
 from simulators.listings import Listing
 from simulators.market import Phase
@@ -55,7 +56,8 @@ class VenueOrders:
         self.executions: list[Execution] = list(remembered.executions)
         working = [order for order in self.orders.values() if order.status not in DONE]
         self._symbols = {
-            key: SymbolBook(orders=tuple(order for order in working if order.terms.symbol == key)) for key in listings
+            key: _empty_book(listing, orders=tuple(order for order in working if order.terms.symbol == key))
+            for key, listing in listings.items()
         }
         self._next_number = max(self.orders, default=_FIRST_NUMBER - 1) + 1
         self._events: deque[tuple[VenueOrderEvent, VenueOrder]] = deque()
@@ -65,6 +67,30 @@ class VenueOrders:
         events = list(self._events)
         self._events.clear()
         return events
+
+    # ------------------------------------------------------------------------------------------------- accounts
+
+    def open_account(self, account: str, currency: str, venue: str) -> None:
+        """Open an account without cash; one that is there stays as it is."""
+        if account not in self.books:
+            self._keep(AccountBook(account=account, base_currency=currency, cash={}, venue=venue), "opened")
+
+    def adjust_cash(self, account: str, currency: str, amount: Decimal, reason: str, key: str) -> None:
+        """Add to an account's cash, once for each key. Raises KeyError for an unknown account."""
+        book = self.books[account]
+        adjusted = adjust_cash(book, currency, amount, key)
+        if adjusted is not book:
+            self._keep(adjusted, reason)
+
+    def charge(self, venue: str, rule: FeeRule) -> None:
+        """Charge executions of a venue's listings by `rule` from now on."""
+        for key, listing in self._listings.items():
+            if listing.venue == venue:
+                self._symbols[key] = replace(self._symbols[key], charge=_charged(listing, rule))
+
+    def _keep(self, book: AccountBook, reason: str) -> None:
+        self.books[book.account] = book
+        self._journal.write(Entry(book=book, reason=reason))
 
     # -------------------------------------------------------------------------------------- what clients do
 
@@ -206,6 +232,7 @@ class VenueOrders:
             realized_pnl=booked.realized_pnl,
             client_reference=terms.client_reference,
             client_tag=terms.client_tag,
+            liquidity=event.liquidity,
         )
         self.books[terms.account] = booked.book
         self.executions.append(execution)
@@ -220,6 +247,8 @@ class VenueOrders:
         self._events.append((event, order))
 
     def _lacks_margin(self, book: AccountBook, terms: OrderTerms, *, without: int) -> bool:
+        if self._listings[terms.symbol].is_perpetual:
+            return False  # its venue's front knows the margins of its accounts, and asks before it submits
         working = [
             (order.terms, order.leaves)
             for symbol_book in self._symbols.values()
@@ -227,6 +256,19 @@ class VenueOrders:
             if order.terms.account == terms.account and order.number != without
         ]
         return lacks_margin(book, terms, working, self._listings, self._marks)
+
+
+def _empty_book(listing: Listing, orders: tuple[VenueOrder, ...]) -> SymbolBook:
+    if not listing.is_perpetual:
+        return SymbolBook(orders=orders)
+    return SymbolBook(orders=orders, charge=_charged(listing, lambda *_: Decimal(0)), tells_makers=True)
+
+
+def _charged(listing: Listing, rule: FeeRule) -> Callable[[VenueOrder, Decimal, Decimal, Liquidity], Decimal]:
+    def charge(order: VenueOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
+        return rule(order.terms.account, listing, liquidity, quantity * price * listing.multiplier)
+
+    return charge
 
 
 def expiry(terms: OrderTerms, calendar: str, at: datetime) -> datetime | None:

@@ -19,10 +19,11 @@ from signalbox.sessions import Session
 
 from simulators.bars import FIVE_SECONDS
 from simulators.clock import SteppedClock
+from simulators.fees import FeeRule
 from simulators.figures import AccountFigures, PositionFigures, account_figures, own_books, position_figures
 from simulators.journal import Entry, Journal
 from simulators.listeners import BarListener, Listeners, OrderListener, QuoteListener, SessionListener, SpeedListener
-from simulators.listings import Listing
+from simulators.listings import DYDX, Listing
 from simulators.market import Market, Phase
 from simulators.options import WorldOptions, stage
 from simulators.orders import Execution, OrderTerms, Refusal, VenueOrder
@@ -60,8 +61,8 @@ class World:
         self._clock = SteppedClock(start, options.speed, never_before=self._shown_until)
         self._quotes: dict[str, MarketQuote] = {}
         self._marks = {key: market.last_before(start) for key, market in self._markets.items()}
-        by_key = {listing.key: listing for listing in self._listings}
-        self._orders = VenueOrders(by_key, self._marks, parts.accounts, remembered, self._journal)
+        self._by_key = {listing.key: listing for listing in self._listings}
+        self._orders = VenueOrders(self._by_key, self._marks, parts.accounts, remembered, self._journal)
         calendars = tuple(dict.fromkeys((*parts.calendars, *(listing.calendar for listing in self._listings))))
         self._timelines = {calendar: Timeline(calendar, start) for calendar in calendars}
         self._leading = parts.calendars
@@ -171,6 +172,14 @@ class World:
         """Everything that can be traded here; a symbol that is not in it does not exist."""
         return self._listings
 
+    def listings_of(self, venue: str) -> tuple[Listing, ...]:
+        """Return what can be traded at one venue."""
+        return tuple(listing for listing in self._listings if listing.venue == venue)
+
+    def last(self, symbol: str) -> Decimal:
+        """Return the last price. Raises KeyError for a symbol that is not listed."""
+        return self._marks[symbol]
+
     def quote(self, symbol: str) -> MarketQuote | None:
         """Return the last quote; before the first step that of the day so far, or of the day before if it is closed.
 
@@ -235,6 +244,11 @@ class World:
         """Return every order ever taken, done ones too, oldest first; of one account, or of all."""
         return tuple(order for order in self._orders.orders.values() if account in ("", order.terms.account))
 
+    def orders_of(self, venue: str) -> tuple[VenueOrder, ...]:
+        """Return every order ever taken at one venue, oldest first."""
+        orders = self._orders.orders.values()
+        return tuple(order for order in orders if self._by_key[order.terms.symbol].venue == venue)
+
     def order(self, number: int) -> VenueOrder | None:
         """Return one order."""
         return self._orders.orders.get(number)
@@ -243,16 +257,44 @@ class World:
         """Return every execution ever, oldest first; of one account, or of all."""
         return tuple(each for each in self._orders.executions if account in ("", each.account))
 
+    def executions_of(self, venue: str) -> tuple[Execution, ...]:
+        """Return every execution ever at one venue, oldest first."""
+        return tuple(each for each in self._orders.executions if self._by_key[each.symbol].venue == venue)
+
+    def executions_since(self, index: int) -> tuple[Execution, ...]:
+        """Return the executions from the `index`th on (0 = the first ever), oldest first."""
+        return tuple(self._orders.executions[index:])
+
     # --------------------------------------------------------------------------------------------------- books
+
+    def open_account(self, account: str, currency: str = "USD", venue: str = DYDX) -> None:
+        """Open an account without cash; one that is there stays as it is. It is kept over restarts."""
+        self._orders.open_account(account, currency, venue)
+
+    def adjust_cash(self, account: str, currency: str, amount: Decimal, reason: str, key: str = "") -> None:
+        """Add `amount` (below 0: take away) to an account's cash, which may end below 0. It is kept over restarts.
+
+        A `key` makes it happen once: one that is among the account's last 256 changes nothing. Raises KeyError for an
+        unknown account.
+        """
+        self._orders.adjust_cash(account, currency, amount, reason, key)
+
+    def charge(self, venue: str, rule: FeeRule) -> None:
+        """Charge executions of a venue's listings by `rule` from now on; without one, perpetuals are free."""
+        self._orders.charge(venue, rule)
 
     @property
     def accounts(self) -> tuple[str, ...]:
-        """The accounts of this venue."""
+        """The accounts of all venues."""
         return tuple(self._orders.books)
+
+    def accounts_of(self, venue: str) -> tuple[str, ...]:
+        """Return the accounts of one venue."""
+        return tuple(account for account, book in self._orders.books.items() if book.venue == venue)
 
     def figures(self, account: str) -> AccountFigures:
         """Return an account valued at the last prices. Raises KeyError for an unknown one."""
-        return account_figures(self._orders.books[account], self._marks)
+        return account_figures(self._orders.books[account], self._marks, self._by_key)
 
     def positions(self, account: str) -> tuple[PositionFigures, ...]:
         """Return every position that is or was held (quantity 0 once closed), by symbol."""

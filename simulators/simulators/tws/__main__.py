@@ -21,6 +21,7 @@ from signalbox.instruments import parse_symbol
 from signalbox.sessions import previous_session
 
 from simulators.control import ControlServer, WorldControl
+from simulators.listings import IBKR
 from simulators.tws.commands import TwsControl
 from simulators.tws.gateway import Gateway
 from simulators.tws.server import TwsServer
@@ -118,7 +119,7 @@ async def _serve(args: argparse.Namespace, options: WorldOptions) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, world.stop)
         begins = f"{world.now():%Y-%m-%d %H:%M:%S} UTC, speed {options.speed:g}"
-        symbols = ",".join(listing.key for listing in world.listings)
+        symbols = ",".join(listing.key for listing in world.listings_of(IBKR))
         sys.stdout.write(f"IB Gateway simulator: {told}; {symbols} from {begins}\n")
         sys.stdout.flush()
         await world.run()

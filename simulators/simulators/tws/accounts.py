@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from simulators.books import rate
+from simulators.listings import IBKR
 from simulators.orders import Filled, VenueOrder, VenueOrderEvent
 from simulators.tws import replies
 from simulators.tws.account_values import ledger, summary_values, values
@@ -30,7 +31,7 @@ class Accounts:
 
     def __init__(self, world: World, peers: Peers) -> None:
         self._world, self._peers = world, peers
-        self._listings = {listing.key: listing for listing in world.listings}
+        self._listings = {listing.key: listing for listing in world.listings_of(IBKR)}
         self._updates: dict[int, str] = {}
         self._summaries: dict[tuple[int, int], AccountSummary] = {}
         self._requests: dict[tuple[int, int], AccountRequest] = {}
@@ -71,7 +72,7 @@ class Accounts:
     def subscribe_positions(self, peer: Peer) -> None:
         """Take message 61: every account's positions, now and when they change."""
         self._positions.add(peer.client_id)
-        for account in self._world.accounts:
+        for account in self._world.accounts_of(IBKR):
             self._tell(peer, self._position_messages(account))
         peer.send(replies.position_end())
 
@@ -106,7 +107,7 @@ class Accounts:
 
     async def on_order(self, event: VenueOrderEvent, order: VenueOrder) -> None:
         """A fill changes the account: its subscribers hear of it soon, the positions' at once."""
-        if not isinstance(event, Filled):
+        if not isinstance(event, Filled) or order.terms.symbol not in self._listings:
             return
         account = order.terms.account
         self._changed.add(account)
@@ -120,7 +121,7 @@ class Accounts:
         changed, self._changed = self._changed, set()
         if now - self._updated_at >= UPDATE_INTERVAL:
             self._updated_at = now
-            changed = set(self._world.accounts)
+            changed = set(self._world.accounts_of(IBKR))
         pnl = now - self._pnl_at >= PNL_INTERVAL or bool(changed)
         self._pnl_at = now if pnl else self._pnl_at
         for peer in self._peers:
@@ -147,7 +148,7 @@ class Accounts:
             peer.send(message)
 
     def _account(self, peer: Peer, req_id: int, account: str) -> str:
-        accounts = self._world.accounts
+        accounts = self._world.accounts_of(IBKR)
         if account in accounts:
             return account
         if not account and len(accounts) == 1:
@@ -169,7 +170,7 @@ class Accounts:
         yield replies.account_download_end(account)
 
     def _summary(self, request: AccountSummary) -> Iterable[Message]:
-        for account in self._world.accounts:
+        for account in self._world.accounts_of(IBKR):
             for tag, value, currency in summary_values(self._world.figures(account), request.tags):
                 yield replies.account_summary(request.req_id, account, tag, value, currency)
 
@@ -186,7 +187,7 @@ class Accounts:
         ]
 
     def _told(self, request: AccountRequest) -> Iterable[Message]:
-        account = request.account or self._world.accounts[0]
+        account = request.account or self._world.accounts_of(IBKR)[0]
         figures = self._world.figures(account)
         if request.kind is Inbound.REQ_PNL:
             pnl = (figures.daily_pnl, figures.unrealized_pnl, figures.realized_pnl)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from signalbox.messages import OrderType, Side
 
 from simulators.control import Arguments, Command, CommandError, Kind, Parameter, Reply
+from simulators.listings import IBKR
 from simulators.orders import DONE, OrderTerms
 from simulators.tws import replies
 from simulators.tws.faults import Effect, Rule
@@ -285,8 +286,8 @@ class TwsControl:
 
     def _place_by_hand(self, arguments: Arguments) -> Reply:
         limit, side = arguments["limit_price"], arguments["side"]
-        account = arguments["account"] or self._world.accounts[0]
-        if account not in self._world.accounts:
+        account = arguments["account"] or self._world.accounts_of(IBKR)[0]
+        if account not in self._world.accounts_of(IBKR):
             raise CommandError(f"there is no account {account!r}")
         if side not in list(Side) or arguments["quantity"] <= 0 or (limit is not None and limit <= 0):
             raise CommandError("side must be BUY or SELL, quantity and limit_price above 0")
@@ -308,7 +309,7 @@ class TwsControl:
 
     def _listed(self, arguments: Arguments) -> str:
         symbol: str = arguments["symbol"]
-        keys = [listing.key for listing in self._world.listings]
+        keys = [listing.key for listing in self._world.listings_of(IBKR)]
         if symbol not in keys:
             raise CommandError(f"there is no symbol {symbol!r} here; there are {', '.join(keys)}")
         return symbol

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from simulators.listings import Listing
+from simulators.listings import IBKR, Listing
 from simulators.orders import Execution, Filled, VenueOrder
 from simulators.tws import replies, times
 from simulators.tws.contracts import invalid
@@ -69,7 +69,7 @@ class ExecutionLog:
     def __init__(self, world: World, peers: Peers, owner: Callable[[int], tuple[int, int]]) -> None:
         """`owner` gives the client id and order id of a permanent id."""
         self._world, self._peers, self._owner = world, peers, owner
-        self._listings = {listing.key: listing for listing in world.listings}
+        self._listings = {listing.key: listing for listing in world.listings_of(IBKR)}
         self._corrections: dict[str, tuple[int, Execution]] = {}
 
     def tell(self, peer: Peer, request: Executions) -> None:
@@ -82,7 +82,7 @@ class ExecutionLog:
             return
         told = []
         oldest = self._world.now() - timedelta(days=DAYS_TOLD)
-        for execution in self._world.executions():
+        for execution in self._world.executions_of(IBKR):
             if execution.at < oldest or not self._passes(execution, request, after):
                 continue
             client_id, order_id = self._owner(execution.number)
@@ -101,7 +101,7 @@ class ExecutionLog:
         The world's books are not changed: the venue says something else now, as after a clerical correction.
         """
         wanted = execution_id.rsplit(".", 1)[0] if execution_id.count(".") == 2 else execution_id
-        for execution in self._world.executions():
+        for execution in self._world.executions_of(IBKR):
             if execution.execution_id == wanted:
                 break
         else:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from simulators.listings import IBKR
 from simulators.tws import contracts, replies
 from simulators.tws.accounts import Accounts
 from simulators.tws.executions import ExecutionLog
@@ -79,7 +80,7 @@ class Gateway:
         """Take in a client that has started its API: what TWS sends unasked."""
         self.peers.add(peer)
         self.faults.silent_orders.clear()
-        peer.send(replies.managed_accounts(self.world.accounts))
+        peer.send(replies.managed_accounts(self.world.accounts_of(IBKR)))
         peer.send(replies.next_valid_id(self.orders.next_valid_id(peer.client_id)))
         for message in self.farm_states():
             peer.send(message)
@@ -153,7 +154,7 @@ class Gateway:
         return self._pacing.setdefault(peer.client_id, HistoryPacing())
 
     def _details(self, peer: Peer, request: ContractDetails) -> None:
-        found = contracts.matches(self.world.listings, request.contract)
+        found = contracts.matches(self.world.listings_of(IBKR), request.contract)
         if isinstance(found, contracts.Unresolved):
             peer.send(replies.error(request.req_id, found.code, found.text))
             return
@@ -172,10 +173,10 @@ class Gateway:
         value = request.values[0]
         match request.kind:
             case Inbound.REQ_MATCHING_SYMBOLS:
-                peer.send(contracts.symbol_samples(request.req_id, self.world.listings, value))
+                peer.send(contracts.symbol_samples(request.req_id, self.world.listings_of(IBKR), value))
             case Inbound.REQ_MARKET_RULE:
                 number = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else -1
-                rule = contracts.market_rule(self.world.listings, number)
+                rule = contracts.market_rule(self.world.listings_of(IBKR), number)
                 refusal = replies.error(replies.NO_REQUEST, 321, contracts.invalid("Invalid market rule id").text)
                 peer.send(refusal if rule is None else rule)
             case Inbound.REQ_SMART_COMPONENTS:
@@ -210,7 +211,9 @@ _PLAIN: dict[Inbound, Callable[[Gateway, Peer], Any]] = {
     Inbound.REQ_IDS: lambda gateway, peer: peer.send(
         replies.next_valid_id(gateway.orders.next_valid_id(peer.client_id))
     ),
-    Inbound.REQ_MANAGED_ACCOUNTS: lambda gateway, peer: peer.send(replies.managed_accounts(gateway.world.accounts)),
+    Inbound.REQ_MANAGED_ACCOUNTS: lambda gateway, peer: peer.send(
+        replies.managed_accounts(gateway.world.accounts_of(IBKR))
+    ),
     Inbound.REQ_CURRENT_TIME: lambda gateway, peer: peer.send(replies.current_time(gateway.world.now())),
     Inbound.REQ_POSITIONS: lambda gateway, peer: gateway.accounts.subscribe_positions(peer),
     Inbound.CANCEL_POSITIONS: lambda gateway, peer: gateway.accounts.unsubscribe_positions(peer),

@@ -13,7 +13,7 @@ from msgspec.structs import replace as replace_bar
 from signalbox.errors import CalendarError
 from signalbox.sessions import session_at
 
-from simulators.listings import Listing
+from simulators.listings import IBKR, Listing
 from simulators.market import bar_start
 from simulators.quoting import MarketBar
 from simulators.tws import bar_requests, replies, times
@@ -54,7 +54,7 @@ class History:
 
     def request(self, peer: Peer, request: HistoricalData, pacing: HistoryPacing) -> None:
         """Take message 20."""
-        listing = resolve(self._world.listings, request.contract)
+        listing = resolve(self._world.listings_of(IBKR), request.contract)
         answer = self._judge(peer, request, listing, pacing)
         if isinstance(answer, Unresolved):
             peer.send(replies.error(request.req_id, answer.code, answer.text))
@@ -90,7 +90,7 @@ class History:
 
     def head_timestamp(self, peer: Peer, request: HeadTimestamp) -> None:
         """Take message 87: when the contract's data begins, which here is when the market's past does."""
-        listing = resolve(self._world.listings, request.contract)
+        listing = resolve(self._world.listings_of(IBKR), request.contract)
         if isinstance(listing, Unresolved):
             peer.send(replies.error(request.req_id, listing.code, listing.text))
             return

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from signalbox.errors import CalendarError
 from signalbox.sessions import is_open, session_at
 
-from simulators.listings import Listing
+from simulators.listings import IBKR, Listing
 from simulators.quoting import MarketBar, MarketQuote
 from simulators.tws import replies, times
 from simulators.tws.contracts import Unresolved, invalid, resolve
@@ -73,7 +73,7 @@ class MarketData:
         self._lines: dict[tuple[int, int], Line] = {}
         self._bar_lines: dict[tuple[int, int], BarLine] = {}
         self._past: dict[str, deque[MarketQuote]] = {
-            listing.key: deque(maxlen=DELAYED_QUOTES_MAX) for listing in world.listings
+            listing.key: deque(maxlen=DELAYED_QUOTES_MAX) for listing in world.listings_of(IBKR)
         }
 
     # ------------------------------------------------------------------------------------------- what clients do
@@ -89,7 +89,7 @@ class MarketData:
     def subscribe(self, peer: Peer, request: MarketDataRequest) -> None:
         """Take message 1."""
         kind = self._kinds.get(peer.client_id, LIVE)
-        listing = resolve(self._world.listings, request.contract)
+        listing = resolve(self._world.listings_of(IBKR), request.contract)
         refusal = self._refusal(peer, request, listing, kind)
         if refusal is not None:
             peer.send(replies.error(request.req_id, refusal.code, refusal.text))
@@ -118,7 +118,7 @@ class MarketData:
 
     def subscribe_bars(self, peer: Peer, request: RealTimeBars, pacing: HistoryPacing) -> None:
         """Take message 50."""
-        listing = resolve(self._world.listings, request.contract)
+        listing = resolve(self._world.listings_of(IBKR), request.contract)
         refusal = self._bar_refusal(peer, request, listing, pacing)
         if refusal is not None:
             peer.send(replies.error(request.req_id, refusal.code, refusal.text))
@@ -155,6 +155,8 @@ class MarketData:
 
     async def on_quote(self, quote: MarketQuote) -> None:
         """Send what changed to every line of the symbol."""
+        if quote.symbol not in self._past:
+            return
         self._past[quote.symbol].append(quote)
         if self._faults.silences_data():
             return

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count
 
-from simulators.listings import Listing
+from simulators.listings import IBKR, Listing
 from simulators.orders import (
     DONE,
     Canceled,
@@ -58,7 +58,7 @@ class OrderDesk:
 
     def __init__(self, world: World, peers: Peers, faults: Faults) -> None:
         self._world, self._peers, self._faults = world, peers, faults
-        self._listings = {listing.key: listing for listing in world.listings}
+        self._listings = {listing.key: listing for listing in world.listings_of(IBKR)}
         self._records: dict[tuple[int, int], Record] = {}
         self._by_number: dict[int, Record] = {}
         self._held: dict[tuple[int, int], PlaceOrder] = {}
@@ -67,7 +67,7 @@ class OrderDesk:
         self._local_numbers = count(_LOCAL_NUMBERS_FROM)
         self._hand_numbers = count(-1, -1)
         self._binds_by_hand = False
-        for order in world.orders():
+        for order in world.orders_of(IBKR):
             self._record_of(order)
 
     # ------------------------------------------------------------------------------------------------ order ids
@@ -99,12 +99,12 @@ class OrderDesk:
         if known is not None and not request.flag("whatIf"):
             self._modify(peer, known, request)
             return
-        listing = resolve(self._world.listings, request.contract)
+        listing = resolve(self._world.listings_of(IBKR), request.contract)
         if isinstance(listing, Unresolved):
             peer.send(replies.error(request.order_id, listing.code, listing.text))
             return
         terms = order_rules.terms_of(
-            request, listing, self._world.accounts, self._world.now(), f"{key[0]}:{request.order_id}"
+            request, listing, self._world.accounts_of(IBKR), self._world.now(), f"{key[0]}:{request.order_id}"
         )
         if request.flag("whatIf"):
             peer.send(what_if.answer(self._world, request, listing, terms, peer.client_id))
@@ -162,7 +162,7 @@ class OrderDesk:
 
     def tell_completed(self, peer: Peer, *, api_only: bool) -> None:
         """Answer 99: every order that is done, newest first as TWS has them."""
-        for order in reversed(self._world.orders()):
+        for order in reversed(self._world.orders_of(IBKR)):
             record = self._record_of(order)
             if order.status in DONE and not (api_only and record.client_id == BY_HAND and record.order_id <= 0):
                 peer.send(self.completed_message(record, order))
@@ -171,7 +171,9 @@ class OrderDesk:
     # ------------------------------------------------------------------------------------------- what the venue says
 
     async def on_order(self, event: VenueOrderEvent, order: VenueOrder) -> None:
-        """Tell the order's client what happened to it."""
+        """Tell the order's client what happened to it; an order at another venue is nobody's here."""
+        if order.terms.symbol not in self._listings:
+            return
         record = self._record_of(order)
         record.status = order_rules.status_of(order, record.listing.calendar, event.at)
         if isinstance(event, Filled):
@@ -264,10 +266,12 @@ class OrderDesk:
             return Unresolved(104, "Can't modify a filled order.")
         if order is None or order.status in DONE:
             return Unresolved(103, "Duplicate order id")
-        listing = resolve(self._world.listings, request.contract)
+        listing = resolve(self._world.listings_of(IBKR), request.contract)
         if isinstance(listing, Unresolved):
             return listing
-        terms = order_rules.terms_of(request, listing, self._world.accounts, self._world.now(), order.terms.client_tag)
+        terms = order_rules.terms_of(
+            request, listing, self._world.accounts_of(IBKR), self._world.now(), order.terms.client_tag
+        )
         if isinstance(terms, Unresolved):
             return terms
         if terms.order_type is not order.terms.order_type:
