@@ -1,0 +1,431 @@
+"""The indexer's JSON objects read into facts: pure, one function for each kind of object.
+
+Owns field names, optional fields and the indexer's spellings of numbers and times. Fields that it does not know are
+left alone (the indexer adds some every month); a field that is missing or makes no sense raises `TranslationError` with
+its name. Source: the indexer's published swagger and its websocket types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeVar
+
+from signalbox.messages import Liquidity, Side
+
+from gateway_dydx.facts import (
+    AssetPosition,
+    BookSnapshot,
+    CandleSeen,
+    FillSeen,
+    FundingPayment,
+    Height,
+    HistoricalFunding,
+    Level,
+    Market,
+    OrderSeen,
+    PositionSeen,
+    Subaccount,
+    Trade,
+    Transfer,
+)
+from gateway_dydx.translate import TranslationError
+
+T = TypeVar("T")
+
+DIGITS_MAX = 60
+"""More digits than any amount on the chain has: a longer text is no number but an attack on the arithmetic."""
+EXPONENT_MAX = 60
+
+
+class Fields:
+    """One JSON object, read field by field. `what` names the object in errors."""
+
+    __slots__ = ("_raw", "_what")
+
+    def __init__(self, raw: object, what: str) -> None:
+        if not isinstance(raw, Mapping):
+            raise TranslationError(f"{what}: {shown(raw)} is no object")
+        self._raw, self._what = raw, what
+
+    def has(self, name: str) -> bool:
+        """Whether the field is there and says something (the indexer writes null for "none")."""
+        return self._raw.get(name) is not None
+
+    def error(self, name: str, wanted: str) -> TranslationError:
+        value = self._raw.get(name)
+        found = "missing" if value is None else f"{shown(value)}, which is not {wanted}"
+        return TranslationError(f"{self._what}: {name} is {found}")
+
+    def decimal(self, name: str) -> Decimal:
+        number = decimal_of(self._raw.get(name))
+        if number is None:
+            raise self.error(name, "a number")
+        return number
+
+    def decimal_or_none(self, name: str) -> Decimal | None:
+        return self.decimal(name) if self.has(name) and self._raw[name] != "" else None
+
+    def price(self, name: str) -> Decimal:
+        number = self.decimal(name)
+        if number <= 0:
+            raise self.error(name, "a price")
+        return number
+
+    def size(self, name: str) -> Decimal:
+        number = self.decimal(name)
+        if number < 0:
+            raise self.error(name, "a size")
+        return number
+
+    def whole(self, name: str) -> int:
+        number = decimal_of(self._raw.get(name))
+        if number is None or number != number.to_integral_value():
+            raise self.error(name, "a whole number")
+        return int(number)
+
+    def whole_or_none(self, name: str) -> int | None:
+        return self.whole(name) if self.has(name) and self._raw[name] != "" else None
+
+    def text(self, name: str) -> str:
+        value = self._raw.get(name)
+        if not isinstance(value, str) or not value:
+            raise self.error(name, "a text")
+        return value
+
+    def word(self, name: str, default: str = "") -> str:
+        """A text that may be missing."""
+        value = self._raw.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, str):
+            raise self.error(name, "a text")
+        return value
+
+    def flag_or_none(self, name: str) -> bool | None:
+        value = self._raw.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise self.error(name, "true or false")
+        return value
+
+    def time(self, name: str) -> datetime:
+        found = time_of(self._raw.get(name))
+        if found is None:
+            raise self.error(name, "a time")
+        return found
+
+    def time_or_none(self, name: str) -> datetime | None:
+        return self.time(name) if self.has(name) and self._raw[name] != "" else None
+
+    def side(self, name: str = "side") -> Side:
+        """BUY and SELL of orders, LONG and SHORT of positions."""
+        try:
+            return _SIDES[self.text(name)]
+        except KeyError:
+            raise self.error(name, "a side") from None
+
+    def object(self, name: str) -> Fields:
+        if not isinstance(self._raw.get(name), Mapping):
+            raise self.error(name, "an object")
+        return Fields(self._raw[name], f"{self._what}.{name}")
+
+    def raw(self, name: str) -> Any:
+        return self._raw.get(name)
+
+    def items(self, name: str) -> list[Any]:
+        """A list; one that is missing is an empty one, and a single object is a list of it (transfers)."""
+        value = self._raw.get(name)
+        if value is None:
+            return []
+        if isinstance(value, Mapping):
+            return [value]
+        if not isinstance(value, list):
+            raise self.error(name, "a list")
+        return value
+
+    def required_items(self, name: str) -> list[Any]:
+        """A list that must be there: an answer without it has failed, and is not an empty one."""
+        value = self._raw.get(name)
+        if not isinstance(value, list):
+            raise self.error(name, "a list")
+        return value
+
+    def members(self, name: str) -> Iterable[tuple[str, Any]]:
+        """The members of an object by key; a list is taken too, its places as keys. Missing is an error."""
+        value = self._raw.get(name)
+        if isinstance(value, list):
+            return [(str(place), item) for place, item in enumerate(value)]
+        if not isinstance(value, Mapping):
+            raise self.error(name, "an object")
+        return list(value.items())
+
+
+_SIDES = {"BUY": Side.BUY, "SELL": Side.SELL, "LONG": Side.BUY, "SHORT": Side.SELL}
+
+
+def decimal_of(value: object) -> Decimal | None:
+    """Read a number of the indexer (a text, or a JSON number); None = it is none."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        return None
+    if isinstance(value, str) and (len(value) > DIGITS_MAX or "_" in value):
+        return None
+    try:
+        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    except (InvalidOperation, ValueError):
+        return None
+    if not number.is_finite() or abs(number.adjusted()) > EXPONENT_MAX:
+        return None
+    return number
+
+
+def time_of(value: object) -> datetime | None:
+    """Read an ISO 8601 time as UTC; None = it is none. One without a zone is UTC."""
+    if not isinstance(value, str) or len(value) < 10:
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+        return found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def shown(value: object) -> str:
+    """A value in an error: short, whatever it is."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def each(items: Iterable[object], read: Callable[[object], T]) -> tuple[T, ...]:
+    return tuple(read(item) for item in items)
+
+
+# --------------------------------------------------------------------------------------------------- market data
+
+
+def height(raw: object) -> Height:
+    """`{height, time}` over REST and as first contents, `{blockHeight, time}` in updates."""
+    fields = Fields(raw, "height")
+    name = "height" if fields.has("height") else "blockHeight"
+    return Height(height=fields.whole(name), at=fields.time_or_none("time"))
+
+
+def market(raw: object) -> Market:
+    fields = Fields(raw, "market")
+    return Market(
+        ticker=fields.text("ticker"),
+        clob_pair_id=fields.whole("clobPairId"),
+        status=fields.word("status", "ACTIVE"),
+        oracle_price=_above_zero(fields.decimal_or_none("oraclePrice")),
+        next_funding_rate=fields.decimal_or_none("nextFundingRate"),
+        initial_margin_fraction=fields.size("initialMarginFraction"),
+        maintenance_margin_fraction=fields.size("maintenanceMarginFraction"),
+        atomic_resolution=fields.whole("atomicResolution"),
+        quantum_conversion_exponent=fields.whole("quantumConversionExponent"),
+        step_base_quantums=fields.whole("stepBaseQuantums"),
+        subticks_per_tick=fields.whole("subticksPerTick"),
+        tick_size=fields.price("tickSize"),
+        step_size=fields.price("stepSize"),
+        market_type=fields.word("marketType", "CROSS"),
+    )
+
+
+def markets(raw: object) -> tuple[Market, ...]:
+    """`{markets: {ticker: market}}`."""
+    return tuple(market(item) for _, item in Fields(raw, "markets").members("markets"))
+
+
+def _above_zero(price: Decimal | None) -> Decimal | None:
+    """A market that has no oracle price yet says 0."""
+    return price if price is not None and price > 0 else None
+
+
+def book_snapshot(raw: object, ticker: str) -> BookSnapshot:
+    fields = Fields(raw, f"book {ticker}")
+    return BookSnapshot(
+        ticker=ticker,
+        bids=each(fields.required_items("bids"), level),
+        asks=each(fields.required_items("asks"), level),
+    )
+
+
+def level(raw: object) -> Level:
+    """`{price, size}` in a whole book, `[price, size]` in an update; both are taken everywhere."""
+    if isinstance(raw, list):
+        if len(raw) < 2:
+            raise TranslationError(f"book level: {shown(raw)} is no price and size")
+        raw = {"price": raw[0], "size": raw[1]}
+    fields = Fields(raw, "book level")
+    return Level(fields.price("price"), fields.size("size"))
+
+
+def trade(raw: object, ticker: str) -> Trade:
+    fields = Fields(raw, f"trade {ticker}")
+    return Trade(
+        ticker=ticker,
+        id=fields.word("id"),
+        side=fields.side(),
+        size=fields.size("size"),
+        price=fields.price("price"),
+        at=fields.time("createdAt"),
+        height=fields.whole_or_none("createdAtHeight"),
+        type=fields.word("type", "LIMIT"),
+    )
+
+
+def candle(raw: object) -> CandleSeen:
+    fields = Fields(raw, "candle")
+    return CandleSeen(
+        ticker=fields.text("ticker"),
+        resolution=fields.text("resolution"),
+        started_at=fields.time("startedAt"),
+        open=fields.price("open"),
+        high=fields.price("high"),
+        low=fields.price("low"),
+        close=fields.price("close"),
+        volume=fields.size("baseTokenVolume"),
+        trades=fields.whole("trades"),
+    )
+
+
+def historical_funding(raw: object) -> HistoricalFunding:
+    fields = Fields(raw, "historical funding")
+    return HistoricalFunding(
+        ticker=fields.text("ticker"),
+        rate=fields.decimal("rate"),
+        price=fields.decimal("price"),
+        at=fields.time("effectiveAt"),
+        height=fields.whole("effectiveAtHeight"),
+    )
+
+
+# -------------------------------------------------------------------------------------------------- the account
+
+
+def order(raw: object) -> OrderSeen:
+    fields = Fields(raw, "order")
+    return OrderSeen(
+        id=fields.text("id"),
+        status=fields.text("status"),
+        client_id=fields.whole_or_none("clientId"),
+        clob_pair_id=fields.whole_or_none("clobPairId"),
+        ticker=fields.word("ticker"),
+        side=fields.side() if fields.has("side") else None,
+        size=fields.decimal_or_none("size"),
+        total_filled=fields.decimal_or_none("totalFilled"),
+        total_optimistic_filled=fields.decimal_or_none("totalOptimisticFilled"),
+        price=fields.decimal_or_none("price"),
+        trigger_price=fields.decimal_or_none("triggerPrice"),
+        type=fields.word("type"),
+        time_in_force=fields.word("timeInForce"),
+        reduce_only=fields.flag_or_none("reduceOnly"),
+        post_only=fields.flag_or_none("postOnly"),
+        order_flags=fields.whole_or_none("orderFlags"),
+        good_til_block=fields.whole_or_none("goodTilBlock"),
+        good_til_block_time=fields.time_or_none("goodTilBlockTime"),
+        client_metadata=fields.whole_or_none("clientMetadata"),
+        created_at_height=fields.whole_or_none("createdAtHeight"),
+        updated_at=fields.time_or_none("updatedAt"),
+        updated_at_height=fields.whole_or_none("updatedAtHeight"),
+        removal_reason=fields.word("removalReason"),
+        subaccount_id=fields.word("subaccountId"),
+    )
+
+
+_LIQUIDITY = {"MAKER": Liquidity.MAKER, "TAKER": Liquidity.TAKER}
+
+
+def fill(raw: object) -> FillSeen:
+    """The market is `market` over REST, `ticker` on the websocket."""
+    fields = Fields(raw, "fill")
+    return FillSeen(
+        id=fields.text("id"),
+        order_id=fields.word("orderId"),
+        ticker=fields.word("market") or fields.word("ticker"),
+        side=fields.side(),
+        size=fields.size("size"),
+        price=fields.price("price"),
+        liquidity=_LIQUIDITY.get(fields.word("liquidity"), Liquidity.UNSTATED),
+        type=fields.word("type", "LIMIT"),
+        at=fields.time("createdAt"),
+        height=fields.whole("createdAtHeight"),
+        fee=fields.decimal_or_none("fee"),
+        clob_pair_id=fields.whole_or_none("clobPairId"),
+        client_metadata=fields.whole_or_none("clientMetadata"),
+    )
+
+
+def position(raw: object) -> PositionSeen:
+    """The side decides the sign: the indexer writes the size of a short with and without one."""
+    fields = Fields(raw, "position")
+    sign = fields.side().sign
+    max_size = fields.decimal_or_none("maxSize")
+    return PositionSeen(
+        ticker=fields.text("market"),
+        status=fields.word("status", "OPEN"),
+        size=abs(fields.decimal("size")) * sign,
+        entry_price=fields.size("entryPrice"),
+        exit_price=fields.decimal_or_none("exitPrice"),
+        max_size=abs(max_size) * sign if max_size is not None else None,
+        sum_open=fields.decimal_or_none("sumOpen"),
+        sum_close=fields.decimal_or_none("sumClose"),
+        realized_pnl=fields.decimal_or_none("realizedPnl"),
+        unrealized_pnl=fields.decimal_or_none("unrealizedPnl"),
+        net_funding=fields.decimal_or_none("netFunding"),
+        created_at=fields.time_or_none("createdAt"),
+    )
+
+
+def asset_position(raw: object) -> AssetPosition:
+    fields = Fields(raw, "asset position")
+    sign = fields.side().sign
+    return AssetPosition(
+        symbol=fields.text("symbol"), size=abs(fields.decimal("size")) * sign, asset_id=fields.word("assetId")
+    )
+
+
+def subaccount(raw: object) -> Subaccount:
+    """A subaccount without an asset position has no USDC, which is a figure: 0."""
+    fields = Fields(raw, "subaccount")
+    assets = [asset_position(item) for _, item in fields.members("assetPositions")]
+    return Subaccount(
+        address=fields.text("address"),
+        number=fields.whole("subaccountNumber"),
+        equity=fields.decimal("equity"),
+        free_collateral=fields.decimal("freeCollateral"),
+        usdc=sum((asset.size for asset in assets if asset.symbol == "USDC"), Decimal(0)),
+        positions=tuple(position(item) for _, item in fields.members("openPerpetualPositions")),
+        updated_at_height=fields.whole_or_none("updatedAtHeight"),
+        height=fields.whole_or_none("latestProcessedBlockHeight"),
+    )
+
+
+def funding_payment(raw: object) -> FundingPayment:
+    fields = Fields(raw, "funding payment")
+    return FundingPayment(
+        ticker=fields.text("ticker"),
+        size=abs(fields.decimal("size")) * fields.side().sign,
+        rate=fields.decimal("rate"),
+        oracle_price=fields.decimal("oraclePrice"),
+        payment=fields.decimal("payment"),
+        at=fields.time("createdAt"),
+        height=fields.whole("createdAtHeight"),
+    )
+
+
+def transfer(raw: object) -> Transfer:
+    fields = Fields(raw, "transfer")
+    sender, recipient = fields.object("sender"), fields.object("recipient")
+    return Transfer(
+        id=fields.word("id"),
+        sender=sender.word("address"),
+        sender_number=sender.whole_or_none("subaccountNumber"),
+        recipient=recipient.word("address"),
+        recipient_number=recipient.whole_or_none("subaccountNumber"),
+        symbol=fields.word("symbol", "USDC"),
+        size=fields.size("size"),
+        type=fields.word("type"),
+        transaction_hash=fields.word("transactionHash"),
+        at=fields.time("createdAt"),
+        height=fields.whole("createdAtHeight"),
+    )

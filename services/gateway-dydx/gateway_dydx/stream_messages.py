@@ -1,0 +1,194 @@
+"""The indexer's websocket messages read into facts: pure.
+
+Owns the envelope (`type`, `channel`, `id`, `contents`) and which channel carries what, in all three forms: the first
+contents (`subscribed`, which mirror REST), single updates (`channel_data`) and lists of them (`channel_batch_data`).
+It must not know sockets. A message that makes no sense raises `TranslationError`; an unknown type or channel says
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gateway_dydx import reading
+from gateway_dydx.facts import (
+    BookUpdate,
+    Fact,
+    MarketChanged,
+    OraclePrice,
+    StreamRefused,
+    SubaccountChanged,
+    SubaccountSnapshot,
+)
+from gateway_dydx.reading import Fields, each
+from gateway_dydx.translate import TranslationError
+
+SUBACCOUNTS, PARENT_SUBACCOUNTS = "v4_subaccounts", "v4_parent_subaccounts"
+BOOKS, TRADES, CANDLES, MARKETS, HEIGHTS = "v4_orderbook", "v4_trades", "v4_candles", "v4_markets", "v4_block_height"
+WHOLE_CHANNELS = frozenset({MARKETS, HEIGHTS})
+"""Channels without ids: the indexer fills in their own name."""
+
+MINUTE_RESOLUTION = "1MIN"
+
+SUBSCRIBED, DATA, BATCH_DATA, ERROR, CONNECTED = (
+    "subscribed",
+    "channel_data",
+    "channel_batch_data",
+    "error",
+    "connected",
+)
+
+
+def subscription_key(channel: str, id: str) -> tuple[str, str]:
+    """Name a subscription as the indexer does in its messages."""
+    return channel, channel if channel in WHOLE_CHANNELS else id
+
+
+def candle_id(ticker: str, resolution: str = MINUTE_RESOLUTION) -> str:
+    """The subscription's id for a market's candles."""
+    return f"{ticker}/{resolution}"
+
+
+def facts_of(message: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """Read one message of the websocket, in the order of its contents. Raises `TranslationError`."""
+    kind = message.get("type")
+    if kind == ERROR:
+        return (
+            StreamRefused(
+                text=str(message.get("message", "")),
+                channel=str(message.get("channel") or ""),
+                id=str(message.get("id") or ""),
+            ),
+        )
+    if kind not in (SUBSCRIBED, DATA, BATCH_DATA):
+        return ()
+    channel, id = str(message.get("channel", "")), str(message.get("id") or "")
+    readers = _READERS.get(channel)
+    if readers is None:
+        return ()
+    first, update = readers
+    contents = message.get("contents")
+    if kind == SUBSCRIBED:
+        return first(contents, id)
+    # A batch is a list of updates; a list is taken wherever it comes
+    if kind == BATCH_DATA and not isinstance(contents, list):
+        raise TranslationError(f"{channel} {id}: contents of a batch is {reading.shown(contents)}, not a list")
+    pieces = contents if isinstance(contents, list) else [contents]
+    return tuple(fact for piece in pieces for fact in update(piece, id))
+
+
+def _heights(contents: object, _id: str) -> tuple[Fact, ...]:
+    return (reading.height(contents),)
+
+
+def _markets(contents: object, _id: str) -> tuple[Fact, ...]:
+    return reading.markets(contents)
+
+
+def _market_changes(contents: object, _id: str) -> tuple[Fact, ...]:
+    """`{trading: {ticker: some fields}, oraclePrices: {ticker: price}}`, either of which may be missing."""
+    fields = Fields(contents, "markets")
+    changes = _members(fields, "trading")
+    prices = _members(fields, "oraclePrices")
+    return (
+        *(_market_changed(ticker, raw) for ticker, raw in changes.items()),
+        *(_oracle_price(ticker, raw) for ticker, raw in prices.items()),
+    )
+
+
+def _members(fields: Fields, name: str) -> dict[str, Any]:
+    return dict(fields.members(name)) if fields.has(name) else {}
+
+
+def _market_changed(ticker: str, raw: object) -> MarketChanged:
+    fields = Fields(raw, f"market {ticker}")
+    return MarketChanged(
+        ticker=fields.word("ticker") or ticker,
+        status=fields.word("status") or None,
+        next_funding_rate=fields.decimal_or_none("nextFundingRate"),
+        initial_margin_fraction=fields.decimal_or_none("initialMarginFraction"),
+        maintenance_margin_fraction=fields.decimal_or_none("maintenanceMarginFraction"),
+        tick_size=fields.decimal_or_none("tickSize"),
+        step_size=fields.decimal_or_none("stepSize"),
+    )
+
+
+def _oracle_price(ticker: str, raw: object) -> OraclePrice:
+    fields = Fields(raw, f"oracle price {ticker}")
+    return OraclePrice(
+        ticker=ticker,
+        price=fields.price("oraclePrice"),
+        at=fields.time_or_none("effectiveAt"),
+        height=fields.whole_or_none("effectiveAtHeight"),
+    )
+
+
+def _book(contents: object, id: str) -> tuple[Fact, ...]:
+    return (reading.book_snapshot(contents, id),)
+
+
+def _book_update(contents: object, id: str) -> tuple[Fact, ...]:
+    fields = Fields(contents, f"book {id}")
+    return (
+        BookUpdate(
+            ticker=id, bids=each(fields.items("bids"), reading.level), asks=each(fields.items("asks"), reading.level)
+        ),
+    )
+
+
+def _first_trades(contents: object, id: str) -> tuple[Fact, ...]:
+    return tuple(reading.trade(raw, id) for raw in Fields(contents, f"trades {id}").required_items("trades"))
+
+
+def _trades(contents: object, id: str) -> tuple[Fact, ...]:
+    return tuple(reading.trade(raw, id) for raw in Fields(contents, f"trades {id}").items("trades"))
+
+
+def _first_candles(contents: object, id: str) -> tuple[Fact, ...]:
+    return each(Fields(contents, f"candles {id}").required_items("candles"), reading.candle)
+
+
+def _candles(contents: object, id: str) -> tuple[Fact, ...]:
+    """One candle, by itself or as a list of them."""
+    if isinstance(contents, Mapping) and "candles" in contents:
+        return each(Fields(contents, f"candles {id}").items("candles"), reading.candle)
+    return (reading.candle(contents),)
+
+
+def _subaccount(contents: object, id: str) -> tuple[Fact, ...]:
+    fields = Fields(contents, f"subaccount {id}")
+    raw = fields.raw("subaccount")
+    return (
+        SubaccountSnapshot(
+            subaccount=reading.subaccount(raw) if raw else None,
+            orders=each(fields.items("orders"), reading.order),
+            height=fields.whole_or_none("blockHeight"),
+        ),
+    )
+
+
+def _subaccount_change(contents: object, id: str) -> tuple[Fact, ...]:
+    fields = Fields(contents, f"subaccount {id}")
+    return (
+        SubaccountChanged(
+            orders=each(fields.items("orders"), reading.order),
+            fills=each(fields.items("fills"), reading.fill),
+            positions=each(fields.items("perpetualPositions"), reading.position),
+            assets=each(fields.items("assetPositions"), reading.asset_position),
+            transfers=each(fields.items("transfers"), reading.transfer),
+            height=fields.whole_or_none("blockHeight"),
+        ),
+    )
+
+
+_Reader = Callable[[object, str], tuple[Fact, ...]]
+_READERS: dict[str, tuple[_Reader, _Reader]] = {
+    HEIGHTS: (_heights, _heights),
+    MARKETS: (_markets, _market_changes),
+    BOOKS: (_book, _book_update),
+    TRADES: (_first_trades, _trades),
+    CANDLES: (_first_candles, _candles),
+    SUBACCOUNTS: (_subaccount, _subaccount_change),
+}
+"""By channel: who reads the first contents, and who an update. Parent subaccounts are not the desk's."""
