@@ -101,8 +101,8 @@ STREAMS: tuple[Stream, ...] = (
     ),
     Stream(
         "STATE",
-        ("md.instrument.*.*", "position.*.*.*", "book.*.*", "account.*.*"),
-        "the last word on instruments, positions, cash and accounts",
+        ("md.instrument.*.*", "md.funding.*.*", "position.*.*.*", "book.*.*", "account.*.*"),
+        "the last word on instruments, funding rates, positions, cash and accounts",
         age_days_max=90,
         per_subject_max=1,
         consumers=(RECORDED,),
