@@ -1,0 +1,124 @@
+"""The venue cases: each one runs on every venue, on a desk that is kept from case to case while it adds up."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.conftest import NatsServer
+
+from .desk import Desk
+from .ibkr import IbkrBench
+from .numbered import CANNOT, number_of
+from .processes import ForkServer
+
+BENCHES: dict[str, Any] = {"ibkr": IbkrBench}
+_failed = pytest.StashKey[bool]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One event loop for all cases: a desk outlives a test."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "venue" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    report = yield
+    if report.when == "call":
+        item.stash[_failed] = report.failed
+    return report
+
+
+class Desks:
+    """Makes desks, and keeps those that may serve again."""
+
+    def __init__(self, folder: pytest.TempPathFactory) -> None:
+        self._folder = folder
+        self._servers: dict[str, ForkServer] = {}
+        self._kept: dict[str, Desk] = {}
+
+    async def take(self, venue: str, start: datetime | None, *, gateway: bool, fresh: bool) -> Desk:
+        """A desk for one case: the kept one, or a new one."""
+        desk = None if fresh else self._kept.pop(venue, None)
+        return desk or await self._made(venue, start, gateway=gateway)
+
+    async def _made(self, venue: str, start: datetime | None, *, gateway: bool) -> Desk:
+        bench = BENCHES[venue]()
+        if venue not in self._servers:
+            self._servers[venue] = ForkServer(bench.module)
+        await bench.open(start)
+        folder: Path = self._folder.mktemp(venue)
+        nats = NatsServer(folder)
+        nats.start()
+        desk = Desk(bench, nats, self._servers[venue], folder)
+        try:
+            await desk.open(gateway=gateway)
+        except BaseException:
+            await self.discard(desk)
+            raise
+        return desk
+
+    def keep(self, desk: Desk) -> None:
+        self._kept[desk.bench.venue] = desk
+
+    async def discard(self, desk: Desk) -> None:
+        await desk.close()
+        await desk.bench.close()
+
+    async def close(self) -> None:
+        for desk in self._kept.values():
+            await self.discard(desk)
+        for server in self._servers.values():
+            server.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def desks(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desks]:
+    made = Desks(tmp_path_factory)
+    yield made
+    await made.close()
+
+
+@pytest.fixture(params=list(BENCHES))
+def venue(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def desk(request: pytest.FixtureRequest, desks: Desks, venue: str) -> AsyncIterator[Desk]:
+    """The desk of one case. Marks: `fresh_desk(start=..., gateway=...)` asks for a new one."""
+    mark = request.node.get_closest_marker("fresh_desk")
+    wanted = mark.kwargs if mark is not None else {}
+    start = wanted.get("start", {}).get(venue)
+    desk = await desks.take(venue, start, gateway=wanted.get("gateway", True), fresh=mark is not None)
+    desk.cannot = CANNOT.get((number_of(request.node.name), venue))
+    sound = False
+    try:
+        await desk.bench_market.trade()  # a fresh quote, which nobody has taken from
+        yield desk
+        if not request.node.stash.get(_failed, True) and not desk.spoiled:
+            await desk.tidy()
+            sound = mark is None
+    finally:
+        if sound:
+            desks.keep(desk)
+        else:
+            await desks.discard(desk)
+
+
+_counter = itertools.count(1)
+
+
+@pytest.fixture
+def order_id(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An order id that no other case uses."""
+    yield f"{number_of(request.node.name).lower()}-{next(_counter)}"

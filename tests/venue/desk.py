@@ -1,0 +1,429 @@
+"""The desk around a gateway: a real nats-server, the real OMS, and a real gateway process, with one venue's bench.
+
+Owns what the numbered cases do (decide as risk does, wait for what the OMS makes of it, kill and start the gateway) and
+what must hold after every one of them. It must not know which venue it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+from oms.outcome import Rules
+from oms.service import OrderManagement
+from signalbox import messages, subjects
+from signalbox.bus import Bus, Received
+from signalbox.clock import FollowingClock
+from signalbox.messages import (
+    CancelIntent,
+    CancelOrder,
+    ClockTick,
+    DeadLetter,
+    Fill,
+    IntentApproved,
+    LedgerEntry,
+    LinkStatus,
+    Order,
+    OrderEvents,
+    OrderIntent,
+    OrderStatus,
+    OrderType,
+    Report,
+    Side,
+    SubmitOrder,
+    TimeInForce,
+    VenueFill,
+    VenueLink,
+    VenueSnapshot,
+)
+from simulators.clock_publisher import ClockPublisher
+
+from tests.conftest import NatsServer
+
+from .bench import VenueBench
+from .numbered import Cannot
+from .processes import ForkServer, GatewayProcess
+
+WAIT_SECONDS_MAX = 15.0
+PAUSE_SECONDS = 0.005
+DESK_TIME_ENOUGH = timedelta(hours=12)
+"""A submission's deadline: desk time runs fast here, and only the cases about deadlines are about them."""
+
+LIMITS = """
+[limits]
+order_quantity_max = "1000000000"
+order_notional_max = "1000000000"
+position_quantity_max = "1000000000"
+position_notional_max = "1000000000"
+gross_exposure_max = "1000000000"
+price_collar_fraction = "0.5"
+price_age_seconds_max = 60
+account_age_seconds_max = 300
+intent_age_seconds_max = 60
+intents_per_minute_max = 600
+open_orders_max = 20
+"""
+
+T = TypeVar("T")
+
+
+class Desk:
+    """One desk with one venue. `cannot` is why the venue can not do the present case, or None."""
+
+    def __init__(self, bench: VenueBench, nats: NatsServer, server: ForkServer, folder: Path) -> None:
+        self.bench, self._nats, self._folder = bench, nats, folder
+        self._server = server
+        self.cannot: Cannot | None = None
+        self.spoiled = False
+        """The desk's books and the venue's differ on purpose: the case is the last one on this desk."""
+        self.links: list[VenueLink] = []
+        self.mark = 0
+        """A place in `links` that a case goes back to."""
+        self._reports: list[Any] = []
+        self._reports_next = 1
+        self._events: list[Any] = []
+        self._events_next = 1
+        self._tasks: list[asyncio.Task[None]] = []
+        self.gateway: GatewayProcess
+        self.oms: OrderManagement
+        self._oms_bus: Bus
+        self._recorder: Bus
+        self._risk: Bus
+
+    async def open(self, *, gateway: bool = True) -> None:
+        """Start everything; with `gateway`, return when it is READY."""
+        await self._nats.bootstrap()
+        connect = self._nats.connect
+        self._oms_bus, self._recorder, self._risk = await connect("oms"), await connect("recorder"), await connect("risk")
+        publisher = ClockPublisher(self.bench.world, await connect("simulator"))
+        clock = FollowingClock()
+
+        async def tick(received: Received) -> None:
+            clock.follow(messages.decode(received.payload, ClockTick))
+
+        async def link(received: Received) -> None:
+            self.links.append(messages.decode(received.payload, VenueLink))
+
+        await self._oms_bus.subscribe(subjects.CLOCK, tick)
+        await self._risk.subscribe("link.>", link)
+        rules = Rules(DESK_TIME_ENOUGH, DESK_TIME_ENOUGH, frozenset({self.bench.venue})) if False else Rules(
+            submit_window=DESK_TIME_ENOUGH, unknown_grace=DESK_TIME_ENOUGH, venues=frozenset({self.bench.venue})
+        )
+        self.oms = OrderManagement(self._oms_bus, clock, rules)
+        self._tasks.append(asyncio.create_task(publisher.run()))
+        await self.oms.rebuild()
+        self._tasks.append(asyncio.create_task(self.oms.publisher.run()))
+        await self.oms.consume()
+        self.gateway = GatewayProcess(self._server, self._environment(), self._folder / "gateway.log")
+        if gateway:
+            await self.start()
+
+    def _environment(self) -> dict[str, str]:
+        file = self._folder / "desk.toml"
+        file.write_text(f'name = "venue cases"\nclock = "simulated"\n{self.bench.desk_file}{LIMITS}')
+        return {
+            "SIGNALBOX_NATS_URL": self._nats.url,
+            "SIGNALBOX_NATS_USER": self.bench.service,
+            "SIGNALBOX_NATS_PASSWORD": self._nats.password(self.bench.service),
+            "SIGNALBOX_DESK_FILE": str(file),
+            **self.bench.environment(self._folder),
+        }
+
+    async def close(self) -> None:
+        await self.gateway.kill()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._nats.close()
+
+    # ------------------------------------------------------------------------------------------------------ waiting
+
+    async def eventually(
+        self, condition: Callable[[], T | Awaitable[T]], what: str, seconds_max: float = WAIT_SECONDS_MAX
+    ) -> T:
+        """Wait until `condition` gives something true (its value is returned), or fail with `what`."""
+        ends = asyncio.get_running_loop().time() + seconds_max
+        while True:
+            result = condition()
+            if isinstance(result, Awaitable):
+                result = await result
+            if result:
+                return result
+            assert asyncio.get_running_loop().time() < ends, f"never: {what}\n{await self._story()}"
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _story(self) -> str:
+        """What a person needs who looks at a failure."""
+        lines = [f"link: {link.status} {link.reason}" for link in self.links[self.mark :][-5:]]
+        lines += [f"report: {report!r}" for report in (await self.reports())[-12:]]
+        lines += [f"event: {type(each).__name__} {each.order_id} {each.status}" for each in (await self.events())[-12:]]
+        lines += [f"dead: {each.error}" for each in await self.dead_letters()]
+        log = self.gateway.log.read_text().splitlines() if self.gateway.log.exists() else []
+        return "\n".join([*lines, *(f"log: {line[:400]}" for line in log[-12:])])
+
+    # ------------------------------------------------------------------------------------------------- the gateway
+
+    def look_from_here(self) -> None:
+        """Let `ready` and `goes` see only what the link says from now on."""
+        self.mark = len(self.links)
+
+    @property
+    def link_status(self) -> LinkStatus | None:
+        return self.links[-1].status if len(self.links) > self.mark else None
+
+    async def ready(self) -> None:
+        """Wait until the link is READY, said since `look_from_here`."""
+        await self.eventually(lambda: self.link_status is LinkStatus.READY, "READY")
+
+    async def goes(self, *statuses: LinkStatus) -> None:
+        """Wait until the link has taken one of these statuses since `look_from_here`."""
+        await self.eventually(lambda: any(link.status in statuses for link in self.links[self.mark :]), f"{statuses}")
+
+    async def not_ready(self) -> None:
+        await self.eventually(lambda: self.link_status not in (LinkStatus.READY, None), "a link that is not READY")
+
+    async def start(self) -> None:
+        """Start the gateway, and wait until it is READY."""
+        self.look_from_here()
+        self.gateway.start()
+        await self.ready()
+
+    async def kill(self) -> None:
+        """SIGKILL, at this instant."""
+        await self.gateway.kill()
+
+    # ---------------------------------------------------------------------------------------------------- orders
+
+    def intent(self, order_id: str, **terms: Any) -> OrderIntent:
+        """A small market order to buy, unless the terms say otherwise."""
+        bench = self.bench
+        values = {
+            "id": order_id,
+            "at": bench.world.now(),
+            "venue": bench.venue,
+            "account": bench.account,
+            "symbol": bench.symbol,
+            "side": Side.BUY,
+            "quantity": bench.small,
+            "order_type": OrderType.MARKET,
+        }
+        return OrderIntent(**(values | terms))
+
+    def order(self, order_id: str, **terms: Any) -> Order:
+        """The terms of such an intent's order, for a command that no decision stands behind."""
+        intent = self.intent(order_id, **terms)
+        names = (
+            "venue account symbol side quantity order_type limit_price stop_price time_in_force good_till reduce_only"
+        )
+        return Order(
+            order_id=order_id, intent_id=order_id, **{name: getattr(intent, name) for name in names.split()}
+        )
+
+    async def submit(self, order_id: str, **terms: Any) -> None:
+        """Approve an intent, as risk does."""
+        intent = self.intent(order_id, **terms)
+        await self._approve(f"decision/{order_id}", order_id, intent)
+
+    async def cancel(self, order_id: str, attempt: int = 1) -> None:
+        """Approve the wish to cancel."""
+        intent = CancelIntent(
+            id=f"{order_id}-cancel-{attempt}",
+            at=self.bench.world.now(),
+            venue=self.bench.venue,
+            account=self.bench.account,
+            symbol=self.bench.symbol,
+            order_id=order_id,
+        )
+        await self._approve(f"decision/{intent.id}", order_id, intent)
+
+    async def _approve(self, decision_id: str, order_id: str, intent: OrderIntent | CancelIntent) -> None:
+        decision = IntentApproved(
+            id=decision_id, at=intent.at, intent_sequence=1, intent=intent, order_id=order_id, checks=()
+        )
+        await self._risk.publish(subjects.decision(decision, intent.account, intent.venue), decision)
+
+    async def command(self, order: Order, *, deadline_seconds: float = 3600) -> None:
+        """Command a submission behind the OMS's back, as a defect of the desk would."""
+        now = self.bench.world.now()
+        command = SubmitOrder(
+            id=f"command/{order.order_id}/0", at=now, order=order, deadline=now + timedelta(seconds=deadline_seconds)
+        )
+        await self._oms_bus.publish(subjects.command(self.bench.venue, order.order_id, 0), command)
+
+    async def command_cancel(self, order_id: str, revision: int = 9) -> None:
+        """Command a cancellation behind the OMS's back."""
+        command = CancelOrder(
+            id=f"command/{order_id}/{revision}",
+            at=self.bench.world.now(),
+            venue=self.bench.venue,
+            account=self.bench.account,
+            order_id=order_id,
+            venue_order_id="",
+        )
+        await self._oms_bus.publish(subjects.command(self.bench.venue, order_id, revision), command)
+
+    # --------------------------------------------------------------------------------------- orders in a given state
+
+    async def working(self, order_id: str, **terms: Any) -> None:
+        """Have an order that rests at the venue, and that the OMS knows to be there."""
+        price = self.bench_market.resting_price(terms.get("side", Side.BUY))
+        rest = {"order_type": OrderType.LIMIT, "limit_price": price, "time_in_force": self.bench.lasting}
+        await self.submit(order_id, **(rest | terms))
+        await self.becomes(order_id, OrderStatus.NEW)
+
+    async def partially_filled(self, order_id: str, **terms: Any) -> None:
+        """Have an order that took all there was of the book, and works on."""
+        side = terms.get("side", Side.BUY)
+        rest = {
+            "order_type": OrderType.LIMIT,
+            "limit_price": self.bench_market.crossing_price(side),
+            "quantity": self.bench_market.beyond_the_book(side),
+            "time_in_force": self.bench.lasting,
+        }
+        await self.submit(order_id, **(rest | terms))
+        await self.becomes(order_id, OrderStatus.PARTIALLY_FILLED)
+
+    async def filled(self, order_id: str, **terms: Any) -> None:
+        """Have an order that is filled."""
+        await self.submit(order_id, **terms)
+        await self.becomes(order_id, OrderStatus.FILLED)
+
+    @property
+    def bench_market(self) -> Any:
+        """The bench as the market that it also is."""
+        return self.bench
+
+    # ----------------------------------------------------------------------------------------- what the desk knows
+
+    def status(self, order_id: str) -> OrderStatus | None:
+        """The order's status in the OMS; None = it does not know the order."""
+        state = self.oms.state.find_order(self.bench.venue, self.bench.account, order_id)
+        return state.status if state is not None else None
+
+    async def becomes(self, order_id: str, *statuses: OrderStatus, seconds_max: float = WAIT_SECONDS_MAX) -> None:
+        """Wait until the OMS has the order in one of these statuses."""
+        what = f"{order_id} {' or '.join(statuses)}"
+        await self.eventually(lambda: self.status(order_id) in statuses, what, seconds_max)
+
+    def fills(self, order_id: str = "") -> list[Fill]:
+        """The newest revision of every fill that the OMS has booked; of one order, or of all."""
+        book = self.oms.state.accounts.get((self.bench.venue, self.bench.account))
+        executions = book.executions.values() if book is not None else ()
+        return [each.fill for each in executions if order_id in ("", each.order_id)]
+
+    def filled_quantity(self, order_id: str) -> Decimal:
+        return sum((fill.quantity for fill in self.fills(order_id)), Decimal(0))
+
+    async def reports(self, order_id: str = "") -> list[Any]:
+        """Everything in REPORTS, of one order or of all, in order."""
+        async for received in self._recorder.read("REPORTS", "report.>", self._reports_next):
+            report: Report = messages.decode(received.payload, Report)
+            self._reports.append(report)
+            self._reports_next = received.sequence + 1
+        return [each for each in self._reports if order_id in ("", _order_of(each))]
+
+    async def kinds(self, order_id: str) -> list[str]:
+        """The kinds of reports of one order, in order."""
+        return [type(report).__name__ for report in await self.reports(order_id)]
+
+    async def reported(self, order_id: str, kind: str) -> Any:
+        """Wait for a report of that kind; the first one."""
+
+        async def there() -> list[Any]:
+            return [each for each in await self.reports(order_id) if type(each).__name__ == kind]
+
+        return (await self.eventually(there, f"{kind} of {order_id}"))[0]
+
+    async def events(self, order_id: str = "") -> list[Any]:
+        """The OMS's events, of one order or of all, in order."""
+        async for received in self._recorder.read("TRADE", "order.>", self._events_next):
+            self._events.append(messages.decode(received.payload, OrderEvents))
+            self._events_next = received.sequence + 1
+        return [each for each in self._events if order_id in ("", each.order_id)]
+
+    async def ledger(self, order_id: str) -> list[LedgerEntry]:
+        subject = subjects.ledger(self.bench.venue, order_id)
+        return [messages.decode(each.payload, LedgerEntry) async for each in self._recorder.read("LEDGER", subject)]
+
+    async def snapshots(self) -> list[VenueSnapshot]:
+        return [each for each in await self.reports() if isinstance(each, VenueSnapshot)]
+
+    async def stored(self, subject: str, kind: Any) -> Any:
+        """The last message on a subject of STATE, or None."""
+        received = await self._recorder.last("STATE", subject)
+        return messages.decode(received.payload, kind) if received is not None else None
+
+    async def dead_letters(self) -> list[DeadLetter]:
+        return [messages.decode(each.payload, DeadLetter) async for each in self._recorder.read("DEAD", ">")]
+
+    # ------------------------------------------------------------------------------------------- what always holds
+
+    async def adds_up(self) -> None:
+        """The desk's books are the venue's: every execution once, with its fee; positions and cash the same."""
+        await self.eventually(self._same_executions, "the same executions at desk and venue")
+        await self.eventually(self._same_fees, "one fee for each execution")
+        await self.eventually(self._same_positions, "the same positions at desk and venue")
+        await self.eventually(self._same_cash, "the same cash at desk and venue")
+        doubled = [each for each, count in Counter(each.id for each in await self.reports()).items() if count > 1]
+        assert doubled == [], "a report was made twice"
+        assert await self.dead_letters() == [], "a message had no legal meaning"
+        for order_id in {each.order_id for each in await self.events() if not each.order_id.startswith("_")}:
+            assert len(self.bench.placed(order_id)) <= 1, f"{order_id} was placed twice"
+
+    def _adopted(self) -> frozenset[str]:
+        book = self.oms.state.accounts.get((self.bench.venue, self.bench.account))
+        return book.adopted_execution_ids if book is not None else frozenset()
+
+    def _same_executions(self) -> bool:
+        theirs = {
+            each.execution_id: (each.quantity, each.price)
+            for each in self.bench.executions()
+            if each.execution_id not in self._adopted()
+        }
+        return theirs == {each.execution_id: (each.quantity, each.price) for each in self.fills()}
+
+    def _same_fees(self) -> bool:
+        book = self.oms.state.accounts[self.bench.venue, self.bench.account]
+        theirs = {
+            each.execution_id: each.commission
+            for each in self.bench.executions()
+            if each.execution_id not in self._adopted()
+        }
+        return theirs == {name: fee.commission for name, fee in book.fees.items()}
+
+    def _same_positions(self) -> bool:
+        book = self.oms.state.accounts[self.bench.venue, self.bench.account]
+        ours = {name: symbol.holding.quantity for name, symbol in book.symbols.items()}
+        return all(self.bench.position(name) == quantity for name, quantity in ours.items())
+
+    def _same_cash(self) -> bool:
+        book = self.oms.state.accounts[self.bench.venue, self.bench.account]
+        return book.cash.get(book.currency) == self.bench.cash()
+
+    async def tidy(self) -> None:
+        """End what the case has left: faults, a dead gateway, working orders; then everything must add up."""
+        await self.bench.mend()
+        if not self.gateway.runs():
+            await self.start()
+        self.look_from_here()
+        await self.ready()
+        for key in sorted(self.oms.state.working):
+            await self.cancel(self.oms.state.orders[key].order_id, attempt=99)
+        await self.eventually(lambda: not self.oms.state.working, f"an end of {sorted(self.oms.state.working)}")
+        await self.adds_up()
+
+
+def _order_of(report: Any) -> str:
+    """The desk's order that a report is about; of an order that the desk did not place, the venue's id."""
+    if isinstance(report, VenueFill):
+        return report.fill.order_id
+    order_id: str = getattr(report, "order_id", "")
+    return order_id
+
+
+__all__ = ["Desk", "LinkStatus", "OrderStatus", "OrderType", "Side", "TimeInForce"]

@@ -1,0 +1,174 @@
+"""The venue cases' bench for Interactive Brokers: the IB Gateway simulator behind a wire that can fail."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from signalbox.messages import Side, TimeInForce
+from simulators.control import ControlServer, WorldControl
+from simulators.tws.commands import TwsControl
+from simulators.tws.gateway import Gateway
+from simulators.tws.server import TwsServer
+from simulators.world import World, WorldOptions
+
+from .bench import Executed, Market, Placed
+from .wire import Way, Wire
+
+ORDERS_CLIENT = 11
+NEWS = ("orderStatus", "openOrder", "execDetails", "commissionReport")
+"""The messages in which TWS tells of orders and executions."""
+
+
+class IbkrBench(Market):
+    """See `bench.VenueBench`."""
+
+    venue = "ibkr"
+    account = "DU1234567"
+    service = "gateway-ibkr"
+    module = "gateway_ibkr"
+    symbol, other_symbol = "SPY", "AAPL"
+    small = Decimal(10)
+    lasting = TimeInForce.GTC
+    spare_seconds = 0.1
+    desk_file = """
+[venues.ibkr]
+accounts = ["DU1234567"]
+
+[[instruments]]
+venue = "ibkr"
+symbol = "SPY"
+
+[[instruments]]
+venue = "ibkr"
+symbol = "AAPL"
+"""
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+
+    async def open(self, start: datetime | None) -> None:
+        options = WorldOptions(
+            symbols=(self.symbol, self.other_symbol),
+            speed=0.0,
+            start=start or datetime(2024, 3, 5, 15, 0, tzinfo=UTC),
+            seed=7,
+            starting_cash=Decimal(50_000_000),
+        )
+        self.world = World(options)
+        running = asyncio.create_task(self.world.run())
+        self._server = await self._stack.enter_async_context(TwsServer(Gateway(self.world), "127.0.0.1", 0))
+        self.wire = await self._stack.enter_async_context(Wire(self._server.port))
+        commands = [*WorldControl(self.world, self.world.stop).commands(), *TwsControl(self._server).commands()]
+        self.control = ControlServer(commands, "127.0.0.1", 0)
+        await self.trade()
+        self._running = running
+
+    async def close(self) -> None:
+        await self._stack.aclose()
+        self.world.stop()
+        await self._running
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        return {
+            "SIGNALBOX_IBKR_PORT": str(self.wire.port),
+            "SIGNALBOX_CONNECT_SECONDS_MAX": "3",
+            "SIGNALBOX_ANSWER_SECONDS_MAX": "1",
+            "SIGNALBOX_HEARTBEAT_SECONDS": "0.5",
+            "SIGNALBOX_HEARTBEAT_ANSWER_SECONDS_MAX": "1",
+            "SIGNALBOX_RETRY_DELAY_SECONDS": "0.05",
+            "SIGNALBOX_RETRY_DELAY_SECONDS_MAX": "0.2",
+            "SIGNALBOX_ACKNOWLEDGE_SECONDS_MAX": "0.3",
+            "SIGNALBOX_VISIBILITY_SECONDS": "0.3",
+            "SIGNALBOX_CANCEL_WAIT_SECONDS_MAX": "5",
+        }
+
+    # ------------------------------------------------------------------------------------------ what the venue has
+
+    def placed(self, order_id: str) -> list[Placed]:
+        return [
+            Placed(
+                number=str(order.number), quantity=order.terms.quantity, filled=order.filled, working=order.leaves > 0
+            )
+            for order in self.world.orders()
+            if order.terms.client_reference == order_id
+        ]
+
+    def executions(self) -> list[Executed]:
+        return [
+            Executed(
+                execution_id=each.execution_id,
+                symbol=each.symbol,
+                side=each.side,
+                quantity=each.quantity,
+                price=each.price,
+                commission=each.commission,
+            )
+            for each in self.world.executions(self.account)
+        ]
+
+    def position(self, symbol: str) -> Decimal:
+        positions = self.world.snapshot()[self.account]["positions"]
+        return Decimal(positions.get(symbol, "0"))
+
+    def cash(self) -> Decimal:
+        return Decimal(self.world.snapshot()[self.account]["cash"]["USD"])
+
+    # --------------------------------------------------------------------------------------------- what others do
+
+    async def place_by_hand(self, side: Side, quantity: Decimal, limit_price: Decimal | None) -> str:
+        terms = {} if limit_price is None else {"limit_price": str(limit_price)}
+        reply = await self.do("place_by_hand", symbol=self.symbol, side=side.value, quantity=str(quantity), **terms)
+        return str(reply["number"])
+
+    async def cancel_by_hand(self, order_id: str) -> None:
+        numbers = [placed.number for placed in self.placed(order_id)] or [order_id]
+        await self.do("cancel_by_hand", number=int(numbers[0]))
+
+    # -------------------------------------------------------------------------------------------- faults of the wire
+
+    def cut(self) -> None:
+        self.wire.cut()
+
+    def refuse(self) -> None:
+        self.wire.refuse()
+
+    def half_open(self) -> None:
+        self.wire.lose(Way.TO_VENUE, Way.FROM_VENUE)
+
+    def lose_replies(self) -> None:
+        self.wire.lose(Way.FROM_VENUE)
+
+    def lose_orders(self) -> None:
+        self.wire.lose(Way.TO_VENUE)
+
+    def hold_news(self) -> None:
+        self.wire.hold(Way.FROM_VENUE)
+
+    async def mend(self) -> None:
+        await self.do("clear")
+        await self.wire.mend()
+
+    # ------------------------------------------------------------------------------------------- faults of the venue
+
+    async def reject_next(self) -> str:
+        await self.do("reject_next", reason="no such luck")
+        return "no such luck"
+
+    async def duplicate_news(self) -> None:
+        for kind in NEWS:
+            await self.do("duplicate", kind=kind, client=ORDERS_CLIENT, count=3)
+
+    async def reorder_news(self) -> None:
+        await self.do("execution_before_status", count=3)
+        await self.do("commission_before_execution", count=3)
+
+    async def lose_news(self) -> None:
+        for kind in NEWS:
+            await self.do("omit", kind=kind, client=ORDERS_CLIENT, count=3)
+
+    async def leave_unanswered(self) -> None:
+        await self.do("omit", kind="completedOrdersEnd", client=ORDERS_CLIENT, count=2)

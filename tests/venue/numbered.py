@@ -1,0 +1,128 @@
+"""The numbered list of venue cases, read from the tests; and what each venue can not do.
+
+Owns the table of what a venue can not do, and the form of docs/venue-cases.md. A case is a test function
+`test_v<number>_<title>`; the first paragraph of its docstring says what happens, the second what must hold.
+Run as a script, it writes the document anew.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from textwrap import dedent
+
+FOLDER = Path(__file__).resolve().parent
+DOCUMENT = FOLDER.parents[1] / "docs" / "venue-cases.md"
+VENUES = ("ibkr", "dydx")
+CASE = re.compile(r"test_v([0-9A-F]{2})_(\w+)")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case. `ways` are the variants it is tried in, "" = one."""
+
+    number: str
+    title: str
+    happens: str
+    holds: str
+    asserts_cannot: bool
+
+
+@dataclass(frozen=True)
+class Cannot:
+    """Why a venue can not do a case, and what the desk does instead."""
+
+    reason: str
+    instead: str
+
+
+CANNOT: dict[tuple[str, str], Cannot] = {}
+
+
+GROUPS = {
+    "0": "Placing",
+    "1": "Fills",
+    "2": "Cancelling",
+    "3": "Changing an order",
+    "4": "Refusals",
+    "5": "Expiry",
+    "6": "Doubled, displaced, late and lost messages",
+    "7": "A connection that fails, in every state of an order",
+    "8": "A gateway that is killed, in every state of an order",
+    "9": "Replies that are lost",
+    "A": "Orders that the desk did not place",
+    "B": "Snapshots",
+    "C": "Account and positions",
+}
+
+
+def number_of(function: str) -> str:
+    """The number of a test function's case."""
+    found = CASE.match(function)
+    assert found, f"{function} is no case: it must be named test_v<two digits>_<title>"
+    return f"V{found[1]}"
+
+
+@cache
+def cases() -> tuple[Case, ...]:
+    """Every case there is, by number."""
+    found = []
+    for path in sorted(FOLDER.glob("test_v*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                found.append(_case(node))
+    return tuple(sorted(found, key=lambda case: case.number))
+
+
+def _case(node: ast.AsyncFunctionDef) -> Case:
+    match = CASE.fullmatch(node.name)
+    assert match, f"{node.name} is no case: it must be named test_v<two digits>_<title>"
+    said = dedent(ast.get_docstring(node) or "")
+    happens, _, holds = said.partition("\n\n")
+    attributes = {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
+    return Case(
+        number=f"V{match[1]}",
+        title=match[2].replace("_", " "),
+        happens=" ".join(happens.split()),
+        holds=" ".join(holds.split()),
+        asserts_cannot="cannot" in attributes,
+    )
+
+
+def document() -> str:
+    """The whole of docs/venue-cases.md."""
+    lines = [
+        "# Venue cases",
+        "",
+        "The numbered list of what a venue gateway has to live through. Every case runs in `tests/venue/` on both",
+        "gateways: the real gateway process and the real OMS on a real nats-server, against the venue's simulator over",
+        "real sockets. This page is written from the tests (`python tests/venue/numbered.py`), and a test holds it to",
+        "them.",
+        "",
+        "After every case, whatever it was about: the desk has exactly the venue's executions, each with its fee; the",
+        "positions and the cash are the venue's; no report was made twice; no order was placed twice; no report was an",
+        "illegal transition in the OMS; every order has ended, and the gateway is READY.",
+    ]
+    for digit, group in GROUPS.items():
+        of_group = [case for case in cases() if case.number[1] == digit]
+        if not of_group:
+            continue
+        lines += ["", f"## V{digit}x {group}", "", "| case | what happens | what must hold | ibkr | dydx |"]
+        lines += ["|---|---|---|---|---|"]
+        for case in of_group:
+            marks = ["instead" if (case.number, venue) in CANNOT else "yes" for venue in VENUES]
+            cells = [f"**{case.number}** {case.title}", case.happens, case.holds, *marks]
+            lines.append("| " + " | ".join(cells) + " |")
+    lines += ["", "## What a venue can not do", "", "| case | venue | why | what the desk does instead |", "|---|---|---|---|"]
+    for (number, venue), cannot in sorted(CANNOT.items()):
+        lines.append(f"| {number} | {venue} | {cannot.reason} | {cannot.instead} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(document(), encoding="utf-8")
+    sys.stdout.write(f"{DOCUMENT.name}: {len(cases())} cases\n")
