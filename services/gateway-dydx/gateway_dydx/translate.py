@@ -14,13 +14,18 @@ step, and a price off the tick, are refused with a sentence and never rounded in
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Clamped, Context, Decimal, Inexact, InvalidOperation, Overflow, Underflow
 
 from msgspec import Struct
 from signalbox.errors import MessageError
-from signalbox.messages import Side
+from signalbox.messages import AccountState, PositionHeld, Side, VenueFunding
+
+from gateway_dydx.facts import FundingPayment, Market, PositionSeen, Subaccount
 
 VENUE = "dydx"
+CURRENCY = "USD"
+"""USDC is taken at par, as dYdX's own figures do."""
 
 QUOTE_RESOLUTION = -6
 """USDC is counted in millionths."""
@@ -29,6 +34,8 @@ UNSIGNED_64_MAX = 2**64 - 1
 UNSIGNED_32_MAX = 2**32 - 1
 EXPONENT_MAX = 60
 """No market, size or price has more digits before or behind its point."""
+
+LEVERAGE_STEP = Decimal("0.0001")
 
 _EXACT = Context(prec=200, traps=[Inexact, InvalidOperation, Overflow, Underflow, Clamped])
 
@@ -53,51 +60,39 @@ class MarketTerms(Struct, frozen=True, kw_only=True):
 # ------------------------------------------------------------------------------------------------------ markets
 
 
-def market_terms(market: Mapping[str, object]) -> MarketTerms:
-    """Read one market of the indexer's `/v4/perpetualMarkets`.
+def market_terms(market: Market) -> MarketTerms:
+    """Take what converts a market's sizes and prices.
 
-    Raises TranslationError for a field that is missing or no number, and for a step or a tick that contradicts the
-    exponents: an order computed from either would be a guess.
+    Raises TranslationError for parameters out of their range, and for a step or a tick that contradicts the exponents:
+    an order computed from either would be a guess.
     """
-    ticker = market.get("ticker")
-    if not isinstance(ticker, str) or not ticker:
-        raise TranslationError(f"ticker is {ticker!r}, no name of a market")
-    resolution = _integer(market, "atomicResolution", -EXPONENT_MAX, EXPONENT_MAX)
-    exponent = _integer(market, "quantumConversionExponent", -EXPONENT_MAX, EXPONENT_MAX)
-    step = _integer(market, "stepBaseQuantums", 1, UNSIGNED_64_MAX)
-    tick = _integer(market, "subticksPerTick", 1, UNSIGNED_32_MAX)
+    for name, value, least, most in (
+        ("atomicResolution", market.atomic_resolution, -EXPONENT_MAX, EXPONENT_MAX),
+        ("quantumConversionExponent", market.quantum_conversion_exponent, -EXPONENT_MAX, EXPONENT_MAX),
+        ("stepBaseQuantums", market.step_base_quantums, 1, UNSIGNED_64_MAX),
+        ("subticksPerTick", market.subticks_per_tick, 1, UNSIGNED_32_MAX),
+        ("clobPairId", market.clob_pair_id, 0, UNSIGNED_32_MAX),
+    ):
+        if not least <= value <= most:
+            raise TranslationError(f"{market.ticker}: {name} is {value}, not from {least} to {most}")
+    exponent = market.quantum_conversion_exponent + QUOTE_RESOLUTION - market.atomic_resolution
     terms = MarketTerms(
-        ticker=ticker,
-        clob_pair_id=_integer(market, "clobPairId", 0, UNSIGNED_32_MAX),
-        atomic_resolution=resolution,
-        quantum_conversion_exponent=exponent,
-        step_base_quantums=step,
-        subticks_per_tick=tick,
-        step_size=_scaled(step, resolution),
-        tick_size=_scaled(tick, exponent + QUOTE_RESOLUTION - resolution),
+        ticker=market.ticker,
+        clob_pair_id=market.clob_pair_id,
+        atomic_resolution=market.atomic_resolution,
+        quantum_conversion_exponent=market.quantum_conversion_exponent,
+        step_base_quantums=market.step_base_quantums,
+        subticks_per_tick=market.subticks_per_tick,
+        step_size=_scaled(market.step_base_quantums, market.atomic_resolution),
+        tick_size=_scaled(market.subticks_per_tick, exponent),
     )
-    for name, computed in (("stepSize", terms.step_size), ("tickSize", terms.tick_size)):
-        if name in market and _number(market, name) != computed:
-            raise TranslationError(f"{ticker}: {name} is {market[name]}, but the exponents say {shown(computed)}")
+    for name, stated, computed in (
+        ("stepSize", market.step_size, terms.step_size),
+        ("tickSize", market.tick_size, terms.tick_size),
+    ):
+        if stated != computed:
+            raise TranslationError(f"{market.ticker}: {name} is {stated}, but the exponents say {shown(computed)}")
     return terms
-
-
-def _number(market: Mapping[str, object], name: str) -> Decimal:
-    value = market.get(name)
-    try:
-        number = Decimal(value) if isinstance(value, int | str) and not isinstance(value, bool) else None
-    except InvalidOperation:
-        number = None
-    if number is None or not number.is_finite():
-        raise TranslationError(f"{market.get('ticker')}: {name} is {value!r}, no number")
-    return number
-
-
-def _integer(market: Mapping[str, object], name: str, least: int, most: int) -> int:
-    number = _number(market, name)
-    if number != number.to_integral_value() or not least <= number <= most:
-        raise TranslationError(f"{market.get('ticker')}: {name} is {number}, no whole number from {least} to {most}")
-    return int(number)
 
 
 # ------------------------------------------------------------------------------------------------ sizes and prices
@@ -193,3 +188,76 @@ def _whole(value: Decimal, exponent: int) -> int | None:
 def shown(number: Decimal) -> str:
     """Write a number for a person: plain digits, no exponent."""
     return f"{number.normalize(_EXACT):f}"
+
+
+# ---------------------------------------------------------------------------------------------------------- account
+
+
+def position_held(seen: PositionSeen) -> PositionHeld:
+    return PositionHeld(symbol=seen.ticker, quantity=seen.size, average_price=seen.entry_price, currency=CURRENCY)
+
+
+def account_state(
+    account: str,
+    subaccount: Subaccount,
+    markets: Mapping[str, Market],
+    oracle_prices: Mapping[str, Decimal],
+    at: datetime,
+) -> AccountState:
+    """Make the account's state of its USDC and positions, revalued at the present oracle prices as the chain does.
+
+    The indexer states equity and free collateral of the moment it was asked only; these formulas are the same ones:
+    equity = USDC + size * oracle, free collateral = equity - initial margin, which is also what can be bought with (an
+    order needs its own initial margin of it). `cash` is signed: what a long position cost is taken from it.
+    Raises TranslationError when a market or price of a position is missing: no state is better than a guessed one.
+    """
+    gross = initial = maintenance = unrealized = realized = value = Decimal(0)
+    for position in subaccount.positions:
+        market, price = markets.get(position.ticker), oracle_prices.get(position.ticker)
+        if market is None or price is None:
+            raise TranslationError(f"there is no oracle price of {position.ticker}, in which {account} has a position")
+        notional = abs(position.size) * price
+        gross += notional
+        value += position.size * price
+        initial += notional * market.initial_margin_fraction
+        maintenance += notional * market.maintenance_margin_fraction
+        unrealized += position.size * (price - position.entry_price)
+        realized += position.realized_pnl or Decimal(0)
+    equity = subaccount.usdc + value
+    return AccountState(
+        id=f"account/{VENUE}/{account}/{at.isoformat()}",
+        at=at,
+        venue=VENUE,
+        account=account,
+        currency=CURRENCY,
+        cash=subaccount.usdc,
+        net_liquidation=equity,
+        available_funds=equity - initial,
+        buying_power=max(equity - initial, Decimal(0)),
+        initial_margin=initial,
+        maintenance_margin=maintenance,
+        unrealized_pnl=unrealized,
+        realized_pnl=realized,
+        leverage=(gross / equity).quantize(LEVERAGE_STEP) if equity > 0 else None,
+    )
+
+
+def funding_report(account: str, payment: FundingPayment, received_at: datetime) -> VenueFunding:
+    """Report one hour's funding payment in one market.
+
+    The chain pays in the first block after the full hour: the hour names the payment, whichever way it was heard of.
+    """
+    hour = payment.at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    funding_id = f"{payment.ticker}/{hour.isoformat()}"
+    return VenueFunding(
+        id=f"funding/{VENUE}/{account}/{funding_id}",
+        at=payment.at,
+        venue=VENUE,
+        account=account,
+        received_at=received_at,
+        funding_id=funding_id,
+        symbol=payment.ticker,
+        amount=payment.payment,
+        currency=CURRENCY,
+        rate=payment.rate,
+    )
