@@ -20,8 +20,9 @@ from msgspec import Struct
 
 from signalbox.bars import parse_timeframe
 from signalbox.errors import ConfigurationError, SymbolError
-from signalbox.instruments import CURRENCIES, Symbol, ibkr_contract, parse_symbol
+from signalbox.instruments import CURRENCIES, Symbol, dydx_ticker, ibkr_contract, parse_symbol
 from signalbox.messages import MarketDataType
+from signalbox.subaccounts import parse_subaccount
 from signalbox.toml_shape import any_of, instead_of, shape_mistakes, shown
 
 VENUES = ("ibkr", "dydx")
@@ -39,14 +40,14 @@ class ClockSource(StrEnum):
 
 
 class Venue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A venue and the accounts the desk trades there."""
+    """A venue and the accounts the desk trades there (dydx: `<address>-<sub-account number>`)."""
 
     accounts: tuple[str, ...]
     market_data_type: str = "LIVE"  # LIVE, FROZEN, DELAYED or DELAYED_FROZEN: what IBKR is asked for
 
 
 class DeskInstrument(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A symbol that may be traded at a venue; `exchange` and `currency` settle an ambiguous one."""
+    """A symbol that may be traded at a venue; at ibkr `exchange` and `currency` settle an ambiguous one."""
 
     venue: str
     symbol: str
@@ -146,6 +147,8 @@ def _venue_rules(venues: dict[str, Any], mode: object) -> Iterator[str]:
         data_type = venue.get("market_data_type", MarketDataType.LIVE) if isinstance(venue, dict) else None
         if isinstance(data_type, str) and data_type not in MarketDataType.__members__:
             yield f"venues.{name}.market_data_type is {shown(data_type)}: it must be {any_of(MarketDataType)}."
+        elif isinstance(data_type, str) and name == "dydx" and data_type != MarketDataType.LIVE:
+            yield f"venues.dydx.market_data_type is {shown(data_type)}: dydx has no other data than LIVE."
         elif isinstance(data_type, str) and mode == Mode.LIVE and data_type != MarketDataType.LIVE:
             yield f'venues.{name}.market_data_type is {shown(data_type)}: with mode = "live" it must be "LIVE".'
 
@@ -157,7 +160,12 @@ def _account_rules(path: str, venue: str, accounts: list[Any], mode: object) -> 
         if not isinstance(account, str):
             continue
         found = f"{path}[{number}] is {shown(account)}"
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", account):
+        if venue == "dydx":
+            try:
+                parse_subaccount(account)
+            except ValueError as error:
+                yield f"{found}: {error}."
+        elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", account):
             yield f"{found}: an account is up to 32 letters, digits, - and _."
         # IBKR's paper accounts, and only those, begin with D: the one sign of which is which that a file can have
         elif venue == "ibkr" and mode == Mode.PAPER and not account.startswith("D"):
@@ -180,6 +188,11 @@ def _instrument_rules(instruments: object, venues: dict[str, Any]) -> Iterator[s
             yield f"{path}.venue is {shown(venue)}, which is not under [venues]: {instead_of(venue, venues)}"
         if isinstance(symbol, str):
             yield from _symbol_rules(f"{path}.symbol", symbol, venue)
+        if venue == "dydx":
+            for key in ("exchange", "currency"):
+                if key in item:
+                    yield f"{path}.{key} is for instruments of ibkr: leave it out, dydx has one market of each symbol."
+            continue
         currency, exchange = item.get("currency", ""), item.get("exchange", "SMART")
         if isinstance(currency, str) and currency and currency not in CURRENCIES:
             yield f"{path}.currency is {shown(currency)}: {instead_of(currency, CURRENCIES)}"
@@ -194,6 +207,8 @@ def _symbol_rules(path: str, text: str, venue: object) -> Iterator[str]:
         symbol: Symbol = parse_symbol(text)
         if venue == "ibkr":
             ibkr_contract(symbol)
+        elif venue == "dydx":
+            dydx_ticker(symbol)
     except SymbolError as error:
         yield f"{path}: {error}."
         return

@@ -117,6 +117,16 @@ def ibkr_contract(symbol: Symbol) -> IbkrContract:
     raise SymbolError(f"{symbol.canonical} is a perpetual, which IBKR does not trade")
 
 
+def dydx_ticker(symbol: Symbol) -> str:
+    """Translate to dYdX's ticker, which is the perpetual's symbol.
+
+    Raises `SymbolError` for what dYdX does not trade: everything but perpetuals.
+    """
+    if symbol.kind is InstrumentKind.PERPETUAL:
+        return symbol.canonical
+    raise SymbolError(f"{symbol.canonical} is no perpetual such as BTC-USD, and dYdX trades nothing else")
+
+
 def symbol_of_ibkr(contract: IbkrContract) -> Symbol:
     """Translate IBKR's contract fields back, as they come with positions and executions (any exchange, or none).
 

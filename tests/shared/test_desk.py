@@ -139,6 +139,50 @@ def test_mistake_is_told_by_its_path_what_was_found_and_what_to_do(
     assert mistake.endswith((".", "?"))
 
 
+DYDX = """
+[venues.dydx]
+accounts = ["dydx19rl4cm2hmr8afy4kldpxz3fka4jguq0a4erelz-0"]
+[[instruments]]
+venue = "dydx"
+symbol = "BTC-USD"
+"""
+
+
+def test_two_venues_stand_in_one_desk_file(tmp_path: Path) -> None:
+    path = tmp_path / "desk.toml"
+    path.write_text(TEXT + DYDX, encoding="utf-8")
+    desk = load_desk(path)
+    assert set(desk.venues) == {"ibkr", "dydx"}
+    assert desk.venues["dydx"].accounts == ("dydx19rl4cm2hmr8afy4kldpxz3fka4jguq0a4erelz-0",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "beginning"),
+    [
+        (
+            "erelz-0",
+            "erelz-0x",
+            "venues.dydx.accounts[1] is 'dydx19rl4cm2hmr8afy4kldpxz3fka4jguq0a4erelz-0x': an account",
+        ),
+        ("erelz-0", "erelz-128", "venues.dydx.accounts[1] is 'dydx19rl4cm2hmr8afy4kldpxz3fka4jguq0a4erelz-128': a sub"),
+        ("erelz-0", "erelx-0", "venues.dydx.accounts[1] is 'dydx19rl4cm2hmr8afy4kldpxz3fka4jguq0a4erelx-0': the addr"),
+        ('symbol = "BTC-USD"', 'symbol = "SPY"', "instruments[4].symbol: SPY is no perpetual such as BTC-USD"),
+        (
+            'symbol = "BTC-USD"',
+            'symbol = "BTC-USD"\nexchange = "DYDX"',
+            "instruments[4].exchange is for instruments of",
+        ),
+        ('symbol = "BTC-USD"', 'symbol = "BTC-USD"\ncurrency = "USD"', "instruments[4].currency is for instruments of"),
+        ("[[instr", 'market_data_type = "DELAYED"\n[[instr', "venues.dydx.market_data_type is 'DELAYED': dydx has no"),
+    ],
+)
+def test_mistake_about_dydx_is_told(tmp_path: Path, old: str, new: str, beginning: str) -> None:
+    assert old in DYDX
+    (mistake,) = mistakes_of(tmp_path / "desk.toml", TEXT + DYDX.replace(old, new, 1))
+    assert mistake.startswith(beginning)
+    assert mistake.endswith(".")
+
+
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     text = (
         changed('mode = "paper"', 'mode = "real"')
