@@ -1,0 +1,187 @@
+"""What follows from what the indexer says of an order: reports, and questions.
+
+Pure but for `state`, which is the only thing that changes: no clock, no wait, no bus, no venue. Every function can be
+given the same fact twice, late, or in any order: a report is made once, because its id derives from what it reports.
+
+Fills are the truth, by their ids. Statuses are hints: BEST_EFFORT_CANCELED can still fill, a good-til-block passes
+without a word, and a late message may tell of what is long over. So a status here only says that the venue has the
+order, or is a reason to ask; an order's end is `reconcile`'s, which knows the heights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from signalbox.messages import Fill, OrderType, Report
+
+from gateway_dydx import reports
+from gateway_dydx.endings import FINAL_STATUSES, VenueStatus, ending_of, reason_word
+from gateway_dydx.facts import Fact, FillSeen, Height, OrderSeen, SubaccountChanged, SubaccountSnapshot
+from gateway_dydx.state import ZERO, Standing, State, Tracked, raise_height, remember_fill
+
+OPEN_STATUSES = frozenset({VenueStatus.BEST_EFFORT_OPENED, VenueStatus.OPEN, VenueStatus.UNTRIGGERED})
+HAS_TRIGGERED = frozenset({VenueStatus.OPEN, VenueStatus.FILLED})
+"""A conditional order is UNTRIGGERED until its trigger; cancelled it may have been before."""
+
+
+class Ask(Struct, frozen=True):
+    """Ask the venue what became of the order, soon; `urgent` = at once."""
+
+    order_id: str
+    reason: str
+    urgent: bool = False
+
+
+class RecordSent(Struct, frozen=True):
+    """The venue has an order that the ledger only has as claimed: write it down as sent."""
+
+    order_id: str
+
+
+class CancelStray(Struct, frozen=True):
+    """The order was reported as never having reached the venue, and works there: cancel it."""
+
+    order_id: str
+
+
+Action = Report | Ask | RecordSent | CancelStray
+
+
+def decide(state: State, fact: Fact, at: datetime) -> list[Action]:
+    """Take one fact of the venue at desk time `at`; return what follows, in order. Other facts say nothing here."""
+    decider = _DECIDERS.get(type(fact))
+    return decider(state, fact, at) if decider is not None else []
+
+
+def tracked_of(state: State, venue_order_id: str) -> Tracked | None:
+    """Find the desk's order by the indexer's id; None = somebody else's."""
+    return state.orders.get(state.order_by_venue_id.get(venue_order_id, ""))
+
+
+# -------------------------------------------------------------------------------------------------------- the stream
+
+
+def on_height(state: State, fact: Height, at: datetime) -> list[Action]:
+    """The indexer has processed another block."""
+    state.indexer_height = max(state.indexer_height, fact.height)
+    raise_height(state, fact.height)
+    return []
+
+
+def on_snapshot(state: State, fact: SubaccountSnapshot, at: datetime) -> list[Action]:
+    """The first contents of the subaccount's channel: hints as all others."""
+    return [action for order in fact.orders for action in on_order(state, order, at)]
+
+
+def on_changed(state: State, fact: SubaccountChanged, at: datetime) -> list[Action]:
+    """An update: fills before the ends of orders, so that a fill does not have to follow its order's end."""
+    actions = [action for fill in fact.fills for action in on_fill(state, fill, at)]
+    return actions + [action for order in fact.orders for action in on_order(state, order, at)]
+
+
+# ------------------------------------------------------------------------------------------------------------- orders
+
+
+def on_order(state: State, fact: OrderSeen, at: datetime) -> list[Action]:
+    """The indexer shows an order in some status."""
+    tracked = tracked_of(state, fact.id)
+    if tracked is None:
+        return []
+    order = tracked.order
+    tracked.filled_at_venue = max(tracked.filled_at_venue, fact.total_filled or ZERO)
+    if tracked.standing is Standing.OVER:
+        # A late or repeated status of an order that is over changes nothing; one that we gave up must not work on
+        works = fact.status in OPEN_STATUSES and not _is_past(state, fact)
+        return [CancelStray(order.order_id)] if tracked.presumed_lost and works else []
+    actions = _shown(tracked)
+    if fact.status in OPEN_STATUSES or fact.status == VenueStatus.FILLED:
+        actions += reports.accepted(state, tracked, at)
+    if order.order_type is OrderType.STOP and fact.status in HAS_TRIGGERED:
+        actions += reports.triggered(state, tracked, at)
+    if fact.status in (VenueStatus.CANCELED, VenueStatus.BEST_EFFORT_CANCELED):
+        if ending_of(fact.removal_reason, ZERO) is not None:
+            tracked.removal_reason = reason_word(fact.removal_reason)
+        tracked.not_renewed = tracked.not_renewed or "the venue had removed it"
+    if fact.status in FINAL_STATUSES and not tracked.done:
+        tracked.said_over = True
+        actions.append(Ask(order.order_id, f"it is said to be {fact.status}", urgent=not tracked.is_short_term))
+    if tracked.filled_at_venue > tracked.filled:
+        actions.append(Ask(order.order_id, "a fill is missing"))
+    return actions
+
+
+def _shown(tracked: Tracked) -> list[Action]:
+    """The venue has the order: what is written down as claimed was sent."""
+    tracked.seen, tracked.shown, tracked.doubt = True, True, ""
+    return [RecordSent(tracked.order.order_id)] if tracked.standing is Standing.CLAIMED else []
+
+
+def _is_past(state: State, fact: OrderSeen) -> bool:
+    """Whether the order's last block has come; REST shows it as open for a while all the same."""
+    return fact.good_til_block is not None and fact.good_til_block < state.height
+
+
+# -------------------------------------------------------------------------------------------------- fills and fees
+
+
+def on_fill(state: State, fact: FillSeen, at: datetime) -> list[Action]:
+    """A fill is reported whatever state its order is in, the desk's or not; its fee once it is known."""
+    tracked = tracked_of(state, fact.order_id)
+    fill = Fill(
+        execution_id=fact.id,
+        revision=0,
+        order_id=tracked.order.order_id if tracked is not None else "",
+        symbol=fact.ticker or (tracked.order.symbol if tracked else state.symbols.get(fact.clob_pair_id or 0, "")),
+        side=fact.side,
+        quantity=fact.size,
+        price=fact.price,
+        at=fact.at,
+        liquidity=fact.liquidity,
+    )
+    actions: list[Action] = []
+    if tracked is not None:
+        actions += _shown(tracked)
+        if tracked.order.order_type is OrderType.STOP:
+            actions += reports.triggered(state, tracked, fill.at)  # a stop does not fill untriggered
+        remember_fill(state, fill, fact.height)
+    actions += reports.filled(state, fill, fact.order_id)
+    if fact.fee is not None:
+        actions += reports.commission(state, fill, fact.fee)
+    elif tracked is not None and reports.commission_id(state, fill.execution_id) not in state.reported:
+        actions.append(Ask(tracked.order.order_id, "a commission is missing"))
+    return actions
+
+
+_DECIDERS: dict[type, Callable[[State, Any, datetime], list[Action]]] = {
+    Height: on_height,
+    SubaccountSnapshot: on_snapshot,
+    SubaccountChanged: on_changed,
+    OrderSeen: on_order,
+    FillSeen: on_fill,
+}
+
+# ---------------------------------------------------------------------------------------------------------- questions
+
+
+def question(state: State, tracked: Tracked) -> str:
+    """What the venue still has to be asked about this order; "" = nothing."""
+    if tracked.filled_at_venue > tracked.filled:
+        return "a fill is missing"
+    if any(reports.commission_id(state, execution_id) not in state.reported for execution_id in tracked.fills):
+        return "a commission is missing"
+    if tracked.done or tracked.in_hand:
+        return ""
+    if tracked.is_short_term and state.indexer_height > tracked.good_til_block:
+        return "its last block has passed"
+    if tracked.standing is Standing.CLAIMED:
+        return "no word of the order"
+    if tracked.is_short_term:
+        return tracked.doubt
+    if tracked.said_over:
+        return "it is said to be over"
+    if tracked.cancel_command:
+        return "no answer to the cancel"
+    return tracked.doubt if tracked.seen else "no word of the order"

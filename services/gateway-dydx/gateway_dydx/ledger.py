@@ -1,0 +1,111 @@
+"""The submission ledger: an order is claimed before it is sent, and written down as sent after.
+
+Owns the protocol that makes a second order impossible. What if the process dies ...
+- before the claim is stored: the command comes again and is claimed then;
+- between claim and send, or between send and SENT: the command comes again, finds a claim without SENT, and the venue
+  is asked; the order is never sent by a second process;
+- between SENT and the command's acknowledgement: the command comes again and there is nothing left to do.
+
+The claim's id holds the client id, which no process uses twice: so no claim is taken for a repetition of another. The
+claim also holds what the venue will call the order, and the last block that can fill it.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from enum import StrEnum
+
+from signalbox import messages, subjects
+from signalbox.bus import Bus
+from signalbox.errors import WrongSequenceError
+from signalbox.messages import LedgerClaimed, LedgerEntry, LedgerSent, Order, SubmitOrder
+
+from gateway_dydx.plans import OrderPlan
+from gateway_dydx.state import Standing, State, Tracked, fold_ledger, report_id, track
+from gateway_dydx.translate import VENUE
+
+LEDGER = "LEDGER"
+
+
+class Step(StrEnum):
+    """What to do with a command to submit."""
+
+    CLAIM = "CLAIM"
+    ASK = "ASK"
+    NOTHING = "NOTHING"
+
+
+def step_for(state: State, order_id: str) -> Step:
+    """Decide by what is written down: only an order that is nowhere may be claimed and sent."""
+    if report_id(state.account, "rejected", order_id) in state.reported:
+        return Step.NOTHING
+    tracked = state.orders.get(order_id)
+    if tracked is None:
+        return Step.CLAIM
+    return Step.ASK if tracked.standing is Standing.CLAIMED else Step.NOTHING
+
+
+def claimed(command: SubmitOrder, plan: OrderPlan, at: datetime) -> LedgerClaimed:
+    """The entry that precedes the order."""
+    number = plan.identity.client_id
+    return LedgerClaimed(
+        id=f"ledger/{VENUE}/{command.order.order_id}/claim/{number}",
+        at=at,
+        cause=command.id,
+        venue=VENUE,
+        order=command.order,
+        attempt_id=str(number),
+        venue_order_id=plan.identity.venue_order_id,
+        good_til_block=plan.good_til_block,
+    )
+
+
+def sent(tracked: Tracked, at: datetime) -> LedgerSent:
+    """The entry that follows the order."""
+    order: Order = tracked.order
+    return LedgerSent(
+        id=f"ledger/{VENUE}/{order.order_id}/sent",
+        at=at,
+        cause=f"ledger/{VENUE}/{order.order_id}/claim/{tracked.number}",
+        venue=VENUE,
+        order=order,
+        attempt_id=str(tracked.number),
+        venue_order_id=tracked.venue_order_id,
+    )
+
+
+async def claim(bus: Bus, state: State, entry: LedgerClaimed) -> Tracked | None:
+    """Claim the order under a client id of its own: one acknowledged publish.
+
+    None = it was claimed before, by whomever; it must not be sent.
+
+    Raises `BusError` when it can not be known: the process ends, and the next one asks the venue.
+    """
+    subject = subjects.ledger(VENUE, entry.order.order_id)
+    try:
+        acknowledged = await bus.publish(subject, entry, expected_last_subject_sequence=0)
+    except WrongSequenceError:
+        await reread(bus, state, subject)
+        return None
+    if acknowledged.duplicate:  # stored by this very call's first attempt, or is it another's?
+        last = await bus.last(LEDGER, subject)
+        if last is None or last.payload != messages.encode(entry):
+            await reread(bus, state, subject)
+            return None
+    return track(state, entry, acknowledged.sequence, time.monotonic())
+
+
+async def reread(bus: Bus, state: State, subject: str) -> None:
+    """Take what the ledger has on one order."""
+    async for received in bus.read(LEDGER, subject):
+        fold_ledger(state, messages.decode(received.payload, LedgerEntry), received.sequence, time.monotonic())
+
+
+async def record_sent(bus: Bus, tracked: Tracked, at: datetime) -> None:
+    """Write the order down as sent; raises `BusError` when that can not be done."""
+    await bus.publish(
+        subjects.ledger(VENUE, tracked.order.order_id),
+        sent(tracked, at),
+        expected_last_subject_sequence=tracked.claim_sequence,
+    )

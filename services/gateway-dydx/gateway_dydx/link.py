@@ -1,0 +1,89 @@
+"""What the gateway can do now, told to everybody each second and at each change.
+
+Owns the link's status. Only READY lets an order through, here and in risk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from signalbox import subjects
+from signalbox.bus import Bus
+from signalbox.clock import DeskClock
+from signalbox.messages import LinkStatus, VenueLink
+
+from gateway_dydx import metrics
+from gateway_dydx.translate import VENUE
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 1.0
+RECHECK_SECONDS_MAX = 0.25
+
+
+class Link:
+    """The status of the way to the chain and its indexer."""
+
+    def __init__(self, bus: Bus, clock: DeskClock, account: str) -> None:
+        self._bus, self._clock, self._account = bus, clock, account
+        self.status, self.reason = LinkStatus.DOWN, "starting"
+        self._changed = asyncio.Event()
+        metrics.show_link(VENUE, self.status)
+
+    def become(self, status: LinkStatus, reason: str = "") -> None:
+        """Change the status; a repeated one says nothing."""
+        if (status, reason) == (self.status, self.reason):
+            return
+        level = logging.INFO if status is LinkStatus.READY else logging.WARNING
+        log.log(level, "link", extra={"status": status.value, "reason": reason})
+        self.status, self.reason = status, reason
+        metrics.show_link(VENUE, status)
+        self._changed.set()
+        # A new one for the next change: waiting for one that is set does not yield, and a loop of that stops everything
+        self._changed = asyncio.Event()
+
+    async def announce(self) -> None:
+        """Say the status, for ever."""
+        while True:
+            change = self._changed  # before the status is read: a change while it is being sent is told at once
+            at = self._clock.now()
+            heartbeat = VenueLink(
+                id=f"link/{VENUE}/{self._account}/{at.isoformat()}",
+                at=at,
+                venue=VENUE,
+                account=self._account,
+                status=self.status,
+                reason=self.reason,
+            )
+            await self._bus.send(subjects.link(VENUE, self._account), heartbeat)
+            await _until(change, HEARTBEAT_SECONDS)
+
+    async def changed(self, seconds_max: float) -> None:
+        """Wait for the next change, or for so long."""
+        await _until(self._changed, seconds_max)
+
+    async def until_ready(self, deadline: datetime | None) -> bool:
+        """Wait until orders may be sent; False = `deadline` (desk time) has come first."""
+        while not self.may_send():
+            now = self._clock.now()
+            if deadline is not None and now >= deadline:
+                return False
+            wait_seconds = RECHECK_SECONDS_MAX
+            if deadline is not None:
+                remaining_seconds = (self._clock.wall_time_of(deadline) - datetime.now(UTC)).total_seconds()
+                wait_seconds = min(max(remaining_seconds, 0.005), RECHECK_SECONDS_MAX)
+            await self.changed(wait_seconds)
+        return True
+
+    def may_send(self) -> bool:
+        """Whether an order may be broadcast at this instant."""
+        return self.status is LinkStatus.READY and not self._clock.is_stale()
+
+
+async def _until(event: asyncio.Event, seconds_max: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds_max):
+            await event.wait()

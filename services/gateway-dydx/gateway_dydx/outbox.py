@@ -1,0 +1,89 @@
+"""The queue between the venue's callbacks and the bus: reports in order, each stored before the next.
+
+Owns the order of publication and the bound of what waits. While NATS is away the queue waits with it; when the bound
+is reached the process ends, and its restart derives every report again, under the same ids, from the venue's answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from msgspec.structs import replace
+from signalbox import subjects
+from signalbox.bus import Bus
+from signalbox.errors import BusError, BusUnavailableError
+from signalbox.messages import LedgerSent, Report, VenueFill
+
+from gateway_dydx import metrics
+from gateway_dydx.stopping import end_if_told
+from gateway_dydx.translate import VENUE
+
+log = logging.getLogger(__name__)
+
+WAITING_MAX = 10_000
+RETRY_DELAY_SECONDS = 0.5
+
+
+class Outbox:
+    """Reports, and the ledger's SENT entries that the venue's answers make necessary."""
+
+    def __init__(self, bus: Bus, fail: Callable[[BusError], None]) -> None:
+        self._bus, self._fail = bus, fail
+        self._waiting: deque[Report | tuple[LedgerSent, int]] = deque()
+        self._filled, self._empty = asyncio.Event(), asyncio.Event()
+        self._empty.set()
+
+    def put(self, report: Report) -> None:
+        """Have a report stored, after those before it."""
+        self._add(replace(report, received_at=datetime.now(UTC)))
+
+    def put_sent(self, entry: LedgerSent, expected_sequence: int) -> None:
+        """Have a ledger entry stored behind the claim at `expected_sequence`."""
+        self._add((entry, expected_sequence))
+
+    def _add(self, item: Report | tuple[LedgerSent, int]) -> None:
+        if len(self._waiting) >= WAITING_MAX:
+            self._fail(BusUnavailableError(f"{WAITING_MAX} reports wait for NATS: restarting to derive them again"))
+            return
+        self._waiting.append(item)
+        self._empty.clear()
+        self._filled.set()
+        metrics.REPORTS_WAITING.set(len(self._waiting))
+
+    async def drained(self) -> None:
+        """Wait until everything put so far is stored."""
+        await self._empty.wait()
+
+    async def run(self) -> None:
+        """Store what is put, for ever. Raises only errors that a retry does not mend."""
+        while True:
+            await self._filled.wait()
+            while self._waiting:
+                try:
+                    await self._store(self._waiting[0])
+                except BusUnavailableError as error:
+                    log.error("reports wait for the bus", extra={"waiting": len(self._waiting), "error": str(error)})
+                    await asyncio.sleep(RETRY_DELAY_SECONDS)
+                    continue
+                self._waiting.popleft()
+                end_if_told()
+                metrics.REPORTS_WAITING.set(len(self._waiting))
+            self._filled.clear()
+            self._empty.set()
+
+    async def _store(self, item: Report | tuple[LedgerSent, int]) -> None:
+        if isinstance(item, tuple):
+            entry, sequence = item
+            subject = subjects.ledger(VENUE, entry.order.order_id)
+            await self._bus.publish(subject, entry, expected_last_subject_sequence=sequence)
+            return
+        subject = subjects.report(item)
+        await self._bus.publish(subject, item)
+        metrics.REPORTS.labels(subject.rsplit(".", 1)[1]).inc()
+        if isinstance(item, VenueFill):
+            metrics.FILLS.inc()
+        log.info("report", extra={"id": item.id, "kind": type(item).__name__})
