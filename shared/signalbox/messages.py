@@ -405,7 +405,7 @@ class CommissionBooked(OrderEvent, frozen=True, kw_only=True):
 
 
 class FundingBooked(OrderEvent, frozen=True, kw_only=True):
-    """A perpetual's funding payment. `order_id` is `subjects.FUNDING`; `amount` is what the account received (paid < 0)."""
+    """A perpetual's funding payment. `order_id` is `subjects.FUNDING`; `amount` is what was received (paid < 0)."""
 
     funding_id: str
     symbol: str

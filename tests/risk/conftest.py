@@ -132,6 +132,8 @@ class World:
 
     limits: dict[str, Any] = field(default_factory=dict)
     desk: dict[str, Any] = field(default_factory=dict)
+    venue: str = VENUE
+    account_name: str = ACCOUNT
     now: datetime = NOON
     sequence: int = 0
     serial: int = 0
@@ -140,8 +142,8 @@ class World:
     def __post_init__(self) -> None:
         values: dict[str, Any] = {
             "name": "test",
-            "venues": {VENUE: Venue(accounts=(ACCOUNT,))},
-            "instruments": tuple(DeskInstrument(venue=VENUE, symbol=symbol) for symbol in ("SPY", "AAPL", "700")),
+            "venues": {self.venue: Venue(accounts=(self.account_name,))},
+            "instruments": tuple(DeskInstrument(venue=self.venue, symbol=symbol) for symbol in ("SPY", "AAPL", "700")),
             "limits": limits(**self.limits),
         }
         self.state = opening_state(Desk(**{**values, **self.desk}))
@@ -155,22 +157,26 @@ class World:
     # ---- what is observed beside TRADE
 
     def instrument(self, symbol: str, **changes: Any) -> World:
-        evolve.fold_instrument(self.state, instrument_of(symbol, self.now, **changes), "STATE:7")
+        evolve.fold_instrument(
+            self.state, instrument_of(symbol, self.now, **{"venue": self.venue, **changes}), "STATE:7"
+        )
         return self
 
     def quote(self, symbol: str, bid: str | None, ask: str | None, **changes: Any) -> World:
         self.serial += 1
-        values: dict[str, Any] = {"id": f"q{self.serial}", "at": self.now, "venue": VENUE, "symbol": symbol}
+        values: dict[str, Any] = {"id": f"q{self.serial}", "at": self.now, "venue": self.venue, "symbol": symbol}
         prices = {"bid": bid and Decimal(bid), "ask": ask and Decimal(ask)}
         evolve.fold_quote(self.state, Quote(**{**values, **prices, **changes}))
         return self
 
     def account(self, **changes: Any) -> World:
-        evolve.fold_account(self.state, account_of(self.now, **changes), "STATE:9")
+        evolve.fold_account(self.state, account_of(self.now, **self._own(changes)), "STATE:9")
         return self
 
     def link(self, status: LinkStatus = LinkStatus.READY, reason: str = "") -> World:
-        link = VenueLink(id="beat", at=self.now, venue=VENUE, account=ACCOUNT, status=status, reason=reason)
+        link = VenueLink(
+            id="beat", at=self.now, venue=self.venue, account=self.account_name, status=status, reason=reason
+        )
         evolve.fold_link(self.state, link)
         return self
 
@@ -187,7 +193,7 @@ class World:
         return self
 
     def adopt(self, **changes: Any) -> World:
-        return self.event(adoption_of(self.now, **changes))
+        return self.event(adoption_of(self.now, **self._own(changes)))
 
     def held(self, symbol: str, quantity: str, price: str = "100", currency: str = "USD") -> PositionHeld:
         return PositionHeld(symbol=symbol, quantity=Decimal(quantity), average_price=Decimal(price), currency=currency)
@@ -198,7 +204,7 @@ class World:
         values: dict[str, Any] = {
             "id": f"i{self.serial}",
             "at": self.now,
-            "venue": VENUE,
+            "venue": self.venue,
             "symbol": "SPY",
             "side": Side(side),
             "quantity": Decimal(quantity),
@@ -209,7 +215,7 @@ class World:
 
     def cancel(self, order_id: str, **changes: Any) -> CancelIntent:
         self.serial += 1
-        values: dict[str, Any] = {"id": f"c{self.serial}", "at": self.now, "venue": VENUE, "symbol": "SPY"}
+        values: dict[str, Any] = {"id": f"c{self.serial}", "at": self.now, "venue": self.venue, "symbol": "SPY"}
         return CancelIntent(**{**values, "order_id": order_id, **changes})
 
     def decide(self, intent: Intent, subject: str | None = None, clock_is_stale: bool = False) -> Decision:
@@ -226,6 +232,9 @@ class World:
         self.now += timedelta(seconds=seconds)
         return self
 
+    def _own(self, changes: dict[str, Any]) -> dict[str, Any]:
+        return {"venue": self.venue, "account": self.account_name, **changes}
+
     # ---- an order's life
 
     def _of(self, order_id: str, status: OrderStatus) -> dict[str, Any]:
@@ -233,8 +242,8 @@ class World:
         return {
             "id": f"e{self.serial}",
             "at": self.now,
-            "venue": VENUE,
-            "account": ACCOUNT,
+            "venue": self.venue,
+            "account": self.account_name,
             "order_id": order_id,
             "status": status,
         }
@@ -243,8 +252,8 @@ class World:
         values: dict[str, Any] = {
             "order_id": intent.id,
             "intent_id": intent.id,
-            "venue": VENUE,
-            "account": ACCOUNT,
+            "venue": self.venue,
+            "account": self.account_name,
             "symbol": intent.symbol,
             "side": intent.side,
             "quantity": intent.quantity,
@@ -335,7 +344,8 @@ def two_currencies() -> Callable[[], World]:
 
     def make(**changes: Any) -> World:
         w = World(**{"desk": {"fx_rates": {"HKD": Decimal("0.128")}}, **changes})
-        w.ready(positions=(w.held("SPY", "150"), w.held("AAPL", "-70", "50"))).instrument("AAPL", multiplier=10)
+        w.ready(positions=(w.held("SPY", "150"), w.held("AAPL", "-70", "50")))
+        w.instrument("AAPL", multiplier=10, initial_margin=Decimal("0.3"))
         return (
             w.instrument("0700.HK", currency="HKD", calendar="24/7")
             .quote("0700.HK", "100", "100")
@@ -349,6 +359,33 @@ def two_currencies() -> Callable[[], World]:
 def world() -> type[World]:
     """`world().ready()` is a desk that approves; keyword arguments change the limits or the desk file."""
     return World
+
+
+DYDX_ACCOUNT = "dydx19rl4cm2hmr8afy4kldpxz3fka4jguq0a4erelz-0"
+
+
+@pytest.fixture(scope="session")
+def perpetuals() -> Callable[..., World]:
+    """Make a desk at dydx that approves: BTC-USD at 100,000 with a margin of 2 %, 10,000 USD of available funds."""
+
+    def make(**changes: Any) -> World:
+        listed = (DeskInstrument(venue="dydx", symbol="BTC-USD"),)
+        w = World(**{"venue": "dydx", "account_name": DYDX_ACCOUNT, "desk": {"instruments": listed}, **changes})
+        w.instrument(
+            "BTC-USD",
+            kind=InstrumentKind.PERPETUAL,
+            exchange="DYDX",
+            calendar="24/7",
+            lot_size=Decimal("0.0001"),
+            minimum_quantity=Decimal("0.0001"),
+            tick_size=1,
+            initial_margin=Decimal("0.02"),
+            maintenance_margin=Decimal("0.012"),
+        )
+        w.adopt(cash=Decimal(10_000)).account(available_funds=Decimal(10_000)).link().mode(TradingMode.ACTIVE)
+        return w.quote("BTC-USD", "99990", "100000", oracle_price=Decimal(100_000))
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -177,7 +177,7 @@ def test_an_order_placed_elsewhere_moves_the_position_and_the_exposure(world: An
     w.created(foreign).fill(foreign, "7", "0", "100")
     books = w.state.books[ACCOUNT]
     assert (holding(w).quantity, holding(w).selling_quantity, books.working_orders) == (-7, 0, 0)
-    assert books.held_value == 7 * (Decimal("99.99") + 100) / 2
+    assert holding(w).held_value == 7 * (Decimal("99.99") + 100) / 2
     w.fill(foreign, "3", "0", "100")  # more of it: its terms are what has traded
     assert holding(w).quantity == -10
     assert not w.state.orders
@@ -256,7 +256,7 @@ def recomputed(state: RiskState) -> dict[str, tuple[Any, ...]]:
     """Every kept figure of the account, from its positions and working orders alone."""
     books = state.books[ACCOUNT]
     figures: dict[str, tuple[Any, ...]] = {}
-    worst_sum = held_sum = ZERO
+    worst_sum = needed_sum = ZERO
     for symbol, kept in books.holdings.items():
         orders = [order for order in state.orders.values() if order.symbol == symbol]
         bought = [order for order in orders if order.side.sign > 0]
@@ -269,20 +269,21 @@ def recomputed(state: RiskState) -> dict[str, tuple[Any, ...]]:
         long = value + sum((order.open_quantity * (order.price or ZERO) for order in bought), ZERO) * unit
         short = -value + sum((order.open_quantity * (order.price or ZERO) for order in sold), ZERO) * unit
         worst_sum += max(long, short)
-        held_sum += abs(value)
+        needed = (max(long, short) - abs(value)) * (instrument.initial_margin or 1)
+        needed_sum += needed
         quantities = (sum(order.open_quantity for order in bought), sum(order.open_quantity for order in sold))
-        figures[symbol] = (max(long, short), abs(value), *quantities)
-    figures["account"] = (worst_sum, held_sum, len(state.orders))
+        figures[symbol] = (max(long, short), abs(value), needed, *quantities)
+    figures["account"] = (worst_sum, needed_sum, len(state.orders))
     return figures
 
 
 def kept_figures(state: RiskState) -> dict[str, tuple[Any, ...]]:
     books = state.books[ACCOUNT]
     figures: dict[str, tuple[Any, ...]] = {
-        symbol: (kept.worst_value, kept.held_value, kept.buying_quantity, kept.selling_quantity)
+        symbol: (kept.worst_value, kept.held_value, kept.needed_funds, kept.buying_quantity, kept.selling_quantity)
         for symbol, kept in books.holdings.items()
     }
-    figures["account"] = (books.worst_value, books.held_value, books.working_orders)
+    figures["account"] = (books.worst_value, books.needed_funds, books.working_orders)
     return figures
 
 

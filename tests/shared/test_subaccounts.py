@@ -36,8 +36,11 @@ def test_one_wrong_letter_is_found(address: str, place: int, letter: str) -> Non
 
 @pytest.mark.parametrize(
     "text",
-    ["", "-", "-0", "0", ADDRESSES[0], f"{ADDRESSES[0]}-", f"{ADDRESSES[0]}-00", f"{ADDRESSES[0]}--1",
-     f"{ADDRESSES[0]}-0 ", f"{ADDRESSES[0].upper()}-0", f"{ADDRESSES[0]}/0", "cosmos19rl4cm2hmr8afy4kldpxz3fka4jguq0auqdal4-0", "DU1234567"],
+    [
+        "", "-", "-0", "0", "DU1234567", ADDRESSES[0], f"{ADDRESSES[0]}-", f"{ADDRESSES[0]}-00", f"{ADDRESSES[0]}--1",
+        f"{ADDRESSES[0]}-0 ", f"{ADDRESSES[0].upper()}-0", f"{ADDRESSES[0]}/0",
+        "cosmos19rl4cm2hmr8afy4kldpxz3fka4jguq0auqdal4-0",
+    ],
 )  # fmt: skip
 def test_what_is_no_such_name_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match=r"dydx1\.\.\.-0"):

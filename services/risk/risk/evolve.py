@@ -16,6 +16,7 @@ from signalbox.messages import (
     CommissionBooked,
     Fill,
     FillCorrected,
+    FundingBooked,
     Instrument,
     IntentApproved,
     IntentDenied,
@@ -47,6 +48,7 @@ from risk.state import (
     Verdict,
     WorkingOrder,
     conversion_rate,
+    margin_fraction,
     order_key,
 )
 
@@ -81,8 +83,8 @@ def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> Non
     state.folded_up_to = sequence
     if isinstance(event, OrderDenied) and not _was_in_flight(state, event):
         return  # nothing was reserved for it: it bears the id of a denied intent, maybe another's
-    if isinstance(event, CommissionBooked):
-        return  # a fee ends no order and moves no position; available funds have it from the venue
+    if isinstance(event, CommissionBooked | FundingBooked):
+        return  # neither ends an order or moves a position; available funds have it from the venue
     state.in_flight.discard(event.order_id)
     books = state.books.setdefault((event.venue, event.account), AccountBooks())
     if isinstance(event, AccountAdopted):
@@ -228,7 +230,8 @@ def _fill(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, 
     opened = abs(holding.quantity) - abs(before)
     known = state.accounts.get((event.venue, event.account))
     if opened > 0 and (known is None or fill.at >= known.message.at):
-        books.unconfirmed_fills.append((fill.at, opened * fill.price * holding.multiplier * (holding.rate or ONE)))
+        value = opened * fill.price * holding.multiplier * (holding.rate or ONE)
+        books.unconfirmed_fills.append((fill.at, value * holding.margin_fraction))
 
 
 def _move(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, times: int) -> Holding:
@@ -289,6 +292,7 @@ def fold_instrument(state: RiskState, instrument: Instrument, source: str) -> No
         holding = books.holdings.get(instrument.symbol) if venue == instrument.venue else None
         if holding is not None:
             holding.currency, holding.multiplier = instrument.currency, instrument.multiplier
+            holding.margin_fraction = margin_fraction(instrument)
             _revalue(state, books, instrument.symbol, holding)
 
 
@@ -326,6 +330,7 @@ def _holding(state: RiskState, books: AccountBooks, venue: str, symbol: str) -> 
         if instrument is not None:
             holding.currency = instrument.message.currency
             holding.multiplier = instrument.message.multiplier
+            holding.margin_fraction = margin_fraction(instrument.message)
         quote = state.quotes.get((venue, symbol))
         if quote is not None:
             holding.mark = mark_price(quote.message)
@@ -353,6 +358,7 @@ def _revalue(state: RiskState, books: AccountBooks, symbol: str, holding: Holdin
         worst = ZERO
     else:
         books.unvalued.discard(symbol)
+    needed = (worst - held) * holding.margin_fraction
     books.worst_value += worst - holding.worst_value
-    books.held_value += held - holding.held_value
-    holding.worst_value, holding.held_value = worst, held
+    books.needed_funds += needed - holding.needed_funds
+    holding.worst_value, holding.held_value, holding.needed_funds = worst, held, needed

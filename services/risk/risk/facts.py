@@ -24,8 +24,8 @@ from signalbox.messages import (
     VenueLink,
 )
 
-from risk.prices import market_price, worst_price
-from risk.state import ZERO, AccountBooks, Holding, RiskState, Seen, conversion_rate
+from risk.prices import market_price, trigger_price, worst_price
+from risk.state import ONE, ZERO, AccountBooks, Holding, RiskState, Seen, conversion_rate, margin_fraction
 
 NO_BOOKS = AccountBooks()
 NO_HOLDING = Holding()
@@ -60,7 +60,8 @@ class Request(Struct, frozen=True, kw_only=True):
 class WorstCase(Struct, frozen=True, kw_only=True):
     """What the account would look like if this order and all working ones of its side filled at their worst.
 
-    Values are in the account's currency. `reduces` = the position shrinks whatever fills; None = it is not known.
+    Values are in the account's currency. `needed_funds` is what the account's working orders and this one would take of
+    its funds. `reduces` = the position shrinks whatever fills; None = it is not known.
     """
 
     order_value: Decimal | None
@@ -68,7 +69,7 @@ class WorstCase(Struct, frozen=True, kw_only=True):
     position_value: Decimal | None
     position_value_before: Decimal | None
     account_value: Decimal | None
-    account_value_before: Decimal
+    needed_funds: Decimal | None
     reduces: bool | None
 
 
@@ -89,6 +90,7 @@ class OrderFacts(Struct, frozen=True, kw_only=True):
     trading_state: Seen[TradingState] | None
     books: AccountBooks
     market_price: Decimal | None
+    trigger_price: Decimal | None
     worst_price: Decimal | None
     worst: WorstCase
 
@@ -135,6 +137,7 @@ def gather(state: RiskState, request: Request, intent: OrderIntent, error: str, 
         trading_state=state.trading_state,
         books=books,
         market_price=market,
+        trigger_price=trigger_price(quote.message, intent.side) if quote is not None else None,
         worst_price=price,
         worst=_worst_case(state, intent, instrument, books, price),
     )
@@ -157,12 +160,15 @@ def _worst_case(
     )
     before: Decimal | None
     after: Decimal | None
+    held = ZERO
     if holding.is_flat:
         before, after = ZERO, order_value
     else:
-        before, _ = holding.values()
+        before, held = holding.values()
         bought, sold = (order_value, ZERO) if intent.side is Side.BUY else (ZERO, order_value)
         after = holding.values(bought or ZERO, sold or ZERO)[0] if order_value is not None else None
+    fraction = margin_fraction(instrument.message) if instrument is not None else ONE
+    added = ((after or ZERO) - held) * fraction - holding.needed_funds
     unknown = after is None or before is None or books.unvalued
     return WorstCase(
         order_value=order_value,
@@ -170,7 +176,7 @@ def _worst_case(
         position_value=after,
         position_value_before=before,
         account_value=None if unknown else books.worst_value - (before or ZERO) + (after or ZERO),
-        account_value_before=books.worst_value,
+        needed_funds=None if unknown else books.needed_funds + added,
         reduces=_reduces(intent, quantity) if books.adopted_source else None,
     )
 

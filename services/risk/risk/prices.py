@@ -18,7 +18,14 @@ def usable_price(price: Decimal | None) -> Decimal | None:
 
 
 def mark_price(quote: Quote) -> Decimal | None:
-    """What a unit is worth now: the middle of bid and ask, else the last trade, else the one side there is."""
+    """What a unit is worth now.
+
+    The oracle's price where the venue goes by one, else the middle of bid and ask, else the last trade, else the one
+    side there is.
+    """
+    oracle = usable_price(quote.oracle_price)
+    if oracle is not None:
+        return oracle
     bid, ask = usable_price(quote.bid), usable_price(quote.ask)
     if bid is not None and ask is not None:
         return (bid + ask) / 2
@@ -29,6 +36,11 @@ def market_price(quote: Quote, side: Side) -> Decimal | None:
     """What an order of `side` would meet: the other side of the book, else the last trade, else its own side."""
     bid, ask, last = usable_price(quote.bid), usable_price(quote.ask), usable_price(quote.last)
     return (ask or last or bid) if side is Side.BUY else (bid or last or ask)
+
+
+def trigger_price(quote: Quote, side: Side) -> Decimal | None:
+    """What a stop of `side` is triggered by: the oracle's price where the venue goes by one, else the market."""
+    return usable_price(quote.oracle_price) or market_price(quote, side)
 
 
 def worst_price(intent: OrderIntent, market: Decimal | None, collar_fraction: Decimal) -> Decimal | None:

@@ -72,7 +72,8 @@ class Holding:
     """The position in one symbol of one account, and what its working orders may still make of it.
 
     `quantity` is signed. `buying_value` = the sum of open quantity x worst price. `rate` turns the instrument's
-    currency into the account's; None = not known.
+    currency into the account's; None = not known. `margin_fraction` is the part of a value that the venue wants funds
+    for (1 = all of it), `needed_funds` what filling all working orders would take of the account's.
     """
 
     quantity: Decimal = ZERO
@@ -85,8 +86,10 @@ class Holding:
     currency: str = ""
     multiplier: Decimal = ONE
     rate: Decimal | None = None
+    margin_fraction: Decimal = ONE
     worst_value: Decimal = ZERO
     held_value: Decimal = ZERO
+    needed_funds: Decimal = ZERO
 
     @property
     def is_flat(self) -> bool:
@@ -129,7 +132,7 @@ class AccountBooks:
     currency: str = ""
     holdings: dict[str, Holding] = field(default_factory=dict)
     worst_value: Decimal = ZERO
-    held_value: Decimal = ZERO
+    needed_funds: Decimal = ZERO
     unvalued: set[str] = field(default_factory=set)
     working_orders: int = 0
     approvals: deque[datetime] = field(default_factory=deque)
@@ -190,6 +193,12 @@ def account_keys(desk: Desk) -> Iterator[AccountKey]:
 def order_key(venue: str, account: str, order_id: str) -> str:
     """What names an order in the whole desk: an intent id is used once, ever; venues' own ids repeat elsewhere."""
     return f"{venue}/{account}/{order_id}" if order_id.startswith(EXTERNAL_PREFIX) else order_id
+
+
+def margin_fraction(instrument: Instrument) -> Decimal:
+    """The part of a position's value that opening it takes of the account's funds; all of it where nothing is said."""
+    stated = instrument.initial_margin
+    return stated if stated is not None and stated.is_finite() and ZERO < stated <= ONE else ONE
 
 
 def conversion_rate(state: RiskState, account_currency: str, currency: str) -> Decimal | None:

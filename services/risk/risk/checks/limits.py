@@ -115,13 +115,15 @@ def gross_exposure(facts: OrderFacts) -> Check:
 
 
 def funds(facts: OrderFacts) -> Check:
-    """Every working order has its whole worst value reserved: the desk counts on no leverage and no netting."""
+    """Every working order has its worst value reserved, without netting.
+
+    All of it, or, where the venue states an initial margin (perpetuals), that part of it.
+    """
     found, worst, books = facts.account, facts.worst, facts.books
     available = found.message.available_funds if found is not None else None
     needed = None
-    if worst.account_value is not None:
-        unconfirmed = sum((amount for _, amount in books.unconfirmed_fills), ZERO)
-        needed = worst.account_value - books.held_value + unconfirmed
+    if worst.needed_funds is not None:
+        needed = worst.needed_funds + sum((amount for _, amount in books.unconfirmed_fills), ZERO)
     reason = ""
     if available is None or not available.is_finite():
         reason = f"the available funds of account {facts.intent.account} are not known"

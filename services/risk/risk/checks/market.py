@@ -17,6 +17,7 @@ from signalbox.messages import Check, MarketDataType, OrderType, Side, TimeInFor
 from signalbox.sessions import Session, moc_cutoff, session_at
 
 from risk.facts import AHEAD_MAX, CLOCK, OrderFacts
+from risk.prices import usable_price
 from risk.state import ONE
 from risk.wording import UNKNOWN, hour, local_time, moment, plain, seconds
 
@@ -149,11 +150,12 @@ def market_data_type(facts: OrderFacts) -> Check:
 
 
 def price_collar(facts: OrderFacts) -> Check:
-    """A limit may not reach further through the market than the collar; a stop must lie beyond the market.
+    """A limit may not reach further through the market than the collar; a stop must lie beyond what triggers it.
 
     The other side needs no bound: a limit far from the market rests and does no harm.
     """
-    intent, market, fraction = facts.intent, facts.market_price, facts.limits.price_collar_fraction
+    intent, fraction = facts.intent, facts.limits.price_collar_fraction
+    market = facts.trigger_price if intent.order_type is OrderType.STOP else facts.market_price
     price = intent.limit_price if intent.limit_price is not None else intent.stop_price
     if price is None:
         return Check(name="price_collar", passed=True, limit="none", observed="no price", source=_quote_source(facts))
@@ -183,6 +185,35 @@ def price_collar(facts: OrderFacts) -> Check:
     )
 
 
+def oracle_distance(facts: OrderFacts) -> Check:
+    """Where a venue has an oracle price, what an order would trade at may be worse than it by the collar at most.
+
+    A book that somebody has emptied, or a feed that has gone wrong, looks like a price; the oracle is a second witness.
+    A limit is a bound by itself and stands for the market here.
+    """
+    intent, fraction, quote = facts.intent, facts.limits.price_collar_fraction, facts.quote
+    oracle = usable_price(quote.message.oracle_price) if quote is not None else None
+    price = intent.limit_price if intent.limit_price is not None else facts.market_price
+    if oracle is None or price is None or intent.order_type is OrderType.STOP:
+        return Check(name="oracle_distance", passed=True, limit="none", observed="none", source=_quote_source(facts))
+    buys = intent.side is Side.BUY
+    bound = oracle * (ONE + fraction if buys else ONE - fraction)
+    ok = price <= bound if buys else price >= bound
+    limit = f"{'at most' if buys else 'at least'} {plain(bound)}"
+    what = "the limit" if intent.limit_price is not None else "the market"
+    reason = (
+        "" if ok else f"{what} {plain(price)} is more than {fraction:.2%} worse than the oracle price {plain(oracle)}"
+    )
+    return Check(
+        name="oracle_distance",
+        passed=ok,
+        limit=limit,
+        observed=plain(price),
+        source=_quote_source(facts),
+        reason=reason,
+    )
+
+
 def _quote_source(facts: OrderFacts) -> str:
     return facts.quote.source if facts.quote is not None else "quote"
 
@@ -194,4 +225,5 @@ ORDER_CHECKS = (
     price_age,
     market_data_type,
     price_collar,
+    oracle_distance,
 )
