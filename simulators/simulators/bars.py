@@ -17,24 +17,31 @@ from simulators.quoting import MarketBar
 
 FIVE_SECONDS = timedelta(seconds=5)
 PARTS_PER_MINUTE = 12
-_TRADE_SIZE = 100
+_GRAINS_PER_PART_MIN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The price grid of one symbol: `unit` is a power of ten, `tick` a whole number of units."""
+    """The grid of one symbol: `unit` is a power of ten, `tick` a whole number of units.
+
+    Volumes come in whole `grain`s, and about `trade_size` of volume is one trade.
+    """
 
     unit: Decimal
     tick: int
+    grain: Decimal = Decimal(1)
+    trade_size: Decimal = Decimal(100)
 
     @classmethod
-    def of(cls, tick: Decimal, places: int = 0) -> Scale:
+    def of(
+        cls, tick: Decimal, places: int = 0, grain: Decimal = Decimal(1), trade_size: Decimal = Decimal(100)
+    ) -> Scale:
         """Make the grid of `tick`, fine enough for prices of `places` decimals."""
         exponent = tick.as_tuple().exponent
         if not isinstance(exponent, int):
             raise ValueError(f"a tick must be a number, not {tick}")
         unit = Decimal(1).scaleb(-max(places, -exponent))
-        return cls(unit, int(tick / unit))
+        return cls(unit, int(tick / unit), grain, trade_size)
 
     def price(self, units: int) -> Decimal:
         """Return the price of so many units."""
@@ -87,9 +94,9 @@ def split(minute: Minute, scale: Scale, random: Random) -> tuple[Part, ...]:
     """Break a minute into twelve parts that aggregate exactly to it, with every price between them on tick.
 
     The first part always trades, at the minute's open; a thin minute has few parts with trades. Off-tick prices of the
-    minute itself are kept. Volumes are whole where the minute's is.
+    minute itself are kept. Volumes are whole grains where the minute's is.
     """
-    volumes = _split_volume(minute.volume, random)
+    volumes = _split_volume(minute.volume, scale, random)
     trading = [index for index in range(PARTS_PER_MINUTE) if volumes[index] is not None]
     high_at, low_at = random.choice(trading), random.choice(trading)
     parts, last = [], minute.open
@@ -103,7 +110,7 @@ def split(minute: Minute, scale: Scale, random: Random) -> tuple[Part, ...]:
         )
         high = minute.high if index == high_at else max(opens, closes)
         low = minute.low if index == low_at else min(opens, closes)
-        parts.append(Part(opens, high, low, closes, volume, max(1, min(50, int(volume) // _TRADE_SIZE))))
+        parts.append(Part(opens, high, low, closes, volume, max(1, min(50, int(volume / scale.trade_size)))))
         last = closes
     return tuple(parts)
 
@@ -118,16 +125,18 @@ def _wander(last: int, minute: Minute, parts_left: int, scale: Scale, random: Ra
     return minute.high if on_tick > minute.high else minute.low
 
 
-def _split_volume(volume: Decimal, random: Random) -> list[Decimal | None]:
+def _split_volume(volume: Decimal, scale: Scale, random: Random) -> list[Decimal | None]:
     """Share a volume out; None = no trade in that part. The shares add up exactly, the first is never None."""
-    whole = volume == volume.to_integral_value()
-    parts = max(1, min(PARTS_PER_MINUTE, int(volume) // _TRADE_SIZE)) if whole else PARTS_PER_MINUTE
-    chosen = [0, *sorted(random.sample(range(1, PARTS_PER_MINUTE), parts - 1))]
-    grain = Decimal(1) if whole else Decimal(1).scaleb(int(volume.as_tuple().exponent))
+    whole = not volume % scale.grain
+    grain = scale.grain if whole else Decimal(1).scaleb(int(volume.as_tuple().exponent))
     total = int(volume / grain)
+    by_size = int(volume / scale.trade_size) if whole else PARTS_PER_MINUTE
+    # So few that the smallest share is not nothing.
+    parts = max(1, min(PARTS_PER_MINUTE, by_size, total // _GRAINS_PER_PART_MIN))
+    chosen = [0, *sorted(random.sample(range(1, PARTS_PER_MINUTE), parts - 1))]
     weights = [0.3 + random.random() for _ in chosen]
-    scale = total / sum(weights)
-    shares = [int(weight * scale) for weight in weights]
+    per_weight = total / sum(weights)
+    shares = [int(weight * per_weight) for weight in weights]
     shares[0] += total - sum(shares)
     result: list[Decimal | None] = [None] * PARTS_PER_MINUTE
     for index, share in zip(chosen, shares, strict=True):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-_CATCH_UP_SECONDS_MAX = 0.1
+CATCH_UP_SECONDS_MAX = 0.1
 """How much wall time that was lost to work is made good by shorter waits; more is lost for good."""
 
 
@@ -26,7 +26,9 @@ class SteppedClock:
         wall: Callable[[], float] = time.monotonic,
         *,
         never_before: datetime | None = None,
+        catch_up_seconds_max: float = CATCH_UP_SECONDS_MAX,
     ) -> None:
+        self._catch_up_seconds_max = catch_up_seconds_max
         self._wall = wall
         self._position = self._step_end = self._paused_at = start
         self._shown = max(start, never_before or start)
@@ -71,7 +73,7 @@ class SteppedClock:
         planned_seconds = (self._step_end - self._position).total_seconds()
         wall = self._wall()
         if 0 < self._speed < math.inf:
-            self._since = max(self._since + planned_seconds / self._speed, wall - _CATCH_UP_SECONDS_MAX)
+            self._since = max(self._since + planned_seconds / self._speed, wall - self._catch_up_seconds_max)
         else:
             self._since = wall
         self._position = self._paused_at = self._step_end

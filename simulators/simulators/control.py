@@ -24,6 +24,8 @@ from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
 
+from signalbox.errors import SignalboxError
+
 from simulators.orders import Execution, VenueOrder
 from simulators.quoting import MarketQuote, SessionEvent
 from simulators.world import World
@@ -242,6 +244,15 @@ class WorldControl:
             Command("books", "the simulator's own cash, positions and executions", self._books, (account,)),
             Command("orders", "every order ever taken, oldest first", self._orders, (account,)),
             Command("quote", "the last quote of a symbol", self._quote, (Parameter("symbol", Kind.TEXT, "its key"),)),
+            Command(
+                "set_price",
+                "move a market to a price at once; it goes on from there",
+                self._set_price,
+                (
+                    Parameter("symbol", Kind.TEXT, "its key"),
+                    Parameter("price", Kind.NUMBER, "a positive multiple of the symbol's tick"),
+                ),
+            ),
             Command("shutdown", "end the simulator", self._shutdown),
         ]
 
@@ -296,6 +307,16 @@ class WorldControl:
             raise CommandError(f"there has been no quote of {arguments['symbol']!r}")
         names = ("bid", "ask", "bid_size", "ask_size", "last", "last_size", "volume")
         return {"at": quote.at.isoformat(), **{name: str(getattr(quote, name)) for name in names}}
+
+    def _set_price(self, arguments: Arguments) -> Reply:
+        symbol, price = arguments["symbol"], arguments["price"]
+        try:
+            self._world.set_price(symbol, price)
+        except KeyError:
+            raise CommandError(f"there is no symbol {symbol!r} here") from None
+        except (ValueError, SignalboxError) as error:
+            raise CommandError(str(error)) from None
+        return {"symbol": symbol, "price": f"{price:f}"}
 
     def _shutdown(self, _: Arguments) -> Reply:
         # Not before the reply has left.
@@ -352,4 +373,5 @@ def execution_fields(execution: Execution) -> dict[str, str | int]:
         "realized_pnl": str(execution.realized_pnl),
         "client_reference": execution.client_reference,
         "client_tag": execution.client_tag,
+        "liquidity": execution.liquidity.value,
     }

@@ -18,12 +18,13 @@ from signalbox.messages import decode, encode
 
 from simulators.books import AccountBook
 from simulators.orders import Execution, VenueOrder
+from simulators.tape import PriceSet
 
 
 class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line. `at` is the desk time reached, `shown_until` the latest that may have been shown, `began` the first.
 
-    `reason` says why a book changed that no execution changed.
+    `reason` says why a book changed that no execution changed; `price` is one that was set by hand.
     """
 
     order: VenueOrder | None = None
@@ -33,6 +34,7 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     shown_until: datetime | None = None
     began: datetime | None = None
     reason: str = ""
+    price: PriceSet | None = None
 
 
 class Remembered(Struct, kw_only=True):
@@ -44,6 +46,7 @@ class Remembered(Struct, kw_only=True):
     at: datetime | None = None
     shown_until: datetime | None = None
     began: datetime | None = None
+    prices: list[PriceSet] = []
 
     def symbols(self) -> set[str]:
         """Return what is held or was ordered: the venue lists it still."""
@@ -99,6 +102,8 @@ def _fold(path: Path) -> Remembered:
             remembered.executions.append(entry.execution)
         if entry.book is not None:
             remembered.books[entry.book.account] = entry.book
+        if entry.price is not None:
+            remembered.prices.append(entry.price)
         remembered.at = entry.at or remembered.at
         remembered.shown_until = entry.shown_until or remembered.shown_until
         remembered.began = entry.began or remembered.began
@@ -111,5 +116,6 @@ def _entries(remembered: Remembered) -> list[Entry]:
         *(Entry(order=order) for order in remembered.orders.values()),
         *(Entry(execution=execution) for execution in remembered.executions),
         *(Entry(book=book) for book in remembered.books.values()),
+        *(Entry(price=price) for price in remembered.prices),
         *([] if times == Entry() else [times]),
     ]

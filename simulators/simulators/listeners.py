@@ -33,6 +33,7 @@ class Listeners:
         self.orders: list[OrderListener] = []
         self.speeds: list[SpeedListener] = []
         self._order_events: deque[tuple[VenueOrderEvent, VenueOrder]] = deque()
+        self._lone_quotes: deque[MarketQuote] = deque()
         self._speed_changed = self._closing = False
         self._waiting, self._idle = asyncio.Event(), asyncio.Event()
         self._idle.set()
@@ -42,6 +43,11 @@ class Listeners:
         self._order_events.extend(events)
         if self._order_events:
             self._wake()
+
+    def tell_quote(self, quote: MarketQuote) -> None:
+        """Queue a quote that no step made."""
+        self._lone_quotes.append(quote)
+        self._wake()
 
     def tell_speed(self) -> None:
         """Queue word of a change of the clock's pace."""
@@ -72,6 +78,10 @@ class Listeners:
                 event, order = self._order_events.popleft()
                 for order_listener in self.orders:
                     await order_listener(event, order)
+            while self._lone_quotes:
+                quote = self._lone_quotes.popleft()
+                for quote_listener in self.quotes:
+                    await quote_listener(quote)
             if self._speed_changed:
                 self._speed_changed = False
                 for speed_listener in self.speeds:

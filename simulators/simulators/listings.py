@@ -16,7 +16,7 @@ from simulators.dydx.markets import MARKETS
 
 IBKR, DYDX = "ibkr", "dydx"
 _FIRST_PERPETUAL_CON_ID = 900_000_000
-_TURNOVER_PER_MINUTE_USD = 100_000
+_TURNOVER_PER_MINUTE_USD, _TRADE_USD = 300_000, 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Listing:
 
     Two listings may share a `symbol` (an ambiguous one); `con_id` and `key` are unique. Hong Kong's tick table is
     simplified to one tick per symbol. The margins are fractions of a position's value; `typical_volume` is what trades
-    in a regular minute of the synthetic market.
+    in a regular minute of the synthetic market, in whole `volume_grain`s and trades of about `trade_size`.
     """
 
     key: str
@@ -47,6 +47,8 @@ class Listing:
     initial_margin: Decimal = Decimal("0.5")
     maintenance_margin: Decimal = Decimal("0.25")
     typical_volume: Decimal = Decimal(6_000)
+    volume_grain: Decimal = Decimal(1)
+    trade_size: Decimal = Decimal(100)
 
     @property
     def is_perpetual(self) -> bool:
@@ -118,6 +120,8 @@ PERPETUALS = tuple(
         initial_margin=market.initial_margin_fraction,
         maintenance_margin=market.maintenance_margin_fraction,
         typical_volume=_TURNOVER_PER_MINUTE_USD / Decimal(_PERPETUAL_PRICES[market.ticker]),
+        volume_grain=market.step_size,
+        trade_size=_TRADE_USD / Decimal(_PERPETUAL_PRICES[market.ticker]),
     )
     for market in MARKETS
 )

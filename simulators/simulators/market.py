@@ -1,34 +1,33 @@
 """The market of one symbol: what its quotes and bars are at any time, past or present.
 
-Owns quotes and history over a source of minutes (synthetic or recorded). It must not know who asks, and never gives
-away what lies after the time it is asked for. Everything is a pure function of (source, seed, time); what is kept is a
+Owns quotes and history over a tape of minutes (synthetic or recorded). It must not know who asks, and never gives
+away what lies after the time it is asked for. Everything is a pure function of (tape, seed, time); what is kept is a
 cache.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
 
 from signalbox.errors import CalendarError
 from signalbox.sessions import Session, previous_session, session_at
 
-from simulators.bars import FIVE_SECONDS, Minute, Part, Scale, aggregate, market_bar, silent, split
+from simulators.bars import FIVE_SECONDS, Minute, Part, aggregate, market_bar, silent
 from simulators.listings import Listing
 from simulators.quoting import MarketBar, MarketQuote
 from simulators.synthetic import random_of
+from simulators.tape import PriceSet, Source, Tape
 
 _ONE_MINUTE = timedelta(minutes=1)
 _DAY_SECONDS = 86_400
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SESSIONS_KEPT_MAX = 64
 _ROUND_LOT = 100  # US quotes come in hundreds although a single share can be traded
 _ROUND_LOTS_MAX = 9
 _BOARD_LOTS_MAX = 40
+_PERPETUAL_QUOTE_USD_MIN, _PERPETUAL_QUOTE_USD_MAX = 10_000, 300_000
 
 
 class Phase(StrEnum):
@@ -61,53 +60,47 @@ def bar_start(session: Session, at: datetime, seconds: int, *, regular_only: boo
     return max([aligned, begins, *(end for _, end in session.breaks if end <= at)])
 
 
-class Source(Protocol):
-    """Where minutes come from."""
-
-    scale: Scale
-
-    def covers(self, session: Session) -> bool: ...
-
-    def previous_close(self, session: Session) -> int: ...
-
-    def minutes(self, session: Session) -> dict[datetime, Minute]: ...
-
-
 class Market:
     """The market of one listing. It is streamed (`enter`, `peek`, `count`, `quote`) in time order; `history`
     can be asked at any time for any span."""
 
     def __init__(self, listing: Listing, source: Source, seed: int) -> None:
-        self.listing, self._source, self._seed = listing, source, seed
+        self.listing, self._tape = listing, Tape(listing, source, seed)
         self.scale = source.scale
-        self._cache: OrderedDict[date, dict[datetime, Minute]] = OrderedDict()
         self._session: Session | None = None
         self._parts: tuple[Part, ...] = ()
         self._parts_of: datetime = _EPOCH
         self._salt = random_of(seed, listing.key, "quotes").getrandbits(63)
         self._last = self._day_open = self._day_high = self._day_low = self._previous_close = 0
         self._volume, self._last_size = Decimal(0), Decimal(0)
+        unit_value = listing.reference_price * listing.lot
+        self._lots_min = max(1, int(_PERPETUAL_QUOTE_USD_MIN / unit_value))
+        self._lots_span = max(1, int(_PERPETUAL_QUOTE_USD_MAX / unit_value)) - self._lots_min + 1
 
     # --------------------------------------------------------------------------------------------- streaming
 
     def enter(self, session: Session, at: datetime) -> None:
         """Begin (or join at `at`) a trading day: what has traded in it before `at` counts."""
         self._session = session
-        self._previous_close = self._last = self._source.previous_close(session)
+        self._previous_close = self._last = self._tape.previous_close(session)
         self._day_open = self._day_high = self._day_low = self._last
         self._volume, self._last_size = Decimal(0), self.listing.lot
-        for start in self._minutes(session):
-            if start >= at:
-                break
-            for number, part in enumerate(self._split(start)):
+        self._parts_of = _EPOCH
+        traded = [(start, minute) for start, minute in self._tape.minutes(session).items() if start < at]
+        for _, minute in traded[:-1]:
+            self.count(_whole(minute, self._trades_of(minute)))
+        for start, _ in traded[-1:]:
+            for number, part in enumerate(self._tape.parts(start)):
                 if start + number * FIVE_SECONDS < at:
                     self.count(part)
+        if session.pre_open < at:
+            self._stand_at(self.last_before(at))
 
     def peek(self, start: datetime) -> Part:
         """Return the five seconds from `start`; they have not traded before they are counted."""
         minute_start = start - timedelta(seconds=start.second)
         if minute_start != self._parts_of:
-            self._parts, self._parts_of = self._split(minute_start), minute_start
+            self._parts, self._parts_of = self._tape.parts(minute_start), minute_start
         return self._parts[start.second // 5] if self._parts else silent(self._last)
 
     def count(self, part: Part) -> None:
@@ -119,8 +112,7 @@ class Market:
         self._day_high, self._day_low = max(self._day_high, part.high), min(self._day_low, part.low)
         self._last = part.close
         self._volume += part.volume
-        size = part.volume / part.trades
-        self._last_size = max(size.to_integral_value(), Decimal(1)) if size > 1 else part.volume
+        self._last_size = self._trade_size(part.volume / part.trades, part.volume)
 
     def bar(self, start: datetime, part: Part) -> MarketBar:
         """Return the five-second bar of a part played."""
@@ -176,18 +168,31 @@ class Market:
 
     def last_before(self, at: datetime) -> Decimal:
         """Return the last price by `at`, or the listing's reference price if there is none to be had."""
-        try:
-            session = session_at(self.listing.calendar, at) or previous_session(self.listing.calendar, at)
-        except CalendarError:
-            return self.listing.reference_price
-        last = self._source.previous_close(session)
-        for start, minute in self._minutes(session).items():
-            if start + _ONE_MINUTE > at:
-                break
-            last = minute.close
-        return last * self.scale.unit
+        return self._tape.last(at)
+
+    def set_price(self, at: datetime, price: Decimal, *, also_before: bool = False) -> PriceSet:
+        """Make `price` the price at `at`, from which what follows goes on; see `Tape.set_price`."""
+        said = self._tape.set_price(at, price, also_before=also_before)
+        self._parts_of = _EPOCH
+        self._stand_at(price)
+        return said
+
+    def recall_price(self, said: PriceSet) -> None:
+        """Take a price that was set before a restart, in order of time."""
+        self._tape.put(said)
+
+    def _trade_size(self, average: Decimal, volume: Decimal) -> Decimal:
+        if self.listing.is_perpetual:
+            return max(average // self.listing.lot, Decimal(1)) * self.listing.lot
+        return max(average.to_integral_value(), Decimal(1)) if average > 1 else volume
+
+    def _stand_at(self, price: Decimal) -> None:
+        self._last = self.scale.units(price)
+        self._day_high, self._day_low = max(self._day_high, self._last), min(self._day_low, self._last)
 
     def _size(self, drawn: int) -> Decimal:
+        if self.listing.is_perpetual:
+            return self.listing.lot * (self._lots_min + drawn * self._lots_span // 0x10000)
         if self.listing.lot == 1:
             return Decimal(_ROUND_LOT * (1 + drawn % _ROUND_LOTS_MAX))
         return self.listing.lot * (1 + drawn % _BOARD_LOTS_MAX)
@@ -231,20 +236,18 @@ class Market:
 
     def _pieces(self, session: Session, seconds: int, known_until: datetime) -> Iterator[tuple[datetime, Part]]:
         """Yield whole minutes where they suffice, else five seconds at a time."""
-        for start, minute in self._minutes(session).items():
+        for start, minute in self._tape.minutes(session).items():
             if start >= known_until:
                 return
             if seconds % 60 == 0 and start + _ONE_MINUTE <= known_until:
-                parts = self._trades_of(minute)
-                yield start, Part(minute.open, minute.high, minute.low, minute.close, minute.volume, parts)
+                yield start, _whole(minute, self._trades_of(minute))
                 continue
-            for number, part in enumerate(self._split(start)):
+            for number, part in enumerate(self._tape.parts(start)):
                 if start + (number + 1) * FIVE_SECONDS <= known_until:
                     yield start + number * FIVE_SECONDS, part
 
-    @staticmethod
-    def _trades_of(minute: Minute) -> int:
-        return max(1, int(minute.volume) // 100)
+    def _trades_of(self, minute: Minute) -> int:
+        return max(1, int(minute.volume / self.scale.trade_size))
 
     def _sessions(self, begin: datetime, end: datetime) -> list[Session]:
         """Return the covered sessions that overlap [begin, end), oldest first; none before the calendar begins."""
@@ -252,29 +255,17 @@ class Market:
         try:
             session = session_at(calendar, end) or previous_session(calendar, end)
             while session.post_close > begin:
-                if session.pre_open < end and self._source.covers(session):
+                if session.pre_open < end and self._tape.covers(session):
                     result.append(session)
                 session = previous_session(calendar, session.pre_open)
         except CalendarError:
             pass
         return result[::-1]
 
-    # ------------------------------------------------------------------------------------------------- minutes
 
-    def _minutes(self, session: Session) -> dict[datetime, Minute]:
-        found = self._cache.get(session.day)
-        if found is None:
-            found = self._cache[session.day] = self._source.minutes(session)
-            if len(self._cache) > _SESSIONS_KEPT_MAX:
-                self._cache.popitem(last=False)
-        return found
-
-    def _split(self, start: datetime) -> tuple[Part, ...]:
-        session = session_at(self.listing.calendar, start)
-        minute = self._minutes(session).get(start) if session else None
-        if minute is None:
-            return ()
-        return split(minute, self.scale, random_of(self._seed, self.listing.key, start.timestamp()))
+def _whole(minute: Minute, trades: int) -> Part:
+    """Return a whole minute as one part."""
+    return Part(minute.open, minute.high, minute.low, minute.close, minute.volume, trades)
 
 
 def _mixed(number: int) -> int:

@@ -42,7 +42,7 @@ class ReplaySource:
             raise ConfigurationError([f"no bars in {', '.join(str(path) for path in paths)}"])
         self._listing = listing
         places = max(_places(price) for row in rows.values() for price in row[1:5])
-        self.scale = Scale.of(listing.tick, places)
+        self.scale = Scale.of(listing.tick, places, listing.volume_grain, listing.trade_size)
         self._starts = sorted(rows)
         self._minutes = [self._minute(rows[start]) for start in self._starts]
 

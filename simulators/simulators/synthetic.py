@@ -37,7 +37,7 @@ class SyntheticSource:
 
     def __init__(self, listing: Listing, seed: int) -> None:
         self._listing, self._seed = listing, seed
-        self.scale = Scale.of(listing.tick)
+        self.scale = Scale.of(listing.tick, 0, listing.volume_grain, listing.trade_size)
 
     def covers(self, session: Session) -> bool:
         """Every day is covered."""
@@ -97,9 +97,10 @@ class SyntheticSource:
 
     def _volume(self, done: float, is_regular: bool, random: Random) -> Decimal:
         """More at both ends of the day than in the middle; little outside regular hours; whole lots."""
-        typical = 6_000 * (1 + 6 * (done - 0.5) ** 2) if is_regular else 400.0
-        lot = int(self._listing.lot)
-        return Decimal(max(lot, int(typical * math.exp(random.gauss(0, 0.5))) // lot * lot))
+        typical = float(self._listing.typical_volume)
+        typical = typical * (1 + 6 * (done - 0.5) ** 2) if is_regular else typical / 15
+        lot = self._listing.lot
+        return lot * max(1, int(typical * math.exp(random.gauss(0, 0.5)) / float(lot)))
 
     def _close(self, day: date) -> int:
         days, log_level = day.toordinal(), 0.0

@@ -11,24 +11,22 @@ from __future__ import annotations
 
 import asyncio
 import math
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from msgspec.structs import replace
-from signalbox.sessions import Session
+from signalbox.errors import ConfigurationError
 
-from simulators.bars import FIVE_SECONDS
-from simulators.clock import SteppedClock
+from simulators.clock import CATCH_UP_SECONDS_MAX, SteppedClock
 from simulators.fees import FeeRule
 from simulators.figures import AccountFigures, PositionFigures, account_figures, own_books, position_figures
-from simulators.journal import Entry, Journal
+from simulators.journal import Entry, Journal, Remembered
 from simulators.listeners import BarListener, Listeners, OrderListener, QuoteListener, SessionListener, SpeedListener
 from simulators.listings import DYDX, Listing
-from simulators.market import Market, Phase
 from simulators.options import WorldOptions, stage
 from simulators.orders import Execution, OrderTerms, Refusal, VenueOrder
-from simulators.quoting import MarketBar, MarketQuote, SessionEvent, SessionPhase
-from simulators.timeline import Timeline
+from simulators.playing import Playing
+from simulators.quoting import MarketBar, MarketQuote
 from simulators.venue_orders import VenueOrders
 
 __all__ = ["UNLIMITED", "AccountFigures", "PositionFigures", "World", "WorldOptions"]
@@ -38,6 +36,8 @@ UNLIMITED = math.inf
 
 _SHOWN_AHEAD_SECONDS_MIN, _SHOWN_AHEAD_SECONDS_MAX = 60.0, 3600.0
 """How much desk time is reserved at once in the journal: after a restart time goes on from its end, never back."""
+_FOLLOWING_AHEAD_SECONDS, _FOLLOWING_BEHIND_SECONDS_MAX = 10.0, 3600.0
+"""The same where desk time is the wall's, and how much of it is made good that a busy machine lost."""
 
 
 class World:
@@ -53,31 +53,46 @@ class World:
         self._journal = Journal(options.books_file)
         remembered = self._journal.open()
         parts = stage(replace(options, symbols=(*options.symbols, *sorted(remembered.symbols()))), remembered.began)
-        self._listings, self._markets, self._end = parts.listings, parts.markets, parts.end
+        self._listings, self._end = parts.listings, parts.end
         start = max([remembered.at or parts.start, *(order.updated_at for order in remembered.orders.values())])
-        start -= timedelta(seconds=start.timestamp() % options.step_seconds)
+        if options.follow_wall:
+            start = max(start, datetime.now(UTC))
+        start = _step_at(start, options)
         self._shown_until = remembered.shown_until or start
-        self._catch_up_until = self._shown_until
-        self._clock = SteppedClock(start, options.speed, never_before=self._shown_until)
-        self._quotes: dict[str, MarketQuote] = {}
-        self._marks = {key: market.last_before(start) for key, market in self._markets.items()}
+        # Who follows the wall waits for it where time was shown ahead of it; else what was shown is caught up with.
+        self._catch_up_until = start if options.follow_wall else self._shown_until
+        self._shown_ahead_seconds_min = _FOLLOWING_AHEAD_SECONDS if options.follow_wall else _SHOWN_AHEAD_SECONDS_MIN
+        behind_max = _FOLLOWING_BEHIND_SECONDS_MAX if options.follow_wall else CATCH_UP_SECONDS_MAX
+        self._clock = SteppedClock(
+            start, options.speed, never_before=self._shown_until, catch_up_seconds_max=behind_max
+        )
         self._by_key = {listing.key: listing for listing in self._listings}
+        self._markets = parts.markets
+        self._set_first_prices(options, remembered, parts.start)
+        self._marks = {key: market.last_before(start) for key, market in self._markets.items()}
         self._orders = VenueOrders(self._by_key, self._marks, parts.accounts, remembered, self._journal)
         calendars = tuple(dict.fromkeys((*parts.calendars, *(listing.calendar for listing in self._listings))))
-        self._timelines = {calendar: Timeline(calendar, start) for calendar in calendars}
+        self._playing = Playing(self._markets, calendars, self._marks, self._orders)
         self._leading = parts.calendars
-        self._of_calendar = {
-            calendar: [self._markets[each.key] for each in self._listings if each.calendar == calendar]
-            for calendar in calendars
-        }
-        self._session_events: list[SessionEvent] = []
         self._listeners = Listeners()
         self._stopping, self._ended = asyncio.Event(), asyncio.Event()
         self._journal.write(Entry(began=parts.start))
-        for timeline in self._timelines.values():
-            if timeline.is_on(start):
-                self._join(timeline, start)
-        self._cross_boundaries(start)
+        self._playing.begin(start)
+
+    def _set_first_prices(self, options: WorldOptions, remembered: Remembered, start: datetime) -> None:
+        """Set the prices that the options ask for, at the first start only; or those that were ever set."""
+        if remembered.began is None:
+            for symbol, price in options.prices:
+                try:
+                    said = self._markets[symbol].set_price(_step_at(start, options), price, also_before=True)
+                except KeyError:
+                    raise ConfigurationError([f"there is no {symbol} in this simulation to set a price of"]) from None
+                except ValueError as error:
+                    raise ConfigurationError([str(error)]) from error
+                self._journal.write(Entry(price=said))
+        for said in remembered.prices:
+            if said.symbol in self._markets:
+                self._markets[said.symbol].recall_price(said)
 
     # ------------------------------------------------------------------------------------------------- running
 
@@ -185,13 +200,21 @@ class World:
 
         None for a symbol that is not listed, or that has no past.
         """
-        market = self._markets.get(symbol)
-        if symbol not in self._quotes and market is not None:
-            timeline = self._timelines[market.listing.calendar]
-            resting = market.resting_quote(timeline.session, self._clock.position)
-            if resting is not None:
-                self._quotes[symbol] = resting
-        return self._quotes.get(symbol)
+        return self._playing.quote(symbol, self._clock.position)
+
+    def set_price(self, symbol: str, price: Decimal) -> None:
+        """Move a market to `price` at once: a gap, from which the next steps go on. It is kept over restarts.
+
+        Raises KeyError for a symbol that is not listed, ValueError for a price that is no positive multiple of the
+        tick.
+        """
+        said = self._playing.set_price(symbol, price, self._clock.position)
+        self._journal.write(Entry(price=said))
+        self._playing.show_price(symbol, self._clock.position, self.now())
+        self._tell_orders()
+        quote = self.quote(symbol)
+        if quote is not None:
+            self._listeners.tell_quote(quote)
 
     def history(
         self, symbol: str, end: datetime, duration: timedelta, bar_seconds: int, *, regular_hours_only: bool
@@ -313,7 +336,7 @@ class World:
     async def _advance(self) -> None:
         """Do one step, or jump over hours in which no calendar trades."""
         start = self._clock.position
-        leading = [self._timelines[calendar] for calendar in self._leading]
+        leading = self._playing.timelines(self._leading)
         if self._skip_closed_hours and not any(timeline.is_on(start) for timeline in leading):
             self._jump(min(timeline.session.pre_open for timeline in leading))
             await self._hand_out([], [])
@@ -325,9 +348,9 @@ class World:
             await self._clock.wait_for_step_end()
             if self._stopping.is_set():
                 return
-        quotes, bars = self._play(start, end)
+        quotes, bars = self._playing.step(start, end)
         self._clock.complete_step()
-        self._cross_boundaries(end)
+        self._playing.cross_boundaries(end)
         self._orders.expire(end)
         self._tell_orders()
         await self._hand_out(quotes, bars)
@@ -337,86 +360,26 @@ class World:
             to = min(to, self._end)
         self._reserve(to)
         self._clock.jump(to)
-        for timeline in self._timelines.values():
-            if timeline.session.post_close <= to:
-                timeline.place(to)
-                if timeline.is_on(to):
-                    self._join(timeline, to)
-        self._cross_boundaries(to)
+        self._playing.jump(to)
         self._orders.expire(to)
         self._tell_orders()
         self._listeners.tell_speed()
-
-    def _play(self, start: datetime, end: datetime) -> tuple[list[MarketQuote], list[MarketBar]]:
-        quotes: list[MarketQuote] = []
-        bars: list[MarketBar] = []
-        for calendar, timeline in self._timelines.items():
-            phase = timeline.phase(start)
-            if phase is Phase.CLOSED:
-                continue
-            for market in self._of_calendar[calendar]:
-                quotes.append(self._play_symbol(market, start, end, phase, bars))
-        return quotes, bars
-
-    def _play_symbol(
-        self, market: Market, start: datetime, end: datetime, phase: Phase, bars: list[MarketBar]
-    ) -> MarketQuote:
-        """Match the step's prices one after the other; return the last quote, add a bar that has ended."""
-        offset = start.second % 5
-        part_start = start - timedelta(seconds=offset)
-        symbol, part = market.listing.key, market.peek(part_start)
-        if end == part_start + FIVE_SECONDS:
-            market.count(part)
-            bars.append(market.bar(part_start, part))
-            if part.trades and offset == 0 and self._orders.has_orders(symbol):
-                for number, price in enumerate(part.prints()[:-1]):
-                    self._orders.see_quote(market.quote(end, phase, price, number))
-            quote = market.quote(end, phase, number=7)
-        else:
-            quote = market.quote(end, phase, part.prints()[offset])
-        self._orders.see_quote(quote)
-        self._quotes[symbol] = quote
-        self._marks[symbol] = quote.last
-        return quote
-
-    def _cross_boundaries(self, at: datetime) -> None:
-        for timeline in self._timelines.values():
-            markets = self._of_calendar[timeline.calendar]
-            for session, when, phase in timeline.cross(at):
-                if phase is SessionPhase.PRE_OPEN:
-                    self._begin_day(markets, session, when)
-                elif phase is SessionPhase.CLOSE:
-                    for market in markets:
-                        self._orders.close_auction(market.listing.key, market.last, when)
-                if phase is not None:
-                    self._session_events.append(SessionEvent(timeline.calendar, str(session.day), phase, when))
-            for market in markets:
-                self._orders.enter_phase(market.listing.key, timeline.phase(at))
-
-    def _begin_day(self, markets: list[Market], session: Session, at: datetime) -> None:
-        for market in markets:
-            market.enter(session, at)
-            self._marks[market.listing.key] = market.last
-        self._orders.begin_day({market.listing.key for market in markets})
-
-    def _join(self, timeline: Timeline, at: datetime) -> None:
-        """Enter a session that is under way."""
-        for market in self._of_calendar[timeline.calendar]:
-            market.enter(timeline.session, at)
-            self._orders.enter_phase(market.listing.key, timeline.phase(at))
-            self._marks[market.listing.key] = market.last
 
     def _reserve(self, until: datetime) -> None:
         """Write down, before it can be shown, how far desk time may run."""
         if until > self._shown_until:
             speed = self._clock.speed
-            ahead_seconds = min(max(speed, _SHOWN_AHEAD_SECONDS_MIN), _SHOWN_AHEAD_SECONDS_MAX)
+            ahead_seconds = min(max(speed, self._shown_ahead_seconds_min), _SHOWN_AHEAD_SECONDS_MAX)
             self._shown_until = until + timedelta(seconds=ahead_seconds)
             self._journal.write(Entry(at=self._clock.position, shown_until=self._shown_until))
 
     async def _hand_out(self, quotes: list[MarketQuote], bars: list[MarketBar]) -> None:
-        events, self._session_events = self._session_events, []
-        await self._listeners.hand_out(bars, quotes, events)
+        await self._listeners.hand_out(bars, quotes, self._playing.drain_sessions())
 
     def _tell_orders(self) -> None:
         self._listeners.tell_orders(self._orders.drain())
+
+
+def _step_at(at: datetime, options: WorldOptions) -> datetime:
+    """Return the last boundary of a step by `at`."""
+    return at - timedelta(seconds=at.timestamp() % options.step_seconds)

@@ -22,7 +22,8 @@ from signalbox.bus import Received
 from signalbox.errors import ConfigurationError, SymbolError
 from signalbox.messages import ClockTick, decode
 from signalbox.subjects import CLOCK
-from simulators.tws.__main__ import add_arguments, options_of
+from simulators.command_line import world_options as options_of
+from simulators.tws.__main__ import add_arguments
 
 SECONDS_MAX = 20
 
