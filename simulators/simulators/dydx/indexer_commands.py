@@ -1,0 +1,144 @@
+"""The control port's commands for the indexer: its lag and its faults.
+
+Owns their names and parameters. It must not know how a fault is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from simulators.control import Arguments, Command, CommandError, Kind, Parameter, Reply
+from simulators.dydx.indexer_view import IndexerView
+from simulators.dydx.rest_server import RestApi
+from simulators.dydx.websocket import WebsocketApi
+from simulators.dydx.websocket_channels import MarketChannels
+from simulators.dydx.websocket_feed import Feed, UpdateFaults
+
+NUMBER_MAX = 1_000_000
+DELAY_MS_MAX = 600_000
+
+_COUNT = Parameter("count", Kind.INTEGER, "how many of the next", 1)
+_CHANNEL = Parameter("channel", Kind.TEXT, "only of this channel, such as v4_subaccounts; left out: any", "")
+
+
+class IndexerControl:
+    """Makes the indexer late, silent or wrong."""
+
+    def __init__(
+        self, view: IndexerView, rest: RestApi, websocket: WebsocketApi, channels: MarketChannels, feed: Feed
+    ) -> None:
+        self._view, self._rest, self._websocket, self._channels, self._feed = view, rest, websocket, channels, feed
+        self._expiry = view.expiry.rest_blocks, view.expiry.message_blocks
+
+    def commands(self) -> list[Command]:
+        """Every command of this class."""
+        on = Parameter("on", Kind.FLAG, "false = as it should be again", True)
+        return [
+            Command("cut_websockets", "end every websocket without a word", self._cut),
+            Command(
+                "half_open",
+                "websockets stay open and say nothing any more, not even to a ping",
+                self._half_open,
+                (Parameter("next_connections", Kind.INTEGER, "so many new connections too", 0),),
+            ),
+            Command(
+                "delay_updates_ms",
+                "websocket updates come so late",
+                self._delay,
+                (Parameter("milliseconds", Kind.INTEGER, "wall milliseconds; 0 = at once again"),),
+            ),
+            Command("drop_updates", "lose the next updates", self._rule("drop"), (_COUNT, _CHANNEL)),
+            Command("duplicate_updates", "send the next updates twice", self._rule("duplicate"), (_COUNT, _CHANNEL)),
+            Command(
+                "reorder_updates",
+                "let the next updates be overtaken by what follows them in their channel",
+                self._rule("reorder"),
+                (_COUNT, _CHANNEL),
+            ),
+            Command(
+                "refuse_rest",
+                "answer the next REST requests with a status code",
+                self._refuse_rest,
+                (_COUNT, Parameter("status", Kind.INTEGER, "400 to 599", 503)),
+            ),
+            Command(
+                "indexer_behind",
+                "process blocks so late, from the next one on",
+                self._behind,
+                (Parameter("blocks", Kind.INTEGER, "how many blocks behind the chain; 0 = none"),),
+            ),
+            Command(
+                "rest_rate_limit",
+                "REST requests that one address may make in 10 s",
+                self._rate_limit,
+                (Parameter("requests", Kind.INTEGER, "100 is the public indexer's; 0 = no limit"),),
+            ),
+            Command(
+                "never_expire", "never tell that a short-term order has ended by its last block", self._never, (on,)
+            ),
+            Command(
+                "crossed_book",
+                "keep a bid above the best ask in the websocket's book",
+                self._cross,
+                (Parameter("symbol", Kind.TEXT, "a market such as BTC-USD"), on),
+            ),
+            Command("indexer", "the indexer's height and lag", self._indexer),
+        ]
+
+    def _cut(self, _: Arguments) -> Reply:
+        return {"connections": self._websocket.cut()}
+
+    def _half_open(self, arguments: Arguments) -> Reply:
+        return {"connections": self._websocket.half_open(_bounded(arguments, "next_connections"))}
+
+    def _delay(self, arguments: Arguments) -> Reply:
+        self._feed.faults.delay_ms = _bounded(arguments, "milliseconds", DELAY_MS_MAX)
+        return {}
+
+    def _rule(self, fault: str) -> Callable[[Arguments], Reply]:
+        def run(arguments: Arguments) -> Reply:
+            faults: UpdateFaults = self._feed.faults
+            setattr(faults, f"{fault}_count", _bounded(arguments, "count"))
+            setattr(faults, f"{fault}_channel", arguments["channel"])
+            return {}
+
+        return run
+
+    def _refuse_rest(self, arguments: Arguments) -> Reply:
+        status = arguments["status"]
+        if not 400 <= status <= 599 or status not in {each.value for each in HTTPStatus}:
+            raise CommandError(f"status must be an error of HTTP, from 400 to 599, not {status}")
+        self._rest.refuse(_bounded(arguments, "count"), status)
+        return {}
+
+    def _behind(self, arguments: Arguments) -> Reply:
+        self._view.lag_blocks = _bounded(arguments, "blocks")
+        self._view.catch_up()
+        return {"height": self._view.height}
+
+    def _rate_limit(self, arguments: Arguments) -> Reply:
+        self._rest.limits.points = _bounded(arguments, "requests")
+        return {}
+
+    def _never(self, arguments: Arguments) -> Reply:
+        rest_blocks, message_blocks = (None, None) if arguments["on"] else self._expiry
+        self._view.expiry.rest_blocks, self._view.expiry.message_blocks = rest_blocks, message_blocks
+        return {}
+
+    def _cross(self, arguments: Arguments) -> Reply:
+        symbol = arguments["symbol"]
+        if symbol not in self._view.markets:
+            raise CommandError(f"there is no market {symbol!r}; there are {', '.join(self._view.markets)}")
+        (self._channels.crossed.add if arguments["on"] else self._channels.crossed.discard)(symbol)
+        return {"symbol": symbol}
+
+    def _indexer(self, _: Arguments) -> Reply:
+        return {"height": self._view.height, "time": self._view.time.isoformat(), "lag_blocks": self._view.lag_blocks}
+
+
+def _bounded(arguments: Arguments, name: str, most: int = NUMBER_MAX) -> int:
+    value: int = arguments[name]
+    if not 0 <= value <= most:
+        raise CommandError(f"{name} must be from 0 to {most}")
+    return value
