@@ -1,0 +1,123 @@
+"""The figures follow snapshots, blocks and oracle prices, and are told only when they are whole."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from gateway_dydx.account import Figures
+from gateway_dydx.facts import AssetPosition, Market, OraclePrice, PositionSeen, Subaccount, SubaccountChanged
+from gateway_dydx.translate import TranslationError
+from signalbox.messages import AccountState
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+BTC = Market(
+    ticker="BTC-USD",
+    clob_pair_id=0,
+    status="ACTIVE",
+    oracle_price=Decimal(100),
+    next_funding_rate=None,
+    initial_margin_fraction=Decimal("0.02"),
+    maintenance_margin_fraction=Decimal("0.012"),
+    atomic_resolution=-10,
+    quantum_conversion_exponent=-9,
+    step_base_quantums=1_000_000,
+    subticks_per_tick=100_000,
+    tick_size=Decimal(1),
+    step_size=Decimal("0.0001"),
+)
+
+
+def held(size: str, status: str = "OPEN") -> PositionSeen:
+    return PositionSeen(ticker="BTC-USD", status=status, size=Decimal(size), entry_price=Decimal(90))
+
+
+def snapshot(usdc: str, *positions: PositionSeen, height: int | None = 10) -> Subaccount:
+    return Subaccount(
+        address="dydx1x",
+        number=0,
+        equity=Decimal(0),
+        free_collateral=Decimal(0),
+        usdc=Decimal(usdc),
+        positions=positions,
+        height=height,
+    )
+
+
+def change(usdc: str, position: PositionSeen, height: int) -> SubaccountChanged:
+    return SubaccountChanged(
+        positions=(position,), assets=(AssetPosition(symbol="USDC", size=Decimal(usdc)),), height=height
+    )
+
+
+def figures() -> Figures:
+    made = Figures("dydx1x-0")
+    made.on_market(BTC)
+    return made
+
+
+def stated(of: Figures) -> AccountState:
+    state = of.state(NOON)
+    assert state is not None
+    return state
+
+
+def test_there_are_no_figures_before_a_snapshot() -> None:
+    made = figures()
+    assert not made.on_change(change("5", held("1"), 11))
+    assert made.state(NOON) is None
+
+
+def test_a_snapshot_gives_the_figures() -> None:
+    made = figures()
+    assert made.on_snapshot(snapshot("1000", held("2")))
+    assert stated(made).net_liquidation == 1200
+    assert stated(made).unrealized_pnl == 20
+
+
+def test_a_block_changes_the_position_and_the_cash_together() -> None:
+    made = figures()
+    made.on_snapshot(snapshot("1000"))
+    assert made.on_change(change("800", held("2"), 11))
+    assert (stated(made).cash, stated(made).net_liquidation) == (800, 1000)
+
+
+def test_a_closed_position_counts_no_more() -> None:
+    made = figures()
+    made.on_snapshot(snapshot("800", held("2")))
+    made.on_change(change("1000", held("0", "CLOSED"), 11))
+    assert (stated(made).net_liquidation, stated(made).initial_margin) == (1000, 0)
+
+
+def test_what_is_older_than_what_is_known_changes_nothing() -> None:
+    made = figures()
+    made.on_snapshot(snapshot("1000", height=10))
+    made.on_change(change("800", held("2"), 12))
+    assert not made.on_snapshot(snapshot("1000", height=11))
+    assert not made.on_change(change("900", held("1"), 11))
+    assert stated(made).cash == 800
+
+
+def test_an_oracle_price_matters_only_for_a_position() -> None:
+    made = figures()
+    made.on_snapshot(snapshot("1000"))
+    assert not made.on_oracle_price(OraclePrice(ticker="BTC-USD", price=Decimal(120)))
+    made.on_snapshot(snapshot("1000", held("1")))
+    assert made.on_oracle_price(OraclePrice(ticker="BTC-USD", price=Decimal(130)))
+    assert not made.on_oracle_price(OraclePrice(ticker="BTC-USD", price=Decimal(130)))
+    assert stated(made).net_liquidation == 1130
+
+
+def test_nothing_is_said_of_a_position_without_a_price() -> None:
+    made = Figures("dydx1x-0")
+    made.on_snapshot(snapshot("1000", held("1")))
+    with pytest.raises(TranslationError, match="oracle price"):
+        made.state(NOON)
+
+
+def test_a_link_that_went_down_takes_the_figures_with_it() -> None:
+    made = figures()
+    made.on_snapshot(snapshot("1000"))
+    made.forget()
+    assert made.state(NOON) is None
