@@ -202,6 +202,7 @@ class FundingRate(Message, frozen=True, kw_only=True):
     venue: str
     symbol: str
     rate: Decimal
+    oracle_price: Decimal | None = None
     received_at: Utc = NEVER
 
 

@@ -14,12 +14,20 @@ from recorder.database import Database
 from recorder.state import Batch, Place, Stored
 from signalbox import messages
 from signalbox.messages import (
+    AccountState,
     Bar,
+    Book,
     Check,
     CommissionBooked,
     Fill,
     FillCorrected,
+    FundingBooked,
+    FundingRate,
+    Instrument,
+    InstrumentKind,
     IntentApproved,
+    LedgerClaimed,
+    Liquidity,
     Order,
     OrderCreated,
     OrderFilled,
@@ -29,6 +37,7 @@ from signalbox.messages import (
     OrderType,
     Position,
     Side,
+    VenueFunding,
 )
 
 AT = datetime(2026, 1, 5, 14, 31, 0, 123456, tzinfo=UTC)
@@ -194,7 +203,7 @@ def test_positions_are_the_last_word_on_each_and_their_history_is_kept(recording
 def test_what_can_not_be_read_breaks_no_view(recording: Recording, payload: bytes) -> None:
     subjects = {
         "TRADE": ("intent.a.b", "decision.denied.a.b", "order.a.b.c"),
-        "STATE": ("position.a.b.c", "book.a.b", "account.a.b", "md.instrument.a.b"),
+        "STATE": ("position.a.b.c", "book.a.b", "account.a.b", "md.instrument.a.b", "md.funding.a.b"),
         "TIMERS": ("timer.fired.x",),
         **{name: ("x",) for name in ("BARS", "SCORES", "COMMANDS", "LEDGER", "REPORTS", "KV_CONTROL", "DEAD")},
     }
@@ -206,3 +215,68 @@ def test_what_can_not_be_read_breaks_no_view(recording: Recording, payload: byte
     for view in views:
         recording.rows(f"SELECT COLUMNS(*)::VARCHAR FROM {view}")
     assert recording.rows("SELECT count(*), count(quantity) FROM intents") == [(1, 0)]
+
+
+PERPETUAL = {"venue": "dydx", "account": "dydx1a-0"}
+
+
+def test_funding_is_recorded_as_rate_report_payment_and_in_the_books(recording: Recording) -> None:
+    funding: dict[str, Any] = {"funding_id": "BTC-USD/h", "symbol": "BTC-USD", "currency": "USD"}
+    amount, rate = Decimal("-0.123456"), Decimal("0.0000125")
+    rated = FundingRate(id="r", at=AT, venue="dydx", symbol="BTC-USD", rate=rate, oracle_price=Decimal("97123.5"))
+    report = VenueFunding(id="v", at=AT, amount=amount, rate=rate, **funding, **PERPETUAL)
+    booked = FundingBooked(
+        id="f/1", at=AT, order_id="_funding", status=OrderStatus.FILLED, amount=amount, **funding, **PERPETUAL
+    )
+    book = Book(
+        id="b", at=AT, currency="USD", cash=Decimal(1), realized_pnl=Decimal(0), commission=Decimal("-0.01"), fills=1,
+        trade_sequence=1, funding=amount, **PERPETUAL,
+    )  # fmt: skip
+    recording.put("STATE", "md.funding.dydx.BTC-USD", rated)
+    recording.put("REPORTS", "report.dydx.dydx1a-0.funding", report)
+    recording.put("TRADE", "order.dydx.dydx1a-0._funding", booked)
+    recording.put("TRADE", "order.dydx.dydx1a-0._funding", booked)
+    recording.put("STATE", "book.dydx.dydx1a-0", book)
+    assert recording.rows("SELECT symbol, rate, oracle_price FROM funding_rates") == [
+        ("BTC-USD", rate, Decimal("97123.5"))
+    ]
+    assert recording.rows("SELECT symbol, funding_amount, funding_rate FROM reports") == [("BTC-USD", amount, rate)]
+    assert recording.rows("SELECT symbol, amount, currency FROM funding_payments") == [("BTC-USD", amount, "USD")]
+    assert recording.rows("SELECT funding, commission FROM books") == [(amount, Decimal("-0.01"))]
+    assert recording.rows("SELECT * FROM orders") == []
+
+
+def test_liquidity_margins_and_leverage_are_columns(recording: Recording) -> None:
+    values: dict[str, Any] = {"at": AT, "order_id": "o1", **PERPETUAL}
+    maker = Fill(
+        execution_id="e", revision=0, order_id="o1", symbol="BTC-USD", side=Side.BUY, quantity=Decimal("0.0001"),
+        price=Decimal(100_000), at=AT, liquidity=Liquidity.MAKER,
+    )  # fmt: skip
+    order = Order(
+        order_id="o1", intent_id="o1", symbol="BTC-USD", side=Side.BUY, quantity=Decimal("0.0001"),
+        order_type=OrderType.MARKET, reduce_only=True, **PERPETUAL,
+    )  # fmt: skip
+    sums = {"cumulative_quantity": Decimal("0.0001"), "leaves_quantity": Decimal(0)}
+    recording.put("TRADE", "order.d.a.o1", OrderCreated(id="1", status=OrderStatus.PENDING_NEW, order=order, **values))
+    recording.put("TRADE", "order.d.a.o1", OrderFilled(id="2", status=OrderStatus.FILLED, fill=maker, **sums, **values))
+    figures = dict.fromkeys(
+        ("cash", "net_liquidation", "available_funds", "buying_power", "initial_margin", "maintenance_margin"),
+        Decimal(1),
+    )
+    account = AccountState(id="a", at=AT, currency="USD", leverage=Decimal("2.5"), **figures, **PERPETUAL)
+    instrument = Instrument(
+        id="i", at=AT, venue="dydx", symbol="BTC-USD", kind=InstrumentKind.PERPETUAL, currency="USD", exchange="DYDX",
+        calendar="24/7", tick_size=Decimal(1), lot_size=Decimal("0.0001"), minimum_quantity=Decimal("0.0001"),
+        initial_margin=Decimal("0.02"), maintenance_margin=Decimal("0.012"),
+    )  # fmt: skip
+    claimed = LedgerClaimed(id="l", at=AT, venue="dydx", order=order, attempt_id="7", good_til_block=1234)
+    recording.put("STATE", "account.dydx.a", account)
+    recording.put("STATE", "md.instrument.dydx.BTC-USD", instrument)
+    recording.put("LEDGER", "ledger.dydx.o1", claimed)
+    assert recording.rows("SELECT liquidity FROM fills") == [("MAKER",)]
+    assert recording.rows("SELECT order_id, reduce_only FROM orders") == [("o1", True)]
+    assert recording.rows("SELECT leverage FROM accounts") == [(Decimal("2.5"),)]
+    assert recording.rows("SELECT initial_margin, maintenance_margin FROM instruments") == [
+        (Decimal("0.02"), Decimal("0.012"))
+    ]
+    assert recording.rows("SELECT attempt_id, good_til_block FROM submissions") == [("7", 1234)]

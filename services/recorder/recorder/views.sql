@@ -58,22 +58,26 @@ FROM (SELECT *, unnest(checks) AS c, generate_subscripts(checks, 1) AS number FR
 CREATE OR REPLACE VIEW order_events AS
 SELECT m.id AS event_id, m.type, m."at", m.venue, m.account, m.order_id, m.status, m.reason, m.venue_order_id,
        m."order" AS terms, m.fill, m.cumulative_quantity, m.leaves_quantity, m.execution_id, m.revision, m.commission,
-       m.currency, m.cause, stored_at, generation, sequence
+       m.currency, m.funding_id, m.symbol AS funding_symbol, m.amount AS funding_amount, m.cause, stored_at, generation,
+       sequence
 FROM (SELECT *, json_transform(readable(payload), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
         "venue":"VARCHAR","account":"VARCHAR","order_id":"VARCHAR","status":"VARCHAR","reason":"VARCHAR",
         "venue_order_id":"VARCHAR","cumulative_quantity":"DECIMAL(38,18)","leaves_quantity":"DECIMAL(38,18)",
         "execution_id":"VARCHAR","revision":"INTEGER","commission":"DECIMAL(38,18)","currency":"VARCHAR",
+        "funding_id":"VARCHAR","symbol":"VARCHAR","amount":"DECIMAL(38,18)",
         "order":{"intent_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR","quantity":"DECIMAL(38,18)",
                  "order_type":"VARCHAR","limit_price":"DECIMAL(38,18)","stop_price":"DECIMAL(38,18)",
-                 "time_in_force":"VARCHAR","good_till":"TIMESTAMPTZ","multiplier":"DECIMAL(38,18)","currency":"VARCHAR"},
+                 "time_in_force":"VARCHAR","good_till":"TIMESTAMPTZ","reduce_only":"BOOLEAN",
+                 "multiplier":"DECIMAL(38,18)","currency":"VARCHAR"},
         "fill":{"execution_id":"VARCHAR","revision":"INTEGER","order_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR",
-                "quantity":"DECIMAL(38,18)","price":"DECIMAL(38,18)","at":"TIMESTAMPTZ"}}') AS m
+                "quantity":"DECIMAL(38,18)","price":"DECIMAL(38,18)","at":"TIMESTAMPTZ","liquidity":"VARCHAR"}}') AS m
       FROM messages WHERE stream = 'TRADE' AND starts_with(subject, 'order.'));
 
 -- One row an execution: its last revision.
 CREATE OR REPLACE VIEW fills AS
 SELECT fill.execution_id AS execution_id, fill.revision AS revision, venue, account, order_id, fill.symbol AS symbol,
-       fill.side AS side, fill.quantity AS quantity, fill.price AS price, fill."at" AS "at", stored_at, generation, sequence
+       fill.side AS side, fill.quantity AS quantity, fill.price AS price, fill.liquidity AS liquidity, fill."at" AS "at",
+       stored_at, generation, sequence
 FROM order_events
 WHERE type IN ('OrderPartiallyFilled', 'OrderFilled', 'FillCorrected')
 QUALIFY row_number() OVER (
@@ -87,18 +91,26 @@ WHERE type = 'CommissionBooked'
 QUALIFY row_number() OVER (
     PARTITION BY venue, account, execution_id ORDER BY generation DESC, revision DESC, sequence DESC) = 1;
 
+-- One row a payment: what a perpetual paid to an account (below 0: what the account paid).
+CREATE OR REPLACE VIEW funding_payments AS
+SELECT funding_id, venue, account, funding_symbol AS symbol, funding_amount AS amount, currency, "at", stored_at, generation,
+       sequence
+FROM order_events
+WHERE type = 'FundingBooked'
+QUALIFY row_number() OVER (PARTITION BY venue, account, funding_id ORDER BY generation DESC, sequence DESC) = 1;
+
 -- One row an order: its terms, and its status after its last event.
 CREATE OR REPLACE VIEW orders AS
 SELECT venue, account, order_id, last.status, created.terms.symbol AS symbol, created.terms.side AS side,
        created.terms.quantity AS quantity, created.terms.order_type AS order_type,
        created.terms.limit_price AS limit_price, created.terms.stop_price AS stop_price,
-       created.terms.time_in_force AS time_in_force, coalesce(filled.quantity, 0)::DECIMAL(38,18) AS filled_quantity,
+       created.terms.time_in_force AS time_in_force, created.terms.reduce_only AS reduce_only, coalesce(filled.quantity, 0)::DECIMAL(38,18) AS filled_quantity,
        filled.executions, last.reason, last.venue_order_id, created."at" AS created_at, last."at" AS changed_at,
        last.events, last.generation, last.sequence
 FROM (SELECT venue, account, order_id, generation, max(sequence) AS sequence, count(*) AS events,
              arg_max(status, sequence) AS status, arg_max(reason, sequence) AS reason,
              arg_max(venue_order_id, sequence) AS venue_order_id, max_by("at", sequence) AS "at"
-      FROM order_events WHERE type <> 'AccountAdopted' GROUP BY ALL) AS last
+      FROM order_events WHERE NOT starts_with(order_id, '_') GROUP BY ALL) AS last  -- _baseline, _funding ... are no orders
 LEFT JOIN (SELECT venue, account, order_id, generation, terms, "at" FROM order_events WHERE type = 'OrderCreated') AS created
     USING (venue, account, order_id, generation)
 LEFT JOIN (SELECT venue, account, order_id, generation, sum(quantity) AS quantity, count(*) AS executions
@@ -107,11 +119,11 @@ LEFT JOIN (SELECT venue, account, order_id, generation, sum(quantity) AS quantit
 
 CREATE OR REPLACE VIEW position_history AS
 SELECT m.venue, m.account, m.symbol, m.currency, m.multiplier, m.quantity, m.average_price, m.realized_pnl,
-       m.unrealized_pnl, m.commission, m.mark_price, m."at", subject, stored_at, generation, sequence
+       m.unrealized_pnl, m.commission, m.funding, m.mark_price, m."at", subject, stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","account":"VARCHAR","symbol":"VARCHAR",
         "currency":"VARCHAR","multiplier":"DECIMAL(38,18)","quantity":"DECIMAL(38,18)","average_price":"DECIMAL(38,18)",
         "realized_pnl":"DECIMAL(38,18)","unrealized_pnl":"DECIMAL(38,18)","commission":"DECIMAL(38,18)",
-        "mark_price":"DECIMAL(38,18)","at":"TIMESTAMPTZ"}') AS m
+        "funding":"DECIMAL(38,18)","mark_price":"DECIMAL(38,18)","at":"TIMESTAMPTZ"}') AS m
       FROM messages WHERE stream = 'STATE' AND starts_with(subject, 'position.'));
 
 CREATE OR REPLACE VIEW positions AS
@@ -119,10 +131,11 @@ SELECT * FROM position_history
 QUALIFY row_number() OVER (PARTITION BY subject ORDER BY generation DESC, sequence DESC) = 1;
 
 CREATE OR REPLACE VIEW book_history AS
-SELECT m.venue, m.account, m.currency, m.cash, m.realized_pnl, m.commission, m.fills, m.trade_sequence, m."at", subject,
-       stored_at, generation, sequence
+SELECT m.venue, m.account, m.currency, m.cash, m.realized_pnl, m.commission, m.funding, m.fills, m.trade_sequence, m."at",
+       subject, stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","account":"VARCHAR","currency":"VARCHAR",
-        "cash":"DECIMAL(38,18)","realized_pnl":"DECIMAL(38,18)","commission":"DECIMAL(38,18)","fills":"BIGINT",
+        "cash":"DECIMAL(38,18)","realized_pnl":"DECIMAL(38,18)","commission":"DECIMAL(38,18)",
+        "funding":"DECIMAL(38,18)","fills":"BIGINT",
         "trade_sequence":"BIGINT","at":"TIMESTAMPTZ"}') AS m
       FROM messages WHERE stream = 'STATE' AND starts_with(subject, 'book.'));
 
@@ -132,11 +145,12 @@ QUALIFY row_number() OVER (PARTITION BY subject ORDER BY generation DESC, sequen
 
 CREATE OR REPLACE VIEW account_history AS
 SELECT m.venue, m.account, m.currency, m.cash, m.net_liquidation, m.available_funds, m.buying_power, m.initial_margin,
-       m.maintenance_margin, m.daily_pnl, m.unrealized_pnl, m.realized_pnl, m."at", subject, stored_at, generation, sequence
+       m.maintenance_margin, m.leverage, m.daily_pnl, m.unrealized_pnl, m.realized_pnl, m."at", subject, stored_at,
+       generation, sequence
 FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","account":"VARCHAR","currency":"VARCHAR",
         "cash":"DECIMAL(38,18)","net_liquidation":"DECIMAL(38,18)","available_funds":"DECIMAL(38,18)",
         "buying_power":"DECIMAL(38,18)","initial_margin":"DECIMAL(38,18)","maintenance_margin":"DECIMAL(38,18)",
-        "daily_pnl":"DECIMAL(38,18)","unrealized_pnl":"DECIMAL(38,18)","realized_pnl":"DECIMAL(38,18)",
+        "leverage":"DECIMAL(38,18)","daily_pnl":"DECIMAL(38,18)","unrealized_pnl":"DECIMAL(38,18)","realized_pnl":"DECIMAL(38,18)",
         "at":"TIMESTAMPTZ"}') AS m
       FROM messages WHERE stream = 'STATE' AND starts_with(subject, 'account.'));
 
@@ -146,13 +160,21 @@ QUALIFY row_number() OVER (PARTITION BY subject ORDER BY generation DESC, sequen
 
 CREATE OR REPLACE VIEW instruments AS
 SELECT m.venue, m.symbol, m.kind, m.currency, m.exchange, m.calendar, m.tick_size, m.lot_size, m.minimum_quantity,
-       m.multiplier, m.venue_id, m.name, m."at", stored_at, generation, sequence
+       m.multiplier, m.initial_margin, m.maintenance_margin, m.venue_id, m.name, m."at", stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","symbol":"VARCHAR","kind":"VARCHAR",
         "currency":"VARCHAR","exchange":"VARCHAR","calendar":"VARCHAR","tick_size":"DECIMAL(38,18)",
         "lot_size":"DECIMAL(38,18)","minimum_quantity":"DECIMAL(38,18)","multiplier":"DECIMAL(38,18)",
+        "initial_margin":"DECIMAL(38,18)","maintenance_margin":"DECIMAL(38,18)",
         "venue_id":"VARCHAR","name":"VARCHAR","at":"TIMESTAMPTZ"}') AS m
       FROM messages WHERE stream = 'STATE' AND starts_with(subject, 'md.instrument.')
       QUALIFY row_number() OVER (PARTITION BY subject ORDER BY generation DESC, sequence DESC) = 1);
+
+-- What a perpetual will pay at the next hour, each time the venue changed it, and the oracle's price then.
+CREATE OR REPLACE VIEW funding_rates AS
+SELECT m.venue, m.symbol, m.rate, m.oracle_price, m."at", m.received_at, stored_at, generation, sequence
+FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","symbol":"VARCHAR","rate":"DECIMAL(38,18)",
+        "oracle_price":"DECIMAL(38,18)","at":"TIMESTAMPTZ","received_at":"TIMESTAMPTZ"}') AS m
+      FROM messages WHERE stream = 'STATE' AND starts_with(subject, 'md.funding.'));
 
 CREATE OR REPLACE VIEW commands AS
 SELECT m.id AS command_id, m.type, m."at", coalesce(m.venue, m."order".venue) AS venue,
@@ -166,24 +188,27 @@ FROM (SELECT *, json_transform(readable(payload), '{"id":"VARCHAR","type":"VARCH
       FROM messages WHERE stream = 'COMMANDS');
 
 CREATE OR REPLACE VIEW submissions AS
-SELECT m.id AS entry_id, m.type, m."at", m.venue, m."order".order_id AS order_id, m.attempt_id, m.venue_order_id, m.cause,
-       stored_at, generation, sequence
+SELECT m.id AS entry_id, m.type, m."at", m.venue, m."order".order_id AS order_id, m.attempt_id, m.venue_order_id,
+       m.good_til_block, m.cause, stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(payload), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
-        "venue":"VARCHAR","attempt_id":"VARCHAR","venue_order_id":"VARCHAR","order":{"order_id":"VARCHAR"}}') AS m
+        "venue":"VARCHAR","attempt_id":"VARCHAR","venue_order_id":"VARCHAR","good_til_block":"BIGINT",
+        "order":{"order_id":"VARCHAR"}}') AS m
       FROM messages WHERE stream = 'LEDGER');
 
 CREATE OR REPLACE VIEW reports AS
 SELECT m.id AS report_id, m.type, m."at", m.venue, m.account, coalesce(m.order_id, m.fill.order_id) AS order_id,
        m.venue_order_id, coalesce(m.execution_id, m.fill.execution_id) AS execution_id,
-       coalesce(m.revision, m.fill.revision) AS revision, m.fill.symbol AS symbol, m.fill.side AS side,
-       m.fill.quantity AS quantity, m.fill.price AS price, m.commission, m.currency, m.cash, m.code, m.reason,
+       coalesce(m.revision, m.fill.revision) AS revision, coalesce(m.symbol, m.fill.symbol) AS symbol, m.fill.side AS side,
+       m.fill.quantity AS quantity, m.fill.price AS price, m.fill.liquidity AS liquidity, m.commission, m.funding_id,
+       m.amount AS funding_amount, m.rate AS funding_rate, m.currency, m.cash, m.code, m.reason,
        m.received_at, m.cause, stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(payload), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
         "venue":"VARCHAR","account":"VARCHAR","order_id":"VARCHAR","venue_order_id":"VARCHAR","execution_id":"VARCHAR",
         "revision":"INTEGER","commission":"DECIMAL(38,18)","currency":"VARCHAR","cash":"DECIMAL(38,18)","code":"VARCHAR",
-        "reason":"VARCHAR","received_at":"TIMESTAMPTZ",
+        "reason":"VARCHAR","received_at":"TIMESTAMPTZ","symbol":"VARCHAR","funding_id":"VARCHAR",
+        "amount":"DECIMAL(38,18)","rate":"DECIMAL(38,18)",
         "fill":{"execution_id":"VARCHAR","revision":"INTEGER","order_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR",
-                "quantity":"DECIMAL(38,18)","price":"DECIMAL(38,18)"}}') AS m
+                "quantity":"DECIMAL(38,18)","price":"DECIMAL(38,18)","liquidity":"VARCHAR"}}') AS m
       FROM messages WHERE stream = 'REPORTS');
 
 CREATE OR REPLACE VIEW timers AS
