@@ -43,6 +43,28 @@ STRANDED = Gauge(
 )
 
 
+# ---------------------------------------------------------------------------------------------------- market data
+
+DATA_UP = Gauge("signalbox_dydx_data_up", "1 while the market data's websocket is up and every subscription confirmed.")
+DATA_RECONNECTS = Counter("signalbox_dydx_data_reconnects_total", "Market data connections lost or not come about.")
+DATA_HEIGHT = Gauge("signalbox_dydx_data_height", "The indexer's height as the market data's websocket says it.")
+DATA_UNDECODABLE = Counter("signalbox_dydx_data_undecodable_total", "Market data messages that could not be read.")
+DATA_RECONCILIATIONS = Counter(
+    "signalbox_dydx_data_reconciliations_total", "Questions for markets and books over REST.", ["outcome"]
+)
+BARS = Counter("signalbox_dydx_bars_total", "Bars published.", ["symbol", "timeframe", "source"])
+BAR_LATENESS_SECONDS = Gauge(
+    "signalbox_dydx_bar_lateness_seconds", "Desk seconds from a live bar's end to its publication.", ["symbol"]
+)
+GAPS = Counter("signalbox_dydx_gaps_total", "Gaps asked for over REST, by outcome.", ["outcome"])
+QUOTES = Counter("signalbox_dydx_quotes_total", "Quotes sent.", ["symbol"])
+BOOK_CROSSINGS = Gauge("signalbox_dydx_book_crossings", "Stale levels that the uncross rule has removed.", ["symbol"])
+BOOK_RESYNCS = Counter("signalbox_dydx_book_resyncs_total", "Books asked for anew, by reason.", ["symbol", "reason"])
+LAST_MESSAGE_AGE_SECONDS = Gauge(
+    "signalbox_dydx_last_message_age_seconds", "Wall seconds since the market's last message.", ["symbol", "data"]
+)
+
+
 def show_link(venue: str, status: LinkStatus) -> None:
     """Set the link's status; every other status is 0."""
     for each in LinkStatus:

@@ -250,13 +250,16 @@ def book_snapshot(raw: object, ticker: str) -> BookSnapshot:
 
 
 def level(raw: object) -> Level:
-    """`{price, size}` in a whole book, `[price, size]` in an update; both are taken everywhere."""
+    """`{price, size}` in a whole book, `[price, size]` in an update; both are taken everywhere.
+
+    The indexer counts levels up and down by what it hears, and can arrive below 0: nobody is there then either.
+    """
     if isinstance(raw, list):
         if len(raw) < 2:
             raise TranslationError(f"book level: {shown(raw)} is no price and size")
         raw = {"price": raw[0], "size": raw[1]}
     fields = Fields(raw, "book level")
-    return Level(fields.price("price"), fields.size("size"))
+    return Level(fields.price("price"), max(fields.decimal("size"), Decimal(0)))
 
 
 def trade(raw: object, ticker: str) -> Trade:

@@ -59,6 +59,13 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     """Of a broadcast; after that its outcome is unknown, and the venue is asked."""
     retry_delay_seconds: float = 0.2
     retry_delay_seconds_max: float = 15.0
+    stream_silence_seconds_max: float = 10.0
+    """Blocks come every second: a websocket on which nothing comes for this long is half open, and is cut."""
+    stream_ping_seconds: float = 5.0
+    data_reconcile_seconds: float = 30.0
+    """Market data is held against REST so often: messages between a snapshot and its registration are lost."""
+    quote_interval_seconds: float = 0.02
+    """At most one quote of a symbol in this time, always the latest."""
 
 
 class Endpoints(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,61 @@
+"""Funding rates on their way to the desk: the next hour's, of each market, whenever it changes.
+
+Owns what has been published. It must not know what is paid (`reports`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from signalbox import subjects
+from signalbox.bus import Bus
+from signalbox.clock import DeskClock
+from signalbox.messages import FundingRate
+
+from gateway_dydx.stopping import end_if_told
+from gateway_dydx.translate import VENUE
+
+
+class FundingRates:
+    """The newest rate of each symbol, stored when it is another than before."""
+
+    def __init__(self, bus: Bus, clock: DeskClock) -> None:
+        self._bus, self._clock = bus, clock
+        self._published: dict[str, Decimal] = {}
+        self._waiting: dict[str, tuple[Decimal, datetime]] = {}
+        self._changed = asyncio.Event()
+
+    def take(self, symbol: str, rate: Decimal) -> None:
+        """Take what longs will pay at the next hour, as a fraction of the position's value."""
+        if self._published.get(symbol) == rate:
+            self._waiting.pop(symbol, None)
+            return
+        self._waiting[symbol] = (rate, datetime.now(UTC))
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Publish changes, for ever."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            waiting, self._waiting = self._waiting, {}
+            for symbol, (rate, received_at) in waiting.items():
+                await self._bus.publish(
+                    subjects.funding(VENUE, symbol), funding_message(symbol, rate, self._clock.now(), received_at)
+                )
+                end_if_told()
+                self._published[symbol] = rate
+
+
+def funding_message(symbol: str, rate: Decimal, at: datetime, received_at: datetime) -> FundingRate:
+    """Make the message. The indexer gives the rate no time of its own: `at` is the desk's when it came."""
+    return FundingRate(
+        id=f"funding/{VENUE}/{symbol}/{at.isoformat()}",
+        at=at,
+        venue=VENUE,
+        symbol=symbol,
+        rate=rate,
+        received_at=received_at,
+    )
