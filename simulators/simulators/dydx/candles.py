@@ -29,11 +29,13 @@ RESOLUTIONS = {
 
 CANDLES_KEPT_MAX = 3_000
 """Of each market and resolution since the start; older ones come from the world's history."""
-HISTORY_DAYS_MAX = 60
+HISTORY_DAYS_MAX = 30
 """How far back one question looks: every minute of it is worked out anew."""
+DAYS_KEPT_MAX = 1_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MINUTE = timedelta(minutes=1)
+_DAY_SECONDS = 86_400
+_SETTLED = timedelta(minutes=1)
 
 
 class Candle(Struct, frozen=True):
@@ -61,6 +63,7 @@ class Candles:
             (ticker, resolution): OrderedDict() for ticker in tickers for resolution in RESOLUTIONS
         }
         self._seen_until: dict[str, datetime] = {}
+        self._days: OrderedDict[tuple[str, str, datetime], list[Candle]] = OrderedDict()
 
     def take(self, bar: MarketBar, trades: list[Trade], open_interest: Decimal) -> list[Candle]:
         """Take five seconds and return the candles that they changed, shortest first; none without a trade."""
@@ -99,13 +102,35 @@ class Candles:
         span, stop = timedelta(seconds=seconds * limit), until
         while stop > since and len(found) < limit:
             start = max(since, stop - span)
-            for bar in self._world.history(ticker, stop, stop - start, seconds, regular_hours_only=False):
-                found[bar.start] = _of_history(bar, resolution)
+            for candle in self._history(ticker, resolution, start, stop):
+                found[candle.started_at] = candle
             stop, span = start, span * 2
         for at, candle in self._forming[ticker, resolution].items():
             if since <= at < until:
                 found[at] = candle
         return [found[at] for at in sorted(found, reverse=True)[:limit]]
+
+    def _history(self, ticker: str, resolution: str, begin: datetime, end: datetime) -> list[Candle]:
+        """Return the world's candles that start in [begin, end); those of days that are over are worked out once."""
+        candles: list[Candle] = []
+        day = floor(begin, _DAY_SECONDS)
+        while day < end:
+            key, next_day = (ticker, resolution, day), day + timedelta(seconds=_DAY_SECONDS)
+            known = self._days.get(key)
+            if known is None and next_day <= self._world.now() - _SETTLED and begin <= day and next_day <= end:
+                known = self._days[key] = self._bars(ticker, resolution, day, next_day)
+                if len(self._days) > DAYS_KEPT_MAX:
+                    self._days.popitem(last=False)
+            if known is None:
+                known = self._bars(ticker, resolution, max(day, begin), min(next_day, end))
+            candles += [each for each in known if begin <= each.started_at < end]
+            day = next_day
+        return candles
+
+    def _bars(self, ticker: str, resolution: str, begin: datetime, end: datetime) -> list[Candle]:
+        seconds = RESOLUTIONS[resolution]
+        bars = self._world.history(ticker, end, end - begin, seconds, regular_hours_only=False)
+        return [_of_history(bar, resolution) for bar in bars]
 
     def _past(self, ticker: str, resolution: str, start: datetime, until: datetime) -> Candle | None:
         """Return the candle of [start, until), which this object has not seen, from the world's history."""

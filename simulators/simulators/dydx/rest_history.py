@@ -17,6 +17,7 @@ from simulators.dydx.records import ChainFill, ChainTransfer
 from simulators.dydx.rest_pages import page_of
 from simulators.dydx.rest_query import PARENT_SUBACCOUNTS, NotFoundError, Query, children
 from simulators.dydx.shapes import Json, iso, text
+from simulators.dydx.shapes_markets import funding_payment
 
 FILL_TYPES = ("LIMIT", "LIQUIDATED", "LIQUIDATION", "DELEVERAGED", "OFFSETTING", "TWAP_SUBORDER")
 MARKET_TYPES = ("PERPETUAL", "SPOT")
@@ -191,7 +192,7 @@ class HistoryAnswers:
         indices = self._funding_indices()
         return {
             "fundingPayments": [
-                shapes.funding_payment(
+                funding_payment(
                     each,
                     self._view.markets[each.ticker].clob_pair_id,
                     indices.get((each.ticker, each.created_at_height), Decimal(0)),

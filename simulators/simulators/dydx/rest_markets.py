@@ -8,14 +8,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from simulators.dydx import shapes
-from simulators.dydx.candles import RESOLUTIONS, Candle, Candles
+from simulators.dydx import shapes_markets
+from simulators.dydx.candles import RESOLUTIONS, Candles
 from simulators.dydx.indexer_view import IndexerView
 from simulators.dydx.order_book import Book, book_of
 from simulators.dydx.records import ChainMarket
 from simulators.dydx.rest_pages import Page, page_of
 from simulators.dydx.rest_query import NotFoundError, Query, RefusedQueryError
-from simulators.dydx.shapes import DayFigures, Json, iso, text
+from simulators.dydx.shapes import Json, iso, text
+from simulators.dydx.shapes_markets import DayFigures, book_levels, candle_json, trade_json
 from simulators.dydx.trades import Tape, Trade
 from simulators.world import World
 
@@ -70,7 +71,7 @@ class MarketAnswers:
 
     def market(self, market: ChainMarket) -> Json:
         """One market as it stands."""
-        return shapes.market(
+        return shapes_markets.market(
             market,
             self._view.oracle_prices[market.ticker],
             self._view.next_funding_rate(market.ticker),
@@ -110,7 +111,7 @@ class MarketAnswers:
             and (height is None or rate.effective_at_height <= height)
             and (at is None or rate.effective_at <= at)
         ]
-        return {"historicalFunding": [shapes.funding_rate(rate) for rate in found[:limit]]}
+        return {"historicalFunding": [shapes_markets.funding_rate(rate) for rate in found[:limit]]}
 
     # ---------------------------------------------------------------------------------------------------- the book
 
@@ -173,49 +174,3 @@ class MarketAnswers:
             return DayFigures(Decimal(0), Decimal(0), 0)
         volume = sum((each.volume_usd for each in hours), Decimal(0))
         return DayFigures(hours[0].close - hours[-1].open, volume, sum(each.trades for each in hours))
-
-
-def book_levels(book: Book) -> Json:
-    """Write a whole book as REST does."""
-    return {
-        name: [{"price": text(price), "size": text(size)} for price, size in side.items()]
-        for name, side in (("bids", book.bids), ("asks", book.asks))
-    }
-
-
-def trade_json(trade: Trade) -> Json:
-    """Write a trade as REST does."""
-    return {**trade_message(trade), "createdAtHeight": str(trade.height)}
-
-
-def trade_message(trade: Trade) -> Json:
-    """Write a trade as the websocket does."""
-    return {
-        "id": shapes.event_id(trade.height, trade.index),
-        "side": trade.side.value,
-        "size": text(trade.size),
-        "price": text(trade.price),
-        "type": trade.type,
-        "createdAt": iso(trade.at),
-    }
-
-
-def candle_json(candle: Candle, *, with_id: bool) -> Json:
-    """Write a candle; the websocket leaves its id out."""
-    shown = {
-        "startedAt": iso(candle.started_at),
-        "ticker": candle.ticker,
-        "resolution": candle.resolution,
-        "low": text(candle.low),
-        "high": text(candle.high),
-        "open": text(candle.open),
-        "close": text(candle.close),
-        "baseTokenVolume": text(candle.volume),
-        "usdVolume": text(candle.volume_usd),
-        "trades": candle.trades,
-        "startingOpenInterest": text(candle.starting_open_interest),
-    }
-    if with_id:
-        shown |= {"id": shapes.candle_id(candle.ticker, candle.resolution, candle.started_at)}
-        shown |= {"orderbookMidPriceOpen": None, "orderbookMidPriceClose": None}
-    return shown

@@ -14,15 +14,9 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from msgspec import Struct
-from signalbox.messages import Side
-
 from simulators.dydx.records import (
     SHORT_TERM,
     ChainFill,
-    ChainFundingPayment,
-    ChainFundingRate,
-    ChainMarket,
     ChainOrder,
     ChainOrderStatus,
     ChainPosition,
@@ -72,11 +66,6 @@ def asset_position_id(address: str, number: int) -> str:
 def event_id(height: int, index: int) -> str:
     """Return an event's id: block, transaction and event, four bytes each."""
     return f"{height:08x}{2:08x}{index & 0xFFFFFFFF:08x}"
-
-
-def candle_id(ticker: str, resolution: str, started_at: datetime) -> str:
-    """Return a candle's uuid."""
-    return str(uuid.uuid5(NAMESPACE, f"{iso(started_at)}-{ticker}-{resolution}"))
 
 
 def removal_reason(reason: str) -> str:
@@ -318,7 +307,7 @@ def subaccount(
     }
 
 
-# ----------------------------------------------------------------------------------------------- transfers, funding
+# ----------------------------------------------------------------------------------------------- --------- transfers
 
 
 def transfer_type(transfer: ChainTransfer, address: str, numbers: frozenset[int]) -> str:
@@ -355,73 +344,4 @@ def transfer_message(
         "symbol": USDC,
         "type": type_,
         "transactionHash": transfer.transaction_hash,
-    }
-
-
-def funding_rate(rate: ChainFundingRate) -> Json:
-    """Return a past hour's funding."""
-    return {
-        "ticker": rate.ticker,
-        "rate": text(rate.rate),
-        "price": text(rate.price),
-        "effectiveAt": iso(rate.effective_at),
-        "effectiveAtHeight": str(rate.effective_at_height),
-    }
-
-
-def funding_payment(payment: ChainFundingPayment, clob_pair_id: int, funding_index: Decimal) -> Json:
-    """Return a funding payment. Its subaccount's number is a text, unlike everywhere else."""
-    return {
-        "createdAt": iso(payment.created_at),
-        "createdAtHeight": str(payment.created_at_height),
-        "perpetualId": str(clob_pair_id),
-        "ticker": payment.ticker,
-        "oraclePrice": text(payment.oracle_price),
-        "size": text(payment.size),
-        "side": "LONG" if payment.side is Side.BUY else "SHORT",
-        "rate": text(payment.rate),
-        "payment": text(payment.payment),
-        "subaccountNumber": str(payment.subaccount_number),
-        "fundingIndex": text(funding_index),
-    }
-
-
-# ----------------------------------------------------------------------------------------------------------- markets
-
-
-class DayFigures(Struct, frozen=True):
-    """What a market did in the last 24 hours."""
-
-    price_change: Decimal
-    volume_usd: Decimal
-    trades: int
-
-
-def market(
-    market: ChainMarket, oracle_price: Decimal, next_funding_rate: Decimal, open_interest: Decimal, day: DayFigures
-) -> Json:
-    """Return a market as REST shows it."""
-    return {
-        "clobPairId": str(market.clob_pair_id),
-        "ticker": market.ticker,
-        "status": "ACTIVE",
-        "oraclePrice": text(oracle_price),
-        "priceChange24H": text(day.price_change),
-        "volume24H": text(day.volume_usd),
-        "trades24H": day.trades,
-        "nextFundingRate": text(next_funding_rate),
-        "initialMarginFraction": text(market.initial_margin_fraction),
-        "maintenanceMarginFraction": text(market.maintenance_margin_fraction),
-        "openInterest": text(open_interest),
-        "atomicResolution": market.atomic_resolution,
-        "quantumConversionExponent": market.quantum_conversion_exponent,
-        "tickSize": text(market.tick_size),
-        "stepSize": text(market.step_size),
-        "stepBaseQuantums": market.step_base_quantums,
-        "subticksPerTick": market.subticks_per_tick,
-        "marketType": "CROSS",
-        "openInterestLowerCap": "0",
-        "openInterestUpperCap": "0",
-        "baseOpenInterest": text(open_interest),
-        "defaultFundingRate1H": "0",
     }

@@ -17,7 +17,7 @@ from simulators.dydx.indexer_view import Account, IndexerView, Processed
 from simulators.dydx.order_book import Book, changes
 from simulators.dydx.records import ChainBlock, ChainFill, ChainOrder, ChainSubaccount, ChainTransfer
 from simulators.dydx.rest_accounts import AccountAnswers
-from simulators.dydx.rest_markets import MarketAnswers, book_levels, candle_json, trade_message
+from simulators.dydx.rest_markets import MarketAnswers
 from simulators.dydx.rest_query import (
     PARENT_SUBACCOUNTS,
     SUBACCOUNT_NUMBER_MAX,
@@ -27,6 +27,7 @@ from simulators.dydx.rest_query import (
     parent_of,
 )
 from simulators.dydx.shapes import Json, iso, text
+from simulators.dydx.shapes_markets import book_levels, candle_json, trade_message
 from simulators.dydx.trades import Trade
 from simulators.dydx.websocket_connection import BLOCK_HEIGHT, MARKETS
 from simulators.dydx.websocket_feed import Feed, Key
