@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from signalbox import subjects
@@ -18,9 +19,10 @@ from signalbox.bars import Timeframe
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError
+from signalbox.messages import Side
 
 from gateway_dydx import metrics
-from gateway_dydx.book import contradicts, forget, take_snapshot, take_update
+from gateway_dydx.book import contradicts, forget, take_snapshot, take_update, top
 from gateway_dydx.facts import (
     BookSnapshot,
     BookUpdate,
@@ -120,6 +122,15 @@ class MarketData:
                     log.warning("no markets", extra={"reason": said})
             await asyncio.sleep(delay_seconds)
             delay_seconds = min(delay_seconds * 2, self._settings.retry_delay_seconds_max)
+
+    def best_price(self, symbol: str, side: Side) -> Decimal | None:
+        """What an order of this side would meet: the best price on the other side, else the oracle's; None = neither."""
+        board = self._boards.get(symbol)
+        if board is None:
+            return None
+        best = top(board.book)
+        level = best.ask if side is Side.BUY else best.bid
+        return level.price if board.book.whole and level is not None else board.oracle_price
 
     # ---------------------------------------------------------------------------------------------- what comes in
 

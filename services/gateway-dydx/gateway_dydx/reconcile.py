@@ -20,7 +20,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from msgspec import Struct
-from signalbox.messages import OpenOrder, OrderType, PositionHeld, Side, VenueSnapshot
+from signalbox.messages import OpenOrder, OrderType, Side, VenueSnapshot
 
 from gateway_dydx import reports
 from gateway_dydx.decide import OPEN_STATUSES, Action, Ask, decide, tracked_of
@@ -28,7 +28,7 @@ from gateway_dydx.endings import FINAL_STATUSES, EndKind, ending_of
 from gateway_dydx.facts import FillSeen, OrderSeen, Subaccount
 from gateway_dydx.plans import GOOD_TIL_CANCELED, order_end
 from gateway_dydx.state import Standing, State, Tracked, snapshot_id
-from gateway_dydx.translate import VENUE
+from gateway_dydx.translate import VENUE, position_held
 
 BY_REQUEST = "cancelled as asked"
 BY_OTHERS = "cancelled at the venue, not by this desk"
@@ -91,6 +91,8 @@ def reconcile(
             actions += _absent(state, tracked, at, wall_seconds, sequence_seconds)
         elif tracked.venue_order_id in shown:
             actions += _stateful(state, tracked, shown[tracked.venue_order_id], answers.height, at)
+            if not tracked.done and tracked.cancel_command:
+                actions += _cancel_lost(state, tracked, at, wall_seconds, sequence_seconds)
     return actions
 
 
@@ -162,6 +164,18 @@ def _stateful(state: State, tracked: Tracked, seen: OrderSeen, height: int, at: 
     return [*reports.canceled(state, tracked, at, BY_OTHERS)]
 
 
+def _cancel_lost(
+    state: State, tracked: Tracked, at: datetime, wall_seconds: float, sequence_seconds: float
+) -> list[Action]:
+    """The order works on although it was cancelled: once what was signed is too old, the cancel never came there."""
+    signed_seconds = max(tracked.cancel_seconds, tracked.claimed_seconds)
+    if tracked.said_over or wall_seconds - signed_seconds <= sequence_seconds:
+        return []
+    command_id, tracked.cancel_command = tracked.cancel_command, ""
+    reason = "the chain did not take the cancel, and the order works on"
+    return [*reports.cancel_rejected(state, tracked.order.order_id, command_id, "", reason, at)]
+
+
 def _absent(state: State, tracked: Tracked, at: datetime, wall_seconds: float, sequence_seconds: float) -> list[Action]:
     order_id = tracked.order.order_id
     if tracked.shown:
@@ -195,13 +209,7 @@ def snapshot(
         account=state.account,
         currency=reports.CURRENCY,
         cash=subaccount.usdc if subaccount is not None else reports.NOTHING,
-        positions=tuple(
-            PositionHeld(
-                symbol=held.ticker, quantity=held.size, average_price=held.entry_price, currency=reports.CURRENCY
-            )
-            for held in positions
-            if held.size
-        ),
+        positions=tuple(position_held(held) for held in positions if held.size),
         open_orders=tuple(open_orders),
         execution_ids=tuple(dict.fromkeys(fill.id for fill in answers.fills)),
         funding_ids=funding_ids,

@@ -156,6 +156,13 @@ def commission_id(state: State, execution_id: str) -> str:
     return report_id(state.account, "commission", f"{execution_id}.0")
 
 
+def cancel_rejected(
+    state: State, order_id: str, command_id: str, code: str, reason: str, at: datetime
+) -> Sequence[Report]:
+    """A cancel command has changed nothing; one report for each command."""
+    return _once(state, cancel_refusal(state.account, order_id, command_id, code, reason, at))
+
+
 def cancel_refusal(
     account: str, order_id: str, command_id: str, code: str, reason: str, at: datetime
 ) -> VenueCancelRejected:

@@ -67,6 +67,25 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     quote_interval_seconds: float = 0.02
     """At most one quote of a symbol in this time, always the latest."""
 
+    height_interval_seconds: float = 1.0
+    """How often the node is asked for its height. Public nodes answer four calls a second."""
+    standstill_seconds_max: float = 10.0
+    """Blocks come every second: a chain whose height stands for so long, or a node that is silent so long, is frozen."""
+    indexer_lag_blocks_max: int = 25
+    """So many blocks may the indexer be behind the chain. Short-term orders live 40 at most: beyond that it would tell
+    of them when they are over."""
+    reconcile_seconds: float = 30.0
+    """How often orders, fills and figures are held against REST: the websocket loses messages without a word."""
+    ask_seconds: float = 1.0
+    """After how long an order without a word is asked about; then each time later."""
+    sequence_seconds: float = 70.0
+    """How long a signed stateful transaction can still come on the chain: its sequence is a time, which the chain takes
+    within 30 s of its own; both clocks may be wrong."""
+    cancel_wait_seconds_max: float = 10.0
+    """How long a cancel is tried. Commands behind it wait as long."""
+    account_interval_seconds: int = 60
+    """Desk time between two account states when nothing changes."""
+
 
 class Endpoints(Struct, frozen=True, kw_only=True):
     """Where the venue is. `secure` = TLS, verified."""

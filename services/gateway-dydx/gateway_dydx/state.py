@@ -66,6 +66,8 @@ class Tracked:
     """The indexer's uuid, computed before the order was sent."""
     good_til_block: int
     """The last block that can fill it, as far as any version of it may have been sent; 0 = it is stateful."""
+    works_until: int = 0
+    """The last block of the version that is known to be at the venue; 0 = not known."""
     claimed_seconds: float = 0.0
     """Since when it is certain that nothing new is signed for it: wall time (monotonic) of the claim, or of the start
     of this process."""
@@ -80,6 +82,8 @@ class Tracked:
     """The block of the latest fill; 0 = none, or not known since the restart."""
     filled_at_venue: Decimal = ZERO
     """The most that the indexer has claimed: more than the fills add up to means that a fill is missing."""
+    cancel_seconds: float = 0.0
+    """When a cancel was last signed (monotonic); 0 = by an earlier process, if at all."""
     cancel_command: str = ""
     """The id of the cancel command that was sent for it; "" = the desk did not cancel it."""
     removal_reason: str = ""

@@ -1,0 +1,303 @@
+"""The way to the chain and its indexer: when orders may be sent, and that what is known is held against REST.
+
+Owns the link's status and what stands between a connection and READY: the account read from the node, the websocket up,
+blocks coming, the indexer not far behind, complete and consistent answers, every report that follows from them stored,
+and a snapshot stored. Nothing that fails there is taken for "empty": it is tried anew.
+
+    DOWN         the node or the indexer can not be reached
+    FROZEN       both answer, but the chain's height stands, or the indexer is far behind
+    RECONCILING  what happened meanwhile is being asked for
+    READY        orders may be sent; every `reconcile_seconds` everything is asked again
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import timedelta
+from typing import Any
+
+from signalbox.clock import DeskClock
+from signalbox.errors import VenueError, VenueTimeoutError, VenueUnavailableError
+from signalbox.messages import LinkStatus
+
+from gateway_dydx import metrics
+from gateway_dydx.account import Account
+from gateway_dydx.facts import (
+    FundingPayment,
+    Height,
+    Market,
+    OraclePrice,
+    StreamRefused,
+    Subaccount,
+    SubaccountChanged,
+    SubaccountSnapshot,
+)
+from gateway_dydx.instruments import Instruments
+from gateway_dydx.link import Link
+from gateway_dydx.orders import Orders
+from gateway_dydx.outbox import Outbox
+from gateway_dydx.plans import Subaccount as SubaccountName
+from gateway_dydx.reconcile import Answers, snapshot
+from gateway_dydx.renewing import Renewing
+from gateway_dydx.sending import Sending
+from gateway_dydx.settings import Settings
+from gateway_dydx.state import State, assume_renewed, new_to, raise_height
+from gateway_dydx.stream_messages import MARKETS, SUBACCOUNTS, facts_of
+from gateway_dydx.translate import TranslationError, funding_report
+from gateway_dydx.venue_indexer import IndexerRest
+from gateway_dydx.venue_node import Node
+from gateway_dydx.venue_stream import IndexerStream, StreamBounds
+
+log = logging.getLogger(__name__)
+
+SNAPSHOT_ATTEMPTS_MAX = 5
+RECHECK_SECONDS = 0.25
+CATCH_UP_RECHECK_SECONDS = 0.02
+FUNDING_OVERLAP = timedelta(hours=2)
+
+
+class OrdersLink:
+    """Keeps the node and the account's websocket, and reconciles."""
+
+    def __init__(
+        self,
+        clock: DeskClock,
+        state: State,
+        link: Link,
+        outbox: Outbox,
+        orders: Orders,
+        renewing: Renewing,
+        sending: Sending,
+        account: Account,
+        instruments: Instruments,
+        node: Node,
+        rest: IndexerRest,
+        subaccount: SubaccountName,
+        websocket_url: str,
+        bounds: StreamBounds,
+        settings: Settings,
+    ) -> None:
+        self._clock, self._state, self._link, self._outbox = clock, state, link, outbox
+        self._orders, self._renewing, self._sending = orders, renewing, sending
+        self._account, self._instruments = account, instruments
+        self._node, self._rest, self._subaccount, self._settings = node, rest, subaccount, settings
+        self._node_reason = "connecting to the node"
+        self._node_heard_at = self._height_moved_at = time.monotonic()
+        self._stream_reason = "connecting to the indexer"
+        self._reconciled = False
+        self._due = asyncio.Event()
+        self.stream = IndexerStream(websocket_url, self._on_message, self._on_state, bounds)
+        self.stream.subscribe(SUBACCOUNTS, subaccount.account.replace("-", "/"))
+        self.stream.subscribe(MARKETS)
+
+    # ------------------------------------------------------------------------------------------------------ the node
+
+    async def watch_node(self) -> None:
+        """Connect to the node, and ask for its height, for ever."""
+        delay_seconds = self._settings.retry_delay_seconds
+        connected = False
+        while True:
+            try:
+                if not connected:
+                    await self._node.connect()
+                    await self._read_limits()
+                    connected = True
+                self._on_height((await self._node.latest_block()).height)
+                self._node_heard_at, self._node_reason = time.monotonic(), ""
+                delay_seconds = self._settings.retry_delay_seconds
+            except VenueError as error:
+                self._node_reason = str(error)
+                self._due.set()
+                await asyncio.sleep(delay_seconds)
+                delay_seconds = min(delay_seconds * 2, self._settings.retry_delay_seconds_max)
+                continue
+            await asyncio.sleep(self._settings.height_interval_seconds)
+
+    async def _read_limits(self) -> None:
+        limits = await self._node.limits()
+        stateful = tuple((limit.blocks, limit.limit) for limit in limits.stateful_orders)
+        if stateful:
+            self._sending.budget.limits = stateful
+        log.info("limits", extra={"stateful": str(stateful), "equity_tiers": str(limits.equity_tiers)})
+
+    def _on_height(self, height: int) -> None:
+        if height <= self._state.height:
+            return
+        first = not self._state.height
+        raise_height(self._state, height)
+        self._height_moved_at = time.monotonic()
+        if first:
+            assume_renewed(self._state)
+        metrics.HEIGHT.set(height)
+        self._renewing.on_block()
+
+    # ------------------------------------------------------------------------------------------------- the websocket
+
+    async def keep_stream(self) -> None:
+        """Keep the websocket, for ever."""
+        try:
+            await self.stream.run()
+        finally:
+            await self.stream.close()
+
+    def _on_state(self, up: bool, reason: str) -> None:
+        self._stream_reason = "" if up else reason
+        self._reconciled = False
+        if up and self.stream.connections > 1:
+            metrics.STREAM_RECONNECTS.inc()
+        self._due.set()
+
+    def _on_message(self, message: dict[str, Any]) -> None:
+        try:
+            facts = facts_of(message)
+        except TranslationError as error:
+            metrics.UNDECODABLE.inc()
+            log.error("a message of the indexer makes no sense", extra={"error": str(error)})
+            self._reconciled = False  # whatever it said is asked for
+            self._due.set()
+            return
+        for fact in facts:
+            match fact:
+                case Height():
+                    self._on_height(fact.height)
+                    self._orders.on_fact(fact)
+                    self._orders.asking.look()
+                    metrics.INDEXER_LAG.set(self._state.height - self._state.indexer_height)
+                case Market() | OraclePrice():
+                    self._account.on_fact(fact)
+                case SubaccountChanged():
+                    self._account.on_fact(fact)
+                    self._orders.on_fact(fact)
+                case SubaccountSnapshot():
+                    self._orders.on_fact(fact)
+                case StreamRefused():
+                    log.warning("the indexer refuses", extra={"channel": fact.channel, "text": fact.text})
+
+    # ---------------------------------------------------------------------------------------------------- the status
+
+    async def run(self) -> None:
+        """Reconcile whenever that is due and possible, and say what can be done, for ever."""
+        delay_seconds = self._settings.retry_delay_seconds
+        due_at = 0.0
+        await self._instruments.qualified.wait()
+        self._state.symbols = {
+            offered.market.clob_pair_id: symbol for symbol, offered in self._instruments.offered.items()
+        }
+        while True:
+            self._due.clear()
+            status, reason = self._obstacle()
+            if status is not LinkStatus.READY:
+                self._lose(status, reason)
+                await self._until_due(RECHECK_SECONDS)
+                continue
+            if not self._reconciled or time.monotonic() >= due_at:
+                if not self._reconciled:
+                    self._link.become(LinkStatus.RECONCILING)
+                try:
+                    await self._reconcile()
+                except VenueError as error:
+                    log.warning("not reconciled", extra={"error": str(error)})
+                    self._reconciled = False
+                    self._link.become(LinkStatus.RECONCILING, str(error))
+                    await self._until_due(delay_seconds)
+                    delay_seconds = min(delay_seconds * 2, self._settings.retry_delay_seconds_max)
+                    continue
+                due_at = time.monotonic() + self._settings.reconcile_seconds
+                delay_seconds = self._settings.retry_delay_seconds
+            if self._obstacle()[0] is LinkStatus.READY and self._reconciled:
+                self._link.become(LinkStatus.READY)
+            await self._until_due(min(RECHECK_SECONDS, max(0.0, due_at - time.monotonic())))
+
+    def _obstacle(self) -> tuple[LinkStatus, str]:
+        """What stands in the way of sending orders; READY = nothing."""
+        now, seconds_max = time.monotonic(), self._settings.standstill_seconds_max
+        if self._node_reason and (not self._state.height or now - self._node_heard_at > seconds_max):
+            return LinkStatus.DOWN, f"the node: {self._node_reason}"
+        if not self.stream.is_up:
+            return LinkStatus.DOWN, f"the indexer's websocket: {self._stream_reason or 'connecting'}"
+        if now - self._height_moved_at > seconds_max:
+            return LinkStatus.FROZEN, f"the chain's height {self._state.height} has stood for {seconds_max:g} s"
+        lag_blocks = self._state.height - self._state.indexer_height
+        if lag_blocks > self._settings.indexer_lag_blocks_max:
+            return LinkStatus.FROZEN, f"the indexer is {lag_blocks} blocks behind the chain"
+        return LinkStatus.READY, ""
+
+    def _lose(self, status: LinkStatus, reason: str) -> None:
+        self._reconciled = False
+        if status is LinkStatus.DOWN:
+            self._account.forget()
+        if self._link.status is not status:  # figures in the reason change by the second: told once
+            self._link.become(status, reason)
+
+    async def _until_due(self, seconds_max: float) -> None:
+        try:
+            async with asyncio.timeout(seconds_max):
+                await self._due.wait()
+        except TimeoutError:
+            return
+
+    # -------------------------------------------------------------------------------------------------- reconciling
+
+    async def _reconcile(self) -> None:
+        """Ask for everything, report what follows, and return once all of it is stored."""
+        began_seconds, began_at = time.monotonic(), self._clock.now()
+        self._reconciled = True  # a loss from here on makes it untrue again
+        state = self._state
+        if not state.complete_height:
+            # The desk's first look at this account: what was filled before is in the figures, and not the desk's
+            state.complete_height = (await self._rest.height()).height
+        self._orders.asking.begun.set()
+        await self._caught_up(state.height)
+        answers, subaccount, payments = await self._consistent()
+        for payment in payments:
+            report = funding_report(state.account, payment, self._clock.now())
+            if new_to(state, report):
+                metrics.FUNDING_PAYMENTS.inc()
+                self._outbox.put(report)
+        funding_ids = tuple(funding_report(state.account, payment, began_at).funding_id for payment in payments)
+        statement = snapshot(state, answers, subaccount, funding_ids, began_at)
+        if subaccount is not None:
+            self._account.on_fact(subaccount)
+        if new_to(state, statement):
+            self._outbox.put(statement)
+        await self._outbox.drained()
+        state.complete_at = began_at
+        self._orders.forget()
+        log.info(
+            "reconciled",
+            extra={
+                "height": answers.height,
+                "orders": len(answers.orders),
+                "fills": len(answers.fills),
+                "funding_payments": len(payments),
+                "seconds": round(time.monotonic() - began_seconds, 3),
+            },
+        )
+
+    async def _caught_up(self, height: int) -> None:
+        """Wait until the indexer has processed what the chain had."""
+        deadline = time.monotonic() + self._settings.answer_seconds_max
+        while self._state.indexer_height < height:
+            if time.monotonic() > deadline:
+                raise VenueTimeoutError(f"the indexer has not come to block {height} in time")
+            if not self.stream.is_up:
+                raise VenueUnavailableError("the indexer's websocket was lost")
+            await asyncio.sleep(CATCH_UP_RECHECK_SECONDS)
+
+    async def _consistent(self) -> tuple[Answers, Subaccount | None, tuple[FundingPayment, ...]]:
+        """Answers and figures between which nothing happened: the snapshot says what they contain."""
+        rest, address, number = self._rest, self._subaccount.address, self._subaccount.number
+        since = self._state.complete_at
+        after = self._clock.now() if since is None else since - FUNDING_OVERLAP
+        for _ in range(SNAPSHOT_ATTEMPTS_MAX):
+            answers = await self._orders.asking.inquire()
+            payments = await rest.funding_payments(address, number, after=after)
+            subaccount = await rest.subaccount(address, number)
+            again = await rest.fills(address, number, after_height=answers.height)
+            paid_again = await rest.funding_payments(address, number, after=after)
+            known = {fill.id for fill in answers.fills}
+            if all(fill.id in known for fill in again) and paid_again == payments:
+                return answers, subaccount, payments
+        raise VenueTimeoutError("fills keep coming: there is no moment for a consistent snapshot")

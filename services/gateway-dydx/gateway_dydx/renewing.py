@@ -1,0 +1,116 @@
+"""Keeping resting orders alive: at each new block those whose end is near are given a later one.
+
+Owns when that is done, and that an order whose own time is over is taken from the market. How far it may go is
+`renewal`'s. An order that can not be renewed is left to end, and `reconcile` reports how it did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from signalbox.clock import DeskClock
+from signalbox.errors import VenueError
+
+from gateway_dydx import metrics
+from gateway_dydx.asking import Asking
+from gateway_dydx.link import Link
+from gateway_dydx.orders import Orders
+from gateway_dydx.plans import renewed
+from gateway_dydx.reconcile import order_end_of
+from gateway_dydx.renewal import (
+    FILLED_TOO_LONG_AGO,
+    FILLS_NOT_DATED,
+    is_due,
+    knows_enough,
+    may_be_renewed,
+    renewal_block,
+)
+from gateway_dydx.sending import Outcome, Sending
+from gateway_dydx.state import State, Tracked
+from gateway_dydx.translate import TranslationError
+
+log = logging.getLogger(__name__)
+
+OWN_TIME = "its own time is over"
+LOOK_SECONDS = 1.0
+"""The longest time without looking, should no block come."""
+
+
+class Renewing:
+    """Renews the resting orders of one subaccount."""
+
+    def __init__(
+        self, clock: DeskClock, state: State, link: Link, orders: Orders, asking: Asking, sending: Sending
+    ) -> None:
+        self._clock, self._state, self._link = clock, state, link
+        self._orders, self._asking, self._sending = orders, asking, sending
+        self._block = asyncio.Event()
+
+    def on_block(self) -> None:
+        """The chain has a new height."""
+        self._block.set()
+
+    async def run(self) -> None:
+        """Renew what is due at each block, for ever."""
+        while True:
+            self._block.clear()
+            if self._link.may_send():
+                await self._end_what_is_over()
+                await self._renew_what_is_due()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._block.wait()
+
+    async def _renew_what_is_due(self) -> None:
+        due = [tracked for tracked in self._state.orders.values() if self._is_due(tracked)]
+        if not due:
+            return
+        if not knows_enough(self._state):
+            try:
+                await self._asking.inquire()  # what has filled since decides how far a renewal may go
+            except VenueError as error:
+                log.warning("resting orders can not be renewed yet", extra={"error": str(error)})
+                return
+        for tracked in due:
+            if self._is_due(tracked) and self._link.may_send():
+                await self._renew(tracked)
+
+    def _is_due(self, tracked: Tracked) -> bool:
+        return may_be_renewed(tracked) and is_due(tracked, self._state.height)
+
+    async def _renew(self, tracked: Tracked) -> None:
+        if tracked.fills and not tracked.fill_height:
+            tracked.not_renewed = FILLS_NOT_DATED
+            return
+        block = renewal_block(self._state, tracked)
+        if block <= tracked.good_til_block:
+            if tracked.fills:
+                tracked.not_renewed = FILLED_TOO_LONG_AGO
+            return
+        try:
+            plan = renewed(self._orders.plan_of(tracked), block)
+        except TranslationError as error:
+            tracked.not_renewed = str(error)
+            return
+        tracked.good_til_block = block  # before it goes: from here on some version may live as long
+        placed = await self._sending.place(plan, None)
+        metrics.RENEWALS.labels(placed.outcome.value.lower()).inc()
+        if placed.outcome is Outcome.ACCEPTED:
+            tracked.works_until = block
+        else:
+            log.warning(
+                "a resting order was not renewed",
+                extra={"order_id": tracked.order.order_id, "block": block, "code": placed.code, "text": placed.text},
+            )
+
+    async def _end_what_is_over(self) -> None:
+        """Cancel orders whose own time is over: their good-til-block may be some seconds away."""
+        now = self._clock.now()
+        for tracked in [*self._state.orders.values()]:
+            end = order_end_of(tracked) if may_be_renewed(tracked) else None
+            if end is not None and now >= end:
+                tracked.not_renewed = OWN_TIME
+                with suppress(TranslationError):
+                    await self._sending.cancel(self._orders.cancel_plan(tracked))

@@ -1,0 +1,107 @@
+"""Signing and broadcasting: what became of a transaction, in one word and a sentence.
+
+Owns the one place where stateful transactions are signed (their sequence is a time, never used twice), the budget of
+the chain's block limits, and what a failed call means. It must not know which order a transaction is about (`orders`).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from enum import StrEnum
+
+from msgspec import Struct
+from signalbox.clock import DeskClock
+from signalbox.errors import VenueError, VenueRefusedError, VenueTimeoutError
+
+from gateway_dydx import metrics
+from gateway_dydx.pacing import BlockBudget
+from gateway_dydx.plans import CancelPlan, OrderPlan
+from gateway_dydx.state import State
+from gateway_dydx.venue_errors import CancelVerdict, Verdict, cancel_verdict, code_text, problem_of, sentence
+from gateway_dydx.venue_node import BroadcastResult, Node, SignedTransaction
+
+log = logging.getLogger(__name__)
+
+
+class Outcome(StrEnum):
+    """What became of a placing."""
+
+    ACCEPTED = "ACCEPTED"
+    REFUSED = "REFUSED"
+    """It is surely not on the chain."""
+    UNSENT = "UNSENT"
+    """Surely nothing left: it may be tried again by this process."""
+    UNKNOWN = "UNKNOWN"
+
+
+class Placed(Struct, frozen=True):
+    """`code` and `text` are for the report. `again`: the refusal may pass."""
+
+    outcome: Outcome
+    code: str = ""
+    text: str = ""
+    again: bool = False
+
+
+class Canceled(Struct, frozen=True):
+    verdict: CancelVerdict
+    code: str = ""
+    text: str = ""
+
+
+class Sending:
+    """The way out. All transactions of this process go through it."""
+
+    def __init__(self, node: Node, clock: DeskClock, state: State) -> None:
+        self._node, self._clock, self._state = node, clock, state
+        self.budget = BlockBudget()
+        """Of stateful orders."""
+
+    def sign_place(self, plan: OrderPlan) -> SignedTransaction:
+        """Sign an order now; raises `VenueError` when the account has not been read yet."""
+        return self._node.prepare_place(plan, self._clock.now())
+
+    async def place(self, plan: OrderPlan, signed: SignedTransaction | None) -> Placed:
+        """Broadcast an order, signed before or now."""
+        if plan.is_stateful:
+            self.budget.note(self._state.height)
+        try:
+            result = await self._broadcast(signed or self.sign_place(plan))
+        except VenueTimeoutError as error:
+            return Placed(Outcome.UNKNOWN, "", str(error))
+        except VenueRefusedError as error:
+            return Placed(Outcome.REFUSED, error.code, f"the node turned the call away: {error.text}")
+        except VenueError as error:
+            return Placed(Outcome.UNSENT, "", str(error))
+        problem = problem_of(result.codespace, result.code)
+        code = code_text(result.codespace, result.code)
+        text = sentence(result.codespace, result.code, result.raw_log)
+        if problem.verdict is Verdict.ACCEPTED:
+            return Placed(Outcome.ACCEPTED)
+        if problem.verdict is Verdict.REFUSED:
+            return Placed(Outcome.REFUSED, code, text, again=problem.again)
+        return Placed(Outcome.UNKNOWN, code, text)
+
+    async def cancel(self, plan: CancelPlan) -> Canceled:
+        """Sign and broadcast a cancel; it may be repeated as often as one likes."""
+        try:
+            result = await self._broadcast(self._node.prepare_cancel(plan, self._clock.now()))
+        except VenueError as error:
+            return Canceled(CancelVerdict.UNKNOWN, "", str(error))
+        if result.code == 0:
+            return Canceled(CancelVerdict.ACCEPTED)
+        verdict = cancel_verdict(result.codespace, result.code)
+        again = problem_of(result.codespace, result.code).again
+        return Canceled(
+            CancelVerdict.UNKNOWN if again else verdict,
+            code_text(result.codespace, result.code),
+            sentence(result.codespace, result.code, result.raw_log),
+        )
+
+    async def _broadcast(self, signed: SignedTransaction) -> BroadcastResult:
+        began = time.perf_counter()
+        try:
+            return await self._node.broadcast(signed)
+        finally:
+            metrics.BROADCAST_SECONDS.observe(time.perf_counter() - began)

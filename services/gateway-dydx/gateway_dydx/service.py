@@ -1,0 +1,128 @@
+"""The gateway put together: rebuilt from the streams, then the node and two websockets; commands in, reports out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from signalbox import messages, subjects
+from signalbox.bars import parse_timeframe
+from signalbox.bus import Bus
+from signalbox.clock import DeskClock
+from signalbox.messages import CancelOrder, Command, LedgerEntry, Report
+from signalbox.process import Runtime
+
+from gateway_dydx.account import Account
+from gateway_dydx.instruments import Instruments
+from gateway_dydx.ledger import LEDGER
+from gateway_dydx.link import Link
+from gateway_dydx.market_data import MarketData, stream_bounds
+from gateway_dydx.orders import Orders
+from gateway_dydx.orders_link import OrdersLink
+from gateway_dydx.outbox import Outbox
+from gateway_dydx.renewing import Renewing
+from gateway_dydx.sending import Sending
+from gateway_dydx.settings import Settings, endpoints, signing_key, subaccount_to_trade
+from gateway_dydx.state import State, fold_cancel, fold_ledger, fold_report
+from gateway_dydx.translate import VENUE
+from gateway_dydx.venue_indexer import IndexerRest
+from gateway_dydx.venue_node import Node
+
+log = logging.getLogger(__name__)
+
+REPORTS, COMMANDS, CONSUMER = "REPORTS", "COMMANDS", "gateway-dydx"
+CLOCK_RECHECK_SECONDS = 0.02
+
+
+async def rebuild(bus: Bus, account: str) -> State:
+    """What is written down of this account's orders: claims, then cancels, then reports."""
+    state = State(account)
+    async for received in bus.read(LEDGER, subjects.ledger_of(VENUE)):
+        fold_ledger(state, messages.decode(received.payload, LedgerEntry), received.sequence, time.monotonic())
+    async for received in bus.read(COMMANDS, subjects.commands_to(VENUE)):
+        command: Command = messages.decode(received.payload, Command)
+        if isinstance(command, CancelOrder):
+            fold_cancel(state, command)
+    async for received in bus.read(REPORTS, subjects.reports_of(VENUE, account)):
+        report: Report = messages.decode(received.payload, Report)
+        fold_report(state, report)
+    log.info("rebuilt", extra={"orders": len(state.orders), "reports": len(state.reported)})
+    return state
+
+
+async def start(settings: Settings, runtime: Runtime) -> None:
+    """Start everything; returns once the gateway runs. Raises `ConfigurationError` before anything is connected."""
+    subaccount = subaccount_to_trade(runtime.desk, settings)
+    where = endpoints(settings)
+    bus, clock = runtime.bus, runtime.clock
+    node = Node(
+        where,
+        signing_key(settings),
+        subaccount.address,
+        connect_seconds_max=settings.connect_seconds_max,
+        answer_seconds_max=settings.answer_seconds_max,
+        broadcast_seconds_max=settings.broadcast_seconds_max,
+    )
+    timeframes = tuple(parse_timeframe(text) for text in runtime.desk.timeframes)
+    state = await rebuild(bus, subaccount.account)
+
+    rest = IndexerRest(where.indexer_url, settings.answer_seconds_max)
+    link = Link(bus, clock, subaccount.account)
+    outbox = Outbox(bus, runtime.fail)
+    instruments = Instruments(bus, clock, runtime.desk)
+    data = MarketData(bus, clock, rest, instruments, timeframes, where.websocket_url, settings)
+    account = Account(bus, clock, link, subaccount.account, settings.account_interval_seconds)
+    sending = Sending(node, clock, state)
+    orders = Orders(
+        bus, clock, state, link, outbox, sending, rest, subaccount, settings, instruments.terms_of, data.best_price
+    )
+    renewing = Renewing(clock, state, link, orders, orders.asking, sending)
+    orders_link = OrdersLink(
+        clock, state, link, outbox, orders, renewing, sending, account, instruments, node, rest, subaccount,
+        where.websocket_url, stream_bounds(settings), settings,
+    )  # fmt: skip
+    runtime.details = lambda: _details(link, state, instruments)
+
+    async def readiness() -> None:
+        runtime.health.require("venue link")
+        while True:
+            if link.may_send():
+                runtime.health.met("venue link")
+            else:
+                runtime.health.unmet("venue link", f"{link.status}: {link.reason}")
+            await link.changed(1.0)
+
+    await _clock_runs(clock)
+    await runtime.spawn(outbox.run(), "outbox")
+    await runtime.spawn(link.announce(), "link")
+    await runtime.spawn(orders_link.watch_node(), "node")
+    await runtime.spawn(orders_link.keep_stream(), "account stream")
+    await runtime.spawn(orders_link.run(), "orders link")
+    await runtime.spawn(orders.asking.ask_when_due(), "questions")
+    await runtime.spawn(renewing.run(), "renewals")
+    await runtime.spawn(account.publish(), "account")
+    await runtime.spawn(data.run(), "market data")
+    await runtime.spawn(readiness(), "readiness")
+    await bus.consume(COMMANDS, CONSUMER, orders.handle)
+
+
+async def _clock_runs(clock: DeskClock) -> None:
+    """Wait for the desk clock: before its first tick it does not know the year."""
+    while clock.is_stale():  # noqa: ASYNC110 (a clock has no event)
+        await asyncio.sleep(CLOCK_RECHECK_SECONDS)
+
+
+def _details(link: Link, state: State, instruments: Instruments) -> dict[str, str]:
+    working = sum(not tracked.done for tracked in state.orders.values())
+    return {
+        "account": state.account,
+        "link": f"{link.status}: {link.reason}" if link.reason else str(link.status),
+        "offered": ", ".join(instruments.offered),
+        "not_offered": "; ".join(f"{symbol}: {reason}" for symbol, reason in instruments.left_out.items()),
+        "orders_known": str(len(state.orders)),
+        "orders_not_over": str(working),
+        "height": str(state.height),
+        "indexer_lag_blocks": str(state.height - state.indexer_height),
+        "next_client_id": str(state.highest_number + 1),
+    }
