@@ -1,0 +1,107 @@
+"""The chain's view of the market: oracle prices, whether an order crosses, and whether its owner can pay for it.
+
+Owns the questions between the chain's orders and the simulated world's quotes and executions. It changes nothing, and
+must not know blocks or transactions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from simulators.dydx.fees import fee_of
+from simulators.dydx.funding import rate_estimate
+from simulators.dydx.margin import is_allowed, requirements
+from simulators.dydx.orders import PlacedOrder, price_of, quantums_of, size_of
+from simulators.dydx.records import ChainMarket
+from simulators.dydx.state import ChainState
+from simulators.quoting import MarketQuote
+from simulators.world import World
+
+_ZERO = Decimal(0)
+
+
+class Book:
+    """Reads the world and the state for one chain."""
+
+    def __init__(self, world: World, state: ChainState, markets: Sequence[ChainMarket]) -> None:
+        self._world, self._state = world, state
+        self._by_pair = {market.clob_pair_id: market for market in markets}
+        self.markets: Mapping[str, ChainMarket] = {market.ticker: market for market in markets}
+
+    def market(self, clob_pair_id: int) -> ChainMarket | None:
+        """Return a market, None for a pair that does not exist."""
+        return self._by_pair.get(clob_pair_id)
+
+    def oracle_price(self, ticker: str) -> Decimal:
+        """Return the oracle's price: the world's last trade, USD."""
+        return self._world.last(ticker)
+
+    def oracle_prices(self) -> dict[str, Decimal]:
+        """Return every market's oracle price."""
+        return {ticker: self._world.last(ticker) for ticker in self.markets}
+
+    def funding_rate(self, ticker: str) -> Decimal:
+        """Return the estimate of the next hour's funding rate."""
+        oracle, quote = self.oracle_price(ticker), self._world.quote(ticker)
+        mid = oracle if quote is None else (quote.bid + quote.ask) / 2
+        return rate_estimate(mid, oracle, self.markets[ticker])
+
+    def crosses(self, order: PlacedOrder, market: ChainMarket) -> bool:
+        """Say whether an order would take from the present quote."""
+        return self._match(order, market) is not None
+
+    def reduces(self, order: PlacedOrder, market: ChainMarket) -> bool:
+        """Say whether an order is on the other side of its owner's position."""
+        held = self._state.subaccounts.get(order.address, order.subaccount_number).size(market.ticker)
+        return held * order.side.sign < 0
+
+    def equity(self, address: str, number: int) -> Decimal:
+        """Return a subaccount's net collateral, USD."""
+        return self._state.subaccounts.get(address, number).requirements(self.oracle_prices(), self.markets).equity
+
+    def can_pay(self, order: PlacedOrder, market: ChainMarket) -> bool:
+        """Say whether the owner could carry the whole rest of an order, filled at its price."""
+        return self.can_carry(order, market, size_of(order.remaining, market), price_of(order.subticks, market))
+
+    def can_match(self, order: PlacedOrder, market: ChainMarket) -> bool:
+        """Say whether the owner could carry what an order would take of the present quote."""
+        match = self._match(order, market)
+        if match is None:
+            return True
+        price, offered = match
+        size = size_of(order.remaining, market)
+        if order.reduce_only:
+            held = self._state.subaccounts.get(order.address, order.subaccount_number).size(market.ticker)
+            size = min(size, abs(held))
+        return self.can_carry(order, market, min(size, offered), price)
+
+    def can_carry(self, order: PlacedOrder, market: ChainMarket, size: Decimal, price: Decimal) -> bool:
+        """Say whether the owner may have `size` of an order filled at `price`, taker fee included."""
+        prices = self.oracle_prices()
+        subaccount = self._state.subaccounts.get(order.address, order.subaccount_number)
+        before = subaccount.requirements(prices, self.markets)
+        signed, notional = order.side.sign * size, size * price
+        fee = fee_of(notional, self._state.fees.tier(order.address, self._state.time).taker_ppm)
+        sizes = subaccount.sizes()
+        sizes[market.ticker] = sizes.get(market.ticker, _ZERO) + signed
+        after = requirements(subaccount.usdc - signed * price - fee, sizes, prices, self.markets)
+        return is_allowed(before, after)
+
+    def executed_since(self, order_id: str, executions: int) -> int:
+        """Return what of an order has executed after the first `executions` of the world, in base quantums."""
+        total = 0
+        for each in self._world.executions_since(executions):
+            if each.client_reference == order_id and each.symbol in self.markets:
+                total += quantums_of(each.quantity, self.markets[each.symbol])
+        return total
+
+    def _match(self, order: PlacedOrder, market: ChainMarket) -> tuple[Decimal, Decimal] | None:
+        """Return the price and size that the quote offers an order, None if it does not reach it."""
+        quote: MarketQuote | None = self._world.quote(market.ticker)
+        if quote is None:
+            return None
+        limit = price_of(order.subticks, market)
+        if order.buys:
+            return (quote.ask, quote.ask_size) if quote.ask <= limit else None
+        return (quote.bid, quote.bid_size) if quote.bid >= limit else None
