@@ -79,7 +79,7 @@ def add_world_arguments(parser: argparse.ArgumentParser, symbols: str) -> None:
         "--step-seconds",
         type=int,
         choices=STEPS_SECONDS,
-        help="market seconds from quote to quote (default: %(default)s)",
+        help="market seconds from quote to quote (default: 5; perpetuals alone: 1)",
     )
     add("--books", type=Path, metavar="FILE", help="keep orders and accounts in this file over restarts")
     add("--nats-url", default="", help="publish the market's time to a desk on this NATS server")

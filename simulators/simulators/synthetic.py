@@ -54,7 +54,8 @@ class SyntheticSource:
         """Return the session's minutes with trades by their start, in order."""
         random = random_of(self._seed, self._listing.key, session.day)
         previous, close = self.previous_close(session), self._close(session.day)
-        opens = self._rounded(previous * math.exp(random.gauss(0, _GAP)))
+        gap = 0.0 if self._listing.is_perpetual else random.gauss(0, _GAP)  # one that never closes has no opening gap
+        opens = self._rounded(previous * math.exp(gap))
         result: dict[datetime, Minute] = {}
         before = _span(session.pre_open, session.open, session)
         regular = _span(session.open, session.close, session)

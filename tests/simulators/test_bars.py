@@ -36,6 +36,14 @@ def test_a_split_minute_aggregates_exactly_to_itself(minute: Minute, seed: int) 
     assert (*units, bar.volume) == minute
 
 
+@given(minutes(), st.integers(), st.sampled_from(["0.0001", "0.1", "100", "10000000"]))
+def test_no_share_of_a_minutes_volume_is_nothing(minute: Minute, seed: int, grain: str) -> None:
+    scale = Scale.of(Decimal("0.01"), 0, Decimal(grain), 500 * Decimal(grain))
+    trading = [part for part in split(minute, scale, Random(seed)) if part.trades]
+    assert sum(part.volume for part in trading) == minute.volume
+    assert all(part.volume > 0 for part in trading) or not minute.volume
+
+
 @given(minutes(tick=20), st.integers())
 def test_every_price_of_a_split_is_on_tick_and_within_its_minute(minute: Minute, seed: int) -> None:
     scale = Scale.of(Decimal("0.2"), places=2)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import pytest
+from msgspec.structs import replace
 from signalbox.errors import ConfigurationError
 from signalbox.sessions import Session, next_session
 from simulators.bars import FIVE_SECONDS, aggregate
 from simulators.listings import listing_of
 from simulators.market import Market
+from simulators.quoting import MarketBar
 from simulators.replay import ReplaySource, symbol_of
+from simulators.world import World, WorldOptions
 
 HEADER = "ts,open,high,low,close,volume\n"
 
@@ -147,3 +151,71 @@ def test_a_missing_file_and_contradicting_files_are_refused(tmp_path: Path) -> N
 )
 def test_a_file_names_its_symbol(name: str, symbol: str) -> None:
     assert symbol_of(Path("some") / name) == symbol
+
+
+# ------------------------------------------------------------------------------------------------------ perpetuals
+
+
+@pytest.fixture
+def bitcoin(market_data: Path) -> Path:
+    return market_data / "crypto_1m" / "BTC-USD_dydx_trade.parquet"
+
+
+def test_a_recorded_day_of_bitcoin_comes_out_as_it_went_in(bitcoin: Path) -> None:
+    market = Market(listing_of("BTC-USD"), source_of(bitcoin, "BTC-USD"), seed=1)
+    day = market.history(
+        datetime(2026, 1, 2, tzinfo=UTC),
+        timedelta(days=1),
+        60,
+        regular_hours_only=False,
+        known_until=datetime(2026, 1, 2, tzinfo=UTC),
+    )
+    rows = [
+        (bar.start, float(bar.open), float(bar.high), float(bar.low), float(bar.close), float(bar.volume))
+        for bar in day
+    ]
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    expected = file_rows(bitcoin, begin, begin + timedelta(days=1))
+    assert len(expected) == 1410
+    assert rows == expected
+    session = source_of(bitcoin, "BTC-USD").first_session()
+    assert replayed_minutes(market, session) == expected
+
+
+async def test_bitcoin_alone_runs_its_whole_span_also_beside_stocks_that_rest(bitcoin: Path) -> None:
+    options = WorldOptions(
+        symbols=("SPY", "BTC-USD"), accounts=("DU1",), bar_files=(("", bitcoin),), speed=math.inf, step_seconds=5
+    )
+    world, bars = World(options), 0
+
+    async def count(bar: MarketBar) -> None:
+        nonlocal bars
+        bars += bar.symbol == "BTC-USD"
+
+    world.on_bar(count)
+    assert world.now() == datetime(2026, 1, 1, tzinfo=UTC)
+    await world.run_to_end()
+    assert world.now() == datetime(2026, 1, 2, tzinfo=UTC)
+    assert bars == 86_400 // 5
+    assert world.last("BTC-USD") == 88771
+
+
+def test_files_of_different_times_are_a_mistake_that_says_what_to_do(bitcoin: Path, market_data: Path) -> None:
+    stocks = market_data / "us_equity_1m" / "SPY_2020-12-15_18_rth.parquet"
+    options = WorldOptions(symbols=(), accounts=("DU1",), bar_files=(("", stocks), ("", bitcoin)))
+    with pytest.raises(ConfigurationError, match=r"no time in common.*replay files of the same days, or one symbol"):
+        World(options)
+    assert World(replace(options, start=datetime(2026, 1, 1, tzinfo=UTC))).last("BTC-USD") == 87489
+
+
+def test_files_of_the_same_days_begin_with_the_stocks_session(tmp_path: Path) -> None:
+    stocks = written(tmp_path, "2024-03-05T14:30:00Z,10,10,10,10,100\n")
+    rows = "2024-03-05T00:00:00Z,60000,60010,59990,60000,1.5\n2024-03-05T23:59:00Z,60001,60010,59990,60000,0.0001\n"
+    options = WorldOptions(
+        symbols=(),
+        accounts=("DU1",),
+        bar_files=(("", written(tmp_path, rows, "BTC-USD.csv")), ("", stocks)),
+    )
+    world = World(options)
+    assert world.now() == datetime(2024, 3, 5, 9, tzinfo=UTC)
+    assert world.last("BTC-USD") == 60_000

@@ -1,0 +1,39 @@
+"""The perpetual markets: tick and step follow from the protocol's parameters."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from simulators.dydx.markets import MARKET_OF_CLOB_PAIR, MARKET_OF_TICKER, MARKETS, step_size, tick_size
+from simulators.listings import DYDX, PERPETUALS, listing_of
+
+
+@pytest.mark.parametrize(
+    ("ticker", "tick", "step"),
+    [
+        ("BTC-USD", "1", "0.0001"),
+        ("ETH-USD", "0.1", "0.001"),
+        ("SOL-USD", "0.01", "0.1"),
+        ("DOGE-USD", "0.00001", "100"),
+        ("PEPE-USD", "0.0000000001", "10000000"),
+    ],
+)
+def test_tick_and_step_are_those_of_the_live_market(ticker: str, tick: str, step: str) -> None:
+    market = MARKET_OF_TICKER[ticker]
+    assert (market.tick_size, market.step_size) == (Decimal(tick), Decimal(step))
+
+
+def test_a_whole_number_is_written_without_an_exponent() -> None:
+    assert str(step_size(1_000_000, 1)) == "10000000"
+    assert str(tick_size(1_000_000, -9, -10)) == "10"
+
+
+def test_clob_pairs_and_listings_are_the_same_markets() -> None:
+    assert [listing.key for listing in PERPETUALS] == [market.ticker for market in MARKETS]
+    assert MARKET_OF_CLOB_PAIR[28] is MARKET_OF_TICKER["PEPE-USD"]
+    for market in MARKETS:
+        listing = listing_of(market.ticker)
+        assert (listing.venue, listing.tick, listing.lot) == (DYDX, market.tick_size, market.step_size)
+        assert listing.initial_margin > listing.maintenance_margin > 0
+        assert listing.reference_price % listing.tick == 0
