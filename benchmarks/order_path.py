@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import secrets
 import statistics
@@ -29,6 +30,7 @@ from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import FollowingClock
 from signalbox.messages import ClockTick, OrderEvents, OrderIntent, OrderStatus, OrderType, Quote, Side
+from signalbox_cli.desk_files import with_venue_alone
 from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder, free_port
 
 BLOCKS, ORDERS_PER_BLOCK, WARM_UP_ORDERS = 8, 50, 30
@@ -160,7 +162,7 @@ async def _start_chain(url: str, port: int) -> tuple[Any, list[asyncio.subproces
 async def _measure(folder: Path) -> tuple[list[float], list[float], dict[str, float]]:
     async with contextlib.AsyncExitStack() as stack:
         desk_file = folder / "desk.toml"
-        desk_file.write_text((deploy_folder() / "desk.toml").read_text())
+        desk_file.write_text(with_venue_alone((deploy_folder() / "desk.toml").read_text(), "ibkr"))
         plan = DeskPlan(
             directory=folder,
             desk_file=desk_file,
@@ -168,9 +170,9 @@ async def _measure(folder: Path) -> tuple[list[float], list[float], dict[str, fl
         )
         desk = LocalDesk(plan, print)
         relay_port = free_port()
-        relay, chain_relay = Relay(desk.ibkr_port), Relay()
+        relay, chain_relay = Relay(desk.venue_ports.ibkr), Relay()
         await relay.start(relay_port)
-        desk.gateway_port = relay_port
+        desk.gateway_ports = dataclasses.replace(desk.venue_ports, ibkr=relay_port)
         stack.push_async_callback(relay.close)
         stack.push_async_callback(desk.close)
         await desk.start()

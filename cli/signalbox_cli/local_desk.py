@@ -1,4 +1,4 @@
-"""A desk on this machine: nats-server, the IB Gateway simulator and every service as separate processes.
+"""A desk on this machine: nats-server, the simulated venues and every service as separate processes.
 
 Owns their start, order, health, restart and end. What they leave behind lies in one folder (see `run_folder`); none of
 them outlives the process that runs this (see `warden`).
@@ -15,16 +15,18 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from signalbox.bus import BusSettings
 from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, password_variable
+from signalbox.desk import Desk, load_desk
 from signalbox.errors import SignalboxError
 from signalbox.messages import TradingMode
-from signalbox.subjects import SERVICES
 
-from signalbox_cli import run_folder
+from signalbox_cli import run_folder, simulated_venues
 from signalbox_cli.settings import inherited_environment
+from signalbox_cli.simulated_venues import VenuePorts
 
 MODULES = {
     "gateway-ibkr": "gateway_ibkr",
@@ -63,14 +65,28 @@ class _Process:
 
 @dataclass(frozen=True, kw_only=True)
 class DeskPlan:
-    """What to run. `simulator_arguments` are those of `signalbox simulate ibkr`."""
+    """What to run: the services and simulated venues that the desk file needs.
+
+    `simulator_arguments` are those of `signalbox simulate`, but for ports and files.
+    """
 
     directory: Path
     desk_file: Path
     simulator_arguments: tuple[str, ...] = ()
-    services: tuple[str, ...] = SERVICES
     lock: int | None = None
     """File descriptor that keeps the folder taken until the last process has ended, when somebody else shares it."""
+
+    @cached_property
+    def desk(self) -> Desk:
+        return load_desk(self.desk_file)
+
+    @property
+    def venues(self) -> tuple[str, ...]:
+        return simulated_venues.venues_of(self.desk)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        return simulated_venues.services_of(self.desk)
 
 
 def deploy_folder() -> Path:
@@ -93,9 +109,10 @@ class LocalDesk:
 
     def __init__(self, plan: DeskPlan, say: Callable[[str], None]) -> None:
         self.plan, self._say = plan, say
-        self.nats_port, self.ibkr_port, self.control_port = free_port(), free_port(), free_port()
-        self.gateway_port = self.ibkr_port
-        """Where the gateway connects: the simulator, unless something is put between the two."""
+        self.nats_port, self.control_port = free_port(), free_port()
+        self.venue_ports = VenuePorts(ibkr=free_port(), dydx_node=free_port(), dydx_indexer=free_port())
+        self.gateway_ports = self.venue_ports
+        """Where the gateways connect: the simulator, unless something is put between the two."""
         self.nats_url = f"nats://127.0.0.1:{self.nats_port}"
         self.http_ports = {service: free_port() for service in plan.services}
         self.unexpected_exits: list[str] = []
@@ -110,7 +127,8 @@ class LocalDesk:
 
     async def start(self) -> None:
         """Start everything and return when every service is ready. Raises `DeskStartError` with the reason."""
-        run_folder.prepare(self.plan.directory, self._passwords)
+        keys = {simulated_venues.MNEMONIC_CREDENTIAL: simulated_venues.TEST_MNEMONIC}
+        run_folder.prepare(self.plan.directory, self._passwords | keys)
         await self._post_warden()
         self._tell()
         self._declare_nats()
@@ -118,8 +136,8 @@ class LocalDesk:
         await self._bootstrap()
         self._declare_simulator()
         await self.run(SIMULATOR)
-        await self._listening(self.ibkr_port, SIMULATOR)
-        await self._listening(self.control_port, SIMULATOR)
+        for port in (*simulated_venues.listening_ports(self.plan.venues, self.venue_ports), self.control_port):
+            await self._listening(port, SIMULATOR)
         for service in self.plan.services:
             self._declare_service(service)
             await self.run(service)
@@ -135,6 +153,13 @@ class LocalDesk:
     def log_file(self, name: str) -> Path:
         return run_folder.log_file(self.plan.directory, name)
 
+    @property
+    def ports_told(self) -> dict[str, int]:
+        """The ports of the simulated venues, by the name that `desk.json` has for each."""
+        ports = self.venue_ports
+        told = {"ibkr_port": ports.ibkr, "dydx_grpc_port": ports.dydx_node, "dydx_http_port": ports.dydx_indexer}
+        return {name: port for name, port in told.items() if name.partition("_")[0] in self.plan.venues}
+
     def pid(self, name: str) -> int | None:
         running = self._processes[name].running
         return running.pid if running is not None and running.returncode is None else None
@@ -143,7 +168,7 @@ class LocalDesk:
         found = {
             "nats_url": self.nats_url,
             "control_port": self.control_port,
-            "ibkr_port": self.ibkr_port,
+            **self.ports_told,
             "desk_file": str(self.plan.desk_file.resolve()),
             "http_ports": self.http_ports,
         }
@@ -181,12 +206,12 @@ class LocalDesk:
         self._declare(NATS, [command, *arguments, "-sd", store], passwords)
 
     def _declare_simulator(self) -> None:
-        arguments = ["--port", str(self.ibkr_port), "--control-port", str(self.control_port)]
+        arguments = ["--control-port", str(self.control_port)]
         arguments += ["--books", str(self.plan.directory / "simulator-books.json")]
         arguments += ["--nats-url", self.nats_url, "--nats-user", "simulator"]
         arguments += ["--nats-password-file", str(run_folder.credential_file(self.plan.directory, "simulator"))]
-        command = [sys.executable, "-m", "simulators.tws", *arguments, *self.plan.simulator_arguments]
-        self._declare(SIMULATOR, command, {})
+        command = simulated_venues.simulator_command(self.plan.venues, self.venue_ports)
+        self._declare(SIMULATOR, [*command, *arguments, *self.plan.simulator_arguments], {})
 
     def _declare_service(self, service: str) -> None:
         environment = {
@@ -196,8 +221,9 @@ class LocalDesk:
             "SIGNALBOX_DESK_FILE": str(self.plan.desk_file),
             "SIGNALBOX_HTTP_PORT": str(self.http_ports[service]),
             "SIGNALBOX_DATABASE_FILE": str(self.database_file),
-            "SIGNALBOX_IBKR_PORT": str(self.gateway_port),
         }
+        mnemonic = run_folder.credential_file(self.plan.directory, simulated_venues.MNEMONIC_CREDENTIAL)
+        environment |= simulated_venues.gateway_environment(service, self.gateway_ports, mnemonic)
         self._declare(service, [sys.executable, "-m", MODULES[service]], environment)
 
     def _declare(self, name: str, command: list[str], environment: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
+from signalbox.desk import VENUES, load_desk
 from signalbox.errors import BusUnavailableError
 from signalbox.messages import ServiceStatus
 
@@ -18,19 +19,22 @@ from signalbox_cli.commands import add_command
 from signalbox_cli.connection import desk_bus, query, sql_text
 from signalbox_cli.offline import add_history, run_history, timeframe
 from signalbox_cli.output import complain, printable, show, show_json
+from signalbox_cli.simulated_venues import services_of
 
 STATUS_SECONDS_MAX = 2.0
 
 ORDERS = """
-SELECT order_id, status, side, quantity, filled_quantity AS filled, symbol, order_type AS type, limit_price AS "limit",
-       time_in_force AS tif, changed_at AS changed, reason
-FROM (SELECT order_id, status, coalesce(o.side, i.side) AS side, coalesce(o.quantity, i.quantity) AS quantity,
+SELECT order_id, venue, status, side, quantity, filled_quantity AS filled, symbol, order_type AS type,
+       coalesce(limit_price, stop_price) AS price, time_in_force AS tif, changed_at AS changed, reason
+FROM (SELECT order_id, venue, status, coalesce(o.side, i.side) AS side, coalesce(o.quantity, i.quantity) AS quantity,
              coalesce(o.symbol, i.symbol) AS symbol, coalesce(o.order_type, i.order_type) AS order_type,
              coalesce(o.limit_price, i.limit_price) AS limit_price,
+             coalesce(o.stop_price, i.stop_price) AS stop_price,
              coalesce(o.time_in_force, i.time_in_force) AS time_in_force,
              filled_quantity, created_at, changed_at, reason
       FROM orders o
-      LEFT JOIN (SELECT intent_id AS order_id, side, quantity, symbol, order_type, limit_price, time_in_force
+      LEFT JOIN (SELECT intent_id AS order_id, side, quantity, symbol, order_type, limit_price, stop_price,
+                        time_in_force
                  FROM intents WHERE type = 'OrderIntent'
                  QUALIFY row_number() OVER (PARTITION BY intent_id ORDER BY generation, sequence) = 1) i
            USING (order_id))
@@ -39,13 +43,15 @@ FROM (SELECT order_id, status, coalesce(o.side, i.side) AS side, coalesce(o.quan
 """A denied order has no terms of its own: they are its intent's."""
 WORKING = "status NOT IN ('FILLED', 'CANCELED', 'REJECTED', 'DENIED', 'EXPIRED')"
 POSITIONS = """
-SELECT venue, account, symbol, quantity, average_price, mark_price, unrealized_pnl, realized_pnl, commission, currency
+SELECT venue, account, symbol, quantity, average_price, mark_price, unrealized_pnl, realized_pnl, commission, funding,
+       currency
 FROM positions {where} ORDER BY venue, account, symbol
 """
 ACCOUNTS = """
 SELECT a.venue, a.account, a.currency, a.net_liquidation, a.cash, b.cash AS desk_cash, a.available_funds,
-       a.buying_power, a.initial_margin, a.daily_pnl, a.unrealized_pnl, b.commission, a."at"
-FROM accounts a LEFT JOIN books b USING (venue, account, currency) ORDER BY 1, 2
+       a.buying_power, a.initial_margin, a.maintenance_margin, round(a.leverage, 4) AS leverage, a.daily_pnl,
+       a.unrealized_pnl, b.commission, b.funding, a."at"
+FROM accounts a LEFT JOIN books b USING (venue, account, currency) {where} ORDER BY 1, 2
 """
 SCORES = """
 SELECT symbol, timeframe, bar_start, close, trend_score AS trend, direction, round(supertrend, 4) AS supertrend,
@@ -65,21 +71,24 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     orders.add_argument("--working", action="store_true", help="only those that may still trade")
     orders.add_argument("--symbol", type=argument_types.symbol, help="only this one's")
+    _add_venue(orders)
     _finish(orders, _orders)
     positions = add_command(
         commands,
         "positions",
         "positions with average price, realised and unrealised PnL",
-        "Prices and PnL are in the position's own currency; realised PnL is before commission.",
+        "Prices and PnL are in the position's own currency; realised PnL is before commission and funding.",
     )
     positions.add_argument("--all", action="store_true", help="closed ones too")
+    _add_venue(positions)
     _finish(positions, _positions)
     account = add_command(
         commands,
         "account",
         "what the venue says of the account, beside the desk's own cash",
-        "Figures are in the account's currency; desk_cash and commission are what the desk's own fills add up to.",
+        "Figures are in the account's currency; desk_cash, commission and funding are the desk's own books.",
     )
+    _add_venue(account)
     _finish(account, _account)
     scores = add_command(
         commands,
@@ -154,6 +163,14 @@ def _finish(parser: argparse.ArgumentParser, run: object) -> None:
     parser.set_defaults(run=run)
 
 
+def _add_venue(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--venue", choices=VENUES, default="", help="only this one's")
+
+
+def _at(arguments: argparse.Namespace) -> str:
+    return f"venue = {sql_text(arguments.venue)}" if arguments.venue else ""
+
+
 def _where(*conditions: str) -> str:
     kept = [condition for condition in conditions if condition]
     return "WHERE " + " AND ".join(kept) if kept else ""
@@ -170,17 +187,19 @@ async def _show_query(sql: str, arguments: argparse.Namespace, empty: str, row_l
 
 async def _orders(arguments: argparse.Namespace) -> int:
     symbol = f"symbol = {sql_text(arguments.symbol)}" if arguments.symbol else ""
-    where = _where(WORKING if arguments.working else "", symbol)
+    where = _where(WORKING if arguments.working else "", symbol, _at(arguments))
     return await _show_query(ORDERS.format(where=where), arguments, "no orders")
 
 
 async def _positions(arguments: argparse.Namespace) -> int:
-    where = "" if arguments.all else "WHERE quantity <> 0"
+    where = _where("" if arguments.all else "quantity <> 0", _at(arguments))
     return await _show_query(POSITIONS.format(where=where), arguments, "no positions")
 
 
 async def _account(arguments: argparse.Namespace) -> int:
-    return await _show_query(ACCOUNTS, arguments, "no venue has said anything of an account yet")
+    return await _show_query(
+        ACCOUNTS.format(where=_where(_at(arguments))), arguments, "no venue has said anything of an account yet"
+    )
 
 
 def _scores(arguments: argparse.Namespace) -> int | Coroutine[None, None, int]:
@@ -200,10 +219,11 @@ async def _query(arguments: argparse.Namespace) -> int:
 
 
 async def _status(arguments: argparse.Namespace) -> int:
-    async with desk_bus() as (bus, _):
-        answers = await asyncio.gather(*(_ask_status(bus, service) for service in subjects.SERVICES))
+    async with desk_bus() as (bus, found):
+        services = services_of(load_desk(found.desk_file)) if found.desk_file else subjects.SERVICES
+        answers = await asyncio.gather(*(_ask_status(bus, service) for service in services))
     rows = []
-    for service, answer in zip(subjects.SERVICES, answers, strict=True):
+    for service, answer in zip(services, answers, strict=True):
         if answer is None:
             rows.append((service, "no answer", "it does not run, or does not reach NATS", ""))
         else:

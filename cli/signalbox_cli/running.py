@@ -5,21 +5,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
-import tomllib
 from pathlib import Path
 
 from signalbox.bus.bootstrap import bootstrap_server
 from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
-from signalbox.instruments import parse_symbol
 from signalbox.messages import TradingMode
+from simulators.dydx import __main__ as dydx
 from simulators.tws import __main__ as tws
 
-from signalbox_cli import argument_types, run_folder
+from signalbox_cli import argument_types, run_folder, simulated_venues
 from signalbox_cli.commands import add_command
 from signalbox_cli.demo import DemoPlan, run_demo
+from signalbox_cli.desk_files import replayed_symbol, write_desk_file
 from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder
 from signalbox_cli.settings import RUN_FOLDER, bootstrap_address
+from simulators import __main__ as both
 
 DEMO_FOLDER = Path("run/demo")
 DEMO_START = "2024-03-05T14:00:00Z"
@@ -30,7 +31,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     up = add_command(
         commands,
         "up",
-        "run the desk on this machine against the simulated venue, until Ctrl-C",
+        "run the desk on this machine against the simulated venues, until Ctrl-C",
         """
         What it did is kept in its folder: `signalbox up` once more goes on from there, with its orders, its positions
         and at the same desk time. Remove the folder to begin anew.
@@ -39,6 +40,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
           signalbox up                                           the market of the last session, in real time
           signalbox up --start 2024-03-05T14:00:00Z --speed 60   a minute of that day each second
           signalbox up --bars SPY_2024.parquet                   real 1-minute bars instead of a synthetic market
+          signalbox up --bars BTC-USD_2024.parquet               the same for a perpetual, at dYdX
         """,
     )
     _add_market(up)
@@ -62,6 +64,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         Examples:
           signalbox demo
           signalbox demo --bars SPY_2011-01_eth.parquet --days 2
+          signalbox demo --bars BTC-USD_2026-01-01.parquet
         """,
     )
     _add_market(demo)
@@ -91,6 +94,25 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     tws.add_arguments(ibkr)
     ibkr.set_defaults(run=tws.run)
+    chain = add_command(
+        venues,
+        "dydx",
+        "a dYdX v4 chain: the node's gRPC, the indexer's REST and websocket, the faucet",
+        """
+        Anybody's account is made by a deposit: --fund, or POST /faucet/tokens on the http port.
+
+        Examples:
+          signalbox simulate dydx --grpc-port 9090 --http-port 3002 --block-ms 600 --price BTC-USD=100000
+          signalbox simulate dydx --control-port 3003      and then:  echo '{"do": "help"}' | nc 127.0.0.1 3003
+        """,
+    )
+    dydx.add_arguments(chain)
+    chain.set_defaults(run=dydx.run)
+    pair = add_command(
+        venues, "both", "the two of them over one market, as `signalbox up` and `signalbox demo` run them", ""
+    )
+    both.add_arguments(pair)
+    pair.set_defaults(run=both.run)
     bootstrap = add_command(
         commands,
         "bootstrap",
@@ -116,28 +138,6 @@ def _add_market(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--desk", type=Path, metavar="DESK.toml", help="the desk file (default deploy/desk.toml)")
 
 
-def replayed_symbol(bars: Path) -> str:
-    """The symbol of a file of bars, by its name: `SPY_2011-01_eth.parquet` -> SPY."""
-    return parse_symbol(bars.stem.split("_", 1)[0]).canonical
-
-
-def write_desk_file(source: Path, folder: Path, bars: Path | None) -> Path:
-    """Copy the desk file to `folder`; with a file of bars, the desk trades that symbol alone."""
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / "desk.toml"
-    text = source.read_text()
-    if bars is not None:
-        symbol = replayed_symbol(bars)
-        kept = [entry for entry in tomllib.loads(text).get("instruments", []) if entry.get("symbol") == symbol]
-        head, *rest = text.split("[[instruments]]\n")
-        tail = rest[-1].partition("\n[")[2]
-        venue = kept[0]["venue"] if kept else "ibkr"
-        text = f'{head}[[instruments]]\nvenue = "{venue}"\nsymbol = "{symbol}"\n\n[{tail}'
-    target.write_text(text)
-    load_desk(target)
-    return target
-
-
 def _require_bars(bars: Path | None) -> None:
     if bars is not None and not bars.is_file():
         raise ConfigurationError([f"{bars} is not there: name a Parquet or CSV file of 1-minute bars"])
@@ -147,9 +147,7 @@ def _plan(arguments: argparse.Namespace, lock: int, *simulator_arguments: str) -
     source = arguments.desk or deploy_folder() / "desk.toml"
     desk_file = write_desk_file(source, arguments.folder, arguments.bars)
     desk = load_desk(desk_file)
-    symbols = ",".join(instrument.symbol for instrument in desk.instruments)
-    accounts = ",".join(desk.venues["ibkr"].accounts)
-    market = ["--symbols", symbols, "--accounts", accounts, "--seed", str(arguments.seed), *simulator_arguments]
+    market = [*simulated_venues.market_arguments(desk), "--seed", str(arguments.seed), *simulator_arguments]
     if arguments.bars is not None:
         market += ["--bars", str(arguments.bars)]
     return DeskPlan(directory=arguments.folder, desk_file=desk_file, simulator_arguments=tuple(market), lock=lock)
@@ -176,7 +174,7 @@ async def _up(arguments: argparse.Namespace) -> int:
 
 async def _started(desk: LocalDesk, stop: asyncio.Event) -> bool:
     """Start the desk; False when told to stop before it was up."""
-    _say("starting nats-server, the simulated IB Gateway and the services")
+    _say("starting nats-server, the simulated venues and the services")
     told = asyncio.create_task(stop.wait())
     starting = asyncio.create_task(desk.start())
     try:
@@ -196,23 +194,31 @@ def _say(text: str) -> None:
 
 
 def _welcome(desk: LocalDesk, folder: Path) -> None:
-    _say(_WELCOME.format(nats=desk.nats_url, folder=folder, ibkr=desk.ibkr_port))
+    _say(_WELCOME.format(nats=desk.nats_url, folder=folder))
+    for name, port in desk.ports_told.items():
+        _say(f"  {_PORTS[name]:<50} 127.0.0.1:{port}")
+    _say(f"Metrics (`prometheus --config.file={folder}/prometheus.yml` scrapes them):")
     for service, port in desk.http_ports.items():
         _say(f"  {service:<13} http://127.0.0.1:{port}/metrics")
 
 
 _WELCOME = """\
-The desk runs. NATS: {nats} (users and passwords: {folder}/credentials). Simulated IB Gateway: port {ibkr}. Logs:
-{folder}/logs.
+The desk runs. NATS: {nats} (users and passwords: {folder}/credentials). Logs: {folder}/logs.
 Try, in another terminal (with .venv/bin on the PATH):
   signalbox status
   signalbox intent buy 100 SPY --follow
   signalbox intent buy 100 AAPL --limit 150      then: signalbox orders, signalbox cancel ID
+  signalbox intent buy 0.01 BTC-USD --follow      a perpetual, at dYdX
   signalbox positions;  signalbox account;  signalbox scores
   signalbox watch                                 every decision and order event as it comes
   signalbox halt "lunch";  signalbox resume
   signalbox query "SELECT * FROM fills"
-Ctrl-C stops it. Metrics (`prometheus --config.file={folder}/prometheus.yml` scrapes them):"""
+Ctrl-C stops it. The simulated venues, for any other program:"""
+_PORTS = {
+    "ibkr_port": "IB Gateway, the TWS API",
+    "dydx_grpc_port": "dYdX node, gRPC",
+    "dydx_http_port": "dYdX indexer, REST (/v4) and websocket (/v4/ws)",
+}
 
 
 async def _bootstrap(_: argparse.Namespace) -> int:

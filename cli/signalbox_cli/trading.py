@@ -32,6 +32,7 @@ from signalbox.messages import (
 from signalbox_cli import argument_types
 from signalbox_cli.commands import EXIT_DENIED, EXIT_NO_ANSWER, add_command
 from signalbox_cli.connection import desk_bus, desk_time, query, sql_text
+from signalbox_cli.desk_files import venue_of_symbol
 from signalbox_cli.output import complain, printable, show_json
 
 DECISION_SECONDS_MAX = 10.0
@@ -50,11 +51,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
           signalbox intent sell 100 700 --limit 290.2                    0700.HK by its number
           signalbox intent sell 50 AAPL --stop 160 --tif GTC
           signalbox intent buy 100 SPY --on-close --json
+          signalbox intent buy 0.01 BTC-USD --limit 95000 --tif GTC      a perpetual: at dydx
         """,
     )
     intent.add_argument("side", type=str.lower, choices=("buy", "sell"), help="buy or sell")
     intent.add_argument("quantity", type=argument_types.decimal_number, help="shares or contracts")
-    intent.add_argument("symbol", type=argument_types.symbol, help="AAPL, 0700.HK (or 700), 'BRK B'")
+    intent.add_argument("symbol", type=argument_types.symbol, help="AAPL, 0700.HK (or 700), 'BRK B', BTC-USD")
     price = argument_types.decimal_number
     kind = intent.add_mutually_exclusive_group()
     kind.add_argument("--limit", type=price, metavar="PRICE", help="a limit order at PRICE (default: market)")
@@ -72,7 +74,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     intent.add_argument("--outside-regular-hours", action="store_true", help="may trade before and after the session")
     intent.add_argument("--reduce-only", action="store_true", help="deny it if it would open or add to a position")
-    intent.add_argument("--venue", default="ibkr", help="where to trade (default ibkr)")
+    intent.add_argument("--venue", default="", help="where to trade (default: perpetuals at dydx, the rest at ibkr)")
     intent.add_argument("--account", default="", help="default: the desk's only account at that venue")
     intent.add_argument("--id", default="", help="the intent's own id, used once, ever (default: a new one)")
     intent.add_argument("--note", default="", help="a remark, kept with the intent")
@@ -89,7 +91,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         """,
     )
     cancel.add_argument("order_id", help="as `signalbox intent` and `signalbox orders` show it")
-    cancel.add_argument("--venue", default="ibkr", help="where it is (default ibkr)")
+    cancel.add_argument("--venue", default="", help="where it is (default: looked up)")
     cancel.add_argument("--symbol", type=argument_types.symbol, help="default: looked up")
     cancel.add_argument("--follow", action="store_true", help="go on until the order is final")
     _finish(cancel, _cancel)
@@ -130,7 +132,7 @@ async def _intent(arguments: argparse.Namespace) -> int:
         intent = OrderIntent(
             id=arguments.id or f"i-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
             at=at,
-            venue=arguments.venue,
+            venue=arguments.venue or venue_of_symbol(arguments.symbol),
             symbol=arguments.symbol,
             side=Side(arguments.side.upper()),
             quantity=arguments.quantity,
@@ -149,18 +151,19 @@ async def _intent(arguments: argparse.Namespace) -> int:
 
 async def _cancel(arguments: argparse.Namespace) -> int:
     async with desk_bus() as (bus, found):
-        symbol = arguments.symbol
-        if not symbol:
-            reply = await query(bus, f"SELECT symbol FROM orders WHERE order_id = {sql_text(arguments.order_id)}")
+        venue, symbol = arguments.venue, arguments.symbol
+        if not (venue and symbol):
+            wanted = f"SELECT venue, symbol FROM orders WHERE order_id = {sql_text(arguments.order_id)}"
+            reply = await query(bus, f"{wanted} AND venue = {sql_text(venue)}" if venue else wanted)
             if not reply.rows:
                 complain(f"the desk knows no order {arguments.order_id!r}: `signalbox orders` lists them")
                 return EXIT_DENIED
-            symbol = reply.rows[0][0]
+            venue, symbol = venue or reply.rows[0][0], symbol or reply.rows[0][1]
         at = await desk_time(bus, simulated=_simulated(found.desk_file))
         intent = CancelIntent(
             id=f"c-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
             at=at,
-            venue=arguments.venue,
+            venue=venue,
             symbol=symbol,
             order_id=arguments.order_id,
         )

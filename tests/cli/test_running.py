@@ -1,4 +1,4 @@
-"""The desk file of a replay, and the folder of a desk: one desk at a time, nobody's documents."""
+"""The folder of a desk: one desk at a time, nobody's documents."""
 
 from __future__ import annotations
 
@@ -8,32 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
 from signalbox_cli import run_folder
-from signalbox_cli.local_desk import deploy_folder
-from signalbox_cli.running import replayed_symbol, write_desk_file
-
-SHIPPED = deploy_folder() / "desk.toml"
-
-
-@pytest.mark.parametrize(
-    ("name", "symbol"),
-    [("SPY_2011-01_eth.parquet", "SPY"), ("700.csv", "0700.HK"), ("BRK B_2024.csv", "BRK B"), ("TSLA.csv", "TSLA")],
-)
-def test_bars_are_of_the_symbol_that_their_file_is_named_after(name: str, symbol: str) -> None:
-    assert replayed_symbol(Path(name)) == symbol
-
-
-def test_desk_without_a_replay_is_the_shipped_one(tmp_path: Path) -> None:
-    assert load_desk(write_desk_file(SHIPPED, tmp_path, None)) == load_desk(SHIPPED)
-
-
-@pytest.mark.parametrize("name", ["AAPL_2024.csv", "TSLA_2024.csv"])
-def test_desk_of_a_replay_trades_its_symbol_alone(tmp_path: Path, name: str) -> None:
-    desk = load_desk(write_desk_file(SHIPPED, tmp_path, Path(name)))
-    assert [(each.venue, each.symbol) for each in desk.instruments] == [("ibkr", name.split("_")[0])]
-    assert desk.limits == load_desk(SHIPPED).limits
 
 
 def test_folder_is_taken_by_one_desk_at_a_time(tmp_path: Path) -> None:
