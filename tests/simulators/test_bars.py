@@ -8,7 +8,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from simulators.bars import Minute, Part, Scale, aggregate, market_bar, silent, split
 
@@ -36,6 +36,8 @@ def test_a_split_minute_aggregates_exactly_to_itself(minute: Minute, seed: int) 
     assert (*units, bar.volume) == minute
 
 
+@example(Minute(1, 1, 1, 1, Decimal("0.00000003")), 1, "0.0001")
+@example(Minute(1, 1, 1, 1, Decimal("0.00000030")), 2, "0.0001")
 @given(minutes(), st.integers(), st.sampled_from(["0.0001", "0.1", "100", "10000000"]))
 def test_no_share_of_a_minutes_volume_is_nothing(minute: Minute, seed: int, grain: str) -> None:
     scale = Scale.of(Decimal("0.01"), 0, Decimal(grain), 500 * Decimal(grain))

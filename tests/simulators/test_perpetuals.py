@@ -254,6 +254,18 @@ async def test_closed_hours_of_the_stocks_are_jumped_over_and_the_perpetuals_min
     assert abs(quote.last / minutes[-1].close - 1) < Decimal("0.01")
 
 
+async def test_a_night_within_one_day_is_jumped_over_too() -> None:
+    evening = datetime(2024, 3, 6, 0, 59, tzinfo=UTC)
+    world = world_of(symbols=("SPY", "BTC-USD"), accounts=("DU1",), start=evening, step_seconds=5)
+    quotes: list[MarketQuote] = []
+    morning = datetime(2024, 3, 6, 9, 1, tzinfo=UTC)
+    await run_to(world, morning, quotes.append)
+    shown = [quote for quote in quotes if quote.symbol == "BTC-USD"]
+    assert any(later.at - earlier.at > timedelta(hours=8) for earlier, later in pairwise(shown))
+    (day,) = world.history("BTC-USD", morning, timedelta(days=1), 86_400, regular_hours_only=False)[-1:]
+    assert (shown[-1].volume, shown[-1].day_high, shown[-1].day_low) == (day.volume, day.high, day.low)
+
+
 async def test_a_stop_of_stocks_hears_of_a_price_that_was_set() -> None:
     world = world_of(
         symbols=("SPY",), accounts=("DU1",), start=datetime(2024, 3, 5, 15, tzinfo=UTC), step_seconds=5, speed=UNLIMITED

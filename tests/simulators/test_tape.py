@@ -74,6 +74,12 @@ def test_what_was_before_stays_and_what_follows_goes_on_from_the_price() -> None
     )
 
 
+def test_the_close_before_a_day_is_not_that_of_a_price_set_in_it() -> None:
+    plain, moved = tape_of(), tape_of()
+    moved.set_price(START + timedelta(hours=1), Decimal(50_000))
+    assert moved.previous_close(session()) == plain.previous_close(session())
+
+
 def test_a_price_of_the_start_has_no_gap_before_it() -> None:
     at = START + timedelta(hours=3, seconds=25)
     plain, moved = tape_of(), tape_of()
