@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from gateway_ibkr.decide import Action, Ask, RecordSent, Strand, decide, question
+from gateway_ibkr.decide import Action, Ask, CancelAgain, RecordSent, Strand, decide, question
 from gateway_ibkr.facts import (
     CompletedOrderSeen,
     ErrorSeen,
@@ -20,6 +20,7 @@ from gateway_ibkr.facts import (
 from gateway_ibkr.ledger import Step, step_for
 from gateway_ibkr.reconcile import (
     BEYOND_MEMORY,
+    CANCELS_MAX,
     NEVER_REACHED,
     SAID_OVER,
     Answers,
@@ -30,6 +31,7 @@ from gateway_ibkr.reconcile import (
 )
 from gateway_ibkr.state import Standing, State, Tracked, fold_report, track
 from gateway_ibkr.translate import TranslationError
+from msgspec.structs import replace
 from signalbox.messages import (
     LedgerClaimed,
     Order,
@@ -295,6 +297,35 @@ def test_a_refused_cancel_of_an_order_that_works_is_reported() -> None:
     decide(state, ErrorSeen(request_id=5, code=161, text="not now"), AT)
     (found,) = (a for a in after(state, answers(state, open_orders=(OPEN,))) if isinstance(a, VenueCancelRejected))
     assert (found.id, found.code) == ("report/ibkr/DU1/cancel_rejected/command/a-1/1", "161")
+    assert tracked.cancel_command == ""
+
+
+def test_a_cancel_that_was_lost_is_sent_again_while_the_order_works() -> None:
+    state, tracked = claimed(Standing.SENT)
+    tracked.cancel_command = "command/a-1/1"
+    assert CancelAgain("a-1") in after(state, answers(state, open_orders=(OPEN,)))
+
+
+def test_a_cancel_is_not_sent_again_before_it_can_have_been_answered() -> None:
+    state, tracked = claimed(Standing.SENT)
+    tracked.cancel_command, tracked.cancels_sent, tracked.cancel_sent_seconds = "command/a-1/1", 1, 100.0
+    early = after(state, answers(state, open_orders=(OPEN,)), wall_seconds=100.0 + VISIBILITY_SECONDS / 2)
+    late = after(state, answers(state, open_orders=(OPEN,)), wall_seconds=100.0 + VISIBILITY_SECONDS)
+    assert (CancelAgain("a-1") in early, CancelAgain("a-1") in late) == (False, True)
+
+
+def test_a_cancel_that_the_venue_is_at_is_not_sent_again() -> None:
+    state, tracked = claimed(Standing.SENT)
+    tracked.cancel_command = "command/a-1/1"
+    canceling = replace(OPEN, status="PendingCancel")
+    assert CancelAgain("a-1") not in after(state, answers(state, open_orders=(canceling,)))
+
+
+def test_a_cancel_that_is_never_answered_is_refused_in_the_end() -> None:
+    state, tracked = claimed(Standing.SENT)
+    tracked.cancel_command, tracked.cancels_sent = "command/a-1/1", CANCELS_MAX
+    (found,) = (a for a in after(state, answers(state, open_orders=(OPEN,))) if isinstance(a, VenueCancelRejected))
+    assert found.cause == "command/a-1/1"
     assert tracked.cancel_command == ""
 
 

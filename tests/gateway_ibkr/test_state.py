@@ -7,8 +7,19 @@ from decimal import Decimal
 
 import pytest
 from gateway_ibkr.decide import question
-from gateway_ibkr.state import Standing, State, fold_report, forget, new_to, report_id, track
-from signalbox.messages import Fill, LedgerClaimed, Order, OrderType, Side, VenueAccepted, VenueCommission, VenueFill
+from gateway_ibkr.state import Standing, State, fold_cancel, fold_report, forget, new_to, report_id, track
+from signalbox.messages import (
+    CancelOrder,
+    Fill,
+    LedgerClaimed,
+    Order,
+    OrderType,
+    Side,
+    VenueAccepted,
+    VenueCancelRejected,
+    VenueCommission,
+    VenueFill,
+)
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
 LATER = AT + timedelta(days=8)
@@ -97,3 +108,18 @@ def test_a_report_of_this_week_is_not_made_again() -> None:
     )
     forget(state, AT - timedelta(seconds=1), ())
     assert not new_to(state, again)
+
+
+def test_a_refusal_of_an_earlier_cancel_leaves_the_later_one_under_way() -> None:
+    state = state_with("a-1", Standing.SENT)
+    for revision in (1, 2):
+        command = CancelOrder(
+            id=f"command/a-1/{revision}", at=AT, venue="ibkr", account=ACCOUNT, order_id="a-1", venue_order_id=""
+        )
+        fold_cancel(state, command)
+    first = report_id(ACCOUNT, "cancel_rejected", "command/a-1/1")
+    refusal = VenueCancelRejected(
+        id=first, at=AT, cause="command/a-1/1", venue="ibkr", account=ACCOUNT, order_id="a-1", code="", reason="down"
+    )
+    fold_report(state, refusal)
+    assert state.orders["a-1"].cancel_command == "command/a-1/2"

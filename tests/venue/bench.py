@@ -7,19 +7,21 @@ everything that only this venue's bench can know: which of its orders are ours, 
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
 from msgspec import Struct
-from signalbox.messages import Liquidity, OrderType, Side, TimeInForce
+from signalbox.messages import Liquidity, Side, TimeInForce
 from simulators.control import ControlServer
 from simulators.quoting import MarketQuote
 from simulators.world import World
 
 AWAY = Decimal("0.1")
 """How far from the market a price rests, and how far beyond it one crosses, as a fraction of the price."""
+DRIFT_MAX = Decimal("0.02")
+"""How far from its beginning the market may be when a case begins."""
 
 
 class Placed(Struct, frozen=True, kw_only=True):
@@ -56,13 +58,22 @@ class VenueBench(Protocol):
     other_symbol: str
     small: Decimal
     """A quantity that any quote fills at once."""
+    large: Decimal
+    """A quantity that no quote fills at once."""
     desk_file: str
     """The part of a desk file that names the venue and its instruments."""
     lasting: TimeInForce
     """The time in force of an order that works on while no gateway is there."""
     world: World
     spare_seconds: float
-    """Wall time that the venue takes to have done what it was asked."""
+    """Wall time that the venue takes to tell what has happened in one step of its market."""
+    unlisted: str
+    """A symbol that the desk's file does not name."""
+    other_account: str
+    burst: int
+    """More orders than the venue takes in its unit of time."""
+    odd_quantity: Decimal
+    """A quantity that the venue does not take: below its minimum, or off its step."""
 
     async def open(self, start: datetime | None) -> None: ...
 
@@ -94,6 +105,10 @@ class VenueBench(Protocol):
         """Another program cancels the desk's order."""
         ...
 
+    async def outlive(self, order_id: str) -> None:
+        """Let pass more time than the venue lets an order live that nobody renews."""
+        ...
+
     # faults of the wire
 
     def cut(self) -> None: ...
@@ -118,7 +133,9 @@ class VenueBench(Protocol):
         """What the venue has to say of orders comes later: at `mend`."""
         ...
 
-    async def mend(self) -> None: ...
+    async def mend(self) -> bool:
+        """End every fault; True = the gateway loses a connection by it."""
+        ...
 
     # faults of the venue
 
@@ -160,6 +177,10 @@ class Market:
     def tick_size(self) -> Decimal:
         return next(each.tick for each in self.world.listings if each.key == self.symbol)
 
+    def price(self, factor: str) -> Decimal:
+        """The last price times `factor`, on the tick."""
+        return self._price(Decimal(factor))
+
     def resting_price(self, side: Side) -> Decimal:
         """A price that does not trade."""
         return self._price(Decimal(1) - AWAY if side is Side.BUY else Decimal(1) + AWAY)
@@ -178,17 +199,18 @@ class Market:
         quote = self.quote()
         return (quote.ask_size if side is Side.BUY else quote.bid_size) * 2
 
+    def move(self, factor: str) -> None:
+        """Let the market jump to a multiple of its price, at once, and go on from there."""
+        self.world.set_price(self.symbol, self.price(factor))
+
+    async def begin(self) -> None:
+        """Have a fresh quote, which nobody has taken from, near where the market began."""
+        last = self.quote().last
+        self._began = getattr(self, "_began", last)
+        if abs(last / self._began - 1) > DRIFT_MAX:
+            self.world.set_price(self.symbol, self._began)
+        await self.trade()
+
     async def trade(self, seconds: float = 5) -> None:
         """Let the market go on for so much of its time, at once; then it stands still again."""
-        await self.do("run_until", time=_later(self.world.now(), seconds).isoformat())
-
-
-def _later(at: datetime, seconds: float) -> datetime:
-    from datetime import timedelta
-
-    return at + timedelta(seconds=seconds)
-
-
-def terms(order_type: OrderType, side: Side, quantity: Decimal, **rest: Any) -> dict[str, Any]:
-    """The terms of an intent."""
-    return {"order_type": order_type, "side": side, "quantity": quantity} | rest
+        await self.do("run_until", time=(self.world.now() + timedelta(seconds=seconds)).isoformat())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,22 @@ from tests.conftest import NatsServer
 
 from .desk import Desk
 from .ibkr import IbkrBench
-from .numbered import CANNOT, number_of
+from .numbered import CANNOT, FOLDER, number_of
 from .processes import ForkServer
 
 BENCHES: dict[str, Any] = {"ibkr": IbkrBench}
 _failed = pytest.StashKey[bool]()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    about = "fresh_desk(start, gateway): a desk of its own; where time begins by venue, and whether a gateway runs"
+    config.addinivalue_line("markers", about)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One event loop for all cases: a desk outlives a test."""
     for item in items:
-        if isinstance(item, pytest.Function) and "venue" in getattr(item, "fixturenames", ()):
+        if isinstance(item, pytest.Function) and item.path.parent == FOLDER and "desk" in item.fixturenames:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
@@ -103,7 +108,7 @@ async def desk(request: pytest.FixtureRequest, desks: Desks, venue: str) -> Asyn
     desk.cannot = CANNOT.get((number_of(request.node.name), venue))
     sound = False
     try:
-        await desk.bench_market.trade()  # a fresh quote, which nobody has taken from
+        await desk.bench_market.begin()
         yield desk
         if not request.node.stash.get(_failed, True) and not desk.spoiled:
             await desk.tidy()
@@ -119,6 +124,6 @@ _counter = itertools.count(1)
 
 
 @pytest.fixture
-def order_id(request: pytest.FixtureRequest) -> Iterator[str]:
+def order_id(request: pytest.FixtureRequest) -> str:
     """An order id that no other case uses."""
-    yield f"{number_of(request.node.name).lower()}-{next(_counter)}"
+    return f"{number_of(request.node.name).lower()}-{next(_counter)}"

@@ -20,6 +20,7 @@ from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import FollowingClock
 from signalbox.messages import (
+    FINAL_STATUSES,
     CancelIntent,
     CancelOrder,
     ClockTick,
@@ -36,7 +37,6 @@ from signalbox.messages import (
     Report,
     Side,
     SubmitOrder,
-    TimeInForce,
     VenueFill,
     VenueLink,
     VenueSnapshot,
@@ -94,12 +94,19 @@ class Desk:
         self._oms_bus: Bus
         self._recorder: Bus
         self._risk: Bus
+        self._gateway_bus: Bus
+        """As the gateway's user: only it may ask how far its consumer is."""
 
     async def open(self, *, gateway: bool = True) -> None:
         """Start everything; with `gateway`, return when it is READY."""
         await self._nats.bootstrap()
         connect = self._nats.connect
-        self._oms_bus, self._recorder, self._risk = await connect("oms"), await connect("recorder"), await connect("risk")
+        self._oms_bus, self._recorder, self._risk = (
+            await connect("oms"),
+            await connect("recorder"),
+            await connect("risk"),
+        )
+        self._gateway_bus = await connect(self.bench.service)
         publisher = ClockPublisher(self.bench.world, await connect("simulator"))
         clock = FollowingClock()
 
@@ -111,9 +118,8 @@ class Desk:
 
         await self._oms_bus.subscribe(subjects.CLOCK, tick)
         await self._risk.subscribe("link.>", link)
-        rules = Rules(DESK_TIME_ENOUGH, DESK_TIME_ENOUGH, frozenset({self.bench.venue})) if False else Rules(
-            submit_window=DESK_TIME_ENOUGH, unknown_grace=DESK_TIME_ENOUGH, venues=frozenset({self.bench.venue})
-        )
+        venues = frozenset({self.bench.venue})
+        rules = Rules(submit_window=DESK_TIME_ENOUGH, unknown_grace=DESK_TIME_ENOUGH, venues=venues)
         self.oms = OrderManagement(self._oms_bus, clock, rules)
         self._tasks.append(asyncio.create_task(publisher.run()))
         await self.oms.rebuild()
@@ -220,9 +226,7 @@ class Desk:
         names = (
             "venue account symbol side quantity order_type limit_price stop_price time_in_force good_till reduce_only"
         )
-        return Order(
-            order_id=order_id, intent_id=order_id, **{name: getattr(intent, name) for name in names.split()}
-        )
+        return Order(order_id=order_id, intent_id=order_id, **{name: getattr(intent, name) for name in names.split()})
 
     async def submit(self, order_id: str, **terms: Any) -> None:
         """Approve an intent, as risk does."""
@@ -292,6 +296,65 @@ class Desk:
         """Have an order that is filled."""
         await self.submit(order_id, **terms)
         await self.becomes(order_id, OrderStatus.FILLED)
+
+    async def flat(self, order_id: str) -> None:
+        """Have no position."""
+        held = self.bench.position(self.bench.symbol)
+        if held:
+            limit = self.bench_market.crossing_price(Side.SELL if held > 0 else Side.BUY)
+            side = Side.SELL if held > 0 else Side.BUY
+            await self.submit(order_id, side=side, quantity=abs(held), order_type=OrderType.LIMIT, limit_price=limit)
+            await self.trades_until(order_id, OrderStatus.FILLED)
+
+    async def trades_until(self, order_id: str, *statuses: OrderStatus, seconds: float = 5) -> None:
+        """Let the market go on, `seconds` of its time at once, until the OMS has the order in one of these statuses."""
+
+        async def there() -> bool:
+            if self.status(order_id) not in statuses and self.bench.placed(order_id):
+                await self.bench_market.trade(seconds)
+                await asyncio.sleep(self.bench.spare_seconds)
+            return self.status(order_id) in statuses
+
+        await self.eventually(there, f"{order_id} {' or '.join(statuses)} as the market goes on")
+
+    async def claimed(self, order_id: str) -> None:
+        """Wait until the gateway has claimed the order."""
+        await self.eventually(lambda: self.ledger(order_id), f"{order_id} in the ledger")
+
+    async def command_is_taken(self, order_id: str) -> None:
+        """Wait until the gateway has taken every command that there is."""
+        last = await self._recorder.last("COMMANDS", f"command.{self.bench.venue}.>")
+        assert last is not None
+        bus = self._gateway_bus
+
+        async def taken() -> bool:
+            return await bus.consumer_floor("COMMANDS", self.bench.service) >= last.sequence
+
+        await self.eventually(taken, "every command taken")
+
+    async def ends(self, order_id: str) -> None:
+        """Wait until the OMS knows the order's end; the market goes on meanwhile."""
+        await self.trades_until(order_id, *FINAL_STATUSES)
+
+    async def until_executed(self) -> None:
+        """Wait until the venue has an execution more than the desk."""
+        booked = len(self.fills())
+        await self.eventually(lambda: len(self.bench.executions()) > booked, "an execution at the venue")
+
+    async def after(self, seconds: float) -> None:
+        """Let a moment pass that was drawn by lot: what happens then is the point."""
+        await asyncio.sleep(seconds)
+
+    async def until_done_at_venue(self, order_id: str) -> None:
+        """Let the market go on until the venue has no more of the order to work, whether the desk knows or not."""
+
+        async def done() -> bool:
+            if any(placed.working for placed in self.bench.placed(order_id)):
+                await self.bench_market.trade()
+                await asyncio.sleep(self.bench.spare_seconds)
+            return not any(placed.working for placed in self.bench.placed(order_id))
+
+        await self.eventually(done, f"{order_id} done at the venue")
 
     @property
     def bench_market(self) -> Any:
@@ -394,7 +457,8 @@ class Desk:
             for each in self.bench.executions()
             if each.execution_id not in self._adopted()
         }
-        return theirs == {name: fee.commission for name, fee in book.fees.items()}
+        ours = {name: fee.commission for name, fee in book.fees.items() if name not in self._adopted()}
+        return theirs == ours
 
     def _same_positions(self) -> bool:
         book = self.oms.state.accounts[self.bench.venue, self.bench.account]
@@ -407,11 +471,12 @@ class Desk:
 
     async def tidy(self) -> None:
         """End what the case has left: faults, a dead gateway, working orders; then everything must add up."""
-        await self.bench.mend()
+        self.look_from_here()
+        cut = await self.bench.mend()
         if not self.gateway.runs():
             await self.start()
-        self.look_from_here()
-        await self.ready()
+        elif cut or self.links[-1].status is not LinkStatus.READY:
+            await self.ready()
         for key in sorted(self.oms.state.working):
             await self.cancel(self.oms.state.orders[key].order_id, attempt=99)
         await self.eventually(lambda: not self.oms.state.working, f"an end of {sorted(self.oms.state.working)}")
@@ -424,6 +489,3 @@ def _order_of(report: Any) -> str:
         return report.fill.order_id
     order_id: str = getattr(report, "order_id", "")
     return order_id
-
-
-__all__ = ["Desk", "LinkStatus", "OrderStatus", "OrderType", "Side", "TimeInForce"]

@@ -31,9 +31,12 @@ class IbkrBench(Market):
     service = "gateway-ibkr"
     module = "gateway_ibkr"
     symbol, other_symbol = "SPY", "AAPL"
-    small = Decimal(10)
+    small, large = Decimal(10), Decimal(2000)
     lasting = TimeInForce.GTC
-    spare_seconds = 0.1
+    spare_seconds = 0.02
+    other_account = "DU7654321"
+    burst = 60
+    unlisted, odd_quantity = "MSFT", Decimal("10.5")
     desk_file = """
 [venues.ibkr]
 accounts = ["DU1234567"]
@@ -148,9 +151,9 @@ symbol = "AAPL"
     def hold_news(self) -> None:
         self.wire.hold(Way.FROM_VENUE)
 
-    async def mend(self) -> None:
+    async def mend(self) -> bool:
         await self.do("clear")
-        await self.wire.mend()
+        return await self.wire.mend()
 
     # ------------------------------------------------------------------------------------------- faults of the venue
 
@@ -169,6 +172,9 @@ symbol = "AAPL"
     async def lose_news(self) -> None:
         for kind in NEWS:
             await self.do("omit", kind=kind, client=ORDERS_CLIENT, count=3)
+
+    async def outlive(self, order_id: str) -> None:
+        await self.trade(3600)
 
     async def leave_unanswered(self) -> None:
         await self.do("omit", kind="completedOrdersEnd", client=ORDERS_CLIENT, count=2)

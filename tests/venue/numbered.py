@@ -40,7 +40,54 @@ class Cannot:
     instead: str
 
 
-CANNOT: dict[tuple[str, str], Cannot] = {}
+_NO_REPLACE = Cannot(
+    "the desk has no message that changes an order",
+    "the order is cancelled, and a new one is placed under a new id once the end of the old one is known: the two "
+    "never work at the same time",
+)
+
+_NO_RENEWAL = Cannot(
+    "it need not: TWS works an order for the day until the day's end by itself",
+    "nothing is renewed; the order is placed once",
+)
+
+_FINAL = Cannot(
+    "what is in a block is final: the chain neither corrects nor takes back a fill",
+    "nothing: a fill has one revision",
+)
+
+CANNOT: dict[tuple[str, str], Cannot] = {
+    ("V08", "dydx"): Cannot(
+        "a perpetual has no closing auction", "the gateway refuses the order before it is claimed, and says why"
+    ),
+    ("V11", "dydx"): Cannot(
+        "a market order is a limit order there that takes at once or not at all, within a bound of the price",
+        "what the book has is taken; the rest is cancelled, and told so, for the user to decide on",
+    ),
+    ("V13", "ibkr"): Cannot(
+        "the executions of TWS do not say who made and who took (only the fee model of some exchanges does)",
+        "the fill says UNSTATED",
+    ),
+    ("V30", "ibkr"): _NO_REPLACE,
+    ("V30", "dydx"): _NO_REPLACE,
+    ("V31", "ibkr"): _NO_REPLACE,
+    ("V31", "dydx"): _NO_REPLACE,
+    ("V32", "ibkr"): _NO_RENEWAL,
+    ("V33", "ibkr"): _NO_RENEWAL,
+    ("V44", "ibkr"): Cannot("it has every order type that the desk has", "nothing is to be refused"),
+    ("V53", "ibkr"): Cannot(
+        "TWS works an order until its day ends, whoever watches",
+        "the order stays; the next gateway finds it as it is, and the desk can cancel it",
+    ),
+    ("V64", "dydx"): _FINAL,
+    ("V65", "dydx"): _FINAL,
+    ("VC3", "ibkr"): Cannot("stocks pay no funding", "nothing is booked"),
+    ("V09", "ibkr"): Cannot(
+        "Interactive Brokers has no reduce-only orders",
+        "risk denies the intent unless the desk's position, with everything that works, can only shrink by it; the "
+        "venue gets an ordinary order",
+    ),
+}
 
 
 GROUPS = {
@@ -117,7 +164,13 @@ def document() -> str:
             marks = ["instead" if (case.number, venue) in CANNOT else "yes" for venue in VENUES]
             cells = [f"**{case.number}** {case.title}", case.happens, case.holds, *marks]
             lines.append("| " + " | ".join(cells) + " |")
-    lines += ["", "## What a venue can not do", "", "| case | venue | why | what the desk does instead |", "|---|---|---|---|"]
+    lines += [
+        "",
+        "## What a venue can not do",
+        "",
+        "| case | venue | why | what the desk does instead |",
+        "|---|---|---|---|",
+    ]
     for (number, venue), cannot in sorted(CANNOT.items()):
         lines.append(f"| {number} | {venue} | {cannot.reason} | {cannot.instead} |")
     return "\n".join(lines) + "\n"

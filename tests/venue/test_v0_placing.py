@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
-from signalbox.messages import LedgerClaimed, LedgerSent
+import pytest
+from signalbox.messages import LedgerClaimed, LedgerSent, OrderStatus, OrderType, Side, TimeInForce
 
-from .desk import Desk, OrderStatus, OrderType, Side
+from .desk import Desk
 
 
 async def test_v01_market_order_fills(desk: Desk, order_id: str) -> None:
@@ -44,3 +46,101 @@ async def test_v03_limit_order_that_crosses_fills_within_its_limit(desk: Desk, o
     limit = desk.bench_market.crossing_price(Side.BUY)
     await desk.filled(order_id, order_type=OrderType.LIMIT, limit_price=limit)
     assert all(fill.price <= limit for fill in desk.fills(order_id))
+
+
+async def test_v04_sell_order_opens_a_short_position(desk: Desk, order_id: str) -> None:
+    """A market order to sell is approved.
+
+    It fills, and the position is smaller by its quantity, at the venue and on the desk.
+    """
+    before = desk.bench.position(desk.bench.symbol)
+    await desk.filled(order_id, side=Side.SELL)
+    assert desk.bench.position(desk.bench.symbol) == before - desk.bench.small
+    assert all(fill.side is Side.SELL for fill in desk.fills(order_id))
+
+
+async def test_v05_stop_order_triggers_and_fills(desk: Desk, order_id: str) -> None:
+    """A stop order to sell is placed just above the market, and the market goes on.
+
+    It is told as triggered before it is told as filled, and it fills whole.
+    """
+    await desk.submit(order_id, side=Side.SELL, order_type=OrderType.STOP, stop_price=desk.bench_market.price("1.002"))
+    await desk.trades_until(order_id, OrderStatus.FILLED)
+    kinds = await desk.kinds(order_id)
+    assert kinds.index("VenueTriggered") < kinds.index("VenueFill")
+    assert desk.filled_quantity(order_id) == desk.bench.small
+
+
+async def test_v06_stop_order_that_is_not_reached_rests(desk: Desk, order_id: str) -> None:
+    """A stop order to buy is placed far above the market, and the market goes on; then it is cancelled.
+
+    It is accepted, neither triggers nor trades, and can be cancelled.
+    """
+    stop_price = desk.bench_market.crossing_price(Side.BUY)
+    await desk.submit(order_id, order_type=OrderType.STOP, stop_price=stop_price)
+    await desk.becomes(order_id, OrderStatus.NEW)
+    await desk.bench_market.trade()
+    await desk.cancel(order_id)
+    await desk.becomes(order_id, OrderStatus.CANCELED)
+    assert await desk.kinds(order_id) == ["VenueAccepted", "VenueCanceled"]
+
+
+async def test_v07_lasting_order_outlives_the_gateway(desk: Desk, order_id: str) -> None:
+    """An order that is good till cancelled rests, the gateway is killed, and the market goes on without it.
+
+    The venue still works it when the gateway comes back, and the desk has it as it was.
+    """
+    await desk.working(order_id, time_in_force=TimeInForce.GTC)
+    await desk.kill()
+    await desk.bench_market.trade(60)
+    (placed,) = desk.bench.placed(order_id)
+    assert placed.working
+    await desk.start()
+    assert desk.status(order_id) is OrderStatus.NEW
+    assert (await desk.kinds(order_id)).count("VenueAccepted") == 1
+
+
+@pytest.mark.fresh_desk(start={"ibkr": datetime(2024, 3, 5, 20, 40, tzinfo=UTC)})
+async def test_v08_market_on_close_order_fills_at_the_close(desk: Desk, order_id: str) -> None:
+    """An order for the closing auction is placed in time, and the day ends.
+
+    It rests until then, and fills whole.
+    """
+    await desk.submit(order_id, order_type=OrderType.MARKET_ON_CLOSE)
+    if desk.cannot is not None:
+        await desk.becomes(order_id, OrderStatus.REJECTED)
+        assert desk.bench.placed(order_id) == []
+        assert await desk.ledger(order_id) == []
+        assert "close" in (await desk.reported(order_id, "VenueRejected")).reason
+        return
+    await desk.becomes(order_id, OrderStatus.NEW)
+    await desk.bench_market.trade(25 * 60)
+    await desk.becomes(order_id, OrderStatus.FILLED)
+
+
+async def test_v09_reduce_only_order_closes_and_does_not_turn_the_position(desk: Desk, order_id: str) -> None:
+    """The desk is long; a reduce-only order to sell twice as much is approved.
+
+    It sells what is held and no more.
+    """
+    if desk.cannot is not None:
+        pytest.skip(desk.cannot.reason)
+    await desk.flat(f"{order_id}-flat")
+    await desk.filled(f"{order_id}-long")
+    await desk.submit(order_id, side=Side.SELL, quantity=desk.bench.small * 2, reduce_only=True)
+    await desk.becomes(order_id, OrderStatus.CANCELED, OrderStatus.FILLED)
+    await desk.adds_up()
+    assert desk.bench.position(desk.bench.symbol) == 0
+
+
+async def test_v0A_burst_of_orders_is_placed_once_each(desk: Desk, order_id: str) -> None:
+    """Twelve orders are approved at once, of both sides.
+
+    Each is placed once and filled.
+    """
+    names = [f"{order_id}-{number}" for number in range(12)]
+    for number, name in enumerate(names):
+        await desk.submit(name, side=(Side.BUY, Side.SELL)[number % 2])
+    for name in names:
+        await desk.trades_until(name, OrderStatus.FILLED)
+        assert len(desk.bench.placed(name)) == 1

@@ -80,16 +80,18 @@ class Wire:
         for way in ways:
             self._free[way].clear()
 
-    async def mend(self) -> None:
-        """End every fault. What was lost stays lost, and its connection is cut; what was held arrives."""
+    async def mend(self) -> bool:
+        """End every fault. What was lost stays lost, and its connection is cut: True = there was one."""
         self._lost.clear()
         for event in self._free.values():
             event.set()
-        for connection in [each for each in self._connections if each.broken]:
+        broken = [each for each in self._connections if each.broken]
+        for connection in broken:
             connection.abort()
             self._connections.discard(connection)
         if self._server is None:
             await self._listen()
+        return bool(broken)
 
     @property
     def connections(self) -> int:

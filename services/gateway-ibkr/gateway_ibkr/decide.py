@@ -60,13 +60,19 @@ class CancelStray(Struct, frozen=True):
     order_id: str
 
 
+class CancelAgain(Struct, frozen=True):
+    """The venue works an order on as if its cancel had never come: send the cancel again."""
+
+    order_id: str
+
+
 class Strand(Struct, frozen=True):
     """The venue remembers no more what became of the order: tell an operator."""
 
     order_id: str
 
 
-Action = Report | Ask | RecordSent | CancelStray | Strand
+Action = Report | Ask | RecordSent | CancelStray | CancelAgain | Strand
 
 
 def decide(state: State, fact: OrderFact, at: datetime) -> list[Action]:

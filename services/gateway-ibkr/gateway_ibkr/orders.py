@@ -22,7 +22,7 @@ from signalbox.errors import VenueError, VenueUnavailableError
 from signalbox.messages import CancelOrder, Command, Order, SubmitOrder
 
 from gateway_ibkr import decide, ledger, metrics, reconcile, reports
-from gateway_ibkr.decide import Action, Ask, CancelStray, RecordSent, Strand
+from gateway_ibkr.decide import Action, Ask, CancelAgain, CancelStray, RecordSent, Strand
 from gateway_ibkr.facts import OrderFact, OrderTerms, VenueContract
 from gateway_ibkr.ledger import Step
 from gateway_ibkr.link import Link
@@ -203,12 +203,16 @@ class Orders:
                 await self._link.changed(0.05)
                 continue
             if self._link.may_send() and session is self.session and not tracked.done:
-                tracked.cancel_command = command.id
-                session.cancel(tracked.number)
-                self._ask_later(command.order_id)
+                tracked.cancel_command, tracked.cancels_sent = command.id, 0
+                self._write_cancel(session, tracked)
                 return
         if report_id(state.account, "canceled", command.order_id) not in state.reported:
             self._refuse_cancel(command, "the order is over already")
+
+    def _write_cancel(self, session: OrdersSession, tracked: Tracked) -> None:
+        session.cancel(tracked.number)
+        tracked.cancels_sent, tracked.cancel_sent_seconds = tracked.cancels_sent + 1, time.monotonic()
+        self._ask_later(tracked.order.order_id)
 
     # ------------------------------------------------------------------------------------------ the gateway's own word
 
@@ -255,8 +259,8 @@ class Orders:
                 self._ask_later(action.order_id, urgent=action.urgent)
             elif isinstance(action, RecordSent):
                 self._record_found(self._state.orders[action.order_id])
-            elif isinstance(action, CancelStray):
-                self._cancel_stray(self._state.orders[action.order_id])
+            elif isinstance(action, CancelStray | CancelAgain):
+                self._cancel_unasked(self._state.orders[action.order_id])
             elif isinstance(action, Strand):
                 log.error(
                     "the venue remembers no more what became of an order: see the runbook unknown-order",
@@ -271,13 +275,13 @@ class Orders:
             tracked.standing = Standing.SENT
             self._outbox.put_sent(ledger.sent(tracked, self._clock.now()), tracked.claim_sequence)
 
-    def _cancel_stray(self, tracked: Tracked) -> None:
+    def _cancel_unasked(self, tracked: Tracked) -> None:
         log.error(
-            "an order that was reported as rejected works at the venue: it is cancelled",
+            "an order that the desk has rejected or cancelled works at the venue: it is cancelled",
             extra={"order_id": tracked.order.order_id, "venue_order_id": tracked.venue_order_id},
         )
         if self.session is not None and self.session.session.is_open:
-            self.session.cancel(tracked.number)
+            self._write_cancel(self.session, tracked)
 
     # ------------------------------------------------------------------------------------------------------- asking
 

@@ -8,6 +8,7 @@ after two complete answers, `visibility_seconds` apart, that were both asked for
     never seen, refused by an error     rejected, with the venue's words
     absent, last known on an earlier    UNKNOWN and, absent twice, stranded: the venue lists only what ended on this
       day                               day, so an operator must look (docs/runbooks/unknown-order.md)
+    works, and its cancel has no answer the cancel is sent again, a few times; then it is refused
     never seen, absent twice            rejected: "it never reached the venue"
     seen before, now absent             expired if its day is over, else UNKNOWN; asked again
 """
@@ -24,7 +25,7 @@ from signalbox.messages import OpenOrder, TimeInForce, VenueSnapshot
 from signalbox.sessions import trading_day
 
 from gateway_ibkr import reports
-from gateway_ibkr.decide import Action, Ask, Strand, decide, end_of_day, identify
+from gateway_ibkr.decide import Action, Ask, CancelAgain, Strand, decide, end_of_day, identify
 from gateway_ibkr.facts import (
     CompletedOrderSeen,
     ExecutionSeen,
@@ -51,6 +52,7 @@ BEYOND_MEMORY = (
     "the venue does not list it, and lists only what ended on this day: it may have ended, or been filled, before; "
     "see the runbook unknown-order"
 )
+CANCELS_MAX = 3
 SAID_OVER = "over, as an operator found in the venue's own statement"
 
 
@@ -86,6 +88,7 @@ def reconcile(
     actions: list[Action] = []
     for fact in _facts(answers):
         actions += decide(state, fact, at)
+    canceling = {seen.perm_id for seen in answers.open_orders if seen.status == "PendingCancel"}
     working = {
         tracked.order.order_id
         for seen in answers.open_orders
@@ -98,6 +101,9 @@ def reconcile(
             continue
         if tracked.order.order_id in present:
             actions += _present(state, tracked, tracked.order.order_id in working, at)
+            waited_seconds = wall_seconds - tracked.cancel_sent_seconds
+            if tracked.order.order_id in working and waited_seconds >= visibility_seconds:
+                actions += _cancel_unanswered(state, tracked, canceling, at)
         else:
             actions += _absent(state, tracked, at, wall_seconds, visibility_seconds)
     return actions
@@ -137,6 +143,16 @@ def _present(state: State, tracked: Tracked, works: bool, at: datetime) -> list[
     if tracked.inactive or tracked.refusal is not None:
         return [*reports.rejected(state, tracked, at)]
     return []
+
+
+def _cancel_unanswered(state: State, tracked: Tracked, canceling: set[int], at: datetime) -> list[Action]:
+    """The order works, and nothing is known of the cancel that was sent: it was lost on its way, and is sent again."""
+    if not tracked.cancel_command or int(tracked.venue_order_id or 0) in canceling:
+        return []
+    if tracked.cancels_sent < CANCELS_MAX:
+        return [CancelAgain(tracked.order.order_id)]
+    reason = f"{CANCELS_MAX} cancels have had no answer, and the venue works the order on"
+    return [*reports.cancel_rejected(state, tracked, "", reason, at)]
 
 
 def _absent(

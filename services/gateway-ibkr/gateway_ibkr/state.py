@@ -5,6 +5,7 @@ Owns the fold of those streams. It must not know the venue (`decide`, `reconcile
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -71,6 +72,10 @@ class Tracked:
     """The most that a status has claimed: more than the fills add up to means that an execution is missing."""
     cancel_command: str = ""
     """The id of the cancel command that was sent for it; "" = the desk did not cancel it."""
+    cancels_sent: int = 0
+    """How often this process has sent it."""
+    cancel_sent_seconds: float = -math.inf
+    """Wall time (monotonic) of the last of them."""
     refusal: tuple[int, str] | None = None
     cancel_refusal: tuple[int, str] | None = None
     inactive: bool = False
@@ -199,7 +204,8 @@ def fold_report(state: State, report: Report) -> None:
         tracked.seen, tracked.shown_at = True, report.at
         learn_venue_id(state, tracked, report.venue_order_id)
     elif isinstance(report, VenueCancelRejected):
-        tracked.cancel_command = ""
+        if report.cause == tracked.cancel_command:  # not one that was refused before it
+            tracked.cancel_command = ""
     elif isinstance(report, VenueRejected | VenueCanceled | VenueExpired):
         tracked.standing = Standing.OVER
         tracked.presumed_lost = isinstance(report, VenueRejected) and not report.code

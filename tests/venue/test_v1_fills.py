@@ -1,0 +1,111 @@
+"""V1x: what trades is booked once, with its fee, in as many pieces as it came."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from signalbox.messages import Liquidity, OrderStatus, Side, VenueCommission
+
+from .desk import Desk
+
+
+async def test_v10_partial_fills_then_complete(desk: Desk, order_id: str) -> None:
+    """A limit order takes all there is of the book and rests; the market brings more until it is filled.
+
+    It is PARTIALLY_FILLED, then FILLED; every fill says what is left; their sum is its quantity.
+    """
+    await desk.partially_filled(order_id)
+    (placed,) = desk.bench.placed(order_id)
+    await desk.trades_until(order_id, OrderStatus.FILLED)
+    assert desk.filled_quantity(order_id) == placed.quantity
+    fills = [each for each in await desk.events(order_id) if hasattr(each, "leaves_quantity")]
+    assert len(fills) >= 2
+    assert all(each.cumulative_quantity + each.leaves_quantity == placed.quantity for each in fills)
+    assert [each.status for each in fills][-1] is OrderStatus.FILLED
+
+
+async def test_v11_market_order_larger_than_the_book(desk: Desk, order_id: str) -> None:
+    """A market order is twice as large as what the book shows.
+
+    It takes what there is, and the rest from the next quotes, until it is filled.
+    """
+    quantity = desk.bench_market.beyond_the_book(Side.BUY)
+    await desk.submit(order_id, quantity=quantity)
+    if desk.cannot is not None:
+        await desk.becomes(order_id, OrderStatus.CANCELED)
+        assert 0 < desk.filled_quantity(order_id) < quantity
+        assert (await desk.reported(order_id, "VenueCanceled")).reason
+        return
+    await desk.trades_until(order_id, OrderStatus.FILLED)
+    assert desk.filled_quantity(order_id) == quantity
+
+
+async def test_v12_every_execution_has_its_fee_once(desk: Desk, order_id: str) -> None:
+    """An order fills in several executions.
+
+    Each has one commission report under the execution's own id, in money, for that order.
+    """
+    await desk.partially_filled(order_id)
+    await desk.trades_until(order_id, OrderStatus.FILLED)
+    await desk.adds_up()
+    ids = {fill.execution_id for fill in desk.fills(order_id)}
+    fees = [each for each in await desk.reports() if isinstance(each, VenueCommission) and each.execution_id in ids]
+    assert Counter(each.execution_id for each in fees) == Counter(ids)
+    assert {each.currency for each in fees} == {"USD"}
+
+
+async def test_v13_fill_says_whether_it_made_or_took(desk: Desk, order_id: str) -> None:
+    """A market order fills, and a resting order is filled by the market.
+
+    The first fill is a taker's, the second a maker's, as the venue tells it.
+    """
+    taking, making = f"{order_id}-taking", f"{order_id}-making"
+    await desk.filled(taking)
+    await desk.working(making)
+    desk.bench_market.move("0.89")
+    await desk.becomes(making, OrderStatus.FILLED)
+    told = {fill.liquidity for fill in desk.fills(taking)}, {fill.liquidity for fill in desk.fills(making)}
+    if desk.cannot is not None:
+        assert told == ({Liquidity.UNSTATED}, {Liquidity.UNSTATED})
+        return
+    assert told == ({Liquidity.TAKER}, {Liquidity.MAKER})
+
+
+async def test_v14_resting_order_is_filled_when_the_market_comes(desk: Desk, order_id: str) -> None:
+    """A limit order rests until the market falls to it.
+
+    It is accepted, then filled, at its price or better.
+    """
+    limit = desk.bench_market.resting_price(Side.BUY)
+    await desk.working(order_id, limit_price=limit)
+    desk.bench_market.move("0.89")
+    await desk.becomes(order_id, OrderStatus.FILLED)
+    kinds = await desk.kinds(order_id)
+    assert kinds.index("VenueAccepted") < kinds.index("VenueFill")
+    assert all(fill.price <= limit for fill in desk.fills(order_id))
+
+
+async def test_v15_orders_of_two_symbols_do_not_mix(desk: Desk, order_id: str) -> None:
+    """Two orders of the same quantity in two symbols are approved at once.
+
+    Each fill is booked under its own order and symbol.
+    """
+    other = f"{order_id}-other"
+    await desk.submit(order_id)
+    await desk.submit(other, symbol=desk.bench.other_symbol)
+    await desk.trades_until(order_id, OrderStatus.FILLED)
+    await desk.trades_until(other, OrderStatus.FILLED)
+    assert {fill.symbol for fill in desk.fills(order_id)} == {desk.bench.symbol}
+    assert {fill.symbol for fill in desk.fills(other)} == {desk.bench.other_symbol}
+
+
+async def test_v16_order_ids_are_the_same_at_desk_ledger_and_venue(desk: Desk, order_id: str) -> None:
+    """An order fills.
+
+    The venue's id in the acceptance, in the fills and in the OMS is the venue's own id of the one order it has.
+    """
+    await desk.filled(order_id)
+    (placed,) = desk.bench.placed(order_id)
+    accepted = await desk.reported(order_id, "VenueAccepted")
+    fills = [each for each in await desk.reports(order_id) if type(each).__name__ == "VenueFill"]
+    assert {accepted.venue_order_id, *(each.venue_order_id for each in fills)} == {placed.number}

@@ -1,0 +1,177 @@
+"""V8x: the gateway is killed (SIGKILL) in every state of an order, and the next one knows what became of it."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+from signalbox.messages import LedgerClaimed, LinkStatus, OrderStatus, Side, TimeInForce
+
+from .desk import Desk
+
+
+async def restart(desk: Desk) -> None:
+    """SIGKILL, and a new one until it is READY."""
+    await desk.kill()
+    await desk.start()
+
+
+async def test_v80_killed_with_nothing_open(desk: Desk, order_id: str) -> None:
+    """The gateway is killed when every order is done, and started again.
+
+    It tells a snapshot, and nothing that was told before.
+    """
+    await desk.filled(order_id)
+    await desk.adds_up()
+    before = await desk.reports()
+    await restart(desk)
+    told = (await desk.reports())[len(before) :]
+    assert {type(each).__name__ for each in told} == {"VenueSnapshot"}
+
+
+async def test_v81_killed_between_claim_and_send(desk: Desk, order_id: str) -> None:
+    """The gateway is killed when an order is claimed, and the order never reaches the venue.
+
+    The next gateway does not send it: it asks, and reports it REJECTED, never placed.
+    """
+    desk.bench.lose_orders()
+    await desk.submit(order_id)
+    await desk.claimed(order_id)
+    await desk.kill()
+    await desk.bench.mend()
+    await desk.start()
+    await desk.becomes(order_id, OrderStatus.REJECTED, OrderStatus.EXPIRED)
+    assert desk.bench.placed(order_id) == []
+    assert isinstance(next(iter(await desk.ledger(order_id))), LedgerClaimed)
+
+
+async def test_v82_killed_before_the_venues_answer_to_an_order(desk: Desk, order_id: str) -> None:
+    """An order arrives, the answer to it is lost, and the gateway is killed.
+
+    The next gateway finds the order under its id, and does not send it again.
+    """
+    desk.bench.lose_replies()
+    await desk.submit(order_id)
+    await desk.eventually(lambda: desk.bench.placed(order_id), "the order at the venue")
+    await desk.kill()
+    await desk.bench.mend()
+    await desk.start()
+    await desk.becomes(order_id, OrderStatus.FILLED)
+    assert len(desk.bench.placed(order_id)) == 1
+
+
+async def test_v83_killed_with_an_order_working(desk: Desk, order_id: str) -> None:
+    """The gateway is killed while an order rests.
+
+    The next one knows it as it was, says nothing twice, and can cancel it.
+    """
+    await desk.working(order_id)
+    await restart(desk)
+    assert desk.status(order_id) is OrderStatus.NEW
+    await desk.cancel(order_id)
+    await desk.becomes(order_id, OrderStatus.CANCELED)
+    assert await desk.kinds(order_id) == ["VenueAccepted", "VenueCanceled"]
+
+
+async def test_v84_killed_with_an_order_partly_filled(desk: Desk, order_id: str) -> None:
+    """The gateway is killed while an order is filled in part; afterwards the market brings the rest.
+
+    It is FILLED, each fill booked once.
+    """
+    await desk.partially_filled(order_id)
+    await restart(desk)
+    assert desk.status(order_id) is OrderStatus.PARTIALLY_FILLED
+    await desk.trades_until(order_id, OrderStatus.FILLED)
+    await desk.adds_up()
+
+
+async def test_v85_killed_with_a_cancel_under_way(desk: Desk, order_id: str) -> None:
+    """A cancel is lost on its way to the venue, and the gateway is killed.
+
+    The order ends CANCELED, or the cancel is refused and the order is as it was: nobody waits for ever.
+    """
+    await desk.working(order_id)
+    desk.bench.lose_orders()
+    await desk.cancel(order_id)
+    await desk.becomes(order_id, OrderStatus.PENDING_CANCEL)
+    await desk.command_is_taken(order_id)
+    await desk.kill()
+    await desk.bench.mend()
+    await desk.start()
+    await desk.becomes(order_id, OrderStatus.CANCELED, OrderStatus.NEW)
+    works = [placed.working for placed in desk.bench.placed(order_id)]
+    assert works == [desk.status(order_id) is OrderStatus.NEW]
+
+
+async def test_v86_filled_while_dead(desk: Desk, order_id: str) -> None:
+    """The gateway is killed, and meanwhile the rest of an order trades.
+
+    The next one books every fill once, and the order is FILLED.
+    """
+    await desk.partially_filled(order_id)
+    await desk.kill()
+    await desk.until_done_at_venue(order_id)
+    await desk.start()
+    await desk.becomes(order_id, OrderStatus.FILLED)
+    await desk.adds_up()
+
+
+async def test_v87_cancelled_while_dead(desk: Desk, order_id: str) -> None:
+    """The gateway is killed, and meanwhile somebody else cancels the order.
+
+    The next one reports it CANCELED, with words that say it was not this desk.
+    """
+    await desk.working(order_id)
+    await desk.kill()
+    await desk.bench.cancel_by_hand(order_id)
+    await desk.start()
+    await desk.becomes(order_id, OrderStatus.CANCELED)
+    assert "not by this desk" in (await desk.reported(order_id, "VenueCanceled")).reason
+
+
+async def test_v88_expired_while_dead(desk: Desk, order_id: str) -> None:
+    """The gateway is killed, and meanwhile the order's time is over.
+
+    The next one reports it EXPIRED.
+    """
+    good_till = (desk.bench.world.now() + timedelta(seconds=60)).replace(microsecond=0)
+    await desk.working(order_id, time_in_force=TimeInForce.GTD, good_till=good_till)
+    await desk.kill()
+    await desk.bench_market.trade(120)
+    await desk.start()
+    await desk.becomes(order_id, OrderStatus.EXPIRED)
+
+
+async def test_v89_killed_at_any_moment_while_orders_flow(desk: Desk, order_id: str) -> None:
+    """Orders are approved one after the other while gateways are killed at moments drawn by lot.
+
+    Every order has an end, each was placed once at most, and what traded is booked once.
+    """
+    seed = random.randrange(10**6)
+    chance = random.Random(seed)
+    names = []
+    for _ in range(4):
+        for number in range(5):
+            names.append(f"{order_id}-{len(names)}")
+            await desk.submit(names[-1], side=(Side.BUY, Side.SELL)[number % 2])
+        await desk.after(chance.uniform(0.0, 0.05))
+        await restart(desk)
+    for name in names:
+        await desk.ends(name)
+        assert len(desk.bench.placed(name)) <= 1, f"seed {seed}"
+    await desk.adds_up()
+    assert any(desk.bench.placed(name) for name in names), f"seed {seed}"
+
+
+async def test_v8A_told_to_stop_it_leaves_orders_as_they_are(desk: Desk, order_id: str) -> None:
+    """The gateway is told to stop (SIGTERM) while an order rests, and started again.
+
+    The order is neither cancelled nor told twice.
+    """
+    await desk.working(order_id)
+    await desk.gateway.stop()
+    assert [placed.working for placed in desk.bench.placed(order_id)] == [True]
+    await desk.start()
+    assert desk.link_status is LinkStatus.READY
+    assert await desk.kinds(order_id) == ["VenueAccepted"]
+    assert desk.status(order_id) is OrderStatus.NEW

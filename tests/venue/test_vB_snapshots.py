@@ -1,0 +1,64 @@
+"""VBx: a snapshot says all that the venue holds, or does not exist: failed is not empty."""
+
+from __future__ import annotations
+
+from signalbox.messages import LinkStatus
+
+from .desk import Desk
+
+
+async def test_vB0_snapshot_is_complete(desk: Desk, order_id: str) -> None:
+    """The account holds a position and a working order when the gateway starts.
+
+    The snapshot has the position, the order under the desk's id, every execution of the desk, and the cash.
+    """
+    working = f"{order_id}-working"
+    await desk.flat(f"{order_id}-flat")
+    await desk.filled(order_id)
+    await desk.working(working)
+    await desk.adds_up()
+    await desk.kill()
+    await desk.start()
+    snapshot = (await desk.snapshots())[-1]
+    assert {held.symbol: held.quantity for held in snapshot.positions}[desk.bench.symbol] == desk.bench.small
+    assert [each.order_id for each in snapshot.open_orders] == [working]
+    assert {fill.execution_id for fill in desk.fills(order_id)} <= set(snapshot.execution_ids)
+    assert snapshot.cash == desk.bench.cash()
+
+
+async def test_vB1_question_without_an_answer_makes_no_snapshot(desk: Desk, order_id: str) -> None:
+    """The connection is cut, and the venue then leaves one part of the reconciliation unanswered.
+
+    There is no snapshot and the link is not READY while it lasts; then there is one, and the link is READY.
+    """
+    await desk.working(order_id)
+    before = len(await desk.snapshots())
+    await desk.bench.leave_unanswered()
+    desk.look_from_here()
+    desk.bench.cut()
+    await desk.goes(LinkStatus.RECONCILING)
+    await desk.eventually(
+        lambda: (
+            [link.status for link in desk.links[desk.mark :]].count(LinkStatus.DOWN) >= 2
+            or desk.link_status is LinkStatus.READY
+        ),
+        "the failed attempt",
+    )
+    assert LinkStatus.READY not in [link.status for link in desk.links[desk.mark :]]
+    assert len(await desk.snapshots()) == before
+    await desk.bench.mend()
+    await desk.ready()
+    assert len(await desk.snapshots()) == before + 1
+
+
+async def test_vB2_each_connection_begins_with_a_snapshot(desk: Desk, order_id: str) -> None:
+    """The connection is cut and comes back.
+
+    A snapshot is stored before the link says READY.
+    """
+    before = len(await desk.snapshots())
+    desk.look_from_here()
+    desk.bench.cut()
+    await desk.goes(LinkStatus.DOWN, LinkStatus.RECONCILING)
+    await desk.ready()
+    assert len(await desk.snapshots()) > before

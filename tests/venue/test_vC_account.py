@@ -1,0 +1,89 @@
+"""VCx: the desk's account is the venue's: positions, cash, fees, margins."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from signalbox import subjects
+from signalbox.messages import AccountAdopted, AccountState, OrderStatus, Side
+
+from .desk import Desk
+
+
+async def test_vC0_books_agree_after_a_round_trip(desk: Desk, order_id: str) -> None:
+    """The desk buys in pieces and sells everything again.
+
+    Position and cash are the venue's to the last digit, and the position is flat.
+    """
+    await desk.flat(f"{order_id}-flat")
+    await desk.partially_filled(order_id)
+    await desk.trades_until(order_id, OrderStatus.FILLED)
+    await desk.adds_up()
+    await desk.flat(f"{order_id}-out")
+    await desk.adds_up()
+    assert desk.bench.position(desk.bench.symbol) == 0
+
+
+async def test_vC1_account_state_is_told(desk: Desk, order_id: str) -> None:
+    """The desk trades.
+
+    The account's state has the venue's cash, a value above zero, and margins that the position needs.
+    """
+    await desk.flat(f"{order_id}-flat")
+    await desk.filled(order_id)
+    subject = subjects.account(desk.bench.venue, desk.bench.account)
+
+    async def there() -> bool:
+        await desk.bench_market.trade(61)
+        told = await desk.stored(subject, AccountState)
+        return told is not None and told.cash == desk.bench.cash() and told.initial_margin > 0
+
+    await desk.eventually(there, "the account's state after the trade")
+    told: AccountState = await desk.stored(subject, AccountState)
+    assert told.currency == "USD"
+    assert told.net_liquidation > 0
+    assert told.initial_margin >= told.maintenance_margin > 0
+    assert told.available_funds <= told.net_liquidation
+
+
+@pytest.mark.fresh_desk(start={}, gateway=False)
+async def test_vC2_account_is_taken_over_with_what_it_holds(desk: Desk, order_id: str) -> None:
+    """The account holds a position from before the desk's first start.
+
+    The books begin with it: it is adopted, not traded again, and what the desk then trades comes on top.
+    """
+    await desk.bench.place_by_hand(Side.BUY, desk.bench.small, None)
+    await desk.until_executed()
+    await desk.start()
+    await desk.eventually(lambda: desk.bench.venue in {key[0] for key in desk.oms.state.accounts}, "the account")
+    (adopted,) = [each for each in await desk.events() if isinstance(each, AccountAdopted)]
+    assert {held.symbol: held.quantity for held in adopted.positions} == {desk.bench.symbol: desk.bench.small}
+    assert desk.fills() == []
+    await desk.filled(order_id)
+    await desk.adds_up()
+    assert desk.bench.position(desk.bench.symbol) == desk.bench.small * 2
+
+
+async def test_vC3_funding_is_booked_once(desk: Desk, order_id: str) -> None:
+    """A position is held over the hour.
+
+    The hour's payment is booked once, signed, and the desk's cash is the venue's.
+    """
+    if desk.cannot is not None:
+        pytest.skip(desk.cannot.reason)
+    await desk.flat(f"{order_id}-flat")
+    await desk.filled(order_id)
+    await desk.adds_up()
+    before = [each for each in await desk.events() if type(each).__name__ == "FundingBooked"]
+    await desk.bench_market.trade(3600)
+
+    async def booked() -> list[object]:
+        return [each for each in await desk.events() if type(each).__name__ == "FundingBooked"][len(before) :]
+
+    (payment,) = await desk.eventually(booked, "the payment")
+    assert getattr(payment, "amount", Decimal(0)) != 0
+    await desk.kill()
+    await desk.start()
+    await desk.adds_up()
+    assert len(await booked()) == 1
