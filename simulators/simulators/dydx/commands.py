@@ -21,7 +21,7 @@ from simulators.dydx.chain import Chain
 from simulators.dydx.faults import Faults
 from simulators.dydx.fees import TIERS
 from simulators.dydx.orders import PlacedOrder, order_uuid, protocol_order, quantums_of, subticks_of
-from simulators.dydx.records import CONDITIONAL, LONG_TERM, SHORT_TERM, ChainOrder
+from simulators.dydx.records import CONDITIONAL, LONG_TERM, SHORT_TERM, ChainFill, ChainFundingPayment, ChainOrder
 from simulators.dydx.refusals import RefusedError
 from simulators.dydx.transactions import decode_transaction
 
@@ -64,6 +64,12 @@ class ChainControl:
                 "chain_orders",
                 "every order of the chain, oldest first",
                 self._orders,
+                (Parameter("account", Kind.TEXT, "only this one, as address-number", ""),),
+            ),
+            Command(
+                "chain_fills",
+                "every fill and funding payment of the chain, oldest first",
+                self._fills,
                 (Parameter("account", Kind.TEXT, "only this one, as address-number", ""),),
             ),
             Command(
@@ -165,6 +171,15 @@ class ChainControl:
         account = arguments["account"]
         orders = [each for each in self._chain.orders if account in ("", f"{each.address}-{each.subaccount_number}")]
         return {"orders": [order_fields(each) for each in orders]}
+
+    def _fills(self, arguments: Arguments) -> Reply:
+        account, chain = arguments["account"], self._chain
+        return {
+            "fills": [fill_fields(each) for each in chain.fills if account in ("", _account_name(each))],
+            "funding": [
+                funding_fields(each) for each in chain.funding_payments if account in ("", _account_name(each))
+            ],
+        }
 
     def _deposit(self, arguments: Arguments) -> Reply:
         address, number = _account(arguments["account"])
@@ -295,6 +310,38 @@ def order_fields(order: ChainOrder) -> dict[str, str | int | bool]:
         "created_at_height": order.created_at_height,
         "updated_at_height": order.updated_at_height,
     }
+
+
+def fill_fields(fill: ChainFill) -> dict[str, str | int]:
+    """Write a fill for the control port."""
+    return {
+        "id": fill.id,
+        "order_id": fill.order_id,
+        "account": _account_name(fill),
+        "symbol": fill.ticker,
+        "side": fill.side.value,
+        "size": str(fill.size),
+        "price": str(fill.price),
+        "fee": str(fill.fee),
+        "liquidity": fill.liquidity.value,
+        "height": fill.created_at_height,
+    }
+
+
+def funding_fields(payment: ChainFundingPayment) -> dict[str, str | int]:
+    """Write a funding payment for the control port; `payment` is what the account received."""
+    return {
+        "account": _account_name(payment),
+        "symbol": payment.ticker,
+        "at": payment.created_at.isoformat(),
+        "rate": str(payment.rate),
+        "payment": str(payment.payment),
+        "height": payment.created_at_height,
+    }
+
+
+def _account_name(of: ChainFill | ChainFundingPayment) -> str:
+    return f"{of.address}-{of.subaccount_number}"
 
 
 def _account(text: str) -> tuple[str, int]:
