@@ -16,6 +16,7 @@ import asyncio
 import logging
 import time
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from signalbox.clock import DeskClock
@@ -88,6 +89,8 @@ class OrdersLink:
         self._stream_reason = "connecting to the indexer"
         self._reconciled = False
         self._due = asyncio.Event()
+        self.oracle_prices: dict[str, Decimal] = {}
+        """By symbol, of every market."""
         self.stream = IndexerStream(websocket_url, self._on_message, self._on_state, bounds)
         self.stream.subscribe(SUBACCOUNTS, subaccount.account.replace("-", "/"))
         self.stream.subscribe(MARKETS)
@@ -167,6 +170,9 @@ class OrdersLink:
                     metrics.INDEXER_LAG.set(self._state.height - self._state.indexer_height)
                 case Market() | OraclePrice():
                     self._account.on_fact(fact)
+                    price = fact.price if isinstance(fact, OraclePrice) else fact.oracle_price
+                    if price is not None:
+                        self.oracle_prices[fact.ticker] = price
                 case SubaccountChanged():
                     self._account.on_fact(fact)
                     self._orders.on_fact(fact)

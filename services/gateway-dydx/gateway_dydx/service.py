@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from decimal import Decimal
 
 from signalbox import messages, subjects
 from signalbox.bars import parse_timeframe
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
-from signalbox.messages import CancelOrder, Command, LedgerEntry, Report
+from signalbox.messages import CancelOrder, Command, LedgerEntry, Report, Side
 from signalbox.process import Runtime
 
 from gateway_dydx.account import Account
@@ -74,8 +75,12 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     data = MarketData(bus, clock, rest, instruments, timeframes, where.websocket_url, settings)
     account = Account(bus, clock, link, subaccount.account, settings.account_interval_seconds)
     sending = Sending(node, clock, state)
+
+    def reference_price(symbol: str, side: Side) -> Decimal | None:
+        return data.best_price(symbol, side) or orders_link.oracle_prices.get(symbol)
+
     orders = Orders(
-        bus, clock, state, link, outbox, sending, rest, subaccount, settings, instruments.terms_of, data.best_price
+        bus, clock, state, link, outbox, sending, rest, subaccount, settings, instruments.terms_of, reference_price
     )
     renewing = Renewing(clock, state, link, orders, orders.asking, sending)
     orders_link = OrdersLink(
@@ -83,6 +88,12 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         where.websocket_url, stream_bounds(settings), settings,
     )  # fmt: skip
     runtime.details = lambda: _details(link, state, instruments)
+
+    async def connections() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await rest.close()  # the node's channel stays: a command that has begun is finished
 
     async def readiness() -> None:
         runtime.health.require("venue link")
@@ -104,6 +115,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     await runtime.spawn(account.publish(), "account")
     await runtime.spawn(data.run(), "market data")
     await runtime.spawn(readiness(), "readiness")
+    await runtime.spawn(connections(), "connections")
     await bus.consume(COMMANDS, CONSUMER, orders.handle)
 
 
