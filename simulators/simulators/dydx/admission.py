@@ -56,15 +56,17 @@ class Admission:
             self._cancel_stateful(message, order_id)
 
     def batch_cancel(self, message: Any) -> None:
-        """Check a MsgBatchCancel and remember what of it can be. Raises RefusedError for the batch as a whole.
+        """Remember what of a MsgBatchCancel can be; never refused.
 
-        A cancel that can not be is passed over; the chain answers 0 even if that goes for all of them (ante/clob.go
-        shadows the error).
+        The keeper has errors for a bad good-til-block, a bad pair, and for no cancel that can be, but ante/clob.go
+        shadows them: the chain answers 0.
         """
-        self._check_good_til_block(message.good_til_block)
-        for batch in message.short_term_cancels:
-            if self._book.market(batch.clob_pair_id) is None:
-                raise RefusedError(Code.INVALID_CLOB_PAIR_PARAMETER, f"Invalid clob pair id {batch.clob_pair_id}")
+        try:
+            self._check_good_til_block(message.good_til_block)
+        except RefusedError:
+            return
+        if any(self._book.market(batch.clob_pair_id) is None for batch in message.short_term_cancels):
+            return
         for order_id in batched_ids(message):
             try:
                 self._cancel_short_term(order_id, message.good_til_block)

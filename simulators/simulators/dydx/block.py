@@ -127,7 +127,8 @@ class BlockMaker:
                 self._cancel(uuid_of(message.order_id), message.good_til_block)
             case MsgBatchCancel():
                 for order_id in batched_ids(message):
-                    self._cancel(order_id, message.good_til_block)
+                    if self._mempool.cancels.get(order_id, 0) >= message.good_til_block:  # else it was passed over
+                        self._cancel(order_id, message.good_til_block)
             case _:
                 self.treasury.execute(message, hash_, index, self._keep)
 

@@ -61,8 +61,9 @@ class Book:
         return self._state.subaccounts.get(address, number).requirements(self.oracle_prices(), self.markets).equity
 
     def can_pay(self, order: PlacedOrder, market: ChainMarket) -> bool:
-        """Say whether the owner could carry the whole rest of an order, filled at its price."""
-        return self.can_carry(order, market, size_of(order.remaining, market), price_of(order.subticks, market))
+        """Say whether the owner could carry the whole rest of an order, filled at its price as a maker."""
+        ppm = self._state.fees.tier(order.address, self._state.time).maker_ppm
+        return self._can_carry(order, market, size_of(order.remaining, market), price_of(order.subticks, market), ppm)
 
     def can_match(self, order: PlacedOrder, market: ChainMarket) -> bool:
         """Say whether the owner could carry what an order would take of the present quote."""
@@ -74,19 +75,8 @@ class Book:
         if order.reduce_only:
             held = self._state.subaccounts.get(order.address, order.subaccount_number).size(market.ticker)
             size = min(size, abs(held))
-        return self.can_carry(order, market, min(size, offered), price)
-
-    def can_carry(self, order: PlacedOrder, market: ChainMarket, size: Decimal, price: Decimal) -> bool:
-        """Say whether the owner may have `size` of an order filled at `price`, taker fee included."""
-        prices = self.oracle_prices()
-        subaccount = self._state.subaccounts.get(order.address, order.subaccount_number)
-        before = subaccount.requirements(prices, self.markets)
-        signed, notional = order.side.sign * size, size * price
-        fee = fee_of(notional, self._state.fees.tier(order.address, self._state.time).taker_ppm)
-        sizes = subaccount.sizes()
-        sizes[market.ticker] = sizes.get(market.ticker, _ZERO) + signed
-        after = requirements(subaccount.usdc - signed * price - fee, sizes, prices, self.markets)
-        return is_allowed(before, after)
+        ppm = self._state.fees.tier(order.address, self._state.time).taker_ppm
+        return self._can_carry(order, market, min(size, offered), price, ppm)
 
     def executed_since(self, order_id: str, executions: int) -> int:
         """Return what of an order has executed after the first `executions` of the world, in base quantums."""
@@ -105,3 +95,13 @@ class Book:
         if order.buys:
             return (quote.ask, quote.ask_size) if quote.ask <= limit else None
         return (quote.bid, quote.bid_size) if quote.bid >= limit else None
+
+    def _can_carry(self, order: PlacedOrder, market: ChainMarket, size: Decimal, price: Decimal, fee_ppm: int) -> bool:
+        prices = self.oracle_prices()
+        subaccount = self._state.subaccounts.get(order.address, order.subaccount_number)
+        before = subaccount.requirements(prices, self.markets)
+        signed, notional = order.side.sign * size, size * price
+        sizes = subaccount.sizes()
+        sizes[market.ticker] = sizes.get(market.ticker, _ZERO) + signed
+        after = requirements(subaccount.usdc - signed * price - fee_of(notional, fee_ppm), sizes, prices, self.markets)
+        return is_allowed(before, after)
