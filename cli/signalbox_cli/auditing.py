@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import duckdb
 from signalbox import messages, subjects
 from signalbox.bus import Bus
-from signalbox.messages import Book, Position
+from signalbox.messages import Book, LedgerEntry, Position
 from signalbox.streams import STREAMS
 
 from signalbox_cli import consistency
 from signalbox_cli.connection import call_control, query
 from signalbox_cli.consistency import Trade, VenueBooks, VenueOrderSeen
 from signalbox_cli.local_desk import LocalDesk
+from signalbox_cli.simulated_venues import DYDX, IBKR
 
 SETTLE_SECONDS_MAX = 30.0
 POLL_SECONDS = 0.25
@@ -52,11 +53,11 @@ async def audit_trading(desk: LocalDesk, bus: Bus, *, settle_seconds_max: float 
         async for message in bus.read("STATE", subjects.ALL_POSITIONS):
             positions.append(messages.decode(message.payload, Position))
         books: list[Book] = [messages.decode(m.payload, Book) async for m in bus.read("STATE", subjects.ALL_BOOKS)]
-        venue = await _venue_books(desk.control_port)
+        venues = await _venue_books(desk, bus)
         wrong = [
             *consistency.check_decisions(trade),
             *consistency.check_orders(trade),
-            *consistency.check_venue(trade, positions, books, venue),
+            *(wrong for venue in venues for wrong in consistency.check_venue(trade, positions, books, venue)),
         ]
         if not wrong or asyncio.get_running_loop().time() > deadline:
             return wrong
@@ -113,15 +114,51 @@ def _recorded(database: duckdb.DuckDBPyConnection, stream: str) -> dict[int, tup
     return recorded
 
 
-async def _venue_books(control_port: int) -> VenueBooks:
-    told = await call_control(control_port, do="books")
-    orders = await call_control(control_port, do="orders")
-    books: dict[str, dict[str, dict[str, str]]] = told["books"]
+async def _venue_books(desk: LocalDesk, bus: Bus) -> list[VenueBooks]:
+    told = await call_control(desk.control_port, do="books")
+    found = []
+    for venue in desk.plan.venues:
+        accounts = desk.plan.desk.venues[venue].accounts
+        books = {account: book for account, book in told["books"].items() if account in accounts}
+        executions = [each["execution_id"] for each in told["executions"] if each["account"] in accounts]
+        seen = await (_dydx(desk, bus) if venue == DYDX else _ibkr(desk, executions))
+        cash = {account: _decimals(book["cash"]) for account, book in books.items()}
+        positions = {account: _decimals(book["positions"]) for account, book in books.items()}
+        found.append(replace(seen, cash=cash, positions=positions))
+    return found
+
+
+async def _ibkr(desk: LocalDesk, execution_ids: list[str]) -> VenueBooks:
+    """Orders and executions are the world's own; the order's reference is the desk's order id."""
+    accounts = desk.plan.desk.venues[IBKR].accounts
+    told = await call_control(desk.control_port, do="orders")
+    orders = [
+        VenueOrderSeen(order["client_reference"], str(order["number"]))
+        for order in told["orders"]
+        if order["account"] in accounts
+    ]
+    return VenueBooks(venue=IBKR, orders=orders, execution_ids=execution_ids)
+
+
+async def _dydx(desk: LocalDesk, bus: Bus) -> VenueBooks:
+    """Orders and fills are the chain's; the ledger says which order id the gateway had computed an order's uuid for."""
+    claimed: dict[str, str] = {}
+    async for received in bus.read("LEDGER", subjects.ledger_of(DYDX)):
+        entry: LedgerEntry = messages.decode(received.payload, LedgerEntry)
+        if entry.venue_order_id:
+            claimed[entry.venue_order_id] = entry.order.order_id
+    orders = (await call_control(desk.control_port, do="chain_orders"))["orders"]
+    told = await call_control(desk.control_port, do="chain_fills")
+    funding: dict[str, dict[str, Decimal]] = {}
+    for payment in told["funding"]:
+        by_symbol = funding.setdefault(payment["account"], {})
+        paid = Decimal(payment["payment"])
+        by_symbol[payment["symbol"]] = by_symbol.get(payment["symbol"], Decimal(0)) + paid
     return VenueBooks(
-        cash={account: _decimals(book["cash"]) for account, book in books.items()},
-        positions={account: _decimals(book["positions"]) for account, book in books.items()},
-        orders=[VenueOrderSeen(order["client_reference"], str(order["number"])) for order in orders["orders"]],
-        execution_ids=[execution["execution_id"] for execution in told["executions"]],
+        venue=DYDX,
+        orders=[VenueOrderSeen(claimed.get(order["id"], order["id"]), order["id"]) for order in orders],
+        execution_ids=[fill["id"] for fill in told["fills"]],
+        funding=funding,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import msgspec
@@ -19,6 +19,7 @@ from signalbox.messages import (
     Book,
     Decision,
     FillCorrected,
+    FundingBooked,
     Intent,
     IntentApproved,
     OrderCreated,
@@ -39,23 +40,26 @@ AT_VENUE = frozenset({OrderStatus.NEW, OrderStatus.TRIGGERED, OrderStatus.PARTIA
 
 @dataclass(frozen=True)
 class VenueOrderSeen:
-    """An order as the venue's own books have it; `reference` is what the gateway sent with it (the order id)."""
+    """An order as the venue's own books have it; `reference` is the desk's order id, by what the gateway sent."""
 
     reference: str
     venue_order_id: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VenueBooks:
-    """The venue's own books: cash by account and currency, signed positions by account and symbol.
+    """One venue's own books: cash by account and currency, signed positions by account and symbol.
 
-    Execution ids are without the revision that a correction adds.
+    Execution ids are without the revision that a correction adds. `funding` is what each account has received, by
+    account and symbol (paid < 0).
     """
 
-    cash: Mapping[str, Mapping[str, Decimal]]
-    positions: Mapping[str, Mapping[str, Decimal]]
+    venue: str
     orders: Sequence[VenueOrderSeen]
     execution_ids: Sequence[str]
+    cash: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
+    positions: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
+    funding: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,16 @@ class Trade:
     @property
     def approved_orders(self) -> list[str]:
         return [decision.order_id for decision in self.approved if isinstance(decision.intent, OrderIntent)]
+
+    def approved_orders_at(self, venue: str) -> list[str]:
+        return [
+            decision.order_id
+            for decision in self.approved
+            if isinstance(decision.intent, OrderIntent) and decision.intent.venue == venue
+        ]
+
+    def events_at(self, venue: str) -> list[OrderEvents]:
+        return [event for event in self.events if event.venue == venue]
 
     @property
     def fills(self) -> list[OrderPartiallyFilled | OrderFilled]:
@@ -134,29 +148,25 @@ def check_orders(trade: Trade) -> list[str]:
 
 def check_venue(trade: Trade, positions: Sequence[Position], books: Sequence[Book], venue: VenueBooks) -> list[str]:
     """The venue has no order without approval and none twice; fills, positions and cash are the venue's own."""
-    approved = set(trade.approved_orders)
+    approved = set(trade.approved_orders_at(venue.venue))
     sent = Counter(order.reference for order in venue.orders)
     wrong = [f"the venue has {count} orders for {order}" for order, count in sent.items() if count != 1]
     wrong += [f"the venue has the order {order!r}, which was never approved" for order in sent if order not in approved]
-    status = {event.order_id: event.status for event in trade.events if not isinstance(event, AccountAdopted)}
+    status = {event.order_id: event.status for event in trade.events_at(venue.venue)}
     wrong += [
         f"order {order} stands in {status[order]}, but the venue has no such order"
         for order in sorted(approved - sent.keys())
         if status.get(order) in AT_VENUE
     ]
     wrong += _check_fills(trade, venue)
-    held = {(p.account, p.symbol): p.quantity for p in positions if p.quantity}
-    theirs = {
-        (account, symbol): quantity
-        for account, by_symbol in venue.positions.items()
-        for symbol, quantity in by_symbol.items()
-        if quantity
-    }
+    wrong += _check_funding(trade, venue)
+    held = {(p.account, p.symbol): p.quantity for p in positions if p.quantity and p.venue == venue.venue}
+    theirs = _flat(venue.positions)
     for key in sorted(held.keys() | theirs.keys()):
         ours, there = held.get(key, Decimal(0)), theirs.get(key, Decimal(0))
         if ours != there:
             wrong.append(f"position {key[1]} in {key[0]}: the desk has {ours}, the venue {there}")
-    cash = {(book.account, book.currency): book.cash for book in books}
+    cash = {(book.account, book.currency): book.cash for book in books if book.venue == venue.venue}
     for account, by_currency in venue.cash.items():
         for currency, amount in by_currency.items():
             ours = cash.get((account, currency), Decimal(0))
@@ -166,14 +176,47 @@ def check_venue(trade: Trade, positions: Sequence[Position], books: Sequence[Boo
 
 
 def _check_fills(trade: Trade, venue: VenueBooks) -> list[str]:
-    adopted = {name for event in trade.events if isinstance(event, AccountAdopted) for name in event.execution_ids}
-    booked = Counter(event.fill.execution_id for event in trade.fills)
-    corrected = {event.fill.execution_id for event in trade.events if isinstance(event, FillCorrected)}
+    events = trade.events_at(venue.venue)
+    adopted = {name for event in events if isinstance(event, AccountAdopted) for name in event.execution_ids}
+    booked = Counter(
+        event.fill.execution_id for event in events if isinstance(event, OrderPartiallyFilled | OrderFilled)
+    )
+    corrected = {event.fill.execution_id for event in events if isinstance(event, FillCorrected)}
     theirs = set(venue.execution_ids) - adopted
     wrong = [f"fill {name} is booked {count} times" for name, count in booked.items() if count != 1]
     wrong += [f"fill {name} of the venue is not booked" for name in sorted(theirs - booked.keys())]
     wrong += [f"fill {name} is booked, but not the venue's" for name in sorted((booked.keys() | corrected) - theirs)]
     return wrong
+
+
+def _check_funding(trade: Trade, venue: VenueBooks) -> list[str]:
+    """Each payment is booked once, and what was booked since the books began is what the venue paid since."""
+    events = trade.events_at(venue.venue)
+    booked = [event for event in events if isinstance(event, FundingBooked)]
+    times = Counter((event.account, event.funding_id) for event in booked)
+    wrong = [f"funding {name} is booked {count} times" for (_, name), count in times.items() if count != 1]
+    if any(event.funding_ids for event in events if isinstance(event, AccountAdopted)):
+        return wrong  # the baseline holds some of the venue's: their sum shows in cash
+    ours: dict[tuple[str, str], Decimal] = {}
+    for event in booked:
+        key = (event.account, event.symbol)
+        ours[key] = ours.get(key, Decimal(0)) + event.amount
+    theirs = _flat(venue.funding)
+    for key in sorted(ours.keys() | theirs.keys()):
+        here, there = ours.get(key, Decimal(0)), theirs.get(key, Decimal(0))
+        if here != there:
+            wrong.append(f"funding of {key[1]} in {key[0]}: the desk has booked {here}, the venue paid {there}")
+    return wrong
+
+
+def _flat(figures: Mapping[str, Mapping[str, Decimal]]) -> dict[tuple[str, str], Decimal]:
+    """By (account, symbol), without what is 0."""
+    return {
+        (account, symbol): figure
+        for account, by_symbol in figures.items()
+        for symbol, figure in by_symbol.items()
+        if figure
+    }
 
 
 def check_record(

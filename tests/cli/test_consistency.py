@@ -17,6 +17,7 @@ from signalbox.messages import (
     AccountAdopted,
     Book,
     Fill,
+    FundingBooked,
     IntentApproved,
     IntentDenied,
     Message,
@@ -36,6 +37,7 @@ from signalbox_cli.consistency import Trade, VenueBooks, VenueOrderSeen, check_r
 
 AT = datetime(2024, 3, 5, 15, tzinfo=UTC)
 VENUE, ACCOUNT, SYMBOL = "ibkr", "DU1", "SPY"
+OTHER = "dydx"
 PRICE, OPENING_CASH = Decimal(10), Decimal(1000)
 
 
@@ -46,7 +48,8 @@ class Log:
     trade: list[tuple[str, bytes]] = field(default_factory=list)
     positions: list[Position] = field(default_factory=list)
     books: list[Book] = field(default_factory=list)
-    venue: VenueBooks = field(default_factory=lambda: VenueBooks({}, {}, [], []))
+    venue: VenueBooks = field(default_factory=lambda: VenueBooks(venue=VENUE, orders=[], execution_ids=[]))
+    other: VenueBooks = field(default_factory=lambda: VenueBooks(venue=OTHER, orders=[], execution_ids=[]))
 
     def read(self) -> Trade:
         return read_trade([received(n, subject, payload) for n, (subject, payload) in enumerate(self.trade, 1)])
@@ -57,6 +60,7 @@ class Log:
             *consistency.check_decisions(trade),
             *consistency.check_orders(trade),
             *consistency.check_venue(trade, self.positions, self.books, self.venue),
+            *consistency.check_venue(trade, self.positions, self.books, self.other),
         ]
 
 
@@ -142,8 +146,41 @@ def build(outcomes: list[str]) -> Log:
         log.trade.extend((subjects.order(VENUE, ACCOUNT, name), messages.encode(event)) for event in events)
     cash = OPENING_CASH - held * PRICE
     log.positions, log.books = [position(held)], [book(cash)]
-    log.venue = VenueBooks({ACCOUNT: {"USD": cash}}, {ACCOUNT: {SYMBOL: held}}, orders, ["x-before", *executions])
+    log.venue = VenueBooks(
+        venue=VENUE,
+        orders=orders,
+        execution_ids=["x-before", *executions],
+        cash={ACCOUNT: {"USD": cash}},
+        positions={ACCOUNT: {SYMBOL: held}},
+    )
+    add_perpetual(log)
     return log
+
+
+def add_perpetual(log: Log) -> None:
+    """The same account name at the other venue, where it has paid funding twice and received it once."""
+    paid = {"h1": Decimal("-0.5"), "h2": Decimal("-0.25"), "h3": Decimal("0.125")}
+    begun = AccountAdopted(
+        id="_baseline/2", at=AT, venue=OTHER, account=ACCOUNT, order_id=subjects.BASELINE, status=OrderStatus.FILLED,
+        currency="USD", cash=OPENING_CASH, positions=(), execution_ids=(),
+    )  # fmt: skip
+    log.trade.append((subjects.order(OTHER, ACCOUNT, subjects.BASELINE), messages.encode(begun)))
+    for hour, amount in paid.items():
+        booked = FundingBooked(
+            id=f"f/{hour}", at=AT, venue=OTHER, account=ACCOUNT, order_id=subjects.FUNDING, status=OrderStatus.FILLED,
+            funding_id=hour, symbol="BTC-USD", amount=amount, currency="USD",
+        )  # fmt: skip
+        log.trade.append((subjects.order(OTHER, ACCOUNT, subjects.FUNDING), messages.encode(booked)))
+    cash = OPENING_CASH + sum(paid.values())
+    log.books.append(msgspec.structs.replace(book(cash), venue=OTHER))
+    log.other = VenueBooks(
+        venue=OTHER,
+        orders=[],
+        execution_ids=[],
+        cash={ACCOUNT: {"USD": cash}},
+        positions={ACCOUNT: {}},
+        funding={ACCOUNT: {"BTC-USD": sum(paid.values(), Decimal(0))}},
+    )
 
 
 OUTCOMES = st.lists(st.sampled_from(("filled", "working", "denied", "malformed")), max_size=6).map(
@@ -179,6 +216,10 @@ def create_unapproved(log: Log) -> None:
     subject, payload = next(entry for entry in log.trade if b"OrderCreated" in entry[1])
     event = messages.decode(payload, OrderCreated)
     log.trade.append((subject, messages.encode(msgspec.structs.replace(event, order_id="i-none", status="NEW"))))
+
+
+def at_other(log: Log, **changed: object) -> None:
+    log.other = replace(log.other, **changed)  # type: ignore[arg-type]
 
 
 def at_venue(log: Log, **changed: object) -> None:
@@ -218,6 +259,19 @@ FAULTS: dict[str, tuple[Callable[[Log], None], str]] = {
     ),
     "a position the venue does not have": (lambda log: at_venue(log, positions={}), "position SPY in DU1"),
     "other cash": (lambda log: at_venue(log, cash={ACCOUNT: {"USD": Decimal("0.01")}}), "cash of DU1"),
+    "funding booked twice": (lambda log: repeat(log, '"funding_id":"h2"'), "funding h2 is booked 2 times"),
+    "funding lost": (lambda log: drop(log, '"funding_id":"h2"'), "BTC-USD in DU1: the desk has booked -0.375"),
+    "funding of another amount": (
+        lambda log: at_other(log, funding={ACCOUNT: {"BTC-USD": Decimal(-1)}}), "the venue paid -1"
+    ),
+    "a position at the other venue alone": (
+        lambda log: at_other(log, positions={ACCOUNT: {SYMBOL: Decimal(1)}}), "position SPY in DU1: the desk has 0"
+    ),
+    "an order at the other venue": (
+        lambda log: at_other(log, orders=[VenueOrderSeen("i-1", "99")]), "the order 'i-1', which was never approved"
+    ),
+    "a fill at the other venue": (lambda log: at_other(log, execution_ids=["u"]), "fill u of the venue is not booked"),
+    "other cash at the other venue": (lambda log: at_other(log, cash={ACCOUNT: {"USD": Decimal(2)}}), "the venue 2"),
     "cash in another currency": (
         lambda log: at_venue(log, cash={ACCOUNT: {**log.venue.cash[ACCOUNT], "HKD": Decimal(1)}}), "0 HKD"
     ),
