@@ -13,7 +13,7 @@ from pathlib import Path
 
 from simulators import command_line
 from simulators.command_line import HOST, OpenFront, Simulator, add_world_arguments, amount, listen, port
-from simulators.dydx.options import DEFAULT_BLOCK_MS, DEFAULT_CHAIN_ID, DydxOptions
+from simulators.dydx.options import DEFAULT_BLOCK_MS, DEFAULT_CHAIN_ID, DEFAULT_REST_LIMIT, DydxOptions
 from simulators.dydx.venue import DydxVenue
 from simulators.listings import DYDX, PERPETUALS
 from simulators.world import World
@@ -44,6 +44,12 @@ def add_front_arguments(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_BLOCK_MS,
         help="milliseconds from block to block, by the wall; 0 = only on command (default: %(default)s)",
     )
+    add(
+        "--rest-limit",
+        type=_requests,
+        default=DEFAULT_REST_LIMIT,
+        help="REST requests of one address in 10 s, 0 = no limit (default: %(default)s, the public indexer's)",
+    )
     add("--chain-id", default=DEFAULT_CHAIN_ID, help="what transactions are signed for (default: %(default)s)")
     add(
         "--fund",
@@ -71,6 +77,7 @@ def options_of(args: argparse.Namespace) -> DydxOptions:
         http_port=args.http_port,
         block_ms=args.block_ms,
         chain_id=args.chain_id,
+        rest_limit=args.rest_limit,
         fund=tuple(args.fund),
         chain_file=None if args.books is None else Path(f"{args.books}.chain"),
     )
@@ -80,6 +87,13 @@ def _milliseconds(text: str) -> int:
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is not a block time: 0 or more milliseconds")
+    return number
+
+
+def _requests(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a limit: 0 or more requests")
     return number
 
 

@@ -19,9 +19,9 @@ from simulators.dydx.candles import Candles
 from simulators.dydx.faucet import Faucet
 from simulators.dydx.indexer_commands import IndexerControl
 from simulators.dydx.indexer_view import ChainSource, Expiry, IndexerView, Processed
+from simulators.dydx.options import DEFAULT_REST_LIMIT
 from simulators.dydx.rest_accounts import AccountAnswers
 from simulators.dydx.rest_history import HistoryAnswers
-from simulators.dydx.rest_limits import POINTS
 from simulators.dydx.rest_markets import MarketAnswers
 from simulators.dydx.rest_others import OtherAnswers
 from simulators.dydx.rest_server import RestApi, not_found
@@ -50,7 +50,7 @@ class IndexerOptions(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     http_port: int = 0
     lag_blocks: int = 0
-    rest_limit: int = POINTS
+    rest_limit: int = DEFAULT_REST_LIMIT
     rest_expiry_blocks: int | None = 25
     expiry_message_blocks: int | None = 60
 

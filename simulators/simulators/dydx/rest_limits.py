@@ -13,7 +13,6 @@ from collections.abc import Callable
 from msgspec import Struct
 
 WINDOW_SECONDS = 10.0
-POINTS = 100
 _FACTORS = {"candles": 10}
 WINDOWS_KEPT_MAX = 10_000
 

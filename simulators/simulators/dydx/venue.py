@@ -27,7 +27,11 @@ class DydxVenue:
         self.chain = Chain(world, options.chain_id, options.chain_file)
         self._node = Node(self.chain, self._faults, options.host, options.grpc_port)
         self._begin()
-        self._indexer = Indexer(self.chain, world, IndexerOptions(host=options.host, http_port=options.http_port))
+        self._indexer = Indexer(
+            self.chain,
+            world,
+            IndexerOptions(host=options.host, http_port=options.http_port, rest_limit=options.rest_limit),
+        )
         self._control = ChainControl(self.chain, self._faults)
         self._stack = AsyncExitStack()
         self.port = options.grpc_port
