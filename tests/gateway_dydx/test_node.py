@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import coincurve
@@ -152,14 +154,14 @@ async def serve(chain: Chain, port: int = 0) -> tuple[Any, int]:
     return server, port
 
 
-def make_node(port: int) -> Node:
+def make_node(port: int, secure: bool = False) -> Node:
     endpoints = Endpoints(
         chain_id=CHAIN,
         denomination=USDC,
         node=f"127.0.0.1:{port}",
         indexer_url="",
         websocket_url="",
-        secure=False,
+        secure=secure,
     )
     return Node(
         endpoints,
@@ -363,6 +365,29 @@ async def test_the_channel_recovers_when_the_node_is_back() -> None:
         server, _ = await serve(chain, port)
         result = await node.broadcast(node.prepare_place(SHORT_TERM, AT))
         assert result.code == 0
+    finally:
+        await node.close()
+        await server.stop(None)
+
+
+async def test_a_node_whose_certificate_nobody_vouches_for_is_not_talked_to(tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not here to make a certificate")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    making = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+    assert await making.wait() == 0
+    chain, server = Chain(), grpc.aio.server()
+    auth_stubs.add_QueryServicer_to_server(chain, server)
+    credentials = grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
+    node = make_node(server.add_secure_port("127.0.0.1:0", credentials), secure=True)
+    node._connect_seconds_max = 0.5
+    await server.start()
+    try:
+        with pytest.raises(VenueUnavailableError):
+            await node.connect()
     finally:
         await node.close()
         await server.stop(None)
