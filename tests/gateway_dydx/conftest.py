@@ -37,7 +37,7 @@ from signalbox.messages import (
 from signalbox.process import Runtime
 from signalbox.settings import Secret
 from signalbox.telemetry import Health
-from simulators.control import ControlServer
+from simulators.control import ControlServer, WorldControl
 from simulators.dydx.options import DydxOptions
 from simulators.dydx.venue import DydxVenue
 from simulators.world import World, WorldOptions
@@ -95,7 +95,7 @@ class Venue_:
 
     def __init__(self, world: World, dydx: DydxVenue) -> None:
         self.world, self.dydx = world, dydx
-        self._control = ControlServer(dydx.commands(), "127.0.0.1", 0)
+        self._control = ControlServer([*WorldControl(world, world.stop).commands(), *dydx.commands()], "127.0.0.1", 0)
 
     @property
     def chain(self) -> Any:
@@ -221,6 +221,14 @@ class Desk_:
     runtimes: list[Runtime] = field(default_factory=list)
     mark: int = 0
     """A place in `links` that a test goes back to."""
+
+    @property
+    def account(self) -> str:
+        return ACCOUNT
+
+    def with_settings(self, **changes: Any) -> Settings:
+        """The settings with some changed."""
+        return msgspec.structs.replace(self.settings, **changes)
 
     async def start(self, wrapped: Callable[[Bus], Any] = lambda bus: bus) -> Runtime:
         """Start a gateway in this process, on a bus of its own, which a test may wrap."""
