@@ -124,7 +124,7 @@ class MarketData:
             delay_seconds = min(delay_seconds * 2, self._settings.retry_delay_seconds_max)
 
     def best_price(self, symbol: str, side: Side) -> Decimal | None:
-        """What an order of this side would meet: the best price on the other side, else the oracle's; None = neither."""
+        """What an order of this side would meet: the best price on the other side, else the oracle's; or None."""
         board = self._boards.get(symbol)
         if board is None:
             return None
@@ -334,7 +334,7 @@ class MarketData:
 
     async def _ask_anew(self, symbol: str, reason: str) -> None:
         metrics.BOOK_RESYNCS.labels(symbol, reason).inc()
-        log.warning("a book is asked for anew", extra={"symbol": symbol, "reason": reason})
+        log.info("a book is asked for anew", extra={"symbol": symbol, "reason": reason})
         await self.stream.resubscribe(BOOKS, symbol)
 
 

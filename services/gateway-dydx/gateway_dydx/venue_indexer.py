@@ -48,8 +48,10 @@ ATTEMPTS_MAX = 3
 RETRY_DELAY_SECONDS = 0.2
 RETRY_AFTER_SECONDS_MAX = 10.0
 """The indexer's window is 10 s: it never asks for more."""
-REQUESTS_MAX, WINDOW_SECONDS = 90, 10.0
-"""The indexer takes 100 requests in 10 s from an address; other programs on this machine may need some."""
+WINDOW_SECONDS = 10.0
+REQUESTS_MAX = {"candles": 900, "orders": 90, "fills": 90, "": 90}
+"""The indexer takes 1000 questions for candles in 10 s from an address, and 100 for orders, fills and all others
+together (v4-chain: indexer/services/comlink/src/config.ts); other programs on this machine may need some."""
 PAGE_ITEMS_MAX = 1000
 """The indexer's own limit for one answer."""
 PAGES_MAX = 200
@@ -72,7 +74,7 @@ class IndexerRest:
         local = httpx.URL(rest_url).host in ("127.0.0.1", "localhost", "::1")
         self._http = httpx.AsyncClient(timeout=answer_seconds_max, verify=not local, trust_env=not local)
         self._answer_seconds_max = answer_seconds_max
-        self._asked: deque[float] = deque()
+        self._asked: dict[str, deque[float]] = {group: deque() for group in REQUESTS_MAX}
         vendor: Any = IndexerClient(self._url, answer_seconds_max)  # untyped
         self._markets, self._account, self._utility = vendor.markets, vendor.account, vendor.utility
         for module in (self._markets, self._account, self._utility):
@@ -251,7 +253,7 @@ class IndexerRest:
         delay_seconds = RETRY_DELAY_SECONDS
         for attempt in range(1, self._attempts_max + 1):
             try:
-                return await self._once(url)
+                return await self._once(url, request_path)
             except (VenueError, _RateLimitedError) as error:
                 limited = isinstance(error, _RateLimitedError)
                 last = attempt == self._attempts_max
@@ -264,8 +266,9 @@ class IndexerRest:
                 delay_seconds *= 2
         raise AssertionError("at least one attempt")
 
-    async def _once(self, url: str) -> Any:
-        await self._turn()
+    async def _once(self, url: str, request_path: str) -> Any:
+        group = request_path.removeprefix("/v4/").partition("/")[0]
+        await self._turn(group if group in REQUESTS_MAX else "")
         try:
             async with asyncio.timeout(self._answer_seconds_max):
                 response = await self._http.get(url)
@@ -284,16 +287,17 @@ class IndexerRest:
         except ValueError:
             raise VenueUnavailableError("the indexer's answer is not JSON") from None
 
-    async def _turn(self) -> None:
-        """Wait until one more question may be asked."""
+    async def _turn(self, group: str) -> None:
+        """Wait until one more question of a group may be asked."""
+        asked = self._asked[group]
         while True:
             now = time.monotonic()
-            while self._asked and now - self._asked[0] >= WINDOW_SECONDS:
-                self._asked.popleft()
-            if len(self._asked) < REQUESTS_MAX:
-                self._asked.append(now)
+            while asked and now - asked[0] >= WINDOW_SECONDS:
+                asked.popleft()
+            if len(asked) < REQUESTS_MAX[group]:
+                asked.append(now)
                 return
-            await asyncio.sleep(WINDOW_SECONDS - (now - self._asked[0]))
+            await asyncio.sleep(WINDOW_SECONDS - (now - asked[0]))
 
 
 class _RateLimitedError(Exception):

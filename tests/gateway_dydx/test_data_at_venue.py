@@ -1,0 +1,312 @@
+"""Market data through the real client library: every minute once and in order, whatever happens to the link."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gateway_dydx.instruments import Instruments
+from gateway_dydx.market_data import MarketData
+from gateway_dydx.settings import Network, Settings
+from gateway_dydx.venue_indexer import IndexerRest
+from signalbox import messages, subjects
+from signalbox.bars import parse_timeframe
+from signalbox.bus import Bus, Received
+from signalbox.desk import ClockSource, Desk, DeskInstrument, Limits, Venue
+from signalbox.messages import Bar, BarSource, FundingRate, Instrument, InstrumentKind, Quote
+from signalbox.settings import Secret
+from simulators.dydx.options import DydxOptions
+from simulators.world import WorldOptions
+
+START = datetime(2024, 3, 5, 0, 10, tzinfo=UTC)
+SPEED = 240.0
+WAIT_SECONDS_MAX = 20.0
+FRAMES = ("1m", "5m")
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def world_options() -> WorldOptions:
+    prices = (("BTC-USD", Decimal(100_000)), ("ETH-USD", Decimal(4_000)))
+    return WorldOptions(symbols=("BTC-USD", "ETH-USD"), speed=SPEED, start=START, seed=7, prices=prices, accounts=())
+
+
+@pytest.fixture
+def dydx_options() -> DydxOptions:
+    return DydxOptions(block_ms=50)
+
+
+class Clock:
+    """The desk clock of a gateway in the simulator's own process."""
+
+    def __init__(self, world: Any) -> None:
+        self._world = world
+
+    def now(self) -> datetime:
+        at: datetime = self._world.now()
+        return at
+
+    def is_stale(self) -> bool:
+        return False
+
+    def wall_time_of(self, at: datetime) -> datetime:
+        return datetime.now(UTC) + (at - self.now()) / SPEED
+
+
+class Data:
+    """Market data alone, on a bus, and what came of it."""
+
+    def __init__(self, connect: Callable[[str], Awaitable[Bus]], venue: Any, recorder: Bus) -> None:
+        self.connect, self.venue, self.recorder = connect, venue, recorder
+        self.quotes: list[Quote] = []
+        self.tape: list[Bar] = []
+        self.tape_next = 1
+        self.running: list[tuple[asyncio.Task[None], MarketData, IndexerRest, Bus]] = []
+
+    @property
+    def data(self) -> MarketData:
+        return self.running[-1][1]
+
+    async def start(self, symbols: tuple[str, ...] = ("BTC-USD", "ETH-USD"), **changes: Any) -> None:
+        base = f"127.0.0.1:{self.venue.dydx.http_port}"
+        settings = Settings(
+            nats_url="",
+            nats_user="gateway-dydx",
+            nats_password=Secret("unused"),
+            desk_file=Path("unused"),
+            dydx_network=Network.LOCAL,
+            **{
+                "connect_seconds_max": 3.0,
+                "retry_delay_seconds": 0.05,
+                "retry_delay_seconds_max": 0.2,
+                "stream_silence_seconds_max": 1.0,
+                "stream_ping_seconds": 0.5,
+                "data_reconcile_seconds": 0.5,
+            }
+            | changes,
+        )
+        desk = Desk(
+            name="test",
+            venues={"dydx": Venue(accounts=("unused",))},
+            instruments=tuple(DeskInstrument(venue="dydx", symbol=symbol) for symbol in symbols),
+            limits=Limits(**{name: 1 for name in Limits.__struct_fields__}),  # type: ignore[arg-type]
+            clock=ClockSource.SIMULATED,
+        )
+        bus, clock = await self.connect("gateway-dydx"), Clock(self.venue.world)
+        rest = IndexerRest(f"http://{base}", 2.0)
+        frames = tuple(parse_timeframe(text) for text in FRAMES)
+        data = MarketData(bus, clock, rest, Instruments(bus, clock, desk), frames, f"ws://{base}/v4/ws", settings)
+        self.running.append((asyncio.create_task(data.run()), data, rest, bus))
+
+    async def stop(self) -> None:
+        task, _, rest, bus = self.running.pop()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await rest.close()
+        await bus.drain()
+
+    async def eventually(self, condition: Callable[[], Any], what: str) -> Any:
+        ends = asyncio.get_running_loop().time() + WAIT_SECONDS_MAX
+        while True:
+            result = condition()
+            if asyncio.iscoroutine(result):
+                result = await result
+            if result:
+                return result
+            assert asyncio.get_running_loop().time() < ends, f"never: {what}"
+            for task, *_ in self.running:
+                if task.done():
+                    task.result()
+            await asyncio.sleep(0.02)
+
+    async def bars(self, symbol: str = "BTC-USD", timeframe: str = "1m") -> list[Bar]:
+        """Every bar of a symbol in BARS, in order."""
+        async for received in self.recorder.read("BARS", ">", self.tape_next):
+            self.tape.append(messages.decode(received.payload, Bar))
+            self.tape_next = received.sequence + 1
+        return [bar for bar in self.tape if (bar.symbol, bar.timeframe) == (symbol, timeframe)]
+
+    async def live_until(self, at: datetime, symbol: str = "BTC-USD") -> list[Bar]:
+        """Wait until a live bar has reached `at`; all bars of the symbol."""
+
+        async def reached() -> list[Bar]:
+            found = await self.bars(symbol)
+            return found if found and found[-1].at >= at and found[-1].source is BarSource.LIVE else []
+
+        result: list[Bar] = await self.eventually(reached, f"live bars until {at}")
+        return result
+
+    def later(self, **desk_time: float) -> datetime:
+        at: datetime = self.venue.world.now() + timedelta(**desk_time)
+        return at
+
+
+@pytest.fixture
+async def data(nats_server: Any, venue: Any) -> AsyncIterator[Data]:
+    await venue.do("rest_rate_limit", requests=0)
+    recorder, risk = await nats_server.connect("recorder"), await nats_server.connect("risk")
+    made = Data(nats_server.connect, venue, recorder)
+
+    async def quote(received: Received) -> None:
+        made.quotes.append(messages.decode(received.payload, Quote))
+
+    await risk.subscribe(subjects.ALL_QUOTES, quote)
+    yield made
+    while made.running:
+        await made.stop()
+
+
+def whole(data: Data, found: list[Bar], symbol: str = "BTC-USD") -> None:
+    """Every minute that had trades once, in order, and as the venue's own history has it."""
+    starts = [bar.start for bar in found]
+    assert starts == sorted(set(starts))
+    end = found[-1].at
+    told = data.venue.world.history(symbol, end, end - found[0].start, 60, regular_hours_only=False)
+    expected = {each.start: each for each in told if each.trades and found[0].start <= each.start < end}
+    assert starts == sorted(expected)
+    for bar in found:
+        each = expected[bar.start]
+        assert (bar.open, bar.high, bar.low, bar.close, bar.volume) == (
+            each.open,
+            each.high,
+            each.low,
+            each.close,
+            each.volume,
+        ), bar
+
+
+async def test_history_and_live_bars_meet_without_gap_or_overlap(data: Data) -> None:
+    await data.start()
+    found = await data.live_until(data.later(minutes=12))
+    whole(data, found)
+    assert found[0].start.date() == START.date() - DAY
+    assert {bar.source for bar in found} == {BarSource.LIVE, BarSource.BACKFILL}
+    whole(data, await data.live_until(START, "ETH-USD"), "ETH-USD")
+
+
+async def test_coarser_bars_are_those_of_the_minutes(data: Data) -> None:
+    await data.start(("BTC-USD",))
+    await data.live_until(data.later(minutes=8))
+    fives = await data.bars(timeframe="5m")
+    ones = await data.bars()
+    assert all(later.start - earlier.start == timedelta(minutes=5) for earlier, later in pairwise(fives))
+    for five in fives:
+        mine = [bar for bar in ones if five.start <= bar.start < five.at]
+        assert five.volume == sum(bar.volume for bar in mine)
+        assert five.close == mine[-1].close
+
+
+async def test_a_restart_goes_on_where_the_last_bar_ended(data: Data) -> None:
+    await data.start(("BTC-USD",))
+    await data.live_until(START)
+    await data.stop()
+    missed = data.later(minutes=2)
+    await data.eventually(lambda: data.venue.world.now() > missed, "minutes that nobody sees")
+    await data.start(("BTC-USD",))
+    whole(data, await data.live_until(data.later(minutes=3)))
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [("cut_websockets", {}), ("half_open", {})],
+        [
+            ("drop_updates", {"count": 3, "channel": "v4_candles"}),
+            ("drop_updates", {"count": 5, "channel": "v4_trades"}),
+            ("duplicate_updates", {"count": 20, "channel": "v4_trades"}),
+            ("reorder_updates", {"count": 5, "channel": "v4_candles"}),
+        ],
+        [("refuse_rest", {"count": 10, "status": 503}), ("delay_updates_ms", {"milliseconds": 700})],
+    ],
+    ids=["connections", "updates", "answers"],
+)
+async def test_whatever_happens_every_minute_is_there_once_and_right(
+    data: Data, faults: list[tuple[str, dict[str, Any]]]
+) -> None:
+    await data.start(("BTC-USD",))
+    await data.live_until(START)
+    for fault, arguments in faults:
+        await data.venue.do(fault, **arguments)
+        whole(data, await data.live_until(data.later(minutes=5)))
+
+
+async def test_without_rest_the_gateway_waits_for_its_markets(data: Data) -> None:
+    await data.venue.do("refuse_rest", count=6, status=503)
+    await data.start(("BTC-USD",))
+    whole(data, await data.live_until(START))
+
+
+async def test_quotes_are_the_books_top_with_last_trade_and_oracle(data: Data) -> None:
+    await data.start()
+    quotes = await data.eventually(
+        lambda: [quote for quote in data.quotes if quote.symbol == "BTC-USD" and quote.last and quote.oracle_price],
+        "whole quotes",
+    )
+    await data.eventually(lambda: len(data.quotes) > 20, "quotes")
+    for quote in quotes:
+        assert quote.bid is not None
+        assert quote.ask is not None
+        assert quote.bid < quote.ask
+        assert quote.bid_size > 0 < quote.ask_size
+        assert abs(quote.oracle_price / quote.bid - 1) < Decimal("0.05")
+        assert quote.received_at.tzinfo is not None
+
+
+async def test_a_crossed_book_is_never_a_crossed_quote(data: Data, metric: Callable[..., float]) -> None:
+    before = metric("signalbox_dydx_book_resyncs_total", symbol="BTC-USD", reason="crossed")
+    await data.start()
+    await data.eventually(lambda: data.quotes, "quotes")
+    await data.venue.do("crossed_book", symbol="BTC-USD")
+    await data.eventually(
+        lambda: metric("signalbox_dydx_book_resyncs_total", symbol="BTC-USD", reason="crossed") > before, "a resync"
+    )
+    await data.venue.do("crossed_book", symbol="BTC-USD", on=False)
+    mark = len(data.quotes)
+    await data.eventually(lambda: len(data.quotes) > mark + 5, "quotes after it")
+    assert all(quote.bid is None or quote.ask is None or quote.bid < quote.ask for quote in data.quotes)
+
+
+async def test_no_quote_comes_while_the_link_is_down(data: Data) -> None:
+    await data.start()
+    await data.eventually(lambda: data.quotes, "quotes")
+    await data.data.stream.up()
+    await data.venue.do("half_open", next_connections=100)
+    await data.eventually(lambda: not data.data.stream.is_up, "the watchdog")
+    mark, later = len(data.quotes), data.later(minutes=2)
+    await data.eventually(lambda: data.venue.world.now() > later, "minutes without quotes")
+    assert len(data.quotes) <= mark + 2  # one of each symbol may have been on its way
+
+
+async def test_instruments_and_funding_rates_are_in_state(data: Data) -> None:
+    await data.start()
+
+    async def there() -> Any:
+        return await data.recorder.last("STATE", subjects.funding("dydx", "BTC-USD"))
+
+    received = await data.eventually(there, "a funding rate")
+    rate = messages.decode(received.payload, FundingRate)
+    assert rate.rate == data.venue.chain.funding_rate("BTC-USD")
+    stored = await data.recorder.last("STATE", subjects.instrument("dydx", "BTC-USD"))
+    assert stored is not None
+    instrument = messages.decode(stored.payload, Instrument)
+    (market,) = (market for market in data.venue.chain.markets if market.ticker == "BTC-USD")
+    assert (instrument.kind, instrument.exchange, instrument.calendar) == (InstrumentKind.PERPETUAL, "DYDX", "24/7")
+    assert (instrument.tick_size, instrument.lot_size) == (market.tick_size, market.step_size)
+    assert instrument.initial_margin == market.initial_margin_fraction
+    assert instrument.maintenance_margin == market.maintenance_margin_fraction
+
+
+async def test_a_symbol_that_the_venue_does_not_have_is_left_out_and_the_others_work(
+    data: Data, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        await data.start(("BTC-USD", "NOBODY-USD"))
+        await data.eventually(lambda: data.quotes, "quotes")
+    assert data.data._instruments.left_out == {"NOBODY-USD": "the venue has no market NOBODY-USD"}
