@@ -101,8 +101,9 @@ async def test_a_replacement_is_not_ended_by_the_late_end_of_what_it_replaced(se
         chain = indexer.chain
         chain.block(orders=(chain.order(status=ChainOrderStatus.CANCELED, removal_reason="INDEXER_EXPIRED"),))
         later = chain.order(good_til_block=chain.height + 30)
+        chain.block(orders=(later,))
         for _ in range(3):
-            chain.block(orders=(later,))
+            chain.block()
         assert (await indexer.get(f"/orders/{later.id}"))["status"] == "OPEN"
 
 
