@@ -101,6 +101,10 @@ class Admission:
             raise RefusedError(
                 Code.ORDER_IS_CANCELED, f"Order: {_shown(order)}, Cancellation GoodTilBlock: {canceled_til}"
             )
+        waiting = self._mempool.short_term.get(order.id)
+        if waiting is not None and waiting.is_immediate and self._book.crosses(waiting, market):
+            check_replacement(waiting, order)  # the node has matched it already, whatever the next block brings
+            raise RefusedError(Code.IMMEDIATE_ORDER_ALREADY_FILLED, f"Order: {_shown(order)}")
         resting = self._resting(order.id)
         if resting is not None:
             check_replacement(resting, order)
@@ -214,8 +218,8 @@ class Admission:
     def _cancel_short_term(self, order_id: str, good_til_block: int) -> None:
         if self._mempool.cancels.get(order_id, 0) >= good_til_block:
             raise RefusedError(Code.CANCEL_ALREADY_EXISTS)
-        self._mempool.cancels[order_id] = good_til_block
         resting = self._resting(order_id)
+        self._mempool.cancels[order_id] = good_til_block
         if resting is not None and good_til_block >= resting.good_til_block:
             self._tell(
                 replace(

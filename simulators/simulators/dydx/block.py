@@ -163,6 +163,8 @@ class BlockMaker:
                 existing = self._state.orders[order.id]
             if existing.good_til_block + SHORT_BLOCK_WINDOW >= height:
                 created, filled = existing.created_at_height, existing.filled
+            if order.is_immediate and filled:
+                return  # fills once
             if filled >= order.quantums:
                 if existing.is_working:
                     self._exchange.end(replace(order, filled=filled, created_at_height=created), "FULLY_FILLED")

@@ -33,6 +33,7 @@ EXTERNAL_GOOD_TIL_SECONDS = 86_400
 _COUNT = Parameter("count", Kind.INTEGER, "how many of the next", 1)
 _ACCOUNT = Parameter("account", Kind.TEXT, "the subaccount, as address-number")
 _FLAGS = {"SHORT_TERM": SHORT_TERM, "LONG_TERM": LONG_TERM, "CONDITIONAL": CONDITIONAL}
+_SIDES = {each.value for each in Side}
 _TIMES_IN_FORCE = {
     "GTT": Order.TimeInForce.TIME_IN_FORCE_UNSPECIFIED,
     "IOC": Order.TimeInForce.TIME_IN_FORCE_IOC,
@@ -201,7 +202,7 @@ class ChainControl:
         address, number = _account(arguments["account"])
         market = self._chain.book.markets.get(arguments["symbol"])
         side, kind, time_in_force = arguments["side"], arguments["kind"], arguments["time_in_force"]
-        if market is None or side not in Side or kind not in _FLAGS or time_in_force not in _TIMES_IN_FORCE:
+        if market is None or side not in Side.__members__ or kind not in _FLAGS or time_in_force not in _TIMES_IN_FORCE:
             raise CommandError("there is no such symbol, side, kind or time in force")
         flags, trigger = _FLAGS[kind], arguments["trigger_price"]
         client_id = arguments["client_id"]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
+from signalbox.errors import ConfigurationError
+
 from simulators.control import Command
 from simulators.dydx.chain import Chain
 from simulators.dydx.commands import ChainControl
@@ -16,6 +18,7 @@ from simulators.dydx.faults import Faults
 from simulators.dydx.indexer import Indexer, IndexerOptions
 from simulators.dydx.node import Node
 from simulators.dydx.options import DydxOptions
+from simulators.dydx.transactions import is_address
 from simulators.world import World
 
 
@@ -77,8 +80,10 @@ class DydxVenue:
                 due = loop.time() + seconds
 
     def _begin(self) -> None:
-        """Make the first block of a chain that has none, with the deposits that were asked for."""
+        """Make the first block of a chain that has none, with the deposits asked for. Raises ConfigurationError."""
         if self.chain.is_new:
             for address, amount in self._options.fund:
+                if not is_address(address):
+                    raise ConfigurationError([f"{address} is not a dYdX address that could be funded"])
                 self.chain.deposit(address, 0, amount)
             self.chain.produce_block()

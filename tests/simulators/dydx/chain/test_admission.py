@@ -229,6 +229,15 @@ async def test_an_ioc_order_that_has_filled_does_not_fill_again(bench: Any) -> N
     assert verdict(await bench.place(message)) == ("clob", 2004)
 
 
+async def test_the_same_ioc_order_signed_again_is_refused(bench: Any) -> None:
+    message = bench.order(1, time_in_force=IOC)
+    assert verdict(await bench.broadcast(place_order(message), sequence=1)) == ("", 0)
+    assert verdict(await bench.broadcast(place_order(message), sequence=2)) == ("clob", 20)
+    bench.blocks()
+    assert verdict(await bench.broadcast(place_order(message), sequence=3)) == ("clob", 24)
+    assert len(bench.chain.fills) == 1
+
+
 async def test_a_stateful_order_exists_once(bench: Any) -> None:
     message = bench.order(1, price="90000", flags=LONG_TERM)
     now = bench.now * 1000
