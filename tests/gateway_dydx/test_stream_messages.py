@@ -22,6 +22,7 @@ from gateway_dydx.facts import (
     SubaccountSnapshot,
     Trade,
 )
+from gateway_dydx.fields import decimal_of, time_of
 from gateway_dydx.stream_messages import facts_of
 from gateway_dydx.translate import TranslationError
 from hypothesis import given
@@ -340,12 +341,12 @@ def test_a_broken_field_is_refused_by_name_or_does_not_matter(
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**20), max_value=10**20, places=12))
 def test_a_number_keeps_every_digit(number: Decimal) -> None:
-    assert reading.decimal_of(str(number)) == number
+    assert decimal_of(str(number)) == number
 
 
 @pytest.mark.parametrize("text", ["", "abc", "NaN", "Infinity", "1_000", "1" * 100, "1e999999", None, True, [], {}])
 def test_what_is_no_number_is_none(text: object) -> None:
-    assert reading.decimal_of(text) is None
+    assert decimal_of(text) is None
 
 
 @pytest.mark.parametrize(
@@ -361,4 +362,4 @@ def test_what_is_no_number_is_none(text: object) -> None:
     ],
 )
 def test_times(text: object, at: datetime | None) -> None:
-    assert reading.time_of(text) == at
+    assert time_of(text) == at

@@ -21,7 +21,7 @@ from gateway_dydx.facts import (
     SubaccountChanged,
     SubaccountSnapshot,
 )
-from gateway_dydx.reading import Fields, each
+from gateway_dydx.fields import Fields, each, shown
 from gateway_dydx.translate import TranslationError
 
 SUBACCOUNTS, PARENT_SUBACCOUNTS = "v4_subaccounts", "v4_parent_subaccounts"
@@ -73,7 +73,7 @@ def facts_of(message: Mapping[str, Any]) -> tuple[Fact, ...]:
         return first(contents, id)
     # A batch is a list of updates; a list is taken wherever it comes
     if kind == BATCH_DATA and not isinstance(contents, list):
-        raise TranslationError(f"{channel} {id}: contents of a batch is {reading.shown(contents)}, not a list")
+        raise TranslationError(f"{channel} {id}: contents of a batch is {shown(contents)}, not a list")
     pieces = contents if isinstance(contents, list) else [contents]
     return tuple(fact for piece in pieces for fact in update(piece, id))
 

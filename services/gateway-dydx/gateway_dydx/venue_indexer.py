@@ -36,7 +36,7 @@ from gateway_dydx.facts import (
     Subaccount,
     Transfer,
 )
-from gateway_dydx.reading import Fields
+from gateway_dydx.fields import Fields, each, shown
 from gateway_dydx.stream_messages import MINUTE_RESOLUTION
 from gateway_dydx.translate import TranslationError
 
@@ -335,12 +335,12 @@ def _read(raw: Any, read: Callable[[Any], T]) -> T:
 
 def _list(answer: object, what: str) -> list[Any]:
     if not isinstance(answer, list):
-        raise TranslationError(f"{what}: {reading.shown(answer)} is no list")
+        raise TranslationError(f"{what}: {shown(answer)} is no list")
     return answer
 
 
 def _all(answer: object, name: str, read: Callable[[object], T]) -> tuple[T, ...]:
-    return reading.each(Fields(answer, "answer").required_items(name), read)
+    return each(Fields(answer, "answer").required_items(name), read)
 
 
 def _iso(at: datetime) -> str:
