@@ -216,7 +216,7 @@ class Market:
     ) -> Iterator[MarketBar]:
         group: list[Part] = []
         group_start: datetime | None = None
-        for at, part in self._pieces(session, seconds, known_until):
+        for at, part in self._pieces(session, seconds, begin, known_until):
             if regular_only and not session.is_regular(at):
                 continue
             start = bar_start(session, at, seconds, regular_only=regular_only)
@@ -234,11 +234,15 @@ class Market:
             if bar is not None:
                 yield bar
 
-    def _pieces(self, session: Session, seconds: int, known_until: datetime) -> Iterator[tuple[datetime, Part]]:
-        """Yield whole minutes where they suffice, else five seconds at a time."""
+    def _pieces(
+        self, session: Session, seconds: int, begin: datetime, known_until: datetime
+    ) -> Iterator[tuple[datetime, Part]]:
+        """Yield whole minutes where they suffice, else five seconds at a time; nothing of minutes before `begin`."""
         for start, minute in self._tape.minutes(session).items():
             if start >= known_until:
                 return
+            if start + _ONE_MINUTE <= begin:
+                continue
             if seconds % 60 == 0 and start + _ONE_MINUTE <= known_until:
                 yield start, _whole(minute, self._trades_of(minute))
                 continue
