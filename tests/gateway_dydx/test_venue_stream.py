@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
+import subprocess
 import threading
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -99,12 +103,12 @@ async def indexer() -> AsyncIterator[TinyIndexer]:
 class Listener:
     """A stream, what it said, and the task that keeps it."""
 
-    def __init__(self, port: int, fails_on: str = "") -> None:
+    def __init__(self, port: int, fails_on: str = "", scheme: str = "ws") -> None:
         self.messages: list[dict[str, Any]] = []
         self.states: list[tuple[bool, str]] = []
         self.fails_on = fails_on
         self.stream = IndexerStream(
-            f"ws://127.0.0.1:{port}/v4/ws", self.on_message, lambda up, why: self.states.append((up, why)), BOUNDS
+            f"{scheme}://127.0.0.1:{port}/v4/ws", self.on_message, lambda up, why: self.states.append((up, why)), BOUNDS
         )
         self.task: asyncio.Task[None] = asyncio.ensure_future(self.stream.run())
 
@@ -204,3 +208,29 @@ async def test_a_cancelled_run_leaves_no_thread(indexer: TinyIndexer) -> None:
     await eventually(
         lambda: not [thread for thread in threading.enumerate() if thread.name == "indexer-stream"], "its end"
     )
+
+
+@pytest.fixture
+def own_certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that is signed by itself, and its key."""
+    if which("openssl") is None:
+        pytest.skip("openssl makes the certificate that must be refused")
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    words = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run(
+        ["openssl", *words.split(), "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True
+    )
+    return certificate, key
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(own_certificate: tuple[Path, Path]) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*own_certificate)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    listening = Listener(server.sockets[0].getsockname()[1], scheme="wss")
+    await eventually(lambda: listening.states, "a state")
+    assert "CERTIFICATE_VERIFY_FAILED" in listening.states[0][1]
+    await listening.stream.close()
+    await asyncio.wait_for(listening.task, WAIT_SECONDS_MAX)
+    server.close()
+    await server.wait_closed()
