@@ -27,7 +27,7 @@ def main(names: tuple[str, ...]) -> int:
     widths = [max(len(column), *(len(row[index]) for row in cells)) for index, column in enumerate(columns)]
     for row in [list(columns), *cells]:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
-    return 0 if all(row["met"] for row in rows) else 1
+    return 1 if any(row["met"] is False for row in rows) else 0
 
 
 def _cell(value: Any) -> str:
