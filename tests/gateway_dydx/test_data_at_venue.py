@@ -218,8 +218,8 @@ async def test_a_restart_goes_on_where_the_last_bar_ended(data: Data) -> None:
     [
         [("cut_websockets", {}), ("half_open", {})],
         [
-            ("drop_updates", {"count": 3, "channel": "v4_candles"}),
-            ("drop_updates", {"count": 5, "channel": "v4_trades"}),
+            ("drop_updates", {"count": 200, "channel": "v4_candles"}),
+            ("drop_updates", {"count": 200, "channel": "v4_trades"}),
             ("duplicate_updates", {"count": 20, "channel": "v4_trades"}),
             ("reorder_updates", {"count": 5, "channel": "v4_candles"}),
         ],
