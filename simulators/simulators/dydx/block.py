@@ -31,13 +31,14 @@ from simulators.dydx.records import (
     ChainOrderStatus,
     ChainTransfer,
 )
-from simulators.dydx.refusals import RefusedError
+from simulators.dydx.refusals import Code, RefusedError
 from simulators.dydx.state import ChainState
 from simulators.dydx.transactions import Transaction
 from simulators.dydx.transfers import Treasury
 from simulators.world import World
 
 GAS_PER_TRANSACTION = 100_000
+DEPOSITS_WAITING_MAX = 10_000
 
 
 class BlockMaker:
@@ -50,7 +51,9 @@ class BlockMaker:
         self._exchange, self._recovered = Exchange(world, state, book), False
 
     def queue_deposit(self, address: str, number: int, amount: Decimal) -> None:
-        """Have the next block credit a subaccount from outside."""
+        """Have the next block credit a subaccount from outside. Raises RefusedError when too many wait."""
+        if len(self._deposits) >= DEPOSITS_WAITING_MAX:
+            raise RefusedError(Code.MEMPOOL_IS_FULL, "too many deposits wait for the next block")
         self._deposits.append((address, number, amount))
 
     def make(self, time: datetime) -> Line:

@@ -18,7 +18,7 @@ from v4_proto.dydxprotocol.clob.tx_pb2 import MsgCancelOrder, MsgPlaceOrder
 
 from simulators.control import Arguments, Command, CommandError, Kind, Parameter, Reply
 from simulators.dydx.chain import Chain
-from simulators.dydx.faults import Faults
+from simulators.dydx.faults import Faults, Refusal
 from simulators.dydx.fees import TIERS
 from simulators.dydx.orders import PlacedOrder, order_uuid, protocol_order, quantums_of, subticks_of
 from simulators.dydx.records import CONDITIONAL, LONG_TERM, SHORT_TERM, ChainFill, ChainFundingPayment, ChainOrder
@@ -138,6 +138,17 @@ class ChainControl:
                 (_COUNT, Parameter("grpc", Kind.FLAG, "true = RESOURCE_EXHAUSTED", False)),
             ),
             Command(
+                "refuse_next",
+                "answer the next broadcasts with any code, without looking at them",
+                self._refuse_next,
+                (
+                    Parameter("codespace", Kind.TEXT, "such as clob or sdk", "clob"),
+                    Parameter("code", Kind.INTEGER, "the code, above 0"),
+                    Parameter("text", Kind.TEXT, "the raw log", "refused by the control port"),
+                    _COUNT,
+                ),
+            ),
+            Command(
                 "delay_broadcast",
                 "take broadcasts late",
                 self._delay,
@@ -202,7 +213,7 @@ class ChainControl:
         address, number = _account(arguments["account"])
         market = self._chain.book.markets.get(arguments["symbol"])
         side, kind, time_in_force = arguments["side"], arguments["kind"], arguments["time_in_force"]
-        if market is None or side not in Side.__members__ or kind not in _FLAGS or time_in_force not in _TIMES_IN_FORCE:
+        if market is None or side not in _SIDES or kind not in _FLAGS or time_in_force not in _TIMES_IN_FORCE:
             raise CommandError("there is no such symbol, side, kind or time in force")
         flags, trigger = _FLAGS[kind], arguments["trigger_price"]
         client_id = arguments["client_id"]
@@ -268,6 +279,16 @@ class ChainControl:
     def _refuse_sequence(self, arguments: Arguments) -> Reply:
         self._chain.refuse_sequences(_positive(arguments))
         return {}
+
+    def _refuse_next(self, arguments: Arguments) -> Reply:
+        if arguments["code"] < 1:
+            raise CommandError("code must be above 0: 0 is no refusal")
+        refusal = Refusal(arguments["codespace"], arguments["code"], arguments["text"])
+        try:
+            self._faults.refuse(refusal, _positive(arguments))
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        return {"set": len(self._faults.refusals)}
 
     def _rate_limit(self, arguments: Arguments) -> Reply:
         return self._counted("exhaust" if arguments["grpc"] else "rate_limit")(arguments)

@@ -105,6 +105,11 @@ class Node:
             refusal = RefusedError(Code.BLOCK_RATE_LIMIT_EXCEEDED, "Rate exceeds configured block rate limit")
             response = _refused(transaction_hash(request.tx_bytes), refusal)
             return service_pb2.BroadcastTxResponse(tx_response=response)
+        if faults.refusals:
+            told = faults.refusals.pop(0)
+            hash_ = transaction_hash(request.tx_bytes)
+            response = TxResponse(txhash=hash_, code=told.code, codespace=told.codespace, raw_log=told.text)
+            return service_pb2.BroadcastTxResponse(tx_response=response)
         verdict = self._chain.check_tx(request.tx_bytes)
         if faults.takes_one("duplicate_broadcast"):
             verdict = self._chain.check_tx(request.tx_bytes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import bech32
@@ -25,6 +26,7 @@ from v4_proto.dydxprotocol.sending.tx_pb2 import MsgCreateTransfer
 from simulators.dydx.refusals import Code, RefusedError
 
 ADDRESS_PREFIX = "dydx"
+ADDRESSES_CACHED_MAX = 4_096
 CLOB_MESSAGES = (MsgPlaceOrder, MsgCancelOrder, MsgBatchCancel)
 _MESSAGES: dict[str, Any] = {
     f"/{kind.DESCRIPTOR.full_name}": kind
@@ -85,7 +87,7 @@ def decode_transaction(raw: bytes) -> Transaction:
         auth_info_bytes=outer.auth_info_bytes,
         signatures=tuple(outer.signatures),
         sign_mode=info.mode_info.single.mode if info is not None else 0,
-        fee={coin.denom: int(coin.amount or 0) for coin in auth.fee.amount},
+        fee={coin.denom: _amount(coin.amount) for coin in auth.fee.amount},
         gas_limit=auth.fee.gas_limit,
         timeout_height=body.timeout_height,
         memo=body.memo,
@@ -122,6 +124,7 @@ def verify_signature(transaction: Transaction, account_number: int, chain_id: st
         )
 
 
+@lru_cache(ADDRESSES_CACHED_MAX)
 def address_of(public_key: bytes) -> str:
     """Return the bech32 address of a compressed secp256k1 public key."""
     digest = RIPEMD160.new(hashlib.sha256(public_key).digest()).digest()
@@ -130,6 +133,7 @@ def address_of(public_key: bytes) -> str:
     return bech32.bech32_encode(ADDRESS_PREFIX, words)
 
 
+@lru_cache(ADDRESSES_CACHED_MAX)
 def is_address(text: str) -> bool:
     """Say whether a text is an address of this chain."""
     prefix, data = bech32.bech32_decode(text)
@@ -139,6 +143,12 @@ def is_address(text: str) -> bool:
 def is_clob(messages: tuple[Any, ...]) -> bool:
     """Say whether the order book's checks are for this transaction."""
     return any(isinstance(message, CLOB_MESSAGES) for message in messages)
+
+
+def _amount(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise RefusedError(Code.TX_DECODE, f"invalid coin amount {text!r}")
+    return int(text)
 
 
 def _unpacked(packed: Any) -> Message:

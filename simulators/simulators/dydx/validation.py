@@ -164,7 +164,9 @@ def _send(message: Any) -> None:
     for address in (message.from_address, message.to_address):
         if not is_address(address):
             raise RefusedError(Code.INVALID_ADDRESS, f"invalid address: {address}")
-    if not message.amount or any(not coin.amount.isdigit() or int(coin.amount) == 0 for coin in message.amount):
+    if not message.amount or any(
+        not (coin.amount.isascii() and coin.amount.isdigit() and int(coin.amount)) for coin in message.amount
+    ):
         raise RefusedError(Code.INVALID_REQUEST, "invalid coins")
 
 

@@ -227,6 +227,13 @@ async def test_the_node_limits_rates_when_it_is_told_to(bench: Any) -> None:
     assert (await broadcast(bench, raw_order(bench, 1))).tx_response.code == 0
 
 
+async def test_the_next_broadcast_is_refused_with_any_code(bench: Any) -> None:
+    bench.control["refuse_next"]({"codespace": "clob", "code": 47, "text": "not now", "count": 1})
+    response = (await broadcast(bench, raw_order(bench, 1))).tx_response
+    assert (response.codespace, response.code, response.raw_log) == ("clob", 47, "not now")
+    assert (await broadcast(bench, raw_order(bench, 1))).tx_response.code == 0
+
+
 async def test_the_next_sequence_is_refused_when_it_is_told_to(bench: Any) -> None:
     bench.control["refuse_sequence"]({"count": 1})
     message = bench.order(1, price="90000", flags=LONG_TERM)
