@@ -287,12 +287,12 @@ async def test_no_quote_comes_while_the_link_is_down(data: Data) -> None:
 async def test_instruments_and_funding_rates_are_in_state(data: Data) -> None:
     await data.start()
 
-    async def there() -> Any:
-        return await data.recorder.last("STATE", subjects.funding("dydx", "BTC-USD"))
+    async def as_the_chain_has_it() -> bool:
+        received = await data.recorder.last("STATE", subjects.funding("dydx", "BTC-USD"))
+        rate: Decimal = data.venue.chain.funding_rate("BTC-USD")
+        return received is not None and messages.decode(received.payload, FundingRate).rate == rate
 
-    received = await data.eventually(there, "a funding rate")
-    rate = messages.decode(received.payload, FundingRate)
-    assert rate.rate == data.venue.chain.funding_rate("BTC-USD")
+    await data.eventually(as_the_chain_has_it, "the present funding rate")
     stored = await data.recorder.last("STATE", subjects.instrument("dydx", "BTC-USD"))
     assert stored is not None
     instrument = messages.decode(stored.payload, Instrument)
