@@ -17,12 +17,14 @@ from simulators.tws import __main__ as tws
 from signalbox_cli import argument_types, run_folder, simulated_venues
 from signalbox_cli.commands import add_command
 from signalbox_cli.demo import DemoPlan, run_demo
-from signalbox_cli.desk_files import replayed_symbol, write_desk_file
+from signalbox_cli.desk_files import replayed_symbol, venue_of_symbol, write_desk_file
 from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder
 from signalbox_cli.settings import RUN_FOLDER, bootstrap_address
 from simulators import __main__ as both
 
 DEMO_FOLDER = Path("run/demo")
+DEMO_BLOCK_MS = "100"
+"""Faster than the real chain's 600, so that nobody waits for blocks."""
 DEMO_START = "2024-03-05T14:00:00Z"
 """09:00 in New York, half an hour before the open of an ordinary Tuesday."""
 
@@ -234,9 +236,21 @@ async def _demo(arguments: argparse.Namespace) -> int:
     with run_folder.taken(arguments.folder) as lock:
         run_folder.empty(arguments.folder)
         start = [] if arguments.bars is not None else ["--start", DEMO_START]
-        plan = _plan(arguments, lock, "--speed", "1", "--days", str(arguments.days), *start)
-        symbol = replayed_symbol(arguments.bars) if arguments.bars is not None else "SPY"
-        return await run_demo(DemoPlan(desk=plan, symbol=symbol, days=arguments.days))
+        symbols = _traded_symbols(arguments.bars)
+        # a market that never closes ends with its day: the demo looks back on it from the next
+        days = arguments.days + 1 if list(symbols) == [simulated_venues.DYDX] else arguments.days
+        blocks = ["--block-ms", DEMO_BLOCK_MS] if simulated_venues.DYDX in symbols else []
+        plan = _plan(arguments, lock, "--speed", "10", "--days", str(days), *blocks, *start)
+        symbols = {venue: symbol for venue, symbol in symbols.items() if venue in plan.venues}
+        return await run_demo(DemoPlan(desk=plan, symbols=symbols, days=arguments.days))
+
+
+def _traded_symbols(bars: Path | None) -> dict[str, str]:
+    """What the demo trades at each venue; the first one's exchange makes the day."""
+    if bars is None:
+        return {simulated_venues.IBKR: "SPY", simulated_venues.DYDX: "BTC-USD"}
+    symbol = replayed_symbol(bars)
+    return {venue_of_symbol(symbol): symbol}
 
 
 def _require_ours(folder: Path) -> None:
