@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -57,6 +59,10 @@ SNAPSHOT_ATTEMPTS_MAX = 5
 RECHECK_SECONDS = 0.25
 CATCH_UP_RECHECK_SECONDS = 0.02
 FUNDING_OVERLAP = timedelta(hours=2)
+FUNDING_SHOWN = timedelta(seconds=10)
+"""So long after the hour a payment is in a block and in the indexer."""
+FUNDING_RECONCILE_SECONDS_MIN = 5.0
+"""Funding is paid at the full hour, and no websocket tells of it: then everything is asked sooner, but not oftener."""
 
 
 class OrdersLink:
@@ -87,7 +93,7 @@ class OrdersLink:
         self._node_reason = "connecting to the node"
         self._node_heard_at = self._height_moved_at = time.monotonic()
         self._stream_reason = "connecting to the indexer"
-        self._reconciled = False
+        self._reconciled, self._looked_seconds = False, 0.0
         self._due = asyncio.Event()
         self.oracle_prices: dict[str, Decimal] = {}
         """By symbol, of every market."""
@@ -187,7 +193,7 @@ class OrdersLink:
         """Reconcile whenever that is due and possible, and say what can be done, for ever."""
         delay_seconds = self._settings.retry_delay_seconds
         due_at = 0.0
-        await self._instruments.qualified.wait()
+        await self._qualified()
         self._state.symbols = {
             offered.market.clob_pair_id: symbol for symbol, offered in self._instruments.offered.items()
         }
@@ -198,7 +204,7 @@ class OrdersLink:
                 self._lose(status, reason)
                 await self._until_due(RECHECK_SECONDS)
                 continue
-            if not self._reconciled or time.monotonic() >= due_at:
+            if not self._reconciled or time.monotonic() >= min(due_at, self._funding_due_at()):
                 if not self._reconciled:
                     self._link.become(LinkStatus.RECONCILING)
                 try:
@@ -215,6 +221,22 @@ class OrdersLink:
             if self._obstacle()[0] is LinkStatus.READY and self._reconciled:
                 self._link.become(LinkStatus.READY)
             await self._until_due(min(RECHECK_SECONDS, max(0.0, due_at - time.monotonic())))
+
+    def _funding_due_at(self) -> float:
+        """When funding is worth asking for (monotonic seconds): a little after the last look, if an hour has turned."""
+        looked_at = self._state.complete_at
+        if looked_at is None or _funding_hour(self._clock.now()) <= _funding_hour(looked_at):
+            return math.inf
+        return self._looked_seconds + FUNDING_RECONCILE_SECONDS_MIN
+
+    async def _qualified(self) -> None:
+        """Wait until the instruments are known, and say what stands in the way of that."""
+        qualified = self._instruments.qualified
+        while not qualified.is_set():
+            self._link.become(LinkStatus.DOWN, self._obstacle()[1] or "the indexer has not told its markets yet")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RECHECK_SECONDS):
+                    await qualified.wait()
 
     def _obstacle(self) -> tuple[LinkStatus, str]:
         """What stands in the way of sending orders; READY = nothing."""
@@ -249,6 +271,7 @@ class OrdersLink:
     async def _reconcile(self) -> None:
         """Ask for everything, report what follows, and return once all of it is stored."""
         began_seconds, began_at = time.monotonic(), self._clock.now()
+        self._looked_seconds = began_seconds
         self._reconciled = True  # a loss from here on makes it untrue again
         state = self._state
         if not state.complete_height:
@@ -307,3 +330,8 @@ class OrdersLink:
             if all(fill.id in known for fill in again) and paid_again == payments:
                 return answers, subaccount, payments
         raise VenueTimeoutError("fills keep coming: there is no moment for a consistent snapshot")
+
+
+def _funding_hour(at: datetime) -> datetime:
+    """The last full hour whose payments are shown at that time."""
+    return (at - FUNDING_SHOWN).replace(minute=0, second=0, microsecond=0)
