@@ -91,7 +91,7 @@ async def test_a_resting_order_fills_as_maker_when_the_market_comes(desk: Any) -
 
 async def test_an_order_good_till_a_date_expires_at_its_date(desk: Any) -> None:
     await running(desk)
-    end = desk.venue.world.now() + timedelta(seconds=4)
+    end = desk.venue.world.now() + timedelta(seconds=2)
     await desk.submit("gtd-1", **limit(desk, time_in_force=TimeInForce.GTD, good_till=end))
     await desk.has("gtd-1", "VenueExpired")
     assert await reason_of(desk, "gtd-1") == "its time in force is over"
@@ -227,3 +227,35 @@ async def test_a_snapshot_agrees_with_the_chain(desk: Any) -> None:
     chain = desk.venue.chain.subaccount(desk.account.rpartition("-")[0], 0)
     assert snapshot.cash == chain.usdc
     assert {held.symbol: held.quantity for held in snapshot.positions} == {"BTC-USD": Decimal("0.03")}
+
+
+async def test_an_order_that_has_filled_in_part_works_on_when_the_chain_has_forgotten_what_it_filled(desk: Any) -> None:
+    await running(desk)
+    start = desk.venue.price()
+    await desk.submit("go-1", quantity=Decimal(60), order_type=OrderType.LIMIT, limit_price=start - 200)
+    await desk.has("go-1", "VenueAccepted")
+    await desk.blocks(3)
+    await desk.venue.do("set_price", symbol="BTC-USD", price=str(start - 500))
+    await desk.has("go-1", "VenueFill")
+    await desk.venue.do("set_price", symbol="BTC-USD", price=str(start + 900))
+    claim = await desk.claim_of("go-1")
+    last = desk.venue.fills(claim.venue_order_id)[-1].created_at_height
+    await desk.eventually(lambda: desk.venue.chain.height > last + 90, "many blocks later")
+    order = await desk.at_venue("go-1")
+    assert 0 < order.total_filled < 60
+    await desk.eventually(
+        lambda: desk.venue.order(claim.venue_order_id).good_til_block > desk.venue.chain.height, "a version that works"
+    )
+    await desk.venue.do("set_price", symbol="BTC-USD", price=str(start - 900))
+
+    async def more() -> bool:
+        fills = [each for each in await desk.reports("go-1") if isinstance(each, VenueFill)]
+        return sum(each.fill.quantity for each in fills) > order.total_filled
+
+    await desk.eventually(more, "another fill")
+    await desk.cancel("go-1")
+    await desk.blocks(40)
+    reports = await desk.reports("go-1")
+    filled = sum(each.fill.quantity for each in reports if isinstance(each, VenueFill))
+    assert filled == sum(fill.size for fill in desk.venue.fills(claim.venue_order_id)) <= 60
+    assert filled == 60 or sum(isinstance(each, VenueCanceled) for each in reports) == 1

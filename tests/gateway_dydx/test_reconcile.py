@@ -407,3 +407,23 @@ def test_fills_are_complete_up_to_the_height_noted_only_if_they_were_asked_for_w
     assert state.complete_height == 90
     take(state, answers(state, 100, since=91))
     assert state.complete_height == 100
+
+
+def test_a_stateful_order_whose_transaction_failed_in_its_block_is_rejected_with_the_chains_code() -> None:
+    state = State(ACCOUNT)
+    stop_in(state)
+    found = msgspec.structs.replace(
+        answers(state, 120, absent=["o-1"]), failed={"o-1": ("clob/3007", "not enough collateral")}
+    )
+    (rejected,) = take(state, found)
+    assert (rejected.code, rejected.reason) == ("clob/3007", "not enough collateral")
+
+
+def test_an_order_that_goes_on_with_what_is_left_is_not_over_with_its_version() -> None:
+    state = State(ACCOUNT)
+    tracked = limit_in(state)
+    tracked.continues = True
+    assert take(state, answers(state, GOOD_TIL_BLOCK + 1)) == []
+    assert decide.question(state, tracked) == ""
+    tracked.cancel_command = "command/o-1/1"
+    assert kinds(take(state, answers(state, GOOD_TIL_BLOCK + 1))) == [VenueCanceled]

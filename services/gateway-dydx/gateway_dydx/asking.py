@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from signalbox.clock import DeskClock
@@ -42,11 +42,13 @@ class Asking:
         state: State,
         link: Link,
         rest: IndexerRest,
+        failure_of: Callable[[str], Awaitable[tuple[str, str] | None]],
         subaccount: Subaccount,
         settings: Settings,
         act: Callable[[list[Action]], None],
     ) -> None:
         self._clock, self._state, self._link, self._rest = clock, state, link, rest
+        self._failure_of = failure_of
         self._subaccount, self._settings, self._act = subaccount, settings, act
         self._due: dict[str, float] = {}
         self._changed = asyncio.Event()
@@ -139,21 +141,26 @@ class Asking:
         height = (await rest.height()).height
         state.indexer_height = max(state.indexer_height, height)
         orders = {order.id: order for order in await rest.orders(address, number, statuses=sorted(OPEN_STATUSES))}
-        absent = set()
+        absent, failed = set(), {}
         for order_id in reconcile.stateful_outstanding(state, asked_about):
-            venue_order_id = state.orders[order_id].venue_order_id
-            if venue_order_id not in orders:
-                found = await rest.order(venue_order_id)
-                if found is None:
-                    absent.add(order_id)
-                else:
-                    orders[found.id] = found
+            tracked = state.orders[order_id]
+            if tracked.venue_order_id in orders:
+                continue
+            found = await rest.order(tracked.venue_order_id)
+            if found is not None:
+                orders[found.id] = found
+                continue
+            absent.add(order_id)
+            failure = await self._failure_of(tracked.transaction_hash) if tracked.transaction_hash else None
+            if failure is not None:
+                failed[order_id] = failure
         fills = await rest.fills(address, number, after_height=from_height)
         return Answers(
             asked_about=asked_about,
             height=height,
             orders=tuple(orders.values()),
             absent=frozenset(absent),
+            failed=failed,
             fills=fills,
             fills_from_height=from_height,
         )

@@ -166,6 +166,11 @@ _DECIDERS: dict[type, Callable[[State, Any, datetime], list[Action]]] = {
 # ---------------------------------------------------------------------------------------------------------- questions
 
 
+def goes_on(tracked: Tracked) -> bool:
+    """Whether the end of its present version is not the order's."""
+    return tracked.continues and not tracked.cancel_command and not tracked.not_renewed
+
+
 def question(state: State, tracked: Tracked) -> str:
     """What the venue still has to be asked about this order; "" = nothing."""
     if tracked.filled_at_venue > tracked.filled:
@@ -174,7 +179,7 @@ def question(state: State, tracked: Tracked) -> str:
         return "a commission is missing"
     if tracked.done or tracked.in_hand:
         return ""
-    if tracked.is_short_term and state.indexer_height > tracked.good_til_block:
+    if tracked.is_short_term and state.indexer_height > tracked.good_til_block and not goes_on(tracked):
         return "its last block has passed"
     if tracked.standing is Standing.CLAIMED:
         return "no word of the order"

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -67,7 +68,7 @@ class Orders:
         self._subaccount, self._settings = subaccount, settings
         self._market_of, self._reference_price = market_of, reference_price
         self._strays: set[asyncio.Task[None]] = set()
-        self.asking = Asking(clock, state, link, rest, subaccount, settings, self.act)
+        self.asking = Asking(clock, state, link, rest, sending.failure_of, subaccount, settings, self.act)
 
     # -------------------------------------------------------------------------------------------------- commands
 
@@ -168,6 +169,8 @@ class Orders:
             if plan.good_til_block and self._state.height >= plan.good_til_block:
                 self._give_up(tracked, self._too_late(f"its good-til-block {plan.good_til_block} came before it went"))
                 return
+            signed = signed or self._signed(plan)
+            tracked.transaction_hash = signed.transaction_hash if signed is not None else ""
             placed = await self._sending.place(plan, signed)
             attempts += 1
             may_pass = placed.outcome is Outcome.UNSENT or (placed.again and attempts < ATTEMPTS_MAX)
@@ -215,6 +218,9 @@ class Orders:
                 await self._send_cancel(command, tracked)
         except TimeoutError:
             self._cancel_not_sent(command, tracked)
+        except TranslationError as error:
+            tracked.cancel_command = ""
+            self._refuse_cancel(command, "", str(error))
 
     async def _send_cancel(self, command: CancelOrder, tracked: Tracked) -> None:
         """Broadcast the cancel until the node has said something of it: repeating it does no harm."""
@@ -246,8 +252,8 @@ class Orders:
         """The cancel of an order, reaching as far as any version of it that may have been sent."""
         return cancel_plan(self.plan_of(tracked), self._state.height)
 
-    def plan_of(self, tracked: Tracked) -> OrderPlan:
-        """An order's plan again, as it was claimed, with the highest good-til-block that may have been sent.
+    def plan_of(self, tracked: Tracked, quantity: Decimal | None = None) -> OrderPlan:
+        """An order's plan again, as it was claimed (or of another size), with the highest good-til-block that may be.
 
         Raises `TranslationError` when the venue does not have the market any more.
         """
@@ -259,8 +265,9 @@ class Orders:
             stop_slippage_fraction=self._settings.stop_slippage_fraction,
             reference_price=market.tick_size * 1000,  # of a market order only the identity matters now
         )
+        terms = order if quantity is None else replace(order, quantity=quantity)
         height = self._state.height
-        plan = order_plan(order, market, self._subaccount, tracked.number, bounds, height, tracked.claimed_at)
+        plan = order_plan(terms, market, self._subaccount, tracked.number, bounds, height, tracked.claimed_at)
         return replace(plan, good_til_block=tracked.good_til_block) if tracked.is_short_term else plan
 
     # ------------------------------------------------------------------------------------------ the gateway's own word
@@ -327,7 +334,8 @@ class Orders:
         task.add_done_callback(self._strays.discard)
 
     async def _cancel_quietly(self, tracked: Tracked) -> None:
-        await self._sending.cancel(self.cancel_plan(tracked))
+        with suppress(TranslationError):
+            await self._sending.cancel(self.cancel_plan(tracked))
 
     def forget(self) -> None:
         """Drop what is over and too old to come up again."""

@@ -134,11 +134,8 @@ class OrdersLink:
     def _on_height(self, height: int) -> None:
         if height <= self._state.height:
             return
-        first = not self._state.height
         raise_height(self._state, height)
         self._height_moved_at = time.monotonic()
-        if first:
-            assume_renewed(self._state)
         metrics.HEIGHT.set(height)
         self._renewing.on_block()
 
@@ -273,13 +270,20 @@ class OrdersLink:
         began_seconds, began_at = time.monotonic(), self._clock.now()
         self._looked_seconds = began_seconds
         self._reconciled = True  # a loss from here on makes it untrue again
-        state = self._state
-        if not state.complete_height:
-            # The desk's first look at this account: what was filled before is in the figures, and not the desk's
-            state.complete_height = (await self._rest.height()).height
-        self._orders.asking.begun.set()
+        state, asking = self._state, self._orders.asking
+        if not asking.begun.is_set():
+            height = (await self._rest.height()).height
+            raise_height(state, height)
+            assume_renewed(state)
+            # The desk's first look at an account: what was filled before is in the figures, and not the desk's
+            state.complete_height = state.complete_height or height
+            asking.begun.set()
         await self._caught_up(state.height)
-        answers, subaccount, payments = await self._consistent()
+        found = await self._consistent()
+        if found is None:
+            log.warning("no snapshot this time: fills keep coming")
+            return
+        answers, subaccount, payments = found
         for payment in payments:
             report = funding_report(state.account, payment, self._clock.now())
             if new_to(state, report):
@@ -315,8 +319,12 @@ class OrdersLink:
                 raise VenueUnavailableError("the indexer's websocket was lost")
             await asyncio.sleep(CATCH_UP_RECHECK_SECONDS)
 
-    async def _consistent(self) -> tuple[Answers, Subaccount | None, tuple[FundingPayment, ...]]:
-        """Answers and figures between which nothing happened: the snapshot says what they contain."""
+    async def _consistent(self) -> tuple[Answers, Subaccount | None, tuple[FundingPayment, ...]] | None:
+        """Answers and figures between which nothing happened: the snapshot says what they contain.
+
+        On a busy account there may be no such moment: None if the link is ready all the same, as every answer was
+        complete; before it is, an error.
+        """
         rest, address, number = self._rest, self._subaccount.address, self._subaccount.number
         since = self._state.complete_at
         after = self._clock.now() if since is None else since - FUNDING_OVERLAP
@@ -329,6 +337,8 @@ class OrdersLink:
             known = {fill.id for fill in answers.fills}
             if all(fill.id in known for fill in again) and paid_again == payments:
                 return answers, subaccount, payments
+        if self._link.status is LinkStatus.READY:
+            return None
         raise VenueTimeoutError("fills keep coming: there is no moment for a consistent snapshot")
 
 

@@ -10,6 +10,7 @@ every fill up to that block is among the fills.
     short-term, before that                            not asked of the answer: absent means nothing, as the indexer
                                                        shows what one node has heard
     stateful, shown with a final status and all fills  over, as the status says
+    stateful, its transaction failed in a block        rejected, with the chain's code
     stateful, never shown, and absent after the time    rejected: what was signed can not come on the chain any more,
       that its sequence is good for                    because its sequence is a time
     stateful, shown before and absent                  UNKNOWN; asked again
@@ -23,7 +24,7 @@ from msgspec import Struct
 from signalbox.messages import OpenOrder, OrderType, Side, VenueSnapshot
 
 from gateway_dydx import reports
-from gateway_dydx.decide import OPEN_STATUSES, Action, Ask, decide, tracked_of
+from gateway_dydx.decide import OPEN_STATUSES, Action, Ask, decide, goes_on, tracked_of
 from gateway_dydx.endings import FINAL_STATUSES, EndKind, ending_of
 from gateway_dydx.facts import FillSeen, OrderSeen, Subaccount
 from gateway_dydx.plans import GOOD_TIL_CANCELED, order_end
@@ -46,6 +47,8 @@ class Answers(Struct, frozen=True, kw_only=True):
     height: int
     orders: tuple[OrderSeen, ...]
     absent: frozenset[str]
+    failed: dict[str, tuple[str, str]] = {}
+    """Code and sentence of transactions that are in a block and did nothing, by order id."""
     fills: tuple[FillSeen, ...]
     fills_from_height: int
 
@@ -85,8 +88,10 @@ def reconcile(
         if tracked.done:
             continue
         if tracked.is_short_term:
-            if answers.height > tracked.good_til_block:
+            if answers.height > tracked.good_til_block and not goes_on(tracked):
                 actions += _short_term_end(state, tracked, answers.height, at)
+        elif tracked.order.order_id in answers.failed:
+            actions += reports.rejected(state, tracked, at, *answers.failed[tracked.order.order_id])
         elif tracked.order.order_id in answers.absent:
             actions += _absent(state, tracked, at, wall_seconds, sequence_seconds)
         elif tracked.venue_order_id in shown:

@@ -1,20 +1,26 @@
-"""Until which block a resting short-term order may be renewed: the arithmetic that makes a replacement safe.
+"""Until which block, and of what size, a resting short-term order may be renewed: the arithmetic that makes it safe.
 
-Pure. A renewal is the chain's replacement: the same order id with a later good-til-block. Nothing is filled twice by it
-as long as the chain remembers what the order has filled. It forgets that at one block: 40 blocks after the
-good-til-block that the order had when it last filled (v4-chain: x/clob/keeper/order_state.go; a replacement alone moves
-nothing). An order that still works then starts anew with its whole size. So:
+Pure. A renewal is the chain's replacement: the same order id with a later good-til-block; earlier fills count for it.
+They count as long as the chain remembers them, and it forgets all of an order's fills at one block: 40 after the
+good-til-block that the order had when it last filled (v4-chain: x/clob/keeper/process_single_match.go; a replacement
+alone moves nothing). An order that still works then starts anew with its whole size. So, with every fill up to block K
+known, the last of them in block F, and the order's quantity Q of which S has filled:
 
-    a fill in block f was of a version good at least until f, and is remembered at least until f + 40;
-    fills up to the block K are all known, and the latest of them is in block F (none: 0);
-    one that is not known yet is in a block after K, and is remembered until after K + 40.
+    whole size       Q, until F + 39 at most: a fill in block F was of a version good until F at least, and is
+                     remembered until F + 40 at least. Without fills there is nothing to forget.
+    what is left     Q - S, whatever the chain remembers: should it forget the S, Q - S is what may still fill; while it
+                     does not, the order only fills less. The chain may even refuse it as filled; it is tried again.
+    either           until K + 39 at most: a fill that is not known yet is after K, and is remembered until K + 40.
 
-A renewal good until F + 39 at most, and if nothing is filled until K + 39, therefore ends before anything is forgotten.
 It also reaches `QUOTE_ORDER_BLOCKS` ahead at most, so that an order which nobody watches soon ends; and a height known
 here that is too old gives a block which has passed, which the chain refuses.
 """
 
 from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import Struct
 
 from gateway_dydx.plans import QUOTE_ORDER_BLOCKS, SHORT_BLOCK_WINDOW
 from gateway_dydx.state import Standing, State, Tracked
@@ -23,9 +29,13 @@ RENEW_BLOCKS_BEFORE = QUOTE_ORDER_BLOCKS // 2
 """So many blocks before its end an order is renewed: it may fail some times and still come in time."""
 KNOWN_BLOCKS_MAX = QUOTE_ORDER_BLOCKS // 2
 """Fills must be known completely up to a block that is at most so old."""
+AGAIN_BLOCKS = 4
+"""So many blocks apart a renewal is tried again."""
 
-FILLED_TOO_LONG_AGO = "it has filled in part, and the chain would forget what it has filled"
-FILLS_NOT_DATED = "when it filled in part is not known since the gateway's restart"
+
+class Renewal(Struct, frozen=True):
+    good_til_block: int
+    quantity: Decimal
 
 
 def may_be_renewed(tracked: Tracked) -> bool:
@@ -44,8 +54,10 @@ def may_be_renewed(tracked: Tracked) -> bool:
 
 
 def is_due(tracked: Tracked, height: int) -> bool:
-    """Whether its end is near, and has not come: what has ended is not brought back."""
-    return tracked.works_until - RENEW_BLOCKS_BEFORE <= height < tracked.works_until
+    """Whether its end is near. What has ended is brought back only where it ended because of what it had filled."""
+    if height < max(tracked.works_until - RENEW_BLOCKS_BEFORE, tracked.tried_at + AGAIN_BLOCKS):
+        return False
+    return height < tracked.works_until or tracked.continues
 
 
 def knows_enough(state: State) -> bool:
@@ -53,7 +65,13 @@ def knows_enough(state: State) -> bool:
     return state.height - state.complete_height <= KNOWN_BLOCKS_MAX
 
 
-def renewal_block(state: State, tracked: Tracked) -> int:
-    """The good-til-block of the next renewal; one that is no later than the present one means that there is none."""
-    remembered = tracked.fill_height if tracked.fills else state.complete_height
-    return min(state.height + QUOTE_ORDER_BLOCKS, remembered + SHORT_BLOCK_WINDOW - 1)
+def renewal(state: State, tracked: Tracked) -> Renewal | None:
+    """The order's next version; None = there is none that reaches further than what may be there."""
+    block = min(state.height + QUOTE_ORDER_BLOCKS, state.complete_height + SHORT_BLOCK_WINDOW - 1)
+    if block <= tracked.good_til_block:
+        return None
+    quantity = tracked.order.quantity
+    remembered = not tracked.fills or block < tracked.fill_height + SHORT_BLOCK_WINDOW
+    if tracked.placed_quantity < quantity or not remembered:
+        quantity -= tracked.filled
+    return Renewal(block, quantity)

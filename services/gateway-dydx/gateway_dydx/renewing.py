@@ -19,14 +19,7 @@ from gateway_dydx.link import Link
 from gateway_dydx.orders import Orders
 from gateway_dydx.plans import renewed
 from gateway_dydx.reconcile import order_end_of
-from gateway_dydx.renewal import (
-    FILLED_TOO_LONG_AGO,
-    FILLS_NOT_DATED,
-    is_due,
-    knows_enough,
-    may_be_renewed,
-    renewal_block,
-)
+from gateway_dydx.renewal import is_due, knows_enough, may_be_renewed, renewal
 from gateway_dydx.sending import Outcome, Sending
 from gateway_dydx.state import State, Tracked
 from gateway_dydx.translate import TranslationError
@@ -73,36 +66,37 @@ class Renewing:
             except VenueError as error:
                 log.warning("resting orders can not be renewed yet", extra={"error": str(error)})
                 return
-        for tracked in due:
-            if self._is_due(tracked) and self._link.may_send():
-                await self._renew(tracked)
+        # Together: one that waits for its answer in vain must not let the others end
+        await asyncio.gather(*(self._renew(tracked) for tracked in due if self._is_due(tracked)))
 
     def _is_due(self, tracked: Tracked) -> bool:
         return may_be_renewed(tracked) and is_due(tracked, self._state.height)
 
     async def _renew(self, tracked: Tracked) -> None:
-        if tracked.fills and not tracked.fill_height:
-            tracked.not_renewed = FILLS_NOT_DATED
-            return
-        block = renewal_block(self._state, tracked)
-        if block <= tracked.good_til_block:
-            if tracked.fills:
-                tracked.not_renewed = FILLED_TOO_LONG_AGO
+        tracked.tried_at = self._state.height
+        next_version = renewal(self._state, tracked)
+        if next_version is None:
             return
         try:
-            plan = renewed(self._orders.plan_of(tracked), block)
+            plan = renewed(self._orders.plan_of(tracked, next_version.quantity), next_version.good_til_block)
         except TranslationError as error:
             tracked.not_renewed = str(error)
             return
-        tracked.good_til_block = block  # before it goes: from here on some version may live as long
+        tracked.continues = next_version.quantity < tracked.order.quantity
+        tracked.good_til_block = plan.good_til_block  # before it goes: from here on some version may live as long
         placed = await self._sending.place(plan, None)
         metrics.RENEWALS.labels(placed.outcome.value.lower()).inc()
         if placed.outcome is Outcome.ACCEPTED:
-            tracked.works_until = block
+            tracked.works_until, tracked.placed_quantity = plan.good_til_block, next_version.quantity
         else:
             log.warning(
                 "a resting order was not renewed",
-                extra={"order_id": tracked.order.order_id, "block": block, "code": placed.code, "text": placed.text},
+                extra={
+                    "order_id": tracked.order.order_id,
+                    "block": plan.good_til_block,
+                    "code": placed.code,
+                    "text": placed.text,
+                },
             )
 
     async def _end_what_is_over(self) -> None:

@@ -99,6 +99,16 @@ class Sending:
             sentence(result.codespace, result.code, result.raw_log),
         )
 
+    async def failure_of(self, transaction_hash: str) -> tuple[str, str] | None:
+        """Why a transaction that is in a block did nothing: code and sentence; None = it did, or is in no block.
+
+        Raises `VenueError` when the node can not be asked.
+        """
+        found = await self._node.transaction(transaction_hash)
+        if found is None or found.code == 0:
+            return None
+        return code_text(found.codespace, found.code), sentence(found.codespace, found.code, found.raw_log)
+
     async def _broadcast(self, signed: SignedTransaction) -> BroadcastResult:
         began = time.perf_counter()
         try:

@@ -68,6 +68,14 @@ class Tracked:
     """The last block that can fill it, as far as any version of it may have been sent; 0 = it is stateful."""
     works_until: int = 0
     """The last block of the version that is known to be at the venue; 0 = not known."""
+    transaction_hash: str = ""
+    """Of the transaction that placed it; "" = an earlier process's."""
+    continues: bool = False
+    """It has filled in part, and goes on with what is left, perhaps after a while without a version at the venue."""
+    placed_quantity: Decimal = ZERO
+    """The size of the version that was placed last; set at the claim to the whole."""
+    tried_at: int = 0
+    """The height at which a renewal was last tried."""
     claimed_seconds: float = 0.0
     """Since when it is certain that nothing new is signed for it: wall time (monotonic) of the claim, or of the start
     of this process."""
@@ -195,6 +203,7 @@ def track(state: State, claim: LedgerClaimed, sequence: int, wall_seconds: float
         claim.venue_order_id,
         claim.good_til_block,
         claimed_seconds=wall_seconds,
+        placed_quantity=claim.order.quantity,
     )
     state.orders[claim.order.order_id] = tracked
     state.order_by_venue_id[claim.venue_order_id] = claim.order.order_id
