@@ -8,7 +8,7 @@ from decimal import Decimal
 from gateway_dydx.plans import SHORT_BLOCK_WINDOW
 from gateway_dydx.renewal import is_due, may_be_renewed, renewal
 from gateway_dydx.state import Standing, State, Tracked, track
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 from signalbox.messages import Fill, LedgerClaimed, Order, OrderType, Side
 
@@ -67,6 +67,7 @@ WANTED = some.lists(some.tuples(some.integers(0, 160), some.integers(1, 9)), max
 
 
 @given(WANTED, some.integers(0, 60), some.sets(some.integers(100, 300), max_size=60))
+@example([(1, 9), (61, 9)], 60, set())
 def test_an_order_renewed_for_ever_never_fills_more_than_its_quantity(
     wanted: list[tuple[int, int]], late_blocks: int, lost: set[int]
 ) -> None:
