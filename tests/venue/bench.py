@@ -62,6 +62,8 @@ class VenueBench(Protocol):
     """A quantity that no quote fills at once."""
     desk_file: str
     """The part of a desk file that names the venue and its instruments."""
+    tells_its_order_ids: bool
+    """Its orders bear the desk's order id; else only the ledger tells whose they are."""
     lasting: TimeInForce
     """The time in force of an order that works on while no gateway is there."""
     world: World
@@ -89,6 +91,14 @@ class VenueBench(Protocol):
         """Every order that the venue ever took under the desk's order id."""
         ...
 
+    def learn(self, order_id: str, venue_order_id: str) -> None:
+        """The gateway has claimed the order, under that id of the venue."""
+        ...
+
+    def unexplained(self) -> list[str]:
+        """Orders that the gateway has placed there and no claim explains."""
+        ...
+
     def executions(self) -> list[Executed]: ...
 
     def position(self, symbol: str) -> Decimal: ...
@@ -103,6 +113,14 @@ class VenueBench(Protocol):
 
     async def cancel_by_hand(self, order_id: str) -> None:
         """Another program cancels the desk's order."""
+        ...
+
+    async def settle(self) -> None:
+        """Let an order that the venue has taken come to rest in its book."""
+        ...
+
+    async def renewal(self, order_id: str) -> None:
+        """Wait until the gateway has made the order's life longer."""
         ...
 
     async def outlive(self, order_id: str) -> None:

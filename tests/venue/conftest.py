@@ -14,11 +14,12 @@ import pytest_asyncio
 from tests.conftest import NatsServer
 
 from .desk import Desk
+from .dydx import DydxBench
 from .ibkr import IbkrBench
 from .numbered import CANNOT, FOLDER, number_of
 from .processes import ForkServer
 
-BENCHES: dict[str, Any] = {"ibkr": IbkrBench}
+BENCHES: dict[str, Any] = {"ibkr": IbkrBench, "dydx": DydxBench}
 _failed = pytest.StashKey[bool]()
 
 
@@ -109,6 +110,8 @@ async def desk(request: pytest.FixtureRequest, desks: Desks, venue: str) -> Asyn
     sound = False
     try:
         await desk.bench_market.begin()
+        if wanted.get("gateway", True):
+            await desk.sees_the_market()
         yield desk
         if not request.node.stash.get(_failed, True) and not desk.spoiled:
             await desk.tidy()

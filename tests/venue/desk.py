@@ -34,6 +34,7 @@ from signalbox.messages import (
     OrderIntent,
     OrderStatus,
     OrderType,
+    Quote,
     Report,
     Side,
     SubmitOrder,
@@ -53,6 +54,9 @@ WAIT_SECONDS_MAX = 15.0
 PAUSE_SECONDS = 0.005
 DESK_TIME_ENOUGH = timedelta(hours=12)
 """A submission's deadline: desk time runs fast here, and only the cases about deadlines are about them."""
+
+NEAR = Decimal("0.005")
+"""How near a quote must be to the market that it is said to be of, as a fraction."""
 
 LIMITS = """
 [limits]
@@ -84,10 +88,14 @@ class Desk:
         self.links: list[VenueLink] = []
         self.mark = 0
         """A place in `links` that a case goes back to."""
+        self._quotes: dict[str, Quote] = {}
         self._reports: list[Any] = []
         self._reports_next = 1
         self._events: list[Any] = []
         self._events_next = 1
+        self._ledger_next = 1
+        self._before: set[str] | None = None
+        """What was executed before the desk's first start."""
         self._tasks: list[asyncio.Task[None]] = []
         self.gateway: GatewayProcess
         self.oms: OrderManagement
@@ -116,8 +124,13 @@ class Desk:
         async def link(received: Received) -> None:
             self.links.append(messages.decode(received.payload, VenueLink))
 
+        async def quote(received: Received) -> None:
+            told = messages.decode(received.payload, Quote)
+            self._quotes[told.symbol] = told
+
         await self._oms_bus.subscribe(subjects.CLOCK, tick)
         await self._risk.subscribe("link.>", link)
+        await self._risk.subscribe(subjects.ALL_QUOTES, quote)
         venues = frozenset({self.bench.venue})
         rules = Rules(submit_window=DESK_TIME_ENOUGH, unknown_grace=DESK_TIME_ENOUGH, venues=venues)
         self.oms = OrderManagement(self._oms_bus, clock, rules)
@@ -155,6 +168,7 @@ class Desk:
         """Wait until `condition` gives something true (its value is returned), or fail with `what`."""
         ends = asyncio.get_running_loop().time() + seconds_max
         while True:
+            await self._learn()
             result = condition()
             if isinstance(result, Awaitable):
                 result = await result
@@ -162,6 +176,15 @@ class Desk:
                 return result
             assert asyncio.get_running_loop().time() < ends, f"never: {what}\n{await self._story()}"
             await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _learn(self) -> None:
+        """Tell the bench which of the venue's orders are ours."""
+        if self.bench.tells_its_order_ids:
+            return
+        async for received in self._recorder.read("LEDGER", "ledger.>", self._ledger_next):
+            entry: LedgerEntry = messages.decode(received.payload, LedgerEntry)
+            self.bench.learn(entry.order.order_id, entry.venue_order_id)
+            self._ledger_next = received.sequence + 1
 
     async def _story(self) -> str:
         """What a person needs who looks at a failure."""
@@ -196,6 +219,8 @@ class Desk:
     async def start(self) -> None:
         """Start the gateway, and wait until it is READY."""
         self.look_from_here()
+        if self._before is None:
+            self._before = {each.execution_id for each in self.bench.executions()}
         self.gateway.start()
         await self.ready()
 
@@ -279,6 +304,8 @@ class Desk:
         rest = {"order_type": OrderType.LIMIT, "limit_price": price, "time_in_force": self.bench.lasting}
         await self.submit(order_id, **(rest | terms))
         await self.becomes(order_id, OrderStatus.NEW)
+        await self.at_venue(order_id)
+        await self.bench.settle()
 
     async def partially_filled(self, order_id: str, **terms: Any) -> None:
         """Have an order that took all there was of the book, and works on."""
@@ -317,14 +344,28 @@ class Desk:
 
         await self.eventually(there, f"{order_id} {' or '.join(statuses)} as the market goes on")
 
+    async def at_venue(self, order_id: str) -> None:
+        """Wait until the venue has the order."""
+        await self.eventually(lambda: self.bench.placed(order_id), f"{order_id} at the venue")
+
+    async def sees_the_market(self) -> None:
+        """Wait until the gateway's quotes are near the market, which may have jumped."""
+
+        def near() -> bool:
+            quote, last = self._quotes.get(self.bench.symbol), self.bench_market.quote().last
+            return quote is not None and quote.bid is not None and abs(quote.bid / last - 1) < NEAR
+
+        await self.eventually(near, "quotes near the market")
+
     async def claimed(self, order_id: str) -> None:
         """Wait until the gateway has claimed the order."""
         await self.eventually(lambda: self.ledger(order_id), f"{order_id} in the ledger")
 
-    async def command_is_taken(self, order_id: str) -> None:
-        """Wait until the gateway has taken every command that there is."""
+    async def commands_are_taken(self) -> None:
+        """Wait until the gateway has taken every command that there is; after a kill, one may have to come again."""
         last = await self._recorder.last("COMMANDS", f"command.{self.bench.venue}.>")
-        assert last is not None
+        if last is None:
+            return
         bus = self._gateway_bus
 
         async def taken() -> bool:
@@ -437,10 +478,11 @@ class Desk:
         assert await self.dead_letters() == [], "a message had no legal meaning"
         for order_id in {each.order_id for each in await self.events() if not each.order_id.startswith("_")}:
             assert len(self.bench.placed(order_id)) <= 1, f"{order_id} was placed twice"
+        assert self.bench.unexplained() == [], "an order was placed that nobody claimed"
 
-    def _adopted(self) -> frozenset[str]:
+    def _adopted(self) -> set[str]:
         book = self.oms.state.accounts.get((self.bench.venue, self.bench.account))
-        return book.adopted_execution_ids if book is not None else frozenset()
+        return (self._before or set()).union(book.adopted_execution_ids if book is not None else ())
 
     def _same_executions(self) -> bool:
         theirs = {
@@ -480,6 +522,7 @@ class Desk:
         for key in sorted(self.oms.state.working):
             await self.cancel(self.oms.state.orders[key].order_id, attempt=99)
         await self.eventually(lambda: not self.oms.state.working, f"an end of {sorted(self.oms.state.working)}")
+        await self.commands_are_taken()
         await self.adds_up()
 
 

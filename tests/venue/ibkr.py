@@ -33,6 +33,7 @@ class IbkrBench(Market):
     symbol, other_symbol = "SPY", "AAPL"
     small, large = Decimal(10), Decimal(2000)
     lasting = TimeInForce.GTC
+    tells_its_order_ids = True
     spare_seconds = 0.02
     other_account = "DU7654321"
     burst = 60
@@ -99,6 +100,12 @@ symbol = "AAPL"
             for order in self.world.orders()
             if order.terms.client_reference == order_id
         ]
+
+    def learn(self, order_id: str, venue_order_id: str) -> None:
+        pass
+
+    def unexplained(self) -> list[str]:
+        return []
 
     def executions(self) -> list[Executed]:
         return [
@@ -172,6 +179,12 @@ symbol = "AAPL"
     async def lose_news(self) -> None:
         for kind in NEWS:
             await self.do("omit", kind=kind, client=ORDERS_CLIENT, count=3)
+
+    async def settle(self) -> None:
+        pass
+
+    async def renewal(self, order_id: str) -> None:
+        raise AssertionError("orders are not renewed there")
 
     async def outlive(self, order_id: str) -> None:
         await self.trade(3600)

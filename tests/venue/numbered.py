@@ -74,6 +74,7 @@ CANNOT: dict[tuple[str, str], Cannot] = {
     ("V31", "dydx"): _NO_REPLACE,
     ("V32", "ibkr"): _NO_RENEWAL,
     ("V33", "ibkr"): _NO_RENEWAL,
+    ("V34", "ibkr"): _NO_RENEWAL,
     ("V44", "ibkr"): Cannot("it has every order type that the desk has", "nothing is to be refused"),
     ("V53", "ibkr"): Cannot(
         "TWS works an order until its day ends, whoever watches",

@@ -68,12 +68,33 @@ async def test_v32_day_order_is_kept_alive_by_renewal(desk: Desk, order_id: str)
 async def test_v33_renewed_order_keeps_count_of_its_fills(desk: Desk, order_id: str) -> None:
     """An order for the day is filled in part, is renewed, and the market brings the rest.
 
-    It trades its quantity, and not a lot more.
+    It is FILLED with its quantity, and nothing more trades.
     """
     if desk.cannot is not None:
         pytest.skip(desk.cannot.reason)
     await desk.partially_filled(order_id, time_in_force=TimeInForce.DAY)
-    await desk.bench.outlive(order_id)
+    await desk.bench.renewal(order_id)
     await desk.trades_until(order_id, OrderStatus.FILLED)
     (placed,) = desk.bench.placed(order_id)
     assert desk.filled_quantity(order_id) == placed.quantity
+
+
+async def test_v34_renewed_order_trades_no_more_than_its_quantity(desk: Desk, order_id: str) -> None:
+    """An order for the day is filled in part, rests longer than the venue remembers that, and the market goes on.
+
+    It trades its quantity altogether and nothing more, or ends EXPIRED, with the reason, and what it has traded.
+    """
+    if desk.cannot is not None:
+        pytest.skip(desk.cannot.reason)
+    quantity = desk.bench_market.beyond_the_book(Side.BUY)
+    await desk.partially_filled(order_id, time_in_force=TimeInForce.DAY, quantity=quantity)
+    for _ in range(3):
+        await desk.bench.outlive(order_id)
+    await desk.trades_until(order_id, OrderStatus.FILLED, OrderStatus.EXPIRED)
+    if desk.status(order_id) is OrderStatus.EXPIRED:
+        assert "filled in part" in (await desk.reported(order_id, "VenueExpired")).reason
+    else:
+        assert desk.filled_quantity(order_id) == quantity
+    await desk.bench_market.trade(30)
+    await desk.bench.outlive(order_id)
+    assert sum(placed.filled for placed in desk.bench.placed(order_id)) == desk.filled_quantity(order_id) <= quantity

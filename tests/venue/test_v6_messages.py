@@ -98,8 +98,8 @@ async def test_v66_news_that_comes_late(desk: Desk, order_id: str) -> None:
     """
     desk.bench.hold_news()
     await desk.submit(order_id)
+    await desk.at_venue(order_id)
     await desk.until_done_at_venue(order_id)
-    await desk.eventually(lambda: desk.bench.placed(order_id), "the order at the venue")
     await desk.bench.mend()
     await desk.becomes(order_id, OrderStatus.FILLED)
     await desk.adds_up()

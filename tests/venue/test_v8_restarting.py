@@ -52,7 +52,7 @@ async def test_v82_killed_before_the_venues_answer_to_an_order(desk: Desk, order
     """
     desk.bench.lose_replies()
     await desk.submit(order_id)
-    await desk.eventually(lambda: desk.bench.placed(order_id), "the order at the venue")
+    await desk.at_venue(order_id)
     await desk.kill()
     await desk.bench.mend()
     await desk.start()
@@ -94,7 +94,7 @@ async def test_v85_killed_with_a_cancel_under_way(desk: Desk, order_id: str) -> 
     desk.bench.lose_orders()
     await desk.cancel(order_id)
     await desk.becomes(order_id, OrderStatus.PENDING_CANCEL)
-    await desk.command_is_taken(order_id)
+    await desk.commands_are_taken()
     await desk.kill()
     await desk.bench.mend()
     await desk.start()

@@ -19,7 +19,7 @@ async def test_v90_order_accepted_and_the_reply_lost(desk: Desk, order_id: str) 
         limit_price=desk.bench_market.resting_price(Side.BUY),
         time_in_force=desk.bench.lasting,
     )
-    await desk.eventually(lambda: desk.bench.placed(order_id), "the order at the venue")
+    await desk.at_venue(order_id)
     await desk.bench.mend()
     await desk.becomes(order_id, OrderStatus.NEW)
     assert [placed.working for placed in desk.bench.placed(order_id)] == [True]
@@ -48,7 +48,7 @@ async def test_v92_order_filled_and_the_reply_lost(desk: Desk, order_id: str) ->
     """
     desk.bench.lose_replies()
     await desk.submit(order_id)
-    await desk.eventually(lambda: desk.bench.placed(order_id), "the order at the venue")
+    await desk.at_venue(order_id)
     await desk.until_done_at_venue(order_id)
     await desk.bench.mend()
     await desk.becomes(order_id, OrderStatus.FILLED)
@@ -70,12 +70,13 @@ async def test_v93_cancel_done_and_the_reply_lost(desk: Desk, order_id: str) -> 
 
 
 async def test_v94_unknown_order_is_said_to_be_unknown(desk: Desk, order_id: str) -> None:
-    """An order is sent, no answer comes, and the gateway is killed while nobody knows.
+    """A resting order is sent, no answer comes, and the gateway is killed while nobody knows.
 
     The desk has it as UNKNOWN, with the reason, before it has it as anything else.
     """
+    price = desk.bench_market.resting_price(Side.BUY)
     desk.bench.lose_orders()
-    await desk.submit(order_id)
+    await desk.submit(order_id, order_type=OrderType.LIMIT, limit_price=price, time_in_force=desk.bench.lasting)
     await desk.claimed(order_id)
     await desk.kill()
     await desk.bench.mend()
