@@ -370,6 +370,70 @@ async def test_the_channel_recovers_when_the_node_is_back() -> None:
         await server.stop(None)
 
 
+class FreezingProxy:
+    """Passes connections on until it freezes: those that are open then stay open, and nothing passes any more."""
+
+    def __init__(self, target_port: int) -> None:
+        self._target_port = target_port
+        self.connections = 0
+        self.frozen_up_to = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> int:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def close(self) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._tasks.add(asyncio.create_task(self._pass_both(reader, writer, self.connections)))
+
+    async def _pass_both(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+        try:
+            await asyncio.gather(self._pass(reader, target_writer, number), self._pass(target_reader, writer, number))
+        finally:
+            target_writer.close()
+            writer.close()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        while data := await reader.read(65_536):
+            if number <= self.frozen_up_to:
+                await asyncio.Event().wait()
+            writer.write(data)
+        writer.close()
+
+
+async def test_a_half_open_connection_is_left_after_one_missing_answer() -> None:
+    chain = Chain()
+    server, port = await serve(chain)
+    proxy = FreezingProxy(port)
+    node = make_node(await proxy.start())
+    try:
+        await node.connect()
+        proxy.frozen_up_to = proxy.connections
+        with pytest.raises(VenueTimeoutError):
+            await node.latest_block()
+        assert not node.is_connected
+        assert (await node.latest_block()).height == 1000
+        assert proxy.connections == 2
+        proxy.frozen_up_to = proxy.connections
+        with pytest.raises(VenueTimeoutError):
+            await node.broadcast(node.prepare_place(SHORT_TERM, AT))
+        assert chain.taken == []
+        assert (await node.broadcast(node.prepare_place(SHORT_TERM, AT))).code == 0
+    finally:
+        await node.close()
+        await proxy.close()
+        await server.stop(None)
+
+
 async def test_a_node_whose_certificate_nobody_vouches_for_is_not_talked_to(tmp_path: Path) -> None:
     openssl = shutil.which("openssl")
     if openssl is None:

@@ -54,6 +54,7 @@ _OPTIONS = (
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_reconnect_backoff_ms", 5_000),
     ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.use_local_subchannel_pool", 1),  # a new channel is a new connection, and not the one it replaces
     ("grpc.enable_retries", 0),  # what was sent is never sent again behind our back
 )
 
@@ -135,6 +136,8 @@ class Node:
         self._builder = Builder(endpoints.chain_id, endpoints.denomination, memo="")
         self._wallet: Wallet | None = None
         self._channel: grpc.aio.Channel | None = None
+        self._doubted = False
+        self._closing: set[asyncio.Task[None]] = set()
         self._sequence_last = TIMESTAMP_SEQUENCE_MIN
 
     # ------------------------------------------------------------------------------------------------ connection
@@ -162,17 +165,35 @@ class Node:
         channel, self._channel = self._channel, None
         if channel is not None:
             await channel.close(grace=CLOSE_SECONDS_MAX)
+        for closing in tuple(self._closing):
+            closing.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
 
     @property
     def is_connected(self) -> bool:
         """Whether the channel can be used now."""
-        return self._channel is not None and self._channel.get_state() is grpc.ChannelConnectivity.READY
+        channel = self._channel
+        return channel is not None and not self._doubted and channel.get_state() is grpc.ChannelConnectivity.READY
+
+    def _replace_doubted(self, channel: grpc.aio.Channel) -> grpc.aio.Channel:
+        """A new channel for one on which an answer did not come: half-open, it would look usable for a minute more.
+
+        What is still on its way on the old one has until its own deadline.
+        """
+        self._doubted = False
+        closing = asyncio.create_task(channel.close(grace=max(self._answer_seconds_max, self._broadcast_seconds_max)))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        self._channel = self._open_channel()
+        return self._channel
 
     async def _ready(self) -> grpc.aio.Channel:
         """The channel, connected; raises VenueUnavailableError when it does not come about in time."""
         channel = self._channel
         if channel is None:
             raise VenueUnavailableError("the node has not been connected to")
+        if self._doubted:
+            channel = self._replace_doubted(channel)
         if channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
             return channel
         try:
@@ -247,6 +268,7 @@ class Node:
         except grpc.aio.AioRpcError as error:
             code, text = error.code(), error.details() or ""
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            self._doubted = True
             raise VenueTimeoutError(f"the node did not answer in time: {text}")
         if code is grpc.StatusCode.UNAVAILABLE:
             raise VenueUnavailableError(f"the node can not be reached: {text}")
@@ -318,6 +340,7 @@ class Node:
             )
         if code in _TURNED_AWAY:
             raise VenueRefusedError(code.name, text)
+        self._doubted = code is grpc.StatusCode.DEADLINE_EXCEEDED
         raise VenueTimeoutError(f"what became of the broadcast is not known ({code.name}: {text})")
 
 
