@@ -27,6 +27,7 @@ from signalbox.messages import (
     DeadLetter,
     Fill,
     IntentApproved,
+    LedgerClaimed,
     LedgerEntry,
     LinkStatus,
     Order,
@@ -94,6 +95,7 @@ class Desk:
         self._events: list[Any] = []
         self._events_next = 1
         self._ledger_next = 1
+        self._entries: list[LedgerEntry] = []
         self._before: set[str] | None = None
         """What was executed before the desk's first start."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -181,10 +183,16 @@ class Desk:
         """Tell the bench which of the venue's orders are ours."""
         if self.bench.tells_its_order_ids:
             return
-        async for received in self._recorder.read("LEDGER", "ledger.>", self._ledger_next):
-            entry: LedgerEntry = messages.decode(received.payload, LedgerEntry)
+        for entry in await self._new_entries():
             self.bench.learn(entry.order.order_id, entry.venue_order_id)
+
+    async def _new_entries(self) -> list[LedgerEntry]:
+        new: list[LedgerEntry] = []
+        async for received in self._recorder.read("LEDGER", "ledger.>", self._ledger_next):
+            new.append(messages.decode(received.payload, LedgerEntry))
             self._ledger_next = received.sequence + 1
+        self._entries += new
+        return new
 
     async def _story(self) -> str:
         """What a person needs who looks at a failure."""
@@ -323,6 +331,11 @@ class Desk:
         """Have an order that is filled."""
         await self.submit(order_id, **terms)
         await self.becomes(order_id, OrderStatus.FILLED)
+
+    async def resting_stop(self, order_id: str) -> None:
+        """Have a stop order to sell, 5 % below the market."""
+        stop_price = self.bench_market.price("0.95")
+        await self.working(order_id, side=Side.SELL, order_type=OrderType.STOP, stop_price=stop_price, limit_price=None)
 
     async def flat(self, order_id: str) -> None:
         """Have no position."""
@@ -476,6 +489,10 @@ class Desk:
         doubled = [each for each, count in Counter(each.id for each in await self.reports()).items() if count > 1]
         assert doubled == [], "a report was made twice"
         assert await self.dead_letters() == [], "a message had no legal meaning"
+        await self._new_entries()
+        claims = [entry for entry in self._entries if isinstance(entry, LedgerClaimed)]
+        assert len({entry.order.order_id for entry in claims}) == len(claims), "an order was claimed twice"
+        assert len({entry.attempt_id for entry in claims}) == len(claims), "a number of the venue's was used twice"
         for order_id in {each.order_id for each in await self.events() if not each.order_id.startswith("_")}:
             assert len(self.bench.placed(order_id)) <= 1, f"{order_id} was placed twice"
         assert self.bench.unexplained() == [], "an order was placed that nobody claimed"

@@ -248,6 +248,12 @@ symbol = "ETH-USD"
         await self.do("rate_limit", count=3)  # the gateway tries such a refusal again, twice
         return "rate limit"
 
+    async def freeze(self) -> None:
+        await self.do("node_frozen", frozen=True)
+
+    async def pay_makers(self, paid: bool) -> None:
+        await self.do("fee_tier", address=ADDRESS, tier="9" if paid else "")
+
     async def duplicate_news(self) -> None:
         await self.do("duplicate_updates", count=6, channel=ACCOUNT_CHANNEL)
 

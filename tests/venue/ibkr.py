@@ -53,6 +53,7 @@ symbol = "AAPL"
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
+        self._frozen = False
 
     async def open(self, start: datetime | None) -> None:
         options = WorldOptions(
@@ -159,6 +160,9 @@ symbol = "AAPL"
         self.wire.hold(Way.FROM_VENUE)
 
     async def mend(self) -> bool:
+        if self._frozen:
+            await self.do("link_restored", data_lost=True)
+            self._frozen = False
         await self.do("clear")
         return await self.wire.mend()
 
@@ -167,6 +171,13 @@ symbol = "AAPL"
     async def reject_next(self) -> str:
         await self.do("reject_next", reason="no such luck")
         return "no such luck"
+
+    async def freeze(self) -> None:
+        self._frozen = True
+        await self.do("link_lost")
+
+    async def pay_makers(self, paid: bool) -> None:
+        raise AssertionError("nobody is paid there")
 
     async def duplicate_news(self) -> None:
         for kind in NEWS:

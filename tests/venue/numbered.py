@@ -68,6 +68,7 @@ CANNOT: dict[tuple[str, str], Cannot] = {
         "the executions of TWS do not say who made and who took (only the fee model of some exchanges does)",
         "the fill says UNSTATED",
     ),
+    ("V17", "ibkr"): Cannot("its fixed commissions pay nobody", "a fee is never below zero"),
     ("V30", "ibkr"): _NO_REPLACE,
     ("V30", "dydx"): _NO_REPLACE,
     ("V31", "ibkr"): _NO_REPLACE,

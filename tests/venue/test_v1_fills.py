@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from signalbox.messages import Liquidity, OrderStatus, Side, VenueCommission
 
 from .desk import Desk
@@ -109,3 +110,22 @@ async def test_v16_order_ids_are_the_same_at_desk_ledger_and_venue(desk: Desk, o
     accepted = await desk.reported(order_id, "VenueAccepted")
     fills = [each for each in await desk.reports(order_id) if type(each).__name__ == "VenueFill"]
     assert {accepted.venue_order_id, *(each.venue_order_id for each in fills)} == {placed.number}
+
+
+async def test_v17_rebate_is_booked_as_a_fee_below_zero(desk: Desk, order_id: str) -> None:
+    """The account is in a fee tier in which the venue pays those who make, and a resting order is filled.
+
+    The fee is below zero, and the cash is the venue's.
+    """
+    if desk.cannot is not None:
+        pytest.skip(desk.cannot.reason)
+    await desk.bench.pay_makers(True)
+    await desk.working(order_id)
+    desk.bench_market.move("0.89")
+    await desk.becomes(order_id, OrderStatus.FILLED)
+    await desk.adds_up()
+    await desk.bench.pay_makers(False)
+    ids = {fill.execution_id for fill in desk.fills(order_id)}
+    fees = [each for each in await desk.reports() if isinstance(each, VenueCommission) and each.execution_id in ids]
+    assert fees
+    assert all(each.commission < 0 for each in fees)

@@ -77,3 +77,15 @@ async def test_v53_order_that_nobody_watches_ends_by_itself(desk: Desk, order_id
     assert [placed.working for placed in desk.bench.placed(order_id)] == [False]
     await desk.start()
     await desk.becomes(order_id, OrderStatus.EXPIRED)
+
+
+async def test_v54_expiry_that_the_venue_does_not_tell(desk: Desk, order_id: str) -> None:
+    """An order that is good till a minute from now rests, the minute passes, and the news of its end never comes.
+
+    The gateway asks by itself, and it is EXPIRED.
+    """
+    good_till = (desk.bench.world.now() + timedelta(seconds=60)).replace(microsecond=0)
+    await desk.working(order_id, time_in_force=TimeInForce.GTD, good_till=good_till)
+    await desk.bench.lose_news()
+    await desk.bench_market.trade(90)
+    await desk.becomes(order_id, OrderStatus.EXPIRED)

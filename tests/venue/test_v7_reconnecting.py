@@ -185,3 +185,40 @@ async def test_v7A_venue_that_is_not_there_yet(desk: Desk, order_id: str) -> Non
     await desk.bench.mend()
     await desk.ready()
     await desk.filled(order_id)
+
+
+async def test_v7B_venue_that_stands_still_behind_its_connection(desk: Desk, order_id: str) -> None:
+    """The connection stays, and the venue behind it stands still; an order is approved meanwhile.
+
+    The link says so, the order is not sent until the venue goes on, and then it is placed once.
+    """
+    resting = f"{order_id}-resting"
+    await desk.working(resting)
+    desk.look_from_here()
+    await desk.bench.freeze()
+    await desk.not_ready()
+    assert desk.links[-1].reason
+    await desk.submit(order_id)
+    await desk.becomes(order_id, OrderStatus.PENDING_NEW)
+    assert desk.bench.placed(order_id) == []
+    await desk.bench.mend()
+    await desk.becomes(order_id, OrderStatus.FILLED)
+    assert len(desk.bench.placed(order_id)) == 1
+    assert desk.status(resting) is OrderStatus.NEW
+
+
+async def test_v7C_stop_that_triggers_while_away(desk: Desk, order_id: str) -> None:
+    """The venue refuses connections, and meanwhile the market falls through a stop order's price.
+
+    It is told as triggered, then as filled, when the gateway is back.
+    """
+    await desk.resting_stop(order_id)
+    desk.look_from_here()
+    desk.bench.refuse()
+    await desk.not_ready()
+    desk.bench_market.move("0.94")
+    await desk.until_done_at_venue(order_id)
+    await desk.bench.mend()
+    await desk.becomes(order_id, OrderStatus.FILLED)
+    kinds = await desk.kinds(order_id)
+    assert kinds.index("VenueTriggered") < kinds.index("VenueFill")

@@ -175,3 +175,18 @@ async def test_v8A_told_to_stop_it_leaves_orders_as_they_are(desk: Desk, order_i
     assert desk.link_status is LinkStatus.READY
     assert await desk.kinds(order_id) == ["VenueAccepted"]
     assert desk.status(order_id) is OrderStatus.NEW
+
+
+async def test_v8B_stop_that_triggers_while_dead(desk: Desk, order_id: str) -> None:
+    """The gateway is killed, and meanwhile the market falls through a stop order's price.
+
+    It is told as triggered, then as filled, by the next one.
+    """
+    await desk.resting_stop(order_id)
+    await desk.kill()
+    desk.bench_market.move("0.94")
+    await desk.until_done_at_venue(order_id)
+    await desk.start()
+    await desk.becomes(order_id, OrderStatus.FILLED)
+    kinds = await desk.kinds(order_id)
+    assert kinds.index("VenueTriggered") < kinds.index("VenueFill")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
 from signalbox import subjects
-from signalbox.messages import AccountAdopted, AccountState, OrderStatus, Side
+from signalbox.messages import AccountAdopted, AccountState, FundingBooked, OrderStatus, Side
 
 from .desk import Desk
 
@@ -75,15 +73,22 @@ async def test_vC3_funding_is_booked_once(desk: Desk, order_id: str) -> None:
     await desk.flat(f"{order_id}-flat")
     await desk.filled(order_id)
     await desk.adds_up()
-    before = [each for each in await desk.events() if type(each).__name__ == "FundingBooked"]
+    before = len(await booked(desk))
     await desk.bench_market.trade(3600)
 
-    async def booked() -> list[object]:
-        return [each for each in await desk.events() if type(each).__name__ == "FundingBooked"][len(before) :]
+    async def there() -> list[FundingBooked]:
+        return (await booked(desk))[before:]
 
-    (payment,) = await desk.eventually(booked, "the payment")
-    assert getattr(payment, "amount", Decimal(0)) != 0
+    (payment,) = await desk.eventually(there, "the payment")
+    assert payment.amount != 0
     await desk.kill()
     await desk.start()
     await desk.adds_up()
-    assert len(await booked()) == 1
+    assert len(await there()) == 1
+
+
+async def booked(desk: Desk) -> list[FundingBooked]:
+    """The payments of the market that the cases trade."""
+    return [
+        each for each in await desk.events() if isinstance(each, FundingBooked) and each.symbol == desk.bench.symbol
+    ]
