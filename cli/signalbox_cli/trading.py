@@ -177,6 +177,8 @@ def _simulated(desk_file: Path | None) -> bool | None:
 async def _publish_and_report(bus: Bus, intent: Intent, order_id: str, arguments: argparse.Namespace) -> int:
     decided: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
     final = asyncio.Event()
+    shown = asyncio.Event()
+    early: list[OrderEvents] = []  # events that overtake the decision they follow from
 
     async def decision(received: Received) -> None:
         message: Decision = messages.decode(received.payload, Decision)
@@ -185,10 +187,17 @@ async def _publish_and_report(bus: Bus, intent: Intent, order_id: str, arguments
 
     async def event(received: Received) -> None:
         message: OrderEvents = messages.decode(received.payload, OrderEvents)
-        if message.order_id == order_id and arguments.follow:
-            _show_event(message, arguments.json)
-            if message.status in FINAL_STATUSES and message.status is not OrderStatus.DENIED:
-                final.set()
+        if message.order_id != order_id or not arguments.follow:
+            return
+        if shown.is_set():
+            follow(message)
+        else:
+            early.append(message)
+
+    def follow(message: OrderEvents) -> None:
+        _show_event(message, arguments.json)
+        if message.status in FINAL_STATUSES and message.status is not OrderStatus.DENIED:
+            final.set()
 
     await bus.subscribe(subjects.ALL_DECISIONS, decision)
     await bus.subscribe(subjects.ALL_ORDERS, event)
@@ -205,6 +214,9 @@ async def _publish_and_report(bus: Bus, intent: Intent, order_id: str, arguments
         )
         return EXIT_NO_ANSWER
     _show_decision(made, intent, arguments.json)
+    shown.set()
+    for message in early:
+        follow(message)
     if not isinstance(made, IntentApproved):
         return EXIT_DENIED
     if arguments.follow:

@@ -46,6 +46,8 @@ BUILT = {
     subjects.quote("ibkr", "BRK B"): "md.quote.ibkr.BRK%20B",
     subjects.bar("ibkr", "0700.HK", "1m"): "md.bar.ibkr.0700%2EHK.1m",
     subjects.instrument("ibkr", "SPY"): "md.instrument.ibkr.SPY",
+    subjects.funding("dydx", "BTC-USD"): "md.funding.dydx.BTC-USD",
+    subjects.order("dydx", "dydx1a-0", subjects.FUNDING): "order.dydx.dydx1a-0._funding",
     subjects.score("ibkr", "SPY", "5m"): "ind.score.ibkr.SPY.5m",
     subjects.intent(order_intent("ibkr", "SPY")): "intent.ibkr.SPY",
     subjects.intent(order_intent(NASTY, "")): f"intent.{encode_token(NASTY)}.%",

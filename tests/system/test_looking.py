@@ -16,7 +16,13 @@ from signalbox.subjects import SERVICES
 if TYPE_CHECKING:
     from conftest import RunningDesk
 
-MODULES = {"gateway-ibkr": "gateway_ibkr", "indicators": "indicators", "risk": "risk", "oms": "oms"}
+MODULES = {
+    "gateway-ibkr": "gateway_ibkr",
+    "gateway-dydx": "gateway_dydx",
+    "indicators": "indicators",
+    "risk": "risk",
+    "oms": "oms",
+}
 
 
 def test_scores_have_a_line_a_symbol_and_timeframe(desk: RunningDesk) -> None:

@@ -160,7 +160,7 @@ def test_positions_are_what_the_fills_add_up_to(desk: RunningDesk) -> None:
 
 
 def test_account_shows_the_venue_beside_the_desk(desk: RunningDesk) -> None:
-    [row] = desk.lines("account")
+    [row] = desk.lines("account", "--venue", "ibkr")
     assert (row["venue"], row["account"], row["currency"]) == ("ibkr", "DU1234567", "USD")
     assert row["net_liquidation"] is not None
     assert row["desk_cash"] is not None
