@@ -9,6 +9,7 @@ import pytest
 from gateway_dydx.account import Figures
 from gateway_dydx.facts import AssetPosition, Market, OraclePrice, PositionSeen, Subaccount, SubaccountChanged
 from gateway_dydx.translate import TranslationError
+from msgspec.structs import replace
 from signalbox.messages import AccountState
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -86,8 +87,9 @@ def test_a_block_changes_the_position_and_the_cash_together() -> None:
 def test_a_closed_position_counts_no_more() -> None:
     made = figures()
     made.on_snapshot(snapshot("800", held("2")))
-    made.on_change(change("1000", held("0", "CLOSED"), 11))
-    assert (stated(made).net_liquidation, stated(made).initial_margin) == (1000, 0)
+    made.on_change(change("1000", replace(held("0", "CLOSED"), realized_pnl=Decimal(7)), 11))
+    assert (stated(made).net_liquidation, stated(made).initial_margin, stated(made).realized_pnl) == (1000, 0, 0)
+    assert not made.on_oracle_price(OraclePrice(ticker="BTC-USD", price=Decimal(120)))
 
 
 def test_what_is_older_than_what_is_known_changes_nothing() -> None:

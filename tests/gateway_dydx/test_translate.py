@@ -285,7 +285,7 @@ def test_a_funding_payment_is_named_by_its_hour_whenever_its_block_came() -> Non
             height=5,
         )
 
-    report = funding_report("dydx1x-0", payment(NOON.replace(second=1, microsecond=500)), NOON)
+    report = funding_report("dydx1x-0", payment(NOON.replace(minute=1, second=2, microsecond=500)), NOON)
     assert report.funding_id == "BTC-USD/2026-03-02T12:00:00+00:00"
     assert (report.amount, report.currency, report.rate) == (Decimal("-1.25"), "USD", Decimal("0.00001"))
     assert report.id == funding_report("dydx1x-0", payment(NOON), NOON).id
