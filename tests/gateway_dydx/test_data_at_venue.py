@@ -290,7 +290,10 @@ async def test_instruments_and_funding_rates_are_in_state(data: Data) -> None:
     async def as_the_chain_has_it() -> bool:
         received = await data.recorder.last("STATE", subjects.funding("dydx", "BTC-USD"))
         rate: Decimal = data.venue.chain.funding_rate("BTC-USD")
-        return received is not None and messages.decode(received.payload, FundingRate).rate == rate
+        if received is None:
+            return False
+        told = messages.decode(received.payload, FundingRate)
+        return bool(told.rate == rate and told.oracle_price is not None and told.oracle_price > 0)
 
     await data.eventually(as_the_chain_has_it, "the present funding rate")
     stored = await data.recorder.last("STATE", subjects.instrument("dydx", "BTC-USD"))

@@ -24,15 +24,15 @@ class FundingRates:
     def __init__(self, bus: Bus, clock: DeskClock) -> None:
         self._bus, self._clock = bus, clock
         self._published: dict[str, Decimal] = {}
-        self._waiting: dict[str, tuple[Decimal, datetime]] = {}
+        self._waiting: dict[str, FundingRate] = {}
         self._changed = asyncio.Event()
 
-    def take(self, symbol: str, rate: Decimal) -> None:
-        """Take what longs will pay at the next hour, as a fraction of the position's value."""
+    def take(self, symbol: str, rate: Decimal, oracle_price: Decimal | None) -> None:
+        """Take what longs pay at the next hour: a fraction of the position's value, which goes by the oracle."""
         if self._published.get(symbol) == rate:
             self._waiting.pop(symbol, None)
             return
-        self._waiting[symbol] = (rate, datetime.now(UTC))
+        self._waiting[symbol] = funding_message(symbol, rate, oracle_price, self._clock.now(), datetime.now(UTC))
         self._changed.set()
 
     async def run(self) -> None:
@@ -41,15 +41,15 @@ class FundingRates:
             await self._changed.wait()
             self._changed.clear()
             waiting, self._waiting = self._waiting, {}
-            for symbol, (rate, received_at) in waiting.items():
-                await self._bus.publish(
-                    subjects.funding(VENUE, symbol), funding_message(symbol, rate, self._clock.now(), received_at)
-                )
+            for symbol, message in waiting.items():
+                await self._bus.publish(subjects.funding(VENUE, symbol), message)
                 end_if_told()
-                self._published[symbol] = rate
+                self._published[symbol] = message.rate
 
 
-def funding_message(symbol: str, rate: Decimal, at: datetime, received_at: datetime) -> FundingRate:
+def funding_message(
+    symbol: str, rate: Decimal, oracle_price: Decimal | None, at: datetime, received_at: datetime
+) -> FundingRate:
     """Make the message. The indexer gives the rate no time of its own: `at` is the desk's when it came."""
     return FundingRate(
         id=f"funding/{VENUE}/{symbol}/{at.isoformat()}",
@@ -57,5 +57,6 @@ def funding_message(symbol: str, rate: Decimal, at: datetime, received_at: datet
         venue=VENUE,
         symbol=symbol,
         rate=rate,
+        oracle_price=oracle_price,
         received_at=received_at,
     )

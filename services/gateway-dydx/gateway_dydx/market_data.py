@@ -227,11 +227,11 @@ class MarketData:
         if market.oracle_price is not None and take_oracle(self._boards[market.ticker], market.oracle_price):
             self._changed(market.ticker)
         if market.next_funding_rate is not None:
-            self._funding.take(market.ticker, market.next_funding_rate)
+            self._funding.take(market.ticker, market.next_funding_rate, market.oracle_price)
 
     def _on_market_change(self, change: MarketChanged) -> None:
         if change.next_funding_rate is not None:
-            self._funding.take(change.ticker, change.next_funding_rate)
+            self._funding.take(change.ticker, change.next_funding_rate, self._boards[change.ticker].oracle_price)
         terms = (change.status, change.initial_margin_fraction, change.maintenance_margin_fraction, change.tick_size)
         if any(value is not None for value in terms):
             self._hold_soon()  # the market is asked for as a whole
