@@ -53,3 +53,4 @@ bench: .venv/ready ## what README claims of speed and size, measured beside a re
 docs: .venv/ready ## write the generated documents again
 	@$(BIN)/python -m signalbox.schemas
 	@$(BIN)/python -m signalbox_cli.reference > docs/commands.md
+	@$(BIN)/python tests/venue/numbered.py > /dev/null

@@ -39,7 +39,10 @@ from signalbox.messages import (
     Report,
     Side,
     SubmitOrder,
+    VenueCancelRejected,
+    VenueCommission,
     VenueFill,
+    VenueFunding,
     VenueLink,
     VenueSnapshot,
 )
@@ -486,8 +489,10 @@ class Desk:
         await self.eventually(self._same_fees, "one fee for each execution")
         await self.eventually(self._same_positions, "the same positions at desk and venue")
         await self.eventually(self._same_cash, "the same cash at desk and venue")
-        doubled = [each for each, count in Counter(each.id for each in await self.reports()).items() if count > 1]
-        assert doubled == [], "a report was made twice"
+        reports = await self.reports()
+        for name, said in (("report", [each.id for each in reports]), ("fact", [*map(_fact_of, reports)])):
+            doubled = [each for each, count in Counter(said).items() if count > 1]
+            assert doubled == [], f"a {name} was reported twice"
         assert await self.dead_letters() == [], "a message had no legal meaning"
         await self._new_entries()
         claims = [entry for entry in self._entries if isinstance(entry, LedgerClaimed)]
@@ -541,6 +546,22 @@ class Desk:
         await self.eventually(lambda: not self.oms.state.working, f"an end of {sorted(self.oms.state.working)}")
         await self.commands_are_taken()
         await self.adds_up()
+
+
+def _fact_of(report: Any) -> tuple[str, ...]:
+    """What a report tells: it may be told once, whatever the report's id is."""
+    kind = type(report).__name__
+    match report:
+        case VenueFill():
+            return kind, report.fill.execution_id, str(report.fill.revision)
+        case VenueCommission():
+            return kind, report.execution_id, str(report.revision)
+        case VenueFunding():
+            return kind, report.funding_id
+        case VenueCancelRejected() | VenueSnapshot():
+            return kind, report.id
+        case _:
+            return kind, report.order_id
 
 
 def _order_of(report: Any) -> str:

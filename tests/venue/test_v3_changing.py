@@ -88,7 +88,7 @@ async def test_v34_renewed_order_trades_no_more_than_its_quantity(desk: Desk, or
         pytest.skip(desk.cannot.reason)
     quantity = desk.bench_market.beyond_the_book(Side.BUY)
     await desk.partially_filled(order_id, time_in_force=TimeInForce.DAY, quantity=quantity)
-    for _ in range(3):
+    for _ in range(2):
         await desk.bench.outlive(order_id)
     await desk.trades_until(order_id, OrderStatus.FILLED, OrderStatus.EXPIRED)
     if desk.status(order_id) is OrderStatus.EXPIRED:
