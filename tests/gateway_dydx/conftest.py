@@ -243,6 +243,8 @@ class Desk_:
 
     async def stop(self, runtime: Runtime) -> None:
         """End a gateway, as `signalbox.process` does."""
+        if runtime.stop is not None:
+            await runtime.stop()
         for task in runtime._tasks:
             task.cancel()
         _, stuck = await asyncio.wait(runtime._tasks, timeout=STOP_SECONDS_MAX)

@@ -174,3 +174,17 @@ async def test_a_rest_that_fails_gives_no_snapshot(desk: Any) -> None:
     await desk.ready()
     snapshots = [each for each in await desk.reports() if type(each).__name__ == "VenueSnapshot"]
     assert [each.cash for each in snapshots] == [Decimal(1_000_000)]
+
+
+async def test_a_command_that_waits_for_the_link_is_left_to_the_next_process_when_this_one_is_told_to_stop(
+    desk: Any,
+) -> None:
+    first = await running(desk)
+    await desk.venue.do("node_frozen", frozen=True)
+    await until(desk, LinkStatus.FROZEN)
+    await desk.submit("wait-1")
+    await desk.stop(first)
+    assert await desk.reports("wait-1") == []
+    await desk.venue.do("node_frozen", frozen=False)
+    await running(desk)
+    await desk.has("wait-1", "VenueFill")

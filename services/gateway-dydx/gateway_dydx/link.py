@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
+from signalbox.errors import BusUnavailableError
 from signalbox.messages import LinkStatus, VenueLink
 
 from gateway_dydx import metrics
@@ -31,7 +32,18 @@ class Link:
         self._bus, self._clock, self._account = bus, clock, account
         self.status, self.reason = LinkStatus.DOWN, "starting"
         self._changed = asyncio.Event()
+        self._stopping = False
         metrics.show_link(VENUE, self.status)
+
+    def stop(self) -> None:
+        """The process ends: nobody waits for the link any more."""
+        self._stopping = True
+        self._changed.set()
+
+    def end_if_stopping(self) -> None:
+        """Raise `BusUnavailableError` if the process ends: the command at hand is left to the next one."""
+        if self._stopping:
+            raise BusUnavailableError("the gateway stops: the command is left to the next process")
 
     def become(self, status: LinkStatus, reason: str = "") -> None:
         """Change the status; a repeated one says nothing."""
@@ -66,8 +78,12 @@ class Link:
         await _until(self._changed, seconds_max)
 
     async def until_ready(self, deadline: datetime | None) -> bool:
-        """Wait until orders may be sent; False = `deadline` (desk time) has come first."""
+        """Wait until orders may be sent; False = `deadline` (desk time) has come first.
+
+        Raises `BusUnavailableError` if the process ends.
+        """
         while not self.may_send():
+            self.end_if_stopping()
             now = self._clock.now()
             if deadline is not None and now >= deadline:
                 return False

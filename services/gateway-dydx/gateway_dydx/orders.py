@@ -150,7 +150,8 @@ class Orders:
                     f"block {free_from}, and now it is block {height}",
                 )
                 return False
-            await asyncio.sleep(RETRY_SECONDS / 4)
+            self._link.end_if_stopping()
+            await self._link.changed(RETRY_SECONDS / 4)
 
     async def _send(
         self,

@@ -89,6 +89,9 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     )  # fmt: skip
     runtime.details = lambda: _details(link, state, instruments)
 
+    async def stop() -> None:
+        link.stop()
+
     async def connections() -> None:
         try:
             await asyncio.Event().wait()
@@ -116,6 +119,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     await runtime.spawn(data.run(), "market data")
     await runtime.spawn(readiness(), "readiness")
     await runtime.spawn(connections(), "connections")
+    runtime.stop = stop
     await bus.consume(COMMANDS, CONSUMER, orders.handle)
 
 
