@@ -161,7 +161,8 @@ class AccountAnswers:
 
     def order(self, query: Query) -> Json:
         """One order by its uuid."""
-        order_id = query.text("orderId")
+        order_id = query.uuid("orderId")
+        query.check()
         found = self._view.orders.get(order_id)
         if found is None:
             raise NotFoundError(f"Unable to find order id {order_id}")

@@ -79,6 +79,13 @@ class Query:
             self.refuse(name, INVALID)
         return value or ""
 
+    def uuid(self, name: str) -> str:
+        """Return a UUID of any version, in small letters."""
+        value = self.text(name)
+        if value and not re.fullmatch("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", value):
+            self.refuse(name, INVALID)
+        return value.lower()
+
     def subaccount_number(self, name: str = "subaccountNumber") -> int:
         """Return a subaccount's number."""
         return self._required_integer(name, SUBACCOUNT_NUMBER_MAX, _NUMBER)

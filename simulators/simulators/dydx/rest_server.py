@@ -28,6 +28,7 @@ Answer = Callable[[Query], Any]
 _CACHED = "public, max-age=1"
 _CACHED_LONGER = "public, max-age=10"
 _NOT_CACHED = "no-cache, no-store, no-transform"
+_CORS_METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE"
 
 
 class RestApi:
@@ -173,6 +174,10 @@ def reply(body: object, status: int = 200, headers: Mapping[str, str] | None = N
     )
 
 
-async def not_found(_: web.Request) -> web.Response:
-    """Answer a path that does not exist."""
+async def not_found(request: web.Request) -> web.Response:
+    """Answer a path that does not exist, and a browser's question of what a page may ask."""
+    if request.method == "OPTIONS":
+        asked = request.headers.get("Access-Control-Request-Headers", "")
+        allowed = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": _CORS_METHODS}
+        return web.Response(headers=allowed | ({"Access-Control-Allow-Headers": asked} if asked else {}))
     return reply({"error": "Not Found", "errorCode": 404}, 404)

@@ -174,9 +174,9 @@ class Connection:
         channel, id_ = message.get("channel"), message.get("id")
         if not channel:
             self._send_error("Invalid subscribe message: channel is required")
-        elif channel not in CHANNEL_LIMITS:
+        elif not isinstance(channel, str) or channel not in CHANNEL_LIMITS:
             self._send_error(f"Invalid channel: {channel}")
-        elif channel not in (MARKETS, BLOCK_HEIGHT) and not isinstance(id_, str):
+        elif not isinstance(id_, str) and not (id_ is None and channel in (MARKETS, BLOCK_HEIGHT)):
             self._send_error(f"Invalid id: {'undefined' if id_ is None else id_}")
         else:
             return True
