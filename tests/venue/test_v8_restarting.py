@@ -190,3 +190,22 @@ async def test_v8B_stop_that_triggers_while_dead(desk: Desk, order_id: str) -> N
     await desk.becomes(order_id, OrderStatus.FILLED)
     kinds = await desk.kinds(order_id)
     assert kinds.index("VenueTriggered") < kinds.index("VenueFill")
+
+
+async def test_v8C_killed_at_any_moment_while_cancels_flow(desk: Desk, order_id: str) -> None:
+    """Resting orders are cancelled all at once, and the gateway is killed at a moment drawn by lot.
+
+    Each ends, or its cancel is refused and it works on: desk and venue agree on which.
+    """
+    seed = random.randrange(10**6)
+    names = [f"{order_id}-{number}" for number in range(6)]
+    for name in names:
+        await desk.working(name, time_in_force=TimeInForce.DAY)
+    for name in names:
+        await desk.cancel(name)
+    await desk.after(random.Random(seed).uniform(0.0, 0.03))
+    await restart(desk)
+    for name in names:
+        await desk.becomes(name, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.NEW)
+        works = [placed.working for placed in desk.bench.placed(name)]
+        assert works == [desk.status(name) is OrderStatus.NEW], f"seed {seed}"
