@@ -36,6 +36,8 @@ FAST, SLOWING, SLOW = 3000.0, 200.0, 10.0
 """Desk seconds per wall second: between the orders (as fast as the desk keeps up), for the last minutes of that, and
 while orders are watched. Without the step between, a clock that hears of the change 20 ms late is a minute ahead."""
 SLOWING_BEFORE = timedelta(minutes=2)
+CLOSING = timedelta(seconds=5)
+"""Around the close a late clock must be on the right side of it: whether an order expired depends on it."""
 DAY_SECONDS_MAX = 600.0
 PROGRESS_SECONDS = 2.0
 QUIET_SECONDS, QUIET_SECONDS_MAX = 0.75, 15.0
@@ -106,6 +108,8 @@ async def _trade_a_day(plan: DemoPlan, desk: LocalDesk, buses: list[Bus], story:
     for _ in range(plan.days - 1):
         end = next_session(calendar, end.post_close)
     await _run_until(desk, watch, story, end.close - SLOWING_BEFORE, FAST)
+    await _run_until(desk, watch, story, end.close - CLOSING, SLOWING)
+    await _run_until(desk, watch, story, end.close + CLOSING, SLOW)
     await _run_until(desk, watch, story, end.close + timedelta(minutes=1), SLOWING)
     await call_control(desk.control_port, do="set_speed", speed=SLOW)
     await _until_quiet(watch)
