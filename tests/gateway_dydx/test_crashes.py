@@ -17,12 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from signalbox.messages import LedgerClaimed, OrderType, TimeInForce, VenueFill
+from signalbox import messages
+from signalbox.messages import LedgerClaimed, LedgerEntry, OrderType, TimeInForce, VenueFill
 from simulators.clock_publisher import ClockPublisher
+from simulators.dydx.options import DydxOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 DYING = Path(__file__).with_name("dying_gateway.py")
 AWAITS_MAX = 60
+ADDRESS = "dydx19rl4cm2hmr8afy4kldpxz3fka4jguq0a4erelz"
+"""The desk file's, which `conftest.py` derives from its key."""
 ENDS = {"VenueRejected", "VenueCanceled", "VenueExpired"}
 
 
@@ -122,6 +126,11 @@ async def settled(desk: Any, order_id: str) -> None:
         await desk.eventually(ended, f"an end of {order_id}", 30.0)
     except AssertionError as error:
         raise AssertionError(f"{error}; there are {await desk.reports(order_id)}") from None
+    claimed = {
+        int(messages.decode(received.payload, LedgerEntry).attempt_id)
+        async for received in desk.recorder.read("LEDGER", "ledger.>")
+    }
+    assert {order.client_id for order in desk.venue.orders()} <= claimed
     doubled = [each for each, count in Counter(each.id for each in await desk.reports()).items() if count > 1]
     assert doubled == []
 
@@ -147,16 +156,23 @@ async def dies_at_every_await(desk: Any, process: Process, when: str, **terms: A
     raise AssertionError(f"more than {AWAITS_MAX} awaits")
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-async def test_sigkill_at_every_await_of_a_submission_places_none_twice_and_books_each_fill_once(
-    desk: Any, process: Process, when: str
-) -> None:
-    names = await dies_at_every_await(desk, process, when)
-    for name in names:
-        await settled(desk, name)
-    assert len(names) > 5
-    placed = [order for order in desk.venue.orders() if order.total_filled]
-    assert 1 < len(placed) < len(names)  # it died before the broadcast, and after it
+class TestAtAPaceAtWhichADeadOrderStillLives:
+    """Blocks so slow that a command comes again (after 2 s) while what was sent for it can still fill."""
+
+    @pytest.fixture
+    def dydx_options(self) -> DydxOptions:
+        return DydxOptions(block_ms=400, fund=((ADDRESS, Decimal(1_000_000)),))
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    async def test_sigkill_at_every_await_of_a_submission_places_none_twice_and_books_each_fill_once(
+        self, desk: Any, process: Process, when: str
+    ) -> None:
+        names = await dies_at_every_await(desk, process, when)
+        for name in names:
+            await settled(desk, name)
+        assert len(names) > 5
+        placed = [order for order in desk.venue.orders() if order.total_filled]
+        assert 1 < len(placed) < len(names)  # it died before the broadcast, and after it
 
 
 async def test_sigkill_at_every_await_of_a_stateful_submission_places_none_twice(desk: Any, process: Process) -> None:
@@ -214,3 +230,22 @@ async def test_a_resting_order_that_nobody_watches_ends_and_is_reported_as_expir
     process.start()
     await desk.has("rest-1", "VenueExpired")
     assert "the gateway was not there to renew it" in (await desk.reports("rest-1"))[-1].reason
+
+
+async def test_sigkill_at_every_await_of_a_cancel_leaves_no_order_working(desk: Any, process: Process) -> None:
+    terms = {"order_type": OrderType.LIMIT, "limit_price": desk.venue.price() - 5000}
+    names: list[str] = []
+    while not names or process.has_died:
+        names.append(f"stop-{len(names)}")
+        assert len(names) <= AWAITS_MAX
+        desk.mark = len(desk.links)
+        process.start(DYING_COMMAND=f"command/{names[-1]}/1", DYING_AT=str(len(names)), DYING_WHEN="before")
+        await desk.ready()
+        await desk.submit(names[-1], deadline_seconds=36_000, **terms)
+        await desk.has(names[-1], "VenueAccepted")
+        await desk.cancel(names[-1])
+        await desk.eventually(lambda: process.is_over or process.awaits is not None, "an end of the cancel")
+    assert len(names) > 1
+    for name in names:
+        await settled(desk, name)
+        assert (await desk.kinds(name))[-1] == "VenueCanceled"
