@@ -7,7 +7,6 @@ what must hold after every one of them. It must not know which venue it is.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -39,10 +38,7 @@ from signalbox.messages import (
     Report,
     Side,
     SubmitOrder,
-    VenueCancelRejected,
-    VenueCommission,
     VenueFill,
-    VenueFunding,
     VenueLink,
     VenueSnapshot,
 )
@@ -50,7 +46,8 @@ from simulators.clock_publisher import ClockPublisher
 
 from tests.conftest import NatsServer
 
-from .bench import VenueBench
+from .agreement import agree
+from .bench import Executed, VenueBench
 from .numbered import Cannot
 from .processes import ForkServer, GatewayProcess
 
@@ -484,54 +481,19 @@ class Desk:
     # ------------------------------------------------------------------------------------------- what always holds
 
     async def adds_up(self) -> None:
-        """The desk's books are the venue's: every execution once, with its fee; positions and cash the same."""
-        await self.eventually(self._same_executions, "the same executions at desk and venue")
-        await self.eventually(self._same_fees, "one fee for each execution")
-        await self.eventually(self._same_positions, "the same positions at desk and venue")
-        await self.eventually(self._same_cash, "the same cash at desk and venue")
-        reports = await self.reports()
-        for name, said in (("report", [each.id for each in reports]), ("fact", [*map(_fact_of, reports)])):
-            doubled = [each for each, count in Counter(said).items() if count > 1]
-            assert doubled == [], f"a {name} was reported twice"
-        assert await self.dead_letters() == [], "a message had no legal meaning"
-        await self._new_entries()
-        claims = [entry for entry in self._entries if isinstance(entry, LedgerClaimed)]
-        assert len({entry.order.order_id for entry in claims}) == len(claims), "an order was claimed twice"
-        assert len({entry.attempt_id for entry in claims}) == len(claims), "a number of the venue's was used twice"
-        for order_id in {each.order_id for each in await self.events() if not each.order_id.startswith("_")}:
-            assert len(self.bench.placed(order_id)) <= 1, f"{order_id} was placed twice"
-        assert self.bench.unexplained() == [], "an order was placed that nobody claimed"
+        """Desk and venue agree; see `agreement`."""
+        await agree(self)
 
-    def _adopted(self) -> set[str]:
+    def executed(self) -> list[Executed]:
+        """The venue's executions that are the desk's to book: those that it did not adopt with the account."""
         book = self.oms.state.accounts.get((self.bench.venue, self.bench.account))
-        return (self._before or set()).union(book.adopted_execution_ids if book is not None else ())
+        adopted = (self._before or set()).union(book.adopted_execution_ids if book is not None else ())
+        return [each for each in self.bench.executions() if each.execution_id not in adopted]
 
-    def _same_executions(self) -> bool:
-        theirs = {
-            each.execution_id: (each.quantity, each.price)
-            for each in self.bench.executions()
-            if each.execution_id not in self._adopted()
-        }
-        return theirs == {each.execution_id: (each.quantity, each.price) for each in self.fills()}
-
-    def _same_fees(self) -> bool:
-        book = self.oms.state.accounts[self.bench.venue, self.bench.account]
-        theirs = {
-            each.execution_id: each.commission
-            for each in self.bench.executions()
-            if each.execution_id not in self._adopted()
-        }
-        ours = {name: fee.commission for name, fee in book.fees.items() if name not in self._adopted()}
-        return theirs == ours
-
-    def _same_positions(self) -> bool:
-        book = self.oms.state.accounts[self.bench.venue, self.bench.account]
-        ours = {name: symbol.holding.quantity for name, symbol in book.symbols.items()}
-        return all(self.bench.position(name) == quantity for name, quantity in ours.items())
-
-    def _same_cash(self) -> bool:
-        book = self.oms.state.accounts[self.bench.venue, self.bench.account]
-        return book.cash.get(book.currency) == self.bench.cash()
+    async def claims(self) -> list[LedgerClaimed]:
+        """Every claim in LEDGER."""
+        await self._new_entries()
+        return [entry for entry in self._entries if isinstance(entry, LedgerClaimed)]
 
     async def tidy(self) -> None:
         """End what the case has left: faults, a dead gateway, working orders; then everything must add up."""
@@ -546,22 +508,6 @@ class Desk:
         await self.eventually(lambda: not self.oms.state.working, f"an end of {sorted(self.oms.state.working)}")
         await self.commands_are_taken()
         await self.adds_up()
-
-
-def _fact_of(report: Any) -> tuple[str, ...]:
-    """What a report tells: it may be told once, whatever the report's id is."""
-    kind = type(report).__name__
-    match report:
-        case VenueFill():
-            return kind, report.fill.execution_id, str(report.fill.revision)
-        case VenueCommission():
-            return kind, report.execution_id, str(report.revision)
-        case VenueFunding():
-            return kind, report.funding_id
-        case VenueCancelRejected() | VenueSnapshot():
-            return kind, report.id
-        case _:
-            return kind, report.order_id
 
 
 def _order_of(report: Any) -> str:

@@ -1,0 +1,79 @@
+"""What must hold after every case, whatever it was about: the desk's books are the venue's, and nothing came twice.
+
+Owns the comparison. It must not know how the desk runs, nor which venue it is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from oms.state import AccountBook
+from signalbox.messages import VenueCancelRejected, VenueCommission, VenueFill, VenueFunding, VenueSnapshot
+
+if TYPE_CHECKING:
+    from .desk import Desk
+
+
+async def agree(desk: Desk) -> None:
+    """Wait until desk and venue have the same executions, fees, positions and cash; see that nothing came twice."""
+    await desk.eventually(lambda: _same_executions(desk), "the same executions at desk and venue")
+    await desk.eventually(lambda: _same_fees(desk), "one fee for each execution")
+    await desk.eventually(lambda: _same_positions(desk), "the same positions at desk and venue")
+    await desk.eventually(lambda: _book(desk).cash.get("USD") == desk.bench.cash(), "the same cash at desk and venue")
+    await _nothing_is_told_twice(desk)
+    await _nothing_is_placed_twice(desk)
+    assert await desk.dead_letters() == [], "a message had no legal meaning"
+
+
+def _book(desk: Desk) -> AccountBook:
+    return desk.oms.state.accounts[desk.bench.venue, desk.bench.account]
+
+
+def _same_executions(desk: Desk) -> bool:
+    theirs = {each.execution_id: (each.quantity, each.price) for each in desk.executed()}
+    return theirs == {each.execution_id: (each.quantity, each.price) for each in desk.fills()}
+
+
+def _same_fees(desk: Desk) -> bool:
+    adopted = {each.execution_id for each in desk.bench.executions()} - {each.execution_id for each in desk.executed()}
+    ours = {name: fee.commission for name, fee in _book(desk).fees.items() if name not in adopted}
+    return ours == {each.execution_id: each.commission for each in desk.executed()}
+
+
+def _same_positions(desk: Desk) -> bool:
+    ours = {name: symbol.holding.quantity for name, symbol in _book(desk).symbols.items()}
+    symbols = {desk.bench.symbol, desk.bench.other_symbol, *ours}
+    return all(desk.bench.position(name) == ours.get(name, 0) for name in symbols)
+
+
+async def _nothing_is_told_twice(desk: Desk) -> None:
+    reports = await desk.reports()
+    for name, said in (("report", [each.id for each in reports]), ("fact", [_fact_of(each) for each in reports])):
+        doubled = [each for each, count in Counter(said).items() if count > 1]
+        assert doubled == [], f"a {name} was reported twice"
+
+
+def _fact_of(report: Any) -> tuple[str, ...]:
+    """What a report tells: it may be told once, whatever the report's id is."""
+    kind = type(report).__name__
+    match report:
+        case VenueFill():
+            return kind, report.fill.execution_id, str(report.fill.revision)
+        case VenueCommission():
+            return kind, report.execution_id, str(report.revision)
+        case VenueFunding():
+            return kind, report.funding_id
+        case VenueCancelRejected() | VenueSnapshot():
+            return kind, report.id
+        case _:
+            return kind, report.order_id
+
+
+async def _nothing_is_placed_twice(desk: Desk) -> None:
+    claims = await desk.claims()
+    assert len({entry.order.order_id for entry in claims}) == len(claims), "an order was claimed twice"
+    assert len({entry.attempt_id for entry in claims}) == len(claims), "a number of the venue's was used twice"
+    for order_id in {each.order_id for each in await desk.events() if not each.order_id.startswith("_")}:
+        assert len(desk.bench.placed(order_id)) <= 1, f"{order_id} was placed twice"
+    assert desk.bench.unexplained() == [], "an order was placed that nobody claimed"
