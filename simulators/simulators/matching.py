@@ -4,9 +4,10 @@ Owns what fills, when and at which price. It must not know the clock, the accoun
 in with each call, and what happened goes out as events; the state is plain data and never changed in place.
 
 The rules: an order takes from the opposite side of the quote, oldest order first, at the quote's price, which for a
-limit order must be within its limit (so a limit order may do better, never worse). Where the venue tells makers from
-takers, a limit order that has rested is a maker and fills at its own price. A quote's size can be taken once, by all
-orders together; the next quote brings new size. A stop triggers on the last trade at or beyond its price, then
+limit order must be within its limit (so a limit order may do better, never worse). A quote's size can be taken once, by
+all orders together; the next quote brings new size. Where the venue tells makers from takers, a limit order that comes
+with a limit beyond the market goes on taking, quote by quote, until it is full or the market has left its limit; one
+that has rested is a maker and fills at its own price. A stop triggers on the last trade at or beyond its price, then
 takes like a market order, wherever the market is by then. A market-on-close order fills whole at the official close.
 Outside regular hours only orders that ask for it can trade; the others rest.
 """
@@ -75,7 +76,7 @@ class Step(Struct, frozen=True):
 
 def take(book: SymbolBook, order: VenueOrder, at: datetime) -> Step:
     """Take a new order that passed the venue's checks: accept it and match what matches at once."""
-    accepted = evolve(order, Accepted(number=order.number, at=at))
+    accepted = _arrived(book, evolve(order, Accepted(number=order.number, at=at)))
     step = _match(replace(book, orders=(*book.orders, accepted)), at, taker=order.number)
     return Step(step.book, ((Accepted(number=order.number, at=at), accepted), *step.events))
 
@@ -141,6 +142,7 @@ def modify(book: SymbolBook, number: int, terms: OrderTerms, at: datetime) -> St
     if only_smaller:
         orders = tuple(modified if each.number == number else each for each in book.orders)
     else:
+        modified = _arrived(book, modified)
         orders = (*_without(book, number), modified)
     step = _match(replace(book, orders=orders), at, taker=number)
     return Step(step.book, ((event, modified), *step.events))
@@ -181,6 +183,7 @@ def _match(book: SymbolBook, at: datetime, taker: int | None = None) -> Step:
     events: list[tuple[VenueOrderEvent, VenueOrder]] = []
     left: list[VenueOrder] = []
     bid_left, ask_left = book.bid_left, book.ask_left
+    rests_now = False
     for order in book.orders:
         if not _may_trade(order, book.phase):
             left.append(order)
@@ -190,18 +193,28 @@ def _match(book: SymbolBook, at: datetime, taker: int | None = None) -> Step:
         size, price = (ask_left, quote.ask) if buys else (bid_left, quote.bid)
         quantity = min(order.leaves, size)
         if quantity > 0 and _accepts(order, price):
-            rested = order.terms.order_type is OrderType.LIMIT and order.number != taker
+            rested = order.terms.order_type is OrderType.LIMIT and order.number != taker and not order.is_taking
             liquidity = Liquidity.MAKER if rested else Liquidity.TAKER
             order = _fill(book, order, quantity, price, liquidity, at, events)
             if buys:
                 ask_left -= quantity
             else:
                 bid_left -= quantity
+        elif order.is_taking and not _accepts(order, price):
+            order, rests_now = replace(order, is_taking=False), True
         if order.status not in DONE:
             left.append(order)
-    if not events:
+    if not events and not rests_now:
         return Step(book)
     return Step(replace(book, bid_left=bid_left, ask_left=ask_left, orders=tuple(left)), tuple(events))
+
+
+def _arrived(book: SymbolBook, order: VenueOrder) -> VenueOrder:
+    """Note whether an order comes to take: its limit is beyond the market."""
+    quote = book.quote
+    if not book.tells_makers or quote is None or order.terms.order_type is not OrderType.LIMIT:
+        return order
+    return replace(order, is_taking=_accepts(order, quote.ask if order.terms.side is Side.BUY else quote.bid))
 
 
 def _may_trade(order: VenueOrder, phase: Phase) -> bool:

@@ -58,6 +58,8 @@ class VenueOrder(Struct, frozen=True, kw_only=True):
     commission: Decimal = Decimal(0)
     fills: int = 0
     reason: str = ""
+    is_taking: bool = False
+    """It came with a limit beyond the market, which has not left that limit since: it has not rested yet."""
 
     @property
     def leaves(self) -> Decimal:

@@ -146,6 +146,22 @@ def test_what_takes_at_once_is_a_taker_and_what_has_rested_a_maker_at_its_own_pr
     assert (made.liquidity, made.price) == (Liquidity.MAKER, 90_000)
 
 
+def test_a_limit_beyond_the_market_takes_at_the_markets_price_until_the_market_has_left_it() -> None:
+    world = world_of(speed=0, prices=(("BTC-USD", Decimal(100_000)),))
+    number = world.submit(terms("50", limit=101_000)).number
+    world.set_price("BTC-USD", Decimal(100_500))
+    world.set_price("BTC-USD", Decimal(102_000))
+    order = world.order(number)
+    assert order is not None
+    taken = [each for each in world.executions() if each.number == number]
+    assert [each.liquidity for each in taken] == [Liquidity.TAKER, Liquidity.TAKER]
+    assert [round(each.price, -2) for each in taken] == [100_000, 100_500]
+    assert order.leaves == 50 - sum(each.quantity for each in taken) > 0
+    world.set_price("BTC-USD", Decimal(100_000))
+    made = world.executions()[len(taken)]
+    assert (made.number, made.liquidity, made.price) == (number, Liquidity.MAKER, 101_000)
+
+
 def test_a_fee_rule_is_given_account_liquidity_and_notional() -> None:
     world, asked = world_of(speed=0, prices=(("BTC-USD", Decimal(100_000)),)), []
 
