@@ -27,8 +27,7 @@ from gateway_dydx.facts import (
     Trade,
     Transfer,
 )
-from gateway_dydx.fields import Fields, each, shown
-from gateway_dydx.translate import TranslationError
+from gateway_dydx.fields import Fields, TranslationError, each, shown
 
 # --------------------------------------------------------------------------------------------------- market data
 
@@ -247,6 +246,7 @@ def funding_payment(raw: object) -> FundingPayment:
 
 
 def transfer(raw: object) -> Transfer:
+    """Some recordings call `size` and `symbol` `amount` and `asset`."""
     fields = Fields(raw, "transfer")
     sender, recipient = fields.object("sender"), fields.object("recipient")
     return Transfer(
@@ -255,8 +255,8 @@ def transfer(raw: object) -> Transfer:
         sender_number=sender.whole_or_none("subaccountNumber"),
         recipient=recipient.word("address"),
         recipient_number=recipient.whole_or_none("subaccountNumber"),
-        symbol=fields.word("symbol", "USDC"),
-        size=fields.size("size"),
+        symbol=fields.word("symbol") or fields.word("asset", "USDC"),
+        size=fields.size("amount" if not fields.has("size") and fields.has("amount") else "size"),
         type=fields.word("type"),
         transaction_hash=fields.word("transactionHash"),
         at=fields.time("createdAt"),

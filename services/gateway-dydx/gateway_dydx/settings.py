@@ -70,7 +70,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     height_interval_seconds: float = 1.0
     """How often the node is asked for its height. Public nodes answer four calls a second."""
     standstill_seconds_max: float = 10.0
-    """Blocks come every second: a chain whose height stands for so long, or a node that is silent so long, is frozen."""
+    """Blocks come every second: a chain whose height stands so long, or a node that is silent so long, is frozen."""
     indexer_lag_blocks_max: int = 25
     """So many blocks may the indexer be behind the chain. Short-term orders live 40 at most: beyond that it would tell
     of them when they are over."""

@@ -21,8 +21,7 @@ from gateway_dydx.facts import (
     SubaccountChanged,
     SubaccountSnapshot,
 )
-from gateway_dydx.fields import Fields, each, shown
-from gateway_dydx.translate import TranslationError
+from gateway_dydx.fields import Fields, TranslationError, each, shown
 
 SUBACCOUNTS, PARENT_SUBACCOUNTS = "v4_subaccounts", "v4_parent_subaccounts"
 BOOKS, TRADES, CANDLES, MARKETS, HEIGHTS = "v4_orderbook", "v4_trades", "v4_candles", "v4_markets", "v4_block_height"

@@ -1,8 +1,9 @@
 """The desk's words to dYdX's and back: pure, both ways.
 
-Owns a market's terms, and sizes and prices as the chain counts them. It must not know the vendor's library
-(`venue_node.py`), what an order becomes (`plans.py`), nor what follows (`decide.py`). What makes no sense raises
-`TranslationError`.
+Owns a market's terms, sizes and prices as the chain counts them, and what of the indexer's facts becomes a message of
+the desk. The indexer's JSON is read by `facts_of` (a websocket message, of any channel) and by `reading` (an object of
+REST); what an order becomes is in `plans.py`, what the chain's codes mean in `venue_errors.py`. It must not know the
+vendor's library (`venue_node.py`), nor what follows (`decide.py`). What makes no sense raises `TranslationError`.
 
     size  = quantums * 10^atomic_resolution                              step = step_base_quantums quantums
     price = subticks * 10^(quantum_conversion_exponent - 6 - atomic_resolution)   tick = subticks_per_tick subticks
@@ -18,10 +19,11 @@ from datetime import UTC, datetime
 from decimal import Clamped, Context, Decimal, Inexact, InvalidOperation, Overflow, Underflow
 
 from msgspec import Struct
-from signalbox.errors import MessageError
 from signalbox.messages import AccountState, PositionHeld, Side, VenueFunding
 
 from gateway_dydx.facts import FundingPayment, Market, PositionSeen, Subaccount
+from gateway_dydx.fields import TranslationError as TranslationError
+from gateway_dydx.stream_messages import facts_of as facts_of
 
 VENUE = "dydx"
 CURRENCY = "USD"
@@ -38,10 +40,6 @@ EXPONENT_MAX = 60
 LEVERAGE_STEP = Decimal("0.0001")
 
 _EXACT = Context(prec=200, traps=[Inexact, InvalidOperation, Overflow, Underflow, Clamped])
-
-
-class TranslationError(MessageError):
-    """A value of the venue, or of the desk, that has no counterpart on the other side."""
 
 
 class MarketTerms(Struct, frozen=True, kw_only=True):
