@@ -101,7 +101,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "dydx",
         "a dYdX v4 chain: the node's gRPC, the indexer's REST and websocket, the faucet",
         """
-        Anybody's account is made by a deposit: --fund, or POST /faucet/tokens on the http port.
+        Anybody's account is made by a deposit: --fund dydx1...=10000 at the start, or the faucet at any time:
+          curl http://127.0.0.1:3002/faucet/tokens -d '{"address": "dydx1...", "subaccountNumber": 0, "amount": 10000}'
+        The public Python client finds it with
+          make_local(node_url="127.0.0.1:9090", rest_indexer="http://127.0.0.1:3002",
+                     websocket_indexer="ws://127.0.0.1:3002/v4/ws")
+        Any key will do. Transactions are signed for the chain id localdydxprotocol, or that of --chain-id.
 
         Examples:
           signalbox simulate dydx --grpc-port 9090 --http-port 3002 --block-ms 600 --price BTC-USD=100000

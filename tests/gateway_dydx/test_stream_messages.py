@@ -255,6 +255,14 @@ def test_an_update_of_a_subaccount() -> None:
     assert fact.transfers[0].sender_number is None
 
 
+def test_a_transfer_of_an_amount_of_an_asset_is_read_too() -> None:
+    recorded = {**TRANSFER, "amount": TRANSFER["size"], "asset": "USDC"}
+    del recorded["size"], recorded["symbol"]
+    assert reading.transfer(recorded) == reading.transfer(TRANSFER)
+    with pytest.raises(TranslationError, match="size is missing"):
+        reading.transfer({key: value for key, value in TRANSFER.items() if key != "size"})
+
+
 def test_a_sparse_order_update_has_only_what_was_said() -> None:
     sparse = {"id": "o", "status": "BEST_EFFORT_CANCELED", "orderFlags": "0", "removalReason": "INDEXER_EXPIRED"}
     (fact,) = facts_of(message("channel_data", "v4_subaccounts", {"orders": [sparse]}))
