@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -247,3 +249,11 @@ async def test_a_wrong_password_is_said_so_at_once(nats_server):
     settings = BusSettings(url=nats_server.url, user="user", password="wrong", name="user")
     with pytest.raises(BusPermissionError, match="refuses the user 'user'"):
         await Bus.connect(settings)
+
+
+def test_a_service_does_not_carry_aiohttp_and_who_needs_it_finds_it() -> None:
+    """nats-py would take it in: 10 MB in each service of an environment that holds the simulators too."""
+    program = (
+        "import sys, signalbox.bus; assert 'aiohttp' not in sys.modules; import aiohttp; assert aiohttp.__version__"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

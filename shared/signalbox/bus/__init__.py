@@ -5,6 +5,9 @@ What `reference` measurements of nats-py ask for and this package does: publish 
 within two seconds of a server's restart; reconnect for ever; a process that ends when its connection closes.
 """
 
+import signalbox.bus.no_websockets  # noqa: F401
+
+# isort: split
 from signalbox.bus.connection import Bus, BusSettings
 from signalbox.bus.consuming import dead_letter
 from signalbox.bus.received import PublishAck, Received
