@@ -12,13 +12,23 @@ from gateway_dydx.state import (
     assume_renewed,
     fold_cancel,
     fold_ledger,
+    fold_report,
     forget,
     take_number,
     track,
 )
 from hypothesis import given
 from hypothesis import strategies as some
-from signalbox.messages import CancelOrder, LedgerClaimed, LedgerSent, Order, OrderType, Side, TimeInForce
+from signalbox.messages import (
+    CancelOrder,
+    LedgerClaimed,
+    LedgerSent,
+    Order,
+    OrderType,
+    Side,
+    TimeInForce,
+    VenueCancelRejected,
+)
 
 AT = datetime(2024, 3, 5, 14, 30, tzinfo=UTC)
 
@@ -109,3 +119,18 @@ def test_what_is_over_and_old_is_forgotten_and_what_is_not_over_is_kept() -> Non
     assert [*state.orders] == ["o-2", "o-3"]
     assert state.order_by_venue_id == {"uuid-2": "o-2", "uuid-3": "o-3"}
     assert take_number(state, AT) == 4
+
+
+def test_a_cancel_is_not_forgotten_because_an_earlier_one_was_refused() -> None:
+    state = State("a-0")
+    fold_ledger(state, claim(1), 1)
+    for revision in (1, 2):
+        asked = CancelOrder(
+            id=f"command/o-1/{revision}", at=AT, venue="dydx", account="a-0", order_id="o-1", venue_order_id=""
+        )
+        fold_cancel(state, asked)
+    refused = VenueCancelRejected(
+        id="r-1", at=AT, cause="command/o-1/1", venue="dydx", account="a-0", order_id="o-1", code="", reason="no"
+    )
+    fold_report(state, refused)
+    assert state.orders["o-1"].cancel_command == "command/o-1/2"

@@ -6,8 +6,10 @@ Owns the protocol that makes a second order impossible. What if the process dies
   is asked; the order is never sent by a second process;
 - between SENT and the command's acknowledgement: the command comes again and there is nothing left to do.
 
-The claim's id holds the client id, which no process uses twice: so no claim is taken for a repetition of another. The
-claim also holds what the venue will call the order, and the last block that can fill it.
+The claim's id is the account and the client id, which no process uses twice: so a claim is only ever taken for its own
+repetition. Two gateways for one account at once, by mistake or because one had been suspended, would come to the same
+client id: the server takes the second claim for a repetition of the first, and the one that made it stops. The claim
+also holds what the venue will call the order, and the last block that can fill it.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ def claimed(command: SubmitOrder, plan: OrderPlan, at: datetime) -> LedgerClaime
     """The entry that precedes the order."""
     number = plan.identity.client_id
     return LedgerClaimed(
-        id=f"ledger/{VENUE}/{command.order.order_id}/claim/{number}",
+        id=_claim_id(command.order, number),
         at=at,
         cause=command.id,
         venue=VENUE,
@@ -61,13 +63,17 @@ def claimed(command: SubmitOrder, plan: OrderPlan, at: datetime) -> LedgerClaime
     )
 
 
+def _claim_id(order: Order, number: int) -> str:
+    return f"ledger/{VENUE}/{order.account}/claim/{number}"
+
+
 def sent(tracked: Tracked, at: datetime) -> LedgerSent:
     """The entry that follows the order."""
     order: Order = tracked.order
     return LedgerSent(
         id=f"ledger/{VENUE}/{order.order_id}/sent",
         at=at,
-        cause=f"ledger/{VENUE}/{order.order_id}/claim/{tracked.number}",
+        cause=_claim_id(order, tracked.number),
         venue=VENUE,
         order=order,
         attempt_id=str(tracked.number),
@@ -80,7 +86,8 @@ async def claim(bus: Bus, state: State, entry: LedgerClaimed) -> Tracked | None:
 
     None = it was claimed before, by whomever; it must not be sent.
 
-    Raises `BusError` when it can not be known: the process ends, and the next one asks the venue.
+    Raises `BusError` when it can not be known: the process ends, and the next one asks the venue; and
+    `WrongSequenceError` when another process has used the client id: this one knows too little to go on.
     """
     subject = subjects.ledger(VENUE, entry.order.order_id)
     try:
@@ -90,7 +97,9 @@ async def claim(bus: Bus, state: State, entry: LedgerClaimed) -> Tracked | None:
         return None
     if acknowledged.duplicate:  # stored by this very call's first attempt, or is it another's?
         last = await bus.last(LEDGER, subject)
-        if last is None or last.payload != messages.encode(entry):
+        if last is None:
+            raise WrongSequenceError(subject, 0)
+        if last.payload != messages.encode(entry):
             await reread(bus, state, subject)
             return None
     return track(state, entry, acknowledged.sequence, time.monotonic())

@@ -68,6 +68,8 @@ class Orders:
         self._subaccount, self._settings = subaccount, settings
         self._market_of, self._reference_price = market_of, reference_price
         self._strays: set[asyncio.Task[None]] = set()
+        self._refused = False
+        """A refusal of the gateway's own waits to be stored; its command is not acknowledged before."""
         self.asking = Asking(clock, state, link, rest, sending.failure_of, subaccount, settings, self.act)
 
     # -------------------------------------------------------------------------------------------------- commands
@@ -80,6 +82,12 @@ class Orders:
             await self._submit(command, began_seconds)
         else:
             await self._cancel(command)
+        while self._refused:  # nothing else would bring the refusal back, should the process end before it is stored
+            self._link.end_if_stopping()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_SECONDS):
+                    await self._outbox.drained()
+                    self._refused = False
 
     async def _submit(self, command: SubmitOrder, began_seconds: float) -> None:
         order = command.order
@@ -189,7 +197,7 @@ class Orders:
             self.act([*reports.rejected(self._state, tracked, at, placed.code, placed.text)])
             return
         if placed.outcome is not Outcome.ACCEPTED:
-            tracked.in_hand = False
+            tracked.in_hand, tracked.claimed_seconds = False, time.monotonic()  # nothing is signed for it any more
             tracked.watched = tracked.rests
             self._doubt(tracked, f"{placed.code or 'no verdict'}: {placed.text}")
             return
@@ -284,6 +292,7 @@ class Orders:
         report = reports.refusal(order.account, order.order_id, "", reason, self._clock.now())
         if new_to(self._state, report):
             self._outbox.put(report)
+            self._refused = True
 
     def _give_up(self, tracked: Tracked, reason: str) -> None:
         """A claimed order that was not sent, and will not be."""
@@ -293,6 +302,7 @@ class Orders:
     def _refuse_cancel(self, command: CancelOrder, code: str, reason: str) -> None:
         at = self._clock.now()
         self.act([*reports.cancel_rejected(self._state, command.order_id, command.id, code, reason, at)])
+        self._refused = True
 
     def _doubt(self, tracked: Tracked, why: str) -> None:
         """An order may or may not be on the chain: say so, and ask."""

@@ -90,7 +90,7 @@ class OrdersLink:
         self._orders, self._renewing, self._sending = orders, renewing, sending
         self._account, self._instruments = account, instruments
         self._node, self._rest, self._subaccount, self._settings = node, rest, subaccount, settings
-        self._node_reason = "connecting to the node"
+        self._node_reason, self._node_told = "connecting to the node", False
         self._node_heard_at = self._height_moved_at = time.monotonic()
         self._stream_reason = "connecting to the indexer"
         self._reconciled, self._looked_seconds = False, 0.0
@@ -114,7 +114,7 @@ class OrdersLink:
                     await self._read_limits()
                     connected = True
                 self._on_height((await self._node.latest_block()).height)
-                self._node_heard_at, self._node_reason = time.monotonic(), ""
+                self._node_heard_at, self._node_reason, self._node_told = time.monotonic(), "", True
                 delay_seconds = self._settings.retry_delay_seconds
             except VenueError as error:
                 self._node_reason = str(error)
@@ -238,7 +238,8 @@ class OrdersLink:
     def _obstacle(self) -> tuple[LinkStatus, str]:
         """What stands in the way of sending orders; READY = nothing."""
         now, seconds_max = time.monotonic(), self._settings.standstill_seconds_max
-        if self._node_reason and (not self._state.height or now - self._node_heard_at > seconds_max):
+        # The indexer's height alone does not do: it may be old, and what may have been renewed is taken from the height
+        if self._node_reason and (not self._node_told or now - self._node_heard_at > seconds_max):
             return LinkStatus.DOWN, f"the node: {self._node_reason}"
         if not self.stream.is_up:
             return LinkStatus.DOWN, f"the indexer's websocket: {self._stream_reason or 'connecting'}"
@@ -326,8 +327,8 @@ class OrdersLink:
         complete; before it is, an error.
         """
         rest, address, number = self._rest, self._subaccount.address, self._subaccount.number
-        since = self._state.complete_at
-        after = self._clock.now() if since is None else since - FUNDING_OVERLAP
+        # At the first look too: those that the next look will overlap with are in the figures, and are named so
+        after = (self._state.complete_at or self._clock.now()) - FUNDING_OVERLAP
         for _ in range(SNAPSHOT_ATTEMPTS_MAX):
             answers = await self._orders.asking.inquire()
             payments = await rest.funding_payments(address, number, after=after)

@@ -77,8 +77,8 @@ class Tracked:
     tried_at: int = 0
     """The height at which a renewal was last tried."""
     claimed_seconds: float = 0.0
-    """Since when it is certain that nothing new is signed for it: wall time (monotonic) of the claim, or of the start
-    of this process."""
+    """Since when it is certain that nothing new is signed for it: wall time (monotonic) of the claim, of the last
+    broadcast of unknown outcome, or of the start of this process."""
     standing: Standing = Standing.CLAIMED
     seen: bool = False
     """The node has taken it, or the indexer has shown it."""
@@ -251,7 +251,8 @@ def fold_report(state: State, report: Report) -> None:
     if isinstance(report, VenueAccepted):
         tracked.seen = True
     elif isinstance(report, VenueCancelRejected):
-        tracked.cancel_command = ""
+        if report.cause == tracked.cancel_command:  # a later one may be on its way
+            tracked.cancel_command = ""
     elif isinstance(report, VenueRejected | VenueCanceled | VenueExpired):
         tracked.standing = Standing.OVER
         tracked.presumed_lost = isinstance(report, VenueRejected) and not report.code
