@@ -1,4 +1,4 @@
-"""The REST answers about a subaccount's past: fills, transfers, funding payments, profit and loss.
+"""The REST answers about a subaccount's past: fills, trades, transfers, funding payments, profit and loss.
 
 Owns filters and pages. It must not know HTTP or the websocket.
 """
@@ -18,6 +18,7 @@ from simulators.dydx.rest_pages import page_of
 from simulators.dydx.rest_query import PARENT_SUBACCOUNTS, NotFoundError, Query, children
 from simulators.dydx.shapes import Json, iso, text
 from simulators.dydx.shapes_markets import funding_payment
+from simulators.dydx.trade_history import trade_history
 
 FILL_TYPES = ("LIMIT", "LIQUIDATED", "LIQUIDATION", "DELEVERAGED", "OFFSETTING", "TWAP_SUBORDER")
 MARKET_TYPES = ("PERPETUAL", "SPOT")
@@ -50,6 +51,17 @@ def span_of(query: Query, *, with_least: bool = False) -> Span:
     return Span(height, at, query.height("createdOnOrAfterHeight"), query.time("createdOnOrAfter"))
 
 
+def _market(query: Query) -> str | None:
+    """Read `market`, which goes with `marketType` or not at all."""
+    market, market_type = query.raw("market"), query.raw("marketType")
+    if market_type and not market:
+        query.refuse("market", "market must be provided if marketType is provided")
+    if market and not market_type:
+        query.refuse("marketType", "marketType must be provided if market is provided")
+    query.choice("marketType", MARKET_TYPES, "marketType must be a valid market type (PERPETUAL/SPOT)")
+    return market
+
+
 class HistoryAnswers:
     """Answers questions about the past from the indexer's view."""
 
@@ -70,16 +82,10 @@ class HistoryAnswers:
 
     def _fills(self, query: Query, address: str, numbers: frozenset[int]) -> Json:
         limit, page, span = query.limit(), query.page(), span_of(query)
-        market, market_type = query.raw("market"), query.raw("marketType")
-        if market_type and not market:
-            query.refuse("market", "market must be provided if marketType is provided")
-        if market and not market_type:
-            query.refuse("marketType", "marketType must be provided if market is provided")
-        query.choice("marketType", MARKET_TYPES, "marketType must be a valid market type (PERPETUAL/SPOT)")
+        market = _market(query)
         included, excluded = query.choices("includeTypes", FILL_TYPES), query.choices("excludeTypes", FILL_TYPES)
         query.check()
-        if market and (market not in self._view.markets or market_type != "PERPETUAL"):
-            raise NotFoundError(f"{market} not found in markets of type {market_type}")
+        self._must_be_listed(query, market)
         found: list[ChainFill] = [
             fill
             for fill in reversed(self._view.fills)
@@ -92,6 +98,34 @@ class HistoryAnswers:
         ]
         shown = page_of(found, limit, page)
         return {"fills": [shapes.fill(each) for each in shown.items], **shown.figures}
+
+    def trade_history(self, query: Query) -> Json:
+        """What each trade of a subaccount did to its position, newest first, on every page."""
+        address, number = query.address(), query.subaccount_number()
+        return self._trade_history(query, address, frozenset({number}))
+
+    def parent_trade_history(self, query: Query) -> Json:
+        """What each trade of a parent subaccount's children did to the child's own position, newest first."""
+        address, number = query.address(), query.parent_number()
+        return self._trade_history(query, address, children(number))
+
+    def _trade_history(self, query: Query, address: str, numbers: frozenset[int]) -> Json:
+        # The figures of a page are told whether one was asked for or not
+        limit, page, market = query.limit(), query.page() or 1, _market(query)
+        query.check()
+        self._must_be_listed(query, market)
+        fills = (
+            fill
+            for fill in self._view.fills
+            if fill.address == address and fill.subaccount_number in numbers and (not market or fill.ticker == market)
+        )
+        shown = page_of(trade_history(fills, self._view.orders), limit, page, oldest_first=False)
+        return {"tradeHistory": shown.items, **shown.figures}
+
+    def _must_be_listed(self, query: Query, market: str | None) -> None:
+        market_type = query.raw("marketType")
+        if market and (market not in self._view.markets or market_type != "PERPETUAL"):
+            raise NotFoundError(f"{market} not found in markets of type {market_type}")
 
     # ---------------------------------------------------------------------------------------------------- transfers
 

@@ -96,6 +96,8 @@ class RestApi:
             # The published description says parentSubaccount, the indexer serves parentSubaccountNumber.
             ("/fills/parentSubaccount", "fills", _CACHED, history.parent_fills),
             ("/fills/parentSubaccountNumber", "fills", _CACHED, history.parent_fills),
+            ("/tradeHistory", "fills", _CACHED, history.trade_history),
+            ("/tradeHistory/parentSubaccountNumber", "fills", _CACHED, history.parent_trade_history),
             ("/transfers", "default", _CACHED, history.transfers),
             ("/transfers/parentSubaccountNumber", "default", _CACHED, history.parent_transfers),
             ("/transfers/between", "default", _CACHED, history.transfers_between),

@@ -303,6 +303,12 @@ def wait_until() -> Callable[..., Awaitable[Any]]:
     return until
 
 
+@pytest.fixture(scope="session")
+def scripted_chain() -> ScriptedChain:
+    """A chain without an indexer, for its records."""
+    return ScriptedChain(World(WorldOptions(symbols=("BTC-USD",), accounts=(), start=START, seed=3)))
+
+
 @pytest.fixture
 def address() -> str:
     return ADDRESS

@@ -63,6 +63,7 @@ async def traded(serve: Any) -> Any:
 OF_SUBACCOUNT = (
     "/orders",
     "/fills",
+    "/tradeHistory",
     "/transfers",
     "/perpetualPositions",
     "/assetPositions",
@@ -270,6 +271,12 @@ async def test_transfers_between_two_subaccounts_add_up(serve: Any, address: str
             {"address": "dydx1a", "subaccountNumber": 0, "market": "BTC-USD"},
             "marketType",
             "marketType must be provided if market is provided",
+        ),
+        (
+            "/tradeHistory",
+            {"address": "dydx1a", "subaccountNumber": 0, "marketType": "PERPETUAL"},
+            "market",
+            "market must be provided if marketType is provided",
         ),
         (
             "/fills",
