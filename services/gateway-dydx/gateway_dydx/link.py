@@ -39,6 +39,7 @@ class Link:
         """The process ends: nobody waits for the link any more."""
         self._stopping = True
         self._changed.set()
+        self._changed = asyncio.Event()  # as in `become`: a loop that waits for one that is set would stop everything
 
     def end_if_stopping(self) -> None:
         """Raise `BusUnavailableError` if the process ends: the command at hand is left to the next one."""
