@@ -16,6 +16,7 @@ from gateway_dydx.facts import (
     Level,
     Market,
     MarketChanged,
+    MarketUnreadable,
     OraclePrice,
     StreamRefused,
     SubaccountChanged,
@@ -181,6 +182,19 @@ def test_markets() -> None:
     assert facts_of(message("channel_batch_data", "v4_markets", [contents, {}])) == wanted
 
 
+@pytest.mark.parametrize(
+    ("unreadable", "error"),
+    [({"ticker": "ETH-USD"}, "clobPairId"), (MARKET | {"tickSize": "0"}, "tickSize"), ("delisted", "no object")],
+)
+def test_one_market_that_makes_no_sense_does_not_take_the_others_with_it(unreadable: Any, error: str) -> None:
+    contents = {"markets": {"ETH-USD": unreadable, "BTC-USD": MARKET}}
+    facts = facts_of(message("subscribed", "v4_markets", contents, "v4_markets"))
+    assert facts[1:] == (reading.market(MARKET),)
+    assert isinstance(facts[0], MarketUnreadable)
+    assert facts[0].ticker == "ETH-USD"
+    assert error in facts[0].error
+
+
 def test_books() -> None:
     whole = {"bids": [{"price": "99", "size": "1.5"}], "asks": [{"price": "101", "size": "2"}]}
     assert facts_of(message("subscribed", "v4_orderbook", whole)) == (
@@ -297,7 +311,7 @@ def test_an_unknown_channel_says_nothing() -> None:
         (message("subscribed", "v4_orderbook", {"bids": []}), "asks"),
         (message("subscribed", "v4_trades", {}), "trades"),
         (message("channel_batch_data", "v4_trades", {"trades": []}), "contents"),
-        (message("subscribed", "v4_markets", {"markets": {"X": {"ticker": "X"}}}), "clobPairId"),
+        (message("subscribed", "v4_markets", {"markets": None}), "markets"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_the_fields_name(said: dict[str, Any], field: str) -> None:

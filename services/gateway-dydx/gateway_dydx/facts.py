@@ -50,6 +50,13 @@ class Market(Fact, frozen=True, kw_only=True):
     market_type: str = "CROSS"
 
 
+class MarketUnreadable(Fact, frozen=True, kw_only=True):
+    """One market among others that makes no sense. `error` names the field."""
+
+    ticker: str
+    error: str
+
+
 class MarketChanged(Fact, frozen=True, kw_only=True):
     """What an update of `v4_markets` says of one market; `None` = nothing."""
 

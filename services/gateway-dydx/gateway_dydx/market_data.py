@@ -31,6 +31,7 @@ from gateway_dydx.facts import (
     Height,
     Market,
     MarketChanged,
+    MarketUnreadable,
     OraclePrice,
     StreamRefused,
     Trade,
@@ -194,6 +195,9 @@ class MarketData:
                     self._changed(fact.ticker)
             case Market() if fact.ticker in self._boards:
                 self._on_market(fact)
+            case MarketUnreadable():
+                metrics.DATA_UNDECODABLE.inc()
+                log.error("a market of the venue makes no sense", extra={"ticker": fact.ticker, "error": fact.error})
             case MarketChanged() if fact.ticker in self._boards:
                 self._on_market_change(fact)
             case StreamRefused():

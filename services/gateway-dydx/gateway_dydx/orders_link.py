@@ -31,6 +31,7 @@ from gateway_dydx.facts import (
     FundingPayment,
     Height,
     Market,
+    MarketUnreadable,
     OraclePrice,
     StreamRefused,
     Subaccount,
@@ -176,6 +177,11 @@ class OrdersLink:
                     price = fact.price if isinstance(fact, OraclePrice) else fact.oracle_price
                     if price is not None:
                         self.oracle_prices[fact.ticker] = price
+                case MarketUnreadable():
+                    metrics.UNDECODABLE.inc()
+                    log.error(
+                        "a market of the venue makes no sense", extra={"ticker": fact.ticker, "error": fact.error}
+                    )
                 case SubaccountChanged():
                     self._account.on_fact(fact)
                     self._orders.on_fact(fact)

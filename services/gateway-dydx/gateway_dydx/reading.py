@@ -21,6 +21,7 @@ from gateway_dydx.facts import (
     HistoricalFunding,
     Level,
     Market,
+    MarketUnreadable,
     OrderSeen,
     PositionSeen,
     Subaccount,
@@ -59,9 +60,16 @@ def market(raw: object) -> Market:
     )
 
 
-def markets(raw: object) -> tuple[Market, ...]:
-    """`{markets: {ticker: market}}`."""
-    return tuple(market(item) for _, item in Fields(raw, "markets").members("markets"))
+def markets(raw: object) -> tuple[Market | MarketUnreadable, ...]:
+    """`{markets: {ticker: market}}`. One market that makes no sense does not take the others with it."""
+    return tuple(_market_or_not(ticker, item) for ticker, item in Fields(raw, "markets").members("markets"))
+
+
+def _market_or_not(ticker: str, raw: object) -> Market | MarketUnreadable:
+    try:
+        return market(raw)
+    except TranslationError as error:
+        return MarketUnreadable(ticker=ticker, error=str(error))
 
 
 def _above_zero(price: Decimal | None) -> Decimal | None:

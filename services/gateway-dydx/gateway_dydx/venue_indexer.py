@@ -32,6 +32,7 @@ from gateway_dydx.facts import (
     Height,
     HistoricalFunding,
     Market,
+    MarketUnreadable,
     OrderSeen,
     Subaccount,
     Transfer,
@@ -93,13 +94,11 @@ class IndexerRest:
     async def markets(self) -> tuple[Market, ...]:
         """Every perpetual market that can be read; the others are in the log."""
         raw = await self._markets.get_perpetual_markets()
-        found = []
-        for ticker, item in _read(raw, lambda answer: list(Fields(answer, "markets").members("markets"))):
-            try:
-                found.append(reading.market(item))
-            except TranslationError as error:
-                log.error("a market of the venue makes no sense", extra={"ticker": ticker, "error": str(error)})
-        return tuple(found)
+        found = _read(raw, reading.markets)
+        for one in found:
+            if isinstance(one, MarketUnreadable):
+                log.error("a market of the venue makes no sense", extra={"ticker": one.ticker, "error": one.error})
+        return tuple(one for one in found if isinstance(one, Market))
 
     async def order_book(self, ticker: str) -> BookSnapshot:
         raw = await self._markets.get_perpetual_market_orderbook(ticker)
