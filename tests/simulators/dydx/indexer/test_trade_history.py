@@ -90,9 +90,12 @@ async def test_what_one_order_filled_in_a_block_is_one_trade_at_its_average_pric
 async def test_a_liquidation_has_no_order(traded: Any, address: str, conforms: Any) -> None:
     chain = traded.chain
     trade(chain, 1, Side.BUY, "2", "100")
-    for number in (2, 3):
-        fill = chain.fill(id=f"fill-{number}", order_id="", side=Side.SELL, size=Decimal(1), type="LIQUIDATED")
-        chain.block(fills=(fill,))
+    chain.block(
+        fills=tuple(
+            chain.fill(id=f"fill-{number}", order_id="", side=Side.SELL, size=Decimal(1), type="LIQUIDATED")
+            for number in (2, 3)
+        )
+    )
     answer = await traded.get("/tradeHistory", address=address, subaccountNumber=0)
     conforms("/tradeHistory", answer)
     rows = answer["tradeHistory"]
