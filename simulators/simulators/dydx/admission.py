@@ -16,13 +16,20 @@ from msgspec.structs import replace
 from simulators.dydx.book import Book
 from simulators.dydx.margin import stateful_orders_max
 from simulators.dydx.mempool import Mempool
-from simulators.dydx.orders import PlacedOrder, check_replacement, order_uuid, placed, protocol_order, uuid_of
+from simulators.dydx.orders import (
+    SHORT_BLOCK_WINDOW,
+    PlacedOrder,
+    check_replacement,
+    order_uuid,
+    placed,
+    protocol_order,
+    uuid_of,
+)
 from simulators.dydx.records import CONDITIONAL, SHORT_TERM, ChainMarket, ChainOrderStatus
 from simulators.dydx.refusals import Code, RefusedError
 from simulators.dydx.state import ChainState
 from simulators.dydx.validation import told
 
-SHORT_BLOCK_WINDOW = 40
 STATEFUL_WINDOW = timedelta(days=95)
 
 
@@ -108,7 +115,7 @@ class Admission:
         resting = self._resting(order.id)
         if resting is not None:
             check_replacement(resting, order)
-        filled = self._filled(order.id, resting)
+        filled = self._filled(order.id)
         remaining = order.quantums - filled
         if remaining < market.step_base_quantums:
             raise RefusedError(
@@ -131,7 +138,7 @@ class Admission:
         self._mempool.short_term[order.id] = order
         height = self._state.height
         told_order = replace(
-            order,
+            order.with_fills_of(self._state.orders.get(order.id)),
             filled=filled,
             status=ChainOrderStatus.BEST_EFFORT_OPENED,
             created_at_height=resting.created_at_height
@@ -223,8 +230,8 @@ class Admission:
         if resting is not None and good_til_block >= resting.good_til_block:
             self._tell(
                 replace(
-                    resting,
-                    filled=self._filled(order_id, resting),
+                    resting.with_fills_of(self._state.orders.get(order_id)),
+                    filled=self._filled(order_id),
                     status=ChainOrderStatus.BEST_EFFORT_CANCELED,
                     removal_reason="USER_CANCELED",
                     updated_at=self._state.time,
@@ -290,12 +297,10 @@ class Admission:
             return None
         return None if self._mempool.cancels.get(order_id, 0) >= order.good_til_block else order
 
-    def _filled(self, order_id: str, resting: PlacedOrder | None) -> int:
+    def _filled(self, order_id: str) -> int:
         known = self._state.orders.get(order_id)
         if known is None:
             return 0
-        if resting is None and known.good_til_block + SHORT_BLOCK_WINDOW < self._state.height:
-            return 0  # the chain has pruned the fill amount: the id is free again
         return known.filled + self._book.executed_since(order_id, self._state.executions)
 
     def _committed(self, order_id: str) -> PlacedOrder | None:

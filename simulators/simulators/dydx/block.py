@@ -16,13 +16,13 @@ from signalbox.messages import Side
 from v4_proto.dydxprotocol.clob.tx_pb2 import MsgBatchCancel, MsgCancelOrder, MsgPlaceOrder
 
 from simulators.dydx.accounts import Account
-from simulators.dydx.admission import SHORT_BLOCK_WINDOW, batched_ids
+from simulators.dydx.admission import batched_ids
 from simulators.dydx.book import Book
 from simulators.dydx.chain_journal import Committed, Line
 from simulators.dydx.exchange import Draft, Exchange
 from simulators.dydx.funding import hours_between, payment_of
 from simulators.dydx.mempool import Mempool
-from simulators.dydx.orders import PlacedOrder, account_name, placed, uuid_of
+from simulators.dydx.orders import SHORT_BLOCK_WINDOW, PlacedOrder, account_name, placed, uuid_of
 from simulators.dydx.records import (
     CONDITIONAL,
     SHORT_TERM,
@@ -77,6 +77,8 @@ class BlockMaker:
         self._expire()
         self._trigger()
         self._exchange.liquidate()
+        for order in state.prunable_orders():
+            self._exchange.forget(order)
         return Line(
             height=state.height,
             time=state.time,
@@ -93,10 +95,12 @@ class BlockMaker:
         )
 
     def settle(self, line: Line) -> None:
-        """Move the world's cash as a written line says; doing it again changes nothing."""
+        """Do to the world what a written line says: cash moved, sizes restored; doing it again changes nothing."""
         for account, amount in line.cash.items():
             self._world.open_account(account)
             self._world.adjust_cash(account, "USD", amount, "dydx", f"block-{line.height}")
+        for order in line.orders:
+            self._exchange.restore_size(order)
 
     # ------------------------------------------------------------------------------------------------ transactions
 
@@ -159,20 +163,21 @@ class BlockMaker:
 
     def _place(self, order: PlacedOrder) -> None:
         height, existing = self._state.height, self._state.orders.get(order.id)
-        created, filled = height, 0
+        created = height
         if existing is not None and order.is_short_term:
             if existing.is_working:
                 self._exchange.withdraw(existing)
                 existing = self._state.orders[order.id]
             if existing.good_til_block + SHORT_BLOCK_WINDOW >= height:
-                created, filled = existing.created_at_height, existing.filled
-            if order.is_immediate and filled:
+                created = existing.created_at_height
+            order = order.with_fills_of(existing)
+            if order.is_immediate and order.filled:
                 return  # fills once
-            if filled >= order.quantums:
+            if order.remaining == 0:
                 if existing.is_working:
-                    self._exchange.end(replace(order, filled=filled, created_at_height=created), "FULLY_FILLED")
+                    self._exchange.end(replace(order, created_at_height=created), "FULLY_FILLED")
                 return
-        order = replace(order, filled=filled, created_at_height=created)
+        order = replace(order, created_at_height=created)
         self._exchange.put(order)
         if order.is_short_term:
             self._exchange.match(order)

@@ -212,7 +212,8 @@ class Chain:
         block = ChainBlock(
             height=line.height,
             time=line.time,
-            orders=tuple(self._record(each) for each in line.orders),
+            # Of what is only forgotten the indexer hears nothing.
+            orders=tuple(self._record(each) for each in line.orders if each.updated_at_height == line.height),
             fills=line.fills,
             transfers=line.transfers,
             funding_rates=line.funding_rates,

@@ -91,6 +91,22 @@ class Exchange:
             self._world.cancel(order.world_number, "dydx")
             self.collect()
 
+    def forget(self, order: PlacedOrder) -> None:
+        """Forget what a short-term order has filled; that is no update of the order."""
+        self._state.put_order(order.without_fills())
+        self.draft.orders[order.id] = None
+
+    def restore_size(self, order: PlacedOrder) -> None:
+        """Have a short-term order whose fills were forgotten, and that still rests, match with its whole size again."""
+        resting = self._world.order(order.world_number)
+        if resting is None or resting.status in DONE or not (order.is_short_term and order.is_working):
+            return
+        market = self.market(order)
+        new = quantums_of(resting.filled, market) - self._book.executed_since(order.id, self._state.executions)
+        quantity = size_of(new + order.remaining, market)
+        if quantity > resting.terms.quantity:
+            self._world.modify(resting.number, quantity=quantity)
+
     def collect(self) -> None:
         """Take in what the world has executed since: a fill for each order, liquidity and price."""
         together: dict[tuple[str, int, Liquidity, Decimal], list[Execution]] = {}
@@ -148,9 +164,11 @@ class Exchange:
                 order: PlacedOrder = decode(taken.terms.client_tag.encode(), PlacedOrder)
                 known = self._state.orders.get(order.id)
                 if known is None or known.world_number < taken.number:
-                    carries = known is not None and known.created_at_height == order.created_at_height
-                    filled = known.filled if known is not None and carries else 0
-                    self.put(replace(order, world_number=taken.number, filled=filled))
+                    same = order.is_short_term or (
+                        known is not None and known.created_at_height == order.created_at_height
+                    )
+                    order = replace(order, filled=0, prunable_height=0).with_fills_of(known if same else None)
+                    self.put(replace(order, world_number=taken.number))
         self.collect()
         for order in self._state.live_orders():
             taken_order = self._world.order(order.world_number)
@@ -228,7 +246,7 @@ class Exchange:
         state.add_fill(fill)
         self.draft.fills.append(fill)
         if order is not None:
-            order = replace(order, filled=order.filled + quantums_of(size, self.market(order)))
+            order = order.with_fill(quantums_of(size, self.market(order)))
             if order.remaining == 0:
                 self.end(order, "", ChainOrderStatus.FILLED)
             else:

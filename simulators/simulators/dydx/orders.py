@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 from signalbox.messages import Side
 from v4_proto.dydxprotocol.clob.order_pb2 import Order, OrderId
 from v4_proto.dydxprotocol.subaccounts.subaccount_pb2 import SubaccountId
@@ -21,6 +22,8 @@ from simulators.dydx.records import CONDITIONAL, SHORT_TERM, ChainMarket, ChainO
 from simulators.dydx.refusals import Code, RefusedError
 
 ID_NAMESPACE = uuid.UUID("0f9da948-a6fb-4c45-9edc-4685c3f3317d")
+SHORT_BLOCK_WINDOW = 40
+"""So many blocks ahead a good-til-block may be, and so many after it the chain remembers what has filled."""
 QUOTE_RESOLUTION = -6
 """USDC's atomic resolution: one quote quantum is a millionth."""
 
@@ -30,7 +33,11 @@ _STOP_LOSS = Order.ConditionType.CONDITION_TYPE_STOP_LOSS
 
 
 class PlacedOrder(Struct, frozen=True, kw_only=True):
-    """One order id's latest order. `filled` is in base quantums; `world_number` 0 = not in the matching engine."""
+    """One order id's latest order. `world_number` 0 = not in the matching engine.
+
+    `filled` is what the chain remembers of its fills, in base quantums. Of a short-term order it forgets them in block
+    `prunable_height`, whether the order still rests or not; `forgotten` is how much it forgot last.
+    """
 
     id: str
     address: str
@@ -50,6 +57,8 @@ class PlacedOrder(Struct, frozen=True, kw_only=True):
     client_metadata: int = 0
     content_hash: str = ""
     filled: int = 0
+    prunable_height: int = 0
+    forgotten: int = 0
     status: ChainOrderStatus = ChainOrderStatus.OPEN
     removal_reason: str = ""
     world_number: int = 0
@@ -87,6 +96,21 @@ class PlacedOrder(Struct, frozen=True, kw_only=True):
     @property
     def side(self) -> Side:
         return Side.BUY if self.buys else Side.SELL
+
+    def with_fill(self, quantums: int) -> PlacedOrder:
+        """Return the order after a fill: it is remembered for as long as the good-til-block now in force asks for."""
+        height = max(self.prunable_height, self.good_til_block + SHORT_BLOCK_WINDOW) if self.is_short_term else 0
+        return replace(self, filled=self.filled + quantums, prunable_height=height)
+
+    def with_fills_of(self, known: PlacedOrder | None) -> PlacedOrder:
+        """Return the order with what the chain remembers of its id; a replacement alone moves nothing."""
+        if known is None:
+            return self
+        return replace(self, filled=known.filled, prunable_height=known.prunable_height, forgotten=known.forgotten)
+
+    def without_fills(self) -> PlacedOrder:
+        """Return the order after the pruning: the chain knows of no fill of this id any more."""
+        return replace(self, filled=0, prunable_height=0, forgotten=self.filled)
 
     def is_reached(self, oracle_price: Decimal, market: ChainMarket) -> bool:
         """Say whether the oracle's price triggers it: a stop against its side's interest, a take-profit for it."""
@@ -247,7 +271,8 @@ def record_of(order: PlacedOrder, market: ChainMarket) -> ChainOrder:
         good_til_block=order.good_til_block,
         good_til_block_time=None if order.is_short_term else datetime.fromtimestamp(order.good_til_block_time, UTC),
         client_metadata=order.client_metadata,
-        total_filled=size_of(order.filled, market),
+        # The indexer keeps the last sum it was told; the next fill brings it a new one, which starts at 0 again.
+        total_filled=size_of(order.filled or order.forgotten, market),
         status=order.status,
         removal_reason=order.removal_reason,
         created_at_height=order.created_at_height,

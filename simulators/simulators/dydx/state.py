@@ -28,7 +28,9 @@ _LIVE = (ChainOrderStatus.OPEN, ChainOrderStatus.UNTRIGGERED, ChainOrderStatus.B
 
 @dataclass(slots=True)
 class ChainState:
-    """The committed state. `live` are the ids of orders whose end is still to come."""
+    """The committed state. `live` are the ids of orders whose end is still to come, `remembered` of short-term orders
+    whose fills the chain has yet to forget.
+    """
 
     height: int = 0
     time: datetime = _NEVER
@@ -36,6 +38,7 @@ class ChainState:
     accounts: dict[str, Account] = field(default_factory=dict)
     orders: dict[str, PlacedOrder] = field(default_factory=dict)
     live: dict[str, None] = field(default_factory=dict)
+    remembered: dict[str, None] = field(default_factory=dict)
     subaccounts: Subaccounts = field(default_factory=Subaccounts)
     fees: FeeSchedule = field(default_factory=FeeSchedule)
     fills: list[ChainFill] = field(default_factory=list)
@@ -51,6 +54,10 @@ class ChainState:
             self.live[order.id] = None
         else:
             self.live.pop(order.id, None)
+        if order.is_short_term and order.filled:
+            self.remembered[order.id] = None
+        else:
+            self.remembered.pop(order.id, None)
 
     def add_fill(self, fill: ChainFill) -> None:
         """Book a fill."""
@@ -71,6 +78,11 @@ class ChainState:
     def live_orders(self) -> list[PlacedOrder]:
         """Return the orders whose end is still to come, oldest first."""
         return [self.orders[each] for each in self.live]
+
+    def prunable_orders(self) -> list[PlacedOrder]:
+        """Return the orders whose fills are to be forgotten in the present block."""
+        remembered = [self.orders[each] for each in self.remembered]
+        return [each for each in remembered if each.prunable_height <= self.height]
 
     def fold(self, line: Line) -> None:
         """Take in a block that was made before this start, in the order in which a block does things."""
