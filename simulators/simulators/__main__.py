@@ -11,10 +11,14 @@ import sys
 from simulators import command_line
 from simulators.command_line import Simulator, add_world_arguments
 from simulators.dydx import __main__ as dydx
+from simulators.listings import DYDX, IBKR
 from simulators.tws import __main__ as tws
 
 SIMULATOR = Simulator(
-    program="signalbox simulate both", title="IB Gateway and dYdX simulator", fronts=(tws.open_front, dydx.open_front)
+    program="signalbox simulate both",
+    title="IB Gateway and dYdX simulator",
+    fronts=(tws.open_front, dydx.open_front),
+    venues=(IBKR, DYDX),
 )
 
 

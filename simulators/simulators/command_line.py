@@ -26,12 +26,14 @@ from signalbox.instruments import parse_symbol
 from signalbox.sessions import ALWAYS, previous_session
 
 from simulators.control import Command, ControlServer, WorldControl
-from simulators.listings import IBKR, listing_of
+from simulators.listings import DYDX, IBKR, listing_of
 from simulators.options import STEPS_SECONDS
+from simulators.replay import symbol_of
 from simulators.world import World, WorldOptions
 
 HOST = "127.0.0.1"  # protocols without passwords are served on loopback only
 _OFF = -1
+_SIMULATED = {IBKR: "an IB Gateway (it has stocks only)", DYDX: "dYdX (it has perpetuals only)"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +52,12 @@ FrontMaker = Callable[[World, argparse.Namespace, AsyncExitStack], Awaitable[Ope
 
 @dataclass(frozen=True, kw_only=True)
 class Simulator:
-    """A program that runs one world: its names, and the fronts that show it."""
+    """A program that runs one world: its names, the fronts that show it and the venues that those are."""
 
     program: str
     title: str
     fronts: Sequence[FrontMaker]
+    venues: Sequence[str]
 
 
 def add_world_arguments(parser: argparse.ArgumentParser, symbols: str) -> None:
@@ -107,7 +110,7 @@ def world_options(args: argparse.Namespace, now: datetime | None = None) -> Worl
     accounts = tuple(dict.fromkeys(each.strip() for each in getattr(args, "accounts", "").split(",") if each.strip()))
     has_stocks = any(listing_of(symbol).venue == IBKR for symbol in symbols)
     mistakes = {
-        "--accounts names no account": has_stocks and not accounts,
+        "--accounts names no account": has_stocks and hasattr(args, "accounts") and not accounts,
         "--days must be 0 or more": args.days < 0,
         "--symbols names no symbol": not (symbols or files),
     }
@@ -139,6 +142,7 @@ def run(simulator: Simulator, args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
         options = world_options(args)
+        require_shown(simulator, options)
         asyncio.run(_serve(simulator, args, options))
     except (ConfigurationError, SymbolError, CalendarError) as error:
         sys.stderr.write(f"{simulator.program}: {error}\n")
@@ -149,6 +153,21 @@ def run(simulator: Simulator, args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def require_shown(simulator: Simulator, options: WorldOptions) -> None:
+    """Raise ConfigurationError if a symbol would be in the world, and no front would show it."""
+    symbols = dict.fromkeys((*options.symbols, *(symbol or symbol_of(path) for symbol, path in options.bar_files)))
+    hidden = [symbol for symbol in symbols if listing_of(symbol).venue not in simulator.venues]
+    if not hidden:
+        return
+    here, there = _SIMULATED[simulator.venues[0]], listing_of(hidden[0]).venue
+    raise ConfigurationError(
+        [
+            f"{', '.join(hidden)} can not be traded at {here}: leave it out of --symbols and --bars, "
+            f"or run `signalbox simulate {there}`, which has it, or `signalbox simulate both`"
+        ]
+    )
 
 
 def commands_of(fronts: Sequence[OpenFront]) -> list[Command]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from signalbox.errors import ConfigurationError
-from simulators.command_line import OpenFront, commands_of, world_options
+from simulators.command_line import OpenFront, commands_of, require_shown, world_options
 from simulators.control import Command
 from simulators.dydx import __main__ as dydx
 from simulators.tws import __main__ as tws
@@ -134,6 +134,33 @@ def test_the_chains_file_lies_beside_the_books() -> None:
     assert options.chain_file == Path("run/books.chain")
     assert (options.fund, options.block_ms) == (((ADDRESS, Decimal("12.5")),), 0)
     assert dydx.options_of(parsed(dydx)).chain_file is None
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "symbol", "other"),
+    [
+        (tws, ("--symbols", "BTC-USD"), "BTC-USD", "dydx"),
+        (tws, ("--symbols", "SPY,ETH-USD"), "ETH-USD", "dydx"),
+        (tws, ("--bars", "BTC-USD_2026.parquet"), "BTC-USD", "dydx"),
+        (dydx, ("--symbols", "SPY", "--symbols", "BTC-USD,SPY"), "SPY", "ibkr"),
+        (dydx, ("--bars", "AAPL=bars.csv"), "AAPL", "ibkr"),
+    ],
+)
+def test_a_symbol_that_the_venue_does_not_have_is_refused_with_where_it_is(
+    module: Any, arguments: tuple[str, ...], symbol: str, other: str
+) -> None:
+    options = world_options(parsed(module, *arguments, "--start", "2026-03-02T14:30:00Z"), NOW)
+    with pytest.raises(ConfigurationError, match=rf"{symbol} can not be traded .*`signalbox simulate {other}`"):
+        require_shown(module.SIMULATOR, options)
+    require_shown(both.SIMULATOR, options)
+
+
+async def test_a_gateway_without_a_stock_does_not_start() -> None:
+    command = (sys.executable, "-m", "simulators.tws", "--port", "0", "--symbols", "BTC-USD")
+    running = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    _, told = await asyncio.wait_for(running.communicate(), SECONDS_MAX)
+    assert running.returncode == 2
+    assert b"BTC-USD can not be traded at an IB Gateway" in told
 
 
 def test_stocks_need_an_account() -> None:

@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     return command_line.run(SIMULATOR, args)
 
 
-SIMULATOR = Simulator(program="signalbox simulate dydx", title="dYdX simulator", fronts=(open_front,))
+SIMULATOR = Simulator(program="signalbox simulate dydx", title="dYdX simulator", fronts=(open_front,), venues=(DYDX,))
 
 
 def main() -> int:

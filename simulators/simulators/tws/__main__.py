@@ -47,7 +47,9 @@ def run(args: argparse.Namespace) -> int:
     return command_line.run(SIMULATOR, args)
 
 
-SIMULATOR = Simulator(program="signalbox simulate ibkr", title="IB Gateway simulator", fronts=(open_front,))
+SIMULATOR = Simulator(
+    program="signalbox simulate ibkr", title="IB Gateway simulator", fronts=(open_front,), venues=(IBKR,)
+)
 
 
 def main() -> int:

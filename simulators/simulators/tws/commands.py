@@ -302,6 +302,9 @@ class TwsControl:
         return {"number": self._world.submit(terms).number}
 
     def _cancel(self, arguments: Arguments) -> Reply:
+        order = self._world.order(arguments["number"])
+        if order is not None and order not in self._world.orders_of(IBKR):
+            raise CommandError(f"order {order.number} is not of this venue: cancel it at its own")
         refusal = self._world.cancel(arguments["number"])
         if refusal is not None:
             raise CommandError(f"order {arguments['number']} can not be cancelled: {refusal.text}")

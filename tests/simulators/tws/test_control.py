@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from signalbox.messages import OrderType, Side, TimeInForce
+from simulators.orders import OrderTerms, VenueOrderStatus
 
 
 async def say(port: int, *lines: bytes) -> list[dict[str, Any]]:
@@ -67,6 +70,26 @@ async def test_a_bad_command_gets_a_sentence(simulator: Any, line: bytes, senten
     (reply,) = await say(simulator.control.port, line)
     assert reply["ok"] is False
     assert sentence in reply["error"]
+
+
+async def test_an_order_of_another_venue_is_not_cancelled_here(simulate: Any) -> None:
+    async with simulate(symbols=("AAPL", "BTC-USD"), speed=0.0) as simulator:
+        simulator.world.open_account("dydx1abc-0")
+        terms = OrderTerms(
+            account="dydx1abc-0",
+            symbol="BTC-USD",
+            side=Side.BUY,
+            quantity=Decimal("0.01"),
+            order_type=OrderType.LIMIT,
+            limit_price=Decimal(1),
+            time_in_force=TimeInForce.GTC,
+        )
+        order = simulator.world.submit(terms)
+        line = json.dumps({"do": "cancel_by_hand", "number": order.number}).encode()
+        (reply,) = await say(simulator.control.port, line)
+        assert reply["ok"] is False
+        assert "not of this venue" in reply["error"]
+        assert simulator.world.order(order.number).status is VenueOrderStatus.WORKING
 
 
 LINES = st.one_of(
