@@ -5,7 +5,8 @@ SignalboxError
 ├── BusError                the bus's fault
 │   ├── BusUnavailableError     retried long enough; the process ends, its restart carries on
 │   ├── BusPermissionError      this user may not write there; do not retry
-│   └── WrongSequenceError      another writer was here first; the process ends, trading goes on without it
+│   ├── WrongSequenceError      another writer was here first; the process ends, trading goes on without it
+│   └── LeaseLostError          another gateway trades the account now; the process ends, trading goes on without it
 ├── VenueError              the venue's fault; the gateway reconnects and reconciles, risk denies meanwhile
 │   ├── VenueUnavailableError   no connection, or it was lost
 │   ├── VenueTimeoutError       no answer: the outcome is unknown, never "empty"
@@ -54,6 +55,10 @@ class WrongSequenceError(BusError):
             f"another writer published on {subject} after sequence {expected_sequence}: is a second copy of this "
             "service running? This one stops so that only one writes."
         )
+
+
+class LeaseLostError(BusError):
+    """Another process has taken over the account."""
 
 
 class VenueError(SignalboxError):

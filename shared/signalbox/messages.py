@@ -730,6 +730,15 @@ class TradingState(Message, frozen=True, kw_only=True):
     by: str
 
 
+class Lease(Message, frozen=True, kw_only=True):
+    """Who may trade an account (KV bucket LEASES). `holder` is a process, "" = given back; `epoch` counts them."""
+
+    venue: str
+    account: str
+    holder: str
+    epoch: int
+
+
 class DeadLetter(Message, frozen=True, kw_only=True):
     """A message that could not be read: where it stands, what is wrong with it, and its first bytes (base64)."""
 

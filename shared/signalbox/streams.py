@@ -132,4 +132,11 @@ STREAMS: tuple[Stream, ...] = (
         deny_delete=True,
         consumers=(RECORDED,),
     ),
+    Stream(
+        "KV_LEASES",
+        ("$KV.LEASES.>",),
+        "who may trade an account, a KV bucket; written each second, and not recorded",
+        age_days_max=0,
+        per_subject_max=1,
+    ),
 )

@@ -24,6 +24,7 @@ from signalbox.messages import (
     Instrument,
     Intent,
     IntentApproved,
+    Lease,
     LedgerEntry,
     OrderEvents,
     OrderIntent,
@@ -198,6 +199,10 @@ def link(venue: str, account: str) -> str:
     return f"link.{venue}.{encode_token(account)}"
 
 
+def lease(venue: str, account: str) -> str:
+    return f"$KV.LEASES.{venue}.{encode_token(account)}"
+
+
 def timer_schedule(order_id: str) -> str:
     return f"timer.schedule.{encode_token(order_id)}"
 
@@ -270,6 +275,7 @@ REGISTRY: tuple[Declared, ...] = (
     Declared("timer.fired.*", TimerFired, ("nats",), ("oms", "recorder"), "timers fired: order id"),
     Declared("dead.*.*", DeadLetter, SERVICES, ("recorder", "user"), "dead letters: stream, service"),
     Declared(TRADING_STATE, TradingState, ("operator",), ("risk", "recorder", "user"), "the desk's main switch"),
+    Declared("$KV.LEASES.*.*", Lease, ("gateway-dydx",), ("gateway-dydx",), "who may trade an account: venue, account"),
     Declared("status.*", None, ("user",), SERVICES, "is a service ready: service", reply=ServiceStatus),
     Declared("query.sql", QueryRequest, ("user",), ("recorder",), "read-only SQL on the recorder", reply=QueryReply),
 )

@@ -65,6 +65,7 @@ BUILT = {
     subjects.book("ibkr", "DU1"): "book.ibkr.DU1",
     subjects.account("ibkr", "DU1"): "account.ibkr.DU1",
     subjects.link("ibkr", "DU1"): "link.ibkr.DU1",
+    subjects.lease("dydx", "dydx1a-0"): "$KV.LEASES.dydx.dydx1a-0",
     subjects.timer_schedule("i-1"): "timer.schedule.i-1",
     subjects.timer_fired("i-1"): "timer.fired.i-1",
     subjects.dead("TRADE", "risk"): "dead.trade.risk",

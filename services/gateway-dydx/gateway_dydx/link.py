@@ -14,6 +14,7 @@ from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import BusUnavailableError
+from signalbox.lease import AccountLease
 from signalbox.messages import LinkStatus, VenueLink
 
 from gateway_dydx import metrics
@@ -28,8 +29,8 @@ RECHECK_SECONDS_MAX = 0.25
 class Link:
     """The status of the way to the chain and its indexer."""
 
-    def __init__(self, bus: Bus, clock: DeskClock, account: str) -> None:
-        self._bus, self._clock, self._account = bus, clock, account
+    def __init__(self, bus: Bus, clock: DeskClock, account: str, lease: AccountLease) -> None:
+        self._bus, self._clock, self._account, self._lease = bus, clock, account, lease
         self.status, self.reason = LinkStatus.DOWN, "starting"
         self._changed = asyncio.Event()
         self._stopping = False
@@ -97,7 +98,11 @@ class Link:
 
     def may_send(self) -> bool:
         """Whether an order may be broadcast at this instant."""
-        return self.status is LinkStatus.READY and not self._clock.is_stale()
+        return self.status is LinkStatus.READY and self.holds_account() and not self._clock.is_stale()
+
+    def holds_account(self) -> bool:
+        """Whether this process is the one that trades the account at this instant."""
+        return self._lease.is_held()
 
 
 async def _until(event: asyncio.Event, seconds_max: float) -> None:

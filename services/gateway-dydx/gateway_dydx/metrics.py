@@ -8,6 +8,8 @@ from signalbox.messages import LinkStatus
 # ------------------------------------------------------------------------------------------------- link and orders
 
 LINK = Gauge("signalbox_dydx_link", "1 for the link's present status, 0 for the others.", ["venue", "status"])
+LEASE_EPOCH = Gauge("signalbox_dydx_lease_epoch", "How many processes have held the account, this one included.")
+LEASE_WAITED_SECONDS = Gauge("signalbox_dydx_lease_waited_seconds", "How long this process waited for the account.")
 STREAM_RECONNECTS = Counter("signalbox_dydx_stream_reconnects_total", "Websocket connections begun after the first.")
 HEIGHT = Gauge("signalbox_dydx_height", "The chain's height.")
 INDEXER_LAG = Gauge("signalbox_dydx_indexer_lag_blocks", "Blocks that the chain has and the indexer has not processed.")

@@ -243,6 +243,8 @@ class OrdersLink:
 
     def _obstacle(self) -> tuple[LinkStatus, str]:
         """What stands in the way of sending orders; READY = nothing."""
+        if not self._link.holds_account():
+            return LinkStatus.FROZEN, "the lease on the account could not be renewed: another process may take over"
         now, seconds_max = time.monotonic(), self._settings.standstill_seconds_max
         # The indexer's height alone does not do: it may be old, and what may have been renewed is taken from the height
         if self._node_reason and (not self._node_told or now - self._node_heard_at > seconds_max):

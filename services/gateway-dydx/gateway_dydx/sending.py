@@ -12,7 +12,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 from signalbox.clock import DeskClock
-from signalbox.errors import VenueError, VenueRefusedError, VenueTimeoutError
+from signalbox.errors import VenueError, VenueRefusedError, VenueTimeoutError, VenueUnavailableError
+from signalbox.lease import AccountLease
 
 from gateway_dydx import metrics
 from gateway_dydx.pacing import BlockBudget
@@ -51,10 +52,10 @@ class Canceled(Struct, frozen=True):
 
 
 class Sending:
-    """The way out. All transactions of this process go through it."""
+    """The way out. All transactions of this process go through it, while it holds the account."""
 
-    def __init__(self, node: Node, clock: DeskClock, state: State) -> None:
-        self._node, self._clock, self._state = node, clock, state
+    def __init__(self, node: Node, clock: DeskClock, state: State, lease: AccountLease) -> None:
+        self._node, self._clock, self._state, self._lease = node, clock, state, lease
         self.budget = BlockBudget()
         """Of stateful orders."""
 
@@ -110,6 +111,8 @@ class Sending:
         return code_text(found.codespace, found.code), sentence(found.codespace, found.code, found.raw_log)
 
     async def _broadcast(self, signed: SignedTransaction) -> BroadcastResult:
+        if not self._lease.is_held():
+            raise VenueUnavailableError("this process does not hold the account at present: nothing was sent")
         began = time.perf_counter()
         try:
             return await self._node.broadcast(signed)

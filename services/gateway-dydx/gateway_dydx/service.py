@@ -11,9 +11,11 @@ from signalbox import messages, subjects
 from signalbox.bars import parse_timeframe
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
+from signalbox.lease import AccountLease
 from signalbox.messages import CancelOrder, Command, LedgerEntry, Report, Side
 from signalbox.process import Runtime
 
+from gateway_dydx import metrics
 from gateway_dydx.account import Account
 from gateway_dydx.instruments import Instruments
 from gateway_dydx.ledger import LEDGER
@@ -66,15 +68,18 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         broadcast_seconds_max=settings.broadcast_seconds_max,
     )
     timeframes = tuple(parse_timeframe(text) for text in runtime.desk.timeframes)
-    state = await rebuild(bus, subaccount.account)
+    await _clock_runs(clock)
+    lease = AccountLease(bus, VENUE, subaccount.account)
+    await _take(lease, runtime)
+    state = await rebuild(bus, subaccount.account)  # under the lease: what is written down is complete
 
     rest = IndexerRest(where.indexer_url, settings.answer_seconds_max)
-    link = Link(bus, clock, subaccount.account)
+    link = Link(bus, clock, subaccount.account, lease)
     outbox = Outbox(bus, runtime.fail)
     instruments = Instruments(bus, clock, runtime.desk)
     data = MarketData(bus, clock, rest, instruments, timeframes, where.websocket_url, settings)
     account = Account(bus, clock, link, subaccount.account, settings.account_interval_seconds)
-    sending = Sending(node, clock, state)
+    sending = Sending(node, clock, state, lease)
 
     def reference_price(symbol: str, side: Side) -> Decimal | None:
         return data.best_price(symbol, side) or orders_link.oracle_prices.get(symbol)
@@ -91,6 +96,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
 
     async def stop() -> None:
         link.stop()
+        await lease.give_back()
 
     async def connections() -> None:
         try:
@@ -107,7 +113,6 @@ async def start(settings: Settings, runtime: Runtime) -> None:
                 runtime.health.unmet("venue link", f"{link.status}: {link.reason}")
             await link.changed(1.0)
 
-    await _clock_runs(clock)
     await runtime.spawn(outbox.run(), "outbox")
     await runtime.spawn(link.announce(), "link")
     await runtime.spawn(orders_link.watch_node(), "node")
@@ -121,6 +126,26 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     await runtime.spawn(connections(), "connections")
     runtime.stop = stop
     await bus.consume(COMMANDS, CONSUMER, orders.handle)
+
+
+async def _take(lease: AccountLease, runtime: Runtime) -> None:
+    """Wait until no other process trades the account, then keep it."""
+    runtime.health.require("lease")
+    began_seconds = time.monotonic()
+    told: set[str] = set()
+
+    def waiting(reason: str) -> None:
+        runtime.health.unmet("lease", reason)
+        if reason not in told:
+            log.info("waiting for the account", extra={"reason": reason})
+            told.add(reason)
+
+    await lease.acquire(waiting)
+    runtime.health.met("lease")
+    metrics.LEASE_EPOCH.set(lease.epoch)
+    metrics.LEASE_WAITED_SECONDS.set(time.monotonic() - began_seconds)
+    await runtime.spawn(lease.keep(), "lease")
+    log.info("the account is held", extra={"account": runtime.desk.venues[VENUE].accounts[0], "epoch": lease.epoch})
 
 
 async def _clock_runs(clock: DeskClock) -> None:
