@@ -10,7 +10,7 @@ import duckdb
 from signalbox import messages, subjects
 from signalbox.bus import Bus
 from signalbox.messages import Book, LedgerEntry, Position
-from signalbox.streams import STREAMS
+from signalbox.streams import RECORDED_STREAMS
 
 from signalbox_cli import consistency
 from signalbox_cli.connection import call_control, query
@@ -67,13 +67,13 @@ async def audit_trading(desk: LocalDesk, bus: Bus, *, settle_seconds_max: float 
 async def audit_record(desk: LocalDesk, auditor: Bus, user: Bus, wrong: list[str]) -> Audit:
     """Stop the services, the recorder last, compare its database with the streams, and add up. NATS goes on."""
     await asyncio.gather(*(desk.stop(service) for service in desk.plan.services if service != RECORDER))
-    streams = {stream.name: [message async for message in auditor.read(stream.name)] for stream in STREAMS}
+    streams = {stream.name: [message async for message in auditor.read(stream.name)] for stream in RECORDED_STREAMS}
     await _recorded_up_to(user, {name: messages[-1].sequence for name, messages in streams.items() if messages})
     await desk.stop(RECORDER)
     found = list(wrong)
     rows = 0
     with duckdb.connect(str(desk.database_file), read_only=True) as database:
-        for stream in STREAMS:
+        for stream in RECORDED_STREAMS:
             recorded = _recorded(database, stream.name)
             rows += len(recorded)
             after = streams[stream.name][-1].sequence if streams[stream.name] else 0

@@ -140,3 +140,6 @@ STREAMS: tuple[Stream, ...] = (
         per_subject_max=1,
     ),
 )
+
+RECORDED_STREAMS: tuple[Stream, ...] = tuple(stream for stream in STREAMS if RECORDED in stream.consumers)
+"""What the recorder writes down: everything but the leases, which say each second that nothing has happened."""

@@ -256,3 +256,35 @@ async def test_reports_made_while_nats_is_dead_are_stored_once_when_it_is_back(d
     await settled(desk, "dark-1")
     await desk.submit("light-1")
     await settled(desk, "light-1")
+
+
+class Holding:
+    """A bus that keeps back rejections, as if the server did not answer."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus, self.asked, self.free = bus, asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bus, name)
+
+    async def publish(self, subject: str, *arguments: Any, **options: Any) -> Any:
+        if subject.startswith("report.") and subject.endswith(".rejected"):
+            self.asked.set()
+            await self.free.wait()
+        return await self._bus.publish(subject, *arguments, **options)
+
+
+async def test_a_refusal_is_stored_before_its_command_is_acknowledged(desk: Any) -> None:
+    held: list[Holding] = []
+
+    def holding(bus: Bus) -> Any:
+        held.append(Holding(bus))
+        return held[0]
+
+    runtime = await desk.start(holding)
+    await desk.ready()
+    await desk.submit("refused-1", symbol="NVDA")
+    await desk.eventually(held[0].asked.is_set, "the refusal on its way")
+    await desk.stop(runtime)  # as a kill: the refusal was not stored
+    await desk.start()
+    await desk.has("refused-1", "VenueRejected")

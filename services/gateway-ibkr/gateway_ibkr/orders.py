@@ -19,7 +19,7 @@ from signalbox import messages
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError, VenueUnavailableError
-from signalbox.messages import CancelOrder, Command, Order, SubmitOrder
+from signalbox.messages import CancelOrder, Command, Order, Report, SubmitOrder
 
 from gateway_ibkr import decide, ledger, metrics, reconcile, reports
 from gateway_ibkr.decide import Action, Ask, CancelAgain, CancelStray, RecordSent, Strand
@@ -69,6 +69,7 @@ class Orders:
         self._link, self._outbox, self._settings = link, outbox, settings
         self._contract_of = contract_of
         self.session: OrdersSession | None = None
+        self._refused = False  # a refusal of the gateway's own waits to be stored
         self._asks: dict[str, float] = {}
         self._stated: dict[str, Decimal] = {}
         self._asks_changed = asyncio.Event()
@@ -83,6 +84,9 @@ class Orders:
             await self._submit(command, began_seconds)
         else:
             await self._cancel(command)
+        if self._refused:  # nothing else would bring the refusal back, should the process end before it is stored
+            await self._outbox.stored()
+            self._refused = False
 
     async def _submit(self, command: SubmitOrder, began_seconds: float) -> None:
         order = command.order
@@ -224,14 +228,16 @@ class Orders:
 
     def _refuse(self, order: Order, reason: str) -> None:
         metrics.ORDERS_REFUSED.inc()
-        report = reports.refusal(order.account, order.order_id, "", reason, self._clock.now())
-        if new_to(self._state, report):
-            self._outbox.put(report)
+        self._tell_refusal(reports.refusal(order.account, order.order_id, "", reason, self._clock.now()))
 
     def _refuse_cancel(self, command: CancelOrder, reason: str) -> None:
-        report = reports.cancel_refusal(command.account, command.order_id, command.id, "", reason, self._clock.now())
+        account, at = command.account, self._clock.now()
+        self._tell_refusal(reports.cancel_refusal(account, command.order_id, command.id, "", reason, at))
+
+    def _tell_refusal(self, report: Report) -> None:
         if new_to(self._state, report):
             self._outbox.put(report)
+            self._refused = True
 
     def _doubt(self, tracked: Tracked) -> None:
         """An order was claimed and may or may not have been sent: say so, and ask."""
@@ -286,16 +292,14 @@ class Orders:
     # ------------------------------------------------------------------------------------------------------- asking
 
     def on_position(self, symbol: str, quantity: Decimal) -> None:
-        """Take a stated position. One that our executions do not explain is somebody else's trade: the venue tells
-        those only when it is asked."""
+        """Take a stated position; one that our executions do not explain is somebody else's trade, to be asked for."""
         self._stated[symbol] = quantity
         if self._positions_differ():
             self._ask_later(POSITIONS)
 
     def hold(self, positions: dict[str, Decimal]) -> None:
         """Take complete positions, with which all executions known agree."""
-        self._stated = dict(positions)
-        self._state.positions = dict(positions)
+        self._stated, self._state.positions = dict(positions), dict(positions)
 
     def _positions_differ(self) -> bool:
         held = self._state.positions
@@ -356,14 +360,12 @@ class Orders:
         asked_about = reconcile.outstanding(self._state)
         due = self._due()
         open_orders, statuses = await session.open_orders()
-        executions = await session.executions()
-        completed = await session.completed_orders()
         answers = reconcile.Answers(
             asked_about=asked_about,
             open_orders=open_orders,
             statuses=statuses,
-            executions=executions,
-            completed=completed,
+            executions=await session.executions(),
+            completed=await session.completed_orders(),
         )
         for order_id in due:
             self._asks.pop(order_id, None)

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 WAITING_MAX = 10_000
 RETRY_DELAY_SECONDS = 0.5
+STORED_SECONDS_MAX = 5.0
 
 
 class Outbox:
@@ -57,6 +58,14 @@ class Outbox:
     async def drained(self) -> None:
         """Wait until everything put so far is stored."""
         await self._empty.wait()
+
+    async def stored(self) -> None:
+        """The same, but raises `BusUnavailableError` when it takes too long: what caused it is left to come again."""
+        try:
+            async with asyncio.timeout(STORED_SECONDS_MAX):
+                await self.drained()
+        except TimeoutError:
+            raise BusUnavailableError(f"a report could not be stored within {STORED_SECONDS_MAX:g} s") from None
 
     async def run(self) -> None:
         """Store what is put, for ever. Raises only errors that a retry does not mend."""

@@ -17,7 +17,7 @@ from signalbox.bus import Bus
 from signalbox.bus.follow import Follow, Take, stream_facts
 from signalbox.errors import BusUnavailableError
 from signalbox.process import Runtime
-from signalbox.streams import STREAMS
+from signalbox.streams import RECORDED_STREAMS
 from signalbox.telemetry import Health
 
 from recorder import metrics
@@ -45,7 +45,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     runtime.details = recorder.details
     runtime.bus.on_reconnect(recorder.reconnected)
     await runtime.spawn(recorder.commit_always(), "commit")
-    for stream in STREAMS:
+    for stream in RECORDED_STREAMS:
         await runtime.spawn(recorder.follow(stream.name), f"follow {stream.name}")
     await runtime.bus.serve(subjects.QUERY, recorder.queries.answer)
 
@@ -60,7 +60,7 @@ class Recorder:
         self._places = database.places
         self._committed: Mapping[str, Place] = database.places
         self._ends: dict[str, StreamEnds] = {}
-        self._behind = {stream.name for stream in STREAMS}
+        self._behind = {stream.name for stream in RECORDED_STREAMS}
         self._follows: dict[str, Follow] = {}
         self._collected: dict[str, list[Stored]] = {}
         self._collected_rows = self._collected_bytes = self._rows = 0
