@@ -1,8 +1,8 @@
 """The lease on a venue account: one gateway may trade it at a time, fenced by an epoch.
 
 Owns the rule. The lease is one message of the KV bucket LEASES, written anew each second with the sequence of its
-predecessor as a condition, so that of two writers one fails. All times are of one process's monotonic clock, never
-compared with another's:
+predecessor as a condition, so that of two writers one fails. All times are of one process's steady clock, which
+goes on while the machine is suspended, and never compared with another's:
 
     the holder    may send for `VALID_SECONDS` from the moment at which it began the last renewal that was acknowledged
     a contender   takes over, with the next epoch, once it has seen no renewal for `TAKE_SECONDS`, which is longer
@@ -35,6 +35,10 @@ VALID_SECONDS = 4.0
 TAKE_SECONDS = 6.0
 LOOK_SECONDS = 0.25
 LEASES = "KV_LEASES"
+
+
+def _seconds() -> float:
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def this_process() -> str:
@@ -77,19 +81,19 @@ class AccountLease:
 
     def is_held(self) -> bool:
         """Say whether this process may send at this instant."""
-        return time.monotonic() < self._valid_until_seconds
+        return _seconds() < self._valid_until_seconds
 
     async def acquire(self, waiting: Callable[[str], None]) -> None:
         """Wait until the account is this process's; `waiting` is told whose it is meanwhile."""
-        seen_sequence, seen_seconds = -1, time.monotonic()
+        seen_sequence, seen_seconds = -1, _seconds()
         while True:
             stored = await self._bus.last(LEASES, self._subject)
             present = messages.decode(stored.payload, Lease) if stored is not None else None
             sequence = stored.sequence if stored is not None else 0
             if sequence != seen_sequence:
-                seen_sequence, seen_seconds = sequence, time.monotonic()
+                seen_sequence, seen_seconds = sequence, _seconds()
             free = present is None or not present.holder or is_gone(present.holder)
-            if free or time.monotonic() - seen_seconds >= TAKE_SECONDS:
+            if free or _seconds() - seen_seconds >= TAKE_SECONDS:
                 self._sequence, self.epoch = sequence, (present.epoch if present is not None else 0) + 1
                 try:
                     await self._write(self._holder)
@@ -124,7 +128,7 @@ class AccountLease:
                     await self._write("")
 
     async def _write(self, holder: str) -> None:
-        began_seconds = time.monotonic()
+        began_seconds = _seconds()
         self._written += 1
         stored = await self._bus.publish(
             self._subject,
