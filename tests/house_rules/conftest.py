@@ -102,7 +102,7 @@ def services() -> list[Service]:
 
 
 def metrics_files() -> list[File]:
-    """The room of metrics of each service; `telemetry.py` is that of the shared library."""
+    """The room of metrics of each service, and of what several export; `telemetry.py` has the one of health."""
     return [file for file in source_files() if file.name in ("metrics.py", "telemetry.py")]
 
 

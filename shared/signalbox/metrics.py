@@ -1,0 +1,212 @@
+"""Metrics that several services export, each declared once: the order's path by hop, and what a gateway shows.
+
+Owns their names, labels and buckets, and what takes a line or two to show one truthfully. What one service alone
+exports is in its own `metrics.py`. It must not know any service. Every metric here has labels, so that a service which
+does not fill one shows no sample of it, and not a 0.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from signalbox.messages import LinkStatus
+
+# -------------------------------------------------------------------------------------------------- the order's path
+
+
+class Hop(StrEnum):
+    """The way of an order, from stored message to stored message; who is named observes it."""
+
+    INTENT_TO_DECISION = "intent_to_decision"
+    """risk: intent stored -> decision stored."""
+    DECISION_TO_COMMAND = "decision_to_command"
+    """oms: decision stored -> command stored."""
+    COMMAND_TO_VENUE = "command_to_venue"
+    """gateways: command stored -> bytes written on the socket, or the broadcast accepted."""
+    VENUE_TO_REPORT = "venue_to_report"
+    """gateways: that instant -> the first report of the order stored."""
+    REPORT_TO_EVENT = "report_to_event"
+    """oms: report stored -> order event stored."""
+
+
+ORDER_HOP_SECONDS = Histogram(
+    "signalbox_order_hop_seconds",
+    "Wall time of one hop of an order's way: intent, decision, command, venue, report, order event.",
+    ("venue", "hop"),
+    buckets=(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30),
+)
+
+
+def show_hop(venue: str, hop: Hop, begun_at: datetime) -> None:
+    """Observe a hop that ends now and began when JetStream stored a message (`Received.stored_at`)."""
+    # Two machines' clocks: a hop that seems to end before it began took next to no time
+    ORDER_HOP_SECONDS.labels(venue, hop).observe(max(0.0, (datetime.now(UTC) - begun_at).total_seconds()))
+
+
+# ------------------------------------------------------------------------------------------------------- Gateways
+
+VENUE_LINK = Gauge("signalbox_venue_link", "1 for the link's present status, 0 for the others.", ("venue", "status"))
+VENUE_SESSION_UP = Gauge(
+    "signalbox_venue_session_up", "1 while the connection to the venue can be used.", ("venue", "connection")
+)
+VENUE_RECONNECTS = Counter(
+    "signalbox_venue_reconnects_total",
+    "Connections that came about after the first of this process.",
+    ("venue", "connection"),
+)
+VENUE_MESSAGES = Counter(
+    "signalbox_venue_messages_total", "Messages to and from the venue.", ("venue", "connection", "direction")
+)
+VENUE_UNDECODABLE = Counter(
+    "signalbox_venue_undecodable_total", "Messages of the venue that could not be read.", ("venue", "connection")
+)
+VENUE_ERRORS = Counter(
+    "signalbox_venue_errors_total",
+    "Errors that the venue answered, or that asking it ended in, by how the gateway treats them.",
+    ("venue", "connection", "treatment"),
+)
+VENUE_BUDGET_LEFT = Gauge(
+    "signalbox_venue_budget_left",
+    "What the venue's pacing rules, as the gateway keeps them, still allow in the present window.",
+    ("venue", "budget"),
+)
+VENUE_BUDGET_LIMIT = Gauge(
+    "signalbox_venue_budget_limit", "The most that may be sent within a pacing window.", ("venue", "budget")
+)
+VENUE_CLOCK_OFFSET_SECONDS = Gauge(
+    "signalbox_venue_clock_offset_seconds",
+    "The venue's clock minus the desk's (this machine's, unless it is simulated); positive = the venue is ahead.",
+    ("venue",),
+)
+
+VENUE_SUBSCRIPTION_OPEN = Gauge(
+    "signalbox_venue_subscription_open",
+    "1 while the symbol's market is in regular hours, so that its data should come; NaN = outside of the calendar.",
+    ("venue", "symbol"),
+)
+VENUE_LAST_MESSAGE_AGE_SECONDS = Gauge(
+    "signalbox_venue_last_message_age_seconds",
+    "Wall seconds since the last sign of life of a symbol's quotes or bars, or since the market opened; NaN = closed.",
+    ("venue", "symbol", "data"),
+)
+VENUE_BAR_LATENESS_SECONDS = Gauge(
+    "signalbox_venue_bar_lateness_seconds",
+    "Desk seconds from the last live minute's end to its publication.",
+    ("venue", "symbol"),
+)
+VENUE_BARS = Counter("signalbox_venue_bars_total", "Bars published.", ("venue", "symbol", "timeframe", "source"))
+VENUE_QUOTES = Counter("signalbox_venue_quotes_total", "Quotes sent.", ("venue", "symbol"))
+VENUE_GAPS = Counter(
+    "signalbox_venue_gaps_total",
+    "Questions for the history of a gap: filled, no_data, given_up (it stays), or why it is asked again.",
+    ("venue", "outcome"),
+)
+VENUE_RESUBSCRIPTIONS = Counter(
+    "signalbox_venue_resubscriptions_total", "Subscriptions made anew on a living connection.", ("venue", "symbol")
+)
+
+VENUE_ORDERS_SENT = Counter("signalbox_venue_orders_sent_total", "Orders that left for the venue.", ("venue",))
+VENUE_ORDERS_REFUSED = Counter(
+    "signalbox_venue_orders_refused_total",
+    "Orders reported as rejected: by the gateway (before sending, or never seen there), or by the venue.",
+    ("venue", "by"),
+)
+VENUE_ORDERS_UNKNOWN = Counter(
+    "signalbox_venue_orders_unknown_total", "Orders reported as UNKNOWN: sent or not, the venue is asked.", ("venue",)
+)
+VENUE_REPORTS = Counter("signalbox_venue_reports_total", "Execution reports stored.", ("venue", "kind"))
+VENUE_REPORTS_WAITING = Gauge("signalbox_venue_reports_waiting", "Execution reports not yet stored.", ("venue",))
+VENUE_FILLS = Counter("signalbox_venue_fills_total", "Executions reported, corrections too.", ("venue",))
+VENUE_RECONCILIATIONS = Counter(
+    "signalbox_venue_reconciliations_total",
+    "Times the venue was asked for all its orders and executions: answered completely, or failed.",
+    ("venue", "outcome"),
+)
+VENUE_UNRESOLVED_ORDERS = Gauge(
+    "signalbox_venue_unresolved_orders", "Orders with a question open that only the venue can answer.", ("venue",)
+)
+VENUE_OLDEST_UNRESOLVED_SECONDS = Gauge(
+    "signalbox_venue_oldest_unresolved_seconds",
+    "Wall seconds for which the oldest of the unresolved orders has been one, in this process; 0 = there is none.",
+    ("venue",),
+)
+VENUE_STRANDED_ORDERS = Gauge(
+    "signalbox_venue_stranded_orders",
+    "Orders that the venue does not remember any more: an operator resolves them (runbook unknown-order).",
+    ("venue",),
+)
+VENUE_LEASE_EPOCH = Gauge(
+    "signalbox_venue_lease_epoch",
+    "How many processes have held the account, this one included; 0 = this one never has.",
+    ("venue", "account"),
+)
+VENUE_LEASE_HELD = Gauge(
+    "signalbox_venue_lease_held", "1 while this process may trade the account.", ("venue", "account")
+)
+
+SENT_ORDERS_MAX = 10_000
+
+
+def show_link(venue: str, status: LinkStatus) -> None:
+    """Set the link's status; every other status is 0."""
+    for each in LinkStatus:
+        VENUE_LINK.labels(venue, each.value).set(1 if each is status else 0)
+
+
+def watch_lease(venue: str, account: str, epoch: Callable[[], int], is_held: Callable[[], bool]) -> None:
+    """Have the two lease gauges look when they are scraped: a lease runs out without an event."""
+    VENUE_LEASE_EPOCH.labels(venue, account).set_function(epoch)
+    VENUE_LEASE_HELD.labels(venue, account).set_function(is_held)
+
+
+def watch_budget(venue: str, budget: str, limit: Callable[[], float], left: Callable[[], float]) -> None:
+    """Have a pacing window shown as it is when scraped. Both run in another thread, and must change nothing."""
+    VENUE_BUDGET_LIMIT.labels(venue, budget).set_function(limit)
+    VENUE_BUDGET_LEFT.labels(venue, budget).set_function(left)
+
+
+class ConnectionShown:
+    """What is shown of one connection to a venue: whether it can be used, and how often it came back."""
+
+    def __init__(self, venue: str, connection: str) -> None:
+        self._up = VENUE_SESSION_UP.labels(venue, connection)
+        self._reconnects = VENUE_RECONNECTS.labels(venue, connection)
+        self._has_been_up = self._is_up = False
+        self._up.set(0)
+
+    def up(self) -> None:
+        """It can be used; saying so again changes nothing."""
+        if not self._is_up and self._has_been_up:
+            self._reconnects.inc()
+        self._is_up = self._has_been_up = True
+        self._up.set(1)
+
+    def down(self) -> None:
+        """It can not be used (any more)."""
+        self._is_up = False
+        self._up.set(0)
+
+
+class SentOrders:
+    """Orders that were sent and of which no report is stored yet: the hop from the venue to the first report."""
+
+    def __init__(self, venue: str) -> None:
+        self._hop = ORDER_HOP_SECONDS.labels(venue, Hop.VENUE_TO_REPORT)
+        self._sent_seconds: dict[str, float] = {}
+
+    def sent(self, order_id: str) -> None:
+        """The order has left now."""
+        if len(self._sent_seconds) >= SENT_ORDERS_MAX:  # a venue that answers none of them: forget the oldest
+            del self._sent_seconds[next(iter(self._sent_seconds))]
+        self._sent_seconds[order_id] = time.monotonic()
+
+    def reported(self, order_id: str) -> None:
+        """A report of the order has been stored now; only the first one counts."""
+        sent_seconds = self._sent_seconds.pop(order_id, None)
+        if sent_seconds is not None:
+            self._hop.observe(time.monotonic() - sent_seconds)
