@@ -6,6 +6,7 @@ they stay with the wall clock of whoever waits.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -79,6 +80,7 @@ class FollowingClock:
         self._monotonic, self._wall = monotonic, wall
         self._tick_at, self._tick_seen, self._speed = NEVER, -1e18, 0.0
         self._shown = NEVER
+        self._looking = threading.Lock()  # a scrape asks from another thread, and time must not go back for that
 
     def follow(self, tick: ClockTick) -> None:
         """Take one tick. A late one (older than the last) only proves that the source lives."""
@@ -87,9 +89,10 @@ class FollowingClock:
             self._tick_at, self._speed = tick.at, tick.speed
 
     def now(self) -> datetime:
-        run_on_seconds = min(self._monotonic() - self._tick_seen, self._run_on_seconds_max)
-        self._shown = max(self._shown, self._tick_at + timedelta(seconds=run_on_seconds * self._speed))
-        return self._shown
+        with self._looking:
+            run_on_seconds = min(self._monotonic() - self._tick_seen, self._run_on_seconds_max)
+            self._shown = max(self._shown, self._tick_at + timedelta(seconds=run_on_seconds * self._speed))
+            return self._shown
 
     def is_stale(self) -> bool:
         return self._monotonic() - self._tick_seen > self._silence_seconds_max

@@ -1,4 +1,4 @@
-"""Metrics that several services export, each declared once: the order's path by hop, and what a gateway shows.
+"""Metrics that several services export, each declared once: every service's own, an order's path by hop, a gateway's.
 
 Owns their names, labels and buckets, and what takes a line or two to show one truthfully. What one service alone
 exports is in its own `metrics.py`. It must not know any service. Every metric here has labels, so that a service which
@@ -11,10 +11,65 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from importlib.metadata import version
+from math import nan
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from signalbox.messages import LinkStatus
+from signalbox.clock import DeskClock
+from signalbox.messages import NEVER, LinkStatus
+
+# --------------------------------------------------------------------------------------------------- every service
+
+BUILD_INFO = Gauge("signalbox_build_info", "Always 1; the label says which version runs.", ("service", "version"))
+ACTIVE = Gauge("signalbox_active", "1 = this process works, 0 = it stands by while another one does.", ["service"])
+DESK_TIME_SECONDS = Gauge(
+    "signalbox_desk_time_seconds",
+    "The desk clock as this service sees it, seconds since 1970; NaN before its first tick.",
+    ("service",),
+)
+BUS_CONNECTED = Gauge("signalbox_bus_connected", "1 while the connection to NATS stands.", ("service",))
+BUS_RECONNECTS = Counter("signalbox_bus_reconnects_total", "Times the connection to NATS was made anew.", ("service",))
+BUS_PUBLISH_SECONDS = Histogram(
+    "signalbox_bus_publish_seconds",
+    "Wall time until JetStream has stored a message, all attempts together.",
+    ("service",),
+    buckets=(0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60),
+)
+BUS_SLOW_CONSUMERS = Counter(
+    "signalbox_bus_slow_consumers_total",
+    "Messages that were dropped because this process took them too slowly.",
+    ("service",),
+)
+BUS_DEAD_LETTERS = Counter(
+    "signalbox_bus_dead_letters_total",
+    "Messages this process parked, by the stream they stand in.",
+    ("service", "stream"),
+)
+
+
+def show_build(service: str) -> None:
+    """Show which version runs, and that this process works: one that stands by says so itself."""
+    BUILD_INFO.labels(service, version("signalbox")).set(1)
+    ACTIVE.labels(service).set(1)
+
+
+def show_desk_time(service: str, clock: DeskClock) -> None:
+    """Have the clock looked at when it is scraped (in another thread)."""
+
+    def now_seconds() -> float:
+        now = clock.now()
+        return now.timestamp() if now > NEVER else nan
+
+    DESK_TIME_SECONDS.labels(service).set_function(now_seconds)
+
+
+def show_bus(service: str, connected: Callable[[], bool]) -> None:
+    """Have the connection looked at when it is scraped (in another thread); begin what is counted of it at 0."""
+    BUS_CONNECTED.labels(service).set_function(lambda: 1.0 if connected() else 0.0)
+    BUS_RECONNECTS.labels(service)
+    BUS_SLOW_CONSUMERS.labels(service)
+
 
 # -------------------------------------------------------------------------------------------------- the order's path
 

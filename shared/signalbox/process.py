@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import msgspec
 import uvloop
 
-from signalbox import messages, subjects
+from signalbox import messages, metrics, subjects
 from signalbox.bus import Bus, BusSettings, Received
 from signalbox.clock import DeskClock, FollowingClock, WallClock
 from signalbox.desk import ClockSource, Desk, load_desk
@@ -96,6 +96,7 @@ async def _run(service: str, settings: S, desk: Desk, start: Callable[[S, Runtim
         loop.add_signal_handler(number, stopping.set)
     health = Health(service)
     health.require("started")
+    metrics.show_build(service)
     http = HttpServer(settings.http_host, settings.http_port, health)
     log.info("listening", extra={"http_port": http.port})
     try:
@@ -119,6 +120,7 @@ async def _serve(
     try:
         bus = await Bus.connect(bus_settings)
         clock = await follow_clock(bus, desk.clock)
+        metrics.show_desk_time(service, clock)
         runtime = Runtime(bus, clock, desk, health, logging.getLogger(service))
         bus.on_failure = runtime.fail
         await _serve_status(service, runtime)

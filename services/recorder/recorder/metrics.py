@@ -1,8 +1,15 @@
-"""Every metric of the recorder. `stream` is one of `signalbox.streams`."""
+"""Every metric of the recorder, and those of the bus that it asks for. `stream` and `consumer` are those of
+`signalbox.streams`."""
 
 from __future__ import annotations
 
+from math import inf, nan
+
 from prometheus_client import Counter, Gauge, Histogram
+from signalbox.bus.figures import ConsumerFigures, Storage, StreamFigures
+
+DEAD = "DEAD"
+"""The stream of dead letters."""
 
 ROWS = Counter("signalbox_recorder_rows_total", "Messages committed to the database.", ["stream"])
 LAG = Gauge("signalbox_recorder_lag_messages", "Messages stored in the stream and not yet committed.", ["stream"])
@@ -22,3 +29,77 @@ QUERY_SECONDS = Histogram(
     "Time to answer a query.",
     buckets=(0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10),
 )
+
+# ------------------------------------------------------------------------------------------------ the bus's figures
+
+UNANSWERED = Counter(
+    "signalbox_recorder_bus_unanswered_total", "Questions about streams and consumers that JetStream did not answer."
+)
+STREAM_MESSAGES = Gauge("signalbox_stream_messages", "Messages that the stream holds.", ["stream"])
+STREAM_BYTES = Gauge("signalbox_stream_bytes", "Bytes that the stream holds.", ["stream"])
+STREAM_AGE_SECONDS = Gauge(
+    "signalbox_stream_last_message_age_seconds",
+    "Wall time since the stream's last message was stored; not there while it never had one.",
+    ["stream"],
+)
+CONSUMER_PENDING = Gauge(
+    "signalbox_consumer_pending", "Messages of the stream that the consumer has still to get.", ["stream", "consumer"]
+)
+CONSUMER_UNACKNOWLEDGED = Gauge(
+    "signalbox_consumer_unacknowledged", "Messages got and not acknowledged yet.", ["stream", "consumer"]
+)
+CONSUMER_REDELIVERED = Gauge(
+    "signalbox_consumer_redelivered",
+    "Messages got more than once and still not acknowledged.",
+    ["stream", "consumer"],
+)
+STORAGE_BYTES = Gauge("signalbox_jetstream_storage_bytes", "Bytes on file of all streams together.")
+STORAGE_LIMIT_BYTES = Gauge(
+    "signalbox_jetstream_storage_limit_bytes", "Bytes that all streams together may take; +Inf = nobody has said."
+)
+DEAD_LETTERS_STORED = Gauge("signalbox_dead_letters", "Messages that could not be read and are parked in DEAD.")
+
+
+def show_storage(found: Storage) -> None:
+    """Show how full the desk's account is."""
+    STORAGE_BYTES.set(found.bytes)
+    STORAGE_LIMIT_BYTES.set(found.limit_bytes if found.limit_bytes >= 0 else inf)
+
+
+def forget_storage() -> None:
+    """Show that it is not known how full the desk's account is."""
+    STORAGE_BYTES.set(nan)
+    STORAGE_LIMIT_BYTES.set(nan)
+
+
+def show_stream(stream: str, found: StreamFigures) -> None:
+    """Show what a stream holds."""
+    STREAM_MESSAGES.labels(stream).set(found.messages)
+    STREAM_BYTES.labels(stream).set(found.bytes)
+    if found.last_message_age_seconds is not None:
+        STREAM_AGE_SECONDS.labels(stream).set(found.last_message_age_seconds)
+    else:
+        STREAM_AGE_SECONDS.remove(stream)
+    if stream == DEAD:
+        DEAD_LETTERS_STORED.set(found.messages)
+
+
+def forget_stream(stream: str) -> None:
+    """Show nothing of a stream: what it holds is not known now."""
+    for gauge in (STREAM_MESSAGES, STREAM_BYTES, STREAM_AGE_SECONDS):
+        gauge.remove(stream)
+    if stream == DEAD:
+        DEAD_LETTERS_STORED.set(nan)
+
+
+def show_consumer(stream: str, consumer: str, found: ConsumerFigures) -> None:
+    """Show how far a consumer is."""
+    CONSUMER_PENDING.labels(stream, consumer).set(found.pending)
+    CONSUMER_UNACKNOWLEDGED.labels(stream, consumer).set(found.unacknowledged)
+    CONSUMER_REDELIVERED.labels(stream, consumer).set(found.redelivered)
+
+
+def forget_consumer(stream: str, consumer: str) -> None:
+    """Show nothing of a consumer: how far it is is not known now."""
+    for gauge in (CONSUMER_PENDING, CONSUMER_UNACKNOWLEDGED, CONSUMER_REDELIVERED):
+        gauge.remove(stream, consumer)

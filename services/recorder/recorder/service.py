@@ -21,6 +21,7 @@ from signalbox.streams import RECORDED_STREAMS
 from signalbox.telemetry import Health
 
 from recorder import metrics
+from recorder.bus_figures import BusFigures
 from recorder.database import Database, RecordingError
 from recorder.decide import go_on, lag
 from recorder.memory import give_back
@@ -47,6 +48,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     await runtime.spawn(recorder.commit_always(), "commit")
     for stream in RECORDED_STREAMS:
         await runtime.spawn(recorder.follow(stream.name), f"follow {stream.name}")
+    await runtime.spawn(BusFigures(runtime.bus).run(), "figures of the bus")
     await runtime.bus.serve(subjects.QUERY, recorder.queries.answer)
 
 

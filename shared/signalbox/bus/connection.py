@@ -16,8 +16,9 @@ from msgspec import Struct
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.errors import SlowConsumerError
 
-from signalbox import messages
+from signalbox import messages, metrics
 from signalbox.bus import reading
 from signalbox.bus.consuming import Pull
 from signalbox.bus.prompt import PromptClient
@@ -54,7 +55,7 @@ class Bus:
         self._pulls: list[Pull] = []
         self._watches: list[Watch] = []
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
-        self._publisher = Publisher(client)
+        self._publisher = Publisher(client, settings.name)
         self._denied: set[str] = set()
         self._open = False
         self.on_failure: Callable[[BaseException], None] = lambda error: None
@@ -66,6 +67,7 @@ class Bus:
         `BusPermissionError` when it refuses the user or password."""
         client = PromptClient()
         bus = cls(client, settings)
+        metrics.show_bus(settings.name, lambda: client.is_connected)
         refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         async def failed(error: Exception) -> None:
@@ -238,6 +240,7 @@ class Bus:
 
     async def _reconnected(self) -> None:
         log.warning("reconnected to NATS")
+        metrics.BUS_RECONNECTS.labels(self._settings.name).inc()
         self._publisher.reconnected()
         for pull in self._pulls:
             await pull.restart()
@@ -247,6 +250,8 @@ class Bus:
             await callback()
 
     async def _error(self, error: Exception) -> None:
+        if isinstance(error, SlowConsumerError):
+            metrics.BUS_SLOW_CONSUMERS.labels(self._settings.name).inc()
         subject = denied_subject(error)
         if subject is not None:
             self._denied.add(subject)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from datetime import datetime
 from secrets import token_hex
 
@@ -23,10 +24,11 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError
 
-from signalbox import messages, subjects
+from signalbox import messages, metrics, subjects
 from signalbox.bus import reading
 from signalbox.bus.received import MESSAGE_ID_HEADER, PublishAck
 from signalbox.errors import BusError, BusPermissionError, BusUnavailableError, WrongSequenceError
+from signalbox.messages import DeadLetter
 
 PUBLISH_SECONDS_MAX = 60.0
 ATTEMPT_SECONDS_MAX = 2.0
@@ -68,8 +70,9 @@ class Publisher:
     With an inbox of its own: `request` of nats-py costs a fifth more, and can not be told that the connection went.
     """
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, service: str) -> None:
+        self._client, self._service = client, service
+        self._stored_seconds = metrics.BUS_PUBLISH_SECONDS.labels(service)
         self._inbox = ""
         self._number = 0
         self._waiting: dict[str, tuple[str, asyncio.Future[bytes]]] = {}
@@ -94,7 +97,10 @@ class Publisher:
         headers = {MESSAGE_ID_HEADER: message_id}
         if expected_last_subject_sequence is not None:
             headers[EXPECTED_HEADER] = str(expected_last_subject_sequence)
-        return await self.publish_bytes(subject, messages.encode(message), headers)
+        stored = await self.publish_bytes(subject, messages.encode(message), headers)
+        if isinstance(message, DeadLetter) and not stored.duplicate:
+            metrics.BUS_DEAD_LETTERS.labels(self._service, message.stream).inc()
+        return stored
 
     async def publish_scheduled(self, subject: str, message: Struct, due_wall: datetime, target: str) -> None:
         """See `Bus.publish_scheduled`. Without a message id: a repeated schedule replaces the one before."""
@@ -103,6 +109,12 @@ class Publisher:
 
     async def publish_bytes(self, subject: str, payload: bytes, headers: dict[str, str]) -> PublishAck:
         """Store `payload`, with retries; an id among `headers` makes them harmless."""
+        began = time.perf_counter()
+        stored = await self._until_stored(subject, payload, headers)
+        self._stored_seconds.observe(time.perf_counter() - began)
+        return stored
+
+    async def _until_stored(self, subject: str, payload: bytes, headers: dict[str, str]) -> PublishAck:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + PUBLISH_SECONDS_MAX
         delay_seconds = 0.02
