@@ -30,6 +30,7 @@ from signalbox.bus import Bus, BusSettings
 from signalbox.bus.bootstrap import bootstrap
 from signalbox.errors import BusUnavailableError
 from signalbox.messages import QueryReply, QueryRequest, ServiceStatus, TradingMode, TradingState
+from signalbox_cli.local_desk import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = 300_000
@@ -82,9 +83,7 @@ def end_to_end(directory: Path) -> tuple[float, Memory]:
     """Rows a second from a full stream, and the recorder's memory some live seconds later."""
     variables = sorted(set(re.findall(r"\$(NATS_PASSWORD_\w+)", NATS_CONFIGURATION.read_text())))
     passwords = {name: secrets.token_hex(16) for name in variables}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     url = f"nats://127.0.0.1:{port}"
     environment = os.environ | passwords
     command = [str(Path(sys.executable).with_name("nats-server")), "-c", str(NATS_CONFIGURATION)]

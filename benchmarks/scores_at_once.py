@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import os
 import secrets
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -29,6 +28,7 @@ from signalbox import subjects
 from signalbox.bus import Bus, BusSettings, Received
 from signalbox.bus.bootstrap import USERS, bootstrap, password_variable
 from signalbox.messages import Bar, TradingMode, TradingState
+from signalbox_cli.local_desk import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 SYMBOLS = tuple("".join(letters) for letters in islice(product(ascii_uppercase, repeat=4), 500))
@@ -78,9 +78,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.passwords = {user: secrets.token_hex(16) for user in USERS}
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
 
     @contextlib.asynccontextmanager

@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -18,6 +17,7 @@ from nats.aio.client import Client
 from signalbox.bus import Bus, BusSettings
 from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, password_variable
 from signalbox.messages import TradingMode
+from signalbox_cli.local_desk import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS_MAX = 20.0
@@ -29,13 +29,6 @@ def nats_server_binary() -> str:
     if found is None:
         pytest.fail("nats-server is missing: run `make env`")
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class NatsServer:

@@ -98,9 +98,18 @@ def deploy_folder() -> Path:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """Reserve a port of loopback for about a minute: a listening server may bind it, nobody else is given its number.
+
+    Its only connection is closed from the listening side, which leaves the port in TIME_WAIT: the kernel then passes it
+    over when it chooses a number, also for another process that asks for one at the same instant.
+    """
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        port: int = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            listener.accept()[0].close()
         return port
 
 

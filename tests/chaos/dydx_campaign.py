@@ -43,6 +43,7 @@ from signalbox.messages import (
     VenueLink,
 )
 from signalbox_cli.connection import call_control
+from signalbox_cli.local_desk import free_port
 
 from tests.chaos.dydx_differences import wrong_books, wrong_fills, wrong_orders
 from tests.chaos.dydx_lots import (
@@ -55,7 +56,7 @@ from tests.chaos.dydx_lots import (
     SYMBOL,
     VENUE,
 )
-from tests.conftest import NatsServer, free_port
+from tests.conftest import NatsServer
 from tests.venue.processes import ForkServer, GatewayProcess
 
 BLOCK_MS = 40

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import urllib.parse
 import urllib.request
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from signalbox_cli.local_desk import free_port
 
 SCRAPED_SECONDS_MAX = 40.0
 
@@ -30,9 +30,7 @@ def program(name: str) -> str:
 @pytest.fixture
 def prometheus_port(desk, tmp_path: Path) -> Iterator[int]:  # type: ignore[no-untyped-def]
     binary = program("prometheus")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     with (tmp_path / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(
             [
