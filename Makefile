@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
 BIN := .venv/bin
 DISTRIBUTIONS := shared services/gateway-ibkr services/gateway-dydx services/indicators services/risk services/oms services/recorder simulators cli
 SOURCES := shared services simulators cli tests benchmarks
+WORKERS ?= auto
 BARS ?=
 DAYS ?= 1
 
@@ -35,8 +36,8 @@ up: .venv/ready ## the same desk, stays on until Ctrl-C, says which commands to 
 	@$(BIN)/signalbox up $(if $(BARS),--bars "$(BARS)")
 
 .PHONY: test
-test: .venv/ready ## all tests
-	@$(BIN)/pytest
+test: .venv/ready ## all tests, side by side (WORKERS=1: one after the other)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: lint
 lint: .venv/ready ## format, lint and types

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 from signalbox.messages import LinkStatus, OrderType, VenueFill, VenueRejected, VenueUnknown
+from simulators.dydx.options import DydxOptions
+
+ADDRESS = "dydx19rl4cm2hmr8afy4kldpxz3fka4jguq0a4erelz"
 
 
 async def running(desk: Any) -> Any:
@@ -87,14 +90,21 @@ async def test_a_refusal_that_may_pass_is_tried_again_with_the_same_client_id(de
     await desk.has("again-2", "VenueAccepted")
 
 
-async def test_a_refusal_that_stays_is_rejected(desk: Any) -> None:
-    await running(desk)
-    await desk.venue.do("rate_limit", count=3)
-    await desk.submit("limit-1")
-    await desk.has("limit-1", "VenueRejected")
-    (rejected,) = await desk.reports("limit-1")
-    assert isinstance(rejected, VenueRejected)
-    assert rejected.code == "clob/5001"
+class TestAtTheChainsOwnPace:
+    """Blocks so slow that all attempts are made before an order's good-til-block."""
+
+    @pytest.fixture
+    def dydx_options(self) -> DydxOptions:
+        return DydxOptions(block_ms=600, fund=((ADDRESS, Decimal(1_000_000)),))
+
+    async def test_a_refusal_that_stays_is_rejected(self, desk: Any) -> None:
+        await running(desk)
+        await desk.venue.do("rate_limit", count=3)
+        await desk.submit("limit-1")
+        await desk.has("limit-1", "VenueRejected")
+        (rejected,) = await desk.reports("limit-1")
+        assert isinstance(rejected, VenueRejected)
+        assert rejected.code == "clob/5001"
 
 
 async def test_a_chain_that_stands_freezes_the_link_and_it_is_reconciled_when_blocks_come_again(desk: Any) -> None:
