@@ -181,7 +181,8 @@ class LocalDesk:
             "desk_file": str(self.plan.desk_file.resolve()),
             "http_ports": self.http_ports,
         }
-        run_folder.write_scrape_config(self.plan.directory, self.http_ports)
+        rules = deploy_folder().resolve() / "prometheus" / "rules"
+        run_folder.write_scrape_config(self.plan.directory, self.http_ports, rules)
         run_folder.tell(self.plan.directory, found)
 
     async def _post_warden(self) -> None:

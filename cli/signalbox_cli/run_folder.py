@@ -131,9 +131,13 @@ def tell(folder: Path, found: Mapping[str, object]) -> None:
     draft.replace(folder / "desk.json")
 
 
-def write_scrape_config(folder: Path, http_ports: Mapping[str, int]) -> None:
-    """Write `prometheus.yml`: `prometheus --config.file=prometheus.yml` then watches this desk."""
-    lines = ["global:", "  scrape_interval: 5s", "scrape_configs:"]
+def write_scrape_config(folder: Path, http_ports: Mapping[str, int], rules: Path) -> None:
+    """Write `prometheus.yml`: `prometheus --config.file=prometheus.yml` then watches this desk.
+
+    It evaluates the rules of the folder `rules`. `job` is the service's name, as everywhere: they rely on it.
+    """
+    lines = ["global:", "  scrape_interval: 5s", "  evaluation_interval: 15s"]
+    lines += ["rule_files:", f"  - {json.dumps(str(rules / '*.yml'))}", "scrape_configs:"]
     for service, port in http_ports.items():
         lines += [f"  - job_name: {service}", "    static_configs:", f'      - targets: ["127.0.0.1:{port}"]']
     (folder / "prometheus.yml").write_text("\n".join(lines) + "\n")

@@ -9,7 +9,9 @@ import subprocess
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from signalbox_cli.local_desk import free_port
@@ -47,21 +49,45 @@ def prometheus_port(desk, tmp_path: Path) -> Iterator[int]:  # type: ignore[no-u
     process.wait(30)
 
 
-def ask(port: int, query: str) -> dict[str, str]:
-    """The value of each series by its `service` or `job` label; empty while Prometheus starts."""
-    address = f"http://127.0.0.1:{port}/api/v1/query?query={urllib.parse.quote(query)}"
+def read(port: int, path: str) -> dict[str, Any]:
+    """The `data` of an answer; empty while Prometheus starts."""
     try:
-        with urllib.request.urlopen(address, timeout=5) as answer:
-            result = json.load(answer)["data"]["result"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/{path}", timeout=5) as answer:
+            data: dict[str, Any] = json.load(answer)["data"]
     except OSError:
         return {}
+    return data
+
+
+def ask(port: int, query: str) -> dict[str, str]:
+    """The value of each series by its `service` or `job` label."""
+    result = read(port, f"query?query={urllib.parse.quote(query)}").get("result", [])
     return {series["metric"].get("service") or series["metric"]["job"]: series["value"][1] for series in result}
+
+
+def rules(port: int) -> list[dict[str, Any]]:
+    return [rule for group in read(port, "rules").get("groups", []) for rule in group["rules"]]
 
 
 def test_prometheus_sees_every_service_ready(desk, prometheus_port: int) -> None:  # type: ignore[no-untyped-def]
     services = set(desk.facts["http_ports"])
     desk.until(lambda: set(ask(prometheus_port, "signalbox_ready == 1")) == services, SCRAPED_SECONDS_MAX)
     assert set(ask(prometheus_port, "process_resident_memory_bytes")) == services
+
+
+def test_every_rule_can_be_evaluated_on_a_running_desk(desk, prometheus_port: int) -> None:  # type: ignore[no-untyped-def]
+    services = set(desk.facts["http_ports"])
+    desk.until(lambda: set(ask(prometheus_port, "up == 1")) == services, SCRAPED_SECONDS_MAX)
+    seen = datetime.now(UTC)
+
+    def evaluated_since() -> bool:
+        times = [datetime.fromisoformat(rule["lastEvaluation"][:19] + "+00:00") for rule in rules(prometheus_port)]
+        return bool(times) and min(times) > seen
+
+    desk.until(evaluated_since, SCRAPED_SECONDS_MAX)
+    assert {rule["name"]: rule["lastError"] for rule in rules(prometheus_port) if rule["health"] != "ok"} == {}
+    firing = {alert["labels"]["alertname"] for alert in read(prometheus_port, "alerts")["alerts"]}
+    assert "Watchdog" in firing
 
 
 def test_promtool_finds_nothing_wrong_with_any_metric(desk) -> None:  # type: ignore[no-untyped-def]
