@@ -356,9 +356,10 @@ class OrderEvent(Message, frozen=True, kw_only=True):
 
 
 class OrderCreated(OrderEvent, frozen=True, kw_only=True):
-    """The first event of an approved order."""
+    """The first event of an approved order. `reference_price` is the market that risk held it against, if any."""
 
     order: Order
+    reference_price: Decimal | None = None
 
 
 class OrderDenied(OrderEvent, frozen=True, kw_only=True):

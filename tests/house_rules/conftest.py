@@ -21,7 +21,7 @@ CORE = re.compile(
     r"services/[^/]+/[^/]+/(decide|state|evolve|transitions|limits|positions|translate)\.py"
     r"|services/indicators/indicators/(formulas/.*|readings|history)\.py"
     r"|services/risk/risk/(checks/.*|facts|prices|intents|wording)\.py"
-    r"|services/oms/oms/(books|reports|snapshots|outcome|audit)\.py"
+    r"|services/oms/oms/(books|reports|snapshots|outcome|audit|protection|figures)\.py"
     r"|shared/signalbox/(bars|instruments)\.py"
 )
 TEXT_ENDINGS = (

@@ -19,7 +19,10 @@ SUBJECT = re.compile(rf"({'|'.join(map(re.escape, ROOTS))})\.(\S*)")
 METRIC_KINDS = {"Counter", "Gauge", "Histogram", "Summary", "Info", "Enum"}
 METRIC_NAME = re.compile(r"signalbox_[a-z][a-z0-9_]*[a-z0-9]")
 NOT_BASE_UNITS = re.compile(r".*_(ms|milliseconds|us|ns|minutes|hours|days|kb|mb|kilobytes|megabytes|percent)")
-MEASURED = ("_seconds", "_bytes", "_ratio", "_rows", "_messages", "_bars", "_currency", "_price_fraction")
+MEASURED = (
+    *("_seconds", "_bytes", "_ratio", "_rows", "_messages", "_bars", "_currency", "_price_fraction"),
+    "_basis_points",  # of a price: what people who trade count slippage in
+)
 UNBOUNDED_LABELS = {"id", "order_id", "intent_id", "message_id", "execution_id", "sequence", "reason_text", "subject"}
 
 

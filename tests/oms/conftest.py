@@ -16,6 +16,8 @@ from oms.reports import decide_commission, decide_fill, decide_funding, decide_o
 from oms.snapshots import decide_snapshot
 from oms.state import State
 from signalbox import messages, subjects
+from signalbox.desk import Desk as DeskFile
+from signalbox.desk import DeskInstrument, Limits, Venue
 from signalbox.messages import (
     CancelIntent,
     Decision,
@@ -40,6 +42,28 @@ from signalbox.messages import (
 
 AT = datetime(2024, 3, 4, 15, 0, tzinfo=UTC)
 RULES = Rules(submit_window=timedelta(seconds=30), unknown_grace=timedelta(seconds=15), venues=frozenset({"ibkr"}))
+
+
+LIMITS = Limits(
+    order_quantity_max=Decimal(1),
+    order_notional_max=Decimal(1),
+    position_quantity_max=Decimal(1),
+    position_notional_max=Decimal(1),
+    gross_exposure_max=Decimal(1),
+    price_collar_fraction=Decimal(1),
+    price_age_seconds_max=1,
+    account_age_seconds_max=1,
+    intent_age_seconds_max=1,
+    intents_per_minute_max=1,
+    open_orders_max=1,
+)
+DESK_FILE = DeskFile(
+    name="test",
+    venues={"ibkr": Venue(accounts=("DU1",))},
+    instruments=tuple(DeskInstrument(venue="ibkr", symbol=symbol) for symbol in ("AAPL", "MSFT", "0700.HK")),
+    limits=LIMITS,
+    fx_rates={"HKD": Decimal("0.125")},
+)
 
 
 class DiedError(Exception):
@@ -142,7 +166,7 @@ class Desk:
 class Make:
     """Messages with the fields that do not matter filled in."""
 
-    at, rules, died = AT, RULES, DiedError
+    at, rules, died, desk_file = AT, RULES, DiedError, DESK_FILE
 
     def desk(self) -> Desk:
         return Desk()

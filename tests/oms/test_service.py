@@ -8,8 +8,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
+from oms import metrics
 from oms.service import OrderManagement
+from prometheus_client import REGISTRY
 from signalbox import messages, subjects
 from signalbox.bus import Bus
 from signalbox.clock import FixedClock
@@ -57,6 +60,7 @@ class Live:
     async def start_oms(self) -> OrderManagement:
         service = OrderManagement(await self.server.connect("oms"), self.clock, self.make.rules)
         await service.rebuild()
+        service.shown.watch(self.make.desk_file)
         self.tasks.append(asyncio.create_task(service.publisher.run()))
         await service.consume()
         return service
@@ -168,6 +172,55 @@ async def test_an_order_runs_from_decision_to_position(live: Live, make: Any) ->
         subjects.position("ibkr", "DU1", "AAPL"), Position, lambda position: position.mark_price == 11
     )
     assert (position.quantity, position.unrealized_pnl, position.commission) == (100, 100, 1)
+
+
+def sample(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+async def test_each_hop_and_the_slippage_of_an_order_are_measured_once(live: Live, make: Any) -> None:
+    def measured() -> list[float]:
+        hops = [
+            sample("signalbox_order_hop_seconds_count", venue="ibkr", hop=hop)
+            for hop in ("decision_to_command", "report_to_event")
+        ]
+        name = "signalbox_oms_slippage_basis_points"
+        return [*hops, *(sample(f"{name}_bucket", venue="ibkr", le=bound) for bound in ("10.0", "20.0"))]
+
+    before = measured()
+    await live.start_oms()
+    await live.report(make.snapshot())
+    await live.wait_for_events(1)
+    await live.decide(msgspec.structs.replace(make.approved(), reference_price=Decimal("9.99")))
+    await live.wait_for_events(2)
+    await live.report(make.accepted(), make.fill("100"), make.commission("1"))
+    await live.wait_for_acknowledged("REPORTS", 4)
+    await live.wait_for_acknowledged("TRADE", 2)
+    commands, reports, up_to_10, up_to_20 = (now - then for now, then in zip(measured(), before, strict=True))
+    assert (commands, reports) == (1, 4)
+    assert (up_to_10, up_to_20) == (0, 1)  # 10.01 basis points
+
+
+async def test_what_is_shown_of_positions_is_shown_again_by_the_next_process(live: Live, make: Any) -> None:
+    where = {"venue": "ibkr", "account": "DU1", "symbol": "AAPL"}
+    unprotected = "signalbox_oms_unprotected_position_seconds"
+    first = await live.start_oms()
+    await live.report(make.snapshot())
+    await live.wait_for_events(1)
+    await live.decide(make.approved())
+    await live.wait_for_events(2)
+    await live.report(make.fill("100", seconds=2))
+    await live.wait_for_events(3)
+    await live.stop(first)
+    live.clock.at = make.at + timedelta(seconds=61)
+    metrics.POSITION_QUANTITY.clear()
+    await live.start_oms()
+
+    async def shown() -> bool:
+        return sample("signalbox_oms_position_quantity", **where) == 100
+
+    await until(shown)
+    assert sample(unprotected, **where) == 59
 
 
 class DiedError(BusError):

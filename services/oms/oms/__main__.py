@@ -25,6 +25,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     service = OrderManagement(runtime.bus, runtime.clock, rules)
     runtime.details = service.details
     await service.rebuild()
+    service.shown.watch(runtime.desk)
     await runtime.spawn(service.publisher.run(), "books")
     await service.consume()
     runtime.health.met(REBUILT)

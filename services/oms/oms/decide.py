@@ -68,7 +68,11 @@ def _create(
     order = _order(decision.order_id, intent, instrument)
     status = next_status(order.order_id, None, OrderCreated)
     owner = (order.venue, order.account, order.order_id)
-    created = OrderCreated(**carried(state, owner, status, decision.at, decision.id), order=order)
+    created = OrderCreated(
+        **carried(state, owner, status, decision.at, decision.id),
+        order=order,
+        reference_price=decision.reference_price,
+    )
     return _submitted(order, decision.at, decision.id, rules, (created,))
 
 

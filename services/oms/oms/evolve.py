@@ -24,6 +24,7 @@ from signalbox.messages import (
 )
 
 from oms.books import adopt, book_execution, book_fee, book_funding
+from oms.protection import note_protection
 from oms.state import AccountBook, Execution, Fee, FundingPayment, Journal, OrderState, State, order_key
 from oms.transitions import ACKNOWLEDGING
 
@@ -38,17 +39,21 @@ def evolve(state: State, event: OrderEvent, sequence: int) -> None:
         return
     state.journals[key] = Journal(journal.events + 1, sequence)
     state.trade_sequence = max(state.trade_sequence, sequence)
-    _evolve_book(state, key, event, sequence)
+    symbols = _evolve_book(state, key, event, sequence)
     if isinstance(event, OrderCreated | OrderDenied):
-        state.orders[key] = _begin(event)
+        _keep(state, _begin(event))
     elif key in state.orders:
-        state.orders[key] = evolve_order(state.orders[key], event)
-    else:  # the account's own events: its baseline, its funding, fees of executions not seen yet
-        return
-    if state.orders[key].is_final:
-        state.working.discard(key)
+        _keep(state, evolve_order(state.orders[key], event))
+    # else: the account's own events: its baseline, its funding, fees of executions not seen yet
+    note_protection(state, event, symbols)
+
+
+def _keep(state: State, order: OrderState) -> None:
+    state.orders[order.key] = order
+    if order.is_final:
+        state.working.discard(order.key)
     else:
-        state.working.add(key)
+        state.working.add(order.key)
 
 
 def _begin(event: OrderCreated | OrderDenied) -> OrderState:
@@ -62,6 +67,7 @@ def _begin(event: OrderCreated | OrderDenied) -> OrderState:
         heard_at=event.at,
         created_at=event.at,
         created_cause=event.cause,
+        reference_price=event.reference_price if isinstance(event, OrderCreated) else None,
         causes=frozenset({event.cause}),
     )
 
@@ -83,17 +89,19 @@ def evolve_order(order: OrderState, event: OrderEvent) -> OrderState:
     )
 
 
-def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> None:
+def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> tuple[str, ...]:
+    """Book the event; the symbols whose position it may have changed."""
     if not isinstance(event, Booking | CommissionBooked | FundingBooked | AccountAdopted):
-        return
+        return ()
     account_key = (event.venue, event.account)
     book = state.accounts.get(account_key)
     if book is None:
         book = state.accounts[account_key] = AccountBook(event.venue, event.account)
     symbols: tuple[str, ...]
     if isinstance(event, AccountAdopted):
+        before = book.symbols
         adopt(book, event)
-        symbols = tuple(book.symbols)
+        symbols = tuple({**before, **book.symbols})
     elif isinstance(event, CommissionBooked):
         book_fee(book, event.execution_id, Fee(event.revision, event.commission, event.currency))
         execution = book.executions.get(event.execution_id)
@@ -111,3 +119,4 @@ def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> No
         if name in book.symbols:
             symbol = book.symbols[name]
             symbol.trade_sequence, symbol.changed_at, symbol.changed_by = sequence, event.at, event.id
+    return symbols

@@ -9,6 +9,7 @@ ids that derive from the event and the bar that made the figures.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -83,8 +84,8 @@ def book_message(book: AccountBook) -> Book:
 class BookPublisher:
     """Publishes what has changed, one at a time. `run` it as a task; `changed` and `marked` return at once."""
 
-    def __init__(self, bus: Bus, state: State, marks: Marks) -> None:
-        self._bus, self._state, self._marks = bus, state, marks
+    def __init__(self, bus: Bus, state: State, marks: Marks, show: Callable[[Position | Book], None]) -> None:
+        self._bus, self._state, self._marks, self._show = bus, state, marks, show
         # A dict for its order; it holds each position and book once, so the books themselves bound it.
         self._waiting: dict[tuple[AccountKey, str | None], None] = {}
         self._wake = asyncio.Event()
@@ -128,7 +129,11 @@ class BookPublisher:
             del self._waiting[account, symbol]
             book = self._state.accounts[account]
             if symbol is None:
-                await self._bus.publish(subjects.book(book.venue, book.account), book_message(book))
+                await self._publish(subjects.book(book.venue, book.account), book_message(book))
             elif symbol in book.symbols:  # a baseline may have replaced them
                 message = position_message(book, symbol, self._marks.get((book.venue, symbol)))
-                await self._bus.publish(subjects.position(book.venue, book.account, symbol), message)
+                await self._publish(subjects.position(book.venue, book.account, symbol), message)
+
+    async def _publish(self, subject: str, message: Position | Book) -> None:
+        self._show(message)
+        await self._bus.publish(subject, message)

@@ -56,7 +56,7 @@ from signalbox.messages import (
 from oms import metrics
 from oms.decide import decide_decision, decide_timer
 from oms.evolve import evolve
-from oms.outcome import Drift, DriftKind, NoteKind, Outcome, Rules
+from oms.outcome import Drift, NoteKind, Outcome, Rules
 from oms.publishing import BookPublisher, Mark, Marks
 from oms.reports import decide_commission, decide_fill, decide_funding, decide_order_report
 from oms.snapshots import decide_snapshot
@@ -83,7 +83,8 @@ class OrderManagement:
         self._bus, self._clock, self._rules = bus, clock, rules
         self.state = State()
         self._marks: Marks = {}
-        self.publisher = BookPublisher(bus, self.state, self._marks)
+        self.shown = metrics.Shown(self.state, clock)
+        self.publisher = BookPublisher(bus, self.state, self._marks, self.shown.books)
         self._lock = asyncio.Lock()  # three consumers, one state
         self._failure: BusError | None = None
 
@@ -114,7 +115,6 @@ class OrderManagement:
             evolve(self.state, event, received.sequence)
             events += 1
         metrics.REBUILT_EVENTS.set(events)
-        metrics.watch_orders(self.state, self._clock)
 
     async def consume(self) -> None:
         """Finish what the process before left; start to take decisions, reports, timers and bars, and return."""
@@ -152,7 +152,7 @@ class OrderManagement:
                     raise self._failure
                 try:
                     outcome = await decide(message)
-                    await self._carry_out(outcome)
+                    await self._carry_out(outcome, received)
                 except IllegalTransitionError:
                     metrics.ILLEGAL_TRANSITIONS.inc()
                     raise
@@ -213,7 +213,7 @@ class OrderManagement:
 
     # --------------------------------------------------------------------------------------------- messages out
 
-    async def _carry_out(self, outcome: Outcome) -> None:
+    async def _carry_out(self, outcome: Outcome, received: Received) -> None:
         """Publish what a message makes necessary; return when all of it is stored. Raises the first error.
 
         An outcome with commands has one event at most. Others may have several, and each needs the sequence of the
@@ -229,6 +229,7 @@ class OrderManagement:
         else:
             for event in outcome.events:
                 await self._store(event)
+        metrics.count_hop(received, outcome)
         for timer in outcome.timers:
             await self._schedule(timer)
 
@@ -257,7 +258,7 @@ class OrderManagement:
     def _count(self, event: OrderEvent, sequence: int) -> None:
         metrics.EVENTS.labels(event.venue, type(event).__name__).inc()
         if isinstance(event, OrderPartiallyFilled | OrderFilled):
-            metrics.FILLS.labels(event.venue).inc()
+            self.shown.fill(self.state.orders[order_key(event.venue, event.account, event.order_id)], event.fill)
         if isinstance(event, _BOOKING):
             account = (event.venue, event.account)
             symbols = self.state.accounts[account].symbols
@@ -288,12 +289,10 @@ class OrderManagement:
             self._tell_drift(message, outcome.drift)
 
     def _tell_drift(self, snapshot: VenueSnapshot, found: tuple[Drift, ...]) -> None:
-        for kind in DriftKind:
-            differences = [drift for drift in found if drift.kind is kind]
-            metrics.DRIFT.labels(snapshot.venue, snapshot.account, kind.value).set(len(differences))
-            for drift in differences:
-                fields = {"kind": kind.value, "subject": drift.name, "ours": drift.ours, "theirs": drift.theirs}
-                log.warning("the venue's books differ from ours", extra={"cause": snapshot.id, **fields})
+        self.shown.drift(snapshot.venue, snapshot.account, found)
+        for drift in found:
+            fields = {"kind": drift.kind.value, "subject": drift.name, "ours": drift.ours, "theirs": drift.theirs}
+            log.warning("the venue's books differ from ours", extra={"cause": snapshot.id, **fields})
 
 
 def _read_side(received: Received, kind: type[_M]) -> _M | None:

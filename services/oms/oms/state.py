@@ -21,6 +21,9 @@ AccountKey = tuple[str, str]
 Owner = tuple[str, str, str]
 """(venue, account, order id): whose event it is."""
 
+PositionKey = tuple[str, str, str]
+"""(venue, account, symbol)."""
+
 UNATTRIBUTED = "_unattributed"
 """The reserved order id for fees of executions that nobody has reported yet (no intent id starts with `_`)."""
 
@@ -64,6 +67,8 @@ class OrderState:
     filled_quantity: Decimal = ZERO
     cancel_causes: tuple[str, ...] = ()
     """The decisions that asked for a cancel, in order: the n-th (from 1) is command revision n."""
+    reference_price: Decimal | None = None
+    """The market that risk held the order against; None where nobody has said."""
     causes: frozenset[str] = frozenset()
     """What has been turned into events already: the same message again changes nothing."""
 
@@ -147,14 +152,24 @@ class AccountBook:
     changed_by: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Unprotected:
+    """A position with less working stop quantity on the other side than its size, and since which event."""
+
+    is_long: bool
+    since: datetime
+
+
 @dataclass(slots=True)
 class State:
-    """All of it. `working` holds the keys of the orders that are not final."""
+    """All of it. `working` holds the keys of the orders that are not final, `working_stops` those of STOP orders."""
 
     orders: dict[str, OrderState] = field(default_factory=dict)
     journals: dict[str, Journal] = field(default_factory=dict)
     accounts: dict[AccountKey, AccountBook] = field(default_factory=dict)
     working: set[str] = field(default_factory=set)
+    working_stops: dict[PositionKey, set[str]] = field(default_factory=dict)
+    unprotected: dict[PositionKey, Unprotected] = field(default_factory=dict)
     trade_sequence: int = 0
     instruments: dict[tuple[str, str], Instrument] = field(default_factory=dict)
     """By (venue, symbol), from STATE: not part of the fold, only asked when an order begins."""
