@@ -101,6 +101,13 @@ def test_stop_whose_cancel_is_under_way_or_refused_still_protects(long_100: Any,
     assert long_100.state.unprotected == {}
 
 
+def test_stop_that_the_venue_has_never_answered_protects_nothing_while_it_is_cancelled_either(
+    long_100: Any, make: Any
+) -> None:
+    long_100.run(stop(make), make.cancel("stop"))
+    assert AAPL in long_100.state.unprotected
+
+
 def test_triggered_stop_protects_while_it_fills_and_the_flat_position_needs_none(long_100: Any, make: Any) -> None:
     long_100.run(stop(make), make.accepted("stop", "9002"), make.report(VenueTriggered, "stop", seconds=4))
     sold = {"order_id": "stop", "side": Side.SELL, "price": "9"}
