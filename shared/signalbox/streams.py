@@ -13,17 +13,23 @@ from dataclasses import dataclass
 
 DAY_SECONDS = 86_400
 BAR_PARTITIONS = 8
+REPLICAS = "replicas"
+"""The priority group in which all processes pull that share a consumer."""
 
 
 @dataclass(frozen=True)
 class Consumer:
-    """A durable pull consumer. One message at a time keeps order across a failover."""
+    """A durable pull consumer. One message at a time keeps order across a failover.
+
+    `shared`: any number of processes may pull from it, each with a priority; the server prefers the lowest that asks.
+    """
 
     name: str
     filter_subjects: tuple[str, ...]
     unacked_max: int = 1
     ack_wait_seconds: float = 2.0
     acks: bool = True
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,10 @@ STREAMS: tuple[Stream, ...] = (
         age_days_max=7,
         partitions=BAR_PARTITIONS,
         consumers=(
-            *(Consumer(f"indicators-{number}", (f"md.bar.{number}.>",)) for number in range(BAR_PARTITIONS)),
+            *(
+                Consumer(f"indicators-{number}", (f"md.bar.{number}.>",), shared=True)
+                for number in range(BAR_PARTITIONS)
+            ),
             RECORDED,
         ),
     ),

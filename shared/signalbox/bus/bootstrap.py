@@ -17,7 +17,7 @@ from nats.errors import Error as NatsError
 from signalbox import messages, subjects
 from signalbox.errors import BusError, BusUnavailableError
 from signalbox.messages import TradingMode, TradingState
-from signalbox.streams import DAY_SECONDS, STREAMS, Consumer, Stream
+from signalbox.streams import DAY_SECONDS, REPLICAS, STREAMS, Consumer, Stream
 
 REQUEST_SECONDS_MAX = 5.0
 ATTEMPTS_MAX = 20
@@ -81,6 +81,8 @@ def consumer_config(consumer: Consumer) -> dict[str, Any]:
     if consumer.acks:
         config["ack_wait"] = int(consumer.ack_wait_seconds * NANOSECONDS)
         config["max_ack_pending"] = consumer.unacked_max
+    if consumer.shared:  # NATS adds it to a consumer that exists without, and the consumer's place stays
+        config["priority_groups"], config["priority_policy"] = [REPLICAS], "prioritized"
     return config
 
 

@@ -23,7 +23,8 @@ from signalbox.bus import reading
 from signalbox.bus.consuming import Pull
 from signalbox.bus.prompt import PromptClient
 from signalbox.bus.publishing import Publisher, denied_subject
-from signalbox.bus.received import PublishAck, Received, from_core
+from signalbox.bus.received import Progress, PublishAck, Received, from_core
+from signalbox.bus.standing import shuffled_places
 from signalbox.bus.watching import Watch
 from signalbox.errors import BusPermissionError, BusUnavailableError
 
@@ -53,6 +54,7 @@ class Bus:
     def __init__(self, client: Client, settings: BusSettings) -> None:
         self._client, self._settings = client, settings
         self._pulls: list[Pull] = []
+        self._places: list[int] = []
         self._watches: list[Watch] = []
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
         self._publisher = Publisher(client, settings.name)
@@ -142,13 +144,19 @@ class Bus:
         A message is acknowledged once `handler` has returned. A `BusError` from it ends the process (its restart gets
         the message again); any other error parks the message as a dead letter.
         """
-        pull = Pull(self._client, self._settings.name, stream, consumer, handler, self.publish, self._fail)
+        self._places = self._places or shuffled_places()
+        place = self._places.pop()
+        pull = Pull(self._client, self._settings.name, stream, consumer, handler, self.publish, self._fail, place)
         self._pulls.append(pull)
         await pull.start()
 
     async def consumer_floor(self, stream: str, consumer: str) -> int:
         """The stream sequence up to which `consumer` has acknowledged everything."""
-        return await reading.consumer_floor(self._client, stream, consumer)
+        return (await reading.consumer_progress(self._client, stream, consumer)).floor
+
+    async def consumer_progress(self, stream: str, consumer: str) -> Progress:
+        """How far `consumer` is, whichever process has its messages."""
+        return await reading.consumer_progress(self._client, stream, consumer)
 
     def read(self, stream: str, subject: str = ">", from_sequence: int = 1) -> AsyncIterator[Received]:
         """Read what is stored from `from_sequence` on, in order, to the end of the stream as it is then."""
@@ -223,8 +231,7 @@ class Bus:
         self._open = False
         for watch in self._watches:
             await watch.stop()
-        for pull in self._pulls:
-            await pull.stop()
+        await asyncio.gather(*(pull.stop() for pull in self._pulls))
         if self._client.is_connected:
             try:
                 await self._client.drain()

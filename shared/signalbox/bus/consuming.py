@@ -3,6 +3,10 @@
 nats-py only has `fetch`, which can stall for its whole time-out with messages waiting. Here a pull request always
 stands at the server: a new one is sent when half of the batch has come, when the old one has ended, after a reconnect,
 and when nothing (not even a heartbeat) has come for two heartbeats. Handlers run one after the other.
+
+A consumer that is shared by several processes is pulled with a priority, and with requests that are short and renewed
+before they end: a process that is frozen is passed over after `SHARED_EXPIRES_SECONDS`, and one that is not never
+leaves the server without a request of its own, which would hand its messages to the next in line.
 """
 
 from __future__ import annotations
@@ -18,9 +22,11 @@ from msgspec import Struct
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
 
 from signalbox import streams, subjects
 from signalbox.bus.received import PublishAck, Received, from_consumer
+from signalbox.bus.standing import Standing
 from signalbox.errors import BusError
 from signalbox.messages import DeadLetter
 
@@ -29,6 +35,9 @@ log = logging.getLogger(__name__)
 BATCH_MESSAGES = 64
 PULL_EXPIRES_SECONDS = 10.0
 HEARTBEAT_SECONDS = 1.0
+SHARED_EXPIRES_SECONDS = 1.5
+SHARED_RENEW_SECONDS = 0.6
+NO_DELIVERY = -1
 DEAD_PAYLOAD_BYTES_MAX = 4096
 
 
@@ -48,12 +57,15 @@ class Pull:
         handler: Callable[[Received], Awaitable[None]],
         publish: Publish,
         on_failure: Callable[[BaseException], None],
+        place: int,
     ) -> None:
         self._client, self._service, self._handler = client, service, handler
         self._publish, self._on_failure = publish, on_failure
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         declared = next(c for s in streams.STREAMS if s.name == stream for c in s.consumers if c.name == consumer)
         self._in_progress_seconds = declared.ack_wait_seconds / 2
+        self._standing = Standing(place) if declared.shared else None
+        self._last_delivery = NO_DELIVERY
         self._inbox = client.new_inbox()
         self._generation = 0
         self._wanted = 0
@@ -75,44 +87,53 @@ class Pull:
         """Forget the standing pull and send another: late words of the old one are ignored."""
         self._generation += 1
         self._wanted = 0
+        self._last_delivery = NO_DELIVERY  # a server that was killed may number its deliveries again
         await self._ask()
 
     async def stop(self) -> None:
-        """Take nothing more; return when the running handler has ended."""
+        """Take nothing more, give back what still comes; return when the running handler has ended."""
         self._stopping = True
         if self._watchdog is not None:
             self._watchdog.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watchdog
-        await self._idle.wait()
         if self._subscription is not None and self._client.is_connected:
-            await self._subscription.unsubscribe()
+            with contextlib.suppress(NatsError, ConnectionError, TimeoutError):
+                # The server first: the next message is another process's
+                await self._subscription.drain()  # type: ignore[no-untyped-call]
+        await self._idle.wait()
 
     async def _ask(self) -> None:
         if self._stopping or not self._client.is_connected:
             return
         self._last_heard = asyncio.get_running_loop().time()
         self._wanted += BATCH_MESSAGES
-        pull = {
-            "batch": BATCH_MESSAGES,
-            "expires": int(PULL_EXPIRES_SECONDS * 1e9),
-            "idle_heartbeat": int(HEARTBEAT_SECONDS * 1e9),
-        }
+        pull: dict[str, int | str] = {"batch": BATCH_MESSAGES}
+        if self._standing is None:
+            pull |= {"expires": int(PULL_EXPIRES_SECONDS * 1e9), "idle_heartbeat": int(HEARTBEAT_SECONDS * 1e9)}
+        else:  # a request ends so often that no heartbeat is needed
+            pull |= {"expires": int(SHARED_EXPIRES_SECONDS * 1e9)}
+            pull |= {"group": streams.REPLICAS, "priority": self._standing.place}
         await self._client.publish(self._next, msgspec.json.encode(pull), reply=f"{self._inbox}.{self._generation}")
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await asyncio.sleep(HEARTBEAT_SECONDS if self._standing is None else SHARED_RENEW_SECONDS)
             silence_seconds = asyncio.get_running_loop().time() - self._last_heard
             if self._idle.is_set() and silence_seconds > 2 * HEARTBEAT_SECONDS and self._client.is_connected:
                 log.warning("nothing heard from the consumer; pulling again", extra={"consumer": self._next})
                 await self.restart()
+            elif self._standing is not None:
+                await self._ask()
 
     async def _arrived(self, message: Msg) -> None:
         self._last_heard = asyncio.get_running_loop().time()
+        status = "Status" in (message.headers or {})
         if self._stopping:
-            return  # unacknowledged: the next process gets it
-        if message.headers and "Status" in message.headers:
+            if not status:
+                await self._client.publish(message.reply, b"-NAK")  # at once to the next process
+            return
+        if status:
             await self._status(message)
             return
         self._wanted -= 1
@@ -127,8 +148,7 @@ class Pull:
 
     async def _status(self, message: Msg) -> None:
         headers = message.headers or {}
-        current = message.subject.rsplit(".", 1)[1] == str(self._generation)
-        if headers["Status"] == "100" or not current:
+        if headers["Status"] == "100" or not self._is_current(message):
             return
         # 404/408/409: that pull is over, with this many messages not delivered
         self._wanted = max(0, self._wanted - int(headers.get("Nats-Pending-Messages", BATCH_MESSAGES)))
@@ -138,8 +158,15 @@ class Pull:
         if self._wanted <= BATCH_MESSAGES // 2:
             await self._ask()
 
+    def _is_current(self, message: Msg) -> bool:
+        return message.subject.rsplit(".", 1)[1] == str(self._generation)
+
     async def _handle(self, message: Msg) -> None:
-        received = from_consumer(message)
+        received = from_consumer(message, self._last_delivery)
+        if self._is_current(message):
+            self._last_delivery = received.delivery
+        if self._standing is not None:
+            self._standing.took(received.continues, self._last_heard)
         self._in_progress = self._say_in_progress_later(message.reply)
         try:
             await self._handler(received)

@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from signalbox.bus.received import Received, from_direct_get
+from signalbox.bus.received import Progress, Received, from_direct_get
 from signalbox.errors import BusError, BusUnavailableError
 from signalbox.streams import STREAMS
 
@@ -122,18 +122,20 @@ class _Floor(msgspec.Struct, frozen=True):
 
 class _ConsumerInfo(msgspec.Struct, frozen=True):
     ack_floor: _Floor = _Floor()
+    num_pending: int = 0
+    num_ack_pending: int = 0
     error: dict[str, object] | None = None
 
 
-async def consumer_floor(client: Client, stream: str, consumer: str) -> int:
-    """See `Bus.consumer_floor`."""
+async def consumer_progress(client: Client, stream: str, consumer: str) -> Progress:
+    """See `Bus.consumer_progress`."""
     deadline = asyncio.get_running_loop().time() + READ_SECONDS_MAX
     while True:
         try:
             answer = await client.request(f"$JS.API.CONSUMER.INFO.{stream}.{consumer}", timeout=SILENCE_SECONDS_MAX)
             info = msgspec.json.decode(answer.data, type=_ConsumerInfo)
             if info.error is None:
-                return info.ack_floor.stream_seq
+                return Progress(info.ack_floor.stream_seq, info.num_pending + info.num_ack_pending)
             problem = str(info.error)
         except (TimeoutError, NatsError, ConnectionError) as error:
             problem = str(error) or "no answer"

@@ -23,10 +23,20 @@ class PublishAck:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a consumer is: all up to the stream sequence `floor` is acknowledged, `unfinished` messages are not."""
+
+    floor: int
+    unfinished: int
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """One message. From core NATS, `stream` is empty and `sequence` 0.
 
     `pending` counts the messages of the same read or consumer that still follow: 0 = caught up at that moment.
+    `continues`: the consumer it comes from has given nothing to another process since the message that was handled here
+    before it. `delivery` is the consumer's own number of what it gives out, every repetition counted.
     """
 
     subject: str
@@ -36,16 +46,19 @@ class Received:
     stored_at: datetime
     message_id: str
     pending: int
+    delivery: int = 0
+    continues: bool = False
 
 
-def from_consumer(message: Msg) -> Received:
-    """A message of a pull consumer; its place is in the reply subject.
+def from_consumer(message: Msg, last_delivery: int) -> Received:
+    """A message of a pull consumer; its place is in the reply subject. `last_delivery` is that of the one before.
 
     `$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<nanoseconds>.<pending>`, with two tokens
     (domain, account hash) before the stream, and one behind, where the server sends the longer form.
     """
     tokens = message.reply.split(".")
     shift = 0 if len(tokens) == 9 else 2
+    delivery = int(tokens[6 + shift])
     return Received(
         subject=message.subject,
         payload=message.data,
@@ -54,6 +67,8 @@ def from_consumer(message: Msg) -> Received:
         stored_at=EPOCH + timedelta(microseconds=int(tokens[7 + shift]) // 1000),
         message_id=(message.headers or {}).get(MESSAGE_ID_HEADER, ""),
         pending=int(tokens[8 + shift]),
+        delivery=delivery,
+        continues=delivery == last_delivery + 1,
     )
 
 
