@@ -19,6 +19,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     runtime.details = service.details
     await service.rebuild()
     await service.consume()
+    await runtime.spawn(service.follow(), "follow the partitions of other replicas")
 
 
 def main() -> None:

@@ -6,14 +6,16 @@ and a replay all pass through here.
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from signalbox.errors import MessageError
 from signalbox.instruments import parse_symbol
-from signalbox.messages import Bar, Score
+from signalbox.messages import Bar, Score, Utc
 from signalbox.sessions import session_at
 
 from indicators.formulas.indicator_set import step
 from indicators.readings import read
-from indicators.state import Ignored, Rules, Series
+from indicators.state import Ignored, LastScore, Rules, Series
 
 PRICE_DIGITS_MAX = 30
 """More digits before or behind the point than any price has: 1e400 is a Decimal, but as a float it is infinite."""
@@ -63,6 +65,26 @@ def score_of(bar: Bar, series: Series, rules: Rules) -> Score:
         ema_deviation=readings.ema_deviation,
         new_high_score=readings.new_high_score,
     )
+
+
+class Fence(StrEnum):
+    """What the last stored score of a series says to a process that is about to store the next."""
+
+    OPEN = "open"  # store it behind that one
+    DONE = "done"  # another process has stored it, and perhaps later ones
+    BEHIND = "behind"  # another process has scored a bar that this one has not read: the score would be wrong
+
+
+def fence(last: LastScore, series_start: Utc, bar_start: Utc) -> Fence:
+    """Judge a score of the bar at `bar_start`, whose series' bar before it started at `series_start`.
+
+    Scores of a series are stored in the order of its bars, and a bar is only given out once the one before is scored.
+    So a score of this bar or a later one means that this bar is scored. A last score older than the bar before is no
+    reason to stop: it has reached its age, or that timeframe was not scored then.
+    """
+    if last.bar_start >= bar_start:
+        return Fence.DONE
+    return Fence.BEHIND if last.bar_start > series_start else Fence.OPEN
 
 
 def check_prices(bar: Bar) -> None:

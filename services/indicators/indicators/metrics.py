@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
+from signalbox.messages import Score
+
+from indicators.readings import Readings
 
 SCORED, UNREADABLE = "scored", "unreadable"
 """What became of a bar, beside the reasons of `state.Ignored`."""
@@ -31,3 +34,45 @@ LAST_BAR_TIMESTAMP_SECONDS = Gauge(
     "End of the last scored bar, in desk time since 1970: subtract it from the desk's time for its age.",
     ("venue", "symbol", "timeframe"),
 )
+PARTITION_OWNED = Gauge(
+    "signalbox_indicators_partition_owned",
+    "1 = the last bar of this partition came to this replica.",
+    ("partition",),
+)
+TAKEOVERS = Counter(
+    "signalbox_indicators_takeovers_total",
+    "Partitions taken over from another replica, or from the process before this one.",
+    ("partition",),
+)
+SCORE = Gauge(
+    "signalbox_indicators_score",
+    "The last scores of a symbol: bars in the SuperTrend's direction (1m, 5m), (close - EMA) / ATR and new highs (5m).",
+    ("venue", "symbol", "score"),
+)
+
+_TREND_SCORES = {"1m": "supertrend_m1", "5m": "supertrend_m5"}
+_OTHERS_TIMEFRAME = "5m"
+
+
+def show(venue: str, symbol: str, timeframe: str, bar_end_seconds: float, said: Score | Readings) -> None:
+    """Set the gauges of a series."""
+    LAST_BAR_TIMESTAMP_SECONDS.labels(venue, symbol, timeframe).set(bar_end_seconds)
+    values = {"ema_deviation": said.ema_deviation, "new_high": said.new_high_score}
+    for name in _names(timeframe):
+        value = values.get(name, said.trend_score)
+        if value is None:
+            SCORE.remove(venue, symbol, name)
+        else:
+            SCORE.labels(venue, symbol, name).set(value)
+
+
+def hide(venue: str, symbol: str, timeframe: str) -> None:
+    """Remove the gauges of a series that another replica scores now: here they would stand still and be wrong."""
+    LAST_BAR_TIMESTAMP_SECONDS.remove(venue, symbol, timeframe)
+    for name in _names(timeframe):
+        SCORE.remove(venue, symbol, name)
+
+
+def _names(timeframe: str) -> list[str]:
+    trend = [_TREND_SCORES[timeframe]] if timeframe in _TREND_SCORES else []
+    return trend + ["ema_deviation", "new_high"] * (timeframe == _OTHERS_TIMEFRAME)

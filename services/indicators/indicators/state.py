@@ -1,4 +1,7 @@
-"""What the service remembers: for each series (venue, symbol, timeframe) its last bar and its indicators' memory."""
+"""What the service remembers: for each series (venue, symbol, timeframe) its last bar and its indicators' memory.
+
+By partition, as bars come: what is known of one partition says nothing of another.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +41,26 @@ class Ignored(StrEnum):
     OUTSIDE_SESSION = "outside_session"  # after the close or between sessions
 
 
+@dataclass(frozen=True, slots=True)
+class LastScore:
+    """Where the last score of a series stands in SCORES, and which bar it is of. Sequence 0: there is none."""
+
+    sequence: int = 0
+    bar_start: Utc = NEVER
+
+
 @dataclass(slots=True)
-class State:
-    """All series. The only thing here that changes is which `Series` stands at a key."""
+class Partition:
+    """The series of one partition of BARS, after every bar of it up to stream sequence `folded_sequence`.
+
+    `last_scores`: where scores stand, as far as known; empty when another process may have stored some since.
+    `owned`: the last bar of the partition came here.
+    """
 
     series: dict[SeriesKey, Series] = field(default_factory=dict)
+    folded_sequence: int = 0
+    last_scores: dict[SeriesKey, LastScore] = field(default_factory=dict)
+    owned: bool = False
 
 
 def key_of(bar: Bar) -> SeriesKey:
