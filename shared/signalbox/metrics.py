@@ -7,7 +7,6 @@ does not fill one shows no sample of it, and not a 0.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,7 +16,7 @@ from math import nan
 from prometheus_client import Counter, Gauge, Histogram
 
 from signalbox.clock import DeskClock
-from signalbox.messages import NEVER, LinkStatus
+from signalbox.messages import NEVER
 
 # --------------------------------------------------------------------------------------------------- every service
 
@@ -103,7 +102,8 @@ def show_hop(venue: str, hop: Hop, begun_at: datetime) -> None:
     ORDER_HOP_SECONDS.labels(venue, hop).observe(max(0.0, (datetime.now(UTC) - begun_at).total_seconds()))
 
 
-# ------------------------------------------------------------------------------------------------------- Gateways
+# ------------------------------------------------------------------------------------------------------- gateways
+# `signalbox.venue_figures` fills most of them.
 
 VENUE_LINK = Gauge("signalbox_venue_link", "1 for the link's present status, 0 for the others.", ("venue", "status"))
 VENUE_SESSION_UP = Gauge(
@@ -168,14 +168,14 @@ VENUE_RESUBSCRIPTIONS = Counter(
 VENUE_ORDERS_SENT = Counter("signalbox_venue_orders_sent_total", "Orders that left for the venue.", ("venue",))
 VENUE_ORDERS_REFUSED = Counter(
     "signalbox_venue_orders_refused_total",
-    "Orders reported as rejected: by the gateway (before sending, or never seen there), or by the venue.",
+    "Orders that will never work: refused by the gateway, by the venue, or lost (claimed, and never found there).",
     ("venue", "by"),
 )
 VENUE_ORDERS_UNKNOWN = Counter(
     "signalbox_venue_orders_unknown_total", "Orders reported as UNKNOWN: sent or not, the venue is asked.", ("venue",)
 )
-VENUE_REPORTS = Counter("signalbox_venue_reports_total", "Execution reports stored.", ("venue", "kind"))
-VENUE_REPORTS_WAITING = Gauge("signalbox_venue_reports_waiting", "Execution reports not yet stored.", ("venue",))
+VENUE_REPORTS = Counter("signalbox_venue_reports_total", "Reports of the gateway stored.", ("venue", "kind"))
+VENUE_REPORTS_WAITING = Gauge("signalbox_venue_reports_waiting", "Reports not yet stored.", ("venue",))
 VENUE_FILLS = Counter("signalbox_venue_fills_total", "Executions reported, corrections too.", ("venue",))
 VENUE_RECONCILIATIONS = Counter(
     "signalbox_venue_reconciliations_total",
@@ -183,7 +183,7 @@ VENUE_RECONCILIATIONS = Counter(
     ("venue", "outcome"),
 )
 VENUE_UNRESOLVED_ORDERS = Gauge(
-    "signalbox_venue_unresolved_orders", "Orders with a question open that only the venue can answer.", ("venue",)
+    "signalbox_venue_unresolved_orders", "Orders whose fate the venue is being asked about.", ("venue",)
 )
 VENUE_OLDEST_UNRESOLVED_SECONDS = Gauge(
     "signalbox_venue_oldest_unresolved_seconds",
@@ -203,65 +203,3 @@ VENUE_LEASE_EPOCH = Gauge(
 VENUE_LEASE_HELD = Gauge(
     "signalbox_venue_lease_held", "1 while this process may trade the account.", ("venue", "account")
 )
-
-SENT_ORDERS_MAX = 10_000
-
-
-def show_link(venue: str, status: LinkStatus) -> None:
-    """Set the link's status; every other status is 0."""
-    for each in LinkStatus:
-        VENUE_LINK.labels(venue, each.value).set(1 if each is status else 0)
-
-
-def watch_lease(venue: str, account: str, epoch: Callable[[], int], is_held: Callable[[], bool]) -> None:
-    """Have the two lease gauges look when they are scraped: a lease runs out without an event."""
-    VENUE_LEASE_EPOCH.labels(venue, account).set_function(epoch)
-    VENUE_LEASE_HELD.labels(venue, account).set_function(is_held)
-
-
-def watch_budget(venue: str, budget: str, limit: Callable[[], float], left: Callable[[], float]) -> None:
-    """Have a pacing window shown as it is when scraped. Both run in another thread, and must change nothing."""
-    VENUE_BUDGET_LIMIT.labels(venue, budget).set_function(limit)
-    VENUE_BUDGET_LEFT.labels(venue, budget).set_function(left)
-
-
-class ConnectionShown:
-    """What is shown of one connection to a venue: whether it can be used, and how often it came back."""
-
-    def __init__(self, venue: str, connection: str) -> None:
-        self._up = VENUE_SESSION_UP.labels(venue, connection)
-        self._reconnects = VENUE_RECONNECTS.labels(venue, connection)
-        self._has_been_up = self._is_up = False
-        self._up.set(0)
-
-    def up(self) -> None:
-        """It can be used; saying so again changes nothing."""
-        if not self._is_up and self._has_been_up:
-            self._reconnects.inc()
-        self._is_up = self._has_been_up = True
-        self._up.set(1)
-
-    def down(self) -> None:
-        """It can not be used (any more)."""
-        self._is_up = False
-        self._up.set(0)
-
-
-class SentOrders:
-    """Orders that were sent and of which no report is stored yet: the hop from the venue to the first report."""
-
-    def __init__(self, venue: str) -> None:
-        self._hop = ORDER_HOP_SECONDS.labels(venue, Hop.VENUE_TO_REPORT)
-        self._sent_seconds: dict[str, float] = {}
-
-    def sent(self, order_id: str) -> None:
-        """The order has left now."""
-        if len(self._sent_seconds) >= SENT_ORDERS_MAX:  # a venue that answers none of them: forget the oldest
-            del self._sent_seconds[next(iter(self._sent_seconds))]
-        self._sent_seconds[order_id] = time.monotonic()
-
-    def reported(self, order_id: str) -> None:
-        """A report of the order has been stored now; only the first one counts."""
-        sent_seconds = self._sent_seconds.pop(order_id, None)
-        if sent_seconds is not None:
-            self._hop.observe(time.monotonic() - sent_seconds)

@@ -39,11 +39,11 @@ async def settled(desk: Any, order_id: str) -> None:
 
 async def test_a_lost_reply_is_unknown_and_then_found_with_its_fill(desk: Any, metric: Any) -> None:
     await running(desk)
-    before = metric("signalbox_dydx_orders_unknown_total")
+    before = metric("signalbox_venue_orders_unknown_total", venue="dydx")
     await desk.venue.do("lose_reply")
     await desk.submit("lost-1")
     kinds = await desk.has("lost-1", "VenueFill", "VenueCommission")
-    assert metric("signalbox_dydx_orders_unknown_total") == before + 1 or "VenueUnknown" not in kinds
+    assert metric("signalbox_venue_orders_unknown_total", venue="dydx") == before + 1 or "VenueUnknown" not in kinds
     await settled(desk, "lost-1")
     await desk.submit("next-1")
     await desk.has("next-1", "VenueFill")

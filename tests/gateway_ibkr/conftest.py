@@ -243,7 +243,7 @@ class Desk_:
         connection = "data" if client == self.settings.ibkr_data_client_id else "orders"
 
         def begun() -> float:
-            return sample("signalbox_gateway_reconnects_total", connection=connection)
+            return sample("signalbox_venue_reconnects_total", venue="ibkr", connection=connection)
 
         await eventually(lambda: client in self.venue.server.clients(), f"a {connection} session to cut")
         before = begun()

@@ -145,7 +145,7 @@ class TestAnEarlierDay:
         await desk.eventually(lambda: desk.venue.world.now() > datetime(2024, 3, 6, 1, 1, tzinfo=UTC), "the next day")
         second = await desk.start()
         await desk.eventually(lambda: second.details()["orders_stranded"] == "old-1", "a stranded order")
-        assert metric("signalbox_gateway_stranded_orders") == 1
+        assert metric("signalbox_venue_stranded_orders", venue="ibkr") == 1
         assert await desk.kinds("old-1") == ["VenueUnknown"]
         await desk.stop(second)
         desk.settings = replace(desk.settings, ended_orders="old-1")
@@ -153,7 +153,7 @@ class TestAnEarlierDay:
         await desk.has("old-1", "VenueCanceled")
         assert "operator" in (await desk.reports("old-1"))[-1].reason
         assert third.details()["orders_stranded"] == ""
-        assert metric("signalbox_gateway_stranded_orders") == 0
+        assert metric("signalbox_venue_stranded_orders", venue="ibkr") == 0
 
 
 class Process:

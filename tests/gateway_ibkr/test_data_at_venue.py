@@ -214,9 +214,14 @@ async def test_a_subscription_that_falls_silent_is_made_anew_and_leaves_no_gap(
     desk.settings = replace(desk.settings, silence_wall_seconds_max=0.4)
     await desk.start()
     await live_until(desk, START + timedelta(minutes=2))
-    before = metric("signalbox_gateway_resubscriptions_total", symbol="SPY")
+
+    def made_anew() -> float:
+        count: float = metric("signalbox_venue_resubscriptions_total", venue="ibkr", symbol="SPY")
+        return count
+
+    before = made_anew()
     await desk.venue.do("omit", kind="50", client=DATA, count=100_000)
-    await desk.eventually(lambda: metric("signalbox_gateway_resubscriptions_total", symbol="SPY") > before, "anew")
+    await desk.eventually(lambda: made_anew() > before, "anew")
     await desk.venue.do("clear")
     whole(desk, await live_until(desk, desk.venue.world.now() + timedelta(minutes=3)))
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 IMPURE = {
     "nats", "asyncio", "time", "random", "secrets", "uuid", "os", "logging", "socket", "threading", "prometheus_client",
     "signalbox.bus", "signalbox.process", "signalbox.telemetry", "signalbox.clock", "signalbox.settings",
-    "signalbox.metrics",
+    "signalbox.metrics", "signalbox.venue_figures",
 }  # fmt: skip
 CLOCK_READS = {"now", "utcnow", "today"}
 VENDORS = {"ib_async", "dydx_v4_client", "v4_proto"}

@@ -15,15 +15,18 @@ from contextlib import suppress
 
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError
+from signalbox.metrics import VENUE_RECONCILIATIONS, VENUE_STRANDED_ORDERS
+from signalbox.venue_figures import UnresolvedOrders
 
-from gateway_dydx import decide, metrics, reconcile
+from gateway_dydx import decide, reconcile
 from gateway_dydx.decide import OPEN_STATUSES, Action
 from gateway_dydx.facts import OrderSeen
 from gateway_dydx.link import Link
 from gateway_dydx.plans import Subaccount
 from gateway_dydx.reconcile import Answers
 from gateway_dydx.settings import Settings
-from gateway_dydx.state import Standing, State
+from gateway_dydx.state import State
+from gateway_dydx.translate import VENUE
 from gateway_dydx.venue_indexer import IndexerRest
 
 log = logging.getLogger(__name__)
@@ -53,6 +56,7 @@ class Asking:
         self._due: dict[str, float] = {}
         self._changed = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
+        self._unresolved = UnresolvedOrders(VENUE)
         self.begun = asyncio.Event()
         """It is known from which block on fills are asked for."""
 
@@ -117,9 +121,9 @@ class Asking:
             try:
                 answers = await self._answers()
             except VenueError:
-                metrics.RECONCILIATIONS.labels("failed").inc()
+                VENUE_RECONCILIATIONS.labels(VENUE, "failed").inc()
                 raise
-            metrics.RECONCILIATIONS.labels("answered").inc()
+            VENUE_RECONCILIATIONS.labels(VENUE, "answered").inc()
         for order_id in due:
             self._due.pop(order_id, None)
             if order_id in self._state.orders:
@@ -188,14 +192,15 @@ class Asking:
 
     def _show(self) -> None:
         """Set the metrics of what is not known."""
-        now = time.monotonic()
-        claimed = [
-            now - tracked.claimed_seconds
-            for tracked in self._state.orders.values()
-            if tracked.standing is Standing.CLAIMED and not tracked.done and not tracked.in_hand
-        ]
-        metrics.UNRESOLVED.set(len(self._due))
-        metrics.OLDEST_UNKNOWN_SECONDS.set(max(claimed, default=0.0))
-        metrics.STRANDED.set(
-            sum(tracked.shown and not tracked.done and bool(tracked.doubt) for tracked in self._state.orders.values())
+        orders = self._state.orders
+        self._unresolved.are([order_id for order_id in self._due if self._is_unresolved(order_id)])
+        VENUE_STRANDED_ORDERS.labels(VENUE).set(
+            sum(tracked.shown and not tracked.done and bool(tracked.doubt) for tracked in orders.values())
         )
+
+    def _is_unresolved(self, order_id: str) -> bool:
+        """Whether the venue is being asked what became of an order: not of one that has only just been sent."""
+        tracked = self._state.orders.get(order_id)
+        if tracked is None or (not tracked.asked and self._due[order_id] > time.monotonic()):
+            return False
+        return bool(decide.question(self._state, tracked))

@@ -16,9 +16,9 @@ from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError, VenueRefusedError
 from signalbox.messages import NEVER, Bar, BarSource
+from signalbox.metrics import VENUE_BAR_LATENESS_SECONDS, VENUE_BARS, VENUE_GAPS
 from signalbox.streams import BAR_PARTITIONS
 
-from gateway_dydx import metrics
 from gateway_dydx.facts import CandleSeen, Trade
 from gateway_dydx.instruments import Offered
 from gateway_dydx.minutes import (
@@ -110,10 +110,10 @@ class Feed:
         await self._bus.publish(subjects.bar(VENUE, self.symbol, closed.timeframe), bar)
         end_if_told()
         self._published[closed.timeframe] = bar.start
-        metrics.BARS.labels(self.symbol, closed.timeframe, closed.source.value).inc()
+        VENUE_BARS.labels(VENUE, self.symbol, closed.timeframe, closed.source.value).inc()
         if closed.source is BarSource.LIVE and closed.timeframe == MINUTE_TIMEFRAME:
             lateness_seconds = (self._clock.now() - bar.at).total_seconds()
-            metrics.BAR_LATENESS_SECONDS.labels(self.symbol).set(max(0.0, lateness_seconds))
+            VENUE_BAR_LATENESS_SECONDS.labels(VENUE, self.symbol).set(max(0.0, lateness_seconds))
 
     async def _ask_for(self, gap: Gap) -> tuple[CandleSeen, ...]:
         """The indexer's candles for a gap; () when it refuses to tell, three times: then the gap stays visible.
@@ -126,18 +126,18 @@ class Feed:
                 candles = await self._rest.candles(self.symbol, gap.start, gap.end)
             except VenueError as error:
                 limited = isinstance(error, VenueRefusedError) and error.code == "429"
-                metrics.GAPS.labels("limited" if limited else "failed").inc()
+                VENUE_GAPS.labels(VENUE, "limited" if limited else "failed").inc()
                 refusals += isinstance(error, VenueRefusedError) and not limited
                 log.warning("history is not told", extra={"symbol": self.symbol, "reason": str(error)})
                 if refusals >= REFUSALS_MAX:
                     minutes = (gap.end - gap.start) // MINUTE
-                    metrics.GAPS.labels("given_up").inc()
+                    VENUE_GAPS.labels(VENUE, "given_up").inc()
                     log.error("a gap stays", extra={"symbol": self.symbol, "start": gap.start, "minutes": minutes})
                     return ()
                 await asyncio.sleep(pause_seconds)
                 pause_seconds = min(pause_seconds * 2, ASK_AGAIN_SECONDS_MAX)
             else:
-                metrics.GAPS.labels("filled" if candles else "no_data").inc()
+                VENUE_GAPS.labels(VENUE, "filled" if candles else "no_data").inc()
                 return candles
 
 

@@ -16,8 +16,8 @@ from signalbox.clock import DeskClock
 from signalbox.errors import BusUnavailableError
 from signalbox.lease import AccountLease
 from signalbox.messages import LinkStatus, VenueLink
+from signalbox.venue_figures import show_link
 
-from gateway_dydx import metrics
 from gateway_dydx.translate import VENUE
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Link:
         self.status, self.reason = LinkStatus.DOWN, "starting"
         self._changed = asyncio.Event()
         self._stopping = False
-        metrics.show_link(VENUE, self.status)
+        show_link(VENUE, self.status)
 
     def stop(self) -> None:
         """The process ends: nobody waits for the link any more."""
@@ -54,7 +54,7 @@ class Link:
         level = logging.INFO if status is LinkStatus.READY else logging.WARNING
         log.log(level, "link", extra={"status": status.value, "reason": reason})
         self.status, self.reason = status, reason
-        metrics.show_link(VENUE, status)
+        show_link(VENUE, status)
         self._changed.set()
         # A new one for the next change: waiting for one that is set does not yield, and a loop of that stops everything
         self._changed = asyncio.Event()

@@ -20,6 +20,8 @@ from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError
 from signalbox.messages import Side
+from signalbox.metrics import VENUE_QUOTES, VENUE_RESUBSCRIPTIONS, VENUE_UNDECODABLE
+from signalbox.venue_figures import SignsOfLife
 
 from gateway_dydx import metrics
 from gateway_dydx.book import contradicts, forget, take_snapshot, take_update, top
@@ -52,6 +54,8 @@ SETTLE_SECONDS = 0.3
 """Of wall time. What the indexer knew when it said a block's time has come by then: it sends everything at once, every
 250 ms."""
 WATCH_SECONDS = 0.1
+SIGN_OF = {BOOKS: "quote", TRADES: "bar", CANDLES: "bar"}
+"""What a message of a channel is a sign of life of."""
 HEIGHTS_KEPT_MAX = 1_000
 PONG_PART = 0.8
 """A pong must come before the next ping goes."""
@@ -75,7 +79,7 @@ class MarketData:
         self._feeds: dict[str, Feed] = {}
         self._boards: dict[str, Board] = {}
         self._funding = FundingRates(bus, clock)
-        self._heard: dict[tuple[str, str], float] = {}
+        self._signs: dict[str, SignsOfLife] = {}
         self._heights: deque[tuple[float, datetime]] = deque(maxlen=HEIGHTS_KEPT_MAX)
         self._quote_at: dict[str, datetime] = {}
         self._quotes_changed = asyncio.Event()
@@ -86,7 +90,9 @@ class MarketData:
         self._venue_time: datetime | None = None
         self.height = 0
         """The newest block that the indexer has told over this connection."""
-        self.stream = IndexerStream(websocket_url, self._on_message, self._on_state, stream_bounds(settings))
+        self.stream = IndexerStream(
+            websocket_url, self._on_message, self._on_state, stream_bounds(settings), name=metrics.DATA
+        )
 
     async def run(self) -> None:
         """Find the desk's markets, then keep their data coming, for ever."""
@@ -95,6 +101,7 @@ class MarketData:
             feed = Feed(self._bus, self._clock, offered, self._timeframes, self._rest)
             await feed.resume()
             self._feeds[symbol], self._boards[symbol] = feed, Board(symbol)
+            self._signs[symbol] = SignsOfLife(VENUE, symbol, offered.symbol.calendar, self._clock)
             self.stream.subscribe(BOOKS, symbol)
             self.stream.subscribe(TRADES, symbol)
             self.stream.subscribe(CANDLES, candle_id(symbol))
@@ -136,11 +143,9 @@ class MarketData:
     # ---------------------------------------------------------------------------------------------- what comes in
 
     def _on_state(self, up: bool, reason: str) -> None:
-        metrics.DATA_UP.set(up)
         if up:
             self._hold_soon()
         else:
-            metrics.DATA_RECONNECTS.inc()
             self._heights.clear()
             self._resyncing.clear()
             self.height, self._venue_time = 0, None
@@ -151,11 +156,12 @@ class MarketData:
 
     def _on_message(self, message: dict[str, Any]) -> None:
         channel, symbol = str(message.get("channel", "")), str(message.get("id") or "").partition("/")[0]
-        self._heard[symbol, channel] = time.monotonic()
+        if symbol in self._signs and channel in SIGN_OF:
+            self._signs[symbol].heard(SIGN_OF[channel])
         try:
             facts = facts_of(message)
         except TranslationError as error:
-            metrics.DATA_UNDECODABLE.inc()
+            VENUE_UNDECODABLE.labels(VENUE, metrics.DATA).inc()
             log.error("a message of the indexer makes no sense", extra={"channel": channel, "error": str(error)})
             self._lost(channel, symbol)
             return
@@ -196,7 +202,7 @@ class MarketData:
             case Market() if fact.ticker in self._boards:
                 self._on_market(fact)
             case MarketUnreadable():
-                metrics.DATA_UNDECODABLE.inc()
+                VENUE_UNDECODABLE.labels(VENUE, metrics.DATA).inc()
                 log.error("a market of the venue makes no sense", extra={"ticker": fact.ticker, "error": fact.error})
             case MarketChanged() if fact.ticker in self._boards:
                 self._on_market_change(fact)
@@ -215,7 +221,9 @@ class MarketData:
             self._heights.append((time.monotonic(), fact.at))
             self._venue_time = fact.at
         for symbol, board in self._boards.items():
+            self._signs[symbol].heard("bar")  # a minute ends with a block, with or without trades
             if board.book.whole:
+                self._signs[symbol].heard("quote")
                 self._changed(symbol)
 
     def _on_book_update(self, update: BookUpdate) -> None:
@@ -266,7 +274,7 @@ class MarketData:
                     continue
                 quote = quote_message(self._boards[symbol], at, datetime.now(UTC))
                 await self._bus.send(subjects.quote(VENUE, symbol), quote)
-                metrics.QUOTES.labels(symbol).inc()
+                VENUE_QUOTES.labels(VENUE, symbol).inc()
             await asyncio.sleep(self._settings.quote_interval_seconds)
 
     async def _watch(self) -> None:
@@ -283,14 +291,10 @@ class MarketData:
                     feed.pass_until(passed)
             if now - shown_at >= 1.0:
                 shown_at = now
-                self._show(now)
+                self._show()
 
-    def _show(self, now: float) -> None:
+    def _show(self) -> None:
         for symbol, board in self._boards.items():
-            for channel in (BOOKS, TRADES, CANDLES):
-                heard = self._heard.get((symbol, channel))
-                if heard is not None:
-                    metrics.LAST_MESSAGE_AGE_SECONDS.labels(symbol, channel).set(now - heard)
             metrics.BOOK_CROSSINGS.labels(symbol).set(board.book.crossings)
 
     async def _reconcile(self) -> None:
@@ -338,6 +342,7 @@ class MarketData:
 
     async def _ask_anew(self, symbol: str, reason: str) -> None:
         metrics.BOOK_RESYNCS.labels(symbol, reason).inc()
+        VENUE_RESUBSCRIPTIONS.labels(VENUE, symbol).inc()
         log.info("a book is asked for anew", extra={"symbol": symbol, "reason": reason})
         await self.stream.resubscribe(BOOKS, symbol)
 

@@ -19,9 +19,10 @@ from signalbox import messages
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError
-from signalbox.messages import CancelOrder, Command, Order, Side, SubmitOrder
+from signalbox.messages import CancelOrder, Command, Order, Side, SubmitOrder, VenueRejected
+from signalbox.metrics import VENUE_ORDERS_REFUSED, VENUE_ORDERS_SENT, Hop, show_hop
 
-from gateway_dydx import decide, ledger, metrics, reports
+from gateway_dydx import decide, ledger, reports
 from gateway_dydx.asking import Asking
 from gateway_dydx.decide import Action, Ask, CancelStray, RecordSent
 from gateway_dydx.facts import Fact
@@ -32,7 +33,7 @@ from gateway_dydx.plans import CancelPlan, OrderPlan, PriceBounds, Subaccount, c
 from gateway_dydx.sending import Outcome, Placed, Sending
 from gateway_dydx.settings import Settings
 from gateway_dydx.state import Standing, State, Tracked, forget, new_to, report_id, take_number
-from gateway_dydx.translate import MarketTerms, TranslationError
+from gateway_dydx.translate import VENUE, MarketTerms, TranslationError
 from gateway_dydx.venue_errors import CancelVerdict
 from gateway_dydx.venue_indexer import IndexerRest
 from gateway_dydx.venue_node import SignedTransaction
@@ -76,10 +77,9 @@ class Orders:
 
     async def handle(self, received: Received) -> None:
         """Take one command; it is acknowledged when this returns. What can not be read becomes a dead letter."""
-        began_seconds = time.perf_counter()
         command: Command = messages.decode(received.payload, Command)
         if isinstance(command, SubmitOrder):
-            await self._submit(command, began_seconds)
+            await self._submit(command, received.stored_at)
         else:
             await self._cancel(command)
         while self._refused:  # nothing else would bring the refusal back, should the process end before it is stored
@@ -89,7 +89,7 @@ class Orders:
                     await self._outbox.drained()
                     self._refused = False
 
-    async def _submit(self, command: SubmitOrder, began_seconds: float) -> None:
+    async def _submit(self, command: SubmitOrder, stored_at: datetime) -> None:
         order = command.order
         step = ledger.step_for(self._state, order.order_id)
         if step is Step.NOTHING:
@@ -120,7 +120,7 @@ class Orders:
             return
         tracked.in_hand = True
         try:
-            await self._send(command, tracked, plan, signed, began_seconds)
+            await self._send(command, tracked, plan, signed, stored_at)
         finally:
             tracked.in_hand = False
 
@@ -167,7 +167,7 @@ class Orders:
         tracked: Tracked,
         plan: OrderPlan,
         signed: SignedTransaction | None,
-        began_seconds: float,
+        stored_at: datetime,
     ) -> None:
         """Broadcast a claimed order, unless its deadline has come; then record what became of it."""
         attempts = 0
@@ -187,13 +187,12 @@ class Orders:
                 break
             signed = None  # a stateful order's sequence is a time
             await self._link.changed(RETRY_SECONDS)
-        await self._after(tracked, plan, placed, began_seconds)
+        await self._after(tracked, plan, placed, stored_at)
 
-    async def _after(self, tracked: Tracked, plan: OrderPlan, placed: Placed, began_seconds: float) -> None:
+    async def _after(self, tracked: Tracked, plan: OrderPlan, placed: Placed, stored_at: datetime) -> None:
         """Record a broadcast's outcome."""
         order_id, at = tracked.order.order_id, self._clock.now()
         if placed.outcome is Outcome.REFUSED:
-            metrics.ORDERS_REFUSED.labels("venue").inc()
             self.act([*reports.rejected(self._state, tracked, at, placed.code, placed.text)])
             return
         if placed.outcome is not Outcome.ACCEPTED:
@@ -201,8 +200,9 @@ class Orders:
             tracked.watched = tracked.rests
             self._doubt(tracked, f"{placed.code or 'no verdict'}: {placed.text}")
             return
-        metrics.ORDERS_SENT.inc()
-        metrics.ORDER_SEND_SECONDS.observe(time.perf_counter() - began_seconds)
+        self._outbox.sent_orders.sent(order_id)
+        VENUE_ORDERS_SENT.labels(VENUE).inc()
+        show_hop(VENUE, Hop.COMMAND_TO_VENUE, stored_at)
         tracked.standing, tracked.seen, tracked.watched = Standing.SENT, True, True
         tracked.works_until = plan.good_til_block
         self.act([*reports.accepted(self._state, tracked, at)])
@@ -288,7 +288,7 @@ class Orders:
         return f"{self._link.status}: {self._link.reason}" if self._link.reason else str(self._link.status)
 
     def _refuse(self, order: Order, reason: str) -> None:
-        metrics.ORDERS_REFUSED.labels("gateway").inc()
+        VENUE_ORDERS_REFUSED.labels(VENUE, "gateway").inc()
         report = reports.refusal(order.account, order.order_id, "", reason, self._clock.now())
         if new_to(self._state, report):
             self._outbox.put(report)
@@ -308,7 +308,6 @@ class Orders:
         """An order may or may not be on the chain: say so, and ask."""
         if tracked.done or tracked.standing is not Standing.CLAIMED:
             return
-        metrics.ORDERS_UNKNOWN.inc()
         self.act([*reports.unknown(self._state, tracked, self._clock.now(), f"{why}; the venue is asked")])
         self.asking.later(tracked.order.order_id, urgent=True)
 
@@ -329,6 +328,9 @@ class Orders:
                 self._cancel_stray(self._state.orders[action.order_id])
             else:
                 self._outbox.put(action)
+                if isinstance(action, VenueRejected):
+                    lost = self._state.orders[action.order_id].presumed_lost
+                    VENUE_ORDERS_REFUSED.labels(VENUE, "lost" if lost else "venue").inc()
 
     def _record_found(self, tracked: Tracked) -> None:
         if tracked.standing is Standing.CLAIMED and not tracked.in_hand:

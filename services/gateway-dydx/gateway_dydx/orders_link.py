@@ -16,6 +16,7 @@ import asyncio
 import logging
 import math
 import time
+from collections import deque
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -24,6 +25,8 @@ from typing import Any
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError, VenueTimeoutError, VenueUnavailableError
 from signalbox.messages import LinkStatus
+from signalbox.metrics import VENUE_CLOCK_OFFSET_SECONDS, VENUE_UNDECODABLE
+from signalbox.venue_figures import ConnectionShown
 
 from gateway_dydx import metrics
 from gateway_dydx.account import Account
@@ -49,7 +52,7 @@ from gateway_dydx.sending import Sending
 from gateway_dydx.settings import Settings
 from gateway_dydx.state import State, assume_renewed, new_to, raise_height
 from gateway_dydx.stream_messages import MARKETS, SUBACCOUNTS, facts_of
-from gateway_dydx.translate import TranslationError, funding_report
+from gateway_dydx.translate import VENUE, TranslationError, funding_report
 from gateway_dydx.venue_indexer import IndexerRest
 from gateway_dydx.venue_node import Node
 from gateway_dydx.venue_stream import IndexerStream, StreamBounds
@@ -57,6 +60,8 @@ from gateway_dydx.venue_stream import IndexerStream, StreamBounds
 log = logging.getLogger(__name__)
 
 SNAPSHOT_ATTEMPTS_MAX = 5
+OFFSET_BLOCKS = 20
+"""The chain's clock is judged by its last blocks."""
 RECHECK_SECONDS = 0.25
 CATCH_UP_RECHECK_SECONDS = 0.02
 FUNDING_OVERLAP = timedelta(hours=2)
@@ -98,7 +103,9 @@ class OrdersLink:
         self._due = asyncio.Event()
         self.oracle_prices: dict[str, Decimal] = {}
         """By symbol, of every market."""
-        self.stream = IndexerStream(websocket_url, self._on_message, self._on_state, bounds)
+        self._shown_node = ConnectionShown(VENUE, metrics.NODE)
+        self._offsets: deque[float] = deque(maxlen=OFFSET_BLOCKS)
+        self.stream = IndexerStream(websocket_url, self._on_message, self._on_state, bounds, name=metrics.STREAM)
         self.stream.subscribe(SUBACCOUNTS, subaccount.account.replace("-", "/"))
         self.stream.subscribe(MARKETS)
 
@@ -115,10 +122,12 @@ class OrdersLink:
                     await self._read_limits()
                     connected = True
                 self._on_height((await self._node.latest_block()).height)
+                self._shown_node.up()
                 self._node_heard_at, self._node_reason, self._node_told = time.monotonic(), "", True
                 delay_seconds = self._settings.retry_delay_seconds
             except VenueError as error:
                 self._node_reason = str(error)
+                self._shown_node.down()
                 self._due.set()
                 await asyncio.sleep(delay_seconds)
                 delay_seconds = min(delay_seconds * 2, self._settings.retry_delay_seconds_max)
@@ -130,6 +139,7 @@ class OrdersLink:
         stateful = tuple((limit.blocks, limit.limit) for limit in limits.stateful_orders)
         if stateful:
             self._sending.budget.limits = stateful
+        metrics.watch_block_budget(self._sending.budget, lambda: self._state.height)
         log.info("limits", extra={"stateful": str(stateful), "equity_tiers": str(limits.equity_tiers)})
 
     def _on_height(self, height: int) -> None:
@@ -152,15 +162,13 @@ class OrdersLink:
     def _on_state(self, up: bool, reason: str) -> None:
         self._stream_reason = "" if up else reason
         self._reconciled = False
-        if up and self.stream.connections > 1:
-            metrics.STREAM_RECONNECTS.inc()
         self._due.set()
 
     def _on_message(self, message: dict[str, Any]) -> None:
         try:
             facts = facts_of(message)
         except TranslationError as error:
-            metrics.UNDECODABLE.inc()
+            VENUE_UNDECODABLE.labels(VENUE, metrics.STREAM).inc()
             log.error("a message of the indexer makes no sense", extra={"error": str(error)})
             self._reconciled = False  # whatever it said is asked for
             self._due.set()
@@ -172,13 +180,14 @@ class OrdersLink:
                     self._orders.on_fact(fact)
                     self._orders.asking.look()
                     metrics.INDEXER_LAG.set(self._state.height - self._state.indexer_height)
+                    self._show_clock(fact.at)
                 case Market() | OraclePrice():
                     self._account.on_fact(fact)
                     price = fact.price if isinstance(fact, OraclePrice) else fact.oracle_price
                     if price is not None:
                         self.oracle_prices[fact.ticker] = price
                 case MarketUnreadable():
-                    metrics.UNDECODABLE.inc()
+                    VENUE_UNDECODABLE.labels(VENUE, metrics.STREAM).inc()
                     log.error(
                         "a market of the venue makes no sense", extra={"ticker": fact.ticker, "error": fact.error}
                     )
@@ -189,6 +198,12 @@ class OrdersLink:
                     self._orders.on_fact(fact)
                 case StreamRefused():
                     log.warning("the indexer refuses", extra={"channel": fact.channel, "text": fact.text})
+
+    def _show_clock(self, block_at: datetime | None) -> None:
+        """Show how far the chain's clock is off. A block is told of after its time: the one told soonest says most."""
+        if block_at is not None:
+            self._offsets.append((block_at - self._clock.now()).total_seconds())
+            VENUE_CLOCK_OFFSET_SECONDS.labels(VENUE).set(max(self._offsets))
 
     # ---------------------------------------------------------------------------------------------------- the status
 

@@ -16,9 +16,10 @@ from msgspec.structs import replace
 from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.errors import BusError, BusUnavailableError
-from signalbox.messages import LedgerSent, Report, VenueFill
+from signalbox.messages import LedgerSent, Report
+from signalbox.metrics import VENUE_REPORTS_WAITING
+from signalbox.venue_figures import SentOrders, count_report
 
-from gateway_dydx import metrics
 from gateway_dydx.stopping import end_if_told
 from gateway_dydx.translate import VENUE
 
@@ -36,6 +37,9 @@ class Outbox:
         self._waiting: deque[Report | tuple[LedgerSent, int]] = deque()
         self._filled, self._empty = asyncio.Event(), asyncio.Event()
         self._empty.set()
+        self._shown_waiting = VENUE_REPORTS_WAITING.labels(VENUE)
+        self.sent_orders = SentOrders(VENUE)
+        """For the time until the first report of each is stored."""
 
     def put(self, report: Report) -> None:
         """Have a report stored, after those before it."""
@@ -52,7 +56,7 @@ class Outbox:
         self._waiting.append(item)
         self._empty.clear()
         self._filled.set()
-        metrics.REPORTS_WAITING.set(len(self._waiting))
+        self._shown_waiting.set(len(self._waiting))
 
     async def drained(self) -> None:
         """Wait until everything put so far is stored."""
@@ -71,7 +75,7 @@ class Outbox:
                     continue
                 self._waiting.popleft()
                 end_if_told()
-                metrics.REPORTS_WAITING.set(len(self._waiting))
+                self._shown_waiting.set(len(self._waiting))
             self._filled.clear()
             self._empty.set()
 
@@ -83,7 +87,6 @@ class Outbox:
             return
         subject = subjects.report(item)
         await self._bus.publish(subject, item)
-        metrics.REPORTS.labels(subject.rsplit(".", 1)[1]).inc()
-        if isinstance(item, VenueFill):
-            metrics.FILLS.inc()
+        count_report(VENUE, subject.rsplit(".", 1)[1], item)
+        self.sent_orders.reported(item)
         log.info("report", extra={"id": item.id, "kind": type(item).__name__})

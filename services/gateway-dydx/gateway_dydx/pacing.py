@@ -32,6 +32,10 @@ class BlockBudget:
         ]  # the one that must have left the window
         return max([height, *waits])
 
+    def sent_within(self, blocks: int, height: int) -> int:
+        """How many count against a limit of so many blocks. It changes nothing: another thread may ask."""
+        return sum(sent > height - blocks for sent in tuple(self.sent_at))
+
     def note(self, height: int) -> None:
         """One is sent at this height."""
         self.sent_at.append(height)

@@ -80,6 +80,7 @@ class Sending:
         text = sentence(result.codespace, result.code, result.raw_log)
         if problem.verdict is Verdict.ACCEPTED:
             return Placed(Outcome.ACCEPTED)
+        metrics.count_error(metrics.NODE, problem.verdict.value.lower())
         if problem.verdict is Verdict.REFUSED:
             return Placed(Outcome.REFUSED, code, text, again=problem.again)
         return Placed(Outcome.UNKNOWN, code, text)
@@ -93,6 +94,8 @@ class Sending:
         if result.code == 0:
             return Canceled(CancelVerdict.ACCEPTED)
         verdict = cancel_verdict(result.codespace, result.code)
+        if verdict is not CancelVerdict.ACCEPTED:
+            metrics.count_error(metrics.NODE, verdict.value.lower())
         again = problem_of(result.codespace, result.code).again
         return Canceled(
             CancelVerdict.UNKNOWN if again else verdict,

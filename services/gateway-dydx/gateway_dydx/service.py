@@ -14,6 +14,7 @@ from signalbox.clock import DeskClock
 from signalbox.lease import AccountLease
 from signalbox.messages import CancelOrder, Command, LedgerEntry, Report, Side
 from signalbox.process import Runtime
+from signalbox.venue_figures import watch_lease
 
 from gateway_dydx import metrics
 from gateway_dydx.account import Account
@@ -70,6 +71,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     timeframes = tuple(parse_timeframe(text) for text in runtime.desk.timeframes)
     await _clock_runs(clock)
     lease = AccountLease(bus, VENUE, subaccount.account)
+    watch_lease(VENUE, subaccount.account, lambda: lease.epoch, lease.is_held)
     await _take(lease, runtime)
     state = await rebuild(bus, subaccount.account)  # under the lease: what is written down is complete
 
@@ -142,7 +144,6 @@ async def _take(lease: AccountLease, runtime: Runtime) -> None:
 
     await lease.acquire(waiting)
     runtime.health.met("lease")
-    metrics.LEASE_EPOCH.set(lease.epoch)
     metrics.LEASE_WAITED_SECONDS.set(time.monotonic() - began_seconds)
     await runtime.spawn(lease.keep(), "lease")
     log.info("the account is held", extra={"account": runtime.desk.venues[VENUE].accounts[0], "epoch": lease.epoch})

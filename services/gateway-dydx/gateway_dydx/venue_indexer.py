@@ -22,8 +22,9 @@ import httpx
 from dydx_v4_client.indexer.rest.indexer_client import IndexerClient
 from dydx_v4_client.indexer.rest.utils.request_helpers import generate_query_path
 from signalbox.errors import VenueError, VenueRefusedError, VenueTimeoutError, VenueUnavailableError
+from signalbox.metrics import VENUE_UNDECODABLE
 
-from gateway_dydx import reading
+from gateway_dydx import metrics, reading
 from gateway_dydx.facts import (
     BookSnapshot,
     CandleSeen,
@@ -39,7 +40,7 @@ from gateway_dydx.facts import (
 )
 from gateway_dydx.fields import Fields, each, shown
 from gateway_dydx.stream_messages import MINUTE_RESOLUTION
-from gateway_dydx.translate import TranslationError
+from gateway_dydx.translate import VENUE, TranslationError
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class IndexerRest:
         self._http = httpx.AsyncClient(timeout=answer_seconds_max, verify=not local, trust_env=not local)
         self._answer_seconds_max = answer_seconds_max
         self._asked: dict[str, deque[float]] = {group: deque() for group in REQUESTS_MAX}
+        metrics.watch_requests(self._asked, REQUESTS_MAX, WINDOW_SECONDS)
         vendor: Any = IndexerClient(self._url, answer_seconds_max)  # untyped
         self._markets, self._account, self._utility = vendor.markets, vendor.account, vendor.utility
         for module in (self._markets, self._account, self._utility):
@@ -252,7 +254,8 @@ class IndexerRest:
         delay_seconds = RETRY_DELAY_SECONDS
         for attempt in range(1, self._attempts_max + 1):
             try:
-                return await self._once(url, request_path)
+                with metrics.one_call(metrics.INDEXER):
+                    return await self._once(url, request_path)
             except (VenueError, _RateLimitedError) as error:
                 limited = isinstance(error, _RateLimitedError)
                 last = attempt == self._attempts_max
@@ -276,6 +279,7 @@ class IndexerRest:
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise VenueUnavailableError(f"the indexer can not be reached: {error or type(error).__name__}") from error
         if response.status_code == 429:
+            metrics.count_error(metrics.INDEXER, "limited")
             raise _RateLimitedError(_retry_after_seconds(response.headers.get("Retry-After", "")))
         if response.status_code >= 500:
             raise VenueUnavailableError(f"the indexer answers {response.status_code}")
@@ -329,6 +333,7 @@ def _read(raw: Any, read: Callable[[Any], T]) -> T:
     try:
         return read(raw)
     except TranslationError as error:
+        VENUE_UNDECODABLE.labels(VENUE, metrics.INDEXER).inc()
         raise VenueUnavailableError(f"an answer of the indexer makes no sense: {error}") from error
 
 

@@ -36,6 +36,7 @@ from v4_proto.dydxprotocol.clob import query_pb2_grpc as clob_stubs
 from v4_proto.dydxprotocol.clob.order_pb2 import OrderId
 
 from gateway_dydx.keys import KeyForm, KeySource
+from gateway_dydx.metrics import NODE, one_call
 from gateway_dydx.plans import CancelPlan, OrderIdentity, OrderPlan
 from gateway_dydx.settings import Endpoints
 
@@ -263,16 +264,17 @@ class Node:
 
     async def _ask(self, call: Awaitable[_Answer]) -> _Answer:
         """Await a query; its failure is the venue's, never an empty answer."""
-        try:
-            return await call
-        except grpc.aio.AioRpcError as error:
-            code, text = error.code(), error.details() or ""
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            self._doubted = True
-            raise VenueTimeoutError(f"the node did not answer in time: {text}")
-        if code is grpc.StatusCode.UNAVAILABLE:
-            raise VenueUnavailableError(f"the node can not be reached: {text}")
-        raise VenueRefusedError(code.name, text)
+        with one_call(NODE):
+            try:
+                return await call
+            except grpc.aio.AioRpcError as error:
+                code, text = error.code(), error.details() or ""
+            if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+                self._doubted = True
+                raise VenueTimeoutError(f"the node did not answer in time: {text}")
+            if code is grpc.StatusCode.UNAVAILABLE:
+                raise VenueUnavailableError(f"the node can not be reached: {text}")
+            raise VenueRefusedError(code.name, text)
 
     async def _ask_or_none(self, call: Awaitable[_Answer]) -> _Answer | None:
         try:
@@ -329,19 +331,20 @@ class Node:
         if not self.is_connected:
             await self._ready()
         request = BroadcastTxRequest(tx_bytes=signed.payload, mode=BroadcastMode.BROADCAST_MODE_SYNC)
-        try:
-            answer = await self._broadcast_stub.BroadcastTx(request, timeout=self._broadcast_seconds_max)
-        except grpc.aio.AioRpcError as error:
-            code, text = error.code(), error.details() or ""
-        else:
-            said = answer.tx_response
-            return BroadcastResult(
-                code=said.code, codespace=said.codespace, raw_log=said.raw_log, transaction_hash=signed.transaction_hash
-            )
-        if code in _TURNED_AWAY:
-            raise VenueRefusedError(code.name, text)
-        self._doubted = code is grpc.StatusCode.DEADLINE_EXCEEDED
-        raise VenueTimeoutError(f"what became of the broadcast is not known ({code.name}: {text})")
+        with one_call(NODE):
+            try:
+                answer = await self._broadcast_stub.BroadcastTx(request, timeout=self._broadcast_seconds_max)
+            except grpc.aio.AioRpcError as error:
+                code, text = error.code(), error.details() or ""
+            else:
+                said, named = answer.tx_response, signed.transaction_hash
+                return BroadcastResult(
+                    code=said.code, codespace=said.codespace, raw_log=said.raw_log, transaction_hash=named
+                )
+            if code in _TURNED_AWAY:
+                raise VenueRefusedError(code.name, text)
+            self._doubted = code is grpc.StatusCode.DEADLINE_EXCEEDED
+            raise VenueTimeoutError(f"what became of the broadcast is not known ({code.name}: {text})")
 
 
 _TURNED_AWAY = frozenset(

@@ -25,8 +25,12 @@ from urllib.parse import urlsplit
 
 from dydx_v4_client.indexer.socket.websocket import IndexerSocket
 from signalbox.errors import VenueError, VenueUnavailableError
+from signalbox.metrics import VENUE_MESSAGES
+from signalbox.venue_figures import ConnectionShown
 
+from gateway_dydx.metrics import STREAM, count_error
 from gateway_dydx.stream_messages import CONNECTED, ERROR, HEIGHTS, SUBSCRIBED, subscription_key
+from gateway_dydx.translate import VENUE
 
 log = logging.getLogger(__name__)
 logging.getLogger("websocket").setLevel(logging.CRITICAL)  # it says everything that `run` says, each time
@@ -83,9 +87,12 @@ class IndexerStream:
         on_message: Callable[[dict[str, Any]], None],
         on_state: Callable[[bool, str], None],
         bounds: StreamBounds | None = None,
+        name: str = STREAM,
     ) -> None:
         self._url, self._on_message, self._on_state = url, on_message, on_state
-        self._bounds = bounds or StreamBounds()
+        self._bounds, self._name = bounds or StreamBounds(), name
+        self._shown = ConnectionShown(VENUE, name)
+        self._taken, self._sent = (VENUE_MESSAGES.labels(VENUE, name, direction) for direction in ("in", "out"))
         self._wanted: dict[tuple[str, str], dict[str, Any]] = {}
         self._asked_at: dict[tuple[str, str], float] = {}
         self._connection: _Connection | None = None
@@ -171,6 +178,7 @@ class IndexerStream:
                 raise self._failure
             if self._closed:
                 return
+            count_error(self._name, "unavailable")
             if reason != said:
                 said = reason
                 log.warning("the indexer's websocket is lost", extra={"url": self._url, "reason": reason})
@@ -195,6 +203,7 @@ class IndexerStream:
             self._connection = None
             await asyncio.shield(self._joined(connection))
             self._up.clear()
+            self._shown.down()
             self._on_state(False, reason)
 
     async def _watch(self, connection: _Connection) -> str:
@@ -297,6 +306,7 @@ class IndexerStream:
             self._end(connection, f"the indexer sent {type(message).__name__}, which is no message")
             return
         connection.heard_at = time.monotonic()
+        self._taken.inc()
         try:
             self._note(connection, message)
             self._on_message(message)
@@ -307,6 +317,7 @@ class IndexerStream:
         if connection.opened and not connection.waiting_for and not self._up.is_set():
             self.connections += 1
             self._up.set()
+            self._shown.up()
             self._on_state(True, "")
 
     def _note(self, connection: _Connection, message: dict[str, Any]) -> None:
@@ -321,6 +332,7 @@ class IndexerStream:
                 subscription_key(str(message.get("channel", "")), str(message.get("id") or ""))
             )
         elif kind == ERROR:
+            count_error(self._name, "refused")
             log.warning("the indexer's websocket says", extra={"text": str(message.get("message"))[:300]})
 
     def _ask(self, connection: _Connection, key: tuple[str, str]) -> None:
@@ -331,6 +343,7 @@ class IndexerStream:
     def _send(self, connection: _Connection, request: dict[str, Any]) -> None:
         try:
             connection.app.send(json.dumps(request))
+            self._sent.inc()
         except Exception as error:  # the library's errors have no common root, and all of them mean this
             self._end(connection, f"a subscription could not be sent: {error}")
 

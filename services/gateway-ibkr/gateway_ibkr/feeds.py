@@ -17,6 +17,7 @@ from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError, VenueRefusedError, VenueTimeoutError
 from signalbox.messages import NEVER, Bar, BarSource
+from signalbox.metrics import VENUE_BAR_LATENESS_SECONDS, VENUE_BARS, VENUE_GAPS, VENUE_UNDECODABLE
 from signalbox.streams import BAR_PARTITIONS
 
 from gateway_ibkr import metrics
@@ -56,6 +57,7 @@ class History:
     def __init__(self, clock: DeskClock, seconds_max: float) -> None:
         self._clock, self._seconds_max = clock, seconds_max
         self._window = HistoryWindow()
+        metrics.watch_history(self._window, self._now)
         self._open = asyncio.Semaphore(OPEN_HISTORY_MAX)
         self._session: DataSession | None = None
         self._has_session = asyncio.Event()
@@ -80,7 +82,11 @@ class History:
             await self._has_session.wait()
             assert self._session is not None
             self._window.note(self._now(), con_id, request)
-            return await self._session.minute_history(offered.contract, end, duration, self._seconds_max)
+            self._window.waiting += 1
+            try:
+                return await self._session.minute_history(offered.contract, end, duration, self._seconds_max)
+            finally:
+                self._window.waiting -= 1
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
@@ -129,7 +135,7 @@ class Feed:
         try:
             taken = take_live(self._minutes, seen)
         except TranslationError as error:
-            metrics.UNDECODABLE.labels("data").inc()
+            VENUE_UNDECODABLE.labels(VENUE, "data").inc()
             log.error("a bar of the venue makes no sense", extra={"symbol": self.symbol, "error": str(error)})
             return
         if taken:
@@ -156,10 +162,10 @@ class Feed:
         await self._bus.publish(subjects.bar(VENUE, self.symbol, closed.timeframe), bar)
         end_if_told()
         self._published[closed.timeframe] = bar.start
-        metrics.BARS.labels(self.symbol, closed.timeframe, closed.source.value).inc()
+        VENUE_BARS.labels(VENUE, self.symbol, closed.timeframe, closed.source.value).inc()
         if closed.source is BarSource.LIVE and closed.timeframe == MINUTE:
             lateness_seconds = (self._clock.now() - bar.at).total_seconds()
-            metrics.BAR_LATENESS_SECONDS.labels(self.symbol).set(max(0.0, lateness_seconds))
+            VENUE_BAR_LATENESS_SECONDS.labels(VENUE, self.symbol).set(max(0.0, lateness_seconds))
 
     async def ask_for(self, gap: Gap) -> tuple[HistoryBarSeen, ...]:
         """The venue's bars for a gap; () when it has none, or will not tell: then the gap stays visible.
@@ -172,10 +178,10 @@ class Feed:
                 bars = await self._history.minutes(self.offered, gap)
             except VenueRefusedError as error:
                 if is_no_data(int(error.code), error.text):
-                    metrics.GAPS.labels("no_data").inc()
+                    VENUE_GAPS.labels(VENUE, "no_data").inc()
                     return ()
                 if is_pacing(int(error.code), error.text):
-                    metrics.GAPS.labels("paced").inc()
+                    VENUE_GAPS.labels(VENUE, "paced").inc()
                     await self._history.desk_pause(pause_seconds)
                     pause_seconds = min(pause_seconds * 2, PACING_SECONDS_MAX)
                     continue
@@ -189,10 +195,10 @@ class Feed:
                 await asyncio.sleep(0.05)
                 continue
             else:
-                metrics.GAPS.labels("filled").inc()
+                VENUE_GAPS.labels(VENUE, "filled").inc()
                 return bars
             if attempts >= ATTEMPTS_MAX:
-                metrics.GAPS.labels("given_up").inc()
+                VENUE_GAPS.labels(VENUE, "given_up").inc()
                 minutes = int((gap.end - gap.start).total_seconds()) // MINUTE_SECONDS
                 log.error(
                     "a gap stays",

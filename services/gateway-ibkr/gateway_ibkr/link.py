@@ -14,8 +14,8 @@ from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.messages import LinkStatus, VenueLink
+from signalbox.venue_figures import show_link
 
-from gateway_ibkr import metrics
 from gateway_ibkr.translate import VENUE
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Link:
         self._bus, self._clock, self._account = bus, clock, account
         self.status, self.reason = LinkStatus.DOWN, "starting"
         self._changed = asyncio.Event()
-        metrics.show_link(VENUE, self.status)
+        show_link(VENUE, self.status)
 
     def become(self, status: LinkStatus, reason: str = "") -> None:
         """Change the status; a repeated one says nothing."""
@@ -40,7 +40,7 @@ class Link:
         level = logging.INFO if status is LinkStatus.READY else logging.WARNING
         log.log(level, "link", extra={"status": status.value, "reason": reason})
         self.status, self.reason = status, reason
-        metrics.show_link(VENUE, status)
+        show_link(VENUE, status)
         self._changed.set()
         # A new one for the next change: waiting for one that is set does not yield, and a loop of that stops everything
         self._changed = asyncio.Event()

@@ -16,7 +16,9 @@ from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import CalendarError, VenueError, VenueUnavailableError
 from signalbox.messages import MarketDataType
+from signalbox.metrics import VENUE_QUOTES, VENUE_RESUBSCRIPTIONS
 from signalbox.sessions import is_open
+from signalbox.venue_figures import ConnectionShown, SignsOfLife
 
 from gateway_ibkr import metrics
 from gateway_ibkr.facts import ErrorSeen, Fact, FiveSecondBarSeen, MarketDataTypeSeen, PriceTickSeen, SizeTickSeen
@@ -53,6 +55,11 @@ class MarketData:
         self._bus, self._clock, self._state, self._feeds, self._history = bus, clock, state, feeds, history
         self._kind, self._settings = kind, settings
         self._boards = {feed.symbol: Board(feed.symbol, kind) for feed in feeds}
+        self._signs = {
+            feed.symbol: SignsOfLife(VENUE, feed.symbol, feed.offered.symbol.calendar, clock) for feed in feeds
+        }
+        metrics.watch_lines(len(feeds))
+        self._shown = ConnectionShown(VENUE, DATA)
         self._quote_at: dict[str, datetime] = {}
         self._quotes_changed = asyncio.Event()
         self._bars_of: dict[int, Feed] = {}
@@ -85,7 +92,7 @@ class MarketData:
             finally:
                 session.close()
             self._history.use(None)
-            metrics.SESSION_UP.labels("data").set(0)
+            self._shown.down()
             if reason != said:
                 said = reason
                 log.warning("no market data", extra={"reason": reason})
@@ -93,12 +100,11 @@ class MarketData:
                 delay_seconds, said = self._settings.retry_delay_seconds, ""
             await asyncio.sleep(delay_seconds)
             delay_seconds = min(delay_seconds * 2, self._settings.retry_delay_seconds_max)
-            metrics.RECONNECTS.labels("data").inc()
 
     async def _live(self, session: Session) -> None:
         """Live through one session; raises `VenueError` with the reason of its end."""
         await session.open()
-        metrics.SESSION_UP.labels("data").set(1)
+        self._shown.up()
         working = asyncio.ensure_future(self._work(DataSession(session)))
         beating = asyncio.ensure_future(self._beat(session))
         try:
@@ -133,7 +139,6 @@ class MarketData:
             await asyncio.sleep(WATCH_SECONDS)
             for feed in self._feeds:
                 age_seconds = time.monotonic() - feed.heard_wall_seconds
-                metrics.LAST_MESSAGE_AGE_SECONDS.labels(feed.symbol, "bars").set(age_seconds)
                 if feed.symbol in self._dead or self._is_silent(feed, age_seconds):
                     await self._resubscribe(data, feed)
 
@@ -150,7 +155,7 @@ class MarketData:
             return
         self._resubscribed_at[feed.symbol] = time.monotonic()
         self._dead.discard(feed.symbol)
-        metrics.RESUBSCRIPTIONS.labels(feed.symbol).inc()
+        VENUE_RESUBSCRIPTIONS.labels(VENUE, feed.symbol).inc()
         log.warning("bars are subscribed anew", extra={"symbol": feed.symbol})
         self._bars_of.pop(self._bar_request[feed.symbol], None)
         await data.end_bars(self._bar_request[feed.symbol])
@@ -177,6 +182,7 @@ class MarketData:
             case FiveSecondBarSeen():
                 feed = self._bars_of.get(fact.request_id)
                 if feed is not None:
+                    self._signs[feed.symbol].heard("bar")
                     feed.on_bar(fact)
                     self._state.venue_time = max(feed.newest, self._state.venue_time or feed.newest)
             case PriceTickSeen() | SizeTickSeen() | MarketDataTypeSeen():
@@ -190,6 +196,7 @@ class MarketData:
         board = self._board_of.get(fact.request_id)
         if board is None:
             return
+        self._signs[board.symbol].heard("quote")
         match fact:
             case PriceTickSeen():
                 changed = take_price(board, fact)
@@ -225,5 +232,5 @@ class MarketData:
             for symbol, at in changed.items():
                 quote = quote_message(self._boards[symbol], at, datetime.now(UTC))
                 await self._bus.send(subjects.quote(VENUE, symbol), quote)
-                metrics.QUOTES.labels(symbol).inc()
+                VENUE_QUOTES.labels(VENUE, symbol).inc()
             await asyncio.sleep(self._settings.quote_interval_seconds)

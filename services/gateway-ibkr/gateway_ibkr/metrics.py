@@ -1,52 +1,41 @@
-"""Every metric that the gateway exports. Labels are bounded: connections, symbols of the desk, kinds, classes."""
+"""What the gateway shows of its own pacing. Every metric that it exports is declared in `signalbox.metrics`.
+
+Owns the names of the budgets. What it looks at is looked at in the thread of a scrape, and not changed.
+"""
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram
-from signalbox.messages import LinkStatus
+import time
+from collections.abc import Callable
 
-LINK = Gauge("signalbox_gateway_link", "1 for the link's present status, 0 for the others.", ["venue", "status"])
-SESSION_UP = Gauge("signalbox_gateway_session_up", "1 while the API session is open.", ["connection"])
-RECONNECTS = Counter("signalbox_gateway_reconnects_total", "API sessions begun after the first.", ["connection"])
-MESSAGES = Counter("signalbox_gateway_messages_total", "API messages.", ["connection", "direction"])
-MESSAGES_LEFT = Gauge("signalbox_gateway_messages_left", "Messages that may still be sent this second.", ["connection"])
-UNDECODABLE = Counter("signalbox_gateway_undecodable_total", "API messages that could not be read.", ["connection"])
-VENUE_ERRORS = Counter(
-    "signalbox_gateway_venue_errors_total", "Errors of the venue by treatment.", ["connection", "treatment"]
-)
+from signalbox.venue_figures import watch_budget
 
-ORDERS_SENT = Counter("signalbox_gateway_orders_sent_total", "Orders written on the socket.")
-ORDERS_REFUSED = Counter("signalbox_gateway_orders_refused_total", "Orders that the gateway itself refused.")
-ORDER_SEND_SECONDS = Histogram(
-    "signalbox_gateway_order_send_seconds",
-    "From the command's receipt to the order's bytes on the socket.",
-    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0),
+from gateway_ibkr.pacing import (
+    CONTRACT_HISTORY_MAX,
+    LINES_MAX,
+    LINES_PER_INSTRUMENT,
+    MESSAGES_PER_SECOND_MAX,
+    OPEN_HISTORY_MAX,
+    HistoryWindow,
+    MessageWindow,
 )
-REPORTS = Counter("signalbox_gateway_reports_total", "Execution reports published.", ["kind"])
-REPORTS_WAITING = Gauge("signalbox_gateway_reports_waiting", "Execution reports not yet stored.")
-FILLS = Counter("signalbox_gateway_fills_total", "Executions reported, corrections too.")
-UNRESOLVED = Gauge("signalbox_gateway_unresolved_orders", "Orders that the venue is being asked about.")
-STRANDED = Gauge(
-    "signalbox_gateway_stranded_orders",
-    "UNKNOWN orders older than the venue's memory: an operator must resolve them (runbook unknown-order).",
-)
-INQUIRIES = Counter("signalbox_gateway_inquiries_total", "Times the venue was asked for its orders.", ["outcome"])
-
-BARS = Counter("signalbox_gateway_bars_total", "Bars published.", ["symbol", "timeframe", "source"])
-GAPS = Counter("signalbox_gateway_gaps_total", "Gaps asked for as history, by outcome.", ["outcome"])
-RESUBSCRIPTIONS = Counter("signalbox_gateway_resubscriptions_total", "Bar subscriptions made anew.", ["symbol"])
-QUOTES = Counter("signalbox_gateway_quotes_total", "Quotes sent.", ["symbol"])
-LAST_MESSAGE_AGE_SECONDS = Gauge(
-    "signalbox_gateway_last_message_age_seconds",
-    "Wall seconds since the subscription's last message.",
-    ["symbol", "data"],
-)
-BAR_LATENESS_SECONDS = Gauge(
-    "signalbox_gateway_bar_lateness_seconds", "Desk seconds from a live bar's end to its publication.", ["symbol"]
-)
+from gateway_ibkr.translate import VENUE
 
 
-def show_link(venue: str, status: LinkStatus) -> None:
-    """Set the link's status; every other status is 0."""
-    for each in LinkStatus:
-        LINK.labels(venue, each.value).set(1 if each is status else 0)
+def watch_messages(connection: str, window: MessageWindow) -> None:
+    """Show how many messages a session may still send this second."""
+    budget = f"{connection}_messages_a_second"
+    watch_budget(VENUE, budget, lambda: MESSAGES_PER_SECOND_MAX, lambda: window.left(time.monotonic()))
+
+
+def watch_history(window: HistoryWindow, desk_seconds: Callable[[], float]) -> None:
+    """Show how many requests for history may still be begun: at once, and of the contract that has most."""
+    watch_budget(VENUE, "history_open", lambda: OPEN_HISTORY_MAX, lambda: OPEN_HISTORY_MAX - window.waiting)
+    watch_budget(
+        VENUE, "history_of_one_contract", lambda: CONTRACT_HISTORY_MAX, lambda: window.left_of_one(desk_seconds())
+    )
+
+
+def watch_lines(instruments: int) -> None:
+    """Show how many market data lines are free; each instrument takes one for quotes and one for bars."""
+    watch_budget(VENUE, "market_data_lines", lambda: LINES_MAX, lambda: LINES_MAX - instruments * LINES_PER_INSTRUMENT)

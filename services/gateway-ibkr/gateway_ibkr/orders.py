@@ -1,7 +1,7 @@
 """Commands to the venue, and the venue's words to reports: the shell around `ledger`, `decide` and `reconcile`.
 
 Owns the order of things on the hot path: decode, claim, write on the socket, record, acknowledge. It must not know how
-the session comes about (`orders_link`).
+the session comes about (`orders_link`), nor when the venue is asked (`asking`).
 """
 
 from __future__ import annotations
@@ -10,38 +10,36 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 
 from signalbox import messages
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError, VenueUnavailableError
-from signalbox.messages import CancelOrder, Command, Order, Report, SubmitOrder
+from signalbox.messages import CancelOrder, Command, Order, Report, SubmitOrder, VenueRejected
+from signalbox.metrics import (
+    VENUE_ORDERS_REFUSED,
+    VENUE_ORDERS_SENT,
+    VENUE_STRANDED_ORDERS,
+    VENUE_UNDECODABLE,
+    Hop,
+    show_hop,
+)
 
-from gateway_ibkr import decide, ledger, metrics, reconcile, reports
+from gateway_ibkr import decide, ledger, reports
+from gateway_ibkr.asking import Asking
 from gateway_ibkr.decide import Action, Ask, CancelAgain, CancelStray, RecordSent, Strand
 from gateway_ibkr.facts import OrderFact, OrderTerms, VenueContract
 from gateway_ibkr.ledger import Step
 from gateway_ibkr.link import Link
 from gateway_ibkr.outbox import Outbox
 from gateway_ibkr.settings import Settings
-from gateway_ibkr.state import ZERO, Standing, State, Tracked, forget, new_to, report_id, take_number
-from gateway_ibkr.translate import TranslationError, order_terms
+from gateway_ibkr.state import Standing, State, Tracked, new_to, report_id, take_number
+from gateway_ibkr.translate import VENUE, TranslationError, order_terms
 from gateway_ibkr.venue_orders import OrdersSession
 
 log = logging.getLogger(__name__)
-
-ASK_SECONDS_MAX = 60.0
-COMMISSION_ASKS_MAX = 5
-IDLE_SECONDS_MAX = 1.0
-MEMORY = timedelta(days=8)
-"""TWS can be set to tell executions of seven days; nothing older comes up again."""
-
-POSITIONS = ""
-"""Among the questions, which are order ids: the one about positions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +68,23 @@ class Orders:
         self._contract_of = contract_of
         self.session: OrdersSession | None = None
         self._refused = False  # a refusal of the gateway's own waits to be stored
-        self._asks: dict[str, float] = {}
-        self._stated: dict[str, Decimal] = {}
-        self._asks_changed = asyncio.Event()
+        self.asking = Asking(clock, state, link, settings, self._open_session, self._act)
+        VENUE_STRANDED_ORDERS.labels(VENUE).set_function(lambda: len(state.stranded))
 
     # -------------------------------------------------------------------------------------------------- commands
 
     async def handle(self, received: Received) -> None:
         """Take one command; it is acknowledged when this returns. What can not be read becomes a dead letter."""
-        began_seconds = time.perf_counter()
         command: Command = messages.decode(received.payload, Command)
         if isinstance(command, SubmitOrder):
-            await self._submit(command, began_seconds)
+            await self._submit(command, received.stored_at)
         else:
             await self._cancel(command)
         if self._refused:  # nothing else would bring the refusal back, should the process end before it is stored
             await self._outbox.stored()
             self._refused = False
 
-    async def _submit(self, command: SubmitOrder, began_seconds: float) -> None:
+    async def _submit(self, command: SubmitOrder, stored_at: datetime) -> None:
         order = command.order
         step = ledger.step_for(self._state, order.order_id)
         if step is Step.NOTHING:
@@ -119,7 +115,7 @@ class Orders:
             return
         tracked.in_hand = True
         try:
-            await self._send(command, tracked, contract, terms, draft, began_seconds)
+            await self._send(command, tracked, contract, terms, draft, stored_at)
         finally:
             tracked.in_hand = False
 
@@ -141,7 +137,7 @@ class Orders:
         contract: VenueContract,
         terms: OrderTerms,
         draft: Draft | None,
-        began_seconds: float,
+        stored_at: datetime,
     ) -> None:
         """Write a claimed order on the socket, unless its deadline has come; then record that it was sent."""
         while True:
@@ -167,9 +163,10 @@ class Orders:
             log.exception("the order could not be written", extra={"order_id": tracked.order.order_id})
             self._doubt(tracked)
             return
-        metrics.ORDERS_SENT.inc()
-        metrics.ORDER_SEND_SECONDS.observe(time.perf_counter() - began_seconds)
-        self._ask_later(tracked.order.order_id)
+        self._outbox.sent_orders.sent(tracked.order.order_id)
+        VENUE_ORDERS_SENT.labels(VENUE).inc()
+        show_hop(VENUE, Hop.COMMAND_TO_VENUE, stored_at)
+        self.asking.later(tracked.order.order_id)
         await ledger.record_sent(self._bus, tracked, self._clock.now())
         log.info("order sent", extra={"order_id": tracked.order.order_id, "number": tracked.number})
 
@@ -216,7 +213,7 @@ class Orders:
     def _write_cancel(self, session: OrdersSession, tracked: Tracked) -> None:
         session.cancel(tracked.number)
         tracked.cancels_sent, tracked.cancel_sent_seconds = tracked.cancels_sent + 1, time.monotonic()
-        self._ask_later(tracked.order.order_id)
+        self.asking.later(tracked.order.order_id)
 
     # ------------------------------------------------------------------------------------------ the gateway's own word
 
@@ -227,7 +224,7 @@ class Orders:
         return f"{self._link.status}: {self._link.reason}" if self._link.reason else str(self._link.status)
 
     def _refuse(self, order: Order, reason: str) -> None:
-        metrics.ORDERS_REFUSED.inc()
+        VENUE_ORDERS_REFUSED.labels(VENUE, "gateway").inc()
         self._tell_refusal(reports.refusal(order.account, order.order_id, "", reason, self._clock.now()))
 
     def _refuse_cancel(self, command: CancelOrder, reason: str) -> None:
@@ -245,7 +242,7 @@ class Orders:
             return
         reason = "it was about to be sent when the gateway stopped; the venue is asked"
         self._act([*reports.unknown(self._state, tracked, self._clock.now(), reason)])
-        self._ask_later(tracked.order.order_id, urgent=True)
+        self.asking.later(tracked.order.order_id, urgent=True)
 
     # ------------------------------------------------------------------------------------------------ the venue's word
 
@@ -254,7 +251,7 @@ class Orders:
         try:
             actions = decide.decide(self._state, fact, self._clock.now())
         except TranslationError as error:
-            metrics.UNDECODABLE.labels("orders").inc()
+            VENUE_UNDECODABLE.labels(VENUE, "orders").inc()
             log.error("a fact of the venue makes no sense", extra={"fact": repr(fact), "error": str(error)})
             return
         self._act(actions)
@@ -262,7 +259,7 @@ class Orders:
     def _act(self, actions: list[Action]) -> None:
         for action in actions:
             if isinstance(action, Ask):
-                self._ask_later(action.order_id, urgent=action.urgent)
+                self.asking.later(action.order_id, urgent=action.urgent)
             elif isinstance(action, RecordSent):
                 self._record_found(self._state.orders[action.order_id])
             elif isinstance(action, CancelStray | CancelAgain):
@@ -274,7 +271,9 @@ class Orders:
                 )
             else:
                 self._outbox.put(action)
-        metrics.STRANDED.set(len(self._state.stranded))
+                if isinstance(action, VenueRejected):
+                    lost = self._state.orders[action.order_id].presumed_lost
+                    VENUE_ORDERS_REFUSED.labels(VENUE, "lost" if lost else "venue").inc()
 
     def _record_found(self, tracked: Tracked) -> None:
         if tracked.standing is Standing.CLAIMED and not tracked.in_hand:
@@ -288,113 +287,3 @@ class Orders:
         )
         if self.session is not None and self.session.session.is_open:
             self._write_cancel(self.session, tracked)
-
-    # ------------------------------------------------------------------------------------------------------- asking
-
-    def on_position(self, symbol: str, quantity: Decimal) -> None:
-        """Take a stated position; one that our executions do not explain is somebody else's trade, to be asked for."""
-        self._stated[symbol] = quantity
-        if self._positions_differ():
-            self._ask_later(POSITIONS)
-
-    def hold(self, positions: dict[str, Decimal]) -> None:
-        """Take complete positions, with which all executions known agree."""
-        self._stated, self._state.positions = dict(positions), dict(positions)
-
-    def _positions_differ(self) -> bool:
-        held = self._state.positions
-        return any(quantity != held.get(symbol, ZERO) for symbol, quantity in self._stated.items())
-
-    def _ask_later(self, order_id: str, *, urgent: bool = False) -> None:
-        asked = 0 if order_id == POSITIONS else self._state.orders[order_id].asked
-        base_seconds = max(self._settings.acknowledge_seconds_max, self._settings.visibility_seconds)
-        delay_seconds = 0.0 if urgent else min(base_seconds * 2 ** min(asked, 8), ASK_SECONDS_MAX)
-        due = time.monotonic() + delay_seconds
-        self._asks[order_id] = min(due, self._asks.get(order_id, due))
-        metrics.UNRESOLVED.set(len(self._asks))
-        self._asks_changed.set()
-
-    async def ask_when_due(self) -> None:
-        """Ask the venue about orders whose fate is open, for ever. One set of questions serves them all."""
-        while True:
-            due_in_seconds = min(self._asks.values(), default=time.monotonic() + IDLE_SECONDS_MAX) - time.monotonic()
-            if due_in_seconds > 0 or not self._link.may_send() or not any(map(self._still_open, self._due())):
-                self._asks_changed.clear()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(max(0.1, min(due_in_seconds, IDLE_SECONDS_MAX))):
-                        await self._asks_changed.wait()
-                continue
-            try:
-                await self.inquire()
-                metrics.INQUIRIES.labels("answered").inc()
-            except VenueError as error:
-                metrics.INQUIRIES.labels("failed").inc()
-                log.warning("the venue could not be asked", extra={"error": str(error)})
-                await self._link.changed(IDLE_SECONDS_MAX)
-
-    def _due(self) -> list[str]:
-        now = time.monotonic()
-        return [order_id for order_id, due in self._asks.items() if due <= now]
-
-    def _still_open(self, order_id: str) -> bool:
-        """Whether a due question still stands; one that does not is dropped."""
-        if order_id == POSITIONS:
-            stands = self._positions_differ()
-        else:
-            tracked = self._state.orders[order_id]
-            question = decide.question(self._state, tracked)
-            in_vain = question == "a commission is missing" and tracked.asked >= COMMISSION_ASKS_MAX
-            stands = bool(question) and not in_vain and not tracked.in_hand
-        if stands:
-            return True
-        self._asks.pop(order_id, None)
-        metrics.UNRESOLVED.set(len(self._asks))
-        return False
-
-    async def inquire(self) -> reconcile.Answers:
-        """Ask for open orders, executions and completed orders, in this order; take what follows.
-
-        Raises `VenueError` unless every answer came with its end marker: then nothing follows.
-        """
-        session = self._open_session()
-        asked_about = reconcile.outstanding(self._state)
-        due = self._due()
-        open_orders, statuses = await session.open_orders()
-        answers = reconcile.Answers(
-            asked_about=asked_about,
-            open_orders=open_orders,
-            statuses=statuses,
-            executions=await session.executions(),
-            completed=await session.completed_orders(),
-        )
-        for order_id in due:
-            self._asks.pop(order_id, None)
-            if order_id != POSITIONS:
-                self._state.orders[order_id].asked += 1
-        self._take(answers, self._clock.now())
-        if POSITIONS in due and self._positions_differ():
-            log.error("positions differ from what the executions explain", extra={"stated": str(self._stated)})
-            self.hold(self._state.positions | self._stated)
-        for order_id in asked_about.union(due) - {POSITIONS}:
-            tracked = self._state.orders[order_id]
-            question = decide.question(self._state, tracked)
-            if not question:
-                tracked.asked = 0
-            elif order_id not in self._asks:
-                self._ask_later(order_id)
-        return answers
-
-    def forget(self) -> None:
-        """Drop what is over and too old for the venue to speak of."""
-        forget(self._state, self._clock.now() - MEMORY, self._asks)
-
-    def _take(self, answers: reconcile.Answers, at: datetime) -> None:
-        self._act(
-            reconcile.reconcile(
-                self._state,
-                answers,
-                at,
-                wall_seconds=time.monotonic(),
-                visibility_seconds=self._settings.visibility_seconds,
-            )
-        )

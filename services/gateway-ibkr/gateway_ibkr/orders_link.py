@@ -17,8 +17,9 @@ from signalbox.clock import DeskClock
 from signalbox.desk import Mode
 from signalbox.errors import VenueError, VenueTimeoutError, VenueUnavailableError
 from signalbox.messages import LinkStatus
+from signalbox.metrics import VENUE_CLOCK_OFFSET_SECONDS
+from signalbox.venue_figures import ConnectionShown
 
-from gateway_ibkr import metrics
 from gateway_ibkr.account import Account
 from gateway_ibkr.facts import AccountValueSeen, ErrorSeen, Fact, PnlSeen, PositionSeen
 from gateway_ibkr.instruments import Instruments
@@ -28,7 +29,7 @@ from gateway_ibkr.outbox import Outbox
 from gateway_ibkr.reconcile import Answers, Figures, snapshot
 from gateway_ibkr.settings import Settings, session_mistake
 from gateway_ibkr.state import State, new_to, raise_number
-from gateway_ibkr.translate import position_of
+from gateway_ibkr.translate import VENUE, position_of
 from gateway_ibkr.venue import ORDERS, Endpoint, Session
 from gateway_ibkr.venue_errors import Treatment, problem_of, sentence
 from gateway_ibkr.venue_orders import OrdersSession
@@ -64,6 +65,7 @@ class OrdersLink:
             connect_seconds_max=settings.connect_seconds_max,
             answer_seconds_max=settings.answer_seconds_max,
         )
+        self._shown = ConnectionShown(VENUE, ORDERS)
         self._frozen = ""
         self._restored = asyncio.Event()
         self.qualified = asyncio.Event()
@@ -83,11 +85,10 @@ class OrdersLink:
             self._orders.session = None
             self._account.forget()
             self._link.become(LinkStatus.DOWN, reason)
-            metrics.SESSION_UP.labels("orders").set(0)
+            self._shown.down()
             delay_seconds = self._settings.retry_delay_seconds if was_ready else delay_seconds
             await asyncio.sleep(delay_seconds)
             delay_seconds = min(delay_seconds * 2, self._settings.retry_delay_seconds_max)
-            metrics.RECONNECTS.labels("orders").inc()
 
     async def _live(self, session: Session) -> None:
         """Live through one session; raises `VenueError` with the reason of its end."""
@@ -95,7 +96,7 @@ class OrdersLink:
         mistake = session_mistake(self._state.account, session.accounts, self._mode)
         if mistake:
             raise VenueUnavailableError(mistake)
-        metrics.SESSION_UP.labels("orders").set(1)
+        self._shown.up()
         raise_number(self._state, session.next_valid_id)
         orders = OrdersSession(session)
         self._orders.session = orders
@@ -117,7 +118,8 @@ class OrdersLink:
     async def _beat(self, session: Session) -> None:
         while True:
             await asyncio.sleep(self._settings.heartbeat_seconds)
-            await session.heartbeat(self._settings.heartbeat_answer_seconds_max)
+            venue_seconds = await session.heartbeat(self._settings.heartbeat_answer_seconds_max)
+            VENUE_CLOCK_OFFSET_SECONDS.labels(VENUE).set(venue_seconds - self._clock.now().timestamp())
 
     async def _work(self, orders: OrdersSession) -> None:
         await self._instruments.qualify(orders)
@@ -141,11 +143,11 @@ class OrdersLink:
         answers, figures = await self._consistent(orders)
         statement = snapshot(self._state, answers, figures, self._clock.now())
         self._account.complete(figures.values)
-        self._orders.hold({held.symbol: held.quantity for held in statement.positions})
+        self._orders.asking.hold({held.symbol: held.quantity for held in statement.positions})
         if new_to(self._state, statement):
             self._outbox.put(statement)
         await self._outbox.drained()
-        self._orders.forget()  # here, because TWS restarts every day: what is remembered is bounded by days
+        self._orders.asking.forget()  # here, because TWS restarts every day: what is remembered is bounded by days
         log.info(
             "reconciled",
             extra={
@@ -160,7 +162,7 @@ class OrdersLink:
     async def _consistent(self, orders: OrdersSession) -> tuple[Answers, Figures]:
         """Answers and figures between which no execution happened: the snapshot says which ones it contains."""
         for _ in range(SNAPSHOT_ATTEMPTS_MAX):
-            answers = await self._orders.inquire()
+            answers = await self._orders.asking.inquire()
             figures = Figures(
                 positions=await orders.positions(), values=await orders.account_values(self._state.account)
             )
@@ -186,7 +188,7 @@ class OrdersLink:
     def _on_position(self, fact: PositionSeen) -> None:
         if self._link.status is LinkStatus.READY and fact.account == self._state.account:
             held = position_of(fact, self._state.symbols)
-            self._orders.on_position(held.symbol, held.quantity)
+            self._orders.asking.on_position(held.symbol, held.quantity)
 
     def _on_link_error(self, fact: ErrorSeen) -> bool:
         treatment = problem_of(fact.code, fact.text).treatment

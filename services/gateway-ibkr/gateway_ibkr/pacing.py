@@ -10,7 +10,7 @@ faster than real counts in its own time).
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
 MESSAGES_PER_SECOND_MAX = 45
@@ -39,9 +39,8 @@ class MessageWindow:
         self.sent_at.append(now)
 
     def left(self, now: float) -> int:
-        """How many more may go at once."""
-        self.delay_seconds(now)
-        return MESSAGES_PER_SECOND_MAX - len(self.sent_at)
+        """How many more may go at once. It changes nothing: another thread may ask."""
+        return MESSAGES_PER_SECOND_MAX - sum(now - at < 1.0 for at in tuple(self.sent_at))
 
 
 @dataclass
@@ -49,6 +48,8 @@ class HistoryWindow:
     """The history requests of the last seconds of desk time: (when, contract id, whole request)."""
 
     asked: deque[tuple[float, int, str]] = field(default_factory=deque)
+    waiting: int = 0
+    """Requests whose answer has not come."""
 
     def delay_seconds(self, now: float, con_id: int, request: str) -> float:
         """How long to wait, in desk time, before this request; 0 = it may go."""
@@ -63,6 +64,11 @@ class HistoryWindow:
     def note(self, now: float, con_id: int, request: str) -> None:
         """This request goes now."""
         self.asked.append((now, con_id, request))
+
+    def left_of_one(self, now: float) -> int:
+        """How many more may go at once for the contract that has been asked for most. It changes nothing."""
+        lately = Counter(con_id for at, con_id, _ in tuple(self.asked) if now - at < CONTRACT_HISTORY_SECONDS)
+        return CONTRACT_HISTORY_MAX - max(lately.values(), default=0)
 
 
 def instruments_max() -> int:

@@ -94,7 +94,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     await runtime.spawn(outbox.run(), "outbox")
     await runtime.spawn(link.announce(), "link")
     await runtime.spawn(orders_link.run(), "orders session")
-    await runtime.spawn(orders.ask_when_due(), "questions")
+    await runtime.spawn(orders.asking.ask_when_due(), "questions")
     await runtime.spawn(account.publish(), "account")
     await runtime.spawn(market_data(), "market data")
     await runtime.spawn(readiness(), "readiness")

@@ -20,10 +20,12 @@ from ib_async.client import Client
 from ib_async.contract import Contract
 from msgspec import Struct
 from signalbox.errors import VenueError, VenueRefusedError, VenueTimeoutError, VenueUnavailableError
+from signalbox.metrics import VENUE_ERRORS, VENUE_MESSAGES
 
 from gateway_ibkr import metrics, venue_callbacks
 from gateway_ibkr.facts import ErrorSeen, Fact, VenueContract
 from gateway_ibkr.pacing import MessageWindow
+from gateway_ibkr.translate import VENUE
 from gateway_ibkr.venue_callbacks import CURRENT_TIME
 from gateway_ibkr.venue_errors import Treatment, connect_advice, is_no_data, problem_of, sentence
 
@@ -89,6 +91,8 @@ class Session:
         self._questions: dict[int, _Question] = {}
         self._next_request_id = FIRST_REQUEST_ID
         self._window = MessageWindow()
+        metrics.watch_messages(endpoint.name, self._window)
+        self._sent = VENUE_MESSAGES.labels(VENUE, endpoint.name, "out")
         self._locks: dict[int, asyncio.Lock] = {}
         self._opening: asyncio.Future[None] | None = None
 
@@ -160,8 +164,7 @@ class Session:
         while (delay_seconds := self._window.delay_seconds(time.monotonic())) > 0:  # noqa: ASYNC110 (only time helps)
             await asyncio.sleep(delay_seconds)
         self._window.note(time.monotonic())
-        metrics.MESSAGES_LEFT.labels(self.endpoint.name).set(self._window.left(time.monotonic()))
-        metrics.MESSAGES.labels(self.endpoint.name, "out").inc()
+        self._sent.inc()
         if not self.is_open:
             raise VenueUnavailableError(f"the {self.endpoint.name} connection is lost")
 
@@ -186,9 +189,13 @@ class Session:
                 self._questions.pop(key, None)
         return tuple(item for item in question.items if isinstance(item, kind))
 
-    async def heartbeat(self, seconds_max: float) -> None:
-        """Prove that the other side lives: a half-open socket looks connected. Raises as `ask` does."""
-        await self.ask(CURRENT_TIME, self.client.reqCurrentTime, int, seconds_max)
+    async def heartbeat(self, seconds_max: float) -> float:
+        """Prove that the other side lives: a half-open socket looks connected. Raises as `ask` does.
+
+        Returns the venue's clock, in seconds since 1970. It tells whole ones: half a second is what that leaves out.
+        """
+        told = await self.ask(CURRENT_TIME, self.client.reqCurrentTime, int, seconds_max)
+        return told[-1] + 0.5
 
     # ------------------------------------------------------------------------------------ what the callbacks call
 
@@ -211,7 +218,7 @@ class Session:
     def error(self, request_id: int, code: int, text: str) -> None:
         """An error message: of a session that does not come about, of a request, of an order, or of the whole."""
         treatment = problem_of(code, text).treatment
-        metrics.VENUE_ERRORS.labels(self.endpoint.name, treatment.value).inc()
+        VENUE_ERRORS.labels(VENUE, self.endpoint.name, treatment.value).inc()
         said_elsewhere = treatment is Treatment.CONFIGURATION and self.endpoint.name == DATA and request_id > 0
         if treatment is not Treatment.INFORMATIONAL and not is_no_data(code, text) and not said_elsewhere:
             log.warning("the venue says", extra={"code": code, "text": text, "request": request_id})

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from gateway_ibkr import metrics
+from signalbox.metrics import VENUE_MESSAGES, VENUE_UNDECODABLE
+
 from gateway_ibkr.facts import (
     AccountValueSeen,
     CommissionSeen,
@@ -29,7 +30,7 @@ from gateway_ibkr.facts import (
     SizeTickSeen,
     VenueContract,
 )
-from gateway_ibkr.translate import UNSET_DOUBLE, time_of, venue_time
+from gateway_ibkr.translate import UNSET_DOUBLE, VENUE, time_of, venue_time
 
 if TYPE_CHECKING:
     from gateway_ibkr.venue import Session
@@ -51,17 +52,18 @@ def guard(decoder: Any, session: Session) -> None:
     """
 
     def guarded(kind: int, handler: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
-        label = session.endpoint.name
+        taken = VENUE_MESSAGES.labels(VENUE, session.endpoint.name, "in")
+        unreadable = VENUE_UNDECODABLE.labels(VENUE, session.endpoint.name)
 
         def handle(fields: list[str]) -> None:
-            metrics.MESSAGES.labels(label, "in").inc()
+            taken.inc()
             if kind == EXECUTION and len(fields) > EXECUTION_TIME_FIELD:
                 at = time_of(fields[EXECUTION_TIME_FIELD]) or datetime.now(UTC)
                 fields[EXECUTION_TIME_FIELD] = venue_time(at)
             try:
                 handler(fields)
             except Exception:
-                metrics.UNDECODABLE.labels(label).inc()
+                unreadable.inc()
                 log.exception("a message of the venue can not be read", extra={"kind": kind, "fields": fields[:20]})
 
         return handle
