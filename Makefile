@@ -54,4 +54,5 @@ bench: .venv/ready ## what README claims of speed and size, measured beside a re
 docs: .venv/ready ## write the generated documents again
 	@$(BIN)/python -m signalbox.schemas
 	@$(BIN)/python -m signalbox_cli.reference > docs/commands.md
+	@$(BIN)/python -m signalbox_cli.metrics_reference > docs/metrics.md
 	@$(BIN)/python tests/venue/numbered.py > /dev/null
