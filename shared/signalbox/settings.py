@@ -1,15 +1,17 @@
 """Settings of a service: a frozen struct read once from the environment, every mistake reported at once.
 
 A field `http_port` is read from `SIGNALBOX_HTTP_PORT`. A field of type `Secret` is read from `SIGNALBOX_<FIELD>` or
-from the file named by `SIGNALBOX_<FIELD>_FILE`, which nobody but its owner may read (mode 600). A secret shows itself
-in no repr, log, message or traceback.
+from the file named by `SIGNALBOX_<FIELD>_FILE`, which nobody but its owner may read (mode 600). One exception: a file
+of root's that this process can only read by its group (mode 440 or 640), which is how Kubernetes mounts a secret for a
+user who is not root. A secret shows itself in no repr, log, message or traceback.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import TypeVar, get_type_hints
 
@@ -123,8 +125,9 @@ def _secret(variable: str, environ: Mapping[str, str], mistakes: list[str]) -> S
 def read_secret_file(path: Path) -> Secret:
     """Read a secret; raises `ConfigurationError` when others may read the file, or it can not be read."""
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & 0o077:
+        status = path.stat()
+        mode = stat.S_IMODE(status.st_mode)
+        if not is_private(status, os.geteuid(), {os.getegid(), *os.getgroups()}):
             raise ConfigurationError([f"{path} has mode {mode:o}: others may read it. Run: chmod 600 {path}"])
         text = path.read_text().strip()
     except OSError as error:
@@ -132,3 +135,15 @@ def read_secret_file(path: Path) -> Secret:
     if not text:
         raise ConfigurationError([f"{path} is empty."])
     return Secret(text)
+
+
+def is_private(status: os.stat_result, user: int, groups: Set[int]) -> bool:
+    """Whether a file is a secret of the process with this user and these groups.
+
+    It is when nobody but its owner has any right to it; or when it is root's, and its group, one of ours, may read it
+    and others may nothing: then the group is the one way in which a user other than root can be given it. A file of
+    one's own needs no group.
+    """
+    rights = stat.S_IMODE(status.st_mode) & 0o077
+    given_by_root = status.st_uid == 0 != user and status.st_gid in groups
+    return rights == 0 or (rights == stat.S_IRGRP and given_by_root)

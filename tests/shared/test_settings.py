@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from pathlib import Path
 
 import pytest
 from signalbox.errors import ConfigurationError
-from signalbox.settings import Secret, ServiceSettings, load, read_secret_file
+from signalbox.settings import Secret, ServiceSettings, is_private, load, read_secret_file
 
 GOOD = {
     "SIGNALBOX_NATS_URL": "nats://127.0.0.1:4222",
@@ -56,6 +57,32 @@ def test_a_secret_comes_from_a_file_that_only_its_owner_reads(tmp_path: Path):
 def test_a_secret_file_that_others_may_read_is_refused(tmp_path: Path, mode: int):
     with pytest.raises(ConfigurationError, match="chmod 600"):
         read_secret_file(Path(secret_file(tmp_path, "hunter2", mode)))
+
+
+SERVICE, ITS_GROUP, ANOTHER_GROUP = 10001, 10001, 20002
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "group", "private"),
+    [
+        (0o600, SERVICE, ITS_GROUP, True),
+        (0o440, 0, ITS_GROUP, True),  # how Kubernetes mounts a secret of mode 0400 with an fsGroup
+        (0o640, 0, ITS_GROUP, True),
+        (0o440, 0, ANOTHER_GROUP, False),
+        (0o440, SERVICE, ITS_GROUP, False),
+        (0o444, 0, ITS_GROUP, False),
+        (0o460, 0, ITS_GROUP, False),
+        (0o450, 0, ITS_GROUP, False),
+    ],
+)
+def test_group_may_read_a_secret_of_roots_that_was_meant_for_it(mode: int, owner: int, group: int, private: bool):
+    status = os.stat_result((0o100000 | mode, 0, 0, 1, owner, group, 8, 0, 0, 0))
+    assert is_private(status, SERVICE, {ITS_GROUP}) is private
+
+
+def test_root_itself_needs_no_group():
+    status = os.stat_result((0o100440, 0, 0, 1, 0, 0, 8, 0, 0, 0))
+    assert not is_private(status, 0, {0})
 
 
 def test_an_empty_or_absent_secret_file_is_refused(tmp_path: Path):
