@@ -9,7 +9,7 @@ from pathlib import Path
 
 from signalbox.bus.bootstrap import bootstrap_server
 from signalbox.desk import load_desk
-from signalbox.errors import ConfigurationError
+from signalbox.errors import BusError, ConfigurationError
 from signalbox.messages import TradingMode
 from simulators.dydx import __main__ as dydx
 from simulators.tws import __main__ as tws
@@ -23,6 +23,7 @@ from signalbox_cli.settings import RUN_FOLDER, bootstrap_address
 from simulators import __main__ as both
 
 DEMO_FOLDER = Path("run/demo")
+BOOTSTRAP_AGAIN_SECONDS = 1.0
 DEMO_BLOCK_MS = "100"
 """Faster than the real chain's 600, so that nobody waits for blocks."""
 DEMO_START = "2024-03-05T14:00:00Z"
@@ -128,7 +129,24 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         Needs SIGNALBOX_NATS_URL and the password of the user `bootstrap` in SIGNALBOX_NATS_PASSWORD or
         SIGNALBOX_NATS_PASSWORD_FILE. It may be run again at any time, and deletes nothing. Where there is no trading
         state yet it writes HALTED: `signalbox resume` lets orders through. (`signalbox up` does all this by itself.)
+
+        Examples:
+          signalbox bootstrap
+          signalbox bootstrap --replicas 3     on a cluster of three servers: each of them holds every stream
         """,
+    )
+    bootstrap.add_argument(
+        "--replicas",
+        type=int,
+        choices=(1, 3, 5),
+        help="how many servers of a cluster hold each stream (default: as many as now, at first 1)",
+    )
+    bootstrap.add_argument(
+        "--wait",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="try for so long while the server or its cluster does not answer yet (default 0)",
     )
     bootstrap.set_defaults(run=_bootstrap)
 
@@ -228,9 +246,21 @@ _PORTS = {
 }
 
 
-async def _bootstrap(_: argparse.Namespace) -> int:
+async def _bootstrap(arguments: argparse.Namespace) -> int:
     url, password = bootstrap_address()
-    await bootstrap_server(url, password.reveal(), TradingMode.HALTED)
+    deadline = asyncio.get_running_loop().time() + arguments.wait
+    told = ""
+    while True:
+        try:
+            await bootstrap_server(url, password.reveal(), TradingMode.HALTED, arguments.replicas)
+            break
+        except BusError as error:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise
+            if str(error) != told:
+                _say(f"not yet: {error}")
+            told = str(error)
+        await asyncio.sleep(BOOTSTRAP_AGAIN_SECONDS)
     _say(f"every stream, consumer and bucket is there on {url}; `signalbox resume` lets orders through")
     return 0
 

@@ -36,8 +36,8 @@ def password_variable(user: str) -> str:
     return "NATS_PASSWORD_" + user.upper().replace("-", "_")
 
 
-def stream_config(stream: Stream) -> dict[str, Any]:
-    """The JetStream API form of a stream."""
+def stream_config(stream: Stream, replicas: int = 1) -> dict[str, Any]:
+    """The JetStream API form of a stream, held by so many servers of a cluster."""
     config: dict[str, Any] = {
         "name": stream.name,
         "description": stream.about,
@@ -53,7 +53,7 @@ def stream_config(stream: Stream) -> dict[str, Any]:
         "duplicate_window": stream.duplicate_window_seconds * NANOSECONDS,
         "allow_direct": True,
         "deny_delete": stream.deny_delete,
-        "num_replicas": 1,
+        "num_replicas": replicas,
     }
     if stream.schedules:
         config["allow_msg_schedules"] = True
@@ -86,8 +86,10 @@ def consumer_config(consumer: Consumer) -> dict[str, Any]:
     return config
 
 
-async def bootstrap_server(url: str, password: str, mode: TradingMode) -> None:
+async def bootstrap_server(url: str, password: str, mode: TradingMode, replicas: int | None = None) -> None:
     """Connect to a NATS server as `bootstrap` and make everything; `mode` is the trading state where there is none yet.
+
+    `replicas` is how many servers of a cluster hold each stream; None = as many as now, of a new one 1.
 
     Raises `BusUnavailableError` when it can not be reached or refuses the password.
     """
@@ -108,19 +110,20 @@ async def bootstrap_server(url: str, password: str, mode: TradingMode) -> None:
         id="trading-state/initial", at=datetime.now(UTC), mode=mode, reason="initial state", by=BOOTSTRAP
     )
     try:
-        await bootstrap(client, state)
+        await bootstrap(client, state, replicas)
     finally:
         await client.close()
 
 
-async def bootstrap(client: Client, initial_state: TradingState) -> None:
-    """Make or update everything; `initial_state` is written only where no trading state exists.
+async def bootstrap(client: Client, initial_state: TradingState, replicas: int | None = None) -> None:
+    """Make or update everything; `initial_state` is written only where no trading state exists; `replicas` as above.
 
     Raises `BusError` with JetStream's own words when a declaration is refused.
     """
     for stream in STREAMS:
-        config = stream_config(stream)
         found = await _request(client, f"$JS.API.STREAM.INFO.{stream.name}", {})
+        held_by = found.get("config", {}).get("num_replicas", 1)
+        config = stream_config(stream, replicas or held_by)
         verb = "CREATE" if found.get("error", {}).get("err_code") == STREAM_NOT_FOUND else "UPDATE"
         _demand(await _request(client, f"$JS.API.STREAM.{verb}.{stream.name}", config), f"stream {stream.name}")
         for consumer in stream.consumers:
