@@ -34,6 +34,14 @@ def bootstrap_address() -> tuple[str, Secret]:
     return url, _password(os.environ)
 
 
+def cluster_address() -> tuple[str, int]:
+    """Host and port of the API server of the Kubernetes cluster that this process runs in."""
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    if not host or not port.isdigit():
+        raise ConfigurationError(["KUBERNETES_SERVICE_HOST is not set: this is for a pod of a Kubernetes cluster."])
+    return host, int(port)
+
+
 def inherited_environment() -> dict[str, str]:
     """What a process that we start inherits: everything but the settings of another desk."""
     return {name: value for name, value in os.environ.items() if not name.startswith("SIGNALBOX_")}
