@@ -1,0 +1,243 @@
+"""What the manifests say fits what the desk's code reads, and the network policies let through just that."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from signalbox.bus.bootstrap import USERS, password_variable
+from signalbox.desk import load_desk
+from signalbox.errors import ConfigurationError
+from signalbox.settings import Secret
+from signalbox.streams import BAR_PARTITIONS, STREAMS
+from signalbox.subjects import SERVICES
+from signalbox_cli import simulated_venues
+from signalbox_cli.__main__ import build_parser
+
+from . import manifest_rules
+from .manifests import (
+    COMPONENTS,
+    K8S,
+    ROOT,
+    WORKLOADS,
+    Object,
+    called,
+    containers,
+    environment,
+    names,
+    of_kind,
+    rendered,
+    workload,
+)
+from .network import OUTSIDE, may_speak
+
+
+@pytest.fixture(params=["paper", "live"])
+def everything(request: pytest.FixtureRequest) -> tuple[Object, ...]:
+    """An overlay with all components."""
+    return rendered(request.param, COMPONENTS)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_service_gets_every_setting_that_it_needs_and_no_other(everything: tuple[Object, ...], service: str):
+    settings = importlib.import_module(f"{service.replace('-', '_')}.settings").Settings
+    [container] = containers(workload(everything, service))
+    given = environment(container)
+    fields = {f"SIGNALBOX_{name.upper()}" for name in settings.__struct_fields__}
+    known = fields | {f"{name}_FILE" for name in fields}
+    assert not given.keys() - known, "settings that the service does not have"
+    optional = {
+        f"SIGNALBOX_{name.upper()}" for name in settings.__struct_fields__[-len(settings.__struct_defaults__) :]
+    }
+    missing = {name for name in fields - optional if name not in given and f"{name}_FILE" not in given}
+    assert not missing
+
+
+def test_commands_of_jobs_are_commands_of_the_command_line(everything: tuple[Object, ...]):
+    for job in of_kind(everything, "Job"):
+        [container] = containers(job)
+        assert build_parser().parse_args(container["args"]).command == container["args"][0]
+
+
+def test_nats_gets_the_password_of_every_user(everything: tuple[Object, ...]):
+    [container] = containers(workload(everything, "nats"))
+    given = environment(container)
+    for user in USERS:
+        source = given[password_variable(user)]["valueFrom"]["secretKeyRef"]
+        assert source == {"name": f"nats-{user}", "key": "password"}
+
+
+def test_nats_configuration_has_no_variable_that_the_pod_does_not_give(everything: tuple[Object, ...]):
+    [container] = containers(workload(everything, "nats"))
+    [config] = [each for each in of_kind(everything, "ConfigMap") if "nats.conf" in each["data"]]
+    begin = Path(container["command"][container["command"].index("-c") + 1]).name
+    read, wanted_variables = [begin], set()
+    for name in read:
+        text = re.sub(r"#.*", "", config["data"][name])
+        read += re.findall(r'^include "?([\w.]+)', text, re.M)
+        wanted_variables |= set(re.findall(r"(?<![\"\w.])\$([A-Z][A-Z0-9_]+)", text))
+    assert "nats.conf" in read
+    assert "POD_NAME" in wanted_variables
+    assert wanted_variables <= environment(container).keys()
+
+
+def test_variables_are_given_before_they_are_used(everything: tuple[Object, ...]):
+    for each in of_kind(everything, *WORKLOADS):
+        for container in containers(each):
+            before: set[str] = set()
+            for entry in container.get("env", []):
+                assert set(re.findall(r"\$\((\w+)\)", entry.get("value", ""))) <= before, f"{called(each)}: {entry}"
+                before.add(entry["name"])
+
+
+def test_every_server_of_the_cluster_knows_every_other():
+    nats = workload(rendered("live"), "nats")
+    assert nats["spec"]["replicas"] == 3
+    [container] = containers(nats)
+    hosts = {f"@nats-{number}.{nats['spec']['serviceName']}:6222" for number in range(3)}
+    routes = [text["value"] for name, text in environment(container).items() if name.startswith("NATS_ROUTE_")]
+    assert {route[route.index("@") :] for route in routes} == hosts
+    assert containers(workload(rendered("live"), "bootstrap"))[0]["args"][-2:] == ["--replicas", "3"]
+
+
+def test_one_pod_owns_what_has_one_owner(everything: tuple[Object, ...]):
+    for name in ("gateway-ibkr", "gateway-dydx", "recorder"):
+        owner = workload(everything, name)
+        assert (owner["kind"], owner["spec"]["replicas"]) == ("StatefulSet", 1)
+        assert owner["spec"]["podManagementPolicy"] == "Parallel", "a pod that is never ready would not be replaced"
+
+
+def test_nats_has_the_time_to_send_its_clients_away(everything: tuple[Object, ...]):
+    text = (ROOT / "deploy/nats/pod.conf").read_text()
+    lame = sum(int(seconds) for seconds in re.findall(r"^lame_duck_\w+: (\d+)s$", text, re.M))
+    pod = workload(everything, "nats")["spec"]["template"]["spec"]
+    assert 0 < lame + 10 < pod["terminationGracePeriodSeconds"]
+    [container] = pod["containers"]
+    pid_file = container["lifecycle"]["preStop"]["exec"]["command"][-1].rpartition("=")[2]
+    assert f'pid_file: "{pid_file}"' in text
+    assert str(Path(pid_file).parent) in {mount["mountPath"] for mount in container["volumeMounts"]}
+
+
+def test_secrets_of_the_paper_desk_are_made_by_a_job_that_can_only_create():
+    objects = rendered("paper")
+    [role] = of_kind(objects, "Role")
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}]
+    assert of_kind(objects, "Secret", "ClusterRole", "ClusterRoleBinding") == []
+
+
+def test_live_brings_no_secret_and_nobody_who_makes_one():
+    assert of_kind(rendered("live", COMPONENTS), "Secret", "Role", "RoleBinding", "ClusterRole") == []
+    assert "simulators" not in names(rendered("live", COMPONENTS), "StatefulSet")
+
+
+def test_paper_desk_file_is_that_of_the_repository():
+    assert (K8S / "overlays/paper/desk.toml").read_text() == (ROOT / "deploy/desk.toml").read_text()
+
+
+def test_live_desk_file_refuses_until_accounts_and_limits_are_written(tmp_path: Path):
+    text = (K8S / "overlays/live/desk.toml").read_text()
+    with pytest.raises(ConfigurationError) as refused:
+        load_desk(K8S / "overlays/live/desk.toml")
+    said = str(refused.value)
+    assert "accounts" in said
+    assert all(f"limits.{name}" in said for name in tomllib.loads((ROOT / "deploy/desk.toml").read_text())["limits"])
+    limits = (ROOT / "deploy/desk.toml").read_text().partition("[limits]")[2].partition("\n")[2]
+    written = text.replace("accounts = []", 'accounts = ["U1234567"]', 1)
+    account = simulated_venues.TEST_ACCOUNT
+    desk = tmp_path / "desk.toml"
+    desk.write_text(written.replace("accounts = []", f'accounts = ["{account}"]') + limits)
+    assert load_desk(desk).mode == "live"
+
+
+def test_scaler_asks_for_every_partition_and_starts_no_more_replicas_than_those():
+    objects = rendered("paper", ("keda",))
+    [scaler] = of_kind(objects, "ScaledObject")
+    assert scaler["spec"]["maxReplicaCount"] == BAR_PARTITIONS
+    [bars] = [stream for stream in STREAMS if stream.name == "BARS"]
+    asked = {(trigger["metadata"]["stream"], trigger["metadata"]["consumer"]) for trigger in scaler["spec"]["triggers"]}
+    shared = {each.name for each in bars.consumers if each.name.startswith("indicators")}
+    assert asked == {("BARS", name) for name in shared}
+    assert "replicas" not in workload(objects, "indicators")["spec"], "each apply would undo what the scaler did"
+    [endpoint] = {trigger["metadata"]["natsServerMonitoringEndpoint"] for trigger in scaler["spec"]["triggers"]}
+    host, port = endpoint.split(":")
+    [peers] = [each for each in of_kind(objects, "Service") if each["metadata"]["name"] == host.split(".")[0]]
+    assert int(port) in {each["port"] for each in peers["spec"]["ports"]}
+    assert peers["spec"]["clusterIP"] == "None", "the scaler asks the server that leads, by its own name"
+
+
+def test_secret_fields_are_never_plain_values(everything: tuple[Object, ...]):
+    secret = {
+        f"SIGNALBOX_{name.upper()}"
+        for service in SERVICES
+        for name, hint in importlib.import_module(
+            f"{service.replace('-', '_')}.settings"
+        ).Settings.__annotations__.items()
+        if Secret.__name__ in str(hint)
+    }
+    for each in of_kind(everything, *WORKLOADS):
+        for container in containers(each):
+            assert not secret & environment(container).keys()
+            assert "password" not in str(container.get("args", "")).replace("password-file", "").replace(
+                "/password", ""
+            )
+
+
+# ------------------------------------------------------------------------------------------ who speaks to whom
+
+PATHS = [
+    ("risk", "nats", 4222, True),
+    ("simulators", "nats", 4222, True),
+    ("bootstrap", "nats", 4222, True),
+    ("nats", "nats", 6222, True),
+    ("keda", "nats", 8222, True),
+    ("monitoring", "recorder", 8080, True),
+    ("gateway-ibkr", "simulators", 4002, True),
+    ("gateway-dydx", "simulators", 9090, True),
+    ("gateway-dydx", "simulators", 3002, True),
+    ("gateway-ibkr", OUTSIDE, 4001, True),
+    ("gateway-dydx", OUTSIDE, 443, True),
+    ("credentials", OUTSIDE, 6443, True),
+    ("risk", "nats", 6222, False),
+    ("risk", "nats", 8222, False),
+    ("risk", "oms", 8080, False),
+    ("risk", "simulators", 4002, False),
+    ("gateway-ibkr", "simulators", 9090, False),
+    ("risk", OUTSIDE, 443, False),
+    ("recorder", OUTSIDE, 443, False),
+    ("gateway-ibkr", OUTSIDE, 443, False),
+    ("nats", OUTSIDE, 443, False),
+    ("monitoring", "nats", 4222, False),
+    ("default", "nats", 4222, False),
+    ("default", "simulators", 4002, False),
+    ("default", "risk", 8080, False),
+]
+
+
+@pytest.mark.parametrize(("sender", "receiver", "port", "allowed"), PATHS)
+def test_network_lets_through_what_is_needed_and_no_more(sender: str, receiver: str, port: int, allowed: bool):
+    objects = rendered("paper", ("network-policies",))
+    ours = {each["metadata"]["name"]: each for each in of_kind(objects, *WORKLOADS)}
+    assert may_speak(objects, ours.get(sender, sender), ours.get(receiver, receiver), port) is allowed
+
+
+def test_simulators_are_the_gateways_alone_without_the_component_too():
+    objects = rendered("paper")
+    simulators, risk = workload(objects, "simulators"), workload(objects, "risk")
+    assert may_speak(objects, workload(objects, "gateway-ibkr"), simulators, 4002)
+    assert not may_speak(objects, risk, simulators, 4002)
+    assert may_speak(objects, simulators, workload(objects, "nats"), 4222)
+
+
+def test_one_version_is_everywhere():
+    versions = {
+        tomllib.loads(path.read_text())["project"]["version"]
+        for path in (
+            *ROOT.glob("services/*/pyproject.toml"),
+            ROOT / "cli/pyproject.toml",
+            ROOT / "simulators/pyproject.toml",
+        )
+    }
+    assert versions == {manifest_rules.VERSION}
