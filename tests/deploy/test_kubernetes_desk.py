@@ -79,6 +79,7 @@ def test_nats_configuration_has_no_variable_that_the_pod_does_not_give(everythin
         text = re.sub(r"#.*", "", config["data"][name])
         read += re.findall(r'^include "?([\w.]+)', text, re.M)
         wanted_variables |= set(re.findall(r"(?<![\"\w.])\$([A-Z][A-Z0-9_]+)", text))
+        wanted_variables -= set(re.findall(r"^([A-Z][A-Z0-9_]+):", text, re.M))  # given by the file itself
     assert "nats.conf" in read
     assert "POD_NAME" in wanted_variables
     assert wanted_variables <= environment(container).keys()
@@ -101,6 +102,14 @@ def test_every_server_of_the_cluster_knows_every_other():
     routes = [text["value"] for name, text in environment(container).items() if name.startswith("NATS_ROUTE_")]
     assert {route[route.index("@") :] for route in routes} == hosts
     assert containers(workload(rendered("live"), "bootstrap"))[0]["args"][-2:] == ["--replicas", "3"]
+
+
+def test_volume_of_nats_has_room_for_all_that_the_desk_may_store(everything: tuple[Object, ...]):
+    found = re.search(r"^DESK_STORE_MAX: (\d+)GB$", (ROOT / "deploy/nats/nats.conf").read_text(), re.M)
+    [claim] = workload(everything, "nats")["spec"]["volumeClaimTemplates"]
+    gibibytes = int(claim["spec"]["resources"]["requests"]["storage"].removesuffix("Gi"))
+    assert found is not None
+    assert gibibytes * 2**30 >= 1.2 * int(found[1]) * 10**9, "and for a file system and what is being compacted"
 
 
 def test_one_pod_owns_what_has_one_owner(everything: tuple[Object, ...]):
