@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from nats.aio.client import Client
+from prometheus_client import REGISTRY
 from risk.observing import Observing
 from risk.service import Risk
 from risk.settings import Settings
@@ -205,6 +206,27 @@ async def test_an_intent_is_approved_and_an_order_too_large_denied(stage: Stage)
     assert by_name["trading_state"].source.startswith("KV_CONTROL:")
 
 
+def hops() -> float:
+    found = REGISTRY.get_sample_value(
+        "signalbox_order_hop_seconds_count", {"venue": VENUE, "hop": "intent_to_decision"}
+    )
+    return found or 0.0
+
+
+async def test_the_way_from_intent_to_decision_is_measured_for_each_intent(stage: Stage) -> None:
+    before = hops()
+    await stage.risk()
+    await stage.send(intent_bytes(stage, id="good"))
+    await stage.send(b"nonsense", message_id="bad")
+    await stage.send(intent_bytes(stage, id="large", quantity="1001"))
+
+    async def measured() -> bool:
+        return hops() == before + 2
+
+    await stage.decided(3)
+    await eventually(measured)
+
+
 async def test_the_decision_is_on_the_subject_of_its_verdict(stage: Stage) -> None:
     await stage.risk()
     await stage.send(intent_bytes(stage, id="good"))
@@ -342,6 +364,7 @@ async def test_a_decision_of_the_process_before_is_kept_when_it_arrives_late(sta
         id="decision-2", at=stage.w.now, intent_sequence=2, intent=stage.w.order(id="one"), checks=(), reason="earlier"
     )
     await running.bus.publish(subjects.decision(late, ACCOUNT, VENUE), late)
+    before = hops()
     await running.service.consume()
 
     async def folded() -> bool:
@@ -350,6 +373,7 @@ async def test_a_decision_of_the_process_before_is_kept_when_it_arrives_late(sta
     await eventually(folded)
     assert await stage.decisions() == [late]
     assert not running.state.orders
+    assert hops() == before  # it was this way's end for the process before
 
 
 async def test_a_killed_nats_server_loses_and_doubles_nothing(stage: Stage) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from prometheus_client import Counter, Gauge, Histogram
 from signalbox.messages import Decision, IntentApproved, OrderIntent, TradingMode
+from signalbox.metrics import ORDER_HOP_SECONDS, Hop
 
 from risk.decide import failed_checks
-from risk.state import RiskState, Verdict
+from risk.figures import account_age_seconds, approvals_lately, equity, limit_use, quote_age_seconds
+from risk.state import RiskState, Verdict, account_keys
 
 READ, UNREADABLE, ALREADY_DECIDED = "read", "unreadable", "already decided"
+ORDER, CANCEL = "order", "cancel"
 
 INTENTS = Counter(
     "signalbox_risk_intents_total",
     "Intents taken from the bus: read, unreadable, or delivered again after their decision.",
     ("outcome",),
 )
-DECISIONS = Counter("signalbox_risk_decisions_total", "Decisions stored, by verdict.", ("verdict", "kind"))
-DENIALS = Counter("signalbox_risk_denials_total", "Denied intents, by the first check that failed.", ("check",))
+DECISIONS = Counter("signalbox_risk_decisions_total", "Decisions stored, by verdict.", ("venue", "verdict", "kind"))
+DENIALS = Counter("signalbox_risk_denials_total", "Denied intents, by the first check that failed.", ("venue", "check"))
 DECISION_LATENCY_SECONDS = Histogram(
     "signalbox_risk_decision_latency_seconds",
     "Wall time from an intent's arrival to its decision being stored.",
@@ -47,22 +52,49 @@ UNVALUED_SYMBOLS = Gauge(
 )
 APPROVALS = Gauge(
     "signalbox_risk_approvals_last_minute",
-    "Orders let through in the minute before the last one.",
+    "Orders let through in the last minute of desk time.",
     ("venue", "account"),
 )
 LIMIT = Gauge("signalbox_risk_limit", "The limits of the desk file.", ("limit",))
+LIMIT_USE = Gauge(
+    "signalbox_risk_limit_use",
+    "Used share of each limit that accumulates, 1 = all of it; of a position limit the worst symbol's; NaN = unknown.",
+    ("venue", "account", "limit"),
+)
+ACCOUNT_EQUITY = Gauge(
+    "signalbox_risk_account_equity",
+    "What the venue last said that the account is worth, in its currency; not there before it has.",
+    ("venue", "account"),
+)
+ACCOUNT_AGE_SECONDS = Gauge(
+    "signalbox_risk_account_age_seconds",
+    "Desk time since the venue's last figures of the account; not there before the first.",
+    ("venue", "account"),
+)
+QUOTE_AGE_SECONDS = Gauge(
+    "signalbox_risk_quote_age_seconds",
+    "Desk time since the last quote of a symbol, by the venue's time; not there before the first.",
+    ("venue", "symbol"),
+)
 
 
-def count_decision(decision: Decision) -> None:
-    """Count a stored decision by verdict, and a denial by its first failed check."""
-    kind = (
-        "unreadable" if decision.intent is None else "order" if isinstance(decision.intent, OrderIntent) else "cancel"
-    )
+def begin_counts(state: RiskState) -> None:
+    """Begin at 0: what a counter first shows is no increase to Prometheus."""
+    for venue in state.desk.venues:
+        ORDER_HOP_SECONDS.labels(venue, Hop.INTENT_TO_DECISION)
+        for verdict in Verdict:
+            for kind in (ORDER, CANCEL):
+                DECISIONS.labels(venue, verdict, kind)
+
+
+def count_decision(decision: Decision, venue: str) -> None:
+    """Count a stored decision by verdict, and a denial by its first failed check. `venue` is the desk's own or ""."""
+    kind = UNREADABLE if decision.intent is None else ORDER if isinstance(decision.intent, OrderIntent) else CANCEL
     approved = isinstance(decision, IntentApproved)
-    DECISIONS.labels(Verdict.APPROVED if approved else Verdict.DENIED, kind).inc()
+    DECISIONS.labels(venue, Verdict.APPROVED if approved else Verdict.DENIED, kind).inc()
     failed = failed_checks(decision)
     if failed:
-        DENIALS.labels(failed[0].name).inc()
+        DENIALS.labels(venue, failed[0].name).inc()
 
 
 def show_limits(state: RiskState) -> None:
@@ -72,13 +104,26 @@ def show_limits(state: RiskState) -> None:
         LIMIT.labels(name).set(float(getattr(limits, name)))
 
 
-def show_state(state: RiskState) -> None:
-    """Show what the limits are held against now."""
+def show_mode(state: RiskState) -> None:
+    """Show the trading state in force."""
     mode = state.trading_state.message.mode if state.trading_state is not None else TradingMode.HALTED
     for word in TradingMode:
         TRADING_MODE.labels(word).set(1 if word is mode else 0)
-    for (venue, account), books in state.books.items():
+
+
+def show_state(state: RiskState, now: datetime) -> None:
+    """Show what orders are held against at desk time `now`."""
+    show_mode(state)
+    for venue, account in account_keys(state.desk):
+        books = state.books[venue, account]
         EXPOSURE.labels(venue, account).set(float(books.worst_value))
         WORKING_ORDERS.labels(venue, account).set(books.working_orders)
         UNVALUED_SYMBOLS.labels(venue, account).set(len(books.unvalued))
-        APPROVALS.labels(venue, account).set(len(books.approvals))
+        APPROVALS.labels(venue, account).set(approvals_lately(books, now))
+        for limit, share in limit_use(state, (venue, account), now).items():
+            LIMIT_USE.labels(venue, account, limit).set(share)
+        if (venue, account) in state.accounts:
+            ACCOUNT_EQUITY.labels(venue, account).set(equity(state, (venue, account)))
+            ACCOUNT_AGE_SECONDS.labels(venue, account).set(account_age_seconds(state, (venue, account), now))
+    for venue, symbol in state.allowed & state.quotes.keys():
+        QUOTE_AGE_SECONDS.labels(venue, symbol).set(quote_age_seconds(state, (venue, symbol), now))

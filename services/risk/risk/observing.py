@@ -93,11 +93,11 @@ class Observing:
                 metrics.LINK_READY.labels(venue, account).set(0)
                 log.warning("a gateway is silent", extra={"venue": venue, "account": account})
 
-    async def look(self) -> None:
+    async def look(self, clock: DeskClock) -> None:
         """Notice silence and show the figures, for ever."""
         while True:
             self.lose_silent_links()
-            metrics.show_state(self._state)
+            metrics.show_state(self._state, clock.now())
             await asyncio.sleep(LOOK_SECONDS)
 
     # ------------------------------------------------------------------------------------------- what is heard
@@ -135,7 +135,7 @@ class Observing:
         found = _read(received, TradingState) if received is not None else None
         source = f"{received.stream}:{received.sequence}" if received is not None else ""
         evolve.fold_trading_state(self._state, found, source)
-        metrics.show_state(self._state)
+        metrics.show_mode(self._state)
         if found is None:
             self._health.unmet("trading state", "it is not set, or can not be read: trading is halted")
             log.error("no trading state: trading is halted")

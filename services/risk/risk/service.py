@@ -19,6 +19,7 @@ from signalbox.bus import Bus, Received, dead_letter
 from signalbox.clock import DeskClock
 from signalbox.errors import MessageError
 from signalbox.messages import Decision, IntentApproved, OrderEvents
+from signalbox.metrics import Hop, show_hop
 
 from risk import evolve, metrics
 from risk.decide import address, decide, failed_checks, refuse
@@ -105,11 +106,14 @@ class Risk:
             metrics.INTENTS.labels(metrics.READ).inc()
             request = Request(sequence=received.sequence, subject=received.subject, intent=intent)
         self._observing.lose_silent_links()
-        decision = self._judge(request)
-        decision, sequence = await self._store(decision)
+        made = self._judge(request)
+        decision, sequence = await self._store(made)
         evolve.fold_decision(self._state, decision)
         metrics.DECISION_LATENCY_SECONDS.observe(time.perf_counter() - arrived)
-        metrics.count_decision(decision)
+        venue, _ = address(self._state, decision.intent)
+        metrics.count_decision(decision, venue)
+        if venue and decision is made:  # not one that a process before had stored already
+            show_hop(venue, Hop.INTENT_TO_DECISION, received.stored_at)
         _log(decision, sequence)
 
     def _judge(self, request: Request) -> Decision:

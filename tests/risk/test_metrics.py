@@ -1,0 +1,69 @@
+"""What risk shows: of the desk file's accounts and symbols, and of each decision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+from risk import metrics
+from signalbox.messages import IntentApproved, TradingMode
+
+ACCOUNT = {"venue": "ibkr", "account": "DU1234567"}
+
+
+def value(name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(f"signalbox_risk_{name}", labels)
+
+
+@pytest.fixture(autouse=True)
+def nothing_shown() -> None:
+    for gauge in (metrics.LIMIT_USE, metrics.ACCOUNT_EQUITY, metrics.ACCOUNT_AGE_SECONDS, metrics.QUOTE_AGE_SECONDS):
+        gauge.clear()
+    metrics.DECISIONS.clear()
+    metrics.DENIALS.clear()
+
+
+def test_limits_equity_and_ages_are_shown_by_account_and_symbol(world: Any) -> None:
+    w = world()
+    w.ready(positions=(w.held("SPY", "500"),)).later(30)
+    w.quote("SPY", "99.99", "100")
+    metrics.show_state(w.later(5).state, w.now)
+    assert value("limit_use", **ACCOUNT, limit="position_quantity_max") == 500 / 2000
+    assert value("account_equity", **ACCOUNT) == 1_000_000
+    assert value("account_age_seconds", **ACCOUNT) == 35
+    assert value("quote_age_seconds", venue="ibkr", symbol="SPY") == 5
+    assert value("quote_age_seconds", venue="ibkr", symbol="AAPL") == 35
+    assert value("trading_mode", mode="ACTIVE") == 1
+
+
+def test_what_has_not_been_heard_has_no_series_and_no_mode_is_halted(world: Any) -> None:
+    w = world()
+    metrics.show_state(w.state, w.now)
+    assert value("account_equity", **ACCOUNT) is None
+    assert value("account_age_seconds", **ACCOUNT) is None
+    assert value("quote_age_seconds", venue="ibkr", symbol="SPY") is None
+    assert value("trading_mode", mode="HALTED") == 1
+
+
+def test_accounts_and_symbols_beside_the_desk_file_have_no_series(world: Any) -> None:
+    w = world()
+    w.ready().account(account="DU9999999")
+    w.quote("GME", "9", "10")
+    metrics.show_state(w.state, w.now)
+    assert value("account_equity", venue="ibkr", account="DU9999999") is None
+    assert value("quote_age_seconds", venue="ibkr", symbol="GME") is None
+
+
+def test_decisions_are_counted_by_venue_from_zero_on(world: Any) -> None:
+    w = world().ready()
+    metrics.begin_counts(w.state)
+    counted = {"venue": "ibkr", "kind": "order"}
+    assert value("decisions_total", **counted, verdict="approved") == 0
+    approved = w.decide(w.order())
+    assert isinstance(approved, IntentApproved)
+    metrics.count_decision(approved, "ibkr")
+    metrics.count_decision(w.mode(TradingMode.HALTED).decide(w.order()), "ibkr")
+    assert value("decisions_total", **counted, verdict="approved") == 1
+    assert value("decisions_total", **counted, verdict="denied") == 1
+    assert value("denials_total", venue="ibkr", check="trading_state") == 1
