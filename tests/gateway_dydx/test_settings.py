@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from gateway_dydx.plans import Subaccount
-from gateway_dydx.settings import Network, Settings, endpoints, is_loopback, signing_key, subaccount_to_trade
+from gateway_dydx.settings import Network, Settings, endpoints, is_near, signing_key, subaccount_to_trade
 from msgspec.structs import replace
 from signalbox.desk import Desk, Limits, Mode, Venue
 from signalbox.errors import ConfigurationError
@@ -116,7 +116,8 @@ def test_a_local_network_needs_all_three_addresses(missing: str) -> None:
 @pytest.mark.parametrize(
     ("field", "url"),
     [
-        ("dydx_node_url", "10.0.0.7:9090"),
+        ("dydx_node_url", "8.8.8.8:9090"),
+        ("dydx_node_url", "169.254.169.254:9090"),
         ("dydx_node_url", "node.example.org:443"),
         ("dydx_node_url", "127.0.0.1.example.org:443"),
         ("dydx_indexer_url", "http://indexer.example.org"),
@@ -125,7 +126,7 @@ def test_a_local_network_needs_all_three_addresses(missing: str) -> None:
         ("dydx_websocket_url", "127.0.0.1:3002"),
     ],
 )
-def test_a_local_network_is_on_this_machine_and_without_tls(field: str, url: str) -> None:
+def test_a_local_network_is_near_and_without_tls(field: str, url: str) -> None:
     with pytest.raises(ConfigurationError, match=f"SIGNALBOX_{field.upper()}"):
         endpoints(settings(**(LOCAL | {field: url})))
 
@@ -150,12 +151,38 @@ def test_a_networks_addresses_and_chain_id_can_be_ones_own() -> None:
     assert (found.node, found.secure, found.chain_id) == ("node.example.org:443", True, "dydx-testnet-5")
 
 
+@pytest.mark.parametrize("chain_id", ["dydx-mainnet-1", "dydx-testnet-4"])
+def test_a_local_network_signs_for_no_public_chain(chain_id: str) -> None:
+    with pytest.raises(ConfigurationError, match="SIGNALBOX_DYDX_CHAIN_ID"):
+        endpoints(settings(**(LOCAL | {"dydx_chain_id": chain_id})))
+
+
+def test_a_local_network_may_be_in_another_container() -> None:
+    found = endpoints(
+        settings(
+            dydx_network=Network.LOCAL,
+            dydx_node_url="simulators:9090",
+            dydx_indexer_url="http://simulators:3002",
+            dydx_websocket_url="ws://172.18.0.4:3002/v4/ws",
+        )
+    )
+    assert (found.node, found.indexer_url, found.secure) == ("simulators:9090", "http://simulators:3002", False)
+
+
 @pytest.mark.parametrize(
-    ("host", "is_here"),
-    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("", False)],
+    "host",
+    ["127.0.0.1", "127.9.9.9", "::1", "localhost", "simulators", "10.0.0.7", "172.18.0.4", "192.168.1.9", "fd00::7"],
 )
-def test_this_machine_is_known_without_asking(host: str, is_here: bool) -> None:
-    assert is_loopback(host) is is_here
+def test_a_host_that_is_near_is_known_without_asking(host: str) -> None:
+    assert is_near(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "0.0.0.0", "8.8.8.8", "172.32.0.1", "169.254.169.254", "2001:db8::1", "node.example.org", "a.b", "2130706433"],
+)
+def test_a_host_that_may_be_anywhere_is_not_near(host: str) -> None:
+    assert not is_near(host)
 
 
 def test_settings_come_from_the_environment() -> None:

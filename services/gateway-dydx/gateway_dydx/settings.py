@@ -7,6 +7,7 @@ markets is in the desk file.
 from __future__ import annotations
 
 import ipaddress
+import re
 from decimal import Decimal
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -25,7 +26,8 @@ class Network(StrEnum):
     TESTNET = "testnet"
     MAINNET = "mainnet"
     LOCAL = "local"
-    """A simulator or a node of one's own on this machine: without TLS, and so on loopback alone."""
+    """A simulator or a node of one's own: without TLS, and so on this machine or a private network alone, where it is
+    called by a container's name, say. A signature for its chain id is worth nothing on any other chain."""
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
@@ -123,6 +125,12 @@ _NETWORKS: dict[Network, Endpoints] = {
     ),
 }
 
+_PLAIN_NAME = re.compile(r"[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
+"""RFC 1918 and RFC 4193: no router of the internet forwards to them."""
+
+_PUBLIC_CHAIN_IDS = {_NETWORKS[network].chain_id for network in (Network.MAINNET, Network.TESTNET)}
+
 _VARIABLES = {
     "dydx_node_url": ("http", "https", ""),
     "dydx_indexer_url": ("http", "https"),
@@ -177,13 +185,15 @@ def _mode_mistakes(mode: Mode, account: str, settings: Settings) -> list[str]:
 def endpoints(settings: Settings) -> Endpoints:
     """Where to connect.
 
-    Raises `ConfigurationError` for a local network that is not on loopback, and for any other without TLS.
+    Raises `ConfigurationError` for a local network that is not near, and for any other without TLS.
     """
     network = settings.dydx_network
     given = _NETWORKS[network]
     mistakes: list[str] = []
     for field, schemes in _VARIABLES.items():
         mistakes.extend(_address_mistakes(field, str(getattr(settings, field)), schemes, network))
+    if network is Network.LOCAL and settings.dydx_chain_id in _PUBLIC_CHAIN_IDS:
+        mistakes.append(f"SIGNALBOX_DYDX_CHAIN_ID={settings.dydx_chain_id} is no local network's: leave it out.")
     if mistakes:
         raise ConfigurationError(mistakes)
     return Endpoints(
@@ -206,8 +216,9 @@ def _address_mistakes(field: str, url: str, schemes: tuple[str, ...], network: N
     if scheme not in schemes:
         return [f"{variable}={url} begins with none of {', '.join(f'{word}://' for word in schemes if word)}."]
     host = urlsplit(url if separator else f"//{url}").hostname or ""
-    if network is Network.LOCAL and not is_loopback(host):
-        return [f"{variable}={url} is not on this machine, and the local network has no TLS: use 127.0.0.1."]
+    if network is Network.LOCAL and not is_near(host):
+        near = "use 127.0.0.1, a private address, or a name without a dot, as containers have"
+        return [f"{variable}={url} may be anywhere, and the local network has no TLS: {near}."]
     if network is Network.LOCAL and scheme in ("https", "wss"):
         return [f"{variable}={url}: the local network has no TLS."]
     if network is not Network.LOCAL and scheme == schemes[0]:
@@ -215,12 +226,16 @@ def _address_mistakes(field: str, url: str, schemes: tuple[str, ...], network: N
     return []
 
 
-def is_loopback(host: str) -> bool:
-    """Say whether a host name is this machine, without asking anybody."""
+def is_near(host: str) -> bool:
+    """Say whether a host is this machine or on a private network, without asking anybody.
+
+    A name without a dot is of this machine or of a container network: no public name is so short.
+    """
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return host == "localhost"
+        return bool(_PLAIN_NAME.fullmatch(host))
+    return address.is_loopback or any(address in network for network in _PRIVATE if address.version == network.version)
 
 
 def signing_key(settings: Settings) -> KeySource:
