@@ -26,12 +26,13 @@ from signalbox.instruments import parse_symbol
 from signalbox.sessions import ALWAYS, previous_session
 
 from simulators.control import Command, ControlServer, WorldControl
+from simulators.desk_market import add_desk_argument, follow_desk
 from simulators.listings import DYDX, IBKR, listing_of
 from simulators.options import STEPS_SECONDS
 from simulators.replay import symbol_of
 from simulators.world import World, WorldOptions
 
-HOST = "127.0.0.1"  # protocols without passwords are served on loopback only
+HOST = "127.0.0.1"
 _OFF = -1
 _SIMULATED = {IBKR: "an IB Gateway (it has stocks only)", DYDX: "dYdX (it has perpetuals only)"}
 
@@ -63,6 +64,8 @@ class Simulator:
 def add_world_arguments(parser: argparse.ArgumentParser, symbols: str) -> None:
     """Add the options of the world to a parser."""
     add = parser.add_argument
+    add("--host", default=HOST, help="address of every port (default: loopback; none of them asks for a password)")
+    add_desk_argument(parser)
     add("--control-port", type=port, default=_OFF, help="port for commands, 0 = any free one (default: none)")
     add("--symbols", default=symbols, help="what can be traded, comma separated (default: %(default)s)")
     add("--speed", type=_speed, default=1.0, help="market seconds per second, 0 = paused, inf = no waits (default: 1)")
@@ -141,6 +144,7 @@ def run(simulator: Simulator, args: argparse.Namespace) -> int:
     """Run until a signal, the `shutdown` command or a mistake; return the exit status."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
+        follow_desk(args, simulator.venues)
         options = world_options(args)
         require_shown(simulator, options)
         asyncio.run(_serve(simulator, args, options))
@@ -201,9 +205,9 @@ async def _serve(simulator: Simulator, args: argparse.Namespace, options: WorldO
         told = [front.told for front in fronts]
         if args.control_port != _OFF:
             commands = [*WorldControl(world, world.stop).commands(), *commands_of(fronts)]
-            control = ControlServer(commands, HOST, args.control_port)
+            control = ControlServer(commands, args.host, args.control_port)
             await listen(stack, control, args.control_port, "--control-port")
-            told.append(f"control on {HOST}:{control.port}")
+            told.append(f"control on {args.host}:{control.port}")
         beside = [publish] if (publish := await _publisher(simulator, args, world, stack)) is not None else []
         beside += [each for front in fronts for each in front.runs]
         loop = asyncio.get_running_loop()

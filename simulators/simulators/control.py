@@ -1,4 +1,4 @@
-"""The control port: tells a running simulator what to do, in newline-delimited JSON over TCP on loopback.
+"""The control port: tells a running simulator what to do, in newline-delimited JSON over TCP.
 
     -> {"do": "help"}
     <- {"ok": true, "commands": [...]}
@@ -89,7 +89,7 @@ class Command:
 
 
 class ControlServer:
-    """Serves commands on a TCP port of loopback. Use as an async context manager."""
+    """Serves commands on a TCP port. Use as an async context manager."""
 
     def __init__(self, commands: Sequence[Command], host: str, port: int) -> None:
         self._commands = {command.name: command for command in commands}

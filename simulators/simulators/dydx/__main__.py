@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from simulators import command_line
-from simulators.command_line import HOST, OpenFront, Simulator, add_world_arguments, amount, listen, port
+from simulators.command_line import OpenFront, Simulator, add_world_arguments, amount, listen, port
 from simulators.dydx.options import DEFAULT_BLOCK_MS, DEFAULT_CHAIN_ID, DEFAULT_REST_LIMIT, DydxOptions
 from simulators.dydx.venue import DydxVenue
 from simulators.listings import DYDX, PERPETUALS
@@ -65,14 +65,14 @@ async def open_front(world: World, args: argparse.Namespace, stack: AsyncExitSta
     """Open the node and the indexer. Raises ConfigurationError when a port is taken."""
     venue = DydxVenue(world, options_of(args))
     await listen(stack, venue, args.grpc_port, "--grpc-port or --http-port")
-    told = f"gRPC on {HOST}:{venue.grpc_port}, REST and websocket on {HOST}:{venue.http_port}"
+    told = f"gRPC on {args.host}:{venue.grpc_port}, REST and websocket on {args.host}:{venue.http_port}"
     return OpenFront(venue=DYDX, told=told, commands=venue.commands(), runs=(venue.run,))
 
 
 def options_of(args: argparse.Namespace) -> DydxOptions:
     """Make the front's options of the command line; the chain's file lies beside the books."""
     return DydxOptions(
-        host=HOST,
+        host=args.host,
         grpc_port=args.grpc_port,
         http_port=args.http_port,
         block_ms=args.block_ms,

@@ -10,7 +10,7 @@ import sys
 from contextlib import AsyncExitStack
 
 from simulators import command_line
-from simulators.command_line import HOST, OpenFront, Simulator, add_stock_arguments, add_world_arguments, listen, port
+from simulators.command_line import OpenFront, Simulator, add_stock_arguments, add_world_arguments, listen, port
 from simulators.listings import IBKR
 from simulators.tws.commands import TwsControl
 from simulators.tws.gateway import Gateway
@@ -30,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_front_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this front alone."""
     add = parser.add_argument
-    add("--host", default=HOST, help="address to listen on (default: loopback; the API has no password)")
     add("--port", type=port, default=DEFAULT_PORT, help="port of the API, 0 = any free one (default: %(default)s)")
     add_stock_arguments(parser)
 
