@@ -10,7 +10,7 @@ import sys
 
 from signalbox.errors import ConfigurationError, SignalboxError
 
-from signalbox_cli import cluster_credentials, looking, offline, running, trading
+from signalbox_cli import cluster_credentials, installing, looking, offline, running, trading
 from signalbox_cli.commands import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, CommandParser
 from signalbox_cli.connection import QueryFailedError
 from signalbox_cli.output import complain
@@ -25,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     running.add_commands(commands)
+    installing.add_commands(commands)
     trading.add_commands(commands)
     looking.add_commands(commands)
     offline.add_audit(commands)

@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 from signalbox.bus.bootstrap import bootstrap_server
-from signalbox.desk import load_desk
+from signalbox.desk import ClockSource, load_desk
 from signalbox.errors import BusError, ConfigurationError
 from signalbox.messages import TradingMode
 from simulators.dydx import __main__ as dydx
@@ -19,7 +19,7 @@ from signalbox_cli.commands import add_command
 from signalbox_cli.demo import DemoPlan, run_demo
 from signalbox_cli.desk_files import replayed_symbol, venue_of_symbol, write_desk_file
 from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder
-from signalbox_cli.settings import RUN_FOLDER, bootstrap_address
+from signalbox_cli.settings import RUN_FOLDER, bootstrap_address, desk_file
 from simulators import __main__ as both
 
 DEMO_FOLDER = Path("run/demo")
@@ -148,6 +148,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="SECONDS",
         help="try for so long while the server or its cluster does not answer yet (default 0)",
     )
+    bootstrap.add_argument(
+        "--active-if-simulated",
+        action="store_true",
+        help="the first trading state is ACTIVE where the desk file (SIGNALBOX_DESK_FILE) says clock = simulated",
+    )
     bootstrap.set_defaults(run=_bootstrap)
 
 
@@ -248,11 +253,12 @@ _PORTS = {
 
 async def _bootstrap(arguments: argparse.Namespace) -> int:
     url, password = bootstrap_address()
+    mode = _first_mode(arguments)
     deadline = asyncio.get_running_loop().time() + arguments.wait
     told = ""
     while True:
         try:
-            await bootstrap_server(url, password.reveal(), TradingMode.HALTED, arguments.replicas)
+            await bootstrap_server(url, password.reveal(), mode, arguments.replicas)
             break
         except BusError as error:
             if asyncio.get_running_loop().time() >= deadline:
@@ -261,8 +267,16 @@ async def _bootstrap(arguments: argparse.Namespace) -> int:
                 _say(f"not yet: {error}")
             told = str(error)
         await asyncio.sleep(BOOTSTRAP_AGAIN_SECONDS)
-    _say(f"every stream, consumer and bucket is there on {url}; `signalbox resume` lets orders through")
+    more = "" if mode is TradingMode.ACTIVE else "; `signalbox resume` lets orders through"
+    _say(f"every stream, consumer and bucket is there on {url}{more}")
     return 0
+
+
+def _first_mode(arguments: argparse.Namespace) -> TradingMode:
+    """Only a desk that no real venue can serve may begin without a person's word: its clock is a simulator's."""
+    if arguments.active_if_simulated and load_desk(desk_file()).clock is ClockSource.SIMULATED:
+        return TradingMode.ACTIVE
+    return TradingMode.HALTED
 
 
 async def _demo(arguments: argparse.Namespace) -> int:

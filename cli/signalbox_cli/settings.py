@@ -1,8 +1,9 @@
 """What the command line takes from its environment: where the desk is, and as whom to speak to it.
 
-The address and password come from `SIGNALBOX_NATS_URL`, `SIGNALBOX_NATS_USER` and `SIGNALBOX_NATS_PASSWORD` or `_FILE`,
-else from the `desk.json` that `signalbox up` leaves in its folder (`run/desk`, or `SIGNALBOX_RUN_FOLDER`). Nothing
-else of this package reads the environment.
+The address and password come from `SIGNALBOX_NATS_URL`, `SIGNALBOX_NATS_USER` and `SIGNALBOX_NATS_PASSWORD` or `_FILE`
+(or `SIGNALBOX_CREDENTIALS_FOLDER`, which holds a password file named after each user), else from the `desk.json` that
+`signalbox up` leaves in its folder (`run/desk`, or `SIGNALBOX_RUN_FOLDER`). Nothing else of this package reads the
+environment.
 """
 
 from __future__ import annotations
@@ -31,7 +32,20 @@ def bootstrap_address() -> tuple[str, Secret]:
     url = os.environ.get("SIGNALBOX_NATS_URL")
     if not url:
         raise ConfigurationError(["SIGNALBOX_NATS_URL is not set: which NATS server is meant?"])
-    return url, _password(os.environ)
+    return url, _password(os.environ, "bootstrap")
+
+
+def environment() -> Mapping[str, str]:
+    """All of it, for what hands it on to the settings of services."""
+    return os.environ
+
+
+def desk_file() -> Path:
+    """The desk file that this process's environment names."""
+    path = _path(os.environ.get("SIGNALBOX_DESK_FILE"))
+    if path is None:
+        raise ConfigurationError(["SIGNALBOX_DESK_FILE is not set: which desk file is meant? (or say --desk)"])
+    return path
 
 
 def cluster_address() -> tuple[str, int]:
@@ -67,7 +81,7 @@ def find_desk(environ: Mapping[str, str], *, operator: bool = False) -> Found:
     if url:
         user = environ.get("SIGNALBOX_NATS_USER") or ("operator" if operator else "user")
         silence = f"NATS at {url} can not be reached: is it running there? (SIGNALBOX_NATS_URL says so)"
-        return Found(url, user, _password(environ), _path(environ.get("SIGNALBOX_DESK_FILE")), silence)
+        return Found(url, user, _password(environ, user), _path(environ.get("SIGNALBOX_DESK_FILE")), silence)
     folder = Path(environ.get("SIGNALBOX_RUN_FOLDER", str(RUN_FOLDER)))
     file = folder / "desk.json"
     try:
@@ -88,11 +102,13 @@ def find_desk(environ: Mapping[str, str], *, operator: bool = False) -> Found:
     return Found(url, user, password, desk_file, silence)
 
 
-def _password(environ: Mapping[str, str]) -> Secret:
+def _password(environ: Mapping[str, str], user: str) -> Secret:
     if "SIGNALBOX_NATS_PASSWORD_FILE" in environ:
         return read_secret_file(Path(environ["SIGNALBOX_NATS_PASSWORD_FILE"]))
     if "SIGNALBOX_NATS_PASSWORD" in environ:
         return Secret(environ["SIGNALBOX_NATS_PASSWORD"])
+    if "SIGNALBOX_CREDENTIALS_FOLDER" in environ:
+        return read_secret_file(Path(environ["SIGNALBOX_CREDENTIALS_FOLDER"]) / user)
     raise ConfigurationError(["SIGNALBOX_NATS_URL is set, but neither SIGNALBOX_NATS_PASSWORD nor its _FILE is."])
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
 
 from signalbox import messages, subjects
 from signalbox.bus.bootstrap import BOOTSTRAP
 from signalbox.messages import TradingMode, TradingState
 
+DESK_FILE = Path(__file__).resolve().parents[2] / "deploy/desk.toml"
 
-async def run(**environment: str) -> tuple[int, str]:
+
+async def run(*words: str, **environment: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "signalbox_cli", "bootstrap"),
+        *(sys.executable, "-m", "signalbox_cli", "bootstrap", *words),
         env={name: value for name, value in os.environ.items() if not name.startswith("SIGNALBOX_")} | environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -47,3 +50,22 @@ async def test_a_wrong_password_and_a_missing_address_are_said_in_one_line(nats_
     status, said = await run()
     assert status == 2
     assert "SIGNALBOX_NATS_URL is not set" in said
+
+
+async def first_state(server, desk_file: Path) -> TradingMode:
+    environment = {"SIGNALBOX_NATS_URL": server.url, "SIGNALBOX_NATS_PASSWORD": server.password(BOOTSTRAP)}
+    status, said = await run("--active-if-simulated", **environment, SIGNALBOX_DESK_FILE=str(desk_file))
+    assert status == 0, said
+    last = await (await server.connect("recorder")).last("KV_CONTROL", subjects.TRADING_STATE)
+    assert last is not None
+    return messages.decode(last.payload, TradingState).mode
+
+
+async def test_a_desk_on_a_simulators_clock_may_begin_active(nats_server_without_streams):
+    assert await first_state(nats_server_without_streams, DESK_FILE) is TradingMode.ACTIVE
+
+
+async def test_a_desk_on_the_walls_clock_begins_halted_whatever_is_asked(nats_server_without_streams, tmp_path):
+    wall = tmp_path / "desk.toml"
+    wall.write_text(DESK_FILE.read_text().replace('clock = "simulated"', 'clock = "wall"'))
+    assert await first_state(nats_server_without_streams, wall) is TradingMode.HALTED

@@ -1,0 +1,83 @@
+"""The commands of an installation whose services run on their own, in containers say: secrets, preflight.
+
+Owns what is asked of files before anything runs. What can be seen only of a desk that runs is not its business.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from signalbox.desk import load_desk
+
+from signalbox_cli import secret_files
+from signalbox_cli.commands import add_command
+from signalbox_cli.output import complain
+from signalbox_cli.preflight import mistakes_before_live
+from signalbox_cli.settings import desk_file, environment
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    about = "make and keep the secrets of an installation, a folder for each service"
+    parts = add_command(commands, "secrets", about, "").add_subparsers(dest="what", required=True, metavar="WHAT")
+    make = add_command(
+        parts,
+        "make",
+        "write a random password for everyone who has none yet",
+        """
+        Files of mode 400: FOLDER/<service>/nats-password, FOLDER/people/{user,operator,auditor}, and
+        FOLDER/nats/passwords with all of them for nats-server. A desk on the simulated clock gets the test key of the
+        simulated dYdX as well.
+        What is there stays: it may be run at every start.
+        """,
+    )
+    make.add_argument("folder", type=Path, metavar="FOLDER")
+    make.add_argument("--desk", type=Path, metavar="DESK.toml", help="the desk file (default SIGNALBOX_DESK_FILE)")
+    make.set_defaults(run=_make)
+    put = add_command(
+        parts,
+        "put",
+        "keep a secret that only you know, read from standard input",
+        """
+        Examples:
+          signalbox secrets put FOLDER gateway-dydx/dydx-mnemonic < words.txt
+          echo U1234567 | signalbox secrets put FOLDER gateway-ibkr/live-confirmation
+        """,
+    )
+    put.add_argument("folder", type=Path, metavar="FOLDER")
+    put.add_argument("name", metavar="SERVICE/NAME")
+    put.set_defaults(run=_put)
+    preflight = add_command(
+        commands,
+        "preflight",
+        "may an installation start live: is its desk file one, with limits, and are its secrets there?",
+        """
+        It reads the desk file and asks each gateway's own settings whether they would start, with the files of
+        FOLDER/<gateway>. Nothing is connected. Exit status 0: go; 2: every mistake, with what to do.
+        """,
+    )
+    preflight.add_argument("folder", type=Path, metavar="FOLDER", help="of the secrets, see `signalbox secrets make`")
+    preflight.set_defaults(run=_preflight)
+
+
+def _make(arguments: argparse.Namespace) -> int:
+    desk = load_desk(arguments.desk or desk_file())
+    made = secret_files.make(arguments.folder, desk)
+    print(f"made: {', '.join(made)}" if made else "every secret is there already")
+    return 0
+
+
+def _put(arguments: argparse.Namespace) -> int:
+    path = secret_files.put(arguments.folder, arguments.name, sys.stdin.read())
+    print(f"kept in {path}")
+    return 0
+
+
+def _preflight(arguments: argparse.Namespace) -> int:
+    mistakes = mistakes_before_live(environment(), arguments.folder)
+    if mistakes:
+        complain(*mistakes)
+        return 2
+    print("the desk file is a live one, its limits are stated, and every secret is there")
+    return 0

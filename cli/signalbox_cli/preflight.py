@@ -1,0 +1,58 @@
+"""What keeps an installation from starting live, found before anything of it runs.
+
+Owns the question, not the rules: the desk file's are `signalbox.desk`'s, a gateway's are those of its own settings,
+which it asks with the gateway's own environment and files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import gateway_dydx.settings as dydx
+import gateway_ibkr.settings as ibkr
+from signalbox.desk import Desk, Mode, load_desk
+from signalbox.errors import ConfigurationError
+from signalbox.settings import load
+
+MOUNTED = "/run/secrets/"
+"""Where a service finds its own secrets in its container."""
+DESK_FILE = "SIGNALBOX_DESK_FILE"
+
+
+def mistakes_before_live(environ: Mapping[str, str], folder: Path) -> list[str]:
+    """Every reason not to start, as sentences; `folder` holds each gateway's secrets in a folder of its name."""
+    path = Path(environ.get(DESK_FILE, ""))
+    try:
+        desk = load_desk(path)
+    except ConfigurationError as error:
+        return list(error.mistakes)
+    mistakes = []
+    if desk.mode is not Mode.LIVE:
+        mistakes.append(
+            f'the desk file ({path}, {desk.name!r}) says mode = "{desk.mode}", so this would not be live: set '
+            'SIGNALBOX_DESK to a desk file of your own that says mode = "live", with your accounts and your limits'
+        )
+    for venue in desk.venues:
+        mistakes += [f"gateway-{venue}: {sentence}" for sentence in _of_gateway(venue, desk, environ, folder)]
+    return mistakes
+
+
+def _of_gateway(venue: str, desk: Desk, environ: Mapping[str, str], folder: Path) -> list[str]:
+    service = f"gateway-{venue}"
+    seen = {
+        name: str(folder / service / value.removeprefix(MOUNTED)) if value.startswith(MOUNTED) else value
+        for name, value in environ.items()
+    }
+    seen["SIGNALBOX_NATS_USER"] = service
+    try:
+        if venue == ibkr.VENUE:
+            ibkr.account_of(desk, load(ibkr.Settings, seen))
+        else:
+            settings = load(dydx.Settings, seen)
+            dydx.subaccount_to_trade(desk, settings)
+            dydx.endpoints(settings)
+            dydx.signing_key(settings)
+    except ConfigurationError as error:
+        return list(error.mistakes)
+    return []

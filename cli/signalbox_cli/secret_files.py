@@ -1,0 +1,89 @@
+"""The secrets of an installation as files: a folder for each service, so that each can be given its own and no other.
+
+    <folder>/<service>/nats-password     of each service, of `bootstrap` and of `simulators`
+    <folder>/people/{user,operator,auditor}
+    <folder>/nats/passwords              all of them, as the environment that deploy/nats/nats.conf reads
+
+Owns names, modes and the making of passwords. What is there is never changed by `make`: it may be run at every start,
+and a kill at any instant leaves whole files. It must not know who mounts what.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from pathlib import Path
+
+from signalbox.bus.bootstrap import BOOTSTRAP, USERS, password_variable
+from signalbox.desk import ClockSource, Desk
+from signalbox.errors import ConfigurationError
+from signalbox.settings import read_secret_file
+
+from signalbox_cli.simulated_venues import DYDX, MNEMONIC_CREDENTIAL, TEST_ACCOUNT, TEST_MNEMONIC
+
+PEOPLE = ("user", "operator", "auditor")
+FOLDER_OF_USER = {BOOTSTRAP: BOOTSTRAP, "simulator": "simulators"}
+NATS_PASSWORD = "nats-password"
+GRAFANA_PASSWORD = "grafana/admin-password"
+_NAME = re.compile(r"[a-z][a-z0-9-]*/[a-z][a-z0-9-]*")
+
+
+def password_file(folder: Path, user: str) -> Path:
+    """Where the NATS password of a user lies."""
+    if user in PEOPLE:
+        return folder / "people" / user
+    return folder / FOLDER_OF_USER.get(user, user) / NATS_PASSWORD
+
+
+def make(folder: Path, desk: Desk) -> list[str]:
+    """Write what is missing; returns the names of what was written. Raises `ConfigurationError` where it may not."""
+    # each begins with a letter: nats.conf would take 12e34 for a number
+    made = [
+        name
+        for path in (*(password_file(folder, user) for user in USERS), folder / GRAFANA_PASSWORD)
+        if (name := _made(folder, path, f"p{secrets.token_hex(24)}"))
+    ]
+    venue = desk.venues.get(DYDX)
+    if desk.clock is ClockSource.SIMULATED and venue is not None and venue.accounts == (TEST_ACCOUNT,):
+        mnemonic = folder / f"gateway-{DYDX}" / MNEMONIC_CREDENTIAL
+        made += [name for name in (_made(folder, mnemonic, TEST_MNEMONIC),) if name]
+    _write(folder / "nats" / "passwords", _environment(folder))
+    return made
+
+
+def put(folder: Path, name: str, text: str) -> Path:
+    """Keep a secret that only a person can know, as `gateway-dydx/dydx-mnemonic`; what was there is replaced."""
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError([f"{name!r} is no name of a secret: <service>/<name>, as gateway-dydx/dydx-mnemonic"])
+    if not text.strip():
+        raise ConfigurationError(["standard input is empty: there is nothing to keep"])
+    _write(folder / name, text.strip() + "\n")
+    return folder / name
+
+
+def _environment(folder: Path) -> str:
+    passwords = {user: read_secret_file(password_file(folder, user)).reveal() for user in USERS}
+    return "".join(f"export {password_variable(user)}={password}\n" for user, password in passwords.items())
+
+
+def _made(folder: Path, path: Path, text: str) -> str:
+    if path.exists():
+        return ""
+    _write(path, text + "\n")
+    return str(path.relative_to(folder))
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all, and readable by its owner alone from its first byte on."""
+    draft = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft.unlink(missing_ok=True)
+        with open(draft, "x", opener=lambda name, flags: os.open(name, flags, 0o400)) as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except OSError as error:
+        raise ConfigurationError([f"{path} can not be written: {error.strerror}."]) from None
