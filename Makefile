@@ -50,6 +50,10 @@ bench: .venv/ready ## what README claims of speed and size, measured beside a re
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@$(BIN)/python -m benchmarks
 
+.PHONY: images
+images: ## build the images of docker-compose.yml: one Dockerfile, an image for each service
+	@docker compose --profile "*" build
+
 .PHONY: docs
 docs: .venv/ready ## write the generated documents again
 	@$(BIN)/python -m signalbox.schemas

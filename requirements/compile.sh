@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")"
 touch dev.txt
-for name in dev shared gateway-ibkr gateway-dydx indicators risk oms recorder simulators desk bench; do
+for name in dev shared gateway-ibkr gateway-dydx indicators risk oms recorder simulators desk image bench; do
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --constraint dev.txt \
         --output-file "$name.txt" "$name.in"
 done
