@@ -21,22 +21,41 @@ from signalbox.metrics import (
     VENUE_BUDGET_LEFT,
     VENUE_BUDGET_LIMIT,
     VENUE_FILLS,
+    VENUE_GAPS,
     VENUE_LAST_MESSAGE_AGE_SECONDS,
     VENUE_LEASE_EPOCH,
     VENUE_LEASE_HELD,
     VENUE_LINK,
     VENUE_OLDEST_UNRESOLVED_SECONDS,
+    VENUE_ORDERS_REFUSED,
+    VENUE_ORDERS_SENT,
     VENUE_ORDERS_UNKNOWN,
+    VENUE_RECONCILIATIONS,
     VENUE_RECONNECTS,
     VENUE_REPORTS,
     VENUE_SESSION_UP,
     VENUE_SUBSCRIPTION_OPEN,
+    VENUE_UNDECODABLE,
     VENUE_UNRESOLVED_ORDERS,
     Hop,
 )
 from signalbox.sessions import is_open
 
 SENT_ORDERS_MAX = 10_000
+
+
+def begin_at_zero(venue: str, *connections: str) -> None:
+    """Have what is rare counted from 0: Prometheus does not see the first of a counter that begins with it."""
+    for connection in connections:
+        VENUE_UNDECODABLE.labels(venue, connection)
+    for counter in (VENUE_ORDERS_SENT, VENUE_ORDERS_UNKNOWN, VENUE_FILLS):
+        counter.labels(venue)
+    for by in ("gateway", "venue", "lost"):
+        VENUE_ORDERS_REFUSED.labels(venue, by)
+    for outcome in ("answered", "failed"):
+        VENUE_RECONCILIATIONS.labels(venue, outcome)
+    for outcome in ("filled", "given_up"):
+        VENUE_GAPS.labels(venue, outcome)
 
 
 def show_link(venue: str, status: LinkStatus) -> None:

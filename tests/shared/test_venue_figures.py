@@ -49,6 +49,14 @@ def test_orders_that_are_never_reported_are_forgotten_from_the_oldest_on() -> No
     assert first_reports("t4") == 1
 
 
+def test_what_is_rare_is_counted_from_zero() -> None:
+    venue_figures.begin_at_zero("t12", "orders")
+    assert value("signalbox_venue_undecodable_total", venue="t12", connection="orders") == 0
+    assert value("signalbox_venue_orders_unknown_total", venue="t12") == 0
+    assert value("signalbox_venue_orders_refused_total", venue="t12", by="lost") == 0
+    assert value("signalbox_venue_gaps_total", venue="t12", outcome="given_up") == 0
+
+
 def test_link_has_one_status() -> None:
     venue_figures.show_link("t5", LinkStatus.RECONCILING)
     venue_figures.show_link("t5", LinkStatus.READY)

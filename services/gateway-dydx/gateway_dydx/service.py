@@ -14,7 +14,7 @@ from signalbox.clock import DeskClock
 from signalbox.lease import AccountLease
 from signalbox.messages import CancelOrder, Command, LedgerEntry, Report, Side
 from signalbox.process import Runtime
-from signalbox.venue_figures import watch_lease
+from signalbox.venue_figures import begin_at_zero, watch_lease
 
 from gateway_dydx import metrics
 from gateway_dydx.account import Account
@@ -60,6 +60,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     subaccount = subaccount_to_trade(runtime.desk, settings)
     where = endpoints(settings)
     bus, clock = runtime.bus, runtime.clock
+    begin_at_zero(VENUE, metrics.STREAM, metrics.DATA, metrics.INDEXER)
     node = Node(
         where,
         signing_key(settings),

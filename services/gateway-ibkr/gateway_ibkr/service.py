@@ -12,6 +12,7 @@ from signalbox.clock import DeskClock
 from signalbox.errors import ConfigurationError
 from signalbox.messages import CancelOrder, Command, LedgerEntry, MarketDataType, Report
 from signalbox.process import Runtime
+from signalbox.venue_figures import begin_at_zero
 
 from gateway_ibkr.account import Account
 from gateway_ibkr.feeds import Feed, History
@@ -25,6 +26,7 @@ from gateway_ibkr.outbox import Outbox
 from gateway_ibkr.settings import Settings, account_of
 from gateway_ibkr.state import State, fold_cancel, fold_ledger, fold_report
 from gateway_ibkr.translate import VENUE
+from gateway_ibkr.venue import DATA, ORDERS
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     kind = _data_type(runtime.desk.venues[VENUE].market_data_type)
     timeframes = tuple(parse_timeframe(text) for text in runtime.desk.timeframes)
     bus, clock = runtime.bus, runtime.clock
+    begin_at_zero(VENUE, ORDERS, DATA)
     state = await rebuild(bus, account_id, settings.ibkr_orders_client_id)
     state.said_over = frozenset(settings.ended_orders.split())
     if strangers := sorted(state.said_over - state.orders.keys()):
