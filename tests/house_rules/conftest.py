@@ -28,6 +28,9 @@ TEXT_ENDINGS = (
     *(".py", ".toml", ".in", ".txt", ".md", ".json", ".yaml", ".yml", ".sh", ".conf", ".sql", ".cfg", ".ini"),
     *(".importlinter", ".gitignore", ".dockerignore", ".env", ".example", "Makefile", "Dockerfile"),
 )
+OBSERVING = re.compile(r"deploy/(prometheus|alertmanager|grafana)/.*|docs/runbooks/.*|docs/[^/]+\.md|README\.md")
+"""What looks at metrics, or tells people to."""
+RULES = re.compile(r"deploy/prometheus/rules/.*\.ya?ml")
 NOT_SHIPPED = re.compile(r"(^|/)(\.venv|\.git|__pycache__|run|\.[a-z_]+_cache|\.hypothesis)/")
 
 
@@ -111,6 +114,11 @@ def all_metrics_files() -> list[File]:
     return metrics_files()
 
 
+@pytest.fixture(scope="session")
+def all_rule_files() -> list[File]:
+    return [file for file in files() if RULES.fullmatch(file.path)]
+
+
 CASES = {
     "source_file": source_files,
     "core_file": lambda: [file for file in source_files() if CORE.fullmatch(file.path)],
@@ -118,6 +126,7 @@ CASES = {
     "metrics_file": lambda: metrics_files(),
     "test_file": lambda: [file for file in files() if file.path.startswith("tests/") and file.path.endswith(".py")],
     "python_file": lambda: [file for file in files() if file.path.endswith(".py")],
+    "observing_file": lambda: [file for file in files() if OBSERVING.fullmatch(file.path)],
     "requirements_file": lambda: [file for file in files() if file.path.startswith("requirements/")],
     "tracked_file": lambda: [file for file in files() if file.path.endswith(TEXT_ENDINGS)],
     "service": services,
