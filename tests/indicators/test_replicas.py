@@ -176,6 +176,27 @@ async def test_a_better_placed_replica_takes_over_and_gives_back_when_it_ends(na
     assert scored(passing) >= 14  # a bar may come before its first request does
 
 
+async def test_while_nothing_changes_hands_nothing_is_read_but_what_is_given(nats_server: Any) -> None:
+    gateway, reader = await nats_server.connect("gateway-ibkr"), await nats_server.connect("recorder")
+    bus, _ = await replica(nats_server, FIRST)
+    await replica(nats_server, LAST)
+    read: list[str] = []
+    of_stream, last = bus.read, bus.last
+
+    def reading(*asked: Any) -> Any:
+        read.append("stream")
+        return of_stream(*asked)
+
+    async def reading_last(*asked: Any) -> Any:
+        read.append("last score")
+        return await last(*asked)
+
+    bus.read, bus.last = reading, reading_last  # type: ignore[method-assign]
+    await publish(gateway, BARS)
+    assert await until_scored(reader, len(BARS)) == expected_scores(BARS)
+    assert read == ["stream", "last score"]
+
+
 async def test_a_state_that_misses_a_bar_is_read_anew_before_it_scores(nats_server: Any) -> None:
     """Were the consumer's numbers ever to mislead: the last score shows that there was another bar."""
     gateway, reader = await nats_server.connect("gateway-ibkr"), await nats_server.connect("recorder")

@@ -38,6 +38,8 @@ HEARTBEAT_SECONDS = 1.0
 SHARED_EXPIRES_SECONDS = 1.5
 SHARED_RENEW_SECONDS = 0.6
 NO_DELIVERY = -1
+UNACKED_MAX = 1
+"""Of any consumer that is pulled here: one message at a time."""
 DEAD_PAYLOAD_BYTES_MAX = 4096
 
 
@@ -65,7 +67,7 @@ class Pull:
         declared = next(c for s in streams.STREAMS if s.name == stream for c in s.consumers if c.name == consumer)
         self._in_progress_seconds = declared.ack_wait_seconds / 2
         self._standing = Standing(place) if declared.shared else None
-        self._last_delivery = NO_DELIVERY
+        self._last_delivery, self._uncertain_messages = NO_DELIVERY, 0
         self._inbox = client.new_inbox()
         self._generation = 0
         self._wanted = 0
@@ -80,14 +82,16 @@ class Pull:
 
     async def start(self) -> None:
         self._subscription = await self._client.subscribe(f"{self._inbox}.*", cb=self._arrived)
-        await self.restart()
+        self._generation = 1
+        await self._ask()
         self._watchdog = asyncio.create_task(self._watch(), name=f"pull {self._next}")
 
     async def restart(self) -> None:
         """Forget the standing pull and send another: late words of the old one are ignored."""
         self._generation += 1
         self._wanted = 0
-        self._last_delivery = NO_DELIVERY  # a server that was killed may number its deliveries again
+        self._last_delivery = NO_DELIVERY  # a server that was killed may number its deliveries again,
+        self._uncertain_messages = UNACKED_MAX  # and what was under way came from the old one
         await self._ask()
 
     async def stop(self) -> None:
@@ -148,7 +152,8 @@ class Pull:
 
     async def _status(self, message: Msg) -> None:
         headers = message.headers or {}
-        if headers["Status"] == "100" or not self._is_current(message):
+        current = message.subject.rsplit(".", 1)[1] == str(self._generation)
+        if headers["Status"] == "100" or not current:
             return
         # 404/408/409: that pull is over, with this many messages not delivered
         self._wanted = max(0, self._wanted - int(headers.get("Nats-Pending-Messages", BATCH_MESSAGES)))
@@ -158,15 +163,14 @@ class Pull:
         if self._wanted <= BATCH_MESSAGES // 2:
             await self._ask()
 
-    def _is_current(self, message: Msg) -> bool:
-        return message.subject.rsplit(".", 1)[1] == str(self._generation)
-
     async def _handle(self, message: Msg) -> None:
         received = from_consumer(message, self._last_delivery)
-        if self._is_current(message):
+        if self._uncertain_messages:
+            self._uncertain_messages -= 1
+        else:
             self._last_delivery = received.delivery
-        if self._standing is not None:
-            self._standing.took(received.continues, self._last_heard)
+            if self._standing is not None:
+                self._standing.took(received.continues, self._last_heard)
         self._in_progress = self._say_in_progress_later(message.reply)
         try:
             await self._handler(received)
