@@ -12,8 +12,6 @@ import pytest
 import yaml
 
 SEVERITIES = {"page", "ticket", "info"}
-HEADINGS = ["What it means", "What to look at", "What to do", "What not to do"]
-RUNBOOK_LINES_MAX = 60
 
 Program = Callable[[str], str]
 
