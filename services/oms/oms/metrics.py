@@ -115,7 +115,7 @@ UNPROTECTED_SECONDS = Gauge(
 )
 SLIPPAGE_BASIS_POINTS = Histogram(
     "signalbox_oms_slippage_basis_points",
-    "Each fill against the market that risk decided on, or the stop price; positive = worse. No _sum, as some are below 0.",
+    "Each fill against the market that risk decided on, or the stop price; positive = worse. It has no _sum.",
     ("venue",),
     buckets=(-50, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50, 100),
 )
