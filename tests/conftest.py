@@ -13,11 +13,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from nats.aio.client import Client
 from signalbox.bus import Bus, BusSettings
 from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, password_variable
 from signalbox.messages import TradingMode
 from signalbox_cli.local_desk import free_port
+
+settings.register_profile("side by side", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("side by side")
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS_MAX = 20.0

@@ -10,7 +10,7 @@ import sys
 
 from signalbox.errors import ConfigurationError, SignalboxError
 
-from signalbox_cli import cluster_credentials, installing, looking, offline, running, trading
+from signalbox_cli import backing_up, cluster_credentials, installing, looking, offline, running, trading
 from signalbox_cli.commands import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, CommandParser
 from signalbox_cli.connection import QueryFailedError
 from signalbox_cli.output import complain
@@ -30,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     looking.add_commands(commands)
     offline.add_audit(commands)
     cluster_credentials.add_commands(commands)
+    backing_up.add_commands(commands)
     return parser
 
 

@@ -19,7 +19,7 @@ from signalbox_cli.commands import add_command
 from signalbox_cli.demo import DemoPlan, run_demo
 from signalbox_cli.desk_files import replayed_symbol, venue_of_symbol, write_desk_file
 from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder
-from signalbox_cli.settings import RUN_FOLDER, bootstrap_address, desk_file
+from signalbox_cli.settings import RUN_FOLDER, desk_file, server_address
 from simulators import __main__ as both
 
 DEMO_FOLDER = Path("run/demo")
@@ -252,7 +252,7 @@ _PORTS = {
 
 
 async def _bootstrap(arguments: argparse.Namespace) -> int:
-    url, password = bootstrap_address()
+    url, password = server_address()
     mode = _first_mode(arguments)
     deadline = asyncio.get_running_loop().time() + arguments.wait
     told = ""

@@ -27,8 +27,8 @@ def found_desk(*, operator: bool = False) -> Found:
     return find_desk(os.environ, operator=operator)
 
 
-def bootstrap_address() -> tuple[str, Secret]:
-    """The NATS server to bootstrap, and the password of its user `bootstrap`."""
+def server_address() -> tuple[str, Secret]:
+    """The NATS server that a command about the server itself is for, and the password of the user that it needs."""
     url = os.environ.get("SIGNALBOX_NATS_URL")
     if not url:
         raise ConfigurationError(["SIGNALBOX_NATS_URL is not set: which NATS server is meant?"])

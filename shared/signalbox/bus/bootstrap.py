@@ -141,6 +141,32 @@ async def bootstrap(client: Client, initial_state: TradingState, replicas: int |
         _demand(reply, "the trading state")
 
 
+async def existing_streams(client: Client) -> dict[str, str]:
+    """The declared streams that the server has, and when each was created there, in the server's words."""
+    asked = {each.name: await _request(client, f"$JS.API.STREAM.INFO.{each.name}", {}) for each in STREAMS}
+    return {
+        name: str(found["created"])
+        for name, found in asked.items()
+        if found.get("error", {}).get("err_code") != STREAM_NOT_FOUND
+    }
+
+
+async def halt_server(client: Client, reason: str) -> None:
+    """Make what the declaration has and a restored server has not, and halt trading, whatever the state was."""
+    at = datetime.now(UTC)
+    halted = TradingState(
+        id=f"trading-state/{at.isoformat()}", at=at, mode=TradingMode.HALTED, reason=reason, by=BOOTSTRAP
+    )
+    await bootstrap(client, halted)
+    answer = await client.request(
+        subjects.TRADING_STATE,
+        messages.encode(halted),
+        timeout=REQUEST_SECONDS_MAX,
+        headers={"Nats-Msg-Id": halted.id},
+    )
+    _demand(json.loads(answer.data), "the trading state")
+
+
 async def _raised_below(error: Exception) -> None:
     """Say nothing: what goes wrong is raised too, and said by whoever asked."""
 

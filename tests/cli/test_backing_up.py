@@ -1,0 +1,71 @@
+"""The order in which streams are copied, and what is refused as a backup."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from signalbox.errors import ConfigurationError
+from signalbox.streams import STREAMS
+from signalbox_cli.backing_up import MANIFEST, ORDER, copy_database, read_manifest
+
+
+def test_every_stream_is_copied_once() -> None:
+    assert sorted(ORDER) == sorted(stream.name for stream in STREAMS)
+
+
+@pytest.mark.parametrize(
+    ("cause", "effect"),
+    [("REPORTS", "TRADE"), ("TIMERS", "TRADE"), ("TRADE", "COMMANDS"), ("COMMANDS", "LEDGER"), ("BARS", "SCORES")],
+)
+def test_what_is_acknowledged_in_a_copy_has_its_effect_in_a_later_one(cause: str, effect: str) -> None:
+    assert ORDER.index(cause) < ORDER.index(effect)
+
+
+@pytest.fixture
+def backup(tmp_path: Path) -> Path:
+    """A backup of nothing."""
+    digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    for stream in ORDER:
+        (tmp_path / f"{stream}.snapshot").write_bytes(b"")
+    streams = {stream: {"config": {}, "state": {}, "sha256": digest} for stream in ORDER}
+    (tmp_path / MANIFEST).write_text(json.dumps({"began": "2026-01-05T00:00:00+00:00", "streams": streams}))
+    return tmp_path
+
+
+def test_a_whole_backup_is_read(backup: Path) -> None:
+    assert set(read_manifest(backup)["streams"]) == set(ORDER)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda folder: (folder / MANIFEST).unlink(), "did not end"),
+        (lambda folder: (folder / "TRADE.snapshot").unlink(), "TRADE.snapshot is missing or damaged"),
+        (lambda folder: (folder / "LEDGER.snapshot").write_bytes(b"x"), "LEDGER.snapshot is missing or damaged"),
+    ],
+)
+def test_a_backup_that_is_not_whole_is_refused(backup: Path, damage: Callable[[Path], object], sentence: str) -> None:
+    damage(backup)
+
+    with pytest.raises(ConfigurationError, match=sentence):
+        read_manifest(backup)
+
+
+def test_a_database_that_a_process_has_open_is_not_copied(tmp_path: Path) -> None:
+    source = tmp_path / "desk.duckdb"
+    program = f"import duckdb, sys; held = duckdb.connect({str(source)!r}); print('open', flush=True); sys.stdin.read()"
+    holder = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"open\n"
+
+    with pytest.raises(ConfigurationError, match="stop the recorder"):
+        copy_database(source, tmp_path / "copy.duckdb")
+
+    holder.communicate()
+    copy_database(source, tmp_path / "copy.duckdb")
+    assert (tmp_path / "copy.duckdb").read_bytes() == source.read_bytes()
