@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from gateway_dydx import metrics
 from msgspec.structs import replace
 from prometheus_client import REGISTRY
 from signalbox.messages import LinkStatus, OrderType, TimeInForce
@@ -55,6 +57,8 @@ async def test_session_with_every_trouble_is_seen_in_its_figures(desk: Any, grow
     assert (shown("signalbox_venue_link", status="READY"), shown("signalbox_venue_link", status="DOWN")) == (1, 0)
     assert (shown("signalbox_venue_lease_held", account=desk.account) or 0) == 1
     assert (shown("signalbox_venue_lease_epoch", account=desk.account) or 0) >= 1
+    for name in ("signalbox_dydx_height", "signalbox_dydx_indexer_lag_blocks", "signalbox_dydx_lease_waited_seconds"):
+        assert 0 <= (REGISTRY.get_sample_value(name) or 0) < desk.venue.chain.height + 1
     await _trades(desk, grown)
     await _market_data(desk, grown)
     await _loses_an_order(desk, grown)
@@ -161,6 +165,12 @@ async def test_chain_that_is_ahead_of_the_desk_has_a_positive_offset(
     world = desk.venue.world
     monkeypatch.setattr(runtime.clock, "now", lambda: world.now() - timedelta(hours=1))
     await desk.eventually(lambda: 3500 < offset_seconds() < 3700, "a chain an hour ahead")
+
+
+def test_height_is_not_0_before_the_chain_has_told_it() -> None:
+    metrics.nothing_known()
+    for name in ("signalbox_dydx_height", "signalbox_dydx_indexer_lag_blocks", "signalbox_dydx_data_height"):
+        assert math.isnan(REGISTRY.get_sample_value(name) or 0)
 
 
 async def test_lease_that_is_given_back_is_not_held(desk: Any) -> None:

@@ -74,7 +74,7 @@ async def _trades(desk: Any, grown: Callable[..., float]) -> None:
     for hop in ("command_to_venue", "venue_to_report"):
         assert grown("signalbox_order_hop_seconds_count", hop=hop) == 2
         assert 0 < grown("signalbox_order_hop_seconds_sum", hop=hop) < TIMEOUT_SECONDS
-    assert grown("signalbox_venue_errors_total", connection="orders", treatment="TERMINAL") == 1
+    assert grown("signalbox_venue_errors_total", connection="orders", treatment="terminal") == 1
     assert grown("signalbox_venue_reconciliations_total", outcome="answered") >= 1
     await desk.eventually(lambda: shown("signalbox_venue_reports_waiting") == 0, "every report stored")
     for direction in ("in", "out"):

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import nan
 
 from prometheus_client import Counter, Gauge, Histogram
 from signalbox.errors import VenueError, VenueRefusedError, VenueTimeoutError
@@ -21,7 +22,7 @@ from gateway_dydx.pacing import BlockBudget
 from gateway_dydx.translate import VENUE
 
 LEASE_WAITED_SECONDS = Gauge("signalbox_dydx_lease_waited_seconds", "How long this process waited for the account.")
-HEIGHT = Gauge("signalbox_dydx_height", "The chain's height; 0 = not known yet.")
+HEIGHT = Gauge("signalbox_dydx_height", "The chain's height; NaN = not known yet.")
 INDEXER_LAG = Gauge("signalbox_dydx_indexer_lag_blocks", "Blocks that the chain has and the indexer has not processed.")
 BROADCAST_SECONDS = Histogram(
     "signalbox_dydx_broadcast_seconds",
@@ -42,6 +43,12 @@ STREAM, DATA, NODE, INDEXER = "stream", "data", "node", "indexer"
 
 _THERE_IS_NONE = frozenset({"NOT_FOUND", "404"})
 """Refusals that are answers."""
+
+
+def nothing_known() -> None:
+    """Show no figure of the chain before it has said one: a height of 0 would be a lie."""
+    for gauge in (LEASE_WAITED_SECONDS, HEIGHT, INDEXER_LAG, DATA_HEIGHT):
+        gauge.set(nan)
 
 
 @contextmanager

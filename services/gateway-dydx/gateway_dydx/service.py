@@ -60,6 +60,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     subaccount = subaccount_to_trade(runtime.desk, settings)
     where = endpoints(settings)
     bus, clock = runtime.bus, runtime.clock
+    metrics.nothing_known()
     begin_at_zero(VENUE, metrics.STREAM, metrics.DATA, metrics.INDEXER)
     node = Node(
         where,

@@ -218,7 +218,7 @@ class Session:
     def error(self, request_id: int, code: int, text: str) -> None:
         """An error message: of a session that does not come about, of a request, of an order, or of the whole."""
         treatment = problem_of(code, text).treatment
-        VENUE_ERRORS.labels(VENUE, self.endpoint.name, treatment.value).inc()
+        VENUE_ERRORS.labels(VENUE, self.endpoint.name, treatment.value.lower()).inc()
         said_elsewhere = treatment is Treatment.CONFIGURATION and self.endpoint.name == DATA and request_id > 0
         if treatment is not Treatment.INFORMATIONAL and not is_no_data(code, text) and not said_elsewhere:
             log.warning("the venue says", extra={"code": code, "text": text, "request": request_id})
