@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
     $$p -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info[:2] <= (3, 12)))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 BIN := .venv/bin
 DISTRIBUTIONS := shared services/gateway-ibkr services/gateway-dydx services/indicators services/risk services/oms services/recorder simulators cli
-SOURCES := shared services simulators cli tests benchmarks
+SOURCES := shared services simulators cli tests benchmarks dashboards
 WORKERS ?= auto
 BARS ?=
 DAYS ?= 1
@@ -43,7 +43,7 @@ test: .venv/ready ## all tests, side by side (WORKERS=1: one after the other)
 lint: .venv/ready ## format, lint and types
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/ruff check $(SOURCES)
-	@$(BIN)/mypy $(DISTRIBUTIONS) benchmarks
+	@$(BIN)/mypy $(DISTRIBUTIONS) benchmarks dashboards
 
 .PHONY: bench
 bench: .venv/ready ## what README claims of speed and size, measured beside a reference in the same run
@@ -59,4 +59,5 @@ docs: .venv/ready ## write the generated documents again
 	@$(BIN)/python -m signalbox.schemas
 	@$(BIN)/python -m signalbox_cli.reference > docs/commands.md
 	@$(BIN)/python -m signalbox_cli.metrics_reference > docs/metrics.md
+	@$(BIN)/python -m dashboards
 	@$(BIN)/python tests/venue/numbered.py > /dev/null

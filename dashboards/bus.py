@@ -1,0 +1,290 @@
+"""The Bus and recorder dashboard: connections to NATS, streams, consumers, storage, dead letters, the database."""
+
+from __future__ import annotations
+
+from dashboards.queries import changes, during_range, quantile, rate
+from dashboards.specification import (
+    GREEN,
+    RED,
+    ZERO_IS_BETTER,
+    ZERO_IS_GOOD,
+    Dashboard,
+    Query,
+    Row,
+    Unit,
+    Word,
+    bars,
+    lines,
+    number,
+    rising,
+    states,
+    table,
+)
+
+CONNECTED = {0: Word("not connected", RED), 1: Word("connected", GREEN)}
+STORAGE_USED = "max (signalbox_jetstream_storage_bytes) / max (signalbox_jetstream_storage_limit_bytes)"
+STREAM = (("stream", "Stream"),)
+CONSUMER = (("stream", "Stream"), ("consumer", "Consumer"))
+
+NOW = Row(
+    "Now",
+    (
+        number(
+            "Not connected to NATS",
+            "Processes that are up and not connected. They reconnect for ever and publish again under the same message "
+            "id. Normal: 0.",
+            Unit.COUNT,
+            Query("sum (1 - signalbox_bus_connected)"),
+            steps=ZERO_IS_GOOD,
+            runbook="nats-down",
+        ),
+        number(
+            "Dead letters",
+            'Messages in the stream DEAD: no service could read them. `signalbox query "SELECT * FROM dead_letters"` '
+            "shows them with the error. Normal: 0.",
+            Unit.COUNT,
+            Query("max (signalbox_dead_letters)"),
+            steps=ZERO_IS_GOOD,
+            runbook="dead-letter-growing",
+        ),
+        number(
+            "Storage used",
+            "JetStream's storage of the desk's account, as a share of its limit. A full store refuses every message: "
+            "the desk stands still.",
+            Unit.SHARE,
+            Query(STORAGE_USED),
+            steps=rising(0.7, 0.9),
+            decimals=1,
+            runbook="stream-nearly-full",
+        ),
+        number(
+            "Most waiting for a consumer",
+            "Messages stored that the slowest service has not been given yet (the recorder apart).",
+            Unit.COUNT,
+            Query('max (signalbox_consumer_pending{consumer!="recorder"})'),
+            steps=rising(50, 500),
+            runbook="consumer-lag-high",
+        ),
+        number(
+            "Recorder behind",
+            "Messages stored and not yet committed to the database. Trading does not wait for it.",
+            Unit.COUNT,
+            Query("sum (signalbox_recorder_lag_messages)"),
+            steps=rising(1000, 20000),
+            runbook="recorder-lagging",
+        ),
+        number(
+            "Stored, 99 of 100 within",
+            "How long a publish takes until JetStream has it, at the slowest service.",
+            Unit.SECONDS,
+            Query(f"max ({quantile(0.99, 'service', 'signalbox_bus_publish_seconds')})"),
+            steps=rising(0.05, 0.5),
+            runbook="order-path-slow",
+        ),
+        number(
+            "Slow consumers",
+            "Times that a process did not read a live subscription fast enough and lost messages of it, in the time "
+            "shown. Normal: 0.",
+            Unit.COUNT,
+            Query("sum (increase(signalbox_bus_slow_consumers_total[$__range]))"),
+            steps=ZERO_IS_BETTER,
+            runbook="slow-consumer",
+        ),
+        number(
+            "Reconnects",
+            "Of all processes to NATS, in the time shown.",
+            Unit.COUNT,
+            Query("sum (increase(signalbox_bus_reconnects_total[$__range]))"),
+            steps=rising(1, 20),
+            runbook="nats-down",
+        ),
+    ),
+)
+
+STREAMS = Row(
+    "Streams and consumers",
+    (
+        table(
+            "Streams",
+            "What each stream holds, and how long ago (wall time) its last message was stored. LEDGER, TIMERS and DEAD "
+            "are quiet by nature.",
+            STREAM,
+            Query("max by (stream) (signalbox_stream_messages)", "Messages", unit=Unit.QUANTITY),
+            Query("max by (stream) (signalbox_stream_bytes)", "Size", unit=Unit.BYTES),
+            Query("max by (stream) (signalbox_stream_last_message_age_seconds)", "Last message", unit=Unit.DURATION),
+            sort_by="Size",
+            width=12,
+            height=11,
+        ),
+        table(
+            "Consumers",
+            "What each service's durable consumer has not been given yet, has and has not acknowledged, and was given "
+            "again. One in flight at a time keeps the order.",
+            CONSUMER,
+            Query(
+                "max by (stream, consumer) (signalbox_consumer_pending)",
+                "Waiting",
+                unit=Unit.COUNT,
+                steps=rising(50, 500),
+            ),
+            Query("max by (stream, consumer) (signalbox_consumer_unacknowledged)", "Not acknowledged", unit=Unit.COUNT),
+            Query("max by (stream, consumer) (signalbox_consumer_redelivered)", "Given again", unit=Unit.COUNT),
+            sort_by="Waiting",
+            width=12,
+            height=11,
+            runbook="consumer-lag-high",
+        ),
+        lines(
+            "Stored each second",
+            "How fast each stream grows. A stream with an age limit shrinks too.",
+            Unit.PER_SECOND,
+            Query("deriv(signalbox_stream_messages[$__rate_interval]) >= 0", "{{stream}}"),
+            minimum=0,
+        ),
+        lines(
+            "Waiting for consumers",
+            "Messages stored that a service has not been given yet.",
+            Unit.COUNT,
+            Query("max by (stream, consumer) (signalbox_consumer_pending)", "{{stream}} {{consumer}}"),
+            minimum=0,
+            runbook="consumer-lag-high",
+        ),
+        lines(
+            "Storage",
+            "JetStream's files, and the limit of the desk's account.",
+            Unit.BYTES,
+            Query("max (signalbox_jetstream_storage_bytes)", "used"),
+            Query("max (signalbox_jetstream_storage_limit_bytes)", "limit"),
+            minimum=0,
+            runbook="stream-nearly-full",
+        ),
+    ),
+)
+
+CONNECTIONS = Row(
+    "Connections",
+    (
+        states(
+            "Connected to NATS",
+            "Each process. While NATS is away nothing is lost: what was not stored is published again.",
+            Query("min by (service, instance) (signalbox_bus_connected)", "{{service}} {{instance}}"),
+            CONNECTED,
+            width=8,
+            runbook="nats-down",
+        ),
+        lines(
+            "Time to store",
+            "From a publish until JetStream has it: 99 of 100, by service.",
+            Unit.SECONDS,
+            Query(quantile(0.99, "service", "signalbox_bus_publish_seconds"), "{{service}}"),
+            minimum=0,
+        ),
+        lines(
+            "Dead letters",
+            "Messages parked in each interval, by service and stream.",
+            Unit.COUNT,
+            Query(
+                changes("service, stream", "signalbox_bus_dead_letters_total"),
+                "{{service}} {{stream}}",
+                empty_when_healthy="a message that is no JSON",
+            ),
+            minimum=0,
+            runbook="dead-letter-growing",
+        ),
+        lines(
+            "Reconnects and slow consumers",
+            "In each interval, by service.",
+            Unit.COUNT,
+            Query(changes("service", "signalbox_bus_reconnects_total"), "{{service}} reconnects"),
+            Query(changes("service", "signalbox_bus_slow_consumers_total"), "{{service}} slow"),
+            minimum=0,
+            width=12,
+            runbook="slow-consumer",
+        ),
+        lines(
+            "Publishes",
+            "Messages stored by each service, each second.",
+            Unit.PER_SECOND,
+            Query(rate("service", "signalbox_bus_publish_seconds_count"), "{{service}}"),
+            minimum=0,
+            width=12,
+        ),
+    ),
+)
+
+RECORDER = Row(
+    "Recorder",
+    (
+        lines(
+            "Rows committed",
+            "Each second, by stream.",
+            Unit.PER_SECOND,
+            Query(rate("stream", "signalbox_recorder_rows_total"), "{{stream}}"),
+            minimum=0,
+            stacked=True,
+        ),
+        lines(
+            "Behind",
+            "Messages stored in each stream and not yet committed.",
+            Unit.COUNT,
+            Query("max by (stream) (signalbox_recorder_lag_messages)", "{{stream}}"),
+            minimum=0,
+            runbook="recorder-lagging",
+        ),
+        lines(
+            "Size of the database",
+            "The file and its log.",
+            Unit.BYTES,
+            Query("max (signalbox_recorder_database_bytes)", "database"),
+            minimum=0,
+        ),
+        lines(
+            "Time of a commit",
+            "Of one batch: half of them, and 99 of 100.",
+            Unit.SECONDS,
+            Query(quantile(0.5, "job", "signalbox_recorder_batch_seconds"), "half"),
+            Query(quantile(0.99, "job", "signalbox_recorder_batch_seconds"), "99 of 100"),
+            minimum=0,
+        ),
+        lines(
+            "Queries",
+            "SQL over NATS: time to answer, half of them and 95 of 100.",
+            Unit.SECONDS,
+            Query(quantile(0.5, "job", "signalbox_recorder_query_seconds"), "half"),
+            Query(quantile(0.95, "job", "signalbox_recorder_query_seconds"), "95 of 100"),
+            minimum=0,
+        ),
+        bars(
+            "Queries by outcome",
+            "In the time shown.",
+            Unit.COUNT,
+            Query(during_range("outcome", "signalbox_recorder_queries_total"), "{{outcome}}"),
+        ),
+        lines(
+            "Streams read again",
+            "Times in each interval that a stream was read again from its watermark, or was found recreated.",
+            Unit.COUNT,
+            Query(
+                changes("stream", "signalbox_recorder_restarts_total"),
+                "{{stream}} again",
+                empty_when_healthy="NATS that is killed",
+            ),
+            Query(
+                changes("stream", "signalbox_recorder_generations_total"),
+                "{{stream}} recreated",
+                empty_when_healthy="a NATS server with an empty store",
+            ),
+            minimum=0,
+            width=24,
+        ),
+    ),
+)
+
+DASHBOARD = Dashboard(
+    uid="signalbox-bus",
+    title="Bus and recorder",
+    about="Connections to NATS, streams, consumers, storage, dead letters, and the recorder's database.",
+    variables=(),
+    rows=(NOW, STREAMS, CONNECTIONS, RECORDER),
+    annotations=("trading-state",),
+)

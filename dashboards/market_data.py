@@ -1,0 +1,284 @@
+"""The Market data and scores dashboard: how fresh each symbol is, and the ranking by the four scores."""
+
+from __future__ import annotations
+
+from dashboards.queries import OF_MARKET, OF_VENUE, at_work, changes, during_range, one, quantile, rate
+from dashboards.specification import (
+    BLUE,
+    GREEN,
+    RED,
+    SYMBOL,
+    VENUE,
+    ZERO_IS_BETTER,
+    Dashboard,
+    Query,
+    Row,
+    Step,
+    Unit,
+    Word,
+    bars,
+    lines,
+    number,
+    rising,
+    table,
+)
+
+LAST_BAR = "signalbox_indicators_last_bar_timestamp_seconds"
+FRESHEST = (
+    f'({LAST_BAR}{{timeframe="1m"}} == on (venue, symbol) group_left () max by (venue, symbol) '
+    f'({LAST_BAR}{{timeframe="1m"}}))'
+)
+"""The replica that scored each symbol's latest bar."""
+LONG_OR_SHORT = (Step(None, RED), Step(0, BLUE), Step(0.000001, GREEN))
+OPEN_OR_CLOSED = {0: Word("closed", BLUE), 1: Word("open", GREEN)}
+MARKET = (("venue", "Venue"), ("symbol", "Symbol"))
+
+
+def score(name: str) -> str:
+    """One score of each symbol, from the replica that scored its latest bar."""
+    series = f'signalbox_indicators_score{{{OF_MARKET},score="{name}"}}'
+    return one("venue, symbol", f"{series} and on (instance, venue, symbol) {FRESHEST}")
+
+
+def while_open(series: str) -> str:
+    """The series of symbols whose market is open: others are silent and nothing is wrong."""
+    return f"{series} and on (instance, venue, symbol) (signalbox_venue_subscription_open == 1)"
+
+
+def age(data: str) -> str:
+    return one("venue, symbol", f'signalbox_venue_last_message_age_seconds{{{OF_MARKET},data=~"{data}"}}')
+
+
+BAR_AGE = (
+    'min by (venue, symbol, timeframe) (signalbox_desk_time_seconds{service="indicators"} - on (instance) '
+    f"group_right () {LAST_BAR}{{{OF_MARKET}}})"
+)
+
+NOW = Row(
+    "Now",
+    (
+        number(
+            "Longest silence of an open market",
+            "Wall time since the last message of the subscription that has been silent longest, of those whose market "
+            "is open now.",
+            Unit.SECONDS,
+            Query(f"max ({while_open(f'signalbox_venue_last_message_age_seconds{{{OF_MARKET}}}')})"),
+            steps=rising(30, 120),
+            width=4,
+            runbook="market-data-stale",
+        ),
+        number(
+            "Latest live bar was late by",
+            "Desk time from a bar's end to its publication, at the symbol that is worst.",
+            Unit.SECONDS,
+            Query(f"max ({one('venue, symbol', f'signalbox_venue_bar_lateness_seconds{{{OF_MARKET}}}')})"),
+            steps=rising(10, 60),
+            width=4,
+            runbook="bars-late",
+        ),
+        number(
+            "Gaps",
+            "Missing bars that the gateways asked their venues for in the time shown. A start and a reconnect ask.",
+            Unit.COUNT,
+            Query(f"sum (increase(signalbox_venue_gaps_total{{{OF_VENUE}}}[$__range]))"),
+            width=4,
+            runbook="sequence-gap",
+        ),
+        number(
+            "Scored, 99 of 100 within",
+            "From a gateway's receipt of a bar to its score being stored.",
+            Unit.SECONDS,
+            Query(f"max ({quantile(0.99, 'timeframe', 'signalbox_indicators_score_latency_seconds')})"),
+            steps=rising(0.5, 2),
+            width=4,
+            runbook="order-path-slow",
+        ),
+        number(
+            "Could not be read",
+            "Messages of the venues that a gateway could not read, in the time shown. Normal: 0.",
+            Unit.COUNT,
+            Query(f"sum (increase(signalbox_venue_undecodable_total{{{OF_VENUE}}}[$__range]))"),
+            steps=ZERO_IS_BETTER,
+            width=4,
+            runbook="dead-letter-growing",
+        ),
+        number(
+            "Partitions without a replica",
+            "Of the eight partitions of the symbols, how many no indicator replica has had a bar of. Symbols need not "
+            "fill all of them.",
+            Unit.COUNT,
+            Query("sum (1 - max by (partition) (signalbox_indicators_partition_owned))"),
+            width=4,
+            more="signalbox-services",
+        ),
+    ),
+)
+
+SCORES = Row(
+    "Scores",
+    (
+        table(
+            "Ranking",
+            "The four scores of each symbol at its last bar; click a heading to sort by it. SuperTrend counts the bars "
+            "in the present direction (above 0: long, below 0: short) on 1-minute and on 5-minute bars; deviation = "
+            "(close - EMA) / ATR; new high counts the closes that made a new high of the day, until one did not.",
+            MARKET,
+            Query(score("supertrend_m1"), "SuperTrend 1m", unit=Unit.COUNT, steps=LONG_OR_SHORT),
+            Query(score("supertrend_m5"), "SuperTrend 5m", unit=Unit.COUNT, steps=LONG_OR_SHORT),
+            Query(score("ema_deviation"), "Deviation from EMA", unit=Unit.QUANTITY, steps=LONG_OR_SHORT),
+            Query(score("new_high"), "New high", unit=Unit.COUNT, steps=LONG_OR_SHORT),
+            sort_by="SuperTrend 1m",
+            nothing="no scores yet",
+            width=16,
+            height=12,
+        ),
+        lines(
+            "Time to a score",
+            "From a gateway's receipt of a bar to its score being stored: half of the bars, and 99 of 100.",
+            Unit.SECONDS,
+            Query(quantile(0.5, "timeframe", "signalbox_indicators_score_latency_seconds"), "{{timeframe}} half"),
+            Query(quantile(0.99, "timeframe", "signalbox_indicators_score_latency_seconds"), "{{timeframe}} 99 of 100"),
+            steps=rising(0.5, 2),
+            minimum=0,
+        ),
+    ),
+)
+
+FRESHNESS = Row(
+    "Freshness",
+    (
+        table(
+            "Symbols",
+            "Is the market open by its calendar, how long ago came the last quote and the last bar data (wall time), "
+            "how late was the last live bar, and how old is the quote that risk would decide on (desk time).",
+            MARKET,
+            Query(
+                one("venue, symbol", f"signalbox_venue_subscription_open{{{OF_MARKET}}}"),
+                "Market",
+                words=OPEN_OR_CLOSED,
+            ),
+            Query(age("quote.*"), "Quote heard", unit=Unit.SECONDS),
+            Query(age("bar.*|candle.*|trade.*"), "Bar data heard", unit=Unit.SECONDS),
+            Query(
+                one("venue, symbol", f"signalbox_venue_bar_lateness_seconds{{{OF_MARKET}}}"),
+                "Bar late by",
+                unit=Unit.SECONDS,
+                steps=rising(10, 60),
+            ),
+            Query(
+                one("venue, symbol", at_work("risk", f"signalbox_risk_quote_age_seconds{{{OF_MARKET}}}")),
+                "Quote at risk",
+                unit=Unit.DURATION,
+            ),
+            sort_by="Bar late by",
+            runbook="market-data-stale",
+        ),
+        lines(
+            "Silence of open markets",
+            "Wall time since each subscription's last message, while the symbol's market is open.",
+            Unit.SECONDS,
+            Query(
+                one(
+                    "venue, symbol, data",
+                    while_open(f"signalbox_venue_last_message_age_seconds{{{OF_MARKET}}}"),
+                ),
+                "{{symbol}} {{data}}",
+            ),
+            steps=rising(30, 120),
+            minimum=0,
+            runbook="market-data-stale",
+        ),
+        lines(
+            "Lateness of bars",
+            "Desk time from a live bar's end to its publication.",
+            Unit.SECONDS,
+            Query(one("venue, symbol", f"signalbox_venue_bar_lateness_seconds{{{OF_MARKET}}}"), "{{symbol}}"),
+            steps=rising(10, 60),
+            minimum=0,
+            runbook="bars-late",
+        ),
+        lines(
+            "Age of the last scored bar",
+            "Desk time since its end. It grows while a market is closed, and by one bar's length while it is open.",
+            Unit.DURATION,
+            Query(BAR_AGE, "{{symbol}} {{timeframe}}"),
+            minimum=0,
+            runbook="bars-late",
+        ),
+    ),
+)
+
+FLOW = Row(
+    "Flow",
+    (
+        lines(
+            "Bars",
+            "Published by the gateways in each interval; BACKFILL are those that were missed and asked for.",
+            Unit.COUNT,
+            Query(
+                changes("venue, timeframe, source", f"signalbox_venue_bars_total{{{OF_MARKET}}}"),
+                "{{venue}} {{timeframe}} {{source}}",
+            ),
+            minimum=0,
+            stacked=True,
+        ),
+        lines(
+            "Quotes",
+            "Sent by the gateways, each second.",
+            Unit.PER_SECOND,
+            Query(rate("venue, symbol", f"signalbox_venue_quotes_total{{{OF_MARKET}}}"), "{{symbol}}"),
+            minimum=0,
+        ),
+        lines(
+            "Bars scored",
+            "By what became of them, in each interval. Duplicates were delivered again after a restart and are stored "
+            "once.",
+            Unit.COUNT,
+            Query(changes("timeframe, outcome", "signalbox_indicators_bars_total"), "{{timeframe}} {{outcome}}"),
+            Query(
+                changes("timeframe", "signalbox_indicators_duplicates_total"),
+                "{{timeframe}} duplicates",
+                empty_when_healthy="an indicator process that is killed before it acknowledged",
+            ),
+            minimum=0,
+        ),
+        bars(
+            "Gaps by outcome",
+            "Missing bars that the gateways asked their venues for in the time shown.",
+            Unit.COUNT,
+            Query(during_range("venue, outcome", f"signalbox_venue_gaps_total{{{OF_VENUE}}}"), "{{venue}} {{outcome}}"),
+            runbook="sequence-gap",
+        ),
+        lines(
+            "Resubscriptions",
+            "Subscriptions made anew because they had been silent, in each interval. Normal: none.",
+            Unit.COUNT,
+            Query(
+                changes("venue, symbol", f"signalbox_venue_resubscriptions_total{{{OF_MARKET}}}"),
+                "{{symbol}}",
+                empty_when_healthy="a subscription that goes silent",
+            ),
+            minimum=0,
+            runbook="market-data-stale",
+        ),
+        lines(
+            "Could not be read",
+            "Messages of the venues that a gateway could not read, in each interval.",
+            Unit.COUNT,
+            Query(
+                changes("venue, connection", f"signalbox_venue_undecodable_total{{{OF_VENUE}}}"),
+                "{{venue}} {{connection}}",
+            ),
+            minimum=0,
+        ),
+    ),
+)
+
+DASHBOARD = Dashboard(
+    uid="signalbox-market-data",
+    title="Market data and scores",
+    about="How fresh each symbol's data is, what was missed, and the ranking of all symbols by the four scores.",
+    variables=(VENUE, SYMBOL),
+    rows=(NOW, SCORES, FRESHNESS, FLOW),
+    annotations=("link",),
+)

@@ -1,0 +1,296 @@
+"""The Orders dashboard: what becomes of intents, how long each hop takes, what is refused and why, at what price."""
+
+from __future__ import annotations
+
+from dashboards.queries import OF_ACCOUNT, OF_VENUE, at_work, changes, during_range, mean, one, quantile
+from dashboards.specification import (
+    ACCOUNT,
+    GREEN,
+    ORANGE,
+    RED,
+    VENUE,
+    ZERO_IS_BETTER,
+    ZERO_IS_GOOD,
+    Dashboard,
+    Query,
+    Row,
+    Step,
+    Unit,
+    bars,
+    lines,
+    number,
+    rising,
+)
+
+HOPS = "signalbox_order_hop_seconds"
+SLIPPAGE = "signalbox_oms_slippage_basis_points"
+WORSE = (Step(None, GREEN), Step(2, ORANGE), Step(10, RED))
+
+
+def of_orders(metric: str, status: str = ".*") -> str:
+    """A gauge of the orders in a status."""
+    return one("venue, account, status", at_work("oms", f'{metric}{{{OF_ACCOUNT},status=~"{status}"}}'))
+
+
+def events(kind: str) -> str:
+    """How many order events of a kind there were in the time shown."""
+    return f'sum (increase(signalbox_oms_order_events_total{{{OF_VENUE},event="{kind}"}}[$__range]))'
+
+
+def decisions(verdict: str) -> str:
+    return f'sum (increase(signalbox_risk_decisions_total{{{OF_VENUE},verdict="{verdict}",kind="order"}}[$__range]))'
+
+
+def at_venues(metric: str) -> str:
+    """A gauge of the gateways, whichever of them works."""
+    return one("venue", f"{metric}{{{OF_VENUE}}}")
+
+
+NOW = Row(
+    "Now",
+    (
+        number(
+            "UNKNOWN",
+            "Orders that may or may not be at the venue: it is being asked. Never sent again. Normal: 0.",
+            Unit.COUNT,
+            Query(f"sum ({of_orders('signalbox_oms_orders', 'UNKNOWN')})"),
+            steps=ZERO_IS_GOOD,
+            runbook="unknown-order",
+        ),
+        number(
+            "Not acknowledged for",
+            "The age (desk time) of the oldest order that the venue has not acknowledged yet. Normal: below a second; "
+            "0 = there is none.",
+            Unit.SECONDS,
+            Query(f"max ({of_orders('signalbox_oms_oldest_order_seconds', 'PENDING_NEW')})"),
+            steps=rising(5, 30),
+            runbook="order-stuck-unacknowledged",
+        ),
+        number(
+            "Asked of the venue",
+            "Orders whose fate the gateways are asking the venues about now. Normal: 0.",
+            Unit.COUNT,
+            Query(f"sum ({at_venues('signalbox_venue_unresolved_orders')})"),
+            steps=ZERO_IS_BETTER,
+            runbook="unknown-order",
+            more="signalbox-venues",
+        ),
+        number(
+            "Asked for",
+            "For how long the oldest of them is being asked about. Normal: 0, or a few seconds after a restart.",
+            Unit.SECONDS,
+            Query(f"max ({at_venues('signalbox_venue_oldest_unresolved_seconds')})"),
+            steps=rising(30, 120),
+            runbook="unknown-order",
+        ),
+        number(
+            "Stranded",
+            "Orders that the venue does not remember any more: only a person can say what became of them. Normal: 0.",
+            Unit.COUNT,
+            Query(f"sum ({at_venues('signalbox_venue_stranded_orders')})"),
+            steps=ZERO_IS_GOOD,
+            runbook="unknown-order",
+        ),
+        number(
+            "Reports not stored",
+            "Execution reports that the gateways hold and NATS has not stored yet. Normal: 0, or 1 for a moment.",
+            Unit.COUNT,
+            Query(f"sum ({at_venues('signalbox_venue_reports_waiting')})"),
+            steps=rising(5, 50),
+            more="signalbox-bus",
+        ),
+        number(
+            "Slowest hop, 99 of 100",
+            "The time below which 99 of 100 orders pass the slowest hop between intent and order event.",
+            Unit.SECONDS,
+            Query(f"max ({quantile(0.99, 'venue, hop', HOPS, OF_VENUE)})"),
+            steps=rising(0.25, 1),
+            runbook="order-path-slow",
+        ),
+        number(
+            "Slippage, mean",
+            "By how much fills were worse than the price that risk decided on, in basis points (below 0: better).",
+            Unit.BASIS_POINTS,
+            Query(
+                f"sum (increase({SLIPPAGE}_sum{{{OF_VENUE}}}[$__range])) / "
+                f"sum (increase({SLIPPAGE}_count{{{OF_VENUE}}}[$__range]))"
+            ),
+            steps=WORSE,
+            decimals=1,
+        ),
+    ),
+)
+
+LIFE = Row(
+    "What becomes of intents",
+    (
+        bars(
+            "From intent to end",
+            "How many orders passed each stage in the time shown: intents that were read, what risk decided, what the "
+            "venue did. Approved less accepted = refused by gateway or venue, or not sent in time.",
+            Unit.COUNT,
+            Query('sum (increase(signalbox_risk_intents_total{outcome="read"}[$__range]))', "1 intents, cancels too"),
+            Query(decisions("approved"), "2 approved"),
+            Query(decisions("denied"), "2 denied"),
+            Query(events("OrderAccepted"), "3 accepted by the venue"),
+            Query(events("OrderRejected"), "3 rejected", empty_when_healthy="an order that the venue refuses"),
+            Query(events("OrderPartiallyFilled"), "4 filled in part (fills)"),
+            Query(events("OrderFilled"), "4 filled"),
+            Query(events("OrderCanceled"), "4 canceled"),
+            Query(events("OrderExpired"), "4 expired", empty_when_healthy="a DAY order at the close"),
+            width=8,
+        ),
+        lines(
+            "Order events",
+            "Events of all orders in each interval, by kind.",
+            Unit.COUNT,
+            Query(changes("event", f"signalbox_oms_order_events_total{{{OF_VENUE}}}"), "{{event}}"),
+            minimum=0,
+            stacked=True,
+        ),
+        lines(
+            "Orders that have not ended",
+            "Working orders and those on their way, by status.",
+            Unit.COUNT,
+            Query(f"sum by (status) ({of_orders('signalbox_oms_orders')})", "{{status}}"),
+            minimum=0,
+            stacked=True,
+        ),
+        bars(
+            "Oldest order in each status",
+            "Desk time since the oldest order became so. Long in PENDING_NEW or PENDING_CANCEL: the venue does not "
+            "answer. Long in NEW: it rests.",
+            Unit.DURATION,
+            Query(f"max by (status) ({of_orders('signalbox_oms_oldest_order_seconds')})", "{{status}}"),
+            runbook="order-stuck-unacknowledged",
+        ),
+        lines(
+            "Fills",
+            "Executions booked in each interval.",
+            Unit.COUNT,
+            Query(changes("venue", f"signalbox_oms_fills_total{{{OF_VENUE}}}"), "{{venue}}"),
+            minimum=0,
+        ),
+        lines(
+            "Reports of the venues",
+            "Execution reports in each interval, by kind.",
+            Unit.COUNT,
+            Query(changes("venue, kind", f"signalbox_venue_reports_total{{{OF_VENUE}}}"), "{{venue}} {{kind}}"),
+            minimum=0,
+        ),
+    ),
+)
+
+LATENCY = Row(
+    "How long each hop takes",
+    (
+        lines(
+            "Half of the orders",
+            "The median of each hop, wall time: intent stored, decision stored, command stored, bytes sent, first "
+            "report stored, order event stored.",
+            Unit.SECONDS,
+            Query(quantile(0.5, "venue, hop", HOPS, OF_VENUE), "{{venue}} {{hop}}"),
+            minimum=0,
+            runbook="order-path-slow",
+        ),
+        lines(
+            "99 of 100 orders",
+            "The same for the slowest of 100. venue_to_report is the venue's own time and the way there and back.",
+            Unit.SECONDS,
+            Query(quantile(0.99, "venue, hop", HOPS, OF_VENUE), "{{venue}} {{hop}}"),
+            steps=rising(0.25, 1),
+            minimum=0,
+            runbook="order-path-slow",
+        ),
+        lines(
+            "Mean of each hop, added up",
+            "Where the time goes: the height is the mean way of an order from intent to event.",
+            Unit.SECONDS,
+            Query(mean("hop", HOPS, OF_VENUE), "{{hop}}"),
+            minimum=0,
+            stacked=True,
+            runbook="order-path-slow",
+        ),
+    ),
+)
+
+REFUSED = Row(
+    "Denied, refused, rejected",
+    (
+        bars(
+            "Denials by check",
+            "Intents that risk denied in the time shown, by the first check that failed.",
+            Unit.COUNT,
+            Query(during_range("check", f"signalbox_risk_denials_total{{{OF_VENUE}}}"), "{{check}}"),
+            runbook="denial-rate-high",
+        ),
+        lines(
+            "Denials over time",
+            "In each interval, by check.",
+            Unit.COUNT,
+            Query(changes("check", f"signalbox_risk_denials_total{{{OF_VENUE}}}"), "{{check}}"),
+            minimum=0,
+            stacked=True,
+            runbook="denial-rate-high",
+        ),
+        lines(
+            "Refused or rejected after approval",
+            "Orders that risk approved and the gateway or the venue refused, in each interval, by whom; and those "
+            "whose outcome was not known when they were sent.",
+            Unit.COUNT,
+            Query(
+                changes("venue, by", f"signalbox_venue_orders_refused_total{{{OF_VENUE}}}"),
+                "{{venue}} by {{by}}",
+                empty_when_healthy="an order that the venue refuses",
+            ),
+            Query(
+                changes("venue", f"signalbox_venue_orders_unknown_total{{{OF_VENUE}}}"),
+                "{{venue}} unknown",
+                empty_when_healthy="a link that is cut while an order is sent",
+            ),
+            minimum=0,
+            runbook="reject-rate-high",
+        ),
+    ),
+)
+
+PRICE = Row(
+    "At what price",
+    (
+        lines(
+            "Slippage",
+            "Fill price against the price that risk decided on, in basis points; positive = worse for the desk. Half "
+            "of the fills, and 95 of 100.",
+            Unit.BASIS_POINTS,
+            Query(quantile(0.5, "venue", SLIPPAGE, OF_VENUE), "{{venue}} half"),
+            Query(quantile(0.95, "venue", SLIPPAGE, OF_VENUE), "{{venue}} 95 of 100"),
+        ),
+        bars(
+            "How the fills spread",
+            "Fills in the time shown, by slippage in basis points up to each bound.",
+            Unit.COUNT,
+            Query(
+                f"sum by (le) (increase({SLIPPAGE}_bucket{{{OF_VENUE}}}[$__range]))", "up to {{le}} bp", buckets=True
+            ),
+        ),
+        lines(
+            "Commission paid",
+            "Since the desk adopted the account, in its currency.",
+            Unit.MONEY,
+            Query(
+                one("venue, account", at_work("oms", f"signalbox_oms_commission_paid{{{OF_ACCOUNT}}}")),
+                "{{venue}} {{account}}",
+            ),
+            minimum=0,
+        ),
+    ),
+)
+
+DASHBOARD = Dashboard(
+    uid="signalbox-orders",
+    title="Orders",
+    about="What becomes of intents, how long each hop takes, what is refused and why, and at what price orders fill.",
+    variables=(VENUE, ACCOUNT),
+    rows=(NOW, LIFE, LATENCY, REFUSED, PRICE),
+    annotations=("fill", "trading-state", "link"),
+)

@@ -1,0 +1,361 @@
+"""The Venues dashboard: links, sessions, pacing budgets, clocks, what the gateways are asking about, the dYdX chain."""
+
+from __future__ import annotations
+
+from dashboards.queries import (
+    LINK_STATES,
+    LINKS,
+    LINKS_NOT_READY,
+    OF_ACCOUNT,
+    OF_VENUE,
+    changes,
+    during_range,
+    one,
+    quantile,
+    rate,
+)
+from dashboards.specification import (
+    ACCOUNT,
+    GREEN,
+    ORANGE,
+    RED,
+    VENUE,
+    ZERO_IS_BETTER,
+    ZERO_IS_GOOD,
+    Dashboard,
+    Query,
+    Row,
+    Unit,
+    Word,
+    bars,
+    falling,
+    lines,
+    number,
+    rising,
+    states,
+)
+
+UP_OR_DOWN = {0: Word("down", RED), 1: Word("up", GREEN)}
+HELD_OR_NOT = {0: Word("nobody", RED), 1: Word("held", GREEN), 2: Word("by two", ORANGE)}
+
+
+def at_venue(metric: str, labels: str = "venue") -> str:
+    """A gauge of the gateways, whichever of them works."""
+    return one(labels, f"{metric}{{{OF_VENUE}}}")
+
+
+def counted(metric: str, labels: str) -> str:
+    return changes(labels, f"{metric}{{{OF_VENUE}}}")
+
+
+BUDGET_LEFT = (
+    f"min by (venue, budget) (signalbox_venue_budget_left{{{OF_VENUE}}} / signalbox_venue_budget_limit{{{OF_VENUE}}})"
+)
+
+NOW = Row(
+    "Now",
+    (
+        number(
+            "Venues not READY",
+            "Venues whose gateway can not trade now. Risk denies their orders. Normal: 0.",
+            Unit.COUNT,
+            Query(LINKS_NOT_READY),
+            steps=ZERO_IS_GOOD,
+            runbook="venue-disconnected",
+        ),
+        number(
+            "Connections down",
+            "API sessions and streams to the venues that are not open. Normal: 0.",
+            Unit.COUNT,
+            Query(f"sum (1 - {at_venue('signalbox_venue_session_up', 'venue, connection')})"),
+            steps=ZERO_IS_GOOD,
+            runbook="venue-disconnected",
+        ),
+        number(
+            "Reconnects",
+            "Sessions begun after the first, in the time shown. Several an hour: the venue or the network is unwell.",
+            Unit.COUNT,
+            Query(f"sum (increase(signalbox_venue_reconnects_total{{{OF_VENUE}}}[$__range]))"),
+            steps=rising(3, 20),
+            runbook="venue-reconnecting",
+        ),
+        number(
+            "Smallest budget left",
+            "Of what the venues let us send in their present window, the share that is left, where it is smallest. At "
+            "0 the gateway waits.",
+            Unit.SHARE,
+            Query(f"min ({BUDGET_LEFT})"),
+            steps=falling(0.1, 0.3),
+            decimals=0,
+            runbook="pacing-budget-low",
+        ),
+        number(
+            "Clock offset",
+            "By how much a venue's clock and ours differ, where it is most.",
+            Unit.SECONDS,
+            Query(f"max (abs (signalbox_venue_clock_offset_seconds{{{OF_VENUE}}}))"),
+            steps=rising(1, 5),
+            runbook="clock-skew",
+        ),
+        number(
+            "Indexer behind",
+            "Blocks that the dYdX chain has and its indexer has not processed. Normal: 0 to 2.",
+            Unit.BLOCKS,
+            Query("max (signalbox_dydx_indexer_lag_blocks)"),
+            steps=rising(5, 20),
+            runbook="indexer-lagging",
+        ),
+        number(
+            "Orders being asked about",
+            "Orders whose fate the venues are being asked about. Normal: 0.",
+            Unit.COUNT,
+            Query(f"sum ({at_venue('signalbox_venue_unresolved_orders')})"),
+            steps=ZERO_IS_BETTER,
+            runbook="unknown-order",
+            more="signalbox-orders",
+        ),
+        number(
+            "Reports not stored",
+            "Execution reports that the gateways hold and NATS has not stored yet.",
+            Unit.COUNT,
+            Query(f"sum ({at_venue('signalbox_venue_reports_waiting')})"),
+            steps=rising(5, 50),
+            more="signalbox-bus",
+        ),
+    ),
+)
+
+LINKS_ROW = Row(
+    "Links",
+    (
+        states(
+            "What each gateway can do",
+            "Only READY lets risk approve an order. RECONCILING: orders, executions and positions are being compared "
+            "after a connect. FROZEN: the venue answers, and what it says is too old to act on.",
+            Query(LINKS, "{{venue}}"),
+            LINK_STATES,
+            runbook="venue-disconnected",
+        ),
+        states(
+            "Connections",
+            "Each API session or stream to a venue.",
+            Query(at_venue("signalbox_venue_session_up", "venue, connection"), "{{venue}} {{connection}}"),
+            UP_OR_DOWN,
+            runbook="venue-reconnecting",
+        ),
+        lines(
+            "Reconnects",
+            "Sessions begun after the first, in each interval.",
+            Unit.COUNT,
+            Query(
+                counted("signalbox_venue_reconnects_total", "venue, connection"),
+                "{{venue}} {{connection}}",
+                empty_when_healthy="a link that is cut",
+            ),
+            minimum=0,
+            runbook="venue-reconnecting",
+        ),
+        lines(
+            "Messages",
+            "To and from the venues, each second.",
+            Unit.PER_SECOND,
+            Query(
+                rate("venue, connection, direction", f"signalbox_venue_messages_total{{{OF_VENUE}}}"),
+                "{{venue}} {{connection}} {{direction}}",
+            ),
+            minimum=0,
+        ),
+        bars(
+            "Errors of the venues",
+            "In the time shown, by what the gateway makes of them. IB Gateway reports notices as errors too.",
+            Unit.COUNT,
+            Query(
+                during_range("venue, connection, treatment", f"signalbox_venue_errors_total{{{OF_VENUE}}}"),
+                "{{venue}} {{connection}} {{treatment}}",
+            ),
+        ),
+        states(
+            "Who holds the accounts",
+            "How many gateways hold the lease of each account: exactly one may trade it.",
+            Query(
+                f"sum by (venue, account) (signalbox_venue_lease_held{{{OF_ACCOUNT}}})",
+                "{{venue}} {{account}}",
+            ),
+            HELD_OR_NOT,
+            runbook="no-active-replica",
+        ),
+        lines(
+            "Takings of the accounts",
+            "The epoch of each account's lease: it goes up when another gateway process takes the account.",
+            Unit.COUNT,
+            Query(f"max by (venue, account) (signalbox_venue_lease_epoch{{{OF_ACCOUNT}}})", "{{venue}} {{account}}"),
+            width=12,
+        ),
+    ),
+)
+
+PACING = Row(
+    "Pacing and clocks",
+    (
+        lines(
+            "Budget left",
+            "The share of what the venue lets us send in its present window that is left. At 0 the gateway waits.",
+            Unit.SHARE,
+            Query(BUDGET_LEFT, "{{venue}} {{budget}}"),
+            minimum=0,
+            maximum=1,
+            runbook="pacing-budget-low",
+        ),
+        lines(
+            "Budgets",
+            "How many messages or requests each budget allows in its window.",
+            Unit.COUNT,
+            Query(at_venue("signalbox_venue_budget_limit", "venue, budget"), "{{venue}} {{budget}}"),
+            minimum=0,
+        ),
+        lines(
+            "Clock offset",
+            "The venue's clock less this machine's (above 0: the venue is ahead); of a simulated one, less desk time.",
+            Unit.SECONDS,
+            Query(f"max by (venue) (signalbox_venue_clock_offset_seconds{{{OF_VENUE}}})", "{{venue}}"),
+            runbook="clock-skew",
+        ),
+    ),
+)
+
+ORDERS = Row(
+    "Orders at the venues",
+    (
+        lines(
+            "Orders sent",
+            "In each interval; and those refused, or of unknown outcome.",
+            Unit.COUNT,
+            Query(counted("signalbox_venue_orders_sent_total", "venue"), "{{venue}} sent"),
+            Query(
+                counted("signalbox_venue_orders_refused_total", "venue, by"),
+                "{{venue}} refused by {{by}}",
+                empty_when_healthy="an order that the venue refuses",
+            ),
+            Query(
+                counted("signalbox_venue_orders_unknown_total", "venue"),
+                "{{venue}} unknown",
+                empty_when_healthy="a link that is cut while an order is sent",
+            ),
+            minimum=0,
+            runbook="reject-rate-high",
+        ),
+        lines(
+            "Being asked about",
+            "Orders whose fate the venues are being asked about, and those that only a person can resolve (stranded).",
+            Unit.COUNT,
+            Query(at_venue("signalbox_venue_unresolved_orders"), "{{venue}} asked about"),
+            Query(at_venue("signalbox_venue_stranded_orders"), "{{venue}} stranded"),
+            minimum=0,
+            runbook="unknown-order",
+        ),
+        lines(
+            "Longest being asked about",
+            "For how long the oldest of them is being asked about.",
+            Unit.SECONDS,
+            Query(at_venue("signalbox_venue_oldest_unresolved_seconds"), "{{venue}}"),
+            steps=rising(30, 120),
+            minimum=0,
+            runbook="unknown-order",
+        ),
+        lines(
+            "Reports and fills",
+            "Stored in each interval.",
+            Unit.COUNT,
+            Query(counted("signalbox_venue_reports_total", "venue"), "{{venue}} reports"),
+            Query(counted("signalbox_venue_fills_total", "venue"), "{{venue}} fills"),
+            minimum=0,
+        ),
+        lines(
+            "Reports not stored",
+            "Execution reports that the gateways hold and NATS has not stored yet.",
+            Unit.COUNT,
+            Query(at_venue("signalbox_venue_reports_waiting"), "{{venue}}"),
+            minimum=0,
+            more="signalbox-bus",
+        ),
+        bars(
+            "Reconciliations",
+            "Complete comparisons with the venue in the time shown, by outcome: one after each connect.",
+            Unit.COUNT,
+            Query(
+                during_range("venue, outcome", f"signalbox_venue_reconciliations_total{{{OF_VENUE}}}"),
+                "{{venue}} {{outcome}}",
+            ),
+        ),
+    ),
+)
+
+CHAIN = Row(
+    "dYdX: the chain and its indexer",
+    (
+        lines(
+            "Height",
+            "Of the chain as its node says, and of the indexer as the market data stream says. They run side by side.",
+            Unit.COUNT,
+            Query("max (signalbox_dydx_height)", "chain"),
+            Query("max (signalbox_dydx_data_height)", "indexer"),
+            runbook="indexer-lagging",
+        ),
+        lines(
+            "Indexer behind",
+            "Blocks that the chain has and the indexer has not processed. Too many: the link is FROZEN.",
+            Unit.BLOCKS,
+            Query("max (signalbox_dydx_indexer_lag_blocks)", "blocks"),
+            steps=rising(5, 20),
+            minimum=0,
+            runbook="indexer-lagging",
+        ),
+        lines(
+            "Broadcasts",
+            "From an order's broadcast to the node's verdict: half of them, and 99 of 100.",
+            Unit.SECONDS,
+            Query(quantile(0.5, "job", "signalbox_dydx_broadcast_seconds"), "half"),
+            Query(quantile(0.99, "job", "signalbox_dydx_broadcast_seconds"), "99 of 100"),
+            minimum=0,
+        ),
+        lines(
+            "Renewals",
+            "Resting orders given a later good-til-block, in each interval, by outcome.",
+            Unit.COUNT,
+            Query(
+                changes("outcome", "signalbox_dydx_renewals_total"),
+                "{{outcome}}",
+                empty_when_healthy="no fault: a DAY limit order that rests for longer than its blocks",
+            ),
+            minimum=0,
+        ),
+        lines(
+            "Funding payments",
+            "Reported in each interval: one an hour for each perpetual held.",
+            Unit.COUNT,
+            Query(changes("job", "signalbox_dydx_funding_payments_total"), "payments"),
+            minimum=0,
+        ),
+        lines(
+            "Books",
+            "Stale levels that the uncross rule removed, and books asked for anew.",
+            Unit.COUNT,
+            Query("sum by (symbol) (signalbox_dydx_book_crossings)", "{{symbol}} removed"),
+            Query(
+                changes("symbol, reason", "signalbox_dydx_book_resyncs_total"),
+                "{{symbol}} anew: {{reason}}",
+                empty_when_healthy="a book that is cut off or inconsistent",
+            ),
+            minimum=0,
+        ),
+    ),
+)
+
+DASHBOARD = Dashboard(
+    uid="signalbox-venues",
+    title="Venues",
+    about="The links to the venues, how much may still be sent, whose clock is off, and what is being asked about.",
+    variables=(VENUE, ACCOUNT),
+    rows=(NOW, LINKS_ROW, PACING, ORDERS, CHAIN),
+    annotations=("link", "trading-state"),
+)
