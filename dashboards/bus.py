@@ -262,17 +262,12 @@ RECORDER = Row(
         ),
         lines(
             "Streams read again",
-            "Times in each interval that a stream was read again from its watermark, or was found recreated.",
+            "Times in each interval that a stream was read again from its watermark: after each loss of NATS.",
             Unit.COUNT,
             Query(
                 changes("stream", "signalbox_recorder_restarts_total"),
                 "{{stream}} again",
                 empty_when_healthy="NATS that is killed",
-            ),
-            Query(
-                changes("stream", "signalbox_recorder_generations_total"),
-                "{{stream}} recreated",
-                empty_when_healthy="a NATS server with an empty store",
             ),
             minimum=0,
             width=24,

@@ -31,7 +31,7 @@ from dashboards.specification import (
     table,
 )
 
-ALERT_LABELS = "alertname, severity, venue, account, symbol, service"
+ALERT_LABELS = "alertname, severity, venue, account, symbol, job"
 
 
 def of_account(service: str, metric: str, more: str = "") -> str:
@@ -143,11 +143,11 @@ ATTENTION = Row(
                 ("venue", "Venue"),
                 ("account", "Account"),
                 ("symbol", "Symbol"),
-                ("service", "Service"),
+                ("job", "Service"),
             ),
             Query(
                 f'sum by ({ALERT_LABELS}) (ALERTS{{alertstate="firing",alertname!="Watchdog"}})',
-                empty_when_healthy="a service that is killed and stays down",
+                empty_when_healthy="an intent that is no JSON",
             ),
             nothing="no alert fires",
             height=6,

@@ -25,8 +25,8 @@ from dashboards.specification import (
 
 LAST_BAR = "signalbox_indicators_last_bar_timestamp_seconds"
 FRESHEST = (
-    f'({LAST_BAR}{{timeframe="1m"}} == on (venue, symbol) group_left () max by (venue, symbol) '
-    f'({LAST_BAR}{{timeframe="1m"}}))'
+    f"(max by (instance, venue, symbol) ({LAST_BAR}) == on (venue, symbol) group_left () "
+    f"max by (venue, symbol) ({LAST_BAR}))"
 )
 """The replica that scored each symbol's latest bar."""
 LONG_OR_SHORT = (Step(None, RED), Step(0, BLUE), Step(0.000001, GREEN))
@@ -120,8 +120,8 @@ SCORES = Row(
         table(
             "Ranking",
             "The four scores of each symbol at its last bar; click a heading to sort by it. SuperTrend counts the bars "
-            "in the present direction (above 0: long, below 0: short) on 1-minute and on 5-minute bars; deviation = "
-            "(close - EMA) / ATR; new high counts the closes that made a new high of the day, until one did not.",
+            "in the present direction (above 0: long, below 0: short) on 1-minute and on 5-minute bars. Of 5-minute "
+            "bars too: deviation = (close - EMA) / ATR, and new high, the closes that made a new high of the day.",
             MARKET,
             Query(score("supertrend_m1"), "SuperTrend 1m", unit=Unit.COUNT, steps=LONG_OR_SHORT),
             Query(score("supertrend_m5"), "SuperTrend 5m", unit=Unit.COUNT, steps=LONG_OR_SHORT),
@@ -231,15 +231,9 @@ FLOW = Row(
         ),
         lines(
             "Bars scored",
-            "By what became of them, in each interval. Duplicates were delivered again after a restart and are stored "
-            "once.",
+            "By what became of them, in each interval.",
             Unit.COUNT,
             Query(changes("timeframe, outcome", "signalbox_indicators_bars_total"), "{{timeframe}} {{outcome}}"),
-            Query(
-                changes("timeframe", "signalbox_indicators_duplicates_total"),
-                "{{timeframe}} duplicates",
-                empty_when_healthy="an indicator process that is killed before it acknowledged",
-            ),
             minimum=0,
         ),
         bars(

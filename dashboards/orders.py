@@ -108,13 +108,11 @@ NOW = Row(
             runbook="order-path-slow",
         ),
         number(
-            "Slippage, mean",
-            "By how much fills were worse than the price that risk decided on, in basis points (below 0: better).",
+            "Slippage, half of the fills",
+            "Half of the fills in the time shown were worse than the price that risk decided on by less than this, in "
+            "basis points (below 0: better).",
             Unit.BASIS_POINTS,
-            Query(
-                f"sum (increase({SLIPPAGE}_sum{{{OF_VENUE}}}[$__range])) / "
-                f"sum (increase({SLIPPAGE}_count{{{OF_VENUE}}}[$__range]))"
-            ),
+            Query(f"histogram_quantile(0.5, sum by (le) (increase({SLIPPAGE}_bucket{{{OF_VENUE}}}[$__range])))"),
             steps=WORSE,
             decimals=1,
         ),
@@ -133,11 +131,11 @@ LIFE = Row(
             Query(decisions("approved"), "2 approved"),
             Query(decisions("denied"), "2 denied"),
             Query(events("OrderAccepted"), "3 accepted by the venue"),
-            Query(events("OrderRejected"), "3 rejected", empty_when_healthy="an order that the venue refuses"),
+            Query(events("OrderRejected"), "3 rejected"),
             Query(events("OrderPartiallyFilled"), "4 filled in part (fills)"),
             Query(events("OrderFilled"), "4 filled"),
             Query(events("OrderCanceled"), "4 canceled"),
-            Query(events("OrderExpired"), "4 expired", empty_when_healthy="a DAY order at the close"),
+            Query(events("OrderExpired"), "4 expired"),
             width=8,
         ),
         lines(

@@ -233,7 +233,11 @@ REPLICAS = Row(
             "Taken over",
             "Partitions taken over from another replica, in each interval.",
             Unit.COUNT,
-            Query(changes("instance", "signalbox_indicators_takeovers_total"), "{{instance}}"),
+            Query(
+                changes("instance", "signalbox_indicators_takeovers_total"),
+                "{{instance}}",
+                empty_when_healthy="an indicator process that is killed",
+            ),
             minimum=0,
             width=12,
         ),

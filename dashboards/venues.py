@@ -322,11 +322,7 @@ CHAIN = Row(
             "Renewals",
             "Resting orders given a later good-til-block, in each interval, by outcome.",
             Unit.COUNT,
-            Query(
-                changes("outcome", "signalbox_dydx_renewals_total"),
-                "{{outcome}}",
-                empty_when_healthy="no fault: a DAY limit order that rests for longer than its blocks",
-            ),
+            Query(changes("outcome", "signalbox_dydx_renewals_total"), "{{outcome}}"),
             minimum=0,
         ),
         lines(
@@ -341,11 +337,7 @@ CHAIN = Row(
             "Stale levels that the uncross rule removed, and books asked for anew.",
             Unit.COUNT,
             Query("sum by (symbol) (signalbox_dydx_book_crossings)", "{{symbol}} removed"),
-            Query(
-                changes("symbol, reason", "signalbox_dydx_book_resyncs_total"),
-                "{{symbol}} anew: {{reason}}",
-                empty_when_healthy="a book that is cut off or inconsistent",
-            ),
+            Query(changes("symbol, reason", "signalbox_dydx_book_resyncs_total"), "{{symbol}} anew: {{reason}}"),
             minimum=0,
         ),
     ),
