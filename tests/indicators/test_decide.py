@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from indicators.decide import decide
-from indicators.state import Ignored, Rules, Series
+from indicators.decide import Fence, decide, fence
+from indicators.state import Ignored, LastScore, Rules, Series
 from signalbox.errors import MessageError, SymbolError
 from signalbox.messages import Bar, Score
 
@@ -125,3 +125,25 @@ def test_restart_in_the_middle_gives_the_same_scores() -> None:
     for bar in bars[:25]:
         series, _ = decide(series, bar, RULES)
     assert scores_of(bars[20:], series) == whole[25:]  # five bars come again after the restart
+
+
+@pytest.mark.parametrize(
+    ("last_minute", "verdict"),
+    [
+        (
+            -5,
+            Fence.OPEN,
+        ),  # scores older than the bar before: those between were never stored, or have reached their age
+        (3, Fence.OPEN),  # that of the bar before
+        (4, Fence.BEHIND),  # of a bar that the series has not seen
+        (5, Fence.DONE),
+        (6, Fence.DONE),
+    ],
+)
+def test_last_stored_score_says_whether_the_next_may_be_stored(last_minute: int, verdict: Fence) -> None:
+    last = LastScore(sequence=7, bar_start=OPEN + MINUTE * last_minute)
+    assert fence(last, series_start=OPEN + MINUTE * 3, bar_start=OPEN + MINUTE * 5) is verdict
+
+
+def test_first_score_of_a_series_needs_no_other() -> None:
+    assert fence(LastScore(), series_start=Series().last_start, bar_start=OPEN) is Fence.OPEN

@@ -141,6 +141,9 @@ async def test_a_replica_that_wakes_when_ids_are_forgotten_doubles_and_disorders
         await freeze.frozen.wait()
     await until_scored(reader, 10)
     assert (scored(frozen), scored(other)) == (3, 7)
+    last = await reader.last("SCORES", subjects.score("ibkr", "SPY", "1m"))
+    assert last is not None
+    await until(lambda: datetime.now(UTC) - last.stored_at > timedelta(seconds=10 * WINDOW_SECONDS))
     freeze.thaw.set()
     await publish(gateway, BARS[10:20])
     await until_scored(reader, 20)

@@ -80,3 +80,28 @@ async def test_a_funding_rate_is_stored_as_the_last_word_on_its_symbol(nats_serv
             assert b'"stream":"STATE"' in reply.data
     finally:
         await client.close()
+
+
+async def test_indicators_publish_scores_and_read_bars_and_scores_only(nats_server: Any) -> None:
+    said: list[str] = []
+
+    async def refusal(error: Exception) -> None:
+        said.append(str(error).lower())
+
+    client = await nats_server.client("indicators")
+    client._error_cb = refusal
+    foreign = [
+        *(pattern.format(own="ibkr", other="dydx") for pattern in OTHERS_WORDS if "ind.score" not in pattern),
+        "$JS.API.DIRECT.GET.STATE",
+        "$JS.API.CONSUMER.INFO.TRADE.risk",
+        "$JS.ACK.TRADE.risk.1.1.1.1.1",
+    ]
+    try:
+        for subject in foreign:
+            await client.publish(subject, b"{}")
+        reply = await client.request(subjects.score("ibkr", "SPY", "1m"), b"{}", timeout=REPLY_SECONDS_MAX)
+        assert b'"stream":"SCORES"' in reply.data
+    finally:
+        await client.close()
+    allowed = [subject for subject in foreign if not any(f'publish to "{subject.lower()}"' in text for text in said)]
+    assert allowed == []

@@ -168,9 +168,9 @@ class Pull:
         if self._uncertain_messages:
             self._uncertain_messages -= 1
         else:
-            self._last_delivery = received.delivery
-            if self._standing is not None:
+            if self._standing is not None and self._last_delivery != NO_DELIVERY:
                 self._standing.took(received.continues, self._last_heard)
+            self._last_delivery = received.delivery
         self._in_progress = self._say_in_progress_later(message.reply)
         try:
             await self._handler(received)
