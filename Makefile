@@ -13,7 +13,7 @@ DAYS ?= 1
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: env
 env: .venv/ready ## build the environment: .venv with the signalbox command
@@ -45,6 +45,17 @@ lint: .venv/ready ## format, lint and types
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/mypy $(DISTRIBUTIONS) benchmarks dashboards
 
+.venv-manifests/ready: requirements/manifests.txt
+	@$(PYTHON) -m venv --clear .venv-manifests
+	@.venv-manifests/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/manifests.txt
+	@touch .venv-manifests/ready
+
+.PHONY: k8s-check
+k8s-check: .venv/ready .venv-manifests/ready ## the manifests: schemas of three Kubernetes versions, rules, policies (needs kubectl)
+	@$(BIN)/pytest -q tests/deploy/test_kubernetes.py tests/deploy/test_kubernetes_desk.py
+	@$(BIN)/python tests/deploy/manifests.py run/k8s
+	@.venv-manifests/bin/checkov --config-file deploy/k8s/checkov.yaml --file run/k8s/paper.yaml --file run/k8s/live.yaml
+
 .PHONY: bench
 bench: .venv/ready ## what README claims of speed and size, measured beside a reference in the same run
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
@@ -61,3 +72,4 @@ docs: .venv/ready ## write the generated documents again
 	@$(BIN)/python -m signalbox_cli.metrics_reference > docs/metrics.md
 	@$(BIN)/python -m dashboards
 	@$(BIN)/python tests/venue/numbered.py > /dev/null
+	@$(BIN)/python tests/deploy/copies.py > /dev/null
