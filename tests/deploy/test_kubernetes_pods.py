@@ -1,0 +1,113 @@
+"""The pods of the paper overlay run as they are written, and trade: each in a container, with what Kubernetes gives it.
+
+Needs root, a Docker engine and our images (`make images`); a cluster it does not need, and does not replace.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from signalbox.subjects import SERVICES
+from signalbox_cli.cluster_credentials import wanted
+
+from .manifest_rules import IMAGES
+from .manifests import pod_of, rendered, workload
+from .pods import Pods, docker
+
+READY_SECONDS_MAX = 180.0
+COMMAND_SECONDS_MAX = 90.0
+
+
+def need_containers() -> None:
+    """Skip where there are none; SIGNALBOX_CONTAINERS=1 says that there have to be."""
+    missing = None
+    if os.geteuid() != 0:
+        missing = "files that belong to root can be made by root alone"
+    elif (
+        shutil.which("docker") is None
+        or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode
+    ):
+        missing = "no Docker engine can be reached"
+    elif absent := IMAGES - set(docker("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines()):
+        missing = f"images are missing: {', '.join(sorted(absent))} (make images)"
+    if missing and os.environ.get("SIGNALBOX_CONTAINERS"):
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)
+
+
+@pytest.fixture
+def secret_texts() -> dict[str, dict[str, str]]:
+    return wanted()
+
+
+@pytest.fixture
+def pods(tmp_path: Path, secret_texts: dict[str, dict[str, str]]) -> Iterator[Pods]:
+    need_containers()
+    tmp_path.chmod(0o755)
+    pods = Pods(rendered("paper"), tmp_path, secret_texts)
+    try:
+        yield pods
+    finally:
+        pods.close()
+
+
+def signalbox(pods: Pods, secret_texts: dict[str, dict[str, str]], user: str, *words: str) -> tuple[int, str]:
+    """The command of a person, by way of what `kubectl port-forward service/nats` would open."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SIGNALBOX_")}
+    given = {
+        "SIGNALBOX_NATS_URL": f"nats://{pods.address('nats-0')}:4222",
+        "SIGNALBOX_NATS_USER": user,
+        "SIGNALBOX_NATS_PASSWORD": secret_texts[f"nats-{user}"]["password"],
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "signalbox_cli", *words], env=kept | given, timeout=COMMAND_SECONDS_MAX, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+def test_desk_runs_trades_and_outlives_what_is_killed(pods: Pods, secret_texts: dict[str, dict[str, str]]):
+    everybody = [pods.start(name) for name in SERVICES]  # all at once, as `kubectl apply` does: NATS is not there yet
+    nats = pods.start("nats")
+    simulators = pods.start("simulators")
+    status, said = pods.finish("bootstrap", READY_SECONDS_MAX)
+    assert status == 0, said
+    pods.wait_ready(READY_SECONDS_MAX, nats, simulators, *everybody)
+    assert all(pods.probe(name, "livenessProbe") for name in (nats, simulators, *everybody))
+    for symbol, quantity in (("SPY", "100"), ("BTC-USD", "0.01")):
+        status, said = signalbox(pods, secret_texts, "user", "intent", "buy", quantity, symbol, "--follow")
+        assert status == 0, said
+    for name in ("risk-0", "recorder-0", "gateway-dydx-0"):
+        pods.kill(name)
+    pods.wait_ready(READY_SECONDS_MAX, *everybody)
+    status, said = signalbox(pods, secret_texts, "user", "intent", "sell", "100", "SPY", "--follow")
+    assert status == 0, said
+
+
+def test_nats_that_is_stopped_is_sent_away_by_its_own_hook(pods: Pods):
+    nats = pods.start("nats")
+    pods.wait_ready(READY_SECONDS_MAX, nats)
+    [container] = pod_of(workload(rendered("paper"), "nats"))["containers"]
+    pods.execute(nats, container["lifecycle"]["preStop"]["exec"]["command"])
+    pods.until(lambda: not pods.state(nats)["Running"], 75, nats)
+    assert pods.state(nats)["ExitCode"] == 0
+    assert "Entering lame duck mode" in pods.log(nats)
+
+
+def test_gateway_without_its_venue_is_alive_and_not_ready(pods: Pods):
+    nats, gateway = pods.start("nats"), pods.start("gateway-ibkr")
+    status, said = pods.finish("bootstrap", READY_SECONDS_MAX)
+    assert status == 0, said
+    pods.until(lambda: pods.probe(gateway, "livenessProbe"), READY_SECONDS_MAX, nats, gateway)
+    pods.until(lambda: '"rebuilt"' in pods.log(gateway), READY_SECONDS_MAX, gateway)
+    for _ in range(20):
+        assert not pods.probe(gateway, "readinessProbe")
+        assert pods.probe(gateway, "livenessProbe")
+    assert pods.state(gateway)["Running"]
