@@ -17,6 +17,7 @@ from hypothesis import settings
 from nats.aio.client import Client
 from signalbox.bus import Bus, BusSettings
 from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, password_variable
+from signalbox.errors import LeaseLostError
 from signalbox.messages import TradingMode
 from signalbox_cli.local_desk import free_port
 
@@ -111,6 +112,25 @@ class NatsServer:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             self._process.wait()
+
+
+class HeldLease:
+    """A lease that is held until a test says otherwise: for a service that runs without `signalbox.process`."""
+
+    def __init__(self) -> None:
+        self.held = True
+
+    def is_held(self) -> bool:
+        return self.held
+
+    async def until_held(self) -> None:
+        if not self.held:
+            raise LeaseLostError("another process works")
+
+
+@pytest.fixture
+def held_lease() -> HeldLease:
+    return HeldLease()
 
 
 @pytest.fixture

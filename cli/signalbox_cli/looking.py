@@ -11,7 +11,6 @@ import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.desk import VENUES, load_desk
-from signalbox.errors import BusUnavailableError
 from signalbox.messages import ServiceStatus
 
 from signalbox_cli import argument_types
@@ -21,7 +20,9 @@ from signalbox_cli.offline import add_history, run_history, timeframe
 from signalbox_cli.output import complain, printable, show, show_json
 from signalbox_cli.simulated_venues import services_of
 
-STATUS_SECONDS_MAX = 2.0
+STATUS_SECONDS_MAX = 1.0
+STATUS_QUIET_SECONDS_MAX = 0.3
+"""Every process of a service answers; no more are expected this long after the last answer."""
 
 ORDERS = """
 SELECT order_id, venue, status, side, quantity, filled_quantity AS filled, symbol, order_type AS type,
@@ -116,7 +117,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         commands,
         "status",
         "is each service ready, and if not, what does it wait for",
-        "Exit status: 0 all are ready, 1 not.",
+        """
+        A line for each process: of several of risk, oms, recorder or a gateway, one works and the others stand by.
+
+        Exit status: 0 all are ready, 1 not.
+        """,
     )
     _finish(status, _status)
     ask = add_command(
@@ -222,24 +227,31 @@ async def _status(arguments: argparse.Namespace) -> int:
     async with desk_bus() as (bus, found):
         services = services_of(load_desk(found.desk_file)) if found.desk_file else subjects.SERVICES
         answers = await asyncio.gather(*(_ask_status(bus, service) for service in services))
-    rows = []
-    for service, answer in zip(services, answers, strict=True):
-        if answer is None:
-            rows.append((service, "no answer", "it does not run, or does not reach NATS", ""))
-        else:
-            details = ", ".join(f"{name} {value}" for name, value in answer.details.items())
-            rows.append((service, "ready" if answer.ready else "not ready", "; ".join(answer.waiting_for), details))
-    show(("service", "state", "waiting for", "details"), rows, as_json=arguments.json, empty="")
-    return 0 if all(answer is not None and answer.ready for answer in answers) else 1
+    rows = [row for service, answered in zip(services, answers, strict=True) for row in _status_rows(service, answered)]
+    show(("service", "state", "instance", "work", "waiting for", "details"), rows, as_json=arguments.json, empty="")
+    return 0 if all(answered and all(each.ready for each in answered) for answered in answers) else 1
 
 
-async def _ask_status(bus: Bus, service: str) -> ServiceStatus | None:
-    try:
-        answer = await bus.request(subjects.status(service), b"", STATUS_SECONDS_MAX)
-    except BusUnavailableError:
-        return None
-    status: ServiceStatus = messages.decode(answer, ServiceStatus)
-    return status
+def _status_rows(service: str, answered: list[ServiceStatus]) -> list[tuple[str, ...]]:
+    """A row for each process of a service, the one that works first."""
+    if not answered:
+        return [(service, "no answer", "", "", "it does not run, or does not reach NATS", "")]
+    return [
+        (
+            service,
+            "ready" if each.ready else "not ready",
+            each.instance,
+            "works" if each.active else "stands by",
+            "; ".join(each.waiting_for) or each.standing_by,
+            ", ".join(f"{name} {value}" for name, value in each.details.items()),
+        )
+        for each in sorted(answered, key=lambda each: (not each.active, each.instance))
+    ]
+
+
+async def _ask_status(bus: Bus, service: str) -> list[ServiceStatus]:
+    answers = await bus.request_all(subjects.status(service), b"", STATUS_SECONDS_MAX, STATUS_QUIET_SECONDS_MAX)
+    return [messages.decode(answer, ServiceStatus) for answer in answers]
 
 
 async def _watch(arguments: argparse.Namespace) -> int:

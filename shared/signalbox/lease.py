@@ -1,23 +1,28 @@
-"""The lease on a venue account: one gateway may trade it at a time, fenced by an epoch.
+"""The lease on a name: one process at a time works under it, fenced by an epoch; the others stand by.
 
-Owns the rule. The lease is one message of the KV bucket LEASES, written anew each second with the sequence of its
-predecessor as a condition, so that of two writers one fails. All times are of one process's steady clock, which
-goes on while the machine is suspended, and never compared with another's:
+Owns the rule. The name is a venue account (one gateway trades it) or a service (one of its processes works). The lease
+is one message of the KV bucket LEASES, written anew each second with the sequence of its predecessor as a condition, so
+that of two writers one fails. All times are of one process's steady clock, which goes on while the machine is
+suspended, and never compared with another's:
 
-    the holder    may send for `VALID_SECONDS` from the moment at which it began the last renewal that was acknowledged
+    the holder    may write for `VALID_SECONDS` from the moment at which it began the last renewal that was acknowledged
     a contender   takes over, with the next epoch, once it has seen no renewal for `TAKE_SECONDS`, which is longer
 
 so the former holder has stopped before the next one begins, whatever happens to NATS, to either process, or to the
 network between them. A holder that lost its lease ends. Three cases need no wait: a lease that was given back, one
 whose holder was a process of this machine that is no more, and one that never was.
 
-It must not know what is done under the lease: `is_held` is asked right before each send.
+It must not know what is done under the lease. Two questions are asked of it. `until_held` when a message has come: a
+message that was stored after another process took over came after this lease had run out, so it is never handled, nor
+acknowledged, by the former holder, however long that was suspended. `is_held` right before what can not be undone. What
+is left, a process suspended between that question and the socket, must be fenced by whoever is written to.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -28,12 +33,13 @@ from pathlib import Path
 from signalbox import messages, subjects
 from signalbox.bus import Bus
 from signalbox.errors import BusError, BusUnavailableError, LeaseLostError, WrongSequenceError
-from signalbox.messages import Lease
 
 RENEW_SECONDS = 1.0
 VALID_SECONDS = 4.0
 TAKE_SECONDS = 6.0
 LOOK_SECONDS = 0.25
+HELD_SECONDS_MAX = 60.0
+GIVE_BACK_SECONDS_MAX = 2.0
 LEASES = "KV_LEASES"
 
 
@@ -42,9 +48,15 @@ def _seconds() -> float:
 
 
 def this_process() -> str:
-    """Name this process among all machines': host, boot, process id and when it began."""
+    """Name this process among all machines': host, boot, process namespace, process id and when it began."""
     pid = os.getpid()
     return f"{_this_machine()}/{pid}/{_began(pid)}"
+
+
+def shown(holder: str) -> str:
+    """A process's name as people know it: host and process id."""
+    parts = holder.split("/")
+    return f"{parts[0]}/{parts[-2]}" if len(parts) > 2 else holder
 
 
 def is_gone(holder: str) -> bool:
@@ -54,8 +66,15 @@ def is_gone(holder: str) -> bool:
 
 
 def _this_machine() -> str:
+    """Where process ids mean what they mean here: two containers may share host name and boot, and see different ones.
+
+    The kernel gives a namespace's number to another one only when nothing of the former is left.
+    """
     boot = Path("/proc/sys/kernel/random/boot_id")
-    return f"{socket.gethostname()}/{boot.read_text().strip() if boot.exists() else ''}"
+    namespace = ""
+    with suppress(OSError):
+        namespace = re.sub(r"\D", "", os.readlink("/proc/self/ns/pid"))
+    return f"{socket.gethostname()}/{boot.read_text().strip() if boot.exists() else ''}/{namespace}"
 
 
 def _began(pid: int) -> str:
@@ -67,28 +86,61 @@ def _began(pid: int) -> str:
     return "" if after_name[0] in "ZX" else after_name[19]
 
 
-class AccountLease:
-    """The lease on one account, as one process sees it."""
+def account_lease(bus: Bus, venue: str, account: str, holder: str = "") -> OwnLease:
+    """The lease on a venue account."""
+    return OwnLease(bus, account, subjects.lease(venue, account), {"venue": venue, "account": account}, holder)
 
-    def __init__(self, bus: Bus, venue: str, account: str, holder: str = "") -> None:
-        self._bus, self._venue, self._account = bus, venue, account
+
+def service_lease(bus: Bus, service: str, holder: str = "") -> OwnLease:
+    """The lease on a service."""
+    return OwnLease(bus, service, subjects.service_lease(service), {"service": service}, holder)
+
+
+class OwnLease:
+    """One lease, as one process sees it. Made by `account_lease` or `service_lease`; `on` is its name for a person."""
+
+    def __init__(self, bus: Bus, on: str, subject: str, named: dict[str, str], holder: str = "") -> None:
+        self.on = on
+        self._bus, self._subject, self._named = bus, subject, named
         self._holder = holder or this_process()
-        self._subject = subjects.lease(venue, account)
         self._sequence, self._written, self._valid_until_seconds = 0, 0, 0.0
-        self._one_at_a_time, self._given_back = asyncio.Lock(), False
+        self._one_at_a_time = asyncio.Lock()
+        self._given_back = self._lost = False
+        self._news = asyncio.Event()
         self.epoch = 0
-        """How many times the account has changed hands; 0 = not held yet."""
+        """How many times the lease has changed hands; 0 = not held yet."""
 
     def is_held(self) -> bool:
-        """Say whether this process may send at this instant."""
+        """Say whether this process may write at this instant."""
         return _seconds() < self._valid_until_seconds
 
+    async def until_held(self) -> None:
+        """Return once this process may write: as a rule at once, else after the next renewal.
+
+        Raises `LeaseLostError` when the lease is another's, `BusUnavailableError` after `HELD_SECONDS_MAX`.
+        """
+        if self.is_held():
+            return
+        try:
+            async with asyncio.timeout(HELD_SECONDS_MAX):
+                while not self.is_held():
+                    if self._lost or self._given_back:
+                        raise LeaseLostError(f"this process does not hold the lease on {self.on} any more")
+                    await self._news.wait()
+        except TimeoutError:
+            raise BusUnavailableError(f"the lease on {self.on} could not be renewed") from None
+
     async def acquire(self, waiting: Callable[[str], None]) -> None:
-        """Wait until the account is this process's; `waiting` is told whose it is meanwhile."""
+        """Stand by until the lease is this process's; `waiting` is told who works meanwhile.
+
+        Raises `LeaseLostError` when it is given back before.
+        """
         seen_sequence, seen_seconds = -1, _seconds()
         while True:
             stored = await self._bus.last(LEASES, self._subject)
-            present = messages.decode(stored.payload, Lease) if stored is not None else None
+            if self._given_back:  # the process ends; nats-py may have lost its cancellation
+                raise LeaseLostError(f"the lease on {self.on} is not wanted any more")
+            present = messages.decode(stored.payload, messages.Lease) if stored is not None else None
             sequence = stored.sequence if stored is not None else 0
             if sequence != seen_sequence:
                 seen_sequence, seen_seconds = sequence, _seconds()
@@ -98,45 +150,64 @@ class AccountLease:
                 try:
                     await self._write(self._holder)
                 except WrongSequenceError:
+                    self.epoch = 0
                     continue
                 return
             assert present is not None
-            waiting(f"{present.holder} holds the lease on {self._account} (epoch {present.epoch})")
+            waiting(f"{shown(present.holder)} works")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def keep(self) -> None:
-        """Renew until the lease is given back. Raises `LeaseLostError` once another process holds the account."""
+        """Renew until the lease is given back. Raises `LeaseLostError` once another process holds it."""
         while not self._given_back:
-            await asyncio.sleep(RENEW_SECONDS)
+            if self.is_held():  # else the last renewal took too long: the next one is due
+                await asyncio.sleep(RENEW_SECONDS)
             try:
                 async with self._one_at_a_time:
                     if not self._given_back:
                         await self._write(self._holder)
             except WrongSequenceError as error:
-                self._valid_until_seconds = 0.0
-                raise LeaseLostError(f"another process has taken over {self._account} at {self._venue}") from error
+                self._lost, self._valid_until_seconds = True, 0.0
+                self._tell()
+                raise LeaseLostError(f"another process has taken over the lease on {self.on}") from error
             except BusUnavailableError:
                 continue  # it runs out meanwhile; whoever can reach NATS may take over
 
     async def give_back(self) -> None:
-        """Send nothing any more, and let the next process begin without a wait."""
-        self._given_back = True
-        self._valid_until_seconds = 0.0
-        if self.epoch:
-            with suppress(BusError):  # then it runs out
-                async with self._one_at_a_time:
-                    await self._write("")
+        """Write nothing any more, and let the next process begin without a wait."""
+        if self._given_back:
+            return
+        self._given_back, self._valid_until_seconds = True, 0.0
+        self._tell()
+        if self.epoch and not self._lost:
+            with suppress(BusError, TimeoutError):  # then it runs out
+                async with asyncio.timeout(GIVE_BACK_SECONDS_MAX), self._one_at_a_time:
+                    await self._release()
+
+    async def _release(self) -> None:
+        try:
+            await self._write("")
+        except WrongSequenceError:  # another's, or a renewal of ours whose answer nobody waited for
+            stored = await self._bus.last(LEASES, self._subject)
+            present = messages.decode(stored.payload, messages.Lease) if stored is not None else None
+            if stored is not None and present is not None and (present.holder, present.epoch) == self._own:
+                self._sequence = stored.sequence
+                await self._write("")
+
+    @property
+    def _own(self) -> tuple[str, int]:
+        return self._holder, self.epoch
 
     async def _write(self, holder: str) -> None:
         began_seconds = _seconds()
         self._written += 1
+        name = "/".join(self._named.values()) if "venue" in self._named else f"service/{self.on}"
         stored = await self._bus.publish(
             self._subject,
-            Lease(
-                id=f"lease/{self._venue}/{self._account}/{self.epoch}/{self._holder}/{self._written}",
+            messages.Lease(
+                id=f"lease/{name}/{self.epoch}/{self._holder}/{self._written}",
                 at=datetime.now(UTC),
-                venue=self._venue,
-                account=self._account,
+                **self._named,
                 holder=holder,
                 epoch=self.epoch,
             ),
@@ -145,3 +216,8 @@ class AccountLease:
         self._sequence = stored.sequence
         if not self._given_back:
             self._valid_until_seconds = began_seconds + VALID_SECONDS
+            self._tell()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()

@@ -732,12 +732,16 @@ class TradingState(Message, frozen=True, kw_only=True):
 
 
 class Lease(Message, frozen=True, kw_only=True):
-    """Who may trade an account (KV bucket LEASES). `holder` is a process, "" = given back; `epoch` counts them."""
+    """Who may trade an account, or work as a service (KV bucket LEASES).
 
-    venue: str
-    account: str
+    `holder` is a process, "" = given back; `epoch` counts them. Either `venue` and `account` or `service` are set.
+    """
+
+    venue: str = ""
+    account: str = ""
     holder: str
     epoch: int
+    service: str = ""
 
 
 class DeadLetter(Message, frozen=True, kw_only=True):
@@ -772,13 +776,19 @@ class QueryReply(Struct, frozen=True, kw_only=True):
 
 
 class ServiceStatus(Struct, frozen=True, kw_only=True):
-    """A service's answer to `status.<service>`: `ready`, and if not, `waiting_for`; figures for a person."""
+    """A process's answer to `status.<service>`: `ready`, and if not, `waiting_for`; figures for a person.
+
+    `instance` names the process; one that is not `active` stands by while the one named in `standing_by` works.
+    """
 
     service: str
     ready: bool
     waiting_for: tuple[str, ...]
     at: Utc
     details: dict[str, str] = field(default_factory=dict)
+    instance: str = ""
+    active: bool = True
+    standing_by: str = ""
 
 
 # -------------------------------------------------------------------------------------------------------- the codec

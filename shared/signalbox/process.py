@@ -1,8 +1,9 @@
 """The one way a service starts, runs and ends.
 
 Reads the environment (nothing else does), connects, hands the service its `Runtime`, and on SIGTERM or SIGINT drains:
-what a handler has begun is finished and acknowledged, what it has not begun is left for the next process. Any failure
-that a restart mends (the bus gone for good, a second writer, a background task's error) ends the process with status 1.
+what a handler has begun is finished and acknowledged, what it has not begun is left for the next process; then a lease
+is given back. Any failure that a restart mends (the bus gone for good, a lost lease, a second writer, a background
+task's error) ends the process with status 1.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -25,6 +27,7 @@ from signalbox.bus import Bus, BusSettings, Received
 from signalbox.clock import DeskClock, FollowingClock, WallClock
 from signalbox.desk import ClockSource, Desk, load_desk
 from signalbox.errors import ConfigurationError, SignalboxError
+from signalbox.lease import OwnLease, shown, this_process
 from signalbox.messages import ClockTick, ServiceStatus
 from signalbox.settings import ServiceSettings, load
 from signalbox.telemetry import Health, HttpServer, configure_logging
@@ -54,6 +57,31 @@ class Runtime:
     """Called before the bus drains; a service may set it."""
     failed: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _lease: OwnLease | None = None
+
+    async def hold(self, lease: OwnLease) -> None:
+        """Stand by until the lease is this process's, then keep it to the end; losing it ends the process."""
+        self._lease = lease
+        told = ""
+
+        def stand_by(reason: str) -> None:
+            nonlocal told
+            self.health.stand_by(reason)
+            if reason != told:
+                log.info("standing by", extra={"lease": lease.on, "reason": reason})
+                told = reason
+
+        began_seconds = time.monotonic()
+        await lease.acquire(stand_by)
+        self.health.work()
+        waited_seconds = round(time.monotonic() - began_seconds, 3)
+        log.info("the lease is held", extra={"lease": lease.on, "epoch": lease.epoch, "waited_seconds": waited_seconds})
+        await self.spawn(lease.keep(), "lease")
+
+    async def give_back(self) -> None:
+        """Let the next process begin: this one writes nothing any more."""
+        if self._lease is not None:
+            await self._lease.give_back()
 
     async def spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
         """Run `coroutine` beside the service; its failure, or its end, ends the process."""
@@ -176,6 +204,8 @@ async def _end(runtime: Runtime) -> None:
     if runtime.stop is not None:
         await runtime.stop()
     await _cancel(runtime._tasks)
+    await runtime.bus.stop_consuming()
+    await runtime.give_back()  # after the last word
     await runtime.bus.drain()
     if runtime.failed.done():
         runtime.failed.exception()  # seen: it has been logged
@@ -208,6 +238,8 @@ async def follow_clock(bus: Bus, source: ClockSource) -> DeskClock:
 
 
 async def _serve_status(service: str, runtime: Runtime) -> None:
+    instance = shown(this_process())
+
     async def status(_: bytes) -> bytes:
         health = runtime.health
         return msgspec.json.encode(
@@ -216,7 +248,10 @@ async def _serve_status(service: str, runtime: Runtime) -> None:
                 ready=health.ready,
                 waiting_for=health.waiting_for,
                 at=runtime.clock.now(),
-                details=runtime.details(),
+                details={} if health.standing_by else runtime.details(),
+                instance=instance,
+                active=not health.standing_by,
+                standing_by=health.standing_by,
             )
         )
 

@@ -144,7 +144,7 @@ STREAMS: tuple[Stream, ...] = (
     Stream(
         "KV_LEASES",
         ("$KV.LEASES.>",),
-        "who may trade an account, a KV bucket; written each second, and not recorded",
+        "who trades an account or works as a service, a KV bucket; written each second, and not recorded",
         age_days_max=0,
         per_subject_max=1,
     ),

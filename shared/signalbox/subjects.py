@@ -203,6 +203,11 @@ def lease(venue: str, account: str) -> str:
     return f"$KV.LEASES.{venue}.{encode_token(account)}"
 
 
+def service_lease(service: str) -> str:
+    """Beside the accounts' leases: no venue is called `service`."""
+    return f"$KV.LEASES.service.{service}"
+
+
 def timer_schedule(order_id: str) -> str:
     return f"timer.schedule.{encode_token(order_id)}"
 
@@ -245,6 +250,8 @@ class Declared:
 
 GATEWAYS = ("gateway-ibkr", "gateway-dydx")
 SERVICES = (*GATEWAYS, "indicators", "risk", "oms", "recorder")
+LEASED_SERVICES = ("risk", "oms", "recorder")
+"""One process of each works, the others stand by (`signalbox.lease`)."""
 
 REGISTRY: tuple[Declared, ...] = (
     Declared(
@@ -275,7 +282,13 @@ REGISTRY: tuple[Declared, ...] = (
     Declared("timer.fired.*", TimerFired, ("nats",), ("oms", "recorder"), "timers fired: order id"),
     Declared("dead.*.*", DeadLetter, SERVICES, ("recorder", "user"), "dead letters: stream, service"),
     Declared(TRADING_STATE, TradingState, ("operator",), ("risk", "recorder", "user"), "the desk's main switch"),
-    Declared("$KV.LEASES.*.*", Lease, ("gateway-dydx",), ("gateway-dydx",), "who may trade an account: venue, account"),
+    Declared(
+        "$KV.LEASES.*.*",
+        Lease,
+        (*GATEWAYS, *LEASED_SERVICES),
+        (*GATEWAYS, *LEASED_SERVICES),
+        "who may trade an account, or work as a service: venue, account; or `service`, service",
+    ),
     Declared("status.*", None, ("user",), SERVICES, "is a service ready: service", reply=ServiceStatus),
     Declared("query.sql", QueryRequest, ("user",), ("recorder",), "read-only SQL on the recorder", reply=QueryReply),
 )

@@ -1,7 +1,8 @@
 """What a service shows of itself: JSON log lines, health, `/metrics`, `/healthz`, `/readyz`.
 
-Health is truth: ready = every required condition is met (connected, rebuilt, caught up). Liveness only says that the
-process answers, whatever NATS does: restarting a service mends no bus.
+Health is truth: ready = every required condition is met (connected, rebuilt, caught up), or the process stands by while
+another one works: it is ready to take over. Liveness only says that the process answers, whatever NATS does: restarting
+a service mends no bus.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import Gauge, make_wsgi_app
+
+from signalbox.metrics import ACTIVE
 
 READY = Gauge("signalbox_ready", "1 when every required condition of the service is met.", ["service"])
 
@@ -59,7 +62,9 @@ class Health:
     def __init__(self, service: str) -> None:
         self._service = service
         self._unmet: dict[str, str] = {}
+        self._standing_by = ""
         READY.labels(service).set(0)
+        ACTIVE.labels(service).set(1)
 
     def require(self, condition: str) -> None:
         """Name a condition, unmet until `met` is called."""
@@ -74,17 +79,35 @@ class Health:
         self._unmet[condition] = reason
         self._show()
 
+    def stand_by(self, reason: str) -> None:
+        """Say that another process works, and that this one would take over: no condition has to be met meanwhile."""
+        self._standing_by = reason
+        self._show()
+
+    def work(self) -> None:
+        """Say that this process works: from now on every condition counts."""
+        self._standing_by = ""
+        self._show()
+
+    @property
+    def standing_by(self) -> str:
+        """Who works instead of this process; "" = this one does."""
+        return self._standing_by
+
     @property
     def ready(self) -> bool:
-        return not self._unmet
+        return not self.waiting_for
 
     @property
     def waiting_for(self) -> tuple[str, ...]:
         """Each unmet condition with its reason."""
+        if self._standing_by:
+            return ()
         return tuple(f"{condition}: {reason}" for condition, reason in sorted(self._unmet.items()))
 
     def _show(self) -> None:
         READY.labels(self._service).set(1 if self.ready else 0)
+        ACTIVE.labels(self._service).set(0 if self._standing_by else 1)
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -106,9 +129,10 @@ class HttpServer:
             if path == "/healthz":
                 return _respond(start_response, "200 OK", ["alive"])
             if path == "/readyz":
-                waiting_for = health.waiting_for
+                waiting_for, standing_by = health.waiting_for, health.standing_by
                 status = "503 Service Unavailable" if waiting_for else "200 OK"
-                return _respond(start_response, status, list(waiting_for) or ["ready"])
+                well = f"standing by: {standing_by}" if standing_by else "ready"
+                return _respond(start_response, status, list(waiting_for) or [well])
             return _respond(start_response, "404 Not Found", ["/metrics, /healthz and /readyz are here"])
 
         self._server: WSGIServer = make_server(host, port, application, handler_class=_QuietHandler)

@@ -203,10 +203,14 @@ class Desk_:
 
     async def stop(self, runtime: Runtime) -> None:
         """End a gateway, as `signalbox.process` does."""
+        if runtime.stop is not None:
+            await runtime.stop()
         for task in runtime._tasks:
             task.cancel()
         _, stuck = await asyncio.wait(runtime._tasks, timeout=STOP_SECONDS_MAX)
         assert not stuck, f"tasks that do not end when cancelled: {stuck}"
+        await runtime.bus.stop_consuming()
+        await runtime.give_back()
         await runtime.bus.drain()
         runtime.failed.cancel()
         self.runtimes.remove(runtime)

@@ -44,8 +44,8 @@ class HandClock(FixedClock):
 class Live:
     """A desk of which only the OMS is real."""
 
-    def __init__(self, server: Any, make: Any) -> None:
-        self.server, self.make, self.clock = server, make, HandClock(make.at)
+    def __init__(self, server: Any, make: Any, lease: Any) -> None:
+        self.server, self.make, self.lease, self.clock = server, make, lease, HandClock(make.at)
         self.risk: Bus
         self.gateway: Bus
         self.auditor: Bus
@@ -58,7 +58,7 @@ class Live:
             await self.gateway.publish(subjects.instrument(instrument.venue, instrument.symbol), instrument)
 
     async def start_oms(self) -> OrderManagement:
-        service = OrderManagement(await self.server.connect("oms"), self.clock, self.make.rules)
+        service = OrderManagement(await self.server.connect("oms"), self.clock, self.make.rules, self.lease)
         await service.rebuild()
         service.shown.watch(self.make.desk_file)
         self.tasks.append(asyncio.create_task(service.publisher.run()))
@@ -68,7 +68,7 @@ class Live:
     async def start_dying_oms(self, lines: int, message: Any, lost: str = "none", *, drain: bool = True) -> Any:
         """Have an OMS die after `lines` publishes of what `message` makes necessary, or at one on subjects `lost`."""
         dying = DyingBus(await self.server.connect("oms"), lines, lost)
-        service = OrderManagement(dying, self.clock, self.make.rules)  # type: ignore[arg-type]
+        service = OrderManagement(dying, self.clock, self.make.rules, self.lease)  # type: ignore[arg-type]
         await service.rebuild()
         await service.consume()
         await (self.decide if isinstance(message, Decision) else self.report)(message)
@@ -129,8 +129,8 @@ class Live:
 
 
 @pytest.fixture
-async def live(nats_server: Any, make: Any) -> Any:
-    desk = Live(nats_server, make)
+async def live(nats_server: Any, make: Any, held_lease: Any) -> Any:
+    desk = Live(nats_server, make, held_lease)
     await desk.open()
     yield desk
     await desk.stop_tasks()
@@ -327,7 +327,7 @@ async def test_a_fill_elsewhere_that_died_halfway_is_booked_once(live: Live, mak
 
 
 async def test_positions_that_died_unpublished_are_published_at_the_next_start(live: Live, make: Any) -> None:
-    first = OrderManagement(await live.server.connect("oms"), live.clock, make.rules)
+    first = OrderManagement(await live.server.connect("oms"), live.clock, make.rules, live.lease)
     await first.rebuild()
     await first.consume()  # its publisher never runs
     await live.report(make.snapshot(positions=(make.held("7", "9"),)))
@@ -363,7 +363,7 @@ async def test_a_timer_makes_a_silent_order_unknown_but_not_before_its_time(live
 
 
 async def test_a_second_writer_stops(live: Live, make: Any) -> None:
-    blind = OrderManagement(await live.server.connect("oms"), live.clock, make.rules)
+    blind = OrderManagement(await live.server.connect("oms"), live.clock, make.rules, live.lease)
     await live.start_dying_oms(1, make.approved())  # another writer has made o-1's first event
     other = make.desk().run(make.approved(limit_price=Decimal(5))).log[0]
     with pytest.raises(WrongSequenceError):

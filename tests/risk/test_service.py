@@ -48,7 +48,7 @@ VENUE, ACCOUNT = "ibkr", "DU1234567"
 class Running:
     """One risk process, as its parts; it dies when its bus is closed without a drain."""
 
-    def __init__(self, bus: Bus, desk: Desk, now: datetime, settings: Settings) -> None:
+    def __init__(self, bus: Bus, desk: Desk, now: datetime, settings: Settings, lease: Any) -> None:
         self.bus = bus
         self.state: RiskState = opening_state(desk)
         self.health = Health("risk")
@@ -57,7 +57,7 @@ class Running:
         self.failures: list[BaseException] = []
         bus.on_failure = self.failures.append
         self.observing = Observing(bus, self.state, self.health, settings, monotonic=lambda: self.seconds)
-        self.service = Risk(bus, self.state, self.clock, self.observing)
+        self.service = Risk(bus, self.state, self.clock, self.observing, lease)
 
     async def start(self) -> None:
         await self.observing.start()
@@ -67,8 +67,8 @@ class Running:
 class Stage:
     """A nats-server with the gateway's and the OMS's words on it, and any number of lives of risk."""
 
-    def __init__(self, server: Any, world: Any) -> None:
-        self.server, self.w = server, world
+    def __init__(self, server: Any, world: Any, lease: Any) -> None:
+        self.server, self.w, self.lease = server, world, lease
         self.buses: dict[str, Bus] = {}
 
     async def bus(self, user: str) -> Bus:
@@ -138,7 +138,7 @@ class Stage:
         settings = Settings(
             nats_url="", nats_user="risk", nats_password=Secret(""), desk_file=self.server.directory / "none"
         )
-        running = Running(await self.server.connect("risk"), self.w.state.desk, self.w.now, settings)
+        running = Running(await self.server.connect("risk"), self.w.state.desk, self.w.now, settings, self.lease)
         await running.start()
 
         async def heard() -> bool:
@@ -182,8 +182,8 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 @pytest.fixture
-async def stage(nats_server: Any, world: Any) -> Stage:
-    stage = Stage(nats_server, world())
+async def stage(nats_server: Any, world: Any, held_lease: Any) -> Stage:
+    stage = Stage(nats_server, world(), held_lease)
     await stage.set()
     return stage
 

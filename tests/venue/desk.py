@@ -18,6 +18,7 @@ from oms.service import OrderManagement
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import FollowingClock
+from signalbox.lease import service_lease
 from signalbox.messages import (
     FINAL_STATUSES,
     CancelIntent,
@@ -135,7 +136,10 @@ class Desk:
         await self._risk.subscribe(subjects.ALL_QUOTES, quote)
         venues = frozenset({self.bench.venue})
         rules = Rules(submit_window=DESK_TIME_ENOUGH, unknown_grace=DESK_TIME_ENOUGH, venues=venues)
-        self.oms = OrderManagement(self._oms_bus, clock, rules)
+        lease = service_lease(self._oms_bus, "oms")
+        await lease.acquire(print)
+        self._tasks.append(asyncio.create_task(lease.keep()))
+        self.oms = OrderManagement(self._oms_bus, clock, rules, lease)
         self._tasks.append(asyncio.create_task(publisher.run()))
         await self.oms.rebuild()
         self._tasks.append(asyncio.create_task(self.oms.publisher.run()))

@@ -14,7 +14,7 @@ from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import BusUnavailableError
-from signalbox.lease import AccountLease
+from signalbox.lease import OwnLease
 from signalbox.messages import LinkStatus, VenueLink
 from signalbox.venue_figures import show_link
 
@@ -29,7 +29,7 @@ RECHECK_SECONDS_MAX = 0.25
 class Link:
     """The status of the way to the chain and its indexer."""
 
-    def __init__(self, bus: Bus, clock: DeskClock, account: str, lease: AccountLease) -> None:
+    def __init__(self, bus: Bus, clock: DeskClock, account: str, lease: OwnLease) -> None:
         self._bus, self._clock, self._account, self._lease = bus, clock, account, lease
         self.status, self.reason = LinkStatus.DOWN, "starting"
         self._changed = asyncio.Event()
@@ -82,10 +82,12 @@ class Link:
     async def until_ready(self, deadline: datetime | None) -> bool:
         """Wait until orders may be sent; False = `deadline` (desk time) has come first.
 
-        Raises `BusUnavailableError` if the process ends.
+        Raises `BusUnavailableError` if the process ends, `LeaseLostError` when the account is another process's, so
+        that it is not this one that finds a deadline missed.
         """
         while not self.may_send():
             self.end_if_stopping()
+            await self.until_held()
             now = self._clock.now()
             if deadline is not None and now >= deadline:
                 return False
@@ -103,6 +105,10 @@ class Link:
     def holds_account(self) -> bool:
         """Whether this process is the one that trades the account at this instant."""
         return self._lease.is_held()
+
+    async def until_held(self) -> None:
+        """Wait until it is; see `OwnLease.until_held`."""
+        await self._lease.until_held()
 
 
 async def _until(event: asyncio.Event, seconds_max: float) -> None:

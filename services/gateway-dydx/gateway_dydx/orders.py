@@ -77,6 +77,7 @@ class Orders:
 
     async def handle(self, received: Received) -> None:
         """Take one command; it is acknowledged when this returns. What can not be read becomes a dead letter."""
+        await self._link.until_held()
         command: Command = messages.decode(received.payload, Command)
         if isinstance(command, SubmitOrder):
             await self._submit(command, received.stored_at)

@@ -2,6 +2,7 @@
 
 Owns the order of publication and the bound of what waits. While NATS is away the queue waits with it; when the bound
 is reached the process ends, and its restart derives every report again, under the same ids, from the venue's answers.
+Only the holder of the account's lease speaks: what a former one has in its queue when it wakes up is not said.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.errors import BusError, BusUnavailableError
+from signalbox.lease import OwnLease
 from signalbox.messages import LedgerSent, Report
 from signalbox.metrics import VENUE_REPORTS_WAITING
 from signalbox.venue_figures import SentOrders, count_report
@@ -32,8 +34,8 @@ RETRY_DELAY_SECONDS = 0.5
 class Outbox:
     """Reports, and the ledger's SENT entries that the venue's answers make necessary."""
 
-    def __init__(self, bus: Bus, fail: Callable[[BusError], None]) -> None:
-        self._bus, self._fail = bus, fail
+    def __init__(self, bus: Bus, fail: Callable[[BusError], None], lease: OwnLease) -> None:
+        self._bus, self._fail, self._lease = bus, fail, lease
         self._waiting: deque[Report | tuple[LedgerSent, int]] = deque()
         self._filled, self._empty = asyncio.Event(), asyncio.Event()
         self._empty.set()
@@ -80,6 +82,7 @@ class Outbox:
             self._empty.set()
 
     async def _store(self, item: Report | tuple[LedgerSent, int]) -> None:
+        await self._lease.until_held()
         if isinstance(item, tuple):
             entry, sequence = item
             subject = subjects.ledger(VENUE, entry.order.order_id)

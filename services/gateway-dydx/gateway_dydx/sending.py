@@ -13,7 +13,7 @@ from enum import StrEnum
 from msgspec import Struct
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError, VenueRefusedError, VenueTimeoutError, VenueUnavailableError
-from signalbox.lease import AccountLease
+from signalbox.lease import OwnLease
 
 from gateway_dydx import metrics
 from gateway_dydx.pacing import BlockBudget
@@ -54,7 +54,7 @@ class Canceled(Struct, frozen=True):
 class Sending:
     """The way out. All transactions of this process go through it, while it holds the account."""
 
-    def __init__(self, node: Node, clock: DeskClock, state: State, lease: AccountLease) -> None:
+    def __init__(self, node: Node, clock: DeskClock, state: State, lease: OwnLease) -> None:
         self._node, self._clock, self._state, self._lease = node, clock, state, lease
         self.budget = BlockBudget()
         """Of stateful orders."""

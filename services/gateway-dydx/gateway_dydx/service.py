@@ -11,7 +11,7 @@ from signalbox import messages, subjects
 from signalbox.bars import parse_timeframe
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
-from signalbox.lease import AccountLease
+from signalbox.lease import account_lease
 from signalbox.messages import CancelOrder, Command, LedgerEntry, Report, Side
 from signalbox.process import Runtime
 from signalbox.venue_figures import begin_at_zero, watch_lease
@@ -72,14 +72,16 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     )
     timeframes = tuple(parse_timeframe(text) for text in runtime.desk.timeframes)
     await _clock_runs(clock)
-    lease = AccountLease(bus, VENUE, subaccount.account)
+    lease = account_lease(bus, VENUE, subaccount.account)
     watch_lease(VENUE, subaccount.account, lambda: lease.epoch, lease.is_held)
-    await _take(lease, runtime)
+    began_seconds = time.monotonic()
+    await runtime.hold(lease)
+    metrics.LEASE_WAITED_SECONDS.set(time.monotonic() - began_seconds)
     state = await rebuild(bus, subaccount.account)  # under the lease: what is written down is complete
 
     rest = IndexerRest(where.indexer_url, settings.answer_seconds_max)
     link = Link(bus, clock, subaccount.account, lease)
-    outbox = Outbox(bus, runtime.fail)
+    outbox = Outbox(bus, runtime.fail, lease)
     instruments = Instruments(bus, clock, runtime.desk)
     data = MarketData(bus, clock, rest, instruments, timeframes, where.websocket_url, settings)
     account = Account(bus, clock, link, subaccount.account, settings.account_interval_seconds)
@@ -130,25 +132,6 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     await runtime.spawn(connections(), "connections")
     runtime.stop = stop
     await bus.consume(COMMANDS, CONSUMER, orders.handle)
-
-
-async def _take(lease: AccountLease, runtime: Runtime) -> None:
-    """Wait until no other process trades the account, then keep it."""
-    runtime.health.require("lease")
-    began_seconds = time.monotonic()
-    told: set[str] = set()
-
-    def waiting(reason: str) -> None:
-        runtime.health.unmet("lease", reason)
-        if reason not in told:
-            log.info("waiting for the account", extra={"reason": reason})
-            told.add(reason)
-
-    await lease.acquire(waiting)
-    runtime.health.met("lease")
-    metrics.LEASE_WAITED_SECONDS.set(time.monotonic() - began_seconds)
-    await runtime.spawn(lease.keep(), "lease")
-    log.info("the account is held", extra={"account": runtime.desk.venues[VENUE].accounts[0], "epoch": lease.epoch})
 
 
 async def _clock_runs(clock: DeskClock) -> None:

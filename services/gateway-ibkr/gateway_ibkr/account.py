@@ -75,6 +75,7 @@ class Account:
         except TranslationError as error:
             log.error("the account's figures are incomplete", extra={"error": str(error)})
             return
+        await self._link.until_held()  # the last word on the account is its holder's
         await self._bus.publish(subjects.account(VENUE, self._account), state)
         end_if_told()
 

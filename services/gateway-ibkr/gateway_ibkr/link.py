@@ -1,6 +1,7 @@
 """What the gateway can do now, told to everybody each second and at each change.
 
-Owns the link's status. Only READY lets an order through, here and in risk.
+Owns the link's status, and that only the holder of the account's lease speaks and sends. Only READY lets an order
+through, here and in risk.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from datetime import UTC, datetime
 from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
+from signalbox.errors import BusUnavailableError
+from signalbox.lease import OwnLease
 from signalbox.messages import LinkStatus, VenueLink
 from signalbox.venue_figures import show_link
 
@@ -22,16 +25,24 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 1.0
 RECHECK_SECONDS_MAX = 0.25
+NOT_RENEWED = "the lease on the account could not be renewed: another process may take over"
 
 
 class Link:
     """The status of the orders session."""
 
-    def __init__(self, bus: Bus, clock: DeskClock, account: str) -> None:
-        self._bus, self._clock, self._account = bus, clock, account
+    def __init__(self, bus: Bus, clock: DeskClock, account: str, lease: OwnLease) -> None:
+        self._bus, self._clock, self._account, self._lease = bus, clock, account, lease
         self.status, self.reason = LinkStatus.DOWN, "starting"
         self._changed = asyncio.Event()
+        self._stopping = False
         show_link(VENUE, self.status)
+
+    def stop(self) -> None:
+        """The process ends: nobody waits for the link any more."""
+        self._stopping = True
+        self._changed.set()
+        self._changed = asyncio.Event()  # as in `become`: a loop that waits for one that is set would stop everything
 
     def become(self, status: LinkStatus, reason: str = "") -> None:
         """Change the status; a repeated one says nothing."""
@@ -50,24 +61,38 @@ class Link:
         while True:
             change = self._changed  # before the status is read: a change while it is being sent is told at once
             at = self._clock.now()
+            status, reason = self.told()
             heartbeat = VenueLink(
                 id=f"link/{VENUE}/{self._account}/{at.isoformat()}",
                 at=at,
                 venue=VENUE,
                 account=self._account,
-                status=self.status,
-                reason=self.reason,
+                status=status,
+                reason=reason,
             )
             await self._bus.send(subjects.link(VENUE, self._account), heartbeat)
             await _until(change, HEARTBEAT_SECONDS)
+
+    def told(self) -> tuple[LinkStatus, str]:
+        """The status as others may rely on it, and the reason."""
+        if self.status is LinkStatus.READY and not self.holds_account():
+            return LinkStatus.FROZEN, NOT_RENEWED
+        return self.status, self.reason
 
     async def changed(self, seconds_max: float) -> None:
         """Wait for the next change, or for so long."""
         await _until(self._changed, seconds_max)
 
     async def until_ready(self, deadline: datetime | None) -> bool:
-        """Wait until orders may be sent; False = `deadline` (desk time) has come first."""
+        """Wait until orders may be sent; False = `deadline` (desk time) has come first.
+
+        Raises `LeaseLostError` when the account is another process's, so that it is not this one that finds a deadline
+        missed, and `BusUnavailableError` if the process ends: the command at hand is left to the next one.
+        """
         while not self.may_send():
+            if self._stopping:
+                raise BusUnavailableError("the gateway stops: the command is left to the next process")
+            await self.until_held()
             now = self._clock.now()
             if deadline is not None and now >= deadline:
                 return False
@@ -80,7 +105,15 @@ class Link:
 
     def may_send(self) -> bool:
         """Whether an order may be written on the socket at this instant."""
-        return self.status is LinkStatus.READY and not self._clock.is_stale()
+        return self.status is LinkStatus.READY and self.holds_account() and not self._clock.is_stale()
+
+    def holds_account(self) -> bool:
+        """Whether this process is the one that trades the account at this instant."""
+        return self._lease.is_held()
+
+    async def until_held(self) -> None:
+        """Wait until it is; see `OwnLease.until_held`."""
+        await self._lease.until_held()
 
 
 async def _until(event: asyncio.Event, seconds_max: float) -> None:

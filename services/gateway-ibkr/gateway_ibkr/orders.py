@@ -75,6 +75,7 @@ class Orders:
 
     async def handle(self, received: Received) -> None:
         """Take one command; it is acknowledged when this returns. What can not be read becomes a dead letter."""
+        await self._link.until_held()
         command: Command = messages.decode(received.payload, Command)
         if isinstance(command, SubmitOrder):
             await self._submit(command, received.stored_at)
@@ -221,7 +222,8 @@ class Orders:
         return f"{what}, {self._clock.now():%H:%M:%S} UTC; the link is {self._link_now()}"
 
     def _link_now(self) -> str:
-        return f"{self._link.status}: {self._link.reason}" if self._link.reason else str(self._link.status)
+        status, reason = self._link.told()
+        return f"{status}: {reason}" if reason else str(status)
 
     def _refuse(self, order: Order, reason: str) -> None:
         VENUE_ORDERS_REFUSED.labels(VENUE, "gateway").inc()
@@ -285,5 +287,5 @@ class Orders:
             "an order that the desk has rejected or cancelled works at the venue: it is cancelled",
             extra={"order_id": tracked.order.order_id, "venue_order_id": tracked.venue_order_id},
         )
-        if self.session is not None and self.session.session.is_open:
+        if self.session is not None and self.session.session.is_open and self._link.holds_account():
             self._write_cancel(self.session, tracked)

@@ -1,4 +1,8 @@
-"""The gateway put together: rebuilt from the streams, then two sessions, commands in, reports, bars and quotes out."""
+"""The gateway put together: rebuilt from the streams, then two sessions, commands in, reports, bars and quotes out.
+
+One process trades an account, under its lease; another one connects to the venue only once it has it: TWS refuses a
+second session with the same client id, and tells the first one's orders to nobody else.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,10 @@ from signalbox.bars import parse_timeframe
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import ConfigurationError
+from signalbox.lease import account_lease
 from signalbox.messages import CancelOrder, Command, LedgerEntry, MarketDataType, Report
 from signalbox.process import Runtime
-from signalbox.venue_figures import begin_at_zero
+from signalbox.venue_figures import begin_at_zero, watch_lease
 
 from gateway_ibkr.account import Account
 from gateway_ibkr.feeds import Feed, History
@@ -56,14 +61,17 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     kind = _data_type(runtime.desk.venues[VENUE].market_data_type)
     timeframes = tuple(parse_timeframe(text) for text in runtime.desk.timeframes)
     bus, clock = runtime.bus, runtime.clock
+    lease = account_lease(bus, VENUE, account_id)
+    watch_lease(VENUE, account_id, lambda: lease.epoch, lease.is_held)
+    await runtime.hold(lease)
     begin_at_zero(VENUE, ORDERS, DATA)
-    state = await rebuild(bus, account_id, settings.ibkr_orders_client_id)
+    state = await rebuild(bus, account_id, settings.ibkr_orders_client_id)  # what is written down is complete now
     state.said_over = frozenset(settings.ended_orders.split())
     if strangers := sorted(state.said_over - state.orders.keys()):
         log.error("SIGNALBOX_ENDED_ORDERS names orders that are not in the ledger", extra={"orders": strangers})
 
-    link = Link(bus, clock, account_id)
-    outbox = Outbox(bus, runtime.fail)
+    link = Link(bus, clock, account_id, lease)
+    outbox = Outbox(bus, runtime.fail, lease)
     instruments = Instruments(bus, clock, runtime.desk, state)
     account = Account(bus, clock, link, account_id, settings.account_interval_seconds)
     orders = Orders(bus, clock, state, link, outbox, settings, instruments.contract_of)
@@ -90,10 +98,15 @@ async def start(settings: Settings, runtime: Runtime) -> None:
             if link.may_send():
                 runtime.health.met("venue link")
             else:
-                runtime.health.unmet("venue link", f"{link.status}: {link.reason}")
+                status, reason = link.told()
+                runtime.health.unmet("venue link", f"{status}: {reason}")
             await link.changed(1.0)
 
+    async def stop() -> None:
+        link.stop()  # the lease is given back when the session is closed
+
     await _clock_runs(clock)
+    runtime.stop = stop
     await runtime.spawn(outbox.run(), "outbox")
     await runtime.spawn(link.announce(), "link")
     await runtime.spawn(orders_link.run(), "orders session")
@@ -122,7 +135,7 @@ def _details(link: Link, state: State, instruments: Instruments, refused: dict[s
     working = sum(not tracked.done for tracked in state.orders.values())
     return {
         "account": state.account,
-        "link": f"{link.status}: {link.reason}" if link.reason else str(link.status),
+        "link": ": ".join(filter(None, link.told())),
         "offered": ", ".join(instruments.offered),
         "not_offered": "; ".join(f"{symbol}: {reason}" for symbol, reason in instruments.left_out.items()),
         "data_refused": "; ".join(f"{symbol}: {reason}" for symbol, reason in refused.items()),

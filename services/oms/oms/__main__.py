@@ -1,10 +1,11 @@
-"""Start the order-management service: `python -m oms`."""
+"""Start the order-management service: `python -m oms`. Of several processes one works, the others stand by."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from signalbox import process
+from signalbox.lease import service_lease
 from signalbox.process import Runtime
 
 from oms.outcome import Rules
@@ -15,14 +16,16 @@ REBUILT = "rebuilt"
 
 
 async def start(settings: Settings, runtime: Runtime) -> None:
-    """Fold the stored order events, then take decisions, reports and timers."""
+    """Take the lease, fold the stored order events, then take decisions, reports and timers."""
+    lease = service_lease(runtime.bus, "oms")
+    await runtime.hold(lease)
     runtime.health.require(REBUILT)
     rules = Rules(
         submit_window=timedelta(seconds=settings.submit_window_seconds),
         unknown_grace=timedelta(seconds=settings.unknown_grace_seconds),
         venues=frozenset(runtime.desk.venues),
     )
-    service = OrderManagement(runtime.bus, runtime.clock, rules)
+    service = OrderManagement(runtime.bus, runtime.clock, rules, lease)
     runtime.details = service.details
     await service.rebuild()
     service.shown.watch(runtime.desk)

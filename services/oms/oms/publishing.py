@@ -4,6 +4,10 @@ Owns how books are shown, and a task that publishes what has changed, off the or
 when its turn comes, so changes that follow each other quickly are one message, and nothing old overwrites something
 new. It must not know why a book has changed. After a crash all of it is published again from the rebuilt books, under
 ids that derive from the event and the bar that made the figures.
+
+Each is stored on the condition that the one before it is the one that this process knows. So a former holder of the
+service's lease that wakes up overwrites nothing; the present holder, which finds a late word of the former one, looks
+where it stands and says its own after it.
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ from decimal import Decimal
 
 from signalbox import subjects
 from signalbox.bus import Bus
+from signalbox.errors import WrongSequenceError
+from signalbox.lease import OwnLease
 from signalbox.messages import Book, Position
 
 from oms.books import realized_pnl
@@ -84,11 +90,19 @@ def book_message(book: AccountBook) -> Book:
 class BookPublisher:
     """Publishes what has changed, one at a time. `run` it as a task; `changed` and `marked` return at once."""
 
-    def __init__(self, bus: Bus, state: State, marks: Marks, show: Callable[[Position | Book], None]) -> None:
-        self._bus, self._state, self._marks, self._show = bus, state, marks, show
+    def __init__(
+        self, bus: Bus, state: State, marks: Marks, show: Callable[[Position | Book], None], lease: OwnLease
+    ) -> None:
+        self._bus, self._state, self._marks, self._show, self._lease = bus, state, marks, show, lease
+        self._stored: dict[str, int] = {}
+        """Where STATE has the last message on each subject; the books bound it."""
         # A dict for its order; it holds each position and book once, so the books themselves bound it.
         self._waiting: dict[tuple[AccountKey, str | None], None] = {}
         self._wake = asyncio.Event()
+
+    def found(self, subject: str, sequence: int) -> None:
+        """Note where STATE has a position or book that was published before this process."""
+        self._stored[subject] = sequence
 
     def changed(self, account: AccountKey, symbols: tuple[str, ...]) -> None:
         """The account's book has changed, and its positions in `symbols`."""
@@ -135,5 +149,16 @@ class BookPublisher:
                 await self._publish(subjects.position(book.venue, book.account, symbol), message)
 
     async def _publish(self, subject: str, message: Position | Book) -> None:
+        """Store the next word on `subject`; raises `LeaseLostError` when that is another process's to say."""
         self._show(message)
-        await self._bus.publish(subject, message)
+        while True:
+            await self._lease.until_held()
+            expected = self._stored.get(subject, 0)
+            try:
+                stored = await self._bus.publish(subject, message, expected_last_subject_sequence=expected)
+            except WrongSequenceError:
+                last = await self._bus.last("STATE", subject)
+                self._stored[subject] = last.sequence if last is not None else 0
+                continue
+            self._stored[subject] = max(expected, stored.sequence)
+            return

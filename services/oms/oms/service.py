@@ -11,9 +11,17 @@ acknowledged together (decision record 5). What if the process dies ...
   never opens again if it fails; in the next process because it finishes the unacknowledged decisions first. The core
   gives the same event again, and the same command, which COMMANDS refuses;
 - before positions and books are published: all of them are published at the next start.
-A second copy of the OMS makes one of the two lose the next sequence of some subject: that one stops. Its command may
-be the one that is stored: both made it from the same decision and the same instrument, which STATE had before risk
-could approve. COMMANDS has one message a subject, so there is one order whoever wrote what.
+One process works, under the service's lease. What may a former holder still do, one that was suspended and wakes up?
+- It takes no message that was stored after the take-over: it asks for the lease before each. So it acknowledges nothing
+  that it can not judge, such as a report of an order that it has never heard of.
+- An event that it had in hand loses the next sequence on its order's subject, if the present holder wrote there, and
+  the process ends. If not, it is the event that the present holder makes of the same message, under the same id, and
+  finds stored.
+- Its command may be the one that is stored: both made it from the same decision and the same instrument, which STATE
+  had before risk could approve. COMMANDS has one message a subject, so there is one order whoever wrote what; its
+  deadline is in it.
+- A timer that it sets replaces the same timer: one that fires early is set again.
+- A position or book that is older than the present holder's loses the sequence (`publishing`).
 """
 
 from __future__ import annotations
@@ -28,6 +36,7 @@ from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.errors import BusError, IllegalTransitionError, WrongSequenceError
+from signalbox.lease import OwnLease
 from signalbox.messages import (
     AccountAdopted,
     Bar,
@@ -79,12 +88,12 @@ _BOOKING = OrderPartiallyFilled | OrderFilled | FillCorrected | CommissionBooked
 class OrderManagement:
     """The service on one bus. `await rebuild()` first, then `await consume()`; `publisher.run()` beside it."""
 
-    def __init__(self, bus: Bus, clock: DeskClock, rules: Rules) -> None:
-        self._bus, self._clock, self._rules = bus, clock, rules
+    def __init__(self, bus: Bus, clock: DeskClock, rules: Rules, lease: OwnLease) -> None:
+        self._bus, self._clock, self._rules, self._lease = bus, clock, rules, lease
         self.state = State()
         self._marks: Marks = {}
         self.shown = metrics.Shown(self.state, clock)
-        self.publisher = BookPublisher(bus, self.state, self._marks, self.shown.books)
+        self.publisher = BookPublisher(bus, self.state, self._marks, self.shown.books, lease)
         self._lock = asyncio.Lock()  # three consumers, one state
         self._failure: BusError | None = None
 
@@ -109,6 +118,9 @@ class OrderManagement:
             await self._instrument(received)
         async for received in self._bus.read(STATE, subjects.ALL_POSITIONS):
             self._restore_mark(received)
+            self.publisher.found(received.subject, received.sequence)
+        async for received in self._bus.read(STATE, subjects.ALL_BOOKS):
+            self.publisher.found(received.subject, received.sequence)
         events = 0
         async for received in self._bus.read(TRADE, subjects.ALL_ORDERS):
             event: OrderEvent = messages.decode(received.payload, OrderEvents)
@@ -146,6 +158,7 @@ class OrderManagement:
         self, kind: object, decide: Callable[[_M], Awaitable[Outcome]]
     ) -> Callable[[Received], Awaitable[None]]:
         async def handle(received: Received) -> None:
+            await self._lease.until_held()
             message: _M = messages.decode(received.payload, kind)
             async with self._lock:
                 if self._failure is not None:

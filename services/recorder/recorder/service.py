@@ -16,6 +16,7 @@ from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.bus.follow import Follow, Take, stream_facts
 from signalbox.errors import BusUnavailableError
+from signalbox.lease import service_lease
 from signalbox.process import Runtime
 from signalbox.streams import RECORDED_STREAMS
 from signalbox.telemetry import Health
@@ -39,7 +40,11 @@ CAUGHT_UP, DATABASE, STREAMS_THERE = "caught-up", "database", "streams"
 
 
 async def start(settings: Settings, runtime: Runtime) -> None:
-    """Open the database and begin; ready once every stream has been recorded to the end it had then."""
+    """Take the lease, open the database and begin; ready once every stream has been recorded to its end of then.
+
+    A second recorder stands by: the file and the consumers, whose place it sets, are the first one's.
+    """
+    await runtime.hold(service_lease(runtime.bus, CONSUMER))
     database = Database(settings.database_file, settings.database_memory_megabytes_max)
     recorder = Recorder(settings, runtime.bus, runtime.health, database)
     runtime.stop = recorder.stop

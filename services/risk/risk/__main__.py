@@ -1,8 +1,9 @@
-"""Start the risk service: `python -m risk`."""
+"""Start the risk service: `python -m risk`. Of several processes one decides, the others stand by."""
 
 from __future__ import annotations
 
 from signalbox import process
+from signalbox.lease import service_lease
 from signalbox.process import Runtime
 
 from risk import metrics
@@ -15,13 +16,15 @@ REBUILT = "rebuilt from TRADE"
 
 
 async def start(settings: Settings, runtime: Runtime) -> None:
-    """Look around, rebuild, then decide."""
+    """Take the lease, look around, rebuild, then decide."""
+    lease = service_lease(runtime.bus, "risk")
+    await runtime.hold(lease)
     runtime.health.require(REBUILT)
     state = opening_state(runtime.desk)
     metrics.show_limits(state)
     metrics.begin_counts(state)
     observing = Observing(runtime.bus, state, runtime.health, settings)
-    service = Risk(runtime.bus, state, runtime.clock, observing)
+    service = Risk(runtime.bus, state, runtime.clock, observing, lease)
     runtime.details = service.details
     await observing.start()
     await service.rebuild()

@@ -5,6 +5,15 @@ It must not know what makes an intent good. What if the process dies ...
 - between storing and acknowledging: the next process has read the decision in TRADE and only acknowledges;
 - while the decision is under way to NATS: the next process makes another under the same id; NATS keeps the first one,
   and that is the one folded.
+
+One process decides, under the service's lease. Decisions are a log of one writer: each is stored on the condition that
+the last decision of all is the last one that this process knows. What may a former holder still do ...
+- a decision that it had sent before it died or was stopped: it is the first one undecided here too. Stored before the
+  rebuild, it is folded there; after it, this process's own publish finds it under the same id, and folds it;
+- a decision that it sends when it wakes up, an hour later, beyond the window in which NATS knows ids: this process has
+  decided that intent meanwhile, so the condition fails, and the former holder ends;
+- messages that it is given while it sleeps: it asks for the lease before it takes one, so it folds and acknowledges
+  none that was stored after the take-over. They come here when their time to be acknowledged is over.
 """
 
 from __future__ import annotations
@@ -18,6 +27,7 @@ from signalbox import messages, subjects
 from signalbox.bus import Bus, Received, dead_letter
 from signalbox.clock import DeskClock
 from signalbox.errors import MessageError
+from signalbox.lease import OwnLease
 from signalbox.messages import Decision, IntentApproved, OrderEvents
 from signalbox.metrics import Hop, show_hop
 
@@ -36,8 +46,11 @@ TRADE, CONSUMER = "TRADE", "risk"
 class Risk:
     """The service on one bus: `await rebuild()`, then `await consume()`."""
 
-    def __init__(self, bus: Bus, state: RiskState, clock: DeskClock, observing: Observing) -> None:
+    def __init__(self, bus: Bus, state: RiskState, clock: DeskClock, observing: Observing, lease: OwnLease) -> None:
         self._bus, self._state, self._clock, self._observing = bus, state, clock, observing
+        self._lease = lease
+        self._last_decision = 0
+        """Where TRADE has the newest decision that this process knows."""
         self._waiting: dict[int, Received] = {}
 
     def details(self) -> dict[str, str]:
@@ -63,6 +76,7 @@ class Risk:
             elif word == subjects.DECISION:
                 decision = self._own_decision(received)
                 evolve.fold_decision(self._state, decision)
+                self._last_decision = received.sequence
                 self._waiting.pop(decision.intent_sequence, None)
             else:
                 self._fold_order_event(received)
@@ -77,6 +91,7 @@ class Risk:
 
     async def handle(self, received: Received) -> None:
         """Take one message of TRADE. It is acknowledged when this returns."""
+        await self._lease.until_held()
         if subjects.first_word(received.subject) != subjects.INTENT:
             if not self._fold_order_event(received):
                 raise MessageError(f"{received.subject} can not be read as an order event")
@@ -131,9 +146,16 @@ class Risk:
     async def _store(self, decision: Decision) -> tuple[Decision, int]:
         """Store a decision once; the one that stands in TRADE, and where: a process before may have been first."""
         venue, account = address(self._state, decision.intent)
-        acknowledged = await self._bus.publish(subjects.decision(decision, account, venue), decision)
+        await self._lease.until_held()
+        acknowledged = await self._bus.publish(
+            subjects.decision(decision, account, venue),
+            decision,
+            expected_last_subject_sequence=self._last_decision,
+            last_of=subjects.ALL_DECISIONS,
+        )
         if acknowledged.duplicate:
             decision = await self._stored(acknowledged.sequence)
+        self._last_decision = acknowledged.sequence
         return decision, acknowledged.sequence
 
     async def _stored(self, sequence: int) -> Decision:

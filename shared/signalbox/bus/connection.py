@@ -7,6 +7,7 @@ it is gone for good, which must end the process. It knows nothing of trading.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -122,14 +123,22 @@ class Bus:
     # ------------------------------------------------------------------------------------------------ JetStream
 
     async def publish(
-        self, subject: str, message: Struct, *, expected_last_subject_sequence: int | None = None
+        self,
+        subject: str,
+        message: Struct,
+        *,
+        expected_last_subject_sequence: int | None = None,
+        last_of: str = "",
     ) -> PublishAck:
         """Store `message` under its id; retried with the same id until JetStream has it.
 
-        Raises `WrongSequenceError` when the subject's last message is neither at the expected sequence nor this one,
+        The expected sequence is that of the subject's last message, or of the last one on any subject that fits the
+        pattern `last_of`: a log of many subjects with one writer is fenced so.
+
+        Raises `WrongSequenceError` when that last message is neither at the expected sequence nor this one,
         `BusPermissionError` when NATS refuses the subject, `BusUnavailableError` after `PUBLISH_SECONDS_MAX`.
         """
-        return await self._publisher.publish(subject, message, expected_last_subject_sequence)
+        return await self._publisher.publish(subject, message, expected_last_subject_sequence, last_of)
 
     async def publish_scheduled(self, subject: str, message: Struct, *, due_wall: datetime, target: str) -> None:
         """Have the server publish `message` on `target` (of the same stream) at `due_wall`.
@@ -163,7 +172,7 @@ class Bus:
         return reading.read(self._client, stream, subject, from_sequence)
 
     async def last(self, stream: str, subject: str) -> Received | None:
-        """The last message stored on `subject`."""
+        """The last message stored on `subject`, which may be a pattern."""
         return await reading.last(self._client, stream, subject)
 
     async def watch(self, bucket: str, key: str, callback: Callable[[Received | None], Awaitable[None]]) -> None:
@@ -200,6 +209,34 @@ class Bus:
                 raise BusPermissionError(f"{self._settings.user!r} may not publish on {subject}") from None
             raise BusUnavailableError(f"nobody answered on {subject} within {timeout_seconds:g} s") from error
 
+    async def request_all(
+        self, subject: str, payload: bytes, seconds_max: float, quiet_seconds_max: float
+    ) -> list[bytes]:
+        """Ask all who serve `subject`: their answers, until none has come for `quiet_seconds_max` after the last one.
+
+        Empty when there is none within `seconds_max`, which bounds the whole. Raises `BusPermissionError`.
+        """
+        arrived: asyncio.Queue[Msg] = asyncio.Queue()
+        inbox = self._client.new_inbox()
+        subscription = await self._client.subscribe(inbox, cb=arrived.put)
+        answers: list[bytes] = []
+        try:
+            await self._client.publish(subject, payload, reply=inbox)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds_max):
+                    while True:
+                        async with asyncio.timeout(quiet_seconds_max if answers else None):
+                            message = await arrived.get()
+                        if message.headers and "Status" in message.headers:  # 503: nobody serves it
+                            break
+                        answers.append(message.data)
+        finally:
+            if self._client.is_connected:
+                await subscription.unsubscribe()
+        if not answers and subject.lower() in self._denied:
+            raise BusPermissionError(f"{self._settings.user!r} may not publish on {subject}")
+        return answers
+
     async def serve(self, subject: str, handler: Callable[[bytes], Awaitable[bytes]]) -> None:
         """Answer requests on `subject`; each runs on its own, so that a slow one holds up no other.
 
@@ -226,12 +263,18 @@ class Bus:
 
     # --------------------------------------------------------------------------------------------------- the end
 
+    async def stop_consuming(self) -> None:
+        """Take nothing more from consumers and watches; return when what has been begun is finished."""
+        watches, self._watches = self._watches, []
+        pulls, self._pulls = self._pulls, []
+        for watch in watches:
+            await watch.stop()
+        await asyncio.gather(*(pull.stop() for pull in pulls))
+
     async def drain(self) -> None:
         """Stop pulling, let running handlers finish, flush, close."""
         self._open = False
-        for watch in self._watches:
-            await watch.stop()
-        await asyncio.gather(*(pull.stop() for pull in self._pulls))
+        await self.stop_consuming()
         if self._client.is_connected:
             try:
                 await self._client.drain()

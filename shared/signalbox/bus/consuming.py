@@ -33,7 +33,8 @@ from signalbox.messages import DeadLetter
 log = logging.getLogger(__name__)
 
 BATCH_MESSAGES = 64
-PULL_EXPIRES_SECONDS = 10.0
+PULL_EXPIRES_SECONDS = 5.0
+"""Shorter than a lease takes to pass on: what a suspended process had asked for goes to the next one by then."""
 HEARTBEAT_SECONDS = 1.0
 SHARED_EXPIRES_SECONDS = 1.5
 SHARED_RENEW_SECONDS = 0.6

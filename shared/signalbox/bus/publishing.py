@@ -35,6 +35,7 @@ ATTEMPT_SECONDS_MAX = 2.0
 RETRY_DELAY_SECONDS_MAX = 1.0
 
 EXPECTED_HEADER = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_OF_HEADER = "Nats-Expected-Last-Subject-Sequence-Subject"
 WRONG_LAST_SEQUENCE = 10071
 SUBJECT_HAS_MESSAGE = 10077
 RETRYABLE_CODES = frozenset({500, 503})
@@ -90,13 +91,15 @@ class Publisher:
                 answer.set_exception(ConnectionError("the connection was lost before the answer"))
 
     async def publish(
-        self, subject: str, message: Struct, expected_last_subject_sequence: int | None = None
+        self, subject: str, message: Struct, expected_last_subject_sequence: int | None = None, last_of: str = ""
     ) -> PublishAck:
         """See `Bus.publish`."""
         message_id: str = message.id  # type: ignore[attr-defined]  # every Message has one
         headers = {MESSAGE_ID_HEADER: message_id}
         if expected_last_subject_sequence is not None:
             headers[EXPECTED_HEADER] = str(expected_last_subject_sequence)
+            if last_of:
+                headers[EXPECTED_OF_HEADER] = last_of
         stored = await self.publish_bytes(subject, messages.encode(message), headers)
         if isinstance(message, DeadLetter) and not stored.duplicate:
             metrics.BUS_DEAD_LETTERS.labels(self._service, message.stream).inc()
@@ -178,7 +181,9 @@ class Publisher:
     async def _settle(self, subject: str, headers: dict[str, str], fault: _Fault) -> PublishAck | None:
         """What a refusal by JetStream means: stored already (an ack), try again (None), or an error."""
         if fault.err_code in (WRONG_LAST_SEQUENCE, SUBJECT_HAS_MESSAGE):
-            last = await reading.last(self._client, reading.stream_of(subject), subject)
+            last = await reading.last(
+                self._client, reading.stream_of(subject), headers.get(EXPECTED_OF_HEADER, subject)
+            )
             if last is not None and last.message_id.split("~")[0] == headers.get(MESSAGE_ID_HEADER, "").split("~")[0]:
                 return PublishAck(last.stream, last.sequence, duplicate=True)
             raise WrongSequenceError(subject, int(headers.get(EXPECTED_HEADER, "0")))

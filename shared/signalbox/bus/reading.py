@@ -98,11 +98,15 @@ async def at(client: Client, stream: str, sequence: int) -> Received | None:
 
 async def last(client: Client, stream: str, subject: str) -> Received | None:
     """See `Bus.last`."""
+    if "*" in subject or ">" in subject:
+        ask = f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode({"last_by_subj": subject})
+    else:
+        ask = f"$JS.API.DIRECT.GET.{stream}.{subject}", b""  # a user may be allowed to read this subject only
     loop = asyncio.get_running_loop()
     deadline = loop.time() + READ_SECONDS_MAX
     while True:
         try:
-            answer = await client.request(f"$JS.API.DIRECT.GET.{stream}.{subject}", timeout=SILENCE_SECONDS_MAX)
+            answer = await client.request(*ask, timeout=SILENCE_SECONDS_MAX)
             status = (answer.headers or {}).get("Status")
             if status is None:
                 return from_direct_get(answer)
