@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from signalbox.bus import Bus
 
 INTENT = "intent.ibkr.SPY"
+WAIT_SECONDS_MAX = 20.0
 
 
 async def publish(bus: Bus, first: int, count: int, subject: str = INTENT) -> None:
@@ -161,15 +163,56 @@ async def test_an_idle_recorder_keeps_its_follows_and_ends_without_a_warning(nat
     assert '"level": "error"' not in recorder.log
 
 
-async def test_a_second_recorder_on_the_file_ends_with_a_clear_error(nats_server: Any, recorder: Any) -> None:
+async def logged(recorder: Any, text: str) -> None:
+    """Wait until the recorder has said so."""
+    try:
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            while text not in recorder.log:
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"{text!r} is not in its log: {recorder.log}") from None
+
+
+async def test_a_second_recorder_stands_by_and_goes_on_where_the_first_one_stopped(
+    nats_server: Any, recorder: Any
+) -> None:
+    user = await nats_server.connect("user")
     recorder.start()
     await recorder.until_ready()
     second = type(recorder)(nats_server, recorder.database_file)
     second.log_file = recorder.database_file.with_suffix(".second.log")
     second.start()
-    assert await second.ended() != 0
-    assert "is in use by another process" in second.log
-    assert (await recorder.query("SELECT 1")).error == ""
+    try:
+        await logged(second, "standing by")
+        await publish(user, 0, 10)
+        assert (await recorder.query("SELECT 1")).error == ""
+        assert recorder.stop() == 0
+        await publish(user, 10, 10)
+        await second.until_recorded("TRADE", 20)
+        assert second.stop() == 0
+    finally:
+        second.close()
+    assert '"level": "error"' not in second.log
+    assert len(in_file(recorder.database_file, "TRADE")) == 20
+
+
+async def test_a_recorder_waits_while_somebody_else_has_the_file_open(recorder: Any) -> None:
+    reading = "import duckdb, sys; file = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    other = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", reading, str(recorder.database_file)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert other.stdout is not None
+    await other.stdout.readline()
+    try:
+        recorder.start()
+        await logged(recorder, f"is in use by another process (pid {other.pid})")
+    finally:
+        other.kill()
+        await other.wait()
+    await recorder.until_ready()
+    assert recorder.log.count("is in use by another process") == 1
 
 
 async def test_a_file_that_can_not_grow_ends_the_process_and_loses_nothing(nats_server: Any, recorder: Any) -> None:

@@ -79,6 +79,10 @@ class Link:
             return LinkStatus.FROZEN, NOT_RENEWED
         return self.status, self.reason
 
+    def described(self) -> str:
+        """The same for a person."""
+        return ": ".join(filter(None, self.told()))
+
     async def changed(self, seconds_max: float) -> None:
         """Wait for the next change, or for so long."""
         await _until(self._changed, seconds_max)

@@ -187,7 +187,7 @@ class Orders:
                 await self._send_cancel(command, tracked)
         except TimeoutError:
             waited = f"the cancel could not be sent within {seconds_max:g} s, and the order stays as it was"
-            self._refuse_cancel(command, f"{waited}; the link is {self._link_now()}")
+            self._refuse_cancel(command, f"{waited}; the link is {self._link.described()}")
 
     async def _send_cancel(self, command: CancelOrder, tracked: Tracked) -> None:
         """Write the cancel on the socket as soon as the link allows it; nothing waits between the two."""
@@ -219,11 +219,7 @@ class Orders:
     # ------------------------------------------------------------------------------------------ the gateway's own word
 
     def _too_late(self, what: str) -> str:
-        return f"{what}, {self._clock.now():%H:%M:%S} UTC; the link is {self._link_now()}"
-
-    def _link_now(self) -> str:
-        status, reason = self._link.told()
-        return f"{status}: {reason}" if reason else str(status)
+        return f"{what}, {self._clock.now():%H:%M:%S} UTC; the link is {self._link.described()}"
 
     def _refuse(self, order: Order, reason: str) -> None:
         VENUE_ORDERS_REFUSED.labels(VENUE, "gateway").inc()

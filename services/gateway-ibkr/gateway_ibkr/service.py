@@ -98,8 +98,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
             if link.may_send():
                 runtime.health.met("venue link")
             else:
-                status, reason = link.told()
-                runtime.health.unmet("venue link", f"{status}: {reason}")
+                runtime.health.unmet("venue link", link.described())
             await link.changed(1.0)
 
     async def stop() -> None:
@@ -135,7 +134,7 @@ def _details(link: Link, state: State, instruments: Instruments, refused: dict[s
     working = sum(not tracked.done for tracked in state.orders.values())
     return {
         "account": state.account,
-        "link": ": ".join(filter(None, link.told())),
+        "link": link.described(),
         "offered": ", ".join(instruments.offered),
         "not_offered": "; ".join(f"{symbol}: {reason}" for symbol, reason in instruments.left_out.items()),
         "data_refused": "; ".join(f"{symbol}: {reason}" for symbol, reason in refused.items()),

@@ -33,8 +33,12 @@ class RecordingError(SignalboxError):
     """The database could not take a batch. Nothing is lost: a restart reads on from the watermark."""
 
 
+class FileInUseError(ConfigurationError):
+    """Another process has the file open: a suspended recorder, or a person who looks into it."""
+
+
 class Database:
-    """The open file. Raises `ConfigurationError` when it can not be opened, or belongs to another process."""
+    """The open file. Raises `ConfigurationError` when it can not be opened, `FileInUseError` when another has it."""
 
     def __init__(self, path: Path, memory_megabytes_max: int) -> None:
         self.path = path
@@ -168,19 +172,21 @@ def _open(path: Path, memory_megabytes_max: int) -> duckdb.DuckDBPyConnection:
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
     except duckdb.Error as error:
-        raise ConfigurationError([_why_not(path, error)]) from error
+        raise _why_not(path, error) from error
     return connection
 
 
-def _why_not(path: Path, error: duckdb.Error) -> str:
+def _why_not(path: Path, error: duckdb.Error) -> ConfigurationError:
     text = str(error)
     if "onflicting lock" in text or "Could not set lock" in text:
         holder = text.split("PID ")[1].split(" ")[0].rstrip(".)") if "PID " in text else "unknown"
-        return (
-            f"{path} is in use by another process (pid {holder}): one recorder "
-            "writes a file. Stop it, or name another file."
+        return FileInUseError(
+            [
+                f"{path} is in use by another process (pid {holder}): one recorder "
+                "writes a file. Stop it, or name another file."
+            ]
         )
-    return f"{path} can not be opened as the recorder's database: {_first_line(error)}"
+    return ConfigurationError([f"{path} can not be opened as the recorder's database: {_first_line(error)}"])
 
 
 def _rows(batch: Batch, beyond: int) -> Iterator[Row]:

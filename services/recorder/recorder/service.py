@@ -23,7 +23,7 @@ from signalbox.telemetry import Health
 
 from recorder import metrics
 from recorder.bus_figures import BusFigures
-from recorder.database import Database, RecordingError
+from recorder.database import Database, FileInUseError, RecordingError
 from recorder.decide import go_on, lag
 from recorder.memory import give_back
 from recorder.query import Queries
@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 CONSUMER = "recorder"
 FACTS_INTERVAL_SECONDS = 1.0
 RETRY_DELAY_SECONDS = 0.2
+OPEN_RETRY_SECONDS = 0.5
 
 CAUGHT_UP, DATABASE, STREAMS_THERE = "caught-up", "database", "streams"
 
@@ -45,7 +46,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     A second recorder stands by: the file and the consumers, whose place it sets, are the first one's.
     """
     await runtime.hold(service_lease(runtime.bus, CONSUMER))
-    database = Database(settings.database_file, settings.database_memory_megabytes_max)
+    database = await _open(settings, runtime)
     recorder = Recorder(settings, runtime.bus, runtime.health, database)
     runtime.stop = recorder.stop
     runtime.details = recorder.details
@@ -55,6 +56,23 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         await runtime.spawn(recorder.follow(stream.name), f"follow {stream.name}")
     await runtime.spawn(BusFigures(runtime.bus).run(), "figures of the bus")
     await runtime.bus.serve(subjects.QUERY, recorder.queries.answer)
+
+
+async def _open(settings: Settings, runtime: Runtime) -> Database:
+    """Open the database; wait while somebody else has it, since the streams keep what is to be recorded."""
+    told = ""
+    while True:
+        try:
+            database = Database(settings.database_file, settings.database_memory_megabytes_max)
+        except FileInUseError as error:
+            runtime.health.unmet(DATABASE, str(error))
+            if str(error) != told:
+                told = str(error)
+                log.error("waiting for the database", extra={"error": told})
+            await asyncio.sleep(OPEN_RETRY_SECONDS)
+        else:
+            runtime.health.met(DATABASE)
+            return database
 
 
 class Recorder:
