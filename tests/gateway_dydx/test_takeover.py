@@ -70,7 +70,7 @@ async def test_a_second_gateway_waits_and_begins_at_once_when_the_first_ends(
     try:
         second.start()
         log = tmp_path / "second.log"
-        await desk.eventually(lambda: "waiting for the account" in log.read_text(), "the second to wait", 30.0)
+        await desk.eventually(lambda: "standing by" in log.read_text(), "the second to wait", 30.0)
         assert await epoch(desk) == 1
         assert process.end() == 0
         began = time.monotonic()
