@@ -148,7 +148,7 @@ class LocalDesk:
         for port in (*simulated_venues.listening_ports(self.plan.venues, self.venue_ports), self.control_port):
             await self._listening(port, SIMULATOR)
         for service in self.plan.services:
-            self._declare_service(service)
+            self._declare_service(service, service)
             await self.run(service)
         await self.wait_ready(*self.plan.services)
 
@@ -223,18 +223,28 @@ class LocalDesk:
         command = simulated_venues.simulator_command(self.plan.venues, self.venue_ports)
         self._declare(SIMULATOR, [*command, *arguments, *self.plan.simulator_arguments], {})
 
-    def _declare_service(self, service: str) -> None:
+    async def run_another(self, service: str) -> str:
+        """Start one more process of a service; its name, by which it is killed, stopped and asked: `risk-2`."""
+        number = 2
+        while (name := f"{service}-{number}") in self._processes:
+            number += 1
+        self.http_ports[name] = free_port()
+        self._declare_service(service, name)
+        await self.run(name)
+        return name
+
+    def _declare_service(self, service: str, name: str) -> None:
         environment = {
             "SIGNALBOX_NATS_URL": self.nats_url,
             "SIGNALBOX_NATS_USER": service,
             "SIGNALBOX_NATS_PASSWORD_FILE": str(run_folder.credential_file(self.plan.directory, service)),
             "SIGNALBOX_DESK_FILE": str(self.plan.desk_file),
-            "SIGNALBOX_HTTP_PORT": str(self.http_ports[service]),
+            "SIGNALBOX_HTTP_PORT": str(self.http_ports[name]),
             "SIGNALBOX_DATABASE_FILE": str(self.database_file),
         }
         mnemonic = run_folder.credential_file(self.plan.directory, simulated_venues.MNEMONIC_CREDENTIAL)
         environment |= simulated_venues.gateway_environment(service, self.gateway_ports, mnemonic)
-        self._declare(service, [sys.executable, "-m", MODULES[service]], environment)
+        self._declare(name, [sys.executable, "-m", MODULES[service]], environment)
 
     def _declare(self, name: str, command: list[str], environment: dict[str, str]) -> None:
         self._processes[name] = _Process(name, command, inherited_environment() | environment)
@@ -349,10 +359,11 @@ class LocalDesk:
         try:
             async with asyncio.timeout(2.0):
                 reader, writer = await asyncio.open_connection("127.0.0.1", self.http_ports[service])
-                writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
-                raw = (await reader.read()).decode()
-                writer.close()
-                await writer.wait_closed()
+                try:
+                    writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+                    raw = (await reader.read()).decode()
+                finally:  # also when the process is suspended and does not answer
+                    writer.close()
         except (OSError, TimeoutError):
             return 0, ""
         head, _, body = raw.partition("\r\n\r\n")

@@ -70,8 +70,6 @@ def show_bus(service: str, connected: Callable[[], bool]) -> None:
     BUS_SLOW_CONSUMERS.labels(service)
 
 
-ACTIVE = Gauge("signalbox_active", "1 = this process works, 0 = it stands by while another one does.", ("service",))
-
 # -------------------------------------------------------------------------------------------------- the order's path
 
 

@@ -287,7 +287,7 @@ REGISTRY: tuple[Declared, ...] = (
         Lease,
         (*GATEWAYS, *LEASED_SERVICES),
         (*GATEWAYS, *LEASED_SERVICES),
-        "who may trade an account, or work as a service: venue, account; or `service`, service",
+        "who may trade an account, or (under the venue `service`) work as a service: venue, account",
     ),
     Declared("status.*", None, ("user",), SERVICES, "is a service ready: service", reply=ServiceStatus),
     Declared("query.sql", QueryRequest, ("user",), ("recorder",), "read-only SQL on the recorder", reply=QueryReply),

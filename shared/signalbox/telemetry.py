@@ -64,7 +64,6 @@ class Health:
         self._unmet: dict[str, str] = {}
         self._standing_by = ""
         READY.labels(service).set(0)
-        ACTIVE.labels(service).set(1)
 
     def require(self, condition: str) -> None:
         """Name a condition, unmet until `met` is called."""

@@ -1,0 +1,120 @@
+"""A user who trades both venues of a local desk without end, and the desk on which that is done."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from signalbox import messages, subjects
+from signalbox.bus import Bus, Received
+from signalbox.clock import FollowingClock
+from signalbox.desk import load_desk
+from signalbox.messages import CancelIntent, ClockTick, OrderIntent, OrderType, Quote, Side, TimeInForce
+from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder
+from signalbox_cli.simulated_venues import market_arguments
+
+START = "2024-03-05T15:00:00Z"
+INTENT_PAUSE_SECONDS_MAX = 0.12
+READY_SECONDS_MAX = 60.0
+
+
+def desk_in(folder: Path) -> LocalDesk:
+    """A desk with both venues, not started yet."""
+    desk_file = folder / "desk.toml"
+    desk_file.write_text(
+        (deploy_folder() / "desk.toml").read_text().replace("open_orders_max = 20", "open_orders_max = 15")
+    )
+    market = market_arguments(load_desk(desk_file))
+    plan = DeskPlan(
+        directory=folder,
+        desk_file=desk_file,
+        simulator_arguments=(*market, "--block-ms", "250", "--start", START, "--speed", "20"),
+    )
+    return LocalDesk(plan, print)
+
+
+@dataclass(frozen=True)
+class Traded:
+    """A symbol, what is sent in it at most, and how its prices run."""
+
+    venue: str
+    symbol: str
+    lots_max: int
+    lot: Decimal
+    tick: Decimal
+
+
+TRADED = (
+    Traded("ibkr", "SPY", 900, Decimal(1), Decimal("0.01")),
+    Traded("dydx", "BTC-USD", 900, Decimal("0.0001"), Decimal(1)),
+)
+NEAR_TICKS = 2
+RESTING = (TimeInForce.DAY, TimeInForce.GTC)
+
+
+class Flow:
+    """A user who goes on sending intents: market orders, limits far and near, cancels, at uneven intervals."""
+
+    def __init__(self, bus: Bus, seed: int) -> None:
+        self._bus, self._random = bus, random.Random(seed)
+        self._clock = FollowingClock()
+        self._quotes: dict[str, Quote] = {}
+        self.sent = self._number = 0
+        self._resting: list[tuple[Traded, str]] = []
+
+    async def listen(self) -> None:
+        async def tick(received: Received) -> None:
+            self._clock.follow(messages.decode(received.payload, ClockTick))
+
+        async def quote(received: Received) -> None:
+            heard = messages.decode(received.payload, Quote)
+            if heard.bid is not None:
+                self._quotes[heard.venue] = heard
+
+        await self._bus.subscribe(subjects.CLOCK, tick)
+        for traded in TRADED:
+            await self._bus.subscribe(subjects.quote(traded.venue, traded.symbol), quote)
+        async with asyncio.timeout(READY_SECONDS_MAX):
+            while len(self._quotes) < len(TRADED):
+                await asyncio.sleep(0.02)
+
+    async def send(self, count: int) -> None:
+        for _ in range(count):
+            intent = self._next()
+            await self._bus.publish(subjects.intent(intent), intent)
+            self.sent += 1
+            await asyncio.sleep(self._random.random() * INTENT_PAUSE_SECONDS_MAX)
+
+    def _next(self) -> OrderIntent | CancelIntent:
+        self._number += 1
+        name = f"chaos-{self._number}"
+        kind = self._random.choice(("market", "market", "near", "far", "cancel"))
+        if kind == "cancel" and self._resting:
+            traded, order_id = self._resting.pop(self._random.randrange(len(self._resting)))
+            return CancelIntent(
+                id=name, at=self._clock.now(), venue=traded.venue, symbol=traded.symbol, order_id=order_id
+            )
+        traded = self._random.choice(TRADED)
+        side = self._random.choice((Side.BUY, Side.SELL))
+        price = None
+        if kind in ("near", "far", "cancel"):
+            bid = self._quotes[traded.venue].bid
+            assert bid is not None
+            away = traded.tick * NEAR_TICKS if kind == "near" else bid * Decimal("0.03")
+            price = (bid - side.sign * away).quantize(traded.tick)
+            self._resting.append((traded, name))
+        return OrderIntent(
+            id=name,
+            at=self._clock.now(),
+            venue=traded.venue,
+            symbol=traded.symbol,
+            side=side,
+            quantity=self._random.randint(1, traded.lots_max) * traded.lot,
+            # at dydx a DAY limit is the gateway's to keep alive, a GTC one the chain's
+            time_in_force=self._random.choice(RESTING) if price is not None else TimeInForce.DAY,
+            order_type=OrderType.MARKET if price is None else OrderType.LIMIT,
+            limit_price=price,
+        )
