@@ -10,14 +10,26 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from oms import metrics
 from oms.service import OrderManagement
 from prometheus_client import REGISTRY
 from signalbox import messages, subjects
 from signalbox.bus import Bus
 from signalbox.clock import FixedClock
-from signalbox.errors import BusError, WrongSequenceError
-from signalbox.messages import Bar, Book, Command, DeadLetter, Decision, Message, OrderEvents, OrderUnknown, Position
+from signalbox.errors import BusError, LeaseLostError, WrongSequenceError
+from signalbox.messages import (
+    Bar,
+    Book,
+    Command,
+    DeadLetter,
+    Decision,
+    Message,
+    OrderEvents,
+    OrderUnknown,
+    Position,
+    Report,
+)
 
 WAIT_SECONDS_MAX = 15.0
 
@@ -393,3 +405,52 @@ async def test_a_restart_of_nats_loses_and_doubles_nothing(live: Live, make: Any
     assert len(await live.commands()) == 20
     book = await live.wait_for_last(subjects.book("ibkr", "DU1"), Book, lambda book: book.fills == 20)
     assert book.cash == 100_000 - 20 * 1000
+
+
+class LastLook:
+    """The lease of a process that falls asleep right after it has looked, and wakes up when another one works."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    async def until_held(self) -> None:
+        self.looks -= 1
+        if self.looks < 0:
+            raise LeaseLostError("another process works")
+
+
+async def test_a_former_holder_that_wakes_up_overwrites_no_position(live: Live, make: Any) -> None:
+    await live.start_oms()
+    await live.report(make.snapshot(positions=(make.held("7", "9"),)))
+    subject = subjects.position("ibkr", "DU1", "AAPL")
+    await live.wait_for_last(subject, Position, lambda found: found.quantity == 7)
+    former = OrderManagement(await live.server.connect("oms"), live.clock, make.rules, LastLook(1))  # type: ignore[arg-type]
+    await former.rebuild()
+    former.publisher.all_changed()
+    await live.report(make.fill("5", order_id="", venue_order_id="777"))
+    await live.wait_for_last(subject, Position, lambda found: found.quantity == 12)
+    with pytest.raises(LeaseLostError):
+        await former.publisher.flush()
+    await live.wait_for_last(subject, Position, lambda found: found.quantity == 12)
+
+
+async def test_the_present_holder_has_the_last_word_on_a_position(live: Live, make: Any) -> None:
+    """A word of the former one that comes late is overwritten, and ends nobody."""
+    service = await live.start_oms()
+    await live.report(make.snapshot(positions=(make.held("7", "9"),)))
+    subject = subjects.position("ibkr", "DU1", "AAPL")
+    right = await live.wait_for_last(subject, Position, lambda found: found.quantity == 7)
+    late = replace(right, id="late", quantity=Decimal(3))
+    await (await live.server.connect("oms")).publish(subject, late)
+    service.publisher.all_changed()
+    await live.report(make.fill("5", order_id="", venue_order_id="777"))
+    await live.wait_for_last(subject, Position, lambda found: found.quantity == 12)
+
+
+async def test_a_process_without_the_lease_handles_no_report(live: Live, make: Any) -> None:
+    """It could take one for foreign whose order it has never heard of, and acknowledge it."""
+    former = OrderManagement(await live.server.connect("oms"), live.clock, make.rules, LastLook(0))  # type: ignore[arg-type]
+    await live.report(make.accepted())
+    [received] = [found async for found in live.auditor.read("REPORTS")]
+    with pytest.raises(LeaseLostError):
+        await former._handler(Report, former._decide_report)(received)

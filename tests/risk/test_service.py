@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from decimal import Decimal
@@ -17,10 +19,11 @@ from risk.service import Risk
 from risk.settings import Settings
 from risk.state import RiskState, opening_state
 from signalbox import messages, subjects
-from signalbox.bus import Bus
+from signalbox.bus import Bus, Received
+from signalbox.bus.bootstrap import stream_config
 from signalbox.clock import FixedClock
 from signalbox.desk import Desk
-from signalbox.errors import BusUnavailableError
+from signalbox.errors import BusUnavailableError, LeaseLostError, WrongSequenceError
 from signalbox.messages import (
     AccountAdopted,
     AccountState,
@@ -39,9 +42,11 @@ from signalbox.messages import (
     VenueLink,
 )
 from signalbox.settings import Secret
+from signalbox.streams import STREAMS
 from signalbox.telemetry import Health
 
 WAIT_SECONDS_MAX = 20.0
+FORGET_SECONDS = 0.1
 VENUE, ACCOUNT = "ibkr", "DU1234567"
 
 
@@ -476,3 +481,62 @@ async def test_a_fault_of_ours_denies_and_the_next_intent_has_its_turn(
     assert unlucky.reason == "risk could not judge the intent: ArithmeticError"
     await stage.send(intent_bytes(stage, id="lucky"))
     assert isinstance((await stage.decided(2))[1], IntentApproved)
+
+
+async def stored_intent(stage: Stage, sequence: int) -> Received:
+    """The message as a process has it in hand that falls asleep before it decides."""
+    received = [found async for found in (await stage.bus("recorder")).read("TRADE", "intent.>", sequence)]
+    return received[0]
+
+
+async def forget_ids_soon(stage: Stage) -> None:
+    """Make TRADE's memory of message ids so short that it is not what absorbs a repetition."""
+    declared = next(stream for stream in STREAMS if stream.name == "TRADE")
+    config = stream_config(declared) | {"duplicate_window": int(FORGET_SECONDS * 1e9)}
+    client = await stage.server.client("bootstrap")
+    reply = await client.request("$JS.API.STREAM.UPDATE.TRADE", json.dumps(config).encode(), timeout=5)
+    await client.close()
+    assert b'"error"' not in reply.data
+
+
+async def test_a_former_holder_that_wakes_up_long_after_stores_no_second_decision(stage: Stage) -> None:
+    await forget_ids_soon(stage)
+    former = await stage.risk(consume=False)
+    await stage.send(intent_bytes(stage, id="first"))
+    in_hand = await stored_intent(stage, 2)
+    await stage.risk()
+    await stage.send(intent_bytes(stage, id="second"))
+    await stage.decided(2)
+    decided = time.monotonic()
+
+    async def forgotten() -> bool:
+        return time.monotonic() - decided > 3 * FORGET_SECONDS
+
+    await eventually(forgotten)
+    with pytest.raises(WrongSequenceError):
+        await former.service.handle(in_hand)
+    assert [decision.cause for decision in await stage.decisions()] == ["first", "second"]
+
+
+async def test_a_decision_under_way_when_the_lease_passed_on_is_found_and_folded(stage: Stage) -> None:
+    former = await stage.risk(consume=False)
+    await stage.send(intent_bytes(stage, id="first"))
+    present = await stage.risk(consume=False)
+    await former.service.handle(await stored_intent(stage, 2))
+    await present.service.consume()
+    await stage.send(intent_bytes(stage, id="second"))
+    first, second = await stage.decided(2)
+    assert (first.cause, second.cause) == ("first", "second")
+    assert not present.state.undecided
+    assert present.state.decided.keys() == {"first", "second"}
+    assert present.failures == []
+
+
+async def test_a_process_without_the_lease_takes_no_message(stage: Stage) -> None:
+    former = await stage.risk(consume=False)
+    await stage.send(intent_bytes(stage, id="first"))
+    stage.lease.held = False
+    with pytest.raises(LeaseLostError):
+        await former.service.handle(await stored_intent(stage, 2))
+    assert former.state.undecided == set()
+    assert await stage.decisions() == []

@@ -257,3 +257,25 @@ def test_a_service_does_not_carry_aiohttp_and_who_needs_it_finds_it() -> None:
         "import sys, signalbox.bus; assert 'aiohttp' not in sys.modules; import aiohttp; assert aiohttp.__version__"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+async def test_a_log_of_many_subjects_has_one_writer(nats_server) -> None:
+    """Each is stored only after the last one on any of the subjects, whatever else the stream has got meanwhile."""
+    bus, user = await nats_server.connect("risk"), await nats_server.connect("user")
+    log = subjects.ALL_DECISIONS
+
+    async def decide(number: int, expected: int, account: str = "DU1") -> int:
+        message = denied(number)
+        subject = subjects.decision(message, account, "ibkr")
+        stored = await bus.publish(subject, message, expected_last_subject_sequence=expected, last_of=log)
+        return stored.sequence
+
+    first = await decide(1, 0)
+    await user.publish(subjects.intent(intent(1)), intent(1))
+    second = await decide(2, first, "DU2")
+    assert await decide(2, first, "DU2") == second, "its own first attempt, whose answer was lost"
+    with pytest.raises(WrongSequenceError):
+        await decide(3, first)
+    last = await bus.last("TRADE", log)
+    assert last is not None
+    assert (last.sequence, last.message_id) == (second, "decision-2")

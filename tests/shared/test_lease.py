@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 from signalbox import lease as leases
-from signalbox import subjects
+from signalbox import messages, subjects
 from signalbox.bus import Bus
 from signalbox.errors import BusPermissionError, LeaseLostError
-from signalbox.lease import TAKE_SECONDS, VALID_SECONDS, account_lease, is_gone, this_process
+from signalbox.lease import TAKE_SECONDS, VALID_SECONDS, account_lease, is_gone, service_lease, this_process
 from signalbox.messages import Lease
 
 ELSEWHERE = "another-host/another-boot/1/100"
@@ -96,12 +96,85 @@ async def test_keeping_goes_on_for_longer_than_one_renewal_is_valid(bus: Bus) ->
     assert not holder.is_held()
 
 
+async def test_a_lease_on_a_service_is_kept_apart_from_the_accounts(nats_server: Any) -> None:
+    risk = await nats_server.connect("risk")
+    lease = service_lease(risk, "risk")
+    await lease.acquire(silent)
+    assert lease.is_held()
+    stored = await risk.last(leases.LEASES, subjects.service_lease("risk"))
+    present = messages.decode(stored.payload, Lease)
+    assert (present.service, present.venue, present.account, present.epoch) == ("risk", "", "", 1)
+
+
+async def test_who_asks_for_a_lost_lease_is_told_so_and_who_asks_for_one_that_lapsed_waits_for_its_renewal(
+    bus: Bus,
+) -> None:
+    holder = account_lease(bus, "dydx", "asked-0", ELSEWHERE)
+    await holder.acquire(silent)
+    await holder.until_held()
+    holder._valid_until_seconds = 0.0  # NATS was away for too long
+    asking = asyncio.create_task(holder.until_held())
+    keeping = asyncio.create_task(holder.keep())
+    async with asyncio.timeout(10):
+        await asking
+    assert holder.is_held()
+    async with asyncio.timeout(10):
+        await account_lease(bus, "dydx", "asked-0", ELSEWHERE).give_back()  # one that never held it gives nothing back
+    other = account_lease(bus, "dydx", "asked-0", "host/boot/3/1")
+    other._sequence, other.epoch = holder._sequence, 2
+    await other._write("host/boot/3/1")  # as at a take-over
+    with pytest.raises(LeaseLostError):
+        async with asyncio.timeout(10):
+            await keeping
+    with pytest.raises(LeaseLostError):
+        await holder.until_held()
+
+
+async def test_a_renewal_whose_answer_nobody_waited_for_does_not_keep_the_next_one_waiting(bus: Bus) -> None:
+    holder = account_lease(bus, "dydx", "ended-0", ELSEWHERE)
+    await holder.acquire(silent)
+    before = holder._sequence
+    await holder._write(ELSEWHERE)
+    holder._sequence = before  # the process was told to stop before the answer came
+    await holder.give_back()
+    began = time.monotonic()
+    await account_lease(bus, "dydx", "ended-0").acquire(silent)
+    assert time.monotonic() - began < TAKE_SECONDS
+
+
+def test_a_lease_as_it_was_written_before_services_had_one_is_read() -> None:
+    old = b'{"type":"Lease","id":"1","at":"2026-01-01T00:00:00Z","venue":"dydx","account":"a-0",'
+    old += b'"holder":"h/b/1/2","epoch":3}'
+    lease: Lease = messages.decode(old, Lease)
+    assert (lease.account, lease.epoch, lease.service, is_gone(lease.holder)) == ("a-0", 3, "", False)
+
+
+@pytest.mark.parametrize(
+    ("user", "service"), [("oms", "risk"), ("risk", "oms"), ("gateway-ibkr", "risk"), ("user", "oms")]
+)
+async def test_a_service_may_write_its_own_lease_only(nats_server: Any, user: str, service: str) -> None:
+    stranger = await nats_server.connect(user)
+    mine = Lease(id="lease/1", at=datetime.now(UTC), service=service, holder=user, epoch=1)
+    with pytest.raises(BusPermissionError):
+        await stranger.publish(subjects.service_lease(service), mine)
+
+
 @pytest.mark.parametrize("user", ["gateway-ibkr", "oms", "user"])
 async def test_only_the_gateway_of_a_venue_may_write_its_leases(nats_server: Any, user: str) -> None:
     stranger = await nats_server.connect(user)
     mine = Lease(id="lease/1", at=datetime.now(UTC), venue="dydx", account="free-1", holder=user, epoch=1)
     with pytest.raises(BusPermissionError):
         await stranger.publish(subjects.lease("dydx", "free-1"), mine)
+
+
+def test_a_process_of_another_namespace_is_never_taken_for_gone() -> None:
+    """In a container with the same host name process 1 is another one, and most numbers are nobody's."""
+    host, boot, namespace, _, began = this_process().split("/")
+    assert namespace.isdecimal()
+    absent = 2**22 + 1  # beyond the largest process id
+    assert is_gone(f"{host}/{boot}/{namespace}/{absent}/{began}")
+    assert not is_gone(f"{host}/{boot}/{int(namespace) + 1}/{absent}/{began}")
+    assert not is_gone(f"{host}/{boot}/{absent}/{began}"), "as it was written before the namespace was part of it"
 
 
 def test_a_dead_process_of_this_machine_is_gone_and_a_living_one_is_not() -> None:
