@@ -16,17 +16,17 @@ REBUILT = "rebuilt from TRADE"
 
 
 async def start(settings: Settings, runtime: Runtime) -> None:
-    """Take the lease, look around, rebuild, then decide."""
-    lease = service_lease(runtime.bus, "risk")
-    await runtime.hold(lease)
+    """Look around, take the lease, rebuild, then decide. A process that stands by has heard prices and links already."""
     runtime.health.require(REBUILT)
     state = opening_state(runtime.desk)
     metrics.show_limits(state)
     metrics.begin_counts(state)
+    lease = service_lease(runtime.bus, "risk")
     observing = Observing(runtime.bus, state, runtime.health, settings)
     service = Risk(runtime.bus, state, runtime.clock, observing, lease)
     runtime.details = service.details
     await observing.start()
+    await runtime.hold(lease)
     await service.rebuild()
     await runtime.spawn(observing.look(runtime.clock), "look at links")
     await observing.settle(runtime.clock)

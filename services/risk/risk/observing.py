@@ -48,10 +48,12 @@ class Observing:
         self._bus, self._state, self._health, self._settings = bus, state, health, settings
         self._monotonic = monotonic
         self._heard: dict[AccountKey, float] = {}
+        self._listening_since = 0.0
         self._something_heard = asyncio.Event()
 
     async def start(self) -> None:
         """Subscribe first, then read what is stored: nothing falls between."""
+        self._listening_since = self._monotonic()
         self._health.require("trading state")
         for venue, account in account_keys(self._state.desk):
             self._health.require(f"link {venue}/{account}")
@@ -71,8 +73,11 @@ class Observing:
             await self._account(received)
 
     async def settle(self, clock: DeskClock) -> None:
-        """Wait, within bounds, for what only comes live (clock, heartbeats, prices); then decide with what is there."""
-        deadline = self._monotonic() + self._settings.settle_seconds_max
+        """Wait, within bounds, for what only comes live (clock, heartbeats, prices); then decide with what is there.
+
+        A process that has stood by has listened meanwhile, and need not wait.
+        """
+        deadline = self._listening_since + self._settings.settle_seconds_max
         while not self._settled(clock) and self._monotonic() < deadline:
             self._something_heard.clear()
             with contextlib.suppress(TimeoutError):
