@@ -16,7 +16,7 @@ REBUILT = "rebuilt from TRADE"
 
 
 async def start(settings: Settings, runtime: Runtime) -> None:
-    """Look around, take the lease, rebuild, then decide. A process that stands by has heard prices and links already."""
+    """Look around, take the lease, rebuild, then decide. Who stands by has heard prices and links already."""
     runtime.health.require(REBUILT)
     state = opening_state(runtime.desk)
     metrics.show_limits(state)
