@@ -1,6 +1,6 @@
 """Writes what kustomize needs a copy of, for it reads no file outside its root: `make docs`; a test holds them.
 
-Owns two things: the paper overlay's desk file, and the alert rules as PrometheusRules.
+Owns three things: the paper overlay's desk file, the alert rules as PrometheusRules, and the list of dashboards.
 """
 
 from __future__ import annotations
@@ -14,6 +14,17 @@ ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 
 RULES_HEAD = "# Written by `make docs` from deploy/prometheus/rules.\n"
+DASHBOARDS_HEAD = """\
+# Written by `make docs`: each dashboard as a ConfigMap that Grafana's side-car picks up by its label.
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: signalbox
+generatorOptions:
+  disableNameSuffixHash: true
+  labels:
+    grafana_dashboard: "1"
+configMapGenerator:
+"""
 
 
 def copies() -> dict[Path, str]:
@@ -21,6 +32,7 @@ def copies() -> dict[Path, str]:
     return {
         DEPLOY / "k8s/overlays/paper/desk.toml": (DEPLOY / "desk.toml").read_text(encoding="utf-8"),
         DEPLOY / "k8s/components/monitoring/rules.yaml": prometheus_rules(),
+        DEPLOY / "grafana/kustomization.yaml": dashboards(),
     }
 
 
@@ -33,6 +45,15 @@ def prometheus_rules() -> str:
         rule |= {"spec": yaml.safe_load(path.read_text(encoding="utf-8"))}
         made.append(yaml.safe_dump(rule, sort_keys=False, width=116, allow_unicode=True))
     return RULES_HEAD + "---\n".join(made)
+
+
+def dashboards() -> str:
+    """One ConfigMap for each: `kubectl apply` takes no object above 256 KiB."""
+    lines = []
+    for path in sorted((DEPLOY / "grafana/dashboards").glob("*.json")):
+        name = f"dashboard-{path.stem.removeprefix('signalbox-')}"
+        lines += [f"  - name: {name}", "    files:", f"      - dashboards/{path.name}"]
+    return DASHBOARDS_HEAD + "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import yaml
 from signalbox.bus.bootstrap import USERS, password_variable
 from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
-from signalbox.settings import Secret
+from signalbox.settings import Secret, load
 from signalbox.streams import BAR_PARTITIONS, STREAMS
 from signalbox.subjects import SERVICES
 from signalbox_cli import simulated_venues
@@ -36,6 +36,9 @@ from .manifests import (
 )
 from .network import OUTSIDE, may_speak
 
+LIVE_DESK = K8S / "overlays/live/desk.toml"
+LIVE_ACCOUNTS = {"ibkr": "U1234567", "dydx": simulated_venues.TEST_ACCOUNT}
+
 
 @pytest.fixture(params=["paper", "live"])
 def everything(request: pytest.FixtureRequest) -> tuple[Object, ...]:
@@ -56,6 +59,38 @@ def test_service_gets_every_setting_that_it_needs_and_no_other(everything: tuple
     }
     missing = {name for name in fields - optional if name not in given and f"{name}_FILE" not in given}
     assert not missing
+
+
+def written_live_desk(folder: Path) -> Path:
+    """The live desk file as somebody would complete it: with the example's limits, and accounts."""
+    accounts = iter((LIVE_ACCOUNTS["ibkr"], LIVE_ACCOUNTS["dydx"]))
+    text = re.sub(r"accounts = \[\]", lambda _: f'accounts = ["{next(accounts)}"]', LIVE_DESK.read_text())
+    desk = folder / "desk.toml"
+    desk.write_text(text + (ROOT / "deploy/desk.toml").read_text().partition("[limits]")[2].partition("\n")[2])
+    return desk
+
+
+@pytest.mark.parametrize("overlay", ["paper", "live"])
+@pytest.mark.parametrize("venue", ["ibkr", "dydx"])
+def test_gateway_accepts_what_the_overlay_says(overlay: str, venue: str, tmp_path: Path):
+    desk = load_desk(ROOT / "deploy/desk.toml" if overlay == "paper" else written_live_desk(tmp_path))
+    texts = {"mnemonic": simulated_venues.TEST_MNEMONIC, "account": LIVE_ACCOUNTS[venue], "password": "p1"}
+    [container] = containers(workload(rendered(overlay), f"gateway-{venue}"))
+    given = {}
+    for name, entry in environment(container).items():
+        given[name] = entry.get("value", f"gateway-{venue}")
+        if name.endswith("_FILE") and name != "SIGNALBOX_DESK_FILE":
+            secret = tmp_path / Path(given[name]).name
+            secret.write_text(texts[secret.name])
+            secret.chmod(0o600)
+            given[name] = str(secret)
+    rules = importlib.import_module(f"gateway_{venue}.settings")
+    settings = load(rules.Settings, given)
+    if venue == "ibkr":
+        assert rules.account_of(desk, settings) == desk.venues["ibkr"].accounts[0]
+    else:
+        assert rules.subaccount_to_trade(desk, settings)
+        assert rules.endpoints(settings).secure is (overlay == "live")
 
 
 def test_commands_of_jobs_are_commands_of_the_command_line(everything: tuple[Object, ...]):
@@ -150,26 +185,27 @@ def test_copy_is_what_it_is_a_copy_of(path: Path):
     assert path.read_text() == copies()[path], f"{path} is not up to date: run `make docs`"
 
 
-def test_every_alert_comes_with_the_component():
+def test_every_alert_and_dashboard_comes_with_the_component():
     objects = rendered("paper", ("monitoring",))
     written = [yaml.safe_load(path.read_text())["groups"] for path in (ROOT / "deploy/prometheus/rules").glob("*.yml")]
     assert written
     assert all(groups in [each["spec"]["groups"] for each in of_kind(objects, "PrometheusRule")] for groups in written)
+    files = {path.name: path.read_text() for path in (ROOT / "deploy/grafana/dashboards").glob("*.json")}
+    shown: dict[str, str] = {}
+    for each in of_kind(objects, "ConfigMap"):
+        if each["metadata"].get("labels", {}).get("grafana_dashboard") == "1":
+            shown |= each["data"]
+    assert files
+    assert shown == files
 
 
 def test_live_desk_file_refuses_until_accounts_and_limits_are_written(tmp_path: Path):
-    text = (K8S / "overlays/live/desk.toml").read_text()
     with pytest.raises(ConfigurationError) as refused:
-        load_desk(K8S / "overlays/live/desk.toml")
+        load_desk(LIVE_DESK)
     said = str(refused.value)
     assert "accounts" in said
     assert all(f"limits.{name}" in said for name in tomllib.loads((ROOT / "deploy/desk.toml").read_text())["limits"])
-    limits = (ROOT / "deploy/desk.toml").read_text().partition("[limits]")[2].partition("\n")[2]
-    written = text.replace("accounts = []", 'accounts = ["U1234567"]', 1)
-    account = simulated_venues.TEST_ACCOUNT
-    desk = tmp_path / "desk.toml"
-    desk.write_text(written.replace("accounts = []", f'accounts = ["{account}"]') + limits)
-    assert load_desk(desk).mode == "live"
+    assert load_desk(written_live_desk(tmp_path)).mode == "live"
 
 
 def test_scaler_asks_for_every_partition_and_starts_no_more_replicas_than_those():
