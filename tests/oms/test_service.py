@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from oms import metrics
+from oms.publishing import Mark
 from oms.service import OrderManagement
 from prometheus_client import REGISTRY
 from signalbox import messages, subjects
@@ -426,7 +427,7 @@ async def test_a_former_holder_that_wakes_up_overwrites_no_position(live: Live, 
     await live.wait_for_last(subject, Position, lambda found: found.quantity == 7)
     former = OrderManagement(await live.server.connect("oms"), live.clock, make.rules, LastLook(1))  # type: ignore[arg-type]
     await former.rebuild()
-    former.publisher.all_changed()
+    former.publisher.marked("ibkr", "AAPL", Mark(Decimal(8), make.at + timedelta(minutes=1), "its-last-bar"))
     await live.report(make.fill("5", order_id="", venue_order_id="777"))
     await live.wait_for_last(subject, Position, lambda found: found.quantity == 12)
     with pytest.raises(LeaseLostError):
