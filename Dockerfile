@@ -59,6 +59,6 @@ ENV PATH=/opt/signalbox/bin:$PATH \
 USER 10001:10001
 WORKDIR /data
 EXPOSE 8080
-HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=3s --start-period=180s --retries=3 \
     CMD ["python", "-m", "signalbox.readiness", "http://127.0.0.1:8080/readyz"]
 ENTRYPOINT ["service"]

@@ -1,26 +1,39 @@
-"""Reads a local desk for the consistency check: its streams, the simulator's books, the database once it is free."""
+"""Reads a desk for the consistency check: its streams, the simulated venues' books, the database.
+
+Of a desk on this machine the database is opened once it is free; of any other the recorder is asked, while it goes on.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 import duckdb
 from signalbox import messages, subjects
-from signalbox.bus import Bus
+from signalbox.bus import Bus, Received
+from signalbox.desk import Desk
 from signalbox.messages import Book, LedgerEntry, Position
 from signalbox.streams import RECORDED_STREAMS
 
 from signalbox_cli import consistency
-from signalbox_cli.connection import call_control, query
+from signalbox_cli.connection import call_control, query, sql_text
 from signalbox_cli.consistency import Trade, VenueBooks, VenueOrderSeen
 from signalbox_cli.local_desk import LocalDesk
-from signalbox_cli.simulated_venues import DYDX, IBKR
+from signalbox_cli.simulated_venues import DYDX, IBKR, venues_of
 
 SETTLE_SECONDS_MAX = 30.0
 POLL_SECONDS = 0.25
 RECORDER = "recorder"
+PAGE_ROWS = 4_000
+_PAGE = """
+SELECT sequence, subject, md5(coalesce(payload_bytes, encode(payload))) FROM recorded
+WHERE stream = {stream} AND sequence > {after} AND sequence <= {last}
+  AND generation = (SELECT max(generation) FROM watermarks WHERE stream = {stream})
+ORDER BY sequence LIMIT 4000
+"""
 
 
 @dataclass(frozen=True)
@@ -44,8 +57,28 @@ class Audit:
         )
 
 
+@dataclass(frozen=True)
+class SimulatedVenues:
+    """Where the venues of a desk tell of their own books."""
+
+    desk: Desk
+    port: int
+    host: str = "127.0.0.1"
+
+    async def ask(self, command: str) -> dict[str, Any]:
+        return await call_control(self.port, self.host, do=command)
+
+
 async def audit_trading(desk: LocalDesk, bus: Bus, *, settle_seconds_max: float = SETTLE_SECONDS_MAX) -> list[str]:
     """Check decisions, orders, fills, positions and cash; ask again until they fit or `settle_seconds_max` is over."""
+    venues = SimulatedVenues(desk.plan.desk, desk.control_port)
+    return await audit_books(venues, bus, settle_seconds_max=settle_seconds_max)
+
+
+async def audit_books(
+    venues: SimulatedVenues | None, bus: Bus, *, settle_seconds_max: float = SETTLE_SECONDS_MAX
+) -> list[str]:
+    """The same, of any desk; without `venues`, whose books nobody can read, only what the desk says of itself."""
     deadline = asyncio.get_running_loop().time() + settle_seconds_max
     while True:
         trade = consistency.read_trade([message async for message in bus.read("TRADE")])
@@ -53,11 +86,14 @@ async def audit_trading(desk: LocalDesk, bus: Bus, *, settle_seconds_max: float 
         async for message in bus.read("STATE", subjects.ALL_POSITIONS):
             positions.append(messages.decode(message.payload, Position))
         books: list[Book] = [messages.decode(m.payload, Book) async for m in bus.read("STATE", subjects.ALL_BOOKS)]
-        venues = await _venue_books(desk, bus)
         wrong = [
             *consistency.check_decisions(trade),
             *consistency.check_orders(trade),
-            *(wrong for venue in venues for wrong in consistency.check_venue(trade, positions, books, venue)),
+            *(
+                wrong
+                for venue in (await _venue_books(venues, bus) if venues is not None else [])
+                for wrong in consistency.check_venue(trade, positions, books, venue)
+            ),
         ]
         if not wrong or asyncio.get_running_loop().time() > deadline:
             return wrong
@@ -94,6 +130,51 @@ async def audit_record(desk: LocalDesk, auditor: Bus, user: Bus, wrong: list[str
     )
 
 
+async def audit_running(auditor: Bus, user: Bus, wrong: list[str]) -> Audit:
+    """Compare what the streams hold now with what the recorder has of it, and add up; the desk goes on meanwhile."""
+    found, rows, counts = list(wrong), 0, {stream.name: 0 for stream in RECORDED_STREAMS}
+    trade_messages: list[Received] = []
+    for stream in RECORDED_STREAMS:
+        stored = [message async for message in auditor.read(stream.name)]
+        counts[stream.name] = len(stored)
+        if stream.name == "TRADE":
+            trade_messages = stored
+        if not stored:
+            continue
+        last = stored[-1].sequence
+        await _recorded_up_to(user, {stream.name: last})
+        recorded = await _digests(user, stream.name, last)
+        rows += len(recorded)
+        recorded = {each: row for each, row in recorded.items() if each >= stored[0].sequence}  # older ones are too old
+        digested = [replace(message, payload=hashlib.md5(message.payload).hexdigest().encode()) for message in stored]
+        replaces = bool(stream.per_subject_max) or stream.schedules
+        found += consistency.check_record(stream.name, digested, [], recorded, replaces=replaces)
+    trade: Trade = consistency.read_trade(trade_messages)
+    approved = len(trade.approved)
+    return Audit(
+        wrong=found,
+        bars=counts["BARS"],
+        scores=counts["SCORES"],
+        intents=len(trade.intents),
+        approved=approved,
+        denied=len(trade.decisions) - approved,
+        fills=len(trade.fills),
+        rows=rows,
+    )
+
+
+async def _digests(user: Bus, stream: str, last: int) -> dict[int, tuple[str, bytes]]:
+    """What the recorder has of a stream up to `last`: subject and MD5 of the payload, by sequence, page by page."""
+    found: dict[int, tuple[str, bytes]] = {}
+    after = 0
+    while True:
+        reply = await query(user, _PAGE.format(stream=sql_text(stream), after=after, last=last), PAGE_ROWS)
+        found |= {int(sequence): (subject, digest.encode()) for sequence, subject, digest in reply.rows}
+        if len(reply.rows) < PAGE_ROWS and not reply.truncated:
+            return found
+        after = int(reply.rows[-1][0])
+
+
 async def _recorded_up_to(user: Bus, sequences: dict[str, int]) -> None:
     """Wait until the recorder has committed each stream up to its sequence; what is late then shows as missing."""
     deadline = asyncio.get_running_loop().time() + SETTLE_SECONDS_MAX
@@ -114,24 +195,24 @@ def _recorded(database: duckdb.DuckDBPyConnection, stream: str) -> dict[int, tup
     return recorded
 
 
-async def _venue_books(desk: LocalDesk, bus: Bus) -> list[VenueBooks]:
-    told = await call_control(desk.control_port, do="books")
+async def _venue_books(venues: SimulatedVenues, bus: Bus) -> list[VenueBooks]:
+    told = await venues.ask("books")
     found = []
-    for venue in desk.plan.venues:
-        accounts = desk.plan.desk.venues[venue].accounts
+    for venue in venues_of(venues.desk):
+        accounts = venues.desk.venues[venue].accounts
         books = {account: book for account, book in told["books"].items() if account in accounts}
         executions = [each["execution_id"] for each in told["executions"] if each["account"] in accounts]
-        seen = await (_dydx(desk, bus) if venue == DYDX else _ibkr(desk, executions))
+        seen = await (_dydx(venues, bus) if venue == DYDX else _ibkr(venues, executions))
         cash = {account: _decimals(book["cash"]) for account, book in books.items()}
         positions = {account: _decimals(book["positions"]) for account, book in books.items()}
         found.append(replace(seen, cash=cash, positions=positions))
     return found
 
 
-async def _ibkr(desk: LocalDesk, execution_ids: list[str]) -> VenueBooks:
+async def _ibkr(venues: SimulatedVenues, execution_ids: list[str]) -> VenueBooks:
     """Orders and executions are the world's own; the order's reference is the desk's order id."""
-    accounts = desk.plan.desk.venues[IBKR].accounts
-    told = await call_control(desk.control_port, do="orders")
+    accounts = venues.desk.venues[IBKR].accounts
+    told = await venues.ask("orders")
     orders = [
         VenueOrderSeen(order["client_reference"], str(order["number"]))
         for order in told["orders"]
@@ -140,15 +221,15 @@ async def _ibkr(desk: LocalDesk, execution_ids: list[str]) -> VenueBooks:
     return VenueBooks(venue=IBKR, orders=orders, execution_ids=execution_ids)
 
 
-async def _dydx(desk: LocalDesk, bus: Bus) -> VenueBooks:
+async def _dydx(venues: SimulatedVenues, bus: Bus) -> VenueBooks:
     """Orders and fills are the chain's; the ledger says which order id the gateway had computed an order's uuid for."""
     claimed: dict[str, str] = {}
     async for received in bus.read("LEDGER", subjects.ledger_of(DYDX)):
         entry: LedgerEntry = messages.decode(received.payload, LedgerEntry)
         if entry.venue_order_id:
             claimed[entry.venue_order_id] = entry.order.order_id
-    orders = (await call_control(desk.control_port, do="chain_orders"))["orders"]
-    told = await call_control(desk.control_port, do="chain_fills")
+    orders = (await venues.ask("chain_orders"))["orders"]
+    told = await venues.ask("chain_fills")
     funding: dict[str, dict[str, Decimal]] = {}
     for payment in told["funding"]:
         by_symbol = funding.setdefault(payment["account"], {})

@@ -28,9 +28,9 @@ TICK_SECONDS_MAX = 1.0
 
 
 @asynccontextmanager
-async def desk_bus(*, operator: bool = False) -> AsyncIterator[tuple[Bus, Found]]:
+async def desk_bus(*, operator: bool = False, auditor: bool = False) -> AsyncIterator[tuple[Bus, Found]]:
     """A connection to the desk for one command; what a callback of it raises ends the command."""
-    found = found_desk(operator=operator)
+    found = found_desk(operator=operator, auditor=auditor)
     settings = BusSettings(url=found.nats_url, user=found.user, password=found.password.reveal(), name="signalbox-cli")
     try:
         async with asyncio.timeout(CONNECT_SECONDS_MAX):
@@ -99,9 +99,9 @@ def sql_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-async def call_control(port: int, **command: object) -> dict[str, Any]:
+async def call_control(port: int, host: str = "127.0.0.1", **command: object) -> dict[str, Any]:
     """Send one command to a simulator's control port; raises `OSError`, or `ValueError` with its refusal."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**26)
+    reader, writer = await asyncio.open_connection(host, port, limit=2**26)
     try:
         writer.write(json.dumps(command).encode() + b"\n")
         reply: dict[str, Any] = json.loads(await asyncio.wait_for(reader.readline(), 30), parse_float=Decimal)

@@ -1,6 +1,6 @@
-"""The commands of an installation whose services run on their own, in containers say: secrets, preflight.
+"""The commands of an installation whose services run on their own, in containers say: secrets, preflight, check.
 
-Owns what is asked of files before anything runs. What can be seen only of a desk that runs is not its business.
+Owns their words and what they print; what they find is found elsewhere.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from signalbox.desk import load_desk
+from signalbox.desk import ClockSource, load_desk
+from signalbox.errors import ConfigurationError
 
 from signalbox_cli import secret_files
+from signalbox_cli.auditing import SimulatedVenues, audit_books, audit_running
 from signalbox_cli.commands import add_command
-from signalbox_cli.output import complain
+from signalbox_cli.connection import desk_bus
+from signalbox_cli.output import complain, printable
 from signalbox_cli.preflight import mistakes_before_live
 from signalbox_cli.settings import desk_file, environment
 
@@ -60,6 +63,23 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     preflight.add_argument("folder", type=Path, metavar="FOLDER", help="of the secrets, see `signalbox secrets make`")
     preflight.set_defaults(run=_preflight)
 
+    check = add_command(
+        commands,
+        "check",
+        "does the desk add up: every intent decided once, every order settled, the database equal to the streams?",
+        """
+        Of a desk against the simulated venues also: orders, fills, positions, funding and cash are those of the venues'
+        own books. It is what `signalbox demo` does at its end, of a desk that goes on running; it needs the password of
+        the user `auditor`. Exit status: 0 all adds up, 1 something is wrong (each thing in a line of its own).
+        """,
+    )
+    check.add_argument(
+        "--control",
+        metavar="HOST:PORT",
+        help="control port of the simulated venues (default SIGNALBOX_CONTROL, or that of `signalbox up`)",
+    )
+    check.set_defaults(run=_check)
+
 
 def _make(arguments: argparse.Namespace) -> int:
     desk = load_desk(arguments.desk or desk_file())
@@ -81,3 +101,29 @@ def _preflight(arguments: argparse.Namespace) -> int:
         return 2
     print("the desk file is a live one, its limits are stated, and every secret is there")
     return 0
+
+
+async def _check(arguments: argparse.Namespace) -> int:
+    async with desk_bus(auditor=True) as (auditor, found), desk_bus() as (user, _):
+        venues = _simulated_venues(arguments.control or found.control, found.desk_file)
+        if venues is None:
+            print("the venues' own books are not looked at: they are not simulated ones")
+        try:
+            wrong = await audit_books(venues, auditor)
+        except OSError as error:
+            raise ConfigurationError([f"the simulated venues do not answer: {error.strerror or error}"]) from None
+        audit = await audit_running(auditor, user, wrong)
+    for sentence in audit.wrong:
+        print(f"WRONG: {printable(sentence)}")
+    print(audit.line())
+    return 1 if audit.wrong else 0
+
+
+def _simulated_venues(control: str, file: Path | None) -> SimulatedVenues | None:
+    """Where the venues' books can be read, of a desk on a simulator's clock."""
+    if file is None or (desk := load_desk(file)).clock is not ClockSource.SIMULATED or not control:
+        return None
+    host, separator, port = control.rpartition(":")
+    if not separator or not port.isdigit():
+        raise ConfigurationError([f"{control!r} is no HOST:PORT"])
+    return SimulatedVenues(desk, int(port), host)

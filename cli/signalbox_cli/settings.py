@@ -22,9 +22,9 @@ RUN_FOLDER = Path("run/desk")
 START_ONE = "start one with `make up` (or `signalbox up`)"
 
 
-def found_desk(*, operator: bool = False) -> Found:
+def found_desk(*, operator: bool = False, auditor: bool = False) -> Found:
     """The desk that this process's environment names."""
-    return find_desk(os.environ, operator=operator)
+    return find_desk(os.environ, operator=operator, auditor=auditor)
 
 
 def server_address() -> tuple[str, Secret]:
@@ -65,7 +65,8 @@ def inherited_environment() -> dict[str, str]:
 class Found:
     """Where the desk is. `desk_file` is None when only an address is known.
 
-    `silence` is the sentence to say when NATS does not answer there.
+    `silence` is the sentence to say when NATS does not answer there. `control` is the `host:port` at which
+    simulated venues tell of their own books, "" = there are none.
     """
 
     nats_url: str
@@ -73,15 +74,18 @@ class Found:
     password: Secret
     desk_file: Path | None
     silence: str
+    control: str = ""
 
 
-def find_desk(environ: Mapping[str, str], *, operator: bool = False) -> Found:
+def find_desk(environ: Mapping[str, str], *, operator: bool = False, auditor: bool = False) -> Found:
     """Find the desk; raises `ConfigurationError` that says how to name one."""
     url = environ.get("SIGNALBOX_NATS_URL")
+    user = "operator" if operator else "auditor" if auditor else "user"
     if url:
-        user = environ.get("SIGNALBOX_NATS_USER") or ("operator" if operator else "user")
+        user = environ.get("SIGNALBOX_NATS_USER") or user
+        control = environ.get("SIGNALBOX_CONTROL", "")
         silence = f"NATS at {url} can not be reached: is it running there? (SIGNALBOX_NATS_URL says so)"
-        return Found(url, user, _password(environ, user), _path(environ.get("SIGNALBOX_DESK_FILE")), silence)
+        return Found(url, user, _password(environ, user), _path(environ.get("SIGNALBOX_DESK_FILE")), silence, control)
     folder = Path(environ.get("SIGNALBOX_RUN_FOLDER", str(RUN_FOLDER)))
     file = folder / "desk.json"
     try:
@@ -96,10 +100,10 @@ def find_desk(environ: Mapping[str, str], *, operator: bool = False) -> Found:
         ) from None
     except (ValueError, KeyError, TypeError):
         raise ConfigurationError([f"{file} is not what `signalbox up` writes: {START_ONE}."]) from None
-    user = "operator" if operator else "user"
     password = read_secret_file(folder / "credentials" / user)
     silence = f"the desk of {folder} has ended (its NATS at {url} does not answer): {START_ONE}"
-    return Found(url, user, password, desk_file, silence)
+    control = f"127.0.0.1:{desk['control_port']}" if "control_port" in desk else ""
+    return Found(url, user, password, desk_file, silence, control)
 
 
 def _password(environ: Mapping[str, str], user: str) -> Secret:
