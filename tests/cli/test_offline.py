@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -189,3 +190,10 @@ def test_audit_reads_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("sys.stdin", io.StringIO(FILL % ("BUY", "1", "2") + "\n"))
     assert run("audit", "-")[1][0]["quantity"] == "1"
+
+
+def test_bars_are_read_where_pytz_is_not(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pytz", None)
+    status, lines, said = run("scores", "history", csv(tmp_path / "SPY.csv", "2024-03-05T14:30:00Z,1,2,1,2,3"))
+    assert (status, said) == (0, "")
+    assert str(lines[0]["ts"]).startswith("2024-03-05T14:30:00")
