@@ -1,0 +1,152 @@
+"""docker-compose.yml and the Dockerfile, read: what no container may do, who reaches whom, whose secret is whose."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from signalbox.bus.bootstrap import USERS
+from signalbox.subjects import SERVICES
+from signalbox_cli import secret_files
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+CONTAINERS: dict[str, dict[str, Any]] = FILE["services"]
+OURS = {*SERVICES, "simulators"}
+THIRD_PARTIES = {"nats", "prometheus", "alertmanager", "grafana"}
+ONCE = {"secrets", "bootstrap", "preflight", "cli"}
+MONITORING = {"prometheus", "alertmanager", "grafana"}
+REACH_OUT = {"gateway-ibkr", "gateway-dydx", "alertmanager"}
+
+
+def mounts(name: str) -> dict[str, tuple[str, bool]]:
+    """What is mounted where, and whether it can be written, by what it is."""
+    found = {}
+    for each in CONTAINERS[name].get("volumes", []):
+        if isinstance(each, str):
+            source, target, *mode = re.sub(r"\$\{\w+:-(.*?)\}", r"\1", each).split(":")
+            found[source] = (target, mode != ["ro"])
+        else:
+            source = re.sub(r"\$\{\w+:-(.*)\}", r"\1", each["source"])
+            found[source] = (each["target"], not each.get("read_only", False))
+    return found
+
+
+def started(profile: str) -> set[str]:
+    return {name for name, each in CONTAINERS.items() if not each.get("profiles") or profile in each["profiles"]}
+
+
+@pytest.fixture(params=sorted(CONTAINERS))
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_every_container_is_known_here() -> None:
+    assert set(CONTAINERS) == OURS | THIRD_PARTIES | ONCE
+
+
+def test_a_container_can_do_no_more_than_it_must(name: str) -> None:
+    each = CONTAINERS[name]
+    assert each["user"] == "10001:10001"
+    assert each["read_only"] is True
+    assert each["cap_drop"] == ["ALL"]
+    assert "cap_add" not in each
+    assert each["security_opt"] == ["no-new-privileges:true"]
+    assert "privileged" not in each
+    assert each["init"] is True
+    assert each["mem_limit"]
+    assert each["pids_limit"]
+    assert each["logging"]["options"]["max-size"]
+    assert each["restart"] == ("no" if name in ONCE else "unless-stopped")
+
+
+def test_a_port_is_published_on_loopback_alone(name: str) -> None:
+    for port in CONTAINERS[name].get("ports", []):
+        assert port.startswith("127.0.0.1:"), port
+    assert not CONTAINERS[name].get("ports") or name in THIRD_PARTIES
+
+
+def test_only_who_must_has_a_way_out(name: str) -> None:
+    assert FILE["networks"]["bus"] == {"internal": True}
+    ways_out = {network for network in CONTAINERS[name].get("networks", []) if network not in ("bus", "published")}
+    assert ways_out == ({"egress"} if name in REACH_OUT else set())
+    assert FILE["networks"]["published"]["driver_opts"]["com.docker.network.bridge.enable_ip_masquerade"] == "false"
+
+
+def test_nobody_sees_the_secrets_of_another(name: str) -> None:
+    secrets = {source for source in mounts(name) if source.endswith("-secrets")}
+    own = {
+        "secrets": {volume for volume in FILE["volumes"] if volume.endswith("-secrets")},
+        "cli": {"people-secrets"},
+        "preflight": {"gateway-ibkr-secrets", "gateway-dydx-secrets"},
+    }
+    assert secrets <= own.get(name, {f"{name}-secrets"})
+    assert name == "secrets" or not any(writes for source, (_, writes) in mounts(name).items() if source in secrets)
+
+
+def test_every_user_of_nats_has_a_volume_for_its_password() -> None:
+    made = {target for source, (target, _) in mounts("secrets").items() if source.endswith("-secrets")}
+    folder = Path("/run/secrets")
+    assert {str(secret_files.password_file(folder, user).parent) for user in USERS} <= made
+    assert {"/run/secrets/nats", "/run/secrets/grafana"} <= made
+
+
+def test_no_password_stands_in_the_file() -> None:
+    for name, each in CONTAINERS.items():
+        for variable, value in (each.get("environment") or {}).items():
+            secret = re.search(r"PASSWORD|MNEMONIC|CONFIRMATION|TOKEN", variable)
+            assert not secret or variable.endswith("_FILE"), f"{name}: {variable}"
+            assert not secret or value is None or value.startswith("/run/secrets/"), f"{name}: {variable}"
+
+
+def test_an_image_is_built_for_each_of_our_containers() -> None:
+    for name in OURS | ONCE:
+        built = "cli" if name in ONCE else name
+        assert CONTAINERS[name]["build"] == {"context": ".", "args": {"SERVICE": built}}
+        folder = ROOT / ("services" if built in SERVICES else "") / built
+        version = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["version"]
+        assert CONTAINERS[name]["image"] == f"signalbox/{built}:${{SIGNALBOX_VERSION:-{version}}}"
+        assert f'image.version="{version}"' in (ROOT / "Dockerfile").read_text()
+
+
+def test_a_service_is_itself_to_nats(name: str) -> None:
+    if name in SERVICES:
+        assert CONTAINERS[name]["environment"]["SIGNALBOX_NATS_USER"] == name
+
+
+def test_a_service_waits_for_the_bus_and_its_streams(name: str) -> None:
+    if name in OURS:
+        assert CONTAINERS[name]["depends_on"] == {
+            "nats": {"condition": "service_healthy"},
+            "bootstrap": {"condition": "service_completed_successfully"},
+        }
+
+
+def test_profiles_start_what_they_say() -> None:
+    desk = {*SERVICES, "nats", "secrets", "bootstrap"}
+    assert (ROOT / ".env").read_text().splitlines()[-1] == "COMPOSE_PROFILES=simulated"
+    assert started("simulated") == desk | {"simulators"}
+    assert started("observability") == desk | {"simulators"} | MONITORING
+    assert started("paper") == desk | MONITORING
+    assert started("live") == desk | MONITORING | {"preflight"}
+
+
+def test_nothing_starts_live_before_the_preflight() -> None:
+    for name in started("live") - {"secrets", "preflight"}:
+        waits, names = {"preflight"}, {name}
+        while names:
+            found = {each for name in names for each in CONTAINERS[name].get("depends_on", {})}
+            if waits & found:
+                break
+            names = found
+        assert names, f"{name} would start although the preflight refuses"
+
+
+def test_what_is_mounted_from_here_is_here(name: str) -> None:
+    for source in mounts(name):
+        if source.startswith("./"):
+            assert (ROOT / source).exists(), source
