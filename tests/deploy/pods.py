@@ -29,11 +29,19 @@ def docker(*words: str) -> str:
     return done.stdout.strip()
 
 
-class Pods:
-    """The pods that run, by name. `secrets` are those of the namespace."""
+def of_version(image: str, version: str) -> str:
+    """The same image with another tag, if it is ours."""
+    name, _, tag = image.partition(":")
+    return f"{name}:{version if name.startswith('signalbox/') else tag}"
 
-    def __init__(self, objects: Sequence[Object], folder: Path, secret_texts: dict[str, dict[str, str]]) -> None:
-        self._objects, self._folder, self._secrets = objects, folder, secret_texts
+
+class Pods:
+    """The pods that run, by name. `secret_texts` are the namespace's Secrets, `version` the tag of our own images."""
+
+    def __init__(
+        self, objects: Sequence[Object], folder: Path, secret_texts: dict[str, dict[str, str]], version: str
+    ) -> None:
+        self._objects, self._folder, self._secrets, self._version = objects, folder, secret_texts, version
         self._run = f"sbk8s-{secrets.token_hex(4)}"
         self._network = docker("network", "create", self._run)
         self._containers: dict[str, Object] = {}
@@ -63,7 +71,8 @@ class Pods:
             words += self._mount(spec, mount, pod_name, security["fsGroup"])
         command = container.get("command", [])
         words += ["--entrypoint", command[0]] if command else []
-        docker(*words, container["image"], *command[1:], *container.get("args", []))
+        image = of_version(container["image"], self._version)
+        docker(*words, image, *command[1:], *container.get("args", []))
         self._containers[pod_name] = container
         return pod_name
 
@@ -152,8 +161,6 @@ class Pods:
 
     def _mount(self, spec: Object, mount: Object, pod_name: str, group: int) -> list[str]:
         volume = {each["name"]: each for each in pod_of(spec).get("volumes", [])}.get(mount["name"], {})
-        if "emptyDir" in volume:
-            return ["--tmpfs", f"{mount['mountPath']}:gid={group},mode=2777"]
         host = self._folder / pod_name / mount["name"]
         if "secret" in volume:
             texts = self._secrets[volume["secret"]["secretName"]]
@@ -161,9 +168,9 @@ class Pods:
         elif "configMap" in volume:
             _write(host, self._configs[volume["configMap"]["name"]], 0o644, group)
         else:
-            host.mkdir(parents=True, exist_ok=True)  # a claim: it outlives the pod
+            host.mkdir(parents=True, exist_ok=True)  # a claim, or an emptyDir: both outlive the container
             os.chown(host, 0, group)
-            host.chmod(0o2775)
+            host.chmod(0o2777 if "emptyDir" in volume else 0o2775)
         return ["--volume", f"{host}:{mount['mountPath']}{':ro' if mount.get('readOnly') else ''}"]
 
 

@@ -16,10 +16,13 @@ import pytest
 from signalbox.subjects import SERVICES
 from signalbox_cli.cluster_credentials import wanted
 
+from . import manifest_rules
 from .manifest_rules import IMAGES
 from .manifests import pod_of, rendered, workload
-from .pods import Pods, docker
+from .pods import Pods, docker, of_version
 
+VERSION = os.environ.get("SIGNALBOX_VERSION", manifest_rules.VERSION)
+"""The tag of the images, as docker-compose.yml takes it."""
 READY_SECONDS_MAX = 180.0
 COMMAND_SECONDS_MAX = 90.0
 
@@ -34,7 +37,9 @@ def need_containers() -> None:
         or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode
     ):
         missing = "no Docker engine can be reached"
-    elif absent := IMAGES - set(docker("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines()):
+    elif absent := {of_version(image, VERSION) for image in IMAGES} - set(
+        docker("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
+    ):
         missing = f"images are missing: {', '.join(sorted(absent))} (make images)"
     if missing and os.environ.get("SIGNALBOX_CONTAINERS"):
         pytest.fail(missing)
@@ -49,9 +54,18 @@ def secret_texts() -> dict[str, dict[str, str]]:
 
 @pytest.fixture
 def pods(tmp_path: Path, secret_texts: dict[str, dict[str, str]]) -> Iterator[Pods]:
+    yield from running("paper", tmp_path, secret_texts)
+
+
+@pytest.fixture
+def live_pods(tmp_path: Path, secret_texts: dict[str, dict[str, str]]) -> Iterator[Pods]:
+    yield from running("live", tmp_path, secret_texts | {"nats-route": {"password": "p1route"}})
+
+
+def running(overlay: str, folder: Path, secret_texts: dict[str, dict[str, str]]) -> Iterator[Pods]:
     need_containers()
-    tmp_path.chmod(0o755)
-    pods = Pods(rendered("paper"), tmp_path, secret_texts)
+    folder.chmod(0o755)
+    pods = Pods(rendered(overlay), folder, secret_texts, VERSION)
     try:
         yield pods
     finally:
@@ -75,6 +89,7 @@ def signalbox(pods: Pods, secret_texts: dict[str, dict[str, str]], user: str, *w
 
 def test_desk_runs_trades_and_outlives_what_is_killed(pods: Pods, secret_texts: dict[str, dict[str, str]]):
     everybody = [pods.start(name) for name in SERVICES]  # all at once, as `kubectl apply` does: NATS is not there yet
+    everybody += [pods.start(name, 1) for name in ("indicators", "risk", "oms")]  # and scaled: who stands by is ready
     nats = pods.start("nats")
     simulators = pods.start("simulators")
     status, said = pods.finish("bootstrap", READY_SECONDS_MAX)
@@ -84,7 +99,7 @@ def test_desk_runs_trades_and_outlives_what_is_killed(pods: Pods, secret_texts: 
     for symbol, quantity in (("SPY", "100"), ("BTC-USD", "0.01")):
         status, said = signalbox(pods, secret_texts, "user", "intent", "buy", quantity, symbol, "--follow")
         assert status == 0, said
-    for name in ("risk-0", "recorder-0", "gateway-dydx-0"):
+    for name in ("risk-0", "oms-1", "indicators-0", "recorder-0", "gateway-dydx-0"):
         pods.kill(name)
     pods.wait_ready(READY_SECONDS_MAX, *everybody)
     status, said = signalbox(pods, secret_texts, "user", "intent", "sell", "100", "SPY", "--follow")
@@ -111,3 +126,16 @@ def test_gateway_without_its_venue_is_alive_and_not_ready(pods: Pods):
         assert not pods.probe(gateway, "readinessProbe")
         assert pods.probe(gateway, "livenessProbe")
     assert pods.state(gateway)["Running"]
+
+
+def test_three_servers_of_live_find_each_other_and_outlive_any_one(live_pods: Pods):
+    servers = [live_pods.start("nats", number) for number in range(3)]
+    status, said = live_pods.finish("bootstrap", READY_SECONDS_MAX)
+    assert status == 0, said  # every stream has been placed on three servers
+    for which in ("startupProbe", "readinessProbe", "livenessProbe"):
+        live_pods.until(
+            lambda which=which: all(live_pods.probe(name, which) for name in servers), READY_SECONDS_MAX, *servers
+        )
+    live_pods.kill(servers[0])
+    assert all(live_pods.probe(name, "readinessProbe") for name in servers[1:])
+    live_pods.until(lambda: live_pods.probe(servers[0], "startupProbe"), READY_SECONDS_MAX, servers[0])
