@@ -400,6 +400,7 @@ async def test_a_restart_of_nats_loses_and_doubles_nothing(live: Live, make: Any
         await live.decide(make.approved(f"o-{number}", number))
         if number == 10:
             live.server.restart()
+    await live.wait_for_events(21)  # a venue reports no order that has not been created
     await live.report(*(make.fill("100", order_id=f"o-{n}", execution_id=f"e{n}", seconds=n) for n in range(20)))
     events = await live.wait_for_events(41)
     assert len(events) == len({event.id for event in events}) == 41
