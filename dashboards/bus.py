@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.queries import changes, during_range, quantile, rate
+from dashboards.queries import changes, during_range, quantile, quantile_now, rate
 from dashboards.specification import (
     GREEN,
     RED,
@@ -77,7 +77,7 @@ NOW = Row(
             "Stored, 99 of 100 within",
             "How long a publish takes until JetStream has it, at the slowest service.",
             Unit.SECONDS,
-            Query(f"max ({quantile(0.99, 'service', 'signalbox_bus_publish_seconds')})"),
+            Query(f"max ({quantile_now(0.99, 'service', 'signalbox_bus_publish_seconds')})"),
             steps=rising(0.05, 0.5),
             runbook="order-path-slow",
         ),
@@ -86,7 +86,7 @@ NOW = Row(
             "Times that a process did not read a live subscription fast enough and lost messages of it, in the time "
             "shown. Normal: 0.",
             Unit.COUNT,
-            Query("sum (increase(signalbox_bus_slow_consumers_total[$__range]))"),
+            Query(during_range("", "signalbox_bus_slow_consumers_total")),
             steps=ZERO_IS_BETTER,
             runbook="slow-consumer",
         ),
@@ -94,7 +94,7 @@ NOW = Row(
             "Reconnects",
             "Of all processes to NATS, in the time shown.",
             Unit.COUNT,
-            Query("sum (increase(signalbox_bus_reconnects_total[$__range]))"),
+            Query(during_range("", "signalbox_bus_reconnects_total")),
             steps=rising(1, 20),
             runbook="nats-down",
         ),
@@ -181,10 +181,10 @@ CONNECTIONS = Row(
         ),
         lines(
             "Dead letters",
-            "Messages parked in each interval, by service and stream.",
+            "Messages parked since each process began, by service and stream.",
             Unit.COUNT,
             Query(
-                changes("service, stream", "signalbox_bus_dead_letters_total"),
+                "sum by (service, stream) (signalbox_bus_dead_letters_total)",
                 "{{service}} {{stream}}",
                 empty_when_healthy="a message that is no JSON",
             ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.queries import OF_MARKET, OF_VENUE, at_work, changes, during_range, one, quantile, rate
+from dashboards.queries import OF_MARKET, OF_VENUE, at_work, changes, during_range, one, quantile, quantile_now, rate
 from dashboards.specification import (
     BLUE,
     GREEN,
@@ -63,7 +63,7 @@ NOW = Row(
             "is open now.",
             Unit.SECONDS,
             Query(f"max ({while_open(f'signalbox_venue_last_message_age_seconds{{{OF_MARKET}}}')})"),
-            steps=rising(30, 120),
+            steps=rising(30, 60),
             width=4,
             runbook="market-data-stale",
         ),
@@ -72,7 +72,7 @@ NOW = Row(
             "Desk time from a bar's end to its publication, at the symbol that is worst.",
             Unit.SECONDS,
             Query(f"max ({one('venue, symbol', f'signalbox_venue_bar_lateness_seconds{{{OF_MARKET}}}')})"),
-            steps=rising(10, 60),
+            steps=rising(10, 30),
             width=4,
             runbook="bars-late",
         ),
@@ -80,7 +80,7 @@ NOW = Row(
             "Gaps",
             "Missing bars that the gateways asked their venues for in the time shown. A start and a reconnect ask.",
             Unit.COUNT,
-            Query(f"sum (increase(signalbox_venue_gaps_total{{{OF_VENUE}}}[$__range]))"),
+            Query(during_range("", f"signalbox_venue_gaps_total{{{OF_VENUE}}}")),
             width=4,
             runbook="sequence-gap",
         ),
@@ -88,7 +88,7 @@ NOW = Row(
             "Scored, 99 of 100 within",
             "From a gateway's receipt of a bar to its score being stored.",
             Unit.SECONDS,
-            Query(f"max ({quantile(0.99, 'timeframe', 'signalbox_indicators_score_latency_seconds')})"),
+            Query(f"max ({quantile_now(0.99, 'timeframe', 'signalbox_indicators_score_latency_seconds')})"),
             steps=rising(0.5, 2),
             width=4,
             runbook="order-path-slow",
@@ -97,17 +97,17 @@ NOW = Row(
             "Could not be read",
             "Messages of the venues that a gateway could not read, in the time shown. Normal: 0.",
             Unit.COUNT,
-            Query(f"sum (increase(signalbox_venue_undecodable_total{{{OF_VENUE}}}[$__range]))"),
+            Query(during_range("", f"signalbox_venue_undecodable_total{{{OF_VENUE}}}")),
             steps=ZERO_IS_BETTER,
             width=4,
             runbook="dead-letter-growing",
         ),
         number(
-            "Partitions without a replica",
-            "Of the eight partitions of the symbols, how many no indicator replica has had a bar of. Symbols need not "
-            "fill all of them.",
+            "Partitions scored",
+            "Into how many of eight partitions the symbols fall whose bars a replica has scored. A desk of few symbols "
+            "fills a part of them; fewer than a while ago: bars of some symbols do not come.",
             Unit.COUNT,
-            Query("sum (1 - max by (partition) (signalbox_indicators_partition_owned))"),
+            Query("sum (max by (partition) (signalbox_indicators_partition_owned))"),
             width=4,
             more="signalbox-services",
         ),
@@ -163,7 +163,7 @@ FRESHNESS = Row(
                 one("venue, symbol", f"signalbox_venue_bar_lateness_seconds{{{OF_MARKET}}}"),
                 "Bar late by",
                 unit=Unit.SECONDS,
-                steps=rising(10, 60),
+                steps=rising(10, 30),
             ),
             Query(
                 one("venue, symbol", at_work("risk", f"signalbox_risk_quote_age_seconds{{{OF_MARKET}}}")),
@@ -184,7 +184,7 @@ FRESHNESS = Row(
                 ),
                 "{{symbol}} {{data}}",
             ),
-            steps=rising(30, 120),
+            steps=rising(30, 60),
             minimum=0,
             runbook="market-data-stale",
         ),
@@ -193,7 +193,7 @@ FRESHNESS = Row(
             "Desk time from a live bar's end to its publication.",
             Unit.SECONDS,
             Query(one("venue, symbol", f"signalbox_venue_bar_lateness_seconds{{{OF_MARKET}}}"), "{{symbol}}"),
-            steps=rising(10, 60),
+            steps=rising(10, 30),
             minimum=0,
             runbook="bars-late",
         ),
@@ -250,7 +250,7 @@ FLOW = Row(
             Query(
                 changes("venue, symbol", f"signalbox_venue_resubscriptions_total{{{OF_MARKET}}}"),
                 "{{symbol}}",
-                empty_when_healthy="a subscription that goes silent",
+                empty_when_healthy="live bars that the venue ends",
             ),
             minimum=0,
             runbook="market-data-stale",

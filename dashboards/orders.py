@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.queries import OF_ACCOUNT, OF_VENUE, at_work, changes, during_range, mean, one, quantile
+from dashboards.queries import OF_ACCOUNT, OF_VENUE, at_work, changes, during_range, mean, one, quantile, quantile_now
 from dashboards.specification import (
     ACCOUNT,
     GREEN,
@@ -34,11 +34,11 @@ def of_orders(metric: str, status: str = ".*") -> str:
 
 def events(kind: str) -> str:
     """How many order events of a kind there were in the time shown."""
-    return f'sum (increase(signalbox_oms_order_events_total{{{OF_VENUE},event="{kind}"}}[$__range]))'
+    return during_range("", f'signalbox_oms_order_events_total{{{OF_VENUE},event="{kind}"}}')
 
 
 def decisions(verdict: str) -> str:
-    return f'sum (increase(signalbox_risk_decisions_total{{{OF_VENUE},verdict="{verdict}",kind="order"}}[$__range]))'
+    return during_range("", f'signalbox_risk_decisions_total{{{OF_VENUE},verdict="{verdict}",kind="order"}}')
 
 
 def at_venues(metric: str) -> str:
@@ -103,7 +103,7 @@ NOW = Row(
             "Slowest hop, 99 of 100",
             "The time below which 99 of 100 orders pass the slowest hop between intent and order event.",
             Unit.SECONDS,
-            Query(f"max ({quantile(0.99, 'venue, hop', HOPS, OF_VENUE)})"),
+            Query(f"max ({quantile_now(0.99, 'venue, hop', HOPS, OF_VENUE)})"),
             steps=rising(0.25, 1),
             runbook="order-path-slow",
         ),
@@ -127,7 +127,7 @@ LIFE = Row(
             "How many orders passed each stage in the time shown: intents that were read, what risk decided, what the "
             "venue did. Approved less accepted = refused by gateway or venue, or not sent in time.",
             Unit.COUNT,
-            Query('sum (increase(signalbox_risk_intents_total{outcome="read"}[$__range]))', "1 intents, cancels too"),
+            Query(during_range("", 'signalbox_risk_intents_total{outcome="read"}'), "1 intents, cancels too"),
             Query(decisions("approved"), "2 approved"),
             Query(decisions("denied"), "2 denied"),
             Query(events("OrderAccepted"), "3 accepted by the venue"),
@@ -236,16 +236,8 @@ REFUSED = Row(
             "Orders that risk approved and the gateway or the venue refused, in each interval, by whom; and those "
             "whose outcome was not known when they were sent.",
             Unit.COUNT,
-            Query(
-                changes("venue, by", f"signalbox_venue_orders_refused_total{{{OF_VENUE}}}"),
-                "{{venue}} by {{by}}",
-                empty_when_healthy="an order that the venue refuses",
-            ),
-            Query(
-                changes("venue", f"signalbox_venue_orders_unknown_total{{{OF_VENUE}}}"),
-                "{{venue}} unknown",
-                empty_when_healthy="a link that is cut while an order is sent",
-            ),
+            Query(changes("venue, by", f"signalbox_venue_orders_refused_total{{{OF_VENUE}}}"), "{{venue}} by {{by}}"),
+            Query(changes("venue", f"signalbox_venue_orders_unknown_total{{{OF_VENUE}}}"), "{{venue}} unknown"),
             minimum=0,
             runbook="reject-rate-high",
         ),

@@ -15,6 +15,8 @@ OF_SYMBOL = f'{OF_ACCOUNT},symbol=~"$symbol"'
 OF_MARKET = f'{OF_VENUE},symbol=~"$symbol"'
 OF_SERVICE = 'service=~"$service"'
 OF_JOB = 'job=~"$service"'
+USED_UP = 'limit!="account_age_seconds_max"'
+"""Limits that orders and positions use up: the age of account figures goes up and down by itself."""
 
 
 def at_work(service: str, series: str) -> str:
@@ -38,8 +40,12 @@ def changes(labels: str, counter: str) -> str:
 
 
 def during_range(labels: str, counter: str) -> str:
-    """How often in the time that is shown, added up over instances."""
-    return f"sum by ({labels}) (increase({counter}[$__range]))"
+    """How often in the time that is shown, added up over instances.
+
+    A series that began in that time counts in full: it begins with its first event, which `increase` does not see, and
+    orders are few.
+    """
+    return f"sum by ({labels}) (({counter} unless {counter} offset $__range) or increase({counter}[$__range]))"
 
 
 def quantile(share: float, labels: str, histogram: str, matchers: str = "") -> str:
@@ -48,6 +54,12 @@ def quantile(share: float, labels: str, histogram: str, matchers: str = "") -> s
     return (
         f"histogram_quantile({share:g}, sum by (le, {labels}) (rate({histogram}_bucket{selector}[$__rate_interval])))"
     )
+
+
+def quantile_now(share: float, labels: str, histogram: str, matchers: str = "") -> str:
+    """A quantile over the time that is shown: there need not have been anything in the last interval."""
+    selector = f"{{{matchers}}}" if matchers else ""
+    return f"histogram_quantile({share:g}, sum by (le, {labels}) (increase({histogram}_bucket{selector}[$__range])))"
 
 
 def mean(labels: str, histogram: str, matchers: str = "") -> str:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from dashboards.queries import MODES, OF_ACCOUNT, OF_MARKET, OF_VENUE, TRADING_MODE, at_work, changes, one, quantile
+from dashboards.queries import (
+    MODES,
+    OF_ACCOUNT,
+    OF_MARKET,
+    OF_VENUE,
+    TRADING_MODE,
+    USED_UP,
+    at_work,
+    changes,
+    during_range,
+    one,
+    quantile,
+)
 from dashboards.specification import (
     ACCOUNT,
     GREEN,
@@ -26,18 +38,19 @@ from dashboards.specification import (
 )
 
 READY = {0: Word("no", RED), 1: Word("READY", GREEN)}
-USE_STEPS = rising(0.8, 0.95)
+USE_STEPS = rising(0.8, 0.9)
 
 
-def of_account(metric: str, labels: str = "venue, account") -> str:
-    return one(labels, at_work("risk", f"{metric}{{{OF_ACCOUNT}}}"))
+def of_account(metric: str, labels: str = "venue, account", matchers: str = OF_ACCOUNT) -> str:
+    """A figure of each account, of the instance that works."""
+    return one(labels, at_work("risk", f"{metric}{{{matchers}}}"))
 
 
 USE = of_account("signalbox_risk_limit_use", "venue, account, limit")
 LIMIT_OF_EACH = f"{USE} * 0 + on (limit) group_left () max by (limit) (signalbox_risk_limit)"
 """The limit itself, with the labels of its use: so that one table has both."""
-DENIED = f'sum (increase(signalbox_risk_decisions_total{{{OF_VENUE},verdict="denied"}}[$__range]))'
-DECIDED = f"sum (increase(signalbox_risk_decisions_total{{{OF_VENUE}}}[$__range]))"
+DENIED = during_range("", f'signalbox_risk_decisions_total{{{OF_VENUE},verdict="denied"}}')
+DECIDED = during_range("", f"signalbox_risk_decisions_total{{{OF_VENUE}}}")
 
 NOW = Row(
     "Now",
@@ -53,9 +66,12 @@ NOW = Row(
         ),
         number(
             "Fullest limit",
-            "The largest used share of any limit that accumulates. From 100 % on risk denies what would use more.",
+            "The largest used share of any limit that orders and positions use up. From 100 % on risk denies what "
+            "would use more.",
             Unit.SHARE,
-            Query(f"max ({USE})"),
+            Query(
+                f"max ({of_account('signalbox_risk_limit_use', 'venue, account, limit', f'{OF_ACCOUNT},{USED_UP}')})"
+            ),
             steps=USE_STEPS,
             decimals=0,
             runbook="exposure-near-limit",
@@ -109,7 +125,7 @@ NOW = Row(
             "shown. Normal: 0.",
             Unit.COUNT,
             Query(
-                "sum (increase(signalbox_risk_unreadable_observations_total[$__range]))",
+                during_range("", "signalbox_risk_unreadable_observations_total"),
                 empty_when_healthy="a trading state that is no JSON",
             ),
             steps=ZERO_IS_BETTER,
@@ -169,7 +185,7 @@ DECISIONS = Row(
             "Denials by check",
             "In the time shown, by the first check that failed.",
             Unit.COUNT,
-            Query(f"sum by (check) (increase(signalbox_risk_denials_total{{{OF_VENUE}}}[$__range]))", "{{check}}"),
+            Query(during_range("check", f"signalbox_risk_denials_total{{{OF_VENUE}}}"), "{{check}}"),
             runbook="denial-rate-high",
         ),
         lines(

@@ -52,6 +52,9 @@ BUDGET_LEFT = (
     f"min by (venue, budget) (signalbox_venue_budget_left{{{OF_VENUE}}} / signalbox_venue_budget_limit{{{OF_VENUE}}})"
 )
 
+BUDGET_LEFT_TO_SEND = BUDGET_LEFT.replace('"$venue"', '"$venue",budget!="market_data_lines"')
+"""Market data lines are taken for as long as a symbol is watched: that few are left means nothing."""
+
 NOW = Row(
     "Now",
     (
@@ -75,7 +78,7 @@ NOW = Row(
             "Reconnects",
             "Sessions begun after the first, in the time shown. Several an hour: the venue or the network is unwell.",
             Unit.COUNT,
-            Query(f"sum (increase(signalbox_venue_reconnects_total{{{OF_VENUE}}}[$__range]))"),
+            Query(during_range("", f"signalbox_venue_reconnects_total{{{OF_VENUE}}}")),
             steps=rising(3, 20),
             runbook="venue-reconnecting",
         ),
@@ -84,7 +87,7 @@ NOW = Row(
             "Of what the venues let us send in their present window, the share that is left, where it is smallest. At "
             "0 the gateway waits.",
             Unit.SHARE,
-            Query(f"min ({BUDGET_LEFT})"),
+            Query(f"min ({BUDGET_LEFT_TO_SEND})"),
             steps=falling(0.1, 0.3),
             decimals=0,
             runbook="pacing-budget-low",
@@ -94,7 +97,7 @@ NOW = Row(
             "By how much a venue's clock and ours differ, where it is most.",
             Unit.SECONDS,
             Query(f"max (abs (signalbox_venue_clock_offset_seconds{{{OF_VENUE}}}))"),
-            steps=rising(1, 5),
+            steps=rising(1, 3),
             runbook="clock-skew",
         ),
         number(
@@ -102,7 +105,7 @@ NOW = Row(
             "Blocks that the dYdX chain has and its indexer has not processed. Normal: 0 to 2.",
             Unit.BLOCKS,
             Query("max (signalbox_dydx_indexer_lag_blocks)"),
-            steps=rising(5, 20),
+            steps=rising(5, 10),
             runbook="indexer-lagging",
         ),
         number(
@@ -147,11 +150,7 @@ LINKS_ROW = Row(
             "Reconnects",
             "Sessions begun after the first, in each interval.",
             Unit.COUNT,
-            Query(
-                counted("signalbox_venue_reconnects_total", "venue, connection"),
-                "{{venue}} {{connection}}",
-                empty_when_healthy="a link that is cut",
-            ),
+            Query(counted("signalbox_venue_reconnects_total", "venue, connection"), "{{venue}} {{connection}}"),
             minimum=0,
             runbook="venue-reconnecting",
         ),
@@ -231,16 +230,8 @@ ORDERS = Row(
             "In each interval; and those refused, or of unknown outcome.",
             Unit.COUNT,
             Query(counted("signalbox_venue_orders_sent_total", "venue"), "{{venue}} sent"),
-            Query(
-                counted("signalbox_venue_orders_refused_total", "venue, by"),
-                "{{venue}} refused by {{by}}",
-                empty_when_healthy="an order that the venue refuses",
-            ),
-            Query(
-                counted("signalbox_venue_orders_unknown_total", "venue"),
-                "{{venue}} unknown",
-                empty_when_healthy="a link that is cut while an order is sent",
-            ),
+            Query(counted("signalbox_venue_orders_refused_total", "venue, by"), "{{venue}} refused by {{by}}"),
+            Query(counted("signalbox_venue_orders_unknown_total", "venue"), "{{venue}} unknown"),
             minimum=0,
             runbook="reject-rate-high",
         ),
@@ -306,7 +297,7 @@ CHAIN = Row(
             "Blocks that the chain has and the indexer has not processed. Too many: the link is FROZEN.",
             Unit.BLOCKS,
             Query("max (signalbox_dydx_indexer_lag_blocks)", "blocks"),
-            steps=rising(5, 20),
+            steps=rising(5, 10),
             minimum=0,
             runbook="indexer-lagging",
         ),
@@ -333,11 +324,10 @@ CHAIN = Row(
             minimum=0,
         ),
         lines(
-            "Books",
-            "Stale levels that the uncross rule removed, and books asked for anew.",
+            "Stale levels in the books",
+            "Stale levels that the uncross rule has removed since the gateway began.",
             Unit.COUNT,
             Query("sum by (symbol) (signalbox_dydx_book_crossings)", "{{symbol}} removed"),
-            Query(changes("symbol, reason", "signalbox_dydx_book_resyncs_total"), "{{symbol}} anew: {{reason}}"),
             minimum=0,
         ),
     ),
