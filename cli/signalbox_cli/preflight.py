@@ -20,6 +20,14 @@ MOUNTED = "/run/secrets/"
 DESK_FILE = "SIGNALBOX_DESK_FILE"
 
 
+def is_asked_for(environ: Mapping[str, str], word: Path | None) -> bool:
+    """Whether this start is a live one: its desk file says so, or somebody left word, which is taken away."""
+    if word is not None and word.exists():
+        word.unlink()
+        return True
+    return load_desk(Path(environ.get(DESK_FILE, ""))).mode is Mode.LIVE
+
+
 def mistakes_before_live(environ: Mapping[str, str], folder: Path) -> list[str]:
     """Every reason not to start, as sentences; `folder` holds each gateway's secrets in a folder of its name."""
     path = Path(environ.get(DESK_FILE, ""))

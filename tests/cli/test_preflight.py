@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from signalbox.desk import load_desk
 from signalbox_cli import secret_files
-from signalbox_cli.preflight import mistakes_before_live
+from signalbox_cli.preflight import is_asked_for, mistakes_before_live
 from signalbox_cli.simulated_venues import TEST_ACCOUNT, TEST_MNEMONIC
 
 DESK_FILE = Path(__file__).resolve().parents[2] / "deploy/desk.toml"
@@ -78,3 +78,17 @@ def test_addresses_of_the_simulators_are_refused(tmp_path: Path) -> None:
 def test_without_a_desk_file_there_is_one_mistake(tmp_path: Path) -> None:
     [sentence] = mistakes_before_live({"SIGNALBOX_DESK_FILE": str(tmp_path / "none.toml")}, tmp_path)
     assert "can not be read" in sentence
+
+
+@pytest.mark.parametrize(
+    ("desk", "word", "asked"), [(LIVE, False, True), (LIVE, True, True), ("", True, True), ("", False, False)]
+)
+def test_a_live_start_is_known_by_its_desk_file_or_by_a_word_that_counts_once(
+    tmp_path: Path, desk: str, word: bool, asked: bool
+) -> None:
+    file, left = tmp_path / "desk.toml", tmp_path / "live"
+    file.write_text(desk or DESK_FILE.read_text())
+    if word:
+        left.touch()
+    assert is_asked_for({"SIGNALBOX_DESK_FILE": str(file)}, left) is asked
+    assert not left.exists()

@@ -16,6 +16,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -211,17 +212,15 @@ def test_more_instances_share_the_work(stack: Stack) -> None:
 
 def test_a_gateway_without_its_venue_stays_up_and_says_so(stack: Stack) -> None:
     stack.compose("stop", "simulators", "gateway-ibkr", "gateway-dydx")
-    before = {service: stack.restarts(service) for service in ("gateway-ibkr", "gateway-dydx")}
-    stack.compose("start", "gateway-ibkr", "gateway-dydx")
-    for service in before:
+    gateways = ("gateway-ibkr", "gateway-dydx")
+    stack.compose("start", *gateways)  # the engine counts its restarts from here
+    for service in gateways:
         until(lambda: "not ready" in stack.cli("status", check=False), 60, "the gateways are not ready")
         assert not stack.is_ready(service)
         assert [each["State"]["Running"] for each in stack.containers(service)] == [True]
-    denied = stack.cli("intent", "buy", "1", "SPY", check=False)
-    assert "denied" in denied, "an intent must be denied while its venue is away"
     stack.compose("start", "simulators")
-    stack.wait_ready("simulators", *before)
-    assert {service: stack.restarts(service) for service in before} == before
+    stack.wait_ready("simulators", *gateways)
+    assert [stack.restarts(service) for service in gateways] == [0, 0]
 
 
 def test_an_alert_fires_and_clears(stack: Stack) -> None:
@@ -249,7 +248,7 @@ def test_live_is_refused_without_its_desk_file_and_secrets() -> None:
     engine()
     live = Stack("live")
     try:
-        done = live.compose("--profile", "live", "up", "--detach", "--wait", "--scale", "grafana=0", check=False)
+        done = live.compose("--profile", "live", "up", "--detach", "--wait", check=False)
         said = live.compose("--profile", "live", "logs", "preflight").stdout
         assert done.returncode != 0
         assert 'says mode = "paper"' in said
@@ -260,33 +259,41 @@ def test_live_is_refused_without_its_desk_file_and_secrets() -> None:
         live.down()
 
 
-@pytest.fixture
-def gateway_on_this_machine() -> Iterator[int]:
-    """An IB Gateway outside of any container, at every address of this machine; its port."""
-    port = free_port()
+@contextmanager
+def gateway_on_this_machine(port: str) -> Iterator[None]:
+    """An IB Gateway outside of any container, at every address of this machine."""
     command = [sys.executable, "-m", "simulators.tws", "--host", "0.0.0.0", "--port", port, "--symbols", "SPY"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    assert port in process.stdout.readline()
-    yield int(port)
-    process.terminate()
-    process.communicate(timeout=30)
+    try:
+        assert process.stdout
+        assert port in process.stdout.readline()
+        yield
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
 
 
-def test_a_gateway_on_this_machine_is_reached(gateway_on_this_machine: int, tmp_path: Path) -> None:
+def test_a_gateway_on_this_machine_is_reached_once_it_is_there(tmp_path: Path) -> None:
     engine()
     desk = (ROOT / "deploy/desk.toml").read_text().replace('clock = "simulated"', 'clock = "wall"')
     (tmp_path / "paper.toml").write_text(desk)
-    where = {"SIGNALBOX_DESK": str(tmp_path / "paper.toml"), "SIGNALBOX_IBKR_PORT": str(gateway_on_this_machine)}
+    port = free_port()
+    where = {"SIGNALBOX_DESK": str(tmp_path / "paper.toml"), "SIGNALBOX_IBKR_PORT": port}
     paper = Stack("paper", **where, env_file="deploy/compose/paper.env")
     try:
-        paper.up("gateway-ibkr")
-        rows = [json.loads(line) for line in paper.cli("status", "--json", check=False).splitlines()]
-        [told] = [row for row in rows if row.get("service") == "gateway-ibkr"]
-        assert "link READY" in str(told)
-        state = paper.compose("logs", "bootstrap").stdout
-        assert "`signalbox resume` lets orders through" in state, "a desk on the wall's clock must begin HALTED"
-        assert not paper.compose("ps", "--all", "--quiet", "simulators", check=False).stdout
+        paper.compose("up", "--detach", "gateway-ibkr")
+        until(
+            lambda: "link DOWN" in paper.cli("status", "--json", check=False),
+            60,
+            "the gateway says that it has no link",
+        )
+        assert (paper.restarts("gateway-ibkr"), paper.is_ready("gateway-ibkr")) == (0, False)
+        with gateway_on_this_machine(port):
+            paper.wait_ready("gateway-ibkr")
+            assert "link READY" in paper.cli("status", "--json", check=False)
+        assert paper.restarts("gateway-ibkr") == 0
+        told = paper.compose("logs", "bootstrap").stdout
+        assert "`signalbox resume` lets orders through" in told, "a desk on the wall's clock must begin HALTED"
     finally:
         paper.down()
 
@@ -294,12 +301,11 @@ def test_a_gateway_on_this_machine_is_reached(gateway_on_this_machine: int, tmp_
 @pytest.mark.parametrize("service", [*SERVICES, "simulators", "cli"])
 def test_an_image_holds_what_runs_and_no_more(stack: Stack, service: str) -> None:
     script = (
-        "id -u; cd /opt/signalbox; for each in gcc cc make; do command -v $each; done; "
-        "ls -d /var/cache/pip /build lib/python3.*/site-packages/pip lib/python3.*/site-packages/hatchling; "
-        "find / -xdev -name 'test_*.py' -path '*signalbox*'; python -c 'import signalbox'"
+        "id -u; for each in gcc cc make; do command -v $each; done; cd /opt/signalbox/lib/python3.*/site-packages; "
+        "ls -d /build /var/cache/pip pip tests; python -c 'import signalbox'"
     )
     done = subprocess.run(
-        ["docker", "run", "--rm", "--entrypoint", "sh", f"signalbox/{service}:test", "-c", script + " 2>/dev/null"],
+        ["docker", "run", "--rm", "--entrypoint", "sh", f"signalbox/{service}:test", "-c", script],
         capture_output=True, text=True, timeout=COMMAND_SECONDS_MAX, check=False,
     )  # fmt: skip
     assert (done.stdout, done.returncode) == ("10001\n", 0), done.stdout

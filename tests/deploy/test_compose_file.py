@@ -18,7 +18,7 @@ FILE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 CONTAINERS: dict[str, dict[str, Any]] = FILE["services"]
 OURS = {*SERVICES, "simulators"}
 THIRD_PARTIES = {"nats", "prometheus", "alertmanager", "grafana"}
-ONCE = {"secrets", "bootstrap", "preflight", "cli"}
+ONCE = {"secrets", "bootstrap", "preflight", "live", "cli"}
 MONITORING = {"prometheus", "alertmanager", "grafana"}
 REACH_OUT = {"gateway-ibkr", "gateway-dydx", "alertmanager"}
 
@@ -127,23 +127,29 @@ def test_a_service_waits_for_the_bus_and_its_streams(name: str) -> None:
 
 
 def test_profiles_start_what_they_say() -> None:
-    desk = {*SERVICES, "nats", "secrets", "bootstrap"}
+    desk = {*SERVICES, "nats", "secrets", "preflight", "bootstrap"}
     assert (ROOT / ".env").read_text().splitlines()[-1] == "COMPOSE_PROFILES=simulated"
     assert started("simulated") == desk | {"simulators"}
     assert started("observability") == desk | {"simulators"} | MONITORING
-    assert started("paper") == desk | MONITORING
-    assert started("live") == desk | MONITORING | {"preflight"}
+    assert started("monitoring") == desk | MONITORING
+    assert started("live") == desk | {"live"}
 
 
-def test_nothing_starts_live_before_the_preflight() -> None:
-    for name in started("live") - {"secrets", "preflight"}:
-        waits, names = {"preflight"}, {name}
-        while names:
-            found = {each for name in names for each in CONTAINERS[name].get("depends_on", {})}
-            if waits & found:
-                break
-            names = found
-        assert names, f"{name} would start although the preflight refuses"
+def test_everything_waits_for_the_preflight(name: str) -> None:
+    if name in {"secrets", "preflight", "live", "cli"}:
+        return
+    waits, names = set(), {name}
+    while names:
+        needed = [(each, how) for name in names for each, how in CONTAINERS[name].get("depends_on", {}).items()]
+        assert all(how.get("required", True) for each, how in needed if each != "live"), "its failure would only warn"
+        names = {each for each, _ in needed} - waits
+        waits |= names
+    assert "preflight" in waits
+
+
+def test_naming_a_container_asks_for_nothing_live() -> None:
+    """Compose turns on every profile of a container that is named."""
+    assert [name for name, each in CONTAINERS.items() if "live" in each.get("profiles", [])] == ["live"]
 
 
 def test_what_is_mounted_from_here_is_here(name: str) -> None:
