@@ -11,6 +11,7 @@ from pathlib import Path
 
 import gateway_dydx.settings as dydx
 import gateway_ibkr.settings as ibkr
+import msgspec
 from signalbox.desk import Desk, Mode, load_desk
 from signalbox.errors import ConfigurationError
 from signalbox.settings import load
@@ -41,8 +42,9 @@ def mistakes_before_live(environ: Mapping[str, str], folder: Path) -> list[str]:
             f'the desk file ({path}, {desk.name!r}) says mode = "{desk.mode}", so this would not be live: set '
             'SIGNALBOX_DESK to a desk file of your own that says mode = "live", with your accounts and your limits'
         )
+    as_live = msgspec.structs.replace(desk, mode=Mode.LIVE)  # so that everything that is missing is said at once
     for venue in desk.venues:
-        mistakes += [f"gateway-{venue}: {sentence}" for sentence in _of_gateway(venue, desk, environ, folder)]
+        mistakes += [f"gateway-{venue}: {sentence}" for sentence in _of_gateway(venue, as_live, environ, folder)]
     return mistakes
 
 

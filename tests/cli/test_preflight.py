@@ -62,6 +62,7 @@ def test_a_paper_desk_is_not_taken_for_a_live_one(tmp_path: Path) -> None:
     found = mistakes(tmp_path, desk=DESK_FILE.read_text())
     assert 'says mode = "paper"' in found[0]
     assert "SIGNALBOX_DESK" in found[0]
+    assert any("account DU1234567 is a paper account" in sentence for sentence in found[1:]), "all is said at once"
 
 
 def test_a_confirmation_of_another_account_is_refused(tmp_path: Path) -> None:

@@ -252,6 +252,7 @@ def test_live_is_refused_without_its_desk_file_and_secrets() -> None:
         said = live.compose("--profile", "live", "logs", "preflight").stdout
         assert done.returncode != 0
         assert 'says mode = "paper"' in said
+        assert "SIGNALBOX_LIVE_CONFIRMATION" in said
         assert "SIGNALBOX_DYDX_NETWORK=local" in said
         running = live.compose("--profile", "*", "ps", "--services", "--status", "running").stdout.split()
         assert running == []
