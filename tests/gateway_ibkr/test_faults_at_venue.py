@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from ib_async import IB
 from msgspec.structs import replace
 from signalbox.messages import LinkStatus, OrderType, TimeInForce, VenueCommission, VenueFill
 from simulators.world import WorldOptions
@@ -201,17 +202,17 @@ async def test_the_links_loss_behind_the_gateway_freezes_orders_and_loses_no_fil
 
 
 async def test_a_client_id_in_use_says_so_at_once_and_is_tried_again(desk: Any) -> None:
-    first = await desk.start()
-    await desk.ready()
-    second = await desk.start()
+    other = IB()
+    await other.connectAsync("127.0.0.1", desk.venue.port, clientId=ORDERS)
+    await desk.start()
     reason = await desk.eventually(
         lambda: next((link.reason for link in desk.links if "(326)" in link.reason), ""),
         "326 in the link's reason",
         5.0,
     )
     assert "SIGNALBOX_IBKR_ORDERS_CLIENT_ID" in reason
-    await desk.stop(second)
-    await desk.stop(first)
+    other.disconnect()
+    await desk.ready()
 
 
 async def test_nothing_listening_says_what_to_do(desk: Any) -> None:
