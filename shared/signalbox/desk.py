@@ -39,6 +39,17 @@ class ClockSource(StrEnum):
     SIMULATED = "simulated"
 
 
+class Durability(StrEnum):
+    """What has happened to a message when NATS acknowledges it: what may be lost, and when (docs/nats.md)."""
+
+    FSYNC = "fsync"
+    """It is on the disk of the one server: nothing is lost unless the disk is."""
+    REPLICATED = "replicated"
+    """Two of three servers have it: nothing is lost while one of those two, and its disk, comes back."""
+    RELAXED = "relaxed"
+    """The operating system has it: two minutes may be lost when the machine, not only nats-server, dies."""
+
+
 class Venue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A venue and the accounts the desk trades there (dydx: `<address>-<sub-account number>`)."""
 
@@ -80,6 +91,12 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     open_orders_max: int
 
 
+class NatsServers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the desk relies on NATS for. Live trading must state it, and is held to what the servers say."""
+
+    durability: Durability = Durability.RELAXED
+
+
 class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file. `timeframes` are those that scores are computed for, each a multiple of one minute.
 
@@ -96,6 +113,7 @@ class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeframes: tuple[str, ...] = ("1m", "5m")
     fx_rates: dict[str, Decimal] = {}
     indicators: IndicatorParameters = IndicatorParameters()
+    nats: NatsServers = NatsServers()
 
 
 def load_desk(path: Path) -> Desk:
@@ -123,6 +141,11 @@ def _rules(document: dict[str, Any]) -> Iterator[str]:
         yield from _venue_rules(venues, mode)
     if mode == Mode.LIVE and document.get("clock", ClockSource.WALL) != ClockSource.WALL:
         yield f'clock is {shown(document["clock"])}: with mode = "live" it must be "wall".'
+    if mode == Mode.LIVE and _tables(document, "nats").get("durability", Durability.RELAXED) == Durability.RELAXED:
+        yield (
+            'nats.durability must be stated with mode = "live": "fsync" (one server that syncs each message to its '
+            'disk) or "replicated" (three servers).'
+        )
     yield from _instrument_rules(document.get("instruments"), venues)
     yield from _timeframe_rules(document.get("timeframes"))
     for table, check in (("limits", _limit_rule), ("fx_rates", _rate_rule), ("indicators", _parameter_rule)):

@@ -22,7 +22,7 @@ ENVIRONMENT = {
     "SIGNALBOX_DYDX_MNEMONIC_FILE": "/run/secrets/dydx-mnemonic",
 }
 LIVE = DESK_FILE.read_text().replace('mode = "paper"', 'mode = "live"').replace('"simulated"', '"wall"')
-LIVE = LIVE.replace("DU1234567", "U1234567")
+LIVE = LIVE.replace("DU1234567", "U1234567").replace("[indicators]", '[nats]\ndurability = "fsync"\n\n[indicators]')
 SECRETS = {
     "gateway-ibkr/live-confirmation": "U1234567",
     "gateway-dydx/live-confirmation": TEST_ACCOUNT,

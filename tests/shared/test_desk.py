@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from signalbox.desk import ClockSource, Desk, Mode, load_desk
+from signalbox.desk import ClockSource, Desk, Durability, Mode, load_desk
 from signalbox.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
@@ -199,20 +199,33 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     assert "limits.order_quantity_max is '-1'" in found
 
 
+LIVE = (
+    changed('mode = "paper"', 'mode = "live"').replace('"simulated"', '"wall"').replace("DU1234567", "U1234567")
+    + '\n[nats]\ndurability = "fsync"\n'
+)
+
+
 def test_live_desk_needs_live_accounts_the_wall_clock_and_live_data(tmp_path: Path) -> None:
     text = changed('mode = "paper"', 'mode = "live"').replace('"LIVE"', '"DELAYED"')
     found = "\n".join(mistakes_of(tmp_path / "desk.toml", text))
     assert "clock is 'simulated'" in found
     assert "'DU1234567', a paper account" in found
     assert "market_data_type is 'DELAYED'" in found
+    assert "nats.durability must be stated" in found
+
+
+def test_a_live_desk_does_not_rely_on_what_a_machine_may_lose(tmp_path: Path) -> None:
+    text = LIVE.replace('"fsync"', '"relaxed"')
+    [mistake] = mistakes_of(tmp_path / "desk.toml", text)
+    assert mistake.startswith("nats.durability must be stated")
 
 
 def test_right_live_desk_is_read(tmp_path: Path) -> None:
-    text = changed('mode = "paper"', 'mode = "live"').replace('"simulated"', '"wall"').replace("DU1234567", "U1234567")
     path = tmp_path / "desk.toml"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(LIVE, encoding="utf-8")
     desk = load_desk(path)
     assert (desk.mode, desk.clock) == (Mode.LIVE, ClockSource.WALL)
+    assert desk.nats.durability is Durability.FSYNC
 
 
 @pytest.mark.parametrize(
