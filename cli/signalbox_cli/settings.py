@@ -40,6 +40,26 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
+@dataclass(frozen=True)
+class DoctorAddresses:
+    """Where `signalbox doctor` looks when its command line does not say; "" = nowhere."""
+
+    prometheus_url: str
+    alertmanager_url: str
+    secrets: Path | None
+
+
+def doctor_addresses() -> DoctorAddresses:
+    """Those that this process's environment names, with the folder of a local desk's credentials."""
+    local = Path(os.environ.get("SIGNALBOX_RUN_FOLDER", str(RUN_FOLDER))) / "credentials"
+    return DoctorAddresses(
+        os.environ.get("SIGNALBOX_PROMETHEUS_URL", ""),
+        os.environ.get("SIGNALBOX_ALERTMANAGER_URL", ""),
+        _path(os.environ.get("SIGNALBOX_CREDENTIALS_FOLDER"))
+        or (None if "SIGNALBOX_NATS_URL" in os.environ else local),
+    )
+
+
 def desk_file() -> Path:
     """The desk file that this process's environment names."""
     path = _path(os.environ.get("SIGNALBOX_DESK_FILE"))

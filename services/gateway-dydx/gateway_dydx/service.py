@@ -98,7 +98,8 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         clock, state, link, outbox, orders, renewing, sending, account, instruments, node, rest, subaccount,
         where.websocket_url, stream_bounds(settings), settings,
     )  # fmt: skip
-    runtime.details = lambda: _details(link, state, instruments)
+    shown = {"mode": runtime.desk.mode.value, "network": settings.dydx_network.value}
+    runtime.details = lambda: shown | _details(link, state, instruments)
 
     async def stop() -> None:
         link.stop()

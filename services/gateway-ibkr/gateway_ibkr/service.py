@@ -77,7 +77,8 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     orders = Orders(bus, clock, state, link, outbox, settings, instruments.contract_of)
     orders_link = OrdersLink(clock, state, link, outbox, orders, account, instruments, settings, runtime.desk.mode)
     refused: dict[str, str] = {}
-    runtime.details = lambda: _details(link, state, instruments, refused)
+    where = {"mode": runtime.desk.mode.value, "port": str(settings.ibkr_port), "host": settings.ibkr_host}
+    runtime.details = lambda: where | _details(link, state, instruments, refused)
 
     async def market_data() -> None:
         await orders_link.qualified.wait()

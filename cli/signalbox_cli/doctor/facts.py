@@ -1,0 +1,82 @@
+"""What the doctor looks at, as values. None = it was not asked; a `problem` = it was, in vain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from signalbox.desk import Desk
+from signalbox.durability import JetStreamServer
+from signalbox.messages import Quote, ServiceStatus, VenueLink
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretSeen:
+    """A file that holds a secret. `private` = nobody may read it but who has to."""
+
+    path: str
+    mode: int
+    private: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NatsSeen:
+    """What was seen over NATS as `user`, within a few seconds."""
+
+    url: str
+    user: str
+    problem: str = ""
+    decision_refused: bool = False
+    servers: tuple[JetStreamServer, ...] = ()
+    servers_problem: str = ""
+    clock_offset_seconds: float = 0.0
+    """The worst of the servers' clocks, minus this machine's."""
+    statuses: Mapping[str, ServiceStatus | None] = field(default_factory=dict)
+    """By service; None = no answer."""
+    links: Mapping[tuple[str, str], VenueLink] = field(default_factory=dict)
+    """The last heartbeat, by venue and account."""
+    quotes: Mapping[tuple[str, str], Quote] = field(default_factory=dict)
+    """The last quote, by venue and symbol."""
+    unknown_orders: tuple[str, ...] | None = None
+    """None = the recorder did not answer."""
+    desk_time: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrometheusSeen:
+    """What Prometheus has of the desk."""
+
+    url: str
+    problem: str = ""
+    up: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """By job: instances that answer, and all."""
+    alertmanagers: int = 0
+    has_watchdog: bool = False
+    clock_offset_seconds: Mapping[str, float] = field(default_factory=dict)
+    """By venue: its clock minus the gateway's machine's, or minus desk time."""
+    drift: Mapping[str, float] = field(default_factory=dict)
+    """By venue, account and kind, in one text: how many differences the OMS sees."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertmanagerSeen:
+    """What Alertmanager would do with an alert. `ways_out` is by receiver: 0 = whoever it is for is not told."""
+
+    url: str
+    problem: str = ""
+    ways_out: Mapping[str, int] = field(default_factory=dict)
+    watchdog_receivers: tuple[str, ...] | None = None
+    """To whom the Watchdog goes; None = it has not arrived."""
+    failed_notifications: int = 0
+    test_receivers: tuple[str, ...] | None = None
+    """To whom the test alert went; None = none was sent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    desk: Desk
+    secrets: tuple[SecretSeen, ...]
+    nats: NatsSeen
+    prometheus: PrometheusSeen | None
+    alertmanager: AlertmanagerSeen | None

@@ -1,0 +1,141 @@
+"""Looks at the desk over NATS as the user that a person has, and tries what that user must not be able to do."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import msgspec
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from signalbox import messages, subjects
+from signalbox.bus import Bus, Received
+from signalbox.bus.servers import ask_servers
+from signalbox.desk import Desk
+from signalbox.durability import JetStreamServer
+from signalbox.errors import SignalboxError
+from signalbox.messages import IntentDenied, Quote, ServiceStatus, VenueLink
+
+from signalbox_cli.connection import QueryFailedError, desk_bus, query
+from signalbox_cli.doctor.facts import NatsSeen
+from signalbox_cli.settings import Found
+from signalbox_cli.simulated_venues import services_of
+
+LISTEN_SECONDS = 3.0
+STATUS_SECONDS_MAX = 2.0
+CONNECT_SECONDS_MAX = 3
+NOT_THIS_STREAM = {"Nats-Expected-Stream": "none-of-the-desk"}
+"""JetStream refuses to store a message with it wherever it comes to: trying has no consequence."""
+UNKNOWN_ORDERS = "SELECT order_id FROM orders WHERE status = 'UNKNOWN' ORDER BY 1"
+
+
+async def see_nats(found: Found, desk: Desk) -> NatsSeen:
+    """Look for a few seconds; what can not be reached is said in `problem`."""
+    try:
+        async with desk_bus() as (bus, _):
+            heard, seen = await asyncio.gather(_listen(bus), _ask(bus, desk))
+        statuses, unknown = seen
+    except SignalboxError as error:
+        return NatsSeen(url=found.nats_url, user=found.user, problem=str(error))
+    links, quotes = heard
+    client, denied = await _connect(found)
+    try:
+        refused = await decision_is_refused(client, denied)
+        servers, offset_seconds, servers_problem = await _see_servers(client)
+    finally:
+        await client.close()
+    return NatsSeen(
+        url=found.nats_url,
+        user=found.user,
+        decision_refused=refused,
+        servers=servers,
+        servers_problem=servers_problem,
+        clock_offset_seconds=offset_seconds,
+        statuses=statuses,
+        links=links,
+        quotes=quotes,
+        unknown_orders=unknown,
+        desk_time=max((status.at for status in statuses.values() if status is not None), default=None),
+    )
+
+
+async def _listen(bus: Bus) -> tuple[dict[tuple[str, str], VenueLink], dict[tuple[str, str], Quote]]:
+    links: dict[tuple[str, str], VenueLink] = {}
+    quotes: dict[tuple[str, str], Quote] = {}
+
+    async def link(received: Received) -> None:
+        said: VenueLink = messages.decode(received.payload, VenueLink)
+        links[said.venue, said.account] = said
+
+    async def quote(received: Received) -> None:
+        said: Quote = messages.decode(received.payload, Quote)
+        quotes[said.venue, said.symbol] = said
+
+    await bus.subscribe(subjects.ALL_LINKS, link)
+    await bus.subscribe(subjects.ALL_QUOTES, quote)
+    await asyncio.sleep(LISTEN_SECONDS)
+    return links, quotes
+
+
+async def _ask(bus: Bus, desk: Desk) -> tuple[dict[str, ServiceStatus | None], tuple[str, ...] | None]:
+    async def status(service: str) -> ServiceStatus | None:
+        try:
+            return messages.decode(await bus.request(subjects.status(service), b"", STATUS_SECONDS_MAX), ServiceStatus)
+        except SignalboxError:
+            return None
+
+    services = services_of(desk)
+    answers = await asyncio.gather(*map(status, services))
+    try:
+        reply = await query(bus, UNKNOWN_ORDERS)
+        unknown = tuple(str(row[0]) for row in reply.rows)
+    except (SignalboxError, QueryFailedError):
+        unknown = None
+    return dict(zip(services, answers, strict=True)), unknown
+
+
+async def _connect(found: Found) -> tuple[Client, list[str]]:
+    """A bare client, and what NATS refuses it, as it comes."""
+    client, denied = Client(), list[str]()
+
+    async def failed(error: Exception) -> None:
+        denied.append(str(error).lower())
+
+    await client.connect(
+        found.nats_url,
+        user=found.user,
+        password=found.password.reveal(),
+        name="signalbox-doctor",
+        inbox_prefix=f"_INBOX.{found.user}".encode(),
+        allow_reconnect=False,
+        connect_timeout=CONNECT_SECONDS_MAX,
+        error_cb=failed,
+    )
+    return client, denied
+
+
+async def decision_is_refused(client: Client, denied: list[str]) -> bool:
+    """Try to publish a decision. It says no, is addressed to nobody, and no stream would store it."""
+    denial = IntentDenied(
+        id="doctor", at=datetime.now(UTC), intent_sequence=0, intent=None, checks=(), reason="a test of the permissions"
+    )
+    subject = subjects.decision(denial, "", "")
+    await client.publish(subject, messages.encode(denial), headers=NOT_THIS_STREAM)
+    # The server answers in order, but nats-py writes a flush's ping in front of what waits to be written: the second
+    # one is behind, and when it is answered the refusal has come.
+    await client.flush(CONNECT_SECONDS_MAX)
+    await client.flush(CONNECT_SECONDS_MAX)
+    return any("permissions violation" in text and subject.lower() in text for text in denied)
+
+
+async def _see_servers(client: Client) -> tuple[tuple[JetStreamServer, ...], float, str]:
+    asked = datetime.now(UTC)
+    try:
+        servers = await ask_servers(client)
+    except (SignalboxError, NatsError, msgspec.DecodeError, KeyError) as error:
+        return (), 0.0, str(error)
+    waited_seconds = (datetime.now(UTC) - asked).total_seconds()
+    ahead = [(server.at - asked).total_seconds() for server in servers]
+    # A server read its clock between the two moments, so that much is no offset
+    offsets = [each if each < 0 else max(each - waited_seconds, 0.0) for each in ahead]
+    return servers, max(offsets, key=abs), ""

@@ -1,0 +1,253 @@
+"""Each thing that is wrong has its verdict, and says what to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from signalbox.bus.bootstrap import stream_config
+from signalbox.desk import ClockSource, Desk, Durability, Mode, NatsServers, load_desk
+from signalbox.durability import JetStreamServer
+from signalbox.messages import LinkStatus, MarketDataType, Quote, ServiceStatus, VenueLink
+from signalbox.streams import STREAMS
+from signalbox_cli.doctor.facts import AlertmanagerSeen, Facts, NatsSeen, PrometheusSeen, SecretSeen
+from signalbox_cli.doctor.judging import judge
+from signalbox_cli.doctor.verdicts import Check, Verdict, is_fit
+from signalbox_cli.simulated_venues import services_of
+
+NOW = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
+DESK = load_desk(Path(__file__).resolve().parents[3] / "deploy/desk.toml")
+IBKR = DESK.venues["ibkr"]
+DYDX_ACCOUNT = DESK.venues["dydx"].accounts[0]
+LIVE_DESK = msgspec.structs.replace(
+    DESK,
+    mode=Mode.LIVE,
+    clock=ClockSource.WALL,
+    venues=dict(DESK.venues, ibkr=msgspec.structs.replace(IBKR, accounts=("U1234567",))),
+    nats=NatsServers(durability=Durability.FSYNC),
+)
+SERVER = JetStreamServer(
+    name="one", at=NOW, syncs_always=True, streams={stream.name: stream_config(stream) for stream in STREAMS}
+)
+
+
+def details_of(desk: Desk) -> dict[str, dict[str, str]]:
+    live = desk.mode is Mode.LIVE
+    return {
+        "gateway-ibkr": {
+            "mode": desk.mode.value,
+            "port": "4001" if live else "4002",
+            "account": desk.venues["ibkr"].accounts[0],
+        },
+        "gateway-dydx": {"mode": desk.mode.value, "network": "mainnet" if live else "local", "account": DYDX_ACCOUNT},
+    }
+
+
+def nats_of(desk: Desk) -> NatsSeen:
+    details = details_of(desk)
+    return NatsSeen(
+        url="nats://127.0.0.1:4222",
+        user="user",
+        decision_refused=True,
+        servers=(SERVER,),
+        statuses={
+            service: ServiceStatus(
+                service=service, ready=True, waiting_for=(), at=NOW, details=details.get(service, {})
+            )
+            for service in services_of(desk)
+        },
+        links={
+            (venue, account): VenueLink(id="1", at=NOW, venue=venue, account=account, status=LinkStatus.READY)
+            for venue in desk.venues
+            for account in desk.venues[venue].accounts
+        },
+        quotes={
+            (item.venue, item.symbol): Quote(id="1", at=NOW, venue=item.venue, symbol=item.symbol)
+            for item in desk.instruments
+        },
+        unknown_orders=(),
+        desk_time=NOW,
+    )
+
+
+def facts_of(desk: Desk) -> Facts:
+    return Facts(
+        desk=desk,
+        secrets=(SecretSeen(path="user", mode=0o600, private=True),),
+        nats=nats_of(desk),
+        prometheus=PrometheusSeen(
+            url="http://p",
+            up={service: (1, 1) for service in services_of(desk)},
+            alertmanagers=1,
+            has_watchdog=True,
+            clock_offset_seconds={"ibkr": 0.1, "dydx": -0.2},
+            drift={"ibkr U1234567 POSITION": 0.0},
+        ),
+        alertmanager=AlertmanagerSeen(
+            url="http://a",
+            ways_out={"page": 1, "dead-mans-switch": 1, "nobody": 0},
+            watchdog_receivers=("dead-mans-switch",),
+        ),
+    )
+
+
+LIVE = facts_of(LIVE_DESK)
+
+
+def with_nats(**changes: Any) -> Facts:
+    return replace(LIVE, nats=replace(LIVE.nats, **changes))
+
+
+def with_details(service: str, **changes: str) -> Facts:
+    status = LIVE.nats.statuses[service]
+    assert status is not None
+    told = msgspec.structs.replace(status, details=status.details | changes)
+    return with_nats(statuses={**LIVE.nats.statuses, service: told})
+
+
+def with_desk(**changes: Any) -> Facts:
+    return replace(LIVE, desk=msgspec.structs.replace(LIVE_DESK, **changes))
+
+
+def with_link(status: LinkStatus) -> Facts:
+    key = ("ibkr", "U1234567")
+    return with_nats(links={**LIVE.nats.links, key: msgspec.structs.replace(LIVE.nats.links[key], status=status)})
+
+
+def with_quote(kind: MarketDataType) -> Facts:
+    key = ("ibkr", "SPY")
+    quote = msgspec.structs.replace(LIVE.nats.quotes[key], market_data_type=kind)
+    return with_nats(quotes={**LIVE.nats.quotes, key: quote})
+
+
+def without_quote(symbol: str) -> Facts:
+    return with_nats(quotes={key: quote for key, quote in LIVE.nats.quotes.items() if key[1] != symbol})
+
+
+def with_prometheus(**changes: Any) -> Facts:
+    assert LIVE.prometheus is not None
+    return replace(LIVE, prometheus=replace(LIVE.prometheus, **changes))
+
+
+def with_alertmanager(**changes: Any) -> Facts:
+    assert LIVE.alertmanager is not None
+    return replace(LIVE, alertmanager=replace(LIVE.alertmanager, **changes))
+
+
+def wrong(checks: list[Check]) -> dict[str, Verdict]:
+    return {check.name: check.verdict for check in checks if check.verdict is not Verdict.OK}
+
+
+@pytest.mark.parametrize("desk", [DESK, LIVE_DESK], ids=["paper", "live"])
+def test_a_good_desk_is_fit(desk: Desk) -> None:
+    checks = judge(facts_of(desk), live=False)
+    assert wrong(checks) == {}
+    assert is_fit(checks, live=True)
+
+
+RELAXED = replace(SERVER, syncs_always=False)
+WITHOUT_LEDGER = replace(SERVER, streams={name: each for name, each in SERVER.streams.items() if name != "LEDGER"})
+FORGETFUL = replace(SERVER, streams=SERVER.streams | {"TRADE": SERVER.streams["TRADE"] | {"max_age": 1}})
+FAULTS = {
+    "a secret that others may read": (
+        replace(LIVE, secrets=(SecretSeen(path="x", mode=0o644, private=False),)),
+        "secrets",
+    ),
+    "no NATS": (with_nats(problem="NATS can not be reached"), "nats"),
+    "a user who may decide": (with_nats(decision_refused=False), "permissions"),
+    "a stream that is missing": (with_nats(servers=(WITHOUT_LEDGER,)), "streams"),
+    "a stream that forgets": (
+        with_nats(servers=(FORGETFUL,)),
+        "streams",
+    ),
+    "a server that does not sync": (with_nats(servers=(RELAXED,)), "durability"),
+    "one of two servers that does not sync": (with_nats(servers=(SERVER, RELAXED)), "durability"),
+    "replicas that are not there": (with_desk(nats=NatsServers(durability=Durability.REPLICATED)), "durability"),
+    "nothing stated": (with_desk(nats=NatsServers()), "durability"),
+    "a clock that is wrong": (with_nats(clock_offset_seconds=-2.5), "clock of nats"),
+    "a service that is gone": (with_nats(statuses={**LIVE.nats.statuses, "oms": None}), "service oms"),
+    "a live desk at the paper port": (with_details("gateway-ibkr", port="4002"), "ibkr account"),
+    "a paper account": (with_details("gateway-ibkr", account="DU1234567"), "ibkr account"),
+    "a gateway that runs on paper": (with_details("gateway-ibkr", mode="paper"), "ibkr account"),
+    "the test network": (with_details("gateway-dydx", network="testnet"), "dydx account"),
+    "a link that reconciles": (with_link(LinkStatus.RECONCILING), "ibkr link"),
+    "no link": (with_nats(links={}), "dydx link"),
+    "delayed data": (with_quote(MarketDataType.DELAYED), "ibkr market data"),
+    "data that is refused": (with_details("gateway-ibkr", data_refused="SPY: not subscribed"), "ibkr market data"),
+    "a market in session that is silent": (without_quote("SPY"), "ibkr market data"),
+    "an order whose fate is not known": (with_nats(unknown_orders=("o-1",)), "orders"),
+    "a service that is not scraped": (with_prometheus(up={}), "prometheus"),
+    "no Alertmanager behind Prometheus": (with_prometheus(alertmanagers=0), "prometheus"),
+    "a venue's clock that is wrong": (
+        with_prometheus(clock_offset_seconds={"ibkr": 4.0, "dydx": 0.0}),
+        "clocks of venues",
+    ),
+    "books that are not the venue's": (with_prometheus(drift={"ibkr U1 CASH": 1.0}), "positions and cash"),
+    "no Watchdog": (with_alertmanager(watchdog_receivers=None), "alertmanager"),
+    "nobody who is paged": (with_alertmanager(ways_out={"page": 0, "dead-mans-switch": 1}), "receiver page"),
+    "no receiver for pages": (with_alertmanager(ways_out={"dead-mans-switch": 1}), "receiver page"),
+    "a page that goes elsewhere": (with_alertmanager(test_receivers=("nobody",)), "receiver page"),
+    "no dead man's switch": (
+        with_alertmanager(ways_out={"page": 1, "dead-mans-switch": 0}),
+        "receiver dead-mans-switch",
+    ),
+    "a Prometheus that is down": (
+        replace(LIVE, prometheus=PrometheusSeen(url="http://p", problem="refused")),
+        "prometheus",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_is_wrong_fails_and_says_what_to_do(fault: str) -> None:
+    facts, name = FAULTS[fault]
+    checks = judge(facts, live=True)
+    [check] = [check for check in checks if check.name == name]
+    assert check.verdict is Verdict.FAILED
+    assert check.action
+    assert not is_fit(checks, live=True)
+
+
+MAY_BE_ON_PAPER = (
+    "a server that does not sync", "delayed data", "a market in session that is silent", "nobody who is paged"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", MAY_BE_ON_PAPER)
+def test_what_real_money_may_not_paper_may(fault: str) -> None:
+    facts, name = FAULTS[fault]
+    nats = replace(facts.nats, statuses=nats_of(DESK).statuses)
+    paper = replace(facts_of(DESK), nats=nats, alertmanager=facts.alertmanager)
+    [check] = [check for check in judge(paper, live=False) if check.name == name]
+    assert check.verdict in (Verdict.OK, Verdict.WARNING)
+
+
+def test_a_paper_desk_is_not_fit_for_real_money() -> None:
+    checks = {check.name: check.verdict for check in judge(facts_of(DESK), live=True)}
+    assert {checks[name] for name in ("desk file", "ibkr account", "dydx account", "durability")} == {Verdict.FAILED}
+
+
+def test_what_was_not_checked_is_enough_for_paper_only() -> None:
+    checks = judge(replace(LIVE, prometheus=None, alertmanager=None), live=True)
+    assert set(wrong(checks).values()) == {Verdict.NOT_CHECKED}
+    assert is_fit(checks, live=False)
+    assert not is_fit(checks, live=True)
+
+
+def test_closed_markets_say_nothing_of_their_data() -> None:
+    night = datetime(2026, 1, 4, 3, 0, tzinfo=UTC)
+    quotes = {key: quote for key, quote in LIVE.nats.quotes.items() if key[0] == "dydx"}
+    checks = judge(with_nats(desk_time=night, quotes=quotes), live=True)
+    assert wrong(checks) == {"ibkr market data": Verdict.NOT_CHECKED}
+
+
+def test_a_limit_that_never_denies_is_a_warning() -> None:
+    limits = msgspec.structs.replace(DESK.limits, position_notional_max=Decimal(99_000_000))
+    checks = judge(with_desk(limits=limits), live=True)
+    assert wrong(checks) == {"limits": Verdict.WARNING}
+    assert is_fit(checks, live=True)
