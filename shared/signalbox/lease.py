@@ -50,7 +50,10 @@ def _seconds() -> float:
 def this_process() -> str:
     """Name this process among all machines': host, boot, process namespace, process id and when it began."""
     pid = os.getpid()
-    return f"{_this_machine()}/{pid}/{_began(pid)}"
+    began = ""
+    with suppress(OSError):  # no /proc: then it is never known to be gone
+        began = _began(pid)
+    return f"{_this_machine()}/{pid}/{began}"
 
 
 def shown(holder: str) -> str:
@@ -62,7 +65,23 @@ def shown(holder: str) -> str:
 def is_gone(holder: str) -> bool:
     """Say whether a holder was a process of this machine that is no more; one elsewhere can not be known to be."""
     machine, pid, began = holder.rsplit("/", 2)
-    return machine == _this_machine() and _began(int(pid)) != began
+    if machine != _this_machine():
+        return False
+    try:
+        return _began(int(pid)) != began
+    except OSError:
+        return not _exists(int(pid))
+
+
+def _exists(pid: int) -> bool:
+    """Say whether there is a process that can not be looked at: /proc may hide it, or no descriptor be left."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:  # another user's
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _this_machine() -> str:
@@ -78,12 +97,17 @@ def _this_machine() -> str:
 
 
 def _began(pid: int) -> str:
-    """When a process began, in ticks since the boot; "" = there is none, or it is dead and only not yet buried."""
-    try:
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if after_name[0] in "ZX" else after_name[19]
+    """When a process began, in ticks since the boot; "" = it is dead, and only not yet buried.
+
+    Raises `OSError` when there is none, or none that can be looked at.
+    """
+    stat = _stat(pid)
+    return "" if stat[0] in "ZX" else stat[19]
+
+
+def _stat(pid: int) -> list[str]:
+    """What /proc says of a process behind its name, its state first."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def account_lease(bus: Bus, venue: str, account: str, holder: str = "") -> OwnLease:

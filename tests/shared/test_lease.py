@@ -192,3 +192,18 @@ def test_a_dead_process_of_this_machine_is_gone_and_a_living_one_is_not() -> Non
     assert is_gone(name)
     child.wait()
     assert is_gone(name)
+
+
+def test_a_living_process_that_can_not_be_looked_at_is_not_taken_for_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """/proc hides other users' processes (hidepid, ProtectProc=), and without a free descriptor nothing is read."""
+
+    def unreadable(_: int) -> list[str]:
+        raise PermissionError
+
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as child:
+        machine, _, _ = this_process().rsplit("/", 2)
+        name = f"{machine}/{child.pid}/{leases._began(child.pid)}"
+        monkeypatch.setattr(leases, "_stat", unreadable)
+        assert not is_gone(name)
+        child.kill()
+    assert is_gone(name)
