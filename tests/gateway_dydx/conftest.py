@@ -249,6 +249,8 @@ class Desk_:
             task.cancel()
         _, stuck = await asyncio.wait(runtime._tasks, timeout=STOP_SECONDS_MAX)
         assert not stuck, f"tasks that do not end when cancelled: {stuck}"
+        await runtime.bus.stop_consuming()
+        await runtime.give_back()
         await runtime.bus.drain()
         runtime.failed.cancel()
         self.runtimes.remove(runtime)

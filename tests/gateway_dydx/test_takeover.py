@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+from gateway_dydx.venue_node import BroadcastResult, Node, SignedTransaction
 from signalbox import messages, subjects
 from signalbox.lease import LEASES, TAKE_SECONDS
-from signalbox.messages import Lease, LedgerClaimed
+from signalbox.messages import Lease, LedgerClaimed, LedgerSent
 
 from tests.gateway_dydx.test_crashes import Process, process, settled
 
@@ -81,6 +84,39 @@ async def test_a_second_gateway_waits_and_begins_at_once_when_the_first_ends(
         assert second.end() == 0
     finally:
         second.kill()
+
+
+async def test_the_lease_is_given_back_only_when_the_command_that_has_begun_is_written_down(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next gateway reads a ledger in which the order on its way is not, or is not known to have gone."""
+    broadcast, going_on, under_way = Node.broadcast, asyncio.Event(), asyncio.Event()
+
+    async def slow(node: Node, signed: SignedTransaction) -> BroadcastResult:
+        under_way.set()
+        await going_on.wait()
+        return await broadcast(node, signed)
+
+    monkeypatch.setattr(Node, "broadcast", slow)
+    observer = await desk.connect("gateway-dydx")
+
+    async def present() -> Lease:
+        last = await observer.last(LEASES, subjects.lease("dydx", desk.account))
+        return messages.decode(last.payload, Lease)
+
+    runtime = await desk.start()
+    await desk.ready()
+    await desk.submit("leaving-1", deadline_seconds=36_000)
+    async with asyncio.timeout(30):
+        await under_way.wait()
+    stopping = asyncio.create_task(desk.stop(runtime))
+    async with asyncio.timeout(30):
+        await asyncio.wait(runtime._tasks)  # all but the command has ended
+    assert (await present()).holder
+    going_on.set()
+    await stopping
+    assert not (await present()).holder
+    assert [type(entry) for entry in await desk.ledger("leaving-1")] == [LedgerClaimed, LedgerSent]
 
 
 async def _has_epoch(desk: Any, wanted: int) -> bool:

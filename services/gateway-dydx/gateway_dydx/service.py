@@ -102,8 +102,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     runtime.details = lambda: shown | _details(link, state, instruments)
 
     async def stop() -> None:
-        link.stop()
-        await lease.give_back()
+        link.stop()  # the lease is given back when the command that has begun is finished
 
     async def connections() -> None:
         try:
