@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import shutil
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -391,6 +393,33 @@ async def test_a_killed_nats_server_loses_and_doubles_nothing(stage: Stage) -> N
     decisions = await stage.decided(2)
     assert [decision.intent.id for decision in decisions if decision.intent] == ["before", "after"]
     assert not running.failures
+
+
+async def test_a_log_that_has_lost_its_end_with_its_machine_is_folded_anew(stage: Stage, tmp_path: Path) -> None:
+    """NATS writes to the disk every two minutes: what came later, a machine that dies takes along."""
+    store, saved = stage.server.directory / "store", tmp_path / "saved"
+    running = await stage.risk()
+    stage.server.kill()
+    shutil.copytree(store, saved)
+    stage.server.start()
+    await stage.server.listening()
+    await stage.send(intent_bytes(stage, id="lost"))
+    await stage.decided(1)
+    assert not running.failures
+    stage.server.kill()
+    shutil.rmtree(store)
+    shutil.copytree(saved, store)
+    stage.server.start()
+    await stage.server.listening()
+
+    async def ended() -> bool:
+        return bool(running.failures)
+
+    await eventually(ended)
+    await stage.send(intent_bytes(stage, id="kept"))
+    await stage.kill(running)
+    await stage.risk()
+    assert [decision.cause for decision in await stage.decided(1)] == ["kept"]
 
 
 async def test_the_switch_is_followed_live(stage: Stage) -> None:

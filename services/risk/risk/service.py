@@ -26,7 +26,7 @@ import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received, dead_letter
 from signalbox.clock import DeskClock
-from signalbox.errors import MessageError
+from signalbox.errors import BusError, MessageError
 from signalbox.lease import OwnLease
 from signalbox.messages import Decision, IntentApproved, OrderEvents
 from signalbox.metrics import Hop, show_hop
@@ -52,6 +52,8 @@ class Risk:
         self._last_decision = 0
         """Where TRADE has the newest decision that this process knows."""
         self._waiting: dict[int, Received] = {}
+        self._newest: Received | None = None
+        """The last message of TRADE that was taken in."""
 
     def details(self) -> dict[str, str]:
         """Figures for a person."""
@@ -80,6 +82,7 @@ class Risk:
                 self._waiting.pop(decision.intent_sequence, None)
             else:
                 self._fold_order_event(received)
+            self._newest = received
         log.info("rebuilt", extra={"folded_up_to": self._state.folded_up_to, "undecided": len(self._waiting)})
 
     async def consume(self) -> None:
@@ -87,11 +90,30 @@ class Risk:
         for sequence in sorted(self._waiting):
             await self._decide(self._waiting[sequence])
         self._waiting.clear()
+        self._bus.on_reconnect(self._still_there)
         await self._bus.consume(TRADE, CONSUMER, self.handle)
+
+    async def _still_there(self) -> None:
+        """End the process when TRADE is not the log that was folded: a server whose machine died may have lost its end.
+
+        The lost sequences are given to other messages then, which would be taken for known ones, intents among them.
+        """
+        newest = self._newest
+        if newest is None:
+            return
+        async with aclosing(self._bus.read(TRADE, from_sequence=newest.sequence)) as reading:  # type: ignore[type-var]
+            async for received in reading:
+                found = received.sequence, received.subject, received.payload
+                if found == (newest.sequence, newest.subject, newest.payload):
+                    return
+                break
+        self._bus.on_failure(BusError(f"{TRADE}:{newest.sequence} is not there any more: folding the log anew"))
 
     async def handle(self, received: Received) -> None:
         """Take one message of TRADE. It is acknowledged when this returns."""
         await self._lease.until_held()
+        if self._newest is None or received.sequence > self._newest.sequence:  # not one that is delivered again
+            self._newest = received
         if subjects.first_word(received.subject) != subjects.INTENT:
             if not self._fold_order_event(received):
                 raise MessageError(f"{received.subject} can not be read as an order event")
