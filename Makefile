@@ -65,9 +65,9 @@ bench: .venv/ready ## what README claims of speed and size, measured beside a re
 images: ## build the images of docker-compose.yml: one Dockerfile, an image for each service
 	@docker compose --profile "*" build
 
-.PHONY: compose-test
-compose-test: .venv/ready ## the desk in containers, for real: trades, deaths, replicas, alerts (needs Docker; minutes)
-	@SIGNALBOX_COMPOSE_TEST=1 $(BIN)/pytest tests/deploy/test_compose.py
+.PHONY: container-test
+container-test: .venv/ready images ## the desk in containers, by compose and by the manifests: trades, deaths, replicas, alerts (needs Docker, root)
+	@SIGNALBOX_CONTAINERS=1 $(BIN)/pytest tests/deploy/test_compose.py tests/deploy/test_kubernetes_pods.py
 
 .PHONY: docs
 docs: .venv/ready ## write the generated documents again

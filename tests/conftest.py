@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -16,7 +15,7 @@ import pytest
 from hypothesis import settings
 from nats.aio.client import Client
 from signalbox.bus import Bus, BusSettings
-from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, password_variable
+from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, new_password, password_variable
 from signalbox.errors import LeaseLostError
 from signalbox.messages import TradingMode
 from signalbox_cli.local_desk import free_port
@@ -43,7 +42,7 @@ class NatsServer:
         self.directory = directory
         self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
-        self._passwords = {user: secrets.token_hex(16) for user in USERS}
+        self._passwords = {user: new_password() for user in USERS}
         self._process: subprocess.Popen[bytes] | None = None
         self._buses: list[Bus] = []
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import secrets
 import ssl
 from pathlib import Path
 
-from signalbox.bus.bootstrap import USERS
+from signalbox.bus.bootstrap import USERS, new_password
 from signalbox.errors import SignalboxError
 
 from signalbox_cli.commands import add_command
@@ -46,7 +45,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def wanted() -> dict[str, dict[str, str]]:
     """The Secrets of a paper desk: name -> key -> text. A password begins with a letter: nats.conf reads it as text."""
-    passwords = {f"nats-{user}": {"password": f"p{secrets.token_hex(24)}"} for user in USERS}
+    passwords = {f"nats-{user}": {"password": new_password()} for user in USERS}
     return passwords | {WALLET: {"mnemonic": TEST_MNEMONIC}}
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import shutil
 import signal
 import socket
@@ -19,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 
 from signalbox.bus import BusSettings
-from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, password_variable
+from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, new_password, password_variable
 from signalbox.desk import Desk, load_desk
 from signalbox.errors import SignalboxError
 from signalbox.messages import TradingMode
@@ -126,7 +125,7 @@ class LocalDesk:
         self.http_ports = {service: free_port() for service in plan.services}
         self.unexpected_exits: list[str] = []
         self._killed: set[str] = set()
-        self._passwords = {user: secrets.token_hex(16) for user in USERS}
+        self._passwords = {user: new_password() for user in USERS}
         self._processes: dict[str, _Process] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._closing = False

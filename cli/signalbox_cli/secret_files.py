@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from pathlib import Path
 
-from signalbox.bus.bootstrap import BOOTSTRAP, USERS, password_variable
+from signalbox.bus.bootstrap import BOOTSTRAP, USERS, new_password, password_variable
 from signalbox.desk import ClockSource, Desk
 from signalbox.errors import ConfigurationError
 from signalbox.settings import read_secret_file
@@ -42,7 +41,7 @@ def make(folder: Path, desk: Desk) -> list[str]:
     made = [
         name
         for path in (*(password_file(folder, user) for user in USERS), folder / GRAFANA_PASSWORD)
-        if (name := _made(folder, path, f"p{secrets.token_hex(24)}"))
+        if (name := _made(folder, path, new_password()))
     ]
     venue = desk.venues.get(DYDX)
     if desk.clock is ClockSource.SIMULATED and venue is not None and venue.accounts == (TEST_ACCOUNT,):

@@ -1,6 +1,6 @@
 """The whole desk in containers, with a real engine: it starts with no edits, trades, and outlives what can happen.
 
-Minutes long and with images to build, so it runs when it is asked for: `make compose-test`. One stack for all tests,
+Minutes long and with images to build, so it runs when it is asked for: `make container-test`. One stack for all tests,
 in the order in which they stand here; its project, volumes and networks are its own, and gone at the end.
 """
 
@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from typing import Any
 
 import pytest
 from signalbox.subjects import SERVICES
+from signalbox_cli.local_desk import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD_SECONDS_MAX, COMMAND_SECONDS_MAX, CLI_SECONDS_MAX = 900.0, 300.0, 90.0
@@ -37,8 +37,8 @@ ORDERS_MEANWHILE = 8
 
 def engine() -> None:
     """Skip unless the test is wanted; fail when it is wanted and there is no engine."""
-    if not os.environ.get("SIGNALBOX_COMPOSE_TEST"):
-        pytest.skip("it builds images and runs for minutes: `make compose-test` (SIGNALBOX_COMPOSE_TEST=1)")
+    if not os.environ.get("SIGNALBOX_CONTAINERS"):
+        pytest.skip("it builds images and runs for minutes: `make container-test` (SIGNALBOX_CONTAINERS=1)")
     done = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False) if which() else None
     if done is None or done.returncode:
         pytest.fail("there is no `docker compose` here, or no engine that it reaches")
@@ -48,19 +48,15 @@ def which() -> str | None:
     return shutil.which("docker")
 
 
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 class Stack:
     """One project of docker compose."""
 
     def __init__(self, name: str, env_file: str = ".env", **environment: str) -> None:
         self._command = ["docker", "compose", "--env-file", env_file, "--ansi", "never"]
         self.name = f"signalbox-test-{name}-{os.getpid()}"
-        ports = {f"SIGNALBOX_{each}_PORT": free_port() for each in ("NATS", "PROMETHEUS", "ALERTMANAGER", "GRAFANA")}
+        ports = {
+            f"SIGNALBOX_{each}_PORT": str(free_port()) for each in ("NATS", "PROMETHEUS", "ALERTMANAGER", "GRAFANA")
+        }
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("SIGNALBOX_", "COMPOSE_"))}
         self.environment = kept | ports | {"SIGNALBOX_VERSION": "test"} | environment
 
@@ -278,7 +274,7 @@ def test_a_gateway_on_this_machine_is_reached_once_it_is_there(tmp_path: Path) -
     engine()
     desk = (ROOT / "deploy/desk.toml").read_text().replace('clock = "simulated"', 'clock = "wall"')
     (tmp_path / "paper.toml").write_text(desk)
-    port = free_port()
+    port = str(free_port())
     where = {"SIGNALBOX_DESK": str(tmp_path / "paper.toml"), "SIGNALBOX_IBKR_PORT": port}
     paper = Stack("paper", **where, env_file="deploy/compose/paper.env")
     try:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -25,7 +24,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from signalbox import subjects
 from signalbox.bus import Bus, BusSettings, Received
-from signalbox.bus.bootstrap import BOOTSTRAP, USERS, password_variable
+from signalbox.bus.bootstrap import BOOTSTRAP, USERS, new_password, password_variable
 from signalbox.messages import OrderIntent, OrderType, Side
 from signalbox.streams import STREAMS
 
@@ -53,7 +52,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.passwords = {user: secrets.token_hex(16) for user in (*USERS, "route")}
+        self.passwords = {user: new_password() for user in (*USERS, "route")}
         ports = free_ports(3 * SERVERS)
         self.ports, self.route_ports, self.monitor_ports = ports[0:3], ports[3:6], ports[6:9]
         self.processes: dict[int, subprocess.Popen[bytes]] = {}

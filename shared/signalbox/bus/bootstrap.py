@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +35,11 @@ STREAM_NOT_FOUND, KEY_EXISTS = 10059, 10071
 def password_variable(user: str) -> str:
     """The environment variable that `deploy/nats/nats.conf` takes the user's password from."""
     return "NATS_PASSWORD_" + user.upper().replace("-", "_")
+
+
+def new_password() -> str:
+    """A random password. A letter first: NATS's configuration reads what looks like a number as one."""
+    return f"p{secrets.token_hex(24)}"
 
 
 def stream_config(stream: Stream, replicas: int = 1) -> dict[str, Any]:
