@@ -1,13 +1,15 @@
 """The commands that copy a desk away and bring it back: backup, restore.
 
-Owns the order in which streams are copied, which is what makes copies of different instants fit together. A message is
-acknowledged only once all that follows from it is stored, so the copy of a stream must be OLDER than those of the
-streams that what it acknowledges went to:
+Owns what makes copies of different instants fit together. A message is acknowledged only once all that follows from
+it is stored. So how far each consumer has acknowledged is noted before the first copy, and restored in place of what
+the copies say: what counts as acknowledged then has its effect in every copy, and the rest is delivered again. (A
+copy's own word would not do: JetStream writes the consumers behind the messages, so the copy of TRADE may acknowledge a
+decision whose order event it does not have.) What is left to the order of the copies:
 
     the database    before every stream: the recorder reads on from where the copy of the database ends
-    TIMERS, REPORTS before TRADE: a report that is acknowledged has its order event in the later copy
-    TRADE           before COMMANDS, and that before LEDGER: a command that the copy has has its claim, if it was made,
-                    so nothing that was sent before is sent again
+    REPORTS         before TRADE
+    TRADE           before TIMERS, and before COMMANDS, and that before LEDGER: a command that the copy has has its
+                    claim, if it was made, so nothing that was sent before is sent again
     BARS            before SCORES
 
 What is newer than its cause does no harm: the desk makes the same message under the same id again, and finds it stored.
@@ -39,7 +41,7 @@ from signalbox_cli.commands import add_command
 from signalbox_cli.settings import server_address
 
 ORDER = (
-    "TIMERS", "REPORTS", "TRADE", "COMMANDS", "LEDGER", "BARS", "SCORES", "STATE", "DEAD", "KV_CONTROL", "KV_LEASES"
+    "REPORTS", "TRADE", "COMMANDS", "LEDGER", "TIMERS", "BARS", "SCORES", "STATE", "DEAD", "KV_CONTROL", "KV_LEASES"
 )  # fmt: skip
 AUDITOR = "auditor"
 MANIFEST, DATABASE = "manifest.json", "desk.duckdb"
@@ -88,15 +90,12 @@ async def _backup(arguments: argparse.Namespace) -> int:
     directory: Path = arguments.directory
     make_empty(directory)
     began = datetime.now(UTC)
-    manifest: dict[str, Any] = {"began": began.isoformat(), "streams": {}}
+    manifest: dict[str, Any] = {"began": began.isoformat()}
     if arguments.database is not None:
         copy_database(arguments.database, directory / DATABASE)
         manifest["database"] = {"sha256": _digest(directory / DATABASE)}
     async with _connected(url, AUDITOR, password.reveal()) as client:
-        for stream in ORDER:
-            saved = await snapshots.save_stream(client, stream, directory / f"{stream}.snapshot")
-            manifest["streams"][stream] = saved
-            print(f"{stream}: {saved['state']['messages']} messages")
+        manifest |= await save_streams(client, directory)
     unfinished = directory / f"{MANIFEST}.unfinished"
     unfinished.write_text(json.dumps(manifest, indent=2))
     os.replace(unfinished, directory / MANIFEST)
@@ -117,15 +116,39 @@ async def _restore(arguments: argparse.Namespace) -> int:
         there = await existing_streams(client)
         if there:
             raise ConfigurationError([f"NATS at {url} has streams already ({', '.join(there)}): restore an empty one"])
-        for stream, saved in manifest["streams"].items():
-            await snapshots.restore_stream(client, stream, directory / f"{stream}.snapshot", saved)
-            print(f"{stream}: {saved['state']['messages']} messages")
+        await restore_streams(client, directory, manifest)
         await halt_server(client, f"restored from the backup of {manifest['began']}")
         restored = await existing_streams(client)
     if database is not None:
         place_database(directory / DATABASE, database, restored)
     print("restored; trading is HALTED. Start the services, run `signalbox doctor`, then `signalbox resume`")
     return 0
+
+
+async def save_streams(client: Client, directory: Path) -> dict[str, Any]:
+    """Copy every stream into `directory`; of the manifest `places`, noted before, and `streams`."""
+    places = {
+        stream.name: {
+            consumer.name: await snapshots.consumer_place(client, stream.name, consumer.name)
+            for consumer in stream.consumers
+            if consumer.acks
+        }
+        for stream in STREAMS
+    }
+    streams = {}
+    for name in ORDER:
+        streams[name] = saved = await snapshots.save_stream(client, name, directory / f"{name}.snapshot")
+        print(f"{name}: {saved['state']['messages']} messages")
+    return {"places": places, "streams": streams}
+
+
+async def restore_streams(client: Client, directory: Path, manifest: dict[str, Any]) -> None:
+    """Make every stream anew, each consumer where it was before the first copy was taken."""
+    for name, saved in manifest["streams"].items():
+        await snapshots.restore_stream(client, name, directory / f"{name}.snapshot", saved)
+        for consumer, place in manifest.get("places", {}).get(name, {}).items():  # an earlier backup has none
+            await snapshots.set_consumer_place(client, name, consumer, place)
+        print(f"{name}: {saved['state']['messages']} messages")
 
 
 def make_empty(directory: Path) -> None:

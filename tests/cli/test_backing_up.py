@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from nats.aio.client import Client
+from signalbox.bus import Received, snapshots
 from signalbox.errors import ConfigurationError
 from signalbox.streams import STREAMS
-from signalbox_cli.backing_up import MANIFEST, ORDER, copy_database, read_manifest
+from signalbox_cli.backing_up import MANIFEST, ORDER, copy_database, read_manifest, restore_streams, save_streams
 
 
 def test_every_stream_is_copied_once() -> None:
@@ -20,10 +25,49 @@ def test_every_stream_is_copied_once() -> None:
 
 @pytest.mark.parametrize(
     ("cause", "effect"),
-    [("REPORTS", "TRADE"), ("TIMERS", "TRADE"), ("TRADE", "COMMANDS"), ("COMMANDS", "LEDGER"), ("BARS", "SCORES")],
+    [("REPORTS", "TRADE"), ("TRADE", "TIMERS"), ("TRADE", "COMMANDS"), ("COMMANDS", "LEDGER"), ("BARS", "SCORES")],
 )
 def test_what_is_acknowledged_in_a_copy_has_its_effect_in_a_later_one(cause: str, effect: str) -> None:
     assert ORDER.index(cause) < ORDER.index(effect)
+
+
+async def test_what_is_acknowledged_while_streams_are_copied_is_delivered_again_after_a_restore(
+    nats_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its effect may have come after the copy: JetStream writes a stream's consumers behind its messages."""
+    await (await nats_server.connect("user")).raw_publish("intent.ibkr.SPY", b"{}")
+    save, risk = snapshots.save_stream, await nats_server.connect("risk")
+    handled = asyncio.Event()
+
+    async def handle(_: Received) -> None:
+        handled.set()
+
+    async def acknowledged_first(client: Client, stream: str, file: Path) -> dict[str, Any]:
+        if stream == "TRADE":
+            await risk.consume("TRADE", "risk", handle)
+            await handled.wait()
+            await risk.stop_consuming()
+            assert await risk.consumer_floor("TRADE", "risk") == 1
+        return await save(client, stream, file)
+
+    monkeypatch.setattr(snapshots, "save_stream", acknowledged_first)
+    auditor = await nats_server.client("auditor")
+    manifest = await save_streams(auditor, tmp_path)
+    await auditor.close()
+
+    nats_server.kill()
+    shutil.rmtree(nats_server.directory / "store")
+    nats_server.start()
+    await nats_server.listening()
+    bootstrap = await nats_server.client("bootstrap")
+    await restore_streams(bootstrap, tmp_path, manifest)
+    await bootstrap.close()
+    again = await nats_server.connect("risk")
+    assert await again.consumer_floor("TRADE", "risk") == 0
+    handled.clear()
+    await again.consume("TRADE", "risk", handle)
+    async with asyncio.timeout(10):
+        await handled.wait()
 
 
 @pytest.fixture

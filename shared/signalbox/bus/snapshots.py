@@ -67,6 +67,17 @@ async def restore_stream(client: Client, stream: str, file: Path, saved: dict[st
     _demand(await _send(client, reply["deliver_subject"], b"", stream), stream)
 
 
+async def consumer_place(client: Client, stream: str, consumer: str) -> int:
+    """The sequence up to which a consumer has acknowledged everything."""
+    info = await _ask(client, f"$JS.API.CONSUMER.INFO.{stream}.{consumer}", {})
+    return int(info["ack_floor"]["stream_seq"])
+
+
+async def set_consumer_place(client: Client, stream: str, consumer: str, place: int) -> None:
+    """Have a consumer deliver again what comes behind `place`."""
+    await _ask(client, f"$JS.API.CONSUMER.RESET.{stream}.{consumer}", {"seq": place + 1})
+
+
 async def _ask(client: Client, subject: str, request: dict[str, Any]) -> dict[str, Any]:
     answer = await _send(client, subject, json.dumps(request).encode(), subject)
     return _demand(answer, subject)
