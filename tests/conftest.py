@@ -42,6 +42,7 @@ class NatsServer:
         self.directory = directory
         self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
+        self.configuration = ROOT / "deploy/nats/nats.conf"
         self._passwords = {user: new_password() for user in USERS}
         self._process: subprocess.Popen[bytes] | None = None
         self._buses: list[Bus] = []
@@ -55,7 +56,7 @@ class NatsServer:
             self._process = subprocess.Popen(
                 [
                     nats_server_binary(),
-                    *("-c", str(ROOT / "deploy/nats/nats.conf")),
+                    *("-c", str(self.configuration)),
                     *("-a", "127.0.0.1", "-p", str(self.port), "-sd", str(self.directory / "store")),
                 ],
                 env=environment,

@@ -457,6 +457,10 @@ class RiskProcess:
     def runs(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    def status(self) -> int | None:
+        """The exit status; None while it runs."""
+        return None if self._process is None else self._process.poll()
+
     def close(self) -> None:
         if self._process is not None and self.runs():
             self._process.kill()

@@ -22,21 +22,24 @@ def judge_monitoring(facts: Facts, *, live: bool) -> list[Check]:
     checks: list[Check] = []
     if prometheus is None or prometheus.problem:
         names = ("prometheus", "clocks of venues", "positions and cash")
-        checks += _unseen(names, "Prometheus", "--prometheus-url", prometheus.problem if prometheus else "")
+        checks += _unseen(names, "Prometheus", "--prometheus-url", prometheus.problem if prometheus else "", live=live)
     else:
         checks += _judge_prometheus(facts, prometheus)
     if alertmanager is None or alertmanager.problem:
         names = ("alertmanager", f"receiver {PAGE}", f"receiver {DEAD_MANS_SWITCH}")
-        checks += _unseen(names, "Alertmanager", "--alertmanager-url", alertmanager.problem if alertmanager else "")
+        checks += _unseen(
+            names, "Alertmanager", "--alertmanager-url", alertmanager.problem if alertmanager else "", live=live
+        )
     else:
         checks += _judge_alertmanager(alertmanager, live=live)
     return checks
 
 
-def _unseen(names: tuple[str, ...], what: str, option: str, problem: str) -> Iterator[Check]:
+def _unseen(names: tuple[str, ...], what: str, option: str, problem: str, *, live: bool) -> Iterator[Check]:
     for name in names:
         if problem:
-            yield failed(name, f"{what} does not answer ({problem})", f"start {what}, or correct {option}")
+            observed, action = f"{what} does not answer ({problem})", f"start {what}, or correct {option}"
+            yield bad_for_money(name, observed, action, live=live)
         else:
             yield not_checked(name, f"no address of {what} was given", f"name it with {option}")
 

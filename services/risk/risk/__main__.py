@@ -7,6 +7,7 @@ from signalbox.lease import service_lease
 from signalbox.process import Runtime
 
 from risk import metrics
+from risk.bus_promise import hold_to_durability
 from risk.observing import Observing
 from risk.service import Risk
 from risk.settings import Settings
@@ -18,6 +19,7 @@ REBUILT = "rebuilt from TRADE"
 async def start(settings: Settings, runtime: Runtime) -> None:
     """Look around, take the lease, rebuild, then decide. Who stands by has heard prices and links already."""
     runtime.health.require(REBUILT)
+    await hold_to_durability(runtime.bus, runtime.desk, runtime.fail)
     state = opening_state(runtime.desk)
     metrics.show_limits(state)
     metrics.begin_counts(state)

@@ -25,8 +25,10 @@ from signalbox.bus.consuming import Pull
 from signalbox.bus.prompt import PromptClient
 from signalbox.bus.publishing import Publisher, denied_subject
 from signalbox.bus.received import Progress, PublishAck, Received, from_core
+from signalbox.bus.servers import ask_servers
 from signalbox.bus.standing import shuffled_places
 from signalbox.bus.watching import Watch
+from signalbox.durability import JetStreamServer
 from signalbox.errors import BusPermissionError, BusUnavailableError
 
 log = logging.getLogger(__name__)
@@ -236,6 +238,10 @@ class Bus:
         if not answers and subject.lower() in self._denied:
             raise BusPermissionError(f"{self._settings.user!r} may not publish on {subject}")
         return answers
+
+    async def servers(self) -> tuple[JetStreamServer, ...]:
+        """What each nats-server says of itself; raises `BusUnavailableError` when none does."""
+        return await ask_servers(self._client)
 
     async def serve(self, subject: str, handler: Callable[[bytes], Awaitable[bytes]]) -> None:
         """Answer requests on `subject`; each runs on its own, so that a slow one holds up no other.
