@@ -34,11 +34,12 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from signalbox.bus import snapshots
 from signalbox.bus.bootstrap import BOOTSTRAP, existing_streams, halt_server
+from signalbox.bus.tls import VerifyingClient, tls_of
 from signalbox.errors import BusUnavailableError, ConfigurationError
 from signalbox.streams import STREAMS
 
 from signalbox_cli.commands import add_command
-from signalbox_cli.settings import server_address
+from signalbox_cli.settings import nats_ca_file, server_address
 
 ORDER = (
     "REPORTS", "TRADE", "COMMANDS", "LEDGER", "TIMERS", "BARS", "SCORES", "STATE", "DEAD", "KV_CONTROL", "KV_LEASES"
@@ -230,7 +231,8 @@ def _digest(file: Path) -> str:
 
 @contextlib.asynccontextmanager
 async def _connected(url: str, user: str, password: str) -> AsyncIterator[Client]:
-    client = Client()
+    client = VerifyingClient()
+    tls = tls_of(url, nats_ca_file())
     try:
         await client.connect(
             url,
@@ -240,6 +242,7 @@ async def _connected(url: str, user: str, password: str) -> AsyncIterator[Client
             allow_reconnect=False,
             error_cb=_raised_below,
             connect_timeout=CONNECT_SECONDS_MAX,
+            tls=tls,
         )
     except (NatsError, OSError, TimeoutError) as error:
         raise BusUnavailableError(f"NATS at {url} can not be used as {user!r}: {error}") from None

@@ -20,7 +20,7 @@ from signalbox.bus import Bus, BusSettings, Received
 from signalbox.errors import BusUnavailableError
 from signalbox.messages import ClockTick, QueryReply, QueryRequest
 
-from signalbox_cli.settings import Found, found_desk
+from signalbox_cli.settings import Found, found_desk, nats_ca_file
 
 CONNECT_SECONDS_MAX = 3.0
 QUERY_SECONDS_MAX = 15.0
@@ -31,7 +31,13 @@ TICK_SECONDS_MAX = 1.0
 async def desk_bus(*, operator: bool = False, auditor: bool = False) -> AsyncIterator[tuple[Bus, Found]]:
     """A connection to the desk for one command; what a callback of it raises ends the command."""
     found = found_desk(operator=operator, auditor=auditor)
-    settings = BusSettings(url=found.nats_url, user=found.user, password=found.password.reveal(), name="signalbox-cli")
+    settings = BusSettings(
+        url=found.nats_url,
+        user=found.user,
+        password=found.password.reveal(),
+        name="signalbox-cli",
+        ca_file=nats_ca_file(),
+    )
     try:
         async with asyncio.timeout(CONNECT_SECONDS_MAX):
             bus = await Bus.connect(settings)

@@ -19,7 +19,7 @@ from signalbox_cli.commands import add_command
 from signalbox_cli.demo import DemoPlan, run_demo
 from signalbox_cli.desk_files import replayed_symbol, venue_of_symbol, write_desk_file
 from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder
-from signalbox_cli.settings import RUN_FOLDER, desk_file, server_address
+from signalbox_cli.settings import RUN_FOLDER, desk_file, nats_ca_file, server_address
 from simulators import __main__ as both
 
 DEMO_FOLDER = Path("run/demo")
@@ -258,7 +258,7 @@ async def _bootstrap(arguments: argparse.Namespace) -> int:
     told = ""
     while True:
         try:
-            await bootstrap_server(url, password.reveal(), mode, arguments.replicas)
+            await bootstrap_server(url, password.reveal(), mode, arguments.replicas, nats_ca_file())
             break
         except BusError as error:
             if asyncio.get_running_loop().time() >= deadline:

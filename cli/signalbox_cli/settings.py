@@ -35,6 +35,11 @@ def server_address() -> tuple[str, Secret]:
     return url, _password(os.environ, "bootstrap")
 
 
+def nats_ca_file() -> Path | None:
+    """Whose certificates NATS at a `tls://` address must show; None = the machine's own authorities."""
+    return _path(os.environ.get("SIGNALBOX_NATS_CA_FILE"))
+
+
 def environment() -> Mapping[str, str]:
     """All of it, for what hands it on to the settings of services."""
     return os.environ

@@ -142,7 +142,11 @@ async def _serve(
     stopping: asyncio.Event,
 ) -> int:
     bus_settings = BusSettings(
-        url=settings.nats_url, user=settings.nats_user, password=settings.nats_password.reveal(), name=service
+        url=settings.nats_url,
+        user=settings.nats_user,
+        password=settings.nats_password.reveal(),
+        name=service,
+        ca_file=settings.nats_ca_file,
     )
     runtime: Runtime | None = None
     try:

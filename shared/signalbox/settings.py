@@ -51,10 +51,12 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     """What every service needs."""
 
     nats_url: str
-    """`nats://host:port`."""
+    """`nats://host:port`, or `tls://host:port`."""
     nats_user: str
     """This service's own user: its permissions are what keeps an unapproved order from a venue."""
     nats_password: Secret
+    nats_ca_file: Path | None = None
+    """Whose certificates NATS at a `tls://` address must show; unset = the machine's own authorities."""
     desk_file: Path
     http_host: str = "127.0.0.1"
     """Metrics and health answer there: loopback unless a container network needs more."""
@@ -97,7 +99,7 @@ def _named(variable: str, mistakes: list[str]) -> bool:
 
 
 def _plain(variable: str, text: str, hint: object, mistakes: list[str]) -> object:
-    if hint is Path:
+    if hint is Path or hint == Path | None:
         return Path(text)
     try:
         value: object = msgspec.convert(text, hint, strict=False)

@@ -90,6 +90,7 @@ def add_world_arguments(parser: argparse.ArgumentParser, symbols: str) -> None:
     add("--books", type=Path, metavar="FILE", help="keep orders and accounts in this file over restarts")
     add("--nats-url", default="", help="publish the market's time to a desk on this NATS server")
     add("--nats-user", default="simulator", help="NATS user (default: %(default)s)")
+    add("--nats-ca-file", type=Path, help="whose certificates NATS at a tls:// address must show")
     add("--nats-password-file", type=Path, help="file that holds the user's password")
 
 
@@ -249,7 +250,13 @@ async def _publisher(
     except OSError as error:
         raise ConfigurationError([f"{args.nats_password_file}: {error.strerror}"]) from error
     name = simulator.program.rpartition(" ")[2]
-    settings = BusSettings(url=args.nats_url, user=args.nats_user, password=password, name=f"simulator-{name}")
+    settings = BusSettings(
+        url=args.nats_url,
+        user=args.nats_user,
+        password=password,
+        name=f"simulator-{name}",
+        ca_file=args.nats_ca_file,
+    )
     bus = await Bus.connect(settings)
     stack.push_async_callback(bus.drain)
     return ClockPublisher(world, bus).run

@@ -11,6 +11,7 @@ from nats.errors import Error as NatsError
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.bus.servers import ask_servers
+from signalbox.bus.tls import VerifyingClient, tls_of
 from signalbox.desk import Desk
 from signalbox.durability import JetStreamServer
 from signalbox.errors import SignalboxError
@@ -18,7 +19,7 @@ from signalbox.messages import IntentDenied, Quote, ServiceStatus, VenueLink
 
 from signalbox_cli.connection import QueryFailedError, desk_bus, query
 from signalbox_cli.doctor.facts import NatsSeen
-from signalbox_cli.settings import Found
+from signalbox_cli.settings import Found, nats_ca_file
 from signalbox_cli.simulated_venues import services_of
 
 LISTEN_SECONDS = 3.0
@@ -96,7 +97,7 @@ async def _ask(bus: Bus, desk: Desk) -> tuple[dict[str, ServiceStatus | None], t
 
 async def _connect(found: Found) -> tuple[Client, list[str]]:
     """A bare client, and what NATS refuses it, as it comes."""
-    client, denied = Client(), list[str]()
+    client, denied = VerifyingClient(), list[str]()
 
     async def failed(error: Exception) -> None:
         denied.append(str(error).lower())
@@ -110,6 +111,7 @@ async def _connect(found: Found) -> tuple[Client, list[str]]:
         allow_reconnect=False,
         connect_timeout=CONNECT_SECONDS_MAX,
         error_cb=failed,
+        tls=tls_of(found.nats_url, nats_ca_file()),
     )
     return client, denied
 

@@ -10,12 +10,14 @@ import asyncio
 import json
 import secrets
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from signalbox import messages, subjects
+from signalbox.bus.tls import VerifyingClient, tls_of
 from signalbox.errors import BusError, BusUnavailableError
 from signalbox.messages import TradingMode, TradingState
 from signalbox.streams import DAY_SECONDS, REPLICAS, STREAMS, Consumer, Stream
@@ -92,14 +94,17 @@ def consumer_config(consumer: Consumer) -> dict[str, Any]:
     return config
 
 
-async def bootstrap_server(url: str, password: str, mode: TradingMode, replicas: int | None = None) -> None:
+async def bootstrap_server(
+    url: str, password: str, mode: TradingMode, replicas: int | None = None, ca_file: Path | None = None
+) -> None:
     """Connect to a NATS server as `bootstrap` and make everything; `mode` is the trading state where there is none yet.
 
     `replicas` is how many servers of a cluster hold each stream; None = as many as now, of a new one 1.
 
     Raises `BusUnavailableError` when it can not be reached or refuses the password.
     """
-    client = Client()
+    client = VerifyingClient()
+    tls = tls_of(url, ca_file)
     try:
         await client.connect(
             url,
@@ -109,6 +114,7 @@ async def bootstrap_server(url: str, password: str, mode: TradingMode, replicas:
             allow_reconnect=False,
             error_cb=_raised_below,
             connect_timeout=int(REQUEST_SECONDS_MAX),
+            tls=tls,
         )
     except (NatsError, OSError, TimeoutError) as error:
         raise BusUnavailableError(f"NATS at {url} can not be used as {BOOTSTRAP!r}: {error}") from None

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from msgspec import Struct
 from nats.aio.client import Client
@@ -27,6 +29,7 @@ from signalbox.bus.publishing import Publisher, denied_subject
 from signalbox.bus.received import Progress, PublishAck, Received, from_core
 from signalbox.bus.servers import ask_servers
 from signalbox.bus.standing import shuffled_places
+from signalbox.bus.tls import PlainServerError, tls_of
 from signalbox.bus.watching import Watch
 from signalbox.durability import JetStreamServer
 from signalbox.errors import BusPermissionError, BusUnavailableError
@@ -49,6 +52,8 @@ class BusSettings:
     user: str
     password: str
     name: str
+    ca_file: Path | None = None
+    """Whose certificates a server at a `tls://` address must show; None = the machine's own authorities."""
 
 
 class Bus:
@@ -70,14 +75,15 @@ class Bus:
     async def connect(cls, settings: BusSettings) -> Bus:
         """Connect; raises `BusUnavailableError` when NATS can not be reached within `CONNECT_SECONDS_MAX`,
         `BusPermissionError` when it refuses the user or password."""
+        tls = tls_of(settings.url, settings.ca_file)
         client = PromptClient()
         bus = cls(client, settings)
         metrics.show_bus(settings.name, lambda: client.is_connected)
-        refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         async def failed(error: Exception) -> None:
-            if "authorization violation" in str(error).lower() and not refused.done():
-                refused.set_result(None)
+            if (problem := _refusal(error, settings)) and not refused.done():
+                refused.set_result(problem)
             await bus._error(error)
 
         async def closed() -> None:
@@ -100,6 +106,7 @@ class Bus:
                 reconnected_cb=bus._reconnected,
                 closed_cb=closed,
                 connect_timeout=2,
+                tls=tls,
             )
         )
         await asyncio.wait([connecting, refused], timeout=CONNECT_SECONDS_MAX, return_when=asyncio.FIRST_COMPLETED)
@@ -111,7 +118,7 @@ class Bus:
         await asyncio.gather(connecting, return_exceptions=True)
         await client.close()
         if refused.done():
-            raise BusPermissionError(f"NATS at {settings.url} refuses the user {settings.user!r}: check its password")
+            raise BusPermissionError(f"NATS at {settings.url} {refused.result()}")
         raise BusUnavailableError(f"NATS at {settings.url} can not be reached: is nats-server running there?")
 
     @property
@@ -314,3 +321,14 @@ class Bus:
             self._publisher.refused(subject)
         if self.connected or subject is not None:
             log.warning("NATS reports an error", extra={"error": str(error)})
+
+
+def _refusal(error: Exception, settings: BusSettings) -> str:
+    """Why no further attempt would end otherwise, as words after the server's address; "" = one may."""
+    if "authorization violation" in str(error).lower():
+        return f"refuses the user {settings.user!r}: check its password"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"shows a certificate that is not to be trusted: {error.verify_message} (SIGNALBOX_NATS_CA_FILE)"
+    if isinstance(error, PlainServerError):
+        return f"is not to be trusted: {error}"
+    return ""

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from nats.aio.client import Client
+from signalbox.bus.tls import VerifyingClient
 
 
-class PromptClient(Client):
+class PromptClient(VerifyingClient):
     """A client whose publishes do not wait for the flusher task."""
 
     async def _flush_pending(self, force_flush: bool = False) -> Any:
