@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 from nats.aio.client import Client
@@ -109,7 +110,8 @@ class Bus:
                 tls=tls,
             )
         )
-        await asyncio.wait([connecting, refused], timeout=CONNECT_SECONDS_MAX, return_when=asyncio.FIRST_COMPLETED)
+        either: tuple[asyncio.Future[Any], ...] = (connecting, refused)
+        await asyncio.wait(either, timeout=CONNECT_SECONDS_MAX, return_when=asyncio.FIRST_COMPLETED)
         if connecting.done():
             connecting.result()
             bus._open = True
