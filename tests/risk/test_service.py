@@ -7,7 +7,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -362,6 +362,35 @@ async def test_intents_sent_while_risk_is_down_are_decided_in_order(stage: Stage
     await stage.risk()
     decisions = await stage.decided(5)
     assert [decision.intent.id for decision in decisions if decision.intent] == [f"i-{number}" for number in range(5)]
+
+
+async def test_a_rebuild_from_a_copy_that_lags_behind_waits_for_what_was_acknowledged(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three servers the one that answers a read may not have the newest messages yet."""
+    first = await stage.risk()
+    await stage.send(intent_bytes(stage, id="one"))
+    await stage.decided(1)
+
+    async def acknowledged() -> bool:
+        return await first.bus.consumer_floor("TRADE", "risk") >= 2
+
+    await eventually(acknowledged)
+    await stage.kill(first)
+    whole, reads = Bus.read, 0
+
+    async def lagging(bus: Bus, stream: str, subject: str = ">", from_sequence: int = 1) -> AsyncIterator[Received]:
+        nonlocal reads
+        reads += stream == "TRADE"
+        async for received in whole(bus, stream, subject, from_sequence):
+            if stream == "TRADE" and reads == 1 and received.sequence > 1:
+                return
+            yield received
+
+    monkeypatch.setattr(Bus, "read", lagging)
+    second = await stage.risk()
+    assert reads > 1
+    assert second.service.details()["intents_decided"] == "1"
 
 
 async def test_a_decision_of_the_process_before_is_kept_when_it_arrives_late(stage: Stage) -> None:

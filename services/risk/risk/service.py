@@ -18,6 +18,7 @@ the last decision of all is the last one that this process knows. What may a for
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from contextlib import aclosing
@@ -26,7 +27,7 @@ import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received, dead_letter
 from signalbox.clock import DeskClock
-from signalbox.errors import BusError, MessageError
+from signalbox.errors import BusError, BusUnavailableError, MessageError
 from signalbox.lease import OwnLease
 from signalbox.messages import Decision, IntentApproved, OrderEvents
 from signalbox.metrics import Hop, show_hop
@@ -41,6 +42,8 @@ from risk.state import RiskState
 log = logging.getLogger(__name__)
 
 TRADE, CONSUMER = "TRADE", "risk"
+READS_MAX, READ_AGAIN_SECONDS = 20, 0.1
+"""How often a server is asked for what it should have, and may not have yet."""
 
 
 class Risk:
@@ -69,8 +72,27 @@ class Risk:
         }
 
     async def rebuild(self) -> None:
-        """Fold all of TRADE, publishing nothing. Intents without a decision are kept for `consume`."""
-        async for received in self._bus.read(TRADE):
+        """Fold all of TRADE, publishing nothing. Intents without a decision are kept for `consume`.
+
+        Of several servers with a copy of TRADE, the one that answers may lag behind: what the process before has
+        acknowledged must be met, or positions would be missing. Raises `BusUnavailableError` when it is not.
+        """
+        floor = await self._bus.consumer_floor(TRADE, CONSUMER)
+        for _ in range(READS_MAX):
+            await self._fold_stored()
+            if self._newest_sequence() >= floor:
+                break
+            await asyncio.sleep(READ_AGAIN_SECONDS)
+        else:
+            raise BusUnavailableError(f"{TRADE}:{floor} has been acknowledged, and can not be read")
+        log.info("rebuilt", extra={"folded_up_to": self._state.folded_up_to, "undecided": len(self._waiting)})
+
+    def _newest_sequence(self) -> int:
+        return self._newest.sequence if self._newest is not None else 0
+
+    async def _fold_stored(self) -> None:
+        """Fold what is stored behind the last message that was."""
+        async for received in self._bus.read(TRADE, from_sequence=self._newest_sequence() + 1):
             word = subjects.first_word(received.subject)
             if word == subjects.INTENT:
                 evolve.note_intent(self._state, received.sequence)
@@ -83,7 +105,6 @@ class Risk:
             else:
                 self._fold_order_event(received)
             self._newest = received
-        log.info("rebuilt", extra={"folded_up_to": self._state.folded_up_to, "undecided": len(self._waiting)})
 
     async def consume(self) -> None:
         """Decide what was left undecided, then what comes."""
@@ -101,18 +122,23 @@ class Risk:
         newest = self._newest
         if newest is None:
             return
-        async with aclosing(self._bus.read(TRADE, from_sequence=newest.sequence)) as reading:  # type: ignore[type-var]
-            async for received in reading:
-                found = received.sequence, received.subject, received.payload
-                if found == (newest.sequence, newest.subject, newest.payload):
-                    return
-                break
+        for _ in range(READS_MAX):
+            async with aclosing(self._bus.read(TRADE, from_sequence=newest.sequence)) as reading:  # type: ignore[type-var]
+                async for received in reading:
+                    found = received.sequence, received.subject, received.payload
+                    if found == (newest.sequence, newest.subject, newest.payload):
+                        return
+                    break
+                else:  # nothing there, or a copy that lags behind
+                    await asyncio.sleep(READ_AGAIN_SECONDS)
+                    continue
+            break
         self._bus.on_failure(BusError(f"{TRADE}:{newest.sequence} is not there any more: folding the log anew"))
 
     async def handle(self, received: Received) -> None:
         """Take one message of TRADE. It is acknowledged when this returns."""
         await self._lease.until_held()
-        if self._newest is None or received.sequence > self._newest.sequence:  # not one that is delivered again
+        if received.sequence > self._newest_sequence():  # not one that is delivered again
             self._newest = received
         if subjects.first_word(received.subject) != subjects.INTENT:
             if not self._fold_order_event(received):
