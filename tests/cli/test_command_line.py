@@ -53,6 +53,7 @@ def signalbox(tmp_path: Path) -> Run:
         ("up --bars none.csv", "signalbox: none.csv is not there"),
         ("demo --bars none.csv", "signalbox: none.csv is not there"),
         ("status", "signalbox: no desk is running from no-such-folder: start one with `make up`"),
+        ("doctor", "signalbox: no desk is running from no-such-folder: start one with `make up`"),
         ("halt", "signalbox: no desk is running from no-such-folder: start one with `make up`"),
         ("intent buy 10 SPY", "signalbox: no desk is running from no-such-folder: start one with `make up`"),
     ],

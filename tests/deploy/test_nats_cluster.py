@@ -25,6 +25,8 @@ from nats.errors import Error as NatsError
 from signalbox import subjects
 from signalbox.bus import Bus, BusSettings, Received
 from signalbox.bus.bootstrap import BOOTSTRAP, USERS, new_password, password_variable
+from signalbox.desk import Durability
+from signalbox.durability import observed_durability
 from signalbox.messages import OrderIntent, OrderType, Side
 from signalbox.streams import STREAMS
 
@@ -163,6 +165,16 @@ async def test_every_stream_is_held_three_times_and_stays_so(cluster: Cluster):
     for name, found in streams.items():
         assert found["config"]["num_replicas"] == SERVERS, name
         assert len(found["cluster"]["replicas"]) == SERVERS - 1, name
+
+
+async def test_every_server_says_that_the_streams_are_held_three_times(cluster: Cluster):
+    await cluster.bootstrap("--replicas", "3")
+    await cluster.streams()
+    risk = await cluster.connect("risk")
+    servers = await risk.servers()
+    assert {server.name for server in servers} == {f"nats-{number}" for number in range(SERVERS)}
+    assert observed_durability(servers) is Durability.REPLICATED
+    await risk.drain()
 
 
 async def test_the_bus_goes_on_when_the_server_that_leads_is_killed(cluster: Cluster):

@@ -32,8 +32,8 @@ class NatsSeen:
     servers_problem: str = ""
     clock_offset_seconds: float = 0.0
     """The worst of the servers' clocks, minus this machine's."""
-    statuses: Mapping[str, ServiceStatus | None] = field(default_factory=dict)
-    """By service; None = no answer."""
+    statuses: Mapping[str, tuple[ServiceStatus, ...]] = field(default_factory=dict)
+    """By service, of each of its processes; none = no answer."""
     links: Mapping[tuple[str, str], VenueLink] = field(default_factory=dict)
     """The last heartbeat, by venue and account."""
     quotes: Mapping[tuple[str, str], Quote] = field(default_factory=dict)
@@ -41,6 +41,10 @@ class NatsSeen:
     unknown_orders: tuple[str, ...] | None = None
     """None = the recorder did not answer."""
     desk_time: datetime | None = None
+
+    def working(self, service: str) -> ServiceStatus | None:
+        """The process of a service that works; those that stand by for it say nothing of their work."""
+        return next((status for status in self.statuses.get(service, ()) if status.active), None)
 
 
 @dataclass(frozen=True, kw_only=True)

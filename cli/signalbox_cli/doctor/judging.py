@@ -130,21 +130,25 @@ def _judge_streams(nats: NatsSeen) -> Check:
 
 
 def _judge_services(nats: NatsSeen) -> Iterator[Check]:
-    for service, status in nats.statuses.items():
+    for service, answered in nats.statuses.items():
         name = f"service {service}"
-        if status is None:
+        waiting = [f"{each.instance} waits for: {'; '.join(each.waiting_for)}" for each in answered if not each.ready]
+        others = len([each for each in answered if not each.active])
+        if not answered:
             yield failed(name, "does not answer", "start it; its log says why it ended")
-        elif not status.ready:
-            yield failed(name, f"waits for: {'; '.join(status.waiting_for)}", "docs/runbooks/service-not-ready.md")
+        elif waiting:
+            yield failed(name, "; ".join(waiting), "docs/runbooks/service-not-ready.md")
+        elif nats.working(service) is None:
+            yield failed(name, f"{others} stand by, none works", "docs/runbooks/no-active-replica.md")
         else:
-            yield ok(name, "ready")
+            yield ok(name, f"ready; {others} more stand(s) by" if others else "ready")
 
 
 def _judge_gateway(desk: Desk, nats: NatsSeen, venue: str, *, live: bool) -> Iterator[Check]:
-    status = nats.statuses.get(f"gateway-{venue}")
+    status = nats.working(f"gateway-{venue}")
     name = f"{venue} account"
     if status is None:
-        yield not_checked(name, f"gateway-{venue} does not answer", f"start gateway-{venue}")
+        yield not_checked(name, f"gateway-{venue} does not answer, or stands by", f"start gateway-{venue}")
     else:
         mistakes = _account_mistakes(desk, venue, status, live=live)
         account = status.details.get("account", "")
@@ -192,7 +196,7 @@ def _account_mistakes(desk: Desk, venue: str, status: ServiceStatus, *, live: bo
 
 def _judge_market_data(desk: Desk, nats: NatsSeen, venue: str, *, live: bool) -> Check:
     name = f"{venue} market data"
-    status = nats.statuses.get(f"gateway-{venue}")
+    status = nats.working(f"gateway-{venue}")
     refused = [] if status is None else [status.details.get(key, "") for key in ("data_refused", "not_offered")]
     if any(refused):
         action = "subscribe to the market data at the venue, or take the symbol out of the desk file"

@@ -23,7 +23,7 @@ from signalbox_cli.settings import Found, nats_ca_file
 from signalbox_cli.simulated_venues import services_of
 
 LISTEN_SECONDS = 3.0
-STATUS_SECONDS_MAX = 2.0
+STATUS_SECONDS_MAX, STATUS_QUIET_SECONDS_MAX = 2.0, 0.3
 CONNECT_SECONDS_MAX = 3
 NOT_THIS_STREAM = {"Nats-Expected-Stream": "none-of-the-desk"}
 """JetStream refuses to store a message with it wherever it comes to: trying has no consequence."""
@@ -56,7 +56,7 @@ async def see_nats(found: Found, desk: Desk) -> NatsSeen:
         links=links,
         quotes=quotes,
         unknown_orders=unknown,
-        desk_time=max((status.at for status in statuses.values() if status is not None), default=None),
+        desk_time=max((each.at for answered in statuses.values() for each in answered), default=None),
     )
 
 
@@ -78,12 +78,10 @@ async def _listen(bus: Bus) -> tuple[dict[tuple[str, str], VenueLink], dict[tupl
     return links, quotes
 
 
-async def _ask(bus: Bus, desk: Desk) -> tuple[dict[str, ServiceStatus | None], tuple[str, ...] | None]:
-    async def status(service: str) -> ServiceStatus | None:
-        try:
-            return messages.decode(await bus.request(subjects.status(service), b"", STATUS_SECONDS_MAX), ServiceStatus)
-        except SignalboxError:
-            return None
+async def _ask(bus: Bus, desk: Desk) -> tuple[dict[str, tuple[ServiceStatus, ...]], tuple[str, ...] | None]:
+    async def status(service: str) -> tuple[ServiceStatus, ...]:
+        answers = await bus.request_all(subjects.status(service), b"", STATUS_SECONDS_MAX, STATUS_QUIET_SECONDS_MAX)
+        return tuple(messages.decode(answer, ServiceStatus) for answer in answers)
 
     services = services_of(desk)
     answers = await asyncio.gather(*map(status, services))

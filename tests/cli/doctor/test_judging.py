@@ -56,8 +56,8 @@ def nats_of(desk: Desk) -> NatsSeen:
         decision_refused=True,
         servers=(SERVER,),
         statuses={
-            service: ServiceStatus(
-                service=service, ready=True, waiting_for=(), at=NOW, details=details.get(service, {})
+            service: (
+                ServiceStatus(service=service, ready=True, waiting_for=(), at=NOW, details=details.get(service, {})),
             )
             for service in services_of(desk)
         },
@@ -104,10 +104,9 @@ def with_nats(**changes: Any) -> Facts:
 
 
 def with_details(service: str, **changes: str) -> Facts:
-    status = LIVE.nats.statuses[service]
-    assert status is not None
+    [status] = LIVE.nats.statuses[service]
     told = msgspec.structs.replace(status, details=status.details | changes)
-    return with_nats(statuses={**LIVE.nats.statuses, service: told})
+    return with_nats(statuses={**LIVE.nats.statuses, service: (told,)})
 
 
 def with_desk(**changes: Any) -> Facts:
@@ -150,6 +149,8 @@ def test_a_good_desk_is_fit(desk: Desk) -> None:
     assert is_fit(checks, live=True)
 
 
+STANDBY = ServiceStatus(service="oms", ready=True, waiting_for=(), at=NOW, active=False, standing_by="one works")
+WAITING = ServiceStatus(service="oms", ready=False, waiting_for=("NATS",), at=NOW)
 RELAXED = replace(SERVER, syncs_always=False)
 WITHOUT_LEDGER = replace(SERVER, streams={name: each for name, each in SERVER.streams.items() if name != "LEDGER"})
 FORGETFUL = replace(SERVER, streams=SERVER.streams | {"TRADE": SERVER.streams["TRADE"] | {"max_age": 1}})
@@ -170,7 +171,9 @@ FAULTS = {
     "replicas that are not there": (with_desk(nats=NatsServers(durability=Durability.REPLICATED)), "durability"),
     "nothing stated": (with_desk(nats=NatsServers()), "durability"),
     "a clock that is wrong": (with_nats(clock_offset_seconds=-2.5), "clock of nats"),
-    "a service that is gone": (with_nats(statuses={**LIVE.nats.statuses, "oms": None}), "service oms"),
+    "a service that is gone": (with_nats(statuses={**LIVE.nats.statuses, "oms": ()}), "service oms"),
+    "a service that waits": (with_nats(statuses={**LIVE.nats.statuses, "oms": (WAITING,)}), "service oms"),
+    "a service of which all stand by": (with_nats(statuses={**LIVE.nats.statuses, "oms": (STANDBY,)}), "service oms"),
     "a live desk at the paper port": (with_details("gateway-ibkr", port="4002"), "ibkr account"),
     "a paper account": (with_details("gateway-ibkr", account="DU1234567"), "ibkr account"),
     "a gateway that runs on paper": (with_details("gateway-ibkr", mode="paper"), "ibkr account"),
@@ -244,6 +247,12 @@ def test_closed_markets_say_nothing_of_their_data() -> None:
     quotes = {key: quote for key, quote in LIVE.nats.quotes.items() if key[0] == "dydx"}
     checks = judge(with_nats(desk_time=night, quotes=quotes), live=True)
     assert wrong(checks) == {"ibkr market data": Verdict.NOT_CHECKED}
+
+
+def test_who_stands_by_is_no_fault() -> None:
+    statuses = LIVE.nats.statuses
+    checks = judge(with_nats(statuses={**statuses, "oms": (STANDBY, *statuses["oms"])}), live=True)
+    assert wrong(checks) == {}
 
 
 def test_a_limit_that_never_denies_is_a_warning() -> None:
