@@ -30,7 +30,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "doctor",
         "is this desk fit to trade, and with --live, fit for real money? The checklist as checks",
         """
-        It looks for some seconds, changes nothing, and says what to do about each thing that is wrong. What it was not
+        It looks for up to a quarter of a minute, changes nothing, and says what to do about each thing that is wrong. What it was not
         given an address for is "not checked"; with --live, or a desk file whose mode is live, that counts as failed.
         Addresses may also come from SIGNALBOX_PROMETHEUS_URL and SIGNALBOX_ALERTMANAGER_URL.
 

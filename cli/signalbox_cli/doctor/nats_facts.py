@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
@@ -22,7 +23,8 @@ from signalbox_cli.doctor.facts import NatsSeen
 from signalbox_cli.settings import Found, nats_ca_file
 from signalbox_cli.simulated_venues import services_of
 
-LISTEN_SECONDS = 3.0
+LISTEN_SECONDS_MAX = 12.0
+"""Until every symbol and account has been heard of: a quiet stock may have no quote for seconds."""
 STATUS_SECONDS_MAX, STATUS_QUIET_SECONDS_MAX = 2.0, 0.3
 CONNECT_SECONDS_MAX = 3
 NOT_THIS_STREAM = {"Nats-Expected-Stream": "none-of-the-desk"}
@@ -34,7 +36,7 @@ async def see_nats(found: Found, desk: Desk) -> NatsSeen:
     """Look for a few seconds; what can not be reached is said in `problem`."""
     try:
         async with desk_bus() as (bus, _):
-            heard, seen = await asyncio.gather(_listen(bus), _ask(bus, desk))
+            heard, seen = await asyncio.gather(_listen(bus, desk), _ask(bus, desk))
         statuses, unknown = seen
     except SignalboxError as error:
         return NatsSeen(url=found.nats_url, user=found.user, problem=str(error))
@@ -60,21 +62,31 @@ async def see_nats(found: Found, desk: Desk) -> NatsSeen:
     )
 
 
-async def _listen(bus: Bus) -> tuple[dict[tuple[str, str], VenueLink], dict[tuple[str, str], Quote]]:
+async def _listen(bus: Bus, desk: Desk) -> tuple[dict[tuple[str, str], VenueLink], dict[tuple[str, str], Quote]]:
     links: dict[tuple[str, str], VenueLink] = {}
     quotes: dict[tuple[str, str], Quote] = {}
+    symbols = {(instrument.venue, instrument.symbol) for instrument in desk.instruments}
+    accounts = {(name, account) for name, venue in desk.venues.items() for account in venue.accounts}
+    heard_all = asyncio.Event()
+
+    def note() -> None:
+        if symbols <= quotes.keys() and accounts <= links.keys():
+            heard_all.set()
 
     async def link(received: Received) -> None:
         said: VenueLink = messages.decode(received.payload, VenueLink)
         links[said.venue, said.account] = said
+        note()
 
     async def quote(received: Received) -> None:
         said: Quote = messages.decode(received.payload, Quote)
         quotes[said.venue, said.symbol] = said
+        note()
 
     await bus.subscribe(subjects.ALL_LINKS, link)
     await bus.subscribe(subjects.ALL_QUOTES, quote)
-    await asyncio.sleep(LISTEN_SECONDS)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(heard_all.wait(), LISTEN_SECONDS_MAX)
     return links, quotes
 
 

@@ -40,7 +40,7 @@ async def test_trying_a_decision_stores_nothing_even_where_it_is_allowed(
 
 
 async def test_a_desk_without_services_is_seen_as_such(nats_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("LISTEN_SECONDS", 0.1), ("STATUS_SECONDS_MAX", 0.2)):
+    for name, seconds in (("LISTEN_SECONDS_MAX", 0.1), ("STATUS_SECONDS_MAX", 0.2)):
         monkeypatch.setattr(nats_facts, name, seconds)
     monkeypatch.setenv("SIGNALBOX_NATS_URL", nats_server.url)
     monkeypatch.setenv("SIGNALBOX_NATS_PASSWORD", nats_server.password("user"))
