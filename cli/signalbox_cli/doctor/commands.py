@@ -31,8 +31,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "is this desk fit to trade, and with --live, fit for real money? The checklist as checks",
         """
         It looks for up to a quarter of a minute, changes nothing, and says what to do about each thing that is wrong.
-        What it was not given an address for is "not checked"; with --live, or a desk file whose mode is live, that counts as failed.
-        Addresses may also come from SIGNALBOX_PROMETHEUS_URL and SIGNALBOX_ALERTMANAGER_URL.
+        What it was not given an address for is "not checked"; with --live, or a desk file whose mode is live, that
+        counts as failed. Addresses may also come from SIGNALBOX_PROMETHEUS_URL and SIGNALBOX_ALERTMANAGER_URL.
 
         Exit status: 0 fit (there may be warnings), 1 something has failed, 2 no desk or no valid desk file.
 
