@@ -21,6 +21,7 @@ from signalbox.messages import AccountState, LinkStatus
 
 from gateway_dydx.facts import Market, OraclePrice, PositionSeen, Subaccount, SubaccountChanged
 from gateway_dydx.link import Link
+from gateway_dydx.stopping import end_if_told
 from gateway_dydx.translate import VENUE, TranslationError, account_state
 
 log = logging.getLogger(__name__)
@@ -136,8 +137,11 @@ class Account:
         except TranslationError as error:
             log.error("the account's figures are incomplete", extra={"error": str(error)})
             return
-        if state is not None:
-            await self._bus.publish(subjects.account(VENUE, self._account), state)
+        if state is None:
+            return
+        await self._link.until_held()  # the last word on the account is its holder's
+        await self._bus.publish(subjects.account(VENUE, self._account), state)
+        end_if_told()
 
     async def _until_due(self) -> None:
         """Wait for a change, or until the interval is over on the desk clock, whose speed may change meanwhile."""
