@@ -2,8 +2,8 @@
 
 Reads the environment (nothing else does), connects, hands the service its `Runtime`, and on SIGTERM or SIGINT drains:
 what a handler has begun is finished and acknowledged, what it has not begun is left for the next process; then a lease
-is given back. Any failure that a restart mends (the bus gone for good, a lost lease, a second writer, a background
-task's error) ends the process with status 1.
+is given back. Any failure that a restart mends (a lost lease, a second writer, a background task's error) ends the
+process with status 1. NATS being away is none: the process waits for it, writes nothing meanwhile, and is not ready.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ S = TypeVar("S", bound=ServiceSettings)
 
 EXIT_FAILED, EXIT_MISCONFIGURED = 1, 2
 CANCELLATIONS_MAX, CANCELLATION_SECONDS_MAX = 5, 0.5
+LEASE_WATCH_SECONDS = 0.25
 GC_THRESHOLD_OBJECTS = 10_000
 """New objects between two collections; Python's 700 means several within each order."""
 
@@ -77,6 +78,28 @@ class Runtime:
         waited_seconds = round(time.monotonic() - began_seconds, 3)
         log.info("the lease is held", extra={"lease": lease.on, "epoch": lease.epoch, "waited_seconds": waited_seconds})
         await self.spawn(lease.keep(), "lease")
+        await self.spawn(self._watch_lease(lease), "lease watch")
+
+    async def _watch_lease(self, lease: OwnLease) -> None:
+        """Say whenever the lease has run out for want of NATS, and that it is held again, for ever."""
+        lapsed = False
+        while True:
+            if lease.is_held():
+                self.health.met("lease")
+                if lapsed:
+                    log.warning("the lease is held again", extra={"lease": lease.on, "epoch": lease.epoch})
+            else:
+                why = "NATS does not answer" if self.bus.connected else "NATS can not be reached"
+                self.health.unmet("lease", f"{why}, so it is not renewed: nothing is written before it is")
+                if not lapsed:
+                    log.error("the lease has run out: waiting for NATS", extra={"lease": lease.on, "reason": why})
+            lapsed = not lease.is_held()
+            await asyncio.sleep(LEASE_WATCH_SECONDS)
+
+    def end(self) -> None:
+        """The process ends: no handler waits for the lease to be renewed any more."""
+        if self._lease is not None:
+            self._lease.end()
 
     async def give_back(self) -> None:
         """Let the next process begin: this one writes nothing any more."""
@@ -147,6 +170,7 @@ async def _serve(
         password=settings.nats_password.reveal(),
         name=service,
         ca_file=settings.nats_ca_file,
+        waits_for_server=True,
     )
     runtime: Runtime | None = None
     try:
@@ -207,6 +231,7 @@ async def _until_stopped(stopping: asyncio.Event, runtime: Runtime, starting: as
 async def _end(runtime: Runtime) -> None:
     if runtime.stop is not None:
         await runtime.stop()
+    runtime.end()
     await _cancel(runtime._tasks)
     await runtime.bus.stop_consuming()
     await runtime.give_back()  # after the last word

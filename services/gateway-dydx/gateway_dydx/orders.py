@@ -229,6 +229,10 @@ class Orders:
             async with asyncio.timeout(self._settings.cancel_wait_seconds_max):
                 await self._send_cancel(command, tracked)
         except TimeoutError:
+            if not self._link.holds_account():  # NATS is away: nobody can be told, and the cancel is as good as new
+                await self._link.until_held()
+                await self._cancel(command)
+                return
             self._cancel_not_sent(command, tracked)
         except TranslationError as error:
             tracked.cancel_command = ""

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,6 +41,8 @@ from gateway_ibkr.translate import VENUE, TranslationError, order_terms
 from gateway_ibkr.venue_orders import OrdersSession
 
 log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,12 @@ class Orders:
             await self._submit(command, received.stored_at)
         else:
             await self._cancel(command)
-        if self._refused:  # nothing else would bring the refusal back, should the process end before it is stored
-            await self._outbox.stored()
-            self._refused = False
+        while self._refused:  # nothing else would bring the refusal back, should the process end before it is stored
+            self._link.end_if_stopping()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_SECONDS):
+                    await self._outbox.drained()
+                    self._refused = False
 
     async def _submit(self, command: SubmitOrder, stored_at: datetime) -> None:
         order = command.order
@@ -194,6 +200,10 @@ class Orders:
             async with asyncio.timeout(seconds_max):
                 await self._send_cancel(command, tracked)
         except TimeoutError:
+            if not self._link.holds_account():  # NATS is away: nobody can be told, and the cancel is as good as new
+                await self._link.until_held()
+                await self._cancel(command)
+                return
             waited = f"the cancel could not be sent within {seconds_max:g} s, and the order stays as it was"
             self._refuse_cancel(command, f"{waited}; the link is {self._link.described()}")
 
