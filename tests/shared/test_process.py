@@ -179,10 +179,10 @@ HOLDS = """from signalbox.lease import service_lease
     await runtime.bus.consume("TRADE", "risk", handle)"""
 
 
-async def readiness(port: int, *words: str) -> None:
+async def readiness(port: int, words: str) -> None:
     """Wait until the readiness has these words."""
     async with asyncio.timeout(WAIT_SECONDS_MAX):
-        while not all(word in (await http_get(port, "/readyz"))[1] for word in words):
+        while words not in (await http_get(port, "/readyz"))[1]:
             await asyncio.sleep(0.02)
 
 

@@ -297,7 +297,7 @@ class Bus:
                 each.result()
             if stopping and not self._client.is_connected:
                 self._open = False
-                await self._client.close()  # what waits for NATS in a handler ends with that
+                await self._close()  # what waits for NATS in a handler ends with that
 
     async def drain(self) -> None:
         """Stop pulling, let running handlers finish, flush, close."""
@@ -309,6 +309,10 @@ class Bus:
             except (NatsError, TimeoutError):
                 log.warning("the connection did not drain in time")
         if not self._client.is_closed:
+            await self._close()
+
+    async def _close(self) -> None:
+        with contextlib.suppress(OSError):  # nats-py writes what is left on a socket that may be gone
             await self._client.close()
 
     # --------------------------------------------------------------------------------------------------- private
