@@ -31,7 +31,7 @@ from msgspec.structs import replace
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import FixedClock
-from signalbox.errors import LeaseLostError, WrongSequenceError
+from signalbox.errors import BusUnavailableError, LeaseLostError, WrongSequenceError
 from signalbox.lease import OwnLease
 from signalbox.messages import (
     CancelOrder,
@@ -495,3 +495,23 @@ async def test_it_is_not_ready_before_it_knows_what_a_market_order_may_cost(
     assert all(link.status is not LinkStatus.READY for link in desk.links)
     told.set()
     await desk.has("early-1", "VenueFill")
+
+
+async def test_a_refusal_says_whether_it_is_the_venues_or_the_gateways(house: House) -> None:
+    (lost,) = reports.lost(house.state, house.working(), AT, "it never came there")
+    assert (type(lost), cast(VenueRejected, lost).refused_by) == (VenueRejected, RefusedBy.GATEWAY)
+    assert house.state.orders["o-1"].presumed_lost
+    house.state.reported.clear()
+    (refused,) = reports.rejected(house.state, house.working(), AT, "clob/47", "no")
+    assert cast(VenueRejected, refused).refused_by is RefusedBy.VENUE
+    for code, by in (("201", RefusedBy.VENUE), ("", RefusedBy.GATEWAY)):
+        assert reports.cancel_refusal(ACCOUNT, "o-1", "c-1", code, "no", AT).refused_by is by
+
+
+async def test_what_waits_for_the_bus_has_a_bound(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway_dydx.outbox.WAITING_MAX", 2)
+    failures: list[Exception] = []
+    outbox = Outbox(cast(Bus, house.bus), failures.append, cast(OwnLease, house.lease))
+    for number in range(3):
+        outbox.put(reports.refusal(ACCOUNT, f"o-{number}", "", "no", AT, RefusedBy.GATEWAY))
+    assert [type(each) for each in failures] == [BusUnavailableError]

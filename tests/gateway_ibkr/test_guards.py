@@ -27,7 +27,7 @@ from msgspec.structs import replace
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import FixedClock
-from signalbox.errors import LeaseLostError, WrongSequenceError
+from signalbox.errors import BusUnavailableError, LeaseLostError, WrongSequenceError
 from signalbox.messages import (
     CancelOrder,
     LedgerClaimed,
@@ -463,3 +463,23 @@ async def test_a_report_is_made_once(house: House) -> None:
     tracked.venue_order_id = "9"
     assert [type(each) for each in reports.accepted(house.state, tracked, AT)] == [VenueAccepted]
     assert list(reports.accepted(house.state, tracked, AT)) == []
+
+
+async def test_a_refusal_says_whether_it_is_the_venues_or_the_gateways(house: House) -> None:
+    (lost,) = reports.lost(house.state, house.working(), AT, "it never came there")
+    assert (type(lost), cast(VenueRejected, lost).refused_by) == (VenueRejected, RefusedBy.GATEWAY)
+    assert house.state.orders["o-1"].presumed_lost
+    house.state.reported.clear()
+    (refused,) = reports.rejected(house.state, house.working("o-2", 6), AT)
+    assert cast(VenueRejected, refused).refused_by is RefusedBy.VENUE
+    for code, by in (("201", RefusedBy.VENUE), ("", RefusedBy.GATEWAY)):
+        assert reports.cancel_refusal(ACCOUNT, "o-1", "c-1", code, "no", AT).refused_by is by
+
+
+async def test_what_waits_for_the_bus_has_a_bound(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway_ibkr.outbox.WAITING_MAX", 2)
+    failures: list[Exception] = []
+    outbox = Outbox(cast(Bus, house.bus), failures.append, house.lease)
+    for number in range(3):
+        outbox.put(reports.refusal(ACCOUNT, f"o-{number}", "", "no", AT, RefusedBy.GATEWAY))
+    assert [type(each) for each in failures] == [BusUnavailableError]
