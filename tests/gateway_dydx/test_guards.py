@@ -515,3 +515,12 @@ async def test_what_waits_for_the_bus_has_a_bound(house: House, monkeypatch: pyt
     for number in range(3):
         outbox.put(reports.refusal(ACCOUNT, f"o-{number}", "", "no", AT, RefusedBy.GATEWAY))
     assert [type(each) for each in failures] == [BusUnavailableError]
+
+
+async def test_what_waits_to_be_said_when_the_account_is_lost_is_not_said(house: House) -> None:
+    outbox = Outbox(cast(Bus, house.bus), lambda error: None, cast(OwnLease, house.lease))
+    outbox.put(reports.refusal(ACCOUNT, "o-1", "", "too late", AT, RefusedBy.GATEWAY))
+    house.lease.held = False
+    with pytest.raises(LeaseLostError):
+        await asyncio.wait_for(outbox.run(), WAIT_SECONDS_MAX)
+    assert house.bus.stored == []
