@@ -33,8 +33,9 @@ from typing import Any
 from dydx_v4_client.key_pair import KeyPair
 from dydx_v4_client.wallet import Wallet
 from signalbox import messages, subjects
+from signalbox.accounts import password_variable
 from signalbox.bus import Bus, BusSettings, Received
-from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, password_variable
+from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server
 from signalbox.messages import Check, Instrument, IntentApproved, OrderIntent, OrderType, Side, TradingMode
 from signalbox_cli.local_desk import deploy_folder, free_port
 

@@ -25,8 +25,9 @@ from typing import Any
 
 from nats.aio.client import Client
 from signalbox import subjects
+from signalbox.accounts import password_variable
 from signalbox.bus import Bus, BusSettings, Received
-from signalbox.bus.bootstrap import USERS, bootstrap, password_variable
+from signalbox.bus.bootstrap import USERS, bootstrap
 from signalbox.messages import Bar, TradingMode, TradingState
 from signalbox_cli.local_desk import free_port
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from nats.aio.client import Client
+from signalbox.accounts import password_variable
 from signalbox.bus import Bus, BusSettings
-from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, new_password, password_variable
+from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, new_password
 from signalbox.errors import LeaseLostError
 from signalbox.messages import TradingMode
 from signalbox_cli.local_desk import free_port

@@ -44,7 +44,6 @@ from signalbox_cli.settings import nats_ca_file, server_address
 ORDER = (
     "REPORTS", "TRADE", "COMMANDS", "LEDGER", "TIMERS", "BARS", "SCORES", "STATE", "DEAD", "KV_CONTROL", "KV_LEASES"
 )  # fmt: skip
-AUDITOR = "auditor"
 MANIFEST, DATABASE = "manifest.json", "desk.duckdb"
 CONNECT_SECONDS_MAX = 5
 
@@ -55,7 +54,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "backup",
         "copy every stream, and the database, into a directory while the desk runs",
         """
-        Needs SIGNALBOX_NATS_URL and the password of the user `auditor` in SIGNALBOX_NATS_PASSWORD or its _FILE. The
+        Needs SIGNALBOX_NATS_URL and the password of the user `bootstrap` in SIGNALBOX_NATS_PASSWORD or its _FILE. The
         recorder must not run while its database is copied; nothing is lost by that, it catches up afterwards. A
         directory without manifest.json is a backup that did not come to its end. See docs/backup.md.
 
@@ -95,7 +94,7 @@ async def _backup(arguments: argparse.Namespace) -> int:
     if arguments.database is not None:
         copy_database(arguments.database, directory / DATABASE)
         manifest["database"] = {"sha256": _digest(directory / DATABASE)}
-    async with _connected(url, AUDITOR, password.reveal()) as client:
+    async with _connected(url, BOOTSTRAP, password.reveal()) as client:
         manifest |= await save_streams(client, directory)
     unfinished = directory / f"{MANIFEST}.unfinished"
     unfinished.write_text(json.dumps(manifest, indent=2))

@@ -36,7 +36,8 @@ class Consumer:
 class Stream:
     """A stream on file storage. `age_days_max` and `per_subject_max` 0 = unbounded.
 
-    `refuse_second` refuses a message beyond `per_subject_max` instead of replacing the oldest.
+    `told_again`: what is stored is published once more, on these subjects, by the server: an account that imports them
+    hears it then. `refuse_second` refuses a message beyond `per_subject_max` instead of replacing the oldest.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Stream:
     refuse_second: bool = False
     deny_delete: bool = False
     schedules: bool = False
+    told_again: str = ""
     partitions: int = 0
     duplicate_window_seconds: int = 600
 
@@ -72,7 +74,7 @@ STREAMS: tuple[Stream, ...] = (
     Stream("SCORES", ("ind.score.*.*.*",), "scores at each bar close", age_days_max=7, consumers=(RECORDED,)),
     Stream(
         "TRADE",
-        ("intent.*.*", "decision.*.*.*", "order.*.*.*"),
+        ("intent.*.*.*", "decision.*.*.*", "order.*.*.*"),
         "intents, decisions and order events: the desk's total order, kept for ever: the books are a fold over it",
         age_days_max=0,
         deny_delete=True,
@@ -135,8 +137,9 @@ STREAMS: tuple[Stream, ...] = (
     Stream(
         "KV_CONTROL",
         ("$KV.CONTROL.>",),
-        "the trading state, a KV bucket",
+        "the trading state, a KV bucket: each operator's word under his name, which the server adds",
         age_days_max=0,
+        told_again="control.>",
         per_subject_max=64,
         deny_delete=True,
         consumers=(RECORDED,),

@@ -220,6 +220,11 @@ def dead(stream: str, service: str) -> str:
     return f"dead.{stream.lower()}.{service}"
 
 
+def trading_state(name: str) -> str:
+    """Where the trading state that somebody has set is stored; the newest one counts, whoever set it."""
+    return f"{TRADING_STATE}.{name}"
+
+
 def status(service: str) -> str:
     return f"status.{service}"
 
@@ -232,8 +237,12 @@ ALL_BARS, ALL_SCORES, ALL_BOOKS = "md.bar.*.*.*", "ind.score.*.*.*", "book.*.*"
 
 CLOCK = "clock.desk"
 QUERY = "query.sql"
+ALL_QUERIES = "query.sql.*"
+"""The question and, added by the server, who asks."""
 TRADING_STATE_BUCKET, TRADING_STATE_KEY = "CONTROL", "trading-state"
 TRADING_STATE = f"$KV.{TRADING_STATE_BUCKET}.{TRADING_STATE_KEY}"
+"""What an operator publishes; the server stores it under his name (`trading_state`)."""
+ALL_TRADING_STATES = f"{TRADING_STATE}.*"
 
 
 @dataclass(frozen=True)
@@ -281,7 +290,7 @@ REGISTRY: tuple[Declared, ...] = (
     Declared("timer.schedule.*", TimerFired, ("oms",), (), "timers set: order id"),
     Declared("timer.fired.*", TimerFired, ("nats",), ("oms", "recorder"), "timers fired: order id"),
     Declared("dead.*.*", DeadLetter, SERVICES, ("recorder", "user"), "dead letters: stream, service"),
-    Declared(TRADING_STATE, TradingState, ("operator",), ("risk", "recorder", "user"), "the desk's main switch"),
+    Declared(ALL_TRADING_STATES, TradingState, ("operator",), ("risk", "recorder", "user"), "the desk's main switch"),
     Declared(
         "$KV.LEASES.*.*",
         Lease,

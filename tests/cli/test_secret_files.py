@@ -7,7 +7,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from signalbox.bus.bootstrap import USERS, password_variable
+from signalbox.accounts import password_variable
+from signalbox.bus.bootstrap import USERS
 from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
 from signalbox.settings import read_secret_file

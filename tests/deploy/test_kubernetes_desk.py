@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from signalbox.bus.bootstrap import USERS, password_variable
+from signalbox.accounts import password_variable
+from signalbox.bus.bootstrap import USERS
 from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
 from signalbox.settings import Secret, load

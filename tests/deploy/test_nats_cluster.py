@@ -23,8 +23,9 @@ import pytest
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from signalbox import subjects
+from signalbox.accounts import password_variable
 from signalbox.bus import Bus, BusSettings, Received
-from signalbox.bus.bootstrap import BOOTSTRAP, USERS, new_password, password_variable
+from signalbox.bus.bootstrap import BOOTSTRAP, USERS, new_password
 from signalbox.desk import Durability
 from signalbox.durability import observed_durability
 from signalbox.messages import OrderIntent, OrderType, Side

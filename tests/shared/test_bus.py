@@ -175,7 +175,7 @@ async def test_a_watch_sees_each_change_also_after_a_restart_of_the_server(nats_
         assert received is not None
         seen.append(messages.decode(received.payload, TradingState).mode)
 
-    await risk.watch("CONTROL", "trading-state", changed)
+    await risk.watch("CONTROL", "trading-state.*", changed)
     assert seen == [TradingMode.ACTIVE]
     nats_server.restart()
     state = TradingState(id="halt-1", at=AT, mode=TradingMode.HALTED, reason="test", by="operator")
@@ -217,7 +217,7 @@ async def test_a_forged_decision_can_not_be_bounced_off_the_server(nats_server):
     )
     await client.flush()
     await client.request("intent.ibkr.SPY", b"after all of these", timeout=2)
-    assert [r.subject async for r in recorder.read("TRADE")] == ["intent.ibkr.SPY"] * 2
+    assert [r.subject async for r in recorder.read("TRADE")] == ["intent.user.ibkr.SPY"] * 2
     await client.close()
 
 

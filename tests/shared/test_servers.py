@@ -14,7 +14,7 @@ from signalbox.durability import observed_durability
 from signalbox.errors import BusUnavailableError
 from signalbox.streams import STREAMS
 
-MAY_ASK = {"risk", "user", "operator"}
+MAY_ASK = {"risk", "user", "operator", "bootstrap"}
 
 
 @pytest.mark.parametrize("user", sorted(MAY_ASK))

@@ -145,7 +145,7 @@ async def listen(bus: Bus, feed: Feed, links: Links) -> None:
     await annotate(subjects.ALL_ORDERS, OrderEvents, of_order)
     await annotate(subjects.ALL_DECISIONS, Decision, of_decision)
     await annotate(subjects.ALL_LINKS, VenueLink, links.of_link)
-    await annotate(subjects.TRADING_STATE, TradingState, of_trading_state)
+    await annotate(subjects.ALL_TRADING_STATES, TradingState, of_trading_state)
 
 
 async def _until(stop: asyncio.Event, feed: Feed, links: Links) -> None:

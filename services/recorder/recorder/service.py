@@ -55,7 +55,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     for stream in RECORDED_STREAMS:
         await runtime.spawn(recorder.follow(stream.name), f"follow {stream.name}")
     await runtime.spawn(BusFigures(runtime.bus).run(), "figures of the bus")
-    await runtime.bus.serve(subjects.QUERY, recorder.queries.answer)
+    await runtime.bus.serve(subjects.ALL_QUERIES, recorder.queries.answer)
 
 
 async def _open(settings: Settings, runtime: Runtime) -> Database:

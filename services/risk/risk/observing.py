@@ -63,7 +63,7 @@ class Observing:
         await self._bus.subscribe(subjects.ALL_INSTRUMENTS, self._instrument)
         await self.read_stored()
         self._bus.on_reconnect(self.read_stored)
-        await self._bus.watch(subjects.TRADING_STATE_BUCKET, subjects.TRADING_STATE_KEY, self._trading_state)
+        await self._bus.watch(subjects.TRADING_STATE_BUCKET, f"{subjects.TRADING_STATE_KEY}.*", self._trading_state)
 
     async def read_stored(self) -> None:
         """Take in the last word on every instrument and account."""

@@ -17,6 +17,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from signalbox import messages, subjects
+from signalbox.accounts import BOOTSTRAP, user_names
 from signalbox.bus.tls import VerifyingClient, tls_of
 from signalbox.errors import BusError, BusUnavailableError
 from signalbox.messages import TradingMode, TradingState
@@ -27,16 +28,10 @@ ATTEMPTS_MAX = 20
 RETRY_DELAY_SECONDS = 0.25
 NANOSECONDS = 1_000_000_000
 
-BOOTSTRAP = "bootstrap"
-USERS = (BOOTSTRAP, "simulator", *subjects.SERVICES, "auditor", "user", "operator")
-"""Every user of `deploy/nats/nats.conf`."""
+USERS = user_names()
+"""Every user whose password the environment of nats-server holds."""
 
 STREAM_NOT_FOUND, KEY_EXISTS = 10059, 10071
-
-
-def password_variable(user: str) -> str:
-    """The environment variable that `deploy/nats/nats.conf` takes the user's password from."""
-    return "NATS_PASSWORD_" + user.upper().replace("-", "_")
 
 
 def new_password() -> str:
@@ -63,6 +58,8 @@ def stream_config(stream: Stream, replicas: int = 1) -> dict[str, Any]:
         "deny_delete": stream.deny_delete,
         "num_replicas": replicas,
     }
+    if stream.told_again:
+        config["republish"] = {"src": stream.subjects[0], "dest": stream.told_again}
     if stream.schedules:
         config["allow_msg_schedules"] = True
     if stream.name.startswith("KV_"):
@@ -143,10 +140,14 @@ async def bootstrap(client: Client, initial_state: TradingState, replicas: int |
             reply = await _request(client, f"$JS.API.CONSUMER.CREATE.{stream.name}.{consumer.name}", ask)
             _demand(reply, f"consumer {consumer.name} of {stream.name}")
     answer = await client.request(
-        subjects.TRADING_STATE,
+        subjects.trading_state(BOOTSTRAP),
         messages.encode(initial_state),
         timeout=REQUEST_SECONDS_MAX,
-        headers={"Nats-Expected-Last-Subject-Sequence": "0", "Nats-Msg-Id": initial_state.id},
+        headers={
+            "Nats-Expected-Last-Subject-Sequence": "0",
+            "Nats-Expected-Last-Subject-Sequence-Subject": subjects.ALL_TRADING_STATES,
+            "Nats-Msg-Id": initial_state.id,
+        },
     )
     reply = json.loads(answer.data)
     if reply.get("error", {}).get("err_code") != KEY_EXISTS:
@@ -171,7 +172,7 @@ async def halt_server(client: Client, reason: str) -> None:
     )
     await bootstrap(client, halted)
     answer = await client.request(
-        subjects.TRADING_STATE,
+        subjects.trading_state(BOOTSTRAP),
         messages.encode(halted),
         timeout=REQUEST_SECONDS_MAX,
         headers={"Nats-Msg-Id": halted.id},

@@ -21,6 +21,7 @@ from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
+from signalbox.accounts import JETSTREAM
 from signalbox.bus.connection import Bus
 from signalbox.bus.direct import direct_parser
 from signalbox.bus.received import MESSAGE_ID_HEADER
@@ -80,7 +81,7 @@ class _Reset(msgspec.Struct, frozen=True):
 
 async def stream_facts(bus: Bus, stream: str) -> StreamFacts:
     """Ask the server about `stream`; raises `BusUnavailableError` when it does not answer, or has no such stream."""
-    answer = await bus.request(f"$JS.API.STREAM.INFO.{stream}", b"", REQUEST_SECONDS_MAX)
+    answer = await bus.request(f"{JETSTREAM}.STREAM.INFO.{stream}", b"", REQUEST_SECONDS_MAX)
     info = msgspec.json.decode(answer, type=_StreamInfo)
     if info.error is not None:
         raise BusUnavailableError(f"stream {stream}: {info.error.description}")
@@ -98,7 +99,7 @@ class Follow:
         self._client: Client = bus._client
         self._bus, self._stream, self._take, self._has_room = bus, stream, take, has_room
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
-        self._reset = f"$JS.API.CONSUMER.RESET.{stream}.{consumer}"
+        self._reset = f"{JETSTREAM}.CONSUMER.RESET.{stream}.{consumer}"
         self._inbox = self._client.new_inbox()
         self._subscription: Subscription | None = None
         self._asking: asyncio.Task[None] | None = None

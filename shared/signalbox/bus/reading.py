@@ -13,6 +13,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
+from signalbox.accounts import JETSTREAM
 from signalbox.bus.received import Progress, Received, from_direct_get
 from signalbox.errors import BusError, BusUnavailableError
 from signalbox.streams import STREAMS
@@ -136,7 +137,7 @@ async def consumer_progress(client: Client, stream: str, consumer: str) -> Progr
     deadline = asyncio.get_running_loop().time() + READ_SECONDS_MAX
     while True:
         try:
-            answer = await client.request(f"$JS.API.CONSUMER.INFO.{stream}.{consumer}", timeout=SILENCE_SECONDS_MAX)
+            answer = await client.request(f"{JETSTREAM}.CONSUMER.INFO.{stream}.{consumer}", timeout=SILENCE_SECONDS_MAX)
             info = msgspec.json.decode(answer.data, type=_ConsumerInfo)
             if info.error is None:
                 return Progress(info.ack_floor.stream_seq, info.num_pending + info.num_ack_pending)
