@@ -1,4 +1,4 @@
-"""Reads header blocks, which may be any bytes: whoever may publish writes what he likes between the sizes that he names.
+"""Reads header blocks, which may be any bytes: whoever may publish writes what he likes between the sizes he names.
 
 Nothing here raises. A header is looked for as nats-server looks for it: the first line that begins with the name, as it
 is spelt, and a colon. It must not know what a header means.
