@@ -15,9 +15,17 @@ import pytest
 from hypothesis import settings
 from nats.aio.client import Client
 from signalbox.bus import Bus, BusSettings
-from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, new_password, password_variable
+from signalbox.bus.bootstrap import (
+    BOOTSTRAP,
+    USERS,
+    bootstrap_server,
+    complete_seals,
+    new_password,
+    password_variable,
+)
 from signalbox.errors import LeaseLostError
 from signalbox.messages import TradingMode
+from signalbox.seals import NO_SEALS, Seals, parse
 from signalbox_cli.local_desk import free_port
 
 settings.register_profile("side by side", deadline=None)  # how long an example takes is the machine's affair
@@ -44,11 +52,21 @@ class NatsServer:
         self.url = f"nats://127.0.0.1:{self.port}"
         self.configuration = ROOT / "deploy/nats/nats.conf"
         self._passwords = {user: new_password() for user in USERS}
+        self.seal_texts = complete_seals({})
         self._process: subprocess.Popen[bytes] | None = None
         self._buses: list[Bus] = []
 
     def password(self, user: str) -> str:
         return self._passwords[user]
+
+    def seals(self, user: str) -> Seals:
+        text = self.seal_texts.get(user)
+        return parse(text) if text else NO_SEALS
+
+    def seal_settings(self, user: str) -> dict[str, str]:
+        """What the environment of a process of this user has more than its password; nothing for most."""
+        text = self.seal_texts.get(user)
+        return {"SIGNALBOX_SEALS": text} if text else {}
 
     def start(self) -> None:
         environment = os.environ | {password_variable(user): password for user, password in self._passwords.items()}
@@ -77,7 +95,8 @@ class NatsServer:
 
     async def connect(self, user: str) -> Bus:
         """A bus as `user`; drained when the test ends."""
-        bus = await Bus.connect(BusSettings(url=self.url, user=user, password=self.password(user), name=user))
+        password, seals = self.password(user), self.seals(user)
+        bus = await Bus.connect(BusSettings(url=self.url, user=user, password=password, name=user, seals=seals))
         self._buses.append(bus)
         return bus
 
@@ -104,7 +123,7 @@ class NatsServer:
 
     async def bootstrap(self) -> None:
         await self.listening()
-        await bootstrap_server(self.url, self.password(BOOTSTRAP), TradingMode.ACTIVE)
+        await bootstrap_server(self.url, self.password(BOOTSTRAP), TradingMode.ACTIVE, self.seals(BOOTSTRAP))
 
     async def close(self) -> None:
         for bus in self._buses:

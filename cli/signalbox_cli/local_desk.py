@@ -18,10 +18,18 @@ from functools import cached_property
 from pathlib import Path
 
 from signalbox.bus import BusSettings
-from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, new_password, password_variable
+from signalbox.bus.bootstrap import (
+    BOOTSTRAP,
+    USERS,
+    bootstrap_server,
+    complete_seals,
+    new_password,
+    password_variable,
+)
 from signalbox.desk import Desk, load_desk
 from signalbox.errors import SignalboxError
 from signalbox.messages import TradingMode
+from signalbox.seals import NO_SEALS, parse
 
 from signalbox_cli import run_folder, simulated_venues
 from signalbox_cli.settings import inherited_environment
@@ -126,6 +134,7 @@ class LocalDesk:
         self.unexpected_exits: list[str] = []
         self._killed: set[str] = set()
         self._passwords = {user: new_password() for user in USERS}
+        self._seals: dict[str, str] = {}
         self._processes: dict[str, _Process] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._closing = False
@@ -136,7 +145,8 @@ class LocalDesk:
     async def start(self) -> None:
         """Start everything and return when every service is ready. Raises `DeskStartError` with the reason."""
         keys = {simulated_venues.MNEMONIC_CREDENTIAL: simulated_venues.TEST_MNEMONIC}
-        run_folder.prepare(self.plan.directory, self._passwords | keys)
+        self._seals = complete_seals(run_folder.present_seals(self.plan.directory, USERS))
+        run_folder.prepare(self.plan.directory, self._passwords | keys, self._seals)
         await self._post_warden()
         self._tell()
         self._declare_nats()
@@ -152,7 +162,9 @@ class LocalDesk:
         await self.wait_ready(*self.plan.services)
 
     def bus_settings(self, user: str) -> BusSettings:
-        return BusSettings(url=self.nats_url, user=user, password=self._passwords[user], name=f"signalbox-{user}")
+        seals = parse(self._seals[user]) if user in self._seals else NO_SEALS
+        password, name = self._passwords[user], f"signalbox-{user}"
+        return BusSettings(url=self.nats_url, user=user, password=password, name=name, seals=seals)
 
     @property
     def database_file(self) -> Path:
@@ -241,6 +253,8 @@ class LocalDesk:
             "SIGNALBOX_HTTP_PORT": str(self.http_ports[name]),
             "SIGNALBOX_DATABASE_FILE": str(self.database_file),
         }
+        if service in self._seals:
+            environment["SIGNALBOX_SEALS_FILE"] = str(run_folder.seals_file(self.plan.directory, service))
         mnemonic = run_folder.credential_file(self.plan.directory, simulated_venues.MNEMONIC_CREDENTIAL)
         environment |= simulated_venues.gateway_environment(service, self.gateway_ports, mnemonic)
         self._declare(name, [sys.executable, "-m", MODULES[service]], environment)
@@ -251,7 +265,7 @@ class LocalDesk:
     async def _bootstrap(self) -> None:
         await self._listening(self.nats_port, NATS)
         settings = self.bus_settings(BOOTSTRAP)
-        await bootstrap_server(settings.url, settings.password, TradingMode.ACTIVE)
+        await bootstrap_server(settings.url, settings.password, TradingMode.ACTIVE, settings.seals)
 
     # ------------------------------------------------------------------------------------- running and ending
 

@@ -10,12 +10,15 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
 from signalbox.errors import ConfigurationError
+from signalbox.settings import read_secret_file
+
+from signalbox_cli.settings import seals_file_name
 
 LOCK = "desk.lock"
 ENDING_SECONDS_MAX = 10.0
@@ -98,6 +101,10 @@ def credential_file(folder: Path, user: str) -> Path:
     return folder / "credentials" / user
 
 
+def seals_file(folder: Path, user: str) -> Path:
+    return folder / "credentials" / seals_file_name(user)
+
+
 def log_file(folder: Path, name: str) -> Path:
     return folder / "logs" / f"{name}.log"
 
@@ -113,15 +120,24 @@ def last_complaint(log: Path) -> str:
     return lines[-1] if lines else "it said nothing"
 
 
-def prepare(folder: Path, passwords: Mapping[str, str]) -> None:
-    """Make the folder with fresh credentials, which only this user can read."""
+def present_seals(folder: Path, users: Iterable[str]) -> dict[str, str]:
+    """The seals' keys of a desk that ran from the folder before: unlike passwords, they are of what it has stored."""
+    files = {user: seals_file(folder, user) for user in users}
+    return {user: read_secret_file(file).reveal() + "\n" for user, file in files.items() if file.exists()}
+
+
+def prepare(folder: Path, passwords: Mapping[str, str], seals: Mapping[str, str]) -> None:
+    """Make the folder with fresh passwords, and the seals' keys of each user, which only this user can read."""
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     (folder / "credentials").mkdir(mode=0o700, exist_ok=True)
-    for user, password in passwords.items():
-        path = credential_file(folder, user)
-        path.unlink(missing_ok=True)
-        with open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(password + "\n")
+    texts = {credential_file(folder, user): f"{password}\n" for user, password in passwords.items()}
+    texts |= {seals_file(folder, user): text for user, text in seals.items()}
+    for path, text in texts.items():
+        draft = path.with_name(f".{path.name}.new")
+        draft.unlink(missing_ok=True)
+        with open(draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(text)
+        draft.replace(path)
 
 
 def tell(folder: Path, found: Mapping[str, object]) -> None:

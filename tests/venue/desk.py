@@ -155,6 +155,7 @@ class Desk:
             "SIGNALBOX_NATS_URL": self._nats.url,
             "SIGNALBOX_NATS_USER": self.bench.service,
             "SIGNALBOX_NATS_PASSWORD": self._nats.password(self.bench.service),
+            **self._nats.seal_settings(self.bench.service),
             "SIGNALBOX_DESK_FILE": str(file),
             **self.bench.environment(self._folder),
         }
