@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -10,11 +11,12 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from nats.aio.client import Client
-from signalbox.bus import Bus, BusSettings
+from signalbox.bus import Bus, BusSettings, Received
 from signalbox.bus.bootstrap import (
     BOOTSTRAP,
     USERS,
@@ -131,6 +133,51 @@ class NatsServer:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             self._process.wait()
+
+
+class Forger:
+    """Publishes whatever it likes as any user of the server: it has all passwords and no key of a seal."""
+
+    OF_THE_SERVER = ("Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Num-Pending")
+
+    def __init__(self, server: NatsServer) -> None:
+        self._server = server
+        self._clients: dict[str, Client] = {}
+
+    async def _client(self, user: str) -> Client:
+        if user not in self._clients:
+            self._clients[user] = await self._server.client(user)
+        return self._clients[user]
+
+    async def plant(self, user: str, subject: str, payload: bytes, **headers: str) -> dict[str, Any]:
+        """Publish bytes; what JetStream answers. `Nats_Msg_Id` is the header `Nats-Msg-Id`."""
+        named = {name.replace("_", "-"): text for name, text in headers.items()}
+        answer = await (await self._client(user)).request(subject, payload, timeout=5, headers=named or None)
+        found: dict[str, Any] = json.loads(answer.data)
+        return found
+
+    async def again(self, user: str, received: Received, *, without: str = "", subject: str = "") -> dict[str, Any]:
+        """Publish a stored message once more, with the headers that it has but one."""
+        left_out = (*self.OF_THE_SERVER, without)
+        headers = {name: text for name, text in received.headers.items() if name not in left_out}
+        return await self.plant(user, subject or received.subject, received.payload, **headers)
+
+    async def have_copied(self, user: str, stream: str, sequence: int, subject: str) -> None:
+        """Have the server send a stored message to `subject`, as the answer to a question."""
+        client = await self._client(user)
+        await client.publish(f"$JS.API.DIRECT.GET.{stream}", b'{"seq":%d}' % sequence, reply=subject)
+        await client.flush()
+
+    async def close(self) -> None:
+        for client in self._clients.values():
+            await client.close()
+
+
+@pytest.fixture
+async def forger(nats_server_without_streams: NatsServer) -> AsyncIterator[Forger]:
+    forger = Forger(nats_server_without_streams)
+    yield forger
+    await forger.close()
 
 
 class HeldLease:

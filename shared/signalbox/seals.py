@@ -164,7 +164,7 @@ def _who(link: str) -> str:
 
 
 def _digest(key: bytes, link: str, name: str, subject: str, header: Header, payload: bytes) -> bytes:
-    parts = [text.encode("utf-8", "surrogateescape") for text in (link, name, subject, *map(header, COVERED_HEADERS))]
+    parts = [text.encode("utf-8", "surrogatepass") for text in (link, name, subject, *map(header, COVERED_HEADERS))]
     lengths = _LENGTHS.pack(*map(len, parts), len(payload))
     return hmac.digest(key, b"".join((_PREFIX, lengths, *parts, payload)), "sha256")
 

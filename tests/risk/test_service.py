@@ -379,10 +379,12 @@ async def test_a_rebuild_from_a_copy_that_lags_behind_waits_for_what_was_acknowl
     await stage.kill(first)
     whole, reads = Bus.read, 0
 
-    async def lagging(bus: Bus, stream: str, subject: str = ">", from_sequence: int = 1) -> AsyncIterator[Received]:
+    async def lagging(
+        bus: Bus, stream: str, subject: str = ">", from_sequence: int = 1, **options: Any
+    ) -> AsyncIterator[Received]:
         nonlocal reads
         reads += stream == "TRADE"
-        async for received in whole(bus, stream, subject, from_sequence):
+        async for received in whole(bus, stream, subject, from_sequence, **options):
             if stream == "TRADE" and reads == 1 and received.sequence > 1:
                 return
             yield received
