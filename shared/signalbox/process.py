@@ -274,7 +274,7 @@ async def _serve_status(service: str, runtime: Runtime) -> None:
                 ready=health.ready,
                 waiting_for=health.waiting_for,
                 at=runtime.clock.now(),
-                details={} if health.standing_by else runtime.details(),
+                details={} if health.standing_by else runtime.details() | runtime.bus.seals_told(),
                 instance=instance,
                 active=not health.standing_by,
                 standing_by=health.standing_by,

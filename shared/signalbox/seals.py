@@ -82,7 +82,7 @@ class Seals:
         """Whether this process acts upon what is sealed. Who only has an operator's key reads like anybody."""
 
     def __repr__(self) -> str:
-        return f"Seals({', '.join(sorted(self._keys))})"
+        return f"Seals({shown_links(self._keys)})"
 
     @property
     def links(self) -> frozenset[str]:
@@ -228,6 +228,11 @@ def links_of(user: str) -> tuple[str, ...]:
     if user in subjects.GATEWAYS:
         return (f"oms-{user}",)
     return (operator_link(user),) if user in ("bootstrap", "operator") else ()
+
+
+def shown_links(links: Iterable[str]) -> str:
+    """Links as a service tells of them."""
+    return ", ".join(sorted(links))
 
 
 MADE_LINKS = (RISK_OMS, *(f"oms-{gateway}" for gateway in subjects.GATEWAYS), CONTROL)

@@ -234,6 +234,9 @@ async def break_things(desk: LocalDesk, shares: Trader, operator: Bus, prometheu
     unreadable = Asked("risk", Kind.NUMBER, Query("signalbox_risk_unreadable_observations_total"))
     assert await until_answered(prometheus, [unreadable], SEEN_SECONDS_MAX) == []
     await resume(shares, operator)
+    keyless = await Bus.connect(replace(desk.bus_settings("risk"), seals=NO_SEALS))
+    await keyless.raw_publish("decision.approved.ibkr.DU1", b"forged")
+    await keyless.drain()
     await call_control(desk.control_port, do="reject_next", reason="a test", count=1)
     await until_approved(shares, "ibkr-rejected", QUANTITIES["ibkr"])
     await call_control(desk.control_port, do="bust")

@@ -35,7 +35,7 @@ from signalbox.bus.tls import PlainServerError, tls_of
 from signalbox.bus.watching import Watch
 from signalbox.durability import JetStreamServer
 from signalbox.errors import BusPermissionError, BusUnavailableError
-from signalbox.seals import NO_SEALS, Seals
+from signalbox.seals import NO_SEALS, Seals, shown_links
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +131,13 @@ class Bus:
     @property
     def connected(self) -> bool:
         return self._client.is_connected
+
+    def seals_told(self) -> dict[str, str]:
+        """For a person: which seals this process checks, and how many messages it has met without a genuine one."""
+        seals = self._settings.seals
+        if not seals.judges:
+            return {}
+        return {"seals": shown_links(seals.links), "unsealed_messages": str(self._sealing.refused_messages)}
 
     def on_reconnect(self, callback: Callable[[], Awaitable[None]]) -> None:
         """Have `callback` called after each reconnect: what was live only may have been missed."""

@@ -21,6 +21,7 @@ class Sealing:
 
     def __init__(self, service: str, seals: Seals) -> None:
         self._service, self._seals = service, seals
+        self.refused_messages = 0
 
     def sealed(self, subject: str, headers: Mapping[str, str], payload: bytes) -> dict[str, str]:
         """The headers to send `payload` with: a seal among them where one is due and ours to give."""
@@ -44,6 +45,7 @@ class Sealing:
         """As `judge`; one that must not be acted upon is counted and told."""
         fault = self.judge(received)
         if fault:
+            self.refused_messages += 1
             metrics.BUS_UNSEALED.labels(self._service, received.stream).inc()
             where = {"subject": received.subject, "stream": received.stream, "sequence": received.sequence}
             log.error("not acted upon", extra=where | {"message_id": received.message_id, "error": fault})
