@@ -18,18 +18,11 @@ from functools import cached_property
 from pathlib import Path
 
 from signalbox.bus import BusSettings
-from signalbox.bus.bootstrap import (
-    BOOTSTRAP,
-    USERS,
-    bootstrap_server,
-    complete_seals,
-    new_password,
-    password_variable,
-)
+from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, new_password, password_variable
 from signalbox.desk import Desk, load_desk
 from signalbox.errors import SignalboxError
 from signalbox.messages import TradingMode
-from signalbox.seals import NO_SEALS, parse
+from signalbox.seals import parse
 
 from signalbox_cli import run_folder, simulated_venues
 from signalbox_cli.settings import inherited_environment
@@ -145,8 +138,7 @@ class LocalDesk:
     async def start(self) -> None:
         """Start everything and return when every service is ready. Raises `DeskStartError` with the reason."""
         keys = {simulated_venues.MNEMONIC_CREDENTIAL: simulated_venues.TEST_MNEMONIC}
-        self._seals = complete_seals(run_folder.present_seals(self.plan.directory, USERS))
-        run_folder.prepare(self.plan.directory, self._passwords | keys, self._seals)
+        self._seals = run_folder.prepare(self.plan.directory, self._passwords | keys)
         await self._post_warden()
         self._tell()
         self._declare_nats()
@@ -162,9 +154,8 @@ class LocalDesk:
         await self.wait_ready(*self.plan.services)
 
     def bus_settings(self, user: str) -> BusSettings:
-        seals = parse(self._seals[user]) if user in self._seals else NO_SEALS
-        password, name = self._passwords[user], f"signalbox-{user}"
-        return BusSettings(url=self.nats_url, user=user, password=password, name=name, seals=seals)
+        password, seals = self._passwords[user], parse(self._seals.get(user, ""))
+        return BusSettings(url=self.nats_url, user=user, password=password, name=f"signalbox-{user}", seals=seals)
 
     @property
     def database_file(self) -> Path:

@@ -10,11 +10,12 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
+from signalbox.bus.bootstrap import USERS, complete_seals
 from signalbox.errors import ConfigurationError
 from signalbox.settings import read_secret_file
 
@@ -120,24 +121,24 @@ def last_complaint(log: Path) -> str:
     return lines[-1] if lines else "it said nothing"
 
 
-def present_seals(folder: Path, users: Iterable[str]) -> dict[str, str]:
-    """The seals' keys of a desk that ran from the folder before: unlike passwords, they are of what it has stored."""
-    files = {user: seals_file(folder, user) for user in users}
-    return {user: read_secret_file(file).reveal() + "\n" for user, file in files.items() if file.exists()}
+def prepare(folder: Path, passwords: Mapping[str, str]) -> dict[str, str]:
+    """Make the folder with fresh passwords, which only this user can read; the text of each user's seals.
 
-
-def prepare(folder: Path, passwords: Mapping[str, str], seals: Mapping[str, str]) -> None:
-    """Make the folder with fresh passwords, and the seals' keys of each user, which only this user can read."""
+    The keys of seals stay those of the desk that ran from the folder before: what is stored bears its seals.
+    """
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     (folder / "credentials").mkdir(mode=0o700, exist_ok=True)
+    files = {user: seals_file(folder, user) for user in USERS}
+    seals = complete_seals({user: read_secret_file(file).reveal() for user, file in files.items() if file.exists()})
     texts = {credential_file(folder, user): f"{password}\n" for user, password in passwords.items()}
-    texts |= {seals_file(folder, user): text for user, text in seals.items()}
+    texts |= {files[user]: f"{text.strip()}\n" for user, text in seals.items()}
     for path, text in texts.items():
         draft = path.with_name(f".{path.name}.new")
         draft.unlink(missing_ok=True)
         with open(draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             file.write(text)
         draft.replace(path)
+    return seals
 
 
 def tell(folder: Path, found: Mapping[str, object]) -> None:

@@ -146,8 +146,9 @@ def _seals(environ: Mapping[str, str], user: str, folder: Path | None) -> Seals:
     """The key of one operator; raises `ConfigurationError` that says where it belongs."""
     named = _path(environ.get("SIGNALBOX_SEALS_FILE"))
     folder = folder or _path(environ.get("SIGNALBOX_CREDENTIALS_FOLDER"))
-    if named is None and folder is not None:
-        named = folder / seals_file_name(user)
+    beside = folder / seals_file_name(user) if folder is not None else None
+    if named is None and beside is not None and beside.exists():
+        named = beside
     text = read_secret_file(named).reveal() if named is not None else environ.get("SIGNALBOX_SEALS", "")
     if not text:
         raise ConfigurationError(

@@ -16,7 +16,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -27,6 +27,7 @@ from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.desk import load_desk
 from signalbox.messages import IntentApproved, OrderStatus, Side, TimeInForce, TradingMode
+from signalbox.seals import NO_SEALS
 from signalbox_cli.connection import call_control, query
 from signalbox_cli.demo_stories import below
 from signalbox_cli.demo_trader import Trader, Watch

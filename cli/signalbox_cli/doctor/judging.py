@@ -162,7 +162,7 @@ def _judge_seals(nats: NatsSeen) -> Check:
         return failed("seals", observed, "run this version of it, with SIGNALBOX_SEALS_FILE (docs/nats.md, Seals)")
     if met:
         observed = f"messages without a genuine seal were met, and not acted upon, by {', '.join(met)}"
-        return warning("seals", observed, "find out who wrote them: docs/runbooks/unsealed-message.md")
+        return failed("seals", observed, "find out who wrote them: docs/runbooks/unsealed-message.md")
     return ok("seals", "every service that acts checks them, and has met none that is not genuine")
 
 

@@ -22,7 +22,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import SlowConsumerError
 
-from signalbox import messages, metrics
+from signalbox import messages, metrics, subjects
 from signalbox.bus import reading
 from signalbox.bus.consuming import Pull
 from signalbox.bus.prompt import PromptClient
@@ -222,13 +222,23 @@ class Bus:
             await self._client.publish(subject, messages.encode(message))
 
     async def subscribe(self, subject: str, callback: Handler) -> None:
-        """Call `callback` for each message on `subject` from now on. Nothing is stored or repeated."""
+        """Call `callback` for each message on `subject` from now on. Nothing is stored or repeated.
+
+        A trading state is sent until it stands where it says that it does: it is heard once all the same.
+        """
+        last_state = ""
 
         async def received(message: Msg) -> None:
             try:
+                nonlocal last_state
                 arrived = from_core(message)
-                if not self._sealing.refuse(arrived):
-                    await callback(arrived)
+                if self._sealing.refuse(arrived):
+                    return
+                if arrived.subject == subjects.TRADING_STATE and arrived.message_id:
+                    if arrived.message_id == last_state:
+                        return
+                    last_state = arrived.message_id
+                await callback(arrived)
             except Exception as error:
                 log.exception("a live message could not be handled", extra={"subject": message.subject})
                 self._fail(error)
