@@ -27,7 +27,7 @@ from signalbox.bus.bootstrap import (
 )
 from signalbox.errors import LeaseLostError
 from signalbox.messages import TradingMode
-from signalbox.seals import NO_SEALS, Seals, parse
+from signalbox.seals import COVERED_HEADERS, NO_SEALS, SEAL_HEADER, Seals, parse
 from signalbox_cli.local_desk import free_port
 
 settings.register_profile("side by side", deadline=None)  # how long an example takes is the machine's affair
@@ -138,7 +138,7 @@ class NatsServer:
 class Forger:
     """Publishes whatever it likes as any user of the server: it has all passwords and no key of a seal."""
 
-    OF_THE_SERVER = ("Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Num-Pending")
+    KEPT = (SEAL_HEADER, *COVERED_HEADERS)
 
     def __init__(self, server: NatsServer) -> None:
         self._server = server
@@ -158,8 +158,7 @@ class Forger:
 
     async def again(self, user: str, received: Received, *, without: str = "", subject: str = "") -> dict[str, Any]:
         """Publish a stored message once more, with the headers that it has but one."""
-        left_out = (*self.OF_THE_SERVER, without)
-        headers = {name: text for name, text in received.headers.items() if name not in left_out}
+        headers = {name: text for name in self.KEPT if name != without and (text := received.header(name))}
         return await self.plant(user, subject or received.subject, received.payload, **headers)
 
     async def have_copied(self, user: str, stream: str, sequence: int, subject: str) -> None:

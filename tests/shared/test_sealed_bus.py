@@ -87,7 +87,7 @@ async def test_a_genuine_message_on_another_subject_or_changed_is_not_given(nats
     await risk.publish(DENIED, denied(1))
     [genuine] = await everything(nats_server, "TRADE")
     await forger.again("risk", genuine, subject="decision.approved.ibkr.DU1")
-    await forger.plant("risk", DENIED, genuine.payload, **{SEAL_HEADER: genuine.headers[SEAL_HEADER]})
+    await forger.plant("risk", DENIED, genuine.payload, **{SEAL_HEADER: genuine.header(SEAL_HEADER)})
     assert [received.sequence async for received in oms.read("TRADE")] == [1]
 
 
