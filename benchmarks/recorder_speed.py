@@ -30,6 +30,7 @@ from signalbox.bus import Bus, BusSettings
 from signalbox.bus.bootstrap import bootstrap
 from signalbox.errors import BusUnavailableError
 from signalbox.messages import QueryReply, QueryRequest, ServiceStatus, TradingMode, TradingState
+from signalbox.seals import NO_SEALS
 from signalbox_cli.local_desk import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -129,7 +130,7 @@ async def _fill(url: str, passwords: dict[str, str]) -> None:
     at = datetime(2024, 1, 1, tzinfo=UTC)
     state = TradingState(id="trading-state/initial", at=at, mode=TradingMode.ACTIVE, reason="initial", by="bench")
     client = await _client(url, "bootstrap", passwords)
-    await bootstrap(client, state)
+    await bootstrap(client, state, NO_SEALS)
     await client.close()
     client = await _client(url, "gateway-ibkr", passwords)
     for number in range(ROWS):

@@ -29,6 +29,7 @@ from signalbox.accounts import password_variable
 from signalbox.bus import Bus, BusSettings, Received
 from signalbox.bus.bootstrap import USERS, bootstrap
 from signalbox.messages import Bar, TradingMode, TradingState
+from signalbox.seals import NO_SEALS
 from signalbox_cli.local_desk import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -120,7 +121,7 @@ class Bench:
             self.url, user="bootstrap", password=self.passwords["bootstrap"], inbox_prefix=b"_INBOX.bootstrap"
         )
         state = TradingState(id="bench", at=OPEN, mode=TradingMode.HALTED, reason="benchmark", by="bench")
-        await bootstrap(client, state)
+        await bootstrap(client, state, NO_SEALS)
         await client.close()
 
     async def connect(self, user: str) -> Bus:

@@ -192,6 +192,18 @@ CONNECTIONS = Row(
             runbook="dead-letter-growing",
         ),
         lines(
+            "Without a genuine seal",
+            "Messages met and not acted upon since each process began, by service and stream. Normal: none.",
+            Unit.COUNT,
+            Query(
+                "sum by (service, stream) (signalbox_bus_unsealed_total)",
+                "{{service}} {{stream}}",
+                empty_when_healthy="a decision that nobody has sealed",
+            ),
+            minimum=0,
+            runbook="unsealed-message",
+        ),
+        lines(
             "Reconnects and slow consumers",
             "In each interval, by service.",
             Unit.COUNT,

@@ -39,7 +39,7 @@ from signalbox.errors import BusUnavailableError, ConfigurationError
 from signalbox.streams import STREAMS
 
 from signalbox_cli.commands import add_command
-from signalbox_cli.settings import nats_ca_file, server_address
+from signalbox_cli.settings import bootstrap_seals, nats_ca_file, server_address
 
 ORDER = (
     "REPORTS", "TRADE", "COMMANDS", "LEDGER", "TIMERS", "BARS", "SCORES", "STATE", "DEAD", "KV_CONTROL", "KV_LEASES"
@@ -105,6 +105,7 @@ async def _backup(arguments: argparse.Namespace) -> int:
 
 async def _restore(arguments: argparse.Namespace) -> int:
     url, password = server_address()
+    seals = bootstrap_seals()
     directory, database = arguments.directory, arguments.database
     manifest = read_manifest(directory)
     if ("database" in manifest) != (database is not None):
@@ -117,7 +118,7 @@ async def _restore(arguments: argparse.Namespace) -> int:
         if there:
             raise ConfigurationError([f"NATS at {url} has streams already ({', '.join(there)}): restore an empty one"])
         await restore_streams(client, directory, manifest)
-        await halt_server(client, f"restored from the backup of {manifest['began']}")
+        await halt_server(client, f"restored from the backup of {manifest['began']}", seals)
         restored = await existing_streams(client)
     if database is not None:
         place_database(directory / DATABASE, database, restored)

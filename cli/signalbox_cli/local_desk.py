@@ -23,6 +23,7 @@ from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, new_pass
 from signalbox.desk import Desk, load_desk
 from signalbox.errors import SignalboxError
 from signalbox.messages import TradingMode
+from signalbox.seals import parse
 
 from signalbox_cli import run_folder, simulated_venues
 from signalbox_cli.settings import inherited_environment
@@ -127,6 +128,7 @@ class LocalDesk:
         self.unexpected_exits: list[str] = []
         self._killed: set[str] = set()
         self._passwords = {user: new_password() for user in USERS}
+        self._seals: dict[str, str] = {}
         self._processes: dict[str, _Process] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._closing = False
@@ -137,7 +139,7 @@ class LocalDesk:
     async def start(self) -> None:
         """Start everything and return when every service is ready. Raises `DeskStartError` with the reason."""
         keys = {simulated_venues.MNEMONIC_CREDENTIAL: simulated_venues.TEST_MNEMONIC}
-        run_folder.prepare(self.plan.directory, self._passwords | keys)
+        self._seals = run_folder.prepare(self.plan.directory, self._passwords | keys)
         await self._post_warden()
         self._tell()
         self._declare_nats()
@@ -153,7 +155,8 @@ class LocalDesk:
         await self.wait_ready(*self.plan.services)
 
     def bus_settings(self, user: str) -> BusSettings:
-        return BusSettings(url=self.nats_url, user=user, password=self._passwords[user], name=f"signalbox-{user}")
+        password, seals = self._passwords[user], parse(self._seals.get(user, ""))
+        return BusSettings(url=self.nats_url, user=user, password=password, name=f"signalbox-{user}", seals=seals)
 
     @property
     def database_file(self) -> Path:
@@ -242,6 +245,8 @@ class LocalDesk:
             "SIGNALBOX_HTTP_PORT": str(self.http_ports[name]),
             "SIGNALBOX_DATABASE_FILE": str(self.database_file),
         }
+        if service in self._seals:
+            environment["SIGNALBOX_SEALS_FILE"] = str(run_folder.seals_file(self.plan.directory, service))
         mnemonic = run_folder.credential_file(self.plan.directory, simulated_venues.MNEMONIC_CREDENTIAL)
         environment |= simulated_venues.gateway_environment(service, self.gateway_ports, mnemonic)
         self._declare(name, [sys.executable, "-m", MODULES[service]], environment)
@@ -252,7 +257,7 @@ class LocalDesk:
     async def _bootstrap(self) -> None:
         await self._listening(self.nats_port, NATS)
         settings = self.bus_settings(BOOTSTRAP)
-        await bootstrap_server(settings.url, settings.password, TradingMode.ACTIVE)
+        await bootstrap_server(settings.url, settings.password, TradingMode.ACTIVE, settings.seals)
 
     # ------------------------------------------------------------------------------------- running and ending
 

@@ -15,7 +15,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
+from signalbox.bus.bootstrap import USERS, complete_seals
 from signalbox.errors import ConfigurationError
+from signalbox.settings import read_secret_file
+
+from signalbox_cli.settings import seals_file_name
 
 LOCK = "desk.lock"
 ENDING_SECONDS_MAX = 10.0
@@ -98,6 +102,10 @@ def credential_file(folder: Path, user: str) -> Path:
     return folder / "credentials" / user
 
 
+def seals_file(folder: Path, user: str) -> Path:
+    return folder / "credentials" / seals_file_name(user)
+
+
 def log_file(folder: Path, name: str) -> Path:
     return folder / "logs" / f"{name}.log"
 
@@ -113,15 +121,24 @@ def last_complaint(log: Path) -> str:
     return lines[-1] if lines else "it said nothing"
 
 
-def prepare(folder: Path, passwords: Mapping[str, str]) -> None:
-    """Make the folder with fresh credentials, which only this user can read."""
+def prepare(folder: Path, passwords: Mapping[str, str]) -> dict[str, str]:
+    """Make the folder with fresh passwords, which only this user can read; the text of each user's seals.
+
+    The keys of seals stay those of the desk that ran from the folder before: what is stored bears its seals.
+    """
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     (folder / "credentials").mkdir(mode=0o700, exist_ok=True)
-    for user, password in passwords.items():
-        path = credential_file(folder, user)
-        path.unlink(missing_ok=True)
-        with open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(password + "\n")
+    files = {user: seals_file(folder, user) for user in USERS}
+    seals = complete_seals({user: read_secret_file(file).reveal() for user, file in files.items() if file.exists()})
+    texts = {credential_file(folder, user): f"{password}\n" for user, password in passwords.items()}
+    texts |= {files[user]: f"{text.strip()}\n" for user, text in seals.items()}
+    for path, text in texts.items():
+        draft = path.with_name(f".{path.name}.new")
+        draft.unlink(missing_ok=True)
+        with open(draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(text)
+        draft.replace(path)
+    return seals
 
 
 def tell(folder: Path, found: Mapping[str, object]) -> None:

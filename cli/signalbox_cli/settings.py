@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from signalbox.errors import ConfigurationError
+from signalbox.seals import NO_SEALS, Seals, demand, links_of
 from signalbox.settings import Secret, read_secret_file
 
 RUN_FOLDER = Path("run/desk")
@@ -33,6 +34,11 @@ def server_address() -> tuple[str, Secret]:
     if not url:
         raise ConfigurationError(["SIGNALBOX_NATS_URL is not set: which NATS server is meant?"])
     return url, _password(os.environ, "bootstrap")
+
+
+def bootstrap_seals() -> Seals:
+    """The key with which a command about the server itself seals a trading state."""
+    return _seals(os.environ, "bootstrap", None)
 
 
 def nats_ca_file() -> Path | None:
@@ -100,6 +106,8 @@ class Found:
     desk_file: Path | None
     silence: str
     control: str = ""
+    seals: Seals = NO_SEALS
+    """An operator's, with which a trading state is sealed."""
 
 
 def find_desk(environ: Mapping[str, str], *, operator: bool = False, auditor: bool = False) -> Found:
@@ -110,7 +118,9 @@ def find_desk(environ: Mapping[str, str], *, operator: bool = False, auditor: bo
         user = environ.get("SIGNALBOX_NATS_USER") or user
         control = environ.get("SIGNALBOX_CONTROL", "")
         silence = f"NATS at {url} can not be reached: is it running there? (SIGNALBOX_NATS_URL says so)"
-        return Found(url, user, _password(environ, user), _path(environ.get("SIGNALBOX_DESK_FILE")), silence, control)
+        desk_file, password = _path(environ.get("SIGNALBOX_DESK_FILE")), _password(environ, user)
+        seals = _seals(environ, user, None) if operator else NO_SEALS
+        return Found(url, user, password, desk_file, silence, control, seals)
     folder = Path(environ.get("SIGNALBOX_RUN_FOLDER", str(RUN_FOLDER)))
     file = folder / "desk.json"
     try:
@@ -128,7 +138,34 @@ def find_desk(environ: Mapping[str, str], *, operator: bool = False, auditor: bo
     password = read_secret_file(folder / "credentials" / user)
     silence = f"the desk of {folder} has ended (its NATS at {url} does not answer): {START_ONE}"
     control = f"127.0.0.1:{desk['control_port']}" if "control_port" in desk else ""
-    return Found(url, user, password, desk_file, silence, control)
+    seals = _seals({}, user, folder / "credentials") if operator else NO_SEALS
+    return Found(url, user, password, desk_file, silence, control, seals)
+
+
+def _seals(environ: Mapping[str, str], user: str, folder: Path | None) -> Seals:
+    """The key of one operator; raises `ConfigurationError` that says where it belongs."""
+    named = _path(environ.get("SIGNALBOX_SEALS_FILE"))
+    folder = folder or _path(environ.get("SIGNALBOX_CREDENTIALS_FOLDER"))
+    beside = folder / seals_file_name(user) if folder is not None else None
+    if named is None and beside is not None and beside.exists():
+        named = beside
+    text = read_secret_file(named).reveal() if named is not None else environ.get("SIGNALBOX_SEALS", "")
+    if not text:
+        raise ConfigurationError(
+            [
+                "SIGNALBOX_SEALS is not set (or SIGNALBOX_SEALS_FILE, a file of mode 600): no trading state counts "
+                f'that {user} has not sealed with a key of its own (docs/nats.md, "Seals").'
+            ]
+        )
+    try:
+        return demand(text, links_of(user) or (f"control/{user}",))
+    except ConfigurationError as error:
+        raise ConfigurationError([f"the seals of {user}: {mistake}" for mistake in error.mistakes]) from None
+
+
+def seals_file_name(user: str) -> str:
+    """The file with a person's keys, beside the one with the password."""
+    return f"{user}.seals"
 
 
 def _password(environ: Mapping[str, str], user: str) -> Secret:

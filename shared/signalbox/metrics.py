@@ -40,6 +40,11 @@ BUS_SLOW_CONSUMERS = Counter(
     "Messages that were dropped because this process took them too slowly.",
     ("service",),
 )
+BUS_UNSEALED = Counter(
+    "signalbox_bus_unsealed_total",
+    "Messages this process has not acted upon, each time it met one, for they bear no genuine seal, by stream.",
+    ("service", "stream"),
+)
 BUS_DEAD_LETTERS = Counter(
     "signalbox_bus_dead_letters_total",
     "Messages this process parked, by the stream they stand in.",

@@ -29,7 +29,8 @@ from signalbox.desk import ClockSource, Desk, load_desk
 from signalbox.errors import ConfigurationError, SignalboxError
 from signalbox.lease import OwnLease, shown, this_process
 from signalbox.messages import ClockTick, ServiceStatus
-from signalbox.settings import ServiceSettings, load
+from signalbox.seals import Seals, demand, links_of
+from signalbox.settings import PREFIX, Secret, ServiceSettings, load
 from signalbox.telemetry import Health, HttpServer, configure_logging
 
 log = logging.getLogger(__name__)
@@ -109,15 +110,34 @@ def run(service: str, settings_type: type[S], start: Callable[[S, Runtime], Awai
     try:
         settings = load(settings_type, os.environ)
         desk = load_desk(settings.desk_file)
+        seals = seals_of(service, settings.seals)
     except ConfigurationError as error:
         for mistake in error.mistakes:
             print(f"{service}: {mistake}", file=sys.stderr)  # noqa: T201 (there is no log yet)
         sys.exit(EXIT_MISCONFIGURED)
     configure_logging(service, settings.log_level)
-    sys.exit(uvloop.run(_run(service, settings, desk, start)))
+    sys.exit(uvloop.run(_run(service, settings, desk, seals, start)))
 
 
-async def _run(service: str, settings: S, desk: Desk, start: Callable[[S, Runtime], Awaitable[None]]) -> int:
+def seals_of(service: str, text: Secret | None) -> Seals:
+    """The keys of a service: those that it needs, and no other. Raises `ConfigurationError`: how to get them."""
+    links = links_of(service)
+    if text is None and links:
+        raise ConfigurationError(
+            [
+                f"{PREFIX}SEALS is not set (or {PREFIX}SEALS_FILE, a file of mode 600): without its keys {service} "
+                'acts upon nothing. `signalbox secrets make` makes them (docs/nats.md, "Seals").'
+            ]
+        )
+    try:
+        return demand(text.reveal() if text is not None else "", links)
+    except ConfigurationError as error:
+        raise ConfigurationError([f"{PREFIX}SEALS of {service}: {mistake}" for mistake in error.mistakes]) from None
+
+
+async def _run(
+    service: str, settings: S, desk: Desk, seals: Seals, start: Callable[[S, Runtime], Awaitable[None]]
+) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -128,7 +148,7 @@ async def _run(service: str, settings: S, desk: Desk, start: Callable[[S, Runtim
     http = HttpServer(settings.http_host, settings.http_port, health)
     log.info("listening", extra={"http_port": http.port})
     try:
-        return await _serve(service, settings, desk, start, health, stopping)
+        return await _serve(service, settings, desk, seals, start, health, stopping)
     finally:
         http.close()
 
@@ -137,6 +157,7 @@ async def _serve(
     service: str,
     settings: S,
     desk: Desk,
+    seals: Seals,
     start: Callable[[S, Runtime], Awaitable[None]],
     health: Health,
     stopping: asyncio.Event,
@@ -147,6 +168,7 @@ async def _serve(
         password=settings.nats_password.reveal(),
         name=service,
         ca_file=settings.nats_ca_file,
+        seals=seals,
     )
     runtime: Runtime | None = None
     try:
@@ -252,7 +274,7 @@ async def _serve_status(service: str, runtime: Runtime) -> None:
                 ready=health.ready,
                 waiting_for=health.waiting_for,
                 at=runtime.clock.now(),
-                details={} if health.standing_by else runtime.details(),
+                details={} if health.standing_by else runtime.details() | runtime.bus.seals_told(),
                 instance=instance,
                 active=not health.standing_by,
                 standing_by=health.standing_by,

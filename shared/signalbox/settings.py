@@ -55,6 +55,8 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     nats_user: str
     """This service's own user: its permissions are what keeps an unapproved order from a venue."""
     nats_password: Secret
+    seals: Secret | None = None
+    """The keys of what this service seals and acts upon (`signalbox.seals`): those of risk, the OMS, the gateways."""
     nats_ca_file: Path | None = None
     """Whose certificates NATS at a `tls://` address must show; unset = the machine's own authorities."""
     desk_file: Path

@@ -245,6 +245,16 @@ TRADING_STATE = f"$KV.{TRADING_STATE_BUCKET}.{TRADING_STATE_KEY}"
 ALL_TRADING_STATES = f"{TRADING_STATE}.*"
 
 
+def is_trading_state(subject: str) -> bool:
+    """Whether a trading state is on a subject: as an operator publishes it, or as it is stored."""
+    return subject == TRADING_STATE or subject.startswith(f"{TRADING_STATE}.")
+
+
+def setter_of(subject: str) -> str:
+    """Who set the trading state that is stored on a subject: the server's word; "" where it is not stored."""
+    return subject.removeprefix(TRADING_STATE).removeprefix(".")
+
+
 @dataclass(frozen=True)
 class Declared:
     """One subject pattern of the registry: what is on it, who may write it, who reads it."""

@@ -443,6 +443,7 @@ class RiskProcess:
             "SIGNALBOX_NATS_URL": self._server.url,
             "SIGNALBOX_NATS_USER": "risk",
             "SIGNALBOX_NATS_PASSWORD": self._server.password("risk"),
+            **self._server.seal_settings("risk"),
             "SIGNALBOX_DESK_FILE": str(self._folder / "desk.toml"),
         }
         with (self._folder / "risk.log").open("ab") as log:

@@ -43,6 +43,7 @@ from signalbox.messages import (
     TradingState,
     VenueLink,
 )
+from signalbox.seals import EXPECTED_HEADER
 from signalbox.settings import Secret
 from signalbox.streams import STREAMS
 from signalbox.telemetry import Health
@@ -379,10 +380,12 @@ async def test_a_rebuild_from_a_copy_that_lags_behind_waits_for_what_was_acknowl
     await stage.kill(first)
     whole, reads = Bus.read, 0
 
-    async def lagging(bus: Bus, stream: str, subject: str = ">", from_sequence: int = 1) -> AsyncIterator[Received]:
+    async def lagging(
+        bus: Bus, stream: str, subject: str = ">", from_sequence: int = 1, **options: Any
+    ) -> AsyncIterator[Received]:
         nonlocal reads
         reads += stream == "TRADE"
-        async for received in whole(bus, stream, subject, from_sequence):
+        async for received in whole(bus, stream, subject, from_sequence, **options):
             if stream == "TRADE" and reads == 1 and received.sequence > 1:
                 return
             yield received
@@ -598,3 +601,96 @@ async def test_a_process_without_the_lease_takes_no_message(stage: Stage) -> Non
         await former.service.handle(await stored_intent(stage, 2))
     assert former.state.undecided == set()
     assert await stage.decisions() == []
+
+
+# ------------------------------------------------------------------------------------------------ forged and copied
+
+
+async def test_a_forged_decision_is_none_and_does_not_stop_the_next(stage: Stage, forger: Any) -> None:
+    """Risk makes its own decision of the intent, under the same id, behind the forged ones; also after a restart."""
+    running = await stage.risk()
+    await stage.send(intent_bytes(stage, id="one"))
+    await stage.decided(1)
+    forged = IntentApproved(
+        id="decision-5", at=stage.w.now, intent_sequence=5, intent=stage.w.order(id="two"), order_id="two", checks=()
+    )
+    subject = subjects.decision(forged, ACCOUNT, VENUE)
+    await forger.plant("risk", subject, messages.encode(forged), Nats_Msg_Id="decision-5")
+    await stage.send(intent_bytes(stage, id="two", quantity="1001"))
+
+    async def decided(intent_id: str) -> bool:
+        return intent_id in running.state.decided
+
+    await eventually(lambda: decided("two"))
+    assert "two" not in running.state.orders  # the forged one says approved
+    assert not running.failures
+    await stage.kill(running)
+    await forger.plant("risk", subject, messages.encode(forged))  # the last of TRADE is a forged one
+    running = await stage.risk()
+    assert running.service.details()["intents_decided"] == "2"
+    await stage.send(intent_bytes(stage, id="three"))
+    await eventually(lambda: decided("three"))
+    assert not running.failures
+
+
+async def test_a_forged_order_event_moves_no_position(stage: Stage, forger: Any) -> None:
+    running = await stage.risk()
+    oms = await stage.bus("oms")
+    subject = subjects.order(VENUE, ACCOUNT, subjects.BASELINE)
+    adopted = await oms.last("TRADE", subject)
+    assert adopted is not None
+    forged = adopted.payload.replace(b'"quantity":"5"', b'"quantity":"500"').replace(b"_baseline/1", b"_baseline/2")
+    assert forged != adopted.payload
+
+    def held() -> Decimal:
+        return running.state.books[VENUE, ACCOUNT].holdings["SPY"].quantity
+
+    await forger.plant("oms", subject, forged)
+    await stage.send(intent_bytes(stage, id="one"))
+    await stage.decided(1)
+    assert held() == 5
+    await stage.kill(running)
+    await forger.plant("oms", subject, forged)
+    running = await stage.risk()
+    assert held() == 5
+    await stage.send(intent_bytes(stage, id="two"))
+    await stage.decided(2)
+
+
+async def test_a_rebuild_ends_when_the_last_that_was_acknowledged_is_a_forged_one(stage: Stage, forger: Any) -> None:
+    running = await stage.risk()
+    answer = await forger.plant("oms", subjects.order(VENUE, ACCOUNT, "x"), b"{}")
+
+    async def acknowledged() -> bool:
+        return await running.bus.consumer_floor("TRADE", "risk") >= answer["seq"]
+
+    await eventually(acknowledged)
+    await stage.kill(running)
+    running = await stage.risk()
+    await stage.send(intent_bytes(stage, id="one"))
+    await stage.decided(1)
+
+
+async def test_a_forged_trading_state_is_not_risks(stage: Stage, forger: Any) -> None:
+    running = await stage.risk()
+
+    def mode() -> str:
+        return running.service.details()["trading_state"]
+
+    async def is_mode(wanted: str) -> bool:
+        return mode() == wanted
+
+    operator = await stage.server.connect("operator")
+    halt = TradingState(id="halt", at=stage.w.now, mode=TradingMode.HALTED, reason="test", by="operator")
+    await operator.publish(subjects.TRADING_STATE, halt)
+    await eventually(lambda: is_mode("HALTED"))
+    resume = TradingState(id="resume", at=stage.w.now, mode=TradingMode.ACTIVE, reason="forged", by="operator")
+    await forger.plant("operator", subjects.TRADING_STATE, messages.encode(resume))
+    [genuine] = [each async for each in (await stage.server.connect("auditor")).read("KV_CONTROL")][:1]
+    await forger.again("operator", genuine, without=EXPECTED_HEADER)
+    await stage.send(intent_bytes(stage, id="one"))
+    (decision,) = await stage.decided(1)
+    assert isinstance(decision, IntentDenied)
+    await stage.kill(running)
+    running = await stage.risk()
+    assert mode() == "HALTED"

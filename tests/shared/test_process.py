@@ -49,6 +49,7 @@ async def start_service(nats_server, tmp_path: Path):
         "SIGNALBOX_NATS_URL": nats_server.url,
         "SIGNALBOX_NATS_USER": "risk",
         "SIGNALBOX_NATS_PASSWORD": nats_server.password("risk"),
+        **nats_server.seal_settings("risk"),
         "SIGNALBOX_DESK_FILE": str(ROOT / "deploy/desk.toml"),
     }
 

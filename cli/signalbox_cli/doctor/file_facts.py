@@ -19,7 +19,9 @@ def see_secrets(environ: Mapping[str, str], folder: Path | None) -> tuple[Secret
 
 def _files(environ: Mapping[str, str], folder: Path | None) -> Iterator[Path]:
     for name, value in environ.items():
-        is_secret = name.startswith(PREFIX) and name.endswith(("PASSWORD_FILE", "MNEMONIC_FILE", "KEY_FILE"))
+        is_secret = name.startswith(PREFIX) and name.endswith(
+            ("PASSWORD_FILE", "MNEMONIC_FILE", "KEY_FILE", "SEALS_FILE")
+        )
         if (is_secret or name == f"{PREFIX}LIVE_CONFIRMATION_FILE") and value and Path(value).is_file():
             yield Path(value)
     if folder is not None and folder.is_dir():

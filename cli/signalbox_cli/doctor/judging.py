@@ -17,6 +17,7 @@ from signalbox.durability import durability_mistake, observed_durability
 from signalbox.errors import CalendarError
 from signalbox.instruments import parse_symbol
 from signalbox.messages import LinkStatus, MarketDataType, ServiceStatus
+from signalbox.seals import links_of, shown_links
 from signalbox.sessions import is_open
 from signalbox.streams import STREAMS
 
@@ -37,6 +38,7 @@ def judge(facts: Facts, *, live: bool) -> list[Check]:
     else:
         checks += _judge_nats(facts.desk, facts.nats, live=live)
         checks += _judge_services(facts.nats)
+        checks.append(_judge_seals(facts.nats))
         for venue in facts.desk.venues:
             checks += _judge_gateway(facts.desk, facts.nats, venue, live=live)
             checks.append(_judge_market_data(facts.desk, facts.nats, venue, live=live))
@@ -120,7 +122,9 @@ def _judge_streams(nats: NatsSeen) -> Check:
         declared = stream_config(stream)
         del declared["num_replicas"]  # that is durability's
         if has is not None:
+            mark = declared.pop("metadata", {}).items()  # the server notes things of its own there
             keys = [key for key, value in declared.items() if (has.get(key) or None) != (value or None)]
+            keys += [] if mark <= (has.get("metadata") or {}).items() else ["metadata"]
             other += [f"{stream.name} ({', '.join(keys)})"] if keys else []
     if missing or other:
         wrong = [f"missing: {', '.join(missing)}"] if missing else []
@@ -142,6 +146,24 @@ def _judge_services(nats: NatsSeen) -> Iterator[Check]:
             yield failed(name, f"{others} stand by, none works", "docs/runbooks/no-active-replica.md")
         else:
             yield ok(name, f"ready; {others} more stand(s) by" if others else "ready")
+
+
+def _judge_seals(nats: NatsSeen) -> Check:
+    """Whether each service that acts says that it acts upon nothing unsealed, and has met none that is."""
+    silent, met = [], []
+    for service, answered in nats.statuses.items():
+        for each in answered if links_of(service) else ():
+            if each.active and each.details.get("seals") != shown_links(links_of(service)):
+                silent.append(each.service)
+            elif each.active and each.details.get("unsealed_messages") != "0":
+                met.append(f"{each.service} ({each.details.get('unsealed_messages')})")
+    if silent:
+        observed = f"{', '.join(silent)} does not say that it acts upon nothing without a seal"
+        return failed("seals", observed, "run this version of it, with SIGNALBOX_SEALS_FILE (docs/nats.md, Seals)")
+    if met:
+        observed = f"messages without a genuine seal were met, and not acted upon, by {', '.join(met)}"
+        return failed("seals", observed, "find out who wrote them: docs/runbooks/unsealed-message.md")
+    return ok("seals", "every service that acts checks them, and has met none that is not genuine")
 
 
 def _judge_gateway(desk: Desk, nats: NatsSeen, venue: str, *, live: bool) -> Iterator[Check]:

@@ -57,6 +57,8 @@ class Risk:
         self._waiting: dict[int, Received] = {}
         self._newest: Received | None = None
         """The last message of TRADE that was taken in."""
+        self._left_out_sequence = 0
+        """Where TRADE has the last message that was met and not taken in, for it bears no seal."""
 
     def details(self) -> dict[str, str]:
         """Figures for a person."""
@@ -80,7 +82,7 @@ class Risk:
         floor = await self._bus.consumer_floor(TRADE, CONSUMER)
         for _ in range(READS_MAX):
             await self._fold_stored()
-            if self._newest_sequence() >= floor:
+            if max(self._newest_sequence(), self._left_out_sequence) >= floor:
                 break
             await asyncio.sleep(READ_AGAIN_SECONDS)
         else:
@@ -92,7 +94,8 @@ class Risk:
 
     async def _fold_stored(self) -> None:
         """Fold what is stored behind the last message that was."""
-        async for received in self._bus.read(TRADE, from_sequence=self._newest_sequence() + 1):
+        begin = self._newest_sequence() + 1
+        async for received in self._bus.read(TRADE, from_sequence=begin, left_out=self._leave_out):
             word = subjects.first_word(received.subject)
             if word == subjects.INTENT:
                 evolve.note_intent(self._state, received.sequence)
@@ -105,6 +108,9 @@ class Risk:
             else:
                 self._fold_order_event(received)
             self._newest = received
+
+    def _leave_out(self, received: Received) -> None:
+        self._left_out_sequence = received.sequence
 
     async def consume(self) -> None:
         """Decide what was left undecided, then what comes."""

@@ -2,6 +2,10 @@
 
 Run it as the user `bootstrap`. What exists is updated to the declaration;
 what NATS will not change in place is an error that names it. Nothing is ever deleted.
+
+A stream whose messages bear seals is marked so when it is made. One that holds messages and no mark is of a desk from
+before seals: its services would act upon none of it, so they are not let start on it before a person has said that it
+is to be believed.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,9 +23,11 @@ from nats.errors import Error as NatsError
 
 from signalbox import messages, subjects
 from signalbox.accounts import BOOTSTRAP, user_names
+from signalbox.bus.publishing import EXPECTED_OF_HEADER, WRONG_LAST, WRONG_LAST_SEQUENCE
 from signalbox.bus.tls import VerifyingClient, tls_of
-from signalbox.errors import BusError, BusUnavailableError
+from signalbox.errors import BusError, BusUnavailableError, ConfigurationError
 from signalbox.messages import TradingMode, TradingState
+from signalbox.seals import EXPECTED_HEADER, KEY_BYTES, MADE_LINKS, SEAL_HEADER, Seals, parse, text_for
 from signalbox.streams import DAY_SECONDS, REPLICAS, STREAMS, Consumer, Stream
 
 REQUEST_SECONDS_MAX = 5.0
@@ -31,12 +38,37 @@ NANOSECONDS = 1_000_000_000
 USERS = user_names()
 """Every user whose password the environment of nats-server holds."""
 
-STREAM_NOT_FOUND, KEY_EXISTS = 10059, 10071
+STREAM_NOT_FOUND = 10059
+SEALED_STREAMS = ("TRADE", "COMMANDS", "LEDGER", "REPORTS")
+SEALED_MARK = {"signalbox.seals": "1"}
+"""What a stream's metadata says when all in it that needs a seal was stored with one, or is to be believed."""
+STATES_AT_ONCE_MAX = 20
+"""How many others may write the trading state while we do."""
 
 
 def new_password() -> str:
     """A random password. A letter first: NATS's configuration reads what looks like a number as one."""
     return f"p{secrets.token_hex(24)}"
+
+
+def complete_seals(present: Mapping[str, str]) -> dict[str, str]:
+    """The text of each user that has keys of seals (`SIGNALBOX_SEALS`); what is `present` stays as it is.
+
+    Of a new desk, with nothing present, all keys are random. Raises `ConfigurationError` when what is present is of
+    more than one making.
+    """
+    keys: dict[str, bytes] = {}
+    held = {user: parse(text) for user, text in present.items()}
+    for found in held.values():
+        keys |= {link: found.first_key(link) for link in found.links & set(MADE_LINKS)}
+    for link in MADE_LINKS:
+        keys.setdefault(link, secrets.token_bytes(KEY_BYTES))
+    strange = sorted(user for user, found in held.items() if not found.may_speak_with(parse(text_for(user, keys))))
+    if strange:
+        raise ConfigurationError(
+            [f"the seals of {', '.join(strange)} are not of the same making as the others: put back what is missing."]
+        )
+    return {user: present.get(user) or text for user in USERS if (text := text_for(user, keys))}
 
 
 def stream_config(stream: Stream, replicas: int = 1) -> dict[str, Any]:
@@ -62,6 +94,8 @@ def stream_config(stream: Stream, replicas: int = 1) -> dict[str, Any]:
         config["republish"] = {"src": stream.subjects[0], "dest": stream.told_again}
     if stream.schedules:
         config["allow_msg_schedules"] = True
+    if stream.name in SEALED_STREAMS:
+        config["metadata"] = SEALED_MARK
     if stream.name.startswith("KV_"):
         config["allow_rollup_hdrs"] = True
     if stream.partitions:
@@ -92,11 +126,19 @@ def consumer_config(consumer: Consumer) -> dict[str, Any]:
 
 
 async def bootstrap_server(
-    url: str, password: str, mode: TradingMode, replicas: int | None = None, ca_file: Path | None = None
+    url: str,
+    password: str,
+    mode: TradingMode,
+    seals: Seals,
+    replicas: int | None = None,
+    ca_file: Path | None = None,
+    *,
+    believe_unsealed: bool = False,
 ) -> None:
     """Connect to a NATS server as `bootstrap` and make everything; `mode` is the trading state where there is none yet.
 
-    `replicas` is how many servers of a cluster hold each stream; None = as many as now, of a new one 1.
+    `seals` has the key of the operator `bootstrap`. `replicas` is how many servers of a cluster hold each stream;
+    None = as many as now, of a new one 1. `believe_unsealed` lets a history from before seals stand.
 
     Raises `BusUnavailableError` when it can not be reached or refuses the password.
     """
@@ -119,39 +161,69 @@ async def bootstrap_server(
         id="trading-state/initial", at=datetime.now(UTC), mode=mode, reason="initial state", by=BOOTSTRAP
     )
     try:
-        await bootstrap(client, state, replicas)
+        await bootstrap(client, state, seals, replicas, believe_unsealed=believe_unsealed)
     finally:
         await client.close()
 
 
-async def bootstrap(client: Client, initial_state: TradingState, replicas: int | None = None) -> None:
-    """Make or update everything; `initial_state` is written only where no trading state exists; `replicas` as above.
+async def bootstrap(
+    client: Client,
+    initial_state: TradingState,
+    seals: Seals,
+    replicas: int | None = None,
+    *,
+    believe_unsealed: bool = False,
+) -> None:
+    """Make or update everything; `initial_state` is written only where no trading state exists; the rest as above.
 
     Raises `BusError` with JetStream's own words when a declaration is refused.
     """
+    found = {each.name: await _request(client, f"$JS.API.STREAM.INFO.{each.name}", {}) for each in STREAMS}
+    if not believe_unsealed:
+        _demand_seals(found)
     for stream in STREAMS:
-        found = await _request(client, f"$JS.API.STREAM.INFO.{stream.name}", {})
-        held_by = found.get("config", {}).get("num_replicas", 1)
+        held_by = found[stream.name].get("config", {}).get("num_replicas", 1)
         config = stream_config(stream, replicas or held_by)
-        verb = "CREATE" if found.get("error", {}).get("err_code") == STREAM_NOT_FOUND else "UPDATE"
+        exists = found[stream.name].get("error", {}).get("err_code") != STREAM_NOT_FOUND
+        verb = "UPDATE" if exists else "CREATE"
         _demand(await _request(client, f"$JS.API.STREAM.{verb}.{stream.name}", config), f"stream {stream.name}")
         for consumer in stream.consumers:
             ask = {"stream_name": stream.name, "config": consumer_config(consumer)}
             reply = await _request(client, f"$JS.API.CONSUMER.CREATE.{stream.name}.{consumer.name}", ask)
             _demand(reply, f"consumer {consumer.name} of {stream.name}")
-    answer = await client.request(
-        subjects.trading_state(BOOTSTRAP),
-        messages.encode(initial_state),
-        timeout=REQUEST_SECONDS_MAX,
-        headers={
-            "Nats-Expected-Last-Subject-Sequence": "0",
-            "Nats-Expected-Last-Subject-Sequence-Subject": subjects.ALL_TRADING_STATES,
-            "Nats-Msg-Id": initial_state.id,
-        },
-    )
-    reply = json.loads(answer.data)
-    if reply.get("error", {}).get("err_code") != KEY_EXISTS:
+    reply = await _publish_state(client, initial_state, seals, expected="0")
+    if reply.get("error", {}).get("err_code") != WRONG_LAST_SEQUENCE:
         _demand(reply, "the trading state")
+
+
+def _demand_seals(found: dict[str, dict[str, Any]]) -> None:
+    """Raise `BusError` with what to do, when a stream holds the history of a desk from before seals."""
+    mark, sealed = next(iter(SEALED_MARK.items()))
+    lines = [
+        f"accept {name} = {found[name]['state']['last_seq']}"
+        for name in SEALED_STREAMS
+        if found[name].get("state", {}).get("messages")
+        and (found[name]["config"].get("metadata") or {}).get(mark) != sealed
+    ]
+    if lines:
+        raise BusError(
+            "this desk's streams hold what was stored before messages bore seals, upon which no service would act: "
+            "its books would be empty. Begin with a new store; or, if nobody but the desk can have written there, add "
+            f"these lines to the seals of risk, oms and the gateways: {'; '.join(lines)}; then run `signalbox "
+            'bootstrap --believe-unsealed` (docs/nats.md, "Seals").'
+        )
+
+
+async def _publish_state(client: Client, state: TradingState, seals: Seals, expected: str) -> dict[str, Any]:
+    """Write the trading state after the one at the sequence `expected`; JetStream's answer."""
+    subject = subjects.trading_state(BOOTSTRAP)
+    headers = {EXPECTED_HEADER: expected, EXPECTED_OF_HEADER: subjects.ALL_TRADING_STATES, "Nats-Msg-Id": state.id}
+    payload = messages.encode(state)
+    if seal := seals.seal(subject, lambda name: headers.get(name, ""), payload):
+        headers[SEAL_HEADER] = seal
+    answer = await client.request(subject, payload, timeout=REQUEST_SECONDS_MAX, headers=headers)
+    reply: dict[str, Any] = json.loads(answer.data)
+    return reply
 
 
 async def existing_streams(client: Client) -> dict[str, str]:
@@ -164,20 +236,20 @@ async def existing_streams(client: Client) -> dict[str, str]:
     }
 
 
-async def halt_server(client: Client, reason: str) -> None:
+async def halt_server(client: Client, reason: str, seals: Seals) -> None:
     """Make what the declaration has and a restored server has not, and halt trading, whatever the state was."""
     at = datetime.now(UTC)
     halted = TradingState(
         id=f"trading-state/{at.isoformat()}", at=at, mode=TradingMode.HALTED, reason=reason, by=BOOTSTRAP
     )
-    await bootstrap(client, halted)
-    answer = await client.request(
-        subjects.trading_state(BOOTSTRAP),
-        messages.encode(halted),
-        timeout=REQUEST_SECONDS_MAX,
-        headers={"Nats-Msg-Id": halted.id},
-    )
-    _demand(json.loads(answer.data), "the trading state")
+    await bootstrap(client, halted, seals)
+    expected = "0"
+    for _ in range(STATES_AT_ONCE_MAX):
+        reply = await _publish_state(client, halted, seals, expected)
+        if not (found := WRONG_LAST.search(str(reply.get("error", {}).get("description", "")))):
+            break
+        expected = found[1]
+    _demand(reply, "the trading state")
 
 
 async def _raised_below(error: Exception) -> None:

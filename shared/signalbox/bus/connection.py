@@ -28,12 +28,14 @@ from signalbox.bus.consuming import Pull
 from signalbox.bus.prompt import PromptClient
 from signalbox.bus.publishing import Publisher, denied_subject
 from signalbox.bus.received import Progress, PublishAck, Received, from_core
+from signalbox.bus.sealing import Sealing
 from signalbox.bus.servers import ask_servers
 from signalbox.bus.standing import shuffled_places
 from signalbox.bus.tls import PlainServerError, tls_of
 from signalbox.bus.watching import Watch
 from signalbox.durability import JetStreamServer
 from signalbox.errors import BusPermissionError, BusUnavailableError
+from signalbox.seals import NO_SEALS, Seals, shown_links
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,8 @@ class BusSettings:
     name: str
     ca_file: Path | None = None
     """Whose certificates a server at a `tls://` address must show; None = the machine's own authorities."""
+    seals: Seals = NO_SEALS
+    """With which what is sent is sealed, and what comes is judged."""
 
 
 class Bus:
@@ -66,7 +70,8 @@ class Bus:
         self._places: list[int] = []
         self._watches: list[Watch] = []
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
-        self._publisher = Publisher(client, settings.name)
+        self._sealing = Sealing(settings.name, settings.seals)
+        self._publisher = Publisher(client, settings.name, self._sealing)
         self._denied: set[str] = set()
         self._open = False
         self.on_failure: Callable[[BaseException], None] = lambda error: None
@@ -127,6 +132,13 @@ class Bus:
     def connected(self) -> bool:
         return self._client.is_connected
 
+    def seals_told(self) -> dict[str, str]:
+        """For a person: which seals this process checks, and how many messages it has met without a genuine one."""
+        seals = self._settings.seals
+        if not seals.judges:
+            return {}
+        return {"seals": shown_links(seals.links), "unsealed_messages": str(self._sealing.refused_messages)}
+
     def on_reconnect(self, callback: Callable[[], Awaitable[None]]) -> None:
         """Have `callback` called after each reconnect: what was live only may have been missed."""
         self._on_reconnect.append(callback)
@@ -166,7 +178,8 @@ class Bus:
         """
         self._places = self._places or shuffled_places()
         place = self._places.pop()
-        pull = Pull(self._client, self._settings.name, stream, consumer, handler, self.publish, self._fail, place)
+        name = self._settings.name
+        pull = Pull(self._client, name, stream, consumer, handler, self.publish, self._fail, place, self._sealing)
         self._pulls.append(pull)
         await pull.start()
 
@@ -178,17 +191,26 @@ class Bus:
         """How far `consumer` is, whichever process has its messages."""
         return await reading.consumer_progress(self._client, stream, consumer)
 
-    def read(self, stream: str, subject: str = ">", from_sequence: int = 1) -> AsyncIterator[Received]:
-        """Read what is stored from `from_sequence` on, in order, to the end of the stream as it is then."""
-        return reading.read(self._client, stream, subject, from_sequence)
+    def read(
+        self,
+        stream: str,
+        subject: str = ">",
+        from_sequence: int = 1,
+        left_out: Callable[[Received], None] = lambda received: None,
+    ) -> AsyncIterator[Received]:
+        """Read what is stored from `from_sequence` on, in order, to the end of the stream as it is then.
+
+        What needs a seal and has none is not given; `left_out` is called with it, for whoever counts what is there.
+        """
+        return reading.read_genuine(self._client, self._sealing, stream, subject, from_sequence, left_out)
 
     async def last(self, stream: str, subject: str) -> Received | None:
-        """The last message stored on `subject`, which may be a pattern."""
-        return await reading.last(self._client, stream, subject)
+        """The last message stored on `subject`, which may be a pattern; of what needs a seal, the last that has one."""
+        return await reading.last_genuine(self._client, self._sealing, stream, subject)
 
     async def watch(self, bucket: str, key: str, callback: Callable[[Received | None], Awaitable[None]]) -> None:
         """Call `callback` with the value of a KV key now (None = absent), and after every change."""
-        watch = Watch(self._client, bucket, key, callback, self._fail)
+        watch = Watch(self._client, bucket, key, callback, self._fail, self._sealing)
         self._watches.append(watch)
         await watch.start()
 
@@ -204,7 +226,10 @@ class Bus:
 
         async def received(message: Msg) -> None:
             try:
-                await callback(from_core(message))
+                arrived = from_core(message)
+                if self._sealing.refuse(arrived):
+                    return
+                await callback(arrived)
             except Exception as error:
                 log.exception("a live message could not be handled", extra={"subject": message.subject})
                 self._fail(error)

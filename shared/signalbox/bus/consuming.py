@@ -26,6 +26,7 @@ from nats.errors import Error as NatsError
 
 from signalbox import streams, subjects
 from signalbox.bus.received import PublishAck, Received, from_consumer
+from signalbox.bus.sealing import Sealing
 from signalbox.bus.standing import Standing
 from signalbox.errors import BusError
 from signalbox.messages import DeadLetter
@@ -61,8 +62,9 @@ class Pull:
         publish: Publish,
         on_failure: Callable[[BaseException], None],
         place: int,
+        sealing: Sealing,
     ) -> None:
-        self._client, self._service, self._handler = client, service, handler
+        self._client, self._service, self._handler, self._sealing = client, service, handler, sealing
         self._publish, self._on_failure = publish, on_failure
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         declared = next(c for s in streams.STREAMS if s.name == stream for c in s.consumers if c.name == consumer)
@@ -172,6 +174,10 @@ class Pull:
             if self._standing is not None and self._last_delivery != NO_DELIVERY:
                 self._standing.took(received.continues, self._last_heard)
             self._last_delivery = received.delivery
+        fault = self._sealing.refuse(received)
+        if fault:
+            await self._park(received, fault, message.reply)
+            return
         self._in_progress = self._say_in_progress_later(message.reply)
         try:
             await self._handler(received)
@@ -181,7 +187,7 @@ class Pull:
             self._on_failure(error)
         except Exception as error:
             log.exception("a message could not be handled", extra={"subject": received.subject})
-            await self._park(received, error, message.reply)
+            await self._park(received, f"{type(error).__name__}: {error}", message.reply)
         finally:
             self._in_progress.cancel()
 
@@ -194,8 +200,8 @@ class Pull:
         if self._client.is_connected:
             self._saying = asyncio.create_task(self._client.publish(reply, b"+WPI"))
 
-    async def _park(self, received: Received, error: Exception, reply: str) -> None:
-        letter = dead_letter(received, self._service, f"{type(error).__name__}: {error}")
+    async def _park(self, received: Received, error: str, reply: str) -> None:
+        letter = dead_letter(received, self._service, error)
         try:
             await self._publish(subjects.dead(received.stream, self._service), letter)
             await self._client.publish(reply, b"+TERM")

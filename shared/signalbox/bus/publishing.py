@@ -6,6 +6,9 @@ sequence that no longer fits may be our own first attempt: the last message on t
 Ids are the stream's, not the subject's: whoever may publish intents may give one the id of a decision to come, and
 JetStream would take the decision for its duplicate. So a "duplicate" is looked at, and if an intent has the id, the
 message is published under a second one that nobody can foresee.
+
+Nor may anybody else stand in a writer's way: what is in the place where a message of ours belongs (its id, the sequence
+after the last, its subject in COMMANDS) and bears no seal is passed over, and ours is stored behind it.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import asyncio
 import json
 import re
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from secrets import token_hex
 
@@ -26,20 +30,23 @@ from nats.errors import MaxPayloadError
 
 from signalbox import messages, metrics, subjects
 from signalbox.bus import reading
-from signalbox.bus.received import MESSAGE_ID_HEADER, PublishAck
+from signalbox.bus.received import MESSAGE_ID_HEADER, PublishAck, Received
+from signalbox.bus.sealing import Sealing
 from signalbox.errors import BusError, BusPermissionError, BusUnavailableError, WrongSequenceError
 from signalbox.messages import DeadLetter
+from signalbox.seals import EXPECTED_HEADER
 
 PUBLISH_SECONDS_MAX = 60.0
 ATTEMPT_SECONDS_MAX = 2.0
 RETRY_DELAY_SECONDS_MAX = 1.0
 
-EXPECTED_HEADER = "Nats-Expected-Last-Subject-Sequence"
-EXPECTED_OF_HEADER = "Nats-Expected-Last-Subject-Sequence-Subject"
+EXPECTED_OF_HEADER = f"{EXPECTED_HEADER}-Subject"
 WRONG_LAST_SEQUENCE = 10071
 SUBJECT_HAS_MESSAGE = 10077
 RETRYABLE_CODES = frozenset({500, 503})
 
+WRONG_LAST = re.compile(r"wrong last sequence: (\d+)")
+"""JetStream's word for "another one is last", and which."""
 _DENIED = re.compile(r'permissions violation for publish to "?([^"\s]+)"?', re.IGNORECASE)
 
 
@@ -65,14 +72,22 @@ def denied_subject(error: Exception) -> str | None:
     return found[1].lower() if found else None
 
 
+@dataclass(frozen=True)
+class _Again:
+    """Publish once more, there and with these headers."""
+
+    subject: str
+    headers: dict[str, str]
+
+
 class Publisher:
     """Publishes over one connection and matches JetStream's answers to what was published.
 
     With an inbox of its own: `request` of nats-py costs a fifth more, and can not be told that the connection went.
     """
 
-    def __init__(self, client: Client, service: str) -> None:
-        self._client, self._service = client, service
+    def __init__(self, client: Client, service: str, sealing: Sealing) -> None:
+        self._client, self._service, self._sealing = client, service, sealing
         self._stored_seconds = metrics.BUS_PUBLISH_SECONDS.labels(service)
         self._inbox = ""
         self._number = 0
@@ -121,20 +136,29 @@ class Publisher:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + PUBLISH_SECONDS_MAX
         delay_seconds = 0.02
+        if subjects.is_trading_state(subject) and self._sealing.gives(subject):
+            headers = {
+                EXPECTED_HEADER: "0",
+                EXPECTED_OF_HEADER: subjects.ALL_TRADING_STATES,
+            } | headers  # each says which it follows, so that no old one can come again
         while True:
             problem = "not connected"
             if self._client.is_connected:
                 try:
-                    result = _decode_reply(await self._ask(subject, payload, headers))
+                    sealed = self._sealing.sealed(subject, headers, payload)
+                    result = _decode_reply(await self._ask(subject, payload, sealed))
                     if result.error is None:
                         if result.duplicate and await self._is_taken(result, subject):
                             headers = headers | {MESSAGE_ID_HEADER: f"{headers[MESSAGE_ID_HEADER]}~{token_hex(8)}"}
                             continue
                         return PublishAck(result.stream, result.seq, result.duplicate)
-                    acknowledged = await self._settle(subject, headers, result.error)
-                    if acknowledged is not None:
-                        return acknowledged
+                    settled = await self._settle(subject, headers, result.error)
+                    if isinstance(settled, PublishAck):
+                        return settled
                     problem = result.error.description
+                    if settled is not None and loop.time() < deadline:
+                        subject, headers = settled.subject, settled.headers
+                        continue
                 except MaxPayloadError:
                     raise BusError(f"a message for {subject} has {len(payload)} bytes: more than NATS takes") from None
                 except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
@@ -172,24 +196,56 @@ class Publisher:
                 waiting[1].set_result(message.data)
 
     async def _is_taken(self, result: _Reply, subject: str) -> bool:
-        """Whether the message that ours is said to repeat is an intent of somebody who chose our id."""
-        if subjects.first_word(subject) == subjects.INTENT:
+        """Whether the message that ours is said to repeat is of somebody who chose our id."""
+        if subjects.first_word(subject) == subjects.INTENT or subjects.is_trading_state(subject):
             return False  # people may not look into streams, and need not: theirs are the ids that must not repeat
         stored = await reading.at(self._client, result.stream, result.seq)
-        return stored is not None and subjects.first_word(stored.subject) == subjects.INTENT
+        if stored is None:
+            return False
+        forged = self._sealing.gives(subject) and self._sealing.judge(stored) != ""
+        return forged or subjects.first_word(stored.subject) == subjects.INTENT
 
-    async def _settle(self, subject: str, headers: dict[str, str], fault: _Fault) -> PublishAck | None:
-        """What a refusal by JetStream means: stored already (an ack), try again (None), or an error."""
+    async def _settle(self, subject: str, headers: dict[str, str], fault: _Fault) -> PublishAck | _Again | None:
+        """What a refusal by JetStream means: stored already (an ack), try again (as it was, or anew), or an error."""
         if fault.err_code in (WRONG_LAST_SEQUENCE, SUBJECT_HAS_MESSAGE):
-            last = await reading.last(
-                self._client, reading.stream_of(subject), headers.get(EXPECTED_OF_HEADER, subject)
-            )
-            if last is not None and last.message_id.split("~")[0] == headers.get(MESSAGE_ID_HEADER, "").split("~")[0]:
+            found = WRONG_LAST.search(fault.description)
+            if subjects.is_trading_state(subject) and self._sealing.gives(subject) and found:
+                return _Again(subject, headers | {EXPECTED_HEADER: found[1]})
+            pattern = headers.get(EXPECTED_OF_HEADER, subject)
+            last = await reading.last(self._client, reading.stream_of(subject), pattern)
+            if last is not None and self._sealing.gives(subject) and self._sealing.judge(last):
+                return await self._passing_over(subject, headers, last)
+            if last is not None and _is_ours(last, headers):
                 return PublishAck(last.stream, last.sequence, duplicate=True)
             raise WrongSequenceError(subject, int(headers.get(EXPECTED_HEADER, "0")))
         if fault.code in RETRYABLE_CODES:
             return None
         raise BusError(f"JetStream refuses a message on {subject}: {json.dumps(fault.description)}")
+
+    async def _passing_over(self, subject: str, headers: dict[str, str], last: Received) -> PublishAck | _Again:
+        """Where to store a message of ours whose place is taken by what bears no seal.
+
+        After all of it, if nothing genuine stands there too; in COMMANDS, on a subject beside its own.
+        """
+        if EXPECTED_HEADER not in headers:
+            stem, _, number = subject.partition("~")
+            return _Again(f"{stem}~{int(number or 0) + 1}", headers)
+        expected = int(headers[EXPECTED_HEADER])
+        pattern = headers.get(EXPECTED_OF_HEADER, subject)
+        async for received in reading.read(self._client, last.stream, pattern, expected + 1):
+            if self._sealing.judge(received):
+                last = received
+            elif _is_ours(received, headers):
+                return PublishAck(received.stream, received.sequence, duplicate=True)
+            else:
+                raise WrongSequenceError(subject, expected)
+        if last.sequence <= expected:  # the server has lost what we have read there
+            raise WrongSequenceError(subject, expected)
+        return _Again(subject, headers | {EXPECTED_HEADER: str(last.sequence)})
+
+
+def _is_ours(stored: Received, headers: dict[str, str]) -> bool:
+    return stored.message_id.split("~")[0] == headers.get(MESSAGE_ID_HEADER, "").split("~")[0]
 
 
 def _time_out(answer: asyncio.Future[bytes]) -> None:

@@ -6,7 +6,8 @@ Needs no state on the server and no permission but `$JS.API.DIRECT.GET.<stream>`
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 from nats.aio.client import Client
@@ -15,6 +16,7 @@ from nats.errors import Error as NatsError
 
 from signalbox.accounts import JETSTREAM
 from signalbox.bus.received import Progress, Received, from_direct_get
+from signalbox.bus.sealing import Sealing
 from signalbox.errors import BusError, BusUnavailableError
 from signalbox.streams import STREAMS
 
@@ -35,8 +37,42 @@ def stream_of(subject: str) -> str:
     return _STREAM_BY_HEAD_AND_NEXT.get(head) or _STREAM_BY_HEAD[head[0]]
 
 
+async def read_genuine(
+    client: Client,
+    sealing: Sealing,
+    stream: str,
+    subject: str,
+    from_sequence: int,
+    left_out: Callable[[Received], None],
+) -> AsyncIterator[Received]:
+    """See `Bus.read`."""
+    async for received in read(client, stream, subject, from_sequence):
+        if sealing.refuse(received):
+            left_out(received)
+        else:
+            yield received
+
+
+async def last_genuine(client: Client, sealing: Sealing, stream: str, subject: str) -> Received | None:
+    """See `Bus.last`. Where the last one bears no seal, all of the subject is read.
+
+    None also where so many of those were stored on one subject that it may have lost a genuine one to them.
+    """
+    newest = await last(client, stream, subject)
+    if newest is None or not sealing.refuse(newest):
+        return newest
+    kept_max = next(each.per_subject_max for each in STREAMS if each.name == stream)
+    found, forged = None, Counter[str]()
+    async for received in read(client, stream, subject, 1):
+        if sealing.judge(received):
+            forged[received.subject] += 1
+        else:
+            found = received
+    return None if kept_max and max(forged.values(), default=0) >= kept_max else found
+
+
 async def read(client: Client, stream: str, subject: str, from_sequence: int) -> AsyncIterator[Received]:
-    """See `Bus.read`. Raises `BusUnavailableError` when NATS stays silent for `READ_SECONDS_MAX`."""
+    """All that is stored, whoever wrote it. Raises `BusUnavailableError` after `READ_SECONDS_MAX` of silence."""
     next_sequence = max(1, from_sequence)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + READ_SECONDS_MAX
@@ -98,7 +134,7 @@ async def at(client: Client, stream: str, sequence: int) -> Received | None:
 
 
 async def last(client: Client, stream: str, subject: str) -> Received | None:
-    """See `Bus.last`."""
+    """The last message on `subject`, whoever wrote it."""
     if "*" in subject or ">" in subject:
         ask = f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode({"last_by_subj": subject})
     else:

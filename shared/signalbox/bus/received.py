@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from signalbox.bus.headers import read_header
+
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
@@ -36,7 +38,8 @@ class Received:
 
     `pending` counts the messages of the same read or consumer that still follow: 0 = caught up at that moment.
     `continues`: the consumer it comes from has given nothing to another process since the message that was handled here
-    before it. `delivery` is the consumer's own number of what it gives out, every repetition counted.
+    before it. `delivery` is the consumer's own number of what it gives out, every repetition counted. `headers` is the
+    header block as its sender wrote it, which may be any bytes: read it with `header`.
     """
 
     subject: str
@@ -48,6 +51,11 @@ class Received:
     pending: int
     delivery: int = 0
     continues: bool = False
+    headers: bytes = b""
+
+    def header(self, name: str) -> str:
+        """The first value of a header; "" = it has none that a person could have written (see `bus.headers`)."""
+        return read_header(self.headers, name)
 
 
 def from_consumer(message: Msg, last_delivery: int) -> Received:
@@ -69,6 +77,7 @@ def from_consumer(message: Msg, last_delivery: int) -> Received:
         pending=int(tokens[8 + shift]),
         delivery=delivery,
         continues=delivery == last_delivery + 1,
+        headers=_block(message),
     )
 
 
@@ -83,12 +92,19 @@ def from_direct_get(message: Msg) -> Received:
         stored_at=_parse_time(headers["Nats-Time-Stamp"]),
         message_id=headers.get(MESSAGE_ID_HEADER, ""),
         pending=int(headers.get("Nats-Num-Pending", "0")),
+        headers=_block(message),
     )
 
 
 def from_core(message: Msg) -> Received:
     """A message of core NATS."""
-    return Received(message.subject, message.data, "", 0, EPOCH, (message.headers or {}).get(MESSAGE_ID_HEADER, ""), 0)
+    message_id = (message.headers or {}).get(MESSAGE_ID_HEADER, "")
+    return Received(message.subject, message.data, "", 0, EPOCH, message_id, 0, headers=_block(message))
+
+
+def _block(message: Msg) -> bytes:
+    headers = message.headers or {}
+    return b"".join(f"\r\n{name}: {value}".encode() for name, value in headers.items()) + b"\r\n\r\n"
 
 
 def _parse_time(text: str) -> datetime:

@@ -14,6 +14,7 @@ from signalbox.bus.bootstrap import stream_config
 from signalbox.desk import ClockSource, Desk, Durability, Mode, NatsServers, load_desk
 from signalbox.durability import JetStreamServer
 from signalbox.messages import LinkStatus, MarketDataType, Quote, ServiceStatus, VenueLink
+from signalbox.seals import links_of, shown_links
 from signalbox.streams import STREAMS
 from signalbox_cli.doctor.facts import AlertmanagerSeen, Facts, NatsSeen, PrometheusSeen, SecretSeen
 from signalbox_cli.doctor.judging import judge
@@ -48,6 +49,11 @@ def details_of(desk: Desk) -> dict[str, dict[str, str]]:
     }
 
 
+def sealed(service: str) -> dict[str, str]:
+    links = links_of(service)
+    return {"seals": shown_links(links), "unsealed_messages": "0"} if links else {}
+
+
 def nats_of(desk: Desk) -> NatsSeen:
     details = details_of(desk)
     return NatsSeen(
@@ -57,7 +63,13 @@ def nats_of(desk: Desk) -> NatsSeen:
         servers=(SERVER,),
         statuses={
             service: (
-                ServiceStatus(service=service, ready=True, waiting_for=(), at=NOW, details=details.get(service, {})),
+                ServiceStatus(
+                    service=service,
+                    ready=True,
+                    waiting_for=(),
+                    at=NOW,
+                    details=details.get(service, {}) | sealed(service),
+                ),
             )
             for service in services_of(desk)
         },
@@ -153,6 +165,7 @@ STANDBY = ServiceStatus(service="oms", ready=True, waiting_for=(), at=NOW, activ
 WAITING = ServiceStatus(service="oms", ready=False, waiting_for=("NATS",), at=NOW)
 RELAXED = replace(SERVER, syncs_always=False)
 WITHOUT_LEDGER = replace(SERVER, streams={name: each for name, each in SERVER.streams.items() if name != "LEDGER"})
+UNMARKED = replace(SERVER, streams=SERVER.streams | {"TRADE": SERVER.streams["TRADE"] | {"metadata": {}}})
 FORGETFUL = replace(SERVER, streams=SERVER.streams | {"TRADE": SERVER.streams["TRADE"] | {"max_age": 1}})
 FAULTS = {
     "a secret that others may read": (
@@ -174,6 +187,10 @@ FAULTS = {
     "a service that is gone": (with_nats(statuses={**LIVE.nats.statuses, "oms": ()}), "service oms"),
     "a service that waits": (with_nats(statuses={**LIVE.nats.statuses, "oms": (WAITING,)}), "service oms"),
     "a service of which all stand by": (with_nats(statuses={**LIVE.nats.statuses, "oms": (STANDBY,)}), "service oms"),
+    "a service that checks no seals": (with_details("oms", seals=""), "seals"),
+    "a service that lacks a key": (with_details("oms", seals="risk-oms"), "seals"),
+    "a message that nobody has sealed": (with_details("risk", unsealed_messages="2"), "seals"),
+    "a history from before seals": (with_nats(servers=(UNMARKED,)), "streams"),
     "a live desk at the paper port": (with_details("gateway-ibkr", port="4002"), "ibkr account"),
     "a paper account": (with_details("gateway-ibkr", account="DU1234567"), "ibkr account"),
     "a gateway that runs on paper": (with_details("gateway-ibkr", mode="paper"), "ibkr account"),
