@@ -79,6 +79,7 @@ def signalbox(pods: Pods, secret_texts: dict[str, dict[str, str]], user: str, *w
         "SIGNALBOX_NATS_URL": f"nats://{pods.address('nats-0')}:4222",
         "SIGNALBOX_NATS_USER": user,
         "SIGNALBOX_NATS_PASSWORD": secret_texts[f"nats-{user}"]["password"],
+        "SIGNALBOX_SEALS": secret_texts["seals"].get(user, ""),
     }
     done = subprocess.run(
         [sys.executable, "-m", "signalbox_cli", *words], env=kept | given, timeout=COMMAND_SECONDS_MAX, check=False,

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -171,3 +172,34 @@ async def test_a_misconfigured_service_says_every_mistake_and_ends_with_2(start_
     text = (await asyncio.wait_for(process.stderr.read(), WAIT_SECONDS_MAX)).decode()
     assert "SIGNALBOX_HTTP_PORT" in text
     assert await process.wait() == 2
+
+
+@pytest.mark.parametrize(
+    ("seals", "said"),
+    [
+        (None, "risk: SIGNALBOX_SEALS is not set (or SIGNALBOX_SEALS_FILE, a file of mode 600)"),
+        ("control = 1234", "risk: SIGNALBOX_SEALS of risk: line 1, control: a key is 64 hexadecimal digits"),
+        (f"control = {'a' * 64}", "risk: SIGNALBOX_SEALS of risk: the key of risk-oms is missing."),
+        (
+            f"control = {'a' * 64}\nrisk-oms = {'b' * 64}\noms-gateway-ibkr = {'c' * 64}",
+            "risk: SIGNALBOX_SEALS of risk: there is a key of oms-gateway-ibkr, which this process must not have.",
+        ),
+    ],
+)
+def test_a_service_without_its_keys_or_with_anothers_does_not_start(tmp_path: Path, seals: str | None, said: str):
+    script = tmp_path / "service.py"
+    script.write_text(SERVICE.format(body="pass"))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SIGNALBOX_")} | {
+        "SIGNALBOX_NATS_URL": "nats://127.0.0.1:1",
+        "SIGNALBOX_NATS_USER": "risk",
+        "SIGNALBOX_NATS_PASSWORD": "p",
+        "SIGNALBOX_DESK_FILE": str(ROOT / "deploy/desk.toml"),
+    }
+    environment |= {"SIGNALBOX_SEALS": seals} if seals is not None else {}
+    done = subprocess.run(
+        [sys.executable, str(script)], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "a" * 64 not in done.stderr
+    assert "Traceback" not in done.stderr
