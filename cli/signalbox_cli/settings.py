@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from signalbox.addresses import nats_url_mistake
 from signalbox.errors import ConfigurationError
+from signalbox.setting_names import unknown_names
 from signalbox.settings import Secret, read_secret_file
 
 RUN_FOLDER = Path("run/desk")
@@ -32,12 +34,20 @@ def server_address() -> tuple[str, Secret]:
     url = os.environ.get("SIGNALBOX_NATS_URL")
     if not url:
         raise ConfigurationError(["SIGNALBOX_NATS_URL is not set: which NATS server is meant?"])
+    _check_url(url)
     return url, _password(os.environ, "bootstrap")
 
 
 def nats_ca_file() -> Path | None:
     """Whose certificates NATS at a `tls://` address must show; None = the machine's own authorities."""
     return _path(os.environ.get("SIGNALBOX_NATS_CA_FILE"))
+
+
+def check_names(*, but_for_the_doctor: bool = False) -> None:
+    """Raise `ConfigurationError` for each `SIGNALBOX_...` name that nothing reads; the doctor tells of it by itself."""
+    mistakes = list(unknown_names(os.environ))
+    if mistakes and not but_for_the_doctor:
+        raise ConfigurationError(mistakes)
 
 
 def environment() -> Mapping[str, str]:
@@ -107,6 +117,7 @@ def find_desk(environ: Mapping[str, str], *, operator: bool = False, auditor: bo
     url = environ.get("SIGNALBOX_NATS_URL")
     user = "operator" if operator else "auditor" if auditor else "user"
     if url:
+        _check_url(url)
         user = environ.get("SIGNALBOX_NATS_USER") or user
         control = environ.get("SIGNALBOX_CONTROL", "")
         silence = f"NATS at {url} can not be reached: is it running there? (SIGNALBOX_NATS_URL says so)"
@@ -129,6 +140,11 @@ def find_desk(environ: Mapping[str, str], *, operator: bool = False, auditor: bo
     silence = f"the desk of {folder} has ended (its NATS at {url} does not answer): {START_ONE}"
     control = f"127.0.0.1:{desk['control_port']}" if "control_port" in desk else ""
     return Found(url, user, password, desk_file, silence, control)
+
+
+def _check_url(url: str) -> None:
+    if mistake := nats_url_mistake("SIGNALBOX_NATS_URL", url):
+        raise ConfigurationError([mistake])
 
 
 def _password(environ: Mapping[str, str], user: str) -> Secret:

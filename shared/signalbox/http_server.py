@@ -1,7 +1,7 @@
 """Answers `/healthz`, `/readyz` and `/metrics` over HTTP, whatever else is done to the port.
 
-Owns one thread and a bounded number of connections. Nobody waits for a connection that says nothing, little, or nonsense:
-each has `CONNECTION_SECONDS_MAX` in all, and where there are too many the oldest makes room, so that the next probe is
+Owns one thread and a bounded number of connections. Nobody waits for a connection that says nothing, little, or
+nonsense: each has `CONNECTION_SECONDS_MAX` in all, and where there are too many the oldest makes room, so that the next probe is
 answered at once. A request is answered and its connection closed. Health comes before metrics, and scrapes that ask for
 the same at the same time share one answer. It must not know what health is: it is given `answer`.
 """
@@ -269,9 +269,7 @@ class BoundedServer:
         if not connection.to_send:
             connection.socket.shutdown(socket.SHUT_WR)
             connection.ended_bytes = 0
-            connection.deadline_seconds = min(
-                connection.deadline_seconds, time.monotonic() + LINGER_SECONDS_MAX
-            )
+            connection.deadline_seconds = min(connection.deadline_seconds, time.monotonic() + LINGER_SECONDS_MAX)
             self._selector.modify(connection.socket, selectors.EVENT_READ, connection)
 
     def _linger(self, connection: _Connection) -> None:

@@ -1,8 +1,8 @@
 """What a service shows of itself: JSON log lines, health, `/metrics`, `/healthz`, `/readyz`.
 
 Health is truth: ready = every required condition is met (connected, rebuilt, caught up). A process that stands by while
-another one works is ready when it is able to take over: the conditions of that count for it too. Liveness only says that the process answers, whatever NATS does: restarting
-a service mends no bus.
+another one works is ready when it is able to take over: the conditions of that count for it too. Liveness only says
+that the process answers, whatever NATS does: restarting a service mends no bus.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from prometheus_client import Gauge, make_wsgi_app
 
+from signalbox.addresses import without_password
 from signalbox.http_server import Answer, BoundedServer, Request
 from signalbox.metrics import ACTIVE
 
@@ -27,7 +28,7 @@ _LOG_RECORD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message",
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, service, event, then whatever `extra` gives."""
+    """One JSON object a line: time, level, service, event, then whatever `extra` gives. No address shows a password."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
@@ -43,7 +44,7 @@ class JsonFormatter(logging.Formatter):
         line.update({key: value for key, value in record.__dict__.items() if key not in _LOG_RECORD_FIELDS})
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return without_password(json.dumps(line, default=str, ensure_ascii=False))
 
 
 def configure_logging(service: str, level: str) -> None:
