@@ -57,5 +57,5 @@ def listening_host_mistake(variable: str, host: str) -> str:
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        return f"{variable}={host!r} is no address to listen at: write 127.0.0.1, 0.0.0.0 or an IP address of this machine."
+        return f"{variable}={host!r} is no address to listen at: write 127.0.0.1, 0.0.0.0 or this machine's IP address."
     return ""

@@ -1,7 +1,8 @@
 """Decimal numbers that come from outside: which texts are one.
 
 Python reads far more: digits of every script, underscores, NaN, Infinity, and 1e999999, whose sum with 1 takes a
-million digits. Owns the form that the desk takes from people, programs and files: ASCII digits, of a size that money has.
+million digits. Owns the form that the desk takes from people, programs and files: ASCII digits, of a size that money
+has.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Answers `/healthz`, `/readyz` and `/metrics` over HTTP, whatever else is done to the port.
 
 Owns one thread and a bounded number of connections. Nobody waits for a connection that says nothing, little, or
-nonsense: each has `CONNECTION_SECONDS_MAX` in all, and where there are too many the oldest makes room, so that the next probe is
-answered at once. A request is answered and its connection closed. Health comes before metrics, and scrapes that ask for
-the same at the same time share one answer. It must not know what health is: it is given `answer`.
+nonsense: each has `CONNECTION_SECONDS_MAX` in all, and where there are too many the oldest makes room, so that the next
+probe is answered at once. A request is answered and its connection closed. Health comes before metrics, and scrapes
+that ask for the same at the same time share one answer. It must not know what health is: it is given `answer`.
 """
 
 from __future__ import annotations

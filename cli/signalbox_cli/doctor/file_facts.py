@@ -7,7 +7,8 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from signalbox.settings import PREFIX, is_private
+from signalbox.setting_names import PREFIX
+from signalbox.settings import is_private
 
 from signalbox_cli.doctor.facts import SecretSeen
 
