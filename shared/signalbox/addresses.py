@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 # Up to the last @ before a space or a double quote: a password may hold an @ or a / of its own
 _WITH_PASSWORD = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*://)((?:\\.|[^\s\"\\])*)@")
+_HAS_PASSWORD = "has a user or password in it, and addresses are logged and shown"
 PORT_MAX = 65_535
 
 
@@ -29,10 +30,7 @@ def nats_url_mistake(variable: str, url: str) -> str:
 
 def _mistake(address: str) -> str:
     if "@" in address:
-        return (
-            "has a user or password in it, and addresses are logged and shown: take it out, and give it by "
-            "SIGNALBOX_NATS_USER and SIGNALBOX_NATS_PASSWORD_FILE."
-        )
+        return f"{_HAS_PASSWORD}: take it out, and give it by SIGNALBOX_NATS_USER and SIGNALBOX_NATS_PASSWORD_FILE."
     if not address.isascii() or not address.isprintable() or " " in address:
         return "is no address: write nats://host:port or tls://host:port, in plain letters and digits."
     try:
@@ -48,6 +46,11 @@ def _mistake(address: str) -> str:
 
 def _more_than_an_address(parts: SplitResult) -> bool:
     return parts.path not in ("", "/") or bool(parts.query or parts.fragment)
+
+
+def password_mistake(variable: str, url: str) -> str:
+    """The sentence about an address that has a user or password in it; "" = it has none."""
+    return f"{variable} {_HAS_PASSWORD}: take it out, an API key too." if "@" in url else ""
 
 
 def listening_host_mistake(variable: str, host: str) -> str:

@@ -25,6 +25,7 @@ import msgspec
 import uvloop
 
 from signalbox import messages, metrics, subjects
+from signalbox.addresses import without_password
 from signalbox.bus import Bus, BusSettings, Received
 from signalbox.clock import DeskClock, FollowingClock, WallClock
 from signalbox.desk import ClockSource, Desk, load_desk
@@ -119,7 +120,7 @@ def run(service: str, settings_type: type[S], start: Callable[[S, Runtime], Awai
         desk = load_desk(settings.desk_file)
     except ConfigurationError as error:
         for mistake in error.mistakes:
-            print(f"{service}: {mistake}", file=sys.stderr)  # noqa: T201 (there is no log yet)
+            print(f"{service}: {without_password(mistake)}", file=sys.stderr)  # noqa: T201 (there is no log yet)
         sys.exit(EXIT_MISCONFIGURED)
     configure_logging(service, settings.log_level)
     last_resort = LastResort()

@@ -22,7 +22,7 @@ from typing import Annotated, TypeVar, get_type_hints
 import msgspec
 from msgspec import NODEFAULT, Meta, Struct
 
-from signalbox.addresses import listening_host_mistake, nats_url_mistake, without_password
+from signalbox.addresses import listening_host_mistake, nats_url_mistake, password_mistake, without_password
 from signalbox.decimals import is_decimal_text
 from signalbox.errors import ConfigurationError
 from signalbox.setting_names import PREFIX, unknown_names
@@ -80,9 +80,7 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
 def load(kind: type[_S], environ: Mapping[str, str]) -> _S:
     """Read `kind` from `environ`. Raises `ConfigurationError` with every mistake, each naming its variable."""
     hints = get_type_hints(kind, include_extras=True)
-    variables = {PREFIX + name.upper(): hint for name, hint in hints.items()}
-    secrets = {f"{variable}_FILE" for variable, hint in variables.items() if _is_secret(hint)}
-    mistakes = list(unknown_names(environ, variables.keys() | secrets))
+    mistakes = list(unknown_names(environ, variables_of(kind)))
     values: dict[str, object] = {}
     for field in msgspec.structs.fields(kind):
         variable = PREFIX + field.name.upper()
@@ -104,6 +102,12 @@ def load(kind: type[_S], environ: Mapping[str, str]) -> _S:
     return kind(**values)
 
 
+def variables_of(kind: type[Struct]) -> set[str]:
+    """The name of every variable that `kind` is read from."""
+    variables = {PREFIX + name.upper(): hint for name, hint in get_type_hints(kind, include_extras=True).items()}
+    return {*variables, *(f"{variable}_FILE" for variable, hint in variables.items() if _is_secret(hint))}
+
+
 def _is_secret(hint: object) -> bool:
     return hint is Secret or Secret in getattr(hint, "__args__", ())
 
@@ -120,7 +124,7 @@ def _plain(variable: str, text: str, hint: object, mistakes: list[str]) -> objec
         if not text and hint is Path:
             mistakes.append(f"{variable} is empty: name a file.")
         return Path(text) if text else None
-    find_mistake = _MISTAKES.get(variable)
+    find_mistake = _MISTAKES.get(variable, password_mistake if variable.endswith("_URL") else None)
     mistake = find_mistake(variable, text) if find_mistake else ""
     try:
         value: object = msgspec.convert(text, hint, strict=False)

@@ -7,6 +7,7 @@ import asyncio
 import textwrap
 from pathlib import Path
 
+from signalbox.addresses import without_password
 from signalbox.desk import Mode, load_desk
 from signalbox.errors import ConfigurationError
 
@@ -94,12 +95,12 @@ def _plain_url(url: str) -> str:
 
 def _show(checks: list[Check], *, as_json: bool) -> None:
     if as_json:
-        rows = [(check.name, check.verdict.value, check.observed, check.action) for check in checks]
+        rows = [(c.name, c.verdict.value, without_password(c.observed), c.action) for c in checks]
         show(COLUMNS, rows, as_json=True, empty="")
         return
     width = max(len(check.name) for check in checks)
     for check in checks:
-        print(f"{check.verdict:<11}  {check.name:<{width}}  {printable(check.observed)}")
+        print(f"{check.verdict:<11}  {check.name:<{width}}  {printable(without_password(check.observed))}")
         if check.action:
             print(
                 textwrap.fill(
