@@ -47,6 +47,8 @@ STOP_SECONDS_MAX = 12.0
 """From the word to stop, or a failure, to the end: below the grace of `signalbox up`, of compose and of Kubernetes."""
 CLEAN_UP_SECONDS_MAX = 3.0
 """What is left then is closing: event loop, threads, interpreter."""
+OURS_ALONE = 0o077
+"""Taken from the mode of every file that a service makes: it holds what the desk does, or what it knows."""
 GC_THRESHOLD_OBJECTS = 10_000
 """New objects between two collections; Python's 700 means several within each order."""
 
@@ -123,6 +125,7 @@ def run(service: str, settings_type: type[S], start: Callable[[S, Runtime], Awai
             print(f"{service}: {without_password(mistake)}", file=sys.stderr)  # noqa: T201 (there is no log yet)
         sys.exit(EXIT_MISCONFIGURED)
     configure_logging(service, settings.log_level)
+    os.umask(OURS_ALONE)
     last_resort = LastResort()
     status = uvloop.run(_run(service, settings, desk, start, last_resort))
     logging.shutdown()
