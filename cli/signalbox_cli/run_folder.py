@@ -1,7 +1,7 @@
 """The folder of a desk on this machine: who uses it, its credentials, and `desk.json`, by which commands find it.
 
-Owns these files; the JetStream store, the database and the simulator's books beside them belong to the processes. Nobody
-but the user who started the desk can read any of it: it holds every order, and what the logs say of it.
+Owns these files; the JetStream store, the database and the simulator's books beside them belong to the processes.
+Nobody but the user who started the desk can read any of it: it holds every order, and what the logs say of it.
 """
 
 from __future__ import annotations
