@@ -62,16 +62,19 @@ class DoctorAddresses:
     prometheus_url: str
     alertmanager_url: str
     secrets: Path | None
+    run_folder: Path | None
+    """None = the desk is not one of this machine."""
 
 
 def doctor_addresses() -> DoctorAddresses:
     """Those that this process's environment names, with the folder of a local desk's credentials."""
-    local = Path(os.environ.get("SIGNALBOX_RUN_FOLDER", str(RUN_FOLDER))) / "credentials"
+    elsewhere = "SIGNALBOX_NATS_URL" in os.environ
+    local = None if elsewhere else Path(os.environ.get("SIGNALBOX_RUN_FOLDER", str(RUN_FOLDER)))
     return DoctorAddresses(
         os.environ.get("SIGNALBOX_PROMETHEUS_URL", ""),
         os.environ.get("SIGNALBOX_ALERTMANAGER_URL", ""),
-        _path(os.environ.get("SIGNALBOX_CREDENTIALS_FOLDER"))
-        or (None if "SIGNALBOX_NATS_URL" in os.environ else local),
+        _path(os.environ.get("SIGNALBOX_CREDENTIALS_FOLDER")) or (local / "credentials" if local is not None else None),
+        local,
     )
 
 

@@ -18,7 +18,7 @@ from signalbox_cli.cluster_credentials import wanted
 
 from . import manifest_rules
 from .manifest_rules import IMAGES
-from .manifests import pod_of, rendered, workload
+from .manifests import rendered
 from .pods import Pods, docker, of_version
 
 VERSION = os.environ.get("SIGNALBOX_VERSION", manifest_rules.VERSION)

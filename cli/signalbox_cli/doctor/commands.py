@@ -13,7 +13,7 @@ from signalbox.errors import ConfigurationError
 
 from signalbox_cli.commands import EXIT_FAILED, add_command
 from signalbox_cli.doctor.facts import Facts
-from signalbox_cli.doctor.file_facts import see_secrets
+from signalbox_cli.doctor.file_facts import see_files, see_secrets, see_settings
 from signalbox_cli.doctor.judging import judge
 from signalbox_cli.doctor.monitoring_facts import see_alertmanager, see_prometheus
 from signalbox_cli.doctor.nats_facts import see_nats
@@ -77,6 +77,8 @@ async def _doctor(arguments: argparse.Namespace) -> int:
         nats=nats,
         prometheus=prometheus,
         alertmanager=alertmanager,
+        settings=see_settings(environment()),
+        files=see_files(addresses.run_folder, environment()),
     )
     live = arguments.live or desk.mode is Mode.LIVE
     checks = judge(facts, live=live)
