@@ -32,6 +32,8 @@ BACKLOG_CONNECTIONS = 1_024
 ACCEPTS_MAX = 64
 """Connections taken at one look, so that a flood of them does not keep those that have asked from their answers."""
 LOOK_SECONDS = 0.25
+SLOW_DELAY_SECONDS_MAX = 0.2
+"""How long a slow request waits for a moment without others."""
 CLOSE_SECONDS_MAX = 2.0
 
 REQUEST_LINE = re.compile(rb"([A-Z]{1,16}) ([\x21-\x7e]+) HTTP/1\.[01]")
@@ -139,6 +141,7 @@ class BoundedServer:
         self._selector.register(self._listening, selectors.EVENT_READ)
         self._woken, self._wake = socket.socketpair()
         self._selector.register(self._woken, selectors.EVENT_READ)
+        self._slow_due_seconds = 0.0
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._thread.start()
@@ -165,14 +168,16 @@ class BoundedServer:
         self._selector.close()
 
     def _look(self) -> None:
-        for key, events in self._selector.select(0 if self._waiting else LOOK_SECONDS):
+        found = self._selector.select(0 if self._waiting else LOOK_SECONDS)
+        for key, events in found:
             if key.fileobj is self._listening:
                 self._accept()
             elif isinstance(key.data, _Connection) and key.data in self._connections:
                 self._serve(key.data, events)
-        if self._waiting:
-            self._answer_slow(self._waiting.popleft())
         now = time.monotonic()
+        if self._waiting and (not found or now >= self._slow_due_seconds):
+            self._answer_slow(self._waiting.popleft())
+            self._slow_due_seconds = now + SLOW_DELAY_SECONDS_MAX
         for connection in [each for each in self._connections if each.deadline_seconds <= now]:
             self._drop(connection)
 
