@@ -63,6 +63,7 @@ bench: .venv/ready ## what README claims of speed and size, measured beside a re
 
 .PHONY: images
 images: ## build the images of docker-compose.yml: one Dockerfile, an image for each service
+	@.ci/base-images
 	@docker compose --profile "*" build
 
 .PHONY: container-test

@@ -7,6 +7,7 @@ import math
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
+from signalbox.decimals import is_decimal_text
 from signalbox.errors import SymbolError
 from signalbox.instruments import parse_symbol
 
@@ -19,6 +20,8 @@ def decimal_number(text: str) -> Decimal:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
     if not number.is_finite():
         raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+    if not is_decimal_text(text):
+        raise argparse.ArgumentTypeError(f"{text[:60]!a} is not written as a number: use digits, as 470.25")
     return number
 
 

@@ -309,7 +309,7 @@ class LocalDesk:
     async def _spawn(self, process: _Process) -> None:
         assert self._warden is not None
         process.starts.append(asyncio.get_running_loop().time())
-        with self.log_file(process.name).open("ab") as log:
+        with run_folder.open_log(self.plan.directory, process.name) as log:
             process.running = await asyncio.create_subprocess_exec(
                 *process.command,
                 env=process.environment,

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from signalbox.addresses import nats_url_mistake
 from signalbox.errors import ConfigurationError
 from signalbox.seals import NO_SEALS, Seals, demand, links_of
+from signalbox.setting_names import unknown_names
 from signalbox.settings import Secret, read_secret_file
 
 RUN_FOLDER = Path("run/desk")
@@ -33,6 +35,7 @@ def server_address() -> tuple[str, Secret]:
     url = os.environ.get("SIGNALBOX_NATS_URL")
     if not url:
         raise ConfigurationError(["SIGNALBOX_NATS_URL is not set: which NATS server is meant?"])
+    _check_url(url)
     return url, _password(os.environ, "bootstrap")
 
 
@@ -44,6 +47,13 @@ def bootstrap_seals() -> Seals:
 def nats_ca_file() -> Path | None:
     """Whose certificates NATS at a `tls://` address must show; None = the machine's own authorities."""
     return _path(os.environ.get("SIGNALBOX_NATS_CA_FILE"))
+
+
+def check_names(*, but_for_the_doctor: bool = False) -> None:
+    """Raise `ConfigurationError` for each `SIGNALBOX_...` name that nothing reads; the doctor tells of it by itself."""
+    mistakes = list(unknown_names(os.environ))
+    if mistakes and not but_for_the_doctor:
+        raise ConfigurationError(mistakes)
 
 
 def environment() -> Mapping[str, str]:
@@ -58,16 +68,19 @@ class DoctorAddresses:
     prometheus_url: str
     alertmanager_url: str
     secrets: Path | None
+    run_folder: Path | None
+    """None = the desk is not one of this machine."""
 
 
 def doctor_addresses() -> DoctorAddresses:
     """Those that this process's environment names, with the folder of a local desk's credentials."""
-    local = Path(os.environ.get("SIGNALBOX_RUN_FOLDER", str(RUN_FOLDER))) / "credentials"
+    elsewhere = "SIGNALBOX_NATS_URL" in os.environ
+    local = None if elsewhere else Path(os.environ.get("SIGNALBOX_RUN_FOLDER", str(RUN_FOLDER)))
     return DoctorAddresses(
         os.environ.get("SIGNALBOX_PROMETHEUS_URL", ""),
         os.environ.get("SIGNALBOX_ALERTMANAGER_URL", ""),
-        _path(os.environ.get("SIGNALBOX_CREDENTIALS_FOLDER"))
-        or (None if "SIGNALBOX_NATS_URL" in os.environ else local),
+        _path(os.environ.get("SIGNALBOX_CREDENTIALS_FOLDER")) or (local / "credentials" if local is not None else None),
+        local,
     )
 
 
@@ -115,6 +128,7 @@ def find_desk(environ: Mapping[str, str], *, operator: bool = False, auditor: bo
     url = environ.get("SIGNALBOX_NATS_URL")
     user = "operator" if operator else "auditor" if auditor else "user"
     if url:
+        _check_url(url)
         user = environ.get("SIGNALBOX_NATS_USER") or user
         control = environ.get("SIGNALBOX_CONTROL", "")
         silence = f"NATS at {url} can not be reached: is it running there? (SIGNALBOX_NATS_URL says so)"
@@ -166,6 +180,11 @@ def _seals(environ: Mapping[str, str], user: str, folder: Path | None) -> Seals:
 def seals_file_name(user: str) -> str:
     """The file with a person's keys, beside the one with the password."""
     return f"{user}.seals"
+
+
+def _check_url(url: str) -> None:
+    if mistake := nats_url_mistake("SIGNALBOX_NATS_URL", url):
+        raise ConfigurationError([mistake])
 
 
 def _password(environ: Mapping[str, str], user: str) -> Secret:

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox.bars import parse_timeframe
+from signalbox.decimals import is_decimal_text, is_sane
 from signalbox.errors import ConfigurationError, SymbolError
 from signalbox.instruments import CURRENCIES, Symbol, dydx_ticker, ibkr_contract, parse_symbol
 from signalbox.messages import MarketDataType
@@ -295,10 +296,10 @@ def _number(value: object) -> Decimal | None:
     """A value that the shape accepts as a number; None for any other, which the shape reports."""
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
         return None
-    try:
-        return msgspec.convert(value, Decimal)
-    except msgspec.ValidationError:
+    if isinstance(value, str) and not is_decimal_text(value):
         return None
+    number = Decimal(value)
+    return number if is_sane(number) or not number.is_finite() else None
 
 
 def _tables(document: dict[str, Any], key: str) -> dict[str, Any]:

@@ -76,6 +76,12 @@ def test_decimal_without_quotes_keeps_its_digits(tmp_path: Path) -> None:
 
 
 ONE_MISTAKE = [
+    *(
+        ('order_quantity_max = "1000"', f"order_quantity_max = {written}", "limits.order_quantity_max is ")
+        for written in ("1e400", '"1e400"', "nan", '"NaN"', "inf", '"Infinity"', '"१००"', '"1_000"', '"0x10"', '" 5"')
+    ),
+    ("price_age_seconds_max = 60", "price_age_seconds_max = 99999999999999999999", "limits.price_age_seconds_max is 9"),
+    ("supertrend_multiplier = 2.0", "supertrend_multiplier = 1e400", "indicators.supertrend_multiplier is 1E+400"),
     ('name = "demo"', 'name = ""', "name is ''"),
     ('name = "demo"', "name = 3", "name is 3: it must be a text in quotes."),
     ('name = "demo"', "", "name is missing"),

@@ -21,7 +21,7 @@ from signalbox.seals import links_of, shown_links
 from signalbox.sessions import is_open
 from signalbox.streams import STREAMS
 
-from signalbox_cli.doctor.facts import Facts, NatsSeen, SecretSeen
+from signalbox_cli.doctor.facts import Facts, FileSeen, NatsSeen, SecretSeen
 from signalbox_cli.doctor.judging_monitoring import judge_monitoring
 from signalbox_cli.doctor.verdicts import Check, bad_for_money, failed, not_checked, ok, warning
 
@@ -32,6 +32,7 @@ def judge(facts: Facts, *, live: bool) -> list[Check]:
     """Every check, in the order in which a person mends what is wrong."""
     live = live or facts.desk.mode is Mode.LIVE
     checks = [*_judge_desk(facts.desk, live=live), *_judge_limits(facts.desk.limits), _judge_secrets(facts.secrets)]
+    checks += [_judge_settings(facts.settings), *_judge_files(facts.files, live=live)]
     if facts.nats.problem:
         checks.append(failed("nats", facts.nats.problem, "start NATS, or name it: SIGNALBOX_NATS_URL and a password"))
         checks.append(not_checked("desk over nats", "NATS was not reached", "mend `nats` first"))
@@ -79,7 +80,25 @@ def _judge_secrets(secrets: tuple[SecretSeen, ...]) -> Check:
     open_to_others = [f"{each.path} ({each.mode:o})" for each in secrets if not each.private]
     if open_to_others:
         return failed("secrets", f"others may read {', '.join(open_to_others)}", "chmod 600 each of them; renew them")
+    if mistakes := [each.mistake for each in secrets if each.mistake]:
+        return failed("secrets", " ".join(mistakes), "write each anew, as one line of text")
     return ok("secrets", f"{len(secrets)} files that nobody else can read")
+
+
+def _judge_settings(mistakes: tuple[str, ...]) -> Check:
+    if mistakes:
+        return failed("settings", " ".join(mistakes), "mend the variables of this environment: a service refuses them")
+    return ok("settings", "every SIGNALBOX_ name here is one that is read, and no address holds a password")
+
+
+def _judge_files(files: tuple[FileSeen, ...], *, live: bool) -> Iterator[Check]:
+    """What the desk writes holds every order: nothing to be read by everybody on the machine."""
+    open_to_others = [f"{each.path} ({each.mode:o})" for each in files if each.open_to_others]
+    if open_to_others:
+        action = "chmod o-rwx,g-w each of them (`signalbox up` does, at its next start)"
+        yield bad_for_money("files", f"others may read {', '.join(open_to_others)}", action, live=live)
+    elif files:
+        yield ok("files", f"{len(files)} files and folders of the desk that nobody else can read")
 
 
 def _judge_nats(desk: Desk, nats: NatsSeen, *, live: bool) -> Iterator[Check]:

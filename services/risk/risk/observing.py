@@ -12,6 +12,8 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
 from typing import TypeVar
 
 import msgspec
@@ -19,19 +21,22 @@ from msgspec import Struct
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
+from signalbox.decimals import is_sane
 from signalbox.messages import AccountState, Instrument, LinkStatus, Quote, TradingState, VenueLink
 from signalbox.telemetry import Health
 
 from risk import evolve, metrics
 from risk.settings import Settings
-from risk.state import AccountKey, LinkLost, RiskState, account_keys
+from risk.state import AccountKey, LinkLost, RiskState, SymbolKey, account_keys
 
 log = logging.getLogger(__name__)
 
 S = TypeVar("S", bound=Struct)
 
+HEARD = "heard prices and heartbeats"
 LOOK_SECONDS = 0.5
 SETTLE_LOOK_SECONDS = 0.1
+REASON_CHARACTERS_MAX = 300
 
 
 class Observing:
@@ -50,6 +55,9 @@ class Observing:
         self._heard: dict[AccountKey, float] = {}
         self._listening_since = 0.0
         self._something_heard = asyncio.Event()
+        self._accounts = tuple(account_keys(state.desk))
+        self._desk_since: datetime | None = None
+        self._heard_enough = False
 
     async def start(self) -> None:
         """Subscribe first, then read what is stored: nothing falls between."""
@@ -82,10 +90,43 @@ class Observing:
             self._something_heard.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._something_heard.wait(), SETTLE_LOOK_SECONDS)
+        self._enough_heard()
 
     def _settled(self, clock: DeskClock) -> bool:
-        heard_all = all(key in self._heard for key in account_keys(self._state.desk))
-        return heard_all and self._state.allowed <= self._state.quotes.keys() and not clock.is_stale()
+        return not self._unheard(clock)
+
+    def _unheard(self, clock: DeskClock) -> list[str]:
+        """What has not been heard yet, by name."""
+        unheard = [f"a heartbeat of {'/'.join(key)}" for key in self._accounts if key not in self._heard]
+        unheard += [f"a price of {symbol} at {venue}" for venue, symbol in sorted(self._unpriced())]
+        return [*unheard, *(["the clock"] if clock.is_stale() else [])]
+
+    def _unpriced(self) -> frozenset[SymbolKey]:
+        return self._state.allowed - self._state.quotes.keys()
+
+    def hear(self, clock: DeskClock) -> None:
+        """Say what has to be heard before this process could decide as well as one that has listened for long.
+
+        A market that is closed sends no price, and a gateway that is gone no heartbeat. After `price_age_seconds_max`
+        of desk time nobody else knows a price either that is fresh enough to trade on, and after
+        `link_silence_seconds_max` no heartbeat: then to wait would change nothing.
+        """
+        listened_seconds = self._monotonic() - self._listening_since
+        desk_seconds = 0.0
+        if not clock.is_stale():
+            self._desk_since = self._desk_since or clock.now()
+            desk_seconds = (clock.now() - self._desk_since).total_seconds()
+        waits = self._unheard(clock) if listened_seconds < self._settings.link_silence_seconds_max else []
+        if max(listened_seconds, desk_seconds) < self._state.desk.limits.price_age_seconds_max and self._unpriced():
+            waits = self._unheard(clock)
+        if waits:
+            self._health.unmet(HEARD, f"not yet {', '.join(waits)}"[:REASON_CHARACTERS_MAX])
+        else:
+            self._enough_heard()
+
+    def _enough_heard(self) -> None:
+        self._heard_enough = True
+        self._health.met(HEARD)
 
     def lose_silent_links(self) -> None:
         """Forget the status of every gateway that has been silent for too long."""
@@ -98,10 +139,17 @@ class Observing:
                 metrics.LINK_READY.labels(venue, account).set(0)
                 log.warning("a gateway is silent", extra={"venue": venue, "account": account})
 
-    async def look(self, clock: DeskClock) -> None:
-        """Notice silence and show the figures, for ever."""
+    async def listen(self, clock: DeskClock) -> None:
+        """Notice what has been heard, and silence, for ever; also while standing by."""
         while True:
+            if not self._heard_enough:
+                self.hear(clock)
             self.lose_silent_links()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def show(self, clock: DeskClock) -> None:
+        """Show the figures, for ever."""
+        while True:
             metrics.show_state(self._state, clock.now())
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -155,6 +203,10 @@ def _read(received: Received, kind: type[S]) -> S | None:
     except msgspec.MsgspecError as error:
         metrics.UNREADABLE_OBSERVATIONS.labels(kind.__name__).inc()
         log.warning("an observation can not be read", extra={"subject": received.subject, "error": str(error)})
+        return None
+    if not all(is_sane(value) for value in msgspec.structs.astuple(message) if isinstance(value, Decimal)):
+        metrics.UNREADABLE_OBSERVATIONS.labels(kind.__name__).inc()
+        log.warning("an observation holds a number that can not be reckoned with", extra={"subject": received.subject})
         return None
     return message
 

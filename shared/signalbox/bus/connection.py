@@ -23,6 +23,7 @@ from nats.errors import Error as NatsError
 from nats.errors import SlowConsumerError
 
 from signalbox import messages, metrics
+from signalbox.addresses import without_password
 from signalbox.bus import reading
 from signalbox.bus.consuming import Pull
 from signalbox.bus.prompt import PromptClient
@@ -45,6 +46,8 @@ RECONNECT_WAIT_SECONDS = 0.2
 CONNECT_SECONDS_MAX = 30.0
 PING_INTERVAL_SECONDS = 5
 DRAIN_SECONDS_MAX = 5
+CANCELLATIONS_MAX, CANCELLATION_SECONDS_MAX = 4, 0.25
+CLOSE_SECONDS_MAX = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,11 @@ class BusSettings:
     """Whose certificates a server at a `tls://` address must show; None = the machine's own authorities."""
     seals: Seals = NO_SEALS
     """With which what is sent is sealed, and what comes is judged."""
+
+    @property
+    def shown_url(self) -> str:
+        """The address as a log may show it."""
+        return without_password(self.url)
 
 
 class Bus:
@@ -116,17 +124,20 @@ class Bus:
             )
         )
         either: tuple[asyncio.Future[Any], ...] = (connecting, refused)
-        await asyncio.wait(either, timeout=CONNECT_SECONDS_MAX, return_when=asyncio.FIRST_COMPLETED)
-        if connecting.done():
-            connecting.result()
-            bus._open = True
-            return bus
-        connecting.cancel()
-        await asyncio.gather(connecting, return_exceptions=True)
-        await client.close()
+        try:
+            await asyncio.wait(either, timeout=CONNECT_SECONDS_MAX, return_when=asyncio.FIRST_COMPLETED)
+            if connecting.done():
+                connecting.result()
+                bus._open = True
+                return bus
+        finally:
+            if not bus._open:
+                await _abandon(client, connecting)
         if refused.done():
-            raise BusPermissionError(f"NATS at {settings.url} {refused.result()}")
-        raise BusUnavailableError(f"NATS at {settings.url} can not be reached: is nats-server running there?")
+            raise BusPermissionError(f"NATS at {settings.shown_url} {refused.result()}")
+        raise BusUnavailableError(
+            f"NATS at {settings.shown_url} can not be reached{_because(client)}: is nats-server running there?"
+        )
 
     @property
     def connected(self) -> bool:
@@ -321,7 +332,7 @@ class Bus:
             except (NatsError, TimeoutError):
                 log.warning("the connection did not drain in time")
         if not self._client.is_closed:
-            await self._client.close()
+            await _bounded(asyncio.create_task(self._client.close()))
 
     # --------------------------------------------------------------------------------------------------- private
 
@@ -348,6 +359,40 @@ class Bus:
             self._publisher.refused(subject)
         if self.connected or subject is not None:
             log.warning("NATS reports an error", extra={"error": str(error)})
+
+
+async def _abandon(client: Client, connecting: asyncio.Task[None]) -> None:
+    """End a connect that may not end by itself: nats-py tries for ever, and loses cancellations while it closes, looks
+    a name up or waits for an answer. With no server left to try it gives up."""
+    client.options["max_reconnect_attempts"] = 0
+    client._server_pool.clear()
+    for _ in range(CANCELLATIONS_MAX):
+        if connecting.done():
+            break
+        connecting.cancel()
+        await asyncio.wait((connecting,), timeout=CANCELLATION_SECONDS_MAX)
+    connecting.add_done_callback(_seen)
+    await _bounded(asyncio.create_task(client.close()))
+
+
+async def _bounded(closing: asyncio.Task[None]) -> None:
+    """Wait for a close, but not for ever: a socket may be as stuck as the server behind it."""
+    await asyncio.wait((closing,), timeout=CLOSE_SECONDS_MAX)
+    closing.add_done_callback(_seen)
+    if not closing.done():
+        closing.cancel()
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    """Take the outcome of what nobody waits for, so that it is not reported as forgotten."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _because(client: Client) -> str:
+    """What the last attempt said, in brackets; "" = nothing."""
+    text = str(client.last_error or "").strip()
+    return f" ({text})" if text else ""
 
 
 def _refusal(error: Exception, settings: BusSettings) -> str:

@@ -16,7 +16,7 @@ from signalbox.durability import JetStreamServer
 from signalbox.messages import LinkStatus, MarketDataType, Quote, ServiceStatus, VenueLink
 from signalbox.seals import links_of, shown_links
 from signalbox.streams import STREAMS
-from signalbox_cli.doctor.facts import AlertmanagerSeen, Facts, NatsSeen, PrometheusSeen, SecretSeen
+from signalbox_cli.doctor.facts import AlertmanagerSeen, Facts, FileSeen, NatsSeen, PrometheusSeen, SecretSeen
 from signalbox_cli.doctor.judging import judge
 from signalbox_cli.doctor.verdicts import Check, Verdict, is_fit
 from signalbox_cli.simulated_venues import services_of
@@ -277,3 +277,23 @@ def test_a_limit_that_never_denies_is_a_warning() -> None:
     checks = judge(with_desk(limits=limits), live=True)
     assert wrong(checks) == {"limits": Verdict.WARNING}
     assert is_fit(checks, live=True)
+
+
+def test_what_is_wrong_with_settings_secrets_and_files_is_told() -> None:
+    wrong = replace(
+        LIVE,
+        settings=("SIGNALBOX_HTTP_PROT is set, but nothing of the desk reads a variable of this name.",),
+        secrets=(SecretSeen(path="user", mode=0o600, private=True, mistake="user has 2 lines."),),
+        files=(FileSeen(path="run/desk/logs", mode=0o755, open_to_others=True),),
+    )
+    found = {check.name: check for check in judge(wrong, live=True)}
+    for name, said in (("settings", "SIGNALBOX_HTTP_PROT"), ("secrets", "2 lines"), ("files", "run/desk/logs (755)")):
+        assert found[name].verdict is Verdict.FAILED
+        assert said in found[name].observed
+        assert found[name].action
+    assert {check.name: check for check in judge(wrong, live=False)}["files"].verdict is not Verdict.OK
+
+
+def test_files_that_are_the_owners_alone_are_well() -> None:
+    well = replace(LIVE, files=(FileSeen(path="run/desk/logs", mode=0o700, open_to_others=False),))
+    assert {check.name: check.verdict for check in judge(well, live=True)}["files"] is Verdict.OK
