@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +16,7 @@ import duckdb
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.desk import Desk
-from signalbox.messages import Book, LedgerEntry, Position
+from signalbox.messages import Book, LedgerEntry, Position, RefusedBy
 from signalbox.streams import RECORDED_STREAMS
 
 from signalbox_cli import consistency
@@ -38,7 +39,11 @@ ORDER BY sequence LIMIT 4000
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found: sentences about what is wrong, and the figures of the summary line."""
+    """What was found: sentences about what is wrong, and the figures of the summary line.
+
+    `refused` are approved orders that the desk itself refused: nothing has gone astray, but a healthy desk has none.
+    `rejected` counts all rejections of approved orders by who refused them.
+    """
 
     wrong: list[str]
     bars: int
@@ -48,13 +53,23 @@ class Audit:
     denied: int
     fills: int
     rows: int
+    refused: list[str] = field(default_factory=list)
+    rejected: dict[RefusedBy, int] = field(default_factory=dict)
 
     def line(self) -> str:
-        verdict = "ok" if not self.wrong else "WRONG"
+        verdict = "ok" if not self.wrong and not self.refused else "WRONG"
         return (
             f"desk: bars={self.bars} scores={self.scores} intents={self.intents} approved={self.approved} "
             f"denied={self.denied} fills={self.fills} rows={self.rows} {verdict}"
         )
+
+    def who_refused(self) -> str:
+        """Of the approved orders that were rejected, how many by whom; "" = none was."""
+        who = {RefusedBy.UNSTATED: "nobody said by whom"} | {by: f"by the {by.lower()}" for by in _NAMED}
+        return ", ".join(f"{count} {who[by]}" for by, count in sorted(self.rejected.items()))
+
+
+_NAMED = (RefusedBy.VENUE, RefusedBy.GATEWAY, RefusedBy.DESK)
 
 
 @dataclass(frozen=True)
@@ -127,6 +142,8 @@ async def audit_record(desk: LocalDesk, auditor: Bus, user: Bus, wrong: list[str
         denied=len(trade.decisions) - approved,
         fills=len(trade.fills),
         rows=rows,
+        refused=consistency.check_refusals(trade),
+        rejected=Counter(event.refused_by for event in consistency.rejections(trade).values()),
     )
 
 
@@ -160,6 +177,8 @@ async def audit_running(auditor: Bus, user: Bus, wrong: list[str]) -> Audit:
         denied=len(trade.decisions) - approved,
         fills=len(trade.fills),
         rows=rows,
+        refused=consistency.check_refusals(trade),
+        rejected=Counter(event.refused_by for event in consistency.rejections(trade).values()),
     )
 
 

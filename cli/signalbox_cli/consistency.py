@@ -27,8 +27,10 @@ from signalbox.messages import (
     OrderFilled,
     OrderIntent,
     OrderPartiallyFilled,
+    OrderRejected,
     OrderStatus,
     Position,
+    RefusedBy,
 )
 
 UNSETTLED = frozenset({OrderStatus.PENDING_NEW, OrderStatus.PENDING_CANCEL, OrderStatus.UNKNOWN})
@@ -144,6 +146,33 @@ def check_orders(trade: Trade) -> list[str]:
         if order in status and status[order] in UNSETTLED
     ]
     return wrong
+
+
+OWN = frozenset({RefusedBy.GATEWAY, RefusedBy.DESK})
+"""Who of those that refuse is the desk itself."""
+
+
+def rejections(trade: Trade) -> dict[str, OrderRejected]:
+    """The approved orders that will never work, each with its first rejection."""
+    approved = set(trade.approved_orders)
+    found: dict[str, OrderRejected] = {}
+    for event in trade.events:
+        if isinstance(event, OrderRejected) and event.status is OrderStatus.REJECTED and event.order_id in approved:
+            found.setdefault(event.order_id, event)
+    return found
+
+
+def check_refusals(trade: Trade) -> list[str]:
+    """No approved order was refused by the desk itself: settled it is, but the venue was never asked.
+
+    On a healthy desk there is none. After an outage there may be: each says why.
+    """
+    return [
+        f"order {order} was approved, and then refused by the desk itself ({event.refused_by.lower()}, not the venue "
+        f"{event.venue}): {event.reason}"
+        for order, event in rejections(trade).items()
+        if event.refused_by in OWN
+    ]
 
 
 def check_venue(trade: Trade, positions: Sequence[Position], books: Sequence[Book], venue: VenueBooks) -> list[str]:

@@ -79,10 +79,11 @@ async def run_demo(plan: DemoPlan) -> int:
         for bus in buses:
             await bus.drain()
         await desk.close()
-    for wrong in audit.wrong:
-        story.say(f"WRONG: {wrong}")
+    wrong = [*audit.wrong, *audit.refused]
+    for sentence in wrong:
+        story.say(f"WRONG: {sentence}")
     story.say(audit.line())
-    return 1 if audit.wrong else 0
+    return 1 if wrong else 0
 
 
 async def _trade_a_day(plan: DemoPlan, desk: LocalDesk, buses: list[Bus], story: Story) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from signalbox.desk import ClockSource, load_desk
@@ -74,6 +75,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "check",
         "does the desk add up: every intent decided once, every order settled, the database equal to the streams?",
         """
+        Of the approved orders that were rejected it says who refused them: the venue, or the desk itself (the gateway
+        that had no connection by the deadline, for instance). The desk's own refusals count as wrong: on a healthy desk
+        there are none. After an outage that explains them, --accept-refusals only lists them.
+
         Of a desk against the simulated venues also: orders, fills, positions, funding and cash are those of the venues'
         own books. It is what `signalbox demo` does at its end, of a desk that goes on running; it needs the password of
         the user `auditor`. Exit status: 0 all adds up, 1 something is wrong (each thing in a line of its own).
@@ -83,6 +88,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--control",
         metavar="HOST:PORT",
         help="control port of the simulated venues (default SIGNALBOX_CONTROL, or that of `signalbox up`)",
+    )
+    check.add_argument(
+        "--accept-refusals",
+        action="store_true",
+        help="the desk's own refusals of approved orders are known: list them, and do not count them as wrong",
     )
     check.set_defaults(run=_check)
 
@@ -122,10 +132,16 @@ async def _check(arguments: argparse.Namespace) -> int:
         except OSError as error:
             raise ConfigurationError([f"the simulated venues do not answer: {error.strerror or error}"]) from None
         audit = await audit_running(auditor, user, wrong)
-    for sentence in audit.wrong:
+    if arguments.accept_refusals:
+        for sentence in audit.refused:
+            print(f"accepted: {printable(sentence)}")
+        audit = replace(audit, refused=[])
+    for sentence in (*audit.wrong, *audit.refused):
         print(f"WRONG: {printable(sentence)}")
+    if audit.rejected:
+        print(f"rejected orders: {audit.who_refused()}")
     print(audit.line())
-    return 1 if audit.wrong else 0
+    return 1 if audit.wrong or audit.refused else 0
 
 
 def _no_books(file: Path | None) -> str:

@@ -26,13 +26,14 @@ STATUS_QUIET_SECONDS_MAX = 0.3
 
 ORDERS = """
 SELECT order_id, venue, status, side, quantity, filled_quantity AS filled, symbol, order_type AS type,
-       coalesce(limit_price, stop_price) AS price, time_in_force AS tif, changed_at AS changed, reason
+       coalesce(limit_price, stop_price) AS price, time_in_force AS tif, changed_at AS changed, refused_by, reason
 FROM (SELECT order_id, venue, status, coalesce(o.side, i.side) AS side, coalesce(o.quantity, i.quantity) AS quantity,
              coalesce(o.symbol, i.symbol) AS symbol, coalesce(o.order_type, i.order_type) AS order_type,
              coalesce(o.limit_price, i.limit_price) AS limit_price,
              coalesce(o.stop_price, i.stop_price) AS stop_price,
              coalesce(o.time_in_force, i.time_in_force) AS time_in_force,
-             filled_quantity, created_at, changed_at, reason
+             filled_quantity, created_at, changed_at, reason,
+             CASE status WHEN 'DENIED' THEN 'DESK' ELSE refused_by END AS refused_by
       FROM orders o
       LEFT JOIN (SELECT intent_id AS order_id, side, quantity, symbol, order_type, limit_price, stop_price,
                         time_in_force

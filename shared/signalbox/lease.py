@@ -9,8 +9,13 @@ suspended, and never compared with another's:
     a contender   takes over, with the next epoch, once it has seen no renewal for `TAKE_SECONDS`, which is longer
 
 so the former holder has stopped before the next one begins, whatever happens to NATS, to either process, or to the
-network between them. A holder that lost its lease ends. Three cases need no wait: a lease that was given back, one
-whose holder was a process of this machine that is no more, and one that never was.
+network between them. Three cases need no wait: a lease that was given back, one whose holder was a process of this
+machine that is no more, and one that never was.
+
+    NATS away               nobody holds anything for as long as that takes: the holder writes nothing, says so, waits,
+                            and goes on under the same epoch when NATS is back and the lease still names it
+    another took it over    the holder ends
+    a contender, meanwhile  counts no time in which it could not look: after an outage the holder comes first
 
 It must not know what is done under the lease. Two questions are asked of it. `until_held` when a message has come: a
 message that was stored after another process took over came after this lease had run out, so it is never handled, nor
@@ -37,8 +42,11 @@ from signalbox.errors import BusError, BusUnavailableError, LeaseLostError, Wron
 RENEW_SECONDS = 1.0
 VALID_SECONDS = 4.0
 TAKE_SECONDS = 6.0
+WRITE_SECONDS_MAX = TAKE_SECONDS - VALID_SECONDS
+"""What is begun while the lease is held, and given up after so long, is over before anybody else can hold it."""
 LOOK_SECONDS = 0.25
-HELD_SECONDS_MAX = 60.0
+LOOK_GAP_SECONDS_MAX = 2.0
+"""A contender that has not seen the lease for longer has not seen that it was not renewed either."""
 GIVE_BACK_SECONDS_MAX = 2.0
 LEASES = "KV_LEASES"
 
@@ -129,7 +137,7 @@ class OwnLease:
         self._holder = holder or this_process()
         self._sequence, self._written, self._valid_until_seconds = 0, 0, 0.0
         self._one_at_a_time = asyncio.Lock()
-        self._given_back = self._lost = False
+        self._given_back = self._lost = self._ending = False
         self._news = asyncio.Event()
         self.epoch = 0
         """How many times the lease has changed hands; 0 = not held yet."""
@@ -139,41 +147,47 @@ class OwnLease:
         return _seconds() < self._valid_until_seconds
 
     async def until_held(self) -> None:
-        """Return once this process may write: as a rule at once, else after the next renewal.
+        """Return once this process may write: as a rule at once, else after the next renewal, whenever NATS is there.
 
-        Raises `LeaseLostError` when the lease is another's, `BusUnavailableError` after `HELD_SECONDS_MAX`.
+        Raises `LeaseLostError` when the lease is another's, `BusUnavailableError` when the process ends meanwhile.
         """
-        if self.is_held():
-            return
-        try:
-            async with asyncio.timeout(HELD_SECONDS_MAX):
-                while not self.is_held():
-                    if self._lost or self._given_back:
-                        raise LeaseLostError(f"this process does not hold the lease on {self.on} any more")
-                    await self._news.wait()
-        except TimeoutError:
-            raise BusUnavailableError(f"the lease on {self.on} could not be renewed") from None
+        while not self.is_held():
+            if self._lost or self._given_back:
+                raise LeaseLostError(f"this process does not hold the lease on {self.on} any more")
+            if self._ending:
+                raise BusUnavailableError(f"the process ends, and the lease on {self.on} has not been renewed")
+            await self._news.wait()
+
+    def end(self) -> None:
+        """The process ends: nobody waits for a renewal any more. What is held is held on."""
+        self._ending = True
+        self._tell()
 
     async def acquire(self, waiting: Callable[[str], None]) -> None:
         """Stand by until the lease is this process's; `waiting` is told who works meanwhile.
 
         Raises `LeaseLostError` when it is given back before.
         """
-        seen_sequence, seen_seconds = -1, _seconds()
+        seen_sequence, seen_seconds, looked_seconds = -1, _seconds(), _seconds()
         while True:
-            stored = await self._bus.last(LEASES, self._subject)
+            found = None
+            with suppress(BusUnavailableError):
+                found = await self._look()
             if self._given_back:  # the process ends; nats-py may have lost its cancellation
                 raise LeaseLostError(f"the lease on {self.on} is not wanted any more")
-            present = messages.decode(stored.payload, messages.Lease) if stored is not None else None
-            sequence = stored.sequence if stored is not None else 0
-            if sequence != seen_sequence:
+            if found is None:  # NATS is away: whoever works writes nothing, and is not taken over from
+                await asyncio.sleep(LOOK_SECONDS)
+                continue
+            sequence, present = found
+            if sequence != seen_sequence or _seconds() - looked_seconds > LOOK_GAP_SECONDS_MAX:
                 seen_sequence, seen_seconds = sequence, _seconds()
+            looked_seconds = _seconds()
             free = present is None or not present.holder or is_gone(present.holder)
             if free or _seconds() - seen_seconds >= TAKE_SECONDS:
                 self._sequence, self.epoch = sequence, (present.epoch if present is not None else 0) + 1
                 try:
                     await self._write(self._holder)
-                except WrongSequenceError:
+                except (WrongSequenceError, BusUnavailableError):  # another's, or NATS went away: see what is there
                     self.epoch = 0
                     continue
                 return
@@ -182,20 +196,44 @@ class OwnLease:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def keep(self) -> None:
-        """Renew until the lease is given back. Raises `LeaseLostError` once another process holds it."""
+        """Renew until the lease is given back, through any absence of NATS; `LeaseLostError` once it is another's."""
         while not self._given_back:
             if self.is_held():  # else the last renewal took too long: the next one is due
                 await asyncio.sleep(RENEW_SECONDS)
-            try:
-                async with self._one_at_a_time:
-                    if not self._given_back:
-                        await self._write(self._holder)
-            except WrongSequenceError as error:
-                self._lost, self._valid_until_seconds = True, 0.0
-                self._tell()
-                raise LeaseLostError(f"another process has taken over the lease on {self.on}") from error
-            except BusUnavailableError:
-                continue  # it runs out meanwhile; whoever can reach NATS may take over
+            async with self._one_at_a_time:
+                if not self._given_back:
+                    await self._renew()
+
+    async def _renew(self) -> None:
+        """Write the lease anew, once. Raises `LeaseLostError` when another process has written there."""
+        try:
+            await self._write(self._holder)
+        except WrongSequenceError:
+            with suppress(BusUnavailableError):
+                await self._adopt()
+        except BusUnavailableError:
+            return  # it runs out meanwhile; whoever can reach NATS may take over
+
+    async def _adopt(self) -> None:
+        """Go on behind a renewal of our own whose answer was lost. Raises `LeaseLostError` when it is another's.
+
+        A server that lost the end of its store when its machine died has an older renewal of ours, or none at all: the
+        lease is nobody else's.
+        """
+        sequence, present = await self._look()
+        if present is None or (present.holder, present.epoch) == self._own:
+            self._sequence = sequence
+            return
+        self._lost, self._valid_until_seconds = True, 0.0
+        self._tell()
+        raise LeaseLostError(f"another process has taken over the lease on {self.on}")
+
+    async def _look(self) -> tuple[int, messages.Lease | None]:
+        """The lease as NATS has it, and its sequence; (0, None) = there is none."""
+        stored = await self._bus.last(LEASES, self._subject)
+        if stored is None:
+            return 0, None
+        return stored.sequence, messages.decode(stored.payload, messages.Lease)
 
     async def give_back(self) -> None:
         """Write nothing any more, and let the next process begin without a wait."""
@@ -212,10 +250,9 @@ class OwnLease:
         try:
             await self._write("")
         except WrongSequenceError:  # another's, or a renewal of ours whose answer nobody waited for
-            stored = await self._bus.last(LEASES, self._subject)
-            present = messages.decode(stored.payload, messages.Lease) if stored is not None else None
-            if stored is not None and present is not None and (present.holder, present.epoch) == self._own:
-                self._sequence = stored.sequence
+            sequence, present = await self._look()
+            if present is not None and (present.holder, present.epoch) == self._own:
+                self._sequence = sequence
                 await self._write("")
 
     @property

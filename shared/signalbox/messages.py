@@ -346,6 +346,18 @@ class Fill(Struct, frozen=True, kw_only=True):
     liquidity: Liquidity = Liquidity.UNSTATED
 
 
+class RefusedBy(StrEnum):
+    """Who refused what risk had approved. Only VENUE is an answer of the venue; the others are the desk's own doing."""
+
+    UNSTATED = "UNSTATED"
+    """Stored before refusals said it."""
+    DESK = "DESK"
+    """The OMS: no gateway was asked."""
+    GATEWAY = "GATEWAY"
+    """The gateway did not send it, or found that it never arrived."""
+    VENUE = "VENUE"
+
+
 class OrderEvent(Message, frozen=True, kw_only=True):
     """What every event of an order's life carries. `status` is the order's status after the event."""
 
@@ -421,6 +433,7 @@ class OrderPendingCancel(OrderEvent, frozen=True, kw_only=True):
 
 class OrderCancelRejected(OrderEvent, frozen=True, kw_only=True):
     reason: str
+    refused_by: RefusedBy = RefusedBy.UNSTATED
 
 
 class OrderCanceled(OrderEvent, frozen=True, kw_only=True):
@@ -428,7 +441,10 @@ class OrderCanceled(OrderEvent, frozen=True, kw_only=True):
 
 
 class OrderRejected(OrderEvent, frozen=True, kw_only=True):
+    """An approved order that will never work. Whoever it is that refused it says so: see `RefusedBy`."""
+
     reason: str
+    refused_by: RefusedBy = RefusedBy.UNSTATED
 
 
 class OrderExpired(OrderEvent, frozen=True, kw_only=True):
@@ -615,11 +631,12 @@ class VenueCanceled(VenueReport, frozen=True, kw_only=True):
 
 
 class VenueRejected(VenueReport, frozen=True, kw_only=True):
-    """The venue (or the gateway in its name) will never work this order. `code` is the venue's, or ""."""
+    """The venue will never work this order, or its gateway has not sent it. `code` is the venue's, or ""."""
 
     order_id: str
     code: str
     reason: str
+    refused_by: RefusedBy = RefusedBy.UNSTATED
 
 
 class VenueExpired(VenueReport, frozen=True, kw_only=True):
@@ -631,6 +648,7 @@ class VenueCancelRejected(VenueReport, frozen=True, kw_only=True):
     order_id: str
     code: str
     reason: str
+    refused_by: RefusedBy = RefusedBy.UNSTATED
 
 
 class VenueUnknown(VenueReport, frozen=True, kw_only=True):

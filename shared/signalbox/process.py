@@ -2,9 +2,10 @@
 
 Reads the environment (nothing else does), connects, hands the service its `Runtime`, and on SIGTERM or SIGINT drains:
 what a handler has begun is finished and acknowledged, what it has not begun is left for the next process; then a lease
-is given back. Any failure that a restart mends (the bus gone for good, a lost lease, a second writer, a background
-task's error) ends the process with status 1. Told to stop or failed, at whatever point of its life, it is gone within
-`STOP_SECONDS_MAX`: what does not end by then is ended by force (`signalbox.last_resort`).
+is given back. Any failure that a restart mends (a lost lease, a second writer, a background task's error) ends the
+process with status 1. Told to stop or failed, at whatever point of its life, it is gone within `STOP_SECONDS_MAX`: what
+does not end by then is ended by force (`signalbox.last_resort`). NATS being away is no failure: the process waits for
+it, writes nothing meanwhile, and is not ready.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ CLEAN_UP_SECONDS_MAX = 3.0
 """What is left then is closing: event loop, threads, interpreter."""
 OURS_ALONE = 0o077
 """Taken from the mode of every file that a service makes: it holds what the desk does, or what it knows."""
+LEASE_WATCH_SECONDS = 0.25
 GC_THRESHOLD_OBJECTS = 10_000
 """New objects between two collections; Python's 700 means several within each order."""
 
@@ -89,6 +91,28 @@ class Runtime:
         waited_seconds = round(time.monotonic() - began_seconds, 3)
         log.info("the lease is held", extra={"lease": lease.on, "epoch": lease.epoch, "waited_seconds": waited_seconds})
         await self.spawn(lease.keep(), "lease")
+        await self.spawn(self._watch_lease(lease), "lease watch")
+
+    async def _watch_lease(self, lease: OwnLease) -> None:
+        """Say whenever the lease has run out for want of NATS, and that it is held again, for ever."""
+        lapsed = False
+        while True:
+            if lease.is_held():
+                self.health.met("lease")
+                if lapsed:
+                    log.warning("the lease is held again", extra={"lease": lease.on, "epoch": lease.epoch})
+            else:
+                why = "NATS does not answer" if self.bus.connected else "NATS can not be reached"
+                self.health.unmet("lease", f"{why}, so it is not renewed: nothing is written before it is")
+                if not lapsed:
+                    log.error("the lease has run out: waiting for NATS", extra={"lease": lease.on, "reason": why})
+            lapsed = not lease.is_held()
+            await asyncio.sleep(LEASE_WATCH_SECONDS)
+
+    def end(self) -> None:
+        """The process ends: no handler waits for the lease to be renewed any more."""
+        if self._lease is not None:
+            self._lease.end()
 
     async def give_back(self) -> None:
         """Let the next process begin: this one writes nothing any more."""
@@ -233,6 +257,7 @@ async def _open(service: str, settings: ServiceSettings, desk: Desk, seals: Seal
             name=service,
             ca_file=settings.nats_ca_file,
             seals=seals,
+            waits_for_server=True,
         )
     )
     health.look("nats", lambda: "" if bus.connected else "the connection is lost")
@@ -291,6 +316,7 @@ async def _until_stopped(stopping: asyncio.Event, runtime: Runtime, starting: as
 async def _end(runtime: Runtime) -> None:
     if runtime.stop is not None:
         await runtime.stop()
+    runtime.end()
     await _cancel(runtime._tasks)
     await runtime.bus.stop_consuming()
     await runtime.give_back()  # after the last word

@@ -72,6 +72,7 @@ async def test_everything_adds_up_after(victim: str, desk: LocalDesk) -> None:
         await bus.drain()
         await auditor.drain()
     assert audit.wrong == []
+    assert [each for each in audit.refused if "not offered" in each] == [], "refused by a gateway that was starting"
     assert desk.unexpected_exits == []
     for traded in TRADED:
         filled = [fill for fill in trade.fills if fill.venue == traded.venue]

@@ -26,13 +26,16 @@ from signalbox.messages import (
     OrderCreated,
     OrderFilled,
     OrderIntent,
+    OrderRejected,
     OrderStatus,
     OrderType,
     OrderUnknown,
     Position,
+    RefusedBy,
     Side,
 )
 from signalbox_cli import consistency
+from signalbox_cli.auditing import Audit
 from signalbox_cli.consistency import Trade, VenueBooks, VenueOrderSeen, check_record, read_trade
 
 AT = datetime(2024, 3, 5, 15, tzinfo=UTC)
@@ -317,3 +320,49 @@ def test_row_that_no_stream_had_is_found_unless_the_stream_drops_messages() -> N
     rows = ROWS | {9: ("intent.ibkr.S9", b"x")}
     assert check_record("TRADE", STORED, [], rows, replaces=False) == ["the database has TRADE:9, the stream has not"]
     assert check_record("STATE", STORED, [], rows, replaces=True) == []
+
+
+# ------------------------------------------------------------------------------------------------------- refusals
+
+
+def rejected(log: Log, name: str, refused_by: RefusedBy) -> None:
+    """Plant a rejection of an order behind what is there."""
+    event = OrderRejected(
+        id=f"{name}/rejected", at=AT, venue=VENUE, account=ACCOUNT, order_id=name, status=OrderStatus.REJECTED,
+        reason="SPY is not offered", refused_by=refused_by,
+    )  # fmt: skip
+    log.trade.append((subjects.order(VENUE, ACCOUNT, name), messages.encode(event)))
+
+
+@pytest.mark.parametrize("refused_by", [RefusedBy.GATEWAY, RefusedBy.DESK])
+def test_the_desks_own_refusal_of_an_approved_order_is_found(refused_by: RefusedBy) -> None:
+    log = build(["filled", "working"])
+    assert consistency.check_refusals(log.read()) == []
+    rejected(log, "i-2", refused_by)
+    (found,) = consistency.check_refusals(log.read())
+    assert "i-2" in found
+    assert "the desk itself" in found
+    assert "SPY is not offered" in found
+
+
+@pytest.mark.parametrize("refused_by", [RefusedBy.VENUE, RefusedBy.UNSTATED])
+def test_the_venues_refusal_is_the_venues_and_an_old_one_is_nobodys(refused_by: RefusedBy) -> None:
+    log = build(["working"])
+    rejected(log, "i-1", refused_by)
+    assert consistency.check_refusals(log.read()) == []
+    assert [event.refused_by for event in consistency.rejections(log.read()).values()] == [refused_by]
+
+
+def test_a_rejection_as_it_was_stored_before_it_said_who_refused_is_read() -> None:
+    old = b'{"type":"OrderRejected","id":"1","at":"2026-01-01T00:00:00Z","venue":"ibkr","account":"DU1",'
+    old += b'"order_id":"o","status":"REJECTED","reason":"no"}'
+    event: OrderRejected = messages.decode(old, OrderRejected)
+    assert event.refused_by is RefusedBy.UNSTATED
+
+
+def test_the_summary_says_who_refused_and_is_not_content_with_the_desks_own_refusals() -> None:
+    figures = {"bars": 0, "scores": 0, "intents": 1, "approved": 1, "denied": 0, "fills": 0, "rows": 0}
+    audit = Audit(wrong=[], **figures, rejected={RefusedBy.VENUE: 2, RefusedBy.GATEWAY: 1, RefusedBy.UNSTATED: 3})
+    assert audit.who_refused() == "1 by the gateway, 3 nobody said by whom, 2 by the venue"
+    assert audit.line().endswith(" ok")
+    assert Audit(wrong=[], **figures, refused=["an order"]).line().endswith(" WRONG")

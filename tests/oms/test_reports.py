@@ -18,8 +18,10 @@ from signalbox.messages import (
     OrderFilled,
     OrderPartiallyFilled,
     OrderStatus,
+    RefusedBy,
     Side,
     VenueCanceled,
+    VenueCancelRejected,
     VenueExpired,
     VenueRejected,
     VenueTriggered,
@@ -54,6 +56,20 @@ def test_a_report_becomes_the_event_of_its_kind_once(
     assert event.status is status
     assert desk.take(make.report(kind, **fields)).notes == (NoteKind.REPEATED_REPORT,)
     assert desk.take(make.with_id(make.report(kind, **fields), "another id")).events == ()
+
+
+@pytest.mark.parametrize("refused_by", list(RefusedBy))
+def test_who_refused_an_order_is_passed_on(make: Any, refused_by: RefusedBy) -> None:
+    desk = make.desk().run(make.approved())
+    [event] = desk.take(make.report(VenueRejected, code="", reason="too late", refused_by=refused_by)).events
+    assert event.refused_by is refused_by
+
+
+@pytest.mark.parametrize("refused_by", list(RefusedBy))
+def test_who_refused_a_cancel_is_passed_on(make: Any, refused_by: RefusedBy) -> None:
+    desk = make.desk().run(make.approved(), make.accepted(), make.cancel())
+    [event] = desk.take(make.report(VenueCancelRejected, code="", reason="too late", refused_by=refused_by)).events
+    assert event.refused_by is refused_by
 
 
 def test_an_acceptance_brings_the_venues_id_also_after_the_first_fill(make: Any) -> None:
@@ -154,6 +170,33 @@ def test_a_higher_revision_replaces_the_fill_and_a_lower_one_is_ignored(make: An
     assert (holding.quantity, holding.average_price()) == (40, Decimal("11.25"))
     assert desk.state.accounts[DU1].cash["USD"] == -(30 * 11 + 10 * 12)
     assert desk.take(make.fill("40", "10", revision=1)).notes == (NoteKind.DUPLICATE_FILL,)
+
+
+def test_a_corrected_fill_keeps_its_place_among_those_of_the_same_time(make: Any) -> None:
+    """IBKR's executions have times of whole seconds: what was bought first was sold first, whenever it is corrected."""
+    desk = make.desk().run(
+        make.approved(),
+        make.fill("10", "100", execution_id="e1"),
+        make.approved("o-2", side=Side.SELL),
+        make.fill("10", "110", execution_id="e2", order_id="o-2", side=Side.SELL),
+        make.fill("10", "120", execution_id="e3"),
+    )
+    desk.take(make.fill("10", "95.5", execution_id="e1", revision=2))
+    for book in (desk.state.accounts[DU1], desk.restart().state.accounts[DU1]):
+        held = book.symbols["AAPL"]
+        assert held.execution_ids == ["e1", "e2", "e3"]
+        assert held.holding.realized_pnl(Decimal(1)) == 145
+        assert (held.holding.quantity, held.holding.average_price()) == (10, 120)
+
+
+def test_a_fill_that_comes_late_stands_behind_those_of_the_same_time_and_before_later_ones(make: Any) -> None:
+    desk = make.desk().run(
+        make.approved(),
+        make.fill("10", "100", execution_id="e1"),
+        make.fill("10", "120", execution_id="e2", seconds=5),
+        make.fill("10", "110", execution_id="e3"),
+    )
+    assert desk.state.accounts[DU1].symbols["AAPL"].execution_ids == ["e1", "e3", "e2"]
 
 
 def test_a_bust_takes_a_fill_out_of_the_books(make: Any) -> None:

@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from signalbox import messages, subjects
-from signalbox.bus import Bus, BusSettings, Received
+from signalbox.bus import Bus, BusSettings, Received, publishing, reading
 from signalbox.errors import BusPermissionError, BusUnavailableError, WrongSequenceError
 from signalbox.messages import (
     CancelIntent,
@@ -279,3 +280,50 @@ async def test_a_log_of_many_subjects_has_one_writer(nats_server) -> None:
     last = await bus.last("TRADE", log)
     assert last is not None
     assert (last.sequence, last.message_id) == (second, "decision-2")
+
+
+async def test_a_service_waits_for_a_server_that_is_away_and_a_persons_command_does_not(
+    nats_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "PUBLISH_SECONDS_MAX", 2.0)  # more than two attempts are apart
+    monkeypatch.setattr(reading, "READ_SECONDS_MAX", 0.5)
+    command = await nats_server.connect("risk")
+    password = nats_server.password("risk")
+    settings = BusSettings(url=nats_server.url, user="risk", password=password, name="risk", waits_for_server=True)
+    service = await Bus.connect(settings)
+    nats_server.kill()
+    await until(lambda: not service.connected and not command.connected)
+    subject = subjects.decision(denied(1), "DU1", "ibkr")
+    storing = asyncio.create_task(service.publish(subject, denied(1)))
+    reading_last = asyncio.create_task(service.last("TRADE", subjects.ALL_ORDERS))
+    with pytest.raises(BusUnavailableError):
+        await command.publish(subject, denied(2))
+    with pytest.raises(BusUnavailableError):
+        await command.last("TRADE", subjects.ALL_ORDERS)
+    assert not storing.done()
+    assert not reading_last.done()
+    nats_server.start()
+    async with asyncio.timeout(30):
+        assert (await storing).stream == "TRADE"
+        assert await reading_last is None
+    await service.drain()
+
+
+async def test_a_bus_that_is_told_to_stop_while_the_server_is_away_does_not_wait_for_it(nats_server: Any) -> None:
+    password = nats_server.password("risk")
+    settings = BusSettings(url=nats_server.url, user="risk", password=password, name="risk", waits_for_server=True)
+    service = await Bus.connect(settings)
+    begun = asyncio.Event()
+
+    async def handle(received: Received) -> None:
+        begun.set()
+        nats_server.kill()
+        await service.last("TRADE", "decision.>")
+
+    await service.consume("TRADE", "risk", handle)
+    user = await nats_server.connect("user")
+    await user.raw_publish("intent.ibkr.SPY", b"one")
+    async with asyncio.timeout(30):
+        await begun.wait()
+        await service.stop_consuming()
+        await service.drain()

@@ -9,17 +9,18 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from signalbox import lease as leases
 from signalbox import messages, subjects
-from signalbox.bus import Bus
-from signalbox.errors import BusPermissionError, LeaseLostError
+from signalbox.bus import Bus, PublishAck, Received
+from signalbox.errors import BusPermissionError, BusUnavailableError, LeaseLostError
 from signalbox.lease import TAKE_SECONDS, VALID_SECONDS, account_lease, is_gone, service_lease, this_process
 from signalbox.messages import Lease
 
 ELSEWHERE = "another-host/another-boot/1/100"
+WAIT_SECONDS_MAX = 30.0
 
 
 @pytest.fixture
@@ -128,6 +129,112 @@ async def test_who_asks_for_a_lost_lease_is_told_so_and_who_asks_for_one_that_la
             await keeping
     with pytest.raises(LeaseLostError):
         await holder.until_held()
+
+
+async def test_nats_that_is_away_for_longer_than_the_lease_ends_no_holder(nats_server: Any, bus: Bus) -> None:
+    holder = account_lease(bus, "dydx", "away-0", ELSEWHERE)
+    await holder.acquire(silent)
+    keeping = asyncio.create_task(holder.keep())
+    nats_server.kill()
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while holder.is_held():
+            await asyncio.sleep(0.02)
+    asking = asyncio.create_task(holder.until_held())
+    nats_server.start()
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        await asking
+    assert holder.is_held()
+    assert holder.epoch == 1
+    assert not keeping.done()
+    await holder.give_back()
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        await keeping
+
+
+async def test_a_renewal_of_our_own_whose_answer_was_lost_is_nobody_elses(bus: Bus) -> None:
+    """NATS died between storing and answering, and came back after the renewal had been given up."""
+    holder = account_lease(bus, "dydx", "unanswered-0", ELSEWHERE)
+    await holder.acquire(silent)
+    before = holder._sequence
+    await holder._write(ELSEWHERE)
+    holder._sequence, holder._valid_until_seconds = before, 0.0
+    keeping = asyncio.create_task(holder.keep())
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        await holder.until_held()
+    assert not keeping.done()
+    await holder.give_back()
+    await keeping
+
+
+async def test_a_lease_that_nats_has_lost_with_its_machine_is_written_anew_by_its_holder(bus: Bus) -> None:
+    holder = account_lease(bus, "dydx", "forgotten-0", ELSEWHERE)
+    holder._sequence, holder.epoch = 1_000_000, 7
+    keeping = asyncio.create_task(holder.keep())
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        await holder.until_held()
+    assert holder.epoch == 7
+    await holder.give_back()
+    await keeping
+
+
+class Absences:
+    """NATS as a contender sees it: it is away while the test says so, and time is the test's."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus, self.away, self.seconds, self.looks = bus, False, 1000.0, 0
+
+    def now(self) -> float:
+        return self.seconds
+
+    async def last(self, stream: str, subject: str) -> Received | None:
+        self.looks += 1
+        if self.away:
+            raise BusUnavailableError("away")
+        return await self._bus.last(stream, subject)
+
+    async def publish(self, subject: str, message: Any, **expected: int) -> PublishAck:
+        return await self._bus.publish(subject, message, **expected)
+
+    async def looked(self) -> None:
+        """Return after two more looks, one of which has begun after this call."""
+        until = self.looks + 2
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            while self.looks < until:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_contender_counts_no_time_in_which_it_could_not_look(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the first thing after every absence of NATS would be a take-over from a holder that is well."""
+    await account_lease(bus, "dydx", "patient-0", ELSEWHERE).acquire(silent)
+    nats = Absences(bus)
+    monkeypatch.setattr(leases, "_seconds", nats.now)
+    contender = account_lease(cast(Bus, nats), "dydx", "patient-0", "host/boot/2/1")
+    taking = asyncio.create_task(contender.acquire(silent))
+    await nats.looked()
+    nats.away = True
+    await nats.looked()
+    nats.seconds += 10 * TAKE_SECONDS
+    nats.away = False
+    await nats.looked()
+    assert not taking.done()
+    for _ in range(round(TAKE_SECONDS) + 1):  # as the seconds pass in which it can look
+        nats.seconds += 1.0
+        if not taking.done():
+            await asyncio.wait([asyncio.create_task(nats.looked()), taking], return_when=asyncio.FIRST_COMPLETED)
+    await taking
+    assert contender.epoch == 2
+
+
+async def test_nobody_waits_for_a_renewal_when_the_process_ends(bus: Bus) -> None:
+    holder = account_lease(bus, "dydx", "ending-0", ELSEWHERE)
+    await holder.acquire(silent)
+    holder._valid_until_seconds = 0.0
+    asking = asyncio.create_task(holder.until_held())
+    await asyncio.sleep(0)
+    holder.end()
+    with pytest.raises(BusUnavailableError):
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            await asking
 
 
 async def test_a_renewal_whose_answer_nobody_waited_for_does_not_keep_the_next_one_waiting(bus: Bus) -> None:

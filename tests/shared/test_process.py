@@ -203,3 +203,43 @@ def test_a_service_without_its_keys_or_with_anothers_does_not_start(tmp_path: Pa
     assert said in done.stderr
     assert "a" * 64 not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+HOLDS = """from signalbox.lease import service_lease
+    async def handle(received):
+        await runtime.bus.last("TRADE", "order.>")
+    await runtime.hold(service_lease(runtime.bus, "risk"))
+    await runtime.bus.consume("TRADE", "risk", handle)"""
+
+
+async def readiness(port: int, words: str) -> None:
+    """Wait until the readiness has these words."""
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while words not in (await http_get(port, "/readyz"))[1]:
+            await asyncio.sleep(0.02)
+
+
+async def test_who_holds_a_lease_says_that_nats_is_away_and_goes_on_when_it_is_back(start_service: Begin, nats_server):
+    process = await start_service(HOLDS)
+    port = int(str((await line_with(process, "listening"))["http_port"]))
+    await line_with(process, "started")
+    await readiness(port, "ready")
+    nats_server.kill()
+    await readiness(port, "lease: NATS can not be reached")
+    assert (await line_with(process, "the lease has run out: waiting for NATS"))["lease"] == "risk"
+    assert (await http_get(port, "/healthz"))[0] == 200
+    nats_server.start()
+    assert (await line_with(process, "the lease is held again"))["epoch"] == 1
+    await readiness(port, "ready\n")
+    assert process.returncode is None
+
+
+async def test_told_to_stop_while_nats_is_away_it_ends_all_the_same(start_service: Begin, nats_server):
+    process = await start_service(HOLDS)
+    port = int(str((await line_with(process, "listening"))["http_port"]))
+    await line_with(process, "started")
+    nats_server.kill()
+    await readiness(port, "lease: NATS can not be reached")
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        assert await process.wait() == 0

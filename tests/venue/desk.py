@@ -7,18 +7,20 @@ what must hold after every one of them. It must not know which venue it is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 from oms.outcome import Rules
 from oms.service import OrderManagement
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import FollowingClock
-from signalbox.lease import service_lease
+from signalbox.lease import account_lease, service_lease
 from signalbox.messages import (
     FINAL_STATUSES,
     CancelIntent,
@@ -44,6 +46,7 @@ from signalbox.messages import (
     VenueSnapshot,
 )
 from signalbox.seals import SEAL_HEADER
+from signalbox_cli.local_desk import free_port
 from simulators.clock_publisher import ClockPublisher
 
 from tests.conftest import NatsServer
@@ -84,7 +87,7 @@ class Desk:
 
     def __init__(self, bench: VenueBench, nats: NatsServer, server: ForkServer, folder: Path) -> None:
         self.bench, self._nats, self._folder = bench, nats, folder
-        self._server = server
+        self._server, self._http_port = server, free_port()
         self.cannot: Cannot | None = None
         self.spoiled = False
         """The desk's books and the venue's differ on purpose: the case is the last one on this desk."""
@@ -159,6 +162,7 @@ class Desk:
             "SIGNALBOX_NATS_PASSWORD": self._nats.password(self.bench.service),
             **self._nats.seal_settings(self.bench.service),
             "SIGNALBOX_DESK_FILE": str(file),
+            "SIGNALBOX_HTTP_PORT": str(self._http_port),
             **self.bench.environment(self._folder),
         }
 
@@ -242,6 +246,54 @@ class Desk:
     async def kill(self) -> None:
         """SIGKILL, at this instant."""
         await self.gateway.kill()
+
+    @asynccontextmanager
+    async def another_works(self) -> AsyncIterator[None]:
+        """Have the account's lease held by a process of another machine, which then gives it back."""
+        lease = account_lease(self._gateway_bus, self.bench.venue, self.bench.account, "another-host/another-boot/1/1")
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            await lease.acquire(print)
+        keeping = asyncio.create_task(lease.keep())
+        try:
+            yield
+        finally:
+            await lease.give_back()
+            await keeping
+
+    async def stands_by(self) -> None:
+        """Wait until the gateway says that another process works."""
+        await self.eventually(lambda: self._readiness("standing by: another-host"), "standing by")
+
+    async def _readiness(self, said: str) -> bool:
+        """Whether the gateway's HTTP port says this of its readiness."""
+        with suppress(OSError):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._http_port)
+            writer.write(b"GET /readyz HTTP/1.0\r\n\r\n")
+            answer = await reader.read()
+            writer.close()
+            return said in answer.decode()
+        return False
+
+    async def nats_is_away_beyond_the_lease(self) -> None:
+        """Kill nats-server, leave it away until the gateway says that it may not send any more, and start it again."""
+        self._nats.kill()
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            while not await self._readiness("lease: "):
+                await asyncio.sleep(PAUSE_SECONDS)
+        self.look_from_here()
+        self._nats.start()
+        await self._nats.listening()
+        await self.ready()
+
+    async def command_in_hand(self) -> None:
+        """Wait until the gateway has been given a command that it has not finished."""
+
+        async def there() -> bool:
+            asked = f"$JS.API.CONSUMER.INFO.COMMANDS.{self.bench.service}"
+            told = msgspec.json.decode(await self._gateway_bus.request(asked, b"", WAIT_SECONDS_MAX))
+            return bool(told.get("num_ack_pending"))
+
+        await self.eventually(there, "a command in the gateway's hand")
 
     # ---------------------------------------------------------------------------------------------------- orders
 

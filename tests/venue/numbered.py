@@ -106,6 +106,7 @@ GROUPS = {
     "A": "Orders that the desk did not place",
     "B": "Snapshots",
     "C": "Account and positions",
+    "D": "Commands that come while the gateway can not act",
 }
 
 

@@ -51,6 +51,11 @@ class GatewayProcess:
         self._server, self._environment, self.log = server, environment, log
         self._process_id = 0
 
+    @property
+    def process_id(self) -> int:
+        """Of the one that was started last; 0 = it was ended."""
+        return self._process_id
+
     def start(self) -> None:
         assert not self.runs(), "it runs already"
         self._process_id = self._server.fork(self._environment, self.log)

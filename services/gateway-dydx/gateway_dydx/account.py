@@ -17,10 +17,13 @@ from msgspec.structs import replace
 from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
+from signalbox.errors import BusUnavailableError
+from signalbox.lease import WRITE_SECONDS_MAX
 from signalbox.messages import AccountState, LinkStatus
 
 from gateway_dydx.facts import Market, OraclePrice, PositionSeen, Subaccount, SubaccountChanged
 from gateway_dydx.link import Link
+from gateway_dydx.stopping import end_if_told
 from gateway_dydx.translate import VENUE, TranslationError, account_state
 
 log = logging.getLogger(__name__)
@@ -136,8 +139,16 @@ class Account:
         except TranslationError as error:
             log.error("the account's figures are incomplete", extra={"error": str(error)})
             return
-        if state is not None:
-            await self._bus.publish(subjects.account(VENUE, self._account), state)
+        if state is None:
+            return
+        await self._link.until_held()  # the last word on the account is its holder's
+        try:
+            async with asyncio.timeout(WRITE_SECONDS_MAX):
+                await self._bus.publish(subjects.account(VENUE, self._account), state)
+        except (BusUnavailableError, TimeoutError) as error:
+            log.warning("the account's figures wait for the bus", extra={"error": str(error)})
+            self._changed.set()  # said anew, as they are then
+        end_if_told()
 
     async def _until_due(self) -> None:
         """Wait for a change, or until the interval is over on the desk clock, whose speed may change meanwhile."""

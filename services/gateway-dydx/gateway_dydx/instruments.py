@@ -58,6 +58,10 @@ class Instruments:
         offered = self.offered.get(symbol)
         return offered.terms if offered is not None else None
 
+    def why_not_offered(self, symbol: str) -> str:
+        """Why a symbol is not offered, for a person; only after `qualify` is that the whole truth."""
+        return self._left_out.get(symbol, "the desk file does not name it for this venue")
+
     async def qualify(self, markets: Iterable[Market]) -> None:
         """Offer what the venue has of the desk file, and publish what is new or has changed."""
         there = {market.ticker: market for market in markets}

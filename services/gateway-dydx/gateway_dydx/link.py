@@ -1,6 +1,7 @@
 """What the gateway can do now, told to everybody each second and at each change.
 
-Owns the link's status. Only READY lets an order through, here and in risk.
+Owns the link's status, and that only the holder of the account's lease speaks and sends. Only READY lets an order
+through, here and in risk.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 1.0
 RECHECK_SECONDS_MAX = 0.25
+NOT_RENEWED = "the lease on the account could not be renewed: another process may take over"
 
 
 class Link:
@@ -64,16 +66,27 @@ class Link:
         while True:
             change = self._changed  # before the status is read: a change while it is being sent is told at once
             at = self._clock.now()
+            status, reason = self.told()
             heartbeat = VenueLink(
                 id=f"link/{VENUE}/{self._account}/{at.isoformat()}",
                 at=at,
                 venue=VENUE,
                 account=self._account,
-                status=self.status,
-                reason=self.reason,
+                status=status,
+                reason=reason,
             )
             await self._bus.send(subjects.link(VENUE, self._account), heartbeat)
             await _until(change, HEARTBEAT_SECONDS)
+
+    def told(self) -> tuple[LinkStatus, str]:
+        """The status as others may rely on it, and the reason."""
+        if self.status is LinkStatus.READY and not self.holds_account():
+            return LinkStatus.FROZEN, NOT_RENEWED
+        return self.status, self.reason
+
+    def described(self) -> str:
+        """The same for a person."""
+        return ": ".join(filter(None, self.told()))
 
     async def changed(self, seconds_max: float) -> None:
         """Wait for the next change, or for so long."""

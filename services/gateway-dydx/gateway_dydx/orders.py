@@ -19,7 +19,7 @@ from signalbox import messages
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError
-from signalbox.messages import CancelOrder, Command, Order, Side, SubmitOrder, VenueRejected
+from signalbox.messages import CancelOrder, Command, Order, RefusedBy, Side, SubmitOrder, VenueRejected
 from signalbox.metrics import VENUE_ORDERS_REFUSED, VENUE_ORDERS_SENT, Hop, show_hop
 
 from gateway_dydx import decide, ledger, reports
@@ -62,12 +62,13 @@ class Orders:
         subaccount: Subaccount,
         settings: Settings,
         market_of: Callable[[str], MarketTerms | None],
+        why_not_offered: Callable[[str], str],
         reference_price: Callable[[str, Side], Decimal | None],
     ) -> None:
         self._bus, self._clock, self._state = bus, clock, state
         self._link, self._outbox, self._sending = link, outbox, sending
         self._subaccount, self._settings = subaccount, settings
-        self._market_of, self._reference_price = market_of, reference_price
+        self._market_of, self._why_not_offered, self._reference_price = market_of, why_not_offered, reference_price
         self._strays: set[asyncio.Task[None]] = set()
         self._refused = False
         """A refusal of the gateway's own waits to be stored; its command is not acknowledged before."""
@@ -99,7 +100,7 @@ class Orders:
             self._doubt(self._state.orders[order.order_id], "it was about to be sent when the gateway stopped")
             return
         if not await self._link.until_ready(command.deadline) or self._clock.now() >= command.deadline:
-            self._refuse(order, self._too_late("it could not be sent by its deadline"))
+            self._refuse(order, self._too_late(command, "it could not be sent by its deadline"))
             return
         entry_at = self._clock.now()
         try:
@@ -129,7 +130,7 @@ class Orders:
         """Write the order as the chain takes it; raises `TranslationError`, whose text tells a person what is wrong."""
         market = self._market_of(order.symbol)
         if market is None:
-            raise TranslationError(f"{order.symbol} is not offered: see the gateway's log for what the venue said")
+            raise TranslationError(f"{order.symbol} is not offered: {self._why_not_offered(order.symbol)}")
         bounds = PriceBounds(
             market_slippage_fraction=self._settings.market_slippage_fraction,
             stop_slippage_fraction=self._settings.stop_slippage_fraction,
@@ -174,10 +175,11 @@ class Orders:
         attempts = 0
         while True:
             if not await self._link.until_ready(command.deadline) or self._clock.now() >= command.deadline:
-                self._give_up(tracked, self._too_late("its deadline came before it was sent"))
+                self._give_up(tracked, self._too_late(command, "its deadline came before it was sent"))
                 return
             if plan.good_til_block and self._state.height >= plan.good_til_block:
-                self._give_up(tracked, self._too_late(f"its good-til-block {plan.good_til_block} came before it went"))
+                ended = f"its good-til-block {plan.good_til_block} came before it went, and before its deadline"
+                self._give_up(tracked, self._too_late(command, ended))
                 return
             signed = signed or self._signed(plan)
             tracked.transaction_hash = signed.transaction_hash if signed is not None else ""
@@ -227,6 +229,10 @@ class Orders:
             async with asyncio.timeout(self._settings.cancel_wait_seconds_max):
                 await self._send_cancel(command, tracked)
         except TimeoutError:
+            if not self._link.holds_account():  # NATS is away: nobody can be told, and the cancel is as good as new
+                await self._link.until_held()
+                await self._cancel(command)
+                return
             self._cancel_not_sent(command, tracked)
         except TranslationError as error:
             tracked.cancel_command = ""
@@ -256,7 +262,7 @@ class Orders:
         tracked.cancel_command = ""
         seconds_max = self._settings.cancel_wait_seconds_max
         waited = f"the cancel could not be sent within {seconds_max:g} s, and the order stays as it was"
-        self._refuse_cancel(command, "", f"{waited}; the link is {self._link_now()}")
+        self._refuse_cancel(command, "", f"{waited}; the link is {self._link.described()}")
 
     def cancel_plan(self, tracked: Tracked) -> CancelPlan:
         """The cancel of an order, reaching as far as any version of it that may have been sent."""
@@ -282,15 +288,14 @@ class Orders:
 
     # ------------------------------------------------------------------------------------------ the gateway's own word
 
-    def _too_late(self, what: str) -> str:
-        return f"{what}, {self._clock.now():%H:%M:%S} UTC; the link is {self._link_now()}"
-
-    def _link_now(self) -> str:
-        return f"{self._link.status}: {self._link.reason}" if self._link.reason else str(self._link.status)
+    def _too_late(self, command: SubmitOrder, what: str) -> str:
+        times = f"{command.deadline:%H:%M:%S} UTC (now {self._clock.now():%H:%M:%S})"
+        return f"{what}, {times}; the link is {self._link.described()}"
 
     def _refuse(self, order: Order, reason: str) -> None:
         VENUE_ORDERS_REFUSED.labels(VENUE, "gateway").inc()
-        report = reports.refusal(order.account, order.order_id, "", reason, self._clock.now())
+        by = RefusedBy.GATEWAY
+        report = reports.refusal(order.account, order.order_id, "", reason, self._clock.now(), by)
         if new_to(self._state, report):
             self._outbox.put(report)
             self._refused = True

@@ -42,7 +42,7 @@ from gateway_dydx.facts import (
     SubaccountSnapshot,
 )
 from gateway_dydx.instruments import Instruments
-from gateway_dydx.link import Link
+from gateway_dydx.link import NOT_RENEWED, Link
 from gateway_dydx.orders import Orders
 from gateway_dydx.outbox import Outbox
 from gateway_dydx.plans import Subaccount as SubaccountName
@@ -259,7 +259,7 @@ class OrdersLink:
     def _obstacle(self) -> tuple[LinkStatus, str]:
         """What stands in the way of sending orders; READY = nothing."""
         if not self._link.holds_account():
-            return LinkStatus.FROZEN, "the lease on the account could not be renewed: another process may take over"
+            return LinkStatus.FROZEN, NOT_RENEWED
         now, seconds_max = time.monotonic(), self._settings.standstill_seconds_max
         # The indexer's height alone does not do: it may be old, and what may have been renewed is taken from the height
         if self._node_reason and (not self._node_told or now - self._node_heard_at > seconds_max):
@@ -268,6 +268,8 @@ class OrdersLink:
             return LinkStatus.DOWN, f"the indexer's websocket: {self._stream_reason or 'connecting'}"
         if now - self._height_moved_at > seconds_max:
             return LinkStatus.FROZEN, f"the chain's height {self._state.height} has stood for {seconds_max:g} s"
+        if not self.oracle_prices:  # a market order that waits for READY is bounded by one
+            return LinkStatus.DOWN, "the indexer has not told its prices yet"
         lag_blocks = self._state.height - self._state.indexer_height
         if lag_blocks > self._settings.indexer_lag_blocks_max:
             return LinkStatus.FROZEN, f"the indexer is {lag_blocks} blocks behind the chain"

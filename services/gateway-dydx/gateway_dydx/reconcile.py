@@ -110,9 +110,8 @@ def _short_term_end(state: State, tracked: Tracked, height: int, at: datetime) -
     if tracked.filled_at_venue > tracked.filled:
         return [Ask(order_id, "a fill is missing")]
     if tracked.standing is Standing.CLAIMED and not tracked.seen:
-        tracked.presumed_lost = True
         reason = f"{NEVER_THERE}: its good-til-block {block} has passed, and it was never seen"
-        return [*reports.rejected(state, tracked, at, "", reason)]
+        return [*reports.lost(state, tracked, at, reason)]
     if tracked.cancel_command:
         return [*reports.canceled(state, tracked, at, BY_REQUEST)]
     ending = ending_of(tracked.removal_reason, tracked.filled)
@@ -189,9 +188,8 @@ def _absent(state: State, tracked: Tracked, at: datetime, wall_seconds: float, s
         return [*reports.unknown(state, tracked, at, reason), Ask(order_id, reason)]
     if wall_seconds - tracked.claimed_seconds <= sequence_seconds:
         return [Ask(order_id, "it may still come on the chain")]
-    tracked.presumed_lost = True
     reason = f"{NEVER_THERE}, and what was signed for it is too old to come there any more"
-    return [*reports.rejected(state, tracked, at, "", reason)]
+    return [*reports.lost(state, tracked, at, reason)]
 
 
 # ------------------------------------------------------------------------------------------------------------ snapshot

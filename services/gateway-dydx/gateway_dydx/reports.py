@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from signalbox.messages import (
     Fill,
+    RefusedBy,
     Report,
     VenueAccepted,
     VenueCanceled,
@@ -90,12 +91,19 @@ def expired(state: State, tracked: Tracked, at: datetime, reason: str) -> Sequen
 
 
 def rejected(state: State, tracked: Tracked, at: datetime, code: str, reason: str) -> Sequence[Report]:
-    """The order will never work: with the chain's code, or "" where the gateway has found it out."""
+    """The node, the chain or the indexer refuses the order, with its own code."""
     order = tracked.order
-    return _over(state, tracked, refusal(order.account, order.order_id, code, reason, at))
+    return _over(state, tracked, refusal(order.account, order.order_id, code, reason, at, RefusedBy.VENUE))
 
 
-def refusal(account: str, order_id: str, code: str, reason: str, at: datetime) -> VenueRejected:
+def lost(state: State, tracked: Tracked, at: datetime, reason: str) -> Sequence[Report]:
+    """The gateway has found that the order never arrived: it will never work, and the venue has refused nothing."""
+    order = tracked.order
+    tracked.presumed_lost = True
+    return _over(state, tracked, refusal(order.account, order.order_id, "", reason, at, RefusedBy.GATEWAY))
+
+
+def refusal(account: str, order_id: str, code: str, reason: str, at: datetime, refused_by: RefusedBy) -> VenueRejected:
     """The report that an order will never work; there is one of them for each order, whoever refused it."""
     return VenueRejected(
         id=report_id(account, "rejected", order_id),
@@ -105,6 +113,7 @@ def refusal(account: str, order_id: str, code: str, reason: str, at: datetime) -
         order_id=order_id,
         code=code,
         reason=reason,
+        refused_by=refused_by,
     )
 
 
@@ -166,7 +175,7 @@ def cancel_rejected(
 def cancel_refusal(
     account: str, order_id: str, command_id: str, code: str, reason: str, at: datetime
 ) -> VenueCancelRejected:
-    """The report that a cancel command changes nothing, whoever refused it."""
+    """The report that a cancel command changes nothing: refused by the venue, with its code, or by the gateway."""
     return VenueCancelRejected(
         id=report_id(account, "cancel_rejected", command_id),
         at=at,
@@ -176,6 +185,7 @@ def cancel_refusal(
         order_id=order_id,
         code=code,
         reason=reason,
+        refused_by=RefusedBy.VENUE if code else RefusedBy.GATEWAY,
     )
 
 

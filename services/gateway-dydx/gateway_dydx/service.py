@@ -91,8 +91,9 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         return data.best_price(symbol, side) or orders_link.oracle_prices.get(symbol)
 
     orders = Orders(
-        bus, clock, state, link, outbox, sending, rest, subaccount, settings, instruments.terms_of, reference_price
-    )
+        bus, clock, state, link, outbox, sending, rest, subaccount, settings,
+        instruments.terms_of, instruments.why_not_offered, reference_price,
+    )  # fmt: skip
     renewing = Renewing(clock, state, link, orders, orders.asking, sending)
     orders_link = OrdersLink(
         clock, state, link, outbox, orders, renewing, sending, account, instruments, node, rest, subaccount,
@@ -116,7 +117,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
             if link.may_send():
                 runtime.health.met("venue link")
             else:
-                runtime.health.unmet("venue link", f"{link.status}: {link.reason}")
+                runtime.health.unmet("venue link", link.described())
             await link.changed(1.0)
 
     await runtime.spawn(outbox.run(), "outbox")
@@ -144,7 +145,7 @@ def _details(link: Link, state: State, instruments: Instruments) -> dict[str, st
     working = sum(not tracked.done for tracked in state.orders.values())
     return {
         "account": state.account,
-        "link": f"{link.status}: {link.reason}" if link.reason else str(link.status),
+        "link": link.described(),
         "offered": ", ".join(instruments.offered),
         "not_offered": "; ".join(f"{symbol}: {reason}" for symbol, reason in instruments.left_out.items()),
         "orders_known": str(len(state.orders)),

@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
+from signalbox.errors import BusUnavailableError
+from signalbox.lease import WRITE_SECONDS_MAX
 from signalbox.messages import LinkStatus
 
 from gateway_ibkr.ending import end_if_told
@@ -76,7 +78,12 @@ class Account:
             log.error("the account's figures are incomplete", extra={"error": str(error)})
             return
         await self._link.until_held()  # the last word on the account is its holder's
-        await self._bus.publish(subjects.account(VENUE, self._account), state)
+        try:
+            async with asyncio.timeout(WRITE_SECONDS_MAX):
+                await self._bus.publish(subjects.account(VENUE, self._account), state)
+        except (BusUnavailableError, TimeoutError) as error:
+            log.warning("the account's figures wait for the bus", extra={"error": str(error)})
+            self._changed.set()  # said anew, as they are then
         end_if_told()
 
     async def _until_due(self) -> None:

@@ -7,6 +7,7 @@ left out; the others work.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 
 from signalbox import subjects
@@ -53,6 +54,14 @@ class Instruments:
         """The venue's contract of an offered symbol."""
         offered = self.offered.get(symbol)
         return offered.contract if offered is not None else None
+
+    def why_not_offered(self, symbol: str) -> str:
+        """Why a symbol is not offered, for a person; only after `qualify` is that the whole truth."""
+        for wanted, reason in self._left_out.items():
+            with suppress(SymbolError):
+                if symbol in (wanted, parse_symbol(wanted).canonical):
+                    return reason
+        return "the desk file does not name it for this venue"
 
     async def qualify(self, session: OrdersSession) -> None:
         """Ask for every instrument that is not offered yet. Raises `VenueError` when the venue does not answer."""

@@ -44,6 +44,11 @@ class Link:
         self._changed.set()
         self._changed = asyncio.Event()  # as in `become`: a loop that waits for one that is set would stop everything
 
+    def end_if_stopping(self) -> None:
+        """Raise `BusUnavailableError` if the process ends: the command at hand is left to the next one."""
+        if self._stopping:
+            raise BusUnavailableError("the gateway stops: the command is left to the next process")
+
     def become(self, status: LinkStatus, reason: str = "") -> None:
         """Change the status; a repeated one says nothing."""
         if (status, reason) == (self.status, self.reason):
@@ -94,8 +99,7 @@ class Link:
         missed, and `BusUnavailableError` if the process ends: the command at hand is left to the next one.
         """
         while not self.may_send():
-            if self._stopping:
-                raise BusUnavailableError("the gateway stops: the command is left to the next process")
+            self.end_if_stopping()
             await self.until_held()
             now = self._clock.now()
             if deadline is not None and now >= deadline:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +18,7 @@ from signalbox import messages
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError, VenueUnavailableError
-from signalbox.messages import CancelOrder, Command, Order, Report, SubmitOrder, VenueRejected
+from signalbox.messages import CancelOrder, Command, Order, RefusedBy, Report, SubmitOrder, VenueRejected
 from signalbox.metrics import (
     VENUE_ORDERS_REFUSED,
     VENUE_ORDERS_SENT,
@@ -41,6 +42,8 @@ from gateway_ibkr.venue_orders import OrdersSession
 
 log = logging.getLogger(__name__)
 
+RETRY_SECONDS = 0.2
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -62,10 +65,11 @@ class Orders:
         outbox: Outbox,
         settings: Settings,
         contract_of: Callable[[str], VenueContract | None],
+        why_not_offered: Callable[[str], str],
     ) -> None:
         self._bus, self._clock, self._state = bus, clock, state
         self._link, self._outbox, self._settings = link, outbox, settings
-        self._contract_of = contract_of
+        self._contract_of, self._why_not_offered = contract_of, why_not_offered
         self.session: OrdersSession | None = None
         self._refused = False  # a refusal of the gateway's own waits to be stored
         self.asking = Asking(clock, state, link, settings, self._open_session, self._act)
@@ -81,9 +85,12 @@ class Orders:
             await self._submit(command, received.stored_at)
         else:
             await self._cancel(command)
-        if self._refused:  # nothing else would bring the refusal back, should the process end before it is stored
-            await self._outbox.stored()
-            self._refused = False
+        while self._refused:  # nothing else would bring the refusal back, should the process end before it is stored
+            self._link.end_if_stopping()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_SECONDS):
+                    await self._outbox.drained()
+                    self._refused = False
 
     async def _submit(self, command: SubmitOrder, stored_at: datetime) -> None:
         order = command.order
@@ -93,18 +100,18 @@ class Orders:
         if step is Step.ASK:
             self._doubt(self._state.orders[order.order_id])
             return
-        contract = self._contract_of(order.symbol)
         try:
             if order.account != self._state.account:
                 raise TranslationError(f"this gateway trades account {self._state.account}, not {order.account}")
-            if contract is None:
-                raise TranslationError(f"{order.symbol} is not offered: see the gateway's log for what the venue said")
             terms = order_terms(order)
+            if not await self._until_ready(command):
+                return
+            # Only now: what the venue offers is learnt on the way to READY
+            contract = self._contract_of(order.symbol)
+            if contract is None:
+                raise TranslationError(f"{order.symbol} is not offered: {self._why_not_offered(order.symbol)}")
         except TranslationError as error:
             self._refuse(order, str(error))
-            return
-        if not await self._link.until_ready(command.deadline) or self._clock.now() >= command.deadline:
-            self._refuse(order, self._too_late("it could not be sent by its deadline"))
             return
         number = take_number(self._state)
         claiming = asyncio.create_task(ledger.claim(self._bus, self._state, command, number, self._clock.now()))
@@ -119,6 +126,13 @@ class Orders:
             await self._send(command, tracked, contract, terms, draft, stored_at)
         finally:
             tracked.in_hand = False
+
+    async def _until_ready(self, command: SubmitOrder) -> bool:
+        """Wait until an order may be sent; False = its deadline has come first, and it has been refused."""
+        if await self._link.until_ready(command.deadline) and self._clock.now() < command.deadline:
+            return True
+        self._refuse(command.order, self._too_late(command, "it could not be sent by its deadline"))
+        return False
 
     def _compose(self, number: int, contract: VenueContract, terms: OrderTerms) -> Draft | None:
         """The order as the present session would send it; None = there is none, or it can not be written."""
@@ -143,7 +157,7 @@ class Orders:
         """Write a claimed order on the socket, unless its deadline has come; then record that it was sent."""
         while True:
             if not await self._link.until_ready(command.deadline) or self._clock.now() >= command.deadline:
-                self._refuse(tracked.order, self._too_late("its deadline came before it was sent"))
+                self._refuse(tracked.order, self._too_late(command, "its deadline came before it was sent"))
                 tracked.standing = Standing.OVER
                 return
             try:
@@ -186,6 +200,10 @@ class Orders:
             async with asyncio.timeout(seconds_max):
                 await self._send_cancel(command, tracked)
         except TimeoutError:
+            if not self._link.holds_account():  # NATS is away: nobody can be told, and the cancel is as good as new
+                await self._link.until_held()
+                await self._cancel(command)
+                return
             waited = f"the cancel could not be sent within {seconds_max:g} s, and the order stays as it was"
             self._refuse_cancel(command, f"{waited}; the link is {self._link.described()}")
 
@@ -218,12 +236,14 @@ class Orders:
 
     # ------------------------------------------------------------------------------------------ the gateway's own word
 
-    def _too_late(self, what: str) -> str:
-        return f"{what}, {self._clock.now():%H:%M:%S} UTC; the link is {self._link.described()}"
+    def _too_late(self, command: SubmitOrder, what: str) -> str:
+        times = f"{command.deadline:%H:%M:%S} UTC (now {self._clock.now():%H:%M:%S})"
+        return f"{what}, {times}; the link is {self._link.described()}"
 
     def _refuse(self, order: Order, reason: str) -> None:
         VENUE_ORDERS_REFUSED.labels(VENUE, "gateway").inc()
-        self._tell_refusal(reports.refusal(order.account, order.order_id, "", reason, self._clock.now()))
+        by = RefusedBy.GATEWAY
+        self._tell_refusal(reports.refusal(order.account, order.order_id, "", reason, self._clock.now(), by))
 
     def _refuse_cancel(self, command: CancelOrder, reason: str) -> None:
         account, at = command.account, self._clock.now()

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.errors import BusError, BusUnavailableError
-from signalbox.lease import OwnLease
+from signalbox.lease import WRITE_SECONDS_MAX, OwnLease
 from signalbox.messages import LedgerSent, Report
 from signalbox.metrics import VENUE_REPORTS_WAITING
 from signalbox.venue_figures import SentOrders, count_report
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 WAITING_MAX = 10_000
 RETRY_DELAY_SECONDS = 0.5
-STORED_SECONDS_MAX = 5.0
 
 
 class Outbox:
@@ -65,14 +64,6 @@ class Outbox:
         """Wait until everything put so far is stored."""
         await self._empty.wait()
 
-    async def stored(self) -> None:
-        """The same, but raises `BusUnavailableError` when it takes too long: what caused it is left to come again."""
-        try:
-            async with asyncio.timeout(STORED_SECONDS_MAX):
-                await self.drained()
-        except TimeoutError:
-            raise BusUnavailableError(f"a report could not be stored within {STORED_SECONDS_MAX:g} s") from None
-
     async def run(self) -> None:
         """Store what is put, for ever. Raises only errors that a retry does not mend."""
         while True:
@@ -80,7 +71,7 @@ class Outbox:
             while self._waiting:
                 try:
                     await self._store(self._waiting[0])
-                except BusUnavailableError as error:
+                except (BusUnavailableError, TimeoutError) as error:
                     log.error("reports wait for the bus", extra={"waiting": len(self._waiting), "error": str(error)})
                     await asyncio.sleep(RETRY_DELAY_SECONDS)
                     continue
@@ -95,10 +86,12 @@ class Outbox:
         if isinstance(item, tuple):
             entry, sequence = item
             subject = subjects.ledger(VENUE, entry.order.order_id)
-            await self._bus.publish(subject, entry, expected_last_subject_sequence=sequence)
+            async with asyncio.timeout(WRITE_SECONDS_MAX):
+                await self._bus.publish(subject, entry, expected_last_subject_sequence=sequence)
             return
         subject = subjects.report(item)
-        await self._bus.publish(subject, item)
+        async with asyncio.timeout(WRITE_SECONDS_MAX):
+            await self._bus.publish(subject, item)
         count_report(VENUE, subject.rsplit(".", 1)[1], item)
         self.sent_orders.reported(item)
         log.info("report", extra={"id": item.id, "kind": type(item).__name__})

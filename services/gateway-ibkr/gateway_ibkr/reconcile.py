@@ -175,8 +175,7 @@ def _absent(
         return _strand(state, tracked, at)
     if tracked.seen:
         return [Ask(order_id, "the venue does not list it any more, and not among today's completed orders either")]
-    tracked.presumed_lost = True
-    return [*reports.rejected(state, tracked, at, NEVER_REACHED)]
+    return [*reports.lost(state, tracked, at, NEVER_REACHED)]
 
 
 def _day_is_over(state: State, tracked: Tracked, at: datetime) -> bool:

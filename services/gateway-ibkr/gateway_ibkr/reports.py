@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from signalbox.messages import (
+    RefusedBy,
     Report,
     VenueAccepted,
     VenueCanceled,
@@ -83,16 +84,23 @@ def expired(state: State, tracked: Tracked, at: datetime, reason: str) -> Sequen
     return _over(state, tracked, report)
 
 
-def rejected(state: State, tracked: Tracked, at: datetime, reason: str = "") -> Sequence[Report]:
-    """The order will never work: with the venue's own code and text where it gave them."""
+def rejected(state: State, tracked: Tracked, at: datetime) -> Sequence[Report]:
+    """The venue refuses the order: with its own code and text where it gave them."""
     code, text = tracked.refusal or (0, "")
-    why = sentence(code, text) if text else reason or "the venue made the order inactive and gave no reason"
+    why = sentence(code, text) if text else "the venue made the order inactive and gave no reason"
     order = tracked.order
-    report = refusal(order.account, order.order_id, str(code) if code else "", why, at)
+    report = refusal(order.account, order.order_id, str(code) if code else "", why, at, RefusedBy.VENUE)
     return _over(state, tracked, report)
 
 
-def refusal(account: str, order_id: str, code: str, reason: str, at: datetime) -> VenueRejected:
+def lost(state: State, tracked: Tracked, at: datetime, reason: str) -> Sequence[Report]:
+    """The gateway has found that the order never arrived: it will never work, and the venue has refused nothing."""
+    order = tracked.order
+    tracked.presumed_lost = True
+    return _over(state, tracked, refusal(order.account, order.order_id, "", reason, at, RefusedBy.GATEWAY))
+
+
+def refusal(account: str, order_id: str, code: str, reason: str, at: datetime, refused_by: RefusedBy) -> VenueRejected:
     """The report that an order will never work; there is one of them for each order, whoever refused it."""
     return VenueRejected(
         id=report_id(account, "rejected", order_id),
@@ -102,6 +110,7 @@ def refusal(account: str, order_id: str, code: str, reason: str, at: datetime) -
         order_id=order_id,
         code=code,
         reason=reason,
+        refused_by=refused_by,
     )
 
 
@@ -129,7 +138,7 @@ def cancel_rejected(state: State, tracked: Tracked, code: str, reason: str, at: 
 def cancel_refusal(
     account: str, order_id: str, command_id: str, code: str, reason: str, at: datetime
 ) -> VenueCancelRejected:
-    """The report that a cancel command changes nothing, whoever refused it."""
+    """The report that a cancel command changes nothing: refused by the venue, with its code, or by the gateway."""
     return VenueCancelRejected(
         id=report_id(account, "cancel_rejected", command_id),
         at=at,
@@ -139,6 +148,7 @@ def cancel_refusal(
         order_id=order_id,
         code=code,
         reason=reason,
+        refused_by=RefusedBy.VENUE if code else RefusedBy.GATEWAY,
     )
 
 

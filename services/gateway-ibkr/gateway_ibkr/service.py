@@ -74,7 +74,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     outbox = Outbox(bus, runtime.fail, lease)
     instruments = Instruments(bus, clock, runtime.desk, state)
     account = Account(bus, clock, link, account_id, settings.account_interval_seconds)
-    orders = Orders(bus, clock, state, link, outbox, settings, instruments.contract_of)
+    orders = Orders(bus, clock, state, link, outbox, settings, instruments.contract_of, instruments.why_not_offered)
     orders_link = OrdersLink(clock, state, link, outbox, orders, account, instruments, settings, runtime.desk.mode)
     refused: dict[str, str] = {}
     where = {"mode": runtime.desk.mode.value, "port": str(settings.ibkr_port), "host": settings.ibkr_host}

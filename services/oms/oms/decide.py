@@ -25,6 +25,7 @@ from signalbox.messages import (
     OrderIntent,
     OrderPendingCancel,
     OrderUnknown,
+    RefusedBy,
     SubmitOrder,
     TimerFired,
 )
@@ -155,7 +156,11 @@ def _cancel(state: State, decision: IntentApproved, intent: CancelIntent) -> Out
         reason = f"the order is {order.status.value} already"
         return Outcome(
             events=(
-                OrderCancelRejected(**carried(state, order.owner, status, decision.at, decision.id), reason=reason),
+                OrderCancelRejected(
+                    **carried(state, order.owner, status, decision.at, decision.id),
+                    reason=reason,
+                    refused_by=RefusedBy.DESK,
+                ),
             )
         )
     status = next_status(order.order_id, order.status, OrderPendingCancel)

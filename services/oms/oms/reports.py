@@ -107,11 +107,11 @@ def _order_event(state: State, order: OrderState, report: OrderReport, status: O
         case VenueCanceled():
             return OrderCanceled(**common, reason=report.reason)
         case VenueRejected():
-            return OrderRejected(**common, reason=_with_code(report))
+            return OrderRejected(**common, reason=_with_code(report), refused_by=report.refused_by)
         case VenueExpired():
             return OrderExpired(**common, reason=report.reason)
         case VenueCancelRejected():
-            return OrderCancelRejected(**common, reason=_with_code(report))
+            return OrderCancelRejected(**common, reason=_with_code(report), refused_by=report.refused_by)
         case VenueUnknown():
             return OrderUnknown(**common, reason=report.reason)
 

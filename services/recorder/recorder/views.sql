@@ -56,13 +56,13 @@ SELECT decision_id, intent_id, intent_sequence, verdict, number, c.name, c.passe
 FROM (SELECT *, unnest(checks) AS c, generate_subscripts(checks, 1) AS number FROM decisions);
 
 CREATE OR REPLACE VIEW order_events AS
-SELECT m.id AS event_id, m.type, m."at", m.venue, m.account, m.order_id, m.status, m.reason, m.venue_order_id,
+SELECT m.id AS event_id, m.type, m."at", m.venue, m.account, m.order_id, m.status, m.reason, m.refused_by, m.venue_order_id,
        m."order" AS terms, m.fill, m.cumulative_quantity, m.leaves_quantity, m.execution_id, m.revision, m.commission,
        m.currency, m.funding_id, m.symbol AS funding_symbol, m.amount AS funding_amount, m.cause, stored_at, generation,
        sequence
 FROM (SELECT *, json_transform(readable(payload), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
         "venue":"VARCHAR","account":"VARCHAR","order_id":"VARCHAR","status":"VARCHAR","reason":"VARCHAR",
-        "venue_order_id":"VARCHAR","cumulative_quantity":"DECIMAL(38,18)","leaves_quantity":"DECIMAL(38,18)",
+        "refused_by":"VARCHAR","venue_order_id":"VARCHAR","cumulative_quantity":"DECIMAL(38,18)","leaves_quantity":"DECIMAL(38,18)",
         "execution_id":"VARCHAR","revision":"INTEGER","commission":"DECIMAL(38,18)","currency":"VARCHAR",
         "funding_id":"VARCHAR","symbol":"VARCHAR","amount":"DECIMAL(38,18)",
         "order":{"intent_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR","quantity":"DECIMAL(38,18)",
@@ -105,11 +105,13 @@ SELECT venue, account, order_id, last.status, created.terms.symbol AS symbol, cr
        created.terms.quantity AS quantity, created.terms.order_type AS order_type,
        created.terms.limit_price AS limit_price, created.terms.stop_price AS stop_price,
        created.terms.time_in_force AS time_in_force, created.terms.reduce_only AS reduce_only, coalesce(filled.quantity, 0)::DECIMAL(38,18) AS filled_quantity,
-       filled.executions, last.reason, last.venue_order_id, created."at" AS created_at, last."at" AS changed_at,
+       filled.executions, last.reason, last.refused_by, last.venue_order_id, created."at" AS created_at, last."at" AS changed_at,
        last.events, last.generation, last.sequence
 FROM (SELECT venue, account, order_id, generation, max(sequence) AS sequence, count(*) AS events,
              arg_max(status, sequence) AS status, arg_max(reason, sequence) AS reason,
-             arg_max(venue_order_id, sequence) AS venue_order_id, max_by("at", sequence) AS "at"
+             arg_max(venue_order_id, sequence) AS venue_order_id, max_by("at", sequence) AS "at",
+             CASE WHEN arg_max(status, sequence) = 'REJECTED'
+                  THEN coalesce(arg_max(refused_by, sequence) FILTER (WHERE type = 'OrderRejected'), 'UNSTATED') END AS refused_by
       FROM order_events WHERE NOT starts_with(order_id, '_') GROUP BY ALL) AS last  -- _baseline, _funding ... are no orders
 LEFT JOIN (SELECT venue, account, order_id, generation, terms, "at" FROM order_events WHERE type = 'OrderCreated') AS created
     USING (venue, account, order_id, generation)
@@ -201,11 +203,11 @@ SELECT m.id AS report_id, m.type, m."at", m.venue, m.account, coalesce(m.order_i
        coalesce(m.revision, m.fill.revision) AS revision, coalesce(m.symbol, m.fill.symbol) AS symbol, m.fill.side AS side,
        m.fill.quantity AS quantity, m.fill.price AS price, m.fill.liquidity AS liquidity, m.commission, m.funding_id,
        m.amount AS funding_amount, m.rate AS funding_rate, m.currency, m.cash, m.code, m.reason,
-       m.received_at, m.cause, stored_at, generation, sequence
+       m.refused_by, m.received_at, m.cause, stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(payload), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
         "venue":"VARCHAR","account":"VARCHAR","order_id":"VARCHAR","venue_order_id":"VARCHAR","execution_id":"VARCHAR",
         "revision":"INTEGER","commission":"DECIMAL(38,18)","currency":"VARCHAR","cash":"DECIMAL(38,18)","code":"VARCHAR",
-        "reason":"VARCHAR","received_at":"TIMESTAMPTZ","symbol":"VARCHAR","funding_id":"VARCHAR",
+        "reason":"VARCHAR","refused_by":"VARCHAR","received_at":"TIMESTAMPTZ","symbol":"VARCHAR","funding_id":"VARCHAR",
         "amount":"DECIMAL(38,18)","rate":"DECIMAL(38,18)",
         "fill":{"execution_id":"VARCHAR","revision":"INTEGER","order_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR",
                 "quantity":"DECIMAL(38,18)","price":"DECIMAL(38,18)","liquidity":"VARCHAR"}}') AS m

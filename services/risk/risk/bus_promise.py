@@ -7,6 +7,7 @@ what is decided.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -18,6 +19,7 @@ from signalbox.errors import BusUnavailableError, ConfigurationError, SignalboxE
 log = logging.getLogger(__name__)
 
 TRADE = "TRADE"
+LOOKS_MAX, LOOK_DELAY_SECONDS = 60, 1.0
 
 
 async def hold_to_durability(bus: Bus, desk: Desk, fail: Callable[[BaseException], None]) -> None:
@@ -38,10 +40,18 @@ async def hold_to_durability(bus: Bus, desk: Desk, fail: Callable[[BaseException
         log.info("NATS keeps its promise", extra={"durability": observed.value, "servers": len(servers)})
 
     async def look_again() -> None:
-        try:
-            await look()
-        except SignalboxError as error:
-            fail(error)
+        for _ in range(LOOKS_MAX):
+            try:
+                await look()
+            except BusUnavailableError as error:  # a server that has just come back does not say everything at once
+                log.warning("NATS does not say yet what it promises", extra={"error": str(error)})
+                await asyncio.sleep(LOOK_DELAY_SECONDS)
+            except SignalboxError as error:
+                fail(error)
+                return
+            else:
+                return
+        fail(BusUnavailableError(f"no nats-server has said in {LOOKS_MAX} looks how it keeps {TRADE}"))
 
     bus.on_reconnect(look_again)  # another server, or the same one with another configuration
     await look()

@@ -48,6 +48,8 @@ PING_INTERVAL_SECONDS = 5
 DRAIN_SECONDS_MAX = 5
 CANCELLATIONS_MAX, CANCELLATION_SECONDS_MAX = 4, 0.25
 CLOSE_SECONDS_MAX = 1.0
+STOP_SECONDS_MAX = 3.0
+"""Without NATS a handler can not finish what it has begun: it is left to the next process."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,8 @@ class BusSettings:
     name: str
     ca_file: Path | None = None
     """Whose certificates a server at a `tls://` address must show; None = the machine's own authorities."""
+    waits_for_server: bool = False
+    """A service waits for a server that goes away, however long; a person's command says so and ends."""
     seals: Seals = NO_SEALS
     """With which what is sent is sealed, and what comes is judged."""
 
@@ -91,6 +95,7 @@ class Bus:
         `BusPermissionError` when it refuses the user or password."""
         tls = tls_of(settings.url, settings.ca_file)
         client = PromptClient()
+        client.waits_for_server = settings.waits_for_server
         bus = cls(client, settings)
         metrics.show_bus(settings.name, lambda: client.is_connected)
         refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -170,7 +175,8 @@ class Bus:
         pattern `last_of`: a log of many subjects with one writer is fenced so.
 
         Raises `WrongSequenceError` when that last message is neither at the expected sequence nor this one,
-        `BusPermissionError` when NATS refuses the subject, `BusUnavailableError` after `PUBLISH_SECONDS_MAX`.
+        `BusPermissionError` when NATS refuses the subject, `BusUnavailableError` when a server that is connected does
+        not store it within `PUBLISH_SECONDS_MAX`; while none is, a service waits, until it ends.
         """
         return await self._publisher.publish(subject, message, expected_last_subject_sequence, last_of)
 
@@ -320,7 +326,14 @@ class Bus:
         pulls, self._pulls = self._pulls, []
         for watch in watches:
             await watch.stop()
-        await asyncio.gather(*(pull.stop() for pull in pulls))
+        stopping = {asyncio.ensure_future(pull.stop()) for pull in pulls}
+        while stopping:
+            stopped, stopping = await asyncio.wait(stopping, timeout=STOP_SECONDS_MAX)
+            for each in stopped:
+                each.result()
+            if stopping and not self._client.is_connected:
+                self._open = False
+                await self._close()  # what waits for NATS in a handler ends with that
 
     async def drain(self) -> None:
         """Stop pulling, let running handlers finish, flush, close."""
@@ -332,6 +345,10 @@ class Bus:
             except (NatsError, TimeoutError):
                 log.warning("the connection did not drain in time")
         if not self._client.is_closed:
+            await self._close()
+
+    async def _close(self) -> None:
+        with contextlib.suppress(OSError):  # nats-py writes what is left on a socket that may be gone
             await _bounded(asyncio.create_task(self._client.close()))
 
     # --------------------------------------------------------------------------------------------------- private

@@ -30,6 +30,7 @@ from nats.errors import MaxPayloadError
 
 from signalbox import messages, metrics, subjects
 from signalbox.bus import reading
+from signalbox.bus.prompt import extended
 from signalbox.bus.received import MESSAGE_ID_HEADER, PublishAck, Received
 from signalbox.bus.sealing import Sealing
 from signalbox.errors import BusError, BusPermissionError, BusUnavailableError, WrongSequenceError
@@ -37,6 +38,8 @@ from signalbox.messages import DeadLetter
 from signalbox.seals import EXPECTED_HEADER
 
 PUBLISH_SECONDS_MAX = 60.0
+"""Of a server that is there and does not store. A service waits for one that is away for as long as that takes: giving
+up would end a process that has nothing wrong with it."""
 ATTEMPT_SECONDS_MAX = 2.0
 RETRY_DELAY_SECONDS_MAX = 1.0
 
@@ -163,6 +166,7 @@ class Publisher:
                     raise BusError(f"a message for {subject} has {len(payload)} bytes: more than NATS takes") from None
                 except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
                     problem = str(error) or type(error).__name__
+            deadline = extended(self._client, deadline, PUBLISH_SECONDS_MAX)
             if loop.time() + delay_seconds > deadline:
                 raise BusUnavailableError(f"nothing stored on {subject} within {PUBLISH_SECONDS_MAX:g} s: {problem}")
             await asyncio.sleep(delay_seconds)

@@ -15,6 +15,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from signalbox.accounts import JETSTREAM
+from signalbox.bus.prompt import extended
 from signalbox.bus.received import Progress, Received, from_direct_get
 from signalbox.bus.sealing import Sealing
 from signalbox.errors import BusError, BusUnavailableError
@@ -23,6 +24,7 @@ from signalbox.streams import STREAMS
 BATCH_MESSAGES_MAX = 1000
 SILENCE_SECONDS_MAX = 2.0
 READ_SECONDS_MAX = 60.0
+"""Of a server that is there and does not answer; a service waits for one that is away as long as that takes."""
 RETRY_DELAY_SECONDS = 0.2
 
 _STREAM_BY_HEAD = {subject.split(".")[0]: stream.name for stream in STREAMS for subject in stream.subjects}
@@ -86,6 +88,7 @@ async def read(client: Client, stream: str, subject: str, from_sequence: int) ->
         if ended:
             return
         if problem:
+            deadline = extended(client, deadline, READ_SECONDS_MAX)
             if loop.time() > deadline:
                 raise BusUnavailableError(f"stream {stream} can not be read: {problem}")
             await asyncio.sleep(RETRY_DELAY_SECONDS)
@@ -152,6 +155,7 @@ async def last(client: Client, stream: str, subject: str) -> Received | None:
             problem = str(answer.headers)
         except (TimeoutError, NatsError, ConnectionError) as error:
             problem = str(error) or "no answer"
+        deadline = extended(client, deadline, READ_SECONDS_MAX)
         if loop.time() > deadline:
             raise BusUnavailableError(f"the last message on {subject} can not be read: {problem}")
         await asyncio.sleep(RETRY_DELAY_SECONDS)
@@ -180,6 +184,7 @@ async def consumer_progress(client: Client, stream: str, consumer: str) -> Progr
             problem = str(info.error)
         except (TimeoutError, NatsError, ConnectionError) as error:
             problem = str(error) or "no answer"
+        deadline = extended(client, deadline, READ_SECONDS_MAX)
         if asyncio.get_running_loop().time() > deadline:
             raise BusUnavailableError(f"the consumer {consumer} of {stream} can not be read: {problem}")
         await asyncio.sleep(RETRY_DELAY_SECONDS)

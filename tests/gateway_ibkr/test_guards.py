@@ -1,0 +1,408 @@
+"""What stands between an order and being sent twice, late, or by the wrong process: each guard by itself, no network.
+
+Every guard here was deleted once, and a test failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from gateway_ibkr import ledger, reports
+from gateway_ibkr.account import Account
+from gateway_ibkr.decide import CancelStray
+from gateway_ibkr.facts import VenueContract
+from gateway_ibkr.ledger import Step
+from gateway_ibkr.link import Link
+from gateway_ibkr.orders import Orders
+from gateway_ibkr.outbox import Outbox
+from gateway_ibkr.settings import Settings
+from gateway_ibkr.state import Standing, State, track
+from msgspec.structs import replace
+from signalbox import messages, subjects
+from signalbox.bus import Bus, Received
+from signalbox.clock import FixedClock
+from signalbox.errors import LeaseLostError, WrongSequenceError
+from signalbox.messages import (
+    CancelOrder,
+    LedgerClaimed,
+    LedgerSent,
+    LinkStatus,
+    Order,
+    OrderType,
+    RefusedBy,
+    Report,
+    Side,
+    SubmitOrder,
+    TimeInForce,
+    VenueAccepted,
+    VenueRejected,
+    VenueUnknown,
+)
+from signalbox.settings import Secret
+
+from tests.conftest import HeldLease
+from tests.stream_in_memory import MemoryBus
+
+AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
+ACCOUNT = "DU1"
+WAIT_SECONDS_MAX = 10.0
+
+
+def order_of(order_id: str = "o-1") -> Order:
+    return Order(
+        order_id=order_id, intent_id=order_id, venue="ibkr", account=ACCOUNT, symbol="SPY", side=Side.BUY,
+        quantity=Decimal(10), order_type=OrderType.MARKET, time_in_force=TimeInForce.DAY,
+    )  # fmt: skip
+
+
+def submission(order_id: str = "o-1", seconds: float = 30) -> SubmitOrder:
+    return SubmitOrder(
+        id=f"command/{order_id}/0", at=AT, order=order_of(order_id), deadline=AT + timedelta(seconds=seconds)
+    )
+
+
+class Clock(FixedClock):
+    """A desk clock that a test moves, and that may be stale."""
+
+    stale = False
+
+    def is_stale(self) -> bool:
+        return self.stale
+
+    def wall_time_of(self, at: datetime) -> datetime:
+        return datetime.now(UTC)
+
+
+class Socket:
+    """A session as `OrdersSession` is one: what was written on it, and what happens while a turn is waited for."""
+
+    is_open = True
+
+    def __init__(self, in_turn: Callable[[], None] = lambda: None) -> None:
+        self.placed: list[str] = []
+        self.cancelled: list[int] = []
+        self._in_turn = in_turn
+
+    @property
+    def session(self) -> Socket:
+        return self
+
+    async def turn(self) -> None:
+        happens, self._in_turn = self._in_turn, lambda: None
+        happens()
+
+    def compose(self, number: int, contract: object, terms: Any) -> str:
+        return f"{number} {terms.reference}"
+
+    def place(self, message: str) -> None:
+        self.placed.append(message)
+
+    def cancel(self, number: int) -> None:
+        self.cancelled.append(number)
+
+
+class House:
+    """One gateway without a network: READY, with the account, and a session."""
+
+    def __init__(self) -> None:
+        self.bus, self.clock, self.lease = MemoryBus(), Clock(AT), HeldLease()
+        bus = cast(Bus, self.bus)
+        self.state = State(ACCOUNT, 11)
+        self.link = Link(bus, self.clock, ACCOUNT, self.lease)
+        self.link.become(LinkStatus.READY)
+        self.outbox = Outbox(bus, lambda error: None, self.lease)
+        settings = Settings(
+            nats_url="", nats_user="", nats_password=Secret(""), desk_file=Path("unused"), cancel_wait_seconds_max=0.2
+        )
+        contract = VenueContract(con_id=1, symbol="SPY")
+        self.orders = Orders(
+            bus, self.clock, self.state, self.link, self.outbox, settings,
+            lambda symbol: contract, lambda symbol: "no reason",
+        )  # fmt: skip
+        self.socket = Socket()
+
+    @property
+    def socket(self) -> Socket:
+        return cast(Socket, self.orders.session)
+
+    @socket.setter
+    def socket(self, socket: Socket) -> None:
+        self.orders.session = cast(Any, socket)
+
+    async def take(self, command: SubmitOrder | CancelOrder) -> None:
+        """Give the gateway a command, as the consumer does."""
+        payload = messages.encode(command)
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            await self.orders.handle(Received("", payload, "COMMANDS", 1, AT, command.id, 0))
+
+    def reports(self) -> list[Any]:
+        told = [each for each in self.bus.stored if each.subject.startswith("report.")]
+        return [messages.decode(each.payload, Report) for each in told]
+
+    def entries(self, order_id: str = "o-1") -> list[Any]:
+        subject = subjects.ledger("ibkr", order_id)
+        written = [each for each in self.bus.stored if each.subject == subject]
+        return [messages.decode(each.payload, messages.LedgerEntry) for each in written]
+
+    def working(self, order_id: str = "o-1", number: int = 5) -> Any:
+        """Have an order that was sent."""
+        claim = ledger.claimed(submission(order_id), number, AT)
+        tracked = track(self.state, claim, 1)
+        tracked.standing = Standing.SENT
+        return tracked
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    made = House()
+    storing = asyncio.create_task(made.outbox.run())
+    yield made
+    storing.cancel()
+    await asyncio.gather(storing, return_exceptions=True)
+
+
+def cancel_of(order_id: str = "o-1") -> CancelOrder:
+    return CancelOrder(
+        id=f"command/{order_id}/1", at=AT, venue="ibkr", account=ACCOUNT, order_id=order_id, venue_order_id=""
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- the ledger
+
+
+async def test_an_order_is_claimed_only_where_nobody_has() -> None:
+    bus, state = MemoryBus(), State(ACCOUNT, 11)
+    await bus.publish(subjects.ledger("ibkr", "o-1"), ledger.claimed(submission(), 5, AT))
+    assert await ledger.claim(cast(Bus, bus), state, submission(), 6, AT) is None
+    assert len(bus.stored) == 1
+    assert state.orders["o-1"].number == 5, "what the ledger has was read"
+
+
+async def test_a_claim_that_is_taken_for_anothers_is_not_ours() -> None:
+    bus, state = MemoryBus(), State(ACCOUNT, 11)
+    theirs = ledger.claimed(submission(), 5, AT - timedelta(seconds=1))
+    await bus.publish(subjects.ledger("ibkr", "o-1"), theirs)
+    assert await ledger.claim(cast(Bus, bus), state, submission(), 5, AT) is None
+
+
+async def test_a_claim_of_our_own_first_attempt_is_ours() -> None:
+    bus, state = MemoryBus(), State(ACCOUNT, 11)
+    await bus.publish(subjects.ledger("ibkr", "o-1"), ledger.claimed(submission(), 5, AT))
+    assert await ledger.claim(cast(Bus, bus), state, submission(), 5, AT) is not None
+
+
+@pytest.mark.parametrize("by_outbox", [False, True])
+async def test_sent_is_written_right_behind_its_claim_or_not_at_all(house: House, by_outbox: bool) -> None:
+    tracked = await ledger.claim(cast(Bus, house.bus), house.state, submission(), 5, AT)
+    assert tracked is not None
+    await house.bus.publish(subjects.ledger("ibkr", "o-1"), replace(ledger.sent(tracked, AT), id="another's"))
+    outbox = Outbox(cast(Bus, house.bus), lambda error: None, house.lease)
+    outbox.put_sent(ledger.sent(tracked, AT), tracked.claim_sequence)
+    writing = outbox.run() if by_outbox else ledger.record_sent(cast(Bus, house.bus), tracked, AT)
+    with pytest.raises(WrongSequenceError):
+        await asyncio.wait_for(writing, WAIT_SECONDS_MAX)
+
+
+@pytest.mark.parametrize("standing", list(Standing))
+def test_only_an_order_that_is_nowhere_is_claimed(standing: Standing) -> None:
+    state = State(ACCOUNT, 11)
+    assert ledger.step_for(state, "o-1") is Step.CLAIM
+    track(state, ledger.claimed(submission(), 5, AT), 1).standing = standing
+    assert ledger.step_for(state, "o-1") is (Step.ASK if standing is Standing.CLAIMED else Step.NOTHING)
+
+
+# ------------------------------------------------------------------------------------------------------ the way out
+
+
+async def test_an_order_is_claimed_sent_and_written_down_once(house: House) -> None:
+    await house.take(submission())
+    await house.take(submission())
+    assert len(house.socket.placed) == 1
+    assert [type(entry) for entry in house.entries()] == [LedgerClaimed, LedgerSent]
+
+
+async def test_an_order_that_was_refused_is_not_sent_when_its_command_comes_again(house: House) -> None:
+    late = submission(seconds=-1)
+    await house.take(late)
+    house.clock.at = AT - timedelta(minutes=1)
+    await house.take(late)
+    assert house.socket.placed == []
+    assert len(house.reports()) == 1
+
+
+async def test_an_order_that_was_claimed_by_a_process_before_is_asked_about(house: House) -> None:
+    track(house.state, ledger.claimed(submission(), 5, AT), 1)
+    await house.take(submission())
+    await house.outbox.drained()
+    assert house.socket.placed == []
+    assert [type(report) for report in house.reports()] == [VenueUnknown]
+
+
+async def test_an_order_that_another_process_claims_meanwhile_is_not_sent(house: House) -> None:
+    await house.bus.publish(subjects.ledger("ibkr", "o-1"), ledger.claimed(submission(), 77, AT))
+    await house.take(submission())
+    assert house.socket.placed == []
+
+
+async def test_a_deadline_that_has_come_is_kept_although_the_link_is_ready(house: House) -> None:
+    house.clock.at = AT + timedelta(seconds=30)
+    await house.take(submission(seconds=30))
+    (refusal,) = house.reports()
+    assert isinstance(refusal, VenueRejected)
+    assert refusal.refused_by is RefusedBy.GATEWAY
+    assert house.entries() == []
+
+
+async def test_a_deadline_that_comes_between_claim_and_socket_is_kept(house: House) -> None:
+    """The turn on the socket may be waited for: TWS takes fifty messages a second."""
+
+    def deadline_comes() -> None:
+        house.clock.at = AT + timedelta(seconds=30)
+
+    house.socket = Socket(deadline_comes)
+    await house.take(submission(seconds=30))
+    assert house.socket.placed == []
+    assert [type(report) for report in house.reports()] == [VenueRejected]
+
+
+async def test_an_order_is_not_written_by_a_process_that_lost_the_account_while_it_waited(house: House) -> None:
+    def lease_is_lost() -> None:
+        house.lease.held = False
+
+    house.socket = Socket(lease_is_lost)
+    with pytest.raises(LeaseLostError):
+        await house.take(submission())
+    assert house.socket.placed == []
+
+
+@pytest.mark.parametrize("obstacle", ["link", "clock"])
+async def test_an_order_is_not_written_while_the_link_or_the_clock_is_gone(house: House, obstacle: str) -> None:
+    def goes() -> None:
+        if obstacle == "link":
+            house.link.become(LinkStatus.FROZEN, "gone")
+        else:
+            house.clock.stale = True
+        asyncio.get_running_loop().call_later(0.05, comes)
+
+    def comes() -> None:
+        assert house.socket.placed == []
+        house.clock.stale = False
+        house.link.become(LinkStatus.READY)
+
+    house.socket = Socket(goes)
+    await house.take(submission())
+    assert len(house.socket.placed) == 1
+
+
+async def test_an_order_is_written_on_the_session_that_there_is_now(house: House) -> None:
+    old = house.socket
+
+    def another_session() -> None:
+        house.socket = Socket()
+
+    house.socket = old = Socket(another_session)
+    await house.take(submission())
+    assert old.placed == []
+    assert len(house.socket.placed) == 1
+
+
+async def test_a_command_is_not_even_looked_at_without_the_account(house: House) -> None:
+    house.lease.held = False
+    with pytest.raises(LeaseLostError):
+        await house.take(submission(seconds=-1))
+    assert house.bus.stored == []
+
+
+async def test_a_refusal_is_stored_before_its_command_is_done(house: House) -> None:
+    await house.take(submission(seconds=-1))
+    assert len(house.reports()) == 1
+
+
+# --------------------------------------------------------------------------------------------------------- cancels
+
+
+async def test_a_cancel_is_not_written_by_a_process_that_lost_the_account_while_it_waited(house: House) -> None:
+    def lease_is_lost() -> None:
+        house.lease.held = False
+
+    house.working()
+    house.socket = Socket(lease_is_lost)
+    with pytest.raises(LeaseLostError):
+        await house.take(cancel_of())
+    assert house.socket.cancelled == []
+
+
+async def test_a_cancel_is_written_on_the_session_that_there_is_now(house: House) -> None:
+    def another_session() -> None:
+        house.socket = Socket()
+
+    house.working()
+    house.socket = old = Socket(another_session)
+    await house.take(cancel_of())
+    assert (old.cancelled, house.socket.cancelled) == ([], [5])
+
+
+async def test_a_cancel_that_waited_in_vain_is_refused_with_the_state_of_the_link(house: House) -> None:
+    house.working()
+    house.link.become(LinkStatus.DOWN, "TWS is away")
+    await house.take(cancel_of())
+    (refusal,) = house.reports()
+    assert refusal.refused_by is RefusedBy.GATEWAY
+    assert "DOWN: TWS is away" in refusal.reason
+
+
+async def test_a_cancel_of_an_order_that_ended_while_it_waited_is_not_written(house: House) -> None:
+    tracked = house.working()
+
+    def ends() -> None:
+        tracked.standing = Standing.OVER
+
+    house.socket = Socket(ends)
+    await house.take(cancel_of())
+    assert house.socket.cancelled == []
+
+
+@pytest.mark.parametrize("held", [True, False])
+async def test_a_stray_is_cancelled_by_whoever_holds_the_account(house: House, held: bool) -> None:
+    house.working()
+    house.lease.held = held
+    house.orders._act([CancelStray("o-1")])
+    assert house.socket.cancelled == ([5] if held else [])
+
+
+# ------------------------------------------------------------------------------------------------- what is told
+
+
+@pytest.mark.parametrize("held", [True, False])
+async def test_what_others_may_rely_on_is_told_by_the_holder_of_the_account_only(house: House, held: bool) -> None:
+    house.lease.held = held
+    assert house.link.told()[0] is (LinkStatus.READY if held else LinkStatus.FROZEN)
+    assert house.link.may_send() is held
+    house.clock.stale = True
+    assert not house.link.may_send()
+
+
+async def test_the_accounts_figures_are_told_by_its_holder_only(house: House) -> None:
+    account = Account(cast(Bus, house.bus), house.clock, house.link, ACCOUNT, 60)
+    figures = ("TotalCashValue", "NetLiquidation", "AvailableFunds", "BuyingPower", "InitMarginReq", "MaintMarginReq")
+    account.complete({(tag, "USD"): "1" for tag in (*figures, "TotalCashBalance", "GrossPositionValue")})
+    house.lease.held = False
+    with pytest.raises(LeaseLostError):
+        await account._publish()
+    assert house.bus.stored == []
+    house.lease.held = True
+    await account._publish()
+    assert len(house.bus.stored) == 1
+
+
+async def test_a_report_is_made_once(house: House) -> None:
+    tracked = house.working()
+    tracked.venue_order_id = "9"
+    assert [type(each) for each in reports.accepted(house.state, tracked, AT)] == [VenueAccepted]
+    assert list(reports.accepted(house.state, tracked, AT)) == []
