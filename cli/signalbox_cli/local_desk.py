@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from signalbox.accounts import password_variable
+from signalbox.accounts import BOOTSTRAP, password_variable
 from signalbox.bus import BusSettings
-from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, new_password
+from signalbox.bus.bootstrap import USERS, bootstrap_server, new_password
 from signalbox.desk import Desk, load_desk
 from signalbox.errors import SignalboxError
 from signalbox.messages import TradingMode

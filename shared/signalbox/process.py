@@ -35,7 +35,8 @@ from signalbox.last_resort import LastResort
 from signalbox.lease import OwnLease, shown, this_process
 from signalbox.messages import ClockTick, ServiceStatus
 from signalbox.seals import Seals, demand, links_of
-from signalbox.settings import PREFIX, Secret, ServiceSettings, load
+from signalbox.setting_names import PREFIX
+from signalbox.settings import Secret, ServiceSettings, load
 from signalbox.telemetry import Health, HttpServer, configure_logging
 
 log = logging.getLogger(__name__)
