@@ -33,9 +33,9 @@ from typing import Any
 from dydx_v4_client.key_pair import KeyPair
 from dydx_v4_client.wallet import Wallet
 from signalbox import messages, subjects
-from signalbox.accounts import password_variable
+from signalbox.accounts import BOOTSTRAP, password_variable
 from signalbox.bus import Bus, BusSettings, Received
-from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, complete_seals
+from signalbox.bus.bootstrap import USERS, bootstrap_server, complete_seals
 from signalbox.messages import Check, Instrument, IntentApproved, OrderIntent, OrderType, Side, TradingMode
 from signalbox.seals import parse
 from signalbox_cli.local_desk import deploy_folder, free_port
