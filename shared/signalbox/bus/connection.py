@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from signalbox.bus import reading
 from signalbox.bus.consuming import Pull
 from signalbox.bus.prompt import PromptClient
 from signalbox.bus.publishing import Publisher, denied_subject
+from signalbox.bus.queueing import Queue, Take, Turn
 from signalbox.bus.received import Progress, PublishAck, Received, from_core
 from signalbox.bus.servers import ask_servers
 from signalbox.bus.standing import shuffled_places
@@ -62,7 +63,7 @@ class Bus:
 
     def __init__(self, client: Client, settings: BusSettings) -> None:
         self._client, self._settings = client, settings
-        self._pulls: list[Pull] = []
+        self._pulls: list[Pull | Queue] = []
         self._places: list[int] = []
         self._watches: list[Watch] = []
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
@@ -151,6 +152,16 @@ class Bus:
         """
         return await self._publisher.publish(subject, message, expected_last_subject_sequence, last_of)
 
+    async def publish_batch(
+        self, stored: Sequence[tuple[str, Struct]], *, expected_last_subject_sequence: int, last_of: str
+    ) -> PublishAck:
+        """Store several messages, each (subject, message), one after the other and all or none; the last one's place.
+
+        The stream must take batches. Raises as `publish`, with everything or nothing stored; `duplicate` = all of it
+        was there already.
+        """
+        return await self._publisher.publish_batch(stored, expected_last_subject_sequence, last_of)
+
     async def publish_scheduled(self, subject: str, message: Struct, *, due_wall: datetime, target: str) -> None:
         """Have the server publish `message` on `target` (of the same stream) at `due_wall`.
 
@@ -170,6 +181,16 @@ class Bus:
         self._pulls.append(pull)
         await pull.start()
 
+    async def queue(self, stream: str, consumer: str, take: Take, turn: Turn) -> Queue:
+        """Start to pull everything that waits at a declared durable consumer, and return; see `bus.queueing`.
+
+        An error of `turn` ends the process. `Queue.acknowledge` says that a message is done with.
+        """
+        queue = Queue(self._client, stream, consumer, take, turn, self._fail)
+        self._pulls.append(queue)
+        await queue.start()
+        return queue
+
     async def consumer_floor(self, stream: str, consumer: str) -> int:
         """The stream sequence up to which `consumer` has acknowledged everything."""
         return (await reading.consumer_progress(self._client, stream, consumer)).floor
@@ -181,6 +202,10 @@ class Bus:
     def read(self, stream: str, subject: str = ">", from_sequence: int = 1) -> AsyncIterator[Received]:
         """Read what is stored from `from_sequence` on, in order, to the end of the stream as it is then."""
         return reading.read(self._client, stream, subject, from_sequence)
+
+    async def at(self, stream: str, sequence: int) -> Received | None:
+        """The message stored at `sequence`; None = there is none any more."""
+        return await reading.at(self._client, stream, sequence)
 
     async def last(self, stream: str, subject: str) -> Received | None:
         """The last message stored on `subject`, which may be a pattern."""

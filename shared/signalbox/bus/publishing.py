@@ -3,9 +3,11 @@
 A publish that timed out may have been stored: only a retry with the same `Nats-Msg-Id` resolves it. An expected
 sequence that no longer fits may be our own first attempt: the last message on the subject then carries our id.
 
-Ids are the stream's, not the subject's: whoever may publish intents may give one the id of a decision to come, and
-JetStream would take the decision for its duplicate. So a "duplicate" is looked at, and if an intent has the id, the
-message is published under a second one that nobody can foresee.
+Ids are the stream's, not the subject's: only services write to a stream whose ids must not be taken by others.
+
+A batch is stored as a whole or not at all. Its answer may be lost like any other; then the last message of its log says
+whether it is there.
+https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-50.md
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import asyncio
 import json
 import re
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from secrets import token_hex
 
@@ -24,11 +27,12 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError
 
-from signalbox import messages, metrics, subjects
+from signalbox import messages, metrics
 from signalbox.bus import reading
 from signalbox.bus.received import MESSAGE_ID_HEADER, PublishAck
-from signalbox.errors import BusError, BusPermissionError, BusUnavailableError, WrongSequenceError
+from signalbox.errors import BusError, BusFullError, BusPermissionError, BusUnavailableError, WrongSequenceError
 from signalbox.messages import DeadLetter
+from signalbox.streams import STREAMS
 
 PUBLISH_SECONDS_MAX = 60.0
 ATTEMPT_SECONDS_MAX = 2.0
@@ -37,9 +41,13 @@ RETRY_DELAY_SECONDS_MAX = 1.0
 EXPECTED_HEADER = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_OF_HEADER = "Nats-Expected-Last-Subject-Sequence-Subject"
 WRONG_LAST_SEQUENCE = 10071
-SUBJECT_HAS_MESSAGE = 10077
+SUBJECT_IS_FULL = 10077
+"""It has the one message that it takes; of a queue: as many as it takes."""
+BATCH_REPEATS_ID = 10201
+BATCH_HEADER, BATCH_PLACE_HEADER, BATCH_COMMIT_HEADER = "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit"
 RETRYABLE_CODES = frozenset({500, 503})
 
+_QUEUES = {subject.split(".")[0] for each in STREAMS if each.leaves_when_acknowledged for subject in each.subjects}
 _DENIED = re.compile(r'permissions violation for publish to "?([^"\s]+)"?', re.IGNORECASE)
 
 
@@ -94,16 +102,60 @@ class Publisher:
         self, subject: str, message: Struct, expected_last_subject_sequence: int | None = None, last_of: str = ""
     ) -> PublishAck:
         """See `Bus.publish`."""
-        message_id: str = message.id  # type: ignore[attr-defined]  # every Message has one
-        headers = {MESSAGE_ID_HEADER: message_id}
-        if expected_last_subject_sequence is not None:
-            headers[EXPECTED_HEADER] = str(expected_last_subject_sequence)
-            if last_of:
-                headers[EXPECTED_OF_HEADER] = last_of
+        headers = _headers(message, expected_last_subject_sequence, last_of)
         stored = await self.publish_bytes(subject, messages.encode(message), headers)
         if isinstance(message, DeadLetter) and not stored.duplicate:
             metrics.BUS_DEAD_LETTERS.labels(self._service, message.stream).inc()
         return stored
+
+    async def publish_batch(self, batch: Sequence[tuple[str, Struct]], expected: int, last_of: str) -> PublishAck:
+        """See `Bus.publish_batch`. Tried again only once it is known that nothing of it is stored."""
+        began = time.perf_counter()
+        packed = [
+            (
+                subject,
+                messages.encode(message),
+                _headers(message, None if place else expected, "" if place else last_of),
+            )
+            for place, (subject, message) in enumerate(batch)
+        ]
+        deadline = asyncio.get_running_loop().time() + PUBLISH_SECONDS_MAX
+        delay_seconds = 0.02
+        while True:
+            problem = "not connected"
+            if self._client.is_connected:
+                try:
+                    result = _decode_reply(await self._ask_batch(packed))
+                    if result.error is None:
+                        self._stored_seconds.observe(time.perf_counter() - began)
+                        return PublishAck(result.stream, result.seq, duplicate=False)
+                    problem = result.error.description
+                    known = result.error.code in RETRYABLE_CODES
+                    known |= result.error.err_code in (WRONG_LAST_SEQUENCE, BATCH_REPEATS_ID)
+                    if not known:
+                        raise BusError(f"JetStream refuses a batch on {last_of}: {json.dumps(problem)}")
+                except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
+                    problem = str(error) or type(error).__name__
+                last = await reading.last(self._client, reading.stream_of(last_of), last_of)
+                if last is not None and last.message_id == packed[-1][2][MESSAGE_ID_HEADER]:
+                    return PublishAck(last.stream, last.sequence, duplicate=True)
+                if (last.sequence if last is not None else 0) != expected:
+                    raise WrongSequenceError(last_of, expected)
+            if asyncio.get_running_loop().time() + delay_seconds > deadline:
+                raise BusUnavailableError(f"no batch stored on {last_of} within {PUBLISH_SECONDS_MAX:g} s: {problem}")
+            await asyncio.sleep(delay_seconds)
+            delay_seconds = min(delay_seconds * 2, RETRY_DELAY_SECONDS_MAX)
+
+    async def _ask_batch(self, packed: Sequence[tuple[str, bytes, dict[str, str]]]) -> bytes:
+        """Publish a batch once, its last message as the question whether it is stored."""
+        name = token_hex(16)
+        *others, (subject, payload, headers) = [
+            (subject, payload, headers | {BATCH_HEADER: name, BATCH_PLACE_HEADER: str(place)})
+            for place, (subject, payload, headers) in enumerate(packed, 1)
+        ]
+        for other, other_payload, other_headers in others:
+            await self._client.publish(other, other_payload, headers=other_headers)
+        return await self._ask(subject, payload, headers | {BATCH_COMMIT_HEADER: "1"})
 
     async def publish_scheduled(self, subject: str, message: Struct, due_wall: datetime, target: str) -> None:
         """See `Bus.publish_scheduled`. Without a message id: a repeated schedule replaces the one before."""
@@ -127,9 +179,6 @@ class Publisher:
                 try:
                     result = _decode_reply(await self._ask(subject, payload, headers))
                     if result.error is None:
-                        if result.duplicate and await self._is_taken(result, subject):
-                            headers = headers | {MESSAGE_ID_HEADER: f"{headers[MESSAGE_ID_HEADER]}~{token_hex(8)}"}
-                            continue
                         return PublishAck(result.stream, result.seq, result.duplicate)
                     acknowledged = await self._settle(subject, headers, result.error)
                     if acknowledged is not None:
@@ -171,25 +220,33 @@ class Publisher:
             else:
                 waiting[1].set_result(message.data)
 
-    async def _is_taken(self, result: _Reply, subject: str) -> bool:
-        """Whether the message that ours is said to repeat is an intent of somebody who chose our id."""
-        if subjects.first_word(subject) == subjects.INTENT:
-            return False  # people may not look into streams, and need not: theirs are the ids that must not repeat
-        stored = await reading.at(self._client, result.stream, result.seq)
-        return stored is not None and subjects.first_word(stored.subject) == subjects.INTENT
-
     async def _settle(self, subject: str, headers: dict[str, str], fault: _Fault) -> PublishAck | None:
         """What a refusal by JetStream means: stored already (an ack), try again (None), or an error."""
-        if fault.err_code in (WRONG_LAST_SEQUENCE, SUBJECT_HAS_MESSAGE):
+        if fault.err_code == SUBJECT_IS_FULL and EXPECTED_HEADER not in headers and subject.split(".")[0] in _QUEUES:
+            raise BusFullError(
+                f"NATS takes no more on {subject}: too much of this sender's waits already ({fault.description}). "
+                "What waits will be decided; send again later"
+            )
+        if fault.err_code in (WRONG_LAST_SEQUENCE, SUBJECT_IS_FULL):
             last = await reading.last(
                 self._client, reading.stream_of(subject), headers.get(EXPECTED_OF_HEADER, subject)
             )
-            if last is not None and last.message_id.split("~")[0] == headers.get(MESSAGE_ID_HEADER, "").split("~")[0]:
+            if last is not None and last.message_id == headers.get(MESSAGE_ID_HEADER, ""):
                 return PublishAck(last.stream, last.sequence, duplicate=True)
             raise WrongSequenceError(subject, int(headers.get(EXPECTED_HEADER, "0")))
         if fault.code in RETRYABLE_CODES:
             return None
         raise BusError(f"JetStream refuses a message on {subject}: {json.dumps(fault.description)}")
+
+
+def _headers(message: Struct, expected: int | None, last_of: str) -> dict[str, str]:
+    """What every message of ours carries beside its payload."""
+    headers = {MESSAGE_ID_HEADER: str(message.id)}  # type: ignore[attr-defined]  # every Message has one
+    if expected is not None:
+        headers[EXPECTED_HEADER] = str(expected)
+        if last_of:
+            headers[EXPECTED_OF_HEADER] = last_of
+    return headers
 
 
 def _time_out(answer: asyncio.Future[bytes]) -> None:
