@@ -347,10 +347,10 @@ class Risk:
     def _show(self) -> None:
         """Show what waits, and say once of each name that it has used up its decisions."""
         now_seconds = self._monotonic()
-        if now_seconds - self._shown_seconds < SHOW_SECONDS and len(self._intake):
+        held_back = self._intake.held_back(now_seconds)
+        if now_seconds - self._shown_seconds < SHOW_SECONDS and len(self._intake) and held_back == self._held_back:
             return
         self._shown_seconds = now_seconds
-        held_back = self._intake.held_back(now_seconds)
         for name in held_back - self._held_back:
             log.warning("a name has used up its decisions: what it sends waits", extra={"sender": name})
         for name in self._held_back - held_back:
