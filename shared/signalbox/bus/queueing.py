@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 PULL_MESSAGES = 1000
 PULL_EXPIRES_SECONDS = 5.0
 HEARTBEAT_SECONDS = 1.0
+TAKE_FIRST_SECONDS_MAX = 0.05
+QUIET_ROUNDS = 4
+"""Of the event loop, without a message: as many as one needs from the socket to `take`."""
 
 Take = Callable[[Received, str], None]
 """Called with a message and the subject that acknowledges it (`Queue.acknowledge`). It must not raise, nor wait."""
@@ -52,6 +55,7 @@ class Queue:
         self._wanted = 0
         self._last_heard_seconds = 0.0
         self._stopping = False
+        self._taken_messages = 0
         self._came = asyncio.Event()
         self._came.set()  # there may be work from before the first message
         self._subscription: Subscription | None = None
@@ -114,6 +118,7 @@ class Queue:
             return
         if message.reply:  # a status of the server has nothing to acknowledge, whatever headers somebody wrote
             self._wanted -= 1
+            self._taken_messages += 1
             self._take(from_consumer(message, -1), message.reply)
             self._came.set()
         else:
@@ -129,6 +134,15 @@ class Queue:
         # 404/408/409: that pull is over, with this many messages not delivered
         self._wanted = max(0, self._wanted - int(headers.get("Nats-Pending-Messages", PULL_MESSAGES)))
 
+    async def _take_first(self) -> None:
+        """Let come what is on its way, for a while: what is urgent may be behind a flood that has to be taken first."""
+        loop = asyncio.get_running_loop()
+        deadline_seconds, quiet_rounds = loop.time() + TAKE_FIRST_SECONDS_MAX, 0
+        while quiet_rounds < QUIET_ROUNDS and loop.time() < deadline_seconds:
+            taken = self._taken_messages
+            await asyncio.sleep(0)
+            quiet_rounds = quiet_rounds + 1 if self._taken_messages == taken else 0
+
     async def _work(self) -> None:
         due_seconds: float | None = None
         try:
@@ -137,6 +151,8 @@ class Queue:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(due_seconds):
                             await self._came.wait()
+                else:
+                    await self._take_first()
                 if not self._stopping:
                     self._came.clear()
                     due_seconds = await self._turn()
