@@ -9,19 +9,22 @@ import asyncio
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import duckdb
+import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
+from signalbox.bus.follow import stream_facts
 from signalbox.desk import Desk
 from signalbox.messages import Book, LedgerEntry, Position, RefusedBy
 from signalbox.streams import RECORDED_STREAMS
 
 from signalbox_cli import consistency
 from signalbox_cli.connection import call_control, query, sql_text
-from signalbox_cli.consistency import Trade, VenueBooks, VenueOrderSeen
+from signalbox_cli.consistency import Intake, Trade, VenueBooks, VenueOrderSeen
 from signalbox_cli.local_desk import LocalDesk
 from signalbox_cli.simulated_venues import DYDX, IBKR, venues_of
 
@@ -96,13 +99,18 @@ async def audit_books(
     """The same, of any desk; without `venues`, whose books nobody can read, only what the desk says of itself."""
     deadline = asyncio.get_running_loop().time() + settle_seconds_max
     while True:
+        before = await stream_facts(bus, "INTENTS")
+        waiting = [message async for message in bus.read("INTENTS")]
         trade = consistency.read_trade([message async for message in bus.read("TRADE")])
+        after = await stream_facts(bus, "INTENTS")
+        created = msgspec.convert(before.created, datetime)
+        intake = Intake(created, before.last_sequence, waiting, after.last_sequence)
         positions: list[Position] = []
         async for message in bus.read("STATE", subjects.ALL_POSITIONS):
             positions.append(messages.decode(message.payload, Position))
         books: list[Book] = [messages.decode(m.payload, Book) async for m in bus.read("STATE", subjects.ALL_BOOKS)]
         wrong = [
-            *consistency.check_decisions(trade),
+            *consistency.check_decisions(trade, intake),
             *consistency.check_orders(trade),
             *(
                 wrong

@@ -25,9 +25,10 @@ STATUS_QUIET_SECONDS_MAX = 0.3
 """Every process of a service answers; no more are expected this long after the last answer."""
 
 ORDERS = """
-SELECT order_id, venue, status, side, quantity, filled_quantity AS filled, symbol, order_type AS type,
+SELECT order_id, venue, "by", status, side, quantity, filled_quantity AS filled, symbol, order_type AS type,
        coalesce(limit_price, stop_price) AS price, time_in_force AS tif, changed_at AS changed, refused_by, reason
-FROM (SELECT order_id, venue, status, coalesce(o.side, i.side) AS side, coalesce(o.quantity, i.quantity) AS quantity,
+FROM (SELECT order_id, venue, i."by", status,
+             coalesce(o.side, i.side) AS side, coalesce(o.quantity, i.quantity) AS quantity,
              coalesce(o.symbol, i.symbol) AS symbol, coalesce(o.order_type, i.order_type) AS order_type,
              coalesce(o.limit_price, i.limit_price) AS limit_price,
              coalesce(o.stop_price, i.stop_price) AS stop_price,
@@ -36,13 +37,13 @@ FROM (SELECT order_id, venue, status, coalesce(o.side, i.side) AS side, coalesce
              CASE status WHEN 'DENIED' THEN 'DESK' ELSE refused_by END AS refused_by
       FROM orders o
       LEFT JOIN (SELECT intent_id AS order_id, side, quantity, symbol, order_type, limit_price, stop_price,
-                        time_in_force
+                        time_in_force, "by"
                  FROM intents WHERE type = 'OrderIntent'
                  QUALIFY row_number() OVER (PARTITION BY intent_id ORDER BY generation, sequence) = 1) i
            USING (order_id))
 {where} ORDER BY coalesce(created_at, changed_at), order_id
 """
-"""A denied order has no terms of its own: they are its intent's."""
+"""A denied order has no terms of its own: they are its intent's. Who sent it, the decision says."""
 WORKING = "status NOT IN ('FILLED', 'CANCELED', 'REJECTED', 'DENIED', 'EXPIRED')"
 POSITIONS = """
 SELECT venue, account, symbol, quantity, average_price, mark_price, unrealized_pnl, realized_pnl, commission, funding,

@@ -130,10 +130,10 @@ ACCOUNTS: tuple[Account, ...] = (
             *("clock.desk", "md.quote.>", "md.instrument.>", "md.funding.>", "account.>", "link.>"),
             "$KV.CONTROL.>",
         ),
-        pulls=(("TRADE", "risk"),),
+        pulls=(("INTENTS", "risk"), ("TRADE", "risk")),
         reads=(
             _READS_RISK_LEASE,
-            *("TRADE", "TRADE.>", "STATE", "STATE.>", "KV_CONTROL", "KV_CONTROL.>", "DEAD", "DEAD.>"),
+            *("INTENTS", "TRADE", "TRADE.>", "STATE", "STATE.>", "KV_CONTROL", "KV_CONTROL.>", "DEAD", "DEAD.>"),
         ),
         serves=("status.risk",),
         asks_servers=True,
@@ -145,7 +145,7 @@ ACCOUNTS: tuple[Account, ...] = (
             _OMS_LEASE,
         ),
         hears=("clock.desk", "md.bar.>", "md.instrument.>", "account.>"),
-        pulls=(("TRADE", "oms"), ("REPORTS", "oms"), ("TIMERS", "oms")),
+        pulls=(("TRADE", "oms"), ("TRADE", "oms-denied"), ("REPORTS", "oms"), ("TIMERS", "oms")),
         reads=(
             _READS_OMS_LEASE,
             *("TRADE", "TRADE.>", "COMMANDS", "COMMANDS.>", "REPORTS", "REPORTS.>"),

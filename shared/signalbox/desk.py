@@ -77,7 +77,11 @@ class IndicatorParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What risk holds every intent against. There are no defaults: a desk states its limits."""
+    """What risk holds every intent against. There are no defaults: a desk states its limits.
+
+    But for one: of the orders let through for an account in a minute, one sender may have
+    `intents_per_minute_per_name_max`, by default half.
+    """
 
     order_quantity_max: Decimal
     order_notional_max: Decimal
@@ -90,6 +94,13 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     intent_age_seconds_max: int
     intents_per_minute_max: int
     open_orders_max: int
+    intents_per_minute_per_name_max: int | None = None
+
+    @property
+    def name_intents_per_minute_max(self) -> int:
+        """How many orders of one name are let through for an account in a minute."""
+        stated = self.intents_per_minute_per_name_max
+        return stated if stated is not None else max(1, self.intents_per_minute_max // 2)
 
 
 class NatsServers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

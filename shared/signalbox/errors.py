@@ -5,6 +5,7 @@ SignalboxError
 ├── BusError                the bus's fault
 │   ├── BusUnavailableError     retried long enough; the process ends, its restart carries on
 │   ├── BusPermissionError      this user may not write there; do not retry
+│   ├── BusFullError            the sender's fault: too much of his waits already; send again later
 │   ├── WrongSequenceError      another writer was here first; the process ends, trading goes on without it
 │   └── LeaseLostError          another gateway trades the account now; the process ends, trading goes on without it
 ├── VenueError              the venue's fault; the gateway reconnects and reconciles, risk denies meanwhile
@@ -44,6 +45,10 @@ class BusUnavailableError(BusError):
 
 class BusPermissionError(BusError):
     """NATS refuses this user that subject."""
+
+
+class BusFullError(BusError):
+    """NATS takes no more of this sender for now: what he has sent waits to be dealt with."""
 
 
 class WrongSequenceError(BusError):

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DAY_SECONDS = 86_400
+KIBIBYTE, MEBIBYTE = 1024, 1024 * 1024
 BAR_PARTITIONS = 8
 REPLICAS = "replicas"
 """The priority group in which all processes pull that share a consumer."""
@@ -34,10 +35,13 @@ class Consumer:
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream on file storage. `age_days_max` and `per_subject_max` 0 = unbounded.
+    """A stream on file storage. `age_days_max`, `per_subject_max`, `bytes_max` and `message_bytes_max` 0 = unbounded.
 
+    `refuse_second` refuses a message beyond `per_subject_max` (and `bytes_max`) instead of replacing the oldest.
+    `leaves_when_acknowledged`: a work queue of one consumer; what has been acknowledged is gone. `batches`: messages
+    may be stored several at a time, all or none. `stored_as` = (pattern, NATS's words for the subject to store under).
     `told_again`: what is stored is published once more, on these subjects, by the server: an account that imports them
-    hears it then. `refuse_second` refuses a message beyond `per_subject_max` instead of replacing the oldest.
+    hears it then.
     """
 
     name: str
@@ -51,10 +55,21 @@ class Stream:
     schedules: bool = False
     told_again: str = ""
     partitions: int = 0
+    bytes_max: int = 0
+    message_bytes_max: int = 0
+    leaves_when_acknowledged: bool = False
+    batches: bool = False
+    stored_as: tuple[str, str] = ("", "")
     duplicate_window_seconds: int = 600
 
 
 RECORDED = Consumer("recorder", (), unacked_max=-1, acks=False)
+
+INTENTS_PER_NAME_MAX = 10_000
+"""What one sender may have waiting undecided; NATS refuses the next one to him, and nobody else notices."""
+INTENT_BYTES_MAX = 16 * KIBIBYTE
+INTENTS_UNACKED_MAX = 8 * INTENTS_PER_NAME_MAX
+"""As many as several senders may have waiting: whoever comes behind them is heard all the same."""
 
 STREAMS: tuple[Stream, ...] = (
     Stream(
@@ -73,12 +88,31 @@ STREAMS: tuple[Stream, ...] = (
     ),
     Stream("SCORES", ("ind.score.*.*.*",), "scores at each bar close", age_days_max=7, consumers=(RECORDED,)),
     Stream(
+        "INTENTS",
+        ("intent.*.*.*",),
+        "what people want, by who sent it, until it is decided; not recorded: each decision holds its intent",
+        age_days_max=1,
+        per_subject_max=INTENTS_PER_NAME_MAX,
+        refuse_second=True,
+        bytes_max=1024 * MEBIBYTE,
+        message_bytes_max=INTENT_BYTES_MAX,
+        leaves_when_acknowledged=True,
+        stored_as=("intent.*.*.*", "intent.{{wildcard(1)}}"),
+        consumers=(Consumer("risk", (), unacked_max=INTENTS_UNACKED_MAX, ack_wait_seconds=30.0),),
+    ),
+    Stream(
         "TRADE",
-        ("intent.*.*.*", "decision.*.*.*", "order.*.*.*"),
-        "intents, decisions and order events: the desk's total order, kept for ever: the books are a fold over it",
+        ("decision.*.*.*", "order.*.*.*"),
+        "decisions and order events: the desk's total order, kept for ever: the books are a fold over it",
         age_days_max=0,
         deny_delete=True,
-        consumers=(Consumer("risk", ("intent.>", "order.>")), Consumer("oms", ("decision.>",)), RECORDED),
+        batches=True,
+        consumers=(
+            Consumer("risk", ("order.>",)),
+            Consumer("oms", ("decision.approved.>",)),
+            Consumer("oms-denied", ("decision.denied.>",)),
+            RECORDED,
+        ),
     ),
     Stream(
         "COMMANDS",
@@ -154,4 +188,4 @@ STREAMS: tuple[Stream, ...] = (
 )
 
 RECORDED_STREAMS: tuple[Stream, ...] = tuple(stream for stream in STREAMS if RECORDED in stream.consumers)
-"""What the recorder writes down: everything but the leases, which say each second that nothing has happened."""
+"""What the recorder writes down: all but intents, which decisions hold, and leases, which say that nothing happened."""

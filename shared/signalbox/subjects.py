@@ -82,8 +82,8 @@ def decode_token(token: str) -> str:
     return "" if token == "%" else unquote(token, errors="replace")
 
 
-INTENT, DECISION = "intent", "decision"
-"""The first word of the subjects of intents and of decisions."""
+DECISION = "decision"
+"""The first word of the subjects of decisions."""
 
 
 def first_word(subject: str) -> str:
@@ -122,12 +122,18 @@ def score(venue: str, symbol: str, timeframe: str) -> str:
 
 
 def intent(message: OrderIntent | CancelIntent) -> str:
+    """Where a sender publishes it. The server puts the sender's name behind the first word."""
     return intent_for(message.venue, message.symbol)
 
 
 def intent_for(venue: str, symbol: str) -> str:
     """Where an intent goes whatever its bytes are."""
     return f"intent.{encode_token(venue)}.{encode_token(symbol)}"
+
+
+def sender_of_intent(subject: str) -> str:
+    """Who sent the intent that INTENTS has under `subject`: its second word, which the server wrote."""
+    return decode_token(subject.split(".")[1])
 
 
 def decision(message: Decision, account: str, venue: str) -> str:
@@ -231,6 +237,7 @@ def status(service: str) -> str:
 
 ALL_ORDERS, ALL_POSITIONS, ALL_INSTRUMENTS = "order.*.*.*", "position.*.*.*", "md.instrument.*.*"
 ALL_MINUTE_BARS = "md.bar.*.*.1m"
+ALL_APPROVALS = "decision.approved.*.*"
 ALL_QUOTES, ALL_LINKS, ALL_ACCOUNTS, ALL_DECISIONS = "md.quote.*.*", "link.*.*", "account.*.*", "decision.*.*.*"
 ALL_BARS, ALL_SCORES, ALL_BOOKS = "md.bar.*.*.*", "ind.score.*.*.*", "book.*.*"
 """Patterns to read or subscribe to. In BARS itself a bar's subject has a partition in front of the venue."""
@@ -285,7 +292,13 @@ REGISTRY: tuple[Declared, ...] = (
     ),
     Declared("md.funding.*.*", FundingRate, ("gateway-dydx",), ("risk", "recorder", "user"), "funding: venue, symbol"),
     Declared("ind.score.*.*.*", Score, ("indicators",), ("recorder", "user"), "scores: venue, symbol, timeframe"),
-    Declared("intent.*.*", Intent, ("user",), ("risk", "recorder"), "order intents: venue, symbol"),
+    Declared(
+        "intent.*.*",
+        Intent,
+        ("user",),
+        ("risk",),
+        "order intents: venue, symbol; the desk has them as `intent.<name>.<venue>.<symbol>`",
+    ),
     Declared("decision.*.*.*", Decision, ("risk",), ("oms", "recorder", "user"), "decisions: verdict, venue, account"),
     Declared(
         "order.*.*.*", OrderEvents, ("oms",), ("risk", "recorder", "user"), "order events: venue, account, order id"

@@ -25,7 +25,14 @@ def test_every_stream_is_copied_once() -> None:
 
 @pytest.mark.parametrize(
     ("cause", "effect"),
-    [("REPORTS", "TRADE"), ("TRADE", "TIMERS"), ("TRADE", "COMMANDS"), ("COMMANDS", "LEDGER"), ("BARS", "SCORES")],
+    [
+        ("REPORTS", "TRADE"),
+        ("INTENTS", "TRADE"),
+        ("TRADE", "TIMERS"),
+        ("TRADE", "COMMANDS"),
+        ("COMMANDS", "LEDGER"),
+        ("BARS", "SCORES"),
+    ],
 )
 def test_what_is_acknowledged_in_a_copy_has_its_effect_in_a_later_one(cause: str, effect: str) -> None:
     assert ORDER.index(cause) < ORDER.index(effect)
@@ -35,7 +42,7 @@ async def test_what_is_acknowledged_while_streams_are_copied_is_delivered_again_
     nats_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its effect may have come after the copy: JetStream writes a stream's consumers behind its messages."""
-    await (await nats_server.connect("user")).raw_publish("intent.ibkr.SPY", b"{}")
+    await (await nats_server.connect("oms")).raw_publish("order.ibkr.DU1.i", b"{}")
     save, risk = snapshots.save_stream, await nats_server.connect("risk")
     handled = asyncio.Event()
 
@@ -68,6 +75,35 @@ async def test_what_is_acknowledged_while_streams_are_copied_is_delivered_again_
     await again.consume("TRADE", "risk", handle)
     async with asyncio.timeout(10):
         await handled.wait()
+
+
+async def test_an_intent_that_waits_is_there_after_a_restore(nats_server: Any, tmp_path: Path) -> None:
+    await (await nats_server.connect("user")).raw_publish("intent.ibkr.SPY", b"mine")
+    risk, taken = await nats_server.connect("risk"), asyncio.Event()
+    (stored,) = [received async for received in risk.read("INTENTS")]
+    auditor = await nats_server.client("auditor")
+    manifest = await save_streams(auditor, tmp_path)
+    await auditor.close()
+    nats_server.kill()
+    shutil.rmtree(nats_server.directory / "store")
+    nats_server.start()
+    await nats_server.listening()
+    bootstrap = await nats_server.client("bootstrap")
+    await restore_streams(bootstrap, tmp_path, manifest)
+    await bootstrap.close()
+    found: list[Received] = []
+
+    def take(received: Received, _: str) -> None:
+        found.append(received)
+        taken.set()
+
+    async def turn() -> float | None:
+        return None
+
+    await risk.queue("INTENTS", "risk", take, turn)
+    async with asyncio.timeout(10):
+        await taken.wait()
+    assert [(each.sequence, each.stored_at, each.payload) for each in found] == [(1, stored.stored_at, b"mine")]
 
 
 @pytest.fixture

@@ -328,6 +328,15 @@ async def test_what_an_unfinished_decision_can_not_do_is_parked_and_does_not_sto
     assert len(await stored(live.auditor, "DEAD", ">", DeadLetter)) == 2
 
 
+async def test_an_approved_order_does_not_wait_behind_a_flood_of_denied_ones(live: Live, make: Any) -> None:
+    for number in range(60):
+        await live.decide(make.denied(f"denied-{number}", number=100 + number))
+    await live.decide(make.approved())
+    await live.start_oms()
+    events = await live.wait_for_events(61)
+    assert "o-1" in [event.order_id for event in events[:10]]
+
+
 @pytest.mark.parametrize("lines", [0, 1])
 async def test_a_fill_elsewhere_that_died_halfway_is_booked_once(live: Live, make: Any, lines: int) -> None:
     await live.start_dying_oms(lines, make.fill("5", order_id="", venue_order_id="777"))

@@ -14,11 +14,11 @@ from signalbox.bus.follow import SILENCE_SECONDS_MAX
 if TYPE_CHECKING:
     from signalbox.bus import Bus
 
-INTENT = "intent.ibkr.SPY"
+ORDER = "order.ibkr.DU1.i"
 WAIT_SECONDS_MAX = 20.0
 
 
-async def publish(bus: Bus, first: int, count: int, subject: str = INTENT) -> None:
+async def publish(bus: Bus, first: int, count: int, subject: str = ORDER) -> None:
     """Store `count` messages, the ids of which begin at `first`."""
     for number in range(first, first + count):
         await bus.raw_publish(
@@ -44,11 +44,11 @@ def in_file(path: Path, stream: str, generation: int = 1) -> list[tuple[int, str
 
 
 async def test_the_file_holds_the_streams_byte_for_byte(nats_server: Any, recorder: Any) -> None:
-    user = await nats_server.connect("user")
+    oms = await nats_server.connect("oms")
     reader = await nats_server.connect("recorder")
     for number, payload in enumerate((b"{}", b"", b"\xff\xfe\x00", "é\n\0".encode(), b"x" * 900_000, b'{"a": 1 }')):
-        await user.raw_publish(INTENT, payload, {"Nats-Msg-Id": f"odd-{number}"})
-    await user.raw_publish("intent.ibkr.0700%2EHK", b"no id", {})
+        await oms.raw_publish(ORDER, payload, {"Nats-Msg-Id": f"odd-{number}"})
+    await oms.raw_publish("order.ibkr.DU1.0700%2EHK", b"no id", {})
     recorder.start()
     await recorder.until_recorded("TRADE", 7)
     await recorder.until_recorded("KV_CONTROL", 1)
@@ -63,10 +63,10 @@ async def test_the_file_holds_the_streams_byte_for_byte(nats_server: Any, record
 async def test_nothing_is_lost_or_doubled_when_the_recorder_is_killed_again_and_again(
     nats_server: Any, recorder: Any
 ) -> None:
-    user = await nats_server.connect("user")
+    oms = await nats_server.connect("oms")
     reader = await nats_server.connect("recorder")
     count = 2_000
-    publishing = asyncio.create_task(publish(user, 0, count))
+    publishing = asyncio.create_task(publish(oms, 0, count))
     for round_number in range(1, 7):  # killed while it reads, collects or commits: a small batch gives many edges
         recorder.start(batch_rows_max="37", batch_delay_seconds_max="0.001")
         await recorder.until_recorded("TRADE", round_number * 200)
@@ -83,13 +83,13 @@ async def test_nothing_is_lost_or_doubled_when_the_recorder_is_killed_again_and_
 async def test_nothing_is_lost_or_doubled_when_nats_is_killed_while_messages_flow(
     nats_server: Any, recorder: Any
 ) -> None:
-    user = await nats_server.connect("user")
+    oms = await nats_server.connect("oms")
     reader = await nats_server.connect("recorder")
     recorder.start()
     await recorder.until_ready()
     count = 0
     for _ in range(3):
-        publishing = asyncio.create_task(publish(user, count, 300))
+        publishing = asyncio.create_task(publish(oms, count, 300))
         await recorder.until_recorded("TRADE", count + 20)
         nats_server.restart()
         await publishing
@@ -148,8 +148,8 @@ async def test_a_stream_recreated_while_the_recorder_was_down_is_noticed_though_
 
 
 async def test_an_idle_recorder_keeps_its_follows_and_ends_without_a_warning(nats_server: Any, recorder: Any) -> None:
-    user = await nats_server.connect("user")
-    await publish(user, 0, 5)
+    oms = await nats_server.connect("oms")
+    await publish(oms, 0, 5)
     recorder.start()
     await recorder.until_ready()
     clock = asyncio.get_running_loop().time
@@ -176,7 +176,7 @@ async def logged(recorder: Any, text: str) -> None:
 async def test_a_second_recorder_stands_by_and_goes_on_where_the_first_one_stopped(
     nats_server: Any, recorder: Any
 ) -> None:
-    user = await nats_server.connect("user")
+    oms = await nats_server.connect("oms")
     recorder.start()
     await recorder.until_ready()
     second = type(recorder)(nats_server, recorder.database_file)
@@ -184,10 +184,10 @@ async def test_a_second_recorder_stands_by_and_goes_on_where_the_first_one_stopp
     second.start()
     try:
         await logged(second, "standing by")
-        await publish(user, 0, 10)
+        await publish(oms, 0, 10)
         assert (await recorder.query("SELECT 1")).error == ""
         assert recorder.stop() == 0
-        await publish(user, 10, 10)
+        await publish(oms, 10, 10)
         await second.until_recorded("TRADE", 20)
         assert second.stop() == 0
     finally:
@@ -216,15 +216,15 @@ async def test_a_recorder_waits_while_somebody_else_has_the_file_open(recorder: 
 
 
 async def test_a_file_that_can_not_grow_ends_the_process_and_loses_nothing(nats_server: Any, recorder: Any) -> None:
-    user = await nats_server.connect("user")
+    oms = await nats_server.connect("oms")
     reader = await nats_server.connect("recorder")
-    await publish(user, 0, 1500)
+    await publish(oms, 0, 1500)
     recorder.start()
     await recorder.until_ready()
     assert recorder.stop() == 0
-    await publish(user, 1500, 100)
+    await publish(oms, 1500, 100)
     recorder.start_with_file_size_limit(200_000)
-    await user.raw_publish(INTENT, b"y" * 500_000, {"Nats-Msg-Id": "large"})
+    await oms.raw_publish(ORDER, b"y" * 500_000, {"Nats-Msg-Id": "large"})
     assert await recorder.ended() == 1
     assert "can not be written" in recorder.log
     recorder.start()

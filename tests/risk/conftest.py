@@ -70,6 +70,7 @@ def limits(**changes: Any) -> Limits:
         "account_age_seconds_max": 300,
         "intent_age_seconds_max": 120,
         "intents_per_minute_max": 60,
+        "intents_per_minute_per_name_max": 60,
         "open_orders_max": 20,
     }
     return Limits(**{**values, **changes})
@@ -218,11 +219,10 @@ class World:
         values: dict[str, Any] = {"id": f"c{self.serial}", "at": self.now, "venue": self.venue, "symbol": "SPY"}
         return CancelIntent(**{**values, "order_id": order_id, **changes})
 
-    def decide(self, intent: Intent, subject: str | None = None, clock_is_stale: bool = False) -> Decision:
+    def decide(self, intent: Intent, clock_is_stale: bool = False, by: str = "alice") -> Decision:
         """Decide and take the decision in, as the shell does."""
         self.sequence += 1
-        evolve.note_intent(self.state, self.sequence)
-        request = Request(sequence=self.sequence, subject=subject or subjects.intent(intent), intent=intent)
+        request = Request(sequence=self.sequence, intent=intent, by=by)
         decision = decide(self.state, request, DeskTime(at=self.now, clock_is_stale=clock_is_stale))
         evolve.fold_decision(self.state, decision)
         self.sequence += 1  # the decision's own place

@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 from prometheus_client import REGISTRY
+from risk import intake
+from risk.decide import refuse
+from risk.facts import DeskTime, Request
 from risk.observing import Observing
 from risk.service import Risk
 from risk.settings import Settings
@@ -23,9 +26,10 @@ from risk.state import RiskState, opening_state
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.bus.bootstrap import stream_config
+from signalbox.bus.publishing import Publisher
 from signalbox.clock import FixedClock
 from signalbox.desk import Desk
-from signalbox.errors import BusUnavailableError, LeaseLostError, WrongSequenceError
+from signalbox.errors import BusFullError, BusUnavailableError, LeaseLostError, WrongSequenceError
 from signalbox.messages import (
     AccountAdopted,
     AccountState,
@@ -36,6 +40,7 @@ from signalbox.messages import (
     IntentApproved,
     IntentDenied,
     LinkStatus,
+    OrderCanceled,
     OrderStatus,
     PositionHeld,
     Quote,
@@ -65,7 +70,7 @@ class Running:
         self.failures: list[BaseException] = []
         bus.on_failure = self.failures.append
         self.observing = Observing(bus, self.state, self.health, settings, monotonic=lambda: self.seconds)
-        self.service = Risk(bus, self.state, self.clock, self.observing, lease)
+        self.service = Risk(bus, self.state, self.clock, self.observing, lease, monotonic=lambda: self.seconds)
 
     async def start(self) -> None:
         await self.observing.start()
@@ -165,9 +170,11 @@ class Stage:
             pull._stopping = True
         await running.bus.drain()
 
-    async def send(self, payload: bytes, subject: str = "intent.ibkr.SPY", message_id: str = "") -> None:
+    async def send(
+        self, payload: bytes, subject: str = "intent.ibkr.SPY", message_id: str = "", user: str = "user"
+    ) -> None:
         headers = {"Nats-Msg-Id": message_id} if message_id else {}
-        await (await self.bus("user")).raw_publish(subject, payload, headers)
+        await (await self.bus(user)).raw_publish(subject, payload, headers)
 
     async def decisions(self) -> list[Decision]:
         reader = await self.bus("recorder")
@@ -245,13 +252,20 @@ async def test_the_decision_is_on_the_subject_of_its_verdict(stage: Stage) -> No
     assert found == ["decision.approved.ibkr.DU1234567", "decision.denied.%.%"]
 
 
+async def test_the_decision_names_the_sender_that_the_server_saw(stage: Stage) -> None:
+    await stage.risk()
+    await stage.send(intent_bytes(stage, id="a"))
+    await stage.send(intent_bytes(stage, id="b"), user="operator")
+    assert [(decision.cause, decision.by) for decision in await stage.decided(2)] == [("a", "user"), ("b", "operator")]
+
+
 BAD = [
     b"",
     b"not json",
     b'{"type":"OrderIntent"}',
     b"\xff" * 100,
-    b"[" * 100_000,
-    b'{"type":"OrderIntent","note":"' + b"x" * 1_000_000 + b'"}',
+    b"[" * 16_000,
+    b'{"type":"OrderIntent","note":"' + b"x" * 15_000 + b'"}',
 ]
 
 
@@ -280,18 +294,13 @@ async def test_an_intent_published_twice_is_decided_twice_and_approved_once(stag
     first, second = await stage.decided(2)
     assert isinstance(first, IntentApproved)
     assert isinstance(second, IntentDenied)
-    assert second.reason.endswith(f"it was already decided: approved at TRADE:{first.intent_sequence}")
+    assert second.reason.endswith(f"it was already decided: approved at INTENTS:{first.intent_sequence}")
 
 
 async def test_death_between_storing_and_acknowledging_gives_no_second_decision(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await stage.risk()
-
-    async def opening_acknowledged() -> bool:
-        return await first.bus.consumer_floor("TRADE", "risk") >= 1
-
-    await eventually(opening_acknowledged)
 
     async def publish_no_ack(client: Client, *terms: Any, **more: Any) -> None:
         if terms[0].startswith("$JS.ACK"):
@@ -316,22 +325,51 @@ async def test_death_between_storing_and_acknowledging_gives_no_second_decision(
     await eventually(folded)
 
 
+async def waiting_in_intents(stage: Stage) -> list[Received]:
+    """What stands in INTENTS: what has been acknowledged is gone."""
+    return [found async for found in (await stage.bus("recorder")).read("INTENTS")]
+
+
 async def test_an_intent_delivered_again_after_its_decision_is_only_acknowledged(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when NATS has long forgotten the decision's id."""
-    running = await stage.risk()
-    await stage.send(intent_bytes(stage, id="one"))
-    await stage.decided(1)
     later = await stage.risk(consume=False)
+    await stage.send(intent_bytes(stage, id="one"))
+    (stored,) = await waiting_in_intents(stage)
+    later.service._take(stored, "")
+    await later.service.turn()
 
     async def no_second(*terms: Any, **more: Any) -> None:
         pytest.fail("published again")
 
     monkeypatch.setattr(later.bus, "publish", no_second)
-    async for received in running.bus.read("TRADE", "intent.>"):
-        await later.service.handle(received)
+    await later.service.consume()
+
+    async def left() -> bool:
+        return not await waiting_in_intents(stage)
+
+    await eventually(left)
     assert set(later.state.orders) == {"one"}
+    assert len(await stage.decisions()) == 1
+
+
+async def test_an_intent_delivered_again_while_it_is_being_decided_is_decided_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = await stage.risk(consume=False)
+    await stage.send(b"nonsense")
+    (stored,) = await waiting_in_intents(stage)
+    publish = running.bus.publish
+
+    async def delivered_again_meanwhile(*terms: Any, **more: Any) -> Any:
+        running.service._take(stored, "")
+        return await publish(*terms, **more)
+
+    monkeypatch.setattr(running.bus, "publish", delivered_again_meanwhile)
+    running.service._take(stored, "")
+    assert await running.service.turn() is None
+    assert len(await stage.decisions()) == 1
 
 
 async def test_death_before_storing_leaves_the_intent_to_the_next_life(
@@ -350,7 +388,6 @@ async def test_death_before_storing_leaves_the_intent_to_the_next_life(
 
     await eventually(failed)
     assert await stage.decisions() == []
-    assert "one" not in first.state.decided
     await stage.kill(first)
     await stage.risk()
     (decision,) = await stage.decided(1)
@@ -372,9 +409,13 @@ async def test_a_rebuild_from_a_copy_that_lags_behind_waits_for_what_was_acknowl
     first = await stage.risk()
     await stage.send(intent_bytes(stage, id="one"))
     await stage.decided(1)
+    canceled = OrderCanceled(
+        id="one/1", at=stage.w.now, venue=VENUE, account=ACCOUNT, order_id="one", status=OrderStatus.CANCELED, reason=""
+    )
+    await (await stage.bus("oms")).publish(subjects.order(VENUE, ACCOUNT, "one"), canceled)
 
     async def acknowledged() -> bool:
-        return await first.bus.consumer_floor("TRADE", "risk") >= 2
+        return await first.bus.consumer_floor("TRADE", "risk") >= 3
 
     await eventually(acknowledged)
     await stage.kill(first)
@@ -396,23 +437,160 @@ async def test_a_rebuild_from_a_copy_that_lags_behind_waits_for_what_was_acknowl
     assert second.service.details()["intents_decided"] == "1"
 
 
+def denied_before(stage: Stage, stored: Received) -> IntentDenied:
+    """What a process before may have decided on an intent, if not what this one would."""
+    request = Request(sequence=stored.sequence, stored_at=stored.stored_at, intent=stage.w.order(id="one"), by="user")
+    return refuse(opening_state(stage.w.state.desk), request, DeskTime(at=stage.w.now), "earlier")
+
+
 async def test_a_decision_of_the_process_before_is_kept_when_it_arrives_late(stage: Stage) -> None:
+    """This process has folded its own, so it ends; its restart folds the one that came first."""
     await stage.send(intent_bytes(stage, id="one"))
     running = await stage.risk(consume=False)
-    late = IntentDenied(
-        id="decision-2", at=stage.w.now, intent_sequence=2, intent=stage.w.order(id="one"), checks=(), reason="earlier"
-    )
+    late = denied_before(stage, (await waiting_in_intents(stage))[0])
     await running.bus.publish(subjects.decision(late, ACCOUNT, VENUE), late)
     before = hops()
     await running.service.consume()
 
-    async def folded() -> bool:
-        return "one" in running.state.decided
+    async def ended() -> bool:
+        return bool(running.failures)
 
-    await eventually(folded)
+    await eventually(ended)
+    assert "folding the log anew" in str(running.failures[0])
+    await stage.kill(running)
+    second = await stage.risk()
     assert await stage.decisions() == [late]
-    assert not running.state.orders
+    assert second.state.decided.keys() == {"one"}
+    assert not second.state.orders
     assert hops() == before  # it was this way's end for the process before
+
+
+async def test_a_batch_that_finds_another_decision_in_its_place_stores_nothing(stage: Stage) -> None:
+    for number in range(3):
+        await stage.send(intent_bytes(stage, id=f"i-{number}"))
+    running = await stage.risk(consume=False)
+    late = denied_before(stage, (await waiting_in_intents(stage))[1])
+    await running.bus.publish(subjects.decision(late, ACCOUNT, VENUE), late)
+    with pytest.raises(WrongSequenceError):
+        await running.service.turn()
+    assert await stage.decisions() == [late]
+
+
+async def test_a_batch_whose_answer_is_lost_is_found_stored(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        await stage.send(intent_bytes(stage, id=f"i-{number}"))
+    running = await stage.risk(consume=False)
+    ask, asked = Publisher._ask, 0
+
+    async def lost(publisher: Publisher, *terms: Any) -> bytes:
+        nonlocal asked
+        asked += 1
+        await ask(publisher, *terms)
+        raise TimeoutError("no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Publisher, "_ask", lost)
+        await running.service.turn()
+    assert asked == 1
+    assert [decision.cause for decision in await stage.decisions()] == ["i-0", "i-1", "i-2"]
+    await stage.send(intent_bytes(stage, id="next"))
+    await running.service.consume()
+    await stage.decided(4)
+    assert not running.failures
+
+
+async def test_a_batch_that_nats_never_saw_the_end_of_is_sent_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        await stage.send(intent_bytes(stage, id=f"i-{number}"))
+    running = await stage.risk(consume=False)
+    ask, asked = Publisher._ask, 0
+
+    async def lost_once(publisher: Publisher, *terms: Any) -> bytes:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise TimeoutError("no answer")
+        return await ask(publisher, *terms)
+
+    monkeypatch.setattr(Publisher, "_ask", lost_once)
+    await running.service.turn()
+    assert asked == 2
+    assert [decision.cause for decision in await stage.decisions()] == ["i-0", "i-1", "i-2"]
+
+
+async def test_an_intent_of_a_queue_made_anew_is_not_taken_for_the_one_that_had_its_sequence(stage: Stage) -> None:
+    running = await stage.risk()
+    await stage.send(intent_bytes(stage, id="one"))
+    (first,) = await stage.decided(1)
+    await stage.kill(running)
+    client = await stage.server.client("bootstrap")
+    await client.request("$JS.API.STREAM.DELETE.INTENTS", b"", timeout=5)
+    await client.close()
+    await stage.server.bootstrap()
+    await stage.risk()
+    await stage.send(intent_bytes(stage, id="two"))
+    _, second = await stage.decided(2)
+    assert (second.cause, second.intent_sequence) == ("two", first.intent_sequence)
+    assert second.id != first.id
+
+
+FLOOD = 300
+
+
+async def test_another_names_cancel_is_among_the_first_decisions_under_a_flood(stage: Stage) -> None:
+    """By places in the order of decisions: what that is in seconds, the benchmark says."""
+    await stage.send(intent_bytes(stage, id="resting"), user="operator")
+    first = await stage.risk()
+    await stage.decided(1)
+    await stage.kill(first)
+    flood = [intent_bytes(stage, id=f"flood-{number}", quantity="0") for number in range(FLOOD)]
+    await asyncio.gather(*(stage.send(payload) for payload in flood))
+    await stage.send(messages.encode(stage.w.cancel("resting", id="away")), user="operator")
+    await stage.send(intent_bytes(stage, id="late"), user="operator")
+    await stage.risk()
+    causes = [decision.cause for decision in await stage.decided(FLOOD + 3)]
+    assert causes.index("away") < 4
+    assert causes.index("late") < 4
+    from_flood = [cause for cause in causes if cause.startswith("flood")]
+    assert len(set(from_flood)) == FLOOD
+
+    async def left() -> bool:
+        return not await waiting_in_intents(stage)
+
+    await eventually(left)
+
+
+async def test_a_name_beyond_its_decisions_waits_and_then_is_refused_at_the_door(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(intake, "DECISIONS_BURST_MAX", 3.0)
+    client = await stage.server.client("bootstrap")
+    declared = next(stream for stream in STREAMS if stream.name == "INTENTS")
+    config = stream_config(declared) | {"max_msgs_per_subject": 5}
+    reply = await client.request("$JS.API.STREAM.UPDATE.INTENTS", json.dumps(config).encode(), timeout=5)
+    assert b'"error"' not in reply.data
+    await client.close()
+    running = await stage.risk()
+    for number in range(3):
+        await stage.send(intent_bytes(stage, id=f"i-{number}"))
+    await stage.decided(3)
+    for number in range(3, 8):
+        await stage.send(intent_bytes(stage, id=f"i-{number}"))
+    with pytest.raises(BusFullError, match="too much of this sender's waits already"):
+        await stage.send(intent_bytes(stage, id="one-too-many"))
+    await stage.send(intent_bytes(stage, id="other"), user="operator")
+    assert (await stage.decided(4))[3].cause == "other"
+
+    async def told() -> bool:
+        return running.service.details()["names_held_back"] == "user"
+
+    await eventually(told)
+    assert len([record for record in caplog.records if "used up its decisions" in record.message]) == 1
+    running.seconds += 1.0  # 20 a second
+    await stage.send(messages.encode(stage.w.cancel("i-0", id="wakes-it")), user="operator")
+    assert [decision.cause for decision in (await stage.decided(8))[4:]] == ["wakes-it", "i-3", "i-4", "i-5"]
 
 
 async def test_a_killed_nats_server_loses_and_doubles_nothing(stage: Stage) -> None:
@@ -544,12 +722,6 @@ async def test_a_fault_of_ours_denies_and_the_next_intent_has_its_turn(
     assert isinstance((await stage.decided(2))[1], IntentApproved)
 
 
-async def stored_intent(stage: Stage, sequence: int) -> Received:
-    """The message as a process has it in hand that falls asleep before it decides."""
-    received = [found async for found in (await stage.bus("recorder")).read("TRADE", "intent.>", sequence)]
-    return received[0]
-
-
 async def forget_ids_soon(stage: Stage) -> None:
     """Make TRADE's memory of message ids so short that it is not what absorbs a repetition."""
     declared = next(stream for stream in STREAMS if stream.name == "TRADE")
@@ -564,7 +736,7 @@ async def test_a_former_holder_that_wakes_up_long_after_stores_no_second_decisio
     await forget_ids_soon(stage)
     former = await stage.risk(consume=False)
     await stage.send(intent_bytes(stage, id="first"))
-    in_hand = await stored_intent(stage, 2)
+    (in_hand,) = await waiting_in_intents(stage)
     await stage.risk()
     await stage.send(intent_bytes(stage, id="second"))
     await stage.decided(2)
@@ -574,32 +746,34 @@ async def test_a_former_holder_that_wakes_up_long_after_stores_no_second_decisio
         return time.monotonic() - decided > 3 * FORGET_SECONDS
 
     await eventually(forgotten)
+    former.service._take(in_hand, "")
     with pytest.raises(WrongSequenceError):
-        await former.service.handle(in_hand)
+        await former.service.turn()
     assert [decision.cause for decision in await stage.decisions()] == ["first", "second"]
 
 
-async def test_a_decision_under_way_when_the_lease_passed_on_is_found_and_folded(stage: Stage) -> None:
+async def test_a_decision_under_way_when_the_lease_passed_on_is_found(stage: Stage) -> None:
     former = await stage.risk(consume=False)
     await stage.send(intent_bytes(stage, id="first"))
     present = await stage.risk(consume=False)
-    await former.service.handle(await stored_intent(stage, 2))
+    former.service._take((await waiting_in_intents(stage))[0], "")
+    await former.service.turn()
     await present.service.consume()
     await stage.send(intent_bytes(stage, id="second"))
     first, second = await stage.decided(2)
     assert (first.cause, second.cause) == ("first", "second")
-    assert not present.state.undecided
     assert present.state.decided.keys() == {"first", "second"}
-    assert present.failures == []
+    assert present.failures == []  # it has decided the same, to the byte
 
 
 async def test_a_process_without_the_lease_takes_no_message(stage: Stage) -> None:
     former = await stage.risk(consume=False)
     await stage.send(intent_bytes(stage, id="first"))
+    former.service._take((await waiting_in_intents(stage))[0], "")
     stage.lease.held = False
     with pytest.raises(LeaseLostError):
-        await former.service.handle(await stored_intent(stage, 2))
-    assert former.state.undecided == set()
+        await former.service.turn()
+    assert former.state.answered == {}
     assert await stage.decisions() == []
 
 

@@ -57,16 +57,16 @@ async def reader(nats_server: Any) -> Any:
 
 
 async def publish(nats_server: Any, count: int) -> None:
-    user = await nats_server.connect("user")
+    oms = await nats_server.connect("oms")
     for number in range(count):
-        await user.raw_publish("intent.ibkr.SPY", b"%d" % number, {"Nats-Msg-Id": f"m{number}"})
+        await oms.raw_publish("order.ibkr.DU1.i", b"%d" % number, {"Nats-Msg-Id": f"m{number}"})
 
 
 async def test_everything_comes_in_order_with_its_id(nats_server: Any, reader: Reader) -> None:
     await publish(nats_server, 5)
     await reader.start()
     await reader.until(lambda: len(reader.taken) == 5)
-    assert reader.taken == [(n + 1, "intent.ibkr.SPY", f"m{n}", b"%d" % n) for n in range(5)]
+    assert reader.taken == [(n + 1, "order.ibkr.DU1.i", f"m{n}", b"%d" % n) for n in range(5)]
     assert not reader.follow.broken.is_set()
 
 
@@ -109,11 +109,11 @@ async def test_nothing_comes_while_there_is_no_room(nats_server: Any, reader: Re
 
 
 async def test_the_largest_message_that_nats_takes_comes_too(nats_server: Any, reader: Reader) -> None:
-    user = await nats_server.connect("user")
+    oms = await nats_server.connect("oms")
     headers = {"Nats-Msg-Id": "large"}
     largest = 1024 * 1024 - len("NATS/1.0\r\nNats-Msg-Id: large\r\n\r\n")
-    await user.raw_publish("intent.ibkr.SPY", b"x" * largest, headers)
-    await user.raw_publish("intent.ibkr.SPY", b"next")
+    await oms.raw_publish("order.ibkr.DU1.i", b"x" * largest, headers)
+    await oms.raw_publish("order.ibkr.DU1.i", b"next")
     await reader.start()
     await reader.until(lambda: len(reader.taken) == 2)
     assert [len(payload) for *_, payload in reader.taken] == [largest, 4]

@@ -124,9 +124,9 @@ async def test_told_to_stop_it_finishes_what_it_has_begun_and_ends_with_0(start_
     await runtime.bus.consume("TRADE", "risk", handle)"""
     )
     await line_with(process, "started")
-    user = await nats_server.connect("user")
-    await user.raw_publish("intent.ibkr.SPY", b"one")
-    await user.raw_publish("intent.ibkr.SPY", b"two")
+    oms = await nats_server.connect("oms")
+    await oms.raw_publish("order.ibkr.DU1.i", b"one")
+    await oms.raw_publish("order.ibkr.DU1.i", b"two")
     await line_with(process, "begun")
     process.send_signal(signal.SIGTERM)
     await line_with(process, "finished")

@@ -2,13 +2,15 @@
 
 Owns the order of things: events (each must be the next on its order's subject) and commands, then timers, then the
 acknowledgement. It must not know what any of it means. An order's event and its command are sent together and
-acknowledged together (decision record 5). What if the process dies ...
+acknowledged together (decision record 5). Approved decisions do not wait behind denied ones, which may be a flood: each
+kind has a consumer. That they are not taken in the order of TRADE does no harm: they concern different orders, since a
+denial of an id that was used up before says so, and is nothing to announce. What if the process dies ...
 - before anything is stored: the message comes again, nothing has happened;
 - with the event stored, but not the command or the timer: the message comes again, the folded state shows the order,
   and the core gives the same again. COMMANDS refuses a second command, a second schedule replaces the first;
 - with the command stored, but not the event: the order may reach the venue, and reports of it come. No report is
-  handled before the event is stored: here because all three consumers share one lock, which is held until then and
-  never opens again if it fails; in the next process because it finishes the unacknowledged decisions first. The core
+  handled before the event is stored: here because all consumers share one lock, which is held until then and
+  never opens again if it fails; in the next process because it finishes the unacknowledged approvals first. The core
   gives the same event again, and the same command, which COMMANDS refuses;
 - before positions and books are published: all of them are published at the next start.
 One process works, under the service's lease. What may a former holder still do, one that was suspended and wakes up?
@@ -71,7 +73,8 @@ from oms.reports import decide_commission, decide_fill, decide_funding, decide_o
 from oms.snapshots import decide_snapshot
 from oms.state import State, order_key
 
-TRADE, REPORTS, TIMERS, STATE, CONSUMER = "TRADE", "REPORTS", "TIMERS", "STATE", "oms"
+TRADE, REPORTS, TIMERS, STATE = "TRADE", "REPORTS", "TIMERS", "STATE"
+CONSUMER, CONSUMER_OF_DENIED = "oms", "oms-denied"
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +97,7 @@ class OrderManagement:
         self._marks: Marks = {}
         self.shown = metrics.Shown(self.state, clock)
         self.publisher = BookPublisher(bus, self.state, self._marks, self.shown.books, lease)
-        self._lock = asyncio.Lock()  # three consumers, one state
+        self._lock = asyncio.Lock()  # four consumers, one state
         self._failure: BusError | None = None
 
     def details(self) -> dict[str, str]:
@@ -136,15 +139,16 @@ class OrderManagement:
         await self._bus.consume(REPORTS, CONSUMER, self._handler(Report, self._decide_report))
         await self._bus.consume(TIMERS, CONSUMER, self._handler(TimerFired, self._decide_timer))
         await self._bus.consume(TRADE, CONSUMER, self._handler(Decision, self._decide_decision))
+        await self._bus.consume(TRADE, CONSUMER_OF_DENIED, self._handler(Decision, self._decide_decision))
 
     async def _finish(self) -> None:
-        """Handle the decisions that have not been acknowledged: a command may be stored whose order is not.
+        """Handle the approvals that have not been acknowledged: a command may be stored whose order is not.
 
         They are delivered again later, and then change nothing; one that can not be handled is parked then.
         """
         handle = self._handler(Decision, self._decide_decision)
         floor = await self._bus.consumer_floor(TRADE, CONSUMER)
-        async for received in self._bus.read(TRADE, subjects.ALL_DECISIONS, floor + 1):
+        async for received in self._bus.read(TRADE, subjects.ALL_APPROVALS, floor + 1):
             try:
                 await handle(received)
             except BusError:

@@ -26,24 +26,34 @@ FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","symbol":"
         "ema":"DOUBLE","atr":"DOUBLE","trend_score":"BIGINT","ema_deviation":"DOUBLE","new_high_score":"BIGINT"}') AS m
       FROM messages WHERE stream = 'SCORES');
 
+-- What was wanted, as its decision has it (symbol and account filled in), by whom: one row a decided intent. One that
+-- could not be read has no terms. intent_sequence and intent_stored_at are its place in INTENTS, sequence its decision's.
 CREATE OR REPLACE VIEW intents AS
-SELECT m.id AS intent_id, m.type, m."at", m.venue, m.account, m.symbol, m.side, m.quantity, m.order_type, m.limit_price,
-       m.stop_price, m.time_in_force, m.good_till, m.outside_regular_hours, m.reduce_only, m.valid_until, m.order_id,
-       m.strategy, m.note, m.cause, subject, stored_at, generation, sequence
-FROM (SELECT *, json_transform(readable(payload), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
-        "venue":"VARCHAR","account":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR","quantity":"DECIMAL(38,18)",
+SELECT coalesce(m.intent.id, m.cause) AS intent_id, m.intent.type AS type, m.by AS "by", m.intent."at" AS "at",
+       m.intent.venue AS venue, m.intent.account AS account, m.intent.symbol AS symbol, m.intent.side AS side,
+       m.intent.quantity AS quantity, m.intent.order_type AS order_type, m.intent.limit_price AS limit_price,
+       m.intent.stop_price AS stop_price, m.intent.time_in_force AS time_in_force, m.intent.good_till AS good_till,
+       m.intent.outside_regular_hours AS outside_regular_hours, m.intent.reduce_only AS reduce_only,
+       m.intent.valid_until AS valid_until, m.intent.order_id AS order_id, m.intent.strategy AS strategy,
+       m.intent.note AS note, m.intent.cause AS cause, m.intent_sequence AS intent_sequence,
+       nullif(m.intent_stored_at, TIMESTAMPTZ '0001-01-01 00:00:00+00') AS intent_stored_at, subject, stored_at, generation, sequence
+FROM (SELECT *, json_transform(readable(payload), '{"cause":"VARCHAR","by":"VARCHAR","intent_sequence":"BIGINT",
+        "intent_stored_at":"TIMESTAMPTZ",
+        "intent":{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR","venue":"VARCHAR","account":"VARCHAR",
+        "symbol":"VARCHAR","side":"VARCHAR","quantity":"DECIMAL(38,18)",
         "order_type":"VARCHAR","limit_price":"DECIMAL(38,18)","stop_price":"DECIMAL(38,18)","time_in_force":"VARCHAR",
         "good_till":"TIMESTAMPTZ","outside_regular_hours":"BOOLEAN","reduce_only":"BOOLEAN","valid_until":"TIMESTAMPTZ",
-        "order_id":"VARCHAR","strategy":"VARCHAR","note":"VARCHAR"}') AS m
-      FROM messages WHERE stream = 'TRADE' AND starts_with(subject, 'intent.'));
+        "order_id":"VARCHAR","strategy":"VARCHAR","note":"VARCHAR"}}') AS m
+      FROM messages WHERE stream = 'TRADE' AND starts_with(subject, 'decision.'));
 
 CREATE OR REPLACE VIEW decisions AS
 SELECT m.id AS decision_id, CASE m.type WHEN 'IntentApproved' THEN 'APPROVED' ELSE 'DENIED' END AS verdict, m."at",
-       m.intent.id AS intent_id, m.intent_sequence, m.intent.venue AS venue, m.intent.account AS account,
+       m.by AS "by", m.intent.id AS intent_id, m.intent_sequence,
+       nullif(m.intent_stored_at, TIMESTAMPTZ '0001-01-01 00:00:00+00') AS intent_stored_at, m.intent.venue AS venue, m.intent.account AS account,
        m.intent.symbol AS symbol, m.intent.side AS side, m.intent.quantity AS quantity, m.reason, m.reference_price,
        m.order_id, m.checks, m.cause, stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(payload), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
-        "intent_sequence":"BIGINT","order_id":"VARCHAR","reason":"VARCHAR","reference_price":"DECIMAL(38,18)",
+        "by":"VARCHAR","intent_sequence":"BIGINT","intent_stored_at":"TIMESTAMPTZ","order_id":"VARCHAR","reason":"VARCHAR","reference_price":"DECIMAL(38,18)",
         "intent":{"id":"VARCHAR","venue":"VARCHAR","account":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR",
                   "quantity":"DECIMAL(38,18)"},
         "checks":[{"name":"VARCHAR","passed":"BOOLEAN","limit":"VARCHAR","observed":"VARCHAR","source":"VARCHAR",
@@ -237,15 +247,14 @@ FROM (SELECT generation, sequence, stored_at, json_transform(readable(payload), 
 -- An intent's way by the server's clock: when each hop's message was stored, and the milliseconds since the hop before.
 CREATE OR REPLACE VIEW latencies AS
 WITH hop AS (
-    SELECT d.order_id, d.generation, i.stored_at AS intent_at, d.stored_at AS decision_at,
+    SELECT d.order_id, d.generation, d.intent_stored_at AS intent_at, d.stored_at AS decision_at,
            (SELECT min(stored_at) FROM order_events e
             WHERE e.order_id = d.order_id AND e.generation = d.generation AND e.type = 'OrderCreated') AS created_at,
            (SELECT min(stored_at) FROM commands c
             WHERE c.order_id = d.order_id AND c.type = 'SubmitOrder') AS command_at,
            (SELECT min(stored_at) FROM submissions s WHERE s.order_id = d.order_id AND s.type = 'LedgerSent') AS sent_at,
            (SELECT min(stored_at) FROM reports r WHERE r.order_id = d.order_id) AS report_at
-    FROM decisions d JOIN intents i ON i.sequence = d.intent_sequence AND i.generation = d.generation
-    WHERE d.verdict = 'APPROVED')
+    FROM decisions d WHERE d.verdict = 'APPROVED')
 SELECT *, round(date_diff('microsecond', intent_at, decision_at) / 1000, 3) AS decision_milliseconds,
        round(date_diff('microsecond', decision_at, created_at) / 1000, 3) AS created_milliseconds,
        round(date_diff('microsecond', created_at, command_at) / 1000, 3) AS command_milliseconds,

@@ -15,8 +15,9 @@ from decimal import Decimal
 import msgspec
 from signalbox import messages
 from signalbox.messages import CancelIntent, Intent
+from signalbox.streams import INTENT_BYTES_MAX
 
-PAYLOAD_BYTES_MAX = 16_384
+PAYLOAD_BYTES_MAX = INTENT_BYTES_MAX
 TEXT_CHARACTERS_MAX = 256
 DIGITS_MAX = 20
 WHOLE_DIGITS_MAX = 15
@@ -56,6 +57,32 @@ def read_intent(payload: bytes) -> Intent | Unreadable:
     if mistake:
         return Unreadable(mistake)
     return _in_utc(intent)
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What of an intent says whose turn it is."""
+
+    type: str = ""
+    id: str = ""
+    order_id: str = ""
+
+    @property
+    def cancels(self) -> str:
+        """The order that a cancel is about; the empty text of anything else."""
+        return self.order_id if self.type == CancelIntent.__name__ else ""
+
+
+_NO_HEAD = Head()
+_decode_head = msgspec.json.Decoder(Head).decode
+
+
+def read_head(payload: bytes) -> Head:
+    """Look at the beginning of an intent, quickly; of what can not be read there is nothing to see."""
+    try:
+        head = _decode_head(payload)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return _NO_HEAD
+    return head if max(len(head.id), len(head.order_id)) <= TEXT_CHARACTERS_MAX else _NO_HEAD
 
 
 def _absurd_text(intent: Intent) -> str:

@@ -12,12 +12,12 @@ from risk.decide import failed_checks
 from risk.figures import account_age_seconds, approvals_lately, equity, limit_use, quote_age_seconds
 from risk.state import RiskState, Verdict, account_keys
 
-READ, UNREADABLE, ALREADY_DECIDED = "read", "unreadable", "already decided"
+READ, UNREADABLE, ALREADY_DECIDED, GONE = "read", "unreadable", "already decided", "gone"
 ORDER, CANCEL = "order", "cancel"
 
 INTENTS = Counter(
     "signalbox_risk_intents_total",
-    "Intents taken from the bus: read, unreadable, or delivered again after their decision.",
+    "Intents taken from the bus: read, unreadable, delivered again after their decision, or gone (too old) before it.",
     ("outcome",),
 )
 DECISIONS = Counter("signalbox_risk_decisions_total", "Decisions stored, by verdict.", ("venue", "verdict", "kind"))
@@ -31,6 +31,17 @@ DECIDE_SECONDS = Histogram(
     "signalbox_risk_decide_seconds",
     "Wall time of the decision itself, without the bus.",
     buckets=(0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01),
+)
+WAITING = Gauge("signalbox_risk_intents_waiting", "Intents that wait to be decided, by who sent them.", ("name",))
+HELD_BACK = Gauge(
+    "signalbox_risk_name_held_back",
+    "1 while a name has used up its decisions: what else it sends waits, and then is refused at the door.",
+    ("name",),
+)
+BATCH_MESSAGES = Histogram(
+    "signalbox_risk_batch_messages",
+    "Decisions stored at once: 1 while nothing waits.",
+    buckets=(1, 2, 4, 8, 16, 32, 64),
 )
 UNREADABLE_OBSERVATIONS = Counter(
     "signalbox_risk_unreadable_observations_total",
@@ -100,8 +111,17 @@ def count_decision(decision: Decision, venue: str) -> None:
 def show_limits(state: RiskState) -> None:
     """Show the desk file's limits, once."""
     limits = state.desk.limits
-    for name in limits.__struct_fields__:
-        LIMIT.labels(name).set(float(getattr(limits, name)))
+    stated = {name: getattr(limits, name) for name in limits.__struct_fields__}
+    stated["intents_per_minute_per_name_max"] = limits.name_intents_per_minute_max
+    for name, limit in stated.items():
+        LIMIT.labels(name).set(float(limit))
+
+
+def show_intake(waiting: dict[str, int], held_back: set[str]) -> None:
+    """Show what waits, by name: the server's accounts, so there are few."""
+    for name, messages in waiting.items():
+        WAITING.labels(name).set(messages)
+        HELD_BACK.labels(name).set(1 if name in held_back else 0)
 
 
 def show_mode(state: RiskState) -> None:

@@ -78,12 +78,13 @@ def stream_config(stream: Stream, replicas: int = 1) -> dict[str, Any]:
         "description": stream.about,
         "subjects": list(stream.subjects),
         "storage": "file",
-        "retention": "limits",
+        "retention": "workqueue" if stream.leaves_when_acknowledged else "limits",
         "discard": "new" if stream.refuse_second else "old",
         "discard_new_per_subject": stream.refuse_second,
         "max_age": stream.age_days_max * DAY_SECONDS * NANOSECONDS,
         "max_msgs": -1,
-        "max_bytes": -1,
+        "max_bytes": stream.bytes_max or -1,
+        "max_msg_size": stream.message_bytes_max or -1,
         "max_msgs_per_subject": stream.per_subject_max or -1,
         "duplicate_window": stream.duplicate_window_seconds * NANOSECONDS,
         "allow_direct": True,
@@ -92,12 +93,16 @@ def stream_config(stream: Stream, replicas: int = 1) -> dict[str, Any]:
     }
     if stream.told_again:
         config["republish"] = {"src": stream.subjects[0], "dest": stream.told_again}
+    if stream.batches:
+        config["allow_atomic"] = True
     if stream.schedules:
         config["allow_msg_schedules"] = True
     if stream.name in SEALED_STREAMS:
         config["metadata"] = SEALED_MARK
     if stream.name.startswith("KV_"):
         config["allow_rollup_hdrs"] = True
+    if stream.stored_as[0]:
+        config["subject_transform"] = dict(zip(("src", "dest"), stream.stored_as, strict=True))
     if stream.partitions:
         config["subject_transform"] = {
             "src": subjects.ALL_BARS,

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from signalbox.bus import reading
 from signalbox.bus.consuming import Pull
 from signalbox.bus.prompt import PromptClient
 from signalbox.bus.publishing import Publisher, denied_subject
+from signalbox.bus.queueing import Queue, Take, Turn
 from signalbox.bus.received import Progress, PublishAck, Received, from_core
 from signalbox.bus.sealing import Sealing
 from signalbox.bus.servers import ask_servers
@@ -78,7 +79,7 @@ class Bus:
 
     def __init__(self, client: Client, settings: BusSettings) -> None:
         self._client, self._settings = client, settings
-        self._pulls: list[Pull] = []
+        self._pulls: list[Pull | Queue] = []
         self._places: list[int] = []
         self._watches: list[Watch] = []
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
@@ -180,6 +181,16 @@ class Bus:
         """
         return await self._publisher.publish(subject, message, expected_last_subject_sequence, last_of)
 
+    async def publish_batch(
+        self, stored: Sequence[tuple[str, Struct]], *, expected_last_subject_sequence: int, last_of: str
+    ) -> PublishAck:
+        """Store several messages, each (subject, message), one after the other and all or none; the last one's place.
+
+        The stream must take batches. Raises as `publish`, with everything or nothing stored; `duplicate` = all of it
+        was there already.
+        """
+        return await self._publisher.publish_batch(stored, expected_last_subject_sequence, last_of)
+
     async def publish_scheduled(self, subject: str, message: Struct, *, due_wall: datetime, target: str) -> None:
         """Have the server publish `message` on `target` (of the same stream) at `due_wall`.
 
@@ -199,6 +210,16 @@ class Bus:
         pull = Pull(self._client, name, stream, consumer, handler, self.publish, self._fail, place, self._sealing)
         self._pulls.append(pull)
         await pull.start()
+
+    async def queue(self, stream: str, consumer: str, take: Take, turn: Turn) -> Queue:
+        """Start to pull everything that waits at a declared durable consumer, and return; see `bus.queueing`.
+
+        An error of `turn` ends the process. `Queue.acknowledge` says that a message is done with.
+        """
+        queue = Queue(self._client, stream, consumer, take, turn, self._fail)
+        self._pulls.append(queue)
+        await queue.start()
+        return queue
 
     async def consumer_floor(self, stream: str, consumer: str) -> int:
         """The stream sequence up to which `consumer` has acknowledged everything."""
@@ -220,6 +241,10 @@ class Bus:
         What needs a seal and has none is not given; `left_out` is called with it, for whoever counts what is there.
         """
         return reading.read_genuine(self._client, self._sealing, stream, subject, from_sequence, left_out)
+
+    async def at(self, stream: str, sequence: int) -> Received | None:
+        """The message stored at `sequence`; None = there is none any more."""
+        return await reading.at(self._client, stream, sequence)
 
     async def last(self, stream: str, subject: str) -> Received | None:
         """The last message stored on `subject`, which may be a pattern; of what needs a seal, the last that has one."""

@@ -3,12 +3,14 @@
 A publish that timed out may have been stored: only a retry with the same `Nats-Msg-Id` resolves it. An expected
 sequence that no longer fits may be our own first attempt: the last message on the subject then carries our id.
 
-Ids are the stream's, not the subject's: whoever may publish intents may give one the id of a decision to come, and
-JetStream would take the decision for its duplicate. So a "duplicate" is looked at, and if an intent has the id, the
-message is published under a second one that nobody can foresee.
+Ids are the stream's, not the subject's: only services write to a stream whose ids must not be taken by others.
 
 Nor may anybody else stand in a writer's way: what is in the place where a message of ours belongs (its id, the sequence
 after the last, its subject in COMMANDS) and bears no seal is passed over, and ours is stored behind it.
+
+A batch is stored as a whole or not at all. Its answer may be lost like any other; then the last message of its log says
+whether it is there.
+https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-50.md
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import asyncio
 import json
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from secrets import token_hex
@@ -33,9 +36,10 @@ from signalbox.bus import reading
 from signalbox.bus.prompt import extended
 from signalbox.bus.received import MESSAGE_ID_HEADER, PublishAck, Received
 from signalbox.bus.sealing import Sealing
-from signalbox.errors import BusError, BusPermissionError, BusUnavailableError, WrongSequenceError
+from signalbox.errors import BusError, BusFullError, BusPermissionError, BusUnavailableError, WrongSequenceError
 from signalbox.messages import DeadLetter
 from signalbox.seals import EXPECTED_HEADER
+from signalbox.streams import STREAMS
 
 PUBLISH_SECONDS_MAX = 60.0
 """Of a server that is there and does not store. A service waits for one that is away for as long as that takes: giving
@@ -45,11 +49,15 @@ RETRY_DELAY_SECONDS_MAX = 1.0
 
 EXPECTED_OF_HEADER = f"{EXPECTED_HEADER}-Subject"
 WRONG_LAST_SEQUENCE = 10071
-SUBJECT_HAS_MESSAGE = 10077
+SUBJECT_IS_FULL = 10077
+"""It has the one message that it takes; of a queue: as many as it takes."""
+BATCH_REPEATS_ID = 10201
+BATCH_HEADER, BATCH_PLACE_HEADER, BATCH_COMMIT_HEADER = "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit"
 RETRYABLE_CODES = frozenset({500, 503})
 
 WRONG_LAST = re.compile(r"wrong last sequence: (\d+)")
 """JetStream's word for "another one is last", and which."""
+_QUEUES = {subject.split(".")[0] for each in STREAMS if each.leaves_when_acknowledged for subject in each.subjects}
 _DENIED = re.compile(r'permissions violation for publish to "?([^"\s]+)"?', re.IGNORECASE)
 
 
@@ -112,16 +120,72 @@ class Publisher:
         self, subject: str, message: Struct, expected_last_subject_sequence: int | None = None, last_of: str = ""
     ) -> PublishAck:
         """See `Bus.publish`."""
-        message_id: str = message.id  # type: ignore[attr-defined]  # every Message has one
-        headers = {MESSAGE_ID_HEADER: message_id}
-        if expected_last_subject_sequence is not None:
-            headers[EXPECTED_HEADER] = str(expected_last_subject_sequence)
-            if last_of:
-                headers[EXPECTED_OF_HEADER] = last_of
+        headers = _headers(message, expected_last_subject_sequence, last_of)
         stored = await self.publish_bytes(subject, messages.encode(message), headers)
         if isinstance(message, DeadLetter) and not stored.duplicate:
             metrics.BUS_DEAD_LETTERS.labels(self._service, message.stream).inc()
         return stored
+
+    async def publish_batch(self, batch: Sequence[tuple[str, Struct]], expected: int, last_of: str) -> PublishAck:
+        """See `Bus.publish_batch`. Tried again only once it is known that nothing of it is stored."""
+        began = time.perf_counter()
+        packed = [
+            (
+                subject,
+                messages.encode(message),
+                _headers(message, None if place else expected, "" if place else last_of),
+            )
+            for place, (subject, message) in enumerate(batch)
+        ]
+        deadline = asyncio.get_running_loop().time() + PUBLISH_SECONDS_MAX
+        delay_seconds = 0.02
+        while True:
+            problem = "not connected"
+            if self._client.is_connected:
+                try:
+                    result = _decode_reply(await self._ask_batch(packed))
+                    if result.error is None:
+                        self._stored_seconds.observe(time.perf_counter() - began)
+                        return PublishAck(result.stream, result.seq, duplicate=False)
+                    problem = result.error.description
+                    known = result.error.code in RETRYABLE_CODES
+                    known |= result.error.err_code in (WRONG_LAST_SEQUENCE, BATCH_REPEATS_ID)
+                    if not known:
+                        raise BusError(f"JetStream refuses a batch on {last_of}: {json.dumps(problem)}")
+                except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
+                    problem = str(error) or type(error).__name__
+                last = await reading.last(self._client, reading.stream_of(last_of), last_of)
+                if last is not None and last.message_id == packed[-1][2][MESSAGE_ID_HEADER]:
+                    return PublishAck(last.stream, last.sequence, duplicate=True)
+                if (last.sequence if last is not None else 0) != expected:
+                    first, payload, headers = packed[0]
+                    if last is None or not (self._sealing.gives(first) and self._sealing.judge(last)):
+                        raise WrongSequenceError(last_of, expected)
+                    again = await self._passing_over(first, headers, last)
+                    if isinstance(again, PublishAck):
+                        raise WrongSequenceError(last_of, expected)
+                    packed[0] = first, payload, again.headers
+                    expected = int(again.headers[EXPECTED_HEADER])
+            deadline = extended(self._client, deadline, PUBLISH_SECONDS_MAX)
+            if asyncio.get_running_loop().time() + delay_seconds > deadline:
+                raise BusUnavailableError(f"no batch stored on {last_of} within {PUBLISH_SECONDS_MAX:g} s: {problem}")
+            await asyncio.sleep(delay_seconds)
+            delay_seconds = min(delay_seconds * 2, RETRY_DELAY_SECONDS_MAX)
+
+    async def _ask_batch(self, packed: Sequence[tuple[str, bytes, dict[str, str]]]) -> bytes:
+        """Publish a batch once, its last message as the question whether it is stored."""
+        name = token_hex(16)
+        *others, (subject, payload, headers) = [
+            (
+                subject,
+                payload,
+                self._sealing.sealed(subject, headers, payload) | {BATCH_HEADER: name, BATCH_PLACE_HEADER: str(place)},
+            )
+            for place, (subject, payload, headers) in enumerate(packed, 1)
+        ]
+        for other, other_payload, other_headers in others:
+            await self._client.publish(other, other_payload, headers=other_headers)
+        return await self._ask(subject, payload, headers | {BATCH_COMMIT_HEADER: "1"})
 
     async def publish_scheduled(self, subject: str, message: Struct, due_wall: datetime, target: str) -> None:
         """See `Bus.publish_scheduled`. Without a message id: a repeated schedule replaces the one before."""
@@ -140,10 +204,8 @@ class Publisher:
         deadline = loop.time() + PUBLISH_SECONDS_MAX
         delay_seconds = 0.02
         if subjects.is_trading_state(subject) and self._sealing.gives(subject):
-            headers = {
-                EXPECTED_HEADER: "0",
-                EXPECTED_OF_HEADER: subjects.ALL_TRADING_STATES,
-            } | headers  # each says which it follows, so that no old one can come again
+            # Each says which it follows, so that no old one can come again
+            headers = {EXPECTED_HEADER: "0", EXPECTED_OF_HEADER: subjects.ALL_TRADING_STATES} | headers
         while True:
             problem = "not connected"
             if self._client.is_connected:
@@ -200,18 +262,20 @@ class Publisher:
                 waiting[1].set_result(message.data)
 
     async def _is_taken(self, result: _Reply, subject: str) -> bool:
-        """Whether the message that ours is said to repeat is of somebody who chose our id."""
-        if subjects.first_word(subject) == subjects.INTENT or subjects.is_trading_state(subject):
-            return False  # people may not look into streams, and need not: theirs are the ids that must not repeat
-        stored = await reading.at(self._client, result.stream, result.seq)
-        if stored is None:
+        """Whether the message that ours is said to repeat is a forged one, of somebody who chose our id."""
+        if subjects.is_trading_state(subject) or not self._sealing.gives(subject):
             return False
-        forged = self._sealing.gives(subject) and self._sealing.judge(stored) != ""
-        return forged or subjects.first_word(stored.subject) == subjects.INTENT
+        stored = await reading.at(self._client, result.stream, result.seq)
+        return stored is not None and self._sealing.judge(stored) != ""
 
     async def _settle(self, subject: str, headers: dict[str, str], fault: _Fault) -> PublishAck | _Again | None:
         """What a refusal by JetStream means: stored already (an ack), try again (as it was, or anew), or an error."""
-        if fault.err_code in (WRONG_LAST_SEQUENCE, SUBJECT_HAS_MESSAGE):
+        if fault.err_code == SUBJECT_IS_FULL and EXPECTED_HEADER not in headers and subject.split(".")[0] in _QUEUES:
+            raise BusFullError(
+                f"NATS takes no more on {subject}: too much of this sender's waits already ({fault.description}). "
+                "What waits will be decided; send again later"
+            )
+        if fault.err_code in (WRONG_LAST_SEQUENCE, SUBJECT_IS_FULL):
             found = WRONG_LAST.search(fault.description)
             if subjects.is_trading_state(subject) and self._sealing.gives(subject) and found:
                 return _Again(subject, headers | {EXPECTED_HEADER: found[1]})
@@ -250,6 +314,16 @@ class Publisher:
 
 def _is_ours(stored: Received, headers: dict[str, str]) -> bool:
     return stored.message_id.split("~")[0] == headers.get(MESSAGE_ID_HEADER, "").split("~")[0]
+
+
+def _headers(message: Struct, expected: int | None, last_of: str) -> dict[str, str]:
+    """What every message of ours carries beside its payload."""
+    headers = {MESSAGE_ID_HEADER: str(message.id)}  # type: ignore[attr-defined]  # every Message has one
+    if expected is not None:
+        headers[EXPECTED_HEADER] = str(expected)
+        if last_of:
+            headers[EXPECTED_OF_HEADER] = last_of
+    return headers
 
 
 def _time_out(answer: asyncio.Future[bytes]) -> None:
