@@ -402,6 +402,21 @@ async def test_what_can_not_be_read_is_parked_and_the_next_message_works(live: L
     assert [letter.error.split(":")[0] for letter in letters] == ["DecodeError", "IllegalTransitionError"]
 
 
+@pytest.mark.parametrize("price", ["NaN", "Infinity", "1e400"])
+async def test_a_fill_whose_price_is_no_number_is_parked_and_the_next_one_is_booked(
+    live: Live, make: Any, price: str
+) -> None:
+    await live.start_oms()
+    await live.report(make.snapshot())
+    await live.decide(make.approved("o-1", 1))
+    await live.wait_for_events(2)
+    await live.report(make.fill("100", order_id="o-1", execution_id="bad", price=price))
+    await live.report(make.fill("100", order_id="o-1", execution_id="good"))
+    await live.wait_for_events(3)
+    letters = await stored(live.auditor, "DEAD", ">", DeadLetter)
+    assert [letter.error.split(":")[0] for letter in letters] == ["MessageError"]
+
+
 async def test_a_restart_of_nats_loses_and_doubles_nothing(live: Live, make: Any) -> None:
     await live.start_oms()
     await live.report(make.snapshot())

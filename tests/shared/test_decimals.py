@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from signalbox.decimals import is_decimal_text, is_sane
+from signalbox.decimals import can_be_reckoned_with, is_decimal_text, is_sane
 
 
 @pytest.mark.parametrize("text", ["0", "1", "-1.50", "+0.05", ".5", "5.", "1e3", "1E-12", "1e30", "0e5"])
@@ -35,3 +36,19 @@ def test_any_text_is_judged_and_what_is_a_number_can_be_reckoned_with(text: str)
 @given(st.decimals())
 def test_any_number_is_judged(number: Decimal) -> None:
     assert is_sane(number) in (True, False)
+
+
+@pytest.mark.parametrize("text", ["NaN", "sNaN", "Infinity", "1e400", "1e-400"])
+def test_a_message_that_holds_such_a_number_at_any_depth_is_seen(text: str) -> None:
+    class Inner(msgspec.Struct):
+        price: Decimal | None = None
+
+    class Outer(msgspec.Struct):
+        name: str
+        inner: tuple[Inner, ...] = ()
+        by_symbol: dict[str, Decimal] = {}
+
+    well = Outer("a", (Inner(), Inner(Decimal("1.5"))), {"SPY": Decimal(1)})
+    assert can_be_reckoned_with(well)
+    assert not can_be_reckoned_with(Outer("a", (Inner(), Inner(Decimal(text)))))
+    assert not can_be_reckoned_with(Outer("a", (), {"SPY": Decimal(text)}))

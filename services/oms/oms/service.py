@@ -37,7 +37,8 @@ import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
-from signalbox.errors import BusError, IllegalTransitionError, WrongSequenceError
+from signalbox.decimals import can_be_reckoned_with
+from signalbox.errors import BusError, IllegalTransitionError, MessageError, WrongSequenceError
 from signalbox.lease import OwnLease
 from signalbox.messages import (
     AccountAdopted,
@@ -164,6 +165,8 @@ class OrderManagement:
         async def handle(received: Received) -> None:
             await self._lease.until_held()
             message: _M = messages.decode(received.payload, kind)
+            if not can_be_reckoned_with(message):
+                raise MessageError("it holds a number that can not be reckoned with: NaN, infinite, or beyond any size")
             async with self._lock:
                 if self._failure is not None:
                     raise self._failure
@@ -316,6 +319,8 @@ def _read_side(received: Received, kind: type[_M]) -> _M | None:
     """Read what is good to know, not part of the truth: one that can not be read is told and left out."""
     try:
         message: _M = messages.decode(received.payload, kind)
+        if not can_be_reckoned_with(message):
+            raise msgspec.DecodeError("it holds a number that can not be reckoned with")
     except msgspec.DecodeError as error:
         metrics.UNREADABLE.labels(kind.__name__).inc()
         log.warning("unreadable", extra={"subject": received.subject, "error": str(error)})

@@ -13,7 +13,6 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
 from typing import TypeVar
 
 import msgspec
@@ -21,7 +20,7 @@ from msgspec import Struct
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
-from signalbox.decimals import is_sane
+from signalbox.decimals import can_be_reckoned_with
 from signalbox.messages import AccountState, Instrument, LinkStatus, Quote, TradingState, VenueLink
 from signalbox.telemetry import Health
 
@@ -204,7 +203,7 @@ def _read(received: Received, kind: type[S]) -> S | None:
         metrics.UNREADABLE_OBSERVATIONS.labels(kind.__name__).inc()
         log.warning("an observation can not be read", extra={"subject": received.subject, "error": str(error)})
         return None
-    if not all(is_sane(value) for value in msgspec.structs.astuple(message) if isinstance(value, Decimal)):
+    if not can_be_reckoned_with(message):
         metrics.UNREADABLE_OBSERVATIONS.labels(kind.__name__).inc()
         log.warning("an observation holds a number that can not be reckoned with", extra={"subject": received.subject})
         return None
