@@ -18,11 +18,14 @@ class MemoryBus:
 
     def __init__(self) -> None:
         self.stored: list[Received] = []
+        self.attempts: list[str] = []
+        """The ids of all that was published, in order, stored or not."""
 
     async def publish(
         self, subject: str, message: Struct, *, expected_last_subject_sequence: int | None = None, last_of: str = ""
     ) -> PublishAck:
         message_id: str = message.id  # type: ignore[attr-defined]  # every Message has one
+        self.attempts.append(message_id)
         for received in self.stored:
             if received.message_id == message_id:
                 return PublishAck(STREAM, received.sequence, duplicate=True)

@@ -3,11 +3,12 @@
 SignalboxError
 ├── ConfigurationError      the user's fault; do not retry; nothing starts
 ├── BusError                the bus's fault
-│   ├── BusUnavailableError     retried long enough; the process ends, its restart carries on
+│   ├── BusUnavailableError     a server that is there does not do it; the process ends, its restart carries on. One
+│   │                           that is away is waited for by services, and is an error of people's commands only
 │   ├── BusPermissionError      this user may not write there; do not retry
 │   ├── BusFullError            the sender's fault: too much of his waits already; send again later
 │   ├── WrongSequenceError      another writer was here first; the process ends, trading goes on without it
-│   └── LeaseLostError          another gateway trades the account now; the process ends, trading goes on without it
+│   └── LeaseLostError          another process holds the lease; this one ends, trading goes on without it
 ├── VenueError              the venue's fault; the gateway reconnects and reconciles, risk denies meanwhile
 │   ├── VenueUnavailableError   no connection, or it was lost
 │   ├── VenueTimeoutError       no answer: the outcome is unknown, never "empty"

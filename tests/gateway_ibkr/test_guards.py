@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 from gateway_ibkr import ledger, reports
 from gateway_ibkr.account import Account
-from gateway_ibkr.decide import CancelStray
+from gateway_ibkr.decide import CancelStray, RecordSent
 from gateway_ibkr.facts import VenueContract
 from gateway_ibkr.ledger import Step
 from gateway_ibkr.link import Link
@@ -27,7 +27,7 @@ from msgspec.structs import replace
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import FixedClock
-from signalbox.errors import LeaseLostError, WrongSequenceError
+from signalbox.errors import BusUnavailableError, LeaseLostError, WrongSequenceError
 from signalbox.messages import (
     CancelOrder,
     LedgerClaimed,
@@ -269,6 +269,48 @@ async def test_a_deadline_that_comes_between_claim_and_socket_is_kept(house: Hou
     await house.take(submission(seconds=30))
     assert house.socket.placed == []
     assert [type(report) for report in house.reports()] == [VenueRejected]
+    assert house.state.orders["o-1"].done, "it is not asked about any more"
+
+
+async def test_an_order_of_another_account_is_refused(house: House) -> None:
+    await house.take(replace(submission(), order=replace(order_of(), account="DU2")))
+    assert (house.socket.placed, house.entries()) == ([], [])
+    assert house.reports()[0].refused_by is RefusedBy.GATEWAY
+
+
+async def test_an_order_that_broke_on_the_socket_is_unknown_and_asked_about(house: House) -> None:
+    """Bytes may have left."""
+
+    class Broken(Socket):
+        def place(self, message: str) -> None:
+            raise ConnectionError("gone")
+
+    house.socket = Broken()
+    await house.take(submission())
+    await house.outbox.drained()
+    assert house.state.orders["o-1"].standing is Standing.CLAIMED
+    assert [type(report) for report in house.reports()] == [VenueUnknown]
+    assert "o-1" in house.orders.asking._due
+
+
+async def test_an_order_in_hand_is_written_down_as_sent_by_whoever_has_it_in_hand(house: House) -> None:
+    """The venue's word may come before the call returns: two entries behind one claim would end the process."""
+    tracked = house.working()
+    tracked.standing, tracked.in_hand = Standing.CLAIMED, True
+    house.orders._act([RecordSent("o-1")])
+    tracked.in_hand = False
+    assert tracked.standing is Standing.CLAIMED
+    house.orders._act([RecordSent("o-1")])
+    assert tracked.standing is Standing.SENT
+
+
+async def test_an_order_that_is_known_to_be_sent_or_over_is_not_doubted(house: House) -> None:
+    tracked = house.working()
+    for standing in (Standing.SENT, Standing.OVER):
+        tracked.standing = standing
+        house.orders._doubt(tracked)
+    await house.outbox.drained()
+    assert house.reports() == []
 
 
 async def test_an_order_is_not_written_by_a_process_that_lost_the_account_while_it_waited(house: House) -> None:
@@ -313,9 +355,10 @@ async def test_an_order_is_written_on_the_session_that_there_is_now(house: House
 
 
 async def test_a_command_is_not_even_looked_at_without_the_account(house: House) -> None:
+    """Nor parked, nor acknowledged: it is the present holder's."""
     house.lease.held = False
     with pytest.raises(LeaseLostError):
-        await house.take(submission(seconds=-1))
+        await house.orders.handle(Received("", b"{", "COMMANDS", 1, AT, "command/o-1/0", 0))
     assert house.bus.stored == []
 
 
@@ -355,6 +398,20 @@ async def test_a_cancel_that_waited_in_vain_is_refused_with_the_state_of_the_lin
     (refusal,) = house.reports()
     assert refusal.refused_by is RefusedBy.GATEWAY
     assert "DOWN: TWS is away" in refusal.reason
+
+
+async def test_a_refusal_is_said_once(house: House) -> None:
+    await house.take(cancel_of("nobody's"))
+    await house.take(cancel_of("nobody's"))
+    assert len(house.bus.attempts) == 1
+
+
+async def test_an_order_of_another_client_id_is_not_cancelled_by_its_number(house: House) -> None:
+    """The venue does not ask whose number it is: another order of ours may have it."""
+    house.working().client_id = 99
+    await house.take(cancel_of())
+    assert house.socket.cancelled == []
+    assert "another client id" in house.reports()[0].reason
 
 
 async def test_a_cancel_of_an_order_that_ended_while_it_waited_is_not_written(house: House) -> None:
@@ -406,3 +463,23 @@ async def test_a_report_is_made_once(house: House) -> None:
     tracked.venue_order_id = "9"
     assert [type(each) for each in reports.accepted(house.state, tracked, AT)] == [VenueAccepted]
     assert list(reports.accepted(house.state, tracked, AT)) == []
+
+
+async def test_a_refusal_says_whether_it_is_the_venues_or_the_gateways(house: House) -> None:
+    (lost,) = reports.lost(house.state, house.working(), AT, "it never came there")
+    assert (type(lost), cast(VenueRejected, lost).refused_by) == (VenueRejected, RefusedBy.GATEWAY)
+    assert house.state.orders["o-1"].presumed_lost
+    house.state.reported.clear()
+    (refused,) = reports.rejected(house.state, house.working("o-2", 6), AT)
+    assert cast(VenueRejected, refused).refused_by is RefusedBy.VENUE
+    for code, by in (("201", RefusedBy.VENUE), ("", RefusedBy.GATEWAY)):
+        assert reports.cancel_refusal(ACCOUNT, "o-1", "c-1", code, "no", AT).refused_by is by
+
+
+async def test_what_waits_for_the_bus_has_a_bound(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway_ibkr.outbox.WAITING_MAX", 2)
+    failures: list[Exception] = []
+    outbox = Outbox(cast(Bus, house.bus), failures.append, house.lease)
+    for number in range(3):
+        outbox.put(reports.refusal(ACCOUNT, f"o-{number}", "", "no", AT, RefusedBy.GATEWAY))
+    assert [type(each) for each in failures] == [BusUnavailableError]

@@ -269,7 +269,7 @@ class OrdersLink:
         if now - self._height_moved_at > seconds_max:
             return LinkStatus.FROZEN, f"the chain's height {self._state.height} has stood for {seconds_max:g} s"
         if not self.oracle_prices:  # a market order that waits for READY is bounded by one
-            return LinkStatus.DOWN, "the indexer has not told its prices yet"
+            return LinkStatus.RECONCILING, "the indexer has not told its prices yet"
         lag_blocks = self._state.height - self._state.indexer_height
         if lag_blocks > self._settings.indexer_lag_blocks_max:
             return LinkStatus.FROZEN, f"the indexer is {lag_blocks} blocks behind the chain"

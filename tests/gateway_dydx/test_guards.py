@@ -1,0 +1,526 @@
+"""What stands between an order and being sent twice, late, or by the wrong process: each guard by itself, no network.
+
+Every guard here was deleted once, and a test failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from gateway_dydx import ledger, orders_link, reports
+from gateway_dydx.account import Account
+from gateway_dydx.decide import CancelStray, RecordSent
+from gateway_dydx.facts import Market, OraclePrice, Subaccount
+from gateway_dydx.ledger import Step
+from gateway_dydx.link import Link
+from gateway_dydx.orders import Orders
+from gateway_dydx.outbox import Outbox
+from gateway_dydx.plans import CancelPlan, OrderPlan, subaccount_of
+from gateway_dydx.sending import Sending
+from gateway_dydx.settings import Settings
+from gateway_dydx.state import Standing, State, track
+from gateway_dydx.translate import MarketTerms
+from gateway_dydx.venue_node import BroadcastResult, Node, SignedTransaction
+from msgspec.structs import replace
+from signalbox import messages, subjects
+from signalbox.bus import Bus, Received
+from signalbox.clock import FixedClock
+from signalbox.errors import BusUnavailableError, LeaseLostError, WrongSequenceError
+from signalbox.lease import OwnLease
+from signalbox.messages import (
+    CancelOrder,
+    LedgerClaimed,
+    LedgerSent,
+    LinkStatus,
+    Order,
+    OrderType,
+    RefusedBy,
+    Report,
+    Side,
+    SubmitOrder,
+    TimeInForce,
+    VenueAccepted,
+    VenueRejected,
+    VenueUnknown,
+)
+from signalbox.settings import Secret
+
+from tests.conftest import HeldLease
+from tests.stream_in_memory import MemoryBus
+
+AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
+ACCOUNT = "dydx19rl4cm2hmr8afy4kldpxz3fka4jguq0a4erelz-0"
+SUBACCOUNT = subaccount_of(ACCOUNT)
+HEIGHT = 1000
+WAIT_SECONDS_MAX = 10.0
+BTC = MarketTerms(
+    ticker="BTC-USD",
+    clob_pair_id=0,
+    atomic_resolution=-10,
+    quantum_conversion_exponent=-9,
+    step_base_quantums=1_000_000,
+    subticks_per_tick=100_000,
+    step_size=Decimal("0.0001"),
+    tick_size=Decimal(1),
+)
+
+
+def order_of(order_id: str = "o-1") -> Order:
+    return Order(
+        order_id=order_id, intent_id=order_id, venue="dydx", account=ACCOUNT, symbol="BTC-USD", side=Side.BUY,
+        quantity=Decimal("0.01"), order_type=OrderType.MARKET, time_in_force=TimeInForce.DAY,
+    )  # fmt: skip
+
+
+def submission(order_id: str = "o-1", seconds: float = 30) -> SubmitOrder:
+    return SubmitOrder(
+        id=f"command/{order_id}/0", at=AT, order=order_of(order_id), deadline=AT + timedelta(seconds=seconds)
+    )
+
+
+def cancel_of(order_id: str = "o-1") -> CancelOrder:
+    return CancelOrder(
+        id=f"command/{order_id}/1", at=AT, venue="dydx", account=ACCOUNT, order_id=order_id, venue_order_id=""
+    )
+
+
+def claim_of(number: int = 5, at: datetime = AT, good_til_block: int = HEIGHT + 20) -> LedgerClaimed:
+    return LedgerClaimed(
+        id=f"ledger/dydx/{ACCOUNT}/claim/{number}", at=at, cause="command/o-1/0", venue="dydx", order=order_of(),
+        attempt_id=str(number), venue_order_id=f"uuid-{number}", good_til_block=good_til_block,
+    )  # fmt: skip
+
+
+class Clock(FixedClock):
+    """A desk clock that a test moves, and that may be stale."""
+
+    stale = False
+
+    def is_stale(self) -> bool:
+        return self.stale
+
+    def wall_time_of(self, at: datetime) -> datetime:
+        return datetime.now(UTC)
+
+
+class Chain:
+    """A node: what was broadcast, and what happens while something is signed."""
+
+    def __init__(self) -> None:
+        self.broadcasts: list[bytes] = []
+        self.in_signing: Callable[[], None] = lambda: None
+
+    def prepare_place(self, plan: OrderPlan, at: datetime) -> SignedTransaction:
+        happens, self.in_signing = self.in_signing, lambda: None
+        happens()
+        return SignedTransaction(f"place {plan.identity.client_id}".encode(), "hash")
+
+    def prepare_cancel(self, plan: CancelPlan, at: datetime) -> SignedTransaction:
+        happens, self.in_signing = self.in_signing, lambda: None
+        happens()
+        return SignedTransaction(f"cancel {plan.identity.client_id}".encode(), "hash")
+
+    async def broadcast(self, signed: SignedTransaction) -> BroadcastResult:
+        self.broadcasts.append(signed.payload)
+        return BroadcastResult(code=0, codespace="", raw_log="", transaction_hash=signed.transaction_hash)
+
+
+class House:
+    """One gateway without a network: READY, with the account, and a node that takes everything."""
+
+    def __init__(self) -> None:
+        self.bus, self.clock, self.lease, self.chain = MemoryBus(), Clock(AT), HeldLease(), Chain()
+        bus = cast(Bus, self.bus)
+        self.state = State(ACCOUNT, height=HEIGHT)
+        self.link = Link(bus, self.clock, ACCOUNT, cast(OwnLease, self.lease))
+        self.link.become(LinkStatus.READY)
+        self.outbox = Outbox(bus, lambda error: None, cast(OwnLease, self.lease))
+        settings = Settings(
+            nats_url="", nats_user="", nats_password=Secret(""), desk_file=Path("unused"), cancel_wait_seconds_max=0.2
+        )
+        self.sending = Sending(cast(Node, self.chain), self.clock, self.state, cast(OwnLease, self.lease))
+        self.orders = Orders(
+            bus, self.clock, self.state, self.link, self.outbox, self.sending, cast(Any, None), SUBACCOUNT, settings,
+            lambda symbol: BTC, lambda symbol: "no reason", lambda symbol, side: Decimal(50_000),
+        )  # fmt: skip
+
+    async def take(self, command: SubmitOrder | CancelOrder) -> None:
+        """Give the gateway a command, as the consumer does."""
+        payload = messages.encode(command)
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            await self.orders.handle(Received("", payload, "COMMANDS", 1, AT, command.id, 0))
+
+    def reports(self) -> list[Any]:
+        told = [each for each in self.bus.stored if each.subject.startswith("report.")]
+        return [messages.decode(each.payload, Report) for each in told]
+
+    def entries(self) -> list[Any]:
+        written = [each for each in self.bus.stored if each.subject == subjects.ledger("dydx", "o-1")]
+        return [messages.decode(each.payload, messages.LedgerEntry) for each in written]
+
+    def working(self) -> Any:
+        """Have an order that was sent."""
+        tracked = track(self.state, claim_of(), 1)
+        tracked.standing = Standing.SENT
+        return tracked
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    made = House()
+    storing = asyncio.create_task(made.outbox.run())
+    yield made
+    storing.cancel()
+    await asyncio.gather(storing, return_exceptions=True)
+
+
+# --------------------------------------------------------------------------------------------------------- the ledger
+
+
+async def test_an_order_is_claimed_only_where_nobody_has() -> None:
+    bus, state = MemoryBus(), State(ACCOUNT)
+    await bus.publish(subjects.ledger("dydx", "o-1"), claim_of(5))
+    assert await ledger.claim(cast(Bus, bus), state, claim_of(6)) is None
+    assert len(bus.stored) == 1
+    assert state.orders["o-1"].number == 5, "what the ledger has was read"
+
+
+async def test_a_claim_that_is_taken_for_anothers_is_not_ours() -> None:
+    bus, state = MemoryBus(), State(ACCOUNT)
+    await bus.publish(subjects.ledger("dydx", "o-1"), claim_of(at=AT - timedelta(seconds=1)))
+    assert await ledger.claim(cast(Bus, bus), state, claim_of()) is None
+
+
+async def test_a_client_id_that_another_process_has_used_for_another_order_ends_this_one() -> None:
+    bus, state = MemoryBus(), State(ACCOUNT)
+    await bus.publish(subjects.ledger("dydx", "o-2"), claim_of(5))
+    with pytest.raises(WrongSequenceError):
+        await ledger.claim(cast(Bus, bus), state, claim_of(5))
+
+
+async def test_a_claim_of_our_own_first_attempt_is_ours() -> None:
+    bus, state = MemoryBus(), State(ACCOUNT)
+    await bus.publish(subjects.ledger("dydx", "o-1"), claim_of())
+    assert await ledger.claim(cast(Bus, bus), state, claim_of()) is not None
+
+
+@pytest.mark.parametrize("by_outbox", [False, True])
+async def test_sent_is_written_right_behind_its_claim_or_not_at_all(house: House, by_outbox: bool) -> None:
+    tracked = await ledger.claim(cast(Bus, house.bus), house.state, claim_of())
+    assert tracked is not None
+    await house.bus.publish(subjects.ledger("dydx", "o-1"), replace(ledger.sent(tracked, AT), id="another's"))
+    outbox = Outbox(cast(Bus, house.bus), lambda error: None, cast(OwnLease, house.lease))
+    outbox.put_sent(ledger.sent(tracked, AT), tracked.claim_sequence)
+    writing = outbox.run() if by_outbox else ledger.record_sent(cast(Bus, house.bus), tracked, AT)
+    with pytest.raises(WrongSequenceError):
+        await asyncio.wait_for(writing, WAIT_SECONDS_MAX)
+
+
+@pytest.mark.parametrize("standing", list(Standing))
+def test_only_an_order_that_is_nowhere_is_claimed(standing: Standing) -> None:
+    state = State(ACCOUNT)
+    assert ledger.step_for(state, "o-1") is Step.CLAIM
+    track(state, claim_of(), 1).standing = standing
+    assert ledger.step_for(state, "o-1") is (Step.ASK if standing is Standing.CLAIMED else Step.NOTHING)
+
+
+# ------------------------------------------------------------------------------------------------------ the way out
+
+
+async def test_an_order_is_claimed_sent_and_written_down_once(house: House) -> None:
+    await house.take(submission())
+    await house.take(submission())
+    assert len(house.chain.broadcasts) == 1
+    assert [type(entry) for entry in house.entries()] == [LedgerClaimed, LedgerSent]
+
+
+async def test_an_order_that_was_refused_is_not_sent_when_its_command_comes_again(house: House) -> None:
+    late = submission(seconds=-1)
+    await house.take(late)
+    house.clock.at = AT - timedelta(minutes=1)
+    await house.take(late)
+    assert house.chain.broadcasts == []
+    assert len(house.reports()) == 1
+
+
+async def test_an_order_that_was_claimed_by_a_process_before_is_asked_about(house: House) -> None:
+    track(house.state, claim_of(), 1)
+    await house.take(submission())
+    await house.outbox.drained()
+    assert house.chain.broadcasts == []
+    assert [type(report) for report in house.reports()] == [VenueUnknown]
+
+
+async def test_an_order_that_another_process_claims_meanwhile_is_not_sent(house: House) -> None:
+    await house.bus.publish(subjects.ledger("dydx", "o-1"), claim_of(77))
+    await house.take(submission())
+    assert house.chain.broadcasts == []
+
+
+async def test_a_deadline_that_has_come_is_kept_although_the_link_is_ready(house: House) -> None:
+    house.clock.at = AT + timedelta(seconds=30)
+    await house.take(submission(seconds=30))
+    (refusal,) = house.reports()
+    assert isinstance(refusal, VenueRejected)
+    assert refusal.refused_by is RefusedBy.GATEWAY
+    assert house.entries() == []
+
+
+async def test_a_deadline_that_comes_between_claim_and_broadcast_is_kept(house: House) -> None:
+    def deadline_comes() -> None:
+        house.clock.at = AT + timedelta(seconds=30)
+
+    house.chain.in_signing = deadline_comes
+    await house.take(submission(seconds=30))
+    assert house.chain.broadcasts == []
+    assert [type(report) for report in house.reports()] == [VenueRejected]
+    assert house.state.orders["o-1"].done, "it is not asked about any more"
+
+
+async def test_an_order_of_another_account_is_refused(house: House) -> None:
+    await house.take(replace(submission(), order=replace(order_of(), account=ACCOUNT[:-1] + "1")))
+    assert (house.chain.broadcasts, house.entries()) == ([], [])
+    assert house.reports()[0].refused_by is RefusedBy.GATEWAY
+
+
+async def test_an_order_in_hand_is_written_down_as_sent_by_whoever_has_it_in_hand(house: House) -> None:
+    """The venue's word may come before the call returns: two entries behind one claim would end the process."""
+    tracked = house.working()
+    tracked.standing, tracked.in_hand = Standing.CLAIMED, True
+    house.orders.act([RecordSent("o-1")])
+    tracked.in_hand = False
+    assert tracked.standing is Standing.CLAIMED
+    house.orders.act([RecordSent("o-1")])
+    assert tracked.standing is Standing.SENT
+
+
+async def test_an_order_that_is_known_to_be_sent_or_over_is_not_doubted(house: House) -> None:
+    tracked = house.working()
+    for standing in (Standing.SENT, Standing.OVER):
+        tracked.standing = standing
+        house.orders._doubt(tracked, "why")
+    await house.outbox.drained()
+    assert house.reports() == []
+
+
+async def test_a_refusal_is_said_once(house: House) -> None:
+    await house.take(cancel_of("nobody's"))
+    await house.take(cancel_of("nobody's"))
+    assert len(house.bus.attempts) == 1
+
+
+async def test_an_order_whose_last_block_has_come_is_not_sent(house: House) -> None:
+    """Nothing could fill it; and the indexer would not tell of it."""
+
+    def blocks_pass() -> None:
+        house.state.height += 1000
+
+    house.chain.in_signing = blocks_pass
+    await house.take(submission())
+    assert house.chain.broadcasts == []
+    assert [type(report) for report in house.reports()] == [VenueRejected]
+
+
+async def test_an_order_is_not_broadcast_by_a_process_that_lost_the_account_meanwhile(house: House) -> None:
+    def lease_is_lost() -> None:
+        house.lease.held = False
+
+    house.chain.in_signing = lease_is_lost
+    with pytest.raises(LeaseLostError):
+        await house.take(submission())
+    assert house.chain.broadcasts == []
+
+
+async def test_the_lease_is_looked_at_right_before_every_broadcast(house: House) -> None:
+    """The last look: whatever was asked before, what is signed does not leave without the account."""
+    tracked = house.working()
+    plan = house.orders.plan_of(tracked)
+    house.lease.held = False
+    placed, canceled = (
+        await house.sending.place(plan, None),
+        await house.sending.cancel(house.orders.cancel_plan(tracked)),
+    )
+    assert house.chain.broadcasts == []
+    assert (placed.outcome.value, canceled.verdict.value) == ("UNSENT", "UNKNOWN")
+
+
+@pytest.mark.parametrize("obstacle", ["link", "clock"])
+async def test_an_order_is_not_sent_while_the_link_or_the_clock_is_gone(house: House, obstacle: str) -> None:
+    def goes() -> None:
+        if obstacle == "link":
+            house.link.become(LinkStatus.FROZEN, "gone")
+        else:
+            house.clock.stale = True
+        asyncio.get_running_loop().call_later(0.05, comes)
+
+    def comes() -> None:
+        assert house.chain.broadcasts == []
+        house.clock.stale = False
+        house.link.become(LinkStatus.READY)
+
+    house.chain.in_signing = goes
+    await house.take(submission())
+    assert len(house.chain.broadcasts) == 1
+
+
+async def test_a_command_is_not_even_looked_at_without_the_account(house: House) -> None:
+    """Nor parked, nor acknowledged: it is the present holder's."""
+    house.lease.held = False
+    with pytest.raises(LeaseLostError):
+        await house.orders.handle(Received("", b"{", "COMMANDS", 1, AT, "command/o-1/0", 0))
+    assert house.bus.stored == []
+
+
+async def test_a_refusal_is_stored_before_its_command_is_done(house: House) -> None:
+    await house.take(submission(seconds=-1))
+    assert len(house.reports()) == 1
+
+
+# --------------------------------------------------------------------------------------------------------- cancels
+
+
+async def test_a_cancel_is_not_broadcast_by_a_process_that_lost_the_account_meanwhile(house: House) -> None:
+    def lease_is_lost() -> None:
+        house.lease.held = False
+
+    house.working()
+    house.chain.in_signing = lease_is_lost
+    with pytest.raises(LeaseLostError):
+        await house.take(cancel_of())
+    assert house.chain.broadcasts == []
+
+
+async def test_a_cancel_of_an_order_that_is_over_is_not_sent(house: House) -> None:
+    house.working().standing = Standing.OVER
+    await house.take(cancel_of())
+    assert house.chain.broadcasts == []
+    assert house.reports()[0].refused_by is RefusedBy.GATEWAY
+
+
+@pytest.mark.parametrize("held", [True, False])
+async def test_a_stray_is_cancelled_by_whoever_holds_the_account(house: House, held: bool) -> None:
+    house.working()
+    house.lease.held = held
+    house.orders.act([CancelStray("o-1")])
+    await asyncio.gather(*house.orders._strays)
+    assert house.chain.broadcasts == ([b"cancel 5"] if held else [])
+
+
+# ------------------------------------------------------------------------------------------------- what is told
+
+
+@pytest.mark.parametrize("held", [True, False])
+async def test_what_others_may_rely_on_is_told_by_the_holder_of_the_account_only(house: House, held: bool) -> None:
+    """A process that was suspended wakes up READY, and looks at its lease a quarter of a second later."""
+    house.lease.held = held
+    assert house.link.told()[0] is (LinkStatus.READY if held else LinkStatus.FROZEN)
+    assert house.link.may_send() is held
+    house.clock.stale = True
+    assert not house.link.may_send()
+
+
+class Announced(MemoryBus):
+    """Keeps the live messages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def send(self, subject: str, message: Any) -> None:
+        await self.live.put(message)
+
+
+@pytest.mark.parametrize("held", [True, False])
+async def test_the_heartbeat_of_a_process_without_the_account_does_not_say_ready(held: bool) -> None:
+    bus, lease = Announced(), HeldLease()
+    link = Link(cast(Bus, bus), Clock(AT), ACCOUNT, cast(OwnLease, lease))
+    link.become(LinkStatus.READY)
+    lease.held = held
+    announcing = asyncio.create_task(link.announce())
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        heartbeat = await bus.live.get()
+    announcing.cancel()
+    assert heartbeat.status is (LinkStatus.READY if held else LinkStatus.FROZEN)
+
+
+async def test_the_accounts_figures_are_told_by_its_holder_only(house: House) -> None:
+    account = Account(cast(Bus, house.bus), house.clock, house.link, ACCOUNT, 60)
+    figures = Subaccount(
+        address=SUBACCOUNT.address,
+        number=0,
+        equity=Decimal(1),
+        free_collateral=Decimal(1),
+        usdc=Decimal(1),
+        positions=(),
+        height=HEIGHT,
+    )
+    account.on_fact(figures)
+    house.lease.held = False
+    with pytest.raises(LeaseLostError):
+        await account._publish()
+    assert house.bus.stored == []
+    house.lease.held = True
+    await account._publish()
+    assert len(house.bus.stored) == 1
+
+
+async def test_a_report_is_made_once(house: House) -> None:
+    tracked = house.working()
+    assert [type(each) for each in reports.accepted(house.state, tracked, AT)] == [VenueAccepted]
+    assert list(reports.accepted(house.state, tracked, AT)) == []
+
+
+async def test_it_is_not_ready_before_it_knows_what_a_market_order_may_cost(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A market order that waits for READY would be refused for want of a price, for good."""
+    told, facts_of = asyncio.Event(), orders_link.facts_of
+
+    def without_prices(message: dict[str, Any]) -> list[Any]:
+        facts = [*facts_of(message)]
+        return facts if told.is_set() else [fact for fact in facts if not isinstance(fact, OraclePrice | Market)]
+
+    monkeypatch.setattr(orders_link, "facts_of", without_prices)
+    await desk.start()
+    await desk.submit("early-1", deadline_seconds=36_000)
+    await desk.eventually(
+        lambda: any("prices" in link.reason for link in desk.links), "the gateway to say that it waits for prices"
+    )
+    assert all(link.status is not LinkStatus.READY for link in desk.links)
+    told.set()
+    await desk.has("early-1", "VenueFill")
+
+
+async def test_a_refusal_says_whether_it_is_the_venues_or_the_gateways(house: House) -> None:
+    (lost,) = reports.lost(house.state, house.working(), AT, "it never came there")
+    assert (type(lost), cast(VenueRejected, lost).refused_by) == (VenueRejected, RefusedBy.GATEWAY)
+    assert house.state.orders["o-1"].presumed_lost
+    house.state.reported.clear()
+    (refused,) = reports.rejected(house.state, house.working(), AT, "clob/47", "no")
+    assert cast(VenueRejected, refused).refused_by is RefusedBy.VENUE
+    for code, by in (("201", RefusedBy.VENUE), ("", RefusedBy.GATEWAY)):
+        assert reports.cancel_refusal(ACCOUNT, "o-1", "c-1", code, "no", AT).refused_by is by
+
+
+async def test_what_waits_for_the_bus_has_a_bound(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway_dydx.outbox.WAITING_MAX", 2)
+    failures: list[Exception] = []
+    outbox = Outbox(cast(Bus, house.bus), failures.append, cast(OwnLease, house.lease))
+    for number in range(3):
+        outbox.put(reports.refusal(ACCOUNT, f"o-{number}", "", "no", AT, RefusedBy.GATEWAY))
+    assert [type(each) for each in failures] == [BusUnavailableError]
+
+
+async def test_what_waits_to_be_said_when_the_account_is_lost_is_not_said(house: House) -> None:
+    outbox = Outbox(cast(Bus, house.bus), lambda error: None, cast(OwnLease, house.lease))
+    outbox.put(reports.refusal(ACCOUNT, "o-1", "", "too late", AT, RefusedBy.GATEWAY))
+    house.lease.held = False
+    with pytest.raises(LeaseLostError):
+        await asyncio.wait_for(outbox.run(), WAIT_SECONDS_MAX)
+    assert house.bus.stored == []
