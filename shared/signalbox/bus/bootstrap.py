@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from signalbox import messages, subjects
-from signalbox.bus.tls import VerifyingClient, tls_of
+from signalbox.bus.client import BusClient
+from signalbox.bus.tls import tls_of
 from signalbox.errors import BusError, BusUnavailableError
 from signalbox.messages import TradingMode, TradingState
 from signalbox.streams import DAY_SECONDS, REPLICAS, STREAMS, Consumer, Stream
@@ -103,7 +103,7 @@ async def bootstrap_server(
 
     Raises `BusUnavailableError` when it can not be reached or refuses the password.
     """
-    client = VerifyingClient()
+    client = BusClient()
     tls = tls_of(url, ca_file)
     try:
         await client.connect(
@@ -127,7 +127,7 @@ async def bootstrap_server(
         await client.close()
 
 
-async def bootstrap(client: Client, initial_state: TradingState, replicas: int | None = None) -> None:
+async def bootstrap(client: BusClient, initial_state: TradingState, replicas: int | None = None) -> None:
     """Make or update everything; `initial_state` is written only where no trading state exists; `replicas` as above.
 
     Raises `BusError` with JetStream's own words when a declaration is refused.
@@ -142,18 +142,18 @@ async def bootstrap(client: Client, initial_state: TradingState, replicas: int |
             ask = {"stream_name": stream.name, "config": consumer_config(consumer)}
             reply = await _request(client, f"$JS.API.CONSUMER.CREATE.{stream.name}.{consumer.name}", ask)
             _demand(reply, f"consumer {consumer.name} of {stream.name}")
-    answer = await client.request(
+    answer = await client.ask(
         subjects.TRADING_STATE,
         messages.encode(initial_state),
-        timeout=REQUEST_SECONDS_MAX,
-        headers={"Nats-Expected-Last-Subject-Sequence": "0", "Nats-Msg-Id": initial_state.id},
+        REQUEST_SECONDS_MAX,
+        {"Nats-Expected-Last-Subject-Sequence": "0", "Nats-Msg-Id": initial_state.id},
     )
-    reply = json.loads(answer.data)
+    reply = json.loads(answer.payload)
     if reply.get("error", {}).get("err_code") != KEY_EXISTS:
         _demand(reply, "the trading state")
 
 
-async def existing_streams(client: Client) -> dict[str, str]:
+async def existing_streams(client: BusClient) -> dict[str, str]:
     """The declared streams that the server has, and when each was created there, in the server's words."""
     asked = {each.name: await _request(client, f"$JS.API.STREAM.INFO.{each.name}", {}) for each in STREAMS}
     return {
@@ -163,20 +163,20 @@ async def existing_streams(client: Client) -> dict[str, str]:
     }
 
 
-async def halt_server(client: Client, reason: str) -> None:
+async def halt_server(client: BusClient, reason: str) -> None:
     """Make what the declaration has and a restored server has not, and halt trading, whatever the state was."""
     at = datetime.now(UTC)
     halted = TradingState(
         id=f"trading-state/{at.isoformat()}", at=at, mode=TradingMode.HALTED, reason=reason, by=BOOTSTRAP
     )
     await bootstrap(client, halted)
-    answer = await client.request(
+    answer = await client.ask(
         subjects.TRADING_STATE,
         messages.encode(halted),
-        timeout=REQUEST_SECONDS_MAX,
-        headers={"Nats-Msg-Id": halted.id},
+        REQUEST_SECONDS_MAX,
+        {"Nats-Msg-Id": halted.id},
     )
-    _demand(json.loads(answer.data), "the trading state")
+    _demand(json.loads(answer.payload), "the trading state")
 
 
 async def _raised_below(error: Exception) -> None:
@@ -188,12 +188,12 @@ def _demand(reply: dict[str, Any], what: str) -> None:
         raise BusError(f"JetStream refuses {what}: {reply['error'].get('description', reply['error'])}")
 
 
-async def _request(client: Client, subject: str, body: dict[str, Any]) -> dict[str, Any]:
+async def _request(client: BusClient, subject: str, body: dict[str, Any]) -> dict[str, Any]:
     problem = ""
     for _ in range(ATTEMPTS_MAX):
         try:
-            answer = await client.request(subject, json.dumps(body).encode(), timeout=REQUEST_SECONDS_MAX)
-            reply: dict[str, Any] = json.loads(answer.data)
+            answer = await client.ask(subject, json.dumps(body).encode(), REQUEST_SECONDS_MAX)
+            reply: dict[str, Any] = json.loads(answer.payload)
             if reply.get("error", {}).get("code") != 503:
                 return reply
             problem = str(reply["error"])
