@@ -5,6 +5,7 @@ SignalboxError
 ├── BusError                the bus's fault
 │   ├── BusUnavailableError     retried long enough; the process ends, its restart carries on
 │   ├── BusPermissionError      this user may not write there; do not retry
+│   ├── BusRefusedError         JetStream will not store that message, and has not; what asked for it is held
 │   ├── WrongSequenceError      another writer was here first; the process ends, trading goes on without it
 │   └── LeaseLostError          another gateway trades the account now; the process ends, trading goes on without it
 ├── VenueError              the venue's fault; the gateway reconnects and reconciles, risk denies meanwhile
@@ -44,6 +45,10 @@ class BusUnavailableError(BusError):
 
 class BusPermissionError(BusError):
     """NATS refuses this user that subject."""
+
+
+class BusRefusedError(BusError):
+    """JetStream refuses to store a message as it is: nothing was stored, and the same message will not be."""
 
 
 class WrongSequenceError(BusError):

@@ -177,6 +177,7 @@ async def _serve(
         metrics.show_desk_time(service, clock)
         runtime = Runtime(bus, clock, desk, health, logging.getLogger(service))
         bus.on_failure = runtime.fail
+        bus.on_held = lambda condition, reason: health.unmet(condition, reason) if reason else health.met(condition)
         await _serve_status(service, runtime)
         starting = asyncio.create_task(_start(start, settings, runtime))
         await _until_stopped(stopping, runtime, starting)

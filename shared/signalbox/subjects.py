@@ -35,6 +35,7 @@ from signalbox.messages import (
     Report,
     Score,
     ServiceStatus,
+    SetAside,
     TimerFired,
     TradingState,
     VenueAccepted,
@@ -224,6 +225,16 @@ def status(service: str) -> str:
     return f"status.{service}"
 
 
+def set_aside(service: str, stream: str, sequence: int) -> str:
+    """Where it is said that a service goes on without a message."""
+    return f"$KV.CONTROL.skip.{encode_token(service)}.{encode_token(stream)}.{sequence}"
+
+
+def all_set_aside(service: str) -> str:
+    """All that a service goes on without."""
+    return f"$KV.CONTROL.skip.{encode_token(service)}.>"
+
+
 ALL_ORDERS, ALL_POSITIONS, ALL_INSTRUMENTS = "order.*.*.*", "position.*.*.*", "md.instrument.*.*"
 ALL_MINUTE_BARS = "md.bar.*.*.1m"
 ALL_QUOTES, ALL_LINKS, ALL_ACCOUNTS, ALL_DECISIONS = "md.quote.*.*", "link.*.*", "account.*.*", "decision.*.*.*"
@@ -282,6 +293,13 @@ REGISTRY: tuple[Declared, ...] = (
     Declared("timer.fired.*", TimerFired, ("nats",), ("oms", "recorder"), "timers fired: order id"),
     Declared("dead.*.*", DeadLetter, SERVICES, ("recorder", "user"), "dead letters: stream, service"),
     Declared(TRADING_STATE, TradingState, ("operator",), ("risk", "recorder", "user"), "the desk's main switch"),
+    Declared(
+        "$KV.CONTROL.skip.*.*.*",
+        SetAside,
+        ("operator",),
+        (*SERVICES, "user"),
+        "messages that a service goes on without: service, stream, sequence",
+    ),
     Declared(
         "$KV.LEASES.*.*",
         Lease,
