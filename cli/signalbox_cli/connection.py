@@ -37,6 +37,7 @@ async def desk_bus(*, operator: bool = False, auditor: bool = False) -> AsyncIte
         password=found.password.reveal(),
         name="signalbox-cli",
         ca_file=nats_ca_file(),
+        parks=False,
     )
     try:
         async with asyncio.timeout(CONNECT_SECONDS_MAX):

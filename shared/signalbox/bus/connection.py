@@ -58,6 +58,8 @@ class BusSettings:
     name: str
     ca_file: Path | None = None
     """Whose certificates a server at a `tls://` address must show; None = the machine's own authorities."""
+    parks: bool = True
+    """Whether a live message that a handler can not take is parked. A command ends instead."""
 
 
 class Bus:
@@ -216,9 +218,14 @@ class Bus:
         return reading.read(self._client, stream, subject, from_sequence)
 
     async def fold(
-        self, stream: str, take: Callable[[Received], None], subject: str = ">", from_sequence: int = 1
+        self,
+        stream: str,
+        take: Callable[[Received], None],
+        subject: str = ">",
+        from_sequence: int = 1,
+        pass_over: Callable[[Received], None] = lambda received: None,
     ) -> None:
-        """Call `take` with each stored message, as `read` gives them, but for what an operator has set aside.
+        """Call `take` with each stored message, as `read` gives them; `pass_over` with what an operator has set aside.
 
         When `take` raises, the service is held there until that message is set aside: it says which, and is not ready.
         """
@@ -229,11 +236,13 @@ class Bus:
                 log.warning(
                     "going on without a message", extra={"place": f"{stream}:{received.sequence}", "why": aside}
                 )
+                pass_over(received)
                 continue
             try:
                 take(received)
             except Exception as error:
                 await self._until_set_aside(received, f"{type(error).__name__}: {error}")
+                pass_over(received)
 
     async def _until_set_aside(self, received: Received, why: str) -> None:
         aside = ""
@@ -265,7 +274,8 @@ class Bus:
 
         One that it can not handle is parked as a dead letter (of several in a second the first); the next is handled.
         """
-        live = Live(self._client, self._settings.name, subject, callback, self.publish, self._fail)
+        parks = self._settings.parks
+        live = Live(self._client, self._settings.name, subject, callback, self.publish if parks else None, self._fail)
         self._live.append(live)
         await live.start()
 
