@@ -36,7 +36,8 @@ class Consumer:
 class Stream:
     """A stream on file storage. `age_days_max` and `per_subject_max` 0 = unbounded.
 
-    `refuse_second` refuses a message beyond `per_subject_max` instead of replacing the oldest.
+    `refuse_second` refuses a message beyond `per_subject_max` instead of replacing the oldest. The server refuses a
+    message whose headers and payload have more than `message_bytes_max`, so that whatever is stored can be read.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Stream:
     deny_delete: bool = False
     schedules: bool = False
     partitions: int = 0
+    message_bytes_max: int = 65_536
     duplicate_window_seconds: int = 600
 
 
@@ -60,6 +62,7 @@ STREAMS: tuple[Stream, ...] = (
         ("md.bar.*.*.*",),
         "closed bars, partitioned by venue and symbol",
         age_days_max=7,
+        message_bytes_max=16_384,
         partitions=BAR_PARTITIONS,
         consumers=(
             *(
@@ -75,6 +78,7 @@ STREAMS: tuple[Stream, ...] = (
         ("intent.*.*", "decision.*.*.*", "order.*.*.*"),
         "intents, decisions and order events: the desk's total order, kept for ever: the books are a fold over it",
         age_days_max=0,
+        message_bytes_max=131_072,
         deny_delete=True,
         consumers=(Consumer("risk", ("intent.>", "order.>")), Consumer("oms", ("decision.>",)), RECORDED),
     ),
@@ -83,6 +87,7 @@ STREAMS: tuple[Stream, ...] = (
         ("command.*.*.*",),
         "venue commands; a second one on a subject is refused",
         age_days_max=90,
+        message_bytes_max=32_768,
         per_subject_max=1,
         refuse_second=True,
         deny_delete=True,
@@ -97,6 +102,7 @@ STREAMS: tuple[Stream, ...] = (
         ("ledger.*.*",),
         "the gateways' submission ledger",
         age_days_max=90,
+        message_bytes_max=65_536,
         deny_delete=True,
         consumers=(RECORDED,),
     ),
@@ -105,6 +111,7 @@ STREAMS: tuple[Stream, ...] = (
         ("report.*.*.*",),
         "execution reports of the venues",
         age_days_max=90,
+        message_bytes_max=524_288,
         deny_delete=True,
         consumers=(Consumer("oms", ("report.>",)), RECORDED),
     ),
@@ -113,6 +120,7 @@ STREAMS: tuple[Stream, ...] = (
         ("md.instrument.*.*", "md.funding.*.*", "position.*.*.*", "book.*.*", "account.*.*"),
         "the last word on instruments, funding rates, positions, cash and accounts",
         age_days_max=90,
+        message_bytes_max=131_072,
         per_subject_max=1,
         consumers=(RECORDED,),
     ),
@@ -121,6 +129,7 @@ STREAMS: tuple[Stream, ...] = (
         ("timer.schedule.*", "timer.fired.*"),
         "timers of the OMS, fired by the server",
         age_days_max=7,
+        message_bytes_max=16_384,
         schedules=True,
         consumers=(Consumer("oms", ("timer.fired.>",)), RECORDED),
     ),
@@ -129,6 +138,7 @@ STREAMS: tuple[Stream, ...] = (
         ("dead.*.*",),
         "messages that could not be read",
         age_days_max=90,
+        message_bytes_max=16_384,
         deny_delete=True,
         consumers=(RECORDED,),
     ),
@@ -137,6 +147,7 @@ STREAMS: tuple[Stream, ...] = (
         ("$KV.CONTROL.>",),
         "the trading state, a KV bucket",
         age_days_max=0,
+        message_bytes_max=65_536,
         per_subject_max=64,
         deny_delete=True,
         consumers=(RECORDED,),
@@ -146,6 +157,7 @@ STREAMS: tuple[Stream, ...] = (
         ("$KV.LEASES.>",),
         "who trades an account or works as a service, a KV bucket; written each second, and not recorded",
         age_days_max=0,
+        message_bytes_max=4_096,
         per_subject_max=1,
     ),
 )

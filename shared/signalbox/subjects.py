@@ -141,6 +141,12 @@ def order(venue: str, account: str, order_id: str) -> str:
     return f"order.{venue}.{encode_token(account)}.{encode_token(order_id)}"
 
 
+def order_of(subject: str) -> tuple[str, str, str]:
+    """Venue, account and order id of an order event's subject."""
+    _, venue, account, order_id = subject.split(".")
+    return venue, decode_token(account), decode_token(order_id)
+
+
 def command(venue: str, order_id: str, revision: int) -> str:
     """Revision 0 submits; each later one changes the order (cancel)."""
     return f"command.{venue}.{encode_token(order_id)}.{revision}"

@@ -18,10 +18,11 @@ from nats.aio.client import Client
 from signalbox import messages, subjects
 from signalbox.bus import Bus
 from signalbox.messages import DeadLetter, Decision, IntentApproved, IntentDenied, OrderIntent
+from signalbox.streams import STREAMS
 
 WAIT_SECONDS_MAX = 20.0
 PLACE = "intent.ibkr.SPY"
-NESTED = 200_000
+NESTED = 100_000
 
 
 class Desk:
@@ -116,7 +117,7 @@ BYTES: list[tuple[bytes, str]] = [
     (b"\xff\xfe\x00" * 50, "not JSON"),
     (b'{"type":"OrderIntent","id":"\xff"}', "not JSON"),
     (b"\x00" * 100, "not JSON"),
-    (b"[" * NESTED, "the message has 200000 bytes"),
+    (b"[" * NESTED, "the message has 100000 bytes"),
     (b"[" * 16_000, "not an intent"),
     (b'{"type":"OrderIntent","note":' + b"[" * 16_000, "not an intent"),
     (b'{"x":' * 3_000, "not an intent"),
@@ -193,9 +194,8 @@ async def test_bytes_that_are_no_intent_are_denied_and_kept_as_dead_letters(desk
     assert len(await desk.letters()) == len(BYTES)
 
 
-async def test_the_largest_message_that_nats_takes_is_denied_and_survives_a_restart(desk: Desk, process: Any) -> None:
-    bytes_max = desk.client.max_payload
-    assert bytes_max == 1024 * 1024
+async def test_the_largest_message_that_trade_takes_is_denied_and_survives_a_restart(desk: Desk, process: Any) -> None:
+    bytes_max = next(stream.message_bytes_max for stream in STREAMS if stream.name == "TRADE")
     body = json.dumps(desk.body(note="")).encode()
     for payload in (b" " * bytes_max, body[:-2] + b"x" * (bytes_max - len(body)) + body[-2:], b"[" * bytes_max):
         assert len(payload) == bytes_max
@@ -205,6 +205,13 @@ async def test_the_largest_message_that_nats_takes_is_denied_and_survives_a_rest
     process.close()
     process.start()
     assert isinstance(await desk.decided(await desk.publish(messages.encode(desk.order()))), IntentApproved)
+
+
+async def test_a_message_that_is_larger_is_refused_at_the_door(desk: Desk) -> None:
+    bytes_max = next(stream.message_bytes_max for stream in STREAMS if stream.name == "TRADE")
+    for size in (bytes_max + 1, desk.client.max_payload):
+        answer = await desk.client.request(PLACE, b" " * size, timeout=WAIT_SECONDS_MAX)
+        assert "message size exceeds maximum allowed" in json.loads(answer.data)["error"]["description"]
 
 
 async def test_fields_that_can_not_be_read_are_denied_and_kept_as_dead_letters(desk: Desk) -> None:

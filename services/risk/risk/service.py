@@ -95,19 +95,29 @@ class Risk:
     async def _fold_stored(self) -> None:
         """Fold what is stored behind the last message that was."""
         begin = self._newest_sequence() + 1
-        async for received in self._bus.read(TRADE, from_sequence=begin, left_out=self._leave_out):
-            word = subjects.first_word(received.subject)
-            if word == subjects.INTENT:
-                evolve.note_intent(self._state, received.sequence)
-                self._waiting[received.sequence] = received
-            elif word == subjects.DECISION:
-                decision = self._own_decision(received)
-                evolve.fold_decision(self._state, decision)
-                self._last_decision = received.sequence
-                self._waiting.pop(decision.intent_sequence, None)
-            else:
-                self._fold_order_event(received)
-            self._newest = received
+        await self._bus.fold(
+            TRADE, self._fold, from_sequence=begin, pass_over=self._note_place, left_out=self._leave_out
+        )
+
+    def _fold(self, received: Received) -> None:
+        """Fold one stored message. A decision that can not be read holds the start: it could be an approval."""
+        self._note_place(received)
+        word = subjects.first_word(received.subject)
+        if word == subjects.INTENT:
+            evolve.note_intent(self._state, received.sequence)
+            self._waiting[received.sequence] = received
+        elif word == subjects.DECISION:
+            decision = self._own_decision(received)
+            evolve.fold_decision(self._state, decision)
+            self._waiting.pop(decision.intent_sequence, None)
+        else:
+            self._fold_order_event(received)
+
+    def _note_place(self, received: Received) -> None:
+        """Know where TRADE is, also by a message that is set aside: the next decision is stored behind it."""
+        self._newest = received
+        if subjects.first_word(received.subject) == subjects.DECISION:
+            self._last_decision = received.sequence
 
     def _leave_out(self, received: Received) -> None:
         self._left_out_sequence = received.sequence
@@ -220,7 +230,7 @@ class Risk:
         raise MessageError(f"the decision at {TRADE}:{sequence} is gone")
 
     def _own_decision(self, received: Received) -> Decision:
-        """Read a decision of risk's own. One that can not be read stops the process: it could be an approval."""
+        """Read a decision of risk's own; one that can not be read is a `MessageError`: it could be an approval."""
         try:
             decision: Decision = messages.decode(received.payload, Decision)
         except msgspec.MsgspecError as error:

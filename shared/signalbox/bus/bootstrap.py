@@ -88,6 +88,7 @@ def stream_config(stream: Stream, replicas: int = 1) -> dict[str, Any]:
         "discard_new_per_subject": stream.refuse_second,
         "max_age": stream.age_days_max * DAY_SECONDS * NANOSECONDS,
         "max_msgs": -1,
+        "max_msg_size": stream.message_bytes_max,
         "max_bytes": -1,
         "max_msgs_per_subject": stream.per_subject_max or -1,
         "duplicate_window": stream.duplicate_window_seconds * NANOSECONDS,

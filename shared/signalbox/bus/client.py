@@ -136,6 +136,14 @@ class BusClient(VerifyingClient):
         await self._send_subscribe(subscription)
         return Listening(self, self._sid)
 
+    async def subscribe(self, *_: Any, **__: Any) -> Any:
+        """Not here: nats-py's messages do not come this way."""
+        raise NotImplementedError("use `listen`")
+
+    async def request(self, *_: Any, **__: Any) -> Any:
+        """Not here: nats-py's messages do not come this way."""
+        raise NotImplementedError("use `ask`")
+
     def forget(self, sid: int) -> None:
         self._takers.pop(sid, None)
         self._remove_sub(sid)

@@ -62,6 +62,8 @@ class BusSettings:
     """Whose certificates a server at a `tls://` address must show; None = the machine's own authorities."""
     seals: Seals = NO_SEALS
     """With which what is sent is sealed, and what comes is judged."""
+    parks: bool = True
+    """Whether a live message that a handler can not take is parked. A command ends instead."""
 
 
 class Bus:
@@ -243,9 +245,10 @@ class Bus:
         take: Callable[[Received], None],
         subject: str = ">",
         from_sequence: int = 1,
+        pass_over: Callable[[Received], None] = lambda received: None,
         left_out: Callable[[Received], None] = lambda received: None,
     ) -> None:
-        """Call `take` with each stored message, as `read` gives them, but for what an operator has set aside.
+        """Call `take` with each stored message, as `read` gives them; `pass_over` with what an operator has set aside.
 
         When `take` raises, the service is held there until that message is set aside: it says which, and is not ready.
         """
@@ -256,11 +259,13 @@ class Bus:
                 log.warning(
                     "going on without a message", extra={"place": f"{stream}:{received.sequence}", "why": aside}
                 )
+                pass_over(received)
                 continue
             try:
                 take(received)
             except Exception as error:
                 await self._until_set_aside(received, f"{type(error).__name__}: {error}")
+                pass_over(received)
 
     async def _until_set_aside(self, received: Received, why: str) -> None:
         aside = ""
@@ -292,7 +297,8 @@ class Bus:
 
         One that it can not handle is parked as a dead letter (of several in a second the first); the next is handled.
         """
-        live = Live(self._client, self._settings.name, subject, callback, self.publish, self._fail, self._sealing)
+        parks = self.publish if self._settings.parks else None
+        live = Live(self._client, self._settings.name, subject, callback, parks, self._fail, self._sealing)
         self._live.append(live)
         await live.start()
 

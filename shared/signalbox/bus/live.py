@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from secrets import token_hex
 
+import msgspec
 from msgspec.structs import replace
 
 from signalbox import metrics, subjects
@@ -34,7 +35,8 @@ STREAM = "LIVE"
 
 
 class Live:
-    """One subscription with its handler."""
+    """One subscription with its handler. Without `publish` nothing is parked: what is no message is passed over, and
+    any other error is a failure."""
 
     def __init__(
         self,
@@ -42,7 +44,7 @@ class Live:
         service: str,
         subject: str,
         handler: Callable[[Received], Awaitable[None]],
-        publish: Publish,
+        publish: Publish | None,
         on_failure: Callable[[BaseException], None],
         sealing: Sealing,
     ) -> None:
@@ -102,9 +104,14 @@ class Live:
             log.exception("the bus failed a live handler", extra={"subject": received.subject})
             self._on_failure(error)
         except Exception as error:
-            await self._park(received, error)
+            if self._publish is not None:
+                await self._park(received, error, self._publish)
+            elif isinstance(error, msgspec.MsgspecError):
+                log.warning("a live message can not be read", extra={"subject": received.subject, "error": str(error)})
+            else:
+                self._on_failure(error)
 
-    async def _park(self, received: Received, error: Exception) -> None:
+    async def _park(self, received: Received, error: Exception, publish: Publish) -> None:
         now = asyncio.get_running_loop().time()
         if now - self._lettered_seconds < LETTER_INTERVAL_SECONDS:
             return
@@ -113,6 +120,6 @@ class Live:
         parked = dead_letter(received, self._service, f"{type(error).__name__}: {error}")
         letter = replace(parked, id=f"dead/{STREAM}/{token_hex(8)}", at=datetime.now(UTC), stream=STREAM)
         try:
-            await self._publish(subjects.dead(STREAM, self._service), letter)
+            await publish(subjects.dead(STREAM, self._service), letter)
         except BusError as failure:
             log.warning("it could not be parked either", extra={"error": str(failure)})

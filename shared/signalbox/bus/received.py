@@ -50,10 +50,10 @@ class Received:
     """One message. From core NATS, `stream` is empty and `sequence` 0.
 
     `subject` has what is not printable ASCII as `\\xNN`. `pending` counts the messages of the same read or consumer
-    that still follow: 0 = caught up at that moment. `continues`: the consumer it comes from has given nothing to another
-    process since the message that was handled here before it. `delivery` is the consumer's own number of what it gives
-    out, every repetition counted; `deliveries` how often it has given out this message. `headers` is what its sender
-    wrote in front of the payload, any bytes, without the two that end it: read it with `header`.
+    that still follow: 0 = caught up at that moment. `continues`: the consumer it comes from has given nothing to
+    another process since the message that was handled here before it. `delivery` is the consumer's own number of what
+    it gives out, every repetition counted; `deliveries` how often it has given out this message. `headers` is what its
+    sender wrote in front of the payload, any bytes, without the two that end it: read it with `header`.
     """
 
     subject: str

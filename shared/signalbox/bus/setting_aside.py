@@ -84,7 +84,7 @@ class SettingAside:
         self._on_held(
             f"held by {place}",
             f"{received.subject[:200]}: {why[:500]} (signalbox skip {received.stream} {received.sequence} "
-            f'--service {self._service} --reason "..." sets it aside: docs/runbooks/message-held.md)',
+            f'--service {self._service} --reason "..." sets it aside: docs/runbooks/service-not-ready.md)',
         )
 
     def over(self, received: Received) -> None:
