@@ -29,10 +29,10 @@ from typing import Any
 
 import nats
 from msgspec.structs import replace
-from nats.aio.client import Client
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.bus.bootstrap import bootstrap
+from signalbox.bus.client import BusClient
 from signalbox.messages import (
     AccountAdopted,
     AccountState,
@@ -51,6 +51,7 @@ from signalbox.messages import (
     TradingState,
     VenueLink,
 )
+from signalbox.seals import parse
 from signalbox_cli.local_desk import free_port
 
 from benchmarks.scores_at_once import Bench
@@ -126,19 +127,20 @@ class RiskBench(Bench):
             "SIGNALBOX_NATS_URL": self.url,
             "SIGNALBOX_NATS_USER": "risk",
             "SIGNALBOX_NATS_PASSWORD": self.passwords["risk"],
+            "SIGNALBOX_SEALS": self.seals["risk"],
             "SIGNALBOX_DESK_FILE": str(desk_file),
         }
         return self.process((sys.executable, "-m", "risk"), environment)
 
     async def bootstrap(self) -> None:
         await (await self.connect("bootstrap")).drain()
-        client = Client()
+        client = BusClient()
         await client.connect(
             self.url, user="bootstrap", password=self.passwords["bootstrap"], inbox_prefix=b"_INBOX.bootstrap"
         )
         now = datetime.now(UTC)
         state = TradingState(id="bench", at=now, mode=TradingMode.ACTIVE, reason="benchmark", by="bench")
-        await bootstrap(client, state)
+        await bootstrap(client, state, parse(self.seals["bootstrap"]))
         await client.close()
         gateway, oms = await self.connect("gateway-ibkr"), await self.connect("oms")
         instrument = Instrument(

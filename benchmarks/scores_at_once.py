@@ -23,11 +23,11 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
-from nats.aio.client import Client
 from signalbox import subjects
 from signalbox.accounts import password_variable
 from signalbox.bus import Bus, BusSettings, Received
-from signalbox.bus.bootstrap import USERS, bootstrap
+from signalbox.bus.bootstrap import USERS, bootstrap, complete_seals
+from signalbox.bus.client import BusClient
 from signalbox.messages import Bar, TradingMode, TradingState
 from signalbox.seals import NO_SEALS
 from signalbox_cli.local_desk import free_port
@@ -80,6 +80,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.passwords = {user: secrets.token_hex(16) for user in USERS}
+        self.seals = complete_seals({})
         self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
 
@@ -116,7 +117,7 @@ class Bench:
     async def bootstrap(self) -> None:
         """Wait for the server, and make the streams."""
         await (await self.connect("bootstrap")).drain()
-        client = Client()
+        client = BusClient()
         await client.connect(
             self.url, user="bootstrap", password=self.passwords["bootstrap"], inbox_prefix=b"_INBOX.bootstrap"
         )

@@ -25,6 +25,7 @@ from signalbox.bus.bootstrap import (
     complete_seals,
     new_password,
 )
+from signalbox.bus.client import BusClient
 from signalbox.errors import LeaseLostError
 from signalbox.messages import TradingMode
 from signalbox.seals import COVERED_HEADERS, NO_SEALS, SEAL_HEADER, Seals, parse
@@ -108,6 +109,18 @@ class NatsServer:
         await client.connect(
             self.url, user=user, password=self.password(user), inbox_prefix=f"_INBOX.{user}".encode(), connect_timeout=2
         )
+        return client
+
+    def buses(self) -> list[Bus]:
+        """Those that `connect` has given out since the last call; the caller drains them."""
+        given, self._buses = self._buses, []
+        return given
+
+    async def bus_client(self, user: str) -> BusClient:
+        """The desk's own client as `user`, without a bus. The caller closes it."""
+        client = BusClient()
+        inbox = f"_INBOX.{user}".encode()
+        await client.connect(self.url, user=user, password=self.password(user), inbox_prefix=inbox, connect_timeout=2)
         return client
 
     async def listening(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from signalbox.errors import ConfigurationError, SignalboxError
 from signalbox.last_resort import LastResort
 
-from signalbox_cli import backing_up, cluster_credentials, installing, looking, offline, running, trading
+from signalbox_cli import backing_up, cluster_credentials, installing, looking, offline, running, setting_aside, trading
 from signalbox_cli.commands import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, CommandParser
 from signalbox_cli.connection import QueryFailedError
 from signalbox_cli.doctor import commands as doctor
@@ -36,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     installing.add_commands(commands)
     trading.add_commands(commands)
     looking.add_commands(commands)
+    setting_aside.add_commands(commands)
     doctor.add_commands(commands)
     offline.add_audit(commands)
     cluster_credentials.add_commands(commands)

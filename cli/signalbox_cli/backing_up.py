@@ -31,12 +31,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from signalbox.accounts import BOOTSTRAP
 from signalbox.bus import snapshots
 from signalbox.bus.bootstrap import existing_streams, halt_server
-from signalbox.bus.tls import VerifyingClient, tls_of
+from signalbox.bus.client import BusClient
+from signalbox.bus.tls import tls_of
 from signalbox.errors import BusUnavailableError, ConfigurationError
 from signalbox.streams import STREAMS
 
@@ -129,7 +129,7 @@ async def _restore(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def save_streams(client: Client, directory: Path) -> dict[str, Any]:
+async def save_streams(client: BusClient, directory: Path) -> dict[str, Any]:
     """Copy every stream into `directory`; of the manifest `places`, noted before, and `streams`."""
     places = {
         stream.name: {
@@ -146,7 +146,7 @@ async def save_streams(client: Client, directory: Path) -> dict[str, Any]:
     return {"places": places, "streams": streams}
 
 
-async def restore_streams(client: Client, directory: Path, manifest: dict[str, Any]) -> None:
+async def restore_streams(client: BusClient, directory: Path, manifest: dict[str, Any]) -> None:
     """Make every stream anew, each consumer where it was before the first copy was taken."""
     for name, saved in manifest["streams"].items():
         await snapshots.restore_stream(client, name, directory / f"{name}.snapshot", saved)
@@ -233,8 +233,8 @@ def _digest(file: Path) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _connected(url: str, user: str, password: str) -> AsyncIterator[Client]:
-    client = VerifyingClient()
+async def _connected(url: str, user: str, password: str) -> AsyncIterator[BusClient]:
+    client = BusClient()
     tls = tls_of(url, nats_ca_file())
     try:
         await client.connect(

@@ -38,6 +38,7 @@ async def desk_bus(*, operator: bool = False, auditor: bool = False) -> AsyncIte
         name="signalbox-cli",
         ca_file=nats_ca_file(),
         seals=found.seals,
+        parks=False,
     )
     try:
         async with asyncio.timeout(CONNECT_SECONDS_MAX):

@@ -786,6 +786,16 @@ class DeadLetter(Message, frozen=True, kw_only=True):
     payload_bytes: int
 
 
+class SetAside(Message, frozen=True, kw_only=True):
+    """One message of a stream that a service is to go on without: who says so, and why."""
+
+    service: str
+    stream: str
+    sequence: int
+    by: str
+    reason: str
+
+
 # ------------------------------------------------------------------------------------------------ request / reply
 
 

@@ -266,6 +266,7 @@ async def _open(service: str, settings: ServiceSettings, desk: Desk, seals: Seal
     metrics.show_desk_time(service, clock)
     runtime = Runtime(bus, clock, desk, health, logging.getLogger(service))
     bus.on_failure = runtime.fail
+    bus.on_held = lambda condition, reason: health.unmet(condition, reason) if reason else health.met(condition)
     await _serve_status(service, runtime)
     return runtime
 

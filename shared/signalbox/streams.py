@@ -37,11 +37,12 @@ class Consumer:
 class Stream:
     """A stream on file storage. `age_days_max`, `per_subject_max`, `bytes_max` and `message_bytes_max` 0 = unbounded.
 
-    `refuse_second` refuses a message beyond `per_subject_max` (and `bytes_max`) instead of replacing the oldest.
-    `leaves_when_acknowledged`: a work queue of one consumer; what has been acknowledged is gone. `batches`: messages
-    may be stored several at a time, all or none. `stored_as` = (pattern, NATS's words for the subject to store under).
-    `told_again`: what is stored is published once more, on these subjects, by the server: an account that imports them
-    hears it then.
+    `refuse_second` refuses a message beyond `per_subject_max` (and `bytes_max`) instead of replacing the oldest. The
+    server refuses a message whose headers and payload have more than `message_bytes_max`, so that whatever is stored
+    can be read. `leaves_when_acknowledged`: a work queue of one consumer; what has been acknowledged is gone.
+    `batches`: messages may be stored several at a time, all or none. `stored_as` = (pattern, NATS's words for the
+    subject to store under). `told_again`: what is stored is published once more, on these subjects, by the server: an
+    account that imports them hears it then.
     """
 
     name: str
@@ -56,7 +57,7 @@ class Stream:
     told_again: str = ""
     partitions: int = 0
     bytes_max: int = 0
-    message_bytes_max: int = 0
+    message_bytes_max: int = 65_536
     leaves_when_acknowledged: bool = False
     batches: bool = False
     stored_as: tuple[str, str] = ("", "")
@@ -77,6 +78,7 @@ STREAMS: tuple[Stream, ...] = (
         ("md.bar.*.*.*",),
         "closed bars, partitioned by venue and symbol",
         age_days_max=7,
+        message_bytes_max=16_384,
         partitions=BAR_PARTITIONS,
         consumers=(
             *(
@@ -105,6 +107,7 @@ STREAMS: tuple[Stream, ...] = (
         ("decision.*.*.*", "order.*.*.*"),
         "decisions and order events: the desk's total order, kept for ever: the books are a fold over it",
         age_days_max=0,
+        message_bytes_max=131_072,
         deny_delete=True,
         batches=True,
         consumers=(
@@ -119,6 +122,7 @@ STREAMS: tuple[Stream, ...] = (
         ("command.*.*.*",),
         "venue commands; a second one on a subject is refused",
         age_days_max=90,
+        message_bytes_max=32_768,
         per_subject_max=1,
         refuse_second=True,
         deny_delete=True,
@@ -133,6 +137,7 @@ STREAMS: tuple[Stream, ...] = (
         ("ledger.*.*",),
         "the gateways' submission ledger",
         age_days_max=90,
+        message_bytes_max=65_536,
         deny_delete=True,
         consumers=(RECORDED,),
     ),
@@ -141,6 +146,7 @@ STREAMS: tuple[Stream, ...] = (
         ("report.*.*.*",),
         "execution reports of the venues",
         age_days_max=90,
+        message_bytes_max=524_288,
         deny_delete=True,
         consumers=(Consumer("oms", ("report.>",)), RECORDED),
     ),
@@ -149,6 +155,7 @@ STREAMS: tuple[Stream, ...] = (
         ("md.instrument.*.*", "md.funding.*.*", "position.*.*.*", "book.*.*", "account.*.*"),
         "the last word on instruments, funding rates, positions, cash and accounts",
         age_days_max=90,
+        message_bytes_max=131_072,
         per_subject_max=1,
         consumers=(RECORDED,),
     ),
@@ -157,6 +164,7 @@ STREAMS: tuple[Stream, ...] = (
         ("timer.schedule.*", "timer.fired.*"),
         "timers of the OMS, fired by the server",
         age_days_max=7,
+        message_bytes_max=16_384,
         schedules=True,
         consumers=(Consumer("oms", ("timer.fired.>",)), RECORDED),
     ),
@@ -165,6 +173,7 @@ STREAMS: tuple[Stream, ...] = (
         ("dead.*.*",),
         "messages that could not be read",
         age_days_max=90,
+        message_bytes_max=16_384,
         deny_delete=True,
         consumers=(RECORDED,),
     ),
@@ -174,6 +183,7 @@ STREAMS: tuple[Stream, ...] = (
         "the trading state, a KV bucket: each operator's word under his name, which the server adds",
         age_days_max=0,
         told_again="control.>",
+        message_bytes_max=65_536,
         per_subject_max=64,
         deny_delete=True,
         consumers=(RECORDED,),
@@ -183,6 +193,7 @@ STREAMS: tuple[Stream, ...] = (
         ("$KV.LEASES.>",),
         "who trades an account or works as a service, a KV bucket; written each second, and not recorded",
         age_days_max=0,
+        message_bytes_max=4_096,
         per_subject_max=1,
     ),
 )

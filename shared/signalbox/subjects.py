@@ -35,6 +35,7 @@ from signalbox.messages import (
     Report,
     Score,
     ServiceStatus,
+    SetAside,
     TimerFired,
     TradingState,
     VenueAccepted,
@@ -146,6 +147,12 @@ def order(venue: str, account: str, order_id: str) -> str:
     return f"order.{venue}.{encode_token(account)}.{encode_token(order_id)}"
 
 
+def order_of(subject: str) -> tuple[str, str, str]:
+    """Venue, account and order id of an order event's subject."""
+    _, venue, account, order_id = subject.split(".")
+    return venue, decode_token(account), decode_token(order_id)
+
+
 def command(venue: str, order_id: str, revision: int) -> str:
     """Revision 0 submits; each later one changes the order (cancel)."""
     return f"command.{venue}.{encode_token(order_id)}.{revision}"
@@ -235,6 +242,16 @@ def status(service: str) -> str:
     return f"status.{service}"
 
 
+def set_aside(service: str, stream: str, sequence: int) -> str:
+    """Where it is said that a service goes on without a message."""
+    return f"$KV.CONTROL.skip.{encode_token(service)}.{encode_token(stream)}.{sequence}"
+
+
+def all_set_aside(service: str) -> str:
+    """All that a service goes on without."""
+    return f"$KV.CONTROL.skip.{encode_token(service)}.>"
+
+
 ALL_ORDERS, ALL_POSITIONS, ALL_INSTRUMENTS = "order.*.*.*", "position.*.*.*", "md.instrument.*.*"
 ALL_MINUTE_BARS = "md.bar.*.*.1m"
 ALL_APPROVALS = "decision.approved.*.*"
@@ -314,6 +331,13 @@ REGISTRY: tuple[Declared, ...] = (
     Declared("timer.fired.*", TimerFired, ("nats",), ("oms", "recorder"), "timers fired: order id"),
     Declared("dead.*.*", DeadLetter, SERVICES, ("recorder", "user"), "dead letters: stream, service"),
     Declared(ALL_TRADING_STATES, TradingState, ("operator",), ("risk", "recorder", "user"), "the desk's main switch"),
+    Declared(
+        "$KV.CONTROL.skip.*.*.*",
+        SetAside,
+        ("operator",),
+        (*SERVICES, "user"),
+        "messages that a service goes on without: service, stream, sequence",
+    ),
     Declared(
         "$KV.LEASES.*.*",
         Lease,

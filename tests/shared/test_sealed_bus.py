@@ -299,3 +299,30 @@ async def test_a_history_from_before_seals_is_not_started_upon_in_silence(
     oms, risk = await server.connect("oms"), await server.connect("risk")
     await risk.publish(DENIED, denied(2))
     assert [each.sequence async for each in oms.read("TRADE")] == [1, 2]
+
+
+@pytest.mark.parametrize("own_first", [True, False])
+async def test_a_header_written_twice_brings_no_genuine_message_again(nats_server: Any, own_first: bool) -> None:
+    """The server goes by the first, and so do we: the seal is over what the server has checked."""
+    oms, risk = await nats_server.connect("oms"), await nats_server.connect("risk")
+    subject = subjects.order("ibkr", "DU1", "o1")
+    await oms.publish(subject, denied(1), expected_last_subject_sequence=0)
+    [genuine] = await everything(nats_server, "TRADE")
+    expected = [f"{EXPECTED_HEADER}: 1", f"{EXPECTED_HEADER}: 0"]
+    lines = ["NATS/1.0", "Nats-Msg-Id: another", f"{SEAL_HEADER}: {genuine.header(SEAL_HEADER)}"]
+    lines += expected if own_first else expected[::-1]
+    for message_id in ("another", denied(1).id):
+        lines[1] = f"Nats-Msg-Id: {message_id}"
+        block = "\r\n".join(lines).encode() + b"\r\n\r\n"
+        reader, writer = await asyncio.open_connection("127.0.0.1", nats_server.port)
+        await reader.readline()
+        login = {"user": "oms", "pass": nats_server.password("oms"), "headers": True, "verbose": False}
+        sizes = f"{len(block)} {len(block) + len(genuine.payload)}"
+        writer.write(b"CONNECT " + messages.msgspec.json.encode(login) + b"\r\n")
+        writer.write(f"HPUB {subject} {sizes}\r\n".encode() + block + genuine.payload + b"\r\nPING\r\n")
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            while (await reader.readline()).strip() != b"PONG":
+                pass
+        writer.close()
+        await writer.wait_closed()
+    assert [each.sequence async for each in risk.read("TRADE")] == [1]

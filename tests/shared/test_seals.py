@@ -157,7 +157,7 @@ def test_the_registrys_subjects_that_need_a_seal() -> None:
     assert unsealed == {
         *("clock.desk", "md.quote.*.*", "md.bar.*.*.*", "md.instrument.*.*", "md.funding.*.*", "ind.score.*.*.*"),
         *("intent.*.*", "position.*.*.*", "book.*.*", "account.*.*", "link.*.*", "timer.schedule.*", "timer.fired.*"),
-        *("dead.*.*", "$KV.LEASES.*.*", "status.*", "query.sql"),
+        *("dead.*.*", "$KV.LEASES.*.*", "status.*", "query.sql", "$KV.CONTROL.skip.*.*.*"),
     }
 
 

@@ -69,6 +69,7 @@ BUILT = {
     subjects.timer_schedule("i-1"): "timer.schedule.i-1",
     subjects.timer_fired("i-1"): "timer.fired.i-1",
     subjects.dead("TRADE", "risk"): "dead.trade.risk",
+    subjects.set_aside("risk", "TRADE", 7): "$KV.CONTROL.skip.risk.TRADE.7",
     subjects.status("risk"): "status.risk",
 }
 

@@ -38,7 +38,7 @@ from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.decimals import can_be_reckoned_with
-from signalbox.errors import BusError, IllegalTransitionError, MessageError, WrongSequenceError
+from signalbox.errors import BusError, BusRefusedError, IllegalTransitionError, MessageError, WrongSequenceError
 from signalbox.lease import OwnLease
 from signalbox.messages import (
     AccountAdopted,
@@ -67,7 +67,7 @@ from signalbox.messages import (
 
 from oms import metrics
 from oms.decide import decide_decision, decide_timer
-from oms.evolve import evolve
+from oms.evolve import evolve, evolve_nothing
 from oms.outcome import Drift, NoteKind, Outcome, Rules
 from oms.publishing import BookPublisher, Mark, Marks
 from oms.reports import decide_commission, decide_fill, decide_funding, decide_order_report
@@ -115,7 +115,8 @@ class OrderManagement:
     async def rebuild(self) -> None:
         """Fold every order event of TRADE; take instruments and last marks from STATE. Publishes nothing.
 
-        An event of our own that can not be read ends the process: what it said is part of the truth.
+        An event of our own that can not be read holds the start until a person sets it aside: what it said is part of
+        the truth.
         """
         await self._bus.subscribe(subjects.ALL_INSTRUMENTS, self._instrument)
         async for received in self._bus.read(STATE, subjects.ALL_INSTRUMENTS):
@@ -126,10 +127,17 @@ class OrderManagement:
         async for received in self._bus.read(STATE, subjects.ALL_BOOKS):
             self.publisher.found(received.subject, received.sequence)
         events = 0
-        async for received in self._bus.read(TRADE, subjects.ALL_ORDERS):
+
+        def fold(received: Received) -> None:
+            nonlocal events
             event: OrderEvent = messages.decode(received.payload, OrderEvents)
             evolve(self.state, event, received.sequence)
             events += 1
+
+        def pass_over(received: Received) -> None:
+            evolve_nothing(self.state, *subjects.order_of(received.subject), received.sequence)
+
+        await self._bus.fold(TRADE, fold, subjects.ALL_ORDERS, pass_over=pass_over)
         metrics.REBUILT_EVENTS.set(events)
 
     async def consume(self) -> None:
@@ -176,6 +184,8 @@ class OrderManagement:
                 except IllegalTransitionError:
                     metrics.ILLEGAL_TRANSITIONS.inc()
                     raise
+                except BusRefusedError:
+                    raise  # nothing of it is stored: the same message may be tried again
                 except BusError as error:
                     self._failure = error  # what is stored is not known: nothing may be decided from this state
                     raise

@@ -144,13 +144,23 @@ class Risk:
     async def _fold_stored(self) -> None:
         """Fold what is stored behind the last message that was."""
         begin = self._newest_sequence() + 1
-        async for received in self._bus.read(TRADE, from_sequence=begin, left_out=self._leave_out):
-            if subjects.first_word(received.subject) == subjects.DECISION:
-                evolve.fold_decision(self._state, self._own_decision(received))
-                self._last_decision = received.sequence
-            else:
-                self._fold_order_event(received)
-            self._know(received.sequence, received.subject, received.payload)
+        await self._bus.fold(
+            TRADE, self._fold, from_sequence=begin, pass_over=self._note_place, left_out=self._leave_out
+        )
+
+    def _fold(self, received: Received) -> None:
+        """Fold one stored message. A decision that can not be read holds the start: it could be an approval."""
+        if subjects.first_word(received.subject) == subjects.DECISION:
+            evolve.fold_decision(self._state, self._own_decision(received))
+        else:
+            self._fold_order_event(received)
+        self._note_place(received)
+
+    def _note_place(self, received: Received) -> None:
+        """Know where TRADE is, also by a message that is set aside: the next decision is stored behind it."""
+        if subjects.first_word(received.subject) == subjects.DECISION:
+            self._last_decision = received.sequence
+        self._know(received.sequence, received.subject, received.payload)
 
     def _leave_out(self, received: Received) -> None:
         self._left_out_sequence = received.sequence
@@ -249,7 +259,7 @@ class Risk:
                 made.append(_Made(decision, received, waiting.reply, began_seconds))
             await self._store(made)
         self._in_hand.clear()
-        await self._acknowledge([*self._decided_already, *(waiting.reply for _, waiting, _ in chosen)])
+        self._acknowledge([*self._decided_already, *(waiting.reply for _, waiting, _ in chosen)])
         self._show()
         return self._intake.wait_seconds(self._monotonic())
 
@@ -332,13 +342,13 @@ class Risk:
                 "folding the log anew"
             )
 
-    async def _acknowledge(self, replies: Sequence[str]) -> None:
+    def _acknowledge(self, replies: Sequence[str]) -> None:
         """The intents are decided: they leave INTENTS. One that was only read there is acknowledged when it comes."""
         self._decided_already = []
         if self._queue is not None:
             for reply in replies:
                 if reply:
-                    await self._queue.acknowledge(reply)
+                    self._queue.acknowledge(reply)
 
     # ------------------------------------------------------------------------------------------------------ telling
 

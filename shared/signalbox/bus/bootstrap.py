@@ -18,13 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from signalbox import messages, subjects
 from signalbox.accounts import BOOTSTRAP, user_names
+from signalbox.bus.client import BusClient
 from signalbox.bus.publishing import EXPECTED_OF_HEADER, WRONG_LAST, WRONG_LAST_SEQUENCE
-from signalbox.bus.tls import VerifyingClient, tls_of
+from signalbox.bus.tls import tls_of
 from signalbox.errors import BusError, BusUnavailableError, ConfigurationError
 from signalbox.messages import TradingMode, TradingState
 from signalbox.seals import EXPECTED_HEADER, KEY_BYTES, MADE_LINKS, SEAL_HEADER, Seals, parse, text_for
@@ -84,7 +84,7 @@ def stream_config(stream: Stream, replicas: int = 1) -> dict[str, Any]:
         "max_age": stream.age_days_max * DAY_SECONDS * NANOSECONDS,
         "max_msgs": -1,
         "max_bytes": stream.bytes_max or -1,
-        "max_msg_size": stream.message_bytes_max or -1,
+        "max_msg_size": stream.message_bytes_max,
         "max_msgs_per_subject": stream.per_subject_max or -1,
         "duplicate_window": stream.duplicate_window_seconds * NANOSECONDS,
         "allow_direct": True,
@@ -147,7 +147,7 @@ async def bootstrap_server(
 
     Raises `BusUnavailableError` when it can not be reached or refuses the password.
     """
-    client = VerifyingClient()
+    client = BusClient()
     tls = tls_of(url, ca_file)
     try:
         await client.connect(
@@ -172,7 +172,7 @@ async def bootstrap_server(
 
 
 async def bootstrap(
-    client: Client,
+    client: BusClient,
     initial_state: TradingState,
     seals: Seals,
     replicas: int | None = None,
@@ -219,19 +219,19 @@ def _demand_seals(found: dict[str, dict[str, Any]]) -> None:
         )
 
 
-async def _publish_state(client: Client, state: TradingState, seals: Seals, expected: str) -> dict[str, Any]:
+async def _publish_state(client: BusClient, state: TradingState, seals: Seals, expected: str) -> dict[str, Any]:
     """Write the trading state after the one at the sequence `expected`; JetStream's answer."""
     subject = subjects.trading_state(BOOTSTRAP)
     headers = {EXPECTED_HEADER: expected, EXPECTED_OF_HEADER: subjects.ALL_TRADING_STATES, "Nats-Msg-Id": state.id}
     payload = messages.encode(state)
     if seal := seals.seal(subject, lambda name: headers.get(name, ""), payload):
         headers[SEAL_HEADER] = seal
-    answer = await client.request(subject, payload, timeout=REQUEST_SECONDS_MAX, headers=headers)
-    reply: dict[str, Any] = json.loads(answer.data)
+    answer = await client.ask(subject, payload, REQUEST_SECONDS_MAX, headers)
+    reply: dict[str, Any] = json.loads(answer.payload)
     return reply
 
 
-async def existing_streams(client: Client) -> dict[str, str]:
+async def existing_streams(client: BusClient) -> dict[str, str]:
     """The declared streams that the server has, and when each was created there, in the server's words."""
     asked = {each.name: await _request(client, f"$JS.API.STREAM.INFO.{each.name}", {}) for each in STREAMS}
     return {
@@ -241,7 +241,7 @@ async def existing_streams(client: Client) -> dict[str, str]:
     }
 
 
-async def halt_server(client: Client, reason: str, seals: Seals) -> None:
+async def halt_server(client: BusClient, reason: str, seals: Seals) -> None:
     """Make what the declaration has and a restored server has not, and halt trading, whatever the state was."""
     at = datetime.now(UTC)
     halted = TradingState(
@@ -266,12 +266,12 @@ def _demand(reply: dict[str, Any], what: str) -> None:
         raise BusError(f"JetStream refuses {what}: {reply['error'].get('description', reply['error'])}")
 
 
-async def _request(client: Client, subject: str, body: dict[str, Any]) -> dict[str, Any]:
+async def _request(client: BusClient, subject: str, body: dict[str, Any]) -> dict[str, Any]:
     problem = ""
     for _ in range(ATTEMPTS_MAX):
         try:
-            answer = await client.request(subject, json.dumps(body).encode(), timeout=REQUEST_SECONDS_MAX)
-            reply: dict[str, Any] = json.loads(answer.data)
+            answer = await client.ask(subject, json.dumps(body).encode(), REQUEST_SECONDS_MAX)
+            reply: dict[str, Any] = json.loads(answer.payload)
             if reply.get("error", {}).get("code") != 503:
                 return reply
             problem = str(reply["error"])

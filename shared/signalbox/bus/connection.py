@@ -17,24 +17,24 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import SlowConsumerError
 
-from signalbox import messages, metrics
+from signalbox import messages, metrics, subjects
 from signalbox.addresses import without_password
 from signalbox.bus import reading
-from signalbox.bus.consuming import Pull
-from signalbox.bus.prompt import PromptClient
+from signalbox.bus.client import BusClient, nobody_listens
+from signalbox.bus.consuming import Pull, dead_letter
+from signalbox.bus.live import Live
 from signalbox.bus.publishing import Publisher, denied_subject
 from signalbox.bus.queueing import Queue, Take, Turn
-from signalbox.bus.received import Progress, PublishAck, Received, from_core
+from signalbox.bus.received import Progress, PublishAck, Received
 from signalbox.bus.sealing import Sealing
 from signalbox.bus.servers import ask_servers
+from signalbox.bus.setting_aside import LOOK_SECONDS, SettingAside
 from signalbox.bus.standing import shuffled_places
 from signalbox.bus.tls import PlainServerError, tls_of
 from signalbox.bus.watching import Watch
+from signalbox.bus.wire import Delivery
 from signalbox.durability import JetStreamServer
 from signalbox.errors import BusPermissionError, BusUnavailableError
 from signalbox.seals import NO_SEALS, Seals, shown_links
@@ -51,6 +51,9 @@ CANCELLATIONS_MAX, CANCELLATION_SECONDS_MAX = 4, 0.25
 CLOSE_SECONDS_MAX = 1.0
 STOP_SECONDS_MAX = 3.0
 """Without NATS a handler can not finish what it has begun: it is left to the next process."""
+QUESTIONS_MAX = 256
+"""Being answered at a time, on one subject."""
+ANSWERS_MAX = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,8 @@ class BusSettings:
     """A service waits for a server that goes away, however long; a person's command says so and ends."""
     seals: Seals = NO_SEALS
     """With which what is sent is sealed, and what comes is judged."""
+    parks: bool = True
+    """Whether a live message that a handler can not take is parked. A command ends instead."""
 
     @property
     def shown_url(self) -> str:
@@ -77,11 +82,12 @@ class BusSettings:
 class Bus:
     """One connection. Make it with `await Bus.connect(...)`, end it with `await bus.drain()`."""
 
-    def __init__(self, client: Client, settings: BusSettings) -> None:
+    def __init__(self, client: BusClient, settings: BusSettings) -> None:
         self._client, self._settings = client, settings
         self._pulls: list[Pull | Queue] = []
         self._places: list[int] = []
         self._watches: list[Watch] = []
+        self._live: list[Live] = []
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
         self._sealing = Sealing(settings.name, settings.seals)
         self._publisher = Publisher(client, settings.name, self._sealing)
@@ -89,13 +95,16 @@ class Bus:
         self._open = False
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         """Called when a handler failed in a way that must end the process."""
+        self.on_held: Callable[[str, str], None] = lambda condition, reason: None
+        """Called when one message holds this service up, which is then not ready; with "" when it does no more."""
+        self._setting_aside = SettingAside(client, settings.name, lambda *what: self.on_held(*what))
 
     @classmethod
     async def connect(cls, settings: BusSettings) -> Bus:
         """Connect; raises `BusUnavailableError` when NATS can not be reached within `CONNECT_SECONDS_MAX`,
         `BusPermissionError` when it refuses the user or password."""
         tls = tls_of(settings.url, settings.ca_file)
-        client = PromptClient()
+        client = BusClient()
         client.waits_for_server = settings.waits_for_server
         bus = cls(client, settings)
         metrics.show_bus(settings.name, lambda: client.is_connected)
@@ -201,13 +210,39 @@ class Bus:
     async def consume(self, stream: str, consumer: str, handler: Handler) -> None:
         """Start to pull from a declared durable consumer, one message after the other, and return.
 
-        A message is acknowledged once `handler` has returned. A `BusError` from it ends the process (its restart gets
-        the message again); any other error parks the message as a dead letter.
+        A message is acknowledged once `handler` has returned. What JetStream refuses to store for it holds the
+        consumer, until it does or the message is set aside (`bus.consuming`); another `BusError` ends the process (its
+        restart gets the message again); any other error parks the message as a dead letter.
+        """
+
+        async def one(received: Sequence[Received]) -> None:
+            await handler(received[0])
+
+        await self.consume_many(stream, consumer, one, messages_max=1)
+
+    async def consume_many(
+        self, stream: str, consumer: str, handler: Callable[[Sequence[Received]], Awaitable[None]], messages_max: int
+    ) -> None:
+        """As `consume`, but `handler` gets all that have come, in order, up to `messages_max`; acknowledged together.
+
+        How many can come before one is acknowledged is the consumer's `unacked_max`. When the handler raises, each
+        message is given to it alone, and what is wrong with one stops only that one.
         """
         self._places = self._places or shuffled_places()
         place = self._places.pop()
-        name = self._settings.name
-        pull = Pull(self._client, name, stream, consumer, handler, self.publish, self._fail, place, self._sealing)
+        pull = Pull(
+            self._client,
+            self._settings.name,
+            stream,
+            consumer,
+            handler,
+            self.publish,
+            self._setting_aside,
+            self._fail,
+            place,
+            self._sealing,
+            messages_max,
+        )
         self._pulls.append(pull)
         await pull.start()
 
@@ -242,6 +277,42 @@ class Bus:
         """
         return reading.read_genuine(self._client, self._sealing, stream, subject, from_sequence, left_out)
 
+    async def fold(
+        self,
+        stream: str,
+        take: Callable[[Received], None],
+        subject: str = ">",
+        from_sequence: int = 1,
+        pass_over: Callable[[Received], None] = lambda received: None,
+        left_out: Callable[[Received], None] = lambda received: None,
+    ) -> None:
+        """Call `take` with each stored message, as `read` gives them; `pass_over` with what an operator has set aside.
+
+        When `take` raises, the service is held there until that message is set aside: it says which, and is not ready.
+        """
+        await self._setting_aside.look()
+        async for received in self.read(stream, subject, from_sequence, left_out=left_out):
+            aside = self._setting_aside.reason(received)
+            if aside:
+                log.warning(
+                    "going on without a message", extra={"place": f"{stream}:{received.sequence}", "why": aside}
+                )
+                pass_over(received)
+                continue
+            try:
+                take(received)
+            except Exception as error:
+                await self._until_set_aside(received, f"{type(error).__name__}: {error}")
+                pass_over(received)
+
+    async def _until_set_aside(self, received: Received, why: str) -> None:
+        aside = ""
+        while not aside:
+            aside = await self._setting_aside.waited(received, why, LOOK_SECONDS)
+        name = self._settings.name
+        await self.publish(subjects.dead(received.stream, name), dead_letter(received, name, f"{aside} ({why})"))
+        self._setting_aside.over(received)
+
     async def at(self, stream: str, sequence: int) -> Received | None:
         """The message stored at `sequence`; None = there is none any more."""
         return await reading.at(self._client, stream, sequence)
@@ -264,24 +335,19 @@ class Bus:
             await self._client.publish(subject, messages.encode(message))
 
     async def subscribe(self, subject: str, callback: Handler) -> None:
-        """Call `callback` for each message on `subject` from now on. Nothing is stored or repeated."""
+        """Call `callback` for each message on `subject` from now on, one by one. Nothing is stored or repeated.
 
-        async def received(message: Msg) -> None:
-            try:
-                arrived = from_core(message)
-                if self._sealing.refuse(arrived):
-                    return
-                await callback(arrived)
-            except Exception as error:
-                log.exception("a live message could not be handled", extra={"subject": message.subject})
-                self._fail(error)
-
-        await self._client.subscribe(subject, cb=received)
+        One that it can not handle is parked as a dead letter (of several in a second the first); the next is handled.
+        """
+        parks = self.publish if self._settings.parks else None
+        live = Live(self._client, self._settings.name, subject, callback, parks, self._fail, self._sealing)
+        self._live.append(live)
+        await live.start()
 
     async def request(self, subject: str, payload: bytes, timeout_seconds: float) -> bytes:
         """Ask whoever serves `subject`; raises `BusUnavailableError` when nobody answers in time."""
         try:
-            return (await self._client.request(subject, payload, timeout=timeout_seconds)).data
+            return (await self._client.ask(subject, payload, timeout_seconds)).payload
         except (NatsError, TimeoutError) as error:
             if subject.lower() in self._denied:
                 raise BusPermissionError(f"{self._settings.user!r} may not publish on {subject}") from None
@@ -294,9 +360,14 @@ class Bus:
 
         Empty when there is none within `seconds_max`, which bounds the whole. Raises `BusPermissionError`.
         """
-        arrived: asyncio.Queue[Msg] = asyncio.Queue()
+        arrived: asyncio.Queue[Delivery] = asyncio.Queue(ANSWERS_MAX)
+
+        def take(delivery: Delivery) -> None:
+            if not arrived.full():
+                arrived.put_nowait(delivery)
+
         inbox = self._client.new_inbox()
-        subscription = await self._client.subscribe(inbox, cb=arrived.put)
+        listening = await self._client.listen(inbox, take)
         answers: list[bytes] = []
         try:
             await self._client.publish(subject, payload, reply=inbox)
@@ -304,13 +375,12 @@ class Bus:
                 async with asyncio.timeout(seconds_max):
                     while True:
                         async with asyncio.timeout(quiet_seconds_max if answers else None):
-                            message = await arrived.get()
-                        if message.headers and "Status" in message.headers:  # 503: nobody serves it
+                            delivery = await arrived.get()
+                        if nobody_listens(delivery) or len(answers) == ANSWERS_MAX:
                             break
-                        answers.append(message.data)
+                        answers.append(delivery.payload)
         finally:
-            if self._client.is_connected:
-                await subscription.unsubscribe()
+            await listening.stop()
         if not answers and subject.lower() in self._denied:
             raise BusPermissionError(f"{self._settings.user!r} may not publish on {subject}")
         return answers
@@ -327,17 +397,25 @@ class Bus:
         """
         running: set[asyncio.Task[None]] = set()
 
-        async def answer(message: Msg) -> None:
-            await message.respond(await handler(message.data))
+        async def answer(reply: str, question: bytes) -> None:
+            try:
+                await self._client.publish(reply, await handler(question))
+            except (NatsError, OSError) as error:
+                log.warning("an answer could not be sent", extra={"subject": subject, "error": str(error)})
+            except Exception:
+                log.exception("a question could not be answered", extra={"subject": subject})
 
-        async def received(message: Msg) -> None:
-            if not message.reply.startswith("_R_."):
+        def take(delivery: Delivery) -> None:
+            if not delivery.reply.startswith(b"_R_.") or not delivery.reply.isascii():
                 return
-            task = asyncio.create_task(answer(message))
+            if len(running) >= QUESTIONS_MAX:
+                metrics.BUS_SLOW_CONSUMERS.labels(self._settings.name).inc()
+                return
+            task = asyncio.create_task(answer(delivery.reply.decode(), delivery.payload))
             running.add(task)
             task.add_done_callback(running.discard)
 
-        await self._client.subscribe(subject, cb=received)
+        await self._client.listen(subject, take)
 
     async def raw_publish(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> PublishAck:
         """Store bytes as they are: how a user's own program, or a test, publishes what may be malformed."""
@@ -364,6 +442,8 @@ class Bus:
         """Stop pulling, let running handlers finish, flush, close."""
         self._open = False
         await self.stop_consuming()
+        for live in self._live:
+            await live.stop()
         if self._client.is_connected:
             try:
                 await self._client.drain()
@@ -393,8 +473,6 @@ class Bus:
             await callback()
 
     async def _error(self, error: Exception) -> None:
-        if isinstance(error, SlowConsumerError):
-            metrics.BUS_SLOW_CONSUMERS.labels(self._settings.name).inc()
         subject = denied_subject(error)
         if subject is not None:
             self._denied.add(subject)
@@ -403,7 +481,7 @@ class Bus:
             log.warning("NATS reports an error", extra={"error": str(error)})
 
 
-async def _abandon(client: Client, connecting: asyncio.Task[None]) -> None:
+async def _abandon(client: BusClient, connecting: asyncio.Task[None]) -> None:
     """End a connect that may not end by itself: nats-py tries for ever, and loses cancellations while it closes, looks
     a name up or waits for an answer. With no server left to try it gives up."""
     client.options["max_reconnect_attempts"] = 0
@@ -431,7 +509,7 @@ def _seen(task: asyncio.Task[None]) -> None:
         task.exception()
 
 
-def _because(client: Client) -> str:
+def _because(client: BusClient) -> str:
     """What the last attempt said, in brackets; "" = nothing."""
     text = str(client.last_error or "").strip()
     return f" ({text})" if text else ""

@@ -26,17 +26,23 @@ from secrets import token_hex
 
 import msgspec
 from msgspec import Struct
-from nats.aio.client import Client
-from nats.aio.msg import Msg
+from nats.errors import BadHeaderError, BadSubjectError, MaxPayloadError
 from nats.errors import Error as NatsError
-from nats.errors import MaxPayloadError
 
 from signalbox import messages, metrics, subjects
 from signalbox.bus import reading
-from signalbox.bus.prompt import extended
+from signalbox.bus.client import BusClient, extended, nobody_listens
 from signalbox.bus.received import MESSAGE_ID_HEADER, PublishAck, Received
 from signalbox.bus.sealing import Sealing
-from signalbox.errors import BusError, BusFullError, BusPermissionError, BusUnavailableError, WrongSequenceError
+from signalbox.bus.wire import Delivery
+from signalbox.errors import (
+    BusError,
+    BusFullError,
+    BusPermissionError,
+    BusRefusedError,
+    BusUnavailableError,
+    WrongSequenceError,
+)
 from signalbox.messages import DeadLetter
 from signalbox.seals import EXPECTED_HEADER
 from signalbox.streams import STREAMS
@@ -94,15 +100,15 @@ class _Again:
 class Publisher:
     """Publishes over one connection and matches JetStream's answers to what was published.
 
-    With an inbox of its own: `request` of nats-py costs a fifth more, and can not be told that the connection went.
+    With an inbox of its own: who waits for an answer is told when the connection went.
     """
 
-    def __init__(self, client: Client, service: str, sealing: Sealing) -> None:
+    def __init__(self, client: BusClient, service: str, sealing: Sealing) -> None:
         self._client, self._service, self._sealing = client, service, sealing
         self._stored_seconds = metrics.BUS_PUBLISH_SECONDS.labels(service)
         self._inbox = ""
         self._number = 0
-        self._waiting: dict[str, tuple[str, asyncio.Future[bytes]]] = {}
+        self._waiting: dict[bytes, tuple[str, asyncio.Future[bytes]]] = {}
 
     def refused(self, subject: str) -> None:
         """NATS has refused a publish on `subject` (in lower case): whoever waits for its answer waits in vain."""
@@ -225,7 +231,14 @@ class Publisher:
                         subject, headers = settled.subject, settled.headers
                         continue
                 except MaxPayloadError:
-                    raise BusError(f"a message for {subject} has {len(payload)} bytes: more than NATS takes") from None
+                    raise BusRefusedError(
+                        f"a message for {subject} has {len(payload)} bytes: with its headers that is more than NATS "
+                        f"takes ({self._client.max_payload})"
+                    ) from None
+                except (BadSubjectError, BadHeaderError) as error:
+                    raise BusRefusedError(
+                        f"{subject!r} with headers {headers!r} can not be published: {error}"
+                    ) from None
                 except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
                     problem = str(error) or type(error).__name__
             deadline = extended(self._client, deadline, PUBLISH_SECONDS_MAX)
@@ -238,28 +251,28 @@ class Publisher:
         """Publish once and return JetStream's answer; raises `TimeoutError` after `ATTEMPT_SECONDS_MAX`."""
         if not self._inbox:
             inbox = self._client.new_inbox()
-            await self._client.subscribe(f"{inbox}.*", cb=self._answered)
+            await self._client.listen(f"{inbox}.*", self._answered)
             self._inbox = inbox
         self._number += 1
         reply = f"{self._inbox}.{self._number}"
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[bytes] = loop.create_future()
-        self._waiting[reply] = subject, answer
+        self._waiting[reply.encode()] = subject, answer
         overdue = loop.call_later(ATTEMPT_SECONDS_MAX, _time_out, answer)
         try:
             await self._client.publish(subject, payload, reply=reply, headers=dict(headers))
             return await answer
         finally:
             overdue.cancel()
-            del self._waiting[reply]
+            del self._waiting[reply.encode()]
 
-    async def _answered(self, message: Msg) -> None:
-        waiting = self._waiting.get(message.subject)
+    def _answered(self, delivery: Delivery) -> None:
+        waiting = self._waiting.get(delivery.subject)
         if waiting is not None and not waiting[1].done():
-            if message.headers and "Status" in message.headers:  # 503: nobody listens, so no such stream (yet)
+            if nobody_listens(delivery):  # so no such stream (yet)
                 waiting[1].set_exception(ConnectionError(f"no stream stores {waiting[0]}"))
             else:
-                waiting[1].set_result(message.data)
+                waiting[1].set_result(delivery.payload)
 
     async def _is_taken(self, result: _Reply, subject: str) -> bool:
         """Whether the message that ours is said to repeat is a forged one, of somebody who chose our id."""
@@ -288,7 +301,7 @@ class Publisher:
             raise WrongSequenceError(subject, int(headers.get(EXPECTED_HEADER, "0")))
         if fault.code in RETRYABLE_CODES:
             return None
-        raise BusError(f"JetStream refuses a message on {subject}: {json.dumps(fault.description)}")
+        raise BusRefusedError(f"JetStream refuses a message on {subject}: {json.dumps(fault.description)}")
 
     async def _passing_over(self, subject: str, headers: dict[str, str], last: Received) -> PublishAck | _Again:
         """Where to store a message of ours whose place is taken by what bears no seal.

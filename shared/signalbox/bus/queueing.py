@@ -14,11 +14,10 @@ import logging
 from collections.abc import Awaitable, Callable
 
 import msgspec
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 
-from signalbox.bus.received import Received, from_consumer
+from signalbox.bus.client import BusClient, Listening
+from signalbox.bus.received import Received, from_consumer, status_of
+from signalbox.bus.wire import Delivery
 from signalbox.errors import BusError
 
 log = logging.getLogger(__name__)
@@ -27,6 +26,7 @@ PULL_MESSAGES = 1000
 PULL_EXPIRES_SECONDS = 5.0
 HEARTBEAT_SECONDS = 1.0
 TAKE_FIRST_SECONDS_MAX = 0.05
+NO_DELIVERY = -1
 QUIET_ROUNDS = 4
 """Of the event loop, without a message: as many as one needs from the socket to `take`."""
 
@@ -41,7 +41,7 @@ class Queue:
 
     def __init__(
         self,
-        client: Client,
+        client: BusClient,
         stream: str,
         consumer: str,
         take: Take,
@@ -58,11 +58,11 @@ class Queue:
         self._taken_messages = 0
         self._came = asyncio.Event()
         self._came.set()  # there may be work from before the first message
-        self._subscription: Subscription | None = None
+        self._listening: Listening | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        self._subscription = await self._client.subscribe(f"{self._inbox}.*", cb=self._arrived)
+        self._listening = await self._client.listen(f"{self._inbox}.*", self._arrived)
         await self.restart()
         self._tasks = [
             asyncio.create_task(self._watch(), name=f"queue {self._next}"),
@@ -73,7 +73,7 @@ class Queue:
         """Forget the standing pull and send another: late words of the old one are ignored."""
         self._generation += 1
         self._wanted = 0
-        await self._ask()
+        self._ask()
 
     async def stop(self) -> None:
         """Take nothing more; return when the running turn has ended. What is not acknowledged comes again."""
@@ -84,15 +84,14 @@ class Queue:
         with contextlib.suppress(asyncio.CancelledError):
             await watch
         await work
-        if self._subscription is not None and self._client.is_connected:
-            await self._subscription.unsubscribe()
+        if self._listening is not None:
+            await self._listening.stop()
 
-    async def acknowledge(self, reply: str) -> None:
+    def acknowledge(self, reply: str) -> None:
         """The message is done with: the server forgets it."""
-        if self._client.is_connected:
-            await self._client.publish(reply, b"+ACK")
+        self._client.say(reply, b"+ACK")
 
-    async def _ask(self) -> None:
+    def _ask(self) -> None:
         if self._stopping or not self._client.is_connected:
             return
         self._last_heard_seconds = asyncio.get_running_loop().time()
@@ -102,7 +101,7 @@ class Queue:
             "expires": int(PULL_EXPIRES_SECONDS * 1e9),
             "idle_heartbeat": int(HEARTBEAT_SECONDS * 1e9),
         }
-        await self._client.publish(self._next, msgspec.json.encode(pull), reply=f"{self._inbox}.{self._generation}")
+        self._client.say(self._next, msgspec.json.encode(pull), reply=f"{self._inbox}.{self._generation}")
 
     async def _watch(self) -> None:
         while True:
@@ -112,27 +111,29 @@ class Queue:
                 log.warning("nothing heard from the consumer; pulling again", extra={"consumer": self._next})
                 await self.restart()
 
-    async def _arrived(self, message: Msg) -> None:
+    def _arrived(self, delivery: Delivery) -> None:
         self._last_heard_seconds = asyncio.get_running_loop().time()
         if self._stopping:
             return
-        if message.reply:  # a status of the server has nothing to acknowledge, whatever headers somebody wrote
+        received = from_consumer(delivery, NO_DELIVERY)
+        if received is None:
+            self._status(delivery)
+        else:
             self._wanted -= 1
             self._taken_messages += 1
-            self._take(from_consumer(message, -1), message.reply)
+            self._take(received, delivery.reply.decode("ascii", "replace"))
             self._came.set()
-        else:
-            self._status(message)
         if self._wanted <= PULL_MESSAGES // 2:
-            await self._ask()
+            self._ask()
 
-    def _status(self, message: Msg) -> None:
-        headers = message.headers or {}
-        current = message.subject.rsplit(".", 1)[1] == str(self._generation)
-        if headers.get("Status", "100") == "100" or not current:
+    def _status(self, delivery: Delivery) -> None:
+        status = status_of(delivery)
+        current = delivery.subject.rpartition(b".")[2] == b"%d" % self._generation
+        if status.code == 100 or not current:
             return
         # 404/408/409: that pull is over, with this many messages not delivered
-        self._wanted = max(0, self._wanted - int(headers.get("Nats-Pending-Messages", PULL_MESSAGES)))
+        undelivered = status.header("Nats-Pending-Messages")
+        self._wanted = max(0, self._wanted - (int(undelivered) if undelivered.isdecimal() else PULL_MESSAGES))
 
     async def _take_first(self) -> None:
         """Let come what is on its way, for a while: what is urgent may be behind a flood that has to be taken first."""

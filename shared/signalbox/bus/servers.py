@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 
+from signalbox.bus.client import BusClient, nobody_listens
+from signalbox.bus.wire import Delivery
 from signalbox.durability import JetStreamServer
 from signalbox.errors import BusUnavailableError
 
@@ -23,29 +23,28 @@ SERVERS_MAX = 32
 _QUESTION = msgspec.json.encode({"accounts": True, "streams": True, "config": True})
 
 
-async def ask_servers(client: Client) -> tuple[JetStreamServer, ...]:
+async def ask_servers(client: BusClient) -> tuple[JetStreamServer, ...]:
     """What each server that answers says. Raises `BusUnavailableError` when none does: it may not be allowed, too."""
-    answers: asyncio.Queue[Msg] = asyncio.Queue(SERVERS_MAX)
+    answers: asyncio.Queue[Delivery] = asyncio.Queue(SERVERS_MAX)
 
-    async def answered(message: Msg) -> None:
-        if not answers.full():
-            answers.put_nowait(message)
+    def answered(delivery: Delivery) -> None:
+        if not answers.full() and not nobody_listens(delivery):
+            answers.put_nowait(delivery)
 
     inbox = client.new_inbox()
-    subscription = await client.subscribe(inbox, cb=answered)
+    listening = await client.listen(inbox, answered)
     servers: list[JetStreamServer] = []
     wait_seconds = FIRST_ANSWER_SECONDS_MAX
     try:
         await client.publish(JETSTREAM_OF_EACH_SERVER, _QUESTION, reply=inbox)
         while len(servers) < SERVERS_MAX:
-            message = await asyncio.wait_for(answers.get(), wait_seconds)
-            servers.append(_server(msgspec.json.decode(message.data)))
+            answer = await asyncio.wait_for(answers.get(), wait_seconds)
+            servers.append(_server(msgspec.json.decode(answer.payload)))
             wait_seconds = NEXT_ANSWER_SECONDS_MAX
     except TimeoutError:
         pass
     finally:
-        if client.is_connected:
-            await subscription.unsubscribe()
+        await listening.stop()
     if not servers:
         raise BusUnavailableError(
             "no nats-server says whether it syncs what it stores: was it started with another configuration than "

@@ -14,12 +14,11 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-
 from signalbox.bus import reading
+from signalbox.bus.client import BusClient
 from signalbox.bus.received import Received
 from signalbox.bus.sealing import Sealing
+from signalbox.bus.wire import Delivery
 from signalbox.errors import BusUnavailableError
 
 log = logging.getLogger(__name__)
@@ -32,7 +31,7 @@ class Watch:
 
     def __init__(
         self,
-        client: Client,
+        client: BusClient,
         bucket: str,
         key: str,
         callback: Callable[[Received | None], Awaitable[None]],
@@ -48,10 +47,10 @@ class Watch:
     async def start(self) -> None:
         """Deliver the present value, then follow."""
 
-        async def hinted(message: Msg) -> None:
+        def hinted(_: Delivery) -> None:
             self._hint.set()
 
-        await self._client.subscribe(self._subject, cb=hinted)
+        await self._client.listen(self._subject, hinted)
         await self._look()
         self._task = asyncio.create_task(self._run(), name=f"watch {self._subject}")
 
