@@ -22,12 +22,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nats.aio.client import Client
 from recorder.database import Database
 from recorder.state import Batch, Place, Stored
 from signalbox import messages, subjects
 from signalbox.bus import Bus, BusSettings
 from signalbox.bus.bootstrap import bootstrap
+from signalbox.bus.client import BusClient
 from signalbox.errors import BusUnavailableError
 from signalbox.messages import QueryReply, QueryRequest, ServiceStatus, TradingMode, TradingState
 from signalbox_cli.local_desk import free_port
@@ -143,8 +143,8 @@ async def _fill(url: str, passwords: dict[str, str]) -> None:
     await client.close()
 
 
-async def _client(url: str, user: str, passwords: dict[str, str]) -> Client:
-    client = Client()
+async def _client(url: str, user: str, passwords: dict[str, str]) -> BusClient:
+    client = BusClient()
     password = passwords["NATS_PASSWORD_" + user.upper().replace("-", "_")]
     await client.connect(url, user=user, password=password, inbox_prefix=f"_INBOX.{user}".encode())
     return client

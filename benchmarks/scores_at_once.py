@@ -23,10 +23,10 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
-from nats.aio.client import Client
 from signalbox import subjects
 from signalbox.bus import Bus, BusSettings, Received
 from signalbox.bus.bootstrap import USERS, bootstrap, password_variable
+from signalbox.bus.client import BusClient
 from signalbox.messages import Bar, TradingMode, TradingState
 from signalbox_cli.local_desk import free_port
 
@@ -114,7 +114,7 @@ class Bench:
     async def bootstrap(self) -> None:
         """Wait for the server, and make the streams."""
         await (await self.connect("bootstrap")).drain()
-        client = Client()
+        client = BusClient()
         await client.connect(
             self.url, user="bootstrap", password=self.passwords["bootstrap"], inbox_prefix=b"_INBOX.bootstrap"
         )

@@ -250,7 +250,7 @@ BAD = [
     b'{"type":"OrderIntent"}',
     b"\xff" * 100,
     b"[" * 100_000,
-    b'{"type":"OrderIntent","note":"' + b"x" * 1_000_000 + b'"}',
+    b'{"type":"OrderIntent","note":"' + b"x" * 100_000 + b'"}',
 ]
 
 

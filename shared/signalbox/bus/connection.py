@@ -225,7 +225,7 @@ class Bus:
         When `take` raises, the service is held there until that message is set aside: it says which, and is not ready.
         """
         await self._setting_aside.look()
-        async for received in reading.read(self._client, stream, subject, from_sequence):
+        async for received in self.read(stream, subject, from_sequence):
             aside = self._setting_aside.reason(received)
             if aside:
                 log.warning(
