@@ -90,6 +90,7 @@ def _gateway(venue: str, *, funding: bool = False) -> Account:
             f"KV_LEASES.$KV.LEASES.{venue}.*",
             "BARS",
             "BARS.>",
+            "KV_CONTROL",
             "COMMANDS",
             f"COMMANDS.command.{venue}.>",
             "REPORTS",
@@ -120,7 +121,7 @@ ACCOUNTS: tuple[Account, ...] = (
         stores=("ind.score.*.*.*", "dead.*.indicators"),
         hears=("clock.desk",),
         pulls=(("BARS", "*"),),
-        reads=("BARS", "SCORES", "SCORES.ind.score.*.*.*"),
+        reads=("KV_CONTROL", "BARS", "SCORES", "SCORES.ind.score.*.*.*"),
         serves=("status.indicators",),
     ),
     Account(
@@ -148,7 +149,7 @@ ACCOUNTS: tuple[Account, ...] = (
         pulls=(("TRADE", "oms"), ("TRADE", "oms-denied"), ("REPORTS", "oms"), ("TIMERS", "oms")),
         reads=(
             _READS_OMS_LEASE,
-            *("TRADE", "TRADE.>", "COMMANDS", "COMMANDS.>", "REPORTS", "REPORTS.>"),
+            *("KV_CONTROL", "TRADE", "TRADE.>", "COMMANDS", "COMMANDS.>", "REPORTS", "REPORTS.>"),
             *("STATE", "STATE.>", "TIMERS", "TIMERS.>"),
         ),
         serves=("status.oms",),
@@ -204,7 +205,10 @@ HEARD_BY_PEOPLE = (
 )
 
 INTENTS = "intent.{name}.*.*"
-CONTROLS = {"$KV.CONTROL.trading-state": "$KV.CONTROL.trading-state.{name}"}
+CONTROLS = {
+    "$KV.CONTROL.trading-state": "$KV.CONTROL.trading-state.{name}",
+    "$KV.CONTROL.skip.*.*.*": "$KV.CONTROL.skip.*.*.*.{name}",
+}
 """What an operator publishes, and as what it is stored."""
 
 
@@ -275,6 +279,7 @@ def _desk() -> list[str]:
         *(f"{{ service: {_quoted(subject)} }}" for subject in stored),
         '{ service: "intent.*.*.*", account_token_position: 2 }',
         '{ service: "$KV.CONTROL.trading-state.*", account_token_position: 4 }',
+        '{ service: "$KV.CONTROL.skip.*.*.*.*", account_token_position: 7 }',
         '{ stream: "control.>" }',
         *(
             f"{{ service: {_quoted(subject)}, response: stream }}"

@@ -332,11 +332,11 @@ REGISTRY: tuple[Declared, ...] = (
     Declared("dead.*.*", DeadLetter, SERVICES, ("recorder", "user"), "dead letters: stream, service"),
     Declared(ALL_TRADING_STATES, TradingState, ("operator",), ("risk", "recorder", "user"), "the desk's main switch"),
     Declared(
-        "$KV.CONTROL.skip.*.*.*",
+        "$KV.CONTROL.skip.*.*.*.*",
         SetAside,
         ("operator",),
         (*SERVICES, "user"),
-        "messages that a service goes on without: service, stream, sequence",
+        "messages that a service goes on without: service, stream, sequence, and who says so",
     ),
     Declared(
         "$KV.LEASES.*.*",

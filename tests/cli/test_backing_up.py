@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nats.aio.client import Client
 from signalbox.bus import Received, snapshots
+from signalbox.bus.client import BusClient
 from signalbox.errors import ConfigurationError
 from signalbox.streams import STREAMS
 from signalbox_cli.backing_up import MANIFEST, ORDER, copy_database, read_manifest, restore_streams, save_streams
@@ -49,7 +49,7 @@ async def test_what_is_acknowledged_while_streams_are_copied_is_delivered_again_
     async def handle(_: Received) -> None:
         handled.set()
 
-    async def acknowledged_first(client: Client, stream: str, file: Path) -> dict[str, Any]:
+    async def acknowledged_first(client: BusClient, stream: str, file: Path) -> dict[str, Any]:
         if stream == "TRADE":
             await risk.consume("TRADE", "risk", handle)
             await handled.wait()
@@ -58,7 +58,7 @@ async def test_what_is_acknowledged_while_streams_are_copied_is_delivered_again_
         return await save(client, stream, file)
 
     monkeypatch.setattr(snapshots, "save_stream", acknowledged_first)
-    auditor = await nats_server.client("auditor")
+    auditor = await nats_server.bus_client("auditor")
     manifest = await save_streams(auditor, tmp_path)
     await auditor.close()
 
@@ -66,7 +66,7 @@ async def test_what_is_acknowledged_while_streams_are_copied_is_delivered_again_
     shutil.rmtree(nats_server.directory / "store")
     nats_server.start()
     await nats_server.listening()
-    bootstrap = await nats_server.client("bootstrap")
+    bootstrap = await nats_server.bus_client("bootstrap")
     await restore_streams(bootstrap, tmp_path, manifest)
     await bootstrap.close()
     again = await nats_server.connect("risk")

@@ -13,7 +13,7 @@ ROOMS = {"__init__.py", "__main__.py", "settings.py", "state.py", "decide.py", "
 EMPTY_WORDS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc", "tools", "lib"}
 EMPTY_CLASS = re.compile(r".*(Manager|Handler|Processor|Helper|Utils?)")
 LINES_MAX = 400
-LONGER = {"shared/signalbox/messages.py": 840}
+LONGER = {"shared/signalbox/messages.py": 850}
 """One flat list of types without logic: a reader looks one up and does not hold it in mind."""
 
 

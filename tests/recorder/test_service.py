@@ -228,7 +228,7 @@ async def test_a_file_that_can_not_grow_ends_the_process_and_loses_nothing(nats_
     assert await recorder.ended() == 1
     assert "can not be written" in recorder.log
     recorder.start()
-    await recorder.until_recorded("TRADE", 1601)
+    await recorder.until_recorded("TRADE", 1605)
     stored = await in_stream(reader, "TRADE")
     assert recorder.stop() == 0, recorder.log
     assert in_file(recorder.database_file, "TRADE") == stored

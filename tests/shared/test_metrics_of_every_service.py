@@ -94,7 +94,9 @@ async def test_a_message_that_is_dropped_because_we_are_too_slow_is_counted(
     monkeypatch.setattr(live, "STOP_SECONDS_MAX", 0.01)
     await bus.subscribe("clock.desk", never_done)
     simulator: Bus = await nats_server.connect("simulator")
-    for _ in range(3):  # one is being handled, one waits
+    await simulator._client.publish("clock.desk", b"{}")
+    await asyncio.wait_for(begun.wait(), 10)
+    for _ in range(2):  # one waits, one is too many
         await simulator._client.publish("clock.desk", b"{}")
     async with asyncio.timeout(10):
         while value("signalbox_bus_slow_consumers_total", service="oms") == before:

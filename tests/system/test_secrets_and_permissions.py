@@ -179,7 +179,7 @@ BAD = {
     "deep nesting": b"[" * 100_000,
     "an unknown field": b'{"type":"CancelIntent","id":"bad-1","at":"2024-03-05T15:00:00Z","venue":"ibkr",'
     b'"symbol":"SPY","order_id":"x","surprise":1}',
-    "a megabyte": b'{"type":"CancelIntent","note":"' + b"x" * 1_000_000 + b'"}',
+    "as large as TRADE takes": b'{"type":"CancelIntent","note":"' + b"x" * 130_000 + b'"}',
 }
 
 

@@ -21,8 +21,8 @@ from nats.errors import Error as NatsError
 
 from signalbox import messages, metrics, subjects
 from signalbox.addresses import without_password
-from signalbox.bus import reading
-from signalbox.bus.client import BusClient, nobody_listens
+from signalbox.bus import asking, reading
+from signalbox.bus.client import BusClient
 from signalbox.bus.consuming import Pull, dead_letter
 from signalbox.bus.live import Live
 from signalbox.bus.publishing import Publisher, denied_subject
@@ -34,7 +34,6 @@ from signalbox.bus.setting_aside import LOOK_SECONDS, SettingAside
 from signalbox.bus.standing import shuffled_places
 from signalbox.bus.tls import PlainServerError, tls_of
 from signalbox.bus.watching import Watch
-from signalbox.bus.wire import Delivery
 from signalbox.durability import JetStreamServer
 from signalbox.errors import BusPermissionError, BusUnavailableError
 from signalbox.seals import NO_SEALS, Seals, shown_links
@@ -51,9 +50,6 @@ CANCELLATIONS_MAX, CANCELLATION_SECONDS_MAX = 4, 0.25
 CLOSE_SECONDS_MAX = 1.0
 STOP_SECONDS_MAX = 3.0
 """Without NATS a handler can not finish what it has begun: it is left to the next process."""
-QUESTIONS_MAX = 256
-"""Being answered at a time, on one subject."""
-ANSWERS_MAX = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -360,27 +356,7 @@ class Bus:
 
         Empty when there is none within `seconds_max`, which bounds the whole. Raises `BusPermissionError`.
         """
-        arrived: asyncio.Queue[Delivery] = asyncio.Queue(ANSWERS_MAX)
-
-        def take(delivery: Delivery) -> None:
-            if not arrived.full():
-                arrived.put_nowait(delivery)
-
-        inbox = self._client.new_inbox()
-        listening = await self._client.listen(inbox, take)
-        answers: list[bytes] = []
-        try:
-            await self._client.publish(subject, payload, reply=inbox)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds_max):
-                    while True:
-                        async with asyncio.timeout(quiet_seconds_max if answers else None):
-                            delivery = await arrived.get()
-                        if nobody_listens(delivery) or len(answers) == ANSWERS_MAX:
-                            break
-                        answers.append(delivery.payload)
-        finally:
-            await listening.stop()
+        answers = await asking.answers_to(self._client, subject, payload, seconds_max, quiet_seconds_max)
         if not answers and subject.lower() in self._denied:
             raise BusPermissionError(f"{self._settings.user!r} may not publish on {subject}")
         return answers
@@ -395,27 +371,7 @@ class Bus:
         Only to people: their requests cross from another account with a reply subject of the server's own making. A
         reply subject of the desk itself would have us publish there.
         """
-        running: set[asyncio.Task[None]] = set()
-
-        async def answer(reply: str, question: bytes) -> None:
-            try:
-                await self._client.publish(reply, await handler(question))
-            except (NatsError, OSError) as error:
-                log.warning("an answer could not be sent", extra={"subject": subject, "error": str(error)})
-            except Exception:
-                log.exception("a question could not be answered", extra={"subject": subject})
-
-        def take(delivery: Delivery) -> None:
-            if not delivery.reply.startswith(b"_R_.") or not delivery.reply.isascii():
-                return
-            if len(running) >= QUESTIONS_MAX:
-                metrics.BUS_SLOW_CONSUMERS.labels(self._settings.name).inc()
-                return
-            task = asyncio.create_task(answer(delivery.reply.decode(), delivery.payload))
-            running.add(task)
-            task.add_done_callback(running.discard)
-
-        await self._client.listen(subject, take)
+        await asking.serve(self._client, self._settings.name, subject, handler)
 
     async def raw_publish(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> PublishAck:
         """Store bytes as they are: how a user's own program, or a test, publishes what may be malformed."""

@@ -55,8 +55,9 @@ class SettingAside:
             log.warning("not read as a message set aside", extra={"subject": received.subject, "error": str(error)})
             return
         belongs_on = subjects.set_aside(found.service, found.stream, found.sequence)
-        if found.service == self._service and belongs_on == received.subject and len(self._aside) < SET_ASIDE_MAX:
-            self._aside[found.stream, found.sequence] = found
+        published_on, _, name = received.subject.rpartition(".")  # the server adds whose word it is
+        if found.service == self._service and belongs_on == published_on and len(self._aside) < SET_ASIDE_MAX:
+            self._aside[found.stream, found.sequence] = msgspec.structs.replace(found, by=name)
 
     def reason(self, received: Received) -> str:
         """Who has set a message aside, and why, as far as has been looked; "" = nobody."""
