@@ -18,7 +18,7 @@ from typing import BinaryIO, TextIO
 
 from signalbox.bus.bootstrap import USERS, complete_seals
 from signalbox.errors import ConfigurationError
-from signalbox.settings import read_secret_file
+from signalbox.settings import KEY_LINES_MAX, read_secret_file
 
 from signalbox_cli.settings import seals_file_name
 
@@ -148,7 +148,9 @@ def prepare(folder: Path, passwords: Mapping[str, str]) -> dict[str, str]:
     for path in ours(folder):
         _take_from_others(path)
     files = {user: seals_file(folder, user) for user in USERS}
-    seals = complete_seals({user: read_secret_file(file).reveal() for user, file in files.items() if file.exists()})
+    seals = complete_seals(
+        {user: read_secret_file(file, KEY_LINES_MAX).reveal() for user, file in files.items() if file.exists()}
+    )
     texts = {credential_file(folder, user): f"{password}\n" for user, password in passwords.items()}
     texts |= {files[user]: f"{text.strip()}\n" for user, text in seals.items()}
     for path, text in texts.items():

@@ -19,7 +19,7 @@ from signalbox.accounts import BOOTSTRAP, password_variable
 from signalbox.bus.bootstrap import USERS, complete_seals, new_password
 from signalbox.desk import ClockSource, Desk
 from signalbox.errors import ConfigurationError
-from signalbox.settings import read_secret_file
+from signalbox.settings import KEY_LINES_MAX, read_secret_file
 
 from signalbox_cli.settings import seals_file_name
 from signalbox_cli.simulated_venues import DYDX, MNEMONIC_CREDENTIAL, TEST_ACCOUNT, TEST_MNEMONIC
@@ -75,7 +75,9 @@ def put(folder: Path, name: str, text: str) -> Path:
 def _seals(folder: Path) -> dict[str, str]:
     """The keys of every user that has some; what is there stays, and what is missing is made to fit it."""
     files = {user: seals_file(folder, user) for user in USERS}
-    return complete_seals({user: read_secret_file(file).reveal() for user, file in files.items() if file.exists()})
+    return complete_seals(
+        {user: read_secret_file(file, KEY_LINES_MAX).reveal() for user, file in files.items() if file.exists()}
+    )
 
 
 def _environment(folder: Path) -> str:

@@ -19,7 +19,7 @@ from signalbox.addresses import nats_url_mistake
 from signalbox.errors import ConfigurationError
 from signalbox.seals import NO_SEALS, Seals, demand, links_of
 from signalbox.setting_names import unknown_names
-from signalbox.settings import Secret, read_secret_file
+from signalbox.settings import KEY_LINES_MAX, Secret, read_secret_file
 
 RUN_FOLDER = Path("run/desk")
 START_ONE = "start one with `make up` (or `signalbox up`)"
@@ -163,7 +163,7 @@ def _seals(environ: Mapping[str, str], user: str, folder: Path | None) -> Seals:
     beside = folder / seals_file_name(user) if folder is not None else None
     if named is None and beside is not None and beside.exists():
         named = beside
-    text = read_secret_file(named).reveal() if named is not None else environ.get("SIGNALBOX_SEALS", "")
+    text = read_secret_file(named, KEY_LINES_MAX).reveal() if named is not None else environ.get("SIGNALBOX_SEALS", "")
     if not text:
         raise ConfigurationError(
             [

@@ -27,6 +27,7 @@ from signalbox.decimals import is_decimal_text
 from signalbox.errors import ConfigurationError
 from signalbox.setting_names import PREFIX, unknown_names
 
+KEY_LINES_MAX = 32
 SECRET_BYTES_MAX = 65_536
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 Port = Annotated[int, Meta(ge=1, le=65_535)]
@@ -176,7 +177,7 @@ def _secret(variable: str, environ: Mapping[str, str], mistakes: list[str]) -> S
         text = environ.get(variable)
         if text is None:
             return None
-        if mistake := _secret_mistake(variable, text):
+        if mistake := _secret_mistake(variable, text, _lines_max(variable)):
             mistakes.append(mistake)
             return None
         return Secret(text)
@@ -187,30 +188,35 @@ def _secret(variable: str, environ: Mapping[str, str], mistakes: list[str]) -> S
         mistakes.append(f"{variable}_FILE is empty: name a file, or unset it.")
         return None
     try:
-        return read_secret_file(Path(file_name))
+        return read_secret_file(Path(file_name), _lines_max(variable))
     except ConfigurationError as error:
         mistakes.extend(f"{variable}_FILE: {mistake}" for mistake in error.mistakes)
         return None
 
 
-def _secret_mistake(where: str, text: str) -> str:
+def _lines_max(variable: str) -> int:
+    return KEY_LINES_MAX if variable == f"{PREFIX}SEALS" else 1
+
+
+def _secret_mistake(where: str, text: str, lines_max: int) -> str:
     """Why a text is no secret, as a sentence that shows nothing of it; "" = it is one."""
     if not text:
         return f"{where} is empty."
-    lines = len(text.splitlines())
-    if lines > 1:
-        return f"{where} has {lines} lines: a secret is one line, write it as that."
+    lines = text.splitlines()
+    if len(lines) > lines_max:
+        one = "a secret is one line, write it as that" if lines_max == 1 else f"there are {lines_max} at most"
+        return f"{where} has {len(lines)} lines: {one}."
     if text.startswith("\ufeff"):
         return (
             f"{where} begins with a byte order mark, which would be part of the secret: save it as plain UTF-8 without."
         )
-    if not text.isprintable():
+    if not all(line.isprintable() for line in lines):
         return f"{where} holds characters that can not be seen: a secret is one line of text, write it anew."
     return ""
 
 
-def read_secret_file(path: Path) -> Secret:
-    """Read a secret; raises `ConfigurationError` when others may read the file, or it can not be read."""
+def read_secret_file(path: Path, lines_max: int = 1) -> Secret:
+    """Read a secret of one line (the keys of seals have `KEY_LINES_MAX`); raises `ConfigurationError` when others may read the file, or it can not be read."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -227,7 +233,7 @@ def read_secret_file(path: Path) -> Secret:
         raise ConfigurationError(
             [f"{path} is no text in UTF-8: a secret is one line of text. Is it another file, or saved as UTF-16?"]
         ) from None
-    if mistake := _secret_mistake(str(path), text):
+    if mistake := _secret_mistake(str(path), text, lines_max):
         raise ConfigurationError([mistake])
     return Secret(text)
 

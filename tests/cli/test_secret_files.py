@@ -30,7 +30,7 @@ def test_every_user_of_nats_gets_a_password_of_its_own(tmp_path: Path) -> None:
     passwords = {user: read_secret_file(secret_files.password_file(tmp_path, user)).reveal() for user in USERS}
     assert len(set(passwords.values())) == len(USERS)
     assert min(map(len, passwords.values())) >= 32
-    told = read_secret_file(tmp_path / "nats" / "passwords").reveal().splitlines()
+    told = read_secret_file(tmp_path / "nats" / "passwords", 99).reveal().splitlines()
     assert told == [f"export {password_variable(user)}={password}" for user, password in passwords.items()]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from signalbox.addresses import password_mistake
 from signalbox.errors import ConfigurationError
 from signalbox.setting_names import PREFIX, unknown_names
-from signalbox.settings import is_private, read_secret_file
+from signalbox.settings import KEY_LINES_MAX, is_private, read_secret_file
 
 from signalbox_cli import run_folder
 from signalbox_cli.doctor.facts import FileSeen, SecretSeen
@@ -44,7 +44,7 @@ def _seen(path: Path) -> SecretSeen:
 
 def _mistake(path: Path) -> str:
     try:
-        read_secret_file(path)
+        read_secret_file(path, KEY_LINES_MAX if path.name.endswith("seals") else 1)
     except ConfigurationError as error:
         return error.mistakes[0]
     return ""
