@@ -16,6 +16,8 @@ from signalbox_cli.connection import QueryFailedError
 from signalbox_cli.doctor import commands as doctor
 from signalbox_cli.grafana import commands as grafana
 from signalbox_cli.output import complain
+from signalbox_cli.people import commands as people
+from signalbox_cli.settings import speak_as
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -25,9 +27,13 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="A running desk is found by run/desk/desk.json (see `signalbox up`), or by SIGNALBOX_NATS_URL, "
         "SIGNALBOX_NATS_USER and SIGNALBOX_NATS_PASSWORD_FILE.",
     )
+    parser.add_argument(
+        "--as", dest="name", metavar="NAME", help="speak as this person (default SIGNALBOX_NATS_USER, user or operator)"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     running.add_commands(commands)
     installing.add_commands(commands)
+    people.add_commands(commands)
     trading.add_commands(commands)
     looking.add_commands(commands)
     doctor.add_commands(commands)
@@ -40,6 +46,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(words: list[str] | None = None) -> None:
     arguments = build_parser().parse_args(words)
+    if arguments.name:
+        speak_as(arguments.name)
     try:
         result = arguments.run(arguments)
         status = asyncio.run(result) if inspect.iscoroutine(result) else result

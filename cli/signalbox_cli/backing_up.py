@@ -32,8 +32,9 @@ from typing import Any
 import duckdb
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from signalbox.accounts import BOOTSTRAP
 from signalbox.bus import snapshots
-from signalbox.bus.bootstrap import BOOTSTRAP, existing_streams, halt_server
+from signalbox.bus.bootstrap import existing_streams, halt_server
 from signalbox.bus.tls import VerifyingClient, tls_of
 from signalbox.errors import BusUnavailableError, ConfigurationError
 from signalbox.streams import STREAMS

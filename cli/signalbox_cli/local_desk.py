@@ -17,14 +17,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from signalbox.accounts import password_variable
+from signalbox.accounts import BOOTSTRAP, password_variable
 from signalbox.bus import BusSettings
-from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, new_password
+from signalbox.bus.bootstrap import USERS, bootstrap_server, new_password
 from signalbox.desk import Desk, load_desk
 from signalbox.errors import SignalboxError
 from signalbox.messages import TradingMode
 
 from signalbox_cli import run_folder, simulated_venues
+from signalbox_cli.people import roll
 from signalbox_cli.settings import inherited_environment
 from signalbox_cli.simulated_venues import VenuePorts
 
@@ -211,9 +212,21 @@ class LocalDesk:
         if command is None:
             raise DeskStartError("nats-server is missing: run `make env`")
         passwords = {password_variable(user): password for user, password in self._passwords.items()}
-        arguments = ["-c", str(deploy_folder() / "nats" / "nats.conf"), "-a", "127.0.0.1", "-p", str(self.nats_port)]
+        configuration = self._configure_nats()
+        arguments = ["-c", str(configuration), "-a", "127.0.0.1", "-p", str(self.nats_port)]
         store = str(self.plan.directory / "jetstream")
         self._declare(NATS, [command, *arguments, "-sd", store], passwords)
+
+    def _configure_nats(self) -> Path:
+        """The server's configuration, in the desk's own folder: this version's, with the people who were added here."""
+        folder = self.plan.directory / "nats"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        people = roll.read(folder / "people.conf")
+        for path in (deploy_folder() / "nats").glob("*.conf"):
+            if path.name != "people.conf":
+                shutil.copyfile(path, folder / path.name)
+        roll.write(folder / "people.conf", people)
+        return folder / "nats.conf"
 
     def _declare_simulator(self) -> None:
         arguments = ["--control-port", str(self.control_port)]

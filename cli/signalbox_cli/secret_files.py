@@ -14,8 +14,8 @@ import os
 import re
 from pathlib import Path
 
-from signalbox.accounts import password_variable
-from signalbox.bus.bootstrap import BOOTSTRAP, USERS, new_password
+from signalbox.accounts import BOOTSTRAP, password_variable
+from signalbox.bus.bootstrap import USERS, new_password
 from signalbox.desk import ClockSource, Desk
 from signalbox.errors import ConfigurationError
 from signalbox.settings import read_secret_file

@@ -225,6 +225,11 @@ def trading_state(name: str) -> str:
     return f"{TRADING_STATE}.{name}"
 
 
+def operator_of(subject: str) -> str:
+    """Who has set the trading state that is stored or told on `subject`: the server wrote it; "" = nobody knows."""
+    return subject.removeprefix(f"{TRADING_STATE}.") if subject.startswith(f"{TRADING_STATE}.") else ""
+
+
 def status(service: str) -> str:
     return f"status.{service}"
 

@@ -39,7 +39,10 @@ async def ask_servers(client: Client) -> tuple[JetStreamServer, ...]:
         await client.publish(JETSTREAM_OF_EACH_SERVER, _QUESTION, reply=inbox)
         while len(servers) < SERVERS_MAX:
             message = await asyncio.wait_for(answers.get(), wait_seconds)
-            servers.append(_server(msgspec.json.decode(message.data)))
+            try:
+                servers.append(_server(msgspec.json.decode(message.data)))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise BusUnavailableError("what a nats-server says of itself makes no sense: is it one?") from None
             wait_seconds = NEXT_ANSWER_SECONDS_MAX
     except TimeoutError:
         pass
