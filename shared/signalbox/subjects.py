@@ -295,7 +295,7 @@ REGISTRY: tuple[Declared, ...] = (
     Declared("timer.schedule.*", TimerFired, ("oms",), (), "timers set: order id"),
     Declared("timer.fired.*", TimerFired, ("nats",), ("oms", "recorder"), "timers fired: order id"),
     Declared("dead.*.*", DeadLetter, SERVICES, ("recorder", "user"), "dead letters: stream, service"),
-    Declared(ALL_TRADING_STATES, TradingState, ("operator",), ("risk", "recorder", "user"), "the desk's main switch"),
+    Declared(ALL_TRADING_STATES, TradingState, ("operator",), ("risk", "recorder", "user"), "the desk's main switch: operator"),
     Declared(
         "$KV.LEASES.*.*",
         Lease,
