@@ -212,21 +212,10 @@ class LocalDesk:
         if command is None:
             raise DeskStartError("nats-server is missing: run `make env`")
         passwords = {password_variable(user): password for user, password in self._passwords.items()}
-        configuration = self._configure_nats()
+        configuration = roll.copy_configuration(deploy_folder() / "nats", self.plan.directory / "nats")
         arguments = ["-c", str(configuration), "-a", "127.0.0.1", "-p", str(self.nats_port)]
         store = str(self.plan.directory / "jetstream")
         self._declare(NATS, [command, *arguments, "-sd", store], passwords)
-
-    def _configure_nats(self) -> Path:
-        """The server's configuration, in the desk's own folder: this version's, with the people who were added here."""
-        folder = self.plan.directory / "nats"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        people = roll.read(folder / "people.conf")
-        for path in (deploy_folder() / "nats").glob("*.conf"):
-            if path.name != "people.conf":
-                shutil.copyfile(path, folder / path.name)
-        roll.write(folder / "people.conf", people)
-        return folder / "nats.conf"
 
     def _declare_simulator(self) -> None:
         arguments = ["--control-port", str(self.control_port)]

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from signalbox.subjects import SERVICES
+from signalbox.subjects import SERVICES, stored_intents
 
 DESK = "DESK"
 BOOTSTRAP, SIMULATOR, AUDITOR = "bootstrap", "simulator", "auditor"
@@ -44,8 +44,6 @@ CONNECTIONS_MAX, SUBSCRIPTIONS_MAX = 32, 2_000
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 """A person's name: one word of a subject, and the name of his account."""
-_WORDS = ("desk", "nats", "sys", "system", "signalbox", "people", "nobody", "everybody")
-_SERVICES_TO_COME = ("strategist", "notifier", "console")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +203,6 @@ HEARD_BY_PEOPLE = (
     *("link.>", "dead.>", "$KV.CONTROL.>"),
 )
 
-INTENTS = "intent.{name}.*.*"
 CONTROLS = {"$KV.CONTROL.trading-state": "$KV.CONTROL.trading-state.{name}"}
 """What an operator publishes, and as what it is stored."""
 
@@ -213,20 +210,6 @@ CONTROLS = {"$KV.CONTROL.trading-state": "$KV.CONTROL.trading-state.{name}"}
 def user_names() -> tuple[str, ...]:
     """Every user whose password nats-server takes from its environment."""
     return (BOOTSTRAP, SIMULATOR, *SERVICES, AUDITOR, *(person.name for person in FIRST_PEOPLE))
-
-
-def name_mistake(name: str) -> str:
-    """Why a person can not be called so, as a sentence; "" = he can."""
-    if not NAME.fullmatch(name):
-        return (
-            f"{name!r} can be nobody's name: small letters of the English alphabet, digits, - and _, a letter first, "
-            "32 at most"
-        )
-    if name in user_names() or name in _SERVICES_TO_COME or name.startswith("gateway-"):
-        return f"{name!r} is the name of a service, or of somebody who is there from the start: choose another"
-    if name in _WORDS:
-        return f"{name!r} has a meaning of its own in the desk: choose another name"
-    return ""
 
 
 def password_variable(user: str) -> str:
@@ -258,7 +241,7 @@ def person_lines(person: Person) -> list[str]:
     asked = ["query.sql", *(f"status.{service}" for service in SERVICES)]
     imports = [
         *_heard(HEARD_BY_PEOPLE),
-        *(_service_import(DESK, INTENTS.format(name=person.name), local) for local in sorted(may)),
+        *(_service_import(DESK, stored_intents(person.name), local) for local in sorted(may)),
         *(_service_import(DESK, stored.format(name=person.name), local) for local, stored in controls.items()),
         _service_import("recorder", f"query.sql.{person.name}", "query.sql"),
         *(_service_import(service, f"status.{service}") for service in SERVICES),

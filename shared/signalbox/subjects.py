@@ -125,6 +125,11 @@ def intent(message: OrderIntent | CancelIntent) -> str:
     return intent_for(message.venue, message.symbol)
 
 
+def stored_intents(name: str) -> str:
+    """Under which subjects the server stores the intents of `name`, who publishes them without it."""
+    return f"intent.{name}.*.*"
+
+
 def intent_for(venue: str, symbol: str) -> str:
     """Where an intent goes whatever its bytes are."""
     return f"intent.{encode_token(venue)}.{encode_token(symbol)}"
@@ -295,7 +300,13 @@ REGISTRY: tuple[Declared, ...] = (
     Declared("timer.schedule.*", TimerFired, ("oms",), (), "timers set: order id"),
     Declared("timer.fired.*", TimerFired, ("nats",), ("oms", "recorder"), "timers fired: order id"),
     Declared("dead.*.*", DeadLetter, SERVICES, ("recorder", "user"), "dead letters: stream, service"),
-    Declared(ALL_TRADING_STATES, TradingState, ("operator",), ("risk", "recorder", "user"), "the desk's main switch: operator"),
+    Declared(
+        ALL_TRADING_STATES,
+        TradingState,
+        ("operator",),
+        ("risk", "recorder", "user"),
+        "the desk's main switch: operator",
+    ),
     Declared(
         "$KV.LEASES.*.*",
         Lease,

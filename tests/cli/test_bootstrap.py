@@ -35,7 +35,7 @@ async def test_everything_is_made_and_trading_is_halted(nats_server_without_stre
         status, said = await run(**environment)
         assert status == 0, said
     recorder = await server.connect("recorder")
-    last = await recorder.last("KV_CONTROL", subjects.TRADING_STATE)
+    last = await recorder.last("KV_CONTROL", subjects.ALL_TRADING_STATES)
     assert last is not None
     assert messages.decode(last.payload, TradingState).mode is TradingMode.HALTED
     assert [received async for received in recorder.read("TRADE")] == []
@@ -56,7 +56,7 @@ async def first_state(server, desk_file: Path) -> TradingMode:
     environment = {"SIGNALBOX_NATS_URL": server.url, "SIGNALBOX_NATS_PASSWORD": server.password(BOOTSTRAP)}
     status, said = await run("--active-if-simulated", **environment, SIGNALBOX_DESK_FILE=str(desk_file))
     assert status == 0, said
-    last = await (await server.connect("recorder")).last("KV_CONTROL", subjects.TRADING_STATE)
+    last = await (await server.connect("recorder")).last("KV_CONTROL", subjects.ALL_TRADING_STATES)
     assert last is not None
     return messages.decode(last.payload, TradingState).mode
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,8 +21,9 @@ from pathlib import Path
 
 import bcrypt
 import msgspec
-from signalbox.accounts import NAME, Person, Role, name_mistake, person_lines
+from signalbox.accounts import NAME, Person, Role, person_lines
 from signalbox.errors import ConfigurationError
+from signalbox.people_names import name_mistake
 
 REMARK = "# person: "
 HEAD = "# People who were added to the desk: written by `signalbox people`, read by nats.conf. Do not edit.\n"
@@ -158,6 +160,17 @@ def write_private(path: Path, text: str) -> None:
         os.replace(draft, path)
     except OSError as error:
         raise ConfigurationError([f"{path} can not be written: {error.strerror}."]) from None
+
+
+def copy_configuration(source: Path, folder: Path) -> Path:
+    """This version's nats.conf and what it includes into `folder`, with the people who are there; the copy's path."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    people = read(folder / "people.conf")
+    for path in source.glob("*.conf"):
+        if path.name != "people.conf":
+            shutil.copyfile(path, folder / path.name)
+    write(folder / "people.conf", people)
+    return folder / "nats.conf"
 
 
 @contextmanager

@@ -6,11 +6,11 @@ import asyncio
 import io
 import os
 import shutil
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from signalbox_cli.__main__ import main
@@ -48,12 +48,25 @@ class Office:
         else:
             told["SIGNALBOX_NATS_USER"] = user
         out, err = io.StringIO(), io.StringIO()
-        with patch.dict(os.environ, own | told | environment, clear=True), redirect_stdout(out), redirect_stderr(err):
+        with environ(own | told | environment), redirect_stdout(out), redirect_stderr(err):
             status = await asyncio.to_thread(_status_of, list(words))
         return Ended(status, out.getvalue(), err.getvalue())
 
     def password(self, name: str) -> str:
         return (self.credentials / name).read_text().strip()
+
+
+@contextmanager
+def environ(wanted: dict[str, str]) -> Iterator[None]:
+    """This process's environment is `wanted`, for as long as a command runs."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _status_of(words: list[str]) -> int:
