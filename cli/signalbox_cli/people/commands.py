@@ -84,7 +84,7 @@ async def _add(arguments: argparse.Namespace) -> int:
             raise ConfigurationError([f"{path} is there already, and is not a password made here: move it away."])
         return after
 
-    return await _changed(place, added, arguments.name, password, f"{arguments.name} is a {role} now")
+    return await _changed(place, added, arguments.name, password, f"{arguments.name} is in, as {role}")
 
 
 async def _password(arguments: argparse.Namespace) -> int:
