@@ -79,3 +79,4 @@ docs: .venv/ready ## write the generated documents again
 	@$(BIN)/python -m dashboards
 	@$(BIN)/python tests/venue/numbered.py > /dev/null
 	@$(BIN)/python tests/deploy/copies.py > /dev/null
+	@$(BIN)/python tests/shared/permission_matrix.py

@@ -19,7 +19,8 @@ from signalbox_cli.connection import QueryFailedError
 from signalbox_cli.doctor import commands as doctor
 from signalbox_cli.grafana import commands as grafana
 from signalbox_cli.output import complain
-from signalbox_cli.settings import check_names
+from signalbox_cli.people import commands as people
+from signalbox_cli.settings import check_names, speak_as
 
 CLEAN_UP_SECONDS_MAX = 2.0
 
@@ -31,9 +32,13 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="A running desk is found by run/desk/desk.json (see `signalbox up`), or by SIGNALBOX_NATS_URL, "
         "SIGNALBOX_NATS_USER and SIGNALBOX_NATS_PASSWORD_FILE.",
     )
+    parser.add_argument(
+        "--as", dest="name", metavar="NAME", help="speak as this person (default SIGNALBOX_NATS_USER, user or operator)"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     running.add_commands(commands)
     installing.add_commands(commands)
+    people.add_commands(commands)
     trading.add_commands(commands)
     looking.add_commands(commands)
     setting_aside.add_commands(commands)
@@ -47,6 +52,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(words: list[str] | None = None) -> None:
     arguments = build_parser().parse_args(words)
+    if arguments.name:
+        speak_as(arguments.name)
     # A library that still looks a name up when all is said must not keep anybody waiting
     last_resort = LastResort(tell=lambda seconds, status: None)
     try:

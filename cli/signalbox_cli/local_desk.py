@@ -26,6 +26,7 @@ from signalbox.messages import TradingMode
 from signalbox.seals import parse
 
 from signalbox_cli import run_folder, simulated_venues
+from signalbox_cli.people import roll
 from signalbox_cli.settings import inherited_environment
 from signalbox_cli.simulated_venues import VenuePorts
 
@@ -214,7 +215,8 @@ class LocalDesk:
         if command is None:
             raise DeskStartError("nats-server is missing: run `make env`")
         passwords = {password_variable(user): password for user, password in self._passwords.items()}
-        arguments = ["-c", str(deploy_folder() / "nats" / "nats.conf"), "-a", "127.0.0.1", "-p", str(self.nats_port)]
+        configuration = roll.copy_configuration(deploy_folder() / "nats", self.plan.directory / "nats")
+        arguments = ["-c", str(configuration), "-a", "127.0.0.1", "-p", str(self.nats_port)]
         store = str(self.plan.directory / "jetstream")
         self._declare(NATS, [command, *arguments, "-sd", store], passwords)
 

@@ -8,14 +8,14 @@ import sys
 from collections.abc import Coroutine
 
 import msgspec
-from signalbox import messages, subjects
-from signalbox.bus import Bus, Received
+from signalbox import subjects
+from signalbox.bus import Received
 from signalbox.desk import VENUES, load_desk
 from signalbox.messages import ServiceStatus
 
 from signalbox_cli import argument_types
 from signalbox_cli.commands import add_command
-from signalbox_cli.connection import desk_bus, query, sql_text
+from signalbox_cli.connection import ask_status, desk_bus, query, sql_text
 from signalbox_cli.offline import add_history, run_history, timeframe
 from signalbox_cli.output import complain, printable, show, show_json
 from signalbox_cli.simulated_venues import services_of
@@ -228,13 +228,14 @@ async def _query(arguments: argparse.Namespace) -> int:
 async def _status(arguments: argparse.Namespace) -> int:
     async with desk_bus() as (bus, found):
         services = services_of(load_desk(found.desk_file)) if found.desk_file else subjects.SERVICES
-        answers = await asyncio.gather(*(_ask_status(bus, service) for service in services))
+        bounds = STATUS_SECONDS_MAX, STATUS_QUIET_SECONDS_MAX
+        answers = await asyncio.gather(*(ask_status(bus, service, *bounds) for service in services))
     rows = [row for service, answered in zip(services, answers, strict=True) for row in _status_rows(service, answered)]
     show(("service", "state", "instance", "work", "waiting for", "details"), rows, as_json=arguments.json, empty="")
     return 0 if all(answered and all(each.ready for each in answered) for answered in answers) else 1
 
 
-def _status_rows(service: str, answered: list[ServiceStatus]) -> list[tuple[str, ...]]:
+def _status_rows(service: str, answered: tuple[ServiceStatus, ...]) -> list[tuple[str, ...]]:
     """A row for each process of a service, the one that works first."""
     if not answered:
         return [(service, "no answer", "", "", "it does not run, or does not reach NATS", "")]
@@ -249,11 +250,6 @@ def _status_rows(service: str, answered: list[ServiceStatus]) -> list[tuple[str,
         )
         for each in sorted(answered, key=lambda each: (not each.active, each.instance))
     ]
-
-
-async def _ask_status(bus: Bus, service: str) -> list[ServiceStatus]:
-    answers = await bus.request_all(subjects.status(service), b"", STATUS_SECONDS_MAX, STATUS_QUIET_SECONDS_MAX)
-    return [messages.decode(answer, ServiceStatus) for answer in answers]
 
 
 async def _watch(arguments: argparse.Namespace) -> int:

@@ -44,6 +44,55 @@ def bootstrap_seals() -> Seals:
     return _seals(os.environ, "bootstrap", None)
 
 
+@dataclass(frozen=True)
+class PeoplePlace:
+    """Where the people of a desk are kept. `url` "" = no server is known, which then has to be told otherwise."""
+
+    file: Path
+    credentials: Path
+    url: str
+    password: Secret
+
+
+def people_place(environ: Mapping[str, str], file: Path | None, credentials: Path | None) -> PeoplePlace:
+    """The files that were named, else those of the environment, else those of the desk of `signalbox up`.
+
+    The server is that of the environment, with the password of `bootstrap`, or the local desk's while it runs. Raises
+    `ConfigurationError` that says how to name what is missing.
+    """
+    file = file or _path(environ.get("SIGNALBOX_PEOPLE_FILE"))
+    url = environ.get("SIGNALBOX_NATS_URL", "")
+    if file is not None:
+        credentials = credentials or _path(environ.get("SIGNALBOX_CREDENTIALS_FOLDER"))
+        if credentials is None:
+            raise ConfigurationError(
+                ["where are passwords to be kept? Name a folder with --credentials, or SIGNALBOX_CREDENTIALS_FOLDER."]
+            )
+        return PeoplePlace(file, credentials, url, _password(environ, "bootstrap") if url else Secret(""))
+    if url:
+        raise ConfigurationError(
+            ["which file does that server read its people from? Name it with --file, or SIGNALBOX_PEOPLE_FILE."]
+        )
+    folder = _run_folder(environ)
+    file = folder / "nats" / "people.conf"
+    if not file.exists():
+        raise ConfigurationError([f"no desk was ever started from {folder}: {START_ONE}, or name a file with --file."])
+    try:
+        url = str(json.loads((folder / "desk.json").read_text())["nats_url"])
+    except OSError:
+        return PeoplePlace(file, credentials or folder / "credentials", "", Secret(""))
+    except (ValueError, KeyError, TypeError):
+        raise ConfigurationError([f"{folder / 'desk.json'} is not what `signalbox up` writes: {START_ONE}."]) from None
+    return PeoplePlace(
+        file, credentials or folder / "credentials", url, read_secret_file(folder / "credentials" / "bootstrap")
+    )
+
+
+def speak_as(name: str) -> None:
+    """Have every command of this process speak as `name`, as if the environment had said so."""
+    os.environ["SIGNALBOX_NATS_USER"] = name
+
+
 def nats_ca_file() -> Path | None:
     """Whose certificates NATS at a `tls://` address must show; None = the machine's own authorities."""
     return _path(os.environ.get("SIGNALBOX_NATS_CA_FILE"))
@@ -127,15 +176,17 @@ def find_desk(environ: Mapping[str, str], *, operator: bool = False, auditor: bo
     """Find the desk; raises `ConfigurationError` that says how to name one."""
     url = environ.get("SIGNALBOX_NATS_URL")
     user = "operator" if operator else "auditor" if auditor else "user"
+    if not auditor or _one_password(environ):  # who checks the desk is nobody's name
+        user = environ.get("SIGNALBOX_NATS_USER") or user
     if url:
         _check_url(url)
-        user = environ.get("SIGNALBOX_NATS_USER") or user
+    if url:
         control = environ.get("SIGNALBOX_CONTROL", "")
         silence = f"NATS at {url} can not be reached: is it running there? (SIGNALBOX_NATS_URL says so)"
         desk_file, password = _path(environ.get("SIGNALBOX_DESK_FILE")), _password(environ, user)
         seals = _seals(environ, user, None) if operator else NO_SEALS
         return Found(url, user, password, desk_file, silence, control, seals)
-    folder = Path(environ.get("SIGNALBOX_RUN_FOLDER", str(RUN_FOLDER)))
+    folder = _run_folder(environ)
     file = folder / "desk.json"
     try:
         desk: dict[str, Any] = json.loads(file.read_text())
@@ -149,7 +200,7 @@ def find_desk(environ: Mapping[str, str], *, operator: bool = False, auditor: bo
         ) from None
     except (ValueError, KeyError, TypeError):
         raise ConfigurationError([f"{file} is not what `signalbox up` writes: {START_ONE}."]) from None
-    password = read_secret_file(folder / "credentials" / user)
+    password = _kept_password(folder / "credentials", user)
     silence = f"the desk of {folder} has ended (its NATS at {url} does not answer): {START_ONE}"
     control = f"127.0.0.1:{desk['control_port']}" if "control_port" in desk else ""
     seals = _seals({}, user, folder / "credentials") if operator else NO_SEALS
@@ -193,8 +244,28 @@ def _password(environ: Mapping[str, str], user: str) -> Secret:
     if "SIGNALBOX_NATS_PASSWORD" in environ:
         return Secret(environ["SIGNALBOX_NATS_PASSWORD"])
     if "SIGNALBOX_CREDENTIALS_FOLDER" in environ:
-        return read_secret_file(Path(environ["SIGNALBOX_CREDENTIALS_FOLDER"]) / user)
+        return _kept_password(Path(environ["SIGNALBOX_CREDENTIALS_FOLDER"]), user)
     raise ConfigurationError(["SIGNALBOX_NATS_URL is set, but neither SIGNALBOX_NATS_PASSWORD nor its _FILE is."])
+
+
+def _one_password(environ: Mapping[str, str]) -> bool:
+    """Whether one password is given, of one user, instead of a folder with one for each."""
+    return "SIGNALBOX_NATS_URL" in environ and not environ.keys().isdisjoint(
+        ("SIGNALBOX_NATS_PASSWORD", "SIGNALBOX_NATS_PASSWORD_FILE")
+    )
+
+
+def _kept_password(folder: Path, user: str) -> Secret:
+    """The password of a user in a folder that has one for each."""
+    if user.startswith(".") or "/" in user or not (folder / user).exists():
+        raise ConfigurationError(
+            [f"there is no password of {user!r} in {folder}: `signalbox people list` says who there is, `add` adds."]
+        )
+    return read_secret_file(folder / user)
+
+
+def _run_folder(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("SIGNALBOX_RUN_FOLDER", str(RUN_FOLDER)))
 
 
 def _path(text: str | None) -> Path | None:

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from signalbox.subjects import SERVICES
+from signalbox.subjects import SERVICES, stored_intents
 
 DESK = "DESK"
 BOOTSTRAP, SIMULATOR, AUDITOR = "bootstrap", "simulator", "auditor"
@@ -204,7 +204,6 @@ HEARD_BY_PEOPLE = (
     *("link.>", "dead.>", "$KV.CONTROL.>"),
 )
 
-INTENTS = "intent.{name}.*.*"
 CONTROLS = {
     "$KV.CONTROL.trading-state": "$KV.CONTROL.trading-state.{name}",
     "$KV.CONTROL.skip.*.*.*": "$KV.CONTROL.skip.*.*.*.{name}",
@@ -246,7 +245,7 @@ def person_lines(person: Person) -> list[str]:
     asked = ["query.sql", *(f"status.{service}" for service in SERVICES)]
     imports = [
         *_heard(HEARD_BY_PEOPLE),
-        *(_service_import(DESK, INTENTS.format(name=person.name), local) for local in sorted(may)),
+        *(_service_import(DESK, stored_intents(person.name), local) for local in sorted(may)),
         *(_service_import(DESK, stored.format(name=person.name), local) for local, stored in controls.items()),
         _service_import("recorder", f"query.sql.{person.name}", "query.sql"),
         *(_service_import(service, f"status.{service}") for service in SERVICES),

@@ -356,7 +356,7 @@ async def follow_clock(bus: Bus, source: ClockSource) -> DeskClock:
 async def _serve_status(service: str, runtime: Runtime) -> None:
     instance = shown(this_process())
 
-    async def status(_: bytes) -> bytes:
+    async def status(_: bytes, __: str) -> bytes:
         health = runtime.health
         return msgspec.json.encode(
             ServiceStatus(

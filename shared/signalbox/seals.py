@@ -130,7 +130,7 @@ class Seals:
         if link == CONTROL and not header(EXPECTED_HEADER):
             return f"not sealed by {_who(link)}: it does not say which trading state it follows"
         name, given = found[1], bytes.fromhex(found[2])
-        if link == CONTROL and subjects.setter_of(subject) not in ("", name):
+        if link == CONTROL and subjects.operator_of(subject) not in ("", name):
             return f"not sealed by {_who(link)}: it is stored under another name than that of its seal"
         genuine = False
         for key in keys:  # every key is tried: which one it was takes no time to tell

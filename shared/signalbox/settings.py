@@ -216,7 +216,10 @@ def _secret_mistake(where: str, text: str, lines_max: int) -> str:
 
 
 def read_secret_file(path: Path, lines_max: int = 1) -> Secret:
-    """Read a secret of one line (the keys of seals have `KEY_LINES_MAX`); raises `ConfigurationError` when others may read the file, or it can not be read."""
+    """Read a secret of one line (the keys of seals have `KEY_LINES_MAX`).
+
+    Raises `ConfigurationError` when others may read the file, or it can not be read.
+    """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):

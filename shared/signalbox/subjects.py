@@ -127,6 +127,11 @@ def intent(message: OrderIntent | CancelIntent) -> str:
     return intent_for(message.venue, message.symbol)
 
 
+def stored_intents(name: str) -> str:
+    """Under which subjects the server stores the intents of `name`, who publishes them without it."""
+    return f"intent.{name}.*.*"
+
+
 def intent_for(venue: str, symbol: str) -> str:
     """Where an intent goes whatever its bytes are."""
     return f"intent.{encode_token(venue)}.{encode_token(symbol)}"
@@ -238,6 +243,11 @@ def trading_state(name: str) -> str:
     return f"{TRADING_STATE}.{name}"
 
 
+def operator_of(subject: str) -> str:
+    """Who has set the trading state that is stored or told on `subject`: the server wrote it; "" = nobody knows."""
+    return subject.removeprefix(f"{TRADING_STATE}.") if subject.startswith(f"{TRADING_STATE}.") else ""
+
+
 def status(service: str) -> str:
     return f"status.{service}"
 
@@ -272,11 +282,6 @@ ALL_TRADING_STATES = f"{TRADING_STATE}.*"
 def is_trading_state(subject: str) -> bool:
     """Whether a trading state is on a subject: as an operator publishes it, or as it is stored."""
     return subject == TRADING_STATE or subject.startswith(f"{TRADING_STATE}.")
-
-
-def setter_of(subject: str) -> str:
-    """Who set the trading state that is stored on a subject: the server's word; "" where it is not stored."""
-    return subject.removeprefix(TRADING_STATE).removeprefix(".")
 
 
 @dataclass(frozen=True)
@@ -330,13 +335,19 @@ REGISTRY: tuple[Declared, ...] = (
     Declared("timer.schedule.*", TimerFired, ("oms",), (), "timers set: order id"),
     Declared("timer.fired.*", TimerFired, ("nats",), ("oms", "recorder"), "timers fired: order id"),
     Declared("dead.*.*", DeadLetter, SERVICES, ("recorder", "user"), "dead letters: stream, service"),
-    Declared(ALL_TRADING_STATES, TradingState, ("operator",), ("risk", "recorder", "user"), "the desk's main switch"),
+    Declared(
+        ALL_TRADING_STATES,
+        TradingState,
+        ("operator",),
+        ("risk", "recorder", "user"),
+        "the desk's main switch: operator",
+    ),
     Declared(
         "$KV.CONTROL.skip.*.*.*.*",
         SetAside,
         ("operator",),
         (*SERVICES, "user"),
-        "messages that a service goes on without: service, stream, sequence, and who says so",
+        "messages that a service goes on without: service, stream, sequence, operator",
     ),
     Declared(
         "$KV.LEASES.*.*",

@@ -18,7 +18,7 @@ from signalbox.durability import JetStreamServer
 from signalbox.errors import SignalboxError
 from signalbox.messages import IntentDenied, Quote, ServiceStatus, VenueLink
 
-from signalbox_cli.connection import QueryFailedError, desk_bus, query
+from signalbox_cli.connection import QueryFailedError, ask_status, desk_bus, query
 from signalbox_cli.doctor.facts import NatsSeen
 from signalbox_cli.settings import Found, nats_ca_file
 from signalbox_cli.simulated_venues import services_of
@@ -92,8 +92,7 @@ async def _listen(bus: Bus, desk: Desk) -> tuple[dict[tuple[str, str], VenueLink
 
 async def _ask(bus: Bus, desk: Desk) -> tuple[dict[str, tuple[ServiceStatus, ...]], tuple[str, ...] | None]:
     async def status(service: str) -> tuple[ServiceStatus, ...]:
-        answers = await bus.request_all(subjects.status(service), b"", STATUS_SECONDS_MAX, STATUS_QUIET_SECONDS_MAX)
-        return tuple(messages.decode(answer, ServiceStatus) for answer in answers)
+        return await ask_status(bus, service, STATUS_SECONDS_MAX, STATUS_QUIET_SECONDS_MAX)
 
     services = services_of(desk)
     answers = await asyncio.gather(*map(status, services))

@@ -133,7 +133,10 @@ async def listen(bus: Bus, feed: Feed, links: Links) -> None:
     async def annotate(subject: str, kind: Any, tell: Callable[[Any, datetime], Annotation | None]) -> None:
         async def received(message: Received) -> None:
             try:
-                annotation = tell(messages.decode(message.payload, kind), datetime.now(UTC))
+                said = messages.decode(message.payload, kind)
+                if name := subjects.operator_of(message.subject):
+                    said = msgspec.structs.replace(said, by=name)
+                annotation = tell(said, datetime.now(UTC))
             except msgspec.DecodeError as error:
                 complain(f"a message on {message.subject} can not be read: {error}")
                 return

@@ -57,8 +57,8 @@ class Queries:
         self._giving_back: asyncio.TimerHandle | None = None
         self._closing, self._timed_out = threading.Event(), threading.Event()
 
-    async def answer(self, payload: bytes) -> bytes:
-        """Answer one request; every failure is a reply with an error."""
+    async def answer(self, payload: bytes, asker: str = "") -> bytes:
+        """Answer one request of `asker`; every failure is a reply with an error."""
         try:
             reply = await self._queue(payload)
             metrics.QUERIES.labels("error" if reply.error else "ok").inc()

@@ -231,7 +231,8 @@ FROM (SELECT *, json_transform(readable(payload), '{"id":"VARCHAR","order_id":"V
       FROM messages WHERE stream = 'TIMERS');
 
 CREATE OR REPLACE VIEW trading_states AS
-SELECT m.mode, m.reason, m."by", m."at", stored_at, generation, sequence
+-- By whom is the subject's last word, which the server wrote; before there were names, what the sender said.
+SELECT m.mode, m.reason, coalesce(nullif(split_part(subject, '.', 4), ''), m."by") AS "by", m."at", stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(payload), '{"mode":"VARCHAR","reason":"VARCHAR","by":"VARCHAR",
         "at":"TIMESTAMPTZ"}') AS m
       FROM messages WHERE stream = 'KV_CONTROL');

@@ -185,6 +185,9 @@ class Observing:
     async def _trading_state(self, received: Received | None) -> None:
         """Absent, deleted or unreadable all mean halted."""
         found = _read(received, TradingState) if received is not None else None
+        if received is not None and found is not None:
+            name = subjects.operator_of(received.subject)  # what the sender says of himself is not believed
+            found = msgspec.structs.replace(found, by=name or found.by)
         source = f"{received.stream}:{received.sequence}" if received is not None else ""
         evolve.fold_trading_state(self._state, found, source)
         metrics.show_mode(self._state)

@@ -11,6 +11,7 @@ from nats.errors import Error as NatsError
 
 from signalbox import metrics
 from signalbox.bus.client import BusClient, nobody_listens
+from signalbox.bus.headers import printable
 from signalbox.bus.wire import Delivery
 
 log = logging.getLogger(__name__)
@@ -48,13 +49,15 @@ async def answers_to(
     return answers
 
 
-async def serve(client: BusClient, service: str, subject: str, handler: Callable[[bytes], Awaitable[bytes]]) -> None:
+async def serve(
+    client: BusClient, service: str, subject: str, handler: Callable[[bytes, str], Awaitable[bytes]]
+) -> None:
     """See `Bus.serve`."""
     running: set[asyncio.Task[None]] = set()
 
-    async def answer(reply: str, question: bytes) -> None:
+    async def answer(reply: str, question: bytes, asker: str) -> None:
         try:
-            await client.publish(reply, await handler(question))
+            await client.publish(reply, await handler(question, asker))
         except (NatsError, OSError) as error:
             log.warning("an answer could not be sent", extra={"subject": subject, "error": str(error)})
         except Exception:
@@ -66,7 +69,8 @@ async def serve(client: BusClient, service: str, subject: str, handler: Callable
         if len(running) >= QUESTIONS_MAX:
             metrics.BUS_SLOW_CONSUMERS.labels(service).inc()
             return
-        task = asyncio.create_task(answer(delivery.reply.decode(), delivery.payload))
+        asker = printable(delivery.subject).rpartition(".")[2] if subject.endswith(".*") else ""
+        task = asyncio.create_task(answer(delivery.reply.decode(), delivery.payload, asker))
         running.add(task)
         task.add_done_callback(running.discard)
 

@@ -24,10 +24,11 @@ from signalbox.addresses import without_password
 from signalbox.bus import asking, reading
 from signalbox.bus.client import BusClient
 from signalbox.bus.consuming import Pull, dead_letter
+from signalbox.bus.headers import read_header
 from signalbox.bus.live import Live
 from signalbox.bus.publishing import Publisher, denied_subject
 from signalbox.bus.queueing import Queue, Take, Turn
-from signalbox.bus.received import Progress, PublishAck, Received
+from signalbox.bus.received import Progress, PublishAck, Received, status_of
 from signalbox.bus.sealing import Sealing
 from signalbox.bus.servers import ask_servers
 from signalbox.bus.setting_aside import LOOK_SECONDS, SettingAside
@@ -343,7 +344,11 @@ class Bus:
     async def request(self, subject: str, payload: bytes, timeout_seconds: float) -> bytes:
         """Ask whoever serves `subject`; raises `BusUnavailableError` when nobody answers in time."""
         try:
-            return (await self._client.ask(subject, payload, timeout_seconds)).payload
+            answer = await self._client.ask(subject, payload, timeout_seconds)
+            told = status_of(answer).code or read_header(answer.headers, "Status")
+            if told:  # by the server, in the place of an answer
+                raise BusUnavailableError(f"what answered on {subject} is not who serves it")
+            return answer.payload
         except (NatsError, TimeoutError) as error:
             if subject.lower() in self._denied:
                 raise BusPermissionError(f"{self._settings.user!r} may not publish on {subject}") from None
@@ -365,8 +370,11 @@ class Bus:
         """What each nats-server says of itself; raises `BusUnavailableError` when none does."""
         return await ask_servers(self._client)
 
-    async def serve(self, subject: str, handler: Callable[[bytes], Awaitable[bytes]]) -> None:
-        """Answer requests on `subject`; each runs on its own, so that a slow one holds up no other.
+    async def serve(self, subject: str, handler: Callable[[bytes, str], Awaitable[bytes]]) -> None:
+        """Answer requests on `subject` with what `handler` makes of the payload and the name of who asks.
+
+        The name is the last word of the subject, where `subject` ends in `*`: the server writes it. Otherwise it is "".
+        Each request runs on its own, so that a slow one holds up no other.
 
         Only to people: their requests cross from another account with a reply subject of the server's own making. A
         reply subject of the desk itself would have us publish there.
@@ -475,6 +483,8 @@ def _refusal(error: Exception, settings: BusSettings) -> str:
     """Why no further attempt would end otherwise, as words after the server's address; "" = one may."""
     if "authorization violation" in str(error).lower():
         return f"refuses the user {settings.user!r}: check its password"
+    if "maximum account active connections" in str(error).lower():
+        return f"has as many connections of {settings.user!r} as one name may have: end some of its programs"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"shows a certificate that is not to be trusted: {error.verify_message} (SIGNALBOX_NATS_CA_FILE)"
     if isinstance(error, PlainServerError):

@@ -39,7 +39,10 @@ async def ask_servers(client: BusClient) -> tuple[JetStreamServer, ...]:
         await client.publish(JETSTREAM_OF_EACH_SERVER, _QUESTION, reply=inbox)
         while len(servers) < SERVERS_MAX:
             answer = await asyncio.wait_for(answers.get(), wait_seconds)
-            servers.append(_server(msgspec.json.decode(answer.payload)))
+            try:
+                servers.append(_server(msgspec.json.decode(answer.payload)))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise BusUnavailableError("what a nats-server says of itself makes no sense: is it one?") from None
             wait_seconds = NEXT_ANSWER_SECONDS_MAX
     except TimeoutError:
         pass
