@@ -11,7 +11,8 @@ import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recorder.database import Database, RecordingError
+from recorder.database import Database
+from recorder.errors import RecordingError
 from recorder.state import Batch, Place, Stored
 from signalbox.errors import ConfigurationError
 
@@ -34,12 +35,8 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def rows(database: Database, sql: str) -> list[tuple[object, ...]]:
-    reader = database.open_reader()
-    try:
-        found: list[tuple[object, ...]] = reader.execute(sql).fetchall()
-        return found
-    finally:
-        database.close_reader()
+    found: list[tuple[object, ...]] = database.connection.execute(sql).fetchall()
+    return found
 
 
 @settings(max_examples=30, deadline=None)
@@ -79,7 +76,7 @@ def test_a_batch_that_fails_half_way_leaves_neither_rows_nor_watermark(database:
 
 def test_rows_whose_watermark_can_not_be_moved_are_not_kept(database: Database) -> None:
     database.write([batch(stored(1))])
-    database._connection.execute("UPDATE watermarks SET last_sequence = 7")  # somebody else wrote the file
+    database.connection.execute("UPDATE watermarks SET last_sequence = 7")  # somebody else wrote the file
     with pytest.raises(RecordingError, match="who else writes"):
         database.write([batch(stored(2))])
     assert rows(database, "SELECT sequence FROM recorded") == [(1,)]
