@@ -25,7 +25,7 @@ from signalbox import messages
 from signalbox.messages import QueryReply, QueryRequest
 from signalbox.settings import Secret
 
-QUERY_SECONDS_MAX = 2.0
+QUERY_SECONDS_MAX, HASTY_SECONDS_MAX = 60.0, 4.0
 WAIT_SECONDS_MAX = 30.0
 SLOW = "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b"
 
@@ -33,7 +33,7 @@ SLOW = "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b"
 class Desk:
     """A keeper with one recorded message, and the endpoint before it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, query_seconds_max: float) -> None:
         self.path = directory / "desk.duckdb"
         self.keeper = Keeper(self.path, 64)
         self.queries = Queries(
@@ -44,8 +44,8 @@ class Desk:
                 nats_password=Secret(""),
                 desk_file=self.path,
                 database_file=self.path,
-                query_seconds_max=QUERY_SECONDS_MAX,
-                query_memory_megabytes_max=160,
+                query_seconds_max=query_seconds_max,
+                query_memory_megabytes_max=320,
                 query_rows_max=5_000,
                 queries_at_once_max=2,
                 queries_per_asker_max=1,
@@ -70,13 +70,17 @@ class Desk:
                 await asyncio.sleep(0.01)
 
 
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    made = Desk(tmp_path)
+@pytest.fixture(params=[QUERY_SECONDS_MAX], ids=[""])
+async def desk(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
+    made = Desk(tmp_path, request.param)
     await made.keeper.open()
     await made.write(1)
     yield made
     await made.keeper.end()
+
+
+hasty = pytest.mark.parametrize("desk", [HASTY_SECONDS_MAX], indirect=True, ids=["hasty"])
+"""For queries that do not end: they are stopped after a few seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -288,59 +292,58 @@ async def test_a_request_that_can_not_be_read_is_answered_with_the_reason(desk: 
         assert reply.error.startswith("Not a query request: ")
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        SLOW,
-        "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT max(n) FROM t",
-    ],
-)
-async def test_a_long_query_is_stopped_and_the_next_one_runs(desk: Desk, sql: str) -> None:
-    assert "took longer than 2 s" in (await desk.ask(sql)).error
+@hasty
+async def test_a_long_query_is_stopped_and_the_next_one_runs(desk: Desk) -> None:
+    recursive = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT max(n) FROM t"
+    for reply in await asyncio.gather(desk.ask(SLOW), desk.ask(recursive)):
+        assert "took longer than 4 s" in reply.error
     assert (await desk.ask("SELECT 1")).error == ""
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "SELECT list(range) FROM range(100000000)",
-        "SELECT len(range(100000000))",
-        "SELECT len(repeat('x', 1000000000))",
-        "SELECT len(list_transform(range(50000000), x -> x::VARCHAR))",
-        "SELECT len(string_agg(range::VARCHAR, ',')) FROM range(100000000)",
-        "SELECT * FROM range(100000000) ORDER BY hash(range)",
-    ],
+GREEDY = (
+    "SELECT list(range) FROM range(100000000)",
+    "SELECT len(range(100000000))",
+    "SELECT len(repeat('x', 1000000000))",
+    "SELECT len(list_transform(range(50000000), lambda x: x::VARCHAR))",
+    "SELECT len(string_agg(range::VARCHAR, ',')) FROM range(100000000)",
+    "SELECT max(n) FROM (SELECT row_number() OVER (ORDER BY hash(range)) AS n FROM range(60000000))",
 )
-async def test_a_query_that_needs_too_much_memory_is_refused_and_the_next_one_runs(desk: Desk, sql: str) -> None:
+
+
+async def test_a_query_that_needs_too_much_memory_is_refused_and_the_next_one_runs(desk: Desk) -> None:
     before = (await desk.keeper.look()).resident_bytes
-    assert "more memory than a query may take (160 MB)" in (await desk.ask(sql)).error
+    for sql in GREEDY:
+        assert "more memory than a query may take (320 MB)" in (await desk.ask(sql)).error, sql
     assert (await desk.ask("SELECT 1")).error == ""
     assert (await desk.keeper.look()).resident_bytes - before < 30e6
 
 
 async def test_one_that_needs_more_than_the_others_have_gets_it(desk: Desk) -> None:
-    assert (await desk.ask("SELECT len(list(range)) FROM range(10000000)")).rows in (([10000000],), ((10000000,),))
+    reply = await desk.ask("SELECT len(list(range)) FROM range(7000000)")
+    assert reply.error == ""
+    assert [list(row) for row in reply.rows] == [[7_000_000]]
 
 
+@hasty
 async def test_recording_goes_on_beside_long_queries_and_is_seen_by_the_next(desk: Desk) -> None:
     long = [asyncio.create_task(desk.ask(SLOW)) for _ in range(2)]
     await desk.until_running(2)
-    for sequence in range(2, 102):
+    for sequence in range(2, 12):
         await desk.write(sequence)
     assert not any(each.done() for each in long)
     assert all("took longer" in reply.error for reply in await asyncio.gather(*long))
-    assert [list(row) for row in (await desk.ask("SELECT count(*), max(sequence) FROM intents")).rows] == [[101, 101]]
+    assert [list(row) for row in (await desk.ask("SELECT count(*), max(sequence) FROM intents")).rows] == [[11, 11]]
 
 
 async def test_what_runs_sees_one_state_whatever_is_recorded_and_written_into_the_file_meanwhile(desk: Desk) -> None:
-    sql = "SELECT count(*), max(sequence), sum(length(payload)) FROM recorded, range(50) GROUP BY range.range"
+    sql = "SELECT count(*), max(sequence), sum(length(payload)) FROM recorded, range(5) GROUP BY range.range"
     asked: list[asyncio.Task[QueryReply]] = []
     sequence = 1
-    for number in range(300):
-        rows = [Stored(sequence + n, "order.a.b.c", 1, "", b"x" * 500) for n in range(1, 101)]
-        sequence += 100
+    for number in range(60):
+        rows = [Stored(sequence + n, "order.a.b.c", 1, "", b"x" * 500) for n in range(1, 501)]
+        sequence += 500
         await desk.keeper.write([Batch("TRADE", Place(1, "monday", sequence), rows)])
-        if number % 30 == 0:
+        if number % 10 == 0:
             asked.append(asyncio.create_task(desk.ask(sql)))
             asked = [each for each in asked if not each.done()] if len(asked) > 3 else asked
             await asyncio.sleep(0)
@@ -394,6 +397,7 @@ async def test_the_keeper_has_no_password_in_its_environment(desk: Desk, monkeyp
     assert b"secret" not in environment_of(desk.keeper.pid)
 
 
+@hasty
 async def test_too_many_waiting_queries_are_refused_at_once(desk: Desk) -> None:
     waiting = [asyncio.create_task(desk.ask(SLOW)) for _ in range(4)]
     await desk.until_running(2)
@@ -401,6 +405,7 @@ async def test_too_many_waiting_queries_are_refused_at_once(desk: Desk) -> None:
     await asyncio.gather(*waiting)
 
 
+@hasty
 async def test_one_askers_queries_leave_room_for_anothers(desk: Desk) -> None:
     slow = [asyncio.create_task(desk.ask(SLOW, asker="ann")) for _ in range(2)]
     await desk.until_running(1)
@@ -414,7 +419,7 @@ def test_what_the_check_lets_pass_can_write_nothing_all_the_same(tmp_path: Path,
     database = Database(tmp_path / "desk.duckdb", 64)
     size = database.bytes_on_disk()
     said = in_a_copy(lambda: database.connection.execute(sql))
-    assert said.startswith(("IOException", "FatalException", "InvalidInput", "done")), said
+    assert said.startswith(("IOException", "FatalException", "InvalidInput", "TransactionException", "done")), said
     assert database.bytes_on_disk() == size
     assert database.connection.execute("SELECT count(*) FROM watermarks").fetchall() == [(0,)]
     database.close()

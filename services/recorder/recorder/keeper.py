@@ -147,7 +147,7 @@ class Keeper:
         asyncio.get_running_loop().add_reader(self._questions, self._hear)
 
     def _gone(self) -> None:
-        with contextlib.suppress(RuntimeError):
+        if self._questions.fileno() >= 0:
             asyncio.get_running_loop().remove_reader(self._questions)
         self._orders.close()
         self._questions.close()

@@ -97,7 +97,7 @@ class Recorder:
         self._collected_rows = self._collected_bytes = self._rows = 0
         self._some, self._enough = asyncio.Event(), asyncio.Event()
         self._committing = asyncio.Lock()
-        self._stopping = False
+        self._stopping = self._closed = False
         health.require(CAUGHT_UP)
 
     def details(self) -> dict[str, str]:
@@ -205,6 +205,8 @@ class Recorder:
 
     async def _commit(self) -> None:
         async with self._committing:
+            if self._closed:
+                return
             collected, self._collected = self._collected, {}
             self._collected_rows = self._collected_bytes = 0
             self._some.clear()
@@ -276,7 +278,9 @@ class Recorder:
             await run.stop()
         try:
             await self._commit()
-            await self._keeper.close()
+            async with self._committing:
+                self._closed = True
+                await self._keeper.close()
         except (RecordingError, TimeoutError) as error:
             log.error("the end could not be recorded; a restart will", extra={"error": str(error)})
         finally:
