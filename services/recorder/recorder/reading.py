@@ -1,10 +1,10 @@
 """One query, in a copy of the keeper process that lives for nothing else. Owns the bounds that the operating system
 holds, the check of the statement, and the way from rows to a reply.
 
-The copy sees the database as it was at the fork. It can write no file (RLIMIT_FSIZE), open none (RLIMIT_NOFILE), take no
-more memory than it was given (RLIMIT_AS), and is ended by the kernel when its time is over (ITIMER_REAL) or the keeper
-is gone (PR_SET_PDEATHSIG). Whatever it does to itself, nothing of it reaches the keeper: it answers on a socket, and
-ends.
+The copy sees the database as it was at the fork. It can write no file (RLIMIT_FSIZE), open none (RLIMIT_NOFILE), take
+no more memory than it was given (RLIMIT_AS), and is ended by the kernel when its time is over (ITIMER_REAL) or the
+keeper is gone (PR_SET_PDEATHSIG). Whatever it does to itself, nothing of it reaches the keeper: it answers on a socket,
+and ends.
 """
 
 from __future__ import annotations

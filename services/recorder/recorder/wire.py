@@ -1,8 +1,8 @@
 """What the recorder's two processes say to each other: frames on one socket, questions on another.
 
 On the first socket a frame is its length and a message; the service speaks, the keeper answers each. On the second
-each datagram is a `Question`, with the socket on which the answer is to come; back comes an `Ended` for a question whose
-process did not answer. Pure, but for `receive`.
+each datagram is a `Question`, with the socket on which the answer is to come; back comes an `Ended` for a question
+whose process did not answer. Pure, but for `receive`.
 """
 
 from __future__ import annotations
