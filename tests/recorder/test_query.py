@@ -288,7 +288,7 @@ def test_what_is_not_one_plain_select_is_refused_and_changes_nothing(database: D
 
 async def test_a_request_that_can_not_be_read_is_answered_with_the_reason(desk: Desk) -> None:
     for payload in (b"", b"{", b"[]", b'{"sql": 1}', b'{"sql": "SELECT 1", "file": "x"}', b"\xff", b'{"sql": "\xff"}'):
-        reply = messages.decode(await desk.queries.answer(payload), QueryReply)
+        reply: QueryReply = messages.decode(await desk.queries.answer(payload), QueryReply)
         assert reply.error.startswith("Not a query request: ")
 
 
