@@ -251,6 +251,14 @@ RECORDER = Row(
             minimum=0,
         ),
         lines(
+            "Can it be written",
+            "1 while the database can be written, 0 while it can not: a full disk.",
+            Unit.COUNT,
+            Query("min (signalbox_recorder_writable)", "writable"),
+            minimum=0,
+            runbook="recorder-lagging",
+        ),
+        lines(
             "Time of a commit",
             "Of one batch: half of them, and 99 of 100.",
             Unit.SECONDS,

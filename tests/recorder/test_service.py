@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import os
+import resource
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+from recorder.database import PAYLOAD_BYTES_MAX
 from signalbox.bus.follow import SILENCE_SECONDS_MAX
 
 if TYPE_CHECKING:
@@ -27,19 +32,32 @@ async def publish(bus: Bus, first: int, count: int, subject: str = ORDER) -> Non
 
 
 async def in_stream(bus: Bus, stream: str) -> list[tuple[int, str, str, bytes]]:
-    return [(row.sequence, row.subject, row.message_id, row.payload) async for row in bus.read(stream)]
+    return [(row.sequence, row.subject, row.message_id, as_kept(row.payload)) async for row in bus.read(stream)]
+
+
+def as_kept(payload: bytes) -> bytes:
+    """Of a payload that is longer than the record keeps: the beginning, then size and MD5 of the whole."""
+    if len(payload) <= PAYLOAD_BYTES_MAX:
+        return payload
+    return payload[:PAYLOAD_BYTES_MAX] + f"|{len(payload)}|{hashlib.md5(payload).hexdigest()}".encode()
 
 
 def in_file(path: Path, stream: str, generation: int = 1) -> list[tuple[int, str, str, bytes]]:
     with duckdb.connect(str(path), read_only=True) as plain:
         found = plain.execute(
-            "SELECT sequence, subject, message_id, payload_bytes, payload FROM recorded "
+            "SELECT sequence, subject, message_id, payload_bytes, payload, "
+            "coalesce(concat('|', payload_size, '|', payload_md5), '') FROM recorded "
             "WHERE stream = ? AND generation = ? ORDER BY sequence",
             [stream, generation],
         ).fetchall()
     return [
-        (sequence, subject, message_id, text.encode() if text is not None else raw)
-        for sequence, subject, message_id, raw, text in found
+        (
+            sequence,
+            subject,
+            message_id,
+            (text.encode() if text is not None else raw) + (cut.encode() if cut != "||" else b""),
+        )
+        for sequence, subject, message_id, raw, text, cut in found
     ]
 
 
@@ -215,20 +233,82 @@ async def test_a_recorder_waits_while_somebody_else_has_the_file_open(recorder: 
     assert recorder.log.count("is in use by another process") == 1
 
 
-async def test_a_file_that_can_not_grow_ends_the_process_and_loses_nothing(nats_server: Any, recorder: Any) -> None:
+async def test_a_file_that_can_not_grow_is_said_survived_and_written_once_it_can(
+    nats_server: Any, recorder: Any
+) -> None:
     oms = await nats_server.connect("oms")
     reader = await nats_server.connect("recorder")
     await publish(oms, 0, 1500)
     recorder.start()
     await recorder.until_ready()
-    assert recorder.stop() == 0
-    await publish(oms, 1500, 100)
-    recorder.start_with_file_size_limit(200_000)
-    await oms.raw_publish(ORDER, b"y" * 500_000, {"Nats-Msg-Id": "large"})
-    assert await recorder.ended() == 1
-    assert "can not be written" in recorder.log
-    recorder.start()
-    await recorder.until_recorded("TRADE", 1605)
+    recorder.limit_file_sizes(recorder.database_file.stat().st_size + 20_000)
+    await publish(oms, 1500, 600)
+    await logged(recorder, "the database can not be written: trying again")
+    assert "nothing is lost" in " ".join((await recorder.status()).waiting_for)
+    assert recorder.metric("signalbox_recorder_writable") == 0.0
+    assert recorder.metric("signalbox_recorder_write_failures_total") >= 1.0
+    assert 0 < (await recorder.rows("SELECT max(sequence) FROM order_events"))[0][0] < 2100
+    await publish(oms, 2100, 10)
+    recorder.limit_file_sizes(resource.RLIM_INFINITY)
+    await recorder.until_recorded("TRADE", 2110)
+    await recorder.until_ready()
+    assert recorder.metric("signalbox_recorder_writable") == 1.0
     stored = await in_stream(reader, "TRADE")
     assert recorder.stop() == 0, recorder.log
     assert in_file(recorder.database_file, "TRADE") == stored
+
+
+async def test_a_recorder_started_on_a_full_disk_waits_and_loses_nothing(nats_server: Any, recorder: Any) -> None:
+    oms = await nats_server.connect("oms")
+    reader = await nats_server.connect("recorder")
+    recorder.start_with_file_size_limit(20_000)
+    await logged(recorder, "waiting for the database")
+    await publish(oms, 0, 20)
+    recorder.limit_file_sizes(resource.RLIM_INFINITY)
+    await recorder.until_recorded("TRADE", 20)
+    stored = await in_stream(reader, "TRADE")
+    assert recorder.stop() == 0, recorder.log
+    assert in_file(recorder.database_file, "TRADE") == stored
+
+
+async def test_a_keeper_that_is_killed_is_started_again_and_nothing_is_lost(nats_server: Any, recorder: Any) -> None:
+    oms = await nats_server.connect("oms")
+    reader = await nats_server.connect("recorder")
+    recorder.start()
+    publishing = asyncio.create_task(publish(oms, 0, 900))
+    for number in range(1, 4):
+        await recorder.until_recorded("TRADE", number * 150)
+        os.kill(recorder.keeper_pid, signal.SIGKILL)
+    await publishing
+    await recorder.until_recorded("TRADE", 900)
+    stored = await in_stream(reader, "TRADE")
+    assert recorder.stop() == 0, recorder.log
+    assert in_file(recorder.database_file, "TRADE") == stored
+
+
+async def test_forty_intents_of_a_megabyte_of_junk_harm_neither_recording_nor_queries(
+    nats_server: Any, recorder: Any
+) -> None:
+    oms = await nats_server.connect("oms")
+    reader = await nats_server.connect("recorder")
+    recorder.start()
+    for number in range(40):
+        await oms.raw_publish(ORDER, os.urandom(60_000).hex().encode()[:-number], {"Nats-Msg-Id": f"junk-{number}"})
+    await publish(oms, 0, 3)
+    await recorder.until_recorded("TRADE", 43)
+    recorder.kill()
+    recorder.start()
+    await recorder.until_ready()
+    assert await recorder.rows("SELECT count(*) FROM order_events") == [[43]]
+    assert await recorder.rows("SELECT count(*) FROM orders") == [[0]]
+    assert recorder.database_file.stat().st_size < 10_000_000
+    stored = await in_stream(reader, "TRADE")
+    assert recorder.stop() == 0, recorder.log
+    assert in_file(recorder.database_file, "TRADE") == stored
+
+
+async def test_the_file_is_for_its_owner_and_group_alone(nats_server: Any, recorder: Any) -> None:
+    recorder.start()
+    await recorder.until_ready()
+    assert recorder.database_file.stat().st_mode & 0o777 == 0o640
+    assert recorder.stop() == 0

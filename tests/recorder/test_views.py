@@ -62,11 +62,8 @@ class Recording:
         self.database.write([Batch(stream, Place(1, "monday", sequence), [row])])
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        try:
-            found: list[tuple[Any, ...]] = self.database.open_reader().execute(sql).fetchall()
-            return found
-        finally:
-            self.database.close_reader()
+        found: list[tuple[Any, ...]] = self.database.connection.execute(sql).fetchall()
+        return found
 
 
 @pytest.fixture
