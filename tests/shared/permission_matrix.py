@@ -72,7 +72,7 @@ def subjects() -> list[str]:
 
 def _concrete(words: list[str], venue: str) -> str:
     """The pattern with its wildcards filled: the venue first, or behind a decision's verdict."""
-    free = iter((["approved"] if words[0] == "decision" else []) + [venue or "a", "b", "c"])
+    free = iter((["approved"] if words[0] == "decision" else []) + [venue or "a", "b", "c", "d"])
     return ".".join(next(free) if word == "*" else word for word in words)
 
 
