@@ -25,8 +25,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from signalbox.accounts import ACCOUNTS, BOOTSTRAP, DESK, JETSTREAM, SERVERS, Role, password_variable, user_names
-from signalbox.bus.bootstrap import bootstrap_server, new_password
+from signalbox.bus.bootstrap import bootstrap_server, complete_seals, new_password
 from signalbox.messages import TradingMode
+from signalbox.seals import parse
 from signalbox.streams import STREAMS
 from signalbox.subjects import REGISTRY, SERVICES
 from signalbox_cli.local_desk import free_port
@@ -267,7 +268,8 @@ async def publishes(found: Court, name: str) -> set[str]:
 
 async def hears(found: Court) -> dict[str, set[str]]:
     """Which credential hears which subject of what is said in another account, stored, and told again by the server."""
-    await bootstrap_server(found.url, found.password(BOOTSTRAP), TradingMode.ACTIVE)
+    seals = parse(complete_seals({})[BOOTSTRAP])
+    await bootstrap_server(found.url, found.password(BOOTSTRAP), TradingMode.ACTIVE, seals)
     own = accounts()
     heard: dict[str, set[str]] = {name: set() for name in columns().values()}
     mine: dict[str, list[tuple[str, bytes]]] = {name: [] for name in found.clients}
