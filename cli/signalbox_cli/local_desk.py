@@ -24,20 +24,14 @@ from signalbox.desk import Desk, load_desk
 from signalbox.errors import SignalboxError
 from signalbox.messages import TradingMode
 from signalbox.seals import parse
+from signalbox.subjects import SERVICES
 
 from signalbox_cli import run_folder, simulated_venues
 from signalbox_cli.people import roll
 from signalbox_cli.settings import inherited_environment
 from signalbox_cli.simulated_venues import VenuePorts
 
-MODULES = {
-    "gateway-ibkr": "gateway_ibkr",
-    "gateway-dydx": "gateway_dydx",
-    "indicators": "indicators",
-    "risk": "risk",
-    "oms": "oms",
-    "recorder": "recorder",
-}
+MODULES = {service: service.replace("-", "_") for service in SERVICES}
 NATS, SIMULATOR = "nats", "simulator"
 
 READY_SECONDS_MAX = 60.0

@@ -304,8 +304,7 @@ def _desk() -> list[str]:
 
 
 def _service(account: Account) -> list[str]:
-    asked = [*_requests(account)]
-    asks = [*_asks(account)]
+    asked, asks = [*_requests(account)], [*_asks(account)]
     imports = [
         *_heard(account.hears, but=account.name),
         *(_service_import(DESK, subject) for subject in (*account.stores, *asked)),
@@ -319,12 +318,11 @@ def _service(account: Account) -> list[str]:
     publishes = [*account.stores, *account.tells, *asked, *(f"{JETSTREAM}.{ask}" for ask in asks)]
     publishes += [SERVERS] if account.asks_servers else []
     publishes += ["_R_.>"] if account.serves else []  # answers to who asked from another account
-    hears = [pattern for pattern in account.hears]
     return [
         f"{_quoted(account.name)}: {{",
         *_list("exports", exports),
         *_list("imports", imports),
-        *_user(account.name, publishes, (f"_INBOX.{account.name}.>", *hears, *account.serves)),
+        *_user(account.name, publishes, (f"_INBOX.{account.name}.>", *account.hears, *account.serves)),
         "}",
     ]
 

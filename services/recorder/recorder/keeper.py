@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from signalbox.errors import ConfigurationError
 
 from recorder import wire
 from recorder.errors import FileInUseError, RecordingError, StorageError
+from recorder.settings import keepers_environment
 from recorder.state import Answer, Batch, Outcome
 from recorder.wire import Close, Kept, Look, Open, Order, Question, Request, Write
 
@@ -26,8 +26,6 @@ ENDED_SECONDS_MAX = 2.0
 BESIDE_SECONDS_MAX = 2.0
 """How long after its deadline a query's answer is waited for: the keeper may be within a commit."""
 CLOSE_SECONDS_MAX = 20.0
-PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
-"""All of the environment that the keeper gets: it needs no password, so it has none."""
 
 
 class Keeper:
@@ -138,7 +136,7 @@ class Keeper:
         filenos = orders.fileno(), questions.fileno()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "recorder.keeper_process", *map(str, filenos)],
-            env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
+            env=keepers_environment(),
             stdin=subprocess.DEVNULL,
             pass_fds=filenos,
         )

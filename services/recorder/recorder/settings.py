@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from signalbox.settings import ServiceSettings
+
+PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
@@ -35,3 +38,8 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     """When this many wait for their turn, the next is refused."""
     queries_waiting_per_asker_max: int = 4
     """When this many of one person or program wait, that one's next is refused."""
+
+
+def keepers_environment() -> dict[str, str]:
+    """All of the environment that the database's keeper gets: it needs no password, so it has none."""
+    return {name: os.environ[name] for name in PASSED_ON if name in os.environ}

@@ -38,14 +38,15 @@ from signalbox.bus import Bus, PublishAck, Queue, Received, dead_letter
 from signalbox.clock import DeskClock
 from signalbox.errors import BusError, BusUnavailableError, MessageError
 from signalbox.lease import OwnLease
-from signalbox.messages import Decision, IntentApproved, OrderEvents
+from signalbox.messages import Decision, OrderEvents
 from signalbox.metrics import Hop, show_hop
 
 from risk import evolve, metrics
-from risk.decide import address, decide, failed_checks, refuse
+from risk.decide import address, decide, refuse
 from risk.facts import DeskTime, Request
 from risk.intake import Intake, Lane, Offer, Waiting
 from risk.intents import Unreadable, read_head, read_intent
+from risk.logged import log_decision
 from risk.observing import Observing
 from risk.state import RiskState
 
@@ -358,7 +359,7 @@ class Risk:
         metrics.count_decision(made.decision, venue)
         if venue and first:  # not one that a process before had stored already
             show_hop(venue, Hop.INTENT_TO_DECISION, made.received.stored_at)
-        _log(made.decision, sequence)
+        log_decision(made.decision, sequence)
 
     def _show(self) -> None:
         """Show what waits, and say once of each name that it has used up its decisions."""
@@ -381,25 +382,3 @@ class Risk:
         except msgspec.MsgspecError as error:
             raise MessageError(f"the decision at {TRADE}:{received.sequence} can not be read: {error}") from error
         return decision
-
-
-def _log(decision: Decision, sequence: int) -> None:
-    """The one line a decision is worth."""
-    intent = decision.intent
-    approved = isinstance(decision, IntentApproved)
-    log.info(
-        "approved" if approved else "denied",
-        extra={
-            "intent_id": intent.id if intent is not None else "",
-            "sender": decision.by,
-            "intent_sequence": decision.intent_sequence,
-            "decision_id": decision.id,
-            "decision_sequence": sequence,
-            "kind": type(intent).__name__ if intent is not None else "unreadable",
-            "venue": intent.venue if intent is not None else "",
-            "symbol": intent.symbol if intent is not None else "",
-            "reason": "" if isinstance(decision, IntentApproved) else decision.reason,
-            "failed_checks": [check.name for check in failed_checks(decision)],
-            "desk_time": decision.at.isoformat(),
-        },
-    )

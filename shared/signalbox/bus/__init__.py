@@ -8,7 +8,8 @@ within two seconds of a server's restart; reconnect for ever; a process that end
 import signalbox.bus.no_websockets  # noqa: F401
 
 # isort: split
-from signalbox.bus.connection import Bus, BusSettings
+from signalbox.bus.connecting import BusSettings
+from signalbox.bus.connection import Bus
 from signalbox.bus.consuming import dead_letter
 from signalbox.bus.queueing import Queue
 from signalbox.bus.received import Progress, PublishAck, Received

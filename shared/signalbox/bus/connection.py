@@ -9,20 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 from nats.errors import Error as NatsError
 
 from signalbox import messages, metrics, subjects
-from signalbox.addresses import without_password
 from signalbox.bus import asking, reading
 from signalbox.bus.client import BusClient
+from signalbox.bus.connecting import BusSettings, abandon, because, bounded, refusal
 from signalbox.bus.consuming import Pull, dead_letter
 from signalbox.bus.headers import read_header
 from signalbox.bus.live import Live
@@ -33,11 +30,11 @@ from signalbox.bus.sealing import Sealing
 from signalbox.bus.servers import ask_servers
 from signalbox.bus.setting_aside import LOOK_SECONDS, SettingAside
 from signalbox.bus.standing import shuffled_places
-from signalbox.bus.tls import PlainServerError, tls_of
+from signalbox.bus.tls import tls_of
 from signalbox.bus.watching import Watch
 from signalbox.durability import JetStreamServer
 from signalbox.errors import BusPermissionError, BusUnavailableError
-from signalbox.seals import NO_SEALS, Seals, shown_links
+from signalbox.seals import shown_links
 
 log = logging.getLogger(__name__)
 
@@ -47,33 +44,8 @@ RECONNECT_WAIT_SECONDS = 0.2
 CONNECT_SECONDS_MAX = 30.0
 PING_INTERVAL_SECONDS = 5
 DRAIN_SECONDS_MAX = 5
-CANCELLATIONS_MAX, CANCELLATION_SECONDS_MAX = 4, 0.25
-CLOSE_SECONDS_MAX = 1.0
 STOP_SECONDS_MAX = 3.0
 """Without NATS a handler can not finish what it has begun: it is left to the next process."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BusSettings:
-    """Where NATS is, and who we are there. `name` is shown in NATS's own monitoring."""
-
-    url: str
-    user: str
-    password: str
-    name: str
-    ca_file: Path | None = None
-    """Whose certificates a server at a `tls://` address must show; None = the machine's own authorities."""
-    waits_for_server: bool = False
-    """A service waits for a server that goes away, however long; a person's command says so and ends."""
-    seals: Seals = NO_SEALS
-    """With which what is sent is sealed, and what comes is judged."""
-    parks: bool = True
-    """Whether a live message that a handler can not take is parked. A command ends instead."""
-
-    @property
-    def shown_url(self) -> str:
-        """The address as a log may show it."""
-        return without_password(self.url)
 
 
 class Bus:
@@ -108,7 +80,7 @@ class Bus:
         refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         async def failed(error: Exception) -> None:
-            if (problem := _refusal(error, settings)) and not refused.done():
+            if (problem := refusal(error, settings)) and not refused.done():
                 refused.set_result(problem)
             await bus._error(error)
 
@@ -144,11 +116,11 @@ class Bus:
                 return bus
         finally:
             if not bus._open:
-                await _abandon(client, connecting)
+                await abandon(client, connecting)
         if refused.done():
             raise BusPermissionError(f"NATS at {settings.shown_url} {refused.result()}")
         raise BusUnavailableError(
-            f"NATS at {settings.shown_url} can not be reached{_because(client)}: is nats-server running there?"
+            f"NATS at {settings.shown_url} can not be reached{because(client)}: is nats-server running there?"
         )
 
     @property
@@ -418,7 +390,7 @@ class Bus:
 
     async def _close(self) -> None:
         with contextlib.suppress(OSError):  # nats-py writes what is left on a socket that may be gone
-            await _bounded(asyncio.create_task(self._client.close()))
+            await bounded(asyncio.create_task(self._client.close()))
 
     # --------------------------------------------------------------------------------------------------- private
 
@@ -443,50 +415,3 @@ class Bus:
             self._publisher.refused(subject)
         if self.connected or subject is not None:
             log.warning("NATS reports an error", extra={"error": str(error)})
-
-
-async def _abandon(client: BusClient, connecting: asyncio.Task[None]) -> None:
-    """End a connect that may not end by itself: nats-py tries for ever, and loses cancellations while it closes, looks
-    a name up or waits for an answer. With no server left to try it gives up."""
-    client.options["max_reconnect_attempts"] = 0
-    client._server_pool.clear()
-    for _ in range(CANCELLATIONS_MAX):
-        if connecting.done():
-            break
-        connecting.cancel()
-        await asyncio.wait((connecting,), timeout=CANCELLATION_SECONDS_MAX)
-    connecting.add_done_callback(_seen)
-    await _bounded(asyncio.create_task(client.close()))
-
-
-async def _bounded(closing: asyncio.Task[None]) -> None:
-    """Wait for a close, but not for ever: a socket may be as stuck as the server behind it."""
-    await asyncio.wait((closing,), timeout=CLOSE_SECONDS_MAX)
-    closing.add_done_callback(_seen)
-    if not closing.done():
-        closing.cancel()
-
-
-def _seen(task: asyncio.Task[None]) -> None:
-    """Take the outcome of what nobody waits for, so that it is not reported as forgotten."""
-    if not task.cancelled():
-        task.exception()
-
-
-def _because(client: BusClient) -> str:
-    """What the last attempt said, in brackets; "" = nothing."""
-    text = str(client.last_error or "").strip()
-    return f" ({text})" if text else ""
-
-
-def _refusal(error: Exception, settings: BusSettings) -> str:
-    """Why no further attempt would end otherwise, as words after the server's address; "" = one may."""
-    if "authorization violation" in str(error).lower():
-        return f"refuses the user {settings.user!r}: check its password"
-    if "maximum account active connections" in str(error).lower():
-        return f"has as many connections of {settings.user!r} as one name may have: end some of its programs"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"shows a certificate that is not to be trusted: {error.verify_message} (SIGNALBOX_NATS_CA_FILE)"
-    if isinstance(error, PlainServerError):
-        return f"is not to be trusted: {error}"
-    return ""
