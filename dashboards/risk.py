@@ -282,7 +282,7 @@ KNOWN = Row(
         ),
         lines(
             "Intents that wait",
-            "Undecided, by who sent them; NATS refuses a name that has 10,000. One is held back that had its decisions.",
+            "Undecided, by who sent them; NATS refuses a name that has 10,000. Held back: it has had its decisions.",
             Unit.COUNT,
             Query(one("name", at_work("risk", "signalbox_risk_intents_waiting")), "{{name}}"),
             Query(one("name", at_work("risk", "signalbox_risk_name_held_back > 0")), "{{name}} is held back"),

@@ -52,6 +52,7 @@ BUILT = {
     subjects.intent(order_intent("ibkr", "SPY")): "intent.ibkr.SPY",
     subjects.intent(order_intent(NASTY, "")): f"intent.{encode_token(NASTY)}.%",
     subjects.intent(CancelIntent(id="c", at=AT, venue="ibkr", symbol=">", order_id="i-1")): "intent.ibkr.%3E",
+    subjects.intent_of("alice", order_intent("ibkr", "SPY")): "intent.alice.ibkr.SPY",
     subjects.decision(APPROVED, "DU1", "ibkr"): "decision.approved.ibkr.DU1",
     subjects.decision(DENIED, "", ""): "decision.denied.%.%",
     subjects.order("ibkr", "DU1", "i-1"): "order.ibkr.DU1.i-1",
