@@ -282,10 +282,10 @@ KNOWN = Row(
         ),
         lines(
             "Intents that wait",
-            "Undecided, by who sent them; NATS refuses a name with 10,000. One that had its decisions is held back.",
+            "Undecided, by who sent them; NATS refuses a name that has 10,000. Held back: it has had its decisions.",
             Unit.COUNT,
-            Query("max by (name) (signalbox_risk_intents_waiting)", "{{name}}"),
-            Query("max by (name) (signalbox_risk_name_held_back) > 0", "{{name}} is held back"),
+            Query(one("name", at_work("risk", "signalbox_risk_intents_waiting")), "{{name}}"),
+            Query(one("name", at_work("risk", "signalbox_risk_name_held_back > 0")), "{{name}} is held back"),
             minimum=0,
             width=12,
             runbook="name-held-back",

@@ -137,6 +137,11 @@ def intent_for(venue: str, symbol: str) -> str:
     return f"intent.{encode_token(venue)}.{encode_token(symbol)}"
 
 
+def intent_of(name: str, message: OrderIntent | CancelIntent) -> str:
+    """Where the desk has it from `name`, before INTENTS stores it by name alone."""
+    return f"intent.{encode_token(name)}.{encode_token(message.venue)}.{encode_token(message.symbol)}"
+
+
 def sender_of_intent(subject: str) -> str:
     """Who sent the intent that INTENTS has under `subject`: its second word, which the server wrote."""
     return decode_token(subject.split(".")[1])
@@ -314,13 +319,8 @@ REGISTRY: tuple[Declared, ...] = (
     ),
     Declared("md.funding.*.*", FundingRate, ("gateway-dydx",), ("risk", "recorder", "user"), "funding: venue, symbol"),
     Declared("ind.score.*.*.*", Score, ("indicators",), ("recorder", "user"), "scores: venue, symbol, timeframe"),
-    Declared(
-        "intent.*.*",
-        Intent,
-        ("user",),
-        ("risk",),
-        "order intents: venue, symbol; the desk has them as `intent.<name>.<venue>.<symbol>`",
-    ),
+    Declared("intent.*.*", Intent, ("user",), ("nats",), "order intents as people publish them: venue, symbol"),
+    Declared("intent.*.*.*", Intent, ("nats",), ("risk",), "intents as the server hands them on: name, venue, symbol"),
     Declared("decision.*.*.*", Decision, ("risk",), ("oms", "recorder", "user"), "decisions: verdict, venue, account"),
     Declared(
         "order.*.*.*", OrderEvents, ("oms",), ("risk", "recorder", "user"), "order events: venue, account, order id"

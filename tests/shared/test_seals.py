@@ -156,8 +156,17 @@ def test_the_registrys_subjects_that_need_a_seal() -> None:
     unsealed = {declared.pattern for declared in subjects.REGISTRY if not link_of(declared.pattern)}
     assert unsealed == {
         *("clock.desk", "md.quote.*.*", "md.bar.*.*.*", "md.instrument.*.*", "md.funding.*.*", "ind.score.*.*.*"),
-        *("intent.*.*", "position.*.*.*", "book.*.*", "account.*.*", "link.*.*", "timer.schedule.*", "timer.fired.*"),
-        *("dead.*.*", "$KV.LEASES.*.*", "status.*", "query.sql", "$KV.CONTROL.skip.*.*.*"),
+        *(
+            "intent.*.*",
+            "intent.*.*.*",
+            "position.*.*.*",
+            "book.*.*",
+            "account.*.*",
+            "link.*.*",
+            "timer.schedule.*",
+            "timer.fired.*",
+        ),
+        *("dead.*.*", "$KV.LEASES.*.*", "status.*", "query.sql", "$KV.CONTROL.skip.*.*.*.*"),
     }
 
 

@@ -52,6 +52,7 @@ BUILT = {
     subjects.intent(order_intent("ibkr", "SPY")): "intent.ibkr.SPY",
     subjects.intent(order_intent(NASTY, "")): f"intent.{encode_token(NASTY)}.%",
     subjects.intent(CancelIntent(id="c", at=AT, venue="ibkr", symbol=">", order_id="i-1")): "intent.ibkr.%3E",
+    subjects.intent_of("alice", order_intent("ibkr", "SPY")): "intent.alice.ibkr.SPY",
     subjects.decision(APPROVED, "DU1", "ibkr"): "decision.approved.ibkr.DU1",
     subjects.decision(DENIED, "", ""): "decision.denied.%.%",
     subjects.order("ibkr", "DU1", "i-1"): "order.ibkr.DU1.i-1",
@@ -69,7 +70,7 @@ BUILT = {
     subjects.timer_schedule("i-1"): "timer.schedule.i-1",
     subjects.timer_fired("i-1"): "timer.fired.i-1",
     subjects.dead("TRADE", "risk"): "dead.trade.risk",
-    subjects.set_aside("risk", "TRADE", 7): "$KV.CONTROL.skip.risk.TRADE.7",
+    f"{subjects.set_aside('risk', 'TRADE', 7)}.olga": "$KV.CONTROL.skip.risk.TRADE.7.olga",
     subjects.status("risk"): "status.risk",
 }
 
