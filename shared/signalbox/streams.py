@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DAY_SECONDS = 86_400
+KIBIBYTE = 1024
 BAR_PARTITIONS = 8
 REPLICAS = "replicas"
 """The priority group in which all processes pull that share a consumer."""
@@ -34,9 +35,11 @@ class Consumer:
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream on file storage. `age_days_max` and `per_subject_max` 0 = unbounded.
+    """A stream on file storage. `age_days_max`, `per_subject_max` and `message_bytes_max` 0 = unbounded.
 
     `refuse_second` refuses a message beyond `per_subject_max` instead of replacing the oldest.
+    `refuse_when_full`: nothing is dropped to make room within the stream's part of the store (`signalbox.room`), and
+    what does not fit is refused; otherwise the oldest goes.
     """
 
     name: str
@@ -46,6 +49,8 @@ class Stream:
     consumers: tuple[Consumer, ...] = ()
     per_subject_max: int = 0
     refuse_second: bool = False
+    refuse_when_full: bool = False
+    message_bytes_max: int = 0
     deny_delete: bool = False
     schedules: bool = False
     partitions: int = 0
@@ -75,6 +80,7 @@ STREAMS: tuple[Stream, ...] = (
         ("intent.*.*", "decision.*.*.*", "order.*.*.*"),
         "intents, decisions and order events: the desk's total order, kept for ever: the books are a fold over it",
         age_days_max=0,
+        refuse_when_full=True,
         deny_delete=True,
         consumers=(Consumer("risk", ("intent.>", "order.>")), Consumer("oms", ("decision.>",)), RECORDED),
     ),
@@ -83,6 +89,7 @@ STREAMS: tuple[Stream, ...] = (
         ("command.*.*.*",),
         "venue commands; a second one on a subject is refused",
         age_days_max=90,
+        refuse_when_full=True,
         per_subject_max=1,
         refuse_second=True,
         deny_delete=True,
@@ -97,6 +104,7 @@ STREAMS: tuple[Stream, ...] = (
         ("ledger.*.*",),
         "the gateways' submission ledger",
         age_days_max=90,
+        refuse_when_full=True,
         deny_delete=True,
         consumers=(RECORDED,),
     ),
@@ -105,6 +113,7 @@ STREAMS: tuple[Stream, ...] = (
         ("report.*.*.*",),
         "execution reports of the venues",
         age_days_max=90,
+        refuse_when_full=True,
         deny_delete=True,
         consumers=(Consumer("oms", ("report.>",)), RECORDED),
     ),
@@ -129,6 +138,7 @@ STREAMS: tuple[Stream, ...] = (
         ("dead.*.*",),
         "messages that could not be read",
         age_days_max=90,
+        per_subject_max=10_000,
         deny_delete=True,
         consumers=(RECORDED,),
     ),
@@ -137,6 +147,7 @@ STREAMS: tuple[Stream, ...] = (
         ("$KV.CONTROL.>",),
         "the trading state, a KV bucket",
         age_days_max=0,
+        message_bytes_max=16 * KIBIBYTE,
         per_subject_max=64,
         deny_delete=True,
         consumers=(RECORDED,),
@@ -146,6 +157,7 @@ STREAMS: tuple[Stream, ...] = (
         ("$KV.LEASES.>",),
         "who trades an account or works as a service, a KV bucket; written each second, and not recorded",
         age_days_max=0,
+        message_bytes_max=16 * KIBIBYTE,
         per_subject_max=1,
     ),
 )

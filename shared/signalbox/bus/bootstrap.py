@@ -16,7 +16,7 @@ from typing import Any
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from signalbox import messages, subjects
+from signalbox import messages, room, subjects
 from signalbox.bus.tls import VerifyingClient, tls_of
 from signalbox.errors import BusError, BusUnavailableError
 from signalbox.messages import TradingMode, TradingState
@@ -44,19 +44,20 @@ def new_password() -> str:
     return f"p{secrets.token_hex(24)}"
 
 
-def stream_config(stream: Stream, replicas: int = 1) -> dict[str, Any]:
-    """The JetStream API form of a stream, held by so many servers of a cluster."""
+def stream_config(stream: Stream, replicas: int = 1, bytes_max: int = 0) -> dict[str, Any]:
+    """The JetStream API form of a stream of at most so many bytes (0 = any), held by so many servers of a cluster."""
     config: dict[str, Any] = {
         "name": stream.name,
         "description": stream.about,
         "subjects": list(stream.subjects),
         "storage": "file",
         "retention": "limits",
-        "discard": "new" if stream.refuse_second else "old",
+        "discard": "new" if stream.refuse_second or stream.refuse_when_full else "old",
         "discard_new_per_subject": stream.refuse_second,
         "max_age": stream.age_days_max * DAY_SECONDS * NANOSECONDS,
         "max_msgs": -1,
-        "max_bytes": -1,
+        "max_bytes": bytes_max or -1,
+        "max_msg_size": stream.message_bytes_max or -1,
         "max_msgs_per_subject": stream.per_subject_max or -1,
         "duplicate_window": stream.duplicate_window_seconds * NANOSECONDS,
         "allow_direct": True,
@@ -95,11 +96,17 @@ def consumer_config(consumer: Consumer) -> dict[str, Any]:
 
 
 async def bootstrap_server(
-    url: str, password: str, mode: TradingMode, replicas: int | None = None, ca_file: Path | None = None
-) -> None:
+    url: str,
+    password: str,
+    mode: TradingMode,
+    replicas: int | None = None,
+    ca_file: Path | None = None,
+    store_bytes: int | None = None,
+) -> tuple[str, ...]:
     """Connect to a NATS server as `bootstrap` and make everything; `mode` is the trading state where there is none yet.
 
-    `replicas` is how many servers of a cluster hold each stream; None = as many as now, of a new one 1.
+    `replicas` is how many servers of a cluster hold each stream; None = as many as now, of a new one 1. `store_bytes` is
+    what one copy of all streams may take; None = all that NATS grants the desk. Returns what to tell a person.
 
     Raises `BusUnavailableError` when it can not be reached or refuses the password.
     """
@@ -122,21 +129,33 @@ async def bootstrap_server(
         id="trading-state/initial", at=datetime.now(UTC), mode=mode, reason="initial state", by=BOOTSTRAP
     )
     try:
-        await bootstrap(client, state, replicas)
+        return await bootstrap(client, state, replicas, store_bytes)
     finally:
         await client.close()
 
 
-async def bootstrap(client: Client, initial_state: TradingState, replicas: int | None = None) -> None:
-    """Make or update everything; `initial_state` is written only where no trading state exists; `replicas` as above.
+async def bootstrap(
+    client: Client, initial_state: TradingState, replicas: int | None = None, store_bytes: int | None = None
+) -> tuple[str, ...]:
+    """Make or update everything; `initial_state` is written only where no trading state exists; the others as above.
 
-    Raises `BusError` with JetStream's own words when a declaration is refused.
+    Raises `BusError` with JetStream's own words when a declaration is refused, `ConfigurationError` when NATS does not
+    grant the room.
     """
-    for stream in STREAMS:
-        found = await _request(client, f"$JS.API.STREAM.INFO.{stream.name}", {})
-        held_by = found.get("config", {}).get("num_replicas", 1)
-        config = stream_config(stream, replicas or held_by)
-        verb = "CREATE" if found.get("error", {}).get("err_code") == STREAM_NOT_FOUND else "UPDATE"
+    found = {each.name: await _request(client, f"$JS.API.STREAM.INFO.{each.name}", {}) for each in STREAMS}
+    present = {name: reply["config"] for name, reply in found.items() if "config" in reply}
+    held_by = {name: int(config.get("num_replicas", 1)) for name, config in present.items()}
+    copies = replicas or max(held_by.values(), default=1)
+    room_bytes = room.store_bytes_of(await _granted_bytes(client), copies, store_bytes)
+
+    def growth_bytes(stream: Stream) -> int:
+        had = max(0, present.get(stream.name, {}).get("max_bytes", 0))
+        return room.stream_bytes_max(stream.name, room_bytes) - had
+
+    for stream in sorted(STREAMS, key=growth_bytes):  # NATS reserves the room: who gives some away goes first
+        bytes_max = room.stream_bytes_max(stream.name, room_bytes)
+        config = stream_config(stream, replicas or held_by.get(stream.name, 1), bytes_max)
+        verb = "CREATE" if found[stream.name].get("error", {}).get("err_code") == STREAM_NOT_FOUND else "UPDATE"
         _demand(await _request(client, f"$JS.API.STREAM.{verb}.{stream.name}", config), f"stream {stream.name}")
         for consumer in stream.consumers:
             ask = {"stream_name": stream.name, "config": consumer_config(consumer)}
@@ -151,6 +170,28 @@ async def bootstrap(client: Client, initial_state: TradingState, replicas: int |
     reply = json.loads(answer.data)
     if reply.get("error", {}).get("err_code") != KEY_EXISTS:
         _demand(reply, "the trading state")
+    return _short_of_room(found, room_bytes)
+
+
+async def _granted_bytes(client: Client) -> int:
+    """What NATS lets the desk's account store, all copies together; -1 = any amount."""
+    account = await _request(client, "$JS.API.INFO", {})
+    _demand(account, "a look at the account")
+    return int(account.get("limits", {}).get("max_storage", -1))
+
+
+def _short_of_room(found: dict[str, dict[str, Any]], room_bytes: int) -> tuple[str, ...]:
+    """Of the streams that drop nothing: which hold more already than is good for them."""
+    notes = []
+    for stream in STREAMS:
+        held_bytes = int(found[stream.name].get("state", {}).get("bytes", 0))
+        bytes_max = room.stream_bytes_max(stream.name, room_bytes)
+        if stream.refuse_when_full and held_bytes > bytes_max * room.NEARLY_FULL:
+            notes.append(
+                f"{stream.name} holds {room.shown_bytes(held_bytes)} of {room.shown_bytes(bytes_max)}: no order is let "
+                "through before it has more; raise DESK_STORE_MAX in nats.conf (docs/runbooks/stream-nearly-full.md)"
+            )
+    return tuple(notes)
 
 
 async def existing_streams(client: Client) -> dict[str, str]:

@@ -1,0 +1,125 @@
+"""A real nats-server: no stream takes another's room, an existing desk is bounded without loss, and less is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from signalbox.bus import Bus
+from signalbox.bus.bootstrap import BOOTSTRAP, bootstrap_server, stream_config
+from signalbox.errors import ConfigurationError
+from signalbox.messages import TradingMode
+from signalbox.room import MEBIBYTE, SHARES_PERMILLE, STORE_BYTES_MIN, stream_bytes_max
+from signalbox.streams import STREAMS
+
+from tests.conftest import NatsServer
+
+ONE_MESSAGE = b"x" * 100_000
+
+
+async def ask(server: NatsServer, user: str, subject: str, body: dict[str, Any]) -> dict[str, Any]:
+    client = await server.client(user)
+    try:
+        answer: dict[str, Any] = json.loads((await client.request(subject, json.dumps(body).encode(), timeout=5)).data)
+    finally:
+        await client.close()
+    return answer
+
+
+async def info(server: NatsServer, stream: str) -> dict[str, Any]:
+    return await ask(server, "recorder", f"$JS.API.STREAM.INFO.{stream}", {})
+
+
+async def bootstrap(server: NatsServer, store_bytes: int | None = None) -> tuple[str, ...]:
+    return await bootstrap_server(
+        server.url, server.password(BOOTSTRAP), TradingMode.ACTIVE, store_bytes=store_bytes
+    )
+
+
+async def test_every_stream_is_bounded_by_its_part_of_what_nats_grants(nats_server: NatsServer) -> None:
+    granted = (await ask(nats_server, "recorder", "$JS.API.INFO", {}))["limits"]["max_storage"]
+    for stream in STREAMS:
+        config = (await info(nats_server, stream.name))["config"]
+        assert config["max_bytes"] == stream_bytes_max(stream.name, granted)
+        refuses = stream.refuse_when_full or stream.refuse_second
+        assert config["discard"] == ("new" if refuses else "old")
+
+
+async def test_present_streams_are_given_other_parts_in_place(nats_server: NatsServer) -> None:
+    for store_bytes in (STORE_BYTES_MIN, 9 * STORE_BYTES_MIN, None, 2 * STORE_BYTES_MIN):
+        assert await bootstrap(nats_server, store_bytes) == ()
+    assert (await info(nats_server, "TRADE"))["config"]["max_bytes"] == stream_bytes_max("TRADE", 2 * STORE_BYTES_MIN)
+
+
+async def test_parts_can_be_moved_from_one_stream_to_another_where_nothing_is_left_over(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = sum(SHARES_PERMILLE.values()) - SHARES_PERMILLE["BARS"] - SHARES_PERMILLE["TRADE"] - SHARES_PERMILLE["INTENTS"]
+    for bars, trade in ((1000 - others - 1, 1), (1, 1000 - others - 1), (1000 - others - 1, 1)):
+        monkeypatch.setitem(SHARES_PERMILLE, "BARS", bars)
+        monkeypatch.setitem(SHARES_PERMILLE, "TRADE", trade)
+        await bootstrap(nats_server)
+
+
+async def test_bound_below_what_a_stream_holds_destroys_nothing_and_is_said(
+    nats_server_without_streams: NatsServer,
+) -> None:
+    server = nats_server_without_streams
+    (trade,) = (stream for stream in STREAMS if stream.name == "TRADE")
+    unbounded = stream_config(trade) | {"discard": "old"}  # as it was before streams had bounds
+    assert "error" not in await ask(server, BOOTSTRAP, "$JS.API.STREAM.CREATE.TRADE", unbounded)
+    user = await server.connect("user")
+    count = stream_bytes_max("TRADE", STORE_BYTES_MIN) // len(ONE_MESSAGE) + 10
+    for _ in range(count):
+        await user.raw_publish("intent.ibkr.SPY", ONE_MESSAGE)
+    (note,) = await bootstrap(server, STORE_BYTES_MIN)
+    assert note.startswith("TRADE holds ")
+    state = (await info(server, "TRADE"))["state"]
+    assert (state["messages"], state["first_seq"]) == (count, 1)
+
+
+async def test_more_than_nats_grants_is_refused_with_a_sentence(nats_server: NatsServer) -> None:
+    with pytest.raises(ConfigurationError, match="raise DESK_STORE_MAX"):
+        await bootstrap(nats_server, 10**15)
+
+
+async def test_full_market_data_drops_its_oldest_and_leaves_every_other_stream_its_room(
+    nats_server: NatsServer,
+) -> None:
+    await bootstrap(nats_server, STORE_BYTES_MIN)
+    gateway, indicators = await nats_server.connect("gateway-ibkr"), await nats_server.connect("indicators")
+    oms, risk = await nats_server.connect("oms"), await nats_server.connect("risk")
+    operator = await nats_server.connect("operator")
+    await fill(gateway, "md.bar.ibkr.SPY.1m", "BARS")
+    await fill(gateway, "dead.COMMANDS.gateway-ibkr", "DEAD")
+    await fill(indicators, "ind.score.ibkr.SPY.1m", "SCORES")
+    for stream in ("BARS", "SCORES", "DEAD"):
+        found = await info(nats_server, stream)
+        assert found["state"]["bytes"] <= found["config"]["max_bytes"]
+        assert found["state"]["first_seq"] > 1
+    await operator.raw_publish("$KV.CONTROL.trading-state", b"HALT")
+    await risk.raw_publish("decision.ibkr.DU1.approved", ONE_MESSAGE)
+    await oms.raw_publish("order.ibkr.DU1.one", ONE_MESSAGE)
+    await oms.raw_publish("command.ibkr.one.0", ONE_MESSAGE)
+    await gateway.raw_publish("ledger.ibkr.one", ONE_MESSAGE)
+    await gateway.raw_publish("report.ibkr.DU1.accepted", ONE_MESSAGE)
+
+
+async def fill(bus: Bus, subject: str, stream: str) -> None:
+    for _ in range(stream_bytes_max(stream, STORE_BYTES_MIN) // len(ONE_MESSAGE) + 2):
+        await bus.raw_publish(subject, ONE_MESSAGE)
+
+
+async def test_trading_state_is_taken_however_often_it_was_written(nats_server: NatsServer) -> None:
+    await bootstrap(nats_server, STORE_BYTES_MIN)
+    operator = await nats_server.connect("operator")
+    for _ in range(stream_bytes_max("KV_CONTROL", STORE_BYTES_MIN) // 15_000 + 70):
+        last = await operator.raw_publish("$KV.CONTROL.trading-state", b"x" * 15_000)
+    assert (await info(nats_server, "KV_CONTROL"))["state"]["last_seq"] == last.sequence
+
+
+async def test_dead_letters_of_one_service_do_not_push_out_those_of_another(nats_server: NatsServer) -> None:
+    """Letters on one subject are bounded by count, well before the stream is by bytes."""
+    (dead,) = (stream for stream in STREAMS if stream.name == "DEAD")
+    assert 0 < dead.per_subject_max * 1024 < stream_bytes_max("DEAD", 1024 * MEBIBYTE)
