@@ -36,7 +36,7 @@ SHARES_PERMILLE: dict[str, int] = {
     "TIMERS": 30,
     "DEAD": 30,
 }
-"""Thousandths of the store, by stream. What is left over is nobody's: a sum of 1000 would leave none for a new stream."""
+"""Thousandths of the store, by stream. What is left over is nobody's: a stream to come needs some."""
 
 NEARLY_FULL = 0.9
 """Above this part new orders are denied, unless the desk file says otherwise: the rest is for those under way."""

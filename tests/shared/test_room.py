@@ -1,4 +1,4 @@
-"""Room: each stream has a part of the store that no other can take, and what an order needs is refused, never dropped."""
+"""Room: each stream has a part of the store that no other can take; what an order needs is refused, never dropped."""
 
 from __future__ import annotations
 
@@ -55,7 +55,12 @@ def test_store_is_what_is_wanted_where_nats_grants_it() -> None:
 @pytest.mark.parametrize(
     ("limit_bytes", "copies", "wanted_bytes", "said"),
     [
-        (900 * MEBIBYTE, 3, 301 * MEBIBYTE, "--store is 301.0 MiB, but NATS lets the desk store 300.0 MiB for each of 3"),
+        (
+            900 * MEBIBYTE,
+            3,
+            301 * MEBIBYTE,
+            "--store is 301.0 MiB, but NATS lets the desk store 300.0 MiB for each of 3",
+        ),
         (-1, 1, None, "NATS sets no limit"),
         (63 * MEBIBYTE, 1, None, "the desk needs 64.0 MiB at least"),
         (900 * MEBIBYTE, 1, 1, "the streams would have 1 bytes"),

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from signalbox.bus import Bus
 from signalbox.bus.bootstrap import BOOTSTRAP, bootstrap_server, stream_config
 from signalbox.errors import ConfigurationError
-from signalbox.messages import TradingMode
+from signalbox.messages import LedgerSent, Order, OrderType, Side, TradingMode
 from signalbox.room import MEBIBYTE, SHARES_PERMILLE, STORE_BYTES_MIN, stream_bytes_max
 from signalbox.streams import STREAMS
 
 from tests.conftest import NatsServer
 
 ONE_MESSAGE = b"x" * 100_000
+NOON = datetime(2024, 1, 2, 17, 0, tzinfo=UTC)
+ORDER = Order(
+    order_id="one",
+    intent_id="one",
+    venue="ibkr",
+    account="DU1",
+    symbol="SPY",
+    side=Side.BUY,
+    quantity=Decimal(1),
+    order_type=OrderType.MARKET,
+)
 
 
 async def ask(server: NatsServer, user: str, subject: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -32,9 +46,7 @@ async def info(server: NatsServer, stream: str) -> dict[str, Any]:
 
 
 async def bootstrap(server: NatsServer, store_bytes: int | None = None) -> tuple[str, ...]:
-    return await bootstrap_server(
-        server.url, server.password(BOOTSTRAP), TradingMode.ACTIVE, store_bytes=store_bytes
-    )
+    return await bootstrap_server(server.url, server.password(BOOTSTRAP), TradingMode.ACTIVE, store_bytes=store_bytes)
 
 
 async def test_every_stream_is_bounded_by_its_part_of_what_nats_grants(nats_server: NatsServer) -> None:
@@ -55,7 +67,9 @@ async def test_present_streams_are_given_other_parts_in_place(nats_server: NatsS
 async def test_parts_can_be_moved_from_one_stream_to_another_where_nothing_is_left_over(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    others = sum(SHARES_PERMILLE.values()) - SHARES_PERMILLE["BARS"] - SHARES_PERMILLE["TRADE"] - SHARES_PERMILLE["INTENTS"]
+    others = (
+        sum(SHARES_PERMILLE.values()) - SHARES_PERMILLE["BARS"] - SHARES_PERMILLE["TRADE"] - SHARES_PERMILLE["INTENTS"]
+    )
     for bars, trade in ((1000 - others - 1, 1), (1, 1000 - others - 1), (1000 - others - 1, 1)):
         monkeypatch.setitem(SHARES_PERMILLE, "BARS", bars)
         monkeypatch.setitem(SHARES_PERMILLE, "TRADE", trade)
@@ -123,3 +137,40 @@ async def test_dead_letters_of_one_service_do_not_push_out_those_of_another(nats
     """Letters on one subject are bounded by count, well before the stream is by bytes."""
     (dead,) = (stream for stream in STREAMS if stream.name == "DEAD")
     assert 0 < dead.per_subject_max * 1024 < stream_bytes_max("DEAD", 1024 * MEBIBYTE)
+
+
+async def test_message_that_does_not_fit_waits_says_so_and_is_stored_once_when_there_is_room(
+    nats_server: NatsServer,
+) -> None:
+    """Not taken for another writer's, though JetStream has one error code for both."""
+    await bootstrap(nats_server, STORE_BYTES_MIN)
+    gateway = await nats_server.connect("gateway-ibkr")
+    said: list[tuple[str, str]] = []
+    news = asyncio.Event()
+
+    def told(stream: str, problem: str) -> None:
+        said.append((stream, problem))
+        news.set()
+
+    gateway.on_room(told)
+    entry = LedgerSent(id="ledger/ibkr/one/sent", at=NOON, venue="ibkr", order=ORDER, attempt_id="1")
+    filled = await fill_up(nats_server, "gateway-ibkr", "ledger.ibkr.other")
+    claim = asyncio.create_task(gateway.publish("ledger.ibkr.one", entry, expected_last_subject_sequence=0))
+    await asyncio.wait_for(news.wait(), 20)
+    assert said == [("LEDGER", "maximum bytes exceeded")]
+    await bootstrap(nats_server, 2 * STORE_BYTES_MIN)
+    assert (await claim).sequence == filled + 1
+    assert said == [("LEDGER", "maximum bytes exceeded"), ("LEDGER", "")]
+    assert (await info(nats_server, "LEDGER"))["state"]["messages"] == filled + 1
+
+
+async def fill_up(server: NatsServer, user: str, subject: str) -> int:
+    """Store large messages, then small ones, until nothing fits any more; how many there are then."""
+    client, stored = await server.client(user), 0
+    try:
+        for payload in (ONE_MESSAGE, b"x" * 5_000, b"x"):
+            while b"error" not in (await client.request(subject, payload, timeout=5)).data:
+                stored += 1
+    finally:
+        await client.close()
+    return stored

@@ -105,8 +105,8 @@ async def bootstrap_server(
 ) -> tuple[str, ...]:
     """Connect to a NATS server as `bootstrap` and make everything; `mode` is the trading state where there is none yet.
 
-    `replicas` is how many servers of a cluster hold each stream; None = as many as now, of a new one 1. `store_bytes` is
-    what one copy of all streams may take; None = all that NATS grants the desk. Returns what to tell a person.
+    `replicas` is how many servers of a cluster hold each stream; None = as many as now, of a new one 1. `store_bytes`
+    is what one copy of all streams may take; None = all that NATS grants the desk. Returns what to tell a person.
 
     Raises `BusUnavailableError` when it can not be reached or refuses the password.
     """

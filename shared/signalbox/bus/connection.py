@@ -123,6 +123,10 @@ class Bus:
             raise BusPermissionError(f"NATS at {settings.url} {refused.result()}")
         raise BusUnavailableError(f"NATS at {settings.url} can not be reached: is nats-server running there?")
 
+    def on_room(self, callback: Callable[[str, str], None]) -> None:
+        """Have `callback` told the stream and the problem whenever messages wait for room in it; "" = no more."""
+        self._publisher.waits_for_room.changed = callback
+
     @property
     def connected(self) -> bool:
         return self._client.is_connected
@@ -147,7 +151,9 @@ class Bus:
         pattern `last_of`: a log of many subjects with one writer is fenced so.
 
         Raises `WrongSequenceError` when that last message is neither at the expected sequence nor this one,
-        `BusPermissionError` when NATS refuses the subject, `BusUnavailableError` after `PUBLISH_SECONDS_MAX`.
+        `BusPermissionError` when NATS refuses the subject, `BusUnavailableError` when NATS is away for longer than
+        `waiting.AWAY_SECONDS_MAX`, or silent for longer than `waiting.UNCERTAIN_SECONDS_MAX`. Waits while there is no
+        room, and tells `on_room`.
         """
         return await self._publisher.publish(subject, message, expected_last_subject_sequence, last_of)
 

@@ -3,6 +3,9 @@
 A publish that timed out may have been stored: only a retry with the same `Nats-Msg-Id` resolves it. An expected
 sequence that no longer fits may be our own first attempt: the last message on the subject then carries our id.
 
+Where there is no room, a message waits until there is (`signalbox.bus.waiting`); what is worth nothing by then, since a
+newer one follows, is dropped and counted.
+
 Ids are the stream's, not the subject's: whoever may publish intents may give one the id of a decision to come, and
 JetStream would take the decision for its duplicate. So a "duplicate" is looked at, and if an intent has the id, the
 message is published under a second one that nobody can foresee.
@@ -27,17 +30,24 @@ from nats.errors import MaxPayloadError
 from signalbox import messages, metrics, subjects
 from signalbox.bus import reading
 from signalbox.bus.received import MESSAGE_ID_HEADER, PublishAck
+from signalbox.bus.waiting import Wait, WaitsForRoom
 from signalbox.errors import BusError, BusPermissionError, BusUnavailableError, WrongSequenceError
 from signalbox.messages import DeadLetter
 
-PUBLISH_SECONDS_MAX = 60.0
 ATTEMPT_SECONDS_MAX = 2.0
-RETRY_DELAY_SECONDS_MAX = 1.0
+LATE_SECONDS_MAX = 60.0
+"""How long what is replaced soon is worth storing."""
 
 EXPECTED_HEADER = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_OF_HEADER = "Nats-Expected-Last-Subject-Sequence-Subject"
 WRONG_LAST_SEQUENCE = 10071
-SUBJECT_HAS_MESSAGE = 10077
+STORE_FAILED = 10077
+SUBJECT_HAS_MESSAGE = "per subject"
+"""What JetStream says of a store that failed when it was not for want of room."""
+NO_ROOM_CODES = frozenset({10002, 10023, 10047, STORE_FAILED})
+"""The account's, the server's or the stream's room is used up."""
+REPLACED_SOON = ("md.bar.", "md.funding.", "account.")
+"""Subjects whose messages are worth little when they come late."""
 RETRYABLE_CODES = frozenset({500, 503})
 
 _DENIED = re.compile(r'permissions violation for publish to "?([^"\s]+)"?', re.IGNORECASE)
@@ -54,6 +64,13 @@ class _Reply(Struct, frozen=True):
     seq: int = 0
     duplicate: bool = False
     error: _Fault | None = None
+
+
+class _Problem(Struct, frozen=True):
+    """Why a message is not stored yet; neither text = nobody answered."""
+
+    no_room: str = ""
+    away: str = ""
 
 
 _decode_reply = msgspec.json.Decoder(_Reply).decode
@@ -76,6 +93,7 @@ class Publisher:
         self._stored_seconds = metrics.BUS_PUBLISH_SECONDS.labels(service)
         self._inbox = ""
         self._number = 0
+        self.waits_for_room = WaitsForRoom(service)
         self._waiting: dict[str, tuple[str, asyncio.Future[bytes]]] = {}
 
     def refused(self, subject: str) -> None:
@@ -118,31 +136,55 @@ class Publisher:
         return stored
 
     async def _until_stored(self, subject: str, payload: bytes, headers: dict[str, str]) -> PublishAck:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + PUBLISH_SECONDS_MAX
-        delay_seconds = 0.02
-        while True:
-            problem = "not connected"
-            if self._client.is_connected:
-                try:
-                    result = _decode_reply(await self._ask(subject, payload, headers))
-                    if result.error is None:
-                        if result.duplicate and await self._is_taken(result, subject):
-                            headers = headers | {MESSAGE_ID_HEADER: f"{headers[MESSAGE_ID_HEADER]}~{token_hex(8)}"}
-                            continue
-                        return PublishAck(result.stream, result.seq, result.duplicate)
-                    acknowledged = await self._settle(subject, headers, result.error)
-                    if acknowledged is not None:
-                        return acknowledged
-                    problem = result.error.description
-                except MaxPayloadError:
-                    raise BusError(f"a message for {subject} has {len(payload)} bytes: more than NATS takes") from None
-                except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
-                    problem = str(error) or type(error).__name__
-            if loop.time() + delay_seconds > deadline:
-                raise BusUnavailableError(f"nothing stored on {subject} within {PUBLISH_SECONDS_MAX:g} s: {problem}")
-            await asyncio.sleep(delay_seconds)
-            delay_seconds = min(delay_seconds * 2, RETRY_DELAY_SECONDS_MAX)
+        clock = asyncio.get_running_loop().time
+        wait: Wait | None = None
+        try:
+            while True:
+                began_seconds, problem = clock(), _Problem(away="not connected")
+                if self._client.is_connected:
+                    try:
+                        result = _decode_reply(await self._ask(subject, payload, headers))
+                        if result.error is None:
+                            if result.duplicate and await self._is_taken(result, subject):
+                                headers = headers | {MESSAGE_ID_HEADER: f"{headers[MESSAGE_ID_HEADER]}~{token_hex(8)}"}
+                                continue
+                            return PublishAck(result.stream, result.seq, result.duplicate)
+                        acknowledged = await self._settle(subject, headers, result.error)
+                        if acknowledged is not None:
+                            return acknowledged
+                        problem = _problem_of(result.error)
+                    except MaxPayloadError:
+                        raise BusError(
+                            f"a message for {subject}: {len(payload)} bytes are more than NATS takes"
+                        ) from None
+                    except TimeoutError:
+                        problem = _Problem()
+                    except (NatsError, ConnectionError, msgspec.DecodeError) as error:
+                        problem = _Problem(away=str(error) or type(error).__name__)
+                wait = wait or Wait(began_seconds)
+                if self._is_dropped(subject, wait, problem, clock()):
+                    return PublishAck(_stream_of(subject), 0, duplicate=False)
+                await asyncio.sleep(wait.next_delay_seconds())
+        finally:
+            if wait is not None:
+                self.waits_for_room.over(_stream_of(subject), wait)
+
+    def _is_dropped(self, subject: str, wait: Wait, problem: _Problem, now_seconds: float) -> bool:
+        """Note a failed attempt. False = try again; raises `BusUnavailableError` when it is too late for that."""
+        if problem.no_room:
+            wait.no_room(now_seconds, problem.no_room)
+        elif problem.away:
+            wait.away(now_seconds, problem.away)
+        else:
+            wait.no_answer(now_seconds)
+        stream, waited_seconds = _stream_of(subject), now_seconds - wait.began_seconds
+        self.waits_for_room.note(stream, wait, now_seconds)
+        if subject.startswith(REPLACED_SOON) and wait.is_for_room(now_seconds) and waited_seconds > LATE_SECONDS_MAX:
+            metrics.BUS_DROPPED.labels(self._service, stream).inc()
+            return True
+        if wait.is_over(now_seconds):
+            raise BusUnavailableError(f"nothing stored on {subject} within {waited_seconds:.0f} s: {wait.problem}")
+        return False
 
     async def _ask(self, subject: str, payload: bytes, headers: dict[str, str]) -> bytes:
         """Publish once and return JetStream's answer; raises `TimeoutError` after `ATTEMPT_SECONDS_MAX`."""
@@ -180,7 +222,9 @@ class Publisher:
 
     async def _settle(self, subject: str, headers: dict[str, str], fault: _Fault) -> PublishAck | None:
         """What a refusal by JetStream means: stored already (an ack), try again (None), or an error."""
-        if fault.err_code in (WRONG_LAST_SEQUENCE, SUBJECT_HAS_MESSAGE):
+        if _problem_of(fault).no_room:
+            return None
+        if fault.err_code in (WRONG_LAST_SEQUENCE, STORE_FAILED):
             last = await reading.last(
                 self._client, reading.stream_of(subject), headers.get(EXPECTED_OF_HEADER, subject)
             )
@@ -190,6 +234,21 @@ class Publisher:
         if fault.code in RETRYABLE_CODES:
             return None
         raise BusError(f"JetStream refuses a message on {subject}: {json.dumps(fault.description)}")
+
+
+def _stream_of(subject: str) -> str:
+    """The stream that ought to store `subject`; "none" of a subject that no stream declares."""
+    try:
+        return reading.stream_of(subject)
+    except KeyError:
+        return "none"
+
+
+def _problem_of(fault: _Fault) -> _Problem:
+    """What a fault is that may go away by itself."""
+    if fault.err_code in NO_ROOM_CODES and SUBJECT_HAS_MESSAGE not in fault.description:
+        return _Problem(no_room=fault.description)
+    return _Problem(away=fault.description or "refused")
 
 
 def _time_out(answer: asyncio.Future[bytes]) -> None:
