@@ -92,6 +92,11 @@ class StreamRoom:
         """The used part, 1 = all of it; 0 where there is no bound."""
         return self.bytes / self.bytes_max if self.bytes_max else 0.0
 
+    @property
+    def used_percent(self) -> int:
+        """The same in whole percent, rounded down."""
+        return self.bytes * 100 // self.bytes_max if self.bytes_max else 0
+
 
 def room_of(name: str, state: dict[str, Any], config: dict[str, Any]) -> StreamRoom:
     """The room of a stream in JetStream's own words."""

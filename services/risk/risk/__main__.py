@@ -31,6 +31,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     await runtime.hold(lease)
     await service.rebuild()
     await runtime.spawn(observing.look(runtime.clock), "look at links")
+    await runtime.spawn(observing.watch_room(), "look at room")
     await observing.settle(runtime.clock)
     runtime.health.met(REBUILT)
     await service.consume()

@@ -19,7 +19,9 @@ from msgspec import Struct
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
+from signalbox.errors import BusError
 from signalbox.messages import AccountState, Instrument, LinkStatus, Quote, TradingState, VenueLink
+from signalbox.room import fullest
 from signalbox.telemetry import Health
 
 from risk import evolve, metrics
@@ -31,6 +33,7 @@ log = logging.getLogger(__name__)
 S = TypeVar("S", bound=Struct)
 
 LOOK_SECONDS = 0.5
+ROOM_LOOK_SECONDS = 2.0
 SETTLE_LOOK_SECONDS = 0.1
 
 
@@ -49,6 +52,7 @@ class Observing:
         self._monotonic = monotonic
         self._heard: dict[AccountKey, float] = {}
         self._listening_since = 0.0
+        self._room_heard, self._room_is_short = 0.0, False
         self._something_heard = asyncio.Event()
 
     async def start(self) -> None:
@@ -62,6 +66,7 @@ class Observing:
         await self._bus.subscribe(subjects.ALL_ACCOUNTS, self._account)
         await self._bus.subscribe(subjects.ALL_INSTRUMENTS, self._instrument)
         await self.read_stored()
+        await self.look_at_room()
         self._bus.on_reconnect(self.read_stored)
         await self._bus.watch(subjects.TRADING_STATE_BUCKET, subjects.TRADING_STATE_KEY, self._trading_state)
 
@@ -85,7 +90,42 @@ class Observing:
 
     def _settled(self, clock: DeskClock) -> bool:
         heard_all = all(key in self._heard for key in account_keys(self._state.desk))
+        heard_all = heard_all and self._state.room is not None
         return heard_all and self._state.allowed <= self._state.quotes.keys() and not clock.is_stale()
+
+    async def look_at_room(self) -> None:
+        """Ask NATS how full the streams are that an order needs; what it does not say grows old."""
+        try:
+            servers = await self._bus.servers()
+        except BusError as error:
+            log.warning("NATS does not say how full its streams are", extra={"error": str(error)})
+            return
+        rooms = [room for server in servers for room in server.rooms]
+        found = fullest(rooms)
+        if found is None:
+            return
+        self._room_heard = self._monotonic()
+        evolve.fold_room(self._state, found, f"nats-server:{found.stream}")
+        metrics.show_room(rooms)
+        is_short = found.bytes > self._state.desk.nats.room_used_fraction_max * found.bytes_max > 0
+        if is_short and not self._room_is_short:
+            log.error("a stream is nearly full: orders are denied", extra={"stream": found.stream, "used": found.used})
+        self._room_is_short = is_short
+
+    async def watch_room(self) -> None:
+        """Look at the room, for ever."""
+        while True:
+            await asyncio.sleep(ROOM_LOOK_SECONDS)
+            await self.look_at_room()
+
+    def lose_what_is_silent(self) -> None:
+        """Forget what has not been heard for too long: the status of gateways, and how full the streams are."""
+        self.lose_silent_links()
+        silence_seconds = self._monotonic() - self._room_heard
+        if self._state.room is not None and silence_seconds > self._settings.room_silence_seconds_max:
+            evolve.fold_room(self._state, None, "")
+            metrics.show_room(())
+            log.warning("it is not known how full the streams are: orders are denied")
 
     def lose_silent_links(self) -> None:
         """Forget the status of every gateway that has been silent for too long."""
@@ -101,7 +141,7 @@ class Observing:
     async def look(self, clock: DeskClock) -> None:
         """Notice silence and show the figures, for ever."""
         while True:
-            self.lose_silent_links()
+            self.lose_what_is_silent()
             metrics.show_state(self._state, clock.now())
             await asyncio.sleep(LOOK_SECONDS)
 

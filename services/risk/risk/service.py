@@ -168,7 +168,7 @@ class Risk:
         else:
             metrics.INTENTS.labels(metrics.READ).inc()
             request = Request(sequence=received.sequence, subject=received.subject, intent=intent)
-        self._observing.lose_silent_links()
+        self._observing.lose_what_is_silent()
         made = self._judge(request)
         decision, sequence = await self._store(made)
         evolve.fold_decision(self._state, decision)

@@ -149,7 +149,7 @@ async def bootstrap(
     room_bytes = room.store_bytes_of(await _granted_bytes(client), copies, store_bytes)
 
     def growth_bytes(stream: Stream) -> int:
-        had = max(0, present.get(stream.name, {}).get("max_bytes", 0))
+        had: int = max(0, present.get(stream.name, {}).get("max_bytes", 0))
         return room.stream_bytes_max(stream.name, room_bytes) - had
 
     for stream in sorted(STREAMS, key=growth_bytes):  # NATS reserves the room: who gives some away goes first
