@@ -23,7 +23,7 @@ from signalbox.desk import Desk, load_desk
 from signalbox.errors import SignalboxError
 from signalbox.messages import TradingMode
 
-from signalbox_cli import run_folder, simulated_venues
+from signalbox_cli import run_folder, simulated_venues, store_watch
 from signalbox_cli.settings import inherited_environment
 from signalbox_cli.simulated_venues import VenuePorts
 
@@ -44,6 +44,7 @@ RESTART_DELAY_SECONDS = 0.5
 NEWS_SECONDS_MIN = 2.0
 """A process that fails again sooner than this is no news."""
 POLL_SECONDS = 0.05
+STORE_LOOK_SECONDS = 2.0
 
 
 class DeskStartError(SignalboxError):
@@ -117,7 +118,7 @@ class LocalDesk:
 
     def __init__(self, plan: DeskPlan, say: Callable[[str], None]) -> None:
         self.plan, self._say = plan, say
-        self.nats_port, self.control_port = free_port(), free_port()
+        self.nats_port, self.control_port, self._monitor_port = free_port(), free_port(), free_port()
         self.venue_ports = VenuePorts(ibkr=free_port(), dydx_node=free_port(), dydx_indexer=free_port())
         self.gateway_ports = self.venue_ports
         """Where the gateways connect: the simulator, unless something is put between the two."""
@@ -128,6 +129,7 @@ class LocalDesk:
         self._passwords = {user: new_password() for user in USERS}
         self._processes: dict[str, _Process] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._store_watch: asyncio.Task[None] | None = None
         self._closing = False
         self._warden: asyncio.subprocess.Process | None = None
 
@@ -135,13 +137,7 @@ class LocalDesk:
 
     async def start(self) -> None:
         """Start everything and return when every service is ready. Raises `DeskStartError` with the reason."""
-        keys = {simulated_venues.MNEMONIC_CREDENTIAL: simulated_venues.TEST_MNEMONIC}
-        run_folder.prepare(self.plan.directory, self._passwords | keys)
-        await self._post_warden()
-        self._tell()
-        self._declare_nats()
-        await self.run(NATS)
-        await self._bootstrap()
+        await self.start_nats()
         self._declare_simulator()
         await self.run(SIMULATOR)
         for port in (*simulated_venues.listening_ports(self.plan.venues, self.venue_ports), self.control_port):
@@ -150,6 +146,17 @@ class LocalDesk:
             self._declare_service(service, service)
             await self.run(service)
         await self.wait_ready(*self.plan.services)
+
+    async def start_nats(self) -> None:
+        """Start nats-server alone, with every stream, and watch its store."""
+        keys = {simulated_venues.MNEMONIC_CREDENTIAL: simulated_venues.TEST_MNEMONIC}
+        run_folder.prepare(self.plan.directory, self._passwords | keys)
+        await self._post_warden()
+        self._tell()
+        self._declare_nats()
+        await self.run(NATS)
+        await self._bootstrap()
+        self._store_watch = asyncio.create_task(self._watch_store(), name="watch store")
 
     def bus_settings(self, user: str) -> BusSettings:
         return BusSettings(url=self.nats_url, user=user, password=self._passwords[user], name=f"signalbox-{user}")
@@ -211,8 +218,31 @@ class LocalDesk:
             raise DeskStartError("nats-server is missing: run `make env`")
         passwords = {password_variable(user): password for user, password in self._passwords.items()}
         arguments = ["-c", str(deploy_folder() / "nats" / "nats.conf"), "-a", "127.0.0.1", "-p", str(self.nats_port)]
-        store = str(self.plan.directory / "jetstream")
-        self._declare(NATS, [command, *arguments, "-sd", store], passwords)
+        arguments += ["-m", str(self._monitor_port)]  # on loopback, as the address above says
+        self._declare(NATS, [command, *arguments, "-sd", str(self._store)], passwords)
+
+    @property
+    def _store(self) -> Path:
+        return self.plan.directory / "jetstream"
+
+    async def _watch_store(self) -> None:
+        """Start nats-server again, once there is room, when a full disk has stopped a stream; for ever."""
+        told = ""
+        while True:
+            await asyncio.sleep(STORE_LOOK_SECONDS)
+            status, health = await self._get(self._monitor_port, "/healthz")
+            trouble = store_watch.trouble_of(status, health, store_watch.free_bytes(self._store))
+            if trouble is None:
+                told = ""
+            elif trouble.can_start_again:
+                self._say(f"the disk was full and {trouble.stream} stopped; starting nats-server again with room")
+                await self.kill(NATS, gently=True)
+            elif told != trouble.stream:
+                told = trouble.stream
+                self._say(
+                    f"the disk of {self._store} is full: {told} stores nothing and no order is let through. Make room; "
+                    "all goes on by itself then (docs/runbooks/stream-full.md)"
+                )
 
     def _declare_simulator(self) -> None:
         arguments = ["--control-port", str(self.control_port)]
@@ -251,7 +281,10 @@ class LocalDesk:
     async def _bootstrap(self) -> None:
         await self._listening(self.nats_port, NATS)
         settings = self.bus_settings(BOOTSTRAP)
-        await bootstrap_server(settings.url, settings.password, TradingMode.ACTIVE)
+        room_bytes = store_watch.disk_bytes(self._store)
+        notes = await bootstrap_server(settings.url, settings.password, TradingMode.ACTIVE, disk_bytes=room_bytes)
+        for note in notes:
+            self._say(note)
 
     # ------------------------------------------------------------------------------------- running and ending
 
@@ -262,12 +295,12 @@ class LocalDesk:
         await self._spawn(process)
         self._keepers[name] = asyncio.create_task(self._keep(process), name=f"keep {name}")
 
-    async def kill(self, name: str) -> None:
-        """SIGKILL; the process is started again at once."""
+    async def kill(self, name: str, *, gently: bool = False) -> None:
+        """SIGKILL, or SIGTERM; the process is started again at once."""
         running = self._processes[name].running
         if running is not None and running.returncode is None:
             self._killed.add(name)
-            running.send_signal(signal.SIGKILL)
+            running.send_signal(signal.SIGTERM if gently else signal.SIGKILL)
             await running.wait()
 
     async def stop(self, name: str) -> None:
@@ -293,6 +326,8 @@ class LocalDesk:
     async def close(self) -> None:
         """Stop everything, NATS last."""
         self._closing = True
+        if self._store_watch is not None:
+            self._store_watch.cancel()
         last = [name for name in (SIMULATOR, NATS) if name in self._processes]
         await asyncio.gather(*(self.stop(name) for name in self._processes if name not in last))
         for name in last:
@@ -355,9 +390,12 @@ class LocalDesk:
 
     async def http_get(self, service: str, path: str) -> tuple[int, str]:
         """Status and body; (0, "") when nothing answers."""
+        return await self._get(self.http_ports[service], path)
+
+    async def _get(self, port: int, path: str) -> tuple[int, str]:
         try:
             async with asyncio.timeout(2.0):
-                reader, writer = await asyncio.open_connection("127.0.0.1", self.http_ports[service])
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 try:
                     writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
                     raw = (await reader.read()).decode()

@@ -102,11 +102,13 @@ async def bootstrap_server(
     replicas: int | None = None,
     ca_file: Path | None = None,
     store_bytes: int | None = None,
+    disk_bytes: int | None = None,
 ) -> tuple[str, ...]:
     """Connect to a NATS server as `bootstrap` and make everything; `mode` is the trading state where there is none yet.
 
     `replicas` is how many servers of a cluster hold each stream; None = as many as now, of a new one 1. `store_bytes`
-    is what one copy of all streams may take; None = all that NATS grants the desk. Returns what to tell a person.
+    is what one copy of all streams may take; None = all that NATS grants the desk, but not more than `disk_bytes`, what
+    its disk can give. Returns what to tell a person.
 
     Raises `BusUnavailableError` when it can not be reached or refuses the password.
     """
@@ -129,13 +131,17 @@ async def bootstrap_server(
         id="trading-state/initial", at=datetime.now(UTC), mode=mode, reason="initial state", by=BOOTSTRAP
     )
     try:
-        return await bootstrap(client, state, replicas, store_bytes)
+        return await bootstrap(client, state, replicas, store_bytes, disk_bytes)
     finally:
         await client.close()
 
 
 async def bootstrap(
-    client: Client, initial_state: TradingState, replicas: int | None = None, store_bytes: int | None = None
+    client: Client,
+    initial_state: TradingState,
+    replicas: int | None = None,
+    store_bytes: int | None = None,
+    disk_bytes: int | None = None,
 ) -> tuple[str, ...]:
     """Make or update everything; `initial_state` is written only where no trading state exists; the others as above.
 
@@ -147,6 +153,8 @@ async def bootstrap(
     held_by = {name: int(config.get("num_replicas", 1)) for name, config in present.items()}
     copies = replicas or max(held_by.values(), default=1)
     room_bytes = room.store_bytes_of(await _granted_bytes(client), copies, store_bytes)
+    if store_bytes is None and disk_bytes is not None:
+        room_bytes = min(room_bytes, disk_bytes)
 
     def growth_bytes(stream: Stream) -> int:
         had: int = max(0, present.get(stream.name, {}).get("max_bytes", 0))
