@@ -35,7 +35,7 @@ def size(text: str) -> int:
     found = re.fullmatch(r"([0-9]+)(MB|GB|TB)", text)
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size: write it like 512MB or 20GB")
-    return int(found[1]) * 1024 ** {"MB": 2, "GB": 3, "TB": 4}[found[2]]
+    return int(found[1]) * {"MB": 1024**2, "GB": 1024**3, "TB": 1024**4}[found[2]]
 
 
 def speed(text: str) -> float:

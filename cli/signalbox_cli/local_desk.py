@@ -23,7 +23,7 @@ from signalbox.desk import Desk, load_desk
 from signalbox.errors import SignalboxError
 from signalbox.messages import TradingMode
 
-from signalbox_cli import run_folder, simulated_venues, store_watch
+from signalbox_cli import local_http, run_folder, simulated_venues, store_watch
 from signalbox_cli.settings import inherited_environment
 from signalbox_cli.simulated_venues import VenuePorts
 
@@ -44,7 +44,6 @@ RESTART_DELAY_SECONDS = 0.5
 NEWS_SECONDS_MIN = 2.0
 """A process that fails again sooner than this is no news."""
 POLL_SECONDS = 0.05
-STORE_LOOK_SECONDS = 2.0
 
 
 class DeskStartError(SignalboxError):
@@ -156,7 +155,10 @@ class LocalDesk:
         self._declare_nats()
         await self.run(NATS)
         await self._bootstrap()
-        self._store_watch = asyncio.create_task(self._watch_store(), name="watch store")
+        self._store_watch = asyncio.create_task(
+            store_watch.watch(self._monitor_port, self._store, self._say, lambda: self.kill(NATS, gently=True)),
+            name="watch store",
+        )
 
     def bus_settings(self, user: str) -> BusSettings:
         return BusSettings(url=self.nats_url, user=user, password=self._passwords[user], name=f"signalbox-{user}")
@@ -225,25 +227,6 @@ class LocalDesk:
     def _store(self) -> Path:
         return self.plan.directory / "jetstream"
 
-    async def _watch_store(self) -> None:
-        """Start nats-server again, once there is room, when a full disk has stopped a stream; for ever."""
-        told = ""
-        while True:
-            await asyncio.sleep(STORE_LOOK_SECONDS)
-            status, health = await self._get(self._monitor_port, "/healthz")
-            trouble = store_watch.trouble_of(status, health, store_watch.free_bytes(self._store))
-            if trouble is None:
-                told = ""
-            elif trouble.can_start_again:
-                self._say(f"the disk was full and {trouble.stream} stopped; starting nats-server again with room")
-                await self.kill(NATS, gently=True)
-            elif told != trouble.stream:
-                told = trouble.stream
-                self._say(
-                    f"the disk of {self._store} is full: {told} stores nothing and no order is let through. Make room; "
-                    "all goes on by itself then (docs/runbooks/stream-full.md)"
-                )
-
     def _declare_simulator(self) -> None:
         arguments = ["--control-port", str(self.control_port)]
         arguments += ["--books", str(self.plan.directory / "simulator-books.json")]
@@ -281,9 +264,8 @@ class LocalDesk:
     async def _bootstrap(self) -> None:
         await self._listening(self.nats_port, NATS)
         settings = self.bus_settings(BOOTSTRAP)
-        room_bytes = store_watch.disk_bytes(self._store)
-        notes = await bootstrap_server(settings.url, settings.password, TradingMode.ACTIVE, disk_bytes=room_bytes)
-        for note in notes:
+        disk_bytes = store_watch.disk_bytes(self._store)
+        for note in await bootstrap_server(settings.url, settings.password, TradingMode.ACTIVE, disk_bytes=disk_bytes):
             self._say(note)
 
     # ------------------------------------------------------------------------------------- running and ending
@@ -390,21 +372,7 @@ class LocalDesk:
 
     async def http_get(self, service: str, path: str) -> tuple[int, str]:
         """Status and body; (0, "") when nothing answers."""
-        return await self._get(self.http_ports[service], path)
-
-    async def _get(self, port: int, path: str) -> tuple[int, str]:
-        try:
-            async with asyncio.timeout(2.0):
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                try:
-                    writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
-                    raw = (await reader.read()).decode()
-                finally:  # also when the process is suspended and does not answer
-                    writer.close()
-        except (OSError, TimeoutError):
-            return 0, ""
-        head, _, body = raw.partition("\r\n\r\n")
-        return (int(head.split()[1]) if head else 0), body
+        return await local_http.get(self.http_ports[service], path)
 
     def _demand_alive(self, name: str) -> None:
         process = self._processes[name]

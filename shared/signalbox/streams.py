@@ -102,8 +102,8 @@ STREAMS: tuple[Stream, ...] = (
     Stream(
         "LEDGER",
         ("ledger.*.*",),
-        "the gateways' submission ledger",
-        age_days_max=90,
+        "the gateways' submission ledger; kept for longer than an order works at any venue",
+        age_days_max=200,
         refuse_when_full=True,
         deny_delete=True,
         consumers=(RECORDED,),

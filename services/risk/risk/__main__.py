@@ -28,10 +28,10 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     service = Risk(runtime.bus, state, runtime.clock, observing, lease)
     runtime.details = service.details
     await observing.start()
+    await runtime.spawn(observing.watch_room(), "look at room")
     await runtime.hold(lease)
     await service.rebuild()
     await runtime.spawn(observing.look(runtime.clock), "look at links")
-    await runtime.spawn(observing.watch_room(), "look at room")
     await observing.settle(runtime.clock)
     runtime.health.met(REBUILT)
     await service.consume()

@@ -46,8 +46,6 @@ SUBJECT_HAS_MESSAGE = "per subject"
 """What JetStream says of a store that failed when it was not for want of room."""
 NO_ROOM_CODES = frozenset({10002, 10023, 10047, STORE_FAILED})
 """The account's, the server's or the stream's room is used up."""
-REPLACED_SOON = ("md.bar.", "md.funding.", "account.")
-"""Subjects whose messages are worth little when they come late."""
 RETRYABLE_CODES = frozenset({500, 503})
 
 _DENIED = re.compile(r'permissions violation for publish to "?([^"\s]+)"?', re.IGNORECASE)
@@ -179,7 +177,7 @@ class Publisher:
             wait.no_answer(now_seconds)
         stream, waited_seconds = _stream_of(subject), now_seconds - wait.began_seconds
         self.waits_for_room.note(stream, wait, now_seconds)
-        if subject.startswith(REPLACED_SOON) and wait.is_for_room(now_seconds) and waited_seconds > LATE_SECONDS_MAX:
+        if subjects.is_replaced_soon(subject) and wait.is_for_room(now_seconds) and waited_seconds > LATE_SECONDS_MAX:
             metrics.BUS_DROPPED.labels(self._service, stream).inc()
             return True
         if wait.is_over(now_seconds):
