@@ -206,6 +206,7 @@ async def _until_stopped(stopping: asyncio.Event, runtime: Runtime, starting: as
 
 
 async def _end(runtime: Runtime) -> None:
+    runtime.bus.stop_waiting_for_room()
     if runtime.stop is not None:
         await runtime.stop()
     await _cancel(runtime._tasks)

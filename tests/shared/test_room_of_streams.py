@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from signalbox.bus import Bus
 from signalbox.bus.bootstrap import BOOTSTRAP, bootstrap_server, stream_config
-from signalbox.errors import ConfigurationError
+from signalbox.errors import BusError, ConfigurationError
 from signalbox.messages import LedgerSent, Order, OrderType, Side, TradingMode
 from signalbox.room import MEBIBYTE, SHARES_PERMILLE, STORE_BYTES_MIN, stream_bytes_max
 from signalbox.streams import STREAMS
@@ -108,6 +108,7 @@ async def test_full_market_data_drops_its_oldest_and_leaves_every_other_stream_i
     await fill(gateway, "md.bar.ibkr.SPY.1m", "BARS")
     await fill(gateway, "dead.COMMANDS.gateway-ibkr", "DEAD")
     await fill(indicators, "ind.score.ibkr.SPY.1m", "SCORES")
+    await fill_a_queue_of_intents(nats_server)
     for stream in ("BARS", "SCORES", "DEAD"):
         found = await info(nats_server, stream)
         assert found["state"]["bytes"] <= found["config"]["max_bytes"]
@@ -120,9 +121,27 @@ async def test_full_market_data_drops_its_oldest_and_leaves_every_other_stream_i
     await gateway.raw_publish("report.ibkr.DU1.accepted", ONE_MESSAGE)
 
 
+async def fill_a_queue_of_intents(server: NatsServer) -> None:
+    """A queue with the part of INTENTS, which refuses, under a subject that nothing else stores."""
+    bytes_max = stream_bytes_max("INTENTS", STORE_BYTES_MIN)
+    config = {"name": "QUEUE", "subjects": ["link.ibkr.>"], "retention": "workqueue", "discard": "new"}
+    made = await ask(server, BOOTSTRAP, "$JS.API.STREAM.CREATE.QUEUE", config | {"max_bytes": bytes_max})
+    assert "error" not in made
+    await fill_up(server, "gateway-ibkr", "link.ibkr.any")
+
+
 async def fill(bus: Bus, subject: str, stream: str) -> None:
     for _ in range(stream_bytes_max(stream, STORE_BYTES_MIN) // len(ONE_MESSAGE) + 2):
         await bus.raw_publish(subject, ONE_MESSAGE)
+
+
+async def test_trading_state_that_would_take_the_room_of_many_is_refused_and_a_halt_is_taken(
+    nats_server: NatsServer,
+) -> None:
+    operator = await nats_server.connect("operator")
+    with pytest.raises(BusError, match="message size exceeds"):
+        await operator.raw_publish("$KV.CONTROL.trading-state", b"x" * 20_000)
+    await operator.raw_publish("$KV.CONTROL.trading-state", b"HALT")
 
 
 async def test_trading_state_is_taken_however_often_it_was_written(nats_server: NatsServer) -> None:

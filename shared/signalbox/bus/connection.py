@@ -284,6 +284,10 @@ class Bus:
 
     # --------------------------------------------------------------------------------------------------- the end
 
+    def stop_waiting_for_room(self) -> None:
+        """Give up what waits for room, with `BusUnavailableError`: the process ends, and the next one does it again."""
+        self._publisher.stopping = True
+
     async def stop_consuming(self) -> None:
         """Take nothing more from consumers and watches; return when what has been begun is finished."""
         watches, self._watches = self._watches, []

@@ -92,6 +92,8 @@ class Publisher:
         self._inbox = ""
         self._number = 0
         self.waits_for_room = WaitsForRoom(service)
+        self.stopping = False
+        """Whether the process ends: what waits for room is left to the next one."""
         self._waiting: dict[str, tuple[str, asyncio.Future[bytes]]] = {}
 
     def refused(self, subject: str) -> None:
@@ -180,7 +182,7 @@ class Publisher:
         if subjects.is_replaced_soon(subject) and wait.is_for_room(now_seconds) and waited_seconds > LATE_SECONDS_MAX:
             metrics.BUS_DROPPED.labels(self._service, stream).inc()
             return True
-        if wait.is_over(now_seconds):
+        if wait.is_over(now_seconds) or (self.stopping and wait.is_for_room(now_seconds)):
             raise BusUnavailableError(f"nothing stored on {subject} within {waited_seconds:.0f} s: {wait.problem}")
         return False
 
