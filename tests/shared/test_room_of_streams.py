@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from signalbox.bus import Bus
+from prometheus_client import REGISTRY
+from signalbox.bus import Bus, publishing
 from signalbox.bus.bootstrap import BOOTSTRAP, bootstrap_server, stream_config
 from signalbox.errors import BusError, ConfigurationError
 from signalbox.messages import LedgerSent, Order, OrderType, Side, TradingMode
@@ -193,3 +194,22 @@ async def fill_up(server: NatsServer, user: str, subject: str) -> int:
     finally:
         await client.close()
     return stored
+
+
+async def test_figures_that_newer_ones_follow_are_dropped_and_counted_when_they_find_no_room_for_long(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An instrument is said once, and waits."""
+    monkeypatch.setattr(publishing, "LATE_SECONDS_MAX", 0.1)
+    (state,) = (stream for stream in STREAMS if stream.name == "STATE")
+    full = stream_config(state, bytes_max=10) | {"discard": "new"}
+    assert "error" not in await ask(nats_server, BOOTSTRAP, "$JS.API.STREAM.UPDATE.STATE", full)
+    gateway = await nats_server.connect("gateway-ibkr")
+    labels = {"service": "gateway-ibkr", "stream": "STATE"}
+    before = REGISTRY.get_sample_value("signalbox_bus_dropped_total", labels) or 0
+    instrument = asyncio.create_task(gateway.raw_publish("md.instrument.ibkr.SPY", b"one"))
+    await asyncio.wait_for(gateway.raw_publish("account.ibkr.DU1", b"one"), 20)
+    assert REGISTRY.get_sample_value("signalbox_bus_dropped_total", labels) == before + 1
+    assert not instrument.done()
+    assert "error" not in await ask(nats_server, BOOTSTRAP, "$JS.API.STREAM.UPDATE.STATE", stream_config(state))
+    assert (await instrument).sequence == 1
