@@ -332,9 +332,10 @@ class Publisher:
     async def _settle(self, subject: str, headers: dict[str, str], fault: _Fault) -> PublishAck | _Again | None:
         """What a refusal by JetStream means: stored already (an ack), try again (as it was, or anew), or an error."""
         if fault.err_code in NO_ROOM_CODES and EXPECTED_HEADER not in headers and _is_queued(subject):
+            whose = "this sender's" if SUBJECT_IS_FULL in fault.description else "all senders'"
             raise BusFullError(
-                f"NATS takes no more on {subject}: too much waits already, of this sender or of all "
-                f"({fault.description}). What waits will be decided; send again later"
+                f"NATS takes no more on {subject}: too much of {whose} waits already ({fault.description}). "
+                "What waits will be decided; send again later"
             )
         if _problem_of(fault).no_room:
             return None
