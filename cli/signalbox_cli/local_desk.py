@@ -126,6 +126,7 @@ class LocalDesk:
         self._seals: dict[str, str] = {}
         self._processes: dict[str, _Process] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._store = plan.directory / "jetstream"
         self._store_watch: asyncio.Task[None] | None = None
         self._closing = False
         self._warden: asyncio.subprocess.Process | None = None
@@ -153,10 +154,8 @@ class LocalDesk:
         self._declare_nats()
         await self.run(NATS)
         await self._bootstrap()
-        self._store_watch = asyncio.create_task(
-            store_watch.watch(self._monitor_port, self._store, self._say, lambda: self.kill(NATS, gently=True)),
-            name="watch store",
-        )
+        watch = store_watch.watch(self._monitor_port, self._store, self._say, lambda: self.kill(NATS, gently=True))
+        self._store_watch = asyncio.create_task(watch, name="watch store")
 
     def bus_settings(self, user: str) -> BusSettings:
         password, seals = self._passwords[user], parse(self._seals.get(user, ""))
@@ -223,10 +222,6 @@ class LocalDesk:
         arguments += ["-m", str(self._monitor_port)]  # on loopback, as the address above says
         self._declare(NATS, [command, *arguments, "-sd", str(self._store)], passwords)
 
-    @property
-    def _store(self) -> Path:
-        return self.plan.directory / "jetstream"
-
     def _declare_simulator(self) -> None:
         arguments = ["--control-port", str(self.control_port)]
         arguments += ["--books", str(self.plan.directory / "simulator-books.json")]
@@ -267,9 +262,8 @@ class LocalDesk:
         await self._listening(self.nats_port, NATS)
         settings = self.bus_settings(BOOTSTRAP)
         disk_bytes = store_watch.disk_bytes(self._store)
-        for note in await bootstrap_server(
-            *(settings.url, settings.password, TradingMode.ACTIVE, settings.seals), disk_bytes=disk_bytes
-        ):
+        desk = settings.url, settings.password, TradingMode.ACTIVE, settings.seals
+        for note in await bootstrap_server(*desk, disk_bytes=disk_bytes):
             self._say(note)
 
     # ------------------------------------------------------------------------------------- running and ending
