@@ -160,8 +160,7 @@ class Bus:
         Raises `WrongSequenceError` when that last message is neither at the expected sequence nor this one,
         `BusPermissionError` when NATS refuses the subject, `BusFullError` when a queue takes no more of this sender,
         `BusUnavailableError` when NATS is away for longer than `waiting.AWAY_SECONDS_MAX` (a service waits for it until
-        the process ends), or silent for longer than `waiting.UNCERTAIN_SECONDS_MAX`. Waits while there is no room, and
-        tells `on_room`.
+        it ends), or silent for longer than `waiting.UNCERTAIN_SECONDS_MAX`. Tells `on_room` that it waits for room.
         """
         return await self._publisher.publish(subject, message, expected_last_subject_sequence, last_of)
 

@@ -36,6 +36,16 @@ from signalbox import messages, metrics, subjects
 from signalbox.bus import reading, waiting
 from signalbox.bus.client import BusClient, nobody_listens
 from signalbox.bus.received import MESSAGE_ID_HEADER, PublishAck, Received
+from signalbox.bus.refusals import (
+    NO_ROOM_CODES,
+    STORE_FAILED,
+    SUBJECT_IS_FULL,
+    Fault,
+    Problem,
+    StoreReply,
+    problem_of,
+    problem_of_error,
+)
 from signalbox.bus.sealing import Sealing
 from signalbox.bus.waiting import Wait, WaitsForRoom
 from signalbox.bus.wire import Delivery
@@ -57,12 +67,6 @@ LATE_SECONDS_MAX = 60.0
 
 EXPECTED_OF_HEADER = f"{EXPECTED_HEADER}-Subject"
 WRONG_LAST_SEQUENCE = 10071
-STORE_FAILED = 10077
-SUBJECT_IS_FULL = "per subject"
-"""What JetStream says of a store that failed when it was not for want of room: the subject has the one message that it
-takes, or of a queue as many as it takes."""
-NO_ROOM_CODES = frozenset({10002, 10023, 10047, STORE_FAILED})
-"""The account's, the server's or the stream's room is used up."""
 BATCH_REPEATS_ID = 10201
 BATCH_HEADER, BATCH_PLACE_HEADER, BATCH_COMMIT_HEADER = "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit"
 RETRYABLE_CODES = frozenset({500, 503})
@@ -73,27 +77,7 @@ _QUEUES = {subject.split(".")[0] for each in STREAMS if each.leaves_when_acknowl
 _DENIED = re.compile(r'permissions violation for publish to "?([^"\s]+)"?', re.IGNORECASE)
 
 
-class _Fault(Struct, frozen=True):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
-class _Reply(Struct, frozen=True):
-    stream: str = ""
-    seq: int = 0
-    duplicate: bool = False
-    error: _Fault | None = None
-
-
-class _Problem(Struct, frozen=True):
-    """Why a message is not stored yet; neither text = nobody answered."""
-
-    no_room: str = ""
-    away: str = ""
-
-
-_decode_reply = msgspec.json.Decoder(_Reply).decode
+_decode_reply = msgspec.json.Decoder(StoreReply).decode
 
 
 def denied_subject(error: Exception) -> str | None:
@@ -162,7 +146,7 @@ class Publisher:
         wait = Wait(asyncio.get_running_loop().time())
         try:
             while True:
-                problem = _Problem(away="not connected")
+                problem = Problem(away="not connected")
                 if self._client.is_connected:
                     told = await self._batch_attempt(packed, last_of)
                     if isinstance(told, PublishAck):
@@ -176,19 +160,19 @@ class Publisher:
 
     async def _batch_attempt(
         self, packed: list[tuple[str, bytes, dict[str, str]]], last_of: str
-    ) -> PublishAck | _Problem:
+    ) -> PublishAck | Problem:
         """Publish a batch once, and look whether it is there. What stands in its place unsealed it will follow."""
         try:
             result = _decode_reply(await self._ask_batch(packed))
             if result.error is None:
                 return PublishAck(result.stream, result.seq, duplicate=False)
-            problem = _problem_of(result.error)
+            problem = problem_of(result.error)
             known = bool(problem.no_room) or result.error.code in RETRYABLE_CODES
             known |= result.error.err_code in (WRONG_LAST_SEQUENCE, BATCH_REPEATS_ID)
             if not known:
                 raise BusError(f"JetStream refuses a batch on {last_of}: {json.dumps(result.error.description)}")
         except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
-            problem = _problem_of_error(error)
+            problem = problem_of_error(error)
         first, payload, headers = packed[0]
         expected = int(headers[EXPECTED_HEADER])
         last = await reading.last(self._client, reading.stream_of(last_of), last_of)
@@ -238,7 +222,7 @@ class Publisher:
         wait = Wait(clock())
         try:
             while True:
-                problem = _Problem(away="not connected")
+                problem = Problem(away="not connected")
                 if self._client.is_connected:
                     try:
                         sealed = self._sealing.sealed(subject, headers, payload)
@@ -251,12 +235,12 @@ class Publisher:
                         settled = await self._settle(subject, headers, result.error)
                         if isinstance(settled, PublishAck):
                             return settled
-                        problem = _problem_of(result.error)
+                        problem = problem_of(result.error)
                         if settled is not None:
                             subject, headers = settled.subject, settled.headers
                             if clock() - wait.began_seconds < waiting.AWAY_SECONDS_MAX:
                                 continue
-                            problem = _Problem(away=result.error.description)  # others write faster than we do
+                            problem = Problem(away=result.error.description)  # others write faster than we do
                     except MaxPayloadError:
                         raise BusRefusedError(
                             f"a message for {subject} has {len(payload)} bytes: with its headers that is more than "
@@ -267,14 +251,14 @@ class Publisher:
                             f"{subject!r} with headers {headers!r} can not be published: {error}"
                         ) from None
                     except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
-                        problem = _problem_of_error(error)
+                        problem = problem_of_error(error)
                 if self._is_dropped(subject, wait, problem):
                     return PublishAck(_stream_of(subject), 0, duplicate=False)
                 await asyncio.sleep(wait.next_delay_seconds())
         finally:
             self.waits_for_room.over(_stream_of(subject), wait)
 
-    def _is_dropped(self, subject: str, wait: Wait, problem: _Problem) -> bool:
+    def _is_dropped(self, subject: str, wait: Wait, problem: Problem) -> bool:
         """Note a failed attempt. False = try again; raises `BusUnavailableError` when it is too late for that."""
         now_seconds = asyncio.get_running_loop().time()
         if not self._client.is_connected and self._client.waits_for_server:
@@ -322,14 +306,14 @@ class Publisher:
             else:
                 waiting[1].set_result(delivery.payload)
 
-    async def _is_taken(self, result: _Reply, subject: str) -> bool:
+    async def _is_taken(self, result: StoreReply, subject: str) -> bool:
         """Whether the message that ours is said to repeat is a forged one, of somebody who chose our id."""
         if subjects.is_trading_state(subject) or not self._sealing.gives(subject):
             return False
         stored = await reading.at(self._client, result.stream, result.seq)
         return stored is not None and self._sealing.judge(stored) != ""
 
-    async def _settle(self, subject: str, headers: dict[str, str], fault: _Fault) -> PublishAck | _Again | None:
+    async def _settle(self, subject: str, headers: dict[str, str], fault: Fault) -> PublishAck | _Again | None:
         """What a refusal by JetStream means: stored already (an ack), try again (as it was, or anew), or an error."""
         if fault.err_code in NO_ROOM_CODES and EXPECTED_HEADER not in headers and _is_queued(subject):
             whose = "this sender's" if SUBJECT_IS_FULL in fault.description else "all senders'"
@@ -337,7 +321,7 @@ class Publisher:
                 f"NATS takes no more on {subject}: too much of {whose} waits already ({fault.description}). "
                 "What waits will be decided; send again later"
             )
-        if _problem_of(fault).no_room:
+        if problem_of(fault).no_room:
             return None
         if fault.err_code in (WRONG_LAST_SEQUENCE, STORE_FAILED):
             found = WRONG_LAST.search(fault.description)
@@ -396,18 +380,6 @@ def _stream_of(subject: str) -> str:
         return reading.stream_of(subject)
     except KeyError:
         return "none"
-
-
-def _problem_of(fault: _Fault) -> _Problem:
-    """What a fault is that may go away by itself."""
-    if fault.err_code in NO_ROOM_CODES and SUBJECT_IS_FULL not in fault.description:
-        return _Problem(no_room=fault.description)
-    return _Problem(away=fault.description or "refused")
-
-
-def _problem_of_error(error: Exception) -> _Problem:
-    """The same of an attempt without an answer that can be read."""
-    return _Problem() if isinstance(error, TimeoutError) else _Problem(away=str(error) or type(error).__name__)
 
 
 def _is_queued(subject: str) -> bool:
