@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ class NatsServer:
         self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
         self.configuration = ROOT / "deploy/nats/nats.conf"
+        self.more_arguments: tuple[str, ...] = ()
         self._passwords = {user: new_password() for user in USERS}
         self.seal_texts = complete_seals({})
         self._process: subprocess.Popen[bytes] | None = None
@@ -79,6 +80,7 @@ class NatsServer:
                     nats_server_binary(),
                     *("-c", str(self.configuration)),
                     *("-a", "127.0.0.1", "-p", str(self.port), "-sd", str(self.directory / "store")),
+                    *self.more_arguments,
                 ],
                 env=environment,
                 stdout=log,
@@ -204,6 +206,20 @@ class HeldLease:
     async def until_held(self) -> None:
         if not self.held:
             raise LeaseLostError("another process works")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 MiB of its own."""
+    folder = tmp_path / "small-disk"
+    folder.mkdir()
+    mounting = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], capture_output=True, text=True
+    )
+    if mounting.returncode:
+        pytest.skip(f"a small file system can not be mounted here (it takes root): {mounting.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
 
 
 @pytest.fixture

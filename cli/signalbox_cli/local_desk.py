@@ -26,7 +26,7 @@ from signalbox.messages import TradingMode
 from signalbox.seals import parse
 from signalbox.subjects import SERVICES
 
-from signalbox_cli import run_folder, simulated_venues
+from signalbox_cli import local_http, run_folder, simulated_venues, store_watch
 from signalbox_cli.people import roll
 from signalbox_cli.settings import inherited_environment
 from signalbox_cli.simulated_venues import VenuePorts
@@ -114,7 +114,7 @@ class LocalDesk:
 
     def __init__(self, plan: DeskPlan, say: Callable[[str], None]) -> None:
         self.plan, self._say = plan, say
-        self.nats_port, self.control_port = free_port(), free_port()
+        self.nats_port, self.control_port, self._monitor_port = free_port(), free_port(), free_port()
         self.venue_ports = VenuePorts(ibkr=free_port(), dydx_node=free_port(), dydx_indexer=free_port())
         self.gateway_ports = self.venue_ports
         """Where the gateways connect: the simulator, unless something is put between the two."""
@@ -126,6 +126,8 @@ class LocalDesk:
         self._seals: dict[str, str] = {}
         self._processes: dict[str, _Process] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._store = plan.directory / "jetstream"
+        self._store_watch: asyncio.Task[None] | None = None
         self._closing = False
         self._warden: asyncio.subprocess.Process | None = None
 
@@ -133,13 +135,7 @@ class LocalDesk:
 
     async def start(self) -> None:
         """Start everything and return when every service is ready. Raises `DeskStartError` with the reason."""
-        keys = {simulated_venues.MNEMONIC_CREDENTIAL: simulated_venues.TEST_MNEMONIC}
-        self._seals = run_folder.prepare(self.plan.directory, self._passwords | keys)
-        await self._post_warden()
-        self._tell()
-        self._declare_nats()
-        await self.run(NATS)
-        await self._bootstrap()
+        await self.start_nats()
         self._declare_simulator()
         await self.run(SIMULATOR)
         for port in (*simulated_venues.listening_ports(self.plan.venues, self.venue_ports), self.control_port):
@@ -148,6 +144,18 @@ class LocalDesk:
             self._declare_service(service, service)
             await self.run(service)
         await self.wait_ready(*self.plan.services)
+
+    async def start_nats(self) -> None:
+        """Start nats-server alone, with every stream, and watch its store."""
+        keys = {simulated_venues.MNEMONIC_CREDENTIAL: simulated_venues.TEST_MNEMONIC}
+        self._seals = run_folder.prepare(self.plan.directory, self._passwords | keys)
+        await self._post_warden()
+        self._tell()
+        self._declare_nats()
+        await self.run(NATS)
+        await self._bootstrap()
+        watch = store_watch.watch(self._monitor_port, self._store, self._say, lambda: self.kill(NATS, gently=True))
+        self._store_watch = asyncio.create_task(watch, name="watch store")
 
     def bus_settings(self, user: str) -> BusSettings:
         password, seals = self._passwords[user], parse(self._seals.get(user, ""))
@@ -211,8 +219,8 @@ class LocalDesk:
         passwords = {password_variable(user): password for user, password in self._passwords.items()}
         configuration = roll.copy_configuration(deploy_folder() / "nats", self.plan.directory / "nats")
         arguments = ["-c", str(configuration), "-a", "127.0.0.1", "-p", str(self.nats_port)]
-        store = str(self.plan.directory / "jetstream")
-        self._declare(NATS, [command, *arguments, "-sd", store], passwords)
+        arguments += ["-m", str(self._monitor_port)]  # on loopback, as the address above says
+        self._declare(NATS, [command, *arguments, "-sd", str(self._store)], passwords)
 
     def _declare_simulator(self) -> None:
         arguments = ["--control-port", str(self.control_port)]
@@ -253,7 +261,10 @@ class LocalDesk:
     async def _bootstrap(self) -> None:
         await self._listening(self.nats_port, NATS)
         settings = self.bus_settings(BOOTSTRAP)
-        await bootstrap_server(settings.url, settings.password, TradingMode.ACTIVE, settings.seals)
+        disk_bytes = store_watch.disk_bytes(self._store)
+        desk = settings.url, settings.password, TradingMode.ACTIVE, settings.seals
+        for note in await bootstrap_server(*desk, disk_bytes=disk_bytes):
+            self._say(note)
 
     # ------------------------------------------------------------------------------------- running and ending
 
@@ -264,12 +275,12 @@ class LocalDesk:
         await self._spawn(process)
         self._keepers[name] = asyncio.create_task(self._keep(process), name=f"keep {name}")
 
-    async def kill(self, name: str) -> None:
-        """SIGKILL; the process is started again at once."""
+    async def kill(self, name: str, *, gently: bool = False) -> None:
+        """SIGKILL, or SIGTERM; the process is started again at once."""
         running = self._processes[name].running
         if running is not None and running.returncode is None:
             self._killed.add(name)
-            running.send_signal(signal.SIGKILL)
+            running.send_signal(signal.SIGTERM if gently else signal.SIGKILL)
             await running.wait()
 
     async def stop(self, name: str) -> None:
@@ -295,6 +306,8 @@ class LocalDesk:
     async def close(self) -> None:
         """Stop everything, NATS last."""
         self._closing = True
+        if self._store_watch is not None:
+            self._store_watch.cancel()
         last = [name for name in (SIMULATOR, NATS) if name in self._processes]
         await asyncio.gather(*(self.stop(name) for name in self._processes if name not in last))
         for name in last:
@@ -357,18 +370,7 @@ class LocalDesk:
 
     async def http_get(self, service: str, path: str) -> tuple[int, str]:
         """Status and body; (0, "") when nothing answers."""
-        try:
-            async with asyncio.timeout(2.0):
-                reader, writer = await asyncio.open_connection("127.0.0.1", self.http_ports[service])
-                try:
-                    writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
-                    raw = (await reader.read()).decode()
-                finally:  # also when the process is suspended and does not answer
-                    writer.close()
-        except (OSError, TimeoutError):
-            return 0, ""
-        head, _, body = raw.partition("\r\n\r\n")
-        return (int(head.split()[1]) if head else 0), body
+        return await local_http.get(self.http_ports[service], path)
 
     def _demand_alive(self, name: str) -> None:
         process = self._processes[name]

@@ -133,6 +133,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
         Examples:
           signalbox bootstrap
+          signalbox bootstrap --store 8GB      on a disk too small for what nats.conf says (DESK_STORE_MAX)
           signalbox bootstrap --replicas 3     on a cluster of three servers: each of them holds every stream
         """,
     )
@@ -141,6 +142,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=int,
         choices=(1, 3, 5),
         help="how many servers of a cluster hold each stream (default: as many as now, at first 1)",
+    )
+    bootstrap.add_argument(
+        "--store",
+        type=argument_types.size,
+        metavar="SIZE",
+        help="what one copy of all streams may take, 8GB say; each has a part of it that no other can take "
+        "(default: all that NATS lets the desk store)",
     )
     bootstrap.add_argument(
         "--wait",
@@ -265,8 +273,8 @@ async def _bootstrap(arguments: argparse.Namespace) -> int:
     told = ""
     while True:
         try:
-            await bootstrap_server(
-                *(url, password.reveal(), mode, seals, arguments.replicas, nats_ca_file()),
+            notes = await bootstrap_server(
+                *(url, password.reveal(), mode, seals, arguments.replicas, nats_ca_file(), arguments.store),
                 believe_unsealed=arguments.believe_unsealed,
             )
             break
@@ -278,6 +286,8 @@ async def _bootstrap(arguments: argparse.Namespace) -> int:
             told = str(error)
         await asyncio.sleep(BOOTSTRAP_AGAIN_SECONDS)
     more = "" if mode is TradingMode.ACTIVE else "; `signalbox resume` lets orders through"
+    for note in notes:
+        _say(note)
     _say(f"every stream, consumer and bucket is there on {url}{more}")
     return 0
 

@@ -168,7 +168,7 @@ ACCOUNTS: tuple[Account, ...] = (
 )
 
 BOOTSTRAP_PUBLISHES = (
-    *("$JS.API.STREAM.*.*", "$JS.SNAPSHOT.RESTORE.>", "$JS.SNAPSHOT.ACK.>"),
+    *("$JS.API.INFO", "$JS.API.STREAM.*.*", "$JS.SNAPSHOT.RESTORE.>", "$JS.SNAPSHOT.ACK.>"),
     *("$JS.API.CONSUMER.CREATE.*.*", "$JS.API.CONSUMER.RESET.*.*", "$JS.API.CONSUMER.INFO.*.*"),
     *("$KV.CONTROL.trading-state.bootstrap", RELOAD, SERVERS),
 )

@@ -107,6 +107,8 @@ class NatsServers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """What the desk relies on NATS for. Live trading must state it, and is held to what the servers say."""
 
     durability: Durability = Durability.RELAXED
+    room_used_fraction_max: Decimal = Decimal("0.9")
+    """How full a stream that an order needs may be for an order to be let through; the rest is for those under way."""
 
 
 class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -160,7 +162,8 @@ def _rules(document: dict[str, Any]) -> Iterator[str]:
         )
     yield from _instrument_rules(document.get("instruments"), venues)
     yield from _timeframe_rules(document.get("timeframes"))
-    for table, check in (("limits", _limit_rule), ("fx_rates", _rate_rule), ("indicators", _parameter_rule)):
+    tables = ("limits", _limit_rule), ("fx_rates", _rate_rule), ("indicators", _parameter_rule), ("nats", _room_rule)
+    for table, check in tables:
         for key, value in _tables(document, table).items():
             yield from check(f"{table}.{key}", key, value)
 
@@ -295,6 +298,12 @@ def _rate_rule(path: str, key: str, value: object) -> Iterator[str]:
     number = _number(value)
     if number is not None and not (number.is_finite() and number > 0):
         yield f"{path} is {shown(value)}: state what one {key} is worth in the account's currency, above 0."
+
+
+def _room_rule(path: str, key: str, value: object) -> Iterator[str]:
+    number = _number(value) if key == "room_used_fraction_max" else None
+    if number is not None and not (number.is_finite() and 0 < number < 1):
+        yield f'{path} is {shown(value)}: it is a fraction of a stream\'s room, above 0 and below 1 ("0.9" is 90 %).'
 
 
 def _parameter_rule(path: str, key: str, value: object) -> Iterator[str]:

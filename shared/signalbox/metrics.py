@@ -50,6 +50,16 @@ BUS_DEAD_LETTERS = Counter(
     "Messages this process parked, by the stream they stand in.",
     ("service", "stream"),
 )
+BUS_WAITING_FOR_ROOM = Gauge(
+    "signalbox_bus_waiting_for_room",
+    "Messages that wait because a stream is full, or does not answer: its disk may be full.",
+    ("service", "stream"),
+)
+BUS_DROPPED = Counter(
+    "signalbox_bus_dropped_total",
+    "Bars, funding rates and account figures dropped after a minute without room: newer ones follow.",
+    ("service", "stream"),
+)
 
 
 def show_build(service: str) -> None:

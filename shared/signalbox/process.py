@@ -266,6 +266,7 @@ async def _open(service: str, settings: ServiceSettings, desk: Desk, seals: Seal
     metrics.show_desk_time(service, clock)
     runtime = Runtime(bus, clock, desk, health, logging.getLogger(service))
     bus.on_failure = runtime.fail
+    bus.on_room(room_shown(health))
     bus.on_held = lambda condition, reason: health.unmet(condition, reason) if reason else health.met(condition)
     await _serve_status(service, runtime)
     return runtime
@@ -316,6 +317,7 @@ async def _until_stopped(stopping: asyncio.Event, runtime: Runtime, starting: as
 
 
 async def _end(runtime: Runtime) -> None:
+    runtime.bus.stop_waiting_for_room()
     if runtime.stop is not None:
         await runtime.stop()
     runtime.end()
@@ -338,6 +340,20 @@ async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
             _, running = await asyncio.wait(running, timeout=CANCELLATION_SECONDS_MAX)
     for task in running:
         log.warning("a background task does not end", extra={"task": task.get_name()})
+
+
+def room_shown(health: Health) -> Callable[[str, str], None]:
+    """What to do when messages of this process wait for room in a stream: not to be ready, and to say which one."""
+
+    def show(stream: str, problem: str) -> None:
+        if problem:
+            log.error("messages wait for room", extra={"stream": stream, "problem": problem})
+            health.unmet(f"room in {stream}", f"{problem} (docs/runbooks/stream-nearly-full.md)")
+        else:
+            log.info("there is room again", extra={"stream": stream})
+            health.met(f"room in {stream}")
+
+    return show
 
 
 async def follow_clock(bus: Bus, source: ClockSource) -> DeskClock:

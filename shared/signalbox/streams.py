@@ -35,14 +35,15 @@ class Consumer:
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream on file storage. `age_days_max`, `per_subject_max`, `bytes_max` and `message_bytes_max` 0 = unbounded.
+    """A stream on file storage. `age_days_max`, `per_subject_max` and `message_bytes_max` 0 = unbounded.
 
-    `refuse_second` refuses a message beyond `per_subject_max` (and `bytes_max`) instead of replacing the oldest. The
-    server refuses a message whose headers and payload have more than `message_bytes_max`, so that whatever is stored
-    can be read. `leaves_when_acknowledged`: a work queue of one consumer; what has been acknowledged is gone.
-    `batches`: messages may be stored several at a time, all or none. `stored_as` = (pattern, NATS's words for the
-    subject to store under). `told_again`: what is stored is published once more, on these subjects, by the server: an
-    account that imports them hears it then.
+    `refuse_second` refuses a message beyond `per_subject_max` instead of replacing the oldest, `refuse_when_full` one
+    that does not fit into the stream's part of the store (`signalbox.room`) instead of dropping the oldest. The part is
+    never more than `bytes_max`, where there is one. The server refuses a message whose headers and payload have more
+    than `message_bytes_max`, so that whatever is stored can be read. `leaves_when_acknowledged`: a work queue of one
+    consumer; what has been acknowledged is gone. `batches`: messages may be stored several at a time, all or none.
+    `stored_as` = (pattern, NATS's words for the subject to store under). `told_again`: what is stored is published once
+    more, on these subjects, by the server: an account that imports them hears it then.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Stream:
     consumers: tuple[Consumer, ...] = ()
     per_subject_max: int = 0
     refuse_second: bool = False
+    refuse_when_full: bool = False
     deny_delete: bool = False
     schedules: bool = False
     told_again: str = ""
@@ -108,6 +110,7 @@ STREAMS: tuple[Stream, ...] = (
         "decisions and order events: the desk's total order, kept for ever: the books are a fold over it",
         age_days_max=0,
         message_bytes_max=131_072,
+        refuse_when_full=True,
         deny_delete=True,
         batches=True,
         consumers=(
@@ -123,6 +126,7 @@ STREAMS: tuple[Stream, ...] = (
         "venue commands; a second one on a subject is refused",
         age_days_max=90,
         message_bytes_max=32_768,
+        refuse_when_full=True,
         per_subject_max=1,
         refuse_second=True,
         deny_delete=True,
@@ -135,8 +139,9 @@ STREAMS: tuple[Stream, ...] = (
     Stream(
         "LEDGER",
         ("ledger.*.*",),
-        "the gateways' submission ledger",
-        age_days_max=90,
+        "the gateways' submission ledger; kept for longer than an order works at any venue",
+        age_days_max=200,
+        refuse_when_full=True,
         message_bytes_max=65_536,
         deny_delete=True,
         consumers=(RECORDED,),
@@ -147,6 +152,7 @@ STREAMS: tuple[Stream, ...] = (
         "execution reports of the venues",
         age_days_max=90,
         message_bytes_max=524_288,
+        refuse_when_full=True,
         deny_delete=True,
         consumers=(Consumer("oms", ("report.>",)), RECORDED),
     ),
@@ -174,6 +180,7 @@ STREAMS: tuple[Stream, ...] = (
         "messages that could not be read",
         age_days_max=90,
         message_bytes_max=16_384,
+        per_subject_max=10_000,
         deny_delete=True,
         consumers=(RECORDED,),
     ),
@@ -183,7 +190,7 @@ STREAMS: tuple[Stream, ...] = (
         "the trading state, a KV bucket: each operator's word under his name, which the server adds",
         age_days_max=0,
         told_again="control.>",
-        message_bytes_max=65_536,
+        message_bytes_max=16 * KIBIBYTE,
         per_subject_max=64,
         deny_delete=True,
         consumers=(RECORDED,),

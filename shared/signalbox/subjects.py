@@ -87,6 +87,11 @@ DECISION = "decision"
 """The first word of the subjects of decisions."""
 
 
+def is_replaced_soon(subject: str) -> bool:
+    """Whether a newer message follows by itself, so that one which can not be stored in time is worth little."""
+    return subject.startswith(("md.bar.", "md.funding.", "account."))
+
+
 def first_word(subject: str) -> str:
     """What kind of message is on a subject."""
     return subject.partition(".")[0]

@@ -53,6 +53,7 @@ from signalbox.messages import (
     TradingState,
     VenueLink,
 )
+from signalbox.room import StreamRoom
 
 NOON = datetime(2024, 1, 2, 17, 0, tzinfo=UTC)
 VENUE, ACCOUNT = "ibkr", "DU1234567"
@@ -148,6 +149,7 @@ class World:
             "limits": limits(**self.limits),
         }
         self.state = opening_state(Desk(**{**values, **self.desk}))
+        self.room(10, 100)
 
     def ready(self, **adopted: Any) -> World:
         """Everything has been heard that an order needs."""
@@ -184,6 +186,10 @@ class World:
     def mode(self, mode: TradingMode, reason: str = "a test") -> World:
         state = TradingState(id="switch", at=self.now, mode=mode, reason=reason, by="ops")
         evolve.fold_trading_state(self.state, state, "KV_CONTROL:3")
+        return self
+
+    def room(self, used_bytes: int, bytes_max: int, stream: str = "TRADE") -> World:
+        evolve.fold_room(self.state, StreamRoom(stream, used_bytes, bytes_max), f"nats-server:{stream}")
         return self
 
     # ---- TRADE

@@ -48,6 +48,7 @@ from signalbox.messages import (
     TradingState,
     VenueLink,
 )
+from signalbox.room import NEEDED_BY_ORDERS
 from signalbox.seals import EXPECTED_HEADER
 from signalbox.settings import Secret
 from signalbox.streams import STREAMS
@@ -545,6 +546,7 @@ async def test_another_names_cancel_is_among_the_first_decisions_under_a_flood(s
     first = await stage.risk()
     await stage.decided(1)
     await stage.kill(first)
+    await stage.bus("user")  # one connection for all of them
     flood = [intent_bytes(stage, id=f"flood-{number}", quantity="0") for number in range(FLOOD)]
     await asyncio.gather(*(stage.send(payload) for payload in flood))
     await stage.send(messages.encode(stage.w.cancel("resting", id="away")), user="operator")
@@ -646,7 +648,7 @@ async def test_the_switch_is_followed_live(stage: Stage) -> None:
     await stage.send(intent_bytes(stage))
     (decision,) = await stage.decided(1)
     assert isinstance(decision, IntentDenied)
-    assert decision.reason == "trading is halted by ops: drill"
+    assert decision.reason == "trading is halted by operator: drill"
 
 
 async def test_account_figures_are_followed_live(stage: Stage) -> None:
@@ -661,6 +663,68 @@ async def test_account_figures_are_followed_live(stage: Stage) -> None:
     (decision,) = await stage.decided(1)
     assert isinstance(decision, IntentDenied)
     assert "10.00 USD are available" in decision.reason
+
+
+async def bound(stage: Stage, stream: str, bytes_max: int) -> None:
+    """Give a stream another bound, as `signalbox bootstrap` with another store does."""
+    (declared,) = (each for each in STREAMS if each.name == stream)
+    client = await stage.server.client("bootstrap")
+    try:
+        config = stream_config(declared, bytes_max=bytes_max)
+        answer = await client.request(f"$JS.API.STREAM.UPDATE.{stream}", json.dumps(config).encode(), timeout=5)
+    finally:
+        await client.close()
+    assert "error" not in json.loads(answer.data)
+
+
+SUBJECT_OF = {"COMMANDS": "command.ibkr.x.0", "LEDGER": "ledger.ibkr.x", "REPORTS": "report.ibkr.DU1.x"}
+
+
+@pytest.mark.parametrize("stream", NEEDED_BY_ORDERS)
+async def test_orders_are_denied_while_a_stream_that_they_need_is_nearly_full(
+    stage: Stage, forger: Any, stream: str
+) -> None:
+    """Cancels and the switch work meanwhile, and orders again when there is room."""
+    running = await stage.risk()
+    await stage.send(intent_bytes(stage, id="good"))
+    await stage.decided(1)
+    # So that what is left of TRADE is enough for what comes; it bears no seal, and is passed over
+    await forger.plant("oms", subjects.order(VENUE, ACCOUNT, "x"), b"x" * 100_000)
+    before = running.state.room
+    writer = await stage.bus("oms" if stream == "COMMANDS" else "gateway-ibkr")
+    if stream in SUBJECT_OF:
+        await writer.raw_publish(SUBJECT_OF[stream], b"x" * 10_000)
+    held = next(room for server in await running.bus.servers() for room in server.rooms if room.stream == stream)
+    await bound(stage, stream, held.bytes * 1000 // 905)
+    await running.observing.look_at_room()
+    assert running.state.room != before
+    await stage.send(intent_bytes(stage, id="late"))
+    await stage.send(messages.encode(stage.w.cancel("good")))
+    *_, late, cancel = await stage.decided(3)
+    assert isinstance(late, IntentDenied)
+    assert late.reason.startswith(f"the stream {stream} has used 90 %")
+    assert isinstance(cancel, IntentApproved), cancel.reason
+    await bound(stage, stream, 10_000_000)
+    await running.observing.look_at_room()
+    await stage.send(intent_bytes(stage, id="later"))
+    assert isinstance((await stage.decided(4))[-1], IntentApproved)
+
+
+async def test_room_that_nobody_tells_of_any_more_denies(stage: Stage) -> None:
+    running = await stage.risk()
+    running.observing.lose_silent_links = lambda: None  # type: ignore[method-assign]  # not what this is about
+    running.seconds += 10.0
+    await stage.send(intent_bytes(stage, id="good"))
+    (good,) = await stage.decided(1)
+    assert isinstance(good, IntentApproved), good.reason
+    running.seconds += 0.1
+    await stage.send(intent_bytes(stage, id="late"))
+    _, late = await stage.decided(2)
+    assert isinstance(late, IntentDenied)
+    assert late.reason.startswith("NATS has not said lately how full its streams are")
+    await running.observing.look_at_room()
+    await stage.send(intent_bytes(stage, id="later"))
+    assert isinstance((await stage.decided(3))[-1], IntentApproved)
 
 
 async def test_a_silent_gateway_denies_and_makes_risk_unready(stage: Stage) -> None:
@@ -861,7 +925,7 @@ async def test_a_forged_trading_state_is_not_risks(stage: Stage, forger: Any) ->
     resume = TradingState(id="resume", at=stage.w.now, mode=TradingMode.ACTIVE, reason="forged", by="operator")
     await forger.plant("operator", subjects.TRADING_STATE, messages.encode(resume))
     [genuine] = [each async for each in (await stage.server.connect("auditor")).read("KV_CONTROL")][:1]
-    await forger.again("operator", genuine, without=EXPECTED_HEADER)
+    await forger.again("operator", genuine, subject=subjects.TRADING_STATE, without=EXPECTED_HEADER)
     await stage.send(intent_bytes(stage, id="one"))
     (decision,) = await stage.decided(1)
     assert isinstance(decision, IntentDenied)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from signalbox import messages, subjects
-from signalbox.bus import Bus, BusSettings, Received, publishing, reading
+from signalbox.bus import Bus, BusSettings, Received, reading, waiting
 from signalbox.bus.bootstrap import stream_config
 from signalbox.errors import BusFullError, BusPermissionError, BusUnavailableError, WrongSequenceError
 from signalbox.messages import (
@@ -319,7 +319,7 @@ async def test_a_log_of_many_subjects_has_one_writer(nats_server) -> None:
 async def test_a_service_waits_for_a_server_that_is_away_and_a_persons_command_does_not(
     nats_server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publishing, "PUBLISH_SECONDS_MAX", 2.0)  # more than two attempts are apart
+    monkeypatch.setattr(waiting, "AWAY_SECONDS_MAX", 2.0)  # more than two attempts are apart
     monkeypatch.setattr(reading, "READ_SECONDS_MAX", 0.5)
     command = await nats_server.connect("risk")
     password = nats_server.password("risk")
@@ -345,7 +345,10 @@ async def test_a_service_waits_for_a_server_that_is_away_and_a_persons_command_d
 
 async def test_a_bus_that_is_told_to_stop_while_the_server_is_away_does_not_wait_for_it(nats_server: Any) -> None:
     password = nats_server.password("risk")
-    settings = BusSettings(url=nats_server.url, user="risk", password=password, name="risk", waits_for_server=True)
+    seals = nats_server.seals("risk")
+    settings = BusSettings(
+        url=nats_server.url, user="risk", password=password, name="risk", seals=seals, waits_for_server=True
+    )
     service = await Bus.connect(settings)
     begun = asyncio.Event()
 
@@ -355,8 +358,8 @@ async def test_a_bus_that_is_told_to_stop_while_the_server_is_away_does_not_wait
         await service.last("TRADE", "decision.>")
 
     await service.consume("TRADE", "risk", handle)
-    user = await nats_server.connect("user")
-    await user.raw_publish("intent.ibkr.SPY", b"one")
+    oms = await nats_server.connect("oms")
+    await oms.raw_publish("order.ibkr.DU1.one", b"one")
     async with asyncio.timeout(30):
         await begun.wait()
         await service.stop_consuming()

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 from signalbox import messages, subjects
+from signalbox.bus.bootstrap import stream_config
 from signalbox.messages import ServiceStatus
+from signalbox.streams import STREAMS
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS_MAX = 20.0
@@ -113,6 +115,56 @@ async def test_it_is_ready_when_every_condition_is_met_and_says_what_it_waits_fo
             await gateway.send("link.ibkr.test", told)
     assert "signalbox_ready" in (await http_get(port, "/metrics"))[1]
     assert (await http_get(port, "/nothing"))[0] == 404
+
+
+async def fill_trade(nats_server) -> None:
+    """Bound TRADE so that nothing fits into it any more."""
+    await (await nats_server.connect("user")).raw_publish("intent.ibkr.SPY", b"x" * 1000)
+    await give_trade(nats_server, 1000)
+
+
+async def give_trade(nats_server, bytes_max: int) -> None:
+    (trade,) = (stream for stream in STREAMS if stream.name == "TRADE")
+    client = await nats_server.client("bootstrap")
+    config = stream_config(trade, bytes_max=bytes_max)
+    answer = json.loads((await client.request("$JS.API.STREAM.UPDATE.TRADE", json.dumps(config).encode())).data)
+    await client.close()
+    assert "error" not in answer
+
+
+STORES_A_DECISION = """async def store():
+        await runtime.bus.raw_publish("decision.denied.ibkr.DU1", b"one", {"Nats-Msg-Id": "one"})
+        runtime.log.warning("stored")
+        await asyncio.Event().wait()
+    await runtime.spawn(store(), "store")"""
+
+
+async def test_it_is_not_ready_while_it_waits_for_room_and_goes_on_by_itself(start_service: Begin, nats_server):
+    await fill_trade(nats_server)
+    process = await start_service(STORES_A_DECISION)
+    port = int(str((await line_with(process, "listening"))["http_port"]))
+    await line_with(process, "messages wait for room")
+    status, text = await http_get(port, "/readyz")
+    assert (status, text.startswith("room in TRADE: maximum bytes exceeded")) == (503, True)
+    waiting = 'signalbox_bus_waiting_for_room{service="risk",stream="TRADE"}'
+    assert f"{waiting} 1.0" in (await http_get(port, "/metrics"))[1]
+    await give_trade(nats_server, 1_000_000)
+    await line_with(process, "stored")
+    assert await http_get(port, "/readyz") == (200, "ready\n")
+    assert f"{waiting} 0.0" in (await http_get(port, "/metrics"))[1]
+    assert process.returncode is None
+
+
+async def test_told_to_stop_it_does_not_wait_for_room(start_service: Begin, nats_server):
+    await fill_trade(nats_server)
+    process = await start_service(
+        """async def handle(received):
+        await runtime.bus.raw_publish("decision.denied.ibkr.DU1", b"one", {"Nats-Msg-Id": "one"})
+    await runtime.bus.consume("TRADE", "risk", handle)"""
+    )
+    await line_with(process, "messages wait for room")
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), WAIT_SECONDS_MAX) == 0
 
 
 async def test_told_to_stop_it_finishes_what_it_has_begun_and_ends_with_0(start_service: Begin, nats_server):

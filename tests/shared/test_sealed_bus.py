@@ -68,7 +68,7 @@ async def test_a_consumer_is_not_given_what_bears_no_seal_and_is_given_the_next(
 
     await forger.plant("risk", DENIED, messages.encode(denied(1)))
     await forger.plant("risk", DENIED, messages.encode(denied(2)), **{SEAL_HEADER: "1::" + "0" * 64})
-    await oms.consume("TRADE", "oms", handle)
+    await oms.consume("TRADE", "oms-denied", handle)
     await risk.publish(DENIED, denied(3))
     await until(lambda: given == ["3"])
     letters = [messages.decode(each.payload, DeadLetter) for each in await everything(nats_server, "DEAD")]
@@ -77,7 +77,7 @@ async def test_a_consumer_is_not_given_what_bears_no_seal_and_is_given_the_next(
     assert counted("oms", "TRADE") == before + 2
 
     async def all_acknowledged() -> bool:
-        return await oms.consumer_floor("TRADE", "oms") == 3
+        return await oms.consumer_floor("TRADE", "oms-denied") == 3
 
     await until(all_acknowledged)
 

@@ -91,6 +91,15 @@ def test_what_proves_an_order_can_not_be_deleted(name: str) -> None:
     assert stream.age_days_max == 0 or stream.age_days_max >= 90  # 0: kept for ever
 
 
+def test_claim_outlives_its_command_and_any_order() -> None:
+    """Else a command that is delivered again would find no claim, or a gateway an order at the venue that it knows not.
+
+    IBKR ends a GTC order with the quarter after the present one: 184 days at most.
+    """
+    ages = {stream.name: stream.age_days_max for stream in STREAMS}
+    assert ages["LEDGER"] > max(ages["COMMANDS"], 184)
+
+
 def test_second_command_on_a_subject_is_refused() -> None:
     (commands,) = (stream for stream in STREAMS if stream.name == "COMMANDS")
     assert (commands.per_subject_max, commands.refuse_second) == (1, True)

@@ -17,6 +17,7 @@ from signalbox.durability import durability_mistake, observed_durability
 from signalbox.errors import CalendarError
 from signalbox.instruments import parse_symbol
 from signalbox.messages import LinkStatus, MarketDataType, ServiceStatus
+from signalbox.room import SHARES_PERMILLE, fullest, shown_bytes
 from signalbox.seals import links_of, shown_links
 from signalbox.sessions import is_open
 from signalbox.streams import STREAMS
@@ -112,12 +113,13 @@ def _judge_nats(desk: Desk, nats: NatsSeen, *, live: bool) -> Iterator[Check]:
             "start nats-server with deploy/nats/nats.conf, and connect as `user`",
         )
     if nats.servers_problem:
-        for name in ("streams", "durability", "clock of nats"):
+        for name in ("streams", "room", "durability", "clock of nats"):
             yield not_checked(
                 name, nats.servers_problem, "start nats-server with deploy/nats/nats.conf of this version"
             )
         return
     yield _judge_streams(nats)
+    yield _judge_room(desk, nats)
     observed = observed_durability(nats.servers)
     seen = f"stated {desk.nats.durability}, observed {observed} ({len(nats.servers)} server(s))"
     mistake = durability_mistake(desk.nats.durability, observed)
@@ -139,7 +141,7 @@ def _judge_streams(nats: NatsSeen) -> Check:
     for stream in STREAMS:
         has = found.get(stream.name)
         declared = stream_config(stream)
-        del declared["num_replicas"]  # that is durability's
+        del declared["num_replicas"], declared["max_bytes"]  # durability's, and the room's
         if has is not None:
             mark = declared.pop("metadata", {}).items()  # the server notes things of its own there
             keys = [key for key, value in declared.items() if (has.get(key) or None) != (value or None)]
@@ -150,6 +152,22 @@ def _judge_streams(nats: NatsSeen) -> Check:
         wrong += [f"not as declared: {', '.join(other)}"] if other else []
         return failed("streams", "; ".join(wrong), "run `signalbox bootstrap`")
     return ok("streams", f"{len(STREAMS)}, as declared")
+
+
+def _judge_room(desk: Desk, nats: NatsSeen) -> Check:
+    """Whether each stream has a part of the store, and whether orders find room."""
+    rooms = [each for server in nats.servers for each in server.rooms]
+    unbounded = sorted({each.stream for each in rooms if each.stream in SHARES_PERMILLE and not each.bytes_max})
+    found = fullest(rooms)
+    if unbounded:
+        seen = f"no bound: {', '.join(unbounded)}; one of them can take the room of all"
+        return failed("room", seen, "run `signalbox bootstrap`")
+    if found is None:
+        return not_checked("room", "NATS does not say how full its streams are", "run `signalbox bootstrap`")
+    of_all = f"{found.stream} has used {found.used_percent} % of {shown_bytes(found.bytes_max)}, the others less"
+    if found.bytes > desk.nats.room_used_fraction_max * found.bytes_max:
+        return failed("room", f"{of_all}: new orders are denied", "docs/runbooks/stream-nearly-full.md")
+    return ok("room", of_all)
 
 
 def _judge_services(nats: NatsSeen) -> Iterator[Check]:

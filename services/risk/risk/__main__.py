@@ -30,6 +30,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     runtime.details = service.details
     await observing.start()
     await runtime.spawn(observing.listen(runtime.clock), "listen")
+    await runtime.spawn(observing.watch_room(), "look at room")
     await runtime.hold(lease)
     await service.rebuild()
     await runtime.spawn(observing.show(runtime.clock), "show the figures")

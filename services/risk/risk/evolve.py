@@ -34,6 +34,7 @@ from signalbox.messages import (
     TradingState,
     VenueLink,
 )
+from signalbox.room import StreamRoom
 
 from risk.prices import mark_price, usable_price, worst_price
 from risk.state import (
@@ -322,6 +323,11 @@ def fold_link(state: RiskState, link: VenueLink | LinkLost) -> None:
 def fold_trading_state(state: RiskState, trading_state: TradingState | None, source: str) -> None:
     """Keep the desk's main switch; None = it was never set, or can not be read."""
     state.trading_state = None if trading_state is None else Seen(trading_state, source)
+
+
+def fold_room(state: RiskState, room: StreamRoom | None, source: str) -> None:
+    """Keep how full the fullest stream is that an order needs; None = nobody has said it lately."""
+    state.room = None if room is None else Seen(room, source)
 
 
 # -------------------------------------------------------------------------------------------------- the arithmetic

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from math import nan
 
 from prometheus_client import Counter, Gauge, Histogram
 from signalbox.messages import Decision, IntentApproved, OrderIntent, TradingMode
 from signalbox.metrics import ORDER_HOP_SECONDS, Hop
+from signalbox.room import NEEDED_BY_ORDERS, StreamRoom
 
 from risk.decide import failed_checks
 from risk.figures import account_age_seconds, approvals_lately, equity, limit_use, quote_age_seconds
@@ -87,6 +90,18 @@ QUOTE_AGE_SECONDS = Gauge(
     "Desk time since the last quote of a symbol, by the venue's time; not there before the first.",
     ("venue", "symbol"),
 )
+STORE_ROOM_USED = Gauge(
+    "signalbox_risk_store_room_used",
+    "Used part of the room of a stream that an order needs, 1 = all of it; NaN = NATS has not said it lately.",
+    ("stream",),
+)
+
+
+def show_room(rooms: Sequence[StreamRoom]) -> None:
+    """Show how full the streams are that an order needs; of one that several servers hold, the fullest copy."""
+    for stream in NEEDED_BY_ORDERS:
+        used = [room.used for room in rooms if room.stream == stream]
+        STORE_ROOM_USED.labels(stream).set(max(used, default=nan))
 
 
 def begin_counts(state: RiskState) -> None:

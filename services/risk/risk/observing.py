@@ -21,7 +21,9 @@ from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.decimals import can_be_reckoned_with
+from signalbox.errors import BusError
 from signalbox.messages import AccountState, Instrument, LinkStatus, Quote, TradingState, VenueLink
+from signalbox.room import fullest
 from signalbox.telemetry import Health
 
 from risk import evolve, metrics
@@ -34,6 +36,7 @@ S = TypeVar("S", bound=Struct)
 
 HEARD = "heard prices and heartbeats"
 LOOK_SECONDS = 0.5
+ROOM_LOOK_SECONDS = 2.0
 SETTLE_LOOK_SECONDS = 0.1
 REASON_CHARACTERS_MAX = 300
 
@@ -53,6 +56,7 @@ class Observing:
         self._monotonic = monotonic
         self._heard: dict[AccountKey, float] = {}
         self._listening_since = 0.0
+        self._room_heard, self._room_is_short = 0.0, False
         self._something_heard = asyncio.Event()
         self._accounts = tuple(account_keys(state.desk))
         self._desk_since: datetime | None = None
@@ -69,6 +73,7 @@ class Observing:
         await self._bus.subscribe(subjects.ALL_ACCOUNTS, self._account)
         await self._bus.subscribe(subjects.ALL_INSTRUMENTS, self._instrument)
         await self.read_stored()
+        await self.look_at_room()
         self._bus.on_reconnect(self.read_stored)
         await self._bus.watch(subjects.TRADING_STATE_BUCKET, f"{subjects.TRADING_STATE_KEY}.*", self._trading_state)
 
@@ -98,6 +103,7 @@ class Observing:
         """What has not been heard yet, by name."""
         unheard = [f"a heartbeat of {'/'.join(key)}" for key in self._accounts if key not in self._heard]
         unheard += [f"a price of {symbol} at {venue}" for venue, symbol in sorted(self._unpriced())]
+        unheard += [] if self._state.room is not None else ["how full the streams are"]
         return [*unheard, *(["the clock"] if clock.is_stale() else [])]
 
     def _unpriced(self) -> frozenset[SymbolKey]:
@@ -127,6 +133,40 @@ class Observing:
         self._heard_enough = True
         self._health.met(HEARD)
 
+    async def look_at_room(self) -> None:
+        """Ask NATS how full the streams are that an order needs; what it does not say grows old."""
+        try:
+            servers = await self._bus.servers()
+        except BusError as error:
+            log.warning("NATS does not say how full its streams are", extra={"error": str(error)})
+            return
+        rooms = [room for server in servers for room in server.rooms]
+        found = fullest(rooms)
+        if found is None:
+            return
+        self._room_heard = self._monotonic()
+        evolve.fold_room(self._state, found, f"nats-server:{found.stream}")
+        metrics.show_room(rooms)
+        is_short = found.bytes > self._state.desk.nats.room_used_fraction_max * found.bytes_max > 0
+        if is_short and not self._room_is_short:
+            log.error("a stream is nearly full: orders are denied", extra={"stream": found.stream, "used": found.used})
+        self._room_is_short = is_short
+
+    async def watch_room(self) -> None:
+        """Look at the room, for ever."""
+        while True:
+            await asyncio.sleep(ROOM_LOOK_SECONDS)
+            await self.look_at_room()
+
+    def lose_what_is_silent(self) -> None:
+        """Forget what has not been heard for too long: the status of gateways, and how full the streams are."""
+        self.lose_silent_links()
+        silence_seconds = self._monotonic() - self._room_heard
+        if self._state.room is not None and silence_seconds > self._settings.room_silence_seconds_max:
+            evolve.fold_room(self._state, None, "")
+            metrics.show_room(())
+            log.warning("it is not known how full the streams are: orders are denied")
+
     def lose_silent_links(self) -> None:
         """Forget the status of every gateway that has been silent for too long."""
         now = self._monotonic()
@@ -143,7 +183,7 @@ class Observing:
         while True:
             if not self._heard_enough:
                 self.hear(clock)
-            self.lose_silent_links()
+            self.lose_what_is_silent()
             await asyncio.sleep(LOOK_SECONDS)
 
     async def show(self, clock: DeskClock) -> None:

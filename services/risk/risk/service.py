@@ -251,7 +251,7 @@ class Risk:
             chosen.append((received, waiting, brief))
         requests = [await self._read(received, waiting.name, brief) for received, waiting, brief in chosen]
         if requests:
-            self._observing.lose_silent_links()
+            self._observing.lose_what_is_silent()
             made = []
             for request, (received, waiting, _) in zip(requests, chosen, strict=True):
                 began_seconds = time.perf_counter()

@@ -22,6 +22,7 @@ from msgspec import Struct
 from signalbox.desk import Desk
 from signalbox.instruments import parse_symbol
 from signalbox.messages import AccountState, Fill, Instrument, OrderStatus, Quote, Side, TradingState, VenueLink
+from signalbox.room import StreamRoom
 from signalbox.subjects import EXTERNAL_PREFIX
 
 ZERO = Decimal(0)
@@ -155,7 +156,8 @@ class RiskState:
     each intent that was decided lately, by its sequence there: it may be delivered again.
     `in_flight` are approved orders that the OMS has not announced yet; `finished` is how orders ended, `refused` the
     terms of rejected ones, since a venue may contradict itself. `links` holds None for a gateway that has fallen
-    silent. `unread_event` is where TRADE has an order event that could not be read: it may have been a fill.
+    silent. `room` is of the fullest stream that an order needs, None when NATS has not said it lately. `unread_event`
+    is where TRADE has an order event that could not be read: it may have been a fill.
     """
 
     desk: Desk
@@ -173,6 +175,7 @@ class RiskState:
     accounts: dict[AccountKey, Seen[AccountState]] = field(default_factory=dict)
     links: dict[AccountKey, Seen[VenueLink] | None] = field(default_factory=dict)
     trading_state: Seen[TradingState] | None = None
+    room: Seen[StreamRoom] | None = None
     unread_event: str = ""
 
 

@@ -20,10 +20,11 @@ from typing import Any
 
 from nats.errors import Error as NatsError
 
-from signalbox import messages, subjects
+from signalbox import messages, room, subjects
 from signalbox.accounts import BOOTSTRAP, user_names
 from signalbox.bus.client import BusClient
 from signalbox.bus.publishing import EXPECTED_OF_HEADER, WRONG_LAST, WRONG_LAST_SEQUENCE
+from signalbox.bus.servers import ask_servers
 from signalbox.bus.tls import tls_of
 from signalbox.errors import BusError, BusUnavailableError, ConfigurationError
 from signalbox.messages import TradingMode, TradingState
@@ -71,20 +72,20 @@ def complete_seals(present: Mapping[str, str]) -> dict[str, str]:
     return {user: present.get(user) or text for user in USERS if (text := text_for(user, keys))}
 
 
-def stream_config(stream: Stream, replicas: int = 1) -> dict[str, Any]:
-    """The JetStream API form of a stream, held by so many servers of a cluster."""
+def stream_config(stream: Stream, replicas: int = 1, bytes_max: int = 0) -> dict[str, Any]:
+    """The JetStream API form of a stream of at most so many bytes (0 = any), held by so many servers of a cluster."""
     config: dict[str, Any] = {
         "name": stream.name,
         "description": stream.about,
         "subjects": list(stream.subjects),
         "storage": "file",
         "retention": "workqueue" if stream.leaves_when_acknowledged else "limits",
-        "discard": "new" if stream.refuse_second else "old",
+        "discard": "new" if stream.refuse_second or stream.refuse_when_full else "old",
         "discard_new_per_subject": stream.refuse_second,
         "max_age": stream.age_days_max * DAY_SECONDS * NANOSECONDS,
         "max_msgs": -1,
-        "max_bytes": stream.bytes_max or -1,
-        "max_msg_size": stream.message_bytes_max,
+        "max_bytes": bytes_max or -1,
+        "max_msg_size": stream.message_bytes_max or -1,
         "max_msgs_per_subject": stream.per_subject_max or -1,
         "duplicate_window": stream.duplicate_window_seconds * NANOSECONDS,
         "allow_direct": True,
@@ -137,13 +138,17 @@ async def bootstrap_server(
     seals: Seals,
     replicas: int | None = None,
     ca_file: Path | None = None,
+    store_bytes: int | None = None,
+    disk_bytes: int | None = None,
     *,
     believe_unsealed: bool = False,
-) -> None:
+) -> tuple[str, ...]:
     """Connect to a NATS server as `bootstrap` and make everything; `mode` is the trading state where there is none yet.
 
     `seals` has the key of the operator `bootstrap`. `replicas` is how many servers of a cluster hold each stream;
-    None = as many as now, of a new one 1. `believe_unsealed` lets a history from before seals stand.
+    None = as many as now, of a new one 1. `store_bytes` is what one copy of all streams may take; None = all that NATS
+    grants the desk, but not more than `disk_bytes`, what its disk can give. `believe_unsealed` lets a history from
+    before seals stand. Returns what to tell a person.
 
     Raises `BusUnavailableError` when it can not be reached or refuses the password.
     """
@@ -166,7 +171,9 @@ async def bootstrap_server(
         id="trading-state/initial", at=datetime.now(UTC), mode=mode, reason="initial state", by=BOOTSTRAP
     )
     try:
-        await bootstrap(client, state, seals, replicas, believe_unsealed=believe_unsealed)
+        return await bootstrap(
+            *(client, state, seals, replicas, store_bytes, disk_bytes), believe_unsealed=believe_unsealed
+        )
     finally:
         await client.close()
 
@@ -176,21 +183,34 @@ async def bootstrap(
     initial_state: TradingState,
     seals: Seals,
     replicas: int | None = None,
+    store_bytes: int | None = None,
+    disk_bytes: int | None = None,
     *,
     believe_unsealed: bool = False,
-) -> None:
-    """Make or update everything; `initial_state` is written only where no trading state exists; the rest as above.
+) -> tuple[str, ...]:
+    """Make or update everything; `initial_state` is written only where no trading state exists; the others as above.
 
-    Raises `BusError` with JetStream's own words when a declaration is refused.
+    Raises `BusError` with JetStream's own words when a declaration is refused, `ConfigurationError` when NATS does not
+    grant the room.
     """
     found = {each.name: await _request(client, f"$JS.API.STREAM.INFO.{each.name}", {}) for each in STREAMS}
     if not believe_unsealed:
         _demand_seals(found)
-    for stream in STREAMS:
-        held_by = found[stream.name].get("config", {}).get("num_replicas", 1)
-        config = stream_config(stream, replicas or held_by)
-        exists = found[stream.name].get("error", {}).get("err_code") != STREAM_NOT_FOUND
-        verb = "UPDATE" if exists else "CREATE"
+    present = {name: reply["config"] for name, reply in found.items() if "config" in reply}
+    held_by = {name: int(config.get("num_replicas", 1)) for name, config in present.items()}
+    copies = replicas or max(held_by.values(), default=1)
+    room_bytes = room.store_bytes_of(await _granted_bytes(client, copies), copies, store_bytes)
+    if store_bytes is None and disk_bytes is not None:
+        room_bytes = min(room_bytes, disk_bytes)
+
+    def growth_bytes(stream: Stream) -> int:
+        had: int = max(0, present.get(stream.name, {}).get("max_bytes", 0))
+        return _part_bytes(stream, room_bytes) - had
+
+    for stream in sorted(STREAMS, key=growth_bytes):  # NATS reserves the room: who gives some away goes first
+        bytes_max = _part_bytes(stream, room_bytes)
+        config = stream_config(stream, replicas or held_by.get(stream.name, 1), bytes_max)
+        verb = "CREATE" if found[stream.name].get("error", {}).get("err_code") == STREAM_NOT_FOUND else "UPDATE"
         _demand(await _request(client, f"$JS.API.STREAM.{verb}.{stream.name}", config), f"stream {stream.name}")
         for consumer in stream.consumers:
             ask = {"stream_name": stream.name, "config": consumer_config(consumer)}
@@ -199,6 +219,42 @@ async def bootstrap(
     reply = await _publish_state(client, initial_state, seals, expected="0")
     if reply.get("error", {}).get("err_code") != WRONG_LAST_SEQUENCE:
         _demand(reply, "the trading state")
+    return _short_of_room(found, room_bytes)
+
+
+def _part_bytes(stream: Stream, room_bytes: int) -> int:
+    """What a stream may hold: its part of the store, and not more than its own bound."""
+    part_bytes = room.stream_bytes_max(stream.name, room_bytes)
+    return min(part_bytes, stream.bytes_max) if stream.bytes_max else part_bytes
+
+
+async def _granted_bytes(client: BusClient, copies: int) -> int:
+    """What NATS lets the desk store, all copies together; -1 = any amount.
+
+    The account's limit, or else the least that a server has: the account has the servers for itself, and each copy is
+    on a server of its own.
+    """
+    account = await _request(client, "$JS.API.INFO", {})
+    _demand(account, "a look at the account")
+    limit_bytes = int(account.get("limits", {}).get("max_storage", -1))
+    if limit_bytes > 0:
+        return limit_bytes
+    store_bytes = min(server.store_bytes for server in await ask_servers(client))
+    return store_bytes * copies if store_bytes > 0 else -1
+
+
+def _short_of_room(found: dict[str, dict[str, Any]], room_bytes: int) -> tuple[str, ...]:
+    """Of the streams that drop nothing: which hold more already than is good for them."""
+    notes = []
+    for stream in STREAMS:
+        held_bytes = int(found[stream.name].get("state", {}).get("bytes", 0))
+        bytes_max = _part_bytes(stream, room_bytes)
+        if stream.refuse_when_full and held_bytes > bytes_max * room.NEARLY_FULL:
+            notes.append(
+                f"{stream.name} holds {room.shown_bytes(held_bytes)} of {room.shown_bytes(bytes_max)}: no order is let "
+                "through before it has more; raise DESK_STORE_MAX in nats.conf (docs/runbooks/stream-nearly-full.md)"
+            )
+    return tuple(notes)
 
 
 def _demand_seals(found: dict[str, dict[str, Any]]) -> None:

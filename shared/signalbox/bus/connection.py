@@ -123,6 +123,10 @@ class Bus:
             f"NATS at {settings.shown_url} can not be reached{because(client)}: is nats-server running there?"
         )
 
+    def on_room(self, callback: Callable[[str, str], None]) -> None:
+        """Have `callback` told the stream and the problem whenever messages wait for room in it; "" = no more."""
+        self._publisher.waits_for_room.changed = callback
+
     @property
     def connected(self) -> bool:
         return self._client.is_connected
@@ -154,8 +158,9 @@ class Bus:
         pattern `last_of`: a log of many subjects with one writer is fenced so.
 
         Raises `WrongSequenceError` when that last message is neither at the expected sequence nor this one,
-        `BusPermissionError` when NATS refuses the subject, `BusUnavailableError` when a server that is connected does
-        not store it within `PUBLISH_SECONDS_MAX`; while none is, a service waits, until it ends.
+        `BusPermissionError` when NATS refuses the subject, `BusFullError` when a queue takes no more of this sender,
+        `BusUnavailableError` when NATS is away for longer than `waiting.AWAY_SECONDS_MAX` (a service waits for it until
+        it ends), or silent for longer than `waiting.UNCERTAIN_SECONDS_MAX`. Tells `on_room` that it waits for room.
         """
         return await self._publisher.publish(subject, message, expected_last_subject_sequence, last_of)
 
@@ -358,6 +363,10 @@ class Bus:
         return await self._publisher.publish_bytes(subject, payload, headers or {})
 
     # --------------------------------------------------------------------------------------------------- the end
+
+    def stop_waiting_for_room(self) -> None:
+        """Give up what waits for room, with `BusUnavailableError`: the process ends, and the next one does it again."""
+        self._publisher.stopping = True
 
     async def stop_consuming(self) -> None:
         """Take nothing more from consumers and watches; return when what has been begun is finished."""

@@ -3,6 +3,9 @@
 A publish that timed out may have been stored: only a retry with the same `Nats-Msg-Id` resolves it. An expected
 sequence that no longer fits may be our own first attempt: the last message on the subject then carries our id.
 
+Where there is no room, a message waits until there is (`signalbox.bus.waiting`); what is worth nothing by then, since a
+newer one follows, is dropped and counted.
+
 Ids are the stream's, not the subject's: only services write to a stream whose ids must not be taken by others.
 
 Nor may anybody else stand in a writer's way: what is in the place where a message of ours belongs (its id, the sequence
@@ -30,10 +33,21 @@ from nats.errors import BadHeaderError, BadSubjectError, MaxPayloadError
 from nats.errors import Error as NatsError
 
 from signalbox import messages, metrics, subjects
-from signalbox.bus import reading
-from signalbox.bus.client import BusClient, extended, nobody_listens
+from signalbox.bus import reading, waiting
+from signalbox.bus.client import BusClient, nobody_listens
 from signalbox.bus.received import MESSAGE_ID_HEADER, PublishAck, Received
+from signalbox.bus.refusals import (
+    NO_ROOM_CODES,
+    STORE_FAILED,
+    SUBJECT_IS_FULL,
+    Fault,
+    Problem,
+    StoreReply,
+    problem_of,
+    problem_of_error,
+)
 from signalbox.bus.sealing import Sealing
+from signalbox.bus.waiting import Wait, WaitsForRoom
 from signalbox.bus.wire import Delivery
 from signalbox.errors import (
     BusError,
@@ -47,16 +61,12 @@ from signalbox.messages import DeadLetter
 from signalbox.seals import EXPECTED_HEADER
 from signalbox.streams import STREAMS
 
-PUBLISH_SECONDS_MAX = 60.0
-"""Of a server that is there and does not store. A service waits for one that is away for as long as that takes: giving
-up would end a process that has nothing wrong with it."""
 ATTEMPT_SECONDS_MAX = 2.0
-RETRY_DELAY_SECONDS_MAX = 1.0
+LATE_SECONDS_MAX = 60.0
+"""How long what is replaced soon is worth storing."""
 
 EXPECTED_OF_HEADER = f"{EXPECTED_HEADER}-Subject"
 WRONG_LAST_SEQUENCE = 10071
-SUBJECT_IS_FULL = 10077
-"""It has the one message that it takes; of a queue: as many as it takes."""
 BATCH_REPEATS_ID = 10201
 BATCH_HEADER, BATCH_PLACE_HEADER, BATCH_COMMIT_HEADER = "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit"
 RETRYABLE_CODES = frozenset({500, 503})
@@ -67,20 +77,7 @@ _QUEUES = {subject.split(".")[0] for each in STREAMS if each.leaves_when_acknowl
 _DENIED = re.compile(r'permissions violation for publish to "?([^"\s]+)"?', re.IGNORECASE)
 
 
-class _Fault(Struct, frozen=True):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
-class _Reply(Struct, frozen=True):
-    stream: str = ""
-    seq: int = 0
-    duplicate: bool = False
-    error: _Fault | None = None
-
-
-_decode_reply = msgspec.json.Decoder(_Reply).decode
+_decode_reply = msgspec.json.Decoder(StoreReply).decode
 
 
 def denied_subject(error: Exception) -> str | None:
@@ -108,6 +105,9 @@ class Publisher:
         self._stored_seconds = metrics.BUS_PUBLISH_SECONDS.labels(service)
         self._inbox = ""
         self._number = 0
+        self.waits_for_room = WaitsForRoom(service)
+        self.stopping = False
+        """Whether the process ends: what waits for room is left to the next one."""
         self._waiting: dict[bytes, tuple[str, asyncio.Future[bytes]]] = {}
 
     def refused(self, subject: str) -> None:
@@ -143,40 +143,49 @@ class Publisher:
             )
             for place, (subject, message) in enumerate(batch)
         ]
-        deadline = asyncio.get_running_loop().time() + PUBLISH_SECONDS_MAX
-        delay_seconds = 0.02
-        while True:
-            problem = "not connected"
-            if self._client.is_connected:
-                try:
-                    result = _decode_reply(await self._ask_batch(packed))
-                    if result.error is None:
+        wait = Wait(asyncio.get_running_loop().time())
+        try:
+            while True:
+                problem = Problem(away="not connected")
+                if self._client.is_connected:
+                    told = await self._batch_attempt(packed, last_of)
+                    if isinstance(told, PublishAck):
                         self._stored_seconds.observe(time.perf_counter() - began)
-                        return PublishAck(result.stream, result.seq, duplicate=False)
-                    problem = result.error.description
-                    known = result.error.code in RETRYABLE_CODES
-                    known |= result.error.err_code in (WRONG_LAST_SEQUENCE, BATCH_REPEATS_ID)
-                    if not known:
-                        raise BusError(f"JetStream refuses a batch on {last_of}: {json.dumps(problem)}")
-                except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
-                    problem = str(error) or type(error).__name__
-                last = await reading.last(self._client, reading.stream_of(last_of), last_of)
-                if last is not None and last.message_id == packed[-1][2][MESSAGE_ID_HEADER]:
-                    return PublishAck(last.stream, last.sequence, duplicate=True)
-                if (last.sequence if last is not None else 0) != expected:
-                    first, payload, headers = packed[0]
-                    if last is None or not (self._sealing.gives(first) and self._sealing.judge(last)):
-                        raise WrongSequenceError(last_of, expected)
-                    again = await self._passing_over(first, headers, last)
-                    if isinstance(again, PublishAck):
-                        raise WrongSequenceError(last_of, expected)
-                    packed[0] = first, payload, again.headers
-                    expected = int(again.headers[EXPECTED_HEADER])
-            deadline = extended(self._client, deadline, PUBLISH_SECONDS_MAX)
-            if asyncio.get_running_loop().time() + delay_seconds > deadline:
-                raise BusUnavailableError(f"no batch stored on {last_of} within {PUBLISH_SECONDS_MAX:g} s: {problem}")
-            await asyncio.sleep(delay_seconds)
-            delay_seconds = min(delay_seconds * 2, RETRY_DELAY_SECONDS_MAX)
+                        return told
+                    problem = told
+                self._is_dropped(packed[0][0], wait, problem)
+                await asyncio.sleep(wait.next_delay_seconds())
+        finally:
+            self.waits_for_room.over(_stream_of(packed[0][0]), wait)
+
+    async def _batch_attempt(
+        self, packed: list[tuple[str, bytes, dict[str, str]]], last_of: str
+    ) -> PublishAck | Problem:
+        """Publish a batch once, and look whether it is there. What stands in its place unsealed it will follow."""
+        try:
+            result = _decode_reply(await self._ask_batch(packed))
+            if result.error is None:
+                return PublishAck(result.stream, result.seq, duplicate=False)
+            problem = problem_of(result.error)
+            known = bool(problem.no_room) or result.error.code in RETRYABLE_CODES
+            known |= result.error.err_code in (WRONG_LAST_SEQUENCE, BATCH_REPEATS_ID)
+            if not known:
+                raise BusError(f"JetStream refuses a batch on {last_of}: {json.dumps(result.error.description)}")
+        except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
+            problem = problem_of_error(error)
+        first, payload, headers = packed[0]
+        expected = int(headers[EXPECTED_HEADER])
+        last = await reading.last(self._client, reading.stream_of(last_of), last_of)
+        if last is not None and last.message_id == packed[-1][2][MESSAGE_ID_HEADER]:
+            return PublishAck(last.stream, last.sequence, duplicate=True)
+        if (last.sequence if last is not None else 0) != expected:
+            if last is None or not (self._sealing.gives(first) and self._sealing.judge(last)):
+                raise WrongSequenceError(last_of, expected)
+            again = await self._passing_over(first, headers, last)
+            if isinstance(again, PublishAck):
+                raise WrongSequenceError(last_of, expected)
+            packed[0] = first, payload, again.headers
+        return problem
 
     async def _ask_batch(self, packed: Sequence[tuple[str, bytes, dict[str, str]]]) -> bytes:
         """Publish a batch once, its last message as the question whether it is stored."""
@@ -206,46 +215,69 @@ class Publisher:
         return stored
 
     async def _until_stored(self, subject: str, payload: bytes, headers: dict[str, str]) -> PublishAck:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + PUBLISH_SECONDS_MAX
-        delay_seconds = 0.02
+        clock = asyncio.get_running_loop().time
         if subjects.is_trading_state(subject) and self._sealing.gives(subject):
             # Each says which it follows, so that no old one can come again
             headers = {EXPECTED_HEADER: "0", EXPECTED_OF_HEADER: subjects.ALL_TRADING_STATES} | headers
-        while True:
-            problem = "not connected"
-            if self._client.is_connected:
-                try:
-                    sealed = self._sealing.sealed(subject, headers, payload)
-                    result = _decode_reply(await self._ask(subject, payload, sealed))
-                    if result.error is None:
-                        if result.duplicate and await self._is_taken(result, subject):
-                            headers = headers | {MESSAGE_ID_HEADER: f"{headers[MESSAGE_ID_HEADER]}~{token_hex(8)}"}
-                            continue
-                        return PublishAck(result.stream, result.seq, result.duplicate)
-                    settled = await self._settle(subject, headers, result.error)
-                    if isinstance(settled, PublishAck):
-                        return settled
-                    problem = result.error.description
-                    if settled is not None and loop.time() < deadline:
-                        subject, headers = settled.subject, settled.headers
-                        continue
-                except MaxPayloadError:
-                    raise BusRefusedError(
-                        f"a message for {subject} has {len(payload)} bytes: with its headers that is more than NATS "
-                        f"takes ({self._client.max_payload})"
-                    ) from None
-                except (BadSubjectError, BadHeaderError) as error:
-                    raise BusRefusedError(
-                        f"{subject!r} with headers {headers!r} can not be published: {error}"
-                    ) from None
-                except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
-                    problem = str(error) or type(error).__name__
-            deadline = extended(self._client, deadline, PUBLISH_SECONDS_MAX)
-            if loop.time() + delay_seconds > deadline:
-                raise BusUnavailableError(f"nothing stored on {subject} within {PUBLISH_SECONDS_MAX:g} s: {problem}")
-            await asyncio.sleep(delay_seconds)
-            delay_seconds = min(delay_seconds * 2, RETRY_DELAY_SECONDS_MAX)
+        wait = Wait(clock())
+        try:
+            while True:
+                problem = Problem(away="not connected")
+                if self._client.is_connected:
+                    try:
+                        sealed = self._sealing.sealed(subject, headers, payload)
+                        result = _decode_reply(await self._ask(subject, payload, sealed))
+                        if result.error is None:
+                            if result.duplicate and await self._is_taken(result, subject):
+                                headers = headers | {MESSAGE_ID_HEADER: f"{headers[MESSAGE_ID_HEADER]}~{token_hex(8)}"}
+                                continue
+                            return PublishAck(result.stream, result.seq, result.duplicate)
+                        settled = await self._settle(subject, headers, result.error)
+                        if isinstance(settled, PublishAck):
+                            return settled
+                        problem = problem_of(result.error)
+                        if settled is not None:
+                            subject, headers = settled.subject, settled.headers
+                            if clock() - wait.began_seconds < waiting.AWAY_SECONDS_MAX:
+                                continue
+                            problem = Problem(away=result.error.description)  # others write faster than we do
+                    except MaxPayloadError:
+                        raise BusRefusedError(
+                            f"a message for {subject} has {len(payload)} bytes: with its headers that is more than "
+                            f"NATS takes ({self._client.max_payload})"
+                        ) from None
+                    except (BadSubjectError, BadHeaderError) as error:
+                        raise BusRefusedError(
+                            f"{subject!r} with headers {headers!r} can not be published: {error}"
+                        ) from None
+                    except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
+                        problem = problem_of_error(error)
+                if self._is_dropped(subject, wait, problem):
+                    return PublishAck(_stream_of(subject), 0, duplicate=False)
+                await asyncio.sleep(wait.next_delay_seconds())
+        finally:
+            self.waits_for_room.over(_stream_of(subject), wait)
+
+    def _is_dropped(self, subject: str, wait: Wait, problem: Problem) -> bool:
+        """Note a failed attempt. False = try again; raises `BusUnavailableError` when it is too late for that."""
+        now_seconds = asyncio.get_running_loop().time()
+        if not self._client.is_connected and self._client.waits_for_server:
+            wait.without_server(now_seconds)
+        elif problem.no_room:
+            wait.no_room(now_seconds, problem.no_room)
+        elif problem.away or _is_queued(subject):  # who sends to a queue is told soon, and asks again himself
+            wait.away(now_seconds, problem.away or "no answer")
+        else:
+            wait.no_answer(now_seconds)
+        stream, waited_seconds = _stream_of(subject), now_seconds - wait.began_seconds
+        self.waits_for_room.note(stream, wait, now_seconds)
+        if subjects.is_replaced_soon(subject) and wait.is_for_room(now_seconds) and waited_seconds > LATE_SECONDS_MAX:
+            metrics.BUS_DROPPED.labels(self._service, stream).inc()
+            return True
+        ends = self._client.is_closed or (self.stopping and wait.is_for_room(now_seconds))
+        if ends or wait.is_over(now_seconds):
+            raise BusUnavailableError(f"nothing stored on {subject} within {waited_seconds:.0f} s: {wait.problem}")
+        return False
 
     async def _ask(self, subject: str, payload: bytes, headers: dict[str, str]) -> bytes:
         """Publish once and return JetStream's answer; raises `TimeoutError` after `ATTEMPT_SECONDS_MAX`."""
@@ -274,21 +306,24 @@ class Publisher:
             else:
                 waiting[1].set_result(delivery.payload)
 
-    async def _is_taken(self, result: _Reply, subject: str) -> bool:
+    async def _is_taken(self, result: StoreReply, subject: str) -> bool:
         """Whether the message that ours is said to repeat is a forged one, of somebody who chose our id."""
         if subjects.is_trading_state(subject) or not self._sealing.gives(subject):
             return False
         stored = await reading.at(self._client, result.stream, result.seq)
         return stored is not None and self._sealing.judge(stored) != ""
 
-    async def _settle(self, subject: str, headers: dict[str, str], fault: _Fault) -> PublishAck | _Again | None:
+    async def _settle(self, subject: str, headers: dict[str, str], fault: Fault) -> PublishAck | _Again | None:
         """What a refusal by JetStream means: stored already (an ack), try again (as it was, or anew), or an error."""
-        if fault.err_code == SUBJECT_IS_FULL and EXPECTED_HEADER not in headers and subject.split(".")[0] in _QUEUES:
+        if fault.err_code in NO_ROOM_CODES and EXPECTED_HEADER not in headers and _is_queued(subject):
+            whose = "this sender's" if SUBJECT_IS_FULL in fault.description else "all senders'"
             raise BusFullError(
-                f"NATS takes no more on {subject}: too much of this sender's waits already ({fault.description}). "
+                f"NATS takes no more on {subject}: too much of {whose} waits already ({fault.description}). "
                 "What waits will be decided; send again later"
             )
-        if fault.err_code in (WRONG_LAST_SEQUENCE, SUBJECT_IS_FULL):
+        if problem_of(fault).no_room:
+            return None
+        if fault.err_code in (WRONG_LAST_SEQUENCE, STORE_FAILED):
             found = WRONG_LAST.search(fault.description)
             if subjects.is_trading_state(subject) and self._sealing.gives(subject) and found:
                 return _Again(subject, headers | {EXPECTED_HEADER: found[1]})
@@ -337,6 +372,19 @@ def _headers(message: Struct, expected: int | None, last_of: str) -> dict[str, s
         if last_of:
             headers[EXPECTED_OF_HEADER] = last_of
     return headers
+
+
+def _stream_of(subject: str) -> str:
+    """The stream that ought to store `subject`; "none" of a subject that no stream declares."""
+    try:
+        return reading.stream_of(subject)
+    except KeyError:
+        return "none"
+
+
+def _is_queued(subject: str) -> bool:
+    """Whether it is stored until somebody has acknowledged it, and refused when too much waits."""
+    return subject.split(".")[0] in _QUEUES
 
 
 def _time_out(answer: asyncio.Future[bytes]) -> None:

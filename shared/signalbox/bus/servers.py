@@ -1,4 +1,4 @@
-"""Asks every nats-server what it is: its clock, whether it syncs each message, its streams.
+"""Asks every nats-server what it is: its clock, whether it syncs each message, its streams and how full they are.
 
 deploy/nats/nats.conf exports this one question from the system account; it can change nothing.
 """
@@ -15,6 +15,7 @@ from signalbox.bus.client import BusClient, nobody_listens
 from signalbox.bus.wire import Delivery
 from signalbox.durability import JetStreamServer
 from signalbox.errors import BusUnavailableError
+from signalbox.room import room_of
 
 JETSTREAM_OF_EACH_SERVER = "$SYS.REQ.SERVER.PING.JSZ"
 FIRST_ANSWER_SECONDS_MAX = 3.0
@@ -59,15 +60,17 @@ async def ask_servers(client: BusClient) -> tuple[JetStreamServer, ...]:
 def _server(answer: dict[str, Any]) -> JetStreamServer:
     """Read what a server says of itself; a figure that is not there counts as the weaker one."""
     told = answer.get("data") or {}
-    streams = {
-        stream["name"]: stream["config"]
+    details = [
+        stream
         for account in told.get("account_details") or ()
         for stream in account.get("stream_detail") or ()
         if stream.get("config")
-    }
+    ]
     return JetStreamServer(
         name=str(answer["server"]["name"]),
         at=datetime.fromisoformat(answer["server"]["time"]),
         syncs_always=bool((told.get("config") or {}).get("sync_always", False)),
-        streams=streams,
+        streams={stream["name"]: stream["config"] for stream in details},
+        rooms=tuple(room_of(stream["name"], stream.get("state") or {}, stream["config"]) for stream in details),
+        store_bytes=int((told.get("config") or {}).get("max_storage", -1)),
     )

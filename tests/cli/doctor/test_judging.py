@@ -14,6 +14,7 @@ from signalbox.bus.bootstrap import stream_config
 from signalbox.desk import ClockSource, Desk, Durability, Mode, NatsServers, load_desk
 from signalbox.durability import JetStreamServer
 from signalbox.messages import LinkStatus, MarketDataType, Quote, ServiceStatus, VenueLink
+from signalbox.room import StreamRoom
 from signalbox.seals import links_of, shown_links
 from signalbox.streams import STREAMS
 from signalbox_cli.doctor.facts import AlertmanagerSeen, Facts, FileSeen, NatsSeen, PrometheusSeen, SecretSeen
@@ -33,7 +34,11 @@ LIVE_DESK = msgspec.structs.replace(
     nats=NatsServers(durability=Durability.FSYNC),
 )
 SERVER = JetStreamServer(
-    name="one", at=NOW, syncs_always=True, streams={stream.name: stream_config(stream) for stream in STREAMS}
+    name="one",
+    at=NOW,
+    syncs_always=True,
+    streams={stream.name: stream_config(stream) for stream in STREAMS},
+    rooms=tuple(StreamRoom(stream.name, 100, 1000) for stream in STREAMS),
 )
 
 
@@ -166,6 +171,8 @@ WAITING = ServiceStatus(service="oms", ready=False, waiting_for=("NATS",), at=NO
 RELAXED = replace(SERVER, syncs_always=False)
 WITHOUT_LEDGER = replace(SERVER, streams={name: each for name, each in SERVER.streams.items() if name != "LEDGER"})
 UNMARKED = replace(SERVER, streams=SERVER.streams | {"TRADE": SERVER.streams["TRADE"] | {"metadata": {}}})
+UNBOUNDED = replace(SERVER, rooms=(*SERVER.rooms, StreamRoom("BARS", 100, 0)))
+NEARLY_FULL = replace(SERVER, rooms=(*SERVER.rooms, StreamRoom("LEDGER", 901, 1000)))
 FORGETFUL = replace(SERVER, streams=SERVER.streams | {"TRADE": SERVER.streams["TRADE"] | {"max_age": 1}})
 FAULTS = {
     "a secret that others may read": (
@@ -174,6 +181,8 @@ FAULTS = {
     ),
     "no NATS": (with_nats(problem="NATS can not be reached"), "nats"),
     "a user who may decide": (with_nats(decision_refused=False), "permissions"),
+    "a stream without a bound": (with_nats(servers=(UNBOUNDED,)), "room"),
+    "a stream that orders need and that is nearly full": (with_nats(servers=(NEARLY_FULL,)), "room"),
     "a stream that is missing": (with_nats(servers=(WITHOUT_LEDGER,)), "streams"),
     "a stream that forgets": (
         with_nats(servers=(FORGETFUL,)),
