@@ -1,7 +1,7 @@
 # One image for each service: docker build --build-arg SERVICE=risk -t signalbox/risk:0.1.0 .
 # SERVICE is the name of a folder under services/, or `simulators`, or `cli` (the `signalbox` command).
 
-FROM python:3.12-slim AS build
+FROM python:3.12.12-slim-bookworm AS build
 ENV PIP_CACHE_DIR=/var/cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 RUN python -m venv --without-pip /opt/signalbox
@@ -30,7 +30,7 @@ RUN case "$SERVICE" in \
     && chmod 755 /opt/signalbox/bin/service \
     && python -m compileall -q --invalidation-mode unchecked-hash /opt/signalbox/lib
 
-FROM python:3.12-slim
+FROM python:3.12.12-slim-bookworm
 ARG SERVICE
 LABEL org.opencontainers.image.title="signalbox/${SERVICE}" \
       org.opencontainers.image.description="Signalbox, a trading desk of small services on NATS: ${SERVICE}" \

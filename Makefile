@@ -63,6 +63,7 @@ bench: .venv/ready ## what README claims of speed and size, measured beside a re
 
 .PHONY: images
 images: ## build the images of docker-compose.yml: one Dockerfile, an image for each service
+	@.ci/base-images
 	@docker compose --profile "*" build
 
 .PHONY: container-test
@@ -72,8 +73,10 @@ container-test: .venv/ready images ## the desk in containers, by compose and by 
 .PHONY: docs
 docs: .venv/ready ## write the generated documents again
 	@$(BIN)/python -m signalbox.schemas
+	@$(BIN)/python -m signalbox.accounts > deploy/nats/accounts.conf
 	@$(BIN)/python -m signalbox_cli.reference > docs/commands.md
 	@$(BIN)/python -m signalbox_cli.metrics_reference > docs/metrics.md
 	@$(BIN)/python -m dashboards
 	@$(BIN)/python tests/venue/numbered.py > /dev/null
 	@$(BIN)/python tests/deploy/copies.py > /dev/null
+	@$(BIN)/python tests/shared/permission_matrix.py

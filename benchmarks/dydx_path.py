@@ -33,9 +33,11 @@ from typing import Any
 from dydx_v4_client.key_pair import KeyPair
 from dydx_v4_client.wallet import Wallet
 from signalbox import messages, subjects
+from signalbox.accounts import BOOTSTRAP, password_variable
 from signalbox.bus import Bus, BusSettings, Received
-from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, password_variable
+from signalbox.bus.bootstrap import USERS, bootstrap_server, complete_seals
 from signalbox.messages import Check, Instrument, IntentApproved, OrderIntent, OrderType, Side, TradingMode
+from signalbox.seals import parse
 from signalbox_cli.local_desk import deploy_folder, free_port
 
 from benchmarks import order_path
@@ -254,12 +256,14 @@ async def _start_desk(
     command = [str(Path(sys.executable).parent / "nats-server"), "-c", str(deploy_folder() / "nats" / "nats.conf")]
     command += ["-a", "127.0.0.1", "-p", str(nats_port), "-sd", str(folder / "store")]
     await start(command, stack, nats_log, **{password_variable(user): word for user, word in passwords.items()})
-    await bootstrap_server(url, passwords[BOOTSTRAP], TradingMode.ACTIVE)
+    seals = complete_seals({})
+    await bootstrap_server(url, passwords[BOOTSTRAP], TradingMode.ACTIVE, parse(seals[BOOTSTRAP]))
     desk_file, key_file = folder / "desk.toml", folder / "mnemonic"
     desk_file.write_text(DESK.format(account=account))
     key_file.touch(mode=0o600)
     key_file.write_text(WORDS)
-    bus = await Bus.connect(BusSettings(url=url, user="risk", password=passwords["risk"], name="bench"))
+    risk = BusSettings(url=url, user="risk", password=passwords["risk"], name="bench", seals=parse(seals["risk"]))
+    bus = await Bus.connect(risk)
     stack.push_async_callback(bus.drain)
     offered = asyncio.Event()
 
@@ -277,6 +281,7 @@ async def _start_desk(
             SIGNALBOX_NATS_URL=url,
             SIGNALBOX_NATS_USER=service,
             SIGNALBOX_NATS_PASSWORD=passwords[service],
+            SIGNALBOX_SEALS=seals[service],
             SIGNALBOX_DESK_FILE=str(desk_file),
             SIGNALBOX_HTTP_PORT=str(port),
             SIGNALBOX_DYDX_NETWORK="local",

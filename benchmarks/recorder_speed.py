@@ -22,14 +22,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nats.aio.client import Client
 from recorder.database import Database
 from recorder.state import Batch, Place, Stored
 from signalbox import messages, subjects
 from signalbox.bus import Bus, BusSettings
 from signalbox.bus.bootstrap import bootstrap
+from signalbox.bus.client import BusClient
 from signalbox.errors import BusUnavailableError
 from signalbox.messages import QueryReply, QueryRequest, ServiceStatus, TradingMode, TradingState
+from signalbox.seals import NO_SEALS
 from signalbox_cli.local_desk import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -129,7 +130,7 @@ async def _fill(url: str, passwords: dict[str, str]) -> None:
     at = datetime(2024, 1, 1, tzinfo=UTC)
     state = TradingState(id="trading-state/initial", at=at, mode=TradingMode.ACTIVE, reason="initial", by="bench")
     client = await _client(url, "bootstrap", passwords)
-    await bootstrap(client, state)
+    await bootstrap(client, state, NO_SEALS)
     await client.close()
     client = await _client(url, "gateway-ibkr", passwords)
     for number in range(ROWS):
@@ -143,8 +144,8 @@ async def _fill(url: str, passwords: dict[str, str]) -> None:
     await client.close()
 
 
-async def _client(url: str, user: str, passwords: dict[str, str]) -> Client:
-    client = Client()
+async def _client(url: str, user: str, passwords: dict[str, str]) -> BusClient:
+    client = BusClient()
     password = passwords["NATS_PASSWORD_" + user.upper().replace("-", "_")]
     await client.connect(url, user=user, password=password, inbox_prefix=f"_INBOX.{user}".encode())
     return client

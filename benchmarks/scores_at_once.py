@@ -23,11 +23,13 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
-from nats.aio.client import Client
 from signalbox import subjects
+from signalbox.accounts import password_variable
 from signalbox.bus import Bus, BusSettings, Received
-from signalbox.bus.bootstrap import USERS, bootstrap, password_variable
+from signalbox.bus.bootstrap import USERS, bootstrap, complete_seals
+from signalbox.bus.client import BusClient
 from signalbox.messages import Bar, TradingMode, TradingState
+from signalbox.seals import NO_SEALS
 from signalbox_cli.local_desk import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,6 +80,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.passwords = {user: secrets.token_hex(16) for user in USERS}
+        self.seals = complete_seals({})
         self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
 
@@ -114,12 +117,12 @@ class Bench:
     async def bootstrap(self) -> None:
         """Wait for the server, and make the streams."""
         await (await self.connect("bootstrap")).drain()
-        client = Client()
+        client = BusClient()
         await client.connect(
             self.url, user="bootstrap", password=self.passwords["bootstrap"], inbox_prefix=b"_INBOX.bootstrap"
         )
         state = TradingState(id="bench", at=OPEN, mode=TradingMode.HALTED, reason="benchmark", by="bench")
-        await bootstrap(client, state)
+        await bootstrap(client, state, NO_SEALS)
         await client.close()
 
     async def connect(self, user: str) -> Bus:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.queries import changes, during_range, quantile, quantile_now, rate
+from dashboards.queries import at_work, changes, during_range, one, quantile, quantile_now, rate
 from dashboards.specification import (
     GREEN,
     RED,
@@ -158,6 +158,33 @@ STREAMS = Row(
             minimum=0,
             runbook="stream-nearly-full",
         ),
+        lines(
+            "Room used of what an order needs",
+            "The used part of each stream that an order leaves messages in. Above 90 % new orders are denied. Streams "
+            "of market data are full by design: their oldest goes.",
+            Unit.SHARE,
+            Query(one("stream", at_work("risk", "signalbox_risk_store_room_used")), "{{stream}}"),
+            minimum=0,
+            runbook="stream-nearly-full",
+        ),
+        lines(
+            "Waiting for room",
+            "Messages that services can not store, because a stream is full or its disk was; and what was dropped "
+            "since each process began because newer followed. Normal: none.",
+            Unit.COUNT,
+            Query(
+                "sum by (service, stream) (signalbox_bus_waiting_for_room)",
+                "{{service}} {{stream}}",
+                empty_when_healthy="a stream that is full",
+            ),
+            Query(
+                "sum by (service, stream) (signalbox_bus_dropped_total)",
+                "dropped {{service}} {{stream}}",
+                empty_when_healthy="a stream that is full for a minute",
+            ),
+            minimum=0,
+            runbook="stream-full",
+        ),
     ),
 )
 
@@ -190,6 +217,18 @@ CONNECTIONS = Row(
             ),
             minimum=0,
             runbook="dead-letter-growing",
+        ),
+        lines(
+            "Without a genuine seal",
+            "Messages met and not acted upon since each process began, by service and stream. Normal: none.",
+            Unit.COUNT,
+            Query(
+                "sum by (service, stream) (signalbox_bus_unsealed_total)",
+                "{{service}} {{stream}}",
+                empty_when_healthy="a decision that nobody has sealed",
+            ),
+            minimum=0,
+            runbook="unsealed-message",
         ),
         lines(
             "Reconnects and slow consumers",
@@ -237,6 +276,14 @@ RECORDER = Row(
             Unit.BYTES,
             Query("max (signalbox_recorder_database_bytes)", "database"),
             minimum=0,
+        ),
+        lines(
+            "Can it be written",
+            "1 while the database can be written, 0 while it can not: a full disk.",
+            Unit.COUNT,
+            Query("min (signalbox_recorder_writable)", "writable"),
+            minimum=0,
+            runbook="recorder-lagging",
         ),
         lines(
             "Time of a commit",

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from nats.aio.client import Client
-from signalbox.bus import Bus, BusSettings
-from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, new_password, password_variable
+from signalbox.accounts import password_variable
+from signalbox.bus import Bus, BusSettings, Received
+from signalbox.bus.bootstrap import (
+    BOOTSTRAP,
+    USERS,
+    bootstrap_server,
+    complete_seals,
+    new_password,
+)
+from signalbox.bus.client import BusClient
 from signalbox.errors import LeaseLostError
 from signalbox.messages import TradingMode
+from signalbox.seals import COVERED_HEADERS, NO_SEALS, SEAL_HEADER, Seals, parse
 from signalbox_cli.local_desk import free_port
 
 settings.register_profile("side by side", deadline=None)  # how long an example takes is the machine's affair
@@ -43,12 +54,23 @@ class NatsServer:
         self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
         self.configuration = ROOT / "deploy/nats/nats.conf"
+        self.more_arguments: tuple[str, ...] = ()
         self._passwords = {user: new_password() for user in USERS}
+        self.seal_texts = complete_seals({})
         self._process: subprocess.Popen[bytes] | None = None
         self._buses: list[Bus] = []
 
     def password(self, user: str) -> str:
         return self._passwords[user]
+
+    def seals(self, user: str) -> Seals:
+        text = self.seal_texts.get(user)
+        return parse(text) if text else NO_SEALS
+
+    def seal_settings(self, user: str) -> dict[str, str]:
+        """What the environment of a process of this user has more than its password; nothing for most."""
+        text = self.seal_texts.get(user)
+        return {"SIGNALBOX_SEALS": text} if text else {}
 
     def start(self) -> None:
         environment = os.environ | {password_variable(user): password for user, password in self._passwords.items()}
@@ -58,6 +80,7 @@ class NatsServer:
                     nats_server_binary(),
                     *("-c", str(self.configuration)),
                     *("-a", "127.0.0.1", "-p", str(self.port), "-sd", str(self.directory / "store")),
+                    *self.more_arguments,
                 ],
                 env=environment,
                 stdout=log,
@@ -77,7 +100,8 @@ class NatsServer:
 
     async def connect(self, user: str) -> Bus:
         """A bus as `user`; drained when the test ends."""
-        bus = await Bus.connect(BusSettings(url=self.url, user=user, password=self.password(user), name=user))
+        password, seals = self.password(user), self.seals(user)
+        bus = await Bus.connect(BusSettings(url=self.url, user=user, password=password, name=user, seals=seals))
         self._buses.append(bus)
         return bus
 
@@ -87,6 +111,18 @@ class NatsServer:
         await client.connect(
             self.url, user=user, password=self.password(user), inbox_prefix=f"_INBOX.{user}".encode(), connect_timeout=2
         )
+        return client
+
+    def buses(self) -> list[Bus]:
+        """Those that `connect` has given out since the last call; the caller drains them."""
+        given, self._buses = self._buses, []
+        return given
+
+    async def bus_client(self, user: str) -> BusClient:
+        """The desk's own client as `user`, without a bus. The caller closes it."""
+        client = BusClient()
+        inbox = f"_INBOX.{user}".encode()
+        await client.connect(self.url, user=user, password=self.password(user), inbox_prefix=inbox, connect_timeout=2)
         return client
 
     async def listening(self) -> None:
@@ -104,7 +140,7 @@ class NatsServer:
 
     async def bootstrap(self) -> None:
         await self.listening()
-        await bootstrap_server(self.url, self.password(BOOTSTRAP), TradingMode.ACTIVE)
+        await bootstrap_server(self.url, self.password(BOOTSTRAP), TradingMode.ACTIVE, self.seals(BOOTSTRAP))
 
     async def close(self) -> None:
         for bus in self._buses:
@@ -112,6 +148,50 @@ class NatsServer:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             self._process.wait()
+
+
+class Forger:
+    """Publishes whatever it likes as any user of the server: it has all passwords and no key of a seal."""
+
+    KEPT = (SEAL_HEADER, *COVERED_HEADERS)
+
+    def __init__(self, server: NatsServer) -> None:
+        self._server = server
+        self._clients: dict[str, Client] = {}
+
+    async def _client(self, user: str) -> Client:
+        if user not in self._clients:
+            self._clients[user] = await self._server.client(user)
+        return self._clients[user]
+
+    async def plant(self, user: str, subject: str, payload: bytes, **headers: str) -> dict[str, Any]:
+        """Publish bytes; what JetStream answers. `Nats_Msg_Id` is the header `Nats-Msg-Id`."""
+        named = {name.replace("_", "-"): text for name, text in headers.items()}
+        answer = await (await self._client(user)).request(subject, payload, timeout=5, headers=named or None)
+        found: dict[str, Any] = json.loads(answer.data)
+        return found
+
+    async def again(self, user: str, received: Received, *, without: str = "", subject: str = "") -> dict[str, Any]:
+        """Publish a stored message once more, with the headers that it has but one."""
+        headers = {name: text for name in self.KEPT if name != without and (text := received.header(name))}
+        return await self.plant(user, subject or received.subject, received.payload, **headers)
+
+    async def have_copied(self, user: str, stream: str, sequence: int, subject: str) -> None:
+        """Have the server send a stored message to `subject`, as the answer to a question."""
+        client = await self._client(user)
+        await client.publish(f"$JS.API.DIRECT.GET.{stream}", b'{"seq":%d}' % sequence, reply=subject)
+        await client.flush()
+
+    async def close(self) -> None:
+        for client in self._clients.values():
+            await client.close()
+
+
+@pytest.fixture
+async def forger(nats_server_without_streams: NatsServer) -> AsyncIterator[Forger]:
+    forger = Forger(nats_server_without_streams)
+    yield forger
+    await forger.close()
 
 
 class HeldLease:
@@ -126,6 +206,20 @@ class HeldLease:
     async def until_held(self) -> None:
         if not self.held:
             raise LeaseLostError("another process works")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 MiB of its own."""
+    folder = tmp_path / "small-disk"
+    folder.mkdir()
+    mounting = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], capture_output=True, text=True
+    )
+    if mounting.returncode:
+        pytest.skip(f"a small file system can not be mounted here (it takes root): {mounting.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
 
 
 @pytest.fixture

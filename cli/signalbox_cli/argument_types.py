@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
+from signalbox.decimals import is_decimal_text
 from signalbox.errors import SymbolError
 from signalbox.instruments import parse_symbol
 
@@ -19,6 +21,8 @@ def decimal_number(text: str) -> Decimal:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
     if not number.is_finite():
         raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+    if not is_decimal_text(text):
+        raise argparse.ArgumentTypeError(f"{text[:60]!a} is not written as a number: use digits, as 470.25")
     return number
 
 
@@ -27,6 +31,14 @@ def count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
     return int(text)
+
+
+def size(text: str) -> int:
+    """A number of bytes as nats.conf writes them: `20GB`, `512MB` (of 1024 each)."""
+    found = re.fullmatch(r"([0-9]+)(MB|GB|TB)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size: write it like 512MB or 20GB")
+    return int(found[1]) * {"MB": 1024**2, "GB": 1024**3, "TB": 1024**4}[found[2]]
 
 
 def speed(text: str) -> float:

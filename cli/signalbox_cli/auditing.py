@@ -9,19 +9,22 @@ import asyncio
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import duckdb
+import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
+from signalbox.bus.follow import stream_facts
 from signalbox.desk import Desk
 from signalbox.messages import Book, LedgerEntry, Position, RefusedBy
 from signalbox.streams import RECORDED_STREAMS
 
 from signalbox_cli import consistency
 from signalbox_cli.connection import call_control, query, sql_text
-from signalbox_cli.consistency import Trade, VenueBooks, VenueOrderSeen
+from signalbox_cli.consistency import Intake, Trade, VenueBooks, VenueOrderSeen
 from signalbox_cli.local_desk import LocalDesk
 from signalbox_cli.simulated_venues import DYDX, IBKR, venues_of
 
@@ -29,10 +32,12 @@ SETTLE_SECONDS_MAX = 30.0
 POLL_SECONDS = 0.25
 RECORDER = "recorder"
 PAGE_ROWS = 4_000
-_PAGE = """
-SELECT sequence, subject, md5(coalesce(payload_bytes, encode(payload))) FROM recorded
-WHERE stream = {stream} AND sequence > {after} AND sequence <= {last}
-  AND generation = (SELECT max(generation) FROM watermarks WHERE stream = {stream})
+_DIGEST = "coalesce(payload_md5, md5(coalesce(payload_bytes, encode(payload))))"
+"""Of a payload too long to be kept whole, the record has the MD5."""
+_PAGE = f"""
+SELECT sequence, subject, {_DIGEST} FROM recorded
+WHERE stream = {{stream}} AND sequence > {{after}} AND sequence <= {{last}}
+  AND generation = (SELECT max(generation) FROM watermarks WHERE stream = {{stream}})
 ORDER BY sequence LIMIT 4000
 """
 
@@ -96,13 +101,18 @@ async def audit_books(
     """The same, of any desk; without `venues`, whose books nobody can read, only what the desk says of itself."""
     deadline = asyncio.get_running_loop().time() + settle_seconds_max
     while True:
+        before = await stream_facts(bus, "INTENTS")
+        waiting = [message async for message in bus.read("INTENTS")]
         trade = consistency.read_trade([message async for message in bus.read("TRADE")])
+        after = await stream_facts(bus, "INTENTS")
+        created = msgspec.convert(before.created, datetime)
+        intake = Intake(created, before.last_sequence, waiting, after.last_sequence)
         positions: list[Position] = []
         async for message in bus.read("STATE", subjects.ALL_POSITIONS):
             positions.append(messages.decode(message.payload, Position))
         books: list[Book] = [messages.decode(m.payload, Book) async for m in bus.read("STATE", subjects.ALL_BOOKS)]
         wrong = [
-            *consistency.check_decisions(trade),
+            *consistency.check_decisions(trade, intake),
             *consistency.check_orders(trade),
             *(
                 wrong
@@ -130,7 +140,8 @@ async def audit_record(desk: LocalDesk, auditor: Bus, user: Bus, wrong: list[str
             after = streams[stream.name][-1].sequence if streams[stream.name] else 0
             later = [message async for message in auditor.read(stream.name, from_sequence=after + 1)]
             replaces = bool(stream.per_subject_max) or stream.schedules
-            found += consistency.check_record(stream.name, streams[stream.name], later, recorded, replaces=replaces)
+            now = _digested(streams[stream.name])
+            found += consistency.check_record(stream.name, now, later, recorded, replaces=replaces)
     trade: Trade = consistency.read_trade(streams["TRADE"])
     approved = len(trade.approved)
     return Audit(
@@ -163,9 +174,8 @@ async def audit_running(auditor: Bus, user: Bus, wrong: list[str]) -> Audit:
         recorded = await _digests(user, stream.name, last)
         rows += len(recorded)
         recorded = {each: row for each, row in recorded.items() if each >= stored[0].sequence}  # older ones are too old
-        digested = [replace(message, payload=hashlib.md5(message.payload).hexdigest().encode()) for message in stored]
         replaces = bool(stream.per_subject_max) or stream.schedules
-        found += consistency.check_record(stream.name, digested, [], recorded, replaces=replaces)
+        found += consistency.check_record(stream.name, _digested(stored), [], recorded, replaces=replaces)
     trade: Trade = consistency.read_trade(trade_messages)
     approved = len(trade.approved)
     return Audit(
@@ -180,6 +190,11 @@ async def audit_running(auditor: Bus, user: Bus, wrong: list[str]) -> Audit:
         refused=consistency.check_refusals(trade),
         rejected=Counter(event.refused_by for event in consistency.rejections(trade).values()),
     )
+
+
+def _digested(stored: list[Received]) -> list[Received]:
+    """The messages with the MD5 of their payload in its place."""
+    return [replace(message, payload=hashlib.md5(message.payload).hexdigest().encode()) for message in stored]
 
 
 async def _digests(user: Bus, stream: str, last: int) -> dict[int, tuple[str, bytes]]:
@@ -206,10 +221,8 @@ async def _recorded_up_to(user: Bus, sequences: dict[str, int]) -> None:
 
 
 def _recorded(database: duckdb.DuckDBPyConnection, stream: str) -> dict[int, tuple[str, bytes]]:
-    rows = database.execute(
-        "SELECT sequence, subject, coalesce(payload_bytes, encode(payload)) FROM recorded WHERE stream = ?", [stream]
-    ).fetchall()
-    recorded = {sequence: (subject, bytes(payload)) for sequence, subject, payload in rows}
+    rows = database.execute(f"SELECT sequence, subject, {_DIGEST} FROM recorded WHERE stream = ?", [stream]).fetchall()
+    recorded = {sequence: (subject, digest.encode()) for sequence, subject, digest in rows}
     assert len(recorded) == len(rows), f"the database has a message of {stream} twice"
     return recorded
 

@@ -8,6 +8,7 @@ decision whose order event it does not have.) What is left to the order of the c
 
     the database    before every stream: the recorder reads on from where the copy of the database ends
     REPORTS         before TRADE
+    INTENTS         before TRADE: an intent of the one that the other has decided is known there, and not decided again
     TRADE           before TIMERS, and before COMMANDS, and that before LEDGER: a command that the copy has has its
                     claim, if it was made, so nothing that was sent before is sent again
     BARS            before SCORES
@@ -30,21 +31,22 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from signalbox.accounts import BOOTSTRAP
 from signalbox.bus import snapshots
-from signalbox.bus.bootstrap import BOOTSTRAP, existing_streams, halt_server
-from signalbox.bus.tls import VerifyingClient, tls_of
+from signalbox.bus.bootstrap import existing_streams, halt_server
+from signalbox.bus.client import BusClient
+from signalbox.bus.tls import tls_of
 from signalbox.errors import BusUnavailableError, ConfigurationError
 from signalbox.streams import STREAMS
 
 from signalbox_cli.commands import add_command
-from signalbox_cli.settings import nats_ca_file, server_address
+from signalbox_cli.settings import bootstrap_seals, nats_ca_file, server_address
 
 ORDER = (
-    "REPORTS", "TRADE", "COMMANDS", "LEDGER", "TIMERS", "BARS", "SCORES", "STATE", "DEAD", "KV_CONTROL", "KV_LEASES"
+    "REPORTS", "INTENTS", "TRADE", "COMMANDS", "LEDGER", "TIMERS", "BARS", "SCORES", "STATE", "DEAD", "KV_CONTROL",
+    "KV_LEASES",
 )  # fmt: skip
-AUDITOR = "auditor"
 MANIFEST, DATABASE = "manifest.json", "desk.duckdb"
 CONNECT_SECONDS_MAX = 5
 
@@ -55,7 +57,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "backup",
         "copy every stream, and the database, into a directory while the desk runs",
         """
-        Needs SIGNALBOX_NATS_URL and the password of the user `auditor` in SIGNALBOX_NATS_PASSWORD or its _FILE. The
+        Needs SIGNALBOX_NATS_URL and the password of the user `bootstrap` in SIGNALBOX_NATS_PASSWORD or its _FILE. The
         recorder must not run while its database is copied; nothing is lost by that, it catches up afterwards. A
         directory without manifest.json is a backup that did not come to its end. See docs/backup.md.
 
@@ -95,7 +97,7 @@ async def _backup(arguments: argparse.Namespace) -> int:
     if arguments.database is not None:
         copy_database(arguments.database, directory / DATABASE)
         manifest["database"] = {"sha256": _digest(directory / DATABASE)}
-    async with _connected(url, AUDITOR, password.reveal()) as client:
+    async with _connected(url, BOOTSTRAP, password.reveal()) as client:
         manifest |= await save_streams(client, directory)
     unfinished = directory / f"{MANIFEST}.unfinished"
     unfinished.write_text(json.dumps(manifest, indent=2))
@@ -106,6 +108,7 @@ async def _backup(arguments: argparse.Namespace) -> int:
 
 async def _restore(arguments: argparse.Namespace) -> int:
     url, password = server_address()
+    seals = bootstrap_seals()
     directory, database = arguments.directory, arguments.database
     manifest = read_manifest(directory)
     if ("database" in manifest) != (database is not None):
@@ -118,7 +121,7 @@ async def _restore(arguments: argparse.Namespace) -> int:
         if there:
             raise ConfigurationError([f"NATS at {url} has streams already ({', '.join(there)}): restore an empty one"])
         await restore_streams(client, directory, manifest)
-        await halt_server(client, f"restored from the backup of {manifest['began']}")
+        await halt_server(client, f"restored from the backup of {manifest['began']}", seals)
         restored = await existing_streams(client)
     if database is not None:
         place_database(directory / DATABASE, database, restored)
@@ -126,7 +129,7 @@ async def _restore(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def save_streams(client: Client, directory: Path) -> dict[str, Any]:
+async def save_streams(client: BusClient, directory: Path) -> dict[str, Any]:
     """Copy every stream into `directory`; of the manifest `places`, noted before, and `streams`."""
     places = {
         stream.name: {
@@ -143,7 +146,7 @@ async def save_streams(client: Client, directory: Path) -> dict[str, Any]:
     return {"places": places, "streams": streams}
 
 
-async def restore_streams(client: Client, directory: Path, manifest: dict[str, Any]) -> None:
+async def restore_streams(client: BusClient, directory: Path, manifest: dict[str, Any]) -> None:
     """Make every stream anew, each consumer where it was before the first copy was taken."""
     for name, saved in manifest["streams"].items():
         await snapshots.restore_stream(client, name, directory / f"{name}.snapshot", saved)
@@ -230,8 +233,8 @@ def _digest(file: Path) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _connected(url: str, user: str, password: str) -> AsyncIterator[Client]:
-    client = VerifyingClient()
+async def _connected(url: str, user: str, password: str) -> AsyncIterator[BusClient]:
+    client = BusClient()
     tls = tls_of(url, nats_ca_file())
     try:
         await client.connect(

@@ -12,7 +12,7 @@ import json
 import ssl
 from pathlib import Path
 
-from signalbox.bus.bootstrap import USERS, new_password
+from signalbox.bus.bootstrap import USERS, complete_seals, new_password
 from signalbox.errors import SignalboxError
 
 from signalbox_cli.commands import add_command
@@ -22,7 +22,7 @@ from signalbox_cli.simulated_venues import TEST_MNEMONIC
 IDENTITY = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where Kubernetes puts the account that a pod has: `token`, `ca.crt` and `namespace`."""
 ANSWER_SECONDS_MAX = 10.0
-WALLET = "dydx-wallet"
+WALLET, SEALS = "dydx-wallet", "seals"
 
 
 class ClusterError(SignalboxError):
@@ -36,8 +36,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "make the passwords of a simulated desk as Secrets of the Kubernetes namespace that this runs in",
         """
         For a pod whose service account may create Secrets (deploy/k8s/overlays/paper). One Secret for each user of NATS
-        (nats-risk, nats-user, ...: key `password`), and dydx-wallet with the wallet's words that the simulated dYdX
-        knows. What exists stays as it is. For a desk with real money, make yours: docs/deploy-kubernetes.md.
+        (nats-risk, nats-user, ...: key `password`), one with the keys of all seals, of which each pod is shown its own
+        (seals: a key for each service), and dydx-wallet with the wallet's words that the simulated dYdX knows. What
+        exists stays as it is. For a desk with real money, make yours: docs/deploy-kubernetes.md.
         """,
     )
     credentials.set_defaults(run=_make)
@@ -46,7 +47,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def wanted() -> dict[str, dict[str, str]]:
     """The Secrets of a paper desk: name -> key -> text. A password begins with a letter: nats.conf reads it as text."""
     passwords = {f"nats-{user}": {"password": new_password()} for user in USERS}
-    return passwords | {WALLET: {"mnemonic": TEST_MNEMONIC}}
+    # All seals in one: they are of one making, or the desk does not work
+    return passwords | {SEALS: complete_seals({}), WALLET: {"mnemonic": TEST_MNEMONIC}}
 
 
 def _make(_: argparse.Namespace) -> int:

@@ -17,9 +17,10 @@ from typing import Any
 import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, BusSettings, Received
-from signalbox.errors import BusUnavailableError
-from signalbox.messages import ClockTick, QueryReply, QueryRequest
+from signalbox.errors import BusPermissionError, BusUnavailableError
+from signalbox.messages import ClockTick, QueryReply, QueryRequest, ServiceStatus
 
+from signalbox_cli.answers import read_query_reply, read_status
 from signalbox_cli.settings import Found, found_desk, nats_ca_file
 
 CONNECT_SECONDS_MAX = 3.0
@@ -37,6 +38,8 @@ async def desk_bus(*, operator: bool = False, auditor: bool = False) -> AsyncIte
         password=found.password.reveal(),
         name="signalbox-cli",
         ca_file=nats_ca_file(),
+        seals=found.seals,
+        parks=False,
     )
     try:
         async with asyncio.timeout(CONNECT_SECONDS_MAX):
@@ -55,6 +58,10 @@ async def desk_bus(*, operator: bool = False, auditor: bool = False) -> AsyncIte
     logging.getLogger("signalbox.bus").setLevel(logging.CRITICAL)  # what fails here is said by `main`
     try:
         yield bus, found
+    except BusPermissionError as error:
+        raise BusPermissionError(
+            f"{error}: the role of {found.user!r} does not let him (docs/nats.md, People)"
+        ) from None
     except asyncio.CancelledError:
         if not failures:
             raise
@@ -94,10 +101,16 @@ async def query(bus: Bus, sql: str, row_limit: int = 1000) -> QueryReply:
         answer = await bus.request(subjects.QUERY, request, QUERY_SECONDS_MAX)
     except BusUnavailableError:
         raise BusUnavailableError("the recorder does not answer: is it running? (`signalbox status`)") from None
-    reply: QueryReply = messages.decode(answer, QueryReply)
+    reply = read_query_reply(answer)
     if reply.error:
         raise QueryFailedError(reply.error)
     return reply
+
+
+async def ask_status(bus: Bus, service: str, seconds_max: float, quiet_seconds_max: float) -> tuple[ServiceStatus, ...]:
+    """What each process of a service says of itself; none = there is no answer. Raises `AnswerError`."""
+    answers = await bus.request_all(subjects.status(service), b"", seconds_max, quiet_seconds_max)
+    return tuple(read_status(answer, service) for answer in answers)
 
 
 def sql_text(text: str) -> str:

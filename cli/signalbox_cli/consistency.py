@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
-import msgspec
 from signalbox import messages
 from signalbox.bus import Received
 from signalbox.messages import (
@@ -20,7 +20,6 @@ from signalbox.messages import (
     Decision,
     FillCorrected,
     FundingBooked,
-    Intent,
     IntentApproved,
     OrderCreated,
     OrderEvents,
@@ -68,10 +67,13 @@ class VenueBooks:
 class Trade:
     """The TRADE stream, decoded."""
 
-    intents: dict[int, OrderIntent | None]
-    """By stream sequence; None = not an order intent that can be read."""
     decisions: list[Decision]
     events: list[OrderEvents]
+
+    @property
+    def intents(self) -> Counter[tuple[int, datetime]]:
+        """How many decisions each intent has, by its place in INTENTS and when it was stored there."""
+        return Counter((decision.intent_sequence, decision.intent_stored_at) for decision in self.decisions)
 
     @property
     def approved(self) -> list[IntentApproved]:
@@ -96,37 +98,57 @@ class Trade:
         return [event for event in self.events if isinstance(event, OrderPartiallyFilled | OrderFilled)]
 
 
+@dataclass(frozen=True)
+class Intake:
+    """The INTENTS stream: since when there is this one, how many it ever had, and those that have not left it.
+
+    `last_sequence` is what it was before TRADE was read, `last_sequence_after` afterwards.
+    """
+
+    created: datetime
+    last_sequence: int
+    waiting: Sequence[Received]
+    last_sequence_after: int
+
+
 def read_trade(received: Sequence[Received]) -> Trade:
     """Sort the TRADE stream by kind."""
-    trade = Trade({}, [], [])
+    trade = Trade([], [])
     for message in received:
         head = message.subject.split(".", 1)[0]
-        if head == "intent":
-            trade.intents[message.sequence] = _order_intent(message.payload)
-        elif head == "decision":
+        if head == "decision":
             trade.decisions.append(messages.decode(message.payload, Decision))
         else:
             trade.events.append(messages.decode(message.payload, OrderEvents))
     return trade
 
 
-def _order_intent(payload: bytes) -> OrderIntent | None:
-    try:
-        intent: Intent = messages.decode(payload, Intent)
-    except msgspec.DecodeError:
-        return None
-    return intent if isinstance(intent, OrderIntent) else None
+def check_decisions(trade: Trade, intake: Intake) -> list[str]:
+    """Every intent has exactly one decision, and no decision is without an intent.
 
-
-def check_decisions(trade: Trade) -> list[str]:
-    """Every intent has exactly one decision, and no decision is without an intent."""
-    decided = Counter(decision.intent_sequence for decision in trade.decisions)
-    wrong = [f"the intent TRADE:{sequence} has no decision" for sequence in trade.intents if sequence not in decided]
-    wrong += [f"the intent TRADE:{sequence} has {count} decisions" for sequence, count in decided.items() if count != 1]
+    Of a stream that was made anew (restored, say) the sequences begin again: what left it is then only known to have
+    had a decision under its sequence.
+    """
+    decided = trade.intents
+    sequences = {sequence for sequence, _ in decided}
+    waiting = {each.sequence: each.stored_at for each in intake.waiting}
+    wrong = [
+        f"the intent INTENTS:{sequence} has no decision"
+        for sequence, stored_at in waiting.items()
+        if (sequence, stored_at) not in decided
+    ]
     wrong += [
-        f"a decision speaks of TRADE:{sequence}, which is no intent"
-        for sequence in decided
-        if sequence not in trade.intents
+        f"the intent INTENTS:{sequence} has left without a decision"
+        for sequence in range(1, intake.last_sequence + 1)
+        if sequence not in sequences and sequence not in waiting
+    ]
+    wrong += [
+        f"the intent INTENTS:{sequence} has {count} decisions" for (sequence, _), count in decided.items() if count != 1
+    ]
+    wrong += [
+        f"a decision speaks of INTENTS:{sequence}, which is no intent"
+        for sequence, stored_at in decided
+        if sequence > intake.last_sequence_after and stored_at >= intake.created
     ]
     return wrong
 

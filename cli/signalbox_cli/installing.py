@@ -126,7 +126,7 @@ async def _check(arguments: argparse.Namespace) -> int:
     async with desk_bus(auditor=True) as (auditor, found), desk_bus() as (user, _):
         venues = _simulated_venues(arguments.control or found.control, found.desk_file)
         if venues is None:
-            print("the venues' own books are not looked at: they are not simulated ones")
+            print(_no_books(found.desk_file))
         try:
             wrong = await audit_books(venues, auditor)
         except OSError as error:
@@ -142,6 +142,16 @@ async def _check(arguments: argparse.Namespace) -> int:
         print(f"rejected orders: {audit.who_refused()}")
     print(audit.line())
     return 1 if audit.wrong or audit.refused else 0
+
+
+def _no_books(file: Path | None) -> str:
+    """Why the venues' own books are not looked at, and what would help."""
+    without = "the venues' own books are not looked at"
+    if file is None:
+        return f"{without}: name the desk file with SIGNALBOX_DESK_FILE"
+    if load_desk(file).clock is not ClockSource.SIMULATED:
+        return f"{without}: they are not simulated ones"
+    return f"{without}: name the simulators' control port with --control or SIGNALBOX_CONTROL"
 
 
 def _simulated_venues(control: str, file: Path | None) -> SimulatedVenues | None:

@@ -17,24 +17,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from signalbox.accounts import BOOTSTRAP, password_variable
 from signalbox.bus import BusSettings
-from signalbox.bus.bootstrap import BOOTSTRAP, USERS, bootstrap_server, new_password, password_variable
+from signalbox.bus.bootstrap import USERS, bootstrap_server, new_password
 from signalbox.desk import Desk, load_desk
 from signalbox.errors import SignalboxError
 from signalbox.messages import TradingMode
+from signalbox.seals import parse
+from signalbox.subjects import SERVICES
 
-from signalbox_cli import run_folder, simulated_venues
+from signalbox_cli import local_http, run_folder, simulated_venues, store_watch
+from signalbox_cli.people import roll
 from signalbox_cli.settings import inherited_environment
 from signalbox_cli.simulated_venues import VenuePorts
 
-MODULES = {
-    "gateway-ibkr": "gateway_ibkr",
-    "gateway-dydx": "gateway_dydx",
-    "indicators": "indicators",
-    "risk": "risk",
-    "oms": "oms",
-    "recorder": "recorder",
-}
+MODULES = {service: service.replace("-", "_") for service in SERVICES}
 NATS, SIMULATOR = "nats", "simulator"
 
 READY_SECONDS_MAX = 60.0
@@ -117,7 +114,7 @@ class LocalDesk:
 
     def __init__(self, plan: DeskPlan, say: Callable[[str], None]) -> None:
         self.plan, self._say = plan, say
-        self.nats_port, self.control_port = free_port(), free_port()
+        self.nats_port, self.control_port, self._monitor_port = free_port(), free_port(), free_port()
         self.venue_ports = VenuePorts(ibkr=free_port(), dydx_node=free_port(), dydx_indexer=free_port())
         self.gateway_ports = self.venue_ports
         """Where the gateways connect: the simulator, unless something is put between the two."""
@@ -126,8 +123,11 @@ class LocalDesk:
         self.unexpected_exits: list[str] = []
         self._killed: set[str] = set()
         self._passwords = {user: new_password() for user in USERS}
+        self._seals: dict[str, str] = {}
         self._processes: dict[str, _Process] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._store = plan.directory / "jetstream"
+        self._store_watch: asyncio.Task[None] | None = None
         self._closing = False
         self._warden: asyncio.subprocess.Process | None = None
 
@@ -135,13 +135,7 @@ class LocalDesk:
 
     async def start(self) -> None:
         """Start everything and return when every service is ready. Raises `DeskStartError` with the reason."""
-        keys = {simulated_venues.MNEMONIC_CREDENTIAL: simulated_venues.TEST_MNEMONIC}
-        run_folder.prepare(self.plan.directory, self._passwords | keys)
-        await self._post_warden()
-        self._tell()
-        self._declare_nats()
-        await self.run(NATS)
-        await self._bootstrap()
+        await self.start_nats()
         self._declare_simulator()
         await self.run(SIMULATOR)
         for port in (*simulated_venues.listening_ports(self.plan.venues, self.venue_ports), self.control_port):
@@ -151,8 +145,21 @@ class LocalDesk:
             await self.run(service)
         await self.wait_ready(*self.plan.services)
 
+    async def start_nats(self) -> None:
+        """Start nats-server alone, with every stream, and watch its store."""
+        keys = {simulated_venues.MNEMONIC_CREDENTIAL: simulated_venues.TEST_MNEMONIC}
+        self._seals = run_folder.prepare(self.plan.directory, self._passwords | keys)
+        await self._post_warden()
+        self._tell()
+        self._declare_nats()
+        await self.run(NATS)
+        await self._bootstrap()
+        watch = store_watch.watch(self._monitor_port, self._store, self._say, lambda: self.kill(NATS, gently=True))
+        self._store_watch = asyncio.create_task(watch, name="watch store")
+
     def bus_settings(self, user: str) -> BusSettings:
-        return BusSettings(url=self.nats_url, user=user, password=self._passwords[user], name=f"signalbox-{user}")
+        password, seals = self._passwords[user], parse(self._seals.get(user, ""))
+        return BusSettings(url=self.nats_url, user=user, password=password, name=f"signalbox-{user}", seals=seals)
 
     @property
     def database_file(self) -> Path:
@@ -210,9 +217,10 @@ class LocalDesk:
         if command is None:
             raise DeskStartError("nats-server is missing: run `make env`")
         passwords = {password_variable(user): password for user, password in self._passwords.items()}
-        arguments = ["-c", str(deploy_folder() / "nats" / "nats.conf"), "-a", "127.0.0.1", "-p", str(self.nats_port)]
-        store = str(self.plan.directory / "jetstream")
-        self._declare(NATS, [command, *arguments, "-sd", store], passwords)
+        configuration = roll.copy_configuration(deploy_folder() / "nats", self.plan.directory / "nats")
+        arguments = ["-c", str(configuration), "-a", "127.0.0.1", "-p", str(self.nats_port)]
+        arguments += ["-m", str(self._monitor_port)]  # on loopback, as the address above says
+        self._declare(NATS, [command, *arguments, "-sd", str(self._store)], passwords)
 
     def _declare_simulator(self) -> None:
         arguments = ["--control-port", str(self.control_port)]
@@ -241,6 +249,8 @@ class LocalDesk:
             "SIGNALBOX_HTTP_PORT": str(self.http_ports[name]),
             "SIGNALBOX_DATABASE_FILE": str(self.database_file),
         }
+        if service in self._seals:
+            environment["SIGNALBOX_SEALS_FILE"] = str(run_folder.seals_file(self.plan.directory, service))
         mnemonic = run_folder.credential_file(self.plan.directory, simulated_venues.MNEMONIC_CREDENTIAL)
         environment |= simulated_venues.gateway_environment(service, self.gateway_ports, mnemonic)
         self._declare(name, [sys.executable, "-m", MODULES[service]], environment)
@@ -251,7 +261,10 @@ class LocalDesk:
     async def _bootstrap(self) -> None:
         await self._listening(self.nats_port, NATS)
         settings = self.bus_settings(BOOTSTRAP)
-        await bootstrap_server(settings.url, settings.password, TradingMode.ACTIVE)
+        disk_bytes = store_watch.disk_bytes(self._store)
+        desk = settings.url, settings.password, TradingMode.ACTIVE, settings.seals
+        for note in await bootstrap_server(*desk, disk_bytes=disk_bytes):
+            self._say(note)
 
     # ------------------------------------------------------------------------------------- running and ending
 
@@ -262,12 +275,12 @@ class LocalDesk:
         await self._spawn(process)
         self._keepers[name] = asyncio.create_task(self._keep(process), name=f"keep {name}")
 
-    async def kill(self, name: str) -> None:
-        """SIGKILL; the process is started again at once."""
+    async def kill(self, name: str, *, gently: bool = False) -> None:
+        """SIGKILL, or SIGTERM; the process is started again at once."""
         running = self._processes[name].running
         if running is not None and running.returncode is None:
             self._killed.add(name)
-            running.send_signal(signal.SIGKILL)
+            running.send_signal(signal.SIGTERM if gently else signal.SIGKILL)
             await running.wait()
 
     async def stop(self, name: str) -> None:
@@ -293,6 +306,8 @@ class LocalDesk:
     async def close(self) -> None:
         """Stop everything, NATS last."""
         self._closing = True
+        if self._store_watch is not None:
+            self._store_watch.cancel()
         last = [name for name in (SIMULATOR, NATS) if name in self._processes]
         await asyncio.gather(*(self.stop(name) for name in self._processes if name not in last))
         for name in last:
@@ -303,7 +318,7 @@ class LocalDesk:
     async def _spawn(self, process: _Process) -> None:
         assert self._warden is not None
         process.starts.append(asyncio.get_running_loop().time())
-        with self.log_file(process.name).open("ab") as log:
+        with run_folder.open_log(self.plan.directory, process.name) as log:
             process.running = await asyncio.create_subprocess_exec(
                 *process.command,
                 env=process.environment,
@@ -355,18 +370,7 @@ class LocalDesk:
 
     async def http_get(self, service: str, path: str) -> tuple[int, str]:
         """Status and body; (0, "") when nothing answers."""
-        try:
-            async with asyncio.timeout(2.0):
-                reader, writer = await asyncio.open_connection("127.0.0.1", self.http_ports[service])
-                try:
-                    writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
-                    raw = (await reader.read()).decode()
-                finally:  # also when the process is suspended and does not answer
-                    writer.close()
-        except (OSError, TimeoutError):
-            return 0, ""
-        head, _, body = raw.partition("\r\n\r\n")
-        return (int(head.split()[1]) if head else 0), body
+        return await local_http.get(self.http_ports[service], path)
 
     def _demand_alive(self, name: str) -> None:
         process = self._processes[name]

@@ -8,14 +8,14 @@ import sys
 from collections.abc import Coroutine
 
 import msgspec
-from signalbox import messages, subjects
-from signalbox.bus import Bus, Received
+from signalbox import subjects
+from signalbox.bus import Received
 from signalbox.desk import VENUES, load_desk
 from signalbox.messages import ServiceStatus
 
 from signalbox_cli import argument_types
 from signalbox_cli.commands import add_command
-from signalbox_cli.connection import desk_bus, query, sql_text
+from signalbox_cli.connection import ask_status, desk_bus, query, sql_text
 from signalbox_cli.offline import add_history, run_history, timeframe
 from signalbox_cli.output import complain, printable, show, show_json
 from signalbox_cli.simulated_venues import services_of
@@ -25,9 +25,10 @@ STATUS_QUIET_SECONDS_MAX = 0.3
 """Every process of a service answers; no more are expected this long after the last answer."""
 
 ORDERS = """
-SELECT order_id, venue, status, side, quantity, filled_quantity AS filled, symbol, order_type AS type,
+SELECT order_id, venue, "by", status, side, quantity, filled_quantity AS filled, symbol, order_type AS type,
        coalesce(limit_price, stop_price) AS price, time_in_force AS tif, changed_at AS changed, refused_by, reason
-FROM (SELECT order_id, venue, status, coalesce(o.side, i.side) AS side, coalesce(o.quantity, i.quantity) AS quantity,
+FROM (SELECT order_id, venue, i."by", status,
+             coalesce(o.side, i.side) AS side, coalesce(o.quantity, i.quantity) AS quantity,
              coalesce(o.symbol, i.symbol) AS symbol, coalesce(o.order_type, i.order_type) AS order_type,
              coalesce(o.limit_price, i.limit_price) AS limit_price,
              coalesce(o.stop_price, i.stop_price) AS stop_price,
@@ -36,13 +37,13 @@ FROM (SELECT order_id, venue, status, coalesce(o.side, i.side) AS side, coalesce
              CASE status WHEN 'DENIED' THEN 'DESK' ELSE refused_by END AS refused_by
       FROM orders o
       LEFT JOIN (SELECT intent_id AS order_id, side, quantity, symbol, order_type, limit_price, stop_price,
-                        time_in_force
+                        time_in_force, "by"
                  FROM intents WHERE type = 'OrderIntent'
                  QUALIFY row_number() OVER (PARTITION BY intent_id ORDER BY generation, sequence) = 1) i
            USING (order_id))
 {where} ORDER BY coalesce(created_at, changed_at), order_id
 """
-"""A denied order has no terms of its own: they are its intent's."""
+"""A denied order has no terms of its own: they are its intent's. Who sent it, the decision says."""
 WORKING = "status NOT IN ('FILLED', 'CANCELED', 'REJECTED', 'DENIED', 'EXPIRED')"
 POSITIONS = """
 SELECT venue, account, symbol, quantity, average_price, mark_price, unrealized_pnl, realized_pnl, commission, funding,
@@ -227,13 +228,14 @@ async def _query(arguments: argparse.Namespace) -> int:
 async def _status(arguments: argparse.Namespace) -> int:
     async with desk_bus() as (bus, found):
         services = services_of(load_desk(found.desk_file)) if found.desk_file else subjects.SERVICES
-        answers = await asyncio.gather(*(_ask_status(bus, service) for service in services))
+        bounds = STATUS_SECONDS_MAX, STATUS_QUIET_SECONDS_MAX
+        answers = await asyncio.gather(*(ask_status(bus, service, *bounds) for service in services))
     rows = [row for service, answered in zip(services, answers, strict=True) for row in _status_rows(service, answered)]
     show(("service", "state", "instance", "work", "waiting for", "details"), rows, as_json=arguments.json, empty="")
     return 0 if all(answered and all(each.ready for each in answered) for answered in answers) else 1
 
 
-def _status_rows(service: str, answered: list[ServiceStatus]) -> list[tuple[str, ...]]:
+def _status_rows(service: str, answered: tuple[ServiceStatus, ...]) -> list[tuple[str, ...]]:
     """A row for each process of a service, the one that works first."""
     if not answered:
         return [(service, "no answer", "", "", "it does not run, or does not reach NATS", "")]
@@ -248,11 +250,6 @@ def _status_rows(service: str, answered: list[ServiceStatus]) -> list[tuple[str,
         )
         for each in sorted(answered, key=lambda each: (not each.active, each.instance))
     ]
-
-
-async def _ask_status(bus: Bus, service: str) -> list[ServiceStatus]:
-    answers = await bus.request_all(subjects.status(service), b"", STATUS_SECONDS_MAX, STATUS_QUIET_SECONDS_MAX)
-    return [messages.decode(answer, ServiceStatus) for answer in answers]
 
 
 async def _watch(arguments: argparse.Namespace) -> int:

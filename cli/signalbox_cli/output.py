@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from signalbox.addresses import without_password
+
 CELL_CHARACTERS_MAX = 60
 _FRACTION = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z$")
 
@@ -69,4 +71,4 @@ def is_number(value: Any) -> bool:
 def complain(*lines: str) -> None:
     """Say on standard error what went wrong."""
     for line in lines:
-        print(f"signalbox: {printable(line)}", file=sys.stderr)
+        print(f"signalbox: {printable(without_password(line))}", file=sys.stderr)

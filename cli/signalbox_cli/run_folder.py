@@ -1,6 +1,7 @@
 """The folder of a desk on this machine: who uses it, its credentials, and `desk.json`, by which commands find it.
 
 Owns these files; the JetStream store, the database and the simulator's books beside them belong to the processes.
+Nobody but the user who started the desk can read any of it: it holds every order, and what the logs say of it.
 """
 
 from __future__ import annotations
@@ -13,14 +14,20 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
+from signalbox.bus.bootstrap import USERS, complete_seals
 from signalbox.errors import ConfigurationError
+from signalbox.settings import KEY_LINES_MAX, read_secret_file
+
+from signalbox_cli.settings import seals_file_name
 
 LOCK = "desk.lock"
 ENDING_SECONDS_MAX = 10.0
 """How long the processes of a desk whose parent died may take to end."""
 POLL_SECONDS = 0.1
+OURS_ALONE = 0o077
+"""Taken from the mode of every file that is made while the folder is taken, by whatever process."""
 
 
 @contextmanager
@@ -28,8 +35,16 @@ def taken(folder: Path) -> Iterator[int]:
     """Use `folder` alone; yields a file descriptor that keeps it taken for as long as any process has it open.
 
     Raises `ConfigurationError` when a desk runs from there. What a killed one left behind does not matter: the kernel
-    lets go of its lock.
+    lets go of its lock. Whatever this process and its children make meanwhile is their user's alone.
     """
+    before = os.umask(OURS_ALONE)
+    try:
+        yield from _taken(folder)
+    finally:
+        os.umask(before)
+
+
+def _taken(folder: Path) -> Iterator[int]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = open(folder / LOCK, "a+", encoding="ascii")  # noqa: SIM115 (closed below; opened apart to tell its errors)
@@ -98,8 +113,17 @@ def credential_file(folder: Path, user: str) -> Path:
     return folder / "credentials" / user
 
 
+def seals_file(folder: Path, user: str) -> Path:
+    return folder / "credentials" / seals_file_name(user)
+
+
 def log_file(folder: Path, name: str) -> Path:
     return folder / "logs" / f"{name}.log"
+
+
+def open_log(folder: Path, name: str) -> BinaryIO:
+    """A process's log, to write at its end."""
+    return open(log_file(folder, name), "ab", opener=lambda path, flags: os.open(path, flags, 0o600))
 
 
 def last_complaint(log: Path) -> str:
@@ -113,15 +137,42 @@ def last_complaint(log: Path) -> str:
     return lines[-1] if lines else "it said nothing"
 
 
-def prepare(folder: Path, passwords: Mapping[str, str]) -> None:
-    """Make the folder with fresh credentials, which only this user can read."""
-    (folder / "logs").mkdir(parents=True, exist_ok=True)
+def prepare(folder: Path, passwords: Mapping[str, str]) -> dict[str, str]:
+    """Make the folder with fresh passwords, which only this user can read; the text of each user's seals.
+
+    The keys of seals stay those of the desk that ran from the folder before: what is stored bears its seals.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / "logs").mkdir(mode=0o700, exist_ok=True)
     (folder / "credentials").mkdir(mode=0o700, exist_ok=True)
-    for user, password in passwords.items():
-        path = credential_file(folder, user)
-        path.unlink(missing_ok=True)
-        with open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(password + "\n")
+    for path in ours(folder):
+        _take_from_others(path)
+    files = {user: seals_file(folder, user) for user in USERS}
+    seals = complete_seals(
+        {user: read_secret_file(file, KEY_LINES_MAX).reveal() for user, file in files.items() if file.exists()}
+    )
+    texts = {credential_file(folder, user): f"{password}\n" for user, password in passwords.items()}
+    texts |= {files[user]: f"{text.strip()}\n" for user, text in seals.items()}
+    for path, text in texts.items():
+        draft = path.with_name(f".{path.name}.new")
+        draft.unlink(missing_ok=True)
+        with open(draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(text)
+        draft.replace(path)
+    return seals
+
+
+def ours(folder: Path) -> Iterator[Path]:
+    """All that a desk leaves in its folder, as far as others could get at it; of most folders only themselves."""
+    names = ("credentials", "logs", "jetstream", "desk.json", "prometheus.yml", LOCK)
+    yield from (path for name in names if (path := folder / name).exists())
+    yield from sorted(path for of in ("*.duckdb*", "simulator-books.json*", "logs/*.log") for path in folder.glob(of))
+
+
+def _take_from_others(path: Path) -> None:
+    """What an earlier version has left may be anybody's to read."""
+    with suppress(OSError):  # another user's: the doctor tells
+        path.chmod(path.stat().st_mode & ~OURS_ALONE)
 
 
 def tell(folder: Path, found: Mapping[str, object]) -> None:

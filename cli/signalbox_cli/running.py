@@ -19,7 +19,7 @@ from signalbox_cli.commands import add_command
 from signalbox_cli.demo import DemoPlan, run_demo
 from signalbox_cli.desk_files import replayed_symbol, venue_of_symbol, write_desk_file
 from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder
-from signalbox_cli.settings import RUN_FOLDER, desk_file, nats_ca_file, server_address
+from signalbox_cli.settings import RUN_FOLDER, bootstrap_seals, desk_file, nats_ca_file, server_address
 from simulators import __main__ as both
 
 DEMO_FOLDER = Path("run/demo")
@@ -127,11 +127,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "make or update every stream, consumer and bucket on a NATS server of your own",
         """
         Needs SIGNALBOX_NATS_URL and the password of the user `bootstrap` in SIGNALBOX_NATS_PASSWORD or
-        SIGNALBOX_NATS_PASSWORD_FILE. It may be run again at any time, and deletes nothing. Where there is no trading
-        state yet it writes HALTED: `signalbox resume` lets orders through. (`signalbox up` does all this by itself.)
+        SIGNALBOX_NATS_PASSWORD_FILE, and its key in SIGNALBOX_SEALS or SIGNALBOX_SEALS_FILE. It may be run again at any
+        time, and deletes nothing. Where there is no trading state yet it writes HALTED: `signalbox resume` lets orders
+        through. (`signalbox up` does all this by itself.)
 
         Examples:
           signalbox bootstrap
+          signalbox bootstrap --store 8GB      on a disk too small for what nats.conf says (DESK_STORE_MAX)
           signalbox bootstrap --replicas 3     on a cluster of three servers: each of them holds every stream
         """,
     )
@@ -140,6 +142,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=int,
         choices=(1, 3, 5),
         help="how many servers of a cluster hold each stream (default: as many as now, at first 1)",
+    )
+    bootstrap.add_argument(
+        "--store",
+        type=argument_types.size,
+        metavar="SIZE",
+        help="what one copy of all streams may take, 8GB say; each has a part of it that no other can take "
+        "(default: all that NATS lets the desk store)",
     )
     bootstrap.add_argument(
         "--wait",
@@ -152,6 +161,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--active-if-simulated",
         action="store_true",
         help="the first trading state is ACTIVE where the desk file (SIGNALBOX_DESK_FILE) says clock = simulated",
+    )
+    bootstrap.add_argument(
+        "--believe-unsealed",
+        action="store_true",
+        help="let a history stand that was stored before messages bore seals (docs/nats.md, Seals, says when)",
     )
     bootstrap.set_defaults(run=_bootstrap)
 
@@ -253,12 +267,16 @@ _PORTS = {
 
 async def _bootstrap(arguments: argparse.Namespace) -> int:
     url, password = server_address()
+    seals = bootstrap_seals()
     mode = _first_mode(arguments)
     deadline = asyncio.get_running_loop().time() + arguments.wait
     told = ""
     while True:
         try:
-            await bootstrap_server(url, password.reveal(), mode, arguments.replicas, nats_ca_file())
+            notes = await bootstrap_server(
+                *(url, password.reveal(), mode, seals, arguments.replicas, nats_ca_file(), arguments.store),
+                believe_unsealed=arguments.believe_unsealed,
+            )
             break
         except BusError as error:
             if asyncio.get_running_loop().time() >= deadline:
@@ -268,6 +286,8 @@ async def _bootstrap(arguments: argparse.Namespace) -> int:
             told = str(error)
         await asyncio.sleep(BOOTSTRAP_AGAIN_SECONDS)
     more = "" if mode is TradingMode.ACTIVE else "; `signalbox resume` lets orders through"
+    for note in notes:
+        _say(note)
     _say(f"every stream, consumer and bucket is there on {url}{more}")
     return 0
 

@@ -1,7 +1,8 @@
 """The secrets of an installation as files: a folder for each service, so that each can be given its own and no other.
 
     <folder>/<service>/nats-password     of each service, of `bootstrap` and of `simulators`
-    <folder>/people/{user,operator,auditor}
+    <folder>/<service>/seals             of each service that has keys of seals, and of `bootstrap`
+    <folder>/people/{user,operator,auditor}, operator.seals
     <folder>/nats/passwords              all of them, as the environment that deploy/nats/nats.conf reads
 
 Owns names, modes and the making of passwords. What is there is never changed by `make`: it may be run at every start,
@@ -14,16 +15,18 @@ import os
 import re
 from pathlib import Path
 
-from signalbox.bus.bootstrap import BOOTSTRAP, USERS, new_password, password_variable
+from signalbox.accounts import BOOTSTRAP, password_variable
+from signalbox.bus.bootstrap import USERS, complete_seals, new_password
 from signalbox.desk import ClockSource, Desk
 from signalbox.errors import ConfigurationError
-from signalbox.settings import read_secret_file
+from signalbox.settings import KEY_LINES_MAX, read_secret_file
 
+from signalbox_cli.settings import seals_file_name
 from signalbox_cli.simulated_venues import DYDX, MNEMONIC_CREDENTIAL, TEST_ACCOUNT, TEST_MNEMONIC
 
 PEOPLE = ("user", "operator", "auditor")
 FOLDER_OF_USER = {BOOTSTRAP: BOOTSTRAP, "simulator": "simulators"}
-NATS_PASSWORD = "nats-password"
+NATS_PASSWORD, SEALS = "nats-password", "seals"
 GRAFANA_PASSWORD = "grafana/admin-password"
 _NAME = re.compile(r"[a-z][a-z0-9-]*/[a-z][a-z0-9-]*")
 
@@ -35,6 +38,13 @@ def password_file(folder: Path, user: str) -> Path:
     return folder / FOLDER_OF_USER.get(user, user) / NATS_PASSWORD
 
 
+def seals_file(folder: Path, user: str) -> Path:
+    """Where the keys of a user's seals lie."""
+    if user in PEOPLE:
+        return folder / "people" / seals_file_name(user)
+    return folder / FOLDER_OF_USER.get(user, user) / SEALS
+
+
 def make(folder: Path, desk: Desk) -> list[str]:
     """Write what is missing; returns the names of what was written. Raises `ConfigurationError` where it may not."""
     # each begins with a letter: nats.conf would take 12e34 for a number
@@ -43,6 +53,7 @@ def make(folder: Path, desk: Desk) -> list[str]:
         for path in (*(password_file(folder, user) for user in USERS), folder / GRAFANA_PASSWORD)
         if (name := _made(folder, path, new_password()))
     ]
+    made += [name for user, text in _seals(folder).items() if (name := _made(folder, seals_file(folder, user), text))]
     venue = desk.venues.get(DYDX)
     if desk.clock is ClockSource.SIMULATED and venue is not None and venue.accounts == (TEST_ACCOUNT,):
         mnemonic = folder / f"gateway-{DYDX}" / MNEMONIC_CREDENTIAL
@@ -61,6 +72,14 @@ def put(folder: Path, name: str, text: str) -> Path:
     return folder / name
 
 
+def _seals(folder: Path) -> dict[str, str]:
+    """The keys of every user that has some; what is there stays, and what is missing is made to fit it."""
+    files = {user: seals_file(folder, user) for user in USERS}
+    return complete_seals(
+        {user: read_secret_file(file, KEY_LINES_MAX).reveal() for user, file in files.items() if file.exists()}
+    )
+
+
 def _environment(folder: Path) -> str:
     passwords = {user: read_secret_file(password_file(folder, user)).reveal() for user in USERS}
     return "".join(f"export {password_variable(user)}={password}\n" for user, password in passwords.items())
@@ -69,7 +88,7 @@ def _environment(folder: Path) -> str:
 def _made(folder: Path, path: Path, text: str) -> str:
     if path.exists():
         return ""
-    _write(path, text + "\n")
+    _write(path, text.strip() + "\n")
     return str(path.relative_to(folder))
 
 

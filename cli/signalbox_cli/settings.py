@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from signalbox.addresses import nats_url_mistake
 from signalbox.errors import ConfigurationError
-from signalbox.settings import Secret, read_secret_file
+from signalbox.seals import NO_SEALS, Seals, demand, links_of
+from signalbox.setting_names import unknown_names
+from signalbox.settings import KEY_LINES_MAX, Secret, read_secret_file
 
 RUN_FOLDER = Path("run/desk")
 START_ONE = "start one with `make up` (or `signalbox up`)"
@@ -32,12 +35,74 @@ def server_address() -> tuple[str, Secret]:
     url = os.environ.get("SIGNALBOX_NATS_URL")
     if not url:
         raise ConfigurationError(["SIGNALBOX_NATS_URL is not set: which NATS server is meant?"])
+    _check_url(url)
     return url, _password(os.environ, "bootstrap")
+
+
+def bootstrap_seals() -> Seals:
+    """The key with which a command about the server itself seals a trading state."""
+    return _seals(os.environ, "bootstrap", None)
+
+
+@dataclass(frozen=True)
+class PeoplePlace:
+    """Where the people of a desk are kept. `url` "" = no server is known, which then has to be told otherwise."""
+
+    file: Path
+    credentials: Path
+    url: str
+    password: Secret
+
+
+def people_place(environ: Mapping[str, str], file: Path | None, credentials: Path | None) -> PeoplePlace:
+    """The files that were named, else those of the environment, else those of the desk of `signalbox up`.
+
+    The server is that of the environment, with the password of `bootstrap`, or the local desk's while it runs. Raises
+    `ConfigurationError` that says how to name what is missing.
+    """
+    file = file or _path(environ.get("SIGNALBOX_PEOPLE_FILE"))
+    url = environ.get("SIGNALBOX_NATS_URL", "")
+    if file is not None:
+        credentials = credentials or _path(environ.get("SIGNALBOX_CREDENTIALS_FOLDER"))
+        if credentials is None:
+            raise ConfigurationError(
+                ["where are passwords to be kept? Name a folder with --credentials, or SIGNALBOX_CREDENTIALS_FOLDER."]
+            )
+        return PeoplePlace(file, credentials, url, _password(environ, "bootstrap") if url else Secret(""))
+    if url:
+        raise ConfigurationError(
+            ["which file does that server read its people from? Name it with --file, or SIGNALBOX_PEOPLE_FILE."]
+        )
+    folder = _run_folder(environ)
+    file = folder / "nats" / "people.conf"
+    if not file.exists():
+        raise ConfigurationError([f"no desk was ever started from {folder}: {START_ONE}, or name a file with --file."])
+    try:
+        url = str(json.loads((folder / "desk.json").read_text())["nats_url"])
+    except OSError:
+        return PeoplePlace(file, credentials or folder / "credentials", "", Secret(""))
+    except (ValueError, KeyError, TypeError):
+        raise ConfigurationError([f"{folder / 'desk.json'} is not what `signalbox up` writes: {START_ONE}."]) from None
+    return PeoplePlace(
+        file, credentials or folder / "credentials", url, read_secret_file(folder / "credentials" / "bootstrap")
+    )
+
+
+def speak_as(name: str) -> None:
+    """Have every command of this process speak as `name`, as if the environment had said so."""
+    os.environ["SIGNALBOX_NATS_USER"] = name
 
 
 def nats_ca_file() -> Path | None:
     """Whose certificates NATS at a `tls://` address must show; None = the machine's own authorities."""
     return _path(os.environ.get("SIGNALBOX_NATS_CA_FILE"))
+
+
+def check_names(*, but_for_the_doctor: bool = False) -> None:
+    """Raise `ConfigurationError` for each `SIGNALBOX_...` name that nothing reads; the doctor tells of it by itself."""
+    mistakes = list(unknown_names(os.environ))
+    if mistakes and not but_for_the_doctor:
+        raise ConfigurationError(mistakes)
 
 
 def environment() -> Mapping[str, str]:
@@ -52,16 +117,19 @@ class DoctorAddresses:
     prometheus_url: str
     alertmanager_url: str
     secrets: Path | None
+    run_folder: Path | None
+    """None = the desk is not one of this machine."""
 
 
 def doctor_addresses() -> DoctorAddresses:
     """Those that this process's environment names, with the folder of a local desk's credentials."""
-    local = Path(os.environ.get("SIGNALBOX_RUN_FOLDER", str(RUN_FOLDER))) / "credentials"
+    elsewhere = "SIGNALBOX_NATS_URL" in os.environ
+    local = None if elsewhere else Path(os.environ.get("SIGNALBOX_RUN_FOLDER", str(RUN_FOLDER)))
     return DoctorAddresses(
         os.environ.get("SIGNALBOX_PROMETHEUS_URL", ""),
         os.environ.get("SIGNALBOX_ALERTMANAGER_URL", ""),
-        _path(os.environ.get("SIGNALBOX_CREDENTIALS_FOLDER"))
-        or (None if "SIGNALBOX_NATS_URL" in os.environ else local),
+        _path(os.environ.get("SIGNALBOX_CREDENTIALS_FOLDER")) or (local / "credentials" if local is not None else None),
+        local,
     )
 
 
@@ -100,18 +168,25 @@ class Found:
     desk_file: Path | None
     silence: str
     control: str = ""
+    seals: Seals = NO_SEALS
+    """An operator's, with which a trading state is sealed."""
 
 
 def find_desk(environ: Mapping[str, str], *, operator: bool = False, auditor: bool = False) -> Found:
     """Find the desk; raises `ConfigurationError` that says how to name one."""
     url = environ.get("SIGNALBOX_NATS_URL")
     user = "operator" if operator else "auditor" if auditor else "user"
-    if url:
+    if not auditor or _one_password(environ):  # who checks the desk is nobody's name
         user = environ.get("SIGNALBOX_NATS_USER") or user
+    if url:
+        _check_url(url)
+    if url:
         control = environ.get("SIGNALBOX_CONTROL", "")
         silence = f"NATS at {url} can not be reached: is it running there? (SIGNALBOX_NATS_URL says so)"
-        return Found(url, user, _password(environ, user), _path(environ.get("SIGNALBOX_DESK_FILE")), silence, control)
-    folder = Path(environ.get("SIGNALBOX_RUN_FOLDER", str(RUN_FOLDER)))
+        desk_file, password = _path(environ.get("SIGNALBOX_DESK_FILE")), _password(environ, user)
+        seals = _seals(environ, user, None) if operator else NO_SEALS
+        return Found(url, user, password, desk_file, silence, control, seals)
+    folder = _run_folder(environ)
     file = folder / "desk.json"
     try:
         desk: dict[str, Any] = json.loads(file.read_text())
@@ -125,10 +200,42 @@ def find_desk(environ: Mapping[str, str], *, operator: bool = False, auditor: bo
         ) from None
     except (ValueError, KeyError, TypeError):
         raise ConfigurationError([f"{file} is not what `signalbox up` writes: {START_ONE}."]) from None
-    password = read_secret_file(folder / "credentials" / user)
+    password = _kept_password(folder / "credentials", user)
     silence = f"the desk of {folder} has ended (its NATS at {url} does not answer): {START_ONE}"
     control = f"127.0.0.1:{desk['control_port']}" if "control_port" in desk else ""
-    return Found(url, user, password, desk_file, silence, control)
+    seals = _seals({}, user, folder / "credentials") if operator else NO_SEALS
+    return Found(url, user, password, desk_file, silence, control, seals)
+
+
+def _seals(environ: Mapping[str, str], user: str, folder: Path | None) -> Seals:
+    """The key of one operator; raises `ConfigurationError` that says where it belongs."""
+    named = _path(environ.get("SIGNALBOX_SEALS_FILE"))
+    folder = folder or _path(environ.get("SIGNALBOX_CREDENTIALS_FOLDER"))
+    beside = folder / seals_file_name(user) if folder is not None else None
+    if named is None and beside is not None and beside.exists():
+        named = beside
+    text = read_secret_file(named, KEY_LINES_MAX).reveal() if named is not None else environ.get("SIGNALBOX_SEALS", "")
+    if not text:
+        raise ConfigurationError(
+            [
+                "SIGNALBOX_SEALS is not set (or SIGNALBOX_SEALS_FILE, a file of mode 600): no trading state counts "
+                f'that {user} has not sealed with a key of its own (docs/nats.md, "Seals").'
+            ]
+        )
+    try:
+        return demand(text, links_of(user) or (f"control/{user}",))
+    except ConfigurationError as error:
+        raise ConfigurationError([f"the seals of {user}: {mistake}" for mistake in error.mistakes]) from None
+
+
+def seals_file_name(user: str) -> str:
+    """The file with a person's keys, beside the one with the password."""
+    return f"{user}.seals"
+
+
+def _check_url(url: str) -> None:
+    if mistake := nats_url_mistake("SIGNALBOX_NATS_URL", url):
+        raise ConfigurationError([mistake])
 
 
 def _password(environ: Mapping[str, str], user: str) -> Secret:
@@ -137,8 +244,28 @@ def _password(environ: Mapping[str, str], user: str) -> Secret:
     if "SIGNALBOX_NATS_PASSWORD" in environ:
         return Secret(environ["SIGNALBOX_NATS_PASSWORD"])
     if "SIGNALBOX_CREDENTIALS_FOLDER" in environ:
-        return read_secret_file(Path(environ["SIGNALBOX_CREDENTIALS_FOLDER"]) / user)
+        return _kept_password(Path(environ["SIGNALBOX_CREDENTIALS_FOLDER"]), user)
     raise ConfigurationError(["SIGNALBOX_NATS_URL is set, but neither SIGNALBOX_NATS_PASSWORD nor its _FILE is."])
+
+
+def _one_password(environ: Mapping[str, str]) -> bool:
+    """Whether one password is given, of one user, instead of a folder with one for each."""
+    return "SIGNALBOX_NATS_URL" in environ and not environ.keys().isdisjoint(
+        ("SIGNALBOX_NATS_PASSWORD", "SIGNALBOX_NATS_PASSWORD_FILE")
+    )
+
+
+def _kept_password(folder: Path, user: str) -> Secret:
+    """The password of a user in a folder that has one for each."""
+    if user.startswith(".") or "/" in user or not (folder / user).exists():
+        raise ConfigurationError(
+            [f"there is no password of {user!r} in {folder}: `signalbox people list` says who there is, `add` adds."]
+        )
+    return read_secret_file(folder / user)
+
+
+def _run_folder(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("SIGNALBOX_RUN_FOLDER", str(RUN_FOLDER)))
 
 
 def _path(text: str | None) -> Path | None:

@@ -99,7 +99,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         commands,
         "halt",
         "deny every new order (cancels are still taken)",
-        'In force within 2 s. Example: signalbox halt "the feed looks wrong"',
+        """
+        In force within 2 s, and recorded under the name of who said it: `operator`, or who --as says and is one.
+
+        Examples:
+          signalbox halt "the feed looks wrong"
+          signalbox --as carol halt "lunch"
+        """,
     )
     resume = add_command(
         commands, "resume", "trade again after a halt", 'In force within 2 s. Example: signalbox resume "feed is fine"'
@@ -107,7 +113,6 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     resume.add_argument("--reduce-only", action="store_true", help="let only through what reduces a position")
     for switch, mode in ((halt, TradingMode.HALTED), (resume, TradingMode.ACTIVE)):
         switch.add_argument("reason", nargs="?", default="", help="why, for the record")
-        switch.add_argument("--by", default="operator", help="who, for the record (default operator)")
         switch.set_defaults(mode=mode)
         _finish(switch, _switch)
 
@@ -229,12 +234,13 @@ def _show_decision(made: Decision, intent: Intent, as_json: bool) -> None:
         show_json(json.loads(messages.encode(made)))
         return
     if isinstance(made, IntentApproved):
-        print(f"approved: {made.order_id} ({len(made.checks)} checks passed)")
+        print(f"approved: {made.order_id} ({len(made.checks)} checks passed; sent by {printable(made.by)})")
         return
     print(f"denied: {printable(made.reason)}")
     for check in made.checks:
         if not check.passed:
             print(printable(f"  {check.name}: limit {check.limit}, observed {check.observed} ({check.source})"))
+    print(printable(f"  sent by {made.by}"))
 
 
 def _show_event(message: OrderEvents, as_json: bool) -> None:
@@ -254,7 +260,7 @@ async def _switch(arguments: argparse.Namespace) -> int:
     mode = TradingMode.REDUCING if getattr(arguments, "reduce_only", False) else arguments.mode
     async with desk_bus(operator=True) as (bus, found):
         state = await set_trading_state(
-            bus, mode, arguments.reason, arguments.by, at=await desk_time(bus, simulated=_simulated(found.desk_file))
+            bus, mode, arguments.reason, found.user, at=await desk_time(bus, simulated=_simulated(found.desk_file))
         )
     if arguments.json:
         show_json(json.loads(messages.encode(state)))
@@ -264,7 +270,10 @@ async def _switch(arguments: argparse.Namespace) -> int:
 
 
 async def set_trading_state(bus: Bus, mode: TradingMode, reason: str, by: str, *, at: datetime) -> TradingState:
-    """Write the trading state as the operator; it is in force when risk has seen it, within 2 s."""
+    """Write the trading state as the operator `by`; it is in force when risk has seen it, within 2 s.
+
+    The server stores it under the name that it knows; `by` says the same to who reads the message alone.
+    """
     state = TradingState(id=f"trading-state/{secrets.token_hex(8)}", at=at, mode=mode, reason=reason, by=by)
     await bus.publish(subjects.TRADING_STATE, state)
     return state

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox.bars import parse_timeframe
+from signalbox.decimals import is_decimal_text, is_sane
 from signalbox.errors import ConfigurationError, SymbolError
 from signalbox.instruments import CURRENCIES, Symbol, dydx_ticker, ibkr_contract, parse_symbol
 from signalbox.messages import MarketDataType
@@ -76,7 +77,11 @@ class IndicatorParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What risk holds every intent against. There are no defaults: a desk states its limits."""
+    """What risk holds every intent against. There are no defaults: a desk states its limits.
+
+    But for one: of the orders let through for an account in a minute, one sender may have
+    `intents_per_minute_per_name_max`, by default half.
+    """
 
     order_quantity_max: Decimal
     order_notional_max: Decimal
@@ -89,12 +94,21 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     intent_age_seconds_max: int
     intents_per_minute_max: int
     open_orders_max: int
+    intents_per_minute_per_name_max: int | None = None
+
+    @property
+    def name_intents_per_minute_max(self) -> int:
+        """How many orders of one name are let through for an account in a minute."""
+        stated = self.intents_per_minute_per_name_max
+        return stated if stated is not None else max(1, self.intents_per_minute_max // 2)
 
 
 class NatsServers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the desk relies on NATS for. Live trading must state it, and is held to what the servers say."""
 
     durability: Durability = Durability.RELAXED
+    room_used_fraction_max: Decimal = Decimal("0.9")
+    """How full a stream that an order needs may be for an order to be let through; the rest is for those under way."""
 
 
 class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,7 +162,8 @@ def _rules(document: dict[str, Any]) -> Iterator[str]:
         )
     yield from _instrument_rules(document.get("instruments"), venues)
     yield from _timeframe_rules(document.get("timeframes"))
-    for table, check in (("limits", _limit_rule), ("fx_rates", _rate_rule), ("indicators", _parameter_rule)):
+    tables = ("limits", _limit_rule), ("fx_rates", _rate_rule), ("indicators", _parameter_rule), ("nats", _room_rule)
+    for table, check in tables:
         for key, value in _tables(document, table).items():
             yield from check(f"{table}.{key}", key, value)
 
@@ -285,6 +300,12 @@ def _rate_rule(path: str, key: str, value: object) -> Iterator[str]:
         yield f"{path} is {shown(value)}: state what one {key} is worth in the account's currency, above 0."
 
 
+def _room_rule(path: str, key: str, value: object) -> Iterator[str]:
+    number = _number(value) if key == "room_used_fraction_max" else None
+    if number is not None and not (number.is_finite() and 0 < number < 1):
+        yield f'{path} is {shown(value)}: it is a fraction of a stream\'s room, above 0 and below 1 ("0.9" is 90 %).'
+
+
 def _parameter_rule(path: str, key: str, value: object) -> Iterator[str]:
     number = _number(value)
     if number is not None and not (number.is_finite() and 0 < number <= 10_000):
@@ -295,10 +316,10 @@ def _number(value: object) -> Decimal | None:
     """A value that the shape accepts as a number; None for any other, which the shape reports."""
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
         return None
-    try:
-        return msgspec.convert(value, Decimal)
-    except msgspec.ValidationError:
+    if isinstance(value, str) and not is_decimal_text(value):
         return None
+    number = Decimal(value)
+    return number if is_sane(number) or not number.is_finite() else None
 
 
 def _tables(document: dict[str, Any], key: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from signalbox.desk import Durability
+from signalbox.room import StreamRoom
 
 REPLICAS_MIN = 3
 """Of two servers neither can go on alone: a majority of three is what outlives one of them."""
@@ -20,13 +21,16 @@ REPLICAS_MIN = 3
 class JetStreamServer:
     """What one server said of itself: its clock, whether it syncs each message, the streams of the desk that it has.
 
-    `streams` are JetStream's own configurations, by name.
+    `streams` are JetStream's own configurations, by name; `rooms` is how full they are.
+    `store_bytes` is what the server may store in all; -1 = it does not say.
     """
 
     name: str
     at: datetime
     syncs_always: bool
     streams: dict[str, dict[str, Any]]
+    rooms: tuple[StreamRoom, ...] = ()
+    store_bytes: int = -1
 
 
 def observed_durability(servers: Sequence[JetStreamServer], stream: str = "") -> Durability:

@@ -6,6 +6,8 @@ SignalboxError
 │   ├── BusUnavailableError     a server that is there does not do it; the process ends, its restart carries on. One
 │   │                           that is away is waited for by services, and is an error of people's commands only
 │   ├── BusPermissionError      this user may not write there; do not retry
+│   ├── BusFullError            the sender's fault: too much of his waits already; send again later
+│   ├── BusRefusedError         JetStream will not store that message, and has not; what asked for it is held
 │   ├── WrongSequenceError      another writer was here first; the process ends, trading goes on without it
 │   └── LeaseLostError          another process holds the lease; this one ends, trading goes on without it
 ├── VenueError              the venue's fault; the gateway reconnects and reconciles, risk denies meanwhile
@@ -45,6 +47,14 @@ class BusUnavailableError(BusError):
 
 class BusPermissionError(BusError):
     """NATS refuses this user that subject."""
+
+
+class BusFullError(BusError):
+    """NATS takes no more of this sender for now: what he has sent waits to be dealt with."""
+
+
+class BusRefusedError(BusError):
+    """JetStream refuses to store a message as it is: nothing was stored, and the same message will not be."""
 
 
 class WrongSequenceError(BusError):

@@ -284,23 +284,35 @@ class Check(Struct, frozen=True, kw_only=True):
 
 
 class IntentApproved(Message, frozen=True, kw_only=True):
-    """Risk lets the intent through. `intent` is normalised: symbol, account and times filled in."""
+    """Risk lets the intent through. `intent` is normalised: symbol, account and times filled in.
+
+    `by` is the name that the server saw send it. `intent_sequence` and `intent_stored_at` say together which message of
+    INTENTS it was: sequences begin again where that stream is made anew.
+    """
 
     intent_sequence: int
     intent: Intent
     order_id: str
     checks: tuple[Check, ...]
     reference_price: Decimal | None = None
+    by: str = ""
+    intent_stored_at: Utc = NEVER
 
 
 class IntentDenied(Message, frozen=True, kw_only=True):
-    """Risk refuses. `reason` is the first failed check's sentence; `intent` is None if it could not be read."""
+    """Risk refuses. `reason` is the first failed check's sentence; `intent` is None if it could not be read.
+
+    `by`, `intent_sequence` and `intent_stored_at` as above. A denial on account of how much somebody sends has only the
+    checks that failed.
+    """
 
     intent_sequence: int
     intent: Intent | None
     checks: tuple[Check, ...]
     reason: str
     reference_price: Decimal | None = None
+    by: str = ""
+    intent_stored_at: Utc = NEVER
 
 
 Decision = IntentApproved | IntentDenied
@@ -772,6 +784,16 @@ class DeadLetter(Message, frozen=True, kw_only=True):
     error: str
     payload: bytes
     payload_bytes: int
+
+
+class SetAside(Message, frozen=True, kw_only=True):
+    """One message of a stream that a service is to go on without: who says so, and why."""
+
+    service: str
+    stream: str
+    sequence: int
+    by: str
+    reason: str
 
 
 # ------------------------------------------------------------------------------------------------ request / reply

@@ -40,9 +40,24 @@ BUS_SLOW_CONSUMERS = Counter(
     "Messages that were dropped because this process took them too slowly.",
     ("service",),
 )
+BUS_UNSEALED = Counter(
+    "signalbox_bus_unsealed_total",
+    "Messages this process has not acted upon, each time it met one, for they bear no genuine seal, by stream.",
+    ("service", "stream"),
+)
 BUS_DEAD_LETTERS = Counter(
     "signalbox_bus_dead_letters_total",
     "Messages this process parked, by the stream they stand in.",
+    ("service", "stream"),
+)
+BUS_WAITING_FOR_ROOM = Gauge(
+    "signalbox_bus_waiting_for_room",
+    "Messages that wait because a stream is full, or does not answer: its disk may be full.",
+    ("service", "stream"),
+)
+BUS_DROPPED = Counter(
+    "signalbox_bus_dropped_total",
+    "Bars, funding rates and account figures dropped after a minute without room: newer ones follow.",
     ("service", "stream"),
 )
 

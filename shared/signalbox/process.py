@@ -3,7 +3,9 @@
 Reads the environment (nothing else does), connects, hands the service its `Runtime`, and on SIGTERM or SIGINT drains:
 what a handler has begun is finished and acknowledged, what it has not begun is left for the next process; then a lease
 is given back. Any failure that a restart mends (a lost lease, a second writer, a background task's error) ends the
-process with status 1. NATS being away is none: the process waits for it, writes nothing meanwhile, and is not ready.
+process with status 1. Told to stop or failed, at whatever point of its life, it is gone within `STOP_SECONDS_MAX`: what
+does not end by then is ended by force (`signalbox.last_resort`). NATS being away is no failure: the process waits for
+it, writes nothing meanwhile, and is not ready.
 """
 
 from __future__ import annotations
@@ -15,29 +17,41 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any, TypeVar
 
 import msgspec
 import uvloop
 
 from signalbox import messages, metrics, subjects
+from signalbox.addresses import without_password
 from signalbox.bus import Bus, BusSettings, Received
 from signalbox.clock import DeskClock, FollowingClock, WallClock
 from signalbox.desk import ClockSource, Desk, load_desk
 from signalbox.errors import ConfigurationError, SignalboxError
+from signalbox.last_resort import LastResort
 from signalbox.lease import OwnLease, shown, this_process
 from signalbox.messages import ClockTick, ServiceStatus
-from signalbox.settings import ServiceSettings, load
+from signalbox.seals import Seals, demand, links_of
+from signalbox.setting_names import PREFIX
+from signalbox.settings import Secret, ServiceSettings, load
 from signalbox.telemetry import Health, HttpServer, configure_logging
 
 log = logging.getLogger(__name__)
 
 S = TypeVar("S", bound=ServiceSettings)
+T = TypeVar("T")
 
 EXIT_FAILED, EXIT_MISCONFIGURED = 1, 2
 CANCELLATIONS_MAX, CANCELLATION_SECONDS_MAX = 5, 0.5
+STOP_SECONDS_MAX = 12.0
+"""From the word to stop, or a failure, to the end: below the grace of `signalbox up`, of compose and of Kubernetes."""
+CLEAN_UP_SECONDS_MAX = 3.0
+"""What is left then is closing: event loop, threads, interpreter."""
+OURS_ALONE = 0o077
+"""Taken from the mode of every file that a service makes: it holds what the desk does, or what it knows."""
 LEASE_WATCH_SECONDS = 0.25
 GC_THRESHOLD_OBJECTS = 10_000
 """New objects between two collections; Python's 700 means several within each order."""
@@ -132,56 +146,92 @@ def run(service: str, settings_type: type[S], start: Callable[[S, Runtime], Awai
     try:
         settings = load(settings_type, os.environ)
         desk = load_desk(settings.desk_file)
+        seals = seals_of(service, settings.seals)
     except ConfigurationError as error:
         for mistake in error.mistakes:
-            print(f"{service}: {mistake}", file=sys.stderr)  # noqa: T201 (there is no log yet)
+            print(f"{service}: {without_password(mistake)}", file=sys.stderr)  # noqa: T201 (there is no log yet)
         sys.exit(EXIT_MISCONFIGURED)
     configure_logging(service, settings.log_level)
-    sys.exit(uvloop.run(_run(service, settings, desk, start)))
+    os.umask(OURS_ALONE)
+    last_resort = LastResort()
+    status = uvloop.run(_run(service, settings, desk, seals, start, last_resort))
+    logging.shutdown()
+    sys.exit(status)
 
 
-async def _run(service: str, settings: S, desk: Desk, start: Callable[[S, Runtime], Awaitable[None]]) -> int:
+def seals_of(service: str, text: Secret | None) -> Seals:
+    """The keys of a service: those that it needs, and no other. Raises `ConfigurationError`: how to get them."""
+    links = links_of(service)
+    if text is None and links:
+        raise ConfigurationError(
+            [
+                f"{PREFIX}SEALS is not set (or {PREFIX}SEALS_FILE, a file of mode 600): without its keys {service} "
+                'acts upon nothing. `signalbox secrets make` makes them (docs/nats.md, "Seals").'
+            ]
+        )
+    try:
+        return demand(text.reveal() if text is not None else "", links)
+    except ConfigurationError as error:
+        raise ConfigurationError([f"{PREFIX}SEALS of {service}: {mistake}" for mistake in error.mistakes]) from None
+
+
+async def _run(
+    service: str,
+    settings: S,
+    desk: Desk,
+    seals: Seals,
+    start: Callable[[S, Runtime], Awaitable[None]],
+    last_resort: LastResort,
+) -> int:
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    _listen_to_signals(stopping, last_resort)
     health = Health(service)
     health.require("started")
     metrics.show_build(service)
-    http = HttpServer(settings.http_host, settings.http_port, health)
+    try:
+        http = HttpServer(settings.http_host, settings.http_port, health)
+    except OSError as error:
+        where = f"{settings.http_host}:{settings.http_port}"
+        log.error("stopping", extra={"error": f"HTTP can not be served at {where}: {error.strerror or error}"})
+        return EXIT_FAILED
     log.info("listening", extra={"http_port": http.port})
     try:
-        return await _serve(service, settings, desk, start, health, stopping)
+        status = await _serve(service, settings, desk, seals, start, health, stopping, last_resort)
     finally:
         http.close()
+    last_resort.within(CLEAN_UP_SECONDS_MAX, status)
+    return status
+
+
+def _listen_to_signals(stopping: asyncio.Event, last_resort: LastResort) -> None:
+    """Begin to stop on SIGTERM and SIGINT; the deadline is set outside the event loop, which may not turn any more."""
+    loop = asyncio.get_running_loop()
+
+    def told(number: int, frame: FrameType | None) -> None:
+        if not last_resort.armed:
+            last_resort.within(STOP_SECONDS_MAX, EXIT_FAILED)
+        loop.call_soon_threadsafe(stopping.set)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, told)
 
 
 async def _serve(
     service: str,
     settings: S,
     desk: Desk,
+    seals: Seals,
     start: Callable[[S, Runtime], Awaitable[None]],
     health: Health,
     stopping: asyncio.Event,
+    last_resort: LastResort,
 ) -> int:
-    bus_settings = BusSettings(
-        url=settings.nats_url,
-        user=settings.nats_user,
-        password=settings.nats_password.reveal(),
-        name=service,
-        ca_file=settings.nats_ca_file,
-        waits_for_server=True,
-    )
     runtime: Runtime | None = None
     try:
-        bus = await Bus.connect(bus_settings)
-        clock = await follow_clock(bus, desk.clock)
-        metrics.show_desk_time(service, clock)
-        runtime = Runtime(bus, clock, desk, health, logging.getLogger(service))
-        bus.on_failure = runtime.fail
-        await _serve_status(service, runtime)
-        starting = asyncio.create_task(_start(start, settings, runtime))
-        await _until_stopped(stopping, runtime, starting)
+        runtime = await _unless_told(stopping, _open(service, settings, desk, seals, health))
+        if runtime is not None:
+            starting = asyncio.create_task(_start(start, settings, runtime))
+            await _until_stopped(stopping, runtime, starting)
     except SignalboxError as error:
         log.error("stopping", extra={"error": str(error), "kind": type(error).__name__})
         status = EXIT_MISCONFIGURED if isinstance(error, ConfigurationError) else EXIT_FAILED
@@ -191,9 +241,47 @@ async def _serve(
     else:
         log.info("draining")
         status = 0
+    if not last_resort.armed:
+        last_resort.within(STOP_SECONDS_MAX, status)
     if runtime is not None:
         await _end(runtime)
     return status
+
+
+async def _open(service: str, settings: ServiceSettings, desk: Desk, seals: Seals, health: Health) -> Runtime:
+    """Connect, and answer to `signalbox status` from then on."""
+    bus = await Bus.connect(
+        BusSettings(
+            url=settings.nats_url,
+            user=settings.nats_user,
+            password=settings.nats_password.reveal(),
+            name=service,
+            ca_file=settings.nats_ca_file,
+            seals=seals,
+            waits_for_server=True,
+        )
+    )
+    health.look("nats", lambda: "" if bus.connected else "the connection is lost")
+    clock = await follow_clock(bus, desk.clock)
+    metrics.show_desk_time(service, clock)
+    runtime = Runtime(bus, clock, desk, health, logging.getLogger(service))
+    bus.on_failure = runtime.fail
+    bus.on_room(room_shown(health))
+    bus.on_held = lambda condition, reason: health.unmet(condition, reason) if reason else health.met(condition)
+    await _serve_status(service, runtime)
+    return runtime
+
+
+async def _unless_told(stopping: asyncio.Event, opening: Coroutine[Any, Any, T]) -> T | None:
+    """The result of `opening`; None = told to stop before there was one."""
+    told, opened = asyncio.create_task(stopping.wait()), asyncio.create_task(opening)
+    try:
+        await asyncio.wait((told, opened), return_when=asyncio.FIRST_COMPLETED)
+        return opened.result() if opened.done() else None
+    finally:
+        told.cancel()
+        if not opened.done():
+            await _cancel([opened])
 
 
 async def _start(start: Callable[[S, Runtime], Awaitable[None]], settings: S, runtime: Runtime) -> None:
@@ -229,6 +317,7 @@ async def _until_stopped(stopping: asyncio.Event, runtime: Runtime, starting: as
 
 
 async def _end(runtime: Runtime) -> None:
+    runtime.bus.stop_waiting_for_room()
     if runtime.stop is not None:
         await runtime.stop()
     runtime.end()
@@ -240,8 +329,8 @@ async def _end(runtime: Runtime) -> None:
         runtime.failed.exception()  # seen: it has been logged
 
 
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    """End the background tasks. More than once: `wait_for` of Python 3.11, which nats-py uses, can lose a cancellation
+async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """End tasks. More than once: `wait_for` of Python 3.11, which nats-py uses, can lose a cancellation
     that comes together with its answer."""
     running = set(tasks)
     for _ in range(CANCELLATIONS_MAX):
@@ -251,6 +340,20 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
             _, running = await asyncio.wait(running, timeout=CANCELLATION_SECONDS_MAX)
     for task in running:
         log.warning("a background task does not end", extra={"task": task.get_name()})
+
+
+def room_shown(health: Health) -> Callable[[str, str], None]:
+    """What to do when messages of this process wait for room in a stream: not to be ready, and to say which one."""
+
+    def show(stream: str, problem: str) -> None:
+        if problem:
+            log.error("messages wait for room", extra={"stream": stream, "problem": problem})
+            health.unmet(f"room in {stream}", f"{problem} (docs/runbooks/stream-nearly-full.md)")
+        else:
+            log.info("there is room again", extra={"stream": stream})
+            health.met(f"room in {stream}")
+
+    return show
 
 
 async def follow_clock(bus: Bus, source: ClockSource) -> DeskClock:
@@ -269,7 +372,7 @@ async def follow_clock(bus: Bus, source: ClockSource) -> DeskClock:
 async def _serve_status(service: str, runtime: Runtime) -> None:
     instance = shown(this_process())
 
-    async def status(_: bytes) -> bytes:
+    async def status(_: bytes, __: str) -> bytes:
         health = runtime.health
         return msgspec.json.encode(
             ServiceStatus(
@@ -277,7 +380,7 @@ async def _serve_status(service: str, runtime: Runtime) -> None:
                 ready=health.ready,
                 waiting_for=health.waiting_for,
                 at=runtime.clock.now(),
-                details={} if health.standing_by else runtime.details(),
+                details={} if health.standing_by else runtime.details() | runtime.bus.seals_told(),
                 instance=instance,
                 active=not health.standing_by,
                 standing_by=health.standing_by,

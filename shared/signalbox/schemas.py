@@ -154,7 +154,10 @@ def _operations(declared: Declared) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _channel_name(declared: Declared) -> str:
-    return ".".join(token for token in declared.pattern.replace("$", "").split(".") if token != "*").replace(".", "-")
+    words = [token for token in declared.pattern.replace("$", "").split(".") if token != "*"]
+    if _parameters(declared)[:1] == ("name",):  # beside the same as its sender publishes it
+        words.append("by-name")
+    return "-".join(words)
 
 
 def _parameters(declared: Declared) -> tuple[str, ...]:

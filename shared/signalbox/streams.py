@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DAY_SECONDS = 86_400
+KIBIBYTE, MEBIBYTE = 1024, 1024 * 1024
 BAR_PARTITIONS = 8
 REPLICAS = "replicas"
 """The priority group in which all processes pull that share a consumer."""
@@ -34,9 +35,15 @@ class Consumer:
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream on file storage. `age_days_max` and `per_subject_max` 0 = unbounded.
+    """A stream on file storage. `age_days_max`, `per_subject_max` and `message_bytes_max` 0 = unbounded.
 
-    `refuse_second` refuses a message beyond `per_subject_max` instead of replacing the oldest.
+    `refuse_second` refuses a message beyond `per_subject_max` instead of replacing the oldest, `refuse_when_full` one
+    that does not fit into the stream's part of the store (`signalbox.room`) instead of dropping the oldest. The part is
+    never more than `bytes_max`, where there is one. The server refuses a message whose headers and payload have more
+    than `message_bytes_max`, so that whatever is stored can be read. `leaves_when_acknowledged`: a work queue of one
+    consumer; what has been acknowledged is gone. `batches`: messages may be stored several at a time, all or none.
+    `stored_as` = (pattern, NATS's words for the subject to store under). `told_again`: what is stored is published once
+    more, on these subjects, by the server: an account that imports them hears it then.
     """
 
     name: str
@@ -46,13 +53,26 @@ class Stream:
     consumers: tuple[Consumer, ...] = ()
     per_subject_max: int = 0
     refuse_second: bool = False
+    refuse_when_full: bool = False
     deny_delete: bool = False
     schedules: bool = False
+    told_again: str = ""
     partitions: int = 0
+    bytes_max: int = 0
+    message_bytes_max: int = 65_536
+    leaves_when_acknowledged: bool = False
+    batches: bool = False
+    stored_as: tuple[str, str] = ("", "")
     duplicate_window_seconds: int = 600
 
 
 RECORDED = Consumer("recorder", (), unacked_max=-1, acks=False)
+
+INTENTS_PER_NAME_MAX = 10_000
+"""What one sender may have waiting undecided; NATS refuses the next one to him, and nobody else notices."""
+INTENT_BYTES_MAX = 16 * KIBIBYTE
+INTENTS_UNACKED_MAX = 8 * INTENTS_PER_NAME_MAX
+"""As many as several senders may have waiting: whoever comes behind them is heard all the same."""
 
 STREAMS: tuple[Stream, ...] = (
     Stream(
@@ -60,6 +80,7 @@ STREAMS: tuple[Stream, ...] = (
         ("md.bar.*.*.*",),
         "closed bars, partitioned by venue and symbol",
         age_days_max=7,
+        message_bytes_max=16_384,
         partitions=BAR_PARTITIONS,
         consumers=(
             *(
@@ -71,18 +92,41 @@ STREAMS: tuple[Stream, ...] = (
     ),
     Stream("SCORES", ("ind.score.*.*.*",), "scores at each bar close", age_days_max=7, consumers=(RECORDED,)),
     Stream(
+        "INTENTS",
+        ("intent.*.*.*",),
+        "what people want, by who sent it, until it is decided; not recorded: each decision holds its intent",
+        age_days_max=1,
+        per_subject_max=INTENTS_PER_NAME_MAX,
+        refuse_second=True,
+        bytes_max=1024 * MEBIBYTE,
+        message_bytes_max=INTENT_BYTES_MAX,
+        leaves_when_acknowledged=True,
+        stored_as=("intent.*.*.*", "intent.{{wildcard(1)}}"),
+        consumers=(Consumer("risk", (), unacked_max=INTENTS_UNACKED_MAX, ack_wait_seconds=30.0),),
+    ),
+    Stream(
         "TRADE",
-        ("intent.*.*", "decision.*.*.*", "order.*.*.*"),
-        "intents, decisions and order events: the desk's total order, kept for ever: the books are a fold over it",
+        ("decision.*.*.*", "order.*.*.*"),
+        "decisions and order events: the desk's total order, kept for ever: the books are a fold over it",
         age_days_max=0,
+        message_bytes_max=131_072,
+        refuse_when_full=True,
         deny_delete=True,
-        consumers=(Consumer("risk", ("intent.>", "order.>")), Consumer("oms", ("decision.>",)), RECORDED),
+        batches=True,
+        consumers=(
+            Consumer("risk", ("order.>",)),
+            Consumer("oms", ("decision.approved.>",)),
+            Consumer("oms-denied", ("decision.denied.>",)),
+            RECORDED,
+        ),
     ),
     Stream(
         "COMMANDS",
         ("command.*.*.*",),
         "venue commands; a second one on a subject is refused",
         age_days_max=90,
+        message_bytes_max=32_768,
+        refuse_when_full=True,
         per_subject_max=1,
         refuse_second=True,
         deny_delete=True,
@@ -95,8 +139,10 @@ STREAMS: tuple[Stream, ...] = (
     Stream(
         "LEDGER",
         ("ledger.*.*",),
-        "the gateways' submission ledger",
-        age_days_max=90,
+        "the gateways' submission ledger; kept for longer than an order works at any venue",
+        age_days_max=200,
+        refuse_when_full=True,
+        message_bytes_max=65_536,
         deny_delete=True,
         consumers=(RECORDED,),
     ),
@@ -105,6 +151,8 @@ STREAMS: tuple[Stream, ...] = (
         ("report.*.*.*",),
         "execution reports of the venues",
         age_days_max=90,
+        message_bytes_max=524_288,
+        refuse_when_full=True,
         deny_delete=True,
         consumers=(Consumer("oms", ("report.>",)), RECORDED),
     ),
@@ -113,6 +161,7 @@ STREAMS: tuple[Stream, ...] = (
         ("md.instrument.*.*", "md.funding.*.*", "position.*.*.*", "book.*.*", "account.*.*"),
         "the last word on instruments, funding rates, positions, cash and accounts",
         age_days_max=90,
+        message_bytes_max=131_072,
         per_subject_max=1,
         consumers=(RECORDED,),
     ),
@@ -121,6 +170,7 @@ STREAMS: tuple[Stream, ...] = (
         ("timer.schedule.*", "timer.fired.*"),
         "timers of the OMS, fired by the server",
         age_days_max=7,
+        message_bytes_max=16_384,
         schedules=True,
         consumers=(Consumer("oms", ("timer.fired.>",)), RECORDED),
     ),
@@ -129,14 +179,18 @@ STREAMS: tuple[Stream, ...] = (
         ("dead.*.*",),
         "messages that could not be read",
         age_days_max=90,
+        message_bytes_max=16_384,
+        per_subject_max=10_000,
         deny_delete=True,
         consumers=(RECORDED,),
     ),
     Stream(
         "KV_CONTROL",
         ("$KV.CONTROL.>",),
-        "the trading state, a KV bucket",
+        "the trading state, a KV bucket: each operator's word under his name, which the server adds",
         age_days_max=0,
+        told_again="control.>",
+        message_bytes_max=16 * KIBIBYTE,
         per_subject_max=64,
         deny_delete=True,
         consumers=(RECORDED,),
@@ -146,9 +200,10 @@ STREAMS: tuple[Stream, ...] = (
         ("$KV.LEASES.>",),
         "who trades an account or works as a service, a KV bucket; written each second, and not recorded",
         age_days_max=0,
+        message_bytes_max=4_096,
         per_subject_max=1,
     ),
 )
 
 RECORDED_STREAMS: tuple[Stream, ...] = tuple(stream for stream in STREAMS if RECORDED in stream.consumers)
-"""What the recorder writes down: everything but the leases, which say each second that nothing has happened."""
+"""What the recorder writes down: all but intents, which decisions hold, and leases, which say that nothing happened."""

@@ -35,6 +35,7 @@ from signalbox.messages import (
     Report,
     Score,
     ServiceStatus,
+    SetAside,
     TimerFired,
     TradingState,
     VenueAccepted,
@@ -82,8 +83,13 @@ def decode_token(token: str) -> str:
     return "" if token == "%" else unquote(token, errors="replace")
 
 
-INTENT, DECISION = "intent", "decision"
-"""The first word of the subjects of intents and of decisions."""
+DECISION = "decision"
+"""The first word of the subjects of decisions."""
+
+
+def is_replaced_soon(subject: str) -> bool:
+    """Whether a newer message follows by itself, so that one which can not be stored in time is worth little."""
+    return subject.startswith(("md.bar.", "md.funding.", "account."))
 
 
 def first_word(subject: str) -> str:
@@ -122,12 +128,28 @@ def score(venue: str, symbol: str, timeframe: str) -> str:
 
 
 def intent(message: OrderIntent | CancelIntent) -> str:
+    """Where a sender publishes it. The server puts the sender's name behind the first word."""
     return intent_for(message.venue, message.symbol)
+
+
+def stored_intents(name: str) -> str:
+    """Under which subjects the server stores the intents of `name`, who publishes them without it."""
+    return f"intent.{name}.*.*"
 
 
 def intent_for(venue: str, symbol: str) -> str:
     """Where an intent goes whatever its bytes are."""
     return f"intent.{encode_token(venue)}.{encode_token(symbol)}"
+
+
+def intent_of(name: str, message: OrderIntent | CancelIntent) -> str:
+    """Where the desk has it from `name`, before INTENTS stores it by name alone."""
+    return f"intent.{encode_token(name)}.{encode_token(message.venue)}.{encode_token(message.symbol)}"
+
+
+def sender_of_intent(subject: str) -> str:
+    """Who sent the intent that INTENTS has under `subject`: its second word, which the server wrote."""
+    return decode_token(subject.split(".")[1])
 
 
 def decision(message: Decision, account: str, venue: str) -> str:
@@ -138,6 +160,12 @@ def decision(message: Decision, account: str, venue: str) -> str:
 
 def order(venue: str, account: str, order_id: str) -> str:
     return f"order.{venue}.{encode_token(account)}.{encode_token(order_id)}"
+
+
+def order_of(subject: str) -> tuple[str, str, str]:
+    """Venue, account and order id of an order event's subject."""
+    _, venue, account, order_id = subject.split(".")
+    return venue, decode_token(account), decode_token(order_id)
 
 
 def command(venue: str, order_id: str, revision: int) -> str:
@@ -220,20 +248,50 @@ def dead(stream: str, service: str) -> str:
     return f"dead.{stream.lower()}.{service}"
 
 
+def trading_state(name: str) -> str:
+    """Where the trading state that somebody has set is stored; the newest one counts, whoever set it."""
+    return f"{TRADING_STATE}.{name}"
+
+
+def operator_of(subject: str) -> str:
+    """Who has set the trading state that is stored or told on `subject`: the server wrote it; "" = nobody knows."""
+    return subject.removeprefix(f"{TRADING_STATE}.") if subject.startswith(f"{TRADING_STATE}.") else ""
+
+
 def status(service: str) -> str:
     return f"status.{service}"
 
 
+def set_aside(service: str, stream: str, sequence: int) -> str:
+    """Where it is said that a service goes on without a message."""
+    return f"$KV.CONTROL.skip.{encode_token(service)}.{encode_token(stream)}.{sequence}"
+
+
+def all_set_aside(service: str) -> str:
+    """All that a service goes on without."""
+    return f"$KV.CONTROL.skip.{encode_token(service)}.>"
+
+
 ALL_ORDERS, ALL_POSITIONS, ALL_INSTRUMENTS = "order.*.*.*", "position.*.*.*", "md.instrument.*.*"
 ALL_MINUTE_BARS = "md.bar.*.*.1m"
+ALL_APPROVALS = "decision.approved.*.*"
 ALL_QUOTES, ALL_LINKS, ALL_ACCOUNTS, ALL_DECISIONS = "md.quote.*.*", "link.*.*", "account.*.*", "decision.*.*.*"
 ALL_BARS, ALL_SCORES, ALL_BOOKS = "md.bar.*.*.*", "ind.score.*.*.*", "book.*.*"
 """Patterns to read or subscribe to. In BARS itself a bar's subject has a partition in front of the venue."""
 
 CLOCK = "clock.desk"
 QUERY = "query.sql"
+ALL_QUERIES = "query.sql.*"
+"""The question and, added by the server, who asks."""
 TRADING_STATE_BUCKET, TRADING_STATE_KEY = "CONTROL", "trading-state"
 TRADING_STATE = f"$KV.{TRADING_STATE_BUCKET}.{TRADING_STATE_KEY}"
+"""What an operator publishes; the server stores it under his name (`trading_state`)."""
+ALL_TRADING_STATES = f"{TRADING_STATE}.*"
+
+
+def is_trading_state(subject: str) -> bool:
+    """Whether a trading state is on a subject: as an operator publishes it, or as it is stored."""
+    return subject == TRADING_STATE or subject.startswith(f"{TRADING_STATE}.")
 
 
 @dataclass(frozen=True)
@@ -266,7 +324,8 @@ REGISTRY: tuple[Declared, ...] = (
     ),
     Declared("md.funding.*.*", FundingRate, ("gateway-dydx",), ("risk", "recorder", "user"), "funding: venue, symbol"),
     Declared("ind.score.*.*.*", Score, ("indicators",), ("recorder", "user"), "scores: venue, symbol, timeframe"),
-    Declared("intent.*.*", Intent, ("user",), ("risk", "recorder"), "order intents: venue, symbol"),
+    Declared("intent.*.*", Intent, ("user",), ("nats",), "order intents as people publish them: venue, symbol"),
+    Declared("intent.*.*.*", Intent, ("nats",), ("risk",), "intents as the server hands them on: name, venue, symbol"),
     Declared("decision.*.*.*", Decision, ("risk",), ("oms", "recorder", "user"), "decisions: verdict, venue, account"),
     Declared(
         "order.*.*.*", OrderEvents, ("oms",), ("risk", "recorder", "user"), "order events: venue, account, order id"
@@ -281,7 +340,20 @@ REGISTRY: tuple[Declared, ...] = (
     Declared("timer.schedule.*", TimerFired, ("oms",), (), "timers set: order id"),
     Declared("timer.fired.*", TimerFired, ("nats",), ("oms", "recorder"), "timers fired: order id"),
     Declared("dead.*.*", DeadLetter, SERVICES, ("recorder", "user"), "dead letters: stream, service"),
-    Declared(TRADING_STATE, TradingState, ("operator",), ("risk", "recorder", "user"), "the desk's main switch"),
+    Declared(
+        ALL_TRADING_STATES,
+        TradingState,
+        ("operator",),
+        ("risk", "recorder", "user"),
+        "the desk's main switch: operator",
+    ),
+    Declared(
+        "$KV.CONTROL.skip.*.*.*.*",
+        SetAside,
+        ("operator",),
+        (*SERVICES, "user"),
+        "messages that a service goes on without: service, stream, sequence, operator",
+    ),
     Declared(
         "$KV.LEASES.*.*",
         Lease,

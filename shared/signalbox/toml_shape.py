@@ -15,6 +15,11 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Struct
 
+from signalbox.decimals import DIGITS_MAX, EXPONENT_MAX, is_decimal_text, is_sane
+
+WHOLE_NUMBER_MAX = 1_000_000_000
+"""Seconds, bars, counts of orders: more is a slip, and seconds beyond that are no time any more."""
+
 
 def shape_mistakes(kind: type[Struct], document: dict[str, Any]) -> Iterator[str]:
     """Yield every key that is unknown or missing and every value of a wrong type, to any depth."""
@@ -37,7 +42,7 @@ def _shape(hint: Any, value: object, path: str) -> Iterator[str]:
         for number, item in enumerate(value, 1):
             yield from _shape(get_args(hint)[0], item, f"{path}[{number}]")
     elif not _is_a(hint, value):
-        yield f"{path} is {shown(value)}: it must be {_words(hint)}."
+        yield f"{path} is {shown(value)}: it must be {_words(hint, value)}."
 
 
 def _table(kind: type[Struct], value: object, path: str) -> Iterator[str]:
@@ -56,10 +61,14 @@ def _table(kind: type[Struct], value: object, path: str) -> Iterator[str]:
 
 
 def _is_a(hint: Any, value: object) -> bool:
-    if hint is float:
-        return isinstance(value, int | Decimal) and not isinstance(value, bool)
-    if hint is Decimal and isinstance(value, bool):
+    if isinstance(value, bool) and hint in (float, Decimal):
         return False
+    if isinstance(value, str) and hint is Decimal:
+        return is_decimal_text(value)
+    if isinstance(value, int | Decimal) and hint in (float, Decimal):
+        return is_sane(Decimal(value)) or not Decimal(value).is_finite()  # of those the desk's own rules speak
+    if isinstance(value, int) and hint is int:
+        return not isinstance(value, bool) and abs(value) <= WHOLE_NUMBER_MAX
     try:
         msgspec.convert(value, hint)
     except msgspec.ValidationError:
@@ -67,10 +76,19 @@ def _is_a(hint: Any, value: object) -> bool:
     return True
 
 
-def _words(hint: Any) -> str:
+def _words(hint: Any, value: object) -> str:
     if issubclass(hint, StrEnum):
         return any_of(hint)
-    named = {str: "a text in quotes", int: "a whole number", float: "a number", Decimal: 'a decimal number, as "0.05"'}
+    if hint is int and isinstance(value, int) and not isinstance(value, bool):
+        return f"at most {WHOLE_NUMBER_MAX}"
+    if hint in (float, Decimal) and isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return f"a number of at most {DIGITS_MAX} digits, below 1e{EXPONENT_MAX} and not finer than 1e-{EXPONENT_MAX}"
+    named = {
+        str: "a text in quotes",
+        int: "a whole number",
+        float: "a number",
+        Decimal: 'a decimal number, as "0.05"',
+    }
     return named[hint]
 
 

@@ -239,10 +239,13 @@ async def _publisher(
 ) -> Callable[[], Awaitable[None]] | None:
     if not args.nats_url:
         return None
+    from signalbox.addresses import nats_url_mistake
     from signalbox.bus import Bus, BusSettings  # a simulator on its own needs no NATS
 
     from simulators.clock_publisher import ClockPublisher
 
+    if mistake := nats_url_mistake("--nats-url", args.nats_url):
+        raise ConfigurationError([mistake])
     if args.nats_password_file is None:
         raise ConfigurationError(["--nats-url needs --nats-password-file"])
     try:

@@ -112,6 +112,7 @@ class Campaign:
             "SIGNALBOX_NATS_URL": self._nats.url,
             "SIGNALBOX_NATS_USER": user,
             "SIGNALBOX_NATS_PASSWORD": self._nats.password(user),
+            **self._nats.seal_settings(user),
             "SIGNALBOX_DESK_FILE": str(self._folder / "desk.toml"),
             **more,
         }

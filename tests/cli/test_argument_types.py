@@ -24,6 +24,8 @@ from signalbox_cli.trading import order_type
         (argument_types.decimal_number, "-5", Decimal(-5)),
         (argument_types.count, "1", 1),
         (argument_types.speed, "0.5", 0.5),
+        (argument_types.size, "512MB", 512 * 1024**2),
+        (argument_types.size, "20GB", 20 * 1024**3),
         (argument_types.symbol, "700", "0700.HK"),
         (argument_types.symbol, "BRK B", "BRK B"),
         (argument_types.subject, "md.quote.>", "md.quote.>"),

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nats.aio.client import Client
 from signalbox.bus import Received, snapshots
+from signalbox.bus.client import BusClient
 from signalbox.errors import ConfigurationError
 from signalbox.streams import STREAMS
 from signalbox_cli.backing_up import MANIFEST, ORDER, copy_database, read_manifest, restore_streams, save_streams
@@ -25,7 +25,14 @@ def test_every_stream_is_copied_once() -> None:
 
 @pytest.mark.parametrize(
     ("cause", "effect"),
-    [("REPORTS", "TRADE"), ("TRADE", "TIMERS"), ("TRADE", "COMMANDS"), ("COMMANDS", "LEDGER"), ("BARS", "SCORES")],
+    [
+        ("REPORTS", "TRADE"),
+        ("INTENTS", "TRADE"),
+        ("TRADE", "TIMERS"),
+        ("TRADE", "COMMANDS"),
+        ("COMMANDS", "LEDGER"),
+        ("BARS", "SCORES"),
+    ],
 )
 def test_what_is_acknowledged_in_a_copy_has_its_effect_in_a_later_one(cause: str, effect: str) -> None:
     assert ORDER.index(cause) < ORDER.index(effect)
@@ -35,14 +42,14 @@ async def test_what_is_acknowledged_while_streams_are_copied_is_delivered_again_
     nats_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its effect may have come after the copy: JetStream writes a stream's consumers behind its messages."""
-    await (await nats_server.connect("user")).raw_publish("intent.ibkr.SPY", b"{}")
+    await (await nats_server.connect("oms")).raw_publish("order.ibkr.DU1.i", b"{}")
     save, risk = snapshots.save_stream, await nats_server.connect("risk")
     handled = asyncio.Event()
 
     async def handle(_: Received) -> None:
         handled.set()
 
-    async def acknowledged_first(client: Client, stream: str, file: Path) -> dict[str, Any]:
+    async def acknowledged_first(client: BusClient, stream: str, file: Path) -> dict[str, Any]:
         if stream == "TRADE":
             await risk.consume("TRADE", "risk", handle)
             await handled.wait()
@@ -51,7 +58,7 @@ async def test_what_is_acknowledged_while_streams_are_copied_is_delivered_again_
         return await save(client, stream, file)
 
     monkeypatch.setattr(snapshots, "save_stream", acknowledged_first)
-    auditor = await nats_server.client("auditor")
+    auditor = await nats_server.bus_client("auditor")
     manifest = await save_streams(auditor, tmp_path)
     await auditor.close()
 
@@ -59,7 +66,7 @@ async def test_what_is_acknowledged_while_streams_are_copied_is_delivered_again_
     shutil.rmtree(nats_server.directory / "store")
     nats_server.start()
     await nats_server.listening()
-    bootstrap = await nats_server.client("bootstrap")
+    bootstrap = await nats_server.bus_client("bootstrap")
     await restore_streams(bootstrap, tmp_path, manifest)
     await bootstrap.close()
     again = await nats_server.connect("risk")
@@ -68,6 +75,35 @@ async def test_what_is_acknowledged_while_streams_are_copied_is_delivered_again_
     await again.consume("TRADE", "risk", handle)
     async with asyncio.timeout(10):
         await handled.wait()
+
+
+async def test_an_intent_that_waits_is_there_after_a_restore(nats_server: Any, tmp_path: Path) -> None:
+    await (await nats_server.connect("user")).raw_publish("intent.ibkr.SPY", b"mine")
+    risk, taken = await nats_server.connect("risk"), asyncio.Event()
+    (stored,) = [received async for received in risk.read("INTENTS")]
+    auditor = await nats_server.client("auditor")
+    manifest = await save_streams(auditor, tmp_path)
+    await auditor.close()
+    nats_server.kill()
+    shutil.rmtree(nats_server.directory / "store")
+    nats_server.start()
+    await nats_server.listening()
+    bootstrap = await nats_server.client("bootstrap")
+    await restore_streams(bootstrap, tmp_path, manifest)
+    await bootstrap.close()
+    found: list[Received] = []
+
+    def take(received: Received, _: str) -> None:
+        found.append(received)
+        taken.set()
+
+    async def turn() -> float | None:
+        return None
+
+    await risk.queue("INTENTS", "risk", take, turn)
+    async with asyncio.timeout(10):
+        await taken.wait()
+    assert [(each.sequence, each.stored_at, each.payload) for each in found] == [(1, stored.stored_at, b"mine")]
 
 
 @pytest.fixture

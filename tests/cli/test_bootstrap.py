@@ -30,12 +30,13 @@ async def test_everything_is_made_and_trading_is_halted(nats_server_without_stre
     environment = {
         "SIGNALBOX_NATS_URL": server.url,
         "SIGNALBOX_NATS_PASSWORD": server.password(BOOTSTRAP),
+        **server.seal_settings(BOOTSTRAP),
     }
     for _ in range(2):
         status, said = await run(**environment)
         assert status == 0, said
     recorder = await server.connect("recorder")
-    last = await recorder.last("KV_CONTROL", subjects.TRADING_STATE)
+    last = await recorder.last("KV_CONTROL", subjects.ALL_TRADING_STATES)
     assert last is not None
     assert messages.decode(last.payload, TradingState).mode is TradingMode.HALTED
     assert [received async for received in recorder.read("TRADE")] == []
@@ -43,7 +44,9 @@ async def test_everything_is_made_and_trading_is_halted(nats_server_without_stre
 
 async def test_a_wrong_password_and_a_missing_address_are_said_in_one_line(nats_server_without_streams):
     server = nats_server_without_streams
-    status, said = await run(SIGNALBOX_NATS_URL=server.url, SIGNALBOX_NATS_PASSWORD="wrong")
+    status, said = await run(
+        SIGNALBOX_NATS_URL=server.url, SIGNALBOX_NATS_PASSWORD="wrong", **server.seal_settings(BOOTSTRAP)
+    )
     assert status == 1
     assert "can not be used as 'bootstrap'" in said
     assert said.count("\n") == 1
@@ -53,10 +56,14 @@ async def test_a_wrong_password_and_a_missing_address_are_said_in_one_line(nats_
 
 
 async def first_state(server, desk_file: Path) -> TradingMode:
-    environment = {"SIGNALBOX_NATS_URL": server.url, "SIGNALBOX_NATS_PASSWORD": server.password(BOOTSTRAP)}
+    environment = {
+        "SIGNALBOX_NATS_URL": server.url,
+        "SIGNALBOX_NATS_PASSWORD": server.password(BOOTSTRAP),
+        **server.seal_settings(BOOTSTRAP),
+    }
     status, said = await run("--active-if-simulated", **environment, SIGNALBOX_DESK_FILE=str(desk_file))
     assert status == 0, said
-    last = await (await server.connect("recorder")).last("KV_CONTROL", subjects.TRADING_STATE)
+    last = await (await server.connect("recorder")).last("KV_CONTROL", subjects.ALL_TRADING_STATES)
     assert last is not None
     return messages.decode(last.payload, TradingState).mode
 

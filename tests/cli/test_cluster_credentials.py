@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from signalbox.bus.bootstrap import USERS
+from signalbox.bus.bootstrap import USERS, complete_seals
 from signalbox_cli import cluster_credentials
 from signalbox_cli.cluster_credentials import ClusterError, create, wanted
 
@@ -85,10 +85,15 @@ def identity(tmp_path: Path, authority: trustme.CA) -> Path:
 
 def test_each_user_of_nats_has_a_secret_of_its_own():
     secrets = wanted()
-    assert secrets.keys() == {f"nats-{user}" for user in USERS} | {"dydx-wallet"}
+    assert secrets.keys() == {f"nats-{user}" for user in USERS} | {"dydx-wallet", "seals"}
     passwords = [texts["password"] for name, texts in secrets.items() if name.startswith("nats-")]
     assert len(set(passwords)) == len(USERS)
     assert all(re.fullmatch("[a-z][0-9a-f]{48}", password) for password in passwords)
+
+
+def test_all_keys_of_seals_are_in_one_secret_for_they_are_of_one_making() -> None:
+    secrets = wanted()
+    assert complete_seals(secrets["seals"]) == secrets["seals"]
 
 
 def test_what_is_made_is_not_made_again(api_server: ApiServer, identity: Path):

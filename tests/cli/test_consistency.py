@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -36,7 +36,7 @@ from signalbox.messages import (
 )
 from signalbox_cli import consistency
 from signalbox_cli.auditing import Audit
-from signalbox_cli.consistency import Trade, VenueBooks, VenueOrderSeen, check_record, read_trade
+from signalbox_cli.consistency import Intake, Trade, VenueBooks, VenueOrderSeen, check_record, read_trade
 
 AT = datetime(2024, 3, 5, 15, tzinfo=UTC)
 VENUE, ACCOUNT, SYMBOL = "ibkr", "DU1", "SPY"
@@ -49,6 +49,8 @@ class Log:
     """What the check reads."""
 
     trade: list[tuple[str, bytes]] = field(default_factory=list)
+    last_intent: int = 0
+    waiting: list[Received] = field(default_factory=list)
     positions: list[Position] = field(default_factory=list)
     books: list[Book] = field(default_factory=list)
     venue: VenueBooks = field(default_factory=lambda: VenueBooks(venue=VENUE, orders=[], execution_ids=[]))
@@ -60,7 +62,7 @@ class Log:
     def wrong(self) -> list[str]:
         trade = self.read()
         return [
-            *consistency.check_decisions(trade),
+            *consistency.check_decisions(trade, Intake(AT, self.last_intent, self.waiting, self.last_intent)),
             *consistency.check_orders(trade),
             *consistency.check_venue(trade, self.positions, self.books, self.venue),
             *consistency.check_venue(trade, self.positions, self.books, self.other),
@@ -105,18 +107,28 @@ def build(outcomes: list[str]) -> Log:
     for number, outcome in enumerate(outcomes, 1):
         name, quantity = f"i-{number}", Decimal(number)
         intent = order_intent(name, quantity)
-        payload = b"{" if outcome == "malformed" else messages.encode(intent)
-        log.trade.append((subjects.intent(intent), payload))
-        sequence = len(log.trade)
+        log.last_intent = sequence = number
         if outcome in ("denied", "malformed"):
             read = None if outcome == "malformed" else intent
             denied = IntentDenied(
-                id=f"decision-{sequence}", at=AT, intent_sequence=sequence, intent=read, checks=(), reason="no"
+                id=f"decision-{sequence}",
+                at=AT,
+                intent_sequence=sequence,
+                intent_stored_at=AT,
+                intent=read,
+                checks=(),
+                reason="no",
             )
             log.trade.append((subjects.decision(denied, ACCOUNT, VENUE), messages.encode(denied)))
             continue
         approved = IntentApproved(
-            id=f"decision-{sequence}", at=AT, intent_sequence=sequence, intent=intent, order_id=name, checks=()
+            id=f"decision-{sequence}",
+            at=AT,
+            intent_sequence=sequence,
+            intent_stored_at=AT,
+            intent=intent,
+            order_id=name,
+            checks=(),
         )
         log.trade.append((subjects.decision(approved, ACCOUNT, VENUE), messages.encode(approved)))
         terms = {"at": AT, "venue": VENUE, "account": ACCOUNT, "order_id": name}
@@ -201,6 +213,26 @@ def drop(log: Log, kind: str) -> None:
     log.trade[index] = ("order.ibkr.DU1._baseline", log.trade[0][1])  # keeps the sequences of the others
 
 
+def wait(log: Log, sequence: int, stored_at: datetime) -> None:
+    log.waiting.append(replace(received(sequence, "intent.alice", b""), stored_at=stored_at))
+
+
+def test_an_intent_whose_acknowledgement_was_lost_is_no_fault() -> None:
+    log = build(["filled"])
+    wait(log, 1, AT)
+    assert log.wrong() == []
+
+
+def test_a_queue_made_anew_is_no_fault() -> None:
+    log = build(["filled", "denied"])
+    trade = log.read()
+    later = AT + timedelta(days=1)
+    assert consistency.check_decisions(trade, Intake(later, 0, [], 0)) == []
+    assert consistency.check_decisions(trade, Intake(later, 3, [], 3)) == [
+        "the intent INTENTS:3 has left without a decision"
+    ]
+
+
 def repeat(log: Log, kind: str) -> None:
     log.trade.append(next(entry for entry in log.trade if kind.encode() in entry[1]))
 
@@ -211,7 +243,9 @@ def change_status(log: Log, status: OrderStatus) -> None:
 
 
 def forge_decision(log: Log) -> None:
-    denied = IntentDenied(id="decision-999", at=AT, intent_sequence=999, intent=None, checks=(), reason="no")
+    denied = IntentDenied(
+        id="decision-999", at=AT, intent_sequence=999, intent_stored_at=AT, intent=None, checks=(), reason="no"
+    )
     log.trade.append(("decision.denied.ibkr.DU1", messages.encode(denied)))
 
 
@@ -230,7 +264,8 @@ def at_venue(log: Log, **changed: object) -> None:
 
 
 FAULTS: dict[str, tuple[Callable[[Log], None], str]] = {
-    "an intent without a decision": (lambda log: drop(log, "IntentDenied"), "has no decision"),
+    "an intent that left without a decision": (lambda log: drop(log, "IntentDenied"), "has left without a decision"),
+    "an intent that nobody decides": (lambda log: wait(log, 1, AT + timedelta(seconds=1)), "has no decision"),
     "an intent decided twice": (lambda log: repeat(log, "IntentDenied"), "has 2 decisions"),
     "a decision of nothing": (forge_decision, "which is no intent"),
     "an order never created": (lambda log: drop(log, "OrderCreated"), "approved, but never created"),

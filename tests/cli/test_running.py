@@ -50,6 +50,31 @@ def test_emptied_folder_is_still_taken(tmp_path: Path) -> None:
         assert [path.name for path in tmp_path.iterdir()] == [run_folder.LOCK]
 
 
+def test_whatever_is_made_in_the_folder_is_its_owners_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "desk"
+    with run_folder.taken(folder):
+        run_folder.prepare(folder, {"user": "secret"})
+        run_folder.open_log(folder, "risk").close()
+        run_folder.tell(folder, {})
+        run_folder.write_scrape_config(folder, {}, folder)
+        made = subprocess.run([sys.executable, "-c", f"open({str(folder / 'desk.duckdb')!r}, 'w')"], check=True)
+        assert made.returncode == 0
+    modes = {path.name: path.stat().st_mode & 0o077 for path in (folder, *folder.rglob("*"))}
+    assert {"logs", "risk.log", "desk.json", "prometheus.yml", "desk.duckdb", "desk.lock"} <= modes.keys()
+    assert set(modes.values()) == {0}
+
+
+def test_what_an_earlier_version_left_open_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir(mode=0o755)
+    for name in ("desk.duckdb", "desk.json", "my-notes.txt"):
+        (tmp_path / name).touch(mode=0o644)
+    run_folder.prepare(tmp_path, {})
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes["logs"] == 0o700
+    assert modes["desk.duckdb"] == modes["desk.json"] == 0o600
+    assert modes["my-notes.txt"] == 0o644  # not ours
+
+
 def test_credentials_are_for_their_owner_only(tmp_path: Path) -> None:
     run_folder.prepare(tmp_path, {"user": "secret"})
     run_folder.prepare(tmp_path, {"user": "another"})

@@ -7,7 +7,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from signalbox.bus.bootstrap import USERS, password_variable
+from signalbox.accounts import password_variable
+from signalbox.bus.bootstrap import USERS, complete_seals
 from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
 from signalbox.settings import read_secret_file
@@ -29,7 +30,7 @@ def test_every_user_of_nats_gets_a_password_of_its_own(tmp_path: Path) -> None:
     passwords = {user: read_secret_file(secret_files.password_file(tmp_path, user)).reveal() for user in USERS}
     assert len(set(passwords.values())) == len(USERS)
     assert min(map(len, passwords.values())) >= 32
-    told = read_secret_file(tmp_path / "nats" / "passwords").reveal().splitlines()
+    told = read_secret_file(tmp_path / "nats" / "passwords", 99).reveal().splitlines()
     assert told == [f"export {password_variable(user)}={password}" for user, password in passwords.items()]
 
 
@@ -37,12 +38,13 @@ def test_a_folder_holds_the_secrets_of_one_service(tmp_path: Path) -> None:
     secret_files.make(tmp_path, DESK)
     files = set(contents(tmp_path))
     assert {name for name in files if name.startswith("gateway-dydx/")} == {
-        "gateway-dydx/nats-password", "gateway-dydx/dydx-mnemonic"
+        "gateway-dydx/nats-password", "gateway-dydx/dydx-mnemonic", "gateway-dydx/seals"
     }  # fmt: skip
-    assert {name for name in files if name.startswith("risk/")} == {"risk/nats-password"}
+    assert {name for name in files if name.startswith("risk/")} == {"risk/nats-password", "risk/seals"}
     assert {name for name in files if name.startswith("people/")} == {
         "people/user",
         "people/operator",
+        "people/operator.seals",
         "people/auditor",
     }
 
@@ -54,7 +56,7 @@ def test_nobody_but_the_owner_can_read_them(tmp_path: Path) -> None:
 
 
 def test_what_is_there_stays(tmp_path: Path) -> None:
-    assert len(secret_files.make(tmp_path, DESK)) == len(USERS) + 2
+    assert len(secret_files.make(tmp_path, DESK)) == len(USERS) + len(complete_seals({})) + 2
     before = contents(tmp_path)
     assert secret_files.make(tmp_path, DESK) == []
     assert contents(tmp_path) == before
@@ -68,6 +70,18 @@ def test_what_a_kill_left_half_done_is_made_good(tmp_path: Path) -> None:
     password = read_secret_file(tmp_path / "risk" / "nats-password").reveal()
     assert f"export NATS_PASSWORD_RISK={password}\n" in (tmp_path / "nats" / "passwords").read_text()
     assert not list(tmp_path.rglob("*.new"))
+
+
+def test_keys_of_seals_that_are_missing_are_made_to_fit_or_refused(tmp_path: Path) -> None:
+    secret_files.make(tmp_path, DESK)
+    before = contents(tmp_path)
+    for missing in ("oms/seals", "gateway-dydx/seals", "bootstrap/seals", "people/operator.seals"):
+        (tmp_path / missing).unlink()
+        assert secret_files.make(tmp_path, DESK) == [missing]
+    assert contents(tmp_path) == before
+    (tmp_path / "risk/seals").unlink()
+    with pytest.raises(ConfigurationError, match="put back what is missing"):
+        secret_files.make(tmp_path, DESK)
 
 
 def test_only_a_simulated_desk_gets_the_key_that_everybody_knows(tmp_path: Path) -> None:
@@ -111,4 +125,5 @@ def test_a_person_is_found_by_the_folder_of_passwords(tmp_path: Path, operator: 
     environ = {"SIGNALBOX_NATS_URL": "nats://nats:4222", "SIGNALBOX_CREDENTIALS_FOLDER": str(tmp_path / "people")}
     found = find_desk(environ, operator=operator)
     assert found.user == ("operator" if operator else "user")
+    assert found.seals.operator == ("operator" if operator else "")
     assert found.password == read_secret_file(tmp_path / "people" / found.user)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from signalbox.bus.bootstrap import complete_seals
 from signalbox.errors import ConfigurationError
 from signalbox_cli.settings import find_desk, inherited_environment
 
@@ -33,6 +34,12 @@ def mistake(environ: dict[str, str]) -> str:
 
 @pytest.mark.parametrize(("operator", "user"), [(False, "user"), (True, "operator")])
 def test_desk_is_found_in_its_folder(folder: Path, operator: bool, user: str) -> None:
+    if operator:
+        with pytest.raises(ConfigurationError, match="SIGNALBOX_SEALS is not set"):
+            find_desk({"SIGNALBOX_RUN_FOLDER": str(folder)}, operator=operator)
+        seals = folder / "credentials" / "operator.seals"
+        seals.touch(mode=0o600)
+        seals.write_text(complete_seals({})["operator"])
     found = find_desk({"SIGNALBOX_RUN_FOLDER": str(folder)}, operator=operator)
     assert (found.nats_url, found.user, found.password.reveal()) == (URL, user, f"the {user}'s password")
     assert found.desk_file == Path("desk.toml")

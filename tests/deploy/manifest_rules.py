@@ -31,7 +31,7 @@ NAMESPACE = "signalbox"
 FOREIGN_NAMESPACES = {"monitoring", "keda"}
 """Whose pods are let in by the network policies."""
 VERSION = "0.1.0"
-IMAGES = {f"signalbox/{name}:{VERSION}" for name in (*SERVICES, "simulators", "cli")} | {"nats:2-alpine"}
+IMAGES = {f"signalbox/{name}:{VERSION}" for name in (*SERVICES, "simulators", "cli")} | {"nats:2.15.1-alpine"}
 MAY_SPEAK_TO_THE_API_SERVER = {"credentials"}
 APPLIED_BYTES_MAX = 262_144
 """`kubectl apply` keeps the whole object in an annotation, and annotations end there."""

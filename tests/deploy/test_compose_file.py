@@ -156,3 +156,15 @@ def test_what_is_mounted_from_here_is_here(name: str) -> None:
     for source in mounts(name):
         if source.startswith("./"):
             assert (ROOT / source).exists(), source
+
+
+BASE = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*")
+
+
+def test_every_base_image_has_its_full_version() -> None:
+    kustomization = yaml.safe_load((ROOT / "deploy/k8s/base/kustomization.yaml").read_text())
+    images = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.M)
+    images += [re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", each["image"]) for each in CONTAINERS.values()]
+    images += [f"{each['name']}:{each['newTag']}" for each in kustomization["images"]]
+    images = [re.sub(r"\$\{\w+:-(.*)\}$", r"\1", image) for image in images]
+    assert not [image for image in images if not BASE.fullmatch(image)]

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from signalbox.bus.bootstrap import USERS, password_variable
+from signalbox.accounts import password_variable
+from signalbox.bus.bootstrap import USERS
 from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
+from signalbox.setting_names import KNOWN
 from signalbox.settings import Secret, load
 from signalbox.streams import BAR_PARTITIONS, STREAMS
 from signalbox.subjects import SERVICES
@@ -31,6 +33,7 @@ from .manifests import (
     environment,
     names,
     of_kind,
+    pod_of,
     rendered,
     workload,
 )
@@ -156,15 +159,42 @@ def test_one_pod_owns_what_has_one_owner(everything: tuple[Object, ...]):
         assert owner["spec"]["podManagementPolicy"] == "Parallel", "a pod that is never ready would not be replaced"
 
 
-def test_nats_has_the_time_to_send_its_clients_away(everything: tuple[Object, ...]):
-    text = (ROOT / "deploy/nats/pod.conf").read_text()
+def test_each_server_of_three_has_the_time_to_send_its_clients_away():
+    text = (ROOT / "deploy/nats/cluster.conf").read_text()
     lame = sum(int(seconds) for seconds in re.findall(r"^lame_duck_\w+: (\d+)s$", text, re.M))
-    pod = workload(everything, "nats")["spec"]["template"]["spec"]
+    pod = workload(rendered("live"), "nats")["spec"]["template"]["spec"]
     assert 0 < lame + 10 < pod["terminationGracePeriodSeconds"]
     [container] = pod["containers"]
     pid_file = container["lifecycle"]["preStop"]["exec"]["command"][-1].rpartition("=")[2]
-    assert f'pid_file: "{pid_file}"' in text
+    assert f'pid_file: "{pid_file}"' in (ROOT / "deploy/nats/pod.conf").read_text()
     assert str(Path(pid_file).parent) in {mount["mountPath"] for mount in container["volumeMounts"]}
+
+
+def test_a_single_server_ends_at_once_and_is_found_as_soon_as_it_is_back():
+    [container] = workload(rendered("paper"), "nats")["spec"]["template"]["spec"]["containers"]
+    assert "lifecycle" not in container, "a lame duck without others is a silent bus"
+    assert "lame_duck" not in (ROOT / "deploy/nats/pod.conf").read_text()
+    for probe in ("startupProbe", "readinessProbe"):
+        assert container[probe]["periodSeconds"] == 1
+    startup = container["startupProbe"]
+    assert startup["failureThreshold"] * startup["periodSeconds"] >= 900, "a long store takes minutes to recover"
+
+
+def test_what_is_done_is_still_there_to_be_deleted(everything: tuple[Object, ...]):
+    for job in of_kind(everything, "Job"):
+        assert "ttlSecondsAfterFinished" not in job["spec"], "`kubectl delete -k` would end with NotFound"
+
+
+def test_commands_of_people_find_their_passwords_the_desk_file_and_the_books():
+    [container] = containers(workload(rendered("paper"), "cli"))
+    given = {name: entry["value"] for name, entry in environment(container).items()}
+    [people] = [each for each in pod_of(workload(rendered("paper"), "cli"))["volumes"] if each["name"] == "people"]
+    files = {item["path"] for source in people["projected"]["sources"] for item in source["secret"]["items"]}
+    assert files == {"user", "operator", "auditor"}
+    assert given.keys() <= KNOWN
+    assert given["SIGNALBOX_CREDENTIALS_FOLDER"] in {mount["mountPath"] for mount in container["volumeMounts"]}
+    [simulators] = containers(workload(rendered("paper"), "simulators"))
+    assert f"--control-port={given['SIGNALBOX_CONTROL'].rpartition(':')[2]}" in simulators["args"]
 
 
 def test_secrets_of_the_paper_desk_are_made_by_a_job_that_can_only_create():
@@ -256,6 +286,14 @@ PATHS = [
     ("gateway-ibkr", OUTSIDE, 4001, True),
     ("gateway-dydx", OUTSIDE, 443, True),
     ("credentials", OUTSIDE, 6443, True),
+    ("cli", "nats", 4222, True),
+    ("cli", "simulators", 4003, True),
+    ("cli", OUTSIDE, 9090, True),
+    ("cli", OUTSIDE, 443, False),
+    ("cli", "risk", 8080, False),
+    ("cli", "simulators", 4002, False),
+    ("risk", "simulators", 4003, False),
+    ("gateway-ibkr", "simulators", 4003, False),
     ("risk", "nats", 6222, False),
     ("risk", "nats", 8222, False),
     ("risk", "oms", 8080, False),
@@ -274,17 +312,15 @@ PATHS = [
 
 @pytest.mark.parametrize(("sender", "receiver", "port", "allowed"), PATHS)
 def test_network_lets_through_what_is_needed_and_no_more(sender: str, receiver: str, port: int, allowed: bool):
-    objects = rendered("paper", ("network-policies",))
+    objects = rendered("paper")
     ours = {each["metadata"]["name"]: each for each in of_kind(objects, *WORKLOADS)}
     assert may_speak(objects, ours.get(sender, sender), ours.get(receiver, receiver), port) is allowed
 
 
-def test_simulators_are_the_gateways_alone_without_the_component_too():
-    objects = rendered("paper")
-    simulators, risk = workload(objects, "simulators"), workload(objects, "risk")
-    assert may_speak(objects, workload(objects, "gateway-ibkr"), simulators, 4002)
-    assert not may_speak(objects, risk, simulators, 4002)
-    assert may_speak(objects, simulators, workload(objects, "nats"), 4222)
+@pytest.mark.parametrize("overlay", ["paper", "live"])
+def test_policies_are_part_of_each_overlay_and_naming_their_component_changes_nothing(overlay: str):
+    assert {"deny-all", "names", "to-nats", "nats", *SERVICES} <= names(rendered(overlay), "NetworkPolicy")
+    assert rendered(overlay, ("network-policies",)) == rendered(overlay)
 
 
 def test_one_version_is_everywhere():

@@ -23,11 +23,13 @@ import pytest
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from signalbox import subjects
+from signalbox.accounts import password_variable
 from signalbox.bus import Bus, BusSettings, Received
-from signalbox.bus.bootstrap import BOOTSTRAP, USERS, new_password, password_variable
+from signalbox.bus.bootstrap import BOOTSTRAP, USERS, complete_seals, new_password
 from signalbox.desk import Durability
 from signalbox.durability import observed_durability
 from signalbox.messages import OrderIntent, OrderType, Side
+from signalbox.seals import parse
 from signalbox.streams import STREAMS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +59,7 @@ class Cluster:
         self.passwords = {user: new_password() for user in (*USERS, "route")}
         ports = free_ports(3 * SERVERS)
         self.ports, self.route_ports, self.monitor_ports = ports[0:3], ports[3:6], ports[6:9]
+        self.seals = complete_seals({})
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
 
     @property
@@ -111,7 +114,12 @@ class Cluster:
     async def bootstrap(self, *options: str) -> str:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "signalbox_cli", "bootstrap", "--wait", "60", *options),
-            env=os.environ | {"SIGNALBOX_NATS_URL": self.url, "SIGNALBOX_NATS_PASSWORD": self.passwords[BOOTSTRAP]},
+            env=os.environ
+            | {
+                "SIGNALBOX_NATS_URL": self.url,
+                "SIGNALBOX_NATS_PASSWORD": self.passwords[BOOTSTRAP],
+                "SIGNALBOX_SEALS": self.seals[BOOTSTRAP],
+            },
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -138,7 +146,8 @@ class Cluster:
             await client.close()
 
     async def connect(self, user: str) -> Bus:
-        return await Bus.connect(BusSettings(url=self.url, user=user, password=self.passwords[user], name=user))
+        password, seals = self.passwords[user], parse(self.seals.get(user, ""))
+        return await Bus.connect(BusSettings(url=self.url, user=user, password=password, name=user, seals=seals))
 
 
 @pytest.fixture

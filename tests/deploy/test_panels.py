@@ -16,7 +16,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -27,6 +27,7 @@ from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.desk import load_desk
 from signalbox.messages import IntentApproved, OrderStatus, Side, TimeInForce, TradingMode
+from signalbox.seals import NO_SEALS
 from signalbox_cli.connection import call_control, query
 from signalbox_cli.demo_stories import below
 from signalbox_cli.demo_trader import Trader, Watch
@@ -234,6 +235,9 @@ async def break_things(desk: LocalDesk, shares: Trader, operator: Bus, prometheu
     unreadable = Asked("risk", Kind.NUMBER, Query("signalbox_risk_unreadable_observations_total"))
     assert await until_answered(prometheus, [unreadable], SEEN_SECONDS_MAX) == []
     await resume(shares, operator)
+    keyless = await Bus.connect(replace(desk.bus_settings("risk"), seals=NO_SEALS))
+    await keyless.raw_publish("decision.approved.ibkr.DU1", b"forged")
+    await keyless.drain()
     await call_control(desk.control_port, do="reject_next", reason="a test", count=1)
     await until_approved(shares, "ibkr-rejected", QUANTITIES["ibkr"])
     await call_control(desk.control_port, do="bust")

@@ -80,6 +80,7 @@ async def process(desk: Any, nats_server: Any, tmp_path: Path) -> AsyncIterator[
         "SIGNALBOX_NATS_URL": nats_server.url,
         "SIGNALBOX_NATS_USER": "gateway-dydx",
         "SIGNALBOX_NATS_PASSWORD": nats_server.password("gateway-dydx"),
+        **nats_server.seal_settings("gateway-dydx"),
         "SIGNALBOX_DESK_FILE": str(ROOT / "deploy" / "desk.toml"),
         "SIGNALBOX_HTTP_PORT": "0",
         "SIGNALBOX_DYDX_NETWORK": "local",

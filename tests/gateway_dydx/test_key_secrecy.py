@@ -104,6 +104,7 @@ def environment_of(folder: Path, nats_server: Any, venue: DydxVenue, http_port: 
         "SIGNALBOX_NATS_URL": nats_server.url,
         "SIGNALBOX_NATS_USER": "gateway-dydx",
         "SIGNALBOX_NATS_PASSWORD": nats_server.password("gateway-dydx"),
+        **nats_server.seal_settings("gateway-dydx"),
         "SIGNALBOX_DESK_FILE": str(desk_file),
         "SIGNALBOX_HTTP_PORT": str(http_port),
         "SIGNALBOX_LOG_LEVEL": "DEBUG",

@@ -193,6 +193,7 @@ async def process(desk: Any, nats_server: Any, tmp_path: Path) -> AsyncIterator[
         "SIGNALBOX_NATS_URL": nats_server.url,
         "SIGNALBOX_NATS_USER": "gateway-ibkr",
         "SIGNALBOX_NATS_PASSWORD": nats_server.password("gateway-ibkr"),
+        **nats_server.seal_settings("gateway-ibkr"),
         "SIGNALBOX_DESK_FILE": str(file),
         "SIGNALBOX_IBKR_PORT": str(desk.venue.port),
         "SIGNALBOX_HTTP_PORT": "0",

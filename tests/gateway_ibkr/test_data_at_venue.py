@@ -283,6 +283,7 @@ async def risk_process(desk: Any, nats_server: Any, tmp_path: Path) -> AsyncIter
         "SIGNALBOX_NATS_URL": nats_server.url,
         "SIGNALBOX_NATS_USER": "risk",
         "SIGNALBOX_NATS_PASSWORD": nats_server.password("risk"),
+        **nats_server.seal_settings("risk"),
         "SIGNALBOX_DESK_FILE": str(Path(__file__).parents[2] / "deploy" / "desk.toml"),
     }
     risk = launched("risk", environment, tmp_path / "risk.log")

@@ -7,10 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from oms.outcome import NOTHING, NoteKind
 from signalbox.errors import IllegalTransitionError
 from signalbox.messages import (
     CancelOrder,
+    Check,
     OrderCancelRejected,
     OrderCreated,
     OrderDenied,
@@ -70,6 +72,14 @@ def test_a_denied_duplicate_leaves_the_order_alone(make: Any) -> None:
 def test_an_approval_under_another_accounts_order_id_makes_no_order(make: Any) -> None:
     outcome = make.desk().run(make.approved()).decide(make.approved(number=2, account="DU2"))
     assert (outcome.events, outcome.notes) == ((), (NoteKind.SECOND_DECISION,))
+
+
+def test_the_denial_of_an_id_that_was_used_up_announces_nothing_also_before_its_order(make: Any) -> None:
+    """Denials have a consumer of their own: this one may overtake the approval that it repeats the id of."""
+    used_up = Check(name="duplicate_intent", passed=False, limit="", observed="", source="")
+    desk = make.desk()
+    assert desk.take(replace(make.denied(number=2), checks=(used_up,))) == NOTHING
+    assert [type(event) for event in desk.take(make.approved()).events] == [OrderCreated]
 
 
 @pytest.mark.parametrize("fields", [{"order_id": "_baseline"}, {"order_id": "a b"}, {"venue": "no.such>"}])

@@ -31,6 +31,7 @@ async def test_it_becomes_ready_works_and_drains(nats_server: Any, make: Any) ->
         nats_url=nats_server.url,
         nats_user="oms",
         nats_password=nats_server.password("oms"),
+        seals=nats_server.seal_texts["oms"],
         desk_file=str(DESK),
     )
     try:

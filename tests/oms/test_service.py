@@ -328,6 +328,15 @@ async def test_what_an_unfinished_decision_can_not_do_is_parked_and_does_not_sto
     assert len(await stored(live.auditor, "DEAD", ">", DeadLetter)) == 2
 
 
+async def test_an_approved_order_does_not_wait_behind_a_flood_of_denied_ones(live: Live, make: Any) -> None:
+    for number in range(60):
+        await live.decide(make.denied(f"denied-{number}", number=100 + number))
+    await live.decide(make.approved())
+    await live.start_oms()
+    events = await live.wait_for_events(61)
+    assert "o-1" in [event.order_id for event in events[:10]]
+
+
 @pytest.mark.parametrize("lines", [0, 1])
 async def test_a_fill_elsewhere_that_died_halfway_is_booked_once(live: Live, make: Any, lines: int) -> None:
     await live.start_dying_oms(lines, make.fill("5", order_id="", venue_order_id="777"))
@@ -393,6 +402,21 @@ async def test_what_can_not_be_read_is_parked_and_the_next_message_works(live: L
     assert [letter.error.split(":")[0] for letter in letters] == ["DecodeError", "IllegalTransitionError"]
 
 
+@pytest.mark.parametrize("price", ["NaN", "Infinity", "1e400"])
+async def test_a_fill_whose_price_is_no_number_is_parked_and_the_next_one_is_booked(
+    live: Live, make: Any, price: str
+) -> None:
+    await live.start_oms()
+    await live.report(make.snapshot())
+    await live.decide(make.approved("o-1", 1))
+    await live.wait_for_events(2)
+    await live.report(make.fill("100", order_id="o-1", execution_id="bad", price=price))
+    await live.report(make.fill("100", order_id="o-1", execution_id="good"))
+    await live.wait_for_events(3)
+    letters = await stored(live.auditor, "DEAD", ">", DeadLetter)
+    assert [letter.error.split(":")[0] for letter in letters] == ["MessageError"]
+
+
 async def test_a_restart_of_nats_loses_and_doubles_nothing(live: Live, make: Any) -> None:
     await live.start_oms()
     await live.report(make.snapshot())
@@ -456,3 +480,78 @@ async def test_a_process_without_the_lease_handles_no_report(live: Live, make: A
     [received] = [found async for found in live.auditor.read("REPORTS")]
     with pytest.raises(LeaseLostError):
         await former._handler(Report, former._decide_report)(received)
+
+
+# ------------------------------------------------------------------------------------------------ forged and copied
+
+
+async def test_a_forged_decision_makes_no_command_now_or_after_a_restart(live: Live, make: Any, forger: Any) -> None:
+    forged = make.approved("o-forged")
+    subject = subjects.decision(forged, "DU1", "ibkr")
+    for seal in ({}, {"Signalbox_Seal": "1::" + "0" * 64}):
+        await forger.plant("risk", subject, messages.encode(forged), **seal)
+    service = await live.start_oms()
+    await forger.plant("risk", subject, messages.encode(forged), Nats_Msg_Id=make.approved("o-2").id)
+    await live.decide(make.approved("o-2"))
+    await live.wait_for_events(1)
+    await live.stop(service)
+    await forger.plant("risk", subject, messages.encode(forged))
+    await live.start_oms()
+    await live.decide(make.approved("o-3", 2))
+    await live.wait_for_events(2)
+    assert [command.id for command in await live.commands()] == ["command/o-2/0", "command/o-3/0"]
+    assert {event.order_id for event in await live.events()} == {"o-2", "o-3"}
+
+
+async def test_forged_reports_and_order_events_change_no_books_now_or_after_a_restart(
+    live: Live, make: Any, forger: Any
+) -> None:
+    service = await live.start_oms()
+    await live.report(make.snapshot())
+    await live.decide(make.approved())
+    await live.wait_for_events(2)
+    fill = make.fill("100")
+    await forger.plant("gateway-ibkr", subjects.report(fill), messages.encode(fill))
+    forged = replace((await live.events())[-1], id="forged")
+    subject = subjects.order("ibkr", "DU1", "o-1")
+    await forger.plant("oms", subject, messages.encode(forged))
+    await live.report(make.accepted())  # its event's place has been taken by the forged one
+    await live.wait_for_events(4)
+    await live.stop(service)
+    again = await live.start_oms()
+    assert [type(event).__name__ for event in await stored(again._bus, "TRADE", subjects.ALL_ORDERS, OrderEvents)] == [
+        "AccountAdopted",
+        "OrderCreated",
+        "OrderAccepted",
+    ]
+    assert again.details()["executions"] == "0"
+
+
+async def test_a_genuine_decision_that_comes_again_makes_no_second_order(live: Live, make: Any, forger: Any) -> None:
+    """A copy on its own subject, as the server itself could be had to make: its order is known, after a restart too."""
+    service = await live.start_oms()
+    await live.decide(make.approved())
+    await live.wait_for_events(1)
+    [decision] = [each async for each in live.auditor.read("TRADE", "decision.>")]
+    await forger.again("risk", decision, without="Nats-Msg-Id")
+    await live.risk.raw_publish(decision.subject, decision.payload)  # and one that is sealed
+    await live.stop(service)
+    await live.risk.raw_publish(decision.subject, decision.payload)
+    await live.start_oms()
+    await live.decide(make.approved("o-2", 2))
+    await live.wait_for_events(2)
+    assert [command.id for command in await live.commands()] == ["command/o-1/0", "command/o-2/0"]
+
+
+async def test_reports_that_come_again_are_booked_once(live: Live, make: Any) -> None:
+    await live.start_oms()
+    await live.report(make.snapshot())
+    await live.decide(make.approved())
+    await live.wait_for_events(2)
+    await live.report(make.accepted(), make.fill("40"), make.commission("1"), make.fill("60", execution_id="e2"))
+    events = await live.wait_for_events(6)
+    reports = [each async for each in live.auditor.read("REPORTS")]
+    for report in reports:
+        await live.gateway.raw_publish(report.subject, report.payload)
+    await live.wait_for_acknowledged("REPORTS", 2 * len(reports))
+    assert await live.events() == events

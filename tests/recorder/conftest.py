@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,7 +51,32 @@ class RecorderProcess:
 
     def _limit_files(self) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (self._limit_bytes, self._limit_bytes))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self._limit_bytes, resource.RLIM_INFINITY))
+
+    def limit_file_sizes(self, bytes_max: int) -> None:
+        """From now on no file may grow beyond `bytes_max`: what a full disk does to a write."""
+        resource.prlimit(self.keeper_pid, resource.RLIMIT_FSIZE, (bytes_max, resource.RLIM_INFINITY))
+
+    @property
+    def keeper_pid(self) -> int:
+        """The process of the recorder that has the database."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        (pid,) = (int(child) for child in children if alive(int(child)))
+        return pid
+
+    def metric(self, name: str) -> float:
+        """A figure of `/metrics`."""
+        port = re.search(r'"http_port": (\d+)', self.log)
+        assert port is not None
+        with urllib.request.urlopen(f"http://127.0.0.1:{port[1]}/metrics", timeout=10) as answer:
+            found = re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
+        assert found is not None, f"{name} is not shown"
+        return float(found[1])
+
+    async def status(self) -> ServiceStatus:
+        answer = await (await self.user()).request(subjects.status("recorder"), b"", 5.0)
+        return messages.decode(answer, ServiceStatus)
 
     def start(self, **settings: str) -> None:
         environment = os.environ | {
@@ -137,6 +164,14 @@ class RecorderProcess:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+
+
+def alive(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_every_stream_and_consumer_of_the_desk_is_shown(nats_server: Any) -> None:
-    user: Bus = await nats_server.connect("user")
-    await user.raw_publish("intent.ibkr.SPY", b"{}", {"Nats-Msg-Id": "i-1"})
+    oms: Bus = await nats_server.connect("oms")
+    await oms.raw_publish("order.ibkr.DU1.i", b"{}", {"Nats-Msg-Id": "i-1"})
     await BusFigures(await nats_server.connect("recorder")).look()
     assert value("signalbox_stream_messages", stream="TRADE") == 1
     assert value("signalbox_consumer_pending", stream="TRADE", consumer="risk") == 1

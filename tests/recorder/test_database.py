@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recorder.database import Database, RecordingError
+from recorder.database import PAYLOAD_BYTES_MAX, Database
+from recorder.errors import RecordingError
 from recorder.state import Batch, Place, Stored
 from signalbox.errors import ConfigurationError
 
@@ -34,12 +36,8 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def rows(database: Database, sql: str) -> list[tuple[object, ...]]:
-    reader = database.open_reader()
-    try:
-        found: list[tuple[object, ...]] = reader.execute(sql).fetchall()
-        return found
-    finally:
-        database.close_reader()
+    found: list[tuple[object, ...]] = database.connection.execute(sql).fetchall()
+    return found
 
 
 @settings(max_examples=30, deadline=None)
@@ -79,7 +77,7 @@ def test_a_batch_that_fails_half_way_leaves_neither_rows_nor_watermark(database:
 
 def test_rows_whose_watermark_can_not_be_moved_are_not_kept(database: Database) -> None:
     database.write([batch(stored(1))])
-    database._connection.execute("UPDATE watermarks SET last_sequence = 7")  # somebody else wrote the file
+    database.connection.execute("UPDATE watermarks SET last_sequence = 7")  # somebody else wrote the file
     with pytest.raises(RecordingError, match="who else writes"):
         database.write([batch(stored(2))])
     assert rows(database, "SELECT sequence FROM recorded") == [(1,)]
@@ -126,3 +124,30 @@ def test_a_file_that_is_no_database_is_a_configuration_error(tmp_path: Path) -> 
         Database(path, MEMORY_MEGABYTES)
     with pytest.raises(ConfigurationError, match="can not be opened"):
         Database(tmp_path / "no such folder" / "desk.duckdb", MEMORY_MEGABYTES)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    subject=st.text(st.characters(), max_size=50) | st.just("x" * 9_000),
+    message_id=st.text(st.characters(), max_size=50) | st.just("\udcff" * 9_000),
+    payload=st.binary(max_size=60) | st.just(b"\xff" * 20_000) | st.just(b'{"id": "\\ud800"}') | st.just(b"[" * 12_000),
+)
+def test_no_subject_message_id_or_payload_breaks_the_record(
+    subject: str, message_id: str, payload: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    database = Database(tmp_path_factory.mktemp("odd") / "desk.duckdb", MEMORY_MEGABYTES)
+    row = Stored.received(1, f"intent.{subject}", 1, message_id, payload)
+    try:
+        database.write([Batch("TRADE", Place(1, "monday", 1), [row])])
+        assert rows(database, "SELECT count(*) FROM recorded") == [(1,)]
+        assert rows(database, "SELECT count(*) FROM intents") == [(1,)]
+    finally:
+        database.close()
+
+
+def test_a_long_payload_is_kept_cut_with_its_size_and_digest(database: Database) -> None:
+    payload = b"x" * (PAYLOAD_BYTES_MAX + 1)
+    database.write([batch(stored(1, payload))])
+    assert rows(database, "SELECT length(payload), payload_size, payload_md5 FROM recorded") == [
+        (PAYLOAD_BYTES_MAX, len(payload), hashlib.md5(payload).hexdigest())
+    ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from recorder.decide import go_on, lag
-from recorder.state import Continuity, Place, StreamEnds
+from recorder.decide import go_on, lag, not_recorded
+from recorder.state import Batch, Continuity, Place, Stored, StreamEnds
 
 
 def ends(created: str = "monday", first: int = 1, last: int = 10) -> StreamEnds:
@@ -36,3 +36,16 @@ def test_what_has_expired_is_no_lag() -> None:
     assert lag(0, ends(first=11, last=10)) == 0
     assert lag(9, ends()) == 1
     assert lag(12, ends()) == 0
+
+
+def rows(*sequences: int) -> list[Stored]:
+    return [Stored(sequence, "a.b.c", 1, "", b"") for sequence in sequences]
+
+
+def test_after_a_failure_only_what_the_file_does_not_have_is_tried_again() -> None:
+    batches = [Batch("TRADE", Place(1, "monday", 9), rows(7, 9)), Batch("BARS", Place(2, "tuesday", 3), rows(2, 3))]
+    assert not_recorded(batches, {}) == batches
+    assert not_recorded(batches, {"TRADE": Place(1, "monday", 9), "BARS": Place(1, "monday", 40)}) == batches[1:]
+    assert not_recorded(batches[:1], {"TRADE": Place(1, "monday", 7)}) == [
+        Batch("TRADE", Place(1, "monday", 9), rows(9))
+    ]

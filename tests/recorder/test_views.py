@@ -62,11 +62,8 @@ class Recording:
         self.database.write([Batch(stream, Place(1, "monday", sequence), [row])])
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        try:
-            found: list[tuple[Any, ...]] = self.database.open_reader().execute(sql).fetchall()
-            return found
-        finally:
-            self.database.close_reader()
+        found: list[tuple[Any, ...]] = self.database.connection.execute(sql).fetchall()
+        return found
 
 
 @pytest.fixture
@@ -74,6 +71,10 @@ def recording(tmp_path: Path) -> Iterator[Recording]:
     made = Recording(tmp_path / "desk.duckdb")
     yield made
     made.database.close()
+
+
+STORED_AT = datetime.fromtimestamp(1_700_000_000, UTC)
+"""When INTENTS had the intent: a millisecond before the first decision is stored."""
 
 
 def fill(number: int, quantity: int, price: str, revision: int = 1) -> Fill:
@@ -158,13 +159,25 @@ def test_a_decision_lists_its_checks(recording: Recording) -> None:
     checks = tuple(
         Check(name=name, passed=True, limit="1", observed="0", source="desk-file") for name in ("quantity", "collar")
     )
-    recording.put("TRADE", "intent.ibkr.SPY", INTENT)
     recording.put(
         "TRADE",
         "decision.approved.ibkr.DU1",
-        IntentApproved(id="decision-1", at=AT, intent_sequence=1, intent=INTENT, order_id="o1", checks=checks),
+        IntentApproved(
+            id="decision-1",
+            at=AT,
+            by="alice",
+            intent_sequence=1,
+            intent_stored_at=STORED_AT,
+            intent=INTENT,
+            order_id="o1",
+            checks=checks,
+        ),
     )
     put_order(recording)
+    assert recording.rows('SELECT intent_id, "by", symbol, intent_sequence, intent_stored_at FROM intents') == [
+        ("o1", "alice", "SPY", 1, STORED_AT)
+    ]
+    assert recording.rows('SELECT decision_id, "by" FROM decisions') == [("decision-1", "alice")]
     assert recording.rows("SELECT intent_id, verdict, number, name, passed FROM checks ORDER BY number") == [
         ("o1", "APPROVED", 1, "quantity", True),
         ("o1", "APPROVED", 2, "collar", True),
@@ -202,7 +215,7 @@ def test_positions_are_the_last_word_on_each_and_their_history_is_kept(recording
 )
 def test_what_can_not_be_read_breaks_no_view(recording: Recording, payload: bytes) -> None:
     subjects = {
-        "TRADE": ("intent.a.b", "decision.denied.a.b", "order.a.b.c"),
+        "TRADE": ("decision.denied.a.b", "order.a.b.c"),
         "STATE": ("position.a.b.c", "book.a.b", "account.a.b", "md.instrument.a.b", "md.funding.a.b"),
         "TIMERS": ("timer.fired.x",),
         **{name: ("x",) for name in ("BARS", "SCORES", "COMMANDS", "LEDGER", "REPORTS", "KV_CONTROL", "DEAD")},

@@ -53,6 +53,7 @@ from signalbox.messages import (
     TradingState,
     VenueLink,
 )
+from signalbox.room import StreamRoom
 
 NOON = datetime(2024, 1, 2, 17, 0, tzinfo=UTC)
 VENUE, ACCOUNT = "ibkr", "DU1234567"
@@ -70,6 +71,7 @@ def limits(**changes: Any) -> Limits:
         "account_age_seconds_max": 300,
         "intent_age_seconds_max": 120,
         "intents_per_minute_max": 60,
+        "intents_per_minute_per_name_max": 60,
         "open_orders_max": 20,
     }
     return Limits(**{**values, **changes})
@@ -147,6 +149,7 @@ class World:
             "limits": limits(**self.limits),
         }
         self.state = opening_state(Desk(**{**values, **self.desk}))
+        self.room(10, 100)
 
     def ready(self, **adopted: Any) -> World:
         """Everything has been heard that an order needs."""
@@ -185,6 +188,10 @@ class World:
         evolve.fold_trading_state(self.state, state, "KV_CONTROL:3")
         return self
 
+    def room(self, used_bytes: int, bytes_max: int, stream: str = "TRADE") -> World:
+        evolve.fold_room(self.state, StreamRoom(stream, used_bytes, bytes_max), f"nats-server:{stream}")
+        return self
+
     # ---- TRADE
 
     def event(self, event: OrderEvents) -> World:
@@ -218,11 +225,10 @@ class World:
         values: dict[str, Any] = {"id": f"c{self.serial}", "at": self.now, "venue": self.venue, "symbol": "SPY"}
         return CancelIntent(**{**values, "order_id": order_id, **changes})
 
-    def decide(self, intent: Intent, subject: str | None = None, clock_is_stale: bool = False) -> Decision:
+    def decide(self, intent: Intent, clock_is_stale: bool = False, by: str = "alice") -> Decision:
         """Decide and take the decision in, as the shell does."""
         self.sequence += 1
-        evolve.note_intent(self.state, self.sequence)
-        request = Request(sequence=self.sequence, subject=subject or subjects.intent(intent), intent=intent)
+        request = Request(sequence=self.sequence, intent=intent, by=by)
         decision = decide(self.state, request, DeskTime(at=self.now, clock_is_stale=clock_is_stale))
         evolve.fold_decision(self.state, decision)
         self.sequence += 1  # the decision's own place
@@ -443,6 +449,7 @@ class RiskProcess:
             "SIGNALBOX_NATS_URL": self._server.url,
             "SIGNALBOX_NATS_USER": "risk",
             "SIGNALBOX_NATS_PASSWORD": self._server.password("risk"),
+            **self._server.seal_settings("risk"),
             "SIGNALBOX_DESK_FILE": str(self._folder / "desk.toml"),
         }
         with (self._folder / "risk.log").open("ab") as log:

@@ -134,7 +134,6 @@ class Both:
             order_id=order_id,
             checks=(),
         )
-        evolve.note_intent(self.risk, self.sequence)
         evolve.fold_decision(self.risk, decision)
         return decide_decision(self.oms, decision, None if symbol == "UNTOLD" else instrument(symbol), RULES)
 

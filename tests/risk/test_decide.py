@@ -33,7 +33,7 @@ def test_all_checks_are_evaluated_also_when_the_first_fails(world: Any) -> None:
     names = [check.name for check in failed_checks(decision)]
     sizes = ["order_quantity", "order_notional", "position_quantity", "position_notional"]
     assert names == ["intent_id", "trading_state", *sizes]
-    assert len(decision.checks) == len(ORDER_CHECKS) + 6
+    assert len(decision.checks) == len(ORDER_CHECKS) + 5
     assert decision.reason == decision.checks[1].reason
 
 
@@ -50,13 +50,13 @@ def test_an_empty_desk_denies_and_says_why_check_by_check(world: Any) -> None:
 def test_the_ids_derive_from_the_intent(world: Any) -> None:
     w = world().ready()
     decision = w.decide(w.order(id="mine"))
-    assert (decision.id, decision.cause, decision.order_id) == ("decision-2", "mine", "mine")
+    assert (decision.id, decision.cause, decision.order_id) == ("decision-2-0", "mine", "mine")
     assert decision.at == w.now
 
 
 def test_what_could_not_be_read_is_denied_in_the_words_of_the_reader(world: Any) -> None:
     w = world().ready()
-    request = Request(sequence=9, subject="intent.a.b", intent=None, error="not JSON: x", message_id="m" * 999)
+    request = Request(sequence=9, intent=None, error="not JSON: x", message_id="m" * 999)
     decision = decide(w.state, request, DeskTime(at=w.now))
     assert isinstance(decision, IntentDenied)
     assert (decision.intent, decision.reason, decision.intent_sequence) == (None, "not JSON: x", 9)
@@ -79,7 +79,7 @@ def test_the_subject_of_a_decision_holds_nothing_foreign(
 def test_deciding_changes_nothing(world: Any) -> None:
     w = world().ready()
     order = w.order()
-    request = Request(sequence=50, subject=subjects.intent(order), intent=order)
+    request = Request(sequence=50, intent=order)
     first = decide(w.state, request, DeskTime(at=w.now))
     assert decide(w.state, request, DeskTime(at=w.now)) == first
     assert not w.state.orders
@@ -143,7 +143,6 @@ def test_a_rebuilt_state_decides_the_next_intent_as_the_living_one_does(
 
     def judge(intent: Any) -> Decision:
         decision: Decision = kept_decide(intent)
-        evolve.note_intent(rebuilt.state, decision.intent_sequence)
         evolve.fold_decision(rebuilt.state, messages.decode(messages.encode(decision), Decision))
         return decision
 
@@ -155,7 +154,7 @@ def test_a_rebuilt_state_decides_the_next_intent_as_the_living_one_does(
     w.event, w.decide, w.quote = event, judge, quote
     w.walk(data.draw(steps))
     order = w.order()
-    request = Request(sequence=w.sequence + 1, subject=subjects.intent(order), intent=order)
+    request = Request(sequence=w.sequence + 1, intent=order)
     lived, read_back = (decide(state, request, DeskTime(at=w.now)) for state in (w.state, rebuilt.state))
     assert messages.encode(lived) == messages.encode(read_back)
 
@@ -211,8 +210,7 @@ def test_any_intents_are_decided_one_by_one_and_the_next_good_one_works(world: A
         intent = read_intent(payload)
         if isinstance(intent, Unreadable):
             w.sequence += 1
-            evolve.note_intent(w.state, w.sequence)
-            request = Request(sequence=w.sequence, subject="intent.ibkr.SPY", intent=None, error=intent.reason)
+            request = Request(sequence=w.sequence, intent=None, error=intent.reason)
             decision: Decision = decide(w.state, request, DeskTime(at=w.now))
             evolve.fold_decision(w.state, decision)
         else:
@@ -221,7 +219,7 @@ def test_any_intents_are_decided_one_by_one_and_the_next_good_one_works(world: A
         assert messages.decode(messages.encode(decision), Decision) == decision
         assert len(messages.encode(decision)) < 100_000
         assert len(subjects.decision(decision, *reversed(address(w.state, decision.intent)))) < 100
-    assert not w.state.undecided
+    assert len(w.state.answered) == len(bodies)
     assert isinstance(w.decide(w.order(id="good-one")), IntentApproved)
 
 

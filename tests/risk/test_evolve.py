@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from risk import evolve
+from risk.decide import decide
+from risk.facts import DeskTime, Request
 from risk.state import RiskState, account_keys, conversion_rate
 from signalbox import subjects
 from signalbox.messages import (
@@ -233,11 +236,31 @@ def test_an_order_without_any_price_can_not_be_valued(world: Any, check: Any) ->
 def test_an_intent_decided_before_is_known_by_its_sequence(world: Any) -> None:
     w = world().ready()
     first = w.decide(w.order())
-    evolve.note_intent(w.state, first.intent_sequence)
-    assert not w.state.undecided
+    assert evolve.is_answered(w.state, first.intent_sequence, first.intent_stored_at)
     evolve.fold_decision(w.state, first)
     assert holding(w).buying_quantity == 10
     assert len(w.state.books[ACCOUNT].approvals) == 1
+
+
+def test_an_intent_that_has_the_sequence_of_another_one_has_no_decision_yet(world: Any) -> None:
+    """INTENTS may be made anew, or lose its end, while TRADE stays: sequences then begin again."""
+    w = world().ready()
+    first = w.decide(w.order())
+    later = first.intent_stored_at + timedelta(microseconds=1)
+    assert not evolve.is_answered(w.state, first.intent_sequence, later)
+    request = Request(sequence=first.intent_sequence, stored_at=later, intent=w.order(), by="alice")
+    second = decide(w.state, request, DeskTime(at=w.now))
+    assert second.id != first.id
+    evolve.fold_decision(w.state, second)
+    assert evolve.is_answered(w.state, first.intent_sequence, later)
+    assert holding(w).buying_quantity == 20
+
+
+def test_what_was_decided_long_ago_is_forgotten(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evolve, "ANSWERED_MAX", 3)
+    w = world().ready()
+    decisions = [w.decide(w.order()) for _ in range(5)]
+    assert list(w.state.answered) == [decision.intent_sequence for decision in decisions[2:]]
 
 
 def test_instruments_that_come_late_are_valued_then(world: Any) -> None:

@@ -26,6 +26,7 @@ def test_ready_desk_that_has_not_traded_uses_nothing(world: Any) -> None:
         "position_notional_max": 0,
         "open_orders_max": 0,
         "intents_per_minute_max": 0,
+        "intents_per_minute_per_name_max": 0,
         "account_age_seconds_max": 0,
     }
 

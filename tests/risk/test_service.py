@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 from prometheus_client import REGISTRY
+from risk import intake
+from risk.decide import refuse
+from risk.facts import DeskTime, Request
 from risk.observing import Observing
 from risk.service import Risk
 from risk.settings import Settings
@@ -23,9 +26,10 @@ from risk.state import RiskState, opening_state
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.bus.bootstrap import stream_config
+from signalbox.bus.publishing import Publisher
 from signalbox.clock import FixedClock
 from signalbox.desk import Desk
-from signalbox.errors import BusUnavailableError, LeaseLostError, WrongSequenceError
+from signalbox.errors import BusFullError, BusUnavailableError, LeaseLostError, WrongSequenceError
 from signalbox.messages import (
     AccountAdopted,
     AccountState,
@@ -36,6 +40,7 @@ from signalbox.messages import (
     IntentApproved,
     IntentDenied,
     LinkStatus,
+    OrderCanceled,
     OrderStatus,
     PositionHeld,
     Quote,
@@ -43,6 +48,8 @@ from signalbox.messages import (
     TradingState,
     VenueLink,
 )
+from signalbox.room import NEEDED_BY_ORDERS
+from signalbox.seals import EXPECTED_HEADER
 from signalbox.settings import Secret
 from signalbox.streams import STREAMS
 from signalbox.telemetry import Health
@@ -64,7 +71,7 @@ class Running:
         self.failures: list[BaseException] = []
         bus.on_failure = self.failures.append
         self.observing = Observing(bus, self.state, self.health, settings, monotonic=lambda: self.seconds)
-        self.service = Risk(bus, self.state, self.clock, self.observing, lease)
+        self.service = Risk(bus, self.state, self.clock, self.observing, lease, monotonic=lambda: self.seconds)
 
     async def start(self) -> None:
         await self.observing.start()
@@ -164,9 +171,11 @@ class Stage:
             pull._stopping = True
         await running.bus.drain()
 
-    async def send(self, payload: bytes, subject: str = "intent.ibkr.SPY", message_id: str = "") -> None:
+    async def send(
+        self, payload: bytes, subject: str = "intent.ibkr.SPY", message_id: str = "", user: str = "user"
+    ) -> None:
         headers = {"Nats-Msg-Id": message_id} if message_id else {}
-        await (await self.bus("user")).raw_publish(subject, payload, headers)
+        await (await self.bus(user)).raw_publish(subject, payload, headers)
 
     async def decisions(self) -> list[Decision]:
         reader = await self.bus("recorder")
@@ -244,13 +253,20 @@ async def test_the_decision_is_on_the_subject_of_its_verdict(stage: Stage) -> No
     assert found == ["decision.approved.ibkr.DU1234567", "decision.denied.%.%"]
 
 
+async def test_the_decision_names_the_sender_that_the_server_saw(stage: Stage) -> None:
+    await stage.risk()
+    await stage.send(intent_bytes(stage, id="a"))
+    await stage.send(intent_bytes(stage, id="b"), user="operator")
+    assert [(decision.cause, decision.by) for decision in await stage.decided(2)] == [("a", "user"), ("b", "operator")]
+
+
 BAD = [
     b"",
     b"not json",
     b'{"type":"OrderIntent"}',
     b"\xff" * 100,
-    b"[" * 100_000,
-    b'{"type":"OrderIntent","note":"' + b"x" * 1_000_000 + b'"}',
+    b"[" * 16_000,
+    b'{"type":"OrderIntent","note":"' + b"x" * 15_000 + b'"}',
 ]
 
 
@@ -279,18 +295,13 @@ async def test_an_intent_published_twice_is_decided_twice_and_approved_once(stag
     first, second = await stage.decided(2)
     assert isinstance(first, IntentApproved)
     assert isinstance(second, IntentDenied)
-    assert second.reason.endswith(f"it was already decided: approved at TRADE:{first.intent_sequence}")
+    assert second.reason.endswith(f"it was already decided: approved at INTENTS:{first.intent_sequence}")
 
 
 async def test_death_between_storing_and_acknowledging_gives_no_second_decision(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await stage.risk()
-
-    async def opening_acknowledged() -> bool:
-        return await first.bus.consumer_floor("TRADE", "risk") >= 1
-
-    await eventually(opening_acknowledged)
 
     async def publish_no_ack(client: Client, *terms: Any, **more: Any) -> None:
         if terms[0].startswith("$JS.ACK"):
@@ -315,22 +326,51 @@ async def test_death_between_storing_and_acknowledging_gives_no_second_decision(
     await eventually(folded)
 
 
+async def waiting_in_intents(stage: Stage) -> list[Received]:
+    """What stands in INTENTS: what has been acknowledged is gone."""
+    return [found async for found in (await stage.bus("recorder")).read("INTENTS")]
+
+
 async def test_an_intent_delivered_again_after_its_decision_is_only_acknowledged(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when NATS has long forgotten the decision's id."""
-    running = await stage.risk()
-    await stage.send(intent_bytes(stage, id="one"))
-    await stage.decided(1)
     later = await stage.risk(consume=False)
+    await stage.send(intent_bytes(stage, id="one"))
+    (stored,) = await waiting_in_intents(stage)
+    later.service._take(stored, "")
+    await later.service.turn()
 
     async def no_second(*terms: Any, **more: Any) -> None:
         pytest.fail("published again")
 
     monkeypatch.setattr(later.bus, "publish", no_second)
-    async for received in running.bus.read("TRADE", "intent.>"):
-        await later.service.handle(received)
+    await later.service.consume()
+
+    async def left() -> bool:
+        return not await waiting_in_intents(stage)
+
+    await eventually(left)
     assert set(later.state.orders) == {"one"}
+    assert len(await stage.decisions()) == 1
+
+
+async def test_an_intent_delivered_again_while_it_is_being_decided_is_decided_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = await stage.risk(consume=False)
+    await stage.send(b"nonsense")
+    (stored,) = await waiting_in_intents(stage)
+    publish = running.bus.publish
+
+    async def delivered_again_meanwhile(*terms: Any, **more: Any) -> Any:
+        running.service._take(stored, "")
+        return await publish(*terms, **more)
+
+    monkeypatch.setattr(running.bus, "publish", delivered_again_meanwhile)
+    running.service._take(stored, "")
+    assert await running.service.turn() is None
+    assert len(await stage.decisions()) == 1
 
 
 async def test_death_before_storing_leaves_the_intent_to_the_next_life(
@@ -349,7 +389,6 @@ async def test_death_before_storing_leaves_the_intent_to_the_next_life(
 
     await eventually(failed)
     assert await stage.decisions() == []
-    assert "one" not in first.state.decided
     await stage.kill(first)
     await stage.risk()
     (decision,) = await stage.decided(1)
@@ -371,18 +410,24 @@ async def test_a_rebuild_from_a_copy_that_lags_behind_waits_for_what_was_acknowl
     first = await stage.risk()
     await stage.send(intent_bytes(stage, id="one"))
     await stage.decided(1)
+    canceled = OrderCanceled(
+        id="one/1", at=stage.w.now, venue=VENUE, account=ACCOUNT, order_id="one", status=OrderStatus.CANCELED, reason=""
+    )
+    await (await stage.bus("oms")).publish(subjects.order(VENUE, ACCOUNT, "one"), canceled)
 
     async def acknowledged() -> bool:
-        return await first.bus.consumer_floor("TRADE", "risk") >= 2
+        return await first.bus.consumer_floor("TRADE", "risk") >= 3
 
     await eventually(acknowledged)
     await stage.kill(first)
     whole, reads = Bus.read, 0
 
-    async def lagging(bus: Bus, stream: str, subject: str = ">", from_sequence: int = 1) -> AsyncIterator[Received]:
+    async def lagging(
+        bus: Bus, stream: str, subject: str = ">", from_sequence: int = 1, **options: Any
+    ) -> AsyncIterator[Received]:
         nonlocal reads
         reads += stream == "TRADE"
-        async for received in whole(bus, stream, subject, from_sequence):
+        async for received in whole(bus, stream, subject, from_sequence, **options):
             if stream == "TRADE" and reads == 1 and received.sequence > 1:
                 return
             yield received
@@ -393,23 +438,161 @@ async def test_a_rebuild_from_a_copy_that_lags_behind_waits_for_what_was_acknowl
     assert second.service.details()["intents_decided"] == "1"
 
 
+def denied_before(stage: Stage, stored: Received) -> IntentDenied:
+    """What a process before may have decided on an intent, if not what this one would."""
+    request = Request(sequence=stored.sequence, stored_at=stored.stored_at, intent=stage.w.order(id="one"), by="user")
+    return refuse(opening_state(stage.w.state.desk), request, DeskTime(at=stage.w.now), "earlier")
+
+
 async def test_a_decision_of_the_process_before_is_kept_when_it_arrives_late(stage: Stage) -> None:
+    """This process has folded its own, so it ends; its restart folds the one that came first."""
     await stage.send(intent_bytes(stage, id="one"))
     running = await stage.risk(consume=False)
-    late = IntentDenied(
-        id="decision-2", at=stage.w.now, intent_sequence=2, intent=stage.w.order(id="one"), checks=(), reason="earlier"
-    )
+    late = denied_before(stage, (await waiting_in_intents(stage))[0])
     await running.bus.publish(subjects.decision(late, ACCOUNT, VENUE), late)
     before = hops()
     await running.service.consume()
 
-    async def folded() -> bool:
-        return "one" in running.state.decided
+    async def ended() -> bool:
+        return bool(running.failures)
 
-    await eventually(folded)
+    await eventually(ended)
+    assert "folding the log anew" in str(running.failures[0])
+    await stage.kill(running)
+    second = await stage.risk()
     assert await stage.decisions() == [late]
-    assert not running.state.orders
+    assert second.state.decided.keys() == {"one"}
+    assert not second.state.orders
     assert hops() == before  # it was this way's end for the process before
+
+
+async def test_a_batch_that_finds_another_decision_in_its_place_stores_nothing(stage: Stage) -> None:
+    for number in range(3):
+        await stage.send(intent_bytes(stage, id=f"i-{number}"))
+    running = await stage.risk(consume=False)
+    late = denied_before(stage, (await waiting_in_intents(stage))[1])
+    await running.bus.publish(subjects.decision(late, ACCOUNT, VENUE), late)
+    with pytest.raises(WrongSequenceError):
+        await running.service.turn()
+    assert await stage.decisions() == [late]
+
+
+async def test_a_batch_whose_answer_is_lost_is_found_stored(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        await stage.send(intent_bytes(stage, id=f"i-{number}"))
+    running = await stage.risk(consume=False)
+    ask, asked = Publisher._ask, 0
+
+    async def lost(publisher: Publisher, *terms: Any) -> bytes:
+        nonlocal asked
+        asked += 1
+        await ask(publisher, *terms)
+        raise TimeoutError("no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Publisher, "_ask", lost)
+        await running.service.turn()
+    assert asked == 1
+    assert [decision.cause for decision in await stage.decisions()] == ["i-0", "i-1", "i-2"]
+    await stage.send(intent_bytes(stage, id="next"))
+    await running.service.consume()
+    await stage.decided(4)
+    assert not running.failures
+
+
+async def test_a_batch_that_nats_never_saw_the_end_of_is_sent_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        await stage.send(intent_bytes(stage, id=f"i-{number}"))
+    running = await stage.risk(consume=False)
+    ask, asked = Publisher._ask, 0
+
+    async def lost_once(publisher: Publisher, *terms: Any) -> bytes:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise TimeoutError("no answer")
+        return await ask(publisher, *terms)
+
+    monkeypatch.setattr(Publisher, "_ask", lost_once)
+    await running.service.turn()
+    assert asked == 2
+    assert [decision.cause for decision in await stage.decisions()] == ["i-0", "i-1", "i-2"]
+
+
+async def test_an_intent_of_a_queue_made_anew_is_not_taken_for_the_one_that_had_its_sequence(stage: Stage) -> None:
+    running = await stage.risk()
+    await stage.send(intent_bytes(stage, id="one"))
+    (first,) = await stage.decided(1)
+    await stage.kill(running)
+    client = await stage.server.client("bootstrap")
+    await client.request("$JS.API.STREAM.DELETE.INTENTS", b"", timeout=5)
+    await client.close()
+    await stage.server.bootstrap()
+    await stage.risk()
+    await stage.send(intent_bytes(stage, id="two"))
+    _, second = await stage.decided(2)
+    assert (second.cause, second.intent_sequence) == ("two", first.intent_sequence)
+    assert second.id != first.id
+
+
+FLOOD = 300
+
+
+async def test_another_names_cancel_is_among_the_first_decisions_under_a_flood(stage: Stage) -> None:
+    """By places in the order of decisions: what that is in seconds, the benchmark says."""
+    await stage.send(intent_bytes(stage, id="resting"), user="operator")
+    first = await stage.risk()
+    await stage.decided(1)
+    await stage.kill(first)
+    await stage.bus("user")  # one connection for all of them
+    flood = [intent_bytes(stage, id=f"flood-{number}", quantity="0") for number in range(FLOOD)]
+    await asyncio.gather(*(stage.send(payload) for payload in flood))
+    await stage.send(messages.encode(stage.w.cancel("resting", id="away")), user="operator")
+    await stage.send(intent_bytes(stage, id="late"), user="operator")
+    await stage.risk()
+    causes = [decision.cause for decision in await stage.decided(FLOOD + 3)]
+    assert causes.index("away") < 4
+    assert causes.index("late") < 4
+    from_flood = [cause for cause in causes if cause.startswith("flood")]
+    assert len(set(from_flood)) == FLOOD
+
+    async def left() -> bool:
+        return not await waiting_in_intents(stage)
+
+    await eventually(left)
+
+
+async def test_a_name_beyond_its_decisions_waits_and_then_is_refused_at_the_door(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(intake, "DECISIONS_BURST_MAX", 3.0)
+    client = await stage.server.client("bootstrap")
+    declared = next(stream for stream in STREAMS if stream.name == "INTENTS")
+    config = stream_config(declared) | {"max_msgs_per_subject": 5}
+    reply = await client.request("$JS.API.STREAM.UPDATE.INTENTS", json.dumps(config).encode(), timeout=5)
+    assert b'"error"' not in reply.data
+    await client.close()
+    running = await stage.risk()
+    for number in range(3):
+        await stage.send(intent_bytes(stage, id=f"i-{number}"))
+    await stage.decided(3)
+    for number in range(3, 8):
+        await stage.send(intent_bytes(stage, id=f"i-{number}"))
+    with pytest.raises(BusFullError, match="too much of this sender's waits already"):
+        await stage.send(intent_bytes(stage, id="one-too-many"))
+    await stage.send(intent_bytes(stage, id="other"), user="operator")
+    assert (await stage.decided(4))[3].cause == "other"
+
+    async def told() -> bool:
+        return running.service.details()["names_held_back"] == "user"
+
+    await eventually(told)
+    assert len([record for record in caplog.records if "used up its decisions" in record.message]) == 1
+    running.seconds += 1.0  # 20 a second
+    await stage.send(messages.encode(stage.w.cancel("i-0", id="wakes-it")), user="operator")
+    assert [decision.cause for decision in (await stage.decided(8))[4:]] == ["wakes-it", "i-3", "i-4", "i-5"]
 
 
 async def test_a_killed_nats_server_loses_and_doubles_nothing(stage: Stage) -> None:
@@ -465,7 +648,7 @@ async def test_the_switch_is_followed_live(stage: Stage) -> None:
     await stage.send(intent_bytes(stage))
     (decision,) = await stage.decided(1)
     assert isinstance(decision, IntentDenied)
-    assert decision.reason == "trading is halted by ops: drill"
+    assert decision.reason == "trading is halted by operator: drill"
 
 
 async def test_account_figures_are_followed_live(stage: Stage) -> None:
@@ -480,6 +663,68 @@ async def test_account_figures_are_followed_live(stage: Stage) -> None:
     (decision,) = await stage.decided(1)
     assert isinstance(decision, IntentDenied)
     assert "10.00 USD are available" in decision.reason
+
+
+async def bound(stage: Stage, stream: str, bytes_max: int) -> None:
+    """Give a stream another bound, as `signalbox bootstrap` with another store does."""
+    (declared,) = (each for each in STREAMS if each.name == stream)
+    client = await stage.server.client("bootstrap")
+    try:
+        config = stream_config(declared, bytes_max=bytes_max)
+        answer = await client.request(f"$JS.API.STREAM.UPDATE.{stream}", json.dumps(config).encode(), timeout=5)
+    finally:
+        await client.close()
+    assert "error" not in json.loads(answer.data)
+
+
+SUBJECT_OF = {"COMMANDS": "command.ibkr.x.0", "LEDGER": "ledger.ibkr.x", "REPORTS": "report.ibkr.DU1.x"}
+
+
+@pytest.mark.parametrize("stream", NEEDED_BY_ORDERS)
+async def test_orders_are_denied_while_a_stream_that_they_need_is_nearly_full(
+    stage: Stage, forger: Any, stream: str
+) -> None:
+    """Cancels and the switch work meanwhile, and orders again when there is room."""
+    running = await stage.risk()
+    await stage.send(intent_bytes(stage, id="good"))
+    await stage.decided(1)
+    # So that what is left of TRADE is enough for what comes; it bears no seal, and is passed over
+    await forger.plant("oms", subjects.order(VENUE, ACCOUNT, "x"), b"x" * 100_000)
+    before = running.state.room
+    writer = await stage.bus("oms" if stream == "COMMANDS" else "gateway-ibkr")
+    if stream in SUBJECT_OF:
+        await writer.raw_publish(SUBJECT_OF[stream], b"x" * 10_000)
+    held = next(room for server in await running.bus.servers() for room in server.rooms if room.stream == stream)
+    await bound(stage, stream, held.bytes * 1000 // 905)
+    await running.observing.look_at_room()
+    assert running.state.room != before
+    await stage.send(intent_bytes(stage, id="late"))
+    await stage.send(messages.encode(stage.w.cancel("good")))
+    *_, late, cancel = await stage.decided(3)
+    assert isinstance(late, IntentDenied)
+    assert late.reason.startswith(f"the stream {stream} has used 90 %")
+    assert isinstance(cancel, IntentApproved), cancel.reason
+    await bound(stage, stream, 10_000_000)
+    await running.observing.look_at_room()
+    await stage.send(intent_bytes(stage, id="later"))
+    assert isinstance((await stage.decided(4))[-1], IntentApproved)
+
+
+async def test_room_that_nobody_tells_of_any_more_denies(stage: Stage) -> None:
+    running = await stage.risk()
+    running.observing.lose_silent_links = lambda: None  # type: ignore[method-assign]  # not what this is about
+    running.seconds += 10.0
+    await stage.send(intent_bytes(stage, id="good"))
+    (good,) = await stage.decided(1)
+    assert isinstance(good, IntentApproved), good.reason
+    running.seconds += 0.1
+    await stage.send(intent_bytes(stage, id="late"))
+    _, late = await stage.decided(2)
+    assert isinstance(late, IntentDenied)
+    assert late.reason.startswith("NATS has not said lately how full its streams are")
+    await running.observing.look_at_room()
+    await stage.send(intent_bytes(stage, id="later"))
+    assert isinstance((await stage.decided(3))[-1], IntentApproved)
 
 
 async def test_a_silent_gateway_denies_and_makes_risk_unready(stage: Stage) -> None:
@@ -541,12 +786,6 @@ async def test_a_fault_of_ours_denies_and_the_next_intent_has_its_turn(
     assert isinstance((await stage.decided(2))[1], IntentApproved)
 
 
-async def stored_intent(stage: Stage, sequence: int) -> Received:
-    """The message as a process has it in hand that falls asleep before it decides."""
-    received = [found async for found in (await stage.bus("recorder")).read("TRADE", "intent.>", sequence)]
-    return received[0]
-
-
 async def forget_ids_soon(stage: Stage) -> None:
     """Make TRADE's memory of message ids so short that it is not what absorbs a repetition."""
     declared = next(stream for stream in STREAMS if stream.name == "TRADE")
@@ -561,7 +800,7 @@ async def test_a_former_holder_that_wakes_up_long_after_stores_no_second_decisio
     await forget_ids_soon(stage)
     former = await stage.risk(consume=False)
     await stage.send(intent_bytes(stage, id="first"))
-    in_hand = await stored_intent(stage, 2)
+    (in_hand,) = await waiting_in_intents(stage)
     await stage.risk()
     await stage.send(intent_bytes(stage, id="second"))
     await stage.decided(2)
@@ -571,30 +810,125 @@ async def test_a_former_holder_that_wakes_up_long_after_stores_no_second_decisio
         return time.monotonic() - decided > 3 * FORGET_SECONDS
 
     await eventually(forgotten)
+    former.service._take(in_hand, "")
     with pytest.raises(WrongSequenceError):
-        await former.service.handle(in_hand)
+        await former.service.turn()
     assert [decision.cause for decision in await stage.decisions()] == ["first", "second"]
 
 
-async def test_a_decision_under_way_when_the_lease_passed_on_is_found_and_folded(stage: Stage) -> None:
+async def test_a_decision_under_way_when_the_lease_passed_on_is_found(stage: Stage) -> None:
     former = await stage.risk(consume=False)
     await stage.send(intent_bytes(stage, id="first"))
     present = await stage.risk(consume=False)
-    await former.service.handle(await stored_intent(stage, 2))
+    former.service._take((await waiting_in_intents(stage))[0], "")
+    await former.service.turn()
     await present.service.consume()
     await stage.send(intent_bytes(stage, id="second"))
     first, second = await stage.decided(2)
     assert (first.cause, second.cause) == ("first", "second")
-    assert not present.state.undecided
     assert present.state.decided.keys() == {"first", "second"}
-    assert present.failures == []
+    assert present.failures == []  # it has decided the same, to the byte
 
 
 async def test_a_process_without_the_lease_takes_no_message(stage: Stage) -> None:
     former = await stage.risk(consume=False)
     await stage.send(intent_bytes(stage, id="first"))
+    former.service._take((await waiting_in_intents(stage))[0], "")
     stage.lease.held = False
     with pytest.raises(LeaseLostError):
-        await former.service.handle(await stored_intent(stage, 2))
-    assert former.state.undecided == set()
+        await former.service.turn()
+    assert former.state.answered == {}
     assert await stage.decisions() == []
+
+
+# ------------------------------------------------------------------------------------------------ forged and copied
+
+
+async def test_a_forged_decision_is_none_and_does_not_stop_the_next(stage: Stage, forger: Any) -> None:
+    """Risk makes its own decision of the intent, under the same id, behind the forged ones; also after a restart."""
+    running = await stage.risk()
+    await stage.send(intent_bytes(stage, id="one"))
+    await stage.decided(1)
+    forged = IntentApproved(
+        id="decision-5", at=stage.w.now, intent_sequence=5, intent=stage.w.order(id="two"), order_id="two", checks=()
+    )
+    subject = subjects.decision(forged, ACCOUNT, VENUE)
+    await forger.plant("risk", subject, messages.encode(forged), Nats_Msg_Id="decision-5")
+    await stage.send(intent_bytes(stage, id="two", quantity="1001"))
+
+    async def decided(intent_id: str) -> bool:
+        return intent_id in running.state.decided
+
+    await eventually(lambda: decided("two"))
+    assert "two" not in running.state.orders  # the forged one says approved
+    assert not running.failures
+    await stage.kill(running)
+    await forger.plant("risk", subject, messages.encode(forged))  # the last of TRADE is a forged one
+    running = await stage.risk()
+    assert running.service.details()["intents_decided"] == "2"
+    await stage.send(intent_bytes(stage, id="three"))
+    await eventually(lambda: decided("three"))
+    assert not running.failures
+
+
+async def test_a_forged_order_event_moves_no_position(stage: Stage, forger: Any) -> None:
+    running = await stage.risk()
+    oms = await stage.bus("oms")
+    subject = subjects.order(VENUE, ACCOUNT, subjects.BASELINE)
+    adopted = await oms.last("TRADE", subject)
+    assert adopted is not None
+    forged = adopted.payload.replace(b'"quantity":"5"', b'"quantity":"500"').replace(b"_baseline/1", b"_baseline/2")
+    assert forged != adopted.payload
+
+    def held() -> Decimal:
+        return running.state.books[VENUE, ACCOUNT].holdings["SPY"].quantity
+
+    await forger.plant("oms", subject, forged)
+    await stage.send(intent_bytes(stage, id="one"))
+    await stage.decided(1)
+    assert held() == 5
+    await stage.kill(running)
+    await forger.plant("oms", subject, forged)
+    running = await stage.risk()
+    assert held() == 5
+    await stage.send(intent_bytes(stage, id="two"))
+    await stage.decided(2)
+
+
+async def test_a_rebuild_ends_when_the_last_that_was_acknowledged_is_a_forged_one(stage: Stage, forger: Any) -> None:
+    running = await stage.risk()
+    answer = await forger.plant("oms", subjects.order(VENUE, ACCOUNT, "x"), b"{}")
+
+    async def acknowledged() -> bool:
+        return await running.bus.consumer_floor("TRADE", "risk") >= answer["seq"]
+
+    await eventually(acknowledged)
+    await stage.kill(running)
+    running = await stage.risk()
+    await stage.send(intent_bytes(stage, id="one"))
+    await stage.decided(1)
+
+
+async def test_a_forged_trading_state_is_not_risks(stage: Stage, forger: Any) -> None:
+    running = await stage.risk()
+
+    def mode() -> str:
+        return running.service.details()["trading_state"]
+
+    async def is_mode(wanted: str) -> bool:
+        return mode() == wanted
+
+    operator = await stage.server.connect("operator")
+    halt = TradingState(id="halt", at=stage.w.now, mode=TradingMode.HALTED, reason="test", by="operator")
+    await operator.publish(subjects.TRADING_STATE, halt)
+    await eventually(lambda: is_mode("HALTED"))
+    resume = TradingState(id="resume", at=stage.w.now, mode=TradingMode.ACTIVE, reason="forged", by="operator")
+    await forger.plant("operator", subjects.TRADING_STATE, messages.encode(resume))
+    [genuine] = [each async for each in (await stage.server.connect("auditor")).read("KV_CONTROL")][:1]
+    await forger.again("operator", genuine, subject=subjects.TRADING_STATE, without=EXPECTED_HEADER)
+    await stage.send(intent_bytes(stage, id="one"))
+    (decision,) = await stage.decided(1)
+    assert isinstance(decision, IntentDenied)
+    await stage.kill(running)
+    running = await stage.risk()
+    assert mode() == "HALTED"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,8 +13,9 @@ from typing import Any
 
 import pytest
 from signalbox import messages, subjects
-from signalbox.bus import Bus, BusSettings, Received, publishing, reading
-from signalbox.errors import BusPermissionError, BusUnavailableError, WrongSequenceError
+from signalbox.bus import Bus, BusSettings, Received, reading, waiting
+from signalbox.bus.bootstrap import stream_config
+from signalbox.errors import BusFullError, BusPermissionError, BusUnavailableError, WrongSequenceError
 from signalbox.messages import (
     CancelIntent,
     CancelOrder,
@@ -27,9 +29,11 @@ from signalbox.messages import (
     TradingMode,
     TradingState,
 )
+from signalbox.streams import STREAMS
 
 AT = datetime(2024, 3, 5, 15, tzinfo=UTC)
 WAIT_SECONDS_MAX = 15.0
+ORDER = subjects.order("ibkr", "DU1", "order-1")
 
 
 def intent(number: int) -> OrderIntent:
@@ -101,17 +105,17 @@ async def test_what_is_read_is_what_was_stored_in_order(nats_server):
     user, recorder = await nats_server.connect("user"), await nats_server.connect("recorder")
     for number in range(1, 2502):
         await user.publish("intent.ibkr.SPY", intent(number))
-    got = [received async for received in recorder.read("TRADE")]
+    got = [received async for received in recorder.read("INTENTS")]
     assert [r.sequence for r in got] == list(range(1, 2502))
     assert got[0].message_id == "intent-1"
     assert messages.decode(got[2500].payload, messages.Intent) == intent(2501)
-    assert [r.sequence async for r in recorder.read("TRADE", from_sequence=2500)] == [2500, 2501]
-    assert [r async for r in recorder.read("TRADE", from_sequence=2502)] == []
+    assert [r.sequence async for r in recorder.read("INTENTS", from_sequence=2500)] == [2500, 2501]
+    assert [r async for r in recorder.read("INTENTS", from_sequence=2502)] == []
     assert [r async for r in recorder.read("DEAD")] == []
 
 
 async def test_every_message_is_handled_in_order_across_a_killed_server(nats_server):
-    user, risk = await nats_server.connect("user"), await nats_server.connect("risk")
+    oms, risk = await nats_server.connect("oms"), await nats_server.connect("risk")
     handled: list[int] = []
 
     async def handle(received: Received) -> None:
@@ -119,7 +123,7 @@ async def test_every_message_is_handled_in_order_across_a_killed_server(nats_ser
 
     await risk.consume("TRADE", "risk", handle)
     for number in range(1, 21):
-        await user.publish("intent.ibkr.SPY", intent(number))
+        await oms.publish(ORDER, event(number))
         if number == 10:
             nats_server.restart()
     await until(lambda: bool(handled) and handled[-1] == 20)
@@ -127,7 +131,7 @@ async def test_every_message_is_handled_in_order_across_a_killed_server(nats_ser
 
 
 async def test_a_message_that_breaks_its_handler_is_parked_and_the_next_is_handled(nats_server):
-    user, risk, recorder = [await nats_server.connect(name) for name in ("user", "risk", "recorder")]
+    oms, risk, recorder = [await nats_server.connect(name) for name in ("oms", "risk", "recorder")]
     handled: list[int] = []
 
     async def handle(received: Received) -> None:
@@ -136,8 +140,8 @@ async def test_a_message_that_breaks_its_handler_is_parked_and_the_next_is_handl
         handled.append(received.sequence)
 
     await risk.consume("TRADE", "risk", handle)
-    await user.raw_publish("intent.ibkr.SPY", b"odd")
-    await user.publish("intent.ibkr.SPY", intent(2))
+    await oms.raw_publish(ORDER, b"odd")
+    await oms.publish(ORDER, event(2))
     await until(lambda: handled == [2])
     [letter] = [messages.decode(r.payload, messages.DeadLetter) async for r in recorder.read("DEAD")]
     assert (letter.stream, letter.sequence, letter.payload, letter.service) == ("TRADE", 1, b"odd", "risk")
@@ -145,7 +149,7 @@ async def test_a_message_that_breaks_its_handler_is_parked_and_the_next_is_handl
 
 
 async def test_a_handler_that_takes_longer_than_the_ack_wait_keeps_its_message(nats_server):
-    user, risk = await nats_server.connect("user"), await nats_server.connect("risk")
+    oms, risk = await nats_server.connect("oms"), await nats_server.connect("risk")
     started, release = [], asyncio.Event()
 
     async def handle(received: Received) -> None:
@@ -153,8 +157,8 @@ async def test_a_handler_that_takes_longer_than_the_ack_wait_keeps_its_message(n
         await release.wait()
 
     await risk.consume("TRADE", "risk", handle)
-    await user.publish("intent.ibkr.SPY", intent(1))
-    await user.publish("intent.ibkr.SPY", intent(2))
+    await oms.publish(ORDER, event(1))
+    await oms.publish(ORDER, event(2))
     await asyncio.wait_for(_seconds_pass(3.0), WAIT_SECONDS_MAX)  # ack_wait is 2 s
     assert started == [1]
     release.set()
@@ -176,7 +180,7 @@ async def test_a_watch_sees_each_change_also_after_a_restart_of_the_server(nats_
         assert received is not None
         seen.append(messages.decode(received.payload, TradingState).mode)
 
-    await risk.watch("CONTROL", "trading-state", changed)
+    await risk.watch("CONTROL", "trading-state.*", changed)
     assert seen == [TradingMode.ACTIVE]
     nats_server.restart()
     state = TradingState(id="halt-1", at=AT, mode=TradingMode.HALTED, reason="test", by="operator")
@@ -218,19 +222,49 @@ async def test_a_forged_decision_can_not_be_bounced_off_the_server(nats_server):
     )
     await client.flush()
     await client.request("intent.ibkr.SPY", b"after all of these", timeout=2)
-    assert [r.subject async for r in recorder.read("TRADE")] == ["intent.ibkr.SPY"] * 2
+    assert [r.subject async for r in recorder.read("INTENTS")] == ["intent.user"] * 2
+    assert [r.subject async for r in recorder.read("TRADE")] == []
     await client.close()
 
 
 async def test_an_intent_that_took_the_id_of_an_event_to_come_does_not_swallow_it(nats_server):
     user, oms = await nats_server.connect("user"), await nats_server.connect("oms")
     await user.raw_publish("intent.ibkr.SPY", b"mine", {"Nats-Msg-Id": event(1).id})
-    subject = subjects.order("ibkr", "DU1", "order-1")
-    first = await oms.publish(subject, event(1), expected_last_subject_sequence=0)
-    assert (first.sequence, first.duplicate) == (2, False)
-    again = await oms.publish(subject, event(1), expected_last_subject_sequence=0)
-    assert (again.sequence, again.duplicate) == (2, True)
-    await oms.publish(subject, event(2), expected_last_subject_sequence=2)
+    first = await oms.publish(ORDER, event(1), expected_last_subject_sequence=0)
+    assert (first.sequence, first.duplicate) == (1, False)
+
+
+async def test_a_batch_is_stored_as_a_whole_under_one_condition(nats_server):
+    risk, recorder = await nats_server.connect("risk"), await nats_server.connect("recorder")
+    log = subjects.ALL_DECISIONS
+
+    def batch(*numbers: int) -> list[tuple[str, IntentDenied]]:
+        return [(subjects.decision(denied(number), f"DU{number}", "ibkr"), denied(number)) for number in numbers]
+
+    stored = await risk.publish_batch(batch(1, 2, 3), expected_last_subject_sequence=0, last_of=log)
+    assert (stored.stream, stored.sequence, stored.duplicate) == ("TRADE", 3, False)
+    again = await risk.publish_batch(batch(1, 2, 3), expected_last_subject_sequence=0, last_of=log)
+    assert (again.sequence, again.duplicate) == (3, True)
+    for refused, expected in ((batch(4, 5), 2), (batch(4, 2), 2), (batch(4, 2), 0)):
+        with pytest.raises(WrongSequenceError):
+            await risk.publish_batch(refused, expected_last_subject_sequence=expected, last_of=log)
+    assert [r.message_id async for r in recorder.read("TRADE")] == ["decision-1", "decision-2", "decision-3"]
+    await risk.publish_batch(batch(4, 5), expected_last_subject_sequence=3, last_of=log)
+    assert len([r async for r in recorder.read("TRADE")]) == 5
+
+
+async def test_a_sender_with_too_much_waiting_is_told_so_at_once_and_nobody_else_notices(nats_server):
+    bootstrap, user = await nats_server.client("bootstrap"), await nats_server.connect("user")
+    declared = next(stream for stream in STREAMS if stream.name == "INTENTS")
+    config = stream_config(declared) | {"max_msgs_per_subject": 2}
+    await bootstrap.request("$JS.API.STREAM.UPDATE.INTENTS", json.dumps(config).encode(), timeout=5)
+    await bootstrap.close()
+    for number in (1, 2):
+        await user.publish("intent.ibkr.SPY", intent(number))
+    for place in ("intent.ibkr.SPY", "intent.dydx.other"):
+        with pytest.raises(BusFullError, match="send again later"):
+            await user.publish(place, intent(3))
+    await (await nats_server.connect("operator")).publish("intent.ibkr.SPY", intent(3))
 
 
 async def test_a_cancel_intent_of_any_symbol_is_one_token(nats_server):
@@ -262,7 +296,7 @@ def test_a_service_does_not_carry_aiohttp_and_who_needs_it_finds_it() -> None:
 
 async def test_a_log_of_many_subjects_has_one_writer(nats_server) -> None:
     """Each is stored only after the last one on any of the subjects, whatever else the stream has got meanwhile."""
-    bus, user = await nats_server.connect("risk"), await nats_server.connect("user")
+    bus, oms = await nats_server.connect("risk"), await nats_server.connect("oms")
     log = subjects.ALL_DECISIONS
 
     async def decide(number: int, expected: int, account: str = "DU1") -> int:
@@ -272,7 +306,7 @@ async def test_a_log_of_many_subjects_has_one_writer(nats_server) -> None:
         return stored.sequence
 
     first = await decide(1, 0)
-    await user.publish(subjects.intent(intent(1)), intent(1))
+    await oms.publish(ORDER, event(1))
     second = await decide(2, first, "DU2")
     assert await decide(2, first, "DU2") == second, "its own first attempt, whose answer was lost"
     with pytest.raises(WrongSequenceError):
@@ -285,7 +319,7 @@ async def test_a_log_of_many_subjects_has_one_writer(nats_server) -> None:
 async def test_a_service_waits_for_a_server_that_is_away_and_a_persons_command_does_not(
     nats_server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publishing, "PUBLISH_SECONDS_MAX", 2.0)  # more than two attempts are apart
+    monkeypatch.setattr(waiting, "AWAY_SECONDS_MAX", 2.0)  # more than two attempts are apart
     monkeypatch.setattr(reading, "READ_SECONDS_MAX", 0.5)
     command = await nats_server.connect("risk")
     password = nats_server.password("risk")
@@ -311,7 +345,10 @@ async def test_a_service_waits_for_a_server_that_is_away_and_a_persons_command_d
 
 async def test_a_bus_that_is_told_to_stop_while_the_server_is_away_does_not_wait_for_it(nats_server: Any) -> None:
     password = nats_server.password("risk")
-    settings = BusSettings(url=nats_server.url, user="risk", password=password, name="risk", waits_for_server=True)
+    seals = nats_server.seals("risk")
+    settings = BusSettings(
+        url=nats_server.url, user="risk", password=password, name="risk", seals=seals, waits_for_server=True
+    )
     service = await Bus.connect(settings)
     begun = asyncio.Event()
 
@@ -321,8 +358,8 @@ async def test_a_bus_that_is_told_to_stop_while_the_server_is_away_does_not_wait
         await service.last("TRADE", "decision.>")
 
     await service.consume("TRADE", "risk", handle)
-    user = await nats_server.connect("user")
-    await user.raw_publish("intent.ibkr.SPY", b"one")
+    oms = await nats_server.connect("oms")
+    await oms.raw_publish("order.ibkr.DU1.one", b"one")
     async with asyncio.timeout(30):
         await begun.wait()
         await service.stop_consuming()

@@ -76,6 +76,12 @@ def test_decimal_without_quotes_keeps_its_digits(tmp_path: Path) -> None:
 
 
 ONE_MISTAKE = [
+    *(
+        ('order_quantity_max = "1000"', f"order_quantity_max = {written}", "limits.order_quantity_max is ")
+        for written in ("1e400", '"1e400"', "nan", '"NaN"', "inf", '"Infinity"', '"१००"', '"1_000"', '"0x10"', '" 5"')
+    ),
+    ("price_age_seconds_max = 60", "price_age_seconds_max = 99999999999999999999", "limits.price_age_seconds_max is 9"),
+    ("supertrend_multiplier = 2.0", "supertrend_multiplier = 1e400", "indicators.supertrend_multiplier is 1E+400"),
     ('name = "demo"', 'name = ""', "name is ''"),
     ('name = "demo"', "name = 3", "name is 3: it must be a text in quotes."),
     ('name = "demo"', "", "name is missing"),
@@ -123,6 +129,8 @@ ONE_MISTAKE = [
     ('order_quantity_max = "1000"', "order_quantity_max = true", "limits.order_quantity_max is true: it must be"),
     ('order_quantity_max = "1000"', "", "limits.order_quantity_max is missing: state it, there is no default."),
     ('price_collar_fraction = "0.05"', "price_collar_fraction = 5", "limits.price_collar_fraction is 5"),
+    ("[limits]", "[nats]\nroom_used_fraction_max = 1\n[limits]", "nats.room_used_fraction_max is 1: it is a fraction"),
+    ("[limits]", "[nats]\nroom_used_fraction_max = 0\n[limits]", "nats.room_used_fraction_max is 0: it is a fraction"),
     ("open_orders_max = 20", "open_orders_max = 0", "limits.open_orders_max is 0: a limit is"),
     ("open_orders_max = 20", "open_orders_max = 2.5", "limits.open_orders_max is 2.5: it must be a whole number."),
     ('HKD = "0.128"', "HKD = 0", "fx_rates.HKD is 0"),

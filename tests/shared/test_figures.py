@@ -14,22 +14,22 @@ WAIT_SECONDS_MAX = 15.0
 
 
 async def test_a_stream_says_what_it_holds_and_how_old_the_last_message_is(nats_server: Any) -> None:
-    user, recorder = await nats_server.connect("user"), await nats_server.connect("recorder")
+    oms, recorder = await nats_server.connect("oms"), await nats_server.connect("recorder")
     empty = await figures.stream_figures(recorder, "TRADE")
     assert (empty.messages, empty.bytes, empty.last_message_age_seconds) == (0, 0, None)
     for number in range(3):
-        await user.raw_publish("intent.ibkr.SPY", b"{}", {"Nats-Msg-Id": f"i-{number}"})
+        await oms.raw_publish("order.ibkr.DU1.i", b"{}", {"Nats-Msg-Id": f"i-{number}"})
     found = await figures.stream_figures(recorder, "TRADE")
     assert found.messages == 3
-    assert found.bytes > 3 * len("intent.ibkr.SPY{}")
+    assert found.bytes > 3 * len("order.ibkr.DU1.i{}")
     assert found.last_message_age_seconds is not None
     assert 0 <= found.last_message_age_seconds < 10
 
 
 async def test_a_consumer_says_what_it_has_still_to_get_and_to_acknowledge(nats_server: Any) -> None:
-    user, recorder = await nats_server.connect("user"), await nats_server.connect("recorder")
+    oms, recorder = await nats_server.connect("oms"), await nats_server.connect("recorder")
     for number in range(3):
-        await user.raw_publish("intent.ibkr.SPY", b"{}", {"Nats-Msg-Id": f"i-{number}"})
+        await oms.raw_publish("order.ibkr.DU1.i", b"{}", {"Nats-Msg-Id": f"i-{number}"})
     assert await figures.consumer_figures(recorder, "TRADE", "risk") == ConsumerFigures(3, 0, 0)
     risk: Bus = await nats_server.connect("risk")
     taken, may_end = asyncio.Event(), asyncio.Event()
@@ -45,10 +45,10 @@ async def test_a_consumer_says_what_it_has_still_to_get_and_to_acknowledge(nats_
 
 
 async def test_the_account_has_the_limit_of_the_configuration(nats_server: Any) -> None:
-    user, recorder = await nats_server.connect("user"), await nats_server.connect("recorder")
+    oms, recorder = await nats_server.connect("oms"), await nats_server.connect("recorder")
     before = await figures.storage(recorder)
     assert before.limit_bytes == 20 * 2**30
-    await user.raw_publish("intent.ibkr.SPY", b"{}", {"Nats-Msg-Id": "i-1"})
+    await oms.raw_publish("order.ibkr.DU1.i", b"{}", {"Nats-Msg-Id": "i-1"})
     assert (await figures.storage(recorder)).bytes > before.bytes
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from signalbox.bus import Bus
-from signalbox.bus.direct import direct_parser
 from signalbox.bus.follow import Follow, stream_facts
+from signalbox.bus.wire import Delivery
+from signalbox.streams import STREAMS
 
 WAIT_SECONDS_MAX = 10.0
 
@@ -31,17 +32,19 @@ class Reader:
 
     async def lose(self, number: int) -> None:
         """Let delivery `number` get lost between the server and the follow."""
-        takers = (await direct_parser(self.bus._client)).takers
-        [(sid, arrived)] = takers.items()
+        takers = self.bus._client._takers
+        listening = self.follow._listening
+        assert listening is not None
+        arrived = takers[listening._sid]
         seen = 0
 
-        def arrives(subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
+        def arrives(delivery: Delivery) -> None:
             nonlocal seen
-            seen += bool(reply)
-            if not reply or seen != number:
-                arrived(subject, reply, headers, payload)
+            seen += bool(delivery.reply)
+            if not delivery.reply or seen != number:
+                arrived(delivery)
 
-        takers[sid] = arrives
+        takers[listening._sid] = arrives
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(WAIT_SECONDS_MAX):
@@ -57,16 +60,16 @@ async def reader(nats_server: Any) -> Any:
 
 
 async def publish(nats_server: Any, count: int) -> None:
-    user = await nats_server.connect("user")
+    oms = await nats_server.connect("oms")
     for number in range(count):
-        await user.raw_publish("intent.ibkr.SPY", b"%d" % number, {"Nats-Msg-Id": f"m{number}"})
+        await oms.raw_publish("order.ibkr.DU1.i", b"%d" % number, {"Nats-Msg-Id": f"m{number}"})
 
 
 async def test_everything_comes_in_order_with_its_id(nats_server: Any, reader: Reader) -> None:
     await publish(nats_server, 5)
     await reader.start()
     await reader.until(lambda: len(reader.taken) == 5)
-    assert reader.taken == [(n + 1, "intent.ibkr.SPY", f"m{n}", b"%d" % n) for n in range(5)]
+    assert reader.taken == [(n + 1, "order.ibkr.DU1.i", f"m{n}", b"%d" % n) for n in range(5)]
     assert not reader.follow.broken.is_set()
 
 
@@ -108,12 +111,13 @@ async def test_nothing_comes_while_there_is_no_room(nats_server: Any, reader: Re
     await reader.until(lambda: len(reader.taken) == 2)
 
 
-async def test_the_largest_message_that_nats_takes_comes_too(nats_server: Any, reader: Reader) -> None:
-    user = await nats_server.connect("user")
+async def test_the_largest_message_that_a_stream_takes_comes_too(nats_server: Any, reader: Reader) -> None:
+    oms = await nats_server.connect("oms")
     headers = {"Nats-Msg-Id": "large"}
-    largest = 1024 * 1024 - len("NATS/1.0\r\nNats-Msg-Id: large\r\n\r\n")
-    await user.raw_publish("intent.ibkr.SPY", b"x" * largest, headers)
-    await user.raw_publish("intent.ibkr.SPY", b"next")
+    bytes_max = next(stream.message_bytes_max for stream in STREAMS if stream.name == "TRADE")
+    largest = bytes_max - len("NATS/1.0\r\nNats-Msg-Id: large\r\n\r\n")
+    await oms.raw_publish("order.ibkr.DU1.i", b"x" * largest, headers)
+    await oms.raw_publish("order.ibkr.DU1.i", b"next")
     await reader.start()
     await reader.until(lambda: len(reader.taken) == 2)
     assert [len(payload) for *_, payload in reader.taken] == [largest, 4]

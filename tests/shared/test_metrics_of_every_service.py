@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from math import isnan
 from typing import Any
 
-from nats.errors import SlowConsumerError
+import pytest
 from prometheus_client import REGISTRY
 from signalbox import metrics, subjects
-from signalbox.bus import Bus, Received, dead_letter
+from signalbox.bus import Bus, Received, dead_letter, live
 from signalbox.clock import FixedClock, FollowingClock
 from signalbox.messages import ClockTick
 
@@ -79,9 +79,26 @@ async def test_a_lost_connection_shows_and_its_return_is_counted(nats_server: An
     assert value("signalbox_bus_connected", service="oms") == 1
 
 
-async def test_a_message_that_is_dropped_because_we_are_too_slow_is_counted(nats_server: Any) -> None:
+async def test_a_message_that_is_dropped_because_we_are_too_slow_is_counted(
+    nats_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bus: Bus = await nats_server.connect("oms")
     before = value("signalbox_bus_slow_consumers_total", service="oms")
-    subscription = await bus._client.subscribe("clock.desk")
-    await bus._client._error_cb(SlowConsumerError("clock.desk", b"", 1, subscription))
+    begun = asyncio.Event()
+
+    async def never_done(_: Received) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(live, "QUEUED_MESSAGES_MAX", 1)
+    monkeypatch.setattr(live, "STOP_SECONDS_MAX", 0.01)
+    await bus.subscribe("clock.desk", never_done)
+    simulator: Bus = await nats_server.connect("simulator")
+    await simulator._client.publish("clock.desk", b"{}")
+    await asyncio.wait_for(begun.wait(), 10)
+    for _ in range(2):  # one waits, one is too many
+        await simulator._client.publish("clock.desk", b"{}")
+    async with asyncio.timeout(10):
+        while value("signalbox_bus_slow_consumers_total", service="oms") == before:
+            await asyncio.sleep(0.01)
     assert value("signalbox_bus_slow_consumers_total", service="oms") == before + 1

@@ -93,7 +93,7 @@ async def test_indicators_publish_scores_and_read_bars_and_scores_only(nats_serv
     foreign = [
         *(pattern.format(own="ibkr", other="dydx") for pattern in OTHERS_WORDS if "ind.score" not in pattern),
         "$JS.API.DIRECT.GET.STATE",
-        "$JS.API.CONSUMER.INFO.TRADE.risk",
+        "$JS.desk.API.CONSUMER.INFO.TRADE.risk",
         "$JS.ACK.TRADE.risk.1.1.1.1.1",
     ]
     try:

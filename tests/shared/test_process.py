@@ -6,13 +6,16 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from signalbox import messages, subjects
+from signalbox.bus.bootstrap import stream_config
 from signalbox.messages import ServiceStatus
+from signalbox.streams import STREAMS
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS_MAX = 20.0
@@ -49,6 +52,7 @@ async def start_service(nats_server, tmp_path: Path):
         "SIGNALBOX_NATS_URL": nats_server.url,
         "SIGNALBOX_NATS_USER": "risk",
         "SIGNALBOX_NATS_PASSWORD": nats_server.password("risk"),
+        **nats_server.seal_settings("risk"),
         "SIGNALBOX_DESK_FILE": str(ROOT / "deploy/desk.toml"),
     }
 
@@ -113,6 +117,56 @@ async def test_it_is_ready_when_every_condition_is_met_and_says_what_it_waits_fo
     assert (await http_get(port, "/nothing"))[0] == 404
 
 
+async def fill_trade(nats_server) -> None:
+    """Bound TRADE so that nothing fits into it any more."""
+    await (await nats_server.connect("user")).raw_publish("intent.ibkr.SPY", b"x" * 1000)
+    await give_trade(nats_server, 1000)
+
+
+async def give_trade(nats_server, bytes_max: int) -> None:
+    (trade,) = (stream for stream in STREAMS if stream.name == "TRADE")
+    client = await nats_server.client("bootstrap")
+    config = stream_config(trade, bytes_max=bytes_max)
+    answer = json.loads((await client.request("$JS.API.STREAM.UPDATE.TRADE", json.dumps(config).encode())).data)
+    await client.close()
+    assert "error" not in answer
+
+
+STORES_A_DECISION = """async def store():
+        await runtime.bus.raw_publish("decision.denied.ibkr.DU1", b"one", {"Nats-Msg-Id": "one"})
+        runtime.log.warning("stored")
+        await asyncio.Event().wait()
+    await runtime.spawn(store(), "store")"""
+
+
+async def test_it_is_not_ready_while_it_waits_for_room_and_goes_on_by_itself(start_service: Begin, nats_server):
+    await fill_trade(nats_server)
+    process = await start_service(STORES_A_DECISION)
+    port = int(str((await line_with(process, "listening"))["http_port"]))
+    await line_with(process, "messages wait for room")
+    status, text = await http_get(port, "/readyz")
+    assert (status, text.startswith("room in TRADE: maximum bytes exceeded")) == (503, True)
+    waiting = 'signalbox_bus_waiting_for_room{service="risk",stream="TRADE"}'
+    assert f"{waiting} 1.0" in (await http_get(port, "/metrics"))[1]
+    await give_trade(nats_server, 1_000_000)
+    await line_with(process, "stored")
+    assert await http_get(port, "/readyz") == (200, "ready\n")
+    assert f"{waiting} 0.0" in (await http_get(port, "/metrics"))[1]
+    assert process.returncode is None
+
+
+async def test_told_to_stop_it_does_not_wait_for_room(start_service: Begin, nats_server):
+    await fill_trade(nats_server)
+    process = await start_service(
+        """async def handle(received):
+        await runtime.bus.raw_publish("decision.denied.ibkr.DU1", b"one", {"Nats-Msg-Id": "one"})
+    await runtime.bus.consume("TRADE", "risk", handle)"""
+    )
+    await line_with(process, "messages wait for room")
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), WAIT_SECONDS_MAX) == 0
+
+
 async def test_told_to_stop_it_finishes_what_it_has_begun_and_ends_with_0(start_service: Begin, nats_server):
     process = await start_service(
         """async def handle(received):
@@ -122,9 +176,9 @@ async def test_told_to_stop_it_finishes_what_it_has_begun_and_ends_with_0(start_
     await runtime.bus.consume("TRADE", "risk", handle)"""
     )
     await line_with(process, "started")
-    user = await nats_server.connect("user")
-    await user.raw_publish("intent.ibkr.SPY", b"one")
-    await user.raw_publish("intent.ibkr.SPY", b"two")
+    oms = await nats_server.connect("oms")
+    await oms.raw_publish("order.ibkr.DU1.i", b"one")
+    await oms.raw_publish("order.ibkr.DU1.i", b"two")
     await line_with(process, "begun")
     process.send_signal(signal.SIGTERM)
     await line_with(process, "finished")
@@ -170,6 +224,37 @@ async def test_a_misconfigured_service_says_every_mistake_and_ends_with_2(start_
     text = (await asyncio.wait_for(process.stderr.read(), WAIT_SECONDS_MAX)).decode()
     assert "SIGNALBOX_HTTP_PORT" in text
     assert await process.wait() == 2
+
+
+@pytest.mark.parametrize(
+    ("seals", "said"),
+    [
+        (None, "risk: SIGNALBOX_SEALS is not set (or SIGNALBOX_SEALS_FILE, a file of mode 600)"),
+        ("control = 1234", "risk: SIGNALBOX_SEALS of risk: line 1, control: a key is 64 hexadecimal digits"),
+        (f"control = {'a' * 64}", "risk: SIGNALBOX_SEALS of risk: the key of risk-oms is missing."),
+        (
+            f"control = {'a' * 64}\nrisk-oms = {'b' * 64}\noms-gateway-ibkr = {'c' * 64}",
+            "risk: SIGNALBOX_SEALS of risk: there is a key of oms-gateway-ibkr, which this process must not have.",
+        ),
+    ],
+)
+def test_a_service_without_its_keys_or_with_anothers_does_not_start(tmp_path: Path, seals: str | None, said: str):
+    script = tmp_path / "service.py"
+    script.write_text(SERVICE.format(body="pass"))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SIGNALBOX_")} | {
+        "SIGNALBOX_NATS_URL": "nats://127.0.0.1:1",
+        "SIGNALBOX_NATS_USER": "risk",
+        "SIGNALBOX_NATS_PASSWORD": "p",
+        "SIGNALBOX_DESK_FILE": str(ROOT / "deploy/desk.toml"),
+    }
+    environment |= {"SIGNALBOX_SEALS": seals} if seals is not None else {}
+    done = subprocess.run(
+        [sys.executable, str(script)], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "a" * 64 not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 HOLDS = """from signalbox.lease import service_lease

@@ -121,10 +121,10 @@ def test_operation_is_of_one_channel_and_its_messages(name: str) -> None:
 
 
 def test_stream_of_a_subject_is_told_with_its_readers() -> None:
-    intent = ASYNCAPI["channels"]["intent"]
-    assert intent["x-nats-stream"]["name"] == "TRADE"
-    assert intent["x-nats-stream"]["consumers"] == ["risk", "recorder"]
-    assert ASYNCAPI["channels"]["decision"]["x-nats-stream"]["consumers"] == ["oms", "recorder"]
+    intent = ASYNCAPI["channels"]["intent-by-name"]
+    assert intent["x-nats-stream"]["name"] == "INTENTS"
+    assert intent["x-nats-stream"]["consumers"] == ["risk"]
+    assert ASYNCAPI["channels"]["decision"]["x-nats-stream"]["consumers"] == ["oms", "oms-denied", "recorder"]
 
 
 def test_live_only_subject_has_no_stream() -> None:

@@ -14,12 +14,12 @@ from signalbox.durability import observed_durability
 from signalbox.errors import BusUnavailableError
 from signalbox.streams import STREAMS
 
-MAY_ASK = {"risk", "user", "operator"}
+MAY_ASK = {"risk", "user", "operator", "bootstrap"}
 
 
 @pytest.mark.parametrize("user", sorted(MAY_ASK))
 async def test_a_server_says_what_it_is(nats_server: Any, user: str) -> None:
-    client = await nats_server.client(user)
+    client = await nats_server.bus_client(user)
     try:
         [server] = await ask_servers(client)
     finally:
@@ -33,7 +33,7 @@ async def test_a_server_says_what_it_is(nats_server: Any, user: str) -> None:
 @pytest.mark.parametrize("user", sorted(set(USERS) - MAY_ASK))
 async def test_nobody_else_may_ask(nats_server: Any, user: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servers, "FIRST_ANSWER_SECONDS_MAX", 0.3)
-    client = await nats_server.client(user)
+    client = await nats_server.bus_client(user)
 
     async def refused(_: Exception) -> None:
         """It is refused, which is what this asks."""

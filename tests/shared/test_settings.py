@@ -104,3 +104,112 @@ def test_a_secret_shows_nowhere():
     except ValueError:
         shown = traceback.format_exc()
     assert "hunter" not in shown
+
+
+def mistakes_with(**changes: str) -> list[str]:
+    """What is wrong with good settings and these changes."""
+    with pytest.raises(ConfigurationError) as caught:
+        load(Settings, GOOD | {f"SIGNALBOX_{name}": value for name, value in changes.items()})
+    return list(caught.value.mistakes)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("HTTP_PORT", "65536", "SIGNALBOX_HTTP_PORT='65536' is not usable"),
+        ("HTTP_PORT", "-1", "SIGNALBOX_HTTP_PORT='-1' is not usable"),
+        ("HTTP_PORT", "80.5", "SIGNALBOX_HTTP_PORT='80.5' is not usable"),
+        ("HTTP_PORT", "", "SIGNALBOX_HTTP_PORT='' is not usable"),
+        ("HTTP_HOST", "my-host", "SIGNALBOX_HTTP_HOST='my-host' is no address to listen at"),
+        ("LOG_LEVEL", "INFOO", "SIGNALBOX_LOG_LEVEL='INFOO' is no level: did you mean INFO?"),
+        ("LOG_LEVEL", "info", "SIGNALBOX_LOG_LEVEL='info' is no level: did you mean INFO?"),
+        ("LOG_LEVEL", "7", "SIGNALBOX_LOG_LEVEL='7' is no level: there is DEBUG"),
+        ("DELAY_SECONDS_MAX", "nan", "SIGNALBOX_DELAY_SECONDS_MAX='nan' is not usable"),
+        ("DELAY_SECONDS_MAX", "1e400", "SIGNALBOX_DELAY_SECONDS_MAX='1e400' is not usable"),
+        ("DELAY_SECONDS_MAX", "-0.1", "SIGNALBOX_DELAY_SECONDS_MAX='-0.1' is not usable"),
+        ("DELAY_SECONDS_MAX", "१", "SIGNALBOX_DELAY_SECONDS_MAX="),
+        ("DESK_FILE", "", "SIGNALBOX_DESK_FILE is empty"),
+        ("NATS_USER", "risk\nx", "SIGNALBOX_NATS_USER holds 'risk\\nx'"),
+        ("NATS_URL", "127.0.0.1:4222", "is no address of NATS"),
+        ("NATS_URL", "http://127.0.0.1:4222", "is no address of NATS"),
+        ("NATS_URL", "nats://", "is no address of NATS"),
+        ("NATS_URL", "nats://host:99999", "has a port that is none"),
+        ("NATS_URL", "nats://host:0", "has port 0"),
+        ("NATS_URL", "nats://[::1:4222", "has a port that is none, or no host"),
+        ("NATS_URL", "nats://host:4222/path", "is no address of NATS"),
+        ("NATS_PASSWORD", "", "SIGNALBOX_NATS_PASSWORD is empty"),
+        ("NATS_PASSWORD", "two\nlines", "SIGNALBOX_NATS_PASSWORD has 2 lines"),
+        ("CONFIRMATION_FILE", "", "SIGNALBOX_CONFIRMATION_FILE is empty"),
+    ],
+)
+def test_a_value_that_is_none_is_a_sentence(name: str, value: str, said: str) -> None:
+    [mistake] = mistakes_with(**{name: value})
+    assert said in mistake
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("SIGNALBOX_HTTP_PROT", "SIGNALBOX_HTTP_PORT"),
+        ("SIGNALBOX_LOGLEVEL", "SIGNALBOX_LOG_LEVEL"),
+        ("SIGNALBOX_DELAY_SECOND_MAX", "SIGNALBOX_DELAY_SECONDS_MAX"),
+        ("SIGNALBOX_NATS_PASWORD_FILE", "SIGNALBOX_NATS_PASSWORD_FILE"),
+        ("signalbox_http_port", "SIGNALBOX_HTTP_PORT"),
+        ("SINGALBOX_HTTP_PORT", "SIGNALBOX_HTTP_PORT"),
+        ("SIGNALBOX_HTTP_PORT_FILE", "SIGNALBOX_HTTP_PORT"),
+    ],
+)
+def test_a_misspelt_name_is_a_mistake_that_names_the_right_one(name: str, meant: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(Settings, GOOD | {name: "1"})
+    assert caught.value.mistakes == (
+        f"{name} is set, but nothing of the desk reads a variable of this name: did you mean {meant}?",
+    )
+
+
+def test_what_another_service_or_another_program_reads_is_no_mistake() -> None:
+    others = {"SIGNALBOX_IBKR_PORT": "4002", "SIGNALBOX_RUN_FOLDER": "x", "SIGNAL_LEVEL": "1", "PATH": "/bin"}
+    assert load(Settings, GOOD | others).http_port == 0
+
+
+@pytest.mark.parametrize("url", ["nats://u:hunter7@host:4222", "nats://hunter7@host", "nats://a:hunter7/x@y@host"])
+def test_a_password_in_an_address_is_refused_and_not_shown(url: str) -> None:
+    [mistake] = mistakes_with(NATS_URL=url)
+    assert "has a user or password in it" in mistake
+    assert "hunter7" not in mistake
+
+
+def test_several_addresses_are_one_setting() -> None:
+    assert load(Settings, GOOD | {"SIGNALBOX_NATS_URL": "nats://a:4222,nats://b:4222"}).nats_url.count(",") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\x80\x81\x82", "is no text in UTF-8"),
+        ("hunter2".encode("utf-16"), "is no text in UTF-8"),
+        (b"\xef\xbb\xbfhunter2\n", "begins with a byte order mark"),
+        (b"hunter2\nhunter3\n", "has 2 lines"),
+        (b"hunter2\rhunter3", "has 2 lines"),
+        (b"hunter2\0", "characters that can not be seen"),
+        (b"a" * 100_000, "has 100000 bytes: that is no secret"),
+    ],
+)
+def test_a_secret_file_that_holds_no_secret_is_a_sentence_that_does_not_show_it(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    with pytest.raises(ConfigurationError) as caught:
+        read_secret_file(path)
+    [mistake] = caught.value.mistakes
+    assert said in mistake
+    assert "hunter" not in mistake
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(ConfigurationError, match="is no file"):
+            read_secret_file(path)

@@ -84,7 +84,7 @@ async def test_a_request_is_renewed_before_it_ends(readers: list[Reader]) -> Non
     waiting = 0
     async with asyncio.timeout(WAIT_SECONDS_MAX):
         while waiting < 2:
-            answer = await reader.bus.request(f"$JS.API.CONSUMER.INFO.BARS.{SHARED[0].name}", b"", 2.0)
+            answer = await reader.bus.request(f"$JS.desk.API.CONSUMER.INFO.BARS.{SHARED[0].name}", b"", 2.0)
             waiting = json.loads(answer)["num_waiting"]
             assert waiting > 0
             await asyncio.sleep(0.02)

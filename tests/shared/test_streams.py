@@ -8,7 +8,7 @@ import pytest
 from signalbox.streams import RECORDED_STREAMS, STREAMS, Stream
 from signalbox.subjects import REGISTRY, SERVICES, Declared
 
-CORE_NATS = {"clock.desk", "md.quote.*.*", "link.*.*", "status.*", "query.sql"}
+CORE_NATS = {"intent.*.*", "clock.desk", "md.quote.*.*", "link.*.*", "status.*", "query.sql"}
 """What is worth nothing a moment later, and requests: stored nowhere."""
 
 PAIRS = [(stream, pattern) for stream in STREAMS for pattern in stream.subjects]
@@ -45,9 +45,9 @@ def test_stream_stores_only_declared_subjects(stream: Stream, pattern: str) -> N
     assert any(overlap(pattern, declared.pattern) for declared in REGISTRY), f"{stream.name} stores {pattern}"
 
 
-def test_everything_stored_is_recorded_but_the_leases() -> None:
-    """A lease says each second that nothing has happened."""
-    assert {stream.name for stream in STREAMS} - {stream.name for stream in RECORDED_STREAMS} == {"KV_LEASES"}
+def test_everything_stored_is_recorded_but_intents_and_leases() -> None:
+    """A lease says each second that nothing has happened; an intent is in its decision."""
+    assert set(STREAMS) - set(RECORDED_STREAMS) == {each for each in STREAMS if each.name in ("INTENTS", "KV_LEASES")}
 
 
 @pytest.mark.parametrize("stream", RECORDED_STREAMS, ids=lambda stream: stream.name)
@@ -89,6 +89,15 @@ def test_what_proves_an_order_can_not_be_deleted(name: str) -> None:
     (stream,) = (stream for stream in STREAMS if stream.name == name)
     assert stream.deny_delete
     assert stream.age_days_max == 0 or stream.age_days_max >= 90  # 0: kept for ever
+
+
+def test_claim_outlives_its_command_and_any_order() -> None:
+    """Else a command that is delivered again would find no claim, or a gateway an order at the venue that it knows not.
+
+    IBKR ends a GTC order with the quarter after the present one: 184 days at most.
+    """
+    ages = {stream.name: stream.age_days_max for stream in STREAMS}
+    assert ages["LEDGER"] > max(ages["COMMANDS"], 184)
 
 
 def test_second_command_on_a_subject_is_refused() -> None:

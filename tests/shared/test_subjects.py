@@ -42,7 +42,7 @@ DENIED = IntentDenied(id="d", at=AT, intent_sequence=1, intent=None, checks=(), 
 BUILT = {
     subjects.CLOCK: "clock.desk",
     subjects.QUERY: "query.sql",
-    subjects.TRADING_STATE: "$KV.CONTROL.trading-state",
+    subjects.trading_state("olga"): "$KV.CONTROL.trading-state.olga",
     subjects.quote("ibkr", "BRK B"): "md.quote.ibkr.BRK%20B",
     subjects.bar("ibkr", "0700.HK", "1m"): "md.bar.ibkr.0700%2EHK.1m",
     subjects.instrument("ibkr", "SPY"): "md.instrument.ibkr.SPY",
@@ -52,6 +52,7 @@ BUILT = {
     subjects.intent(order_intent("ibkr", "SPY")): "intent.ibkr.SPY",
     subjects.intent(order_intent(NASTY, "")): f"intent.{encode_token(NASTY)}.%",
     subjects.intent(CancelIntent(id="c", at=AT, venue="ibkr", symbol=">", order_id="i-1")): "intent.ibkr.%3E",
+    subjects.intent_of("alice", order_intent("ibkr", "SPY")): "intent.alice.ibkr.SPY",
     subjects.decision(APPROVED, "DU1", "ibkr"): "decision.approved.ibkr.DU1",
     subjects.decision(DENIED, "", ""): "decision.denied.%.%",
     subjects.order("ibkr", "DU1", "i-1"): "order.ibkr.DU1.i-1",
@@ -69,6 +70,7 @@ BUILT = {
     subjects.timer_schedule("i-1"): "timer.schedule.i-1",
     subjects.timer_fired("i-1"): "timer.fired.i-1",
     subjects.dead("TRADE", "risk"): "dead.trade.risk",
+    f"{subjects.set_aside('risk', 'TRADE', 7)}.olga": "$KV.CONTROL.skip.risk.TRADE.7.olga",
     subjects.status("risk"): "status.risk",
 }
 

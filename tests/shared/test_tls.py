@@ -58,7 +58,9 @@ async def secure_server(nats_server_without_streams: Any, made: Path, monkeypatc
 async def test_every_user_connects_and_bootstrap_makes_the_streams(secure_server: Any, made: Path) -> None:
     authority = made / "authority.pem"
     url = f"tls://127.0.0.1:{secure_server.port}"
-    await bootstrap_server(url, secure_server.password(BOOTSTRAP), TradingMode.HALTED, ca_file=authority)
+    await bootstrap_server(
+        url, secure_server.password(BOOTSTRAP), TradingMode.HALTED, secure_server.seals(BOOTSTRAP), ca_file=authority
+    )
     for user in USERS:
         bus = await Bus.connect(settings_of(secure_server, user, authority))
         assert bus.connected
@@ -80,7 +82,9 @@ async def test_a_server_of_another_authority_is_refused_with_the_reason(
             await Bus.connect(settings_of(secure_server, "risk", ca_file))
     url = f"tls://127.0.0.1:{secure_server.port}"
     with pytest.raises(BusUnavailableError, match="certificate verify failed"):
-        await bootstrap_server(url, secure_server.password(BOOTSTRAP), TradingMode.HALTED, ca_file=other)
+        await bootstrap_server(
+            url, secure_server.password(BOOTSTRAP), TradingMode.HALTED, secure_server.seals(BOOTSTRAP), ca_file=other
+        )
 
 
 async def test_a_server_without_tls_is_sent_no_password(

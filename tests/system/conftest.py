@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from signalbox.bus import Bus, BusSettings
+from signalbox.seals import NO_SEALS, Seals, parse
 
 START, SPEED = "2024-03-05T15:00:00Z", "10"
 READY_SECONDS_MAX = 90.0
@@ -105,7 +106,19 @@ class RunningDesk:
         return (self.folder / "credentials" / user).read_text().strip()
 
     def passwords(self) -> dict[str, str]:
-        return {path.name: path.read_text().strip() for path in (self.folder / "credentials").iterdir()}
+        return {path.name: path.read_text().strip() for path in self._credentials() if path.suffix != ".seals"}
+
+    def seals(self, user: str) -> Seals:
+        file = self.folder / "credentials" / f"{user}.seals"
+        return parse(file.read_text()) if file.exists() else NO_SEALS
+
+    def seal_keys(self) -> set[str]:
+        """Every key of every seal, in hexadecimal digits."""
+        texts = [path.read_text() for path in self._credentials() if path.suffix == ".seals"]
+        return {line.partition("=")[2].strip() for text in texts for line in text.splitlines()}
+
+    def _credentials(self) -> list[Path]:
+        return list((self.folder / "credentials").iterdir())
 
     def pids(self) -> dict[int, bytes]:
         """The command line of each process that belongs to this desk, by process id."""
@@ -143,7 +156,8 @@ async def connect(desk: RunningDesk) -> AsyncIterator[Callable[[str], Awaitable[
     buses: list[Bus] = []
 
     async def connect(user: str) -> Bus:
-        settings = BusSettings(url=desk.facts["nats_url"], user=user, password=desk.password(user), name=user)
+        password, seals = desk.password(user), desk.seals(user)
+        settings = BusSettings(url=desk.facts["nats_url"], user=user, password=password, name=user, seals=seals)
         buses.append(await Bus.connect(settings))
         return buses[-1]
 

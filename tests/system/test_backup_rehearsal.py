@@ -108,6 +108,7 @@ async def signalbox(desk: LocalDesk, user: str, *words: str) -> str:
     environment = {
         "SIGNALBOX_NATS_URL": desk.nats_url,
         "SIGNALBOX_NATS_PASSWORD_FILE": str(run_folder.credential_file(desk.plan.directory, user)),
+        "SIGNALBOX_SEALS_FILE": str(run_folder.seals_file(desk.plan.directory, user)),
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "signalbox_cli", *words),

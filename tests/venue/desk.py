@@ -45,6 +45,7 @@ from signalbox.messages import (
     VenueLink,
     VenueSnapshot,
 )
+from signalbox.seals import SEAL_HEADER
 from signalbox_cli.local_desk import free_port
 from simulators.clock_publisher import ClockPublisher
 
@@ -100,6 +101,7 @@ class Desk:
         self._events_next = 1
         self._ledger_next = 1
         self._entries: list[LedgerEntry] = []
+        self._forged_revision = 20
         self._before: set[str] | None = None
         """What was executed before the desk's first start."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -158,6 +160,7 @@ class Desk:
             "SIGNALBOX_NATS_URL": self._nats.url,
             "SIGNALBOX_NATS_USER": self.bench.service,
             "SIGNALBOX_NATS_PASSWORD": self._nats.password(self.bench.service),
+            **self._nats.seal_settings(self.bench.service),
             "SIGNALBOX_DESK_FILE": str(file),
             "SIGNALBOX_HTTP_PORT": str(self._http_port),
             **self.bench.environment(self._folder),
@@ -347,6 +350,33 @@ class Desk:
             id=f"command/{order.order_id}/0", at=now, order=order, deadline=now + timedelta(seconds=deadline_seconds)
         )
         await self._oms_bus.publish(subjects.command(self.bench.venue, order.order_id, 0), command)
+
+    async def forge_command(self, order_id: str, *, seal: str = "") -> None:
+        """Plant a command to submit, with all rights of the OMS and no key: another revision each time."""
+        now = self.bench.world.now()
+        command = SubmitOrder(
+            id=f"forged/{order_id}", at=now, order=self.order(order_id), deadline=now + timedelta(hours=1)
+        )
+        self._forged_revision += 1
+        subject = subjects.command(self.bench.venue, order_id, self._forged_revision)
+        await self._as_the_oms_without_a_key(subject, messages.encode(command), {SEAL_HEADER: seal} if seal else {})
+
+    async def copy_command(self, order_id: str, target_id: str) -> str:
+        """Publish an order's command once more, whole, on another's subject or its own; whether it was refused."""
+        source = subjects.command(self.bench.venue, order_id, 0)
+        genuine = await self._recorder.last("COMMANDS", source)
+        assert genuine is not None
+        target = subjects.command(self.bench.venue, target_id, 0)
+        headers = {SEAL_HEADER: genuine.header(SEAL_HEADER)}
+        return await self._as_the_oms_without_a_key(target, genuine.payload, headers)
+
+    async def _as_the_oms_without_a_key(self, subject: str, payload: bytes, headers: dict[str, str]) -> str:
+        client = await self._nats.client("oms")
+        try:
+            answer = await client.request(subject, payload, timeout=WAIT_SECONDS_MAX, headers=headers or None)
+        finally:
+            await client.close()
+        return "refused" if b'"error"' in answer.data else "stored"
 
     async def command_cancel(self, order_id: str, revision: int = 9) -> None:
         """Command a cancellation behind the OMS's back."""

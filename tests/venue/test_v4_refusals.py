@@ -153,3 +153,39 @@ async def test_v49_account_that_is_not_the_gateways(desk: Desk, order_id: str) -
     await refused(desk, order_id)
     assert await desk.ledger(order_id) == []
     assert desk.bench.placed(order_id) == []
+
+
+async def test_v4A_command_that_the_oms_has_not_sealed(desk: Desk, order_id: str) -> None:
+    """A command stands in COMMANDS that is not the OMS's: without a seal, with a made up one, copied from another's.
+
+    Nothing of it reaches the venue, also after a restart; each is parked, and the next genuine order is placed.
+    """
+    desk.spoiled = True
+    await desk.filled(f"{order_id}-before")
+    await desk.forge_command(order_id)
+    await desk.forge_command(order_id, seal="1::" + "0" * 64)
+    await desk.copy_command(f"{order_id}-before", order_id)
+    await desk.commands_are_taken()
+    letters = [letter for letter in await desk.dead_letters() if letter.stream == "COMMANDS"]
+    assert len(letters) == 3
+    assert all(letter.error.startswith("not sealed by the OMS") for letter in letters)
+    await desk.kill()
+    await desk.forge_command(order_id)
+    await desk.start()
+    await desk.filled(f"{order_id}-after")
+    await desk.commands_are_taken()
+    assert desk.bench.placed(order_id) == []
+    assert await desk.ledger(order_id) == []
+    assert len(desk.bench.placed(f"{order_id}-before")) == len(desk.bench.placed(f"{order_id}-after")) == 1
+
+
+async def test_v4B_command_that_comes_again(desk: Desk, order_id: str) -> None:
+    """A genuine command is published once more, seal and all, on its own subject.
+
+    COMMANDS refuses it: the order is placed once.
+    """
+    await desk.filled(order_id)
+    assert await desk.copy_command(order_id, order_id) == "refused"
+    await desk.commands_are_taken()
+    assert len(desk.bench.placed(order_id)) == 1
+    await desk.adds_up()

@@ -7,12 +7,13 @@ import asyncio
 import textwrap
 from pathlib import Path
 
+from signalbox.addresses import without_password
 from signalbox.desk import Mode, load_desk
 from signalbox.errors import ConfigurationError
 
 from signalbox_cli.commands import EXIT_FAILED, add_command
 from signalbox_cli.doctor.facts import Facts
-from signalbox_cli.doctor.file_facts import see_secrets
+from signalbox_cli.doctor.file_facts import see_files, see_secrets, see_settings
 from signalbox_cli.doctor.judging import judge
 from signalbox_cli.doctor.monitoring_facts import see_alertmanager, see_prometheus
 from signalbox_cli.doctor.nats_facts import see_nats
@@ -76,6 +77,8 @@ async def _doctor(arguments: argparse.Namespace) -> int:
         nats=nats,
         prometheus=prometheus,
         alertmanager=alertmanager,
+        settings=see_settings(environment()),
+        files=see_files(addresses.run_folder, environment()),
     )
     live = arguments.live or desk.mode is Mode.LIVE
     checks = judge(facts, live=live)
@@ -94,12 +97,12 @@ def _plain_url(url: str) -> str:
 
 def _show(checks: list[Check], *, as_json: bool) -> None:
     if as_json:
-        rows = [(check.name, check.verdict.value, check.observed, check.action) for check in checks]
+        rows = [(c.name, c.verdict.value, without_password(c.observed), c.action) for c in checks]
         show(COLUMNS, rows, as_json=True, empty="")
         return
     width = max(len(check.name) for check in checks)
     for check in checks:
-        print(f"{check.verdict:<11}  {check.name:<{width}}  {printable(check.observed)}")
+        print(f"{check.verdict:<11}  {check.name:<{width}}  {printable(without_password(check.observed))}")
         if check.action:
             print(
                 textwrap.fill(

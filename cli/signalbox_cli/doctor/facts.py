@@ -13,11 +13,21 @@ from signalbox.messages import Quote, ServiceStatus, VenueLink
 
 @dataclass(frozen=True, kw_only=True)
 class SecretSeen:
-    """A file that holds a secret. `private` = nobody may read it but who has to."""
+    """A file that holds a secret. `private` = nobody may read it but who has to; `mistake` = why it is none."""
 
     path: str
     mode: int
     private: bool
+    mistake: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileSeen:
+    """A file or folder of what the desk does. `open_to_others` = others may use it, or its group may change it."""
+
+    path: str
+    mode: int
+    open_to_others: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,3 +94,7 @@ class Facts:
     nats: NatsSeen
     prometheus: PrometheusSeen | None
     alertmanager: AlertmanagerSeen | None
+    settings: tuple[str, ...] = ()
+    """What is wrong with the variables of this environment, as sentences."""
+    files: tuple[FileSeen, ...] = ()
+    """What the desk of this machine has written; none = it is elsewhere."""

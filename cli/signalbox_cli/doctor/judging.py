@@ -17,10 +17,12 @@ from signalbox.durability import durability_mistake, observed_durability
 from signalbox.errors import CalendarError
 from signalbox.instruments import parse_symbol
 from signalbox.messages import LinkStatus, MarketDataType, ServiceStatus
+from signalbox.room import SHARES_PERMILLE, fullest, shown_bytes
+from signalbox.seals import links_of, shown_links
 from signalbox.sessions import is_open
 from signalbox.streams import STREAMS
 
-from signalbox_cli.doctor.facts import Facts, NatsSeen, SecretSeen
+from signalbox_cli.doctor.facts import Facts, FileSeen, NatsSeen, SecretSeen
 from signalbox_cli.doctor.judging_monitoring import judge_monitoring
 from signalbox_cli.doctor.verdicts import Check, bad_for_money, failed, not_checked, ok, warning
 
@@ -31,12 +33,14 @@ def judge(facts: Facts, *, live: bool) -> list[Check]:
     """Every check, in the order in which a person mends what is wrong."""
     live = live or facts.desk.mode is Mode.LIVE
     checks = [*_judge_desk(facts.desk, live=live), *_judge_limits(facts.desk.limits), _judge_secrets(facts.secrets)]
+    checks += [_judge_settings(facts.settings), *_judge_files(facts.files, live=live)]
     if facts.nats.problem:
         checks.append(failed("nats", facts.nats.problem, "start NATS, or name it: SIGNALBOX_NATS_URL and a password"))
         checks.append(not_checked("desk over nats", "NATS was not reached", "mend `nats` first"))
     else:
         checks += _judge_nats(facts.desk, facts.nats, live=live)
         checks += _judge_services(facts.nats)
+        checks.append(_judge_seals(facts.nats))
         for venue in facts.desk.venues:
             checks += _judge_gateway(facts.desk, facts.nats, venue, live=live)
             checks.append(_judge_market_data(facts.desk, facts.nats, venue, live=live))
@@ -77,7 +81,25 @@ def _judge_secrets(secrets: tuple[SecretSeen, ...]) -> Check:
     open_to_others = [f"{each.path} ({each.mode:o})" for each in secrets if not each.private]
     if open_to_others:
         return failed("secrets", f"others may read {', '.join(open_to_others)}", "chmod 600 each of them; renew them")
+    if mistakes := [each.mistake for each in secrets if each.mistake]:
+        return failed("secrets", " ".join(mistakes), "write each anew, as one line of text")
     return ok("secrets", f"{len(secrets)} files that nobody else can read")
+
+
+def _judge_settings(mistakes: tuple[str, ...]) -> Check:
+    if mistakes:
+        return failed("settings", " ".join(mistakes), "mend the variables of this environment: a service refuses them")
+    return ok("settings", "every SIGNALBOX_ name here is one that is read, and no address holds a password")
+
+
+def _judge_files(files: tuple[FileSeen, ...], *, live: bool) -> Iterator[Check]:
+    """What the desk writes holds every order: nothing to be read by everybody on the machine."""
+    open_to_others = [f"{each.path} ({each.mode:o})" for each in files if each.open_to_others]
+    if open_to_others:
+        action = "chmod o-rwx,g-w each of them (`signalbox up` does, at its next start)"
+        yield bad_for_money("files", f"others may read {', '.join(open_to_others)}", action, live=live)
+    elif files:
+        yield ok("files", f"{len(files)} files and folders of the desk that nobody else can read")
 
 
 def _judge_nats(desk: Desk, nats: NatsSeen, *, live: bool) -> Iterator[Check]:
@@ -91,12 +113,13 @@ def _judge_nats(desk: Desk, nats: NatsSeen, *, live: bool) -> Iterator[Check]:
             "start nats-server with deploy/nats/nats.conf, and connect as `user`",
         )
     if nats.servers_problem:
-        for name in ("streams", "durability", "clock of nats"):
+        for name in ("streams", "room", "durability", "clock of nats"):
             yield not_checked(
                 name, nats.servers_problem, "start nats-server with deploy/nats/nats.conf of this version"
             )
         return
     yield _judge_streams(nats)
+    yield _judge_room(desk, nats)
     observed = observed_durability(nats.servers)
     seen = f"stated {desk.nats.durability}, observed {observed} ({len(nats.servers)} server(s))"
     mistake = durability_mistake(desk.nats.durability, observed)
@@ -118,15 +141,33 @@ def _judge_streams(nats: NatsSeen) -> Check:
     for stream in STREAMS:
         has = found.get(stream.name)
         declared = stream_config(stream)
-        del declared["num_replicas"]  # that is durability's
+        del declared["num_replicas"], declared["max_bytes"]  # durability's, and the room's
         if has is not None:
+            mark = declared.pop("metadata", {}).items()  # the server notes things of its own there
             keys = [key for key, value in declared.items() if (has.get(key) or None) != (value or None)]
+            keys += [] if mark <= (has.get("metadata") or {}).items() else ["metadata"]
             other += [f"{stream.name} ({', '.join(keys)})"] if keys else []
     if missing or other:
         wrong = [f"missing: {', '.join(missing)}"] if missing else []
         wrong += [f"not as declared: {', '.join(other)}"] if other else []
         return failed("streams", "; ".join(wrong), "run `signalbox bootstrap`")
     return ok("streams", f"{len(STREAMS)}, as declared")
+
+
+def _judge_room(desk: Desk, nats: NatsSeen) -> Check:
+    """Whether each stream has a part of the store, and whether orders find room."""
+    rooms = [each for server in nats.servers for each in server.rooms]
+    unbounded = sorted({each.stream for each in rooms if each.stream in SHARES_PERMILLE and not each.bytes_max})
+    found = fullest(rooms)
+    if unbounded:
+        seen = f"no bound: {', '.join(unbounded)}; one of them can take the room of all"
+        return failed("room", seen, "run `signalbox bootstrap`")
+    if found is None:
+        return not_checked("room", "NATS does not say how full its streams are", "run `signalbox bootstrap`")
+    of_all = f"{found.stream} has used {found.used_percent} % of {shown_bytes(found.bytes_max)}, the others less"
+    if found.bytes > desk.nats.room_used_fraction_max * found.bytes_max:
+        return failed("room", f"{of_all}: new orders are denied", "docs/runbooks/stream-nearly-full.md")
+    return ok("room", of_all)
 
 
 def _judge_services(nats: NatsSeen) -> Iterator[Check]:
@@ -142,6 +183,24 @@ def _judge_services(nats: NatsSeen) -> Iterator[Check]:
             yield failed(name, f"{others} stand by, none works", "docs/runbooks/no-active-replica.md")
         else:
             yield ok(name, f"ready; {others} more stand(s) by" if others else "ready")
+
+
+def _judge_seals(nats: NatsSeen) -> Check:
+    """Whether each service that acts says that it acts upon nothing unsealed, and has met none that is."""
+    silent, met = [], []
+    for service, answered in nats.statuses.items():
+        for each in answered if links_of(service) else ():
+            if each.active and each.details.get("seals") != shown_links(links_of(service)):
+                silent.append(each.service)
+            elif each.active and each.details.get("unsealed_messages") != "0":
+                met.append(f"{each.service} ({each.details.get('unsealed_messages')})")
+    if silent:
+        observed = f"{', '.join(silent)} does not say that it acts upon nothing without a seal"
+        return failed("seals", observed, "run this version of it, with SIGNALBOX_SEALS_FILE (docs/nats.md, Seals)")
+    if met:
+        observed = f"messages without a genuine seal were met, and not acted upon, by {', '.join(met)}"
+        return failed("seals", observed, "find out who wrote them: docs/runbooks/unsealed-message.md")
+    return ok("seals", "every service that acts checks them, and has met none that is not genuine")
 
 
 def _judge_gateway(desk: Desk, nats: NatsSeen, venue: str, *, live: bool) -> Iterator[Check]:

@@ -7,18 +7,18 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
+from signalbox.bus.client import BusClient
 from signalbox.bus.servers import ask_servers
-from signalbox.bus.tls import VerifyingClient, tls_of
+from signalbox.bus.tls import tls_of
 from signalbox.desk import Desk
 from signalbox.durability import JetStreamServer
 from signalbox.errors import SignalboxError
 from signalbox.messages import IntentDenied, Quote, ServiceStatus, VenueLink
 
-from signalbox_cli.connection import QueryFailedError, desk_bus, query
+from signalbox_cli.connection import QueryFailedError, ask_status, desk_bus, query
 from signalbox_cli.doctor.facts import NatsSeen
 from signalbox_cli.settings import Found, nats_ca_file
 from signalbox_cli.simulated_venues import services_of
@@ -92,8 +92,7 @@ async def _listen(bus: Bus, desk: Desk) -> tuple[dict[tuple[str, str], VenueLink
 
 async def _ask(bus: Bus, desk: Desk) -> tuple[dict[str, tuple[ServiceStatus, ...]], tuple[str, ...] | None]:
     async def status(service: str) -> tuple[ServiceStatus, ...]:
-        answers = await bus.request_all(subjects.status(service), b"", STATUS_SECONDS_MAX, STATUS_QUIET_SECONDS_MAX)
-        return tuple(messages.decode(answer, ServiceStatus) for answer in answers)
+        return await ask_status(bus, service, STATUS_SECONDS_MAX, STATUS_QUIET_SECONDS_MAX)
 
     services = services_of(desk)
     answers = await asyncio.gather(*map(status, services))
@@ -105,9 +104,9 @@ async def _ask(bus: Bus, desk: Desk) -> tuple[dict[str, tuple[ServiceStatus, ...
     return dict(zip(services, answers, strict=True)), unknown
 
 
-async def _connect(found: Found) -> tuple[Client, list[str]]:
+async def _connect(found: Found) -> tuple[BusClient, list[str]]:
     """A bare client, and what NATS refuses it, as it comes."""
-    client, denied = VerifyingClient(), list[str]()
+    client, denied = BusClient(), list[str]()
 
     async def failed(error: Exception) -> None:
         denied.append(str(error).lower())
@@ -126,7 +125,7 @@ async def _connect(found: Found) -> tuple[Client, list[str]]:
     return client, denied
 
 
-async def decision_is_refused(client: Client, denied: list[str]) -> bool:
+async def decision_is_refused(client: BusClient, denied: list[str]) -> bool:
     """Try to publish a decision. It says no, is addressed to nobody, and no stream would store it."""
     denial = IntentDenied(
         id="doctor", at=datetime.now(UTC), intent_sequence=0, intent=None, checks=(), reason="a test of the permissions"
@@ -140,7 +139,7 @@ async def decision_is_refused(client: Client, denied: list[str]) -> bool:
     return any("permissions violation" in text and subject.lower() in text for text in denied)
 
 
-async def _see_servers(client: Client) -> tuple[tuple[JetStreamServer, ...], float, str]:
+async def _see_servers(client: BusClient) -> tuple[tuple[JetStreamServer, ...], float, str]:
     asked = datetime.now(UTC)
     try:
         servers = await ask_servers(client)

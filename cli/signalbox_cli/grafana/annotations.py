@@ -79,6 +79,7 @@ def of_decision(decision: Decision, at: datetime) -> Annotation | None:
 
 
 def of_trading_state(state: TradingState, at: datetime) -> Annotation:
+    """A switch; `state.by` is the name of who turned it, as the server knows it."""
     because = f": {state.reason}" if state.reason else ""
     return Annotation(at, f"trading is {state.mode}, by {state.by}{because}", (TAG, TRADING_STATE, state.mode))
 

@@ -133,7 +133,10 @@ async def listen(bus: Bus, feed: Feed, links: Links) -> None:
     async def annotate(subject: str, kind: Any, tell: Callable[[Any, datetime], Annotation | None]) -> None:
         async def received(message: Received) -> None:
             try:
-                annotation = tell(messages.decode(message.payload, kind), datetime.now(UTC))
+                said = messages.decode(message.payload, kind)
+                if name := subjects.operator_of(message.subject):
+                    said = msgspec.structs.replace(said, by=name)
+                annotation = tell(said, datetime.now(UTC))
             except msgspec.DecodeError as error:
                 complain(f"a message on {message.subject} can not be read: {error}")
                 return
@@ -145,7 +148,7 @@ async def listen(bus: Bus, feed: Feed, links: Links) -> None:
     await annotate(subjects.ALL_ORDERS, OrderEvents, of_order)
     await annotate(subjects.ALL_DECISIONS, Decision, of_decision)
     await annotate(subjects.ALL_LINKS, VenueLink, links.of_link)
-    await annotate(subjects.TRADING_STATE, TradingState, of_trading_state)
+    await annotate(subjects.ALL_TRADING_STATES, TradingState, of_trading_state)
 
 
 async def _until(stop: asyncio.Event, feed: Feed, links: Links) -> None:

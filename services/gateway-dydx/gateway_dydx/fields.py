@@ -154,7 +154,7 @@ def decimal_of(value: object) -> Decimal | None:
     """Read a number of the indexer (a text, or a JSON number); None = it is none."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         return None
-    if isinstance(value, str) and (len(value) > DIGITS_MAX or "_" in value):
+    if isinstance(value, str) and (len(value) > DIGITS_MAX or "_" in value or not value.isascii()):
         return None
     try:
         number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)

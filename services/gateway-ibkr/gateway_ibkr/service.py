@@ -11,7 +11,7 @@ import logging
 
 from signalbox import messages, subjects
 from signalbox.bars import parse_timeframe
-from signalbox.bus import Bus
+from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.errors import ConfigurationError
 from signalbox.lease import account_lease
@@ -42,15 +42,22 @@ CLOCK_RECHECK_SECONDS = 0.02
 async def rebuild(bus: Bus, account: str, client_id: int) -> State:
     """What is written down of this account's orders: claims, then cancels, then reports."""
     state = State(account, client_id)
-    async for received in bus.read(LEDGER, subjects.ledger_of(VENUE)):
+
+    def claim(received: Received) -> None:
         fold_ledger(state, messages.decode(received.payload, LedgerEntry), received.sequence)
-    async for received in bus.read(COMMANDS, subjects.commands_to(VENUE)):
+
+    def cancel(received: Received) -> None:
         command: Command = messages.decode(received.payload, Command)
         if isinstance(command, CancelOrder):
             fold_cancel(state, command)
-    async for received in bus.read(REPORTS, subjects.reports_of(VENUE, account)):
-        report: Report = messages.decode(received.payload, Report)
-        fold_report(state, report)
+
+    def report(received: Received) -> None:
+        said: Report = messages.decode(received.payload, Report)
+        fold_report(state, said)
+
+    await bus.fold(LEDGER, claim, subjects.ledger_of(VENUE))
+    await bus.fold(COMMANDS, cancel, subjects.commands_to(VENUE))
+    await bus.fold(REPORTS, report, subjects.reports_of(VENUE, account))
     log.info("rebuilt", extra={"orders": len(state.orders), "reports": len(state.reported)})
     return state
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from signalbox.desk import Desk, Mode
 from signalbox.errors import ConfigurationError
-from signalbox.settings import Secret, ServiceSettings
+from signalbox.settings import Port, Secret, ServiceSettings
 
 LIVE_PORTS = {7496: "TWS live", 4001: "IB Gateway live"}
 PAPER_PORTS = {7497: "TWS paper", 4002: "IB Gateway paper"}
@@ -19,7 +19,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     """Time-outs are wall time: they belong to the socket, not to the market."""
 
     ibkr_host: str = "127.0.0.1"
-    ibkr_port: int = 4002
+    ibkr_port: Port = 4002
     """IB Gateway 4002 paper, 4001 live; TWS 7497 paper, 7496 live."""
     ibkr_orders_client_id: int = 11
     """Not 0: client 0 adopts orders that a person enters in TWS."""

@@ -81,6 +81,8 @@ def float_of(value: Decimal) -> float:
 
 def money_of(text: str) -> Decimal | None:
     """Read an account value; None when the venue has none."""
+    if not text.isascii() or "_" in text:  # which Decimal would read
+        return None
     try:
         value = Decimal(text)
     except InvalidOperation:

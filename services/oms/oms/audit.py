@@ -132,6 +132,8 @@ def _figure(record: dict[str, Any], name: str) -> Decimal:
     if not isinstance(value, str | Decimal):
         raise ValueError(f'"{name}" must be a decimal as a string, such as "1.25"')
     try:
+        if isinstance(value, str) and (not value.isascii() or "_" in value):  # which Decimal would read
+            raise InvalidOperation
         figure = Decimal(value.strip()) if isinstance(value, str) else value
     except InvalidOperation:
         raise ValueError(f'"{name}" is not a decimal: {str(value)[:40]!r}') from None

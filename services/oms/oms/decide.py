@@ -35,6 +35,9 @@ from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried
 from oms.state import OrderState, State, order_key
 from oms.transitions import next_status
 
+USED_UP = "duplicate_intent"
+"""Risk's check that an intent's id is new."""
+
 # ------------------------------------------------------------------------------------------------------- decisions
 
 
@@ -123,9 +126,14 @@ def _submitted(order: Order, at: datetime, cause: str, rules: Rules, events: tup
 
 
 def _denied(state: State, decision: IntentDenied, rules: Rules) -> Outcome:
-    """An order that never was, announced under its id; not if the id is another order's, or fits no subject."""
+    """An order that never was, announced under its id; not if the id is another order's, or fits no subject.
+
+    Risk says of an id that it was used up before (`duplicate_intent`): that order may be approved and not here yet.
+    """
     intent = decision.intent
     if not isinstance(intent, OrderIntent) or not INTENT_ID.fullmatch(intent.id) or intent.venue not in rules.venues:
+        return NOTHING
+    if any(check.name == USED_UP and not check.passed for check in decision.checks):
         return NOTHING
     if order_key(intent.venue, intent.account, intent.id) in state.orders:
         return NOTHING

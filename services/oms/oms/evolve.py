@@ -31,6 +31,15 @@ from oms.transitions import ACKNOWLEDGING
 Booking = OrderPartiallyFilled | OrderFilled | FillCorrected
 
 
+def evolve_nothing(state: State, venue: str, account: str, order_id: str, sequence: int) -> None:
+    """Pass over an event that a person has set aside: the order's next one stands behind it."""
+    key = order_key(venue, account, order_id)
+    journal = state.journal(key)
+    if sequence > journal.sequence:
+        state.journals[key] = Journal(journal.events + 1, sequence)
+        state.trade_sequence = max(state.trade_sequence, sequence)
+
+
 def evolve(state: State, event: OrderEvent, sequence: int) -> None:
     """Apply `event`, stored in TRADE under `sequence`. An event already applied (by sequence) changes nothing."""
     key = order_key(event.venue, event.account, event.order_id)

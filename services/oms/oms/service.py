@@ -2,13 +2,15 @@
 
 Owns the order of things: events (each must be the next on its order's subject) and commands, then timers, then the
 acknowledgement. It must not know what any of it means. An order's event and its command are sent together and
-acknowledged together (decision record 5). What if the process dies ...
+acknowledged together (decision record 5). Approved decisions do not wait behind denied ones, which may be a flood: each
+kind has a consumer. That they are not taken in the order of TRADE does no harm: they concern different orders, since a
+denial of an id that was used up before says so, and is nothing to announce. What if the process dies ...
 - before anything is stored: the message comes again, nothing has happened;
 - with the event stored, but not the command or the timer: the message comes again, the folded state shows the order,
   and the core gives the same again. COMMANDS refuses a second command, a second schedule replaces the first;
 - with the command stored, but not the event: the order may reach the venue, and reports of it come. No report is
-  handled before the event is stored: here because all three consumers share one lock, which is held until then and
-  never opens again if it fails; in the next process because it finishes the unacknowledged decisions first. The core
+  handled before the event is stored: here because all consumers share one lock, which is held until then and
+  never opens again if it fails; in the next process because it finishes the unacknowledged approvals first. The core
   gives the same event again, and the same command, which COMMANDS refuses;
 - before positions and books are published: all of them are published at the next start.
 One process works, under the service's lease. What may a former holder still do, one that was suspended and wakes up?
@@ -35,7 +37,8 @@ import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
-from signalbox.errors import BusError, IllegalTransitionError, WrongSequenceError
+from signalbox.decimals import can_be_reckoned_with
+from signalbox.errors import BusError, BusRefusedError, IllegalTransitionError, MessageError, WrongSequenceError
 from signalbox.lease import OwnLease
 from signalbox.messages import (
     AccountAdopted,
@@ -64,14 +67,15 @@ from signalbox.messages import (
 
 from oms import metrics
 from oms.decide import decide_decision, decide_timer
-from oms.evolve import evolve
+from oms.evolve import evolve, evolve_nothing
 from oms.outcome import Drift, NoteKind, Outcome, Rules
 from oms.publishing import BookPublisher, Mark, Marks
 from oms.reports import decide_commission, decide_fill, decide_funding, decide_order_report
 from oms.snapshots import decide_snapshot
 from oms.state import State, order_key
 
-TRADE, REPORTS, TIMERS, STATE, CONSUMER = "TRADE", "REPORTS", "TIMERS", "STATE", "oms"
+TRADE, REPORTS, TIMERS, STATE = "TRADE", "REPORTS", "TIMERS", "STATE"
+CONSUMER, CONSUMER_OF_DENIED = "oms", "oms-denied"
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +98,7 @@ class OrderManagement:
         self._marks: Marks = {}
         self.shown = metrics.Shown(self.state, clock)
         self.publisher = BookPublisher(bus, self.state, self._marks, self.shown.books, lease)
-        self._lock = asyncio.Lock()  # three consumers, one state
+        self._lock = asyncio.Lock()  # four consumers, one state
         self._failure: BusError | None = None
 
     def details(self) -> dict[str, str]:
@@ -111,7 +115,8 @@ class OrderManagement:
     async def rebuild(self) -> None:
         """Fold every order event of TRADE; take instruments and last marks from STATE. Publishes nothing.
 
-        An event of our own that can not be read ends the process: what it said is part of the truth.
+        An event of our own that can not be read holds the start until a person sets it aside: what it said is part of
+        the truth.
         """
         await self._bus.subscribe(subjects.ALL_INSTRUMENTS, self._instrument)
         async for received in self._bus.read(STATE, subjects.ALL_INSTRUMENTS):
@@ -122,10 +127,17 @@ class OrderManagement:
         async for received in self._bus.read(STATE, subjects.ALL_BOOKS):
             self.publisher.found(received.subject, received.sequence)
         events = 0
-        async for received in self._bus.read(TRADE, subjects.ALL_ORDERS):
+
+        def fold(received: Received) -> None:
+            nonlocal events
             event: OrderEvent = messages.decode(received.payload, OrderEvents)
             evolve(self.state, event, received.sequence)
             events += 1
+
+        def pass_over(received: Received) -> None:
+            evolve_nothing(self.state, *subjects.order_of(received.subject), received.sequence)
+
+        await self._bus.fold(TRADE, fold, subjects.ALL_ORDERS, pass_over=pass_over)
         metrics.REBUILT_EVENTS.set(events)
 
     async def consume(self) -> None:
@@ -136,15 +148,16 @@ class OrderManagement:
         await self._bus.consume(REPORTS, CONSUMER, self._handler(Report, self._decide_report))
         await self._bus.consume(TIMERS, CONSUMER, self._handler(TimerFired, self._decide_timer))
         await self._bus.consume(TRADE, CONSUMER, self._handler(Decision, self._decide_decision))
+        await self._bus.consume(TRADE, CONSUMER_OF_DENIED, self._handler(Decision, self._decide_decision))
 
     async def _finish(self) -> None:
-        """Handle the decisions that have not been acknowledged: a command may be stored whose order is not.
+        """Handle the approvals that have not been acknowledged: a command may be stored whose order is not.
 
         They are delivered again later, and then change nothing; one that can not be handled is parked then.
         """
         handle = self._handler(Decision, self._decide_decision)
         floor = await self._bus.consumer_floor(TRADE, CONSUMER)
-        async for received in self._bus.read(TRADE, subjects.ALL_DECISIONS, floor + 1):
+        async for received in self._bus.read(TRADE, subjects.ALL_APPROVALS, floor + 1):
             try:
                 await handle(received)
             except BusError:
@@ -160,6 +173,8 @@ class OrderManagement:
         async def handle(received: Received) -> None:
             await self._lease.until_held()
             message: _M = messages.decode(received.payload, kind)
+            if not can_be_reckoned_with(message):
+                raise MessageError("it holds a number that can not be reckoned with: NaN, infinite, or beyond any size")
             async with self._lock:
                 if self._failure is not None:
                     raise self._failure
@@ -169,6 +184,8 @@ class OrderManagement:
                 except IllegalTransitionError:
                     metrics.ILLEGAL_TRANSITIONS.inc()
                     raise
+                except BusRefusedError:
+                    raise  # nothing of it is stored: the same message may be tried again
                 except BusError as error:
                     self._failure = error  # what is stored is not known: nothing may be decided from this state
                     raise
@@ -312,6 +329,8 @@ def _read_side(received: Received, kind: type[_M]) -> _M | None:
     """Read what is good to know, not part of the truth: one that can not be read is told and left out."""
     try:
         message: _M = messages.decode(received.payload, kind)
+        if not can_be_reckoned_with(message):
+            raise msgspec.DecodeError("it holds a number that can not be reckoned with")
     except msgspec.DecodeError as error:
         metrics.UNREADABLE.labels(kind.__name__).inc()
         log.warning("unreadable", extra={"subject": received.subject, "error": str(error)})

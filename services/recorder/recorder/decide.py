@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from recorder.state import Continuity, Place, StreamEnds
+from collections.abc import Iterable, Mapping
+
+from recorder.state import Batch, Continuity, Place, StreamEnds
 
 
 def go_on(recorded: Place | None, ends: StreamEnds) -> tuple[Place, Continuity]:
@@ -24,3 +26,16 @@ def go_on(recorded: Place | None, ends: StreamEnds) -> tuple[Place, Continuity]:
 def lag(recorded_sequence: int, ends: StreamEnds) -> int:
     """How many sequences are stored and not recorded; those that have expired before do not count."""
     return max(0, ends.last_sequence - max(recorded_sequence, ends.first_sequence - 1))
+
+
+def not_recorded(batches: Iterable[Batch], places: Mapping[str, Place]) -> list[Batch]:
+    """What of `batches` lies beyond `places`: after a failure, how far the file came is what the file says."""
+    left = []
+    for batch in batches:
+        place = places.get(batch.stream)
+        if place is None or place.generation < batch.place.generation:
+            left.append(batch)
+        elif place.sequence < batch.place.sequence:
+            rows = [row for row in batch.rows if row.sequence > place.sequence]
+            left.append(Batch(batch.stream, batch.place, rows))
+    return left

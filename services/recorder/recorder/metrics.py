@@ -23,7 +23,21 @@ BATCH_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 DATABASE_BYTES = Gauge("signalbox_recorder_database_bytes", "Size of the database file and its log.")
-QUERIES = Counter("signalbox_recorder_queries_total", "Queries answered, by outcome.", ["outcome"])
+WRITABLE = Gauge(
+    "signalbox_recorder_writable", "1 while the database can be written, 0 while it can not (a full disk)."
+)
+WRITE_FAILURES = Counter(
+    "signalbox_recorder_write_failures_total", "Times a batch could not be committed and was kept to be tried again."
+)
+KEEPER_BYTES = Gauge(
+    "signalbox_recorder_keeper_resident_bytes",
+    "Resident memory of the process that keeps the database, beside the recorder's own; queries' are not in it.",
+)
+QUERIES = Counter(
+    "signalbox_recorder_queries_total",
+    "Queries by outcome: ok, error, refused (too many), out_of_time, out_of_memory, put_off, broken, failed.",
+    ["outcome"],
+)
 QUERY_SECONDS = Histogram(
     "signalbox_recorder_query_seconds",
     "Time to answer a query.",

@@ -1,219 +1,110 @@
-"""The query endpoint: SQL from a request, rows to a reply, within bounds of rows, bytes, time and memory.
+"""The query endpoint: SQL from a request, rows to a reply, within bounds of number, time, memory, rows and bytes.
 
-Owns the reading side of the database: one thread, one query at a time. It can change nothing: the statement is checked,
-runs in a read-only transaction, and the settings of the database are locked.
+Owns the order in which queries run and what is said of one that did not come to its end. What runs, runs in a process
+of its own (reading.py), where it can be stopped at any instant: most need little memory and several of those run at
+once; one that has needed more is run again with all there is for a query, one such at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from decimal import Decimal
-from typing import Any
+import time
 
-import duckdb
 import msgspec
 from signalbox import messages
 from signalbox.messages import QueryReply, QueryRequest
 
 from recorder import metrics
-from recorder.database import Database
-from recorder.memory import give_back
+from recorder.keeper import Keeper
 from recorder.settings import Settings
-from recorder.statement import SQL_CHARACTERS_MAX, refusal
+from recorder.state import Answer, Outcome
+from recorder.statement import SQL_CHARACTERS_MAX
+from recorder.turns import FullError, Turns
+from recorder.wire import Request
 
-REPLY_BYTES_MAX = 900_000
-FETCH_ROWS = 200
-ERROR_CHARACTERS_MAX = 600
-INTERRUPT_AGAIN_SECONDS = 0.1
-QUIET_SECONDS = 10.0
-"""So long after the last query, the memory that only queries need is given back."""
-JSON_INTEGER_MAX = 2**63 - 1
-
-_PLAIN_TYPES = frozenset(
-    {
-        "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER",
-        "UBIGINT", "FLOAT", "DOUBLE", "VARCHAR",
-    }
-)  # fmt: skip
-_decode_nested = msgspec.json.Decoder(float_hook=Decimal).decode
-
-
-class RefusedError(Exception):
-    """The query may not run, or did not come to its end. Its text is a sentence for who asked."""
+MEMORY_MEGABYTES_AT_FIRST = 96
+"""Enough for what people look at all day, and for a search through a million orders."""
 
 
 class Queries:
-    """Answers query requests, one at a time, beside the recording."""
+    """Answers query requests beside the recording."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
-        self._database, self._settings = database, settings
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="query")
-        self._waiting = 0
-        self._giving_back: asyncio.TimerHandle | None = None
-        self._closing, self._timed_out = threading.Event(), threading.Event()
+    def __init__(self, keeper: Keeper, settings: Settings) -> None:
+        self._keeper, self._settings = keeper, settings
+        self._turns = Turns(
+            at_once_max=settings.queries_at_once_max,
+            per_asker_max=settings.queries_per_asker_max,
+            waiting_max=settings.queries_waiting_max,
+            waiting_per_asker_max=settings.queries_waiting_per_asker_max,
+        )
+        self._large = asyncio.Lock()
 
-    async def answer(self, payload: bytes) -> bytes:
-        """Answer one request; every failure is a reply with an error."""
+    async def answer(self, payload: bytes, asker: str = "") -> bytes:
+        """Answer one request of `asker` ("" = not known who); every failure is a reply with an error."""
         try:
-            reply = await self._queue(payload)
-            metrics.QUERIES.labels("error" if reply.error else "ok").inc()
+            outcome, reply = await self._answer(payload, asker)
         except Exception as error:  # the endpoint's outer edge: whatever it is, who asked gets to know
-            metrics.QUERIES.labels("failed").inc()
-            reply = QueryReply(error=f"The recorder could not run the query: {type(error).__name__}.")
-        return messages.encode(reply)
+            outcome, reply = "failed", _error(f"The recorder could not run the query: {type(error).__name__}.")
+        metrics.QUERIES.labels(outcome).inc()
+        return reply
 
-    def close(self) -> None:
-        """Interrupt what runs and wait for its end."""
-        self._closing.set()
-        self._thread.shutdown(wait=True, cancel_futures=True)
-
-    async def _queue(self, payload: bytes) -> QueryReply:
+    async def _answer(self, payload: bytes, asker: str) -> tuple[str, bytes]:
         try:
             request: QueryRequest = messages.decode(payload, QueryRequest)
-        except msgspec.DecodeError as error:
-            return QueryReply(error=f"Not a query request: {error}.")
-        if self._waiting >= self._settings.queries_waiting_max:
-            return QueryReply(error=f"The recorder is busy: {self._waiting} queries are waiting. Try again later.")
-        self._waiting += 1
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return "error", _error(f"Not a query request: {error}.")
+        if len(request.sql) > SQL_CHARACTERS_MAX:
+            return "error", _error(f"The query is longer than {SQL_CHARACTERS_MAX} characters.")
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, request)
+            await self._turns.enter(asker)
+        except FullError as error:
+            return "refused", _error(str(error))
+        try:
+            with metrics.QUERY_SECONDS.time():
+                answer = await self._run(request)
         finally:
-            self._waiting -= 1
-            self._give_back_when_quiet()
+            self._turns.leave(asker)
+        if answer.outcome is Outcome.ANSWERED:
+            return "ok" if not messages.decode(answer.reply, _Error).error else "error", answer.reply
+        return answer.outcome.name.lower(), _error(self._sentence(answer.outcome))
 
-    def _give_back_when_quiet(self) -> None:
-        if self._giving_back is not None:
-            self._giving_back.cancel()
-        self._giving_back = asyncio.get_running_loop().call_later(QUIET_SECONDS, give_back)
+    async def _run(self, request: QueryRequest) -> Answer:
+        """With little memory, or, if that was not enough, with much: in all for as long as a query may take."""
+        seconds_left = self._settings.query_seconds_max
+        most_megabytes = self._settings.query_memory_megabytes_max
+        megabytes = min(MEMORY_MEGABYTES_AT_FIRST, most_megabytes)
+        began_seconds = time.monotonic()
+        answer = await self._ask(request, megabytes, began_seconds + seconds_left)
+        if answer.outcome is not Outcome.OUT_OF_MEMORY or megabytes == most_megabytes:
+            return answer
+        seconds_left -= time.monotonic() - began_seconds
+        async with self._large:
+            return await self._ask(request, most_megabytes, time.monotonic() + seconds_left)
 
-    def _run(self, request: QueryRequest) -> QueryReply:
+    async def _ask(self, request: QueryRequest, megabytes: int, deadline_seconds: float) -> Answer:
         rows_max = max(0, min(request.row_limit, self._settings.query_rows_max))
-        cursor = self._database.open_reader()
-        self._timed_out.clear()
-        try:
-            with metrics.QUERY_SECONDS.time(), self._bounded(cursor):
-                sql = _checked(cursor, request.sql)
-                cursor.execute("BEGIN TRANSACTION READ ONLY")
-                return _read(cursor, sql, rows_max)
-        except RefusedError as error:
-            return QueryReply(error=str(error))
-        except duckdb.Error as error:
-            return QueryReply(error=self._sentence(error))
-        finally:
-            self._database.close_reader()
+        asked = Request(sql=request.sql, rows_max=rows_max, memory_megabytes=megabytes)
+        return await self._keeper.ask(asked, deadline_seconds)
 
-    @contextmanager
-    def _bounded(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """Interrupt whatever the cursor does once the time is over (again and again: it clears with each statement)."""
-        done = threading.Event()
-
-        def watch() -> None:
-            waited_seconds = 0.0
-            while not done.wait(INTERRUPT_AGAIN_SECONDS):
-                waited_seconds += INTERRUPT_AGAIN_SECONDS
-                if waited_seconds >= self._settings.query_seconds_max:
-                    self._timed_out.set()
-                if self._timed_out.is_set() or self._closing.is_set():
-                    cursor.interrupt()
-
-        watcher = threading.Thread(target=watch, name="query-timer", daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            done.set()
-            watcher.join()
-
-    def _sentence(self, error: duckdb.Error) -> str:
-        if isinstance(error, duckdb.InterruptException):
-            if self._closing.is_set():
-                return "The recorder is stopping: ask again when it is back."
-            if self._timed_out.is_set():
-                return f"The query took longer than {self._settings.query_seconds_max:g} s and was stopped: narrow it."
-        if isinstance(error, duckdb.InterruptException | duckdb.OutOfMemoryException):
-            megabytes = self._settings.database_memory_megabytes_max
-            return f"The query needs more memory than the recorder has ({megabytes} MB): narrow it."
-        return f"The query failed: {str(error).strip()[:ERROR_CHARACTERS_MAX]}"
+    def _sentence(self, outcome: Outcome) -> str:
+        settings = self._settings
+        match outcome:
+            case Outcome.OUT_OF_TIME:
+                return f"The query took longer than {settings.query_seconds_max:g} s and was stopped: narrow it."
+            case Outcome.OUT_OF_MEMORY:
+                megabytes = settings.query_memory_megabytes_max
+                return f"The query needs more memory than a query may take ({megabytes} MB): narrow it."
+            case Outcome.PUT_OFF:
+                return "The recorder could not run the query now: recording goes first. Try again."
+            case _:
+                return "The query broke the process that ran it, and nothing else: write it differently."
 
 
-def _checked(cursor: duckdb.DuckDBPyConnection, text: str) -> str:
-    """The statement without its semicolon, if it is one that may run; else `RefusedError`."""
-    if len(text) > SQL_CHARACTERS_MAX:
-        raise RefusedError(f"The query is longer than {SQL_CHARACTERS_MAX} characters.")
-    statements = cursor.extract_statements(text)
-    if len(statements) != 1:
-        raise RefusedError(f"Send exactly one statement: this is {len(statements)}.")
-    if statements[0].type != duckdb.StatementType.SELECT:
-        raise RefusedError(f"Only a SELECT can be run here: this is {statements[0].type.name}.")
-    serialized = cursor.execute("SELECT json_serialize_sql(?)", [text]).fetchone()
-    assert serialized is not None
-    try:
-        reason = refusal(msgspec.json.decode(serialized[0]))
-    except RecursionError:
-        raise RefusedError("The query is nested too deeply.") from None
-    if reason:
-        raise RefusedError(reason)
-    return statements[0].query.rstrip().rstrip(";")
+class _Error(msgspec.Struct, frozen=True):
+    """As much of a reply as says whether it is an error."""
+
+    error: str = ""
 
 
-def _read(cursor: duckdb.DuckDBPyConnection, sql: str, rows_max: int) -> QueryReply:
-    """Run the checked statement inside one of ours, which turns every column into what JSON can carry exactly."""
-    described = cursor.execute(f"SELECT * FROM (\n{sql}\n) LIMIT 0").description or []
-    columns = tuple(str(column[0]) for column in described)
-    types = [str(column[1]) for column in described]
-    names = [f"c{number}" for number in range(len(columns))]
-    expressions = ", ".join(_as_json_can(name, kind) for name, kind in zip(names, types, strict=True))
-    nested = [number for number, kind in enumerate(types) if _is_nested(kind)]
-    cursor.execute(f"SELECT {expressions} FROM (\n{sql}\n) AS t({', '.join(names)}) LIMIT {rows_max + 1}")
-    rows: list[tuple[Any, ...]] = []
-    room_bytes = REPLY_BYTES_MAX - len(msgspec.json.encode(columns))
-    while fetched := cursor.fetchmany(FETCH_ROWS):
-        for raw in fetched:
-            row = _row(raw, nested)
-            room_bytes -= len(messages.encode(QueryReply(rows=(row,))))
-            if len(rows) == rows_max or room_bytes < 0:
-                if not rows and rows_max:
-                    raise RefusedError(
-                        f"The first row alone is larger than {REPLY_BYTES_MAX} bytes: select fewer columns."
-                    )
-                return QueryReply(columns=columns, rows=tuple(rows), truncated=True)
-            rows.append(row)
-    return QueryReply(columns=columns, rows=tuple(rows))
-
-
-def _is_nested(kind: str) -> bool:
-    return kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION", "VARIANT"))
-
-
-def _as_json_can(name: str, kind: str) -> str:
-    if kind in _PLAIN_TYPES:
-        return name
-    if kind == "TIMESTAMP WITH TIME ZONE":
-        return f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%fZ')"
-    if kind.startswith("DECIMAL") and not kind.endswith(",0)"):
-        return f"rtrim(rtrim({name}::VARCHAR, '0'), '.')"
-    if _is_nested(kind):
-        return f"to_json({name})::VARCHAR"
-    return f"{name}::VARCHAR"
-
-
-def _row(raw: tuple[Any, ...], nested: list[int]) -> tuple[Any, ...]:
-    row = [_exact(value) for value in raw]
-    for number in nested:
-        if row[number] is not None:
-            row[number] = _decode_nested(row[number])
-    return tuple(row)
-
-
-def _exact(value: Any) -> Any:
-    """A number that JSON (or its readers) would lose, as text."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, int) and abs(value) > JSON_INTEGER_MAX:
-        return str(value)
-    return value
+def _error(sentence: str) -> bytes:
+    return messages.encode(QueryReply(error=sentence))

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from signalbox import subjects
 from signalbox.bus import Bus
@@ -23,12 +22,14 @@ from signalbox.telemetry import Health
 
 from recorder import metrics
 from recorder.bus_figures import BusFigures
-from recorder.database import Database, FileInUseError, RecordingError
-from recorder.decide import go_on, lag
+from recorder.decide import go_on, lag, not_recorded
+from recorder.errors import FileInUseError, RecordingError, StorageError
+from recorder.keeper import Keeper
 from recorder.memory import give_back
 from recorder.query import Queries
 from recorder.settings import Settings
 from recorder.state import Batch, Continuity, Place, Stored, StreamEnds
+from recorder.wire import Kept
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ CONSUMER = "recorder"
 FACTS_INTERVAL_SECONDS = 1.0
 RETRY_DELAY_SECONDS = 0.2
 OPEN_RETRY_SECONDS = 0.5
+STORAGE_RETRY_SECONDS = 1.0
 
 CAUGHT_UP, DATABASE, STREAMS_THERE = "caught-up", "database", "streams"
 
@@ -46,8 +48,12 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     A second recorder stands by: the file and the consumers, whose place it sets, are the first one's.
     """
     await runtime.hold(service_lease(runtime.bus, CONSUMER))
-    database = await _open(settings, runtime)
-    recorder = Recorder(settings, runtime.bus, runtime.health, database)
+    keeper = Keeper(settings.database_file, settings.database_memory_megabytes_max)
+    try:
+        recorder = Recorder(settings, runtime.bus, runtime.health, keeper, await _open(keeper, runtime))
+    except BaseException:
+        await keeper.end()
+        raise
     runtime.stop = recorder.stop
     runtime.details = recorder.details
     runtime.bus.on_reconnect(recorder.reconnected)
@@ -55,16 +61,16 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     for stream in RECORDED_STREAMS:
         await runtime.spawn(recorder.follow(stream.name), f"follow {stream.name}")
     await runtime.spawn(BusFigures(runtime.bus).run(), "figures of the bus")
-    await runtime.bus.serve(subjects.QUERY, recorder.queries.answer)
+    await runtime.bus.serve(subjects.ALL_QUERIES, recorder.queries.answer)
 
 
-async def _open(settings: Settings, runtime: Runtime) -> Database:
-    """Open the database; wait while somebody else has it, since the streams keep what is to be recorded."""
+async def _open(keeper: Keeper, runtime: Runtime) -> Kept:
+    """Open the database; wait while somebody else has it, or the disk is full: the streams keep what comes."""
     told = ""
     while True:
         try:
-            database = Database(settings.database_file, settings.database_memory_megabytes_max)
-        except FileInUseError as error:
+            kept = await keeper.open()
+        except (FileInUseError, StorageError) as error:
             runtime.health.unmet(DATABASE, str(error))
             if str(error) != told:
                 told = str(error)
@@ -72,18 +78,18 @@ async def _open(settings: Settings, runtime: Runtime) -> Database:
             await asyncio.sleep(OPEN_RETRY_SECONDS)
         else:
             runtime.health.met(DATABASE)
-            return database
+            metrics.WRITABLE.set(1)
+            return kept
 
 
 class Recorder:
     """The streams being recorded. `collected` is what the next transaction will hold."""
 
-    def __init__(self, settings: Settings, bus: Bus, health: Health, database: Database) -> None:
-        self._settings, self._bus, self._health, self._database = settings, bus, health, database
-        self.queries = Queries(database, settings)
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
-        self._places = database.places
-        self._committed: Mapping[str, Place] = database.places
+    def __init__(self, settings: Settings, bus: Bus, health: Health, keeper: Keeper, kept: Kept) -> None:
+        self._settings, self._bus, self._health, self._keeper = settings, bus, health, keeper
+        self.queries = Queries(keeper, settings)
+        self._places = dict(kept.places)
+        self._committed: Mapping[str, Place] = kept.places
         self._ends: dict[str, StreamEnds] = {}
         self._behind = {stream.name for stream in RECORDED_STREAMS}
         self._follows: dict[str, Follow] = {}
@@ -91,13 +97,13 @@ class Recorder:
         self._collected_rows = self._collected_bytes = self._rows = 0
         self._some, self._enough = asyncio.Event(), asyncio.Event()
         self._committing = asyncio.Lock()
-        self._stopping = False
+        self._stopping = self._closed = False
         health.require(CAUGHT_UP)
 
     def details(self) -> dict[str, str]:
         """For `signalbox status`."""
         behind = sum(lag(self._recorded(name), ends) for name, ends in self._ends.items())
-        return {"database": str(self._database.path), "rows": str(self._rows), "messages behind": str(behind)}
+        return {"database": str(self._keeper.path), "rows": str(self._rows), "messages behind": str(behind)}
 
     # ------------------------------------------------------------------------------------------------ following
 
@@ -171,7 +177,7 @@ class Recorder:
             rows = self._collected.get(stream)
             if rows is None:
                 rows = self._collected[stream] = []
-            rows.append(Stored(sequence, subject, stored_at_ns, message_id, payload))
+            rows.append(Stored.received(sequence, subject, stored_at_ns, message_id, payload))
             self._collected_rows += 1
             self._collected_bytes += len(payload)
             if self._collected_rows == 1:
@@ -199,6 +205,8 @@ class Recorder:
 
     async def _commit(self) -> None:
         async with self._committing:
+            if self._closed:
+                return
             collected, self._collected = self._collected, {}
             self._collected_rows = self._collected_bytes = 0
             self._some.clear()
@@ -207,19 +215,42 @@ class Recorder:
             self._places.update((batch.stream, batch.place) for batch in batches)
             for run in list(self._follows.values()):
                 run.resume()
-            loop = asyncio.get_running_loop()
-            try:
-                with metrics.BATCH_SECONDS.time():
-                    await loop.run_in_executor(self._writer, self._database.write, batches)
-            except RecordingError as error:
-                self._health.unmet(DATABASE, str(error))
-                raise
-            self._committed = self._database.places
+            with metrics.BATCH_SECONDS.time():
+                kept = await self._kept(batches)
+            self._committed = kept.places
             for batch in batches:
                 self._rows += len(batch.rows)
                 metrics.ROWS.labels(batch.stream).inc(len(batch.rows))
                 self._note_progress(batch.stream)
-            metrics.DATABASE_BYTES.set(self._database.bytes_on_disk())
+            metrics.DATABASE_BYTES.set(kept.bytes_on_disk)
+            metrics.KEEPER_BYTES.set(kept.resident_bytes)
+
+    async def _kept(self, batches: list[Batch]) -> Kept:
+        """Commit the batches, however long it takes until the file can be written; nothing more is read meanwhile."""
+        told = ""
+        while True:
+            try:
+                kept = await self._keeper.write(batches)
+                if told:
+                    log.info("the database can be written again")
+                self._health.met(DATABASE)
+                metrics.WRITABLE.set(1)
+                return kept
+            except StorageError as error:
+                metrics.WRITABLE.set(0)
+                metrics.WRITE_FAILURES.inc()
+                self._health.unmet(DATABASE, f"{error}; nothing is lost: it is tried again")
+                if not told:
+                    log.error("the database can not be written: trying again", extra={"error": str(error)})
+                told = str(error)
+                if self._stopping:
+                    raise
+            except RecordingError as error:
+                self._health.unmet(DATABASE, str(error))
+                raise
+            await asyncio.sleep(STORAGE_RETRY_SECONDS)
+            with contextlib.suppress(StorageError, FileInUseError):
+                batches = not_recorded(batches, (await self._keeper.look()).places)
 
     def _recorded(self, stream: str) -> int:
         """The last sequence committed of the stream as it is now."""
@@ -245,12 +276,12 @@ class Recorder:
         self._stopping = True
         for run in self._follows.values():
             await run.stop()
-        loop = asyncio.get_running_loop()
         try:
             await self._commit()
-            await loop.run_in_executor(None, self.queries.close)
-            await loop.run_in_executor(self._writer, self._database.close)
-        except RecordingError as error:
+            async with self._committing:
+                self._closed = True
+                await self._keeper.close()
+        except (RecordingError, TimeoutError) as error:
             log.error("the end could not be recorded; a restart will", extra={"error": str(error)})
         finally:
-            self._writer.shutdown()
+            await self._keeper.end()

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+NAME_BYTES_MAX = 4_096
+"""A subject or a message id is kept up to here: the server takes no longer subject."""
+
 
 class Stored(NamedTuple):
     """One stored message, as it is. `stored_at_ns` counts from 1970 in UTC; `message_id` is "" when it has none."""
@@ -16,6 +19,18 @@ class Stored(NamedTuple):
     stored_at_ns: int
     message_id: str
     payload: bytes
+
+    @staticmethod
+    def received(sequence: int, subject: str, stored_at_ns: int, message_id: str, payload: bytes) -> Stored:
+        """A message as it came from the bus, whose texts may be nonsense of any length."""
+        return Stored(sequence, _plain(subject), stored_at_ns, _plain(message_id), payload)
+
+
+def _plain(text: str) -> str:
+    """Text that is UTF-8 and of bounded length, the same for what is."""
+    if text.isascii() and len(text) <= NAME_BYTES_MAX:
+        return text
+    return text.encode("utf-8", "backslashreplace")[:NAME_BYTES_MAX].decode(errors="ignore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +75,21 @@ class Batch:
     stream: str
     place: Place
     rows: list[Stored]
+
+
+class Outcome(Enum):
+    """How a query ended, as the process that ran it says, or the keeper, or nobody."""
+
+    ANSWERED = 0
+    OUT_OF_MEMORY = 1
+    OUT_OF_TIME = 2
+    PUT_OFF = 3
+    """Recording needed the memory, or the file can not be read now."""
+    BROKEN = 4
+
+
+class Answer(NamedTuple):
+    """What comes back for a query: `reply` is an encoded `QueryReply` when it was answered."""
+
+    outcome: Outcome
+    reply: bytes

@@ -18,6 +18,8 @@ TABLE_FUNCTIONS = frozenset(
         "duckdb_views", "duckdb_functions", "duckdb_types", "duckdb_keywords",
     }
 )  # fmt: skip
+OWN_SCHEMAS = frozenset({"", "main", "desk"})
+INFORMATION_VIEWS = frozenset({"tables", "columns", "views", "schemata"})
 REFUSED_FUNCTIONS = frozenset(
     {
         "getenv", "getvariable", "current_setting", "set_config", "write_log", "parse_duckdb_log_message", "sleep_ms",
@@ -26,8 +28,11 @@ REFUSED_FUNCTIONS = frozenset(
 )  # fmt: skip
 
 
-def refusal(tree: dict[str, Any]) -> str:
-    """Why the statement with this tree may not run, as a sentence; "" if it may."""
+def refusal(tree: dict[str, Any], inner_views: frozenset[str]) -> str:
+    """Why the statement with this tree may not run, as a sentence; "" if it may.
+
+    `inner_views`: DuckDB's own views, in lower case; of these only the standard's information_schema is shown.
+    """
     if tree.get("error"):
         return f"Only a SELECT can be run here: {tree.get('error_message', 'this is something else')}."
     if len(tree["statements"]) != 1:
@@ -38,18 +43,23 @@ def refusal(tree: dict[str, Any]) -> str:
         if isinstance(node, list):
             open_nodes.extend(node)
         elif isinstance(node, dict):
-            reason = _node_refusal(node)
+            reason = _node_refusal(node, inner_views)
             if reason:
                 return reason
             open_nodes.extend(value for value in node.values() if isinstance(value, dict | list))
     return ""
 
 
-def _node_refusal(node: dict[str, Any]) -> str:
+def _node_refusal(node: dict[str, Any], inner_views: frozenset[str]) -> str:
     kind = str(node.get("type", ""))
     if kind.endswith("_NODE") and kind not in READING_NODES:
         return "Only a SELECT can be run here: this statement would change the database."
-    if kind == "TABLE_FUNCTION":
+    if kind == "BASE_TABLE":
+        schema, table = (str(node.get(name, "")).lower() for name in ("schema_name", "table_name"))
+        shown = schema == "information_schema" and table in INFORMATION_VIEWS
+        if not shown and (schema not in OWN_SCHEMAS or table in inner_views):
+            return f"{table} is not one of the recorder's tables and views: see docs/database.md."
+    elif kind == "TABLE_FUNCTION":
         name = str(node["function"].get("function_name", "")).lower()
         if name not in TABLE_FUNCTIONS:
             return f"{name}() is not allowed as a table: only the recorder's tables and views can be read."

@@ -2,11 +2,9 @@
 -- be read, is NULL: the raw payload has it), times TIMESTAMPTZ. Indicator values are DOUBLE, as on the wire.
 -- Every view carries the stream's sequence; stored_at is the server's time of storing.
 
-CREATE OR REPLACE MACRO readable(text) AS CASE WHEN json_valid(text) THEN text END;
-
 CREATE OR REPLACE VIEW messages AS
 SELECT stream, generation, sequence, subject, make_timestamptz(stored_at_ns // 1000) AS stored_at, message_id,
-       payload, payload_bytes
+       payload, payload_bytes, payload_size, payload_md5
 FROM recorded;
 
 CREATE OR REPLACE VIEW bars AS
@@ -26,52 +24,18 @@ FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","symbol":"
         "ema":"DOUBLE","atr":"DOUBLE","trend_score":"BIGINT","ema_deviation":"DOUBLE","new_high_score":"BIGINT"}') AS m
       FROM messages WHERE stream = 'SCORES');
 
-CREATE OR REPLACE VIEW intents AS
-SELECT m.id AS intent_id, m.type, m."at", m.venue, m.account, m.symbol, m.side, m.quantity, m.order_type, m.limit_price,
-       m.stop_price, m.time_in_force, m.good_till, m.outside_regular_hours, m.reduce_only, m.valid_until, m.order_id,
-       m.strategy, m.note, m.cause, subject, stored_at, generation, sequence
-FROM (SELECT *, json_transform(readable(payload), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
-        "venue":"VARCHAR","account":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR","quantity":"DECIMAL(38,18)",
-        "order_type":"VARCHAR","limit_price":"DECIMAL(38,18)","stop_price":"DECIMAL(38,18)","time_in_force":"VARCHAR",
-        "good_till":"TIMESTAMPTZ","outside_regular_hours":"BOOLEAN","reduce_only":"BOOLEAN","valid_until":"TIMESTAMPTZ",
-        "order_id":"VARCHAR","strategy":"VARCHAR","note":"VARCHAR"}') AS m
-      FROM messages WHERE stream = 'TRADE' AND starts_with(subject, 'intent.'));
+-- What was wanted, as its decision has it (symbol and account filled in), by whom: one row a decided intent. One that
+-- could not be read has no terms. intent_sequence and intent_stored_at are its place in INTENTS, sequence its decision's.
+CREATE OR REPLACE VIEW intents AS SELECT * FROM typed_intents;
 
-CREATE OR REPLACE VIEW decisions AS
-SELECT m.id AS decision_id, CASE m.type WHEN 'IntentApproved' THEN 'APPROVED' ELSE 'DENIED' END AS verdict, m."at",
-       m.intent.id AS intent_id, m.intent_sequence, m.intent.venue AS venue, m.intent.account AS account,
-       m.intent.symbol AS symbol, m.intent.side AS side, m.intent.quantity AS quantity, m.reason, m.reference_price,
-       m.order_id, m.checks, m.cause, stored_at, generation, sequence
-FROM (SELECT *, json_transform(readable(payload), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
-        "intent_sequence":"BIGINT","order_id":"VARCHAR","reason":"VARCHAR","reference_price":"DECIMAL(38,18)",
-        "intent":{"id":"VARCHAR","venue":"VARCHAR","account":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR",
-                  "quantity":"DECIMAL(38,18)"},
-        "checks":[{"name":"VARCHAR","passed":"BOOLEAN","limit":"VARCHAR","observed":"VARCHAR","source":"VARCHAR",
-                   "reason":"VARCHAR"}]}') AS m
-      FROM messages WHERE stream = 'TRADE' AND starts_with(subject, 'decision.'));
+CREATE OR REPLACE VIEW decisions AS SELECT * FROM typed_decisions;
 
 CREATE OR REPLACE VIEW checks AS
 SELECT decision_id, intent_id, intent_sequence, verdict, number, c.name, c.passed, c."limit", c.observed, c.source, c.reason,
        stored_at, generation, sequence
 FROM (SELECT *, unnest(checks) AS c, generate_subscripts(checks, 1) AS number FROM decisions);
 
-CREATE OR REPLACE VIEW order_events AS
-SELECT m.id AS event_id, m.type, m."at", m.venue, m.account, m.order_id, m.status, m.reason, m.refused_by, m.venue_order_id,
-       m."order" AS terms, m.fill, m.cumulative_quantity, m.leaves_quantity, m.execution_id, m.revision, m.commission,
-       m.currency, m.funding_id, m.symbol AS funding_symbol, m.amount AS funding_amount, m.cause, stored_at, generation,
-       sequence
-FROM (SELECT *, json_transform(readable(payload), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
-        "venue":"VARCHAR","account":"VARCHAR","order_id":"VARCHAR","status":"VARCHAR","reason":"VARCHAR",
-        "refused_by":"VARCHAR","venue_order_id":"VARCHAR","cumulative_quantity":"DECIMAL(38,18)","leaves_quantity":"DECIMAL(38,18)",
-        "execution_id":"VARCHAR","revision":"INTEGER","commission":"DECIMAL(38,18)","currency":"VARCHAR",
-        "funding_id":"VARCHAR","symbol":"VARCHAR","amount":"DECIMAL(38,18)",
-        "order":{"intent_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR","quantity":"DECIMAL(38,18)",
-                 "order_type":"VARCHAR","limit_price":"DECIMAL(38,18)","stop_price":"DECIMAL(38,18)",
-                 "time_in_force":"VARCHAR","good_till":"TIMESTAMPTZ","reduce_only":"BOOLEAN",
-                 "multiplier":"DECIMAL(38,18)","currency":"VARCHAR"},
-        "fill":{"execution_id":"VARCHAR","revision":"INTEGER","order_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR",
-                "quantity":"DECIMAL(38,18)","price":"DECIMAL(38,18)","at":"TIMESTAMPTZ","liquidity":"VARCHAR"}}') AS m
-      FROM messages WHERE stream = 'TRADE' AND starts_with(subject, 'order.'));
+CREATE OR REPLACE VIEW order_events AS SELECT * FROM typed_order_events;
 
 -- One row an execution: its last revision.
 CREATE OR REPLACE VIEW fills AS
@@ -119,42 +83,19 @@ LEFT JOIN (SELECT venue, account, order_id, generation, sum(quantity) AS quantit
            FROM fills GROUP BY ALL) AS filled
     USING (venue, account, order_id, generation);
 
-CREATE OR REPLACE VIEW position_history AS
-SELECT m.venue, m.account, m.symbol, m.currency, m.multiplier, m.quantity, m.average_price, m.realized_pnl,
-       m.unrealized_pnl, m.commission, m.funding, m.mark_price, m."at", subject, stored_at, generation, sequence
-FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","account":"VARCHAR","symbol":"VARCHAR",
-        "currency":"VARCHAR","multiplier":"DECIMAL(38,18)","quantity":"DECIMAL(38,18)","average_price":"DECIMAL(38,18)",
-        "realized_pnl":"DECIMAL(38,18)","unrealized_pnl":"DECIMAL(38,18)","commission":"DECIMAL(38,18)",
-        "funding":"DECIMAL(38,18)","mark_price":"DECIMAL(38,18)","at":"TIMESTAMPTZ"}') AS m
-      FROM messages WHERE stream = 'STATE' AND starts_with(subject, 'position.'));
+CREATE OR REPLACE VIEW position_history AS SELECT * FROM typed_position_history;
 
 CREATE OR REPLACE VIEW positions AS
 SELECT * FROM position_history
 QUALIFY row_number() OVER (PARTITION BY subject ORDER BY generation DESC, sequence DESC) = 1;
 
-CREATE OR REPLACE VIEW book_history AS
-SELECT m.venue, m.account, m.currency, m.cash, m.realized_pnl, m.commission, m.funding, m.fills, m.trade_sequence, m."at",
-       subject, stored_at, generation, sequence
-FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","account":"VARCHAR","currency":"VARCHAR",
-        "cash":"DECIMAL(38,18)","realized_pnl":"DECIMAL(38,18)","commission":"DECIMAL(38,18)",
-        "funding":"DECIMAL(38,18)","fills":"BIGINT",
-        "trade_sequence":"BIGINT","at":"TIMESTAMPTZ"}') AS m
-      FROM messages WHERE stream = 'STATE' AND starts_with(subject, 'book.'));
+CREATE OR REPLACE VIEW book_history AS SELECT * FROM typed_book_history;
 
 CREATE OR REPLACE VIEW books AS
 SELECT * FROM book_history
 QUALIFY row_number() OVER (PARTITION BY subject ORDER BY generation DESC, sequence DESC) = 1;
 
-CREATE OR REPLACE VIEW account_history AS
-SELECT m.venue, m.account, m.currency, m.cash, m.net_liquidation, m.available_funds, m.buying_power, m.initial_margin,
-       m.maintenance_margin, m.leverage, m.daily_pnl, m.unrealized_pnl, m.realized_pnl, m."at", subject, stored_at,
-       generation, sequence
-FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","account":"VARCHAR","currency":"VARCHAR",
-        "cash":"DECIMAL(38,18)","net_liquidation":"DECIMAL(38,18)","available_funds":"DECIMAL(38,18)",
-        "buying_power":"DECIMAL(38,18)","initial_margin":"DECIMAL(38,18)","maintenance_margin":"DECIMAL(38,18)",
-        "leverage":"DECIMAL(38,18)","daily_pnl":"DECIMAL(38,18)","unrealized_pnl":"DECIMAL(38,18)","realized_pnl":"DECIMAL(38,18)",
-        "at":"TIMESTAMPTZ"}') AS m
-      FROM messages WHERE stream = 'STATE' AND starts_with(subject, 'account.'));
+CREATE OR REPLACE VIEW account_history AS SELECT * FROM typed_account_history;
 
 CREATE OR REPLACE VIEW accounts AS
 SELECT * FROM account_history
@@ -178,40 +119,11 @@ FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","symbol":"
         "oracle_price":"DECIMAL(38,18)","at":"TIMESTAMPTZ","received_at":"TIMESTAMPTZ"}') AS m
       FROM messages WHERE stream = 'STATE' AND starts_with(subject, 'md.funding.'));
 
-CREATE OR REPLACE VIEW commands AS
-SELECT m.id AS command_id, m.type, m."at", coalesce(m.venue, m."order".venue) AS venue,
-       coalesce(m.account, m."order".account) AS account, coalesce(m.order_id, m."order".order_id) AS order_id,
-       m."order".symbol AS symbol, m."order".side AS side, m."order".quantity AS quantity, m.venue_order_id, m.deadline,
-       m.cause, subject, stored_at, generation, sequence
-FROM (SELECT *, json_transform(readable(payload), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
-        "venue":"VARCHAR","account":"VARCHAR","order_id":"VARCHAR","venue_order_id":"VARCHAR","deadline":"TIMESTAMPTZ",
-        "order":{"venue":"VARCHAR","account":"VARCHAR","order_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR",
-                 "quantity":"DECIMAL(38,18)"}}') AS m
-      FROM messages WHERE stream = 'COMMANDS');
+CREATE OR REPLACE VIEW commands AS SELECT * FROM typed_commands;
 
-CREATE OR REPLACE VIEW submissions AS
-SELECT m.id AS entry_id, m.type, m."at", m.venue, m."order".order_id AS order_id, m.attempt_id, m.venue_order_id,
-       m.good_til_block, m.cause, stored_at, generation, sequence
-FROM (SELECT *, json_transform(readable(payload), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
-        "venue":"VARCHAR","attempt_id":"VARCHAR","venue_order_id":"VARCHAR","good_til_block":"BIGINT",
-        "order":{"order_id":"VARCHAR"}}') AS m
-      FROM messages WHERE stream = 'LEDGER');
+CREATE OR REPLACE VIEW submissions AS SELECT * FROM typed_submissions;
 
-CREATE OR REPLACE VIEW reports AS
-SELECT m.id AS report_id, m.type, m."at", m.venue, m.account, coalesce(m.order_id, m.fill.order_id) AS order_id,
-       m.venue_order_id, coalesce(m.execution_id, m.fill.execution_id) AS execution_id,
-       coalesce(m.revision, m.fill.revision) AS revision, coalesce(m.symbol, m.fill.symbol) AS symbol, m.fill.side AS side,
-       m.fill.quantity AS quantity, m.fill.price AS price, m.fill.liquidity AS liquidity, m.commission, m.funding_id,
-       m.amount AS funding_amount, m.rate AS funding_rate, m.currency, m.cash, m.code, m.reason,
-       m.refused_by, m.received_at, m.cause, stored_at, generation, sequence
-FROM (SELECT *, json_transform(readable(payload), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
-        "venue":"VARCHAR","account":"VARCHAR","order_id":"VARCHAR","venue_order_id":"VARCHAR","execution_id":"VARCHAR",
-        "revision":"INTEGER","commission":"DECIMAL(38,18)","currency":"VARCHAR","cash":"DECIMAL(38,18)","code":"VARCHAR",
-        "reason":"VARCHAR","refused_by":"VARCHAR","received_at":"TIMESTAMPTZ","symbol":"VARCHAR","funding_id":"VARCHAR",
-        "amount":"DECIMAL(38,18)","rate":"DECIMAL(38,18)",
-        "fill":{"execution_id":"VARCHAR","revision":"INTEGER","order_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR",
-                "quantity":"DECIMAL(38,18)","price":"DECIMAL(38,18)","liquidity":"VARCHAR"}}') AS m
-      FROM messages WHERE stream = 'REPORTS');
+CREATE OR REPLACE VIEW reports AS SELECT * FROM typed_reports;
 
 CREATE OR REPLACE VIEW timers AS
 SELECT CASE WHEN starts_with(subject, 'timer.fired.') THEN 'FIRED' ELSE 'SET' END AS what, m.id AS timer_id, m.order_id,
@@ -221,7 +133,8 @@ FROM (SELECT *, json_transform(readable(payload), '{"id":"VARCHAR","order_id":"V
       FROM messages WHERE stream = 'TIMERS');
 
 CREATE OR REPLACE VIEW trading_states AS
-SELECT m.mode, m.reason, m."by", m."at", stored_at, generation, sequence
+-- By whom is the subject's last word, which the server wrote; before there were names, what the sender said.
+SELECT m.mode, m.reason, coalesce(nullif(split_part(subject, '.', 4), ''), m."by") AS "by", m."at", stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(payload), '{"mode":"VARCHAR","reason":"VARCHAR","by":"VARCHAR",
         "at":"TIMESTAMPTZ"}') AS m
       FROM messages WHERE stream = 'KV_CONTROL');
@@ -237,15 +150,14 @@ FROM (SELECT generation, sequence, stored_at, json_transform(readable(payload), 
 -- An intent's way by the server's clock: when each hop's message was stored, and the milliseconds since the hop before.
 CREATE OR REPLACE VIEW latencies AS
 WITH hop AS (
-    SELECT d.order_id, d.generation, i.stored_at AS intent_at, d.stored_at AS decision_at,
+    SELECT d.order_id, d.generation, d.intent_stored_at AS intent_at, d.stored_at AS decision_at,
            (SELECT min(stored_at) FROM order_events e
             WHERE e.order_id = d.order_id AND e.generation = d.generation AND e.type = 'OrderCreated') AS created_at,
            (SELECT min(stored_at) FROM commands c
             WHERE c.order_id = d.order_id AND c.type = 'SubmitOrder') AS command_at,
            (SELECT min(stored_at) FROM submissions s WHERE s.order_id = d.order_id AND s.type = 'LedgerSent') AS sent_at,
            (SELECT min(stored_at) FROM reports r WHERE r.order_id = d.order_id) AS report_at
-    FROM decisions d JOIN intents i ON i.sequence = d.intent_sequence AND i.generation = d.generation
-    WHERE d.verdict = 'APPROVED')
+    FROM decisions d WHERE d.verdict = 'APPROVED')
 SELECT *, round(date_diff('microsecond', intent_at, decision_at) / 1000, 3) AS decision_milliseconds,
        round(date_diff('microsecond', decision_at, created_at) / 1000, 3) AS created_milliseconds,
        round(date_diff('microsecond', created_at, command_at) / 1000, 3) AS command_milliseconds,

@@ -8,7 +8,7 @@ from signalbox.process import Runtime
 
 from risk import metrics
 from risk.bus_promise import hold_to_durability
-from risk.observing import Observing
+from risk.observing import HEARD, Observing
 from risk.service import Risk
 from risk.settings import Settings
 from risk.state import opening_state
@@ -17,8 +17,9 @@ REBUILT = "rebuilt from TRADE"
 
 
 async def start(settings: Settings, runtime: Runtime) -> None:
-    """Look around, take the lease, rebuild, then decide. Who stands by has heard prices and links already."""
+    """Look around, take the lease, rebuild, then decide. Who stands by is ready once it has heard prices and links."""
     runtime.health.require(REBUILT)
+    runtime.health.require(HEARD, also_standing_by=True)
     await hold_to_durability(runtime.bus, runtime.desk, runtime.fail)
     state = opening_state(runtime.desk)
     metrics.show_limits(state)
@@ -28,9 +29,11 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     service = Risk(runtime.bus, state, runtime.clock, observing, lease)
     runtime.details = service.details
     await observing.start()
+    await runtime.spawn(observing.listen(runtime.clock), "listen")
+    await runtime.spawn(observing.watch_room(), "look at room")
     await runtime.hold(lease)
     await service.rebuild()
-    await runtime.spawn(observing.look(runtime.clock), "look at links")
+    await runtime.spawn(observing.show(runtime.clock), "show the figures")
     await observing.settle(runtime.clock)
     runtime.health.met(REBUILT)
     await service.consume()

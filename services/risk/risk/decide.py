@@ -20,9 +20,9 @@ ORDER_CHECKS = (*form.ORDER_CHECKS, *conditions.ORDER_CHECKS, *market.ORDER_CHEC
 def decide(state: RiskState, request: Request, now: DeskTime) -> Decision:
     """Decide one intent. All checks are evaluated; the first that fails gives the reason."""
     if request.intent is None:
-        return refuse(request, now, request.error)
+        return refuse(state, request, now, request.error)
     intent, symbol_error = normalised(state, request.intent)
-    checks = form.common(state, request, intent)
+    checks = form.common(state, intent)
     reference = None
     if isinstance(intent, OrderIntent):
         facts = gather(state, request, intent, symbol_error, now)
@@ -30,23 +30,28 @@ def decide(state: RiskState, request: Request, now: DeskTime) -> Decision:
         checks += tuple(check(facts) for check in ORDER_CHECKS)
     else:
         checks += tuple(check(state, intent) for check in CANCEL_CHECKS)
-    reason = next((check.reason for check in checks if not check.passed), None)
-    if reason is not None:
+    failed = tuple(check for check in checks if not check.passed)
+    if failed:
+        too_much = any(check.name in limits.RATES for check in failed)
         return IntentDenied(
-            id=f"decision-{request.sequence}",
+            id=request.decision_id,
             at=now.at,
             cause=intent.id,
+            by=request.by,
             intent_sequence=request.sequence,
+            intent_stored_at=request.stored_at,
             intent=intent,
-            checks=checks,
-            reason=reason,
+            checks=failed if too_much or request.brief else checks,
+            reason=failed[0].reason,
             reference_price=reference,
         )
     return IntentApproved(
-        id=f"decision-{request.sequence}",
+        id=request.decision_id,
         at=now.at,
         cause=intent.id,
+        by=request.by,
         intent_sequence=request.sequence,
+        intent_stored_at=request.stored_at,
         intent=intent,
         order_id=intent.order_id if isinstance(intent, CancelIntent) else intent.id,
         checks=checks,
@@ -54,16 +59,22 @@ def decide(state: RiskState, request: Request, now: DeskTime) -> Decision:
     )
 
 
-def refuse(request: Request, now: DeskTime, reason: str) -> IntentDenied:
-    """Deny what can not be judged: an unreadable intent, or one that the judging itself failed on."""
+def refuse(state: RiskState, request: Request, now: DeskTime, reason: str) -> IntentDenied:
+    """Deny what can not be judged: an unreadable intent, or one that the judging itself failed on.
+
+    Whatever it is denied for, an id that has its decision already is said to: the denial is not that order's.
+    """
     intent = request.intent
+    used_up = (form.duplicate_intent(state, intent),) if intent is not None else ()
     return IntentDenied(
-        id=f"decision-{request.sequence}",
+        id=request.decision_id,
         at=now.at,
         cause=intent.id if intent is not None else request.message_id[:TEXT_CHARACTERS_MAX],
+        by=request.by,
         intent_sequence=request.sequence,
+        intent_stored_at=request.stored_at,
         intent=intent,
-        checks=(form.readable(reason),),
+        checks=(form.readable(reason), *(check for check in used_up if not check.passed)),
         reason=reason,
     )
 

@@ -6,6 +6,7 @@ state come from this same fold; a message of TRADE that was folded before change
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import datetime
 from decimal import Decimal
 
@@ -33,9 +34,11 @@ from signalbox.messages import (
     TradingState,
     VenueLink,
 )
+from signalbox.room import StreamRoom
 
 from risk.prices import mark_price, usable_price, worst_price
 from risk.state import (
+    ANSWERED_MAX,
     ONE,
     RATE_WINDOW,
     ZERO,
@@ -55,25 +58,27 @@ from risk.state import (
 # ------------------------------------------------------------------------------------------------ the total order
 
 
-def note_intent(state: RiskState, sequence: int) -> None:
-    """Note that TRADE has an intent at `sequence`; it is undecided until its decision is folded."""
-    if sequence > state.folded_up_to:
-        state.folded_up_to = sequence
-        state.undecided.add(sequence)
-
-
 def fold_decision(state: RiskState, decision: IntentApproved | IntentDenied) -> None:
-    """Take in a stored decision: the id is used up, and an approved order counts from now on."""
-    if decision.intent_sequence not in state.undecided:
+    """Take in a decision, once: the id is used up, and an approved order counts from now on."""
+    sequence, stored_at = decision.intent_sequence, decision.intent_stored_at
+    if is_answered(state, sequence, stored_at):
         return
-    state.undecided.discard(decision.intent_sequence)
+    state.answered.pop(sequence, None)  # of a stream made anew, the former's intent; the newest is at the end
+    state.answered[sequence] = stored_at
+    if len(state.answered) > ANSWERED_MAX:
+        del state.answered[next(iter(state.answered))]
     intent = decision.intent
     if intent is None:
         return
     verdict = Verdict.APPROVED if isinstance(decision, IntentApproved) else Verdict.DENIED
     state.decided.setdefault(intent.id, Decided(verdict, decision.intent_sequence))
     if verdict is Verdict.APPROVED and isinstance(intent, OrderIntent):
-        _reserve(state, intent, decision.reference_price, decision.at)
+        _reserve(state, intent, decision.reference_price, decision.at, decision.by)
+
+
+def is_answered(state: RiskState, sequence: int, stored_at: datetime) -> bool:
+    """Whether this intent of INTENTS has its decision; another one that had its sequence does not count."""
+    return state.answered.get(sequence) == stored_at
 
 
 def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> None:
@@ -117,12 +122,13 @@ def distrust_books(state: RiskState, sequence: int) -> None:
     state.folded_up_to = max(state.folded_up_to, sequence)
 
 
-def _reserve(state: RiskState, intent: OrderIntent, reference: Decimal | None, at: datetime) -> None:
+def _reserve(state: RiskState, intent: OrderIntent, reference: Decimal | None, at: datetime, by: str) -> None:
     """Count an approved order as if all of it could fill at its worst price, before the venue has seen it."""
     books = state.books.setdefault((intent.venue, intent.account), AccountBooks())
-    books.approvals.append(at)
-    while at - books.approvals[0] >= RATE_WINDOW:
-        books.approvals.popleft()
+    for lately in (books.approvals, books.approvals_by_name.setdefault(by, deque())):
+        lately.append(at)
+        while at - lately[0] >= RATE_WINDOW:
+            lately.popleft()
     if intent.id in state.orders or intent.id in state.finished:
         return  # its events came first: they know better what is left of it
     price = worst_price(intent, reference, state.desk.limits.price_collar_fraction)
@@ -317,6 +323,11 @@ def fold_link(state: RiskState, link: VenueLink | LinkLost) -> None:
 def fold_trading_state(state: RiskState, trading_state: TradingState | None, source: str) -> None:
     """Keep the desk's main switch; None = it was never set, or can not be read."""
     state.trading_state = None if trading_state is None else Seen(trading_state, source)
+
+
+def fold_room(state: RiskState, room: StreamRoom | None, source: str) -> None:
+    """Keep how full the fullest stream is that an order needs; None = nobody has said it lately."""
+    state.room = None if room is None else Seen(room, source)
 
 
 # -------------------------------------------------------------------------------------------------- the arithmetic

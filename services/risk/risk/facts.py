@@ -14,6 +14,7 @@ from signalbox.desk import Limits
 from signalbox.errors import SymbolError
 from signalbox.instruments import parse_symbol
 from signalbox.messages import (
+    NEVER,
     AccountState,
     Instrument,
     Intent,
@@ -33,6 +34,7 @@ NO_HOLDING = Holding()
 INTENT, DESK_FILE, CLOCK = "intent", "desk-file", "clock"
 """Where a check's figures come from (`Check.source`), if from no stored message."""
 
+MICROSECOND = timedelta(microseconds=1)
 AHEAD_MAX = timedelta(seconds=30)
 """How far a message's time may lie ahead of the desk clock: clocks differ a little, and more in a fast simulation."""
 
@@ -45,16 +47,25 @@ class DeskTime(Struct, frozen=True, kw_only=True):
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """An intent as it stands in TRADE. `error` says why it could not be read; `intent` is None then.
+    """An intent as it stands in INTENTS. `error` says why it could not be read; `intent` is None then.
 
-    `message_id` is what the sender called the message on the bus: all there is to name an unreadable one by.
+    `sequence` and `stored_at` name it for ever. `by` is who sent it, by the server's word. `message_id` is what the
+    sender called the message on the bus: all there is to name an unreadable one by. `brief` = a denial has only the
+    checks that failed: its sender has sent a great deal.
     """
 
     sequence: int
-    subject: str
     intent: Intent | None
+    stored_at: datetime = NEVER
+    by: str = ""
     error: str = ""
     message_id: str = ""
+    brief: bool = False
+
+    @property
+    def decision_id(self) -> str:
+        """The same for the same message of INTENTS, and another for any other, of a stream made anew as well."""
+        return f"decision-{self.sequence}-{(self.stored_at - NEVER) // MICROSECOND}"
 
 
 class WorstCase(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ would deny: books not taken over, an order event that can not be read, a symbol 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from decimal import Decimal
 from math import nan
@@ -29,6 +29,8 @@ def limit_use(state: RiskState, account: AccountKey, now: datetime) -> dict[str,
             use["gross_exposure_max"] = float(books.worst_value / limits.gross_exposure_max)
     use["open_orders_max"] = books.working_orders / limits.open_orders_max
     use["intents_per_minute_max"] = approvals_lately(books, now) / limits.intents_per_minute_max
+    by_name = (_lately(approvals, now) for approvals in books.approvals_by_name.values())
+    use["intents_per_minute_per_name_max"] = max(by_name, default=0) / limits.name_intents_per_minute_max
     use["account_age_seconds_max"] = account_age_seconds(state, account, now) / limits.account_age_seconds_max
     return use
 
@@ -41,7 +43,11 @@ def _worst_quantities(books: AccountBooks) -> Iterator[Decimal]:
 
 def approvals_lately(books: AccountBooks, now: datetime) -> int:
     """Orders let through in the last minute of desk time."""
-    return sum(now - at < RATE_WINDOW for at in books.approvals)
+    return _lately(books.approvals, now)
+
+
+def _lately(approvals: Collection[datetime], now: datetime) -> int:
+    return sum(now - at < RATE_WINDOW for at in approvals)
 
 
 def equity(state: RiskState, account: AccountKey) -> float:

@@ -7,6 +7,7 @@ the checks to say. Pure; no input makes it raise.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,8 +15,9 @@ from decimal import Decimal
 import msgspec
 from signalbox import messages
 from signalbox.messages import CancelIntent, Intent
+from signalbox.streams import INTENT_BYTES_MAX
 
-PAYLOAD_BYTES_MAX = 16_384
+PAYLOAD_BYTES_MAX = INTENT_BYTES_MAX
 TEXT_CHARACTERS_MAX = 256
 DIGITS_MAX = 20
 WHOLE_DIGITS_MAX = 15
@@ -23,6 +25,9 @@ DECIMALS_MAX = 12
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 
 _NUMBERS = ("quantity", "limit_price", "stop_price")
+_NUMBER = re.compile(r"[0-9.eE+-]+|[+-]?s?nan|[+-]?inf(?:inity)?", re.IGNORECASE | re.ASCII)
+"""What is not finite has a sentence of its own."""
+_written = msgspec.json.Decoder(msgspec.defstruct("Written", [(name, msgspec.Raw, msgspec.Raw()) for name in _NUMBERS]))
 _TIMES = ("at", "valid_until", "good_till")
 _TEXTS = ("id", "cause", "venue", "symbol", "account", "strategy", "note", "order_id")
 
@@ -48,10 +53,36 @@ def read_intent(payload: bytes) -> Intent | Unreadable:
         return Unreadable(f"not JSON: {error}")
     except RecursionError:
         return Unreadable("not an intent: it is nested too deeply")
-    mistake = _absurd_text(intent) or _absurd_number(intent) or _absurd_time(intent)
+    mistake = _absurd_text(intent) or _foreign_number(payload) or _absurd_number(intent) or _absurd_time(intent)
     if mistake:
         return Unreadable(mistake)
     return _in_utc(intent)
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What of an intent says whose turn it is."""
+
+    type: str = ""
+    id: str = ""
+    order_id: str = ""
+
+    @property
+    def cancels(self) -> str:
+        """The order that a cancel is about; the empty text of anything else."""
+        return self.order_id if self.type == CancelIntent.__name__ else ""
+
+
+_NO_HEAD = Head()
+_decode_head = msgspec.json.Decoder(Head).decode
+
+
+def read_head(payload: bytes) -> Head:
+    """Look at the beginning of an intent, quickly; of what can not be read there is nothing to see."""
+    try:
+        head = _decode_head(payload)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return _NO_HEAD
+    return head if max(len(head.id), len(head.order_id)) <= TEXT_CHARACTERS_MAX else _NO_HEAD
 
 
 def _absurd_text(intent: Intent) -> str:
@@ -59,6 +90,17 @@ def _absurd_text(intent: Intent) -> str:
         text = getattr(intent, name, "")
         if len(text) > TEXT_CHARACTERS_MAX:
             return f"{name} has {len(text)} characters; at most {TEXT_CHARACTERS_MAX} are read"
+    return ""
+
+
+def _foreign_number(payload: bytes) -> str:
+    """Refuse what only Python takes for a number: digits of other scripts, underscores, spaces.
+
+    How a number was written is lost once it is one.
+    """
+    for name, raw in msgspec.structs.asdict(_written.decode(payload)).items():
+        if bytes(raw).startswith(b'"') and not _NUMBER.fullmatch(msgspec.json.decode(raw)):
+            return f"{name} is not written as a number: digits 0 to 9, a point and a sign are read"
     return ""
 
 

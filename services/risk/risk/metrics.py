@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from math import nan
 
 from prometheus_client import Counter, Gauge, Histogram
 from signalbox.messages import Decision, IntentApproved, OrderIntent, TradingMode
 from signalbox.metrics import ORDER_HOP_SECONDS, Hop
+from signalbox.room import NEEDED_BY_ORDERS, StreamRoom
 
 from risk.decide import failed_checks
 from risk.figures import account_age_seconds, approvals_lately, equity, limit_use, quote_age_seconds
 from risk.state import RiskState, Verdict, account_keys
 
-READ, UNREADABLE, ALREADY_DECIDED = "read", "unreadable", "already decided"
+READ, UNREADABLE, ALREADY_DECIDED, GONE = "read", "unreadable", "already decided", "gone"
 ORDER, CANCEL = "order", "cancel"
 
 INTENTS = Counter(
     "signalbox_risk_intents_total",
-    "Intents taken from the bus: read, unreadable, or delivered again after their decision.",
+    "Intents taken from the bus: read, unreadable, delivered again after their decision, or gone (too old) before it.",
     ("outcome",),
 )
 DECISIONS = Counter("signalbox_risk_decisions_total", "Decisions stored, by verdict.", ("venue", "verdict", "kind"))
@@ -31,6 +34,17 @@ DECIDE_SECONDS = Histogram(
     "signalbox_risk_decide_seconds",
     "Wall time of the decision itself, without the bus.",
     buckets=(0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01),
+)
+WAITING = Gauge("signalbox_risk_intents_waiting", "Intents that wait to be decided, by who sent them.", ("name",))
+HELD_BACK = Gauge(
+    "signalbox_risk_name_held_back",
+    "1 while a name has used up its decisions: what else it sends waits, and then is refused at the door.",
+    ("name",),
+)
+BATCH_MESSAGES = Histogram(
+    "signalbox_risk_batch_messages",
+    "Decisions stored at once: 1 while nothing waits.",
+    buckets=(1, 2, 4, 8, 16, 32, 64),
 )
 UNREADABLE_OBSERVATIONS = Counter(
     "signalbox_risk_unreadable_observations_total",
@@ -76,6 +90,18 @@ QUOTE_AGE_SECONDS = Gauge(
     "Desk time since the last quote of a symbol, by the venue's time; not there before the first.",
     ("venue", "symbol"),
 )
+STORE_ROOM_USED = Gauge(
+    "signalbox_risk_store_room_used",
+    "Used part of the room of a stream that an order needs, 1 = all of it; NaN = NATS has not said it lately.",
+    ("stream",),
+)
+
+
+def show_room(rooms: Sequence[StreamRoom]) -> None:
+    """Show how full the streams are that an order needs; of one that several servers hold, the fullest copy."""
+    for stream in NEEDED_BY_ORDERS:
+        used = [room.used for room in rooms if room.stream == stream]
+        STORE_ROOM_USED.labels(stream).set(max(used, default=nan))
 
 
 def begin_counts(state: RiskState) -> None:
@@ -100,8 +126,17 @@ def count_decision(decision: Decision, venue: str) -> None:
 def show_limits(state: RiskState) -> None:
     """Show the desk file's limits, once."""
     limits = state.desk.limits
-    for name in limits.__struct_fields__:
-        LIMIT.labels(name).set(float(getattr(limits, name)))
+    stated = {name: getattr(limits, name) for name in limits.__struct_fields__}
+    stated["intents_per_minute_per_name_max"] = limits.name_intents_per_minute_max
+    for name, limit in stated.items():
+        LIMIT.labels(name).set(float(limit))
+
+
+def show_intake(waiting: dict[str, int], held_back: set[str]) -> None:
+    """Show what waits, by name: the server's accounts, so there are few."""
+    for name, messages in waiting.items():
+        WAITING.labels(name).set(messages)
+        HELD_BACK.labels(name).set(1 if name in held_back else 0)
 
 
 def show_mode(state: RiskState) -> None:

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -19,19 +20,25 @@ from msgspec import Struct
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
+from signalbox.decimals import can_be_reckoned_with
+from signalbox.errors import BusError
 from signalbox.messages import AccountState, Instrument, LinkStatus, Quote, TradingState, VenueLink
+from signalbox.room import fullest
 from signalbox.telemetry import Health
 
 from risk import evolve, metrics
 from risk.settings import Settings
-from risk.state import AccountKey, LinkLost, RiskState, account_keys
+from risk.state import AccountKey, LinkLost, RiskState, SymbolKey, account_keys
 
 log = logging.getLogger(__name__)
 
 S = TypeVar("S", bound=Struct)
 
+HEARD = "heard prices and heartbeats"
 LOOK_SECONDS = 0.5
+ROOM_LOOK_SECONDS = 2.0
 SETTLE_LOOK_SECONDS = 0.1
+REASON_CHARACTERS_MAX = 300
 
 
 class Observing:
@@ -49,7 +56,11 @@ class Observing:
         self._monotonic = monotonic
         self._heard: dict[AccountKey, float] = {}
         self._listening_since = 0.0
+        self._room_heard, self._room_is_short = 0.0, False
         self._something_heard = asyncio.Event()
+        self._accounts = tuple(account_keys(state.desk))
+        self._desk_since: datetime | None = None
+        self._heard_enough = False
 
     async def start(self) -> None:
         """Subscribe first, then read what is stored: nothing falls between."""
@@ -62,8 +73,9 @@ class Observing:
         await self._bus.subscribe(subjects.ALL_ACCOUNTS, self._account)
         await self._bus.subscribe(subjects.ALL_INSTRUMENTS, self._instrument)
         await self.read_stored()
+        await self.look_at_room()
         self._bus.on_reconnect(self.read_stored)
-        await self._bus.watch(subjects.TRADING_STATE_BUCKET, subjects.TRADING_STATE_KEY, self._trading_state)
+        await self._bus.watch(subjects.TRADING_STATE_BUCKET, f"{subjects.TRADING_STATE_KEY}.*", self._trading_state)
 
     async def read_stored(self) -> None:
         """Take in the last word on every instrument and account."""
@@ -82,10 +94,78 @@ class Observing:
             self._something_heard.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._something_heard.wait(), SETTLE_LOOK_SECONDS)
+        self._enough_heard()
 
     def _settled(self, clock: DeskClock) -> bool:
-        heard_all = all(key in self._heard for key in account_keys(self._state.desk))
-        return heard_all and self._state.allowed <= self._state.quotes.keys() and not clock.is_stale()
+        return not self._unheard(clock)
+
+    def _unheard(self, clock: DeskClock) -> list[str]:
+        """What has not been heard yet, by name."""
+        unheard = [f"a heartbeat of {'/'.join(key)}" for key in self._accounts if key not in self._heard]
+        unheard += [f"a price of {symbol} at {venue}" for venue, symbol in sorted(self._unpriced())]
+        unheard += [] if self._state.room is not None else ["how full the streams are"]
+        return [*unheard, *(["the clock"] if clock.is_stale() else [])]
+
+    def _unpriced(self) -> frozenset[SymbolKey]:
+        return self._state.allowed - self._state.quotes.keys()
+
+    def hear(self, clock: DeskClock) -> None:
+        """Say what has to be heard before this process could decide as well as one that has listened for long.
+
+        A market that is closed sends no price, and a gateway that is gone no heartbeat. After `price_age_seconds_max`
+        of desk time nobody else knows a price either that is fresh enough to trade on, and after
+        `link_silence_seconds_max` no heartbeat: then to wait would change nothing.
+        """
+        listened_seconds = self._monotonic() - self._listening_since
+        desk_seconds = 0.0
+        if not clock.is_stale():
+            self._desk_since = self._desk_since or clock.now()
+            desk_seconds = (clock.now() - self._desk_since).total_seconds()
+        waits = self._unheard(clock) if listened_seconds < self._settings.link_silence_seconds_max else []
+        if max(listened_seconds, desk_seconds) < self._state.desk.limits.price_age_seconds_max and self._unpriced():
+            waits = self._unheard(clock)
+        if waits:
+            self._health.unmet(HEARD, f"not yet {', '.join(waits)}"[:REASON_CHARACTERS_MAX])
+        else:
+            self._enough_heard()
+
+    def _enough_heard(self) -> None:
+        self._heard_enough = True
+        self._health.met(HEARD)
+
+    async def look_at_room(self) -> None:
+        """Ask NATS how full the streams are that an order needs; what it does not say grows old."""
+        try:
+            servers = await self._bus.servers()
+        except BusError as error:
+            log.warning("NATS does not say how full its streams are", extra={"error": str(error)})
+            return
+        rooms = [room for server in servers for room in server.rooms]
+        found = fullest(rooms)
+        if found is None:
+            return
+        self._room_heard = self._monotonic()
+        evolve.fold_room(self._state, found, f"nats-server:{found.stream}")
+        metrics.show_room(rooms)
+        is_short = found.bytes > self._state.desk.nats.room_used_fraction_max * found.bytes_max > 0
+        if is_short and not self._room_is_short:
+            log.error("a stream is nearly full: orders are denied", extra={"stream": found.stream, "used": found.used})
+        self._room_is_short = is_short
+
+    async def watch_room(self) -> None:
+        """Look at the room, for ever."""
+        while True:
+            await asyncio.sleep(ROOM_LOOK_SECONDS)
+            await self.look_at_room()
+
+    def lose_what_is_silent(self) -> None:
+        """Forget what has not been heard for too long: the status of gateways, and how full the streams are."""
+        self.lose_silent_links()
+        silence_seconds = self._monotonic() - self._room_heard
+        if self._state.room is not None and silence_seconds > self._settings.room_silence_seconds_max:
+            evolve.fold_room(self._state, None, "")
+            metrics.show_room(())
+            log.warning("it is not known how full the streams are: orders are denied")
 
     def lose_silent_links(self) -> None:
         """Forget the status of every gateway that has been silent for too long."""
@@ -98,10 +178,17 @@ class Observing:
                 metrics.LINK_READY.labels(venue, account).set(0)
                 log.warning("a gateway is silent", extra={"venue": venue, "account": account})
 
-    async def look(self, clock: DeskClock) -> None:
-        """Notice silence and show the figures, for ever."""
+    async def listen(self, clock: DeskClock) -> None:
+        """Notice what has been heard, and silence, for ever; also while standing by."""
         while True:
-            self.lose_silent_links()
+            if not self._heard_enough:
+                self.hear(clock)
+            self.lose_what_is_silent()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def show(self, clock: DeskClock) -> None:
+        """Show the figures, for ever."""
+        while True:
             metrics.show_state(self._state, clock.now())
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -138,6 +225,9 @@ class Observing:
     async def _trading_state(self, received: Received | None) -> None:
         """Absent, deleted or unreadable all mean halted."""
         found = _read(received, TradingState) if received is not None else None
+        if received is not None and found is not None:
+            name = subjects.operator_of(received.subject)  # what the sender says of himself is not believed
+            found = msgspec.structs.replace(found, by=name or found.by)
         source = f"{received.stream}:{received.sequence}" if received is not None else ""
         evolve.fold_trading_state(self._state, found, source)
         metrics.show_mode(self._state)
@@ -155,6 +245,10 @@ def _read(received: Received, kind: type[S]) -> S | None:
     except msgspec.MsgspecError as error:
         metrics.UNREADABLE_OBSERVATIONS.labels(kind.__name__).inc()
         log.warning("an observation can not be read", extra={"subject": received.subject, "error": str(error)})
+        return None
+    if not can_be_reckoned_with(message):
+        metrics.UNREADABLE_OBSERVATIONS.labels(kind.__name__).inc()
+        log.warning("an observation holds a number that can not be reckoned with", extra={"subject": received.subject})
         return None
     return message
 

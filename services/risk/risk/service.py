@@ -1,18 +1,25 @@
 """The NATS shell: intents and order events in, decisions out. Owns the order of things and the rebuild at start.
 
-It must not know what makes an intent good. What if the process dies ...
-- before the decision is stored: the intent is delivered again, or found without a decision at the next start;
-- between storing and acknowledging: the next process has read the decision in TRADE and only acknowledges;
-- while the decision is under way to NATS: the next process makes another under the same id; NATS keeps the first one,
-  and that is the one folded.
+It must not know what makes an intent good, nor whose turn it is (`intake`). Intents wait in INTENTS, a queue that each
+leaves when it is acknowledged; decisions and order events are TRADE, the log that everything here is folded from. An
+intent is known by its sequence in INTENTS and when that stored it. What if the process dies ...
+- before the decision is stored: the next process finds the intent in INTENTS, and no decision on it in TRADE;
+- between storing and acknowledging: the next process has read the decision in TRADE, and acknowledges the intent when
+  it is delivered again;
+- with a decision or a batch of them under way to NATS: the next process makes others under the same ids, of which NATS
+  keeps the first. A batch is there as a whole or not at all. If it is what came first, this process ends (below).
+
+A decision is folded when it is made: the next one is made on top of it, and the order events that follow from it come
+after it. So nothing may be decided any more once a decision could not be stored as it was made: the process ends, and
+its restart folds what TRADE has.
 
 One process decides, under the service's lease. Decisions are a log of one writer: each is stored on the condition that
 the last decision of all is the last one that this process knows. What may a former holder still do ...
-- a decision that it had sent before it died or was stopped: it is the first one undecided here too. Stored before the
-  rebuild, it is folded there; after it, this process's own publish finds it under the same id, and folds it;
+- a decision that it had sent before it died or was stopped: stored before the rebuild, it is folded there; after it,
+  this process's own decision finds it in its place, and unless it is the same one this process ends;
 - a decision that it sends when it wakes up, an hour later, beyond the window in which NATS knows ids: this process has
   decided that intent meanwhile, so the condition fails, and the former holder ends;
-- messages that it is given while it sleeps: it asks for the lease before it takes one, so it folds and acknowledges
+- messages that it is given while it sleeps: it asks for the lease before it handles one, so it folds and acknowledges
   none that was stored after the take-over. They come here when their time to be acknowledged is over.
 """
 
@@ -21,42 +28,76 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 
 import msgspec
 from signalbox import messages, subjects
-from signalbox.bus import Bus, Received, dead_letter
+from signalbox.bus import Bus, PublishAck, Queue, Received, dead_letter
 from signalbox.clock import DeskClock
 from signalbox.errors import BusError, BusUnavailableError, MessageError
 from signalbox.lease import OwnLease
-from signalbox.messages import Decision, IntentApproved, OrderEvents
+from signalbox.messages import Decision, OrderEvents
 from signalbox.metrics import Hop, show_hop
 
 from risk import evolve, metrics
-from risk.decide import address, decide, failed_checks, refuse
+from risk.decide import address, decide, refuse
 from risk.facts import DeskTime, Request
-from risk.intents import Unreadable, read_intent
+from risk.intake import Intake, Lane, Offer, Waiting
+from risk.intents import Unreadable, read_head, read_intent
+from risk.logged import log_decision
 from risk.observing import Observing
 from risk.state import RiskState
 
 log = logging.getLogger(__name__)
 
-TRADE, CONSUMER = "TRADE", "risk"
+TRADE, INTENTS, CONSUMER = "TRADE", "INTENTS", "risk"
 READS_MAX, READ_AGAIN_SECONDS = 20, 0.1
 """How often a server is asked for what it should have, and may not have yet."""
+BATCH_MESSAGES_MAX, BATCH_INTENT_BYTES_MAX = 64, 128 * 1024
+"""Decisions stored at once, and what their intents may have together: a decision is a few kilobytes more."""
+SHOW_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A decision that has been made and folded."""
+
+    decision: Decision
+    received: Received
+    reply: str
+    began_seconds: float
 
 
 class Risk:
     """The service on one bus: `await rebuild()`, then `await consume()`."""
 
-    def __init__(self, bus: Bus, state: RiskState, clock: DeskClock, observing: Observing, lease: OwnLease) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        state: RiskState,
+        clock: DeskClock,
+        observing: Observing,
+        lease: OwnLease,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._bus, self._state, self._clock, self._observing = bus, state, clock, observing
-        self._lease = lease
+        self._lease, self._monotonic = lease, monotonic
+        self._intake: Intake[Received] = Intake()
+        self._queue: Queue | None = None
+        self._in_hand: set[int] = set()
+        """What this turn is about to decide."""
+        self._decided_already: list[str] = []
+        """How to acknowledge what was delivered again after its decision."""
+        self._held_back: set[str] = set()
+        self._shown_seconds = float("-inf")
         self._last_decision = 0
         """Where TRADE has the newest decision that this process knows."""
-        self._waiting: dict[int, Received] = {}
-        self._newest: Received | None = None
-        """The last message of TRADE that was taken in."""
+        self._newest: tuple[int, str, bytes | Decision] | None = None
+        """The last message of TRADE that is known: where it stands, its subject, what it says."""
+        self._left_out_sequence = 0
+        """Where TRADE has the last message that was met and not taken in, for it bears no seal."""
 
     def details(self) -> dict[str, str]:
         """Figures for a person."""
@@ -66,160 +107,101 @@ class Risk:
         return {
             "trading_state": str(mode),
             "intents_decided": str(len(state.decided)),
+            "intents_waiting": str(len(self._intake)),
+            "names_held_back": ", ".join(sorted(self._held_back)),
             "working_orders": str(len(state.orders)),
             "folded_up_to": str(state.folded_up_to),
             **exposure,
         }
 
+    # ---------------------------------------------------------------------------------------------------- the start
+
     async def rebuild(self) -> None:
-        """Fold all of TRADE, publishing nothing. Intents without a decision are kept for `consume`.
+        """Fold all of TRADE, publishing nothing; then take in the intents that wait without a decision.
 
         Of several servers with a copy of TRADE, the one that answers may lag behind: what the process before has
-        acknowledged must be met, or positions would be missing. Raises `BusUnavailableError` when it is not.
+        acknowledged must be met, or positions would be missing. Raises `BusUnavailableError` when it is not. Decisions
+        that are not met are noticed at the first one of this process.
         """
         floor = await self._bus.consumer_floor(TRADE, CONSUMER)
         for _ in range(READS_MAX):
             await self._fold_stored()
-            if self._newest_sequence() >= floor:
+            if max(self._newest_sequence(), self._left_out_sequence) >= floor:
                 break
             await asyncio.sleep(READ_AGAIN_SECONDS)
         else:
             raise BusUnavailableError(f"{TRADE}:{floor} has been acknowledged, and can not be read")
-        log.info("rebuilt", extra={"folded_up_to": self._state.folded_up_to, "undecided": len(self._waiting)})
+        async for received in self._bus.read(INTENTS):
+            self._take(received, "")
+        log.info("rebuilt", extra={"folded_up_to": self._state.folded_up_to, "undecided": len(self._intake)})
 
     def _newest_sequence(self) -> int:
-        return self._newest.sequence if self._newest is not None else 0
+        return self._newest[0] if self._newest is not None else 0
+
+    def _know(self, sequence: int, subject: str, content: bytes | Decision) -> None:
+        if sequence > self._newest_sequence():
+            self._newest = sequence, subject, content
 
     async def _fold_stored(self) -> None:
         """Fold what is stored behind the last message that was."""
-        async for received in self._bus.read(TRADE, from_sequence=self._newest_sequence() + 1):
-            word = subjects.first_word(received.subject)
-            if word == subjects.INTENT:
-                evolve.note_intent(self._state, received.sequence)
-                self._waiting[received.sequence] = received
-            elif word == subjects.DECISION:
-                decision = self._own_decision(received)
-                evolve.fold_decision(self._state, decision)
-                self._last_decision = received.sequence
-                self._waiting.pop(decision.intent_sequence, None)
-            else:
-                self._fold_order_event(received)
-            self._newest = received
+        begin = self._newest_sequence() + 1
+        await self._bus.fold(
+            TRADE, self._fold, from_sequence=begin, pass_over=self._note_place, left_out=self._leave_out
+        )
+
+    def _fold(self, received: Received) -> None:
+        """Fold one stored message. A decision that can not be read holds the start: it could be an approval."""
+        if subjects.first_word(received.subject) == subjects.DECISION:
+            evolve.fold_decision(self._state, self._own_decision(received))
+        else:
+            self._fold_order_event(received)
+        self._note_place(received)
+
+    def _note_place(self, received: Received) -> None:
+        """Know where TRADE is, also by a message that is set aside: the next decision is stored behind it."""
+        if subjects.first_word(received.subject) == subjects.DECISION:
+            self._last_decision = received.sequence
+        self._know(received.sequence, received.subject, received.payload)
+
+    def _leave_out(self, received: Received) -> None:
+        self._left_out_sequence = received.sequence
 
     async def consume(self) -> None:
-        """Decide what was left undecided, then what comes."""
-        for sequence in sorted(self._waiting):
-            await self._decide(self._waiting[sequence])
-        self._waiting.clear()
+        """Follow the order events, and decide what waits and what comes."""
         self._bus.on_reconnect(self._still_there)
         await self._bus.consume(TRADE, CONSUMER, self.handle)
+        self._queue = await self._bus.queue(INTENTS, CONSUMER, self._take, self.turn)
 
     async def _still_there(self) -> None:
         """End the process when TRADE is not the log that was folded: a server whose machine died may have lost its end.
 
-        The lost sequences are given to other messages then, which would be taken for known ones, intents among them.
+        The lost sequences are given to other messages then, which would be taken for known ones.
         """
         newest = self._newest
         if newest is None:
             return
+        sequence, subject, content = newest
+        payload = content if isinstance(content, bytes) else messages.encode(content)
         for _ in range(READS_MAX):
-            async with aclosing(self._bus.read(TRADE, from_sequence=newest.sequence)) as reading:  # type: ignore[type-var]
+            async with aclosing(self._bus.read(TRADE, from_sequence=sequence)) as reading:  # type: ignore[type-var]
                 async for received in reading:
-                    found = received.sequence, received.subject, received.payload
-                    if found == (newest.sequence, newest.subject, newest.payload):
+                    if (received.sequence, received.subject, received.payload) == (sequence, subject, payload):
                         return
                     break
                 else:  # nothing there, or a copy that lags behind
                     await asyncio.sleep(READ_AGAIN_SECONDS)
                     continue
             break
-        self._bus.on_failure(BusError(f"{TRADE}:{newest.sequence} is not there any more: folding the log anew"))
+        self._bus.on_failure(BusError(f"{TRADE}:{sequence} is not there any more: folding the log anew"))
+
+    # ------------------------------------------------------------------------------------------------- order events
 
     async def handle(self, received: Received) -> None:
-        """Take one message of TRADE. It is acknowledged when this returns."""
+        """Take one order event of TRADE. It is acknowledged when this returns."""
         await self._lease.until_held()
-        if received.sequence > self._newest_sequence():  # not one that is delivered again
-            self._newest = received
-        if subjects.first_word(received.subject) != subjects.INTENT:
-            if not self._fold_order_event(received):
-                raise MessageError(f"{received.subject} can not be read as an order event")
-            return
-        evolve.note_intent(self._state, received.sequence)
-        if received.sequence in self._state.undecided:
-            await self._decide(received)
-        else:
-            metrics.INTENTS.labels(metrics.ALREADY_DECIDED).inc()
-
-    async def _decide(self, received: Received) -> None:
-        """Decide one intent and store the decision; only then does it count."""
-        arrived = time.perf_counter()
-        intent = read_intent(received.payload)
-        if isinstance(intent, Unreadable):
-            metrics.INTENTS.labels(metrics.UNREADABLE).inc()
-            letter = dead_letter(received, CONSUMER, intent.reason)
-            await self._bus.publish(subjects.dead(TRADE, CONSUMER), letter)
-            request = Request(
-                sequence=received.sequence,
-                subject=received.subject,
-                intent=None,
-                error=intent.reason,
-                message_id=received.message_id,
-            )
-        else:
-            metrics.INTENTS.labels(metrics.READ).inc()
-            request = Request(sequence=received.sequence, subject=received.subject, intent=intent)
-        self._observing.lose_silent_links()
-        made = self._judge(request)
-        decision, sequence = await self._store(made)
-        evolve.fold_decision(self._state, decision)
-        metrics.DECISION_LATENCY_SECONDS.observe(time.perf_counter() - arrived)
-        venue, _ = address(self._state, decision.intent)
-        metrics.count_decision(decision, venue)
-        if venue and decision is made:  # not one that a process before had stored already
-            show_hop(venue, Hop.INTENT_TO_DECISION, received.stored_at)
-        _log(decision, sequence)
-
-    def _judge(self, request: Request) -> Decision:
-        """Decide; a fault of ours denies, so that each intent has its decision and the next one its turn."""
-        now = DeskTime(at=self._clock.now(), clock_is_stale=self._clock.is_stale())
-        started = time.perf_counter()
-        try:
-            return decide(self._state, request, now)
-        except Exception as error:
-            log.exception("a decision failed", extra={"intent_sequence": request.sequence})
-            return refuse(request, now, f"risk could not judge the intent: {type(error).__name__}")
-        finally:
-            metrics.DECIDE_SECONDS.observe(time.perf_counter() - started)
-
-    async def _store(self, decision: Decision) -> tuple[Decision, int]:
-        """Store a decision once; the one that stands in TRADE, and where: a process before may have been first."""
-        venue, account = address(self._state, decision.intent)
-        await self._lease.until_held()
-        acknowledged = await self._bus.publish(
-            subjects.decision(decision, account, venue),
-            decision,
-            expected_last_subject_sequence=self._last_decision,
-            last_of=subjects.ALL_DECISIONS,
-        )
-        if acknowledged.duplicate:
-            decision = await self._stored(acknowledged.sequence)
-        self._last_decision = acknowledged.sequence
-        return decision, acknowledged.sequence
-
-    async def _stored(self, sequence: int) -> Decision:
-        """The decision that TRADE has at `sequence`."""
-        async with aclosing(self._bus.read(TRADE, subjects.ALL_DECISIONS, sequence)) as reading:  # type: ignore[type-var]
-            async for received in reading:
-                return self._own_decision(received)
-        raise MessageError(f"the decision at {TRADE}:{sequence} is gone")
-
-    def _own_decision(self, received: Received) -> Decision:
-        """Read a decision of risk's own. One that can not be read stops the process: it could be an approval."""
-        try:
-            decision: Decision = messages.decode(received.payload, Decision)
-        except msgspec.MsgspecError as error:
-            raise MessageError(f"the decision at {TRADE}:{received.sequence} can not be read: {error}") from error
-        return decision
+        self._know(received.sequence, received.subject, received.payload)
+        if not self._fold_order_event(received):
+            raise MessageError(f"{received.subject} can not be read as an order event")
 
     def _fold_order_event(self, received: Received) -> bool:
         """Fold an order event; False = unreadable: positions are not known any more, and every order is denied."""
@@ -233,23 +215,170 @@ class Risk:
         evolve.fold_order_event(self._state, received.sequence, event)
         return True
 
+    # ------------------------------------------------------------------------------------------------------ intents
 
-def _log(decision: Decision, sequence: int) -> None:
-    """The one line a decision is worth."""
-    intent = decision.intent
-    approved = isinstance(decision, IntentApproved)
-    log.info(
-        "approved" if approved else "denied",
-        extra={
-            "intent_id": intent.id if intent is not None else "",
-            "intent_sequence": decision.intent_sequence,
-            "decision_id": decision.id,
-            "decision_sequence": sequence,
-            "kind": type(intent).__name__ if intent is not None else "unreadable",
-            "venue": intent.venue if intent is not None else "",
-            "symbol": intent.symbol if intent is not None else "",
-            "reason": "" if isinstance(decision, IntentApproved) else decision.reason,
-            "failed_checks": [check.name for check in failed_checks(decision)],
-            "desk_time": decision.at.isoformat(),
-        },
-    )
+    def _take(self, received: Received, reply: str) -> None:
+        """Have an intent wait for its turn; one that has its decision, or gets it now, is only acknowledged."""
+        answered = evolve.is_answered(self._state, received.sequence, received.stored_at)
+        if answered or received.sequence in self._in_hand:
+            metrics.INTENTS.labels(metrics.ALREADY_DECIDED).inc()
+            self._decided_already.append(reply)
+            return
+        head = read_head(received.payload)
+        waiting = Waiting(
+            sequence=received.sequence,
+            name=subjects.sender_of_intent(received.subject),
+            lane=Lane.CANCELS if head.cancels else Lane.ORDERS,
+            intent_id="" if head.cancels else head.id,
+            cancels=head.cancels,
+            bytes=len(received.payload),
+            message=received,
+            reply=reply,
+        )
+        if self._intake.offer(waiting, self._monotonic()) is Offer.TOO_MANY:
+            # More than NATS lets one name have in INTENTS, so not the stream that is declared: it comes again later
+            log.error("more intents than one name may have waiting", extra={"sender": waiting.name})
+
+    async def turn(self) -> float | None:
+        """Decide the next few, store, acknowledge. In how many seconds there is more; None = nothing waits."""
+        await self._lease.until_held()
+        chosen, at_once = [], self._choose()
+        for waiting, brief in at_once:
+            received = waiting.message or await self._bus.at(INTENTS, waiting.sequence)
+            if received is None:  # it has become too old there meanwhile
+                metrics.INTENTS.labels(metrics.GONE).inc()
+                continue
+            chosen.append((received, waiting, brief))
+        requests = [await self._read(received, waiting.name, brief) for received, waiting, brief in chosen]
+        if requests:
+            self._observing.lose_what_is_silent()
+            made = []
+            for request, (received, waiting, _) in zip(requests, chosen, strict=True):
+                began_seconds = time.perf_counter()
+                decision = self._judge(request)
+                evolve.fold_decision(self._state, decision)
+                made.append(_Made(decision, received, waiting.reply, began_seconds))
+            await self._store(made)
+        self._in_hand.clear()
+        self._acknowledge([*self._decided_already, *(waiting.reply for _, waiting, _ in chosen)])
+        self._show()
+        return self._intake.wait_seconds(self._monotonic())
+
+    def _choose(self) -> list[tuple[Waiting[Received], bool]]:
+        """Whose turn it is: as many as are stored at once, each with whether a denial is to be brief."""
+        chosen: list[tuple[Waiting[Received], bool]] = []
+        size = 0
+        now_seconds = self._monotonic()
+        while len(chosen) < BATCH_MESSAGES_MAX and size < BATCH_INTENT_BYTES_MAX:
+            waiting = self._intake.next(now_seconds)
+            if waiting is None:
+                break
+            chosen.append((waiting, self._intake.is_brief(waiting)))
+            self._in_hand.add(waiting.sequence)
+            size += waiting.bytes
+        return chosen
+
+    async def _read(self, received: Received, by: str, brief: bool) -> Request:
+        """Read an intent. One that can not be read is kept as a dead letter too, unless its sender sends so many."""
+        intent = read_intent(received.payload)
+        if not isinstance(intent, Unreadable):
+            metrics.INTENTS.labels(metrics.READ).inc()
+            return Request(sequence=received.sequence, stored_at=received.stored_at, intent=intent, by=by, brief=brief)
+        metrics.INTENTS.labels(metrics.UNREADABLE).inc()
+        if not brief:
+            letter = dead_letter(received, CONSUMER, intent.reason)
+            await self._bus.publish(subjects.dead(INTENTS, CONSUMER), letter)
+        return Request(
+            sequence=received.sequence,
+            stored_at=received.stored_at,
+            intent=None,
+            by=by,
+            error=intent.reason,
+            message_id=received.message_id,
+            brief=brief,
+        )
+
+    def _judge(self, request: Request) -> Decision:
+        """Decide; a fault of ours denies, so that each intent has its decision and the next one its turn."""
+        now = DeskTime(at=self._clock.now(), clock_is_stale=self._clock.is_stale())
+        started = time.perf_counter()
+        try:
+            return decide(self._state, request, now)
+        except Exception as error:
+            log.exception("a decision failed", extra={"intent_sequence": request.sequence})
+            return refuse(self._state, request, now, f"risk could not judge the intent: {type(error).__name__}")
+        finally:
+            metrics.DECIDE_SECONDS.observe(time.perf_counter() - started)
+
+    async def _store(self, made: Sequence[_Made]) -> None:
+        """Store what was decided, all or nothing. Raises `BusError` unless TRADE has it just as it was made."""
+        placed = []
+        for each in made:
+            venue, account = address(self._state, each.decision.intent)
+            placed.append((subjects.decision(each.decision, account, venue), each.decision))
+        await self._lease.until_held()
+        expected = {"expected_last_subject_sequence": self._last_decision, "last_of": subjects.ALL_DECISIONS}
+        stored: PublishAck
+        if len(placed) == 1:
+            stored = await self._bus.publish(*placed[0], **expected)  # type: ignore[arg-type]
+        else:
+            stored = await self._bus.publish_batch(placed, **expected)  # type: ignore[arg-type]
+        if stored.duplicate:
+            await self._must_be(placed, stored.sequence)
+        self._last_decision = stored.sequence
+        self._know(stored.sequence, *placed[-1])
+        metrics.BATCH_MESSAGES.observe(len(made))
+        for sequence, each in enumerate(made, stored.sequence - len(made) + 1):
+            self._tell(each, sequence, first=not stored.duplicate)
+
+    async def _must_be(self, placed: Sequence[tuple[str, Decision]], last_sequence: int) -> None:
+        """Hold what was found in TRADE against what was made here: a process before may have been first."""
+        found = []
+        async for received in self._bus.read(TRADE, subjects.ALL_DECISIONS, last_sequence - len(placed) + 1):
+            if received.sequence <= last_sequence:
+                found.append((received.subject, received.payload))
+        if found != [(subject, messages.encode(decision)) for subject, decision in placed]:
+            raise BusError(
+                f"{TRADE}:{last_sequence} is a decision of the process before, and not what this one has decided: "
+                "folding the log anew"
+            )
+
+    def _acknowledge(self, replies: Sequence[str]) -> None:
+        """The intents are decided: they leave INTENTS. One that was only read there is acknowledged when it comes."""
+        self._decided_already = []
+        if self._queue is not None:
+            for reply in replies:
+                if reply:
+                    self._queue.acknowledge(reply)
+
+    # ------------------------------------------------------------------------------------------------------ telling
+
+    def _tell(self, made: _Made, sequence: int, first: bool) -> None:
+        metrics.DECISION_LATENCY_SECONDS.observe(time.perf_counter() - made.began_seconds)
+        venue, _ = address(self._state, made.decision.intent)
+        metrics.count_decision(made.decision, venue)
+        if venue and first:  # not one that a process before had stored already
+            show_hop(venue, Hop.INTENT_TO_DECISION, made.received.stored_at)
+        log_decision(made.decision, sequence)
+
+    def _show(self) -> None:
+        """Show what waits, and say once of each name that it has used up its decisions."""
+        now_seconds = self._monotonic()
+        held_back = self._intake.held_back(now_seconds)
+        if now_seconds - self._shown_seconds < SHOW_SECONDS and len(self._intake) and held_back == self._held_back:
+            return
+        self._shown_seconds = now_seconds
+        for name in held_back - self._held_back:
+            log.warning("a name has used up its decisions: what it sends waits", extra={"sender": name})
+        for name in self._held_back - held_back:
+            log.info("a name is held back no more", extra={"sender": name})
+        self._held_back = held_back
+        metrics.show_intake(self._intake.waiting_by_name(), held_back)
+
+    def _own_decision(self, received: Received) -> Decision:
+        """Read a decision of risk's own. One that can not be read stops the process: it could be an approval."""
+        try:
+            decision: Decision = messages.decode(received.payload, Decision)
+        except msgspec.MsgspecError as error:
+            raise MessageError(f"the decision at {TRADE}:{received.sequence} can not be read: {error}") from error
+        return decision

@@ -22,6 +22,7 @@ from msgspec import Struct
 from signalbox.desk import Desk
 from signalbox.instruments import parse_symbol
 from signalbox.messages import AccountState, Fill, Instrument, OrderStatus, Quote, Side, TradingState, VenueLink
+from signalbox.room import StreamRoom
 from signalbox.subjects import EXTERNAL_PREFIX
 
 ZERO = Decimal(0)
@@ -29,6 +30,9 @@ ONE = Decimal(1)
 
 RATE_WINDOW = timedelta(seconds=60)
 """Approvals of the last minute of desk time count against the limit on their rate."""
+
+ANSWERED_MAX = 65_536
+"""Intents remembered as decided: far more than are decided before one that was not acknowledged comes again."""
 
 T = TypeVar("T")
 
@@ -48,7 +52,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What became of an intent id: `sequence` is that of the intent in TRADE."""
+    """What became of an intent id: `sequence` is that of the intent in INTENTS."""
 
     verdict: Verdict
     sequence: int
@@ -136,6 +140,7 @@ class AccountBooks:
     unvalued: set[str] = field(default_factory=set)
     working_orders: int = 0
     approvals: deque[datetime] = field(default_factory=deque)
+    approvals_by_name: dict[str, deque[datetime]] = field(default_factory=dict)
     unconfirmed_fills: deque[tuple[datetime, Decimal]] = field(default_factory=deque)
 
 
@@ -147,16 +152,18 @@ SymbolKey = tuple[str, str]
 class RiskState:
     """Everything. Orders are kept by `order_key`.
 
-    `folded_up_to` is the last TRADE sequence taken in; `undecided` are intents up to there without a decision.
+    `folded_up_to` is the sequence in TRADE of the last order event taken in. `answered` has when INTENTS had stored
+    each intent that was decided lately, by its sequence there: it may be delivered again.
     `in_flight` are approved orders that the OMS has not announced yet; `finished` is how orders ended, `refused` the
     terms of rejected ones, since a venue may contradict itself. `links` holds None for a gateway that has fallen
-    silent. `unread_event` is where TRADE has an order event that could not be read: it may have been a fill.
+    silent. `room` is of the fullest stream that an order needs, None when NATS has not said it lately. `unread_event`
+    is where TRADE has an order event that could not be read: it may have been a fill.
     """
 
     desk: Desk
     allowed: frozenset[SymbolKey]
     folded_up_to: int = 0
-    undecided: set[int] = field(default_factory=set)
+    answered: dict[int, datetime] = field(default_factory=dict)
     decided: dict[str, Decided] = field(default_factory=dict)
     orders: dict[str, WorkingOrder] = field(default_factory=dict)
     in_flight: set[str] = field(default_factory=set)
@@ -168,6 +175,7 @@ class RiskState:
     accounts: dict[AccountKey, Seen[AccountState]] = field(default_factory=dict)
     links: dict[AccountKey, Seen[VenueLink] | None] = field(default_factory=dict)
     trading_state: Seen[TradingState] | None = None
+    room: Seen[StreamRoom] | None = None
     unread_event: str = ""
 
 

@@ -8,8 +8,10 @@ within two seconds of a server's restart; reconnect for ever; a process that end
 import signalbox.bus.no_websockets  # noqa: F401
 
 # isort: split
-from signalbox.bus.connection import Bus, BusSettings
+from signalbox.bus.connecting import BusSettings
+from signalbox.bus.connection import Bus
 from signalbox.bus.consuming import dead_letter
+from signalbox.bus.queueing import Queue
 from signalbox.bus.received import Progress, PublishAck, Received
 
-__all__ = ["Bus", "BusSettings", "Progress", "PublishAck", "Received", "dead_letter"]
+__all__ = ["Bus", "BusSettings", "Progress", "PublishAck", "Queue", "Received", "dead_letter"]

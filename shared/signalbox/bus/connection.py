@@ -9,31 +9,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import SlowConsumerError
 
-from signalbox import messages, metrics
-from signalbox.bus import reading
-from signalbox.bus.consuming import Pull
-from signalbox.bus.prompt import PromptClient
+from signalbox import messages, metrics, subjects
+from signalbox.bus import asking, reading
+from signalbox.bus.client import BusClient
+from signalbox.bus.connecting import BusSettings, abandon, because, bounded, refusal
+from signalbox.bus.consuming import Pull, dead_letter
+from signalbox.bus.headers import read_header
+from signalbox.bus.live import Live
 from signalbox.bus.publishing import Publisher, denied_subject
-from signalbox.bus.received import Progress, PublishAck, Received, from_core
+from signalbox.bus.queueing import Queue, Take, Turn
+from signalbox.bus.received import Progress, PublishAck, Received, status_of
+from signalbox.bus.sealing import Sealing
 from signalbox.bus.servers import ask_servers
+from signalbox.bus.setting_aside import LOOK_SECONDS, SettingAside
 from signalbox.bus.standing import shuffled_places
-from signalbox.bus.tls import PlainServerError, tls_of
+from signalbox.bus.tls import tls_of
 from signalbox.bus.watching import Watch
 from signalbox.durability import JetStreamServer
 from signalbox.errors import BusPermissionError, BusUnavailableError
+from signalbox.seals import shown_links
 
 log = logging.getLogger(__name__)
 
@@ -47,48 +48,39 @@ STOP_SECONDS_MAX = 3.0
 """Without NATS a handler can not finish what it has begun: it is left to the next process."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class BusSettings:
-    """Where NATS is, and who we are there. `name` is shown in NATS's own monitoring."""
-
-    url: str
-    user: str
-    password: str
-    name: str
-    ca_file: Path | None = None
-    """Whose certificates a server at a `tls://` address must show; None = the machine's own authorities."""
-    waits_for_server: bool = False
-    """A service waits for a server that goes away, however long; a person's command says so and ends."""
-
-
 class Bus:
     """One connection. Make it with `await Bus.connect(...)`, end it with `await bus.drain()`."""
 
-    def __init__(self, client: Client, settings: BusSettings) -> None:
+    def __init__(self, client: BusClient, settings: BusSettings) -> None:
         self._client, self._settings = client, settings
-        self._pulls: list[Pull] = []
+        self._pulls: list[Pull | Queue] = []
         self._places: list[int] = []
         self._watches: list[Watch] = []
+        self._live: list[Live] = []
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
-        self._publisher = Publisher(client, settings.name)
+        self._sealing = Sealing(settings.name, settings.seals)
+        self._publisher = Publisher(client, settings.name, self._sealing)
         self._denied: set[str] = set()
         self._open = False
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         """Called when a handler failed in a way that must end the process."""
+        self.on_held: Callable[[str, str], None] = lambda condition, reason: None
+        """Called when one message holds this service up, which is then not ready; with "" when it does no more."""
+        self._setting_aside = SettingAside(client, settings.name, lambda *what: self.on_held(*what))
 
     @classmethod
     async def connect(cls, settings: BusSettings) -> Bus:
         """Connect; raises `BusUnavailableError` when NATS can not be reached within `CONNECT_SECONDS_MAX`,
         `BusPermissionError` when it refuses the user or password."""
         tls = tls_of(settings.url, settings.ca_file)
-        client = PromptClient()
+        client = BusClient()
         client.waits_for_server = settings.waits_for_server
         bus = cls(client, settings)
         metrics.show_bus(settings.name, lambda: client.is_connected)
         refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         async def failed(error: Exception) -> None:
-            if (problem := _refusal(error, settings)) and not refused.done():
+            if (problem := refusal(error, settings)) and not refused.done():
                 refused.set_result(problem)
             await bus._error(error)
 
@@ -116,21 +108,35 @@ class Bus:
             )
         )
         either: tuple[asyncio.Future[Any], ...] = (connecting, refused)
-        await asyncio.wait(either, timeout=CONNECT_SECONDS_MAX, return_when=asyncio.FIRST_COMPLETED)
-        if connecting.done():
-            connecting.result()
-            bus._open = True
-            return bus
-        connecting.cancel()
-        await asyncio.gather(connecting, return_exceptions=True)
-        await client.close()
+        try:
+            await asyncio.wait(either, timeout=CONNECT_SECONDS_MAX, return_when=asyncio.FIRST_COMPLETED)
+            if connecting.done():
+                connecting.result()
+                bus._open = True
+                return bus
+        finally:
+            if not bus._open:
+                await abandon(client, connecting)
         if refused.done():
-            raise BusPermissionError(f"NATS at {settings.url} {refused.result()}")
-        raise BusUnavailableError(f"NATS at {settings.url} can not be reached: is nats-server running there?")
+            raise BusPermissionError(f"NATS at {settings.shown_url} {refused.result()}")
+        raise BusUnavailableError(
+            f"NATS at {settings.shown_url} can not be reached{because(client)}: is nats-server running there?"
+        )
+
+    def on_room(self, callback: Callable[[str, str], None]) -> None:
+        """Have `callback` told the stream and the problem whenever messages wait for room in it; "" = no more."""
+        self._publisher.waits_for_room.changed = callback
 
     @property
     def connected(self) -> bool:
         return self._client.is_connected
+
+    def seals_told(self) -> dict[str, str]:
+        """For a person: which seals this process checks, and how many messages it has met without a genuine one."""
+        seals = self._settings.seals
+        if not seals.judges:
+            return {}
+        return {"seals": shown_links(seals.links), "unsealed_messages": str(self._sealing.refused_messages)}
 
     def on_reconnect(self, callback: Callable[[], Awaitable[None]]) -> None:
         """Have `callback` called after each reconnect: what was live only may have been missed."""
@@ -152,10 +158,21 @@ class Bus:
         pattern `last_of`: a log of many subjects with one writer is fenced so.
 
         Raises `WrongSequenceError` when that last message is neither at the expected sequence nor this one,
-        `BusPermissionError` when NATS refuses the subject, `BusUnavailableError` when a server that is connected does
-        not store it within `PUBLISH_SECONDS_MAX`; while none is, a service waits, until it ends.
+        `BusPermissionError` when NATS refuses the subject, `BusFullError` when a queue takes no more of this sender,
+        `BusUnavailableError` when NATS is away for longer than `waiting.AWAY_SECONDS_MAX` (a service waits for it until
+        it ends), or silent for longer than `waiting.UNCERTAIN_SECONDS_MAX`. Tells `on_room` that it waits for room.
         """
         return await self._publisher.publish(subject, message, expected_last_subject_sequence, last_of)
+
+    async def publish_batch(
+        self, stored: Sequence[tuple[str, Struct]], *, expected_last_subject_sequence: int, last_of: str
+    ) -> PublishAck:
+        """Store several messages, each (subject, message), one after the other and all or none; the last one's place.
+
+        The stream must take batches. Raises as `publish`, with everything or nothing stored; `duplicate` = all of it
+        was there already.
+        """
+        return await self._publisher.publish_batch(stored, expected_last_subject_sequence, last_of)
 
     async def publish_scheduled(self, subject: str, message: Struct, *, due_wall: datetime, target: str) -> None:
         """Have the server publish `message` on `target` (of the same stream) at `due_wall`.
@@ -167,14 +184,51 @@ class Bus:
     async def consume(self, stream: str, consumer: str, handler: Handler) -> None:
         """Start to pull from a declared durable consumer, one message after the other, and return.
 
-        A message is acknowledged once `handler` has returned. A `BusError` from it ends the process (its restart gets
-        the message again); any other error parks the message as a dead letter.
+        A message is acknowledged once `handler` has returned. What JetStream refuses to store for it holds the
+        consumer, until it does or the message is set aside (`bus.consuming`); another `BusError` ends the process (its
+        restart gets the message again); any other error parks the message as a dead letter.
+        """
+
+        async def one(received: Sequence[Received]) -> None:
+            await handler(received[0])
+
+        await self.consume_many(stream, consumer, one, messages_max=1)
+
+    async def consume_many(
+        self, stream: str, consumer: str, handler: Callable[[Sequence[Received]], Awaitable[None]], messages_max: int
+    ) -> None:
+        """As `consume`, but `handler` gets all that have come, in order, up to `messages_max`; acknowledged together.
+
+        How many can come before one is acknowledged is the consumer's `unacked_max`. When the handler raises, each
+        message is given to it alone, and what is wrong with one stops only that one.
         """
         self._places = self._places or shuffled_places()
         place = self._places.pop()
-        pull = Pull(self._client, self._settings.name, stream, consumer, handler, self.publish, self._fail, place)
+        pull = Pull(
+            self._client,
+            self._settings.name,
+            stream,
+            consumer,
+            handler,
+            self.publish,
+            self._setting_aside,
+            self._fail,
+            place,
+            self._sealing,
+            messages_max,
+        )
         self._pulls.append(pull)
         await pull.start()
+
+    async def queue(self, stream: str, consumer: str, take: Take, turn: Turn) -> Queue:
+        """Start to pull everything that waits at a declared durable consumer, and return; see `bus.queueing`.
+
+        An error of `turn` ends the process. `Queue.acknowledge` says that a message is done with.
+        """
+        queue = Queue(self._client, stream, consumer, take, turn, self._fail)
+        self._pulls.append(queue)
+        await queue.start()
+        return queue
 
     async def consumer_floor(self, stream: str, consumer: str) -> int:
         """The stream sequence up to which `consumer` has acknowledged everything."""
@@ -184,17 +238,66 @@ class Bus:
         """How far `consumer` is, whichever process has its messages."""
         return await reading.consumer_progress(self._client, stream, consumer)
 
-    def read(self, stream: str, subject: str = ">", from_sequence: int = 1) -> AsyncIterator[Received]:
-        """Read what is stored from `from_sequence` on, in order, to the end of the stream as it is then."""
-        return reading.read(self._client, stream, subject, from_sequence)
+    def read(
+        self,
+        stream: str,
+        subject: str = ">",
+        from_sequence: int = 1,
+        left_out: Callable[[Received], None] = lambda received: None,
+    ) -> AsyncIterator[Received]:
+        """Read what is stored from `from_sequence` on, in order, to the end of the stream as it is then.
+
+        What needs a seal and has none is not given; `left_out` is called with it, for whoever counts what is there.
+        """
+        return reading.read_genuine(self._client, self._sealing, stream, subject, from_sequence, left_out)
+
+    async def fold(
+        self,
+        stream: str,
+        take: Callable[[Received], None],
+        subject: str = ">",
+        from_sequence: int = 1,
+        pass_over: Callable[[Received], None] = lambda received: None,
+        left_out: Callable[[Received], None] = lambda received: None,
+    ) -> None:
+        """Call `take` with each stored message, as `read` gives them; `pass_over` with what an operator has set aside.
+
+        When `take` raises, the service is held there until that message is set aside: it says which, and is not ready.
+        """
+        await self._setting_aside.look()
+        async for received in self.read(stream, subject, from_sequence, left_out=left_out):
+            aside = self._setting_aside.reason(received)
+            if aside:
+                log.warning(
+                    "going on without a message", extra={"place": f"{stream}:{received.sequence}", "why": aside}
+                )
+                pass_over(received)
+                continue
+            try:
+                take(received)
+            except Exception as error:
+                await self._until_set_aside(received, f"{type(error).__name__}: {error}")
+                pass_over(received)
+
+    async def _until_set_aside(self, received: Received, why: str) -> None:
+        aside = ""
+        while not aside:
+            aside = await self._setting_aside.waited(received, why, LOOK_SECONDS)
+        name = self._settings.name
+        await self.publish(subjects.dead(received.stream, name), dead_letter(received, name, f"{aside} ({why})"))
+        self._setting_aside.over(received)
+
+    async def at(self, stream: str, sequence: int) -> Received | None:
+        """The message stored at `sequence`; None = there is none any more."""
+        return await reading.at(self._client, stream, sequence)
 
     async def last(self, stream: str, subject: str) -> Received | None:
-        """The last message stored on `subject`, which may be a pattern."""
-        return await reading.last(self._client, stream, subject)
+        """The last message stored on `subject`, which may be a pattern; of what needs a seal, the last that has one."""
+        return await reading.last_genuine(self._client, self._sealing, stream, subject)
 
     async def watch(self, bucket: str, key: str, callback: Callable[[Received | None], Awaitable[None]]) -> None:
         """Call `callback` with the value of a KV key now (None = absent), and after every change."""
-        watch = Watch(self._client, bucket, key, callback, self._fail)
+        watch = Watch(self._client, bucket, key, callback, self._fail, self._sealing)
         self._watches.append(watch)
         await watch.start()
 
@@ -206,21 +309,23 @@ class Bus:
             await self._client.publish(subject, messages.encode(message))
 
     async def subscribe(self, subject: str, callback: Handler) -> None:
-        """Call `callback` for each message on `subject` from now on. Nothing is stored or repeated."""
+        """Call `callback` for each message on `subject` from now on, one by one. Nothing is stored or repeated.
 
-        async def received(message: Msg) -> None:
-            try:
-                await callback(from_core(message))
-            except Exception as error:
-                log.exception("a live message could not be handled", extra={"subject": message.subject})
-                self._fail(error)
-
-        await self._client.subscribe(subject, cb=received)
+        One that it can not handle is parked as a dead letter (of several in a second the first); the next is handled.
+        """
+        parks = self.publish if self._settings.parks else None
+        live = Live(self._client, self._settings.name, subject, callback, parks, self._fail, self._sealing)
+        self._live.append(live)
+        await live.start()
 
     async def request(self, subject: str, payload: bytes, timeout_seconds: float) -> bytes:
         """Ask whoever serves `subject`; raises `BusUnavailableError` when nobody answers in time."""
         try:
-            return (await self._client.request(subject, payload, timeout=timeout_seconds)).data
+            answer = await self._client.ask(subject, payload, timeout_seconds)
+            told = status_of(answer).code or read_header(answer.headers, "Status")
+            if told:  # by the server, in the place of an answer
+                raise BusUnavailableError(f"what answered on {subject} is not who serves it")
+            return answer.payload
         except (NatsError, TimeoutError) as error:
             if subject.lower() in self._denied:
                 raise BusPermissionError(f"{self._settings.user!r} may not publish on {subject}") from None
@@ -233,23 +338,7 @@ class Bus:
 
         Empty when there is none within `seconds_max`, which bounds the whole. Raises `BusPermissionError`.
         """
-        arrived: asyncio.Queue[Msg] = asyncio.Queue()
-        inbox = self._client.new_inbox()
-        subscription = await self._client.subscribe(inbox, cb=arrived.put)
-        answers: list[bytes] = []
-        try:
-            await self._client.publish(subject, payload, reply=inbox)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds_max):
-                    while True:
-                        async with asyncio.timeout(quiet_seconds_max if answers else None):
-                            message = await arrived.get()
-                        if message.headers and "Status" in message.headers:  # 503: nobody serves it
-                            break
-                        answers.append(message.data)
-        finally:
-            if self._client.is_connected:
-                await subscription.unsubscribe()
+        answers = await asking.answers_to(self._client, subject, payload, seconds_max, quiet_seconds_max)
         if not answers and subject.lower() in self._denied:
             raise BusPermissionError(f"{self._settings.user!r} may not publish on {subject}")
         return answers
@@ -258,31 +347,26 @@ class Bus:
         """What each nats-server says of itself; raises `BusUnavailableError` when none does."""
         return await ask_servers(self._client)
 
-    async def serve(self, subject: str, handler: Callable[[bytes], Awaitable[bytes]]) -> None:
-        """Answer requests on `subject`; each runs on its own, so that a slow one holds up no other.
+    async def serve(self, subject: str, handler: Callable[[bytes, str], Awaitable[bytes]]) -> None:
+        """Answer requests on `subject` with what `handler` makes of the payload and the name of who asks.
+
+        The name is the last word of the subject, where `subject` ends in `*`: the server writes it. Otherwise it is "".
+        Each request runs on its own, so that a slow one holds up no other.
 
         Only to people: their requests cross from another account with a reply subject of the server's own making. A
         reply subject of the desk itself would have us publish there.
         """
-        running: set[asyncio.Task[None]] = set()
-
-        async def answer(message: Msg) -> None:
-            await message.respond(await handler(message.data))
-
-        async def received(message: Msg) -> None:
-            if not message.reply.startswith("_R_."):
-                return
-            task = asyncio.create_task(answer(message))
-            running.add(task)
-            task.add_done_callback(running.discard)
-
-        await self._client.subscribe(subject, cb=received)
+        await asking.serve(self._client, self._settings.name, subject, handler)
 
     async def raw_publish(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> PublishAck:
         """Store bytes as they are: how a user's own program, or a test, publishes what may be malformed."""
         return await self._publisher.publish_bytes(subject, payload, headers or {})
 
     # --------------------------------------------------------------------------------------------------- the end
+
+    def stop_waiting_for_room(self) -> None:
+        """Give up what waits for room, with `BusUnavailableError`: the process ends, and the next one does it again."""
+        self._publisher.stopping = True
 
     async def stop_consuming(self) -> None:
         """Take nothing more from consumers and watches; return when what has been begun is finished."""
@@ -303,6 +387,8 @@ class Bus:
         """Stop pulling, let running handlers finish, flush, close."""
         self._open = False
         await self.stop_consuming()
+        for live in self._live:
+            await live.stop()
         if self._client.is_connected:
             try:
                 await self._client.drain()
@@ -313,7 +399,7 @@ class Bus:
 
     async def _close(self) -> None:
         with contextlib.suppress(OSError):  # nats-py writes what is left on a socket that may be gone
-            await self._client.close()
+            await bounded(asyncio.create_task(self._client.close()))
 
     # --------------------------------------------------------------------------------------------------- private
 
@@ -332,22 +418,9 @@ class Bus:
             await callback()
 
     async def _error(self, error: Exception) -> None:
-        if isinstance(error, SlowConsumerError):
-            metrics.BUS_SLOW_CONSUMERS.labels(self._settings.name).inc()
         subject = denied_subject(error)
         if subject is not None:
             self._denied.add(subject)
             self._publisher.refused(subject)
         if self.connected or subject is not None:
             log.warning("NATS reports an error", extra={"error": str(error)})
-
-
-def _refusal(error: Exception, settings: BusSettings) -> str:
-    """Why no further attempt would end otherwise, as words after the server's address; "" = one may."""
-    if "authorization violation" in str(error).lower():
-        return f"refuses the user {settings.user!r}: check its password"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"shows a certificate that is not to be trusted: {error.verify_message} (SIGNALBOX_NATS_CA_FILE)"
-    if isinstance(error, PlainServerError):
-        return f"is not to be trusted: {error}"
-    return ""

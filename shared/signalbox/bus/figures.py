@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
+from signalbox.accounts import JETSTREAM
 from signalbox.bus.connection import Bus
 from signalbox.errors import BusUnavailableError
 from signalbox.messages import NEVER
@@ -83,13 +84,13 @@ _R = TypeVar("_R", bound=_Reply)
 
 async def storage(bus: Bus) -> Storage:
     """What all streams of this account hold, and may."""
-    found = await _ask(bus, "$JS.API.INFO", _Account)
+    found = await _ask(bus, f"{JETSTREAM}.INFO", _Account)
     return Storage(found.storage, found.limits.max_storage)
 
 
 async def stream_figures(bus: Bus, stream: str) -> StreamFigures:
     """What `stream` holds now."""
-    found = await _ask(bus, f"$JS.API.STREAM.INFO.{stream}", _Stream)
+    found = await _ask(bus, f"{JETSTREAM}.STREAM.INFO.{stream}", _Stream)
     age_seconds = None
     if found.state.last_ts > NEVER:
         age_seconds = max(0.0, (found.ts - found.state.last_ts).total_seconds())
@@ -98,7 +99,7 @@ async def stream_figures(bus: Bus, stream: str) -> StreamFigures:
 
 async def consumer_figures(bus: Bus, stream: str, consumer: str) -> ConsumerFigures:
     """How far `consumer` of `stream` is."""
-    found = await _ask(bus, f"$JS.API.CONSUMER.INFO.{stream}.{consumer}", _Consumer)
+    found = await _ask(bus, f"{JETSTREAM}.CONSUMER.INFO.{stream}.{consumer}", _Consumer)
     return ConsumerFigures(found.num_pending, found.num_ack_pending, found.num_redelivered)
 
 

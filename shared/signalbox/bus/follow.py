@@ -6,8 +6,8 @@ delivers 1, 2, 3...; each heartbeat repeats the last number. So a message lost o
 within a second: the follow breaks, and the reader starts another one after what it has. A broken follow never
 delivers anything more.
 
-Messages come past nats-py (`bus/direct.py`), at 3 us each: 50,000 a second leave 20 us for everything, most of which
-the reader needs to store one.
+Messages are taken at 3 us each: 50,000 a second leave 20 us for everything, most of which the reader needs to store
+one.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ import contextlib
 from collections.abc import Callable
 
 import msgspec
-from nats.aio.client import Client
-from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
+from signalbox.accounts import JETSTREAM
+from signalbox.bus.client import Listening
 from signalbox.bus.connection import Bus
-from signalbox.bus.direct import direct_parser
-from signalbox.bus.received import MESSAGE_ID_HEADER
+from signalbox.bus.headers import printable, read_header
+from signalbox.bus.received import ACK_PREFIX, MESSAGE_ID_HEADER, status_of
+from signalbox.bus.wire import Delivery
 from signalbox.errors import BusUnavailableError
 
 PULL_MESSAGES = 1_000
@@ -47,8 +48,6 @@ _PULL = msgspec.json.encode(
 Take = Callable[[int, str, int, str, bytes], None]
 """Called with a message's sequence, subject, time of storing (nanoseconds since 1970, UTC), message id ("" without one)
 and payload."""
-
-_MESSAGE_ID = b"\r\n" + MESSAGE_ID_HEADER.encode() + b":"
 
 
 class StreamFacts(msgspec.Struct, frozen=True):
@@ -80,7 +79,7 @@ class _Reset(msgspec.Struct, frozen=True):
 
 async def stream_facts(bus: Bus, stream: str) -> StreamFacts:
     """Ask the server about `stream`; raises `BusUnavailableError` when it does not answer, or has no such stream."""
-    answer = await bus.request(f"$JS.API.STREAM.INFO.{stream}", b"", REQUEST_SECONDS_MAX)
+    answer = await bus.request(f"{JETSTREAM}.STREAM.INFO.{stream}", b"", REQUEST_SECONDS_MAX)
     info = msgspec.json.decode(answer, type=_StreamInfo)
     if info.error is not None:
         raise BusUnavailableError(f"stream {stream}: {info.error.description}")
@@ -95,12 +94,12 @@ class Follow:
     """
 
     def __init__(self, bus: Bus, stream: str, consumer: str, *, take: Take, has_room: Callable[[], bool]) -> None:
-        self._client: Client = bus._client
+        self._client = bus._client
         self._bus, self._stream, self._take, self._has_room = bus, stream, take, has_room
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
-        self._reset = f"$JS.API.CONSUMER.RESET.{stream}.{consumer}"
+        self._reset = f"{JETSTREAM}.CONSUMER.RESET.{stream}.{consumer}"
         self._inbox = self._client.new_inbox()
-        self._subscription: Subscription | None = None
+        self._listening: Listening | None = None
         self._asking: asyncio.Task[None] | None = None
         self._reading = False
         self._wanted = 0
@@ -119,9 +118,7 @@ class Follow:
         reset = msgspec.json.decode(answer, type=_Reset)
         if reset.error is not None:
             raise BusUnavailableError(f"{self._reset}: {reset.error.description}")
-        parser = await direct_parser(self._client)
-        self._subscription = await self._client.subscribe(self._inbox, cb=_never_called)
-        parser.takers[_sid(self._subscription)] = self._arrived
+        self._listening = await self._client.listen(self._inbox, self._arrived)
         if (await stream_facts(self._bus, self._stream)).created != created:
             self.end("the stream has been replaced")
         else:
@@ -133,10 +130,9 @@ class Follow:
         self.end("stopped")
         if self._asking is not None:
             self._asking.cancel()
-        if self._subscription is not None:
-            (await direct_parser(self._client)).takers.pop(_sid(self._subscription), None)
+        if self._listening is not None:
             with contextlib.suppress(NatsError):
-                await self._subscription.unsubscribe()
+                await self._listening.stop()
 
     def end(self, reason: str) -> None:
         """Declare this run over."""
@@ -172,58 +168,37 @@ class Follow:
         except NatsError as error:
             self.end(f"can not pull: {error}")
 
-    def _arrived(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
+    def _arrived(self, delivery: Delivery) -> None:
         if self.broken.is_set():
             return
         self._heard = True
-        if not reply:
-            self._status(_parsed(headers))
+        _, subject, reply, headers, payload = delivery
+        if not reply.startswith(ACK_PREFIX):
+            self._status(delivery)
             return
-        # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<nanoseconds>.<pending>, or the longer
-        # form with two tokens before the stream and one behind
+        # Tokens as in `received.place_of`, which would cost more than all the rest here
         tokens = reply.split(b".")
         place = 5 if len(tokens) == 9 else 7
         self._delivered += 1
         if int(tokens[place + 1]) != self._delivered:
             self.end(f"delivery {self._delivered} is missing: {tokens[place + 1].decode()} has come")
             return
-        message_id = ""
-        at = headers.find(_MESSAGE_ID)
-        if at >= 0:
-            at += len(_MESSAGE_ID)
-            message_id = headers[at : headers.index(b"\r\n", at)].strip().decode("utf-8", "replace")
-        self._take(int(tokens[place]), subject.decode(), int(tokens[place + 2]), message_id, payload)
+        message_id = read_header(headers[:-2], MESSAGE_ID_HEADER) if headers else ""
+        self._take(int(tokens[place]), printable(subject), int(tokens[place + 2]), message_id, payload)
         self._wanted -= 1
         if self._wanted <= PULL_MESSAGES:
             self.resume()
 
-    def _status(self, headers: dict[str, str]) -> None:
-        status = headers.get("Status", "")[:3]
-        if status == "100":
-            last = headers.get("Nats-Last-Consumer")
-            if last is not None and int(last) != self._delivered:
+    def _status(self, delivery: Delivery) -> None:
+        status = status_of(delivery)
+        if status.code == 100:
+            last = status.header("Nats-Last-Consumer")
+            if last and last != str(self._delivered):
                 self.end(f"{last} messages were delivered, {self._delivered} have come")
-        elif status in ("404", "408", "409") and "Nats-Pending-Messages" in headers:  # that pull is over
-            self._wanted = max(0, self._wanted - int(headers["Nats-Pending-Messages"]))
+            return
+        undelivered = status.header("Nats-Pending-Messages")
+        if status.code in (404, 408, 409) and undelivered.isdecimal():  # that pull is over
+            self._wanted = max(0, self._wanted - int(undelivered))
             self.resume()
         else:
-            self.end(f"the pull was refused: {' '.join(headers.values())}")
-
-
-def _sid(subscription: Subscription) -> bytes:
-    return str(subscription._id).encode()
-
-
-async def _never_called(message: object) -> None:
-    """What nats-py asks of a subscription: its messages go past it."""
-
-
-def _parsed(headers: bytes) -> dict[str, str]:
-    """`NATS/1.0 408 Request Timeout`, then a header a line; the first as "Status"."""
-    first, *lines = headers.decode("utf-8", "replace").split("\r\n")
-    parsed = {"Status": first.removeprefix("NATS/1.0").strip()}
-    for line in lines:
-        name, _, value = line.partition(":")
-        if name:
-            parsed[name] = value.strip()
-    return parsed
+            self.end(f"the pull was refused: {status.code} {status.text}")

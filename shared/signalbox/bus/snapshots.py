@@ -15,10 +15,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
+from signalbox.bus.client import BusClient
+from signalbox.bus.received import status_of
+from signalbox.bus.wire import Delivery
 from signalbox.errors import BusError, BusUnavailableError
 
 CHUNK_BYTES = 128 * 1024
@@ -26,35 +27,33 @@ ANSWER_SECONDS_MAX = 10.0
 """Silence that ends a snapshot or a restore: a server that works sends or answers each chunk within milliseconds."""
 
 
-async def save_stream(client: Client, stream: str, file: Path) -> dict[str, Any]:
+async def save_stream(client: BusClient, stream: str, file: Path) -> dict[str, Any]:
     """Copy a stream and its consumers into `file`; what JetStream says of it: its `config` and `state`, and of the
     file its `sha256`.
 
     Raises `BusError` when JetStream refuses, `BusUnavailableError` when it falls silent; `file` is then incomplete.
     """
     inbox = client.new_inbox()
-    chunks: asyncio.Queue[Msg] = asyncio.Queue()
-    subscription = await client.subscribe(inbox, cb=chunks.put)
+    chunks: asyncio.Queue[Delivery] = asyncio.Queue()  # bounded by what the server sends before it wants an answer
+    listening = await client.listen(inbox, chunks.put_nowait)
     try:
         request = {"deliver_subject": inbox, "chunk_size": CHUNK_BYTES, "no_consumers": False, "jsck": True}
         reply = await _ask(client, f"$JS.API.STREAM.SNAPSHOT.{stream}", request)
         digest = hashlib.sha256()
         with file.open("wb") as target:
-            while (chunk := await _next(chunks, stream)).data:
-                target.write(chunk.data)
-                digest.update(chunk.data)
+            while (chunk := await _next(chunks, stream)).payload:
+                target.write(chunk.payload)
+                digest.update(chunk.payload)
                 if chunk.reply:  # a server that wants to know how far we are
-                    await client.publish(chunk.reply)
-        status = (chunk.headers or {}).get("Status", "204")
-        if status != "204":
-            description = (chunk.headers or {}).get("Description", "")
-            raise BusError(f"JetStream broke the snapshot of {stream} off: {status} {description}")
+                    await client.publish(chunk.reply.decode())
+        if chunk.headers and (status := status_of(chunk)).code != 204:
+            raise BusError(f"JetStream broke the snapshot of {stream} off: {status.code} {status.text}")
     finally:
-        await subscription.unsubscribe()
+        await listening.stop()
     return {"config": reply["config"], "state": reply["state"], "sha256": digest.hexdigest()}
 
 
-async def restore_stream(client: Client, stream: str, file: Path, saved: dict[str, Any]) -> None:
+async def restore_stream(client: BusClient, stream: str, file: Path, saved: dict[str, Any]) -> None:
     """Make a stream from `file`, and from what `save_stream` returned of it; a stream of that name must not exist.
 
     Raises `BusError` when JetStream refuses it, `BusUnavailableError` when it falls silent.
@@ -67,30 +66,30 @@ async def restore_stream(client: Client, stream: str, file: Path, saved: dict[st
     _demand(await _send(client, reply["deliver_subject"], b"", stream), stream)
 
 
-async def consumer_place(client: Client, stream: str, consumer: str) -> int:
+async def consumer_place(client: BusClient, stream: str, consumer: str) -> int:
     """The sequence up to which a consumer has acknowledged everything."""
     info = await _ask(client, f"$JS.API.CONSUMER.INFO.{stream}.{consumer}", {})
     return int(info["ack_floor"]["stream_seq"])
 
 
-async def set_consumer_place(client: Client, stream: str, consumer: str, place: int) -> None:
+async def set_consumer_place(client: BusClient, stream: str, consumer: str, place: int) -> None:
     """Have a consumer deliver again what comes behind `place`."""
     await _ask(client, f"$JS.API.CONSUMER.RESET.{stream}.{consumer}", {"seq": place + 1})
 
 
-async def _ask(client: Client, subject: str, request: dict[str, Any]) -> dict[str, Any]:
+async def _ask(client: BusClient, subject: str, request: dict[str, Any]) -> dict[str, Any]:
     answer = await _send(client, subject, json.dumps(request).encode(), subject)
     return _demand(answer, subject)
 
 
-async def _send(client: Client, subject: str, payload: bytes, what: str) -> bytes:
+async def _send(client: BusClient, subject: str, payload: bytes, what: str) -> bytes:
     try:
-        answer = await client.request(subject, payload, timeout=ANSWER_SECONDS_MAX)
+        answer = await client.ask(subject, payload, ANSWER_SECONDS_MAX)
     except (NatsError, TimeoutError) as error:
         raise BusUnavailableError(
             f"JetStream does not answer for {what}: is it running, and may this user ask it?"
         ) from error
-    return bytes(answer.data)
+    return answer.payload
 
 
 def _demand(answer: bytes, what: str) -> dict[str, Any]:
@@ -101,7 +100,7 @@ def _demand(answer: bytes, what: str) -> dict[str, Any]:
     return reply
 
 
-async def _next(chunks: asyncio.Queue[Msg], stream: str) -> Msg:
+async def _next(chunks: asyncio.Queue[Delivery], stream: str) -> Delivery:
     try:
         return await asyncio.wait_for(chunks.get(), ANSWER_SECONDS_MAX)
     except TimeoutError:

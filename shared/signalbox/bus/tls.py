@@ -12,6 +12,7 @@ from pathlib import Path
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from signalbox.addresses import without_password
 from signalbox.errors import ConfigurationError
 
 SCHEME = "tls"
@@ -42,7 +43,9 @@ def tls_of(url: str, ca_file: Path | None) -> ssl.SSLContext | None:
     """
     if not url.startswith(f"{SCHEME}://"):
         if ca_file is not None:
-            raise ConfigurationError([f"SIGNALBOX_NATS_CA_FILE is set, but {url} does not begin with {SCHEME}://"])
+            raise ConfigurationError(
+                [f"SIGNALBOX_NATS_CA_FILE is set, but {without_password(url)} does not begin with {SCHEME}://"]
+            )
         return None
     try:
         return ssl.create_default_context(cafile=ca_file)

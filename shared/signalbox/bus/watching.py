@@ -3,6 +3,8 @@
 A put is published on the key's own subject, so a plain subscription is the fast hint; the value itself is always read
 from the stream. Reading again every `POLL_SECONDS`, and at once after a reconnect, bounds how long a lost hint can
 matter: an ordered consumer of nats-py stays deaf for up to 19 s after a restart of the server.
+
+A value that needs a seal and has none is no value: the last one that has counts, as far back as the bucket keeps them.
 """
 
 from __future__ import annotations
@@ -12,11 +14,11 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-
 from signalbox.bus import reading
+from signalbox.bus.client import BusClient
 from signalbox.bus.received import Received
+from signalbox.bus.sealing import Sealing
+from signalbox.bus.wire import Delivery
 from signalbox.errors import BusUnavailableError
 
 log = logging.getLogger(__name__)
@@ -29,25 +31,26 @@ class Watch:
 
     def __init__(
         self,
-        client: Client,
+        client: BusClient,
         bucket: str,
         key: str,
         callback: Callable[[Received | None], Awaitable[None]],
         on_failure: Callable[[BaseException], None],
+        sealing: Sealing,
     ) -> None:
         self._client, self._stream, self._subject = client, f"KV_{bucket}", f"$KV.{bucket}.{key}"
-        self._callback, self._on_failure = callback, on_failure
+        self._callback, self._on_failure, self._sealing = callback, on_failure, sealing
         self._hint = asyncio.Event()
-        self._seen_sequence = -1
+        self._seen_sequence = self._told_sequence = -1
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Deliver the present value, then follow."""
 
-        async def hinted(message: Msg) -> None:
+        def hinted(_: Delivery) -> None:
             self._hint.set()
 
-        await self._client.subscribe(self._subject, cb=hinted)
+        await self._client.listen(self._subject, hinted)
         await self._look()
         self._task = asyncio.create_task(self._run(), name=f"watch {self._subject}")
 
@@ -75,8 +78,15 @@ class Watch:
                 self._on_failure(error)
 
     async def _look(self) -> None:
-        received = await reading.last(self._client, self._stream, self._subject)
-        sequence = received.sequence if received else 0
-        if sequence != self._seen_sequence:
-            self._seen_sequence = sequence
-            await self._callback(received)
+        newest = await reading.last(self._client, self._stream, self._subject)
+        sequence = newest.sequence if newest else 0
+        if sequence == self._seen_sequence:
+            return
+        genuine = await reading.last_genuine(self._client, self._sealing, self._stream, self._subject)
+        self._seen_sequence = sequence
+        if genuine is None and newest is not None and self._told_sequence > 0:
+            return  # so many were forged that none of the genuine ones is kept: the one we have seen counts
+        told = genuine.sequence if genuine else 0
+        if told != self._told_sequence:
+            self._told_sequence = told
+            await self._callback(genuine)

@@ -14,8 +14,10 @@ from signalbox.bus.bootstrap import stream_config
 from signalbox.desk import ClockSource, Desk, Durability, Mode, NatsServers, load_desk
 from signalbox.durability import JetStreamServer
 from signalbox.messages import LinkStatus, MarketDataType, Quote, ServiceStatus, VenueLink
+from signalbox.room import StreamRoom
+from signalbox.seals import links_of, shown_links
 from signalbox.streams import STREAMS
-from signalbox_cli.doctor.facts import AlertmanagerSeen, Facts, NatsSeen, PrometheusSeen, SecretSeen
+from signalbox_cli.doctor.facts import AlertmanagerSeen, Facts, FileSeen, NatsSeen, PrometheusSeen, SecretSeen
 from signalbox_cli.doctor.judging import judge
 from signalbox_cli.doctor.verdicts import Check, Verdict, is_fit
 from signalbox_cli.simulated_venues import services_of
@@ -32,7 +34,11 @@ LIVE_DESK = msgspec.structs.replace(
     nats=NatsServers(durability=Durability.FSYNC),
 )
 SERVER = JetStreamServer(
-    name="one", at=NOW, syncs_always=True, streams={stream.name: stream_config(stream) for stream in STREAMS}
+    name="one",
+    at=NOW,
+    syncs_always=True,
+    streams={stream.name: stream_config(stream) for stream in STREAMS},
+    rooms=tuple(StreamRoom(stream.name, 100, 1000) for stream in STREAMS),
 )
 
 
@@ -48,6 +54,11 @@ def details_of(desk: Desk) -> dict[str, dict[str, str]]:
     }
 
 
+def sealed(service: str) -> dict[str, str]:
+    links = links_of(service)
+    return {"seals": shown_links(links), "unsealed_messages": "0"} if links else {}
+
+
 def nats_of(desk: Desk) -> NatsSeen:
     details = details_of(desk)
     return NatsSeen(
@@ -57,7 +68,13 @@ def nats_of(desk: Desk) -> NatsSeen:
         servers=(SERVER,),
         statuses={
             service: (
-                ServiceStatus(service=service, ready=True, waiting_for=(), at=NOW, details=details.get(service, {})),
+                ServiceStatus(
+                    service=service,
+                    ready=True,
+                    waiting_for=(),
+                    at=NOW,
+                    details=details.get(service, {}) | sealed(service),
+                ),
             )
             for service in services_of(desk)
         },
@@ -153,6 +170,9 @@ STANDBY = ServiceStatus(service="oms", ready=True, waiting_for=(), at=NOW, activ
 WAITING = ServiceStatus(service="oms", ready=False, waiting_for=("NATS",), at=NOW)
 RELAXED = replace(SERVER, syncs_always=False)
 WITHOUT_LEDGER = replace(SERVER, streams={name: each for name, each in SERVER.streams.items() if name != "LEDGER"})
+UNMARKED = replace(SERVER, streams=SERVER.streams | {"TRADE": SERVER.streams["TRADE"] | {"metadata": {}}})
+UNBOUNDED = replace(SERVER, rooms=(*SERVER.rooms, StreamRoom("BARS", 100, 0)))
+NEARLY_FULL = replace(SERVER, rooms=(*SERVER.rooms, StreamRoom("LEDGER", 901, 1000)))
 FORGETFUL = replace(SERVER, streams=SERVER.streams | {"TRADE": SERVER.streams["TRADE"] | {"max_age": 1}})
 FAULTS = {
     "a secret that others may read": (
@@ -161,6 +181,8 @@ FAULTS = {
     ),
     "no NATS": (with_nats(problem="NATS can not be reached"), "nats"),
     "a user who may decide": (with_nats(decision_refused=False), "permissions"),
+    "a stream without a bound": (with_nats(servers=(UNBOUNDED,)), "room"),
+    "a stream that orders need and that is nearly full": (with_nats(servers=(NEARLY_FULL,)), "room"),
     "a stream that is missing": (with_nats(servers=(WITHOUT_LEDGER,)), "streams"),
     "a stream that forgets": (
         with_nats(servers=(FORGETFUL,)),
@@ -174,6 +196,10 @@ FAULTS = {
     "a service that is gone": (with_nats(statuses={**LIVE.nats.statuses, "oms": ()}), "service oms"),
     "a service that waits": (with_nats(statuses={**LIVE.nats.statuses, "oms": (WAITING,)}), "service oms"),
     "a service of which all stand by": (with_nats(statuses={**LIVE.nats.statuses, "oms": (STANDBY,)}), "service oms"),
+    "a service that checks no seals": (with_details("oms", seals=""), "seals"),
+    "a service that lacks a key": (with_details("oms", seals="risk-oms"), "seals"),
+    "a message that nobody has sealed": (with_details("risk", unsealed_messages="2"), "seals"),
+    "a history from before seals": (with_nats(servers=(UNMARKED,)), "streams"),
     "a live desk at the paper port": (with_details("gateway-ibkr", port="4002"), "ibkr account"),
     "a paper account": (with_details("gateway-ibkr", account="DU1234567"), "ibkr account"),
     "a gateway that runs on paper": (with_details("gateway-ibkr", mode="paper"), "ibkr account"),
@@ -260,3 +286,23 @@ def test_a_limit_that_never_denies_is_a_warning() -> None:
     checks = judge(with_desk(limits=limits), live=True)
     assert wrong(checks) == {"limits": Verdict.WARNING}
     assert is_fit(checks, live=True)
+
+
+def test_what_is_wrong_with_settings_secrets_and_files_is_told() -> None:
+    wrong = replace(
+        LIVE,
+        settings=("SIGNALBOX_HTTP_PROT is set, but nothing of the desk reads a variable of this name.",),
+        secrets=(SecretSeen(path="user", mode=0o600, private=True, mistake="user has 2 lines."),),
+        files=(FileSeen(path="run/desk/logs", mode=0o755, open_to_others=True),),
+    )
+    found = {check.name: check for check in judge(wrong, live=True)}
+    for name, said in (("settings", "SIGNALBOX_HTTP_PROT"), ("secrets", "2 lines"), ("files", "run/desk/logs (755)")):
+        assert found[name].verdict is Verdict.FAILED
+        assert said in found[name].observed
+        assert found[name].action
+    assert {check.name: check for check in judge(wrong, live=False)}["files"].verdict is not Verdict.OK
+
+
+def test_files_that_are_the_owners_alone_are_well() -> None:
+    well = replace(LIVE, files=(FileSeen(path="run/desk/logs", mode=0o700, open_to_others=False),))
+    assert {check.name: check.verdict for check in judge(well, live=True)}["files"] is Verdict.OK

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from risk import evolve
 from risk.state import LinkLost
+from signalbox.desk import NatsServers
 from signalbox.messages import (
     IntentApproved,
     LinkStatus,
@@ -43,6 +45,51 @@ def test_a_missing_trading_state_means_halted(world: Any) -> None:
 def test_halted_denies_with_who_and_why(world: Any) -> None:
     w = world().ready().mode(TradingMode.HALTED, "fire drill")
     assert w.decide(w.order()).reason == "trading is halted by ops: fire drill"
+
+
+@pytest.mark.parametrize(("used", "passes"), [(0, True), (899, True), (900, True), (901, False), (1200, False)])
+def test_order_is_denied_before_the_room_that_it_needs_is_used_up(
+    world: Any, check: Any, used: int, passes: bool
+) -> None:
+    w = world().ready().room(used * 1024, 1000 * 1024, "LEDGER")
+    decision = w.decide(w.order())
+    found = check(decision, "store_room")
+    assert (found.passed, found.limit) == (passes, "90 %")
+    assert found.observed == f"{used // 10} % of LEDGER"
+    assert found.source == "nats-server:LEDGER"
+    assert isinstance(decision, IntentApproved) is passes
+
+
+def test_denial_for_want_of_room_says_which_stream_and_how_much(world: Any) -> None:
+    w = world().ready().room(95 * 1024, 100 * 1024)
+    assert w.decide(w.order()).reason == (
+        "the stream TRADE has used 95 % of its room (95.0 KiB of 100.0 KiB); orders are let through up to 90 %"
+    )
+
+
+def test_desk_file_says_how_full_a_stream_may_be(world: Any) -> None:
+    w = world(desk={"nats": NatsServers(room_used_fraction_max=Decimal("0.5"))}).ready().room(51, 100)
+    assert not isinstance(w.decide(w.order()), IntentApproved)
+    assert isinstance(w.room(50, 100).decide(w.order()), IntentApproved)
+
+
+def test_room_that_nobody_has_told_of_denies(world: Any) -> None:
+    w = world().ready()
+    evolve.fold_room(w.state, None, "")
+    assert w.decide(w.order()).reason.startswith("NATS has not said lately how full its streams are")
+
+
+def test_stream_without_a_bound_is_not_short_of_room(world: Any) -> None:
+    w = world().ready().room(10**12, 0)
+    assert isinstance(w.decide(w.order()), IntentApproved)
+
+
+def test_cancel_is_let_through_whatever_room_there_is(world: Any) -> None:
+    w = world().ready()
+    order = w.order()
+    w.decide(order)
+    w.created(order).room(100, 100)
+    assert isinstance(w.decide(w.cancel(order.id)), IntentApproved)
 
 
 @pytest.mark.parametrize(

@@ -93,21 +93,6 @@ def test_a_listed_symbol_that_the_venue_has_not_qualified_is_denied(world: Any, 
     assert failed.reason == "ibkr has not said what SPY is: it is not qualified there"
 
 
-def test_the_subject_must_agree_with_the_body(world: Any, check: Any) -> None:
-    w = world().ready()
-    decision = w.decide(w.order(), subject="intent.ibkr.AAPL")
-    assert not check(decision, "subject").passed
-    assert decision.reason.startswith("sent on intent.ibkr.AAPL, but the intent belongs on intent.ibkr.SPY")
-
-
-@pytest.mark.parametrize("subject", ["intent.ibkr.spy", "intent.ibkr.SPY"])
-def test_an_intent_may_be_on_the_subject_of_its_symbol_as_written_or_canonical(
-    world: Any, check: Any, subject: str
-) -> None:
-    w = world().ready()
-    assert check(w.decide(w.order(symbol="spy"), subject=subject), "subject").passed
-
-
 @pytest.mark.parametrize(
     ("venue", "passes"), [("ibkr", True), ("IBKR", False), ("dydx", False), ("", False), ("i.b", False)]
 )
@@ -232,9 +217,9 @@ def test_an_id_is_used_once_whatever_became_of_it(world: Any) -> None:
     first = w.decide(approved)
     assert isinstance(first, IntentApproved)
     again = w.decide(approved)
-    assert again.reason == f"duplicate intent id: it was already decided: approved at TRADE:{first.intent_sequence}"
+    assert again.reason == f"duplicate intent id: it was already decided: approved at INTENTS:{first.intent_sequence}"
     w.decide(w.order(id="y", quantity="0"))
-    assert "duplicate intent id: it was already decided: denied at TRADE:" in w.decide(w.order(id="y")).reason
+    assert "duplicate intent id: it was already decided: denied at INTENTS:" in w.decide(w.order(id="y")).reason
     assert "duplicate" in w.decide(w.cancel("x", id="x")).reason
 
 
@@ -242,4 +227,4 @@ def test_the_first_verdict_on_an_id_is_the_one_that_is_told(world: Any) -> None:
     w = world().ready()
     first = w.decide(w.order(id="x"))
     w.decide(w.order(id="x"))
-    assert f"approved at TRADE:{first.intent_sequence}" in w.decide(w.order(id="x")).reason
+    assert f"approved at INTENTS:{first.intent_sequence}" in w.decide(w.order(id="x")).reason

@@ -182,6 +182,24 @@ def test_intent_rate_counts_what_was_let_through_in_a_minute(world: Any, check: 
     assert isinstance(w.decide(w.order()), IntentApproved)
 
 
+def test_one_name_does_not_use_up_the_rate_of_all(world: Any, check: Any) -> None:
+    w = world(limits={"intents_per_minute_max": 5, "intents_per_minute_per_name_max": None}).ready()
+    for _ in range(2):
+        assert isinstance(w.decide(w.order(), by="alice"), IntentApproved)
+    decision = w.decide(w.order(), by="alice")
+    assert decision.reason == "this would be order 3 of alice within a minute; 2 are allowed to one name"
+    assert check(decision, "name_rate").limit == "2 a minute"
+    assert isinstance(w.decide(w.order(), by="bob"), IntentApproved)
+    w.later(60).quote("SPY", "99.99", "100")
+    assert isinstance(w.decide(w.order(), by="alice"), IntentApproved)
+
+
+def test_who_sends_too_much_is_denied_in_few_words(world: Any) -> None:
+    w = world(limits={"intents_per_minute_max": 1}).ready()
+    w.decide(w.order())
+    assert [check.name for check in w.decide(w.order()).checks] == ["intent_rate"]
+
+
 def test_cancels_do_not_count_towards_the_rate(world: Any) -> None:
     w = world(limits={"intents_per_minute_max": 2}).ready()
     order = w.order()

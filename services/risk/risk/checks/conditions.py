@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from signalbox.messages import Check, LinkStatus, TradingMode
+from signalbox.room import shown_bytes
 
 from risk.facts import AHEAD_MAX, CLOCK, OrderFacts
 from risk.wording import UNKNOWN, plain, seconds
@@ -119,4 +120,29 @@ def account_books(facts: OrderFacts) -> Check:
     )
 
 
-ORDER_CHECKS = (clock, trading_state, venue_link, account_books, account_state, reduce_only)
+def store_room(facts: OrderFacts) -> Check:
+    """An order leaves messages behind on its whole way: none is begun that might find no room before it is over."""
+    found, part_max = facts.state.room, facts.state.desk.nats.room_used_fraction_max
+    limit = f"{plain(part_max * 100)} %"
+    observed, reason = UNKNOWN, ""
+    if found is None:
+        reason = "NATS has not said lately how full its streams are: an order might find no room on its way"
+    else:
+        room = found.message
+        observed = f"{room.used_percent} % of {room.stream}"
+        if room.bytes > part_max * room.bytes_max > 0:
+            reason = (
+                f"the stream {room.stream} has used {room.used_percent} % of its room "
+                f"({shown_bytes(room.bytes)} of {shown_bytes(room.bytes_max)}); orders are let through up to {limit}"
+            )
+    return Check(
+        name="store_room",
+        passed=not reason,
+        limit=limit,
+        observed=observed,
+        source=found.source if found is not None else "nats-server",
+        reason=reason,
+    )
+
+
+ORDER_CHECKS = (clock, trading_state, store_room, venue_link, account_books, account_state, reduce_only)

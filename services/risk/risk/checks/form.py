@@ -12,7 +12,7 @@ from signalbox import subjects
 from signalbox.instruments import conforms_to_lot, conforms_to_tick
 from signalbox.messages import CancelIntent, Check, Instrument, Intent, OrderIntent, OrderType, TimeInForce
 
-from risk.facts import AHEAD_MAX, CLOCK, DESK_FILE, INTENT, OrderFacts, Request
+from risk.facts import AHEAD_MAX, CLOCK, DESK_FILE, INTENT, OrderFacts
 from risk.state import RiskState, Seen
 from risk.wording import UNKNOWN, moment, plain, seconds
 
@@ -59,7 +59,7 @@ def duplicate_intent(state: RiskState, intent: Intent) -> Check:
         )
     if known is None:
         return Check(name="duplicate_intent", passed=True, limit="unused id", observed="unused", source=INTENT)
-    source = f"TRADE:{known.sequence}"
+    source = f"INTENTS:{known.sequence}"
     return Check(
         name="duplicate_intent",
         passed=False,
@@ -68,14 +68,6 @@ def duplicate_intent(state: RiskState, intent: Intent) -> Check:
         source=source,
         reason=f"duplicate intent id: it was already decided: {known.verdict} at {source}",
     )
-
-
-def subject(request: Request, intent: Intent) -> Check:
-    """An intent may be on the subject of its symbol as it was written, or of the canonical one (`intent` has that)."""
-    expected = subjects.intent(intent)
-    ok = request.subject in (expected, subjects.intent(request.intent or intent))
-    reason = "" if ok else f"sent on {request.subject}, but the intent belongs on {expected}: which one is meant?"
-    return Check(name="subject", passed=ok, limit=expected, observed=request.subject, source=INTENT, reason=reason)
 
 
 def venue(state: RiskState, intent: Intent) -> Check:
@@ -270,13 +262,12 @@ def _source(found: Seen[Instrument] | None) -> str:
     return found.source if found is not None else "STATE"
 
 
-def common(state: RiskState, request: Request, intent: OrderIntent | CancelIntent) -> tuple[Check, ...]:
-    """The checks that orders and cancels share; `intent` is normalised, `request.intent` as it was written."""
+def common(state: RiskState, intent: OrderIntent | CancelIntent) -> tuple[Check, ...]:
+    """The checks that orders and cancels share; `intent` is normalised."""
     return (
         readable(""),
         intent_id(intent),
         duplicate_intent(state, intent),
-        subject(request, intent),
         venue(state, intent),
         account(state, intent),
     )

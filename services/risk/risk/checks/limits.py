@@ -7,6 +7,8 @@ out of a position that the market has carried past a limit.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
 from decimal import Decimal
 
 from signalbox.messages import Check
@@ -149,16 +151,33 @@ def funds(facts: OrderFacts) -> Check:
 def intent_rate(facts: OrderFacts) -> Check:
     """Orders let through for the account in the last minute of desk time; refused intents do not count."""
     limit = facts.limits.intents_per_minute_max
-    lately = facts.books.approvals
+    count = _lately(facts.books.approvals, facts.now) + 1
+    reason = "" if count <= limit else f"this would be order {count} within a minute; {limit} are allowed"
+    return _rate("intent_rate", limit, count, reason)
+
+
+def name_rate(facts: OrderFacts) -> Check:
+    """The same, of those that the sender's name let through there: one name does not use up what is there for all."""
+    limit, by = facts.limits.name_intents_per_minute_max, facts.request.by
+    count = _lately(facts.books.approvals_by_name.get(by, ()), facts.now) + 1
+    reason = ""
+    if count > limit:
+        reason = f"this would be order {count} of {by or 'nobody'} within a minute; {limit} are allowed to one name"
+    return _rate("name_rate", limit, count, reason)
+
+
+def _lately(approvals: Collection[datetime], now: datetime) -> int:
     old = 0
-    for at in lately:
-        if facts.now - at < RATE_WINDOW:
+    for at in approvals:
+        if now - at < RATE_WINDOW:
             break
         old += 1
-    count = len(lately) - old + 1
-    reason = "" if count <= limit else f"this would be order {count} within a minute; {limit} are allowed"
+    return len(approvals) - old
+
+
+def _rate(name: str, limit: int, count: int, reason: str) -> Check:
     return Check(
-        name="intent_rate",
+        name=name,
         passed=not reason,
         limit=f"{limit} a minute",
         observed=str(count),
@@ -210,5 +229,8 @@ ORDER_CHECKS = (
     gross_exposure,
     funds,
     intent_rate,
+    name_rate,
     open_orders,
 )
+RATES = ("intent_rate", "name_rate")
+"""The checks of how much is sent, not of what: whoever sends that much is told only this."""

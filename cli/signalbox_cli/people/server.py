@@ -1,0 +1,139 @@
+"""Has nats-server take in who may come, as `bootstrap`, and looks whether it did.
+
+Owns the two questions of that (`$SYS.REQ.SERVER.PING.JSZ`, `...RELOAD`) and a login to try. It must not know the file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from signalbox.accounts import BOOTSTRAP, RELOAD, SERVERS
+from signalbox.bus.tls import VerifyingClient, tls_of
+from signalbox.errors import BusUnavailableError, SignalboxError
+
+CONNECT_SECONDS_MAX = 3
+ANSWER_SECONDS_MAX, NEXT_ANSWER_SECONDS_MAX = 3.0, 0.3
+RELOADS_MAX = 4
+"""nats-server 2.15 lets an added person log in at once, and lets his words cross only once it has read all again."""
+
+
+class ReloadError(SignalboxError):
+    """The server did not take in what it was to read; the text says why."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where it is, and the password of `bootstrap` there."""
+
+    url: str
+    password: str
+    ca_file: Path | None = None
+
+
+async def take_in(server: Server, name: str, password: str, *, may_come: bool) -> None:
+    """Return once every server lets `name` in with `password`, or, unless he `may_come`, no more.
+
+    Without a password there is nothing to try with. Raises `ReloadError`, or `BusUnavailableError` without a server.
+    """
+    client = await _client(server, BOOTSTRAP, server.password)
+    if client is None:
+        raise ReloadError(f"NATS at {server.url} refuses `bootstrap`: is that its password?")
+    try:
+        for _ in range(RELOADS_MAX):
+            await _reload(client)
+            if not password or await _is_in(server, name, password) == may_come:
+                return
+    finally:
+        await client.close()
+    wanted = "does not let him in" if may_come else "still lets him in"
+    raise ReloadError(f"NATS at {server.url} has read its configuration again and {wanted}: does it read another file?")
+
+
+async def _reload(client: Client) -> None:
+    """Every server reads its configuration again, one after the other."""
+    for server in await _servers(client):
+        answer = await _ask(client, RELOAD.replace("*", server))
+        if error := answer.get("error"):
+            raise ReloadError(f"NATS does not take it in: {error.get('description', error)}")
+
+
+async def _servers(client: Client) -> list[str]:
+    inbox = client.new_inbox()
+    subscription = await client.subscribe(inbox)
+    found: list[str] = []
+    wait_seconds = ANSWER_SECONDS_MAX
+    try:
+        await client.publish(SERVERS, b"{}", reply=inbox)
+        while True:
+            message = await subscription.next_msg(wait_seconds)
+            if not message.data:
+                break
+            found.append(str(json.loads(message.data)["server"]["id"]))
+            wait_seconds = NEXT_ANSWER_SECONDS_MAX
+    except (NatsError, TimeoutError):
+        pass
+    except (ValueError, KeyError, TypeError):
+        raise ReloadError("what NATS says of its servers makes no sense") from None
+    finally:
+        await subscription.unsubscribe()
+    if not found:
+        raise ReloadError("no NATS server answers `bootstrap`: was it started with this version's deploy/nats?")
+    return found
+
+
+async def _ask(client: Client, subject: str) -> dict[str, Any]:
+    try:
+        answer = json.loads((await client.request(subject, b"", timeout=ANSWER_SECONDS_MAX)).data)
+    except (NatsError, TimeoutError, ValueError):
+        raise ReloadError("NATS did not say that it has read its configuration again") from None
+    return answer if isinstance(answer, dict) else {}
+
+
+async def _is_in(server: Server, name: str, password: str) -> bool:
+    """Whether the person can log in, and what he asks crosses."""
+    client = await _client(server, name, password)
+    if client is None:
+        return False
+    try:
+        await client.request(SERVERS, b"{}", timeout=ANSWER_SECONDS_MAX)
+    except (NatsError, TimeoutError):
+        return False
+    else:
+        return True
+    finally:
+        await client.close()
+
+
+async def _client(server: Server, user: str, password: str) -> Client | None:
+    """A connection; None = the server refuses that user or password."""
+    client = VerifyingClient()
+    said: list[str] = []
+
+    async def failed(error: Exception) -> None:
+        said.append(str(error))
+
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS_MAX + 2):
+            await client.connect(
+                server.url,
+                user=user,
+                password=password,
+                name="signalbox-people",
+                inbox_prefix=f"_INBOX.{user}".encode(),
+                allow_reconnect=False,
+                connect_timeout=CONNECT_SECONDS_MAX,
+                error_cb=failed,
+                tls=tls_of(server.url, server.ca_file),
+            )
+    except (NatsError, OSError, TimeoutError) as error:
+        await client.close()
+        if any("authorization violation" in text.lower() for text in (*said, str(error))):
+            return None
+        raise BusUnavailableError(f"NATS at {server.url} can not be reached ({error}): is it running there?") from None
+    return client

@@ -1,0 +1,119 @@
+-- What is written down typed when a message is recorded, so that no query parses JSON over millions of rows. Each statement
+-- reads `arrived` (the rows of one batch, as the view `messages` shows them) and fills the table of the name in its heading,
+-- `typed_<name>`; the view of that name shows it. The tables are derived: change a statement, and the recorder fills its table
+-- anew from the raw record at its next start. `payload` is cut where a message is longer than the record keeps, `whole` is not:
+-- what people send is read from the first, what services send from the second.
+
+-- typed: intents
+SELECT coalesce(m.intent.id, m.cause) AS intent_id, m.intent.type AS type, m.by AS "by", m.intent."at" AS "at",
+       m.intent.venue AS venue, m.intent.account AS account, m.intent.symbol AS symbol, m.intent.side AS side,
+       m.intent.quantity AS quantity, m.intent.order_type AS order_type, m.intent.limit_price AS limit_price,
+       m.intent.stop_price AS stop_price, m.intent.time_in_force AS time_in_force, m.intent.good_till AS good_till,
+       m.intent.outside_regular_hours AS outside_regular_hours, m.intent.reduce_only AS reduce_only,
+       m.intent.valid_until AS valid_until, m.intent.order_id AS order_id, m.intent.strategy AS strategy,
+       m.intent.note AS note, m.intent.cause AS cause, m.intent_sequence AS intent_sequence,
+       nullif(m.intent_stored_at, TIMESTAMPTZ '0001-01-01 00:00:00+00') AS intent_stored_at, subject, stored_at, generation, sequence
+FROM (SELECT *, json_transform(readable(whole), '{"cause":"VARCHAR","by":"VARCHAR","intent_sequence":"BIGINT",
+        "intent_stored_at":"TIMESTAMPTZ",
+        "intent":{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR","venue":"VARCHAR","account":"VARCHAR",
+        "symbol":"VARCHAR","side":"VARCHAR","quantity":"DECIMAL(38,18)",
+        "order_type":"VARCHAR","limit_price":"DECIMAL(38,18)","stop_price":"DECIMAL(38,18)","time_in_force":"VARCHAR",
+        "good_till":"TIMESTAMPTZ","outside_regular_hours":"BOOLEAN","reduce_only":"BOOLEAN","valid_until":"TIMESTAMPTZ",
+        "order_id":"VARCHAR","strategy":"VARCHAR","note":"VARCHAR"}}') AS m
+      FROM arrived WHERE stream = 'TRADE' AND starts_with(subject, 'decision.'));
+
+-- typed: decisions
+SELECT m.id AS decision_id, CASE m.type WHEN 'IntentApproved' THEN 'APPROVED' ELSE 'DENIED' END AS verdict, m."at",
+       m.by AS "by", m.intent.id AS intent_id, m.intent_sequence,
+       nullif(m.intent_stored_at, TIMESTAMPTZ '0001-01-01 00:00:00+00') AS intent_stored_at, m.intent.venue AS venue, m.intent.account AS account,
+       m.intent.symbol AS symbol, m.intent.side AS side, m.intent.quantity AS quantity, m.reason, m.reference_price,
+       m.order_id, m.checks, m.cause, stored_at, generation, sequence
+FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
+        "by":"VARCHAR","intent_sequence":"BIGINT","intent_stored_at":"TIMESTAMPTZ","order_id":"VARCHAR","reason":"VARCHAR","reference_price":"DECIMAL(38,18)",
+        "intent":{"id":"VARCHAR","venue":"VARCHAR","account":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR",
+                  "quantity":"DECIMAL(38,18)"},
+        "checks":[{"name":"VARCHAR","passed":"BOOLEAN","limit":"VARCHAR","observed":"VARCHAR","source":"VARCHAR",
+                   "reason":"VARCHAR"}]}') AS m
+      FROM arrived WHERE stream = 'TRADE' AND starts_with(subject, 'decision.'));
+
+-- typed: order_events
+SELECT m.id AS event_id, m.type, m."at", m.venue, m.account, m.order_id, m.status, m.reason, m.refused_by, m.venue_order_id,
+       m."order" AS terms, m.fill, m.cumulative_quantity, m.leaves_quantity, m.execution_id, m.revision, m.commission,
+       m.currency, m.funding_id, m.symbol AS funding_symbol, m.amount AS funding_amount, m.cause, stored_at, generation,
+       sequence
+FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
+        "venue":"VARCHAR","account":"VARCHAR","order_id":"VARCHAR","status":"VARCHAR","reason":"VARCHAR",
+        "refused_by":"VARCHAR","venue_order_id":"VARCHAR","cumulative_quantity":"DECIMAL(38,18)","leaves_quantity":"DECIMAL(38,18)",
+        "execution_id":"VARCHAR","revision":"INTEGER","commission":"DECIMAL(38,18)","currency":"VARCHAR",
+        "funding_id":"VARCHAR","symbol":"VARCHAR","amount":"DECIMAL(38,18)",
+        "order":{"intent_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR","quantity":"DECIMAL(38,18)",
+                 "order_type":"VARCHAR","limit_price":"DECIMAL(38,18)","stop_price":"DECIMAL(38,18)",
+                 "time_in_force":"VARCHAR","good_till":"TIMESTAMPTZ","reduce_only":"BOOLEAN",
+                 "multiplier":"DECIMAL(38,18)","currency":"VARCHAR"},
+        "fill":{"execution_id":"VARCHAR","revision":"INTEGER","order_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR",
+                "quantity":"DECIMAL(38,18)","price":"DECIMAL(38,18)","at":"TIMESTAMPTZ","liquidity":"VARCHAR"}}') AS m
+      FROM arrived WHERE stream = 'TRADE' AND starts_with(subject, 'order.'));
+
+-- typed: position_history
+SELECT m.venue, m.account, m.symbol, m.currency, m.multiplier, m.quantity, m.average_price, m.realized_pnl,
+       m.unrealized_pnl, m.commission, m.funding, m.mark_price, m."at", subject, stored_at, generation, sequence
+FROM (SELECT *, json_transform(readable(whole), '{"venue":"VARCHAR","account":"VARCHAR","symbol":"VARCHAR",
+        "currency":"VARCHAR","multiplier":"DECIMAL(38,18)","quantity":"DECIMAL(38,18)","average_price":"DECIMAL(38,18)",
+        "realized_pnl":"DECIMAL(38,18)","unrealized_pnl":"DECIMAL(38,18)","commission":"DECIMAL(38,18)",
+        "funding":"DECIMAL(38,18)","mark_price":"DECIMAL(38,18)","at":"TIMESTAMPTZ"}') AS m
+      FROM arrived WHERE stream = 'STATE' AND starts_with(subject, 'position.'));
+
+-- typed: book_history
+SELECT m.venue, m.account, m.currency, m.cash, m.realized_pnl, m.commission, m.funding, m.fills, m.trade_sequence, m."at",
+       subject, stored_at, generation, sequence
+FROM (SELECT *, json_transform(readable(whole), '{"venue":"VARCHAR","account":"VARCHAR","currency":"VARCHAR",
+        "cash":"DECIMAL(38,18)","realized_pnl":"DECIMAL(38,18)","commission":"DECIMAL(38,18)",
+        "funding":"DECIMAL(38,18)","fills":"BIGINT",
+        "trade_sequence":"BIGINT","at":"TIMESTAMPTZ"}') AS m
+      FROM arrived WHERE stream = 'STATE' AND starts_with(subject, 'book.'));
+
+-- typed: account_history
+SELECT m.venue, m.account, m.currency, m.cash, m.net_liquidation, m.available_funds, m.buying_power, m.initial_margin,
+       m.maintenance_margin, m.leverage, m.daily_pnl, m.unrealized_pnl, m.realized_pnl, m."at", subject, stored_at,
+       generation, sequence
+FROM (SELECT *, json_transform(readable(whole), '{"venue":"VARCHAR","account":"VARCHAR","currency":"VARCHAR",
+        "cash":"DECIMAL(38,18)","net_liquidation":"DECIMAL(38,18)","available_funds":"DECIMAL(38,18)",
+        "buying_power":"DECIMAL(38,18)","initial_margin":"DECIMAL(38,18)","maintenance_margin":"DECIMAL(38,18)",
+        "leverage":"DECIMAL(38,18)","daily_pnl":"DECIMAL(38,18)","unrealized_pnl":"DECIMAL(38,18)","realized_pnl":"DECIMAL(38,18)",
+        "at":"TIMESTAMPTZ"}') AS m
+      FROM arrived WHERE stream = 'STATE' AND starts_with(subject, 'account.'));
+
+-- typed: commands
+SELECT m.id AS command_id, m.type, m."at", coalesce(m.venue, m."order".venue) AS venue,
+       coalesce(m.account, m."order".account) AS account, coalesce(m.order_id, m."order".order_id) AS order_id,
+       m."order".symbol AS symbol, m."order".side AS side, m."order".quantity AS quantity, m.venue_order_id, m.deadline,
+       m.cause, subject, stored_at, generation, sequence
+FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
+        "venue":"VARCHAR","account":"VARCHAR","order_id":"VARCHAR","venue_order_id":"VARCHAR","deadline":"TIMESTAMPTZ",
+        "order":{"venue":"VARCHAR","account":"VARCHAR","order_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR",
+                 "quantity":"DECIMAL(38,18)"}}') AS m
+      FROM arrived WHERE stream = 'COMMANDS');
+
+-- typed: submissions
+SELECT m.id AS entry_id, m.type, m."at", m.venue, m."order".order_id AS order_id, m.attempt_id, m.venue_order_id,
+       m.good_til_block, m.cause, stored_at, generation, sequence
+FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
+        "venue":"VARCHAR","attempt_id":"VARCHAR","venue_order_id":"VARCHAR","good_til_block":"BIGINT",
+        "order":{"order_id":"VARCHAR"}}') AS m
+      FROM arrived WHERE stream = 'LEDGER');
+
+-- typed: reports
+SELECT m.id AS report_id, m.type, m."at", m.venue, m.account, coalesce(m.order_id, m.fill.order_id) AS order_id,
+       m.venue_order_id, coalesce(m.execution_id, m.fill.execution_id) AS execution_id,
+       coalesce(m.revision, m.fill.revision) AS revision, coalesce(m.symbol, m.fill.symbol) AS symbol, m.fill.side AS side,
+       m.fill.quantity AS quantity, m.fill.price AS price, m.fill.liquidity AS liquidity, m.commission, m.funding_id,
+       m.amount AS funding_amount, m.rate AS funding_rate, m.currency, m.cash, m.code, m.reason,
+       m.refused_by, m.received_at, m.cause, stored_at, generation, sequence
+FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
+        "venue":"VARCHAR","account":"VARCHAR","order_id":"VARCHAR","venue_order_id":"VARCHAR","execution_id":"VARCHAR",
+        "revision":"INTEGER","commission":"DECIMAL(38,18)","currency":"VARCHAR","cash":"DECIMAL(38,18)","code":"VARCHAR",
+        "reason":"VARCHAR","refused_by":"VARCHAR","received_at":"TIMESTAMPTZ","symbol":"VARCHAR","funding_id":"VARCHAR",
+        "amount":"DECIMAL(38,18)","rate":"DECIMAL(38,18)",
+        "fill":{"execution_id":"VARCHAR","revision":"INTEGER","order_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR",
+                "quantity":"DECIMAL(38,18)","price":"DECIMAL(38,18)","liquidity":"VARCHAR"}}') AS m
+      FROM arrived WHERE stream = 'REPORTS');

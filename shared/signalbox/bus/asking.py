@@ -1,0 +1,77 @@
+"""Questions that several may answer, and answering them: each side bounded. It must not know what is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+
+from nats.errors import Error as NatsError
+
+from signalbox import metrics
+from signalbox.bus.client import BusClient, nobody_listens
+from signalbox.bus.headers import printable
+from signalbox.bus.wire import Delivery
+
+log = logging.getLogger(__name__)
+
+QUESTIONS_MAX = 256
+"""Being answered at a time, on one subject."""
+ANSWERS_MAX = 256
+
+
+async def answers_to(
+    client: BusClient, subject: str, payload: bytes, seconds_max: float, quiet_seconds_max: float
+) -> list[bytes]:
+    """See `Bus.request_all`."""
+    arrived: asyncio.Queue[Delivery] = asyncio.Queue(ANSWERS_MAX)
+
+    def take(delivery: Delivery) -> None:
+        if not arrived.full():
+            arrived.put_nowait(delivery)
+
+    inbox = client.new_inbox()
+    listening = await client.listen(inbox, take)
+    answers: list[bytes] = []
+    try:
+        await client.publish(subject, payload, reply=inbox)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds_max):
+                while True:
+                    async with asyncio.timeout(quiet_seconds_max if answers else None):
+                        delivery = await arrived.get()
+                    if nobody_listens(delivery) or len(answers) == ANSWERS_MAX:
+                        break
+                    answers.append(delivery.payload)
+    finally:
+        await listening.stop()
+    return answers
+
+
+async def serve(
+    client: BusClient, service: str, subject: str, handler: Callable[[bytes, str], Awaitable[bytes]]
+) -> None:
+    """See `Bus.serve`."""
+    running: set[asyncio.Task[None]] = set()
+
+    async def answer(reply: str, question: bytes, asker: str) -> None:
+        try:
+            await client.publish(reply, await handler(question, asker))
+        except (NatsError, OSError) as error:
+            log.warning("an answer could not be sent", extra={"subject": subject, "error": str(error)})
+        except Exception:
+            log.exception("a question could not be answered", extra={"subject": subject})
+
+    def take(delivery: Delivery) -> None:
+        if not delivery.reply.startswith(b"_R_.") or not delivery.reply.isascii():
+            return
+        if len(running) >= QUESTIONS_MAX:
+            metrics.BUS_SLOW_CONSUMERS.labels(service).inc()
+            return
+        asker = printable(delivery.subject).rpartition(".")[2] if subject.endswith(".*") else ""
+        task = asyncio.create_task(answer(delivery.reply.decode(), delivery.payload, asker))
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    await client.listen(subject, take)

@@ -1,0 +1,33 @@
+"""Reads header blocks, which may be any bytes: whoever may publish writes what he likes between the sizes he names.
+
+Nothing here raises. A header is looked for as nats-server looks for it: the first line that begins with the name, as it
+is spelt, and a colon. It must not know what a header means.
+"""
+
+from __future__ import annotations
+
+VALUE_BYTES_MAX = 512
+"""Longer than any id or seal of ours; what is longer is somebody's nonsense, and is not read."""
+
+
+def read_header(block: bytes, name: str) -> str:
+    """The first value of a header; "" = there is none, or none that is printable text of at most `VALUE_BYTES_MAX`."""
+    at = block.find(b"\r\n" + name.encode() + b":")
+    if at < 0:
+        return ""
+    begin = at + len(name) + 3
+    end = block.find(b"\r\n", begin, begin + VALUE_BYTES_MAX + 2)
+    if end < 0:
+        return ""
+    try:
+        value = block[begin:end].decode().strip(" \t")
+    except UnicodeDecodeError:
+        return ""
+    return value if value.isprintable() else ""
+
+
+def printable(data: bytes) -> str:
+    """Any bytes as text that says which they are: what is not printable ASCII, and the backslash, is escaped."""
+    if data.isascii() and (text := data.decode("ascii")).isprintable() and b"\\" not in data:
+        return text
+    return "".join(chr(byte) if 32 <= byte < 127 and byte != 92 else f"\\x{byte:02x}" for byte in data)
