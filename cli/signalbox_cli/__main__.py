@@ -7,25 +7,40 @@ import asyncio
 import inspect
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from importlib import import_module
 from typing import Any
 
 from signalbox.errors import ConfigurationError, SignalboxError
 from signalbox.last_resort import LastResort
 
-from signalbox_cli import backing_up, cluster_credentials, installing, looking, offline, running, setting_aside, trading
 from signalbox_cli.commands import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, CommandParser
 from signalbox_cli.connection import QueryFailedError
-from signalbox_cli.doctor import commands as doctor
-from signalbox_cli.grafana import commands as grafana
 from signalbox_cli.output import complain
-from signalbox_cli.people import commands as people
 from signalbox_cli.settings import check_names, speak_as
 
 CLEAN_UP_SECONDS_MAX = 2.0
 
+COMMANDS = {
+    "running": ("up", "demo"),
+    "simulating": ("simulate",),
+    "bootstrapping": ("bootstrap",),
+    "installing": ("secrets", "preflight", "check"),
+    "people.commands": ("people",),
+    "trading": ("intent", "cancel", "halt", "resume"),
+    "looking": ("orders", "positions", "account", "scores", "status", "query", "watch"),
+    "setting_aside": ("dead", "skip"),
+    "doctor.commands": ("doctor",),
+    "offline": ("audit",),
+    "cluster_credentials": ("cluster-credentials",),
+    "backing_up": ("backup", "restore"),
+    "grafana.commands": ("grafana",),
+}
+"""The commands of each module. Only the module of a command that is named is imported: `status` needs no simulator."""
 
-def build_parser() -> argparse.ArgumentParser:
+
+def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The parser of what `words` begin with, if that is a command, else of every command."""
     parser: argparse.ArgumentParser = CommandParser(
         prog="signalbox",
         description="A trading desk of small services on one NATS bus. Every command has --help.",
@@ -36,22 +51,16 @@ def build_parser() -> argparse.ArgumentParser:
         "--as", dest="name", metavar="NAME", help="speak as this person (default SIGNALBOX_NATS_USER, user or operator)"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    running.add_commands(commands)
-    installing.add_commands(commands)
-    people.add_commands(commands)
-    trading.add_commands(commands)
-    looking.add_commands(commands)
-    setting_aside.add_commands(commands)
-    doctor.add_commands(commands)
-    offline.add_audit(commands)
-    cluster_credentials.add_commands(commands)
-    backing_up.add_commands(commands)
-    grafana.add_commands(commands)
+    named = words[2:3] if words[:1] == ["--as"] else words[:1]
+    modules = [module for module, names in COMMANDS.items() if set(named) & set(names)]
+    for module in modules or COMMANDS:
+        import_module(f"signalbox_cli.{module}").add_commands(commands)
     return parser
 
 
 def main(words: list[str] | None = None) -> None:
-    arguments = build_parser().parse_args(words)
+    words = sys.argv[1:] if words is None else words
+    arguments = build_parser(words).parse_args(words)
     if arguments.name:
         speak_as(arguments.name)
     # A library that still looks a name up when all is said must not keep anybody waiting

@@ -23,7 +23,7 @@ ROWS_AT_ONCE = 10_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     audit = add_command(
         commands,
         "audit",

@@ -1,4 +1,4 @@
-"""The commands that start processes: up, demo, simulate."""
+"""The commands that start a desk: up, demo."""
 
 from __future__ import annotations
 
@@ -7,23 +7,17 @@ import asyncio
 import signal
 from pathlib import Path
 
-from signalbox.bus.bootstrap import bootstrap_server
-from signalbox.desk import ClockSource, load_desk
-from signalbox.errors import BusError, ConfigurationError
-from signalbox.messages import TradingMode
-from simulators.dydx import __main__ as dydx
-from simulators.tws import __main__ as tws
+from signalbox.desk import load_desk
+from signalbox.errors import ConfigurationError
 
 from signalbox_cli import argument_types, run_folder, simulated_venues
 from signalbox_cli.commands import add_command
 from signalbox_cli.demo import DemoPlan, run_demo
 from signalbox_cli.desk_files import replayed_symbol, venue_of_symbol, write_desk_file
 from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder
-from signalbox_cli.settings import RUN_FOLDER, bootstrap_seals, desk_file, nats_ca_file, server_address
-from simulators import __main__ as both
+from signalbox_cli.settings import RUN_FOLDER
 
 DEMO_FOLDER = Path("run/demo")
-BOOTSTRAP_AGAIN_SECONDS = 1.0
 DEMO_BLOCK_MS = "100"
 """Faster than the real chain's 600, so that nobody waits for blocks."""
 DEMO_START = "2024-03-05T14:00:00Z"
@@ -81,93 +75,6 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help=f"where its files go; what an earlier demo left there is removed (default {DEMO_FOLDER})",
     )
     demo.set_defaults(run=_demo)
-    simulate = add_command(
-        commands, "simulate", "run one simulated venue on its own, for any program that speaks its API", ""
-    )
-    venues = simulate.add_subparsers(dest="venue", required=True, metavar="VENUE")
-    ibkr = add_command(
-        venues,
-        "ibkr",
-        "an IB Gateway: the TWS socket protocol, server version 178",
-        """
-        Examples:
-          signalbox simulate ibkr --port 4002 --symbols SPY,AAPL,0700.HK --speed 60
-          signalbox simulate ibkr --control-port 4003      and then:  echo '{"do": "help"}' | nc 127.0.0.1 4003
-        """,
-    )
-    tws.add_arguments(ibkr)
-    ibkr.set_defaults(run=tws.run)
-    chain = add_command(
-        venues,
-        "dydx",
-        "a dYdX v4 chain: the node's gRPC, the indexer's REST and websocket, the faucet",
-        """
-        Anybody's account is made by a deposit: --fund dydx1...=10000 at the start, or the faucet at any time:
-          curl http://127.0.0.1:3002/faucet/tokens -d '{"address": "dydx1...", "subaccountNumber": 0, "amount": 10000}'
-        The public Python client finds it with
-          make_local(node_url="127.0.0.1:9090", rest_indexer="http://127.0.0.1:3002",
-                     websocket_indexer="ws://127.0.0.1:3002/v4/ws")
-        Any key will do. Transactions are signed for the chain id localdydxprotocol, or that of --chain-id.
-
-        Examples:
-          signalbox simulate dydx --grpc-port 9090 --http-port 3002 --block-ms 600 --price BTC-USD=100000
-          signalbox simulate dydx --control-port 3003      and then:  echo '{"do": "help"}' | nc 127.0.0.1 3003
-        """,
-    )
-    dydx.add_arguments(chain)
-    chain.set_defaults(run=dydx.run)
-    pair = add_command(
-        venues, "both", "the two of them over one market, as `signalbox up` and `signalbox demo` run them", ""
-    )
-    both.add_arguments(pair)
-    pair.set_defaults(run=both.run)
-    bootstrap = add_command(
-        commands,
-        "bootstrap",
-        "make or update every stream, consumer and bucket on a NATS server of your own",
-        """
-        Needs SIGNALBOX_NATS_URL and the password of the user `bootstrap` in SIGNALBOX_NATS_PASSWORD or
-        SIGNALBOX_NATS_PASSWORD_FILE, and its key in SIGNALBOX_SEALS or SIGNALBOX_SEALS_FILE. It may be run again at any
-        time, and deletes nothing. Where there is no trading state yet it writes HALTED: `signalbox resume` lets orders
-        through. (`signalbox up` does all this by itself.)
-
-        Examples:
-          signalbox bootstrap
-          signalbox bootstrap --store 8GB      on a disk too small for what nats.conf says (DESK_STORE_MAX)
-          signalbox bootstrap --replicas 3     on a cluster of three servers: each of them holds every stream
-        """,
-    )
-    bootstrap.add_argument(
-        "--replicas",
-        type=int,
-        choices=(1, 3, 5),
-        help="how many servers of a cluster hold each stream (default: as many as now, at first 1)",
-    )
-    bootstrap.add_argument(
-        "--store",
-        type=argument_types.size,
-        metavar="SIZE",
-        help="what one copy of all streams may take, 8GB say; each has a part of it that no other can take "
-        "(default: all that NATS lets the desk store)",
-    )
-    bootstrap.add_argument(
-        "--wait",
-        type=float,
-        default=0.0,
-        metavar="SECONDS",
-        help="try for so long while the server or its cluster does not answer yet (default 0)",
-    )
-    bootstrap.add_argument(
-        "--active-if-simulated",
-        action="store_true",
-        help="the first trading state is ACTIVE where the desk file (SIGNALBOX_DESK_FILE) says clock = simulated",
-    )
-    bootstrap.add_argument(
-        "--believe-unsealed",
-        action="store_true",
-        help="let a history stand that was stored before messages bore seals (docs/nats.md, Seals, says when)",
-    )
-    bootstrap.set_defaults(run=_bootstrap)
 
 
 def _add_market(parser: argparse.ArgumentParser) -> None:
@@ -263,40 +170,6 @@ _PORTS = {
     "dydx_grpc_port": "dYdX node, gRPC",
     "dydx_http_port": "dYdX indexer, REST (/v4) and websocket (/v4/ws)",
 }
-
-
-async def _bootstrap(arguments: argparse.Namespace) -> int:
-    url, password = server_address()
-    seals = bootstrap_seals()
-    mode = _first_mode(arguments)
-    deadline = asyncio.get_running_loop().time() + arguments.wait
-    told = ""
-    while True:
-        try:
-            notes = await bootstrap_server(
-                *(url, password.reveal(), mode, seals, arguments.replicas, nats_ca_file(), arguments.store),
-                believe_unsealed=arguments.believe_unsealed,
-            )
-            break
-        except BusError as error:
-            if asyncio.get_running_loop().time() >= deadline:
-                raise
-            if str(error) != told:
-                _say(f"not yet: {error}")
-            told = str(error)
-        await asyncio.sleep(BOOTSTRAP_AGAIN_SECONDS)
-    more = "" if mode is TradingMode.ACTIVE else "; `signalbox resume` lets orders through"
-    for note in notes:
-        _say(note)
-    _say(f"every stream, consumer and bucket is there on {url}{more}")
-    return 0
-
-
-def _first_mode(arguments: argparse.Namespace) -> TradingMode:
-    """Only a desk that no real venue can serve may begin without a person's word: its clock is a simulator's."""
-    if arguments.active_if_simulated and load_desk(desk_file()).clock is ClockSource.SIMULATED:
-        return TradingMode.ACTIVE
-    return TradingMode.HALTED
 
 
 async def _demo(arguments: argparse.Namespace) -> int:

@@ -1,12 +1,14 @@
-"""The files that the house rules are about, as fixtures that run a test once for each file.
+"""The files that the house rules are about: a rule is a test of one file, and is tried on all that it is about.
 
-A test that takes `source_file` runs for every module of the desk, `core_file` for every pure core, `test_file` for
-every module under tests/, `tracked_file` for every text file of the repository, and so on.
+A test that takes `source_file` is about every module of the desk, `core_file` about every pure core, `test_file` about
+every module under tests/, `tracked_file` about every text file of the repository, and so on. It is one test, which
+names every file that breaks the rule: thousands of tests of a line each would take longer than what they look at.
 """
 
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import subprocess
 from dataclasses import dataclass
@@ -135,4 +137,23 @@ CASES = {
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for fixture in CASES.keys() & set(metafunc.fixturenames):
-        metafunc.parametrize(fixture, CASES[fixture](), ids=str)
+        metafunc.parametrize(fixture, [CASES[fixture]()], ids=["each"])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Try a rule on each of its files; the test fails with what it says of every file that breaks it."""
+    [about] = CASES.keys() & set(pyfuncitem.fixturenames) or [""]
+    if not about:
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
+    cases, broken = arguments[about], []
+    assert cases, f"there is no {about}: the rule looks in the wrong place"
+    for case in cases:
+        try:
+            pyfuncitem.obj(**arguments | {about: case})
+        except AssertionError as error:
+            broken.append(str(error))
+    if broken:
+        pytest.fail("\n".join(broken), pytrace=False)
+    return True
