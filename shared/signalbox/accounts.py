@@ -38,6 +38,7 @@ RELOAD = "$SYS.REQ.SERVER.*.RELOAD"
 JETSTREAM, JETSTREAM_OF_DESK = "$JS.desk.API", "$JS.API"
 """Under which words an account asks JetStream of DESK's streams and consumers, and under which DESK does. Not the same:
 the server answers `$JS.API` in every account, and in one without streams with an error."""
+NEXT = "$JS.API.CONSUMER.MSG.NEXT"
 
 CONNECTIONS_MAX, SUBSCRIPTIONS_MAX = 32, 2_000
 """Of one person: each connection that does not read costs the server `max_pending` at most."""
@@ -280,9 +281,10 @@ def _desk() -> list[str]:
         '{ service: "$KV.CONTROL.trading-state.*", account_token_position: 4 }',
         '{ service: "$KV.CONTROL.skip.*.*.*.*", account_token_position: 7 }',
         '{ stream: "control.>" }',
+        f'{{ service: "{NEXT}.INTENTS.risk" }}',  # one message a request: see signalbox.bus.queueing
         *(
             f"{{ service: {_quoted(subject)}, response: stream }}"
-            for subject in ("$JS.API.DIRECT.GET.>", "$JS.API.CONSUMER.MSG.NEXT.*.*")
+            for subject in ("$JS.API.DIRECT.GET.>", f"{NEXT}.*.*")
         ),
         *(
             f"{{ service: {_quoted(subject)} }}"
@@ -344,7 +346,7 @@ def _asks(account: Account) -> Iterator[str]:
 def _requests(account: Account) -> Iterator[str]:
     """Where an account asks for messages, and acknowledges them."""
     for stream, consumer in account.pulls:
-        yield f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+        yield f"{NEXT}.{stream}.{consumer}"
         yield f"$JS.ACK.{stream}.{consumer}.>"
     for read in account.reads:
         yield f"$JS.API.DIRECT.GET.{read}"

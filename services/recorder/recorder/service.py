@@ -120,8 +120,10 @@ class Recorder:
                 await self._watch(stream, run)
                 if self._stopping:
                     return
-                log.warning("reading the stream again", extra={"stream": stream, "reason": run.reason})
                 await run.stop()
+                if run.goes_on_at_once:
+                    continue
+                log.warning("reading the stream again", extra={"stream": stream, "reason": run.reason})
             except BusUnavailableError as error:
                 self._health.unmet(f"{STREAMS_THERE} {stream}", str(error))
             metrics.RESTARTS.labels(stream).inc()

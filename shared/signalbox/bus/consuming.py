@@ -28,7 +28,7 @@ from nats.errors import Error as NatsError
 
 from signalbox import streams, subjects
 from signalbox.bus.client import BusClient, Listening
-from signalbox.bus.received import ACK_PREFIX, PublishAck, Received, from_consumer, status_of
+from signalbox.bus.received import ACK_PREFIX, PublishAck, Received, ends_answers, from_consumer, status_of
 from signalbox.bus.sealing import Sealing
 from signalbox.bus.setting_aside import SettingAside
 from signalbox.bus.standing import Standing
@@ -116,6 +116,16 @@ class Pull:
         self._wanted = 0
         self._last_delivery = NO_DELIVERY  # a server that was killed may number its deliveries again,
         self._uncertain_messages = self._unacked_max  # and what was under way came from the old one
+        self._ask()
+
+    async def _listen_elsewhere(self) -> None:
+        """Pull anew, on another subject: what was asked for under one that nobody hears, the server forgets."""
+        old, self._inbox = self._listening, self._client.new_inbox()
+        self._listening = await self._client.listen(f"{self._inbox}.*", self._arrived)
+        if old is not None:
+            await old.stop()
+        self._generation += 1
+        self._wanted = 0
         self._ask()
 
     async def stop(self) -> None:
@@ -218,6 +228,8 @@ class Pull:
             self._ask_when_few()
 
     async def _take(self, deliveries: list[Delivery]) -> None:
+        if any(ends_answers(delivery) for delivery in deliveries) and not self._stopping:
+            await self._listen_elsewhere()  # before it is acknowledged: the next one is given out then
         taken: list[tuple[Received, str]] = []
         for delivery in deliveries:
             received = from_consumer(delivery, self._last_delivery)

@@ -23,7 +23,7 @@ from signalbox.accounts import JETSTREAM
 from signalbox.bus.client import Listening
 from signalbox.bus.connection import Bus
 from signalbox.bus.headers import printable, read_header
-from signalbox.bus.received import ACK_PREFIX, MESSAGE_ID_HEADER, status_of
+from signalbox.bus.received import ACK_PREFIX, MESSAGE_ID_HEADER, ends_answers, status_of
 from signalbox.bus.wire import Delivery
 from signalbox.errors import BusUnavailableError
 
@@ -108,6 +108,8 @@ class Follow:
         self._silent_since = 0.0
         self.broken = asyncio.Event()
         self.reason = ""
+        self.goes_on_at_once = False
+        """Nothing is wrong: the next run may be started without a pause."""
 
     async def start(self, from_sequence: int, created: str) -> None:
         """Begin at `from_sequence` of the stream made at `created`; breaks at once when that stream has been replaced.
@@ -186,7 +188,10 @@ class Follow:
         message_id = read_header(headers[:-2], MESSAGE_ID_HEADER) if headers else ""
         self._take(int(tokens[place]), printable(subject), int(tokens[place + 2]), message_id, payload)
         self._wanted -= 1
-        if self._wanted <= PULL_MESSAGES:
+        if ends_answers(delivery):
+            self.goes_on_at_once = True
+            self.end("an empty message ends what comes of a pull")
+        elif self._wanted <= PULL_MESSAGES:
             self.resume()
 
     def _status(self, delivery: Delivery) -> None:

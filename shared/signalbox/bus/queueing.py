@@ -2,8 +2,10 @@
 
 `consume` takes one message after the other, so that what was sent first holds up the rest. Here the service sees all
 that waits and chooses: `take` is told of each message and must not wait; `turn` does a piece of work and says when the
-next one is due. While a turn waits for something, more may be taken, and what is not acknowledged comes again. It must
-not know what is chosen, nor why.
+next one is due. While a turn waits for something, more may be taken, and what is not acknowledged comes again.
+
+Many pull requests stand at the server, each for one message: what a person sends can end the answers to the request
+that brings it (`received.ends_answers`), and to no other. It must not know what is chosen, nor why.
 """
 
 from __future__ import annotations
@@ -22,11 +24,14 @@ from signalbox.errors import BusError
 
 log = logging.getLogger(__name__)
 
-PULL_MESSAGES = 1000
-PULL_EXPIRES_SECONDS = 5.0
-HEARTBEAT_SECONDS = 1.0
+PULLS_STANDING = 64
+PULL_EXPIRES_SECONDS = 2.0
+SILENCE_SECONDS_MAX = 2 * PULL_EXPIRES_SECONDS
+TOP_UP_SECONDS = 1.0
+EXPIRED = 408
 TAKE_FIRST_SECONDS_MAX = 0.05
 NO_DELIVERY = -1
+_PULL = msgspec.json.encode({"batch": 1, "expires": int(PULL_EXPIRES_SECONDS * 1e9)})
 QUIET_ROUNDS = 4
 """Of the event loop, without a message: as many as one needs from the socket to `take`."""
 
@@ -52,7 +57,7 @@ class Queue:
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._inbox = client.new_inbox()
         self._generation = 0
-        self._wanted = 0
+        self._standing = 0
         self._last_heard_seconds = 0.0
         self._stopping = False
         self._taken_messages = 0
@@ -70,9 +75,10 @@ class Queue:
         ]
 
     async def restart(self) -> None:
-        """Forget the standing pull and send another: late words of the old one are ignored."""
+        """Forget the standing pulls and send others: late words of the old ones are ignored."""
         self._generation += 1
-        self._wanted = 0
+        self._standing = 0
+        self._last_heard_seconds = asyncio.get_running_loop().time()
         self._ask()
 
     async def stop(self) -> None:
@@ -92,48 +98,39 @@ class Queue:
         self._client.say(reply, b"+ACK")
 
     def _ask(self) -> None:
+        """Let as many pulls stand as there should."""
         if self._stopping or not self._client.is_connected:
             return
-        self._last_heard_seconds = asyncio.get_running_loop().time()
-        self._wanted += PULL_MESSAGES
-        pull = {
-            "batch": PULL_MESSAGES,
-            "expires": int(PULL_EXPIRES_SECONDS * 1e9),
-            "idle_heartbeat": int(HEARTBEAT_SECONDS * 1e9),
-        }
-        self._client.say(self._next, msgspec.json.encode(pull), reply=f"{self._inbox}.{self._generation}")
+        reply = f"{self._inbox}.{self._generation}"
+        while self._standing < PULLS_STANDING:
+            self._standing += 1
+            self._client.say(self._next, _PULL, reply=reply)
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await asyncio.sleep(TOP_UP_SECONDS)
             silence_seconds = asyncio.get_running_loop().time() - self._last_heard_seconds
-            if silence_seconds > 2 * HEARTBEAT_SECONDS and self._client.is_connected:
+            if silence_seconds > SILENCE_SECONDS_MAX and self._client.is_connected:
                 log.warning("nothing heard from the consumer; pulling again", extra={"consumer": self._next})
                 await self.restart()
+            else:
+                self._ask()
 
     def _arrived(self, delivery: Delivery) -> None:
         self._last_heard_seconds = asyncio.get_running_loop().time()
         if self._stopping:
             return
         received = from_consumer(delivery, NO_DELIVERY)
-        if received is None:
-            self._status(delivery)
-        else:
-            self._wanted -= 1
+        if received is not None:
+            self._standing = max(0, self._standing - 1)
             self._taken_messages += 1
             self._take(received, delivery.reply.decode("ascii", "replace"))
             self._came.set()
-        if self._wanted <= PULL_MESSAGES // 2:
             self._ask()
-
-    def _status(self, delivery: Delivery) -> None:
-        status = status_of(delivery)
-        current = delivery.subject.rpartition(b".")[2] == b"%d" % self._generation
-        if status.code == 100 or not current:
-            return
-        # 404/408/409: that pull is over, with this many messages not delivered
-        undelivered = status.header("Nats-Pending-Messages")
-        self._wanted = max(0, self._wanted - (int(undelivered) if undelivered.isdecimal() else PULL_MESSAGES))
+        elif delivery.subject.rpartition(b".")[2] == b"%d" % self._generation:
+            self._standing -= 1
+            if status_of(delivery).code == EXPIRED:  # what is wrong otherwise may take a while: `_watch` asks again
+                self._ask()
 
     async def _take_first(self) -> None:
         """Let come what is on its way, for a while: what is urgent may be behind a flood that has to be taken first."""

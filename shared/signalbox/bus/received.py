@@ -73,6 +73,15 @@ class Received:
         return read_header(self.headers, name)
 
 
+def ends_answers(delivery: Delivery) -> bool:
+    """Whether a stored message is one that nats-server takes for the end of all answers to the request that brought it.
+
+    Between accounts a message without headers and without payload is that; a consumer goes on to give out what follows
+    to the same request, and it comes nowhere.
+    """
+    return not delivery.payload and not delivery.headers
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """What the server says in place of a message: `code` as in HTTP, 0 = it can not be read."""
