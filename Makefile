@@ -36,8 +36,12 @@ up: .venv/ready ## the same desk, stays on until Ctrl-C, says which commands to 
 	@$(BIN)/signalbox up $(if $(BARS),--bars "$(BARS)")
 
 .PHONY: test
-test: .venv/ready ## all tests, side by side (WORKERS=1: one after the other)
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+test: .venv/ready ## the tests, side by side (WORKERS=1: one after the other); `make chaos` has the rest
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/chaos
+
+.PHONY: chaos
+chaos: .venv/ready ## services, NATS and venues killed and cut off in real time, while orders flow
+	@$(BIN)/pytest tests/chaos
 
 .PHONY: lint
 lint: .venv/ready ## format, lint and types

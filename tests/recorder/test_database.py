@@ -140,7 +140,7 @@ def test_no_subject_message_id_or_payload_breaks_the_record(
     try:
         database.write([Batch("TRADE", Place(1, "monday", 1), [row])])
         assert rows(database, "SELECT count(*) FROM recorded") == [(1,)]
-        assert rows(database, "SELECT count(*) FROM intents") == [(1,)]
+        assert rows(database, "SELECT count(*) FROM orders") == [(0,)]
     finally:
         database.close()
 

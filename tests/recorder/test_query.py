@@ -332,7 +332,7 @@ async def test_recording_goes_on_beside_long_queries_and_is_seen_by_the_next(des
         await desk.write(sequence)
     assert not any(each.done() for each in long)
     assert all("took longer" in reply.error for reply in await asyncio.gather(*long))
-    assert [list(row) for row in (await desk.ask("SELECT count(*), max(sequence) FROM intents")).rows] == [[11, 11]]
+    assert [list(row) for row in (await desk.ask("SELECT count(*), max(sequence) FROM recorded")).rows] == [[11, 11]]
 
 
 async def test_what_runs_sees_one_state_whatever_is_recorded_and_written_into_the_file_meanwhile(desk: Desk) -> None:

@@ -64,7 +64,7 @@ def in_file(path: Path, stream: str, generation: int = 1) -> list[tuple[int, str
 async def test_the_file_holds_the_streams_byte_for_byte(nats_server: Any, recorder: Any) -> None:
     oms = await nats_server.connect("oms")
     reader = await nats_server.connect("recorder")
-    for number, payload in enumerate((b"{}", b"", b"\xff\xfe\x00", "é\n\0".encode(), b"x" * 900_000, b'{"a": 1 }')):
+    for number, payload in enumerate((b"{}", b"", b"\xff\xfe\x00", "é\n\0".encode(), b"x" * 100_000, b'{"a": 1 }')):
         await oms.raw_publish(ORDER, payload, {"Nats-Msg-Id": f"odd-{number}"})
     await oms.raw_publish("order.ibkr.DU1.0700%2EHK", b"no id", {})
     recorder.start()

@@ -9,6 +9,7 @@ import pytest
 from signalbox.bus import Bus, Received, figures
 from signalbox.bus.figures import ConsumerFigures
 from signalbox.errors import BusUnavailableError
+from signalbox.streams import STREAMS
 
 WAIT_SECONDS_MAX = 15.0
 
@@ -44,10 +45,13 @@ async def test_a_consumer_says_what_it_has_still_to_get_and_to_acknowledge(nats_
     may_end.set()
 
 
-async def test_the_account_has_the_limit_of_the_configuration(nats_server: Any) -> None:
+async def test_the_account_has_no_limit_but_its_streams_parts_of_the_store(nats_server: Any) -> None:
     oms, recorder = await nats_server.connect("oms"), await nats_server.connect("recorder")
     before = await figures.storage(recorder)
-    assert before.limit_bytes == 20 * 2**30
+    assert before.limit_bytes == -1
+    parts = [(await figures.stream_figures(recorder, stream.name)).bytes_max for stream in STREAMS]
+    assert min(parts) > 0
+    assert sum(parts) <= 20 * 10**9
     await oms.raw_publish("order.ibkr.DU1.i", b"{}", {"Nats-Msg-Id": "i-1"})
     assert (await figures.storage(recorder)).bytes > before.bytes
 

@@ -122,7 +122,7 @@ async def signalbox(desk: LocalDesk, user: str, *words: str) -> str:
 async def back_up(desk: LocalDesk, to: Path) -> None:
     """What docs/backup.md says: only the recorder stands still, and catches up."""
     await desk.stop("recorder")
-    await signalbox(desk, "auditor", "backup", str(to), "--database", str(desk.database_file))
+    await signalbox(desk, "bootstrap", "backup", str(to), "--database", str(desk.database_file))
     await desk.run("recorder")
 
 

@@ -176,10 +176,10 @@ BAD = {
     "binary": bytes(range(256)),
     "another type": b'{"type":"IntentApproved","id":"x"}',
     "a list": b"[1, 2, 3]",
-    "deep nesting": b"[" * 100_000,
+    "deep nesting": b"[" * 15_000,
     "an unknown field": b'{"type":"CancelIntent","id":"bad-1","at":"2024-03-05T15:00:00Z","venue":"ibkr",'
     b'"symbol":"SPY","order_id":"x","surprise":1}',
-    "as large as TRADE takes": b'{"type":"CancelIntent","note":"' + b"x" * 130_000 + b'"}',
+    "as large as INTENTS takes": b'{"type":"CancelIntent","note":"' + b"x" * 16_000 + b'"}',
 }
 
 

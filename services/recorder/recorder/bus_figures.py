@@ -30,6 +30,7 @@ class BusFigures:
         self._bus = bus
         self._turn = asyncio.Semaphore(QUESTIONS_AT_ONCE_MAX)
         self._failing = False
+        self._parts_bytes: dict[str, int] = {}
         metrics.forget_storage()
         metrics.forget_stream(metrics.DEAD)
 
@@ -41,8 +42,8 @@ class BusFigures:
 
     async def look(self) -> None:
         """Ask everything once."""
-        questions = [self._storage(), *(self._stream(stream) for stream in STREAMS)]
-        problems = [problem for problem in await asyncio.gather(*questions) if problem]
+        questions = [self._stream(stream) for stream in STREAMS]
+        problems = [problem for problem in (*await asyncio.gather(*questions), await self._storage()) if problem]
         if problems and not self._failing:
             log.warning("figures of the bus are missing", extra={"missing": len(problems), "first": problems[0]})
         self._failing = bool(problems)
@@ -53,13 +54,17 @@ class BusFigures:
         except BusError as error:
             metrics.forget_storage()
             return str(error)
-        metrics.show_storage(found)
+        parts = self._parts_bytes.values()
+        parts_bytes = sum(parts) if len(parts) == len(STREAMS) and min(parts) > 0 else -1
+        metrics.show_storage(found.bytes, found.limit_bytes if found.limit_bytes > 0 else parts_bytes)
         return ""
 
     async def _stream(self, stream: Stream) -> str:
         problem = ""
         try:
-            metrics.show_stream(stream.name, await self._asked(figures.stream_figures(self._bus, stream.name)))
+            held = await self._asked(figures.stream_figures(self._bus, stream.name))
+            self._parts_bytes[stream.name] = held.bytes_max
+            metrics.show_stream(stream.name, held)
         except BusError as error:
             metrics.forget_stream(stream.name)
             problem = str(error)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from math import inf, nan
 
 from prometheus_client import Counter, Gauge, Histogram
-from signalbox.bus.figures import ConsumerFigures, Storage, StreamFigures
+from signalbox.bus.figures import ConsumerFigures, StreamFigures
 
 DEAD = "DEAD"
 """The stream of dead letters."""
@@ -74,10 +74,10 @@ STORAGE_LIMIT_BYTES = Gauge(
 DEAD_LETTERS_STORED = Gauge("signalbox_dead_letters", "Messages that could not be read and are parked in DEAD.")
 
 
-def show_storage(found: Storage) -> None:
-    """Show how full the desk's account is."""
-    STORAGE_BYTES.set(found.bytes)
-    STORAGE_LIMIT_BYTES.set(found.limit_bytes if found.limit_bytes >= 0 else inf)
+def show_storage(held_bytes: int, limit_bytes: int) -> None:
+    """Show how full the desk's account is; a limit below 0 = there is none."""
+    STORAGE_BYTES.set(held_bytes)
+    STORAGE_LIMIT_BYTES.set(limit_bytes if limit_bytes >= 0 else inf)
 
 
 def forget_storage() -> None:

@@ -20,17 +20,21 @@ REQUEST_SECONDS_MAX = 2.0
 
 
 class Storage(Struct, frozen=True):
-    """Bytes on file of all streams of the account, and how many it may hold (-1 = nobody has said)."""
+    """Bytes on file of all streams of the account, and how many it may hold (-1 = as many as its streams may)."""
 
     bytes: int
     limit_bytes: int
 
 
 class StreamFigures(Struct, frozen=True):
-    """What a stream holds. `last_message_age_seconds` by the server's own clock; None = it never held a message."""
+    """What a stream holds. `last_message_age_seconds` by the server's own clock; None = it never held a message.
+
+    `bytes_max` is its part of the store, -1 = it has none of its own.
+    """
 
     messages: int
     bytes: int
+    bytes_max: int
     last_message_age_seconds: float | None
 
 
@@ -68,7 +72,12 @@ class _StreamState(Struct, frozen=True):
     last_ts: datetime = NEVER
 
 
+class _StreamConfig(Struct, frozen=True):
+    max_bytes: int = -1
+
+
 class _Stream(_Reply, frozen=True):
+    config: _StreamConfig = _StreamConfig()
     state: _StreamState = _StreamState()
     ts: datetime = NEVER
 
@@ -94,7 +103,7 @@ async def stream_figures(bus: Bus, stream: str) -> StreamFigures:
     age_seconds = None
     if found.state.last_ts > NEVER:
         age_seconds = max(0.0, (found.ts - found.state.last_ts).total_seconds())
-    return StreamFigures(found.state.messages, found.state.bytes, age_seconds)
+    return StreamFigures(found.state.messages, found.state.bytes, found.config.max_bytes, age_seconds)
 
 
 async def consumer_figures(bus: Bus, stream: str, consumer: str) -> ConsumerFigures:
