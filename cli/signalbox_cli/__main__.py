@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Coroutine, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 from signalbox.errors import ConfigurationError, SignalboxError
 from signalbox.last_resort import LastResort
@@ -58,13 +58,17 @@ def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     return parser
 
 
-def main(words: list[str] | None = None) -> None:
-    words = sys.argv[1:] if words is None else words
+def main() -> None:
+    """The command as a process of its own."""
+    # A library that still looks a name up when all is said must not keep anybody waiting
+    carry_out(sys.argv[1:], LastResort(tell=lambda seconds, status: None))
+
+
+def carry_out(words: list[str], last_resort: LastResort | None = None) -> NoReturn:
+    """Do what `words` say, and raise `SystemExit`; `last_resort` ends a process that does not end by itself then."""
     arguments = build_parser(words).parse_args(words)
     if arguments.name:
         speak_as(arguments.name)
-    # A library that still looks a name up when all is said must not keep anybody waiting
-    last_resort = LastResort(tell=lambda seconds, status: None)
     try:
         check_names(but_for_the_doctor=arguments.command == "doctor")
         result = arguments.run(arguments)
@@ -80,7 +84,7 @@ def main(words: list[str] | None = None) -> None:
     sys.exit(status)
 
 
-async def _said(result: Coroutine[Any, Any, int], last_resort: LastResort) -> int:
+async def _said(result: Coroutine[Any, Any, int], last_resort: LastResort | None) -> int:
     """The exit status of a command, which has said everything when this returns."""
     try:
         status = await result
@@ -88,11 +92,13 @@ async def _said(result: Coroutine[Any, Any, int], last_resort: LastResort) -> in
     except BrokenPipeError:
         raise
     except asyncio.CancelledError:
-        last_resort.within(CLEAN_UP_SECONDS_MAX, EXIT_INTERRUPTED)
+        if last_resort is not None:
+            last_resort.within(CLEAN_UP_SECONDS_MAX, EXIT_INTERRUPTED)
         raise
     except Exception as error:
         status = _complaint(error)
-    last_resort.within(CLEAN_UP_SECONDS_MAX, status)
+    if last_resort is not None:
+        last_resort.within(CLEAN_UP_SECONDS_MAX, status)
     return status
 
 

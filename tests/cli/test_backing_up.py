@@ -58,9 +58,9 @@ async def test_what_is_acknowledged_while_streams_are_copied_is_delivered_again_
         return await save(client, stream, file)
 
     monkeypatch.setattr(snapshots, "save_stream", acknowledged_first)
-    auditor = await nats_server.bus_client("auditor")
-    manifest = await save_streams(auditor, tmp_path)
-    await auditor.close()
+    bootstrap = await nats_server.bus_client("bootstrap")
+    manifest = await save_streams(bootstrap, tmp_path)
+    await bootstrap.close()
 
     nats_server.kill()
     shutil.rmtree(nats_server.directory / "store")
@@ -81,14 +81,14 @@ async def test_an_intent_that_waits_is_there_after_a_restore(nats_server: Any, t
     await (await nats_server.connect("user")).raw_publish("intent.ibkr.SPY", b"mine")
     risk, taken = await nats_server.connect("risk"), asyncio.Event()
     (stored,) = [received async for received in risk.read("INTENTS")]
-    auditor = await nats_server.client("auditor")
-    manifest = await save_streams(auditor, tmp_path)
-    await auditor.close()
+    bootstrap = await nats_server.bus_client("bootstrap")
+    manifest = await save_streams(bootstrap, tmp_path)
+    await bootstrap.close()
     nats_server.kill()
     shutil.rmtree(nats_server.directory / "store")
     nats_server.start()
     await nats_server.listening()
-    bootstrap = await nats_server.client("bootstrap")
+    bootstrap = await nats_server.bus_client("bootstrap")
     await restore_streams(bootstrap, tmp_path, manifest)
     await bootstrap.close()
     found: list[Received] = []

@@ -108,11 +108,11 @@ def test_the_command_makes_every_secret_and_shows_none(
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(api_server.port))
     monkeypatch.setattr(cluster_credentials, "IDENTITY", identity)
-    from signalbox_cli.__main__ import main
+    from signalbox_cli.__main__ import carry_out
 
     for outcome in ("made", "was there"):
         with pytest.raises(SystemExit) as ended:
-            main(["cluster-credentials"])
+            carry_out(["cluster-credentials"])
         assert ended.value.code == 0
         lines = capsys.readouterr().out.splitlines()
         assert lines == [f"{name}: {outcome}" for name in wanted()]
@@ -136,9 +136,9 @@ def test_outside_a_cluster_it_says_where_it_belongs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    from signalbox_cli.__main__ import main
+    from signalbox_cli.__main__ import carry_out
 
     with pytest.raises(SystemExit) as ended:
-        main(["cluster-credentials"])
+        carry_out(["cluster-credentials"])
     assert ended.value.code == 2
     assert "KUBERNETES_SERVICE_HOST is not set" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from signalbox_cli.__main__ import main
+from signalbox_cli.__main__ import carry_out
 
 Lines = list[dict[str, object]]
 Run = Callable[..., tuple[int, Lines, str]]
@@ -25,7 +25,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
     def run(*words: object) -> tuple[int, Lines, str]:
         with pytest.raises(SystemExit) as end:
-            main([str(word) for word in words])
+            carry_out([str(word) for word in words])
         captured = capsys.readouterr()
         assert isinstance(end.value.code, int)
         return end.value.code, [json.loads(line) for line in captured.out.splitlines()], captured.err

@@ -13,7 +13,7 @@ from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
 from signalbox.settings import read_secret_file
 from signalbox_cli import secret_files
-from signalbox_cli.__main__ import main
+from signalbox_cli.__main__ import carry_out
 from signalbox_cli.settings import find_desk
 from signalbox_cli.simulated_venues import TEST_MNEMONIC
 
@@ -97,7 +97,7 @@ def test_a_persons_secret_is_kept_and_replaced(tmp_path: Path, monkeypatch: pyte
     for words in ("first words", "other words"):
         monkeypatch.setattr("sys.stdin", io.StringIO(f"{words}\n"))
         with pytest.raises(SystemExit) as ended:
-            main(["secrets", "put", str(tmp_path), "gateway-dydx/dydx-mnemonic"])
+            carry_out(["secrets", "put", str(tmp_path), "gateway-dydx/dydx-mnemonic"])
         assert ended.value.code == 0
         assert read_secret_file(tmp_path / "gateway-dydx/dydx-mnemonic").reveal() == words
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from signalbox_cli.__main__ import main
+from signalbox_cli.__main__ import carry_out
 
 if TYPE_CHECKING:
     from conftest import GrafanaServer
@@ -26,7 +26,7 @@ def push(grafana: GrafanaServer, token_file: Callable[[str], Path], capsys: pyte
 
     def run(*words: str, url: str = "", token: str = "glsa_admin") -> tuple[int, str]:
         with pytest.raises(SystemExit) as ended:
-            main(["grafana", "push", "--url", url or grafana.url, "--token-file", str(token_file(token)), *words])
+            carry_out(["grafana", "push", "--url", url or grafana.url, "--token-file", str(token_file(token)), *words])
         said = capsys.readouterr()
         assert token not in said.out + said.err
         return int(ended.value.code or 0), said.out + said.err
@@ -214,7 +214,7 @@ def test_token_that_others_can_read_is_refused(
     file = token_file("glsa_admin")
     file.chmod(0o644)
     with pytest.raises(SystemExit) as ended:
-        main(["grafana", "push", "--url", grafana.url, "--token-file", str(file)])
+        carry_out(["grafana", "push", "--url", grafana.url, "--token-file", str(file)])
     assert ended.value.code == 2
     assert "others may read it. Run: chmod 600" in capsys.readouterr().err
     assert grafana.writes == []

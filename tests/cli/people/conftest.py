@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from signalbox_cli.__main__ import main
+from signalbox_cli.__main__ import carry_out
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -72,7 +72,7 @@ def environ(wanted: dict[str, str]) -> Iterator[None]:
 def _status_of(words: list[str]) -> int:
     """The command's exit status; it runs in an event loop of its own."""
     with pytest.raises(SystemExit) as ended:
-        main(words)
+        carry_out(words)
     return int(ended.value.code or 0)
 
 
