@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from signalbox.accounts import password_variable
-from signalbox.bus.bootstrap import USERS
+from signalbox.bus.bootstrap import USERS, complete_seals
 from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
 from signalbox.setting_names import KNOWN
@@ -78,6 +78,7 @@ def written_live_desk(folder: Path) -> Path:
 def test_gateway_accepts_what_the_overlay_says(overlay: str, venue: str, tmp_path: Path):
     desk = load_desk(ROOT / "deploy/desk.toml" if overlay == "paper" else written_live_desk(tmp_path))
     texts = {"mnemonic": simulated_venues.TEST_MNEMONIC, "account": LIVE_ACCOUNTS[venue], "password": "p1"}
+    texts |= complete_seals({})
     [container] = containers(workload(rendered(overlay), f"gateway-{venue}"))
     given = {}
     for name, entry in environment(container).items():

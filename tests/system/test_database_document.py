@@ -28,7 +28,7 @@ def test_document_lists_every_view_with_its_columns(desk: RunningDesk) -> None:
     found: dict[str, list[str]] = {}
     sql = (
         "SELECT table_name, column_name FROM duckdb_columns() JOIN duckdb_views() v ON v.view_name = table_name "
-        "WHERE NOT v.internal ORDER BY table_name, column_index"
+        "WHERE NOT v.internal AND NOT v.temporary ORDER BY table_name, column_index"
     )
     for row in desk.query(sql):
         found.setdefault(row["table_name"], []).append(row["column_name"])

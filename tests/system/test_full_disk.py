@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from signalbox.accounts import JETSTREAM
 from signalbox.bus import Bus
 from signalbox_cli.local_desk import DeskPlan, LocalDesk
 
@@ -82,6 +83,6 @@ async def test_desk_outlives_a_full_disk_and_goes_on_by_itself(
 async def test_parts_of_the_streams_fit_onto_the_disk(desk: tuple[LocalDesk, list[str]], small_disk: Path) -> None:
     running, _ = desk
     recorder = await Bus.connect(running.bus_settings("recorder"))
-    account = json.loads(await recorder.request("$JS.API.INFO", b"", 5))
+    account = json.loads(await recorder.request(f"{JETSTREAM}.INFO", b"", 5))
     await recorder.drain()
     assert 0 < account["reserved_storage"] <= 64 * 1024**2

@@ -29,7 +29,7 @@ FILL, TRADING_STATE, LIMIT, LINK = "fill", "trading-state", "limit", "link"
 LIMIT_CHECKS = frozenset(
     {
         *("order_quantity", "order_notional", "position_quantity", "position_notional", "gross_exposure"),
-        *("funds", "intent_rate", "open_orders", "price_collar"),
+        *("funds", "intent_rate", "name_rate", "open_orders", "price_collar"),
     }
 )
 """Risk's checks of size, price and rate; the others say that an intent was wrong or the desk not ready."""
