@@ -47,6 +47,10 @@ class DeskStartError(SignalboxError):
     """The desk did not come up; the text says which process, why, and where its log is."""
 
 
+class DeskNotReadyError(DeskStartError):
+    """Every process runs, and one waits for something that may need a person: a word, or a message set aside."""
+
+
 @dataclass
 class _Process:
     """One process of the desk and how it is started again."""
@@ -352,7 +356,7 @@ class LocalDesk:
     # --------------------------------------------------------------------------------------------------- health
 
     async def wait_ready(self, *services: str) -> None:
-        """Return when each service's `/readyz` says 200; raises `DeskStartError` with what they wait for."""
+        """Return when each service's `/readyz` says 200; raises `DeskNotReadyError` with what they wait for."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + READY_SECONDS_MAX
         for service in services:
@@ -362,7 +366,7 @@ class LocalDesk:
                     break
                 self._demand_alive(service)
                 if loop.time() > deadline:
-                    raise DeskStartError(
+                    raise DeskNotReadyError(
                         f"{service} is not ready after {READY_SECONDS_MAX:g} s: {text.strip() or 'no answer'}. "
                         f"Its log: {self.log_file(service)}"
                     )
