@@ -26,12 +26,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from signalbox.streams import BAR_PARTITIONS
 from signalbox.subjects import SERVICES, stored_intents
 
 DESK = "DESK"
 BOOTSTRAP, SIMULATOR, AUDITOR = "bootstrap", "simulator", "auditor"
 SERVERS = "$SYS.REQ.SERVER.PING.JSZ"
-"""What each server says of its JetStream: it can be asked, not changed."""
+"""What each server says of its JetStream: it can be asked, not changed. An answer costs the server milliseconds and a
+hundred kilobytes, so no person may ask: a flood of it took 1.8 GB, and others' orders with it."""
+SERVER_ID = "$SYS.REQ.SERVER.PING.IDZ"
+"""Which server it is: the cheapest question that crosses. Who is answered has been let in."""
 RELOAD = "$SYS.REQ.SERVER.*.RELOAD"
 """Has a server read its configuration again: how a person is let in or out without a restart."""
 
@@ -121,7 +125,7 @@ ACCOUNTS: tuple[Account, ...] = (
         name="indicators",
         stores=("ind.score.*.*.*", "dead.*.indicators"),
         hears=("clock.desk",),
-        pulls=(("BARS", "*"),),
+        pulls=tuple(("BARS", f"indicators-{partition}") for partition in range(BAR_PARTITIONS)),
         reads=("KV_CONTROL", "BARS", "SCORES", "SCORES.ind.score.*.*.*"),
         serves=("status.indicators",),
     ),
@@ -165,7 +169,7 @@ ACCOUNTS: tuple[Account, ...] = (
         serves=("query.sql.*", "status.recorder"),
     ),
     # Reads every stream, to check the desk, which runs without it.
-    Account(name=AUDITOR, reads=(">",), asks=("STREAM.INFO.*", "CONSUMER.INFO.*.*")),
+    Account(name=AUDITOR, reads=(">",), asks=("STREAM.INFO.*", "CONSUMER.INFO.*.*"), asks_servers=True),
 )
 
 BOOTSTRAP_PUBLISHES = (
@@ -250,9 +254,9 @@ def person_lines(person: Person) -> list[str]:
         *(_service_import(DESK, stored.format(name=person.name), local) for local, stored in controls.items()),
         _service_import("recorder", f"query.sql.{person.name}", "query.sql"),
         *(_service_import(service, f"status.{service}") for service in SERVICES),
-        _service_import("$SYS", SERVERS),
+        _service_import("$SYS", SERVER_ID),
     ]
-    publishes = [*sorted(may), *controls, *asked, SERVERS]
+    publishes = [*sorted(may), *controls, *asked, SERVER_ID]
     return [
         f"{_quoted(person.name)}: {{  # {person.role}",
         f"  limits: {{ max_connections: {CONNECTIONS_MAX}, max_subscriptions: {SUBSCRIPTIONS_MAX} }}",
@@ -267,6 +271,7 @@ def person_lines(person: Person) -> list[str]:
 def _system() -> list[str]:
     exports = [
         f"{{ service: {_quoted(SERVERS)}, response: stream }}",
+        f"{{ service: {_quoted(SERVER_ID)} }}",
         f"{{ service: {_quoted(RELOAD)}, accounts: [{DESK}] }}",
     ]
     return ['"$SYS" {', *_list("exports", exports), "}"]

@@ -72,7 +72,7 @@ async def served(server: Any, subject: str, headers: dict[str, str] | None = Non
     return client
 
 
-@pytest.mark.parametrize("question", ["intent.ibkr.SPY", "$SYS.REQ.SERVER.PING.JSZ"])
+@pytest.mark.parametrize("question", ["intent.ibkr.SPY", "$SYS.REQ.SERVER.PING.IDZ"])
 async def test_an_answer_that_another_program_of_the_same_name_has_sent_there_is_no_list(
     nats_server: Any, user: Bus, question: str
 ) -> None:
