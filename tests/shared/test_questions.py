@@ -67,7 +67,7 @@ class Asked:
     async def listen(self, subject: str, take: Take) -> None:
         self.take = take
 
-    async def publish(self, subject: str, payload: bytes) -> None:
+    async def publish(self, subject: str, payload: bytes, headers: dict[str, str]) -> None:
         self.answers += 1
 
 

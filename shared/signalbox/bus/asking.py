@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -21,6 +22,13 @@ QUESTIONS_MAX = 256
 QUESTIONS_PER_SECOND_MAX = 500.0
 """Answered on one subject; what is asked beyond that is not, so that questions leave time for what they are about."""
 ANSWERS_MAX = 256
+QUESTION_HEADER = "Signalbox-Question"
+"""Of an answer: which question it answers. Whoever shares a name may have the answer to another one sent here."""
+
+
+def mark(question: bytes) -> str:
+    """What names a question: the SHA-256 of its bytes."""
+    return hashlib.sha256(question).hexdigest()
 
 
 async def answers_to(
@@ -59,7 +67,7 @@ async def serve(
 
     async def answer(reply: str, question: bytes, asker: str) -> None:
         try:
-            await client.publish(reply, await handler(question, asker))
+            await client.publish(reply, await handler(question, asker), headers={QUESTION_HEADER: mark(question)})
         except (NatsError, OSError) as error:
             log.warning("an answer could not be sent", extra={"subject": subject, "error": str(error)})
         except Exception:

@@ -31,7 +31,7 @@ from signalbox.bus.setting_aside import LOOK_SECONDS, SettingAside
 from signalbox.bus.standing import shuffled_places
 from signalbox.bus.watching import Watch
 from signalbox.durability import JetStreamServer
-from signalbox.errors import BusPermissionError, BusUnavailableError
+from signalbox.errors import BusAnswerError, BusPermissionError, BusUnavailableError
 from signalbox.seals import shown_links
 
 log = logging.getLogger(__name__)
@@ -275,13 +275,18 @@ class Bus:
         self._live.append(live)
         await live.start()
 
-    async def request(self, subject: str, payload: bytes, timeout_seconds: float) -> bytes:
-        """Ask whoever serves `subject`; raises `BusUnavailableError` when nobody answers in time."""
+    async def request(self, subject: str, payload: bytes, timeout_seconds: float, *, of_service: bool = False) -> bytes:
+        """Ask whoever serves `subject`; raises `BusUnavailableError` when nobody answers in time.
+
+        `of_service`: one that answers by `serve`; `BusAnswerError` when what comes answers another question.
+        """
         try:
             answer = await self._client.ask(subject, payload, timeout_seconds)
             told = status_of(answer).code or read_header(answer.headers, "Status")
             if told:  # by the server, in the place of an answer
                 raise BusUnavailableError(f"what answered on {subject} is not who serves it")
+            if of_service and read_header(answer.headers, asking.QUESTION_HEADER) != asking.mark(payload):
+                raise BusAnswerError(f"what came from {subject} answers another question")
             return answer.payload
         except (NatsError, TimeoutError) as error:
             if subject.lower() in self._denied:

@@ -132,7 +132,7 @@ async def _read_batch(
 
 
 async def at(client: BusClient, stream: str, sequence: int) -> Received | None:
-    """The message stored at `sequence`; None = there is none any more. A server in a flood may answer late: as `read`."""
+    """The message stored at `sequence`; None = there is none any more. Asked again as `read`: a flood makes it late."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + READ_SECONDS_MAX
     while True:
