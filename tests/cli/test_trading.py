@@ -11,7 +11,7 @@ import pytest
 from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.messages import CancelIntent, IntentDenied
-from signalbox_cli import trading
+from signalbox_cli import looking, trading
 from signalbox_cli.commands import EXIT_DENIED
 
 AT = datetime(2026, 1, 5, 15, tzinfo=UTC)
@@ -41,3 +41,8 @@ async def test_a_decision_on_somebody_elses_intent_of_the_same_id_is_not_told(
     told = capsys.readouterr().out
     assert "there is no such order" in told
     assert "mallory" not in told
+
+
+@pytest.mark.parametrize("payload", [b"[" * 60_000, b'"\xff"', b"", b"{"])
+def test_what_is_watched_may_be_any_bytes(payload: bytes) -> None:
+    assert looking._parsed(payload) == payload.decode(errors="replace")
