@@ -32,16 +32,14 @@ from signalbox.subjects import SERVICES, stored_intents
 DESK = "DESK"
 BOOTSTRAP, SIMULATOR, AUDITOR = "bootstrap", "simulator", "auditor"
 SERVERS = "$SYS.REQ.SERVER.PING.JSZ"
-"""What each server says of its JetStream: it can be asked, not changed. An answer costs the server milliseconds and a
-hundred kilobytes, so no person may ask: a flood of it took 1.8 GB, and others' orders with it."""
+"""What each server says of its JetStream. An answer is so dear to the server that no person may ask."""
 SERVER_ID = "$SYS.REQ.SERVER.PING.IDZ"
 """Which server it is: the cheapest question that crosses. Who is answered has been let in."""
 RELOAD = "$SYS.REQ.SERVER.*.RELOAD"
 """Has a server read its configuration again: how a person is let in or out without a restart."""
 
 JETSTREAM, JETSTREAM_OF_DESK = "$JS.desk.API", "$JS.API"
-"""Under which words an account asks JetStream of DESK's streams and consumers, and under which DESK does. Not the same:
-the server answers `$JS.API` in every account, and in one without streams with an error."""
+"""Under which words an account asks JetStream of DESK, and DESK itself: the server answers `$JS.API` in every account."""
 NEXT = "$JS.API.CONSUMER.MSG.NEXT"
 
 CONNECTIONS_MAX, SUBSCRIPTIONS_MAX = 32, 2_000
@@ -90,18 +88,9 @@ def _gateway(venue: str, *, funding: bool = False) -> Account:
         hears=("clock.desk",),
         pulls=(("COMMANDS", f"gateway-{venue}"),),
         reads=(
-            "LEDGER",
-            f"LEDGER.ledger.{venue}.*",
-            f"KV_LEASES.$KV.LEASES.{venue}.*",
-            "BARS",
-            "BARS.>",
-            "KV_CONTROL",
-            "COMMANDS",
-            f"COMMANDS.command.{venue}.>",
-            "REPORTS",
-            f"REPORTS.report.{venue}.>",
-            "STATE",
-            "STATE.>",
+            *("LEDGER", f"LEDGER.ledger.{venue}.*", f"KV_LEASES.$KV.LEASES.{venue}.*"),
+            *("BARS", "BARS.>", "KV_CONTROL", "STATE", "STATE.>"),
+            *("COMMANDS", f"COMMANDS.command.{venue}.>", "REPORTS", f"REPORTS.report.{venue}.>"),
         ),
         serves=(f"status.gateway-{venue}",),
     )
@@ -174,7 +163,7 @@ ACCOUNTS: tuple[Account, ...] = (
 
 BOOTSTRAP_PUBLISHES = (
     *("$JS.API.INFO", "$JS.API.STREAM.*.*", "$JS.SNAPSHOT.RESTORE.>", "$JS.SNAPSHOT.ACK.>"),
-    *("$JS.API.CONSUMER.CREATE.*.*", "$JS.API.CONSUMER.RESET.*.*", "$JS.API.CONSUMER.INFO.*.*"),
+    *(f"$JS.API.CONSUMER.{what}.*.*" for what in ("CREATE", "RESET", "INFO")),
     *("$KV.CONTROL.trading-state.bootstrap", RELOAD, SERVERS),
 )
 """Makes, copies and restores streams and consumers, and lets people in. It is not needed while the desk runs."""
