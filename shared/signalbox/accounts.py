@@ -39,7 +39,7 @@ RELOAD = "$SYS.REQ.SERVER.*.RELOAD"
 """Has a server read its configuration again: how a person is let in or out without a restart."""
 
 JETSTREAM, JETSTREAM_OF_DESK = "$JS.desk.API", "$JS.API"
-"""Under which words an account asks JetStream of DESK, and DESK itself: the server answers `$JS.API` in every account."""
+"""Under which words an account asks JetStream of DESK, and DESK itself: `$JS.API` is answered in every account."""
 NEXT = "$JS.API.CONSUMER.MSG.NEXT"
 
 CONNECTIONS_MAX, SUBSCRIPTIONS_MAX = 32, 2_000
