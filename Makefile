@@ -65,6 +65,10 @@ bench: .venv/ready ## what README claims of speed and size, measured beside a re
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@$(BIN)/python -m benchmarks
 
+.PHONY: fuzz
+fuzz: .venv/ready ## any bytes from every credential at a desk of its own, which has to go on (SECONDS=600 SEED=7)
+	@$(BIN)/python -m tests.chaos.fuzz --seconds $(or $(SECONDS),600) --seed $(or $(SEED),7)
+
 .PHONY: images
 images: ## build the images of docker-compose.yml: one Dockerfile, an image for each service
 	@.ci/base-images

@@ -17,10 +17,10 @@ from typing import Any
 import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, BusSettings, Received
-from signalbox.errors import BusPermissionError, BusUnavailableError
+from signalbox.errors import BusAnswerError, BusPermissionError, BusUnavailableError
 from signalbox.messages import ClockTick, QueryReply, QueryRequest, ServiceStatus
 
-from signalbox_cli.answers import read_query_reply, read_status
+from signalbox_cli.answers import AnswerError, read_query_reply, read_status
 from signalbox_cli.settings import Found, found_desk, nats_ca_file
 
 CONNECT_SECONDS_MAX = 3.0
@@ -98,7 +98,9 @@ async def query(bus: Bus, sql: str, row_limit: int = 1000) -> QueryReply:
     """Ask the recorder. Raises `QueryFailedError` with its sentence, `BusUnavailableError` when it does not answer."""
     request = msgspec.json.encode(QueryRequest(sql=sql, row_limit=row_limit))
     try:
-        answer = await bus.request(subjects.QUERY, request, QUERY_SECONDS_MAX)
+        answer = await bus.request(subjects.QUERY, request, QUERY_SECONDS_MAX, of_service=True)
+    except BusAnswerError:
+        raise AnswerError("the recorder's", "it is to another question") from None
     except BusUnavailableError:
         raise BusUnavailableError("the recorder does not answer: is it running? (`signalbox status`)") from None
     reply = read_query_reply(answer)

@@ -47,6 +47,10 @@ class DeskStartError(SignalboxError):
     """The desk did not come up; the text says which process, why, and where its log is."""
 
 
+class DeskNotReadyError(DeskStartError):
+    """Every process runs, and one waits, maybe for a person: for his word, or for a message to be set aside."""
+
+
 @dataclass
 class _Process:
     """One process of the desk and how it is started again."""
@@ -96,8 +100,7 @@ def deploy_folder() -> Path:
 def free_port() -> int:
     """Reserve a port of loopback for about a minute: a listening server may bind it, nobody else is given its number.
 
-    Its only connection is closed from the listening side, which leaves the port in TIME_WAIT: the kernel then passes it
-    over when it chooses a number, also for another process that asks for one at the same instant.
+    Its only connection is closed from the listening side, which leaves it in TIME_WAIT: the kernel then passes it over.
     """
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -116,8 +119,7 @@ class LocalDesk:
         self.plan, self._say = plan, say
         self.nats_port, self.control_port, self._monitor_port = free_port(), free_port(), free_port()
         self.venue_ports = VenuePorts(ibkr=free_port(), dydx_node=free_port(), dydx_indexer=free_port())
-        self.gateway_ports = self.venue_ports
-        """Where the gateways connect: the simulator, unless something is put between the two."""
+        self.gateway_ports = self.venue_ports  # where the gateways connect, unless something is put between the two
         self.nats_url = f"nats://127.0.0.1:{self.nats_port}"
         self.http_ports = {service: free_port() for service in plan.services}
         self.unexpected_exits: list[str] = []
@@ -352,7 +354,7 @@ class LocalDesk:
     # --------------------------------------------------------------------------------------------------- health
 
     async def wait_ready(self, *services: str) -> None:
-        """Return when each service's `/readyz` says 200; raises `DeskStartError` with what they wait for."""
+        """Return when each service's `/readyz` says 200; raises `DeskNotReadyError` with what they wait for."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + READY_SECONDS_MAX
         for service in services:
@@ -362,7 +364,7 @@ class LocalDesk:
                     break
                 self._demand_alive(service)
                 if loop.time() > deadline:
-                    raise DeskStartError(
+                    raise DeskNotReadyError(
                         f"{service} is not ready after {READY_SECONDS_MAX:g} s: {text.strip() or 'no answer'}. "
                         f"Its log: {self.log_file(service)}"
                     )

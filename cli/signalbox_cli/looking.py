@@ -279,5 +279,5 @@ async def _watch(arguments: argparse.Namespace) -> int:
 def _parsed(payload: bytes) -> object:
     try:
         return msgspec.json.decode(payload)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return payload.decode(errors="replace")

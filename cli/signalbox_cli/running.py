@@ -14,7 +14,7 @@ from signalbox_cli import argument_types, run_folder, simulated_venues
 from signalbox_cli.commands import add_command
 from signalbox_cli.demo import DemoPlan, run_demo
 from signalbox_cli.desk_files import replayed_symbol, venue_of_symbol, write_desk_file
-from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder
+from signalbox_cli.local_desk import DeskNotReadyError, DeskPlan, LocalDesk, deploy_folder
 from signalbox_cli.settings import RUN_FOLDER
 
 DEMO_FOLDER = Path("run/demo")
@@ -124,7 +124,10 @@ async def _up(arguments: argparse.Namespace) -> int:
 
 
 async def _started(desk: LocalDesk, stop: asyncio.Event) -> bool:
-    """Start the desk; False when told to stop before it was up."""
+    """Start the desk; False when told to stop before it was up.
+
+    One of which a service waits for a person stays up: `skip` and `resume` need its nats-server.
+    """
     _say("starting nats-server, the simulated venues and the services")
     told = asyncio.create_task(stop.wait())
     starting = asyncio.create_task(desk.start())
@@ -132,7 +135,10 @@ async def _started(desk: LocalDesk, stop: asyncio.Event) -> bool:
         await asyncio.wait((told, starting), return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
             return False
-        starting.result()
+        try:
+            starting.result()
+        except DeskNotReadyError as error:
+            _say(f"{error}\nthe desk stays up, so that it can be set right: docs/runbooks/service-not-ready.md")
         return True
     finally:
         told.cancel()

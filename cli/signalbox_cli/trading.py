@@ -151,7 +151,7 @@ async def _intent(arguments: argparse.Namespace) -> int:
             account=arguments.account,
             note=arguments.note,
         )
-        return await _publish_and_report(bus, intent, intent.id, arguments)
+        return await _publish_and_report(bus, found.user, intent, intent.id, arguments)
 
 
 async def _cancel(arguments: argparse.Namespace) -> int:
@@ -172,14 +172,16 @@ async def _cancel(arguments: argparse.Namespace) -> int:
             symbol=symbol,
             order_id=arguments.order_id,
         )
-        return await _publish_and_report(bus, intent, arguments.order_id, arguments)
+        return await _publish_and_report(bus, found.user, intent, arguments.order_id, arguments)
 
 
 def _simulated(desk_file: Path | None) -> bool | None:
     return load_desk(desk_file).clock is ClockSource.SIMULATED if desk_file else None
 
 
-async def _publish_and_report(bus: Bus, intent: Intent, order_id: str, arguments: argparse.Namespace) -> int:
+async def _publish_and_report(
+    bus: Bus, sender: str, intent: Intent, order_id: str, arguments: argparse.Namespace
+) -> int:
     decided: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
     final = asyncio.Event()
     shown = asyncio.Event()
@@ -187,7 +189,8 @@ async def _publish_and_report(bus: Bus, intent: Intent, order_id: str, arguments
 
     async def decision(received: Received) -> None:
         message: Decision = messages.decode(received.payload, Decision)
-        if message.cause == intent.id and not decided.done():
+        # Somebody else may have used the id: that decision is not about what is sent here
+        if message.cause == intent.id and message.by == sender and not decided.done():
             decided.set_result(message)
 
     async def event(received: Received) -> None:

@@ -26,18 +26,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from signalbox.streams import BAR_PARTITIONS
 from signalbox.subjects import SERVICES, stored_intents
 
 DESK = "DESK"
 BOOTSTRAP, SIMULATOR, AUDITOR = "bootstrap", "simulator", "auditor"
 SERVERS = "$SYS.REQ.SERVER.PING.JSZ"
-"""What each server says of its JetStream: it can be asked, not changed."""
+"""What each server says of its JetStream. An answer is so dear to the server that no person may ask."""
+SERVER_ID = "$SYS.REQ.SERVER.PING.IDZ"
+"""Which server it is: the cheapest question that crosses. Who is answered has been let in."""
 RELOAD = "$SYS.REQ.SERVER.*.RELOAD"
 """Has a server read its configuration again: how a person is let in or out without a restart."""
 
 JETSTREAM, JETSTREAM_OF_DESK = "$JS.desk.API", "$JS.API"
-"""Under which words an account asks JetStream of DESK's streams and consumers, and under which DESK does. Not the same:
-the server answers `$JS.API` in every account, and in one without streams with an error."""
+"""Under which words an account asks JetStream of DESK, and DESK itself: `$JS.API` is answered in every account."""
 NEXT = "$JS.API.CONSUMER.MSG.NEXT"
 
 CONNECTIONS_MAX, SUBSCRIPTIONS_MAX = 32, 2_000
@@ -86,18 +88,9 @@ def _gateway(venue: str, *, funding: bool = False) -> Account:
         hears=("clock.desk",),
         pulls=(("COMMANDS", f"gateway-{venue}"),),
         reads=(
-            "LEDGER",
-            f"LEDGER.ledger.{venue}.*",
-            f"KV_LEASES.$KV.LEASES.{venue}.*",
-            "BARS",
-            "BARS.>",
-            "KV_CONTROL",
-            "COMMANDS",
-            f"COMMANDS.command.{venue}.>",
-            "REPORTS",
-            f"REPORTS.report.{venue}.>",
-            "STATE",
-            "STATE.>",
+            *("LEDGER", f"LEDGER.ledger.{venue}.*", f"KV_LEASES.$KV.LEASES.{venue}.*"),
+            *("BARS", "BARS.>", "KV_CONTROL", "STATE", "STATE.>"),
+            *("COMMANDS", f"COMMANDS.command.{venue}.>", "REPORTS", f"REPORTS.report.{venue}.>"),
         ),
         serves=(f"status.gateway-{venue}",),
     )
@@ -121,7 +114,7 @@ ACCOUNTS: tuple[Account, ...] = (
         name="indicators",
         stores=("ind.score.*.*.*", "dead.*.indicators"),
         hears=("clock.desk",),
-        pulls=(("BARS", "*"),),
+        pulls=tuple(("BARS", f"indicators-{partition}") for partition in range(BAR_PARTITIONS)),
         reads=("KV_CONTROL", "BARS", "SCORES", "SCORES.ind.score.*.*.*"),
         serves=("status.indicators",),
     ),
@@ -165,12 +158,12 @@ ACCOUNTS: tuple[Account, ...] = (
         serves=("query.sql.*", "status.recorder"),
     ),
     # Reads every stream, to check the desk, which runs without it.
-    Account(name=AUDITOR, reads=(">",), asks=("STREAM.INFO.*", "CONSUMER.INFO.*.*")),
+    Account(name=AUDITOR, reads=(">",), asks=("STREAM.INFO.*", "CONSUMER.INFO.*.*"), asks_servers=True),
 )
 
 BOOTSTRAP_PUBLISHES = (
     *("$JS.API.INFO", "$JS.API.STREAM.*.*", "$JS.SNAPSHOT.RESTORE.>", "$JS.SNAPSHOT.ACK.>"),
-    *("$JS.API.CONSUMER.CREATE.*.*", "$JS.API.CONSUMER.RESET.*.*", "$JS.API.CONSUMER.INFO.*.*"),
+    *(f"$JS.API.CONSUMER.{what}.*.*" for what in ("CREATE", "RESET", "INFO")),
     *("$KV.CONTROL.trading-state.bootstrap", RELOAD, SERVERS),
 )
 """Makes, copies and restores streams and consumers, and lets people in. It is not needed while the desk runs."""
@@ -250,9 +243,9 @@ def person_lines(person: Person) -> list[str]:
         *(_service_import(DESK, stored.format(name=person.name), local) for local, stored in controls.items()),
         _service_import("recorder", f"query.sql.{person.name}", "query.sql"),
         *(_service_import(service, f"status.{service}") for service in SERVICES),
-        _service_import("$SYS", SERVERS),
+        _service_import("$SYS", SERVER_ID),
     ]
-    publishes = [*sorted(may), *controls, *asked, SERVERS]
+    publishes = [*sorted(may), *controls, *asked, SERVER_ID]
     return [
         f"{_quoted(person.name)}: {{  # {person.role}",
         f"  limits: {{ max_connections: {CONNECTIONS_MAX}, max_subscriptions: {SUBSCRIPTIONS_MAX} }}",
@@ -267,6 +260,7 @@ def person_lines(person: Person) -> list[str]:
 def _system() -> list[str]:
     exports = [
         f"{{ service: {_quoted(SERVERS)}, response: stream }}",
+        f"{{ service: {_quoted(SERVER_ID)} }}",
         f"{{ service: {_quoted(RELOAD)}, accounts: [{DESK}] }}",
     ]
     return ['"$SYS" {', *_list("exports", exports), "}"]

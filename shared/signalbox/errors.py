@@ -5,6 +5,7 @@ SignalboxError
 ├── BusError                the bus's fault
 │   ├── BusUnavailableError     a server that is there does not do it; the process ends, its restart carries on. One
 │   │                           that is away is waited for by services, and is an error of people's commands only
+│   ├── BusAnswerError          somebody else's fault: what came answers another question; nothing is known; ask again
 │   ├── BusPermissionError      this user may not write there; do not retry
 │   ├── BusFullError            the sender's fault: too much of his waits already; send again later
 │   ├── BusRefusedError         JetStream will not store that message, and has not; what asked for it is held
@@ -47,6 +48,10 @@ class BusUnavailableError(BusError):
 
 class BusPermissionError(BusError):
     """NATS refuses this user that subject."""
+
+
+class BusAnswerError(BusError):
+    """What came in the place of an answer answers another question."""
 
 
 class BusFullError(BusError):

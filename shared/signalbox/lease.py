@@ -26,6 +26,7 @@ is left, a process suspended between that question and the socket, must be fence
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import socket
@@ -35,9 +36,13 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from signalbox import messages, subjects
 from signalbox.bus import Bus
 from signalbox.errors import BusError, BusUnavailableError, LeaseLostError, WrongSequenceError
+
+log = logging.getLogger(__name__)
 
 RENEW_SECONDS = 1.0
 VALID_SECONDS = 4.0
@@ -49,6 +54,9 @@ LOOK_GAP_SECONDS_MAX = 2.0
 """A contender that has not seen the lease for longer has not seen that it was not renewed either."""
 GIVE_BACK_SECONDS_MAX = 2.0
 LEASES = "KV_LEASES"
+UNREADABLE = "?"
+"""Stands for the holder of a lease that can not be read: nobody knows who works, so it is waited for like anybody's."""
+_PROCESS_ID = re.compile(r"[0-9]{1,9}")
 
 
 def _seconds() -> float:
@@ -72,9 +80,10 @@ def shown(holder: str) -> str:
 
 def is_gone(holder: str) -> bool:
     """Say whether a holder was a process of this machine that is no more; one elsewhere can not be known to be."""
-    machine, pid, began = holder.rsplit("/", 2)
-    if machine != _this_machine():
-        return False
+    machine, *process = holder.rsplit("/", 2)
+    if machine != _this_machine() or len(process) != 2 or _PROCESS_ID.fullmatch(process[0]) is None:
+        return False  # or a name that no process of ours gives itself
+    pid, began = process
     try:
         return _began(int(pid)) != began
     except OSError:
@@ -218,10 +227,10 @@ class OwnLease:
         """Go on behind a renewal of our own whose answer was lost. Raises `LeaseLostError` when it is another's.
 
         A server that lost the end of its store when its machine died has an older renewal of ours, or none at all: the
-        lease is nobody else's.
+        lease is nobody else's. Nor is one that can not be read: no process of the desk writes such a thing.
         """
         sequence, present = await self._look()
-        if present is None or (present.holder, present.epoch) == self._own:
+        if present is None or present.holder == UNREADABLE or (present.holder, present.epoch) == self._own:
             self._sequence = sequence
             return
         self._lost, self._valid_until_seconds = True, 0.0
@@ -233,7 +242,13 @@ class OwnLease:
         stored = await self._bus.last(LEASES, self._subject)
         if stored is None:
             return 0, None
-        return stored.sequence, messages.decode(stored.payload, messages.Lease)
+        try:
+            return stored.sequence, messages.decode(stored.payload, messages.Lease)
+        except msgspec.MsgspecError as error:
+            log.error("a lease can not be read", extra={"subject": self._subject, "error": str(error)})
+            return stored.sequence, messages.Lease(
+                id="lease/unreadable", at=stored.stored_at, **self._named, holder=UNREADABLE, epoch=0
+            )
 
     async def give_back(self) -> None:
         """Write nothing any more, and let the next process begin without a wait."""

@@ -852,5 +852,8 @@ def decode(payload: bytes, kind: type[_T] | Any) -> _T:
     decoder = _decoders.get(kind)
     if decoder is None:
         decoder = _decoders[kind] = msgspec.json.Decoder(kind)
-    result: _T = decoder.decode(payload)
+    try:
+        result: _T = decoder.decode(payload)
+    except (RecursionError, UnicodeError) as error:  # whoever reads what others wrote expects one kind of error
+        raise msgspec.DecodeError(f"it can not be read: {type(error).__name__}: {error}") from None
     return result

@@ -72,7 +72,28 @@ async def served(server: Any, subject: str, headers: dict[str, str] | None = Non
     return client
 
 
-@pytest.mark.parametrize("question", ["intent.ibkr.SPY", "$SYS.REQ.SERVER.PING.JSZ"])
+async def test_a_good_answer_to_another_question_is_no_list(nats_server: Any, user: Bus) -> None:
+    """Another program of the same name has the recorder itself say "there is nothing" there."""
+    recorder = await nats_server.connect("recorder")
+
+    async def answer(question: bytes, asker: str) -> bytes:
+        return msgspec.json.encode(QueryReply(columns=("order_id",)) if b"false" in question else GOOD)
+
+    await recorder.serve("query.sql.*", answer)
+    await recorder._client.flush()
+    asked = msgspec.json.encode({"sql": "SELECT order_id FROM orders WHERE false"})
+    assert await query(user, "SELECT * FROM orders") == GOOD
+    question = user._client.ask
+
+    async def overtaken(subject: str, payload: bytes, *rest: Any) -> Any:
+        return await question(subject, asked, *rest)  # what comes first at the inbox is the other one's
+
+    user._client.ask = overtaken  # type: ignore[assignment,method-assign]
+    with pytest.raises(AnswerError, match="another question"):
+        await query(user, "SELECT * FROM orders")
+
+
+@pytest.mark.parametrize("question", ["intent.ibkr.SPY", "$SYS.REQ.SERVER.PING.IDZ"])
 async def test_an_answer_that_another_program_of_the_same_name_has_sent_there_is_no_list(
     nats_server: Any, user: Bus, question: str
 ) -> None:

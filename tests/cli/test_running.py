@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 from signalbox.errors import ConfigurationError
-from signalbox_cli import run_folder
+from signalbox_cli import run_folder, running
+from signalbox_cli.local_desk import DeskNotReadyError, DeskStartError, LocalDesk
 
 
 def test_folder_is_taken_by_one_desk_at_a_time(tmp_path: Path) -> None:
@@ -26,7 +29,8 @@ def test_folder_is_taken_by_one_desk_at_a_time(tmp_path: Path) -> None:
 def test_folder_of_a_killed_desk_is_free(tmp_path: Path) -> None:
     code = f"""
 import os, pathlib, signal
-from signalbox_cli import run_folder
+from signalbox_cli import run_folder, running
+from signalbox_cli.local_desk import DeskNotReadyError, DeskStartError, LocalDesk
 with run_folder.taken(pathlib.Path({str(tmp_path)!r})):
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -98,3 +102,24 @@ def test_credentials_are_for_their_owner_only(tmp_path: Path) -> None:
 def test_last_complaint_of_a_log_is_what_went_wrong(tmp_path: Path, log: str, told: str) -> None:
     (tmp_path / "log").write_text(log)
     assert run_folder.last_complaint(tmp_path / "log") == told
+
+
+class DeskThatStarts:
+    """Stands for the desk on this machine: its start ends as told."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def start(self) -> None:
+        raise self.error
+
+
+async def test_a_desk_that_waits_for_a_person_stays_up_so_that_he_can_say_his_word(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    waiting = cast("LocalDesk", DeskThatStarts(DeskNotReadyError("risk is not ready: held by TRADE:12")))
+    assert await running._started(waiting, asyncio.Event())
+    assert "held by TRADE:12\nthe desk stays up" in capsys.readouterr().out
+    broken = cast("LocalDesk", DeskThatStarts(DeskStartError("risk does not start")))
+    with pytest.raises(DeskStartError):
+        await running._started(broken, asyncio.Event())

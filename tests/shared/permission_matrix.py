@@ -24,7 +24,17 @@ from pathlib import Path
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from signalbox.accounts import ACCOUNTS, BOOTSTRAP, DESK, JETSTREAM, SERVERS, Role, password_variable, user_names
+from signalbox.accounts import (
+    ACCOUNTS,
+    BOOTSTRAP,
+    DESK,
+    JETSTREAM,
+    SERVER_ID,
+    SERVERS,
+    Role,
+    password_variable,
+    user_names,
+)
 from signalbox.bus.bootstrap import bootstrap_server, complete_seals, new_password
 from signalbox.messages import TradingMode
 from signalbox.seals import parse
@@ -79,7 +89,7 @@ def _concrete(words: list[str], venue: str) -> str:
 
 def _api() -> list[str]:
     """What JetStream and the server are asked, as services ask it (JETSTREAM) and as DESK does."""
-    found = [SERVERS, "$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.DESK.CONNZ", "$SYS.REQ.SERVER.a.RELOAD"]
+    found = [SERVERS, SERVER_ID, "$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.DESK.CONNZ", "$SYS.REQ.SERVER.a.RELOAD"]
     for prefix in ("$JS.API", JETSTREAM):
         found += [f"{prefix}.INFO", f"{prefix}.STREAM.INFO.TRADE", f"{prefix}.CONSUMER.INFO.TRADE.risk"]
         found += [f"{prefix}.CONSUMER.RESET.TRADE.recorder", f"{prefix}.CONSUMER.RESET.TRADE.risk"]

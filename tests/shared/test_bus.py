@@ -274,7 +274,7 @@ async def test_a_cancel_intent_of_any_symbol_is_one_token(nats_server):
 
 
 async def test_an_address_where_nobody_listens_is_said_so_within_the_bound(nats_server, monkeypatch):
-    monkeypatch.setattr("signalbox.bus.connection.CONNECT_SECONDS_MAX", 0.5)
+    monkeypatch.setattr("signalbox.bus.connecting.CONNECT_SECONDS_MAX", 0.5)
     nats_server.kill()
     with pytest.raises(BusUnavailableError, match="is nats-server running there"):
         await nats_server.connect("user")

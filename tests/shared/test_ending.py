@@ -24,7 +24,7 @@ from signalbox.settings import ServiceSettings
 
 signalbox.process.STOP_SECONDS_MAX = 4.0
 signalbox.process.CLEAN_UP_SECONDS_MAX = 1.0
-signalbox.bus.connection.CONNECT_SECONDS_MAX = {connect_seconds_max}
+signalbox.bus.connecting.CONNECT_SECONDS_MAX = {connect_seconds_max}
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
     pass

@@ -97,6 +97,47 @@ async def test_keeping_goes_on_for_longer_than_one_renewal_is_valid(bus: Bus) ->
     assert not holder.is_held()
 
 
+@pytest.mark.parametrize("payload", [b"{}", b"", b"\xff", b'{"type":"Lease","id":"x","at":"2026-01-05T15:00:00Z"}'])
+async def test_a_lease_that_can_not_be_read_is_waited_for_like_anybodys(bus: Bus, payload: bytes) -> None:
+    """Nobody knows whether somebody works under it; and no bytes that are stored there keep a process down."""
+    account = f"junk-{len(payload)}"
+    await bus.raw_publish(subjects.lease("dydx", account), payload)
+    contender = account_lease(bus, "dydx", account)
+    began = time.monotonic()
+    await contender.acquire(silent)
+    assert time.monotonic() - began >= TAKE_SECONDS
+    assert contender.is_held()
+    await bus.raw_publish(subjects.lease("dydx", account), payload)
+    keeping = asyncio.create_task(contender.keep())  # what is written over it is no other process's
+    until = time.monotonic() + VALID_SECONDS + 1
+    while time.monotonic() < until:
+        await asyncio.wait([keeping], timeout=0.1)
+        assert not keeping.done()
+    assert contender.is_held()
+    await contender.give_back()
+    await keeping
+
+
+@pytest.mark.parametrize(
+    "holder", ["x", "/", "a/b/c/d/e", f"{this_process().rpartition('/')[0]}9999999999999/1", "\u0661"]
+)
+def test_a_holder_whose_name_is_none_of_a_process_is_not_known_to_be_gone(holder: str) -> None:
+    assert is_gone(holder) is False
+
+
+async def test_nobody_takes_away_the_leases_of_others(bus: Bus, nats_server: Any) -> None:
+    """`Nats-Rollup: all` has a stream forget everything before: who holds what would be anybody's guess."""
+    holder = account_lease(bus, "dydx", "rolled-0")
+    await holder.acquire(silent)
+    recorder = await nats_server.connect("recorder")
+    for scope in ("all", "sub"):
+        headers = {"Nats-Rollup": scope}
+        answer = await recorder._client.ask(subjects.service_lease("recorder"), b"{}", 5.0, headers)
+        assert b"rollup not permitted" in answer.payload
+    assert await bus.last(leases.LEASES, subjects.lease("dydx", "rolled-0")) is not None
+    await holder.give_back()
+
+
 async def test_a_lease_on_a_service_is_kept_apart_from_the_accounts(nats_server: Any) -> None:
     risk = await nats_server.connect("risk")
     lease = service_lease(risk, "risk")

@@ -144,3 +144,11 @@ def test_unknown_field_of_a_market_message_is_ignored() -> None:
 
 def test_side_says_what_a_fill_does_to_a_position() -> None:
     assert (Side.BUY.sign, Side.SELL.sign) == (1, -1)
+
+
+@pytest.mark.parametrize("payload", [b'{"a":' * 60_000, b"[" * 60_000, b'"\xff"', b'{"type":"Quote","id":"\xff"}', b""])
+@pytest.mark.parametrize("kind", [messages.AccountState, messages.OrderEvents, messages.Lease, messages.SetAside])
+def test_whatever_can_not_be_read_is_one_kind_of_error(payload: bytes, kind: Any) -> None:
+    """However deep it is nested: who reads stored messages at his start would else never start again."""
+    with pytest.raises(msgspec.MsgspecError):
+        messages.decode(payload, kind)

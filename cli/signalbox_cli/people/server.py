@@ -13,7 +13,7 @@ from typing import Any
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from signalbox.accounts import BOOTSTRAP, RELOAD, SERVERS
+from signalbox.accounts import BOOTSTRAP, RELOAD, SERVER_ID, SERVERS
 from signalbox.bus.tls import VerifyingClient, tls_of
 from signalbox.errors import BusUnavailableError, SignalboxError
 
@@ -101,7 +101,7 @@ async def _is_in(server: Server, name: str, password: str) -> bool:
     if client is None:
         return False
     try:
-        await client.request(SERVERS, b"{}", timeout=ANSWER_SECONDS_MAX)
+        await client.request(SERVER_ID, b"", timeout=ANSWER_SECONDS_MAX)
     except (NatsError, TimeoutError):
         return False
     else:

@@ -231,7 +231,7 @@ class Risk:
             lane=Lane.CANCELS if head.cancels else Lane.ORDERS,
             intent_id="" if head.cancels else head.id,
             cancels=head.cancels,
-            bytes=len(received.payload),
+            bytes=len(received.payload) + len(received.headers),
             message=received,
             reply=reply,
         )
@@ -243,13 +243,16 @@ class Risk:
         """Decide the next few, store, acknowledge. In how many seconds there is more; None = nothing waits."""
         await self._lease.until_held()
         chosen, at_once = [], self._choose()
-        for waiting, brief in at_once:
-            received = waiting.message or await self._bus.at(INTENTS, waiting.sequence)
+        found = await asyncio.gather(*(self._whole(waiting) for waiting, _ in at_once))
+        for received, (waiting, brief) in zip(found, at_once, strict=True):
             if received is None:  # it has become too old there meanwhile
                 metrics.INTENTS.labels(metrics.GONE).inc()
                 continue
             chosen.append((received, waiting, brief))
-        requests = [await self._read(received, waiting.name, brief) for received, waiting, brief in chosen]
+        # Together: one letter after the other would let everybody wait for whoever writes what can not be read
+        requests = await asyncio.gather(
+            *(self._read(received, waiting.name, brief) for received, waiting, brief in chosen)
+        )
         if requests:
             self._observing.lose_what_is_silent()
             made = []
@@ -277,6 +280,10 @@ class Risk:
             self._in_hand.add(waiting.sequence)
             size += waiting.bytes
         return chosen
+
+    async def _whole(self, waiting: Waiting[Received]) -> Received | None:
+        """The intent itself, which may have been left in the stream; None = it is not there any more."""
+        return waiting.message or await self._bus.at(INTENTS, waiting.sequence)
 
     async def _read(self, received: Received, by: str, brief: bool) -> Request:
         """Read an intent. One that can not be read is kept as a dead letter too, unless its sender sends so many."""

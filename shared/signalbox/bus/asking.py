@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -18,7 +19,16 @@ log = logging.getLogger(__name__)
 
 QUESTIONS_MAX = 256
 """Being answered at a time, on one subject."""
+QUESTIONS_PER_SECOND_MAX = 500.0
+"""Answered on one subject; what is asked beyond that is not, so that questions leave time for what they are about."""
 ANSWERS_MAX = 256
+QUESTION_HEADER = "Signalbox-Question"
+"""Of an answer: which question it answers. Whoever shares a name may have the answer to another one sent here."""
+
+
+def mark(question: bytes) -> str:
+    """What names a question: the SHA-256 of its bytes."""
+    return hashlib.sha256(question).hexdigest()
 
 
 async def answers_to(
@@ -57,18 +67,26 @@ async def serve(
 
     async def answer(reply: str, question: bytes, asker: str) -> None:
         try:
-            await client.publish(reply, await handler(question, asker))
+            await client.publish(reply, await handler(question, asker), headers={QUESTION_HEADER: mark(question)})
         except (NatsError, OSError) as error:
             log.warning("an answer could not be sent", extra={"subject": subject, "error": str(error)})
         except Exception:
             log.exception("a question could not be answered", extra={"subject": subject})
 
+    loop = asyncio.get_running_loop()
+    allowed, at_seconds = float(QUESTIONS_MAX), loop.time()
+
     def take(delivery: Delivery) -> None:
+        nonlocal allowed, at_seconds
         if not delivery.reply.startswith(b"_R_.") or not delivery.reply.isascii():
             return
-        if len(running) >= QUESTIONS_MAX:
+        now_seconds = loop.time()
+        allowed = min(QUESTIONS_MAX, allowed + (now_seconds - at_seconds) * QUESTIONS_PER_SECOND_MAX)
+        at_seconds = now_seconds
+        if len(running) >= QUESTIONS_MAX or allowed < 1.0:
             metrics.BUS_SLOW_CONSUMERS.labels(service).inc()
             return
+        allowed -= 1.0
         asker = printable(delivery.subject).rpartition(".")[2] if subject.endswith(".*") else ""
         task = asyncio.create_task(answer(delivery.reply.decode(), delivery.payload, asker))
         running.add(task)

@@ -90,6 +90,9 @@ def stream_config(stream: Stream, replicas: int = 1, bytes_max: int = 0) -> dict
         "duplicate_window": stream.duplicate_window_seconds * NANOSECONDS,
         "allow_direct": True,
         "deny_delete": stream.deny_delete,
+        "deny_purge": stream.deny_delete,
+        # A publisher's header would else take away what others have stored: all leases, all words of other operators
+        "allow_rollup_hdrs": False,
         "num_replicas": replicas,
     }
     if stream.told_again:
@@ -100,8 +103,6 @@ def stream_config(stream: Stream, replicas: int = 1, bytes_max: int = 0) -> dict
         config["allow_msg_schedules"] = True
     if stream.name in SEALED_STREAMS:
         config["metadata"] = SEALED_MARK
-    if stream.name.startswith("KV_"):
-        config["allow_rollup_hdrs"] = True
     if stream.stored_as[0]:
         config["subject_transform"] = dict(zip(("src", "dest"), stream.stored_as, strict=True))
     if stream.partitions:

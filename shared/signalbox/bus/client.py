@@ -32,6 +32,8 @@ Take = Callable[[Delivery], None]
 """Called with each message, in the order of the wire. It must not wait; what it raises is logged, and no more."""
 
 NO_RESPONDERS = b"NATS/1.0 503"
+PAUSE_SECONDS, PAUSE_SECONDS_MAX = 0.001, 0.005
+"""What an unhurried client rests after each message, and after each read of the socket at most."""
 WAITING_BYTES_MAX = 2_000_000
 """Of small words (acks, pull requests) that wait for a connection."""
 
@@ -53,13 +55,17 @@ class FrameParser(Parser):
     async def parse(self, data: bytes = b"") -> None:
         """Deal with every frame that `data` completes. Raises `ProtocolError` alone: the connection is made anew."""
         connection = self._connections
+        deliveries = 0
         for frame in self._frames.feed(data):
             if isinstance(frame, Delivery):
                 self._client.deliver(frame)
+                deliveries += 1
                 continue
             await self._client.told(frame)
             if self._connections != connection:
                 return  # what is left has come over a connection that is gone
+        if self._client.is_unhurried and deliveries:
+            await asyncio.sleep(min(deliveries * PAUSE_SECONDS, PAUSE_SECONDS_MAX))
 
 
 class Listening:
@@ -86,6 +92,8 @@ class BusClient(VerifyingClient):
     """
 
     waits_for_server = False
+    is_unhurried = False
+    """Whether a flood that comes here has to leave the process time for what comes elsewhere."""
 
     def __init__(self) -> None:
         super().__init__()

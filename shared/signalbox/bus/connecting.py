@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from signalbox.addresses import without_password
 from signalbox.bus.client import BusClient
-from signalbox.bus.tls import PlainServerError
+from signalbox.bus.tls import PlainServerError, tls_of
+from signalbox.errors import BusPermissionError, BusUnavailableError
 from signalbox.seals import NO_SEALS, Seals
 
+RECONNECT_WAIT_SECONDS = 0.2
+CONNECT_SECONDS_MAX = 30.0
+PING_INTERVAL_SECONDS = 5
+DRAIN_SECONDS_MAX = 5
 CANCELLATIONS_MAX, CANCELLATION_SECONDS_MAX = 4, 0.25
 CLOSE_SECONDS_MAX = 1.0
 
@@ -41,6 +48,61 @@ class BusSettings:
     def shown_url(self) -> str:
         """The address as a log may show it."""
         return without_password(self.url)
+
+
+async def connect(
+    client: BusClient,
+    settings: BusSettings,
+    *,
+    on_error: Callable[[Exception], Awaitable[None]],
+    on_reconnect: Callable[[], Awaitable[None]],
+    on_closed: Callable[[], Awaitable[None]],
+) -> None:
+    """Connect, to reconnect for ever from then on; raises `BusUnavailableError` when NATS can not be reached within
+    `CONNECT_SECONDS_MAX`, `BusPermissionError` when it refuses the user or password."""
+    tls = tls_of(settings.url, settings.ca_file)
+    refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def failed(error: Exception) -> None:
+        if (problem := refusal(error, settings)) and not refused.done():
+            refused.set_result(problem)
+        await on_error(error)
+
+    # With reconnects for ever, nats-py also tries the first connection for ever, whatever the answer
+    connecting = asyncio.create_task(
+        client.connect(
+            settings.url,
+            name=settings.name,
+            user=settings.user,
+            password=settings.password,
+            inbox_prefix=f"_INBOX.{settings.user}".encode(),
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RECONNECT_WAIT_SECONDS,  # type: ignore[arg-type]  # seconds may be broken
+            ping_interval=PING_INTERVAL_SECONDS,
+            drain_timeout=DRAIN_SECONDS_MAX,
+            error_cb=failed,
+            reconnected_cb=on_reconnect,
+            closed_cb=on_closed,
+            connect_timeout=2,
+            tls=tls,
+        )
+    )
+    either: tuple[asyncio.Future[Any], ...] = (connecting, refused)
+    is_connected = False
+    try:
+        await asyncio.wait(either, timeout=CONNECT_SECONDS_MAX, return_when=asyncio.FIRST_COMPLETED)
+        if connecting.done():
+            connecting.result()
+            is_connected = True
+            return
+    finally:
+        if not is_connected:
+            await abandon(client, connecting)
+    if refused.done():
+        raise BusPermissionError(f"NATS at {settings.shown_url} {refused.result()}")
+    raise BusUnavailableError(
+        f"NATS at {settings.shown_url} can not be reached{because(client)}: is nats-server running there?"
+    )
 
 
 async def abandon(client: BusClient, connecting: asyncio.Task[None]) -> None:

@@ -11,7 +11,6 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any
 
 from msgspec import Struct
 from nats.errors import Error as NatsError
@@ -19,7 +18,7 @@ from nats.errors import Error as NatsError
 from signalbox import messages, metrics, subjects
 from signalbox.bus import asking, reading
 from signalbox.bus.client import BusClient
-from signalbox.bus.connecting import BusSettings, abandon, because, bounded, refusal
+from signalbox.bus.connecting import BusSettings, bounded, connect
 from signalbox.bus.consuming import Pull, dead_letter
 from signalbox.bus.headers import read_header
 from signalbox.bus.live import Live
@@ -30,20 +29,15 @@ from signalbox.bus.sealing import Sealing
 from signalbox.bus.servers import ask_servers
 from signalbox.bus.setting_aside import LOOK_SECONDS, SettingAside
 from signalbox.bus.standing import shuffled_places
-from signalbox.bus.tls import tls_of
 from signalbox.bus.watching import Watch
 from signalbox.durability import JetStreamServer
-from signalbox.errors import BusPermissionError, BusUnavailableError
+from signalbox.errors import BusAnswerError, BusPermissionError, BusUnavailableError
 from signalbox.seals import shown_links
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Received], Awaitable[None]]
 
-RECONNECT_WAIT_SECONDS = 0.2
-CONNECT_SECONDS_MAX = 30.0
-PING_INTERVAL_SECONDS = 5
-DRAIN_SECONDS_MAX = 5
 STOP_SECONDS_MAX = 3.0
 """Without NATS a handler can not finish what it has begun: it is left to the next process."""
 
@@ -62,6 +56,7 @@ class Bus:
         self._publisher = Publisher(client, settings.name, self._sealing)
         self._denied: set[str] = set()
         self._open = False
+        self._questions: BusClient | None = None
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         """Called when a handler failed in a way that must end the process."""
         self.on_held: Callable[[str, str], None] = lambda condition, reason: None
@@ -72,56 +67,18 @@ class Bus:
     async def connect(cls, settings: BusSettings) -> Bus:
         """Connect; raises `BusUnavailableError` when NATS can not be reached within `CONNECT_SECONDS_MAX`,
         `BusPermissionError` when it refuses the user or password."""
-        tls = tls_of(settings.url, settings.ca_file)
         client = BusClient()
         client.waits_for_server = settings.waits_for_server
         bus = cls(client, settings)
         metrics.show_bus(settings.name, lambda: client.is_connected)
-        refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-        async def failed(error: Exception) -> None:
-            if (problem := refusal(error, settings)) and not refused.done():
-                refused.set_result(problem)
-            await bus._error(error)
 
         async def closed() -> None:
             if bus._open:
                 bus._fail(BusUnavailableError("the connection to NATS is closed for good"))
 
-        # With reconnects for ever, nats-py also tries the first connection for ever, whatever the answer
-        connecting = asyncio.create_task(
-            client.connect(
-                settings.url,
-                name=settings.name,
-                user=settings.user,
-                password=settings.password,
-                inbox_prefix=f"_INBOX.{settings.user}".encode(),
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=RECONNECT_WAIT_SECONDS,  # type: ignore[arg-type]  # seconds may be broken
-                ping_interval=PING_INTERVAL_SECONDS,
-                drain_timeout=DRAIN_SECONDS_MAX,
-                error_cb=failed,
-                reconnected_cb=bus._reconnected,
-                closed_cb=closed,
-                connect_timeout=2,
-                tls=tls,
-            )
-        )
-        either: tuple[asyncio.Future[Any], ...] = (connecting, refused)
-        try:
-            await asyncio.wait(either, timeout=CONNECT_SECONDS_MAX, return_when=asyncio.FIRST_COMPLETED)
-            if connecting.done():
-                connecting.result()
-                bus._open = True
-                return bus
-        finally:
-            if not bus._open:
-                await abandon(client, connecting)
-        if refused.done():
-            raise BusPermissionError(f"NATS at {settings.shown_url} {refused.result()}")
-        raise BusUnavailableError(
-            f"NATS at {settings.shown_url} can not be reached{because(client)}: is nats-server running there?"
-        )
+        await connect(client, settings, on_error=bus._error, on_reconnect=bus._reconnected, on_closed=closed)
+        bus._open = True
+        return bus
 
     def on_room(self, callback: Callable[[str, str], None]) -> None:
         """Have `callback` told the stream and the problem whenever messages wait for room in it; "" = no more."""
@@ -318,13 +275,18 @@ class Bus:
         self._live.append(live)
         await live.start()
 
-    async def request(self, subject: str, payload: bytes, timeout_seconds: float) -> bytes:
-        """Ask whoever serves `subject`; raises `BusUnavailableError` when nobody answers in time."""
+    async def request(self, subject: str, payload: bytes, timeout_seconds: float, *, of_service: bool = False) -> bytes:
+        """Ask whoever serves `subject`; raises `BusUnavailableError` when nobody answers in time.
+
+        `of_service`: one that answers by `serve`; `BusAnswerError` when what comes answers another question.
+        """
         try:
             answer = await self._client.ask(subject, payload, timeout_seconds)
             told = status_of(answer).code or read_header(answer.headers, "Status")
             if told:  # by the server, in the place of an answer
                 raise BusUnavailableError(f"what answered on {subject} is not who serves it")
+            if of_service and read_header(answer.headers, asking.QUESTION_HEADER) != asking.mark(payload):
+                raise BusAnswerError(f"what came from {subject} answers another question")
             return answer.payload
         except (NatsError, TimeoutError) as error:
             if subject.lower() in self._denied:
@@ -356,7 +318,21 @@ class Bus:
         Only to people: their requests cross from another account with a reply subject of the server's own making. A
         reply subject of the desk itself would have us publish there.
         """
-        await asking.serve(self._client, self._settings.name, subject, handler)
+        if self._questions is None:
+            self._questions = await self._connect_for_questions()
+        await asking.serve(self._questions, self._settings.name, subject, handler)
+
+    async def _connect_for_questions(self) -> BusClient:
+        """Connect once more: what people ask comes on a connection of its own, which the server closes when they ask
+        more than is read; and nobody's order or halt waits behind questions."""
+        client = BusClient()
+        client.waits_for_server, client.is_unhurried = self._settings.waits_for_server, True
+
+        async def nothing() -> None:
+            """It reconnects by itself; what was asked meanwhile is asked again."""
+
+        await connect(client, self._settings, on_error=self._error, on_reconnect=nothing, on_closed=nothing)
+        return client
 
     async def raw_publish(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> PublishAck:
         """Store bytes as they are: how a user's own program, or a test, publishes what may be malformed."""
@@ -381,7 +357,7 @@ class Bus:
                 each.result()
             if stopping and not self._client.is_connected:
                 self._open = False
-                await self._close()  # what waits for NATS in a handler ends with that
+                await self._close(self._client)  # what waits for NATS in a handler ends with that
 
     async def drain(self) -> None:
         """Stop pulling, let running handlers finish, flush, close."""
@@ -389,17 +365,19 @@ class Bus:
         await self.stop_consuming()
         for live in self._live:
             await live.stop()
+        if self._questions is not None:
+            await self._close(self._questions)
         if self._client.is_connected:
             try:
                 await self._client.drain()
             except (NatsError, TimeoutError):
                 log.warning("the connection did not drain in time")
         if not self._client.is_closed:
-            await self._close()
+            await self._close(self._client)
 
-    async def _close(self) -> None:
+    async def _close(self, client: BusClient) -> None:
         with contextlib.suppress(OSError):  # nats-py writes what is left on a socket that may be gone
-            await bounded(asyncio.create_task(self._client.close()))
+            await bounded(asyncio.create_task(client.close()))
 
     # --------------------------------------------------------------------------------------------------- private
 

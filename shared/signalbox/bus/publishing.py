@@ -69,7 +69,9 @@ EXPECTED_OF_HEADER = f"{EXPECTED_HEADER}-Subject"
 WRONG_LAST_SEQUENCE = 10071
 BATCH_REPEATS_ID = 10201
 BATCH_HEADER, BATCH_PLACE_HEADER, BATCH_COMMIT_HEADER = "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit"
-RETRYABLE_CODES = frozenset({500, 503})
+TOO_MANY_REQUESTS = 429
+"""So many wait to be stored in a stream that the server takes no more into memory: a moment later it does."""
+RETRYABLE_CODES = frozenset({TOO_MANY_REQUESTS, 500, 503})
 
 WRONG_LAST = re.compile(r"wrong last sequence: (\d+)")
 """JetStream's word for "another one is last", and which."""

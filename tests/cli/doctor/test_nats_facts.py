@@ -39,12 +39,17 @@ async def test_trying_a_decision_stores_nothing_even_where_it_is_allowed(
     assert [received async for received in bus.read("TRADE")] == []
 
 
-async def test_a_desk_without_services_is_seen_as_such(nats_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_desk_without_services_is_seen_as_such(
+    nats_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for name, seconds in (("LISTEN_SECONDS_MAX", 0.1), ("STATUS_SECONDS_MAX", 0.2)):
         monkeypatch.setattr(nats_facts, name, seconds)
     monkeypatch.setenv("SIGNALBOX_NATS_URL", nats_server.url)
-    monkeypatch.setenv("SIGNALBOX_NATS_PASSWORD", nats_server.password("user"))
-    found = find_desk({"SIGNALBOX_NATS_URL": nats_server.url, "SIGNALBOX_NATS_PASSWORD": nats_server.password("user")})
+    for user in ("user", "auditor"):
+        (tmp_path / user).write_text(nats_server.password(user))
+        (tmp_path / user).chmod(0o600)
+    monkeypatch.setenv("SIGNALBOX_CREDENTIALS_FOLDER", str(tmp_path))
+    found = find_desk({"SIGNALBOX_NATS_URL": nats_server.url, "SIGNALBOX_CREDENTIALS_FOLDER": str(tmp_path)})
     seen = await see_nats(found, load_desk(DESK_FILE))
     assert (seen.problem, seen.servers_problem, seen.decision_refused) == ("", "", True)
     assert set(seen.servers[0].streams) == {stream.name for stream in STREAMS}

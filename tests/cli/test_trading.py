@@ -1,0 +1,48 @@
+"""What is told of an intent is what became of that one, whoever else has used its id."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from signalbox import subjects
+from signalbox.bus import Bus
+from signalbox.messages import CancelIntent, IntentDenied
+from signalbox_cli import looking, trading
+from signalbox_cli.commands import EXIT_DENIED
+
+AT = datetime(2026, 1, 5, 15, tzinfo=UTC)
+
+
+def denied(by: str, reason: str) -> IntentDenied:
+    return IntentDenied(
+        id=f"decision-{by}", at=AT, cause="c-1", by=by, intent_sequence=1, intent=None, checks=(), reason=reason
+    )
+
+
+async def test_a_decision_on_somebody_elses_intent_of_the_same_id_is_not_told(
+    nats_server: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    user: Bus = await nats_server.connect("user")
+    risk: Bus = await nats_server.connect("risk")
+    intent = CancelIntent(id="c-1", at=AT, venue="ibkr", symbol="SPY", order_id="o-1")
+    arguments = argparse.Namespace(follow=False, json=False)
+    asking = asyncio.create_task(trading._publish_and_report(user, "user", intent, "o-1", arguments))
+    mine, others = denied("user", "there is no such order"), denied("mallory", "it is mallory's")
+    async with asyncio.timeout(30):
+        while not [received async for received in risk.read("INTENTS")]:
+            await asyncio.sleep(0.01)
+        for decision in (others, mine):
+            await risk.publish(subjects.decision(decision, "", ""), decision)
+        assert await asking == EXIT_DENIED
+    told = capsys.readouterr().out
+    assert "there is no such order" in told
+    assert "mallory" not in told
+
+
+@pytest.mark.parametrize("payload", [b"[" * 60_000, b'"\xff"', b"", b"{"])
+def test_what_is_watched_may_be_any_bytes(payload: bytes) -> None:
+    assert looking._parsed(payload) == payload.decode(errors="replace")
