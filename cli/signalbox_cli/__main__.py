@@ -59,12 +59,13 @@ def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
 
 
 def main(words: list[str] | None = None) -> None:
+    """Run the command of `words`, and exit; None = those that this process was started with, which then ends."""
+    # A library that still looks a name up when all is said must not keep anybody waiting
+    last_resort = LastResort(tell=lambda seconds, status: None) if words is None else None
     words = sys.argv[1:] if words is None else words
     arguments = build_parser(words).parse_args(words)
     if arguments.name:
         speak_as(arguments.name)
-    # A library that still looks a name up when all is said must not keep anybody waiting
-    last_resort = LastResort(tell=lambda seconds, status: None)
     try:
         check_names(but_for_the_doctor=arguments.command == "doctor")
         result = arguments.run(arguments)
@@ -80,7 +81,7 @@ def main(words: list[str] | None = None) -> None:
     sys.exit(status)
 
 
-async def _said(result: Coroutine[Any, Any, int], last_resort: LastResort) -> int:
+async def _said(result: Coroutine[Any, Any, int], last_resort: LastResort | None) -> int:
     """The exit status of a command, which has said everything when this returns."""
     try:
         status = await result
@@ -88,11 +89,13 @@ async def _said(result: Coroutine[Any, Any, int], last_resort: LastResort) -> in
     except BrokenPipeError:
         raise
     except asyncio.CancelledError:
-        last_resort.within(CLEAN_UP_SECONDS_MAX, EXIT_INTERRUPTED)
+        if last_resort is not None:
+            last_resort.within(CLEAN_UP_SECONDS_MAX, EXIT_INTERRUPTED)
         raise
     except Exception as error:
         status = _complaint(error)
-    last_resort.within(CLEAN_UP_SECONDS_MAX, status)
+    if last_resort is not None:
+        last_resort.within(CLEAN_UP_SECONDS_MAX, status)
     return status
 
 
