@@ -32,7 +32,7 @@ def live_secrets() -> dict[str, set[str]]:
     for line in re.findall(r"^ *kubectl .*create secret generic .*$", text, re.M):
         name = re.search(r"generic (\S+)", line)
         assert name is not None
-        keys = set(re.findall(r"--from-(?:literal|file)=([\w-]+)=", line))
+        keys = set(re.findall(r"--from-(?:literal|file)=([\w.-]+)=", line))
         each = re.search(r"^for user in ([^;]*);", text, re.M)
         users = each[1].split() if each and "$user" in name[1] else [""]
         found |= {name[1].strip('"').replace("$user", user): keys for user in users}

@@ -189,8 +189,11 @@ def test_commands_of_people_find_their_passwords_the_desk_file_and_the_books():
     [container] = containers(workload(rendered("paper"), "cli"))
     given = {name: entry["value"] for name, entry in environment(container).items()}
     [people] = [each for each in pod_of(workload(rendered("paper"), "cli"))["volumes"] if each["name"] == "people"]
-    files = {item["path"] for source in people["projected"]["sources"] for item in source["secret"]["items"]}
-    assert files == {"user", "operator", "auditor"}
+    sources = [source["secret"] for source in people["projected"]["sources"]]
+    files = {item["path"] for source in sources for item in source.get("items", [])}
+    assert files == {"user", "operator", "auditor", "operator.seals"}
+    [added] = [source for source in sources if "items" not in source]
+    assert added == {"name": "people", "optional": True}, "nobody need have been added"
     assert given.keys() <= KNOWN
     assert given["SIGNALBOX_CREDENTIALS_FOLDER"] in {mount["mountPath"] for mount in container["volumeMounts"]}
     [simulators] = containers(workload(rendered("paper"), "simulators"))
