@@ -176,7 +176,6 @@ class Pods:
             host.chmod(0o2777 if "emptyDir" in volume else 0o2775)
         return ["--volume", f"{host}:{mount['mountPath']}{':ro' if mount.get('readOnly') else ''}"]
 
-
     def _texts_of(self, source: Object) -> dict[str, str]:
         """The files that one source of a projected volume brings."""
         [(kind, which)] = source.items()
