@@ -86,7 +86,7 @@ def people_file(environ: Mapping[str, str], file: Path | None = None) -> Path:
     named = file or _path(environ.get("SIGNALBOX_PEOPLE_FILE"))
     if named is not None:
         return named
-    if "SIGNALBOX_NATS_URL" in environ:
+    if environ.get("SIGNALBOX_NATS_URL"):
         raise ConfigurationError(
             ["which file does that server read its people from? Name it with --file, or SIGNALBOX_PEOPLE_FILE."]
         )
