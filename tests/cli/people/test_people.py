@@ -13,6 +13,7 @@ from nats.errors import Error as NatsError
 from signalbox.bus import Bus, BusSettings
 from signalbox.errors import BusPermissionError
 from signalbox_cli.connection import query
+from signalbox_cli.people.server import Server, Standing, standing
 
 if TYPE_CHECKING:
     from conftest import Office
@@ -204,6 +205,14 @@ async def test_a_reload_lets_in_who_was_written_behind_the_servers_back(office: 
     await alice.close()
 
 
+async def test_a_reload_is_enough_for_who_can_not_be_tried(office: Office) -> None:
+    await office.run("people", "add", "alice", "--role", "trader", SIGNALBOX_NATS_URL="")
+    password = office.password("alice")
+    (office.credentials / "alice").unlink()
+    assert (await office.run("people", "reload")).status == 0
+    assert await standing(Server(office.server.url, ""), "alice", password) is Standing.IN
+
+
 async def test_a_reload_writes_what_another_version_wrote_anew_and_is_taken_back_if_refused(office: Office) -> None:
     await office.run("people", "add", "alice", "--role", "trader")
     mine = office.people_file.read_text()
@@ -266,6 +275,7 @@ async def test_one_name_has_a_bounded_number_of_connections_and_a_command_says_s
     said = await office.speak("alice", "positions")
     assert said.status == 1
     assert "as many connections" in said.err
+    assert await standing(Server(office.server.url, ""), "alice", office.password("alice")) is Standing.IN
     for client in held:
         await client.close()
 
