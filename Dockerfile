@@ -41,11 +41,11 @@ RUN groupadd --gid 10001 signalbox \
     # A new volume takes the owner of what it is mounted on. `cli` makes everyone's secrets, and the volumes of those
     # whose image is not ours.
     && if [ "$SERVICE" = cli ]; then \
-        for name in alertmanager bootstrap gateway-dydx gateway-ibkr grafana indicators nats oms people recorder risk \
-            simulators; do \
+        for name in alertmanager bootstrap gateway-dydx gateway-ibkr grafana indicators nats nats-people oms people \
+            recorder registrar risk simulators; do \
             install --directory --owner=10001 --group=10001 --mode=700 "/run/secrets/$name"; \
         done; \
-        for name in alertmanager grafana jetstream prometheus; do \
+        for name in alertmanager grafana jetstream nats-people prometheus; do \
             install --directory --owner=10001 --group=10001 --mode=700 "/data/$name"; \
         done; \
     fi

@@ -16,6 +16,7 @@ from signalbox.bus.bootstrap import USERS, complete_seals, new_password
 from signalbox.errors import SignalboxError
 
 from signalbox_cli.commands import add_command
+from signalbox_cli.people import roll
 from signalbox_cli.settings import cluster_address
 from signalbox_cli.simulated_venues import TEST_MNEMONIC
 
@@ -23,6 +24,7 @@ IDENTITY = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where Kubernetes puts the account that a pod has: `token`, `ca.crt` and `namespace`."""
 ANSWER_SECONDS_MAX = 10.0
 WALLET, SEALS = "dydx-wallet", "seals"
+PEOPLE, PEOPLE_FILE = "nats-people", "people.conf"
 
 
 class ClusterError(SignalboxError):
@@ -37,8 +39,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         """
         For a pod whose service account may create Secrets (deploy/k8s/overlays/paper). One Secret for each user of NATS
         (nats-risk, nats-user, ...: key `password`), one with the keys of all seals, of which each pod is shown its own
-        (seals: a key for each service), and dydx-wallet with the wallet's words that the simulated dYdX knows. What
-        exists stays as it is. For a desk with real money, make yours: docs/deploy-kubernetes.md.
+        (seals: a key for each service), dydx-wallet with the wallet's words that the simulated dYdX knows, and
+        nats-people with a people.conf in which nobody is yet (`signalbox people`). What exists stays as it is. For a
+        desk with real money, make yours: docs/deploy-kubernetes.md.
         """,
     )
     credentials.set_defaults(run=_make)
@@ -48,7 +51,8 @@ def wanted() -> dict[str, dict[str, str]]:
     """The Secrets of a paper desk: name -> key -> text. A password begins with a letter: nats.conf reads it as text."""
     passwords = {f"nats-{user}": {"password": new_password()} for user in USERS}
     # All seals in one: they are of one making, or the desk does not work
-    return passwords | {SEALS: complete_seals({}), WALLET: {"mnemonic": TEST_MNEMONIC}}
+    nobody = {PEOPLE_FILE: roll.conf_text(roll.Roll())}
+    return passwords | {SEALS: complete_seals({}), WALLET: {"mnemonic": TEST_MNEMONIC}, PEOPLE: nobody}
 
 
 def _make(_: argparse.Namespace) -> int:

@@ -31,9 +31,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "write a random password for everyone who has none yet",
         """
         Files of mode 400: FOLDER/<service>/nats-password, FOLDER/people/{user,operator,auditor}, and
-        FOLDER/nats/passwords with all of them for nats-server. A desk on the simulated clock gets the test key of the
-        simulated dYdX as well.
-        What is there stays: it may be run at every start.
+        FOLDER/nats/passwords with all of them for nats-server; FOLDER/nats-people/people.conf with nobody in it yet,
+        and FOLDER/registrar for `signalbox people`. A desk on the simulated clock gets the test key of the simulated
+        dYdX as well.
+        What is there stays, everybody who was added too: it may be run at every start.
         """,
     )
     make.add_argument("folder", type=Path, metavar="FOLDER")

@@ -2,11 +2,15 @@
 
     <folder>/<service>/nats-password     of each service, of `bootstrap` and of `simulators`
     <folder>/<service>/seals             of each service that has keys of seals, and of `bootstrap`
-    <folder>/people/{user,operator,auditor}, operator.seals
+    <folder>/people/{user,operator,auditor}, operator.seals; whom `signalbox people` adds joins them
     <folder>/nats/passwords              all of them, as the environment that deploy/nats/nats.conf reads
+    <folder>/nats-people/people.conf     who was added, which nats.conf includes
+    <folder>/registrar/nats-password     that of `bootstrap`, as whom `signalbox people` tells the server
+    <folder>/registrar/seals             of risk's keys the one of which an operator's is derived, and no other
 
 Owns names, modes and the making of passwords. What is there is never changed by `make`: it may be run at every start,
-and a kill at any instant leaves whole files. It must not know who mounts what.
+and a kill at any instant leaves whole files; copies, and people.conf's accounts, are brought up to date. It must not
+know who mounts what.
 """
 
 from __future__ import annotations
@@ -19,8 +23,10 @@ from signalbox.accounts import BOOTSTRAP, password_variable
 from signalbox.bus.bootstrap import USERS, complete_seals, new_password
 from signalbox.desk import ClockSource, Desk
 from signalbox.errors import ConfigurationError
+from signalbox.seals import CONTROL, parse
 from signalbox.settings import KEY_LINES_MAX, read_secret_file
 
+from signalbox_cli.people import roll
 from signalbox_cli.settings import seals_file_name
 from signalbox_cli.simulated_venues import DYDX, MNEMONIC_CREDENTIAL, TEST_ACCOUNT, TEST_MNEMONIC
 
@@ -28,6 +34,8 @@ PEOPLE = ("user", "operator", "auditor")
 FOLDER_OF_USER = {BOOTSTRAP: BOOTSTRAP, "simulator": "simulators"}
 NATS_PASSWORD, SEALS = "nats-password", "seals"
 GRAFANA_PASSWORD = "grafana/admin-password"
+PEOPLE_FILE = "nats-people/people.conf"
+REGISTRAR = "registrar"
 _NAME = re.compile(r"[a-z][a-z0-9-]*/[a-z][a-z0-9-]*")
 
 
@@ -58,7 +66,9 @@ def make(folder: Path, desk: Desk) -> list[str]:
     if desk.clock is ClockSource.SIMULATED and venue is not None and venue.accounts == (TEST_ACCOUNT,):
         mnemonic = folder / f"gateway-{DYDX}" / MNEMONIC_CREDENTIAL
         made += [name for name in (_made(folder, mnemonic, TEST_MNEMONIC),) if name]
+    made += [PEOPLE_FILE] if _people_file_is_new(folder / PEOPLE_FILE) else []
     _write(folder / "nats" / "passwords", _environment(folder))
+    _copy_for_the_registrar(folder)
     return made
 
 
@@ -78,6 +88,25 @@ def _seals(folder: Path) -> dict[str, str]:
     return complete_seals(
         {user: read_secret_file(file, KEY_LINES_MAX).reveal() for user, file in files.items() if file.exists()}
     )
+
+
+def _people_file_is_new(path: Path) -> bool:
+    """See to it that people.conf is there, as this version writes it: nats-server reads no other at its start."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError([f"{path.parent} can not be made: {error.strerror}."]) from None
+    with roll.taken(path):
+        was_there = path.exists()
+        roll.bring_up_to_date(path)
+    return not was_there
+
+
+def _copy_for_the_registrar(folder: Path) -> None:
+    control = parse(read_secret_file(seals_file(folder, "risk"), KEY_LINES_MAX).reveal()).first_key(CONTROL)
+    password = read_secret_file(password_file(folder, BOOTSTRAP)).reveal()
+    _write(folder / REGISTRAR / NATS_PASSWORD, f"{password}\n")
+    _write(folder / REGISTRAR / SEALS, f"{CONTROL} = {control.hex()}\n")
 
 
 def _environment(folder: Path) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from signalbox.addresses import nats_url_mistake
 from signalbox.errors import ConfigurationError
-from signalbox.seals import NO_SEALS, Seals, demand, links_of
+from signalbox.seals import CONTROL, NO_SEALS, Seals, demand, links_of, parse
 from signalbox.setting_names import unknown_names
 from signalbox.settings import KEY_LINES_MAX, Secret, read_secret_file
 
@@ -60,23 +60,16 @@ def people_place(environ: Mapping[str, str], file: Path | None, credentials: Pat
     The server is that of the environment, with the password of `bootstrap`, or the local desk's while it runs. Raises
     `ConfigurationError` that says how to name what is missing.
     """
-    file = file or _path(environ.get("SIGNALBOX_PEOPLE_FILE"))
-    url = environ.get("SIGNALBOX_NATS_URL", "")
-    if file is not None:
+    named = file or _path(environ.get("SIGNALBOX_PEOPLE_FILE"))
+    file, url = people_file(environ, file), environ.get("SIGNALBOX_NATS_URL", "")
+    if named is not None:
         credentials = credentials or _path(environ.get("SIGNALBOX_CREDENTIALS_FOLDER"))
         if credentials is None:
             raise ConfigurationError(
                 ["where are passwords to be kept? Name a folder with --credentials, or SIGNALBOX_CREDENTIALS_FOLDER."]
             )
-        return PeoplePlace(file, credentials, url, _password(environ, "bootstrap") if url else Secret(""))
-    if url:
-        raise ConfigurationError(
-            ["which file does that server read its people from? Name it with --file, or SIGNALBOX_PEOPLE_FILE."]
-        )
+        return PeoplePlace(file, credentials, url, _bootstrap_password(environ, url) if url else Secret(""))
     folder = _run_folder(environ)
-    file = folder / "nats" / "people.conf"
-    if not file.exists():
-        raise ConfigurationError([f"no desk was ever started from {folder}: {START_ONE}, or name a file with --file."])
     try:
         url = str(json.loads((folder / "desk.json").read_text())["nats_url"])
     except OSError:
@@ -86,6 +79,46 @@ def people_place(environ: Mapping[str, str], file: Path | None, credentials: Pat
     return PeoplePlace(
         file, credentials or folder / "credentials", url, read_secret_file(folder / "credentials" / "bootstrap")
     )
+
+
+def people_file(environ: Mapping[str, str], file: Path | None = None) -> Path:
+    """The people.conf that was named, else that of the environment, else that of the desk of `signalbox up`."""
+    named = file or _path(environ.get("SIGNALBOX_PEOPLE_FILE"))
+    if named is not None:
+        return named
+    if environ.get("SIGNALBOX_NATS_URL"):
+        raise ConfigurationError(
+            ["which file does that server read its people from? Name it with --file, or SIGNALBOX_PEOPLE_FILE."]
+        )
+    folder = _run_folder(environ)
+    if not (local := folder / "nats" / "people.conf").exists():
+        raise ConfigurationError([f"no desk was ever started from {folder}: {START_ONE}, or name a file with --file."])
+    return local
+
+
+def control_keys(environ: Mapping[str, str], credentials: Path) -> Seals:
+    """The keys among which that of `control` is, of which an operator's is made; none, where it is not at hand.
+
+    It is looked for in SIGNALBOX_SEALS, SIGNALBOX_SEALS_FILE, and what lies beside the passwords as risk's.
+    """
+    beside, named = credentials / seals_file_name("risk"), _path(environ.get("SIGNALBOX_SEALS_FILE"))
+    files = [*([named] if named is not None else []), *([beside] if beside.exists() else [])]
+    texts = [environ["SIGNALBOX_SEALS"]] if "SIGNALBOX_SEALS" in environ else []
+    texts += [read_secret_file(file, KEY_LINES_MAX).reveal() for file in files]
+    return next((keys for keys in map(parse, texts) if CONTROL in keys.links), NO_SEALS)
+
+
+def _bootstrap_password(environ: Mapping[str, str], url: str) -> Secret:
+    folder = _path(environ.get("SIGNALBOX_CREDENTIALS_FOLDER"))
+    if not _one_password(environ) and (folder is None or not (folder / "bootstrap").exists()):
+        raise ConfigurationError(
+            [
+                f"NATS at {url} takes in who may come from `bootstrap` alone, whose password is not here: name it with "
+                "SIGNALBOX_NATS_PASSWORD_FILE, or unset SIGNALBOX_NATS_URL and tell the server yourself. A desk in "
+                "containers has a way of its own: docs/nats.md, People."
+            ]
+        )
+    return _password(environ, "bootstrap")
 
 
 def speak_as(name: str) -> None:
@@ -119,6 +152,8 @@ class DoctorAddresses:
     secrets: Path | None
     run_folder: Path | None
     """None = the desk is not one of this machine."""
+    people_file: Path | None
+    """None = it is not known which people.conf the server reads."""
 
 
 def doctor_addresses() -> DoctorAddresses:
@@ -130,6 +165,8 @@ def doctor_addresses() -> DoctorAddresses:
         os.environ.get("SIGNALBOX_ALERTMANAGER_URL", ""),
         _path(os.environ.get("SIGNALBOX_CREDENTIALS_FOLDER")) or (local / "credentials" if local is not None else None),
         local,
+        _path(os.environ.get("SIGNALBOX_PEOPLE_FILE"))
+        or (local / "nats" / "people.conf" if local is not None else None),
     )
 
 

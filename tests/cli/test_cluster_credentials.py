@@ -15,6 +15,8 @@ import trustme
 from signalbox.bus.bootstrap import USERS, complete_seals
 from signalbox_cli import cluster_credentials
 from signalbox_cli.cluster_credentials import ClusterError, create, wanted
+from signalbox_cli.people import roll
+from signalbox_cli.people.roll import Roll
 
 TOKEN = "token-of-the-pod"
 
@@ -85,8 +87,8 @@ def identity(tmp_path: Path, authority: trustme.CA) -> Path:
 
 def test_each_user_of_nats_has_a_secret_of_its_own():
     secrets = wanted()
-    assert secrets.keys() == {f"nats-{user}" for user in USERS} | {"dydx-wallet", "seals"}
-    passwords = [texts["password"] for name, texts in secrets.items() if name.startswith("nats-")]
+    assert secrets.keys() == {f"nats-{user}" for user in USERS} | {"dydx-wallet", "seals", "nats-people"}
+    passwords = [secrets[f"nats-{user}"]["password"] for user in USERS]
     assert len(set(passwords)) == len(USERS)
     assert all(re.fullmatch("[a-z][0-9a-f]{48}", password) for password in passwords)
 
@@ -94,6 +96,12 @@ def test_each_user_of_nats_has_a_secret_of_its_own():
 def test_all_keys_of_seals_are_in_one_secret_for_they_are_of_one_making() -> None:
     secrets = wanted()
     assert complete_seals(secrets["seals"]) == secrets["seals"]
+
+
+def test_nobody_has_been_added_to_a_new_desk() -> None:
+    nobody = wanted()["nats-people"]
+    assert roll.parse(nobody["people.conf"], "people.conf") == Roll()
+    assert "nats-people" not in {f"nats-{user}" for user in USERS}, "a user of that name would take its Secret"
 
 
 def test_what_is_made_is_not_made_again(api_server: ApiServer, identity: Path):

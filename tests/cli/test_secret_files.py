@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import io
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from signalbox.accounts import password_variable
+from signalbox.accounts import Role, password_variable
 from signalbox.bus.bootstrap import USERS, complete_seals
 from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
+from signalbox.seals import CONTROL, parse
 from signalbox.settings import read_secret_file
 from signalbox_cli import secret_files
 from signalbox_cli.__main__ import carry_out
+from signalbox_cli.people import roll
+from signalbox_cli.people.roll import Roll
 from signalbox_cli.settings import find_desk
 from signalbox_cli.simulated_venues import TEST_MNEMONIC
 
@@ -52,11 +56,12 @@ def test_a_folder_holds_the_secrets_of_one_service(tmp_path: Path) -> None:
 def test_nobody_but_the_owner_can_read_them(tmp_path: Path) -> None:
     secret_files.make(tmp_path / "made", DESK)
     for path in (tmp_path / "made").rglob("*"):
-        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o400), path
+        wanted = 0o700 if path.is_dir() else 0o600 if path.name == "people.conf" else 0o400
+        assert stat.S_IMODE(path.stat().st_mode) == wanted, path
 
 
 def test_what_is_there_stays(tmp_path: Path) -> None:
-    assert len(secret_files.make(tmp_path, DESK)) == len(USERS) + len(complete_seals({})) + 2
+    assert len(secret_files.make(tmp_path, DESK)) == len(USERS) + len(complete_seals({})) + 3
     before = contents(tmp_path)
     assert secret_files.make(tmp_path, DESK) == []
     assert contents(tmp_path) == before
@@ -82,6 +87,52 @@ def test_keys_of_seals_that_are_missing_are_made_to_fit_or_refused(tmp_path: Pat
     (tmp_path / "risk/seals").unlink()
     with pytest.raises(ConfigurationError, match="put back what is missing"):
         secret_files.make(tmp_path, DESK)
+
+
+def test_nobody_has_been_added_to_a_new_desk_and_who_was_stays(tmp_path: Path) -> None:
+    assert secret_files.PEOPLE_FILE in secret_files.make(tmp_path, DESK)
+    file = tmp_path / secret_files.PEOPLE_FILE
+    assert roll.read(file) == Roll()
+    people = Roll().add("alice", Role.TRADER, "p1", datetime(2026, 1, 31, tzinfo=UTC))
+    roll.write(file, people)
+    assert secret_files.PEOPLE_FILE not in secret_files.make(tmp_path, DESK)
+    assert roll.read(file) == people
+
+
+def test_accounts_of_another_version_are_written_as_this_one_has_them(tmp_path: Path) -> None:
+    secret_files.make(tmp_path, DESK)
+    file = tmp_path / secret_files.PEOPLE_FILE
+    text = roll.conf_text(Roll().add("alice", Role.TRADER, "p1", datetime(2026, 1, 31, tzinfo=UTC)))
+    file.write_text(text.replace("md.quote.ibkr.*", "md.former.ibkr.*"))
+    secret_files.make(tmp_path, DESK)
+    assert file.read_text() == text
+
+
+def test_people_that_nobody_can_read_are_not_replaced_by_nobody(tmp_path: Path) -> None:
+    secret_files.make(tmp_path, DESK)
+    file = tmp_path / secret_files.PEOPLE_FILE
+    file.write_text("# person: {\n")
+    with pytest.raises(ConfigurationError, match=r"people\.conf, line 1"):
+        secret_files.make(tmp_path, DESK)
+    assert file.read_text() == "# person: {\n"
+
+
+def test_who_lets_people_in_has_of_risk_only_the_key_that_operators_keys_are_made_of(tmp_path: Path) -> None:
+    secret_files.make(tmp_path, DESK)
+    registrar = {path.name: read_secret_file(path).reveal() for path in (tmp_path / "registrar").iterdir()}
+    assert registrar.keys() == {"nats-password", "seals"}
+    assert registrar["nats-password"] == read_secret_file(tmp_path / "bootstrap/nats-password").reveal()
+    risk = parse(read_secret_file(tmp_path / "risk/seals", 9).reveal())
+    assert parse(registrar["seals"]).links == {CONTROL}
+    assert parse(registrar["seals"]).first_key(CONTROL) == risk.first_key(CONTROL)
+    key = tmp_path / "risk/seals"
+    other = f"{CONTROL} = {'ab' * 32}\n"
+    key.chmod(0o600)
+    key.write_text(other + "\n".join(line for line in key.read_text().splitlines() if CONTROL not in line) + "\n")
+    for user in ("bootstrap/seals", "people/operator.seals"):
+        (tmp_path / user).unlink()
+    secret_files.make(tmp_path, DESK)
+    assert (tmp_path / "registrar/seals").read_text() == other
 
 
 def test_only_a_simulated_desk_gets_the_key_that_everybody_knows(tmp_path: Path) -> None:

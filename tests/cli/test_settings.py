@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from signalbox.bus.bootstrap import complete_seals
 from signalbox.errors import ConfigurationError
-from signalbox_cli.settings import find_desk, inherited_environment
+from signalbox.seals import CONTROL
+from signalbox_cli.settings import control_keys, find_desk, inherited_environment, people_file, people_place
 
 URL = "nats://127.0.0.1:4222"
 
@@ -72,6 +73,41 @@ def test_password_that_others_may_read_is_refused(folder: Path) -> None:
 
 def test_address_without_a_password_is_told() -> None:
     assert "SIGNALBOX_NATS_PASSWORD" in mistake({"SIGNALBOX_NATS_URL": URL})
+
+
+def test_people_are_those_of_the_file_that_is_named_else_of_the_local_desk(folder: Path) -> None:
+    local = folder / "nats" / "people.conf"
+    environ = {"SIGNALBOX_RUN_FOLDER": str(folder)}
+    with pytest.raises(ConfigurationError, match="no desk was ever started"):
+        people_file(environ)
+    local.parent.mkdir()
+    local.touch()
+    assert people_file(environ) == local
+    environ["SIGNALBOX_PEOPLE_FILE"] = "there/people.conf"
+    assert people_file(environ) == Path("there/people.conf")
+    assert people_file(environ, Path("here/people.conf")) == Path("here/people.conf")
+    with pytest.raises(ConfigurationError, match="which file does that server read"):
+        people_file({"SIGNALBOX_NATS_URL": URL})
+
+
+def test_who_lets_people_in_needs_bootstraps_password_and_only_where_a_server_is_told(folder: Path) -> None:
+    environ = {"SIGNALBOX_PEOPLE_FILE": "people.conf", "SIGNALBOX_CREDENTIALS_FOLDER": str(folder / "credentials")}
+    assert people_place(environ, None, None).url == ""
+    with pytest.raises(ConfigurationError, match="from `bootstrap` alone, whose password is not here"):
+        people_place(environ | {"SIGNALBOX_NATS_URL": URL}, None, None)
+    told = people_place(environ | {"SIGNALBOX_NATS_URL": URL, "SIGNALBOX_NATS_PASSWORD": "secret"}, None, None)
+    assert (told.url, told.password.reveal()) == (URL, "secret")
+
+
+def test_the_key_of_operators_keys_is_found_where_it_is_and_no_other_key_is_taken_for_it(folder: Path) -> None:
+    seals, credentials = complete_seals({}), folder / "credentials"
+    assert CONTROL not in control_keys({"SIGNALBOX_SEALS": seals["operator"]}, credentials).links
+    assert CONTROL in control_keys({"SIGNALBOX_SEALS": seals["risk"]}, credentials).links
+    (credentials / "risk.seals").touch(mode=0o600)
+    (credentials / "risk.seals").write_text(seals["risk"])
+    assert CONTROL in control_keys({"SIGNALBOX_SEALS": seals["operator"]}, credentials).links
+    with pytest.raises(ConfigurationError, match="can not be read"):
+        control_keys({"SIGNALBOX_SEALS_FILE": str(folder / "none")}, credentials)
 
 
 def test_settings_of_another_desk_are_not_inherited(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,14 +129,21 @@ def referenced(workload: Object, kind: str) -> Iterator[tuple[str, str]]:
         "Secret": ("secretKeyRef", "secret", "secretName"),
         "ConfigMap": ("configMapKeyRef", "configMap", "name"),
     }[kind]
-    for volume in pod_of(workload).get("volumes", []):
-        if volume_field in volume:
-            keys = [item["key"] for item in volume[volume_field].get("items", [])]
-            yield from ((volume[volume_field][name_field], key) for key in keys or [""])
+    sources = [(volume[volume_field], name_field) for volume in pod_of(workload)["volumes"] if volume_field in volume]
+    sources += [(each[volume_field], "name") for each in projected(workload) if volume_field in each]
+    for source, name in sources:
+        keys = [item["key"] for item in source.get("items", [])]
+        yield from ((source[name], key) for key in keys or [""] if not source.get("optional"))
     for container in containers(workload):
         for entry in container.get("env", []):
             if field in entry.get("valueFrom", {}):
                 yield entry["valueFrom"][field]["name"], entry["valueFrom"][field]["key"]
+
+
+def projected(workload: Object) -> Iterator[Object]:
+    """Every source of a volume that is put together of several."""
+    for volume in pod_of(workload).get("volumes", []):
+        yield from volume.get("projected", {}).get("sources", [])
 
 
 def files_of_secrets(workload: Object) -> Iterator[tuple[str, str]]:

@@ -165,6 +165,9 @@ class Pods:
         if "secret" in volume:
             texts = self._secrets[volume["secret"]["secretName"]]
             _write(host, texts, volume["secret"]["defaultMode"] | 0o440, group)
+        elif "projected" in volume:
+            for source in volume["projected"]["sources"]:
+                _write(host, self._texts_of(source), volume["projected"]["defaultMode"] | 0o440, group)
         elif "configMap" in volume:
             _write(host, self._configs[volume["configMap"]["name"]], 0o644, group)
         else:
@@ -172,6 +175,13 @@ class Pods:
             os.chown(host, 0, group)
             host.chmod(0o2777 if "emptyDir" in volume else 0o2775)
         return ["--volume", f"{host}:{mount['mountPath']}{':ro' if mount.get('readOnly') else ''}"]
+
+    def _texts_of(self, source: Object) -> dict[str, str]:
+        """The files that one source of a projected volume brings."""
+        [(kind, which)] = source.items()
+        made = self._secrets if kind == "secret" else self._configs
+        texts = made.get(which["name"], {}) if which.get("optional") else made[which["name"]]
+        return {item["path"]: texts[item["key"]] for item in which["items"]} if "items" in which else texts
 
 
 def _write(folder: Path, texts: dict[str, str], mode: int, group: int) -> None:

@@ -82,6 +82,10 @@ class Stack:
         done = self.compose("run", "--rm", "--no-TTY", "cli", *words, check=check, seconds_max=CLI_SECONDS_MAX)
         return done.stdout + done.stderr
 
+    def people(self, *words: str) -> str:
+        """Let somebody in or out, with the container that is for it."""
+        return self.compose("run", "--rm", "--no-TTY", "people", *words, seconds_max=CLI_SECONDS_MAX).stdout
+
     def containers(self, service: str) -> list[dict[str, Any]]:
         found = self.compose("ps", "--all", "--quiet", service).stdout.split()
         inspected = subprocess.run(["docker", "inspect", *found], capture_output=True, text=True, check=True).stdout
@@ -175,11 +179,29 @@ def test_it_trades_at_both_venues_and_adds_up(stack: Stack) -> None:
     assert found["fills"] >= 4
 
 
+def test_people_come_and_go_at_once_under_their_own_names(stack: Stack) -> None:
+    for name, role in (("alice", "trader"), ("carol", "operator"), ("victor", "viewer")):
+        assert f"{name} is in, as {role}" in stack.people("add", name, "--role", role)
+    assert " FILLED " in stack.cli("--as", "alice", "intent", "buy", "10", "SPY", "--follow")
+    named = 'SELECT DISTINCT "by" FROM decisions'
+    until(lambda: '"alice"' in stack.cli("query", named, "--json"), 30, "the decision bears the name of who sent it")
+    assert json.loads(stack.cli("--as", "carol", "halt", "a test", "--json"))["by"] == "carol"
+    assert json.loads(stack.cli("--as", "carol", "resume", "--json"))["by"] == "carol"
+    found = [json.loads(line) for line in stack.cli("doctor", "--json", check=False).splitlines()]
+    checks = {each["check"]: each for each in found}
+    assert {checks[name]["verdict"] for name in ("people.conf", "people", "names")} == {"ok"}, checks
+    assert "the server lets in alice, carol, victor" in checks["people"]["observed"]
+    stack.people("revoke", "victor")
+    assert "there is no password of 'victor'" in stack.cli("--as", "victor", "orders", check=False)
+    assert "from `bootstrap` alone" in stack.cli("people", "add", "mallory", "--role", "operator", check=False)
+    assert stack.restarts("nats") == 0
+
+
 def test_nats_dies_and_everything_goes_on(stack: Stack) -> None:
     stack.crash("nats")
     stack.wait_ready("nats", *SERVICES)
     assert " FILLED " in stack.cli("intent", "buy", "10", "SPY", "--follow")
-    assert stack.check()["intents"] == 6
+    assert stack.check()["intents"] == 7
     assert all(stack.restarts(service) == 0 for service in SERVICES), "a service ended although it can reconnect"
 
 
@@ -238,6 +260,8 @@ def test_what_was_done_is_there_after_down_and_up(stack: Stack) -> None:
     stack.up()
     assert stack.cli("query", orders, "--json") == before
     assert stack.check()["intents"] == figures["intents"]
+    assert "alice" in stack.cli("people", "list")
+    assert stack.cli("--as", "alice", "query", orders, "--json") == before
     assert " FILLED " in stack.cli("intent", "sell", "5", "SPY", "--follow")
 
 

@@ -18,7 +18,7 @@ FILE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 CONTAINERS: dict[str, dict[str, Any]] = FILE["services"]
 OURS = {*SERVICES, "simulators"}
 THIRD_PARTIES = {"nats", "prometheus", "alertmanager", "grafana"}
-ONCE = {"secrets", "bootstrap", "preflight", "live", "cli"}
+ONCE = {"secrets", "bootstrap", "preflight", "live", "cli", "people"}
 MONITORING = {"prometheus", "alertmanager", "grafana"}
 REACH_OUT = {"gateway-ibkr", "gateway-dydx", "alertmanager"}
 
@@ -83,9 +83,51 @@ def test_nobody_sees_the_secrets_of_another(name: str) -> None:
         "secrets": {volume for volume in FILE["volumes"] if volume.endswith("-secrets")},
         "cli": {"people-secrets"},
         "preflight": {"gateway-ibkr-secrets", "gateway-dydx-secrets"},
+        "people": {"people-secrets", "registrar-secrets"},
     }
     assert secrets <= own.get(name, {f"{name}-secrets"})
-    assert name == "secrets" or not any(writes for source, (_, writes) in mounts(name).items() if source in secrets)
+    written = {source for source, (_, writes) in mounts(name).items() if source in secrets and writes}
+    assert written == {"secrets": own["secrets"], "people": {"people-secrets"}}.get(name, set())
+
+
+def test_who_lets_people_in_runs_for_that_alone_and_is_the_only_one_who_may(name: str) -> None:
+    file = {source: access for source, access in mounts(name).items() if source == "nats-people"}
+    if name == "people":
+        assert CONTAINERS[name]["profiles"] == ["tools"]
+        assert CONTAINERS[name]["networks"] == ["bus"]
+        assert file["nats-people"][1]
+    else:
+        assert "registrar-secrets" not in mounts(name) or name == "secrets"
+        assert file.keys() <= ({"nats-people"} if name in ("nats", "cli", "secrets") else set())
+        assert name == "secrets" or not any(writes for _, writes in file.values())
+
+
+def test_what_people_are_let_in_by_lies_where_its_settings_say() -> None:
+    folder = Path("/run/secrets")
+    where = {source: Path(target) for source, (target, _) in mounts("people").items()}
+    made = {source: Path(target) for source, (target, _) in mounts("secrets").items()}
+    settings = CONTAINERS["people"]["environment"]
+    assert settings["SIGNALBOX_PEOPLE_FILE"] == str(folder / secret_files.PEOPLE_FILE)
+    assert Path(settings["SIGNALBOX_PEOPLE_FILE"]).parent == where["nats-people"] == made["nats-people"]
+    assert Path(settings["SIGNALBOX_CREDENTIALS_FOLDER"]) == where["people-secrets"] == made["people-secrets"]
+    for variable, file in (("NATS_PASSWORD", secret_files.NATS_PASSWORD), ("SEALS", secret_files.SEALS)):
+        assert settings[f"SIGNALBOX_{variable}_FILE"] == str(folder / secret_files.REGISTRAR / file)
+    assert where["registrar-secrets"] == made["registrar-secrets"] == folder / secret_files.REGISTRAR
+    assert Path(CONTAINERS["cli"]["environment"]["SIGNALBOX_PEOPLE_FILE"]).parent == Path(
+        mounts("cli")["nats-people"][0]
+    )
+
+
+def test_a_volume_that_is_new_belongs_to_who_writes_it() -> None:
+    """It takes the owner of what it is mounted on in the first image that has it: there has to be something."""
+    made = re.findall(
+        r"for name in ([^;]*); do \\\s+install [^\n]*\"(/[a-z/]+)/\$name\"", (ROOT / "Dockerfile").read_text()
+    )
+    folders = {f"{under}/{name}" for names, under in made for name in names.replace("\\\n", " ").split()}
+    folders |= {"/run/secrets", "/data"}
+    for name in ONCE:
+        for source, (target, _) in mounts(name).items():
+            assert not re.fullmatch(r"[a-z-]+", source) or target in folders, f"{name}: {source} at {target}"
 
 
 def test_every_user_of_nats_has_a_volume_for_its_password() -> None:
@@ -136,7 +178,7 @@ def test_profiles_start_what_they_say() -> None:
 
 
 def test_everything_waits_for_the_preflight(name: str) -> None:
-    if name in {"secrets", "preflight", "live", "cli"}:
+    if name in {"secrets", "preflight", "live", "cli", "people"}:
         return
     waits, names = set(), {name}
     while names:

@@ -17,7 +17,7 @@ import yaml
 from signalbox_cli.cluster_credentials import wanted
 
 from . import manifest_rules
-from .manifests import COMBINATIONS, COMPONENTS, K8S, ROOT, Object, environment, of_kind, rendered
+from .manifests import COMBINATIONS, COMPONENTS, K8S, ROOT, WORKLOADS, Object, environment, of_kind, pod_of, rendered
 
 KUBERNETES_VERSIONS = ("1.31", "1.34", "1.37")
 CUSTOM_KINDS = ("PodMonitor", "PrometheusRule", "ScaledObject")
@@ -32,7 +32,7 @@ def live_secrets() -> dict[str, set[str]]:
     for line in re.findall(r"^ *kubectl .*create secret generic .*$", text, re.M):
         name = re.search(r"generic (\S+)", line)
         assert name is not None
-        keys = set(re.findall(r"--from-(?:literal|file)=([\w-]+)=", line))
+        keys = set(re.findall(r"--from-(?:literal|file)=([\w.-]+)=", line))
         each = re.search(r"^for user in ([^;]*);", text, re.M)
         users = each[1].split() if each and "$user" in name[1] else [""]
         found |= {name[1].strip('"').replace("$user", user): keys for user in users}
@@ -129,6 +129,13 @@ def first(objects: list[Object], kind: str, name: str) -> Object:
 def pod(objects: list[Object], kind: str, name: str) -> Object:
     spec: Object = first(objects, kind, name)["spec"]["template"]["spec"]
     return spec
+
+
+def projected_of(objects: list[Object], name: str) -> list[Object]:
+    """The sources of the volume that a pod has put together of several."""
+    [found] = [each for each in objects if each["kind"] in WORKLOADS and each["metadata"]["name"] == name]
+    [sources] = [each["projected"]["sources"] for each in pod_of(found)["volumes"] if "projected" in each]
+    return list(sources)
 
 
 BROKEN: dict[str, tuple[Callable[[list[Object]], object], str]] = {
@@ -244,6 +251,18 @@ BROKEN_REFERENCES: dict[str, tuple[Callable[[list[Object]], object], str]] = {
             {"key": "passphrase"}
         ),
         "with key 'passphrase'",
+    ),
+    "a key that the Secret of people has not": (
+        lambda all_: projected_of(all_, "nats")[1]["secret"]["items"][0].update({"key": "persons.conf"}),
+        "nobody makes Secret nats-people with key 'persons.conf'",
+    ),
+    "a part of a volume that is not there": (
+        lambda all_: projected_of(all_, "nats")[0]["configMap"].update({"name": "nuts"}),
+        "ConfigMap nuts",
+    ),
+    "a Secret of everybody that must be there": (
+        lambda all_: projected_of(all_, "cli")[-1]["secret"].update({"optional": False}),
+        "nobody makes Secret people",
     ),
     "a file that the Secret has not": (
         lambda all_: environment(pod(all_, "Deployment", "risk")["containers"][0])[

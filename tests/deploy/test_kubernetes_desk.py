@@ -19,6 +19,7 @@ from signalbox.streams import BAR_PARTITIONS, STREAMS
 from signalbox.subjects import SERVICES
 from signalbox_cli import simulated_venues
 from signalbox_cli.__main__ import build_parser
+from signalbox_cli.cluster_credentials import PEOPLE, PEOPLE_FILE, wanted
 
 from . import manifest_rules
 from .copies import copies
@@ -34,6 +35,8 @@ from .manifests import (
     names,
     of_kind,
     pod_of,
+    projected,
+    referenced,
     rendered,
     workload,
 )
@@ -126,6 +129,47 @@ def test_nats_configuration_has_no_variable_that_the_pod_does_not_give(everythin
     assert wanted_variables <= environment(container).keys()
 
 
+def test_every_file_that_nats_conf_includes_is_beside_it_and_people_are_of_a_secret(everything: tuple[Object, ...]):
+    nats = workload(everything, "nats")
+    [container] = containers(nats)
+    [mount] = [each for each in container["volumeMounts"] if each["mountPath"] == "/etc/nats"]
+    assert mount.get("readOnly") is True
+    assert "subPath" not in mount, "a file that is mounted alone is never changed"
+    maps = {each["metadata"]["name"]: each["data"] for each in of_kind(everything, "ConfigMap")}
+    beside: dict[str, str] = {}
+    for source in projected(nats):
+        if "configMap" in source:
+            beside |= dict.fromkeys(maps[source["configMap"]["name"]], "ConfigMap")
+        else:
+            beside |= {item["path"]: source["secret"]["name"] for item in source["secret"]["items"]}
+    texts = [path.read_text() for path in (ROOT / "deploy/nats").glob("*.conf")]
+    included = {name for text in texts for name in re.findall(r'^\s*include "([\w.]+)"', text, re.M)}
+    assert {"accounts.conf", "people.conf"} <= included <= beside.keys()
+    assert beside["people.conf"] == PEOPLE
+    assert all(PEOPLE_FILE not in data for data in maps.values()), "an apply would let everybody out"
+
+
+def test_no_manifest_holds_who_was_added(everything: tuple[Object, ...]):
+    assert PEOPLE not in names(everything, "Secret")
+    assert wanted()[PEOPLE].keys() == {PEOPLE_FILE}
+
+
+def test_who_was_added_is_seen_by_nats_and_in_the_pod_of_people_and_nowhere_else(everything: tuple[Object, ...]):
+    seen = {
+        each["metadata"]["name"]
+        for each in of_kind(everything, *WORKLOADS)
+        if any(name == PEOPLE for name, _ in referenced(each, "Secret"))
+    }
+    assert seen == {"nats", "cli"}
+    given = environment(containers(workload(everything, "cli"))[0])
+    [volume] = [each for each in pod_of(workload(everything, "cli"))["volumes"] if each["name"] == "nats-people"]
+    [mount] = [
+        each for each in containers(workload(everything, "cli"))[0]["volumeMounts"] if each["name"] == "nats-people"
+    ]
+    assert volume["secret"]["secretName"] == PEOPLE
+    assert given["SIGNALBOX_PEOPLE_FILE"]["value"] == f"{mount['mountPath']}/{PEOPLE_FILE}"
+
+
 def test_variables_are_given_before_they_are_used(everything: tuple[Object, ...]):
     for each in of_kind(everything, *WORKLOADS):
         for container in containers(each):
@@ -190,8 +234,11 @@ def test_commands_of_people_find_their_passwords_the_desk_file_and_the_books():
     [container] = containers(workload(rendered("paper"), "cli"))
     given = {name: entry["value"] for name, entry in environment(container).items()}
     [people] = [each for each in pod_of(workload(rendered("paper"), "cli"))["volumes"] if each["name"] == "people"]
-    files = {item["path"] for source in people["projected"]["sources"] for item in source["secret"]["items"]}
-    assert files == {"user", "operator", "auditor"}
+    sources = [source["secret"] for source in people["projected"]["sources"]]
+    files = {item["path"] for source in sources for item in source.get("items", [])}
+    assert files == {"user", "operator", "auditor", "operator.seals"}
+    [added] = [source for source in sources if "items" not in source]
+    assert added == {"name": "people", "optional": True}, "nobody need have been added"
     assert given.keys() <= KNOWN
     assert given["SIGNALBOX_CREDENTIALS_FOLDER"] in {mount["mountPath"] for mount in container["volumeMounts"]}
     [simulators] = containers(workload(rendered("paper"), "simulators"))

@@ -17,9 +17,11 @@ from signalbox_cli.doctor.file_facts import see_files, see_secrets, see_settings
 from signalbox_cli.doctor.judging import judge
 from signalbox_cli.doctor.monitoring_facts import see_alertmanager, see_prometheus
 from signalbox_cli.doctor.nats_facts import see_nats
+from signalbox_cli.doctor.people_facts import see_people
 from signalbox_cli.doctor.verdicts import Check, is_fit
 from signalbox_cli.output import printable, show
-from signalbox_cli.settings import doctor_addresses, environment, found_desk
+from signalbox_cli.people.server import Server
+from signalbox_cli.settings import doctor_addresses, environment, found_desk, nats_ca_file
 
 COLUMNS = ("check", "verdict", "observed", "action")
 LINE_CHARACTERS_MAX = 110
@@ -65,6 +67,8 @@ async def _doctor(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(["--send-test-alert needs --alertmanager-url: to whom should it be given?"])
     desk = load_desk(path)
     nats = await see_nats(found, desk)
+    secrets = arguments.secrets or addresses.secrets
+    people = await see_people(addresses.people_file, secrets, Server(found.nats_url, "", nats_ca_file()))
     prometheus = await asyncio.to_thread(see_prometheus, prometheus_url) if prometheus_url else None
     alertmanager = (
         await asyncio.to_thread(see_alertmanager, alertmanager_url, send_test_alert=arguments.send_test_alert)
@@ -73,12 +77,13 @@ async def _doctor(arguments: argparse.Namespace) -> int:
     )
     facts = Facts(
         desk=desk,
-        secrets=see_secrets(environment(), arguments.secrets or addresses.secrets),
+        secrets=see_secrets(environment(), secrets),
         nats=nats,
         prometheus=prometheus,
         alertmanager=alertmanager,
         settings=see_settings(environment()),
         files=see_files(addresses.run_folder, environment()),
+        people=people,
     )
     live = arguments.live or desk.mode is Mode.LIVE
     checks = judge(facts, live=live)

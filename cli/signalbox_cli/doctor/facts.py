@@ -58,6 +58,24 @@ class NatsSeen:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PeopleSeen:
+    """people.conf, and how those who were added and are not revoked stand with the server, by their names."""
+
+    path: str
+    problem: str = ""
+    mode: int = 0
+    private: bool = True
+    is_up_to_date: bool = True
+    """Whether the accounts are those that this version writes."""
+    added: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    unheard: tuple[str, ...] = ()
+    """Let in, but what they say does not cross: nats-server has read people.conf only once."""
+    untried: tuple[str, ...] = ()
+    """Whose password is not here, or with no server to try it at."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PrometheusSeen:
     """What Prometheus has of the desk."""
 
@@ -98,3 +116,4 @@ class Facts:
     """What is wrong with the variables of this environment, as sentences."""
     files: tuple[FileSeen, ...] = ()
     """What the desk of this machine has written; none = it is elsewhere."""
+    people: PeopleSeen | None = None

@@ -24,6 +24,7 @@ from signalbox.streams import STREAMS
 
 from signalbox_cli.doctor.facts import Facts, FileSeen, NatsSeen, SecretSeen
 from signalbox_cli.doctor.judging_monitoring import judge_monitoring
+from signalbox_cli.doctor.judging_people import judge_people
 from signalbox_cli.doctor.verdicts import Check, bad_for_money, failed, not_checked, ok, warning
 
 SERVER_CLOCK_SECONDS_MAX = 1.0
@@ -34,6 +35,7 @@ def judge(facts: Facts, *, live: bool) -> list[Check]:
     live = live or facts.desk.mode is Mode.LIVE
     checks = [*_judge_desk(facts.desk, live=live), *_judge_limits(facts.desk.limits), _judge_secrets(facts.secrets)]
     checks += [_judge_settings(facts.settings), *_judge_files(facts.files, live=live)]
+    checks += judge_people(facts.people, live=live)
     if facts.nats.problem:
         checks.append(failed("nats", facts.nats.problem, "start NATS, or name it: SIGNALBOX_NATS_URL and a password"))
         checks.append(not_checked("desk over nats", "NATS was not reached", "mend `nats` first"))

@@ -148,6 +148,16 @@ def write(path: Path, roll: Roll) -> None:
     write_private(path, conf_text(roll))
 
 
+def bring_up_to_date(path: Path) -> Roll:
+    """Write the file as this version writes it, with the people who are in it; who they are.
+
+    The accounts of another version may import what this one's accounts.conf does not export: then no server starts.
+    """
+    people = read(path)
+    write(path, people)
+    return people
+
+
 def write_private(path: Path, text: str) -> None:
     """Whole or not at all, and readable by its owner alone from its first byte on. Raises `ConfigurationError`."""
     draft = path.with_name(f".{path.name}.new")

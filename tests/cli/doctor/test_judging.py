@@ -17,7 +17,15 @@ from signalbox.messages import LinkStatus, MarketDataType, Quote, ServiceStatus,
 from signalbox.room import StreamRoom
 from signalbox.seals import links_of, shown_links
 from signalbox.streams import STREAMS
-from signalbox_cli.doctor.facts import AlertmanagerSeen, Facts, FileSeen, NatsSeen, PrometheusSeen, SecretSeen
+from signalbox_cli.doctor.facts import (
+    AlertmanagerSeen,
+    Facts,
+    FileSeen,
+    NatsSeen,
+    PeopleSeen,
+    PrometheusSeen,
+    SecretSeen,
+)
 from signalbox_cli.doctor.judging import judge
 from signalbox_cli.doctor.verdicts import Check, Verdict, is_fit
 from signalbox_cli.simulated_venues import services_of
@@ -110,6 +118,7 @@ def facts_of(desk: Desk) -> Facts:
             ways_out={"page": 1, "dead-mans-switch": 1, "nobody": 0},
             watchdog_receivers=("dead-mans-switch",),
         ),
+        people=PeopleSeen(path="people.conf", mode=0o600, added=("alice", "bob"), untried=("bob",)),
     )
 
 
@@ -155,6 +164,11 @@ def with_alertmanager(**changes: Any) -> Facts:
     return replace(LIVE, alertmanager=replace(LIVE.alertmanager, **changes))
 
 
+def with_people(**changes: Any) -> Facts:
+    assert LIVE.people is not None
+    return replace(LIVE, people=replace(LIVE.people, **changes))
+
+
 def wrong(checks: list[Check]) -> dict[str, Verdict]:
     return {check.name: check.verdict for check in checks if check.verdict is not Verdict.OK}
 
@@ -179,6 +193,11 @@ FAULTS = {
         replace(LIVE, secrets=(SecretSeen(path="x", mode=0o644, private=False),)),
         "secrets",
     ),
+    "a people.conf that others may read": (with_people(mode=0o644, private=False), "people.conf"),
+    "a people.conf that makes no sense": (with_people(problem="people.conf, line 2 is not"), "people.conf"),
+    "accounts of another version": (with_people(is_up_to_date=False), "people.conf"),
+    "somebody who is written down and not let in": (with_people(refused=("alice",)), "people"),
+    "somebody whose words do not arrive": (with_people(unheard=("alice",)), "people"),
     "no NATS": (with_nats(problem="NATS can not be reached"), "nats"),
     "a user who may decide": (with_nats(decision_refused=False), "permissions"),
     "a stream without a bound": (with_nats(servers=(UNBOUNDED,)), "room"),
@@ -243,7 +262,8 @@ def test_what_is_wrong_fails_and_says_what_to_do(fault: str) -> None:
 
 
 MAY_BE_ON_PAPER = (
-    "a server that does not sync", "delayed data", "a market in session that is silent", "nobody who is paged"
+    "a server that does not sync", "delayed data", "a market in session that is silent", "nobody who is paged",
+    "a people.conf that others may read", "accounts of another version",
 )  # fmt: skip
 
 
@@ -251,7 +271,7 @@ MAY_BE_ON_PAPER = (
 def test_what_real_money_may_not_paper_may(fault: str) -> None:
     facts, name = FAULTS[fault]
     nats = replace(facts.nats, statuses=nats_of(DESK).statuses)
-    paper = replace(facts_of(DESK), nats=nats, alertmanager=facts.alertmanager)
+    paper = replace(facts_of(DESK), nats=nats, alertmanager=facts.alertmanager, people=facts.people)
     [check] = [check for check in judge(paper, live=False) if check.name == name]
     assert check.verdict in (Verdict.OK, Verdict.WARNING)
 
@@ -266,6 +286,28 @@ def test_what_was_not_checked_is_enough_for_paper_only() -> None:
     assert set(wrong(checks).values()) == {Verdict.NOT_CHECKED}
     assert is_fit(checks, live=False)
     assert not is_fit(checks, live=True)
+
+
+def test_who_all_share_one_name_are_warned_of_it_before_real_money() -> None:
+    shared = with_people(added=(), untried=())
+    checks = judge(shared, live=True)
+    [names] = [check for check in checks if check.name == "names"]
+    assert (names.verdict, "signalbox people add" in names.action) == (Verdict.WARNING, True)
+    assert is_fit(checks, live=True)
+    paper = judge(replace(facts_of(DESK), people=shared.people), live=False)
+    assert wrong(paper) == {}
+
+
+def test_whose_password_is_not_here_is_named_and_no_fault() -> None:
+    [people] = [check for check in judge(LIVE, live=True) if check.name == "people"]
+    assert people.verdict is Verdict.OK
+    assert people.observed == "the server lets in alice; not tried, for want of a password here: bob"
+
+
+def test_a_people_conf_that_is_not_known_is_not_checked() -> None:
+    checks = judge(replace(LIVE, people=None), live=True)
+    assert wrong(checks) == {"people.conf": Verdict.NOT_CHECKED}
+    assert "SIGNALBOX_PEOPLE_FILE" in next(check.action for check in checks if check.name == "people.conf")
 
 
 def test_closed_markets_say_nothing_of_their_data() -> None:

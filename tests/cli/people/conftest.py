@@ -45,6 +45,7 @@ class Office:
         told = {"SIGNALBOX_NATS_URL": self.server.url, "SIGNALBOX_CREDENTIALS_FOLDER": str(self.credentials)}
         if user == "bootstrap":
             told["SIGNALBOX_NATS_PASSWORD"] = self.server.password(user)
+            told["SIGNALBOX_SEALS"] = self.server.seal_texts["risk"]
         else:
             told["SIGNALBOX_NATS_USER"] = user
         out, err = io.StringIO(), io.StringIO()

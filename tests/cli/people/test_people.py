@@ -13,6 +13,7 @@ from nats.errors import Error as NatsError
 from signalbox.bus import Bus, BusSettings
 from signalbox.errors import BusPermissionError
 from signalbox_cli.connection import query
+from signalbox_cli.people.server import Server, Standing, standing
 
 if TYPE_CHECKING:
     from conftest import Office
@@ -52,8 +53,8 @@ async def test_who_is_added_trades_at_once_and_under_his_own_name(office: Office
     assert not await published(alice, "intent.user.ibkr.SPY")
     await alice.close()
     watcher = await office.server.connect("auditor")
-    stored = [received.subject for stream in ("TRADE",) async for received in watcher.read(stream)]
-    assert stored == ["intent.alice.ibkr.SPY"]
+    stored = [received.subject async for received in watcher.read("INTENTS")]
+    assert stored == ["intent.alice"]
 
 
 async def test_who_is_revoked_is_cut_off_at_once_and_others_are_not(office: Office) -> None:
@@ -124,7 +125,7 @@ async def test_a_switch_bears_the_name_of_who_turned_it(office: Office) -> None:
     await office.run("people", "add", "dave", "--role", "trader")
     said = await office.speak("user", "--as", "carol", "halt", "a test", "--json")
     assert (said.status, json.loads(said.out)["by"]) == (0, "carol")
-    refused = await office.speak("dave", "halt", "a test")
+    refused = await office.speak("dave", "halt", "a test", SIGNALBOX_SEALS="control/dave = " + "ab" * 32)
     assert refused.status == 1
     assert "dave" in refused.err
     auditor = await office.server.connect("auditor")
@@ -174,6 +175,85 @@ async def test_a_server_that_reads_another_file_is_noticed(office: Office) -> No
     assert not (office.credentials / "alice").exists()
 
 
+async def test_an_operators_key_stays_with_a_new_password_and_goes_with_him(office: Office) -> None:
+    await office.run("people", "add", "carol", "--role", "operator")
+    key = office.credentials / "carol.seals"
+    made = key.read_text()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    said = await office.run("people", "password", "carol", SIGNALBOX_SEALS="")
+    assert (said.status, said.err, key.read_text()) == (0, "", made)
+    await office.run("people", "revoke", "carol")
+    assert not key.exists()
+
+
+async def test_without_the_key_that_it_is_made_of_an_operator_has_none_and_is_told(office: Office) -> None:
+    said = await office.run("people", "add", "carol", "--role", "operator", SIGNALBOX_SEALS="risk-oms = " + "ab" * 32)
+    assert said.status == 0
+    assert "docs/nats.md, Seals" in said.err
+    assert not (office.credentials / "carol.seals").exists()
+
+
+async def test_a_reload_lets_in_who_was_written_behind_the_servers_back(office: Office) -> None:
+    said = await office.run("people", "add", "alice", "--role", "trader", SIGNALBOX_NATS_URL="")
+    assert said.status == 0
+    assert "twice" in said.out
+    refused = await office.speak("alice", "positions")
+    assert refused.status == 1
+    assert (await office.run("people", "reload")).status == 0
+    alice, _ = await connected(office, "alice")
+    assert await published(alice)
+    await alice.close()
+
+
+async def test_a_reload_is_enough_for_who_can_not_be_tried(office: Office) -> None:
+    await office.run("people", "add", "alice", "--role", "trader", SIGNALBOX_NATS_URL="")
+    password = office.password("alice")
+    (office.credentials / "alice").unlink()
+    assert (await office.run("people", "reload")).status == 0
+    assert await standing(Server(office.server.url, ""), "alice", password) is Standing.IN
+
+
+async def test_a_reload_writes_what_another_version_wrote_anew_and_is_taken_back_if_refused(office: Office) -> None:
+    await office.run("people", "add", "alice", "--role", "trader")
+    mine = office.people_file.read_text()
+    other = mine.replace("max_connections: 32", "max_connections: 31")
+    office.people_file.write_text(other)
+    assert (await office.run("people", "reload")).status == 0
+    assert office.people_file.read_text() == mine
+    office.people_file.write_text(other)
+    (office.people_file.parent / "accounts.conf").write_text("{{{")
+    said = await office.run("people", "reload")
+    assert said.status == 1
+    assert "does not take it in" in said.err
+    assert office.people_file.read_text() == other
+
+
+async def test_a_reload_names_whose_password_is_an_old_one_and_who_was_not_tried(office: Office) -> None:
+    for name in ("alice", "bob"):
+        await office.run("people", "add", name, "--role", "viewer")
+    (office.credentials / "bob").unlink()
+    said = await office.run("people", "reload")
+    assert said.status == 0
+    assert "not tried, for want of a password: bob" in said.out
+    (office.credentials / "alice").write_text("p1another\n")
+    said = await office.run("people", "reload")
+    assert said.status == 1
+    assert "does not let in alice" in said.err
+
+
+async def test_without_the_password_of_bootstrap_nothing_changes_and_everybody_is_listed(office: Office) -> None:
+    before = office.people_file.read_text()
+    outside = {"SIGNALBOX_PEOPLE_FILE": str(office.people_file)}
+    said = await office.speak("user", "people", "add", "alice", "--role", "viewer", **outside)
+    assert said.status == 2
+    assert "from `bootstrap` alone" in said.err
+    assert "docs/nats.md, People" in said.err
+    assert office.people_file.read_text() == before
+    listed = await office.speak("user", "people", "list", **outside)
+    assert listed.status == 0
+    assert "operator" in listed.out
+
+
 async def test_without_a_server_the_file_is_written_and_what_to_do_is_said(office: Office) -> None:
     office.server.kill()
     said = await office.run("people", "add", "alice", "--role", "trader")
@@ -195,6 +275,7 @@ async def test_one_name_has_a_bounded_number_of_connections_and_a_command_says_s
     said = await office.speak("alice", "positions")
     assert said.status == 1
     assert "as many connections" in said.err
+    assert await standing(Server(office.server.url, ""), "alice", office.password("alice")) is Standing.IN
     for client in held:
         await client.close()
 
