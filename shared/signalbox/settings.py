@@ -107,6 +107,16 @@ def load(kind: type[_S], environ: Mapping[str, str]) -> _S:
     return kind(**values)
 
 
+def value_mistakes(kind: type[Struct], environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What is wrong with the values in `environ` of the plain settings of `kind`; what is not set is no mistake."""
+    mistakes: list[str] = []
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        variable = PREFIX + name.upper()
+        if variable in environ and not _is_secret(hint):
+            _plain(variable, environ[variable], hint, mistakes)
+    return tuple(mistakes)
+
+
 def variables_of(kind: type[Struct]) -> set[str]:
     """The name of every variable that `kind` is read from."""
     variables = {PREFIX + name.upper(): hint for name, hint in get_type_hints(kind, include_extras=True).items()}

@@ -32,8 +32,8 @@ FETCH_ROWS = 200
 ERROR_CHARACTERS_MAX = 600
 SPARE_MEGABYTES = 64
 """Beside what DuckDB may take: Python's objects of a reply, and what DuckDB charges to nobody."""
-NICE = 10
-"""Recording goes first where both want the processor."""
+NICE = 5
+"""Recording goes first where both want the processor; with 10, a busy machine runs no query within its time."""
 JSON_INTEGER_MAX = 2**63 - 1
 PR_SET_PDEATHSIG = 1
 INNER_VIEWS = "SELECT DISTINCT view_name FROM duckdb_views() WHERE internal AND schema_name <> 'information_schema'"
