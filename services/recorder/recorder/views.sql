@@ -64,7 +64,7 @@ WHERE type = 'FundingBooked'
 QUALIFY row_number() OVER (PARTITION BY venue, account, funding_id ORDER BY generation DESC, sequence DESC) = 1;
 
 -- One row an order: its terms, and its status after its last event. Only what has to be is folded by the order's name; the
--- rest comes from its first and last event, found by their sequence: a million orders then need 450 MB, not 1,100.
+-- rest comes from its first and last event, found by their sequence: a million orders take less than half the memory so.
 CREATE OR REPLACE VIEW orders AS
 SELECT folded.venue, folded.account, folded.order_id, closing.status, opening.terms.symbol AS symbol, opening.terms.side AS side,
        opening.terms.quantity AS quantity, opening.terms.order_type AS order_type,
