@@ -74,7 +74,7 @@ def people_place(environ: Mapping[str, str], file: Path | None, credentials: Pat
         url = str(json.loads((folder / "desk.json").read_text())["nats_url"])
     except OSError:
         return PeoplePlace(file, credentials or folder / "credentials", "", Secret(""))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ConfigurationError([f"{folder / 'desk.json'} is not what `signalbox up` writes: {START_ONE}."]) from None
     return PeoplePlace(
         file, credentials or folder / "credentials", url, read_secret_file(folder / "credentials" / "bootstrap")
@@ -235,7 +235,7 @@ def find_desk(environ: Mapping[str, str], *, operator: bool = False, auditor: bo
                 "with SIGNALBOX_NATS_URL, SIGNALBOX_NATS_USER and SIGNALBOX_NATS_PASSWORD_FILE."
             ]
         ) from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ConfigurationError([f"{file} is not what `signalbox up` writes: {START_ONE}."]) from None
     password = _kept_password(folder / "credentials", user)
     silence = f"the desk of {folder} has ended (its NATS at {url} does not answer): {START_ONE}"

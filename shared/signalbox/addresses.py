@@ -10,7 +10,7 @@ import re
 from urllib.parse import SplitResult, urlsplit
 
 # Up to the last @ before a space or a double quote: a password may hold an @ or a / of its own
-_WITH_PASSWORD = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*://)((?:\\.|[^\s\"\\])*)@")
+_WITH_PASSWORD = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*://)((?:\\.|[^\s\"\\])*)(?:@|%40)")
 _HAS_PASSWORD = "has a user or password in it, and addresses are logged and shown"
 PORT_MAX = 65_535
 
@@ -23,19 +23,21 @@ def without_password(text: str) -> str:
 def nats_url_mistake(variable: str, url: str) -> str:
     """What is wrong with an address of NATS (or several, with commas between), as a sentence; "" = nothing."""
     for address in url.split(","):
-        if mistake := _mistake(address.strip()):
+        if mistake := _mistake(address):
             return f"{variable}={without_password(url)!r} {mistake}"
+    if len({address.partition("://")[0] for address in url.split(",")}) > 1:
+        return f"{variable}={url!r} has addresses with and without TLS: write all as nats:// or all as tls://."
     return ""
 
 
 def _mistake(address: str) -> str:
-    if "@" in address:
+    if _names_somebody(address):
         return f"{_HAS_PASSWORD}: take it out, and give it by SIGNALBOX_NATS_USER and SIGNALBOX_NATS_PASSWORD_FILE."
-    if not address.isascii() or not address.isprintable() or " " in address:
+    if not address.isascii() or not address.isprintable() or " " in address or "%" in address:
         return "is no address: write nats://host:port or tls://host:port, in plain letters and digits."
     try:
         parts = urlsplit(address)
-        has_host = parts.scheme in ("nats", "tls") and bool(parts.hostname)
+        has_host = address.startswith(("nats://", "tls://")) and bool(parts.hostname)
         bad_port = parts.port == 0
     except ValueError:  # brackets that do not match, a port that is none
         return f"has a port that is none, or no host: write nats://host:port, with a port from 1 to {PORT_MAX}."
@@ -50,7 +52,12 @@ def _more_than_an_address(parts: SplitResult) -> bool:
 
 def password_mistake(variable: str, url: str) -> str:
     """The sentence about an address that has a user or password in it; "" = it has none."""
-    return f"{variable} {_HAS_PASSWORD}: take it out, an API key too." if "@" in url else ""
+    return f"{variable} {_HAS_PASSWORD}: take it out, an API key too." if _names_somebody(url) else ""
+
+
+def _names_somebody(address: str) -> bool:
+    """Whether there is an @ in it, written as it is or as %40, which is how a password is copied out of an address."""
+    return "@" in address or "%40" in address
 
 
 def listening_host_mistake(variable: str, host: str) -> str:

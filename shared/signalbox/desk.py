@@ -10,8 +10,9 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,14 @@ from signalbox.errors import ConfigurationError, SymbolError
 from signalbox.instruments import CURRENCIES, Symbol, dydx_ticker, ibkr_contract, parse_symbol
 from signalbox.messages import MarketDataType
 from signalbox.subaccounts import parse_subaccount
-from signalbox.toml_shape import any_of, instead_of, shape_mistakes, shown
+from signalbox.text_files import TextFileError, read_text_file
+from signalbox.toml_shape import any_of, instead_of, shape_mistakes, shown, shown_key
 
 VENUES = ("ibkr", "dydx")
 """The venues that have a gateway."""
+MISTAKES_MAX = 100
+DESK_FILE_BYTES_MAX = 200_000
+"""A desk file with a thousand instruments has 80,000. Checking the names of more would keep a start waiting."""
 
 
 class Mode(StrEnum):
@@ -136,15 +141,25 @@ def load_desk(path: Path) -> Desk:
     Raises `ConfigurationError` with every mistake, each a sentence: where it is, what was found, what to do.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-    except OSError as error:
-        raise ConfigurationError([f"The desk file {path} can not be read: {error.strerror}."]) from error
-    except ValueError as error:  # not UTF-8, or not TOML
-        raise ConfigurationError([f"The desk file {path} is not TOML: {error}."]) from error
-    mistakes = [*shape_mistakes(Desk, document), *_rules(document)]
+        text = read_text_file(path, DESK_FILE_BYTES_MAX)
+        document = tomllib.loads(text, parse_float=_decimal)
+    except TextFileError as error:
+        raise ConfigurationError([f"The desk file {path} {error}"]) from None
+    except (ValueError, RecursionError) as error:  # RecursionError: thousands of brackets
+        raise ConfigurationError([f"The desk file {path} is not TOML: {error}."]) from None
+    mistakes = list(islice(chain(shape_mistakes(Desk, document), _rules(document)), MISTAKES_MAX + 1))
+    if len(mistakes) > MISTAKES_MAX:
+        mistakes[MISTAKES_MAX:] = [f"There is more than these {MISTAKES_MAX} mistakes: is it another file?"]
     if mistakes:
         raise ConfigurationError(mistakes)
     return msgspec.convert(document, Desk, strict=False)
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # 1e99999999999999999999
+        raise ValueError(f"{text[:60]} is no number that can be reckoned with") from None
 
 
 def _rules(document: dict[str, Any]) -> Iterator[str]:
@@ -165,7 +180,7 @@ def _rules(document: dict[str, Any]) -> Iterator[str]:
     tables = ("limits", _limit_rule), ("fx_rates", _rate_rule), ("indicators", _parameter_rule), ("nats", _room_rule)
     for table, check in tables:
         for key, value in _tables(document, table).items():
-            yield from check(f"{table}.{key}", key, value)
+            yield from check(f"{table}.{shown_key(key)}", key, value)
 
 
 def _name_rule(name: object) -> Iterator[str]:
@@ -178,7 +193,8 @@ def _venue_rules(venues: dict[str, Any], mode: object) -> Iterator[str]:
         yield "venues has no venue: add a table such as [venues.ibkr] with its accounts."
     for name, venue in venues.items():
         if name not in VENUES:
-            yield f"venues.{name} is no venue that has a gateway: {instead_of(name, VENUES)}"
+            yield f"venues.{shown_key(name)} is no venue that has a gateway: {instead_of(name, VENUES)}"
+            continue
         accounts = venue.get("accounts") if isinstance(venue, dict) else None
         if isinstance(accounts, list):
             yield from _account_rules(f"venues.{name}.accounts", name, accounts, mode)

@@ -92,7 +92,7 @@ def read_request(received: bytes) -> Request | Answer | None:
         return None
     if found.start() > REQUEST_BYTES_MAX:
         return _refusal(431, f"a request has at most {REQUEST_BYTES_MAX} bytes")
-    first, *lines = received[: found.start()].splitlines()
+    first, *lines = received[: found.start()].splitlines() or [b""]  # nothing but line ends
     request_line = REQUEST_LINE.fullmatch(first)
     if request_line is None:
         return _refusal(400, "this port speaks HTTP/1.1, and no TLS")

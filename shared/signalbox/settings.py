@@ -9,7 +9,6 @@ begins with `SIGNALBOX_` and that nothing of the desk reads is a mistake too.
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import stat
@@ -29,6 +28,9 @@ from signalbox.setting_names import PREFIX, unknown_names
 
 KEY_LINES_MAX = 32
 SECRET_BYTES_MAX = 65_536
+NUMBER_MAX = 1_000_000_000
+"""Seconds, bytes, rows: more is a slip, and too much for the clocks and limits that are set to it."""
+_WHOLE_NUMBER = re.compile(r"[0-9]+")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 PortOrAny = Annotated[int, Meta(ge=0, le=65_535)]
@@ -105,6 +107,16 @@ def load(kind: type[_S], environ: Mapping[str, str]) -> _S:
     return kind(**values)
 
 
+def value_mistakes(kind: type[Struct], environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What is wrong with the values in `environ` of the plain settings of `kind`; what is not set is no mistake."""
+    mistakes: list[str] = []
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        variable = PREFIX + name.upper()
+        if variable in environ and not _is_secret(hint):
+            _plain(variable, environ[variable], hint, mistakes)
+    return tuple(mistakes)
+
+
 def variables_of(kind: type[Struct]) -> set[str]:
     """The name of every variable that `kind` is read from."""
     variables = {PREFIX + name.upper(): hint for name, hint in get_type_hints(kind, include_extras=True).items()}
@@ -127,6 +139,9 @@ def _plain(variable: str, text: str, hint: object, mistakes: list[str]) -> objec
         if not text and hint is Path:
             mistakes.append(f"{variable} is empty: name a file.")
         return Path(text) if text else None
+    if not text.strip() and variable in _NEEDED:
+        mistakes.append(f"{variable} is empty: name the user.")
+        return None
     find_mistake = _MISTAKES.get(variable, password_mistake if variable.endswith("_URL") else None)
     mistake = find_mistake(variable, text) if find_mistake else ""
     try:
@@ -142,13 +157,19 @@ def _plain(variable: str, text: str, hint: object, mistakes: list[str]) -> objec
 
 
 def _number_mistake(variable: str, text: str, value: object) -> str:
-    """Every number among the settings is a size, a time or a fraction: 0 or more, and not as many as one likes."""
+    """Every number among the settings is a size, a time or a fraction: not below 0, and not as many as one likes.
+
+    With a time or a bound of 0 nothing would ever come to pass. Python's own reading of a whole number takes 8e1 too.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return ""
-    finite = is_decimal_text(text) if isinstance(value, Decimal) else math.isfinite(value)
-    if finite and value >= 0:
+    whole = isinstance(value, int)
+    written = _WHOLE_NUMBER.fullmatch(text) is not None if whole else is_decimal_text(text)
+    least = "above 0" if variable.endswith(("_SECONDS", "_MAX")) else "from 0 on"
+    if written and 0 <= value <= NUMBER_MAX and (value > 0 or least != "above 0"):
         return ""
-    return f"{variable}={_shown(text)} is not usable: write a number that is 0 or more, in digits."
+    kind = "a whole number" if whole else "a number"
+    return f"{variable}={_shown(text)} is not usable: write {kind} {least} and up to {NUMBER_MAX}, in digits."
 
 
 def _log_level_mistake(variable: str, text: str) -> str:
@@ -159,6 +180,7 @@ def _log_level_mistake(variable: str, text: str) -> str:
     return f"{variable}={_shown(text)} is no level: {meant}"
 
 
+_NEEDED = frozenset({f"{PREFIX}NATS_USER"})
 _MISTAKES = {
     f"{PREFIX}NATS_URL": nats_url_mistake,
     f"{PREFIX}HTTP_HOST": listening_host_mistake,

@@ -34,7 +34,7 @@ def _shape(hint: Any, value: object, path: str) -> Iterator[str]:
             yield f"{path} is {shown(value)}: it must be a table."
             return
         for key, item in value.items():
-            yield from _shape(get_args(hint)[1], item, f"{path}.{key}")
+            yield from _shape(get_args(hint)[1], item, f"{path}.{shown_key(key)}")
     elif get_origin(hint) is tuple:
         if not isinstance(value, list):
             yield f"{path} is {shown(value)}: it must be an array."
@@ -52,7 +52,7 @@ def _table(kind: type[Struct], value: object, path: str) -> Iterator[str]:
     hints = get_type_hints(kind)
     prefix = f"{path}." if path else ""
     for key in (key for key in value if key not in hints):
-        yield f"{prefix}{key} is no key that is read: {instead_of(key, hints.keys() - value.keys())}"
+        yield f"{prefix}{shown_key(key)} is no key that is read: {instead_of(key, hints.keys() - value.keys())}"
     for field in msgspec.structs.fields(kind):
         if field.name in value:
             yield from _shape(hints[field.name], value[field.name], f"{prefix}{field.name}")
@@ -105,8 +105,16 @@ def any_of(kind: type[StrEnum]) -> str:
     return " or ".join(f'"{word.value}"' for word in kind)
 
 
+def shown_key(key: str) -> str:
+    """Write a key as a line can take it: what is in a file may be meant for the terminal."""
+    return key if key.isascii() and key.isprintable() and len(key) <= 60 else shown(key)
+
+
 def shown(value: object) -> str:
     """Write a value as in TOML, cut to what a line can take."""
-    text = str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else ascii(value)
+    try:
+        text = str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else ascii(value)
+    except ValueError:  # Python writes out no number that long, and reads it in hexadecimal digits
+        return "a number of thousands of digits"
     text = {"True": "true", "False": "false"}.get(text, text)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -60,7 +60,7 @@ def test_no_desk_is_told_with_what_to_do(tmp_path: Path) -> None:
     assert told.startswith(f"no desk is running from {tmp_path}: start one with `make up`")
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"nats_url": 1}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"nats_url": 1}', "[" * 100_000])
 def test_broken_desk_json_is_told(folder: Path, content: str) -> None:
     (folder / "desk.json").write_text(content)
     assert "desk.json is not what `signalbox up` writes" in mistake({"SIGNALBOX_RUN_FOLDER": str(folder)})

@@ -125,6 +125,8 @@ def ask(database: Database, sql: str, row_limit: int = 1000) -> QueryReply:
         ("SELECT true -- a comment", True),
         ("SELECT [1.5, 2.25]", ["1.50", "2.25"]),
         ("SELECT {'price': 1.5}", {"price": "1.5"}),
+        ("SELECT ['nan'::DOUBLE, 'inf'::DOUBLE]", "[NaN,Infinity]"),
+        ("SELECT {'a': '-inf'::FLOAT}", '{"a":-Infinity}'),
         ("SELECT DATE '2026-01-05';", "2026-01-05"),
         ("FROM (DESCRIBE watermarks) LIMIT 1", "stream"),
     ],
@@ -179,6 +181,8 @@ def test_a_reply_stays_below_the_size_of_a_nats_message(database: Database) -> N
     assert reply.truncated
     assert 1 <= len(reply.rows) < 10
     assert "larger than" in (ask(database, "SELECT repeat('x', 2000000)")).error
+    tables = ", ".join(f"(SELECT 1 AS {'a' * 400}{number}) t{number}" for number in range(40))
+    assert "names of the columns" in ask(database, f"SELECT {', '.join(['*'] * 60)} FROM {tables} WHERE false").error
 
 
 ESCAPES = [

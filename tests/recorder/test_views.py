@@ -30,9 +30,11 @@ from signalbox.messages import (
     Liquidity,
     Order,
     OrderCreated,
+    OrderDenied,
     OrderFilled,
     OrderIntent,
     OrderPartiallyFilled,
+    OrderRejected,
     OrderStatus,
     OrderType,
     Position,
@@ -102,7 +104,8 @@ def put_order(recording: Recording) -> None:
             status=OrderStatus.FILLED,
             fill=fill(2, 50, "1.2", 2),
             replaced=fill(2, 60, "1.2"),
-            **sums,
+            cumulative_quantity=Decimal(90),
+            leaves_quantity=Decimal(10),
             **event,
         ),
         CommissionBooked(id="o1/5", status=OrderStatus.FILLED, revision=1, commission=Decimal("1.00"), **fee, **event),
@@ -293,3 +296,49 @@ def test_liquidity_margins_and_leverage_are_columns(recording: Recording) -> Non
         (Decimal("0.02"), Decimal("0.012"))
     ]
     assert recording.rows("SELECT attempt_id, good_til_block FROM submissions") == [("7", 1234)]
+
+
+ROWS, MEMORY_MEGABYTES = 60_000, 40
+"""A query's 512 MB for what a million orders leave, in small."""
+
+
+@pytest.mark.parametrize("view", ["positions", "books", "accounts"])
+def test_what_is_now_is_found_without_holding_what_was(recording: Recording, view: str) -> None:
+    history = {"positions": "position_history", "books": "book_history", "accounts": "account_history"}[view]
+    recording.rows("SET memory_limit = '1GB'")
+    recording.rows(
+        f"""INSERT INTO typed_{history} BY NAME
+        SELECT 1 AS generation, i AS sequence, 'of.' || i % 9 AS subject, i || repeat('v', 900) AS venue
+        FROM range({ROWS}) AS numbers(i)"""
+    )
+    recording.database.checkpoint()
+    recording.rows(f"SET memory_limit = '{MEMORY_MEGABYTES}MB'")
+    found = recording.rows(f"SELECT sequence FROM (SELECT * FROM {view} ORDER BY venue DESC) ORDER BY sequence")
+    assert [sequence for (sequence,) in found] == list(range(ROWS - 9, ROWS))
+
+
+def test_what_is_now_is_of_the_newest_generation(recording: Recording) -> None:
+    for generation, sequence in ((1, 7), (2, 3), (2, 5), (1, 9)):
+        recording.rows(
+            f"""INSERT INTO typed_book_history BY NAME
+            SELECT {generation} AS generation, {sequence} AS sequence, 'book.ibkr.DU1' AS subject"""
+        )
+    assert recording.rows("SELECT generation, sequence FROM books") == [(2, 5)]
+
+
+def test_an_order_without_its_beginning_and_one_that_was_rejected_are_shown(recording: Recording) -> None:
+    event: dict[str, Any] = {"at": AT, **DESK}
+    recording.put(
+        "TRADE", "order.ibkr.DU1.o7", OrderDenied(id="1", order_id="o7", status=OrderStatus.DENIED, reason="r", **event)
+    )
+    recording.put(
+        "TRADE",
+        "order.ibkr.DU1.o8",
+        OrderRejected(id="2", order_id="o8", status=OrderStatus.REJECTED, reason="no", **event),
+    )
+    assert recording.rows(
+        "SELECT order_id, status, symbol, reason, refused_by, created_at, executions FROM orders ORDER BY 1"
+    ) == [
+        ("o7", "DENIED", None, "r", None, None, None),
+        ("o8", "REJECTED", None, "no", "UNSTATED", None, None),
+    ]

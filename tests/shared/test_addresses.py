@@ -16,6 +16,7 @@ from signalbox.telemetry import JsonFormatter
         ("nats://user:pw@host:4222", "nats://***@host:4222"),
         ("at nats://pw@host, then tls://u:p/w@x@h.", "at nats://***@host, then tls://***@h."),
         ("http://u:p'w@host/metrics", "http://***@host/metrics"),
+        ("nats://user%3Apw%40host:4222", "nats://***@host:4222"),
         ("nats://host:4222 as a@b", "nats://host:4222 as a@b"),
         ("no address: a@b", "no address: a@b"),
     ],

@@ -1,12 +1,13 @@
 """The desk file: what is shipped is right, and every mistake is told at once with what to do."""
 
+import os
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from signalbox.desk import ClockSource, Desk, Durability, Mode, load_desk
+from signalbox.desk import MISTAKES_MAX, ClockSource, Desk, Durability, Mode, load_desk
 from signalbox.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
@@ -238,7 +239,17 @@ def test_right_live_desk_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "beginning"),
-    [(None, "can not be read: No such file"), (b"name = ", "is not TOML"), (b"\xff\xfe", "is not TOML")],
+    [
+        (None, "can not be read: No such file"),
+        (b"name = ", "is not TOML"),
+        (b"\xff\xfen\x00", "is UTF-16"),
+        (b"name = 1\n\xe9", "is no text in UTF-8: see line 2"),
+        (b"\xef\xbb\xbf" + TEXT.encode(), "begins with a byte order mark"),
+        (b"x = " + b"[" * 3_000, "is not TOML"),
+        (b"x = 1e99999999999999999999", "is not TOML"),
+        (b"a." * 50_000 + b"b = 1", "has a line of 100005 characters"),
+        (b"#\n" * 200_000, "has more than 200000 bytes"),
+    ],
 )
 def test_unreadable_file_is_one_plain_sentence(tmp_path: Path, content: bytes | None, beginning: str) -> None:
     path = tmp_path / "desk.toml"
@@ -246,6 +257,32 @@ def test_unreadable_file_is_one_plain_sentence(tmp_path: Path, content: bytes | 
         path.write_bytes(content)
     with pytest.raises(ConfigurationError, match=beginning):
         load_desk(path)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(ConfigurationError, match="can not be read"):
+            load_desk(path)
+
+
+def test_a_number_that_python_does_not_write_out_is_a_mistake_like_any_other(tmp_path: Path) -> None:
+    huge = "0x" + "f" * 3_900
+    [mistake] = mistakes_of(
+        tmp_path / "desk.toml", changed('order_quantity_max = "1000"', f"order_quantity_max = {huge}")
+    )
+    assert mistake.startswith("limits.order_quantity_max is a number of thousands of digits: it must be")
+
+
+def test_mistakes_beyond_a_hundred_are_not_looked_for(tmp_path: Path) -> None:
+    mistakes = mistakes_of(tmp_path / "desk.toml", "".join(f"key_{number} = 1\n" for number in range(12_000)))
+    assert len(mistakes) == MISTAKES_MAX + 1
+    assert mistakes[-1].startswith("There is more")
+
+
+def test_a_key_is_shown_as_a_line_can_take_it(tmp_path: Path) -> None:
+    [mistake] = mistakes_of(tmp_path / "desk.toml", '"\\u001b[2J" = 1\n' + TEXT)
+    assert mistake.startswith("'\\x1b[2J' is no key that is read")
 
 
 def test_empty_file_names_all_that_is_missing(tmp_path: Path) -> None:

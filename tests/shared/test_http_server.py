@@ -59,6 +59,7 @@ SAID = {
     "TLS": bytes.fromhex("16030100c8010000c40303") + bytes(189),
     "noise": bytes(range(256)) * 40,
     "NATS": b'CONNECT {"verbose":false}\r\nPING\r\n',
+    "line ends": b"\r\n\r\n",
     "a body": b"POST /metrics HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n" + bytes(10_000),
 }
 
@@ -178,3 +179,10 @@ def test_what_is_too_long_is_refused_before_it_ends() -> None:
     refusal = read_request(b"GET /" + b"a" * REQUEST_BYTES_MAX)
     assert isinstance(refusal, Answer)
     assert refusal.status == 431
+
+
+@pytest.mark.parametrize("received", [b"\r\n\r\n", b"\n\n", b"\r\n\r\nGET / HTTP/1.1\r\n\r\n"])
+def test_line_ends_alone_are_refused(received: bytes) -> None:
+    refusal = read_request(received)
+    assert isinstance(refusal, Answer)
+    assert refusal.status == 400

@@ -118,6 +118,10 @@ def mistakes_with(**changes: str) -> list[str]:
     [
         ("HTTP_PORT", "65536", "SIGNALBOX_HTTP_PORT='65536' is not usable"),
         ("HTTP_PORT", "-1", "SIGNALBOX_HTTP_PORT='-1' is not usable"),
+        ("HTTP_PORT", "8e1", "SIGNALBOX_HTTP_PORT='8e1' is not usable: write a whole number"),
+        ("HTTP_PORT", "80.0", "SIGNALBOX_HTTP_PORT='80.0' is not usable"),
+        ("HTTP_PORT", " 80", "SIGNALBOX_HTTP_PORT=' 80' is not usable"),
+        ("HTTP_PORT", "٨٠", "is not usable"),
         ("HTTP_PORT", "80.5", "SIGNALBOX_HTTP_PORT='80.5' is not usable"),
         ("HTTP_PORT", "", "SIGNALBOX_HTTP_PORT='' is not usable"),
         ("HTTP_HOST", "my-host", "SIGNALBOX_HTTP_HOST='my-host' is no address to listen at"),
@@ -126,12 +130,20 @@ def mistakes_with(**changes: str) -> list[str]:
         ("LOG_LEVEL", "7", "SIGNALBOX_LOG_LEVEL='7' is no level: there is DEBUG"),
         ("DELAY_SECONDS_MAX", "nan", "SIGNALBOX_DELAY_SECONDS_MAX='nan' is not usable"),
         ("DELAY_SECONDS_MAX", "1e400", "SIGNALBOX_DELAY_SECONDS_MAX='1e400' is not usable"),
+        ("DELAY_SECONDS_MAX", "1e-400", "SIGNALBOX_DELAY_SECONDS_MAX='1e-400' is not usable"),
+        ("DELAY_SECONDS_MAX", "1e300", "SIGNALBOX_DELAY_SECONDS_MAX='1e300' is not usable: write a number above 0"),
+        ("DELAY_SECONDS_MAX", "0", "SIGNALBOX_DELAY_SECONDS_MAX='0' is not usable: write a number above 0"),
         ("DELAY_SECONDS_MAX", "-0.1", "SIGNALBOX_DELAY_SECONDS_MAX='-0.1' is not usable"),
         ("DELAY_SECONDS_MAX", "१", "SIGNALBOX_DELAY_SECONDS_MAX="),
         ("DESK_FILE", "", "SIGNALBOX_DESK_FILE is empty"),
         ("NATS_USER", "risk\nx", "SIGNALBOX_NATS_USER holds 'risk\\nx'"),
         ("NATS_URL", "127.0.0.1:4222", "is no address of NATS"),
         ("NATS_URL", "http://127.0.0.1:4222", "is no address of NATS"),
+        ("NATS_USER", "", "SIGNALBOX_NATS_USER is empty"),
+        ("NATS_URL", "TLS://host", "is no address of NATS"),
+        ("NATS_URL", "nats://a:4222, nats://b:4222", "is no address"),
+        ("NATS_URL", "nats://a:4222,tls://b:4222", "with and without TLS"),
+        ("NATS_URL", "nats://h%6Fst:4222", "is no address"),
         ("NATS_URL", "nats://", "is no address of NATS"),
         ("NATS_URL", "nats://host:99999", "has a port that is none"),
         ("NATS_URL", "nats://host:0", "has port 0"),
@@ -172,7 +184,15 @@ def test_what_another_service_or_another_program_reads_is_no_mistake() -> None:
     assert load(Settings, GOOD | others).http_port == 0
 
 
-@pytest.mark.parametrize("url", ["nats://u:hunter7@host:4222", "nats://hunter7@host", "nats://a:hunter7/x@y@host"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nats://u:hunter7@host:4222",
+        "nats://hunter7@host",
+        "nats://a:hunter7/x@y@host",
+        "nats://h,nats://u%3Ahunter7%40g",
+    ],
+)
 def test_a_password_in_an_address_is_refused_and_not_shown(url: str) -> None:
     [mistake] = mistakes_with(NATS_URL=url)
     assert "has a user or password in it" in mistake

@@ -10,7 +10,7 @@ from pathlib import Path
 from signalbox.addresses import password_mistake
 from signalbox.errors import ConfigurationError
 from signalbox.setting_names import PREFIX, unknown_names
-from signalbox.settings import KEY_LINES_MAX, is_private, read_secret_file
+from signalbox.settings import KEY_LINES_MAX, ServiceSettings, is_private, read_secret_file, value_mistakes
 
 from signalbox_cli import run_folder
 from signalbox_cli.doctor.facts import FileSeen, SecretSeen
@@ -63,7 +63,8 @@ def see_files(folder: Path | None, environ: Mapping[str, str]) -> tuple[FileSeen
 
 
 def see_settings(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """What is wrong with the names and addresses of this environment; no sentence shows a password."""
+    """What is wrong with the names, addresses and values of this environment; no sentence shows a password."""
     addresses = [name for name in sorted(environ) if name.startswith(PREFIX) and name.endswith("_URL")]
-    passwords = [password_mistake(name, environ[name]) for name in addresses]
-    return (*unknown_names(environ), *(mistake for mistake in passwords if mistake))
+    passwords = [password_mistake(name, environ[name]) for name in addresses if name != f"{PREFIX}NATS_URL"]
+    values = value_mistakes(ServiceSettings, environ)
+    return (*unknown_names(environ), *(mistake for mistake in passwords if mistake), *values)

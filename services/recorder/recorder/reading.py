@@ -32,8 +32,8 @@ FETCH_ROWS = 200
 ERROR_CHARACTERS_MAX = 600
 SPARE_MEGABYTES = 64
 """Beside what DuckDB may take: Python's objects of a reply, and what DuckDB charges to nobody."""
-NICE = 10
-"""Recording goes first where both want the processor."""
+NICE = 5
+"""Recording goes first where both want the processor; with 10, a busy machine runs no query within its time."""
 JSON_INTEGER_MAX = 2**63 - 1
 PR_SET_PDEATHSIG = 1
 INNER_VIEWS = "SELECT DISTINCT view_name FROM duckdb_views() WHERE internal AND schema_name <> 'information_schema'"
@@ -93,6 +93,8 @@ def run(connection: duckdb.DuckDBPyConnection, sql: str, rows_max: int, memory_m
         return _refused(str(error))
     except (duckdb.OutOfMemoryException, MemoryError):
         return Answer(Outcome.OUT_OF_MEMORY, b"")
+    except UnicodeError:
+        return _refused("The query's text or its answer is no text in UTF-8.")
     except duckdb.Error as error:
         if "bad allocation" in str(error) or "bad_alloc" in str(error):
             return Answer(Outcome.OUT_OF_MEMORY, b"")
@@ -135,6 +137,8 @@ def read(connection: duckdb.DuckDBPyConnection, sql: str, rows_max: int) -> Quer
     connection.execute(f"SELECT {expressions} FROM (\n{sql}\n) AS t({', '.join(names)}) LIMIT {rows_max + 1}")
     rows: list[tuple[Any, ...]] = []
     room_bytes = REPLY_BYTES_MAX - len(msgspec.json.encode(columns))
+    if room_bytes < 0:
+        raise RefusedError(f"The names of the columns are larger than {REPLY_BYTES_MAX} bytes: select fewer columns.")
     while fetched := connection.fetchmany(FETCH_ROWS):
         for raw in fetched:
             row = _row(raw, nested)
@@ -169,8 +173,16 @@ def _row(raw: tuple[Any, ...], nested: list[int]) -> tuple[Any, ...]:
     row = [_exact(value) for value in raw]
     for number in nested:
         if row[number] is not None:
-            row[number] = _decode_nested(row[number])
+            row[number] = _nested(row[number])
     return tuple(row)
+
+
+def _nested(text: str) -> Any:
+    """What DuckDB writes as JSON is not always: `[nan]` and the like stay text."""
+    try:
+        return _decode_nested(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text
 
 
 def _exact(value: Any) -> Any:

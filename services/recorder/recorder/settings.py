@@ -26,7 +26,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     """What DuckDB may hold to record. It rests at 32 MB; a backlog takes more while long queries run."""
     query_seconds_max: float = 10.0
     """A query is stopped after this time."""
-    query_memory_megabytes_max: int = 512
+    query_memory_megabytes_max: int = 768
     """What one query may take, the others being small then: 96 MB each."""
     query_rows_max: int = 10_000
     """No reply has more rows, whatever was asked for."""

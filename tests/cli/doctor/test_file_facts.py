@@ -60,3 +60,14 @@ def test_names_that_nothing_reads_and_passwords_in_addresses_are_seen() -> None:
     assert "did you mean SIGNALBOX_HTTP_PORT?" in misspelt
     assert "SIGNALBOX_PROMETHEUS_URL has a user or password in it" in password
     assert "hunter2" not in password
+
+
+def test_a_value_that_a_service_would_refuse_is_said() -> None:
+    environ = {
+        "SIGNALBOX_HTTP_PORT": "8e1",
+        "SIGNALBOX_LOG_LEVEL": "loud",
+        "SIGNALBOX_NATS_URL": "nats://u:hunter2@h:4222",
+    }
+    mistakes = see_settings(environ)
+    assert len(mistakes) == 3
+    assert not any("hunter2" in mistake for mistake in mistakes)
