@@ -244,16 +244,17 @@ class OrderManagement:
     # --------------------------------------------------------------------------------------------- messages out
 
     async def _carry_out(self, outcome: Outcome, received: Received) -> None:
-        """Publish what a message makes necessary; return when all of it is stored. Raises the first error.
+        """Publish what a message makes necessary; return when all of it is stored. Raises an event's error first.
 
         An outcome with commands has one event at most. Others may have several, and each needs the sequence of the
-        one before.
+        one before. A command goes out before the event beside it: the gateway waits for it, and for the event nobody.
         """
         if outcome.commands:
-            storing = [self._store(event) for event in outcome.events]
             commanding = [self._command(revision, command) for revision, command in outcome.commands]
+            storing = [self._store(event) for event in outcome.events]
             # Not a TaskGroup: it wraps errors, and the bus asks for a BusError
-            for result in await asyncio.gather(*storing, *commanding, return_exceptions=True):
+            results = await asyncio.gather(*commanding, *storing, return_exceptions=True)
+            for result in (*results[len(commanding) :], *results[: len(commanding)]):
                 if result is not None:
                     raise result
         else:
