@@ -29,7 +29,7 @@ from signalbox.bus import Bus, BusSettings, Received
 from signalbox.bus.bootstrap import USERS, bootstrap, complete_seals
 from signalbox.bus.client import BusClient
 from signalbox.messages import Bar, TradingMode, TradingState
-from signalbox.seals import NO_SEALS
+from signalbox.seals import NO_SEALS, parse
 from signalbox_cli.local_desk import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -126,7 +126,9 @@ class Bench:
         await client.close()
 
     async def connect(self, user: str) -> Bus:
-        return await Bus.connect(BusSettings(url=self.url, user=user, password=self.passwords[user], name=user))
+        seals = parse(self.seals[user]) if user in self.seals else NO_SEALS
+        password = self.passwords[user]
+        return await Bus.connect(BusSettings(url=self.url, user=user, password=password, name=user, seals=seals))
 
 
 async def one_round(gateway: Bus, recorder: Bus, scored: asyncio.Queue[Received], minute: int) -> float:
