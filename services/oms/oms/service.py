@@ -250,13 +250,16 @@ class OrderManagement:
         one before. A command goes out before the event beside it: the gateway waits for it, and for the event nobody.
         """
         if outcome.commands:
-            commanding = [self._command(revision, command) for revision, command in outcome.commands]
-            storing = [self._store(event) for event in outcome.events]
-            # Not a TaskGroup: it wraps errors, and the bus asks for a BusError
-            results = await asyncio.gather(*commanding, *storing, return_exceptions=True)
-            for result in (*results[len(commanding) :], *results[: len(commanding)]):
-                if result is not None:
-                    raise result
+            # Begins when the command is on its way, at the next turn of the event loop. Not a TaskGroup: it wraps
+            # errors, and the bus asks for a BusError
+            storing = asyncio.gather(*map(self._store, outcome.events), return_exceptions=True)
+            try:
+                for revision, command in outcome.commands:
+                    await self._command(revision, command)
+            finally:
+                for error in await storing:
+                    if error is not None:
+                        raise error
         else:
             for event in outcome.events:
                 await self._store(event)
