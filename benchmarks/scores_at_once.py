@@ -155,12 +155,13 @@ async def measure() -> float:
             await bench.bootstrap()
             async with bench.indicators():
                 gateway, recorder = await bench.connect("gateway-ibkr"), await bench.connect("recorder")
+                user = await bench.connect("user")  # only people hear scores as they come
                 scored: asyncio.Queue[Received] = asyncio.Queue()
-                await recorder.subscribe("ind.score.>", scored.put)
+                await user.subscribe("ind.score.>", scored.put)
                 seconds = [
                     await one_round(gateway, recorder, scored, minute) for minute in range(WARM_UP_ROUNDS + ROUNDS)
                 ]
-            for bus in (gateway, recorder):
+            for bus in (gateway, recorder, user):
                 await bus.drain()
     return max(seconds[WARM_UP_ROUNDS:])
 
