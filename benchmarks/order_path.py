@@ -173,9 +173,9 @@ async def _spaced(path: Path_) -> float:
 
 
 def _resident_megabytes(pid: int | None) -> float:
-    """Of a service with the processes that it has started; what they share with others is shared out."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    [line] = [line for line in rollup.splitlines() if line.startswith("Pss:")]
+    """Of a service and the processes that it has started: at most, for what they share counts for each."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("VmRSS:")]
     started = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return int(line.split()[1]) / 1024 + sum(_resident_megabytes(int(each)) for each in started)
 
