@@ -8,7 +8,7 @@ order's event and command are stored, the order is claimed in the ledger (stored
 
 The bare path is one process with the vendor's library and a grpc.aio channel to the same simulator, through a relay of
 its own, from before the building to the same answer: nothing of it is stored, and nobody else takes part. So that the
-difference can be read, a third path runs: the bare chain of `order_path`, three stored hops between four processes,
+difference can be read, a third path runs: a bare chain (`chains`), three stored hops between four processes,
 which is as many as a decision passes. Blocks of all three alternate, with the same spacing.
 """
 
@@ -40,8 +40,7 @@ from signalbox.messages import Check, Instrument, IntentApproved, OrderIntent, O
 from signalbox.seals import parse
 from signalbox_cli.local_desk import deploy_folder, free_port
 
-from benchmarks import order_path
-from benchmarks.order_path import ChainPath
+from benchmarks.chains import WITHOUT_CLAIM, ChainPath, bare_chain
 
 BLOCKS, ORDERS_PER_BLOCK, WARM_UP_ORDERS = 8, 50, 30
 SPACING_SECONDS = 0.05
@@ -233,7 +232,7 @@ async def _measure(folder: Path) -> tuple[list[float], ...]:
         assert bare.stdout is not None
         await bare.stdout.readline()
 
-        chain = await _start_chain(folder, stack)
+        chain = await bare_chain(stack, folder / "bare", WITHOUT_CLAIM)
         paths: tuple[Path_, ...] = DeskPath(bus, desk_relay, account), BarePath(bare, bare_relay), chain
         seconds: tuple[list[float], ...] = [], [], []
         for path in paths:
@@ -294,21 +293,6 @@ async def _start_desk(
         await _until(f"{service} ready", lambda ready=ready: _answers(ready), process, log)  # type: ignore[misc]
     await asyncio.wait_for(offered.wait(), START_SECONDS_MAX)
     return bus
-
-
-async def _start_chain(folder: Path, stack: contextlib.AsyncExitStack) -> ChainPath:
-    """Start the bare chain on a NATS server of its own."""
-    relay, socket_port, nats_port = order_path.Relay(), free_port(), free_port()
-    await relay.start(socket_port)
-    stack.push_async_callback(relay.close)
-    command = [str(Path(sys.executable).parent / "nats-server"), "-js", "-a", "127.0.0.1", "-p", str(nats_port)]
-    await start([*command, "-sd", str(folder / "bare")], stack, folder / "bare.log")
-    await _until_listening(nats_port)
-    client, links = await order_path._start_chain(f"nats://127.0.0.1:{nats_port}", socket_port)
-    stack.push_async_callback(client.close)
-    for link in links:
-        stack.push_async_callback(_end, link)
-    return ChainPath(client, relay)
 
 
 async def _until_listening(port: int) -> None:

@@ -11,8 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
-import secrets
 import socket
 import subprocess
 import sys
@@ -25,8 +23,9 @@ from typing import Any, NamedTuple
 from recorder.database import Database
 from recorder.state import Batch, Place, Stored
 from signalbox import messages, subjects
+from signalbox.accounts import password_variable
 from signalbox.bus import Bus, BusSettings
-from signalbox.bus.bootstrap import bootstrap
+from signalbox.bus.bootstrap import USERS, bootstrap, new_password
 from signalbox.bus.client import BusClient
 from signalbox.errors import BusUnavailableError
 from signalbox.messages import QueryReply, QueryRequest, ServiceStatus, TradingMode, TradingState
@@ -36,6 +35,8 @@ from signalbox_cli.local_desk import free_port
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = 300_000
 BATCH_ROWS = 4_000
+MEMORY_MEGABYTES = 256
+"""As the recorder's settings have it."""
 LIVE_ROWS, LIVE_SPACING_SECONDS = 1_500, 0.01
 ROWS_PER_SECOND_GOAL = 50_000
 MEMORY_MEGABYTES_MAX = 90.0
@@ -70,7 +71,7 @@ def ingest_rows_per_second(directory: Path) -> float:
         Stored(n, f"md.bar.{n % 8}.ibkr.S{n % 100}.1m", 1_767_623_460_000_000_000 + n, f"bar/{n}", payload(n))
         for n in range(1, ROWS + 1)
     ]
-    database = Database(directory / "ingest.duckdb", 64)
+    database = Database(directory / "ingest.duckdb", MEMORY_MEGABYTES)
     started = time.perf_counter()
     for at in range(0, ROWS, BATCH_ROWS):
         part = rows[at : at + BATCH_ROWS]
@@ -82,11 +83,10 @@ def ingest_rows_per_second(directory: Path) -> float:
 
 def end_to_end(directory: Path) -> tuple[float, Memory]:
     """Rows a second from a full stream, and the recorder's memory some live seconds later."""
-    variables = sorted(set(re.findall(r"\$(NATS_PASSWORD_\w+)", NATS_CONFIGURATION.read_text())))
-    passwords = {name: secrets.token_hex(16) for name in variables}
+    passwords = {user: new_password() for user in USERS}
     port = str(free_port())
     url = f"nats://127.0.0.1:{port}"
-    environment = os.environ | passwords
+    environment = os.environ | {password_variable(user): password for user, password in passwords.items()}
     command = [str(Path(sys.executable).with_name("nats-server")), "-c", str(NATS_CONFIGURATION)]
     command += ["-a", "127.0.0.1", "-p", port, "-sd", str(directory / "store")]
     server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -97,12 +97,12 @@ def end_to_end(directory: Path) -> tuple[float, Memory]:
         environment |= {
             "SIGNALBOX_NATS_URL": url,
             "SIGNALBOX_NATS_USER": "recorder",
-            "SIGNALBOX_NATS_PASSWORD": passwords["NATS_PASSWORD_RECORDER"],
+            "SIGNALBOX_NATS_PASSWORD": passwords["recorder"],
             "SIGNALBOX_DESK_FILE": str(ROOT / "deploy/desk.toml"),
             "SIGNALBOX_DATABASE_FILE": str(directory / "desk.duckdb"),
         }
         recorder = subprocess.Popen([sys.executable, "-m", "recorder"], env=environment, stderr=subprocess.DEVNULL)
-        rate = asyncio.run(_measure(url, passwords["NATS_PASSWORD_USER"]))
+        rate = asyncio.run(_measure(url, passwords["user"]))
         asyncio.run(_live(url, passwords))
         return rate, _memory(recorder.pid)
     finally:
@@ -146,8 +146,7 @@ async def _fill(url: str, passwords: dict[str, str]) -> None:
 
 async def _client(url: str, user: str, passwords: dict[str, str]) -> BusClient:
     client = BusClient()
-    password = passwords["NATS_PASSWORD_" + user.upper().replace("-", "_")]
-    await client.connect(url, user=user, password=password, inbox_prefix=f"_INBOX.{user}".encode())
+    await client.connect(url, user=user, password=passwords[user], inbox_prefix=f"_INBOX.{user}".encode())
     return client
 
 
@@ -169,7 +168,7 @@ async def _measure(url: str, password: str) -> float:
 
 async def _live(url: str, passwords: dict[str, str]) -> None:
     """What a running desk does: a query of each kind, then 100 bars a second for longer than a query's memory lasts."""
-    bus = await Bus.connect(BusSettings(url=url, user="user", password=passwords["NATS_PASSWORD_USER"], name="user"))
+    bus = await Bus.connect(BusSettings(url=url, user="user", password=passwords["user"], name="user"))
     client = await _client(url, "gateway-ibkr", passwords)
     try:
         for view in ("bars", "orders", "latencies"):
@@ -206,10 +205,20 @@ async def _status(bus: Bus) -> ServiceStatus | None:
 
 
 def _memory(pid: int) -> Memory:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return Memory(
-        *(int(status.split(f"{name}:")[1].split()[0]) / 1024 for name in ("VmRSS", "RssAnon", "RssFile", "VmHWM"))
+    """Of the recorder and the keeper of its database."""
+    started = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    of_each = [_memory_of_one(each) for each in (pid, *map(int, started))]
+    return Memory(*(sum(figures) for figures in zip(*of_each, strict=True)))
+
+
+def _memory_of_one(pid: int) -> Memory:
+    """What is shared with other processes is shared out, but at its most."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    resident, anonymous, of_files = (
+        int(rollup.split(f"\n{name}:")[1].split()[0]) / 1024 for name in ("Pss", "Pss_Anon", "Pss_File")
     )
+    most = int(Path(f"/proc/{pid}/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+    return Memory(resident, anonymous, of_files, most)
 
 
 def run() -> list[dict[str, Any]]:

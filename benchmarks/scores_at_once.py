@@ -29,7 +29,7 @@ from signalbox.bus import Bus, BusSettings, Received
 from signalbox.bus.bootstrap import USERS, bootstrap, complete_seals
 from signalbox.bus.client import BusClient
 from signalbox.messages import Bar, TradingMode, TradingState
-from signalbox.seals import NO_SEALS
+from signalbox.seals import NO_SEALS, parse
 from signalbox_cli.local_desk import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -126,7 +126,9 @@ class Bench:
         await client.close()
 
     async def connect(self, user: str) -> Bus:
-        return await Bus.connect(BusSettings(url=self.url, user=user, password=self.passwords[user], name=user))
+        seals = parse(self.seals[user]) if user in self.seals else NO_SEALS
+        password = self.passwords[user]
+        return await Bus.connect(BusSettings(url=self.url, user=user, password=password, name=user, seals=seals))
 
 
 async def one_round(gateway: Bus, recorder: Bus, scored: asyncio.Queue[Received], minute: int) -> float:
@@ -153,12 +155,13 @@ async def measure() -> float:
             await bench.bootstrap()
             async with bench.indicators():
                 gateway, recorder = await bench.connect("gateway-ibkr"), await bench.connect("recorder")
+                user = await bench.connect("user")  # only people hear scores as they come
                 scored: asyncio.Queue[Received] = asyncio.Queue()
-                await recorder.subscribe("ind.score.>", scored.put)
+                await user.subscribe("ind.score.>", scored.put)
                 seconds = [
                     await one_round(gateway, recorder, scored, minute) for minute in range(WARM_UP_ROUNDS + ROUNDS)
                 ]
-            for bus in (gateway, recorder):
+            for bus in (gateway, recorder, user):
                 await bus.drain()
     return max(seconds[WARM_UP_ROUNDS:])
 

@@ -194,7 +194,10 @@ async def audit_running(auditor: Bus, user: Bus, wrong: list[str]) -> Audit:
 
 def _digested(stored: list[Received]) -> list[Received]:
     """The messages with the MD5 of their payload in its place."""
-    return [replace(message, payload=hashlib.md5(message.payload).hexdigest().encode()) for message in stored]
+    return [
+        msgspec.structs.replace(message, payload=hashlib.md5(message.payload).hexdigest().encode())
+        for message in stored
+    ]
 
 
 async def _digests(user: Bus, stream: str, last: int) -> dict[int, tuple[str, bytes]]:

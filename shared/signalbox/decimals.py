@@ -8,9 +8,15 @@ has.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from decimal import Decimal
+from enum import Enum
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from msgspec import Struct
+from msgspec.structs import fields
 
 DIGITS_MAX = 40
 EXPONENT_MAX = 30
@@ -30,10 +36,35 @@ def can_be_reckoned_with(value: object) -> bool:
     if isinstance(value, Decimal):
         return is_sane(value)
     if isinstance(value, Struct):
-        return all(can_be_reckoned_with(getattr(value, name)) for name in value.__struct_fields__)
+        return all(can_be_reckoned_with(getattr(value, name)) for name in _fields_with_numbers(type(value)))
     if isinstance(value, tuple | list):
         return all(map(can_be_reckoned_with, value))
     return not isinstance(value, dict) or all(map(can_be_reckoned_with, value.values()))
+
+
+_WITHOUT_NUMBERS = (str, bytes, bool, int, float, datetime, Enum, type(None))
+
+
+@cache
+def _fields_with_numbers(kind: type[Struct]) -> tuple[str, ...]:
+    """The fields of a struct in which a decimal may stand, by their types: a decision has some 150 without.
+
+    A type that is not known to hold none may hold one.
+    """
+    try:
+        return tuple(field.name for field in fields(kind) if _may_hold_a_number(field.type))
+    except NameError:  # of a class within a function, whose annotations nobody else can look up
+        return kind.__struct_fields__
+
+
+def _may_hold_a_number(kind: Any) -> bool:
+    if get_origin(kind) is Annotated:
+        return _may_hold_a_number(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType, tuple, list, dict):
+        return any(_may_hold_a_number(part) for part in get_args(kind) if part is not Ellipsis)
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return bool(_fields_with_numbers(kind))
+    return not (isinstance(kind, type) and issubclass(kind, _WITHOUT_NUMBERS))
 
 
 def is_sane(number: Decimal) -> bool:

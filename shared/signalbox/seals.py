@@ -26,6 +26,7 @@ import hmac
 import re
 import struct
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 from signalbox import subjects
 from signalbox.errors import ConfigurationError
@@ -39,6 +40,7 @@ KEY_BYTES = 32
 KEYS_PER_LINK_MAX = 4
 
 RISK_OMS, CONTROL = "risk-oms", "control"
+KEYS_BEGUN_MAX = 128
 _PREFIX = b"signalbox-seal-1"
 _LENGTHS = struct.Struct("!7I")
 _LINK = re.compile(r"risk-oms|oms-gateway-[a-z0-9-]+|control(/[A-Za-z0-9][A-Za-z0-9._-]{0,63})?")
@@ -170,7 +172,15 @@ def _digest(key: bytes, link: str, name: str, subject: str, header: Header, payl
         subject = subjects.TRADING_STATE  # as it was sent: the server adds the name
     parts = [text.encode("utf-8", "surrogatepass") for text in (link, name, subject, *map(header, COVERED_HEADERS))]
     lengths = _LENGTHS.pack(*map(len, parts), len(payload))
-    return hmac.digest(key, b"".join((_PREFIX, lengths, *parts, payload)), "sha256")
+    code = _begun(key).copy()
+    code.update(b"".join((_PREFIX, lengths, *parts, payload)))
+    return code.digest()
+
+
+@lru_cache(KEYS_BEGUN_MAX)
+def _begun(key: bytes) -> hmac.HMAC:
+    """A code that has taken in its key and nothing else: to copy it costs half of making one, on an order's way."""
+    return hmac.new(key, digestmod="sha256")
 
 
 # ------------------------------------------------------------------------------------------------------ as a text

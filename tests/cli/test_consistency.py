@@ -214,7 +214,7 @@ def drop(log: Log, kind: str) -> None:
 
 
 def wait(log: Log, sequence: int, stored_at: datetime) -> None:
-    log.waiting.append(replace(received(sequence, "intent.alice", b""), stored_at=stored_at))
+    log.waiting.append(msgspec.structs.replace(received(sequence, "intent.alice", b""), stored_at=stored_at))
 
 
 def test_an_intent_whose_acknowledgement_was_lost_is_no_fault() -> None:

@@ -279,6 +279,12 @@ async def test_a_decision_that_died_halfway_is_finished_by_the_next_process(
     assert await live.auditor.last("TIMERS", subjects.timer_schedule("o-1")) is not None
 
 
+async def test_a_command_goes_out_before_the_event_beside_it(live: Live, make: Any) -> None:
+    await live.start_dying_oms(1, make.approved())
+    assert [command.id for command in await live.commands()] == ["command/o-1/0"]
+    assert await live.events() == []
+
+
 @pytest.mark.parametrize("lost", ["order.", "command."])
 async def test_a_cancel_that_died_halfway_is_finished_by_the_next_process(live: Live, make: Any, lost: str) -> None:
     service = await live.start_oms()
@@ -386,7 +392,7 @@ async def test_a_timer_makes_a_silent_order_unknown_but_not_before_its_time(live
 
 async def test_a_second_writer_stops(live: Live, make: Any) -> None:
     blind = OrderManagement(await live.server.connect("oms"), live.clock, make.rules, live.lease)
-    await live.start_dying_oms(1, make.approved())  # another writer has made o-1's first event
+    await live.start_dying_oms(2, make.approved())  # another writer has made o-1's first event
     other = make.desk().run(make.approved(limit_price=Decimal(5))).log[0]
     with pytest.raises(WrongSequenceError):
         await blind._store(other)

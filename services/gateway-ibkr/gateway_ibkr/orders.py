@@ -114,10 +114,14 @@ class Orders:
             self._refuse(order, str(error))
             return
         number = take_number(self._state)
-        claiming = asyncio.create_task(ledger.claim(self._bus, self._state, command, number, self._clock.now()))
-        await asyncio.sleep(0)  # the claim is on its way; while it is being stored, the order is written out
-        draft = self._compose(number, contract, terms)
-        tracked = await claiming
+        draft = None
+
+        def write_out() -> None:
+            nonlocal draft
+            draft = self._compose(number, contract, terms)
+
+        asyncio.get_running_loop().call_soon(write_out)  # while the claim is being stored
+        tracked = await ledger.claim(self._bus, self._state, command, number, self._clock.now())
         if tracked is None:
             self._doubt(self._state.orders[order.order_id])
             return

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from ib_async.client import Client
 from ib_async.contract import Contract
+from ib_async.order import Order
 from msgspec import Struct
 from signalbox.errors import VenueError, VenueRefusedError, VenueTimeoutError, VenueUnavailableError
 from signalbox.metrics import VENUE_ERRORS, VENUE_MESSAGES
@@ -58,12 +59,20 @@ class _Question:
 
 
 class Scribe(Client):
-    """ib_async's own writing of a message, kept instead of sent: an order can be composed before it may be sent."""
+    """ib_async's own writing of a message, kept instead of sent: an order can be composed before it may be sent.
+
+    One for a session: to make one costs more than to write an order.
+    """
 
     def __init__(self, session: Session) -> None:
         super().__init__(session.client.wrapper)  # type: ignore[no-untyped-call]
-        self._serverVersion = session.client.serverVersion()
-        self.written = ""
+        self._session, self.written = session, ""
+
+    def order(self, number: int, contract: Contract, order: Order) -> str:
+        """The message that places an order. It does not wait, so no two are written at a time."""
+        self._serverVersion, self.written = self._session.client.serverVersion(), ""
+        self.placeOrder(number, contract, order)  # type: ignore[no-untyped-call]
+        return self.written
 
     def isConnected(self) -> bool:
         return True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ib_async.objects import ExecutionFilter
 from ib_async.order import Order
 from signalbox.errors import VenueUnavailableError
@@ -23,11 +21,11 @@ from gateway_ibkr.venue import Scribe, Session, to_vendor
 from gateway_ibkr.venue_callbacks import ACCOUNT_VALUES, COMPLETED_ORDERS, OPEN_ORDERS, POSITIONS
 
 
-@dataclass(frozen=True)
 class OrdersSession:
     """The venue's words for orders and account, on one session."""
 
-    session: Session
+    def __init__(self, session: Session) -> None:
+        self.session, self._scribe = session, Scribe(session)
 
     async def open_orders(self) -> tuple[tuple[OpenOrderSeen, ...], tuple[OrderStatusSeen, ...]]:
         """Every working order of the login, whichever client placed it."""
@@ -91,9 +89,7 @@ class OrdersSession:
             order.lmtPrice = terms.limit_price
         if terms.stop_price is not None:
             order.auxPrice = terms.stop_price
-        scribe = Scribe(self.session)
-        scribe.placeOrder(number, to_vendor(contract), order)  # type: ignore[no-untyped-call]
-        return scribe.written
+        return self._scribe.order(number, to_vendor(contract), order)
 
     def place(self, message: str) -> None:
         """Write a composed order on the socket, now. The caller has waited for its `turn`."""

@@ -244,18 +244,22 @@ class OrderManagement:
     # --------------------------------------------------------------------------------------------- messages out
 
     async def _carry_out(self, outcome: Outcome, received: Received) -> None:
-        """Publish what a message makes necessary; return when all of it is stored. Raises the first error.
+        """Publish what a message makes necessary; return when all of it is stored. Raises an event's error first.
 
         An outcome with commands has one event at most. Others may have several, and each needs the sequence of the
-        one before.
+        one before. A command goes out before the event beside it: the gateway waits for it, and for the event nobody.
         """
         if outcome.commands:
-            storing = [self._store(event) for event in outcome.events]
-            commanding = [self._command(revision, command) for revision, command in outcome.commands]
-            # Not a TaskGroup: it wraps errors, and the bus asks for a BusError
-            for result in await asyncio.gather(*storing, *commanding, return_exceptions=True):
-                if result is not None:
-                    raise result
+            # Begins when the command is on its way, at the next turn of the event loop. Not a TaskGroup: it wraps
+            # errors, and the bus asks for a BusError
+            storing = asyncio.gather(*map(self._store, outcome.events), return_exceptions=True)
+            try:
+                for revision, command in outcome.commands:
+                    await self._command(revision, command)
+            finally:
+                for error in await storing:
+                    if error is not None:
+                        raise error
         else:
             for event in outcome.events:
                 await self._store(event)

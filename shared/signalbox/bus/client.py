@@ -1,9 +1,10 @@
 """nats-py's client, with a receive path of its own, and publishes that do not wait for a task that writes.
 
 Connecting, reconnecting, pings and resubscribing stay nats-py's. What comes is cut into frames by `bus.wire` and given
-at once, as bytes, to whoever listens. nats-py's own way decodes each subject as UTF-8 (one that is not ends its read
-loop), reads headers as an e-mail's, takes a `Status` that a publisher wrote for the server's word, and brings a message
-to its callback through a queue and a task. So nothing of ours uses its `subscribe` and `request`.
+at once, as bytes, to whoever listens: once a connection is made, in the event loop's own callback (`bus.arriving`).
+nats-py's own way decodes each subject as UTF-8 (one that is not ends its read loop), reads headers as an e-mail's,
+takes a `Status` that a publisher wrote for the server's word, and brings a message to its callback through a queue and
+two tasks. So nothing of ours uses its `subscribe` and `request`.
 
 What the server says is told from what a publisher wrote by what no publisher can write: each reader says by what.
 It must not know what is published.
@@ -18,11 +19,13 @@ from collections.abc import Callable
 from typing import Any
 
 from nats.aio.subscription import Subscription
+from nats.aio.transport import TcpTransport
 from nats.errors import ConnectionClosedError, MaxPayloadError, NoRespondersError
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.protocol.parser import AUTHORIZATION_VIOLATION, PERMISSIONS_ERR, STALE_CONNECTION, Parser
 
+from signalbox.bus.arriving import take_over
 from signalbox.bus.tls import VerifyingClient
 from signalbox.bus.wire import Delivery, Frames, Said
 
@@ -104,6 +107,17 @@ class BusClient(VerifyingClient):
         self._ps = FrameParser(self)
 
     # ---------------------------------------------------------------------------------------------------- receiving
+
+    async def _read_loop(self) -> None:
+        """Read what the server says of itself; messages go past this task (`bus.arriving`)."""
+        transport = self._transport
+        if (
+            isinstance(transport, TcpTransport)
+            and transport._io_reader is not None
+            and transport._io_writer is not None
+        ):
+            take_over(transport._io_reader, transport._io_writer, self.deliver)
+        await super()._read_loop()
 
     def deliver(self, delivery: Delivery) -> None:
         """Give a message to whoever listens; what that raises is its own affair."""

@@ -9,8 +9,9 @@ What the server says is told from what a publisher wrote by what a publisher can
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
 
 from signalbox.bus.headers import printable, read_header
 from signalbox.bus.wire import Delivery
@@ -28,8 +29,7 @@ _STATUS = re.compile(rb"NATS/1\.0 (\d{3})(?: ([^\r\n]*))?\r\n")
 """In the first line: of an answer that is no message. (A publisher's `Status:` is a line of its own.)"""
 
 
-@dataclass(frozen=True, slots=True)
-class PublishAck:
+class PublishAck(Struct, frozen=True):
     """JetStream has stored a message; `duplicate` = it had it already."""
 
     stream: str
@@ -37,16 +37,14 @@ class PublishAck:
     duplicate: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How far a consumer is: all up to the stream sequence `floor` is acknowledged, `unfinished` messages are not."""
 
     floor: int
     unfinished: int
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """One message. From core NATS, `stream` is empty and `sequence` 0.
 
     `subject` has what is not printable ASCII as `\\xNN`. `pending` counts the messages of the same read or consumer
@@ -82,8 +80,7 @@ def ends_answers(delivery: Delivery) -> bool:
     return not delivery.payload and not delivery.headers
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """What the server says in place of a message: `code` as in HTTP, 0 = it can not be read."""
 
     code: int
@@ -94,8 +91,7 @@ class Status:
         return read_header(self.headers, name)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a delivered message stands, from its reply subject."""
 
     stream: str
