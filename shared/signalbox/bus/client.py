@@ -109,10 +109,11 @@ class BusClient(VerifyingClient):
     # ---------------------------------------------------------------------------------------------------- receiving
 
     async def _read_loop(self) -> None:
-        """Read what the server says of itself; messages go past this task (`bus.arriving`)."""
+        """Read what the server says of itself; messages go past this task (`bus.arriving`), which may rest otherwise."""
         transport = self._transport
         if (
-            isinstance(transport, TcpTransport)
+            not self.is_unhurried
+            and isinstance(transport, TcpTransport)
             and transport._io_reader is not None
             and transport._io_writer is not None
         ):
