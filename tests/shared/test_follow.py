@@ -113,11 +113,13 @@ async def test_nothing_comes_while_there_is_no_room(nats_server: Any, reader: Re
 
 async def test_the_largest_message_that_a_stream_takes_comes_too(nats_server: Any, reader: Reader) -> None:
     oms = await nats_server.connect("oms")
-    headers = {"Nats-Msg-Id": "large"}
+    await oms.raw_publish("order.ibkr.DU1.i", b"small", {"Nats-Msg-Id": "small"})
+    small = await oms.at("TRADE", 1)
+    assert small is not None
     bytes_max = next(stream.message_bytes_max for stream in STREAMS if stream.name == "TRADE")
-    largest = bytes_max - len("NATS/1.0\r\nNats-Msg-Id: large\r\n\r\n")
-    await oms.raw_publish("order.ibkr.DU1.i", b"x" * largest, headers)
+    largest = bytes_max - len(small.headers) - len("\r\n")
+    await oms.raw_publish("order.ibkr.DU1.i", b"x" * largest, {"Nats-Msg-Id": "large"})
     await oms.raw_publish("order.ibkr.DU1.i", b"next")
     await reader.start()
-    await reader.until(lambda: len(reader.taken) == 2)
-    assert [len(payload) for *_, payload in reader.taken] == [largest, 4]
+    await reader.until(lambda: len(reader.taken) == 3)
+    assert [len(payload) for *_, payload in reader.taken] == [5, largest, 4]

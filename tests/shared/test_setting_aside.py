@@ -56,14 +56,14 @@ async def letters(bus: Bus) -> list[DeadLetter]:
 
 
 @pytest.fixture
-async def user(nats_server: Any) -> Bus:
-    bus: Bus = await nats_server.connect("user")
+async def oms(nats_server: Any) -> Bus:
+    bus: Bus = await nats_server.connect("oms")
     return bus
 
 
-async def test_a_fold_is_held_by_what_it_can_not_take_until_that_is_set_aside(nats_server: Any, user: Bus) -> None:
+async def test_a_fold_is_held_by_what_it_can_not_take_until_that_is_set_aside(nats_server: Any, oms: Bus) -> None:
     for payload in (b"1", b"poison", b"3"):
-        await user.raw_publish("intent.ibkr.SPY", payload)
+        await oms.raw_publish("order.ibkr.DU1.i", payload)
     bus = await nats_server.connect("risk")
     held, folded, passed = Held(bus), list[bytes](), list[int]()
 
@@ -86,15 +86,15 @@ async def test_a_fold_is_held_by_what_it_can_not_take_until_that_is_set_aside(na
     await asyncio.wait_for(folding, WAIT_SECONDS_MAX)
     assert (folded, passed, held.by, held.failures) == ([b"1", b"3"], [2], {}, [])
     [letter] = await letters(bus)
-    assert letter.error == "set aside by anna: ticket 17 (ValueError: unreadable)"
+    assert letter.error == "set aside by operator: ticket 17 (ValueError: unreadable)"
     folded.clear()
     passed.clear()
     await bus.fold("TRADE", take, pass_over=pass_over)  # the next start does not even look at it
     assert (folded, passed) == ([b"3"], [1, 2])
 
 
-async def test_what_says_another_place_than_its_subject_sets_nothing_aside(nats_server: Any, user: Bus) -> None:
-    await user.raw_publish("intent.ibkr.SPY", b"1")
+async def test_what_says_another_place_than_its_subject_sets_nothing_aside(nats_server: Any, oms: Bus) -> None:
+    await oms.raw_publish("order.ibkr.DU1.i", b"1")
     await skip(nats_server, "risk", 2, says=1)
     operator = await nats_server.connect("operator")
     await operator.raw_publish(subjects.set_aside("risk", "TRADE", 1), b"\xff not a message")
@@ -106,7 +106,7 @@ async def test_what_says_another_place_than_its_subject_sets_nothing_aside(nats_
 
 @pytest.mark.parametrize("recovers", [True, False])
 async def test_a_consumer_is_held_by_what_jetstream_refuses_and_goes_on(
-    nats_server: Any, user: Bus, recovers: bool
+    nats_server: Any, oms: Bus, recovers: bool
 ) -> None:
     bus = await nats_server.connect("risk")
     held, handled, refusing = Held(bus), list[bytes](), True
@@ -118,7 +118,7 @@ async def test_a_consumer_is_held_by_what_jetstream_refuses_and_goes_on(
 
     await bus.consume("TRADE", "risk", handle)
     for payload in (b"1", b"poison", b"3"):
-        await user.raw_publish("intent.ibkr.SPY", payload)
+        await oms.raw_publish("order.ibkr.DU1.i", payload)
     await until(lambda: "held by TRADE:2" in held.by)
     assert "message size" in held.by["held by TRADE:2"]
     assert handled == [b"1"]
@@ -130,14 +130,14 @@ async def test_a_consumer_is_held_by_what_jetstream_refuses_and_goes_on(
         await skip(nats_server, "risk", 2)
         await until(lambda: handled == [b"1", b"3"])
         [letter] = await letters(bus)
-        assert (letter.sequence, letter.error) == (2, "set aside by anna: ticket 17")
+        assert (letter.sequence, letter.error) == (2, "set aside by operator: ticket 17")
     assert (held.by, held.failures) == ({}, [])
     async with asyncio.timeout(WAIT_SECONDS_MAX):
         while (await bus.consumer_progress("TRADE", "risk")).floor < 3:
             await asyncio.sleep(0.01)
 
 
-async def test_a_held_consumer_stops_at_once_and_gives_its_message_back(nats_server: Any, user: Bus) -> None:
+async def test_a_held_consumer_stops_at_once_and_gives_its_message_back(nats_server: Any, oms: Bus) -> None:
     bus = await nats_server.connect("risk")
     held = Held(bus)
 
@@ -145,7 +145,7 @@ async def test_a_held_consumer_stops_at_once_and_gives_its_message_back(nats_ser
         raise BusRefusedError("no")
 
     await bus.consume("TRADE", "risk", refuse)
-    await user.raw_publish("intent.ibkr.SPY", b"1")
+    await oms.raw_publish("order.ibkr.DU1.i", b"1")
     await until(lambda: bool(held.by))
     await asyncio.wait_for(bus.stop_consuming(), WAIT_SECONDS_MAX)
     handled: list[bytes] = []
@@ -159,7 +159,7 @@ async def test_a_held_consumer_stops_at_once_and_gives_its_message_back(nats_ser
 
 
 async def test_several_at_once_are_acknowledged_together_and_one_bad_one_is_parked_alone(
-    nats_server: Any, user: Bus
+    nats_server: Any, oms: Bus
 ) -> None:
     bus = await nats_server.connect("risk")
     handled: list[list[bytes]] = []
@@ -170,7 +170,7 @@ async def test_several_at_once_are_acknowledged_together_and_one_bad_one_is_park
         handled.append([each.payload for each in received])
 
     for payload in (b"1", b"bad", b"3"):
-        await user.raw_publish("intent.ibkr.SPY", payload)
+        await oms.raw_publish("order.ibkr.DU1.i", payload)
     await bus.consume_many("TRADE", "risk", handle, messages_max=10)
     await until(lambda: [payload for group in handled for payload in group] == [b"1", b"3"])
     assert [letter.sequence for letter in await letters(bus)] == [2]

@@ -109,7 +109,7 @@ class BusClient(VerifyingClient):
     # ---------------------------------------------------------------------------------------------------- receiving
 
     async def _read_loop(self) -> None:
-        """Read what the server says of itself; messages go past this task (`bus.arriving`), which may rest otherwise."""
+        """Read what the server says of itself. Messages go past this task (`bus.arriving`), unless it is to rest."""
         transport = self._transport
         if (
             not self.is_unhurried
