@@ -38,7 +38,7 @@ async def test_every_stream_and_consumer_of_the_desk_is_shown(nats_server: Any) 
             assert value("signalbox_consumer_unacknowledged", **labels) == 0, labels
             assert value("signalbox_consumer_redelivered", **labels) == 0, labels
     limit_bytes = value("signalbox_jetstream_storage_limit_bytes") or 0
-    assert 0 < (value("signalbox_jetstream_storage_bytes") or 0) < limit_bytes <= 20 * 10**9
+    assert 0 < (value("signalbox_jetstream_storage_bytes") or 0) < limit_bytes <= 20 * 2**30
 
 
 async def test_dead_letters_are_what_their_stream_holds(nats_server: Any) -> None:

@@ -51,7 +51,7 @@ async def test_the_account_has_no_limit_but_its_streams_parts_of_the_store(nats_
     assert before.limit_bytes == -1
     parts = [(await figures.stream_figures(recorder, stream.name)).bytes_max for stream in STREAMS]
     assert min(parts) > 0
-    assert sum(parts) <= 20 * 10**9
+    assert sum(parts) <= 20 * 2**30
     await oms.raw_publish("order.ibkr.DU1.i", b"{}", {"Nats-Msg-Id": "i-1"})
     assert (await figures.storage(recorder)).bytes > before.bytes
 

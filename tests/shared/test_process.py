@@ -119,7 +119,7 @@ async def test_it_is_ready_when_every_condition_is_met_and_says_what_it_waits_fo
 
 async def fill_trade(nats_server) -> None:
     """Bound TRADE so that nothing fits into it any more."""
-    await (await nats_server.connect("user")).raw_publish("intent.ibkr.SPY", b"x" * 1000)
+    await (await nats_server.connect("oms")).raw_publish("order.ibkr.DU1.i", b"x" * 1000)
     await give_trade(nats_server, 1000)
 
 
