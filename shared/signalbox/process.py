@@ -347,11 +347,11 @@ def room_shown(health: Health) -> Callable[[str, str], None]:
 
     def show(stream: str, problem: str) -> None:
         if problem:
-            log.error("messages wait for room", extra={"stream": stream, "problem": problem})
             health.unmet(f"room in {stream}", f"{problem} (docs/runbooks/stream-nearly-full.md)")
+            log.error("messages wait for room", extra={"stream": stream, "problem": problem})
         else:
-            log.info("there is room again", extra={"stream": stream})
             health.met(f"room in {stream}")
+            log.info("there is room again", extra={"stream": stream})
 
     return show
 
