@@ -18,6 +18,7 @@ import msgspec
 from oms.outcome import Rules
 from oms.service import OrderManagement
 from signalbox import messages, subjects
+from signalbox.accounts import JETSTREAM
 from signalbox.bus import Bus, Received
 from signalbox.clock import FollowingClock
 from signalbox.lease import account_lease, service_lease
@@ -289,7 +290,7 @@ class Desk:
         """Wait until the gateway has been given a command that it has not finished."""
 
         async def there() -> bool:
-            asked = f"$JS.API.CONSUMER.INFO.COMMANDS.{self.bench.service}"
+            asked = f"{JETSTREAM}.CONSUMER.INFO.COMMANDS.{self.bench.service}"
             told = msgspec.json.decode(await self._gateway_bus.request(asked, b"", WAIT_SECONDS_MAX))
             return bool(told.get("num_ack_pending"))
 
