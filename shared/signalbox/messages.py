@@ -854,6 +854,8 @@ def decode(payload: bytes, kind: type[_T] | Any) -> _T:
         decoder = _decoders[kind] = msgspec.json.Decoder(kind)
     try:
         result: _T = decoder.decode(payload)
-    except (RecursionError, UnicodeError) as error:  # whoever reads what others wrote expects one kind of error
-        raise msgspec.DecodeError(f"it can not be read: {type(error).__name__}: {error}") from None
+    except RecursionError:  # whoever reads what others wrote expects one kind of error
+        raise msgspec.DecodeError("brackets are nested too deeply") from None
+    except UnicodeError:
+        raise msgspec.DecodeError("it is not UTF-8 text") from None
     return result

@@ -191,10 +191,14 @@ async def test_the_bus_goes_on_when_the_server_that_leads_is_killed(cluster: Clu
     user, risk = await cluster.connect("user"), await cluster.connect("risk")
     seen: list[int] = []
 
-    async def take(received: Received) -> None:
+    def take(received: Received, reply: str) -> None:
         seen.append(received.sequence)
+        queue.acknowledge(reply)
 
-    await risk.consume("INTENTS", "risk", take)
+    async def turn() -> float | None:
+        return None
+
+    queue = await risk.queue("INTENTS", "risk", take, turn)
     for number in range(20):
         await user.publish(subjects.intent(intent(number)), intent(number))
     leader = (await cluster.streams())["INTENTS"]["cluster"]["leader"]

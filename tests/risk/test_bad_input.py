@@ -118,7 +118,7 @@ BYTES: list[tuple[bytes, str]] = [
     (b"\x00" * 100, "not JSON"),
     (b"[" * 16_000, "not an intent"),
     (b'{"type":"OrderIntent","note":' + b"[" * 16_000, "not an intent"),
-    (b'{"x":' * 3_000, "not an intent"),
+    (b'{"x":' * 3_000, "nested too deeply"),
 ]
 
 FIELDS: list[tuple[dict[str, Any], str]] = [
