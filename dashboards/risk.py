@@ -285,7 +285,7 @@ KNOWN = Row(
             "Undecided, by who sent them; NATS refuses a name that has 10,000. Held back: it has had its decisions.",
             Unit.COUNT,
             Query(one("name", at_work("risk", "signalbox_risk_intents_waiting")), "{{name}}"),
-            Query(one("name", at_work("risk", "signalbox_risk_name_held_back > 0")), "{{name}} is held back"),
+            Query(one("name", at_work("risk", "signalbox_risk_name_held_back")), "{{name}} is held back"),
             minimum=0,
             width=12,
             runbook="name-held-back",

@@ -83,6 +83,7 @@ class WaitsForRoom:
         self._service = service
         self._waiting: dict[str, set[Wait]] = {}
         self._told: dict[str, str] = {}
+        self._shown: set[str] = set()
         self.changed: Callable[[str, str], None] = lambda stream, problem: None
 
     def note(self, stream: str, wait: Wait, now_seconds: float) -> None:
@@ -103,6 +104,10 @@ class WaitsForRoom:
 
     def _show(self, stream: str, problem: str) -> None:
         if not problem and stream not in self._told:
+            if stream not in self._shown:  # a figure that is not there can not be told from one that is 0
+                self._shown.add(stream)
+                metrics.BUS_WAITING_FOR_ROOM.labels(self._service, stream).set(0)
+                metrics.BUS_DROPPED.labels(self._service, stream)
             return
         metrics.BUS_WAITING_FOR_ROOM.labels(self._service, stream).set(len(self._waiting.get(stream, ())))
         if self._told.get(stream, "") != problem:
