@@ -43,6 +43,8 @@ JETSTREAM, JETSTREAM_OF_DESK = "$JS.desk.API", "$JS.API"
 NEXT = "$JS.API.CONSUMER.MSG.NEXT"
 
 CONNECTIONS_MAX, SUBSCRIPTIONS_MAX = 32, 2_000
+MESSAGE_BYTES_MAX = 131_072
+"""Of a person's: what is longer (a query may have 20,000 characters) ends his connection, and reaches nothing."""
 """Of one person: each connection that does not read costs the server `max_pending` at most."""
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -248,7 +250,8 @@ def person_lines(person: Person) -> list[str]:
     publishes = [*sorted(may), *controls, *asked, SERVER_ID]
     return [
         f"{_quoted(person.name)}: {{  # {person.role}",
-        f"  limits: {{ max_connections: {CONNECTIONS_MAX}, max_subscriptions: {SUBSCRIPTIONS_MAX} }}",
+        f"  limits: {{ max_connections: {CONNECTIONS_MAX}, max_subscriptions: {SUBSCRIPTIONS_MAX}, "
+        f"max_payload: {MESSAGE_BYTES_MAX} }}",
         *_list("imports", imports),
         f"  users = [ {{ user: {_quoted(person.name)}, password: {person.password}, permissions: {{",
         *_list("publish", map(_quoted, publishes), 4),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from nats.aio.client import Client
+from signalbox.accounts import MESSAGE_BYTES_MAX
 
 DEAF, CHUNK_BYTES, CHUNKS = 20, 512 * 1024, 120
 PENDING_BYTES_MAX = 16 * 1024 * 1024  # max_pending of nats.conf
@@ -30,6 +32,21 @@ async def deaf(server: Any) -> asyncio.StreamWriter:
 def resident_bytes(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) * 1024
+
+
+async def test_a_message_longer_than_a_person_may_send_ends_his_connection_and_reaches_nothing(
+    nats_server: Any,
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", nats_server.port)
+    connect = {"user": "user", "pass": nats_server.password("user"), "verbose": False}
+    size = MESSAGE_BYTES_MAX + 1
+    writer.write(b"CONNECT %s\r\nPUB status.risk %d\r\n" % (json.dumps(connect).encode(), size))
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        with contextlib.suppress(ConnectionError):
+            assert b"Maximum Payload Violation" in await reader.read()
+    writer.transport.abort()
+    answer = await (await nats_server.connect("user")).raw_publish("intent.ibkr.SPY", b"{}")
+    assert answer.sequence == 1
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc")

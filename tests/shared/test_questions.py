@@ -15,7 +15,7 @@ from signalbox.bus.wire import Delivery
 WAIT_SECONDS_MAX = 30.0
 PENDING_BYTES_MAX = 16_000_000
 """What deploy/nats/nats.conf lets wait for a connection that does not read."""
-PAYLOAD = b"x" * 900_000
+PAYLOAD = b"x" * 120_000
 
 
 def flood(port: int, password: str) -> None:
