@@ -849,9 +849,7 @@ def decode(payload: bytes, kind: type[_T] | Any) -> _T:
     Raises `msgspec.DecodeError` (not JSON) or its subclass `msgspec.ValidationError` (wrong type, unknown field in an
     intent, time without zone), whose text names the field. A JSON number becomes a Decimal of exactly its digits.
     """
-    decoder = _decoders.get(kind)
-    if decoder is None:
-        decoder = _decoders[kind] = msgspec.json.Decoder(kind)
+    decoder = _decoders.get(kind) or _decoders.setdefault(kind, msgspec.json.Decoder(kind))
     try:
         result: _T = decoder.decode(payload)
     except RecursionError:  # whoever reads what others wrote expects one kind of error
