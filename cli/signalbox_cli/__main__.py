@@ -17,7 +17,7 @@ from signalbox.last_resort import LastResort
 from signalbox_cli.commands import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, CommandParser
 from signalbox_cli.connection import QueryFailedError
 from signalbox_cli.output import complain
-from signalbox_cli.settings import check_names, speak_as
+from signalbox_cli.settings import check_names, speaking_as
 
 CLEAN_UP_SECONDS_MAX = 2.0
 
@@ -67,12 +67,17 @@ def main() -> None:
 def carry_out(words: list[str], last_resort: LastResort | None = None) -> NoReturn:
     """Do what `words` say, and raise `SystemExit`; `last_resort` ends a process that does not end by itself then."""
     arguments = build_parser(words).parse_args(words)
-    if arguments.name:
-        speak_as(arguments.name)
+    with speaking_as(arguments.name):
+        status = _status(arguments, last_resort)
+    sys.exit(status)
+
+
+def _status(arguments: argparse.Namespace, last_resort: LastResort | None) -> int:
+    """Run a command; its exit status."""
     try:
         check_names(but_for_the_doctor=arguments.command == "doctor")
         result = arguments.run(arguments)
-        status = asyncio.run(_said(result, last_resort)) if inspect.iscoroutine(result) else result
+        status: int = asyncio.run(_said(result, last_resort)) if inspect.iscoroutine(result) else result
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has gone: say no more
@@ -81,7 +86,7 @@ def carry_out(words: list[str], last_resort: LastResort | None = None) -> NoRetu
         status = EXIT_INTERRUPTED
     except Exception as error:
         status = _complaint(error)
-    sys.exit(status)
+    return status
 
 
 async def _said(result: Coroutine[Any, Any, int], last_resort: LastResort | None) -> int:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,9 +122,19 @@ def _bootstrap_password(environ: Mapping[str, str], url: str) -> Secret:
     return _password(environ, "bootstrap")
 
 
-def speak_as(name: str) -> None:
-    """Have every command of this process speak as `name`, as if the environment had said so."""
-    os.environ["SIGNALBOX_NATS_USER"] = name
+@contextmanager
+def speaking_as(name: str | None) -> Iterator[None]:
+    """Have what is done meanwhile speak as `name`, as if the environment had said so; None = as it says."""
+    before = os.environ.get("SIGNALBOX_NATS_USER")
+    if name:
+        os.environ["SIGNALBOX_NATS_USER"] = name
+    try:
+        yield
+    finally:
+        if name:
+            del os.environ["SIGNALBOX_NATS_USER"]
+            if before is not None:
+                os.environ["SIGNALBOX_NATS_USER"] = before
 
 
 def nats_ca_file() -> Path | None:
