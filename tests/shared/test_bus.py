@@ -364,3 +364,18 @@ async def test_a_bus_that_is_told_to_stop_while_the_server_is_away_does_not_wait
         await begun.wait()
         await service.stop_consuming()
         await service.drain()
+
+
+async def test_a_socket_that_is_gone_before_its_reader_knows_ends_nobody(nats_server, monkeypatch):
+    """uvloop has a word of its own for that: no error of the system, and of no publisher either."""
+    bus = await nats_server.connect("oms")
+    transport, told = bus._client._transport, []
+
+    def closed(_: list[bytes]) -> None:
+        monkeypatch.undo()
+        told.append("closed")
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+    monkeypatch.setattr(transport, "writelines", closed)
+    stored = await bus.raw_publish("order.ibkr.DU1.i", b"{}", {"Nats-Msg-Id": "i-1"})
+    assert (told, stored.sequence) == (["closed"], 1)

@@ -239,7 +239,7 @@ class BusClient(VerifyingClient):
                 self._transport.writelines(pending)
                 # Waits only when the server reads more slowly than we write
                 await self._transport.drain()  # type: ignore[no-untyped-call]
-            except OSError as error:
+            except (OSError, RuntimeError) as error:  # uvloop says the latter of a socket that has just been closed
                 await self._error_cb(error)
                 await self._process_op_err(error)
         return None
