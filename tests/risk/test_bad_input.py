@@ -16,6 +16,7 @@ import pytest
 from msgspec.structs import replace
 from nats.aio.client import Client
 from signalbox import messages, subjects
+from signalbox.accounts import MESSAGE_BYTES_MAX
 from signalbox.bus import Bus
 from signalbox.messages import DeadLetter, Decision, IntentApproved, IntentDenied, OrderIntent
 from signalbox.streams import INTENT_BYTES_MAX
@@ -194,7 +195,7 @@ async def test_bytes_that_are_no_intent_are_denied_and_kept_as_dead_letters(desk
 
 async def test_more_than_an_intent_may_have_is_refused_at_the_door(desk: Desk, process: Any) -> None:
     body = json.dumps(desk.body(note="")).encode()
-    for bytes_max in (INTENT_BYTES_MAX + 1, desk.client.max_payload):
+    for bytes_max in (INTENT_BYTES_MAX + 1, MESSAGE_BYTES_MAX):
         for payload in (b" " * bytes_max, body[:-2] + b"x" * (bytes_max - len(body)) + body[-2:], b"[" * bytes_max):
             assert len(payload) == bytes_max
             answer = json.loads((await desk.client.request(PLACE, payload, timeout=WAIT_SECONDS_MAX)).data)
