@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from signalbox.bus import Bus
-from signalbox.bus.follow import Follow, stream_facts
+from signalbox.bus import Bus, follow
+from signalbox.bus.follow import PULL_MESSAGES, Follow, stream_facts
 from signalbox.bus.wire import Delivery
 from signalbox.streams import STREAMS
 
@@ -109,6 +109,34 @@ async def test_nothing_comes_while_there_is_no_room(nats_server: Any, reader: Re
     reader.room = True
     reader.follow.resume()
     await reader.until(lambda: len(reader.taken) == 2)
+
+
+async def test_a_reader_that_has_everything_rests_and_is_not_woken_by_each_message(
+    nats_server: Any, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "REST_SECONDS", 3600.0)
+    await reader.start()
+    await publish(nats_server, 1)
+    await reader.until(lambda: reader.follow._rest is not None)
+    for number in range(1, 4):
+        await (await nats_server.connect("oms")).raw_publish("order.ibkr.DU1.i", b"%d" % number)
+        await stream_facts(reader.bus, "TRADE")
+    assert [payload for *_, payload in reader.taken] == [b"0"]
+    reader.follow._rested()
+    await reader.until(lambda: len(reader.taken) == 4)
+    assert not reader.follow.broken.is_set()
+
+
+async def test_a_pull_that_has_brought_all_it_may_is_followed_by_another_at_once(
+    nats_server: Any, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "REST_SECONDS", 3600.0)
+    count = 2 * PULL_MESSAGES + 1
+    oms = await nats_server.connect("oms")
+    await asyncio.gather(*(oms.raw_publish("order.ibkr.DU1.i", b"%d" % number) for number in range(count)))
+    await reader.start()
+    await reader.until(lambda: len(reader.taken) == count)
+    assert [sequence for sequence, *_ in reader.taken] == list(range(1, count + 1))
 
 
 async def test_the_largest_message_that_a_stream_takes_comes_too(nats_server: Any, reader: Reader) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -31,6 +32,8 @@ PULL_MESSAGES = 1_000
 PULL_BYTES_MAX = 1_200_000
 """More than a message can have (1 MiB with headers, by `max_payload`, and two subjects): a larger one never comes."""
 PULL_EXPIRES_SECONDS = 30.0
+PULLS_MAX = 2
+REST_SECONDS = 0.1
 HEARTBEAT_SECONDS = 0.5
 SILENCE_SECONDS_MAX = 2.5
 REQUEST_SECONDS_MAX = 2.0
@@ -39,6 +42,7 @@ _PULL = msgspec.json.encode(
     {
         "batch": PULL_MESSAGES,
         "max_bytes": PULL_BYTES_MAX,
+        "no_wait": True,
         "expires": int(PULL_EXPIRES_SECONDS * 1e9),
         "idle_heartbeat": int(HEARTBEAT_SECONDS * 1e9),
     }
@@ -90,7 +94,7 @@ class Follow:
     """One uninterrupted run through a stream. `broken` is set, with `reason`, when another must be started.
 
     `take` gets every message, in order; it must not wait. `has_room` says whether more may be asked for: after it
-    said no, call `resume` once it would say yes. At most `2 * PULL_MESSAGES` messages come after that.
+    said no, call `resume` once it would say yes. At most `PULLS_MAX * PULL_MESSAGES` messages come after that.
     """
 
     def __init__(self, bus: Bus, stream: str, consumer: str, *, take: Take, has_room: Callable[[], bool]) -> None:
@@ -101,8 +105,10 @@ class Follow:
         self._inbox = self._client.new_inbox()
         self._listening: Listening | None = None
         self._asking: asyncio.Task[None] | None = None
+        self._rest: asyncio.TimerHandle | None = None
         self._reading = False
-        self._wanted = 0
+        self._pulls: deque[int] = deque()
+        """What each pull that stands may still bring, the oldest first, as the server serves them."""
         self._delivered = 0
         self._heard = False
         self._silent_since = 0.0
@@ -132,6 +138,8 @@ class Follow:
         self.end("stopped")
         if self._asking is not None:
             self._asking.cancel()
+        if self._rest is not None:
+            self._rest.cancel()
         if self._listening is not None:
             with contextlib.suppress(NatsError):
                 await self._listening.stop()
@@ -145,14 +153,16 @@ class Follow:
     def check(self) -> None:
         """Break when the server has been silent for longer than its heartbeats allow. Call it every second or so."""
         now = asyncio.get_running_loop().time()
-        if self._heard or self._wanted <= 0:
+        if self._heard or not self._pulls:
             self._heard, self._silent_since = False, now
         elif now - self._silent_since > SILENCE_SECONDS_MAX:
             self.end(f"nothing heard for {now - self._silent_since:.1f} s")
 
     def resume(self) -> None:
-        """Ask for more, if there is room and too little has been asked for."""
-        if self._asking is not None or self._wanted > PULL_MESSAGES:
+        """Ask for more, if there is room, too little has been asked for, and there is no rest just now."""
+        if self._asking is not None or self._rest is not None or len(self._pulls) == PULLS_MAX:
+            return
+        if self._pulls and self._pulls[0] > PULL_MESSAGES // 2:
             return
         if self._reading and self._client.is_connected and not self.broken.is_set() and self._has_room():
             self._asking = asyncio.create_task(self._ask())
@@ -163,12 +173,16 @@ class Follow:
         self.resume()
 
     async def _ask(self) -> None:
-        self._wanted += PULL_MESSAGES
+        self._pulls.append(PULL_MESSAGES)
         self._heard = True
         try:
             await self._client.publish(self._next, _PULL, reply=self._inbox)
         except NatsError as error:
             self.end(f"can not pull: {error}")
+
+    def _rested(self) -> None:
+        self._rest = None
+        self.resume()
 
     def _arrived(self, delivery: Delivery) -> None:
         if self.broken.is_set():
@@ -187,12 +201,15 @@ class Follow:
             return
         message_id = read_header(headers[:-2], MESSAGE_ID_HEADER) if headers else ""
         self._take(int(tokens[place]), printable(subject), int(tokens[place + 2]), message_id, payload)
-        self._wanted -= 1
         if ends_answers(delivery):
             self.goes_on_at_once = True
             self.end("an empty message ends what comes of a pull")
-        elif self._wanted <= PULL_MESSAGES:
-            self.resume()
+            return
+        if self._pulls:
+            self._pulls[0] -= 1
+            if not self._pulls[0]:
+                self._pulls.popleft()
+        self.resume()
 
     def _status(self, delivery: Delivery) -> None:
         status = status_of(delivery)
@@ -201,9 +218,12 @@ class Follow:
             if last and last != str(self._delivered):
                 self.end(f"{last} messages were delivered, {self._delivered} have come")
             return
-        undelivered = status.header("Nats-Pending-Messages")
-        if status.code in (404, 408, 409) and undelivered.isdecimal():  # that pull is over
-            self._wanted = max(0, self._wanted - int(undelivered))
-            self.resume()
-        else:
+        undelivered = status.header("Nats-Pending-Messages").isdecimal()
+        if status.code != 404 and not (status.code in (408, 409) and undelivered):
             self.end(f"the pull was refused: {status.code} {status.text}")
+            return
+        if self._pulls:  # the oldest one is over
+            self._pulls.popleft()
+        if status.code == 404 and not self._pulls and self._rest is None:  # and nothing is left
+            self._rest = asyncio.get_running_loop().call_later(REST_SECONDS, self._rested)
+        self.resume()
