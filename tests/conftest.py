@@ -36,6 +36,26 @@ settings.load_profile("side by side")
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS_MAX = 20.0
+SHARED_DESK = "tests/system/"
+LONG = (SHARED_DESK, "tests/venue/", "tests/gateway_dydx/", "tests/shared/test_lease.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each file goes to one process, and what shares a running desk goes to one process too."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneDesk(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return SHARED_DESK if file.startswith(SHARED_DESK) else str(file)
+
+    return OneDesk(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits longest begins first: whatever comes last, one process does alone."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def nats_server_binary() -> str:

@@ -6,12 +6,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from conftest import RunningDesk
+from tests.running_desk import RunningDesk
 
 
 def test_a_desk_that_has_traded_adds_up(desk: RunningDesk) -> None:

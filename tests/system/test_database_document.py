@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from conftest import RunningDesk
+from tests.running_desk import RunningDesk
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "database.md").read_text()
 ROW = re.compile(r"^\| `(\w+)` \| .+ \| (.+) \|$", re.M)

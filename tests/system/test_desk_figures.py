@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
 from signalbox.streams import STREAMS
 
-if TYPE_CHECKING:
-    from conftest import RunningDesk
+from tests.running_desk import RunningDesk
 
 ACCOUNT = {"venue": "ibkr", "account": "DU1234567"}
 Labels = frozenset[tuple[str, str]]

@@ -7,14 +7,12 @@ import re
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from signalbox.subjects import SERVICES
 
-if TYPE_CHECKING:
-    from conftest import RunningDesk
+from tests.running_desk import RunningDesk
 
 MODULES = {
     "gateway-ibkr": "gateway_ibkr",
@@ -107,3 +105,13 @@ def test_service_told_to_stop_ends_well_and_comes_back(desk: RunningDesk, servic
     desk.until(lambda: desk.run("status").returncode == 0)
     assert desk.pid(module) != before
     assert not re.search(rf"{service} ended with status [^0]", desk.said()[told:])
+
+
+def test_second_desk_in_a_folder_is_refused_and_hurts_nothing(desk: RunningDesk) -> None:
+    before = (desk.folder / "desk.toml").read_text()
+    done = desk.run("up", "--folder", str(desk.folder))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"signalbox: a desk runs from {desk.folder} already (process ")
+    assert done.stderr.count("\n") == 1
+    assert (desk.folder / "desk.toml").read_text() == before
+    assert desk.run("status").returncode == 0

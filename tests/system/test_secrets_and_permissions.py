@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING
 
 import pytest
 from nats.aio.client import Client
@@ -14,8 +13,7 @@ from signalbox.bus import Bus
 from signalbox.messages import IntentDenied, TradingMode, TradingState
 from signalbox.subjects import SERVICES
 
-if TYPE_CHECKING:
-    from conftest import RunningDesk
+from tests.running_desk import RunningDesk
 
 ANSWER_SECONDS_MAX = 0.3
 FORGED = messages.encode(

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from conftest import RunningDesk
+from tests.running_desk import RunningDesk
 
 FAR_BELOW = "420"
 """SPY trades above 430: a buy limit there rests (and is inside the collar of 5 %)."""

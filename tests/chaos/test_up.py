@@ -7,21 +7,18 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from conftest import RunningDesk
+from tests.running_desk import SPEED, START, RunningDesk
 
-START, SPEED = "2024-03-05T15:00:00Z", "10"
 ORPHANS_SECONDS_MAX = 20.0
 
 
 @pytest.fixture
-def own(desk: RunningDesk, tmp_path: Path) -> Iterator[RunningDesk]:
+def own(tmp_path: Path) -> Iterator[RunningDesk]:
     """A desk of the test's own, not started."""
-    own = type(desk)(tmp_path / "own", "--start", START, "--speed", SPEED)
+    own = RunningDesk(tmp_path / "own", "--start", START, "--speed", SPEED)
     yield own
     if own.process is not None:
         own.end()
@@ -75,16 +72,6 @@ def test_desk_goes_on_where_it_was_after_a_stop_and_after_a_kill(own: RunningDes
     own.up()  # waits until what the killed one started has ended
     assert position(own) == held
     assert own.run("intent", "sell", "100", "SPY", "--follow").returncode == 0
-
-
-def test_second_desk_in_a_folder_is_refused_and_hurts_nothing(desk: RunningDesk) -> None:
-    before = (desk.folder / "desk.toml").read_text()
-    done = desk.run("up", "--folder", str(desk.folder))
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"signalbox: a desk runs from {desk.folder} already (process ")
-    assert done.stderr.count("\n") == 1
-    assert (desk.folder / "desk.toml").read_text() == before
-    assert desk.run("status").returncode == 0
 
 
 def test_ctrl_c_while_it_starts_ends_it_and_all_that_it_started(own: RunningDesk) -> None:
