@@ -24,7 +24,7 @@ from .wire import Way, Wire
 MNEMONIC = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about"
 """The test words of BIP-39: everybody's, and so nobody's."""
 ADDRESS = Wallet(KeyPair.from_mnemonic(MNEMONIC), 0, 0).address
-BLOCK_MS = 40
+BLOCK_MS = 100
 FUNDS = Decimal(20_000_000)
 SHORT_LIFE_BLOCKS = 45
 STATEFUL_BLOCKS, STATEFUL_ROOM = 100, 8

@@ -182,6 +182,7 @@ class Orders:
             log.exception("the order could not be written", extra={"order_id": tracked.order.order_id})
             self._doubt(tracked)
             return
+        await asyncio.sleep(0)  # the event loop writes at the end of its turn: what follows need not come first
         self._outbox.sent_orders.sent(tracked.order.order_id)
         VENUE_ORDERS_SENT.labels(VENUE).inc()
         show_hop(VENUE, Hop.COMMAND_TO_VENUE, stored_at)

@@ -1,13 +1,13 @@
 """The NATS shell: decisions, reports and timers in; order events, commands and timers out. One message at a time.
 
-Owns the order of things: events (each must be the next on its order's subject) and commands, then timers, then the
-acknowledgement. It must not know what any of it means. An order's event and its command are sent together and
-acknowledged together (decision record 5). Approved decisions do not wait behind denied ones, which may be a flood: each
-kind has a consumer. That they are not taken in the order of TRADE does no harm: they concern different orders, since a
-denial of an id that was used up before says so, and is nothing to announce. What if the process dies ...
+Owns the order of things: commands and events (each must be the next on its order's subject), then timers, then the
+acknowledgement. It must not know what any of it means. An order's command is stored before its event is sent (decision
+records 5 and 33). Approved decisions do not wait behind denied ones, which may be a flood: each kind has a consumer.
+That they are not taken in the order of TRADE does no harm: they concern different orders, since a denial of an id that
+was used up before says so, and is nothing to announce. What if the process dies ...
 - before anything is stored: the message comes again, nothing has happened;
-- with the event stored, but not the command or the timer: the message comes again, the folded state shows the order,
-  and the core gives the same again. COMMANDS refuses a second command, a second schedule replaces the first;
+- with command and event stored, but not the timer: the message comes again, the folded state shows the order, and the
+  core gives the same again. COMMANDS refuses a second command, a second schedule replaces the first;
 - with the command stored, but not the event: the order may reach the venue, and reports of it come. No report is
   handled before the event is stored: here because all consumers share one lock, which is held until then and
   never opens again if it fails; in the next process because it finishes the unacknowledged approvals first. The core
@@ -244,25 +244,15 @@ class OrderManagement:
     # --------------------------------------------------------------------------------------------- messages out
 
     async def _carry_out(self, outcome: Outcome, received: Received) -> None:
-        """Publish what a message makes necessary; return when all of it is stored. Raises an event's error first.
+        """Publish what a message makes necessary; return when all of it is stored.
 
-        An outcome with commands has one event at most. Others may have several, and each needs the sequence of the
-        one before. A command goes out before the event beside it: the gateway waits for it, and for the event nobody.
+        A command goes out before the event beside it: what the event wakes would take the processor from the gateway.
+        Of several events each needs the sequence of the one before.
         """
-        if outcome.commands:
-            # Begins when the command is on its way, at the next turn of the event loop. Not a TaskGroup: it wraps
-            # errors, and the bus asks for a BusError
-            storing = asyncio.gather(*map(self._store, outcome.events), return_exceptions=True)
-            try:
-                for revision, command in outcome.commands:
-                    await self._command(revision, command)
-            finally:
-                for error in await storing:
-                    if error is not None:
-                        raise error
-        else:
-            for event in outcome.events:
-                await self._store(event)
+        for revision, command in outcome.commands:
+            await self._command(revision, command)
+        for event in outcome.events:
+            await self._store(event)
         metrics.count_hop(received, outcome)
         for timer in outcome.timers:
             await self._schedule(timer)

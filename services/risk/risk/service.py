@@ -243,16 +243,24 @@ class Risk:
         """Decide the next few, store, acknowledge. In how many seconds there is more; None = nothing waits."""
         await self._lease.until_held()
         chosen, at_once = [], self._choose()
-        found = await asyncio.gather(*(self._whole(waiting) for waiting, _ in at_once))
+        found = [waiting.message for waiting, _ in at_once]
+        if None in found:
+            found = await asyncio.gather(*(self._whole(waiting) for waiting, _ in at_once))
         for received, (waiting, brief) in zip(found, at_once, strict=True):
             if received is None:  # it has become too old there meanwhile
                 metrics.INTENTS.labels(metrics.GONE).inc()
                 continue
             chosen.append((received, waiting, brief))
-        # Together: one letter after the other would let everybody wait for whoever writes what can not be read
-        requests = await asyncio.gather(
-            *(self._read(received, waiting.name, brief) for received, waiting, brief in chosen)
-        )
+        requests = [self._read(received, waiting.name, brief) for received, waiting, brief in chosen]
+        letters = [
+            dead_letter(received, CONSUMER, request.error)
+            for request, (received, _, brief) in zip(requests, chosen, strict=True)
+            if request.error and not brief
+        ]
+        if letters:
+            # Together: one after the other would let everybody wait for whoever writes what can not be read
+            subject = subjects.dead(INTENTS, CONSUMER)
+            await asyncio.gather(*(self._bus.publish(subject, letter) for letter in letters))
         if requests:
             self._observing.lose_what_is_silent()
             made = []
@@ -285,23 +293,18 @@ class Risk:
         """The intent itself, which may have been left in the stream; None = it is not there any more."""
         return waiting.message or await self._bus.at(INTENTS, waiting.sequence)
 
-    async def _read(self, received: Received, by: str, brief: bool) -> Request:
-        """Read an intent. One that can not be read is kept as a dead letter too, unless its sender sends so many."""
-        intent = read_intent(received.payload)
-        if not isinstance(intent, Unreadable):
-            metrics.INTENTS.labels(metrics.READ).inc()
-            return Request(sequence=received.sequence, stored_at=received.stored_at, intent=intent, by=by, brief=brief)
-        metrics.INTENTS.labels(metrics.UNREADABLE).inc()
-        if not brief:
-            letter = dead_letter(received, CONSUMER, intent.reason)
-            await self._bus.publish(subjects.dead(INTENTS, CONSUMER), letter)
+    def _read(self, received: Received, by: str, brief: bool) -> Request:
+        """Read an intent. One that can not be read becomes a dead letter too, unless its sender sends so many."""
+        read = read_intent(received.payload)
+        error = read.reason if isinstance(read, Unreadable) else ""
+        metrics.INTENTS.labels(metrics.UNREADABLE if error else metrics.READ).inc()
         return Request(
             sequence=received.sequence,
             stored_at=received.stored_at,
-            intent=None,
+            intent=None if isinstance(read, Unreadable) else read,
             by=by,
-            error=intent.reason,
-            message_id=received.message_id,
+            error=error,
+            message_id=received.message_id if error else "",
             brief=brief,
         )
 

@@ -24,7 +24,8 @@ from signalbox.errors import BusError
 
 log = logging.getLogger(__name__)
 
-PULLS_STANDING = 64
+PULLS_STANDING, PULLS_AT_REST = 64, 8
+"""While much waits, and else: each that expires costs the server and this process a word or two."""
 PULL_EXPIRES_SECONDS = 2.0
 SILENCE_SECONDS_MAX = 2 * PULL_EXPIRES_SECONDS
 TOP_UP_SECONDS = 1.0
@@ -57,7 +58,7 @@ class Queue:
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._inbox = client.new_inbox()
         self._generation = 0
-        self._standing = 0
+        self._standing, self._standing_max = 0, PULLS_AT_REST
         self._last_heard_seconds = 0.0
         self._stopping = False
         self._taken_messages = 0
@@ -102,7 +103,7 @@ class Queue:
         if self._stopping or not self._client.is_connected:
             return
         reply = f"{self._inbox}.{self._generation}"
-        while self._standing < PULLS_STANDING:
+        while self._standing < self._standing_max:
             self._standing += 1
             self._client.say(self._next, _PULL, reply=reply)
 
@@ -126,7 +127,8 @@ class Queue:
             self._taken_messages += 1
             self._take(received, delivery.reply.decode("ascii", "replace"))
             self._came.set()
-            self._ask()
+            if self._standing <= self._standing_max // 2:  # else after the turn: what has come is more urgent
+                self._ask()
         elif delivery.subject.rpartition(b".")[2] == b"%d" % self._generation:
             self._standing -= 1
             if status_of(delivery).code == EXPIRED:  # what is wrong otherwise may take a while: `_watch` asks again
@@ -154,6 +156,8 @@ class Queue:
                 if not self._stopping:
                     self._came.clear()
                     due_seconds = await self._turn()
+                    self._standing_max = PULLS_STANDING if due_seconds == 0 else PULLS_AT_REST
+                    self._ask()
                     await asyncio.sleep(0)  # a watched switch, a price: they come in between
         except BusError as error:
             log.error("the bus failed; stopping", extra={"consumer": self._next, "error": str(error)})
