@@ -46,7 +46,7 @@ MNEMONIC = "abandon abandon abandon abandon abandon abandon abandon abandon aban
 """The test words of BIP-39: everybody's, and so nobody's."""
 ADDRESS = Wallet(KeyPair.from_mnemonic(MNEMONIC), 0, 0).address
 ACCOUNT = f"{ADDRESS}-0"
-WAIT_SECONDS_MAX = 20.0
+WAIT_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 8.0
 BLOCK_MS = 50
 OPEN = datetime(2024, 3, 5, 14, 30, tzinfo=UTC)

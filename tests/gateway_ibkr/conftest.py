@@ -43,7 +43,7 @@ from simulators.tws.server import TwsServer
 from simulators.world import World, WorldOptions
 
 ACCOUNT = "DU1234567"
-WAIT_SECONDS_MAX = 20.0
+WAIT_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 5.0
 OPEN = datetime(2024, 3, 5, 14, 30, tzinfo=UTC)
 

@@ -21,7 +21,7 @@ from simulators.tws.server import TwsServer
 from simulators.tws.wire import FrameSplitter, Value, decode_fields, encode_frame
 from simulators.world import World, WorldOptions
 
-SECONDS_MAX = 10.0
+SECONDS_MAX = 60.0
 OPEN = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)  # a Tuesday, half an hour after the open in New York
 
 

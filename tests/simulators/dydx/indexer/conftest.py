@@ -33,7 +33,7 @@ from simulators.dydx.records import (
 )
 from simulators.world import World, WorldOptions
 
-SECONDS_MAX = 10.0
+SECONDS_MAX = 60.0
 START = datetime(2026, 3, 10, 14, 30, tzinfo=UTC)
 ADDRESS = "dydx19rl4cm2hmr8afy4kldpxz3fka4jguq0a4erelz"
 OTHER_ADDRESS = "dydx1qyqszqgpqyqszqgpqyqszqgpqyqszqgpm206dt"
