@@ -365,6 +365,7 @@ def order_of(order_id: str, **terms: Any) -> Order:
 def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
     """A log line that can not be made is a failure, also where nobody reads it."""
     caplog.set_level(logging.INFO, "gateway_dydx")
+    caplog.set_level(logging.INFO, "signalbox.gateway")
     caplog.set_level(logging.WARNING, "httpx")
 
 

@@ -18,9 +18,7 @@ from gateway_dydx.account import Account
 from gateway_dydx.decide import CancelStray, RecordSent
 from gateway_dydx.facts import Market, OraclePrice, Subaccount
 from gateway_dydx.ledger import Step
-from gateway_dydx.link import Link
 from gateway_dydx.orders import Orders
-from gateway_dydx.outbox import Outbox
 from gateway_dydx.plans import CancelPlan, OrderPlan, subaccount_of
 from gateway_dydx.sending import Sending
 from gateway_dydx.settings import Settings
@@ -31,7 +29,9 @@ from msgspec.structs import replace
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import FixedClock
-from signalbox.errors import BusUnavailableError, LeaseLostError, WrongSequenceError
+from signalbox.errors import LeaseLostError, WrongSequenceError
+from signalbox.gateway.link import Link
+from signalbox.gateway.outbox import Outbox
 from signalbox.lease import OwnLease
 from signalbox.messages import (
     CancelOrder,
@@ -138,9 +138,9 @@ class House:
         self.bus, self.clock, self.lease, self.chain = MemoryBus(), Clock(AT), HeldLease(), Chain()
         bus = cast(Bus, self.bus)
         self.state = State(ACCOUNT, height=HEIGHT)
-        self.link = Link(bus, self.clock, ACCOUNT, cast(OwnLease, self.lease))
+        self.link = Link(bus, self.clock, "dydx", ACCOUNT, cast(OwnLease, self.lease))
         self.link.become(LinkStatus.READY)
-        self.outbox = Outbox(bus, lambda error: None, cast(OwnLease, self.lease))
+        self.outbox = Outbox(bus, "dydx", lambda error: None, cast(OwnLease, self.lease))
         settings = Settings(
             nats_url="", nats_user="", nats_password=Secret(""), desk_file=Path("unused"), cancel_wait_seconds_max=0.2
         )
@@ -215,7 +215,7 @@ async def test_sent_is_written_right_behind_its_claim_or_not_at_all(house: House
     tracked = await ledger.claim(cast(Bus, house.bus), house.state, claim_of())
     assert tracked is not None
     await house.bus.publish(subjects.ledger("dydx", "o-1"), replace(ledger.sent(tracked, AT), id="another's"))
-    outbox = Outbox(cast(Bus, house.bus), lambda error: None, cast(OwnLease, house.lease))
+    outbox = Outbox(cast(Bus, house.bus), "dydx", lambda error: None, cast(OwnLease, house.lease))
     outbox.put_sent(ledger.sent(tracked, AT), tracked.claim_sequence)
     writing = outbox.run() if by_outbox else ledger.record_sent(cast(Bus, house.bus), tracked, AT)
     with pytest.raises(WrongSequenceError):
@@ -415,40 +415,6 @@ async def test_a_stray_is_cancelled_by_whoever_holds_the_account(house: House, h
 # ------------------------------------------------------------------------------------------------- what is told
 
 
-@pytest.mark.parametrize("held", [True, False])
-async def test_what_others_may_rely_on_is_told_by_the_holder_of_the_account_only(house: House, held: bool) -> None:
-    """A process that was suspended wakes up READY, and looks at its lease a quarter of a second later."""
-    house.lease.held = held
-    assert house.link.told()[0] is (LinkStatus.READY if held else LinkStatus.FROZEN)
-    assert house.link.may_send() is held
-    house.clock.stale = True
-    assert not house.link.may_send()
-
-
-class Announced(MemoryBus):
-    """Keeps the live messages."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.live: asyncio.Queue[Any] = asyncio.Queue()
-
-    async def send(self, subject: str, message: Any) -> None:
-        await self.live.put(message)
-
-
-@pytest.mark.parametrize("held", [True, False])
-async def test_the_heartbeat_of_a_process_without_the_account_does_not_say_ready(held: bool) -> None:
-    bus, lease = Announced(), HeldLease()
-    link = Link(cast(Bus, bus), Clock(AT), ACCOUNT, cast(OwnLease, lease))
-    link.become(LinkStatus.READY)
-    lease.held = held
-    announcing = asyncio.create_task(link.announce())
-    async with asyncio.timeout(WAIT_SECONDS_MAX):
-        heartbeat = await bus.live.get()
-    announcing.cancel()
-    assert heartbeat.status is (LinkStatus.READY if held else LinkStatus.FROZEN)
-
-
 async def test_the_accounts_figures_are_told_by_its_holder_only(house: House) -> None:
     account = Account(cast(Bus, house.bus), house.clock, house.link, ACCOUNT, 60)
     figures = Subaccount(
@@ -506,21 +472,3 @@ async def test_a_refusal_says_whether_it_is_the_venues_or_the_gateways(house: Ho
     assert cast(VenueRejected, refused).refused_by is RefusedBy.VENUE
     for code, by in (("201", RefusedBy.VENUE), ("", RefusedBy.GATEWAY)):
         assert reports.cancel_refusal(ACCOUNT, "o-1", "c-1", code, "no", AT).refused_by is by
-
-
-async def test_what_waits_for_the_bus_has_a_bound(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway_dydx.outbox.WAITING_MAX", 2)
-    failures: list[Exception] = []
-    outbox = Outbox(cast(Bus, house.bus), failures.append, cast(OwnLease, house.lease))
-    for number in range(3):
-        outbox.put(reports.refusal(ACCOUNT, f"o-{number}", "", "no", AT, RefusedBy.GATEWAY))
-    assert [type(each) for each in failures] == [BusUnavailableError]
-
-
-async def test_what_waits_to_be_said_when_the_account_is_lost_is_not_said(house: House) -> None:
-    outbox = Outbox(cast(Bus, house.bus), lambda error: None, cast(OwnLease, house.lease))
-    outbox.put(reports.refusal(ACCOUNT, "o-1", "", "too late", AT, RefusedBy.GATEWAY))
-    house.lease.held = False
-    with pytest.raises(LeaseLostError):
-        await asyncio.wait_for(outbox.run(), WAIT_SECONDS_MAX)
-    assert house.bus.stored == []

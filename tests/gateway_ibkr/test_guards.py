@@ -18,16 +18,16 @@ from gateway_ibkr.account import Account
 from gateway_ibkr.decide import CancelStray, RecordSent
 from gateway_ibkr.facts import VenueContract
 from gateway_ibkr.ledger import Step
-from gateway_ibkr.link import Link
 from gateway_ibkr.orders import Orders
-from gateway_ibkr.outbox import Outbox
 from gateway_ibkr.settings import Settings
 from gateway_ibkr.state import Standing, State, track
 from msgspec.structs import replace
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import FixedClock
-from signalbox.errors import BusUnavailableError, LeaseLostError, WrongSequenceError
+from signalbox.errors import LeaseLostError, WrongSequenceError
+from signalbox.gateway.link import Link
+from signalbox.gateway.outbox import Outbox
 from signalbox.messages import (
     CancelOrder,
     LedgerClaimed,
@@ -114,9 +114,9 @@ class House:
         self.bus, self.clock, self.lease = MemoryBus(), Clock(AT), HeldLease()
         bus = cast(Bus, self.bus)
         self.state = State(ACCOUNT, 11)
-        self.link = Link(bus, self.clock, ACCOUNT, self.lease)
+        self.link = Link(bus, self.clock, "ibkr", ACCOUNT, self.lease)
         self.link.become(LinkStatus.READY)
-        self.outbox = Outbox(bus, lambda error: None, self.lease)
+        self.outbox = Outbox(bus, "ibkr", lambda error: None, self.lease)
         settings = Settings(
             nats_url="", nats_user="", nats_password=Secret(""), desk_file=Path("unused"), cancel_wait_seconds_max=0.2
         )
@@ -202,7 +202,7 @@ async def test_sent_is_written_right_behind_its_claim_or_not_at_all(house: House
     tracked = await ledger.claim(cast(Bus, house.bus), house.state, submission(), 5, AT)
     assert tracked is not None
     await house.bus.publish(subjects.ledger("ibkr", "o-1"), replace(ledger.sent(tracked, AT), id="another's"))
-    outbox = Outbox(cast(Bus, house.bus), lambda error: None, house.lease)
+    outbox = Outbox(cast(Bus, house.bus), "ibkr", lambda error: None, house.lease)
     outbox.put_sent(ledger.sent(tracked, AT), tracked.claim_sequence)
     writing = outbox.run() if by_outbox else ledger.record_sent(cast(Bus, house.bus), tracked, AT)
     with pytest.raises(WrongSequenceError):
@@ -436,15 +436,6 @@ async def test_a_stray_is_cancelled_by_whoever_holds_the_account(house: House, h
 # ------------------------------------------------------------------------------------------------- what is told
 
 
-@pytest.mark.parametrize("held", [True, False])
-async def test_what_others_may_rely_on_is_told_by_the_holder_of_the_account_only(house: House, held: bool) -> None:
-    house.lease.held = held
-    assert house.link.told()[0] is (LinkStatus.READY if held else LinkStatus.FROZEN)
-    assert house.link.may_send() is held
-    house.clock.stale = True
-    assert not house.link.may_send()
-
-
 async def test_the_accounts_figures_are_told_by_its_holder_only(house: House) -> None:
     account = Account(cast(Bus, house.bus), house.clock, house.link, ACCOUNT, 60)
     figures = ("TotalCashValue", "NetLiquidation", "AvailableFunds", "BuyingPower", "InitMarginReq", "MaintMarginReq")
@@ -474,12 +465,3 @@ async def test_a_refusal_says_whether_it_is_the_venues_or_the_gateways(house: Ho
     assert cast(VenueRejected, refused).refused_by is RefusedBy.VENUE
     for code, by in (("201", RefusedBy.VENUE), ("", RefusedBy.GATEWAY)):
         assert reports.cancel_refusal(ACCOUNT, "o-1", "c-1", code, "no", AT).refused_by is by
-
-
-async def test_what_waits_for_the_bus_has_a_bound(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway_ibkr.outbox.WAITING_MAX", 2)
-    failures: list[Exception] = []
-    outbox = Outbox(cast(Bus, house.bus), failures.append, house.lease)
-    for number in range(3):
-        outbox.put(reports.refusal(ACCOUNT, f"o-{number}", "", "no", AT, RefusedBy.GATEWAY))
-    assert [type(each) for each in failures] == [BusUnavailableError]

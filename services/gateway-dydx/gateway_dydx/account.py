@@ -18,12 +18,12 @@ from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import BusUnavailableError
+from signalbox.gateway.ending import end_if_told
+from signalbox.gateway.link import Link
 from signalbox.lease import WRITE_SECONDS_MAX
 from signalbox.messages import AccountState, LinkStatus
 
 from gateway_dydx.facts import Market, OraclePrice, PositionSeen, Subaccount, SubaccountChanged
-from gateway_dydx.link import Link
-from gateway_dydx.stopping import end_if_told
 from gateway_dydx.translate import VENUE, TranslationError, account_state
 
 log = logging.getLogger(__name__)

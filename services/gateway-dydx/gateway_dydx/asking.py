@@ -15,13 +15,13 @@ from contextlib import suppress
 
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError
+from signalbox.gateway.link import Link
 from signalbox.metrics import VENUE_RECONCILIATIONS, VENUE_STRANDED_ORDERS
 from signalbox.venue_figures import UnresolvedOrders
 
 from gateway_dydx import decide, reconcile
 from gateway_dydx.decide import OPEN_STATUSES, Action
 from gateway_dydx.facts import OrderSeen
-from gateway_dydx.link import Link
 from gateway_dydx.plans import Subaccount
 from gateway_dydx.reconcile import Answers
 from gateway_dydx.settings import Settings

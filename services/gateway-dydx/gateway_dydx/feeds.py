@@ -15,6 +15,7 @@ from signalbox.bars import Timeframe
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError, VenueRefusedError
+from signalbox.gateway.ending import end_if_told
 from signalbox.messages import NEVER, Bar, BarSource
 from signalbox.metrics import VENUE_BAR_LATENESS_SECONDS, VENUE_BARS, VENUE_GAPS
 from signalbox.streams import BAR_PARTITIONS
@@ -33,7 +34,6 @@ from gateway_dydx.minutes import (
     take_history,
     take_trade,
 )
-from gateway_dydx.stopping import end_if_told
 from gateway_dydx.translate import VENUE
 from gateway_dydx.venue_indexer import IndexerRest
 

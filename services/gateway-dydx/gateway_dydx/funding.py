@@ -12,9 +12,9 @@ from decimal import Decimal
 from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
+from signalbox.gateway.ending import end_if_told
 from signalbox.messages import FundingRate
 
-from gateway_dydx.stopping import end_if_told
 from gateway_dydx.translate import VENUE
 
 

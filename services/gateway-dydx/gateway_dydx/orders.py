@@ -19,6 +19,8 @@ from signalbox import messages
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError
+from signalbox.gateway.link import Link
+from signalbox.gateway.outbox import Outbox
 from signalbox.messages import CancelOrder, Command, Order, RefusedBy, Side, SubmitOrder, VenueRejected
 from signalbox.metrics import VENUE_ORDERS_REFUSED, VENUE_ORDERS_SENT, Hop, show_hop
 
@@ -27,8 +29,6 @@ from gateway_dydx.asking import Asking
 from gateway_dydx.decide import Action, Ask, CancelStray, RecordSent
 from gateway_dydx.facts import Fact
 from gateway_dydx.ledger import Step
-from gateway_dydx.link import Link
-from gateway_dydx.outbox import Outbox
 from gateway_dydx.plans import CancelPlan, OrderPlan, PriceBounds, Subaccount, cancel_plan, order_plan
 from gateway_dydx.sending import Outcome, Placed, Sending
 from gateway_dydx.settings import Settings

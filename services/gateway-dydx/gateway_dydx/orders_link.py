@@ -24,6 +24,8 @@ from typing import Any
 
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError, VenueTimeoutError, VenueUnavailableError
+from signalbox.gateway.link import NOT_RENEWED, Link
+from signalbox.gateway.outbox import Outbox
 from signalbox.messages import LinkStatus
 from signalbox.metrics import VENUE_CLOCK_OFFSET_SECONDS, VENUE_UNDECODABLE
 from signalbox.venue_figures import ConnectionShown
@@ -42,9 +44,7 @@ from gateway_dydx.facts import (
     SubaccountSnapshot,
 )
 from gateway_dydx.instruments import Instruments
-from gateway_dydx.link import NOT_RENEWED, Link
 from gateway_dydx.orders import Orders
-from gateway_dydx.outbox import Outbox
 from gateway_dydx.plans import Subaccount as SubaccountName
 from gateway_dydx.reconcile import Answers, snapshot
 from gateway_dydx.renewing import Renewing

@@ -12,10 +12,10 @@ from contextlib import suppress
 
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError
+from signalbox.gateway.link import Link
 
 from gateway_dydx import metrics
 from gateway_dydx.asking import Asking
-from gateway_dydx.link import Link
 from gateway_dydx.orders import Orders
 from gateway_dydx.plans import renewed
 from gateway_dydx.reconcile import order_end_of

@@ -11,6 +11,8 @@ from signalbox import messages, subjects
 from signalbox.bars import parse_timeframe
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
+from signalbox.gateway.link import Link
+from signalbox.gateway.outbox import Outbox
 from signalbox.lease import account_lease
 from signalbox.messages import CancelOrder, Command, LedgerEntry, Report, Side
 from signalbox.process import Runtime
@@ -20,11 +22,9 @@ from gateway_dydx import metrics
 from gateway_dydx.account import Account
 from gateway_dydx.instruments import Instruments
 from gateway_dydx.ledger import LEDGER
-from gateway_dydx.link import Link
 from gateway_dydx.market_data import MarketData, stream_bounds
 from gateway_dydx.orders import Orders
 from gateway_dydx.orders_link import OrdersLink
-from gateway_dydx.outbox import Outbox
 from gateway_dydx.renewing import Renewing
 from gateway_dydx.sending import Sending
 from gateway_dydx.settings import Settings, endpoints, signing_key, subaccount_to_trade
@@ -87,8 +87,8 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     state = await rebuild(bus, subaccount.account)  # under the lease: what is written down is complete
 
     rest = IndexerRest(where.indexer_url, settings.answer_seconds_max)
-    link = Link(bus, clock, subaccount.account, lease)
-    outbox = Outbox(bus, runtime.fail, lease)
+    link = Link(bus, clock, VENUE, subaccount.account, lease)
+    outbox = Outbox(bus, VENUE, runtime.fail, lease)
     instruments = Instruments(bus, clock, runtime.desk)
     data = MarketData(bus, clock, rest, instruments, timeframes, where.websocket_url, settings)
     account = Account(bus, clock, link, subaccount.account, settings.account_interval_seconds)

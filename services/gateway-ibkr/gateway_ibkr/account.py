@@ -15,12 +15,12 @@ from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import BusUnavailableError
+from signalbox.gateway.ending import end_if_told
+from signalbox.gateway.link import Link
 from signalbox.lease import WRITE_SECONDS_MAX
 from signalbox.messages import LinkStatus
 
-from gateway_ibkr.ending import end_if_told
 from gateway_ibkr.facts import AccountValueSeen, PnlSeen
-from gateway_ibkr.link import Link
 from gateway_ibkr.translate import VENUE, TranslationError, account_state
 
 log = logging.getLogger(__name__)

@@ -16,12 +16,12 @@ from decimal import Decimal
 
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError
+from signalbox.gateway.link import Link
 from signalbox.metrics import VENUE_RECONCILIATIONS
 from signalbox.venue_figures import UnresolvedOrders
 
 from gateway_ibkr import decide, reconcile
 from gateway_ibkr.decide import Action
-from gateway_ibkr.link import Link
 from gateway_ibkr.reconcile import Answers
 from gateway_ibkr.settings import Settings
 from gateway_ibkr.state import ZERO, State, forget

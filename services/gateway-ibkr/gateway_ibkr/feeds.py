@@ -16,12 +16,12 @@ from signalbox.bars import Timeframe
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError, VenueRefusedError, VenueTimeoutError
+from signalbox.gateway.ending import end_if_told
 from signalbox.messages import NEVER, Bar, BarSource
 from signalbox.metrics import VENUE_BAR_LATENESS_SECONDS, VENUE_BARS, VENUE_GAPS, VENUE_UNDECODABLE
 from signalbox.streams import BAR_PARTITIONS
 
 from gateway_ibkr import metrics
-from gateway_ibkr.ending import end_if_told
 from gateway_ibkr.facts import FiveSecondBarSeen, HistoryBarSeen
 from gateway_ibkr.instruments import Offered
 from gateway_ibkr.minutes import (

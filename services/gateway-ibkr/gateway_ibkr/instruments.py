@@ -15,10 +15,10 @@ from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.desk import Desk, DeskInstrument
 from signalbox.errors import SymbolError, VenueRefusedError
+from signalbox.gateway.ending import end_if_told
 from signalbox.instruments import Symbol, parse_symbol
 from signalbox.messages import Instrument
 
-from gateway_ibkr.ending import end_if_told
 from gateway_ibkr.facts import ContractFound, VenueContract
 from gateway_ibkr.pacing import instruments_max
 from gateway_ibkr.state import State

@@ -18,6 +18,8 @@ from signalbox import messages
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError, VenueUnavailableError
+from signalbox.gateway.link import Link
+from signalbox.gateway.outbox import Outbox
 from signalbox.messages import CancelOrder, Command, Order, RefusedBy, Report, SubmitOrder, VenueRejected
 from signalbox.metrics import (
     VENUE_ORDERS_REFUSED,
@@ -33,8 +35,6 @@ from gateway_ibkr.asking import Asking
 from gateway_ibkr.decide import Action, Ask, CancelAgain, CancelStray, RecordSent, Strand
 from gateway_ibkr.facts import OrderFact, OrderTerms, VenueContract
 from gateway_ibkr.ledger import Step
-from gateway_ibkr.link import Link
-from gateway_ibkr.outbox import Outbox
 from gateway_ibkr.settings import Settings
 from gateway_ibkr.state import Standing, State, Tracked, new_to, report_id, take_number
 from gateway_ibkr.translate import VENUE, TranslationError, order_terms

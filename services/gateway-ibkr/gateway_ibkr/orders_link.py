@@ -16,6 +16,8 @@ from typing import Any
 from signalbox.clock import DeskClock
 from signalbox.desk import Mode
 from signalbox.errors import VenueError, VenueTimeoutError, VenueUnavailableError
+from signalbox.gateway.link import Link
+from signalbox.gateway.outbox import Outbox
 from signalbox.messages import LinkStatus
 from signalbox.metrics import VENUE_CLOCK_OFFSET_SECONDS
 from signalbox.venue_figures import ConnectionShown
@@ -23,9 +25,7 @@ from signalbox.venue_figures import ConnectionShown
 from gateway_ibkr.account import Account
 from gateway_ibkr.facts import AccountValueSeen, ErrorSeen, Fact, PnlSeen, PositionSeen
 from gateway_ibkr.instruments import Instruments
-from gateway_ibkr.link import Link
 from gateway_ibkr.orders import Orders
-from gateway_ibkr.outbox import Outbox
 from gateway_ibkr.reconcile import Answers, Figures, snapshot
 from gateway_ibkr.settings import Settings, session_mistake
 from gateway_ibkr.state import State, new_to, raise_number

@@ -14,6 +14,8 @@ from signalbox.bars import parse_timeframe
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.errors import ConfigurationError
+from signalbox.gateway.link import Link
+from signalbox.gateway.outbox import Outbox
 from signalbox.lease import account_lease
 from signalbox.messages import CancelOrder, Command, LedgerEntry, MarketDataType, Report
 from signalbox.process import Runtime
@@ -23,11 +25,9 @@ from gateway_ibkr.account import Account
 from gateway_ibkr.feeds import Feed, History
 from gateway_ibkr.instruments import Instruments
 from gateway_ibkr.ledger import LEDGER
-from gateway_ibkr.link import Link
 from gateway_ibkr.market_data import MarketData
 from gateway_ibkr.orders import Orders
 from gateway_ibkr.orders_link import OrdersLink
-from gateway_ibkr.outbox import Outbox
 from gateway_ibkr.settings import Settings, account_of
 from gateway_ibkr.state import State, fold_cancel, fold_ledger, fold_report
 from gateway_ibkr.translate import VENUE
@@ -77,8 +77,8 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     if strangers := sorted(state.said_over - state.orders.keys()):
         log.error("SIGNALBOX_ENDED_ORDERS names orders that are not in the ledger", extra={"orders": strangers})
 
-    link = Link(bus, clock, account_id, lease)
-    outbox = Outbox(bus, runtime.fail, lease)
+    link = Link(bus, clock, VENUE, account_id, lease)
+    outbox = Outbox(bus, VENUE, runtime.fail, lease)
     instruments = Instruments(bus, clock, runtime.desk, state)
     account = Account(bus, clock, link, account_id, settings.account_interval_seconds)
     orders = Orders(bus, clock, state, link, outbox, settings, instruments.contract_of, instruments.why_not_offered)

@@ -19,8 +19,6 @@ from signalbox.lease import OwnLease
 from signalbox.messages import LinkStatus, VenueLink
 from signalbox.venue_figures import show_link
 
-from gateway_ibkr.translate import VENUE
-
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 1.0
@@ -29,14 +27,15 @@ NOT_RENEWED = "the lease on the account could not be renewed: another process ma
 
 
 class Link:
-    """The status of the orders session."""
+    """The status of the way to a venue: whether an order that is sent now arrives, and what became of it is told."""
 
-    def __init__(self, bus: Bus, clock: DeskClock, account: str, lease: OwnLease) -> None:
-        self._bus, self._clock, self._account, self._lease = bus, clock, account, lease
+    def __init__(self, bus: Bus, clock: DeskClock, venue: str, account: str, lease: OwnLease) -> None:
+        self._bus, self._clock, self._lease = bus, clock, lease
+        self._venue, self._account = venue, account
         self.status, self.reason = LinkStatus.DOWN, "starting"
         self._changed = asyncio.Event()
         self._stopping = False
-        show_link(VENUE, self.status)
+        show_link(self._venue, self.status)
 
     def stop(self) -> None:
         """The process ends: nobody waits for the link any more."""
@@ -56,7 +55,7 @@ class Link:
         level = logging.INFO if status is LinkStatus.READY else logging.WARNING
         log.log(level, "link", extra={"status": status.value, "reason": reason})
         self.status, self.reason = status, reason
-        show_link(VENUE, status)
+        show_link(self._venue, status)
         self._changed.set()
         # A new one for the next change: waiting for one that is set does not yield, and a loop of that stops everything
         self._changed = asyncio.Event()
@@ -68,14 +67,14 @@ class Link:
             at = self._clock.now()
             status, reason = self.told()
             heartbeat = VenueLink(
-                id=f"link/{VENUE}/{self._account}/{at.isoformat()}",
+                id=f"link/{self._venue}/{self._account}/{at.isoformat()}",
                 at=at,
-                venue=VENUE,
+                venue=self._venue,
                 account=self._account,
                 status=status,
                 reason=reason,
             )
-            await self._bus.send(subjects.link(VENUE, self._account), heartbeat)
+            await self._bus.send(subjects.link(self._venue, self._account), heartbeat)
             await _until(change, HEARTBEAT_SECONDS)
 
     def told(self) -> tuple[LinkStatus, str]:
@@ -112,7 +111,7 @@ class Link:
         return True
 
     def may_send(self) -> bool:
-        """Whether an order may be written on the socket at this instant."""
+        """Whether an order may be sent at this instant."""
         return self.status is LinkStatus.READY and self.holds_account() and not self._clock.is_stale()
 
     def holds_account(self) -> bool:

@@ -14,16 +14,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
+
 from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.errors import BusError, BusUnavailableError
+from signalbox.gateway.ending import end_if_told
 from signalbox.lease import WRITE_SECONDS_MAX, OwnLease
 from signalbox.messages import LedgerSent, Report
 from signalbox.metrics import VENUE_REPORTS_WAITING
 from signalbox.venue_figures import SentOrders, count_report
-
-from gateway_dydx.stopping import end_if_told
-from gateway_dydx.translate import VENUE
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +33,13 @@ RETRY_DELAY_SECONDS = 0.5
 class Outbox:
     """Reports, and the ledger's SENT entries that the venue's answers make necessary."""
 
-    def __init__(self, bus: Bus, fail: Callable[[BusError], None], lease: OwnLease) -> None:
-        self._bus, self._fail, self._lease = bus, fail, lease
+    def __init__(self, bus: Bus, venue: str, fail: Callable[[BusError], None], lease: OwnLease) -> None:
+        self._bus, self._venue, self._fail, self._lease = bus, venue, fail, lease
         self._waiting: deque[Report | tuple[LedgerSent, int]] = deque()
         self._filled, self._empty = asyncio.Event(), asyncio.Event()
         self._empty.set()
-        self._shown_waiting = VENUE_REPORTS_WAITING.labels(VENUE)
-        self.sent_orders = SentOrders(VENUE)
+        self._shown_waiting = VENUE_REPORTS_WAITING.labels(venue)
+        self.sent_orders = SentOrders(venue)
         """For the time until the first report of each is stored."""
 
     def put(self, report: Report) -> None:
@@ -85,13 +84,13 @@ class Outbox:
         await self._lease.until_held()
         if isinstance(item, tuple):
             entry, sequence = item
-            subject = subjects.ledger(VENUE, entry.order.order_id)
+            subject = subjects.ledger(self._venue, entry.order.order_id)
             async with asyncio.timeout(WRITE_SECONDS_MAX):
                 await self._bus.publish(subject, entry, expected_last_subject_sequence=sequence)
             return
         subject = subjects.report(item)
         async with asyncio.timeout(WRITE_SECONDS_MAX):
             await self._bus.publish(subject, item)
-        count_report(VENUE, subject.rsplit(".", 1)[1], item)
+        count_report(self._venue, subject.rsplit(".", 1)[1], item)
         self.sent_orders.reported(item)
         log.info("report", extra={"id": item.id, "kind": type(item).__name__})
