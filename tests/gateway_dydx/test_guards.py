@@ -13,25 +13,25 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from gateway_dydx import ledger, orders_link, reports
+from gateway_dydx import orders_link
 from gateway_dydx.account import Account
-from gateway_dydx.decide import CancelStray, RecordSent
 from gateway_dydx.facts import Market, OraclePrice, Subaccount
-from gateway_dydx.ledger import Step
 from gateway_dydx.orders import Orders
 from gateway_dydx.plans import CancelPlan, OrderPlan, subaccount_of
 from gateway_dydx.sending import Sending
 from gateway_dydx.settings import Settings
-from gateway_dydx.state import Standing, State, track
+from gateway_dydx.state import OwnState, state_of
 from gateway_dydx.translate import MarketTerms
 from gateway_dydx.venue_node import BroadcastResult, Node, SignedTransaction
 from msgspec.structs import replace
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import FixedClock
-from signalbox.errors import LeaseLostError, WrongSequenceError
+from signalbox.errors import LeaseLostError
+from signalbox.gateway.actions import CancelStray, RecordSent
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
+from signalbox.gateway.state import Standing, track
 from signalbox.lease import OwnLease
 from signalbox.messages import (
     CancelOrder,
@@ -45,7 +45,6 @@ from signalbox.messages import (
     Side,
     SubmitOrder,
     TimeInForce,
-    VenueAccepted,
     VenueRejected,
     VenueUnknown,
 )
@@ -137,7 +136,7 @@ class House:
     def __init__(self) -> None:
         self.bus, self.clock, self.lease, self.chain = MemoryBus(), Clock(AT), HeldLease(), Chain()
         bus = cast(Bus, self.bus)
-        self.state = State(ACCOUNT, height=HEIGHT)
+        self.state = state_of(ACCOUNT, OwnState(height=HEIGHT))
         self.link = Link(bus, self.clock, "dydx", ACCOUNT, cast(OwnLease, self.lease))
         self.link.become(LinkStatus.READY)
         self.outbox = Outbox(bus, "dydx", lambda error: None, cast(OwnLease, self.lease))
@@ -181,53 +180,6 @@ async def house() -> AsyncIterator[House]:
 
 
 # --------------------------------------------------------------------------------------------------------- the ledger
-
-
-async def test_an_order_is_claimed_only_where_nobody_has() -> None:
-    bus, state = MemoryBus(), State(ACCOUNT)
-    await bus.publish(subjects.ledger("dydx", "o-1"), claim_of(5))
-    assert await ledger.claim(cast(Bus, bus), state, claim_of(6)) is None
-    assert len(bus.stored) == 1
-    assert state.orders["o-1"].number == 5, "what the ledger has was read"
-
-
-async def test_a_claim_that_is_taken_for_anothers_is_not_ours() -> None:
-    bus, state = MemoryBus(), State(ACCOUNT)
-    await bus.publish(subjects.ledger("dydx", "o-1"), claim_of(at=AT - timedelta(seconds=1)))
-    assert await ledger.claim(cast(Bus, bus), state, claim_of()) is None
-
-
-async def test_a_client_id_that_another_process_has_used_for_another_order_ends_this_one() -> None:
-    bus, state = MemoryBus(), State(ACCOUNT)
-    await bus.publish(subjects.ledger("dydx", "o-2"), claim_of(5))
-    with pytest.raises(WrongSequenceError):
-        await ledger.claim(cast(Bus, bus), state, claim_of(5))
-
-
-async def test_a_claim_of_our_own_first_attempt_is_ours() -> None:
-    bus, state = MemoryBus(), State(ACCOUNT)
-    await bus.publish(subjects.ledger("dydx", "o-1"), claim_of())
-    assert await ledger.claim(cast(Bus, bus), state, claim_of()) is not None
-
-
-@pytest.mark.parametrize("by_outbox", [False, True])
-async def test_sent_is_written_right_behind_its_claim_or_not_at_all(house: House, by_outbox: bool) -> None:
-    tracked = await ledger.claim(cast(Bus, house.bus), house.state, claim_of())
-    assert tracked is not None
-    await house.bus.publish(subjects.ledger("dydx", "o-1"), replace(ledger.sent(tracked, AT), id="another's"))
-    outbox = Outbox(cast(Bus, house.bus), "dydx", lambda error: None, cast(OwnLease, house.lease))
-    outbox.put_sent(ledger.sent(tracked, AT), tracked.claim_sequence)
-    writing = outbox.run() if by_outbox else ledger.record_sent(cast(Bus, house.bus), tracked, AT)
-    with pytest.raises(WrongSequenceError):
-        await asyncio.wait_for(writing, WAIT_SECONDS_MAX)
-
-
-@pytest.mark.parametrize("standing", list(Standing))
-def test_only_an_order_that_is_nowhere_is_claimed(standing: Standing) -> None:
-    state = State(ACCOUNT)
-    assert ledger.step_for(state, "o-1") is Step.CLAIM
-    track(state, claim_of(), 1).standing = standing
-    assert ledger.step_for(state, "o-1") is (Step.ASK if standing is Standing.CLAIMED else Step.NOTHING)
 
 
 # ------------------------------------------------------------------------------------------------------ the way out
@@ -319,7 +271,7 @@ async def test_an_order_whose_last_block_has_come_is_not_sent(house: House) -> N
     """Nothing could fill it; and the indexer would not tell of it."""
 
     def blocks_pass() -> None:
-        house.state.height += 1000
+        house.state.own.height += 1000
 
     house.chain.in_signing = blocks_pass
     await house.take(submission())
@@ -436,12 +388,6 @@ async def test_the_accounts_figures_are_told_by_its_holder_only(house: House) ->
     assert len(house.bus.stored) == 1
 
 
-async def test_a_report_is_made_once(house: House) -> None:
-    tracked = house.working()
-    assert [type(each) for each in reports.accepted(house.state, tracked, AT)] == [VenueAccepted]
-    assert list(reports.accepted(house.state, tracked, AT)) == []
-
-
 async def test_it_is_not_ready_before_it_knows_what_a_market_order_may_cost(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -461,14 +407,3 @@ async def test_it_is_not_ready_before_it_knows_what_a_market_order_may_cost(
     assert all(link.status is not LinkStatus.READY for link in desk.links)
     told.set()
     await desk.has("early-1", "VenueFill")
-
-
-async def test_a_refusal_says_whether_it_is_the_venues_or_the_gateways(house: House) -> None:
-    (lost,) = reports.lost(house.state, house.working(), AT, "it never came there")
-    assert (type(lost), cast(VenueRejected, lost).refused_by) == (VenueRejected, RefusedBy.GATEWAY)
-    assert house.state.orders["o-1"].presumed_lost
-    house.state.reported.clear()
-    (refused,) = reports.rejected(house.state, house.working(), AT, "clob/47", "no")
-    assert cast(VenueRejected, refused).refused_by is RefusedBy.VENUE
-    for code, by in (("201", RefusedBy.VENUE), ("", RefusedBy.GATEWAY)):
-        assert reports.cancel_refusal(ACCOUNT, "o-1", "c-1", code, "no", AT).refused_by is by

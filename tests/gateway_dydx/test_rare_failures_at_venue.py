@@ -8,15 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from gateway_dydx import ledger
-from gateway_dydx.plans import (
-    ChainTimeInForce,
-    OrderFlags,
-    OrderIdentity,
-    OrderPlan,
-    Subaccount,
-)
-from gateway_dydx.state import State, take_number
+from gateway_dydx.state import OwnState, state_of, take_number
 from oms.evolve import evolve
 from oms.reports import decide_commission, decide_fill, decide_funding
 from oms.snapshots import decide_snapshot
@@ -24,6 +16,7 @@ from oms.state import AccountBook
 from oms.state import State as OmsState
 from signalbox.bus import Bus, PublishAck
 from signalbox.errors import WrongSequenceError
+from signalbox.gateway import ledger
 from signalbox.messages import (
     LinkStatus,
     Order,
@@ -203,24 +196,13 @@ def claim_of(order_id: str, number: int) -> Any:
         quantity=Decimal(1),
         order_type=OrderType.MARKET,
     )
-    identity = OrderIdentity(
-        subaccount=Subaccount("dydx1x", 0), client_id=number, clob_pair_id=0, flags=OrderFlags.SHORT_TERM
-    )
-    plan = OrderPlan(
-        identity=identity,
-        side=Side.BUY,
-        quantums=1,
-        subticks=1,
-        time_in_force=ChainTimeInForce.IMMEDIATE_OR_CANCEL,
-        good_til_block=10,
-    )
     command = SubmitOrder(id=f"command/{order_id}/0", at=AT, order=order, deadline=AT)
-    return ledger.claimed(command, plan, AT)
+    return ledger.claimed("dydx", command, number, AT, "uuid", 10)
 
 
 async def test_of_two_gateways_at_once_one_stops_before_it_uses_a_client_id_of_the_others(nats_server: Any) -> None:
     first, second = await nats_server.connect("gateway-dydx"), await nats_server.connect("gateway-dydx")
-    here, there = State("dydx1x-0", highest_number=5), State("dydx1x-0", highest_number=5)
+    here, there = state_of("dydx1x-0", OwnState()), state_of("dydx1x-0", OwnState())
     taken = await ledger.claim(first, here, claim_of("a-1", take_number(here, AT)))
     assert taken is not None
     with pytest.raises(WrongSequenceError):

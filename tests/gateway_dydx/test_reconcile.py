@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 from gateway_dydx import decide, reconcile
-from gateway_dydx.decide import Ask, CancelStray, RecordSent
 from gateway_dydx.facts import FillSeen, Height, OrderSeen, PositionSeen, Subaccount, SubaccountChanged
 from gateway_dydx.reconcile import Answers
-from gateway_dydx.state import Standing, State, Tracked, fold_report, take_number, track
+from gateway_dydx.state import OwnState, State, Tracked, fold_report, state_of, take_number
 from hypothesis import given
 from hypothesis import strategies as some
+from signalbox.gateway.actions import Ask, CancelStray, RecordSent
+from signalbox.gateway.state import Standing, track
 from signalbox.messages import (
     LedgerClaimed,
     Liquidity,
@@ -126,13 +127,13 @@ def kinds(actions: list[Any]) -> list[type]:
 
 
 def test_an_order_of_unknown_outcome_is_open_until_the_indexer_has_passed_its_last_block() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked_in(state)
     assert take(state, answers(state, GOOD_TIL_BLOCK)) == []
 
 
 def test_an_order_that_was_never_seen_is_rejected_once_its_last_block_is_over() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked_in(state)
     (rejected,) = take(state, answers(state, GOOD_TIL_BLOCK + 1))
     assert isinstance(rejected, VenueRejected)
@@ -141,7 +142,7 @@ def test_an_order_that_was_never_seen_is_rejected_once_its_last_block_is_over() 
 
 
 def test_an_unknown_order_that_filled_is_booked_and_its_rest_is_cancelled() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = tracked_in(state)
     actions = take(state, answers(state, GOOD_TIL_BLOCK + 1, fills=[fill(tracked, 4)]))
     assert kinds(actions) == [RecordSent, VenueFill, VenueCommission, VenueCanceled]
@@ -149,7 +150,7 @@ def test_an_unknown_order_that_filled_is_booked_and_its_rest_is_cancelled() -> N
 
 
 def test_a_complete_fill_needs_no_end() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = tracked_in(state)
     actions = take(state, answers(state, GOOD_TIL_BLOCK + 1, fills=[fill(tracked, 10)]))
     assert kinds(actions) == [RecordSent, VenueFill, VenueCommission]
@@ -157,7 +158,7 @@ def test_a_complete_fill_needs_no_end() -> None:
 
 
 def test_a_best_effort_cancel_is_not_an_end_and_the_order_may_fill_after_it() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = limit_in(state)
     said = seen(tracked, "BEST_EFFORT_CANCELED", removal_reason="UNDERCOLLATERALIZED")
     assert decide.decide(state, said, AT) == []
@@ -169,7 +170,7 @@ def test_a_best_effort_cancel_is_not_an_end_and_the_order_may_fill_after_it() ->
 
 
 def test_a_cancelled_order_ends_when_nothing_can_fill_it_any_more() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = limit_in(state)
     tracked.cancel_command = "command/o-1/1"
     assert take(state, answers(state, GOOD_TIL_BLOCK)) == []
@@ -178,7 +179,7 @@ def test_a_cancelled_order_ends_when_nothing_can_fill_it_any_more() -> None:
 
 
 def test_a_cancelled_order_that_filled_meanwhile_is_filled() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = limit_in(state)
     tracked.cancel_command = "command/o-1/1"
     actions = take(state, answers(state, GOOD_TIL_BLOCK + 1, fills=[fill(tracked, 10)]))
@@ -186,30 +187,30 @@ def test_a_cancelled_order_that_filled_meanwhile_is_filled() -> None:
 
 
 def test_a_resting_order_that_nobody_renewed_expires_with_the_reason() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = limit_in(state)
-    tracked.not_renewed = "it has filled in part"
+    tracked.own.not_renewed = "it has filled in part"
     (expired,) = take(state, answers(state, GOOD_TIL_BLOCK + 1))
     assert isinstance(expired, VenueExpired)
     assert "it has filled in part" in expired.reason
 
 
 def test_a_day_order_whose_day_is_over_expires_by_its_time() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     limit_in(state)
     (expired,) = take(state, answers(state, GOOD_TIL_BLOCK + 1), AT + timedelta(days=1))
     assert expired.reason == "its time in force is over"
 
 
 def test_an_immediate_order_that_met_nothing_is_cancelled() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked_in(state).standing = Standing.SENT
     (canceled,) = take(state, answers(state, GOOD_TIL_BLOCK + 1))
     assert "nothing was to be had within its price" in canceled.reason
 
 
 def test_an_order_is_not_over_while_a_fill_that_was_told_is_missing() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = limit_in(state)
     decide.decide(state, seen(tracked, "OPEN", total_filled=Decimal(4)), AT)
     assert kinds(take(state, answers(state, GOOD_TIL_BLOCK + 1))) == [Ask]
@@ -218,7 +219,7 @@ def test_an_order_is_not_over_while_a_fill_that_was_told_is_missing() -> None:
 
 
 def test_an_order_in_hand_is_not_asked_about() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked_in(state).in_hand = True
     assert take(state, answers(state, GOOD_TIL_BLOCK + 1)) == []
 
@@ -227,7 +228,7 @@ def test_an_order_in_hand_is_not_asked_about() -> None:
 
 
 def test_a_stateful_order_is_cancelled_when_the_indexer_says_so_and_has_all_fills() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = stop_in(state)
     over = seen(tracked, "CANCELED", removal_reason="USER_CANCELED", updated_at_height=120, total_filled=Decimal(0))
     assert kinds(take(state, answers(state, 119, orders=[over]))) == [RecordSent, Ask, Ask]
@@ -236,7 +237,7 @@ def test_a_stateful_order_is_cancelled_when_the_indexer_says_so_and_has_all_fill
 
 
 def test_a_stateful_order_cancelled_by_the_desk_says_so() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = stop_in(state)
     tracked.cancel_command = "command/o-1/1"
     over = seen(tracked, "CANCELED", updated_at_height=120)
@@ -245,7 +246,7 @@ def test_a_stateful_order_cancelled_by_the_desk_says_so() -> None:
 
 
 def test_a_stop_is_triggered_once_and_before_its_fills() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = stop_in(state)
     untriggered = take(state, answers(state, 100, orders=[seen(tracked, "UNTRIGGERED")]))
     assert kinds(untriggered) == [RecordSent, VenueAccepted]
@@ -255,7 +256,7 @@ def test_a_stop_is_triggered_once_and_before_its_fills() -> None:
 
 
 def test_a_stop_whose_rest_the_market_did_not_give_is_cancelled_with_the_reason() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = stop_in(state)
     over = seen(tracked, "CANCELED", removal_reason="IMMEDIATE_OR_CANCEL_WOULD_REST_ON_BOOK", updated_at_height=120)
     canceled = take(state, answers(state, 121, orders=[over], fills=[fill(tracked, 4)]))[-1]
@@ -264,7 +265,7 @@ def test_a_stop_whose_rest_the_market_did_not_give_is_cancelled_with_the_reason(
 
 
 def test_a_stateful_order_that_is_nowhere_is_rejected_when_its_signature_is_too_old_to_count() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = stop_in(state)
     assert kinds(take(state, answers(state, 120, absent=["o-1"]), wall_seconds=61.0)) == [Ask]
     (rejected,) = take(state, answers(state, 120, absent=["o-1"]), wall_seconds=61.5)
@@ -273,7 +274,7 @@ def test_a_stateful_order_that_is_nowhere_is_rejected_when_its_signature_is_too_
 
 
 def test_a_stateful_order_that_was_shown_and_is_gone_is_unknown_and_asked_about() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = stop_in(state)
     take(state, answers(state, 120, orders=[seen(tracked, "UNTRIGGERED")]))
     assert kinds(take(state, answers(state, 121, absent=["o-1"]), wall_seconds=99.0)) == [VenueUnknown, Ask]
@@ -281,9 +282,9 @@ def test_a_stateful_order_that_was_shown_and_is_gone_is_unknown_and_asked_about(
 
 
 def test_a_cancel_that_the_chain_never_took_is_refused_and_the_order_works_on() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = stop_in(state)
-    tracked.cancel_command, tracked.cancel_seconds = "command/o-1/1", 10.0
+    tracked.cancel_command, tracked.own.cancel_seconds = "command/o-1/1", 10.0
     shown = [seen(tracked, "UNTRIGGERED")]
     assert kinds(take(state, answers(state, 120, orders=shown), wall_seconds=70.0)) == [RecordSent, VenueAccepted]
     refused = take(state, answers(state, 121, orders=shown), wall_seconds=71.0)[-1]
@@ -295,13 +296,13 @@ def test_a_cancel_that_the_chain_never_took_is_refused_and_the_order_works_on() 
 
 
 def test_a_fill_of_another_program_is_reported_without_an_order() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     booked, fee = decide.decide(state, fill(None, 2), AT)
     assert (booked.fill.order_id, booked.venue_order_id, fee.order_id) == ("", "uuid-of-others", "")
 
 
 def test_a_fill_without_its_fee_is_asked_about_until_the_fee_is_there() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = limit_in(state)
     assert kinds(decide.decide(state, fill(tracked, 2, fee=None), AT)) == [VenueFill, Ask]
     assert decide.question(state, tracked) == "a commission is missing"
@@ -310,21 +311,21 @@ def test_a_fill_without_its_fee_is_asked_about_until_the_fee_is_there() -> None:
 
 
 def test_an_order_given_up_that_works_after_all_is_cancelled() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = tracked_in(state)
     take(state, answers(state, GOOD_TIL_BLOCK + 1))
     assert decide.decide(state, seen(tracked, "OPEN", good_til_block=GOOD_TIL_BLOCK + 9), AT) == [CancelStray("o-1")]
 
 
 def test_a_fill_after_the_end_is_booked() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = limit_in(state)
     take(state, answers(state, GOOD_TIL_BLOCK + 1))
     assert kinds(decide.decide(state, fill(tracked, 2), AT)) == [VenueFill, VenueCommission]
 
 
 def test_what_was_reported_before_a_restart_is_not_reported_again() -> None:
-    before, after = State(ACCOUNT), State(ACCOUNT)
+    before, after = state_of(ACCOUNT, OwnState()), state_of(ACCOUNT, OwnState())
     tracked = tracked_in(before)
     reports = [
         report
@@ -346,7 +347,7 @@ CHUNKS = some.lists(some.integers(1, 4), max_size=3)
 def test_whatever_order_the_facts_come_in_the_books_are_the_same(
     order: list[int], sizes: list[int], twice: bool
 ) -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = tracked_in(state)
     fills = [fill(tracked, size, number) for number, size in enumerate(sizes)]
     total = Decimal(sum(min(size, 10) for size in sizes))
@@ -374,7 +375,7 @@ def test_whatever_order_the_facts_come_in_the_books_are_the_same(
 
 
 def test_a_snapshot_lists_the_desks_working_orders_and_those_of_others_but_none_that_is_over() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     ours, ended = limit_in(state), limit_in(state)
     ours.seen = True
     ended.seen, ended.standing = True, Standing.OVER
@@ -396,21 +397,21 @@ def test_a_snapshot_lists_the_desks_working_orders_and_those_of_others_but_none_
         ("o-1", ours.venue_order_id),
     ]
     assert (made.cash, made.execution_ids, made.funding_ids) == (Decimal(-5), ("fill-1",), ("BTC-USD/x",))
-    restarted = State(ACCOUNT)
+    restarted = state_of(ACCOUNT, OwnState())
     fold_report(restarted, made)
-    assert restarted.complete_height == 100
+    assert restarted.own.complete_height == 100
 
 
 def test_fills_are_complete_up_to_the_height_noted_only_if_they_were_asked_for_without_a_gap() -> None:
-    state = State(ACCOUNT, complete_height=90)
+    state = state_of(ACCOUNT, OwnState(complete_height=90))
     take(state, answers(state, 100, since=92))
-    assert state.complete_height == 90
+    assert state.own.complete_height == 90
     take(state, answers(state, 100, since=91))
-    assert state.complete_height == 100
+    assert state.own.complete_height == 100
 
 
 def test_a_stateful_order_whose_transaction_failed_in_its_block_is_rejected_with_the_chains_code() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     stop_in(state)
     found = msgspec.structs.replace(
         answers(state, 120, absent=["o-1"]), failed={"o-1": ("clob/3007", "not enough collateral")}
@@ -420,9 +421,9 @@ def test_a_stateful_order_whose_transaction_failed_in_its_block_is_rejected_with
 
 
 def test_an_order_that_goes_on_with_what_is_left_is_not_over_with_its_version() -> None:
-    state = State(ACCOUNT)
+    state = state_of(ACCOUNT, OwnState())
     tracked = limit_in(state)
-    tracked.continues = True
+    tracked.own.continues = True
     assert take(state, answers(state, GOOD_TIL_BLOCK + 1)) == []
     assert decide.question(state, tracked) == ""
     tracked.cancel_command = "command/o-1/1"

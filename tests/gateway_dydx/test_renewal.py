@@ -7,9 +7,10 @@ from decimal import Decimal
 
 from gateway_dydx.plans import SHORT_BLOCK_WINDOW
 from gateway_dydx.renewal import is_due, may_be_renewed, renewal
-from gateway_dydx.state import Standing, State, Tracked, track
+from gateway_dydx.state import OwnState, State, Tracked, state_of
 from hypothesis import example, given
 from hypothesis import strategies as some
+from signalbox.gateway.state import Standing, track
 from signalbox.messages import Fill, LedgerClaimed, Order, OrderType, Side
 
 AT = datetime(2024, 3, 5, tzinfo=UTC)
@@ -24,7 +25,7 @@ def resting(state: State, quantity: int = 10, good_til_block: int = 120) -> Trac
         id="c", at=AT, venue="dydx", order=order, attempt_id="1", venue_order_id="u", good_til_block=good_til_block
     )
     tracked = track(state, claim, 1)
-    tracked.standing, tracked.watched, tracked.works_until = Standing.SENT, True, good_til_block
+    tracked.standing, tracked.own.watched, tracked.own.works_until = Standing.SENT, True, good_til_block
     return tracked
 
 
@@ -34,7 +35,7 @@ def book(tracked: Tracked, size: int, height: int) -> None:
         execution_id=name, revision=0, order_id="o-1", symbol="BTC-USD", side=Side.BUY, quantity=Decimal(size),
         price=Decimal(1), at=AT,
     )  # fmt: skip
-    tracked.fill_height = max(tracked.fill_height, height)
+    tracked.own.fill_height = max(tracked.own.fill_height, height)
 
 
 class Chain:
@@ -72,56 +73,56 @@ def test_an_order_renewed_for_ever_never_fills_more_than_its_quantity(
     wanted: list[tuple[int, int]], late_blocks: int, lost: set[int]
 ) -> None:
     """`late_blocks`: the indexer's lag; `lost`: heights at which a renewal's reply, or the renewal itself, is lost."""
-    state, chain = State("a-0", height=100), Chain(10, 120)
+    state, chain = state_of("a-0", OwnState(height=100)), Chain(10, 120)
     tracked = resting(state)
     hits = {100 + offset: size for offset, size in wanted}
     for height in range(101, 300):
         chain.block(height, hits.get(height, 0))
-        state.height, state.complete_height = height, height - late_blocks
-        known = {fill for fill in chain.fills if fill[0] <= state.complete_height}
+        state.own.height, state.own.complete_height = height, height - late_blocks
+        known = {fill for fill in chain.fills if fill[0] <= state.own.complete_height}
         for number, (at_height, size) in enumerate(chain.fills):
             if (at_height, size) in known and number >= len(tracked.fills):
                 book(tracked, size, at_height)
         if tracked.filled >= 10 or not may_be_renewed(tracked) or not is_due(tracked, height):
             continue
-        tracked.tried_at = height
+        tracked.own.tried_at = height
         version = renewal(state, tracked)
         if version is None:
             continue
-        tracked.continues = version.quantity < 10
-        tracked.good_til_block = version.good_til_block
+        tracked.own.continues = version.quantity < 10
+        tracked.own.good_til_block = version.good_til_block
         if height in lost and height % 2:
             continue
         taken = chain.place(int(version.quantity), version.good_til_block, height)
         if taken and height not in lost:
-            tracked.works_until, tracked.placed_quantity = version.good_til_block, version.quantity
+            tracked.own.works_until, tracked.own.placed_quantity = version.good_til_block, version.quantity
     assert sum(size for _, size in chain.fills) <= 10
 
 
 def test_an_order_without_fills_is_renewed_at_its_whole_size() -> None:
-    state = State("a-0", height=111, complete_height=108)
+    state = state_of("a-0", OwnState(height=111, complete_height=108))
     version = renewal(state, resting(state))
     assert version is not None
     assert (version.good_til_block, version.quantity) == (131, 10)
 
 
 def test_an_order_goes_on_with_what_is_left_once_the_chain_might_forget_what_it_has_filled() -> None:
-    state = State("a-0", height=111, complete_height=111)
+    state = state_of("a-0", OwnState(height=111, complete_height=111))
     tracked = resting(state)
     book(tracked, 4, 92)
     first = renewal(state, tracked)
     book(tracked, 0, 91)
     assert first is not None
     assert (first.good_til_block, first.quantity) == (131, 10)
-    state.height = state.complete_height = 122
-    tracked.good_til_block = 131
+    state.own.height = state.own.complete_height = 122
+    tracked.own.good_til_block = 131
     later = renewal(state, tracked)
     assert later is not None
     assert (later.good_til_block, later.quantity) == (142, 6)
 
 
 def test_a_renewal_reaches_no_further_than_what_is_known_of_fills_allows() -> None:
-    state = State("a-0", height=150, complete_height=100)
+    state = state_of("a-0", OwnState(height=150, complete_height=100))
     tracked = resting(state)
     version = renewal(state, tracked)
     assert version is not None
@@ -129,23 +130,24 @@ def test_a_renewal_reaches_no_further_than_what_is_known_of_fills_allows() -> No
 
 
 def test_an_order_that_is_cancelled_doubtful_or_not_wholly_known_is_not_renewed() -> None:
-    state = State("a-0", height=111)
+    state = state_of("a-0", OwnState(height=111))
     tracked = resting(state)
     assert may_be_renewed(tracked)
-    for name, value, back in (
-        ("cancel_command", "c", ""),
-        ("doubt", "why", ""),
-        ("filled_at_venue", Decimal(3), Decimal(0)),
-        ("standing", Standing.CLAIMED, Standing.SENT),
-        ("watched", False, True),
-        ("not_renewed", "gone", ""),
+    for of, name, value in (
+        (tracked, "cancel_command", "c"),
+        (tracked, "doubt", "why"),
+        (tracked, "filled_at_venue", Decimal(3)),
+        (tracked, "standing", Standing.CLAIMED),
+        (tracked.own, "watched", False),
+        (tracked.own, "not_renewed", "gone"),
     ):
-        setattr(tracked, name, value)
+        before = getattr(of, name)
+        setattr(of, name, value)
         assert not may_be_renewed(tracked), name
-        setattr(tracked, name, back)
+        setattr(of, name, before)
 
 
 def test_an_order_is_renewed_before_its_end_and_not_brought_back_after_it() -> None:
-    state = State("a-0")
+    state = state_of("a-0", OwnState())
     tracked = resting(state)
     assert [is_due(tracked, height) for height in (109, 110, 119, 120)] == [False, True, True, False]

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from gateway_ibkr.decide import Ask, CancelStray, RecordSent, decide, end_of_day, question
+from gateway_ibkr.decide import decide, end_of_day, question
 from gateway_ibkr.facts import (
     CommissionSeen,
     CompletedOrderSeen,
@@ -20,19 +20,11 @@ from gateway_ibkr.facts import (
     OrderStatusSeen,
     VenueContract,
 )
-from gateway_ibkr.state import (
-    Standing,
-    State,
-    Tracked,
-    fold_cancel,
-    fold_ledger,
-    fold_report,
-    raise_number,
-    take_number,
-    track,
-)
+from gateway_ibkr.state import OwnState, State, Tracked, fold_report, raise_number, state_of
 from hypothesis import given
 from hypothesis import strategies as st
+from signalbox.gateway.actions import Ask, CancelStray, RecordSent
+from signalbox.gateway.state import Standing, fold_cancel, fold_ledger, take_number, track
 from signalbox.messages import (
     CancelOrder,
     LedgerClaimed,
@@ -77,7 +69,7 @@ def claim(number: int = 5, **terms: Any) -> LedgerClaimed:
 
 def sent(**terms: Any) -> tuple[State, Tracked]:
     """A state with one order that has been sent."""
-    state = State(ACCOUNT, CLIENT, calendars={"SPY": "XNYS"}, symbols={1: "SPY"})
+    state = state_of(ACCOUNT, OwnState(CLIENT, calendars={"SPY": "XNYS"}, symbols={1: "SPY"}))
     tracked = track(state, claim(**terms), 1)
     tracked.standing = Standing.SENT
     return state, tracked
@@ -262,13 +254,13 @@ def test_our_cancel_at_the_close_is_no_expiry() -> None:
 
 def test_a_desk_clock_behind_the_venues_still_sees_the_expiry() -> None:
     state, _ = sent()
-    state.venue_time = CLOSE
+    state.own.venue_time = CLOSE
     assert kinds(state, status("Cancelled"), at=CLOSE - timedelta(minutes=5)) == [VenueExpired]
 
 
 def test_a_completed_order_ended_when_the_venue_says() -> None:
     state, _ = sent()
-    state.venue_time = CLOSE + timedelta(hours=1)
+    state.own.venue_time = CLOSE + timedelta(hours=1)
     assert kinds(state, completed(at="20240305-15:30:00"), at=CLOSE + timedelta(hours=1)) == [VenueCanceled]
 
 
@@ -404,7 +396,7 @@ def test_a_claimed_order_that_the_venue_shows_is_recorded_as_sent() -> None:
 
 
 def test_numbers_never_go_back() -> None:
-    state = State(ACCOUNT, CLIENT)
+    state = state_of(ACCOUNT, OwnState(CLIENT))
     raise_number(state, 40)
     assert take_number(state) == 40
     raise_number(state, 3)
@@ -428,7 +420,7 @@ def test_what_was_reported_before_a_restart_is_not_reported_again() -> None:
     tracked.cancel_command = "command/a-1/1"
     before = reports(state, *facts)
     assert len(before) == 4
-    again = State(ACCOUNT, CLIENT, calendars={"SPY": "XNYS"})
+    again = state_of(ACCOUNT, OwnState(CLIENT, calendars={"SPY": "XNYS"}))
     fold_ledger(again, claim(), 1)
     fold_ledger(again, LedgerSent(id="s", at=AT, venue="ibkr", order=order(), attempt_id="5"), 2)
     cancel = CancelOrder(id="command/a-1/1", at=AT, venue="ibkr", account=ACCOUNT, order_id="a-1", venue_order_id="")

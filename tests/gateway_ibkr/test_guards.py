@@ -13,21 +13,21 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from gateway_ibkr import ledger, reports
 from gateway_ibkr.account import Account
-from gateway_ibkr.decide import CancelStray, RecordSent
 from gateway_ibkr.facts import VenueContract
-from gateway_ibkr.ledger import Step
 from gateway_ibkr.orders import Orders
 from gateway_ibkr.settings import Settings
-from gateway_ibkr.state import Standing, State, track
+from gateway_ibkr.state import OwnState, state_of
 from msgspec.structs import replace
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import FixedClock
-from signalbox.errors import LeaseLostError, WrongSequenceError
+from signalbox.errors import LeaseLostError
+from signalbox.gateway import ledger
+from signalbox.gateway.actions import CancelStray, RecordSent
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
+from signalbox.gateway.state import Standing, track
 from signalbox.messages import (
     CancelOrder,
     LedgerClaimed,
@@ -40,7 +40,6 @@ from signalbox.messages import (
     Side,
     SubmitOrder,
     TimeInForce,
-    VenueAccepted,
     VenueRejected,
     VenueUnknown,
 )
@@ -113,7 +112,7 @@ class House:
     def __init__(self) -> None:
         self.bus, self.clock, self.lease = MemoryBus(), Clock(AT), HeldLease()
         bus = cast(Bus, self.bus)
-        self.state = State(ACCOUNT, 11)
+        self.state = state_of(ACCOUNT, OwnState(11))
         self.link = Link(bus, self.clock, "ibkr", ACCOUNT, self.lease)
         self.link.become(LinkStatus.READY)
         self.outbox = Outbox(bus, "ibkr", lambda error: None, self.lease)
@@ -152,7 +151,7 @@ class House:
 
     def working(self, order_id: str = "o-1", number: int = 5) -> Any:
         """Have an order that was sent."""
-        claim = ledger.claimed(submission(order_id), number, AT)
+        claim = ledger.claimed("ibkr", submission(order_id), number, AT)
         tracked = track(self.state, claim, 1)
         tracked.standing = Standing.SENT
         return tracked
@@ -176,47 +175,6 @@ def cancel_of(order_id: str = "o-1") -> CancelOrder:
 # --------------------------------------------------------------------------------------------------------- the ledger
 
 
-async def test_an_order_is_claimed_only_where_nobody_has() -> None:
-    bus, state = MemoryBus(), State(ACCOUNT, 11)
-    await bus.publish(subjects.ledger("ibkr", "o-1"), ledger.claimed(submission(), 5, AT))
-    assert await ledger.claim(cast(Bus, bus), state, submission(), 6, AT) is None
-    assert len(bus.stored) == 1
-    assert state.orders["o-1"].number == 5, "what the ledger has was read"
-
-
-async def test_a_claim_that_is_taken_for_anothers_is_not_ours() -> None:
-    bus, state = MemoryBus(), State(ACCOUNT, 11)
-    theirs = ledger.claimed(submission(), 5, AT - timedelta(seconds=1))
-    await bus.publish(subjects.ledger("ibkr", "o-1"), theirs)
-    assert await ledger.claim(cast(Bus, bus), state, submission(), 5, AT) is None
-
-
-async def test_a_claim_of_our_own_first_attempt_is_ours() -> None:
-    bus, state = MemoryBus(), State(ACCOUNT, 11)
-    await bus.publish(subjects.ledger("ibkr", "o-1"), ledger.claimed(submission(), 5, AT))
-    assert await ledger.claim(cast(Bus, bus), state, submission(), 5, AT) is not None
-
-
-@pytest.mark.parametrize("by_outbox", [False, True])
-async def test_sent_is_written_right_behind_its_claim_or_not_at_all(house: House, by_outbox: bool) -> None:
-    tracked = await ledger.claim(cast(Bus, house.bus), house.state, submission(), 5, AT)
-    assert tracked is not None
-    await house.bus.publish(subjects.ledger("ibkr", "o-1"), replace(ledger.sent(tracked, AT), id="another's"))
-    outbox = Outbox(cast(Bus, house.bus), "ibkr", lambda error: None, house.lease)
-    outbox.put_sent(ledger.sent(tracked, AT), tracked.claim_sequence)
-    writing = outbox.run() if by_outbox else ledger.record_sent(cast(Bus, house.bus), tracked, AT)
-    with pytest.raises(WrongSequenceError):
-        await asyncio.wait_for(writing, WAIT_SECONDS_MAX)
-
-
-@pytest.mark.parametrize("standing", list(Standing))
-def test_only_an_order_that_is_nowhere_is_claimed(standing: Standing) -> None:
-    state = State(ACCOUNT, 11)
-    assert ledger.step_for(state, "o-1") is Step.CLAIM
-    track(state, ledger.claimed(submission(), 5, AT), 1).standing = standing
-    assert ledger.step_for(state, "o-1") is (Step.ASK if standing is Standing.CLAIMED else Step.NOTHING)
-
-
 # ------------------------------------------------------------------------------------------------------ the way out
 
 
@@ -237,7 +195,7 @@ async def test_an_order_that_was_refused_is_not_sent_when_its_command_comes_agai
 
 
 async def test_an_order_that_was_claimed_by_a_process_before_is_asked_about(house: House) -> None:
-    track(house.state, ledger.claimed(submission(), 5, AT), 1)
+    track(house.state, ledger.claimed("ibkr", submission(), 5, AT), 1)
     await house.take(submission())
     await house.outbox.drained()
     assert house.socket.placed == []
@@ -245,7 +203,7 @@ async def test_an_order_that_was_claimed_by_a_process_before_is_asked_about(hous
 
 
 async def test_an_order_that_another_process_claims_meanwhile_is_not_sent(house: House) -> None:
-    await house.bus.publish(subjects.ledger("ibkr", "o-1"), ledger.claimed(submission(), 77, AT))
+    await house.bus.publish(subjects.ledger("ibkr", "o-1"), ledger.claimed("ibkr", submission(), 77, AT))
     await house.take(submission())
     assert house.socket.placed == []
 
@@ -408,7 +366,7 @@ async def test_a_refusal_is_said_once(house: House) -> None:
 
 async def test_an_order_of_another_client_id_is_not_cancelled_by_its_number(house: House) -> None:
     """The venue does not ask whose number it is: another order of ours may have it."""
-    house.working().client_id = 99
+    house.working().own.client_id = 99
     await house.take(cancel_of())
     assert house.socket.cancelled == []
     assert "another client id" in house.reports()[0].reason
@@ -447,21 +405,3 @@ async def test_the_accounts_figures_are_told_by_its_holder_only(house: House) ->
     house.lease.held = True
     await account._publish()
     assert len(house.bus.stored) == 1
-
-
-async def test_a_report_is_made_once(house: House) -> None:
-    tracked = house.working()
-    tracked.venue_order_id = "9"
-    assert [type(each) for each in reports.accepted(house.state, tracked, AT)] == [VenueAccepted]
-    assert list(reports.accepted(house.state, tracked, AT)) == []
-
-
-async def test_a_refusal_says_whether_it_is_the_venues_or_the_gateways(house: House) -> None:
-    (lost,) = reports.lost(house.state, house.working(), AT, "it never came there")
-    assert (type(lost), cast(VenueRejected, lost).refused_by) == (VenueRejected, RefusedBy.GATEWAY)
-    assert house.state.orders["o-1"].presumed_lost
-    house.state.reported.clear()
-    (refused,) = reports.rejected(house.state, house.working("o-2", 6), AT)
-    assert cast(VenueRejected, refused).refused_by is RefusedBy.VENUE
-    for code, by in (("201", RefusedBy.VENUE), ("", RefusedBy.GATEWAY)):
-        assert reports.cancel_refusal(ACCOUNT, "o-1", "c-1", code, "no", AT).refused_by is by

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from gateway_ibkr.decide import Action, Ask, CancelAgain, RecordSent, Strand, decide, question
+from gateway_ibkr.decide import decide, question
 from gateway_ibkr.facts import (
     CompletedOrderSeen,
     ErrorSeen,
@@ -17,7 +17,6 @@ from gateway_ibkr.facts import (
     PositionSeen,
     VenueContract,
 )
-from gateway_ibkr.ledger import Step, step_for
 from gateway_ibkr.reconcile import (
     BEYOND_MEMORY,
     CANCELS_MAX,
@@ -29,9 +28,12 @@ from gateway_ibkr.reconcile import (
     reconcile,
     snapshot,
 )
-from gateway_ibkr.state import Standing, State, Tracked, fold_report, track
+from gateway_ibkr.state import OwnState, State, Tracked, fold_report, state_of
 from gateway_ibkr.translate import TranslationError
 from msgspec.structs import replace
+from signalbox.gateway.actions import Action, Ask, CancelAgain, RecordSent, Strand
+from signalbox.gateway.ledger import Step, step_for
+from signalbox.gateway.state import Standing, track
 from signalbox.messages import (
     LedgerClaimed,
     Order,
@@ -66,7 +68,7 @@ def claimed(standing: Standing = Standing.CLAIMED, **terms: Any) -> tuple[State,
         limit_price=Decimal(400),
         **terms,
     )
-    state = State(ACCOUNT, CLIENT, calendars={"SPY": "XNYS"}, symbols={1: "SPY"})
+    state = state_of(ACCOUNT, OwnState(CLIENT, calendars={"SPY": "XNYS"}, symbols={1: "SPY"}))
     tracked = track(state, LedgerClaimed(id="c", at=AT, venue="ibkr", order=order, attempt_id="5"), 1)
     tracked.standing = standing
     return state, tracked
@@ -134,7 +136,7 @@ def test_what_was_sent_needs_nothing(standing: Standing) -> None:
 
 
 def test_an_order_that_the_gateway_refused_unclaimed_is_never_claimed() -> None:
-    state = State(ACCOUNT, CLIENT)
+    state = state_of(ACCOUNT, OwnState(CLIENT))
     fold_report(
         state,
         VenueRejected(
@@ -208,7 +210,7 @@ def test_an_order_of_an_earlier_day_stays_unknown() -> None:
     assert unknown.reason == BEYOND_MEMORY
     assert kinds(after(state, answers(state), at=tomorrow, wall_seconds=102.9)) == []
     assert after(state, answers(state), at=tomorrow, wall_seconds=200.0) == [Strand("a-1")]
-    assert state.stranded == {"a-1"}
+    assert state.own.stranded == {"a-1"}
     assert question(state, state.orders["a-1"]) == ""
     assert after(state, answers(state), at=tomorrow, wall_seconds=300.0) == []
 
@@ -227,17 +229,17 @@ def stranded(**seen: Any) -> tuple[State, datetime]:
 def test_a_stranded_order_that_turns_up_is_stranded_no_more() -> None:
     state, tomorrow = stranded()
     assert kinds(after(state, answers(state, executions=(EXECUTION,)), at=tomorrow)) == [VenueFill]
-    assert state.stranded == set()
+    assert state.own.stranded == set()
 
 
 def test_a_day_order_that_may_have_filled_on_a_forgotten_day_has_not_expired() -> None:
     state, _ = stranded(seen=True, shown_at=AT)
-    assert state.stranded == {"a-1"}
+    assert state.own.stranded == {"a-1"}
 
 
 def test_an_operators_word_ends_an_order_that_the_venue_has_forgotten() -> None:
     state, tracked = claimed(Standing.SENT)
-    state.said_over = frozenset({"a-1"})
+    state.own.said_over = frozenset({"a-1"})
     tomorrow = AT + timedelta(days=1)
     assert kinds(after(state, answers(state), at=tomorrow, wall_seconds=100.0)) == [VenueUnknown]
     (ended,) = after(state, answers(state), at=tomorrow, wall_seconds=200.0)
@@ -248,7 +250,7 @@ def test_an_operators_word_ends_an_order_that_the_venue_has_forgotten() -> None:
 
 def test_an_operators_word_ends_nothing_that_the_venue_still_has() -> None:
     state, tracked = claimed(Standing.SENT)
-    state.said_over = frozenset({"a-1"})
+    state.own.said_over = frozenset({"a-1"})
     for wall_seconds in (100.0, 200.0):
         given = answers(state, open_orders=(OPEN,))
         after(state, given, at=AT + timedelta(days=1), wall_seconds=wall_seconds)
@@ -257,14 +259,14 @@ def test_an_operators_word_ends_nothing_that_the_venue_still_has() -> None:
 
 def test_an_operators_word_is_not_asked_for_within_the_venues_memory() -> None:
     state, _ = claimed(Standing.SENT)
-    state.said_over = frozenset({"a-1"})
+    state.own.said_over = frozenset({"a-1"})
     after(state, answers(state), wall_seconds=100.0)
     assert kinds(after(state, answers(state), wall_seconds=200.0)) == [VenueRejected]
 
 
 def test_a_day_order_that_worked_and_is_gone_after_its_close_has_expired() -> None:
     state, tracked = claimed(Standing.SENT)
-    tracked.seen, tracked.shown_at = True, AT
+    tracked.seen, tracked.own.shown_at = True, AT
     assert kinds(after(state, answers(state), at=AT + timedelta(hours=6))) == [VenueExpired]
 
 
@@ -288,7 +290,7 @@ def test_an_error_about_an_order_that_works_is_forgotten() -> None:
     state, tracked = claimed(Standing.SENT)
     decide(state, ErrorSeen(request_id=5, code=201, text="modify refused"), AT)
     assert kinds(after(state, answers(state, open_orders=(OPEN,)))) == [VenueAccepted]
-    assert tracked.refusal is None
+    assert tracked.own.refusal is None
 
 
 def test_a_refused_cancel_of_an_order_that_works_is_reported() -> None:
@@ -308,7 +310,7 @@ def test_a_cancel_that_was_lost_is_sent_again_while_the_order_works() -> None:
 
 def test_a_cancel_is_not_sent_again_before_it_can_have_been_answered() -> None:
     state, tracked = claimed(Standing.SENT)
-    tracked.cancel_command, tracked.cancels_sent, tracked.cancel_sent_seconds = "command/a-1/1", 1, 100.0
+    tracked.cancel_command, tracked.own.cancels_sent, tracked.own.cancel_sent_seconds = "command/a-1/1", 1, 100.0
     early = after(state, answers(state, open_orders=(OPEN,)), wall_seconds=100.0 + VISIBILITY_SECONDS / 2)
     late = after(state, answers(state, open_orders=(OPEN,)), wall_seconds=100.0 + VISIBILITY_SECONDS)
     assert (CancelAgain("a-1") in early, CancelAgain("a-1") in late) == (False, True)
@@ -323,7 +325,7 @@ def test_a_cancel_that_the_venue_is_at_is_not_sent_again() -> None:
 
 def test_a_cancel_that_is_never_answered_is_refused_in_the_end() -> None:
     state, tracked = claimed(Standing.SENT)
-    tracked.cancel_command, tracked.cancels_sent = "command/a-1/1", CANCELS_MAX
+    tracked.cancel_command, tracked.own.cancels_sent = "command/a-1/1", CANCELS_MAX
     (found,) = (a for a in after(state, answers(state, open_orders=(OPEN,))) if isinstance(a, VenueCancelRejected))
     assert found.cause == "command/a-1/1"
     assert tracked.cancel_command == ""
@@ -374,12 +376,12 @@ def test_a_snapshot_states_what_the_account_holds() -> None:
 
 
 def test_an_order_that_the_desk_did_not_place_is_in_the_snapshot_without_an_id() -> None:
-    state = State(ACCOUNT, CLIENT)
+    state = state_of(ACCOUNT, OwnState(CLIENT))
     given = answers(state, open_orders=(OPEN,))
     assert snapshot(state, given, FIGURES, AT).open_orders[0].order_id == ""
 
 
 def test_a_snapshot_without_figures_is_none() -> None:
-    state = State(ACCOUNT, CLIENT)
+    state = state_of(ACCOUNT, OwnState(CLIENT))
     with pytest.raises(TranslationError):
         snapshot(state, answers(state), Figures(positions=(), values={}), AT)

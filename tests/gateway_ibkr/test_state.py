@@ -7,16 +7,15 @@ from decimal import Decimal
 
 import pytest
 from gateway_ibkr.decide import question
-from gateway_ibkr.state import Standing, State, fold_cancel, fold_report, forget, new_to, report_id, track
+from gateway_ibkr.state import OwnState, State, fold_report, forget, state_of
+from signalbox.gateway.state import Standing, new_to, report_id, track
 from signalbox.messages import (
-    CancelOrder,
     Fill,
     LedgerClaimed,
     Order,
     OrderType,
     Side,
     VenueAccepted,
-    VenueCancelRejected,
     VenueCommission,
     VenueFill,
 )
@@ -28,7 +27,7 @@ ACCOUNT = "DU1"
 
 def state_with(order_id: str, standing: Standing, *, filled: int = 0) -> State:
     """One order of 10 claimed at AT, accepted, and filled in part or not."""
-    state = State(ACCOUNT, 11)
+    state = state_of(ACCOUNT, OwnState(11))
     order = Order(
         order_id=order_id,
         intent_id=order_id,
@@ -41,7 +40,7 @@ def state_with(order_id: str, standing: Standing, *, filled: int = 0) -> State:
     )
     tracked = track(state, LedgerClaimed(id="c", at=AT, venue="ibkr", order=order, attempt_id="5"), 1)
     common = {"at": AT, "venue": "ibkr", "account": ACCOUNT}
-    accepted = report_id(ACCOUNT, "accepted", order_id)
+    accepted = report_id("ibkr", ACCOUNT, "accepted", order_id)
     fold_report(state, VenueAccepted(id=accepted, order_id=order_id, venue_order_id="9001", **common))
     if filled:
         fill = Fill(
@@ -54,9 +53,11 @@ def state_with(order_id: str, standing: Standing, *, filled: int = 0) -> State:
             price=Decimal(400),
             at=AT,
         )
-        fold_report(state, VenueFill(id=report_id(ACCOUNT, "fill", "x.1"), fill=fill, venue_order_id="9001", **common))
+        fold_report(
+            state, VenueFill(id=report_id("ibkr", ACCOUNT, "fill", "x.1"), fill=fill, venue_order_id="9001", **common)
+        )
         commission = VenueCommission(
-            id=report_id(ACCOUNT, "commission", "x.1"),
+            id=report_id("ibkr", ACCOUNT, "commission", "x.1"),
             execution_id="x",
             revision=1,
             order_id=order_id,
@@ -74,8 +75,8 @@ def test_an_order_that_is_over_is_forgotten_with_all_that_names_it(standing: Sta
     state = state_with("a-1", standing, filled=filled)
     forget(state, LATER, ())
     assert (state.orders, state.reported) == ({}, {})
-    assert (state.order_by_number, state.order_by_venue_id, state.order_by_execution) == ({}, {}, {})
-    assert state.next_number == 6, "its number is not handed out again"
+    assert (state.order_by_number, state.order_by_venue_id, state.own.order_by_execution) == ({}, {}, {})
+    assert state.highest_number == 5, "its number is not handed out again"
 
 
 @pytest.mark.parametrize(("standing", "filled"), [(Standing.SENT, 4), (Standing.CLAIMED, 0)])
@@ -99,7 +100,7 @@ def test_what_ended_lately_or_is_being_asked_about_is_remembered() -> None:
 def test_a_report_of_this_week_is_not_made_again() -> None:
     state = state_with("a-1", Standing.OVER)
     again = VenueAccepted(
-        id=report_id(ACCOUNT, "accepted", "a-1"),
+        id=report_id("ibkr", ACCOUNT, "accepted", "a-1"),
         at=AT,
         venue="ibkr",
         account=ACCOUNT,
@@ -108,18 +109,3 @@ def test_a_report_of_this_week_is_not_made_again() -> None:
     )
     forget(state, AT - timedelta(seconds=1), ())
     assert not new_to(state, again)
-
-
-def test_a_refusal_of_an_earlier_cancel_leaves_the_later_one_under_way() -> None:
-    state = state_with("a-1", Standing.SENT)
-    for revision in (1, 2):
-        command = CancelOrder(
-            id=f"command/a-1/{revision}", at=AT, venue="ibkr", account=ACCOUNT, order_id="a-1", venue_order_id=""
-        )
-        fold_cancel(state, command)
-    first = report_id(ACCOUNT, "cancel_rejected", "command/a-1/1")
-    refusal = VenueCancelRejected(
-        id=first, at=AT, cause="command/a-1/1", venue="ibkr", account=ACCOUNT, order_id="a-1", code="", reason="down"
-    )
-    fold_report(state, refusal)
-    assert state.orders["a-1"].cancel_command == "command/a-1/2"

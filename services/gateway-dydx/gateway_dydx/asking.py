@@ -15,12 +15,13 @@ from contextlib import suppress
 
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError
+from signalbox.gateway.actions import Action
 from signalbox.gateway.link import Link
 from signalbox.metrics import VENUE_RECONCILIATIONS, VENUE_STRANDED_ORDERS
 from signalbox.venue_figures import UnresolvedOrders
 
 from gateway_dydx import decide, reconcile
-from gateway_dydx.decide import OPEN_STATUSES, Action
+from gateway_dydx.decide import OPEN_STATUSES
 from gateway_dydx.facts import OrderSeen
 from gateway_dydx.plans import Subaccount
 from gateway_dydx.reconcile import Answers
@@ -73,7 +74,8 @@ class Asking:
         state = self._state
         for order_id, tracked in state.orders.items():
             if order_id not in self._due and decide.question(state, tracked):
-                self.later(order_id, urgent=tracked.is_short_term and state.indexer_height > tracked.good_til_block)
+                passed = tracked.own.is_short_term and state.own.indexer_height > tracked.own.good_til_block
+                self.later(order_id, urgent=passed)
 
     @property
     def open_questions(self) -> frozenset[str]:
@@ -141,9 +143,9 @@ class Asking:
         state, rest = self._state, self._rest
         address, number = self._subaccount.address, self._subaccount.number
         asked_about = reconcile.outstanding(state)
-        from_height = state.complete_height
+        from_height = state.own.complete_height
         height = (await rest.height()).height
-        state.indexer_height = max(state.indexer_height, height)
+        state.own.indexer_height = max(state.own.indexer_height, height)
         orders = {order.id: order for order in await rest.orders(address, number, statuses=sorted(OPEN_STATUSES))}
         absent, failed = set(), {}
         for order_id in reconcile.stateful_outstanding(state, asked_about):
@@ -155,7 +157,7 @@ class Asking:
                 orders[found.id] = found
                 continue
             absent.add(order_id)
-            failure = await self._failure_of(tracked.transaction_hash) if tracked.transaction_hash else None
+            failure = await self._failure_of(tracked.own.transaction_hash) if tracked.own.transaction_hash else None
             if failure is not None:
                 failed[order_id] = failure
         fills = await rest.fills(address, number, after_height=from_height)
@@ -186,16 +188,16 @@ class Asking:
         for seen in orders:
             tracked = decide.tracked_of(self._state, seen.id)
             block = seen.good_til_block or 0
-            if tracked is None or tracked.watched or not tracked.rests or block <= self._state.height:
+            if tracked is None or tracked.own.watched or not tracked.own.rests or block <= self._state.own.height:
                 continue
-            tracked.watched, tracked.works_until = True, block
+            tracked.own.watched, tracked.own.works_until = True, block
 
     def _show(self) -> None:
         """Set the metrics of what is not known."""
         orders = self._state.orders
         self._unresolved.are([order_id for order_id in self._due if self._is_unresolved(order_id)])
         VENUE_STRANDED_ORDERS.labels(VENUE).set(
-            sum(tracked.shown and not tracked.done and bool(tracked.doubt) for tracked in orders.values())
+            sum(tracked.own.shown and not tracked.done and bool(tracked.doubt) for tracked in orders.values())
         )
 
     def _is_unresolved(self, order_id: str) -> bool:

@@ -14,40 +14,19 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
-from signalbox.messages import Fill, OrderType, Report
+from signalbox.gateway import reports
+from signalbox.gateway.actions import Action, Ask, CancelStray, RecordSent
+from signalbox.gateway.state import ZERO, Standing, execution_report_id
+from signalbox.messages import Fill, OrderType
 
-from gateway_dydx import reports
 from gateway_dydx.endings import FINAL_STATUSES, VenueStatus, ending_of, reason_word
 from gateway_dydx.facts import Fact, FillSeen, Height, OrderSeen, SubaccountChanged, SubaccountSnapshot
-from gateway_dydx.state import ZERO, Standing, State, Tracked, raise_height, remember_fill
+from gateway_dydx.state import State, Tracked, raise_height, remember_fill
+from gateway_dydx.translate import CURRENCY
 
 OPEN_STATUSES = frozenset({VenueStatus.BEST_EFFORT_OPENED, VenueStatus.OPEN, VenueStatus.UNTRIGGERED})
 HAS_TRIGGERED = frozenset({VenueStatus.OPEN, VenueStatus.FILLED})
 """A conditional order is UNTRIGGERED until its trigger; cancelled it may have been before."""
-
-
-class Ask(Struct, frozen=True):
-    """Ask the venue what became of the order, soon; `urgent` = at once."""
-
-    order_id: str
-    reason: str
-    urgent: bool = False
-
-
-class RecordSent(Struct, frozen=True):
-    """The venue has an order that the ledger only has as claimed: write it down as sent."""
-
-    order_id: str
-
-
-class CancelStray(Struct, frozen=True):
-    """The order was reported as never having reached the venue, and works there: cancel it."""
-
-    order_id: str
-
-
-Action = Report | Ask | RecordSent | CancelStray
 
 
 def decide(state: State, fact: Fact, at: datetime) -> list[Action]:
@@ -66,7 +45,7 @@ def tracked_of(state: State, venue_order_id: str) -> Tracked | None:
 
 def on_height(state: State, fact: Height, at: datetime) -> list[Action]:
     """The indexer has processed another block."""
-    state.indexer_height = max(state.indexer_height, fact.height)
+    state.own.indexer_height = max(state.own.indexer_height, fact.height)
     raise_height(state, fact.height)
     return []
 
@@ -103,11 +82,11 @@ def on_order(state: State, fact: OrderSeen, at: datetime) -> list[Action]:
         actions += reports.triggered(state, tracked, at)
     if fact.status in (VenueStatus.CANCELED, VenueStatus.BEST_EFFORT_CANCELED):
         if ending_of(fact.removal_reason, ZERO) is not None:
-            tracked.removal_reason = reason_word(fact.removal_reason)
-        tracked.not_renewed = tracked.not_renewed or "the venue had removed it"
+            tracked.own.removal_reason = reason_word(fact.removal_reason)
+        tracked.own.not_renewed = tracked.own.not_renewed or "the venue had removed it"
     if fact.status in FINAL_STATUSES and not tracked.done:
-        tracked.said_over = True
-        actions.append(Ask(order.order_id, f"it is said to be {fact.status}", urgent=not tracked.is_short_term))
+        tracked.own.said_over = True
+        actions.append(Ask(order.order_id, f"it is said to be {fact.status}", urgent=not tracked.own.is_short_term))
     if tracked.filled_at_venue > tracked.filled:
         actions.append(Ask(order.order_id, "a fill is missing"))
     return actions
@@ -115,13 +94,13 @@ def on_order(state: State, fact: OrderSeen, at: datetime) -> list[Action]:
 
 def _shown(tracked: Tracked) -> list[Action]:
     """The venue has the order: what is written down as claimed was sent."""
-    tracked.seen, tracked.shown, tracked.doubt = True, True, ""
+    tracked.seen, tracked.own.shown, tracked.doubt = True, True, ""
     return [RecordSent(tracked.order.order_id)] if tracked.standing is Standing.CLAIMED else []
 
 
 def _is_past(state: State, fact: OrderSeen) -> bool:
     """Whether the order's last block has come; REST shows it as open for a while all the same."""
-    return fact.good_til_block is not None and fact.good_til_block < state.height
+    return fact.good_til_block is not None and fact.good_til_block < state.own.height
 
 
 # -------------------------------------------------------------------------------------------------- fills and fees
@@ -134,7 +113,7 @@ def on_fill(state: State, fact: FillSeen, at: datetime) -> list[Action]:
         execution_id=fact.id,
         revision=0,
         order_id=tracked.order.order_id if tracked is not None else "",
-        symbol=fact.ticker or (tracked.order.symbol if tracked else state.symbols.get(fact.clob_pair_id or 0, "")),
+        symbol=fact.ticker or (tracked.order.symbol if tracked else state.own.symbols.get(fact.clob_pair_id or 0, "")),
         side=fact.side,
         quantity=fact.size,
         price=fact.price,
@@ -146,11 +125,11 @@ def on_fill(state: State, fact: FillSeen, at: datetime) -> list[Action]:
         actions += _shown(tracked)
         if tracked.order.order_type is OrderType.STOP:
             actions += reports.triggered(state, tracked, fill.at)  # a stop does not fill untriggered
-        remember_fill(state, fill, fact.height)
+        remember_fill(state, tracked, fill, fact.height)
     actions += reports.filled(state, fill, fact.order_id)
     if fact.fee is not None:
-        actions += reports.commission(state, fill, fact.fee)
-    elif tracked is not None and reports.commission_id(state, fill.execution_id) not in state.reported:
+        actions += reports.commission(state, fill.execution_id, 0, fill.order_id, fact.fee, CURRENCY, fill.at)
+    elif tracked is not None and execution_report_id(state, "commission", fill.execution_id, 0) not in state.reported:
         actions.append(Ask(tracked.order.order_id, "a commission is missing"))
     return actions
 
@@ -168,24 +147,24 @@ _DECIDERS: dict[type, Callable[[State, Any, datetime], list[Action]]] = {
 
 def goes_on(tracked: Tracked) -> bool:
     """Whether the end of its present version is not the order's."""
-    return tracked.continues and not tracked.cancel_command and not tracked.not_renewed
+    return tracked.own.continues and not tracked.cancel_command and not tracked.own.not_renewed
 
 
 def question(state: State, tracked: Tracked) -> str:
     """What the venue still has to be asked about this order; "" = nothing."""
     if tracked.filled_at_venue > tracked.filled:
         return "a fill is missing"
-    if any(reports.commission_id(state, execution_id) not in state.reported for execution_id in tracked.fills):
+    if reports.commission_is_missing(state, tracked):
         return "a commission is missing"
     if tracked.done or tracked.in_hand:
         return ""
-    if tracked.is_short_term and state.indexer_height > tracked.good_til_block and not goes_on(tracked):
+    if tracked.own.is_short_term and state.own.indexer_height > tracked.own.good_til_block and not goes_on(tracked):
         return "its last block has passed"
     if tracked.standing is Standing.CLAIMED:
         return "no word of the order"
-    if tracked.is_short_term:
+    if tracked.own.is_short_term:
         return tracked.doubt
-    if tracked.said_over:
+    if tracked.own.said_over:
         return "it is said to be over"
     if tracked.cancel_command:
         return "no answer to the cancel"

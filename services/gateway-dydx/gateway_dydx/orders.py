@@ -19,20 +19,22 @@ from signalbox import messages
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError
+from signalbox.gateway import ledger, reports
+from signalbox.gateway.actions import Action, Ask, CancelAgain, CancelStray, RecordSent, Strand
+from signalbox.gateway.ledger import Step
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
+from signalbox.gateway.state import Standing, forget, new_to, report_id
 from signalbox.messages import CancelOrder, Command, Order, RefusedBy, Side, SubmitOrder, VenueRejected
 from signalbox.metrics import VENUE_ORDERS_REFUSED, VENUE_ORDERS_SENT, Hop, show_hop
 
-from gateway_dydx import decide, ledger, reports
+from gateway_dydx import decide
 from gateway_dydx.asking import Asking
-from gateway_dydx.decide import Action, Ask, CancelStray, RecordSent
 from gateway_dydx.facts import Fact
-from gateway_dydx.ledger import Step
 from gateway_dydx.plans import CancelPlan, OrderPlan, PriceBounds, Subaccount, cancel_plan, order_plan
 from gateway_dydx.sending import Outcome, Placed, Sending
 from gateway_dydx.settings import Settings
-from gateway_dydx.state import Standing, State, Tracked, forget, new_to, report_id, take_number
+from gateway_dydx.state import State, Tracked, take_number
 from gateway_dydx.translate import VENUE, MarketTerms, TranslationError
 from gateway_dydx.venue_errors import CancelVerdict
 from gateway_dydx.venue_indexer import IndexerRest
@@ -112,7 +114,9 @@ class Orders:
             return
         if plan.is_stateful and not await self._within_budget(command):
             return
-        entry = ledger.claimed(command, plan, entry_at)
+        entry = ledger.claimed(
+            VENUE, command, plan.identity.client_id, entry_at, plan.identity.venue_order_id, plan.good_til_block
+        )
         claiming = asyncio.create_task(ledger.claim(self._bus, self._state, entry))
         await asyncio.sleep(0)  # the claim is on its way; while it is being stored, the order is signed
         signed = self._signed(plan)
@@ -136,7 +140,7 @@ class Orders:
             stop_slippage_fraction=self._settings.stop_slippage_fraction,
             reference_price=self._reference_price(order.symbol, order.side),
         )
-        return order_plan(order, market, self._subaccount, number, bounds, self._state.height, at)
+        return order_plan(order, market, self._subaccount, number, bounds, self._state.own.height, at)
 
     def _signed(self, plan: OrderPlan) -> SignedTransaction | None:
         """The order as it would be sent now; None = it can not be signed yet."""
@@ -149,7 +153,7 @@ class Orders:
     async def _within_budget(self, command: SubmitOrder) -> bool:
         """Wait for the next block if this one has its two stateful orders; refuse when it would take longer."""
         while True:
-            height = self._state.height
+            height = self._state.own.height
             free_from = self._sending.budget.free_from(height)
             if free_from <= height:
                 return True
@@ -177,12 +181,12 @@ class Orders:
             if not await self._link.until_ready(command.deadline) or self._clock.now() >= command.deadline:
                 self._give_up(tracked, self._too_late(command, "its deadline came before it was sent"))
                 return
-            if plan.good_til_block and self._state.height >= plan.good_til_block:
+            if plan.good_til_block and self._state.own.height >= plan.good_til_block:
                 ended = f"its good-til-block {plan.good_til_block} came before it went, and before its deadline"
                 self._give_up(tracked, self._too_late(command, ended))
                 return
             signed = signed or self._signed(plan)
-            tracked.transaction_hash = signed.transaction_hash if signed is not None else ""
+            tracked.own.transaction_hash = signed.transaction_hash if signed is not None else ""
             placed = await self._sending.place(plan, signed)
             attempts += 1
             may_pass = placed.outcome is Outcome.UNSENT or (placed.again and attempts < ATTEMPTS_MAX)
@@ -199,17 +203,17 @@ class Orders:
             self.act([*reports.rejected(self._state, tracked, at, placed.code, placed.text)])
             return
         if placed.outcome is not Outcome.ACCEPTED:
-            tracked.in_hand, tracked.claimed_seconds = False, time.monotonic()  # nothing is signed for it any more
-            tracked.watched = tracked.rests
+            tracked.in_hand, tracked.own.claimed_seconds = False, time.monotonic()  # nothing is signed for it any more
+            tracked.own.watched = tracked.own.rests
             self._doubt(tracked, f"{placed.code or 'no verdict'}: {placed.text}")
             return
         self._outbox.sent_orders.sent(order_id)
         VENUE_ORDERS_SENT.labels(VENUE).inc()
         show_hop(VENUE, Hop.COMMAND_TO_VENUE, stored_at)
-        tracked.standing, tracked.seen, tracked.watched = Standing.SENT, True, True
-        tracked.works_until = plan.good_til_block
+        tracked.standing, tracked.seen, tracked.own.watched = Standing.SENT, True, True
+        tracked.own.works_until = plan.good_til_block
         self.act([*reports.accepted(self._state, tracked, at)])
-        await ledger.record_sent(self._bus, tracked, at)
+        await ledger.record_sent(self._bus, VENUE, tracked, at)
         log.info("order sent", extra={"order_id": order_id, "client_id": tracked.number})
 
     # ---------------------------------------------------------------------------------------------------- cancels
@@ -220,11 +224,11 @@ class Orders:
             self._refuse_cancel(command, "", "the order never reached the venue")
             return
         if tracked.done:
-            if report_id(self._state.account, "canceled", command.order_id) not in self._state.reported:
+            if report_id(VENUE, self._state.account, "canceled", command.order_id) not in self._state.reported:
                 self._refuse_cancel(command, "", "the order is over already")
             return
         tracked.cancel_command = command.id  # from here on it is not renewed
-        tracked.cancel_seconds = time.monotonic()
+        tracked.own.cancel_seconds = time.monotonic()
         try:
             async with asyncio.timeout(self._settings.cancel_wait_seconds_max):
                 await self._send_cancel(command, tracked)
@@ -256,7 +260,7 @@ class Orders:
 
     def _cancel_not_sent(self, command: CancelOrder, tracked: Tracked) -> None:
         """Nobody has taken the cancel in time. A short-term order is not renewed any more, and so ends all the same."""
-        if tracked.is_short_term or tracked.done:
+        if tracked.own.is_short_term or tracked.done:
             log.warning("a cancel was not taken: the order is left to end", extra={"order_id": command.order_id})
             return
         tracked.cancel_command = ""
@@ -266,7 +270,7 @@ class Orders:
 
     def cancel_plan(self, tracked: Tracked) -> CancelPlan:
         """The cancel of an order, reaching as far as any version of it that may have been sent."""
-        return cancel_plan(self.plan_of(tracked), self._state.height)
+        return cancel_plan(self.plan_of(tracked), self._state.own.height)
 
     def plan_of(self, tracked: Tracked, quantity: Decimal | None = None) -> OrderPlan:
         """An order's plan again, as it was claimed (or of another size), with the highest good-til-block that may be.
@@ -282,9 +286,9 @@ class Orders:
             reference_price=market.tick_size * 1000,  # of a market order only the identity matters now
         )
         terms = order if quantity is None else replace(order, quantity=quantity)
-        height = self._state.height
+        height = self._state.own.height
         plan = order_plan(terms, market, self._subaccount, tracked.number, bounds, height, tracked.claimed_at)
-        return replace(plan, good_til_block=tracked.good_til_block) if tracked.is_short_term else plan
+        return replace(plan, good_til_block=tracked.own.good_til_block) if tracked.own.is_short_term else plan
 
     # ------------------------------------------------------------------------------------------ the gateway's own word
 
@@ -295,7 +299,7 @@ class Orders:
     def _refuse(self, order: Order, reason: str) -> None:
         VENUE_ORDERS_REFUSED.labels(VENUE, "gateway").inc()
         by = RefusedBy.GATEWAY
-        report = reports.refusal(order.account, order.order_id, "", reason, self._clock.now(), by)
+        report = reports.refusal(VENUE, order.account, order.order_id, "", reason, self._clock.now(), by)
         if new_to(self._state, report):
             self._outbox.put(report)
             self._refused = True
@@ -307,7 +311,9 @@ class Orders:
 
     def _refuse_cancel(self, command: CancelOrder, code: str, reason: str) -> None:
         at = self._clock.now()
-        self.act([*reports.cancel_rejected(self._state, command.order_id, command.id, code, reason, at)])
+        report = reports.cancel_refusal(VENUE, command.account, command.order_id, command.id, code, reason, at)
+        if new_to(self._state, report):
+            self._outbox.put(report)
         self._refused = True
 
     def _doubt(self, tracked: Tracked, why: str) -> None:
@@ -330,7 +336,7 @@ class Orders:
                 self.asking.later(action.order_id, urgent=action.urgent)
             elif isinstance(action, RecordSent):
                 self._record_found(self._state.orders[action.order_id])
-            elif isinstance(action, CancelStray):
+            elif isinstance(action, CancelStray | CancelAgain | Strand):
                 self._cancel_stray(self._state.orders[action.order_id])
             else:
                 self._outbox.put(action)
@@ -341,7 +347,7 @@ class Orders:
     def _record_found(self, tracked: Tracked) -> None:
         if tracked.standing is Standing.CLAIMED and not tracked.in_hand:
             tracked.standing = Standing.SENT
-            self._outbox.put_sent(ledger.sent(tracked, self._clock.now()), tracked.claim_sequence)
+            self._outbox.put_sent(ledger.sent(VENUE, tracked, self._clock.now()), tracked.claim_sequence)
 
     def _cancel_stray(self, tracked: Tracked) -> None:
         log.error(

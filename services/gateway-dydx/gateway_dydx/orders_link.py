@@ -26,6 +26,7 @@ from signalbox.clock import DeskClock
 from signalbox.errors import VenueError, VenueTimeoutError, VenueUnavailableError
 from signalbox.gateway.link import NOT_RENEWED, Link
 from signalbox.gateway.outbox import Outbox
+from signalbox.gateway.state import new_to
 from signalbox.messages import LinkStatus
 from signalbox.metrics import VENUE_CLOCK_OFFSET_SECONDS, VENUE_UNDECODABLE
 from signalbox.venue_figures import ConnectionShown
@@ -50,7 +51,7 @@ from gateway_dydx.reconcile import Answers, snapshot
 from gateway_dydx.renewing import Renewing
 from gateway_dydx.sending import Sending
 from gateway_dydx.settings import Settings
-from gateway_dydx.state import State, assume_renewed, new_to, raise_height
+from gateway_dydx.state import State, assume_renewed, raise_height
 from gateway_dydx.stream_messages import MARKETS, SUBACCOUNTS, facts_of
 from gateway_dydx.translate import VENUE, TranslationError, funding_report
 from gateway_dydx.venue_indexer import IndexerRest
@@ -139,11 +140,11 @@ class OrdersLink:
         stateful = tuple((limit.blocks, limit.limit) for limit in limits.stateful_orders)
         if stateful:
             self._sending.budget.limits = stateful
-        metrics.watch_block_budget(self._sending.budget, lambda: self._state.height)
+        metrics.watch_block_budget(self._sending.budget, lambda: self._state.own.height)
         log.info("limits", extra={"stateful": str(stateful), "equity_tiers": str(limits.equity_tiers)})
 
     def _on_height(self, height: int) -> None:
-        if height <= self._state.height:
+        if height <= self._state.own.height:
             return
         raise_height(self._state, height)
         self._height_moved_at = time.monotonic()
@@ -179,7 +180,7 @@ class OrdersLink:
                     self._on_height(fact.height)
                     self._orders.on_fact(fact)
                     self._orders.asking.look()
-                    metrics.INDEXER_LAG.set(self._state.height - self._state.indexer_height)
+                    metrics.INDEXER_LAG.set(self._state.own.height - self._state.own.indexer_height)
                     self._show_clock(fact.at)
                 case Market() | OraclePrice():
                     self._account.on_fact(fact)
@@ -212,7 +213,7 @@ class OrdersLink:
         delay_seconds = self._settings.retry_delay_seconds
         due_at = 0.0
         await self._qualified()
-        self._state.symbols = {
+        self._state.own.symbols = {
             offered.market.clob_pair_id: symbol for symbol, offered in self._instruments.offered.items()
         }
         while True:
@@ -242,7 +243,7 @@ class OrdersLink:
 
     def _funding_due_at(self) -> float:
         """When funding is worth asking for (monotonic seconds): a little after the last look, if an hour has turned."""
-        looked_at = self._state.complete_at
+        looked_at = self._state.own.complete_at
         if looked_at is None or _funding_hour(self._clock.now()) <= _funding_hour(looked_at):
             return math.inf
         return self._looked_seconds + FUNDING_RECONCILE_SECONDS_MIN
@@ -267,10 +268,10 @@ class OrdersLink:
         if not self.stream.is_up:
             return LinkStatus.DOWN, f"the indexer's websocket: {self._stream_reason or 'connecting'}"
         if now - self._height_moved_at > seconds_max:
-            return LinkStatus.FROZEN, f"the chain's height {self._state.height} has stood for {seconds_max:g} s"
+            return LinkStatus.FROZEN, f"the chain's height {self._state.own.height} has stood for {seconds_max:g} s"
         if not self.oracle_prices:  # a market order that waits for READY is bounded by one
             return LinkStatus.RECONCILING, "the indexer has not told its prices yet"
-        lag_blocks = self._state.height - self._state.indexer_height
+        lag_blocks = self._state.own.height - self._state.own.indexer_height
         if lag_blocks > self._settings.indexer_lag_blocks_max:
             return LinkStatus.FROZEN, f"the indexer is {lag_blocks} blocks behind the chain"
         return LinkStatus.READY, ""
@@ -302,9 +303,9 @@ class OrdersLink:
             raise_height(state, height)
             assume_renewed(state)
             # The desk's first look at an account: what was filled before is in the figures, and not the desk's
-            state.complete_height = state.complete_height or height
+            state.own.complete_height = state.own.complete_height or height
             asking.begun.set()
-        await self._caught_up(state.height)
+        await self._caught_up(state.own.height)
         found = await self._consistent()
         if found is None:
             log.warning("no snapshot this time: fills keep coming")
@@ -322,7 +323,7 @@ class OrdersLink:
         if new_to(state, statement):
             self._outbox.put(statement)
         await self._outbox.drained()
-        state.complete_at = began_at
+        state.own.complete_at = began_at
         self._orders.forget()
         log.info(
             "reconciled",
@@ -338,7 +339,7 @@ class OrdersLink:
     async def _caught_up(self, height: int) -> None:
         """Wait until the indexer has processed what the chain had."""
         deadline = time.monotonic() + self._settings.answer_seconds_max
-        while self._state.indexer_height < height:
+        while self._state.own.indexer_height < height:
             if time.monotonic() > deadline:
                 raise VenueTimeoutError(f"the indexer has not come to block {height} in time")
             if not self.stream.is_up:
@@ -353,7 +354,7 @@ class OrdersLink:
         """
         rest, address, number = self._rest, self._subaccount.address, self._subaccount.number
         # At the first look too: those that the next look will overlap with are in the figures, and are named so
-        after = (self._state.complete_at or self._clock.now()) - FUNDING_OVERLAP
+        after = (self._state.own.complete_at or self._clock.now()) - FUNDING_OVERLAP
         for _ in range(SNAPSHOT_ATTEMPTS_MAX):
             answers = await self._orders.asking.inquire()
             payments = await rest.funding_payments(address, number, after=after)

@@ -21,15 +21,17 @@ from __future__ import annotations
 from datetime import datetime
 
 from msgspec import Struct
+from signalbox.gateway import reports
+from signalbox.gateway.actions import Action, Ask
+from signalbox.gateway.state import ZERO, Standing
 from signalbox.messages import OpenOrder, OrderType, Side, VenueSnapshot
 
-from gateway_dydx import reports
-from gateway_dydx.decide import OPEN_STATUSES, Action, Ask, decide, goes_on, tracked_of
+from gateway_dydx.decide import OPEN_STATUSES, decide, goes_on, tracked_of
 from gateway_dydx.endings import FINAL_STATUSES, EndKind, ending_of
 from gateway_dydx.facts import FillSeen, OrderSeen, Subaccount
 from gateway_dydx.plans import GOOD_TIL_CANCELED, order_end
-from gateway_dydx.state import Standing, State, Tracked, snapshot_id
-from gateway_dydx.translate import VENUE, position_held
+from gateway_dydx.state import State, Tracked, snapshot_id
+from gateway_dydx.translate import CURRENCY, VENUE, position_held
 
 BY_REQUEST = "cancelled as asked"
 BY_OTHERS = "cancelled at the venue, not by this desk"
@@ -60,7 +62,7 @@ def outstanding(state: State) -> frozenset[str]:
 
 def stateful_outstanding(state: State, order_ids: frozenset[str]) -> tuple[str, ...]:
     """Those of them that are asked about by their own id: one that has ended is not among the open ones."""
-    return tuple(sorted(order_id for order_id in order_ids if not state.orders[order_id].is_short_term))
+    return tuple(sorted(order_id for order_id in order_ids if not state.orders[order_id].own.is_short_term))
 
 
 def reconcile(
@@ -81,14 +83,14 @@ def reconcile(
     for order in answers.orders:
         if order.status not in OPEN_STATUSES:
             actions += decide(state, order, at)
-    if answers.fills_from_height <= state.complete_height + 1:
-        state.complete_height = max(state.complete_height, answers.height)
+    if answers.fills_from_height <= state.own.complete_height + 1:
+        state.own.complete_height = max(state.own.complete_height, answers.height)
     asked_about = [state.orders[order_id] for order_id in answers.asked_about if order_id in state.orders]
     for tracked in sorted(asked_about, key=lambda tracked: tracked.claim_sequence):
         if tracked.done:
             continue
-        if tracked.is_short_term:
-            if answers.height > tracked.good_til_block and not goes_on(tracked):
+        if tracked.own.is_short_term:
+            if answers.height > tracked.own.good_til_block and not goes_on(tracked):
                 actions += _short_term_end(state, tracked, answers.height, at)
         elif tracked.order.order_id in answers.failed:
             actions += reports.rejected(state, tracked, at, *answers.failed[tracked.order.order_id])
@@ -106,7 +108,7 @@ def reconcile(
 
 def _short_term_end(state: State, tracked: Tracked, height: int, at: datetime) -> list[Action]:
     """The indexer has processed a block after the last one that could fill the order: what it has filled is all."""
-    order_id, block = tracked.order.order_id, tracked.good_til_block
+    order_id, block = tracked.order.order_id, tracked.own.good_til_block
     if tracked.filled_at_venue > tracked.filled:
         return [Ask(order_id, "a fill is missing")]
     if tracked.standing is Standing.CLAIMED and not tracked.seen:
@@ -114,19 +116,19 @@ def _short_term_end(state: State, tracked: Tracked, height: int, at: datetime) -
         return [*reports.lost(state, tracked, at, reason)]
     if tracked.cancel_command:
         return [*reports.canceled(state, tracked, at, BY_REQUEST)]
-    ending = ending_of(tracked.removal_reason, tracked.filled)
+    ending = ending_of(tracked.own.removal_reason, tracked.filled)
     if tracked.order.order_type is OrderType.LIMIT:
         end = order_end_of(tracked)
         if end is not None and at >= end:
             return [*reports.expired(state, tracked, at, "its time in force is over")]
         if ending is None or ending.kind is EndKind.EXPIRED:
-            why = tracked.not_renewed or "the gateway was not there to renew it"
+            why = tracked.own.not_renewed or "the gateway was not there to renew it"
             reason = f"its good-til-block {block} has passed and it was not renewed: {why}"
             return [*reports.expired(state, tracked, at, reason)]
     if ending is not None and ending.kind is EndKind.REJECTED:
-        return [*reports.rejected(state, tracked, at, tracked.removal_reason, ending.reason)]
+        return [*reports.rejected(state, tracked, at, tracked.own.removal_reason, ending.reason)]
     if ending is not None and ending.kind is EndKind.CANCELED:
-        by_others = tracked.removal_reason == "USER_CANCELED"
+        by_others = tracked.own.removal_reason == "USER_CANCELED"
         return [*reports.canceled(state, tracked, at, BY_OTHERS if by_others else ending.reason)]
     rest = "nothing" if not tracked.filled else "no more"
     reason = f"immediate-or-cancel: {rest} was to be had within its price until block {block}"
@@ -150,13 +152,13 @@ def _stateful(state: State, tracked: Tracked, seen: OrderSeen, height: int, at: 
         return []
     if (seen.updated_at_height or 0) > height or tracked.filled_at_venue > tracked.filled:
         return [Ask(tracked.order.order_id, "its last fills are still to come")]
-    ending = ending_of(tracked.removal_reason, tracked.filled)
-    if tracked.cancel_command and (ending is None or tracked.removal_reason == "USER_CANCELED"):
+    ending = ending_of(tracked.own.removal_reason, tracked.filled)
+    if tracked.cancel_command and (ending is None or tracked.own.removal_reason == "USER_CANCELED"):
         return [*reports.canceled(state, tracked, at, BY_REQUEST)]
-    if ending is not None and tracked.removal_reason == "USER_CANCELED":
+    if ending is not None and tracked.own.removal_reason == "USER_CANCELED":
         return [*reports.canceled(state, tracked, at, BY_OTHERS)]
     if ending is not None and ending.kind is EndKind.REJECTED:
-        return [*reports.rejected(state, tracked, at, tracked.removal_reason, ending.reason)]
+        return [*reports.rejected(state, tracked, at, tracked.own.removal_reason, ending.reason)]
     if ending is not None and ending.kind is EndKind.CANCELED:
         return [*reports.canceled(state, tracked, at, ending.reason)]
     if ending is not None or at >= (order_end_of(tracked) or tracked.claimed_at + GOOD_TIL_CANCELED):
@@ -172,21 +174,21 @@ def _cancel_lost(
     state: State, tracked: Tracked, at: datetime, wall_seconds: float, sequence_seconds: float
 ) -> list[Action]:
     """The order works on although it was cancelled: once what was signed is too old, the cancel never came there."""
-    signed_seconds = max(tracked.cancel_seconds, tracked.claimed_seconds)
-    if tracked.said_over or wall_seconds - signed_seconds <= sequence_seconds:
+    signed_seconds = max(tracked.own.cancel_seconds, tracked.own.claimed_seconds)
+    if tracked.own.said_over or wall_seconds - signed_seconds <= sequence_seconds:
         return []
     command_id, tracked.cancel_command = tracked.cancel_command, ""
     reason = "the chain did not take the cancel, and the order works on"
-    return [*reports.cancel_rejected(state, tracked.order.order_id, command_id, "", reason, at)]
+    return [*reports.cancel_rejected(state, tracked, command_id, "", reason, at)]
 
 
 def _absent(state: State, tracked: Tracked, at: datetime, wall_seconds: float, sequence_seconds: float) -> list[Action]:
     order_id = tracked.order.order_id
-    if tracked.shown:
+    if tracked.own.shown:
         reason = "the venue has shown it, and does not know it any more; it is asked again"
         tracked.doubt = reason
         return [*reports.unknown(state, tracked, at, reason), Ask(order_id, reason)]
-    if wall_seconds - tracked.claimed_seconds <= sequence_seconds:
+    if wall_seconds - tracked.own.claimed_seconds <= sequence_seconds:
         return [Ask(order_id, "it may still come on the chain")]
     reason = f"{NEVER_THERE}, and what was signed for it is too old to come there any more"
     return [*reports.lost(state, tracked, at, reason)]
@@ -210,8 +212,8 @@ def snapshot(
         at=at,
         venue=VENUE,
         account=state.account,
-        currency=reports.CURRENCY,
-        cash=subaccount.usdc if subaccount is not None else reports.NOTHING,
+        currency=CURRENCY,
+        cash=subaccount.usdc if subaccount is not None else ZERO,
         positions=tuple(position_held(held) for held in positions if held.size),
         open_orders=tuple(open_orders),
         execution_ids=tuple(dict.fromkeys(fill.id for fill in answers.fills)),
@@ -231,8 +233,8 @@ def _theirs(seen: OrderSeen) -> OpenOrder:
         venue_order_id=seen.id,
         symbol=seen.ticker,
         side=seen.side or Side.BUY,  # REST states both; only the websocket leaves them out
-        quantity=seen.size or reports.NOTHING,
-        filled_quantity=seen.total_filled or reports.NOTHING,
+        quantity=seen.size or ZERO,
+        filled_quantity=seen.total_filled or ZERO,
     )
 
 

@@ -21,9 +21,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from msgspec import Struct
+from signalbox.gateway.state import Standing
 
 from gateway_dydx.plans import QUOTE_ORDER_BLOCKS, SHORT_BLOCK_WINDOW
-from gateway_dydx.state import Standing, State, Tracked
+from gateway_dydx.state import State, Tracked
 
 RENEW_BLOCKS_BEFORE = QUOTE_ORDER_BLOCKS // 2
 """So many blocks before its end an order is renewed: it may fail some times and still come in time."""
@@ -41,12 +42,12 @@ class Renewal(Struct, frozen=True):
 def may_be_renewed(tracked: Tracked) -> bool:
     """Whether this order is kept alive: never one that is being cancelled, doubtful, or not wholly known."""
     return (
-        tracked.rests
-        and tracked.watched
+        tracked.own.rests
+        and tracked.own.watched
         and not tracked.done
         and not tracked.in_hand
         and not tracked.cancel_command
-        and not tracked.not_renewed
+        and not tracked.own.not_renewed
         and not tracked.doubt
         and tracked.standing is Standing.SENT
         and tracked.filled_at_venue <= tracked.filled
@@ -55,23 +56,23 @@ def may_be_renewed(tracked: Tracked) -> bool:
 
 def is_due(tracked: Tracked, height: int) -> bool:
     """Whether its end is near. What has ended is brought back only where it ended because of what it had filled."""
-    if height < max(tracked.works_until - RENEW_BLOCKS_BEFORE, tracked.tried_at + AGAIN_BLOCKS):
+    if height < max(tracked.own.works_until - RENEW_BLOCKS_BEFORE, tracked.own.tried_at + AGAIN_BLOCKS):
         return False
-    return height < tracked.works_until or tracked.continues
+    return height < tracked.own.works_until or tracked.own.continues
 
 
 def knows_enough(state: State) -> bool:
     """Whether fills are known up to a block that is new enough to renew on."""
-    return state.height - state.complete_height <= KNOWN_BLOCKS_MAX
+    return state.own.height - state.own.complete_height <= KNOWN_BLOCKS_MAX
 
 
 def renewal(state: State, tracked: Tracked) -> Renewal | None:
     """The order's next version; None = there is none that reaches further than what may be there."""
-    block = min(state.height + QUOTE_ORDER_BLOCKS, state.complete_height + SHORT_BLOCK_WINDOW - 1)
-    if block <= tracked.good_til_block:
+    block = min(state.own.height + QUOTE_ORDER_BLOCKS, state.own.complete_height + SHORT_BLOCK_WINDOW - 1)
+    if block <= tracked.own.good_til_block:
         return None
     quantity = tracked.order.quantity
-    remembered = not tracked.fills or block < tracked.fill_height + SHORT_BLOCK_WINDOW
-    if tracked.placed_quantity < quantity or not remembered:
+    remembered = not tracked.fills or block < tracked.own.fill_height + SHORT_BLOCK_WINDOW
+    if tracked.own.placed_quantity < quantity or not remembered:
         quantity -= tracked.filled
     return Renewal(block, quantity)

@@ -70,24 +70,24 @@ class Renewing:
         await asyncio.gather(*(self._renew(tracked) for tracked in due if self._is_due(tracked)))
 
     def _is_due(self, tracked: Tracked) -> bool:
-        return may_be_renewed(tracked) and is_due(tracked, self._state.height)
+        return may_be_renewed(tracked) and is_due(tracked, self._state.own.height)
 
     async def _renew(self, tracked: Tracked) -> None:
-        tracked.tried_at = self._state.height
+        tracked.own.tried_at = self._state.own.height
         next_version = renewal(self._state, tracked)
         if next_version is None:
             return
         try:
             plan = renewed(self._orders.plan_of(tracked, next_version.quantity), next_version.good_til_block)
         except TranslationError as error:
-            tracked.not_renewed = str(error)
+            tracked.own.not_renewed = str(error)
             return
-        tracked.continues = next_version.quantity < tracked.order.quantity
-        tracked.good_til_block = plan.good_til_block  # before it goes: from here on some version may live as long
+        tracked.own.continues = next_version.quantity < tracked.order.quantity
+        tracked.own.good_til_block = plan.good_til_block  # before it goes: from here on some version may live as long
         placed = await self._sending.place(plan, None)
         metrics.RENEWALS.labels(placed.outcome.value.lower()).inc()
         if placed.outcome is Outcome.ACCEPTED:
-            tracked.works_until, tracked.placed_quantity = plan.good_til_block, next_version.quantity
+            tracked.own.works_until, tracked.own.placed_quantity = plan.good_til_block, next_version.quantity
         else:
             log.warning(
                 "a resting order was not renewed",
@@ -105,6 +105,6 @@ class Renewing:
         for tracked in [*self._state.orders.values()]:
             end = order_end_of(tracked) if may_be_renewed(tracked) else None
             if end is not None and now >= end:
-                tracked.not_renewed = OWN_TIME
+                tracked.own.not_renewed = OWN_TIME
                 with suppress(TranslationError):
                     await self._sending.cancel(self._orders.cancel_plan(tracked))

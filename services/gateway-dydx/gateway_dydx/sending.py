@@ -66,7 +66,7 @@ class Sending:
     async def place(self, plan: OrderPlan, signed: SignedTransaction | None) -> Placed:
         """Broadcast an order, signed before or now."""
         if plan.is_stateful:
-            self.budget.note(self._state.height)
+            self.budget.note(self._state.own.height)
         try:
             result = await self._broadcast(signed or self.sign_place(plan))
         except VenueTimeoutError as error:

@@ -7,59 +7,34 @@ import logging
 import time
 from decimal import Decimal
 
-from signalbox import messages, subjects
 from signalbox.bars import parse_timeframe
-from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
+from signalbox.gateway.rebuilding import COMMANDS, rebuild
 from signalbox.lease import account_lease
-from signalbox.messages import CancelOrder, Command, LedgerEntry, Report, Side
+from signalbox.messages import Side
 from signalbox.process import Runtime
 from signalbox.venue_figures import begin_at_zero, watch_lease
 
 from gateway_dydx import metrics
 from gateway_dydx.account import Account
 from gateway_dydx.instruments import Instruments
-from gateway_dydx.ledger import LEDGER
 from gateway_dydx.market_data import MarketData, stream_bounds
 from gateway_dydx.orders import Orders
 from gateway_dydx.orders_link import OrdersLink
 from gateway_dydx.renewing import Renewing
 from gateway_dydx.sending import Sending
 from gateway_dydx.settings import Settings, endpoints, signing_key, subaccount_to_trade
-from gateway_dydx.state import State, fold_cancel, fold_ledger, fold_report
+from gateway_dydx.state import OwnState, State, fold_report, state_of
 from gateway_dydx.translate import VENUE
 from gateway_dydx.venue_indexer import IndexerRest
 from gateway_dydx.venue_node import Node
 
 log = logging.getLogger(__name__)
 
-REPORTS, COMMANDS, CONSUMER = "REPORTS", "COMMANDS", "gateway-dydx"
+CONSUMER = "gateway-dydx"
 CLOCK_RECHECK_SECONDS = 0.02
-
-
-async def rebuild(bus: Bus, account: str) -> State:
-    """What is written down of this account's orders: claims, then cancels, then reports."""
-    state = State(account)
-
-    def claim(received: Received) -> None:
-        fold_ledger(state, messages.decode(received.payload, LedgerEntry), received.sequence, time.monotonic())
-
-    def cancel(received: Received) -> None:
-        command: Command = messages.decode(received.payload, Command)
-        if isinstance(command, CancelOrder):
-            fold_cancel(state, command)
-
-    def report(received: Received) -> None:
-        said: Report = messages.decode(received.payload, Report)
-        fold_report(state, said)
-
-    await bus.fold(LEDGER, claim, subjects.ledger_of(VENUE))
-    await bus.fold(COMMANDS, cancel, subjects.commands_to(VENUE))
-    await bus.fold(REPORTS, report, subjects.reports_of(VENUE, account))
-    log.info("rebuilt", extra={"orders": len(state.orders), "reports": len(state.reported)})
-    return state
 
 
 async def start(settings: Settings, runtime: Runtime) -> None:
@@ -84,7 +59,8 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     began_seconds = time.monotonic()
     await runtime.hold(lease)
     metrics.LEASE_WAITED_SECONDS.set(time.monotonic() - began_seconds)
-    state = await rebuild(bus, subaccount.account)  # under the lease: what is written down is complete
+    state = state_of(subaccount.account, OwnState())
+    await rebuild(bus, state, fold_report)
 
     rest = IndexerRest(where.indexer_url, settings.answer_seconds_max)
     link = Link(bus, clock, VENUE, subaccount.account, lease)
@@ -157,7 +133,7 @@ def _details(link: Link, state: State, instruments: Instruments) -> dict[str, st
         "not_offered": "; ".join(f"{symbol}: {reason}" for symbol, reason in instruments.left_out.items()),
         "orders_known": str(len(state.orders)),
         "orders_not_over": str(working),
-        "height": str(state.height),
-        "indexer_lag_blocks": str(state.height - state.indexer_height),
+        "height": str(state.own.height),
+        "indexer_lag_blocks": str(state.own.height - state.own.indexer_height),
         "next_client_id": str(state.highest_number + 1),
     }

@@ -16,15 +16,16 @@ from decimal import Decimal
 
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError
+from signalbox.gateway.actions import Action
 from signalbox.gateway.link import Link
+from signalbox.gateway.state import ZERO
 from signalbox.metrics import VENUE_RECONCILIATIONS
 from signalbox.venue_figures import UnresolvedOrders
 
 from gateway_ibkr import decide, reconcile
-from gateway_ibkr.decide import Action
 from gateway_ibkr.reconcile import Answers
 from gateway_ibkr.settings import Settings
-from gateway_ibkr.state import ZERO, State, forget
+from gateway_ibkr.state import State, forget
 from gateway_ibkr.translate import VENUE
 from gateway_ibkr.venue_orders import OrdersSession
 
@@ -67,10 +68,10 @@ class Asking:
 
     def hold(self, positions: dict[str, Decimal]) -> None:
         """Take complete positions, with which all executions known agree."""
-        self._stated, self._state.positions = dict(positions), dict(positions)
+        self._stated, self._state.own.positions = dict(positions), dict(positions)
 
     def _positions_differ(self) -> bool:
-        held = self._state.positions
+        held = self._state.own.positions
         return any(quantity != held.get(symbol, ZERO) for symbol, quantity in self._stated.items())
 
     def later(self, order_id: str, *, urgent: bool = False) -> None:
@@ -143,7 +144,7 @@ class Asking:
         self._take(answers, self._clock.now())
         if POSITIONS in due and self._positions_differ():
             log.error("positions differ from what the executions explain", extra={"stated": str(self._stated)})
-            self.hold(self._state.positions | self._stated)
+            self.hold(self._state.own.positions | self._stated)
         for order_id in answers.asked_about.union(due) - {POSITIONS}:
             tracked = self._state.orders[order_id]
             question = decide.question(self._state, tracked)

@@ -14,12 +14,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from msgspec import Struct
 from signalbox.errors import CalendarError
-from signalbox.messages import OrderType, Report, TimeInForce, VenueCommission, VenueFill
+from signalbox.gateway import reports
+from signalbox.gateway.actions import Action, Ask, CancelStray, RecordSent
+from signalbox.gateway.state import Standing, learn_venue_id
+from signalbox.messages import OrderType, TimeInForce
 from signalbox.sessions import session_at, session_on
 
-from gateway_ibkr import reports
 from gateway_ibkr.facts import (
     CommissionSeen,
     CompletedOrderSeen,
@@ -29,50 +30,15 @@ from gateway_ibkr.facts import (
     OrderFact,
     OrderStatusSeen,
 )
-from gateway_ibkr.state import Standing, State, Tracked, learn_venue_id, new_to, remember_fill
-from gateway_ibkr.translate import VENUE, canonical_symbol, decimal_of, execution_key, fill_of, time_of
-from gateway_ibkr.venue_errors import Treatment, problem_of
+from gateway_ibkr.state import State, Tracked, remember_fill
+from gateway_ibkr.translate import canonical_symbol, decimal_of, execution_key, fill_of, time_of
+from gateway_ibkr.venue_errors import Treatment, problem_of, sentence
 
 EXPIRY_SLACK = timedelta(seconds=60)
 """A DAY order that ends this shortly before its session's end has expired: venue and desk clocks differ by some."""
 
 WORKING = frozenset({"PreSubmitted", "Submitted", "PendingCancel", "Filled"})
 ENDED = frozenset({"Cancelled", "ApiCancelled"})
-
-
-class Ask(Struct, frozen=True):
-    """Ask the venue what became of the order, soon; `urgent` = at once."""
-
-    order_id: str
-    reason: str
-    urgent: bool = False
-
-
-class RecordSent(Struct, frozen=True):
-    """The venue has an order that the ledger only has as claimed: write it down as sent."""
-
-    order_id: str
-
-
-class CancelStray(Struct, frozen=True):
-    """The order was reported as never having reached the venue, and works there: cancel it."""
-
-    order_id: str
-
-
-class CancelAgain(Struct, frozen=True):
-    """The venue works an order on as if its cancel had never come: send the cancel again."""
-
-    order_id: str
-
-
-class Strand(Struct, frozen=True):
-    """The venue remembers no more what became of the order: tell an operator."""
-
-    order_id: str
-
-
-Action = Report | Ask | RecordSent | CancelStray | CancelAgain | Strand
 
 
 def decide(state: State, fact: OrderFact, at: datetime) -> list[Action]:
@@ -90,7 +56,7 @@ def identify(state: State, *, reference: str, perm_id: int, client_id: int, numb
     `nextValidId` two orders can carry the same number (Lean IB #242).
     """
     order_id = reference if reference in state.orders else state.order_by_venue_id.get(str(perm_id), "")
-    if not order_id and not reference and client_id == state.client_id:
+    if not order_id and not reference and client_id == state.own.client_id:
         candidate = state.orders.get(state.order_by_number.get(number, ""))
         if candidate is not None and candidate.venue_order_id in ("", str(perm_id)):
             order_id = candidate.order.order_id
@@ -110,7 +76,7 @@ def on_open_order(state: State, fact: OpenOrderSeen, at: datetime) -> list[Actio
     )
     if tracked is None or fact.account != state.account:
         return []
-    tracked.client_id = fact.client_id
+    tracked.own.client_id = fact.client_id
     return _shown(state, tracked, at) + _status(state, tracked, fact.status, "", _venue_now(state, at))
 
 
@@ -143,14 +109,14 @@ def on_completed(state: State, fact: CompletedOrderSeen, at: datetime) -> list[A
 
 def _venue_now(state: State, at: datetime) -> datetime:
     """Statuses carry no time. The desk clock may run behind the venue's, which bars and executions have shown."""
-    return max(at, state.venue_time or at)
+    return max(at, state.own.venue_time or at)
 
 
 def _shown(state: State, tracked: Tracked, at: datetime) -> list[Action]:
     """The venue has the order: what is written down as claimed was sent."""
-    tracked.seen, tracked.absences, tracked.doubt = True, 0, ""
-    tracked.shown_at = at
-    state.stranded.discard(tracked.order.order_id)
+    tracked.seen, tracked.own.absences, tracked.doubt = True, 0, ""
+    tracked.own.shown_at = at
+    state.own.stranded.discard(tracked.order.order_id)
     return [RecordSent(tracked.order.order_id)] if tracked.standing is Standing.CLAIMED else []
 
 
@@ -168,10 +134,10 @@ def _status(state: State, tracked: Tracked, status: str, why_held: str, at: date
     if status in ENDED:
         return _ended(state, tracked, at, text)
     if status == "Inactive":
-        tracked.inactive = True
-        if tracked.refusal is None:  # it may be on its way: errors and statuses are not in order
+        tracked.own.inactive = True
+        if tracked.own.refusal is None:  # it may be on its way: errors and statuses are not in order
             return [Ask(order.order_id, "the venue made the order inactive and gave no reason")]
-        return [*reports.rejected(state, tracked, at)]
+        return rejected(state, tracked, at)
     return []  # PendingSubmit, ApiPending: on its way
 
 
@@ -180,12 +146,19 @@ def _status(state: State, tracked: Tracked, status: str, why_held: str, at: date
 
 def _ended(state: State, tracked: Tracked, at: datetime, text: str) -> list[Action]:
     """`Cancelled` means one of three: rejected (an error has said why), expired, or cancelled by somebody."""
-    if tracked.refusal is not None and not tracked.cancel_command:
-        return [*reports.rejected(state, tracked, at)]
+    if tracked.own.refusal is not None and not tracked.cancel_command:
+        return rejected(state, tracked, at)
     if not tracked.cancel_command and has_expired(state, tracked, at):
         return [*reports.expired(state, tracked, at, "its time in force is over")]
     whose = "cancelled as asked" if tracked.cancel_command else "cancelled at the venue, not by this desk"
     return [*reports.canceled(state, tracked, at, f"{whose}: {text}" if text else whose)]
+
+
+def rejected(state: State, tracked: Tracked, at: datetime) -> list[Action]:
+    """The venue has refused the order: with its own code and text, where it gave them."""
+    code, text = tracked.own.refusal or (0, "")
+    why = sentence(code, text) if text else "the venue made the order inactive and gave no reason"
+    return [*reports.rejected(state, tracked, at, str(code) if code else "", why)]
 
 
 def has_expired(state: State, tracked: Tracked, at: datetime) -> bool:
@@ -200,7 +173,7 @@ def has_expired(state: State, tracked: Tracked, at: datetime) -> bool:
     if order.time_in_force is not TimeInForce.DAY:
         return False
     try:
-        end = end_of_day(state.calendars.get(order.symbol, ""), tracked.claimed_at, order.outside_regular_hours)
+        end = end_of_day(state.own.calendars.get(order.symbol, ""), tracked.claimed_at, order.outside_regular_hours)
     except CalendarError:
         return False
     return at >= end - EXPIRY_SLACK
@@ -234,26 +207,17 @@ def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action
         state, reference=fact.reference, perm_id=fact.perm_id, client_id=fact.client_id, number=fact.order_number
     )
     order_id = tracked.order.order_id if tracked is not None else ""
-    symbol = tracked.order.symbol if tracked else state.symbols.get(fact.contract.con_id)
+    symbol = tracked.order.symbol if tracked else state.own.symbols.get(fact.contract.con_id)
     fill = fill_of(fact, order_id, symbol or canonical_symbol(fact.contract))
-    state.venue_time = max(fill.at, state.venue_time or fill.at)
+    state.own.venue_time = max(fill.at, state.own.venue_time or fill.at)
     actions = _shown(state, tracked, at) if tracked is not None else []
-    report = VenueFill(
-        id=reports.execution_report_id(state, "fill", fill.execution_id, fill.revision),
-        at=fill.at,
-        venue=VENUE,
-        account=state.account,
-        fill=fill,
-        venue_order_id=str(fact.perm_id) if fact.perm_id else "",
-    )
-    if not new_to(state, report):
+    told = reports.filled(state, fill, str(fact.perm_id) if fact.perm_id else "")
+    if not told:
         return actions
     remember_fill(state, fill)
-    if tracked is not None and tracked.order.order_type is OrderType.STOP:
-        actions += reports.triggered(
-            state, tracked, fill.at
-        )  # a status may be missing; a stop does not fill untriggered
-    actions.append(report)
+    if tracked is not None and tracked.order.order_type is OrderType.STOP:  # one does not fill untriggered,
+        actions += reports.triggered(state, tracked, fill.at)  # and its status may be missing
+    actions += told
     if tracked is not None:
         actions.append(Ask(order_id, "a commission is missing"))
     return actions
@@ -262,18 +226,8 @@ def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action
 def on_commission(state: State, fact: CommissionSeen, at: datetime) -> list[Action]:
     """A commission is reported once for each revision of an execution, also before the execution itself."""
     base, revision = execution_key(fact.execution_id)
-    report = VenueCommission(
-        id=reports.execution_report_id(state, "commission", base, revision),
-        at=at,
-        venue=VENUE,
-        account=state.account,
-        execution_id=base,
-        revision=revision,
-        order_id=state.order_by_execution.get(base, ""),
-        commission=decimal_of(fact.commission),
-        currency=fact.currency,
-    )
-    return [report] if new_to(state, report) else []
+    order_id = state.own.order_by_execution.get(base, "")
+    return [*reports.commission(state, base, revision, order_id, decimal_of(fact.commission), fact.currency, at)]
 
 
 # --------------------------------------------------------------------------------------------------------- errors
@@ -292,12 +246,12 @@ def on_error(state: State, fact: ErrorSeen, at: datetime) -> list[Action]:
         tracked.doubt = "the venue has confirmed a cancellation"
         return [Ask(order_id, tracked.doubt)]
     if treatment in (Treatment.CANCEL_FAILED, Treatment.MODIFY_FAILED):
-        tracked.cancel_refusal = (fact.code, fact.text)
+        tracked.own.cancel_refusal = (fact.code, fact.text)
         return [Ask(order_id, "the cancel was refused", urgent=True)]
     if treatment is Treatment.TERMINAL:
-        tracked.refusal = (fact.code, fact.text)
-        if tracked.inactive:
-            return [*reports.rejected(state, tracked, at)]
+        tracked.own.refusal = (fact.code, fact.text)
+        if tracked.own.inactive:
+            return rejected(state, tracked, at)
         return [Ask(order_id, "the venue refused the order")]
     tracked.doubt = f"error {fact.code}: {fact.text}"
     return [Ask(order_id, tracked.doubt)]
@@ -317,19 +271,15 @@ def question(state: State, tracked: Tracked) -> str:
     """What the venue still has to be asked about this order; "" = nothing."""
     if tracked.filled_at_venue > tracked.filled:
         return "an execution is missing"
-    if any(
-        reports.execution_report_id(state, "commission", fill.execution_id, fill.revision) not in state.reported
-        for fill in tracked.fills.values()
-        if fill.quantity
-    ):
+    if reports.commission_is_missing(state, tracked):
         return "a commission is missing"
-    if tracked.done or tracked.order.order_id in state.stranded:
+    if tracked.done or tracked.order.order_id in state.own.stranded:
         return ""
     if tracked.standing is Standing.CLAIMED or not tracked.seen:
         return "no word of the order"
-    if tracked.cancel_refusal is not None:
+    if tracked.own.cancel_refusal is not None:
         return "the cancel was refused"
-    if tracked.refusal is not None or tracked.inactive:
+    if tracked.own.refusal is not None or tracked.own.inactive:
         return "the order may have been refused"
     if tracked.cancel_command:
         return "no answer to the cancel"

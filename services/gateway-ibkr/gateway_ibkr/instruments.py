@@ -86,8 +86,8 @@ class Instruments:
             return
         contract = _routed(found[0], request)
         made = instrument(found[0], symbol, self._clock.now())
-        self._state.symbols[contract.con_id] = symbol.canonical
-        self._state.calendars[symbol.canonical] = symbol.calendar
+        self._state.own.symbols[contract.con_id] = symbol.canonical
+        self._state.own.calendars[symbol.canonical] = symbol.calendar
         await self._bus.publish(subjects.instrument(VENUE, symbol.canonical), made)
         end_if_told()
         self.offered[symbol.canonical] = Offered(symbol, contract, made)

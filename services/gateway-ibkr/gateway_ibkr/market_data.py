@@ -184,7 +184,7 @@ class MarketData:
                 if feed is not None:
                     self._signs[feed.symbol].heard("bar")
                     feed.on_bar(fact)
-                    self._state.venue_time = max(feed.newest, self._state.venue_time or feed.newest)
+                    self._state.own.venue_time = max(feed.newest, self._state.own.venue_time or feed.newest)
             case PriceTickSeen() | SizeTickSeen() | MarketDataTypeSeen():
                 self._on_tick(fact)
             case ErrorSeen():

@@ -18,8 +18,12 @@ from signalbox import messages
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError, VenueUnavailableError
+from signalbox.gateway import ledger, reports
+from signalbox.gateway.actions import Action, Ask, CancelAgain, CancelStray, RecordSent, Strand
+from signalbox.gateway.ledger import Step
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
+from signalbox.gateway.state import Standing, new_to, report_id, take_number
 from signalbox.messages import CancelOrder, Command, Order, RefusedBy, Report, SubmitOrder, VenueRejected
 from signalbox.metrics import (
     VENUE_ORDERS_REFUSED,
@@ -30,13 +34,11 @@ from signalbox.metrics import (
     show_hop,
 )
 
-from gateway_ibkr import decide, ledger, reports
+from gateway_ibkr import decide
 from gateway_ibkr.asking import Asking
-from gateway_ibkr.decide import Action, Ask, CancelAgain, CancelStray, RecordSent, Strand
 from gateway_ibkr.facts import OrderFact, OrderTerms, VenueContract
-from gateway_ibkr.ledger import Step
 from gateway_ibkr.settings import Settings
-from gateway_ibkr.state import Standing, State, Tracked, new_to, report_id, take_number
+from gateway_ibkr.state import State, Tracked
 from gateway_ibkr.translate import VENUE, TranslationError, order_terms
 from gateway_ibkr.venue_orders import OrdersSession
 
@@ -73,7 +75,7 @@ class Orders:
         self.session: OrdersSession | None = None
         self._refused = False  # a refusal of the gateway's own waits to be stored
         self.asking = Asking(clock, state, link, settings, self._open_session, self._act)
-        VENUE_STRANDED_ORDERS.labels(VENUE).set_function(lambda: len(state.stranded))
+        VENUE_STRANDED_ORDERS.labels(VENUE).set_function(lambda: len(state.own.stranded))
 
     # -------------------------------------------------------------------------------------------------- commands
 
@@ -121,7 +123,7 @@ class Orders:
             draft = self._compose(number, contract, terms)
 
         asyncio.get_running_loop().call_soon(write_out)  # while the claim is being stored
-        tracked = await ledger.claim(self._bus, self._state, command, number, self._clock.now())
+        tracked = await ledger.claim(self._bus, self._state, ledger.claimed(VENUE, command, number, self._clock.now()))
         if tracked is None:
             self._doubt(self._state.orders[order.order_id])
             return
@@ -187,7 +189,7 @@ class Orders:
         VENUE_ORDERS_SENT.labels(VENUE).inc()
         show_hop(VENUE, Hop.COMMAND_TO_VENUE, stored_at)
         self.asking.later(tracked.order.order_id)
-        await ledger.record_sent(self._bus, tracked, self._clock.now())
+        await ledger.record_sent(self._bus, VENUE, tracked, self._clock.now())
         log.info("order sent", extra={"order_id": tracked.order.order_id, "number": tracked.number})
 
     def _open_session(self) -> OrdersSession:
@@ -217,8 +219,8 @@ class Orders:
         state = self._state
         while not tracked.done:
             await self._link.until_ready(None)
-            if tracked.client_id not in (-1, state.client_id):
-                hint = f"set SIGNALBOX_IBKR_ORDERS_CLIENT_ID to {tracked.client_id} to cancel it from here"
+            if tracked.own.client_id not in (-1, state.own.client_id):
+                hint = f"set SIGNALBOX_IBKR_ORDERS_CLIENT_ID to {tracked.own.client_id} to cancel it from here"
                 self._refuse_cancel(command, f"the order was placed under another client id: {hint}")
                 return
             try:
@@ -228,15 +230,15 @@ class Orders:
                 await self._link.changed(0.05)
                 continue
             if self._link.may_send() and session is self.session and not tracked.done:
-                tracked.cancel_command, tracked.cancels_sent = command.id, 0
+                tracked.cancel_command, tracked.own.cancels_sent = command.id, 0
                 self._write_cancel(session, tracked)
                 return
-        if report_id(state.account, "canceled", command.order_id) not in state.reported:
+        if report_id(VENUE, state.account, "canceled", command.order_id) not in state.reported:
             self._refuse_cancel(command, "the order is over already")
 
     def _write_cancel(self, session: OrdersSession, tracked: Tracked) -> None:
         session.cancel(tracked.number)
-        tracked.cancels_sent, tracked.cancel_sent_seconds = tracked.cancels_sent + 1, time.monotonic()
+        tracked.own.cancels_sent, tracked.own.cancel_sent_seconds = tracked.own.cancels_sent + 1, time.monotonic()
         self.asking.later(tracked.order.order_id)
 
     # ------------------------------------------------------------------------------------------ the gateway's own word
@@ -248,11 +250,11 @@ class Orders:
     def _refuse(self, order: Order, reason: str) -> None:
         VENUE_ORDERS_REFUSED.labels(VENUE, "gateway").inc()
         by = RefusedBy.GATEWAY
-        self._tell_refusal(reports.refusal(order.account, order.order_id, "", reason, self._clock.now(), by))
+        self._tell_refusal(reports.refusal(VENUE, order.account, order.order_id, "", reason, self._clock.now(), by))
 
     def _refuse_cancel(self, command: CancelOrder, reason: str) -> None:
         account, at = command.account, self._clock.now()
-        self._tell_refusal(reports.cancel_refusal(account, command.order_id, command.id, "", reason, at))
+        self._tell_refusal(reports.cancel_refusal(VENUE, account, command.order_id, command.id, "", reason, at))
 
     def _tell_refusal(self, report: Report) -> None:
         if new_to(self._state, report):
@@ -301,7 +303,7 @@ class Orders:
     def _record_found(self, tracked: Tracked) -> None:
         if tracked.standing is Standing.CLAIMED and not tracked.in_hand:
             tracked.standing = Standing.SENT
-            self._outbox.put_sent(ledger.sent(tracked, self._clock.now()), tracked.claim_sequence)
+            self._outbox.put_sent(ledger.sent(VENUE, tracked, self._clock.now()), tracked.claim_sequence)
 
     def _cancel_unasked(self, tracked: Tracked) -> None:
         log.error(

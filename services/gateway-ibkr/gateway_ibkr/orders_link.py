@@ -18,6 +18,7 @@ from signalbox.desk import Mode
 from signalbox.errors import VenueError, VenueTimeoutError, VenueUnavailableError
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
+from signalbox.gateway.state import new_to
 from signalbox.messages import LinkStatus
 from signalbox.metrics import VENUE_CLOCK_OFFSET_SECONDS
 from signalbox.venue_figures import ConnectionShown
@@ -28,7 +29,7 @@ from gateway_ibkr.instruments import Instruments
 from gateway_ibkr.orders import Orders
 from gateway_ibkr.reconcile import Answers, Figures, snapshot
 from gateway_ibkr.settings import Settings, session_mistake
-from gateway_ibkr.state import State, new_to, raise_number
+from gateway_ibkr.state import State, raise_number
 from gateway_ibkr.translate import VENUE, position_of
 from gateway_ibkr.venue import ORDERS, Endpoint, Session
 from gateway_ibkr.venue_errors import Treatment, problem_of, sentence
@@ -187,7 +188,7 @@ class OrdersLink:
 
     def _on_position(self, fact: PositionSeen) -> None:
         if self._link.status is LinkStatus.READY and fact.account == self._state.account:
-            held = position_of(fact, self._state.symbols)
+            held = position_of(fact, self._state.own.symbols)
             self._orders.asking.on_position(held.symbol, held.quantity)
 
     def _on_link_error(self, fact: ErrorSeen) -> bool:

@@ -21,11 +21,13 @@ from decimal import Decimal
 
 from msgspec import Struct
 from signalbox.errors import CalendarError
+from signalbox.gateway import reports
+from signalbox.gateway.actions import Action, Ask, CancelAgain, Strand
+from signalbox.gateway.state import report_id
 from signalbox.messages import OpenOrder, TimeInForce, VenueSnapshot
 from signalbox.sessions import trading_day
 
-from gateway_ibkr import reports
-from gateway_ibkr.decide import Action, Ask, CancelAgain, Strand, decide, end_of_day, identify
+from gateway_ibkr.decide import decide, end_of_day, identify, rejected
 from gateway_ibkr.facts import (
     CompletedOrderSeen,
     ExecutionSeen,
@@ -34,7 +36,7 @@ from gateway_ibkr.facts import (
     OrderStatusSeen,
     PositionSeen,
 )
-from gateway_ibkr.state import State, Tracked, report_id
+from gateway_ibkr.state import State, Tracked
 from gateway_ibkr.translate import (
     VENUE,
     account_state,
@@ -101,7 +103,7 @@ def reconcile(
             continue
         if tracked.order.order_id in present:
             actions += _present(state, tracked, tracked.order.order_id in working, at)
-            waited_seconds = wall_seconds - tracked.cancel_sent_seconds
+            waited_seconds = wall_seconds - tracked.own.cancel_sent_seconds
             if tracked.order.order_id in working and waited_seconds >= visibility_seconds:
                 actions += _cancel_unanswered(state, tracked, canceling, at)
         else:
@@ -133,15 +135,15 @@ def _order_of(state: State, fact: OrderFact) -> Tracked | None:
 
 
 def _present(state: State, tracked: Tracked, works: bool, at: datetime) -> list[Action]:
-    tracked.absences, tracked.doubt = 0, ""
+    tracked.own.absences, tracked.doubt = 0, ""
     if works:
-        tracked.refusal = None  # whatever it answered, it was not this order's end
-        if tracked.cancel_refusal is not None:
-            code, text = tracked.cancel_refusal
-            return [*reports.cancel_rejected(state, tracked, str(code), sentence(code, text), at)]
+        tracked.own.refusal = None  # whatever it answered, it was not this order's end
+        if tracked.own.cancel_refusal is not None:
+            code, text = tracked.own.cancel_refusal
+            return _cancel_rejected(state, tracked, str(code), sentence(code, text), at)
         return []
-    if tracked.inactive or tracked.refusal is not None:
-        return [*reports.rejected(state, tracked, at)]
+    if tracked.own.inactive or tracked.own.refusal is not None:
+        return rejected(state, tracked, at)
     return []
 
 
@@ -149,28 +151,35 @@ def _cancel_unanswered(state: State, tracked: Tracked, canceling: set[int], at: 
     """The order works, and nothing is known of the cancel that was sent: it was lost on its way, and is sent again."""
     if not tracked.cancel_command or int(tracked.venue_order_id or 0) in canceling:
         return []
-    if tracked.cancels_sent < CANCELS_MAX:
+    if tracked.own.cancels_sent < CANCELS_MAX:
         return [CancelAgain(tracked.order.order_id)]
     reason = f"{CANCELS_MAX} cancels have had no answer, and the venue works the order on"
-    return [*reports.cancel_rejected(state, tracked, "", reason, at)]
+    return _cancel_rejected(state, tracked, "", reason, at)
+
+
+def _cancel_rejected(state: State, tracked: Tracked, code: str, reason: str, at: datetime) -> list[Action]:
+    """The cancel command under way has changed nothing, and is not under way any more."""
+    command_id = tracked.cancel_command
+    tracked.own.cancel_refusal, tracked.cancel_command = None, ""
+    return [*reports.cancel_rejected(state, tracked, command_id, code, reason, at)]
 
 
 def _absent(
     state: State, tracked: Tracked, at: datetime, wall_seconds: float, visibility_seconds: float
 ) -> list[Action]:
     order_id = tracked.order.order_id
-    if not tracked.seen and tracked.refusal is not None:
-        return [*reports.rejected(state, tracked, at)]
+    if not tracked.seen and tracked.own.refusal is not None:
+        return rejected(state, tracked, at)
     remembered = _remembered(state, tracked, at)
     if tracked.seen and remembered and _day_is_over(state, tracked, at):
         return [*reports.expired(state, tracked, at, "its day is over and the venue does not list it any more")]
-    if tracked.absences == 0:
-        tracked.absences, tracked.first_absent_seconds = 1, wall_seconds
+    if tracked.own.absences == 0:
+        tracked.own.absences, tracked.own.first_absent_seconds = 1, wall_seconds
         reason = "the venue does not list it; it is asked again" if remembered else BEYOND_MEMORY
         return [*reports.unknown(state, tracked, at, reason), Ask(order_id, reason)]
-    if wall_seconds - tracked.first_absent_seconds < visibility_seconds:
+    if wall_seconds - tracked.own.first_absent_seconds < visibility_seconds:
         return [Ask(order_id, "the venue does not list it")]
-    tracked.absences += 1
+    tracked.own.absences += 1
     if not remembered:
         return _strand(state, tracked, at)
     if tracked.seen:
@@ -183,7 +192,9 @@ def _day_is_over(state: State, tracked: Tracked, at: datetime) -> bool:
     if order.time_in_force is not TimeInForce.DAY:
         return order.time_in_force is TimeInForce.GTD and order.good_till is not None and at >= order.good_till
     try:
-        return at >= end_of_day(state.calendars.get(order.symbol, ""), tracked.claimed_at, order.outside_regular_hours)
+        return at >= end_of_day(
+            state.own.calendars.get(order.symbol, ""), tracked.claimed_at, order.outside_regular_hours
+        )
     except CalendarError:
         return False
 
@@ -191,20 +202,20 @@ def _day_is_over(state: State, tracked: Tracked, at: datetime) -> bool:
 def _strand(state: State, tracked: Tracked, at: datetime) -> list[Action]:
     """All questions are answered, and none of the answers can have it: a person's word is all that is left."""
     order_id = tracked.order.order_id
-    if order_id in state.said_over:
+    if order_id in state.own.said_over:
         return [*reports.canceled(state, tracked, at, SAID_OVER)]
-    if order_id in state.stranded:
+    if order_id in state.own.stranded:
         return []
-    state.stranded.add(order_id)
+    state.own.stranded.add(order_id)
     return [Strand(order_id)]
 
 
 def _remembered(state: State, tracked: Tracked, at: datetime) -> bool:
     """Whether the venue's lists of executions and completed orders, which are the day's, reach back to when the order
     was last known: only then does its absence from them mean anything."""
-    calendar = state.calendars.get(tracked.order.symbol, "")
+    calendar = state.own.calendars.get(tracked.order.symbol, "")
     try:
-        return trading_day(calendar, tracked.shown_at or tracked.claimed_at) == trading_day(calendar, at)
+        return trading_day(calendar, tracked.own.shown_at or tracked.claimed_at) == trading_day(calendar, at)
     except CalendarError:
         return False
 
@@ -217,14 +228,14 @@ def snapshot(state: State, answers: Answers, figures: Figures, at: datetime) -> 
     account = account_state(state.account, figures.values, None, at)
     filled = {seen.perm_id: decimal_of(seen.filled) for seen in answers.statuses}
     return VenueSnapshot(
-        id=report_id(state.account, "snapshot", at.isoformat()),
+        id=report_id(VENUE, state.account, "snapshot", at.isoformat()),
         at=at,
         venue=VENUE,
         account=state.account,
         currency=account.currency,
         cash=account.cash,
         positions=tuple(
-            position_of(seen, state.symbols)
+            position_of(seen, state.own.symbols)
             for seen in figures.positions
             if seen.account == state.account and seen.quantity
         ),
@@ -246,7 +257,7 @@ def _open_order(state: State, seen: OpenOrderSeen, filled: Mapping[int, Decimal]
     return OpenOrder(
         order_id=tracked.order.order_id if tracked is not None else "",
         venue_order_id=str(seen.perm_id),
-        symbol=state.symbols.get(seen.contract.con_id) or canonical_symbol(seen.contract),
+        symbol=state.own.symbols.get(seen.contract.con_id) or canonical_symbol(seen.contract),
         side=side_of(seen.action),
         quantity=decimal_of(seen.quantity),
         filled_quantity=filled.get(seen.perm_id, tracked.filled if tracked is not None else Decimal(0)),

@@ -9,57 +9,32 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from signalbox import messages, subjects
 from signalbox.bars import parse_timeframe
-from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.errors import ConfigurationError
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
+from signalbox.gateway.rebuilding import COMMANDS, rebuild
 from signalbox.lease import account_lease
-from signalbox.messages import CancelOrder, Command, LedgerEntry, MarketDataType, Report
+from signalbox.messages import MarketDataType
 from signalbox.process import Runtime
 from signalbox.venue_figures import begin_at_zero, watch_lease
 
 from gateway_ibkr.account import Account
 from gateway_ibkr.feeds import Feed, History
 from gateway_ibkr.instruments import Instruments
-from gateway_ibkr.ledger import LEDGER
 from gateway_ibkr.market_data import MarketData
 from gateway_ibkr.orders import Orders
 from gateway_ibkr.orders_link import OrdersLink
 from gateway_ibkr.settings import Settings, account_of
-from gateway_ibkr.state import State, fold_cancel, fold_ledger, fold_report
+from gateway_ibkr.state import OwnState, State, fold_report, state_of
 from gateway_ibkr.translate import VENUE
 from gateway_ibkr.venue import DATA, ORDERS
 
 log = logging.getLogger(__name__)
 
-REPORTS, COMMANDS, CONSUMER = "REPORTS", "COMMANDS", "gateway-ibkr"
+CONSUMER = "gateway-ibkr"
 CLOCK_RECHECK_SECONDS = 0.02
-
-
-async def rebuild(bus: Bus, account: str, client_id: int) -> State:
-    """What is written down of this account's orders: claims, then cancels, then reports."""
-    state = State(account, client_id)
-
-    def claim(received: Received) -> None:
-        fold_ledger(state, messages.decode(received.payload, LedgerEntry), received.sequence)
-
-    def cancel(received: Received) -> None:
-        command: Command = messages.decode(received.payload, Command)
-        if isinstance(command, CancelOrder):
-            fold_cancel(state, command)
-
-    def report(received: Received) -> None:
-        said: Report = messages.decode(received.payload, Report)
-        fold_report(state, said)
-
-    await bus.fold(LEDGER, claim, subjects.ledger_of(VENUE))
-    await bus.fold(COMMANDS, cancel, subjects.commands_to(VENUE))
-    await bus.fold(REPORTS, report, subjects.reports_of(VENUE, account))
-    log.info("rebuilt", extra={"orders": len(state.orders), "reports": len(state.reported)})
-    return state
 
 
 async def start(settings: Settings, runtime: Runtime) -> None:
@@ -72,9 +47,10 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     watch_lease(VENUE, account_id, lambda: lease.epoch, lease.is_held)
     await runtime.hold(lease)
     begin_at_zero(VENUE, ORDERS, DATA)
-    state = await rebuild(bus, account_id, settings.ibkr_orders_client_id)  # what is written down is complete now
-    state.said_over = frozenset(settings.ended_orders.split())
-    if strangers := sorted(state.said_over - state.orders.keys()):
+    state = state_of(account_id, OwnState(settings.ibkr_orders_client_id))
+    await rebuild(bus, state, fold_report)
+    state.own.said_over = frozenset(settings.ended_orders.split())
+    if strangers := sorted(state.own.said_over - state.orders.keys()):
         log.error("SIGNALBOX_ENDED_ORDERS names orders that are not in the ledger", extra={"orders": strangers})
 
     link = Link(bus, clock, VENUE, account_id, lease)
@@ -148,6 +124,6 @@ def _details(link: Link, state: State, instruments: Instruments, refused: dict[s
         "data_refused": "; ".join(f"{symbol}: {reason}" for symbol, reason in refused.items()),
         "orders_known": str(len(state.orders)),
         "orders_not_over": str(working),
-        "orders_stranded": ", ".join(sorted(state.stranded)),
-        "next_order_number": str(state.next_number),
+        "orders_stranded": ", ".join(sorted(state.own.stranded)),
+        "next_order_number": str(state.highest_number + 1),
     }

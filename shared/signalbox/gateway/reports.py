@@ -1,0 +1,205 @@
+"""The reports of an order, each made once: its id derives from what it reports.
+
+Pure but for `state`, where it is noted what has been made and which orders are over. It must not know why a report is
+due (a venue's `decide` and `reconcile`, `submission`). Each function returns the report in a list, or [] if it was made
+before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from signalbox.gateway.state import AnyState, AnyTracked, Standing, execution_report_id, new_to, report_id
+from signalbox.messages import (
+    Fill,
+    RefusedBy,
+    Report,
+    VenueAccepted,
+    VenueCanceled,
+    VenueCancelRejected,
+    VenueCommission,
+    VenueExpired,
+    VenueFill,
+    VenueRejected,
+    VenueTriggered,
+    VenueUnknown,
+)
+
+
+def accepted(state: AnyState, tracked: AnyTracked, at: datetime) -> Sequence[Report]:
+    """The venue works the order. Without the venue's own number there is nothing to say yet."""
+    order = tracked.order
+    if not tracked.venue_order_id:
+        return []
+    report = VenueAccepted(
+        id=report_id(state.venue, order.account, "accepted", order.order_id),
+        at=at,
+        venue=state.venue,
+        account=order.account,
+        order_id=order.order_id,
+        venue_order_id=tracked.venue_order_id,
+    )
+    return _once(state, report)
+
+
+def triggered(state: AnyState, tracked: AnyTracked, at: datetime) -> Sequence[Report]:
+    """A stop's price has been reached."""
+    order = tracked.order
+    report = VenueTriggered(
+        id=report_id(state.venue, order.account, "triggered", order.order_id),
+        at=at,
+        venue=state.venue,
+        account=order.account,
+        order_id=order.order_id,
+    )
+    return _once(state, report)
+
+
+def canceled(state: AnyState, tracked: AnyTracked, at: datetime, reason: str) -> Sequence[Report]:
+    """The order is over, by somebody's will."""
+    order = tracked.order
+    report = VenueCanceled(
+        id=report_id(state.venue, order.account, "canceled", order.order_id),
+        at=at,
+        cause=tracked.cancel_command,
+        venue=state.venue,
+        account=order.account,
+        order_id=order.order_id,
+        reason=reason,
+    )
+    return _over(state, tracked, report)
+
+
+def expired(state: AnyState, tracked: AnyTracked, at: datetime, reason: str) -> Sequence[Report]:
+    """The order's time is over."""
+    order = tracked.order
+    report = VenueExpired(
+        id=report_id(state.venue, order.account, "expired", order.order_id),
+        at=at,
+        venue=state.venue,
+        account=order.account,
+        order_id=order.order_id,
+        reason=reason,
+    )
+    return _over(state, tracked, report)
+
+
+def rejected(state: AnyState, tracked: AnyTracked, at: datetime, code: str, reason: str) -> Sequence[Report]:
+    """The venue refuses the order, with its own code."""
+    order = tracked.order
+    report = refusal(state.venue, order.account, order.order_id, code, reason, at, RefusedBy.VENUE)
+    return _over(state, tracked, report)
+
+
+def lost(state: AnyState, tracked: AnyTracked, at: datetime, reason: str) -> Sequence[Report]:
+    """The gateway has found that the order never arrived: it will never work, and the venue has refused nothing."""
+    order = tracked.order
+    tracked.presumed_lost = True
+    report = refusal(state.venue, order.account, order.order_id, "", reason, at, RefusedBy.GATEWAY)
+    return _over(state, tracked, report)
+
+
+def refusal(
+    venue: str, account: str, order_id: str, code: str, reason: str, at: datetime, refused_by: RefusedBy
+) -> VenueRejected:
+    """The report that an order will never work; there is one of them for each order, whoever refused it."""
+    return VenueRejected(
+        id=report_id(venue, account, "rejected", order_id),
+        at=at,
+        venue=venue,
+        account=account,
+        order_id=order_id,
+        code=code,
+        reason=reason,
+        refused_by=refused_by,
+    )
+
+
+def unknown(state: AnyState, tracked: AnyTracked, at: datetime, reason: str) -> Sequence[Report]:
+    """It is not known what became of the order."""
+    order = tracked.order
+    report = VenueUnknown(
+        id=report_id(state.venue, order.account, "unknown", order.order_id),
+        at=at,
+        venue=state.venue,
+        account=order.account,
+        order_id=order.order_id,
+        reason=reason,
+    )
+    return _once(state, report)
+
+
+def filled(state: AnyState, fill: Fill, venue_order_id: str) -> Sequence[Report]:
+    """A fill, of the desk's order or of anybody's in this account; a correction is one too."""
+    report = VenueFill(
+        id=execution_report_id(state, "fill", fill.execution_id, fill.revision),
+        at=fill.at,
+        venue=state.venue,
+        account=state.account,
+        fill=fill,
+        venue_order_id=venue_order_id,
+    )
+    return _once(state, report)
+
+
+def commission(
+    state: AnyState, execution_id: str, revision: int, order_id: str, fee: Decimal, currency: str, at: datetime
+) -> Sequence[Report]:
+    """The fee of one revision of an execution, which may be told before it; below 0 = a rebate."""
+    report = VenueCommission(
+        id=execution_report_id(state, "commission", execution_id, revision),
+        at=at,
+        venue=state.venue,
+        account=state.account,
+        execution_id=execution_id,
+        revision=revision,
+        order_id=order_id,
+        commission=fee,
+        currency=currency,
+    )
+    return _once(state, report)
+
+
+def commission_is_missing(state: AnyState, tracked: AnyTracked) -> bool:
+    """Whether the fee of something that the order has filled has not been told; a bust execution has none."""
+    return any(
+        execution_report_id(state, "commission", fill.execution_id, fill.revision) not in state.reported
+        for fill in tracked.fills.values()
+        if fill.quantity
+    )
+
+
+def cancel_rejected(
+    state: AnyState, tracked: AnyTracked, command_id: str, code: str, reason: str, at: datetime
+) -> Sequence[Report]:
+    """A cancel command has changed nothing; one report for each command."""
+    order = tracked.order
+    return _once(state, cancel_refusal(state.venue, order.account, order.order_id, command_id, code, reason, at))
+
+
+def cancel_refusal(
+    venue: str, account: str, order_id: str, command_id: str, code: str, reason: str, at: datetime
+) -> VenueCancelRejected:
+    """The report that a cancel command changes nothing: refused by the venue, with its code, or by the gateway."""
+    return VenueCancelRejected(
+        id=report_id(venue, account, "cancel_rejected", command_id),
+        at=at,
+        cause=command_id,
+        venue=venue,
+        account=account,
+        order_id=order_id,
+        code=code,
+        reason=reason,
+        refused_by=RefusedBy.VENUE if code else RefusedBy.GATEWAY,
+    )
+
+
+def _once(state: AnyState, report: Report) -> Sequence[Report]:
+    return [report] if new_to(state, report) else []
+
+
+def _over(state: AnyState, tracked: AnyTracked, report: Report) -> Sequence[Report]:
+    tracked.standing = Standing.OVER
+    return _once(state, report)

@@ -1,0 +1,261 @@
+"""What a gateway remembers of its orders: plain data, rebuilt from LEDGER, REPORTS and COMMANDS at every start.
+
+Owns what is the same of every order at every venue, and the fold of those streams. What only one venue keeps stands
+beside it, in `own`: of an order (`Tracked.own`) and of all of them (`State.own`). It must not know the venue (its
+`decide`, `reconcile`), nor the bus (`rebuilding`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from signalbox.messages import (
+    CancelOrder,
+    Fill,
+    LedgerClaimed,
+    LedgerEntry,
+    LedgerSent,
+    Order,
+    Report,
+    VenueAccepted,
+    VenueCanceled,
+    VenueCancelRejected,
+    VenueExpired,
+    VenueFill,
+    VenueRejected,
+    VenueReport,
+)
+
+ONCE_AN_ORDER = ("accepted", "triggered", "canceled", "expired", "rejected", "unknown")
+"""Kinds of reports that are made once for each order, however long it works."""
+
+ZERO = Decimal(0)
+OwnOrder = TypeVar("OwnOrder")
+OwnState = TypeVar("OwnState")
+
+
+class Standing(StrEnum):
+    """How far an order has come, as far as the gateway has written it down."""
+
+    CLAIMED = "CLAIMED"
+    """It may be at the venue: only the venue can tell."""
+    SENT = "SENT"
+    """It left, or the venue was found to have it."""
+    OVER = "OVER"
+    """Rejected, canceled or expired has been reported. Fills may still come, and are reported."""
+
+
+@dataclass
+class Tracked(Generic[OwnOrder]):
+    """One order of the ledger and everything the venue has said of it."""
+
+    order: Order
+    number: int
+    """What it was placed under: no order before or after has the same."""
+    claimed_at: datetime
+    claim_sequence: int
+    own: OwnOrder
+    venue_order_id: str = ""
+    standing: Standing = Standing.CLAIMED
+    seen: bool = False
+    """The venue has taken it, or has shown that it has it."""
+    fills: dict[str, Fill] = field(default_factory=dict)
+    """By execution id without revision: the latest revision."""
+    filled_at_venue: Decimal = ZERO
+    """The most that the venue has claimed: more than the fills add up to means that a fill is missing."""
+    cancel_command: str = ""
+    """The id of the cancel command that was sent for it; "" = the desk did not cancel it."""
+    doubt: str = ""
+    """Why the venue must be asked; "" = no reason beyond what the other fields show."""
+    asked: int = 0
+    """How often the venue was, in a row."""
+    in_hand: bool = False
+    """Claimed and about to be sent by this process: the venue can not have it, so it is not asked about."""
+    presumed_lost: bool = False
+    """Reported as rejected because the venue did not have it: should it turn up working, it is cancelled."""
+
+    @property
+    def filled(self) -> Decimal:
+        return sum((fill.quantity for fill in self.fills.values()), ZERO)
+
+    @property
+    def done(self) -> bool:
+        """Nothing more is expected of the venue."""
+        return self.standing is Standing.OVER or self.filled >= self.order.quantity
+
+
+@dataclass
+class State(Generic[OwnState, OwnOrder]):
+    """Everything, for one account. `reported` has every report that was published or is queued.
+
+    Bounded by `forget`: what is over, and older than anything the venue can still speak of, is dropped.
+    """
+
+    venue: str
+    account: str
+    own: OwnState
+    own_order: Callable[[LedgerClaimed, float], OwnOrder]
+    """What the venue keeps of an order, as it begins: of its claim, and when (monotonic) that was made or read."""
+    orders: dict[str, Tracked[OwnOrder]] = field(default_factory=dict)
+    order_by_venue_id: dict[str, str] = field(default_factory=dict)
+    order_by_number: dict[int, str] = field(default_factory=dict)
+    reported: dict[str, datetime] = field(default_factory=dict)
+    """Its ids, and of when each is."""
+    highest_number: int = 0
+    """The highest number of any claim in the ledger, and of any that was handed out; 0 = there is none."""
+
+
+AnyTracked = Tracked[Any]
+AnyState = State[Any, Any]
+
+
+def report_id(venue: str, account: str, kind: str, key: str) -> str:
+    """The id of a report: derived from what it reports, so that saying it again changes nothing."""
+    return f"report/{venue}/{account}/{kind}/{key}"
+
+
+def execution_report_id(state: AnyState, kind: str, execution_id: str, revision: int) -> str:
+    """The id of a report about one revision of an execution."""
+    return report_id(state.venue, state.account, kind, f"{execution_id}.{revision}")
+
+
+def take_number(state: AnyState, first: int = 1) -> int:
+    """Hand out the next number; `first` if there has been none. Claimed before use, it is never handed out again."""
+    state.highest_number = state.highest_number + 1 if state.highest_number else max(1, first)
+    return state.highest_number
+
+
+def track(
+    state: State[OwnState, OwnOrder], claim: LedgerClaimed, sequence: int, wall_seconds: float = 0.0
+) -> Tracked[OwnOrder]:
+    """Begin to follow a claimed order."""
+    own = state.own_order(claim, wall_seconds)
+    tracked = Tracked(claim.order, int(claim.attempt_id), claim.at, sequence, own)
+    state.orders[claim.order.order_id] = tracked
+    state.order_by_number[tracked.number] = claim.order.order_id
+    state.highest_number = max(state.highest_number, tracked.number)
+    learn_venue_id(state, tracked, claim.venue_order_id)
+    return tracked
+
+
+def learn_venue_id(state: AnyState, tracked: AnyTracked, venue_order_id: str) -> None:
+    """Remember under which number of its own the venue has the order."""
+    if venue_order_id and venue_order_id != "0" and tracked.venue_order_id != venue_order_id:
+        tracked.venue_order_id = venue_order_id
+        state.order_by_venue_id[venue_order_id] = tracked.order.order_id
+
+
+# ----------------------------------------------------------------------------------------------- the fold at start
+
+
+def fold_ledger(state: AnyState, entry: LedgerEntry, sequence: int, wall_seconds: float = 0.0) -> None:
+    """Take one stored ledger entry."""
+    if isinstance(entry, LedgerClaimed):
+        if entry.order.account == state.account:
+            track(state, entry, sequence, wall_seconds)
+        else:  # another account's order: its number is taken all the same
+            state.highest_number = max(state.highest_number, int(entry.attempt_id))
+        return
+    tracked = state.orders.get(entry.order.order_id)
+    if tracked is not None:
+        _mark_sent(state, tracked, entry)
+
+
+def _mark_sent(state: AnyState, tracked: AnyTracked, entry: LedgerSent) -> None:
+    if tracked.standing is Standing.CLAIMED:
+        tracked.standing = Standing.SENT
+    learn_venue_id(state, tracked, entry.venue_order_id)
+
+
+def fold_cancel(state: AnyState, command: CancelOrder) -> None:
+    """Take a stored cancel command: a cancellation that follows is the desk's own doing."""
+    tracked = state.orders.get(command.order_id)
+    if tracked is not None:
+        tracked.cancel_command = command.id
+
+
+def fold_report(state: AnyState, report: Report) -> None:
+    """Take one stored report: it is not made again, and what it says is known."""
+    state.reported[report.id] = report.at
+    if isinstance(report, VenueFill):
+        remember_fill(state, report.fill)
+        if report.fill.order_id in state.orders:
+            learn_venue_id(state, state.orders[report.fill.order_id], report.venue_order_id)
+        return
+    tracked = state.orders.get(getattr(report, "order_id", ""))
+    if tracked is None:
+        return
+    if isinstance(report, VenueAccepted):
+        tracked.seen = True
+        learn_venue_id(state, tracked, report.venue_order_id)
+    elif isinstance(report, VenueCancelRejected):
+        if report.cause == tracked.cancel_command:  # not one that was refused before it
+            tracked.cancel_command = ""
+    elif isinstance(report, VenueRejected | VenueCanceled | VenueExpired):
+        tracked.standing = Standing.OVER
+        tracked.presumed_lost = isinstance(report, VenueRejected) and not report.code
+
+
+# ------------------------------------------------------------------------------------------- what is made and kept
+
+
+def known_fill(state: AnyState, fill: Fill) -> Fill | None:
+    """The latest revision that is known of an execution of an order of the desk."""
+    tracked = state.orders.get(fill.order_id)
+    return tracked.fills.get(fill.execution_id) if tracked is not None else None
+
+
+def remember_fill(state: AnyState, fill: Fill) -> bool:
+    """Keep the latest revision of an execution; False = this one, or a later one, is known."""
+    known = known_fill(state, fill)
+    if known is not None and known.revision >= fill.revision:
+        return False
+    tracked = state.orders.get(fill.order_id)
+    if tracked is not None:
+        tracked.fills[fill.execution_id] = fill
+        tracked.seen = True
+    return True
+
+
+def new_to(state: AnyState, report: VenueReport) -> bool:
+    """Note a report as made; False = it was made before."""
+    if report.id in state.reported:
+        return False
+    state.reported[report.id] = report.at
+    return True
+
+
+def forget(state: AnyState, before: datetime, kept: Collection[str]) -> None:
+    """Drop the orders that ended before `before`, and their reports; not `kept` ones, which the venue still speaks of.
+
+    LEDGER still has them: a command that came again would find its claim there, and not be sent.
+    """
+    for order_id in [*state.orders]:
+        tracked = state.orders[order_id]
+        told_at = max([tracked.claimed_at, *(fill.at for fill in tracked.fills.values())])
+        if tracked.done and told_at <= before and order_id not in kept:
+            del state.orders[order_id]
+    state.order_by_venue_id = of_orders(state, state.order_by_venue_id)
+    state.order_by_number = of_orders(state, state.order_by_number)
+    needed = {
+        report_id(state.venue, state.account, kind, order_id) for order_id in state.orders for kind in ONCE_AN_ORDER
+    }
+    for tracked in state.orders.values():
+        for fill in tracked.fills.values():
+            needed |= {
+                execution_report_id(state, kind, fill.execution_id, fill.revision) for kind in ("fill", "commission")
+            }
+    state.reported = {key: at for key, at in state.reported.items() if at > before or key in needed}
+
+
+K = TypeVar("K")
+
+
+def of_orders(state: AnyState, index: dict[K, str]) -> dict[K, str]:
+    """What is left of an index of orders: those that are remembered."""
+    return {key: order_id for key, order_id in index.items() if order_id in state.orders}
