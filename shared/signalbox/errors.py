@@ -16,6 +16,7 @@ SignalboxError
 │   ├── VenueTimeoutError       no answer: the outcome is unknown, never "empty"
 │   └── VenueRefusedError       the venue said no, with a code
 ├── MessageError            the sender's fault; parked as a dead letter, trading goes on
+│   └── TranslationError        a value that the other side (desk, venue) has no word for; refused, or counted
 ├── SymbolError             the sender's fault: not a symbol of the desk
 ├── CalendarError           the question lies outside the calendar's data; fail closed
 └── IllegalTransitionError  ours: a message that the order's state can not take; nothing changes
@@ -99,6 +100,10 @@ class VenueRefusedError(VenueError):
 
 class MessageError(SignalboxError):
     """A message makes no sense where it stands."""
+
+
+class TranslationError(MessageError):
+    """A value of the venue, or of the desk, that has no counterpart on the other side."""
 
 
 class SymbolError(SignalboxError):

@@ -105,6 +105,11 @@ def bar(venue: str, symbol: str, timeframe: str) -> str:
     return f"md.bar.{venue}.{encode_token(symbol)}.{timeframe}"
 
 
+def stored_bar(venue: str, symbol: str, timeframe: str, partition: int) -> str:
+    """Where BARS stores a bar: see `partitioned_bar`."""
+    return f"md.bar.{partition}.{venue}.{encode_token(symbol)}.{timeframe}"
+
+
 def partitioned_bar(partition: str) -> str:
     """The destination of BARS' subject transform: where a bar is stored, given NATS' word for its partition."""
     return f"md.bar.{partition}.{{{{wildcard(1)}}}}.{{{{wildcard(2)}}}}.{{{{wildcard(3)}}}}"

@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 from gateway_dydx.account import Figures
 from gateway_dydx.facts import AssetPosition, Market, OraclePrice, PositionSeen, Subaccount, SubaccountChanged
-from gateway_dydx.translate import TranslationError
 from msgspec.structs import replace
+from signalbox.errors import TranslationError
 from signalbox.messages import AccountState
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -14,8 +14,7 @@ from typing import Any, cast
 
 import pytest
 from gateway_dydx import orders_link
-from gateway_dydx.account import Account
-from gateway_dydx.facts import Market, OraclePrice, Subaccount
+from gateway_dydx.facts import Market, OraclePrice
 from gateway_dydx.orders import Orders
 from gateway_dydx.plans import CancelPlan, OrderPlan, subaccount_of
 from gateway_dydx.sending import Sending
@@ -365,27 +364,6 @@ async def test_a_stray_is_cancelled_by_whoever_holds_the_account(house: House, h
 
 
 # ------------------------------------------------------------------------------------------------- what is told
-
-
-async def test_the_accounts_figures_are_told_by_its_holder_only(house: House) -> None:
-    account = Account(cast(Bus, house.bus), house.clock, house.link, ACCOUNT, 60)
-    figures = Subaccount(
-        address=SUBACCOUNT.address,
-        number=0,
-        equity=Decimal(1),
-        free_collateral=Decimal(1),
-        usdc=Decimal(1),
-        positions=(),
-        height=HEIGHT,
-    )
-    account.on_fact(figures)
-    house.lease.held = False
-    with pytest.raises(LeaseLostError):
-        await account._publish()
-    assert house.bus.stored == []
-    house.lease.held = True
-    await account._publish()
-    assert len(house.bus.stored) == 1
 
 
 async def test_it_is_not_ready_before_it_knows_what_a_market_order_may_cost(

@@ -6,22 +6,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from gateway_dydx.facts import CandleSeen, Trade
-from gateway_dydx.minutes import (
-    MINUTE,
-    Closed,
-    Gap,
-    Minutes,
-    bar_message,
-    begin_live,
-    minutes_of,
-    settle,
-    take_candle,
-    take_history,
-    take_trade,
-)
+from gateway_dydx.minutes import Minutes, begin_live, minutes_of, settle, take_candle, take_history, take_trade
 from hypothesis import given
 from hypothesis import strategies as st
 from signalbox.bars import parse_timeframe
+from signalbox.gateway.minutes import MINUTE, Closed, Gap, bar_message
 from signalbox.messages import BarSource, Side
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -184,7 +173,7 @@ def test_a_bars_id_derives_from_what_it_is() -> None:
     minutes = caught_up()
     take_history(minutes, Gap(NOON, NOON + MINUTE), [candle(NOON)])
     closed, _ = settle(minutes, NOON + MINUTE)
-    bar = bar_message("BTC-USD", closed[0], NOON)
+    bar = bar_message("dydx", "BTC-USD", closed[0], NOON)
     assert bar.id == "bar/dydx/BTC-USD/1m/2026-01-05T12:00:00+00:00"
     assert (bar.start, bar.at) == (NOON, NOON + MINUTE)
 

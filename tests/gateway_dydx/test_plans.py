@@ -24,9 +24,10 @@ from gateway_dydx.plans import (
     subaccount_of,
     subaccount_uuid,
 )
-from gateway_dydx.translate import MarketTerms, TranslationError, price_of
+from gateway_dydx.translate import MarketTerms, price_of
 from hypothesis import given
 from hypothesis import strategies as st
+from signalbox.errors import TranslationError
 from signalbox.messages import Order, OrderType, Side, TimeInForce
 
 ADDRESS = "dydx19rl4cm2hmr8afy4kldpxz3fka4jguq0a4erelz"

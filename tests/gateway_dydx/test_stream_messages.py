@@ -25,9 +25,9 @@ from gateway_dydx.facts import (
 )
 from gateway_dydx.fields import decimal_of, time_of
 from gateway_dydx.stream_messages import facts_of
-from gateway_dydx.translate import TranslationError
 from hypothesis import given
 from hypothesis import strategies as st
+from signalbox.errors import TranslationError
 from signalbox.messages import Liquidity, Side
 
 MARKET = {

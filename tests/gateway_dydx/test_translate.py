@@ -12,7 +12,6 @@ from gateway_dydx.facts import FundingPayment, Market, PositionSeen, Subaccount
 from gateway_dydx.translate import (
     UNSIGNED_64_MAX,
     MarketTerms,
-    TranslationError,
     account_state,
     bound_subticks,
     funding_report,
@@ -26,6 +25,7 @@ from gateway_dydx.translate import (
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from signalbox.errors import TranslationError
 from signalbox.messages import Side
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -8,13 +8,13 @@ from itertools import pairwise
 from typing import Any, cast
 
 from gateway_ibkr.facts import HistoryBarSeen, VenueContract
-from gateway_ibkr.feeds import Feed, History, stored_subject
+from gateway_ibkr.feeds import History, Series
 from gateway_ibkr.instruments import Offered
-from gateway_ibkr.minutes import Gap
 from gateway_ibkr.venue_data import DataSession
 from signalbox.bus import Bus
 from signalbox.clock import FixedClock
 from signalbox.errors import VenueRefusedError
+from signalbox.gateway.minutes import Gap
 from signalbox.instruments import parse_symbol
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
@@ -102,13 +102,9 @@ async def test_a_refusal_for_pacing_is_waited_out_longer_each_time_until_there_a
     clock = WaitingClock(AT)
     history, session = History(clock, 1.0), Paced(clock, refusals=9)
     history.use(cast(DataSession, session))
-    feed = Feed(cast(Bus, None), clock, offered(1), (), history)
+    feed = Series(cast(Bus, None), clock, offered(1), (), history)
     async with asyncio.timeout(5):
         bars = await feed.ask_for(GAP)
     assert len(bars) == 1
     pauses = [(later - earlier).total_seconds() for earlier, later in pairwise(session.asked_at)]
     assert pauses == [15, 30, 60, 120, 240, 480, 600, 600, 600]
-
-
-def test_a_stored_bars_subject_has_its_partition() -> None:
-    assert stored_subject("md.bar.ibkr.SPY.1m", 3) == "md.bar.3.ibkr.SPY.1m"

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from gateway_ibkr.account import Account
 from gateway_ibkr.facts import VenueContract
 from gateway_ibkr.orders import Orders
 from gateway_ibkr.settings import Settings
@@ -392,16 +391,3 @@ async def test_a_stray_is_cancelled_by_whoever_holds_the_account(house: House, h
 
 
 # ------------------------------------------------------------------------------------------------- what is told
-
-
-async def test_the_accounts_figures_are_told_by_its_holder_only(house: House) -> None:
-    account = Account(cast(Bus, house.bus), house.clock, house.link, ACCOUNT, 60)
-    figures = ("TotalCashValue", "NetLiquidation", "AvailableFunds", "BuyingPower", "InitMarginReq", "MaintMarginReq")
-    account.complete({(tag, "USD"): "1" for tag in (*figures, "TotalCashBalance", "GrossPositionValue")})
-    house.lease.held = False
-    with pytest.raises(LeaseLostError):
-        await account._publish()
-    assert house.bus.stored == []
-    house.lease.held = True
-    await account._publish()
-    assert len(house.bus.stored) == 1

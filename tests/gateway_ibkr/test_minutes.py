@@ -7,21 +7,12 @@ from decimal import Decimal
 
 import pytest
 from gateway_ibkr.facts import FiveSecondBarSeen, HistoryBarSeen
-from gateway_ibkr.minutes import (
-    Closed,
-    Gap,
-    Minutes,
-    bar_message,
-    minutes_of,
-    settle,
-    take_history,
-    take_live,
-    trading_days,
-)
-from gateway_ibkr.translate import TranslationError
+from gateway_ibkr.minutes import Minutes, minutes_of, settle, take_history, take_live, trading_days
 from hypothesis import given
 from hypothesis import strategies as st
 from signalbox.bars import parse_timeframe
+from signalbox.errors import TranslationError
+from signalbox.gateway.minutes import Closed, Gap, bar_message
 from signalbox.messages import BarSource
 
 TEN = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)  # 10:00 in New York
@@ -221,7 +212,7 @@ def test_history_outside_the_gap_is_not_taken() -> None:
 def test_a_bars_id_says_which_bar_it_is() -> None:
     minutes = caught_up()
     (closed,), _ = feed(minutes, *parts(TEN))
-    bar = bar_message("SPY", closed, TEN)
+    bar = bar_message("ibkr", "SPY", closed, TEN)
     assert bar.id == "bar/ibkr/SPY/1m/2024-03-05T15:00:00+00:00"
     assert bar.at == TEN + timedelta(minutes=1)
 

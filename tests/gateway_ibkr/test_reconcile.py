@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from gateway_ibkr.decide import decide, question
 from gateway_ibkr.facts import (
+    AccountAnswers,
     CompletedOrderSeen,
     ErrorSeen,
     ExecutionSeen,
@@ -23,14 +24,13 @@ from gateway_ibkr.reconcile import (
     NEVER_REACHED,
     SAID_OVER,
     Answers,
-    Figures,
     outstanding,
     reconcile,
     snapshot,
 )
 from gateway_ibkr.state import OwnState, State, Tracked, fold_report, state_of
-from gateway_ibkr.translate import TranslationError
 from msgspec.structs import replace
+from signalbox.errors import TranslationError
 from signalbox.gateway.actions import Action, Ask, CancelAgain, RecordSent, Strand
 from signalbox.gateway.ledger import Step, step_for
 from signalbox.gateway.state import Standing, track
@@ -345,7 +345,7 @@ def test_reconciling_twice_reports_once() -> None:
     assert (first, second) == ([VenueAccepted, VenueFill], [])
 
 
-FIGURES = Figures(
+FIGURES = AccountAnswers(
     positions=(
         PositionSeen(account=ACCOUNT, contract=SPY, quantity=4.0, average_cost=400.25),
         PositionSeen(account="DU2", contract=SPY, quantity=9.0, average_cost=1.0),
@@ -384,4 +384,4 @@ def test_an_order_that_the_desk_did_not_place_is_in_the_snapshot_without_an_id()
 def test_a_snapshot_without_figures_is_none() -> None:
     state = state_of(ACCOUNT, OwnState(CLIENT))
     with pytest.raises(TranslationError):
-        snapshot(state, answers(state), Figures(positions=(), values={}), AT)
+        snapshot(state, answers(state), AccountAnswers(positions=(), values={}), AT)

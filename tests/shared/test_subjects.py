@@ -90,6 +90,10 @@ def test_every_declared_subject_has_a_builder() -> None:
     assert {pattern for subject in BUILT for pattern in declared(subject)} == {item.pattern for item in REGISTRY}
 
 
+def test_a_bar_is_stored_in_its_partition() -> None:
+    assert subjects.stored_bar("ibkr", "BRK B", "1m", 3) == "md.bar.3.ibkr.BRK%20B.1m"
+
+
 @given(st.text())
 def test_token_is_one_valid_nats_token_and_reversible(text: str) -> None:
     token = encode_token(text)

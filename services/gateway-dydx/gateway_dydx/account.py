@@ -1,42 +1,27 @@
-"""The subaccount's figures, revalued at the oracle prices, published on change and at least every minute of desk time.
+"""What the subaccount holds, as the indexer said it last, and what that is worth at the oracle prices.
 
-Owns what the subaccount holds, as the indexer said it last, and when its figures are told. They exist only from a
-complete snapshot on, and only while the link is up: figures that are repeated without a link would be a guess, and risk
-denies on a stale account by itself.
+Plain state: no loop, no clock. When the figures are told is the house's (`signalbox.gateway.account`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from msgspec.structs import replace
-from signalbox import subjects
-from signalbox.bus import Bus
-from signalbox.clock import DeskClock
-from signalbox.errors import BusUnavailableError
-from signalbox.gateway.ending import end_if_told
-from signalbox.gateway.link import Link
-from signalbox.lease import WRITE_SECONDS_MAX
-from signalbox.messages import AccountState, LinkStatus
+from signalbox.messages import AccountState
 
 from gateway_dydx.facts import Market, OraclePrice, PositionSeen, Subaccount, SubaccountChanged
-from gateway_dydx.translate import VENUE, TranslationError, account_state
-
-log = logging.getLogger(__name__)
+from gateway_dydx.translate import account_state
 
 CHANGE_INTERVAL_SECONDS = 0.25
-"""The indexer tells what changed so often; at most one state in this wall time."""
+"""The indexer tells what changed so often."""
 
-RECHECK_SECONDS = 1.0
 CASH = "USDC"
 
 
 class Figures:
-    """What the subaccount holds and what that is worth. Plain state: no loop, no clock."""
+    """The figures of one subaccount."""
 
     def __init__(self, account: str) -> None:
         self._account = account
@@ -44,6 +29,18 @@ class Figures:
         self._height = 0
         self._markets: dict[str, Market] = {}
         self._oracle_prices: dict[str, Decimal] = {}
+
+    def on_fact(self, fact: Subaccount | SubaccountChanged | Market | OraclePrice) -> bool:
+        """Take what the indexer said of the subaccount, of a market or of an oracle price; True = something changed."""
+        match fact:
+            case Subaccount():
+                return self.on_snapshot(fact)
+            case SubaccountChanged():
+                return self.on_change(fact)
+            case Market():
+                return self.on_market(fact)
+            case OraclePrice():
+                return self.on_oracle_price(fact)
 
     def on_market(self, market: Market) -> bool:
         """Take a market's margins and oracle price; True = something changed."""
@@ -95,68 +92,3 @@ class Figures:
 
 def _is_open(position: PositionSeen) -> bool:
     return position.size != 0 and position.status == "OPEN"
-
-
-class Account:
-    """Publishes the figures of one subaccount."""
-
-    def __init__(self, bus: Bus, clock: DeskClock, link: Link, account: str, interval_seconds: int) -> None:
-        self._bus, self._clock, self._link, self._account = bus, clock, link, account
-        self._interval = timedelta(seconds=interval_seconds)
-        self._figures = Figures(account)
-        self._changed = asyncio.Event()
-
-    def on_fact(self, fact: Subaccount | SubaccountChanged | Market | OraclePrice) -> None:
-        """Take what the indexer said of the subaccount, of a market or of an oracle price."""
-        match fact:
-            case Subaccount():
-                changed = self._figures.on_snapshot(fact)
-            case SubaccountChanged():
-                changed = self._figures.on_change(fact)
-            case Market():
-                changed = self._figures.on_market(fact)
-            case OraclePrice():
-                changed = self._figures.on_oracle_price(fact)
-        if changed:
-            self._changed.set()
-
-    def forget(self) -> None:
-        """The link is down."""
-        self._figures.forget()
-
-    async def publish(self) -> None:
-        """Publish, for ever."""
-        while True:
-            if self._link.status in (LinkStatus.READY, LinkStatus.RECONCILING):
-                self._changed.clear()
-                await self._publish()
-            await asyncio.sleep(CHANGE_INTERVAL_SECONDS)
-            await self._until_due()
-
-    async def _publish(self) -> None:
-        try:
-            state = self._figures.state(self._clock.now())
-        except TranslationError as error:
-            log.error("the account's figures are incomplete", extra={"error": str(error)})
-            return
-        if state is None:
-            return
-        await self._link.until_held()  # the last word on the account is its holder's
-        try:
-            async with asyncio.timeout(WRITE_SECONDS_MAX):
-                await self._bus.publish(subjects.account(VENUE, self._account), state)
-        except (BusUnavailableError, TimeoutError) as error:
-            log.warning("the account's figures wait for the bus", extra={"error": str(error)})
-            self._changed.set()  # said anew, as they are then
-        end_if_told()
-
-    async def _until_due(self) -> None:
-        """Wait for a change, or until the interval is over on the desk clock, whose speed may change meanwhile."""
-        due = self._clock.now() + self._interval
-        while not self._changed.is_set():
-            remaining_seconds = (self._clock.wall_time_of(due) - datetime.now(UTC)).total_seconds()
-            if self._clock.now() >= due or remaining_seconds <= 0:
-                return
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(remaining_seconds, RECHECK_SECONDS)):
-                    await self._changed.wait()

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
-from signalbox.errors import MessageError
+from signalbox.errors import TranslationError
 from signalbox.messages import Side
 
 T = TypeVar("T")
@@ -19,10 +19,6 @@ T = TypeVar("T")
 DIGITS_MAX = 60
 """More digits than any amount on the chain has: a longer text is no number but an attack on the arithmetic."""
 EXPONENT_MAX = 60
-
-
-class TranslationError(MessageError):
-    """A value of the venue, or of the desk, that has no counterpart on the other side."""
 
 
 class Fields:

@@ -16,13 +16,13 @@ from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.desk import Desk
-from signalbox.errors import SymbolError
+from signalbox.errors import SymbolError, TranslationError
 from signalbox.gateway.ending import end_if_told
 from signalbox.instruments import Symbol, parse_symbol
 from signalbox.messages import Instrument, InstrumentKind
 
 from gateway_dydx.facts import Market
-from gateway_dydx.translate import VENUE, MarketTerms, TranslationError, market_terms
+from gateway_dydx.translate import VENUE, MarketTerms, market_terms
 
 log = logging.getLogger(__name__)
 

@@ -10,17 +10,17 @@ import asyncio
 import logging
 import time
 from collections import deque
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from signalbox import subjects
 from signalbox.bars import Timeframe
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
-from signalbox.errors import VenueError
-from signalbox.messages import Side
-from signalbox.metrics import VENUE_QUOTES, VENUE_RESUBSCRIPTIONS, VENUE_UNDECODABLE
+from signalbox.errors import TranslationError, VenueError
+from signalbox.gateway.quotes import Quotes
+from signalbox.messages import Quote, Side
+from signalbox.metrics import VENUE_RESUBSCRIPTIONS, VENUE_UNDECODABLE
 from signalbox.venue_figures import SignsOfLife
 
 from gateway_dydx import metrics
@@ -38,13 +38,13 @@ from gateway_dydx.facts import (
     StreamRefused,
     Trade,
 )
-from gateway_dydx.feeds import Feed
+from gateway_dydx.feeds import Series
 from gateway_dydx.funding import FundingRates
 from gateway_dydx.instruments import Instruments
 from gateway_dydx.quotes import Board, lose, quote_message, take_oracle, take_trade
 from gateway_dydx.settings import Settings
 from gateway_dydx.stream_messages import BOOKS, CANDLES, MARKETS, SUBSCRIBED, TRADES, candle_id, facts_of
-from gateway_dydx.translate import VENUE, TranslationError
+from gateway_dydx.translate import VENUE
 from gateway_dydx.venue_indexer import IndexerRest
 from gateway_dydx.venue_stream import IndexerStream, StreamBounds
 
@@ -76,13 +76,12 @@ class MarketData:
     ) -> None:
         self._bus, self._clock, self._rest, self._instruments = bus, clock, rest, instruments
         self._timeframes, self._settings = timeframes, settings
-        self._feeds: dict[str, Feed] = {}
+        self._feeds: dict[str, Series] = {}
         self._boards: dict[str, Board] = {}
         self._funding = FundingRates(bus, clock)
         self._signs: dict[str, SignsOfLife] = {}
         self._heights: deque[tuple[float, datetime]] = deque(maxlen=HEIGHTS_KEPT_MAX)
-        self._quote_at: dict[str, datetime] = {}
-        self._quotes_changed = asyncio.Event()
+        self._quotes = Quotes(bus, clock, VENUE, settings.quote_interval_seconds, self._quote)
         self._resyncing: set[str] = set()
         self._resync_wanted: dict[str, str] = {}
         self._crossings: dict[str, int] = {}
@@ -98,8 +97,8 @@ class MarketData:
         """Find the desk's markets, then keep their data coming, for ever."""
         await self._first_markets()
         for symbol, offered in self._instruments.offered.items():
-            feed = Feed(self._bus, self._clock, offered, self._timeframes, self._rest)
-            await feed.resume()
+            feed = Series(self._bus, self._clock, offered, self._timeframes, self._rest)
+            await feed.feed.resume()
             self._feeds[symbol], self._boards[symbol] = feed, Board(symbol)
             self._signs[symbol] = SignsOfLife(VENUE, symbol, offered.symbol.calendar, self._clock)
             self.stream.subscribe(BOOKS, symbol)
@@ -110,11 +109,11 @@ class MarketData:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.stream.run())
                 group.create_task(self._funding.run())
-                group.create_task(self._send_quotes())
+                group.create_task(self._quotes.run())
                 group.create_task(self._watch())
                 group.create_task(self._reconcile())
                 for feed in self._feeds.values():
-                    group.create_task(feed.run())
+                    group.create_task(feed.feed.run())
         finally:
             await self.stream.close()
 
@@ -186,19 +185,19 @@ class MarketData:
             case BookSnapshot() if fact.ticker in self._boards:
                 self._resyncing.discard(fact.ticker)
                 take_snapshot(self._boards[fact.ticker].book, fact)
-                self._changed(fact.ticker)
+                self._quotes.changed(fact.ticker)
             case BookUpdate() if fact.ticker in self._boards:
                 self._on_book_update(fact)
             case Trade() if fact.ticker in self._feeds:
                 if take_trade(self._boards[fact.ticker], fact):
-                    self._changed(fact.ticker)
+                    self._quotes.changed(fact.ticker)
                 if not first:  # the first ones are of before this connection
                     self._feeds[fact.ticker].on_trade(fact)
             case CandleSeen() if fact.ticker in self._feeds:
                 self._feeds[fact.ticker].on_candle(fact)
             case OraclePrice() if fact.ticker in self._boards:
                 if take_oracle(self._boards[fact.ticker], fact.price):
-                    self._changed(fact.ticker)
+                    self._quotes.changed(fact.ticker)
             case Market() if fact.ticker in self._boards:
                 self._on_market(fact)
             case MarketUnreadable():
@@ -224,20 +223,20 @@ class MarketData:
             self._signs[symbol].heard("bar")  # a minute ends with a block, with or without trades
             if board.book.whole:
                 self._signs[symbol].heard("quote")
-                self._changed(symbol)
+                self._quotes.changed(symbol)
 
     def _on_book_update(self, update: BookUpdate) -> None:
         if update.ticker in self._resyncing:
             return
         board = self._boards[update.ticker]
         if take_update(board.book, update):
-            self._changed(update.ticker)
+            self._quotes.changed(update.ticker)
         else:
             self._resync(update.ticker, "not_applicable")
 
     def _on_market(self, market: Market) -> None:
         if market.oracle_price is not None and take_oracle(self._boards[market.ticker], market.oracle_price):
-            self._changed(market.ticker)
+            self._quotes.changed(market.ticker)
         if market.next_funding_rate is not None:
             self._funding.take(market.ticker, market.next_funding_rate, market.oracle_price)
 
@@ -250,10 +249,6 @@ class MarketData:
 
     # ------------------------------------------------------------------------------------------------ what follows
 
-    def _changed(self, symbol: str) -> None:
-        self._quote_at[symbol] = self._clock.now()
-        self._quotes_changed.set()
-
     def _resync(self, symbol: str, reason: str) -> None:
         """Have a book asked for anew; until it has come the market has no quotes."""
         if symbol in self._resyncing:
@@ -263,19 +258,9 @@ class MarketData:
         self._resync_wanted[symbol] = reason
         self._reconcile_now.set()
 
-    async def _send_quotes(self) -> None:
-        """Send every changed quote, the latest of each symbol, at most once in the interval; for ever."""
-        while True:
-            await self._quotes_changed.wait()
-            self._quotes_changed.clear()
-            changed, self._quote_at = self._quote_at, {}
-            for symbol, at in changed.items():
-                if not self._boards[symbol].book.whole:
-                    continue
-                quote = quote_message(self._boards[symbol], at, datetime.now(UTC))
-                await self._bus.send(subjects.quote(VENUE, symbol), quote)
-                VENUE_QUOTES.labels(VENUE, symbol).inc()
-            await asyncio.sleep(self._settings.quote_interval_seconds)
+    def _quote(self, symbol: str, at: datetime, received_at: datetime) -> Quote | None:
+        board = self._boards[symbol]
+        return quote_message(board, at, received_at) if board.book.whole else None
 
     async def _watch(self) -> None:
         """Let the feeds know the venue's time once what belongs to it has come; show ages; for ever."""

@@ -14,38 +14,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 
-from msgspec import Struct
-from signalbox.bars import Aggregation, Candle, Timeframe, close_until, feed
-from signalbox.messages import Bar, BarSource
+from signalbox.bars import Candle, Timeframe
+from signalbox.gateway.minutes import MINUTE, Candles, Closed, Coarser, Gap, closed_by, coarser_of
+from signalbox.messages import BarSource
 from signalbox.sessions import ALWAYS, previous_session
 
 from gateway_dydx.facts import CandleSeen, Trade
-from gateway_dydx.translate import VENUE
 
-MINUTE = timedelta(minutes=1)
 MINUTES_KEPT_MAX = 3_000
 """More waiting minutes than two days have are dropped, oldest first: history has them."""
 TRADES_KEPT_MAX = 200_000
-
-Candles = Candle[Decimal]
-
-
-class Closed(Struct, frozen=True):
-    """A bar that is closed."""
-
-    timeframe: str
-    candle: Candles
-    source: BarSource
-
-
-class Gap(Struct, frozen=True):
-    """Minutes that only history can tell: [start, end), UTC."""
-
-    start: datetime
-    end: datetime
 
 
 @dataclass
@@ -65,7 +46,7 @@ class Minutes:
 
     symbol: str
     next_minute: datetime
-    coarser: dict[str, Aggregation[Decimal]]
+    coarser: Coarser
     live_from: datetime | None = None
     candles: dict[datetime, CandleSeen] = field(default_factory=dict)
     traded: dict[datetime, Traded] = field(default_factory=dict)
@@ -75,12 +56,7 @@ class Minutes:
 
 def minutes_of(symbol: str, now: datetime, timeframes: Iterable[Timeframe]) -> Minutes:
     """Begin with yesterday's first minute: today's bars and yesterday's (N1)."""
-    coarser = {
-        timeframe.text: Aggregation[Decimal](timeframe, ALWAYS)
-        for timeframe in timeframes
-        if timeframe.seconds > MINUTE.total_seconds()
-    }
-    return Minutes(symbol, previous_session(ALWAYS, now).pre_open, coarser)
+    return Minutes(symbol, previous_session(ALWAYS, now).pre_open, coarser_of(timeframes, ALWAYS))
 
 
 def begin_live(minutes: Minutes, at: datetime | None) -> None:
@@ -139,32 +115,11 @@ def settle(minutes: Minutes, passed: datetime) -> tuple[list[Closed], Gap | None
             candle, source = _candle_of(minutes.history.get(minute)), BarSource.BACKFILL
         else:
             return closed, Gap(minute, _gap_end(minutes, minute, passed))
-        closed += _closed_by(minutes, minute, candle, source)
+        closed += closed_by(minutes.coarser, minute, candle, source)
         minutes.next_minute = minute + MINUTE
         for kept in (minutes.candles, minutes.traded, minutes.history):
             kept.pop(minute, None)
     return closed, None
-
-
-def bar_message(symbol: str, closed: Closed, received_at: datetime) -> Bar:
-    """Make the message; its id derives from what it is, so that it is stored once."""
-    candle = closed.candle
-    return Bar(
-        id=f"bar/{VENUE}/{symbol}/{closed.timeframe}/{candle.start.isoformat()}",
-        at=candle.end,
-        venue=VENUE,
-        symbol=symbol,
-        timeframe=closed.timeframe,
-        start=candle.start,
-        open=candle.open,
-        high=candle.high,
-        low=candle.low,
-        close=candle.close,
-        volume=candle.volume,
-        trades=candle.trades,
-        source=closed.source,
-        received_at=received_at,
-    )
 
 
 def minute_of(at: datetime) -> datetime:
@@ -188,15 +143,6 @@ def _gap_end(minutes: Minutes, minute: datetime, passed: datetime) -> datetime:
     while last > minute and _complete(minutes, last):
         last -= MINUTE
     return last + MINUTE
-
-
-def _closed_by(minutes: Minutes, minute: datetime, candle: Candles | None, source: BarSource) -> list[Closed]:
-    closed = [Closed("1m", candle, source)] if candle is not None else []
-    for text, aggregation in minutes.coarser.items():
-        fed = feed(aggregation, candle) if candle else close_until(aggregation, minute + MINUTE)
-        minutes.coarser[text] = fed.state
-        closed += [Closed(text, coarse, source) for coarse in fed.closed]
-    return closed
 
 
 def _candle_of(seen: CandleSeen | None) -> Candles | None:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from signalbox import messages
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
-from signalbox.errors import VenueError
+from signalbox.errors import TranslationError, VenueError
 from signalbox.gateway import ledger, reports
 from signalbox.gateway.actions import Action, Ask, CancelAgain, CancelStray, RecordSent, Strand
 from signalbox.gateway.ledger import Step
@@ -35,7 +35,7 @@ from gateway_dydx.plans import CancelPlan, OrderPlan, PriceBounds, Subaccount, c
 from gateway_dydx.sending import Outcome, Placed, Sending
 from gateway_dydx.settings import Settings
 from gateway_dydx.state import State, Tracked, take_number
-from gateway_dydx.translate import VENUE, MarketTerms, TranslationError
+from gateway_dydx.translate import VENUE, MarketTerms
 from gateway_dydx.venue_errors import CancelVerdict
 from gateway_dydx.venue_indexer import IndexerRest
 from gateway_dydx.venue_node import SignedTransaction

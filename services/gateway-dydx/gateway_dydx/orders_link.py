@@ -23,7 +23,8 @@ from decimal import Decimal
 from typing import Any
 
 from signalbox.clock import DeskClock
-from signalbox.errors import VenueError, VenueTimeoutError, VenueUnavailableError
+from signalbox.errors import TranslationError, VenueError, VenueTimeoutError, VenueUnavailableError
+from signalbox.gateway.account import Account
 from signalbox.gateway.link import NOT_RENEWED, Link
 from signalbox.gateway.outbox import Outbox
 from signalbox.gateway.state import new_to
@@ -32,7 +33,6 @@ from signalbox.metrics import VENUE_CLOCK_OFFSET_SECONDS, VENUE_UNDECODABLE
 from signalbox.venue_figures import ConnectionShown
 
 from gateway_dydx import metrics
-from gateway_dydx.account import Account
 from gateway_dydx.facts import (
     FundingPayment,
     Height,
@@ -53,7 +53,7 @@ from gateway_dydx.sending import Sending
 from gateway_dydx.settings import Settings
 from gateway_dydx.state import State, assume_renewed, raise_height
 from gateway_dydx.stream_messages import MARKETS, SUBACCOUNTS, facts_of
-from gateway_dydx.translate import VENUE, TranslationError, funding_report
+from gateway_dydx.translate import VENUE, funding_report
 from gateway_dydx.venue_indexer import IndexerRest
 from gateway_dydx.venue_node import Node
 from gateway_dydx.venue_stream import IndexerStream, StreamBounds

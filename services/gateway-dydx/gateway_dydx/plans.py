@@ -17,9 +17,10 @@ from enum import IntEnum
 
 from msgspec import Struct
 from msgspec.structs import replace
+from signalbox.errors import TranslationError
 from signalbox.messages import Order, OrderType, Side, TimeInForce
 
-from gateway_dydx.translate import UNSIGNED_32_MAX, MarketTerms, TranslationError, bound_subticks, quantums, subticks
+from gateway_dydx.translate import UNSIGNED_32_MAX, MarketTerms, bound_subticks, quantums, subticks
 
 SUBACCOUNT_NUMBER_MAX = 128_000
 

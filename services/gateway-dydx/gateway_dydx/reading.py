@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from signalbox.errors import TranslationError
 from signalbox.messages import Liquidity
 
 from gateway_dydx.facts import (
@@ -28,7 +29,7 @@ from gateway_dydx.facts import (
     Trade,
     Transfer,
 )
-from gateway_dydx.fields import Fields, TranslationError, each, shown
+from gateway_dydx.fields import Fields, each, shown
 
 # --------------------------------------------------------------------------------------------------- market data
 

@@ -11,7 +11,7 @@ import logging
 from contextlib import suppress
 
 from signalbox.clock import DeskClock
-from signalbox.errors import VenueError
+from signalbox.errors import TranslationError, VenueError
 from signalbox.gateway.link import Link
 
 from gateway_dydx import metrics
@@ -22,7 +22,6 @@ from gateway_dydx.reconcile import order_end_of
 from gateway_dydx.renewal import is_due, knows_enough, may_be_renewed, renewal
 from gateway_dydx.sending import Outcome, Sending
 from gateway_dydx.state import State, Tracked
-from gateway_dydx.translate import TranslationError
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from signalbox.bars import parse_timeframe
 from signalbox.clock import DeskClock
+from signalbox.gateway.account import Account
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
 from signalbox.gateway.rebuilding import COMMANDS, rebuild
@@ -18,7 +19,7 @@ from signalbox.process import Runtime
 from signalbox.venue_figures import begin_at_zero, watch_lease
 
 from gateway_dydx import metrics
-from gateway_dydx.account import Account
+from gateway_dydx.account import CHANGE_INTERVAL_SECONDS, Figures
 from gateway_dydx.instruments import Instruments
 from gateway_dydx.market_data import MarketData, stream_bounds
 from gateway_dydx.orders import Orders
@@ -67,7 +68,8 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     outbox = Outbox(bus, VENUE, runtime.fail, lease)
     instruments = Instruments(bus, clock, runtime.desk)
     data = MarketData(bus, clock, rest, instruments, timeframes, where.websocket_url, settings)
-    account = Account(bus, clock, link, subaccount.account, settings.account_interval_seconds)
+    figures = Figures(subaccount.account)
+    account = Account(bus, clock, link, figures, settings.account_interval_seconds, CHANGE_INTERVAL_SECONDS)
     sending = Sending(node, clock, state, lease)
 
     def reference_price(symbol: str, side: Side) -> Decimal | None:

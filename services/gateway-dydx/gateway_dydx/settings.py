@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 from signalbox.desk import Desk, Mode
-from signalbox.errors import ConfigurationError
+from signalbox.errors import ConfigurationError, TranslationError
 from signalbox.settings import Secret, ServiceSettings
 
 from gateway_dydx.keys import KeySource, key_source
 from gateway_dydx.plans import Subaccount, subaccount_of
-from gateway_dydx.translate import VENUE, TranslationError
+from gateway_dydx.translate import VENUE
 
 
 class Network(StrEnum):

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from signalbox.errors import TranslationError
+
 from gateway_dydx import reading
 from gateway_dydx.facts import (
     BookUpdate,
@@ -21,7 +23,7 @@ from gateway_dydx.facts import (
     SubaccountChanged,
     SubaccountSnapshot,
 )
-from gateway_dydx.fields import Fields, TranslationError, each, shown
+from gateway_dydx.fields import Fields, each, shown
 
 SUBACCOUNTS, PARENT_SUBACCOUNTS = "v4_subaccounts", "v4_parent_subaccounts"
 BOOKS, TRADES, CANDLES, MARKETS, HEIGHTS = "v4_orderbook", "v4_trades", "v4_candles", "v4_markets", "v4_block_height"

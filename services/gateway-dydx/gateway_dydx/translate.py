@@ -19,10 +19,10 @@ from datetime import UTC, datetime
 from decimal import Clamped, Context, Decimal, Inexact, InvalidOperation, Overflow, Underflow
 
 from msgspec import Struct
+from signalbox.errors import TranslationError
 from signalbox.messages import AccountState, PositionHeld, Side, VenueFunding
 
 from gateway_dydx.facts import FundingPayment, Market, PositionSeen, Subaccount
-from gateway_dydx.fields import TranslationError as TranslationError
 from gateway_dydx.stream_messages import facts_of as facts_of
 
 VENUE = "dydx"

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import httpx
 from dydx_v4_client.indexer.rest.indexer_client import IndexerClient
 from dydx_v4_client.indexer.rest.utils.request_helpers import generate_query_path
-from signalbox.errors import VenueError, VenueRefusedError, VenueTimeoutError, VenueUnavailableError
+from signalbox.errors import TranslationError, VenueError, VenueRefusedError, VenueTimeoutError, VenueUnavailableError
 from signalbox.metrics import VENUE_UNDECODABLE
 
 from gateway_dydx import metrics, reading
@@ -40,7 +40,7 @@ from gateway_dydx.facts import (
 )
 from gateway_dydx.fields import Fields, each, shown
 from gateway_dydx.stream_messages import MINUTE_RESOLUTION
-from gateway_dydx.translate import VENUE, TranslationError
+from gateway_dydx.translate import VENUE
 
 log = logging.getLogger(__name__)
 

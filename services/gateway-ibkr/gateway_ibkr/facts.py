@@ -201,3 +201,10 @@ class MarketDataTypeSeen(Struct, frozen=True, kw_only=True):
 DataFact = FiveSecondBarSeen | PriceTickSeen | SizeTickSeen | MarketDataTypeSeen
 
 Fact = OrderFact | AccountFact | DataFact
+
+
+class AccountAnswers(Struct, frozen=True, kw_only=True):
+    """What the venue says of the account, each part up to its end marker. `values` is by (tag, currency)."""
+
+    positions: tuple[PositionSeen, ...]
+    values: dict[tuple[str, str], str]

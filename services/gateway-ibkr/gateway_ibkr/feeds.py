@@ -1,6 +1,7 @@
-"""One symbol's bars on their way from the venue to BARS: settled, gaps filled from history, published once, in order.
+"""One symbol's bars of the venue: minutes of five-second bars, and history asked for within the venue's limits.
 
-Owns what is already in BARS and the requests for history. It must not know how sessions come about (`market_data`).
+Owns the requests for history. It must not know how sessions come about (`market_data`), nor what is in BARS already
+(`signalbox.gateway.feed`).
 """
 
 from __future__ import annotations
@@ -8,47 +9,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
-from signalbox import messages, subjects
 from signalbox.bars import Timeframe
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
-from signalbox.errors import VenueError, VenueRefusedError, VenueTimeoutError
-from signalbox.gateway.ending import end_if_told
-from signalbox.messages import NEVER, Bar, BarSource
-from signalbox.metrics import VENUE_BAR_LATENESS_SECONDS, VENUE_BARS, VENUE_GAPS, VENUE_UNDECODABLE
-from signalbox.streams import BAR_PARTITIONS
+from signalbox.errors import TranslationError, VenueError, VenueRefusedError, VenueTimeoutError
+from signalbox.gateway.feed import Feed
+from signalbox.gateway.minutes import Closed, Gap
+from signalbox.metrics import VENUE_GAPS, VENUE_UNDECODABLE
 
 from gateway_ibkr import metrics
 from gateway_ibkr.facts import FiveSecondBarSeen, HistoryBarSeen
 from gateway_ibkr.instruments import Offered
-from gateway_ibkr.minutes import (
-    MINUTE_SECONDS,
-    Closed,
-    Gap,
-    bar_message,
-    minutes_of,
-    settle,
-    take_history,
-    take_live,
-    trading_days,
-)
+from gateway_ibkr.minutes import MINUTE_SECONDS, minutes_of, settle, take_history, take_live, trading_days
 from gateway_ibkr.pacing import IDENTICAL_HISTORY_SECONDS, OPEN_HISTORY_MAX, HistoryWindow
-from gateway_ibkr.translate import VENUE, TranslationError, history_duration, venue_time
+from gateway_ibkr.translate import VENUE, history_duration, venue_time
 from gateway_ibkr.venue_data import DataSession
 from gateway_ibkr.venue_errors import is_no_data, is_pacing, problem_of
 
 log = logging.getLogger(__name__)
 
-BARS = "BARS"
-MINUTE = "1m"
 ATTEMPTS_MAX = 3
 PACING_SECONDS_MAX = 600.0
 """Of desk time between two requests while the venue refuses for pacing: its longest window is ten minutes."""
-
-Fetch = Callable[[Offered, Gap], Awaitable[tuple[HistoryBarSeen, ...]]]
 
 
 class History:
@@ -97,36 +81,19 @@ class History:
         await asyncio.sleep(max(0.001, (due - datetime.now(UTC)).total_seconds()))
 
 
-class Feed:
-    """The bars of one symbol."""
+class Series:
+    """The minutes of one symbol, for its `feed`."""
 
     def __init__(
         self, bus: Bus, clock: DeskClock, offered: Offered, timeframes: tuple[Timeframe, ...], history: History
     ) -> None:
-        self._bus, self._clock, self.offered, self._history = bus, clock, offered, history
-        self._timeframes = timeframes
+        self.offered, self._history = offered, history
         self.symbol = offered.symbol.canonical
         self._minutes = minutes_of(self.symbol, offered.symbol.calendar, clock.now(), timeframes)
-        self._published: dict[str, datetime] = {}
-        self._wake = asyncio.Event()
-        self._wake.set()
+        self.feed = Feed(bus, clock, VENUE, self.symbol, timeframes, self)
         self.heard_wall_seconds = time.monotonic()
         self.newest = clock.now()
         """End of the newest five-second bar, or the feed's beginning."""
-
-    async def resume(self) -> None:
-        """Read which bars are in BARS already: none of them is published again."""
-        for timeframe in {MINUTE, *(timeframe.text for timeframe in self._timeframes)}:
-            self._published[timeframe] = await self._last_start(timeframe)
-
-    async def _last_start(self, timeframe: str) -> datetime:
-        subject = subjects.bar(VENUE, self.symbol, timeframe)
-        for partition in range(BAR_PARTITIONS):
-            last = await self._bus.last(BARS, stored_subject(subject, partition))
-            end_if_told()
-            if last is not None:
-                return messages.decode(last.payload, Bar).start
-        return NEVER
 
     def on_bar(self, seen: FiveSecondBarSeen) -> None:
         """Take one five-second bar as it comes off the socket."""
@@ -139,33 +106,13 @@ class Feed:
             log.error("a bar of the venue makes no sense", extra={"symbol": self.symbol, "error": str(error)})
             return
         if taken:
-            self._wake.set()
+            self.feed.wake()
 
-    async def run(self) -> None:
-        """Publish what is settled, for ever."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            gap: Gap | None = None
-            while True:
-                closed, gap = settle(self._minutes)
-                for each in closed:
-                    await self._publish(each)
-                if gap is None:
-                    break
-                take_history(self._minutes, gap, await self.ask_for(gap))
+    def settle(self) -> tuple[list[Closed], Gap | None]:
+        return settle(self._minutes)
 
-    async def _publish(self, closed: Closed) -> None:
-        if closed.candle.start <= self._published[closed.timeframe]:
-            return
-        bar = bar_message(self.symbol, closed, datetime.now(UTC))
-        await self._bus.publish(subjects.bar(VENUE, self.symbol, closed.timeframe), bar)
-        end_if_told()
-        self._published[closed.timeframe] = bar.start
-        VENUE_BARS.labels(VENUE, self.symbol, closed.timeframe, closed.source.value).inc()
-        if closed.source is BarSource.LIVE and closed.timeframe == MINUTE:
-            lateness_seconds = (self._clock.now() - bar.at).total_seconds()
-            VENUE_BAR_LATENESS_SECONDS.labels(VENUE, self.symbol).set(max(0.0, lateness_seconds))
+    def take_history(self, gap: Gap, answer: tuple[HistoryBarSeen, ...]) -> None:
+        take_history(self._minutes, gap, answer)
 
     async def ask_for(self, gap: Gap) -> tuple[HistoryBarSeen, ...]:
         """The venue's bars for a gap; () when it has none, or will not tell: then the gap stays visible.
@@ -206,9 +153,3 @@ class Feed:
                 )
                 return ()
             await self._history.desk_pause(IDENTICAL_HISTORY_SECONDS)
-
-
-def stored_subject(subject: str, partition: int) -> str:
-    """Where BARS stores what is published on a bar's subject: the partition stands behind `md.bar`."""
-    head, kind, rest = subject.split(".", 2)
-    return f"{head}.{kind}.{partition}.{rest}"

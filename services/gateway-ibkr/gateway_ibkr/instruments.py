@@ -14,7 +14,7 @@ from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.desk import Desk, DeskInstrument
-from signalbox.errors import SymbolError, VenueRefusedError
+from signalbox.errors import SymbolError, TranslationError, VenueRefusedError
 from signalbox.gateway.ending import end_if_told
 from signalbox.instruments import Symbol, parse_symbol
 from signalbox.messages import Instrument
@@ -22,7 +22,7 @@ from signalbox.messages import Instrument
 from gateway_ibkr.facts import ContractFound, VenueContract
 from gateway_ibkr.pacing import instruments_max
 from gateway_ibkr.state import State
-from gateway_ibkr.translate import VENUE, TranslationError, contract_request, instrument, matching
+from gateway_ibkr.translate import VENUE, contract_request, instrument, matching
 from gateway_ibkr.venue_errors import sentence
 from gateway_ibkr.venue_orders import OrdersSession
 

@@ -1,4 +1,4 @@
-"""The data session's life: connect, subscribe, notice silence, and again; quotes sent on the way.
+"""The data session's life: connect, subscribe, notice silence, and again.
 
 Owns subscriptions. Bars are the feeds' business (`feeds`), quotes are put together in `quotes`.
 """
@@ -8,21 +8,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import CalendarError, VenueError, VenueUnavailableError
-from signalbox.messages import MarketDataType
-from signalbox.metrics import VENUE_QUOTES, VENUE_RESUBSCRIPTIONS
+from signalbox.gateway.quotes import Quotes
+from signalbox.messages import MarketDataType, Quote
+from signalbox.metrics import VENUE_RESUBSCRIPTIONS
 from signalbox.sessions import is_open
 from signalbox.venue_figures import ConnectionShown, SignsOfLife
 
 from gateway_ibkr import metrics
 from gateway_ibkr.facts import ErrorSeen, Fact, FiveSecondBarSeen, MarketDataTypeSeen, PriceTickSeen, SizeTickSeen
-from gateway_ibkr.feeds import Feed, History
+from gateway_ibkr.feeds import History, Series
 from gateway_ibkr.quotes import Board, quote_message, take_price, take_size, take_type
 from gateway_ibkr.settings import Settings
 from gateway_ibkr.state import State
@@ -46,13 +46,13 @@ class MarketData:
         bus: Bus,
         clock: DeskClock,
         state: State,
-        feeds: tuple[Feed, ...],
+        feeds: tuple[Series, ...],
         history: History,
         kind: MarketDataType,
         settings: Settings,
         refused: dict[str, str],
     ) -> None:
-        self._bus, self._clock, self._state, self._feeds, self._history = bus, clock, state, feeds, history
+        self._clock, self._state, self._feeds, self._history = clock, state, feeds, history
         self._kind, self._settings = kind, settings
         self._boards = {feed.symbol: Board(feed.symbol, kind) for feed in feeds}
         self._signs = {
@@ -60,9 +60,8 @@ class MarketData:
         }
         metrics.watch_lines(len(feeds))
         self._shown = ConnectionShown(VENUE, DATA)
-        self._quote_at: dict[str, datetime] = {}
-        self._quotes_changed = asyncio.Event()
-        self._bars_of: dict[int, Feed] = {}
+        self.quotes = Quotes(bus, clock, VENUE, settings.quote_interval_seconds, self._quote)
+        self._bars_of: dict[int, Series] = {}
         self._board_of: dict[int, Board] = {}
         self._bar_request: dict[str, int] = {}
         self._resubscribed_at: dict[str, float] = {}
@@ -142,13 +141,13 @@ class MarketData:
                 if feed.symbol in self._dead or self._is_silent(feed, age_seconds):
                     await self._resubscribe(data, feed)
 
-    async def _subscribe_bars(self, data: DataSession, feed: Feed) -> None:
+    async def _subscribe_bars(self, data: DataSession, feed: Series) -> None:
         feed.heard_wall_seconds = time.monotonic()
         key = await data.subscribe_bars(feed.offered.contract)
         self._bars_of[key] = feed
         self._bar_request[feed.symbol] = key
 
-    async def _resubscribe(self, data: DataSession, feed: Feed) -> None:
+    async def _resubscribe(self, data: DataSession, feed: Series) -> None:
         """Make a dead subscription anew, at most once a minute: the minutes it missed are a gap like any other."""
         last = self._resubscribed_at.get(feed.symbol)
         if last is not None and time.monotonic() - last < RESUBSCRIBE_SECONDS_MIN:
@@ -161,7 +160,7 @@ class MarketData:
         await data.end_bars(self._bar_request[feed.symbol])
         await self._subscribe_bars(data, feed)
 
-    def _is_silent(self, feed: Feed, age_seconds: float) -> bool:
+    def _is_silent(self, feed: Series, age_seconds: float) -> bool:
         """Whether bars should come and do not: subscriptions die unnoticed in nightly resets."""
         if age_seconds < self._settings.silence_wall_seconds_max or self._clock.is_stale():
             return False
@@ -206,8 +205,7 @@ class MarketData:
                 changed = take_type(board, fact)
         # A repeated tick is news too: the price still holds at this time
         if changed or isinstance(fact, PriceTickSeen):
-            self._quote_at[board.symbol] = self._clock.now()
-            self._quotes_changed.set()
+            self.quotes.changed(board.symbol)
 
     def _on_error(self, fact: ErrorSeen) -> None:
         treatment = problem_of(fact.code, fact.text).treatment
@@ -223,14 +221,5 @@ class MarketData:
             self._refused[symbol] = sentence(fact.code, fact.text)
             log.error("market data is refused", extra={"symbol": symbol, "reason": self._refused[symbol]})
 
-    async def send_quotes(self) -> None:
-        """Send every changed quote, the latest of each symbol, at most once in the interval; for ever."""
-        while True:
-            await self._quotes_changed.wait()
-            self._quotes_changed.clear()
-            changed, self._quote_at = self._quote_at, {}
-            for symbol, at in changed.items():
-                quote = quote_message(self._boards[symbol], at, datetime.now(UTC))
-                await self._bus.send(subjects.quote(VENUE, symbol), quote)
-                VENUE_QUOTES.labels(VENUE, symbol).inc()
-            await asyncio.sleep(self._settings.quote_interval_seconds)
+    def _quote(self, symbol: str, at: datetime, received_at: datetime) -> Quote:
+        return quote_message(self._boards[symbol], at, received_at)

@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from msgspec import Struct
-from signalbox.bars import Aggregation, Candle, Timeframe, close_until, feed
-from signalbox.errors import CalendarError
-from signalbox.messages import Bar, BarSource
+from signalbox.bars import Candle, Timeframe
+from signalbox.errors import CalendarError, TranslationError
+from signalbox.gateway.minutes import Candles, Closed, Coarser, Gap, closed_by, coarser_of
+from signalbox.messages import BarSource
 from signalbox.sessions import Session, next_session, previous_session, session_at
 
 from gateway_ibkr.facts import FiveSecondBarSeen, HistoryBarSeen
-from gateway_ibkr.translate import VENUE, TranslationError, decimal_of, price_of
+from gateway_ibkr.translate import decimal_of, price_of
 
 MINUTE_SECONDS = 60
 FIVE_SECONDS = 5
@@ -34,23 +34,6 @@ GRACE_SECONDS = 10
 MINUTES_KEPT_MAX = 2_000
 """More waiting minutes than a long day has are dropped, oldest first: history has them."""
 
-Candles = Candle[Decimal]
-
-
-class Closed(Struct, frozen=True):
-    """A bar that is closed."""
-
-    timeframe: str
-    candle: Candles
-    source: BarSource
-
-
-class Gap(Struct, frozen=True):
-    """Minutes that only history can tell: [start, end), UTC."""
-
-    start: datetime
-    end: datetime
-
 
 @dataclass
 class Minutes:
@@ -59,7 +42,7 @@ class Minutes:
     symbol: str
     calendar: str
     next_minute: int
-    coarser: dict[str, Aggregation[Decimal]]
+    coarser: Coarser
     newest: int = 0
     live: dict[int, dict[int, FiveSecondBarSeen]] = field(default_factory=dict)
     history: dict[int, HistoryBarSeen] = field(default_factory=dict)
@@ -71,12 +54,9 @@ def minutes_of(symbol: str, calendar: str, now: datetime, timeframes: Iterable[T
     """Begin with the session before the present one: today's bars and yesterday's (N1). Raises `CalendarError`."""
     session = session_at(calendar, now)
     first = previous_session(calendar, session.pre_open if session is not None else now)
-    coarser = {
-        timeframe.text: Aggregation[Decimal](timeframe, calendar)
-        for timeframe in timeframes
-        if timeframe.seconds > MINUTE_SECONDS
-    }
-    return Minutes(symbol, calendar, _epoch(first.pre_open), coarser, newest=_epoch(now) + GRACE_SECONDS)
+    return Minutes(
+        symbol, calendar, _epoch(first.pre_open), coarser_of(timeframes, calendar), newest=_epoch(now) + GRACE_SECONDS
+    )
 
 
 def take_live(minutes: Minutes, seen: FiveSecondBarSeen) -> bool:
@@ -124,43 +104,13 @@ def settle(minutes: Minutes) -> tuple[list[Closed], Gap | None]:
             return closed, Gap(_time(minute), _time(_gap_end(minutes, minute)))
         else:
             return closed, None
-        closed += _closed_by(minutes, minute, candle, source)
+        closed += closed_by(minutes.coarser, _time(minute), candle, source)
         minutes.next_minute = minute + MINUTE_SECONDS
         minutes.live.pop(minute, None)
         minutes.history.pop(minute, None)
 
 
-def bar_message(symbol: str, closed: Closed, received_at: datetime) -> Bar:
-    """Make the message; its id derives from what it is, so that it is stored once."""
-    candle = closed.candle
-    return Bar(
-        id=f"bar/{VENUE}/{symbol}/{closed.timeframe}/{candle.start.isoformat()}",
-        at=candle.end,
-        venue=VENUE,
-        symbol=symbol,
-        timeframe=closed.timeframe,
-        start=candle.start,
-        open=candle.open,
-        high=candle.high,
-        low=candle.low,
-        close=candle.close,
-        volume=candle.volume,
-        trades=candle.trades,
-        source=closed.source,
-        received_at=received_at,
-    )
-
-
 # ------------------------------------------------------------------------------------------------------- details
-
-
-def _closed_by(minutes: Minutes, minute: int, candle: Candles | None, source: BarSource) -> list[Closed]:
-    closed = [Closed("1m", candle, source)] if candle is not None else []
-    for text, aggregation in minutes.coarser.items():
-        fed = feed(aggregation, candle) if candle else close_until(aggregation, _time(minute + MINUTE_SECONDS))
-        minutes.coarser[text] = fed.state
-        closed += [Closed(text, coarse, source) for coarse in fed.closed]
-    return closed
 
 
 def _in_hours(minutes: Minutes, minute: int) -> int | None:

@@ -17,7 +17,7 @@ from datetime import datetime
 from signalbox import messages
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
-from signalbox.errors import VenueError, VenueUnavailableError
+from signalbox.errors import TranslationError, VenueError, VenueUnavailableError
 from signalbox.gateway import ledger, reports
 from signalbox.gateway.actions import Action, Ask, CancelAgain, CancelStray, RecordSent, Strand
 from signalbox.gateway.ledger import Step
@@ -39,7 +39,7 @@ from gateway_ibkr.asking import Asking
 from gateway_ibkr.facts import OrderFact, OrderTerms, VenueContract
 from gateway_ibkr.settings import Settings
 from gateway_ibkr.state import State, Tracked
-from gateway_ibkr.translate import VENUE, TranslationError, order_terms
+from gateway_ibkr.translate import VENUE, order_terms
 from gateway_ibkr.venue_orders import OrdersSession
 
 log = logging.getLogger(__name__)

@@ -16,6 +16,7 @@ from typing import Any
 from signalbox.clock import DeskClock
 from signalbox.desk import Mode
 from signalbox.errors import VenueError, VenueTimeoutError, VenueUnavailableError
+from signalbox.gateway.account import Account
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
 from signalbox.gateway.state import new_to
@@ -23,11 +24,10 @@ from signalbox.messages import LinkStatus
 from signalbox.metrics import VENUE_CLOCK_OFFSET_SECONDS
 from signalbox.venue_figures import ConnectionShown
 
-from gateway_ibkr.account import Account
-from gateway_ibkr.facts import AccountValueSeen, ErrorSeen, Fact, PnlSeen, PositionSeen
+from gateway_ibkr.facts import AccountAnswers, AccountValueSeen, ErrorSeen, Fact, PnlSeen, PositionSeen
 from gateway_ibkr.instruments import Instruments
 from gateway_ibkr.orders import Orders
-from gateway_ibkr.reconcile import Answers, Figures, snapshot
+from gateway_ibkr.reconcile import Answers, snapshot
 from gateway_ibkr.settings import Settings, session_mistake
 from gateway_ibkr.state import State, raise_number
 from gateway_ibkr.translate import VENUE, position_of
@@ -143,7 +143,7 @@ class OrdersLink:
         began_seconds = time.monotonic()
         answers, figures = await self._consistent(orders)
         statement = snapshot(self._state, answers, figures, self._clock.now())
-        self._account.complete(figures.values)
+        self._account.on_fact(figures)
         self._orders.asking.hold({held.symbol: held.quantity for held in statement.positions})
         if new_to(self._state, statement):
             self._outbox.put(statement)
@@ -160,11 +160,11 @@ class OrdersLink:
             },
         )
 
-    async def _consistent(self, orders: OrdersSession) -> tuple[Answers, Figures]:
+    async def _consistent(self, orders: OrdersSession) -> tuple[Answers, AccountAnswers]:
         """Answers and figures between which no execution happened: the snapshot says which ones it contains."""
         for _ in range(SNAPSHOT_ATTEMPTS_MAX):
             answers = await self._orders.asking.inquire()
-            figures = Figures(
+            figures = AccountAnswers(
                 positions=await orders.positions(), values=await orders.account_values(self._state.account)
             )
             again = {seen.execution_id for seen in await orders.executions()}
@@ -175,10 +175,8 @@ class OrdersLink:
     # -------------------------------------------------------------------------------------------------------- facts
 
     def _on_fact(self, fact: Fact) -> None:
-        if isinstance(fact, AccountValueSeen):
-            self._account.on_value(fact)
-        elif isinstance(fact, PnlSeen):
-            self._account.on_pnl(fact)
+        if isinstance(fact, AccountValueSeen | PnlSeen):
+            self._account.on_fact(fact)
         elif isinstance(fact, ErrorSeen) and self._on_link_error(fact):
             return
         elif isinstance(fact, PositionSeen):

@@ -9,18 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from signalbox.errors import TranslationError
 from signalbox.messages import MarketDataType, Quote
 
 from gateway_ibkr.facts import MarketDataTypeSeen, PriceTickSeen, SizeTickSeen
-from gateway_ibkr.translate import (
-    PRICE_TICKS,
-    SIZE_TICKS,
-    VENUE,
-    TranslationError,
-    decimal_of,
-    market_data_type,
-    price_of,
-)
+from gateway_ibkr.translate import PRICE_TICKS, SIZE_TICKS, VENUE, decimal_of, market_data_type, price_of
 
 _SIZE_OF = {"bid": "bid_size", "ask": "ask_size", "last": "last_size"}
 

@@ -29,12 +29,12 @@ from signalbox.sessions import trading_day
 
 from gateway_ibkr.decide import decide, end_of_day, identify, rejected
 from gateway_ibkr.facts import (
+    AccountAnswers,
     CompletedOrderSeen,
     ExecutionSeen,
     OpenOrderSeen,
     OrderFact,
     OrderStatusSeen,
-    PositionSeen,
 )
 from gateway_ibkr.state import State, Tracked
 from gateway_ibkr.translate import (
@@ -66,13 +66,6 @@ class Answers(Struct, frozen=True, kw_only=True):
     statuses: tuple[OrderStatusSeen, ...]
     executions: tuple[ExecutionSeen, ...]
     completed: tuple[CompletedOrderSeen, ...]
-
-
-class Figures(Struct, frozen=True, kw_only=True):
-    """What the venue says of the account, each part up to its end marker. `values` is by (tag, currency)."""
-
-    positions: tuple[PositionSeen, ...]
-    values: dict[tuple[str, str], str]
 
 
 def outstanding(state: State) -> frozenset[str]:
@@ -220,7 +213,7 @@ def _remembered(state: State, tracked: Tracked, at: datetime) -> bool:
         return False
 
 
-def snapshot(state: State, answers: Answers, figures: Figures, at: datetime) -> VenueSnapshot:
+def snapshot(state: State, answers: Answers, figures: AccountAnswers, at: datetime) -> VenueSnapshot:
     """Make the statement of all that the venue holds for the account.
 
     Raises TranslationError when the account's figures are incomplete.

@@ -12,6 +12,7 @@ import logging
 from signalbox.bars import parse_timeframe
 from signalbox.clock import DeskClock
 from signalbox.errors import ConfigurationError
+from signalbox.gateway.account import Account
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
 from signalbox.gateway.rebuilding import COMMANDS, rebuild
@@ -20,8 +21,8 @@ from signalbox.messages import MarketDataType
 from signalbox.process import Runtime
 from signalbox.venue_figures import begin_at_zero, watch_lease
 
-from gateway_ibkr.account import Account
-from gateway_ibkr.feeds import Feed, History
+from gateway_ibkr.account import CHANGE_INTERVAL_SECONDS, Figures
+from gateway_ibkr.feeds import History, Series
 from gateway_ibkr.instruments import Instruments
 from gateway_ibkr.market_data import MarketData
 from gateway_ibkr.orders import Orders
@@ -56,7 +57,8 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     link = Link(bus, clock, VENUE, account_id, lease)
     outbox = Outbox(bus, VENUE, runtime.fail, lease)
     instruments = Instruments(bus, clock, runtime.desk, state)
-    account = Account(bus, clock, link, account_id, settings.account_interval_seconds)
+    figures = Figures(account_id)
+    account = Account(bus, clock, link, figures, settings.account_interval_seconds, CHANGE_INTERVAL_SECONDS)
     orders = Orders(bus, clock, state, link, outbox, settings, instruments.contract_of, instruments.why_not_offered)
     orders_link = OrdersLink(clock, state, link, outbox, orders, account, instruments, settings, runtime.desk.mode)
     refused: dict[str, str] = {}
@@ -66,15 +68,15 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     async def market_data() -> None:
         await orders_link.qualified.wait()
         history = History(clock, settings.history_seconds_max)
-        feeds = tuple(Feed(bus, clock, offered, timeframes, history) for offered in instruments.offered.values())
+        feeds = tuple(Series(bus, clock, offered, timeframes, history) for offered in instruments.offered.values())
         for feed in feeds:
-            await feed.resume()
+            await feed.feed.resume()
         data = MarketData(bus, clock, state, feeds, history, kind, settings, refused)
         async with asyncio.TaskGroup() as group:
             group.create_task(data.run())
-            group.create_task(data.send_quotes())
+            group.create_task(data.quotes.run())
             for feed in feeds:
-                group.create_task(feed.run())
+                group.create_task(feed.feed.run())
 
     async def readiness() -> None:
         runtime.health.require("venue link")

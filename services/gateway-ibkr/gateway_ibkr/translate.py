@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
-from signalbox.errors import MessageError, SymbolError
+from signalbox.errors import SymbolError, TranslationError
 from signalbox.instruments import IbkrContract, Symbol, ibkr_contract, symbol_of_ibkr
 from signalbox.messages import (
     AccountState,
@@ -36,10 +36,6 @@ FRACTION_DIGITS_MAX = 10
 NUMBER_MAX = Decimal(10) ** 15
 
 SMART = "SMART"
-
-
-class TranslationError(MessageError):
-    """A value of the venue, or of the desk, that has no counterpart on the other side."""
 
 
 # ------------------------------------------------------------------------------------------------------- numbers

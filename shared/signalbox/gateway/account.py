@@ -1,0 +1,104 @@
+"""An account's figures as its venue says them, published on change and at least every so often of desk time.
+
+Owns when they are told. Figures exist only from a complete answer of the venue on, and only while the link is up: a
+figure that is repeated without one would be a guess, and risk denies on a stale account by itself. What they are made
+of is the venue's (`Figures`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from signalbox import subjects
+from signalbox.bus import Bus
+from signalbox.clock import DeskClock
+from signalbox.errors import BusUnavailableError, TranslationError
+from signalbox.gateway.ending import end_if_told
+from signalbox.gateway.link import Link
+from signalbox.lease import WRITE_SECONDS_MAX
+from signalbox.messages import AccountState, LinkStatus
+
+log = logging.getLogger(__name__)
+
+RECHECK_SECONDS = 1.0
+
+
+class Figures(Protocol):
+    """What an account holds, as the venue has said it. Plain state: no loop, no clock."""
+
+    def on_fact(self, fact: Any) -> bool:
+        """Take what the venue says; True = a figure has changed."""
+
+    def forget(self) -> None:
+        """The link is down: what was said is not known to hold any more."""
+
+    def state(self, at: datetime) -> AccountState | None:
+        """The figures at `at`; None = there has been no complete answer. Raises TranslationError for a missing one."""
+
+
+class Account:
+    """Publishes the figures of one account. They change in bursts: at most one state in `change_interval_seconds`."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        clock: DeskClock,
+        link: Link,
+        figures: Figures,
+        interval_seconds: int,
+        change_interval_seconds: float,
+    ) -> None:
+        self._bus, self._clock, self._link, self._figures = bus, clock, link, figures
+        self._interval = timedelta(seconds=interval_seconds)
+        self._change_interval_seconds = change_interval_seconds
+        self._changed = asyncio.Event()
+
+    def on_fact(self, fact: object) -> None:
+        """Take what the venue says of the account, or of what it is worth."""
+        if self._figures.on_fact(fact):
+            self._changed.set()
+
+    def forget(self) -> None:
+        """The link is down."""
+        self._figures.forget()
+
+    async def publish(self) -> None:
+        """Publish, for ever."""
+        while True:
+            if self._link.status in (LinkStatus.READY, LinkStatus.RECONCILING):
+                self._changed.clear()
+                await self._publish()
+            await asyncio.sleep(self._change_interval_seconds)
+            await self._until_due()
+
+    async def _publish(self) -> None:
+        try:
+            state = self._figures.state(self._clock.now())
+        except TranslationError as error:
+            log.error("the account's figures are incomplete", extra={"error": str(error)})
+            return
+        if state is None:
+            return
+        await self._link.until_held()  # the last word on the account is its holder's
+        try:
+            async with asyncio.timeout(WRITE_SECONDS_MAX):
+                await self._bus.publish(subjects.account(state.venue, state.account), state)
+        except (BusUnavailableError, TimeoutError) as error:
+            log.warning("the account's figures wait for the bus", extra={"error": str(error)})
+            self._changed.set()  # said anew, as they are then
+        end_if_told()
+
+    async def _until_due(self) -> None:
+        """Wait for a change, or until the interval is over on the desk clock, whose speed may change meanwhile."""
+        due = self._clock.now() + self._interval
+        while not self._changed.is_set():
+            remaining_seconds = (self._clock.wall_time_of(due) - datetime.now(UTC)).total_seconds()
+            if self._clock.now() >= due or remaining_seconds <= 0:
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(remaining_seconds, RECHECK_SECONDS)):
+                    await self._changed.wait()
