@@ -134,6 +134,15 @@ class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     indicators: IndicatorParameters = IndicatorParameters()
     nats: NatsServers = NatsServers()
 
+    def only_account(self, venue: str) -> str:
+        """A venue's one account. Raises `ConfigurationError` if it has none, or several."""
+        there = self.venues.get(venue)
+        if there is None or len(there.accounts) != 1:
+            raise ConfigurationError(
+                [f"the desk file must name one account under [venues.{venue}]: a gateway serves one account"]
+            )
+        return there.accounts[0]
+
 
 def load_desk(path: Path) -> Desk:
     """Read and check the desk file.

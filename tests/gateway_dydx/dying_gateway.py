@@ -18,11 +18,11 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from gateway_dydx import orders
 from gateway_dydx.service import start
 from gateway_dydx.settings import Settings
 from signalbox import process
 from signalbox.bus import Received
+from signalbox.gateway.submission import Submission
 
 COMMAND, WHEN = os.environ["DYING_COMMAND"], os.environ["DYING_WHEN"]
 AT, COUNT = int(os.environ["DYING_AT"]), Path(os.environ["DYING_COUNT"])
@@ -71,10 +71,10 @@ def task_of(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> 
     return asyncio.Task(driven(coroutine) if inside else coroutine, loop=loop, **options)
 
 
-handle = orders.Orders.handle
+handle = Submission.handle
 
 
-async def watched(self: orders.Orders, received: Received) -> None:
+async def watched(self: Submission, received: Received) -> None:
     if COMMAND.encode() not in received.payload:
         await handle(self, received)
         return
@@ -86,5 +86,5 @@ async def watched(self: orders.Orders, received: Received) -> None:
 
 
 if __name__ == "__main__":
-    orders.Orders.handle = watched  # type: ignore[method-assign]
+    Submission.handle = watched  # type: ignore[method-assign]
     process.run("gateway-dydx", Settings, start)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_dydx.instruments import Instruments
 from gateway_dydx.market_data import MarketData
 from gateway_dydx.settings import Network, Settings
 from gateway_dydx.venue_indexer import IndexerRest
@@ -20,6 +19,7 @@ from signalbox import messages, subjects
 from signalbox.bars import parse_timeframe
 from signalbox.bus import Bus, Received
 from signalbox.desk import ClockSource, Desk, DeskInstrument, Limits, Venue
+from signalbox.gateway.instruments import Instruments
 from signalbox.messages import Bar, BarSource, FundingRate, Instrument, InstrumentKind, Quote
 from signalbox.settings import Secret
 from simulators.dydx.options import DydxOptions
@@ -102,7 +102,7 @@ class Data:
         bus, clock = await self.connect("gateway-dydx"), Clock(self.venue.world)
         rest = IndexerRest(f"http://{base}", 2.0)
         frames = tuple(parse_timeframe(text) for text in FRAMES)
-        data = MarketData(bus, clock, rest, Instruments(bus, clock, desk), frames, f"ws://{base}/v4/ws", settings)
+        data = MarketData(bus, clock, rest, Instruments(bus, desk, "dydx"), frames, f"ws://{base}/v4/ws", settings)
         self.running.append((asyncio.create_task(data.run()), data, rest, bus))
 
     async def stop(self) -> None:

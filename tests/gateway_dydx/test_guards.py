@@ -1,6 +1,6 @@
-"""What stands between an order and being sent twice, late, or by the wrong process: each guard by itself, no network.
+"""What this venue's own parts do for an order not to be sent twice, late, or by the wrong process; no network.
 
-Every guard here was deleted once, and a test failed.
+The guards of the house are tested in tests/shared/gateway/. Every guard here was deleted once, and a test failed.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from gateway_dydx import orders_link
+from gateway_dydx.asking import Questions
 from gateway_dydx.facts import Market, OraclePrice
+from gateway_dydx.instruments import Offered
 from gateway_dydx.orders import Orders
 from gateway_dydx.plans import CancelPlan, OrderPlan, subaccount_of
 from gateway_dydx.sending import Sending
@@ -22,15 +25,18 @@ from gateway_dydx.settings import Settings
 from gateway_dydx.state import OwnState, state_of
 from gateway_dydx.translate import MarketTerms
 from gateway_dydx.venue_node import BroadcastResult, Node, SignedTransaction
-from msgspec.structs import replace
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import FixedClock
+from signalbox.desk import Desk
 from signalbox.errors import LeaseLostError
-from signalbox.gateway.actions import CancelStray, RecordSent
+from signalbox.gateway.actions import CancelStray
+from signalbox.gateway.asking import Pace
+from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
 from signalbox.gateway.state import Standing, track
+from signalbox.gateway.submission import Submission
 from signalbox.lease import OwnLease
 from signalbox.messages import (
     CancelOrder,
@@ -39,13 +45,11 @@ from signalbox.messages import (
     LinkStatus,
     Order,
     OrderType,
-    RefusedBy,
     Report,
     Side,
     SubmitOrder,
     TimeInForce,
     VenueRejected,
-    VenueUnknown,
 )
 from signalbox.settings import Secret
 
@@ -139,20 +143,25 @@ class House:
         self.link = Link(bus, self.clock, "dydx", ACCOUNT, cast(OwnLease, self.lease))
         self.link.become(LinkStatus.READY)
         self.outbox = Outbox(bus, "dydx", lambda error: None, cast(OwnLease, self.lease))
-        settings = Settings(
-            nats_url="", nats_user="", nats_password=Secret(""), desk_file=Path("unused"), cancel_wait_seconds_max=0.2
-        )
+        settings = Settings(nats_url="", nats_user="", nats_password=Secret(""), desk_file=Path("unused"))
         self.sending = Sending(cast(Node, self.chain), self.clock, self.state, cast(OwnLease, self.lease))
+        unused = cast(Any, None)
+        instruments = Instruments[Offered](bus, cast(Desk, SimpleNamespace(instruments=())), "dydx")
+        instruments.offered["BTC-USD"] = Offered(unused, unused, BTC, unused)
         self.orders = Orders(
-            bus, self.clock, self.state, self.link, self.outbox, self.sending, cast(Any, None), SUBACCOUNT, settings,
-            lambda symbol: BTC, lambda symbol: "no reason", lambda symbol, side: Decimal(50_000),
-        )  # fmt: skip
+            self.state, self.sending, SUBACCOUNT, settings, instruments, lambda symbol, side: Decimal(50_000)
+        )
+        questions = Questions(self.clock, self.state, cast(Any, None), self.sending.failure_of, SUBACCOUNT, settings)
+        pace = Pace(ask_seconds=1.0, ask_seconds_max=30.0, commission_asks_max=8)
+        self.submission = Submission(
+            bus, self.clock, self.state, self.link, self.outbox, self.orders, questions, pace, 0.2
+        )
 
     async def take(self, command: SubmitOrder | CancelOrder) -> None:
         """Give the gateway a command, as the consumer does."""
         payload = messages.encode(command)
         async with asyncio.timeout(WAIT_SECONDS_MAX):
-            await self.orders.handle(Received("", payload, "COMMANDS", 1, AT, command.id, 0))
+            await self.submission.handle(Received("", payload, "COMMANDS", 1, AT, command.id, 0))
 
     def reports(self) -> list[Any]:
         told = [each for each in self.bus.stored if each.subject.startswith("report.")]
@@ -191,38 +200,6 @@ async def test_an_order_is_claimed_sent_and_written_down_once(house: House) -> N
     assert [type(entry) for entry in house.entries()] == [LedgerClaimed, LedgerSent]
 
 
-async def test_an_order_that_was_refused_is_not_sent_when_its_command_comes_again(house: House) -> None:
-    late = submission(seconds=-1)
-    await house.take(late)
-    house.clock.at = AT - timedelta(minutes=1)
-    await house.take(late)
-    assert house.chain.broadcasts == []
-    assert len(house.reports()) == 1
-
-
-async def test_an_order_that_was_claimed_by_a_process_before_is_asked_about(house: House) -> None:
-    track(house.state, claim_of(), 1)
-    await house.take(submission())
-    await house.outbox.drained()
-    assert house.chain.broadcasts == []
-    assert [type(report) for report in house.reports()] == [VenueUnknown]
-
-
-async def test_an_order_that_another_process_claims_meanwhile_is_not_sent(house: House) -> None:
-    await house.bus.publish(subjects.ledger("dydx", "o-1"), claim_of(77))
-    await house.take(submission())
-    assert house.chain.broadcasts == []
-
-
-async def test_a_deadline_that_has_come_is_kept_although_the_link_is_ready(house: House) -> None:
-    house.clock.at = AT + timedelta(seconds=30)
-    await house.take(submission(seconds=30))
-    (refusal,) = house.reports()
-    assert isinstance(refusal, VenueRejected)
-    assert refusal.refused_by is RefusedBy.GATEWAY
-    assert house.entries() == []
-
-
 async def test_a_deadline_that_comes_between_claim_and_broadcast_is_kept(house: House) -> None:
     def deadline_comes() -> None:
         house.clock.at = AT + timedelta(seconds=30)
@@ -232,38 +209,6 @@ async def test_a_deadline_that_comes_between_claim_and_broadcast_is_kept(house: 
     assert house.chain.broadcasts == []
     assert [type(report) for report in house.reports()] == [VenueRejected]
     assert house.state.orders["o-1"].done, "it is not asked about any more"
-
-
-async def test_an_order_of_another_account_is_refused(house: House) -> None:
-    await house.take(replace(submission(), order=replace(order_of(), account=ACCOUNT[:-1] + "1")))
-    assert (house.chain.broadcasts, house.entries()) == ([], [])
-    assert house.reports()[0].refused_by is RefusedBy.GATEWAY
-
-
-async def test_an_order_in_hand_is_written_down_as_sent_by_whoever_has_it_in_hand(house: House) -> None:
-    """The venue's word may come before the call returns: two entries behind one claim would end the process."""
-    tracked = house.working()
-    tracked.standing, tracked.in_hand = Standing.CLAIMED, True
-    house.orders.act([RecordSent("o-1")])
-    tracked.in_hand = False
-    assert tracked.standing is Standing.CLAIMED
-    house.orders.act([RecordSent("o-1")])
-    assert tracked.standing is Standing.SENT
-
-
-async def test_an_order_that_is_known_to_be_sent_or_over_is_not_doubted(house: House) -> None:
-    tracked = house.working()
-    for standing in (Standing.SENT, Standing.OVER):
-        tracked.standing = standing
-        house.orders._doubt(tracked, "why")
-    await house.outbox.drained()
-    assert house.reports() == []
-
-
-async def test_a_refusal_is_said_once(house: House) -> None:
-    await house.take(cancel_of("nobody's"))
-    await house.take(cancel_of("nobody's"))
-    assert len(house.bus.attempts) == 1
 
 
 async def test_an_order_whose_last_block_has_come_is_not_sent(house: House) -> None:
@@ -320,19 +265,6 @@ async def test_an_order_is_not_sent_while_the_link_or_the_clock_is_gone(house: H
     assert len(house.chain.broadcasts) == 1
 
 
-async def test_a_command_is_not_even_looked_at_without_the_account(house: House) -> None:
-    """Nor parked, nor acknowledged: it is the present holder's."""
-    house.lease.held = False
-    with pytest.raises(LeaseLostError):
-        await house.orders.handle(Received("", b"{", "COMMANDS", 1, AT, "command/o-1/0", 0))
-    assert house.bus.stored == []
-
-
-async def test_a_refusal_is_stored_before_its_command_is_done(house: House) -> None:
-    await house.take(submission(seconds=-1))
-    assert len(house.reports()) == 1
-
-
 # --------------------------------------------------------------------------------------------------------- cancels
 
 
@@ -347,19 +279,12 @@ async def test_a_cancel_is_not_broadcast_by_a_process_that_lost_the_account_mean
     assert house.chain.broadcasts == []
 
 
-async def test_a_cancel_of_an_order_that_is_over_is_not_sent(house: House) -> None:
-    house.working().standing = Standing.OVER
-    await house.take(cancel_of())
-    assert house.chain.broadcasts == []
-    assert house.reports()[0].refused_by is RefusedBy.GATEWAY
-
-
 @pytest.mark.parametrize("held", [True, False])
 async def test_a_stray_is_cancelled_by_whoever_holds_the_account(house: House, held: bool) -> None:
     house.working()
     house.lease.held = held
-    house.orders.act([CancelStray("o-1")])
-    await asyncio.gather(*house.orders._strays)
+    house.submission.act([CancelStray("o-1")])
+    await asyncio.gather(*house.submission._unasked.values())
     assert house.chain.broadcasts == ([b"cancel 5"] if held else [])
 
 

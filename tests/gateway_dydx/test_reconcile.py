@@ -14,7 +14,7 @@ from gateway_dydx.state import OwnState, State, Tracked, fold_report, state_of, 
 from hypothesis import given
 from hypothesis import strategies as some
 from signalbox.gateway.actions import Ask, CancelStray, RecordSent
-from signalbox.gateway.state import Standing, track
+from signalbox.gateway.state import Standing, outstanding, track
 from signalbox.messages import (
     LedgerClaimed,
     Liquidity,
@@ -106,7 +106,7 @@ def answers(
     state: State, height: int, *, orders: Any = (), fills: Any = (), absent: Any = (), since: int = 0
 ) -> Answers:
     return Answers(
-        asked_about=reconcile.outstanding(state),
+        asked_about=outstanding(state),
         height=height,
         orders=tuple(orders),
         absent=frozenset(absent),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from gateway_dydx.venue_errors import CancelVerdict, Verdict, cancel_verdict, code_text, problem_of, sentence
+from gateway_dydx.venue_errors import Verdict, cancel_verdict, code_text, problem_of, sentence
+from signalbox.gateway.venue import CancelVerdict
 
 
 @pytest.mark.parametrize("space", ["", "sdk", "clob"])

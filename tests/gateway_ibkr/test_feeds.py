@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, cast
+from typing import cast
 
 from gateway_ibkr.facts import HistoryBarSeen, VenueContract
 from gateway_ibkr.feeds import History, Series
@@ -35,8 +35,7 @@ class Recorded:
 
 
 def offered(con_id: int) -> Offered:
-    instrument = cast(Any, None)
-    return Offered(parse_symbol("SPY"), VenueContract(con_id=con_id), instrument)
+    return Offered(parse_symbol("SPY"), VenueContract(con_id=con_id))
 
 
 async def test_the_same_minutes_of_two_contracts_are_not_the_same_request() -> None:

@@ -1,6 +1,6 @@
-"""What stands between an order and being sent twice, late, or by the wrong process: each guard by itself, no network.
+"""What this venue's own parts do for an order not to be sent twice, late, or by the wrong process; no network.
 
-Every guard here was deleted once, and a test failed.
+The guards of the house are tested in tests/shared/gateway/. Every guard here was deleted once, and a test failed.
 """
 
 from __future__ import annotations
@@ -10,23 +10,30 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from gateway_ibkr.asking import Questions
 from gateway_ibkr.facts import VenueContract
+from gateway_ibkr.instruments import Offered
 from gateway_ibkr.orders import Orders
 from gateway_ibkr.settings import Settings
 from gateway_ibkr.state import OwnState, state_of
-from msgspec.structs import replace
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import FixedClock
+from signalbox.desk import Desk
 from signalbox.errors import LeaseLostError
 from signalbox.gateway import ledger
-from signalbox.gateway.actions import CancelStray, RecordSent
+from signalbox.gateway.actions import CancelStray
+from signalbox.gateway.asking import Pace
+from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
 from signalbox.gateway.state import Standing, track
+from signalbox.gateway.submission import Submission
+from signalbox.instruments import parse_symbol
 from signalbox.messages import (
     CancelOrder,
     LedgerClaimed,
@@ -34,7 +41,6 @@ from signalbox.messages import (
     LinkStatus,
     Order,
     OrderType,
-    RefusedBy,
     Report,
     Side,
     SubmitOrder,
@@ -115,14 +121,15 @@ class House:
         self.link = Link(bus, self.clock, "ibkr", ACCOUNT, self.lease)
         self.link.become(LinkStatus.READY)
         self.outbox = Outbox(bus, "ibkr", lambda error: None, self.lease)
-        settings = Settings(
-            nats_url="", nats_user="", nats_password=Secret(""), desk_file=Path("unused"), cancel_wait_seconds_max=0.2
+        settings = Settings(nats_url="", nats_user="", nats_password=Secret(""), desk_file=Path("unused"))
+        instruments = Instruments[Offered](bus, cast(Desk, SimpleNamespace(instruments=())), "ibkr")
+        instruments.offered["SPY"] = Offered(parse_symbol("SPY"), VenueContract(con_id=1, symbol="SPY"))
+        self.orders = Orders(self.state, instruments)
+        questions = Questions(self.clock, self.state, self.link, settings, self.orders.open_session)
+        pace = Pace(ask_seconds=1.0, ask_seconds_max=60.0, commission_asks_max=5)
+        self.submission = Submission(
+            bus, self.clock, self.state, self.link, self.outbox, self.orders, questions, pace, 0.2
         )
-        contract = VenueContract(con_id=1, symbol="SPY")
-        self.orders = Orders(
-            bus, self.clock, self.state, self.link, self.outbox, settings,
-            lambda symbol: contract, lambda symbol: "no reason",
-        )  # fmt: skip
         self.socket = Socket()
 
     @property
@@ -137,7 +144,7 @@ class House:
         """Give the gateway a command, as the consumer does."""
         payload = messages.encode(command)
         async with asyncio.timeout(WAIT_SECONDS_MAX):
-            await self.orders.handle(Received("", payload, "COMMANDS", 1, AT, command.id, 0))
+            await self.submission.handle(Received("", payload, "COMMANDS", 1, AT, command.id, 0))
 
     def reports(self) -> list[Any]:
         told = [each for each in self.bus.stored if each.subject.startswith("report.")]
@@ -184,38 +191,6 @@ async def test_an_order_is_claimed_sent_and_written_down_once(house: House) -> N
     assert [type(entry) for entry in house.entries()] == [LedgerClaimed, LedgerSent]
 
 
-async def test_an_order_that_was_refused_is_not_sent_when_its_command_comes_again(house: House) -> None:
-    late = submission(seconds=-1)
-    await house.take(late)
-    house.clock.at = AT - timedelta(minutes=1)
-    await house.take(late)
-    assert house.socket.placed == []
-    assert len(house.reports()) == 1
-
-
-async def test_an_order_that_was_claimed_by_a_process_before_is_asked_about(house: House) -> None:
-    track(house.state, ledger.claimed("ibkr", submission(), 5, AT), 1)
-    await house.take(submission())
-    await house.outbox.drained()
-    assert house.socket.placed == []
-    assert [type(report) for report in house.reports()] == [VenueUnknown]
-
-
-async def test_an_order_that_another_process_claims_meanwhile_is_not_sent(house: House) -> None:
-    await house.bus.publish(subjects.ledger("ibkr", "o-1"), ledger.claimed("ibkr", submission(), 77, AT))
-    await house.take(submission())
-    assert house.socket.placed == []
-
-
-async def test_a_deadline_that_has_come_is_kept_although_the_link_is_ready(house: House) -> None:
-    house.clock.at = AT + timedelta(seconds=30)
-    await house.take(submission(seconds=30))
-    (refusal,) = house.reports()
-    assert isinstance(refusal, VenueRejected)
-    assert refusal.refused_by is RefusedBy.GATEWAY
-    assert house.entries() == []
-
-
 async def test_a_deadline_that_comes_between_claim_and_socket_is_kept(house: House) -> None:
     """The turn on the socket may be waited for: TWS takes fifty messages a second."""
 
@@ -227,12 +202,6 @@ async def test_a_deadline_that_comes_between_claim_and_socket_is_kept(house: Hou
     assert house.socket.placed == []
     assert [type(report) for report in house.reports()] == [VenueRejected]
     assert house.state.orders["o-1"].done, "it is not asked about any more"
-
-
-async def test_an_order_of_another_account_is_refused(house: House) -> None:
-    await house.take(replace(submission(), order=replace(order_of(), account="DU2")))
-    assert (house.socket.placed, house.entries()) == ([], [])
-    assert house.reports()[0].refused_by is RefusedBy.GATEWAY
 
 
 async def test_an_order_that_broke_on_the_socket_is_unknown_and_asked_about(house: House) -> None:
@@ -247,27 +216,7 @@ async def test_an_order_that_broke_on_the_socket_is_unknown_and_asked_about(hous
     await house.outbox.drained()
     assert house.state.orders["o-1"].standing is Standing.CLAIMED
     assert [type(report) for report in house.reports()] == [VenueUnknown]
-    assert "o-1" in house.orders.asking._due
-
-
-async def test_an_order_in_hand_is_written_down_as_sent_by_whoever_has_it_in_hand(house: House) -> None:
-    """The venue's word may come before the call returns: two entries behind one claim would end the process."""
-    tracked = house.working()
-    tracked.standing, tracked.in_hand = Standing.CLAIMED, True
-    house.orders._act([RecordSent("o-1")])
-    tracked.in_hand = False
-    assert tracked.standing is Standing.CLAIMED
-    house.orders._act([RecordSent("o-1")])
-    assert tracked.standing is Standing.SENT
-
-
-async def test_an_order_that_is_known_to_be_sent_or_over_is_not_doubted(house: House) -> None:
-    tracked = house.working()
-    for standing in (Standing.SENT, Standing.OVER):
-        tracked.standing = standing
-        house.orders._doubt(tracked)
-    await house.outbox.drained()
-    assert house.reports() == []
+    assert "o-1" in house.submission.asking._due
 
 
 async def test_an_order_is_not_written_by_a_process_that_lost_the_account_while_it_waited(house: House) -> None:
@@ -311,19 +260,6 @@ async def test_an_order_is_written_on_the_session_that_there_is_now(house: House
     assert len(house.socket.placed) == 1
 
 
-async def test_a_command_is_not_even_looked_at_without_the_account(house: House) -> None:
-    """Nor parked, nor acknowledged: it is the present holder's."""
-    house.lease.held = False
-    with pytest.raises(LeaseLostError):
-        await house.orders.handle(Received("", b"{", "COMMANDS", 1, AT, "command/o-1/0", 0))
-    assert house.bus.stored == []
-
-
-async def test_a_refusal_is_stored_before_its_command_is_done(house: House) -> None:
-    await house.take(submission(seconds=-1))
-    assert len(house.reports()) == 1
-
-
 # --------------------------------------------------------------------------------------------------------- cancels
 
 
@@ -348,21 +284,6 @@ async def test_a_cancel_is_written_on_the_session_that_there_is_now(house: House
     assert (old.cancelled, house.socket.cancelled) == ([], [5])
 
 
-async def test_a_cancel_that_waited_in_vain_is_refused_with_the_state_of_the_link(house: House) -> None:
-    house.working()
-    house.link.become(LinkStatus.DOWN, "TWS is away")
-    await house.take(cancel_of())
-    (refusal,) = house.reports()
-    assert refusal.refused_by is RefusedBy.GATEWAY
-    assert "DOWN: TWS is away" in refusal.reason
-
-
-async def test_a_refusal_is_said_once(house: House) -> None:
-    await house.take(cancel_of("nobody's"))
-    await house.take(cancel_of("nobody's"))
-    assert len(house.bus.attempts) == 1
-
-
 async def test_an_order_of_another_client_id_is_not_cancelled_by_its_number(house: House) -> None:
     """The venue does not ask whose number it is: another order of ours may have it."""
     house.working().own.client_id = 99
@@ -371,22 +292,12 @@ async def test_an_order_of_another_client_id_is_not_cancelled_by_its_number(hous
     assert "another client id" in house.reports()[0].reason
 
 
-async def test_a_cancel_of_an_order_that_ended_while_it_waited_is_not_written(house: House) -> None:
-    tracked = house.working()
-
-    def ends() -> None:
-        tracked.standing = Standing.OVER
-
-    house.socket = Socket(ends)
-    await house.take(cancel_of())
-    assert house.socket.cancelled == []
-
-
 @pytest.mark.parametrize("held", [True, False])
 async def test_a_stray_is_cancelled_by_whoever_holds_the_account(house: House, held: bool) -> None:
     house.working()
     house.lease.held = held
-    house.orders._act([CancelStray("o-1")])
+    house.submission.act([CancelStray("o-1")])
+    await asyncio.gather(*house.submission._unasked.values())
     assert house.socket.cancelled == ([5] if held else [])
 
 

@@ -24,7 +24,6 @@ from gateway_ibkr.reconcile import (
     NEVER_REACHED,
     SAID_OVER,
     Answers,
-    outstanding,
     reconcile,
     snapshot,
 )
@@ -33,7 +32,7 @@ from msgspec.structs import replace
 from signalbox.errors import TranslationError
 from signalbox.gateway.actions import Action, Ask, CancelAgain, RecordSent, Strand
 from signalbox.gateway.ledger import Step, step_for
-from signalbox.gateway.state import Standing, track
+from signalbox.gateway.state import Standing, outstanding, track
 from signalbox.messages import (
     LedgerClaimed,
     Order,

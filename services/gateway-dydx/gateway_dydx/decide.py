@@ -16,6 +16,7 @@ from typing import Any
 
 from signalbox.gateway import reports
 from signalbox.gateway.actions import Action, Ask, CancelStray, RecordSent
+from signalbox.gateway.reports import COMMISSION_IS_MISSING
 from signalbox.gateway.state import ZERO, Standing, execution_report_id
 from signalbox.messages import Fill, OrderType
 
@@ -130,7 +131,7 @@ def on_fill(state: State, fact: FillSeen, at: datetime) -> list[Action]:
     if fact.fee is not None:
         actions += reports.commission(state, fill.execution_id, 0, fill.order_id, fact.fee, CURRENCY, fill.at)
     elif tracked is not None and execution_report_id(state, "commission", fill.execution_id, 0) not in state.reported:
-        actions.append(Ask(tracked.order.order_id, "a commission is missing"))
+        actions.append(Ask(tracked.order.order_id, COMMISSION_IS_MISSING))
     return actions
 
 
@@ -155,7 +156,7 @@ def question(state: State, tracked: Tracked) -> str:
     if tracked.filled_at_venue > tracked.filled:
         return "a fill is missing"
     if reports.commission_is_missing(state, tracked):
-        return "a commission is missing"
+        return COMMISSION_IS_MISSING
     if tracked.done or tracked.in_hand:
         return ""
     if tracked.own.is_short_term and state.own.indexer_height > tracked.own.good_til_block and not goes_on(tracked):

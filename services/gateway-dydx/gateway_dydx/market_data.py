@@ -18,7 +18,9 @@ from signalbox.bars import Timeframe
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import TranslationError, VenueError
+from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.quotes import Quotes
+from signalbox.gateway.retrying import Backoff
 from signalbox.messages import Quote, Side
 from signalbox.metrics import VENUE_RESUBSCRIPTIONS, VENUE_UNDECODABLE
 from signalbox.venue_figures import SignsOfLife
@@ -40,7 +42,7 @@ from gateway_dydx.facts import (
 )
 from gateway_dydx.feeds import Series
 from gateway_dydx.funding import FundingRates
-from gateway_dydx.instruments import Instruments
+from gateway_dydx.instruments import Offered, qualify
 from gateway_dydx.quotes import Board, lose, quote_message, take_oracle, take_trade
 from gateway_dydx.settings import Settings
 from gateway_dydx.stream_messages import BOOKS, CANDLES, MARKETS, SUBSCRIBED, TRADES, candle_id, facts_of
@@ -69,7 +71,7 @@ class MarketData:
         bus: Bus,
         clock: DeskClock,
         rest: IndexerRest,
-        instruments: Instruments,
+        instruments: Instruments[Offered],
         timeframes: tuple[Timeframe, ...],
         websocket_url: str,
         settings: Settings,
@@ -118,17 +120,16 @@ class MarketData:
             await self.stream.close()
 
     async def _first_markets(self) -> None:
-        delay_seconds, said = self._settings.retry_delay_seconds, ""
+        backoff, said = Backoff(self._settings.retry_delay_seconds, self._settings.retry_delay_seconds_max), ""
         while True:
             try:
-                await self._instruments.qualify(await self._rest.markets())
+                await qualify(self._instruments, await self._rest.markets(), self._clock)
                 return
             except VenueError as error:
                 if str(error) != said:
                     said = str(error)
                     log.warning("no markets", extra={"reason": said})
-            await asyncio.sleep(delay_seconds)
-            delay_seconds = min(delay_seconds * 2, self._settings.retry_delay_seconds_max)
+            await asyncio.sleep(backoff.next_seconds())
 
     def best_price(self, symbol: str, side: Side) -> Decimal | None:
         """What an order of this side would meet: the best price on the other side, else the oracle's; or None."""
@@ -312,7 +313,7 @@ class MarketData:
 
     async def _hold_against_rest(self) -> None:
         markets = await self._rest.markets()
-        await self._instruments.qualify(markets)
+        await qualify(self._instruments, markets, self._clock)
         for market in markets:
             if market.ticker in self._boards:
                 self._on_market(market)

@@ -24,16 +24,19 @@ from typing import Any
 
 from signalbox.clock import DeskClock
 from signalbox.errors import TranslationError, VenueError, VenueTimeoutError, VenueUnavailableError
-from signalbox.gateway.account import Account
-from signalbox.gateway.link import NOT_RENEWED, Link
-from signalbox.gateway.outbox import Outbox
-from signalbox.gateway.state import new_to
+from signalbox.gateway.link import NOT_RENEWED
+from signalbox.gateway.retrying import Backoff
+from signalbox.gateway.running import Gateway
+from signalbox.gateway.state import forget, new_to
+from signalbox.gateway.submission import Submission
 from signalbox.messages import LinkStatus
 from signalbox.metrics import VENUE_CLOCK_OFFSET_SECONDS, VENUE_UNDECODABLE
 from signalbox.venue_figures import ConnectionShown
 
-from gateway_dydx import metrics
+from gateway_dydx import decide, metrics
+from gateway_dydx.asking import Questions, look
 from gateway_dydx.facts import (
+    Fact,
     FundingPayment,
     Height,
     Market,
@@ -44,8 +47,7 @@ from gateway_dydx.facts import (
     SubaccountChanged,
     SubaccountSnapshot,
 )
-from gateway_dydx.instruments import Instruments
-from gateway_dydx.orders import Orders
+from gateway_dydx.instruments import Offered
 from gateway_dydx.plans import Subaccount as SubaccountName
 from gateway_dydx.reconcile import Answers, snapshot
 from gateway_dydx.renewing import Renewing
@@ -60,6 +62,8 @@ from gateway_dydx.venue_stream import IndexerStream, StreamBounds
 
 log = logging.getLogger(__name__)
 
+MEMORY = timedelta(days=2)
+"""Nothing that is over for longer comes up again: the longest doubt lasts minutes."""
 SNAPSHOT_ATTEMPTS_MAX = 5
 OFFSET_BLOCKS = 20
 """The chain's clock is judged by its last blocks."""
@@ -79,13 +83,11 @@ class OrdersLink:
         self,
         clock: DeskClock,
         state: State,
-        link: Link,
-        outbox: Outbox,
-        orders: Orders,
+        gateway: Gateway[Offered],
+        questions: Questions,
+        submission: Submission,
         renewing: Renewing,
         sending: Sending,
-        account: Account,
-        instruments: Instruments,
         node: Node,
         rest: IndexerRest,
         subaccount: SubaccountName,
@@ -93,9 +95,10 @@ class OrdersLink:
         bounds: StreamBounds,
         settings: Settings,
     ) -> None:
-        self._clock, self._state, self._link, self._outbox = clock, state, link, outbox
-        self._orders, self._renewing, self._sending = orders, renewing, sending
-        self._account, self._instruments = account, instruments
+        self._clock, self._state, self._link, self._outbox = clock, state, gateway.link, gateway.outbox
+        self._questions, self._submission = questions, submission
+        self._renewing, self._sending = renewing, sending
+        self._account, self._instruments = gateway.account, gateway.instruments
         self._node, self._rest, self._subaccount, self._settings = node, rest, subaccount, settings
         self._node_reason, self._node_told = "connecting to the node", False
         self._node_heard_at = self._height_moved_at = time.monotonic()
@@ -114,7 +117,7 @@ class OrdersLink:
 
     async def watch_node(self) -> None:
         """Connect to the node, and ask for its height, for ever."""
-        delay_seconds = self._settings.retry_delay_seconds
+        backoff = Backoff(self._settings.retry_delay_seconds, self._settings.retry_delay_seconds_max)
         connected = False
         while True:
             try:
@@ -125,13 +128,12 @@ class OrdersLink:
                 self._on_height((await self._node.latest_block()).height)
                 self._shown_node.up()
                 self._node_heard_at, self._node_reason, self._node_told = time.monotonic(), "", True
-                delay_seconds = self._settings.retry_delay_seconds
+                backoff.reset()
             except VenueError as error:
                 self._node_reason = str(error)
                 self._shown_node.down()
                 self._due.set()
-                await asyncio.sleep(delay_seconds)
-                delay_seconds = min(delay_seconds * 2, self._settings.retry_delay_seconds_max)
+                await asyncio.sleep(backoff.next_seconds())
                 continue
             await asyncio.sleep(self._settings.height_interval_seconds)
 
@@ -178,8 +180,8 @@ class OrdersLink:
             match fact:
                 case Height():
                     self._on_height(fact.height)
-                    self._orders.on_fact(fact)
-                    self._orders.asking.look()
+                    self._on_order_fact(fact)
+                    look(self._submission.asking, self._state)
                     metrics.INDEXER_LAG.set(self._state.own.height - self._state.own.indexer_height)
                     self._show_clock(fact.at)
                 case Market() | OraclePrice():
@@ -194,11 +196,14 @@ class OrdersLink:
                     )
                 case SubaccountChanged():
                     self._account.on_fact(fact)
-                    self._orders.on_fact(fact)
+                    self._on_order_fact(fact)
                 case SubaccountSnapshot():
-                    self._orders.on_fact(fact)
+                    self._on_order_fact(fact)
                 case StreamRefused():
                     log.warning("the indexer refuses", extra={"channel": fact.channel, "text": fact.text})
+
+    def _on_order_fact(self, fact: Fact) -> None:
+        self._submission.act(decide.decide(self._state, fact, self._clock.now()))
 
     def _show_clock(self, block_at: datetime | None) -> None:
         """Show how far the chain's clock is off. A block is told of after its time: the one told soonest says most."""
@@ -210,7 +215,7 @@ class OrdersLink:
 
     async def run(self) -> None:
         """Reconcile whenever that is due and possible, and say what can be done, for ever."""
-        delay_seconds = self._settings.retry_delay_seconds
+        backoff = Backoff(self._settings.retry_delay_seconds, self._settings.retry_delay_seconds_max)
         due_at = 0.0
         await self._qualified()
         self._state.own.symbols = {
@@ -232,11 +237,10 @@ class OrdersLink:
                     log.warning("not reconciled", extra={"error": str(error)})
                     self._reconciled = False
                     self._link.become(LinkStatus.RECONCILING, str(error))
-                    await self._until_due(delay_seconds)
-                    delay_seconds = min(delay_seconds * 2, self._settings.retry_delay_seconds_max)
+                    await self._until_due(backoff.next_seconds())
                     continue
                 due_at = time.monotonic() + self._settings.reconcile_seconds
-                delay_seconds = self._settings.retry_delay_seconds
+                backoff.reset()
             if self._obstacle()[0] is LinkStatus.READY and self._reconciled:
                 self._link.become(LinkStatus.READY)
             await self._until_due(min(RECHECK_SECONDS, max(0.0, due_at - time.monotonic())))
@@ -297,14 +301,14 @@ class OrdersLink:
         began_seconds, began_at = time.monotonic(), self._clock.now()
         self._looked_seconds = began_seconds
         self._reconciled = True  # a loss from here on makes it untrue again
-        state, asking = self._state, self._orders.asking
-        if not asking.begun.is_set():
+        state = self._state
+        if not self._questions.begun:
             height = (await self._rest.height()).height
             raise_height(state, height)
             assume_renewed(state)
             # The desk's first look at an account: what was filled before is in the figures, and not the desk's
             state.own.complete_height = state.own.complete_height or height
-            asking.begun.set()
+            self._questions.begun = True
         await self._caught_up(state.own.height)
         found = await self._consistent()
         if found is None:
@@ -324,7 +328,7 @@ class OrdersLink:
             self._outbox.put(statement)
         await self._outbox.drained()
         state.own.complete_at = began_at
-        self._orders.forget()
+        forget(state, self._clock.now() - MEMORY, self._submission.asking.open_questions)
         log.info(
             "reconciled",
             extra={
@@ -356,7 +360,7 @@ class OrdersLink:
         # At the first look too: those that the next look will overlap with are in the figures, and are named so
         after = (self._state.own.complete_at or self._clock.now()) - FUNDING_OVERLAP
         for _ in range(SNAPSHOT_ATTEMPTS_MAX):
-            answers = await self._orders.asking.inquire()
+            answers = await self._submission.asking.inquire()
             payments = await rest.funding_payments(address, number, after=after)
             subaccount = await rest.subaccount(address, number)
             again = await rest.fills(address, number, after_height=answers.height)

@@ -23,7 +23,7 @@ from datetime import datetime
 from msgspec import Struct
 from signalbox.gateway import reports
 from signalbox.gateway.actions import Action, Ask
-from signalbox.gateway.state import ZERO, Standing
+from signalbox.gateway.state import ZERO, Standing, asked_about
 from signalbox.messages import OpenOrder, OrderType, Side, VenueSnapshot
 
 from gateway_dydx.decide import OPEN_STATUSES, decide, goes_on, tracked_of
@@ -55,11 +55,6 @@ class Answers(Struct, frozen=True, kw_only=True):
     fills_from_height: int
 
 
-def outstanding(state: State) -> frozenset[str]:
-    """The orders that the venue may know of and that are not over: to be fixed before it is asked."""
-    return frozenset(order_id for order_id, tracked in state.orders.items() if not (tracked.done or tracked.in_hand))
-
-
 def stateful_outstanding(state: State, order_ids: frozenset[str]) -> tuple[str, ...]:
     """Those of them that are asked about by their own id: one that has ended is not among the open ones."""
     return tuple(sorted(order_id for order_id in order_ids if not state.orders[order_id].own.is_short_term))
@@ -85,8 +80,7 @@ def reconcile(
             actions += decide(state, order, at)
     if answers.fills_from_height <= state.own.complete_height + 1:
         state.own.complete_height = max(state.own.complete_height, answers.height)
-    asked_about = [state.orders[order_id] for order_id in answers.asked_about if order_id in state.orders]
-    for tracked in sorted(asked_about, key=lambda tracked: tracked.claim_sequence):
+    for tracked in asked_about(state, answers.asked_about):
         if tracked.done:
             continue
         if tracked.own.is_short_term:

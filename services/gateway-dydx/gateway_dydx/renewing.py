@@ -12,15 +12,16 @@ from contextlib import suppress
 
 from signalbox.clock import DeskClock
 from signalbox.errors import TranslationError, VenueError
+from signalbox.gateway.asking import Asking
 from signalbox.gateway.link import Link
+from signalbox.gateway.venue import Outcome
 
 from gateway_dydx import metrics
-from gateway_dydx.asking import Asking
 from gateway_dydx.orders import Orders
 from gateway_dydx.plans import renewed
 from gateway_dydx.reconcile import order_end_of
 from gateway_dydx.renewal import is_due, knows_enough, may_be_renewed, renewal
-from gateway_dydx.sending import Outcome, Sending
+from gateway_dydx.sending import Sending
 from gateway_dydx.state import State, Tracked
 
 log = logging.getLogger(__name__)

@@ -8,47 +8,20 @@ from __future__ import annotations
 
 import logging
 import time
-from enum import StrEnum
 
-from msgspec import Struct
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError, VenueRefusedError, VenueTimeoutError, VenueUnavailableError
+from signalbox.gateway.venue import Canceled, CancelVerdict, Outcome, Placed
 from signalbox.lease import OwnLease
 
 from gateway_dydx import metrics
 from gateway_dydx.pacing import BlockBudget
 from gateway_dydx.plans import CancelPlan, OrderPlan
 from gateway_dydx.state import State
-from gateway_dydx.venue_errors import CancelVerdict, Verdict, cancel_verdict, code_text, problem_of, sentence
+from gateway_dydx.venue_errors import Verdict, cancel_verdict, code_text, problem_of, sentence
 from gateway_dydx.venue_node import BroadcastResult, Node, SignedTransaction
 
 log = logging.getLogger(__name__)
-
-
-class Outcome(StrEnum):
-    """What became of a placing."""
-
-    ACCEPTED = "ACCEPTED"
-    REFUSED = "REFUSED"
-    """It is surely not on the chain."""
-    UNSENT = "UNSENT"
-    """Surely nothing left: it may be tried again by this process."""
-    UNKNOWN = "UNKNOWN"
-
-
-class Placed(Struct, frozen=True):
-    """`code` and `text` are for the report. `again`: the refusal may pass."""
-
-    outcome: Outcome
-    code: str = ""
-    text: str = ""
-    again: bool = False
-
-
-class Canceled(Struct, frozen=True):
-    verdict: CancelVerdict
-    code: str = ""
-    text: str = ""
 
 
 class Sending:

@@ -141,12 +141,7 @@ _VARIABLES = {
 
 def subaccount_to_trade(desk: Desk, settings: Settings) -> Subaccount:
     """The one account to trade; raises `ConfigurationError` unless every sign says paper, or live is confirmed."""
-    venue = desk.venues.get(VENUE)
-    if venue is None or len(venue.accounts) != 1:
-        raise ConfigurationError(
-            [f"the desk file must name one account under [venues.{VENUE}]: a gateway serves one account"]
-        )
-    account = venue.accounts[0]
+    account = desk.only_account(VENUE)
     mistakes = list(_mode_mistakes(desk.mode, account, settings))
     subaccount = None
     try:

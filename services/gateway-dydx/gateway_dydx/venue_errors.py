@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from msgspec import Struct
+from signalbox.gateway.venue import CancelVerdict
 
 
 class Verdict(StrEnum):
@@ -21,17 +22,6 @@ class Verdict(StrEnum):
     """The chain has, or had, an order with this identity: ask, never send again."""
     UNKNOWN = "UNKNOWN"
     """Not known: ask."""
-
-
-class CancelVerdict(StrEnum):
-    """What a broadcast's code says about a cancel."""
-
-    ACCEPTED = "ACCEPTED"
-    """It is on its way, by this broadcast or by an earlier one."""
-    GONE = "GONE"
-    """The chain has no such order any more: it has ended, and how, only the indexer can tell."""
-    REFUSED = "REFUSED"
-    UNKNOWN = "UNKNOWN"
 
 
 class VenueProblem(Struct, frozen=True):

@@ -17,6 +17,7 @@ from typing import Any
 from signalbox.errors import CalendarError
 from signalbox.gateway import reports
 from signalbox.gateway.actions import Action, Ask, CancelStray, RecordSent
+from signalbox.gateway.reports import COMMISSION_IS_MISSING
 from signalbox.gateway.state import Standing, learn_venue_id
 from signalbox.messages import OrderType, TimeInForce
 from signalbox.sessions import session_at, session_on
@@ -219,7 +220,7 @@ def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action
         actions += reports.triggered(state, tracked, fill.at)  # and its status may be missing
     actions += told
     if tracked is not None:
-        actions.append(Ask(order_id, "a commission is missing"))
+        actions.append(Ask(order_id, COMMISSION_IS_MISSING))
     return actions
 
 
@@ -272,7 +273,7 @@ def question(state: State, tracked: Tracked) -> str:
     if tracked.filled_at_venue > tracked.filled:
         return "an execution is missing"
     if reports.commission_is_missing(state, tracked):
-        return "a commission is missing"
+        return COMMISSION_IS_MISSING
     if tracked.done or tracked.order.order_id in state.own.stranded:
         return ""
     if tracked.standing is Standing.CLAIMED or not tracked.seen:

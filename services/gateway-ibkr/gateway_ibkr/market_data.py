@@ -15,6 +15,7 @@ from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import CalendarError, VenueError, VenueUnavailableError
 from signalbox.gateway.quotes import Quotes
+from signalbox.gateway.retrying import Backoff
 from signalbox.messages import MarketDataType, Quote
 from signalbox.metrics import VENUE_RESUBSCRIPTIONS
 from signalbox.sessions import is_open
@@ -79,7 +80,7 @@ class MarketData:
 
     async def run(self) -> None:
         """Keep a session, for ever."""
-        delay_seconds = self._settings.retry_delay_seconds
+        backoff = Backoff(self._settings.retry_delay_seconds, self._settings.retry_delay_seconds_max)
         said = ""
         while True:
             session = Session(self._endpoint, self._on_fact)
@@ -96,9 +97,9 @@ class MarketData:
                 said = reason
                 log.warning("no market data", extra={"reason": reason})
             if time.monotonic() - began > self._settings.retry_delay_seconds_max:
-                delay_seconds, said = self._settings.retry_delay_seconds, ""
-            await asyncio.sleep(delay_seconds)
-            delay_seconds = min(delay_seconds * 2, self._settings.retry_delay_seconds_max)
+                said = ""
+                backoff.reset()
+            await asyncio.sleep(backoff.next_seconds())
 
     async def _live(self, session: Session) -> None:
         """Live through one session; raises `VenueError` with the reason of its end."""

@@ -15,21 +15,23 @@ from typing import Any
 
 from signalbox.clock import DeskClock
 from signalbox.desk import Mode
-from signalbox.errors import VenueError, VenueTimeoutError, VenueUnavailableError
-from signalbox.gateway.account import Account
-from signalbox.gateway.link import Link
-from signalbox.gateway.outbox import Outbox
+from signalbox.errors import TranslationError, VenueError, VenueTimeoutError, VenueUnavailableError
+from signalbox.gateway.retrying import Backoff
+from signalbox.gateway.running import Gateway
 from signalbox.gateway.state import new_to
+from signalbox.gateway.submission import Submission
 from signalbox.messages import LinkStatus
-from signalbox.metrics import VENUE_CLOCK_OFFSET_SECONDS
+from signalbox.metrics import VENUE_CLOCK_OFFSET_SECONDS, VENUE_UNDECODABLE
 from signalbox.venue_figures import ConnectionShown
 
-from gateway_ibkr.facts import AccountAnswers, AccountValueSeen, ErrorSeen, Fact, PnlSeen, PositionSeen
-from gateway_ibkr.instruments import Instruments
+from gateway_ibkr import decide
+from gateway_ibkr.asking import MEMORY, POSITIONS, Questions
+from gateway_ibkr.facts import AccountAnswers, AccountValueSeen, ErrorSeen, Fact, OrderFact, PnlSeen, PositionSeen
+from gateway_ibkr.instruments import Offered, qualify
 from gateway_ibkr.orders import Orders
 from gateway_ibkr.reconcile import Answers, snapshot
 from gateway_ibkr.settings import Settings, session_mistake
-from gateway_ibkr.state import State, raise_number
+from gateway_ibkr.state import State, forget, raise_number
 from gateway_ibkr.translate import VENUE, position_of
 from gateway_ibkr.venue import ORDERS, Endpoint, Session
 from gateway_ibkr.venue_errors import Treatment, problem_of, sentence
@@ -47,16 +49,16 @@ class OrdersLink:
         self,
         clock: DeskClock,
         state: State,
-        link: Link,
-        outbox: Outbox,
+        gateway: Gateway[Offered],
         orders: Orders,
-        account: Account,
-        instruments: Instruments,
+        questions: Questions,
+        submission: Submission,
         settings: Settings,
         mode: Mode,
     ) -> None:
-        self._clock, self._state, self._link, self._outbox = clock, state, link, outbox
-        self._orders, self._account, self._instruments = orders, account, instruments
+        self._clock, self._state, self._link, self._outbox = clock, state, gateway.link, gateway.outbox
+        self._orders, self._questions, self._submission = orders, questions, submission
+        self._account, self._instruments = gateway.account, gateway.instruments
         self._settings, self._mode = settings, mode
         self._endpoint = Endpoint(
             name=ORDERS,
@@ -69,12 +71,10 @@ class OrdersLink:
         self._shown = ConnectionShown(VENUE, ORDERS)
         self._frozen = ""
         self._restored = asyncio.Event()
-        self.qualified = asyncio.Event()
-        """Set once every instrument has been asked for: market data may begin."""
 
     async def run(self) -> None:
         """Keep a session, for ever."""
-        delay_seconds = self._settings.retry_delay_seconds
+        backoff = Backoff(self._settings.retry_delay_seconds, self._settings.retry_delay_seconds_max)
         while True:
             session = Session(self._endpoint, self._on_fact)
             self._frozen = ""
@@ -87,9 +87,9 @@ class OrdersLink:
             self._account.forget()
             self._link.become(LinkStatus.DOWN, reason)
             self._shown.down()
-            delay_seconds = self._settings.retry_delay_seconds if was_ready else delay_seconds
-            await asyncio.sleep(delay_seconds)
-            delay_seconds = min(delay_seconds * 2, self._settings.retry_delay_seconds_max)
+            if was_ready:
+                backoff.reset()
+            await asyncio.sleep(backoff.next_seconds())
 
     async def _live(self, session: Session) -> None:
         """Live through one session; raises `VenueError` with the reason of its end."""
@@ -123,8 +123,7 @@ class OrdersLink:
             VENUE_CLOCK_OFFSET_SECONDS.labels(VENUE).set(venue_seconds - self._clock.now().timestamp())
 
     async def _work(self, orders: OrdersSession) -> None:
-        await self._instruments.qualify(orders)
-        self.qualified.set()
+        await qualify(self._instruments, orders, self._state, self._clock)
         await orders.subscribe_pnl(self._state.account)
         while True:
             self._restored.clear()
@@ -144,11 +143,12 @@ class OrdersLink:
         answers, figures = await self._consistent(orders)
         statement = snapshot(self._state, answers, figures, self._clock.now())
         self._account.on_fact(figures)
-        self._orders.asking.hold({held.symbol: held.quantity for held in statement.positions})
+        self._questions.hold({held.symbol: held.quantity for held in statement.positions})
         if new_to(self._state, statement):
             self._outbox.put(statement)
         await self._outbox.drained()
-        self._orders.asking.forget()  # here, because TWS restarts every day: what is remembered is bounded by days
+        # Here, because TWS restarts every day: what is remembered is bounded by days
+        forget(self._state, self._clock.now() - MEMORY, self._submission.asking.open_questions)
         log.info(
             "reconciled",
             extra={
@@ -163,7 +163,7 @@ class OrdersLink:
     async def _consistent(self, orders: OrdersSession) -> tuple[Answers, AccountAnswers]:
         """Answers and figures between which no execution happened: the snapshot says which ones it contains."""
         for _ in range(SNAPSHOT_ATTEMPTS_MAX):
-            answers = await self._orders.asking.inquire()
+            answers = await self._submission.asking.inquire()
             figures = AccountAnswers(
                 positions=await orders.positions(), values=await orders.account_values(self._state.account)
             )
@@ -182,12 +182,22 @@ class OrdersLink:
         elif isinstance(fact, PositionSeen):
             self._on_position(fact)
         else:
-            self._orders.on_fact(fact)  # type: ignore[arg-type]  # this session has no market data
+            self._on_order_fact(fact)  # type: ignore[arg-type]  # this session has no market data
+
+    def _on_order_fact(self, fact: OrderFact) -> None:
+        try:
+            actions = decide.decide(self._state, fact, self._clock.now())
+        except TranslationError as error:
+            VENUE_UNDECODABLE.labels(VENUE, ORDERS).inc()
+            log.error("a fact of the venue makes no sense", extra={"fact": repr(fact), "error": str(error)})
+            return
+        self._submission.act(actions)
 
     def _on_position(self, fact: PositionSeen) -> None:
         if self._link.status is LinkStatus.READY and fact.account == self._state.account:
             held = position_of(fact, self._state.own.symbols)
-            self._orders.asking.on_position(held.symbol, held.quantity)
+            if self._questions.on_position(held.symbol, held.quantity):
+                self._submission.asking.later(POSITIONS)
 
     def _on_link_error(self, fact: ErrorSeen) -> bool:
         treatment = problem_of(fact.code, fact.text).treatment

@@ -23,7 +23,7 @@ from msgspec import Struct
 from signalbox.errors import CalendarError
 from signalbox.gateway import reports
 from signalbox.gateway.actions import Action, Ask, CancelAgain, Strand
-from signalbox.gateway.state import report_id
+from signalbox.gateway.state import asked_about, report_id
 from signalbox.messages import OpenOrder, TimeInForce, VenueSnapshot
 from signalbox.sessions import trading_day
 
@@ -68,11 +68,6 @@ class Answers(Struct, frozen=True, kw_only=True):
     completed: tuple[CompletedOrderSeen, ...]
 
 
-def outstanding(state: State) -> frozenset[str]:
-    """The orders that the venue should know of: to be fixed before it is asked."""
-    return frozenset(order_id for order_id, tracked in state.orders.items() if not (tracked.done or tracked.in_hand))
-
-
 def reconcile(
     state: State, answers: Answers, at: datetime, *, wall_seconds: float, visibility_seconds: float
 ) -> list[Action]:
@@ -90,8 +85,7 @@ def reconcile(
         if seen.status in OPEN and (tracked := _order_of(state, seen)) is not None
     }
     present = {tracked.order.order_id for fact in _facts(answers) if (tracked := _order_of(state, fact)) is not None}
-    asked_about = [state.orders[order_id] for order_id in answers.asked_about if order_id in state.orders]
-    for tracked in sorted(asked_about, key=lambda tracked: tracked.claim_sequence):
+    for tracked in asked_about(state, answers.asked_about):
         if tracked.done:
             continue
         if tracked.order.order_id in present:

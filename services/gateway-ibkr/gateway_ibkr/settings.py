@@ -60,12 +60,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
 
 def account_of(desk: Desk, settings: Settings) -> str:
     """The account to trade; raises `ConfigurationError` unless every sign says paper, or live is confirmed."""
-    venue = desk.venues.get(VENUE)
-    if venue is None or len(venue.accounts) != 1:
-        raise ConfigurationError(
-            [f"the desk file must name one account under [venues.{VENUE}]: a gateway serves one account"]
-        )
-    account = venue.accounts[0]
+    account = desk.only_account(VENUE)
     mistakes = _live_mistakes(account, settings) if desk.mode is Mode.LIVE else _paper_mistakes(account, settings)
     if settings.ibkr_orders_client_id == settings.ibkr_data_client_id:
         mistakes.append("SIGNALBOX_IBKR_ORDERS_CLIENT_ID and SIGNALBOX_IBKR_DATA_CLIENT_ID must differ.")

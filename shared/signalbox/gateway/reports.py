@@ -27,6 +27,9 @@ from signalbox.messages import (
     VenueUnknown,
 )
 
+COMMISSION_IS_MISSING = "a commission is missing"
+"""As a question to the venue. It is not asked for ever: the fill is booked without it."""
+
 
 def accepted(state: AnyState, tracked: AnyTracked, at: datetime) -> Sequence[Report]:
     """The venue works the order. Without the venue's own number there is nothing to say yet."""

@@ -222,6 +222,17 @@ def remember_fill(state: AnyState, fill: Fill) -> bool:
     return True
 
 
+def outstanding(state: AnyState) -> frozenset[str]:
+    """The orders that the venue should know of, and that are not over: to be fixed before it is asked."""
+    return frozenset(order_id for order_id, tracked in state.orders.items() if not (tracked.done or tracked.in_hand))
+
+
+def asked_about(state: State[OwnState, OwnOrder], order_ids: Collection[str]) -> list[Tracked[OwnOrder]]:
+    """Those of them that are remembered, in the order of their claims: so reports come in the same order each time."""
+    found = [state.orders[order_id] for order_id in order_ids if order_id in state.orders]
+    return sorted(found, key=lambda tracked: tracked.claim_sequence)
+
+
 def new_to(state: AnyState, report: VenueReport) -> bool:
     """Note a report as made; False = it was made before."""
     if report.id in state.reported:

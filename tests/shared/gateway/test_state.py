@@ -19,7 +19,7 @@ from signalbox.gateway.state import (
     take_number,
     track,
 )
-from signalbox.messages import Fill, Side
+from signalbox.messages import Fill, RefusedBy, Side
 
 from tests.shared.gateway.orders import ACCOUNT, AT, VENUE, cancel_of, claim_of, empty_state
 
@@ -107,3 +107,12 @@ def test_a_report_of_a_run_before_is_not_new() -> None:
     report = reports.cancel_refusal(VENUE, ACCOUNT, "o-1", "c", "", "no", AT)
     told(state, report)
     assert not new_to(state, report)
+
+
+def test_what_was_reported_as_over_before_the_restart_is_over_and_a_stray_if_it_was_only_given_up() -> None:
+    state = empty_state()
+    given_up, refused = track(state, claim_of(1, "o-1"), 1), track(state, claim_of(2, "o-2"), 2)
+    for order_id, code, by in (("o-1", "", RefusedBy.GATEWAY), ("o-2", "201", RefusedBy.VENUE)):
+        told(state, reports.refusal(VENUE, ACCOUNT, order_id, code, "why", AT, by))
+    assert [tracked.standing for tracked in (given_up, refused)] == [Standing.OVER, Standing.OVER]
+    assert (given_up.presumed_lost, refused.presumed_lost) == (True, False)

@@ -1,0 +1,316 @@
+"""Commands to a venue: the way of an order from its command to the socket, and of a cancel; and what the venue's words
+make necessary.
+
+Owns the order of things on the hot path, and every look that an order passes on it (`_submit`, top to bottom). It must
+not know the venue's words (`venue.Orders`), how its link comes about, nor when it is asked (`asking`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from datetime import datetime
+
+from signalbox import messages
+from signalbox.bus import Bus, Received
+from signalbox.clock import DeskClock
+from signalbox.errors import TranslationError, VenueError
+from signalbox.gateway import ledger, reports
+from signalbox.gateway.actions import Action, Ask, CancelAgain, CancelStray, RecordSent, Strand
+from signalbox.gateway.asking import Asking, Pace
+from signalbox.gateway.ledger import Step
+from signalbox.gateway.link import Link
+from signalbox.gateway.outbox import Outbox
+from signalbox.gateway.state import AnyState, AnyTracked, Standing, new_to, report_id
+from signalbox.gateway.venue import CancelVerdict, Draft, Orders, Outcome, Placed, Questions
+from signalbox.messages import CancelOrder, Command, Order, RefusedBy, Report, SubmitOrder, VenueRejected
+from signalbox.metrics import VENUE_ORDERS_REFUSED, VENUE_ORDERS_SENT, Hop, show_hop
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS_MAX = 3
+"""Of an order that was surely refused for a reason that may pass, all under the one number."""
+RETRY_SECONDS = 0.2
+PAUSE_SECONDS = 0.05
+"""Until the venue's pace, or a way out, is looked at again."""
+
+
+class Submission:
+    """Takes the commands of one account, and does what follows from the venue's words."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        clock: DeskClock,
+        state: AnyState,
+        link: Link,
+        outbox: Outbox,
+        orders: Orders,
+        questions: Questions,
+        pace: Pace,
+        cancel_wait_seconds_max: float,
+    ) -> None:
+        self._bus, self._clock, self._state, self._link, self._outbox = bus, clock, state, link, outbox
+        self._orders, self._cancel_wait_seconds_max = orders, cancel_wait_seconds_max
+        self._refused = False
+        """A refusal of the gateway's own waits to be stored; its command is not acknowledged before."""
+        self._unasked: dict[str, asyncio.Task[None]] = {}
+        """Cancels that no command asks for, under way, by order."""
+        self.asking = Asking(state, link, questions, pace, self.act)
+
+    async def handle(self, received: Received) -> None:
+        """Take one command; it is acknowledged when this returns. What can not be read becomes a dead letter."""
+        await self._link.until_held()
+        command: Command = messages.decode(received.payload, Command)
+        if isinstance(command, SubmitOrder):
+            await self._submit(command, received.stored_at)
+        else:
+            await self._cancel(command)
+        while self._refused:  # nothing else would bring the refusal back, should the process end before it is stored
+            self._link.end_if_stopping()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_SECONDS):
+                    await self._outbox.drained()
+                    self._refused = False
+
+    # ---------------------------------------------------------------------------------------------------- an order
+
+    async def _submit(self, command: SubmitOrder, stored_at: datetime) -> None:
+        """Take an order from its command to the socket: every look that it passes, in their order."""
+        state, orders, order, deadline = self._state, self._orders, command.order, command.deadline
+        # What is written down: only an order that is nowhere may be claimed and sent
+        step = ledger.step_for(state, order.order_id)
+        if step is Step.ASK:
+            self._doubt(state.orders[order.order_id], "it was about to be sent when the gateway stopped")
+        if step is not Step.CLAIM:
+            return
+        # Whose it is
+        if order.account != state.account:
+            self._refuse(order, f"this gateway trades account {state.account}, not {order.account}")
+            return
+        # READY, under the lease, while the desk's clock runs, before its deadline. What the venue offers is learnt on
+        # the way to READY, so nothing is asked of its words before
+        if not await self._ready_by(deadline):
+            self._refuse(order, self._too_late(command, "it could not be sent by its deadline"))
+            return
+        # What the venue can be told, and its pace
+        at = self._clock.now()
+        try:
+            draft = orders.compose(order, at)
+        except TranslationError as error:
+            self._refuse(order, str(error))
+            return
+        if not await self._has_room(command, draft):
+            return
+        # The claim: from here on no other process sends it, and this one not twice
+        tracked = await self._claim(command, draft, at)
+        if tracked is None:
+            self._doubt(state.orders[order.order_id], "another process has claimed it")
+            return
+        tracked.in_hand, attempts = True, 0
+        try:
+            while True:
+                # All of it again: the claim, a turn and an attempt take their time
+                if not await self._ready_by(deadline):
+                    self._give_up(tracked, self._too_late(command, "its deadline came before it was sent"))
+                    return
+                if not await self._in_turn():
+                    continue
+                # The last look: from here to the socket nothing waits, so what is seen now still holds there
+                if not self._link.may_send() or self._clock.now() >= deadline:
+                    continue
+                placed, attempts = await orders.place(tracked, draft), attempts + 1
+                if placed.outcome is Outcome.TOO_LATE:
+                    self._give_up(tracked, self._too_late(command, placed.text))
+                    return
+                if placed.outcome is not Outcome.UNSENT and not (placed.again and attempts < ATTEMPTS_MAX):
+                    break
+                draft.written = None  # it may bear its time
+                await self._link.changed(RETRY_SECONDS)
+        finally:
+            tracked.in_hand = False
+        await self._after(tracked, placed, stored_at)
+
+    async def _ready_by(self, deadline: datetime) -> bool:
+        """Wait until an order may be sent; False = its deadline has come first. Raises as `Link.until_ready`."""
+        return await self._link.until_ready(deadline) and self._clock.now() < deadline
+
+    async def _in_turn(self) -> bool:
+        """Wait until another message may leave; False = there is no way out at present."""
+        try:
+            await self._orders.turn()
+        except VenueError:
+            await self._link.changed(PAUSE_SECONDS)
+            return False
+        return True
+
+    async def _has_room(self, command: SubmitOrder, draft: Draft) -> bool:
+        """Wait for the venue's pace if it soon allows the order; False = it does not, and the order is refused."""
+        while (no_room := self._orders.no_room(draft)) is not None:
+            if not no_room.passes or self._clock.now() >= command.deadline:
+                self._refuse(command.order, no_room.reason)
+                return False
+            self._link.end_if_stopping()
+            await self._link.changed(PAUSE_SECONDS)
+        return True
+
+    async def _claim(self, command: SubmitOrder, draft: Draft, at: datetime) -> AnyTracked | None:
+        """Claim the order; None = somebody else has."""
+        entry = ledger.claimed(self._state.venue, command, draft.number, at, draft.venue_order_id, draft.good_til_block)
+        claiming = asyncio.create_task(ledger.claim(self._bus, self._state, entry))
+        await asyncio.sleep(0)  # the claim is on its way; while it is being stored, the order is written out
+        self._orders.write_out(draft)
+        return await claiming
+
+    async def _after(self, tracked: AnyTracked, placed: Placed, stored_at: datetime) -> None:
+        """Write down what became of an order that left, or may have."""
+        order_id, at = tracked.order.order_id, self._clock.now()
+        if placed.outcome is Outcome.REFUSED:
+            self.act([*reports.rejected(self._state, tracked, at, placed.code, placed.text)])
+            return
+        if placed.outcome is Outcome.UNKNOWN:
+            self._doubt(tracked, f"{placed.code or 'no verdict'}: {placed.text}")
+            return
+        self._outbox.sent_orders.sent(order_id)
+        VENUE_ORDERS_SENT.labels(self._state.venue).inc()
+        show_hop(self._state.venue, Hop.COMMAND_TO_VENUE, stored_at)
+        tracked.standing = Standing.SENT
+        if placed.outcome is Outcome.ACCEPTED:
+            tracked.seen = True
+            self.act([*reports.accepted(self._state, tracked, at)])
+        else:
+            self.asking.later(order_id)
+        await ledger.record_sent(self._bus, self._state.venue, tracked, at)
+        log.info("order sent", extra={"order_id": order_id, "number": tracked.number})
+
+    # ---------------------------------------------------------------------------------------------------- a cancel
+
+    async def _cancel(self, command: CancelOrder) -> None:
+        tracked = self._state.orders.get(command.order_id)
+        if tracked is None:
+            self._refuse_cancel(command, "", "the order never reached the venue")
+            return
+        before = tracked.cancel_command if tracked.cancel_command != command.id else ""
+        seconds_max = self._cancel_wait_seconds_max
+        try:
+            async with asyncio.timeout(seconds_max):
+                await self._send_cancel(command, tracked, before)
+        except TimeoutError:
+            if not self._link.holds_account():  # NATS is away: nobody can be told, and the cancel is as good as new
+                await self._link.until_held()
+                await self._cancel(command)
+                return
+            if self._orders.ends_unwatched(tracked):  # and stays marked as cancelled
+                log.warning("a cancel was not taken: the order is left to end", extra={"order_id": command.order_id})
+                return
+            tracked.cancel_command = before
+            waited = f"the cancel could not be sent within {seconds_max:g} s, and the order stays as it was"
+            self._refuse_cancel(command, "", f"{waited}; the link is {self._link.described()}")
+        except TranslationError as error:
+            tracked.cancel_command = before
+            self._refuse_cancel(command, "", str(error))
+
+    async def _send_cancel(self, command: CancelOrder, tracked: AnyTracked, before: str) -> None:
+        """Have the cancel leave as soon as the link allows it, until the venue has said something of it."""
+        if not tracked.done and self._orders.ends_unwatched(tracked):
+            tracked.cancel_command = command.id  # from here on it is not kept alive
+        while not tracked.done:
+            await self._link.until_ready(None)
+            # The last look, as of an order
+            if not await self._in_turn() or not self._link.may_send() or tracked.done:
+                continue
+            tracked.cancel_command = command.id
+            canceled = await self._orders.cancel(tracked, again=False)
+            if canceled.verdict is CancelVerdict.REFUSED:
+                tracked.cancel_command = before
+                self._refuse_cancel(command, canceled.code, canceled.text)
+                return
+            if canceled.verdict is not CancelVerdict.UNKNOWN:
+                self.asking.later(command.order_id, urgent=canceled.verdict is CancelVerdict.GONE)
+                return
+            await self._link.changed(RETRY_SECONDS)
+        if report_id(self._state.venue, self._state.account, "canceled", command.order_id) not in self._state.reported:
+            self._refuse_cancel(command, "", "the order is over already")
+
+    # ------------------------------------------------------------------------------------------ the gateway's own word
+
+    def _too_late(self, command: SubmitOrder, what: str) -> str:
+        times = f"{command.deadline:%H:%M:%S} UTC (now {self._clock.now():%H:%M:%S})"
+        return f"{what}, {times}; the link is {self._link.described()}"
+
+    def _refuse(self, order: Order, reason: str) -> None:
+        venue = self._state.venue
+        VENUE_ORDERS_REFUSED.labels(venue, "gateway").inc()
+        by = RefusedBy.GATEWAY
+        self._tell(reports.refusal(venue, order.account, order.order_id, "", reason, self._clock.now(), by))
+
+    def _give_up(self, tracked: AnyTracked, reason: str) -> None:
+        """A claimed order was not sent, and will not be."""
+        self._refuse(tracked.order, reason)
+        tracked.standing = Standing.OVER
+
+    def _refuse_cancel(self, command: CancelOrder, code: str, reason: str) -> None:
+        account, order_id, at = command.account, command.order_id, self._clock.now()
+        self._tell(reports.cancel_refusal(self._state.venue, account, order_id, command.id, code, reason, at))
+
+    def _tell(self, refusal: Report) -> None:
+        if new_to(self._state, refusal):
+            self._outbox.put(refusal)
+            self._refused = True
+
+    def _doubt(self, tracked: AnyTracked, why: str) -> None:
+        """An order was claimed and may or may not have been sent: say so, and ask."""
+        if tracked.done or tracked.standing is not Standing.CLAIMED:
+            return
+        self.act([*reports.unknown(self._state, tracked, self._clock.now(), f"{why}; the venue is asked")])
+        self.asking.later(tracked.order.order_id, urgent=True)
+
+    # ------------------------------------------------------------------------------------------------ the venue's word
+
+    def act(self, actions: list[Action]) -> None:
+        """Do what follows from what the venue has said."""
+        for action in actions:
+            match action:
+                case Ask():
+                    self.asking.later(action.order_id, urgent=action.urgent)
+                case RecordSent():
+                    self._record_found(self._state.orders[action.order_id])
+                case CancelStray() | CancelAgain():
+                    self._cancel_unasked(self._state.orders[action.order_id])
+                case Strand():
+                    log.error(
+                        "the venue remembers no more what became of an order: see the runbook unknown-order",
+                        extra={"order_id": action.order_id, "symbol": self._state.orders[action.order_id].order.symbol},
+                    )
+                case report:
+                    self._outbox.put(report)
+                    if isinstance(report, VenueRejected):
+                        lost = self._state.orders[report.order_id].presumed_lost
+                        VENUE_ORDERS_REFUSED.labels(self._state.venue, "lost" if lost else "venue").inc()
+
+    def _record_found(self, tracked: AnyTracked) -> None:
+        if tracked.standing is Standing.CLAIMED and not tracked.in_hand:
+            tracked.standing = Standing.SENT
+            entry = ledger.sent(self._state.venue, tracked, self._clock.now())
+            self._outbox.put_sent(entry, tracked.claim_sequence)
+
+    def _cancel_unasked(self, tracked: AnyTracked) -> None:
+        order_id = tracked.order.order_id
+        if order_id in self._unasked:
+            return
+        log.error(
+            "an order that the desk has rejected or cancelled works at the venue: it is cancelled",
+            extra={"order_id": order_id, "venue_order_id": tracked.venue_order_id},
+        )
+        task = asyncio.create_task(self._cancel_quietly(tracked))
+        self._unasked[order_id] = task
+        task.add_done_callback(lambda _: self._unasked.pop(order_id, None))
+
+    async def _cancel_quietly(self, tracked: AnyTracked) -> None:
+        """Cancel without a command. What fails is seen again at the next answers, which say that the order works."""
+        with suppress(TranslationError, VenueError):
+            await self._orders.turn()
+            if self._link.holds_account():
+                await self._orders.cancel(tracked, again=True)
+                self.asking.later(tracked.order.order_id)
