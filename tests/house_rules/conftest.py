@@ -24,7 +24,7 @@ CORE = re.compile(
     r"|services/indicators/indicators/(formulas/.*|readings|history)\.py"
     r"|services/risk/risk/(checks/.*|facts|prices|intents|wording|figures)\.py"
     r"|services/oms/oms/(books|reports|snapshots|outcome|audit|protection|figures)\.py"
-    r"|shared/signalbox/(bars|instruments)\.py"
+    r"|shared/signalbox/(bars|instruments|gateway/(actions|minutes|reports|retrying|state))\.py"
 )
 TEXT_ENDINGS = (
     *(".py", ".toml", ".in", ".txt", ".md", ".json", ".yaml", ".yml", ".sh", ".conf", ".sql", ".cfg", ".ini"),
@@ -119,6 +119,18 @@ def all_metrics_files() -> list[File]:
 @pytest.fixture(scope="session")
 def all_rule_files() -> list[File]:
     return [file for file in files() if RULES.fullmatch(file.path)]
+
+
+@pytest.fixture(scope="session")
+def gateway_files() -> dict[str, list[File]]:
+    """The modules of each gateway."""
+    return {
+        service.folder: [
+            file for file in source_files() if file.path.startswith(f"{service.folder}/{service.package}/")
+        ]
+        for service in services()
+        if service.package.startswith("gateway_")
+    }
 
 
 CASES = {
