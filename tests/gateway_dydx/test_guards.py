@@ -25,6 +25,7 @@ from gateway_dydx.settings import Settings
 from gateway_dydx.state import OwnState, state_of
 from gateway_dydx.translate import MarketTerms
 from gateway_dydx.venue_node import BroadcastResult, Node, SignedTransaction
+from msgspec.structs import replace
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import FixedClock
@@ -310,3 +311,25 @@ async def test_it_is_not_ready_before_it_knows_what_a_market_order_may_cost(
     assert all(link.status is not LinkStatus.READY for link in desk.links)
     told.set()
     await desk.has("early-1", "VenueFill")
+
+
+def test_the_next_stateful_order_waits_for_a_block_and_not_for_a_hundred(house: House) -> None:
+    """The chain takes 2 in a block and 20 in 100 blocks of one address."""
+    resting = replace(
+        order_of(), order_type=OrderType.LIMIT, limit_price=Decimal(50_000), time_in_force=TimeInForce.GTC
+    )
+    draft, budget = house.orders.compose(resting, AT), house.sending.budget
+    assert house.orders.no_room(draft) is None
+    for _ in range(2):
+        budget.note(HEIGHT)
+    soon = house.orders.no_room(draft)
+    assert soon is not None
+    assert soon.passes
+    assert house.orders.no_room(house.orders.compose(order_of(), AT)) is None, "others have no such limit"
+    for height in range(HEIGHT + 1, HEIGHT + 19):
+        budget.note(height)
+    house.state.own.height = HEIGHT + 20
+    full = house.orders.no_room(draft)
+    assert full is not None
+    assert not full.passes
+    assert f"block {HEIGHT + 100}" in full.reason

@@ -91,6 +91,7 @@ class Socket:
     def __init__(self, in_turn: Callable[[], None] = lambda: None) -> None:
         self.placed: list[str] = []
         self.cancelled: list[int] = []
+        self.turns = 0
         self._in_turn = in_turn
 
     @property
@@ -98,11 +99,12 @@ class Socket:
         return self
 
     async def turn(self) -> None:
+        self.turns += 1
         happens, self._in_turn = self._in_turn, lambda: None
         happens()
 
     def compose(self, number: int, contract: object, terms: Any) -> str:
-        return f"{number} {terms.reference}"
+        return f"{id(self)} {number} {terms.reference}"
 
     def place(self, message: str) -> None:
         self.placed.append(message)
@@ -257,7 +259,8 @@ async def test_an_order_is_written_on_the_session_that_there_is_now(house: House
     house.socket = old = Socket(another_session)
     await house.take(submission())
     assert old.placed == []
-    assert len(house.socket.placed) == 1
+    assert house.socket.placed == [f"{id(house.socket)} 1 o-1"], "as this session writes it"
+    assert house.socket.turns == 1, "a turn on one session is none on the next"
 
 
 # --------------------------------------------------------------------------------------------------------- cancels

@@ -91,6 +91,7 @@ class Moon:
         happens()
 
     async def place(self, tracked: AnyTracked, draft: Draft) -> Placed:
+        assert tracked.in_hand, "the venue can not have it yet: nobody may ask about it"
         self.placed.append(tracked.number)
         return self.answers.pop(0) if self.answers else SENT
 
@@ -330,6 +331,17 @@ async def test_an_order_waits_for_room_that_comes_soon_and_not_for_more(house: H
     assert house.entries("o-2") == []
 
 
+async def test_an_order_that_waits_for_room_until_its_deadline_is_refused(house: House) -> None:
+    house.moon.rooms = [NoRoom("full", passes=True)] * 10_000
+    taking = asyncio.create_task(house.take(submission(seconds=30)))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    house.clock.at = AT + timedelta(seconds=30)
+    await taking
+    assert [report.reason for report in await house.told()] == ["full"]
+    assert house.entries() == []
+
+
 async def test_what_surely_did_not_leave_is_tried_again_under_its_number(house: House) -> None:
     house.moon.answers = [Placed(Outcome.UNSENT), Placed(Outcome.REFUSED, "7", "busy", again=True)]
     await house.take(submission())
@@ -387,6 +399,18 @@ async def test_a_command_that_waits_when_the_process_ends_is_left_to_the_next_on
 async def test_a_refusal_is_stored_before_its_command_is_done(house: House) -> None:
     await house.take(submission(seconds=-1))
     assert [each for each in house.bus.stored if each.subject.startswith("report.")]
+
+
+async def test_a_refusal_that_can_not_be_stored_when_the_process_ends_leaves_its_command_to_the_next_one(
+    held_lease: HeldLease,
+) -> None:
+    house = House()  # whose outbox stores nothing
+    taking = asyncio.create_task(house.take(submission(seconds=-1)))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    house.link.stop()
+    with pytest.raises(BusUnavailableError):
+        await taking
 
 
 # ----------------------------------------------------------------------------------------------------------- cancels
@@ -502,6 +526,13 @@ async def test_an_order_in_hand_is_written_down_as_sent_by_whoever_has_it_in_han
     assert tracked.standing is Standing.CLAIMED
     house.submission.act([RecordSent("o-1")])
     assert tracked.standing is Standing.SENT
+
+
+async def test_an_order_that_is_written_down_as_sent_is_not_written_down_again(house: House) -> None:
+    house.working()
+    house.submission.act([RecordSent("o-1")])
+    await house.told()
+    assert house.entries() == []
 
 
 async def test_an_order_that_is_known_to_be_sent_or_over_is_not_doubted(house: House) -> None:
