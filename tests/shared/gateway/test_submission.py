@@ -467,6 +467,52 @@ async def test_a_cancel_that_waited_in_vain_is_refused_with_the_state_of_the_lin
     assert tracked.cancel_command == "command/o-1/1", "the one before is under way all the same"
 
 
+async def test_a_cancel_that_nobody_has_heard_in_time_is_refused_and_the_one_before_is_under_way(house: House) -> None:
+    tracked = house.working()
+    tracked.cancel_command = "command/o-1/1"
+    house.moon.cancel_answers = [Canceled(CancelVerdict.UNKNOWN)] * 100
+    await house.take(cancel_of(revision=2))
+    assert [type(report) for report in await house.told()] == [VenueCancelRejected]
+    assert tracked.cancel_command == "command/o-1/1"
+
+
+class Unrenewed(HeldLease):
+    """A lease that is nobody else's, and can not be renewed for a while: NATS is away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.renewed, self.waited_twice, self._waits = asyncio.Event(), asyncio.Event(), 0
+
+    def away(self) -> None:
+        self.held = False
+
+    def back(self) -> None:
+        self.held = True
+        self.renewed.set()
+
+    async def until_held(self) -> None:
+        if not self.held:
+            self._waits += 1
+            if self._waits == 2:
+                self.waited_twice.set()
+            await self.renewed.wait()
+
+
+async def test_a_cancel_that_waits_while_nats_is_away_is_as_good_as_new_when_it_is_back() -> None:
+    """Nobody could be told that it was refused."""
+    house, lease = House(), Unrenewed()
+    house.link._lease = cast(Any, lease)
+    house.working()
+    lease.away()
+    taking = asyncio.create_task(house.submission._cancel(cancel_of()))
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        await lease.waited_twice.wait()  # within the time that the cancel may wait, and after it
+    lease.back()
+    await taking
+    assert house.moon.cancelled == [(5, False)]
+    assert house.state.reported == {}
+
+
 async def test_an_order_that_ends_unwatched_is_marked_before_anything_is_waited_for(house: House) -> None:
     tracked = house.working()
     house.moon.unwatched = True
