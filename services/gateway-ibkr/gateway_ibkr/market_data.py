@@ -9,11 +9,11 @@ import asyncio
 import logging
 import time
 from datetime import datetime, timedelta
-from typing import Any
 
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
-from signalbox.errors import CalendarError, VenueError, VenueUnavailableError
+from signalbox.errors import CalendarError, VenueError
+from signalbox.gateway.ending import until_one_ends
 from signalbox.gateway.quotes import Quotes
 from signalbox.gateway.retrying import Backoff
 from signalbox.messages import MarketDataType, Quote
@@ -105,19 +105,7 @@ class MarketData:
         """Live through one session; raises `VenueError` with the reason of its end."""
         await session.open()
         self._shown.up()
-        working = asyncio.ensure_future(self._work(DataSession(session)))
-        beating = asyncio.ensure_future(self._beat(session))
-        try:
-            ends: list[asyncio.Future[Any]] = [beating, working, session.lost]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            for ended in (beating, working):
-                if ended.done():
-                    ended.result()
-            raise VenueUnavailableError(session.lost.result())
-        finally:
-            beating.cancel()
-            working.cancel()
-            await asyncio.gather(beating, working, return_exceptions=True)
+        await until_one_ends(self._beat(session), self._work(DataSession(session)), session.until_lost())
 
     async def _beat(self, session: Session) -> None:
         while True:

@@ -11,11 +11,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
-from typing import Any
 
 from signalbox.clock import DeskClock
 from signalbox.desk import Mode
 from signalbox.errors import TranslationError, VenueError, VenueTimeoutError, VenueUnavailableError
+from signalbox.gateway.ending import until_one_ends
 from signalbox.gateway.retrying import Backoff
 from signalbox.gateway.running import Gateway
 from signalbox.gateway.state import new_to
@@ -102,19 +102,7 @@ class OrdersLink:
         orders = OrdersSession(session)
         self._orders.session = orders
         self._link.become(LinkStatus.RECONCILING, "")
-        beating = asyncio.ensure_future(self._beat(session))
-        working = asyncio.ensure_future(self._work(orders))
-        try:
-            ends: list[asyncio.Future[Any]] = [beating, working, session.lost]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            for ended in (beating, working):
-                if ended.done():
-                    ended.result()
-            raise VenueUnavailableError(session.lost.result())
-        finally:
-            beating.cancel()
-            working.cancel()
-            await asyncio.gather(beating, working, return_exceptions=True)
+        await until_one_ends(self._beat(session), self._work(orders), session.until_lost())
 
     async def _beat(self, session: Session) -> None:
         while True:

@@ -198,6 +198,10 @@ class Session:
                 self._questions.pop(key, None)
         return tuple(item for item in question.items if isinstance(item, kind))
 
+    async def until_lost(self) -> None:
+        """Wait for the session's end; raises `VenueUnavailableError` with its reason."""
+        raise VenueUnavailableError(await asyncio.shield(self.lost))
+
     async def heartbeat(self, seconds_max: float) -> float:
         """Prove that the other side lives: a half-open socket looks connected. Raises as `ask` does.
 

@@ -63,7 +63,8 @@ class House:
         self.at_once += 1
         self.at_once_most = max(self.at_once_most, self.at_once)
         asked_about = outstanding(self.state)
-        await asyncio.sleep(0.001)
+        for _ in range(5):
+            await asyncio.sleep(0)
         self.at_once -= 1
         if self.fails:
             self.fails -= 1
