@@ -10,13 +10,15 @@ import json
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
 from signalbox.messages import Liquidity, Side, TimeInForce
 from simulators.control import ControlServer
 from simulators.quoting import MarketQuote
 from simulators.world import World
+
+from .numbered import Cannot
 
 AWAY = Decimal("0.1")
 """How far from the market a price rests, and how far beyond it one crosses, as a fraction of the price."""
@@ -48,7 +50,11 @@ class Executed(Struct, frozen=True, kw_only=True):
 class VenueBench(Protocol):
     """One venue, simulated. Faults last until `mend`."""
 
+    name: str
+    """Under which its cases run."""
     venue: str
+    cannot: ClassVar[dict[str, Cannot]]
+    """By case: what it can not do, beside what its venue can not."""
     account: str
     service: str
     """The gateway's name: its NATS user and its consumer."""
@@ -188,6 +194,7 @@ class Market:
     symbol: str
     world: World
     control: ControlServer
+    cannot: ClassVar[dict[str, Cannot]] = {}
 
     async def do(self, command: str, **arguments: Any) -> dict[str, Any]:
         """Run a control command, which must succeed."""

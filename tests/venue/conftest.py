@@ -16,10 +16,11 @@ from tests.conftest import NatsServer
 from .desk import Desk
 from .dydx import DydxBench
 from .ibkr import IbkrBench
+from .lines import LinesBench
 from .numbered import CANNOT, FOLDER, number_of
 from .processes import ForkServer
 
-BENCHES: dict[str, Any] = {"ibkr": IbkrBench, "dydx": DydxBench}
+BENCHES: dict[str, Any] = {"ibkr": IbkrBench, "dydx": DydxBench, "lines": LinesBench}
 _failed = pytest.StashKey[bool]()
 
 
@@ -73,7 +74,7 @@ class Desks:
         return desk
 
     def keep(self, desk: Desk) -> None:
-        self._kept[desk.bench.venue] = desk
+        self._kept[desk.bench.name] = desk
 
     async def discard(self, desk: Desk) -> None:
         await desk.close()
@@ -104,9 +105,10 @@ async def desk(request: pytest.FixtureRequest, desks: Desks, venue: str) -> Asyn
     """The desk of one case. Marks: `fresh_desk(start=..., gateway=...)` asks for a new one."""
     mark = request.node.get_closest_marker("fresh_desk")
     wanted = mark.kwargs if mark is not None else {}
-    start = wanted.get("start", {}).get(venue)
+    start = wanted.get("start", {}).get(BENCHES[venue].venue)
     desk = await desks.take(venue, start, gateway=wanted.get("gateway", True), fresh=mark is not None)
-    desk.cannot = CANNOT.get((number_of(request.node.name), venue))
+    number = number_of(request.node.name)
+    desk.cannot = CANNOT.get((number, desk.bench.venue)) or desk.bench.cannot.get(number)
     sound = False
     try:
         await desk.bench_market.begin()

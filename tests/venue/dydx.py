@@ -37,7 +37,7 @@ MANY = 1000
 class DydxBench(Market):
     """See `bench.VenueBench`."""
 
-    venue = "dydx"
+    name = venue = "dydx"
     account = f"{ADDRESS}-0"
     other_account = f"{ADDRESS}-1"
     service = "gateway-dydx"

@@ -26,7 +26,7 @@ NEWS = ("orderStatus", "openOrder", "execDetails", "commissionReport")
 class IbkrBench(Market):
     """See `bench.VenueBench`."""
 
-    venue = "ibkr"
+    name = venue = "ibkr"
     account = "DU1234567"
     service = "gateway-ibkr"
     module = "gateway_ibkr"

@@ -1,0 +1,94 @@
+"""The venue cases' bench for the line broker, the tiny third venue: it is in the tests only, in the place of IBKR.
+
+That a venue is a row and a translation is shown by it: its gateway (`lines_gateway`) brings words, and has everything
+else from `signalbox.gateway`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import ClassVar
+
+from signalbox.messages import OrderType, Side
+from simulators.control import ControlServer, WorldControl
+from simulators.orders import OrderTerms
+from simulators.world import World, WorldOptions
+
+from .ibkr import IbkrBench
+from .line_broker import LineBroker
+from .numbered import Cannot
+from .wire import Wire
+
+NEWS = 3
+FINAL = Cannot("its executions are final", "nothing: a fill has one revision")
+
+
+class LinesBench(IbkrBench):
+    """See `bench.VenueBench`. What the simulated market does is the same as in IBKR's place."""
+
+    name = "lines"
+    module = "lines_gateway"
+    cannot: ClassVar[dict[str, Cannot]] = {"V64": FINAL, "V65": FINAL}
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+
+    async def open(self, start: datetime | None) -> None:
+        options = WorldOptions(
+            symbols=(self.symbol, self.other_symbol),
+            speed=0.0,
+            start=start or datetime(2024, 3, 5, 15, 0, tzinfo=UTC),
+            seed=7,
+            starting_cash=Decimal(50_000_000),
+        )
+        self.world = World(options)
+        running = asyncio.create_task(self.world.run())
+        self.broker = await self._stack.enter_async_context(LineBroker(self.world, self.account))
+        self.wire = await self._stack.enter_async_context(Wire(self.broker.port))
+        self.control = ControlServer(WorldControl(self.world, self.world.stop).commands(), "127.0.0.1", 0)
+        await self.trade()
+        self._running = running
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        return {"SIGNALBOX_IBKR_PORT": str(self.wire.port), "SIGNALBOX_CANCEL_WAIT_SECONDS_MAX": "15"}
+
+    async def place_by_hand(self, side: Side, quantity: Decimal, limit_price: Decimal | None) -> str:
+        kind = OrderType.MARKET if limit_price is None else OrderType.LIMIT
+        terms = OrderTerms(
+            account=self.account, symbol=self.symbol, side=side, quantity=quantity, order_type=kind,
+            limit_price=limit_price,
+        )  # fmt: skip
+        return str(self.world.submit(terms).number)
+
+    async def cancel_by_hand(self, order_id: str) -> None:
+        numbers = [placed.number for placed in self.placed(order_id)] or [order_id]
+        self.world.cancel(int(numbers[0]))
+
+    async def mend(self) -> bool:
+        broker = self.broker
+        broker.frozen = broker.reject_reason = ""
+        broker.unanswered = broker.doubled = broker.displaced = broker.lost = 0
+        return await self.wire.mend()
+
+    async def reject_next(self) -> str:
+        self.broker.reject_reason = "no such luck"
+        return "no such luck"
+
+    async def freeze(self) -> None:
+        self.broker.frozen = "the broker's market stands still"
+
+    async def duplicate_news(self) -> None:
+        self.broker.doubled = NEWS
+
+    async def reorder_news(self) -> None:
+        self.broker.displaced = NEWS
+
+    async def lose_news(self) -> None:
+        self.broker.lost = NEWS
+
+    async def leave_unanswered(self) -> None:
+        self.broker.unanswered = 2
