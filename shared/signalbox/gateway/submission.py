@@ -158,10 +158,8 @@ class Submission:
     async def _claim(self, command: SubmitOrder, draft: Draft, at: datetime) -> AnyTracked | None:
         """Claim the order; None = somebody else has."""
         entry = ledger.claimed(self._state.venue, command, draft.number, at, draft.venue_order_id, draft.good_til_block)
-        claiming = asyncio.create_task(ledger.claim(self._bus, self._state, entry))
-        await asyncio.sleep(0)  # the claim is on its way; while it is being stored, the order is written out
-        self._orders.write_out(draft)
-        return await claiming
+        asyncio.get_running_loop().call_soon(self._orders.write_out, draft)  # while the claim is being stored
+        return await ledger.claim(self._bus, self._state, entry)
 
     async def _after(self, tracked: AnyTracked, placed: Placed, stored_at: datetime) -> None:
         """Write down what became of an order that left, or may have."""
