@@ -143,7 +143,8 @@ class House:
 
     async def told(self) -> list[Any]:
         """Every report, once all that was put is stored."""
-        await self.outbox.drained()
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            await self.outbox.drained()
         stored = [each for each in self.bus.stored if each.subject.startswith("report.")]
         return [messages.decode(each.payload, Report) for each in stored]
 
