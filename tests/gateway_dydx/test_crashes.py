@@ -171,7 +171,7 @@ class TestAtAPaceAtWhichADeadOrderStillLives:
         names = await dies_at_every_await(desk, process, when)
         for name in names:
             await settled(desk, name)
-        assert len(names) > 5
+        assert len(names) > 4  # the claim, the broadcast, SENT: each is waited for, and the last gateway does not die
         placed = [order for order in desk.venue.orders() if order.total_filled]
         assert 1 < len(placed) < len(names)  # it died before the broadcast, and after it
 
