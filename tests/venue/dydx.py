@@ -113,7 +113,7 @@ symbol = "ETH-USD"
             "SIGNALBOX_RECONCILE_SECONDS": "2",
             "SIGNALBOX_ASK_SECONDS": "0.2",
             "SIGNALBOX_SEQUENCE_SECONDS": "2",
-            "SIGNALBOX_CANCEL_WAIT_SECONDS_MAX": "60",
+            "SIGNALBOX_CANCEL_WAIT_SECONDS_MAX": "20",
         }
 
     async def begin(self) -> None:

@@ -88,7 +88,7 @@ symbol = "AAPL"
             "SIGNALBOX_RETRY_DELAY_SECONDS_MAX": "0.2",
             "SIGNALBOX_ACKNOWLEDGE_SECONDS_MAX": "0.3",
             "SIGNALBOX_VISIBILITY_SECONDS": "0.3",
-            "SIGNALBOX_CANCEL_WAIT_SECONDS_MAX": "60",
+            "SIGNALBOX_CANCEL_WAIT_SECONDS_MAX": "20",
         }
 
     # ------------------------------------------------------------------------------------------ what the venue has
