@@ -54,8 +54,11 @@ async def test_vC2_account_is_taken_over_with_what_it_holds(desk: Desk, order_id
     await desk.bench.place_by_hand(Side.BUY, desk.bench.small, None)
     await desk.until_executed()
     await desk.start()
-    await desk.eventually(lambda: desk.bench.venue in {key[0] for key in desk.oms.state.accounts}, "the account")
-    (adopted,) = [each for each in await desk.events() if isinstance(each, AccountAdopted)]
+
+    async def adoptions() -> list[AccountAdopted]:
+        return [each for each in await desk.events() if isinstance(each, AccountAdopted)]
+
+    (adopted,) = await desk.eventually(adoptions, "the account")
     assert {held.symbol: held.quantity for held in adopted.positions} == {desk.bench.symbol: desk.bench.small}
     assert desk.fills() == []
     await desk.filled(order_id)

@@ -125,8 +125,8 @@ def reconcile(
     return actions
 
 
-def snapshot(state: State, answer: Everything, at: datetime) -> VenueSnapshot:
-    """Make the statement of all that the broker holds for the account."""
+def snapshot(state: State, answer: Everything, at: datetime, process: str) -> VenueSnapshot:
+    """Make the statement of all that the broker holds for the account; one of each `process` for an instant."""
     open_orders = (
         OpenOrder(
             order_id=seen.reference if seen.reference in state.orders else "", venue_order_id=str(seen.number),
@@ -136,7 +136,8 @@ def snapshot(state: State, answer: Everything, at: datetime) -> VenueSnapshot:
         if seen.status in WORKING
     )  # fmt: skip
     return VenueSnapshot(
-        id=report_id(VENUE, state.account, "snapshot", at.isoformat()), at=at, venue=VENUE, account=state.account,
+        id=report_id(VENUE, state.account, "snapshot", f"{at.isoformat()}/{process}"),
+        at=at, venue=VENUE, account=state.account,
         currency=answer.figures.currency, cash=answer.figures.cash,
         positions=tuple(held for held in answer.positions if held.quantity),
         open_orders=tuple(open_orders), execution_ids=tuple(seen.execution_id for seen in answer.executions),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import datetime
+from secrets import token_hex
 
 from lines_gateway import decide
 from lines_gateway.decide import State, state_of
@@ -46,6 +47,7 @@ class Life:
         self._venue, self._submission = venue, submission
         self._quote: dict[str, QuoteSeen] = {}
         self._frozen, self._changed = "", asyncio.Event()
+        self._process = token_hex(4)  # the desk's clock may stand still from one process to the next
         self.quotes: Quotes
 
     async def run(self) -> None:
@@ -80,7 +82,7 @@ class Life:
                 answer = (await self._submission.asking.inquire()).told
                 await self._offer(answer)
                 self._gateway.account.on_fact(answer.figures)
-                statement = decide.snapshot(self._state, answer, self._clock.now())
+                statement = decide.snapshot(self._state, answer, self._clock.now(), self._process)
                 if new_to(self._state, statement):
                     outbox.put(statement)
                 await outbox.drained()
