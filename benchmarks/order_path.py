@@ -46,7 +46,7 @@ from benchmarks.chains import ARRIVAL_SECONDS_MAX, AS_THE_DESK, WITHOUT_CLAIM, R
 
 BLOCKS, ORDERS_PER_BLOCK, WARM_UP_ORDERS = 8, 50, 30
 SETTLE_SECONDS = 0.5
-"""Between blocks: the recorder commits twice a second."""
+"""Between blocks: the recorder commits a few times a second."""
 SPACING_SECONDS = 0.03
 """IBKR takes 50 messages a second from a client and the gateway keeps to that: a faster sender would see the queue."""
 P50_RATIO_MAX, P99_RATIO_MAX = 1.3, 2.0

@@ -20,7 +20,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     memory."""
     batch_bytes_max: int = 4_000_000
     """And this many bytes of payload."""
-    batch_delay_seconds_max: float = 0.4
+    batch_delay_seconds_max: float = 0.25
     """How long a message may wait for others before it is committed."""
     database_memory_megabytes_max: int = 256
     """What DuckDB may hold to record. It rests at 32 MB; a backlog takes more while long queries run."""
