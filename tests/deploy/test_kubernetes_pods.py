@@ -120,7 +120,7 @@ def test_gateway_without_its_venue_is_alive_and_not_ready(pods: Pods):
     status, said = pods.finish("bootstrap", READY_SECONDS_MAX)
     assert status == 0, said
     pods.until(lambda: pods.probe(gateway, "livenessProbe"), READY_SECONDS_MAX, nats, gateway)
-    pods.until(lambda: '"rebuilt"' in pods.log(gateway), READY_SECONDS_MAX, gateway)
+    pods.until(lambda: '"waiting for the desk clock"' in pods.log(gateway), READY_SECONDS_MAX, gateway)  # the venue's
     for _ in range(20):
         assert not pods.probe(gateway, "readinessProbe")
         assert pods.probe(gateway, "livenessProbe")

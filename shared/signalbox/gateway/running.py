@@ -8,6 +8,7 @@ speaks. One process trades an account; another one connects to the venue only on
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Mapping
 from typing import Any, Generic
 
@@ -25,12 +26,16 @@ from signalbox.lease import OwnLease, account_lease
 from signalbox.process import Runtime
 from signalbox.venue_figures import watch_lease
 
+log = logging.getLogger(__name__)
+
 CLOCK_RECHECK_SECONDS = 0.02
 READINESS_SECONDS = 1.0
 
 
 async def until_it_runs(clock: DeskClock) -> None:
     """Wait for the desk clock: before its first tick it does not know the year."""
+    if clock.is_stale():
+        log.info("waiting for the desk clock")
     while clock.is_stale():  # noqa: ASYNC110 (a clock has no event)
         await asyncio.sleep(CLOCK_RECHECK_SECONDS)
 
