@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from typing import Any
 
 from signalbox.messages import LedgerClaimed, LinkStatus, OrderStatus, Side, TimeInForce
 
@@ -25,8 +26,11 @@ async def test_v80_killed_with_nothing_open(desk: Desk, order_id: str) -> None:
     await desk.adds_up()
     before = await desk.reports()
     await restart(desk)
-    told = (await desk.reports())[len(before) :]
-    assert {type(each).__name__ for each in told} == {"VenueSnapshot"}
+
+    async def told() -> list[Any]:
+        return (await desk.reports())[len(before) :]
+
+    assert {type(each).__name__ for each in await desk.eventually(told, "a snapshot")} == {"VenueSnapshot"}
 
 
 async def test_v81_killed_between_claim_and_send(desk: Desk, order_id: str) -> None:
