@@ -127,8 +127,8 @@ class Queue:
             self._taken_messages += 1
             self._take(received, delivery.reply.decode("ascii", "replace"))
             self._came.set()
-            if self._standing <= self._standing_max // 2:  # else after the turn: what has come is more urgent
-                self._ask()
+            if self._standing_max > PULLS_AT_REST or self._standing <= PULLS_AT_REST // 2:
+                self._ask()  # else after the turn: what has come is more urgent
         elif delivery.subject.rpartition(b".")[2] == b"%d" % self._generation:
             self._standing -= 1
             if status_of(delivery).code == EXPIRED:  # what is wrong otherwise may take a while: `_watch` asks again
