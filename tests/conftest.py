@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from signalbox.bus.bootstrap import (
     new_password,
 )
 from signalbox.bus.client import BusClient
+from signalbox.clock import FixedClock
 from signalbox.errors import LeaseLostError
 from signalbox.messages import TradingMode
 from signalbox.seals import COVERED_HEADERS, NO_SEALS, SEAL_HEADER, Seals, parse
@@ -212,6 +214,18 @@ async def forger(nats_server_without_streams: NatsServer) -> AsyncIterator[Forge
     forger = Forger(nats_server_without_streams)
     yield forger
     await forger.close()
+
+
+class MovedClock(FixedClock):
+    """A desk clock that a test moves, and that may be stale."""
+
+    stale = False
+
+    def is_stale(self) -> bool:
+        return self.stale
+
+    def wall_time_of(self, at: datetime) -> datetime:
+        return datetime.now(UTC)
 
 
 class HeldLease:

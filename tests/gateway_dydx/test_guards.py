@@ -28,7 +28,6 @@ from gateway_dydx.venue_node import BroadcastResult, Node, SignedTransaction
 from msgspec.structs import replace
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
-from signalbox.clock import FixedClock
 from signalbox.desk import Desk
 from signalbox.errors import LeaseLostError
 from signalbox.gateway.actions import CancelStray
@@ -54,7 +53,7 @@ from signalbox.messages import (
 )
 from signalbox.settings import Secret
 
-from tests.conftest import HeldLease
+from tests.conftest import HeldLease, MovedClock
 from tests.stream_in_memory import MemoryBus
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
@@ -100,18 +99,6 @@ def claim_of(number: int = 5, at: datetime = AT, good_til_block: int = HEIGHT + 
     )  # fmt: skip
 
 
-class Clock(FixedClock):
-    """A desk clock that a test moves, and that may be stale."""
-
-    stale = False
-
-    def is_stale(self) -> bool:
-        return self.stale
-
-    def wall_time_of(self, at: datetime) -> datetime:
-        return datetime.now(UTC)
-
-
 class Chain:
     """A node: what was broadcast, and what happens while something is signed."""
 
@@ -138,7 +125,7 @@ class House:
     """One gateway without a network: READY, with the account, and a node that takes everything."""
 
     def __init__(self) -> None:
-        self.bus, self.clock, self.lease, self.chain = MemoryBus(), Clock(AT), HeldLease(), Chain()
+        self.bus, self.clock, self.lease, self.chain = MemoryBus(), MovedClock(AT), HeldLease(), Chain()
         bus = cast(Bus, self.bus)
         self.state = state_of(ACCOUNT, OwnState(height=HEIGHT))
         self.link = Link(bus, self.clock, "dydx", ACCOUNT, cast(OwnLease, self.lease))

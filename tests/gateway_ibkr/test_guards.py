@@ -22,7 +22,6 @@ from gateway_ibkr.settings import Settings
 from gateway_ibkr.state import OwnState, state_of
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
-from signalbox.clock import FixedClock
 from signalbox.desk import Desk
 from signalbox.errors import LeaseLostError
 from signalbox.gateway import ledger
@@ -50,7 +49,7 @@ from signalbox.messages import (
 )
 from signalbox.settings import Secret
 
-from tests.conftest import HeldLease
+from tests.conftest import HeldLease, MovedClock
 from tests.stream_in_memory import MemoryBus
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
@@ -69,18 +68,6 @@ def submission(order_id: str = "o-1", seconds: float = 30) -> SubmitOrder:
     return SubmitOrder(
         id=f"command/{order_id}/0", at=AT, order=order_of(order_id), deadline=AT + timedelta(seconds=seconds)
     )
-
-
-class Clock(FixedClock):
-    """A desk clock that a test moves, and that may be stale."""
-
-    stale = False
-
-    def is_stale(self) -> bool:
-        return self.stale
-
-    def wall_time_of(self, at: datetime) -> datetime:
-        return datetime.now(UTC)
 
 
 class Socket:
@@ -117,7 +104,7 @@ class House:
     """One gateway without a network: READY, with the account, and a session."""
 
     def __init__(self) -> None:
-        self.bus, self.clock, self.lease = MemoryBus(), Clock(AT), HeldLease()
+        self.bus, self.clock, self.lease = MemoryBus(), MovedClock(AT), HeldLease()
         bus = cast(Bus, self.bus)
         self.state = state_of(ACCOUNT, OwnState(11))
         self.link = Link(bus, self.clock, "ibkr", ACCOUNT, self.lease)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
-from signalbox.clock import FixedClock
 from signalbox.errors import BusUnavailableError, LeaseLostError, TranslationError, VenueUnavailableError
 from signalbox.gateway.actions import Action, CancelAgain, CancelStray, RecordSent
 from signalbox.gateway.asking import Pace
@@ -38,24 +37,12 @@ from signalbox.messages import (
     VenueUnknown,
 )
 
-from tests.conftest import HeldLease
+from tests.conftest import HeldLease, MovedClock
 from tests.shared.gateway.orders import ACCOUNT, AT, VENUE, cancel_of, claim_of, empty_state, order_of, submission
 from tests.stream_in_memory import MemoryBus
 
 WAIT_SECONDS_MAX = 10.0
 SENT = Placed(Outcome.SENT)
-
-
-class Clock(FixedClock):
-    """A desk clock that a test moves, and that may be stale."""
-
-    stale = False
-
-    def is_stale(self) -> bool:
-        return self.stale
-
-    def wall_time_of(self, at: datetime) -> datetime:
-        return datetime.now(UTC)
 
 
 class Moon:
@@ -124,7 +111,7 @@ class House:
     """A gateway without a network: READY, with the account."""
 
     def __init__(self) -> None:
-        self.bus, self.clock, self.lease, self.moon = MemoryBus(), Clock(AT), HeldLease(), Moon()
+        self.bus, self.clock, self.lease, self.moon = MemoryBus(), MovedClock(AT), HeldLease(), Moon()
         bus = cast(Bus, self.bus)
         self.state = empty_state()
         self.link = Link(bus, self.clock, VENUE, ACCOUNT, cast(Any, self.lease))
