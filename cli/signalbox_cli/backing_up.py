@@ -9,6 +9,7 @@ decision whose order event it does not have.) What is left to the order of the c
     the database    before every stream: the recorder reads on from where the copy of the database ends
     REPORTS         before TRADE
     INTENTS         before TRADE: an intent of the one that the other has decided is known there, and not decided again
+    CHECKPOINTS     before TRADE: one that is ahead of the copy would be of no use
     TRADE           before TIMERS, and before COMMANDS, and that before LEDGER: a command that the copy has has its
                     claim, if it was made, so nothing that was sent before is sent again
     BARS            before SCORES
@@ -44,8 +45,8 @@ from signalbox_cli.commands import add_command
 from signalbox_cli.settings import bootstrap_seals, nats_ca_file, server_address
 
 ORDER = (
-    "REPORTS", "INTENTS", "TRADE", "COMMANDS", "LEDGER", "TIMERS", "BARS", "SCORES", "STATE", "DEAD", "KV_CONTROL",
-    "KV_LEASES",
+    "REPORTS", "INTENTS", "CHECKPOINTS", "TRADE", "COMMANDS", "LEDGER", "TIMERS", "BARS", "SCORES", "STATE", "DEAD",
+    "KV_CONTROL", "KV_LEASES",
 )  # fmt: skip
 MANIFEST, DATABASE = "manifest.json", "desk.duckdb"
 CONNECT_SECONDS_MAX = 5

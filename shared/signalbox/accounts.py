@@ -68,7 +68,7 @@ class Account:
     @property
     def told(self) -> tuple[str, ...]:
         """What others may hear from here: all that is told, and all that is stored but what is only for itself."""
-        private = ("$KV.LEASES.", "ledger.", "command.", "timer.")
+        private = ("$KV.LEASES.", "ledger.", "command.", "timer.", "checkpoint.")
         return (*self.tells, *(subject for subject in self.stores if not subject.startswith(private)))
 
 
@@ -122,7 +122,7 @@ ACCOUNTS: tuple[Account, ...] = (
     ),
     Account(
         name="risk",
-        stores=("decision.*.*.*", "dead.*.risk", _RISK_LEASE),
+        stores=("decision.*.*.*", "dead.*.risk", "checkpoint.risk.*.*", _RISK_LEASE),
         hears=(
             *("clock.desk", "md.quote.>", "md.instrument.>", "md.funding.>", "account.>", "link.>"),
             "$KV.CONTROL.>",
@@ -130,6 +130,7 @@ ACCOUNTS: tuple[Account, ...] = (
         pulls=(("INTENTS", "risk"), ("TRADE", "risk")),
         reads=(
             _READS_RISK_LEASE,
+            "CHECKPOINTS.checkpoint.risk.*.*",
             *("INTENTS", "TRADE", "TRADE.>", "STATE", "STATE.>", "KV_CONTROL", "KV_CONTROL.>", "DEAD", "DEAD.>"),
         ),
         serves=("status.risk",),
@@ -139,12 +140,12 @@ ACCOUNTS: tuple[Account, ...] = (
         name="oms",
         stores=(
             *("order.*.*.*", "command.*.*.*", "position.*.*.*", "book.*.*", "timer.schedule.*", "dead.*.oms"),
-            _OMS_LEASE,
+            *("checkpoint.oms.*.*", _OMS_LEASE),
         ),
         hears=("clock.desk", "md.bar.>", "md.instrument.>", "account.>"),
         pulls=(("TRADE", "oms"), ("TRADE", "oms-denied"), ("REPORTS", "oms"), ("TIMERS", "oms")),
         reads=(
-            _READS_OMS_LEASE,
+            *(_READS_OMS_LEASE, "CHECKPOINTS.checkpoint.oms.*.*"),
             *("KV_CONTROL", "TRADE", "TRADE.>", "COMMANDS", "COMMANDS.>", "REPORTS", "REPORTS.>"),
             *("STATE", "STATE.>", "TIMERS", "TIMERS.>"),
         ),

@@ -60,6 +60,25 @@ BUS_DROPPED = Counter(
     "Bars, funding rates and account figures dropped after a minute without room: newer ones follow.",
     ("service", "stream"),
 )
+CHECKPOINT_SEQUENCE = Gauge(
+    "signalbox_checkpoint_trade_sequence",
+    "How far in TRADE the checkpoint goes that this process wrote last, or began with.",
+    ("service",),
+)
+CHECKPOINT_BYTES = Gauge(
+    "signalbox_checkpoint_bytes", "How large the checkpoint is that this process wrote last.", ("service",)
+)
+CHECKPOINT_SLICE_SECONDS = Histogram(
+    "signalbox_checkpoint_slice_seconds",
+    "How long writing one part of a checkpoint has kept the process from anything else.",
+    ("service",),
+    buckets=(0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
+)
+CHECKPOINTS_IGNORED = Counter(
+    "signalbox_checkpoints_ignored_total",
+    "Checkpoints that were not used, or could not be written, by why: a start then folds TRADE from further back.",
+    ("service", "reason"),
+)
 
 
 def show_build(service: str) -> None:

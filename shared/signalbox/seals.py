@@ -9,6 +9,8 @@ Keys belong to links, and a link is two who trust each other: no third one holds
 
     risk-oms                  decisions (risk), order events (OMS)
     oms-<gateway>             commands (OMS), reports and the submission ledger (that gateway)
+    checkpoint-<service>      its own checkpoints. The key is made of all keys that it has (nobody else has all),
+                              and of what it believes unsealed: with other keys, checkpoints are not believed
     control                   the trading state; risk alone has the key itself. Each operator has one derived from it
                               and his name, `control/<name>`: so risk knows who sealed, and nobody seals as another
 
@@ -59,6 +61,8 @@ def link_of(subject: str) -> str:
         return f"oms-gateway-{rest.partition('.')[0]}"
     if subjects.is_trading_state(subject):
         return CONTROL
+    if word == "checkpoint":
+        return f"checkpoint-{rest.partition('.')[0]}"
     return ""
 
 
@@ -108,17 +112,22 @@ class Seals:
         """The header's value for a message about to be sent; "" = it needs no seal, or the key is not ours."""
         link = link_of(subject)
         name = self._operator if link == CONTROL else ""
-        keys = self._keys.get(operator_link(name) if name else link)
+        keys = self._keys_of(operator_link(name) if name else link)
         if not link or keys is None or (link == CONTROL and not name):
             return ""
         return f"{VERSION}:{name}:{_digest(keys[0], link, name, subject, header, payload).hex()}"
+
+    def _keys_of(self, link: str) -> tuple[bytes, ...] | None:
+        if link.startswith("checkpoint-"):
+            return _own_keys(self._keys, self._accepted).get(link)
+        return self._keys.get(link)
 
     def fault(self, subject: str, header: Header, payload: bytes, stream: str = "", sequence: int = 0) -> str:
         """Why a message must not be acted upon; "" = it is genuine, or of a kind that bears no seal."""
         link = link_of(subject)
         if not link:
             return ""
-        keys = self._keys.get(link)
+        keys = self._keys_of(link)
         if keys is None:
             return f"not sealed by {_who(link)}: this process has no key of {link}"
         text = header(SEAL_HEADER)
@@ -155,6 +164,16 @@ NO_SEALS = Seals({})
 """Of everybody who neither decides nor acts."""
 
 
+def _own_keys(keys: Mapping[str, tuple[bytes, ...]], accepted: Mapping[str, int]) -> dict[str, tuple[bytes, ...]]:
+    """The key that a service seals its own checkpoints with; of nobody who has not all the links of such a service."""
+    for service in subjects.CHECKPOINTING_SERVICES:
+        if set(links_of(service)) == keys.keys():
+            made_of = repr((sorted(keys.items()), sorted(accepted.items()))).encode()
+            link = f"checkpoint-{service}"
+            return {link: (hmac.digest(keys[RISK_OMS][0], f"signalbox-{link}:".encode() + made_of, "sha256"),)}
+    return {}
+
+
 def sealer(header: Header) -> str:
     """The name in a message's seal, which is to be believed only of a genuine one; "" = it names nobody."""
     found = _SEAL.fullmatch(header(SEAL_HEADER))
@@ -164,6 +183,8 @@ def sealer(header: Header) -> str:
 def _who(link: str) -> str:
     if link == RISK_OMS:
         return "risk or the OMS"
+    if link.startswith("checkpoint-"):
+        return link.removeprefix("checkpoint-")
     return "an operator" if link == CONTROL else f"the OMS or {link.removeprefix('oms-')}"
 
 

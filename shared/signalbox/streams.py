@@ -166,6 +166,14 @@ STREAMS: tuple[Stream, ...] = (
         consumers=(RECORDED,),
     ),
     Stream(
+        "CHECKPOINTS",
+        ("checkpoint.*.*.*",),
+        "what risk and OMS have folded of TRADE, in two slots of parts each: never needed, it only saves time",
+        age_days_max=0,
+        message_bytes_max=512 * KIBIBYTE,
+        per_subject_max=1,
+    ),
+    Stream(
         "TIMERS",
         ("timer.schedule.*", "timer.fired.*"),
         "timers of the OMS, fired by the server",
@@ -206,4 +214,5 @@ STREAMS: tuple[Stream, ...] = (
 )
 
 RECORDED_STREAMS: tuple[Stream, ...] = tuple(stream for stream in STREAMS if RECORDED in stream.consumers)
-"""What the recorder writes down: all but intents, which decisions hold, and leases, which say that nothing happened."""
+"""What the recorder writes down: all but intents, which decisions hold, leases, which say that nothing happened, and
+checkpoints, which follow from TRADE."""

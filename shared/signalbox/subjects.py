@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from signalbox.checkpoints import CheckpointManifest
 from signalbox.messages import (
     AccountState,
     Bar,
@@ -167,10 +168,25 @@ def order(venue: str, account: str, order_id: str) -> str:
     return f"order.{venue}.{encode_token(account)}.{encode_token(order_id)}"
 
 
+def orders_of(venue: str, account: str) -> str:
+    """Every order event of one account."""
+    return f"order.{venue}.{encode_token(account)}.*"
+
+
 def order_of(subject: str) -> tuple[str, str, str]:
     """Venue, account and order id of an order event's subject."""
     _, venue, account, order_id = subject.split(".")
     return venue, decode_token(account), decode_token(order_id)
+
+
+def checkpoint_part(service: str, slot: int, number: int) -> str:
+    """Where a service writes one part of a checkpoint (`signalbox.checkpoints`)."""
+    return f"checkpoint.{service}.{slot}.{number}"
+
+
+def checkpoint_manifest(service: str, slot: int) -> str:
+    """Where it writes, last of all, what the parts must be."""
+    return f"checkpoint.{service}.{slot}.manifest"
 
 
 def command(venue: str, order_id: str, revision: int) -> str:
@@ -313,6 +329,8 @@ class Declared:
 
 GATEWAYS = ("gateway-ibkr", "gateway-dydx")
 SERVICES = (*GATEWAYS, "indicators", "risk", "oms", "recorder")
+CHECKPOINTING_SERVICES = ("risk", "oms")
+"""Their state is a fold of TRADE that ends at a checkpoint; each has a subject, and a seal, of its own."""
 LEASED_SERVICES = ("risk", "oms", "recorder")
 """One process of each works, the others stand by (`signalbox.lease`)."""
 
@@ -365,6 +383,13 @@ REGISTRY: tuple[Declared, ...] = (
         (*GATEWAYS, *LEASED_SERVICES),
         (*GATEWAYS, *LEASED_SERVICES),
         "who may trade an account, or (under the venue `service`) work as a service: venue, account",
+    ),
+    Declared(
+        "checkpoint.*.*.*",
+        CheckpointManifest,
+        CHECKPOINTING_SERVICES,
+        CHECKPOINTING_SERVICES,
+        "what a service has folded of TRADE; parts are bytes, the last one says which: service, slot, part",
     ),
     Declared("status.*", None, ("user",), SERVICES, "is a service ready: service", reply=ServiceStatus),
     Declared("query.sql", QueryRequest, ("user",), ("recorder",), "read-only SQL on the recorder", reply=QueryReply),

@@ -80,7 +80,7 @@ def figures(book: AccountBook) -> dict[str, Any]:
         "cash": {currency: cash for currency, cash in book.cash.items() if cash},
         "commission": {currency: fee for currency, fee in book.commission.items() if fee},
         "funding": {currency: amount for currency, amount in book.funding.items() if amount},
-        "payments": book.funding_payments,
+        "payments": {name: (paid.symbol, paid.amount, paid.currency) for name, paid in book.funding_payments.items()},
         "symbols": {
             name: (held.holding, held.commission, held.funding, held.multiplier) for name, held in book.symbols.items()
         },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -89,6 +89,9 @@ class Live:
         if drain:
             await dying.drain()
         return dying
+
+    def start_task(self, running: Coroutine[Any, Any, None]) -> None:
+        self.tasks.append(asyncio.create_task(running))
 
     async def stop(self, service: OrderManagement) -> None:
         await self.stop_tasks()

@@ -57,6 +57,8 @@ BUILT = {
     subjects.decision(DENIED, "", ""): "decision.denied.%.%",
     subjects.order("ibkr", "DU1", "i-1"): "order.ibkr.DU1.i-1",
     subjects.order("ibkr", "DU1", subjects.BASELINE): "order.ibkr.DU1._baseline",
+    subjects.checkpoint_part("oms", 1, 12): "checkpoint.oms.1.12",
+    subjects.checkpoint_manifest("risk", 0): "checkpoint.risk.0.manifest",
     subjects.command("ibkr", "i-1", 0): "command.ibkr.i-1.0",
     subjects.ledger("ibkr", "i-1"): "ledger.ibkr.i-1",
     subjects.report(

@@ -30,7 +30,9 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     await service.rebuild()
     service.shown.watch(runtime.desk)
     await runtime.spawn(service.publisher.run(), "books")
+    await runtime.spawn(service.late_fills.run(), "late fills")
     await service.consume()
+    await runtime.spawn(service.keep_checkpoints(), "checkpoints")
     runtime.health.met(REBUILT)
 
 

@@ -6,55 +6,148 @@ all books at every fill would cost more than the fill. It must not know orders' 
 Two rules make the books independent of the order in which reports arrive. A fill, correction or fee counts once by
 (execution id, revision), and the highest revision wins; a funding payment counts once by its id. Average cost depends
 on the order of trades, so fills are folded in the order they were traded (the venue's time; arrival where a venue's
-clock shows the same time).
+clock shows the same time). Quantities and money only add up: a fill that comes when its neighbours have left memory is
+in both at once, and in the cost once they have been read again (`oms.refolding`).
 """
 
 from __future__ import annotations
 
 from bisect import insort
-from datetime import datetime
 from decimal import Decimal
 
 from signalbox.messages import AccountAdopted, Fill
 
-from oms.positions import DIGITS, ZERO, opening, refold, signed, trade
-from oms.state import AccountBook, Execution, Fee, FundingPayment, SymbolBook
-
-Place = tuple[datetime, int]
+from oms.positions import DIGITS, ZERO, Holding, opening, refold, signed, trade
+from oms.state import (
+    MILESTONE_EXECUTIONS,
+    MILESTONES_MAX,
+    AccountBook,
+    Execution,
+    Fee,
+    FundingPayment,
+    Milestone,
+    Place,
+    SymbolBook,
+)
 
 
 def book_execution(book: AccountBook, execution: Execution) -> None:
-    """Book a fill, or the correction of one that is booked; nothing for one that the baseline contains."""
+    """Book a fill, or the correction of one that is booked; nothing for one that the baseline contains.
+
+    One that has left memory must have been recalled.
+    """
     fill = execution.fill
     if fill.execution_id in book.adopted_execution_ids:
         return
     symbol = book.symbols.get(fill.symbol)
     if symbol is None:
         symbol = _open(book, fill.symbol, SymbolBook(execution.currency, execution.multiplier))
-    before = book.executions.get(fill.execution_id)
+    before = book.find_execution(fill.execution_id)
     if before is not None:
         execution = Execution(fill, before.order_id, before.currency, before.multiplier, before.trade_sequence)
         _move_cash(book, before, -1)
-        corrected = book.symbols[before.fill.symbol]
-        corrected.execution_ids.remove(fill.execution_id)
-        _refold(book, corrected)
-    book.executions[fill.execution_id] = execution
-    _move_cash(book, execution, 1)
-    is_newest = not symbol.execution_ids or _place(book, symbol.execution_ids[-1]) <= _place(book, fill.execution_id)
-    insort(symbol.execution_ids, fill.execution_id, key=lambda execution_id: _place(book, execution_id))
-    if before is None and is_newest:
-        symbol.holding = trade(symbol.holding, signed(fill.quantity, fill.side), fill.price)
+        _take_out(book, before)
     else:
-        _refold(book, symbol)
+        book.fills += 1
+    _move_cash(book, execution, 1)
+    _put_in(book, symbol, execution, is_new=before is None)
     if before is None and fill.execution_id in book.fees:
         _count_fee(book, symbol, book.fees[fill.execution_id], 1)
+    if fill.execution_id not in book.executions:
+        _let_fee_leave(book, fill.execution_id)
+    _let_leave(book, symbol)
+
+
+def _put_in(book: AccountBook, symbol: SymbolBook, execution: Execution, *, is_new: bool) -> None:
+    """Among the executions that are here, or behind them: then only the quantity and the money are right at once."""
+    fill, place = execution.fill, place_of(execution)
+    quantity = signed(fill.quantity, fill.side)
+    if symbol.settled_place is not None and place <= symbol.settled_place:
+        _change_settled(symbol, quantity, fill.price, place)
+        book.recalled[fill.execution_id] = execution
+        book.left.add(fill.execution_id, execution.trade_sequence)
+        _refold(book, symbol)
+        return
+    book.executions[fill.execution_id] = execution
+    is_newest = not symbol.execution_ids or _place(book, symbol.execution_ids[-1]) <= place
+    insort(symbol.execution_ids, fill.execution_id, key=lambda execution_id: _place(book, execution_id))
+    if is_new and is_newest:
+        symbol.holding = trade(symbol.holding, quantity, fill.price)
+    else:
+        _refold(book, symbol)
+
+
+def _take_out(book: AccountBook, before: Execution) -> None:
+    """Undo an execution that is about to be corrected, in what was its symbol."""
+    fill, symbol = before.fill, book.symbols[before.fill.symbol]
+    if fill.execution_id in book.executions:
+        del book.executions[fill.execution_id]
+        symbol.execution_ids.remove(fill.execution_id)
+    else:
+        _change_settled(symbol, signed(fill.quantity, fill.side).copy_negate(), fill.price, place_of(before))
+        book.recalled.pop(fill.execution_id, None)
+    _refold(book, symbol)
+
+
+def _change_settled(symbol: SymbolBook, quantity: Decimal, price: Decimal, place: Place) -> None:
+    """Change what has left by a fill at `place`; the cost of all that came after it is to be folded again."""
+    settled = symbol.settled
+    symbol.settled = Holding(
+        DIGITS.add(settled.quantity, quantity),
+        settled.cost,
+        DIGITS.subtract(settled.proceeds, DIGITS.multiply(quantity, price)),
+    )
+    symbol.is_late = True
+    symbol.late_changes += 1
+    symbol.milestones = [milestone for milestone in symbol.milestones if milestone.place < place]
+
+
+def _let_leave(book: AccountBook, symbol: SymbolBook) -> None:
+    """Of more executions than are kept the oldest goes, with its fee: it is in TRADE."""
+    while book.adopted and len(symbol.execution_ids) > book.keep.executions:
+        execution_id = symbol.execution_ids.pop(0)
+        execution = book.executions.pop(execution_id)
+        quantity, price = signed(execution.fill.quantity, execution.fill.side), execution.fill.price
+        symbol.settled = trade(symbol.settled, quantity, price)
+        symbol.settled_place, symbol.settled_count = place_of(execution), symbol.settled_count + 1
+        book.left.add(execution_id, execution.trade_sequence)
+        _let_fee_leave(book, execution_id)
+        if symbol.is_late:
+            symbol.settled_meanwhile.append((quantity, price))
+        elif symbol.settled_count % MILESTONE_EXECUTIONS == 0:
+            _keep_milestone(book, symbol)
+
+
+def _let_fee_leave(book: AccountBook, execution_id: str) -> None:
+    fee = book.fees.get(execution_id)
+    if fee is not None and not fee.is_unattributed:
+        book.recalled_fees[execution_id] = book.fees.pop(execution_id)
+
+
+def _keep_milestone(book: AccountBook, symbol: SymbolBook) -> None:
+    assert symbol.settled_place is not None
+    here = [book.executions[execution_id].trade_sequence for execution_id in symbol.execution_ids]
+    symbol.milestones.append(Milestone(symbol.settled_place, symbol.settled, min(here)))
+    if len(symbol.milestones) > MILESTONES_MAX:
+        del symbol.milestones[::2]
+
+
+def settle_again(book: AccountBook, symbol: SymbolBook, settled: Holding) -> None:
+    """Put right what is late: `settled` is folded anew, up to where `settled_meanwhile` begins."""
+    symbol.settled = refold(settled, symbol.settled_meanwhile)
+    symbol.is_late, symbol.settled_meanwhile = False, []
+    _refold(book, symbol)
 
 
 def book_fee(book: AccountBook, execution_id: str, fee: Fee) -> None:
     """Keep the fee of an execution, in place of an older revision's; count it if the execution is booked."""
-    before = book.fees.get(execution_id)
-    book.fees[execution_id] = fee
-    execution = book.executions.get(execution_id)
+    before = book.find_fee(execution_id)
+    if execution_id in book.recalled and not fee.is_unattributed:
+        book.recalled_fees[execution_id] = fee
+        book.fees.pop(execution_id, None)
+    else:
+        book.fees[execution_id] = fee
+    execution = book.find_execution(execution_id)
     if execution is None:
         return
     symbol = book.symbols[execution.fill.symbol]
@@ -70,9 +163,18 @@ def book_funding(book: AccountBook, funding_id: str, payment: FundingPayment) ->
     book.funding_payments[funding_id] = payment
     _add(book.funding, payment.currency, payment.amount)
     _add(book.cash, payment.currency, payment.amount)
+    _add(book.funding_of_symbols.setdefault(payment.symbol, {}), payment.currency, payment.amount)
     symbol = book.symbols.get(payment.symbol)
     if symbol is not None:
-        _count_funding(symbol, payment)
+        _count_funding(symbol, payment.currency, payment.amount)
+    keep_payments(book)
+
+
+def keep_payments(book: AccountBook) -> None:
+    """Of more payments than are kept the oldest goes: it is in TRADE."""
+    while book.adopted and len(book.funding_payments) > book.keep.funding_payments:
+        oldest = next(iter(book.funding_payments))
+        book.left.add(oldest, book.funding_payments.pop(oldest).trade_sequence)
 
 
 def adopt(book: AccountBook, baseline: AccountAdopted) -> None:
@@ -81,22 +183,28 @@ def adopt(book: AccountBook, baseline: AccountAdopted) -> None:
     What was booked before the baseline came stays booked unless the baseline contains it.
     """
     executions, fees, payments = book.executions, book.fees, book.funding_payments
-    book.adopted = True
+    book.adopted = False  # nothing leaves before all of it is booked again
     book.currency = baseline.currency
     book.adopted_execution_ids = frozenset(baseline.execution_ids)
     book.adopted_funding_ids = frozenset(baseline.funding_ids)
     book.cash = {baseline.currency: baseline.cash}
     book.commission, book.symbols, book.executions, book.fees = {}, {}, {}, {}
-    book.funding, book.funding_payments = {}, {}
+    book.funding, book.funding_payments, book.funding_of_symbols, book.fills = {}, {}, {}, 0
     for held in baseline.positions:
         start = opening(held.quantity, held.average_price)
-        book.symbols[held.symbol] = SymbolBook(held.currency, held.multiplier, opening=start, holding=start)
+        book.symbols[held.symbol] = SymbolBook(
+            held.currency, held.multiplier, opening=start, settled=start, holding=start
+        )
     for execution in executions.values():
         book_execution(book, execution)
     for execution_id, fee in fees.items():
         book_fee(book, execution_id, fee)
     for funding_id, payment in payments.items():
         book_funding(book, funding_id, payment)
+    book.adopted = True
+    for symbol in book.symbols.values():
+        _let_leave(book, symbol)
+    keep_payments(book)
 
 
 def fill_value(fill: Fill, multiplier: Decimal) -> Decimal:
@@ -116,20 +224,23 @@ def realized_pnl(book: AccountBook, currency: str) -> Decimal:
 def _open(book: AccountBook, name: str, symbol: SymbolBook) -> SymbolBook:
     """Begin a symbol. Funding for it may have been reported before the fill that opened the position."""
     book.symbols[name] = symbol
-    for payment in book.funding_payments.values():
-        if payment.symbol == name:
-            _count_funding(symbol, payment)
+    for currency, amount in book.funding_of_symbols.get(name, {}).items():
+        _count_funding(symbol, currency, amount)
     return symbol
 
 
-def _place(book: AccountBook, execution_id: str) -> Place:
-    execution = book.executions[execution_id]
+def place_of(execution: Execution) -> Place:
+    """Where an execution stands in the order of trading."""
     return execution.fill.at, execution.trade_sequence
+
+
+def _place(book: AccountBook, execution_id: str) -> Place:
+    return place_of(book.executions[execution_id])
 
 
 def _refold(book: AccountBook, symbol: SymbolBook) -> None:
     fills = (book.executions[execution_id].fill for execution_id in symbol.execution_ids)
-    symbol.holding = refold(symbol.opening, ((signed(fill.quantity, fill.side), fill.price) for fill in fills))
+    symbol.holding = refold(symbol.settled, ((signed(fill.quantity, fill.side), fill.price) for fill in fills))
 
 
 def _move_cash(book: AccountBook, execution: Execution, sign: int) -> None:
@@ -146,9 +257,9 @@ def _count_fee(book: AccountBook, symbol: SymbolBook, fee: Fee, sign: int) -> No
         symbol.commission = DIGITS.add(symbol.commission, amount)
 
 
-def _count_funding(symbol: SymbolBook, payment: FundingPayment) -> None:
-    if payment.currency == symbol.currency:
-        symbol.funding = DIGITS.add(symbol.funding, payment.amount)
+def _count_funding(symbol: SymbolBook, currency: str, amount: Decimal) -> None:
+    if currency == symbol.currency:
+        symbol.funding = DIGITS.add(symbol.funding, amount)
 
 
 def _add(amounts: dict[str, Decimal], currency: str, amount: Decimal) -> None:

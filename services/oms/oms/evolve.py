@@ -25,7 +25,7 @@ from signalbox.messages import (
 
 from oms.books import adopt, book_execution, book_fee, book_funding
 from oms.protection import note_protection
-from oms.state import AccountBook, Execution, Fee, FundingPayment, Journal, OrderState, State, order_key
+from oms.state import UNATTRIBUTED, AccountBook, Execution, Fee, FundingPayment, Journal, OrderState, State, order_key
 from oms.transitions import ACKNOWLEDGING
 
 Booking = OrderPartiallyFilled | OrderFilled | FillCorrected
@@ -37,6 +37,7 @@ def evolve_nothing(state: State, venue: str, account: str, order_id: str, sequen
     journal = state.journal(key)
     if sequence > journal.sequence:
         state.journals[key] = Journal(journal.events + 1, sequence)
+        state.events += 1
         state.trade_sequence = max(state.trade_sequence, sequence)
 
 
@@ -47,9 +48,11 @@ def evolve(state: State, event: OrderEvent, sequence: int) -> None:
     if sequence <= journal.sequence:
         return
     state.journals[key] = Journal(journal.events + 1, sequence)
+    state.events += 1
     state.trade_sequence = max(state.trade_sequence, sequence)
     symbols = _evolve_book(state, key, event, sequence)
     if isinstance(event, OrderCreated | OrderDenied):
+        state.orders_begun += 1
         _keep(state, _begin(event))
     elif key in state.orders:
         _keep(state, evolve_order(state.orders[key], event))
@@ -58,11 +61,29 @@ def evolve(state: State, event: OrderEvent, sequence: int) -> None:
 
 
 def _keep(state: State, order: OrderState) -> None:
-    state.orders[order.key] = order
+    key = order.key
+    state.orders[key] = order
     if order.is_final:
-        state.working.discard(order.key)
+        state.working.discard(key)
+        keep_ended(state, key)
     else:
-        state.working.add(order.key)
+        state.working.add(key)
+        state.ended.pop(key, None)
+
+
+def keep_ended(state: State, key: str) -> None:
+    """An order that has ended is the last one to leave."""
+    state.ended.pop(key, None)
+    state.ended[key] = None
+    let_orders_leave(state)
+
+
+def let_orders_leave(state: State) -> None:
+    """Of more ended orders than are kept the first goes: it is in TRADE."""
+    while len(state.ended) > state.keep.ended_orders:
+        leaving = next(iter(state.ended))
+        del state.ended[leaving], state.orders[leaving], state.journals[leaving]
+        state.left.add(leaving)
 
 
 def _begin(event: OrderCreated | OrderDenied) -> OrderState:
@@ -105,24 +126,28 @@ def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> tu
     account_key = (event.venue, event.account)
     book = state.accounts.get(account_key)
     if book is None:
-        book = state.accounts[account_key] = AccountBook(event.venue, event.account)
+        book = state.accounts[account_key] = AccountBook(event.venue, event.account, state.keep)
     symbols: tuple[str, ...]
     if isinstance(event, AccountAdopted):
         before = book.symbols
         adopt(book, event)
         symbols = tuple({**before, **book.symbols})
     elif isinstance(event, CommissionBooked):
-        book_fee(book, event.execution_id, Fee(event.revision, event.commission, event.currency))
-        execution = book.executions.get(event.execution_id)
+        is_unattributed = event.order_id == UNATTRIBUTED
+        fee = Fee(event.revision, event.commission, event.currency, is_unattributed)
+        book_fee(book, event.execution_id, fee)
+        execution = book.find_execution(event.execution_id)
         symbols = (execution.fill.symbol,) if execution else ()
     elif isinstance(event, FundingBooked):
-        book_funding(book, event.funding_id, FundingPayment(event.symbol, event.amount, event.currency))
+        book_funding(book, event.funding_id, FundingPayment(event.symbol, event.amount, event.currency, sequence))
         symbols = (event.symbol,)
     else:
         terms = state.orders[key].order
         assert terms is not None  # a denied order has no row for fills
         book_execution(book, Execution(event.fill, event.order_id, terms.currency, terms.multiplier, sequence))
         symbols = (event.fill.symbol,)
+    book.recalled.clear()
+    book.recalled_fees.clear()
     book.trade_sequence, book.changed_at, book.changed_by = sequence, event.at, event.id
     for name in symbols:
         if name in book.symbols:

@@ -103,6 +103,14 @@ FUNDING_RECEIVED = Gauge(
     "Funding booked since the desk took the account over, in its currency (paid < 0).",
     ("venue", "account"),
 )
+LOOKED_UP = Counter(
+    "signalbox_oms_looked_up_total", "Orders that had left memory and were looked up in TRADE, for what speaks of them."
+)
+LATE_POSITIONS = Counter(
+    "signalbox_oms_late_positions_total",
+    "Positions whose cost was folded again from TRADE, for a fill that came after its neighbours had left memory.",
+    ("venue",),
+)
 CASH = Gauge(
     "signalbox_oms_cash",
     "The desk's own cash by currency: in another than the account's, what trades have moved.",

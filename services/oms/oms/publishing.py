@@ -81,7 +81,7 @@ def book_message(book: AccountBook) -> Book:
         realized_pnl=shown(realized_pnl(book, book.currency)),
         commission=shown(book.commission.get(book.currency, ZERO)),
         funding=shown(book.funding.get(book.currency, ZERO)),
-        fills=len(book.executions),
+        fills=book.fills,
         trade_sequence=book.trade_sequence,
         other_cash={currency: shown(cash) for currency, cash in book.cash.items() if currency != book.currency},
     )
@@ -143,8 +143,10 @@ class BookPublisher:
             del self._waiting[account, symbol]
             book = self._state.accounts[account]
             if symbol is None:
+                if any(held.is_late for held in book.symbols.values()):
+                    continue  # its realised PnL is said when all costs are known again
                 await self._publish(subjects.book(book.venue, book.account), book_message(book))
-            elif symbol in book.symbols:  # a baseline may have replaced them
+            elif symbol in book.symbols and not book.symbols[symbol].is_late:  # a baseline may have replaced them
                 message = position_message(book, symbol, self._marks.get((book.venue, symbol)))
                 await self._publish(subjects.position(book.venue, book.account, symbol), message)
 

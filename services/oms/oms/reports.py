@@ -133,7 +133,7 @@ def decide_fill(state: State, report: VenueFill, instrument: Instrument | None) 
     book = state.accounts.get((report.venue, report.account))
     if book is not None and fill.execution_id in book.adopted_execution_ids:
         return Outcome(notes=(NoteKind.ADOPTED_FILL,))
-    booked = book.executions.get(fill.execution_id) if book is not None else None
+    booked = book.find_execution(fill.execution_id) if book is not None else None
     if booked is not None:
         if fill.revision <= booked.fill.revision:
             return Outcome(notes=(NoteKind.DUPLICATE_FILL,))
@@ -241,10 +241,10 @@ def decide_commission(state: State, report: VenueCommission) -> Outcome:
     book = state.accounts.get((report.venue, report.account))
     if book is not None and report.execution_id in book.adopted_execution_ids:
         return Outcome(notes=(NoteKind.ADOPTED_FILL,))
-    fee = book.fees.get(report.execution_id) if book is not None else None
+    fee = book.find_fee(report.execution_id) if book is not None else None
     if fee is not None and report.revision <= fee.revision:
         return Outcome(notes=(NoteKind.DUPLICATE_COMMISSION,))
-    execution = book.executions.get(report.execution_id) if book is not None else None
+    execution = book.find_execution(report.execution_id) if book is not None else None
     order_id = execution.order_id if execution is not None else report.order_id
     order = state.find_order(report.venue, report.account, order_id) if order_id else None
     if order is None or order.order is None:

@@ -36,6 +36,7 @@ from typing import TypeVar
 import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
+from signalbox.checkpointing import Capture, Checkpoints
 from signalbox.clock import DeskClock
 from signalbox.decimals import can_be_reckoned_with
 from signalbox.errors import BusError, BusRefusedError, IllegalTransitionError, MessageError, WrongSequenceError
@@ -65,14 +66,18 @@ from signalbox.messages import (
     VenueSnapshot,
 )
 
-from oms import metrics
+from oms import checkpoint, metrics
+from oms.checkpoint import StateLoader
 from oms.decide import decide_decision, decide_timer
 from oms.evolve import evolve, evolve_nothing
+from oms.late_fills import LateFills
+from oms.looking_up import look_up
 from oms.outcome import Drift, NoteKind, Outcome, Rules
 from oms.publishing import BookPublisher, Mark, Marks
+from oms.recall import Wanted, forget_recalled, wanted_by_event, wanted_by_message
 from oms.reports import decide_commission, decide_fill, decide_funding, decide_order_report
 from oms.snapshots import decide_snapshot
-from oms.state import State, order_key
+from oms.state import KEPT, Keep, State, order_key
 
 TRADE, REPORTS, TIMERS, STATE = "TRADE", "REPORTS", "TIMERS", "STATE"
 CONSUMER, CONSUMER_OF_DENIED = "oms", "oms-denied"
@@ -92,28 +97,32 @@ _BOOKING = OrderPartiallyFilled | OrderFilled | FillCorrected | CommissionBooked
 class OrderManagement:
     """The service on one bus. `await rebuild()` first, then `await consume()`; `publisher.run()` beside it."""
 
-    def __init__(self, bus: Bus, clock: DeskClock, rules: Rules, lease: OwnLease) -> None:
+    def __init__(self, bus: Bus, clock: DeskClock, rules: Rules, lease: OwnLease, keep: Keep = KEPT) -> None:
         self._bus, self._clock, self._rules, self._lease = bus, clock, rules, lease
-        self.state = State()
+        self.state = State(keep)
+        self.checkpoints = Checkpoints(bus, "oms", checkpoint.SHAPE, "", subjects.ALL_ORDERS, lease)
         self._marks: Marks = {}
         self.shown = metrics.Shown(self.state, clock)
         self.publisher = BookPublisher(bus, self.state, self._marks, self.shown.books, lease)
         self._lock = asyncio.Lock()  # four consumers, one state
+        self.late_fills = LateFills(bus, self.state, self._lock, self.publisher)
         self._failure: BusError | None = None
 
     def details(self) -> dict[str, str]:
         """Figures for a person: orders, working ones, executions booked, how far TRADE has been folded."""
         return {
-            "orders": str(len(self.state.orders)),
+            "orders": str(self.state.orders_begun),
             "working": str(len(self.state.working)),
-            "executions": str(sum(len(book.executions) for book in self.state.accounts.values())),
+            "executions": str(sum(book.fills for book in self.state.accounts.values())),
             "trade_sequence": str(self.state.trade_sequence),
         }
 
     # ------------------------------------------------------------------------------------------------- start
 
     async def rebuild(self) -> None:
-        """Fold every order event of TRADE; take instruments and last marks from STATE. Publishes nothing.
+        """Fold the order events of TRADE behind the last checkpoint; take instruments and last marks from STATE.
+
+        Publishes nothing.
 
         An event of our own that can not be read holds the start until a person sets it aside: what it said is part of
         the truth.
@@ -126,24 +135,49 @@ class OrderManagement:
             self.publisher.found(received.subject, received.sequence)
         async for received in self._bus.read(STATE, subjects.ALL_BOOKS):
             self.publisher.found(received.subject, received.sequence)
+        found = await self.checkpoints.find(lambda: StateLoader(self.state.keep))
+        if found is not None:
+            self.state.become(found.loaded.state)
         events = 0
 
-        def fold(received: Received) -> None:
+        def fold(received: Received) -> Awaitable[None] | None:
             nonlocal events
             event: OrderEvent = messages.decode(received.payload, OrderEvents)
-            evolve(self.state, event, received.sequence)
             events += 1
+            wanted = wanted_by_event(self.state, event)
+            if wanted:
+                return self._fold_recalled(event, received.sequence, wanted)
+            evolve(self.state, event, received.sequence)
+            return None
 
         def pass_over(received: Received) -> None:
             evolve_nothing(self.state, *subjects.order_of(received.subject), received.sequence)
 
-        await self._bus.fold(TRADE, fold, subjects.ALL_ORDERS, pass_over=pass_over)
+        begin = self.state.trade_sequence + 1
+        await self._bus.fold(TRADE, fold, subjects.ALL_ORDERS, begin, pass_over=pass_over)
+        self.checkpoints.folded(self.state.trade_sequence, self.state.events)
         metrics.REBUILT_EVENTS.set(events)
+
+    async def keep_checkpoints(self) -> None:
+        """Write down what has been folded, whenever there is enough of it, for ever."""
+        await self.checkpoints.run(lambda: self.state.trade_sequence, self.capture)
+
+    async def capture(self) -> Capture:
+        """The state between two messages, and how many events TRADE must have up to there."""
+        async with self._lock:
+            sequence, frames = checkpoint.capture(self.state)
+            return Capture(sequence, self.state.events, frames)
+
+    async def _fold_recalled(self, event: OrderEvent, sequence: int, wanted: Wanted) -> None:
+        """Fold an event of what had left memory before it."""
+        await look_up(self._bus, self.state, wanted, before_sequence=sequence)
+        evolve(self.state, event, sequence)
 
     async def consume(self) -> None:
         """Finish what the process before left; start to take decisions, reports, timers and bars, and return."""
         await self._finish()
         self.publisher.all_changed()
+        self.late_fills.look()
         await self._bus.subscribe(subjects.ALL_MINUTE_BARS, self._bar)
         await self._bus.consume(REPORTS, CONSUMER, self._handler(Report, self._decide_report))
         await self._bus.consume(TIMERS, CONSUMER, self._handler(TimerFired, self._decide_timer))
@@ -179,6 +213,7 @@ class OrderManagement:
                 if self._failure is not None:
                     raise self._failure
                 try:
+                    await self._recall(message)
                     outcome = await decide(message)
                     await self._carry_out(outcome, received)
                 except IllegalTransitionError:
@@ -192,6 +227,13 @@ class OrderManagement:
             self._tell(message, outcome)
 
         return handle
+
+    async def _recall(self, message: Message) -> None:
+        """Look up what has left memory and the message speaks of."""
+        forget_recalled(self.state)
+        wanted = wanted_by_message(self.state, message)
+        if wanted:
+            await look_up(self._bus, self.state, wanted)
 
     async def _decide_decision(self, decision: Decision) -> Outcome:
         intent = decision.intent
@@ -288,6 +330,8 @@ class OrderManagement:
             symbols = self.state.accounts[account].symbols
             changed = tuple(name for name, symbol in symbols.items() if symbol.trade_sequence == sequence)
             self.publisher.changed(account, changed)
+            if any(symbols[name].is_late for name in changed):
+                self.late_fills.look()
 
     async def _command(self, revision: int, command: Command) -> None:
         order = command.order if isinstance(command, SubmitOrder) else command

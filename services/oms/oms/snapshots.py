@@ -102,11 +102,11 @@ def _drift(state: State, book: AccountBook, snapshot: VenueSnapshot) -> tuple[Dr
 
 def _execution_drift(book: AccountBook, snapshot: VenueSnapshot) -> list[Drift]:
     """Executions that the venue has and we have not: reports that are still to come, or were lost."""
-    known = book.executions.keys() | book.adopted_execution_ids
+    known = book.executions.keys() | book.adopted_execution_ids  # of what has left the fingerprint will do
     return [
         Drift(DriftKind.EXECUTION, execution_id, "not booked", "executed")
         for execution_id in snapshot.execution_ids
-        if execution_id not in known
+        if execution_id not in known and execution_id not in book.left
     ]
 
 
@@ -116,7 +116,7 @@ def _funding_drift(book: AccountBook, snapshot: VenueSnapshot) -> list[Drift]:
     return [
         Drift(DriftKind.FUNDING, funding_id, "not booked", "paid")
         for funding_id in snapshot.funding_ids
-        if funding_id not in known
+        if funding_id not in known and funding_id not in book.left
     ]
 
 

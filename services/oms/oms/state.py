@@ -1,15 +1,20 @@
 """What the OMS remembers: orders, and each account's books. Plain data, built only by `oms.evolve`.
 
-Owns the shape of that memory. It must not know messages that come in, the bus or time. Everything but `instruments`
-follows from the order events in TRADE, so it can be thrown away and folded again.
+Owns the shape of that memory, and what of it has an end. It must not know messages that come in, the bus or time.
+Everything but `instruments` follows from the order events in TRADE, so it can be thrown away and folded again.
+
+What is over leaves. An order that has ended stays among the last `Keep.ended_orders` of those, an execution among the
+last `Keep.executions` of its symbol; of what has left there are fingerprints, and all of it in TRADE, where
+`oms.recall` finds it when a message speaks of it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 
+from signalbox.fingerprints import Fingerprints
 from signalbox.messages import FINAL_STATUSES, NEVER, Fill, Instrument, Order, OrderStatus
 from signalbox.subjects import EXTERNAL_PREFIX, INTENT_ID
 
@@ -24,6 +29,12 @@ Owner = tuple[str, str, str]
 PositionKey = tuple[str, str, str]
 """(venue, account, symbol)."""
 
+Place = tuple[datetime, int]
+"""Where a fill stands among those of its symbol: the venue's time, then the sequence in TRADE."""
+
+MILESTONE_EXECUTIONS, MILESTONES_MAX = 4_096, 64
+"""How often the fold of a symbol is kept beside its executions; of more than so many each second one goes."""
+
 UNATTRIBUTED = "_unattributed"
 """The reserved order id for fees of executions that nobody has reported yet (no intent id starts with `_`)."""
 
@@ -36,6 +47,20 @@ def order_key(venue: str, account: str, order_id: str) -> str:
     if INTENT_ID.fullmatch(order_id) and not order_id.startswith(EXTERNAL_PREFIX):
         return order_id
     return f"{venue}/{account}/{order_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How much of what is over stays in memory: a fill that is late by less is put in its place there."""
+
+    ended_orders: int = 2_000
+    executions: int = 512
+    """Of each symbol in each account."""
+    funding_payments: int = 512
+    """Of each account."""
+
+
+KEPT = Keep()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +128,8 @@ class Fee:
     revision: int
     commission: Decimal
     currency: str
+    is_unattributed: bool = False
+    """It stands under `UNATTRIBUTED` in TRADE, where nobody looks it up: it stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +139,38 @@ class FundingPayment:
     symbol: str
     amount: Decimal
     currency: str
+    trade_sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Milestone:
+    """What a symbol's executions up to `place` make. All behind it are in TRADE from `from_sequence` on."""
+
+    place: Place
+    holding: Holding
+    from_sequence: int
 
 
 @dataclass(slots=True)
 class SymbolBook:
-    """One symbol in one account: what it was taken over with, its executions in trading order, what follows."""
+    """One symbol in one account: what it was taken over with, its last executions in trading order, what follows.
+
+    `settled` is what the opening and all executions up to `settled_place` make: those have left. While `is_late`, one
+    of them has come, or been corrected, after it had left: quantities and money are right, but the cost is not, until
+    `oms.refolding` has read them again. `late_changes` counts such, and `settled_meanwhile` holds (signed quantity,
+    price) of what has left since that reading began.
+    """
 
     currency: str
     multiplier: Decimal
     opening: Holding = FLAT
+    settled: Holding = FLAT
+    settled_place: Place | None = None
+    settled_count: int = 0
+    milestones: list[Milestone] = field(default_factory=list)
+    is_late: bool = False
+    late_changes: int = 0
+    settled_meanwhile: list[tuple[Decimal, Decimal]] = field(default_factory=list)
     execution_ids: list[str] = field(default_factory=list)
     holding: Holding = FLAT
     commission: Decimal = ZERO
@@ -132,10 +182,16 @@ class SymbolBook:
 
 @dataclass(slots=True)
 class AccountBook:
-    """One account: cash, fees and funding by currency, symbols, executions. `adopted` = a baseline was taken over."""
+    """One account: cash, fees and funding by currency, symbols, executions. `adopted` = a baseline was taken over.
+
+    `executions`, `fees` and `funding_payments` are of what has not left; `left` has where in TRADE an execution, by its
+    id, or a payment was booked first. Nothing leaves before the baseline, which may contain it. `recalled` and
+    `recalled_fees` hold what has left, for the one message that speaks of it.
+    """
 
     venue: str
     account: str
+    keep: Keep = KEPT
     currency: str = ""
     adopted: bool = False
     adopted_execution_ids: frozenset[str] = frozenset()
@@ -147,9 +203,23 @@ class AccountBook:
     executions: dict[str, Execution] = field(default_factory=dict)
     fees: dict[str, Fee] = field(default_factory=dict)
     funding_payments: dict[str, FundingPayment] = field(default_factory=dict)
+    funding_of_symbols: dict[str, dict[str, Decimal]] = field(default_factory=dict)
+    """By symbol and currency: a symbol may begin after its funding."""
+    left: Fingerprints = field(default_factory=lambda: Fingerprints(numbered=True))
+    fills: int = 0
+    recalled: dict[str, Execution] = field(default_factory=dict, compare=False)
+    recalled_fees: dict[str, Fee] = field(default_factory=dict, compare=False)
     trade_sequence: int = 0
     changed_at: datetime = NEVER
     changed_by: str = ""
+
+    def find_execution(self, execution_id: str) -> Execution | None:
+        """A booked execution; one that has left only where it was recalled."""
+        return self.executions.get(execution_id) or self.recalled.get(execution_id)
+
+    def find_fee(self, execution_id: str) -> Fee | None:
+        """The fee of an execution; of one that has left only where that was recalled."""
+        return self.fees.get(execution_id) or self.recalled_fees.get(execution_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,17 +232,32 @@ class Unprotected:
 
 @dataclass(slots=True)
 class State:
-    """All of it. `working` holds the keys of the orders that are not final, `working_stops` those of STOP orders."""
+    """All of it. `working` holds the keys of the orders that are not final, `working_stops` those of STOP orders.
 
+    `ended` holds those of the others that are still here, the one that leaves next first, and `left` all that ever did.
+    """
+
+    keep: Keep = KEPT
     orders: dict[str, OrderState] = field(default_factory=dict)
     journals: dict[str, Journal] = field(default_factory=dict)
     accounts: dict[AccountKey, AccountBook] = field(default_factory=dict)
     working: set[str] = field(default_factory=set)
+    ended: dict[str, None] = field(default_factory=dict)
+    left: Fingerprints = field(default_factory=Fingerprints)
+    orders_begun: int = 0
+    events: int = 0
+    """Order events of TRADE that are in this, those that were set aside too."""
     working_stops: dict[PositionKey, set[str]] = field(default_factory=dict)
     unprotected: dict[PositionKey, Unprotected] = field(default_factory=dict)
     trade_sequence: int = 0
     instruments: dict[tuple[str, str], Instrument] = field(default_factory=dict)
     """By (venue, symbol), from STATE: not part of the fold, only asked when an order begins."""
+
+    def become(self, other: State) -> None:
+        """Take on all of another state but its instruments; whoever shows this one shows that."""
+        for each in fields(self):
+            if each.name != "instruments":
+                setattr(self, each.name, getattr(other, each.name))
 
     def journal(self, key: str) -> Journal:
         return self.journals.get(key, Journal())

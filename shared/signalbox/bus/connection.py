@@ -31,7 +31,7 @@ from signalbox.bus.setting_aside import LOOK_SECONDS, SettingAside
 from signalbox.bus.standing import shuffled_places
 from signalbox.bus.watching import Watch
 from signalbox.durability import JetStreamServer
-from signalbox.errors import BusAnswerError, BusPermissionError, BusUnavailableError
+from signalbox.errors import BusAnswerError, BusError, BusPermissionError, BusUnavailableError
 from signalbox.seals import shown_links
 
 log = logging.getLogger(__name__)
@@ -211,7 +211,7 @@ class Bus:
     async def fold(
         self,
         stream: str,
-        take: Callable[[Received], None],
+        take: Callable[[Received], Awaitable[None] | None],
         subject: str = ">",
         from_sequence: int = 1,
         pass_over: Callable[[Received], None] = lambda received: None,
@@ -219,7 +219,8 @@ class Bus:
     ) -> None:
         """Call `take` with each stored message, as `read` gives them; `pass_over` with what an operator has set aside.
 
-        When `take` raises, the service is held there until that message is set aside: it says which, and is not ready.
+        What `take` returns is awaited, where it is anything. When it raises, the service is held there until that
+        message is set aside: it says which, and is not ready; but a `BusError` is raised.
         """
         await self._setting_aside.look()
         async for received in self.read(stream, subject, from_sequence, left_out=left_out):
@@ -231,7 +232,11 @@ class Bus:
                 pass_over(received)
                 continue
             try:
-                take(received)
+                waiting = take(received)
+                if waiting is not None:
+                    await waiting
+            except BusError:
+                raise
             except Exception as error:
                 await self._until_set_aside(received, f"{type(error).__name__}: {error}")
                 pass_over(received)
@@ -251,6 +256,11 @@ class Bus:
     async def last(self, stream: str, subject: str) -> Received | None:
         """The last message stored on `subject`, which may be a pattern; of what needs a seal, the last that has one."""
         return await reading.last_genuine(self._client, self._sealing, stream, subject)
+
+    async def last_if_genuine(self, stream: str, subject: str) -> Received | None:
+        """The last message on one subject; None also where it bears no seal that it needs: nothing older is read."""
+        found = await reading.last(self._client, stream, subject)
+        return None if found is None or self._sealing.refuse(found) else found
 
     async def watch(self, bucket: str, key: str, callback: Callable[[Received | None], Awaitable[None]]) -> None:
         """Call `callback` with the value of a KV key now (None = absent), and after every change."""

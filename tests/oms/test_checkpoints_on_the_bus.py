@@ -1,0 +1,280 @@
+"""Checkpoints on a real nats-server: what the next process begins with, and what it does not believe."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+import pytest
+from oms import metrics
+from oms.service import OrderManagement
+from oms.state import Keep
+from prometheus_client import REGISTRY
+from signalbox import checkpointing, subjects
+from signalbox.bus import Bus
+from signalbox.checkpoints import CheckpointManifest, decode_manifest, encode_manifest
+from signalbox.errors import BusUnavailableError
+from signalbox.messages import Position, Side, VenueCanceled
+
+from tests.oms.test_checkpoint import comparable
+from tests.oms.test_forgetting import filled
+from tests.oms.test_service import Live, until
+
+CHECKPOINTS = "CHECKPOINTS"
+
+
+def ignored(reason: str) -> float:
+    labels = {"service": "oms", "reason": reason}
+    return REGISTRY.get_sample_value("signalbox_checkpoints_ignored_total", labels) or 0.0
+
+
+def rebuilt_events() -> float:
+    return REGISTRY.get_sample_value("signalbox_oms_rebuilt_events") or 0.0
+
+
+class NoCheckpoints:
+    """There are none, and none are written."""
+
+    async def find(self, begin: object) -> None:
+        return None
+
+    def folded(self, sequence: int, messages: int) -> None:
+        """It does not matter."""
+
+
+class Running:
+    """OMS processes one after the other on one server, with a small memory."""
+
+    def __init__(self, desk: Live, make: Any) -> None:
+        self.desk, self.make = desk, make
+        self.keep = Keep(ended_orders=2, executions=2, funding_payments=2)
+        self.buses: list[Bus] = []
+
+    async def begin(self, *, all_of_it: bool = False) -> OrderManagement:
+        """The next process as it is once it has folded; `all_of_it` = it looks for no checkpoint."""
+        bus = await self.desk.server.connect("oms")
+        service = OrderManagement(bus, self.desk.clock, self.make.rules, self.desk.lease, self.keep)
+        if all_of_it:
+            service.checkpoints = NoCheckpoints()  # type: ignore[assignment]
+        await service.rebuild()
+        self.buses.append(bus)
+        return service
+
+    async def trade(self, service: OrderManagement, first: int, last: int) -> None:
+        """Orders that fill, as the service's own consumers would give them."""
+        for number in range(first, last + 1):
+            for message in filled(self.make, number):
+                await self.give(service, message)
+
+    async def give(self, service: OrderManagement, message: Any) -> None:
+        decide = {"IntentApproved": service._decide_decision, "TimerFired": service._decide_timer}.get(
+            type(message).__name__, service._decide_report
+        )
+        await service._recall(message)
+        outcome = await decide(message)  # type: ignore[operator]
+        for event in outcome.events:
+            await service._store(event)
+
+    async def manifest(self, service: OrderManagement, slot: int) -> CheckpointManifest:
+        received = await service._bus.last(CHECKPOINTS, subjects.checkpoint_manifest("oms", slot))
+        assert received is not None
+        found = decode_manifest(received.payload)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+async def running(nats_server: Any, make: Any, held_lease: Any) -> AsyncIterator[Running]:
+    desk = Live(nats_server, make, held_lease)
+    await desk.open()
+    yield Running(desk, make)
+    await desk.stop_tasks()
+
+
+async def written(running: Running, make: Any) -> OrderManagement:
+    """A service that has written a checkpoint, and gone on for a while."""
+    service = await running.begin()
+    await running.give(service, make.snapshot())
+    await running.trade(service, 1, 6)
+    assert await service.checkpoints.write(await service.capture())
+    await running.trade(service, 7, 8)
+    return service
+
+
+async def test_the_next_process_begins_with_the_checkpoint_and_folds_the_rest(running: Running, make: Any) -> None:
+    before = await written(running, make)
+    after = await running.begin()
+    assert rebuilt_events() == 4
+    whole = await running.begin(all_of_it=True)
+    assert rebuilt_events() == 1 + 2 * 8
+    assert comparable(after.state) == comparable(before.state) == comparable(whole.state)
+    await running.trade(after, 9, 9)
+    assert after.state.accounts["ibkr", "DU1"].symbols["AAPL"].holding.quantity == 900
+
+
+async def test_without_a_checkpoint_all_is_folded(running: Running, make: Any) -> None:
+    service = await running.begin()
+    await running.give(service, make.snapshot())
+    await running.trade(service, 1, 2)
+    assert comparable((await running.begin()).state) == comparable(service.state)
+
+
+async def damage_a_part(running: Running, service: OrderManagement, monkeypatch: pytest.MonkeyPatch) -> None:
+    await service._bus.raw_publish(subjects.checkpoint_part("oms", 1, 0), b"something else, with a true seal")
+
+
+async def lose_a_part(running: Running, service: OrderManagement, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = await running.manifest(service, 1)
+    longer = msgspec.structs.replace(told, parts=(*told.parts, "0" * 64))
+    await service._bus.raw_publish(subjects.checkpoint_manifest("oms", 1), encode_manifest(longer))
+
+
+async def damage_the_manifest(running: Running, service: OrderManagement, monkeypatch: pytest.MonkeyPatch) -> None:
+    await service._bus.raw_publish(subjects.checkpoint_manifest("oms", 1), b"{")
+
+
+async def be_of_another_version(running: Running, service: OrderManagement, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oms.checkpoint.SHAPE", 77)
+
+
+async def depend_on_something_else(running: Running, service: OrderManagement, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = await running.manifest(service, 1)
+    other = msgspec.structs.replace(told, context="another desk")
+    await service._bus.raw_publish(subjects.checkpoint_manifest("oms", 1), encode_manifest(other))
+
+
+async def be_beyond_the_end(running: Running, service: OrderManagement, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = await running.manifest(service, 1)
+    ahead = msgspec.structs.replace(told, sequence=10_000)
+    await service._bus.raw_publish(subjects.checkpoint_manifest("oms", 1), encode_manifest(ahead))
+
+
+async def be_of_another_trade(running: Running, service: OrderManagement, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = await running.manifest(service, 1)
+    other = msgspec.structs.replace(told, sequence=told.sequence - 1)
+    await service._bus.raw_publish(subjects.checkpoint_manifest("oms", 1), encode_manifest(other))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (damage_a_part, "damaged"),
+        (lose_a_part, "damaged"),
+        (damage_the_manifest, "unreadable"),
+        (be_of_another_version, "shape"),
+        (depend_on_something_else, "context"),
+        (be_beyond_the_end, "elsewhere"),
+        (be_of_another_trade, "elsewhere"),
+    ],
+)
+async def test_a_checkpoint_that_is_not_to_be_believed_costs_time_only(
+    running: Running, make: Any, monkeypatch: pytest.MonkeyPatch, spoil: Callable[..., Any], reason: str
+) -> None:
+    service = await written(running, make)
+    before = ignored(reason)
+    await spoil(running, service, monkeypatch)
+    after = await running.begin()
+    assert (rebuilt_events(), ignored(reason)) == (1 + 2 * 8, before + 1)
+    assert comparable(after.state) == comparable(service.state)
+
+
+async def test_a_checkpoint_of_somebody_else_is_not_looked_at(running: Running, make: Any, forger: Any) -> None:
+    """Its parts, and even its words, may be our own: what is missing is our seal."""
+    service = await written(running, make)
+    told = await running.manifest(service, 1)
+    subject = subjects.checkpoint_manifest("oms", 1)
+    await forger.plant("oms", subject, encode_manifest(told))
+    after = await running.begin()
+    assert rebuilt_events() == 1 + 2 * 8
+    assert comparable(after.state) == comparable(service.state)
+
+
+class Dying:
+    """A bus that dies after some parts."""
+
+    def __init__(self, bus: Bus, parts: int) -> None:
+        self._bus, self._parts = bus, parts
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bus, name)
+
+    async def raw_publish(self, *args: Any) -> Any:
+        if not self._parts:
+            raise BusUnavailableError("dead")
+        self._parts -= 1
+        return await self._bus.raw_publish(*args)
+
+
+@pytest.mark.parametrize("parts", [0, 1, 2, 3])
+async def test_one_that_was_not_finished_leaves_the_last_one_as_it_was(
+    running: Running, make: Any, monkeypatch: pytest.MonkeyPatch, parts: int
+) -> None:
+    monkeypatch.setattr("signalbox.checkpoints.PART_BYTES", 900)
+    service = await written(running, make)
+    for _ in range(2):  # both slots have been used
+        await running.trade(service, 9, 9)
+        assert await service.checkpoints.write(await service.capture())
+    await running.trade(service, 10, 11)
+    service.checkpoints._bus = Dying(service._bus, parts)  # type: ignore[assignment]
+    assert not await service.checkpoints.write(await service.capture())
+    after = await running.begin()
+    assert rebuilt_events() == 4
+    assert comparable(after.state) == comparable(service.state)
+
+
+async def test_what_another_process_has_written_into_trade_is_not_left_out(running: Running, make: Any) -> None:
+    """A former holder that wakes up: this process has not folded its event, and does not know it."""
+    service = await written(running, make)
+    former = await running.begin()
+    await running.give(former, make.approved("of-the-former", 99))
+    await running.trade(service, 9, 9)
+    before = ignored("unwritten")
+    assert not await service.checkpoints.write(await service.capture())
+    assert ignored("unwritten") == before + 1
+    after = await running.begin()
+    assert "of-the-former" in after.state.orders
+
+
+async def test_one_is_due_after_so_many_messages_or_so_long_after_one(running: Running, make: Any) -> None:
+    service = await written(running, make)
+    checkpoints, at = service.checkpoints, (await service.capture()).sequence
+    assert not checkpoints.is_due(checkpoints._sequence, 0.0)
+    assert not checkpoints.is_due(at, 100.0)
+    assert not checkpoints.is_due(at, 100.0 + checkpointing.SECONDS_BETWEEN_MAX - 1)
+    assert checkpoints.is_due(at, 100.0 + checkpointing.SECONDS_BETWEEN_MAX)
+    assert checkpoints.is_due(checkpoints._sequence + checkpointing.MESSAGES_BETWEEN, 100.0)
+
+
+async def test_what_has_left_is_looked_up_and_a_late_fill_is_put_in_its_place(running: Running, make: Any) -> None:
+    """On the running service: an order, an execution and its correction that memory has lost."""
+    service = await written(running, make)
+    assert "o-1" not in service.state.orders
+    before = metrics.LATE_POSITIONS.labels("ibkr")._value.get()
+    await running.give(service, make.report(VenueCanceled, "o-1", reason="late", seconds=99))
+    await running.give(service, filled(make, 2)[1])  # twice
+    book = service.state.accounts["ibkr", "DU1"]
+    assert (book.fills, book.symbols["AAPL"].holding.quantity) == (8, 800)
+    bust = make.fill("0", "10", order_id="o-2", execution_id="e2", revision=2, seconds=2, venue_order_id="2")
+    late = make.fill("50", "7", order_id="o-3", execution_id="late", seconds=2.5, side=Side.SELL, venue_order_id="3")
+    await running.give(service, bust)
+    await running.give(service, late)
+    assert book.symbols["AAPL"].is_late
+    running.desk.start_task(service.publisher.run())
+    running.desk.start_task(service.late_fills.run())
+    service.late_fills.look()
+
+    async def settled() -> bool:
+        return metrics.LATE_POSITIONS.labels("ibkr")._value.get() > before
+
+    await until(settled)
+    whole = OrderManagement(service._bus, running.desk.clock, make.rules, running.desk.lease, Keep())
+    whole.checkpoints = NoCheckpoints()  # type: ignore[assignment]
+    await whole.rebuild()
+    theirs = whole.state.accounts["ibkr", "DU1"].symbols["AAPL"].holding
+    assert book.symbols["AAPL"].holding == theirs
+    assert theirs.quantity == 650
+    position = await running.desk.wait_for_last(
+        subjects.position("ibkr", "DU1", "AAPL"), Position, lambda position: position.quantity == 650
+    )
+    assert position.realized_pnl == -150
