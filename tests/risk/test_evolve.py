@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from risk import evolve
 from risk.decide import decide
 from risk.facts import DeskTime, Request
+from risk.known import KnownIds
 from risk.state import RiskState, account_keys, conversion_rate
 from signalbox import subjects
 from signalbox.messages import (
@@ -79,7 +80,7 @@ def test_the_end_of_an_order_frees_what_is_left_of_it(world: Any, kind: Any) -> 
     w.created(order).fill(order, "4", "6")
     w.event(kind(**w._of(order.id, OrderStatus(status)), reason="over"))
     assert (holding(w).quantity, holding(w).buying_quantity) == (4, 0)
-    assert w.state.finished[order.id] == status
+    assert w.state.known.finished(order.id) == status
 
 
 @pytest.mark.parametrize("kind", [OrderUnknown, OrderCancelRejected])
@@ -147,7 +148,7 @@ def test_an_approved_order_that_the_oms_refuses_is_freed(world: Any) -> None:
     order = approved(w)
     w.event(OrderDenied(**w._of(order.id, OrderStatus.DENIED), reason="no gateway has said what SPY is"))
     assert holding(w).buying_quantity == 0
-    assert (w.state.orders, w.state.in_flight, w.state.finished) == ({}, set(), {order.id: OrderStatus.DENIED})
+    assert (w.state.orders, w.state.in_flight, w.state.known.finished(order.id)) == ({}, set(), OrderStatus.DENIED)
 
 
 @pytest.mark.parametrize("word", ["accepted", "filled"])
@@ -162,7 +163,7 @@ def test_a_rejected_order_that_the_venue_works_after_all_counts_again(world: Any
         w.fill(order, "3", "7")
     assert holding(w).buying_quantity + holding(w).quantity == 10
     assert list(w.state.orders) == [order.id]
-    assert not w.state.finished
+    assert w.state.known.finished(order.id) is None
     w.canceled(order)
     assert holding(w).buying_quantity == 0
 
@@ -191,7 +192,7 @@ def test_a_fee_changes_no_position_and_ends_no_order(world: Any, order_id: str) 
     w = world().ready()
     own = approved(w, id="own")
     w.created(own)
-    before = deepcopy((w.state.orders, w.state.finished, w.state.books, w.state.in_flight))
+    before = deepcopy((w.state.orders, w.state.known, w.state.books, w.state.in_flight))
     w.event(
         CommissionBooked(
             **w._of(order_id, OrderStatus.FILLED),
@@ -201,7 +202,7 @@ def test_a_fee_changes_no_position_and_ends_no_order(world: Any, order_id: str) 
             currency="USD",
         )
     )
-    assert (w.state.orders, w.state.finished, w.state.books, w.state.in_flight) == before
+    assert (w.state.orders, w.state.known, w.state.books, w.state.in_flight) == before
 
 
 def test_fills_that_the_opening_figures_contain_count_once(world: Any) -> None:
@@ -222,7 +223,7 @@ def test_a_baseline_moves_no_order_and_comes_once(world: Any) -> None:
     w = world()
     w.adopt(positions=(w.held("SPY", "5"),)).adopt(positions=(w.held("SPY", "6"),))
     assert holding(w).quantity == 5
-    assert (w.state.orders, w.state.finished) == ({}, {})
+    assert (w.state.orders, w.state.known) == ({}, KnownIds())
 
 
 def test_an_order_without_any_price_can_not_be_valued(world: Any, check: Any) -> None:
@@ -342,4 +343,4 @@ def test_positions_are_the_adopted_ones_plus_all_fills(two_currencies: Any, step
 def test_every_account_of_the_desk_has_books_from_the_start(world: Any) -> None:
     w = world()
     assert set(w.state.books) == set(account_keys(w.state.desk)) == {ACCOUNT}
-    assert subjects.BASELINE not in w.state.decided
+    assert subjects.BASELINE not in w.state.known

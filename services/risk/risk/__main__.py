@@ -37,6 +37,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     await observing.settle(runtime.clock)
     runtime.health.met(REBUILT)
     await service.consume()
+    await runtime.spawn(service.log.keep_checkpoints(), "checkpoints")
 
 
 def main() -> None:

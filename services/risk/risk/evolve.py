@@ -30,27 +30,27 @@ from signalbox.messages import (
     OrderPartiallyFilled,
     OrderStatus,
     Quote,
-    Side,
     TradingState,
     VenueLink,
 )
 from signalbox.room import StreamRoom
 
+from risk.exposure import count_open, holding_of, note_traded, revalue, work
+from risk.known import Verdict
 from risk.prices import mark_price, usable_price, worst_price
 from risk.state import (
     ANSWERED_MAX,
     ONE,
     RATE_WINDOW,
+    REFUSED_MAX,
+    UNCONFIRMED_FILLS_MAX,
     ZERO,
     AccountBooks,
-    Decided,
     Holding,
     LinkLost,
     RiskState,
     Seen,
-    Verdict,
     WorkingOrder,
-    conversion_rate,
     margin_fraction,
     order_key,
 )
@@ -71,7 +71,7 @@ def fold_decision(state: RiskState, decision: IntentApproved | IntentDenied) -> 
     if intent is None:
         return
     verdict = Verdict.APPROVED if isinstance(decision, IntentApproved) else Verdict.DENIED
-    state.decided.setdefault(intent.id, Decided(verdict, decision.intent_sequence))
+    state.known.decide(intent.id, verdict, decision.intent_sequence)
     if verdict is Verdict.APPROVED and isinstance(intent, OrderIntent):
         _reserve(state, intent, decision.reference_price, decision.at, decision.by)
 
@@ -129,28 +129,28 @@ def _reserve(state: RiskState, intent: OrderIntent, reference: Decimal | None, a
         lately.append(at)
         while at - lately[0] >= RATE_WINDOW:
             lately.popleft()
-    if intent.id in state.orders or intent.id in state.finished:
+    if intent.id in state.orders or state.known.finished(intent.id) is not None:
         return  # its events came first: they know better what is left of it
     price = worst_price(intent, reference, state.desk.limits.price_collar_fraction)
     order = WorkingOrder(
         intent.venue, intent.account, intent.symbol, intent.side, intent.quantity, price, OrderStatus.PENDING_NEW
     )
-    _work(state, books, intent.id, order)
+    work(state, books, intent.id, order)
     state.in_flight.add(intent.id)
 
 
 def _create(state: RiskState, books: AccountBooks, event: OrderCreated) -> None:
     """An order risk has not approved itself (one found at the venue) counts all the same."""
     order = event.order
-    holding = _holding(state, books, event.venue, order.symbol)
+    holding = holding_of(state, books, event.venue, order.symbol)
     if not holding.currency:
         holding.currency, holding.multiplier = order.currency, order.multiplier
-        _revalue(state, books, order.symbol, holding)
+        revalue(state, books, order.symbol, holding)
     key = _key(event)
-    if key in state.orders or key in state.finished:
+    if key in state.orders or state.known.finished(key) is not None:
         return
     price = order.limit_price or order.stop_price or holding.mark
-    _work(
+    work(
         state,
         books,
         key,
@@ -162,31 +162,23 @@ def _key(event: OrderEvent) -> str:
     return order_key(event.venue, event.account, event.order_id)
 
 
-def _work(state: RiskState, books: AccountBooks, key: str, order: WorkingOrder) -> None:
-    state.orders[key] = order
-    books.working_orders += 1
-    holding = _holding(state, books, order.venue, order.symbol)
-    _count_open(holding, order, order.open_quantity, 1)
-    _revalue(state, books, order.symbol, holding)
-
-
 def _set_open(state: RiskState, books: AccountBooks, event: OrderEvent, leaves_quantity: Decimal) -> None:
     """What is left of an order after a fill. One that was final and is working again counts again."""
     order = state.orders.get(_key(event))
     if order is None:
         fill: Fill = event.fill  # type: ignore[attr-defined]  # only events with a fill come here
         if event.status not in FINAL_STATUSES and leaves_quantity > 0:
-            price = usable_price(fill.price) or _holding(state, books, event.venue, fill.symbol).mark
+            price = usable_price(fill.price) or holding_of(state, books, event.venue, fill.symbol).mark
             revived = WorkingOrder(
                 event.venue, event.account, fill.symbol, fill.side, leaves_quantity, price, event.status
             )
             _revive(state, books, _key(event), revived)
         return
-    holding = _holding(state, books, order.venue, order.symbol)
-    _count_open(holding, order, order.open_quantity, -1)
+    holding = holding_of(state, books, order.venue, order.symbol)
+    count_open(holding, order, order.open_quantity, -1)
     order.open_quantity = max(leaves_quantity, ZERO)
-    _count_open(holding, order, order.open_quantity, 1)
-    _revalue(state, books, order.symbol, holding)
+    count_open(holding, order, order.open_quantity, 1)
+    revalue(state, books, order.symbol, holding)
 
 
 def _set_status(state: RiskState, books: AccountBooks, event: OrderEvent) -> None:
@@ -201,23 +193,25 @@ def _set_status(state: RiskState, books: AccountBooks, event: OrderEvent) -> Non
             refused.status = event.status
             _revive(state, books, key, refused)
         return
-    state.finished[key] = event.status
+    state.known.finish(key, event.status)
     if order is None:
         return
     del state.orders[key]
     books.working_orders -= 1
-    holding = _holding(state, books, order.venue, order.symbol)
-    _count_open(holding, order, order.open_quantity, -1)
-    _revalue(state, books, order.symbol, holding)
+    holding = holding_of(state, books, order.venue, order.symbol)
+    count_open(holding, order, order.open_quantity, -1)
+    revalue(state, books, order.symbol, holding)
     if event.status is OrderStatus.REJECTED:
         state.refused[key] = order
+        if len(state.refused) > REFUSED_MAX:
+            del state.refused[next(iter(state.refused))]
 
 
 def _revive(state: RiskState, books: AccountBooks, key: str, order: WorkingOrder) -> None:
     """An order that had ended may work after all (a venue accepts what it had refused): it counts again."""
-    state.finished.pop(key, None)
+    state.known.unfinish(key)
     state.refused.pop(key, None)
-    _work(state, books, key, order)
+    work(state, books, key, order)
 
 
 def _fill(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, replaced: Fill | None = None) -> None:
@@ -231,21 +225,26 @@ def _fill(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, 
         books.fills_before_adoption[fill.execution_id] = fill
     if replaced is not None:
         _move(state, books, event, replaced, -1)
-    before = _holding(state, books, event.venue, fill.symbol).quantity
+    before = holding_of(state, books, event.venue, fill.symbol).quantity
     holding = _move(state, books, event, fill, 1)
     opened = abs(holding.quantity) - abs(before)
     known = state.accounts.get((event.venue, event.account))
     if opened > 0 and (known is None or fill.at >= known.message.at):
         value = opened * fill.price * holding.multiplier * (holding.rate or ONE)
         books.unconfirmed_fills.append((fill.at, value * holding.margin_fraction))
+        if len(books.unconfirmed_fills) > UNCONFIRMED_FILLS_MAX:
+            (first_at, first), (second_at, second) = (
+                books.unconfirmed_fills.popleft(),
+                books.unconfirmed_fills.popleft(),
+            )
+            books.unconfirmed_fills.appendleft((max(first_at, second_at), first + second))
 
 
 def _move(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, times: int) -> Holding:
-    holding = _holding(state, books, event.venue, fill.symbol)
+    holding = holding_of(state, books, event.venue, fill.symbol)
     holding.quantity += fill.side.sign * times * fill.quantity
-    if holding.mark is None and fill.price > 0:
-        holding.mark = fill.price
-    _revalue(state, books, fill.symbol, holding)
+    note_traded(holding, fill.price)
+    revalue(state, books, fill.symbol, holding)
     return holding
 
 
@@ -260,14 +259,13 @@ def _adopt(state: RiskState, books: AccountBooks, event: AccountAdopted, source:
             _move(state, books, event, fill, -1)
     books.fills_before_adoption.clear()
     for held in event.positions:
-        holding = _holding(state, books, event.venue, held.symbol)
+        holding = holding_of(state, books, event.venue, held.symbol)
         holding.quantity += held.quantity
         if not holding.currency:
             holding.currency, holding.multiplier = held.currency, held.multiplier
-        if holding.mark is None and held.average_price > 0:
-            holding.mark = held.average_price
+        note_traded(holding, held.average_price)
     for symbol, holding in books.holdings.items():
-        _revalue(state, books, symbol, holding)
+        revalue(state, books, symbol, holding)
 
 
 # -------------------------------------------------------------------------------------- what is observed beside it
@@ -288,7 +286,7 @@ def fold_quote(state: RiskState, quote: Quote) -> None:
         if holding is not None and holding.mark != mark:
             holding.mark = mark
             if not holding.is_flat:
-                _revalue(state, books, quote.symbol, holding)
+                revalue(state, books, quote.symbol, holding)
 
 
 def fold_instrument(state: RiskState, instrument: Instrument, source: str) -> None:
@@ -299,7 +297,7 @@ def fold_instrument(state: RiskState, instrument: Instrument, source: str) -> No
         if holding is not None:
             holding.currency, holding.multiplier = instrument.currency, instrument.multiplier
             holding.margin_fraction = margin_fraction(instrument)
-            _revalue(state, books, instrument.symbol, holding)
+            revalue(state, books, instrument.symbol, holding)
 
 
 def fold_account(state: RiskState, account: AccountState, source: str) -> None:
@@ -328,48 +326,3 @@ def fold_trading_state(state: RiskState, trading_state: TradingState | None, sou
 def fold_room(state: RiskState, room: StreamRoom | None, source: str) -> None:
     """Keep how full the fullest stream is that an order needs; None = nobody has said it lately."""
     state.room = None if room is None else Seen(room, source)
-
-
-# -------------------------------------------------------------------------------------------------- the arithmetic
-
-
-def _holding(state: RiskState, books: AccountBooks, venue: str, symbol: str) -> Holding:
-    holding = books.holdings.get(symbol)
-    if holding is None:
-        holding = books.holdings[symbol] = Holding()
-        instrument = state.instruments.get((venue, symbol))
-        if instrument is not None:
-            holding.currency = instrument.message.currency
-            holding.multiplier = instrument.message.multiplier
-            holding.margin_fraction = margin_fraction(instrument.message)
-        quote = state.quotes.get((venue, symbol))
-        if quote is not None:
-            holding.mark = mark_price(quote.message)
-    return holding
-
-
-def _count_open(holding: Holding, order: WorkingOrder, quantity: Decimal, times: int) -> None:
-    if order.price is None:
-        holding.unpriced_orders += times
-    value = quantity * (order.price or ZERO) * times
-    if order.side is Side.BUY:
-        holding.buying_quantity += quantity * times
-        holding.buying_value += value
-    else:
-        holding.selling_quantity += quantity * times
-        holding.selling_value += value
-
-
-def _revalue(state: RiskState, books: AccountBooks, symbol: str, holding: Holding) -> None:
-    """Bring the values of a holding, and with them the sums of its account, up to date."""
-    holding.rate = conversion_rate(state, books.currency, holding.currency)
-    worst, held = (ZERO, ZERO) if holding.is_flat else holding.values()
-    if worst is None:
-        books.unvalued.add(symbol)
-        worst = ZERO
-    else:
-        books.unvalued.discard(symbol)
-    needed = (worst - held) * holding.margin_fraction
-    books.worst_value += worst - holding.worst_value
-    books.needed_funds += needed - holding.needed_funds
-    holding.worst_value, holding.held_value, holding.needed_funds = worst, held, needed

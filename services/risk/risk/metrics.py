@@ -13,7 +13,8 @@ from signalbox.room import NEEDED_BY_ORDERS, StreamRoom
 
 from risk.decide import failed_checks
 from risk.figures import account_age_seconds, approvals_lately, equity, limit_use, quote_age_seconds
-from risk.state import RiskState, Verdict, account_keys
+from risk.known import Verdict
+from risk.state import RiskState, account_keys
 
 READ, UNREADABLE, ALREADY_DECIDED, GONE = "read", "unreadable", "already decided", "gone"
 ORDER, CANCEL = "order", "cancel"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from signalbox.messages import OrderIntent, OrderType, Quote, Side
+from signalbox.messages import Order, OrderIntent, OrderType, Quote, Side
 
 from risk.state import ONE
 
@@ -43,7 +43,7 @@ def trigger_price(quote: Quote, side: Side) -> Decimal | None:
     return usable_price(quote.oracle_price) or market_price(quote, side)
 
 
-def worst_price(intent: OrderIntent, market: Decimal | None, collar_fraction: Decimal) -> Decimal | None:
+def worst_price(intent: OrderIntent | Order, market: Decimal | None, collar_fraction: Decimal) -> Decimal | None:
     """The price per unit that makes the order as large as it may get; None when it can not be told.
 
     A limit bounds a purchase; a sale may fill better than its limit, at the market. What has no limit may slip by the

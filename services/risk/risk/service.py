@@ -29,16 +29,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 
-import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, PublishAck, Queue, Received, dead_letter
 from signalbox.clock import DeskClock
-from signalbox.errors import BusError, BusUnavailableError, MessageError
+from signalbox.errors import BusError
 from signalbox.lease import OwnLease
-from signalbox.messages import Decision, OrderEvents
+from signalbox.messages import Decision
 from signalbox.metrics import Hop, show_hop
 
 from risk import evolve, metrics
@@ -49,12 +47,11 @@ from risk.intents import Unreadable, read_head, read_intent
 from risk.logged import log_decision
 from risk.observing import Observing
 from risk.state import RiskState
+from risk.trade_log import CONSUMER, TRADE, TradeLog
 
 log = logging.getLogger(__name__)
 
-TRADE, INTENTS, CONSUMER = "TRADE", "INTENTS", "risk"
-READS_MAX, READ_AGAIN_SECONDS = 20, 0.1
-"""How often a server is asked for what it should have, and may not have yet."""
+INTENTS = "INTENTS"
 BATCH_MESSAGES_MAX, BATCH_INTENT_BYTES_MAX = 64, 128 * 1024
 """Decisions stored at once, and what their intents may have together: a decision is a few kilobytes more."""
 SHOW_SECONDS = 0.5
@@ -92,12 +89,7 @@ class Risk:
         """How to acknowledge what was delivered again after its decision."""
         self._held_back: set[str] = set()
         self._shown_seconds = float("-inf")
-        self._last_decision = 0
-        """Where TRADE has the newest decision that this process knows."""
-        self._newest: tuple[int, str, bytes | Decision] | None = None
-        """The last message of TRADE that is known: where it stands, its subject, what it says."""
-        self._left_out_sequence = 0
-        """Where TRADE has the last message that was met and not taken in, for it bears no seal."""
+        self.log = TradeLog(bus, state, lease)
 
     def details(self) -> dict[str, str]:
         """Figures for a person."""
@@ -106,7 +98,7 @@ class Risk:
         exposure = {f"exposure {key[1]}": f"{books.worst_value:.2f}" for key, books in state.books.items()}
         return {
             "trading_state": str(mode),
-            "intents_decided": str(len(state.decided)),
+            "intents_decided": str(state.known.decided_count),
             "intents_waiting": str(len(self._intake)),
             "names_held_back": ", ".join(sorted(self._held_back)),
             "working_orders": str(len(state.orders)),
@@ -117,103 +109,16 @@ class Risk:
     # ---------------------------------------------------------------------------------------------------- the start
 
     async def rebuild(self) -> None:
-        """Fold all of TRADE, publishing nothing; then take in the intents that wait without a decision.
-
-        Of several servers with a copy of TRADE, the one that answers may lag behind: what the process before has
-        acknowledged must be met, or positions would be missing. Raises `BusUnavailableError` when it is not. Decisions
-        that are not met are noticed at the first one of this process.
-        """
-        floor = await self._bus.consumer_floor(TRADE, CONSUMER)
-        for _ in range(READS_MAX):
-            await self._fold_stored()
-            if max(self._newest_sequence(), self._left_out_sequence) >= floor:
-                break
-            await asyncio.sleep(READ_AGAIN_SECONDS)
-        else:
-            raise BusUnavailableError(f"{TRADE}:{floor} has been acknowledged, and can not be read")
+        """Fold TRADE, publishing nothing; then take in the intents that wait without a decision."""
+        await self.log.rebuild()
         async for received in self._bus.read(INTENTS):
             self._take(received, "")
         log.info("rebuilt", extra={"folded_up_to": self._state.folded_up_to, "undecided": len(self._intake)})
 
-    def _newest_sequence(self) -> int:
-        return self._newest[0] if self._newest is not None else 0
-
-    def _know(self, sequence: int, subject: str, content: bytes | Decision) -> None:
-        if sequence > self._newest_sequence():
-            self._newest = sequence, subject, content
-
-    async def _fold_stored(self) -> None:
-        """Fold what is stored behind the last message that was."""
-        begin = self._newest_sequence() + 1
-        await self._bus.fold(
-            TRADE, self._fold, from_sequence=begin, pass_over=self._note_place, left_out=self._leave_out
-        )
-
-    def _fold(self, received: Received) -> None:
-        """Fold one stored message. A decision that can not be read holds the start: it could be an approval."""
-        if subjects.first_word(received.subject) == subjects.DECISION:
-            evolve.fold_decision(self._state, self._own_decision(received))
-        else:
-            self._fold_order_event(received)
-        self._note_place(received)
-
-    def _note_place(self, received: Received) -> None:
-        """Know where TRADE is, also by a message that is set aside: the next decision is stored behind it."""
-        if subjects.first_word(received.subject) == subjects.DECISION:
-            self._last_decision = received.sequence
-        self._know(received.sequence, received.subject, received.payload)
-
-    def _leave_out(self, received: Received) -> None:
-        self._left_out_sequence = received.sequence
-
     async def consume(self) -> None:
         """Follow the order events, and decide what waits and what comes."""
-        self._bus.on_reconnect(self._still_there)
-        await self._bus.consume(TRADE, CONSUMER, self.handle)
+        await self.log.follow()
         self._queue = await self._bus.queue(INTENTS, CONSUMER, self._take, self.turn)
-
-    async def _still_there(self) -> None:
-        """End the process when TRADE is not the log that was folded: a server whose machine died may have lost its end.
-
-        The lost sequences are given to other messages then, which would be taken for known ones.
-        """
-        newest = self._newest
-        if newest is None:
-            return
-        sequence, subject, content = newest
-        payload = content if isinstance(content, bytes) else messages.encode(content)
-        for _ in range(READS_MAX):
-            async with aclosing(self._bus.read(TRADE, from_sequence=sequence)) as reading:  # type: ignore[type-var]
-                async for received in reading:
-                    if (received.sequence, received.subject, received.payload) == (sequence, subject, payload):
-                        return
-                    break
-                else:  # nothing there, or a copy that lags behind
-                    await asyncio.sleep(READ_AGAIN_SECONDS)
-                    continue
-            break
-        self._bus.on_failure(BusError(f"{TRADE}:{sequence} is not there any more: folding the log anew"))
-
-    # ------------------------------------------------------------------------------------------------- order events
-
-    async def handle(self, received: Received) -> None:
-        """Take one order event of TRADE. It is acknowledged when this returns."""
-        await self._lease.until_held()
-        self._know(received.sequence, received.subject, received.payload)
-        if not self._fold_order_event(received):
-            raise MessageError(f"{received.subject} can not be read as an order event")
-
-    def _fold_order_event(self, received: Received) -> bool:
-        """Fold an order event; False = unreadable: positions are not known any more, and every order is denied."""
-        try:
-            event: OrderEvents = messages.decode(received.payload, OrderEvents)
-        except msgspec.MsgspecError as error:
-            evolve.distrust_books(self._state, received.sequence)
-            metrics.UNREADABLE_OBSERVATIONS.labels("OrderEvents").inc()
-            log.error("an order event can not be read", extra={"sequence": received.sequence, "error": str(error)})
-            return False
-        evolve.fold_order_event(self._state, received.sequence, event)
-        return True
 
     # ------------------------------------------------------------------------------------------------------ intents
 
@@ -263,17 +168,24 @@ class Risk:
             await asyncio.gather(*(self._bus.publish(subject, letter) for letter in letters))
         if requests:
             self._observing.lose_what_is_silent()
-            made = []
-            for request, (received, waiting, _) in zip(requests, chosen, strict=True):
-                began_seconds = time.perf_counter()
-                decision = self._judge(request)
-                evolve.fold_decision(self._state, decision)
-                made.append(_Made(decision, received, waiting.reply, began_seconds))
-            await self._store(made)
+            async with self.log.storing:
+                await self._decide_and_store(requests, chosen)
         self._in_hand.clear()
         self._acknowledge([*self._decided_already, *(waiting.reply for _, waiting, _ in chosen)])
         self._show()
         return self._intake.wait_seconds(self._monotonic())
+
+    async def _decide_and_store(
+        self, requests: Sequence[Request], chosen: Sequence[tuple[Received, Waiting[Received], bool]]
+    ) -> None:
+        """Decide each on top of the one before, fold it, and store them together."""
+        made = []
+        for request, (received, waiting, _) in zip(requests, chosen, strict=True):
+            began_seconds = time.perf_counter()
+            decision = self._judge(request)
+            evolve.fold_decision(self._state, decision)
+            made.append(_Made(decision, received, waiting.reply, began_seconds))
+        await self._store(made)
 
     def _choose(self) -> list[tuple[Waiting[Received], bool]]:
         """Whose turn it is: as many as are stored at once, each with whether a denial is to be brief."""
@@ -327,7 +239,7 @@ class Risk:
             venue, account = address(self._state, each.decision.intent)
             placed.append((subjects.decision(each.decision, account, venue), each.decision))
         await self._lease.until_held()
-        expected = {"expected_last_subject_sequence": self._last_decision, "last_of": subjects.ALL_DECISIONS}
+        expected = {"expected_last_subject_sequence": self.log.last_decision, "last_of": subjects.ALL_DECISIONS}
         stored: PublishAck
         if len(placed) == 1:
             stored = await self._bus.publish(*placed[0], **expected)  # type: ignore[arg-type]
@@ -335,8 +247,7 @@ class Risk:
             stored = await self._bus.publish_batch(placed, **expected)  # type: ignore[arg-type]
         if stored.duplicate:
             await self._must_be(placed, stored.sequence)
-        self._last_decision = stored.sequence
-        self._know(stored.sequence, *placed[-1])
+        self.log.decided(stored.sequence, placed)
         metrics.BATCH_MESSAGES.observe(len(made))
         for sequence, each in enumerate(made, stored.sequence - len(made) + 1):
             self._tell(each, sequence, first=not stored.duplicate)
@@ -384,11 +295,3 @@ class Risk:
             log.info("a name is held back no more", extra={"sender": name})
         self._held_back = held_back
         metrics.show_intake(self._intake.waiting_by_name(), held_back)
-
-    def _own_decision(self, received: Received) -> Decision:
-        """Read a decision of risk's own. One that can not be read stops the process: it could be an approval."""
-        try:
-            decision: Decision = messages.decode(received.payload, Decision)
-        except msgspec.MsgspecError as error:
-            raise MessageError(f"the decision at {TRADE}:{received.sequence} can not be read: {error}") from error
-        return decision

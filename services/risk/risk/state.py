@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -24,6 +23,8 @@ from signalbox.instruments import parse_symbol
 from signalbox.messages import AccountState, Fill, Instrument, OrderStatus, Quote, Side, TradingState, VenueLink
 from signalbox.room import StreamRoom
 from signalbox.subjects import EXTERNAL_PREFIX
+
+from risk.known import KnownIds
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -34,6 +35,12 @@ RATE_WINDOW = timedelta(seconds=60)
 ANSWERED_MAX = 65_536
 """Intents remembered as decided: far more than are decided before one that was not acknowledged comes again."""
 
+REFUSED_MAX = 1_000
+"""Rejected orders whose terms are remembered; those of an older one are looked up in TRADE when it works after all."""
+
+UNCONFIRMED_FILLS_MAX = 10_000
+"""Of more of them the two oldest count as one, and until the venue's figures contain both."""
+
 T = TypeVar("T")
 
 
@@ -43,19 +50,6 @@ class Seen(Generic[T]):
 
     message: T
     source: str
-
-
-class Verdict(StrEnum):
-    APPROVED = "approved"
-    DENIED = "denied"
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """What became of an intent id: `sequence` is that of the intent in INTENTS."""
-
-    verdict: Verdict
-    sequence: int
 
 
 @dataclass(slots=True)
@@ -87,6 +81,8 @@ class Holding:
     selling_value: Decimal = ZERO
     unpriced_orders: int = 0
     mark: Decimal | None = None
+    traded_mark: Decimal | None = None
+    """What TRADE alone says of its value: the first price that it has."""
     currency: str = ""
     multiplier: Decimal = ONE
     rate: Decimal | None = None
@@ -154,21 +150,20 @@ class RiskState:
 
     `folded_up_to` is the sequence in TRADE of the last order event taken in. `answered` has when INTENTS had stored
     each intent that was decided lately, by its sequence there: it may be delivered again.
-    `in_flight` are approved orders that the OMS has not announced yet; `finished` is how orders ended, `refused` the
-    terms of rejected ones, since a venue may contradict itself. `links` holds None for a gateway that has fallen
-    silent. `room` is of the fullest stream that an order needs, None when NATS has not said it lately. `unread_event`
-    is where TRADE has an order event that could not be read: it may have been a fill.
+    `in_flight` are approved orders that the OMS has not announced yet; `known` has every id that is used up, and how
+    orders ended; `refused` the terms of those rejected last, since a venue may contradict itself. `links` holds None
+    for a gateway that has fallen silent. `room` is of the fullest stream that an order needs, None when NATS has not
+    said it lately. `unread_event` is where TRADE has an order event that could not be read: it may have been a fill.
     """
 
     desk: Desk
     allowed: frozenset[SymbolKey]
     folded_up_to: int = 0
     answered: dict[int, datetime] = field(default_factory=dict)
-    decided: dict[str, Decided] = field(default_factory=dict)
+    known: KnownIds = field(default_factory=KnownIds)
     orders: dict[str, WorkingOrder] = field(default_factory=dict)
     in_flight: set[str] = field(default_factory=set)
     refused: dict[str, WorkingOrder] = field(default_factory=dict)
-    finished: dict[str, OrderStatus] = field(default_factory=dict)
     books: dict[AccountKey, AccountBooks] = field(default_factory=dict)
     instruments: dict[SymbolKey, Seen[Instrument]] = field(default_factory=dict)
     quotes: dict[SymbolKey, Seen[Quote]] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -135,14 +136,14 @@ def test_a_funding_payment_changes_no_position_and_no_order(perpetuals: Any) -> 
     w = perpetuals()
     w.decide(w.order(quantity="0.5", limit="100000", **BTC))
     books = w.state.books["dydx", w.account_name]
-    before = (dict(w.state.orders), dict(w.state.finished), books.worst_value, books.needed_funds)
+    before = (dict(w.state.orders), deepcopy(w.state.known), books.worst_value, books.needed_funds)
     w.event(
         FundingBooked(
             id="f/1", at=w.now, venue="dydx", account=w.account_name, order_id=FUNDING, status=OrderStatus.FILLED,
             funding_id="BTC-USD/x", symbol="BTC-USD", amount=Decimal(-1), currency="USD",
         )
     )  # fmt: skip
-    assert (dict(w.state.orders), dict(w.state.finished), books.worst_value, books.needed_funds) == before
+    assert (dict(w.state.orders), deepcopy(w.state.known), books.worst_value, books.needed_funds) == before
 
 
 def test_what_only_reduces_is_let_through_without_funds(perpetuals: Any) -> None:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from signalbox.messages import CancelIntent, Check
 
-from risk.state import RiskState, Verdict, order_key
+from risk.known import Verdict
+from risk.state import RiskState, order_key
 
 
 def order_working(state: RiskState, intent: CancelIntent) -> Check:
     """An order works from its approval on until an event has ended it."""
     key = order_key(intent.venue, intent.account, intent.order_id)
-    order, finished = state.orders.get(key), state.finished.get(key)
-    decided = state.decided.get(intent.order_id)
+    order, finished = state.orders.get(key), state.known.finished(key)
+    decided = state.known.decided(intent.order_id)
     if order is not None:
         observed, reason = str(order.status), ""
     elif finished is not None:

@@ -47,8 +47,8 @@ def intent_id(intent: Intent) -> Check:
 
 def duplicate_intent(state: RiskState, intent: Intent) -> Check:
     """An id is used up by its first decision, whatever that was, and by an order found at the venue under it."""
-    known = state.decided.get(intent.id)
-    if known is None and (intent.id in state.orders or intent.id in state.finished):
+    known = state.known.decided(intent.id)
+    if known is None and (intent.id in state.orders or intent.id in state.known):
         return Check(
             name="duplicate_intent",
             passed=False,

@@ -1,0 +1,260 @@
+"""What risk has folded of TRADE as the frames of a checkpoint, and back.
+
+Owns their shape. `SHAPE` changes whenever that does, or the meaning of anything in it (the places of words in
+`risk.known` too): what an older version has written is then not used, and TRADE is folded from its beginning. It must
+not know parts, seals or the bus (`signalbox.checkpointing`).
+
+What is observed beside TRADE is not in it, and what follows from both (values, sums) is reckoned again when it is
+restored: a state that was restored is the one that was folded with the same observations.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from hashlib import sha256
+from itertools import islice
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+from signalbox.desk import Desk
+from signalbox.messages import Fill
+
+from risk.exposure import restore_books
+from risk.known import KnownIds
+from risk.state import RATE_WINDOW, AccountBooks, Holding, RiskState, WorkingOrder
+
+SHAPE = 1
+ROWS_AT_ONCE = 200
+ANSWERS_AT_ONCE = 2_000
+SHEETS_AT_ONCE = 16
+
+T = TypeVar("T")
+
+
+class HoldingRow(Struct, frozen=True, kw_only=True):
+    """What TRADE says of a position. Currency and multiplier are what an order or the baseline said first."""
+
+    symbol: str
+    quantity: Decimal
+    traded_mark: Decimal | None
+    currency: str
+    multiplier: Decimal
+
+
+class Begin(Struct, tag=True, frozen=True, kw_only=True):
+    """The first frame. `last_decision` is where TRADE has it; `messages` of TRADE are in all of this."""
+
+    folded_up_to: int
+    last_decision: int
+    messages: int
+    unread_event: str
+    decided_count: int
+    in_flight: list[str]
+
+
+class Answered(Struct, tag=True, frozen=True, kw_only=True):
+    """Some of the intents that were decided lately, the oldest first."""
+
+    rows: list[tuple[int, datetime]]
+
+
+class Orders(Struct, tag=True, frozen=True, kw_only=True):
+    """Some orders that work, or (`refused`) the terms of some that were rejected, the oldest first."""
+
+    refused: bool
+    rows: list[tuple[str, WorkingOrder]]
+
+
+class Account(Struct, tag=True, frozen=True, kw_only=True):
+    """What TRADE says of one account, but for its orders."""
+
+    venue: str
+    account: str
+    adopted_source: str
+    adopted_execution_ids: frozenset[str]
+    fills_before_adoption: list[Fill]
+    currency: str
+    holdings: list[HoldingRow]
+    approvals: list[datetime]
+    approvals_by_name: dict[str, list[datetime]]
+    unconfirmed_fills: list[tuple[datetime, Decimal]]
+
+
+class Known(Struct, tag=True, frozen=True, kw_only=True):
+    """Some of the ids that are used up."""
+
+    first: int
+    prints: bytes
+    numbers: bytes
+
+
+class End(Struct, tag=True, frozen=True, kw_only=True):
+    """The last frame, and how many came before it."""
+
+    frames: int
+
+
+Frame = Begin | Answered | Orders | Account | Known | End
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Frame).decode
+
+
+def context_of(desk: Desk) -> str:
+    """A hash of what the fold takes from the desk file: with another one TRADE is folded from its beginning."""
+    taken = (desk.limits.price_collar_fraction, sorted(desk.fx_rates.items()))
+    return sha256(msgspec.json.encode(taken)).hexdigest()
+
+
+def capture(state: RiskState, last_decision: int, messages: int) -> Iterator[bytes]:
+    """The state now, as frames to be made one after the other, later. What changes in place is copied at once."""
+    begin = Begin(
+        folded_up_to=state.folded_up_to,
+        last_decision=last_decision,
+        messages=messages,
+        unread_event=state.unread_event,
+        decided_count=state.known.decided_count,
+        in_flight=sorted(state.in_flight),
+    )
+    orders = [(key, replace(order)) for key, order in state.orders.items()]
+    refused = [(key, replace(order)) for key, order in state.refused.items()]
+    accounts = [_account(*key, books) for key, books in state.books.items()]
+    return _with_end(_frames(begin, list(state.answered.items()), orders, refused, accounts, state.known))
+
+
+def _account(venue: str, account: str, books: AccountBooks) -> Account:
+    newest = max(books.approvals, default=None)
+    by_name = {
+        name: list(lately)
+        for name, lately in books.approvals_by_name.items()
+        if lately and newest is not None and newest - lately[-1] < RATE_WINDOW
+    }
+    return Account(
+        venue=venue,
+        account=account,
+        adopted_source=books.adopted_source,
+        adopted_execution_ids=books.adopted_execution_ids,
+        fills_before_adoption=list(books.fills_before_adoption.values()),
+        currency=books.currency,
+        holdings=[
+            HoldingRow(
+                symbol=symbol,
+                quantity=holding.quantity,
+                traded_mark=holding.traded_mark,
+                currency=holding.currency,
+                multiplier=holding.multiplier,
+            )
+            for symbol, holding in books.holdings.items()
+        ],
+        approvals=list(books.approvals),
+        approvals_by_name=by_name,
+        unconfirmed_fills=list(books.unconfirmed_fills),
+    )
+
+
+def _frames(
+    begin: Begin,
+    answered: list[tuple[int, datetime]],
+    orders: list[tuple[str, WorkingOrder]],
+    refused: list[tuple[str, WorkingOrder]],
+    accounts: list[Account],
+    known: KnownIds,
+) -> Iterator[bytes]:
+    yield _encode(begin)
+    for answers in _some(answered, ANSWERS_AT_ONCE):
+        yield _encode(Answered(rows=answers))
+    for is_refused, rows in ((False, orders), (True, refused)):
+        for some in _some(rows, ROWS_AT_ONCE):
+            yield _encode(Orders(refused=is_refused, rows=some))
+    for account in accounts:
+        yield _encode(account)
+    for first, prints, numbers in known.packed(SHEETS_AT_ONCE):
+        yield _encode(Known(first=first, prints=prints, numbers=numbers))
+
+
+def _with_end(frames: Iterator[bytes]) -> Iterator[bytes]:
+    count = 0
+    for frame in frames:
+        count += 1
+        yield frame
+    yield _encode(End(frames=count))
+
+
+def _some(rows: Iterable[T], at_once: int) -> Iterator[list[T]]:
+    rest = iter(rows)
+    while some := list(islice(rest, at_once)):
+        yield some
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """How far a checkpoint goes, beside the state."""
+
+    last_decision: int
+    messages: int
+
+
+class StateLoader:
+    """Gathers the frames of a checkpoint; `restore` puts them into a state that has only observed so far."""
+
+    def __init__(self) -> None:
+        self._begin: Begin | None = None
+        self._answered: dict[int, datetime] = {}
+        self._orders: dict[str, WorkingOrder] = {}
+        self._refused: dict[str, WorkingOrder] = {}
+        self._accounts: list[Account] = []
+        self._known = KnownIds()
+        self._frames, self._is_whole = 0, False
+
+    def take(self, packed: bytes) -> None:
+        """Take in the next frame."""
+        frame = _decode(packed)
+        match frame:
+            case Begin():
+                self._begin = frame
+            case Answered():
+                self._answered |= dict(frame.rows)
+            case Orders():
+                (self._refused if frame.refused else self._orders).update(frame.rows)
+            case Account():
+                self._accounts.append(frame)
+            case Known():
+                self._known.unpack(frame.first, frame.prints, frame.numbers)
+            case End():
+                self._is_whole = self._frames == frame.frames
+        self._frames += 1
+
+    def finish(self) -> None:
+        """All frames have been taken; raises `ValueError` where some are missing."""
+        if self._begin is None or not self._is_whole:
+            raise ValueError("the frames are not all of a state")
+
+    def restore(self, state: RiskState) -> Folded:
+        """Put it all into `state`; how far it goes."""
+        begin = self._begin
+        assert begin is not None
+        state.folded_up_to, state.unread_event = begin.folded_up_to, begin.unread_event
+        state.answered, state.known = self._answered, self._known
+        state.known.decided_count = begin.decided_count
+        state.in_flight, state.refused = set(begin.in_flight), self._refused
+        for account in self._accounts:
+            books = AccountBooks(
+                adopted_source=account.adopted_source,
+                adopted_execution_ids=account.adopted_execution_ids,
+                fills_before_adoption={fill.execution_id: fill for fill in account.fills_before_adoption},
+                currency=account.currency,
+                holdings={row.symbol: _holding(row) for row in account.holdings},
+                approvals=deque(account.approvals),
+                approvals_by_name={name: deque(lately) for name, lately in account.approvals_by_name.items()},
+                unconfirmed_fills=deque(account.unconfirmed_fills),
+            )
+            restore_books(state, (account.venue, account.account), books, self._orders)
+        return Folded(begin.last_decision, begin.messages)
+
+
+def _holding(row: HoldingRow) -> Holding:
+    return Holding(quantity=row.quantity, traded_mark=row.traded_mark, currency=row.currency, multiplier=row.multiplier)

@@ -1,0 +1,106 @@
+"""What an account's orders and positions may come to: the sums that are kept with every change.
+
+Owns the arithmetic of a holding inside its account, and how a state that was written down is reckoned anew. It must not
+know events or decisions (`risk.evolve`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from signalbox.messages import Side
+
+from risk.prices import mark_price
+from risk.state import (
+    ZERO,
+    AccountBooks,
+    AccountKey,
+    Holding,
+    RiskState,
+    WorkingOrder,
+    conversion_rate,
+    margin_fraction,
+)
+
+
+def holding_of(state: RiskState, books: AccountBooks, venue: str, symbol: str) -> Holding:
+    """The position in a symbol, which begins here if there is none."""
+    holding = books.holdings.get(symbol)
+    if holding is None:
+        holding = books.holdings[symbol] = Holding()
+        observe(state, holding, venue, symbol)
+    return holding
+
+
+def observe(state: RiskState, holding: Holding, venue: str, symbol: str) -> None:
+    """Take over what is known of the symbol beside TRADE."""
+    instrument = state.instruments.get((venue, symbol))
+    if instrument is not None:
+        holding.currency = instrument.message.currency
+        holding.multiplier = instrument.message.multiplier
+        holding.margin_fraction = margin_fraction(instrument.message)
+    quote = state.quotes.get((venue, symbol))
+    if quote is not None:
+        holding.mark = mark_price(quote.message) or holding.mark
+
+
+def count_open(holding: Holding, order: WorkingOrder, quantity: Decimal, times: int) -> None:
+    """Count what may still fill of an order (`times` 1), or no more (-1)."""
+    if order.price is None:
+        holding.unpriced_orders += times
+    value = quantity * (order.price or ZERO) * times
+    if order.side is Side.BUY:
+        holding.buying_quantity += quantity * times
+        holding.buying_value += value
+    else:
+        holding.selling_quantity += quantity * times
+        holding.selling_value += value
+
+
+def revalue(state: RiskState, books: AccountBooks, symbol: str, holding: Holding) -> None:
+    """Bring the values of a holding, and with them the sums of its account, up to date."""
+    holding.rate = conversion_rate(state, books.currency, holding.currency)
+    worst, held = (ZERO, ZERO) if holding.is_flat else holding.values()
+    if worst is None:
+        books.unvalued.add(symbol)
+        worst = ZERO
+    else:
+        books.unvalued.discard(symbol)
+    needed = (worst - held) * holding.margin_fraction
+    books.worst_value += worst - holding.worst_value
+    books.needed_funds += needed - holding.needed_funds
+    holding.worst_value, holding.held_value, holding.needed_funds = worst, held, needed
+
+
+def work(state: RiskState, books: AccountBooks, key: str, order: WorkingOrder) -> None:
+    """Count an order that works from now on."""
+    state.orders[key] = order
+    books.working_orders += 1
+    holding = holding_of(state, books, order.venue, order.symbol)
+    count_open(holding, order, order.open_quantity, 1)
+    revalue(state, books, order.symbol, holding)
+
+
+def restore_books(state: RiskState, key: AccountKey, books: AccountBooks, orders: Mapping[str, WorkingOrder]) -> None:
+    """Take on what TRADE has said of an account and its working `orders`, and reckon anew what follows from it."""
+    venue, _ = key
+    state.books[key] = books
+    for symbol, held in books.holdings.items():
+        held.mark = held.traded_mark
+        observe(state, held, venue, symbol)
+    for name, order in orders.items():
+        if (order.venue, order.account) == key:
+            work(state, books, name, order)
+    for symbol, held in books.holdings.items():
+        revalue(state, books, symbol, held)
+    known = state.accounts.get(key)
+    while known is not None and books.unconfirmed_fills and books.unconfirmed_fills[0][0] < known.message.at:
+        books.unconfirmed_fills.popleft()
+
+
+def note_traded(holding: Holding, price: Decimal) -> None:
+    """The first price of a symbol that TRADE has is its value while nobody says another."""
+    if price > 0:
+        holding.traded_mark = holding.traded_mark or price
+        holding.mark = holding.mark or price
