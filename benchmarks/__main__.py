@@ -8,7 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-NAMES = ("order_path", "decisions_per_second", "dydx_path", "indicator_speed", "scores_at_once", "recorder_speed")
+NAMES = (
+    "order_path",
+    "decisions_per_second",
+    "dydx_path",
+    "indicator_speed",
+    "scores_at_once",
+    "recorder_speed",
+    "start_again",
+)
 LATEST = Path(__file__).parent / "latest.json"
 
 

@@ -113,7 +113,7 @@ class Fingerprints:
         while begin < len(words):
             sheet = words[begin] >> _SHIFT
             end = bisect_left(words, (sheet + 1) << _SHIFT, begin) if sheet + 1 < SHEETS else len(words)
-            if sheet < first or end == begin or self._prints[sheet]:
+            if sheet < first or end == begin or words[end - 1] >> _SHIFT != sheet or self._prints[sheet]:
                 raise ValueError("fingerprints are out of order")
             self._prints[sheet] = words[begin:end]
             if self._numbers is not None:

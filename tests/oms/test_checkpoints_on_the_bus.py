@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 from signalbox import checkpointing, subjects
 from signalbox.bus import Bus
 from signalbox.checkpoints import CheckpointManifest, decode_manifest, encode_manifest
-from signalbox.errors import BusUnavailableError
+from signalbox.errors import BusUnavailableError, LeaseLostError
 from signalbox.messages import Position, Side, VenueCanceled
 
 from tests.oms.test_checkpoint import comparable
@@ -221,6 +221,46 @@ async def test_one_that_was_not_finished_leaves_the_last_one_as_it_was(
     after = await running.begin()
     assert rebuilt_events() == 4
     assert comparable(after.state) == comparable(service.state)
+
+
+async def test_of_two_checkpoints_the_newer_one_is_begun_with(running: Running, make: Any) -> None:
+    service = await written(running, make)
+    for number in (9, 10):  # into the first slot, and the second again
+        await running.trade(service, number, number)
+        assert await service.checkpoints.write(await service.capture())
+    assert (await running.manifest(service, 0)).sequence < (await running.manifest(service, 1)).sequence
+    await running.begin()
+    assert rebuilt_events() == 0
+
+
+class LosesLease(Dying):
+    """A bus on which the lease is lost after some parts."""
+
+    def __init__(self, bus: Bus, parts: int, lease: Any) -> None:
+        super().__init__(bus, parts)
+        self._lease = lease
+
+    async def raw_publish(self, *args: Any) -> Any:
+        self._parts -= 1
+        self._lease.held = self._parts > 0
+        return await self._bus.raw_publish(*args)
+
+
+@pytest.mark.parametrize("parts", [0, 1, 2])
+async def test_who_has_lost_the_lease_writes_nothing_more(
+    running: Running, make: Any, monkeypatch: pytest.MonkeyPatch, parts: int
+) -> None:
+    monkeypatch.setattr("signalbox.checkpoints.PART_BYTES", 1200)
+    service = await written(running, make)
+    before = await running.manifest(service, 1)
+    lease: Any = running.desk.lease
+    lease.held = parts > 0
+    service.checkpoints._bus = LosesLease(service._bus, parts, lease)  # type: ignore[assignment]
+    with pytest.raises(LeaseLostError):
+        await service.checkpoints.write(await service.capture())
+    stored = [found.subject async for found in running.desk.auditor.read(CHECKPOINTS, "checkpoint.oms.0.>")]
+    assert len(stored) == parts
+    assert await running.manifest(service, 1) == before
 
 
 async def test_what_another_process_has_written_into_trade_is_not_left_out(running: Running, make: Any) -> None:
