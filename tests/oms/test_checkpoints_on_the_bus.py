@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 from oms import metrics
+from oms.checkpoint import capture
 from oms.service import OrderManagement
-from oms.state import Keep
+from oms.state import Keep, State
 from prometheus_client import REGISTRY
 from signalbox import checkpointing, subjects
 from signalbox.bus import Bus
-from signalbox.checkpoints import CheckpointManifest, decode_manifest, encode_manifest
+from signalbox.checkpoints import CheckpointManifest, decode_manifest, encode_manifest, parts_of
 from signalbox.errors import BusUnavailableError, LeaseLostError
 from signalbox.messages import Position, Side, VenueCanceled
 
@@ -124,6 +125,12 @@ async def damage_a_part(running: Running, service: OrderManagement, monkeypatch:
     await service._bus.raw_publish(subjects.checkpoint_part("oms", 1, 0), b"something else, with a true seal")
 
 
+async def mix_the_parts(running: Running, service: OrderManagement, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that is whole and ours, of another checkpoint."""
+    (part,) = parts_of(capture(State())[1])
+    await service._bus.raw_publish(subjects.checkpoint_part("oms", 1, 0), part)
+
+
 async def lose_a_part(running: Running, service: OrderManagement, monkeypatch: pytest.MonkeyPatch) -> None:
     told = await running.manifest(service, 1)
     longer = msgspec.structs.replace(told, parts=(*told.parts, "0" * 64))
@@ -160,6 +167,7 @@ async def be_of_another_trade(running: Running, service: OrderManagement, monkey
     ("spoil", "reason"),
     [
         (damage_a_part, "damaged"),
+        (mix_the_parts, "damaged"),
         (lose_a_part, "damaged"),
         (damage_the_manifest, "unreadable"),
         (be_of_another_version, "shape"),

@@ -70,7 +70,10 @@ def _put_in(book: AccountBook, symbol: SymbolBook, execution: Execution, *, is_n
         return
     book.executions[fill.execution_id] = execution
     is_newest = not symbol.execution_ids or _place(book, symbol.execution_ids[-1]) <= place
-    insort(symbol.execution_ids, fill.execution_id, key=lambda execution_id: _place(book, execution_id))
+    if is_newest:
+        symbol.execution_ids.append(fill.execution_id)
+    else:
+        insort(symbol.execution_ids, fill.execution_id, key=lambda execution_id: _place(book, execution_id))
     if is_new and is_newest:
         symbol.holding = trade(symbol.holding, quantity, fill.price)
     else:

@@ -53,15 +53,14 @@ def evolve(state: State, event: OrderEvent, sequence: int) -> None:
     symbols = _evolve_book(state, key, event, sequence)
     if isinstance(event, OrderCreated | OrderDenied):
         state.orders_begun += 1
-        _keep(state, _begin(event))
+        _keep(state, key, _begin(event))
     elif key in state.orders:
-        _keep(state, evolve_order(state.orders[key], event))
+        _keep(state, key, evolve_order(state.orders[key], event))
     # else: the account's own events: its baseline, its funding, fees of executions not seen yet
     note_protection(state, event, symbols)
 
 
-def _keep(state: State, order: OrderState) -> None:
-    key = order.key
+def _keep(state: State, key: str, order: OrderState) -> None:
     state.orders[key] = order
     if order.is_final:
         state.working.discard(key)
