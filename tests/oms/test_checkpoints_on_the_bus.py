@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from oms import metrics
 from oms.checkpoint import capture
+from oms.late_fills import LateFills
 from oms.service import OrderManagement
 from oms.state import Keep, State
 from prometheus_client import REGISTRY
@@ -254,13 +255,16 @@ class LosesLease(Dying):
         return await self._bus.raw_publish(*args)
 
 
-@pytest.mark.parametrize("parts", [0, 1, 2])
+@pytest.mark.parametrize("when", ["before", "between the parts", "before the manifest"])
 async def test_who_has_lost_the_lease_writes_nothing_more(
-    running: Running, make: Any, monkeypatch: pytest.MonkeyPatch, parts: int
+    running: Running, make: Any, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     monkeypatch.setattr("signalbox.checkpoints.PART_BYTES", 1200)
     service = await written(running, make)
     before = await running.manifest(service, 1)
+    all_parts = len(list(parts_of((await service.capture()).frames)))
+    assert all_parts > 1
+    parts = {"before": 0, "between the parts": 1, "before the manifest": all_parts}[when]
     lease: Any = running.desk.lease
     lease.held = parts > 0
     service.checkpoints._bus = LosesLease(service._bus, parts, lease)  # type: ignore[assignment]
@@ -292,6 +296,69 @@ async def test_one_is_due_after_so_many_messages_or_so_long_after_one(running: R
     assert not checkpoints.is_due(at, 100.0 + checkpointing.SECONDS_BETWEEN_MAX - 1)
     assert checkpoints.is_due(at, 100.0 + checkpointing.SECONDS_BETWEEN_MAX)
     assert checkpoints.is_due(checkpoints._sequence + checkpointing.MESSAGES_BETWEEN, 100.0)
+
+
+async def test_a_start_looks_up_what_a_later_event_changes(running: Running, make: Any) -> None:
+    """A fee, a correction and a cancel that came when their order had left: folded as they were lived."""
+    service = await written(running, make)
+    await running.give(service, make.commission("3", execution_id="e1"))
+    await running.give(service, make.commission("2", execution_id="e1", revision=2))
+    await running.give(service, make.fill("90", "10", order_id="o-2", execution_id="e2", revision=2, seconds=2))
+    await running.trade(service, 9, 12)
+    await running.give(service, make.fill("80", "10", order_id="o-2", execution_id="e2", revision=3, seconds=2))
+    for again in (await running.begin(all_of_it=True), await running.begin()):
+        ours, theirs = (each.state.accounts["ibkr", "DU1"] for each in (service, again))
+        assert theirs.cash == ours.cash
+        assert theirs.commission == ours.commission == {"USD": 2}
+        assert theirs.symbols["AAPL"].holding.quantity == ours.symbols["AAPL"].holding.quantity == 1180
+        assert theirs.fills == ours.fills == 12
+
+
+async def test_a_late_fill_that_comes_while_another_is_put_in_its_place_counts_too(
+    running: Running, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = await written(running, make)
+    late = [
+        make.fill("50", price, order_id="o-3", execution_id=f"late-{price}", seconds=2.5, side=Side.SELL)
+        for price in ("7", "8")
+    ]
+    await running.give(service, late[0])
+    first_fold = LateFills._fold
+
+    async def fold(late_fills: LateFills, *args: Any) -> Any:
+        found = await first_fold(late_fills, *args)
+        if late:
+            await running.give(service, late.pop())
+            late.clear()
+        return found
+
+    monkeypatch.setattr(LateFills, "_fold", fold)
+    await service.late_fills._settle(("ibkr", "DU1"), "AAPL")
+    whole = OrderManagement(service._bus, running.desk.clock, make.rules, running.desk.lease, Keep())
+    whole.checkpoints = NoCheckpoints()  # type: ignore[assignment]
+    await whole.rebuild()
+    ours, theirs = (each.state.accounts["ibkr", "DU1"].symbols["AAPL"] for each in (service, whole))
+    assert not ours.is_late
+    assert ours.holding == theirs.holding
+    assert ours.holding.quantity == 700
+
+
+async def test_what_an_account_has_realised_is_not_said_while_a_cost_is_not_known(running: Running, make: Any) -> None:
+    service = await written(running, make)
+    await service.publisher.flush()
+    await running.give(service, make.fill("50", "7", order_id="o-3", execution_id="late", seconds=2.5, side=Side.SELL))
+    subject = subjects.book("ibkr", "DU1")
+    before = await service._bus.last("STATE", subject)
+    await service.publisher.flush()
+    after = await service._bus.last("STATE", subject)
+    assert before is not None
+    assert after is not None
+    assert after.sequence == before.sequence
+    await service.late_fills._settle(("ibkr", "DU1"), "AAPL")
+    await service.publisher.flush()
+    settled = await service._bus.last("STATE", subject)
+    assert settled is not None
+    assert settled.sequence > before.sequence
 
 
 async def test_what_has_left_is_looked_up_and_a_late_fill_is_put_in_its_place(running: Running, make: Any) -> None:

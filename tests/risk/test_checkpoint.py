@@ -7,6 +7,7 @@ import json
 import random
 from copy import deepcopy
 from dataclasses import fields
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +36,9 @@ from signalbox.messages import (
     OrderStatus,
 )
 
+from tests.risk.conftest import ACCOUNT, VENUE
+
+ACCOUNT_KEY = (VENUE, ACCOUNT)
 SHAPES = {1: "6e9aa285354ef48ae6b79dbc1a1ac258ab8a11a2d3382669eda852e9c219e03e"}
 
 Log = list[tuple[int, Decision | OrderEvent]]
@@ -246,6 +250,34 @@ def test_an_order_that_was_rejected_long_ago_counts_again_when_it_works(
     assert w.state.orders[orders[0].id].open_quantity == 1
     assert w.state.orders[orders[0].id].price == 100
     assert not needs_terms(w.state, OrderAccepted(**w._of("never", OrderStatus.NEW), venue_order_id="8"))
+
+
+def test_fills_that_the_venues_figures_contain_are_not_restored(world: Any) -> None:
+    w = world().ready()
+    order = w.order()
+    w.decide(order)
+    w.later(1).created(order).fill(order, "4", "6")
+    assert w.state.books[ACCOUNT_KEY].unconfirmed_fills
+    begin = opening_state(w.state.desk)
+    w.later(1).account()
+    begin.accounts = dict(w.state.accounts)
+    before = fold(opening_state(w.state.desk), [])
+    before.books = deepcopy(w.state.books)
+    before.books[ACCOUNT_KEY].unconfirmed_fills.append((w.now - timedelta(seconds=1), Decimal(1)))
+    assert not read_again(before, begin).books[ACCOUNT_KEY].unconfirmed_fills
+
+
+def test_of_too_many_unconfirmed_fills_the_oldest_count_as_one(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evolve, "UNCONFIRMED_FILLS_MAX", 2)
+    w = world().ready()
+    order = w.order()
+    w.decide(order)
+    w.created(order)
+    for left in (8, 6, 4, 2):
+        w.later(1).fill(order, "2", str(left))
+    kept = w.state.books[ACCOUNT_KEY].unconfirmed_fills
+    assert [value for _, value in kept] == [600, 200]
+    assert kept[0][0] == w.now - timedelta(seconds=1)
 
 
 def test_known_ids_say_what_a_dictionary_says() -> None:

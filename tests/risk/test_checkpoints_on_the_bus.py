@@ -141,17 +141,50 @@ async def test_the_next_process_begins_with_the_checkpoint_and_decides_on(
 
 
 async def test_a_state_with_a_decision_that_is_not_stored_yet_is_not_written_down(
-    stage: Stage,
-    monkeypatch: pytest.MonkeyPatch,
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It would be a decision of no TRADE if the process died now."""
     running = await stage.risk()
     await trade(stage, running, "a")
+    under_way, may_go_on = asyncio.Event(), asyncio.Event()
+    first_publish = running.bus.publish
+
+    async def publish(*args: Any, **options: Any) -> Any:
+        under_way.set()
+        await may_go_on.wait()
+        return await first_publish(*args, **options)
+
+    monkeypatch.setattr(running.bus, "publish", publish)
+    await stage.send(intent_bytes(stage, id="b", quantity="1"))
+    await under_way.wait()
+    assert "b" in running.state.orders
+    capturing = asyncio.ensure_future(running.service.log.capture())
+    await stage.decisions()  # as long as a question to NATS takes
+    was_captured = capturing.done()
+    may_go_on.set()
+    assert not was_captured
+    assert (await capturing).messages == running.service.log._folded_messages - 1
+
+
+async def test_where_nothing_but_decisions_has_come_for_long_the_last_of_them_is_the_end(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trade_log, "DECISIONS_BEHIND_MAX", 1)
+    running = await stage.risk()
+    await trade(stage, running, "a")
+    for number in range(3):
+        await stage.send(intent_bytes(stage, id=f"large-{number}", quantity="1001"))
+    await stage.decided(4)
+    await folded(running, stage)
     log = running.service.log
-    async with log.storing:  # as a turn does
-        capturing = asyncio.ensure_future(log.capture())
-        await stage.heartbeat()
-        assert not capturing.done()
-    assert (await capturing).sequence == running.state.folded_up_to
+    captured = await log.capture()
+    assert captured.sequence == log.last_decision > running.state.folded_up_to
+    assert await log.checkpoints.write(captured)
+    await stage.kill(running)
+    seen = read_messages(monkeypatch)
+    after = await stage.risk(consume=False)
+    assert not seen
+    same(after, await whole(stage, monkeypatch))
 
 
 @pytest.mark.parametrize("reason", ["shape", "context", "elsewhere", "damaged"])
