@@ -214,9 +214,11 @@ def measure(orders: int) -> dict[str, tuple[Start, Start]]:
         desk = Desk(Path(name))
         try:
             asyncio.run(desk.fill(orders))
-            return {
-                service: (desk.start(service, until_written=True), desk.start(service)) for service in ("oms", "risk")
-            }
+            starts = {}
+            for service in READY:
+                starts[service] = desk.start(service, until_written=True), desk.start(service)
+                print(service, *starts[service], file=sys.stderr, flush=True)
+            return starts
         finally:
             desk.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -21,7 +22,7 @@ from signalbox.messages import Position, Side, VenueCanceled
 
 from tests.oms.test_checkpoint import comparable
 from tests.oms.test_forgetting import filled
-from tests.oms.test_service import Live, until
+from tests.oms.test_service import WAIT_SECONDS_MAX, Live, until
 
 CHECKPOINTS = "CHECKPOINTS"
 
@@ -59,7 +60,8 @@ class Running:
         service = OrderManagement(bus, self.desk.clock, self.make.rules, self.desk.lease, self.keep)
         if all_of_it:
             service.checkpoints = NoCheckpoints()  # type: ignore[assignment]
-        await service.rebuild()
+        async with asyncio.timeout(WAIT_SECONDS_MAX):  # an event that can not be folded holds it for ever
+            await service.rebuild()
         self.buses.append(bus)
         return service
 
