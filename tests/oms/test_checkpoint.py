@@ -21,7 +21,7 @@ from signalbox.messages import OrderType
 from tests.oms.forgetful import EVERYTHING, LITTLE, ForgetfulDesk, fold, settle_late
 from tests.oms.test_forgetting import forgetful, histories, money, take_all
 
-SHAPES = {1: "f6c6aaeacd3716ba6b23731feb44c8eff84db32b71d2420055c67f09ca086843"}
+SHAPES = {1: "2362eb1f8f766a7d048df7125727e478bac489b0dbc9bc9d483fb5013e3f8878"}
 
 
 def read_again(state: State) -> State:

@@ -185,6 +185,33 @@ def test_a_fill_fee_and_payment_that_have_left_count_once(make: Any) -> None:
     assert money(book) == before
 
 
+@pytest.mark.parametrize("told_with", ["o-8", ""], ids=["another order", "no order"])
+def test_a_fee_that_came_before_its_fill_and_under_another_name_counts_once(make: Any, told_with: str) -> None:
+    fee = make.commission("1", execution_id="e1", order_id=told_with)
+    desk = forgetful().run(make.snapshot(), make.approved("o-8", 8), fee)
+    desk.run(*(message for number in range(1, 6) for message in filled(make, number)))
+    book = desk.state.accounts[DU1]
+    assert "e1" not in book.executions
+    events, before = len(desk.log), money(book)
+    desk.take(fee)
+    assert (len(desk.log), money(book)) == (events, before)
+    desk.take(make.commission("3", execution_id="e1", revision=2, order_id=told_with))
+    assert book.commission == {"USD": 3}
+    assert "e1" not in book.fees  # it stands under its execution's order now
+
+
+def test_what_is_corrected_to_a_later_time_comes_back_with_its_fee(make: Any) -> None:
+    desk = forgetful().run(make.snapshot(), *filled(make, 1), make.commission("1", execution_id="e1", order_id="o-1"))
+    desk.run(*(message for number in range(2, 6) for message in filled(make, number)))
+    desk.take(make.fill("100", "10", order_id="o-1", execution_id="e1", revision=2, seconds=9))
+    book = desk.state.accounts[DU1]
+    assert "e1" in book.executions
+    desk.take(make.commission("1", execution_id="e1", order_id="o-1"))
+    assert isinstance(desk.log[-1], FillCorrected)
+    desk.take(make.commission("3", execution_id="e1", revision=2, order_id="o-1"))
+    assert book.commission == {"USD": 3}
+
+
 def test_a_late_fill_among_those_that_are_here_reads_nothing(make: Any) -> None:
     desk = forgetful(Keep(executions=3)).run(make.snapshot(), *(m for n in (1, 2, 3, 4, 5) for m in filled(make, n)))
     desk.run(*filled(make, 9, price="20", seconds=3.5))

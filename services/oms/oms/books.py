@@ -54,7 +54,9 @@ def book_execution(book: AccountBook, execution: Execution) -> None:
     if before is None and fill.execution_id in book.fees:
         _count_fee(book, symbol, book.fees[fill.execution_id], 1)
     if fill.execution_id not in book.executions:
-        _let_fee_leave(book, fill.execution_id)
+        _let_fee_leave(book, execution)
+    elif fill.execution_id in book.recalled_fees:  # corrected to a later time, it is among those that are here again
+        book.fees[fill.execution_id] = book.recalled_fees.pop(fill.execution_id)
     _let_leave(book, symbol)
 
 
@@ -114,16 +116,17 @@ def _let_leave(book: AccountBook, symbol: SymbolBook) -> None:
         symbol.settled = trade(symbol.settled, quantity, price)
         symbol.settled_place, symbol.settled_count = place_of(execution), symbol.settled_count + 1
         book.left.add(execution_id, execution.trade_sequence)
-        _let_fee_leave(book, execution_id)
+        _let_fee_leave(book, execution)
         if symbol.is_late:
             symbol.settled_meanwhile.append((quantity, price))
         elif symbol.settled_count % MILESTONE_EXECUTIONS == 0:
             _keep_milestone(book, symbol)
 
 
-def _let_fee_leave(book: AccountBook, execution_id: str) -> None:
+def _let_fee_leave(book: AccountBook, execution: Execution) -> None:
+    execution_id = execution.fill.execution_id
     fee = book.fees.get(execution_id)
-    if fee is not None and not fee.is_unattributed:
+    if fee is not None and fee.order_id == execution.order_id:
         book.recalled_fees[execution_id] = book.fees.pop(execution_id)
 
 
@@ -145,7 +148,8 @@ def settle_again(book: AccountBook, symbol: SymbolBook, settled: Holding) -> Non
 def book_fee(book: AccountBook, execution_id: str, fee: Fee) -> None:
     """Keep the fee of an execution, in place of an older revision's; count it if the execution is booked."""
     before = book.find_fee(execution_id)
-    if execution_id in book.recalled and not fee.is_unattributed:
+    recalled = book.recalled.get(execution_id)
+    if recalled is not None and fee.order_id == recalled.order_id:
         book.recalled_fees[execution_id] = fee
         book.fees.pop(execution_id, None)
     else:

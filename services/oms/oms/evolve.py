@@ -25,7 +25,7 @@ from signalbox.messages import (
 
 from oms.books import adopt, book_execution, book_fee, book_funding
 from oms.protection import note_protection
-from oms.state import UNATTRIBUTED, AccountBook, Execution, Fee, FundingPayment, Journal, OrderState, State, order_key
+from oms.state import AccountBook, Execution, Fee, FundingPayment, Journal, OrderState, State, order_key
 from oms.transitions import ACKNOWLEDGING
 
 Booking = OrderPartiallyFilled | OrderFilled | FillCorrected
@@ -132,8 +132,7 @@ def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> tu
         adopt(book, event)
         symbols = tuple({**before, **book.symbols})
     elif isinstance(event, CommissionBooked):
-        is_unattributed = event.order_id == UNATTRIBUTED
-        fee = Fee(event.revision, event.commission, event.currency, is_unattributed)
+        fee = Fee(event.revision, event.commission, event.currency, event.order_id)
         book_fee(book, event.execution_id, fee)
         execution = book.find_execution(event.execution_id)
         symbols = (execution.fill.symbol,) if execution else ()

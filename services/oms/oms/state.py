@@ -128,8 +128,9 @@ class Fee:
     revision: int
     commission: Decimal
     currency: str
-    is_unattributed: bool = False
-    """It stands under `UNATTRIBUTED` in TRADE, where nobody looks it up: it stays."""
+    order_id: str
+    """Whose subject it stands under in TRADE: of a fee that came before its execution perhaps another order's, or
+    nobody's (`UNATTRIBUTED`). Nobody would find it there with its execution, so such a one stays in memory."""
 
 
 @dataclass(frozen=True, slots=True)
