@@ -131,12 +131,20 @@ async def test_a_pull_that_has_brought_all_it_may_is_followed_by_another_at_once
     nats_server: Any, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(follow, "REST_SECONDS", 3600.0)
-    count = 2 * PULL_MESSAGES + 1
+    count, asked, ask = 3 * PULL_MESSAGES + 1, 0, reader.follow._ask
+
+    async def counted() -> None:
+        nonlocal asked
+        asked += 1
+        await ask()
+
+    monkeypatch.setattr(reader.follow, "_ask", counted)
     oms = await nats_server.connect("oms")
     await asyncio.gather(*(oms.raw_publish("order.ibkr.DU1.i", b"%d" % number) for number in range(count)))
     await reader.start()
-    await reader.until(lambda: len(reader.taken) == count)
+    await reader.until(lambda: len(reader.taken) == count and reader.follow._rest is not None)
     assert [sequence for sequence, *_ in reader.taken] == list(range(1, count + 1))
+    assert asked == 4  # one for each thousand, and one for the rest: as many as stand are counted, not fewer
 
 
 async def test_the_largest_message_that_a_stream_takes_comes_too(nats_server: Any, reader: Reader) -> None:

@@ -207,8 +207,6 @@ class Follow:
             return
         if self._pulls:
             self._pulls[0] -= 1
-            if not self._pulls[0]:
-                self._pulls.popleft()
         self.resume()
 
     def _status(self, delivery: Delivery) -> None:
@@ -222,7 +220,7 @@ class Follow:
         if status.code != 404 and not (status.code in (408, 409) and undelivered):
             self.end(f"the pull was refused: {status.code} {status.text}")
             return
-        if self._pulls:  # the oldest one is over
+        if self._pulls:  # the oldest one is over; of one that has brought all it may the server says so (409)
             self._pulls.popleft()
         if status.code == 404 and not self._pulls and self._rest is None:  # and nothing is left
             self._rest = asyncio.get_running_loop().call_later(REST_SECONDS, self._rested)
