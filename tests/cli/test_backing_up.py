@@ -136,6 +136,23 @@ def test_a_backup_that_is_not_whole_is_refused(backup: Path, damage: Callable[[P
         read_manifest(backup)
 
 
+def leave_out(folder: Path, stream: str) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text())
+    del manifest["streams"][stream]
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def test_a_backup_of_a_version_before_checkpoints_is_read(backup: Path) -> None:
+    leave_out(backup, "CHECKPOINTS")
+    assert "TRADE" in read_manifest(backup)["streams"]
+
+
+def test_a_backup_without_any_other_stream_is_refused(backup: Path) -> None:
+    leave_out(backup, "LEDGER")
+    with pytest.raises(ConfigurationError, match="has no stream LEDGER"):
+        read_manifest(backup)
+
+
 def test_a_database_that_a_process_has_open_is_not_copied(tmp_path: Path) -> None:
     source = tmp_path / "desk.duckdb"
     program = f"import duckdb, sys; held = duckdb.connect({str(source)!r}); print('open', flush=True); sys.stdin.read()"
