@@ -19,6 +19,7 @@ IMPURE = {
     "signalbox.bus", "signalbox.process", "signalbox.telemetry", "signalbox.clock", "signalbox.settings",
     "signalbox.metrics", "signalbox.venue_figures",
 }  # fmt: skip
+MESSAGE_MODULES = {f"signalbox.messages.{path.stem}" for path in (ROOT / "shared/signalbox/messages").glob("[!_]*.py")}
 CLOCK_READS = {"now", "utcnow", "today"}
 VENDORS = {"ib_async", "dydx_v4_client", "v4_proto"}
 MAY_READ_THE_ENVIRONMENT = {"settings.py", "__main__.py", "process.py"}
@@ -73,6 +74,12 @@ def test_only_the_venue_files_import_the_vendor(service_file: File) -> None:
     found = [line for name, line in imported(service_file.tree) if is_within(name, VENDORS)]
     allowed = service_file.path.startswith("services/gateway-") and service_file.name.startswith("venue")
     assert allowed or not found, f"{service_file}:{found}: only a gateway's venue*.py imports the vendor's library"
+
+
+def test_messages_have_one_import_path(python_file: File) -> None:
+    within = python_file.path.startswith("shared/signalbox/messages/")
+    found = [line for name, line in imported(python_file.tree) if is_within(name, MESSAGE_MODULES)]
+    assert within or not found, f"{python_file}:{found}: messages are imported from signalbox.messages"
 
 
 def test_environment_is_read_in_one_place(source_file: File) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
+import pkgutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,7 +22,7 @@ BASES = {messages.Message, messages.OrderEvent, messages.VenueReport}
 STRUCTS = [
     kind
     for _, kind in inspect.getmembers(messages, inspect.isclass)
-    if issubclass(kind, msgspec.Struct) and kind.__module__ == messages.__name__ and kind not in BASES
+    if issubclass(kind, msgspec.Struct) and kind.__module__.startswith(f"{messages.__name__}.") and kind not in BASES
 ]
 MESSAGES = [kind for kind in STRUCTS if issubclass(kind, Message)]
 UNIONS = ["Intent", "Decision", "OrderEvents", "Command", "Report", "LedgerEntry"]
@@ -38,6 +40,17 @@ INTENT = OrderIntent(
 
 def with_field(**changes: Any) -> bytes:
     return json.dumps({**json.loads(encode(INTENT)), **changes}).encode()
+
+
+def test_the_package_hands_on_all_that_its_modules_say() -> None:
+    said = {
+        name
+        for module in pkgutil.iter_modules(messages.__path__)
+        for name, value in vars(importlib.import_module(f"{messages.__name__}.{module.name}")).items()
+        if not name.startswith("_") and getattr(value, "__module__", "").startswith(f"{messages.__name__}.")
+    }
+    assert said - set(messages.__all__) == set()
+    assert {*UNIONS, "Utc", "NEVER", "FINAL_STATUSES"} == set(messages.__all__) - said
 
 
 @pytest.mark.parametrize("kind", STRUCTS, ids=lambda kind: kind.__name__)

@@ -1,0 +1,66 @@
+"""What the desk holds by its own books, and what the venue says of an account."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import field
+
+from signalbox.messages.words import Message
+
+
+class Position(Message, frozen=True, kw_only=True):
+    """The desk's own position: average cost, revalued at every bar close. PnL excludes commission and funding."""
+
+    venue: str
+    account: str
+    symbol: str
+    currency: str
+    multiplier: Decimal
+    quantity: Decimal
+    average_price: Decimal
+    realized_pnl: Decimal
+    unrealized_pnl: Decimal
+    commission: Decimal
+    mark_price: Decimal | None
+    funding: Decimal = Decimal(0)
+
+
+class Book(Message, frozen=True, kw_only=True):
+    """The desk's own cash for an account: the adopted cash, plus all fills and funding, less all commissions.
+
+    All figures are in the account's currency. `other_cash` is what fills and commissions in other currencies moved, by
+    currency: nothing is converted.
+    """
+
+    venue: str
+    account: str
+    currency: str
+    cash: Decimal
+    realized_pnl: Decimal
+    commission: Decimal
+    fills: int
+    trade_sequence: int
+    funding: Decimal = Decimal(0)
+    other_cash: dict[str, Decimal] = field(default_factory=dict)
+
+
+class AccountState(Message, frozen=True, kw_only=True):
+    """What the venue says of an account, published only once its end marker has come.
+
+    `leverage` is the gross value of all positions over `net_liquidation`.
+    """
+
+    venue: str
+    account: str
+    currency: str
+    cash: Decimal
+    net_liquidation: Decimal
+    available_funds: Decimal
+    buying_power: Decimal
+    initial_margin: Decimal
+    maintenance_margin: Decimal
+    daily_pnl: Decimal | None = None
+    unrealized_pnl: Decimal | None = None
+    realized_pnl: Decimal | None = None
+    leverage: Decimal | None = None

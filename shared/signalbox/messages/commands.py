@@ -1,0 +1,25 @@
+"""What the OMS asks of a gateway."""
+
+from __future__ import annotations
+
+from signalbox.messages.orders import Order
+from signalbox.messages.words import Message, Utc
+
+
+class SubmitOrder(Message, frozen=True, kw_only=True):
+    """Place this order; after `deadline` (desk time) it must not be sent any more."""
+
+    order: Order
+    deadline: Utc
+
+
+class CancelOrder(Message, frozen=True, kw_only=True):
+    """Cancel this order."""
+
+    venue: str
+    account: str
+    order_id: str
+    venue_order_id: str
+
+
+Command = SubmitOrder | CancelOrder

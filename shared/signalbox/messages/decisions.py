@@ -1,0 +1,59 @@
+"""What risk says to an intent, and why."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from signalbox.messages.intents import Intent
+from signalbox.messages.words import NEVER, Message, Utc
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """One rule of the gate: the limit beside what was observed, and where the observation came from.
+
+    `source` is `<stream>:<sequence>`, `quote:<message id>`, `desk-file`, `intent` or `clock`.
+    """
+
+    name: str
+    passed: bool
+    limit: str
+    observed: str
+    source: str
+    reason: str = ""
+
+
+class IntentApproved(Message, frozen=True, kw_only=True):
+    """Risk lets the intent through. `intent` is normalised: symbol, account and times filled in.
+
+    `by` is the name that the server saw send it. `intent_sequence` and `intent_stored_at` say together which message of
+    INTENTS it was: sequences begin again where that stream is made anew.
+    """
+
+    intent_sequence: int
+    intent: Intent
+    order_id: str
+    checks: tuple[Check, ...]
+    reference_price: Decimal | None = None
+    by: str = ""
+    intent_stored_at: Utc = NEVER
+
+
+class IntentDenied(Message, frozen=True, kw_only=True):
+    """Risk refuses. `reason` is the first failed check's sentence; `intent` is None if it could not be read.
+
+    `by`, `intent_sequence` and `intent_stored_at` as above. A denial on account of how much somebody sends has only the
+    checks that failed.
+    """
+
+    intent_sequence: int
+    intent: Intent | None
+    checks: tuple[Check, ...]
+    reason: str
+    reference_price: Decimal | None = None
+    by: str = ""
+    intent_stored_at: Utc = NEVER
+
+
+Decision = IntentApproved | IntentDenied

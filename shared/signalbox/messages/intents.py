@@ -1,0 +1,44 @@
+"""What people and programs wish."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from signalbox.messages.words import Message, OrderType, Side, TimeInForce, Utc
+
+
+class OrderIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A user's wish to trade. `id` becomes the order id: `[A-Za-z0-9][A-Za-z0-9-]{0,63}`, used once, ever.
+
+    `account` may be left out where the desk has one account at that venue. `valid_until` bounds how late risk may
+    still approve it; `good_till` is the order's own end (GTD only).
+    """
+
+    venue: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    order_type: OrderType
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.DAY
+    good_till: Utc | None = None
+    outside_regular_hours: bool = False
+    reduce_only: bool = False
+    account: str = ""
+    valid_until: Utc | None = None
+    strategy: str = ""
+    note: str = ""
+
+
+class CancelIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A user's wish to cancel the order `order_id`."""
+
+    venue: str
+    symbol: str
+    order_id: str
+    account: str = ""
+    note: str = ""
+
+
+Intent = OrderIntent | CancelIntent

@@ -1,0 +1,31 @@
+"""The gateway's ledger: what it claims before it sends, so that nothing goes out twice."""
+
+from __future__ import annotations
+
+from signalbox.messages.orders import Order
+from signalbox.messages.words import Message
+
+
+class LedgerClaimed(Message, frozen=True, kw_only=True):
+    """Written before an order is sent: from here on it may be at the venue. `attempt_id` is the venue's own
+    number for the attempt (IBKR: the API order id; dYdX: the client id), written down so that a report can be told
+    apart. `venue_order_id` is the venue's id where it can be computed beforehand; `good_til_block` is the last block
+    that can fill a short-term order (0 = it is none)."""
+
+    venue: str
+    order: Order
+    attempt_id: str
+    venue_order_id: str = ""
+    good_til_block: int = 0
+
+
+class LedgerSent(Message, frozen=True, kw_only=True):
+    """Written after the order left on the socket, or after the venue was found to have it."""
+
+    venue: str
+    order: Order
+    attempt_id: str
+    venue_order_id: str = ""
+
+
+LedgerEntry = LedgerClaimed | LedgerSent

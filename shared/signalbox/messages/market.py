@@ -1,0 +1,96 @@
+"""The market: what gateways say of it, and what the indicators make of it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from signalbox.messages.words import NEVER, BarSource, InstrumentKind, MarketDataType, Message, Utc
+
+
+class Quote(Message, frozen=True, kw_only=True):
+    """Top of book and last trade. `None` = the venue has not said. `at` is the venue's time.
+
+    `oracle_price` is what a perpetual's margin, funding and stops go by.
+    """
+
+    venue: str
+    symbol: str
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+    bid_size: Decimal | None = None
+    ask_size: Decimal | None = None
+    last: Decimal | None = None
+    last_size: Decimal | None = None
+    oracle_price: Decimal | None = None
+    market_data_type: MarketDataType = MarketDataType.LIVE
+    received_at: Utc = NEVER
+
+
+class Bar(Message, frozen=True, kw_only=True):
+    """One closed bar, never revised. `start` is its first instant, `at` its end (both venue time)."""
+
+    venue: str
+    symbol: str
+    timeframe: str
+    start: Utc
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    trades: int = 0
+    source: BarSource = BarSource.LIVE
+    received_at: Utc = NEVER
+
+
+class Instrument(Message, frozen=True, kw_only=True):
+    """What a venue says of a symbol: the facts that orders are checked against.
+
+    The margins are fractions of a position's value; `None` = the venue does not state them.
+    """
+
+    venue: str
+    symbol: str
+    kind: InstrumentKind
+    currency: str
+    exchange: str
+    calendar: str
+    tick_size: Decimal
+    lot_size: Decimal
+    minimum_quantity: Decimal
+    multiplier: Decimal = Decimal(1)
+    venue_id: str = ""
+    name: str = ""
+    initial_margin: Decimal | None = None
+    maintenance_margin: Decimal | None = None
+
+
+class FundingRate(Message, frozen=True, kw_only=True):
+    """What a perpetual pays at the next hour: longs pay `rate` of the position's value to shorts (below 0: receive)."""
+
+    venue: str
+    symbol: str
+    rate: Decimal
+    oracle_price: Decimal | None = None
+    received_at: Utc = NEVER
+
+
+class Score(Message, frozen=True, kw_only=True):
+    """Indicators and scores at the close of one bar; `None` until enough bars have been seen.
+
+    `direction` is +1 long, -1 short (0 before the first ATR); `trend_score` counts consecutive bars in that
+    direction (N3); `ema_deviation` = (close - EMA) / ATR (N4); `new_high_score` (N5).
+    """
+
+    venue: str
+    symbol: str
+    timeframe: str
+    bar_start: Utc
+    close: float
+    supertrend: float | None
+    direction: int
+    ema: float | None
+    atr: float | None
+    trend_score: int
+    ema_deviation: float | None
+    new_high_score: int

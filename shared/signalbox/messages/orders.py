@@ -1,0 +1,189 @@
+"""Orders, and what has happened to each: the events of stream TRADE."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from signalbox.messages.words import Liquidity, Message, OrderStatus, OrderType, RefusedBy, Side, TimeInForce, Utc
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """The terms of one venue order. `order_id` is also the venue's client reference (IBKR: orderRef)."""
+
+    order_id: str
+    intent_id: str
+    venue: str
+    account: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    order_type: OrderType
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.DAY
+    good_till: Utc | None = None
+    outside_regular_hours: bool = False
+    reduce_only: bool = False
+    multiplier: Decimal = Decimal(1)
+    currency: str = "USD"
+
+
+class Fill(Struct, frozen=True, kw_only=True):
+    """One execution. `execution_id` is the venue's, without the revision it may carry (IBKR: `.01`, `.02`).
+
+    A later revision corrects the earlier one: the same `execution_id`, a higher `revision`.
+    """
+
+    execution_id: str
+    revision: int
+    order_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    at: Utc
+    liquidity: Liquidity = Liquidity.UNSTATED
+
+
+class OrderEvent(Message, frozen=True, kw_only=True):
+    """What every event of an order's life carries. `status` is the order's status after the event."""
+
+    venue: str
+    account: str
+    order_id: str
+    status: OrderStatus
+
+
+class OrderCreated(OrderEvent, frozen=True, kw_only=True):
+    """The first event of an approved order. `reference_price` is the market that risk held it against, if any."""
+
+    order: Order
+    reference_price: Decimal | None = None
+
+
+class OrderDenied(OrderEvent, frozen=True, kw_only=True):
+    """Risk refused the intent; the first and last event of that order."""
+
+    reason: str
+
+
+class OrderAccepted(OrderEvent, frozen=True, kw_only=True):
+    venue_order_id: str
+
+
+class OrderTriggered(OrderEvent, frozen=True, kw_only=True):
+    pass
+
+
+class OrderPartiallyFilled(OrderEvent, frozen=True, kw_only=True):
+    fill: Fill
+    cumulative_quantity: Decimal
+    leaves_quantity: Decimal
+
+
+class OrderFilled(OrderEvent, frozen=True, kw_only=True):
+    fill: Fill
+    cumulative_quantity: Decimal
+    leaves_quantity: Decimal
+
+
+class FillCorrected(OrderEvent, frozen=True, kw_only=True):
+    """The venue revised an execution; `fill` replaces `replaced` wholly (a bust has quantity 0)."""
+
+    fill: Fill
+    replaced: Fill
+    cumulative_quantity: Decimal
+    leaves_quantity: Decimal
+
+
+class CommissionBooked(OrderEvent, frozen=True, kw_only=True):
+    """The fee of one execution. It may come before its fill; it counts once both are there."""
+
+    execution_id: str
+    revision: int
+    commission: Decimal
+    currency: str
+
+
+class FundingBooked(OrderEvent, frozen=True, kw_only=True):
+    """A perpetual's funding payment. `order_id` is `subjects.FUNDING`; `amount` is what was received (paid < 0)."""
+
+    funding_id: str
+    symbol: str
+    amount: Decimal
+    currency: str
+
+
+class OrderPendingCancel(OrderEvent, frozen=True, kw_only=True):
+    pass
+
+
+class OrderCancelRejected(OrderEvent, frozen=True, kw_only=True):
+    reason: str
+    refused_by: RefusedBy = RefusedBy.UNSTATED
+
+
+class OrderCanceled(OrderEvent, frozen=True, kw_only=True):
+    reason: str
+
+
+class OrderRejected(OrderEvent, frozen=True, kw_only=True):
+    """An approved order that will never work. Whoever it is that refused it says so: see `RefusedBy`."""
+
+    reason: str
+    refused_by: RefusedBy = RefusedBy.UNSTATED
+
+
+class OrderExpired(OrderEvent, frozen=True, kw_only=True):
+    reason: str
+
+
+class OrderUnknown(OrderEvent, frozen=True, kw_only=True):
+    """What became of the order is not known; the gateway has been, or will be, asked."""
+
+    reason: str
+
+
+class PositionHeld(Struct, frozen=True, kw_only=True):
+    """A position as the venue states it. `quantity` is signed; `average_price` per unit, without multiplier."""
+
+    symbol: str
+    quantity: Decimal
+    average_price: Decimal
+    currency: str = "USD"
+    multiplier: Decimal = Decimal(1)
+
+
+class AccountAdopted(OrderEvent, frozen=True, kw_only=True):
+    """Where the desk's books of an account begin: what it held before the desk's first fill.
+
+    `order_id` is `subjects.BASELINE`. `execution_ids` and `funding_ids` are what the figures already contain.
+    """
+
+    currency: str
+    cash: Decimal
+    positions: tuple[PositionHeld, ...]
+    execution_ids: tuple[str, ...]
+    funding_ids: tuple[str, ...] = ()
+
+
+OrderEvents = (
+    OrderCreated
+    | OrderDenied
+    | OrderAccepted
+    | OrderTriggered
+    | OrderPartiallyFilled
+    | OrderFilled
+    | FillCorrected
+    | CommissionBooked
+    | FundingBooked
+    | OrderPendingCancel
+    | OrderCancelRejected
+    | OrderCanceled
+    | OrderRejected
+    | OrderExpired
+    | OrderUnknown
+    | AccountAdopted
+)

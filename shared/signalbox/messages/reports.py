@@ -1,0 +1,133 @@
+"""What a gateway reports of its venue, and of its own link to it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from signalbox.messages.orders import Fill, PositionHeld
+from signalbox.messages.words import NEVER, LinkStatus, Message, RefusedBy, Side, Utc
+
+
+class VenueReport(Message, frozen=True, kw_only=True):
+    """What every report of a venue carries. `at` is the venue's time."""
+
+    venue: str
+    account: str
+    received_at: Utc = NEVER
+
+
+class VenueAccepted(VenueReport, frozen=True, kw_only=True):
+    order_id: str
+    venue_order_id: str
+
+
+class VenueTriggered(VenueReport, frozen=True, kw_only=True):
+    order_id: str
+
+
+class VenueFill(VenueReport, frozen=True, kw_only=True):
+    """One execution. `fill.order_id` is empty for an order the desk did not place."""
+
+    fill: Fill
+    venue_order_id: str
+
+
+class VenueCommission(VenueReport, frozen=True, kw_only=True):
+    """The fee of one execution. `order_id` is empty if the execution has not been seen yet."""
+
+    execution_id: str
+    revision: int
+    order_id: str
+    commission: Decimal
+    currency: str
+
+
+class VenueFunding(VenueReport, frozen=True, kw_only=True):
+    """A perpetual's funding payment. `amount` is signed: what the account received. `rate` is of one hour."""
+
+    funding_id: str
+    symbol: str
+    amount: Decimal
+    currency: str
+    rate: Decimal
+
+
+class VenueCanceled(VenueReport, frozen=True, kw_only=True):
+    order_id: str
+    reason: str
+
+
+class VenueRejected(VenueReport, frozen=True, kw_only=True):
+    """The venue will never work this order, or its gateway has not sent it. `code` is the venue's, or ""."""
+
+    order_id: str
+    code: str
+    reason: str
+    refused_by: RefusedBy = RefusedBy.UNSTATED
+
+
+class VenueExpired(VenueReport, frozen=True, kw_only=True):
+    order_id: str
+    reason: str
+
+
+class VenueCancelRejected(VenueReport, frozen=True, kw_only=True):
+    order_id: str
+    code: str
+    reason: str
+    refused_by: RefusedBy = RefusedBy.UNSTATED
+
+
+class VenueUnknown(VenueReport, frozen=True, kw_only=True):
+    """The gateway can not say what became of the order; it goes on asking."""
+
+    order_id: str
+    reason: str
+
+
+class OpenOrder(Struct, frozen=True, kw_only=True):
+    """A working order as the venue states it; `order_id` is empty if the desk did not place it."""
+
+    order_id: str
+    venue_order_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    filled_quantity: Decimal
+
+
+class VenueSnapshot(VenueReport, frozen=True, kw_only=True):
+    """All the venue holds for an account at one moment. It exists only when every end marker has come."""
+
+    currency: str
+    cash: Decimal
+    positions: tuple[PositionHeld, ...]
+    open_orders: tuple[OpenOrder, ...]
+    execution_ids: tuple[str, ...]
+    funding_ids: tuple[str, ...] = ()
+
+
+Report = (
+    VenueAccepted
+    | VenueTriggered
+    | VenueFill
+    | VenueCommission
+    | VenueFunding
+    | VenueCanceled
+    | VenueRejected
+    | VenueExpired
+    | VenueCancelRejected
+    | VenueUnknown
+    | VenueSnapshot
+)
+
+
+class VenueLink(Message, frozen=True, kw_only=True):
+    """A gateway's heartbeat (each second of wall time) and every change of what it can do."""
+
+    venue: str
+    account: str
+    status: LinkStatus
+    reason: str = ""

@@ -1,0 +1,126 @@
+"""Words of the desk: what several conversations say, and what every message carries.
+
+Owns the enumerations and `Message`. It must not know a message.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Utc = Annotated[datetime, Meta(tz=True)]
+"""A time with its zone; a time without one is refused where it enters."""
+
+NEVER = datetime(1, 1, 1, tzinfo=UTC)
+"""The time of something that has not happened."""
+
+
+class Message(Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
+    """What every message carries."""
+
+    id: str
+    at: Utc
+    cause: str = ""
+
+
+class Side(StrEnum):
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        """+1 for BUY, -1 for SELL: what a fill does to a position."""
+        return 1 if self is Side.BUY else -1
+
+
+class OrderType(StrEnum):
+    MARKET = "MARKET"
+    LIMIT = "LIMIT"
+    STOP = "STOP"
+    MARKET_ON_CLOSE = "MARKET_ON_CLOSE"
+
+
+class TimeInForce(StrEnum):
+    DAY = "DAY"
+    GTC = "GTC"
+    GTD = "GTD"
+
+
+class OrderStatus(StrEnum):
+    """FIX order status words. `UNKNOWN` lasts until the venue has been asked."""
+
+    PENDING_NEW = "PENDING_NEW"
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    CANCELED = "CANCELED"
+    TRIGGERED = "TRIGGERED"
+    REJECTED = "REJECTED"
+    DENIED = "DENIED"
+    EXPIRED = "EXPIRED"
+    UNKNOWN = "UNKNOWN"
+
+
+FINAL_STATUSES = frozenset(
+    {OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.DENIED, OrderStatus.EXPIRED}
+)
+
+
+class InstrumentKind(StrEnum):
+    STOCK = "STOCK"
+    OPTION = "OPTION"
+    PERPETUAL = "PERPETUAL"
+    FOREX = "FOREX"
+
+
+class Liquidity(StrEnum):
+    """Whether a fill added liquidity (maker) or removed it (taker); not every venue says."""
+
+    UNSTATED = "UNSTATED"
+    MAKER = "MAKER"
+    TAKER = "TAKER"
+
+
+class MarketDataType(StrEnum):
+    """IBKR's four kinds of market data; LIVE everywhere else."""
+
+    LIVE = "LIVE"
+    FROZEN = "FROZEN"
+    DELAYED = "DELAYED"
+    DELAYED_FROZEN = "DELAYED_FROZEN"
+
+
+class BarSource(StrEnum):
+    LIVE = "LIVE"
+    BACKFILL = "BACKFILL"
+
+
+class TradingMode(StrEnum):
+    ACTIVE = "ACTIVE"
+    REDUCING = "REDUCING"
+    HALTED = "HALTED"
+
+
+class LinkStatus(StrEnum):
+    """What a gateway can do now. Only READY lets risk approve an order."""
+
+    DOWN = "DOWN"
+    RECONCILING = "RECONCILING"
+    FROZEN = "FROZEN"
+    READY = "READY"
+
+
+class RefusedBy(StrEnum):
+    """Who refused what risk had approved. Only VENUE is an answer of the venue; the others are the desk's own doing."""
+
+    UNSTATED = "UNSTATED"
+    """Stored before refusals said it."""
+    DESK = "DESK"
+    """The OMS: no gateway was asked."""
+    GATEWAY = "GATEWAY"
+    """The gateway did not send it, or found that it never arrived."""
+    VENUE = "VENUE"
