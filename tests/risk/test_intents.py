@@ -67,7 +67,7 @@ def test_a_good_intent_is_read() -> None:
         ({"note": "x" * 257}, "note has 257 characters"),
         ({"symbol": "x" * 20_000}, "bytes"),
         ({"type": "CancelIntent"}, "unknown field"),
-        ({"type": "IntentApproved"}, "Invalid value 'IntentApproved'"),
+        ({"type": "IntentApproved"}, "'IntentApproved' is no type of message that belongs here"),
     ],
 )
 def test_what_is_wrong_is_said(changes: dict[str, Any], word: str) -> None:

@@ -120,7 +120,7 @@ def test_any_bytes_are_an_intent_or_a_decode_error(payload: bytes) -> None:
     [
         (b"null", "Expected `object`"),
         (b"{}", "missing required field `type`"),
-        (with_field(type="Bar"), "Invalid value 'Bar'"),
+        (with_field(type="Bar"), "'Bar' is no type of message that belongs here"),
         (with_field(quantity=None), r"\$\.quantity"),
         (with_field(quantity="many"), r"\$\.quantity"),
         (with_field(quantity=[1]), r"\$\.quantity"),

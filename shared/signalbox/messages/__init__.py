@@ -7,7 +7,8 @@ Rules of all messages: prices, quantities and money are `Decimal` (strings on th
 floats; every time is a timezone-aware UTC `datetime` of the desk clock, unless its name says `received_at`
 (the wall clock of the process that received it). `id` names the message, `cause` the id of the message that made
 it necessary; ids derive from inputs, so that a retry gives the same id and `Nats-Msg-Id` absorbs it. New fields
-get defaults and nothing is ever retyped; unknown fields are refused in intents, allowed everywhere else.
+get defaults and nothing is ever retyped: what means something else is another type, `OrderFilled2`, beside the old one
+(decision 36). Unknown fields are refused in intents, allowed everywhere else.
 
 A module is a conversation; the rest of the desk imports from here and knows no module of this package.
 """
