@@ -83,7 +83,7 @@ container-test: .venv/ready images ## the desk in containers, by compose and by 
 .PHONY: docs
 docs: .venv/ready ## write the generated documents again
 	@$(BIN)/python -m signalbox.schemas
-	@$(BIN)/python -m signalbox.accounts > deploy/nats/accounts.conf
+	@$(BIN)/python -m signalbox.accounts_file > deploy/nats/accounts.conf
 	@$(BIN)/python -m signalbox_cli.reference > docs/commands.md
 	@$(BIN)/python -m signalbox_cli.metrics_reference > docs/metrics.md
 	@$(BIN)/python -m dashboards

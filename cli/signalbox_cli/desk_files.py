@@ -12,15 +12,16 @@ from typing import Any
 
 from signalbox.desk import load_desk
 from signalbox.instruments import parse_symbol
-from signalbox.messages import InstrumentKind
+from signalbox.venues import VENUES
 
 _TABLE = re.compile(r"^(?=\[)", re.M)
 _NAMED = re.compile(r"\[+([^\]\n]+)\]+")
 
 
 def venue_of_symbol(symbol: str) -> str:
-    """The venue that trades such a symbol: perpetuals are dydx's, everything else is ibkr's."""
-    return "dydx" if parse_symbol(symbol).kind is InstrumentKind.PERPETUAL else "ibkr"
+    """The first venue that trades such a symbol: perpetuals are dydx's, everything else is ibkr's."""
+    found = parse_symbol(symbol)
+    return next(row.name for row in VENUES if row.trades(found))
 
 
 def replayed_symbol(bars: Path) -> str:

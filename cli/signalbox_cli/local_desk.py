@@ -24,14 +24,14 @@ from signalbox.desk import Desk, load_desk
 from signalbox.errors import SignalboxError
 from signalbox.messages import TradingMode
 from signalbox.seals import parse
-from signalbox.subjects import SERVICES
+from signalbox.services import TABLE
 
 from signalbox_cli import local_http, run_folder, simulated_venues, store_watch
 from signalbox_cli.people import roll
 from signalbox_cli.settings import inherited_environment
 from signalbox_cli.simulated_venues import VenuePorts
 
-MODULES = {service: service.replace("-", "_") for service in SERVICES}
+MODULES = {row.name: row.package for row in TABLE}
 NATS, SIMULATOR = "nats", "simulator"
 
 READY_SECONDS_MAX = 60.0

@@ -10,8 +10,10 @@ from collections.abc import Coroutine
 import msgspec
 from signalbox import subjects
 from signalbox.bus import Received
-from signalbox.desk import VENUES, load_desk
+from signalbox.desk import load_desk
 from signalbox.messages import ServiceStatus
+from signalbox.services import SERVICES
+from signalbox.venues import venue_names
 
 from signalbox_cli import argument_types
 from signalbox_cli.commands import add_command
@@ -171,7 +173,7 @@ def _finish(parser: argparse.ArgumentParser, run: object) -> None:
 
 
 def _add_venue(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--venue", choices=VENUES, default="", help="only this one's")
+    parser.add_argument("--venue", choices=venue_names(), default="", help="only this one's")
 
 
 def _at(arguments: argparse.Namespace) -> str:
@@ -227,7 +229,7 @@ async def _query(arguments: argparse.Namespace) -> int:
 
 async def _status(arguments: argparse.Namespace) -> int:
     async with desk_bus() as (bus, found):
-        services = services_of(load_desk(found.desk_file)) if found.desk_file else subjects.SERVICES
+        services = services_of(load_desk(found.desk_file)) if found.desk_file else SERVICES
         bounds = STATUS_SECONDS_MAX, STATUS_QUIET_SECONDS_MAX
         answers = await asyncio.gather(*(ask_status(bus, service, *bounds) for service in services))
     rows = [row for service, answered in zip(services, answers, strict=True) for row in _status_rows(service, answered)]

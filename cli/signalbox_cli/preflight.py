@@ -12,9 +12,12 @@ from pathlib import Path
 import gateway_dydx.settings as dydx
 import gateway_ibkr.settings as ibkr
 import msgspec
+from gateway_dydx.translate import VENUE as DYDX
+from gateway_ibkr.translate import VENUE as IBKR
 from signalbox.desk import Desk, Mode, load_desk
 from signalbox.errors import ConfigurationError
 from signalbox.settings import load
+from signalbox.venues import venue as venue_row
 
 MOUNTED = "/run/secrets/"
 """Where a service finds its own secrets in its container."""
@@ -44,25 +47,35 @@ def mistakes_before_live(environ: Mapping[str, str], folder: Path) -> list[str]:
         )
     as_live = msgspec.structs.replace(desk, mode=Mode.LIVE)  # so that everything that is missing is said at once
     for venue in desk.venues:
-        mistakes += [f"gateway-{venue}: {sentence}" for sentence in _of_gateway(venue, as_live, environ, folder)]
+        gateway = venue_row(venue).gateway
+        mistakes += [f"{gateway}: {sentence}" for sentence in _of_gateway(venue, as_live, environ, folder)]
     return mistakes
 
 
 def _of_gateway(venue: str, desk: Desk, environ: Mapping[str, str], folder: Path) -> list[str]:
-    service = f"gateway-{venue}"
+    service = venue_row(venue).gateway
     seen = {
         name: str(folder / service / value.removeprefix(MOUNTED)) if value.startswith(MOUNTED) else value
         for name, value in environ.items()
     }
     seen["SIGNALBOX_NATS_USER"] = service
     try:
-        if venue == ibkr.VENUE:
-            ibkr.account_of(desk, load(ibkr.Settings, seen))
-        else:
-            settings = load(dydx.Settings, seen)
-            dydx.subaccount_to_trade(desk, settings)
-            dydx.endpoints(settings)
-            dydx.signing_key(settings)
+        _STARTS_OF[venue](desk, seen)
     except ConfigurationError as error:
         return list(error.mistakes)
     return []
+
+
+def _start_of_ibkr(desk: Desk, environ: Mapping[str, str]) -> None:
+    ibkr.account_of(desk, load(ibkr.Settings, environ))
+
+
+def _start_of_dydx(desk: Desk, environ: Mapping[str, str]) -> None:
+    settings = load(dydx.Settings, environ)
+    dydx.subaccount_to_trade(desk, settings)
+    dydx.endpoints(settings)
+    dydx.signing_key(settings)
+
+
+_STARTS_OF = {IBKR: _start_of_ibkr, DYDX: _start_of_dydx}
+"""What each gateway reads first of all, and refuses to start over."""

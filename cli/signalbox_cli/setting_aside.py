@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from signalbox import messages, subjects
 from signalbox.messages import SetAside
+from signalbox.services import SERVICES
 from signalbox.streams import STREAMS
 
 from signalbox_cli import argument_types
@@ -42,7 +43,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     whats = dead.add_subparsers(dest="what", required=True, metavar="WHAT")
     listing = whats.add_parser("list", help="the latest ones")
-    listing.add_argument("--service", choices=subjects.SERVICES, default="", help="only what this one has parked")
+    listing.add_argument("--service", choices=SERVICES, default="", help="only what this one has parked")
     listing.add_argument("--last", type=argument_types.count, default=20, metavar="N", help="how many (default 20)")
     listing.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
     listing.set_defaults(run=_list)
@@ -67,7 +68,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     skip.add_argument("stream", type=str.upper, choices=NAMES, metavar="STREAM", help=", ".join(NAMES))
     skip.add_argument("sequence", type=argument_types.count, metavar="SEQUENCE", help="where it stands there")
-    skip.add_argument("--service", required=True, choices=subjects.SERVICES, help="who is to go on without it")
+    skip.add_argument("--service", required=True, choices=SERVICES, help="who is to go on without it")
     skip.add_argument("--reason", required=True, type=_reason, help="why, for the record")
     skip.add_argument("--by", default="operator", help="who, for the record (default operator)")
     skip.add_argument("--json", action="store_true", help="print the message itself, for programs")

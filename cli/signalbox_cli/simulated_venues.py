@@ -12,7 +12,8 @@ from pathlib import Path
 
 from signalbox.desk import Desk
 from signalbox.errors import ConfigurationError
-from signalbox.subjects import SERVICES
+from signalbox.services import SERVICES
+from signalbox.venues import VENUES, venue
 
 IBKR, DYDX = "ibkr", "dydx"
 _MODULES = {(IBKR,): "simulators.tws", (DYDX,): "simulators.dydx", (IBKR, DYDX): "simulators"}
@@ -36,12 +37,12 @@ class VenuePorts:
 
 def venues_of(desk: Desk) -> tuple[str, ...]:
     """The venues of the desk file, in the order in which they are shown."""
-    return tuple(venue for venue in (IBKR, DYDX) if venue in desk.venues)
+    return tuple(name for name in (IBKR, DYDX) if name in desk.venues)
 
 
 def services_of(desk: Desk) -> tuple[str, ...]:
     """The services that such a desk needs: of the gateways only those of its venues."""
-    idle = {f"gateway-{venue}" for venue in (IBKR, DYDX) if venue not in desk.venues}
+    idle = {row.gateway for row in VENUES if row.name not in desk.venues}
     return tuple(service for service in SERVICES if service not in idle)
 
 
@@ -81,9 +82,9 @@ def listening_ports(venues: Sequence[str], ports: VenuePorts) -> list[int]:
 
 def gateway_environment(service: str, ports: VenuePorts, mnemonic_file: Path) -> dict[str, str]:
     """Where a gateway finds its venue; nothing for other services."""
-    if service == f"gateway-{IBKR}":
+    if service == venue(IBKR).gateway:
         return {"SIGNALBOX_IBKR_PORT": str(ports.ibkr)}
-    if service == f"gateway-{DYDX}":
+    if service == venue(DYDX).gateway:
         return {
             "SIGNALBOX_DYDX_NETWORK": "local",
             "SIGNALBOX_DYDX_NODE_URL": f"127.0.0.1:{ports.dydx_node}",

@@ -22,14 +22,13 @@ from msgspec import Struct
 from signalbox.bars import parse_timeframe
 from signalbox.decimals import is_decimal_text, is_sane
 from signalbox.errors import ConfigurationError, SymbolError
-from signalbox.instruments import CURRENCIES, Symbol, dydx_ticker, ibkr_contract, parse_symbol
+from signalbox.instruments import CURRENCIES, Symbol, parse_symbol
 from signalbox.messages import MarketDataType
-from signalbox.subaccounts import parse_subaccount
 from signalbox.text_files import TextFileError, read_text_file
 from signalbox.toml_shape import any_of, instead_of, shape_mistakes, shown, shown_key
+from signalbox.venues import VenueRow, venue_names
+from signalbox.venues import venue as venue_row
 
-VENUES = ("ibkr", "dydx")
-"""The venues that have a gateway."""
 MISTAKES_MAX = 100
 DESK_FILE_BYTES_MAX = 200_000
 """A desk file with a thousand instruments has 80,000. Checking the names of more would keep a start waiting."""
@@ -201,39 +200,39 @@ def _venue_rules(venues: dict[str, Any], mode: object) -> Iterator[str]:
     if not venues:
         yield "venues has no venue: add a table such as [venues.ibkr] with its accounts."
     for name, venue in venues.items():
-        if name not in VENUES:
-            yield f"venues.{shown_key(name)} is no venue that has a gateway: {instead_of(name, VENUES)}"
+        if name not in venue_names():
+            yield f"venues.{shown_key(name)} is no venue that has a gateway: {instead_of(name, venue_names())}"
             continue
+        row = venue_row(name)
         accounts = venue.get("accounts") if isinstance(venue, dict) else None
         if isinstance(accounts, list):
-            yield from _account_rules(f"venues.{name}.accounts", name, accounts, mode)
+            yield from _account_rules(f"venues.{name}.accounts", row, accounts, mode)
         data_type = venue.get("market_data_type", MarketDataType.LIVE) if isinstance(venue, dict) else None
         if isinstance(data_type, str) and data_type not in MarketDataType.__members__:
             yield f"venues.{name}.market_data_type is {shown(data_type)}: it must be {any_of(MarketDataType)}."
-        elif isinstance(data_type, str) and name == "dydx" and data_type != MarketDataType.LIVE:
-            yield f"venues.dydx.market_data_type is {shown(data_type)}: dydx has no other data than LIVE."
+        elif isinstance(data_type, str) and data_type not in row.market_data_types:
+            offered = " or ".join(sorted(row.market_data_types))
+            yield f"venues.{name}.market_data_type is {shown(data_type)}: {name} has no other data than {offered}."
         elif isinstance(data_type, str) and mode == Mode.LIVE and data_type != MarketDataType.LIVE:
             yield f'venues.{name}.market_data_type is {shown(data_type)}: with mode = "live" it must be "LIVE".'
 
 
-def _account_rules(path: str, venue: str, accounts: list[Any], mode: object) -> Iterator[str]:
+def _account_rules(path: str, venue: VenueRow, accounts: list[Any], mode: object) -> Iterator[str]:
     if not accounts:
         yield f"{path} is empty: name at least one account."
     for number, account in enumerate(accounts, 1):
         if not isinstance(account, str):
             continue
         found = f"{path}[{number}] is {shown(account)}"
-        if venue == "dydx":
-            try:
-                parse_subaccount(account)
-            except ValueError as error:
-                yield f"{found}: {error}."
-        elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", account):
-            yield f"{found}: an account is up to 32 letters, digits, - and _."
-        # IBKR's paper accounts, and only those, begin with D: the one sign of which is which that a file can have
-        elif venue == "ibkr" and mode == Mode.PAPER and not account.startswith("D"):
-            yield f'{found}, no paper account (they begin with D): take one, or mode = "live".'
-        elif venue == "ibkr" and mode == Mode.LIVE and account.startswith("D"):
+        try:
+            venue.read_account(account)
+        except ValueError as error:
+            yield f"{found}: {error}."
+            continue
+        begin = venue.paper_accounts_begin
+        if begin and mode == Mode.PAPER and not account.startswith(begin):
+            yield f'{found}, no paper account (they begin with {begin}): take one, or mode = "live".'
+        elif begin and mode == Mode.LIVE and account.startswith(begin):
             yield f'{found}, a paper account: take a live one, or mode = "paper".'
     for account in _twice(accounts):
         yield f"{path} names {shown(account)} more than once: name it once."
@@ -247,14 +246,15 @@ def _instrument_rules(instruments: object, venues: dict[str, Any]) -> Iterator[s
     tables = {number: item for number, item in enumerate(instruments, 1) if isinstance(item, dict)}
     for number, item in tables.items():
         venue, symbol, path = item.get("venue"), item.get("symbol"), f"instruments[{number}]"
+        row = venue_row(venue) if isinstance(venue, str) and venue in venue_names() else None
         if isinstance(venue, str) and venue not in venues:
             yield f"{path}.venue is {shown(venue)}, which is not under [venues]: {instead_of(venue, venues)}"
         if isinstance(symbol, str):
-            yield from _symbol_rules(f"{path}.symbol", symbol, venue)
-        if venue == "dydx":
+            yield from _symbol_rules(f"{path}.symbol", symbol, row)
+        if row is not None and not row.names_exchanges:
             for key in ("exchange", "currency"):
                 if key in item:
-                    yield f"{path}.{key} is for instruments of ibkr: leave it out, dydx has one market of each symbol."
+                    yield f"{path}.{key} says which of several markets: leave it out, {venue} has one of each symbol."
             continue
         currency, exchange = item.get("currency", ""), item.get("exchange", "SMART")
         if isinstance(currency, str) and currency and currency not in CURRENCIES:
@@ -265,13 +265,11 @@ def _instrument_rules(instruments: object, venues: dict[str, Any]) -> Iterator[s
         yield f"instruments names {symbol} at {venue} more than once: name it once."
 
 
-def _symbol_rules(path: str, text: str, venue: object) -> Iterator[str]:
+def _symbol_rules(path: str, text: str, venue: VenueRow | None) -> Iterator[str]:
     try:
         symbol: Symbol = parse_symbol(text)
-        if venue == "ibkr":
-            ibkr_contract(symbol)
-        elif venue == "dydx":
-            dydx_ticker(symbol)
+        if venue is not None:
+            venue.translate(symbol)
     except SymbolError as error:
         yield f"{path}: {error}."
         return

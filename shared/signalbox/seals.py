@@ -30,7 +30,7 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
-from signalbox import subjects
+from signalbox import services, subjects
 from signalbox.errors import ConfigurationError
 
 SEAL_HEADER = "Signalbox-Seal"
@@ -166,7 +166,7 @@ NO_SEALS = Seals({})
 
 def _own_keys(keys: Mapping[str, tuple[bytes, ...]], accepted: Mapping[str, int]) -> dict[str, tuple[bytes, ...]]:
     """The key that a service seals its own checkpoints with; of nobody who has not all the links of such a service."""
-    for service in subjects.CHECKPOINTING_SERVICES:
+    for service in services.CHECKPOINTING_SERVICES:
         if set(links_of(service)) == keys.keys():
             made_of = repr((sorted(keys.items()), sorted(accepted.items()))).encode()
             link = f"checkpoint-{service}"
@@ -259,8 +259,8 @@ def links_of(user: str) -> tuple[str, ...]:
     if user == "risk":
         return (RISK_OMS, CONTROL)
     if user == "oms":
-        return (RISK_OMS, *(f"oms-{gateway}" for gateway in subjects.GATEWAYS))
-    if user in subjects.GATEWAYS:
+        return (RISK_OMS, *(f"oms-{gateway}" for gateway in services.GATEWAYS))
+    if user in services.GATEWAYS:
         return (f"oms-{user}",)
     return (operator_link(user),) if user in ("bootstrap", "operator") else ()
 
@@ -270,7 +270,7 @@ def shown_links(links: Iterable[str]) -> str:
     return ", ".join(sorted(links))
 
 
-MADE_LINKS = (RISK_OMS, *(f"oms-{gateway}" for gateway in subjects.GATEWAYS), CONTROL)
+MADE_LINKS = (RISK_OMS, *(f"oms-{gateway}" for gateway in services.GATEWAYS), CONTROL)
 """The links whose keys are made; those of operators are derived from that of `control`."""
 
 

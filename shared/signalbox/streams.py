@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from signalbox.venues import VENUES
+
 DAY_SECONDS = 86_400
 KIBIBYTE, MEBIBYTE = 1024, 1024 * 1024
 BAR_PARTITIONS = 8
@@ -131,8 +133,7 @@ STREAMS: tuple[Stream, ...] = (
         refuse_second=True,
         deny_delete=True,
         consumers=(
-            Consumer("gateway-ibkr", ("command.ibkr.>",)),
-            Consumer("gateway-dydx", ("command.dydx.>",)),
+            *(Consumer(row.gateway, (f"command.{row.name}.>",)) for row in VENUES),
             RECORDED,
         ),
     ),

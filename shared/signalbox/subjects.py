@@ -52,6 +52,8 @@ from signalbox.messages import (
     VenueTriggered,
     VenueUnknown,
 )
+from signalbox.services import CHECKPOINTING_SERVICES, GATEWAYS, LEASED_SERVICES, SERVICES
+from signalbox.venues import VENUES
 
 BASELINE = "_baseline"
 """The reserved order id under which an account's opening figures are written (no intent id starts with `_`)."""
@@ -327,12 +329,7 @@ class Declared:
     reply: object = None
 
 
-GATEWAYS = ("gateway-ibkr", "gateway-dydx")
-SERVICES = (*GATEWAYS, "indicators", "risk", "oms", "recorder")
-CHECKPOINTING_SERVICES = ("risk", "oms")
-"""Their state is a fold of TRADE that ends at a checkpoint; each has a subject, and a seal, of its own."""
-LEASED_SERVICES = ("risk", "oms", "recorder")
-"""One process of each works, the others stand by (`signalbox.lease`)."""
+FUNDING_GATEWAYS = tuple(row.gateway for row in VENUES if row.pays_funding)
 
 REGISTRY: tuple[Declared, ...] = (
     Declared(
@@ -345,7 +342,7 @@ REGISTRY: tuple[Declared, ...] = (
     Declared(
         "md.instrument.*.*", Instrument, GATEWAYS, ("risk", "oms", "recorder", "user"), "instruments: venue, symbol"
     ),
-    Declared("md.funding.*.*", FundingRate, ("gateway-dydx",), ("risk", "recorder", "user"), "funding: venue, symbol"),
+    Declared("md.funding.*.*", FundingRate, FUNDING_GATEWAYS, ("risk", "recorder", "user"), "funding: venue, symbol"),
     Declared("ind.score.*.*.*", Score, ("indicators",), ("recorder", "user"), "scores: venue, symbol, timeframe"),
     Declared("intent.*.*", Intent, ("user",), ("nats",), "order intents as people publish them: venue, symbol"),
     Declared("intent.*.*.*", Intent, ("nats",), ("risk",), "intents as the server hands them on: name, venue, symbol"),

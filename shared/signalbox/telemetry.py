@@ -19,6 +19,7 @@ from prometheus_client import Gauge, make_wsgi_app
 from signalbox.addresses import without_password
 from signalbox.http_server import Answer, BoundedServer, Request
 from signalbox.metrics import ACTIVE
+from signalbox.services import TABLE
 
 METRICS = "/metrics"
 
@@ -54,7 +55,7 @@ def configure_logging(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    for name in ("signalbox", "gateway_ibkr", "gateway_dydx", "indicators", "risk", "oms", "recorder", "simulators"):
+    for name in ("signalbox", *(row.package for row in TABLE), "simulators"):
         logging.getLogger(name).setLevel(level)
 
 

@@ -24,7 +24,7 @@ from decimal import Decimal
 from pathlib import Path
 from secrets import token_hex
 
-from signalbox import messages, subjects
+from signalbox import messages, services, subjects
 from signalbox.accounts import ACCOUNTS, BOOTSTRAP, CONTROLS, SERVER_ID
 from signalbox.bus import Bus, Received
 from signalbox.messages import Decision, OrderIntent, OrderType, Side, TimeInForce, TradingMode, TradingState
@@ -39,7 +39,7 @@ BURST_MESSAGES_MAX = 200
 SENT_SECONDS_MAX = 10.0
 
 OWN_WAY = ("$KV.LEASES.", "$JS.ACK.", "$JS.API.CONSUMER.MSG.NEXT.")
-ASKED = ("query.sql", *(f"status.{service}" for service in subjects.SERVICES), SERVER_ID)
+ASKED = ("query.sql", *(f"status.{service}" for service in services.SERVICES), SERVER_ID)
 MAY_PUBLISH: dict[str, tuple[str, ...]] = {
     "user": ("intent.*.*", *ASKED),
     "operator": ("intent.*.*", *CONTROLS, *ASKED),

@@ -10,7 +10,7 @@ from dydx_v4_client.key_pair import KeyPair
 from dydx_v4_client.wallet import Wallet
 from signalbox.desk import Venue, load_desk
 from signalbox.errors import ConfigurationError
-from signalbox.subjects import SERVICES
+from signalbox.services import SERVICES
 from signalbox_cli.desk_files import with_venue_alone
 from signalbox_cli.local_desk import deploy_folder
 from signalbox_cli.simulated_venues import (

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from signalbox.subjects import SERVICES
+from signalbox.services import SERVICES
 
 from .manifests import (
     WORKLOADS,

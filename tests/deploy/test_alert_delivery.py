@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 import yaml
+from signalbox.services import SERVICES
 
 DELIVERED_SECONDS_MAX = 60.0
-SERVICES = ("gateway-ibkr", "gateway-dydx", "indicators", "risk", "oms", "recorder")
 
 HEALTHY = {
     "signalbox_bus_connected": 1.0,

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from signalbox.subjects import SERVICES
+from signalbox.services import SERVICES
 from signalbox_cli.local_desk import free_port
 
 ROOT = Path(__file__).resolve().parents[2]

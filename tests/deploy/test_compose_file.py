@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from signalbox.bus.bootstrap import USERS
-from signalbox.subjects import SERVICES
+from signalbox.services import SERVICES
 from signalbox_cli import secret_files
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,10 +13,10 @@ from signalbox.accounts import password_variable
 from signalbox.bus.bootstrap import USERS, complete_seals
 from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
+from signalbox.services import SERVICES
 from signalbox.setting_names import KNOWN
 from signalbox.settings import Secret, load
 from signalbox.streams import BAR_PARTITIONS, STREAMS
-from signalbox.subjects import SERVICES
 from signalbox_cli import simulated_venues
 from signalbox_cli.__main__ import build_parser
 from signalbox_cli.cluster_credentials import PEOPLE, PEOPLE_FILE, wanted

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from signalbox.subjects import SERVICES
+from signalbox.services import SERVICES
 from signalbox_cli.cluster_credentials import wanted
 
 from . import manifest_rules

@@ -7,10 +7,18 @@ from difflib import SequenceMatcher
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from signalbox.venues import VENUES
+
 if TYPE_CHECKING:
     from conftest import File
 
 HOUSE = "signalbox.gateway"
+VENUES_AND_GATEWAYS = {name for row in VENUES for name in (row.name, row.gateway)}
+MAY_NAME_A_VENUE = (
+    *("services/gateway-", "simulators/", "shared/signalbox/venues.py"),
+    "shared/signalbox/subaccounts.py",  # addresses of the chain begin so
+    *("cli/signalbox_cli/simulating.py", "cli/signalbox_cli/simulated_venues.py"),
+)
 PASSAGE_LINES_MAX = 6
 """As many lines may be the same: the head of a class or function that the house calls."""
 
@@ -30,6 +38,14 @@ def code(file: File) -> list[str]:
             idle.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))  # type: ignore[attr-defined]
     lines = [(number, line.strip()) for number, line in enumerate(file.text.splitlines(), 1) if number not in idle]
     return [line for _, line in lines if not line.startswith("#") and any(map(str.isalnum, line))]
+
+
+def test_only_a_table_and_who_speaks_to_it_name_a_venue(source_file: File) -> None:
+    if source_file.path.startswith(MAY_NAME_A_VENUE):
+        return
+    for node in ast.walk(source_file.tree):
+        named = isinstance(node, ast.Constant) and node.value in VENUES_AND_GATEWAYS
+        assert not named, f"{source_file}:{node.lineno} names a venue: ask its row (signalbox.venues)"  # type: ignore[attr-defined]
 
 
 def test_no_class_of_a_gateway_derives_from_the_house(service_file: File) -> None:

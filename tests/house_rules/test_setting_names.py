@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
-import gateway_dydx.settings
-import gateway_ibkr.settings
-import indicators.settings
-import oms.settings
 import pytest
-import recorder.settings
-import risk.settings
 from signalbox import setting_names
+from signalbox.services import TABLE
 from signalbox.setting_names import KNOWN, PREFIX
-from signalbox.settings import variables_of
+from signalbox.settings import ServiceSettings, variables_of
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = (gateway_ibkr, gateway_dydx, indicators, risk, oms, recorder)
+SETTINGS = [importlib.import_module(f"{row.package}.settings").Settings for row in TABLE]
 NAME = re.compile(rf"\b{PREFIX}[A-Z0-9_]*[A-Z0-9]\b")
 ELSEWHERE = [
     ROOT / "docker-compose.yml",
@@ -31,9 +27,9 @@ ELSEWHERE = [
 ]
 
 
-@pytest.mark.parametrize("package", SERVICES, ids=lambda package: package.__name__)
-def test_every_setting_of_a_service_is_known(package: object) -> None:
-    assert variables_of(package.settings.Settings) <= KNOWN  # type: ignore[attr-defined]
+@pytest.mark.parametrize("kind", SETTINGS, ids=lambda kind: kind.__module__)
+def test_every_setting_of_a_service_is_known(kind: type[ServiceSettings]) -> None:
+    assert variables_of(kind) <= KNOWN
 
 
 @pytest.mark.parametrize("path", ELSEWHERE, ids=lambda path: str(path.relative_to(ROOT)))
@@ -42,7 +38,7 @@ def test_every_name_that_is_written_anywhere_is_known(path: Path) -> None:
 
 
 def test_nothing_is_known_that_nobody_reads() -> None:
-    read = set().union(*(variables_of(service.settings.Settings) for service in SERVICES))
+    read = set().union(*map(variables_of, SETTINGS))
     for part in (setting_names.COMMAND_LINE, setting_names.COMPOSE, setting_names.TESTS):
         read |= {PREFIX + name for name in part.split()}
     assert read == KNOWN

@@ -38,8 +38,9 @@ from signalbox.accounts import (
 from signalbox.bus.bootstrap import bootstrap_server, complete_seals, new_password
 from signalbox.messages import TradingMode
 from signalbox.seals import parse
+from signalbox.services import SERVICES
 from signalbox.streams import STREAMS
-from signalbox.subjects import REGISTRY, SERVICES
+from signalbox.subjects import REGISTRY
 from signalbox_cli.local_desk import free_port
 from signalbox_cli.people import roll
 

@@ -179,9 +179,9 @@ def test_two_venues_stand_in_one_desk_file(tmp_path: Path) -> None:
         (
             'symbol = "BTC-USD"',
             'symbol = "BTC-USD"\nexchange = "DYDX"',
-            "instruments[4].exchange is for instruments of",
+            "instruments[4].exchange says which of several",
         ),
-        ('symbol = "BTC-USD"', 'symbol = "BTC-USD"\ncurrency = "USD"', "instruments[4].currency is for instruments of"),
+        ('symbol = "BTC-USD"', 'symbol = "BTC-USD"\ncurrency = "USD"', "instruments[4].currency says which of several"),
         ("[[instr", 'market_data_type = "DELAYED"\n[[instr', "venues.dydx.market_data_type is 'DELAYED': dydx has no"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from signalbox import subjects
+from signalbox import services, subjects
 
 REPLY_SECONDS_MAX = 2.0
 OTHER = {"ibkr": "dydx", "dydx": "ibkr"}
@@ -61,7 +61,7 @@ async def refused(server: Any, user: str, patterns: tuple[str, ...], own: str) -
     return wanted, [subject for subject in wanted if any(f'publish to "{subject.lower()}"' in text for text in said)]
 
 
-@pytest.mark.parametrize("gateway", subjects.GATEWAYS)
+@pytest.mark.parametrize("gateway", services.GATEWAYS)
 async def test_a_gateway_speaks_for_its_own_venue_only_and_never_for_another_service(
     nats_server: Any, gateway: str
 ) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
+from signalbox.services import SERVICES
 from signalbox.streams import RECORDED_STREAMS, STREAMS, Stream
-from signalbox.subjects import REGISTRY, SERVICES, Declared
+from signalbox.subjects import REGISTRY, Declared
 
 CORE_NATS = {"intent.*.*", "clock.desk", "md.quote.*.*", "link.*.*", "status.*", "query.sql"}
 """What is worth nothing a moment later, and requests: stored nowhere."""

@@ -21,7 +21,8 @@ from signalbox.messages import (
     Side,
     VenueAccepted,
 )
-from signalbox.subjects import GATEWAYS, REGISTRY, SERVICES, decode_token, encode_token
+from signalbox.services import GATEWAYS, SERVICES
+from signalbox.subjects import REGISTRY, decode_token, encode_token
 
 AT = datetime(2026, 7, 15, 14, tzinfo=UTC)
 NASTY = "> *.é\t%"

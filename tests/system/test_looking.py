@@ -10,7 +10,7 @@ import sys
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from signalbox.subjects import SERVICES
+from signalbox.services import SERVICES
 
 from tests.running_desk import RunningDesk
 

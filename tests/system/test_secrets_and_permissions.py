@@ -11,7 +11,7 @@ from nats.errors import Error as NatsError
 from signalbox import messages, subjects
 from signalbox.bus import Bus
 from signalbox.messages import IntentDenied, TradingMode, TradingState
-from signalbox.subjects import SERVICES
+from signalbox.services import SERVICES
 
 from tests.running_desk import RunningDesk
 

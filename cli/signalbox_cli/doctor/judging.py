@@ -6,11 +6,13 @@ in `judging_monitoring`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from gateway_dydx.settings import Network
+from gateway_dydx.translate import VENUE as DYDX
 from gateway_ibkr.settings import LIVE_PORTS, PAPER_PORTS, is_paper
+from gateway_ibkr.translate import VENUE as IBKR
 from signalbox.bus.bootstrap import stream_config
 from signalbox.desk import ClockSource, Desk, Durability, Limits, Mode
 from signalbox.durability import durability_mistake, observed_durability
@@ -243,16 +245,23 @@ def _account_mistakes(desk: Desk, venue: str, status: ServiceStatus, *, live: bo
         mistakes.append(f"the gateway runs with mode {details.get('mode', 'not told')}, not {wanted}")
     if account not in desk.venues[venue].accounts:
         mistakes.append(f"the desk file names {', '.join(desk.venues[venue].accounts)}")
-    if venue == "dydx":
-        if (details.get("network") == Network.MAINNET) != live:
-            mistakes.append(f"network {details.get('network', 'not told')} is not for mode {wanted}")
-        return mistakes
-    port = int(details.get("port", "0"))
+    return [*mistakes, *_MISTAKES_AT[venue](details, live=live)]
+
+
+def _mistakes_at_ibkr(details: Mapping[str, str], *, live: bool) -> Iterator[str]:
+    port, account = int(details.get("port", "0")), details.get("account", "")
     if port in (PAPER_PORTS if live else LIVE_PORTS):
-        mistakes.append(f"port {port} is {(PAPER_PORTS | LIVE_PORTS)[port]}")
+        yield f"port {port} is {(PAPER_PORTS | LIVE_PORTS)[port]}"
     if is_paper(account) == live:
-        mistakes.append(f"{account} is {'a paper' if live else 'no paper'} account")
-    return mistakes
+        yield f"{account} is {'a paper' if live else 'no paper'} account"
+
+
+def _mistakes_at_dydx(details: Mapping[str, str], *, live: bool) -> Iterator[str]:
+    if (details.get("network") == Network.MAINNET) != live:
+        yield f"network {details.get('network', 'not told')} is not for mode {Mode.LIVE if live else Mode.PAPER}"
+
+
+_MISTAKES_AT = {IBKR: _mistakes_at_ibkr, DYDX: _mistakes_at_dydx}
 
 
 def _judge_market_data(desk: Desk, nats: NatsSeen, venue: str, *, live: bool) -> Check:

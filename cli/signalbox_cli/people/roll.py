@@ -1,7 +1,7 @@
 """The people who were added to a desk: people.conf beside nats.conf, which the server reads and this writes.
 
     # person: {"name": "alice", "role": "trader", "since": "2026-01-31T12:00:00Z", "password": "$2b$04$..."}
-    "alice": { ... }                     the account, in nats-server's words (see signalbox.accounts)
+    "alice": { ... }                     the account, in nats-server's words (see signalbox.accounts_file)
 
 The remarks are the only source: the accounts below them are written again from them each time, so that a new version of
 the desk gives everybody what his role has then. Who was revoked keeps his remark, and so his name: it stands in what is
@@ -21,7 +21,8 @@ from pathlib import Path
 
 import bcrypt
 import msgspec
-from signalbox.accounts import NAME, Person, Role, person_lines
+from signalbox.accounts import NAME, Person, Role
+from signalbox.accounts_file import person_lines
 from signalbox.errors import ConfigurationError
 from signalbox.people_names import name_mistake
 

@@ -9,10 +9,11 @@ from signalbox.desk import Desk, Mode
 from signalbox.errors import ConfigurationError
 from signalbox.settings import Port, Secret, ServiceSettings
 
+from gateway_ibkr.translate import VENUE
+
 LIVE_PORTS = {7496: "TWS live", 4001: "IB Gateway live"}
 PAPER_PORTS = {7497: "TWS paper", 4002: "IB Gateway paper"}
 PAPER_ACCOUNT_PREFIX = "DU"
-VENUE = "ibkr"
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ import bcrypt
 import pytest
 from signalbox.accounts import Role, user_names
 from signalbox.errors import ConfigurationError
-from signalbox.subjects import SERVICES
+from signalbox.services import SERVICES
 from signalbox_cli.people import roll
 from signalbox_cli.people.roll import Roll
 
