@@ -16,10 +16,9 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
-from risk import evolve
-from risk.decide import decide
-from risk.facts import DeskTime, Request
-from risk.state import RiskState, opening_state
+from risk.facts import Request
+from risk.state import RiskState, Seen, opening_state
+from risk.step import Incoming, TradeEvent, step
 from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.desk import Desk, DeskInstrument, Limits, Venue
@@ -157,47 +156,43 @@ class World:
         self.adopt(**adopted).account().link().mode(TradingMode.ACTIVE).quote("SPY", "99.99", "100")
         return self.quote("AAPL", "49.99", "50").quote("0700.HK", "299.8", "300")
 
+    def take(self, incoming: Incoming) -> World:
+        """Have something come in that is no intent."""
+        assert step(self.state, incoming, self.now) == ()
+        return self
+
     # ---- what is observed beside TRADE
 
     def instrument(self, symbol: str, **changes: Any) -> World:
-        evolve.fold_instrument(
-            self.state, instrument_of(symbol, self.now, **{"venue": self.venue, **changes}), "STATE:7"
-        )
-        return self
+        return self.take(Seen(instrument_of(symbol, self.now, **{"venue": self.venue, **changes}), "STATE:7"))
 
     def quote(self, symbol: str, bid: str | None, ask: str | None, **changes: Any) -> World:
         self.serial += 1
         values: dict[str, Any] = {"id": f"q{self.serial}", "at": self.now, "venue": self.venue, "symbol": symbol}
         prices = {"bid": bid and Decimal(bid), "ask": ask and Decimal(ask)}
-        evolve.fold_quote(self.state, Quote(**{**values, **prices, **changes}))
-        return self
+        return self.take(Quote(**{**values, **prices, **changes}))
 
     def account(self, **changes: Any) -> World:
-        evolve.fold_account(self.state, account_of(self.now, **self._own(changes)), "STATE:9")
-        return self
+        return self.take(Seen(account_of(self.now, **self._own(changes)), "STATE:9"))
 
     def link(self, status: LinkStatus = LinkStatus.READY, reason: str = "") -> World:
         link = VenueLink(
             id="beat", at=self.now, venue=self.venue, account=self.account_name, status=status, reason=reason
         )
-        evolve.fold_link(self.state, link)
-        return self
+        return self.take(link)
 
     def mode(self, mode: TradingMode, reason: str = "a test") -> World:
         state = TradingState(id="switch", at=self.now, mode=mode, reason=reason, by="ops")
-        evolve.fold_trading_state(self.state, state, "KV_CONTROL:3")
-        return self
+        return self.take(Seen(state, "KV_CONTROL:3"))
 
     def room(self, used_bytes: int, bytes_max: int, stream: str = "TRADE") -> World:
-        evolve.fold_room(self.state, StreamRoom(stream, used_bytes, bytes_max), f"nats-server:{stream}")
-        return self
+        return self.take(Seen(StreamRoom(stream, used_bytes, bytes_max), f"nats-server:{stream}"))
 
     # ---- TRADE
 
     def event(self, event: OrderEvents) -> World:
         self.sequence += 1
-        evolve.fold_order_event(self.state, self.sequence, event)
-        return self
+        return self.take(TradeEvent(self.sequence, event))
 
     def adopt(self, **changes: Any) -> World:
         return self.event(adoption_of(self.now, **self._own(changes)))
@@ -228,9 +223,8 @@ class World:
     def decide(self, intent: Intent, clock_is_stale: bool = False, by: str = "alice") -> Decision:
         """Decide and take the decision in, as the shell does."""
         self.sequence += 1
-        request = Request(sequence=self.sequence, intent=intent, by=by)
-        decision = decide(self.state, request, DeskTime(at=self.now, clock_is_stale=clock_is_stale))
-        evolve.fold_decision(self.state, decision)
+        request = Request(sequence=self.sequence, intent=intent, by=by, clock_is_stale=clock_is_stale)
+        (decision,) = step(self.state, request, self.now)
         self.sequence += 1  # the decision's own place
         return decision
 
@@ -298,27 +292,27 @@ class World:
     def walk(self, steps: list[Any], after_each: Callable[[], None] = lambda: None) -> list[Decision]:
         """Drive a desk through steps as it would live them; returns the decisions."""
         decisions: list[Decision] = []
-        for step in steps:
+        for taken in steps:
             self.later(0.5)
             working = list(self.state.orders)
-            if step[0] == "order":
-                _, side, quantity, limit, symbol = step
+            if taken[0] == "order":
+                _, side, quantity, limit, symbol = taken
                 order = self.order(side, str(quantity * (100 if symbol == "0700.HK" else 1)), limit, symbol=symbol)
                 decision = self.decide(order)
                 decisions.append(decision)
                 if isinstance(decision, IntentApproved):
                     self.created(order)
-            elif step[0] == "quote":
-                self.quote(step[1], step[2], step[2])
-            elif working and step[0] in ("fill", "end"):
-                order_id = working[step[1] % len(working)]
+            elif taken[0] == "quote":
+                self.quote(taken[1], taken[2], taken[2])
+            elif working and taken[0] in ("fill", "end"):
+                order_id = working[taken[1] % len(working)]
                 kept = self.state.orders[order_id]
                 intent = self.order(kept.side.value, str(kept.open_quantity), id=order_id, symbol=kept.symbol)
-                if step[0] == "end":
+                if taken[0] == "end":
                     self.canceled(intent)
                 else:
-                    filled = min(Decimal(step[2]), kept.open_quantity)
-                    self.fill(intent, str(filled), str(kept.open_quantity - filled), step[3])
+                    filled = min(Decimal(taken[2]), kept.open_quantity)
+                    self.fill(intent, str(filled), str(kept.open_quantity - filled), taken[3])
             after_each()
         return decisions
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from risk import evolve
 from risk.decide import ORDER_CHECKS, address, decide, failed_checks
-from risk.facts import DeskTime, Request
+from risk.facts import Request
 from risk.intents import Unreadable, read_intent
 from signalbox import messages, subjects
 from signalbox.messages import Decision, IntentApproved, IntentDenied, TradingMode
@@ -57,7 +57,7 @@ def test_the_ids_derive_from_the_intent(world: Any) -> None:
 def test_what_could_not_be_read_is_denied_in_the_words_of_the_reader(world: Any) -> None:
     w = world().ready()
     request = Request(sequence=9, intent=None, error="not JSON: x", message_id="m" * 999)
-    decision = decide(w.state, request, DeskTime(at=w.now))
+    decision = decide(w.state, request, w.now)
     assert isinstance(decision, IntentDenied)
     assert (decision.intent, decision.reason, decision.intent_sequence) == (None, "not JSON: x", 9)
     assert decision.cause == "m" * 256
@@ -80,8 +80,8 @@ def test_deciding_changes_nothing(world: Any) -> None:
     w = world().ready()
     order = w.order()
     request = Request(sequence=50, intent=order)
-    first = decide(w.state, request, DeskTime(at=w.now))
-    assert decide(w.state, request, DeskTime(at=w.now)) == first
+    first = decide(w.state, request, w.now)
+    assert decide(w.state, request, w.now) == first
     assert not w.state.orders
 
 
@@ -155,7 +155,7 @@ def test_a_rebuilt_state_decides_the_next_intent_as_the_living_one_does(
     w.walk(data.draw(steps))
     order = w.order()
     request = Request(sequence=w.sequence + 1, intent=order)
-    lived, read_back = (decide(state, request, DeskTime(at=w.now)) for state in (w.state, rebuilt.state))
+    lived, read_back = (decide(state, request, w.now) for state in (w.state, rebuilt.state))
     assert messages.encode(lived) == messages.encode(read_back)
 
 
@@ -211,7 +211,7 @@ def test_any_intents_are_decided_one_by_one_and_the_next_good_one_works(world: A
         if isinstance(intent, Unreadable):
             w.sequence += 1
             request = Request(sequence=w.sequence, intent=None, error=intent.reason)
-            decision: Decision = decide(w.state, request, DeskTime(at=w.now))
+            decision: Decision = decide(w.state, request, w.now)
             evolve.fold_decision(w.state, decision)
         else:
             decision = w.decide(intent)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from risk import evolve
 from risk.decide import decide
-from risk.facts import DeskTime, Request
+from risk.facts import Request
 from risk.known import KnownIds
 from risk.state import RiskState, account_keys, conversion_rate
 from signalbox import subjects
@@ -250,7 +250,7 @@ def test_an_intent_that_has_the_sequence_of_another_one_has_no_decision_yet(worl
     later = first.intent_stored_at + timedelta(microseconds=1)
     assert not evolve.is_answered(w.state, first.intent_sequence, later)
     request = Request(sequence=first.intent_sequence, stored_at=later, intent=w.order(), by="alice")
-    second = decide(w.state, request, DeskTime(at=w.now))
+    second = decide(w.state, request, w.now)
     assert second.id != first.id
     evolve.fold_decision(w.state, second)
     assert evolve.is_answered(w.state, first.intent_sequence, later)

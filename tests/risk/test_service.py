@@ -18,7 +18,7 @@ from nats.aio.client import Client
 from prometheus_client import REGISTRY
 from risk import intake
 from risk.decide import refuse
-from risk.facts import DeskTime, Request
+from risk.facts import Request
 from risk.observing import Observing
 from risk.service import Risk
 from risk.settings import Settings
@@ -441,7 +441,7 @@ async def test_a_rebuild_from_a_copy_that_lags_behind_waits_for_what_was_acknowl
 def denied_before(stage: Stage, stored: Received) -> IntentDenied:
     """What a process before may have decided on an intent, if not what this one would."""
     request = Request(sequence=stored.sequence, stored_at=stored.stored_at, intent=stage.w.order(id="one"), by="user")
-    return refuse(opening_state(stage.w.state.desk), request, DeskTime(at=stage.w.now), "earlier")
+    return refuse(opening_state(stage.w.state.desk), request, stage.w.now, "earlier")
 
 
 async def test_a_decision_of_the_process_before_is_kept_when_it_arrives_late(stage: Stage) -> None:
@@ -778,13 +778,29 @@ async def test_a_fault_of_ours_denies_and_the_next_intent_has_its_turn(
         raise ArithmeticError("division by zero")
 
     with caplog.at_level(logging.CRITICAL), monkeypatch.context() as patched:
-        patched.setattr("risk.service.decide", broken)
+        patched.setattr("risk.decide.gather", broken)
         await stage.send(intent_bytes(stage, id="unlucky"))
         (unlucky,) = await stage.decided(1)
     assert isinstance(unlucky, IntentDenied)
     assert unlucky.reason == "risk could not judge the intent: ArithmeticError"
     await stage.send(intent_bytes(stage, id="lucky"))
     assert isinstance((await stage.decided(2))[1], IntentApproved)
+
+
+async def test_a_fault_of_the_fold_stores_nothing_since_half_of_the_decision_is_in_the_state(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = await stage.risk(consume=False)
+
+    def broken(*_: Any) -> None:
+        raise ArithmeticError("division by zero")
+
+    monkeypatch.setattr("risk.evolve._reserve", broken)
+    await stage.send(intent_bytes(stage, id="unlucky"))
+    running.service._take((await waiting_in_intents(stage))[0], "")
+    with pytest.raises(ArithmeticError):
+        await running.service.turn()
+    assert await stage.decisions() == []
 
 
 async def forget_ids_soon(stage: Stage) -> None:

@@ -6,26 +6,28 @@ decision in once it is stored. The same state, intent and time give the same byt
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from signalbox.messages import CancelIntent, Check, Decision, Intent, IntentApproved, IntentDenied, OrderIntent
 
 from risk.checks import conditions, form, limits, market
 from risk.checks.cancels import CANCEL_CHECKS
-from risk.facts import DeskTime, Request, gather, normalised
+from risk.facts import Request, gather, normalised
 from risk.intents import TEXT_CHARACTERS_MAX
 from risk.state import RiskState
 
 ORDER_CHECKS = (*form.ORDER_CHECKS, *conditions.ORDER_CHECKS, *market.ORDER_CHECKS, *limits.ORDER_CHECKS)
 
 
-def decide(state: RiskState, request: Request, now: DeskTime) -> Decision:
+def decide(state: RiskState, request: Request, at: datetime) -> Decision:
     """Decide one intent. All checks are evaluated; the first that fails gives the reason."""
-    if request.intent is None:
-        return refuse(state, request, now, request.error)
+    if request.intent is None or request.error:
+        return refuse(state, request, at, request.error)
     intent, symbol_error = normalised(state, request.intent)
     checks = form.common(state, intent)
     reference = None
     if isinstance(intent, OrderIntent):
-        facts = gather(state, request, intent, symbol_error, now)
+        facts = gather(state, request, intent, symbol_error, at)
         reference = facts.market_price
         checks += tuple(check(facts) for check in ORDER_CHECKS)
     else:
@@ -35,7 +37,7 @@ def decide(state: RiskState, request: Request, now: DeskTime) -> Decision:
         too_much = any(check.name in limits.RATES for check in failed)
         return IntentDenied(
             id=request.decision_id,
-            at=now.at,
+            at=at,
             cause=intent.id,
             by=request.by,
             intent_sequence=request.sequence,
@@ -47,7 +49,7 @@ def decide(state: RiskState, request: Request, now: DeskTime) -> Decision:
         )
     return IntentApproved(
         id=request.decision_id,
-        at=now.at,
+        at=at,
         cause=intent.id,
         by=request.by,
         intent_sequence=request.sequence,
@@ -59,7 +61,7 @@ def decide(state: RiskState, request: Request, now: DeskTime) -> Decision:
     )
 
 
-def refuse(state: RiskState, request: Request, now: DeskTime, reason: str) -> IntentDenied:
+def refuse(state: RiskState, request: Request, at: datetime, reason: str) -> IntentDenied:
     """Deny what can not be judged: an unreadable intent, or one that the judging itself failed on.
 
     Whatever it is denied for, an id that has its decision already is said to: the denial is not that order's.
@@ -68,7 +70,7 @@ def refuse(state: RiskState, request: Request, now: DeskTime, reason: str) -> In
     used_up = (form.duplicate_intent(state, intent),) if intent is not None else ()
     return IntentDenied(
         id=request.decision_id,
-        at=now.at,
+        at=at,
         cause=intent.id if intent is not None else request.message_id[:TEXT_CHARACTERS_MAX],
         by=request.by,
         intent_sequence=request.sequence,

@@ -39,19 +39,12 @@ AHEAD_MAX = timedelta(seconds=30)
 """How far a message's time may lie ahead of the desk clock: clocks differ a little, and more in a fast simulation."""
 
 
-class DeskTime(Struct, frozen=True, kw_only=True):
-    """What the desk clock shows at the decision."""
-
-    at: datetime
-    clock_is_stale: bool = False
-
-
 class Request(Struct, frozen=True, kw_only=True):
     """An intent as it stands in INTENTS. `error` says why it could not be read; `intent` is None then.
 
     `sequence` and `stored_at` name it for ever. `by` is who sent it, by the server's word. `message_id` is what the
     sender called the message on the bus: all there is to name an unreadable one by. `brief` = a denial has only the
-    checks that failed: its sender has sent a great deal.
+    checks that failed: its sender has sent a great deal. `clock_is_stale` = the desk clock stands still meanwhile.
     """
 
     sequence: int
@@ -61,6 +54,7 @@ class Request(Struct, frozen=True, kw_only=True):
     error: str = ""
     message_id: str = ""
     brief: bool = False
+    clock_is_stale: bool = False
 
     @property
     def decision_id(self) -> str:
@@ -124,7 +118,7 @@ def only_account(state: RiskState, venue: str) -> str:
     return known.accounts[0] if known is not None and len(known.accounts) == 1 else ""
 
 
-def gather(state: RiskState, request: Request, intent: OrderIntent, error: str, now: DeskTime) -> OrderFacts:
+def gather(state: RiskState, request: Request, intent: OrderIntent, error: str, at: datetime) -> OrderFacts:
     """Look up everything about a normalised order intent."""
     limits = state.desk.limits
     account_key, symbol_key = (intent.venue, intent.account), (intent.venue, intent.symbol)
@@ -138,8 +132,8 @@ def gather(state: RiskState, request: Request, intent: OrderIntent, error: str, 
         request=request,
         intent=intent,
         limits=limits,
-        now=now.at,
-        clock_is_stale=now.clock_is_stale,
+        now=at,
+        clock_is_stale=request.clock_is_stale,
         symbol_error=error,
         instrument=instrument,
         quote=quote,

@@ -26,9 +26,10 @@ from signalbox.messages import AccountState, Instrument, LinkStatus, Quote, Trad
 from signalbox.room import fullest
 from signalbox.telemetry import Health
 
-from risk import evolve, metrics
+from risk import metrics
 from risk.settings import Settings
-from risk.state import AccountKey, LinkLost, RiskState, SymbolKey, account_keys
+from risk.state import AccountKey, LinkLost, RiskState, Seen, SymbolKey, account_keys
+from risk.step import Observed, RoomLost, TradingStateLost, step
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ class Observing:
         if found is None:
             return
         self._room_heard = self._monotonic()
-        evolve.fold_room(self._state, found, f"nats-server:{found.stream}")
+        self._take(Seen(found, f"nats-server:{found.stream}"))
         metrics.show_room(rooms)
         is_short = found.bytes > self._state.desk.nats.room_used_fraction_max * found.bytes_max > 0
         if is_short and not self._room_is_short:
@@ -163,7 +164,7 @@ class Observing:
         self.lose_silent_links()
         silence_seconds = self._monotonic() - self._room_heard
         if self._state.room is not None and silence_seconds > self._settings.room_silence_seconds_max:
-            evolve.fold_room(self._state, None, "")
+            self._take(RoomLost())
             metrics.show_room(())
             log.warning("it is not known how full the streams are: orders are denied")
 
@@ -173,7 +174,7 @@ class Observing:
         for key, heard in self._heard.items():
             if now - heard > self._settings.link_silence_seconds_max and self._state.links.get(key) is not None:
                 venue, account = key
-                evolve.fold_link(self._state, LinkLost(venue=venue, account=account))
+                self._take(LinkLost(venue=venue, account=account))
                 self._health.unmet(f"link {venue}/{account}", "no heartbeat")
                 metrics.LINK_READY.labels(venue, account).set(0)
                 log.warning("a gateway is silent", extra={"venue": venue, "account": account})
@@ -194,21 +195,24 @@ class Observing:
 
     # ------------------------------------------------------------------------------------------- what is heard
 
+    def _take(self, observed: Observed) -> None:
+        step(self._state, observed)
+
     async def _quote(self, received: Received) -> None:
         quote = _read(received, Quote)
         if quote is not None:
-            evolve.fold_quote(self._state, quote)
+            self._take(quote)
             self._something_heard.set()
 
     async def _instrument(self, received: Received) -> None:
         instrument = _read(received, Instrument)
         if instrument is not None:
-            evolve.fold_instrument(self._state, instrument, _source(received, instrument.id))
+            self._take(Seen(instrument, _source(received, instrument.id)))
 
     async def _account(self, received: Received) -> None:
         account = _read(received, AccountState)
         if account is not None:
-            evolve.fold_account(self._state, account, _source(received, account.id))
+            self._take(Seen(account, _source(received, account.id)))
 
     async def _link(self, received: Received) -> None:
         link = _read(received, VenueLink)
@@ -216,7 +220,7 @@ class Observing:
             return
         key = (link.venue, link.account)
         self._heard[key] = self._monotonic()
-        evolve.fold_link(self._state, link)
+        self._take(link)
         self._something_heard.set()
         if key in self._state.books:
             self._health.met(f"link {link.venue}/{link.account}")
@@ -229,7 +233,7 @@ class Observing:
             name = subjects.operator_of(received.subject)  # what the sender says of himself is not believed
             found = msgspec.structs.replace(found, by=name or found.by)
         source = f"{received.stream}:{received.sequence}" if received is not None else ""
-        evolve.fold_trading_state(self._state, found, source)
+        self._take(Seen(found, source) if found is not None else TradingStateLost())
         metrics.show_mode(self._state)
         if found is None:
             self._health.unmet("trading state", "it is not set, or can not be read: trading is halted")

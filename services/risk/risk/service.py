@@ -31,6 +31,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from msgspec import structs
 from signalbox import messages, subjects
 from signalbox.bus import Bus, PublishAck, Queue, Received, dead_letter
 from signalbox.clock import DeskClock
@@ -40,13 +41,14 @@ from signalbox.messages import Decision
 from signalbox.metrics import Hop, show_hop
 
 from risk import evolve, metrics
-from risk.decide import address, decide, refuse
-from risk.facts import DeskTime, Request
+from risk.decide import address
+from risk.facts import Request
 from risk.intake import Intake, Lane, Offer, Waiting
 from risk.intents import Unreadable, read_head, read_intent
 from risk.logged import log_decision
 from risk.observing import Observing
 from risk.state import RiskState
+from risk.step import step
 from risk.trade_log import CONSUMER, TRADE, TradeLog
 
 log = logging.getLogger(__name__)
@@ -182,9 +184,7 @@ class Risk:
         made = []
         for request, (received, waiting, _) in zip(requests, chosen, strict=True):
             began_seconds = time.perf_counter()
-            decision = self._judge(request)
-            evolve.fold_decision(self._state, decision)
-            made.append(_Made(decision, received, waiting.reply, began_seconds))
+            made.append(_Made(self._judge(request), received, waiting.reply, began_seconds))
         await self._store(made)
 
     def _choose(self) -> list[tuple[Waiting[Received], bool]]:
@@ -218,19 +218,25 @@ class Risk:
             error=error,
             message_id=received.message_id if error else "",
             brief=brief,
+            clock_is_stale=self._clock.is_stale(),
         )
 
     def _judge(self, request: Request) -> Decision:
-        """Decide; a fault of ours denies, so that each intent has its decision and the next one its turn."""
-        now = DeskTime(at=self._clock.now(), clock_is_stale=self._clock.is_stale())
-        started = time.perf_counter()
+        """Decide and fold; a fault of ours denies, so that each intent has its decision and the next one its turn.
+
+        A fault of the fold leaves half of a decision in the state: then there is no second one, and the process ends.
+        """
+        at, started = self._clock.now(), time.perf_counter()
         try:
-            return decide(self._state, request, now)
+            (decision,) = step(self._state, request, at)
         except Exception as error:
+            if evolve.is_answered(self._state, request.sequence, request.stored_at):
+                raise
             log.exception("a decision failed", extra={"intent_sequence": request.sequence})
-            return refuse(self._state, request, now, f"risk could not judge the intent: {type(error).__name__}")
-        finally:
-            metrics.DECIDE_SECONDS.observe(time.perf_counter() - started)
+            refused = structs.replace(request, error=f"risk could not judge the intent: {type(error).__name__}")
+            (decision,) = step(self._state, refused, at)
+        metrics.DECIDE_SECONDS.observe(time.perf_counter() - started)
+        return decision
 
     async def _store(self, made: Sequence[_Made]) -> None:
         """Store what was decided, all or nothing. Raises `BusError` unless TRADE has it just as it was made."""

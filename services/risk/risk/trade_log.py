@@ -23,10 +23,11 @@ from signalbox.errors import BusError, BusUnavailableError, MessageError
 from signalbox.lease import OwnLease
 from signalbox.messages import Decision, OrderEvents
 
-from risk import checkpoint, evolve, metrics
+from risk import checkpoint, metrics
 from risk.checkpoint import StateLoader
-from risk.recall import needs_terms, recall_terms
+from risk.recall import needs_terms
 from risk.state import RiskState
+from risk.step import Recalled, TradeEvent, step
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ class TradeLog:
     def _fold(self, received: Received) -> Awaitable[None] | None:
         """Fold one stored message. A decision that can not be read holds the start: it could be an approval."""
         if subjects.first_word(received.subject) == subjects.DECISION:
-            evolve.fold_decision(self._state, self._own_decision(received))
+            step(self._state, self._own_decision(received))
         else:
             event = self._read_order_event(received)
             if event is not None and needs_terms(self._state, event):
@@ -184,10 +185,7 @@ class TradeLog:
 
     def _fold_order_event(self, received: Received, event: OrderEvents | None) -> None:
         """Fold an order event; of one that is unreadable: positions are known no more, and every order is denied."""
-        if event is None:
-            evolve.distrust_books(self._state, received.sequence)
-        else:
-            evolve.fold_order_event(self._state, received.sequence, event)
+        step(self._state, TradeEvent(received.sequence, event))
 
     async def _look_up_terms(self, received: Received, event: OrderEvents) -> None:
         events = []
@@ -196,7 +194,7 @@ class TradeLog:
                 break
             before = self._read_order_event(stored)
             events += [before] if before is not None else []
-        recall_terms(self._state, events)
+        step(self._state, Recalled(tuple(events)))
 
     def _own_decision(self, received: Received) -> Decision:
         """Read a decision of risk's own. One that can not be read stops the process: it could be an approval."""

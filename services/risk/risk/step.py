@@ -1,0 +1,121 @@
+"""The one entry to risk: whatever comes in changes the state, and what is an intent gets its decision.
+
+Pure, and all that a shell needs to call: the live service (`risk.service`) and a desk in process do the same. Owns
+which fold takes what; it must not know where a message came from. Messages of TRADE come in the order of the stream.
+A decision that `step` has made needs no second one to be folded; one that was read in TRADE is folded here.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import assert_never
+
+from msgspec import Struct
+from signalbox.messages import (
+    NEVER,
+    AccountState,
+    Decision,
+    Instrument,
+    IntentApproved,
+    IntentDenied,
+    OrderEvents,
+    Quote,
+    TradingState,
+    VenueLink,
+)
+from signalbox.room import StreamRoom
+
+from risk import evolve
+from risk.decide import decide
+from risk.facts import Request
+from risk.recall import recall_terms
+from risk.state import LinkLost, RiskState, Seen
+
+
+class TradeEvent(Struct, frozen=True):
+    """An order event as it stands in TRADE; None = it can not be read."""
+
+    sequence: int
+    event: OrderEvents | None
+
+
+class Recalled(Struct, frozen=True):
+    """The events up to now of an order that `risk.recall.needs_terms` asked for."""
+
+    events: tuple[OrderEvents, ...]
+
+
+class TradingStateLost(Struct, frozen=True):
+    """The desk's main switch is not there any more, or can not be read."""
+
+
+class RoomLost(Struct, frozen=True):
+    """NATS has not said lately how full its streams are."""
+
+
+Observed = (
+    Quote
+    | VenueLink
+    | LinkLost
+    | Seen[Instrument]
+    | Seen[AccountState]
+    | Seen[TradingState]
+    | TradingStateLost
+    | Seen[StreamRoom]
+    | RoomLost
+)
+"""What is told beside TRADE. What goes by its own id needs no place where it was seen."""
+Incoming = Request | Decision | TradeEvent | Recalled | Observed
+
+
+def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[Decision, ...]:
+    """Take one message in; what comes out is to be stored in TRADE, and is in the state already.
+
+    `at` is desk time, which only the judging of a `Request` looks at: what is folded gives the same at any hour.
+
+    One decision for a `Request`, unless it has one already; nothing for anything else. Where judging raises, the state
+    is as it was.
+    """
+    match incoming:
+        case Request():
+            if evolve.is_answered(state, incoming.sequence, incoming.stored_at):
+                return ()
+            decision = decide(state, incoming, at)
+            evolve.fold_decision(state, decision)
+            return (decision,)
+        case Quote():
+            evolve.fold_quote(state, incoming)
+        case TradeEvent(sequence, None):
+            evolve.distrust_books(state, sequence)
+        case TradeEvent(sequence, event):
+            assert event is not None
+            evolve.fold_order_event(state, sequence, event)
+        case IntentApproved() | IntentDenied():
+            evolve.fold_decision(state, incoming)
+        case Recalled():
+            recall_terms(state, incoming.events)
+        case VenueLink() | LinkLost():
+            evolve.fold_link(state, incoming)
+        case TradingStateLost():
+            evolve.fold_trading_state(state, None, "")
+        case RoomLost():
+            evolve.fold_room(state, None, "")
+        case Seen():
+            _see(state, incoming)
+        case _:
+            assert_never(incoming)
+    return ()
+
+
+def _see(state: RiskState, seen: Seen[Instrument] | Seen[AccountState] | Seen[TradingState] | Seen[StreamRoom]) -> None:
+    match seen.message:
+        case Instrument() as instrument:
+            evolve.fold_instrument(state, instrument, seen.source)
+        case AccountState() as account:
+            evolve.fold_account(state, account, seen.source)
+        case TradingState() as trading_state:
+            evolve.fold_trading_state(state, trading_state, seen.source)
+        case StreamRoom() as room:
+            evolve.fold_room(state, room, seen.source)
+        case _:
+            assert_never(seen.message)
