@@ -237,12 +237,16 @@ def _show_decision(made: Decision, intent: Intent, as_json: bool) -> None:
         show_json(json.loads(messages.encode(made)))
         return
     if isinstance(made, IntentApproved):
-        print(f"approved: {made.order_id} ({len(made.checks)} checks passed; sent by {printable(made.by)})")
+        print(
+            f"approved: {made.order_id} ({made.passed or len(made.checks)} checks passed; sent by {printable(made.by)})"
+        )
         return
     print(f"denied: {printable(made.reason)}")
     for check in made.checks:
         if not check.passed:
             print(printable(f"  {check.name}: limit {check.limit}, observed {check.observed} ({check.source})"))
+    if made.also_failed:
+        print(printable(f"  failed too: {', '.join(made.also_failed)}"))
     print(printable(f"  sent by {made.by}"))
 
 

@@ -49,8 +49,10 @@ _WITHOUT_NUMBERS = (str, bytes, bool, int, float, datetime, Enum, type(None))
 def _fields_with_numbers(kind: type[Struct]) -> tuple[str, ...]:
     """The fields of a struct in which a decimal may stand, by their types: a decision has some 150 without.
 
-    A type that is not known to hold none may hold one.
+    A type that is not known to hold none may hold one. One that `is_only_told` has numbers that nobody reckons with.
     """
+    if getattr(kind, "is_only_told", False):
+        return ()
     try:
         return tuple(field.name for field in fields(kind) if _may_hold_a_number(field.type))
     except NameError:  # of a class within a function, whose annotations nobody else can look up

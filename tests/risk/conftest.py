@@ -16,10 +16,12 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
+from risk.decide import decide_again, explain
 from risk.facts import Request
+from risk.rules import Rules
 from risk.state import RiskState, Seen, opening_state
 from risk.step import Incoming, TradeEvent, step
-from signalbox import subjects
+from signalbox import messages, subjects
 from signalbox.bus import Bus
 from signalbox.desk import Desk, DeskInstrument, Limits, Venue
 from signalbox.messages import (
@@ -148,6 +150,7 @@ class World:
             "limits": limits(**self.limits),
         }
         self.state = opening_state(Desk(**{**values, **self.desk}))
+        RULES[self.state.rules.version] = self.state.rules
         self.room(10, 100)
 
     def ready(self, **adopted: Any) -> World:
@@ -225,6 +228,9 @@ class World:
         self.sequence += 1
         request = Request(sequence=self.sequence, intent=intent, by=by, clock_is_stale=clock_is_stale)
         (decision,) = step(self.state, request, self.now)
+        stored = messages.encode(decision)
+        again = decide_again(self.state.rules, messages.decode(stored, Decision))
+        assert messages.encode(again) == stored, "what a decision keeps is not enough to make it again"
         self.sequence += 1  # the decision's own place
         return decision
 
@@ -388,12 +394,26 @@ def perpetuals() -> Callable[..., World]:
     return make
 
 
+RULES: dict[str, Rules] = {}
+"""Of every world of these tests, by version: a decision says which were its own."""
+
+
+def every_check(decision: Decision) -> tuple[Check, ...]:
+    return explain(RULES[decision.basis.rules], decision) if decision.basis is not None else decision.checks
+
+
+@pytest.fixture(scope="session")
+def checks() -> Callable[[Decision], tuple[Check, ...]]:
+    """Every check of a decision."""
+    return every_check
+
+
 @pytest.fixture(scope="session")
 def check() -> Any:
-    """Pick one check of a decision by its name."""
+    """Pick one check of a decision by its name, whether it passed or failed."""
 
     def pick(decision: Decision, name: str) -> Check:
-        (found,) = [check for check in decision.checks if check.name == name]
+        (found,) = [check for check in every_check(decision) if check.name == name]
         return found
 
     return pick

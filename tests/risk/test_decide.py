@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from risk import evolve
-from risk.decide import ORDER_CHECKS, address, decide, failed_checks
+from risk.decide import OF_ORDERS, address, decide, explain, failed_checks
 from risk.facts import Request
 from risk.intents import Unreadable, read_intent
 from signalbox import messages, subjects
@@ -30,21 +30,36 @@ LIMITS = {
 def test_all_checks_are_evaluated_also_when_the_first_fails(world: Any) -> None:
     w = world().ready().mode(TradingMode.HALTED)
     decision = w.decide(w.order(id="-", quantity="5000"))
-    names = [check.name for check in failed_checks(decision)]
+    names = [*(check.name for check in failed_checks(decision)), *decision.also_failed]
     sizes = ["order_quantity", "order_notional", "position_quantity", "position_notional"]
     assert names == ["intent_id", "trading_state", *sizes]
-    assert len(decision.checks) == len(ORDER_CHECKS) + 5
-    assert decision.reason == decision.checks[1].reason
+    assert decision.checks == failed_checks(decision)
+    assert decision.passed == len(OF_ORDERS) - len(names)
+    assert decision.reason == decision.checks[0].reason
+    assert [check.name for check in explain(w.state.rules, decision)] == [row.name for row in OF_ORDERS]
 
 
-def test_an_empty_desk_denies_and_says_why_check_by_check(world: Any) -> None:
+def test_an_empty_desk_denies_and_says_why_check_by_check(world: Any, checks: Any) -> None:
     w = world()
     decision = w.decide(w.order())
     assert isinstance(decision, IntentDenied)
-    assert all(check.reason.strip() for check in failed_checks(decision))
-    assert {"trading_state", "venue_link", "account_books", "account_state", "price_present", "funds"} <= {
-        check.name for check in failed_checks(decision)
-    }
+    failed = [check for check in checks(decision) if not check.passed]
+    assert all(check.reason.strip() for check in failed)
+    names = [check.name for check in failed]
+    assert {"trading_state", "venue_link", "account_books", "account_state", "price_present", "funds"} <= set(names)
+    assert names == [*(check.name for check in decision.checks), *decision.also_failed]
+
+
+def test_a_denial_that_has_no_room_for_all_still_tells_that_its_id_was_used_up(world: Any) -> None:
+    """The OMS would announce it under that id, which is another order's."""
+    w = world().ready()
+    used = w.order(id="used-" + "0123456789" * 5)
+    w.decide(used)
+    empty = world()
+    empty.state.known = w.state.known
+    denied = empty.decide(empty.order(id=used.id, note="9" * 256, strategy="9" * 256, venue="nowhere", account="other"))
+    assert {"duplicate_intent", "venue", "account"} <= {check.name for check in denied.checks}
+    assert len(denied.also_failed) > 5
 
 
 def test_the_ids_derive_from_the_intent(world: Any) -> None:

@@ -286,7 +286,7 @@ def recomputed(state: RiskState) -> dict[str, tuple[Any, ...]]:
         bought = [order for order in orders if order.side.sign > 0]
         sold = [order for order in orders if order.side.sign < 0]
         instrument = state.instruments["ibkr", symbol].message
-        rate = conversion_rate(state, books.currency, instrument.currency)
+        rate = conversion_rate(state.desk, books.currency, instrument.currency)
         assert rate is not None
         unit = instrument.multiplier * rate
         value = kept.quantity * (kept.mark or ZERO) * unit

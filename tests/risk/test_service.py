@@ -17,7 +17,7 @@ import pytest
 from nats.aio.client import Client
 from prometheus_client import REGISTRY
 from risk import intake
-from risk.decide import refuse
+from risk.decide import decide
 from risk.facts import Request
 from risk.observing import Observing
 from risk.service import Risk
@@ -208,7 +208,7 @@ def intent_bytes(stage: Stage, **terms: Any) -> bytes:
     return messages.encode(stage.w.order(**terms))
 
 
-async def test_an_intent_is_approved_and_an_order_too_large_denied(stage: Stage) -> None:
+async def test_an_intent_is_approved_and_an_order_too_large_denied(stage: Stage, check: Any) -> None:
     await stage.risk()
     await stage.send(intent_bytes(stage, id="good"))
     await stage.send(intent_bytes(stage, id="large", quantity="1001"))
@@ -216,10 +216,9 @@ async def test_an_intent_is_approved_and_an_order_too_large_denied(stage: Stage)
     assert isinstance(good, IntentApproved), good.reason
     assert isinstance(large, IntentDenied)
     assert large.reason == "the order is for 1001; one order may be for 1000 at most"
-    by_name = {check.name: check for check in good.checks}
-    assert by_name["position_quantity"].observed == "15"
-    assert by_name["account_state"].source.startswith("STATE:")
-    assert by_name["trading_state"].source.startswith("KV_CONTROL:")
+    assert check(good, "position_quantity").observed == "15"
+    assert check(good, "account_state").source.startswith("STATE:")
+    assert check(good, "trading_state").source.startswith("KV_CONTROL:")
 
 
 def hops() -> float:
@@ -440,8 +439,11 @@ async def test_a_rebuild_from_a_copy_that_lags_behind_waits_for_what_was_acknowl
 
 def denied_before(stage: Stage, stored: Received) -> IntentDenied:
     """What a process before may have decided on an intent, if not what this one would."""
-    request = Request(sequence=stored.sequence, stored_at=stored.stored_at, intent=stage.w.order(id="one"), by="user")
-    return refuse(opening_state(stage.w.state.desk), request, stage.w.now, "earlier")
+    intent, place = stage.w.order(id="one"), {"sequence": stored.sequence, "stored_at": stored.stored_at}
+    request = Request(**place, intent=intent, by="user", error="earlier")
+    denied = decide(opening_state(stage.w.state.desk), request, stage.w.now)
+    assert isinstance(denied, IntentDenied)
+    return denied
 
 
 async def test_a_decision_of_the_process_before_is_kept_when_it_arrives_late(stage: Stage) -> None:

@@ -1,41 +1,102 @@
-"""The decision: (state, intent, desk time) -> approved or denied, with every check that led there.
+"""The decision: (state, intent, desk time) -> approved or denied, and what it was made on.
 
 Pure: no await, clock, random, environment or logging, and the state is only read; `evolve.fold_decision` takes the
-decision in once it is stored. The same state, intent and time give the same bytes.
+decision in once it is made. The same state, intent and time give the same bytes. And so does what a decision keeps
+(`Basis`), with the same rules: `decide_again` needs no state, and `explain` tells every check.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from signalbox.messages import CancelIntent, Check, Decision, Intent, IntentApproved, IntentDenied, OrderIntent
+from msgspec import structs
+from signalbox import messages
+from signalbox.messages import (
+    Basis,
+    CancelIntent,
+    Check,
+    Decision,
+    Intent,
+    IntentApproved,
+    IntentDenied,
+    OrderIntent,
+)
 
 from risk.checks import conditions, form, limits, market
-from risk.checks.cancels import CANCEL_CHECKS
-from risk.facts import Request, gather, normalised
+from risk.checks.cancels import CANCEL_ROWS
+from risk.checks.rows import F, Row
+from risk.facts import INTENT, CancelFacts, IntentFacts, OrderFacts, Request, gather, normalised
 from risk.intents import TEXT_CHARACTERS_MAX
+from risk.looking import look, look_at_id
+from risk.rules import Rules
 from risk.state import RiskState
 
-ORDER_CHECKS = (*form.ORDER_CHECKS, *conditions.ORDER_CHECKS, *market.ORDER_CHECKS, *limits.ORDER_CHECKS)
+OF_ORDERS: tuple[Row[OrderFacts], ...] = (
+    *form.COMMON_ROWS,
+    *form.ORDER_ROWS,
+    *conditions.ORDER_ROWS,
+    *market.ORDER_ROWS,
+    *limits.ORDER_ROWS,
+)
+OF_CANCELS: tuple[Row[CancelFacts], ...] = (*form.COMMON_ROWS, *CANCEL_ROWS)
+
+ALWAYS_TOLD = frozenset(row.name for row in form.COMMON_ROWS)
+"""The OMS has to see that a denial is of an id that was used up."""
+DENIAL_BYTES_MAX = 1_850
+"""Beyond that, failed checks are named alone: it leaves room for their names."""
 
 
 def decide(state: RiskState, request: Request, at: datetime) -> Decision:
     """Decide one intent. All checks are evaluated; the first that fails gives the reason."""
     if request.intent is None or request.error:
-        return refuse(state, request, at, request.error)
-    intent, symbol_error = normalised(state, request.intent)
-    checks = form.common(state, intent)
-    reference = None
+        return _refuse(state.rules, request, at, look_at_id(state, request.intent))
+    intent, symbol_error = normalised(state.rules.desk, request.intent)
+    return _judge(state.rules, request, intent, symbol_error, at, look(state, request, intent, at))
+
+
+def decide_again(rules: Rules, decision: Decision) -> Decision:
+    """The decision that is made today on what this one was made on; its basis must be there."""
+    basis = decision.basis
+    assert basis is not None
+    refused = any(check.name == form.READABLE for check in decision.checks)
+    request = Request(
+        sequence=decision.intent_sequence,
+        intent=decision.intent,
+        stored_at=decision.intent_stored_at,
+        by=decision.by,
+        error=decision.reason if refused and isinstance(decision, IntentDenied) else "",
+        message_id=decision.cause,
+        clock_is_stale=basis.clock_is_stale,
+    )
+    if request.intent is None or request.error:
+        return _refuse(rules, request, decision.at, basis)
+    intent, symbol_error = normalised(rules.desk, request.intent)
+    return _judge(rules, request, intent, symbol_error, decision.at, basis)
+
+
+def explain(rules: Rules, decision: Decision) -> tuple[Check, ...]:
+    """Every check of a decision, in order: those that it bears, and those that passed, made again from its basis."""
+    basis, intent = decision.basis, decision.intent
+    if basis is None or intent is None or any(check.name == form.READABLE for check in decision.checks):
+        return decision.checks
+    intent, symbol_error = normalised(rules.desk, intent)
+    if isinstance(intent, CancelIntent):
+        of_cancel = CancelFacts(intent=intent, rules=rules, basis=basis)
+        return tuple(row.check(of_cancel, row.why_not(of_cancel)) for row in OF_CANCELS)
+    of_order = gather(rules, basis, intent, symbol_error, decision.by, decision.at)
+    return tuple(row.check(of_order, row.why_not(of_order)) for row in OF_ORDERS)
+
+
+def _judge(rules: Rules, request: Request, intent: Intent, symbol_error: str, at: datetime, basis: Basis) -> Decision:
+    """Hold a normalised intent against what was found. Nothing but the arguments is looked at."""
     if isinstance(intent, OrderIntent):
-        facts = gather(state, request, intent, symbol_error, at)
-        reference = facts.market_price
-        checks += tuple(check(facts) for check in ORDER_CHECKS)
+        of_order = gather(rules, basis, intent, symbol_error, request.by, at)
+        failed, rows, reference = _failed(OF_ORDERS, of_order), len(OF_ORDERS), of_order.market_price
     else:
-        checks += tuple(check(state, intent) for check in CANCEL_CHECKS)
-    failed = tuple(check for check in checks if not check.passed)
+        of_cancel = CancelFacts(intent=intent, rules=rules, basis=basis)
+        failed, rows, reference = _failed(OF_CANCELS, of_cancel), len(OF_CANCELS), None
     if failed:
-        too_much = any(check.name in limits.RATES for check in failed)
-        return IntentDenied(
+        denied = IntentDenied(
             id=request.decision_id,
             at=at,
             cause=intent.id,
@@ -43,10 +104,13 @@ def decide(state: RiskState, request: Request, at: datetime) -> Decision:
             intent_sequence=request.sequence,
             intent_stored_at=request.stored_at,
             intent=intent,
-            checks=failed if too_much or request.brief else checks,
+            checks=failed,
             reason=failed[0].reason,
             reference_price=reference,
+            passed=rows - len(failed),
+            basis=None if request.brief else basis,
         )
+        return denied if len(failed) == 1 else _shortened(denied)
     return IntentApproved(
         id=request.decision_id,
         at=at,
@@ -56,18 +120,43 @@ def decide(state: RiskState, request: Request, at: datetime) -> Decision:
         intent_stored_at=request.stored_at,
         intent=intent,
         order_id=intent.order_id if isinstance(intent, CancelIntent) else intent.id,
-        checks=checks,
+        checks=(),
         reference_price=reference,
+        passed=rows,
+        basis=basis,
     )
 
 
-def refuse(state: RiskState, request: Request, at: datetime, reason: str) -> IntentDenied:
+def _failed(rows: tuple[Row[F], ...], facts: F) -> tuple[Check, ...]:
+    return tuple([row.check(facts, reason) for row in rows if (reason := row.why_not(facts))])
+
+
+def _shortened(denied: IntentDenied) -> IntentDenied:
+    """Name the last checks alone where they make a denial too long; the first, and those of its form, are told."""
+    told = [check for check in denied.checks if check is denied.checks[0] or check.name in ALWAYS_TOLD]
+    size = len(messages.encode(structs.replace(denied, checks=tuple(told))))
+    for check in denied.checks:
+        if check not in told:
+            size += len(messages.encode(check)) + 1
+            if size > DENIAL_BYTES_MAX:
+                break
+            told.append(check)
+    also_failed = tuple(check.name for check in denied.checks if check not in told)
+    return structs.replace(
+        denied, checks=tuple(check for check in denied.checks if check in told), also_failed=also_failed
+    )
+
+
+def _refuse(rules: Rules, request: Request, at: datetime, basis: Basis) -> IntentDenied:
     """Deny what can not be judged: an unreadable intent, or one that the judging itself failed on.
 
     Whatever it is denied for, an id that has its decision already is said to: the denial is not that order's.
     """
-    intent = request.intent
-    used_up = (form.duplicate_intent(state, intent),) if intent is not None else ()
+    intent, error = request.intent, request.error
+    checks = [Check(name=form.READABLE, passed=False, limit="an intent", observed=error, source=INTENT, reason=error)]
+    if intent is not None and basis.id_used is not None:
+        facts = IntentFacts(intent=intent, rules=rules, basis=basis)
+        checks.append(form.DUPLICATE.check(facts, form.DUPLICATE.why_not(facts)))
     return IntentDenied(
         id=request.decision_id,
         at=at,
@@ -76,8 +165,9 @@ def refuse(state: RiskState, request: Request, at: datetime, reason: str) -> Int
         intent_sequence=request.sequence,
         intent_stored_at=request.stored_at,
         intent=intent,
-        checks=(form.readable(reason), *(check for check in used_up if not check.passed)),
-        reason=reason,
+        checks=tuple(checks),
+        reason=error,
+        basis=None if request.brief else basis,
     )
 
 

@@ -51,6 +51,7 @@ from risk.state import (
     RiskState,
     Seen,
     WorkingOrder,
+    is_flat,
     margin_fraction,
     order_key,
 )
@@ -285,7 +286,7 @@ def fold_quote(state: RiskState, quote: Quote) -> None:
         holding = books.holdings.get(quote.symbol) if venue == quote.venue else None
         if holding is not None and holding.mark != mark:
             holding.mark = mark
-            if not holding.is_flat:
+            if not is_flat(holding):
                 revalue(state, books, quote.symbol, holding)
 
 

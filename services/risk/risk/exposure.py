@@ -20,7 +20,9 @@ from risk.state import (
     RiskState,
     WorkingOrder,
     conversion_rate,
+    is_flat,
     margin_fraction,
+    values,
 )
 
 
@@ -60,8 +62,8 @@ def count_open(holding: Holding, order: WorkingOrder, quantity: Decimal, times: 
 
 def revalue(state: RiskState, books: AccountBooks, symbol: str, holding: Holding) -> None:
     """Bring the values of a holding, and with them the sums of its account, up to date."""
-    holding.rate = conversion_rate(state, books.currency, holding.currency)
-    worst, held = (ZERO, ZERO) if holding.is_flat else holding.values()
+    holding.rate = conversion_rate(state.desk, books.currency, holding.currency)
+    worst, held = (ZERO, ZERO) if is_flat(holding) else values(holding)
     if worst is None:
         books.unvalued.add(symbol)
         worst = ZERO

@@ -1,7 +1,7 @@
-"""Gathers what one decision is about: everything the checks compare, looked up once.
+"""What one decision is about: everything that the checks compare, worked out once.
 
 Owns the worst case an order would lead to. It judges nothing: what is missing here is None, and the check that needs
-it fails.
+it fails. The checks read nothing beside it, so that what is kept of it (`Basis`) is enough to decide again.
 """
 
 from __future__ import annotations
@@ -10,26 +10,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct, structs
-from signalbox.desk import Limits
+from signalbox.desk import Desk, Limits
 from signalbox.errors import SymbolError
 from signalbox.instruments import parse_symbol
-from signalbox.messages import (
-    NEVER,
-    AccountState,
-    Instrument,
-    Intent,
-    OrderIntent,
-    Quote,
-    Side,
-    TradingState,
-    VenueLink,
-)
+from signalbox.messages import NEVER, Basis, CancelIntent, Intent, OrderIntent, Side
 
 from risk.prices import market_price, trigger_price, worst_price
-from risk.state import ONE, ZERO, AccountBooks, Holding, RiskState, Seen, conversion_rate, margin_fraction
-
-NO_BOOKS = AccountBooks()
-NO_HOLDING = Holding()
+from risk.rules import Rules
+from risk.state import ONE, ZERO, conversion_rate, is_flat, margin_fraction, values, worst_quantity
 
 INTENT, DESK_FILE, CLOCK = "intent", "desk-file", "clock"
 """Where a check's figures come from (`Check.source`), if from no stored message."""
@@ -43,8 +31,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """An intent as it stands in INTENTS. `error` says why it could not be read; `intent` is None then.
 
     `sequence` and `stored_at` name it for ever. `by` is who sent it, by the server's word. `message_id` is what the
-    sender called the message on the bus: all there is to name an unreadable one by. `brief` = a denial has only the
-    checks that failed: its sender has sent a great deal. `clock_is_stale` = the desk clock stands still meanwhile.
+    sender called the message on the bus: all there is to name an unreadable one by. `brief` = a denial is told no
+    basis: its sender has sent a great deal. `clock_is_stale` = the desk clock stands still meanwhile.
     """
 
     sequence: int
@@ -78,31 +66,36 @@ class WorstCase(Struct, frozen=True, kw_only=True):
     reduces: bool | None
 
 
-class OrderFacts(Struct, frozen=True, kw_only=True):
-    """All that the checks of an order look at. `intent` is normalised: canonical symbol, account filled in."""
+class IntentFacts(Struct, kw_only=True):
+    """What the checks of any intent look at. `intent` is normalised: canonical symbol, account filled in."""
 
-    state: RiskState
-    request: Request
+    intent: Intent
+    rules: Rules
+    basis: Basis
+
+
+class CancelFacts(IntentFacts, kw_only=True):
+    """What the checks of a cancel look at."""
+
+    intent: CancelIntent
+
+
+class OrderFacts(IntentFacts, kw_only=True):
+    """What the checks of an order look at: what is kept of it (`basis`), and what follows from that."""
+
     intent: OrderIntent
-    limits: Limits
+    by: str
     now: datetime
-    clock_is_stale: bool
     symbol_error: str
-    instrument: Seen[Instrument] | None
-    quote: Seen[Quote] | None
-    account: Seen[AccountState] | None
-    link: Seen[VenueLink] | None
-    trading_state: Seen[TradingState] | None
-    books: AccountBooks
+    limits: Limits
     market_price: Decimal | None
     trigger_price: Decimal | None
-    worst_price: Decimal | None
     worst: WorstCase
 
 
-def normalised(state: RiskState, intent: Intent) -> tuple[Intent, str]:
+def normalised(desk: Desk, intent: Intent) -> tuple[Intent, str]:
     """The intent with its canonical symbol and its account, and why the symbol has no canonical form ("" = it has)."""
-    account = intent.account or only_account(state, intent.venue)
+    account = intent.account or only_account(desk, intent.venue)
     try:
         symbol, error = parse_symbol(intent.symbol).canonical, ""
     except SymbolError as problem:
@@ -112,69 +105,51 @@ def normalised(state: RiskState, intent: Intent) -> tuple[Intent, str]:
     return structs.replace(intent, symbol=symbol, account=account), error
 
 
-def only_account(state: RiskState, venue: str) -> str:
+def only_account(desk: Desk, venue: str) -> str:
     """The desk's account at a venue where it has just one, else the empty text."""
-    known = state.desk.venues.get(venue)
+    known = desk.venues.get(venue)
     return known.accounts[0] if known is not None and len(known.accounts) == 1 else ""
 
 
-def gather(state: RiskState, request: Request, intent: OrderIntent, error: str, at: datetime) -> OrderFacts:
-    """Look up everything about a normalised order intent."""
-    limits = state.desk.limits
-    account_key, symbol_key = (intent.venue, intent.account), (intent.venue, intent.symbol)
-    quote = state.quotes.get(symbol_key)
-    instrument = state.instruments.get(symbol_key)
-    books = state.books.get(account_key, NO_BOOKS)
-    market = market_price(quote.message, intent.side) if quote is not None else None
-    price = worst_price(intent, market, limits.price_collar_fraction)
+def gather(rules: Rules, basis: Basis, intent: OrderIntent, symbol_error: str, by: str, at: datetime) -> OrderFacts:
+    """Work out what follows for a normalised order intent."""
+    limits, quote = rules.desk.limits, basis.quote
+    market = market_price(quote, intent.side) if quote is not None else None
     return OrderFacts(
-        state=state,
-        request=request,
         intent=intent,
-        limits=limits,
+        rules=rules,
+        basis=basis,
+        by=by,
         now=at,
-        clock_is_stale=request.clock_is_stale,
-        symbol_error=error,
-        instrument=instrument,
-        quote=quote,
-        account=state.accounts.get(account_key),
-        link=state.links.get(account_key),
-        trading_state=state.trading_state,
-        books=books,
+        symbol_error=symbol_error,
+        limits=limits,
         market_price=market,
-        trigger_price=trigger_price(quote.message, intent.side) if quote is not None else None,
-        worst_price=price,
-        worst=_worst_case(state, intent, instrument, books, price),
+        trigger_price=trigger_price(quote, intent.side) if quote is not None else None,
+        worst=_worst_case(rules.desk, basis, intent, worst_price(intent, market, limits.price_collar_fraction)),
     )
 
 
-def _worst_case(
-    state: RiskState,
-    intent: OrderIntent,
-    instrument: Seen[Instrument] | None,
-    books: AccountBooks,
-    price: Decimal | None,
-) -> WorstCase:
-    holding = books.holdings.get(intent.symbol, NO_HOLDING)
-    quantity = holding.worst_quantity(intent.side, intent.quantity)
-    rate = conversion_rate(state, books.currency, instrument.message.currency) if instrument is not None else None
+def _worst_case(desk: Desk, basis: Basis, intent: OrderIntent, price: Decimal | None) -> WorstCase:
+    instrument, books, position = basis.instrument, basis.books, basis.position
+    quantity = worst_quantity(position, intent.side, intent.quantity)
+    rate = conversion_rate(desk, books.currency, instrument.currency) if instrument is not None else None
     order_value = (
-        intent.quantity * price * instrument.message.multiplier * rate
+        intent.quantity * price * instrument.multiplier * rate
         if price is not None and instrument is not None and rate is not None
         else None
     )
     before: Decimal | None
     after: Decimal | None
     held = ZERO
-    if holding.is_flat:
+    if is_flat(position):
         before, after = ZERO, order_value
     else:
-        before, held = holding.values()
+        before, held = values(position)
         bought, sold = (order_value, ZERO) if intent.side is Side.BUY else (ZERO, order_value)
-        after = holding.values(bought or ZERO, sold or ZERO)[0] if order_value is not None else None
-    fraction = margin_fraction(instrument.message) if instrument is not None else ONE
-    added = ((after or ZERO) - held) * fraction - holding.needed_funds
-    unknown = after is None or before is None or books.unvalued
+        after = values(position, bought or ZERO, sold or ZERO)[0] if order_value is not None else None
+    fraction = margin_fraction(instrument) if instrument is not None else ONE
+    added = ((after or ZERO) - held) * fraction - position.needed_funds
+    unknown = after is None or before is None or books.is_unvalued
     return WorstCase(
         order_value=order_value,
         position_quantity=quantity,
@@ -182,10 +157,10 @@ def _worst_case(
         position_value_before=before,
         account_value=None if unknown else books.worst_value - (before or ZERO) + (after or ZERO),
         needed_funds=None if unknown else books.needed_funds + added,
-        reduces=_reduces(intent, quantity) if books.adopted_source else None,
+        reduces=_reduces(intent, quantity) if books.source else None,
     )
 
 
-def _reduces(intent: OrderIntent, worst_quantity: Decimal) -> bool:
+def _reduces(intent: OrderIntent, quantity: Decimal) -> bool:
     """An order reduces when the position, with all working orders of its side filled, does not pass zero."""
-    return worst_quantity <= 0 if intent.side is Side.BUY else worst_quantity >= 0
+    return quantity <= 0 if intent.side is Side.BUY else quantity >= 0

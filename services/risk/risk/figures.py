@@ -14,7 +14,7 @@ from math import nan
 
 from signalbox.messages import NEVER, Side
 
-from risk.state import RATE_WINDOW, ZERO, AccountBooks, AccountKey, RiskState, SymbolKey
+from risk.state import RATE_WINDOW, ZERO, AccountBooks, AccountKey, RiskState, SymbolKey, worst_quantity
 
 
 def limit_use(state: RiskState, account: AccountKey, now: datetime) -> dict[str, float]:
@@ -37,8 +37,8 @@ def limit_use(state: RiskState, account: AccountKey, now: datetime) -> dict[str,
 
 def _worst_quantities(books: AccountBooks) -> Iterator[Decimal]:
     for holding in books.holdings.values():
-        yield abs(holding.worst_quantity(Side.BUY, ZERO))
-        yield abs(holding.worst_quantity(Side.SELL, ZERO))
+        yield abs(worst_quantity(holding, Side.BUY, ZERO))
+        yield abs(worst_quantity(holding, Side.SELL, ZERO))
 
 
 def approvals_lately(books: AccountBooks, now: datetime) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from signalbox.messages import Order, OrderIntent, OrderType, Quote, Side
+from signalbox.messages import Order, OrderIntent, OrderType, Quote, QuoteSeen, Side
 
 from risk.state import ONE
 
@@ -32,13 +32,13 @@ def mark_price(quote: Quote) -> Decimal | None:
     return usable_price(quote.last) or bid or ask
 
 
-def market_price(quote: Quote, side: Side) -> Decimal | None:
+def market_price(quote: Quote | QuoteSeen, side: Side) -> Decimal | None:
     """What an order of `side` would meet: the other side of the book, else the last trade, else its own side."""
     bid, ask, last = usable_price(quote.bid), usable_price(quote.ask), usable_price(quote.last)
     return (ask or last or bid) if side is Side.BUY else (bid or last or ask)
 
 
-def trigger_price(quote: Quote, side: Side) -> Decimal | None:
+def trigger_price(quote: Quote | QuoteSeen, side: Side) -> Decimal | None:
     """What a stop of `side` is triggered by: the oracle's price where the venue goes by one, else the market."""
     return usable_price(quote.oracle_price) or market_price(quote, side)
 

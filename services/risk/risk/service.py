@@ -55,7 +55,7 @@ log = logging.getLogger(__name__)
 
 INTENTS = "INTENTS"
 BATCH_MESSAGES_MAX, BATCH_INTENT_BYTES_MAX = 64, 128 * 1024
-"""Decisions stored at once, and what their intents may have together: a decision is a few kilobytes more."""
+"""Decisions stored at once, and what their intents may have together: a decision is up to two kilobytes more."""
 SHOW_SECONDS = 0.5
 
 

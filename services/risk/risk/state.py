@@ -19,12 +19,23 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 from signalbox.desk import Desk
-from signalbox.instruments import parse_symbol
-from signalbox.messages import AccountState, Fill, Instrument, OrderStatus, Quote, Side, TradingState, VenueLink
+from signalbox.messages import (
+    AccountState,
+    Fill,
+    Instrument,
+    InstrumentSeen,
+    OrderStatus,
+    PositionSeen,
+    Quote,
+    Side,
+    TradingState,
+    VenueLink,
+)
 from signalbox.room import StreamRoom
 from signalbox.subjects import EXTERNAL_PREFIX
 
 from risk.known import KnownIds
+from risk.rules import Rules, rules_of
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -91,29 +102,36 @@ class Holding:
     held_value: Decimal = ZERO
     needed_funds: Decimal = ZERO
 
-    @property
-    def is_flat(self) -> bool:
-        return not (self.quantity or self.buying_quantity or self.selling_quantity)
 
-    def worst_quantity(self, side: Side, quantity: Decimal) -> Decimal:
-        """The position after `quantity` more and all working orders of `side` have filled, none of the other."""
-        if side is Side.BUY:
-            return self.quantity + self.buying_quantity + quantity
-        return self.quantity - self.selling_quantity - quantity
+Held = Holding | PositionSeen
+"""A holding, or what a decision has kept of it."""
 
-    def values(self, buying: Decimal = ZERO, selling: Decimal = ZERO) -> tuple[Decimal | None, Decimal]:
-        """The worst and the present value in the account's currency, with further orders of value `buying`, `selling`.
 
-        Worst = all working orders of one side fill at their worst prices and none of the other. None = a price or
-        rate is missing, so that nobody can say.
-        """
-        if self.rate is None or self.unpriced_orders or (self.mark is None and self.quantity):
-            return None, ZERO
-        unit = self.multiplier * self.rate
-        held = self.quantity * (self.mark or ZERO) * unit
-        long = held + self.buying_value * unit + buying
-        short = self.selling_value * unit + selling - held
-        return max(long, short), abs(held)
+def is_flat(held: Held) -> bool:
+    """Nothing is held, and nothing is under way."""
+    return not (held.quantity or held.buying_quantity or held.selling_quantity)
+
+
+def worst_quantity(held: Held, side: Side, quantity: Decimal) -> Decimal:
+    """The position after `quantity` more and all working orders of `side` have filled, none of the other."""
+    if side is Side.BUY:
+        return held.quantity + held.buying_quantity + quantity
+    return held.quantity - held.selling_quantity - quantity
+
+
+def values(held: Held, buying: Decimal = ZERO, selling: Decimal = ZERO) -> tuple[Decimal | None, Decimal]:
+    """The worst and the present value in the account's currency, with further orders of value `buying`, `selling`.
+
+    Worst = all working orders of one side fill at their worst prices and none of the other. None = a price or rate is
+    missing, so that nobody can say.
+    """
+    if held.rate is None or held.unpriced_orders or (held.mark is None and held.quantity):
+        return None, ZERO
+    unit = held.multiplier * held.rate
+    present = held.quantity * (held.mark or ZERO) * unit
+    long = present + held.buying_value * unit + buying
+    short = held.selling_value * unit + selling - present
+    return max(long, short), abs(present)
 
 
 @dataclass(slots=True)
@@ -156,8 +174,7 @@ class RiskState:
     said it lately. `unread_event` is where TRADE has an order event that could not be read: it may have been a fill.
     """
 
-    desk: Desk
-    allowed: frozenset[SymbolKey]
+    rules: Rules
     folded_up_to: int = 0
     answered: dict[int, datetime] = field(default_factory=dict)
     known: KnownIds = field(default_factory=KnownIds)
@@ -173,6 +190,14 @@ class RiskState:
     room: Seen[StreamRoom] | None = None
     unread_event: str = ""
 
+    @property
+    def desk(self) -> Desk:
+        return self.rules.desk
+
+    @property
+    def allowed(self) -> frozenset[SymbolKey]:
+        return self.rules.allowed
+
 
 class LinkLost(Struct, frozen=True, kw_only=True):
     """Nothing has been heard from a gateway for longer than its silence may last."""
@@ -183,9 +208,7 @@ class LinkLost(Struct, frozen=True, kw_only=True):
 
 def opening_state(desk: Desk) -> RiskState:
     """A state that knows the desk file and nothing else: every order is denied."""
-    allowed = frozenset((line.venue, parse_symbol(line.symbol).canonical) for line in desk.instruments)
-    books = {key: AccountBooks() for key in account_keys(desk)}
-    return RiskState(desk, allowed, books=books)
+    return RiskState(rules_of(desk), books={key: AccountBooks() for key in account_keys(desk)})
 
 
 def account_keys(desk: Desk) -> Iterator[AccountKey]:
@@ -198,17 +221,17 @@ def order_key(venue: str, account: str, order_id: str) -> str:
     return f"{venue}/{account}/{order_id}" if order_id.startswith(EXTERNAL_PREFIX) else order_id
 
 
-def margin_fraction(instrument: Instrument) -> Decimal:
+def margin_fraction(instrument: Instrument | InstrumentSeen) -> Decimal:
     """The part of a position's value that opening it takes of the account's funds; all of it where nothing is said."""
     stated = instrument.initial_margin
     return stated if stated is not None and stated.is_finite() and ZERO < stated <= ONE else ONE
 
 
-def conversion_rate(state: RiskState, account_currency: str, currency: str) -> Decimal | None:
+def conversion_rate(desk: Desk, account_currency: str, currency: str) -> Decimal | None:
     """What one unit of `currency` is worth in the account's; None when nobody has said."""
     if not currency or not account_currency:
         return None
     if currency == account_currency:
         return ONE
-    rate = state.desk.fx_rates.get(currency)
+    rate = desk.fx_rates.get(currency)
     return rate if rate is not None and rate.is_finite() and rate > 0 else None

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from signalbox.messages.basis import Basis
 from signalbox.messages.intents import Intent
 from signalbox.messages.words import NEVER, Message, Utc
 
@@ -28,7 +29,9 @@ class IntentApproved(Message, frozen=True, kw_only=True):
     """Risk lets the intent through. `intent` is normalised: symbol, account and times filled in.
 
     `by` is the name that the server saw send it. `intent_sequence` and `intent_stored_at` say together which message of
-    INTENTS it was: sequences begin again where that stream is made anew.
+    INTENTS it was: sequences begin again where that stream is made anew. `checks` are those that failed, here none;
+    `passed` counts the others, which can be made again from `basis`. Decisions from before there was a basis have all
+    their checks.
     """
 
     intent_sequence: int
@@ -38,13 +41,15 @@ class IntentApproved(Message, frozen=True, kw_only=True):
     reference_price: Decimal | None = None
     by: str = ""
     intent_stored_at: Utc = NEVER
+    passed: int = 0
+    basis: Basis | None = None
 
 
 class IntentDenied(Message, frozen=True, kw_only=True):
     """Risk refuses. `reason` is the first failed check's sentence; `intent` is None if it could not be read.
 
-    `by`, `intent_sequence` and `intent_stored_at` as above. A denial on account of how much somebody sends has only the
-    checks that failed.
+    The others as above. Of many checks that failed, the last are named alone (`also_failed`), and whoever has sent a
+    great deal is told no `basis`: a denial is stored for ever.
     """
 
     intent_sequence: int
@@ -54,6 +59,9 @@ class IntentDenied(Message, frozen=True, kw_only=True):
     reference_price: Decimal | None = None
     by: str = ""
     intent_stored_at: Utc = NEVER
+    passed: int = 0
+    also_failed: tuple[str, ...] = ()
+    basis: Basis | None = None
 
 
 Decision = IntentApproved | IntentDenied

@@ -89,7 +89,7 @@ def test_approval_is_not_annotated() -> None:
     assert of_decision(decision, NOW) is None
 
 
-NAMED = re.compile(r'(?:\bname=|\b_rate\()"(\w+)"')
+NAMED = re.compile(r'\bRow\("(\w+)"')
 
 
 def test_every_limit_check_is_one_of_risks() -> None:

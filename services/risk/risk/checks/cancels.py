@@ -5,51 +5,57 @@ A cancel takes risk away, so no limit, price, session or trading state holds it 
 
 from __future__ import annotations
 
-from signalbox.messages import CancelIntent, Check
-
+from risk.checks.rows import Row, Told
+from risk.facts import CancelFacts
 from risk.known import Verdict
-from risk.state import RiskState, order_key
 
 
-def order_working(state: RiskState, intent: CancelIntent) -> Check:
+def order_working(facts: CancelFacts) -> str:
     """An order works from its approval on until an event has ended it."""
-    key = order_key(intent.venue, intent.account, intent.order_id)
-    order, finished = state.orders.get(key), state.known.finished(key)
-    decided = state.known.decided(intent.order_id)
-    if order is not None:
-        observed, reason = str(order.status), ""
-    elif finished is not None:
-        observed, reason = str(finished), f"order {intent.order_id} is {finished}: there is nothing left to cancel"
-    elif decided is not None and decided.verdict is Verdict.DENIED:
-        observed = f"denied at TRADE:{decided.sequence}"
-        reason = f"order {intent.order_id} was {observed}: there is nothing to cancel"
+    basis, name = facts.basis, facts.intent.order_id
+    if basis.order is not None:
+        return ""
+    if basis.ended is not None:
+        return f"order {name} is {basis.ended}: there is nothing left to cancel"
+    if basis.order_id_used is not None and basis.order_id_used.verdict == Verdict.DENIED:
+        return f"order {name} was denied at TRADE:{basis.order_id_used.sequence}: there is nothing to cancel"
+    return f"the desk has no order {name!r}"
+
+
+def tell_order_working(facts: CancelFacts) -> Told:
+    basis = facts.basis
+    if basis.order is not None:
+        observed = str(basis.order.status)
+    elif basis.ended is not None:
+        observed = str(basis.ended)
+    elif basis.order_id_used is not None and basis.order_id_used.verdict == Verdict.DENIED:
+        observed = f"denied at TRADE:{basis.order_id_used.sequence}"
     else:
-        observed, reason = "unknown", f"the desk has no order {intent.order_id!r}"
-    return Check(
-        name="order_working",
-        passed=not reason,
-        limit="working",
-        observed=observed,
-        source=f"TRADE:{state.folded_up_to}",
-        reason=reason,
-    )
+        observed = "unknown"
+    return "working", observed, f"TRADE:{basis.trade_sequence}"
 
 
-def order_matches(state: RiskState, intent: CancelIntent) -> Check:
+def order_matches(facts: CancelFacts) -> str:
     """The cancel names the order's own venue, account and symbol; otherwise one of the two is a mistake."""
-    order = state.orders.get(order_key(intent.venue, intent.account, intent.order_id))
-    wanted = f"{intent.symbol} at {intent.venue} in {intent.account}"
-    found = f"{order.symbol} at {order.venue} in {order.account}" if order is not None else wanted
-    ok = found == wanted
-    reason = "" if ok else f"order {intent.order_id} is for {found}, not for {wanted}"
-    return Check(
-        name="order_matches",
-        passed=ok,
-        limit=found,
-        observed=wanted,
-        source=f"TRADE:{state.folded_up_to}",
-        reason=reason,
-    )
+    found, wanted = _found(facts), _wanted(facts)
+    return "" if found == wanted else f"order {facts.intent.order_id} is for {found}, not for {wanted}"
 
 
-CANCEL_CHECKS = (order_working, order_matches)
+def tell_order_matches(facts: CancelFacts) -> Told:
+    return _found(facts), _wanted(facts), f"TRADE:{facts.basis.trade_sequence}"
+
+
+def _wanted(facts: CancelFacts) -> str:
+    intent = facts.intent
+    return f"{intent.symbol} at {intent.venue} in {intent.account}"
+
+
+def _found(facts: CancelFacts) -> str:
+    order = facts.basis.order
+    return f"{order.symbol} at {order.venue} in {order.account}" if order is not None else _wanted(facts)
+
+
+CANCEL_ROWS: tuple[Row[CancelFacts], ...] = (
+    Row("order_working", order_working, tell_order_working),
+    Row("order_matches", order_matches, tell_order_matches),
+)

@@ -1,285 +1,265 @@
 """Checks of the intent by itself: is it new, is it addressed right, does it say one thing only, is it of now?
 
-Each is a pure function that returns a `Check`: the limit beside what was observed, where the observation came from, and
-when it fails a sentence for the trader. None knows of the others, and none looks at the market or at money.
+Each is a pair of pure functions: why an intent fails it (a sentence for the trader, "" = it passes), and what is told
+of it. None knows of the others, and none looks at the market or at money.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from signalbox import subjects
 from signalbox.instruments import conforms_to_lot, conforms_to_tick
-from signalbox.messages import CancelIntent, Check, Instrument, Intent, OrderIntent, OrderType, TimeInForce
+from signalbox.messages import InstrumentSeen, OrderType, TimeInForce
 
-from risk.facts import AHEAD_MAX, CLOCK, DESK_FILE, INTENT, OrderFacts
-from risk.state import RiskState, Seen
+from risk.checks.rows import Row, Told
+from risk.facts import AHEAD_MAX, CLOCK, DESK_FILE, INTENT, IntentFacts, OrderFacts
 from risk.wording import UNKNOWN, moment, plain, seconds
 
 # ------------------------------------------------------------------------------------ of orders and cancels alike
 
 
-def readable(error: str) -> Check:
-    return Check(
-        name="readable", passed=not error, limit="an intent", observed=error or "an intent", source=INTENT, reason=error
-    )
+def readable(facts: IntentFacts) -> str:
+    return ""  # whatever is not is refused before (`risk.decide.refuse`)
 
 
-def intent_id(intent: Intent) -> Check:
+def tell_readable(facts: IntentFacts) -> Told:
+    return "an intent", "an intent", INTENT
+
+
+def intent_id(facts: IntentFacts) -> str:
     """An id can be a subject's token, and is not among those that the desk itself gives."""
-    reason = ""
-    if subjects.INTENT_ID.fullmatch(intent.id) is None:
-        reason = f"the id {intent.id!r} can not be used: 1 to 64 letters, digits and dashes, not a dash first"
-    elif intent.id.startswith(subjects.EXTERNAL_PREFIX):
-        reason = (
-            f"the id {intent.id!r} can not be used: the desk itself names orders placed elsewhere "
+    name = facts.intent.id
+    if subjects.INTENT_ID.fullmatch(name) is None:
+        return f"the id {name!r} can not be used: 1 to 64 letters, digits and dashes, not a dash first"
+    if name.startswith(subjects.EXTERNAL_PREFIX):
+        return (
+            f"the id {name!r} can not be used: the desk itself names orders placed elsewhere "
             f"{subjects.EXTERNAL_PREFIX}..."
         )
-    return Check(
-        name="intent_id",
-        passed=not reason,
-        limit=subjects.INTENT_ID.pattern,
-        observed=intent.id,
-        source=INTENT,
-        reason=reason,
-    )
+    return ""
 
 
-def duplicate_intent(state: RiskState, intent: Intent) -> Check:
+def tell_intent_id(facts: IntentFacts) -> Told:
+    return subjects.INTENT_ID.pattern, facts.intent.id, INTENT
+
+
+def duplicate_intent(facts: IntentFacts) -> str:
     """An id is used up by its first decision, whatever that was, and by an order found at the venue under it."""
-    known = state.known.decided(intent.id)
-    if known is None and (intent.id in state.orders or intent.id in state.known):
-        return Check(
-            name="duplicate_intent",
-            passed=False,
-            limit="unused id",
-            observed="an order of this name",
-            source=f"TRADE:{state.folded_up_to}",
-            reason=f"duplicate intent id: there is an order {intent.id} already",
-        )
-    if known is None:
-        return Check(name="duplicate_intent", passed=True, limit="unused id", observed="unused", source=INTENT)
-    source = f"INTENTS:{known.sequence}"
-    return Check(
-        name="duplicate_intent",
-        passed=False,
-        limit="unused id",
-        observed=f"{known.verdict} at {source}",
-        source=source,
-        reason=f"duplicate intent id: it was already decided: {known.verdict} at {source}",
-    )
+    used = facts.basis.id_used
+    if used is None:
+        return ""
+    if not used.verdict:
+        return f"duplicate intent id: there is an order {facts.intent.id} already"
+    return f"duplicate intent id: it was already decided: {used.verdict} at INTENTS:{used.sequence}"
 
 
-def venue(state: RiskState, intent: Intent) -> Check:
-    known = state.desk.venues
-    ok = intent.venue in known
-    names = ", ".join(sorted(known))
-    reason = "" if ok else f"the desk does not trade at {intent.venue!r}; its venues are {names}"
-    return Check(name="venue", passed=ok, limit=names, observed=intent.venue, source=DESK_FILE, reason=reason)
+def tell_duplicate_intent(facts: IntentFacts) -> Told:
+    used = facts.basis.id_used
+    if used is None:
+        return "unused id", "unused", INTENT
+    if not used.verdict:
+        return "unused id", "an order of this name", f"TRADE:{facts.basis.trade_sequence}"
+    return "unused id", f"{used.verdict} at INTENTS:{used.sequence}", f"INTENTS:{used.sequence}"
 
 
-def account(state: RiskState, intent: Intent) -> Check:
-    at_venue = state.desk.venues.get(intent.venue)
-    known = at_venue.accounts if at_venue is not None else ()
+def venue(facts: IntentFacts) -> str:
+    known, name = facts.rules.desk.venues, facts.intent.venue
+    return "" if name in known else f"the desk does not trade at {name!r}; its venues are {', '.join(sorted(known))}"
+
+
+def tell_venue(facts: IntentFacts) -> Told:
+    return ", ".join(sorted(facts.rules.desk.venues)), facts.intent.venue, DESK_FILE
+
+
+def _accounts(facts: IntentFacts) -> tuple[str, ...]:
+    at_venue = facts.rules.desk.venues.get(facts.intent.venue)
+    return at_venue.accounts if at_venue is not None else ()
+
+
+def account(facts: IntentFacts) -> str:
+    intent, known = facts.intent, _accounts(facts)
+    if intent.account in known:
+        return ""
+    if not known:
+        return f"the desk has no account at {intent.venue!r}"
     names = ", ".join(known)
-    ok = intent.account in known
-    reason = ""
-    if not ok and not known:
-        reason = f"the desk has no account at {intent.venue!r}"
-    elif not ok and not intent.account:
-        reason = f"name the account: the desk has several at {intent.venue} ({names})"
-    elif not ok:
-        reason = f"the desk has no account {intent.account!r} at {intent.venue}; it has {names}"
-    return Check(name="account", passed=ok, limit=names, observed=intent.account, source=DESK_FILE, reason=reason)
+    if not intent.account:
+        return f"name the account: the desk has several at {intent.venue} ({names})"
+    return f"the desk has no account {intent.account!r} at {intent.venue}; it has {names}"
+
+
+def tell_account(facts: IntentFacts) -> Told:
+    return ", ".join(_accounts(facts)), facts.intent.account, DESK_FILE
 
 
 # --------------------------------------------------------------------------------------------------- of orders only
 
 
-def instrument_allowed(facts: OrderFacts) -> Check:
+def instrument_allowed(facts: OrderFacts) -> str:
     """Only what the desk file lists is traded."""
     intent = facts.intent
-    ok = (intent.venue, intent.symbol) in facts.state.allowed
-    reason = ""
     if facts.symbol_error:
-        reason = facts.symbol_error
-    elif not ok:
-        reason = f"{intent.symbol} at {intent.venue!r} is not among the desk file's instruments"
-    return Check(
-        name="instrument_allowed",
-        passed=ok and not facts.symbol_error,
-        limit="listed in the desk file",
-        observed="listed" if ok else "not listed",
-        source=DESK_FILE,
-        reason=reason,
-    )
+        return facts.symbol_error
+    if (intent.venue, intent.symbol) in facts.rules.allowed:
+        return ""
+    return f"{intent.symbol} at {intent.venue!r} is not among the desk file's instruments"
 
 
-def instrument_qualified(facts: OrderFacts) -> Check:
+def tell_instrument_allowed(facts: OrderFacts) -> Told:
+    listed = (facts.intent.venue, facts.intent.symbol) in facts.rules.allowed
+    return "listed in the desk file", "listed" if listed else "not listed", DESK_FILE
+
+
+def instrument_qualified(facts: OrderFacts) -> str:
     """The venue itself must have said what the symbol is, before any order."""
-    found = facts.instrument
-    ok = found is not None
-    reason = "" if ok else f"{facts.intent.venue} has not said what {facts.intent.symbol} is: it is not qualified there"
-    return Check(
-        name="instrument_qualified",
-        passed=ok,
-        limit="qualified by the venue",
-        observed=f"{found.message.kind} in {found.message.currency}" if found is not None else UNKNOWN,
-        source=_source(found),
-        reason=reason,
-    )
+    if facts.basis.instrument is not None:
+        return ""
+    return f"{facts.intent.venue} has not said what {facts.intent.symbol} is: it is not qualified there"
 
 
-def quantity(facts: OrderFacts) -> Check:
+def tell_instrument_qualified(facts: OrderFacts) -> Told:
+    found = facts.basis.instrument
+    return "qualified by the venue", f"{found.kind} in {found.currency}" if found else UNKNOWN, _source(found)
+
+
+def quantity(facts: OrderFacts) -> str:
     """Positive, whole lots, not below the venue's minimum."""
-    found, wanted = facts.instrument, facts.intent.quantity
-    reason = ""
+    found, wanted = facts.basis.instrument, facts.intent.quantity
     if wanted <= 0:
-        reason = f"the quantity is {plain(wanted)}: it must be above zero; the side says which way"
-    elif found is None:
-        reason = f"the lot size of {facts.intent.symbol} is not known"
-    elif not conforms_to_lot(wanted, found.message.lot_size):
-        reason = f"the quantity {plain(wanted)} is not a multiple of the lot size {plain(found.message.lot_size)}"
-    elif wanted < found.message.minimum_quantity:
-        reason = f"the quantity {plain(wanted)} is below the minimum of {plain(found.message.minimum_quantity)}"
-    limit = UNKNOWN
+        return f"the quantity is {plain(wanted)}: it must be above zero; the side says which way"
+    if found is None:
+        return f"the lot size of {facts.intent.symbol} is not known"
+    if not conforms_to_lot(wanted, found.lot_size):
+        return f"the quantity {plain(wanted)} is not a multiple of the lot size {plain(found.lot_size)}"
+    if wanted < found.minimum_quantity:
+        return f"the quantity {plain(wanted)} is below the minimum of {plain(found.minimum_quantity)}"
+    return ""
+
+
+def tell_quantity(facts: OrderFacts) -> Told:
+    found, limit = facts.basis.instrument, UNKNOWN
     if found is not None:
-        limit = f"lots of {plain(found.message.lot_size)}, at least {plain(found.message.minimum_quantity)}"
-    return Check(
-        name="quantity", passed=not reason, limit=limit, observed=plain(wanted), source=_source(found), reason=reason
-    )
+        limit = f"lots of {plain(found.lot_size)}, at least {plain(found.minimum_quantity)}"
+    return limit, plain(facts.intent.quantity), _source(found)
 
 
 _NEEDS_LIMIT = frozenset({OrderType.LIMIT})
 _NEEDS_STOP = frozenset({OrderType.STOP})
 
 
-def order_terms(facts: OrderFacts) -> Check:
+def order_terms(facts: OrderFacts) -> str:
     """Each order type has the prices it needs and no other; only a limit may work outside regular hours."""
     intent = facts.intent
     kind = intent.order_type
-    reason = ""
     if (kind in _NEEDS_LIMIT) != (intent.limit_price is not None):
-        reason = f"a {kind} order {'needs' if kind in _NEEDS_LIMIT else 'has no'} limit_price"
-    elif (kind in _NEEDS_STOP) != (intent.stop_price is not None):
-        reason = f"a {kind} order {'needs' if kind in _NEEDS_STOP else 'has no'} stop_price"
-    elif intent.outside_regular_hours and kind is not OrderType.LIMIT:
-        reason = f"a {kind} order can not work outside regular hours: only a LIMIT order can"
-    limit_price, stop_price = plain(intent.limit_price), plain(intent.stop_price)
-    return Check(
-        name="order_terms",
-        passed=not reason,
-        limit=f"the terms of a {kind} order",
-        observed=f"limit_price {limit_price}, stop_price {stop_price}".replace(UNKNOWN, "none"),
-        source=INTENT,
-        reason=reason,
-    )
+        return f"a {kind} order {'needs' if kind in _NEEDS_LIMIT else 'has no'} limit_price"
+    if (kind in _NEEDS_STOP) != (intent.stop_price is not None):
+        return f"a {kind} order {'needs' if kind in _NEEDS_STOP else 'has no'} stop_price"
+    if intent.outside_regular_hours and kind is not OrderType.LIMIT:
+        return f"a {kind} order can not work outside regular hours: only a LIMIT order can"
+    return ""
 
 
-def tick_size(facts: OrderFacts) -> Check:
+def tell_order_terms(facts: OrderFacts) -> Told:
+    limit_price, stop_price = plain(facts.intent.limit_price), plain(facts.intent.stop_price)
+    observed = f"limit_price {limit_price}, stop_price {stop_price}".replace(UNKNOWN, "none")
+    return f"the terms of a {facts.intent.order_type} order", observed, INTENT
+
+
+def tick_size(facts: OrderFacts) -> str:
     """Every price is above zero and a whole number of ticks."""
-    found, intent = facts.instrument, facts.intent
-    prices = [price for price in (intent.limit_price, intent.stop_price) if price is not None]
-    tick = found.message.tick_size if found is not None else None
-    reason = ""
-    for price in prices:
+    found, intent, reason = facts.basis.instrument, facts.intent, ""
+    for price in (intent.limit_price, intent.stop_price):
+        if price is None:
+            continue
         if price <= 0:
             reason = f"the price {plain(price)} is not above zero"
-        elif tick is None:
+        elif found is None:
             reason = f"the tick size of {intent.symbol} is not known"
-        elif not conforms_to_tick(price, tick):
-            reason = f"the price {plain(price)} is not a multiple of the tick size {plain(tick)}"
-    return Check(
-        name="tick_size",
-        passed=not reason,
-        limit=plain(tick),
-        observed=", ".join(plain(price) for price in prices) or "no price",
-        source=_source(found),
-        reason=reason,
-    )
+        elif not conforms_to_tick(price, found.tick_size):
+            reason = f"the price {plain(price)} is not a multiple of the tick size {plain(found.tick_size)}"
+    return reason
 
 
-def time_in_force(facts: OrderFacts) -> Check:
+def tell_tick_size(facts: OrderFacts) -> Told:
+    found, intent = facts.basis.instrument, facts.intent
+    prices = [plain(price) for price in (intent.limit_price, intent.stop_price) if price is not None]
+    return plain(found.tick_size if found is not None else None), ", ".join(prices) or "no price", _source(found)
+
+
+def time_in_force(facts: OrderFacts) -> str:
     """GTD has an end in the future, nothing else has one; what executes at once or at the close is a DAY order."""
     intent = facts.intent
     word, till = intent.time_in_force, intent.good_till
-    reason = ""
     if word is TimeInForce.GTD and till is None:
-        reason = "a GTD order needs good_till, the time it ends"
-    elif word is not TimeInForce.GTD and till is not None:
-        reason = f"a {word} order has no good_till: use GTD"
-    elif till is not None and till <= facts.now:
-        reason = f"good_till {moment(till)} has passed: it is {moment(facts.now)}"
-    elif word is not TimeInForce.DAY and intent.order_type in (OrderType.MARKET, OrderType.MARKET_ON_CLOSE):
-        reason = f"a {intent.order_type} order is a DAY order, not {word}"
-    return Check(
-        name="time_in_force",
-        passed=not reason,
-        limit=f"after {moment(facts.now)}" if till is not None else "DAY, GTC or GTD",
-        observed=f"{word} {moment(till)}" if till is not None else word,
-        source=INTENT,
-        reason=reason,
-    )
+        return "a GTD order needs good_till, the time it ends"
+    if word is not TimeInForce.GTD and till is not None:
+        return f"a {word} order has no good_till: use GTD"
+    if till is not None and till <= facts.now:
+        return f"good_till {moment(till)} has passed: it is {moment(facts.now)}"
+    if word is not TimeInForce.DAY and intent.order_type in (OrderType.MARKET, OrderType.MARKET_ON_CLOSE):
+        return f"a {intent.order_type} order is a DAY order, not {word}"
+    return ""
 
 
-def intent_age(facts: OrderFacts) -> Check:
+def tell_time_in_force(facts: OrderFacts) -> Told:
+    word, till = facts.intent.time_in_force, facts.intent.good_till
+    if till is None:
+        return "DAY, GTC or GTD", word, INTENT
+    return f"after {moment(facts.now)}", f"{word} {moment(till)}", INTENT
+
+
+def intent_age(facts: OrderFacts) -> str:
     """An intent that was under way too long was meant for another market."""
-    age = facts.now - facts.intent.at
-    limit = facts.limits.intent_age_seconds_max
-    reason = ""
+    age, limit = facts.now - facts.intent.at, facts.limits.intent_age_seconds_max
     if age > timedelta(seconds=limit):
-        reason = f"the intent is {seconds(age)} s old; after {limit} s it is not acted on any more"
-    elif -age > AHEAD_MAX:
-        reason = f"the intent is dated {seconds(-age)} s ahead of the desk clock: set `at` from the desk clock"
-    return Check(
-        name="intent_age",
-        passed=not reason,
-        limit=f"{limit} s",
-        observed=f"{seconds(age)} s",
-        source=CLOCK,
-        reason=reason,
-    )
+        return f"the intent is {seconds(age)} s old; after {limit} s it is not acted on any more"
+    if -age > AHEAD_MAX:
+        return f"the intent is dated {seconds(-age)} s ahead of the desk clock: set `at` from the desk clock"
+    return ""
 
 
-def valid_until(facts: OrderFacts) -> Check:
+def tell_intent_age(facts: OrderFacts) -> Told:
+    return f"{facts.limits.intent_age_seconds_max} s", f"{seconds(facts.now - facts.intent.at)} s", CLOCK
+
+
+def valid_until(facts: OrderFacts) -> str:
     """The sender may bound it more narrowly."""
-    till: datetime | None = facts.intent.valid_until
-    ok = till is None or facts.now <= till
-    reason = ""
-    if till is not None and not ok:
-        reason = f"the intent was valid until {moment(till)}; it is {moment(facts.now)}"
-    return Check(
-        name="valid_until",
-        passed=ok,
-        limit=moment(till) if till is not None else "none",
-        observed=moment(facts.now),
-        source=CLOCK,
-        reason=reason,
-    )
+    till = facts.intent.valid_until
+    if till is None or facts.now <= till:
+        return ""
+    return f"the intent was valid until {moment(till)}; it is {moment(facts.now)}"
 
 
-def _source(found: Seen[Instrument] | None) -> str:
+def tell_valid_until(facts: OrderFacts) -> Told:
+    till = facts.intent.valid_until
+    return moment(till) if till is not None else "none", moment(facts.now), CLOCK
+
+
+def _source(found: InstrumentSeen | None) -> str:
     return found.source if found is not None else "STATE"
 
 
-def common(state: RiskState, intent: OrderIntent | CancelIntent) -> tuple[Check, ...]:
-    """The checks that orders and cancels share; `intent` is normalised."""
-    return (
-        readable(""),
-        intent_id(intent),
-        duplicate_intent(state, intent),
-        venue(state, intent),
-        account(state, intent),
-    )
+READABLE = "readable"
+DUPLICATE: Row[IntentFacts] = Row("duplicate_intent", duplicate_intent, tell_duplicate_intent)
 
+COMMON_ROWS: tuple[Row[IntentFacts], ...] = (
+    Row(READABLE, readable, tell_readable),
+    Row("intent_id", intent_id, tell_intent_id),
+    DUPLICATE,
+    Row("venue", venue, tell_venue),
+    Row("account", account, tell_account),
+)
+"""Of orders and cancels alike."""
 
-ORDER_CHECKS = (
-    instrument_allowed,
-    instrument_qualified,
-    quantity,
-    order_terms,
-    tick_size,
-    time_in_force,
-    intent_age,
-    valid_until,
+ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
+    Row("instrument_allowed", instrument_allowed, tell_instrument_allowed),
+    Row("instrument_qualified", instrument_qualified, tell_instrument_qualified),
+    Row("quantity", quantity, tell_quantity),
+    Row("order_terms", order_terms, tell_order_terms),
+    Row("tick_size", tick_size, tell_tick_size),
+    Row("time_in_force", time_in_force, tell_time_in_force),
+    Row("intent_age", intent_age, tell_intent_age),
+    Row("valid_until", valid_until, tell_valid_until),
 )

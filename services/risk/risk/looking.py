@@ -1,0 +1,193 @@
+"""Looks everything up that a decision is made on, and nothing else is read for it: the state ends here.
+
+What it finds is kept in the decision (`Basis`), so that whoever has a decision and the rules can make it again. Pure;
+it judges nothing: what is missing here is None, and the check that needs it fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from signalbox.messages import (
+    AccountSeen,
+    Basis,
+    BooksSeen,
+    CancelIntent,
+    IdSeen,
+    InstrumentSeen,
+    Intent,
+    LinkSeen,
+    OrderSeen,
+    PositionSeen,
+    QuoteSeen,
+    RoomSeen,
+    SwitchSeen,
+    TradingMode,
+)
+
+from risk.facts import Request
+from risk.state import RATE_WINDOW, ZERO, AccountBooks, RiskState, is_flat, order_key
+
+NO_BOOKS, NO_POSITION = BooksSeen(), PositionSeen()
+NOTHING, ONCE = NO_POSITION.quantity, NO_POSITION.multiplier
+"""The very defaults: what is at its default is left out of a message."""
+
+
+def look(state: RiskState, request: Request, intent: Intent, at: datetime) -> Basis:
+    """What a normalised intent is held against at desk time `at`."""
+    if isinstance(intent, CancelIntent):
+        return _about_cancel(state, request, intent)
+    account_key, symbol_key = (intent.venue, intent.account), (intent.venue, intent.symbol)
+    books = state.books.get(account_key)
+    return Basis(
+        rules=state.rules.version,
+        trade_sequence=state.folded_up_to,
+        id_used=_id_used(state, intent.id),
+        clock_is_stale=request.clock_is_stale,
+        unread_event=state.unread_event,
+        switch=_switch(state),
+        room=_room(state),
+        link=_link(state, account_key),
+        account=_account(state, account_key),
+        books=_books(books, request.by, at) if books is not None else NO_BOOKS,
+        instrument=_instrument(state, symbol_key),
+        position=_position(books, intent.symbol) if books is not None else NO_POSITION,
+        quote=_quote(state, symbol_key),
+    )
+
+
+def look_at_id(state: RiskState, intent: Intent | None) -> Basis:
+    """All that what can not be judged is held against: whether its id is used up."""
+    used = _id_used(state, intent.id) if intent is not None else None
+    return Basis(rules=state.rules.version, trade_sequence=state.folded_up_to, id_used=used)
+
+
+def _about_cancel(state: RiskState, request: Request, intent: CancelIntent) -> Basis:
+    key = order_key(intent.venue, intent.account, intent.order_id)
+    order, decided = state.orders.get(key), state.known.decided(intent.order_id)
+    return Basis(
+        rules=state.rules.version,
+        trade_sequence=state.folded_up_to,
+        id_used=_id_used(state, intent.id),
+        order=OrderSeen(venue=order.venue, account=order.account, symbol=order.symbol, status=order.status)
+        if order is not None
+        else None,
+        ended=state.known.finished(key),
+        order_id_used=IdSeen(verdict=decided.verdict, sequence=decided.sequence) if decided is not None else None,
+    )
+
+
+def _id_used(state: RiskState, name: str) -> IdSeen | None:
+    """An id is used up by its first decision, whatever that was, and by an order found at the venue under it."""
+    if name not in state.known and name not in state.orders:
+        return None
+    decided = state.known.decided(name)
+    return IdSeen(verdict=decided.verdict, sequence=decided.sequence) if decided is not None else IdSeen()
+
+
+def _switch(state: RiskState) -> SwitchSeen | None:
+    found = state.trading_state
+    if found is None:
+        return None
+    said = found.message
+    if said.mode is TradingMode.ACTIVE:
+        return SwitchSeen(source=found.source, mode=said.mode)  # by whom and why matters to those who are denied
+    return SwitchSeen(source=found.source, mode=said.mode, reason=said.reason, by=said.by)
+
+
+def _room(state: RiskState) -> RoomSeen | None:
+    if state.room is None:
+        return None
+    room = state.room.message
+    return RoomSeen(stream=room.stream, bytes=room.bytes, bytes_max=room.bytes_max)
+
+
+def _link(state: RiskState, key: tuple[str, str]) -> LinkSeen | None:
+    found = state.links.get(key)
+    if found is None:
+        return None
+    link = found.message
+    return LinkSeen(id=link.id, status=link.status, reason=link.reason)
+
+
+def _account(state: RiskState, key: tuple[str, str]) -> AccountSeen | None:
+    found = state.accounts.get(key)
+    if found is None:
+        return None
+    return AccountSeen(source=found.source, at=found.message.at, available_funds=found.message.available_funds)
+
+
+def _books(books: AccountBooks, name: str, at: datetime) -> BooksSeen:
+    return BooksSeen(
+        source=books.adopted_source,
+        currency=books.currency,
+        worst_value=books.worst_value or NOTHING,
+        needed_funds=books.needed_funds or NOTHING,
+        unconfirmed_funds=sum((amount for _, amount in books.unconfirmed_fills), ZERO) or NOTHING,
+        is_unvalued=bool(books.unvalued),
+        working_orders=books.working_orders,
+        approvals=_lately(books.approvals, at),
+        approvals_of_name=_lately(books.approvals_by_name.get(name, ()), at),
+    )
+
+
+def _lately(approvals: Collection[datetime], at: datetime) -> int:
+    old = 0
+    for approved in approvals:
+        if at - approved < RATE_WINDOW:
+            break
+        old += 1
+    return len(approvals) - old
+
+
+def _instrument(state: RiskState, key: tuple[str, str]) -> InstrumentSeen | None:
+    found = state.instruments.get(key)
+    if found is None:
+        return None
+    told = found.message
+    return InstrumentSeen(
+        source=found.source,
+        kind=told.kind,
+        currency=told.currency,
+        calendar=told.calendar,
+        tick_size=told.tick_size,
+        lot_size=told.lot_size,
+        minimum_quantity=told.minimum_quantity,
+        multiplier=told.multiplier if told.multiplier != ONCE else ONCE,
+        initial_margin=told.initial_margin,
+    )
+
+
+def _position(books: AccountBooks, symbol: str) -> PositionSeen:
+    held = books.holdings.get(symbol)
+    if held is None or is_flat(held):
+        return NO_POSITION
+    return PositionSeen(
+        quantity=held.quantity or NOTHING,
+        buying_quantity=held.buying_quantity or NOTHING,
+        selling_quantity=held.selling_quantity or NOTHING,
+        buying_value=held.buying_value or NOTHING,
+        selling_value=held.selling_value or NOTHING,
+        unpriced_orders=held.unpriced_orders,
+        mark=held.mark,
+        multiplier=held.multiplier if held.multiplier != ONCE else ONCE,
+        rate=held.rate if held.rate != ONCE else ONCE,
+        needed_funds=held.needed_funds or NOTHING,
+    )
+
+
+def _quote(state: RiskState, key: tuple[str, str]) -> QuoteSeen | None:
+    found = state.quotes.get(key)
+    if found is None:
+        return None
+    told = found.message
+    return QuoteSeen(
+        id=told.id,
+        at=told.at,
+        bid=told.bid,
+        ask=told.ask,
+        last=told.last,
+        oracle_price=told.oracle_price,
+        market_data_type=told.market_data_type,
+    )

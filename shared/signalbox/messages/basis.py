@@ -1,0 +1,149 @@
+"""What risk looked at when it decided: kept in the decision, so that the same decision can be made again from it.
+
+Each of these is the part of a message, or of what TRADE adds up to, that a check reads; what is at its default is left
+out. `source` says where it was found: `<stream>:<sequence>`, or `<first word of the subject>:<message id>`. Figures are
+exact and told for the record: nobody but risk reckons with them.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import ClassVar
+
+from msgspec import Struct
+
+from signalbox.messages.words import InstrumentKind, LinkStatus, MarketDataType, OrderStatus, TradingMode, Utc
+
+ZERO, ONE = Decimal(0), Decimal(1)
+
+
+class QuoteSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    id: str
+    at: Utc
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+    last: Decimal | None = None
+    oracle_price: Decimal | None = None
+    market_data_type: MarketDataType = MarketDataType.LIVE
+
+
+class InstrumentSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    source: str
+    kind: InstrumentKind
+    currency: str
+    calendar: str
+    tick_size: Decimal
+    lot_size: Decimal
+    minimum_quantity: Decimal
+    multiplier: Decimal = ONE
+    initial_margin: Decimal | None = None
+
+
+class AccountSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    source: str
+    at: Utc
+    available_funds: Decimal
+
+
+class LinkSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    id: str
+    status: LinkStatus
+    reason: str = ""
+
+
+class SwitchSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`reason` and `by` where it is not ACTIVE."""
+
+    source: str
+    mode: TradingMode
+    reason: str = ""
+    by: str = ""
+
+
+class RoomSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The fullest stream that an order needs."""
+
+    stream: str
+    bytes: int
+    bytes_max: int
+
+
+class PositionSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is held and under way in the order's symbol.
+
+    `*_value` = the sum of open quantity x worst price, in the instrument's currency. `rate` turns that into the
+    account's. None = not known.
+    """
+
+    quantity: Decimal = ZERO
+    buying_quantity: Decimal = ZERO
+    selling_quantity: Decimal = ZERO
+    buying_value: Decimal = ZERO
+    selling_value: Decimal = ZERO
+    unpriced_orders: int = 0
+    mark: Decimal | None = None
+    multiplier: Decimal = ONE
+    rate: Decimal | None = ONE
+    needed_funds: Decimal = ZERO
+
+
+class BooksSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The account: `source` is where the desk took its books over, "" = it has not.
+
+    `approvals` are orders let through in the last minute, `approvals_of_name` those of the sender. `unconfirmed_funds`
+    are taken by fills that the venue's figures can not contain yet.
+    """
+
+    source: str = ""
+    currency: str = ""
+    worst_value: Decimal = ZERO
+    needed_funds: Decimal = ZERO
+    unconfirmed_funds: Decimal = ZERO
+    is_unvalued: bool = False
+    working_orders: int = 0
+    approvals: int = 0
+    approvals_of_name: int = 0
+
+
+class OrderSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The order that a cancel names, while it works."""
+
+    venue: str
+    account: str
+    symbol: str
+    status: OrderStatus
+
+
+class IdSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An id that is used up: by a decision (`verdict` on INTENTS:`sequence`), or by an order of this name."""
+
+    verdict: str = ""
+    sequence: int = 0
+
+
+class Basis(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All that the checks read beside the intent and the desk file.
+
+    `rules` names the limits and all else that risk takes from the desk file (`risk.rules`). Order events of TRADE were
+    folded up to `trade_sequence`, decisions up to this one. `unread_event` is where TRADE has an order event that could
+    not be read. `order`, `ended` and `order_id_used` are about the order that a cancel names.
+    """
+
+    is_only_told: ClassVar[bool] = True
+
+    rules: str
+    trade_sequence: int
+    id_used: IdSeen | None = None
+    clock_is_stale: bool = False
+    unread_event: str = ""
+    switch: SwitchSeen | None = None
+    room: RoomSeen | None = None
+    link: LinkSeen | None = None
+    account: AccountSeen | None = None
+    books: BooksSeen = BooksSeen()
+    instrument: InstrumentSeen | None = None
+    position: PositionSeen = PositionSeen()
+    quote: QuoteSeen | None = None
+    order: OrderSeen | None = None
+    ended: OrderStatus | None = None
+    order_id_used: IdSeen | None = None
