@@ -32,6 +32,7 @@ COMMANDS = {
     "setting_aside": ("dead", "skip"),
     "doctor.commands": ("doctor",),
     "offline": ("audit",),
+    "replaying": ("replay", "explain"),
     "cluster_credentials": ("cluster-credentials",),
     "backing_up": ("backup", "restore"),
     "grafana.commands": ("grafana",),

@@ -36,6 +36,15 @@ def test_a_day_at_both_venues_adds_up(tmp_path: Path) -> None:
         filled = database.execute("SELECT DISTINCT venue, liquidity FROM fills ORDER BY 1").fetchall()
         paid = database.execute("SELECT count(*) FROM funding_payments WHERE amount <> 0").fetchone()
     assert filled == [("dydx", "TAKER"), ("ibkr", "UNSTATED")]
+    files = "--database", str(tmp_path / "demo" / "desk.duckdb"), "--desk", str(tmp_path / "demo" / "desk.toml")
+    again = subprocess.run(
+        [sys.executable, "-m", "signalbox_cli", "replay", "decisions", *files],
+        capture_output=True, text=True, timeout=DEMO_SECONDS_MAX, check=False,
+    )  # fmt: skip
+    assert (again.returncode, again.stderr) == (0, ""), again.stdout + again.stderr
+    found = re.search(r"intents=(\d+) ", told[-1])
+    assert found
+    assert again.stdout == f"decisions: again={found[1]} different=0 ok\n"
     assert paid is not None
     assert paid[0] >= 3
 

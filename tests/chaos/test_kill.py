@@ -3,7 +3,8 @@
 The matrix of promise 2: every service, nats-server, the venues' process and the links to them, with intents for both
 venues under way. What must hold at the end:
 every intent decided once, every approved order at the venue at most once and in one settled state, every fill booked
-once, positions and cash as the venue has them, and the database equal to the streams.
+once, positions and cash as the venue has them, the database equal to the streams, and every decision the one that is
+made again from the record.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from risk.replaying import Replay
+from risk.rules import rules_of
 from signalbox.bus import Bus
 from signalbox_cli.auditing import audit_record, audit_trading
 from signalbox_cli.connection import call_control
 from signalbox_cli.consistency import read_trade
 from signalbox_cli.local_desk import LocalDesk
+from signalbox_cli.replaying import recorded
 
 from tests.chaos.flow import READY_SECONDS_MAX, TRADED, Flow, desk_in
 
@@ -72,6 +76,10 @@ async def test_everything_adds_up_after(victim: str, desk: LocalDesk) -> None:
         await bus.drain()
         await auditor.drain()
     assert audit.wrong == []
+    rules = rules_of(desk.plan.desk)
+    replay = Replay({rules.version: rules})
+    assert [found for each in recorded(desk.database_file) if (found := replay.take(*each))] == []
+    assert replay.tally.again == audit.intents
     assert [each for each in audit.refused if "not offered" in each] == [], "refused by a gateway that was starting"
     assert desk.unexpected_exits == []
     for traded in TRADED:

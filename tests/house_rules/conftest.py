@@ -22,7 +22,8 @@ SOURCE_FOLDERS = ("shared", "services", "simulators", "cli")
 CORE = re.compile(
     r"services/[^/]+/[^/]+/(decide|state|evolve|transitions|limits|positions|translate)\.py"
     r"|services/indicators/indicators/(formulas/.*|readings|history)\.py"
-    r"|services/risk/risk/(checks/.*|facts|prices|intents|wording|figures|looking|rules|step|exposure|recall|known)\.py"
+    r"|services/risk/risk/(checks/.*|facts|prices|intents|wording|figures|looking|rules|replaying)\.py"
+    r"|services/risk/risk/(step|exposure|recall|known)\.py"
     r"|services/oms/oms/(books|reports|snapshots|outcome|audit|protection|figures)\.py"
     r"|shared/signalbox/(bars|instruments|gateway/(actions|minutes|reports|retrying|state))\.py"
 )

@@ -141,6 +141,8 @@ class World:
     sequence: int = 0
     serial: int = 0
     state: RiskState = field(init=False)
+    log: list[tuple[int, str, bytes]] = field(default_factory=list)
+    """What TRADE has of it: place, subject, bytes."""
 
     def __post_init__(self) -> None:
         values: dict[str, Any] = {
@@ -195,6 +197,7 @@ class World:
 
     def event(self, event: OrderEvents) -> World:
         self.sequence += 1
+        self.log.append((self.sequence, "order.any", messages.encode(event)))
         return self.take(TradeEvent(self.sequence, event))
 
     def adopt(self, **changes: Any) -> World:
@@ -231,6 +234,7 @@ class World:
         stored = messages.encode(decision)
         again = decide_again(self.state.rules, messages.decode(stored, Decision))
         assert messages.encode(again) == stored, "what a decision keeps is not enough to make it again"
+        self.log.append((self.sequence + 1, "decision.any", stored))
         self.sequence += 1  # the decision's own place
         return decision
 

@@ -1,0 +1,198 @@
+"""The commands that decide again: `replay decisions` over a whole record, `explain` one decision.
+
+Owns where a record is read from: TRADE of a desk that runs, or a recorder's database file. What a difference is, and
+how a decision is made again, risk says (`risk.replaying`, `risk.decide`).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from signalbox import messages
+from signalbox.desk import load_desk
+from signalbox.errors import ConfigurationError
+from signalbox.messages import Decision, IntentApproved
+
+from signalbox_cli.commands import EXIT_FAILED, add_command
+from signalbox_cli.connection import desk_bus, query, sql_text
+from signalbox_cli.output import complain, printable, show, show_json
+
+if TYPE_CHECKING:
+    from risk.replaying import Difference, Replay, Tally
+    from risk.rules import Rules
+
+Stored = tuple[int, str, bytes]
+"""A message of TRADE: its sequence, subject and payload."""
+
+_RECORD = """
+SELECT sequence, subject, coalesce(payload_bytes, encode(payload)), payload_size FROM recorded
+WHERE stream = 'TRADE' AND generation = (SELECT max(generation) FROM recorded WHERE stream = 'TRADE') ORDER BY sequence
+"""
+_DECISIONS = """
+SELECT sequence, payload FROM decisions JOIN messages USING (generation, sequence)
+WHERE messages.stream = 'TRADE' AND (intent_id = {name} OR decision_id = {name}) ORDER BY sequence
+"""
+ROWS_AT_ONCE = 10_000
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    replay = add_command(
+        commands,
+        "replay",
+        "make every recorded decision again: would risk, as it is here, decide the same today?",
+        """
+        A decision keeps what it looked at. `replay decisions` makes each one again from that, and compares the bytes;
+        and it adds up TRADE beside, which must come to what each decision kept of ids, positions and working orders.
+        Of each decision that differs it says what is stored and what is made again.
+
+        TRADE is read from the desk that runs (with the password of the user `auditor`), or from a recorder's database,
+        a file that no recorder has open. A decision names the limits that it was made under: name the desk files that
+        have them, if they are not those of the desk.
+
+        Examples:
+          signalbox replay decisions
+          signalbox replay decisions --database desk.duckdb --desk desk.toml --desk desk-of-last-week.toml
+
+        Exit status: 0 no difference, 1 a difference, or limits that no desk file has, 2 no such file.
+        """,
+    )
+    replay.add_argument("what", choices=("decisions",), help="what is made again")
+    replay.add_argument("--database", type=Path, metavar="FILE", help="a recorder's database, instead of a desk")
+    _add_desk_files(replay)
+    explain = add_command(
+        commands,
+        "explain",
+        "every check of a decision: the limit beside the value observed, and where that came from",
+        """
+        A stored decision has the checks that failed, and all that it looked at: the others are made again from it.
+
+        Exit status: 0 it was found, 1 there is no such decision, or its limits are those of another desk file.
+        """,
+    )
+    explain.add_argument("id", metavar="ID", help="of the intent, or of the decision")
+    _add_desk_files(explain)
+    replay.set_defaults(run=_replay)
+    explain.set_defaults(run=_explain)
+
+
+def _add_desk_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--desk",
+        type=Path,
+        metavar="DESK.toml",
+        action="append",
+        default=[],
+        help="a desk file whose limits decisions were made under; may be given several times (default: the desk's)",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+
+
+async def _replay(arguments: argparse.Namespace) -> int:
+    if arguments.database is not None:
+        rules = _rules(arguments.desk, None)
+        return _tell(_replayed(recorded(arguments.database), rules), arguments.json)
+    async with desk_bus(auditor=True) as (bus, found):
+        rules = _rules(arguments.desk, found.desk_file)
+        stored = [(message.sequence, message.subject, message.payload) async for message in bus.read("TRADE")]
+    return _tell(_replayed(stored, rules), arguments.json)
+
+
+def _rules(files: Sequence[Path], file_of_desk: Path | None) -> dict[str, Rules]:
+    """The rules of each desk file, by version; raises `ConfigurationError` where there is none."""
+    from risk.rules import rules_of
+
+    files = [*files, *([file_of_desk] if file_of_desk is not None else [])]
+    if not files:
+        raise ConfigurationError(["name the desk file whose limits the decisions were made under: --desk DESK.toml"])
+    return {rules.version: rules for rules in (rules_of(load_desk(file)) for file in files)}
+
+
+def recorded(file: Path) -> Iterator[Stored]:
+    """TRADE as a recorder has written it down; raises `ConfigurationError` when that can not be read."""
+    import duckdb
+
+    if not file.is_file():
+        raise ConfigurationError([f"{file} is not there"])
+    try:
+        with duckdb.connect(str(file), read_only=True) as database:
+            rows = database.execute(_RECORD)
+            while some := rows.fetchmany(ROWS_AT_ONCE):
+                for sequence, subject, payload, size in some:
+                    if size is not None:
+                        raise ConfigurationError(
+                            [f"TRADE:{sequence} is longer than a record keeps ({size} bytes): ask the desk itself"]
+                        )
+                    yield sequence, subject, bytes(payload)
+    except duckdb.Error as error:
+        message = str(error).splitlines()[0]
+        raise ConfigurationError([f"{file} can not be read as a recorder's database: {message}"]) from None
+
+
+def _replayed(stored: Iterable[Stored], rules: dict[str, Rules]) -> tuple[Replay, list[Difference]]:
+    from risk.replaying import Replay
+
+    replay = Replay(rules)
+    return replay, [found for each in stored if (found := replay.take(*each)) is not None]
+
+
+def _tell(found: tuple[Replay, list[Difference]], as_json: bool) -> int:
+    replay, differences = found
+    for difference in differences:
+        if as_json:
+            show_json(msgspec.to_builtins(difference))
+            continue
+        name = f" on intent {difference.intent_id}" if difference.intent_id else ""
+        print(printable(f"DIFFERENT: TRADE:{difference.sequence} {difference.decision_id}{name}"))
+        for part in difference.parts:
+            print(printable(f"  {part.what}: stored {part.stored or 'nothing'}; made again {part.again or 'nothing'}"))
+    tally = replay.tally
+    complain(*_not_made_again(tally))
+    verdict = "DIFFERENT" if differences else "NOT ALL" if tally.of_other_rules else "ok"
+    if not as_json:
+        print(f"decisions: again={tally.again} different={tally.different} {verdict}")
+    return EXIT_FAILED if differences or tally.of_other_rules else 0
+
+
+def _not_made_again(tally: Tally) -> Iterator[str]:
+    if tally.from_before:
+        yield f"{tally.from_before} decisions are from before they kept what they looked at: not made again"
+    if tally.told_briefly:
+        yield f"{tally.told_briefly} denials were told in few words, since much was sent: not made again"
+    for version, count in sorted(tally.of_other_rules.items()):
+        yield f"{count} decisions were made under the limits {version}, which no desk file here has: name it (--desk)"
+
+
+async def _explain(arguments: argparse.Namespace) -> int:
+    async with desk_bus() as (bus, found):
+        rules = _rules(arguments.desk, found.desk_file)
+        reply = await query(bus, _DECISIONS.format(name=sql_text(arguments.id)))
+    if not reply.rows:
+        complain(f"no decision is recorded on {arguments.id!r}, and none has that id")
+        return EXIT_FAILED
+    told = [_explained(sequence, payload.encode(), rules, arguments.json) for sequence, payload in reply.rows]
+    return 0 if all(told) else EXIT_FAILED
+
+
+def _explained(sequence: int, payload: bytes, rules: dict[str, Rules], as_json: bool) -> bool:
+    """Print every check of a decision; False when its limits are not here, so that only the failed ones can be told."""
+    from risk.decide import explain
+
+    decision: Decision = messages.decode(payload, Decision)
+    basis = decision.basis
+    own = rules.get(basis.rules) if basis is not None else None
+    checks = explain(own, decision) if own is not None else decision.checks
+    if not as_json:
+        verdict = "approved" if isinstance(decision, IntentApproved) else f"denied: {decision.reason}"
+        print(printable(f"{decision.id} (TRADE:{sequence}) at {decision.at:%Y-%m-%d %H:%M:%S} UTC: {verdict}"))
+    rows = [
+        (check.name, "passed" if check.passed else "FAILED", check.limit, check.observed, check.source)
+        for check in checks
+    ]
+    show(("check", "verdict", "limit", "observed", "source"), rows, as_json=as_json, empty="no checks are told")
+    if basis is not None and own is None:
+        complain(f"it was made under the limits {basis.rules}, which no desk file here has: name it (--desk)")
+    return basis is None or own is not None
