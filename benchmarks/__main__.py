@@ -12,6 +12,7 @@ NAMES = (
     "order_path",
     "decisions_per_second",
     "dydx_path",
+    "risk_step",
     "indicator_speed",
     "scores_at_once",
     "recorder_speed",

@@ -12,14 +12,18 @@ import sys
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import blake2b
 
 SHEETS = 1024
 """Sorted arrays, by the first 10 bits: what is added moves a thousandth of what is there."""
 _SHIFT = 64 - 10
 _FINGERPRINT = struct.Struct("<Q")
+NAMES_IN_HAND = 256
+"""Of so many names the hash is remembered: one message asks for the same name several times."""
 
 
+@lru_cache(NAMES_IN_HAND)
 def fingerprint(name: str) -> int:
     """64 bits that stand for `name`, the same in every process."""
     digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=_FINGERPRINT.size).digest()
@@ -78,7 +82,9 @@ class Fingerprints:
         if place < len(prints) and prints[place] == bits:
             self._numbers[sheet][place] = number
         else:
-            self.add(name, number)
+            self._numbers[sheet].insert(place, number)
+            prints.insert(place, bits)
+            self._count += 1
 
     def numbers(self, name: str) -> tuple[int, ...]:
         """The numbers of a name, or of one that has its 64 bits; () = it was never added."""
@@ -87,6 +93,15 @@ class Fingerprints:
         sheet = bits >> _SHIFT
         prints = self._prints[sheet]
         return tuple(self._numbers[sheet][bisect_left(prints, bits) : bisect_right(prints, bits)])
+
+    def first_number(self, name: str) -> int:
+        """The first of them; 0 = it was never added."""
+        assert self._numbers is not None
+        bits = fingerprint(name)
+        sheet = bits >> _SHIFT
+        prints = self._prints[sheet]
+        place = bisect_left(prints, bits)
+        return self._numbers[sheet][place] if place < len(prints) and prints[place] == bits else 0
 
     # ------------------------------------------------------------------------------------------------- as bytes
 

@@ -50,7 +50,7 @@ def decide(state: RiskState, request: Request, at: datetime) -> Decision:
     """Decide one intent. All checks are evaluated; the first that fails gives the reason."""
     if request.intent is None or request.error:
         return _refuse(state.rules, request, at, look_at_id(state, request.intent))
-    intent, symbol_error = normalised(state.rules.desk, request.intent)
+    intent, symbol_error = normalised(state.rules, request.intent)
     return _judge(state.rules, request, intent, symbol_error, at, look(state, request, intent, at))
 
 
@@ -70,7 +70,7 @@ def decide_again(rules: Rules, decision: Decision) -> Decision:
     )
     if request.intent is None or request.error:
         return _refuse(rules, request, decision.at, basis)
-    intent, symbol_error = normalised(rules.desk, request.intent)
+    intent, symbol_error = normalised(rules, request.intent)
     return _judge(rules, request, intent, symbol_error, decision.at, basis)
 
 
@@ -79,7 +79,7 @@ def explain(rules: Rules, decision: Decision) -> tuple[Check, ...]:
     basis, intent = decision.basis, decision.intent
     if basis is None or intent is None or any(check.name == form.READABLE for check in decision.checks):
         return decision.checks
-    intent, symbol_error = normalised(rules.desk, intent)
+    intent, symbol_error = normalised(rules, intent)
     if isinstance(intent, CancelIntent):
         of_cancel = CancelFacts(intent=intent, rules=rules, basis=basis)
         return tuple(row.check(of_cancel, row.why_not(of_cancel)) for row in OF_CANCELS)

@@ -15,7 +15,7 @@ from signalbox.errors import SymbolError
 from signalbox.instruments import parse_symbol
 from signalbox.messages import NEVER, Basis, CancelIntent, Intent, OrderIntent, Side
 
-from risk.prices import market_price, trigger_price, worst_price
+from risk.prices import market_price, worst_price
 from risk.rules import Rules
 from risk.state import ONE, ZERO, conversion_rate, is_flat, margin_fraction, values, worst_quantity
 
@@ -23,7 +23,7 @@ INTENT, DESK_FILE, CLOCK = "intent", "desk-file", "clock"
 """Where a check's figures come from (`Check.source`), if from no stored message."""
 
 MICROSECOND = timedelta(microseconds=1)
-AHEAD_MAX = timedelta(seconds=30)
+AGE_MIN = timedelta(seconds=-30)
 """How far a message's time may lie ahead of the desk clock: clocks differ a little, and more in a fast simulation."""
 
 
@@ -60,7 +60,6 @@ class WorstCase(Struct, frozen=True, kw_only=True):
     order_value: Decimal | None
     position_quantity: Decimal
     position_value: Decimal | None
-    position_value_before: Decimal | None
     account_value: Decimal | None
     needed_funds: Decimal | None
     reduces: bool | None
@@ -89,17 +88,18 @@ class OrderFacts(IntentFacts, kw_only=True):
     symbol_error: str
     limits: Limits
     market_price: Decimal | None
-    trigger_price: Decimal | None
     worst: WorstCase
 
 
-def normalised(desk: Desk, intent: Intent) -> tuple[Intent, str]:
+def normalised(rules: Rules, intent: Intent) -> tuple[Intent, str]:
     """The intent with its canonical symbol and its account, and why the symbol has no canonical form ("" = it has)."""
-    account = intent.account or only_account(desk, intent.venue)
-    try:
-        symbol, error = parse_symbol(intent.symbol).canonical, ""
-    except SymbolError as problem:
-        symbol, error = intent.symbol, str(problem)
+    account = intent.account or only_account(rules.desk, intent.venue)
+    symbol, error = intent.symbol, ""
+    if (intent.venue, symbol) not in rules.allowed:  # those are canonical
+        try:
+            symbol = parse_symbol(symbol).canonical
+        except SymbolError as problem:
+            error = str(problem)
     if (symbol, account) == (intent.symbol, intent.account):
         return intent, error
     return structs.replace(intent, symbol=symbol, account=account), error
@@ -124,7 +124,6 @@ def gather(rules: Rules, basis: Basis, intent: OrderIntent, symbol_error: str, b
         symbol_error=symbol_error,
         limits=limits,
         market_price=market,
-        trigger_price=trigger_price(quote, intent.side) if quote is not None else None,
         worst=_worst_case(rules.desk, basis, intent, worst_price(intent, market, limits.price_collar_fraction)),
     )
 
@@ -154,7 +153,6 @@ def _worst_case(desk: Desk, basis: Basis, intent: OrderIntent, price: Decimal | 
         order_value=order_value,
         position_quantity=quantity,
         position_value=after,
-        position_value_before=before,
         account_value=None if unknown else books.worst_value - (before or ZERO) + (after or ZERO),
         needed_funds=None if unknown else books.needed_funds + added,
         reduces=_reduces(intent, quantity) if books.source else None,

@@ -74,7 +74,7 @@ class KnownIds:
             self._numbers.put(key, self._number(key) & ~0xFF)
 
     def _number(self, name: str) -> int:
-        return next(iter(self._numbers.numbers(name)), 0)
+        return self._numbers.first_number(name)
 
     def packed(self, sheets_at_once: int) -> Iterator[tuple[int, bytes, bytes]]:
         """All of it in steps: see `Fingerprints.packed`."""

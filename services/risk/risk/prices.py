@@ -34,8 +34,8 @@ def mark_price(quote: Quote) -> Decimal | None:
 
 def market_price(quote: Quote | QuoteSeen, side: Side) -> Decimal | None:
     """What an order of `side` would meet: the other side of the book, else the last trade, else its own side."""
-    bid, ask, last = usable_price(quote.bid), usable_price(quote.ask), usable_price(quote.last)
-    return (ask or last or bid) if side is Side.BUY else (bid or last or ask)
+    first, last = (quote.ask, quote.bid) if side is Side.BUY else (quote.bid, quote.ask)
+    return usable_price(first) or usable_price(quote.last) or usable_price(last)
 
 
 def trigger_price(quote: Quote | QuoteSeen, side: Side) -> Decimal | None:

@@ -6,6 +6,7 @@ Pure; it must not know what a rule means for an intent.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from hashlib import sha256
 
 import msgspec
@@ -17,11 +18,14 @@ VERSION_DIGITS = 16
 
 
 class Rules(Struct, frozen=True):
-    """`allowed` are (venue, canonical symbol)."""
+    """`allowed` are (venue, canonical symbol); the ages are the limits' seconds as spans."""
 
     desk: Desk
     allowed: frozenset[tuple[str, str]]
     version: str
+    price_age_max: timedelta
+    account_age_max: timedelta
+    intent_age_max: timedelta
 
 
 def rules_of(desk: Desk) -> Rules:
@@ -34,4 +38,10 @@ def rules_of(desk: Desk) -> Rules:
         sorted(desk.fx_rates.items()),
         desk.nats.room_used_fraction_max,
     )
-    return Rules(desk, allowed, sha256(msgspec.json.encode(taken)).hexdigest()[:VERSION_DIGITS])
+    ages = (
+        desk.limits.price_age_seconds_max,
+        desk.limits.account_age_seconds_max,
+        desk.limits.intent_age_seconds_max,
+    )
+    version = sha256(msgspec.json.encode(taken)).hexdigest()[:VERSION_DIGITS]
+    return Rules(desk, allowed, version, *(timedelta(seconds=age) for age in ages))

@@ -17,7 +17,7 @@ from signalbox.messages.words import InstrumentKind, LinkStatus, MarketDataType,
 ZERO, ONE = Decimal(0), Decimal(1)
 
 
-class QuoteSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class QuoteSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     id: str
     at: Utc
     bid: Decimal | None = None
@@ -27,7 +27,7 @@ class QuoteSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
     market_data_type: MarketDataType = MarketDataType.LIVE
 
 
-class InstrumentSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class InstrumentSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     source: str
     kind: InstrumentKind
     currency: str
@@ -39,19 +39,19 @@ class InstrumentSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
     initial_margin: Decimal | None = None
 
 
-class AccountSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AccountSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     source: str
     at: Utc
     available_funds: Decimal
 
 
-class LinkSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LinkSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     id: str
     status: LinkStatus
     reason: str = ""
 
 
-class SwitchSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class SwitchSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """`reason` and `by` where it is not ACTIVE."""
 
     source: str
@@ -60,7 +60,7 @@ class SwitchSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
     by: str = ""
 
 
-class RoomSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RoomSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The fullest stream that an order needs."""
 
     stream: str
@@ -68,7 +68,7 @@ class RoomSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
     bytes_max: int
 
 
-class PositionSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PositionSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What is held and under way in the order's symbol.
 
     `*_value` = the sum of open quantity x worst price, in the instrument's currency. `rate` turns that into the
@@ -87,7 +87,7 @@ class PositionSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
     needed_funds: Decimal = ZERO
 
 
-class BooksSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class BooksSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The account: `source` is where the desk took its books over, "" = it has not.
 
     `approvals` are orders let through in the last minute, `approvals_of_name` those of the sender. `unconfirmed_funds`
@@ -105,7 +105,7 @@ class BooksSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
     approvals_of_name: int = 0
 
 
-class OrderSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class OrderSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The order that a cancel names, while it works."""
 
     venue: str
@@ -114,14 +114,14 @@ class OrderSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: OrderStatus
 
 
-class IdSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class IdSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """An id that is used up: by a decision (`verdict` on INTENTS:`sequence`), or by an order of this name."""
 
     verdict: str = ""
     sequence: int = 0
 
 
-class Basis(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Basis(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """All that the checks read beside the intent and the desk file.
 
     `rules` names the limits and all else that risk takes from the desk file (`risk.rules`). Order events of TRADE were

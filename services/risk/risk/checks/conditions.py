@@ -6,13 +6,11 @@ heard, or not lately, denies.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from signalbox.messages import LinkStatus, TradingMode
 from signalbox.room import StreamRoom, shown_bytes
 
 from risk.checks.rows import Row, Told
-from risk.facts import AHEAD_MAX, CLOCK, OrderFacts
+from risk.facts import AGE_MIN, CLOCK, OrderFacts
 from risk.wording import UNKNOWN, plain, seconds
 
 
@@ -81,9 +79,9 @@ def account_state(facts: OrderFacts) -> str:
     if found is None:
         return f"{facts.intent.venue} has not said what account {account} holds"
     age = facts.now - found.at
-    if age > timedelta(seconds=limit):
+    if age > facts.rules.account_age_max:
         return f"the figures of account {account} are {seconds(age)} s old; at most {limit} s are trusted"
-    if -age > AHEAD_MAX:
+    if age < AGE_MIN:
         return f"the figures of account {account} are dated {seconds(-age)} s ahead of the desk clock"
     return ""
 

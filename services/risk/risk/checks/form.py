@@ -6,14 +6,12 @@ of it. None knows of the others, and none looks at the market or at money.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from signalbox import subjects
 from signalbox.instruments import conforms_to_lot, conforms_to_tick
 from signalbox.messages import InstrumentSeen, OrderType, TimeInForce
 
 from risk.checks.rows import Row, Told
-from risk.facts import AHEAD_MAX, CLOCK, DESK_FILE, INTENT, IntentFacts, OrderFacts
+from risk.facts import AGE_MIN, CLOCK, DESK_FILE, INTENT, IntentFacts, OrderFacts
 from risk.wording import UNKNOWN, moment, plain, seconds
 
 # ------------------------------------------------------------------------------------ of orders and cancels alike
@@ -213,9 +211,9 @@ def tell_time_in_force(facts: OrderFacts) -> Told:
 def intent_age(facts: OrderFacts) -> str:
     """An intent that was under way too long was meant for another market."""
     age, limit = facts.now - facts.intent.at, facts.limits.intent_age_seconds_max
-    if age > timedelta(seconds=limit):
+    if age > facts.rules.intent_age_max:
         return f"the intent is {seconds(age)} s old; after {limit} s it is not acted on any more"
-    if -age > AHEAD_MAX:
+    if age < AGE_MIN:
         return f"the intent is dated {seconds(-age)} s ahead of the desk clock: set `at` from the desk clock"
     return ""
 

@@ -11,7 +11,6 @@ fresh price can be had to hold them against.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 
 from signalbox.errors import CalendarError
@@ -19,8 +18,8 @@ from signalbox.messages import MarketDataType, OrderType, Side, TimeInForce
 from signalbox.sessions import Session, moc_cutoff, session_at
 
 from risk.checks.rows import Row, Told
-from risk.facts import AHEAD_MAX, CLOCK, OrderFacts
-from risk.prices import usable_price
+from risk.facts import AGE_MIN, CLOCK, OrderFacts
+from risk.prices import trigger_price, usable_price
 from risk.state import ONE
 from risk.wording import UNKNOWN, hour, local_time, moment, plain, seconds
 
@@ -118,9 +117,9 @@ def price_age(facts: OrderFacts) -> str:
     if quote is None:
         return f"there is no quote of {facts.intent.symbol}"
     age = facts.now - quote.at
-    if age > timedelta(seconds=limit):
+    if age > facts.rules.price_age_max:
         return f"the price of {facts.intent.symbol} is {seconds(age)} s old; at most {limit} s are trusted"
-    if -age > AHEAD_MAX:
+    if age < AGE_MIN:
         return f"the price of {facts.intent.symbol} is dated {seconds(-age)} s ahead of the desk clock"
     return ""
 
@@ -162,7 +161,10 @@ def _collar_price(facts: OrderFacts) -> Decimal | None:
 
 
 def _collar_market(facts: OrderFacts) -> Decimal | None:
-    return facts.trigger_price if facts.intent.order_type is OrderType.STOP else facts.market_price
+    quote = facts.basis.quote
+    if facts.intent.order_type is OrderType.STOP and quote is not None:
+        return trigger_price(quote, facts.intent.side)
+    return facts.market_price
 
 
 def _bound(facts: OrderFacts, price: Decimal) -> Decimal:
