@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from gateway_dydx.state import OwnState, state_of, take_number
 from oms.evolve import evolve
-from oms.reports import decide_commission, decide_fill, decide_funding
-from oms.snapshots import decide_snapshot
+from oms.outcome import Rules
 from oms.state import AccountBook
 from oms.state import State as OmsState
+from oms.step import step
 from signalbox.bus import Bus, PublishAck
 from signalbox.errors import WrongSequenceError
 from signalbox.gateway import ledger
@@ -36,6 +36,7 @@ from tests.venue.wire import Wire
 
 AT = datetime(2024, 3, 5, 14, 30, tzinfo=UTC)
 FAR = Decimal(5_000)
+RULES = Rules(submit_window=timedelta(seconds=30), unknown_grace=timedelta(seconds=15), venues=frozenset({"dydx"}))
 
 
 def booked(reports: list[Report]) -> AccountBook:
@@ -43,17 +44,9 @@ def booked(reports: list[Report]) -> AccountBook:
     state = OmsState()
     sequence = 0
     for report in reports:
-        match report:
-            case VenueFill():
-                outcome = decide_fill(state, report, None)
-            case VenueCommission():
-                outcome = decide_commission(state, report)
-            case VenueFunding():
-                outcome = decide_funding(state, report)
-            case VenueSnapshot():
-                outcome = decide_snapshot(state, report)
-            case _:
-                continue
+        if not isinstance(report, VenueFill | VenueCommission | VenueFunding | VenueSnapshot):
+            continue
+        outcome = step(state, report, report.at, RULES)
         for event in outcome.events:
             sequence += 1
             evolve(state, event, sequence)

@@ -9,18 +9,15 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from oms.decide import decide_decision, decide_timer
 from oms.evolve import evolve
 from oms.outcome import Outcome, Rules
-from oms.reports import decide_commission, decide_fill, decide_funding, decide_order_report
-from oms.snapshots import decide_snapshot
 from oms.state import State
+from oms.step import Incoming, step
 from signalbox import messages, subjects
 from signalbox.desk import Desk as DeskFile
 from signalbox.desk import DeskInstrument, Limits, Venue
 from signalbox.messages import (
     CancelIntent,
-    Decision,
     Fill,
     Instrument,
     InstrumentKind,
@@ -105,24 +102,10 @@ class Desk:
                 multiplier=Decimal(multiplier),
             )
 
-    def decide(self, message: Message, now: datetime = AT) -> Outcome:
-        if isinstance(message, Decision):
-            intent = message.intent
-            known = self.state.instruments.get((intent.venue, intent.symbol)) if intent else None
-            return decide_decision(self.state, message, known, RULES)
-        if isinstance(message, TimerFired):
-            return decide_timer(self.state, message, now)
-        if isinstance(message, VenueFill):
-            return decide_fill(self.state, message, self.state.instruments.get((message.venue, message.fill.symbol)))
-        if isinstance(message, VenueCommission):
-            return decide_commission(self.state, message)
-        if isinstance(message, VenueFunding):
-            return decide_funding(self.state, message)
-        if isinstance(message, VenueSnapshot):
-            return decide_snapshot(self.state, message)
-        return decide_order_report(self.state, message)  # type: ignore[arg-type]
+    def decide(self, message: Incoming, now: datetime = AT) -> Outcome:
+        return step(self.state, message, now, RULES)
 
-    def take(self, message: Message, now: datetime = AT) -> Outcome:
+    def take(self, message: Incoming, now: datetime = AT) -> Outcome:
         """Deliver one message, publish what comes of it; raises `DiedError` when the lines are used up."""
         outcome = self.decide(message, now)
         self.outcomes.append(outcome)
@@ -139,7 +122,7 @@ class Desk:
         self._line()  # the acknowledgement
         return outcome
 
-    def run(self, *incoming: Message) -> Desk:
+    def run(self, *incoming: Incoming) -> Desk:
         for message in incoming:
             self.take(message)
         return self

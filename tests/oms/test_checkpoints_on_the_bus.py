@@ -72,11 +72,7 @@ class Running:
                 await self.give(service, message)
 
     async def give(self, service: OrderManagement, message: Any) -> None:
-        decide = {"IntentApproved": service._decide_decision, "TimerFired": service._decide_timer}.get(
-            type(message).__name__, service._decide_report
-        )
-        await service._recall(message)
-        outcome = await decide(message)  # type: ignore[operator]
+        outcome = await service._step(message)
         for event in outcome.events:
             await service._store(event)
 

@@ -488,7 +488,7 @@ async def test_a_process_without_the_lease_handles_no_report(live: Live, make: A
     await live.report(make.accepted())
     [received] = [found async for found in live.auditor.read("REPORTS")]
     with pytest.raises(LeaseLostError):
-        await former._handler(Report, former._decide_report)(received)
+        await former._handler(Report)(received)
 
 
 # ------------------------------------------------------------------------------------------------ forged and copied

@@ -54,30 +54,24 @@ from signalbox.messages import (
     OrderEvent,
     OrderEvents,
     OrderFilled,
-    OrderIntent,
     OrderPartiallyFilled,
     Position,
     Report,
     SubmitOrder,
     TimerFired,
-    VenueCommission,
-    VenueFill,
-    VenueFunding,
     VenueSnapshot,
 )
 
 from oms import checkpoint, metrics
 from oms.checkpoint import StateLoader
-from oms.decide import decide_decision, decide_timer
 from oms.evolve import evolve, evolve_nothing
 from oms.late_fills import LateFills
 from oms.looking_up import look_up
 from oms.outcome import Drift, NoteKind, Outcome, Rules
 from oms.publishing import BookPublisher, Mark, Marks
 from oms.recall import Wanted, forget_recalled, wanted_by_event, wanted_by_message
-from oms.reports import decide_commission, decide_fill, decide_funding, decide_order_report
-from oms.snapshots import decide_snapshot
 from oms.state import KEPT, Keep, State, order_key
+from oms.step import Incoming, instrument_needed, step
 
 TRADE, REPORTS, TIMERS, STATE = "TRADE", "REPORTS", "TIMERS", "STATE"
 CONSUMER, CONSUMER_OF_DENIED = "oms", "oms-denied"
@@ -179,17 +173,17 @@ class OrderManagement:
         self.publisher.all_changed()
         self.late_fills.look()
         await self._bus.subscribe(subjects.ALL_MINUTE_BARS, self._bar)
-        await self._bus.consume(REPORTS, CONSUMER, self._handler(Report, self._decide_report))
-        await self._bus.consume(TIMERS, CONSUMER, self._handler(TimerFired, self._decide_timer))
-        await self._bus.consume(TRADE, CONSUMER, self._handler(Decision, self._decide_decision))
-        await self._bus.consume(TRADE, CONSUMER_OF_DENIED, self._handler(Decision, self._decide_decision))
+        await self._bus.consume(REPORTS, CONSUMER, self._handler(Report))
+        await self._bus.consume(TIMERS, CONSUMER, self._handler(TimerFired))
+        await self._bus.consume(TRADE, CONSUMER, self._handler(Decision))
+        await self._bus.consume(TRADE, CONSUMER_OF_DENIED, self._handler(Decision))
 
     async def _finish(self) -> None:
         """Handle the approvals that have not been acknowledged: a command may be stored whose order is not.
 
         They are delivered again later, and then change nothing; one that can not be handled is parked then.
         """
-        handle = self._handler(Decision, self._decide_decision)
+        handle = self._handler(Decision)
         floor = await self._bus.consumer_floor(TRADE, CONSUMER)
         async for received in self._bus.read(TRADE, subjects.ALL_APPROVALS, floor + 1):
             try:
@@ -201,20 +195,17 @@ class OrderManagement:
 
     # ---------------------------------------------------------------------------------------------- messages in
 
-    def _handler(
-        self, kind: object, decide: Callable[[_M], Awaitable[Outcome]]
-    ) -> Callable[[Received], Awaitable[None]]:
+    def _handler(self, kind: object) -> Callable[[Received], Awaitable[None]]:
         async def handle(received: Received) -> None:
             await self._lease.until_held()
-            message: _M = messages.decode(received.payload, kind)
+            message: Incoming = messages.decode(received.payload, kind)
             if not can_be_reckoned_with(message):
                 raise MessageError("it holds a number that can not be reckoned with: NaN, infinite, or beyond any size")
             async with self._lock:
                 if self._failure is not None:
                     raise self._failure
                 try:
-                    await self._recall(message)
-                    outcome = await decide(message)
+                    outcome = await self._step(message)
                     await self._carry_out(outcome, received)
                 except IllegalTransitionError:
                     metrics.ILLEGAL_TRANSITIONS.inc()
@@ -228,6 +219,12 @@ class OrderManagement:
 
         return handle
 
+    async def _step(self, message: Incoming) -> Outcome:
+        """What a message makes necessary, with all at hand that it speaks of."""
+        await self._recall(message)
+        await self._learn(message)
+        return step(self.state, message, self._clock.now(), self._rules)
+
     async def _recall(self, message: Message) -> None:
         """Look up what has left memory and the message speaks of."""
         forget_recalled(self.state)
@@ -235,37 +232,14 @@ class OrderManagement:
         if wanted:
             await look_up(self._bus, self.state, wanted)
 
-    async def _decide_decision(self, decision: Decision) -> Outcome:
-        intent = decision.intent
-        instrument = await self._find(intent.venue, intent.symbol) if isinstance(intent, OrderIntent) else None
-        return decide_decision(self.state, decision, instrument, self._rules)
-
-    async def _decide_report(self, report: Report) -> Outcome:
-        match report:
-            case VenueFill():
-                return decide_fill(self.state, report, await self._find(report.venue, report.fill.symbol))
-            case VenueCommission():
-                return decide_commission(self.state, report)
-            case VenueFunding():
-                return decide_funding(self.state, report)
-            case VenueSnapshot():
-                return decide_snapshot(self.state, report)
-            case _:
-                return decide_order_report(self.state, report)
-
-    async def _decide_timer(self, fired: TimerFired) -> Outcome:
-        outcome = decide_timer(self.state, fired, self._clock.now())
-        metrics.TIMERS.labels("unknown" if outcome.events else "again" if outcome.timers else "answered").inc()
-        return outcome
-
-    async def _find(self, venue: str, symbol: str) -> Instrument | None:
-        """What is known of an instrument; asked of STATE if it was published while nobody listened."""
-        known = self.state.instruments.get((venue, symbol))
-        if known is None and venue in self._rules.venues:
-            stored = await self._bus.last(STATE, subjects.instrument(venue, symbol))
-            if stored is not None:
-                await self._instrument(stored)
-        return self.state.instruments.get((venue, symbol))
+    async def _learn(self, message: Message) -> None:
+        """Ask STATE for an instrument that was published while nobody listened."""
+        needed = instrument_needed(message)
+        if needed is None or needed in self.state.instruments or needed[0] not in self._rules.venues:
+            return
+        stored = await self._bus.last(STATE, subjects.instrument(*needed))
+        if stored is not None:
+            await self._instrument(stored)
 
     async def _instrument(self, received: Received) -> None:
         instrument = _read_side(received, Instrument)
@@ -345,6 +319,8 @@ class OrderManagement:
 
     def _tell(self, message: Message, outcome: Outcome) -> None:
         """One line for a message that changed something or is odd, with the ids to follow it by."""
+        if isinstance(message, TimerFired):
+            metrics.TIMERS.labels("unknown" if outcome.events else "again" if outcome.timers else "answered").inc()
         for note in outcome.notes:
             metrics.NOTES.labels(note.value).inc()
         for event in outcome.events:

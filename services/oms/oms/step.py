@@ -1,0 +1,72 @@
+"""The one entry of the OMS: a message that comes in, what it makes necessary. Pure.
+
+Owns which question each kind of message is. The service asks here, and so does whoever runs the desk without NATS: what
+`step` says is published in its order, and an event is folded by `oms.evolve` once TRADE has it. It must not know where
+messages come from: what of the past a message speaks of, and what has left memory, is there already (`oms.recall`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from signalbox.messages import (
+    Decision,
+    Instrument,
+    IntentApproved,
+    IntentDenied,
+    Message,
+    OrderIntent,
+    Report,
+    TimerFired,
+    VenueCommission,
+    VenueFill,
+    VenueFunding,
+    VenueSnapshot,
+)
+
+from oms.decide import decide_decision, decide_timer
+from oms.outcome import Outcome, Rules
+from oms.reports import decide_commission, decide_fill, decide_funding, decide_order_report
+from oms.snapshots import decide_snapshot
+from oms.state import State
+
+Incoming = Decision | Report | TimerFired
+"""What the OMS takes."""
+
+
+def step(state: State, incoming: Incoming, at: datetime, rules: Rules) -> Outcome:
+    """What `incoming`, which comes at desk time `at`, makes necessary; the state stays as it is.
+
+    Raises `IllegalTransitionError` where an order can not take it.
+    """
+    match incoming:
+        case IntentApproved() | IntentDenied():
+            return decide_decision(state, incoming, _known(state, incoming), rules)
+        case VenueFill():
+            return decide_fill(state, incoming, _known(state, incoming))
+        case VenueCommission():
+            return decide_commission(state, incoming)
+        case VenueFunding():
+            return decide_funding(state, incoming)
+        case VenueSnapshot():
+            return decide_snapshot(state, incoming)
+        case TimerFired():
+            return decide_timer(state, incoming, at)
+        case _:
+            return decide_order_report(state, incoming)
+
+
+def instrument_needed(incoming: Message) -> tuple[str, str] | None:
+    """The (venue, symbol) without whose instrument `incoming` can not be judged; None = it needs none."""
+    match incoming:
+        case IntentApproved(intent=OrderIntent(venue=venue, symbol=symbol)):
+            return venue, symbol
+        case VenueFill(venue=venue, fill=fill):
+            return venue, fill.symbol
+        case _:
+            return None
+
+
+def _known(state: State, incoming: Message) -> Instrument | None:
+    needed = instrument_needed(incoming)
+    return state.instruments.get(needed) if needed is not None else None
