@@ -22,8 +22,8 @@ from pathlib import Path
 from string import ascii_uppercase
 
 import pytest
-from indicators.decide import decide
 from indicators.state import Series, rules_of
+from indicators.step import step
 from prometheus_client.parser import text_string_to_metric_families
 from signalbox import messages, subjects
 from signalbox.bus import Bus
@@ -67,7 +67,7 @@ def a_bar(symbol: str, minute: int) -> Bar:
 def expected_scores(symbol: str, minutes: int) -> list[Score]:
     series, scores, rules = Series(), [], rules_of(load_desk(DESK))
     for minute in range(minutes):
-        series, score = decide(series, a_bar(symbol, minute), rules)
+        series, score = step(series, a_bar(symbol, minute), rules)
         assert isinstance(score, Score)
         scores.append(score)
     return scores

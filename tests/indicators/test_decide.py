@@ -1,130 +1,15 @@
-"""Which bars count, and what the score of one says."""
+"""Whether the score of a bar may be stored, by the last one that is."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
-import msgspec
 import pytest
-from indicators.decide import Fence, decide, fence
-from indicators.state import Ignored, LastScore, Rules, Series
-from signalbox.errors import MessageError, SymbolError
-from signalbox.messages import Bar, Score
+from indicators.decide import Fence, fence
+from indicators.state import LastScore, Series
 
-RULES = Rules(parameters=(3, 2.0, 0.25, 3), timeframes=frozenset({"1m", "5m"}))
 OPEN = datetime(2020, 12, 15, 14, 30, tzinfo=UTC)  # 09:30 in New York
 MINUTE = timedelta(minutes=1)
-
-
-def a_bar(start: datetime = OPEN, close: str = "100", symbol: str = "SPY", timeframe: str = "1m") -> Bar:
-    price = Decimal(close)
-    return Bar(
-        id=f"bar/ibkr/{symbol}/{timeframe}/{start.isoformat()}",
-        at=start + MINUTE,
-        venue="ibkr",
-        symbol=symbol,
-        timeframe=timeframe,
-        start=start,
-        open=price,
-        high=price + 1,
-        low=price - 1,
-        close=price,
-        volume=Decimal(10),
-    )
-
-
-def scores_of(bars: list[Bar], series: Series | None = None) -> list[Score]:
-    state, scores = series or Series(), []
-    for bar in bars:
-        state, outcome = decide(state, bar, RULES)
-        if isinstance(outcome, Score):
-            scores.append(outcome)
-    return scores
-
-
-def test_score_names_its_bar_and_derives_from_it() -> None:
-    _, score = decide(Series(), a_bar(), RULES)
-    assert isinstance(score, Score)
-    assert score.id == "score/ibkr/SPY/1m/2020-12-15T14:30:00+00:00"
-    assert (score.cause, score.at) == (a_bar().id, a_bar().at)
-    assert (score.bar_start, score.close, score.ema, score.supertrend) == (OPEN, 100.0, 100.0, None)
-
-
-def test_repeated_bar_is_ignored_and_changes_nothing() -> None:
-    series, _ = decide(Series(), a_bar(), RULES)
-    assert decide(series, a_bar(close="200"), RULES) == (series, Ignored.NOT_NEWER)
-
-
-def test_older_bar_is_ignored_and_changes_nothing() -> None:
-    series, _ = decide(Series(), a_bar(OPEN + MINUTE), RULES)
-    assert decide(series, a_bar(OPEN), RULES) == (series, Ignored.NOT_NEWER)
-
-
-def test_timeframe_that_the_desk_does_not_score_is_ignored() -> None:
-    assert decide(Series(), a_bar(timeframe="15m"), RULES) == (Series(), Ignored.TIMEFRAME)
-
-
-@pytest.mark.parametrize(
-    ("start", "counts"),
-    [
-        (datetime(2020, 12, 15, 8, 59, tzinfo=UTC), False),  # 03:59 in New York
-        (datetime(2020, 12, 15, 9, 0, tzinfo=UTC), True),  # 04:00, pre-market begins
-        (datetime(2020, 12, 15, 20, 59, tzinfo=UTC), True),
-        (datetime(2020, 12, 15, 21, 0, tzinfo=UTC), False),  # 16:00, the close
-        (datetime(2020, 12, 15, 23, 0, tzinfo=UTC), False),
-        (datetime(2020, 12, 24, 17, 59, tzinfo=UTC), True),
-        (datetime(2020, 12, 24, 18, 0, tzinfo=UTC), False),  # a half day ends at 13:00
-        (datetime(2020, 12, 25, 15, 0, tzinfo=UTC), False),
-        (datetime(2020, 12, 19, 15, 0, tzinfo=UTC), False),  # a Saturday
-    ],
-)
-def test_bars_count_from_pre_market_to_the_close(start: datetime, counts: bool) -> None:
-    _, outcome = decide(Series(), a_bar(start), RULES)
-    assert outcome is not Ignored.OUTSIDE_SESSION if counts else outcome is Ignored.OUTSIDE_SESSION
-
-
-def test_hong_kong_bar_is_held_against_its_own_calendar() -> None:
-    assert decide(Series(), a_bar(OPEN, symbol="0700.HK"), RULES)[1] is Ignored.OUTSIDE_SESSION
-    morning = datetime(2020, 12, 15, 2, 0, tzinfo=UTC)  # 10:00 in Hong Kong
-    assert isinstance(decide(Series(), a_bar(morning, symbol="0700.HK"), RULES)[1], Score)
-
-
-def test_new_high_score_starts_again_each_trading_day() -> None:
-    days = [OPEN + timedelta(days=day, minutes=minute) for day in (0, 1) for minute in range(3)]
-    bars = [a_bar(start, str(100 + number)) for number, start in enumerate(days)]
-    assert [score.new_high_score for score in scores_of(bars)] == [0, 1, 2, 0, 1, 2]
-
-
-def test_pre_market_closes_count_for_the_high_of_the_day() -> None:
-    bars = [a_bar(OPEN - MINUTE, "105"), a_bar(OPEN, "104"), a_bar(OPEN + MINUTE, "106")]
-    assert [score.new_high_score for score in scores_of(bars)] == [0, 0, 1]
-
-
-@pytest.mark.parametrize("price", ["NaN", "Infinity", "1e400", "-1e999"])
-def test_impossible_price_is_refused_with_the_reason(price: str) -> None:
-    bar = msgspec.structs.replace(a_bar(), close=Decimal(price))
-    with pytest.raises(MessageError, match=r"close is .* which is no price"):
-        decide(Series(), bar, RULES)
-
-
-def test_high_below_low_is_refused() -> None:
-    with pytest.raises(MessageError, match="high 98 is below low 99"):
-        decide(Series(), msgspec.structs.replace(a_bar(), high=Decimal(98)), RULES)
-
-
-def test_symbol_that_names_nothing_is_refused() -> None:
-    with pytest.raises(SymbolError):
-        decide(Series(), a_bar(symbol="no such > thing"), RULES)
-
-
-def test_restart_in_the_middle_gives_the_same_scores() -> None:
-    bars = [a_bar(OPEN + MINUTE * number, str(100 + number * 7 % 11)) for number in range(60)]
-    whole = scores_of(bars)
-    series = Series()
-    for bar in bars[:25]:
-        series, _ = decide(series, bar, RULES)
-    assert scores_of(bars[20:], series) == whole[25:]  # five bars come again after the restart
 
 
 @pytest.mark.parametrize(

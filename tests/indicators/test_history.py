@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -15,9 +14,10 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
-from indicators.decide import decide
 from indicators.history import LocalDays, Row, SessionDays, format_line, joined, score_history
 from indicators.state import Rules, Series, parameters_of
+from indicators.step import step
+from msgspec.structs import asdict
 from signalbox.bars import parse_timeframe
 from signalbox.desk import IndicatorParameters
 from signalbox.errors import CalendarError, MessageError
@@ -85,7 +85,7 @@ def test_file_and_feed_agree_on_real_bars(spy: list[Row]) -> None:
             close=close,
             volume=Decimal(repr(volume)),
         )
-        series, outcome = decide(series, bar, rules)
+        series, outcome = step(series, bar, rules)
         if isinstance(outcome, Score):
             live.append(outcome)
     offline = list(score_history(spy[:4000], PARAMETERS, ONE_MINUTE, SessionDays("XNYS")))

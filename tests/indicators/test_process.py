@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from indicators.decide import decide
 from indicators.state import Series, rules_of
+from indicators.step import step
 from signalbox import messages, subjects
 from signalbox.bus import Bus
 from signalbox.desk import load_desk
@@ -91,7 +91,7 @@ async def test_killed_again_and_again_it_scores_each_bar_once(nats_server: Any) 
     gateway, recorder = await nats_server.connect("gateway-ibkr"), await nats_server.connect("recorder")
     bars, rules, series, expected = [a_bar(number) for number in range(240)], rules_of(load_desk(DESK)), Series(), []
     for bar in bars:
-        series, score = decide(series, bar, rules)
+        series, score = step(series, bar, rules)
         expected.append(score)
 
     async def publish() -> None:

@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from indicators.decide import decide
 from indicators.service import Indicators
 from indicators.state import Rules, Series
+from indicators.step import step
 from signalbox import messages, subjects
 from signalbox.bus import Bus
 from signalbox.bus.bootstrap import stream_config
@@ -52,7 +52,7 @@ BARS = [a_bar(number) for number in range(60)]
 def expected_scores(bars: list[Bar]) -> list[Score]:
     series, scores = Series(), []
     for bar in bars:
-        series, score = decide(series, bar, RULES)
+        series, score = step(series, bar, RULES)
         assert isinstance(score, Score)
         scores.append(score)
     return scores

@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from indicators.decide import decide
 from indicators.service import Indicators
 from indicators.state import Partition, Rules, Series
+from indicators.step import step
 from signalbox import messages, subjects
 from signalbox.bus import Bus
 from signalbox.errors import BusUnavailableError
@@ -45,7 +45,7 @@ def expected_scores(bars: list[Bar]) -> list[Score]:
     series: dict[str, Series] = {}
     scores = []
     for bar in bars:
-        series[bar.symbol], score = decide(series.get(bar.symbol, Series()), bar, RULES)
+        series[bar.symbol], score = step(series.get(bar.symbol, Series()), bar, RULES)
         assert isinstance(score, Score)
         scores.append(score)
     return scores

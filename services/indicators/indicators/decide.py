@@ -1,7 +1,6 @@
-"""The decision at each bar: (series, bar) -> (series, score), or why the bar is ignored. Pure.
+"""What a bar must be to be scored, what its score says, and whether that may be stored. Pure.
 
-Owns which bars count. It must not know where bars come from or where scores go: live bars, a rebuild after a restart
-and a replay all pass through here.
+It must not know where bars come from or where scores go, nor which bars of a series count (`indicators.step`).
 """
 
 from __future__ import annotations
@@ -9,45 +8,19 @@ from __future__ import annotations
 from enum import StrEnum
 
 from signalbox.errors import MessageError
-from signalbox.instruments import parse_symbol
 from signalbox.messages import Bar, Score, Utc
-from signalbox.sessions import session_at
 
-from indicators.formulas.indicator_set import step
+from indicators.formulas.indicator_set import Memory, Parameters
 from indicators.readings import read
-from indicators.state import Ignored, LastScore, Rules, Series
+from indicators.state import LastScore
 
 PRICE_DIGITS_MAX = 30
 """More digits before or behind the point than any price has: 1e400 is a Decimal, but as a float it is infinite."""
 
 
-def decide(series: Series, bar: Bar, rules: Rules) -> tuple[Series, Score | Ignored]:
-    """Take a series one bar on.
-
-    A bar counts when it starts after the last one of its series and in [pre-market open, close) of a trading session:
-    pre-market warms the indicators up (and counts for the day's new highs), after-hours is ignored. The score's id
-    and time derive from the bar, so that a repetition after a crash is the same message.
-
-    Raises `MessageError` (a bar with impossible prices), `SymbolError`, `CalendarError`; the series is then unchanged.
-    """
-    if bar.timeframe not in rules.timeframes:
-        return series, Ignored.TIMEFRAME
-    if bar.start <= series.last_start:
-        return series, Ignored.NOT_NEWER
-    check_prices(bar)
-    session = session_at(parse_symbol(bar.symbol).calendar, bar.start)
-    if session is None or bar.start >= session.close:
-        return series, Ignored.OUTSIDE_SESSION
-    memory = step(
-        series.memory, rules.parameters, session.day.toordinal(), float(bar.high), float(bar.low), float(bar.close)
-    )
-    series = Series(last_start=bar.start, memory=memory)
-    return series, score_of(bar, series, rules)
-
-
-def score_of(bar: Bar, series: Series, rules: Rules) -> Score:
-    """The score at the close of `bar`, the last bar of `series`."""
-    readings = read(series.memory, rules.parameters)
+def score_of(bar: Bar, close: float, memory: Memory, parameters: Parameters) -> Score:
+    """The score at the `close` of `bar`, whose memory this is."""
+    readings = read(memory, parameters)
     return Score(
         id=f"score/{bar.venue}/{bar.symbol}/{bar.timeframe}/{bar.start.isoformat()}",
         at=bar.at,
@@ -56,7 +29,7 @@ def score_of(bar: Bar, series: Series, rules: Rules) -> Score:
         symbol=bar.symbol,
         timeframe=bar.timeframe,
         bar_start=bar.start,
-        close=float(bar.close),
+        close=close,
         supertrend=readings.supertrend,
         direction=readings.direction,
         ema=readings.ema,

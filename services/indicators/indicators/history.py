@@ -17,8 +17,8 @@ from signalbox.bars import Timeframe, bucket_start
 from signalbox.desk import IndicatorParameters
 from signalbox.errors import MessageError
 from signalbox.messages import NEVER
-from signalbox.sessions import session_at
 
+from indicators.days import TradingDays
 from indicators.formulas.indicator_set import EMPTY, Memory, step
 from indicators.readings import Readings, read
 from indicators.state import parameters_of
@@ -69,13 +69,12 @@ class SessionDays:
     """
 
     def __init__(self, calendar: str) -> None:
-        self._calendar = calendar
+        self._days = TradingDays(calendar)
 
     def place(self, timeframe: Timeframe, at: datetime) -> Place | None:
-        session = session_at(self._calendar, at)
-        if session is None or at >= session.close:
+        if not self._days.move_to(at):
             return None
-        return Place(session.day.toordinal(), bucket_start(timeframe, self._calendar, at))
+        return Place(self._days.number, bucket_start(timeframe, self._days.calendar, at))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,12 @@ It must not know how the figures are computed (`formulas`) or how they travel (`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from indicators.formulas.indicator_set import Memory, Parameters
 
 
-@dataclass(frozen=True, slots=True)
-class Readings:
+class Readings(Struct, frozen=True):
     """Indicators and scores at the close of one bar; None = not enough bars yet, or ATR is 0.
 
     `direction` is +1 long, -1 short and 0 before the first SuperTrend; `trend_score` is 0 with it.
@@ -27,18 +26,14 @@ class Readings:
 
 
 def read(memory: Memory, parameters: Parameters) -> Readings:
-    """Read a memory that has seen at least one bar."""
+    """Read a memory that has seen at least one bar; NaN, which equals nothing, becomes None."""
     seen, _, average, atr, _, _, _, line, direction, trend, deviation, _, _, highs = memory
     return Readings(
-        supertrend=_defined(line),
-        direction=direction,
-        ema=_defined(average),
-        atr=atr if seen >= parameters[3] else None,
-        trend_score=trend,
-        ema_deviation=_defined(deviation),
-        new_high_score=highs,
+        line if line == line else None,
+        direction,
+        average if average == average else None,
+        atr if seen >= parameters[3] else None,
+        trend,
+        deviation if deviation == deviation else None,
+        highs,
     )
-
-
-def _defined(value: float) -> float | None:
-    return value if value == value else None

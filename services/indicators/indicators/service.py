@@ -28,9 +28,10 @@ from signalbox.messages import NEVER, Bar, Score
 from signalbox.streams import BAR_PARTITIONS
 
 from indicators import metrics
-from indicators.decide import Fence, decide, fence
+from indicators.decide import Fence, fence
 from indicators.readings import read
 from indicators.state import Ignored, LastScore, Partition, Rules, Series, key_of
+from indicators.step import step
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +160,7 @@ class Indicators:
         """Take the bar's series on, with its score stored. False = the partition is behind, and nothing was done
         (`must`: do it all the same)."""
         key = key_of(bar)
-        series, outcome = decide(partition.series.get(key, Series()), bar, self._rules)
+        series, outcome = step(partition.series.get(key, Series()), bar, self._rules)
         if isinstance(outcome, Ignored):
             metrics.BARS.labels(bar.timeframe, outcome).inc()
             return True
@@ -250,7 +251,7 @@ class Indicators:
         try:
             bar: Bar = messages.decode(received.payload, Bar)
             key = key_of(bar)
-            partition.series[key], _ = decide(partition.series.get(key, Series()), bar, self._rules)
+            partition.series[key], _ = step(partition.series.get(key, Series()), bar, self._rules)
         except BusError:
             raise
         except (SignalboxError, msgspec.DecodeError):

@@ -8,21 +8,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from msgspec import Struct
 from signalbox.bars import parse_timeframe
 from signalbox.desk import Desk, IndicatorParameters
 from signalbox.messages import NEVER, Bar, Utc
 
+from indicators.days import TradingDays
 from indicators.formulas.indicator_set import EMPTY, Memory, Parameters
 
 SeriesKey = tuple[str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(Struct, frozen=True):
     """One series after its last bar, which started at `last_start`."""
 
     last_start: Utc = NEVER
     memory: Memory = EMPTY
+    days: TradingDays | None = None
+    """Those of the symbol, once it has had a bar."""
 
 
 @dataclass(frozen=True, slots=True)
