@@ -13,7 +13,7 @@ from decimal import Decimal
 from random import Random
 from typing import NamedTuple
 
-from simulators.quoting import MarketBar
+from signalbox.exchange.quoting import MarketBar
 
 FIVE_SECONDS = timedelta(seconds=5)
 PARTS_PER_MINUTE = 12

@@ -25,9 +25,9 @@ from enum import Enum
 from typing import Any
 
 from signalbox.errors import SignalboxError
+from signalbox.exchange.orders import Execution, VenueOrder
+from signalbox.exchange.quoting import MarketQuote, SessionEvent
 
-from simulators.orders import Execution, VenueOrder
-from simulators.quoting import MarketQuote, SessionEvent
 from simulators.world import World
 
 LINE_BYTES_MAX = 65_536

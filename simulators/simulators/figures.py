@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from msgspec import Struct
+from signalbox.exchange.books import AccountBook, PositionBook, worth
+from signalbox.exchange.listing import Listing
 from signalbox.messages import PositionHeld
-
-from simulators.books import AccountBook, PositionBook, worth
-from simulators.listings import Listing
 
 
 class AccountFigures(Struct, frozen=True, kw_only=True):

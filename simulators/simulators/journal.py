@@ -14,10 +14,10 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Struct
 from signalbox.errors import ConfigurationError
+from signalbox.exchange.books import AccountBook
+from signalbox.exchange.orders import Execution, VenueOrder
 from signalbox.messages import decode, encode
 
-from simulators.books import AccountBook
-from simulators.orders import Execution, VenueOrder
 from simulators.tape import PriceSet
 
 
@@ -80,6 +80,17 @@ class Journal:
         """Append one entry."""
         if self._file is not None:
             self._file.write(encode(entry) + b"\n")
+
+    def write_down(
+        self,
+        *,
+        order: VenueOrder | None = None,
+        execution: Execution | None = None,
+        book: AccountBook | None = None,
+        reason: str = "",
+    ) -> None:
+        """Append what has changed at the venue."""
+        self.write(Entry(order=order, execution=execution, book=book, reason=reason))
 
     def close(self) -> None:
         """Close the file; what is written later is not kept."""

@@ -9,8 +9,8 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 
-from simulators.orders import VenueOrder, VenueOrderEvent
-from simulators.quoting import MarketBar, MarketQuote, SessionEvent
+from signalbox.exchange.orders import VenueOrder, VenueOrderEvent
+from signalbox.exchange.quoting import MarketBar, MarketQuote, SessionEvent
 
 QuoteListener = Callable[[MarketQuote], Awaitable[None]]
 BarListener = Callable[[MarketBar], Awaitable[None]]

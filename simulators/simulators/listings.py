@@ -1,4 +1,4 @@
-"""What the simulated venues list: the facts of each contract.
+"""What the simulated venues list.
 
 Owns the catalogue and how an unlisted symbol gets its facts. It must not know prices, orders or any venue's protocol.
 """
@@ -6,54 +6,16 @@ Owns the catalogue and how an unlisted symbol gets its facts. It must not know p
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from decimal import Decimal
 
 from signalbox.errors import ConfigurationError
+from signalbox.exchange.listing import DYDX, IBKR, Listing
 from signalbox.messages import InstrumentKind
 
 from simulators.dydx.markets import MARKETS
 
-IBKR, DYDX = "ibkr", "dydx"
 _FIRST_PERPETUAL_CON_ID = 900_000_000
 _TURNOVER_PER_MINUTE_USD, _TRADE_USD = 300_000, 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """One tradable contract. `key` is its only name inside the simulators; `symbol` is what the venue calls it.
-
-    Two listings may share a `symbol` (an ambiguous one); `con_id` and `key` are unique. Hong Kong's tick table is
-    simplified to one tick per symbol. The margins are fractions of a position's value; `typical_volume` is what trades
-    in a regular minute of the synthetic market, in whole `volume_grain`s and trades of about `trade_size`.
-    """
-
-    key: str
-    symbol: str
-    con_id: int
-    long_name: str
-    primary_exchange: str
-    currency: str
-    tick: Decimal
-    lot: Decimal
-    calendar: str
-    time_zone: str
-    reference_price: Decimal
-    exchange: str = "SMART"
-    trading_class: str = ""
-    multiplier: Decimal = Decimal(1)
-    venue: str = IBKR
-    kind: InstrumentKind = InstrumentKind.STOCK
-    initial_margin: Decimal = Decimal("0.5")
-    maintenance_margin: Decimal = Decimal("0.25")
-    typical_volume: Decimal = Decimal(6_000)
-    volume_grain: Decimal = Decimal(1)
-    trade_size: Decimal = Decimal(100)
-
-    @property
-    def is_perpetual(self) -> bool:
-        """Whether it never expires, trades always and is margined by its venue."""
-        return self.kind is InstrumentKind.PERPETUAL
 
 
 def _us(key: str, con_id: int, name: str, exchange: str, price: str) -> Listing:

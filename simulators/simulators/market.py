@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 
 from signalbox.errors import CalendarError
+from signalbox.exchange.listing import Listing
+from signalbox.exchange.quoting import MarketBar, MarketQuote, Phase
 from signalbox.sessions import Session, previous_session, session_at
 
 from simulators.bars import FIVE_SECONDS, Minute, Part, aggregate, market_bar, silent
-from simulators.listings import Listing
-from simulators.quoting import MarketBar, MarketQuote
 from simulators.synthetic import random_of
 from simulators.tape import PriceSet, Source, Tape
 
@@ -28,14 +27,6 @@ _ROUND_LOT = 100  # US quotes come in hundreds although a single share can be tr
 _ROUND_LOTS_MAX = 9
 _BOARD_LOTS_MAX = 40
 _PERPETUAL_QUOTE_USD_MIN, _PERPETUAL_QUOTE_USD_MAX = 10_000, 300_000
-
-
-class Phase(StrEnum):
-    """What may trade: everything, only orders for outside regular hours, or nothing."""
-
-    REGULAR = "REGULAR"
-    EXTENDED = "EXTENDED"
-    CLOSED = "CLOSED"
 
 
 def phase_at(session: Session | None, at: datetime) -> Phase:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from msgspec import Struct
 from signalbox.errors import ConfigurationError
+from signalbox.exchange.books import RATES_TO_USD, AccountBook
+from signalbox.exchange.listing import IBKR, Listing
 from signalbox.sessions import ALWAYS, Session, next_session, session_at
 
-from simulators.books import RATES_TO_USD, AccountBook
-from simulators.listings import IBKR, Listing, listing_of, offer
+from simulators.listings import listing_of, offer
 from simulators.market import Market
 from simulators.replay import ReplaySource, symbol_of
 from simulators.synthetic import SyntheticSource

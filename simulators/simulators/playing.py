@@ -9,14 +9,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from signalbox.exchange.quoting import MarketBar, MarketQuote, Phase, SessionEvent, SessionPhase
+from signalbox.exchange.venue_orders import VenueOrders
 from signalbox.sessions import Session
 
 from simulators.bars import FIVE_SECONDS
-from simulators.market import Market, Phase
-from simulators.quoting import MarketBar, MarketQuote, SessionEvent, SessionPhase
+from simulators.market import Market
 from simulators.tape import PriceSet
 from simulators.timeline import Timeline
-from simulators.venue_orders import VenueOrders
 
 _SET_BY_HAND = 6
 """The number of a quote that follows a price set by hand, beside those that a step has at the same time."""

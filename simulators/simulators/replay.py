@@ -12,10 +12,10 @@ from pathlib import Path
 
 import duckdb
 from signalbox.errors import ConfigurationError
+from signalbox.exchange.listing import Listing
 from signalbox.sessions import Session, next_session, session_at
 
 from simulators.bars import Minute, Scale
-from simulators.listings import Listing
 
 COLUMNS = ("ts", "open", "high", "low", "close", "volume")
 _PLACES_MAX = 8

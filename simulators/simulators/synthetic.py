@@ -13,10 +13,10 @@ from decimal import Decimal
 from random import Random
 
 from signalbox.errors import CalendarError
+from signalbox.exchange.listing import Listing
 from signalbox.sessions import Session, previous_session
 
 from simulators.bars import Minute, Scale
-from simulators.listings import Listing
 
 _OCTAVES = 8  # day levels vary on scales of 1 to 128 days
 _DAILY_MOVE = 0.006

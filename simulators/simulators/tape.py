@@ -14,10 +14,10 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 from signalbox.errors import CalendarError
+from signalbox.exchange.listing import Listing
 from signalbox.sessions import Session, previous_session, session_at
 
 from simulators.bars import FIVE_SECONDS, Minute, Part, Scale, split
-from simulators.listings import Listing
 from simulators.synthetic import random_of
 
 _ONE_MINUTE = timedelta(minutes=1)

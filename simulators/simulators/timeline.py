@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from signalbox.exchange.quoting import Phase, SessionPhase
 from signalbox.sessions import Session, next_session, session_at
 
-from simulators.market import Phase, phase_at
-from simulators.quoting import SessionPhase
+from simulators.market import phase_at
 
 
 class Timeline:

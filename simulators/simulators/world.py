@@ -16,18 +16,18 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 from signalbox.errors import ConfigurationError
+from signalbox.exchange.fees import FeeRule
+from signalbox.exchange.listing import DYDX, Listing
+from signalbox.exchange.orders import Execution, OrderTerms, Refusal, VenueOrder
+from signalbox.exchange.quoting import MarketBar, MarketQuote
+from signalbox.exchange.venue_orders import VenueOrders
 
 from simulators.clock import CATCH_UP_SECONDS_MAX, SteppedClock
-from simulators.fees import FeeRule
 from simulators.figures import AccountFigures, PositionFigures, account_figures, own_books, position_figures
 from simulators.journal import Entry, Journal, Remembered
 from simulators.listeners import BarListener, Listeners, OrderListener, QuoteListener, SessionListener, SpeedListener
-from simulators.listings import DYDX, Listing
 from simulators.options import WorldOptions, stage
-from simulators.orders import Execution, OrderTerms, Refusal, VenueOrder
 from simulators.playing import Playing
-from simulators.quoting import MarketBar, MarketQuote
-from simulators.venue_orders import VenueOrders
 
 __all__ = ["UNLIMITED", "AccountFigures", "PositionFigures", "World", "WorldOptions"]
 
@@ -70,7 +70,14 @@ class World:
         self._markets = parts.markets
         self._set_first_prices(options, remembered, parts.start)
         self._marks = {key: market.last_before(start) for key, market in self._markets.items()}
-        self._orders = VenueOrders(self._by_key, self._marks, parts.accounts, remembered, self._journal)
+        self._orders = VenueOrders(
+            self._by_key,
+            self._marks,
+            {**parts.accounts, **remembered.books},
+            orders=remembered.orders,
+            executions=remembered.executions,
+            write_down=self._journal.write_down,
+        )
         calendars = tuple(dict.fromkeys((*parts.calendars, *(listing.calendar for listing in self._listings))))
         self._playing = Playing(self._markets, calendars, self._marks, self._orders)
         self._leading = parts.calendars

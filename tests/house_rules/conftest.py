@@ -25,7 +25,7 @@ CORE = re.compile(
     r"|services/risk/risk/(checks/.*|facts|prices|intents|wording|figures|looking|rules|replaying)\.py"
     r"|services/risk/risk/(step|exposure|recall|known)\.py"
     r"|services/oms/oms/(books|reports|snapshots|outcome|audit|protection|figures)\.py"
-    r"|shared/signalbox/(bars|instruments|gateway/(actions|minutes|reports|retrying|state))\.py"
+    r"|shared/signalbox/(bars|instruments|exchange/.*|gateway/(actions|minutes|reports|retrying|state))\.py"
 )
 TEXT_ENDINGS = (
     *(".py", ".toml", ".in", ".txt", ".md", ".json", ".yaml", ".yml", ".sh", ".conf", ".sql", ".cfg", ".ini"),

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from signalbox.errors import ConfigurationError
+from signalbox.exchange.books import AccountBook
+from signalbox.exchange.orders import OrderTerms, VenueOrder, VenueOrderStatus
 from signalbox.messages import OrderType, Side
-from simulators.books import AccountBook
 from simulators.journal import Entry, Journal
-from simulators.orders import OrderTerms, VenueOrder, VenueOrderStatus
 
 NOON = datetime(2024, 1, 3, 17, tzinfo=UTC)
 ORDER = VenueOrder(

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from signalbox.exchange.quoting import MarketBar, Phase
 from signalbox.sessions import Session, session_on
 from simulators.bars import FIVE_SECONDS
 from simulators.listings import AMBIGUOUS, listing_of, offer
-from simulators.market import Market, Phase, bar_start, phase_at
-from simulators.quoting import MarketBar
+from simulators.market import Market, bar_start, phase_at
 from simulators.synthetic import SyntheticSource
 
 DAY = date(2024, 1, 3)

@@ -11,11 +11,11 @@ import duckdb
 import pytest
 from msgspec.structs import replace
 from signalbox.errors import ConfigurationError
+from signalbox.exchange.quoting import MarketBar
 from signalbox.sessions import Session, next_session
 from simulators.bars import FIVE_SECONDS, aggregate
 from simulators.listings import listing_of
 from simulators.market import Market
-from simulators.quoting import MarketBar
 from simulators.replay import ReplaySource, symbol_of
 from simulators.world import World, WorldOptions
 

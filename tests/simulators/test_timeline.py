@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from simulators.market import Phase
-from simulators.quoting import SessionPhase
+from signalbox.exchange.quoting import Phase, SessionPhase
 from simulators.timeline import Timeline
 
 PRE_OPEN = datetime(2011, 11, 25, 9, tzinfo=UTC)

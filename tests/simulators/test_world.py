@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from signalbox.errors import ConfigurationError
+from signalbox.exchange.orders import Filled, OrderTerms, RefusalReason, VenueOrder, VenueOrderEvent, VenueOrderStatus
+from signalbox.exchange.quoting import MarketBar, MarketQuote, SessionEvent, SessionPhase
 from signalbox.messages import OrderType, Side, TimeInForce
-from simulators.orders import Filled, OrderTerms, RefusalReason, VenueOrder, VenueOrderEvent, VenueOrderStatus
-from simulators.quoting import MarketBar, MarketQuote, SessionEvent, SessionPhase
 from simulators.world import UNLIMITED, World, WorldOptions
 
 ACCOUNT = "DU1234567"

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
+from signalbox.exchange.quoting import MarketQuote
 from signalbox.messages import Liquidity, Side, TimeInForce
 from simulators.control import ControlServer
-from simulators.quoting import MarketQuote
 from simulators.world import World
 
 from .numbered import Cannot

@@ -13,9 +13,9 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from signalbox.exchange.orders import DONE, OrderTerms, VenueOrder
+from signalbox.exchange.quoting import MarketQuote
 from signalbox.messages import OrderType, Side, TimeInForce
-from simulators.orders import DONE, OrderTerms, VenueOrder
-from simulators.quoting import MarketQuote
 from simulators.world import World
 
 BEAT_SECONDS = 0.1

@@ -13,9 +13,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import ClassVar
 
+from signalbox.exchange.orders import OrderTerms
 from signalbox.messages import OrderType, Side
 from simulators.control import ControlServer, WorldControl
-from simulators.orders import OrderTerms
 from simulators.world import World, WorldOptions
 
 from .ibkr import IbkrBench

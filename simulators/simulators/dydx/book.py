@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from signalbox.exchange.quoting import MarketQuote
+
 from simulators.dydx.fees import fee_of
 from simulators.dydx.funding import rate_estimate
 from simulators.dydx.margin import is_allowed, requirements
 from simulators.dydx.orders import PlacedOrder, price_of, quantums_of, size_of
 from simulators.dydx.records import ChainMarket
 from simulators.dydx.state import ChainState
-from simulators.quoting import MarketQuote
 from simulators.world import World
 
 _ZERO = Decimal(0)

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
+from signalbox.exchange.quoting import MarketBar
 
 from simulators.dydx.trades import Trade
-from simulators.quoting import MarketBar
 from simulators.world import World
 
 RESOLUTIONS = {

@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
+from signalbox.exchange.listing import Listing
 from v4_proto.dydxprotocol.clob.tx_pb2 import MsgBatchCancel, MsgCancelOrder, MsgPlaceOrder
 
 from simulators.dydx.accounts import TIMESTAMP_WINDOW_MILLISECONDS, Account, use_sequence
@@ -46,7 +47,6 @@ from simulators.dydx.transactions import (
     verify_signature,
 )
 from simulators.dydx.validation import validate_messages
-from simulators.listings import Listing
 from simulators.world import World
 
 SPEED_FOR_WINDOW_MAX = 1_000_000.0

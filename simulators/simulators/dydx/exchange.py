@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from msgspec.structs import replace
+from signalbox.exchange.orders import DONE, Execution, OrderTerms, VenueOrderStatus
 from signalbox.messages import Liquidity, OrderType, Side, TimeInForce, decode, encode
 
 from simulators.dydx.book import Book
@@ -27,7 +28,6 @@ from simulators.dydx.records import (
     ChainTransfer,
 )
 from simulators.dydx.state import ChainState
-from simulators.orders import DONE, Execution, OrderTerms, VenueOrderStatus
 from simulators.world import World
 
 VENUE = "dydx"

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from aiohttp import web
 from msgspec import Struct
+from signalbox.exchange.quoting import MarketBar
 from signalbox.messages import Liquidity
 
 from simulators.control import Command
@@ -29,7 +30,6 @@ from simulators.dydx.trades import Tape
 from simulators.dydx.websocket import WebsocketApi
 from simulators.dydx.websocket_channels import AccountChannels, FirstContents, MarketChannels
 from simulators.dydx.websocket_feed import Feed
-from simulators.quoting import MarketBar
 from simulators.world import World
 
 FIRST_TRADES_OF = timedelta(minutes=5)

@@ -9,10 +9,10 @@ from decimal import Decimal
 from hashlib import blake2b
 
 from msgspec import Struct
+from signalbox.exchange.quoting import MarketQuote
 
 from simulators.dydx.records import ChainMarket
 from simulators.dydx.shapes import text
-from simulators.quoting import MarketQuote
 
 LEVELS = 10
 

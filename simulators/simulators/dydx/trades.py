@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 
 from msgspec import Struct
+from signalbox.exchange.quoting import MarketBar
 from signalbox.messages import Side
-
-from simulators.quoting import MarketBar
 
 TRADES_KEPT_MAX = 5_000
 _PRINTS = 4

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
 
-from simulators.books import rate
+from signalbox.exchange.books import rate
+
 from simulators.figures import AccountFigures
 
 Tagged = tuple[str, str, str]

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from simulators.books import rate
-from simulators.listings import IBKR
-from simulators.orders import Filled, VenueOrder, VenueOrderEvent
+from signalbox.exchange.books import rate
+from signalbox.exchange.listing import IBKR
+from signalbox.exchange.orders import Filled, VenueOrder, VenueOrderEvent
+
 from simulators.tws import replies
 from simulators.tws.account_values import ledger, summary_values, values
 from simulators.tws.contracts import invalid

@@ -10,10 +10,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
+from signalbox.exchange.listing import Listing
+from signalbox.exchange.quoting import MarketBar
 from signalbox.sessions import Session, next_session, previous_session, session_at
 
-from simulators.listings import Listing
-from simulators.quoting import MarketBar
 from simulators.tws import times
 from simulators.tws.contracts import Unresolved, invalid
 from simulators.tws.requests import HistoricalData

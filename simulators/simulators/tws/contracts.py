@@ -13,9 +13,9 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from signalbox.errors import CalendarError
+from signalbox.exchange.listing import Listing
 from signalbox.sessions import Session, session_on
 
-from simulators.listings import Listing
 from simulators.tws import times
 from simulators.tws.kinds import Outbound
 from simulators.tws.place_order import WireContract

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec.structs import replace
+from signalbox.exchange.listing import IBKR, Listing
+from signalbox.exchange.orders import Execution, Filled, VenueOrder
 
-from simulators.listings import IBKR, Listing
-from simulators.orders import Execution, Filled, VenueOrder
 from simulators.tws import replies, times
 from simulators.tws.contracts import invalid
 from simulators.tws.peers import Peer, Peers

@@ -10,7 +10,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from simulators.listings import IBKR
+from signalbox.exchange.listing import IBKR
+
 from simulators.tws import contracts, replies
 from simulators.tws.accounts import Accounts
 from simulators.tws.executions import ExecutionLog

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from simulators.listings import Listing
+from signalbox.exchange.listing import Listing
+
 from simulators.tws.kinds import Outbound
 from simulators.tws.replies import Message, contract_fields
 from simulators.tws.wire import UNSET_DOUBLE, UNSET_INTEGER, decimal_text

@@ -10,11 +10,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from signalbox.errors import CalendarError
+from signalbox.exchange.listing import Listing
+from signalbox.exchange.orders import OrderTerms, VenueOrder, VenueOrderStatus
 from signalbox.messages import OrderType, Side, TimeInForce
 from signalbox.sessions import is_open, session_at
 
-from simulators.listings import Listing
-from simulators.orders import OrderTerms, VenueOrder, VenueOrderStatus
 from simulators.tws import times
 from simulators.tws.contracts import Unresolved, invalid
 from simulators.tws.place_order import PlaceOrder

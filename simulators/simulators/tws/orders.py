@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count
 
-from simulators.listings import IBKR, Listing
-from simulators.orders import (
+from signalbox.exchange.listing import IBKR, Listing
+from signalbox.exchange.orders import (
     DONE,
     Canceled,
     Expired,
@@ -23,7 +23,8 @@ from simulators.orders import (
     VenueOrder,
     VenueOrderEvent,
 )
-from simulators.quoting import SessionEvent
+from signalbox.exchange.quoting import SessionEvent
+
 from simulators.tws import executions, order_replies, order_rules, replies, times, what_if
 from simulators.tws.contracts import Unresolved, resolve
 from simulators.tws.faults import Faults

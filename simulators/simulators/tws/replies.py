@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from simulators.listings import Listing
-from simulators.orders import Execution
-from simulators.quoting import MarketBar
+from signalbox.exchange.listing import Listing
+from signalbox.exchange.orders import Execution
+from signalbox.exchange.quoting import MarketBar
+
 from simulators.tws import times
 from simulators.tws.kinds import Outbound
 from simulators.tws.wire import UNSET_DOUBLE, Value, encode_frame

@@ -9,13 +9,13 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from signalbox.errors import CalendarError
+from signalbox.exchange.books import INITIAL_MARGIN_FRACTION, MAINTENANCE_MARGIN_FRACTION, rate
+from signalbox.exchange.fees import order_fee
+from signalbox.exchange.listing import Listing
+from signalbox.exchange.orders import OrderTerms
 from signalbox.messages import Side
 from signalbox.sessions import next_session, session_at
 
-from simulators.books import INITIAL_MARGIN_FRACTION, MAINTENANCE_MARGIN_FRACTION, rate
-from simulators.fees import order_fee
-from simulators.listings import Listing
-from simulators.orders import OrderTerms
 from simulators.tws import order_replies, order_rules, replies, times
 from simulators.tws.contracts import Unresolved
 from simulators.tws.order_replies import MarginFacts, OrderFacts

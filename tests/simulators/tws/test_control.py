@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from signalbox.exchange.orders import OrderTerms, VenueOrderStatus
 from signalbox.messages import OrderType, Side, TimeInForce
-from simulators.orders import OrderTerms, VenueOrderStatus
 
 
 async def say(port: int, *lines: bytes) -> list[dict[str, Any]]:

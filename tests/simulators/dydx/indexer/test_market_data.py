@@ -8,11 +8,11 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from signalbox.exchange.quoting import MarketBar, MarketQuote
 from simulators.dydx.candles import RESOLUTIONS, Candles, floor
 from simulators.dydx.markets import MARKET_OF_TICKER, MARKETS
 from simulators.dydx.order_book import LEVELS, book_of, changes
 from simulators.dydx.trades import Tape, prints
-from simulators.quoting import MarketBar, MarketQuote
 from simulators.world import World, WorldOptions
 
 AT = datetime(2026, 3, 10, 14, 30, tzinfo=UTC)

@@ -9,10 +9,9 @@ from itertools import count
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from signalbox.messages import OrderType, Side, TimeInForce
-from simulators.market import Phase
-from simulators.matching import Step, SymbolBook
-from simulators.orders import (
+from signalbox.exchange import matching
+from signalbox.exchange.matching import Step, SymbolBook
+from signalbox.exchange.orders import (
     Accepted,
     Canceled,
     Expired,
@@ -25,9 +24,8 @@ from simulators.orders import (
     VenueOrder,
     VenueOrderStatus,
 )
-from simulators.quoting import MarketQuote
-
-from simulators import matching
+from signalbox.exchange.quoting import MarketQuote, Phase
+from signalbox.messages import OrderType, Side, TimeInForce
 
 NOON = datetime(2024, 1, 3, 17, tzinfo=UTC)
 NUMBERS = count(1)

@@ -7,22 +7,19 @@ Owns orders, executions and accounts, and what of them is written down. Time and
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Protocol
 
 from msgspec.structs import replace
-from signalbox.messages import Liquidity, OrderType, TimeInForce
-from signalbox.sessions import Session, moc_cutoff, next_session, session_at
 
-from simulators import matching
-from simulators.books import AccountBook, adjust_cash, begin_day, book_fill, lacks_margin
-from simulators.fees import FeeRule
-from simulators.journal import Entry, Journal, Remembered
-from simulators.listings import Listing
-from simulators.market import Phase
-from simulators.matching import Step, SymbolBook
-from simulators.orders import (
+from signalbox.exchange import matching
+from signalbox.exchange.books import AccountBook, adjust_cash, begin_day, book_fill, lacks_margin
+from signalbox.exchange.fees import FeeRule
+from signalbox.exchange.listing import Listing
+from signalbox.exchange.matching import Step, SymbolBook
+from signalbox.exchange.orders import (
     DONE,
     Execution,
     Filled,
@@ -34,26 +31,56 @@ from simulators.orders import (
     VenueOrderEvent,
     VenueOrderStatus,
 )
-from simulators.quoting import MarketQuote
+from signalbox.exchange.quoting import MarketQuote, Phase
+from signalbox.messages import Liquidity, OrderType, TimeInForce
+from signalbox.sessions import Session, moc_cutoff, next_session, session_at
 
 _FIRST_NUMBER = 1_000_001
 
 
+class WriteDown(Protocol):
+    """Keeps what has changed, before anyone hears of it: an order, an execution, an account's book, and why."""
+
+    def __call__(
+        self,
+        *,
+        order: VenueOrder | None = None,
+        execution: Execution | None = None,
+        book: AccountBook | None = None,
+        reason: str = "",
+    ) -> None: ...
+
+
+def forget(
+    *,
+    order: VenueOrder | None = None,
+    execution: Execution | None = None,
+    book: AccountBook | None = None,
+    reason: str = "",
+) -> None:
+    """Keep nothing: of a venue that lives as long as its process."""
+
+
 class VenueOrders:
-    """All orders and books of the simulated venue. `marks` gives the present price by symbol, kept by the world."""
+    """All orders and books of a venue. `marks` gives the present price by symbol, which its owner keeps.
+
+    `orders` and `executions` are those of before, `accounts` as they stood then.
+    """
 
     def __init__(
         self,
         listings: Mapping[str, Listing],
         marks: Mapping[str, Decimal],
         accounts: Mapping[str, AccountBook],
-        remembered: Remembered,
-        journal: Journal,
+        *,
+        orders: Mapping[int, VenueOrder] | None = None,
+        executions: Sequence[Execution] = (),
+        write_down: WriteDown = forget,
     ) -> None:
-        self._listings, self._marks, self._journal = listings, marks, journal
-        self.books: dict[str, AccountBook] = {**accounts, **remembered.books}
-        self.orders: dict[int, VenueOrder] = dict(remembered.orders)
-        self.executions: list[Execution] = list(remembered.executions)
+        self._listings, self._marks, self._write_down = listings, marks, write_down
+        self.books: dict[str, AccountBook] = dict(accounts)
+        self.orders: dict[int, VenueOrder] = dict(orders or {})
+        self.executions: list[Execution] = list(executions)
         working = [order for order in self.orders.values() if order.status not in DONE]
         self._symbols = {
             key: _empty_book(listing, orders=tuple(order for order in working if order.terms.symbol == key))
@@ -90,7 +117,7 @@ class VenueOrders:
 
     def _keep(self, book: AccountBook, reason: str) -> None:
         self.books[book.account] = book
-        self._journal.write(Entry(book=book, reason=reason))
+        self._write_down(book=book, reason=reason)
 
     # -------------------------------------------------------------------------------------- what clients do
 
@@ -192,7 +219,7 @@ class VenueOrders:
         for account, book in self.books.items():
             if symbols & book.positions.keys():
                 self.books[account] = begin_day(book, marks)
-                self._journal.write(Entry(book=self.books[account]))
+                self._write_down(book=self.books[account])
 
     # ------------------------------------------------------------------------------------------------- inside
 
@@ -238,12 +265,12 @@ class VenueOrders:
         self.executions.append(execution)
         self.orders[order.number] = order
         # One line, so that a kill can not come between the order, its execution and the money.
-        self._journal.write(Entry(order=order, execution=execution, book=booked.book))
+        self._write_down(order=order, execution=execution, book=booked.book)
         self._events.append((event, order))
 
     def _note(self, event: VenueOrderEvent, order: VenueOrder) -> None:
         self.orders[order.number] = order
-        self._journal.write(Entry(order=order))
+        self._write_down(order=order)
         self._events.append((event, order))
 
     def _lacks_margin(self, book: AccountBook, terms: OrderTerms, *, without: int) -> bool:

@@ -1,4 +1,4 @@
-"""The words of an order inside the simulators: its terms, its state and the events of its life."""
+"""The words of an order at an exchange: its terms, its state and the events of its life."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import Struct
+
 from signalbox.messages import Liquidity, OrderType, Side, TimeInForce
 
 

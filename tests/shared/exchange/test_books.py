@@ -8,11 +8,11 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from signalbox.exchange.books import AccountBook, begin_day, book_fill, lacks_margin, worth
+from signalbox.exchange.fees import execution_fee, order_fee
+from signalbox.exchange.orders import OrderTerms
 from signalbox.messages import OrderType, Side
-from simulators.books import AccountBook, begin_day, book_fill, lacks_margin, worth
-from simulators.fees import execution_fee, order_fee
 from simulators.listings import listing_of
-from simulators.orders import OrderTerms
 
 SPY, TENCENT = listing_of("SPY"), listing_of("0700.HK")
 LISTINGS = {"SPY": SPY, "0700.HK": TENCENT}

@@ -14,11 +14,11 @@ from decimal import Decimal
 
 from msgspec import Struct
 from msgspec.structs import replace
-from signalbox.messages import Side
 
-from simulators.fees import order_fee
-from simulators.listings import IBKR, Listing
-from simulators.orders import OrderTerms
+from signalbox.exchange.fees import order_fee
+from signalbox.exchange.listing import IBKR, Listing
+from signalbox.exchange.orders import OrderTerms
+from signalbox.messages import Side
 
 INITIAL_MARGIN_FRACTION = Decimal("0.5")
 MAINTENANCE_MARGIN_FRACTION = Decimal("0.25")

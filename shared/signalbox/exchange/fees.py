@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+from signalbox.exchange.listing import Listing
 from signalbox.messages import Liquidity
-
-from simulators.listings import Listing
 
 FeeRule = Callable[[str, Listing, Liquidity, Decimal], Decimal]
 """(account, listing, liquidity, notional) -> fee; below 0 is a rebate."""

@@ -1,4 +1,4 @@
-"""The words of market data inside the simulators: quotes and five-second bars."""
+"""The words of a market: what may trade, quotes, five-second bars."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import Struct
+
+
+class Phase(StrEnum):
+    """What may trade: everything, only orders for outside regular hours, or nothing."""
+
+    REGULAR = "REGULAR"
+    EXTENDED = "EXTENDED"
+    CLOSED = "CLOSED"
 
 
 class MarketQuote(Struct, frozen=True):

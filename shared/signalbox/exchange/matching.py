@@ -20,11 +20,9 @@ from decimal import Decimal
 
 from msgspec import Struct
 from msgspec.structs import replace
-from signalbox.messages import Liquidity, OrderType, Side
 
-from simulators.fees import execution_fee
-from simulators.market import Phase
-from simulators.orders import (
+from signalbox.exchange.fees import execution_fee
+from signalbox.exchange.orders import (
     DONE,
     Accepted,
     Canceled,
@@ -39,7 +37,8 @@ from simulators.orders import (
     VenueOrderEvent,
     VenueOrderStatus,
 )
-from simulators.quoting import MarketQuote
+from signalbox.exchange.quoting import MarketQuote, Phase
+from signalbox.messages import Liquidity, OrderType, Side
 
 _NONE = Decimal(0)
 
