@@ -3,8 +3,8 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
     $$p -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info[:2] <= (3, 12)))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 BIN := .venv/bin
-DISTRIBUTIONS := shared services/gateway-ibkr services/gateway-dydx services/indicators services/risk services/oms services/recorder simulators cli
-SOURCES := shared services simulators cli tests benchmarks dashboards
+DISTRIBUTIONS := shared services/gateway-ibkr services/gateway-dydx services/indicators services/risk services/oms services/recorder simulators desk cli
+SOURCES := shared services simulators desk cli tests benchmarks dashboards
 # Tests wait more than they compute
 WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 KILLED = tests/chaos tests/gateway_dydx/test_crashes.py tests/gateway_ibkr/test_crashes.py

@@ -18,13 +18,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCE_FOLDERS = ("shared", "services", "simulators", "cli")
+SOURCE_FOLDERS = ("shared", "services", "simulators", "desk", "cli")
 CORE = re.compile(
     r"services/[^/]+/[^/]+/(step|decide|state|evolve|transitions|limits|positions|translate)\.py"
     r"|services/indicators/indicators/(formulas/.*|days|readings|history)\.py"
     r"|services/risk/risk/(checks/.*|facts|prices|intents|wording|figures|looking|rules|replaying)\.py"
     r"|services/risk/risk/(step|exposure|recall|known)\.py"
-    r"|services/oms/oms/(books|reports|snapshots|outcome|audit|protection|figures)\.py"
+    r"|services/oms/oms/(books|reports|snapshots|outcome|audit|protection|figures|statements)\.py"
+    r"|desk/desk_in_process/.*\.py"
     r"|shared/signalbox/(bars|instruments|exchange/.*|gateway/(actions|minutes|reports|retrying|state))\.py"
 )
 TEXT_ENDINGS = (

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from desk_in_process.orders import Orders
+from desk_in_process.trade import Trade
 from msgspec.structs import replace
 from oms.evolve import evolve
 from oms.outcome import Outcome, Rules
 from oms.state import State
-from oms.step import Incoming, step
-from signalbox import messages, subjects
+from oms.step import Incoming
+from signalbox import messages
 from signalbox.desk import Desk as DeskFile
 from signalbox.desk import DeskInstrument, Limits, Venue
 from signalbox.messages import (
     CancelIntent,
+    Command,
     Fill,
     Instrument,
     InstrumentKind,
@@ -67,19 +69,18 @@ class DiedError(Exception):
     """The process dies here."""
 
 
-@dataclass
-class Desk:
-    """The core between an in-memory log and itself. `lines_left` publishes go through, then it dies."""
+class Desk(Orders):
+    """The OMS on a log in memory. `lines_left` publishes go through, then it dies."""
 
-    state: State = field(default_factory=State)
-    log: list[OrderEvent] = field(default_factory=list)
-    commands: dict[str, Message] = field(default_factory=dict)
-    timers: dict[str, TimerFired] = field(default_factory=dict)
-    outcomes: list[Outcome] = field(default_factory=list)
-    lines_left: int | None = None
-
-    def __post_init__(self) -> None:
+    def __init__(self, state: State | None = None) -> None:
+        super().__init__(Trade(), RULES, state)
+        self.outcomes: list[Outcome] = []
+        self.lines_left: int | None = None
         self.learn_instruments()
+
+    @property
+    def log(self) -> list[OrderEvent]:
+        return self.trade.stored
 
     def learn_instruments(self) -> None:
         for symbol, currency, multiplier in (
@@ -102,23 +103,13 @@ class Desk:
                 multiplier=Decimal(multiplier),
             )
 
-    def decide(self, message: Incoming, now: datetime = AT) -> Outcome:
-        return step(self.state, message, now, RULES)
+    def decide(self, incoming: Incoming, at: datetime = AT) -> Outcome:
+        return super().decide(incoming, at)
 
-    def take(self, message: Incoming, now: datetime = AT) -> Outcome:
+    def take(self, incoming: Incoming, at: datetime = AT) -> Outcome:
         """Deliver one message, publish what comes of it; raises `DiedError` when the lines are used up."""
-        outcome = self.decide(message, now)
+        outcome = super().take(incoming, at)
         self.outcomes.append(outcome)
-        for event in outcome.events:
-            self._line()
-            self._store(event)
-        for revision, command in outcome.commands:
-            self._line()
-            order_id = command.order.order_id if isinstance(command, messages.SubmitOrder) else command.order_id
-            self.commands.setdefault(subjects.command("ibkr", order_id, revision), command)  # a second one is refused
-        for timer in outcome.timers:
-            self._line()
-            self.timers[timer.order_id] = timer
         self._line()  # the acknowledgement
         return outcome
 
@@ -129,21 +120,31 @@ class Desk:
 
     def restart(self) -> Desk:
         """What the next process makes of what is stored."""
-        state = State()
-        for sequence, event in enumerate(self.log, start=1):
-            evolve(state, messages.decode(messages.encode(event), OrderEvents), sequence)
-        return Desk(state, list(self.log), dict(self.commands), dict(self.timers))
+        again = Desk()
+        for event in self.log:
+            again.trade.append(event)
+            evolve(again.state, messages.decode(messages.encode(event), OrderEvents), len(again.log))
+        again.commands, again.timers = dict(self.commands), dict(self.timers)
+        return again
+
+    def command(self, revision: int, command: Command) -> None:
+        self._line()
+        super().command(revision, command)
+
+    def store(self, event: OrderEvent) -> None:
+        self._line()
+        assert event.id not in {stored.id for stored in self.log}, "an id must be used once"
+        super().store(event)
+
+    def schedule(self, timer: TimerFired) -> None:
+        self._line()
+        super().schedule(timer)
 
     def _line(self) -> None:
         if self.lines_left is not None:
             if self.lines_left == 0:
                 raise DiedError
             self.lines_left -= 1
-
-    def _store(self, event: OrderEvent) -> None:
-        assert event.id not in {stored.id for stored in self.log}, "an id must be used once"
-        self.log.append(event)
-        evolve(self.state, event, len(self.log))
 
 
 class Make:

@@ -53,12 +53,12 @@ def test_at_every_event_a_checkpoint_and_the_rest_is_the_fold_of_all(
 ) -> None:
     desk = ForgetfulDesk(State(keep=keep))
     take_all(desk, data.draw(histories(make, length_max=25)))
-    whole = fold(State(keep=keep), desk.log)
+    whole = fold(State(keep=keep), desk.trade)
     for sequence in range(len(desk.log) + 1):
-        before = fold(State(keep=keep), desk.log, end=sequence)
+        before = fold(State(keep=keep), desk.trade, end=sequence)
         again = read_again(before)
         assert comparable(again) == comparable(before)
-        assert comparable(fold(again, desk.log, begin=sequence)) == comparable(whole)
+        assert comparable(fold(again, desk.trade, begin=sequence)) == comparable(whole)
 
 
 @given(data=st.data())
@@ -75,7 +75,7 @@ def test_a_desk_that_begins_with_a_checkpoint_goes_on_as_the_one_before(make: An
             begins.state.instruments = instruments
         assert (begins.log[-2:], begins.refused) == (stays.log[-2:], stays.refused)
     for each in (stays, begins):
-        settle_late(each.state, each.log)
+        settle_late(each.state, each.trade)
     for account, book in stays.state.accounts.items():
         assert money(begins.state.accounts[account]) == money(book)
 

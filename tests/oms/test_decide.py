@@ -104,7 +104,7 @@ def test_a_redelivered_approval_gives_the_command_again_while_nobody_has_answere
 def test_a_redelivered_approval_of_an_order_turned_unknown_still_gives_the_command(make: Any) -> None:
     desk = make.desk()
     first = desk.take(make.approved())
-    desk.take(first.timers[0], now=first.timers[0].due)
+    desk.take(first.timers[0], at=first.timers[0].due)
     assert desk.decide(make.approved()).commands == first.commands
 
 
@@ -180,17 +180,17 @@ def test_a_cancel_of_an_unknown_order_is_sent_and_the_order_stays_unknown(make: 
 def test_silence_until_the_timer_makes_an_order_unknown(make: Any) -> None:
     desk = make.desk()
     [timer] = desk.take(make.approved()).timers
-    [event] = desk.take(timer, now=timer.due).events
+    [event] = desk.take(timer, at=timer.due).events
     assert isinstance(event, OrderUnknown)
     assert event.at == timer.due
     assert "45 s" in event.reason
-    assert desk.take(timer, now=timer.due + timedelta(hours=1)).events == ()
+    assert desk.take(timer, at=timer.due + timedelta(hours=1)).events == ()
 
 
 def test_a_timer_that_fires_early_is_set_again(make: Any) -> None:
     desk = make.desk()
     [timer] = desk.take(make.approved()).timers
-    outcome = desk.take(timer, now=timer.due - timedelta(microseconds=1))
+    outcome = desk.take(timer, at=timer.due - timedelta(microseconds=1))
     assert (outcome.events, outcome.timers) == ((), (timer,))
 
 
@@ -198,21 +198,21 @@ def test_a_timer_of_an_answered_ended_or_unheard_of_order_means_nothing(make: An
     desk = make.desk()
     [timer] = desk.take(make.approved()).timers
     desk.take(make.accepted())
-    assert desk.take(timer, now=timer.due) == NOTHING
-    assert make.desk().take(timer, now=timer.due) == NOTHING
+    assert desk.take(timer, at=timer.due) == NOTHING
+    assert make.desk().take(timer, at=timer.due) == NOTHING
 
 
 def test_a_cancel_that_nobody_answers_for_an_order_that_nobody_acknowledged_is_unknown(make: Any) -> None:
     desk = make.desk()
     [timer] = desk.take(make.approved()).timers
     desk.take(make.cancel())
-    desk.take(timer, now=timer.due)
+    desk.take(timer, at=timer.due)
     assert desk.state.orders["o-1"].status is OrderStatus.UNKNOWN
 
 
 def test_an_acceptance_after_unknown_resolves_it(make: Any) -> None:
     desk = make.desk()
     [timer] = desk.take(make.approved()).timers
-    desk.take(timer, now=timer.due)
+    desk.take(timer, at=timer.due)
     desk.take(make.accepted())
     assert desk.state.orders["o-1"].status is OrderStatus.NEW

@@ -19,7 +19,7 @@ from oms.figures import (
     position_figures,
     slippage_basis_points,
 )
-from oms.publishing import Mark, position_message
+from oms.statements import Mark, position_message
 from signalbox.messages import OrderType, Side
 
 PRICES = st.decimals("0.01", "100000", places=2)

@@ -131,9 +131,9 @@ def test_a_desk_that_forgets_says_the_same_as_one_that_keeps_all(make: Any, data
 def test_the_fold_of_the_log_is_the_live_memory(make: Any, data: st.DataObject) -> None:
     desk = forgetful()
     take_all(desk, data.draw(histories(make)))
-    folded = fold(State(keep=LITTLE), desk.log)
+    folded = fold(State(keep=LITTLE), desk.trade)
     for state_ in (desk.state, folded):
-        settle_late(state_, desk.log)
+        settle_late(state_, desk.trade)
     for account, book in desk.state.accounts.items():
         assert money(folded.accounts[account]) == money(book)
     assert (folded.working, folded.orders_begun) == (desk.state.working, desk.state.orders_begun)

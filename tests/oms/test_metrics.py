@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from oms.metrics import Shown
-from oms.publishing import Mark, book_message, position_message
+from oms.statements import Mark, book_message, position_message
 from prometheus_client import REGISTRY
 from signalbox.clock import FixedClock
 from signalbox.messages import VenueUnknown

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from oms.publishing import Mark, book_message, position_message
+from oms.statements import Mark, book_message, position_message
 from signalbox.messages import Side
 
 DU1 = ("ibkr", "DU1")

@@ -266,18 +266,21 @@ def test_three_consumers_and_any_deaths_submit_and_book_everything_once(make: An
     }
     chance = random.Random(seed)
     desk, snapshots = make.desk(), [make.snapshot(0), make.snapshot(50), make.snapshot(60)]
+    finishes = False  # a process begins with the decision that the one before had in hand: the command may be there
     while decisions or any(reports.values()):
         desk.lines_left = chance.choice([None, 0, 1, 2, 3])
         # a venue only reports on what it has been commanded; a snapshot may come at any time
         ready = [queue for name, queue in reports.items() if queue and f"command.ibkr.{name}.0" in desk.commands]
         timers = [list(desk.timers.values())[-1:]] if desk.timers else []
-        queue = chance.choice([q for q in (decisions, snapshots, *timers, *ready) if q])
+        queue = decisions if finishes else chance.choice([q for q in (decisions, snapshots, *timers, *ready) if q])
         try:
-            desk.take(queue[0], now=make.at.replace(year=2025))
+            desk.take(queue[0], at=make.at.replace(year=2025))
         except make.died:
             desk = desk.restart()
+            finishes = queue is decisions
         else:
             queue.pop(0)
+            finishes = False
     assert sorted(desk.commands) == [f"command.ibkr.o-{number}.0" for number in range(3)]
     assert {order.status for order in desk.state.orders.values()} == {OrderStatus.FILLED}
     assert desk.state.accounts["ibkr", "DU1"].symbols["AAPL"].holding.quantity == 300

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from oms import metrics
-from oms.publishing import Mark
 from oms.service import OrderManagement
+from oms.statements import Mark
 from prometheus_client import REGISTRY
 from signalbox import messages, subjects
 from signalbox.bus import Bus

@@ -10,15 +10,12 @@ from decimal import Decimal
 from typing import Any
 
 import oms.state
+from desk_in_process.desk import DeskInProcess
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oms.decide import decide_decision
-from oms.evolve import evolve as evolve_oms
-from oms.outcome import Outcome, Rules
-from oms.reports import decide_commission, decide_fill, decide_order_report
-from oms.snapshots import decide_snapshot
-from risk import evolve
-from risk.state import opening_state
+from oms.outcome import Rules
+from risk.state import Seen
+from risk.step import step as fold_by_risk
 from signalbox import subjects
 from signalbox.desk import Desk, Limits, Venue
 from signalbox.errors import IllegalTransitionError
@@ -30,6 +27,7 @@ from signalbox.messages import (
     OrderIntent,
     OrderType,
     PositionHeld,
+    Report,
     Side,
     VenueAccepted,
     VenueCanceled,
@@ -83,35 +81,37 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
-class Both:
-    """One log of order events, folded by the OMS and by risk."""
+class Both(DeskInProcess):
+    """A desk in which orders are approved by hand."""
 
     def __init__(self) -> None:
         venues = {"ibkr": Venue(accounts=("DU1", "DU2")), "dydx": Venue(accounts=("DU1",))}
-        self.oms = oms.state.State()
-        self.risk = opening_state(Desk(name="test", venues=venues, instruments=(), limits=LIMITS))
-        self.sequence = 0
+        super().__init__(Desk(name="test", venues=venues, instruments=(), limits=LIMITS), RULES)
+        for venue in venues:
+            for symbol in SYMBOLS[:2]:
+                self.observe(Seen(instrument(symbol, venue), "a test"))
+        self.number = 0
         self.used: set[str] = set()
 
-    def take(self, step: Any) -> None:
+    def run(self, step: Any) -> None:
+        self.number += 1
         venue, account = step[1]
-        values = {"at": AT + timedelta(seconds=self.sequence), "venue": venue, "account": account}
-        values["id"] = f"report/{self.sequence}"
+        values = {"at": AT + timedelta(seconds=self.number), "venue": venue, "account": account}
+        values["id"] = f"report/{self.number}"
+        incoming = getattr(self, f"_{step[0]}")(values, *step[2:])
+        stored = len(self.trade.stored)
         try:
-            outcome = getattr(self, f"_{step[0]}")(values, *step[2:])
+            if incoming is not None:
+                self.take(incoming, values["at"])
         except IllegalTransitionError:
-            return  # the OMS parks what its table has no row for: nothing is written
-        self.sequence += 1
-        for event in outcome.events:
-            self.sequence += 1
-            evolve_oms(self.oms, event, self.sequence)
-            evolve.fold_order_event(self.risk, self.sequence, event)
-            assert self.positions_of_risk() == self.positions_of_oms(), event
-            assert self.working_at_risk() == self.working_at_oms(), event
+            assert len(self.trade.stored) == stored  # the OMS parks what its table has no row for
+        self.follow()
+        assert self.positions_of_risk() == self.positions_of_oms(), incoming
+        assert self.working_at_risk() == self.working_at_oms(), incoming
 
-    def _approve(self, values: Any, order_id: str, side: Side, quantity: int, symbol: str) -> Outcome:
+    def _approve(self, values: Any, order_id: str, side: Side, quantity: int, symbol: str) -> IntentApproved | None:
         if order_id in self.used:
-            return Outcome()  # risk denies an id that was used
+            return None  # risk denies an id that was used
         self.used.add(order_id)
         intent = OrderIntent(
             id=order_id,
@@ -124,23 +124,23 @@ class Both:
             order_type=OrderType.LIMIT,
             limit_price=Decimal(100),
         )
-        self.sequence += 1
         decision = IntentApproved(
-            id=f"decision-{self.sequence}",
+            id=f"decision-{self.number}",
             at=values["at"],
             cause=order_id,
-            intent_sequence=self.sequence,
+            intent_sequence=self.number,
             intent=intent,
             order_id=order_id,
             checks=(),
         )
-        evolve.fold_decision(self.risk, decision)
-        return decide_decision(self.oms, decision, None if symbol == "UNTOLD" else instrument(symbol), RULES)
+        self.trade.append(decision)
+        fold_by_risk(self.risk, decision)
+        return decision
 
     def _fill(
         self, values: Any, execution_id: str, revision: int, order_id: str, side: Side, quantity: int, symbol: str,
         venue_order_id: str,
-    ) -> Outcome:  # fmt: skip
+    ) -> VenueFill:  # fmt: skip
         fill = Fill(
             execution_id=execution_id,
             revision=revision,
@@ -151,10 +151,10 @@ class Both:
             price=Decimal(100),
             at=values["at"],
         )
-        return decide_fill(self.oms, VenueFill(**values, fill=fill, venue_order_id=venue_order_id), instrument(symbol))
+        return VenueFill(**values, fill=fill, venue_order_id=venue_order_id)
 
-    def _fee(self, values: Any, execution_id: str, revision: int) -> Outcome:
-        fee = VenueCommission(
+    def _fee(self, values: Any, execution_id: str, revision: int) -> VenueCommission:
+        return VenueCommission(
             **values,
             execution_id=execution_id,
             revision=revision,
@@ -162,20 +162,19 @@ class Both:
             commission=Decimal(1),
             currency="USD",
         )
-        return decide_commission(self.oms, fee)
 
-    def _report(self, values: Any, order_id: str, kind: Any) -> Outcome:
+    def _report(self, values: Any, order_id: str, kind: Any) -> Report:
         more: dict[str, str] = {"venue_order_id": "7"} if kind is VenueAccepted else {"reason": "a test"}
         if kind is VenueRejected:
             more["code"] = "201"
-        return decide_order_report(self.oms, kind(**values, order_id=order_id, **more))
+        return kind(**values, order_id=order_id, **more)
 
-    def _snapshot(self, values: Any, held: dict[str, int], execution_ids: list[str]) -> Outcome:
+    def _snapshot(self, values: Any, held: dict[str, int], execution_ids: list[str]) -> VenueSnapshot:
         positions = tuple(
             PositionHeld(symbol=symbol, quantity=Decimal(quantity), average_price=Decimal(90))
             for symbol, quantity in held.items()
         )
-        snapshot = VenueSnapshot(
+        return VenueSnapshot(
             **values,
             currency="USD",
             cash=Decimal(1_000_000),
@@ -183,12 +182,11 @@ class Both:
             open_orders=(),
             execution_ids=tuple(execution_ids),
         )
-        return decide_snapshot(self.oms, snapshot)
 
     def positions_of_oms(self) -> dict[tuple[Any, ...], Decimal]:
         return {
             (*key, symbol): book.holding.quantity
-            for key, account in self.oms.accounts.items()
+            for key, account in self.orders.state.accounts.items()
             for symbol, book in account.symbols.items()
             if book.holding.quantity
         }
@@ -202,7 +200,7 @@ class Both:
         }
 
     def working_at_oms(self) -> dict[str, Decimal]:
-        orders = (self.oms.orders[key] for key in self.oms.working)
+        orders = (self.orders.state.orders[key] for key in self.orders.state.working)
         return {
             order.key: max(order.order.quantity - order.filled_quantity, Decimal(0)) for order in orders if order.order
         }
@@ -211,11 +209,11 @@ class Both:
         return {key: order.open_quantity for key, order in self.risk.orders.items()}
 
 
-def instrument(symbol: str) -> Instrument:
+def instrument(symbol: str, venue: str) -> Instrument:
     return Instrument(
-        id=f"instrument/{symbol}",
+        id=f"instrument/{venue}/{symbol}",
         at=AT,
-        venue="ibkr",
+        venue=venue,
         symbol=symbol,
         kind=InstrumentKind.STOCK,
         currency="USD",
@@ -232,13 +230,13 @@ def instrument(symbol: str) -> Instrument:
 def test_positions_and_working_orders_are_the_same_after_every_event(steps: list[Any]) -> None:
     both = Both()
     for step in steps:
-        both.take(step)
+        both.run(step)
 
 
 def test_what_is_reserved_is_what_works() -> None:
     both = Both()
-    both.take(("approve", OWNERS[0], "i0", Side.BUY, 5, "UNTOLD"))
-    both.take(("approve", OWNERS[0], "i1", Side.BUY, 5, "SPY"))
+    both.run(("approve", OWNERS[0], "i0", Side.BUY, 5, "UNTOLD"))
+    both.run(("approve", OWNERS[0], "i1", Side.BUY, 5, "SPY"))
     books = both.risk.books[OWNERS[0]]
     assert [books.holdings[symbol].buying_quantity for symbol in ("UNTOLD", "SPY")] == [0, 5]
     assert (list(both.risk.orders), both.risk.in_flight) == (["i1"], set())

@@ -1,9 +1,9 @@
 """Positions and books as messages: the desk's last word on each, for people and the recorder.
 
-Owns how books are shown, and a task that publishes what has changed, off the order path: a book is published as it is
-when its turn comes, so changes that follow each other quickly are one message, and nothing old overwrites something
-new. It must not know why a book has changed. After a crash all of it is published again from the rebuilt books, under
-ids that derive from the event and the bar that made the figures.
+Owns a task that publishes what has changed, off the order path: a book is published as it is when its turn comes, so
+changes that follow each other quickly are one message, and nothing old overwrites something new. It must not know why a
+book has changed, nor how it is shown (`oms.statements`). After a crash all of it is published again from the rebuilt
+books, under ids that derive from the event and the bar that made the figures.
 
 Each is stored on the condition that the one before it is the one that this process knows. So a former holder of the
 service's lease that wakes up overwrites nothing; the present holder, which finds a late word of the former one, looks
@@ -14,9 +14,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 
 from signalbox import subjects
 from signalbox.bus import Bus
@@ -24,67 +21,8 @@ from signalbox.errors import WrongSequenceError
 from signalbox.lease import OwnLease
 from signalbox.messages import Book, Position
 
-from oms.books import realized_pnl
-from oms.positions import ZERO, shown
-from oms.state import AccountBook, AccountKey, State
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The last price of a symbol that a bar closed at."""
-
-    price: Decimal
-    at: datetime
-    cause: str
-
-
-Marks = dict[tuple[str, str], Mark]
-"""By (venue, symbol)."""
-
-
-def position_message(book: AccountBook, symbol: str, mark: Mark | None) -> Position:
-    """The position as shown: figures rounded at 20 decimals, PnL before commission."""
-    held = book.symbols[symbol]
-    unrealized = held.holding.unrealized_pnl(mark.price, held.multiplier) if mark else ZERO
-    at, cause = held.changed_at, held.changed_by
-    if mark and mark.at > at:
-        at, cause = mark.at, mark.cause
-    return Position(
-        id=f"position/{book.venue}/{book.account}/{symbol}/{held.trade_sequence}/{mark.cause if mark else ''}",
-        at=at,
-        cause=cause,
-        venue=book.venue,
-        account=book.account,
-        symbol=symbol,
-        currency=held.currency,
-        multiplier=held.multiplier,
-        quantity=shown(held.holding.quantity),
-        average_price=shown(held.holding.average_price()),
-        realized_pnl=shown(held.holding.realized_pnl(held.multiplier)),
-        unrealized_pnl=shown(unrealized),
-        commission=shown(held.commission),
-        funding=shown(held.funding),
-        mark_price=mark.price if mark else None,
-    )
-
-
-def book_message(book: AccountBook) -> Book:
-    """The account's cash as shown, in its own currency; what trades in other currencies moved is beside it."""
-    return Book(
-        id=f"book/{book.venue}/{book.account}/{book.trade_sequence}",
-        at=book.changed_at,
-        cause=book.changed_by,
-        venue=book.venue,
-        account=book.account,
-        currency=book.currency,
-        cash=shown(book.cash.get(book.currency, ZERO)),
-        realized_pnl=shown(realized_pnl(book, book.currency)),
-        commission=shown(book.commission.get(book.currency, ZERO)),
-        funding=shown(book.funding.get(book.currency, ZERO)),
-        fills=book.fills,
-        trade_sequence=book.trade_sequence,
-        other_cash={currency: shown(cash) for currency, cash in book.cash.items() if currency != book.currency},
-    )
+from oms.state import AccountKey, State
+from oms.statements import Mark, Marks, book_message, position_message
 
 
 class BookPublisher:

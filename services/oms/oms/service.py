@@ -68,9 +68,10 @@ from oms.evolve import evolve, evolve_nothing
 from oms.late_fills import LateFills
 from oms.looking_up import look_up
 from oms.outcome import Drift, NoteKind, Outcome, Rules
-from oms.publishing import BookPublisher, Mark, Marks
+from oms.publishing import BookPublisher
 from oms.recall import Wanted, forget_recalled, wanted_by_event, wanted_by_message
 from oms.state import KEPT, Keep, State, order_key
+from oms.statements import Mark, Marks
 from oms.step import Incoming, instrument_needed, step
 
 TRADE, REPORTS, TIMERS, STATE = "TRADE", "REPORTS", "TIMERS", "STATE"

@@ -1,0 +1,77 @@
+"""The OMS on a log in memory: what `oms.step` says is stored, folded and kept, in the order in which the service does.
+
+Owns commands and timers that have been given out. It must not know what any of it means.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from oms.evolve import evolve
+from oms.outcome import Outcome, Rules
+from oms.recall import forget_recalled, wanted_by_message
+from oms.state import Keep, State
+from oms.step import Incoming, step
+from signalbox import subjects
+from signalbox.messages import Command, OrderEvent, SubmitOrder, TimerFired
+
+from desk_in_process.looking_up import look_up
+from desk_in_process.trade import Trade
+
+
+class Orders:
+    """The orders and books of a desk. `commands` are by subject: as in COMMANDS there is never a second one on it."""
+
+    def __init__(self, trade: Trade, rules: Rules, state: State | None = None) -> None:
+        self.trade, self.rules = trade, rules
+        self.state = State(Keep()) if state is None else state
+        self.commands: dict[str, Command] = {}
+        self.timers: dict[str, TimerFired] = {}
+        """By order: a second one takes the place of the first. In order of time, as all wait equally long."""
+
+    def decide(self, incoming: Incoming, at: datetime) -> Outcome:
+        """What a message makes necessary; nothing of it is done."""
+        forget_recalled(self.state)
+        wanted = wanted_by_message(self.state, incoming)
+        if wanted:
+            look_up(self.state, self.trade, wanted)
+        return step(self.state, incoming, at, self.rules)
+
+    def take(self, incoming: Incoming, at: datetime) -> Outcome:
+        """Have a decision, a report or a timer come in at desk time `at`; all of what it makes necessary is done then.
+
+        Raises `IllegalTransitionError` where an order can not take it; nothing has changed then.
+        """
+        outcome = self.decide(incoming, at)
+        for revision, command in outcome.commands:
+            self.command(revision, command)
+        for event in outcome.events:
+            self.store(event)
+        for timer in outcome.timers:
+            self.schedule(timer)
+        return outcome
+
+    def command(self, revision: int, command: Command) -> None:
+        """Keep a command; a second one on its subject is refused."""
+        order = command.order if isinstance(command, SubmitOrder) else command
+        self.commands.setdefault(subjects.command(order.venue, order.order_id, revision), command)
+
+    def store(self, event: OrderEvent) -> None:
+        """Store the next event of an order, and fold it."""
+        evolve(self.state, event, self.trade.append(event))
+
+    def schedule(self, timer: TimerFired) -> None:
+        """Keep a timer until it is due."""
+        self.timers.pop(timer.order_id, None)
+        self.timers[timer.order_id] = timer
+
+    def due(self, at: datetime) -> list[TimerFired]:
+        """Take out the timers that fire by `at`, the first one first."""
+        found: list[TimerFired] = []
+        for timer in self.timers.values():
+            if timer.due > at:
+                break
+            found.append(timer)
+        for timer in found:
+            del self.timers[timer.order_id]
+        return found

@@ -1,0 +1,202 @@
+"""A day in process: what an intent leads to, and that risk, OMS and the venues' own books never differ."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from desk_in_process.desk import DeskInProcess
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oms.state import Keep
+from risk.facts import Request
+from risk.state import Seen
+from signalbox import messages
+from signalbox.messages import (
+    Decision,
+    IntentDenied,
+    OrderStatus,
+    OrderType,
+    TimeInForce,
+)
+
+LITTLE = Keep(ended_orders=1, executions=2, funding_payments=1)
+
+PRICES = {"SPY": (430, 470), "AAPL": (180, 200), "BTC-USD": (95_000, 105_000)}
+SYMBOL = st.sampled_from(sorted(PRICES))
+SIDE = st.sampled_from(["BUY", "SELL"])
+PART = st.integers(0, 20).map(lambda number: Decimal(number) / 20)
+HAPPENINGS = st.lists(
+    st.one_of(
+        st.tuples(st.just("price"), SYMBOL, PART, st.sampled_from(["0", "3", "500"])),
+        st.tuples(st.just("market"), SYMBOL, SIDE, st.integers(1, 30)),
+        st.tuples(st.just("limit"), SYMBOL, SIDE, st.integers(1, 30), PART),
+        st.tuples(st.just("stop"), SYMBOL, SIDE, st.integers(1, 30), PART),
+        st.tuples(st.just("cancel"), st.integers(0, 30)),
+        st.tuples(st.just("later"), st.sampled_from([1, 60, 7 * 3600])),
+    ),
+    max_size=40,
+)
+
+
+def price_of(symbol: str, part: Decimal) -> Decimal:
+    low, high = PRICES[symbol]
+    return Decimal(low) + (part * (high - low)).to_integral_value()
+
+
+def live(day: Any, happenings: list[Any], after_each: Any = lambda: None) -> None:
+    orders: list[Any] = []
+    for what, *about in happenings:
+        if what == "price":
+            symbol, part, size = about
+            venue = "dydx" if symbol == "BTC-USD" else "ibkr"
+            day.price(venue, symbol, str(price_of(symbol, part)), size)
+        elif what == "later":
+            day.later(about[0])
+        elif what == "cancel":
+            if orders:
+                day.cancel(orders[about[0] % len(orders)])
+        else:
+            symbol, side, quantity, *part = about
+            terms: dict[str, Any] = {"time_in_force": TimeInForce.GTC} if what != "market" else {}
+            if what == "limit":
+                terms |= {"order_type": OrderType.LIMIT, "limit_price": price_of(symbol, part[0])}
+            elif what == "stop":
+                terms |= {"order_type": OrderType.STOP, "stop_price": price_of(symbol, part[0])}
+            size = str(Decimal(quantity) / 100) if symbol == "BTC-USD" else str(quantity)
+            orders.append(day.order(symbol, size, side, **terms))
+        after_each()
+
+
+def agree(day: Any) -> None:
+    """The venue's own books, the OMS's and risk's are the same."""
+    day.follow()
+    for venue in day.venues.values():
+        theirs = venue.exchange.books[venue.account]
+        ours = day.orders.state.accounts[venue.venue, venue.account]
+        held = {name: each.quantity for name, each in theirs.positions.items() if each.quantity}
+        assert {name: each.holding.quantity for name, each in ours.symbols.items() if each.holding.quantity} == held
+        assert ours.cash == theirs.cash
+        holdings = day.risk.books[venue.venue, venue.account].holdings
+        assert {name: each.quantity for name, each in holdings.items() if each.quantity} == held
+        working = {
+            order.terms.client_reference: order.leaves for order in venue.exchange.orders.values() if order.leaves
+        }
+        known = [order for order in day.risk.orders.items() if order[1].venue == venue.venue]
+        assert {key: order.open_quantity for key, order in known} == working
+
+
+def test_an_order_at_market_is_decided_sent_filled_and_booked_within_its_instant(day: Any) -> None:
+    desk = day()
+    before = len(desk.trade.stored)
+    desk.order(quantity="100")
+    assert desk.names()[before:] == [
+        "IntentApproved", "OrderCreated", "OrderAccepted", "OrderFilled", "CommissionBooked",
+    ]  # fmt: skip
+    agree(desk)
+    assert desk.orders.state.accounts["ibkr", "DU1234567"].cash["USD"] == 1_000_000 - 45_000 - 1
+
+
+def test_an_order_that_is_too_large_is_denied_and_announced(day: Any) -> None:
+    desk = day()
+    before = len(desk.trade.stored)
+    desk.order(quantity="1001")
+    assert desk.names()[before:] == ["IntentDenied", "OrderDenied"]
+    assert not desk.orders.commands
+
+
+def test_what_rests_fills_when_the_market_comes_to_it_and_what_does_not_expires(day: Any) -> None:
+    desk = day()
+    first = desk.order(order_type=OrderType.LIMIT, limit_price=Decimal(440))
+    second = desk.order(order_type=OrderType.LIMIT, limit_price=Decimal(430))
+    desk.price("ibkr", "SPY", "440")
+    desk.later(7 * 3600)
+    state = desk.orders.state
+    assert [state.orders[each.id].status for each in (first, second)] == [OrderStatus.FILLED, OrderStatus.EXPIRED]
+    agree(desk)
+
+
+def test_what_rests_is_cancelled_on_request(day: Any) -> None:
+    desk = day()
+    order = desk.order(order_type=OrderType.LIMIT, limit_price=Decimal(440))
+    before = len(desk.trade.stored)
+    desk.cancel(order)
+    assert desk.names()[before:] == ["IntentApproved", "OrderPendingCancel", "OrderCanceled"]
+    agree(desk)
+
+
+def test_a_cancel_of_what_is_filled_is_denied(day: Any) -> None:
+    desk = day()
+    desk.cancel(desk.order())
+    assert isinstance(desk.trade.stored[-1], IntentDenied)
+
+
+def test_an_order_that_nobody_answers_becomes_unknown_when_its_timer_fires(day: Any) -> None:
+    desk = day()
+    desk.venues["ibkr"].exchange.drain = list  # what the venue says is lost on its way
+    order = desk.order()
+    desk.later(44)
+    assert desk.orders.state.orders[order.id].status is OrderStatus.PENDING_NEW
+    desk.later(1)
+    assert desk.orders.state.orders[order.id].status is OrderStatus.UNKNOWN
+    assert not desk.orders.timers
+
+
+def test_nothing_observed_means_every_order_is_denied(day: Any) -> None:
+    full = day()
+    empty = DeskInProcess(full.risk.desk, full.orders.rules)
+    intent = full.order()
+    decision = empty.decide(Request(sequence=1, intent=intent), full.now)
+    assert isinstance(decision, IntentDenied)
+    assert empty.take(decision, full.now).commands == ()
+
+
+@given(HAPPENINGS)
+@settings(max_examples=150, deadline=None)
+def test_risk_oms_and_the_venues_agree_whatever_happens(day: Any, happenings: list[Any]) -> None:
+    desk = day()
+    live(desk, happenings, lambda: agree(desk))
+
+
+@given(HAPPENINGS, st.sampled_from([LITTLE, None]))
+@settings(max_examples=60, deadline=None)
+def test_a_day_lived_twice_is_the_same_to_the_byte_however_little_is_remembered(
+    day: Any, happenings: list[Any], keep: Keep | None
+) -> None:
+    first, second = day(), day(keep)
+    for each in (first, second):
+        live(each, happenings)
+    assert list(map(messages.encode, first.trade.stored)) == list(map(messages.encode, second.trade.stored))
+    assert first.orders.commands == second.orders.commands
+
+
+def test_a_decision_that_was_made_before_risk_had_followed_is_made_so_again(day: Any) -> None:
+    """As in a recorded day: the services do not wait for each other."""
+    lived = day()
+    lived.order(quantity="100")
+    known = len(lived.trade.stored)
+    lived.order(quantity="100")  # risk looks at it before it has heard of the first one's end
+    late = day()
+    late.order(quantity="100")
+    intent = lived.trade.stored[known].intent
+    venue = late.venues["ibkr"]
+    for observed in (venue.link(lived.now), Seen(venue.account_state(lived.now), "in-process"), venue.quote("SPY")):
+        late.observe(observed)
+    behind = late.decide(Request(sequence=2, stored_at=lived.now, intent=intent, by="alice"), lived.now, known - 1)
+    at_the_end = {check.name: check.source for check in lived.trade.stored[known].checks}
+    before = {check.name: check.source for check in behind.checks}
+    assert at_the_end["position_quantity"] == f"TRADE:{known}"
+    assert before["position_quantity"] == f"TRADE:{known - 1}"
+
+
+@pytest.mark.parametrize("order_type", [OrderType.MARKET, OrderType.LIMIT])
+def test_a_message_that_comes_again_changes_nothing(day: Any, order_type: OrderType) -> None:
+    desk = day()
+    price = {"limit_price": Decimal(440)} if order_type is OrderType.LIMIT else {}
+    desk.order(order_type=order_type, **price)
+    stored, commands = list(desk.trade.stored), dict(desk.orders.commands)
+    for decision in stored:
+        if isinstance(decision, Decision):
+            desk.take(decision, desk.now)
+    assert (desk.trade.stored, desk.orders.commands) == (stored, commands)
