@@ -48,6 +48,12 @@ class DeskInProcess:
         self.trade.append(decision)
         return decision
 
+    def decided(self, decision: Decision) -> None:
+        """Store a decision that somebody else has made."""
+        self.follow()
+        step(self.risk, decision)
+        self.trade.append(decision)
+
     def take(self, incoming: Incoming, at: datetime) -> Outcome:
         """Give the OMS a decision, a report or a timer."""
         return self.orders.take(incoming, at)

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oms.outcome import Rules
 from risk.state import Seen
-from risk.step import step as fold_by_risk
 from signalbox import subjects
 from signalbox.desk import Desk, Limits, Venue
 from signalbox.errors import IllegalTransitionError
@@ -133,8 +132,7 @@ class Both(DeskInProcess):
             order_id=order_id,
             checks=(),
         )
-        self.trade.append(decision)
-        fold_by_risk(self.risk, decision)
+        self.decided(decision)
         return decision
 
     def _fill(
