@@ -9,6 +9,8 @@ from typing import cast
 
 from signalbox.messages import Decision, IntentApproved, IntentDenied, OrderEvent, OrderEvents
 
+_DECISIONS = (IntentApproved, IntentDenied)
+
 Owner = tuple[str, str, str]
 """(venue, account, order id): whose event it is."""
 
@@ -24,7 +26,7 @@ class Trade:
         """Store a message behind all others; its sequence."""
         self.stored.append(message)
         sequence = len(self.stored)
-        if not isinstance(message, IntentApproved | IntentDenied):
+        if not isinstance(message, _DECISIONS):
             owner = (message.venue, message.account, message.order_id)
             self._places.setdefault(owner, []).append(sequence)
         return sequence
@@ -32,7 +34,7 @@ class Trade:
     def event_at(self, sequence: int) -> OrderEvents | None:
         """The order event that stands there; None = a decision does."""
         message = self.stored[sequence - 1]
-        return None if isinstance(message, IntentApproved | IntentDenied) else cast(OrderEvents, message)
+        return None if isinstance(message, _DECISIONS) else cast(OrderEvents, message)
 
     def events_of(self, owner: Owner) -> list[tuple[int, OrderEvents]]:
         """All events of an order, in order, each with its sequence."""

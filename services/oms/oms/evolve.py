@@ -7,8 +7,7 @@ The state is changed in place, by this module and `oms.books` only.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from signalbox.messages import (
     AccountAdopted,
     CommissionBooked,
@@ -28,7 +27,10 @@ from oms.protection import note_protection
 from oms.state import AccountBook, Execution, Fee, FundingPayment, Journal, OrderState, State, order_key
 from oms.transitions import ACKNOWLEDGING
 
-Booking = OrderPartiallyFilled | OrderFilled | FillCorrected
+# Tuples: a union would be made anew at every event
+BEGINNING = (OrderCreated, OrderDenied)
+BOOKING = (OrderPartiallyFilled, OrderFilled, FillCorrected)
+OF_BOOKS = (*BOOKING, CommissionBooked, FundingBooked, AccountAdopted)
 
 
 def evolve_nothing(state: State, venue: str, account: str, order_id: str, sequence: int) -> None:
@@ -51,7 +53,7 @@ def evolve(state: State, event: OrderEvent, sequence: int) -> None:
     state.events += 1
     state.trade_sequence = max(state.trade_sequence, sequence)
     symbols = _evolve_book(state, key, event, sequence)
-    if isinstance(event, OrderCreated | OrderDenied):
+    if isinstance(event, BEGINNING):
         state.orders_begun += 1
         _keep(state, key, _begin(event))
     elif key in state.orders:
@@ -110,7 +112,7 @@ def evolve_order(order: OrderState, event: OrderEvent) -> OrderState:
         heard_at=max(order.heard_at, event.at),
         acknowledged=order.acknowledged or isinstance(event, ACKNOWLEDGING),
         venue_order_id=event.venue_order_id if isinstance(event, OrderAccepted) else order.venue_order_id,
-        filled_quantity=event.cumulative_quantity if isinstance(event, Booking) else order.filled_quantity,
+        filled_quantity=event.cumulative_quantity if isinstance(event, BOOKING) else order.filled_quantity,
         cancel_causes=(*order.cancel_causes, event.cause)
         if isinstance(event, OrderPendingCancel)
         else order.cancel_causes,
@@ -120,7 +122,7 @@ def evolve_order(order: OrderState, event: OrderEvent) -> OrderState:
 
 def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> tuple[str, ...]:
     """Book the event; the symbols whose position it may have changed."""
-    if not isinstance(event, Booking | CommissionBooked | FundingBooked | AccountAdopted):
+    if not isinstance(event, OF_BOOKS):
         return ()
     account_key = (event.venue, event.account)
     book = state.accounts.get(account_key)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypedDict
 
+from msgspec import Struct
 from signalbox.messages import Command, OrderEvent, OrderStatus, TimerFired
 
 from oms.state import Owner, State, order_key
@@ -60,8 +61,7 @@ class Drift:
     theirs: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What has to be published, in this order: events one by one, commands by revision, timers.
 
     `drift` is None but for a snapshot that was compared.

@@ -18,9 +18,9 @@ All figures exclude commission, which is not a price.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 
+from msgspec import Struct
 from signalbox.messages import Side
 
 ZERO = Decimal(0)
@@ -34,8 +34,7 @@ SHOWN_DECIMALS = 20
 _SHOWN_STEP = Decimal(1).scaleb(-SHOWN_DECIMALS)
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(Struct, frozen=True):
     """What is held of one symbol, and what it has brought."""
 
     quantity: Decimal = ZERO

@@ -20,8 +20,6 @@ from signalbox.messages import (
     IntentApproved,
     IntentDenied,
     Message,
-    OrderCreated,
-    OrderDenied,
     OrderEvent,
     OrderIntent,
     TimerFired,
@@ -33,7 +31,7 @@ from signalbox.messages import (
 from signalbox.subjects import EXTERNAL_PREFIX
 
 from oms.books import keep_payments
-from oms.evolve import evolve, evolve_nothing, let_orders_leave
+from oms.evolve import BEGINNING, evolve, evolve_nothing, let_orders_leave
 from oms.state import AccountBook, FundingPayment, Keep, Owner, State, order_key
 
 _ALL = Keep(ended_orders=1, executions=2**62, funding_payments=2**62)
@@ -60,8 +58,11 @@ def wanted_by_message(state: State, message: Message) -> Wanted:
     places: tuple[int, ...] = ()
     match message:
         case VenueFill(venue=venue, account=account, fill=fill):
-            placed_elsewhere = EXTERNAL_PREFIX + (message.venue_order_id or fill.execution_id)
-            owners = [(venue, account, fill.order_id), (venue, account, placed_elsewhere)]
+            owners = [(venue, account, fill.order_id)]
+            known = state.find_order(venue, account, fill.order_id)
+            if known is None or known.order is None:
+                placed_elsewhere = EXTERNAL_PREFIX + (message.venue_order_id or fill.execution_id)
+                owners.append((venue, account, placed_elsewhere))
             owners += _booked_under(state, venue, account, fill.execution_id)
             places = _places(state, venue, account, fill.execution_id)
         case VenueCommission(venue=venue, account=account):
@@ -78,7 +79,8 @@ def wanted_by_message(state: State, message: Message) -> Wanted:
             owners = _decided(message)
         case _:
             owners = [(message.venue, message.account, message.order_id)]  # type: ignore[attr-defined]  # a report
-    return Wanted(tuple(owner for owner in owners if _has_left(state, owner)), places)
+    left = [owner for owner in owners if _has_left(state, owner)]
+    return Wanted(tuple(left), places) if left or places else NOTHING_WANTED
 
 
 def _decided(decision: Decision) -> list[Owner]:
@@ -92,7 +94,7 @@ def _decided(decision: Decision) -> list[Owner]:
 
 def wanted_by_event(state: State, event: OrderEvent) -> Wanted:
     """What has left and a stored event changes, which is about to be folded."""
-    if isinstance(event, OrderCreated | OrderDenied):
+    if isinstance(event, BEGINNING):
         return NOTHING_WANTED
     owner = (event.venue, event.account, event.order_id)
     places: tuple[int, ...] = ()

@@ -13,7 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
+from msgspec import Struct
 from signalbox.fingerprints import Fingerprints
 from signalbox.messages import FINAL_STATUSES, NEVER, Fill, Instrument, Order, OrderStatus
 from signalbox.subjects import EXTERNAL_PREFIX, INTENT_ID
@@ -39,6 +41,7 @@ UNATTRIBUTED = "_unattributed"
 """The reserved order id for fees of executions that nobody has reported yet (no intent id starts with `_`)."""
 
 
+@lru_cache(maxsize=1024)  # asked several times at every event of an order
 def order_key(venue: str, account: str, order_id: str) -> str:
     """What names an order in the whole desk, and its events (`<key>/<n>`).
 
@@ -63,16 +66,14 @@ class Keep:
 KEPT = Keep()
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(Struct, frozen=True):
     """How far one order's subject in TRADE has been written: how many events, the sequence of the last."""
 
     events: int = 0
     sequence: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class OrderState:
+class OrderState(Struct, frozen=True):
     """One order. `order` is None for a denied one, whose terms were never the desk's."""
 
     venue: str
@@ -110,8 +111,7 @@ class OrderState:
         return order_key(*self.owner)
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(Struct, frozen=True):
     """One booked fill: its newest revision, and in what money."""
 
     fill: Fill
@@ -121,8 +121,7 @@ class Execution:
     trade_sequence: int
 
 
-@dataclass(frozen=True, slots=True)
-class Fee:
+class Fee(Struct, frozen=True):
     """What one execution cost; it counts once the execution is booked."""
 
     revision: int
@@ -133,8 +132,7 @@ class Fee:
     nobody's (`UNATTRIBUTED`). Nobody would find it there with its execution, so such a one stays in memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class FundingPayment:
+class FundingPayment(Struct, frozen=True):
     """One funding payment of a perpetual: `amount` is what the account received (paid < 0)."""
 
     symbol: str
@@ -143,8 +141,7 @@ class FundingPayment:
     trade_sequence: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Milestone:
+class Milestone(Struct, frozen=True):
     """What a symbol's executions up to `place` make. All behind it are in TRADE from `from_sequence` on."""
 
     place: Place
@@ -223,8 +220,7 @@ class AccountBook:
         return self.fees.get(execution_id) or self.recalled_fees.get(execution_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Unprotected:
+class Unprotected(Struct, frozen=True):
     """A position with less working stop quantity on the other side than its size, and since which event."""
 
     is_long: bool
