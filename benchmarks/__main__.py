@@ -14,6 +14,7 @@ NAMES = (
     "dydx_path",
     "risk_step",
     "indicator_speed",
+    "in_process",
     "scores_at_once",
     "recorder_speed",
     "start_again",
