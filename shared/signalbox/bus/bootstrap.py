@@ -92,7 +92,8 @@ def stream_config(stream: Stream, replicas: int = 1, bytes_max: int = 0) -> dict
         "deny_delete": stream.deny_delete,
         "deny_purge": stream.deny_delete,
         # A publisher's header would else take away what others have stored: all leases, all words of other operators
-        "allow_rollup_hdrs": False,
+        # (nats-server turns it on for the timers, which only the OMS may schedule)
+        "allow_rollup_hdrs": stream.schedules,
         "num_replicas": replicas,
     }
     if stream.told_again:

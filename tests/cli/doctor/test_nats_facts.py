@@ -10,7 +10,10 @@ from signalbox.desk import load_desk
 from signalbox.settings import Secret
 from signalbox.streams import STREAMS
 from signalbox_cli.doctor import nats_facts
+from signalbox_cli.doctor.facts import Facts
+from signalbox_cli.doctor.judging import judge
 from signalbox_cli.doctor.nats_facts import decision_is_refused, see_nats
+from signalbox_cli.doctor.verdicts import Verdict
 from signalbox_cli.settings import Found, find_desk
 
 DESK_FILE = Path(__file__).resolve().parents[3] / "deploy/desk.toml"
@@ -53,6 +56,9 @@ async def test_a_desk_without_services_is_seen_as_such(
     seen = await see_nats(found, load_desk(DESK_FILE))
     assert (seen.problem, seen.servers_problem, seen.decision_refused) == ("", "", True)
     assert set(seen.servers[0].streams) == {stream.name for stream in STREAMS}
+    facts = Facts(desk=load_desk(DESK_FILE), secrets=(), nats=seen, prometheus=None, alertmanager=None)
+    streams = next(check for check in judge(facts, live=False) if check.name == "streams")
+    assert streams.verdict is Verdict.OK, streams
     assert abs(seen.clock_offset_seconds) < 1
     assert set(seen.statuses.values()) == {()}
     assert seen.unknown_orders is None
