@@ -26,7 +26,7 @@ from signalbox.messages import TradingMode
 from signalbox.seals import parse
 from signalbox.services import TABLE
 
-from signalbox_cli import local_http, run_folder, simulated_venues, store_watch
+from signalbox_cli import local_http, log_watch, run_folder, simulated_venues, store_watch
 from signalbox_cli.people import roll
 from signalbox_cli.settings import inherited_environment
 from signalbox_cli.simulated_venues import VenuePorts
@@ -38,8 +38,7 @@ READY_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 15.0
 RESTARTS_PER_MINUTE_MAX = 10
 RESTART_DELAY_SECONDS = 0.5
-NEWS_SECONDS_MIN = 2.0
-"""A process that fails again sooner than this is no news."""
+NEWS_SECONDS_MIN = 2.0  # a process that fails again sooner is no news
 POLL_SECONDS = 0.05
 
 
@@ -129,7 +128,7 @@ class LocalDesk:
         self._processes: dict[str, _Process] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._store = plan.directory / "jetstream"
-        self._store_watch: asyncio.Task[None] | None = None
+        self._watches: list[asyncio.Task[None]] = []
         self._closing = False
         self._warden: asyncio.subprocess.Process | None = None
 
@@ -148,7 +147,7 @@ class LocalDesk:
         await self.wait_ready(*self.plan.services)
 
     async def start_nats(self) -> None:
-        """Start nats-server alone, with every stream, and watch its store."""
+        """Start nats-server alone, with every stream, and watch its store and all logs."""
         keys = {simulated_venues.MNEMONIC_CREDENTIAL: simulated_venues.TEST_MNEMONIC}
         self._seals = run_folder.prepare(self.plan.directory, self._passwords | keys)
         await self._post_warden()
@@ -156,8 +155,9 @@ class LocalDesk:
         self._declare_nats()
         await self.run(NATS)
         await self._bootstrap()
-        watch = store_watch.watch(self._monitor_port, self._store, self._say, lambda: self.kill(NATS, gently=True))
-        self._store_watch = asyncio.create_task(watch, name="watch store")
+        store = store_watch.watch(self._monitor_port, self._store, self._say, lambda: self.kill(NATS, gently=True))
+        logs = log_watch.watch(self.log_file(NATS).parent)
+        self._watches = [asyncio.create_task(watch) for watch in (store, logs)]
 
     def bus_settings(self, user: str) -> BusSettings:
         password, seals = self._passwords[user], parse(self._seals.get(user, ""))
@@ -308,8 +308,8 @@ class LocalDesk:
     async def close(self) -> None:
         """Stop everything, NATS last."""
         self._closing = True
-        if self._store_watch is not None:
-            self._store_watch.cancel()
+        for watch in self._watches:
+            watch.cancel()
         last = [name for name in (SIMULATOR, NATS) if name in self._processes]
         await asyncio.gather(*(self.stop(name) for name in self._processes if name not in last))
         for name in last:

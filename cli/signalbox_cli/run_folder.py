@@ -166,7 +166,7 @@ def ours(folder: Path) -> Iterator[Path]:
     """All that a desk leaves in its folder, as far as others could get at it; of most folders only themselves."""
     names = ("credentials", "logs", "jetstream", "desk.json", "prometheus.yml", LOCK)
     yield from (path for name in names if (path := folder / name).exists())
-    yield from sorted(path for of in ("*.duckdb*", "simulator-books.json*", "logs/*.log") for path in folder.glob(of))
+    yield from sorted(path for of in ("*.duckdb*", "simulator-books.json*", "logs/*.log*") for path in folder.glob(of))
 
 
 def _take_from_others(path: Path) -> None:
