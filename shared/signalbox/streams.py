@@ -45,7 +45,9 @@ class Stream:
     than `message_bytes_max`, so that whatever is stored can be read. `leaves_when_acknowledged`: a work queue of one
     consumer; what has been acknowledged is gone. `batches`: messages may be stored several at a time, all or none.
     `stored_as` = (pattern, NATS's words for the subject to store under). `told_again`: what is stored is published once
-    more, on these subjects, by the server: an account that imports them hears it then.
+    more, on these subjects, by the server: an account that imports them hears it then. The server knows message ids for
+    `duplicate_window_seconds`, and has them in memory, as long as who publishes has made them: of what people write,
+    briefly.
     """
 
     name: str
@@ -72,7 +74,7 @@ RECORDED = Consumer("recorder", (), unacked_max=-1, acks=False)
 
 INTENTS_PER_NAME_MAX = 10_000
 """What one sender may have waiting undecided; NATS refuses the next one to him, and nobody else notices."""
-INTENT_BYTES_MAX = 16 * KIBIBYTE
+INTENT_BYTES_MAX = 4 * KIBIBYTE
 INTENTS_UNACKED_MAX = 8 * INTENTS_PER_NAME_MAX
 """As many as several senders may have waiting: whoever comes behind them is heard all the same."""
 
@@ -102,6 +104,7 @@ STREAMS: tuple[Stream, ...] = (
         refuse_second=True,
         bytes_max=1024 * MEBIBYTE,
         message_bytes_max=INTENT_BYTES_MAX,
+        duplicate_window_seconds=120,  # risk knows ids for ever: this is for who publishes again after a time-out
         leaves_when_acknowledged=True,
         stored_as=("intent.*.*.*", "intent.{{wildcard(1)}}"),
         consumers=(Consumer("risk", (), unacked_max=INTENTS_UNACKED_MAX, ack_wait_seconds=30.0),),

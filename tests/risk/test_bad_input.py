@@ -117,9 +117,9 @@ BYTES: list[tuple[bytes, str]] = [
     (b"\xff\xfe\x00" * 50, "not JSON"),
     (b'{"type":"OrderIntent","id":"\xff"}', "not JSON"),
     (b"\x00" * 100, "not JSON"),
-    (b"[" * 16_000, "not an intent"),
-    (b'{"type":"OrderIntent","note":' + b"[" * 16_000, "not an intent"),
-    (b'{"x":' * 3_000, "nested too deeply"),
+    (b"[" * 4_000, "not an intent"),
+    (b'{"type":"OrderIntent","note":' + b"[" * 4_000, "not an intent"),
+    (b'{"x":' + b"[" * 4_000, "nested too deeply"),
 ]
 
 FIELDS: list[tuple[dict[str, Any], str]] = [

@@ -19,7 +19,7 @@ from signalbox.streams import STREAMS
 
 from tests.conftest import NatsServer
 
-ONE_MESSAGE = b"x" * 15_000
+ONE_MESSAGE, ONE_INTENT = b"x" * 15_000, b"x" * 3_000
 NOON = datetime(2024, 1, 2, 17, 0, tzinfo=UTC)
 ORDER = Order(
     order_id="one",
@@ -134,10 +134,10 @@ async def test_intent_that_finds_no_room_is_refused_at_once_and_one_fits_when_th
     user.on_room(lambda stream, problem: said.append((stream, problem)))
     async with asyncio.timeout(20):
         with pytest.raises(BusFullError, match="maximum bytes exceeded"):
-            await user.raw_publish("intent.ibkr.SPY", ONE_MESSAGE)
+            await user.raw_publish("intent.ibkr.SPY", ONE_INTENT)
     assert said == []
     await bootstrap(nats_server, 2 * STORE_BYTES_MIN)
-    await user.raw_publish("intent.ibkr.SPY", ONE_MESSAGE)
+    await user.raw_publish("intent.ibkr.SPY", ONE_INTENT)
 
 
 async def test_batch_of_decisions_that_does_not_fit_waits_and_is_stored_once_when_there_is_room(
@@ -227,7 +227,7 @@ async def fill_up(server: NatsServer, user: str, subject: str) -> int:
     """Store large messages, then small ones, until nothing fits any more; how many there are then."""
     client, stored = await server.client(user), 0
     try:
-        for payload in (ONE_MESSAGE, b"x" * 5_000, b"x"):
+        for payload in (ONE_MESSAGE, b"x" * 5_000, ONE_INTENT, b"x"):
             while b"error" not in (await client.request(subject, payload, timeout=5)).data:
                 stored += 1
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
+from risk.intake import DECISIONS_BURST_MAX, DECISIONS_PER_SECOND, Lane
 from signalbox.services import SERVICES
 from signalbox.streams import RECORDED_STREAMS, STREAMS, Stream
 from signalbox.subjects import REGISTRY, Declared
@@ -105,3 +106,10 @@ def test_claim_outlives_its_command_and_any_order() -> None:
 def test_second_command_on_a_subject_is_refused() -> None:
     (commands,) = (stream for stream in STREAMS if stream.name == "COMMANDS")
     assert (commands.per_subject_max, commands.refuse_second) == (1, True)
+
+
+def test_message_ids_that_people_choose_take_a_bounded_part_of_the_servers_memory() -> None:
+    """nats-server has them in memory at full length: with 16 KiB and 10 minutes that was 650 MB for one name."""
+    (intents,) = (stream for stream in STREAMS if stream.name == "INTENTS")
+    of_a_name = len(Lane) * (DECISIONS_BURST_MAX + DECISIONS_PER_SECOND * intents.duplicate_window_seconds)
+    assert of_a_name * intents.message_bytes_max < 256 * 1024 * 1024

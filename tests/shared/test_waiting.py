@@ -15,7 +15,9 @@ from signalbox.streams import STREAMS
 
 
 def test_doubt_ends_well_within_the_window_in_which_ids_are_known() -> None:
-    assert max(UNCERTAIN_SECONDS_MAX, AWAY_SECONDS_MAX) + 60 < min(each.duplicate_window_seconds for each in STREAMS)
+    # An intent that waited for longer is too old, and its id stands in a decision for ever
+    windows = [each.duplicate_window_seconds for each in STREAMS if each.name != "INTENTS"]
+    assert max(UNCERTAIN_SECONDS_MAX, AWAY_SECONDS_MAX) + 60 < min(windows)
 
 
 def test_room_is_waited_for_without_an_end() -> None:
