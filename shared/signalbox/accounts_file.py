@@ -32,7 +32,7 @@ from signalbox.accounts import (
     password_variable,
 )
 from signalbox.services import SERVICES
-from signalbox.subjects import stored_intents
+from signalbox.subjects import DISCOVERY_VERBS, discovery, stored_intents
 
 
 def configuration() -> str:
@@ -60,9 +60,11 @@ def person_lines(person: Person) -> list[str]:
         *(_service_import(DESK, stored.format(name=person.name), local) for local, stored in controls.items()),
         _service_import("recorder", f"query.sql.{person.name}", "query.sql"),
         *(_service_import(service, f"status.{service}") for service in SERVICES),
+        *(_service_import(service, subject) for service in SERVICES for subject in _discovery(service)),
         _service_import("$SYS", SERVER_ID),
     ]
-    publishes = [*sorted(may), *controls, *asked, SERVER_ID]
+    discovery = dict.fromkeys(subject for service in SERVICES for subject in _discovery(service))
+    publishes = [*sorted(may), *controls, *asked, *discovery, SERVER_ID]
     return [
         f"{_quoted(person.name)}: {{  # {person.role}",
         f"  limits: {{ max_connections: {CONNECTIONS_MAX}, max_subscriptions: {SUBSCRIPTIONS_MAX}, "
@@ -119,6 +121,7 @@ def _desk() -> list[str]:
 
 def _service(account: Account) -> list[str]:
     asked, asks = [*_requests(account)], [*_asks(account)]
+    serves = served(account)
     imports = [
         *_heard(account.hears, but=account.name),
         *(_service_import(DESK, subject) for subject in (*account.stores, *asked)),
@@ -127,7 +130,7 @@ def _service(account: Account) -> list[str]:
     ]
     exports = [
         *(f"{{ stream: {_quoted(subject)} }}" for subject in account.told),
-        *(_served(subject) for subject in account.serves),
+        *(_served(subject) for subject in serves),
     ]
     publishes = [*account.stores, *account.tells, *asked, *(f"{JETSTREAM}.{ask}" for ask in asks)]
     publishes += [SERVERS] if account.asks_servers else []
@@ -136,14 +139,24 @@ def _service(account: Account) -> list[str]:
         f"{_quoted(account.name)}: {{",
         *_list("exports", exports),
         *_list("imports", imports),
-        *_user(account.name, publishes, (f"_INBOX.{account.name}.>", *account.hears, *account.serves)),
+        *_user(account.name, publishes, (f"_INBOX.{account.name}.>", *account.hears, *serves)),
         "}",
     ]
 
 
+def served(account: Account) -> tuple[str, ...]:
+    """What an account answers, to people alone: its own questions, and who it is."""
+    return (*account.serves, *_discovery(account.name)) if account.serves else ()
+
+
+def _discovery(service: str) -> list[str]:
+    """Where a service is asked who it is: with all others, by its name, and one process of it."""
+    return [discovery(verb, *narrower) for verb in DISCOVERY_VERBS for narrower in ((), (service,), (service, "*"))]
+
+
 def _served(subject: str) -> str:
-    """A service that people ask. Where the subject ends in their name, it has to be that of the account that asks."""
-    if subject.endswith(".*"):
+    """A service that people ask. Where a question's subject ends in their name, it is that of the account that asks."""
+    if subject.startswith("query.") and subject.endswith(".*"):
         return f"{{ service: {_quoted(subject)}, account_token_position: {subject.count('.') + 1} }}"
     return f"{{ service: {_quoted(subject)}, response: stream }}"  # every process of the service answers
 

@@ -22,7 +22,6 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, TypeVar
 
-import msgspec
 import uvloop
 
 from signalbox import messages, metrics, subjects
@@ -32,8 +31,9 @@ from signalbox.clock import DeskClock, FollowingClock, WallClock
 from signalbox.desk import ClockSource, Desk, load_desk
 from signalbox.errors import ConfigurationError, SignalboxError
 from signalbox.last_resort import LastResort
-from signalbox.lease import OwnLease, shown, this_process
-from signalbox.messages import ClockTick, ServiceStatus
+from signalbox.lease import OwnLease
+from signalbox.messages import ClockTick
+from signalbox.presence import serve_discovery, serve_status
 from signalbox.seals import Seals, demand, links_of
 from signalbox.setting_names import PREFIX
 from signalbox.settings import Secret, ServiceSettings, load
@@ -268,7 +268,8 @@ async def _open(service: str, settings: ServiceSettings, desk: Desk, seals: Seal
     bus.on_failure = runtime.fail
     bus.on_room(room_shown(health))
     bus.on_held = lambda condition, reason: health.unmet(condition, reason) if reason else health.met(condition)
-    await _serve_status(service, runtime)
+    await serve_status(service, bus, clock, health, lambda: runtime.details())
+    await serve_discovery(service, bus)
     return runtime
 
 
@@ -367,24 +368,3 @@ async def follow_clock(bus: Bus, source: ClockSource) -> DeskClock:
 
     await bus.subscribe(subjects.CLOCK, tick)
     return clock
-
-
-async def _serve_status(service: str, runtime: Runtime) -> None:
-    instance = shown(this_process())
-
-    async def status(_: bytes, __: str) -> bytes:
-        health = runtime.health
-        return msgspec.json.encode(
-            ServiceStatus(
-                service=service,
-                ready=health.ready,
-                waiting_for=health.waiting_for,
-                at=runtime.clock.now(),
-                details={} if health.standing_by else runtime.details() | runtime.bus.seals_told(),
-                instance=instance,
-                active=not health.standing_by,
-                standing_by=health.standing_by,
-            )
-        )
-
-    await runtime.bus.serve(subjects.status(service), status)

@@ -1,7 +1,7 @@
 """The contract as documents: JSON Schema of every message and an AsyncAPI 3 description of every subject.
 
 `python -m signalbox.schemas` writes `docs/schemas/messages.json` and `docs/asyncapi.yaml`; a test fails when they are
-stale. All they say comes from `signalbox.messages`, `signalbox.subjects.REGISTRY` and `signalbox.streams.STREAMS`;
+stale. All they say comes from `signalbox.messages`, `signalbox.registry.REGISTRY` and `signalbox.streams.STREAMS`;
 nothing is said here that is not said there. No service imports this.
 """
 
@@ -18,8 +18,8 @@ from typing import Any, get_args
 
 import msgspec
 
+from signalbox.registry import REGISTRY, Declared
 from signalbox.streams import STREAMS, Stream
-from signalbox.subjects import REGISTRY, Declared
 
 VERSION = "1.0.0"
 """Of the contract: the first number changes only if a message is retyped, which it must not be."""

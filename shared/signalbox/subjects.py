@@ -8,37 +8,14 @@ becomes `%XX` of its UTF-8 bytes.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import unquote
 
-from signalbox.checkpoints import CheckpointManifest
 from signalbox.messages import (
-    AccountState,
-    Bar,
-    Book,
     CancelIntent,
-    ClockTick,
-    Command,
-    DeadLetter,
     Decision,
-    FundingRate,
-    Instrument,
-    Intent,
     IntentApproved,
-    Lease,
-    LedgerEntry,
-    OrderEvents,
     OrderIntent,
-    Position,
-    QueryReply,
-    QueryRequest,
-    Quote,
     Report,
-    Score,
-    ServiceStatus,
-    SetAside,
-    TimerFired,
-    TradingState,
     VenueAccepted,
     VenueCanceled,
     VenueCancelRejected,
@@ -46,14 +23,11 @@ from signalbox.messages import (
     VenueExpired,
     VenueFill,
     VenueFunding,
-    VenueLink,
     VenueRejected,
     VenueSnapshot,
     VenueTriggered,
     VenueUnknown,
 )
-from signalbox.services import CHECKPOINTING_SERVICES, GATEWAYS, LEASED_SERVICES, SERVICES
-from signalbox.venues import VENUES
 
 BASELINE = "_baseline"
 """The reserved order id under which an account's opening figures are written (no intent id starts with `_`)."""
@@ -285,6 +259,16 @@ def status(service: str) -> str:
     return f"status.{service}"
 
 
+def discovery(verb: str, service: str = "", instance: str = "") -> str:
+    """Where NATS's micro protocol asks all services, those of one name, or one process of it."""
+    return ".".join(part for part in ("$SRV", verb, service, instance) if part)
+
+
+def is_discovery(subject: str) -> bool:
+    """Whether it is one of `discovery`'s."""
+    return subject.startswith("$SRV.")
+
+
 def set_aside(service: str, stream: str, sequence: int) -> str:
     """Where it is said that a service goes on without a message."""
     return f"$KV.CONTROL.skip.{encode_token(service)}.{encode_token(stream)}.{sequence}"
@@ -302,6 +286,9 @@ ALL_QUOTES, ALL_LINKS, ALL_ACCOUNTS, ALL_DECISIONS = "md.quote.*.*", "link.*.*",
 ALL_BARS, ALL_SCORES, ALL_BOOKS = "md.bar.*.*.*", "ind.score.*.*.*", "book.*.*"
 """Patterns to read or subscribe to. In BARS itself a bar's subject has a partition in front of the venue."""
 
+DISCOVERY_VERBS = ("PING", "INFO", "STATS")
+"""What may be asked of any service by the protocol that `nats micro` speaks (decision 37)."""
+
 CLOCK = "clock.desk"
 QUERY = "query.sql"
 ALL_QUERIES = "query.sql.*"
@@ -315,79 +302,3 @@ ALL_TRADING_STATES = f"{TRADING_STATE}.*"
 def is_trading_state(subject: str) -> bool:
     """Whether a trading state is on a subject: as an operator publishes it, or as it is stored."""
     return subject == TRADING_STATE or subject.startswith(f"{TRADING_STATE}.")
-
-
-@dataclass(frozen=True)
-class Declared:
-    """One subject pattern of the registry: what is on it, who may write it, who reads it."""
-
-    pattern: str
-    message: object
-    written_by: tuple[str, ...]
-    read_by: tuple[str, ...]
-    about: str
-    reply: object = None
-
-
-FUNDING_GATEWAYS = tuple(row.gateway for row in VENUES if row.pays_funding)
-
-REGISTRY: tuple[Declared, ...] = (
-    Declared(
-        "clock.desk", ClockTick, ("simulator",), (*SERVICES, "user"), "the simulator's time; nobody writes it live"
-    ),
-    Declared("md.quote.*.*", Quote, GATEWAYS, ("risk", "user"), "quotes: venue, symbol"),
-    Declared(
-        "md.bar.*.*.*", Bar, GATEWAYS, ("indicators", "oms", "recorder", "user"), "bars: venue, symbol, timeframe"
-    ),
-    Declared(
-        "md.instrument.*.*", Instrument, GATEWAYS, ("risk", "oms", "recorder", "user"), "instruments: venue, symbol"
-    ),
-    Declared("md.funding.*.*", FundingRate, FUNDING_GATEWAYS, ("risk", "recorder", "user"), "funding: venue, symbol"),
-    Declared("ind.score.*.*.*", Score, ("indicators",), ("recorder", "user"), "scores: venue, symbol, timeframe"),
-    Declared("intent.*.*", Intent, ("user",), ("nats",), "order intents as people publish them: venue, symbol"),
-    Declared("intent.*.*.*", Intent, ("nats",), ("risk",), "intents as the server hands them on: name, venue, symbol"),
-    Declared("decision.*.*.*", Decision, ("risk",), ("oms", "recorder", "user"), "decisions: verdict, venue, account"),
-    Declared(
-        "order.*.*.*", OrderEvents, ("oms",), ("risk", "recorder", "user"), "order events: venue, account, order id"
-    ),
-    Declared("command.*.*.*", Command, ("oms",), (*GATEWAYS, "recorder"), "venue commands: venue, order id, revision"),
-    Declared("ledger.*.*", LedgerEntry, GATEWAYS, (*GATEWAYS, "recorder"), "submission ledger: venue, order id"),
-    Declared("report.*.*.*", Report, GATEWAYS, ("oms", "recorder", "user"), "execution reports: venue, account, kind"),
-    Declared("position.*.*.*", Position, ("oms",), ("recorder", "user"), "positions: venue, account, symbol"),
-    Declared("book.*.*", Book, ("oms",), ("recorder", "user"), "the desk's own cash: venue, account"),
-    Declared("account.*.*", AccountState, GATEWAYS, ("risk", "oms", "recorder", "user"), "accounts: venue, account"),
-    Declared("link.*.*", VenueLink, GATEWAYS, ("risk", "user"), "gateway heartbeats: venue, account"),
-    Declared("timer.schedule.*", TimerFired, ("oms",), (), "timers set: order id"),
-    Declared("timer.fired.*", TimerFired, ("nats",), ("oms", "recorder"), "timers fired: order id"),
-    Declared("dead.*.*", DeadLetter, SERVICES, ("recorder", "user"), "dead letters: stream, service"),
-    Declared(
-        ALL_TRADING_STATES,
-        TradingState,
-        ("operator",),
-        ("risk", "recorder", "user"),
-        "the desk's main switch: operator",
-    ),
-    Declared(
-        "$KV.CONTROL.skip.*.*.*.*",
-        SetAside,
-        ("operator",),
-        (*SERVICES, "user"),
-        "messages that a service goes on without: service, stream, sequence, operator",
-    ),
-    Declared(
-        "$KV.LEASES.*.*",
-        Lease,
-        (*GATEWAYS, *LEASED_SERVICES),
-        (*GATEWAYS, *LEASED_SERVICES),
-        "who may trade an account, or (under the venue `service`) work as a service: venue, account",
-    ),
-    Declared(
-        "checkpoint.*.*.*",
-        CheckpointManifest,
-        CHECKPOINTING_SERVICES,
-        CHECKPOINTING_SERVICES,
-        "what a service has folded of TRADE; parts are bytes, the last one says which: service, slot, part",
-    ),
-    Declared("status.*", None, ("user",), SERVICES, "is a service ready: service", reply=ServiceStatus),
-    Declared("query.sql", QueryRequest, ("user",), ("recorder",), "read-only SQL on the recorder", reply=QueryReply),
-)

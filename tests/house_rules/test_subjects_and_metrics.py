@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from signalbox.subjects import REGISTRY
+from signalbox.registry import REGISTRY
 
 if TYPE_CHECKING:
     from conftest import File
 
-MAY_WRITE_SUBJECTS = {f"shared/signalbox/{name}.py" for name in ("subjects", "streams", "accounts", "accounts_file")}
+MAY_WRITE_SUBJECTS = {
+    f"shared/signalbox/{name}.py" for name in ("subjects", "registry", "streams", "accounts", "accounts_file")
+}
 ROOTS = sorted({item.pattern.split(".")[0] for item in REGISTRY} - {"$KV"})  # `$KV.` is NATS's own, the bus writes it
 SUBJECT = re.compile(rf"({'|'.join(map(re.escape, ROOTS))})\.(\S*)")
 

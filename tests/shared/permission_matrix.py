@@ -35,12 +35,15 @@ from signalbox.accounts import (
     password_variable,
     user_names,
 )
+from signalbox.accounts_file import served
 from signalbox.bus.bootstrap import bootstrap_server, complete_seals, new_password
 from signalbox.messages import TradingMode
+from signalbox.registry import REGISTRY
 from signalbox.seals import parse
-from signalbox.services import SERVICES
+from signalbox.services import LEASED_SERVICES, SERVICES
 from signalbox.streams import STREAMS
-from signalbox.subjects import REGISTRY
+from signalbox.subjects import DISCOVERY_VERBS, discovery
+from signalbox.venues import venue_names
 from signalbox_cli.local_desk import free_port
 from signalbox_cli.people import roll
 
@@ -70,11 +73,16 @@ def subjects() -> list[str]:
     found: list[str] = []
     for declared in REGISTRY:
         words = declared.pattern.split(".")
-        for venue in ("ibkr", "dydx") if "*" in words and words[0] not in ("timer", "dead", "status", "$KV") else ("",):
+        for venue in venue_names() if "*" in words and words[0] not in ("timer", "dead", "status", "$KV") else ("",):
             found.append(_concrete(words, venue))
     found += [f"dead.trade.{service}" for service in SERVICES]
     found += [f"status.{service}" for service in SERVICES]
-    found += [f"$KV.LEASES.service.{service}" for service in ("risk", "oms", "recorder")]
+    found += [f"$KV.LEASES.service.{service}" for service in LEASED_SERVICES]
+    for verb in DISCOVERY_VERBS:
+        found += [
+            discovery(verb),
+            *(discovery(verb, *of) for service in SERVICES for of in ((service,), (service, "a"))),
+        ]
     found += ["$KV.LEASES.ibkr.A1", "$KV.LEASES.dydx.A1", "intent.ibkr.SPY", "query.sql", "query.sql.tina"]
     found += ["intent.tom.ibkr.SPY", "intent.tina.ibkr.SPY", "decision.denied.ibkr.A1"]
     found += ["$KV.CONTROL.trading-state", "$KV.CONTROL.trading-state.tom", "$KV.CONTROL.trading-state.olga"]
@@ -134,6 +142,12 @@ class Observed:
         await self.client.subscribe(subject, cb=note)
 
 
+async def _answer(message: Msg) -> None:
+    """As a service does, but that it looks at no reply subject: where an answer goes is the server's affair here."""
+    if message.reply:
+        await message.respond(b"an answer")
+
+
 class Court:
     """A server with the desk's own accounts, an observer in each, and a connection of each credential."""
 
@@ -152,6 +166,9 @@ class Court:
             self.observers[account] = observed
         for name in accounts():
             self.clients[name] = await self._connected(name, self._passwords[name])
+        for account in ACCOUNTS:
+            for subject in served(account):
+                await self.clients[account.name].subscribe(subject, cb=_answer)
         await self.settled()
 
     async def _connected(self, user: str, password: str) -> Client:

@@ -18,8 +18,8 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from signalbox.messages import decode, encode
+from signalbox.registry import REGISTRY
 from signalbox.schemas import message_types
-from signalbox.subjects import REGISTRY
 
 FOLDER = Path(__file__).with_name("recorded")
 READ_AS = {

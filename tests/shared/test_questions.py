@@ -8,6 +8,7 @@ import socket
 import threading
 from typing import Any, cast
 
+import pytest
 from signalbox.bus import Bus, asking
 from signalbox.bus.client import BusClient, FrameParser, Take
 from signalbox.bus.wire import Delivery
@@ -63,9 +64,11 @@ class Asked:
     def __init__(self) -> None:
         self.answers = 0
         self.take: Take = lambda delivery: None
+        self.heard: list[str] = []
 
     async def listen(self, subject: str, take: Take) -> None:
         self.take = take
+        self.heard.append(subject)
 
     async def publish(self, subject: str, payload: bytes, headers: dict[str, str]) -> None:
         self.answers += 1
@@ -79,13 +82,15 @@ async def test_so_many_questions_a_second_are_answered_and_no_more() -> None:
 
     loop = asyncio.get_running_loop()
     began_seconds = loop.time()
-    await asking.serve(cast("BusClient", client), "risk", "status.risk", answer)
-    for _ in range(3000):
-        client.take(Delivery(1, b"status.risk", b"_R_.a", b"", b""))
+    served = await asking.serve(cast("BusClient", client), "risk", "$SRV.PING", answer, ("$SRV.PING.risk",))
+    assert client.heard == ["$SRV.PING", "$SRV.PING.risk"]
+    for number in range(3000):
+        subject = client.heard[number % 2].encode()  # one bound for both
+        client.take(Delivery(1, subject, b"_R_.a", b"", b""))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
     passed_seconds = loop.time() - began_seconds
-    assert client.answers >= asking.QUESTIONS_MAX
+    assert served.questions == client.answers >= asking.QUESTIONS_MAX
     assert client.answers <= asking.QUESTIONS_MAX + passed_seconds * asking.QUESTIONS_PER_SECOND_MAX + 1
 
 
@@ -106,3 +111,22 @@ async def test_who_is_not_in_a_hurry_rests_after_each_read() -> None:
         await asyncio.sleep(0)
         assert reading.done() is not is_unhurried
         await reading
+
+
+@pytest.mark.parametrize(
+    "reply", [b"", b"_INBOX.oms.a", b"decision.approved.ibkr.A1", b"$JS.ACK.a", b"_R_", b"_R_.\xff"]
+)
+async def test_only_who_asks_from_another_account_is_answered(reply: bytes) -> None:
+    """Within the desk a reply subject is whatever somebody wrote; the server writes `_R_.` for who asks across."""
+    client = Asked()
+
+    async def answer(question: bytes, asker: str) -> bytes:
+        return b""
+
+    served = await asking.serve(cast("BusClient", client), "risk", "status.risk", answer)
+    client.take(Delivery(1, b"status.risk", reply, b"", b""))
+    client.take(Delivery(1, b"status.risk", b"_R_.a", b"", b""))
+    while not served.questions:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert (served.questions, client.answers) == (1, 1)

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from signalbox.messages import encode
+from signalbox.registry import REGISTRY
 from signalbox.schemas import asyncapi, documents, message_types, messages_schema, stream_of, yaml_of
-from signalbox.subjects import REGISTRY
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCHEMA = messages_schema()

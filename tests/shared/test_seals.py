@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from signalbox import subjects
+from signalbox import registry, subjects
 from signalbox.bus.bootstrap import USERS, complete_seals
 from signalbox.errors import ConfigurationError
 from signalbox.seals import (
@@ -153,7 +153,7 @@ def test_what_looks_like_what_is_acted_upon_needs_a_seal_however_odd_it_is(subje
 
 def test_the_registrys_subjects_that_need_a_seal() -> None:
     """A new subject is put into this list, or bears a seal: somebody has thought of it."""
-    unsealed = {declared.pattern for declared in subjects.REGISTRY if not link_of(declared.pattern)}
+    unsealed = {declared.pattern for declared in registry.REGISTRY if not link_of(declared.pattern)}
     assert unsealed == {
         *("clock.desk", "md.quote.*.*", "md.bar.*.*.*", "md.instrument.*.*", "md.funding.*.*", "ind.score.*.*.*"),
         *(

@@ -6,9 +6,9 @@ from itertools import combinations
 
 import pytest
 from risk.intake import DECISIONS_BURST_MAX, DECISIONS_PER_SECOND, Lane
+from signalbox.registry import REGISTRY, Declared
 from signalbox.services import SERVICES
 from signalbox.streams import RECORDED_STREAMS, STREAMS, Stream
-from signalbox.subjects import REGISTRY, Declared
 
 CORE_NATS = {"intent.*.*", "clock.desk", "md.quote.*.*", "link.*.*", "status.*", "query.sql"}
 """What is worth nothing a moment later, and requests: stored nowhere."""

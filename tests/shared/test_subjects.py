@@ -21,8 +21,9 @@ from signalbox.messages import (
     Side,
     VenueAccepted,
 )
+from signalbox.registry import REGISTRY, Declared
 from signalbox.services import GATEWAYS, SERVICES
-from signalbox.subjects import REGISTRY, decode_token, encode_token
+from signalbox.subjects import decode_token, encode_token
 
 AT = datetime(2026, 7, 15, 14, tzinfo=UTC)
 NASTY = "> *.é\t%"
@@ -121,7 +122,7 @@ def test_every_report_has_a_kind_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("item", REGISTRY, ids=lambda item: item.pattern)
-def test_declaration_names_known_parties(item: subjects.Declared) -> None:
+def test_declaration_names_known_parties(item: Declared) -> None:
     assert {*item.written_by, *item.read_by} <= PARTIES
     assert item.written_by
 

@@ -29,7 +29,7 @@ EVERYTHING_HAS_IT = """
 import sys
 from signalbox import accounts, accounts_file, desk, seals, services, streams, subjects
 from signalbox.bus import bootstrap
-from signalbox.subjects import REGISTRY
+from signalbox.registry import REGISTRY
 from signalbox_cli import simulated_venues, local_desk, looking
 
 assert "gateway-newex" in services.SERVICES and "gateway-newex" in services.GATEWAYS

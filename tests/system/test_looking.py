@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import re
 import signal
@@ -9,6 +11,9 @@ import subprocess
 import sys
 
 import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.micro.service import ServicePing
 from prometheus_client.parser import text_string_to_metric_families
 from signalbox.services import SERVICES
 
@@ -52,6 +57,22 @@ def test_every_service_is_ready(desk: RunningDesk) -> None:
     done = desk.run("status")
     assert done.returncode == 0
     assert [line.split()[:2] for line in done.stdout.splitlines()[1:]] == [[service, "ready"] for service in SERVICES]
+
+
+async def test_nats_micro_ls_shows_every_service(desk: RunningDesk) -> None:
+    client = Client()
+    await client.connect(
+        desk.facts["nats_url"], user="user", password=desk.password("user"), inbox_prefix=b"_INBOX.user"
+    )
+    answers: asyncio.Queue[Msg] = asyncio.Queue()
+    inbox = client.new_inbox()
+    await client.subscribe(inbox, cb=answers.put)
+    await client.publish("$SRV.PING", b"", reply=inbox)
+    async with asyncio.timeout(30):
+        found = [ServicePing.from_dict(json.loads((await answers.get()).data)) for _ in SERVICES]
+    assert {ping.name for ping in found} == set(SERVICES)
+    assert len({ping.id for ping in found}) == len(SERVICES)
+    await client.close()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from nats.errors import Error as NatsError
 
@@ -18,12 +20,24 @@ from signalbox.bus.wire import Delivery
 log = logging.getLogger(__name__)
 
 QUESTIONS_MAX = 256
-"""Being answered at a time, on one subject."""
+"""Being answered at a time, by one handler."""
 QUESTIONS_PER_SECOND_MAX = 500.0
-"""Answered on one subject; what is asked beyond that is not, so that questions leave time for what they are about."""
+"""Answered by one handler; what is asked beyond that is not, so that questions leave time for what they are about."""
 ANSWERS_MAX = 256
 QUESTION_HEADER = "Signalbox-Question"
 """Of an answer: which question it answers. Whoever shares a name may have the answer to another one sent here."""
+
+
+@dataclass
+class Served:
+    """What was asked on a subject, and what became of it."""
+
+    subject: str
+    questions: int = 0
+    failures: int = 0
+    last_failure: str = ""
+    """Its kind: the text may hold what somebody else asked."""
+    nanoseconds: int = 0
 
 
 def mark(question: bytes) -> str:
@@ -60,18 +74,28 @@ async def answers_to(
 
 
 async def serve(
-    client: BusClient, service: str, subject: str, handler: Callable[[bytes, str], Awaitable[bytes]]
-) -> None:
+    client: BusClient,
+    service: str,
+    subject: str,
+    handler: Callable[[bytes, str], Awaitable[bytes]],
+    also: Sequence[str] = (),
+) -> Served:
     """See `Bus.serve`."""
     running: set[asyncio.Task[None]] = set()
+    served = Served(subject)
 
     async def answer(reply: str, question: bytes, asker: str) -> None:
+        began = time.perf_counter_ns()
+        served.questions += 1
         try:
             await client.publish(reply, await handler(question, asker), headers={QUESTION_HEADER: mark(question)})
         except (NatsError, OSError) as error:
             log.warning("an answer could not be sent", extra={"subject": subject, "error": str(error)})
-        except Exception:
+        except Exception as error:
+            served.failures, served.last_failure = served.failures + 1, type(error).__name__
             log.exception("a question could not be answered", extra={"subject": subject})
+        finally:
+            served.nanoseconds += time.perf_counter_ns() - began
 
     loop = asyncio.get_running_loop()
     allowed, at_seconds = float(QUESTIONS_MAX), loop.time()
@@ -92,4 +116,6 @@ async def serve(
         running.add(task)
         task.add_done_callback(running.discard)
 
-    await client.listen(subject, take)
+    for each in (subject, *also):
+        await client.listen(each, take)
+    return served

@@ -57,6 +57,8 @@ class Bus:
         self._denied: set[str] = set()
         self._open = False
         self._questions: BusClient | None = None
+        self.served: list[asking.Served] = []
+        """What it answers, and how often it has."""
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         """Called when a handler failed in a way that must end the process."""
         self.on_held: Callable[[str, str], None] = lambda condition, reason: None
@@ -319,18 +321,23 @@ class Bus:
         """What each nats-server says of itself; raises `BusUnavailableError` when none does."""
         return await ask_servers(self._client)
 
-    async def serve(self, subject: str, handler: Callable[[bytes, str], Awaitable[bytes]]) -> None:
+    async def serve(
+        self, subject: str, handler: Callable[[bytes, str], Awaitable[bytes]], also: Sequence[str] = ()
+    ) -> asking.Served:
         """Answer requests on `subject` with what `handler` makes of the payload and the name of who asks.
 
         The name is the last word of the subject, where `subject` ends in `*`: the server writes it. Otherwise it is "".
-        Each request runs on its own, so that a slow one holds up no other.
+        Each request runs on its own, so that a slow one holds up no other. `also`: other subjects of the same handler,
+        whose questions are counted, and bounded, together.
 
         Only to people: their requests cross from another account with a reply subject of the server's own making. A
         reply subject of the desk itself would have us publish there.
         """
         if self._questions is None:
             self._questions = await self._connect_for_questions()
-        await asking.serve(self._questions, self._settings.name, subject, handler)
+        served = await asking.serve(self._questions, self._settings.name, subject, handler, also)
+        self.served.append(served)
+        return served
 
     async def _connect_for_questions(self) -> BusClient:
         """Connect once more: what people ask comes on a connection of its own, which the server closes when they ask
