@@ -3,23 +3,8 @@
 from __future__ import annotations
 
 from dashboards.queries import at_work, changes, during_range, one, quantile, quantile_now, rate
-from dashboards.specification import (
-    GREEN,
-    RED,
-    ZERO_IS_BETTER,
-    ZERO_IS_GOOD,
-    Dashboard,
-    Query,
-    Row,
-    Unit,
-    Word,
-    bars,
-    lines,
-    number,
-    rising,
-    states,
-    table,
-)
+from dashboards.shapes import counts, dead_letters, half_and_most, must_be_zero, rates, should_be_zero, times, totals
+from dashboards.specification import GREEN, RED, Dashboard, Query, Row, Unit, Word, lines, number, rising, states, table
 
 CONNECTED = {0: Word("not connected", RED), 1: Word("connected", GREEN)}
 STORAGE_USED = "max (signalbox_jetstream_storage_bytes) / max (signalbox_jetstream_storage_limit_bytes)"
@@ -29,30 +14,23 @@ CONSUMER = (("stream", "Stream"), ("consumer", "Consumer"))
 NOW = Row(
     "Now",
     (
-        number(
+        must_be_zero(
             "Not connected to NATS",
             "Processes that are up and not connected. They reconnect for ever and publish again under the same message "
             "id. Normal: 0.",
-            Unit.COUNT,
-            Query("sum (1 - signalbox_bus_connected)"),
-            steps=ZERO_IS_GOOD,
+            "sum (1 - signalbox_bus_connected)",
             runbook="nats-down",
         ),
-        number(
-            "Dead letters",
+        dead_letters(
             'Messages in the stream DEAD: no service could read them. `signalbox query "SELECT * FROM dead_letters"` '
-            "shows them with the error. Normal: 0.",
-            Unit.COUNT,
-            Query("max (signalbox_dead_letters)"),
-            steps=ZERO_IS_GOOD,
-            runbook="dead-letter-growing",
+            "shows them with the error. Normal: 0."
         ),
         number(
             "Storage used",
             "JetStream's storage of the desk's account, as a share of its limit. A full store refuses every message: "
             "the desk stands still.",
             Unit.SHARE,
-            Query(STORAGE_USED),
+            STORAGE_USED,
             steps=rising(0.7, 0.9),
             decimals=1,
             runbook="stream-nearly-full",
@@ -61,7 +39,7 @@ NOW = Row(
             "Most waiting for a consumer",
             "Messages stored that the slowest service has not been given yet (the recorder apart).",
             Unit.COUNT,
-            Query('max (signalbox_consumer_pending{consumer!="recorder"})'),
+            'max (signalbox_consumer_pending{consumer!="recorder"})',
             steps=rising(50, 500),
             runbook="consumer-lag-high",
         ),
@@ -69,7 +47,7 @@ NOW = Row(
             "Recorder behind",
             "Messages stored and not yet committed to the database. Trading does not wait for it.",
             Unit.COUNT,
-            Query("sum (signalbox_recorder_lag_messages)"),
+            "sum (signalbox_recorder_lag_messages)",
             steps=rising(1000, 20000),
             runbook="recorder-lagging",
         ),
@@ -77,24 +55,22 @@ NOW = Row(
             "Stored, 99 of 100 within",
             "How long a publish takes until JetStream has it, at the slowest service.",
             Unit.SECONDS,
-            Query(f"max ({quantile_now(0.99, 'service', 'signalbox_bus_publish_seconds')})"),
+            f"max ({quantile_now(0.99, 'service', 'signalbox_bus_publish_seconds')})",
             steps=rising(0.05, 0.5),
             runbook="order-path-slow",
         ),
-        number(
+        should_be_zero(
             "Slow consumers",
             "Times that a process did not read a live subscription fast enough and lost messages of it, in the time "
             "shown. Normal: 0.",
-            Unit.COUNT,
-            Query(during_range("", "signalbox_bus_slow_consumers_total")),
-            steps=ZERO_IS_BETTER,
+            during_range("", "signalbox_bus_slow_consumers_total"),
             runbook="slow-consumer",
         ),
         number(
             "Reconnects",
             "Of all processes to NATS, in the time shown.",
             Unit.COUNT,
-            Query(during_range("", "signalbox_bus_reconnects_total")),
+            during_range("", "signalbox_bus_reconnects_total"),
             steps=rising(1, 20),
             runbook="nats-down",
         ),
@@ -134,19 +110,15 @@ STREAMS = Row(
             height=11,
             runbook="consumer-lag-high",
         ),
-        lines(
+        rates(
             "Stored each second",
             "How fast each stream grows. A stream with an age limit shrinks too.",
-            Unit.PER_SECOND,
             Query("deriv(signalbox_stream_messages[$__rate_interval]) >= 0", "{{stream}}"),
-            minimum=0,
         ),
-        lines(
+        counts(
             "Waiting for consumers",
             "Messages stored that a service has not been given yet.",
-            Unit.COUNT,
             Query("max by (stream, consumer) (signalbox_consumer_pending)", "{{stream}} {{consumer}}"),
-            minimum=0,
             runbook="consumer-lag-high",
         ),
         lines(
@@ -167,11 +139,10 @@ STREAMS = Row(
             minimum=0,
             runbook="stream-nearly-full",
         ),
-        lines(
+        counts(
             "Waiting for room",
             "Messages that services can not store, because a stream is full or its disk was; and what was dropped "
             "since each process began because newer followed. Normal: none.",
-            Unit.COUNT,
             Query(
                 "sum by (service, stream) (signalbox_bus_waiting_for_room)",
                 "{{service}} {{stream}}",
@@ -182,7 +153,6 @@ STREAMS = Row(
                 "dropped {{service}} {{stream}}",
                 empty_when_healthy="a stream that is full for a minute",
             ),
-            minimum=0,
             runbook="stream-full",
         ),
     ),
@@ -199,53 +169,43 @@ CONNECTIONS = Row(
             width=8,
             runbook="nats-down",
         ),
-        lines(
+        times(
             "Time to store",
             "From a publish until JetStream has it: 99 of 100, by service.",
-            Unit.SECONDS,
             Query(quantile(0.99, "service", "signalbox_bus_publish_seconds"), "{{service}}"),
-            minimum=0,
         ),
-        lines(
+        counts(
             "Dead letters",
             "Messages parked since each process began, by service and stream.",
-            Unit.COUNT,
             Query(
                 "sum by (service, stream) (signalbox_bus_dead_letters_total)",
                 "{{service}} {{stream}}",
                 empty_when_healthy="a message that is no JSON",
             ),
-            minimum=0,
             runbook="dead-letter-growing",
         ),
-        lines(
+        counts(
             "Without a genuine seal",
             "Messages met and not acted upon since each process began, by service and stream. Normal: none.",
-            Unit.COUNT,
             Query(
                 "sum by (service, stream) (signalbox_bus_unsealed_total)",
                 "{{service}} {{stream}}",
                 empty_when_healthy="a decision that nobody has sealed",
             ),
-            minimum=0,
             runbook="unsealed-message",
         ),
-        lines(
+        counts(
             "Reconnects and slow consumers",
             "In each interval, by service.",
-            Unit.COUNT,
             Query(changes("service", "signalbox_bus_reconnects_total"), "{{service}} reconnects"),
             Query(changes("service", "signalbox_bus_slow_consumers_total"), "{{service}} slow"),
-            minimum=0,
             width=12,
             runbook="slow-consumer",
         ),
-        lines(
+        rates(
             "Publishes",
             "Messages stored by each service, each second.",
-            Unit.PER_SECOND,
             Query(rate("service", "signalbox_bus_publish_seconds_count"), "{{service}}"),
-            minimum=0,
             width=12,
         ),
     ),
@@ -254,20 +214,16 @@ CONNECTIONS = Row(
 RECORDER = Row(
     "Recorder",
     (
-        lines(
+        rates(
             "Rows committed",
             "Each second, by stream.",
-            Unit.PER_SECOND,
             Query(rate("stream", "signalbox_recorder_rows_total"), "{{stream}}"),
-            minimum=0,
             stacked=True,
         ),
-        lines(
+        counts(
             "Behind",
             "Messages stored in each stream and not yet committed.",
-            Unit.COUNT,
             Query("max by (stream) (signalbox_recorder_lag_messages)", "{{stream}}"),
-            minimum=0,
             runbook="recorder-lagging",
         ),
         lines(
@@ -277,46 +233,35 @@ RECORDER = Row(
             Query("max (signalbox_recorder_database_bytes)", "database"),
             minimum=0,
         ),
-        lines(
+        counts(
             "Can it be written",
             "1 while the database can be written, 0 while it can not: a full disk.",
-            Unit.COUNT,
             Query("min (signalbox_recorder_writable)", "writable"),
-            minimum=0,
             runbook="recorder-lagging",
         ),
-        lines(
+        times(
             "Time of a commit",
             "Of one batch: half of them, and 99 of 100.",
-            Unit.SECONDS,
-            Query(quantile(0.5, "job", "signalbox_recorder_batch_seconds"), "half"),
-            Query(quantile(0.99, "job", "signalbox_recorder_batch_seconds"), "99 of 100"),
-            minimum=0,
+            *half_and_most("job", "signalbox_recorder_batch_seconds"),
         ),
-        lines(
+        times(
             "Queries",
             "SQL over NATS: time to answer, half of them and 95 of 100.",
-            Unit.SECONDS,
-            Query(quantile(0.5, "job", "signalbox_recorder_query_seconds"), "half"),
-            Query(quantile(0.95, "job", "signalbox_recorder_query_seconds"), "95 of 100"),
-            minimum=0,
+            *half_and_most("job", "signalbox_recorder_query_seconds", most=0.95),
         ),
-        bars(
+        totals(
             "Queries by outcome",
             "In the time shown.",
-            Unit.COUNT,
             Query(during_range("outcome", "signalbox_recorder_queries_total"), "{{outcome}}"),
         ),
-        lines(
+        counts(
             "Streams read again",
             "Times in each interval that a stream was read again from its watermark: after each loss of NATS.",
-            Unit.COUNT,
             Query(
                 changes("stream", "signalbox_recorder_restarts_total"),
                 "{{stream}} again",
                 empty_when_healthy="NATS that is killed",
             ),
-            minimum=0,
             width=24,
         ),
     ),

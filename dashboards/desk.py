@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from dashboards.queries import (
-    LINKS_NOT_READY,
-    MODES,
-    OF_ACCOUNT,
-    OF_SYMBOL,
-    OF_VENUE,
-    TRADING_MODE,
-    USED_UP,
-    at_work,
-    changes,
-    one,
-)
+from dashboards.queries import OF_ACCOUNT, OF_SYMBOL, USED_UP, at_work, one
+from dashboards.shapes import counts, dead_letters, fills, must_be_zero, trading, venues_not_ready
 from dashboards.specification import (
     ACCOUNT,
     GREEN,
     RED,
     SYMBOL,
     VENUE,
-    ZERO_IS_GOOD,
     Dashboard,
     Query,
     Row,
@@ -55,33 +44,21 @@ EQUITY = Query(of_account("risk", "signalbox_risk_account_equity"), "{{venue}} {
 ATTENTION = Row(
     "Needs attention now",
     (
-        number(
-            "Trading",
+        trading(
             "The trading state in force, as risk applies it. HALTED denies every order, REDUCING lets only those "
             "through that make a position smaller. Normal: ACTIVE.",
-            Unit.COUNT,
-            Query(TRADING_MODE),
-            words=MODES,
-            runbook="kill-switch-engaged",
             more="signalbox-risk",
         ),
-        number(
-            "Venues not READY",
+        venues_not_ready(
             "Venues whose gateway can not trade now: its link is down, being reconciled or frozen. Risk denies their "
             "orders. Normal: 0.",
-            Unit.COUNT,
-            Query(LINKS_NOT_READY),
-            steps=ZERO_IS_GOOD,
-            runbook="venue-disconnected",
             more="signalbox-venues",
         ),
-        number(
+        must_be_zero(
             "Orders UNKNOWN",
             "Orders that may or may not be at the venue; the gateway is asking. They are never sent again, and count "
             "as working until the venue has answered. Normal: 0.",
-            Unit.COUNT,
-            Query("sum (" + of_account("oms", "signalbox_oms_orders", ',status="UNKNOWN"') + ")"),
-            steps=ZERO_IS_GOOD,
+            "sum (" + of_account("oms", "signalbox_oms_orders", ',status="UNKNOWN"') + ")",
             runbook="unknown-order",
             more="signalbox-orders",
         ),
@@ -91,17 +68,15 @@ ATTENTION = Row(
             "size. 0 = every position is protected, or none is held. A desk that trades without stops always shows a "
             "time here.",
             Unit.DURATION,
-            Query(f"max ({of_position('signalbox_oms_unprotected_position_seconds')})"),
+            f"max ({of_position('signalbox_oms_unprotected_position_seconds')})",
             steps=rising(300, 900),
             runbook="position-unprotected",
         ),
-        number(
+        must_be_zero(
             "Differences with the venue",
             "Positions, cash figures and orders in which the desk's own books and the venue's last snapshot differ. "
             "Normal: 0.",
-            Unit.COUNT,
-            Query(f"sum ({one('venue, account, kind', at_work('oms', f'signalbox_oms_drift{{{OF_ACCOUNT}}}'))})"),
-            steps=ZERO_IS_GOOD,
+            f"sum ({one('venue, account, kind', at_work('oms', f'signalbox_oms_drift{{{OF_ACCOUNT}}}'))})",
             runbook="position-mismatch",
         ),
         number(
@@ -109,30 +84,23 @@ ATTENTION = Row(
             "The largest used share of any limit that orders and positions use up. From 100 % on risk denies what "
             "would use more.",
             Unit.SHARE,
-            Query(f"max ({at_work('risk', f'signalbox_risk_limit_use{{{OF_ACCOUNT},{USED_UP}}}')})"),
+            f"max ({at_work('risk', f'signalbox_risk_limit_use{{{OF_ACCOUNT},{USED_UP}}}')})",
             steps=rising(0.8, 0.9),
             decimals=0,
             runbook="exposure-near-limit",
             more="signalbox-risk",
         ),
-        number(
+        must_be_zero(
             "Down or not ready",
             "Scrape targets that do not answer, and processes that answer and are not ready (connecting, rebuilding, "
             "waiting for their venue). Normal: 0.",
-            Unit.COUNT,
-            Query("sum (1 - up) + sum (1 - signalbox_ready)"),
-            steps=ZERO_IS_GOOD,
+            "sum (1 - up) + sum (1 - signalbox_ready)",
             runbook="service-not-ready",
             more="signalbox-services",
         ),
-        number(
-            "Dead letters",
+        dead_letters(
             "Messages that a service could not read and has parked, with the error. Nothing reads them again: each "
             "wants a look. Normal: 0.",
-            Unit.COUNT,
-            Query("max (signalbox_dead_letters)"),
-            steps=ZERO_IS_GOOD,
-            runbook="dead-letter-growing",
             more="signalbox-bus",
         ),
         table(
@@ -264,21 +232,11 @@ POSITIONS = Row(
             runbook="exposure-near-limit",
             more="signalbox-risk",
         ),
-        lines(
-            "Fills",
-            "Executions booked in each interval.",
-            Unit.COUNT,
-            Query(changes("venue", f"signalbox_oms_fills_total{{{OF_VENUE}}}"), "{{venue}}"),
-            minimum=0,
-            width=12,
-            more="signalbox-orders",
-        ),
-        lines(
+        fills(width=12, more="signalbox-orders"),
+        counts(
             "Working orders",
             "Orders of the desk that may still fill.",
-            Unit.COUNT,
             Query(of_account("risk", "signalbox_risk_working_orders"), "{{venue}} {{account}}"),
-            minimum=0,
             width=12,
             more="signalbox-orders",
         ),

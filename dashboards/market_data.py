@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dashboards.queries import OF_MARKET, OF_VENUE, at_work, changes, during_range, one, quantile, quantile_now, rate
+from dashboards.queries import OF_MARKET, OF_VENUE, at_work, changes, during_range, one, quantile_now, rate
+from dashboards.shapes import count_now, counts, half_and_most, rates, should_be_zero, times, totals
 from dashboards.specification import (
     BLUE,
     GREEN,
     RED,
     SYMBOL,
     VENUE,
-    ZERO_IS_BETTER,
     Dashboard,
     Query,
     Row,
     Step,
     Unit,
     Word,
-    bars,
     lines,
     number,
     rising,
@@ -62,7 +61,7 @@ NOW = Row(
             "Wall time since the last message of the subscription that has been silent longest, of those whose market "
             "is open now.",
             Unit.SECONDS,
-            Query(f"max ({while_open(f'signalbox_venue_last_message_age_seconds{{{OF_MARKET}}}')})"),
+            f"max ({while_open(f'signalbox_venue_last_message_age_seconds{{{OF_MARKET}}}')})",
             steps=rising(30, 60),
             width=4,
             runbook="market-data-stale",
@@ -71,16 +70,15 @@ NOW = Row(
             "Latest live bar was late by",
             "Desk time from a bar's end to its publication, at the symbol that is worst.",
             Unit.SECONDS,
-            Query(f"max ({one('venue, symbol', f'signalbox_venue_bar_lateness_seconds{{{OF_MARKET}}}')})"),
+            f"max ({one('venue, symbol', f'signalbox_venue_bar_lateness_seconds{{{OF_MARKET}}}')})",
             steps=rising(10, 30),
             width=4,
             runbook="bars-late",
         ),
-        number(
+        count_now(
             "Gaps",
             "Missing bars that the gateways asked their venues for in the time shown. A start and a reconnect ask.",
-            Unit.COUNT,
-            Query(during_range("", f"signalbox_venue_gaps_total{{{OF_VENUE}}}")),
+            during_range("", f"signalbox_venue_gaps_total{{{OF_VENUE}}}"),
             width=4,
             runbook="sequence-gap",
         ),
@@ -88,26 +86,23 @@ NOW = Row(
             "Scored, 99 of 100 within",
             "From a gateway's receipt of a bar to its score being stored.",
             Unit.SECONDS,
-            Query(f"max ({quantile_now(0.99, 'timeframe', 'signalbox_indicators_score_latency_seconds')})"),
+            f"max ({quantile_now(0.99, 'timeframe', 'signalbox_indicators_score_latency_seconds')})",
             steps=rising(0.5, 2),
             width=4,
             runbook="order-path-slow",
         ),
-        number(
+        should_be_zero(
             "Could not be read",
             "Messages of the venues that a gateway could not read, in the time shown. Normal: 0.",
-            Unit.COUNT,
-            Query(during_range("", f"signalbox_venue_undecodable_total{{{OF_VENUE}}}")),
-            steps=ZERO_IS_BETTER,
+            during_range("", f"signalbox_venue_undecodable_total{{{OF_VENUE}}}"),
             width=4,
             runbook="dead-letter-growing",
         ),
-        number(
+        count_now(
             "Partitions scored",
             "Into how many of eight partitions the symbols fall whose bars a replica has scored. A desk of few symbols "
             "fills a part of them; fewer than a while ago: bars of some symbols do not come.",
-            Unit.COUNT,
-            Query("sum (max by (partition) (signalbox_indicators_partition_owned))"),
+            "sum (max by (partition) (signalbox_indicators_partition_owned))",
             width=4,
             more="signalbox-services",
         ),
@@ -132,14 +127,11 @@ SCORES = Row(
             width=16,
             height=12,
         ),
-        lines(
+        times(
             "Time to a score",
             "From a gateway's receipt of a bar to its score being stored: half of the bars, and 99 of 100.",
-            Unit.SECONDS,
-            Query(quantile(0.5, "timeframe", "signalbox_indicators_score_latency_seconds"), "{{timeframe}} half"),
-            Query(quantile(0.99, "timeframe", "signalbox_indicators_score_latency_seconds"), "{{timeframe}} 99 of 100"),
+            *half_and_most("timeframe", "signalbox_indicators_score_latency_seconds", of="{{timeframe}}"),
             steps=rising(0.5, 2),
-            minimum=0,
         ),
     ),
 )
@@ -173,10 +165,9 @@ FRESHNESS = Row(
             sort_by="Bar late by",
             runbook="market-data-stale",
         ),
-        lines(
+        times(
             "Silence of open markets",
             "Wall time since each subscription's last message, while the symbol's market is open.",
-            Unit.SECONDS,
             Query(
                 one(
                     "venue, symbol, data",
@@ -185,16 +176,13 @@ FRESHNESS = Row(
                 "{{symbol}} {{data}}",
             ),
             steps=rising(30, 60),
-            minimum=0,
             runbook="market-data-stale",
         ),
-        lines(
+        times(
             "Lateness of bars",
             "Desk time from a live bar's end to its publication.",
-            Unit.SECONDS,
             Query(one("venue, symbol", f"signalbox_venue_bar_lateness_seconds{{{OF_MARKET}}}"), "{{symbol}}"),
             steps=rising(10, 30),
-            minimum=0,
             runbook="bars-late",
         ),
         lines(
@@ -211,59 +199,48 @@ FRESHNESS = Row(
 FLOW = Row(
     "Flow",
     (
-        lines(
+        counts(
             "Bars",
             "Published by the gateways in each interval; BACKFILL are those that were missed and asked for.",
-            Unit.COUNT,
             Query(
                 changes("venue, timeframe, source", f"signalbox_venue_bars_total{{{OF_MARKET}}}"),
                 "{{venue}} {{timeframe}} {{source}}",
             ),
-            minimum=0,
             stacked=True,
         ),
-        lines(
+        rates(
             "Quotes",
             "Sent by the gateways, each second.",
-            Unit.PER_SECOND,
             Query(rate("venue, symbol", f"signalbox_venue_quotes_total{{{OF_MARKET}}}"), "{{symbol}}"),
-            minimum=0,
         ),
-        lines(
+        counts(
             "Bars scored",
             "By what became of them, in each interval.",
-            Unit.COUNT,
             Query(changes("timeframe, outcome", "signalbox_indicators_bars_total"), "{{timeframe}} {{outcome}}"),
-            minimum=0,
         ),
-        bars(
+        totals(
             "Gaps by outcome",
             "Missing bars that the gateways asked their venues for in the time shown.",
-            Unit.COUNT,
             Query(during_range("venue, outcome", f"signalbox_venue_gaps_total{{{OF_VENUE}}}"), "{{venue}} {{outcome}}"),
             runbook="sequence-gap",
         ),
-        lines(
+        counts(
             "Resubscriptions",
             "Subscriptions made anew because they had been silent, in each interval. Normal: none.",
-            Unit.COUNT,
             Query(
                 changes("venue, symbol", f"signalbox_venue_resubscriptions_total{{{OF_MARKET}}}"),
                 "{{symbol}}",
                 empty_when_healthy="live bars that the venue ends",
             ),
-            minimum=0,
             runbook="market-data-stale",
         ),
-        lines(
+        counts(
             "Could not be read",
             "Messages of the venues that a gateway could not read, in each interval.",
-            Unit.COUNT,
             Query(
                 changes("venue, connection", f"signalbox_venue_undecodable_total{{{OF_VENUE}}}"),
                 "{{venue}} {{connection}}",
             ),
-            minimum=0,
         ),
     ),
 )

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from dashboards.queries import OF_ACCOUNT, OF_VENUE, at_work, changes, during_range, mean, one, quantile, quantile_now
+from dashboards.queries import (
+    OF_ACCOUNT,
+    OF_VENUE,
+    at_venue,
+    at_work,
+    changes,
+    during_range,
+    mean,
+    one,
+    quantile,
+    quantile_now,
+)
+from dashboards.shapes import (
+    counts,
+    denials,
+    fills,
+    half_and_most,
+    must_be_zero,
+    reports_not_stored,
+    should_be_zero,
+    times,
+    totals,
+)
 from dashboards.specification import (
     ACCOUNT,
     GREEN,
     ORANGE,
     RED,
     VENUE,
-    ZERO_IS_BETTER,
-    ZERO_IS_GOOD,
     Dashboard,
     Query,
     Row,
@@ -41,20 +61,13 @@ def decisions(verdict: str) -> str:
     return during_range("", f'signalbox_risk_decisions_total{{{OF_VENUE},verdict="{verdict}",kind="order"}}')
 
 
-def at_venues(metric: str) -> str:
-    """A gauge of the gateways, whichever of them works."""
-    return one("venue", f"{metric}{{{OF_VENUE}}}")
-
-
 NOW = Row(
     "Now",
     (
-        number(
+        must_be_zero(
             "UNKNOWN",
             "Orders that may or may not be at the venue: it is being asked. Never sent again. Normal: 0.",
-            Unit.COUNT,
-            Query(f"sum ({of_orders('signalbox_oms_orders', 'UNKNOWN')})"),
-            steps=ZERO_IS_GOOD,
+            f"sum ({of_orders('signalbox_oms_orders', 'UNKNOWN')})",
             runbook="unknown-order",
         ),
         number(
@@ -62,16 +75,14 @@ NOW = Row(
             "The age (desk time) of the oldest order that the venue has not acknowledged yet. Normal: below a second; "
             "0 = there is none.",
             Unit.SECONDS,
-            Query(f"max ({of_orders('signalbox_oms_oldest_order_seconds', 'PENDING_NEW')})"),
+            f"max ({of_orders('signalbox_oms_oldest_order_seconds', 'PENDING_NEW')})",
             steps=rising(5, 30),
             runbook="order-stuck-unacknowledged",
         ),
-        number(
+        should_be_zero(
             "Asked of the venue",
             "Orders whose fate the gateways are asking the venues about now. Normal: 0.",
-            Unit.COUNT,
-            Query(f"sum ({at_venues('signalbox_venue_unresolved_orders')})"),
-            steps=ZERO_IS_BETTER,
+            f"sum ({at_venue('signalbox_venue_unresolved_orders')})",
             runbook="unknown-order",
             more="signalbox-venues",
         ),
@@ -79,31 +90,24 @@ NOW = Row(
             "Asked for",
             "For how long the oldest of them is being asked about. Normal: 0, or a few seconds after a restart.",
             Unit.SECONDS,
-            Query(f"max ({at_venues('signalbox_venue_oldest_unresolved_seconds')})"),
+            f"max ({at_venue('signalbox_venue_oldest_unresolved_seconds')})",
             steps=rising(30, 120),
             runbook="unknown-order",
         ),
-        number(
+        must_be_zero(
             "Stranded",
             "Orders that the venue does not remember any more: only a person can say what became of them. Normal: 0.",
-            Unit.COUNT,
-            Query(f"sum ({at_venues('signalbox_venue_stranded_orders')})"),
-            steps=ZERO_IS_GOOD,
+            f"sum ({at_venue('signalbox_venue_stranded_orders')})",
             runbook="unknown-order",
         ),
-        number(
-            "Reports not stored",
-            "Execution reports that the gateways hold and NATS has not stored yet. Normal: 0, or 1 for a moment.",
-            Unit.COUNT,
-            Query(f"sum ({at_venues('signalbox_venue_reports_waiting')})"),
-            steps=rising(5, 50),
-            more="signalbox-bus",
+        reports_not_stored(
+            "Execution reports that the gateways hold and NATS has not stored yet. Normal: 0, or 1 for a moment."
         ),
         number(
             "Slowest hop, 99 of 100",
             "The time below which 99 of 100 orders pass the slowest hop between intent and order event.",
             Unit.SECONDS,
-            Query(f"max ({quantile_now(0.99, 'venue, hop', HOPS, OF_VENUE)})"),
+            f"max ({quantile_now(0.99, 'venue, hop', HOPS, OF_VENUE)})",
             steps=rising(0.25, 1),
             runbook="order-path-slow",
         ),
@@ -112,7 +116,7 @@ NOW = Row(
             "Half of the fills in the time shown were worse than the price that risk decided on by less than this, in "
             "basis points (below 0: better).",
             Unit.BASIS_POINTS,
-            Query(f"histogram_quantile(0.5, sum by (le) (increase({SLIPPAGE}_bucket{{{OF_VENUE}}}[$__range])))"),
+            f"histogram_quantile(0.5, sum by (le) (increase({SLIPPAGE}_bucket{{{OF_VENUE}}}[$__range])))",
             steps=WORSE,
             decimals=1,
         ),
@@ -122,11 +126,10 @@ NOW = Row(
 LIFE = Row(
     "What becomes of intents",
     (
-        bars(
+        totals(
             "From intent to end",
             "How many orders passed each stage in the time shown: intents that were read, what risk decided, what the "
             "venue did. Approved less accepted = refused by gateway or venue, or not sent in time.",
-            Unit.COUNT,
             Query(during_range("", 'signalbox_risk_intents_total{outcome="read"}'), "1 intents, cancels too"),
             Query(decisions("approved"), "2 approved"),
             Query(decisions("denied"), "2 denied"),
@@ -138,20 +141,16 @@ LIFE = Row(
             Query(events("OrderExpired"), "4 expired"),
             width=8,
         ),
-        lines(
+        counts(
             "Order events",
             "Events of all orders in each interval, by kind.",
-            Unit.COUNT,
             Query(changes("event", f"signalbox_oms_order_events_total{{{OF_VENUE}}}"), "{{event}}"),
-            minimum=0,
             stacked=True,
         ),
-        lines(
+        counts(
             "Orders that have not ended",
             "Working orders and those on their way, by status.",
-            Unit.COUNT,
             Query(f"sum by (status) ({of_orders('signalbox_oms_orders')})", "{{status}}"),
-            minimum=0,
             stacked=True,
         ),
         bars(
@@ -162,19 +161,11 @@ LIFE = Row(
             Query(f"max by (status) ({of_orders('signalbox_oms_oldest_order_seconds')})", "{{status}}"),
             runbook="order-stuck-unacknowledged",
         ),
-        lines(
-            "Fills",
-            "Executions booked in each interval.",
-            Unit.COUNT,
-            Query(changes("venue", f"signalbox_oms_fills_total{{{OF_VENUE}}}"), "{{venue}}"),
-            minimum=0,
-        ),
-        lines(
+        fills(),
+        counts(
             "Reports of the venues",
             "Execution reports in each interval, by kind.",
-            Unit.COUNT,
             Query(changes("venue, kind", f"signalbox_venue_reports_total{{{OF_VENUE}}}"), "{{venue}} {{kind}}"),
-            minimum=0,
         ),
     ),
 )
@@ -182,30 +173,24 @@ LIFE = Row(
 LATENCY = Row(
     "How long each hop takes",
     (
-        lines(
+        times(
             "Half of the orders",
             "The median of each hop, wall time: intent stored, decision stored, command stored, bytes sent, first "
             "report stored, order event stored.",
-            Unit.SECONDS,
             Query(quantile(0.5, "venue, hop", HOPS, OF_VENUE), "{{venue}} {{hop}}"),
-            minimum=0,
             runbook="order-path-slow",
         ),
-        lines(
+        times(
             "99 of 100 orders",
             "The same for the slowest of 100. venue_to_report is the venue's own time and the way there and back.",
-            Unit.SECONDS,
             Query(quantile(0.99, "venue, hop", HOPS, OF_VENUE), "{{venue}} {{hop}}"),
             steps=rising(0.25, 1),
-            minimum=0,
             runbook="order-path-slow",
         ),
-        lines(
+        times(
             "Mean of each hop, added up",
             "Where the time goes: the height is the mean way of an order from intent to event.",
-            Unit.SECONDS,
             Query(mean("hop", HOPS, OF_VENUE), "{{hop}}"),
-            minimum=0,
             stacked=True,
             runbook="order-path-slow",
         ),
@@ -215,30 +200,13 @@ LATENCY = Row(
 REFUSED = Row(
     "Denied, refused, rejected",
     (
-        bars(
-            "Denials by check",
-            "Intents that risk denied in the time shown, by the first check that failed.",
-            Unit.COUNT,
-            Query(during_range("check", f"signalbox_risk_denials_total{{{OF_VENUE}}}"), "{{check}}"),
-            runbook="denial-rate-high",
-        ),
-        lines(
-            "Denials over time",
-            "In each interval, by check.",
-            Unit.COUNT,
-            Query(changes("check", f"signalbox_risk_denials_total{{{OF_VENUE}}}"), "{{check}}"),
-            minimum=0,
-            stacked=True,
-            runbook="denial-rate-high",
-        ),
-        lines(
+        *denials("Intents that risk denied in the time shown, by the first check that failed."),
+        counts(
             "Refused or rejected after approval",
             "Orders that risk approved and the gateway or the venue refused, in each interval, by whom; and those "
             "whose outcome was not known when they were sent.",
-            Unit.COUNT,
             Query(changes("venue, by", f"signalbox_venue_orders_refused_total{{{OF_VENUE}}}"), "{{venue}} by {{by}}"),
             Query(changes("venue", f"signalbox_venue_orders_unknown_total{{{OF_VENUE}}}"), "{{venue}} unknown"),
-            minimum=0,
             runbook="reject-rate-high",
         ),
     ),
@@ -252,13 +220,11 @@ PRICE = Row(
             "Fill price against the price that risk decided on, in basis points; positive = worse for the desk. Half "
             "of the fills, and 95 of 100.",
             Unit.BASIS_POINTS,
-            Query(quantile(0.5, "venue", SLIPPAGE, OF_VENUE), "{{venue}} half"),
-            Query(quantile(0.95, "venue", SLIPPAGE, OF_VENUE), "{{venue}} 95 of 100"),
+            *half_and_most("venue", SLIPPAGE, OF_VENUE, most=0.95, of="{{venue}}"),
         ),
-        bars(
+        totals(
             "How the fills spread",
             "Fills in the time shown, by slippage in basis points up to each bound.",
-            Unit.COUNT,
             Query(
                 f"sum by (le) (increase({SLIPPAGE}_bucket{{{OF_VENUE}}}[$__range]))", "up to {{le}} bp", buckets=True
             ),

@@ -29,6 +29,11 @@ def one(labels: str, series: str) -> str:
     return f"max by ({labels}) ({series})"
 
 
+def at_venue(metric: str, labels: str = "venue") -> str:
+    """A gauge of the gateways, whichever of them works."""
+    return one(labels, f"{metric}{{{OF_VENUE}}}")
+
+
 def rate(labels: str, counter: str) -> str:
     """Per second, added up over instances."""
     return f"sum by ({labels}) (rate({counter}[$__rate_interval]))"

@@ -15,20 +15,18 @@ from dashboards.queries import (
     one,
     quantile,
 )
+from dashboards.shapes import count_now, counts, denials, must_be_zero, should_be_zero, times, trading
 from dashboards.specification import (
     ACCOUNT,
     GREEN,
     RED,
     SYMBOL,
     VENUE,
-    ZERO_IS_BETTER,
-    ZERO_IS_GOOD,
     Dashboard,
     Query,
     Row,
     Unit,
     Word,
-    bars,
     falling,
     lines,
     number,
@@ -55,23 +53,16 @@ DECIDED = during_range("", f"signalbox_risk_decisions_total{{{OF_VENUE}}}")
 NOW = Row(
     "Now",
     (
-        number(
-            "Trading",
+        trading(
             "The trading state in force. HALTED denies every order, REDUCING lets only those through that make a "
-            "position smaller. `signalbox halt` and `signalbox resume` set it.",
-            Unit.COUNT,
-            Query(TRADING_MODE),
-            words=MODES,
-            runbook="kill-switch-engaged",
+            "position smaller. `signalbox halt` and `signalbox resume` set it."
         ),
         number(
             "Fullest limit",
             "The largest used share of any limit that orders and positions use up. From 100 % on risk denies what "
             "would use more.",
             Unit.SHARE,
-            Query(
-                f"max ({of_account('signalbox_risk_limit_use', 'venue, account, limit', f'{OF_ACCOUNT},{USED_UP}')})"
-            ),
+            f"max ({of_account('signalbox_risk_limit_use', 'venue, account, limit', f'{OF_ACCOUNT},{USED_UP}')})",
             steps=USE_STEPS,
             decimals=0,
             runbook="exposure-near-limit",
@@ -81,7 +72,7 @@ NOW = Row(
             "The share of the desk's accounts whose gateway risk hears and that is READY. Others' orders are denied. "
             "Normal: 100 %.",
             Unit.SHARE,
-            Query(f"avg ({of_account('signalbox_risk_link_ready')})"),
+            f"avg ({of_account('signalbox_risk_link_ready')})",
             steps=falling(0.5, 1),
             decimals=0,
             runbook="venue-disconnected",
@@ -91,44 +82,39 @@ NOW = Row(
             "Denied of all decided",
             "The share of the decisions in the time shown that were denials.",
             Unit.SHARE,
-            Query(f"{DENIED} / {DECIDED}"),
+            f"{DENIED} / {DECIDED}",
             steps=rising(0.25, 0.75),
             decimals=0,
             runbook="denial-rate-high",
         ),
-        number(
+        count_now(
             "Approved in a minute",
             "Orders let through in the last minute of desk time, at the account with most.",
-            Unit.COUNT,
-            Query(f"max ({of_account('signalbox_risk_approvals_last_minute')})"),
+            f"max ({of_account('signalbox_risk_approvals_last_minute')})",
         ),
-        number(
+        must_be_zero(
             "Symbols without a value",
             "Symbols held or worked for which no price or exchange rate is known: risk denies what would need one. "
             "Normal: 0.",
-            Unit.COUNT,
-            Query(f"sum ({of_account('signalbox_risk_unvalued_symbols')})"),
-            steps=ZERO_IS_GOOD,
+            f"sum ({of_account('signalbox_risk_unvalued_symbols')})",
             runbook="market-data-stale",
         ),
         number(
             "Oldest account figures",
             "Desk time since a venue last said what an account holds. Beyond account_age_seconds_max risk denies.",
             Unit.DURATION,
-            Query(f"max ({of_account('signalbox_risk_account_age_seconds')})"),
+            f"max ({of_account('signalbox_risk_account_age_seconds')})",
             steps=rising(120, 300),
             runbook="account-stale",
         ),
-        number(
+        should_be_zero(
             "Could not be read",
             "Quotes, heartbeats, accounts, trading states and order events that risk could not read, in the time "
             "shown. Normal: 0.",
-            Unit.COUNT,
             Query(
                 during_range("", "signalbox_risk_unreadable_observations_total"),
                 empty_when_healthy="a trading state that is no JSON",
             ),
-            steps=ZERO_IS_BETTER,
             runbook="dead-letter-growing",
         ),
     ),
@@ -181,28 +167,11 @@ LIMITS = Row(
 DECISIONS = Row(
     "Decisions",
     (
-        bars(
-            "Denials by check",
-            "In the time shown, by the first check that failed.",
-            Unit.COUNT,
-            Query(during_range("check", f"signalbox_risk_denials_total{{{OF_VENUE}}}"), "{{check}}"),
-            runbook="denial-rate-high",
-        ),
-        lines(
-            "Denials over time",
-            "In each interval, by check.",
-            Unit.COUNT,
-            Query(changes("check", f"signalbox_risk_denials_total{{{OF_VENUE}}}"), "{{check}}"),
-            minimum=0,
-            stacked=True,
-            runbook="denial-rate-high",
-        ),
-        lines(
+        *denials("In the time shown, by the first check that failed."),
+        counts(
             "Verdicts",
             "In each interval, by verdict and kind of intent.",
-            Unit.COUNT,
             Query(changes("verdict, kind", f"signalbox_risk_decisions_total{{{OF_VENUE}}}"), "{{verdict}} {{kind}}"),
-            minimum=0,
             stacked=True,
         ),
         states(
@@ -212,15 +181,13 @@ DECISIONS = Row(
             MODES,
             runbook="kill-switch-engaged",
         ),
-        lines(
+        times(
             "Time of a decision",
             "From the intent's arrival to its decision being stored; and of that the deciding itself, without the bus. "
             "99 of 100.",
-            Unit.SECONDS,
             Query(quantile(0.99, "job", "signalbox_risk_decision_latency_seconds"), "stored"),
             Query(quantile(0.99, "job", "signalbox_risk_decide_seconds"), "decided"),
             steps=rising(0.05, 0.25),
-            minimum=0,
             width=12,
             runbook="order-path-slow",
         ),
@@ -260,46 +227,38 @@ KNOWN = Row(
             width=8,
             runbook="venue-disconnected",
         ),
-        lines(
+        counts(
             "Working orders",
             "Orders that may still fill, as risk counts them: an approved order counts from its approval.",
-            Unit.COUNT,
             Query(of_account("signalbox_risk_working_orders"), "{{venue}} {{account}}"),
             Query('max (signalbox_risk_limit{limit="open_orders_max"})', "open_orders_max"),
-            minimum=0,
             width=12,
             more="signalbox-orders",
         ),
-        lines(
+        counts(
             "Approved in a minute",
             "Orders let through in a minute of desk time, and the limit.",
-            Unit.COUNT,
             Query(of_account("signalbox_risk_approvals_last_minute"), "{{venue}} {{account}}"),
             Query('max (signalbox_risk_limit{limit="intents_per_minute_max"})', "intents_per_minute_max"),
             Query('max (signalbox_risk_limit{limit="intents_per_minute_per_name_max"})', "for one name"),
-            minimum=0,
             width=12,
         ),
-        lines(
+        counts(
             "Intents that wait",
             "Undecided, by who sent them; NATS refuses a name that has 10,000. Held back: it has had its decisions.",
-            Unit.COUNT,
             Query(one("name", at_work("risk", "signalbox_risk_intents_waiting")), "{{name}}"),
             Query(one("name", at_work("risk", "signalbox_risk_name_held_back")), "{{name}} is held back"),
-            minimum=0,
             width=12,
             runbook="name-held-back",
         ),
-        lines(
+        counts(
             "Decisions stored at once",
             "1 while nothing waits, 64 under a flood.",
-            Unit.COUNT,
             Query(
                 "sum (rate(signalbox_risk_batch_messages_sum[$__rate_interval]))"
                 " / sum (rate(signalbox_risk_batch_messages_count[$__rate_interval]))",
                 "decisions",
             ),
-            minimum=0,
             width=12,
         ),
     ),

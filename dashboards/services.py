@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dashboards.queries import OF_JOB, OF_SERVICE, changes, quantile, rate
+from dashboards.shapes import counts, must_be_zero, rates, times
 from dashboards.specification import (
     GREEN,
     ORANGE,
     RED,
     SERVICE,
-    ZERO_IS_GOOD,
     Dashboard,
     Query,
     Row,
@@ -34,31 +34,25 @@ def each(metric: str) -> str:
 NOW = Row(
     "Now",
     (
-        number(
+        must_be_zero(
             "Do not answer",
             "Processes that Prometheus is told to scrape and that do not answer. Normal: 0.",
-            Unit.COUNT,
-            Query(f"sum (1 - up{{{OF_JOB}}})"),
-            steps=ZERO_IS_GOOD,
+            f"sum (1 - up{{{OF_JOB}}})",
             width=4,
             runbook="service-down",
         ),
-        number(
+        must_be_zero(
             "Not ready",
             "Processes that answer and are not ready: connecting, rebuilding, catching up, or waiting for their venue. "
             "`signalbox status` says for what. Normal: 0.",
-            Unit.COUNT,
-            Query(f"sum (1 - signalbox_ready{{{OF_SERVICE}}})"),
-            steps=ZERO_IS_GOOD,
+            f"sum (1 - signalbox_ready{{{OF_SERVICE}}})",
             width=4,
             runbook="service-not-ready",
         ),
-        number(
+        must_be_zero(
             "Nobody works",
             "Services of which processes are up and none works: all stand by. Normal: 0.",
-            Unit.COUNT,
-            Query(f"sum (1 - clamp_max(sum by (service) (signalbox_active{{{OF_SERVICE}}}), 1))"),
-            steps=ZERO_IS_GOOD,
+            f"sum (1 - clamp_max(sum by (service) (signalbox_active{{{OF_SERVICE}}}), 1))",
             width=4,
             runbook="no-active-replica",
         ),
@@ -66,7 +60,7 @@ NOW = Row(
             "Restarts in an hour",
             "Of the service that was restarted most often. One is a deployment; more, and it can not stay up.",
             Unit.COUNT,
-            Query(f"max (signalbox:restarts:1h{{{OF_JOB}}})"),
+            f"max (signalbox:restarts:1h{{{OF_JOB}}})",
             steps=rising(2, 4),
             width=4,
             runbook="restart-loop",
@@ -75,7 +69,7 @@ NOW = Row(
             "Largest memory",
             "Of any process of the desk (resident).",
             Unit.BYTES,
-            Query(f"max (process_resident_memory_bytes{{{OF_JOB}}})"),
+            f"max (process_resident_memory_bytes{{{OF_JOB}}})",
             steps=rising(180e6, 300e6),
             width=4,
             runbook="memory-high",
@@ -84,7 +78,7 @@ NOW = Row(
             "Versions",
             "How many versions run side by side. More than one: an upgrade is half done.",
             Unit.COUNT,
-            Query(f"count (count by (version) (signalbox_build_info{{{OF_SERVICE}}}))"),
+            f"count (count by (version) (signalbox_build_info{{{OF_SERVICE}}}))",
             steps=rising(2, 3),
             width=4,
         ),
@@ -150,27 +144,21 @@ USE = Row(
             ),
             minimum=0,
         ),
-        lines(
+        counts(
             "Restarts",
             "Of each service in the hour before.",
-            Unit.COUNT,
             Query(f"signalbox:restarts:1h{{{OF_JOB}}}", "{{job}}"),
-            minimum=0,
             runbook="restart-loop",
         ),
-        lines(
+        counts(
             "Open files",
             "Sockets too. One that only grows will end at the limit.",
-            Unit.COUNT,
             Query(each("process_open_fds"), "{{job}} {{instance}}"),
-            minimum=0,
         ),
-        lines(
+        rates(
             "Garbage collections",
             "Of Python, each second, by generation.",
-            Unit.PER_SECOND,
             Query(rate("job, generation", f"python_gc_collections_total{{{OF_JOB}}}"), "{{job}} {{generation}}"),
-            minimum=0,
         ),
         lines(
             "Desk clock less wall clock",
@@ -185,32 +173,26 @@ USE = Row(
 LATENCY = Row(
     "How fast they are",
     (
-        lines(
+        times(
             "Risk and indicators, 99 of 100",
             "From an intent's arrival to its decision, and from a bar's receipt to its score, each stored.",
-            Unit.SECONDS,
             Query(quantile(0.99, "job", "signalbox_risk_decision_latency_seconds"), "decision"),
             Query(quantile(0.99, "timeframe", "signalbox_indicators_score_latency_seconds"), "score {{timeframe}}"),
-            minimum=0,
             runbook="order-path-slow",
         ),
-        lines(
+        times(
             "Messages to NATS, 99 of 100",
             "From a publish until it is stored, by service.",
-            Unit.SECONDS,
             Query(
                 quantile(0.99, "service", "signalbox_bus_publish_seconds", OF_SERVICE),
                 "{{service}}",
             ),
-            minimum=0,
             more="signalbox-bus",
         ),
-        lines(
+        times(
             "Order path, 99 of 100",
             "Each hop of an order.",
-            Unit.SECONDS,
             Query(quantile(0.99, "hop", "signalbox_order_hop_seconds"), "{{hop}}"),
-            minimum=0,
             runbook="order-path-slow",
             more="signalbox-orders",
         ),
@@ -220,25 +202,21 @@ LATENCY = Row(
 REPLICAS = Row(
     "Replicas of the indicators",
     (
-        lines(
+        counts(
             "Partitions of each replica",
             "The symbols are divided into eight partitions; each is scored by one replica at a time.",
-            Unit.COUNT,
             Query("sum by (instance) (signalbox_indicators_partition_owned)", "{{instance}}"),
-            minimum=0,
             stacked=True,
             width=12,
         ),
-        lines(
+        counts(
             "Taken over",
             "Partitions taken over from another replica, in each interval.",
-            Unit.COUNT,
             Query(
                 changes("instance", "signalbox_indicators_takeovers_total"),
                 "{{instance}}",
                 empty_when_healthy="an indicator process that is killed",
             ),
-            minimum=0,
             width=12,
         ),
     ),

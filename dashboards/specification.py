@@ -121,7 +121,7 @@ def number(
     title: str,
     about: str,
     unit: Unit,
-    query: Query,
+    query: str | Query,
     *,
     steps: tuple[Step, ...] = PLAIN,
     words: dict[int, Word] | None = None,
@@ -132,6 +132,7 @@ def number(
     more: str = "",
 ) -> Panel:
     """The value now, in large."""
+    query = Query(query) if isinstance(query, str) else query
     return Panel(
         title=title, about=about, kind=Kind.NUMBER, unit=unit, queries=(query,), steps=steps, words=words,
         decimals=decimals, width=width, height=height, runbook=runbook, more=more,

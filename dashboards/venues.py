@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dashboards.queries import (
-    LINK_STATES,
-    LINKS,
-    LINKS_NOT_READY,
-    OF_ACCOUNT,
-    OF_VENUE,
-    changes,
-    during_range,
-    one,
-    quantile,
-    rate,
+from dashboards.queries import LINK_STATES, LINKS, OF_ACCOUNT, OF_VENUE, at_venue, changes, during_range, rate
+from dashboards.shapes import (
+    counts,
+    half_and_most,
+    must_be_zero,
+    rates,
+    reports_not_stored,
+    should_be_zero,
+    times,
+    totals,
+    venues_not_ready,
 )
 from dashboards.specification import (
     ACCOUNT,
@@ -20,14 +20,11 @@ from dashboards.specification import (
     ORANGE,
     RED,
     VENUE,
-    ZERO_IS_BETTER,
-    ZERO_IS_GOOD,
     Dashboard,
     Query,
     Row,
     Unit,
     Word,
-    bars,
     falling,
     lines,
     number,
@@ -37,11 +34,6 @@ from dashboards.specification import (
 
 UP_OR_DOWN = {0: Word("down", RED), 1: Word("up", GREEN)}
 HELD_OR_NOT = {0: Word("nobody", RED), 1: Word("held", GREEN), 2: Word("by two", ORANGE)}
-
-
-def at_venue(metric: str, labels: str = "venue") -> str:
-    """A gauge of the gateways, whichever of them works."""
-    return one(labels, f"{metric}{{{OF_VENUE}}}")
 
 
 def counted(metric: str, labels: str) -> str:
@@ -58,27 +50,18 @@ BUDGET_LEFT_TO_SEND = BUDGET_LEFT.replace('"$venue"', '"$venue",budget!="market_
 NOW = Row(
     "Now",
     (
-        number(
-            "Venues not READY",
-            "Venues whose gateway can not trade now. Risk denies their orders. Normal: 0.",
-            Unit.COUNT,
-            Query(LINKS_NOT_READY),
-            steps=ZERO_IS_GOOD,
-            runbook="venue-disconnected",
-        ),
-        number(
+        venues_not_ready("Venues whose gateway can not trade now. Risk denies their orders. Normal: 0."),
+        must_be_zero(
             "Connections down",
             "API sessions and streams to the venues that are not open. Normal: 0.",
-            Unit.COUNT,
-            Query(f"sum (1 - {at_venue('signalbox_venue_session_up', 'venue, connection')})"),
-            steps=ZERO_IS_GOOD,
+            f"sum (1 - {at_venue('signalbox_venue_session_up', 'venue, connection')})",
             runbook="venue-disconnected",
         ),
         number(
             "Reconnects",
             "Sessions begun after the first, in the time shown. Several an hour: the venue or the network is unwell.",
             Unit.COUNT,
-            Query(during_range("", f"signalbox_venue_reconnects_total{{{OF_VENUE}}}")),
+            during_range("", f"signalbox_venue_reconnects_total{{{OF_VENUE}}}"),
             steps=rising(3, 20),
             runbook="venue-reconnecting",
         ),
@@ -87,7 +70,7 @@ NOW = Row(
             "Of what the venues let us send in their present window, the share that is left, where it is smallest. At "
             "0 the gateway waits.",
             Unit.SHARE,
-            Query(f"min ({BUDGET_LEFT_TO_SEND})"),
+            f"min ({BUDGET_LEFT_TO_SEND})",
             steps=falling(0.1, 0.3),
             decimals=0,
             runbook="pacing-budget-low",
@@ -96,7 +79,7 @@ NOW = Row(
             "Clock offset",
             "By how much a venue's clock and ours differ, where it is most.",
             Unit.SECONDS,
-            Query(f"max (abs (signalbox_venue_clock_offset_seconds{{{OF_VENUE}}}))"),
+            f"max (abs (signalbox_venue_clock_offset_seconds{{{OF_VENUE}}}))",
             steps=rising(1, 3),
             runbook="clock-skew",
         ),
@@ -104,27 +87,18 @@ NOW = Row(
             "Indexer behind",
             "Blocks that the dYdX chain has and its indexer has not processed. Normal: 0 to 2.",
             Unit.BLOCKS,
-            Query("max (signalbox_dydx_indexer_lag_blocks)"),
+            "max (signalbox_dydx_indexer_lag_blocks)",
             steps=rising(5, 10),
             runbook="indexer-lagging",
         ),
-        number(
+        should_be_zero(
             "Orders being asked about",
             "Orders whose fate the venues are being asked about. Normal: 0.",
-            Unit.COUNT,
-            Query(f"sum ({at_venue('signalbox_venue_unresolved_orders')})"),
-            steps=ZERO_IS_BETTER,
+            f"sum ({at_venue('signalbox_venue_unresolved_orders')})",
             runbook="unknown-order",
             more="signalbox-orders",
         ),
-        number(
-            "Reports not stored",
-            "Execution reports that the gateways hold and NATS has not stored yet.",
-            Unit.COUNT,
-            Query(f"sum ({at_venue('signalbox_venue_reports_waiting')})"),
-            steps=rising(5, 50),
-            more="signalbox-bus",
-        ),
+        reports_not_stored("Execution reports that the gateways hold and NATS has not stored yet."),
     ),
 )
 
@@ -146,28 +120,23 @@ LINKS_ROW = Row(
             UP_OR_DOWN,
             runbook="venue-reconnecting",
         ),
-        lines(
+        counts(
             "Reconnects",
             "Sessions begun after the first, in each interval.",
-            Unit.COUNT,
             Query(counted("signalbox_venue_reconnects_total", "venue, connection"), "{{venue}} {{connection}}"),
-            minimum=0,
             runbook="venue-reconnecting",
         ),
-        lines(
+        rates(
             "Messages",
             "To and from the venues, each second.",
-            Unit.PER_SECOND,
             Query(
                 rate("venue, connection, direction", f"signalbox_venue_messages_total{{{OF_VENUE}}}"),
                 "{{venue}} {{connection}} {{direction}}",
             ),
-            minimum=0,
         ),
-        bars(
+        totals(
             "Errors of the venues",
             "In the time shown, by what the gateway makes of them. IB Gateway reports notices as errors too.",
-            Unit.COUNT,
             Query(
                 during_range("venue, connection, treatment", f"signalbox_venue_errors_total{{{OF_VENUE}}}"),
                 "{{venue}} {{connection}} {{treatment}}",
@@ -205,12 +174,10 @@ PACING = Row(
             maximum=1,
             runbook="pacing-budget-low",
         ),
-        lines(
+        counts(
             "Budgets",
             "How many messages or requests each budget allows in its window.",
-            Unit.COUNT,
             Query(at_venue("signalbox_venue_budget_limit", "venue, budget"), "{{venue}} {{budget}}"),
-            minimum=0,
         ),
         lines(
             "Clock offset",
@@ -225,54 +192,43 @@ PACING = Row(
 ORDERS = Row(
     "Orders at the venues",
     (
-        lines(
+        counts(
             "Orders sent",
             "In each interval; and those refused, or of unknown outcome.",
-            Unit.COUNT,
             Query(counted("signalbox_venue_orders_sent_total", "venue"), "{{venue}} sent"),
             Query(counted("signalbox_venue_orders_refused_total", "venue, by"), "{{venue}} refused by {{by}}"),
             Query(counted("signalbox_venue_orders_unknown_total", "venue"), "{{venue}} unknown"),
-            minimum=0,
             runbook="reject-rate-high",
         ),
-        lines(
+        counts(
             "Being asked about",
             "Orders whose fate the venues are being asked about, and those that only a person can resolve (stranded).",
-            Unit.COUNT,
             Query(at_venue("signalbox_venue_unresolved_orders"), "{{venue}} asked about"),
             Query(at_venue("signalbox_venue_stranded_orders"), "{{venue}} stranded"),
-            minimum=0,
             runbook="unknown-order",
         ),
-        lines(
+        times(
             "Longest being asked about",
             "For how long the oldest of them is being asked about.",
-            Unit.SECONDS,
             Query(at_venue("signalbox_venue_oldest_unresolved_seconds"), "{{venue}}"),
             steps=rising(30, 120),
-            minimum=0,
             runbook="unknown-order",
         ),
-        lines(
+        counts(
             "Reports and fills",
             "Stored in each interval.",
-            Unit.COUNT,
             Query(counted("signalbox_venue_reports_total", "venue"), "{{venue}} reports"),
             Query(counted("signalbox_venue_fills_total", "venue"), "{{venue}} fills"),
-            minimum=0,
         ),
-        lines(
+        counts(
             "Reports not stored",
             "Execution reports that the gateways hold and NATS has not stored yet.",
-            Unit.COUNT,
             Query(at_venue("signalbox_venue_reports_waiting"), "{{venue}}"),
-            minimum=0,
             more="signalbox-bus",
         ),
-        bars(
+        totals(
             "Reconciliations",
             "Complete comparisons with the venue in the time shown, by outcome: one after each connect.",
-            Unit.COUNT,
             Query(
                 during_range("venue, outcome", f"signalbox_venue_reconciliations_total{{{OF_VENUE}}}"),
                 "{{venue}} {{outcome}}",
@@ -301,34 +257,25 @@ CHAIN = Row(
             minimum=0,
             runbook="indexer-lagging",
         ),
-        lines(
+        times(
             "Broadcasts",
             "From an order's broadcast to the node's verdict: half of them, and 99 of 100.",
-            Unit.SECONDS,
-            Query(quantile(0.5, "job", "signalbox_dydx_broadcast_seconds"), "half"),
-            Query(quantile(0.99, "job", "signalbox_dydx_broadcast_seconds"), "99 of 100"),
-            minimum=0,
+            *half_and_most("job", "signalbox_dydx_broadcast_seconds"),
         ),
-        lines(
+        counts(
             "Renewals",
             "Resting orders given a later good-til-block, in each interval, by outcome.",
-            Unit.COUNT,
             Query(changes("outcome", "signalbox_dydx_renewals_total"), "{{outcome}}"),
-            minimum=0,
         ),
-        lines(
+        counts(
             "Funding payments",
             "Reported in each interval: one an hour for each perpetual held.",
-            Unit.COUNT,
             Query(changes("job", "signalbox_dydx_funding_payments_total"), "payments"),
-            minimum=0,
         ),
-        lines(
+        counts(
             "Stale levels in the books",
             "Stale levels that the uncross rule has removed since the gateway began.",
-            Unit.COUNT,
             Query("sum by (symbol) (signalbox_dydx_book_crossings)", "{{symbol}} removed"),
-            minimum=0,
         ),
     ),
 )
