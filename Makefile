@@ -86,6 +86,7 @@ docs: .venv/ready ## write the generated documents again
 	@$(BIN)/python -m signalbox.accounts_file > deploy/nats/accounts.conf
 	@$(BIN)/python -m signalbox_cli.reference > docs/commands.md
 	@$(BIN)/python -m signalbox_cli.metrics_reference > docs/metrics.md
+	@$(BIN)/python -m signalbox_cli.limits_reference > docs/limits.md
 	@$(BIN)/python -m dashboards
 	@$(BIN)/python tests/venue/numbered.py > /dev/null
 	@$(BIN)/python tests/deploy/copies.py > /dev/null

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from risk.figures import account_age_seconds, equity, limit_use, quote_age_seconds
+from risk.figures import account_age_seconds, equity, quote_age_seconds
+from risk.limits import limit_use
 from signalbox.messages import NEVER
 
 ACCOUNT = ("ibkr", "DU1234567")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from risk.limits import bounds_of
 from signalbox.messages import (
     Decision,
     FillCorrected,
@@ -26,12 +27,7 @@ TAG = "signalbox"
 FILL, TRADING_STATE, LIMIT, LINK = "fill", "trading-state", "limit", "link"
 """Each kind's own tag, by which the dashboards find it."""
 
-LIMIT_CHECKS = frozenset(
-    {
-        *("order_quantity", "order_notional", "position_quantity", "position_notional", "gross_exposure"),
-        *("funds", "intent_rate", "name_rate", "open_orders", "price_collar"),
-    }
-)
+LIMIT_CHECKS = bounds_of()
 """Risk's checks of size, price and rate; the others say that an intent was wrong or the desk not ready."""
 
 LINK_SILENCE = timedelta(seconds=5)

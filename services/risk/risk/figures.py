@@ -1,8 +1,9 @@
 """What risk's metrics show, worked out: how much of each limit is used, how old what decisions look at is.
 
-Pure, and the one place where a Decimal becomes a float. The figures are those that the checks hold orders against
-(`risk.checks.limits`), with no further order. It must not know what a metric is. NaN = nobody can say, so that a check
-would deny: books not taken over, an order event that can not be read, a symbol without price or rate.
+Pure, and the one place where a Decimal becomes a float. The `*_used` are shares of the limit of that name, 1 = all of
+it, by the figures that its check holds orders against (`risk.checks`), with no further order. It must not know what a
+metric is. NaN = nobody can say, so that a check would deny: books not taken over, an order event that can not be read,
+a symbol without price or rate.
 """
 
 from __future__ import annotations
@@ -17,22 +18,50 @@ from signalbox.messages import NEVER, Side
 from risk.state import RATE_WINDOW, ZERO, AccountBooks, AccountKey, RiskState, SymbolKey, worst_quantity
 
 
-def limit_use(state: RiskState, account: AccountKey, now: datetime) -> dict[str, float]:
-    """The used share of each limit that accumulates, by its name in the desk file; 1 = all of it."""
-    limits, books = state.desk.limits, state.books[account]
-    use = dict.fromkeys(("gross_exposure_max", "position_quantity_max", "position_notional_max"), nan)
-    if books.adopted_source and not state.unread_event:
-        use["position_quantity_max"] = float(max(_worst_quantities(books), default=ZERO) / limits.position_quantity_max)
-        if not books.unvalued:
-            worst = max((holding.worst_value for holding in books.holdings.values()), default=ZERO)
-            use["position_notional_max"] = float(worst / limits.position_notional_max)
-            use["gross_exposure_max"] = float(books.worst_value / limits.gross_exposure_max)
-    use["open_orders_max"] = books.working_orders / limits.open_orders_max
-    use["intents_per_minute_max"] = approvals_lately(books, now) / limits.intents_per_minute_max
-    by_name = (_lately(approvals, now) for approvals in books.approvals_by_name.values())
-    use["intents_per_minute_per_name_max"] = max(by_name, default=0) / limits.name_intents_per_minute_max
-    use["account_age_seconds_max"] = account_age_seconds(state, account, now) / limits.account_age_seconds_max
-    return use
+def position_quantity_used(state: RiskState, account: AccountKey, now: datetime) -> float:
+    """Of the worst symbol."""
+    books = state.books[account]
+    if not _are_known(state, books):
+        return nan
+    return float(max(_worst_quantities(books), default=ZERO) / state.desk.limits.position_quantity_max)
+
+
+def position_notional_used(state: RiskState, account: AccountKey, now: datetime) -> float:
+    """Of the worst symbol."""
+    books = state.books[account]
+    if not _are_known(state, books) or books.unvalued:
+        return nan
+    worst = max((holding.worst_value for holding in books.holdings.values()), default=ZERO)
+    return float(worst / state.desk.limits.position_notional_max)
+
+
+def gross_exposure_used(state: RiskState, account: AccountKey, now: datetime) -> float:
+    books = state.books[account]
+    if not _are_known(state, books) or books.unvalued:
+        return nan
+    return float(books.worst_value / state.desk.limits.gross_exposure_max)
+
+
+def open_orders_used(state: RiskState, account: AccountKey, now: datetime) -> float:
+    return state.books[account].working_orders / state.desk.limits.open_orders_max
+
+
+def intents_per_minute_used(state: RiskState, account: AccountKey, now: datetime) -> float:
+    return approvals_lately(state.books[account], now) / state.desk.limits.intents_per_minute_max
+
+
+def intents_per_minute_per_name_used(state: RiskState, account: AccountKey, now: datetime) -> float:
+    """Of the name that has sent most."""
+    by_name = (_lately(approvals, now) for approvals in state.books[account].approvals_by_name.values())
+    return max(by_name, default=0) / state.desk.limits.name_intents_per_minute_max
+
+
+def account_age_used(state: RiskState, account: AccountKey, now: datetime) -> float:
+    return account_age_seconds(state, account, now) / state.desk.limits.account_age_seconds_max
+
+
+def _are_known(state: RiskState, books: AccountBooks) -> bool:
+    return bool(books.adopted_source) and not state.unread_event
 
 
 def _worst_quantities(books: AccountBooks) -> Iterator[Decimal]:

@@ -12,8 +12,9 @@ from signalbox.metrics import ORDER_HOP_SECONDS, Hop
 from signalbox.room import NEEDED_BY_ORDERS, StreamRoom
 
 from risk.decide import failed_checks
-from risk.figures import account_age_seconds, approvals_lately, equity, limit_use, quote_age_seconds
+from risk.figures import account_age_seconds, approvals_lately, equity, quote_age_seconds
 from risk.known import Verdict
+from risk.limits import limit_use
 from risk.state import RiskState, account_keys
 
 READ, UNREADABLE, ALREADY_DECIDED, GONE = "read", "unreadable", "already decided", "gone"

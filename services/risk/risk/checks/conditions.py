@@ -9,7 +9,8 @@ from __future__ import annotations
 from signalbox.messages import LinkStatus, TradingMode
 from signalbox.room import StreamRoom, shown_bytes
 
-from risk.checks.rows import Row, Told
+from risk import figures
+from risk.checks.rows import Limit, Row, Told
 from risk.facts import AGE_MIN, CLOCK, OrderFacts
 from risk.wording import UNKNOWN, plain, seconds
 
@@ -136,6 +137,15 @@ ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
     Row("store_room", store_room, tell_store_room),
     Row("venue_link", venue_link, tell_venue_link),
     Row("account_books", account_books, tell_account_books),
-    Row("account_state", account_state, tell_account_state),
+    Row(
+        "account_state",
+        account_state,
+        tell_account_state,
+        Limit(
+            "account_age_seconds_max",
+            "How old the venue's figures of an account may be, in seconds of desk time.",
+            figures.account_age_used,
+        ),
+    ),
     Row("reduce_only", reduce_only, tell_reduce_only),
 )

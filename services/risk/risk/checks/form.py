@@ -10,7 +10,7 @@ from signalbox import subjects
 from signalbox.instruments import conforms_to_lot, conforms_to_tick
 from signalbox.messages import InstrumentSeen, OrderType, TimeInForce
 
-from risk.checks.rows import Row, Told
+from risk.checks.rows import Limit, Row, Told
 from risk.facts import AGE_MIN, CLOCK, DESK_FILE, INTENT, IntentFacts, OrderFacts
 from risk.wording import UNKNOWN, moment, plain, seconds
 
@@ -258,6 +258,11 @@ ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
     Row("order_terms", order_terms, tell_order_terms),
     Row("tick_size", tick_size, tell_tick_size),
     Row("time_in_force", time_in_force, tell_time_in_force),
-    Row("intent_age", intent_age, tell_intent_age),
+    Row(
+        "intent_age",
+        intent_age,
+        tell_intent_age,
+        Limit("intent_age_seconds_max", "How old an intent may be to be acted on, in seconds of desk time."),
+    ),
     Row("valid_until", valid_until, tell_valid_until),
 )

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from risk.checks.rows import Row, Told
+from risk import figures
+from risk.checks.rows import Limit, Row, Told
 from risk.facts import DESK_FILE, OrderFacts
 from risk.state import conversion_rate
 from risk.wording import UNKNOWN, money, plain
@@ -180,13 +181,85 @@ def _books_source(facts: OrderFacts) -> str:
 
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
     Row("currency", currency, tell_currency),
-    Row("order_quantity", order_quantity, tell_order_quantity),
-    Row("order_notional", order_notional, tell_order_notional),
-    Row("position_quantity", position_quantity, tell_position_quantity),
-    Row("position_notional", position_notional, tell_position_notional),
-    Row("gross_exposure", gross_exposure, tell_gross_exposure),
-    Row("funds", funds, tell_funds),
-    Row("intent_rate", intent_rate, tell_intent_rate),
-    Row("name_rate", name_rate, tell_name_rate),
-    Row("open_orders", open_orders, tell_open_orders),
+    Row(
+        "order_quantity",
+        order_quantity,
+        tell_order_quantity,
+        Limit("order_quantity_max", "The quantity of one order."),
+        is_bound=True,
+    ),
+    Row(
+        "order_notional",
+        order_notional,
+        tell_order_notional,
+        Limit("order_notional_max", "What one order may be worth at its worst price, in the account's currency."),
+        is_bound=True,
+    ),
+    Row(
+        "position_quantity",
+        position_quantity,
+        tell_position_quantity,
+        Limit(
+            "position_quantity_max",
+            "The position in one symbol, either way, with all working orders of one side filled.",
+            figures.position_quantity_used,
+        ),
+        is_bound=True,
+    ),
+    Row(
+        "position_notional",
+        position_notional,
+        tell_position_notional,
+        Limit(
+            "position_notional_max",
+            "What that position may be worth at worst prices, in the account's currency.",
+            figures.position_notional_used,
+        ),
+        is_bound=True,
+    ),
+    Row(
+        "gross_exposure",
+        gross_exposure,
+        tell_gross_exposure,
+        Limit(
+            "gross_exposure_max",
+            "What all positions of an account may be worth together, long and short added up, in its currency.",
+            figures.gross_exposure_used,
+        ),
+        is_bound=True,
+    ),
+    Row("funds", funds, tell_funds, is_bound=True),
+    Row(
+        "intent_rate",
+        intent_rate,
+        tell_intent_rate,
+        Limit(
+            "intents_per_minute_max",
+            "Orders let through for an account within a minute of desk time.",
+            figures.intents_per_minute_used,
+        ),
+        is_bound=True,
+    ),
+    Row(
+        "name_rate",
+        name_rate,
+        tell_name_rate,
+        Limit(
+            "intents_per_minute_per_name_max",
+            "Of those, what one sender may have; half of them unless it is stated.",
+            figures.intents_per_minute_per_name_used,
+        ),
+        is_bound=True,
+    ),
+    Row(
+        "open_orders",
+        open_orders,
+        tell_open_orders,
+        Limit(
+            "open_orders_max",
+            "Working orders of an account; an order works from its approval on.",
+            figures.open_orders_used,
+        ),
+        is_bound=True,
+    ),
 )

@@ -17,7 +17,7 @@ from signalbox.errors import CalendarError
 from signalbox.messages import MarketDataType, OrderType, Side, TimeInForce
 from signalbox.sessions import Session, moc_cutoff, session_at
 
-from risk.checks.rows import Row, Told
+from risk.checks.rows import Limit, Row, Told
 from risk.facts import AGE_MIN, CLOCK, OrderFacts
 from risk.prices import trigger_price, usable_price
 from risk.state import ONE
@@ -258,8 +258,25 @@ ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
     Row("session", session, tell_session),
     Row("close_cutoff", close_cutoff, tell_close_cutoff),
     Row("price_present", price_present, tell_price_present),
-    Row("price_age", price_age, tell_price_age),
+    Row(
+        "price_age",
+        price_age,
+        tell_price_age,
+        Limit(
+            "price_age_seconds_max", "How old the price may be that an order is held against, in seconds of desk time."
+        ),
+    ),
     Row("market_data_type", market_data_type, tell_market_data_type),
-    Row("price_collar", price_collar, tell_price_collar),
+    Row(
+        "price_collar",
+        price_collar,
+        tell_price_collar,
+        Limit(
+            "price_collar_fraction",
+            "How far a limit may reach through the market, or a price be worse than the oracle's, as a fraction of it; "
+            "an order without a limit is reckoned as if it could slip so far.",
+        ),
+        is_bound=True,
+    ),
     Row("oracle_distance", oracle_distance, tell_oracle_distance),
 )
