@@ -57,27 +57,32 @@ HEARD = {
 
 
 class Heard:
-    """What each venue's gateway has told live, in its order; each thing by the name that a decision gives it."""
+    """What the gateways have told live: by the name that a decision gives it; and the quotes of each venue, in order.
+
+    Risk takes each kind in its order, and the kinds in any.
+    """
 
     def __init__(self) -> None:
-        self.told: dict[str, list[tuple[str, Any]]] = {"ibkr": [], "dydx": []}
+        self.told: dict[str, Any] = {}
+        self.quotes: dict[str, list[Quote]] = {"ibkr": [], "dydx": []}
 
     async def listen(self, bus: Bus) -> None:
         for pattern, (kind, word) in HEARD.items():
 
             async def hear(received: Received, kind: Any = kind, word: str = word) -> None:
                 message = messages.decode(received.payload, kind)
-                name = f"{word}:{message.id}"
-                seen = Seen(message, name) if kind is AccountState else message
-                self.told[message.venue].append((name, seen))
+                self.told[f"{word}:{message.id}"] = message
+                if kind is Quote:
+                    self.quotes[message.venue].append(message)
 
             await bus.subscribe(pattern, hear)
 
     def enough(self) -> bool:
         """Whether whatever risk looks at from now on has been heard here too."""
-        quoted = {seen.symbol for told in self.told.values() for _, seen in told if isinstance(seen, Quote)}
-        words = [{name.partition(":")[0] for name, _ in told} for told in self.told.values()]
-        return quoted >= {"SPY", "AAPL", "BTC-USD"} and all(each >= {"quote", "link", "account"} for each in words)
+        quoted = {quote.symbol for quotes in self.quotes.values() for quote in quotes}
+        heard = {(message.venue, type(message)) for message in self.told.values()}
+        kinds = {(venue, kind) for venue in self.quotes for kind, _ in HEARD.values()}
+        return quoted >= {"SPY", "AAPL", "BTC-USD"} and heard >= kinds
 
 
 class Again:
@@ -92,7 +97,7 @@ class Again:
             venues=frozenset(desk.venues),
         )
         self.desk = DeskInProcess(desk, rules, Keep())
-        self._heard, self._next = heard, dict.fromkeys(heard.told, 0)
+        self._heard, self._next = heard, dict.fromkeys(heard.quotes, 0)
         self._causes: dict[str, Any] = {}
         self._instruments: dict[tuple[str, str], Instrument] = {}
         self._switches: dict[str, TradingState] = {}
@@ -151,7 +156,7 @@ class Again:
         )
         self.desk.follow(basis.trade_sequence)
         if isinstance(intent, OrderIntent):
-            self._hear_until(decision, request, intent.venue)
+            self._hear_until(decision, request, intent)
         self.desk.decide(request, decision.at, basis.trade_sequence)
 
     def _observe(self, basis: Basis, intent: OrderIntent) -> list[str]:
@@ -159,13 +164,15 @@ class Again:
         names = [f"quote:{basis.quote.id}"] if basis.quote is not None else []
         names += [f"link:{basis.link.id}"] if basis.link is not None else []
         names += [basis.account.source] if basis.account is not None else []
-        told = self._heard.told.get(intent.venue, [])
-        places = {known: place for place, (known, _) in enumerate(told)}
-        unheard = [name for name in names if name not in places]
+        unheard = [name for name in names if name not in self._heard.told]
         if unheard:
             return unheard
         for name in names:
-            self._hear(intent.venue, places[name] + 1)
+            told = self._heard.told[name]
+            if isinstance(told, Quote):
+                self._hear(intent.venue, self._heard.quotes[intent.venue].index(told) + 1)
+            else:
+                self.desk.observe(Seen(told, name) if isinstance(told, AccountState) else told)
         if basis.instrument is not None:
             self.desk.observe(Seen(self._instruments[intent.venue, intent.symbol], basis.instrument.source))
         if basis.switch is not None:
@@ -179,18 +186,18 @@ class Again:
         return []
 
     def _hear(self, venue: str, up_to: int) -> None:
-        for _, seen in self._heard.told[venue][self._next[venue] : up_to]:
-            self.desk.observe(seen)
+        for quote in self._heard.quotes[venue][self._next[venue] : up_to]:
+            self.desk.observe(quote)
         self._next[venue] = max(self._next[venue], up_to)
 
-    def _hear_until(self, decision: Decision, request: Request, venue: str) -> None:
+    def _hear_until(self, decision: Decision, request: Request, intent: OrderIntent) -> None:
         """Of symbols that are held beside the order's a decision keeps the sum: hear on until that is the same."""
-        assert decision.intent is not None
-        told = self._heard.told.get(venue, [])
-        for place in range(self._next.get(venue, 0), len(told) + 1):
-            if look(self.desk.risk, request, decision.intent, decision.at) == decision.basis:
-                return
-            self._hear(venue, place + 1)
+        quotes = self._heard.quotes.get(intent.venue, [])
+        while look(self.desk.risk, request, intent, decision.at) != decision.basis:
+            place = self._next.get(intent.venue, 0)
+            if place == len(quotes) or quotes[place].symbol == intent.symbol:
+                return  # it is not the same: whoever holds the decisions against each other will say so
+            self._hear(intent.venue, place + 1)
 
 
 async def test_the_demos_day_in_process_is_what_the_services_made_of_it(
