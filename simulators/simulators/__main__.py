@@ -8,11 +8,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from signalbox.exchange.listing import DYDX, IBKR
-
 from simulators import command_line
 from simulators.command_line import Simulator, add_world_arguments
 from simulators.dydx import __main__ as dydx
+from simulators.listings import DYDX, IBKR
 from simulators.tws import __main__ as tws
 
 SIMULATOR = Simulator(

@@ -22,13 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from signalbox.errors import CalendarError, ConfigurationError, SignalboxError, SymbolError
-from signalbox.exchange.listing import DYDX, IBKR
 from signalbox.instruments import parse_symbol
 from signalbox.sessions import ALWAYS, previous_session
 
 from simulators.control import Command, ControlServer, WorldControl
 from simulators.desk_market import add_desk_argument, follow_desk
-from simulators.listings import listing_of
+from simulators.listings import DYDX, IBKR, listing_of
 from simulators.options import STEPS_SECONDS
 from simulators.replay import symbol_of
 from simulators.world import World, WorldOptions

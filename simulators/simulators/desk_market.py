@@ -13,8 +13,9 @@ from pathlib import Path
 
 from signalbox.desk import ClockSource, load_desk
 from signalbox.errors import ConfigurationError
-from signalbox.exchange.listing import DYDX, IBKR
 from signalbox.subaccounts import parse_subaccount
+
+from simulators.listings import DYDX, IBKR
 
 DEPOSIT_USDC = Decimal(1_000_000)
 

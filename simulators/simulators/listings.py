@@ -9,18 +9,30 @@ import hashlib
 from decimal import Decimal
 
 from signalbox.errors import ConfigurationError
-from signalbox.exchange.listing import DYDX, IBKR, Listing
+from signalbox.exchange.listing import Listing
 from signalbox.messages import InstrumentKind
 
 from simulators.dydx.markets import MARKETS
 
+IBKR, DYDX = "ibkr", "dydx"
 _FIRST_PERPETUAL_CON_ID = 900_000_000
 _TURNOVER_PER_MINUTE_USD, _TRADE_USD = 300_000, 5_000
 
 
 def _us(key: str, con_id: int, name: str, exchange: str, price: str) -> Listing:
     return Listing(
-        key, key, con_id, name, exchange, "USD", Decimal("0.01"), Decimal(1), "XNYS", "America/New_York", Decimal(price)
+        key,
+        key,
+        con_id,
+        name,
+        exchange,
+        "USD",
+        Decimal("0.01"),
+        Decimal(1),
+        "XNYS",
+        "America/New_York",
+        Decimal(price),
+        IBKR,
     )
 
 
@@ -37,6 +49,7 @@ def _hk(key: str, symbol: str, con_id: int, name: str, price: str, tick: str, lo
         "XHKG",
         "Asia/Hong_Kong",
         Decimal(price),
+        IBKR,
         exchange="SEHK",
     )
 
@@ -76,8 +89,8 @@ PERPETUALS = tuple(
         "24/7",
         "UTC",
         Decimal(_PERPETUAL_PRICES[market.ticker]),
+        DYDX,
         exchange="DYDX",
-        venue=DYDX,
         kind=InstrumentKind.PERPETUAL,
         initial_margin=market.initial_margin_fraction,
         maintenance_margin=market.maintenance_margin_fraction,

@@ -14,10 +14,10 @@ from pathlib import Path
 from msgspec import Struct
 from signalbox.errors import ConfigurationError
 from signalbox.exchange.books import RATES_TO_USD, AccountBook
-from signalbox.exchange.listing import IBKR, Listing
+from signalbox.exchange.listing import Listing
 from signalbox.sessions import ALWAYS, Session, next_session, session_at
 
-from simulators.listings import listing_of, offer
+from simulators.listings import IBKR, listing_of, offer
 from simulators.market import Market
 from simulators.replay import ReplaySource, symbol_of
 from simulators.synthetic import SyntheticSource
@@ -90,7 +90,8 @@ def stage(options: WorldOptions, began: datetime | None = None) -> Stage:
         end = max(source.last_end() for source in replays.values())
     cash = {options.base_currency: options.starting_cash}
     accounts = {
-        name: AccountBook(account=name, base_currency=options.base_currency, cash=cash) for name in options.accounts
+        name: AccountBook(account=name, venue=IBKR, base_currency=options.base_currency, cash=cash)
+        for name in options.accounts
     }
     return Stage(listings, markets, calendars, start, end, accounts)
 

@@ -17,7 +17,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 from signalbox.errors import ConfigurationError
 from signalbox.exchange.fees import FeeRule
-from signalbox.exchange.listing import DYDX, Listing
+from signalbox.exchange.listing import Listing
 from signalbox.exchange.orders import Execution, OrderTerms, Refusal, VenueOrder
 from signalbox.exchange.quoting import MarketBar, MarketQuote
 from signalbox.exchange.venue_orders import VenueOrders
@@ -26,6 +26,7 @@ from simulators.clock import CATCH_UP_SECONDS_MAX, SteppedClock
 from simulators.figures import AccountFigures, PositionFigures, account_figures, own_books, position_figures
 from simulators.journal import Entry, Journal, Remembered
 from simulators.listeners import BarListener, Listeners, OrderListener, QuoteListener, SessionListener, SpeedListener
+from simulators.listings import DYDX
 from simulators.options import WorldOptions, stage
 from simulators.playing import Playing
 

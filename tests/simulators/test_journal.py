@@ -22,7 +22,7 @@ ORDER = VenueOrder(
     submitted_at=NOON,
     updated_at=NOON,
 )
-BOOK = AccountBook(account="DU1", base_currency="USD", cash={"USD": Decimal("1000000.005")})
+BOOK = AccountBook(account="DU1", venue="ibkr", base_currency="USD", cash={"USD": Decimal("1000000.005")})
 
 
 def write(path: Path, *entries: Entry) -> None:

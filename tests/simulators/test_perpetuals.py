@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from signalbox.errors import ConfigurationError
-from signalbox.exchange.listing import DYDX, IBKR, Listing
+from signalbox.exchange.listing import Listing
 from signalbox.exchange.orders import OrderTerms, RefusalReason, VenueOrder, VenueOrderStatus
 from signalbox.exchange.quoting import MarketBar, MarketQuote
 from signalbox.messages import Liquidity, OrderType, Side, TimeInForce
 from simulators.control import ControlServer, WorldControl
+from simulators.listings import DYDX, IBKR
 from simulators.world import UNLIMITED, World, WorldOptions
 
 ACCOUNT = "dydx1test-0"

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from signalbox.exchange.fees import order_fee
-from signalbox.exchange.listing import IBKR, Listing
+from signalbox.exchange.listing import Listing
 from signalbox.exchange.orders import OrderTerms
 from signalbox.messages import Side
 
@@ -58,10 +58,10 @@ class AccountBook(Struct, frozen=True, kw_only=True):
     """
 
     account: str
+    venue: str
     base_currency: str
     cash: dict[str, Decimal]
     positions: dict[str, PositionBook] = {}
-    venue: str = IBKR
     adjustments: tuple[str, ...] = ()
 
 

@@ -7,8 +7,6 @@ from decimal import Decimal
 
 from signalbox.messages import InstrumentKind
 
-IBKR, DYDX = "ibkr", "dydx"
-
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -30,10 +28,10 @@ class Listing:
     calendar: str
     time_zone: str
     reference_price: Decimal
+    venue: str
     exchange: str = "SMART"
     trading_class: str = ""
     multiplier: Decimal = Decimal(1)
-    venue: str = IBKR
     kind: InstrumentKind = InstrumentKind.STOCK
     initial_margin: Decimal = Decimal("0.5")
     maintenance_margin: Decimal = Decimal("0.25")

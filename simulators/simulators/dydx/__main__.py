@@ -11,13 +11,11 @@ from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
 
-from signalbox.exchange.listing import DYDX
-
 from simulators import command_line
 from simulators.command_line import OpenFront, Simulator, add_world_arguments, amount, listen, port
 from simulators.dydx.options import DEFAULT_BLOCK_MS, DEFAULT_CHAIN_ID, DEFAULT_REST_LIMIT, DydxOptions
 from simulators.dydx.venue import DydxVenue
-from simulators.listings import PERPETUALS
+from simulators.listings import DYDX, PERPETUALS
 from simulators.world import World
 
 DEFAULT_GRPC_PORT, DEFAULT_HTTP_PORT = 9090, 3002

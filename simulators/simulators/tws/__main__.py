@@ -9,10 +9,9 @@ import argparse
 import sys
 from contextlib import AsyncExitStack
 
-from signalbox.exchange.listing import IBKR
-
 from simulators import command_line
 from simulators.command_line import OpenFront, Simulator, add_stock_arguments, add_world_arguments, listen, port
+from simulators.listings import IBKR
 from simulators.tws.commands import TwsControl
 from simulators.tws.gateway import Gateway
 from simulators.tws.server import TwsServer

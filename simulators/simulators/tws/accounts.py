@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from signalbox.exchange.books import rate
-from signalbox.exchange.listing import IBKR
 from signalbox.exchange.orders import Filled, VenueOrder, VenueOrderEvent
 
+from simulators.listings import IBKR
 from simulators.tws import replies
 from simulators.tws.account_values import ledger, summary_values, values
 from simulators.tws.contracts import invalid

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from signalbox.exchange.listing import IBKR
 from signalbox.exchange.orders import DONE, OrderTerms
 from signalbox.messages import OrderType, Side
 
 from simulators.control import Arguments, Command, CommandError, Kind, Parameter, Reply
+from simulators.listings import IBKR
 from simulators.tws import replies
 from simulators.tws.faults import Effect, Rule
 from simulators.tws.gateway import FARMS, MARKET_DATA_FARM

@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec.structs import replace
-from signalbox.exchange.listing import IBKR, Listing
+from signalbox.exchange.listing import Listing
 from signalbox.exchange.orders import Execution, Filled, VenueOrder
 
+from simulators.listings import IBKR
 from simulators.tws import replies, times
 from simulators.tws.contracts import invalid
 from simulators.tws.peers import Peer, Peers

@@ -10,8 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from signalbox.exchange.listing import IBKR
-
+from simulators.listings import IBKR
 from simulators.tws import contracts, replies
 from simulators.tws.accounts import Accounts
 from simulators.tws.executions import ExecutionLog

@@ -11,10 +11,11 @@ from datetime import timedelta
 
 from msgspec.structs import replace as replace_bar
 from signalbox.errors import CalendarError
-from signalbox.exchange.listing import IBKR, Listing
+from signalbox.exchange.listing import Listing
 from signalbox.exchange.quoting import MarketBar
 from signalbox.sessions import session_at
 
+from simulators.listings import IBKR
 from simulators.market import bar_start
 from simulators.tws import bar_requests, replies, times
 from simulators.tws.bar_requests import DAY_SECONDS, Span, hmds

@@ -14,10 +14,11 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 from signalbox.errors import CalendarError
-from signalbox.exchange.listing import IBKR, Listing
+from signalbox.exchange.listing import Listing
 from signalbox.exchange.quoting import MarketBar, MarketQuote
 from signalbox.sessions import is_open, session_at
 
+from simulators.listings import IBKR
 from simulators.tws import replies, times
 from simulators.tws.contracts import Unresolved, invalid, resolve
 from simulators.tws.faults import Faults

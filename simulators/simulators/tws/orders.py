@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count
 
-from signalbox.exchange.listing import IBKR, Listing
+from signalbox.exchange.listing import Listing
 from signalbox.exchange.orders import (
     DONE,
     Canceled,
@@ -25,6 +25,7 @@ from signalbox.exchange.orders import (
 )
 from signalbox.exchange.quoting import SessionEvent
 
+from simulators.listings import IBKR
 from simulators.tws import executions, order_replies, order_rules, replies, times, what_if
 from simulators.tws.contracts import Unresolved, resolve
 from simulators.tws.faults import Faults

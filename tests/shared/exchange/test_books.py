@@ -20,7 +20,7 @@ MARKS = {"SPY": Decimal(100), "0700.HK": Decimal(400)}
 
 
 def account(cash: int = 1_000_000) -> AccountBook:
-    return AccountBook(account="DU1", base_currency="USD", cash={"USD": Decimal(cash)})
+    return AccountBook(account="DU1", venue="ibkr", base_currency="USD", cash={"USD": Decimal(cash)})
 
 
 def traded(*fills: tuple[int, str]) -> AccountBook:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from signalbox.exchange.listing import DYDX
 from simulators.dydx.markets import MARKET_OF_CLOB_PAIR, MARKET_OF_TICKER, MARKETS, step_size, tick_size
-from simulators.listings import PERPETUALS, listing_of
+from simulators.listings import DYDX, PERPETUALS, listing_of
 
 
 @pytest.mark.parametrize(
