@@ -210,12 +210,12 @@ async def _publish_and_report(
     await bus.subscribe(subjects.ALL_DECISIONS, decision)
     await bus.subscribe(subjects.ALL_ORDERS, event)
     stored = await bus.publish(subjects.intent(intent), intent)
-    if stored.duplicate:
-        complain(f"an intent with the id {intent.id!r} was published already: an id is good once, choose another")
-        return EXIT_DENIED
     try:
         made = await asyncio.wait_for(decided, DECISION_SECONDS_MAX)
     except TimeoutError:
+        if stored.duplicate:  # or else it was stored at our own first attempt, whose answer was late
+            complain(f"an intent with the id {intent.id!r} was published already: an id is good once, choose another")
+            return EXIT_DENIED
         complain(
             f"the intent {intent.id} is stored, but there is no decision after {DECISION_SECONDS_MAX:g} s: is risk "
             "running? (`signalbox status`) It will be decided when risk is back, unless it is too old by then."

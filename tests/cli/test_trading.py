@@ -43,6 +43,37 @@ async def test_a_decision_on_somebody_elses_intent_of_the_same_id_is_not_told(
     assert "mallory" not in told
 
 
+async def test_an_intent_that_was_stored_though_the_answer_was_lost_is_told_as_any_other(
+    nats_server: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where one floods, answers come late: who is told to choose another id orders twice."""
+    user: Bus = await nats_server.connect("user")
+    risk: Bus = await nats_server.connect("risk")
+    intent = CancelIntent(id="c-1", at=AT, venue="ibkr", symbol="SPY", order_id="o-1")
+    await user.publish(subjects.intent(intent), intent)  # its own first attempt
+    arguments = argparse.Namespace(follow=False, json=False)
+    asking = asyncio.create_task(trading._publish_and_report(user, "user", intent, "o-1", arguments))
+    decision = denied("user", "there is no such order")
+    async with asyncio.timeout(30):
+        while not asking.done():  # nothing says when it listens
+            await risk.send(subjects.decision(decision, "", ""), decision)
+            await asyncio.sleep(0.01)
+    assert await asking == EXIT_DENIED
+    assert "there is no such order" in capsys.readouterr().out
+
+
+async def test_an_id_that_was_used_before_is_told_when_no_decision_comes(
+    nats_server: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trading, "DECISION_SECONDS_MAX", 0.1)
+    user: Bus = await nats_server.connect("user")
+    intent = CancelIntent(id="c-1", at=AT, venue="ibkr", symbol="SPY", order_id="o-1")
+    await user.publish(subjects.intent(intent), intent)
+    arguments = argparse.Namespace(follow=False, json=False)
+    assert await trading._publish_and_report(user, "user", intent, "o-1", arguments) == EXIT_DENIED
+    assert "was published already" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("payload", [b"[" * 60_000, b'"\xff"', b"", b"{"])
 def test_what_is_watched_may_be_any_bytes(payload: bytes) -> None:
     assert looking._parsed(payload) == payload.decode(errors="replace")
