@@ -67,10 +67,18 @@ def main() -> None:
 
 def carry_out(words: list[str], last_resort: LastResort | None = None) -> NoReturn:
     """Do what `words` say, and raise `SystemExit`; `last_resort` ends a process that does not end by itself then."""
+    if strange := [word for word in words if not _is_text(word)]:
+        complain(f"{strange[0]!a} is no text in UTF-8, which is all that a desk can be told")
+        sys.exit(EXIT_USAGE)
     arguments = build_parser(words).parse_args(words)
     with speaking_as(arguments.name):
         status = _status(arguments, last_resort)
     sys.exit(status)
+
+
+def _is_text(word: str) -> bool:
+    """Whether an argument can be sent: bytes that are no UTF-8 are surrogates here."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def _status(arguments: argparse.Namespace, last_resort: LastResort | None) -> int:

@@ -54,6 +54,7 @@ def signalbox(tmp_path: Path) -> Run:
         ("demo --bars none.csv", "signalbox: none.csv is not there"),
         ("status", "signalbox: no desk is running from no-such-folder: start one with `make up`"),
         ("doctor", "signalbox: no desk is running from no-such-folder: start one with `make up`"),
+        ("halt \udcff", r"signalbox: '\udcff' is no text in UTF-8"),
         ("halt", "signalbox: no desk is running from no-such-folder: start one with `make up`"),
         ("intent buy 10 SPY", "signalbox: no desk is running from no-such-folder: start one with `make up`"),
     ],
