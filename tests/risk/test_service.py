@@ -264,8 +264,8 @@ BAD = [
     b"not json",
     b'{"type":"OrderIntent"}',
     b"\xff" * 100,
-    b"[" * 16_000,
-    b'{"type":"OrderIntent","note":"' + b"x" * 15_000 + b'"}',
+    b"[" * 3_900,
+    b'{"type":"OrderIntent","note":"' + b"x" * 3_900 + b'"}',
 ]
 
 

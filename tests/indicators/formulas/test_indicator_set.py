@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 from hypothesis import given, settings
@@ -45,7 +44,7 @@ def test_streaming_equals_the_reference(
     memory = EMPTY
     for bar, expected in zip(bars, pine_table(bars, supertrend, ema, atr), strict=True):
         memory = step(memory, parameters, *bar)
-        assert asdict(read(memory, parameters)) == approximately(expected)
+        assert read(memory, parameters)._asdict() == approximately(expected)
 
 
 @given(bars=series())
@@ -83,7 +82,7 @@ def test_indicators_begin_when_their_period_is_full() -> None:
     parameters, memory, first = (3, 2.0, 0.1, 2), EMPTY, {}
     for number in range(1, 6):
         memory = step(memory, parameters, 1, 11.0 + number, 9.0 + number, 10.0 + number)
-        for name, value in asdict(read(memory, parameters)).items():
+        for name, value in read(memory, parameters)._asdict().items():
             if value:
                 first.setdefault(name, number)
     assert first == {
