@@ -78,10 +78,24 @@ def missing() -> set[Shown]:
 
 
 def examples(kind: type[msgspec.Struct]) -> Iterator[Any]:
-    """Messages of a type: one with nothing that may be left out, and some with everything, each with other words."""
+    """Messages of a type: one with nothing that may be left out, one that has everything, of which each part has
+    nothing, and some with everything, each with other words.
+    """
     hints = get_type_hints(kind)
     fields = msgspec.structs.fields(kind)
-    yield kind(**{field.name: _least(hints[field.name], field.name) for field in fields if field.required})
+    optional = {name for name, hint in hints.items() if types.NoneType in get_args(hint)}
+    yield kind(
+        **{each.name: _least(hints[each.name], each.name) for each in fields if each.required or each.name in optional}
+    )
+    if any(_structs(hint) for hint in hints.values()):
+        yield kind(
+            **{
+                each.name: next(examples(_structs(hints[each.name])[0]))
+                if _structs(hints[each.name]) and get_origin(hints[each.name]) not in (tuple, dict)
+                else _example(hints[each.name], each.name, 0)
+                for each in fields
+            }
+        )
     for turn in range(max(1, *(len(_choices(hint)) for hint in hints.values())) + 1):
         yield kind(
             **{

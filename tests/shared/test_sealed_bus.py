@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from prometheus_client import REGISTRY
@@ -318,7 +319,7 @@ async def test_a_header_written_twice_brings_no_genuine_message_again(nats_serve
         await reader.readline()
         login = {"user": "oms", "pass": nats_server.password("oms"), "headers": True, "verbose": False}
         sizes = f"{len(block)} {len(block) + len(genuine.payload)}"
-        writer.write(b"CONNECT " + messages.msgspec.json.encode(login) + b"\r\n")
+        writer.write(b"CONNECT " + msgspec.json.encode(login) + b"\r\n")
         writer.write(f"HPUB {subject} {sizes}\r\n".encode() + block + genuine.payload + b"\r\nPING\r\n")
         async with asyncio.timeout(WAIT_SECONDS_MAX):
             while (await reader.readline()).strip() != b"PONG":

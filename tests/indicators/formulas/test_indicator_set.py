@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from indicators.formulas.indicator_set import EMPTY, step
 from indicators.readings import read
+from msgspec.structs import asdict
 
 Table = Callable[..., list[dict[str, Any]]]
 
@@ -44,7 +45,7 @@ def test_streaming_equals_the_reference(
     memory = EMPTY
     for bar, expected in zip(bars, pine_table(bars, supertrend, ema, atr), strict=True):
         memory = step(memory, parameters, *bar)
-        assert read(memory, parameters)._asdict() == approximately(expected)
+        assert asdict(read(memory, parameters)) == approximately(expected)
 
 
 @given(bars=series())
@@ -82,7 +83,7 @@ def test_indicators_begin_when_their_period_is_full() -> None:
     parameters, memory, first = (3, 2.0, 0.1, 2), EMPTY, {}
     for number in range(1, 6):
         memory = step(memory, parameters, 1, 11.0 + number, 9.0 + number, 10.0 + number)
-        for name, value in read(memory, parameters)._asdict().items():
+        for name, value in asdict(read(memory, parameters)).items():
             if value:
                 first.setdefault(name, number)
     assert first == {
