@@ -17,7 +17,7 @@ from gateway_ibkr.translate import VENUE as IBKR
 from signalbox.desk import Desk, Mode, load_desk
 from signalbox.errors import ConfigurationError
 from signalbox.settings import load
-from signalbox.venues import venue as venue_row
+from signalbox.venues import gateway_of
 
 MOUNTED = "/run/secrets/"
 """Where a service finds its own secrets in its container."""
@@ -47,13 +47,13 @@ def mistakes_before_live(environ: Mapping[str, str], folder: Path) -> list[str]:
         )
     as_live = msgspec.structs.replace(desk, mode=Mode.LIVE)  # so that everything that is missing is said at once
     for venue in desk.venues:
-        gateway = venue_row(venue).gateway
+        gateway = gateway_of(venue)
         mistakes += [f"{gateway}: {sentence}" for sentence in _of_gateway(venue, as_live, environ, folder)]
     return mistakes
 
 
 def _of_gateway(venue: str, desk: Desk, environ: Mapping[str, str], folder: Path) -> list[str]:
-    service = venue_row(venue).gateway
+    service = gateway_of(venue)
     seen = {
         name: str(folder / service / value.removeprefix(MOUNTED)) if value.startswith(MOUNTED) else value
         for name, value in environ.items()

@@ -25,6 +25,7 @@ from signalbox.desk import ClockSource, Desk
 from signalbox.errors import ConfigurationError
 from signalbox.seals import CONTROL, parse
 from signalbox.settings import KEY_LINES_MAX, read_secret_file
+from signalbox.venues import gateway_of
 
 from signalbox_cli.people import roll
 from signalbox_cli.settings import seals_file_name
@@ -64,7 +65,7 @@ def make(folder: Path, desk: Desk) -> list[str]:
     made += [name for user, text in _seals(folder).items() if (name := _made(folder, seals_file(folder, user), text))]
     venue = desk.venues.get(DYDX)
     if desk.clock is ClockSource.SIMULATED and venue is not None and venue.accounts == (TEST_ACCOUNT,):
-        mnemonic = folder / f"gateway-{DYDX}" / MNEMONIC_CREDENTIAL
+        mnemonic = folder / gateway_of(DYDX) / MNEMONIC_CREDENTIAL
         made += [name for name in (_made(folder, mnemonic, TEST_MNEMONIC),) if name]
     made += [PEOPLE_FILE] if _people_file_is_new(folder / PEOPLE_FILE) else []
     _write(folder / "nats" / "passwords", _environment(folder))

@@ -13,7 +13,7 @@ from pathlib import Path
 from signalbox.desk import Desk
 from signalbox.errors import ConfigurationError
 from signalbox.services import SERVICES
-from signalbox.venues import VENUES, venue
+from signalbox.venues import VENUES, gateway_of
 
 IBKR, DYDX = "ibkr", "dydx"
 _MODULES = {(IBKR,): "simulators.tws", (DYDX,): "simulators.dydx", (IBKR, DYDX): "simulators"}
@@ -82,9 +82,9 @@ def listening_ports(venues: Sequence[str], ports: VenuePorts) -> list[int]:
 
 def gateway_environment(service: str, ports: VenuePorts, mnemonic_file: Path) -> dict[str, str]:
     """Where a gateway finds its venue; nothing for other services."""
-    if service == venue(IBKR).gateway:
+    if service == gateway_of(IBKR):
         return {"SIGNALBOX_IBKR_PORT": str(ports.ibkr)}
-    if service == venue(DYDX).gateway:
+    if service == gateway_of(DYDX):
         return {
             "SIGNALBOX_DYDX_NETWORK": "local",
             "SIGNALBOX_DYDX_NODE_URL": f"127.0.0.1:{ports.dydx_node}",

@@ -32,6 +32,7 @@ from functools import lru_cache
 
 from signalbox import services, subjects
 from signalbox.errors import ConfigurationError
+from signalbox.venues import gateway_of
 
 SEAL_HEADER = "Signalbox-Seal"
 EXPECTED_HEADER = "Nats-Expected-Last-Subject-Sequence"
@@ -58,7 +59,7 @@ def link_of(subject: str) -> str:
     if word in ("decision", "order"):
         return RISK_OMS
     if word in ("command", "report", "ledger"):
-        return f"oms-gateway-{rest.partition('.')[0]}"
+        return f"oms-{gateway_of(rest.partition('.')[0])}"
     if subjects.is_trading_state(subject):
         return CONTROL
     if word == "checkpoint":

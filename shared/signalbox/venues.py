@@ -25,6 +25,11 @@ def _account_of_one_word(text: str) -> str:
     return text
 
 
+def gateway_of(venue: str) -> str:
+    """What the service is called that speaks to a venue, whether there is one or not."""
+    return f"gateway-{venue}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class VenueRow:
     """One venue. `name` is its word in subjects, in the desk file and behind `gateway-`."""
@@ -45,7 +50,7 @@ class VenueRow:
     @property
     def gateway(self) -> str:
         """The service that speaks to it."""
-        return f"gateway-{self.name}"
+        return gateway_of(self.name)
 
     def trades(self, symbol: Symbol) -> bool:
         """Whether it has such an instrument."""

@@ -23,6 +23,7 @@ from signalbox.room import SHARES_PERMILLE, fullest, shown_bytes
 from signalbox.seals import links_of, shown_links
 from signalbox.sessions import is_open
 from signalbox.streams import STREAMS
+from signalbox.venues import gateway_of
 
 from signalbox_cli.doctor.facts import Facts, FileSeen, NatsSeen, SecretSeen
 from signalbox_cli.doctor.judging_monitoring import judge_monitoring
@@ -208,10 +209,10 @@ def _judge_seals(nats: NatsSeen) -> Check:
 
 
 def _judge_gateway(desk: Desk, nats: NatsSeen, venue: str, *, live: bool) -> Iterator[Check]:
-    status = nats.working(f"gateway-{venue}")
+    status = nats.working(gateway_of(venue))
     name = f"{venue} account"
     if status is None:
-        yield not_checked(name, f"gateway-{venue} does not answer, or stands by", f"start gateway-{venue}")
+        yield not_checked(name, f"{gateway_of(venue)} does not answer, or stands by", f"start {gateway_of(venue)}")
     else:
         mistakes = _account_mistakes(desk, venue, status, live=live)
         account = status.details.get("account", "")
@@ -228,7 +229,7 @@ def _judge_gateway(desk: Desk, nats: NatsSeen, venue: str, *, live: bool) -> Ite
     for account in desk.venues[venue].accounts:
         link = nats.links.get((venue, account))
         if link is None:
-            yield failed(f"{venue} link", f"{account}: no heartbeat", f"start gateway-{venue}; `signalbox status`")
+            yield failed(f"{venue} link", f"{account}: no heartbeat", f"start {gateway_of(venue)}; `signalbox status`")
         elif link.status is not LinkStatus.READY:
             observed = f"{account}: {link.status}: {link.reason}"
             yield failed(f"{venue} link", observed, "docs/runbooks/venue-disconnected.md")
@@ -266,7 +267,7 @@ _MISTAKES_AT = {IBKR: _mistakes_at_ibkr, DYDX: _mistakes_at_dydx}
 
 def _judge_market_data(desk: Desk, nats: NatsSeen, venue: str, *, live: bool) -> Check:
     name = f"{venue} market data"
-    status = nats.working(f"gateway-{venue}")
+    status = nats.working(gateway_of(venue))
     refused = [] if status is None else [status.details.get(key, "") for key in ("data_refused", "not_offered")]
     if any(refused):
         action = "subscribe to the market data at the venue, or take the symbol out of the desk file"

@@ -25,6 +25,7 @@ from signalbox.gateway.venue import Orders, Questions
 from signalbox.lease import OwnLease, account_lease
 from signalbox.process import Runtime
 from signalbox.venue_figures import watch_lease
+from signalbox.venues import gateway_of
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class Gateway(Generic[Offered]):
         }
         for name, task in tasks.items():
             await self._runtime.spawn(task, name)
-        await self._runtime.bus.consume(COMMANDS, f"gateway-{self._state.venue}", submission.handle)
+        await self._runtime.bus.consume(COMMANDS, gateway_of(self._state.venue), submission.handle)
 
     async def _readiness(self) -> None:
         """Ready means able: orders can be sent, or the reason why not is told; for ever."""
