@@ -18,9 +18,8 @@ AT = datetime(2026, 1, 5, 15, tzinfo=UTC)
 
 
 def denied(by: str, reason: str) -> IntentDenied:
-    return IntentDenied(
-        id=f"decision-{by}", at=AT, cause="c-1", by=by, intent_sequence=1, intent=None, checks=(), reason=reason
-    )
+    values: dict[str, Any] = {"id": f"decision-{by}", "at": AT, "cause": "c-1", "by": by, "intent_sequence": 1}
+    return IntentDenied(intent=None, checks=(), reason=reason, also_failed=("funds", "open_orders"), **values)
 
 
 async def test_a_decision_on_somebody_elses_intent_of_the_same_id_is_not_told(
@@ -40,6 +39,7 @@ async def test_a_decision_on_somebody_elses_intent_of_the_same_id_is_not_told(
         assert await asking == EXIT_DENIED
     told = capsys.readouterr().out
     assert "there is no such order" in told
+    assert "failed too: funds, open_orders" in told
     assert "mallory" not in told
 
 
