@@ -94,11 +94,11 @@ def _add_desk_files(parser: argparse.ArgumentParser) -> None:
 async def _replay(arguments: argparse.Namespace) -> int:
     if arguments.database is not None:
         rules = _rules(arguments.desk, None)
-        return _tell(_replayed(recorded(arguments.database), rules), arguments.json)
+        return _tell(replayed(recorded(arguments.database), rules), arguments.json)
     async with desk_bus(auditor=True) as (bus, found):
         rules = _rules(arguments.desk, found.desk_file)
         stored = [(message.sequence, message.subject, message.payload) async for message in bus.read("TRADE")]
-    return _tell(_replayed(stored, rules), arguments.json)
+    return _tell(replayed(stored, rules), arguments.json)
 
 
 def _rules(files: Sequence[Path], file_of_desk: Path | None) -> dict[str, Rules]:
@@ -132,7 +132,7 @@ def recorded(file: Path) -> Iterator[Stored]:
         raise ConfigurationError([f"{file} can not be read as a recorder's database: {message}"]) from None
 
 
-def _replayed(stored: Iterable[Stored], rules: dict[str, Rules]) -> tuple[Replay, list[Difference]]:
+def replayed(stored: Iterable[Stored], rules: dict[str, Rules]) -> tuple[Replay, list[Difference]]:
     from risk.replaying import Replay
 
     replay = Replay(rules)

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from risk.replaying import Difference, Replay
+from risk.rules import rules_of
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import FollowingClock
 from signalbox.desk import load_desk
 from signalbox.messages import CancelIntent, ClockTick, OrderIntent, OrderType, Quote, Side, TimeInForce
 from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder
+from signalbox_cli.replaying import recorded, replayed
 from signalbox_cli.simulated_venues import market_arguments
 
 START = "2024-03-05T15:00:00Z"
@@ -34,6 +37,12 @@ def desk_in(folder: Path) -> LocalDesk:
         simulator_arguments=(*market, "--block-ms", "250", "--start", START, "--speed", "20"),
     )
     return LocalDesk(plan, print)
+
+
+def decided_again(desk: LocalDesk) -> tuple[Replay, list[Difference]]:
+    """Make every decision of its record again; the recorder has stopped."""
+    rules = rules_of(desk.plan.desk)
+    return replayed(recorded(desk.database_file), {rules.version: rules})
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from risk.replaying import Replay
-from risk.rules import rules_of
 from signalbox.bus import Bus
 from signalbox_cli.auditing import audit_record, audit_trading
 from signalbox_cli.connection import call_control
 from signalbox_cli.consistency import read_trade
 from signalbox_cli.local_desk import LocalDesk
-from signalbox_cli.replaying import recorded
 
-from tests.chaos.flow import READY_SECONDS_MAX, TRADED, Flow, desk_in
+from tests.chaos.flow import READY_SECONDS_MAX, TRADED, Flow, decided_again, desk_in
 
 INTENTS_BETWEEN_KILLS, KILLS = 16, 4
 SETTLE_SECONDS_MAX = 60.0
@@ -76,10 +73,8 @@ async def test_everything_adds_up_after(victim: str, desk: LocalDesk) -> None:
         await bus.drain()
         await auditor.drain()
     assert audit.wrong == []
-    rules = rules_of(desk.plan.desk)
-    replay = Replay({rules.version: rules})
-    assert [found for each in recorded(desk.database_file) if (found := replay.take(*each))] == []
-    assert replay.tally.again == audit.intents
+    replay, differences = decided_again(desk)
+    assert (differences, replay.tally.again) == ([], audit.intents)
     assert [each for each in audit.refused if "not offered" in each] == [], "refused by a gateway that was starting"
     assert desk.unexpected_exits == []
     for traded in TRADED:

@@ -23,7 +23,7 @@ from signalbox.messages import ServiceStatus
 from signalbox_cli.auditing import audit_record, audit_trading
 from signalbox_cli.local_desk import LocalDesk
 
-from tests.chaos.flow import READY_SECONDS_MAX, Flow, desk_in
+from tests.chaos.flow import READY_SECONDS_MAX, Flow, decided_again, desk_in
 
 log = logging.getLogger(__name__)
 
@@ -158,6 +158,8 @@ async def test_one_works_whoever_is_killed_suspended_or_stopped(desk: LocalDesk)
     assert audit.wrong == []
     assert audit.fills > INTENTS_BETWEEN, "hardly anything was traded: nothing was tested"
     assert audit.intents == flow.sent
+    replay, differences = decided_again(desk)
+    assert (differences, replay.tally.again) == ([], audit.intents)
     # Who was suspended and woken has ended, once, and stands by again
     assert sorted(name.split("-")[0] for name in desk.unexpected_exits) == ["oms", "risk"]
 
