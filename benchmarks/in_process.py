@@ -1,8 +1,8 @@
 """What the deciders cost in process, each beside the least that such work takes, in the same run.
 
 - `indicators.advance` and a rule, and `indicators.step` (a bar in, its score out), beside the formulas alone.
-- An order's life in the OMS (created, accepted, filled: judged, stored in a list, folded), beside decoding the three
-  messages and encoding the three events, which the desk in process does not.
+- An order's life in the OMS (created, accepted, filled: `oms.step` and the fold of what it says), beside decoding the
+  three messages and encoding the three events, which the service does too and the desk in process does not.
 - All of it: a bar a minute goes through the indicators and a rule, and each hundredth one makes an order that risk
   decides, the OMS tracks and a venue fills; beside the formulas alone.
 - An order through all of that after 1,000 orders and after 100,000: memories end, so it takes as long.
@@ -21,9 +21,7 @@ from decimal import Decimal
 from time import process_time
 from typing import Any
 
-from desk_in_process.orders import Orders
 from desk_in_process.simulated import SimulatedDesk
-from desk_in_process.trade import Trade
 from desk_in_process.venue import VenueInProcess
 from indicators.days import TradingDays
 from indicators.formulas.indicator_set import EMPTY, Memory
@@ -31,7 +29,10 @@ from indicators.formulas.indicator_set import step as formulas
 from indicators.state import Rules as IndicatorRules
 from indicators.state import Series, parameters_of
 from indicators.step import advance, step
+from oms.evolve import evolve
 from oms.outcome import Rules
+from oms.state import State
+from oms.step import step as step_of_oms
 from signalbox import messages
 from signalbox.desk import Desk, DeskInstrument, IndicatorParameters, Limits, Venue
 from signalbox.exchange.quoting import MarketQuote
@@ -40,7 +41,7 @@ from signalbox.messages import (
     Decision,
     Fill,
     IntentApproved,
-    OrderEvents,
+    OrderEvent,
     OrderIntent,
     OrderType,
     Report,
@@ -185,11 +186,19 @@ def a_life(number: int) -> tuple[Decision, Report, Report]:
 
 def lives() -> tuple[float, float]:
     """Microseconds of a life; of reading its messages and writing its events."""
-    venue = a_venue()
-    orders = Orders(Trade(), RULES)
+    venue, state, stored = a_venue(), State(), 0
     for instrument in venue.instruments(AT):
-        orders.state.instruments[VENUE, instrument.symbol] = instrument
-    orders.take(venue.snapshot(AT), AT)
+        state.instruments[VENUE, instrument.symbol] = instrument
+
+    def take(message: Decision | Report) -> tuple[OrderEvent, ...]:
+        nonlocal stored
+        outcome = step_of_oms(state, message, AT, RULES)
+        for event in outcome.events:
+            stored += 1
+            evolve(state, event, stored)
+        return outcome.events
+
+    take(venue.snapshot(AT))
     found, wire = [], []
     for turn in range(TURNS):
         made = [a_life(number) for number in range(turn * LIVES, (turn + 1) * LIVES)]
@@ -197,24 +206,20 @@ def lives() -> tuple[float, float]:
         def live(made: list[tuple[Decision, Report, Report]] = made) -> None:
             for life in made:
                 for message in life:
-                    orders.take(message, AT)
+                    take(message)
 
-        before = len(orders.trade.stored)
         found.append(seconds(live))
-        events = orders.trade.stored[before:]
-        assert len(events) == 3 * LIVES
-        payloads = [tuple(map(messages.encode, life)) for life in made]
+        payloads = [messages.encode(message) for life in made for message in life]
+        events = [event for message in a_life((turn + 1) * LIVES + LIVES * TURNS) for event in take(message)]
+        assert len(events) == 3
 
-        def read_and_write(payloads: list[Any] = payloads, events: list[Any] = events) -> None:
-            for decision, accepted, filled in payloads:
-                messages.decode(decision, Decision)
-                messages.decode(accepted, Report)
-                messages.decode(filled, Report)
-            for event in events:
-                messages.encode(event)
+        def read_and_write(payloads: list[bytes] = payloads, events: list[OrderEvent] = events) -> None:
+            for number, payload in enumerate(payloads):
+                messages.decode(payload, Report if number % 3 else Decision)
+                messages.encode(events[number % 3])
 
         wire.append(seconds(read_and_write))
-        messages.decode(messages.encode(events[-1]), OrderEvents)
+    assert stored == 1 + 3 * (LIVES + 1) * TURNS
     return min(found) / LIVES * 1e6, min(wire) / LIVES * 1e6
 
 

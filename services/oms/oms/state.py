@@ -73,6 +73,9 @@ class Journal(Struct, frozen=True):
     sequence: int = 0
 
 
+NOT_BEGUN = Journal()
+
+
 class OrderState(Struct, frozen=True):
     """One order. `order` is None for a denied one, whose terms were never the desk's."""
 
@@ -257,7 +260,7 @@ class State:
                 setattr(self, each.name, getattr(other, each.name))
 
     def journal(self, key: str) -> Journal:
-        return self.journals.get(key, Journal())
+        return self.journals.get(key, NOT_BEGUN)
 
     def find_order(self, venue: str, account: str, order_id: str) -> OrderState | None:
         """The order of that id in that account; not one that bears the id elsewhere."""
