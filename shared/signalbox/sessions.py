@@ -73,14 +73,14 @@ def session_on(calendar: str, day: date) -> Session | None:
     Raises `CalendarError` for an unknown calendar or a day that its file does not cover.
     """
     _check_calendar(calendar)
-    if calendar == ALWAYS:
-        start, end = _midnight(day), _midnight(_day_after(day))
-        return Session(day, start, start, end, end)
     return _session_on(calendar, day)
 
 
 @lru_cache(maxsize=64)
 def _session_on(calendar: str, day: date) -> Session | None:
+    if calendar == ALWAYS:
+        start, end = _midnight(day), _midnight(_day_after(day))
+        return Session(day, start, start, end, end)
     loaded = _load(calendar)
     position = (day - loaded.first).days
     if not 0 <= position < len(loaded.letters):
