@@ -268,6 +268,21 @@ async def test_so_many_forged_states_that_no_genuine_one_is_left_change_nothing_
     await until(lambda: seen.told == ["initial state", "100"] and later.told == [None, "100"])
 
 
+async def test_a_halt_counts_though_another_operators_password_floods_the_bucket_before_and_behind_it(
+    nats_server: Any, forger: Any
+) -> None:
+    risk, operator = await nats_server.connect("risk"), await nats_server.connect("operator")
+    await operator.publish(subjects.TRADING_STATE, state(1, TradingMode.ACTIVE))
+    seen = Switch()
+    await seen.watch(risk)
+    for number in range(70):
+        await forger.plant("operator", subjects.TRADING_STATE, b"%d" % number)
+    bootstrap = await nats_server.connect("bootstrap")
+    await bootstrap.publish(subjects.trading_state("bootstrap"), state(2))
+    await forger.plant("operator", subjects.TRADING_STATE, b"behind it")
+    await until(lambda: seen.told == ["1", "2"])
+
+
 async def test_operators_do_not_keep_each_other_from_halting(nats_server: Any) -> None:
     risk = await nats_server.connect("risk")
     operators = [await nats_server.connect("operator") for _ in range(4)]

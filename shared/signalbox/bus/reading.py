@@ -55,10 +55,13 @@ async def read_genuine(
             yield received
 
 
-async def last_genuine(client: BusClient, sealing: Sealing, stream: str, subject: str) -> Received | None:
+async def last_genuine(
+    client: BusClient, sealing: Sealing, stream: str, subject: str, known_sequence: int = 0
+) -> Received | None:
     """See `Bus.last`. Where the last one bears no seal, all of the subject is read.
 
-    None also where so many of those were stored on one subject that it may have lost a genuine one to them.
+    None also where so many of those were stored on one subject that it may have lost a genuine one to them, and none is
+    left that is newer than what is known already.
     """
     newest = await last(client, stream, subject)
     if newest is None or not sealing.refuse(newest):
@@ -70,6 +73,8 @@ async def last_genuine(client: BusClient, sealing: Sealing, stream: str, subject
             forged[received.subject] += 1
         else:
             found = received
+    if found is not None and found.sequence > known_sequence > 0:
+        return found
     return None if kept_max and max(forged.values(), default=0) >= kept_max else found
 
 

@@ -82,7 +82,9 @@ class Watch:
         sequence = newest.sequence if newest else 0
         if sequence == self._seen_sequence:
             return
-        genuine = await reading.last_genuine(self._client, self._sealing, self._stream, self._subject)
+        genuine = await reading.last_genuine(
+            self._client, self._sealing, self._stream, self._subject, self._told_sequence
+        )
         self._seen_sequence = sequence
         if genuine is None and newest is not None and self._told_sequence > 0:
             return  # so many were forged that none of the genuine ones is kept: the one we have seen counts
