@@ -34,7 +34,8 @@ from nats.errors import Error as NatsError
 
 from signalbox import messages, metrics, subjects
 from signalbox.bus import reading, waiting
-from signalbox.bus.client import BusClient, nobody_listens
+from signalbox.bus.answers import Answers, Question
+from signalbox.bus.client import BusClient
 from signalbox.bus.received import MESSAGE_ID_HEADER, PublishAck, Received
 from signalbox.bus.refusals import (
     NO_ROOM_CODES,
@@ -48,11 +49,9 @@ from signalbox.bus.refusals import (
 )
 from signalbox.bus.sealing import Sealing
 from signalbox.bus.waiting import Wait, WaitsForRoom
-from signalbox.bus.wire import Delivery
 from signalbox.errors import (
     BusError,
     BusFullError,
-    BusPermissionError,
     BusRefusedError,
     BusUnavailableError,
     WrongSequenceError,
@@ -61,7 +60,6 @@ from signalbox.messages import DeadLetter
 from signalbox.seals import EXPECTED_HEADER
 from signalbox.streams import STREAMS
 
-ATTEMPT_SECONDS_MAX = 2.0
 LATE_SECONDS_MAX = 60.0
 """How long what is replaced soon is worth storing."""
 
@@ -105,24 +103,18 @@ class Publisher:
     def __init__(self, client: BusClient, service: str, sealing: Sealing) -> None:
         self._client, self._service, self._sealing = client, service, sealing
         self._stored_seconds = metrics.BUS_PUBLISH_SECONDS.labels(service)
-        self._inbox = ""
-        self._number = 0
+        self._answers = Answers(client)
         self.waits_for_room = WaitsForRoom(service)
         self.stopping = False
         """Whether the process ends: what waits for room is left to the next one."""
-        self._waiting: dict[bytes, tuple[str, asyncio.Future[bytes]]] = {}
 
     def refused(self, subject: str) -> None:
-        """NATS has refused a publish on `subject` (in lower case): whoever waits for its answer waits in vain."""
-        for waiting_subject, answer in self._waiting.values():
-            if waiting_subject.lower() == subject and not answer.done():
-                answer.set_exception(BusPermissionError(f"NATS does not let this user publish on {waiting_subject}"))
+        """See `Answers.refused`."""
+        self._answers.refused(subject)
 
     def reconnected(self) -> None:
-        """Answers to what was sent before may be lost: try again now."""
-        for _, answer in self._waiting.values():
-            if not answer.done():
-                answer.set_exception(ConnectionError("the connection was lost before the answer"))
+        """See `Answers.reconnected`."""
+        self._answers.reconnected()
 
     async def publish(
         self, subject: str, message: Struct, expected_last_subject_sequence: int | None = None, last_of: str = ""
@@ -202,7 +194,8 @@ class Publisher:
         ]
         for other, other_payload, other_headers in others:
             await self._client.publish(other, other_payload, headers=other_headers)
-        return await self._ask(subject, payload, headers | {BATCH_COMMIT_HEADER: "1"})
+        with self._answers.question(subject) as question:
+            return await self._answers.ask(question, payload, headers | {BATCH_COMMIT_HEADER: "1"})
 
     async def publish_scheduled(self, subject: str, message: Struct, due_wall: datetime, target: str) -> None:
         """See `Bus.publish_scheduled`. Without a message id: a repeated schedule replaces the one before."""
@@ -224,41 +217,54 @@ class Publisher:
         wait = Wait(clock())
         try:
             while True:
-                problem = Problem(away="not connected")
-                if self._client.is_connected:
-                    try:
-                        sealed = self._sealing.sealed(subject, headers, payload)
-                        result = _decode_reply(await self._ask(subject, payload, sealed))
-                        if result.error is None:
-                            if result.duplicate and await self._is_taken(result, subject):
-                                headers = headers | {MESSAGE_ID_HEADER: f"{headers[MESSAGE_ID_HEADER]}~{token_hex(8)}"}
-                                continue
-                            return PublishAck(result.stream, result.seq, result.duplicate)
-                        settled = await self._settle(subject, headers, result.error)
-                        if isinstance(settled, PublishAck):
-                            return settled
-                        problem = problem_of(result.error)
-                        if settled is not None:
-                            subject, headers = settled.subject, settled.headers
-                            if clock() - wait.began_seconds < waiting.AWAY_SECONDS_MAX:
-                                continue
-                            problem = Problem(away=result.error.description)  # others write faster than we do
-                    except MaxPayloadError:
-                        raise BusRefusedError(
-                            f"a message for {subject} has {len(payload)} bytes: with its headers that is more than "
-                            f"NATS takes ({self._client.max_payload})"
-                        ) from None
-                    except (BadSubjectError, BadHeaderError) as error:
-                        raise BusRefusedError(
-                            f"{subject!r} with headers {headers!r} can not be published: {error}"
-                        ) from None
-                    except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
-                        problem = problem_of_error(error)
-                if self._is_dropped(subject, wait, problem):
-                    return PublishAck(_stream_of(subject), 0, duplicate=False)
-                await asyncio.sleep(wait.next_delay_seconds())
+                with self._answers.question(subject) as question:
+                    told = await self._attempts(question, payload, headers, wait)
+                if isinstance(told, PublishAck):
+                    return told
+                subject, headers = told.subject, told.headers
         finally:
             self.waits_for_room.over(_stream_of(subject), wait)
+
+    async def _attempts(
+        self, question: Question, payload: bytes, headers: dict[str, str], wait: Wait
+    ) -> PublishAck | _Again:
+        """Publish until it is stored, or has to be something else that is published."""
+        subject, clock = question.subject, asyncio.get_running_loop().time
+        again: _Again | None = None
+        while again is None:
+            problem = Problem(away="not connected")
+            if self._client.is_connected:
+                try:
+                    sealed = self._sealing.sealed(subject, headers, payload)
+                    result = _decode_reply(await self._answers.ask(question, payload, sealed))
+                    if result.error is None:
+                        if result.duplicate and await self._is_taken(result, subject):
+                            message_id = f"{headers[MESSAGE_ID_HEADER]}~{token_hex(8)}"
+                            return _Again(subject, headers | {MESSAGE_ID_HEADER: message_id})
+                        return PublishAck(result.stream, result.seq, result.duplicate)
+                    settled = await self._settle(subject, headers, result.error)
+                    if isinstance(settled, PublishAck):
+                        return settled
+                    problem, again = problem_of(result.error), settled
+                    if again is not None:
+                        if clock() - wait.began_seconds < waiting.AWAY_SECONDS_MAX:
+                            return again
+                        problem = Problem(away=result.error.description)  # others write faster than we do
+                except MaxPayloadError:
+                    raise BusRefusedError(
+                        f"a message for {subject} has {len(payload)} bytes: with its headers that is more than "
+                        f"NATS takes ({self._client.max_payload})"
+                    ) from None
+                except (BadSubjectError, BadHeaderError) as error:
+                    raise BusRefusedError(
+                        f"{subject!r} with headers {headers!r} can not be published: {error}"
+                    ) from None
+                except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
+                    problem = problem_of_error(error)
+            if self._is_dropped(subject, wait, problem):
+                return PublishAck(_stream_of(subject), 0, duplicate=False)
+            await asyncio.sleep(wait.next_delay_seconds())
+        return again
 
     def _is_dropped(self, subject: str, wait: Wait, problem: Problem) -> bool:
         """Note a failed attempt. False = try again; raises `BusUnavailableError` when it is too late for that."""
@@ -280,33 +286,6 @@ class Publisher:
         if ends or wait.is_over(now_seconds):
             raise BusUnavailableError(f"nothing stored on {subject} within {waited_seconds:.0f} s: {wait.problem}")
         return False
-
-    async def _ask(self, subject: str, payload: bytes, headers: dict[str, str]) -> bytes:
-        """Publish once and return JetStream's answer; raises `TimeoutError` after `ATTEMPT_SECONDS_MAX`."""
-        if not self._inbox:
-            inbox = self._client.new_inbox()
-            await self._client.listen(f"{inbox}.*", self._answered)
-            self._inbox = inbox
-        self._number += 1
-        reply = f"{self._inbox}.{self._number}"
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[bytes] = loop.create_future()
-        self._waiting[reply.encode()] = subject, answer
-        overdue = loop.call_later(ATTEMPT_SECONDS_MAX, _time_out, answer)
-        try:
-            await self._client.publish(subject, payload, reply=reply, headers=dict(headers))
-            return await answer
-        finally:
-            overdue.cancel()
-            del self._waiting[reply.encode()]
-
-    def _answered(self, delivery: Delivery) -> None:
-        waiting = self._waiting.get(delivery.subject)
-        if waiting is not None and not waiting[1].done():
-            if nobody_listens(delivery):  # so no such stream (yet)
-                waiting[1].set_exception(ConnectionError(f"no stream stores {waiting[0]}"))
-            else:
-                waiting[1].set_result(delivery.payload)
 
     async def _is_taken(self, result: StoreReply, subject: str) -> bool:
         """Whether the message that ours is said to repeat is a forged one, of somebody who chose our id."""
@@ -387,8 +366,3 @@ def _stream_of(subject: str) -> str:
 def _is_queued(subject: str) -> bool:
     """Whether it is stored until somebody has acknowledged it, and refused when too much waits."""
     return subject.split(".")[0] in _QUEUES
-
-
-def _time_out(answer: asyncio.Future[bytes]) -> None:
-    if not answer.done():
-        answer.set_exception(TimeoutError("no answer"))
