@@ -53,6 +53,22 @@ def test_names_take_turns_and_lanes_alternate() -> None:
     ]
 
 
+def test_while_room_is_scarce_a_name_that_has_had_many_decisions_waits_and_others_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(intake, "DECISIONS_BURST_MAX", 4.0)
+    monkeypatch.setattr(intake, "BRIEF_BELOW", 2.0)
+    s = Sender()
+    waits = offered(*(s.order("alice") for _ in range(5)), s.order("bob"), s.cancel("alice"))
+    waits.spare(True)
+    assert sorted(w.name for w in drained(waits)) == ["alice", "alice", "alice", "alice", "bob"]  # three and a cancel
+    assert waits.held_back(0.0) == {"alice"}
+    assert waits.wait_seconds(0.0) == pytest.approx(1.0 / intake.DECISIONS_PER_SECOND)
+    waits.spare(False)
+    assert waits.held_back(0.0) == set()
+    assert [w.name for w in drained(waits)] == ["alice"]
+
+
 def test_a_flood_of_cancels_does_not_starve_anothers_order() -> None:
     s = Sender()
     waits = offered(*(s.cancel("alice") for _ in range(100)), s.order("bob"))

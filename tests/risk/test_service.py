@@ -713,6 +713,27 @@ async def test_orders_are_denied_while_a_stream_that_they_need_is_nearly_full(
     assert isinstance((await stage.decided(4))[-1], IntentApproved)
 
 
+async def test_the_last_room_is_not_for_the_denials_of_one_name(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, forger: Any
+) -> None:
+    monkeypatch.setattr(intake, "DECISIONS_BURST_MAX", 4.0)
+    monkeypatch.setattr(intake, "BRIEF_BELOW", 3.0)
+    running = await stage.risk()
+    for _ in range(5):
+        await forger.plant("oms", subjects.order(VENUE, ACCOUNT, "x"), b"x" * 100_000)
+    (held,) = [room for server in await running.bus.servers() for room in server.rooms if room.stream == "TRADE"]
+    await bound(stage, "TRADE", held.bytes * 100 // 96)
+    await running.observing.look_at_room()
+    for number in range(4):
+        await stage.send(intent_bytes(stage, id=f"i-{number}"))
+    await stage.send(intent_bytes(stage, id="other"), user="operator")
+    assert {decision.cause for decision in await stage.decided(3)} == {"i-0", "i-1", "other"}
+    await bound(stage, "TRADE", 10_000_000)
+    await running.observing.look_at_room()
+    await stage.send(intent_bytes(stage, id="wakes-it"), user="operator")
+    assert {decision.cause for decision in (await stage.decided(6))[3:]} == {"wakes-it", "i-2", "i-3"}
+
+
 async def test_room_that_nobody_tells_of_any_more_denies(stage: Stage) -> None:
     running = await stage.risk()
     running.observing.lose_silent_links = lambda: None  # type: ignore[method-assign]  # not what this is about

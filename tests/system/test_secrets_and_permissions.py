@@ -174,10 +174,10 @@ BAD = {
     "binary": bytes(range(256)),
     "another type": b'{"type":"IntentApproved","id":"x"}',
     "a list": b"[1, 2, 3]",
-    "deep nesting": b"[" * 15_000,
+    "deep nesting": b"[" * 3_900,
     "an unknown field": b'{"type":"CancelIntent","id":"bad-1","at":"2024-03-05T15:00:00Z","venue":"ibkr",'
     b'"symbol":"SPY","order_id":"x","surprise":1}',
-    "as large as INTENTS takes": b'{"type":"CancelIntent","note":"' + b"x" * 16_000 + b'"}',
+    "as large as INTENTS takes": b'{"type":"CancelIntent","note":"' + b"x" * 3_900 + b'"}',
 }
 
 

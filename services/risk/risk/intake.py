@@ -6,8 +6,11 @@ each lane the names take turns. Within a name and lane what came first is decide
 that is to be cancelled moves up to the cancels, right before its cancel, so that no cancel overtakes its own order.
 
 Each name may have only so many decisions at a stretch, by lane (a bucket that fills up again slowly): what is decided
-is stored for ever. What is beyond that waits on in the stream, which refuses more at its door. It must not know what an
-intent says but whether it cancels, and which order. Names are those that the server has accounts for: few.
+is stored for ever. What is beyond that waits on in the stream, which refuses more at its door. While the room for
+decisions is almost used up, whoever has had many waits: what is left is for order events, and for everybody else.
+
+It must not know what an intent says but whether it cancels, and which order. Names are those that the server has
+accounts for: few.
 """
 
 from __future__ import annotations
@@ -94,6 +97,11 @@ class Intake(Generic[T]):
         """Names with something in a lane, whose turn it is first."""
         self._sequences: dict[int, Waiting[T]] = {}
         self._last_lane = Lane.ORDERS
+        self._tokens_min = 1.0
+
+    def spare(self, room_is_scarce: bool) -> None:
+        """Whether what is decided finds little room: then a name that has used up half of its decisions has none."""
+        self._tokens_min = BRIEF_BELOW if room_is_scarce else 1.0
 
     def __len__(self) -> int:
         return len(self._sequences)
@@ -143,7 +151,7 @@ class Intake(Generic[T]):
     def wait_seconds(self, now_seconds: float) -> float | None:
         """After how long there is a turn again: 0 = now, None = when something comes."""
         waits = [
-            max(0.0, (1.0 - self._names[name].buckets[lane].fill(now_seconds)) / DECISIONS_PER_SECOND)
+            max(0.0, (self._tokens_min - self._names[name].buckets[lane].fill(now_seconds)) / DECISIONS_PER_SECOND)
             for lane, names in self._turns.items()
             for name in names
         ]
@@ -155,7 +163,7 @@ class Intake(Generic[T]):
             name
             for lane, names in self._turns.items()
             for name in names
-            if self._names[name].buckets[lane].fill(now_seconds) < 1.0
+            if self._names[name].buckets[lane].fill(now_seconds) < self._tokens_min
         }
 
     def _next_of(self, lane: Lane, now_seconds: float) -> Waiting[T] | None:
@@ -168,7 +176,7 @@ class Intake(Generic[T]):
                 queue.popleft()
             if not queue:
                 continue
-            if bucket.fill(now_seconds) < 1.0:
+            if bucket.fill(now_seconds) < self._tokens_min:
                 turns.append(called)
                 continue
             bucket.tokens -= 1.0

@@ -40,7 +40,8 @@ DECIDE_SECONDS = Histogram(
 WAITING = Gauge("signalbox_risk_intents_waiting", "Intents that wait to be decided, by who sent them.", ("name",))
 HELD_BACK = Gauge(
     "signalbox_risk_name_held_back",
-    "1 while a name has used up its decisions: what else it sends waits, and then is refused at the door.",
+    "1 while a name has used up its decisions (half of them, while streams are almost full): what else it sends waits, "
+    "and then is refused at the door.",
     ("name",),
 )
 BATCH_MESSAGES = Histogram(

@@ -192,6 +192,8 @@ class Risk:
         chosen: list[tuple[Waiting[Received], bool]] = []
         size = 0
         now_seconds = self._monotonic()
+        room, part_max = self._state.room, float(self._state.desk.nats.room_used_fraction_max)
+        self._intake.spare(room is not None and room.message.used > (1 + part_max) / 2)
         while len(chosen) < BATCH_MESSAGES_MAX and size < BATCH_INTENT_BYTES_MAX:
             waiting = self._intake.next(now_seconds)
             if waiting is None:
