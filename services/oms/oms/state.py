@@ -10,6 +10,7 @@ last `Keep.executions` of its symbol; of what has left there are fingerprints, a
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
@@ -242,7 +243,7 @@ class State:
     journals: dict[str, Journal] = field(default_factory=dict)
     accounts: dict[AccountKey, AccountBook] = field(default_factory=dict)
     working: set[str] = field(default_factory=set)
-    ended: dict[str, None] = field(default_factory=dict)
+    ended: OrderedDict[str, None] = field(default_factory=OrderedDict)  # a dict is slow to find its first
     left: Fingerprints = field(default_factory=Fingerprints)
     orders_begun: int = 0
     events: int = 0
