@@ -17,7 +17,7 @@ from signalbox.bus.sealing import Sealing
 from signalbox.bus.wire import Delivery
 from signalbox.seals import NO_SEALS
 
-FLOOD = 9_000
+FLOOD, ROUNDS_MAX = 9_000, 50
 STORED = Received("intent.alice", b"{}", "INTENTS", 7, datetime(2026, 1, 5, tzinfo=UTC), "", 0)
 
 
@@ -105,18 +105,23 @@ async def test_an_answer_to_another_message_does_not_count() -> None:
 
 
 async def test_what_waits_for_a_stream_is_bounded_so_that_others_do_not_wait_behind_a_flood(nats_server: Any) -> None:
-    """More than may wait, and less than NATS would take by itself, in one write: some of it is refused at once."""
+    """More than may wait, and less than NATS would take by itself, in one write: some of it is refused at once.
+
+    Unless the server stores as fast as it reads, which it may do once, and not each time.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", nats_server.port)
     login = {"user": "user", "pass": nats_server.password("user"), "verbose": False}
-    flood = b"".join(b"PUB intent.ibkr.SPY _INBOX.user.x %d\r\n%d\r\n" % (len(b"%d" % n), n) for n in range(FLOOD))
-    writer.write(b"CONNECT %s\r\nSUB _INBOX.user.x 1\r\n%s" % (json.dumps(login).encode(), flood))
-    refused = stored = 0
-    async with asyncio.timeout(60):
-        while refused + stored < FLOOD:
-            line = await reader.readline()
-            if line.startswith(b"{"):
+    writer.write(b"CONNECT %s\r\nSUB _INBOX.user.x 1\r\n" % json.dumps(login).encode())
+    refused = 0
+    for _ in range(ROUNDS_MAX):
+        writer.write(b"PUB intent.ibkr.SPY _INBOX.user.x 1\r\n1\r\n" * FLOOD)
+        answers_left = FLOOD
+        async with asyncio.timeout(60):
+            while answers_left:
+                line = await reader.readline()
+                answers_left -= line.startswith(b"{")
                 refused += b'"code":429' in line
-                stored += b'"seq":' in line
+        if refused:
+            break
     writer.close()
     assert refused
-    assert (await (await nats_server.connect("user")).raw_publish("intent.ibkr.SPY", b"{}")).sequence == stored + 1
