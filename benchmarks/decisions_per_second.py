@@ -4,8 +4,8 @@ A nats-server with the desk's streams and permissions, and risk as a process of 
 rate: intents of one name, each a good order that is checked and approved, wait, and are decided; from the storing of
 the first decision to that of the last, by JetStream's own stamps. What limits it is the one core that the process of
 risk has: so the processor time of a decision is measured too, which says what the rate would be on an idle machine.
-Then a flood: one name sends 20,000 as fast as it can, and in the middle of it another one's cancel and order; the
-slower of several rounds counts, each on a desk of its own.
+Then a flood: one name sends 20,000 in half a second (`benchmarks.flood`, a process), and in the middle of it come
+another one's cancel and order; the slowest of several rounds counts, each on a desk of its own.
 
 The reference, in the same run, is the least that turns one stream into another: a process with plain nats-py that
 takes a message, stores one of a decision's size, waits for the answer, and acknowledges. It checks nothing.
@@ -58,7 +58,7 @@ from benchmarks.scores_at_once import Bench
 
 VENUE, ACCOUNT, SYMBOL = "ibkr", "DU1", "SPY"
 INTENTS, REFERENCE_MESSAGES, DECISION_BYTES = 8_000, 4_000, 5_000
-FLOOD_INTENTS, ROUNDS = 20_000, 3
+FLOOD_INTENTS, FLOOD_SECONDS, ROUNDS = 20_000, 0.5, 3
 PROCESSOR_MAX = 1_000_000 // 1_500
 RATE_MIN, CANCEL_SECONDS_MAX, ORDER_SECONDS_MAX = 1_500, 1.0, 2.0
 WAIT_SECONDS_MAX = 120.0
@@ -258,10 +258,21 @@ async def rate() -> tuple[float, float]:
 async def under_flood() -> tuple[float, float]:
     """Seconds to the decisions on another name's cancel and order."""
     with tempfile.TemporaryDirectory(prefix="signalbox-bench-") as folder:
-        async with RiskBench(Path(folder)).running() as (user, operator, heard):
+        bench = RiskBench(Path(folder))
+        async with bench.running() as (_, operator, heard):
             loop = asyncio.get_running_loop()
-            flooding = asyncio.create_task(send_at_once(user, FLOOD_INTENTS))
-            await asyncio.sleep(0.25)
+            flooding = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "benchmarks.flood"),
+                *(bench.url.rpartition(":")[2], "user", str(FLOOD_INTENTS), str(FLOOD_SECONDS)),
+                env=os.environ | {"FLOOD_PASSWORD": bench.passwords["user"]},
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+            assert flooding.stdin is not None
+            assert flooding.stdout is not None
+            await flooding.stdout.readline()
+            flooding.stdin.write(b"now\n")
+            await asyncio.sleep(FLOOD_SECONDS / 2)
             cancel = CancelIntent(id="away", at=datetime.now(UTC), venue=VENUE, symbol=SYMBOL, order_id="resting")
             taken: dict[str, float] = {}
             for intent in (cancel, an_order("late")):
@@ -269,7 +280,7 @@ async def under_flood() -> tuple[float, float]:
                 began = time.perf_counter()
                 await operator.publish(subjects.intent(intent), intent)
                 taken[intent.id] = await asyncio.wait_for(heard[intent.id], WAIT_SECONDS_MAX) - began
-            await flooding
+            await flooding.communicate(b"enough\n")
     return taken["away"], taken["late"]
 
 
