@@ -11,6 +11,8 @@ from urllib.parse import SplitResult, urlsplit
 
 # Up to the last @ before a space or a double quote: a password may hold an @ or a / of its own
 _WITH_PASSWORD = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*://)((?:\\.|[^\s\"\\])*)(?:@|%40)")
+_MORE = re.compile(r"[?#][^,]*")
+"""Behind an address, where a key or a password may stand as well."""
 _HAS_PASSWORD = "has a user or password in it, and addresses are logged and shown"
 PORT_MAX = 65_535
 
@@ -24,7 +26,7 @@ def nats_url_mistake(variable: str, url: str) -> str:
     """What is wrong with an address of NATS (or several, with commas between), as a sentence; "" = nothing."""
     for address in url.split(","):
         if mistake := _mistake(address):
-            return f"{variable}={without_password(url)!r} {mistake}"
+            return f"{variable}={_MORE.sub('?***', without_password(url))!r} {mistake}"
     if len({address.partition("://")[0] for address in url.split(",")}) > 1:
         return f"{variable}={url!r} has addresses with and without TLS: write all as nats:// or all as tls://."
     return ""
@@ -51,8 +53,12 @@ def _more_than_an_address(parts: SplitResult) -> bool:
 
 
 def password_mistake(variable: str, url: str) -> str:
-    """The sentence about an address that has a user or password in it; "" = it has none."""
-    return f"{variable} {_HAS_PASSWORD}: take it out, an API key too." if _names_somebody(url) else ""
+    """The sentence about an address that has, or may have, a user, a password or a key in it; "" = it has none."""
+    if _names_somebody(url):
+        return f"{variable} {_HAS_PASSWORD}: take it out, an API key too."
+    if _MORE.search(url):
+        return f"{variable} has something behind a ? or # (a key?), and addresses are logged and shown: take it out."
+    return ""
 
 
 def _names_somebody(address: str) -> bool:

@@ -58,7 +58,13 @@ def unknown_names(names: Iterable[str], own: Iterable[str] = ()) -> Iterator[str
     known = KNOWN.union(own)
     for name in sorted(names):
         first = name.upper().partition("_")[0] + "_"
-        if name not in known and get_close_matches(first, [PREFIX], n=1, cutoff=SIMILARITY_MIN):
+        is_meant = _joined(name).startswith(_joined(PREFIX)) or get_close_matches(first, [PREFIX], 1, SIMILARITY_MIN)
+        if name not in known and is_meant:
             close = get_close_matches(name.upper(), sorted(known), n=1)
             meant = f"did you mean {close[0]}?" if close else "unset it."
             yield f"{name} is set, but nothing of the desk reads a variable of this name: {meant}"
+
+
+def _joined(name: str) -> str:
+    """SIGNAL_BOX_LOG_LEVEL and signalbox.log-level are slips as well."""
+    return "".join(letter for letter in name.upper() if letter.isalnum())

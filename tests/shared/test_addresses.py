@@ -6,7 +6,7 @@ import json
 import logging
 
 import pytest
-from signalbox.addresses import password_mistake, without_password
+from signalbox.addresses import nats_url_mistake, password_mistake, without_password
 from signalbox.telemetry import JsonFormatter
 
 
@@ -40,3 +40,13 @@ def test_the_venues_addresses_hold_no_password_either() -> None:
     assert "has a user or password in it" in password_mistake("SIGNALBOX_DYDX_NODE_URL", "me:hunter2@node:443")
     assert "hunter2" not in password_mistake("SIGNALBOX_DYDX_NODE_URL", "me:hunter2@node:443")
     assert not password_mistake("SIGNALBOX_DYDX_NODE_URL", "node:443")
+
+
+@pytest.mark.parametrize("end", ["?password=hunter2", "#hunter2", "/?hunter2", "/x#hunter2"])
+def test_what_stands_behind_an_address_may_be_a_key_and_is_not_shown(end: str) -> None:
+    refused = password_mistake("SIGNALBOX_DYDX_INDEXER_URL", f"https://node:443{end}")
+    assert "a key?" in refused
+    of_nats = nats_url_mistake("SIGNALBOX_NATS_URL", f"nats://one:4222,nats://two:4222{end}")
+    assert "is no address of NATS" in of_nats
+    assert "nats://one:4222,nats://two:4222" in of_nats
+    assert "hunter2" not in refused + of_nats

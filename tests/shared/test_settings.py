@@ -168,6 +168,8 @@ def test_a_value_that_is_none_is_a_sentence(name: str, value: str, said: str) ->
         ("SIGNALBOX_NATS_PASWORD_FILE", "SIGNALBOX_NATS_PASSWORD_FILE"),
         ("signalbox_http_port", "SIGNALBOX_HTTP_PORT"),
         ("SINGALBOX_HTTP_PORT", "SIGNALBOX_HTTP_PORT"),
+        ("SIGNAL_BOX_HTTP_PORT", "SIGNALBOX_HTTP_PORT"),
+        ("SIGNALBOXHTTP_PORT", "SIGNALBOX_HTTP_PORT"),
         ("SIGNALBOX_HTTP_PORT_FILE", "SIGNALBOX_HTTP_PORT"),
     ],
 )
