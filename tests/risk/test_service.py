@@ -25,8 +25,8 @@ from risk.settings import Settings
 from risk.state import RiskState, opening_state
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
+from signalbox.bus.answers import Answers
 from signalbox.bus.bootstrap import stream_config
-from signalbox.bus.publishing import Publisher
 from signalbox.clock import FixedClock
 from signalbox.desk import Desk
 from signalbox.errors import BusFullError, BusUnavailableError, LeaseLostError, WrongSequenceError
@@ -483,16 +483,16 @@ async def test_a_batch_whose_answer_is_lost_is_found_stored(stage: Stage, monkey
     for number in range(3):
         await stage.send(intent_bytes(stage, id=f"i-{number}"))
     running = await stage.risk(consume=False)
-    ask, asked = Publisher._ask, 0
+    ask, asked = Answers.ask, 0
 
-    async def lost(publisher: Publisher, *terms: Any) -> bytes:
+    async def lost(answers: Answers, *terms: Any) -> bytes:
         nonlocal asked
         asked += 1
-        await ask(publisher, *terms)
+        await ask(answers, *terms)
         raise TimeoutError("no answer")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Publisher, "_ask", lost)
+        patched.setattr(Answers, "ask", lost)
         await running.service.turn()
     assert asked == 1
     assert [decision.cause for decision in await stage.decisions()] == ["i-0", "i-1", "i-2"]
@@ -508,16 +508,16 @@ async def test_a_batch_that_nats_never_saw_the_end_of_is_sent_again(
     for number in range(3):
         await stage.send(intent_bytes(stage, id=f"i-{number}"))
     running = await stage.risk(consume=False)
-    ask, asked = Publisher._ask, 0
+    ask, asked = Answers.ask, 0
 
-    async def lost_once(publisher: Publisher, *terms: Any) -> bytes:
+    async def lost_once(answers: Answers, *terms: Any) -> bytes:
         nonlocal asked
         asked += 1
         if asked == 1:
             raise TimeoutError("no answer")
-        return await ask(publisher, *terms)
+        return await ask(answers, *terms)
 
-    monkeypatch.setattr(Publisher, "_ask", lost_once)
+    monkeypatch.setattr(Answers, "ask", lost_once)
     await running.service.turn()
     assert asked == 2
     assert [decision.cause for decision in await stage.decisions()] == ["i-0", "i-1", "i-2"]
