@@ -19,6 +19,8 @@ SHEETS = 1024
 """Sorted arrays, by the first 10 bits: what is added moves a thousandth of what is there."""
 _SHIFT = 64 - 10
 _FINGERPRINT = struct.Struct("<Q")
+_NONE: array[int] = array("Q")
+"""A sheet with nothing in it, never changed: most fingerprints of one order's recall have no other."""
 NAMES_IN_HAND = 256
 """Of so many names the hash is remembered: one message asks for the same name several times."""
 
@@ -35,8 +37,8 @@ class Fingerprints:
     """The names that were added. `numbered` ones have a number beside each, below 2^64."""
 
     def __init__(self, *, numbered: bool = False) -> None:
-        self._prints = [array("Q") for _ in range(SHEETS)]
-        self._numbers = [array("Q") for _ in range(SHEETS)] if numbered else None
+        self._prints = [_NONE] * SHEETS
+        self._numbers = [_NONE] * SHEETS if numbered else None
         self._count = 0
 
     def __len__(self) -> int:
@@ -60,7 +62,7 @@ class Fingerprints:
         """Remember a name; the same once more, with the same number, changes nothing."""
         bits = fingerprint(name)
         sheet = bits >> _SHIFT
-        prints = self._prints[sheet]
+        prints = self._sheet(sheet)
         begin, end = bisect_left(prints, bits), bisect_right(prints, bits)
         if self._numbers is None:
             if begin != end:
@@ -77,7 +79,7 @@ class Fingerprints:
         assert self._numbers is not None
         bits = fingerprint(name)
         sheet = bits >> _SHIFT
-        prints = self._prints[sheet]
+        prints = self._sheet(sheet)
         place = bisect_left(prints, bits)
         if place < len(prints) and prints[place] == bits:
             self._numbers[sheet][place] = number
@@ -85,6 +87,14 @@ class Fingerprints:
             self._numbers[sheet].insert(place, number)
             prints.insert(place, bits)
             self._count += 1
+
+    def _sheet(self, sheet: int) -> array[int]:
+        """The fingerprints of a sheet that is about to have one more."""
+        if self._prints[sheet] is _NONE:
+            self._prints[sheet] = array("Q")
+            if self._numbers is not None:
+                self._numbers[sheet] = array("Q")
+        return self._prints[sheet]
 
     def numbers(self, name: str) -> tuple[int, ...]:
         """The numbers of a name, or of one that has its 64 bits; () = it was never added."""
