@@ -25,7 +25,7 @@ from signalbox_cli.local_desk import free_port
 
 ARRIVAL_SECONDS_MAX = 20.0
 API_SECONDS_MAX = 5.0
-HOP_BYTES = {"intent": 400, "decision": 5000, "command": 700, "claim": 700}
+HOP_BYTES = {"intent": 400, "decision": 1400, "command": 700, "claim": 700}
 """What the chains store at each hop: as many messages, of the sizes, that the desk's order passes through."""
 
 
