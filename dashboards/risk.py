@@ -212,9 +212,14 @@ KNOWN = Row(
         ),
         lines(
             "Age of account figures",
-            "Desk time since the venue last said what the account holds.",
+            "Desk time since the venue last said what the account holds: the oldest figure that a check goes by, and "
+            "each figure by its name. One that grows while the others do not is no longer said.",
             Unit.DURATION,
             Query(of_account("signalbox_risk_account_age_seconds"), "{{venue}} {{account}}"),
+            Query(
+                of_account("signalbox_risk_account_figure_age_seconds", "venue, account, figure"),
+                "{{venue}} {{account}} {{figure}}",
+            ),
             steps=rising(120, 300),
             minimum=0,
             runbook="account-stale",

@@ -55,7 +55,7 @@ FROM positions {where} ORDER BY venue, account, symbol
 ACCOUNTS = """
 SELECT a.venue, a.account, a.currency, a.net_liquidation, a.cash, b.cash AS desk_cash, a.available_funds,
        a.buying_power, a.initial_margin, a.maintenance_margin, round(a.leverage, 4) AS leverage, a.daily_pnl,
-       a.unrealized_pnl, b.commission, b.funding, a."at"
+       a.unrealized_pnl, b.commission, b.funding, a."at", a.said_at
 FROM accounts a LEFT JOIN books b USING (venue, account, currency) {where} ORDER BY 1, 2
 """
 SCORES = """
@@ -91,7 +91,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         commands,
         "account",
         "what the venue says of the account, beside the desk's own cash",
-        "Figures are in the account's currency; desk_cash, commission and funding are the desk's own books.",
+        "Figures are in the account's currency; desk_cash, commission and funding are the desk's own books. `at` is "
+        "when the gateway told them, `said_at` when the venue said the oldest one that risk goes by.",
     )
     _add_venue(account)
     _finish(account, _account)

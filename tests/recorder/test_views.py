@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 from recorder.database import Database
 from recorder.state import Batch, Place, Stored
 from signalbox import messages
@@ -43,6 +44,7 @@ from signalbox.messages import (
 )
 
 AT = datetime(2026, 1, 5, 14, 31, 0, 123456, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 DESK = {"venue": "ibkr", "account": "DU1"}
 EXACT = Decimal("12345678901234567.123456789012345678")
 INTENT = OrderIntent(
@@ -279,7 +281,10 @@ def test_liquidity_margins_and_leverage_are_columns(recording: Recording) -> Non
         ("cash", "net_liquidation", "available_funds", "buying_power", "initial_margin", "maintenance_margin"),
         Decimal(1),
     )
-    account = AccountState(id="a", at=AT, currency="USD", leverage=Decimal("2.5"), **figures, **PERPETUAL)
+    account = AccountState(
+        id="a", at=AT, currency="USD", leverage=Decimal("2.5"), said_at={"cash": AT - HOUR, "daily_pnl": AT - 2 * HOUR},
+        **figures, **PERPETUAL,
+    )  # fmt: skip
     instrument = Instrument(
         id="i", at=AT, venue="dydx", symbol="BTC-USD", kind=InstrumentKind.PERPETUAL, currency="USD", exchange="DYDX",
         calendar="24/7", tick_size=Decimal(1), lot_size=Decimal("0.0001"), minimum_quantity=Decimal("0.0001"),
@@ -291,7 +296,9 @@ def test_liquidity_margins_and_leverage_are_columns(recording: Recording) -> Non
     recording.put("LEDGER", "ledger.dydx.o1", claimed)
     assert recording.rows("SELECT liquidity FROM fills") == [("MAKER",)]
     assert recording.rows("SELECT order_id, reduce_only FROM orders") == [("o1", True)]
-    assert recording.rows("SELECT leverage FROM accounts") == [(Decimal("2.5"),)]
+    assert recording.rows('SELECT leverage, "at" - said_at FROM accounts') == [(Decimal("2.5"), HOUR)]
+    recording.put("STATE", "account.dydx.a", replace(account, id="b", said_at={}))
+    assert recording.rows('SELECT "at" - said_at FROM accounts') == [(timedelta(0),)]
     assert recording.rows("SELECT initial_margin, maintenance_margin FROM instruments") == [
         (Decimal("0.02"), Decimal("0.012"))
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +19,10 @@ def value(name: str, **labels: str) -> float | None:
 
 @pytest.fixture(autouse=True)
 def nothing_shown() -> None:
-    for gauge in (metrics.LIMIT_USE, metrics.ACCOUNT_EQUITY, metrics.ACCOUNT_AGE_SECONDS, metrics.QUOTE_AGE_SECONDS):
+    for gauge in (
+        *(metrics.LIMIT_USE, metrics.ACCOUNT_EQUITY, metrics.ACCOUNT_AGE_SECONDS),
+        *(metrics.ACCOUNT_FIGURE_AGE_SECONDS, metrics.QUOTE_AGE_SECONDS),
+    ):
         gauge.clear()
     metrics.DECISIONS.clear()
     metrics.DENIALS.clear()
@@ -32,6 +36,10 @@ def test_limits_equity_and_ages_are_shown_by_account_and_symbol(world: Any) -> N
     assert value("limit_use", **ACCOUNT, limit="position_quantity_max") == 500 / 2000
     assert value("account_equity", **ACCOUNT) == 1_000_000
     assert value("account_age_seconds", **ACCOUNT) == 35
+    w.account(said_at={"cash": w.now - timedelta(seconds=50)})
+    metrics.show_state(w.state, w.now)
+    assert value("account_age_seconds", **ACCOUNT) == 50
+    assert value("account_figure_age_seconds", **ACCOUNT, figure="cash") == 50
     assert value("quote_age_seconds", venue="ibkr", symbol="SPY") == 5
     assert value("quote_age_seconds", venue="ibkr", symbol="AAPL") == 35
     assert value("trading_mode", mode="ACTIVE") == 1

@@ -35,6 +35,7 @@ from signalbox.messages import (
 )
 from signalbox.room import StreamRoom
 
+from risk.account_ages import FUNDS, said_at
 from risk.exposure import count_open, holding_of, note_traded, revalue, work
 from risk.known import Verdict
 from risk.prices import mark_price, usable_price, worst_price
@@ -230,7 +231,7 @@ def _fill(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, 
     holding = _move(state, books, event, fill, 1)
     opened = abs(holding.quantity) - abs(before)
     known = state.accounts.get((event.venue, event.account))
-    if opened > 0 and (known is None or fill.at >= known.message.at):
+    if opened > 0 and (known is None or fill.at >= said_at(known.message, FUNDS)):
         value = opened * fill.price * holding.multiplier * (holding.rate or ONE)
         books.unconfirmed_fills.append((fill.at, value * holding.margin_fraction))
         if len(books.unconfirmed_fills) > UNCONFIRMED_FILLS_MAX:
@@ -302,14 +303,15 @@ def fold_instrument(state: RiskState, instrument: Instrument, source: str) -> No
 
 
 def fold_account(state: RiskState, account: AccountState, source: str) -> None:
-    """Keep the venue's newest figures of an account; fills from before them are in them."""
+    """Keep the venue's newest figures of an account; fills from before its funds were said are in them."""
     key = (account.venue, account.account)
     known = state.accounts.get(key)
     if known is not None and account.at < known.message.at:
         return
     state.accounts[key] = Seen(account, source)
     books = state.books.setdefault(key, AccountBooks())
-    while books.unconfirmed_fills and books.unconfirmed_fills[0][0] < account.at:
+    funds_at = said_at(account, FUNDS)
+    while books.unconfirmed_fills and books.unconfirmed_fills[0][0] < funds_at:
         books.unconfirmed_fills.popleft()
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from signalbox.messages import Side
+from signalbox.messages import NEVER, Side
 
+from risk.account_ages import FUNDS, said_at
 from risk.prices import mark_price
 from risk.state import (
     ZERO,
@@ -97,7 +98,8 @@ def restore_books(state: RiskState, key: AccountKey, books: AccountBooks, orders
     for symbol, held in books.holdings.items():
         revalue(state, books, symbol, held)
     known = state.accounts.get(key)
-    while known is not None and books.unconfirmed_fills and books.unconfirmed_fills[0][0] < known.message.at:
+    funds_at = said_at(known.message, FUNDS) if known is not None else NEVER
+    while books.unconfirmed_fills and books.unconfirmed_fills[0][0] < funds_at:
         books.unconfirmed_fills.popleft()
 
 

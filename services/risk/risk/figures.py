@@ -13,9 +13,13 @@ from datetime import datetime
 from decimal import Decimal
 from math import nan
 
-from signalbox.messages import NEVER, Side
+from signalbox.messages import NEVER, AccountState, Side
 
+from risk.account_ages import oldest
 from risk.state import RATE_WINDOW, ZERO, AccountBooks, AccountKey, RiskState, SymbolKey, worst_quantity
+
+FIGURES = frozenset(AccountState.__struct_fields__)
+"""The words that a figure may be shown under: what else a message names is left out."""
 
 
 def position_quantity_used(state: RiskState, account: AccountKey, now: datetime) -> float:
@@ -86,9 +90,16 @@ def equity(state: RiskState, account: AccountKey) -> float:
 
 
 def account_age_seconds(state: RiskState, account: AccountKey, now: datetime) -> float:
-    """How long ago the venue said it."""
+    """How long ago the venue said the oldest of the figures that count."""
     found = state.accounts.get(account)
-    return _age_seconds(found.message.at, now) if found is not None else nan
+    return _age_seconds(oldest(found.message)[1], now) if found is not None else nan
+
+
+def figure_ages_seconds(state: RiskState, account: AccountKey, now: datetime) -> dict[str, float]:
+    """How long ago the venue said each figure that its gateway tells a time of."""
+    found = state.accounts.get(account)
+    ages = found.message.said_at if found is not None else {}
+    return {figure: _age_seconds(at, now) for figure, at in ages.items() if figure in FIGURES}
 
 
 def quote_age_seconds(state: RiskState, symbol: SymbolKey, now: datetime) -> float:

@@ -26,6 +26,7 @@ from signalbox.messages import (
     TradingMode,
 )
 
+from risk.account_ages import oldest
 from risk.facts import Request
 from risk.state import RATE_WINDOW, ZERO, AccountBooks, RiskState, is_flat, order_key
 
@@ -115,7 +116,8 @@ def _account(state: RiskState, key: tuple[str, str]) -> AccountSeen | None:
     found = state.accounts.get(key)
     if found is None:
         return None
-    return AccountSeen(source=found.source, at=found.message.at, available_funds=found.message.available_funds)
+    figure, at = oldest(found.message)
+    return AccountSeen(source=found.source, at=at, available_funds=found.message.available_funds, figure=figure)
 
 
 def _books(books: AccountBooks, name: str, at: datetime) -> BooksSeen:

@@ -12,7 +12,7 @@ from signalbox.metrics import ORDER_HOP_SECONDS, Hop
 from signalbox.room import NEEDED_BY_ORDERS, StreamRoom
 
 from risk.decide import failed_checks
-from risk.figures import account_age_seconds, approvals_lately, equity, quote_age_seconds
+from risk.figures import account_age_seconds, approvals_lately, equity, figure_ages_seconds, quote_age_seconds
 from risk.known import Verdict
 from risk.limits import limit_use
 from risk.state import RiskState, account_keys
@@ -85,8 +85,14 @@ ACCOUNT_EQUITY = Gauge(
 )
 ACCOUNT_AGE_SECONDS = Gauge(
     "signalbox_risk_account_age_seconds",
-    "Desk time since the venue's last figures of the account; not there before the first.",
+    "Desk time since the venue last said the oldest of the account's figures that a check goes by; not there before "
+    "the first.",
     ("venue", "account"),
+)
+ACCOUNT_FIGURE_AGE_SECONDS = Gauge(
+    "signalbox_risk_account_figure_age_seconds",
+    "Desk time since the venue last said a figure of the account, by the figure's name in AccountState.",
+    ("venue", "account", "figure"),
 )
 QUOTE_AGE_SECONDS = Gauge(
     "signalbox_risk_quote_age_seconds",
@@ -163,5 +169,7 @@ def show_state(state: RiskState, now: datetime) -> None:
         if (venue, account) in state.accounts:
             ACCOUNT_EQUITY.labels(venue, account).set(equity(state, (venue, account)))
             ACCOUNT_AGE_SECONDS.labels(venue, account).set(account_age_seconds(state, (venue, account), now))
+            for figure, age_seconds in figure_ages_seconds(state, (venue, account), now).items():
+                ACCOUNT_FIGURE_AGE_SECONDS.labels(venue, account, figure).set(age_seconds)
     for venue, symbol in state.allowed & state.quotes.keys():
         QUOTE_AGE_SECONDS.labels(venue, symbol).set(quote_age_seconds(state, (venue, symbol), now))

@@ -41,6 +41,7 @@ from signalbox.messages import Decision
 from signalbox.metrics import Hop, show_hop
 
 from risk import evolve, metrics
+from risk.account_ages import told
 from risk.decide import address
 from risk.facts import Request
 from risk.intake import Intake, Lane, Offer, Waiting
@@ -95,7 +96,7 @@ class Risk:
 
     def details(self) -> dict[str, str]:
         """Figures for a person."""
-        state = self._state
+        state, now = self._state, self._clock.now()
         mode = state.trading_state.message.mode if state.trading_state is not None else "not set"
         exposure = {f"exposure {key[1]}": f"{books.worst_value:.2f}" for key, books in state.books.items()}
         return {
@@ -106,6 +107,7 @@ class Risk:
             "working_orders": str(len(state.orders)),
             "folded_up_to": str(state.folded_up_to),
             **exposure,
+            **{f"oldest figure {key[1]}": told(found.message, now) for key, found in state.accounts.items()},
         }
 
     # ---------------------------------------------------------------------------------------------------- the start

@@ -40,9 +40,12 @@ class InstrumentSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 
 
 class AccountSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """`at` is when the venue said the oldest figure that counts, `figure` its name; "" = all of them were said then."""
+
     source: str
     at: Utc
     available_funds: Decimal
+    figure: str = ""
 
 
 class LinkSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from msgspec import field
 
-from signalbox.messages.words import Message
+from signalbox.messages.words import Message, Utc
 
 
 class Position(Message, frozen=True, kw_only=True):
@@ -48,7 +48,9 @@ class Book(Message, frozen=True, kw_only=True):
 class AccountState(Message, frozen=True, kw_only=True):
     """What the venue says of an account, published only once its end marker has come.
 
-    `leverage` is the gross value of all positions over `net_liquidation`.
+    `at` is when the gateway told it all, `said_at` when the venue last said each figure, by its field: a figure that
+    was not said again is as old as that. One that is not in there was said at `at`. `leverage` is the gross value of
+    all positions over `net_liquidation`.
     """
 
     venue: str
@@ -64,3 +66,4 @@ class AccountState(Message, frozen=True, kw_only=True):
     unrealized_pnl: Decimal | None = None
     realized_pnl: Decimal | None = None
     leverage: Decimal | None = None
+    said_at: dict[str, Utc] = field(default_factory=dict)

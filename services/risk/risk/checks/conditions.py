@@ -81,7 +81,8 @@ def account_state(facts: OrderFacts) -> str:
         return f"{facts.intent.venue} has not said what account {account} holds"
     age = facts.now - found.at
     if age > facts.rules.account_age_max:
-        return f"the figures of account {account} are {seconds(age)} s old; at most {limit} s are trusted"
+        by = f" ({found.figure})" * bool(found.figure)
+        return f"the figures of account {account} are {seconds(age)} s old{by}; at most {limit} s are trusted"
     if age < AGE_MIN:
         return f"the figures of account {account} are dated {seconds(-age)} s ahead of the desk clock"
     return ""
@@ -89,9 +90,9 @@ def account_state(facts: OrderFacts) -> str:
 
 def tell_account_state(facts: OrderFacts) -> Told:
     found, limit = facts.basis.account, f"{facts.limits.account_age_seconds_max} s"
-    return (
-        (limit, f"{seconds(facts.now - found.at)} s", found.source) if found is not None else (limit, UNKNOWN, "STATE")
-    )
+    if found is None:
+        return limit, UNKNOWN, "STATE"
+    return limit, f"{seconds(facts.now - found.at)} s" + f" ({found.figure})" * bool(found.figure), found.source
 
 
 def account_books(facts: OrderFacts) -> str:
