@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -54,7 +54,7 @@ def change(usdc: str, position: PositionSeen, height: int) -> SubaccountChanged:
 
 def figures() -> Figures:
     made = Figures("dydx1x-0")
-    made.on_market(BTC)
+    made.on_market(BTC, NOON)
     return made
 
 
@@ -66,60 +66,120 @@ def stated(of: Figures) -> AccountState:
 
 def test_there_are_no_figures_before_a_snapshot() -> None:
     made = figures()
-    assert not made.on_change(change("5", held("1"), 11))
+    assert not made.on_change(change("5", held("1"), 11), NOON)
     assert made.state(NOON) is None
 
 
 def test_a_snapshot_gives_the_figures() -> None:
     made = figures()
-    assert made.on_snapshot(snapshot("1000", held("2")))
+    assert made.on_snapshot(snapshot("1000", held("2")), NOON)
     assert stated(made).net_liquidation == 1200
     assert stated(made).unrealized_pnl == 20
 
 
 def test_a_block_changes_the_position_and_the_cash_together() -> None:
     made = figures()
-    made.on_snapshot(snapshot("1000"))
-    assert made.on_change(change("800", held("2"), 11))
+    made.on_snapshot(snapshot("1000"), NOON)
+    assert made.on_change(change("800", held("2"), 11), NOON)
     assert (stated(made).cash, stated(made).net_liquidation) == (800, 1000)
 
 
 def test_a_closed_position_counts_no_more() -> None:
     made = figures()
-    made.on_snapshot(snapshot("800", held("2")))
-    made.on_change(change("1000", replace(held("0", "CLOSED"), realized_pnl=Decimal(7)), 11))
+    made.on_snapshot(snapshot("800", held("2")), NOON)
+    made.on_change(change("1000", replace(held("0", "CLOSED"), realized_pnl=Decimal(7)), 11), NOON)
     assert (stated(made).net_liquidation, stated(made).initial_margin, stated(made).realized_pnl) == (1000, 0, 0)
-    assert not made.on_oracle_price(OraclePrice(ticker="BTC-USD", price=Decimal(120)))
+    assert not made.on_oracle_price(OraclePrice(ticker="BTC-USD", price=Decimal(120)), NOON)
 
 
 def test_what_is_older_than_what_is_known_changes_nothing() -> None:
     made = figures()
-    made.on_snapshot(snapshot("1000", height=10))
-    made.on_change(change("800", held("2"), 12))
-    assert not made.on_snapshot(snapshot("1000", height=11))
-    assert not made.on_change(change("900", held("1"), 11))
+    made.on_snapshot(snapshot("1000", height=10), NOON)
+    made.on_change(change("800", held("2"), 12), NOON)
+    assert not made.on_snapshot(snapshot("1000", height=11), NOON)
+    assert not made.on_change(change("900", held("1"), 11), NOON)
     assert stated(made).cash == 800
 
 
 def test_an_oracle_price_matters_only_for_a_position() -> None:
     made = figures()
-    made.on_snapshot(snapshot("1000"))
-    assert not made.on_oracle_price(OraclePrice(ticker="BTC-USD", price=Decimal(120)))
-    made.on_snapshot(snapshot("1000", held("1")))
-    assert made.on_oracle_price(OraclePrice(ticker="BTC-USD", price=Decimal(130)))
-    assert not made.on_oracle_price(OraclePrice(ticker="BTC-USD", price=Decimal(130)))
+    made.on_snapshot(snapshot("1000"), NOON)
+    assert not made.on_oracle_price(OraclePrice(ticker="BTC-USD", price=Decimal(120)), NOON)
+    made.on_snapshot(snapshot("1000", held("1")), NOON)
+    assert made.on_oracle_price(OraclePrice(ticker="BTC-USD", price=Decimal(130)), NOON)
+    assert not made.on_oracle_price(OraclePrice(ticker="BTC-USD", price=Decimal(130)), NOON)
     assert stated(made).net_liquidation == 1130
 
 
 def test_nothing_is_said_of_a_position_without_a_price() -> None:
     made = Figures("dydx1x-0")
-    made.on_snapshot(snapshot("1000", held("1")))
+    made.on_snapshot(snapshot("1000", held("1")), NOON)
     with pytest.raises(TranslationError, match="oracle price"):
         made.state(NOON)
 
 
 def test_a_link_that_went_down_takes_the_figures_with_it() -> None:
     made = figures()
-    made.on_snapshot(snapshot("1000"))
+    made.on_snapshot(snapshot("1000"), NOON)
     made.forget()
     assert made.state(NOON) is None
+
+
+LATER, LAST = NOON + timedelta(minutes=1), NOON + timedelta(minutes=2)
+
+
+def test_a_figure_is_as_old_as_the_oldest_thing_that_it_is_made_of() -> None:
+    made = figures()
+    made.on_snapshot(snapshot("1000", held("2"), height=10), NOON)
+    made.on_snapshot(snapshot("1000", held("2"), height=11), LATER)
+    made.on_oracle_price(OraclePrice(ticker="BTC-USD", price=Decimal(100)), LAST)
+    said_at = stated(made).said_at
+    assert said_at["cash"] == LATER
+    assert said_at["net_liquidation"] == said_at["available_funds"] == said_at["initial_margin"] == NOON, "the market"
+    made.on_market(BTC, LAST)
+    assert stated(made).said_at["net_liquidation"] == LATER
+
+
+def test_without_positions_the_usdc_alone_counts() -> None:
+    made = figures()
+    made.on_snapshot(snapshot("1000", height=10), LATER)
+    assert set(stated(made).said_at.values()) == {LATER}
+    assert not made.unsaid_since(LATER)
+    assert made.unsaid_since(LAST)
+
+
+def test_an_answer_of_a_block_that_was_told_before_confirms_nothing() -> None:
+    made = figures()
+    made.on_snapshot(snapshot("1000", height=10), NOON)
+    made.on_snapshot(snapshot("1000", height=10), LATER)
+    assert stated(made).said_at["cash"] == NOON
+
+
+def test_what_a_block_changed_is_said_and_nothing_else() -> None:
+    made = figures()
+    made.on_snapshot(snapshot("1000", held("2"), height=10), NOON)
+    made.on_change(SubaccountChanged(assets=(AssetPosition(symbol="USDC", size=Decimal(900)),), height=11), LATER)
+    assert (stated(made).said_at["cash"], stated(made).said_at["initial_margin"]) == (LATER, NOON)
+
+
+def test_a_position_that_comes_in_an_answer_of_the_same_block_is_said_then() -> None:
+    made = figures()
+    made.on_snapshot(snapshot("1000", height=10), NOON)
+    made.on_snapshot(snapshot("800", held("2"), height=10), LATER)
+    made.on_market(BTC, LATER)
+    assert stated(made).said_at["initial_margin"] == LATER
+
+
+def test_the_first_answer_after_a_link_that_went_down_says_everything() -> None:
+    made = figures()
+    made.on_snapshot(snapshot("1000", height=10), NOON)
+    made.forget()
+    assert not made.unsaid_since(LAST)
+    made.on_snapshot(snapshot("1000", height=10), LATER)
+    assert stated(made).said_at["cash"] == LATER
+
+
+def test_a_price_that_was_never_said_is_asked_for() -> None:
+    made = Figures("dydx1x-0")
+    made.on_snapshot(snapshot("1000", held("1")), NOON)
+    assert made.unsaid_since(NOON)

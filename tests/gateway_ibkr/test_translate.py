@@ -189,12 +189,13 @@ FIGURES = {
     ("InitMarginReq", "USD"): "100",
     ("MaintMarginReq", "USD"): "50",
 }
+SAID = [*FIGURES, translate.PNL]
 
 
 def test_the_account_is_stated_in_its_base_currency() -> None:
     values = FIGURES | {("TotalCashValue", "HKD"): "5"}
     state = translate.account_state(
-        "DU1", values, PnlSeen(request_id=1, daily=1.5, unrealized=1.8e308, realized=0.0), AT
+        "DU1", values, PnlSeen(request_id=1, daily=1.5, unrealized=1.8e308, realized=0.0), AT, dict.fromkeys(SAID, AT)
     )
     assert (state.currency, state.cash, state.daily_pnl) == ("USD", Decimal(900), Decimal("1.5"))
     assert state.unrealized_pnl is None  # the venue's word for "not yet"
@@ -204,7 +205,7 @@ def test_the_account_is_stated_in_its_base_currency() -> None:
 def test_an_account_without_a_figure_is_no_account(missing: tuple[str, str]) -> None:
     values = {key: value for key, value in FIGURES.items() if key != missing}
     with pytest.raises(translate.TranslationError):
-        translate.account_state("DU1", values, None, AT)
+        translate.account_state("DU1", values, None, AT, dict.fromkeys(SAID, AT))
 
 
 def test_history_is_asked_in_seconds_within_a_day_and_in_trading_days_beyond() -> None:

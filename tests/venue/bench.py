@@ -183,6 +183,10 @@ class VenueBench(Protocol):
         """The venue's next messages about orders and fills never come."""
         ...
 
+    async def withhold_figure(self) -> str:
+        """The venue says one figure of the account to nobody any more, and all others as before; its name."""
+        ...
+
     async def leave_unanswered(self) -> None:
         """The venue stays connected, and leaves one part of what a gateway asks at its start without an end."""
         ...

@@ -239,6 +239,7 @@ symbol = "ETH-USD"
         await self.do("refuse_rest", count=0)
         for command in ("drop_updates", "duplicate_updates", "reorder_updates"):
             await self.do(command, count=0)
+        await self.do("withhold_oracle_price", symbol=self.symbol, on=False)
         node, indexer = await self.node.mend(), await self.indexer.mend()
         return node or indexer
 
@@ -262,6 +263,10 @@ symbol = "ETH-USD"
 
     async def lose_news(self) -> None:
         await self.do("drop_updates", count=3, channel=ACCOUNT_CHANNEL)
+
+    async def withhold_figure(self) -> str:
+        await self.do("withhold_oracle_price", symbol=self.symbol)
+        return "net_liquidation"
 
     async def leave_unanswered(self) -> None:
         await self.do("refuse_rest", count=MANY, status=503)

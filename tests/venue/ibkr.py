@@ -200,5 +200,9 @@ symbol = "AAPL"
     async def outlive(self, order_id: str) -> None:
         await self.trade(3600)
 
+    async def withhold_figure(self) -> str:
+        await self.do("withhold", tag="NetLiquidation")
+        return "net_liquidation"
+
     async def leave_unanswered(self) -> None:
         await self.do("omit", kind="completedOrdersEnd", client=ORDERS_CLIENT, count=2)

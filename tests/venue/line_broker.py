@@ -31,6 +31,7 @@ class LineBroker:
         self.frozen = ""
         self.reject_reason = ""
         self.unanswered = self.doubled = self.displaced = self.lost = 0
+        self.withheld = ""
         """How many questions get no answer; how many lines about orders come three times, late, or never."""
         self._late: list[dict[str, Any]] = []
 
@@ -166,7 +167,7 @@ class LineBroker:
     def _figures(self) -> dict[str, Any]:
         figures = self._world.figures(self._account)
         names = ("net_liquidation", "available_funds", "buying_power", "initial_margin", "maintenance_margin")
-        told = {name: getattr(figures, name) for name in names}
+        told = {name: getattr(figures, name) for name in names if name != self.withheld}
         return {"type": "FiguresSeen", "currency": figures.currency, "cash": figures.total_cash, **told}
 
     def _orders(self) -> Iterator[VenueOrder]:

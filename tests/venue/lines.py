@@ -72,6 +72,7 @@ class LinesBench(IbkrBench):
         broker = self.broker
         broker.frozen = broker.reject_reason = ""
         broker.unanswered = broker.doubled = broker.displaced = broker.lost = 0
+        broker.withheld = ""
         return await self.wire.mend()
 
     async def reject_next(self) -> str:
@@ -89,6 +90,10 @@ class LinesBench(IbkrBench):
 
     async def lose_news(self) -> None:
         self.broker.lost = NEWS
+
+    async def withhold_figure(self) -> str:
+        self.broker.withheld = "net_liquidation"
+        return "net_liquidation"
 
     async def leave_unanswered(self) -> None:
         self.broker.unanswered = 2

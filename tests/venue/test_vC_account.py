@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from signalbox import subjects
 from signalbox.messages import AccountAdopted, AccountState, FundingBooked, OrderStatus, Side
@@ -88,6 +90,35 @@ async def test_vC3_funding_is_booked_once(desk: Desk, order_id: str) -> None:
     await desk.start()
     await desk.adds_up()
     assert len(await there()) == 1
+
+
+async def test_vC4_figure_that_is_no_longer_said_grows_old(desk: Desk, order_id: str) -> None:
+    """The venue stops saying one figure of the account, and goes on with all others, while a position is held.
+
+    The account is told as before; that figure bears the time at which it was said last, the others are fresh. When the
+    venue says it again, it is fresh as well.
+    """
+    await desk.flat(f"{order_id}-flat")
+    await desk.filled(order_id)
+    await desk.adds_up()
+    figure = await desk.bench.withhold_figure()
+    began = desk.bench.world.now()
+    subject = subjects.account(desk.bench.venue, desk.bench.account)
+
+    async def grown() -> bool:
+        await desk.bench_market.trade(61)
+        told = await desk.stored(subject, AccountState)
+        return told.said_at[figure] <= began < told.said_at["cash"] and told.at - began > timedelta(minutes=5)
+
+    await desk.eventually(grown, "an old figure beside a fresh one")
+    await desk.bench.mend()
+    mended = desk.bench.world.now()
+
+    async def said() -> bool:
+        await desk.bench_market.trade(61)
+        return (await desk.stored(subject, AccountState)).said_at[figure] > mended
+
+    await desk.eventually(said, "the figure, said again")
 
 
 async def booked(desk: Desk) -> list[FundingBooked]:

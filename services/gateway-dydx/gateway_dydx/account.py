@@ -1,5 +1,9 @@
 """What the subaccount holds, as the indexer said it last, and what that is worth at the oracle prices.
 
+The indexer tells what changes, and all of it to who asks. A figure is as old as the oldest thing that it is made of:
+the USDC, a position, its market, its oracle price. An answer of a block that was told before confirms nothing: an
+indexer that stands still repeats what it has.
+
 Plain state: no loop, no clock. When the figures are told is the house's (`signalbox.gateway.account`).
 """
 
@@ -9,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from msgspec.structs import replace
-from signalbox.messages import AccountState
+from signalbox.messages import NEVER, AccountState
 
 from gateway_dydx.facts import Market, OraclePrice, PositionSeen, Subaccount, SubaccountChanged
 from gateway_dydx.translate import account_state
@@ -18,6 +22,10 @@ CHANGE_INTERVAL_SECONDS = 0.25
 """The indexer tells what changed so often."""
 
 CASH = "USDC"
+HELD, MARKET, PRICE = "held", "market", "price"
+"""What the indexer says of a symbol: how much is held, the market's terms, the oracle's price."""
+EVERYTHING = (HELD, "")
+"""A complete answer: what is not in it is not held."""
 
 
 class Figures:
@@ -29,44 +37,51 @@ class Figures:
         self._height = 0
         self._markets: dict[str, Market] = {}
         self._oracle_prices: dict[str, Decimal] = {}
+        self._said_at: dict[tuple[str, str], datetime] = {}
 
-    def on_fact(self, fact: Subaccount | SubaccountChanged | Market | OraclePrice) -> bool:
-        """Take what the indexer said of the subaccount, of a market or of an oracle price; True = something changed."""
+    def on_fact(self, fact: Subaccount | SubaccountChanged | Market | OraclePrice, at: datetime) -> bool:
+        """Take what the indexer said at desk time `at` of the subaccount, a market or a price; True = it changed."""
         match fact:
             case Subaccount():
-                return self.on_snapshot(fact)
+                return self.on_snapshot(fact, at)
             case SubaccountChanged():
-                return self.on_change(fact)
+                return self.on_change(fact, at)
             case Market():
-                return self.on_market(fact)
+                return self.on_market(fact, at)
             case OraclePrice():
-                return self.on_oracle_price(fact)
+                return self.on_oracle_price(fact, at)
 
-    def on_market(self, market: Market) -> bool:
+    def on_market(self, market: Market, at: datetime) -> bool:
         """Take a market's margins and oracle price; True = something changed."""
         changed = self._markets.get(market.ticker) != market
         self._markets[market.ticker] = market
+        self._said_at[MARKET, market.ticker] = at
         if market.oracle_price is not None:
-            changed |= self.on_oracle_price(OraclePrice(ticker=market.ticker, price=market.oracle_price))
+            changed |= self.on_oracle_price(OraclePrice(ticker=market.ticker, price=market.oracle_price), at)
         return changed
 
-    def on_oracle_price(self, fact: OraclePrice) -> bool:
+    def on_oracle_price(self, fact: OraclePrice, at: datetime) -> bool:
         """Take a price; True = a position's value changed."""
         changed = self._oracle_prices.get(fact.ticker) != fact.price
         self._oracle_prices[fact.ticker] = fact.price
+        self._said_at[PRICE, fact.ticker] = at
         held = self._subaccount.positions if self._subaccount is not None else ()
         return changed and any(position.ticker == fact.ticker for position in held)
 
-    def on_snapshot(self, subaccount: Subaccount) -> bool:
+    def on_snapshot(self, subaccount: Subaccount, at: datetime) -> bool:
         """Take the whole subaccount, unless a later block's change is known; True = something changed."""
         if subaccount.height is not None and subaccount.height < self._height:
             return False
+        held = [(HELD, CASH), EVERYTHING, *((HELD, position.ticker) for position in subaccount.positions)]
+        if self._subaccount is None or subaccount.height is None or subaccount.height > self._height:
+            self._said_at |= dict.fromkeys(held, at)
+        self._said_at = dict.fromkeys(held, at) | self._said_at
         self._height = subaccount.height or self._height
         changed = self._subaccount != subaccount
         self._subaccount = subaccount
         return changed
 
-    def on_change(self, change: SubaccountChanged) -> bool:
+    def on_change(self, change: SubaccountChanged, at: datetime) -> bool:
         """Take what one block changed; before the first snapshot there is nothing to change. True = something did."""
         subaccount = self._subaccount
         if subaccount is None or (change.height is not None and change.height < self._height):
@@ -76,6 +91,8 @@ class Figures:
         positions |= {position.ticker: position for position in change.positions}
         held = tuple(position for position in positions.values() if _is_open(position))
         usdc = next((asset.size for asset in change.assets if asset.symbol == CASH), subaccount.usdc)
+        told = [*(position.ticker for position in change.positions), *(asset.symbol for asset in change.assets)]
+        self._said_at |= {(HELD, name): at for name in told}
         self._subaccount = replace(subaccount, positions=held, usdc=usdc)
         return self._subaccount != subaccount
 
@@ -83,11 +100,34 @@ class Figures:
         """The link is down: what was said is not known to hold any more."""
         self._subaccount = None
 
+    def _times(self) -> tuple[datetime, datetime]:
+        """When the USDC was said, and the oldest of what the positions are valued by: what, which market, what price.
+
+        With none there is nothing but the word of the last complete answer that there are none.
+        """
+        assert self._subaccount is not None
+        said_at, tickers = self._said_at, [position.ticker for position in self._subaccount.positions]
+        valued = [said_at.get((what, ticker), NEVER) for ticker in tickers for what in (HELD, MARKET, PRICE)]
+        return said_at[HELD, CASH], min(valued, default=said_at[EVERYTHING])
+
+    def unsaid_since(self, at: datetime) -> bool:
+        """Whether anything that the figures are made of has not been said since: all of it can be asked for."""
+        return self._subaccount is not None and min(self._times()) < at
+
     def state(self, at: datetime) -> AccountState | None:
         """The account's state; None = there has been no snapshot. Raises TranslationError without a price."""
         if self._subaccount is None:
             return None
-        return account_state(self._account, self._subaccount, self._markets, self._oracle_prices, at)
+        told = account_state(self._account, self._subaccount, self._markets, self._oracle_prices, at)
+        cash_at, valued_at = self._times()
+        valued = ("initial_margin", "maintenance_margin", "unrealized_pnl", "realized_pnl")
+        of_both = ("net_liquidation", "available_funds", "buying_power", "leverage")
+        said_at = {
+            "cash": cash_at,
+            **dict.fromkeys(valued, valued_at),
+            **dict.fromkeys(of_both, min(cash_at, valued_at)),
+        }
+        return replace(told, said_at=said_at)
 
 
 def _is_open(position: PositionSeen) -> bool:

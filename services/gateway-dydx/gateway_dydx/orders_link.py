@@ -340,6 +340,16 @@ class OrdersLink:
             },
         )
 
+    async def ask_figures(self) -> None:
+        """Have all that the account's figures are made of said again; it goes the way of facts. Raises `VenueError`."""
+        subaccount = await self._rest.subaccount(self._subaccount.address, self._subaccount.number)
+        if subaccount is None:
+            return
+        if subaccount.positions:
+            for market in await self._rest.markets():
+                self._account.on_fact(market)
+        self._account.on_fact(subaccount)
+
     async def _caught_up(self, height: int) -> None:
         """Wait until the indexer has processed what the chain had."""
         deadline = time.monotonic() + self._settings.answer_seconds_max

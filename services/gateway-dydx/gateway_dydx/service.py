@@ -96,6 +96,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         "orders link": orders_link.run(),
         "renewals": renewing.run(),
         "market data": data.run(),
+        "account figures": gateway.account.keep_said(orders_link.ask_figures),
         "connections": connections(),
     }
     await gateway.run(submission, own)

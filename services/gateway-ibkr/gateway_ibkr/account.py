@@ -1,5 +1,9 @@
 """The account's figures as TWS says them, tag by tag, from the end marker of a session's download on.
 
+TWS says all of them to who subscribes, and then those that change, every three minutes and after a trade
+(https://interactivebrokers.github.io/tws-api/account_updates.html). A figure is as old as when it was last said: the
+account's own time of day (`updateAccountTime`) says that TWS has looked at the account, and not what it left out.
+
 Plain state: no loop, no clock. When they are told is the house's (`signalbox.gateway.account`).
 """
 
@@ -10,7 +14,7 @@ from datetime import datetime
 from signalbox.messages import AccountState
 
 from gateway_ibkr.facts import AccountAnswers, AccountValueSeen, PnlSeen
-from gateway_ibkr.translate import account_state
+from gateway_ibkr.translate import FIGURE_TAGS, PNL, account_state
 
 CHANGE_INTERVAL_SECONDS = 0.05
 
@@ -21,32 +25,45 @@ class Figures:
     def __init__(self, account: str) -> None:
         self._account = account
         self._values: dict[tuple[str, str], str] = {}
+        self._said_at: dict[tuple[str, str], datetime] = {}
         self._pnl: PnlSeen | None = None
 
-    def on_fact(self, fact: AccountAnswers | AccountValueSeen | PnlSeen) -> bool:
-        """Take all figures, a changed one, or profit and loss; True = something changed."""
+    def on_fact(self, fact: AccountAnswers | AccountValueSeen | PnlSeen, at: datetime) -> bool:
+        """Take all figures, a changed one, or profit and loss, said at desk time `at`; True = something changed."""
         match fact:
             case AccountAnswers():
                 self._values = dict(fact.values)
+                kept = self._values.keys() | {PNL}
+                self._said_at = dict.fromkeys(self._values, at) | {k: v for k, v in self._said_at.items() if k in kept}
                 return True
             case AccountValueSeen():
-                return self._on_value(fact)
+                return self._on_value(fact, at)
             case PnlSeen():
                 changed, self._pnl = fact != self._pnl, fact
+                self._said_at[PNL] = at
                 return changed
 
-    def _on_value(self, fact: AccountValueSeen) -> bool:
+    def _on_value(self, fact: AccountValueSeen, at: datetime) -> bool:
         """Before the end marker of a session there is nothing to change."""
+        if fact.account != self._account:
+            return False
         key = fact.tag, fact.currency
-        if not self._values or fact.account != self._account or self._values.get(key) == fact.value:
+        self._said_at[key] = at
+        if not self._values or self._values.get(key) == fact.value:
             return False
         self._values[key] = fact.value
         return True
 
     def forget(self) -> None:
         """The session is over."""
-        self._values, self._pnl = {}, None
+        self._values, self._said_at, self._pnl = {}, {}, None
 
     def state(self, at: datetime) -> AccountState | None:
         """The account's state; None = no session has told it. Raises TranslationError for a missing figure."""
-        return account_state(self._account, self._values, self._pnl, at) if self._values else None
+        if not self._values:
+            return None
+        return account_state(self._account, self._values, self._pnl, at, self._said_at)
+
+    def unsaid_since(self, at: datetime) -> bool:
+        """A download says every value; profit and loss comes as TWS likes."""
+        return any(self._said_at[key] < at for key in self._values if key[0] in FIGURE_TAGS)

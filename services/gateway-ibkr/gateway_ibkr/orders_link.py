@@ -160,6 +160,10 @@ class OrdersLink:
                 return answers, figures
         raise VenueTimeoutError("executions keep coming: there is no moment for a consistent snapshot")
 
+    async def ask_figures(self) -> None:
+        """Have the account's values said again, all of them; they come as facts. Raises `VenueError`."""
+        await self._orders.open_session().account_values(self._state.account)
+
     # -------------------------------------------------------------------------------------------------------- facts
 
     def _on_fact(self, fact: Fact) -> None:

@@ -78,7 +78,11 @@ async def start(settings: Settings, runtime: Runtime) -> None:
             for feed in feeds:
                 group.create_task(feed.feed.run())
 
-    own = {"orders session": orders_link.run(), "market data": market_data()}
+    own = {
+        "orders session": orders_link.run(),
+        "market data": market_data(),
+        "account figures": gateway.account.keep_said(orders_link.ask_figures),
+    }
     await gateway.run(submission, own)
 
 

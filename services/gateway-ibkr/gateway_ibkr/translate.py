@@ -263,22 +263,49 @@ def position_of(seen: PositionSeen, symbols: Mapping[int, str]) -> PositionHeld:
     )
 
 
+TAGS = {
+    "cash": ("TotalCashValue", "TotalCashBalance", "CashBalance"),
+    "net_liquidation": ("NetLiquidation",),
+    "available_funds": ("AvailableFunds",),
+    "buying_power": ("BuyingPower",),
+    "initial_margin": ("InitMarginReq",),
+    "maintenance_margin": ("MaintMarginReq",),
+}
+"""Under which of the venue's tags each figure of an account is, the first one that there is."""
+PNL = ("PnL", "")
+"""Profit and loss among those tags: it comes in a message of its own."""
+FIGURE_TAGS = frozenset(tag for tags in TAGS.values() for tag in tags)
+
+
 def account_state(
-    account: str, values: Mapping[tuple[str, str], str], pnl: PnlSeen | None, at: datetime
+    account: str,
+    values: Mapping[tuple[str, str], str],
+    pnl: PnlSeen | None,
+    at: datetime,
+    said_at: Mapping[tuple[str, str], datetime] | None = None,
 ) -> AccountState:
     """Make the account's state of its (tag, currency) -> text; the base currency is that of NetLiquidation.
+
+    `said_at` has when each was said, and under `PNL` when profit and loss were; None = all of them at `at`.
 
     Raises TranslationError when a figure that risk needs is missing: no state is better than a guessed one.
     """
     currency = next((currency for tag, currency in values if tag == "NetLiquidation"), "")
+    figures_at: dict[str, datetime] = {}
 
-    def figure(*tags: str) -> Decimal:
-        for tag in tags:
-            for unit in (currency, "BASE", ""):
-                value = money_of(values.get((tag, unit), ""))
-                if value is not None:
-                    return value
-        raise TranslationError(f"the venue has not said {tags[0]} of account {account}")
+    def figure(name: str) -> Decimal:
+        for key in ((tag, unit) for tag in TAGS[name] for unit in (currency, "BASE", "")):
+            value = money_of(values.get(key, ""))
+            if value is not None:
+                figures_at[name] = said_at[key] if said_at is not None else at
+                return value
+        raise TranslationError(f"the venue has not said {TAGS[name][0]} of account {account}")
+
+    def profit(name: str, value: float | None) -> Decimal | None:
+        made = _profit(value)
+        if made is not None:
+            figures_at[name] = said_at[PNL] if said_at is not None else at
+        return made
 
     return AccountState(
         id=f"account/{VENUE}/{account}/{at.isoformat()}",
@@ -286,15 +313,16 @@ def account_state(
         venue=VENUE,
         account=account,
         currency=currency,
-        cash=figure("TotalCashValue", "TotalCashBalance", "CashBalance"),
-        net_liquidation=figure("NetLiquidation"),
-        available_funds=figure("AvailableFunds"),
-        buying_power=figure("BuyingPower"),
-        initial_margin=figure("InitMarginReq"),
-        maintenance_margin=figure("MaintMarginReq"),
-        daily_pnl=_profit(pnl.daily if pnl else None),
-        unrealized_pnl=_profit(pnl.unrealized if pnl else None),
-        realized_pnl=_profit(pnl.realized if pnl else None),
+        cash=figure("cash"),
+        net_liquidation=figure("net_liquidation"),
+        available_funds=figure("available_funds"),
+        buying_power=figure("buying_power"),
+        initial_margin=figure("initial_margin"),
+        maintenance_margin=figure("maintenance_margin"),
+        daily_pnl=profit("daily_pnl", pnl.daily if pnl else None),
+        unrealized_pnl=profit("unrealized_pnl", pnl.unrealized if pnl else None),
+        realized_pnl=profit("realized_pnl", pnl.realized if pnl else None),
+        said_at=figures_at,
     )
 
 

@@ -26,6 +26,7 @@ class OrdersSession:
 
     def __init__(self, session: Session) -> None:
         self.session, self._scribe = session, Scribe(session)
+        self._is_told_values = False
 
     async def open_orders(self) -> tuple[tuple[OpenOrderSeen, ...], tuple[OrderStatusSeen, ...]]:
         """Every working order of the login, whichever client placed it."""
@@ -53,7 +54,14 @@ class OrdersSession:
         return await self.session.ask(POSITIONS, self.session.client.reqPositions, PositionSeen)
 
     async def account_values(self, account: str) -> dict[tuple[str, str], str]:
-        """Every figure of the account by (tag, currency); changes follow as facts until the session ends."""
+        """Every figure of the account by (tag, currency); changes follow as facts until the session ends.
+
+        TWS says them all to who subscribes: a subscription that there is has to be given back first.
+        """
+        if self._is_told_values:
+            await self.session.turn()
+            self.session.client.reqAccountUpdates(False, account)
+        self._is_told_values = True
         facts = await self.session.ask(
             ACCOUNT_VALUES, lambda: self.session.client.reqAccountUpdates(True, account), AccountValueSeen
         )

@@ -1,14 +1,17 @@
 """An account's figures as its venue says them, published on change and at least every so often of desk time.
 
-Owns when they are told. Figures exist only from a complete answer of the venue on, and only while the link is up: a
-figure that is repeated without one would be a guess, and risk denies on a stale account by itself. What they are made
-of is the venue's (`Figures`).
+Owns when they are told, and when the venue is asked for them again. Figures exist only from a complete answer of the
+venue on, and only while the link is up: a figure that is repeated without one would be a guess, and risk denies on a
+stale account by itself. To publish a figure again makes it no younger: each bears the time at which the venue said it
+last. Venues say what changes; one that is silent of a figure may mean that it stands, or say it to nobody any more. So
+what has not been said for an interval is asked for. What the figures are made of is the venue's (`Figures`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -16,28 +19,37 @@ from typing import Any, Protocol
 from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
-from signalbox.errors import BusUnavailableError, TranslationError
+from signalbox.errors import BusUnavailableError, TranslationError, VenueError
 from signalbox.gateway.ending import end_if_told
 from signalbox.gateway.link import Link
+from signalbox.gateway.retrying import Backoff
 from signalbox.lease import WRITE_SECONDS_MAX
 from signalbox.messages import AccountState, LinkStatus
 
 log = logging.getLogger(__name__)
 
 RECHECK_SECONDS = 1.0
+ASK_SECONDS_MAX = 10.0
+"""Of wall time: how long one waits at most to ask again for figures that the venue has not said when it was asked."""
 
 
 class Figures(Protocol):
     """What an account holds, as the venue has said it. Plain state: no loop, no clock."""
 
-    def on_fact(self, fact: Any) -> bool:
-        """Take what the venue says; True = a figure has changed."""
+    def on_fact(self, fact: Any, at: datetime) -> bool:
+        """Take what the venue says at desk time `at`; True = a figure has changed."""
 
     def forget(self) -> None:
         """The link is down: what was said is not known to hold any more."""
 
     def state(self, at: datetime) -> AccountState | None:
-        """The figures at `at`; None = there has been no complete answer. Raises TranslationError for a missing one."""
+        """The figures at `at`; None = there has been no complete answer. Raises TranslationError for a missing one.
+
+        Each of them bears the time at which the venue said it.
+        """
+
+    def unsaid_since(self, at: datetime) -> bool:
+        """Whether the venue has not said a figure since `at` that it would say when asked."""
 
 
 class Account:
@@ -59,7 +71,7 @@ class Account:
 
     def on_fact(self, fact: object) -> None:
         """Take what the venue says of the account, or of what it is worth."""
-        if self._figures.on_fact(fact):
+        if self._figures.on_fact(fact, self._clock.now()):
             self._changed.set()
 
     def forget(self) -> None:
@@ -74,6 +86,32 @@ class Account:
                 await self._publish()
             await asyncio.sleep(self._change_interval_seconds)
             await self._until_due()
+
+    async def keep_said(self, ask: Callable[[], Awaitable[None]]) -> None:
+        """Ask the venue for what it has not said for the interval, for ever; what it answers comes as facts.
+
+        That it does not answer ends nothing: the figures grow old, and risk goes by that.
+        """
+        backoff, wait_seconds = Backoff(RECHECK_SECONDS, ASK_SECONDS_MAX), RECHECK_SECONDS
+        while True:
+            await asyncio.sleep(wait_seconds)
+            if self._link.status is not LinkStatus.READY or not self._is_unsaid():
+                continue
+            try:
+                await ask()
+                self._changed.set()  # nothing need have changed: that it is still so is news
+                problem = "it says the others only" if self._is_unsaid() else ""
+            except VenueError as error:
+                problem = str(error)
+            if problem:
+                log.warning("the venue does not say the account's figures again", extra={"reason": problem})
+                wait_seconds = backoff.next_seconds()
+            else:
+                backoff.reset()
+                wait_seconds = RECHECK_SECONDS
+
+    def _is_unsaid(self) -> bool:
+        return self._figures.unsaid_since(self._clock.now() - self._interval)
 
     async def _publish(self) -> None:
         try:

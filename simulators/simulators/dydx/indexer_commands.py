@@ -83,6 +83,12 @@ class IndexerControl:
                 self._cross,
                 (Parameter("symbol", Kind.TEXT, "a market such as BTC-USD"), on),
             ),
+            Command(
+                "withhold_oracle_price",
+                "tell nobody a market's oracle price any more, while all else goes on",
+                self._withhold,
+                (Parameter("symbol", Kind.TEXT, "a market such as BTC-USD"), on),
+            ),
             Command("indexer", "the indexer's height and lag", self._indexer),
         ]
 
@@ -132,6 +138,13 @@ class IndexerControl:
             raise CommandError(f"there is no market {symbol!r}; there are {', '.join(self._view.markets)}")
         (self._channels.crossed.add if arguments["on"] else self._channels.crossed.discard)(symbol)
         return {"symbol": symbol}
+
+    def _withhold(self, arguments: Arguments) -> Reply:
+        symbol, withheld = arguments["symbol"], self._view.withheld_prices
+        if symbol not in self._view.markets:
+            raise CommandError(f"there is no market {symbol!r}; there are {', '.join(self._view.markets)}")
+        (withheld.add if arguments["on"] else withheld.discard)(symbol)
+        return {"withheld": sorted(withheld)}
 
     def _indexer(self, _: Arguments) -> Reply:
         return {"height": self._view.height, "time": self._view.time.isoformat(), "lag_blocks": self._view.lag_blocks}

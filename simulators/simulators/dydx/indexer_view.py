@@ -101,6 +101,8 @@ class IndexerView:
         self.fills, self.transfers = list(chain.fills), list(chain.transfers)
         self.funding_rates, self.funding_payments = list(chain.funding_rates), list(chain.funding_payments)
         self.oracle_prices = {ticker: chain.oracle_price(ticker) for ticker in self.markets}
+        self.withheld_prices: set[str] = set()
+        """Of these tickers nobody is told the oracle's price any more."""
         self.subaccounts: dict[Account, ChainSubaccount] = {}
         self.pnl_ticks: dict[Account, deque[PnlTick]] = {}
         for address in chain.addresses():

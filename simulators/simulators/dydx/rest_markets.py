@@ -73,7 +73,7 @@ class MarketAnswers:
         """One market as it stands."""
         return shapes_markets.market(
             market,
-            self._view.oracle_prices[market.ticker],
+            None if market.ticker in self._view.withheld_prices else self._view.oracle_prices[market.ticker],
             self._view.next_funding_rate(market.ticker),
             self._view.open_interest(market.ticker),
             self._day(market.ticker),

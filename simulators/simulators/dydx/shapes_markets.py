@@ -58,14 +58,18 @@ class DayFigures(Struct, frozen=True):
 
 
 def market(
-    market: ChainMarket, oracle_price: Decimal, next_funding_rate: Decimal, open_interest: Decimal, day: DayFigures
+    market: ChainMarket,
+    oracle_price: Decimal | None,
+    next_funding_rate: Decimal,
+    open_interest: Decimal,
+    day: DayFigures,
 ) -> Json:
     """Return a market as REST shows it."""
     return {
         "clobPairId": str(market.clob_pair_id),
         "ticker": market.ticker,
         "status": "ACTIVE",
-        "oraclePrice": text(oracle_price),
+        "oraclePrice": text(oracle_price) if oracle_price is not None else None,
         "priceChange24H": text(day.price_change),
         "volume24H": text(day.volume_usd),
         "trades24H": day.trades,

@@ -102,7 +102,7 @@ class MarketChannels:
                 "marketId": self._view.markets[ticker].clob_pair_id,
             }
             for ticker, price in block.oracle_prices.items()
-            if ticker in self._view.markets
+            if ticker in self._view.markets and ticker not in self._view.withheld_prices
         }
 
     def _trading(self) -> Json:

@@ -1,7 +1,8 @@
 """Account values, positions, and profit and loss as clients get them.
 
-Owns those subscriptions and when they are due: at once, after a fill, and in TWS's intervals. It must not know how the
-books come to their figures.
+Owns those subscriptions and when they are due: at once, after a fill, and in TWS's intervals. The first answer has
+every value; what follows are those that changed, as TWS sends them: who is told nothing of a value can not tell one
+that stands from one that is no longer sent. It must not know how the books come to their figures.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from signalbox.exchange.orders import Filled, VenueOrder, VenueOrderEvent
 
 from simulators.listings import IBKR
 from simulators.tws import replies
-from simulators.tws.account_values import ledger, summary_values, values
+from simulators.tws.account_values import Tagged, ledger, summary_values, values
 from simulators.tws.contracts import invalid
 from simulators.tws.kinds import Inbound
 from simulators.tws.pacing import ACCOUNT_SUMMARIES_MAX
@@ -34,6 +35,8 @@ class Accounts:
         self._world, self._peers = world, peers
         self._listings = {listing.key: listing for listing in world.listings_of(IBKR)}
         self._updates: dict[int, str] = {}
+        self._said: dict[int, frozenset[Tagged]] = {}
+        """What each of those clients was told last."""
         self._summaries: dict[tuple[int, int], AccountSummary] = {}
         self._requests: dict[tuple[int, int], AccountRequest] = {}
         self._positions: set[int] = set()
@@ -50,7 +53,8 @@ class Accounts:
         account = self._account(peer, replies.NO_REQUEST, request.account)
         if account:
             self._updates[peer.client_id] = account
-            self._tell(peer, self._download(account))
+            self._said.pop(peer.client_id, None)
+            self._tell(peer, self._update(peer.client_id, account))
 
     def subscribe_summary(self, peer: Peer, request: AccountSummary) -> None:
         """Take message 62."""
@@ -100,6 +104,7 @@ class Accounts:
     def forget(self, client_id: int) -> None:
         """Drop everything of a client that has gone."""
         self._updates.pop(client_id, None)
+        self._said.pop(client_id, None)
         self._positions.discard(client_id)
         self._summaries = {key: each for key, each in self._summaries.items() if key[0] != client_id}
         self._requests = {key: each for key, each in self._requests.items() if key[0] != client_id}
@@ -131,7 +136,7 @@ class Accounts:
 
     def _due(self, client_id: int, changed: set[str], pnl: bool) -> Iterable[Message]:
         if self._updates.get(client_id) in changed:
-            yield from self._download(self._updates[client_id])
+            yield from self._update(client_id, self._updates[client_id])
         for (owner, _), summary in self._summaries.items():
             if owner == client_id and changed:
                 yield from self._summary(summary)
@@ -159,9 +164,14 @@ class Accounts:
         peer.send(replies.error(req_id, refusal.code, refusal.text))
         return ""
 
-    def _download(self, account: str) -> Iterable[Message]:
-        for tag, value, currency in values(self._world.figures(account)):
-            yield replies.account_value(tag, value, currency, account)
+    def _update(self, client_id: int, account: str) -> Iterable[Message]:
+        now = tuple(values(self._world.figures(account)))
+        told = self._said.get(client_id, frozenset())
+        self._said[client_id] = frozenset(now)
+        for tagged in now:
+            if tagged not in told:
+                tag, value, currency = tagged
+                yield replies.account_value(tag, value, currency, account)
         for each in self._world.positions(account):
             held = each.held
             figures = (each.mark_price, each.market_value, held.average_price, each.unrealized_pnl, each.realized_pnl)

@@ -14,6 +14,7 @@ from signalbox.messages import OrderType, Side
 from simulators.control import Arguments, Command, CommandError, Kind, Parameter, Reply
 from simulators.listings import IBKR
 from simulators.tws import replies
+from simulators.tws.account_values import values
 from simulators.tws.faults import Effect, Rule
 from simulators.tws.gateway import FARMS, MARKET_DATA_FARM
 from simulators.tws.kinds import outbound_named
@@ -87,6 +88,15 @@ class TwsControl:
             Command("reorder", "swap messages with what follows them", self._rule(Effect.REORDER), which),
             Command("omit", "lose messages", self._rule(Effect.OMIT), which),
             Command("error", "send any error message", self._error, (code, text, req_id, _CLIENT)),
+            Command(
+                "withhold",
+                "stop sending one account figure, whoever asks, while the others go on",
+                self._withhold,
+                (
+                    Parameter("tag", Kind.TEXT, "TWS's tag, such as NetLiquidation"),
+                    Parameter("on", Kind.FLAG, "false = it is sent again", True),
+                ),
+            ),
         ]
 
     def _order_commands(self) -> list[Command]:
@@ -240,6 +250,13 @@ class TwsControl:
                 peer.send(message)
                 told += 1
         return {"clients": told}
+
+    def _withhold(self, arguments: Arguments) -> Reply:
+        tags: set[str] = {tag for tag, _, _ in values(self._world.figures(self._world.accounts_of(IBKR)[0]))}
+        if arguments["tag"] not in tags:
+            raise CommandError(f"there is no tag {arguments['tag']!r}; there are {', '.join(sorted(tags))}")
+        (self._faults.withheld_tags.add if arguments["on"] else self._faults.withheld_tags.discard)(arguments["tag"])
+        return {"withheld": sorted(self._faults.withheld_tags)}
 
     # ---------------------------------------------------------------------------------------------------- the orders
 

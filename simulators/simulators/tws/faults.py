@@ -14,6 +14,9 @@ from simulators.tws.replies import Message
 
 RULES_MAX = 1_000
 
+TAG_FIELDS = {Outbound.ACCOUNT_VALUE: 2, Outbound.ACCOUNT_SUMMARY: 4, Outbound.ACCOUNT_UPDATE_MULTI: 5}
+"""Where the messages of account figures have the figure's tag."""
+
 
 class Effect(StrEnum):
     DELAY = "delay"
@@ -64,6 +67,7 @@ class Faults:
     delayed_only: set[str] = field(default_factory=set)
     farms_down: set[str] = field(default_factory=set)
     silent_orders: set[int] = field(default_factory=set)
+    withheld_tags: set[str] = field(default_factory=set)
     link_lost: bool = False
 
     def add(self, rule: Rule) -> None:
@@ -83,6 +87,8 @@ class Faults:
         """Say what really goes out for `message`, in order."""
         kind = message[0]
         assert isinstance(kind, Outbound)
+        if kind in TAG_FIELDS and message[TAG_FIELDS[kind]] in self.withheld_tags:
+            return []
         deliveries = [Delivery(message)]
         for rule in self.rules:
             if not rule.takes(client, kind):

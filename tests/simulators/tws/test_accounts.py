@@ -101,6 +101,46 @@ async def test_values_come_again_after_three_minutes_of_desk_time(simulator: Any
     await client.got(54, 2)
 
 
+async def test_what_comes_again_are_the_values_that_changed(simulator: Any) -> None:
+    """TWS says a value that stands once; all of them come to who subscribes anew."""
+    client = await simulator.raw(1)
+    client.say(6, 2, 1, "DU1234567")
+    await client.got(54)
+    all_of_them = len(client.of(6))
+    await simulator.do("place_by_hand", symbol="AAPL", side="BUY", quantity="10")
+    await simulator.do("run_until", time="2024-03-05T15:10:00Z")
+    await client.got(54, 2)
+    tags = [message[2] for message in client.of(6)[all_of_them:]]
+    assert "TotalCashValue" in tags
+    assert "AccountType" not in tags
+    client.say(6, 2, 0, "DU1234567")
+    client.say(6, 2, 1, "DU1234567")
+    before = len(client.of(6))
+    await client.got(54, len(client.of(54)) + 1)
+    assert "AccountType" in [message[2] for message in client.of(6)[before:]]
+
+
+async def test_one_figure_can_be_withheld_while_the_others_go_on(simulator: Any) -> None:
+    client = await simulator.raw(1)
+    await simulator.do("withhold", tag="NetLiquidation")
+    client.say(6, 2, 1, "DU1234567")
+    client.say(62, 1, 4, "All", "NetLiquidation,TotalCashValue")
+    client.say(76, 1, 5, "DU1234567", "", 0)
+    for end in (54, 64, 74):
+        await client.got(end)
+    told = [
+        *(each[2] for each in client.of(6)),
+        *(each[4] for each in client.of(63)),
+        *(each[5] for each in client.of(73)),
+    ]
+    assert "NetLiquidation" not in told
+    assert told.count("TotalCashValue") == 3
+    await simulator.do("withhold", tag="NetLiquidation", on=False)
+    client.say(6, 2, 1, "DU1234567")
+    await client.got(54, 2)
+    assert "NetLiquidation" in [each[2] for each in client.of(6)]
+
+
 @pytest.mark.parametrize(
     ("message", "code"),
     [

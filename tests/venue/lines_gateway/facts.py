@@ -64,7 +64,8 @@ class Beat(Struct, frozen=True, kw_only=True, tag=True):
 class FiguresSeen(Struct, frozen=True, kw_only=True, tag=True):
     currency: str
     cash: Decimal
-    net_liquidation: Decimal
+    net_liquidation: Decimal | None = None
+    """None = the broker does not say."""
     available_funds: Decimal
     buying_power: Decimal
     initial_margin: Decimal

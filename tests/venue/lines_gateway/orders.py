@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from typing import Any
 
 from lines_gateway import decide
 from lines_gateway.decide import State, Tracked
 from lines_gateway.facts import VENUE, Everything, FiguresSeen, Listed
 from lines_gateway.session import Session
-from msgspec import Struct
+from msgspec import Struct, structs
 from signalbox.clock import DeskClock
 from signalbox.errors import TranslationError, VenueUnavailableError
 from signalbox.gateway.actions import Action
@@ -101,18 +102,28 @@ class Figures:
 
     def __init__(self, account: str) -> None:
         self._account = account
-        self._seen: FiguresSeen | None = None
+        self._figures: dict[str, Any] = {}
+        self._said_at: dict[str, datetime] = {}
 
-    def on_fact(self, fact: FiguresSeen) -> bool:
-        changed, self._seen = fact != self._seen, fact
+    def on_fact(self, fact: FiguresSeen, at: datetime) -> bool:
+        said = {name: value for name, value in structs.asdict(fact).items() if value is not None}
+        changed = self._figures.items() != (self._figures | said).items()
+        self._figures |= said
+        self._said_at |= dict.fromkeys(said, at)
         return changed
 
     def forget(self) -> None:
-        self._seen = None
+        self._figures, self._said_at = {}, {}
 
     def state(self, at: datetime) -> AccountState | None:
-        if self._seen is None:
+        if not self._figures:
             return None
-        figures = {name: getattr(self._seen, name) for name in FiguresSeen.__struct_fields__}
-        account_id = f"account/{VENUE}/{self._account}/{at.isoformat()}"
-        return AccountState(id=account_id, at=at, venue=VENUE, account=self._account, **figures)
+        if "net_liquidation" not in self._figures:
+            raise TranslationError(f"the broker has not said what account {self._account} is worth")
+        return AccountState(
+            id=f"account/{VENUE}/{self._account}/{at.isoformat()}", at=at, venue=VENUE, account=self._account,
+            said_at=dict(self._said_at), **self._figures,
+        )  # fmt: skip
+
+    def unsaid_since(self, at: datetime) -> bool:
+        return False  # everything is asked for all the time

@@ -388,3 +388,20 @@ async def test_the_real_client_hears_every_channel(indexer: Any, address: str, w
     await indexer.do("cut_websockets")  # its own `close` waits ten seconds for a select
     await asyncio.to_thread(thread.join, timedelta(seconds=10).total_seconds())
     assert not thread.is_alive()
+
+
+async def test_a_market_can_be_left_without_its_oracle_price_while_all_else_goes_on(indexer: Any) -> None:
+    """Over REST and on the websocket, for that market alone."""
+    socket = await indexer.connect()
+    await socket.subscribe("v4_markets")
+    await indexer.do("withhold_oracle_price", symbol="BTC-USD")
+    markets = (await indexer.get("/perpetualMarkets"))["markets"]
+    assert markets["BTC-USD"]["oraclePrice"] is None
+    assert all(market["oraclePrice"] for ticker, market in markets.items() if ticker != "BTC-USD")
+    prices = {"BTC-USD": Decimal(1), "ETH-USD": Decimal(2)}
+    indexer.chain.block(oracle_prices=prices)
+    told = (await socket.got("channel_data"))["contents"]["oraclePrices"]
+    assert set(told) == {"ETH-USD"}
+    await indexer.do("withhold_oracle_price", symbol="BTC-USD", on=False)
+    indexer.chain.block(oracle_prices=prices)
+    assert set((await socket.got("channel_data", 2))["contents"]["oraclePrices"]) == set(prices)
