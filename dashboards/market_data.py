@@ -235,6 +235,12 @@ FLOW = Row(
             runbook="market-data-stale",
         ),
         counts(
+            "Lost subscriptions",
+            "What should be heard and is not, so that the gateway asks for it again. Normal: none.",
+            Query(f"sum by (venue, data) (signalbox_venue_subscriptions_lost{{{OF_VENUE}}})", "{{venue}} {{data}}"),
+            runbook="market-data-stale",
+        ),
+        counts(
             "Could not be read",
             "Messages of the venues that a gateway could not read, in each interval.",
             Query(

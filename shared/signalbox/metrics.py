@@ -196,7 +196,14 @@ VENUE_GAPS = Counter(
     ("venue", "outcome"),
 )
 VENUE_RESUBSCRIPTIONS = Counter(
-    "signalbox_venue_resubscriptions_total", "Subscriptions made anew on a living connection.", ("venue", "symbol")
+    "signalbox_venue_resubscriptions_total",
+    "Subscriptions made anew on a living connection, each time that they are asked for.",
+    ("venue", "symbol", "data"),
+)
+VENUE_SUBSCRIPTIONS_LOST = Gauge(
+    "signalbox_venue_subscriptions_lost",
+    "Subscriptions that should be heard and are not: they are asked for again until they are.",
+    ("venue", "data"),
 )
 
 VENUE_ORDERS_SENT = Counter("signalbox_venue_orders_sent_total", "Orders that left for the venue.", ("venue",))

@@ -35,6 +35,7 @@ from signalbox.metrics import (
     VENUE_REPORTS,
     VENUE_SESSION_UP,
     VENUE_SUBSCRIPTION_OPEN,
+    VENUE_SUBSCRIPTIONS_LOST,
     VENUE_UNDECODABLE,
     VENUE_UNRESOLVED_ORDERS,
     Hop,
@@ -74,6 +75,11 @@ def watch_budget(venue: str, budget: str, limit: Callable[[], float], left: Call
     """Have a pacing window shown as it is when scraped. Both run in another thread, and must change nothing."""
     VENUE_BUDGET_LIMIT.labels(venue, budget).set_function(limit)
     VENUE_BUDGET_LEFT.labels(venue, budget).set_function(left)
+
+
+def watch_lost_subscriptions(venue: str, data: str, lost: Callable[[], int]) -> None:
+    """Have the number of dead subscriptions looked at when it is scraped: one falls silent without an event."""
+    VENUE_SUBSCRIPTIONS_LOST.labels(venue, data).set_function(lost)
 
 
 class ConnectionShown:

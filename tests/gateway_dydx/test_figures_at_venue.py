@@ -123,7 +123,9 @@ async def _market_data(desk: Any, grown: Callable[..., float]) -> None:
         assert age is not None
         assert 0 <= age < TIMEOUT_SECONDS
     await desk.venue.do("crossed_book", symbol="BTC-USD")
-    await desk.eventually(lambda: grown("signalbox_venue_resubscriptions_total", symbol="BTC-USD") >= 1, "anew")
+    await desk.eventually(
+        lambda: grown("signalbox_venue_resubscriptions_total", symbol="BTC-USD", data="quote") >= 1, "anew"
+    )
     await desk.venue.do("crossed_book", symbol="BTC-USD", on=False)
 
 

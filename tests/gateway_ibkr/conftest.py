@@ -166,6 +166,7 @@ def settings_of(port: int, nats_url: str = "", **changes: Any) -> Settings:
             "retry_delay_seconds_max": 0.5,
             "acknowledge_seconds_max": 0.3,
             "visibility_seconds": 0.3,
+            "resubscribe_delay_seconds": 0.2,
         }
         | changes
     )

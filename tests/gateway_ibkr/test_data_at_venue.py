@@ -216,7 +216,7 @@ async def test_a_subscription_that_falls_silent_is_made_anew_and_leaves_no_gap(
     await live_until(desk, START + timedelta(minutes=2))
 
     def made_anew() -> float:
-        count: float = metric("signalbox_venue_resubscriptions_total", venue="ibkr", symbol="SPY")
+        count: float = metric("signalbox_venue_resubscriptions_total", venue="ibkr", symbol="SPY", data="bar")
         return count
 
     before = made_anew()

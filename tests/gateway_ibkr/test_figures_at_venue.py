@@ -111,7 +111,7 @@ async def _market_data(desk: Any, grown: Callable[..., float]) -> None:
     await desk.eventually(lambda: age_seconds("bar") > 0.5, "silence")
     await desk.venue.do("clear")
     await desk.venue.do("bust")
-    await desk.eventually(lambda: grown("signalbox_venue_resubscriptions_total", symbol="SPY") == 1, "anew")
+    await desk.eventually(lambda: grown("signalbox_venue_resubscriptions_total", symbol="SPY", data="bar") == 1, "anew")
     await desk.eventually(lambda: age_seconds("bar") < 0.3, "bars again")
     await desk.dropped(DATA)
     assert grown("signalbox_venue_reconnects_total", connection="data") == 1

@@ -328,7 +328,7 @@ class MarketData:
 
     async def _ask_anew(self, symbol: str, reason: str) -> None:
         metrics.BOOK_RESYNCS.labels(symbol, reason).inc()
-        VENUE_RESUBSCRIPTIONS.labels(VENUE, symbol).inc()
+        VENUE_RESUBSCRIPTIONS.labels(VENUE, symbol, "quote").inc()
         log.info("a book is asked for anew", extra={"symbol": symbol, "reason": reason})
         await self.stream.resubscribe(BOOKS, symbol)
 

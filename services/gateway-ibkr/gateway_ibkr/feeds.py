@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from datetime import UTC, datetime, timedelta
 
 from signalbox.bars import Timeframe
@@ -91,13 +90,11 @@ class Series:
         self.symbol = offered.symbol.canonical
         self._minutes = minutes_of(self.symbol, offered.symbol.calendar, clock.now(), timeframes)
         self.feed = Feed(bus, clock, VENUE, self.symbol, timeframes, self)
-        self.heard_wall_seconds = time.monotonic()
         self.newest = clock.now()
         """End of the newest five-second bar, or the feed's beginning."""
 
     def on_bar(self, seen: FiveSecondBarSeen) -> None:
         """Take one five-second bar as it comes off the socket."""
-        self.heard_wall_seconds = time.monotonic()
         self.newest = max(self.newest, datetime.fromtimestamp(seen.start + 5, UTC))
         try:
             taken = take_live(self._minutes, seen)

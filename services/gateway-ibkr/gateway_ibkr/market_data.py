@@ -1,6 +1,7 @@
-"""The data session's life: connect, subscribe, notice silence, and again.
+"""The data session's life: connect, subscribe, notice what has stopped, and again.
 
-Owns subscriptions. Bars are the feeds' business (`feeds`), quotes are put together in `quotes`.
+Owns the subscriptions for quotes and bars. When one is asked for again is `subscriptions`'s rule; bars are the feeds'
+business (`feeds`), quotes are put together in `quotes`.
 """
 
 from __future__ import annotations
@@ -8,25 +9,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
-from signalbox.errors import CalendarError, VenueError
+from signalbox.errors import VenueError
 from signalbox.gateway.ending import until_one_ends
 from signalbox.gateway.quotes import Quotes
 from signalbox.gateway.retrying import Backoff
 from signalbox.messages import MarketDataType, Quote
 from signalbox.metrics import VENUE_RESUBSCRIPTIONS
-from signalbox.sessions import is_open
-from signalbox.venue_figures import ConnectionShown, SignsOfLife
+from signalbox.venue_figures import ConnectionShown, SignsOfLife, watch_lost_subscriptions
 
 from gateway_ibkr import metrics
 from gateway_ibkr.facts import ErrorSeen, Fact, FiveSecondBarSeen, MarketDataTypeSeen, PriceTickSeen, SizeTickSeen
+from gateway_ibkr.farms import Farms
 from gateway_ibkr.feeds import History, Series
+from gateway_ibkr.pacing import BarRequestWindow
 from gateway_ibkr.quotes import Board, quote_message, take_price, take_size, take_type
-from gateway_ibkr.settings import Settings
+from gateway_ibkr.settings import Settings, patience_of
 from gateway_ibkr.state import State
+from gateway_ibkr.subscriptions import Data, Subscription, asked, begin_anew, heard, lose, suspect, why_dead, why_now
 from gateway_ibkr.translate import VENUE, market_data_number
 from gateway_ibkr.venue import DATA, Endpoint, Session
 from gateway_ibkr.venue_data import DataSession
@@ -34,9 +40,16 @@ from gateway_ibkr.venue_errors import Treatment, problem_of, sentence
 
 log = logging.getLogger(__name__)
 
-WATCH_SECONDS = 1.0
-RESUBSCRIBE_SECONDS_MIN = 60.0
-"""60 new bar requests in 10 minutes are allowed for all symbols together."""
+WATCH_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Line:
+    """One symbol's bars, or its quotes."""
+
+    subscription: Subscription
+    series: Series
+    board: Board
 
 
 class MarketData:
@@ -53,7 +66,7 @@ class MarketData:
         settings: Settings,
         refused: dict[str, str],
     ) -> None:
-        self._clock, self._state, self._feeds, self._history = clock, state, feeds, history
+        self._clock, self._state, self._history = clock, state, history
         self._kind, self._settings = kind, settings
         self._boards = {feed.symbol: Board(feed.symbol, kind) for feed in feeds}
         self._signs = {
@@ -62,11 +75,14 @@ class MarketData:
         metrics.watch_lines(len(feeds))
         self._shown = ConnectionShown(VENUE, DATA)
         self.quotes = Quotes(bus, clock, VENUE, settings.quote_interval_seconds, self._quote)
-        self._bars_of: dict[int, Series] = {}
-        self._board_of: dict[int, Board] = {}
-        self._bar_request: dict[str, int] = {}
-        self._resubscribed_at: dict[str, float] = {}
-        self._dead: set[str] = set()
+        self._bars = tuple(self._line(Data.BAR, feed) for feed in feeds)
+        self._quotes_of = tuple(self._line(Data.QUOTE, feed) for feed in feeds)
+        self._line_of: dict[int, Line] = {}
+        self._window = BarRequestWindow()
+        metrics.watch_bar_requests(self._window, self._desk_seconds)
+        self._farms = Farms()
+        for data, lines in ((Data.BAR, self._bars), (Data.QUOTE, self._quotes_of)):
+            watch_lost_subscriptions(VENUE, data, partial(self._dead, lines))
         self._refused = refused
         """By symbol: why its market data is refused. Said once: a person must change something."""
         self._endpoint = Endpoint(
@@ -77,6 +93,20 @@ class MarketData:
             connect_seconds_max=settings.connect_seconds_max,
             answer_seconds_max=settings.answer_seconds_max,
         )
+
+    def _line(self, data: Data, feed: Series) -> Line:
+        calendars, patience = (feed.offered.symbol.calendar,), patience_of(self._settings)
+        return Line(Subscription(data, feed.symbol, calendars, patience), feed, self._boards[feed.symbol])
+
+    def described(self) -> dict[str, str]:
+        """Each symbol's data that should come and does not, and why: for `signalbox status`."""
+        told = {}
+        for line in (*self._bars, *self._quotes_of):
+            subscription = line.subscription
+            if reason := self._why_dead(line):
+                asked_so_often = f", asked for {subscription.attempts} times" if subscription.attempts > 1 else ""
+                told[f"{subscription.symbol} {subscription.data}s"] = f"{reason}{asked_so_often}"
+        return told
 
     async def run(self) -> None:
         """Keep a session, for ever."""
@@ -112,65 +142,72 @@ class MarketData:
             await asyncio.sleep(self._settings.heartbeat_seconds)
             await session.heartbeat(self._settings.heartbeat_answer_seconds_max)
 
+    # ----------------------------------------------------------------------------------------------- subscriptions
+
     async def _work(self, data: DataSession) -> None:
-        """Subscribe to everything first, so that what history is asked for ends where live bars begin; then watch."""
-        self._bars_of.clear()
-        self._board_of.clear()
-        self._dead.clear()
+        """Subscribe to bars first, so that what history is asked for ends where live bars begin; then watch."""
+        self._line_of.clear()
+        self._farms = Farms()
+        for line in (*self._bars, *self._quotes_of):
+            begin_anew(line.subscription)
         await data.choose_data_type(market_data_number(self._kind))
-        for feed in self._feeds:
-            await self._subscribe_bars(data, feed)
+        await self._ask_for_what_is_due(data, self._bars)
         self._history.use(data)
-        for feed in self._feeds:
-            self._board_of[await data.subscribe_quotes(feed.offered.contract)] = self._boards[feed.symbol]
         while True:
+            await self._ask_for_what_is_due(data, self._quotes_of)
             await asyncio.sleep(WATCH_SECONDS)
-            for feed in self._feeds:
-                age_seconds = time.monotonic() - feed.heard_wall_seconds
-                if feed.symbol in self._dead or self._is_silent(feed, age_seconds):
-                    await self._resubscribe(data, feed)
+            await self._ask_for_what_is_due(data, self._bars)
 
-    async def _subscribe_bars(self, data: DataSession, feed: Series) -> None:
-        feed.heard_wall_seconds = time.monotonic()
-        key = await data.subscribe_bars(feed.offered.contract)
-        self._bars_of[key] = feed
-        self._bar_request[feed.symbol] = key
+    async def _ask_for_what_is_due(self, data: DataSession, lines: Iterable[Line]) -> None:
+        """Ask, whoever has waited longest first: bars may only be asked for so often, for all symbols together."""
+        for line in sorted(lines, key=lambda line: line.subscription.asked_seconds):
+            subscription = line.subscription
+            reason = why_now(subscription, self._at(), time.monotonic())
+            if not reason:
+                continue
+            if subscription.data is Data.BAR:
+                if self._window.delay_seconds(self._desk_seconds()) > 0:
+                    return
+                self._window.note(self._desk_seconds())
+            await self._ask_for(data, line, reason)
 
-    async def _resubscribe(self, data: DataSession, feed: Series) -> None:
-        """Make a dead subscription anew, at most once a minute: the minutes it missed are a gap like any other."""
-        last = self._resubscribed_at.get(feed.symbol)
-        if last is not None and time.monotonic() - last < RESUBSCRIBE_SECONDS_MIN:
-            return
-        self._resubscribed_at[feed.symbol] = time.monotonic()
-        self._dead.discard(feed.symbol)
-        VENUE_RESUBSCRIPTIONS.labels(VENUE, feed.symbol).inc()
-        log.warning("bars are subscribed anew", extra={"symbol": feed.symbol})
-        self._bars_of.pop(self._bar_request[feed.symbol], None)
-        await data.end_bars(self._bar_request[feed.symbol])
-        await self._subscribe_bars(data, feed)
+    async def _ask_for(self, data: DataSession, line: Line, reason: str) -> None:
+        subscription, contract = line.subscription, line.series.offered.contract
+        bars = subscription.data is Data.BAR
+        if subscription.key:
+            VENUE_RESUBSCRIPTIONS.labels(VENUE, subscription.symbol, subscription.data).inc()
+            level = logging.INFO if subscription.refused else logging.WARNING
+            what = {"symbol": subscription.symbol, "data": subscription.data, "reason": reason}
+            log.log(level, "subscribed anew", extra=what | {"attempts": subscription.attempts})
+            self._line_of.pop(subscription.key, None)
+            # What is silent may still take one of the venue's lines
+            await (data.end_bars if bars else data.end_quotes)(subscription.key)
+        key = data.new_request_id()
+        self._line_of[key] = line
+        asked(subscription, key, self._clock.now(), time.monotonic())
+        await (data.subscribe_bars if bars else data.subscribe_quotes)(key, contract)
 
-    def _is_silent(self, feed: Series, age_seconds: float) -> bool:
-        """Whether bars should come and do not: subscriptions die unnoticed in nightly resets."""
-        if age_seconds < self._settings.silence_wall_seconds_max or self._clock.is_stale():
-            return False
-        now = self._clock.now()
-        silence = timedelta(seconds=self._settings.silence_seconds_max)
-        if now - feed.newest < silence:
-            return False
-        calendar = feed.offered.symbol.calendar
-        try:
-            return is_open(calendar, now) and is_open(calendar, now - silence)
-        except CalendarError:
-            return False
+    def _why_dead(self, line: Line) -> str:
+        return why_dead(line.subscription, self._at(), time.monotonic())
+
+    def _dead(self, lines: Iterable[Line]) -> int:
+        return sum(bool(self._why_dead(line)) for line in lines)
+
+    def _at(self) -> datetime | None:
+        return None if self._clock.is_stale() else self._clock.now()
+
+    def _desk_seconds(self) -> float:
+        return self._clock.now().timestamp()
 
     # -------------------------------------------------------------------------------------------------------- facts
 
     def _on_fact(self, fact: Fact) -> None:
         match fact:
             case FiveSecondBarSeen():
-                feed = self._bars_of.get(fact.request_id)
-                if feed is not None:
-                    self._signs[feed.symbol].heard("bar")
+                line = self._line_of.get(fact.request_id)
+                if line is not None:
+                    self._heard(line)
+                    feed = line.series
                     feed.on_bar(fact)
                     self._state.own.venue_time = max(feed.newest, self._state.own.venue_time or feed.newest)
             case PriceTickSeen() | SizeTickSeen() | MarketDataTypeSeen():
@@ -181,10 +218,10 @@ class MarketData:
                 return  # the data session places no orders and asks for no account
 
     def _on_tick(self, fact: PriceTickSeen | SizeTickSeen | MarketDataTypeSeen) -> None:
-        board = self._board_of.get(fact.request_id)
-        if board is None:
+        line = self._line_of.get(fact.request_id)
+        if line is None:
             return
-        self._signs[board.symbol].heard("quote")
+        board = line.board
         match fact:
             case PriceTickSeen():
                 changed = take_price(board, fact)
@@ -192,23 +229,38 @@ class MarketData:
                 changed = take_size(board, fact)
             case _:
                 changed = take_type(board, fact)
+        if not isinstance(fact, MarketDataTypeSeen):  # that one is told of a line on which nothing will come, too
+            self._heard(line)
         # A repeated tick is news too: the price still holds at this time
         if changed or isinstance(fact, PriceTickSeen):
             self.quotes.changed(board.symbol)
 
+    def _heard(self, line: Line) -> None:
+        heard(line.subscription, self._clock.now(), time.monotonic())
+        symbol = line.board.symbol
+        self._signs[symbol].heard(line.subscription.data)
+        if symbol in self._refused and not any(
+            each.subscription.refused for each in (*self._bars, *self._quotes_of) if each.board.symbol == symbol
+        ):
+            del self._refused[symbol]
+            log.info("market data is not refused any more", extra={"symbol": symbol})
+
     def _on_error(self, fact: ErrorSeen) -> None:
         treatment = problem_of(fact.code, fact.text).treatment
-        feed = self._bars_of.get(fact.request_id)
-        board = self._board_of.get(fact.request_id)
-        symbol = feed.symbol if feed is not None else board.symbol if board is not None else ""
+        line = self._line_of.get(fact.request_id)
         if treatment is Treatment.LINK_RESTORED_DATA_LOST:
-            self._dead.update(each.symbol for each in self._feeds)
-            self._resubscribed_at.clear()
-        elif treatment is Treatment.SUBSCRIPTION and feed is not None:
-            self._dead.add(feed.symbol)
-        elif treatment is Treatment.CONFIGURATION and symbol not in self._refused:
-            self._refused[symbol] = sentence(fact.code, fact.text)
-            log.error("market data is refused", extra={"symbol": symbol, "reason": self._refused[symbol]})
+            for each in (*self._bars, *self._quotes_of):
+                lose(each.subscription, sentence(fact.code, fact.text))
+        elif treatment is Treatment.LINK_RESTORED or (line is None and self._farms.changed(fact.code, fact.text)):
+            for each in (*self._bars, *self._quotes_of):
+                suspect(each.subscription, sentence(fact.code, fact.text), time.monotonic())
+        elif line is not None and treatment is not Treatment.INFORMATIONAL:
+            # Whatever else it is: nothing will come under this request's id
+            symbol, refused = line.board.symbol, treatment is Treatment.CONFIGURATION
+            lose(line.subscription, sentence(fact.code, fact.text), refused=refused)
+            if refused and symbol not in self._refused:
+                self._refused[symbol] = sentence(fact.code, fact.text)
+                log.error("market data is refused", extra={"symbol": symbol, "reason": self._refused[symbol]})
 
     def _quote(self, symbol: str, at: datetime, received_at: datetime) -> Quote:
         return quote_message(self._boards[symbol], at, received_at)

@@ -11,11 +11,13 @@ from collections.abc import Callable
 from signalbox.venue_figures import watch_budget
 
 from gateway_ibkr.pacing import (
+    BAR_REQUESTS_MAX,
     CONTRACT_HISTORY_MAX,
     LINES_MAX,
     LINES_PER_INSTRUMENT,
     MESSAGES_PER_SECOND_MAX,
     OPEN_HISTORY_MAX,
+    BarRequestWindow,
     HistoryWindow,
     MessageWindow,
 )
@@ -34,6 +36,11 @@ def watch_history(window: HistoryWindow, desk_seconds: Callable[[], float]) -> N
     watch_budget(
         VENUE, "history_of_one_contract", lambda: CONTRACT_HISTORY_MAX, lambda: window.left_of_one(desk_seconds())
     )
+
+
+def watch_bar_requests(window: BarRequestWindow, desk_seconds: Callable[[], float]) -> None:
+    """Show how many subscriptions to five-second bars may still be asked for within ten minutes."""
+    watch_budget(VENUE, "bar_requests", lambda: BAR_REQUESTS_MAX, lambda: window.left(desk_seconds()))
 
 
 def watch_lines(instruments: int) -> None:

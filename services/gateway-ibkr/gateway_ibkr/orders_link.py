@@ -25,6 +25,7 @@ from signalbox.metrics import VENUE_CLOCK_OFFSET_SECONDS, VENUE_UNDECODABLE
 from signalbox.venue_figures import ConnectionShown
 
 from gateway_ibkr import decide
+from gateway_ibkr.account_watch import AccountWatch
 from gateway_ibkr.asking import MEMORY, POSITIONS, Questions
 from gateway_ibkr.facts import AccountAnswers, AccountValueSeen, ErrorSeen, Fact, OrderFact, PnlSeen, PositionSeen
 from gateway_ibkr.instruments import Offered, qualify
@@ -69,6 +70,7 @@ class OrdersLink:
             answer_seconds_max=settings.answer_seconds_max,
         )
         self._shown = ConnectionShown(VENUE, ORDERS)
+        self.watch = AccountWatch(clock, state, gateway.link, settings)
         self._frozen = ""
         self._restored = asyncio.Event()
 
@@ -102,7 +104,7 @@ class OrdersLink:
         orders = OrdersSession(session)
         self._orders.session = orders
         self._link.become(LinkStatus.RECONCILING, "")
-        await until_one_ends(self._beat(session), self._work(orders), session.until_lost())
+        await until_one_ends(self._beat(session), self._work(orders), self.watch.watch(orders), session.until_lost())
 
     async def _beat(self, session: Session) -> None:
         while True:
@@ -112,7 +114,7 @@ class OrdersLink:
 
     async def _work(self, orders: OrdersSession) -> None:
         await qualify(self._instruments, orders, self._state, self._clock)
-        await orders.subscribe_pnl(self._state.account)
+        await self.watch.begin(orders)
         while True:
             self._restored.clear()
             await self._reconcile(orders)
@@ -131,6 +133,7 @@ class OrdersLink:
         answers, figures = await self._consistent(orders)
         statement = snapshot(self._state, answers, figures, self._clock.now())
         self._account.on_fact(figures)
+        self.watch.on_fact(figures)
         self._questions.hold({held.symbol: held.quantity for held in statement.positions})
         if new_to(self._state, statement):
             self._outbox.put(statement)
@@ -168,8 +171,9 @@ class OrdersLink:
 
     def _on_fact(self, fact: Fact) -> None:
         if isinstance(fact, AccountValueSeen | PnlSeen):
+            self.watch.on_fact(fact)
             self._account.on_fact(fact)
-        elif isinstance(fact, ErrorSeen) and self._on_link_error(fact):
+        elif isinstance(fact, ErrorSeen) and (self.watch.on_error(fact) or self._on_link_error(fact)):
             return
         elif isinstance(fact, PositionSeen):
             self._on_position(fact)

@@ -5,6 +5,8 @@ faster than real counts in its own time).
 
     messages        50 a second for each client (kept to 45)
     history         no identical request within 15 s; fewer than 6 of one contract within 2 s; 6 open at once
+    five-second     60 new requests in 10 minutes, for all contracts together
+      bars
     lines           100 market data lines: a quote and a bar subscription each take one
 """
 
@@ -18,6 +20,8 @@ IDENTICAL_HISTORY_SECONDS = 15.0
 CONTRACT_HISTORY_SECONDS = 2.0
 CONTRACT_HISTORY_MAX = 5
 OPEN_HISTORY_MAX = 6
+BAR_REQUESTS_MAX = 60
+BAR_REQUESTS_SECONDS = 600.0
 LINES_MAX = 100
 LINES_PER_INSTRUMENT = 2
 
@@ -69,6 +73,27 @@ class HistoryWindow:
         """How many more may go at once for the contract that has been asked for most. It changes nothing."""
         lately = Counter(con_id for at, con_id, _ in tuple(self.asked) if now - at < CONTRACT_HISTORY_SECONDS)
         return CONTRACT_HISTORY_MAX - max(lately.values(), default=0)
+
+
+@dataclass
+class BarRequestWindow:
+    """The requests for five-second bars of the last ten minutes of desk time. It outlives sessions, as the venue's."""
+
+    asked_at: deque[float] = field(default_factory=deque)
+
+    def delay_seconds(self, now: float) -> float:
+        """How long to wait, in desk time, before the next one; 0 = it may go."""
+        while self.asked_at and now - self.asked_at[0] >= BAR_REQUESTS_SECONDS:
+            self.asked_at.popleft()
+        return 0.0 if len(self.asked_at) < BAR_REQUESTS_MAX else self.asked_at[0] + BAR_REQUESTS_SECONDS - now
+
+    def note(self, now: float) -> None:
+        """One goes now."""
+        self.asked_at.append(now)
+
+    def left(self, now: float) -> int:
+        """How many more may go at once. It changes nothing."""
+        return BAR_REQUESTS_MAX - sum(now - at < BAR_REQUESTS_SECONDS for at in tuple(self.asked_at))
 
 
 def instruments_max() -> int:

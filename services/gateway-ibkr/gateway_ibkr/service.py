@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from signalbox.bars import parse_timeframe
 from signalbox.errors import ConfigurationError
@@ -56,22 +57,26 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     submission = gateway.submission(orders, questions, pace_of(settings), settings.cancel_wait_seconds_max)
     orders_link = OrdersLink(clock, state, gateway, orders, questions, submission, settings, runtime.desk.mode)
     refused: dict[str, str] = {}
+    silent: Callable[[], dict[str, str]] = dict
     where = {"mode": runtime.desk.mode.value, "port": str(settings.ibkr_port), "host": settings.ibkr_host}
     runtime.details = lambda: {
         **where,
         **gateway.details(),
         "data_refused": described(refused),
+        "data_asked_for_again": described(silent() | orders_link.watch.described()),
         "orders_stranded": ", ".join(sorted(state.own.stranded)),
         "next_order_number": str(state.highest_number + 1),
     }
 
     async def market_data() -> None:
+        nonlocal silent
         await instruments.qualified.wait()
         history = History(clock, settings.history_seconds_max)
         feeds = tuple(Series(bus, clock, offered, timeframes, history) for offered in instruments.offered.values())
         for feed in feeds:
             await feed.feed.resume()
         data = MarketData(bus, clock, state, feeds, history, kind, settings, refused)
+        silent = data.described
         async with asyncio.TaskGroup() as group:
             group.create_task(data.run())
             group.create_task(data.quotes.run())

@@ -5,10 +5,12 @@ Owns where TWS or IB Gateway is, and every bound of waiting for it. Which accoun
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from signalbox.desk import Desk, Mode
 from signalbox.errors import ConfigurationError
 from signalbox.settings import Port, Secret, ServiceSettings
 
+from gateway_ibkr.subscriptions import Patience
 from gateway_ibkr.translate import VENUE
 
 LIVE_PORTS = {7496: "TWS live", 4001: "IB Gateway live"}
@@ -53,10 +55,33 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     """At most one quote per symbol in this wall time, always the latest. At 1500x it is 30 s of desk time."""
     account_interval_seconds: int = 60
     """Desk time between two account states when nothing changes."""
-    silence_seconds_max: int = 90
-    """A subscription in session without a bar for this long (desk time) is made anew ..."""
+    silence_seconds_max: int = 30
+    """A subscription in session that says nothing for this long (desk time) is made anew: a price is news again before
+    risk finds it too old ..."""
     silence_wall_seconds_max: float = 15.0
-    """... if it was silent for this long on the wall clock too: a simulated clock may run ahead of the socket."""
+    """... if it was silent for this long on the wall clock too: a simulated clock may run ahead of the socket. Also how
+    long what a farm's return may have ended has to show that it lives."""
+    account_silence_seconds_max: int = 400
+    """The same for the account's figures and its profit and loss: TWS repeats the figures every three minutes."""
+    resubscribe_delay_seconds: float = 15.0
+    """Between two requests for the same subscription, twice as long each time that nothing comes of it ..."""
+    resubscribe_delay_seconds_max: float = 300.0
+    """... up to this: as often what is refused is asked for again."""
+
+
+def patience_of(settings: Settings) -> Patience:
+    """How long a subscription to market data may be silent."""
+    return Patience(
+        silence_seconds=settings.silence_seconds_max,
+        silence_wall_seconds=settings.silence_wall_seconds_max,
+        delay_seconds=settings.resubscribe_delay_seconds,
+        delay_seconds_max=settings.resubscribe_delay_seconds_max,
+    )
+
+
+def account_patience_of(settings: Settings) -> Patience:
+    """How long the account's figures, and its profit and loss, may be silent."""
+    return replace(patience_of(settings), silence_seconds=settings.account_silence_seconds_max)
 
 
 def account_of(desk: Desk, settings: Settings) -> str:

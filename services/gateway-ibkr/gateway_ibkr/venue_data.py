@@ -19,19 +19,24 @@ class DataSession:
         await self.session.turn()
         self.session.client.reqMarketDataType(number)
 
-    async def subscribe_quotes(self, contract: VenueContract) -> int:
-        """Have ticks sent as facts; the request's id."""
-        key = self.session.new_request_id()
+    def new_request_id(self) -> int:
+        """An id for a subscription, which is known before its first answer can come."""
+        return self.session.new_request_id()
+
+    async def subscribe_quotes(self, key: int, contract: VenueContract) -> None:
+        """Have ticks sent as facts."""
         await self.session.turn()
         self.session.client.reqMktData(key, to_vendor(contract), "", False, False, [])
-        return key
 
-    async def subscribe_bars(self, contract: VenueContract) -> int:
-        """Have five-second bars of trades sent as facts, outside regular hours too; the request's id."""
-        key = self.session.new_request_id()
+    async def end_quotes(self, key: int) -> None:
+        """Give a line for quotes back."""
+        await self.session.turn()
+        self.session.client.cancelMktData(key)
+
+    async def subscribe_bars(self, key: int, contract: VenueContract) -> None:
+        """Have five-second bars of trades sent as facts, outside regular hours too."""
         await self.session.turn()
         self.session.client.reqRealTimeBars(key, to_vendor(contract), 5, "TRADES", False, [])
-        return key
 
     async def end_bars(self, key: int) -> None:
         """Give a bar subscription back."""

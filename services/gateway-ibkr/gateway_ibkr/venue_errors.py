@@ -46,6 +46,11 @@ _TABLE: dict[int, VenueProblem] = {
     100: VenueProblem(
         _T.CONNECTIVITY, "More than 50 messages a second were sent: another program may share this client id."
     ),
+    101: VenueProblem(
+        _T.SUBSCRIPTION,
+        "All market data lines are taken: other programs of this user, or TWS's own windows, share them.",
+    ),
+    102: VenueProblem(_T.SUBSCRIPTION),
     103: VenueProblem(_T.ASK, "The order id was used before; the gateway continues with a higher one."),
     104: VenueProblem(_T.MODIFY_FAILED, "The order was already filled."),
     105: VenueProblem(_T.MODIFY_FAILED, "The change does not match the original order."),
@@ -74,7 +79,7 @@ _TABLE: dict[int, VenueProblem] = {
     203: VenueProblem(
         _T.TERMINAL, "This account may not trade this instrument: check its trading permissions in Client Portal."
     ),
-    300: VenueProblem(_T.SUBSCRIPTION),
+    300: VenueProblem(_T.INFORMATIONAL),  # it answers a cancel of a subscription that is over
     309: VenueProblem(_T.SUBSCRIPTION, "The limit of market depth requests is reached."),
     317: VenueProblem(_T.INFORMATIONAL),
     320: VenueProblem(_T.TERMINAL, "The venue could not read the request."),
@@ -146,6 +151,7 @@ _TABLE: dict[int, VenueProblem] = {
     2169: VenueProblem(_T.INFORMATIONAL),
     2176: VenueProblem(_T.INFORMATIONAL),
     10089: VenueProblem(_T.CONFIGURATION, "Real-time data needs a subscription; delayed data is available."),
+    10189: VenueProblem(_T.CONFIGURATION, "No permission for this market data: subscribe in Client Portal."),
     10090: VenueProblem(_T.INFORMATIONAL),
     10052: VenueProblem(_T.TERMINAL, "The venue does not take this time in force here."),
     10147: VenueProblem(_T.CANCEL_FAILED, "The order to cancel was not found."),

@@ -67,11 +67,20 @@ class OrdersSession:
         )
         return {(fact.tag, fact.currency): fact.value for fact in facts if fact.account == account}
 
-    async def subscribe_pnl(self, account: str) -> None:
+    async def end_account_values(self, account: str) -> None:
+        """Give the subscription to the account's figures back: TWS tells all of them anew to who asks then."""
+        await self.session.turn()
+        self.session.client.reqAccountUpdates(False, account)
+
+    async def subscribe_pnl(self, key: int, account: str) -> None:
         """Have the account's profit and loss sent as facts."""
-        key = self.session.new_request_id()
         await self.session.turn()
         self.session.client.reqPnL(key, account, "")
+
+    async def end_pnl(self, key: int) -> None:
+        """Give that subscription back."""
+        await self.session.turn()
+        self.session.client.cancelPnL(key)
 
     async def contracts(self, request: VenueContract) -> tuple[ContractFound, ...]:
         """Every contract that fits; raises `VenueRefusedError` 200 when there is none."""

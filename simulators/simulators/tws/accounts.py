@@ -101,6 +101,18 @@ class Accounts:
         if request is None and kind in (Inbound.CANCEL_PNL, Inbound.CANCEL_PNL_SINGLE):
             peer.send(replies.error(req_id, 300, f"Can't find EId with tickerId:{req_id}"))
 
+    def lose(self, kind: str) -> int:
+        """Lose subscriptions without a word: `account` (values and positions) or `pnl`; return how many."""
+        if kind == "account":
+            lost = len(self._updates) + len(self._positions)
+            self._updates.clear()
+            self._positions.clear()
+            return lost
+        pnl = [key for key, each in self._requests.items() if each.kind in (Inbound.REQ_PNL, Inbound.REQ_PNL_SINGLE)]
+        for key in pnl:
+            del self._requests[key]
+        return len(pnl)
+
     def forget(self, client_id: int) -> None:
         """Drop everything of a client that has gone."""
         self._updates.pop(client_id, None)

@@ -15,8 +15,8 @@ from simulators.control import Arguments, Command, CommandError, Kind, Parameter
 from simulators.listings import IBKR
 from simulators.tws import replies
 from simulators.tws.account_values import values
-from simulators.tws.faults import Effect, Rule
-from simulators.tws.gateway import FARMS, MARKET_DATA_FARM
+from simulators.tws.faults import MARKET_DATA_FARM, Effect, Rule
+from simulators.tws.gateway import FARMS
 from simulators.tws.kinds import outbound_named
 from simulators.tws.server import TwsServer
 
@@ -62,12 +62,32 @@ class TwsControl:
             Command("link_lost", "1100: the gateway loses IBKR; ticks and bars stand still", self._link_lost),
             Command(
                 "link_restored",
-                "1101 (data lost: every subscription is gone) or 1102 (data kept)",
+                "1101 (data lost: every subscription is gone, also to account figures) or 1102 (data kept)",
                 self._link_restored,
                 (Parameter("data_lost", Kind.FLAG, "true = 1101", False),),
             ),
             Command("farm_down", "2103, 2105 or 2157: a farm is disconnected", self._farm(True), (farm,)),
-            Command("farm_up", "2104, 2106 or 2158: it is back", self._farm(False), (farm,)),
+            Command(
+                "farm_up",
+                "2104, 2106 or 2158: it is back, with what was subscribed to or without",
+                self._farm(False),
+                (farm, Parameter("data_lost", Kind.FLAG, "true = ticks and bars do not come back with it", False)),
+            ),
+            Command(
+                "competing_session",
+                "10197: another session of the user takes the live data, until it is over; then only who asks gets it",
+                self._compete,
+                (Parameter("over", Kind.FLAG, "true = the other session has ended, of which nobody is told", False),),
+            ),
+            Command(
+                "lose_subscriptions",
+                "end subscriptions without a word",
+                self._lose_subscriptions,
+                (
+                    Parameter("data", Kind.TEXT, "quote, bar, account, pnl or all", "all"),
+                    Parameter("symbol", Kind.TEXT, "only this symbol's quotes and bars; left out: all", None),
+                ),
+            ),
             Command("not_subscribed", "354/420/10168 for a symbol", self._permission("not_subscribed"), (_SYMBOL,)),
             Command("delayed_only", "354/420 live, delayed works", self._permission("delayed_only"), (_SYMBOL,)),
             Command("subscribed", "the symbol's market data is back", self._permission(""), (_SYMBOL,)),
@@ -185,8 +205,7 @@ class TwsControl:
         self._faults.link_lost = False
         lost = arguments["data_lost"]
         if lost:
-            self._gateway.market_data.drop_all()
-            self._gateway.history.drop_all()
+            self._lose("all", None)
         code, text = (1101, DATA_LOST) if lost else (1102, DATA_KEPT)
         self._gateway.peers.tell_all(replies.error(replies.NO_REQUEST, code, text))
         return {"code": code}
@@ -198,11 +217,31 @@ class TwsControl:
             if farm is None:
                 raise CommandError(f"there is no farm {name!r}; there are {', '.join(each[0] for each in FARMS)}")
             (self._faults.farms_down.add if down else self._faults.farms_down.discard)(name)
+            if arguments.get("data_lost"):
+                self._gateway.market_data.lose(None)
             code, text = farm[2] if down else farm[1]
             self._gateway.peers.tell_all(replies.error(replies.NO_REQUEST, code, f"{text}:{name}"))
             return {"code": code}
 
         return run
+
+    def _compete(self, arguments: Arguments) -> Reply:
+        self._faults.competing_session = not arguments["over"]
+        return {"subscriptions": self._gateway.market_data.compete() if self._faults.competing_session else 0}
+
+    def _lose_subscriptions(self, arguments: Arguments) -> Reply:
+        data = arguments["data"]
+        if data not in ("all", "quote", "bar", "account", "pnl"):
+            raise CommandError(f"there is no data {data!r}; there are quote, bar, account, pnl and all")
+        symbol = None if arguments["symbol"] is None else self._listed(arguments)
+        return {"subscriptions": self._lose(data, symbol)}
+
+    def _lose(self, data: str, symbol: str | None) -> int:
+        every = data == "all"
+        lost = self._gateway.market_data.lose(symbol, quotes=every or data == "quote", bars=every or data == "bar")
+        if every:
+            self._gateway.history.drop_all()
+        return lost + sum(self._gateway.accounts.lose(kind) for kind in ("account", "pnl") if every or data == kind)
 
     def _permission(self, state: str) -> Callable[[Arguments], Reply]:
         def run(arguments: Arguments) -> Reply:

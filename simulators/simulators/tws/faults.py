@@ -13,6 +13,7 @@ from simulators.tws.kinds import Outbound
 from simulators.tws.replies import Message
 
 RULES_MAX = 1_000
+MARKET_DATA_FARM, HISTORY_FARM, DEFINITION_FARM = "usfarm", "ushmds", "secdefil"
 
 TAG_FIELDS = {Outbound.ACCOUNT_VALUE: 2, Outbound.ACCOUNT_SUMMARY: 4, Outbound.ACCOUNT_UPDATE_MULTI: 5}
 """Where the messages of account figures have the figure's tag."""
@@ -69,6 +70,7 @@ class Faults:
     silent_orders: set[int] = field(default_factory=set)
     withheld_tags: set[str] = field(default_factory=set)
     link_lost: bool = False
+    competing_session: bool = False
 
     def add(self, rule: Rule) -> None:
         """Set a fault. Raises ValueError when too many are set: then somebody forgot `clear`."""
@@ -108,8 +110,8 @@ class Faults:
         return deliveries
 
     def silences_data(self) -> bool:
-        """Whether ticks and bars stand still: the link to IBKR is lost, or a market data farm is down."""
-        return self.link_lost or any("hmds" not in farm for farm in self.farms_down)
+        """Whether ticks and bars stand still: the link to IBKR is lost, or the market data farm is down."""
+        return self.link_lost or MARKET_DATA_FARM in self.farms_down
 
     def takes_one(self, counter: str) -> bool:
         """Use up one of a counted fault; False if none is set."""

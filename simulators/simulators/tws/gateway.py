@@ -14,7 +14,7 @@ from simulators.listings import IBKR
 from simulators.tws import contracts, replies
 from simulators.tws.accounts import Accounts
 from simulators.tws.executions import ExecutionLog
-from simulators.tws.faults import Faults
+from simulators.tws.faults import DEFINITION_FARM, HISTORY_FARM, MARKET_DATA_FARM, Faults
 from simulators.tws.history import History
 from simulators.tws.kinds import DECLINED, SILENT, Inbound, Outbound
 from simulators.tws.market_data import MarketData
@@ -44,7 +44,6 @@ from simulators.tws.requests import (
 )
 from simulators.world import World
 
-MARKET_DATA_FARM, HISTORY_FARM, DEFINITION_FARM = "usfarm", "ushmds", "secdefil"
 ACCOUNTS_LOOK_SECONDS = 0.1
 
 log = logging.getLogger(__name__)

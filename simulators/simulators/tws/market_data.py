@@ -102,7 +102,7 @@ class MarketData:
         line = Line(listing, kind)
         peer.send(replies.market_data_type(request.req_id, kind))
         peer.send(replies.tick_req_params(request.req_id, listing.tick, EXCHANGE_MAP, 3))
-        quote = self._quote_for(line, self._world.now())
+        quote = None if self._faults.silences_data() else self._quote_for(line, self._world.now())
         if quote is not None:
             for message in ticks(request.req_id, line, quote):
                 peer.send(message)
@@ -137,10 +137,27 @@ class MarketData:
         self._lines = {key: line for key, line in self._lines.items() if key[0] != client_id}
         self._bar_lines = {key: line for key, line in self._bar_lines.items() if key[0] != client_id}
 
-    def drop_all(self) -> None:
-        """Lose every subscription, as after error 1101."""
-        self._lines.clear()
+    def lose(self, symbol: str | None, *, quotes: bool = True, bars: bool = True) -> int:
+        """Lose subscriptions without a word, of one symbol or of all; return how many."""
+        before = len(self._lines) + len(self._bar_lines)
+        if quotes:
+            self._lines = {key: line for key, line in self._lines.items() if symbol not in (None, line.listing.key)}
+        if bars:
+            self._bar_lines = {
+                key: line for key, line in self._bar_lines.items() if symbol not in (None, line.listing.key)
+            }
+        return before - len(self._lines) - len(self._bar_lines)
+
+    def compete(self) -> int:
+        """Lose every live subscription to another session of the user, each with error 10197; return how many."""
+        lost = [key for key, line in self._lines.items() if not line.delayed] + list(self._bar_lines)
+        for client_id, req_id in lost:
+            peer = self._peers.get(client_id)
+            if peer is not None:
+                peer.send(replies.error(req_id, COMPETING.code, COMPETING.text))
+        self._lines = {key: line for key, line in self._lines.items() if line.delayed}
         self._bar_lines.clear()
+        return len(lost)
 
     def bust(self) -> int:
         """End every 5-second bar subscription with error 10225; return how many."""
@@ -205,6 +222,8 @@ class MarketData:
         if len([key for key in self._lines if key[0] == peer.client_id]) >= MARKET_DATA_LINES_MAX:
             return Unresolved(101, "Max number of tickers has been reached")
         live = kind in (LIVE, FROZEN)
+        if live and self._faults.competing_session:
+            return COMPETING
         if live and listing.key in self._faults.not_subscribed | self._faults.delayed_only:
             text = "Requested market data is not subscribed. Check API status by selecting the Account menu then under"
             return Unresolved(354, f"{text} Management choose Market Data Subscription Manager.")
@@ -220,6 +239,8 @@ class MarketData:
             return Unresolved(102, "Duplicate ticker ID.")
         if isinstance(listing, Unresolved):
             return listing
+        if self._faults.competing_session:
+            return COMPETING
         if request.bar_seconds != 5:
             return invalid("Real time bar size must be 5 seconds")
         if request.what != "TRADES":
@@ -245,6 +266,7 @@ class MarketData:
         return replace(quote, bid=nobody, ask=nobody, bid_size=nobody, ask_size=nobody)
 
 
+COMPETING = Unresolved(10197, "No market data during competing live session")
 BUST = "Bust event occurred, current subscription is deactivated. Please resubscribe real-time bars immediately."
 
 

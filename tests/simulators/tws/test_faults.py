@@ -105,6 +105,77 @@ async def test_1101_loses_every_subscription(simulator: Any) -> None:
     await client.got(50, count + 1)
 
 
+def quotes(req_id: int) -> tuple[Any, ...]:
+    """The fields of a reqMktData for AAPL."""
+    return (1, 11, req_id, 265598, "", "", "", 0, "", "", "SMART", "", "", "", "", 0, "", 0, 0, "")
+
+
+async def test_a_competing_session_takes_live_data_with_10197_until_it_is_over(simulator: Any, wait_until: Any) -> None:
+    client = await simulator.raw(1)
+    client.say(*quotes(1))
+    client.say(*bars(2))
+    await client.got(50)
+    assert (await simulator.do("competing_session"))["subscriptions"] == 2
+    assert (await client.error(10197))[2] in ("1", "2")
+    ticks, count = len(client.of(1)), len(client.of(50))
+    await simulator.do("competing_session", over=True)
+    await simulator.do("run_until", time="2024-03-05T15:10:00Z")
+    assert (len(client.of(1)), len(client.of(50))) == (ticks, count), "what is not asked for again does not come back"
+    await simulator.do("competing_session")
+    client.say(*quotes(3))
+    await wait_until(lambda: [each for each in client.of(4) if each[2:4] == ["3", "10197"]])
+    await simulator.do("competing_session", over=True)
+    client.say(*quotes(4))
+    await client.got(1, ticks + 1)
+
+
+@pytest.mark.parametrize("data", ["quote", "bar", "all"])
+async def test_subscriptions_are_lost_without_a_word(simulator: Any, data: str) -> None:
+    client = await simulator.raw(1)
+    client.say(*quotes(1))
+    client.say(*bars(2))
+    await client.got(50)
+    await simulator.do("pause")
+    said, ticks, count = len(client.of(4)), len(client.of(1)), len(client.of(50))
+    assert (await simulator.do("lose_subscriptions", data=data))["subscriptions"] == (2 if data == "all" else 1)
+    await simulator.do("run_until", time="2024-03-05T15:10:00Z")
+    client.say(49, 1)
+    await client.got(49)
+    assert len(client.of(4)) == said
+    assert (len(client.of(1)) == ticks) is (data in ("quote", "all"))
+    assert (len(client.of(50)) == count) is (data in ("bar", "all"))
+
+
+async def test_account_figures_and_profit_are_lost_without_a_word(simulator: Any) -> None:
+    client = await simulator.raw(1)
+    client.say(6, 2, 1, "DU1234567")
+    client.say(92, 7, "DU1234567", "")
+    await client.got(54)
+    await client.got(94)
+    for data in ("account", "pnl"):
+        assert (await simulator.do("lose_subscriptions", data=data))["subscriptions"] == 1
+    await simulator.do("pause")
+    client.say(49, 1)
+    await client.got(49)
+    before = len(client.of(94)), len(client.of(54))
+    await simulator.do("run_until", time="2024-03-05T15:10:00Z")
+    client.say(49, 1)
+    await client.got(49, 2)
+    assert (len(client.of(94)), len(client.of(54))) == before
+
+
+async def test_a_farm_may_come_back_without_what_was_subscribed_to(simulator: Any) -> None:
+    client = await simulator.raw(1)
+    client.say(*bars(1))
+    await client.got(50)
+    await simulator.do("farm_down")
+    await simulator.do("farm_up", data_lost=True)
+    await client.error(2104)
+    count = len(client.of(50))
+    await simulator.do("run_until", time="2024-03-05T15:10:00Z")
+    assert len(client.of(50)) == count
+
+
 async def test_a_farm_goes_down_and_comes_back(simulator: Any) -> None:
     client = await simulator.raw(1)
     await simulator.do("farm_down")
