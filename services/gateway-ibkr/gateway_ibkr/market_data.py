@@ -237,6 +237,7 @@ class MarketData:
 
     def _heard(self, line: Line) -> None:
         heard(line.subscription, self._clock.now(), time.monotonic())
+        self._state.own.served_seconds = time.monotonic()
         symbol = line.board.symbol
         self._signs[symbol].heard(line.subscription.data)
         if symbol in self._refused and not any(

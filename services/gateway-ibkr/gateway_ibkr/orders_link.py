@@ -11,10 +11,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
+from contextlib import suppress
 
 from signalbox.clock import DeskClock
 from signalbox.desk import Mode
-from signalbox.errors import TranslationError, VenueError, VenueTimeoutError, VenueUnavailableError
+from signalbox.errors import (
+    TranslationError,
+    VenueError,
+    VenueRefusedError,
+    VenueTimeoutError,
+    VenueUnavailableError,
+)
 from signalbox.gateway.ending import until_one_ends
 from signalbox.gateway.retrying import Backoff
 from signalbox.gateway.running import Gateway
@@ -28,6 +35,7 @@ from gateway_ibkr import decide
 from gateway_ibkr.account_watch import AccountWatch
 from gateway_ibkr.asking import MEMORY, POSITIONS, Questions
 from gateway_ibkr.facts import AccountAnswers, AccountValueSeen, ErrorSeen, Fact, OrderFact, PnlSeen, PositionSeen
+from gateway_ibkr.freeze import Freeze
 from gateway_ibkr.instruments import Offered, qualify
 from gateway_ibkr.orders import Orders
 from gateway_ibkr.reconcile import Answers, snapshot
@@ -35,12 +43,17 @@ from gateway_ibkr.settings import Settings, session_mistake
 from gateway_ibkr.state import State, forget, raise_number
 from gateway_ibkr.translate import VENUE, position_of
 from gateway_ibkr.venue import ORDERS, Endpoint, Session
-from gateway_ibkr.venue_errors import Treatment, problem_of, sentence
+from gateway_ibkr.venue_data import DataSession
+from gateway_ibkr.venue_errors import Treatment, is_no_data, problem_of, sentence
 from gateway_ibkr.venue_orders import OrdersSession
 
 log = logging.getLogger(__name__)
 
 SNAPSHOT_ATTEMPTS_MAX = 5
+FREEZE_LOOK_SECONDS = 1.0
+LATELY = "3600 S"
+RESTORED = "the connection to IBKR is back"
+DISPROVED = "IBKR's servers answer, although TWS has not said that it is back"
 
 
 class OrdersLink:
@@ -71,7 +84,7 @@ class OrdersLink:
         )
         self._shown = ConnectionShown(VENUE, ORDERS)
         self.watch = AccountWatch(clock, state, gateway.link, settings)
-        self._frozen = ""
+        self._freeze = Freeze()
         self._restored = asyncio.Event()
 
     async def run(self) -> None:
@@ -79,7 +92,7 @@ class OrdersLink:
         backoff = Backoff(self._settings.retry_delay_seconds, self._settings.retry_delay_seconds_max)
         while True:
             session = Session(self._endpoint, self._on_fact)
-            self._frozen = ""
+            self._freeze.over()
             try:
                 reason = await _reason_of_end(self._live(session))
             finally:
@@ -118,12 +131,41 @@ class OrdersLink:
         while True:
             self._restored.clear()
             await self._reconcile(orders)
-            if self._frozen:
-                self._link.become(LinkStatus.FROZEN, self._frozen)
+            if self._freeze.reason:
+                self._link.become(LinkStatus.FROZEN, self._freeze.described())
             else:
                 self._link.become(LinkStatus.READY)
-            await self._restored.wait()
-            self._link.become(LinkStatus.RECONCILING, "the connection to IBKR is back")
+            self._link.become(LinkStatus.RECONCILING, await self._until_restored(orders))
+
+    async def _until_restored(self, orders: OrdersSession) -> str:
+        """Wait until TWS has IBKR again, by its own word or by what IBKR's servers say; how it is known."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FREEZE_LOOK_SECONDS):
+                    await self._restored.wait()
+                    return RESTORED
+            await self._ask_the_servers(orders)
+            if self._freeze.is_disproved(self._state.own.served_seconds):
+                self._freeze.over()
+                log.warning("TWS has not said that it is back, and IBKR's servers answer: orders are read again")
+                return DISPROVED
+
+    async def _ask_the_servers(self, orders: OrdersSession) -> None:
+        """Ask what TWS can not answer without IBKR: the history of any instrument, also while its market is closed."""
+        offered = next(iter(self._instruments.offered.values()), None)
+        if offered is None or not self._freeze.may_ask(time.monotonic()):
+            return
+        try:
+            session, seconds_max = DataSession(orders.session), self._settings.answer_seconds_max
+            await session.minute_history(offered.contract, "", LATELY, seconds_max)
+        except VenueRefusedError as error:
+            if not is_no_data(int(error.code), error.text):
+                self._link.become(LinkStatus.FROZEN, self._freeze.described())
+                return
+        except VenueTimeoutError:
+            self._link.become(LinkStatus.FROZEN, self._freeze.described())
+            return
+        self._state.own.served_seconds = time.monotonic()
 
     # -------------------------------------------------------------------------------------------------- reconciling
 
@@ -198,13 +240,13 @@ class OrdersLink:
     def _on_link_error(self, fact: ErrorSeen) -> bool:
         treatment = problem_of(fact.code, fact.text).treatment
         if treatment is Treatment.LINK_LOST:
-            self._frozen = sentence(fact.code, fact.text)
+            self._freeze.lost(sentence(fact.code, fact.text), time.monotonic())
             if self._link.status is LinkStatus.READY:
-                self._link.become(LinkStatus.FROZEN, self._frozen)
+                self._link.become(LinkStatus.FROZEN, self._freeze.described())
         elif treatment in (Treatment.LINK_RESTORED, Treatment.LINK_RESTORED_DATA_LOST):
-            self._frozen = ""
+            self._freeze.over()
             if self._link.status is LinkStatus.READY:
-                self._link.become(LinkStatus.RECONCILING, "the connection to IBKR is back")
+                self._link.become(LinkStatus.RECONCILING, RESTORED)
             self._restored.set()
         else:
             return False

@@ -55,6 +55,8 @@ class OwnState:
     """What the account must hold: the last snapshot, and every execution since."""
     venue_time: datetime | None = None
     """The latest time the venue itself has stated (executions, bars)."""
+    served_seconds: float = -math.inf
+    """Wall time (monotonic) of the last word that only IBKR's servers can have said, not TWS by itself."""
     stranded: set[str] = field(default_factory=set)
     """Orders whose end the venue has forgotten: only an operator can tell what became of them."""
     said_over: frozenset[str] = frozenset()

@@ -59,12 +59,19 @@ class TwsControl:
                 self._half_open,
                 (_CLIENT, Parameter("next_connections", Kind.INTEGER, "so many new connections too", 0)),
             ),
-            Command("link_lost", "1100: the gateway loses IBKR; ticks and bars stand still", self._link_lost),
+            Command(
+                "link_lost",
+                "1100, each time anew: the gateway loses IBKR; ticks, bars and history stand still",
+                self._link_lost,
+            ),
             Command(
                 "link_restored",
                 "1101 (data lost: every subscription is gone, also to account figures) or 1102 (data kept)",
                 self._link_restored,
-                (Parameter("data_lost", Kind.FLAG, "true = 1101", False),),
+                (
+                    Parameter("data_lost", Kind.FLAG, "true = 1101", False),
+                    Parameter("silent", Kind.FLAG, "true = it is back, and no code says so", False),
+                ),
             ),
             Command("farm_down", "2103, 2105 or 2157: a farm is disconnected", self._farm(True), (farm,)),
             Command(
@@ -207,7 +214,8 @@ class TwsControl:
         if lost:
             self._lose("all", None)
         code, text = (1101, DATA_LOST) if lost else (1102, DATA_KEPT)
-        self._gateway.peers.tell_all(replies.error(replies.NO_REQUEST, code, text))
+        if not arguments["silent"]:
+            self._gateway.peers.tell_all(replies.error(replies.NO_REQUEST, code, text))
         return {"code": code}
 
     def _farm(self, down: bool) -> Callable[[Arguments], Reply]:

@@ -45,6 +45,7 @@ from simulators.tws.requests import (
 from simulators.world import World
 
 ACCOUNTS_LOOK_SECONDS = 0.1
+BROKEN = "Connectivity between Trader Workstation and server is broken. It will be restored automatically."
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,8 @@ class Gateway:
         self.faults.silent_orders.clear()
         peer.send(replies.managed_accounts(self.world.accounts_of(IBKR)))
         peer.send(replies.next_valid_id(self.orders.next_valid_id(peer.client_id)))
+        if self.faults.link_lost:
+            peer.send(replies.error(replies.NO_REQUEST, 2110, BROKEN))
         for message in self.farm_states():
             peer.send(message)
 

@@ -159,6 +159,8 @@ class History:
         identity = repr(replace(request, req_id=0))
         if not pacing.history(self._world.now(), contract, identity, span.bar_seconds):
             return hmds("Historical data request pacing violation")
+        if self._faults.link_lost:
+            return hmds("HMDS query failed: not connected to IBKR")
         if HMDS_FARM in self._faults.farms_down:
             return hmds("HMDS query failed: the historical data farm is disconnected")
         open_ones = sum(1 for client_id, _ in self._kept if client_id == peer.client_id)
