@@ -224,6 +224,12 @@ FLOW = Row(
             Query(during_range("venue, outcome", f"signalbox_venue_gaps_total{{{OF_VENUE}}}"), "{{venue}} {{outcome}}"),
             runbook="sequence-gap",
         ),
+        times(
+            "Bars wait for history",
+            "For how long each symbol's bars have waited for a gap to be filled. Normal: none.",
+            Query(one("venue, symbol", f"signalbox_venue_open_gap_seconds{{{OF_MARKET}}}"), "{{symbol}}"),
+            runbook="sequence-gap",
+        ),
         counts(
             "Resubscriptions",
             "Subscriptions made anew because they had been silent, in each interval. Normal: none.",

@@ -195,6 +195,11 @@ VENUE_GAPS = Counter(
     "Questions for the history of a gap: filled, no_data, given_up (it stays), or why it is asked again.",
     ("venue", "outcome"),
 )
+VENUE_OPEN_GAP_SECONDS = Gauge(
+    "signalbox_venue_open_gap_seconds",
+    "Wall seconds for which a symbol's bars have waited for the history of a gap; 0 = none is open.",
+    ("venue", "symbol"),
+)
 VENUE_RESUBSCRIPTIONS = Counter(
     "signalbox_venue_resubscriptions_total",
     "Subscriptions made anew on a living connection, each time that they are asked for.",

@@ -27,6 +27,7 @@ from signalbox.metrics import (
     VENUE_LEASE_HELD,
     VENUE_LINK,
     VENUE_OLDEST_UNRESOLVED_SECONDS,
+    VENUE_OPEN_GAP_SECONDS,
     VENUE_ORDERS_REFUSED,
     VENUE_ORDERS_SENT,
     VENUE_ORDERS_UNKNOWN,
@@ -80,6 +81,11 @@ def watch_budget(venue: str, budget: str, limit: Callable[[], float], left: Call
 def watch_lost_subscriptions(venue: str, data: str, lost: Callable[[], int]) -> None:
     """Have the number of dead subscriptions looked at when it is scraped: one falls silent without an event."""
     VENUE_SUBSCRIPTIONS_LOST.labels(venue, data).set_function(lost)
+
+
+def watch_open_gap(venue: str, symbol: str, open_seconds: Callable[[], float]) -> None:
+    """Have the age of a symbol's open gap looked at when it is scraped."""
+    VENUE_OPEN_GAP_SECONDS.labels(venue, symbol).set_function(open_seconds)
 
 
 class ConnectionShown:

@@ -19,6 +19,7 @@ from signalbox import messages, subjects
 from signalbox.bars import parse_timeframe
 from signalbox.bus import Bus, Received
 from signalbox.desk import ClockSource, Desk, DeskInstrument, Limits, Venue
+from signalbox.gateway.gaps import Gaps
 from signalbox.gateway.instruments import Instruments
 from signalbox.messages import Bar, BarSource, FundingRate, Instrument, InstrumentKind, Quote
 from signalbox.settings import Secret
@@ -102,7 +103,8 @@ class Data:
         bus, clock = await self.connect("gateway-dydx"), Clock(self.venue.world)
         rest = IndexerRest(f"http://{base}", 2.0)
         frames = tuple(parse_timeframe(text) for text in FRAMES)
-        data = MarketData(bus, clock, rest, Instruments(bus, desk, "dydx"), frames, f"ws://{base}/v4/ws", settings)
+        offered, gaps = Instruments(bus, desk, "dydx"), Gaps("dydx")
+        data = MarketData(bus, clock, rest, offered, gaps, frames, f"ws://{base}/v4/ws", settings)
         self.running.append((asyncio.create_task(data.run()), data, rest, bus))
 
     async def stop(self) -> None:

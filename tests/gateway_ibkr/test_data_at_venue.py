@@ -113,6 +113,41 @@ async def test_a_restart_publishes_no_bar_again_and_leaves_none_out(desk: Any) -
     assert starts == sorted(set(starts))
 
 
+@pytest.mark.parametrize("farm_down", [True, False])
+async def test_a_gap_is_asked_for_as_long_as_history_is_not_told(
+    desk: Any, farm_down: bool, metric: Callable[..., float]
+) -> None:
+    desk.settings = replace(desk.settings, history_seconds_max=0.3)
+    runtime = await desk.start()
+    await live_until(desk, START + timedelta(minutes=2))
+    if farm_down:
+        await desk.venue.do("farm_down", farm="ushmds")
+    else:
+        await desk.venue.do("omit", kind="historicalData", client=DATA, count=1_000)
+    await desk.dropped(DATA)
+    await desk.eventually(lambda: "asked for 4 times" in runtime.details()["bars_wait_for"], "a gap that is asked for")
+    assert ("disconnected (162)" if farm_down else "no complete answer") in runtime.details()["bars_wait_for"]
+    assert metric("signalbox_venue_open_gap_seconds", venue="ibkr", symbol="SPY") > 0
+    await desk.passes(minutes=10)
+    assert runtime.details()["gaps_that_stay"] == ""
+    await desk.venue.do(*(("farm_up",) if farm_down else ("clear",)), **({"farm": "ushmds"} if farm_down else {}))
+    whole(desk, await live_until(desk, desk.venue.world.now() + timedelta(minutes=3)))
+    assert runtime.details()["bars_wait_for"] == ""
+
+
+async def test_a_gap_outlives_a_restart(desk: Any) -> None:
+    first = await desk.start()
+    await live_until(desk, START + timedelta(minutes=2))
+    await desk.venue.do("farm_down", farm="ushmds")
+    await desk.dropped(DATA)
+    await desk.eventually(lambda: first.details()["bars_wait_for"], "a gap")
+    await desk.stop(first)
+    second = await desk.start()
+    await desk.eventually(lambda: second.details()["bars_wait_for"], "it is asked for again")
+    await desk.venue.do("farm_up", farm="ushmds")
+    whole(desk, await live_until(desk, desk.venue.world.now() + timedelta(minutes=3)))
+
+
 @pytest.mark.parametrize("fault", ["omit", "duplicate", "reorder"])
 async def test_five_second_bars_lost_doubled_or_displaced_change_no_minute(desk: Any, fault: str) -> None:
     await desk.start()

@@ -7,7 +7,16 @@ from decimal import Decimal
 
 import pytest
 from gateway_ibkr.facts import FiveSecondBarSeen, HistoryBarSeen
-from gateway_ibkr.minutes import Minutes, minutes_of, settle, take_history, take_live, trading_days
+from gateway_ibkr.minutes import (
+    DOUBTS_MAX,
+    Minutes,
+    begin_after,
+    minutes_of,
+    settle,
+    take_history,
+    take_live,
+    trading_days,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from signalbox.bars import parse_timeframe
@@ -242,3 +251,53 @@ def test_lost_and_shuffled_parts_give_each_minute_once_and_in_order(lost: list[i
         starts += [each.candle.start for each in closed if each.timeframe == "1m"]
     assert starts == [TEN + timedelta(minutes=number) for number in range(len(starts))]
     assert len(starts) >= 11
+
+
+# ----------------------------------------------------------------------------------------- gaps of a long absence
+
+
+def test_a_gateway_that_was_away_for_days_begins_with_the_session_of_its_last_bar_and_asks_in_parts() -> None:
+    friday = datetime(2024, 3, 8, 15, 0, tzinfo=UTC)
+    minutes = minutes_of("SPY", "XNYS", friday, FIVE_MINUTES)
+    begin_after(minutes, datetime(2024, 3, 5, 17, 30, tzinfo=UTC))
+    gaps = []
+    while (gap := settle(minutes)[1]) is not None:
+        gaps.append(gap)
+        take_history(minutes, gap, ())
+    assert gaps[0].start == datetime(2024, 3, 5, 9, 0, tzinfo=UTC)
+    assert gaps[-1].end == friday
+    assert [trading_days("XNYS", gap.start, gap.end) for gap in gaps] == [2, 2]
+
+
+@pytest.mark.parametrize("last", [datetime(1, 1, 1, tzinfo=UTC), TEN - timedelta(days=8), TEN])
+def test_a_last_bar_that_is_recent_ancient_or_none_changes_nothing(last: datetime) -> None:
+    minutes = minutes_of("SPY", "XNYS", TEN, FIVE_MINUTES)
+    begin_after(minutes, last)
+    assert settle(minutes)[1] == Gap(YESTERDAY, TEN)
+
+
+def test_history_that_is_behind_what_was_seen_live_is_asked_again_a_few_times() -> None:
+    minutes = caught_up()
+    lacking = parts(TEN)[1:]
+    later = parts(TEN + timedelta(minutes=1))
+    _, gap = feed(minutes, *lacking, *later)
+    for _ in range(DOUBTS_MAX):
+        assert gap == Gap(TEN, TEN + timedelta(minutes=1))
+        take_history(minutes, gap, ())
+        closed, gap = settle(minutes)
+        assert closed == []
+    assert gap is not None
+    take_history(minutes, gap, (past(TEN),))
+    closed, gap = settle(minutes)
+    assert gap is None
+    assert [each.candle.start for each in closed] == [TEN, TEN + timedelta(minutes=1)]
+
+
+def test_history_that_goes_on_to_deny_a_minute_is_believed_in_the_end() -> None:
+    minutes = caught_up()
+    _, gap = feed(minutes, *parts(TEN)[1:], *parts(TEN + timedelta(minutes=1)))
+    for _ in range(DOUBTS_MAX + 1):
+        assert gap is not None
+        take_history(minutes, gap, ())
+        closed, gap = settle(minutes)
+    assert [each.candle.start for each in closed] == [TEN + timedelta(minutes=1)]

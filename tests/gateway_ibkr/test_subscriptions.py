@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from gateway_ibkr.farms import Farms
+from gateway_ibkr.farms import Change, Farms
 from gateway_ibkr.pacing import BarRequestWindow
 from gateway_ibkr.subscriptions import (
     Data,
@@ -120,25 +120,31 @@ def test_what_is_refused_is_asked_for_as_rarely_as_can_be_until_it_comes() -> No
     assert delay_seconds(subscription) == 15
 
 
+NOTHING, SUSPECT, HISTORY = Change.NOTHING, Change.DATA_SUSPECT, Change.HISTORY_IS_BACK
+
+
 @pytest.mark.parametrize(
-    ("codes", "told"),
+    ("codes", "change"),
     [
-        ([(2104, "usfarm")], False),
-        ([(2103, "usfarm"), (2104, "usfarm")], True),
-        ([(2103, "usfarm"), (2104, "hfarm")], False),
-        ([(2103, "usfarm"), (2104, "usfarm"), (2104, "usfarm")], False),
-        ([(2103, "usfarm"), (2119, "usfarm"), (2104, "usfarm")], True),
-        ([(2108, "usfarm")], True),
-        ([(2105, "ushmds"), (2106, "ushmds")], False),
-        ([(2107, "ushmds")], False),
-        ([(2157, "secdefil"), (2158, "secdefil")], False),
+        ([(2104, "usfarm")], NOTHING),
+        ([(2103, "usfarm"), (2104, "usfarm")], SUSPECT),
+        ([(2103, "usfarm"), (2104, "hfarm")], NOTHING),
+        ([(2103, "usfarm"), (2104, "usfarm"), (2104, "usfarm")], NOTHING),
+        ([(2103, "usfarm"), (2119, "usfarm"), (2104, "usfarm")], SUSPECT),
+        ([(2108, "usfarm")], SUSPECT),
+        ([(2108, "usfarm"), (2108, "usfarm")], NOTHING),
+        ([(2105, "ushmds"), (2106, "ushmds")], HISTORY),
+        ([(2107, "ushmds"), (2106, "ushmds")], HISTORY),
+        ([(2107, "ushmds")], NOTHING),
+        ([(2106, "ushmds")], NOTHING),
+        ([(2157, "secdefil"), (2158, "secdefil")], NOTHING),
     ],
 )
-def test_only_a_market_data_farm_that_was_away_is_news(codes: list[tuple[int, str]], told: bool) -> None:
-    farms, news = Farms(), False
+def test_only_a_farm_that_was_away_is_news(codes: list[tuple[int, str]], change: Change) -> None:
+    farms, last = Farms(), Change.NOTHING
     for code, farm in codes:
-        news = farms.changed(code, f"Market data farm connection is what it is:{farm}")
-    assert news is told
+        last = farms.changed(code, f"Market data farm connection is what it is:{farm}")
+    assert last is change
 
 
 def test_no_ten_minutes_have_more_than_sixty_requests_for_bars() -> None:

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from gateway_ibkr.venue_errors import Treatment, connect_advice, is_no_data, problem_of, sentence
+from gateway_ibkr.venue_errors import (
+    HistoryVerdict,
+    Treatment,
+    connect_advice,
+    history_sentence,
+    history_verdict,
+    is_no_data,
+    problem_of,
+    sentence,
+)
 
 
 @pytest.mark.parametrize("code", [399, 404, 10349, 2104, 2106, 2158, 2109, 2199])
@@ -62,3 +71,46 @@ def test_bars_refused_for_haste_are_not_bars_refused_for_good() -> None:
 )
 def test_a_connection_that_does_not_come_about_says_what_to_do(error: BaseException, word: str) -> None:
     assert word in connect_advice(error, "127.0.0.1", 4002)
+
+
+HMDS = "Historical Market Data Service error message:"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "verdict"),
+    [
+        (162, "HMDS query returned no data: SPY@SMART Trades", "EMPTY"),
+        (162, "Historical data request pacing violation", "PACED"),
+        (100, "Max rate of messages per second has been exceeded", "PACED"),
+        (162, "No market data permissions for ISLAND STK", "REFUSED"),
+        (162, "Time length exceed max.", "REFUSED"),
+        (200, "No security definition has been found for the request", "REFUSED"),
+        (321, "Error validating request", "REFUSED"),
+        (354, "Requested market data is not subscribed", "REFUSED"),
+        (162, "HMDS query failed: the historical data farm is disconnected", "PASSING"),
+        (162, "Trading TWS session is connected from a different IP address", "PASSING"),
+        (162, "API historical data query cancelled: 7", "PASSING"),
+        (162, "", "PASSING"),
+        (366, "No historical data query found for ticker id:7", "PASSING"),
+        (504, "Not connected", "PASSING"),
+        (322, "Error processing request", "PASSING"),
+        (9999, "what nobody has seen", "PASSING"),
+    ],
+)
+def test_only_a_venue_that_says_so_has_no_bars(code: int, text: str, verdict: str) -> None:
+    assert history_verdict(code, HMDS + text) is HistoryVerdict[verdict]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("HMDS query failed: the historical data farm is disconnected", "until IBKR's history farm answers"),
+        ("Trading TWS session is connected from a different IP address", "log out there"),
+        ("No market data permissions for ISLAND STK", "Client Portal"),
+    ],
+)
+def test_why_history_was_not_told_is_the_venues_reason_and_not_another(text: str, word: str) -> None:
+    told = history_sentence(162, HMDS + text)
+    assert text in told
+    assert word in told
+    assert "too many requests" not in told

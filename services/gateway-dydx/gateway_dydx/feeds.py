@@ -15,6 +15,7 @@ from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError, VenueRefusedError
 from signalbox.gateway.feed import Feed
+from signalbox.gateway.gaps import Gaps, span
 from signalbox.gateway.minutes import MINUTE, Closed, Gap
 from signalbox.messages import NEVER
 from signalbox.metrics import VENUE_GAPS
@@ -35,9 +36,16 @@ class Series:
     """The minutes of one symbol, for its `feed`."""
 
     def __init__(
-        self, bus: Bus, clock: DeskClock, offered: Offered, timeframes: tuple[Timeframe, ...], rest: IndexerRest
+        self,
+        bus: Bus,
+        clock: DeskClock,
+        offered: Offered,
+        timeframes: tuple[Timeframe, ...],
+        rest: IndexerRest,
+        gaps: Gaps,
     ) -> None:
-        self._rest, self.symbol = rest, offered.symbol.canonical
+        self._rest, self._gaps, self.symbol = rest, gaps, offered.symbol.canonical
+        gaps.watch(self.symbol)
         self._minutes = minutes_of(self.symbol, clock.now(), timeframes)
         self._passed = NEVER
         self.feed = Feed(bus, clock, VENUE, self.symbol, timeframes, self)
@@ -69,6 +77,7 @@ class Series:
 
         Nobody there, and no answer in time, pass, and are waited out, longer each time.
         """
+        self._gaps.open(self.symbol, gap)
         refusals, pause_seconds = 0, ASK_AGAIN_SECONDS
         while True:
             try:
@@ -77,14 +86,16 @@ class Series:
                 limited = isinstance(error, VenueRefusedError) and error.code == "429"
                 VENUE_GAPS.labels(VENUE, "limited" if limited else "failed").inc()
                 refusals += isinstance(error, VenueRefusedError) and not limited
+                self._gaps.failed(self.symbol, str(error))
                 log.warning("history is not told", extra={"symbol": self.symbol, "reason": str(error)})
                 if refusals >= REFUSALS_MAX:
-                    minutes = (gap.end - gap.start) // MINUTE
+                    self._gaps.stays(self.symbol)
                     VENUE_GAPS.labels(VENUE, "given_up").inc()
-                    log.error("a gap stays", extra={"symbol": self.symbol, "start": gap.start, "minutes": minutes})
+                    log.error("a gap stays", extra={"symbol": self.symbol, "gap": span(gap), "reason": str(error)})
                     return ()
                 await asyncio.sleep(pause_seconds)
                 pause_seconds = min(pause_seconds * 2, ASK_AGAIN_SECONDS_MAX)
             else:
+                self._gaps.close(self.symbol)
                 VENUE_GAPS.labels(VENUE, "filled" if candles else "no_data").inc()
                 return candles

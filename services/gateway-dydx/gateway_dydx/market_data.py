@@ -18,6 +18,7 @@ from signalbox.bars import Timeframe
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import TranslationError, VenueError
+from signalbox.gateway.gaps import Gaps
 from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.quotes import Quotes
 from signalbox.gateway.retrying import Backoff
@@ -72,12 +73,13 @@ class MarketData:
         clock: DeskClock,
         rest: IndexerRest,
         instruments: Instruments[Offered],
+        gaps: Gaps,
         timeframes: tuple[Timeframe, ...],
         websocket_url: str,
         settings: Settings,
     ) -> None:
         self._bus, self._clock, self._rest, self._instruments = bus, clock, rest, instruments
-        self._timeframes, self._settings = timeframes, settings
+        self._timeframes, self._settings, self._gaps = timeframes, settings, gaps
         self._feeds: dict[str, Series] = {}
         self._boards: dict[str, Board] = {}
         self._funding = FundingRates(bus, clock)
@@ -99,7 +101,7 @@ class MarketData:
         """Find the desk's markets, then keep their data coming, for ever."""
         await self._first_markets()
         for symbol, offered in self._instruments.offered.items():
-            feed = Series(self._bus, self._clock, offered, self._timeframes, self._rest)
+            feed = Series(self._bus, self._clock, offered, self._timeframes, self._rest, self._gaps)
             await feed.feed.resume()
             self._feeds[symbol], self._boards[symbol] = feed, Board(symbol)
             self._signs[symbol] = SignsOfLife(VENUE, symbol, offered.symbol.calendar, self._clock)

@@ -61,7 +61,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         runtime, state, lease, figures, settings.account_interval_seconds, CHANGE_INTERVAL_SECONDS
     )
     instruments = gateway.instruments
-    data = MarketData(bus, clock, rest, instruments, timeframes, where.websocket_url, settings)
+    data = MarketData(bus, clock, rest, instruments, gateway.gaps, timeframes, where.websocket_url, settings)
     sending = Sending(node, clock, state, lease)
 
     def reference_price(symbol: str, side: Side) -> Decimal | None:

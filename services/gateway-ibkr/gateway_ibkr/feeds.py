@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from signalbox.bars import Timeframe
@@ -15,21 +16,24 @@ from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import TranslationError, VenueError, VenueRefusedError, VenueTimeoutError
 from signalbox.gateway.feed import Feed
-from signalbox.gateway.minutes import Closed, Gap
+from signalbox.gateway.gaps import Gaps, OpenGap, span
+from signalbox.gateway.minutes import MINUTE_TIMEFRAME, Closed, Gap
 from signalbox.metrics import VENUE_GAPS, VENUE_UNDECODABLE
 
 from gateway_ibkr import metrics
 from gateway_ibkr.facts import FiveSecondBarSeen, HistoryBarSeen
 from gateway_ibkr.instruments import Offered
-from gateway_ibkr.minutes import MINUTE_SECONDS, minutes_of, settle, take_history, take_live, trading_days
+from gateway_ibkr.minutes import begin_after, minutes_of, settle, take_history, take_live, trading_days
 from gateway_ibkr.pacing import IDENTICAL_HISTORY_SECONDS, OPEN_HISTORY_MAX, HistoryWindow
 from gateway_ibkr.translate import VENUE, history_duration, venue_time
 from gateway_ibkr.venue_data import DataSession
-from gateway_ibkr.venue_errors import is_no_data, is_pacing, problem_of
+from gateway_ibkr.venue_errors import HistoryVerdict, history_sentence, history_verdict
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS_MAX = 3
+REFUSALS_MAX = 3
+PASSING_SECONDS_MAX = 120.0
+"""Of desk time between two requests while the venue does not answer: less once it says that the farm is back."""
 PACING_SECONDS_MAX = 600.0
 """Of desk time between two requests while the venue refuses for pacing: its longest window is ten minutes."""
 
@@ -37,9 +41,10 @@ PACING_SECONDS_MAX = 600.0
 class History:
     """Asks for history within the venue's limits. `session` is waited for: a gap outlives a connection."""
 
-    def __init__(self, clock: DeskClock, seconds_max: float) -> None:
-        self._clock, self._seconds_max = clock, seconds_max
+    def __init__(self, clock: DeskClock, seconds_max: float, gaps: Gaps) -> None:
+        self._clock, self._seconds_max, self.gaps = clock, seconds_max, gaps
         self._window = HistoryWindow()
+        self._farm_is_back = asyncio.Event()
         metrics.watch_history(self._window, self._now)
         self._open = asyncio.Semaphore(OPEN_HISTORY_MAX)
         self._session: DataSession | None = None
@@ -61,7 +66,7 @@ class History:
         request = f"{con_id} {end} {duration}"
         async with self._open:
             while (delay_seconds := self._window.delay_seconds(self._now(), con_id, request)) > 0:
-                await self.desk_pause(delay_seconds)
+                await self._desk_pause(delay_seconds)
             await self._has_session.wait()
             assert self._session is not None
             self._window.note(self._now(), con_id, request)
@@ -74,10 +79,23 @@ class History:
     def _now(self) -> float:
         return self._clock.now().timestamp()
 
-    async def desk_pause(self, seconds: float) -> None:
-        """Let `seconds` of desk time pass."""
+    def farm_is_back(self) -> None:
+        """The venue says that its history farm is back: whoever waits to ask again asks now."""
+        self._farm_is_back.set()
+        self._farm_is_back = asyncio.Event()
+
+    async def pause(self, seconds: float) -> None:
+        """Let `seconds` of desk time pass, or less if the history farm comes back meanwhile."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._wall_seconds(seconds)):
+                await self._farm_is_back.wait()
+
+    async def _desk_pause(self, seconds: float) -> None:
+        await asyncio.sleep(self._wall_seconds(seconds))
+
+    def _wall_seconds(self, seconds: float) -> float:
         due = self._clock.wall_time_of(self._clock.now() + timedelta(seconds=seconds))
-        await asyncio.sleep(max(0.001, (due - datetime.now(UTC)).total_seconds()))
+        return max(0.001, (due - datetime.now(UTC)).total_seconds())
 
 
 class Series:
@@ -90,8 +108,15 @@ class Series:
         self.symbol = offered.symbol.canonical
         self._minutes = minutes_of(self.symbol, offered.symbol.calendar, clock.now(), timeframes)
         self.feed = Feed(bus, clock, VENUE, self.symbol, timeframes, self)
+        self._gaps = history.gaps
+        self._gaps.watch(self.symbol)
         self.newest = clock.now()
         """End of the newest five-second bar, or the feed's beginning."""
+
+    async def resume(self) -> None:
+        """Go on after the last bar that is recorded, also if that is days ago."""
+        await self.feed.resume()
+        begin_after(self._minutes, self.feed.last_start(MINUTE_TIMEFRAME))
 
     def on_bar(self, seen: FiveSecondBarSeen) -> None:
         """Take one five-second bar as it comes off the socket."""
@@ -112,41 +137,46 @@ class Series:
         take_history(self._minutes, gap, answer)
 
     async def ask_for(self, gap: Gap) -> tuple[HistoryBarSeen, ...]:
-        """The venue's bars for a gap; () when it has none, or will not tell: then the gap stays visible.
+        """The venue's bars for a gap; () when it says that there are none, or refuses for good: then the gap stays.
 
-        A refusal for pacing is no answer, and passes: it is waited out, longer each time, for as long as it takes.
+        Anything else is no answer, and passes: it is waited out for as long as it takes, longer each time, and until
+        the history farm is back.
         """
-        attempts, pause_seconds = 0, IDENTICAL_HISTORY_SECONDS
+        self._gaps.open(self.symbol, gap)
+        refusals, pause_seconds = 0, IDENTICAL_HISTORY_SECONDS
         while True:
             try:
                 bars = await self._history.minutes(self.offered, gap)
             except VenueRefusedError as error:
-                if is_no_data(int(error.code), error.text):
-                    VENUE_GAPS.labels(VENUE, "no_data").inc()
-                    return ()
-                if is_pacing(int(error.code), error.text):
-                    VENUE_GAPS.labels(VENUE, "paced").inc()
-                    await self._history.desk_pause(pause_seconds)
-                    pause_seconds = min(pause_seconds * 2, PACING_SECONDS_MAX)
-                    continue
-                problem = f"{error} {problem_of(int(error.code), error.text).advice}"
-                attempts += 1
+                verdict = history_verdict(int(error.code), error.text)
+                reason = history_sentence(int(error.code), error.text)
+                if verdict is HistoryVerdict.EMPTY:
+                    return self._answered(HistoryVerdict.EMPTY, ())
             except VenueTimeoutError as error:
-                problem = str(error)
-                attempts += 1
-            except VenueError as error:  # the session is gone; the next one is asked
-                problem = str(error)
+                verdict, reason = HistoryVerdict.PASSING, str(error)
+            except VenueError:  # the session is gone; the next one is asked
                 await asyncio.sleep(0.05)
                 continue
             else:
-                VENUE_GAPS.labels(VENUE, "filled").inc()
-                return bars
-            if attempts >= ATTEMPTS_MAX:
+                return self._answered("filled" if bars else HistoryVerdict.EMPTY, bars)
+            VENUE_GAPS.labels(VENUE, verdict).inc()
+            self._say(logging.WARNING, "a gap is not told", self._gaps.failed(self.symbol, reason))
+            refusals += verdict is HistoryVerdict.REFUSED
+            if refusals >= REFUSALS_MAX:
                 VENUE_GAPS.labels(VENUE, "given_up").inc()
-                minutes = int((gap.end - gap.start).total_seconds()) // MINUTE_SECONDS
-                log.error(
-                    "a gap stays",
-                    extra={"symbol": self.symbol, "start": gap.start, "minutes": minutes, "reason": problem},
-                )
+                self._say(logging.ERROR, "a gap stays", self._gaps.stays(self.symbol))
                 return ()
-            await self._history.desk_pause(IDENTICAL_HISTORY_SECONDS)
+            await self._history.pause(pause_seconds)
+            longest = PACING_SECONDS_MAX if verdict is HistoryVerdict.PACED else PASSING_SECONDS_MAX
+            pause_seconds = min(pause_seconds * 2, longest)
+
+    def _answered(self, outcome: str, bars: tuple[HistoryBarSeen, ...]) -> tuple[HistoryBarSeen, ...]:
+        VENUE_GAPS.labels(VENUE, outcome).inc()
+        gap = self._gaps.close(self.symbol)
+        if gap.asked:  # in vain, before
+            self._say(logging.WARNING, "a gap is filled" if bars else "a gap is empty", gap)
+        return bars
+
+    def _say(self, level: int, what: str, gap: OpenGap) -> None:
+        said = {"symbol": self.symbol, "gap": span(gap.gap), "asked": gap.asked, "reason": gap.reason}
+        log.log(level, what, extra=said)

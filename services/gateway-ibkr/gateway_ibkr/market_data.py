@@ -26,7 +26,7 @@ from signalbox.venue_figures import ConnectionShown, SignsOfLife, watch_lost_sub
 
 from gateway_ibkr import metrics
 from gateway_ibkr.facts import ErrorSeen, Fact, FiveSecondBarSeen, MarketDataTypeSeen, PriceTickSeen, SizeTickSeen
-from gateway_ibkr.farms import Farms
+from gateway_ibkr.farms import Change, Farms
 from gateway_ibkr.feeds import History, Series
 from gateway_ibkr.pacing import BarRequestWindow
 from gateway_ibkr.quotes import Board, quote_message, take_price, take_size, take_type
@@ -248,20 +248,31 @@ class MarketData:
 
     def _on_error(self, fact: ErrorSeen) -> None:
         treatment = problem_of(fact.code, fact.text).treatment
+        if treatment in (Treatment.LINK_RESTORED, Treatment.LINK_RESTORED_DATA_LOST):
+            self._history.farm_is_back()
         line = self._line_of.get(fact.request_id)
         if treatment is Treatment.LINK_RESTORED_DATA_LOST:
             for each in (*self._bars, *self._quotes_of):
                 lose(each.subscription, sentence(fact.code, fact.text))
-        elif treatment is Treatment.LINK_RESTORED or (line is None and self._farms.changed(fact.code, fact.text)):
-            for each in (*self._bars, *self._quotes_of):
-                suspect(each.subscription, sentence(fact.code, fact.text), time.monotonic())
-        elif line is not None and treatment is not Treatment.INFORMATIONAL:
+        elif treatment is Treatment.LINK_RESTORED:
+            self._suspect_all(fact)
+        elif line is None:
+            match self._farms.changed(fact.code, fact.text):
+                case Change.DATA_SUSPECT:
+                    self._suspect_all(fact)
+                case Change.HISTORY_IS_BACK:
+                    self._history.farm_is_back()
+        elif treatment is not Treatment.INFORMATIONAL:
             # Whatever else it is: nothing will come under this request's id
             symbol, refused = line.board.symbol, treatment is Treatment.CONFIGURATION
             lose(line.subscription, sentence(fact.code, fact.text), refused=refused)
             if refused and symbol not in self._refused:
                 self._refused[symbol] = sentence(fact.code, fact.text)
                 log.error("market data is refused", extra={"symbol": symbol, "reason": self._refused[symbol]})
+
+    def _suspect_all(self, fact: ErrorSeen) -> None:
+        for each in (*self._bars, *self._quotes_of):
+            suspect(each.subscription, sentence(fact.code, fact.text), time.monotonic())
 
     def _quote(self, symbol: str, at: datetime, received_at: datetime) -> Quote:
         return quote_message(self._boards[symbol], at, received_at)

@@ -31,6 +31,10 @@ PARTS = MINUTE_SECONDS // FIVE_SECONDS
 GRACE_SECONDS = 10
 """A minute counts as passed when the second five-second bar of the next one has ended: bars may change places."""
 
+RECORDED_SECONDS_MAX = 7 * 86_400
+"""BARS keeps the bars of seven days: from further back none is taken up again."""
+DOUBTS_MAX = 4
+
 MINUTES_KEPT_MAX = 2_000
 """More waiting minutes than a long day has are dropped, oldest first: history has them."""
 
@@ -48,6 +52,8 @@ class Minutes:
     history: dict[int, HistoryBarSeen] = field(default_factory=dict)
     history_until: int = 0
     session: Session | None = None
+    doubts: int = 0
+    """How often history has left out a minute of which live bars have trades."""
 
 
 def minutes_of(symbol: str, calendar: str, now: datetime, timeframes: Iterable[Timeframe]) -> Minutes:
@@ -57,6 +63,19 @@ def minutes_of(symbol: str, calendar: str, now: datetime, timeframes: Iterable[T
     return Minutes(
         symbol, calendar, _epoch(first.pre_open), coarser_of(timeframes, calendar), newest=_epoch(now) + GRACE_SECONDS
     )
+
+
+def begin_after(minutes: Minutes, last: datetime) -> None:
+    """Begin with the session of the last minute that is recorded, `last`, if that is further back: nothing since then
+    is left out, however long nobody asked. Bars of that session are made whole again, and not published twice."""
+    if _epoch(last) < minutes.newest - RECORDED_SECONDS_MAX:
+        return
+    try:
+        session = session_at(minutes.calendar, last)
+    except CalendarError:
+        return
+    if session is not None:
+        minutes.next_minute = min(minutes.next_minute, _epoch(session.pre_open))
 
 
 def take_live(minutes: Minutes, seen: FiveSecondBarSeen) -> bool:
@@ -79,10 +98,18 @@ def take_live(minutes: Minutes, seen: FiveSecondBarSeen) -> bool:
 
 
 def take_history(minutes: Minutes, gap: Gap, bars: Iterable[HistoryBarSeen]) -> None:
-    """Take the venue's complete answer for a gap: a minute that is not in it had no trades."""
+    """Take the venue's complete answer for a gap: a minute that is not in it had no trades.
+
+    Unless live bars have some of it: then history is behind, and is asked again, a few times.
+    """
     start, end = _epoch(gap.start), _epoch(gap.end)
     minutes.history.update({bar.start: bar for bar in bars if start <= bar.start < end})
-    minutes.history_until = max(minutes.history_until, end)
+    traded = {minute for minute, parts in minutes.live.items() if any(part.trades > 0 for part in parts.values())}
+    behind = min((minute for minute in traded - minutes.history.keys() if start <= minute < end), default=end)
+    minutes.doubts = minutes.doubts + 1 if behind < end else 0
+    if minutes.doubts > DOUBTS_MAX:
+        behind, minutes.doubts = end, 0
+    minutes.history_until = max(minutes.history_until, behind)
 
 
 def settle(minutes: Minutes) -> tuple[list[Closed], Gap | None]:
@@ -135,9 +162,19 @@ def _in_hours(minutes: Minutes, minute: int) -> int | None:
 
 def _gap_end(minutes: Minutes, minute: int) -> int:
     """The gap ends where the next complete minute begins, or with the last minute that has passed."""
-    passed = minutes.newest - GRACE_SECONDS
+    passed = min(minutes.newest - GRACE_SECONDS, _second_close(minutes, minute))
     complete = [start for start, parts in minutes.live.items() if start > minute and len(parts) == PARTS]
     return min([*complete, passed - passed % MINUTE_SECONDS])
+
+
+def _second_close(minutes: Minutes, minute: int) -> int:
+    """The end of the session after the one of `minute`: more is asked for in parts, each small enough for an answer."""
+    try:
+        at = _time(minute)
+        first = session_at(minutes.calendar, at) or next_session(minutes.calendar, at)
+        return _epoch(next_session(minutes.calendar, first.pre_open).post_close)
+    except CalendarError:
+        return minutes.newest
 
 
 def _of_parts(minute: int, parts: dict[int, FiveSecondBarSeen]) -> Candles | None:

@@ -71,10 +71,10 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     async def market_data() -> None:
         nonlocal silent
         await instruments.qualified.wait()
-        history = History(clock, settings.history_seconds_max)
+        history = History(clock, settings.history_seconds_max, gateway.gaps)
         feeds = tuple(Series(bus, clock, offered, timeframes, history) for offered in instruments.offered.values())
         for feed in feeds:
-            await feed.feed.resume()
+            await feed.resume()
         data = MarketData(bus, clock, state, feeds, history, kind, settings, refused)
         silent = data.described
         async with asyncio.TaskGroup() as group:

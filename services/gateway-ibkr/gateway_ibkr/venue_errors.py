@@ -192,6 +192,54 @@ def is_no_data(code: int, text: str) -> bool:
     return code == 162 and "no data" in text.lower()
 
 
+class HistoryVerdict(StrEnum):
+    """What an error says of the bars that were asked for. The values are those of `signalbox_venue_gaps_total`."""
+
+    EMPTY = "no_data"
+    """There are none."""
+    PACED = "paced"
+    """It was asked too much."""
+    REFUSED = "refused"
+    """The venue will not tell this account, whenever it is asked."""
+    PASSING = "failed"
+    """Nothing is known of them: the farm is away, another session has the data, the request was lost."""
+
+
+_REFUSED_HISTORY = frozenset({166, 200, 203, 320, 321, 354, 420, 430, 10089, 10090, 10168, 10186, 10189, 10314})
+_REFUSED_WORDS = ("no market data permissions", "not subscribed", "time length exceed", "invalid", "starting time must")
+
+
+def history_verdict(code: int, text: str) -> HistoryVerdict:
+    """Tell the errors of a request for history apart. One that is not known says nothing, and passes.
+
+    162 is IBKR's code for all of it; "different IP address" is its way to say that another session has the data.
+    """
+    if is_no_data(code, text):
+        return HistoryVerdict.EMPTY
+    if is_pacing(code, text) or code == 100:
+        return HistoryVerdict.PACED
+    refused = code in _REFUSED_HISTORY or (code == 162 and any(word in text.lower() for word in _REFUSED_WORDS))
+    return HistoryVerdict.REFUSED if refused else HistoryVerdict.PASSING
+
+
+def history_sentence(code: int, text: str) -> str:
+    """The venue's text on history, with what to do about it."""
+    if code != 162:
+        return sentence(code, text)
+    words = text.lower()
+    if "permissions" in words or "not subscribed" in words:
+        advice = "History needs the same market data subscription as live bars: subscribe in Client Portal."
+    elif "different ip" in words:
+        advice = "Another session of this user takes the data: log out there, or use another user."
+    elif "pacing" in words:
+        advice = "Too much was asked for at once; the gateway waits and asks again."
+    elif "time length" in words:
+        advice = "The request is the gateway's mistake: please report it."
+    else:
+        advice = "The gateway asks again until IBKR's history farm answers."
+    return f"{text} ({code}). {advice}"
+
+
 def sentence(code: int, text: str) -> str:
     """The venue's text with what to do about it."""
     advice = problem_of(code, text).advice

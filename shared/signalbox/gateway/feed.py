@@ -67,6 +67,10 @@ class Feed:
                 return messages.decode(last.payload, Bar).start
         return NEVER
 
+    def last_start(self, timeframe: str) -> datetime:
+        """The start of the last bar in BARS; NEVER = there is none. Known once it has resumed."""
+        return self._published[timeframe]
+
     def wake(self) -> None:
         """Something may be settled now."""
         self._wake.set()

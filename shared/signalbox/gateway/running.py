@@ -15,6 +15,7 @@ from typing import Any, Generic
 from signalbox.clock import DeskClock
 from signalbox.gateway.account import Account, Figures
 from signalbox.gateway.asking import Pace
+from signalbox.gateway.gaps import Gaps
 from signalbox.gateway.instruments import Instruments, Offered
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
@@ -65,6 +66,7 @@ class Gateway(Generic[Offered]):
         self._runtime, self._state = runtime, state
         self.link = Link(bus, clock, venue, state.account, lease)
         self.outbox = Outbox(bus, venue, runtime.fail, lease)
+        self.gaps = Gaps(venue)
         self.instruments = Instruments[Offered](bus, runtime.desk, venue)
         self.account = Account(bus, clock, self.link, figures, account_interval_seconds, change_interval_seconds)
 
@@ -113,6 +115,8 @@ class Gateway(Generic[Offered]):
             "link": self.link.described(),
             "offered": ", ".join(self.instruments.offered),
             "not_offered": described(self.instruments.left_out),
+            "bars_wait_for": described(self.gaps.described()),
+            "gaps_that_stay": described(self.gaps.described_staying()),
             "orders_known": str(len(orders)),
             "orders_not_over": str(sum(not tracked.done for tracked in orders.values())),
         }
