@@ -27,6 +27,7 @@ from signalbox.sessions import ALWAYS, previous_session
 
 from simulators.control import Command, ControlServer, WorldControl
 from simulators.desk_market import add_desk_argument, follow_desk
+from simulators.dydx.markets import tickers
 from simulators.listings import DYDX, IBKR, listing_of
 from simulators.options import STEPS_SECONDS
 from simulators.replay import symbol_of
@@ -110,6 +111,7 @@ def world_options(args: argparse.Namespace, now: datetime | None = None) -> Worl
     """
     files = tuple(_bar_file(each) for each in args.bars)
     stated = [*(symbol for symbol, _ in files if symbol), *(each.strip() for each in args.symbols.split(","))]
+    stated += tickers(getattr(args, "markets", 0))
     symbols = tuple(dict.fromkeys(parse_symbol(each).canonical for each in stated if each))
     accounts = tuple(dict.fromkeys(each.strip() for each in getattr(args, "accounts", "").split(",") if each.strip()))
     has_stocks = any(listing_of(symbol).venue == IBKR for symbol in symbols)

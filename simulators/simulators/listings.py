@@ -12,7 +12,8 @@ from signalbox.errors import ConfigurationError
 from signalbox.exchange.listing import Listing
 from signalbox.messages import InstrumentKind
 
-from simulators.dydx.markets import MARKETS
+from simulators.dydx.markets import MARKETS, made_up_price, market_of
+from simulators.dydx.records import ChainMarket
 
 IBKR, DYDX = "ibkr", "dydx"
 _FIRST_PERPETUAL_CON_ID = 900_000_000
@@ -76,8 +77,10 @@ _PERPETUAL_PRICES = {
     "DOGE-USD": "0.2",
     "PEPE-USD": "0.00001",
 }
-PERPETUALS = tuple(
-    Listing(
+
+
+def _perpetual(market: ChainMarket, price: Decimal) -> Listing:
+    return Listing(
         market.ticker,
         market.ticker,
         _FIRST_PERPETUAL_CON_ID + market.clob_pair_id,
@@ -88,18 +91,19 @@ PERPETUALS = tuple(
         market.step_size,
         "24/7",
         "UTC",
-        Decimal(_PERPETUAL_PRICES[market.ticker]),
+        price,
         DYDX,
         exchange="DYDX",
         kind=InstrumentKind.PERPETUAL,
         initial_margin=market.initial_margin_fraction,
         maintenance_margin=market.maintenance_margin_fraction,
-        typical_volume=_TURNOVER_PER_MINUTE_USD / Decimal(_PERPETUAL_PRICES[market.ticker]),
+        typical_volume=_TURNOVER_PER_MINUTE_USD / price,
         volume_grain=market.step_size,
-        trade_size=_TRADE_USD / Decimal(_PERPETUAL_PRICES[market.ticker]),
+        trade_size=_TRADE_USD / price,
     )
-    for market in MARKETS
-)
+
+
+PERPETUALS = tuple(_perpetual(market, Decimal(_PERPETUAL_PRICES[market.ticker])) for market in MARKETS)
 _CATALOGUED = {listing.key: listing for listing in (*CATALOGUE, *AMBIGUOUS, *PERPETUALS)}
 
 
@@ -111,8 +115,11 @@ def listing_of(key: str) -> Listing:
     if key in _CATALOGUED:
         return _CATALOGUED[key]
     if "-" in key:
+        market = market_of(key)
+        if market is not None:
+            return _perpetual(market, made_up_price(market.clob_pair_id))
         known = ", ".join(listing.key for listing in PERPETUALS)
-        raise ConfigurationError([f"{key} is no market of the simulated dYdX, which has {known}"])
+        raise ConfigurationError([f"{key} is no market of the simulated dYdX, which has {known}, M1-USD to M9999-USD"])
     digest = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
     con_id = 800_000_000 + digest % 100_000_000
     price = str(10 + digest % 290)

@@ -19,6 +19,7 @@ from simulators.listings import DYDX, PERPETUALS
 from simulators.world import World
 
 DEFAULT_GRPC_PORT, DEFAULT_HTTP_PORT = 9090, 3002
+MARKETS_MAX = 1_000
 SYMBOLS = ",".join(listing.key for listing in PERPETUALS)
 
 
@@ -49,6 +50,12 @@ def add_front_arguments(parser: argparse.ArgumentParser) -> None:
         type=_requests,
         default=DEFAULT_REST_LIMIT,
         help="REST requests of one address in 10 s, 0 = no limit (default: %(default)s, the public indexer's)",
+    )
+    add(
+        "--markets",
+        type=_markets,
+        default=0,
+        help=f"so many markets, {MARKETS_MAX} at most: {SYMBOLS}, then made-up ones (M1-USD, M2-USD ...)",
     )
     add("--chain-id", default=DEFAULT_CHAIN_ID, help="what transactions are signed for (default: %(default)s)")
     add(
@@ -94,6 +101,13 @@ def _requests(text: str) -> int:
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is not a limit: 0 or more requests")
+    return number
+
+
+def _markets(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= MARKETS_MAX:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of markets: 0 to {MARKETS_MAX}")
     return number
 
 

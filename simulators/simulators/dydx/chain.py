@@ -23,7 +23,7 @@ from simulators.dydx.admission import Admission
 from simulators.dydx.block import BlockMaker, is_short_term
 from simulators.dydx.book import Book
 from simulators.dydx.chain_journal import ChainJournal, Line
-from simulators.dydx.markets import MARKETS
+from simulators.dydx.markets import market_of
 from simulators.dydx.mempool import TRANSACTIONS_MAX, Mempool
 from simulators.dydx.orders import PlacedOrder, record_of
 from simulators.dydx.rate_limits import BATCH_CANCEL_WEIGHT, SHORT_TERM_LIMITS, STATEFUL_LIMITS, RateLimiter
@@ -67,7 +67,8 @@ class Chain:
 
     def __init__(self, world: World, chain_id: str, file: Path | None = None) -> None:
         self.world, self.chain_id = world, chain_id
-        self.markets = tuple(each for each in MARKETS if each.ticker in {listing.key for listing in world.listings})
+        markets = (market_of(listing.key) for listing in world.listings_of("dydx"))
+        self.markets = tuple(sorted(filter(None, markets), key=lambda market: market.clob_pair_id))
         self.state, self._mempool = ChainState(), Mempool()
         self.book = Book(world, self.state, self.markets)
         self._blocks = BlockMaker(world, self.state, self._mempool, self.book)

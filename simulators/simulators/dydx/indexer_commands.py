@@ -19,6 +19,7 @@ NUMBER_MAX = 1_000_000
 DELAY_MS_MAX = 600_000
 
 _COUNT = Parameter("count", Kind.INTEGER, "how many of the next", 1)
+_CARRYING = Parameter("symbol", Kind.TEXT, "only those that carry this market; left out: all", "")
 _CHANNEL = Parameter("channel", Kind.TEXT, "only of this channel, such as v4_subaccounts; left out: any", "")
 
 
@@ -35,12 +36,12 @@ class IndexerControl:
         """Every command of this class."""
         on = Parameter("on", Kind.FLAG, "false = as it should be again", True)
         return [
-            Command("cut_websockets", "end every websocket without a word", self._cut),
+            Command("cut_websockets", "end websockets without a word", self._cut, (_CARRYING,)),
             Command(
                 "half_open",
                 "websockets stay open and say nothing any more, not even to a ping",
                 self._half_open,
-                (Parameter("next_connections", Kind.INTEGER, "so many new connections too", 0),),
+                (Parameter("next_connections", Kind.INTEGER, "so many new connections too", 0), _CARRYING),
             ),
             Command(
                 "delay_updates_ms",
@@ -55,6 +56,12 @@ class IndexerControl:
                 "let the next updates be overtaken by what follows them in their channel",
                 self._rule("reorder"),
                 (_COUNT, _CHANNEL),
+            ),
+            Command(
+                "refuse_subscriptions",
+                "answer the next subscriptions with an error, for their first contents can not be fetched",
+                self._refuse_subscriptions,
+                (_COUNT, _CHANNEL, Parameter("id", Kind.TEXT, "only this one, such as BTC-USD; left out: any", "")),
             ),
             Command(
                 "refuse_rest",
@@ -92,11 +99,11 @@ class IndexerControl:
             Command("indexer", "the indexer's height and lag", self._indexer),
         ]
 
-    def _cut(self, _: Arguments) -> Reply:
-        return {"connections": self._websocket.cut()}
+    def _cut(self, arguments: Arguments) -> Reply:
+        return {"connections": self._websocket.cut(arguments["symbol"])}
 
     def _half_open(self, arguments: Arguments) -> Reply:
-        return {"connections": self._websocket.half_open(_bounded(arguments, "next_connections"))}
+        return {"connections": self._websocket.half_open(_bounded(arguments, "next_connections"), arguments["symbol"])}
 
     def _delay(self, arguments: Arguments) -> Reply:
         self._feed.faults.delay_ms = _bounded(arguments, "milliseconds", DELAY_MS_MAX)
@@ -110,6 +117,12 @@ class IndexerControl:
             return {}
 
         return run
+
+    def _refuse_subscriptions(self, arguments: Arguments) -> Reply:
+        faults: UpdateFaults = self._feed.faults
+        faults.refuse_count = _bounded(arguments, "count")
+        faults.refuse_channel, faults.refuse_id = arguments["channel"], arguments["id"]
+        return {}
 
     def _refuse_rest(self, arguments: Arguments) -> Reply:
         status = arguments["status"]

@@ -1,11 +1,12 @@
 """The perpetual markets of the simulated chain: the protocol's parameters, and tick and step derived from them.
 
-Owns the numbers (v4-chain, protocol/testing/genesis.sh: perpetuals, liquidity tiers, clob pairs). It must not know
-prices, orders or the market that is played.
+Owns the numbers (v4-chain, protocol/testing/genesis.sh: perpetuals, liquidity tiers, clob pairs), and the making of as
+many markets as somebody asks for: the public chain has some 300. It must not know orders or the market that is played.
 """
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from simulators.dydx.records import ChainMarket
@@ -57,6 +58,37 @@ MARKETS: tuple[ChainMarket, ...] = (
     _market("PEPE-USD", 28, 1, 1_000_000, "0.1", "0.05"),
 )
 """PEPE-USD has a positive atomic resolution: one quantum is ten PEPE."""
+
+_MADE_UP = re.compile(r"M([1-9][0-9]{0,3})-USD")
+_MADE_UP_PAIRS_FROM = 1000
+_TIERS = (("0.05", "0.03"), ("0.1", "0.05"), ("0.2", "0.1"))
+"""Margins of the liquidity tiers that most markets are in (v4-chain: genesis.sh, liquidity_tiers)."""
+
+
+def made_up_price(clob_pair_id: int) -> Decimal:
+    """The reference price of a made-up market, from a thousandth of a cent to some thousands of dollars."""
+    return _plain(Decimal(10 + clob_pair_id % 90).scaleb(clob_pair_id % 9 - 6))
+
+
+def _made_up(number: int) -> ChainMarket:
+    """A market whose resolution follows from its price as the chain's do: a tick is some 1 in 10,000 of it."""
+    clob_pair_id = _MADE_UP_PAIRS_FROM + number
+    atomic_resolution = -5 - made_up_price(clob_pair_id).adjusted()
+    return _market(f"M{number}-USD", clob_pair_id, atomic_resolution, 1_000_000, *_TIERS[number % len(_TIERS)])
+
+
+def market_of(ticker: str) -> ChainMarket | None:
+    """A market of the chain by its ticker: a known one, or a made-up one such as M7-USD; None = there is none."""
+    known = MARKET_OF_TICKER.get(ticker)
+    made_up = _MADE_UP.fullmatch(ticker)
+    return _made_up(int(made_up[1])) if known is None and made_up else known
+
+
+def tickers(count: int) -> tuple[str, ...]:
+    """So many markets: the known ones first, then made-up ones."""
+    names = [market.ticker for market in MARKETS[:count]]
+    return (*names, *(f"M{number}-USD" for number in range(1, count - len(names) + 1)))
+
 
 MARKET_OF_TICKER = {market.ticker: market for market in MARKETS}
 MARKET_OF_CLOB_PAIR = {market.clob_pair_id: market for market in MARKETS}

@@ -5,7 +5,7 @@ Owns which market data answers which path. It must not know of subaccounts, HTTP
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from simulators.dydx import shapes_markets
@@ -23,7 +23,11 @@ from simulators.world import World
 DAY_FIGURES_KEPT = timedelta(seconds=60)
 """Desk time for which the figures of the last 24 hours are shown before they are worked out anew."""
 
+DAY_FIGURES_AT_ONCE_MAX = 16
+"""So many are worked out for one answer: a day of hundreds of markets would have the chain stand still for seconds."""
+
 _DAY = timedelta(days=1)
+_NO_DAY = DayFigures(Decimal(0), Decimal(0), 0)
 _SPARKLINES = {"ONE_DAY": ("1HOUR", timedelta(days=1)), "SEVEN_DAYS": ("4HOURS", timedelta(days=7))}
 
 
@@ -67,6 +71,7 @@ class MarketAnswers:
         if ticker and market:
             raise RefusedQueryError([{"msg": "Only one of ticker or market may be provided"}])
         chosen = [ticker or market] if ticker or market else list(self._view.markets)[:limit]
+        self._refresh_days([each for each in chosen if each])
         return {"markets": {each: self.market(self._view.markets[each]) for each in chosen if each}}
 
     def market(self, market: ChainMarket) -> Json:
@@ -81,6 +86,7 @@ class MarketAnswers:
 
     def trading(self) -> Json:
         """What of every market may change, as the websocket's `trading` has it."""
+        self._refresh_days(list(self._view.markets))
         return {ticker: self.market(market) for ticker, market in self._view.markets.items()}
 
     def sparklines(self, query: Query) -> Json:
@@ -161,16 +167,20 @@ class MarketAnswers:
     # ------------------------------------------------------------------------------------------------------ figures
 
     def _day(self, ticker: str) -> DayFigures:
-        now, kept = self._world.now(), self._days.get(ticker)
-        if kept is not None and now - kept[0] < DAY_FIGURES_KEPT:
-            return kept[1]
-        figures = self._fresh_day(ticker, now)
-        self._days[ticker] = (now, figures)
-        return figures
+        return self._days[ticker][1] if ticker in self._days else _NO_DAY
+
+    def _refresh_days(self, tickers: list[str]) -> None:
+        """Work out the figures that are too old, the oldest first."""
+        now = self._world.now()
+        never = datetime.min.replace(tzinfo=UTC)
+        known_at = {ticker: self._days[ticker][0] if ticker in self._days else never for ticker in tickers}
+        old = [ticker for ticker in tickers if known_at[ticker] is never or now - known_at[ticker] >= DAY_FIGURES_KEPT]
+        for ticker in sorted(old, key=known_at.__getitem__)[:DAY_FIGURES_AT_ONCE_MAX]:
+            self._days[ticker] = (now, self._fresh_day(ticker, now))
 
     def _fresh_day(self, ticker: str, now: datetime) -> DayFigures:
         hours = self._candles.last(ticker, "1HOUR", 25, now - _DAY)
         if not hours:
-            return DayFigures(Decimal(0), Decimal(0), 0)
+            return _NO_DAY
         volume = sum((each.volume_usd for each in hours), Decimal(0))
         return DayFigures(hours[0].close - hours[-1].open, volume, sum(each.trades for each in hours))

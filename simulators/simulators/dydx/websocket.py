@@ -52,16 +52,21 @@ class WebsocketApi:
 
     # --------------------------------------------------------------------------------------------------------- faults
 
-    def cut(self) -> int:
-        """End every connection without a word; return how many there were."""
-        cut = tuple(self._connections)
+    def cut(self, symbol: str = "") -> int:
+        """End connections without a word, those that carry a market or all; return how many there were."""
+        cut = self._carrying(symbol)
         for connection in cut:
             connection.cut()
         return len(cut)
 
-    def half_open(self, next_connections: int) -> int:
-        """Say nothing more to those who are connected, nor to the next ones; return how many the former are."""
-        for connection in self._connections:
+    def half_open(self, next_connections: int, symbol: str = "") -> int:
+        """Say nothing more to those who are connected (and carry a market), nor to the next ones; return how many the
+        former are."""
+        deaf = self._carrying(symbol)
+        for connection in deaf:
             connection.is_deaf = True
         self._deaf_next = next_connections
-        return len(self._connections)
+        return len(deaf)
+
+    def _carrying(self, symbol: str) -> tuple[Connection, ...]:
+        return tuple(each for each in self._connections if not symbol or each.carries(symbol))

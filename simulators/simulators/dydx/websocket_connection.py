@@ -105,6 +105,10 @@ class Connection:
             with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                 await writing
 
+    def carries(self, symbol: str) -> bool:
+        """Tell whether anything of a market is subscribed to here."""
+        return any(id_.partition("/")[0] == symbol for _, id_ in self._subscriptions)
+
     def cut(self) -> None:
         """End the connection without a word."""
         if self._request.transport is not None:
@@ -200,6 +204,9 @@ class Connection:
             return
         if key in self._subscriptions:
             self._send_error(f"Invalid subscribe message: already subscribed ({channel}-{key[1]})", channel, id_)
+            return
+        if self._feed.faults.refuses_subscription(key):
+            self._send_error(f"Internal error, could not fetch data for subscription: {channel}.", channel, id_)
             return
         self._channels.before_subscribed(key)
         self._feed.flush(key)

@@ -45,6 +45,17 @@ class UpdateFaults(Struct):
     duplicate_channel: str = ""
     reorder_count: int = 0
     reorder_channel: str = ""
+    refuse_count: int = 0
+    refuse_channel: str = ""
+    refuse_id: str = ""
+
+    def refuses_subscription(self, key: Key) -> bool:
+        """Tell whether the first contents of a subscription can not be fetched this time."""
+        channel, id_ = self.refuse_channel or key[0], self.refuse_id or key[1]
+        if not self.refuse_count or key != (channel, id_):
+            return False
+        self.refuse_count -= 1
+        return True
 
 
 class Feed:
