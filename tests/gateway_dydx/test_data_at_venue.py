@@ -23,6 +23,7 @@ from signalbox.gateway.gaps import Gaps
 from signalbox.gateway.instruments import Instruments
 from signalbox.messages import Bar, BarSource, FundingRate, Instrument, InstrumentKind, Quote
 from signalbox.settings import Secret
+from signalbox.telemetry import Health
 from simulators.dydx.options import DydxOptions
 from simulators.world import WorldOptions
 
@@ -33,10 +34,21 @@ FRAMES = ("1m", "5m")
 DAY = timedelta(days=1)
 
 
+MANY = tuple(f"M{number}-USD" for number in range(1, 36))
+"""More than the indexer gives one connection."""
+
+
 @pytest.fixture
-def world_options() -> WorldOptions:
-    prices = (("BTC-USD", Decimal(100_000)), ("ETH-USD", Decimal(4_000)))
-    return WorldOptions(symbols=("BTC-USD", "ETH-USD"), speed=SPEED, start=START, seed=7, prices=prices, accounts=())
+def symbols() -> tuple[str, ...]:
+    """What the venue has; a test may ask for more, and then time is the wall's."""
+    return ("BTC-USD", "ETH-USD")
+
+
+@pytest.fixture
+def world_options(symbols: tuple[str, ...]) -> WorldOptions:
+    prices = (("BTC-USD", Decimal(100_000)), ("ETH-USD", Decimal(4_000))) if "BTC-USD" in symbols else ()
+    speed = 1.0 if symbols is MANY else SPEED
+    return WorldOptions(symbols=symbols, speed=speed, start=START, seed=7, prices=prices, accounts=())
 
 
 @pytest.fixture
@@ -103,8 +115,9 @@ class Data:
         bus, clock = await self.connect("gateway-dydx"), Clock(self.venue.world)
         rest = IndexerRest(f"http://{base}", 2.0)
         frames = tuple(parse_timeframe(text) for text in FRAMES)
+        self.health = Health("gateway-dydx")
         offered, gaps = Instruments(bus, desk, "dydx"), Gaps("dydx")
-        data = MarketData(bus, clock, rest, offered, gaps, frames, f"ws://{base}/v4/ws", settings)
+        data = MarketData(bus, clock, rest, offered, gaps, frames, f"ws://{base}/v4/ws", settings, self.health)
         self.running.append((asyncio.create_task(data.run()), data, rest, bus))
 
     async def stop(self) -> None:
@@ -278,9 +291,10 @@ async def test_a_crossed_book_is_never_a_crossed_quote(data: Data, metric: Calla
 async def test_no_quote_comes_while_the_link_is_down(data: Data) -> None:
     await data.start()
     await data.eventually(lambda: data.quotes, "quotes")
-    await data.data.stream.up()
+    (connection,) = data.data.connections
+    await connection.stream.up()
     await data.venue.do("half_open", next_connections=100)
-    await data.eventually(lambda: not data.data.stream.is_up, "the watchdog")
+    await data.eventually(lambda: not connection.stream.is_up, "the watchdog")
     mark, later = len(data.quotes), data.later(minutes=2)
     await data.eventually(lambda: data.venue.world.now() > later, "minutes without quotes")
     assert len(data.quotes) <= mark + 2  # one of each symbol may have been on its way
@@ -315,3 +329,64 @@ async def test_a_symbol_that_the_venue_does_not_have_is_left_out_and_the_others_
         await data.start(("BTC-USD", "NOBODY-USD"))
         await data.eventually(lambda: data.quotes, "quotes")
     assert data.data._instruments.left_out == {"NOBODY-USD": "the venue has no market NOBODY-USD"}
+
+
+# ------------------------------------------------------------------------------------------------ many connections
+
+
+async def all_live(data: Data) -> None:
+    """Wait until every market has its data."""
+    await data.eventually(lambda: len(data.data._boards) == len(MANY), "all markets")
+    await data.eventually(lambda: not data.data.why_no_data(), f"data of all: {data.data.why_no_data()}")
+    await data.eventually(lambda: all(each.live == set(each.symbols) for each in data.data.connections), "live bars")
+
+
+@pytest.mark.parametrize("symbols", [MANY])
+async def test_more_markets_than_a_connection_may_carry_have_quotes_all(data: Data) -> None:
+    await data.start(MANY)
+    await all_live(data)
+    assert [len(connection.symbols) for connection in data.data.connections] == [32, 3]
+    await data.eventually(lambda: {quote.symbol for quote in data.quotes} == set(MANY), "quotes of all")
+    await data.eventually(lambda: not data.health.waiting_for, "ready")
+
+
+@pytest.mark.parametrize("symbols", [MANY])
+async def test_what_one_connection_of_many_loses_is_lost_for_its_markets_alone(data: Data) -> None:
+    await data.start(MANY)
+    await all_live(data)
+    here, lost = data.data.connections
+    await data.venue.do("half_open", symbol=lost.symbols[0], next_connections=1000)
+    await data.eventually(lambda: set(data.data.why_no_data()) == set(lost.symbols), "the lost ones, and no others")
+    assert all(reason.startswith("the indexer's websocket: ") for reason in data.data.why_no_data().values())
+    mark = len(data.quotes)
+    await data.eventually(
+        lambda: {quote.symbol for quote in data.quotes[mark:]} == set(here.symbols), "quotes of the others"
+    )
+    assert here.live == set(here.symbols)
+    await data.venue.do("half_open", symbol="nobody", next_connections=0)
+    await all_live(data)
+
+
+@pytest.mark.parametrize("channel", ["v4_orderbook", "v4_trades", "v4_candles"])
+async def test_a_subscription_that_is_refused_stops_its_market_alone_and_is_asked_for_again(
+    data: Data, channel: str
+) -> None:
+    id = "ETH-USD/1MIN" if channel == "v4_candles" else "ETH-USD"
+    await data.venue.do("refuse_subscriptions", count=1000, channel=channel, id=id)
+    await data.start()
+    refused = f"{channel} is refused: Internal error, could not fetch data for subscription: {channel}."
+    await data.eventually(lambda: data.data.why_no_data() == {"ETH-USD": refused}, "one market without data")
+    assert not data.health.waiting_for
+    whole(data, await data.live_until(START))
+    await data.venue.do("refuse_subscriptions", count=0)
+    await data.eventually(lambda: not data.data.why_no_data(), "the data of all")
+
+
+async def test_the_gateway_is_not_ready_while_no_market_has_data(data: Data) -> None:
+    await data.venue.do("refuse_subscriptions", count=1000, channel="v4_orderbook")
+    await data.start()
+    await data.eventually(
+        lambda: any("v4_orderbook is refused" in reason for reason in data.health.waiting_for), "the reason"
+    )
+    await data.venue.do("refuse_subscriptions", count=0)
+    await data.eventually(lambda: not data.health.waiting_for, "ready")

@@ -156,8 +156,10 @@ async def test_a_subscription_made_while_up_is_asked_for_at_once(indexer: TinyIn
     await listener.stream.up()
     listener.stream.subscribe("v4_trades", "ETH-USD")
     await eventually(lambda: ("v4_trades", "ETH-USD") in indexer.subscribed, "the subscription")
-    listener.stream.unsubscribe("v4_trades", "ETH-USD")
-    await eventually(lambda: "v4_trades" in indexer.unsubscribed, "the end of the subscription")
+    await listener.stream.resubscribe("v4_trades", "ETH-USD")
+    await eventually(lambda: indexer.unsubscribed, "the end of the subscription")
+    assert indexer.unsubscribed == ["v4_trades"]
+    await eventually(lambda: indexer.subscribed.count(("v4_trades", "ETH-USD")) == 2, "the subscription, again")
 
 
 async def test_a_half_open_connection_is_cut(indexer: TinyIndexer, listener: Listener) -> None:

@@ -1,7 +1,8 @@
-"""The market data connection's life: subscribed, read, held against REST, and quotes sent on the way.
+"""Market data: read, held against REST, and quotes sent on the way.
 
-Owns subscriptions and which market's message goes where. Bars are the feeds' business (`feeds`), a book's levels
-`book`'s, quotes are put together in `quotes`.
+Owns which market's message goes where, and what follows from what is lost. Which connection carries which market is
+`data_connections`' business, bars are the feeds' (`feeds`), a book's levels `book`'s; quotes are put together in
+`quotes`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -24,10 +24,12 @@ from signalbox.gateway.quotes import Quotes
 from signalbox.gateway.retrying import Backoff
 from signalbox.messages import Quote, Side
 from signalbox.metrics import VENUE_RESUBSCRIPTIONS, VENUE_UNDECODABLE
+from signalbox.telemetry import Health
 from signalbox.venue_figures import SignsOfLife
 
 from gateway_dydx import metrics
 from gateway_dydx.book import contradicts, forget, take_snapshot, take_update, top
+from gateway_dydx.data_connections import Connection, Connections, gathered
 from gateway_dydx.facts import (
     BookSnapshot,
     BookUpdate,
@@ -38,7 +40,6 @@ from gateway_dydx.facts import (
     MarketChanged,
     MarketUnreadable,
     OraclePrice,
-    StreamRefused,
     Trade,
 )
 from gateway_dydx.feeds import Series
@@ -46,26 +47,28 @@ from gateway_dydx.funding import FundingRates
 from gateway_dydx.instruments import Offered, qualify
 from gateway_dydx.quotes import Board, lose, quote_message, take_oracle, take_trade
 from gateway_dydx.settings import Settings
-from gateway_dydx.stream_messages import BOOKS, CANDLES, MARKETS, SUBSCRIBED, TRADES, candle_id, facts_of
+from gateway_dydx.stream_messages import BOOKS, CANDLES, SUBSCRIBED, TRADES, facts_of
 from gateway_dydx.translate import VENUE
 from gateway_dydx.venue_indexer import IndexerRest
-from gateway_dydx.venue_stream import IndexerStream, StreamBounds
+from gateway_dydx.venue_stream import StreamBounds
 
 log = logging.getLogger(__name__)
 
-SETTLE_SECONDS = 0.3
-"""Of wall time. What the indexer knew when it said a block's time has come by then: it sends everything at once, every
-250 ms."""
 WATCH_SECONDS = 0.1
+SHOW_SECONDS = 1.0
+COMPARE_SECONDS_MIN = 0.5
+"""From one book over REST to the next: with many markets each has its turn later. The indexer's limit for an address,
+10 questions a second, is the account's too."""
 SIGN_OF = {BOOKS: "quote", TRADES: "bar", CANDLES: "bar"}
 """What a message of a channel is a sign of life of."""
-HEIGHTS_KEPT_MAX = 1_000
 PONG_PART = 0.8
 """A pong must come before the next ping goes."""
+MARKET_DATA = "market data"
+"""What the gateway waits for while no market has any."""
 
 
 class MarketData:
-    """Keeps one connection for market data, and what has come over it."""
+    """Keeps the connections for market data, and what has come over them."""
 
     def __init__(
         self,
@@ -77,49 +80,50 @@ class MarketData:
         timeframes: tuple[Timeframe, ...],
         websocket_url: str,
         settings: Settings,
+        health: Health,
     ) -> None:
         self._bus, self._clock, self._rest, self._instruments = bus, clock, rest, instruments
-        self._timeframes, self._settings, self._gaps = timeframes, settings, gaps
+        self._timeframes, self._settings, self._gaps, self._health = timeframes, settings, gaps, health
         self._feeds: dict[str, Series] = {}
         self._boards: dict[str, Board] = {}
         self._funding = FundingRates(bus, clock)
         self._signs: dict[str, SignsOfLife] = {}
-        self._heights: deque[tuple[float, datetime]] = deque(maxlen=HEIGHTS_KEPT_MAX)
         self._quotes = Quotes(bus, clock, VENUE, settings.quote_interval_seconds, self._quote)
         self._resyncing: set[str] = set()
         self._resync_wanted: dict[str, str] = {}
         self._crossings: dict[str, int] = {}
         self._reconcile_now, self._hold = asyncio.Event(), False
-        self._venue_time: datetime | None = None
-        self.height = 0
-        """The newest block that the indexer has told over this connection."""
-        self.stream = IndexerStream(
-            websocket_url, self._on_message, self._on_state, stream_bounds(settings), name=metrics.DATA
-        )
+        self._to_compare: dict[str, None] = {}
+        """Symbols whose book is held against REST's, in this order."""
+        self._group = asyncio.TaskGroup()
+        self.connections = Connections(websocket_url, stream_bounds(settings), self._on_message, self._on_state)
 
     async def run(self) -> None:
         """Find the desk's markets, then keep their data coming, for ever."""
+        self._health.require(MARKET_DATA)
         await self._first_markets()
-        for symbol, offered in self._instruments.offered.items():
+        try:
+            async with self._group:
+                for task in (self._funding.run(), self._quotes.run(), self._watch(), self._compare()):
+                    self._group.create_task(task)
+                await self._begin_offered()
+                await self._reconcile()
+        finally:
+            await self.connections.close()
+
+    async def _begin_offered(self) -> None:
+        """Have the data of every market come that is offered, and that did not before."""
+        for symbol, offered in tuple(self._instruments.offered.items()):
+            if symbol in self._feeds:
+                continue
             feed = Series(self._bus, self._clock, offered, self._timeframes, self._rest, self._gaps)
             await feed.feed.resume()
-            self._feeds[symbol], self._boards[symbol] = feed, Board(symbol)
             self._signs[symbol] = SignsOfLife(VENUE, symbol, offered.symbol.calendar, self._clock)
-            self.stream.subscribe(BOOKS, symbol)
-            self.stream.subscribe(TRADES, symbol)
-            self.stream.subscribe(CANDLES, candle_id(symbol))
-        self.stream.subscribe(MARKETS)
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self.stream.run())
-                group.create_task(self._funding.run())
-                group.create_task(self._quotes.run())
-                group.create_task(self._watch())
-                group.create_task(self._reconcile())
-                for feed in self._feeds.values():
-                    group.create_task(feed.feed.run())
-        finally:
-            await self.stream.close()
+            self._feeds[symbol], self._boards[symbol] = feed, Board(symbol)
+            begun = self.connections.carry(symbol)
+            if begun is not None:
+                self._group.create_task(begun.stream.run())
+            self._group.create_task(feed.feed.run())
 
     async def _first_markets(self) -> None:
         backoff, said = Backoff(self._settings.retry_delay_seconds, self._settings.retry_delay_seconds_max), ""
@@ -142,21 +146,31 @@ class MarketData:
         level = best.ask if side is Side.BUY else best.bid
         return level.price if board.book.whole and level is not None else board.oracle_price
 
+    def why_no_data(self) -> dict[str, str]:
+        """Each market of which no quotes come, or not every bar as it is made, and why."""
+        found: dict[str, str] = {}
+        for symbol, board in self._boards.items():
+            connection = self.connections.of(symbol)
+            reason = connection.why_no_data(symbol)
+            if not reason and not board.book.whole:
+                reason = "its book is being asked for"
+            if reason:
+                found[symbol] = reason
+        return found
+
     # ---------------------------------------------------------------------------------------------- what comes in
 
-    def _on_state(self, up: bool, reason: str) -> None:
+    def _on_state(self, connection: Connection, up: bool, reason: str) -> None:
         if up:
             self._hold_soon()
-        else:
-            self._heights.clear()
-            self._resyncing.clear()
-            self.height, self._venue_time = 0, None
-        for symbol, feed in self._feeds.items():
-            feed.begin_live(self._venue_time)
-            if not up:
-                lose(self._boards[symbol])
+            return
+        connection.lose(reason)
+        for symbol in connection.symbols:
+            self._resyncing.discard(symbol)
+            self._feeds[symbol].begin_live(None)
+            lose(self._boards[symbol])
 
-    def _on_message(self, message: dict[str, Any]) -> None:
+    def _on_message(self, connection: Connection, message: dict[str, Any]) -> None:
         channel, symbol = str(message.get("channel", "")), str(message.get("id") or "").partition("/")[0]
         if symbol in self._signs and channel in SIGN_OF:
             self._signs[symbol].heard(SIGN_OF[channel])
@@ -170,7 +184,13 @@ class MarketData:
         first = message.get("type") == SUBSCRIBED
         # The first trades come newest first
         for fact in reversed(facts) if first and channel == TRADES else facts:
-            self._take(fact, first)
+            self._take(connection, fact, first)
+        if first:
+            self._begin_live(connection)
+
+    def _begin_live(self, connection: Connection) -> None:
+        for symbol in connection.newly_live():
+            self._feeds[symbol].begin_live(connection.venue_time)
 
     def _lost(self, channel: str, symbol: str) -> None:
         """A message could not be read: what it said must be asked for."""
@@ -179,16 +199,17 @@ class MarketData:
         if channel == BOOKS:
             self._resync(symbol, "unreadable")
         elif channel in (TRADES, CANDLES):
-            self._feeds[symbol].begin_live(self._venue_time)
+            self._feeds[symbol].begin_live(self.connections.of(symbol).venue_time)
 
-    def _take(self, fact: Fact, first: bool) -> None:
+    def _take(self, connection: Connection, fact: Fact, first: bool) -> None:
         match fact:
             case Height():
-                self._on_height(fact)
+                self._on_height(connection, fact)
             case BookSnapshot() if fact.ticker in self._boards:
                 self._resyncing.discard(fact.ticker)
                 take_snapshot(self._boards[fact.ticker].book, fact)
                 self._quotes.changed(fact.ticker)
+                self._to_compare = {fact.ticker: None} | self._to_compare
             case BookUpdate() if fact.ticker in self._boards:
                 self._on_book_update(fact)
             case Trade() if fact.ticker in self._feeds:
@@ -208,23 +229,18 @@ class MarketData:
                 log.error("a market of the venue makes no sense", extra={"ticker": fact.ticker, "error": fact.error})
             case MarketChanged() if fact.ticker in self._boards:
                 self._on_market_change(fact)
-            case StreamRefused():
-                log.warning("the indexer refuses", extra={"channel": fact.channel, "id": fact.id, "text": fact.text})
             case _:
                 return  # another market's, or the account's
 
-    def _on_height(self, fact: Height) -> None:
-        """A new block proves that books which say nothing still stand."""
-        if fact.height <= self.height:
+    def _on_height(self, connection: Connection, fact: Height) -> None:
+        """A new block proves that books of this connection which say nothing still stand."""
+        if not connection.on_height(fact):
             return
-        self.height = fact.height
         metrics.DATA_HEIGHT.set(fact.height)
-        if fact.at is not None:
-            self._heights.append((time.monotonic(), fact.at))
-            self._venue_time = fact.at
-        for symbol, board in self._boards.items():
+        self._begin_live(connection)
+        for symbol in connection.symbols:
             self._signs[symbol].heard("bar")  # a minute ends with a block, with or without trades
-            if board.book.whole:
+            if self._boards[symbol].book.whole:
                 self._signs[symbol].heard("quote")
                 self._quotes.changed(symbol)
 
@@ -270,20 +286,23 @@ class MarketData:
         shown_at = 0.0
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            now = time.monotonic()
-            passed: datetime | None = None
-            while self._heights and now - self._heights[0][0] >= SETTLE_SECONDS:
-                passed = self._heights.popleft()[1]
-            if passed is not None:
-                for feed in self._feeds.values():
-                    feed.pass_until(passed)
-            if now - shown_at >= 1.0:
-                shown_at = now
+            for connection in self.connections:
+                passed = connection.passed()
+                if passed is not None:
+                    for symbol in connection.symbols:
+                        self._feeds[symbol].pass_until(passed)
+            if time.monotonic() - shown_at >= SHOW_SECONDS:
+                shown_at = time.monotonic()
                 self._show()
 
     def _show(self) -> None:
         for symbol, board in self._boards.items():
             metrics.BOOK_CROSSINGS.labels(symbol).set(board.book.crossings)
+        without = self.why_no_data()
+        if without and len(without) == len(self._boards):
+            self._health.unmet(MARKET_DATA, gathered(without))
+        else:
+            self._health.met(MARKET_DATA)
 
     async def _reconcile(self) -> None:
         """Hold everything against REST after each (re)subscription and every so often; for ever."""
@@ -294,8 +313,6 @@ class MarketData:
             except TimeoutError:
                 self._hold = True
             self._reconcile_now.clear()
-            if not self.stream.is_up:
-                continue
             wanted, self._resync_wanted = self._resync_wanted, {}
             for symbol, reason in wanted.items():
                 await self._ask_anew(symbol, reason)
@@ -319,20 +336,40 @@ class MarketData:
         for market in markets:
             if market.ticker in self._boards:
                 self._on_market(market)
-        for symbol, board in self._boards.items():
-            seen = await self._rest.order_book(symbol)
-            crossed = board.book.crossings > self._crossings.get(symbol, 0)
-            self._crossings[symbol] = board.book.crossings
-            if board.book.whole and (crossed or contradicts(board.book, seen)):
-                self._resyncing.add(symbol)
-                forget(board.book)
-                await self._ask_anew(symbol, "crossed" if crossed else "contradicted")
+        await self._begin_offered()
+
+    async def _compare(self) -> None:
+        """Hold one book after the other against REST's, those that have just been given first; for ever."""
+        while True:
+            seconds = self._settings.data_reconcile_seconds / max(len(self._boards), 1)
+            await asyncio.sleep(max(COMPARE_SECONDS_MIN, seconds))
+            symbol = next(iter(self._to_compare), "")
+            if not symbol:
+                self._to_compare = dict.fromkeys(self._boards)
+                continue
+            del self._to_compare[symbol]
+            try:
+                await self._compare_book(symbol)
+            except VenueError as error:
+                log.warning("a book could not be held against REST", extra={"symbol": symbol, "reason": str(error)})
+
+    async def _compare_book(self, symbol: str) -> None:
+        board = self._boards[symbol]
+        if not board.book.whole:
+            return
+        seen = await self._rest.order_book(symbol)
+        crossed = board.book.crossings > self._crossings.get(symbol, 0)
+        self._crossings[symbol] = board.book.crossings
+        if board.book.whole and (crossed or contradicts(board.book, seen)):
+            self._resyncing.add(symbol)
+            forget(board.book)
+            await self._ask_anew(symbol, "crossed" if crossed else "contradicted")
 
     async def _ask_anew(self, symbol: str, reason: str) -> None:
         metrics.BOOK_RESYNCS.labels(symbol, reason).inc()
         VENUE_RESUBSCRIPTIONS.labels(VENUE, symbol, "quote").inc()
         log.info("a book is asked for anew", extra={"symbol": symbol, "reason": reason})
-        await self.stream.resubscribe(BOOKS, symbol)
+        await self.connections.of(symbol).stream.resubscribe(BOOKS, symbol)
 
 
 def stream_bounds(settings: Settings) -> StreamBounds:

@@ -218,10 +218,9 @@ class OrdersLink:
         backoff = Backoff(self._settings.retry_delay_seconds, self._settings.retry_delay_seconds_max)
         due_at = 0.0
         await self._qualified()
-        self._state.own.symbols = {
-            offered.market.clob_pair_id: symbol for symbol, offered in self._instruments.offered.items()
-        }
         while True:
+            offered = self._instruments.offered  # a market may come later: it was not readable, or did not trade yet
+            self._state.own.symbols = {each.market.clob_pair_id: symbol for symbol, each in offered.items()}
             self._due.clear()
             status, reason = self._obstacle()
             if status is not LinkStatus.READY:

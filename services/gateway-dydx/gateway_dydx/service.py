@@ -17,6 +17,7 @@ from signalbox.venue_figures import begin_at_zero
 from gateway_dydx import metrics
 from gateway_dydx.account import CHANGE_INTERVAL_SECONDS, Figures
 from gateway_dydx.asking import Questions, pace_of
+from gateway_dydx.data_connections import gathered
 from gateway_dydx.instruments import Offered
 from gateway_dydx.market_data import MarketData, stream_bounds
 from gateway_dydx.orders import Orders
@@ -61,7 +62,9 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         runtime, state, lease, figures, settings.account_interval_seconds, CHANGE_INTERVAL_SECONDS
     )
     instruments = gateway.instruments
-    data = MarketData(bus, clock, rest, instruments, gateway.gaps, timeframes, where.websocket_url, settings)
+    data = MarketData(
+        bus, clock, rest, instruments, gateway.gaps, timeframes, where.websocket_url, settings, runtime.health
+    )
     sending = Sending(node, clock, state, lease)
 
     def reference_price(symbol: str, side: Side) -> Decimal | None:
@@ -81,6 +84,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         **gateway.details(),
         "height": str(state.own.height),
         "indexer_lag_blocks": str(state.own.height - state.own.indexer_height),
+        "data_refused": gathered(data.why_no_data()),
         "next_client_id": str(state.highest_number + 1),
     }
 

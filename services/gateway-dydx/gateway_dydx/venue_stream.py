@@ -30,11 +30,13 @@ from signalbox.venue_figures import ConnectionShown
 
 from gateway_dydx.metrics import STREAM, count_error
 from gateway_dydx.stream_messages import CONNECTED, ERROR, HEIGHTS, SUBSCRIBED, subscription_key
+from gateway_dydx.subscriptions import Key, Subscriptions
 from gateway_dydx.translate import VENUE
 
 log = logging.getLogger(__name__)
 logging.getLogger("websocket").setLevel(logging.CRITICAL)  # it says everything that `run` says, each time
 
+UNSUBSCRIBE = {"type": "unsubscribe"}
 MESSAGES_WAITING_MAX = 1_000
 HAND_OVER_SECONDS_MAX = 30.0
 """An event loop that takes nothing for this long is not coming back: the connection is given up."""
@@ -69,7 +71,6 @@ class _Connection:
     thread: threading.Thread | None = None
     ending: bool = False
     opened: bool = False
-    waiting_for: set[tuple[str, str]] = field(default_factory=set)
     heard_at: float = field(default_factory=time.monotonic)
 
 
@@ -77,8 +78,9 @@ class IndexerStream:
     """Keeps one websocket connection for ever: `await run()`, after or before `subscribe`.
 
     `on_message` gets every message as the indexer sent it, in order, on the event loop; what it raises ends `run`.
-    `on_state(True, "")` comes once every subscription is confirmed, after their first contents; `on_state(False,
-    reason)` when the connection is lost, or did not come about.
+    `on_state(True, "")` comes once every needed subscription is confirmed, after their first contents; `on_state(False,
+    reason)` when the connection is lost, or did not come about. A subscription that is not needed and that the indexer
+    refuses, or leaves unanswered, is asked for again later, and nothing else suffers from it.
     """
 
     def __init__(
@@ -93,8 +95,7 @@ class IndexerStream:
         self._bounds, self._name = bounds or StreamBounds(), name
         self._shown = ConnectionShown(VENUE, name)
         self._taken, self._sent = (VENUE_MESSAGES.labels(VENUE, name, direction) for direction in ("in", "out"))
-        self._wanted: dict[tuple[str, str], dict[str, Any]] = {}
-        self._asked_at: dict[tuple[str, str], float] = {}
+        self.subscriptions = Subscriptions()
         self._connection: _Connection | None = None
         self._up = asyncio.Event()
         self._failure: BaseException | None = None
@@ -116,38 +117,28 @@ class IndexerStream:
         """Wait until a connection is there and every subscription confirmed."""
         await self._up.wait()
 
-    def subscribe(self, channel: str, id: str = "", *, batched: bool = True) -> None:
+    def subscribe(self, channel: str, id: str = "", *, needed: bool = True) -> None:
         """Want a channel, on this connection and all that follow."""
-        request: dict[str, Any] = {"type": "subscribe", "channel": channel, "batched": batched}
+        request: dict[str, Any] = {"type": "subscribe", "channel": channel, "batched": True}
         if id:
             request["id"] = id
         key = subscription_key(channel, id)
-        if key in self._wanted:
+        if key in self.subscriptions:
             return
-        self._wanted[key] = request
+        self.subscriptions.want(key, request, needed=needed)
         if self._connection is not None and self._connection.opened:
             self._ask(self._connection, key)
-
-    def unsubscribe(self, channel: str, id: str = "") -> None:
-        """Want a channel no longer."""
-        key = subscription_key(channel, id)
-        if self._wanted.pop(key, None) is None:
-            return
-        connection = self._connection
-        if connection is not None and connection.opened:
-            connection.waiting_for.discard(key)
-            self._send(connection, {"type": "unsubscribe", "channel": channel} | ({"id": id} if id else {}))
 
     async def resubscribe(self, channel: str, id: str = "") -> None:
         """Ask for a channel's first contents again, at most once a second."""
         key = subscription_key(channel, id)
-        request = self._wanted.get(key)
-        if request is None:
-            return
-        passed_seconds = time.monotonic() - self._asked_at.get(key, float("-inf"))
-        self.unsubscribe(channel, id)
+        connection = self._connection
+        if key not in self.subscriptions or connection is None or not connection.opened:
+            return  # the next connection asks for it
+        passed_seconds = time.monotonic() - self.subscriptions.asked_seconds(key)
         await asyncio.sleep(max(0.0, SUBSCRIBE_AGAIN_SECONDS_MIN - passed_seconds))
-        self.subscribe(channel, id, batched=request["batched"])
+        if connection is self._connection:
+            self._ask_anew(connection, key)
 
     def cut(self, reason: str) -> None:
         """End the present connection at once; `run` begins another."""
@@ -193,6 +184,7 @@ class IndexerStream:
             threading.BoundedSemaphore(MESSAGES_WAITING_MAX), asyncio.get_running_loop().create_future()
         )
         self._connection = connection
+        self.subscriptions.begin()
         self._begin(connection)
         reason = "the gateway stops"
         try:
@@ -214,9 +206,12 @@ class IndexerStream:
             now = time.monotonic()
             if not connection.opened and now > deadline:
                 return "no connection in time"
-            for key in connection.waiting_for:
-                if now - self._asked_at[key] > bounds.connect_seconds_max:
-                    return f"no answer to the subscription of {' '.join(key)}"
+            for key in self.subscriptions.late(now, bounds.connect_seconds_max):
+                if self.subscriptions.is_needed(key):
+                    return self.subscriptions.why_late(key)
+                self._refused(key, self.subscriptions.why_late(key))
+            for key in self.subscriptions.due(now):
+                self._ask_anew(connection, key)
             if self._up.is_set() and now - connection.heard_at > bounds.silence_seconds_max:
                 return f"no message for {bounds.silence_seconds_max:g} s"
             await asyncio.wait([connection.over], timeout=min(0.25, bounds.silence_seconds_max / 4))
@@ -314,7 +309,7 @@ class IndexerStream:
             self._failure = error
             self._end(connection, f"a message could not be handled: {error}")
             return
-        if connection.opened and not connection.waiting_for and not self._up.is_set():
+        if connection.opened and not self._up.is_set() and self.subscriptions.is_whole:
             self.connections += 1
             self._up.set()
             self._shown.up()
@@ -325,20 +320,29 @@ class IndexerStream:
         kind = message.get("type")
         if kind == CONNECTED:
             connection.opened = True
-            for key in self._wanted:
+            for key in self.subscriptions:
                 self._ask(connection, key)
         elif kind == SUBSCRIBED:
-            connection.waiting_for.discard(
-                subscription_key(str(message.get("channel", "")), str(message.get("id") or ""))
-            )
+            self.subscriptions.confirm(subscription_key(str(message.get("channel", "")), str(message.get("id") or "")))
         elif kind == ERROR:
             count_error(self._name, "refused")
-            log.warning("the indexer's websocket says", extra={"text": str(message.get("message"))[:300]})
+            key = self.subscriptions.take_error(message, time.monotonic())
+            text = str(message.get("message"))[:300]
+            log.warning("the indexer's websocket says", extra={"text": text, "subscription": " ".join(key or ())})
 
-    def _ask(self, connection: _Connection, key: tuple[str, str]) -> None:
-        connection.waiting_for.add(key)
-        self._asked_at[key] = time.monotonic()
-        self._send(connection, self._wanted[key])
+    def _refused(self, key: Key, reason: str) -> None:
+        count_error(self._name, "refused")
+        log.warning("a subscription is not given", extra={"subscription": " ".join(key), "reason": reason})
+        self.subscriptions.refuse(key, reason, time.monotonic())
+
+    def _ask(self, connection: _Connection, key: Key) -> None:
+        self._send(connection, self.subscriptions.ask(key, time.monotonic()))
+
+    def _ask_anew(self, connection: _Connection, key: Key) -> None:
+        """End a subscription, as far as it has begun, and begin it again."""
+        request = self.subscriptions.ask(key, time.monotonic())
+        self._send(connection, {name: request[name] for name in ("channel", "id") if name in request} | UNSUBSCRIBE)
+        self._send(connection, request)
 
     def _send(self, connection: _Connection, request: dict[str, Any]) -> None:
         try:
