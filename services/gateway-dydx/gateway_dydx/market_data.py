@@ -25,7 +25,7 @@ from signalbox.gateway.retrying import Backoff
 from signalbox.messages import Quote, Side
 from signalbox.metrics import VENUE_RESUBSCRIPTIONS, VENUE_UNDECODABLE
 from signalbox.telemetry import Health
-from signalbox.venue_figures import SignsOfLife
+from signalbox.venue_figures import SignsOfLife, watch_lost_subscriptions
 
 from gateway_dydx import metrics
 from gateway_dydx.book import contradicts, forget, take_snapshot, take_update, top
@@ -101,6 +101,7 @@ class MarketData:
     async def run(self) -> None:
         """Find the desk's markets, then keep their data coming, for ever."""
         self._health.require(MARKET_DATA)
+        watch_lost_subscriptions(VENUE, "quote", lambda: len(self.why_no_data()))
         await self._first_markets()
         try:
             async with self._group:
@@ -149,7 +150,7 @@ class MarketData:
     def why_no_data(self) -> dict[str, str]:
         """Each market of which no quotes come, or not every bar as it is made, and why."""
         found: dict[str, str] = {}
-        for symbol, board in self._boards.items():
+        for symbol, board in tuple(self._boards.items()):  # a scrape asks too, from another thread
             connection = self.connections.of(symbol)
             reason = connection.why_no_data(symbol)
             if not reason and not board.book.whole:
