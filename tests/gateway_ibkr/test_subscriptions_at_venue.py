@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from gateway_ibkr import market_data
+from gateway_ibkr import market_data, pacing
 from msgspec.structs import replace
 from signalbox import messages
 from signalbox.messages import Quote
 from simulators.world import WorldOptions
 
-KINDS = ("quote", "bar", "account", "pnl")
+KINDS = ("quote", "bar", "pnl")
 
 
 @pytest.fixture
@@ -112,6 +112,16 @@ async def test_what_ends_without_a_word_is_asked_for_again(desk: Any, ears: Ears
     assert (await desk.venue.do("lose_subscriptions", data=data))["subscriptions"] > 0, "it is subscribed to"
 
 
+async def test_account_figures_that_end_without_a_word_are_asked_for_again(desk: Any, ears: Ears) -> None:
+    await running(desk, ears)
+
+    async def are_subscribed_to() -> bool:
+        return bool((await desk.venue.do("lose_subscriptions", data="account"))["subscriptions"])
+
+    for _ in range(2):
+        await desk.eventually(are_subscribed_to, "it is subscribed to")
+
+
 async def test_data_that_was_refused_comes_once_it_is_permitted(desk: Any, ears: Ears) -> None:
     desk.settings = replace(desk.settings, resubscribe_delay_seconds_max=1.0)
     await desk.venue.do("not_subscribed", symbol="SPY")
@@ -130,6 +140,7 @@ class TestPaced:
     async def test_bars_that_end_again_and_again_are_asked_for_within_the_venues_limit(
         self, desk: Any, metric: Callable[..., float], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
+        monkeypatch.setattr(pacing, "BAR_REQUESTS_MAX", 6)  # a tenth of the venue's: as many as come soon enough
         monkeypatch.setattr(market_data, "WATCH_SECONDS", 0.01)
         desk.settings = replace(desk.settings, resubscribe_delay_seconds=0.01)
         runtime = await desk.start()
@@ -139,7 +150,7 @@ class TestPaced:
             await desk.venue.do("bust")
             return metric("signalbox_venue_budget_left", venue="ibkr", budget="bar_requests") == 0
 
-        await desk.eventually(used_up, "sixty requests")
+        await desk.eventually(used_up, "every request is used up")
         await desk.venue.do("bust")
         await desk.eventually(lambda: "SPY bars" in runtime.details()["data_asked_for_again"], "what waits is shown")
         said = [str(getattr(record, "text", "")) for record in caplog.records]

@@ -32,12 +32,12 @@ from signalbox.metrics import VENUE_CLOCK_OFFSET_SECONDS, VENUE_UNDECODABLE
 from signalbox.venue_figures import ConnectionShown
 
 from gateway_ibkr import decide
-from gateway_ibkr.account_watch import AccountWatch
 from gateway_ibkr.asking import MEMORY, POSITIONS, Questions
 from gateway_ibkr.facts import AccountAnswers, AccountValueSeen, ErrorSeen, Fact, OrderFact, PnlSeen, PositionSeen
 from gateway_ibkr.freeze import Freeze
 from gateway_ibkr.instruments import Offered, qualify
 from gateway_ibkr.orders import Orders
+from gateway_ibkr.profit_watch import ProfitWatch
 from gateway_ibkr.reconcile import Answers, snapshot
 from gateway_ibkr.settings import Settings, session_mistake
 from gateway_ibkr.state import State, forget, raise_number
@@ -83,7 +83,7 @@ class OrdersLink:
             answer_seconds_max=settings.answer_seconds_max,
         )
         self._shown = ConnectionShown(VENUE, ORDERS)
-        self.watch = AccountWatch(clock, state, gateway.link, settings)
+        self.profit = ProfitWatch(clock, state, gateway.link, settings)
         self._freeze = Freeze()
         self._restored = asyncio.Event()
 
@@ -117,7 +117,7 @@ class OrdersLink:
         orders = OrdersSession(session)
         self._orders.session = orders
         self._link.become(LinkStatus.RECONCILING, "")
-        await until_one_ends(self._beat(session), self._work(orders), self.watch.watch(orders), session.until_lost())
+        await until_one_ends(self._beat(session), self._work(orders), self.profit.watch(orders), session.until_lost())
 
     async def _beat(self, session: Session) -> None:
         while True:
@@ -127,7 +127,7 @@ class OrdersLink:
 
     async def _work(self, orders: OrdersSession) -> None:
         await qualify(self._instruments, orders, self._state, self._clock)
-        await self.watch.begin(orders)
+        await self.profit.begin(orders)
         while True:
             self._restored.clear()
             await self._reconcile(orders)
@@ -175,7 +175,6 @@ class OrdersLink:
         answers, figures = await self._consistent(orders)
         statement = snapshot(self._state, answers, figures, self._clock.now())
         self._account.on_fact(figures)
-        self.watch.on_fact(figures)
         self._questions.hold({held.symbol: held.quantity for held in statement.positions})
         if new_to(self._state, statement):
             self._outbox.put(statement)
@@ -206,16 +205,22 @@ class OrdersLink:
         raise VenueTimeoutError("executions keep coming: there is no moment for a consistent snapshot")
 
     async def ask_figures(self) -> None:
-        """Have the account's values said again, all of them; they come as facts. Raises `VenueError`."""
-        await self._orders.open_session().account_values(self._state.account)
+        """Have the account's values said again, all of them, and its positions; they come as facts.
+
+        Positions say nothing while nobody trades, so nobody would notice that they have stopped. Raises `VenueError`.
+        """
+        orders = self._orders.open_session()
+        await orders.account_values(self._state.account)
+        await orders.positions()
 
     # -------------------------------------------------------------------------------------------------------- facts
 
     def _on_fact(self, fact: Fact) -> None:
         if isinstance(fact, AccountValueSeen | PnlSeen):
-            self.watch.on_fact(fact)
+            if isinstance(fact, PnlSeen):
+                self.profit.heard()
             self._account.on_fact(fact)
-        elif isinstance(fact, ErrorSeen) and (self.watch.on_error(fact) or self._on_link_error(fact)):
+        elif isinstance(fact, ErrorSeen) and (self.profit.on_error(fact) or self._on_link_error(fact)):
             return
         elif isinstance(fact, PositionSeen):
             self._on_position(fact)

@@ -63,7 +63,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         **where,
         **gateway.details(),
         "data_refused": described(refused),
-        "data_asked_for_again": described(silent() | orders_link.watch.described()),
+        "data_asked_for_again": described(silent() | orders_link.profit.described()),
         "orders_stranded": ", ".join(sorted(state.own.stranded)),
         "next_order_number": str(state.highest_number + 1),
     }

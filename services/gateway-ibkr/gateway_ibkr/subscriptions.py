@@ -1,8 +1,8 @@
 """Whether what was subscribed to is still alive, and when it is asked for again.
 
-Pure: times come in with each call. Owns the rule, which is the same for quotes, bars, account figures and profit and
-loss. The venue ends a subscription with a word (1101, 10197, 10225, a refusal), or with none: a farm that goes and
-comes back, a nightly reset, a competing session. So a code is believed, and silence is too:
+Pure: times come in with each call. Owns the rule, which is the same for quotes, bars, and profit and loss. The venue
+ends a subscription with a word (1101, 10197, 10225, a refusal), or with none: a farm that goes and comes back, a
+nightly reset, a competing session. So a code is believed, and silence is too:
 
     never asked for on this session       asked for now
     the venue said that it is lost        asked for now
@@ -33,7 +33,6 @@ class Data(StrEnum):
 
     BAR = "bar"
     QUOTE = "quote"
-    ACCOUNT = "account"
     PNL = "pnl"
 
 

@@ -67,11 +67,6 @@ class OrdersSession:
         )
         return {(fact.tag, fact.currency): fact.value for fact in facts if fact.account == account}
 
-    async def end_account_values(self, account: str) -> None:
-        """Give the subscription to the account's figures back: TWS tells all of them anew to who asks then."""
-        await self.session.turn()
-        self.session.client.reqAccountUpdates(False, account)
-
     async def subscribe_pnl(self, key: int, account: str) -> None:
         """Have the account's profit and loss sent as facts."""
         await self.session.turn()
