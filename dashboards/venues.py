@@ -142,6 +142,15 @@ LINKS_ROW = Row(
                 "{{venue}} {{connection}} {{treatment}}",
             ),
         ),
+        totals(
+            "Answers that never ended",
+            "Questions without a complete answer in the time shown, by what was asked. Normal: none.",
+            Query(
+                during_range("venue, request", f"signalbox_venue_unanswered_total{{{OF_VENUE}}}"),
+                "{{venue}} {{request}}",
+            ),
+            runbook="answer-never-ends",
+        ),
         states(
             "Who holds the accounts",
             "How many gateways hold the lease of each account: exactly one may trade it.",

@@ -159,6 +159,11 @@ VENUE_ERRORS = Counter(
     "Errors that the venue answered, or that asking it ended in, by how the gateway treats them.",
     ("venue", "connection", "treatment"),
 )
+VENUE_UNANSWERED = Counter(
+    "signalbox_venue_unanswered_total",
+    "Questions that the venue has not answered completely in time, by what was asked.",
+    ("venue", "request"),
+)
 VENUE_BUDGET_LEFT = Gauge(
     "signalbox_venue_budget_left",
     "What the venue's pacing rules, as the gateway keeps them, still allow in the present window.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from signalbox.metrics import VENUE_UNANSWERED
 from signalbox.venue_figures import watch_budget
 
 from gateway_ibkr.pacing import (
@@ -22,6 +23,13 @@ from gateway_ibkr.pacing import (
     MessageWindow,
 )
 from gateway_ibkr.translate import VENUE
+from gateway_ibkr.unanswered import Question
+
+
+def begin_unanswered_at_zero() -> None:
+    """Have each kind of question counted from 0: Prometheus does not see the first of a counter that begins with it."""
+    for question in Question:
+        VENUE_UNANSWERED.labels(VENUE, question)
 
 
 def watch_messages(connection: str, window: MessageWindow) -> None:

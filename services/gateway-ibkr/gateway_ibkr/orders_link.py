@@ -85,6 +85,7 @@ class OrdersLink:
         self._shown = ConnectionShown(VENUE, ORDERS)
         self.profit = ProfitWatch(clock, state, gateway.link, settings)
         self._freeze = Freeze()
+        self._unanswered = ""
         self._restored = asyncio.Event()
 
     async def run(self) -> None:
@@ -94,7 +95,7 @@ class OrdersLink:
             session = Session(self._endpoint, self._on_fact)
             self._freeze.over()
             try:
-                reason = await _reason_of_end(self._live(session))
+                reason = await self._reason_of_end(self._live(session))
             finally:
                 session.close()  # also when the process is told to stop: the client id is free at once
             was_ready = self._link.status in (LinkStatus.READY, LinkStatus.FROZEN)
@@ -116,8 +117,19 @@ class OrdersLink:
         raise_number(self._state, session.next_valid_id)
         orders = OrdersSession(session)
         self._orders.session = orders
-        self._link.become(LinkStatus.RECONCILING, "")
+        self._link.become(LinkStatus.RECONCILING, self._unanswered)
         await until_one_ends(self._beat(session), self._work(orders), self.profit.watch(orders), session.until_lost())
+
+    async def _reason_of_end(self, live: Awaitable[None]) -> str:
+        """Live, and say why it ended. What TWS did not answer is told until the next answers are complete."""
+        try:
+            await live
+        except VenueTimeoutError as error:
+            self._unanswered = str(error)
+            return str(error)
+        except VenueError as error:
+            return str(error)
+        return "the session has ended"
 
     async def _beat(self, session: Session) -> None:
         while True:
@@ -131,6 +143,7 @@ class OrdersLink:
         while True:
             self._restored.clear()
             await self._reconcile(orders)
+            self._unanswered = ""
             if self._freeze.reason:
                 self._link.become(LinkStatus.FROZEN, self._freeze.described())
             else:
@@ -256,11 +269,3 @@ class OrdersLink:
         else:
             return False
         return True
-
-
-async def _reason_of_end(live: Awaitable[None]) -> str:
-    try:
-        await live
-    except VenueError as error:
-        return str(error)
-    return "the session has ended"

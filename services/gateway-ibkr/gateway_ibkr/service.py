@@ -18,6 +18,7 @@ from signalbox.messages import MarketDataType
 from signalbox.process import Runtime
 from signalbox.venue_figures import begin_at_zero
 
+from gateway_ibkr import metrics
 from gateway_ibkr.account import CHANGE_INTERVAL_SECONDS, Figures
 from gateway_ibkr.asking import Questions, pace_of
 from gateway_ibkr.feeds import History, Series
@@ -42,6 +43,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     await until_it_runs(clock)
     lease = await take_account(runtime, VENUE, account_id)
     begin_at_zero(VENUE, ORDERS, DATA)
+    metrics.begin_unanswered_at_zero()
     state = state_of(account_id, OwnState(settings.ibkr_orders_client_id))
     await rebuild(bus, state, fold_report)
     state.own.said_over = frozenset(settings.ended_orders.split())

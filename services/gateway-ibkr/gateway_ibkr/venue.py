@@ -21,12 +21,13 @@ from ib_async.contract import Contract
 from ib_async.order import Order
 from msgspec import Struct
 from signalbox.errors import VenueError, VenueRefusedError, VenueTimeoutError, VenueUnavailableError
-from signalbox.metrics import VENUE_ERRORS, VENUE_MESSAGES
+from signalbox.metrics import VENUE_ERRORS, VENUE_MESSAGES, VENUE_UNANSWERED
 
 from gateway_ibkr import metrics, venue_callbacks
 from gateway_ibkr.facts import ErrorSeen, Fact, VenueContract
 from gateway_ibkr.pacing import MessageWindow
 from gateway_ibkr.translate import VENUE
+from gateway_ibkr.unanswered import Question, unanswered
 from gateway_ibkr.venue_callbacks import CURRENT_TIME
 from gateway_ibkr.venue_errors import Treatment, connect_advice, is_no_data, problem_of, sentence
 
@@ -53,7 +54,8 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
 
 @dataclass
-class _Question:
+class _Pending:
+    what: Question
     answer: asyncio.Future[None]
     items: list[Any] = field(default_factory=list)
 
@@ -97,7 +99,7 @@ class Session:
         venue_callbacks.guard(self.client.decoder, self)
         logging.getLogger("ib_async.client").setLevel(logging.CRITICAL)  # the link says it once, with what to do
         self.client.conn.disconnected += self._disconnected
-        self._questions: dict[int, _Question] = {}
+        self._questions: dict[int, _Pending] = {}
         self._next_request_id = FIRST_REQUEST_ID
         self._window = MessageWindow()
         metrics.watch_messages(endpoint.name, self._window)
@@ -177,7 +179,9 @@ class Session:
         if not self.is_open:
             raise VenueUnavailableError(f"the {self.endpoint.name} connection is lost")
 
-    async def ask(self, key: int, send: Callable[[], None], kind: type[T], seconds_max: float = 0.0) -> tuple[T, ...]:
+    async def ask(
+        self, key: int, send: Callable[[], None], kind: type[T], question: Question, seconds_max: float = 0.0
+    ) -> tuple[T, ...]:
         """Send a request; return the facts of `kind` that came before its end marker.
 
         Raises `VenueRefusedError` (the venue's code), `VenueTimeoutError` (no end marker in time), or
@@ -185,18 +189,20 @@ class Session:
         """
         async with self._locks.setdefault(key, asyncio.Lock()) if key < 0 else asyncio.Lock():
             await self.turn()
-            question = _Question(asyncio.get_running_loop().create_future())
-            self._questions[key] = question
+            pending = _Pending(question, asyncio.get_running_loop().create_future())
+            self._questions[key] = pending
+            seconds_max = seconds_max or self.endpoint.answer_seconds_max
             try:
                 send()
                 # Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with the answer
-                async with asyncio.timeout(seconds_max or self.endpoint.answer_seconds_max):
-                    await question.answer
+                async with asyncio.timeout(seconds_max):
+                    await pending.answer
             except TimeoutError:
-                raise VenueTimeoutError(f"no complete answer on the {self.endpoint.name} connection in time") from None
+                VENUE_UNANSWERED.labels(VENUE, question).inc()
+                raise VenueTimeoutError(unanswered(question, seconds_max)) from None
             finally:
                 self._questions.pop(key, None)
-        return tuple(item for item in question.items if isinstance(item, kind))
+        return tuple(item for item in pending.items if isinstance(item, kind))
 
     async def until_lost(self) -> None:
         """Wait for the session's end; raises `VenueUnavailableError` with its reason."""
@@ -207,7 +213,7 @@ class Session:
 
         Returns the venue's clock, in seconds since 1970. It tells whole ones: half a second is what that leaves out.
         """
-        told = await self.ask(CURRENT_TIME, self.client.reqCurrentTime, int, seconds_max)
+        told = await self.ask(CURRENT_TIME, self.client.reqCurrentTime, int, Question.TIME, seconds_max)
         return told[-1] + 0.5
 
     # ------------------------------------------------------------------------------------ what the callbacks call

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway_ibkr.facts import HistoryBarSeen, VenueContract
+from gateway_ibkr.unanswered import Question
 from gateway_ibkr.venue import Session, to_vendor
 
 
@@ -53,4 +54,4 @@ class DataSession:
         def send() -> None:
             client.reqHistoricalData(key, to_vendor(contract), end, duration, "1 min", "TRADES", False, 2, False, [])
 
-        return await self.session.ask(key, send, HistoryBarSeen, seconds_max)
+        return await self.session.ask(key, send, HistoryBarSeen, Question.HISTORY, seconds_max)

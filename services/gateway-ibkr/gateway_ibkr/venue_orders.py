@@ -17,6 +17,7 @@ from gateway_ibkr.facts import (
     PositionSeen,
     VenueContract,
 )
+from gateway_ibkr.unanswered import Question
 from gateway_ibkr.venue import Scribe, Session, to_vendor
 from gateway_ibkr.venue_callbacks import ACCOUNT_VALUES, COMPLETED_ORDERS, OPEN_ORDERS, POSITIONS
 
@@ -30,7 +31,7 @@ class OrdersSession:
 
     async def open_orders(self) -> tuple[tuple[OpenOrderSeen, ...], tuple[OrderStatusSeen, ...]]:
         """Every working order of the login, whichever client placed it."""
-        facts = await self.session.ask(OPEN_ORDERS, self.session.client.reqAllOpenOrders, object)
+        facts = await self.session.ask(OPEN_ORDERS, self.session.client.reqAllOpenOrders, object, Question.OPEN_ORDERS)
         return (
             tuple(fact for fact in facts if isinstance(fact, OpenOrderSeen)),
             tuple(fact for fact in facts if isinstance(fact, OrderStatusSeen)),
@@ -40,18 +41,21 @@ class OrdersSession:
         """Every execution of the day; their commissions come as facts of their own."""
         key = self.session.new_request_id()
         return await self.session.ask(
-            key, lambda: self.session.client.reqExecutions(key, ExecutionFilter()), ExecutionSeen
+            key, lambda: self.session.client.reqExecutions(key, ExecutionFilter()), ExecutionSeen, Question.EXECUTIONS
         )
 
     async def completed_orders(self) -> tuple[CompletedOrderSeen, ...]:
         """Every order of the day that is over, entered over the API or by hand."""
         return await self.session.ask(
-            COMPLETED_ORDERS, lambda: self.session.client.reqCompletedOrders(False), CompletedOrderSeen
+            COMPLETED_ORDERS,
+            lambda: self.session.client.reqCompletedOrders(False),
+            CompletedOrderSeen,
+            Question.COMPLETED_ORDERS,
         )
 
     async def positions(self) -> tuple[PositionSeen, ...]:
         """Every position; changes follow as facts until the session ends."""
-        return await self.session.ask(POSITIONS, self.session.client.reqPositions, PositionSeen)
+        return await self.session.ask(POSITIONS, self.session.client.reqPositions, PositionSeen, Question.POSITIONS)
 
     async def account_values(self, account: str) -> dict[tuple[str, str], str]:
         """Every figure of the account by (tag, currency); changes follow as facts until the session ends.
@@ -63,7 +67,10 @@ class OrdersSession:
             self.session.client.reqAccountUpdates(False, account)
         self._is_told_values = True
         facts = await self.session.ask(
-            ACCOUNT_VALUES, lambda: self.session.client.reqAccountUpdates(True, account), AccountValueSeen
+            ACCOUNT_VALUES,
+            lambda: self.session.client.reqAccountUpdates(True, account),
+            AccountValueSeen,
+            Question.ACCOUNT,
         )
         return {(fact.tag, fact.currency): fact.value for fact in facts if fact.account == account}
 
@@ -81,7 +88,10 @@ class OrdersSession:
         """Every contract that fits; raises `VenueRefusedError` 200 when there is none."""
         key = self.session.new_request_id()
         return await self.session.ask(
-            key, lambda: self.session.client.reqContractDetails(key, to_vendor(request)), ContractFound
+            key,
+            lambda: self.session.client.reqContractDetails(key, to_vendor(request)),
+            ContractFound,
+            Question.CONTRACT,
         )
 
     def compose(self, number: int, contract: VenueContract, terms: OrderTerms) -> str:
