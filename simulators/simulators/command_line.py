@@ -97,7 +97,11 @@ def add_world_arguments(parser: argparse.ArgumentParser, symbols: str) -> None:
 
 def add_stock_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of accounts that hold stocks."""
-    parser.add_argument("--accounts", default="DU1234567", help="account codes, comma separated (default: %(default)s)")
+    parser.add_argument(
+        "--accounts",
+        default="DU1234567",
+        help="account codes, comma separated; an advisor's own comes first, DF7654321,DU1 (default: %(default)s)",
+    )
     parser.add_argument(
         "--cash", type=amount, default=Decimal(1_000_000), help="USD in each account (default: %(default)s)"
     )

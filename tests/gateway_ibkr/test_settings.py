@@ -37,7 +37,8 @@ def desk(mode: Mode, *accounts: str) -> Desk:
 
 
 def test_paper_needs_nothing() -> None:
-    assert account_of(desk(Mode.PAPER, "DU1"), settings()) == "DU1"
+    for account in ("DU1", "DF1", "DI1"):
+        assert account_of(desk(Mode.PAPER, account), settings()) == account
 
 
 @pytest.mark.parametrize("port", [7496, 4001])
@@ -93,6 +94,10 @@ def test_a_desk_without_the_venue_is_refused() -> None:
         (("DU9",), Mode.PAPER, "logged in to DU9 (paper)"),
         ((), Mode.PAPER, "no account"),
         (("DU1", "U1"), Mode.PAPER, "live accounts"),
+        (("DF7", "DU1", "DU2"), Mode.PAPER, ""),
+        (("DF7", "DU8"), Mode.PAPER, "logged in to DF7, DU8 (paper), not to DU1"),
+        (("F7", "DU1"), Mode.PAPER, "live accounts"),
+        (("F7", "U1", "U2"), Mode.LIVE, ""),
     ],
 )
 def test_the_session_must_be_of_the_right_kind(managed: tuple[str, ...], mode: Mode, word: str) -> None:

@@ -38,7 +38,6 @@ def test_the_link_of_tws_to_ibkr_is_told_apart_from_ours(code: int, treatment: s
         (326, "SIGNALBOX_IBKR_ORDERS_CLIENT_ID"),
         (502, "SIGNALBOX_IBKR_PORT"),
         (200, "desk file"),
-        (321, "Read-Only"),
         (354, "market_data_type"),
         (203, "permissions"),
     ],
@@ -114,3 +113,12 @@ def test_why_history_was_not_told_is_the_venues_reason_and_not_another(text: str
     assert text in told
     assert word in told
     assert "too many requests" not in told
+
+
+def test_read_only_says_that_it_is_on_and_where_to_change_it() -> None:
+    text = "Error validating request.-'b7' : cause - The API interface is currently in Read-Only mode."
+    told = sentence(321, text)
+    assert "Read-Only API is on" in told
+    assert "Global Configuration, API, Settings" in told
+    assert "IB Gateway: Configure" in told
+    assert "Read-Only API is on" not in sentence(321, "Error validating request.-'b7' : cause - Invalid account code.")

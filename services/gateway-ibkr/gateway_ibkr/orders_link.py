@@ -44,7 +44,7 @@ from gateway_ibkr.state import State, forget, raise_number
 from gateway_ibkr.translate import VENUE, position_of
 from gateway_ibkr.venue import ORDERS, Endpoint, Session
 from gateway_ibkr.venue_data import DataSession
-from gateway_ibkr.venue_errors import Treatment, is_no_data, problem_of, sentence
+from gateway_ibkr.venue_errors import Treatment, is_no_data, is_read_only, problem_of, sentence
 from gateway_ibkr.venue_orders import OrdersSession
 
 log = logging.getLogger(__name__)
@@ -127,6 +127,9 @@ class OrdersLink:
         except VenueTimeoutError as error:
             self._unanswered = str(error)
             return str(error)
+        except VenueRefusedError as error:
+            self._unanswered = sentence(int(error.code), error.text)
+            return self._unanswered
         except VenueError as error:
             return str(error)
         return "the session has ended"
@@ -239,6 +242,14 @@ class OrdersLink:
             self._on_position(fact)
         else:
             self._on_order_fact(fact)  # type: ignore[arg-type]  # this session has no market data
+            if isinstance(fact, ErrorSeen) and is_read_only(fact.code, fact.text):
+                self._end_session(sentence(fact.code, fact.text))
+
+    def _end_session(self, reason: str) -> None:
+        """Nothing can be sent over it: the next one becomes READY when that is over, and its answers tell the rest."""
+        if self._orders.session is not None:
+            self._unanswered = reason
+            self._orders.session.session.close(reason)
 
     def _on_order_fact(self, fact: OrderFact) -> None:
         try:

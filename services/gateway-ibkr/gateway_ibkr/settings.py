@@ -15,7 +15,8 @@ from gateway_ibkr.translate import VENUE
 
 LIVE_PORTS = {7496: "TWS live", 4001: "IB Gateway live"}
 PAPER_PORTS = {7497: "TWS paper", 4002: "IB Gateway paper"}
-PAPER_ACCOUNT_PREFIX = "DU"
+PAPER_ACCOUNT_PREFIXES = ("DU", "DF", "DI")
+"""Of a client, of an advisor and of a broker. Live ones begin with U, F and I; what is not known is live."""
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
@@ -104,8 +105,8 @@ def _paper_mistakes(account: str, settings: Settings) -> list[str]:
         )
     if not is_paper(account):
         mistakes.append(
-            f"account {account} is no paper account (those begin with {PAPER_ACCOUNT_PREFIX}), but the desk file says "
-            'mode = "paper": name the paper account.'
+            f"account {account} is no paper account (those begin with {', '.join(PAPER_ACCOUNT_PREFIXES)}), but "
+            'the desk file says mode = "paper": name the paper account.'
         )
     return mistakes
 
@@ -129,7 +130,7 @@ def _live_mistakes(account: str, settings: Settings) -> list[str]:
 
 
 def is_paper(account: str) -> bool:
-    return account.startswith(PAPER_ACCOUNT_PREFIX)
+    return account.startswith(PAPER_ACCOUNT_PREFIXES)
 
 
 def session_mistake(account: str, managed: tuple[str, ...], mode: Mode) -> str:

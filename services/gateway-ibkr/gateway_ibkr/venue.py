@@ -29,7 +29,7 @@ from gateway_ibkr.pacing import MessageWindow
 from gateway_ibkr.translate import VENUE
 from gateway_ibkr.unanswered import Question, unanswered
 from gateway_ibkr.venue_callbacks import CURRENT_TIME
-from gateway_ibkr.venue_errors import Treatment, connect_advice, is_no_data, problem_of, sentence
+from gateway_ibkr.venue_errors import Treatment, connect_advice, is_no_data, is_read_only, problem_of, sentence
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,9 @@ T = TypeVar("T")
 
 ORDERS, DATA = "orders", "data"
 """The names of the two sessions: in metrics, and in what is said of them."""
+
+ORDER_QUESTIONS = frozenset({Question.OPEN_ORDERS, Question.COMPLETED_ORDERS})
+WITHOUT_ID = ORDER_QUESTIONS | {Question.POSITIONS, Question.ACCOUNT}
 
 FIRST_REQUEST_ID = 1_000_000_000
 """Requests and orders share the space of ids in errors: requests begin where no order number will ever be."""
@@ -243,11 +246,20 @@ class Session:
             log.warning("the venue says", extra={"code": code, "text": text, "request": request_id})
         if self._opening is not None and treatment is Treatment.CONNECTIVITY and not self._opening.done():
             self._opening.set_exception(VenueUnavailableError(sentence(code, text)))
+        if request_id < 0 and code == 321:
+            self._refuse_what_has_no_id(code, text)
         question = self._questions.get(request_id)
         if question is not None and treatment is not Treatment.INFORMATIONAL and not question.answer.done():
             question.answer.set_exception(VenueRefusedError(str(code), text))
             return
         self.on_fact(ErrorSeen(request_id=request_id, code=code, text=text))
+
+    def _refuse_what_has_no_id(self, code: int, text: str) -> None:
+        """A refusal without a request's id is of one of the questions that have none, whose end will not come."""
+        about = ORDER_QUESTIONS if is_read_only(code, text) else WITHOUT_ID
+        for key, pending in self._questions.items():
+            if key < 0 and pending.what in about and not pending.answer.done():
+                pending.answer.set_exception(VenueRefusedError(str(code), text))
 
 
 def to_vendor(contract: VenueContract) -> Contract:

@@ -85,7 +85,7 @@ _TABLE: dict[int, VenueProblem] = {
     320: VenueProblem(_T.TERMINAL, "The venue could not read the request."),
     321: VenueProblem(
         _T.TERMINAL,
-        "The venue refused the request as invalid; if the text says Read-Only, untick Read-Only API in TWS.",
+        "The venue refused the request as invalid.",
     ),
     322: VenueProblem(_T.SUBSCRIPTION, "The request can not be processed."),
     326: VenueProblem(
@@ -175,11 +175,24 @@ def problem_of(code: int, text: str = "") -> VenueProblem:
 
     Codes 2100-2199 that are not in the table are the venue's warnings: informational.
     """
+    if is_read_only(code, text):
+        return VenueProblem(Treatment.TERMINAL, READ_ONLY)
     if is_pacing(code, text):
         return VenueProblem(Treatment.SUBSCRIPTION, "Too much was asked for at once; the gateway waits and asks again.")
     if code not in _TABLE and 2100 <= code < 2200:
         return VenueProblem(Treatment.INFORMATIONAL)
     return _TABLE.get(code, _UNKNOWN)
+
+
+READ_ONLY = (
+    "Read-Only API is on: nothing about orders can be sent or asked. Untick it in TWS's Global Configuration, API, "
+    "Settings (IB Gateway: Configure, Settings, API, Settings); the gateway connects again by itself."
+)
+
+
+def is_read_only(code: int, text: str) -> bool:
+    """Say whether a request was refused only because TWS lets no API client do anything about orders."""
+    return code == 321 and "read-only" in text.lower()
 
 
 def is_pacing(code: int, text: str) -> bool:

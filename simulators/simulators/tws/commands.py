@@ -95,6 +95,12 @@ class TwsControl:
                     Parameter("symbol", Kind.TEXT, "only this symbol's quotes and bars; left out: all", None),
                 ),
             ),
+            Command(
+                "read_only",
+                "321: Read-Only API is ticked; orders can not be placed, cancelled or asked about, and no answer ends",
+                self._read_only,
+                (Parameter("on", Kind.FLAG, "false = it is unticked", True),),
+            ),
             Command("not_subscribed", "354/420/10168 for a symbol", self._permission("not_subscribed"), (_SYMBOL,)),
             Command("delayed_only", "354/420 live, delayed works", self._permission("delayed_only"), (_SYMBOL,)),
             Command("subscribed", "the symbol's market data is back", self._permission(""), (_SYMBOL,)),
@@ -232,6 +238,10 @@ class TwsControl:
             return {"code": code}
 
         return run
+
+    def _read_only(self, arguments: Arguments) -> Reply:
+        self._faults.read_only = arguments["on"]
+        return {"read_only": self._faults.read_only}
 
     def _compete(self, arguments: Arguments) -> Reply:
         self._faults.competing_session = not arguments["over"]

@@ -71,6 +71,7 @@ class Faults:
     withheld_tags: set[str] = field(default_factory=set)
     link_lost: bool = False
     competing_session: bool = False
+    read_only: bool = False
 
     def add(self, rule: Rule) -> None:
         """Set a fault. Raises ValueError when too many are set: then somebody forgot `clear`."""

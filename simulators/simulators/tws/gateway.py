@@ -45,6 +45,10 @@ from simulators.tws.requests import (
 from simulators.world import World
 
 ACCOUNTS_LOOK_SECONDS = 0.1
+NO_ADVISOR = "FA data operations ignored for non FA customers."
+ADVISORS = ("F", "DF")
+"""How an advisor's own account begins."""
+READ_ONLY = "The API interface is currently in Read-Only mode."
 BROKEN = "Connectivity between Trader Workstation and server is broken. It will be restored automatically."
 
 log = logging.getLogger(__name__)
@@ -109,6 +113,10 @@ class Gateway:
 
     def handle(self, peer: Peer, request: Request) -> None:
         """Answer a request, or have it answered."""
+        if self.faults.read_only and (refused := _order_number(request)) is not None:
+            refusal = contracts.invalid(READ_ONLY)
+            peer.send(replies.error(refused, refusal.code, refusal.text))
+            return
         match request:
             case PlaceOrder():
                 self.orders.place(peer, request)
@@ -181,6 +189,11 @@ class Gateway:
                 rule = contracts.market_rule(self.world.listings_of(IBKR), number)
                 refusal = replies.error(replies.NO_REQUEST, 321, contracts.invalid("Invalid market rule id").text)
                 peer.send(refusal if rule is None else rule)
+            case Inbound.REQ_FA:
+                accounts = self.world.accounts_of(IBKR)
+                advised = any(name.startswith(ADVISORS) for name in accounts) and value in ("1", "2", "3")
+                refusal = replies.error(replies.NO_REQUEST, 321, contracts.invalid(NO_ADVISOR).text)
+                peer.send(replies.receive_fa(int(value), accounts) if advised else refusal)
             case Inbound.REQ_SMART_COMPONENTS:
                 peer.send((Outbound.SMART_COMPONENTS, request.req_id, 0))
             case _:  # option parameters: stocks here have no options, which is a complete answer
@@ -194,6 +207,20 @@ class Gateway:
         elif request.kind not in SILENT:
             _NUMBERED[request.kind](self, peer, request.req_id)
 
+
+def _order_number(request: Request) -> int | None:
+    """The number under which TWS refuses a request while Read-Only API is ticked; None = it does not."""
+    match request:
+        case PlaceOrder() | CancelOrder():
+            return request.order_id
+        case CompletedOrders() | AutoOpenOrders():
+            return replies.NO_REQUEST
+        case Plain() if request.kind in ABOUT_ORDERS:
+            return replies.NO_REQUEST
+    return None
+
+
+ABOUT_ORDERS = frozenset({Inbound.REQ_OPEN_ORDERS, Inbound.REQ_ALL_OPEN_ORDERS, Inbound.GLOBAL_CANCEL})
 
 FARMS = (
     (

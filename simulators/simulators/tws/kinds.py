@@ -108,6 +108,7 @@ class Outbound(IntEnum):
     CONTRACT_DETAILS = 10
     EXEC_DETAILS = 11
     MANAGED_ACCOUNTS = 15
+    RECEIVE_FA = 16
     HISTORICAL_DATA = 17
     TICK_GENERIC = 45
     TICK_STRING = 46
@@ -176,7 +177,6 @@ DECLINED: dict[Inbound, tuple[int, str]] = {
     Inbound.REQ_TICK_BY_TICK: (10189, "Failed to request tick-by-tick data: the gateway is simulated and has none"),
     Inbound.REQ_WSH_META_DATA: (10276, "News feed is not allowed."),
     Inbound.REQ_WSH_EVENT_DATA: (10276, "News feed is not allowed."),
-    Inbound.REQ_FA: (321, "FA data operations ignored for non FA customers."),
     Inbound.REPLACE_FA: (321, "FA data operations ignored for non FA customers."),
     Inbound.REQ_SCANNER_PARAMETERS: (321, "the gateway is simulated and has no market scanner"),
     Inbound.VERIFY_REQUEST: (321, "verification is for third-party developers only"),

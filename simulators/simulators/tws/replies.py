@@ -203,6 +203,16 @@ def commission_report(execution: Execution, execution_id: str) -> Message:
 # ----------------------------------------------------------------------------------------------------- accounts
 
 
+def receive_fa(kind: int, accounts: Sequence[str]) -> Message:
+    """What an advisor has set up: no groups (1), and each account under its own name (3)."""
+    aliases = "".join(
+        f"<AccountAlias><account>{name}</account><alias>{name}</alias></AccountAlias>" for name in accounts
+    )
+    lists = {1: "<ListOfGroups></ListOfGroups>", 3: f"<ListOfAccountAliases>{aliases}</ListOfAccountAliases>"}
+    body = lists.get(kind, "<ListOfAllocationProfiles></ListOfAllocationProfiles>")
+    return (Outbound.RECEIVE_FA, 1, kind, f'<?xml version="1.0" encoding="UTF-8"?>{body}')
+
+
 def account_value(tag: str, value: str, currency: str, account: str) -> Message:
     return (Outbound.ACCOUNT_VALUE, 2, tag, value, currency, account)
 

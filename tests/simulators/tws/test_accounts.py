@@ -167,3 +167,19 @@ async def test_with_several_accounts_one_must_be_named(simulate: Any) -> None:
         client.say(62, 1, 1, "All", "NetLiquidation")
         await client.got(64)
         assert {message[3] for message in client.of(63)} == {"DU1", "DU2"}
+
+
+async def test_an_advisors_login_lists_its_accounts_and_tells_their_aliases(simulate: Any) -> None:
+    async with simulate(accounts=("DF1", "DU1", "DU2")) as simulator:
+        client = await simulator.raw(1)
+        assert client.of(15)[0][2] == "DF1,DU1,DU2"
+        client.say(18, 1, 3)
+        told = (await client.got(16))[0]
+        assert told[2] == "3"
+        assert all(f"<account>{name}</account>" in told[3] for name in ("DF1", "DU1", "DU2"))
+
+
+async def test_whoever_is_no_advisor_has_no_such_data(simulator: Any) -> None:
+    client = await simulator.raw(1)
+    client.say(18, 1, 1)
+    assert "non FA" in (await client.error(321))[4]

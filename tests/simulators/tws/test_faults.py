@@ -164,6 +164,42 @@ async def test_account_figures_and_profit_are_lost_without_a_word(simulator: Any
     assert (len(client.of(94)), len(client.of(54))) == before
 
 
+@pytest.mark.parametrize(
+    ("request_fields", "number"),
+    [
+        ((4, 1, 77, ""), "77"),
+        ((5, 1), "-1"),
+        ((16, 1), "-1"),
+        ((99, 0), "-1"),
+        ((58, 1), "-1"),
+    ],
+)
+async def test_under_read_only_api_whatever_is_about_orders_is_refused_and_never_ends(
+    simulator: Any, request_fields: tuple[Any, ...], number: str
+) -> None:
+    client = await simulator.raw(1)
+    await simulator.do("read_only")
+    client.say(*request_fields)
+    refusal = await client.error(321)
+    assert refusal[2] == number
+    assert "currently in Read-Only mode" in refusal[4]
+    client.say(61, 1)
+    await client.got(62)
+    assert not client.of(53)
+    assert not client.of(102)
+    await simulator.do("read_only", on=False)
+    client.say(16, 1)
+    await client.got(53)
+
+
+async def test_an_order_under_read_only_api_is_refused_under_its_number(simulator: Any, aapl: Contract) -> None:
+    client = await simulator.connect()
+    await simulator.do("read_only")
+    trade = client.ib.placeOrder(aapl, MarketOrder("BUY", 10))
+    assert (await client.error(321))[0] == trade.order.orderId
+    assert not simulator.world.orders()
+
+
 async def test_a_farm_may_come_back_without_what_was_subscribed_to(simulator: Any) -> None:
     client = await simulator.raw(1)
     client.say(*bars(1))
