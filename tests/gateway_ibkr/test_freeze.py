@@ -43,3 +43,4 @@ def test_each_loss_begins_with_its_own_questions() -> None:
     freeze.lost(LOST, 110.0)
     assert freeze.described() == LOST
     assert freeze.may_ask(115.0)
+    assert freeze.asked_ever == 2, "so that the second question is another one"

@@ -70,6 +70,29 @@ async def test_a_session_that_begins_while_tws_has_no_ibkr_is_frozen_until_it_ha
     await ready_again(desk)
 
 
+async def test_a_port_that_tws_leaves_is_told_as_long_as_nothing_listens_there(desk: Any) -> None:
+    await desk.start()
+    await desk.ready()
+    text = (
+        "TWS socket port has been reset and this connection is being dropped. Please reconnect on the new port - 7500"
+    )
+    await desk.venue.do("error", code=1300, text=text)
+    desk.mark = len(desk.links)
+    await desk.venue.do("drop_link", refuse_seconds=1)
+    await desk.eventually(
+        lambda: any("nothing listens" in link.reason and "new port - 7500" in link.reason for link in desk.links),
+        "both are told",
+    )
+    assert "set SIGNALBOX_IBKR_PORT to the new one" in next(
+        link.reason for link in desk.links[desk.mark :] if "7500" in link.reason
+    )
+    await desk.ready()
+    await desk.venue.do("drop_link")
+    desk.mark = len(desk.links)
+    await desk.ready()
+    assert not any("7500" in link.reason for link in desk.links[desk.mark :])
+
+
 class TestAtNight:
     @pytest.fixture
     def world_options(self, world_options: WorldOptions) -> WorldOptions:

@@ -171,6 +171,18 @@ class VenueBench(Protocol):
         """What stands behind the connection stands still; the connection stays."""
         ...
 
+    async def go_on_silently(self) -> None:
+        """End `freeze`, and say nothing of it."""
+        ...
+
+    async def silence_quotes(self) -> None:
+        """The quotes of `symbol` are lost without a word, until they are asked for again or a few have been lost."""
+        ...
+
+    async def end_feeds(self) -> None:
+        """What the gateway is subscribed to ends, as the venue ends it."""
+        ...
+
     async def pay_makers(self, paid: bool) -> None:
         """Put the account in a fee tier with rebates, or back in its own."""
         ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -60,6 +60,8 @@ from .processes import ForkServer, GatewayProcess
 WAIT_SECONDS_MAX = 60.0
 PAUSE_SECONDS = 0.005
 DESK_TIME_ENOUGH = timedelta(hours=12)
+QUOTE_UNDER_WAY = timedelta(seconds=1)
+"""A quote that was on its way when quotes stopped is no sign that they have come again."""
 """A submission's deadline: desk time runs fast here, and only the cases about deadlines are about them."""
 
 NEAR = Decimal("0.005")
@@ -485,6 +487,17 @@ class Desk:
     async def after(self, seconds: float) -> None:
         """Let a moment pass that was drawn by lot: what happens then is the point."""
         await asyncio.sleep(seconds)
+
+    async def quoted_after(self, at: datetime) -> None:
+        """Let the market go on until a quote of the symbol is told that is later than `at`."""
+
+        async def quoted() -> bool:
+            await self.bench_market.trade()
+            await asyncio.sleep(self.bench.spare_seconds)
+            quote = self._quotes.get(self.bench.symbol)
+            return quote is not None and quote.at > at + QUOTE_UNDER_WAY
+
+        await self.eventually(quoted, f"a quote after {at}")
 
     async def until_done_at_venue(self, order_id: str) -> None:
         """Let the market go on until the venue has no more of the order to work, whether the desk knows or not."""

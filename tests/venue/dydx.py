@@ -31,6 +31,7 @@ STATEFUL_BLOCKS, STATEFUL_ROOM = 100, 8
 """A case may place so many orders that stay, of the 20 that the chain takes in a hundred blocks."""
 WORKING = frozenset({ChainOrderStatus.BEST_EFFORT_OPENED, ChainOrderStatus.OPEN, ChainOrderStatus.UNTRIGGERED})
 ACCOUNT_CHANNEL = "v4_subaccounts"
+BOOK_CHANNEL = "v4_orderbook"
 MANY = 1000
 
 
@@ -251,6 +252,15 @@ symbol = "ETH-USD"
 
     async def freeze(self) -> None:
         await self.do("node_frozen", frozen=True)
+
+    async def go_on_silently(self) -> None:
+        await self.do("node_frozen", frozen=False)
+
+    async def silence_quotes(self) -> None:
+        await self.do("drop_updates", count=3, channel=BOOK_CHANNEL)
+
+    async def end_feeds(self) -> None:
+        await self.do("cut_websockets")
 
     async def pay_makers(self, paid: bool) -> None:
         await self.do("fee_tier", address=ADDRESS, tier="9" if paid else "")

@@ -89,6 +89,8 @@ symbol = "AAPL"
             "SIGNALBOX_ACKNOWLEDGE_SECONDS_MAX": "0.3",
             "SIGNALBOX_VISIBILITY_SECONDS": "0.3",
             "SIGNALBOX_CANCEL_WAIT_SECONDS_MAX": "20",
+            "SIGNALBOX_SILENCE_WALL_SECONDS_MAX": "1",
+            "SIGNALBOX_RESUBSCRIBE_DELAY_SECONDS": "0.2",
         }
 
     # ------------------------------------------------------------------------------------------ what the venue has
@@ -175,6 +177,17 @@ symbol = "AAPL"
     async def freeze(self) -> None:
         self._frozen = True
         await self.do("link_lost")
+
+    async def go_on_silently(self) -> None:
+        self._frozen = False
+        await self.do("link_restored", silent=True)
+
+    async def silence_quotes(self) -> None:
+        await self.do("lose_subscriptions", data="quote", symbol=self.symbol)
+
+    async def end_feeds(self) -> None:
+        await self.do("link_lost")
+        await self.do("link_restored", data_lost=True)
 
     async def pay_makers(self, paid: bool) -> None:
         raise AssertionError("nobody is paid there")

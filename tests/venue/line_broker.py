@@ -33,6 +33,8 @@ class LineBroker:
         self.unanswered = self.doubled = self.displaced = self.lost = 0
         self.withheld = ""
         """How many questions get no answer; how many lines about orders come three times, late, or never."""
+        self.quotes_lost = 0
+        """How many quotes are never told."""
         self._late: list[dict[str, Any]] = []
 
     async def __aenter__(self) -> LineBroker:
@@ -111,6 +113,9 @@ class LineBroker:
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _on_quote(self, quote: MarketQuote) -> None:
+        if self.quotes_lost > 0:
+            self.quotes_lost -= 1
+            return
         names = ("symbol", "bid", "ask", "bid_size", "ask_size", "last", "last_size")
         self._tell({"type": "QuoteSeen", **{name: getattr(quote, name) for name in names}})
 

@@ -82,6 +82,15 @@ class LinesBench(IbkrBench):
     async def freeze(self) -> None:
         self.broker.frozen = "the broker's market stands still"
 
+    async def go_on_silently(self) -> None:
+        self.broker.frozen = ""
+
+    async def silence_quotes(self) -> None:
+        self.broker.quotes_lost = 3
+
+    async def end_feeds(self) -> None:
+        self.wire.cut()
+
     async def duplicate_news(self) -> None:
         self.broker.doubled = NEWS
 

@@ -107,6 +107,7 @@ GROUPS = {
     "B": "Snapshots",
     "C": "Account and positions",
     "D": "Commands that come while the gateway can not act",
+    "F": "Feeds that stop, links that half come back",
 }
 
 

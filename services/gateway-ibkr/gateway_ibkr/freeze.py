@@ -21,7 +21,6 @@ SETTLED_SECONDS = 3.0
 ASK_SECONDS = 5.0
 ASK_SECONDS_MAX = 60.0
 ASK_APART_SECONDS = 16.0
-"""The same question about history may be asked every 15 s."""
 
 
 @dataclass
@@ -34,6 +33,8 @@ class Freeze:
     """When it last said that it has not."""
     asked: int = 0
     due_seconds: float = math.inf
+    asked_ever: int = 0
+    """Over all losses: no question is the same as the one before, which IBKR would refuse for pacing within 15 s."""
 
     def lost(self, reason: str, seconds: float) -> None:
         """TWS says that it has lost IBKR, for the first time or again."""
@@ -54,6 +55,7 @@ class Freeze:
         if not self.reason or seconds < self.due_seconds or seconds < self.lost_seconds + SETTLED_SECONDS:
             return False
         self.asked += 1
+        self.asked_ever += 1
         self.due_seconds = seconds + min(ASK_APART_SECONDS * 2 ** min(self.asked - 1, 8), ASK_SECONDS_MAX)
         return True
 

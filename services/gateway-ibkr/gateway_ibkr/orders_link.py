@@ -51,7 +51,8 @@ log = logging.getLogger(__name__)
 
 SNAPSHOT_ATTEMPTS_MAX = 5
 FREEZE_LOOK_SECONDS = 1.0
-LATELY = "3600 S"
+LATELY_SECONDS, LATELY_STEP_SECONDS, LATELY_STEPS = 3600, 60, 60
+PORT_MOVED = 1300
 RESTORED = "the connection to IBKR is back"
 DISPROVED = "IBKR's servers answer, although TWS has not said that it is back"
 
@@ -86,6 +87,8 @@ class OrdersLink:
         self.profit = ProfitWatch(clock, state, gateway.link, settings)
         self._freeze = Freeze()
         self._unanswered = ""
+        self._moved = ""
+        """That TWS has said where else it listens from now on."""
         self._restored = asyncio.Event()
 
     async def run(self) -> None:
@@ -98,6 +101,8 @@ class OrdersLink:
                 reason = await self._reason_of_end(self._live(session))
             finally:
                 session.close()  # also when the process is told to stop: the client id is free at once
+            if self._moved and self._moved not in reason:
+                reason = f"{reason}; TWS said before: {self._moved}"
             was_ready = self._link.status in (LinkStatus.READY, LinkStatus.FROZEN)
             self._orders.session = None
             self._account.forget()
@@ -110,6 +115,7 @@ class OrdersLink:
     async def _live(self, session: Session) -> None:
         """Live through one session; raises `VenueError` with the reason of its end."""
         await session.open()
+        self._moved = ""
         mistake = session_mistake(self._state.account, session.accounts, self._mode)
         if mistake:
             raise VenueUnavailableError(mistake)
@@ -173,7 +179,8 @@ class OrdersLink:
             return
         try:
             session, seconds_max = DataSession(orders.session), self._settings.answer_seconds_max
-            await session.minute_history(offered.contract, "", LATELY, seconds_max)
+            lately_seconds = LATELY_SECONDS + LATELY_STEP_SECONDS * (self._freeze.asked_ever % LATELY_STEPS)
+            await session.minute_history(offered.contract, "", f"{lately_seconds} S", seconds_max)
         except VenueRefusedError as error:
             if not is_no_data(int(error.code), error.text):
                 self._link.become(LinkStatus.FROZEN, self._freeze.described())
@@ -268,6 +275,8 @@ class OrdersLink:
 
     def _on_link_error(self, fact: ErrorSeen) -> bool:
         treatment = problem_of(fact.code, fact.text).treatment
+        if fact.code == PORT_MOVED:
+            self._moved = sentence(fact.code, fact.text)
         if treatment is Treatment.LINK_LOST:
             self._freeze.lost(sentence(fact.code, fact.text), time.monotonic())
             if self._link.status is LinkStatus.READY:
