@@ -248,11 +248,15 @@ FLOW = Row(
         ),
         counts(
             "Could not be read",
-            "Messages of the venues that a gateway could not read, in each interval.",
+            "Messages of the venues that a gateway could not read, and facts that it set aside, in each interval; and "
+            "how many of those nothing has put right yet.",
             Query(
                 changes("venue, connection", f"signalbox_venue_undecodable_total{{{OF_VENUE}}}"),
                 "{{venue}} {{connection}}",
             ),
+            Query(changes("venue, kind", f"signalbox_venue_facts_parked_total{{{OF_VENUE}}}"), "{{venue}} {{kind}}", empty_when_healthy="a fact that makes no sense"),
+            Query(f"max by (venue) (signalbox_venue_facts_unread{{{OF_VENUE}}})", "{{venue}} not put right"),
+            runbook="venue-fact-unread",
         ),
     ),
 )

@@ -154,6 +154,12 @@ VENUE_MESSAGES = Counter(
 VENUE_UNDECODABLE = Counter(
     "signalbox_venue_undecodable_total", "Messages of the venue that could not be read.", ("venue", "connection")
 )
+VENUE_FACTS_PARKED = Counter(
+    "signalbox_venue_facts_parked_total", "Facts of the venue that made no sense and were set aside.", ("venue", "kind")
+)
+VENUE_FACTS_UNREAD = Gauge(
+    "signalbox_venue_facts_unread", "Facts that were set aside and that no later one has put right yet.", ("venue",)
+)
 VENUE_ERRORS = Counter(
     "signalbox_venue_errors_total",
     "Errors that the venue answered, or that asking it ended in, by how the gateway treats them.",

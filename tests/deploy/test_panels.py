@@ -243,6 +243,7 @@ async def break_things(desk: LocalDesk, shares: Trader, operator: Bus, prometheu
     await keyless.drain()
     await call_control(desk.control_port, do="reject_next", reason="a test", count=1)
     await until_approved(shares, "ibkr-rejected", QUANTITIES["ibkr"])
+    await call_control(desk.control_port, do="spoil", kind="tickPrice", field=4, text="NaN", count=1)
     await call_control(desk.control_port, do="bust")
     await call_control(desk.control_port, do="cut_websockets")
     await desk.kill("indicators")

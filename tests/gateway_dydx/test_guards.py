@@ -35,6 +35,7 @@ from signalbox.gateway.asking import Pace
 from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
+from signalbox.gateway.parking import Parking
 from signalbox.gateway.state import Standing, track
 from signalbox.gateway.submission import Submission
 from signalbox.lease import OwnLease
@@ -142,7 +143,7 @@ class House:
         questions = Questions(self.clock, self.state, cast(Any, None), self.sending.failure_of, SUBACCOUNT, settings)
         pace = Pace(ask_seconds=1.0, ask_seconds_max=30.0, commission_asks_max=8)
         self.submission = Submission(
-            bus, self.clock, self.state, self.link, self.outbox, self.orders, questions, pace, 0.2
+            bus, self.clock, self.state, self.link, self.outbox, Parking("dydx"), self.orders, questions, pace, 0.2
         )
 
     async def take(self, command: SubmitOrder | CancelOrder) -> None:

@@ -17,6 +17,7 @@ from signalbox.clock import FixedClock
 from signalbox.errors import VenueRefusedError, VenueTimeoutError
 from signalbox.gateway.gaps import Gaps
 from signalbox.gateway.minutes import Gap
+from signalbox.gateway.parking import Parking
 from signalbox.instruments import parse_symbol
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
@@ -41,7 +42,7 @@ def offered(con_id: int) -> Offered:
 
 
 async def test_the_same_minutes_of_two_contracts_are_not_the_same_request() -> None:
-    history, session = History(FixedClock(AT), 1.0, Gaps("ibkr")), Recorded()
+    history, session = History(FixedClock(AT), 1.0, Gaps("ibkr"), Parking("ibkr")), Recorded()
     history.use(cast(DataSession, session))
     async with asyncio.timeout(1):
         await asyncio.gather(*(history.minutes(offered(con_id), GAP) for con_id in (1, 2, 3)))
@@ -50,7 +51,7 @@ async def test_the_same_minutes_of_two_contracts_are_not_the_same_request() -> N
 
 async def test_an_identical_request_waits_for_desk_time_to_pass() -> None:
     clock = FixedClock(AT)
-    history, session = History(clock, 1.0, Gaps("ibkr")), Recorded()
+    history, session = History(clock, 1.0, Gaps("ibkr"), Parking("ibkr")), Recorded()
     history.use(cast(DataSession, session))
     await history.minutes(offered(1), GAP)
     again = asyncio.create_task(history.minutes(offered(1), GAP))
@@ -64,7 +65,7 @@ async def test_an_identical_request_waits_for_desk_time_to_pass() -> None:
 
 
 async def test_a_request_waits_for_a_session() -> None:
-    history, session = History(FixedClock(AT), 1.0, Gaps("ibkr")), Recorded()
+    history, session = History(FixedClock(AT), 1.0, Gaps("ibkr"), Parking("ibkr")), Recorded()
     waiting = asyncio.create_task(history.minutes(offered(1), GAP))
     for _ in range(20):
         await asyncio.sleep(0)
@@ -107,7 +108,7 @@ class WaitingClock(FixedClock):
 
 
 def series(clock: FixedClock, session: Recorded) -> tuple[Series, History]:
-    history = History(clock, 1.0, Gaps("ibkr"))
+    history = History(clock, 1.0, Gaps("ibkr"), Parking("ibkr"))
     history.use(cast(DataSession, session))
     return Series(cast(Bus, None), clock, offered(1), (), history), history
 

@@ -30,6 +30,7 @@ from signalbox.gateway.asking import Pace
 from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
+from signalbox.gateway.parking import Parking
 from signalbox.gateway.state import Standing, track
 from signalbox.gateway.submission import Submission
 from signalbox.instruments import parse_symbol
@@ -114,10 +115,11 @@ class House:
         instruments = Instruments[Offered](bus, cast(Desk, SimpleNamespace(instruments=())), "ibkr")
         instruments.offered["SPY"] = Offered(parse_symbol("SPY"), VenueContract(con_id=1, symbol="SPY"))
         self.orders = Orders(self.state, instruments)
-        questions = Questions(self.clock, self.state, self.link, settings, self.orders.open_session)
+        parking = Parking("ibkr", self.link.doubt)
+        questions = Questions(self.clock, self.state, self.link, parking, settings, self.orders.open_session)
         pace = Pace(ask_seconds=1.0, ask_seconds_max=60.0, commission_asks_max=5)
         self.submission = Submission(
-            bus, self.clock, self.state, self.link, self.outbox, self.orders, questions, pace, 0.2
+            bus, self.clock, self.state, self.link, self.outbox, parking, self.orders, questions, pace, 0.2
         )
         self.socket = Socket()
 

@@ -97,6 +97,13 @@ def test_drift_is_told_and_not_mended(make: Any) -> None:
     assert desk.state.accounts[DU1].cash == before
 
 
+def test_of_a_symbol_whose_row_makes_no_sense_nothing_is_compared(make: Any) -> None:
+    held = make.held("3", "10", "MSFT")
+    desk = make.desk().run(make.snapshot(positions=(held, make.held("5", "10"))))
+    [drift] = desk.take(make.snapshot(9, unread=("MSFT",))).drift
+    assert (drift.kind, drift.name) == (DriftKind.POSITION, "AAPL")
+
+
 def test_what_was_heard_since_the_snapshot_was_taken_is_not_compared(make: Any) -> None:
     desk = make.desk().run(make.snapshot(), make.approved(), make.accepted(seconds=20), make.fill("40", seconds=21))
     outcome = desk.take(make.snapshot(10))

@@ -180,9 +180,10 @@ class World:
     def account(self, **changes: Any) -> World:
         return self.take(Seen(account_of(self.now, **self._own(changes)), "STATE:9"))
 
-    def link(self, status: LinkStatus = LinkStatus.READY, reason: str = "") -> World:
+    def link(self, status: LinkStatus = LinkStatus.READY, reason: str = "", **unread: str) -> World:
+        account = self.account_name
         link = VenueLink(
-            id="beat", at=self.now, venue=self.venue, account=self.account_name, status=status, reason=reason
+            id="beat", at=self.now, venue=self.venue, account=account, status=status, reason=reason, unread=unread
         )
         return self.take(link)
 

@@ -9,14 +9,23 @@ Plain state: no loop, no clock. When they are told is the house's (`signalbox.ga
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
+from msgspec.structs import replace
 from signalbox.messages import AccountState
 
 from gateway_ibkr.facts import AccountAnswers, AccountValueSeen, PnlSeen
 from gateway_ibkr.translate import FIGURE_TAGS, PNL, account_state
 
 CHANGE_INTERVAL_SECONDS = 0.05
+
+
+def unknown(fact: AccountValueSeen | PnlSeen) -> AccountValueSeen | PnlSeen:
+    """What is left of a figure that makes no sense: it is not known, and the one before it does not hold any more."""
+    if isinstance(fact, PnlSeen):
+        return PnlSeen(request_id=fact.request_id, daily=math.nan, unrealized=math.nan, realized=math.nan)
+    return replace(fact, value="")
 
 
 class Figures:

@@ -16,6 +16,7 @@ from signalbox.clock import DeskClock
 from signalbox.gateway.actions import Action
 from signalbox.gateway.asking import Pace
 from signalbox.gateway.link import Link
+from signalbox.gateway.parking import Parking
 from signalbox.gateway.state import ZERO, outstanding
 
 from gateway_ibkr import decide, reconcile
@@ -46,8 +47,15 @@ class Questions:
     """What is asked over the orders session."""
 
     def __init__(
-        self, clock: DeskClock, state: State, link: Link, settings: Settings, open_session: Callable[[], OrdersSession]
+        self,
+        clock: DeskClock,
+        state: State,
+        link: Link,
+        parking: Parking,
+        settings: Settings,
+        open_session: Callable[[], OrdersSession],
     ) -> None:
+        self._parking = parking
         self._clock, self._state, self._link, self._settings = clock, state, link, settings
         self._open_session = open_session
         self._stated: dict[str, Decimal] = {}
@@ -76,17 +84,14 @@ class Questions:
     async def ask(self) -> Answers:
         session = self._open_session()
         asked_about = outstanding(self._state)
-        open_orders, statuses = await session.open_orders()
-        executions, completed = await session.executions(), await session.completed_orders()
-        return Answers(
-            asked_about=asked_about,
-            open_orders=open_orders,
-            statuses=statuses,
-            executions=executions,
-            completed=completed,
+        open_orders, executions = await session.open_orders(), await session.executions()
+        completed = await session.completed_orders()
+        return reconcile.answers_of(
+            self._state, asked_about, (*open_orders, *executions, *completed), self._clock.now()
         )
 
     def take(self, answers: Answers, due: list[str]) -> list[Action]:
+        self._parking.answered(reconcile.KINDS, answers.unread)
         actions = reconcile.reconcile(
             self._state,
             answers,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from msgspec import Struct
+from signalbox.gateway.actions import Park
 
 
 class VenueContract(Struct, frozen=True, kw_only=True):
@@ -120,6 +121,16 @@ class ErrorSeen(Struct, frozen=True, kw_only=True):
     text: str
 
 
+class Unreadable(Struct, frozen=True, kw_only=True):
+    """A message that could not even be decoded; `con_id` is of its contract, 0 = that can not be told either."""
+
+    kind: str
+    key: str
+    reason: str
+    text: str
+    con_id: int = 0
+
+
 OrderFact = OpenOrderSeen | OrderStatusSeen | CompletedOrderSeen | ExecutionSeen | CommissionSeen | ErrorSeen
 
 # ------------------------------------------------------------------------------------------------------- account
@@ -200,7 +211,7 @@ class MarketDataTypeSeen(Struct, frozen=True, kw_only=True):
 
 DataFact = FiveSecondBarSeen | PriceTickSeen | SizeTickSeen | MarketDataTypeSeen
 
-Fact = OrderFact | AccountFact | DataFact
+Fact = OrderFact | AccountFact | DataFact | Unreadable
 
 
 class AccountAnswers(Struct, frozen=True, kw_only=True):
@@ -208,3 +219,5 @@ class AccountAnswers(Struct, frozen=True, kw_only=True):
 
     positions: tuple[PositionSeen, ...]
     values: dict[tuple[str, str], str]
+    unread: tuple[Park, ...] = ()
+    """Of the positions: rows that make no sense."""

@@ -11,6 +11,7 @@ import logging
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
 from signalbox.bars import Timeframe
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
@@ -18,9 +19,10 @@ from signalbox.errors import TranslationError, VenueError, VenueRefusedError, Ve
 from signalbox.gateway.feed import Feed
 from signalbox.gateway.gaps import Gaps, OpenGap, span
 from signalbox.gateway.minutes import MINUTE_TIMEFRAME, Closed, Gap
+from signalbox.gateway.parking import Parking
 from signalbox.metrics import VENUE_GAPS, VENUE_UNDECODABLE
 
-from gateway_ibkr import metrics
+from gateway_ibkr import metrics, sense
 from gateway_ibkr.facts import FiveSecondBarSeen, HistoryBarSeen
 from gateway_ibkr.instruments import Offered
 from gateway_ibkr.minutes import begin_after, minutes_of, settle, take_history, take_live, trading_days
@@ -41,8 +43,8 @@ PACING_SECONDS_MAX = 600.0
 class History:
     """Asks for history within the venue's limits. `session` is waited for: a gap outlives a connection."""
 
-    def __init__(self, clock: DeskClock, seconds_max: float, gaps: Gaps) -> None:
-        self._clock, self._seconds_max, self.gaps = clock, seconds_max, gaps
+    def __init__(self, clock: DeskClock, seconds_max: float, gaps: Gaps, parking: Parking) -> None:
+        self._clock, self._seconds_max, self.gaps, self._parking = clock, seconds_max, gaps, parking
         self._window = HistoryWindow()
         self._farm_is_back = asyncio.Event()
         metrics.watch_history(self._window, self._now)
@@ -59,7 +61,7 @@ class History:
             self._has_session.set()
 
     async def minutes(self, offered: Offered, gap: Gap) -> tuple[HistoryBarSeen, ...]:
-        """One-minute bars of the gap. Raises `VenueError`."""
+        """One-minute bars of the gap, of the rows that make sense. Raises `VenueError`."""
         duration = history_duration(gap.start, gap.end, trading_days(offered.symbol.calendar, gap.start, gap.end))
         end = venue_time(gap.end)
         con_id = offered.contract.con_id
@@ -72,9 +74,14 @@ class History:
             self._window.note(self._now(), con_id, request)
             self._window.waiting += 1
             try:
-                return await self._session.minute_history(offered.contract, end, duration, self._seconds_max)
+                rows = await self._session.minute_history(offered.contract, end, duration, self._seconds_max)
             finally:
                 self._window.waiting -= 1
+        bars, unread = sense.sift(rows, self._clock.now(), {})
+        for fact in unread:
+            VENUE_UNDECODABLE.labels(VENUE, "data").inc()
+            self._parking.park(replace(fact, key=offered.symbol.canonical))
+        return bars
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

@@ -12,8 +12,10 @@ from signalbox.clock import DeskClock
 from signalbox.desk import DeskInstrument
 from signalbox.errors import SymbolError, TranslationError, VenueRefusedError
 from signalbox.gateway.instruments import Instruments
+from signalbox.gateway.parking import Parking
 from signalbox.instruments import Symbol, parse_symbol
 
+from gateway_ibkr import sense
 from gateway_ibkr.facts import ContractFound, VenueContract
 from gateway_ibkr.pacing import instruments_max
 from gateway_ibkr.state import State
@@ -30,7 +32,9 @@ class Offered:
     contract: VenueContract
 
 
-async def qualify(instruments: Instruments[Offered], session: OrdersSession, state: State, clock: DeskClock) -> None:
+async def qualify(
+    instruments: Instruments[Offered], session: OrdersSession, state: State, clock: DeskClock, parking: Parking
+) -> None:
     """Ask for every instrument that is not offered yet. Raises `VenueError` when the venue does not answer."""
     for extra in instruments.wanted[instruments_max() :]:
         lines = f"IBKR has lines for {instruments_max()} instruments with quotes and bars"
@@ -39,7 +43,7 @@ async def qualify(instruments: Instruments[Offered], session: OrdersSession, sta
         try:
             symbol = parse_symbol(wanted.symbol)
             if symbol.canonical not in instruments.offered:
-                await _qualify(instruments, session, state, clock, wanted, symbol)
+                await _qualify(instruments, session, state, clock, parking, wanted, symbol)
         except (SymbolError, TranslationError) as error:
             instruments.leave_out(wanted.symbol, str(error))
     instruments.qualified.set()
@@ -50,6 +54,7 @@ async def _qualify(
     session: OrdersSession,
     state: State,
     clock: DeskClock,
+    parking: Parking,
     wanted: DeskInstrument,
     symbol: Symbol,
 ) -> None:
@@ -59,10 +64,17 @@ async def _qualify(
     except VenueRefusedError as error:
         instruments.leave_out(wanted.symbol, sentence(int(error.code), error.text))
         return
+    answers, unread = sense.sift(answers, clock.now(), {})
+    if unread:  # which of them is meant can not be told
+        for fact in unread:
+            parking.park(fact)
+        instruments.leave_out(wanted.symbol, f"what the venue says of its contract makes no sense: {unread[0].reason}")
+        return
     found = matching(request, answers)
     if len(found) != 1:
         instruments.leave_out(wanted.symbol, _not_one(wanted, found))
         return
+    parking.read(sense.CONTRACT, str(found[0].contract.con_id))
     contract = _routed(found[0], request)
     state.own.symbols[contract.con_id] = symbol.canonical
     state.own.calendars[symbol.canonical] = symbol.calendar

@@ -14,22 +14,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from msgspec.structs import replace
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
-from signalbox.errors import VenueError
+from signalbox.errors import TranslationError, VenueError
 from signalbox.gateway.ending import until_one_ends
+from signalbox.gateway.parking import Parking
 from signalbox.gateway.quotes import Quotes
 from signalbox.gateway.retrying import Backoff
 from signalbox.messages import MarketDataType, Quote
-from signalbox.metrics import VENUE_RESUBSCRIPTIONS
+from signalbox.metrics import VENUE_RESUBSCRIPTIONS, VENUE_UNDECODABLE
 from signalbox.venue_figures import ConnectionShown, SignsOfLife, watch_lost_subscriptions
 
-from gateway_ibkr import metrics
+from gateway_ibkr import metrics, sense
 from gateway_ibkr.facts import ErrorSeen, Fact, FiveSecondBarSeen, MarketDataTypeSeen, PriceTickSeen, SizeTickSeen
 from gateway_ibkr.farms import Change, Farms
 from gateway_ibkr.feeds import History, Series
 from gateway_ibkr.pacing import BarRequestWindow
-from gateway_ibkr.quotes import Board, quote_message, take_price, take_size, take_type
+from gateway_ibkr.quotes import Board, forget, quote_message, take_price, take_size, take_type
 from gateway_ibkr.settings import Settings, patience_of
 from gateway_ibkr.state import State
 from gateway_ibkr.subscriptions import Data, Subscription, asked, begin_anew, heard, lose, suspect, why_dead, why_now
@@ -65,8 +67,9 @@ class MarketData:
         kind: MarketDataType,
         settings: Settings,
         refused: dict[str, str],
+        parking: Parking,
     ) -> None:
-        self._clock, self._state, self._history = clock, state, history
+        self._clock, self._state, self._history, self._parking = clock, state, history, parking
         self._kind, self._settings = kind, settings
         self._boards = {feed.symbol: Board(feed.symbol, kind) for feed in feeds}
         self._signs = {
@@ -202,6 +205,11 @@ class MarketData:
     # -------------------------------------------------------------------------------------------------------- facts
 
     def _on_fact(self, fact: Fact) -> None:
+        try:
+            sense.check(fact, self._clock.now())
+        except TranslationError as error:
+            self._set_aside(fact, error)
+            return
         match fact:
             case FiveSecondBarSeen():
                 line = self._line_of.get(fact.request_id)
@@ -216,6 +224,15 @@ class MarketData:
                 self._on_error(fact)
             case _:
                 return  # the data session places no orders and asks for no account
+
+    def _set_aside(self, fact: Fact, error: TranslationError) -> None:
+        """A tick that makes no sense takes the quote away: what it was before is not known to hold any more."""
+        VENUE_UNDECODABLE.labels(VENUE, DATA).inc()
+        line = self._line_of.get(getattr(fact, "request_id", 0))
+        unread = replace(sense.park(fact, error, {}), key=line.board.symbol if line is not None else "")
+        self._parking.park(unread)
+        if line is not None and isinstance(fact, PriceTickSeen | SizeTickSeen) and forget(line.board, fact.kind):
+            self.quotes.changed(line.board.symbol)
 
     def _on_tick(self, fact: PriceTickSeen | SizeTickSeen | MarketDataTypeSeen) -> None:
         line = self._line_of.get(fact.request_id)

@@ -23,6 +23,7 @@ from signalbox.errors import (
     VenueUnavailableError,
 )
 from signalbox.gateway.ending import until_one_ends
+from signalbox.gateway.parking import parked
 from signalbox.gateway.retrying import Backoff
 from signalbox.gateway.running import Gateway
 from signalbox.gateway.state import new_to
@@ -31,14 +32,15 @@ from signalbox.messages import LinkStatus
 from signalbox.metrics import VENUE_CLOCK_OFFSET_SECONDS, VENUE_UNDECODABLE
 from signalbox.venue_figures import ConnectionShown
 
-from gateway_ibkr import decide
+from gateway_ibkr import decide, sense
+from gateway_ibkr.account import unknown
 from gateway_ibkr.asking import MEMORY, POSITIONS, Questions
 from gateway_ibkr.facts import AccountAnswers, AccountValueSeen, ErrorSeen, Fact, OrderFact, PnlSeen, PositionSeen
 from gateway_ibkr.freeze import Freeze
 from gateway_ibkr.instruments import Offered, qualify
 from gateway_ibkr.orders import Orders
 from gateway_ibkr.profit_watch import ProfitWatch
-from gateway_ibkr.reconcile import Answers, snapshot
+from gateway_ibkr.reconcile import Answers, positions_of, snapshot
 from gateway_ibkr.settings import Settings, session_mistake
 from gateway_ibkr.state import State, forget, raise_number
 from gateway_ibkr.translate import VENUE, position_of
@@ -50,6 +52,7 @@ from gateway_ibkr.venue_orders import OrdersSession
 log = logging.getLogger(__name__)
 
 SNAPSHOT_ATTEMPTS_MAX = 5
+CLOCK_SECONDS_MIN = 1.0
 FREEZE_LOOK_SECONDS = 1.0
 LATELY_SECONDS, LATELY_STEP_SECONDS, LATELY_STEPS = 3600, 60, 60
 PORT_MOVED = 1300
@@ -73,6 +76,7 @@ class OrdersLink:
     ) -> None:
         self._clock, self._state, self._link, self._outbox = clock, state, gateway.link, gateway.outbox
         self._orders, self._questions, self._submission = orders, questions, submission
+        self._parking = gateway.parking
         self._account, self._instruments = gateway.account, gateway.instruments
         self._settings, self._mode = settings, mode
         self._endpoint = Endpoint(
@@ -89,6 +93,8 @@ class OrdersLink:
         self._unanswered = ""
         self._moved = ""
         """That TWS has said where else it listens from now on."""
+        self._owed = False
+        """The account's figures are incomplete, and a snapshot can not be made: it is, as soon as they are not."""
         self._restored = asyncio.Event()
 
     async def run(self) -> None:
@@ -144,10 +150,12 @@ class OrdersLink:
         while True:
             await asyncio.sleep(self._settings.heartbeat_seconds)
             venue_seconds = await session.heartbeat(self._settings.heartbeat_answer_seconds_max)
+            if venue_seconds < CLOCK_SECONDS_MIN:
+                continue  # no time at all
             VENUE_CLOCK_OFFSET_SECONDS.labels(VENUE).set(venue_seconds - self._clock.now().timestamp())
 
     async def _work(self, orders: OrdersSession) -> None:
-        await qualify(self._instruments, orders, self._state, self._clock)
+        await qualify(self._instruments, orders, self._state, self._clock, self._parking)
         await self.profit.begin(orders)
         while True:
             self._restored.clear()
@@ -196,11 +204,21 @@ class OrdersLink:
         """Ask for everything, report what follows, and return once all of it is stored."""
         began_seconds = time.monotonic()
         answers, figures = await self._consistent(orders)
-        statement = snapshot(self._state, answers, figures, self._clock.now())
+        self._parking.answered((sense.POSITION,), figures.unread)
+        for unread in figures.unread:
+            self._parking.park(unread)
         self._account.on_fact(figures)
-        self._questions.hold({held.symbol: held.quantity for held in statement.positions})
-        if new_to(self._state, statement):
-            self._outbox.put(statement)
+        self._questions.hold({held.symbol: held.quantity for held in positions_of(self._state, figures)})
+        try:
+            statement = snapshot(self._state, answers, figures, self._clock.now())
+        except TranslationError as error:  # risk has no figures and denies; what needs none of them goes on
+            self._owed = True
+            self._parking.park(parked(sense.ACCOUNT_FIGURE, "snapshot", str(error), figures.values))
+        else:
+            self._owed = False
+            self._parking.read(sense.ACCOUNT_FIGURE, "snapshot")
+            if new_to(self._state, statement):
+                self._outbox.put(statement)
         await self._outbox.drained()
         # Here, because TWS restarts every day: what is remembered is bounded by days
         forget(self._state, self._clock.now() - MEMORY, self._submission.asking.open_questions)
@@ -219,11 +237,13 @@ class OrdersLink:
         """Answers and figures between which no execution happened: the snapshot says which ones it contains."""
         for _ in range(SNAPSHOT_ATTEMPTS_MAX):
             answers = await self._submission.asking.inquire()
-            figures = AccountAnswers(
-                positions=await orders.positions(), values=await orders.account_values(self._state.account)
+            positions, unread = sense.sift(
+                filter(self._is_ours, await orders.positions()), self._clock.now(), self._state.own.symbols
             )
-            again = {seen.execution_id for seen in await orders.executions()}
-            if again == {seen.execution_id for seen in answers.executions}:
+            values = await orders.account_values(self._state.account)
+            figures = AccountAnswers(positions=positions, values=values, unread=unread)
+            again, _ = sense.sift(await orders.executions(), self._clock.now(), self._state.own.symbols)
+            if {seen.execution_id for seen in again} == {seen.execution_id for seen in answers.executions}:
                 return answers, figures
         raise VenueTimeoutError("executions keep coming: there is no moment for a consistent snapshot")
 
@@ -238,11 +258,28 @@ class OrdersLink:
 
     # -------------------------------------------------------------------------------------------------------- facts
 
+    def _is_ours(self, fact: object) -> bool:
+        """Whether a fact is of this account, as far as can be told: an advisor's login hears of others too."""
+        account = getattr(fact, "account", self._state.account)
+        return not isinstance(account, str) or account in ("", self._state.account)
+
     def _on_fact(self, fact: Fact) -> None:
+        try:
+            sense.check(fact, self._clock.now())
+        except TranslationError as error:
+            VENUE_UNDECODABLE.labels(VENUE, ORDERS).inc()
+            if self._is_ours(fact):
+                self._parking.park(sense.park(fact, error, self._state.own.symbols))
+            if isinstance(fact, AccountValueSeen | PnlSeen):
+                self._account.on_fact(unknown(fact))
+            return
+        self._parking.read(*sense.place_of(fact))
         if isinstance(fact, AccountValueSeen | PnlSeen):
             if isinstance(fact, PnlSeen):
                 self.profit.heard()
             self._account.on_fact(fact)
+            if self._owed and self._account.is_complete():
+                self._restored.set()
         elif isinstance(fact, ErrorSeen) and (self.profit.on_error(fact) or self._on_link_error(fact)):
             return
         elif isinstance(fact, PositionSeen):
@@ -259,13 +296,7 @@ class OrdersLink:
             self._orders.session.session.close(reason)
 
     def _on_order_fact(self, fact: OrderFact) -> None:
-        try:
-            actions = decide.decide(self._state, fact, self._clock.now())
-        except TranslationError as error:
-            VENUE_UNDECODABLE.labels(VENUE, ORDERS).inc()
-            log.error("a fact of the venue makes no sense", extra={"fact": repr(fact), "error": str(error)})
-            return
-        self._submission.act(actions)
+        self._submission.act(decide.decide(self._state, fact, self._clock.now()))
 
     def _on_position(self, fact: PositionSeen) -> None:
         if self._link.status is LinkStatus.READY and fact.account == self._state.account:

@@ -27,6 +27,13 @@ class Board:
     fields: dict[str, Decimal] = field(default_factory=dict)
 
 
+def forget(board: Board, kind: int) -> bool:
+    """A tick of this kind made no sense: what it is about is not known any more; True = the quote has changed."""
+    name = PRICE_TICKS.get(kind) or SIZE_TICKS.get(kind, "").removesuffix("_size")
+    known = board.fields.pop(name, None), board.fields.pop(_SIZE_OF.get(name, ""), None)
+    return known != (None, None)
+
+
 def take_price(board: Board, seen: PriceTickSeen) -> bool:
     """Take a price tick; True = the quote has changed. A bid or ask of -1, or of no size, means that nobody quotes."""
     name = PRICE_TICKS.get(seen.kind)

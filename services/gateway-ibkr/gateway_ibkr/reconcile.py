@@ -10,23 +10,26 @@ after two complete answers, `visibility_seconds` apart, that were both asked for
       day                               day, so an operator must look (docs/runbooks/unknown-order.md)
     works, and its cancel has no answer the cancel is sent again, a few times; then it is refused
     never seen, absent twice            rejected: "it never reached the venue"
+    a row about it makes no sense       asked again; while it can not be told whose such a row is, nothing is absent
     seen before, now absent             expired if its day is over, else UNKNOWN; asked again
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from msgspec import Struct
 from signalbox.errors import CalendarError
 from signalbox.gateway import reports
-from signalbox.gateway.actions import Action, Ask, CancelAgain, Strand
+from signalbox.gateway.actions import Action, Ask, CancelAgain, Park, Strand
 from signalbox.gateway.state import asked_about, report_id
-from signalbox.messages import OpenOrder, TimeInForce, VenueSnapshot
+from signalbox.messages import OpenOrder, PositionHeld, TimeInForce, VenueSnapshot
 from signalbox.sessions import trading_day
 
+from gateway_ibkr import sense
 from gateway_ibkr.decide import decide, end_of_day, identify, rejected
 from gateway_ibkr.facts import (
     AccountAnswers,
@@ -54,6 +57,9 @@ BEYOND_MEMORY = (
     "the venue does not list it, and lists only what ended on this day: it may have ended, or been filled, before; "
     "see the runbook unknown-order"
 )
+UNREAD = "what the venue says of it may be a row that makes no sense: see `signalbox status`"
+KINDS = frozenset({sense.OPEN_ORDER, sense.ORDER_STATUS, sense.EXECUTION, sense.COMPLETED_ORDER})
+"""What complete answers are made of."""
 CANCELS_MAX = 3
 SAID_OVER = "over, as an operator found in the venue's own statement"
 
@@ -66,6 +72,43 @@ class Answers(Struct, frozen=True, kw_only=True):
     statuses: tuple[OrderStatusSeen, ...]
     executions: tuple[ExecutionSeen, ...]
     completed: tuple[CompletedOrderSeen, ...]
+    unread: tuple[Park, ...] = ()
+    """Rows that make no sense."""
+    doubtful: frozenset[str] = frozenset()
+    """The orders that those are about."""
+    hides: bool = False
+    """Of one of those it can not even be told whose order it is about: what is not listed may be that one."""
+
+
+def answers_of(state: State, asked_about: frozenset[str], rows: Iterable[Any], at: datetime) -> Answers:
+    """Part the rows of complete answers by kind, and those that make no sense from the others."""
+    rows = tuple(rows)
+    sane, unread = sense.sift(rows, at, state.own.symbols)
+    understood = set(map(id, sane))
+    left_out = [_meant(state, row) for row in rows if id(row) not in understood]
+    return Answers(
+        asked_about=asked_about,
+        open_orders=tuple(row for row in sane if isinstance(row, OpenOrderSeen)),
+        statuses=tuple(row for row in sane if isinstance(row, OrderStatusSeen)),
+        executions=tuple(row for row in sane if isinstance(row, ExecutionSeen)),
+        completed=tuple(row for row in sane if isinstance(row, CompletedOrderSeen)),
+        unread=unread,
+        doubtful=frozenset(order_id for order_id in left_out if order_id),
+        hides=None in left_out,
+    )
+
+
+def _meant(state: State, row: Any) -> str | None:
+    """Which order a row is about that makes no sense; "" = none of the desk's, None = that can not be told either.
+
+    Every order of the desk bears its reference.
+    """
+    if isinstance(row, OrderStatusSeen):
+        return ""
+    reference = getattr(row, "reference", None)
+    if not isinstance(reference, str):
+        return None
+    return reference if reference in state.orders else state.order_by_venue_id.get(str(row.perm_id), "")
 
 
 def reconcile(
@@ -75,7 +118,7 @@ def reconcile(
 
     `wall_seconds` is any rising clock of seconds: the venue's delay in showing an order is real time.
     """
-    actions: list[Action] = []
+    actions: list[Action] = [*answers.unread]
     for fact in _facts(answers):
         actions += decide(state, fact, at)
     canceling = {seen.perm_id for seen in answers.open_orders if seen.status == "PendingCancel"}
@@ -88,11 +131,15 @@ def reconcile(
     for tracked in asked_about(state, answers.asked_about):
         if tracked.done:
             continue
-        if tracked.order.order_id in present:
+        if tracked.order.order_id in answers.doubtful:
+            actions.append(Ask(tracked.order.order_id, UNREAD))
+        elif tracked.order.order_id in present:
             actions += _present(state, tracked, tracked.order.order_id in working, at)
             waited_seconds = wall_seconds - tracked.own.cancel_sent_seconds
             if tracked.order.order_id in working and waited_seconds >= visibility_seconds:
                 actions += _cancel_unanswered(state, tracked, canceling, at)
+        elif answers.hides:
+            actions += [*reports.unknown(state, tracked, at, UNREAD), Ask(tracked.order.order_id, UNREAD)]
         else:
             actions += _absent(state, tracked, at, wall_seconds, visibility_seconds)
     return actions
@@ -221,11 +268,7 @@ def snapshot(state: State, answers: Answers, figures: AccountAnswers, at: dateti
         account=state.account,
         currency=account.currency,
         cash=account.cash,
-        positions=tuple(
-            position_of(seen, state.own.symbols)
-            for seen in figures.positions
-            if seen.account == state.account and seen.quantity
-        ),
+        positions=positions_of(state, figures),
         open_orders=tuple(
             _open_order(state, seen, filled)
             for seen in answers.open_orders
@@ -236,6 +279,16 @@ def snapshot(state: State, answers: Answers, figures: AccountAnswers, at: dateti
                 execution_key(seen.execution_id)[0] for seen in answers.executions if seen.account == state.account
             )
         ),
+        unread=tuple(sorted({each.symbol for each in figures.unread if each.symbol})),
+    )
+
+
+def positions_of(state: State, figures: AccountAnswers) -> tuple[PositionHeld, ...]:
+    """What the account holds, of the rows that make sense."""
+    return tuple(
+        position_of(seen, state.own.symbols)
+        for seen in figures.positions
+        if seen.account == state.account and seen.quantity
     )
 
 

@@ -55,7 +55,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     )
     instruments = gateway.instruments
     orders = Orders(state, instruments)
-    questions = Questions(clock, state, gateway.link, settings, orders.open_session)
+    questions = Questions(clock, state, gateway.link, gateway.parking, settings, orders.open_session)
     submission = gateway.submission(orders, questions, pace_of(settings), settings.cancel_wait_seconds_max)
     orders_link = OrdersLink(clock, state, gateway, orders, questions, submission, settings, runtime.desk.mode)
     refused: dict[str, str] = {}
@@ -73,11 +73,11 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     async def market_data() -> None:
         nonlocal silent
         await instruments.qualified.wait()
-        history = History(clock, settings.history_seconds_max, gateway.gaps)
+        history = History(clock, settings.history_seconds_max, gateway.gaps, gateway.parking)
         feeds = tuple(Series(bus, clock, offered, timeframes, history) for offered in instruments.offered.values())
         for feed in feeds:
             await feed.resume()
-        data = MarketData(bus, clock, state, feeds, history, kind, settings, refused)
+        data = MarketData(bus, clock, state, feeds, history, kind, settings, refused, gateway.parking)
         silent = data.described
         async with asyncio.TaskGroup() as group:
             group.create_task(data.run())

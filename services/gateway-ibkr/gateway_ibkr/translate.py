@@ -35,6 +35,15 @@ UNSET_DOUBLE = 1.7976931348623157e308
 FRACTION_DIGITS_MAX = 10
 NUMBER_MAX = Decimal(10) ** 15
 
+ABOVE_ZERO = frozenset({"STK", "CASH", "BOND", "CFD", "CMDTY", "CRYPTO", "FUND", "IND"})
+ZERO_OR_ABOVE = frozenset({"OPT", "FOP", "WAR", "IOPT", "EC"})
+"""An option, or a warrant, expires, is exercised or assigned at 0."""
+ANY_PRICE = frozenset({"FUT", "CONTFUT", "BAG"})
+"""Futures have settled below 0 (CL, April 2020); a combination is the difference of its legs."""
+SECURITY_TYPES = ABOVE_ZERO | ZERO_OR_ABOVE | ANY_PRICE
+
+REVISION_DIGITS_MAX = 6
+
 SMART = "SMART"
 
 
@@ -64,6 +73,14 @@ def price_of(value: float) -> Decimal:
     price = decimal_of(value)
     if price <= 0:
         raise TranslationError(f"{value!r} is no price")
+    return price
+
+
+def price_in(contract: VenueContract, value: float) -> Decimal:
+    """Make a price at which a contract of this type can trade: as `decimal_of`, and within what is possible for it."""
+    price, kind = decimal_of(value), contract.security_type
+    if (kind in ABOVE_ZERO and price <= 0) or (kind in ZERO_OR_ABOVE and price < 0):
+        raise TranslationError(f"{value!r} is no price of a {kind}")
     return price
 
 
@@ -99,7 +116,7 @@ def time_of(text: str) -> datetime | None:
 
     Without a zone it is UTC (the gateway asks for UTC). None = it can not be read: a fill must not be lost over it.
     """
-    if text.isdigit() and len(text) > 8:
+    if text.isascii() and text.isdigit() and 8 < len(text) <= 11:
         return datetime.fromtimestamp(int(text), UTC)
     found = _TIME.fullmatch(text.strip())
     if found is None:
@@ -229,7 +246,8 @@ def side_of(word: str) -> Side:
 def execution_key(execution_id: str) -> tuple[str, int]:
     """Split an execution id into its base and its revision: `...01` the first report, `...02` its correction."""
     base, dot, revision = execution_id.rpartition(".")
-    return (base, int(revision)) if dot and revision.isdigit() else (execution_id, 1)
+    counts = dot and len(revision) <= REVISION_DIGITS_MAX and revision.isascii() and revision.isdigit()
+    return (base, int(revision)) if counts else (execution_id, 1)
 
 
 def fill_of(seen: ExecutionSeen, order_id: str, symbol: str) -> Fill:
@@ -243,7 +261,7 @@ def fill_of(seen: ExecutionSeen, order_id: str, symbol: str) -> Fill:
         symbol=symbol,
         side=side_of(seen.side),
         quantity=quantity,
-        price=price_of(seen.price) if quantity else Decimal(0),
+        price=price_in(seen.contract, seen.price) if quantity else Decimal(0),
         at=seen.at,
     )
 

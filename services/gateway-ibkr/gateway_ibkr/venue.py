@@ -24,11 +24,11 @@ from signalbox.errors import VenueError, VenueRefusedError, VenueTimeoutError, V
 from signalbox.metrics import VENUE_ERRORS, VENUE_MESSAGES, VENUE_UNANSWERED
 
 from gateway_ibkr import metrics, venue_callbacks
-from gateway_ibkr.facts import ErrorSeen, Fact, VenueContract
+from gateway_ibkr.facts import ErrorSeen, Fact, Unreadable, VenueContract
 from gateway_ibkr.pacing import MessageWindow
 from gateway_ibkr.translate import VENUE
 from gateway_ibkr.unanswered import Question, unanswered
-from gateway_ibkr.venue_callbacks import CURRENT_TIME
+from gateway_ibkr.venue_callbacks import CURRENT_TIME, HISTORY, ORDER_NUMBERS_END
 from gateway_ibkr.venue_errors import Treatment, connect_advice, is_no_data, is_read_only, problem_of, sentence
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ ORDERS, DATA = "orders", "data"
 ORDER_QUESTIONS = frozenset({Question.OPEN_ORDERS, Question.COMPLETED_ORDERS})
 WITHOUT_ID = ORDER_QUESTIONS | {Question.POSITIONS, Question.ACCOUNT}
 
-FIRST_REQUEST_ID = 1_000_000_000
+FIRST_REQUEST_ID = ORDER_NUMBERS_END
 """Requests and orders share the space of ids in errors: requests begin where no order number will ever be."""
 
 
@@ -183,9 +183,14 @@ class Session:
             raise VenueUnavailableError(f"the {self.endpoint.name} connection is lost")
 
     async def ask(
-        self, key: int, send: Callable[[], None], kind: type[T], question: Question, seconds_max: float = 0.0
+        self,
+        key: int,
+        send: Callable[[], None],
+        kind: type[T] | tuple[type[T], ...],
+        question: Question,
+        seconds_max: float = 0.0,
     ) -> tuple[T, ...]:
-        """Send a request; return the facts of `kind` that came before its end marker.
+        """Send a request; return the facts of `kind` that came before its end marker, and what could not be decoded.
 
         Raises `VenueRefusedError` (the venue's code), `VenueTimeoutError` (no end marker in time), or
         `VenueUnavailableError` (the session ended).
@@ -205,7 +210,8 @@ class Session:
                 raise VenueTimeoutError(unanswered(question, seconds_max)) from None
             finally:
                 self._questions.pop(key, None)
-        return tuple(item for item in pending.items if isinstance(item, kind))
+        kinds: Any = (*kind, Unreadable) if isinstance(kind, tuple) else (kind, Unreadable)
+        return tuple(item for item in pending.items if isinstance(item, kinds))
 
     async def until_lost(self) -> None:
         """Wait for the session's end; raises `VenueUnavailableError` with its reason."""
@@ -217,7 +223,7 @@ class Session:
         Returns the venue's clock, in seconds since 1970. It tells whole ones: half a second is what that leaves out.
         """
         told = await self.ask(CURRENT_TIME, self.client.reqCurrentTime, int, Question.TIME, seconds_max)
-        return told[-1] + 0.5
+        return max((told for told in told if isinstance(told, int)), default=0) + 0.5
 
     # ------------------------------------------------------------------------------------ what the callbacks call
 
@@ -232,6 +238,14 @@ class Session:
         question = self._questions.get(key)
         if question is not None and not question.answer.done():
             question.answer.set_result(None)
+
+    def unreadable(self, key: int, fact: Unreadable) -> None:
+        """A message could not be decoded. It is part of an answer all the same: an incomplete one is not believed."""
+        self.item(key, fact)
+        question = self._questions.get(key)
+        if fact.kind == HISTORY and question is not None and not question.answer.done():
+            question.answer.set_exception(VenueTimeoutError(f"the answer can not be read: {fact.reason}"))
+        self.on_fact(fact)
 
     def heard(self) -> None:
         """Bytes have come."""

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+from signalbox.errors import TranslationError
 from signalbox.metrics import VENUE_MESSAGES, VENUE_UNDECODABLE
 
+from gateway_ibkr import sense
 from gateway_ibkr.facts import (
     AccountValueSeen,
     CommissionSeen,
@@ -28,9 +31,10 @@ from gateway_ibkr.facts import (
     PositionSeen,
     PriceTickSeen,
     SizeTickSeen,
+    Unreadable,
     VenueContract,
 )
-from gateway_ibkr.translate import UNSET_DOUBLE, VENUE, time_of, venue_time
+from gateway_ibkr.translate import UNSET_DOUBLE, VENUE, execution_key, time_of, venue_time
 
 if TYPE_CHECKING:
     from gateway_ibkr.venue import Session
@@ -40,6 +44,9 @@ log = logging.getLogger(__name__)
 OPEN_ORDERS, COMPLETED_ORDERS, POSITIONS, ACCOUNT_VALUES, CURRENT_TIME = -2, -3, -4, -5, -6
 """Keys of requests that carry no id on the wire; two of the same kind at once would mix their answers."""
 
+ORDER_NUMBERS_END = 1_000_000_000
+"""Requests begin here: they and orders share the space of ids in errors."""
+
 UNSET_INTEGER = 2_147_483_647
 EXECUTION, EXECUTION_TIME_FIELD = 11, 15
 
@@ -48,7 +55,7 @@ def guard(decoder: Any, session: Session) -> None:
     """Have every message of `decoder` counted, and one that can not be decoded told instead of lost.
 
     An execution whose time zone the library does not know would be dropped with a log line (ib_async's decoder): its
-    time is rewritten as UTC first.
+    time is rewritten as UTC first. One whose time can not be read at all is told as unreadable, as any other.
     """
 
     def guarded(kind: int, handler: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
@@ -57,18 +64,64 @@ def guard(decoder: Any, session: Session) -> None:
 
         def handle(fields: list[str]) -> None:
             taken.inc()
-            if kind == EXECUTION and len(fields) > EXECUTION_TIME_FIELD:
-                at = time_of(fields[EXECUTION_TIME_FIELD]) or datetime.now(UTC)
-                fields[EXECUTION_TIME_FIELD] = venue_time(at)
+            told = [*fields]
             try:
+                if kind == EXECUTION:
+                    at = time_of(fields[EXECUTION_TIME_FIELD])
+                    if at is None:
+                        raise TranslationError(f"its time {fields[EXECUTION_TIME_FIELD]!r:.40} can not be read")
+                    fields[EXECUTION_TIME_FIELD] = venue_time(at)
                 handler(fields)
-            except Exception:
+            except Exception as error:
                 unreadable.inc()
-                log.exception("a message of the venue can not be read", extra={"kind": kind, "fields": fields[:20]})
+                log.warning("a message of the venue can not be read", exc_info=True, extra={"kind": kind})
+                session.unreadable(*_undecoded(kind, told, f"{error}" or type(error).__name__))
 
         return handle
 
     decoder.handlers = {kind: guarded(kind, handler) for kind, handler in decoder.handlers.items()}
+
+
+HISTORY = "history"
+"""One message is a whole answer: nothing more comes of one that can not be decoded."""
+
+
+class _Layout(Struct, frozen=True):
+    """Where a kind of message has what can be told of one that is not decoded: places among its fields."""
+
+    kind: str
+    question: int = 0
+    """The key of the request that it answers without naming it; 0 = it bears the request's id in its second field."""
+    contract: int = 0
+    name: int = 0
+
+
+_LAYOUTS = {
+    EXECUTION: _Layout(sense.EXECUTION, 0, 3, 14),
+    5: _Layout(sense.OPEN_ORDER, OPEN_ORDERS, 2, 25),
+    3: _Layout(sense.ORDER_STATUS, OPEN_ORDERS, 0, 6),
+    101: _Layout(sense.COMPLETED_ORDER, COMPLETED_ORDERS, 1, 23),
+    59: _Layout(sense.COMMISSION, 0, 0, 2),
+    61: _Layout(sense.POSITION, POSITIONS, 3, 3),
+    6: _Layout(sense.ACCOUNT_FIGURE, ACCOUNT_VALUES, 0, 2),
+    10: _Layout(sense.CONTRACT, 0, 12, 12),
+    17: _Layout(HISTORY),
+}
+
+
+def _undecoded(kind: int, fields: list[str], reason: str) -> tuple[int, Unreadable]:
+    """What can still be told of a message that was not decoded, and the request that it belongs to."""
+    layout = _LAYOUTS.get(kind, _Layout(f"message {kind}"))
+    told = dict(enumerate(fields))
+    con_id, key = told.get(layout.contract, ""), told.get(layout.name, "") if layout.name else str(kind)
+    question = layout.question or _whole(told.get(1, "")) or 0
+    name = execution_key(key)[0] if layout.kind in (sense.EXECUTION, sense.COMMISSION) else key
+    text = " | ".join(fields)
+    return question, Unreadable(kind=layout.kind, key=name, reason=reason, text=text, con_id=_whole(con_id) or 0)
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
 
 
 def contract_of(vendor: Any) -> VenueContract:
@@ -90,6 +143,7 @@ def contract_of(vendor: Any) -> VenueContract:
 
 
 def _number(value: float) -> float:
+    """Where "unset" means none; anything else that makes no sense is seen later (`sense`)."""
     return 0.0 if value == UNSET_DOUBLE else value
 
 
@@ -114,6 +168,8 @@ class Callbacks:
         self._session.heard()
 
     def nextValidId(self, reqId: int) -> None:
+        if not 0 <= reqId < ORDER_NUMBERS_END:
+            raise TranslationError(f"{reqId} is no order id")
         self._session.next_valid_id = max(self._session.next_valid_id, reqId)
 
     def currentTime(self, time: int) -> None:
@@ -278,13 +334,11 @@ class Callbacks:
         )
 
     def historicalData(self, reqId: int, bar: Any) -> None:
-        at = time_of(bar.date)
-        if at is None:
-            raise ValueError(f"a history bar's date {bar.date!r} can not be read")
+        at = time_of(str(bar.date))
         self._session.item(
             reqId,
             HistoryBarSeen(
-                start=int(at.timestamp()),
+                start=int(at.timestamp()) if at is not None else -1,
                 open=bar.open,
                 high=bar.high,
                 low=bar.low,

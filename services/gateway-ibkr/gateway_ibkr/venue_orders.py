@@ -22,20 +22,25 @@ from gateway_ibkr.venue import Scribe, Session, to_vendor
 from gateway_ibkr.venue_callbacks import ACCOUNT_VALUES, COMPLETED_ORDERS, OPEN_ORDERS, POSITIONS
 
 
+def _is_of(fact: AccountValueSeen, account: str) -> bool:
+    """Whether a row is a figure of the account; one that could not be decoded is none."""
+    return isinstance(fact, AccountValueSeen) and fact.account == account
+
+
 class OrdersSession:
-    """The venue's words for orders and account, on one session."""
+    """The venue's words for orders and account, on one session.
+
+    What could not be decoded stands among the rows of its answer, as `Unreadable`.
+    """
 
     def __init__(self, session: Session) -> None:
         self.session, self._scribe = session, Scribe(session)
         self._is_told_values = False
 
-    async def open_orders(self) -> tuple[tuple[OpenOrderSeen, ...], tuple[OrderStatusSeen, ...]]:
-        """Every working order of the login, whichever client placed it."""
-        facts = await self.session.ask(OPEN_ORDERS, self.session.client.reqAllOpenOrders, object, Question.OPEN_ORDERS)
-        return (
-            tuple(fact for fact in facts if isinstance(fact, OpenOrderSeen)),
-            tuple(fact for fact in facts if isinstance(fact, OrderStatusSeen)),
-        )
+    async def open_orders(self) -> tuple[OpenOrderSeen | OrderStatusSeen, ...]:
+        """Every working order of the login, whichever client placed it, and its status."""
+        key, send = OPEN_ORDERS, self.session.client.reqAllOpenOrders
+        return await self.session.ask(key, send, (OpenOrderSeen, OrderStatusSeen), Question.OPEN_ORDERS)
 
     async def executions(self) -> tuple[ExecutionSeen, ...]:
         """Every execution of the day; their commissions come as facts of their own."""
@@ -72,7 +77,7 @@ class OrdersSession:
             AccountValueSeen,
             Question.ACCOUNT,
         )
-        return {(fact.tag, fact.currency): fact.value for fact in facts if fact.account == account}
+        return {(fact.tag, fact.currency): fact.value for fact in facts if _is_of(fact, account)}
 
     async def subscribe_pnl(self, key: int, account: str) -> None:
         """Have the account's profit and loss sent as facts."""

@@ -127,6 +127,8 @@ def _position_drift(book: AccountBook, snapshot: VenueSnapshot) -> list[Drift]:
         symbol = book.symbols.get(name)
         if symbol is not None and symbol.changed_at > snapshot.at:
             continue
+        if name in snapshot.unread:
+            continue  # the venue's row makes no sense: its gateway has told so
         quantity = symbol.holding.quantity if symbol is not None else ZERO
         if quantity != theirs.get(name, ZERO):
             found.append(Drift(DriftKind.POSITION, name, plain(quantity), plain(theirs.get(name, ZERO))))

@@ -49,7 +49,7 @@ def look(state: RiskState, request: Request, intent: Intent, at: datetime) -> Ba
         unread_event=state.unread_event,
         switch=_switch(state),
         room=_room(state),
-        link=_link(state, account_key),
+        link=_link(state, account_key, intent.symbol),
         account=_account(state, account_key),
         books=_books(books, request.by, at) if books is not None else NO_BOOKS,
         instrument=_instrument(state, symbol_key),
@@ -104,12 +104,12 @@ def _room(state: RiskState) -> RoomSeen | None:
     return RoomSeen(stream=room.stream, bytes=room.bytes, bytes_max=room.bytes_max)
 
 
-def _link(state: RiskState, key: tuple[str, str]) -> LinkSeen | None:
+def _link(state: RiskState, key: tuple[str, str], symbol: str) -> LinkSeen | None:
     found = state.links.get(key)
     if found is None:
         return None
     link = found.message
-    return LinkSeen(id=link.id, status=link.status, reason=link.reason)
+    return LinkSeen(id=link.id, status=link.status, reason=link.reason, unread=link.unread.get(symbol, ""))
 
 
 def _account(state: RiskState, key: tuple[str, str]) -> AccountSeen | None:

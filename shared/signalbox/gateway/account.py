@@ -78,6 +78,12 @@ class Account:
         """The link is down."""
         self._figures.forget()
 
+    def is_complete(self) -> bool:
+        """Whether every figure that risk needs is known now."""
+        with suppress(TranslationError):
+            return self._figures.state(self._clock.now()) is not None
+        return False
+
     async def publish(self) -> None:
         """Publish, for ever."""
         while True:

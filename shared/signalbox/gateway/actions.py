@@ -42,4 +42,19 @@ class Strand(Struct, frozen=True):
     order_id: str
 
 
-Action = Report | Ask | RecordSent | CancelStray | CancelAgain | Strand
+class Park(Struct, frozen=True, kw_only=True):
+    """A fact of the venue makes no sense: it is set aside with its reason, and nothing is guessed from it.
+
+    `key` names it among its kind. Nothing is sent for `symbol` ("" = none) until a later fact of this key can be read.
+    One that `passes` says nothing of what is now.
+    """
+
+    kind: str
+    key: str
+    reason: str
+    text: str
+    symbol: str = ""
+    passes: bool = False
+
+
+Action = Report | Ask | RecordSent | CancelStray | CancelAgain | Strand | Park

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 1.0
 RECHECK_SECONDS_MAX = 0.25
+UNREAD_TOLD_MAX = 100
+"""Symbols in a heartbeat; the gateway refuses an order for any other by itself."""
 NOT_RENEWED = "the lease on the account could not be renewed: another process may take over"
 
 
@@ -33,6 +35,8 @@ class Link:
         self._bus, self._clock, self._lease = bus, clock, lease
         self._venue, self._account = venue, account
         self.status, self.reason = LinkStatus.DOWN, "starting"
+        self.unread: dict[str, str] = {}
+        """Symbols that nothing is sent for, because a fact about them can not be read, and why."""
         self._changed = asyncio.Event()
         self._stopping = False
         show_link(self._venue, self.status)
@@ -60,6 +64,13 @@ class Link:
         # A new one for the next change: waiting for one that is set does not yield, and a loop of that stops everything
         self._changed = asyncio.Event()
 
+    def doubt(self, unread: dict[str, str]) -> None:
+        """Take which symbols nothing may be sent for, and why; told at once."""
+        if unread != self.unread:
+            self.unread = unread
+            self._changed.set()
+            self._changed = asyncio.Event()  # as in `become`
+
     async def announce(self) -> None:
         """Say the status, for ever."""
         while True:
@@ -73,6 +84,7 @@ class Link:
                 account=self._account,
                 status=status,
                 reason=reason,
+                unread=dict([*self.unread.items()][:UNREAD_TOLD_MAX]),
             )
             await self._bus.send(subjects.link(self._venue, self._account), heartbeat)
             await _until(change, HEARTBEAT_SECONDS)

@@ -19,6 +19,7 @@ from signalbox.gateway.gaps import Gaps
 from signalbox.gateway.instruments import Instruments, Offered
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
+from signalbox.gateway.parking import Parking
 from signalbox.gateway.rebuilding import COMMANDS
 from signalbox.gateway.state import AnyState
 from signalbox.gateway.submission import Submission
@@ -65,6 +66,7 @@ class Gateway(Generic[Offered]):
         bus, clock, venue = runtime.bus, runtime.clock, state.venue
         self._runtime, self._state = runtime, state
         self.link = Link(bus, clock, venue, state.account, lease)
+        self.parking = Parking(venue, self.link.doubt)
         self.outbox = Outbox(bus, venue, runtime.fail, lease)
         self.gaps = Gaps(venue)
         self.instruments = Instruments[Offered](bus, runtime.desk, venue)
@@ -75,7 +77,9 @@ class Gateway(Generic[Offered]):
     ) -> Submission:
         """The way of commands, with the venue's own parts."""
         bus, clock, link, outbox = self._runtime.bus, self._runtime.clock, self.link, self.outbox
-        return Submission(bus, clock, self._state, link, outbox, orders, questions, pace, cancel_wait_seconds_max)
+        return Submission(
+            bus, clock, self._state, link, outbox, self.parking, orders, questions, pace, cancel_wait_seconds_max
+        )
 
     async def run(self, submission: Submission, own: Mapping[str, Coroutine[Any, Any, None]]) -> None:
         """Start everything, with the venue's `own` tasks by their names; returns once commands are taken."""
@@ -87,6 +91,7 @@ class Gateway(Generic[Offered]):
         tasks: dict[str, Coroutine[Any, Any, None]] = {
             "outbox": self.outbox.run(),
             "link": self.link.announce(),
+            "parking": self.parking.keep(self._runtime.bus),
             **own,
             "questions": submission.asking.ask_when_due(),
             "account": self.account.publish(),
@@ -114,6 +119,7 @@ class Gateway(Generic[Offered]):
             "account": self._state.account,
             "link": self.link.described(),
             "offered": ", ".join(self.instruments.offered),
+            "unread": self.parking.described(),
             "not_offered": described(self.instruments.left_out),
             "bars_wait_for": described(self.gaps.described()),
             "gaps_that_stay": described(self.gaps.described_staying()),

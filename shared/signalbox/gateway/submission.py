@@ -17,11 +17,12 @@ from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.errors import TranslationError, VenueError
 from signalbox.gateway import ledger, reports
-from signalbox.gateway.actions import Action, Ask, CancelAgain, CancelStray, RecordSent, Strand
+from signalbox.gateway.actions import Action, Ask, CancelAgain, CancelStray, Park, RecordSent, Strand
 from signalbox.gateway.asking import Asking, Pace
 from signalbox.gateway.ledger import Step
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
+from signalbox.gateway.parking import Parking
 from signalbox.gateway.state import AnyState, AnyTracked, Standing, new_to, report_id
 from signalbox.gateway.venue import CancelVerdict, Draft, Orders, Outcome, Placed, Questions
 from signalbox.messages import CancelOrder, Command, Order, RefusedBy, Report, SubmitOrder, VenueRejected
@@ -46,12 +47,14 @@ class Submission:
         state: AnyState,
         link: Link,
         outbox: Outbox,
+        parking: Parking,
         orders: Orders,
         questions: Questions,
         pace: Pace,
         cancel_wait_seconds_max: float,
     ) -> None:
         self._bus, self._clock, self._state, self._link, self._outbox = bus, clock, state, link, outbox
+        self.parking = parking
         self._orders, self._cancel_wait_seconds_max = orders, cancel_wait_seconds_max
         self._refused = False
         """A refusal of the gateway's own waits to be stored; its command is not acknowledged before."""
@@ -93,6 +96,10 @@ class Submission:
         # the way to READY, so nothing is asked of its words before
         if not await self._ready_by(deadline):
             self._refuse(order, self._too_late(command, "it could not be sent by its deadline"))
+            return
+        # What is held of the symbol is known: no fact about it stands unread
+        if unread := self._link.unread.get(order.symbol):
+            self._refuse(order, f"what the venue says of {order.symbol} can not be read ({unread})")
             return
         # What the venue can be told, and its pace
         at = self._clock.now()
@@ -276,6 +283,8 @@ class Submission:
                     self._record_found(self._state.orders[action.order_id])
                 case CancelStray() | CancelAgain():
                     self._cancel_unasked(self._state.orders[action.order_id])
+                case Park():
+                    self.parking.park(action)
                 case Strand():
                     log.error(
                         "the venue remembers no more what became of an order: see the runbook unknown-order",

@@ -49,9 +49,12 @@ class AccountSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
 
 class LinkSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """`unread`: why nothing is sent for this symbol, "" = nothing stands in the way."""
+
     id: str
     status: LinkStatus
     reason: str = ""
+    unread: str = ""
 
 
 class SwitchSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

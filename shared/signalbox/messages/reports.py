@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from signalbox.messages.orders import Fill, PositionHeld
 from signalbox.messages.words import NEVER, LinkStatus, Message, RefusedBy, Side, Utc
@@ -99,7 +99,10 @@ class OpenOrder(Struct, frozen=True, kw_only=True):
 
 
 class VenueSnapshot(VenueReport, frozen=True, kw_only=True):
-    """All the venue holds for an account at one moment. It exists only when every end marker has come."""
+    """All the venue holds for an account at one moment. It exists only when every end marker has come.
+
+    Of `unread` symbols the venue's rows make no sense: what is held of them is not known.
+    """
 
     currency: str
     cash: Decimal
@@ -107,6 +110,7 @@ class VenueSnapshot(VenueReport, frozen=True, kw_only=True):
     open_orders: tuple[OpenOrder, ...]
     execution_ids: tuple[str, ...]
     funding_ids: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 Report = (
@@ -131,3 +135,5 @@ class VenueLink(Message, frozen=True, kw_only=True):
     account: str
     status: LinkStatus
     reason: str = ""
+    unread: dict[str, str] = field(default_factory=dict)
+    """Symbols that nothing is sent for: a fact of the venue about them makes no sense, and which."""

@@ -120,6 +120,18 @@ class TwsControl:
             Command("duplicate", "send messages twice", self._rule(Effect.DUPLICATE), which),
             Command("reorder", "swap messages with what follows them", self._rule(Effect.REORDER), which),
             Command("omit", "lose messages", self._rule(Effect.OMIT), which),
+            Command(
+                "spoil",
+                "put another text into one field of messages: a fact that makes no sense",
+                self._rule(Effect.SPOIL),
+                (
+                    _KIND,
+                    Parameter("field", Kind.INTEGER, "its place on the wire, 0 = the message's kind"),
+                    Parameter("text", Kind.TEXT, "what stands there", ""),
+                    _CLIENT,
+                    all_or_count,
+                ),
+            ),
             Command("error", "send any error message", self._error, (code, text, req_id, _CLIENT)),
             Command(
                 "withhold",
@@ -291,8 +303,11 @@ class TwsControl:
                 kind = None if name is None else outbound_named(name)
             except KeyError:
                 raise CommandError(f"there is no message {name!r} that this gateway sends") from None
+            place, text = arguments.get("field", 0), arguments.get("text", "")
+            if place < 0 or (effect is Effect.SPOIL and place == 0):
+                raise CommandError("field must be at least 1: the kind of a message stays")
             try:
-                self._faults.add(Rule(effect, kind, arguments["client"], count, milliseconds))
+                self._faults.add(Rule(effect, kind, arguments["client"], count, milliseconds, place, text))
             except ValueError as error:
                 raise CommandError(str(error)) from error
             return {"kind": None if kind is None else kind.name}

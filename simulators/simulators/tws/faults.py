@@ -6,7 +6,7 @@ nothing in the world: a fault is what a client sees, the books stay true.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from simulators.tws.kinds import Outbound
@@ -24,6 +24,7 @@ class Effect(StrEnum):
     DUPLICATE = "duplicate"
     REORDER = "reorder"
     OMIT = "omit"
+    SPOIL = "spoil"
 
 
 @dataclass(slots=True)
@@ -35,6 +36,9 @@ class Rule:
     client: int | None
     remaining: int | None
     milliseconds: int = 0
+    field: int = 0
+    """Of a spoilt message the place (0 = its kind) at which `text` stands instead of what is true."""
+    text: str = ""
 
     def takes(self, client: int, kind: Outbound) -> bool:
         wanted = self.kind in (None, kind) and self.client in (None, client)
@@ -101,6 +105,8 @@ class Faults:
                 return []
             if rule.effect is Effect.DUPLICATE:
                 deliveries = [*deliveries, *deliveries]
+            elif rule.effect is Effect.SPOIL:
+                deliveries = [replace(each, message=_spoilt(each.message, rule)) for each in deliveries]
             elif rule.effect is Effect.DELAY:
                 deliveries = [Delivery(each.message, rule.milliseconds / 1000) for each in deliveries]
             elif client not in self.held:  # reorder: changes places with whatever follows it
@@ -121,3 +127,8 @@ class Faults:
             return False
         setattr(self, counter, left - 1)
         return True
+
+
+def _spoilt(message: Message, rule: Rule) -> Message:
+    """The message with another text in one field; one that is shorter stays as it is."""
+    return message if rule.field >= len(message) else (*message[: rule.field], rule.text, *message[rule.field + 1 :])

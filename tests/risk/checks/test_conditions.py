@@ -173,6 +173,16 @@ def test_only_a_ready_link_takes_orders(world: Any, check: Any, status: LinkStat
     assert found.passed or found.reason == f"the link to ibkr is {status}, not READY: nightly reset"
 
 
+def test_a_symbol_of_which_a_fact_can_not_be_read_takes_no_orders_and_others_do(world: Any, check: Any) -> None:
+    w = world().ready().link(SPY="execution: 0.0 is no price of a STK")
+    found = check(w.decide(w.order()), "venue_link")
+    assert not found.passed
+    assert "0.0 is no price of a STK" in found.reason
+    assert not check(w.decide(w.order("SELL")), "venue_link").passed
+    w.link(AAPL="execution: 0.0 is no price of a STK")
+    assert check(w.decide(w.order()), "venue_link").passed
+
+
 def test_a_silent_gateway_denies(world: Any, check: Any) -> None:
     w = world().ready()
     evolve.fold_link(w.state, LinkLost(venue="ibkr", account="DU1234567"))

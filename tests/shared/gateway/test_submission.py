@@ -19,6 +19,7 @@ from signalbox.gateway.actions import Action, CancelAgain, CancelStray, RecordSe
 from signalbox.gateway.asking import Pace
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
+from signalbox.gateway.parking import Parking, parked
 from signalbox.gateway.state import AnyTracked, Standing, track
 from signalbox.gateway.submission import ATTEMPTS_MAX, Submission
 from signalbox.gateway.venue import Canceled, CancelVerdict, Draft, NoRoom, Outcome, Placed
@@ -118,8 +119,9 @@ class House:
         self.link.become(LinkStatus.READY)
         self.outbox = Outbox(bus, VENUE, lambda error: None, cast(Any, self.lease))
         pace = Pace(ask_seconds=1.0, ask_seconds_max=60.0, commission_asks_max=5)
+        parking = Parking(VENUE, self.link.doubt)
         self.submission = Submission(
-            bus, self.clock, self.state, self.link, self.outbox, self.moon, self.moon, pace, 0.2
+            bus, self.clock, self.state, self.link, self.outbox, parking, self.moon, self.moon, pace, 0.2
         )
 
     async def take(self, command: SubmitOrder | CancelOrder) -> None:
@@ -176,6 +178,19 @@ async def test_what_the_venue_takes_at_once_is_accepted_and_not_asked_about(hous
     assert [type(report) for report in await house.told()] == [VenueAccepted]
     assert house.state.orders["o-1"].seen
     assert "o-1" not in house.submission.asking.open_questions
+
+
+async def test_no_order_leaves_for_a_symbol_of_which_a_fact_can_not_be_read(house: House) -> None:
+    symbol = submission().order.symbol
+    house.submission.act([parked("position", "1", "nan is no number", "what it said", symbol=symbol)])
+    await house.take(submission())
+    assert (house.moon.placed, house.entries()) == ([], [])
+    [report] = await house.told()
+    assert "nan is no number" in report.reason
+    assert report.refused_by is RefusedBy.GATEWAY
+    house.submission.parking.read("position", "1")
+    await house.take(submission("o-2"))
+    assert len(house.moon.placed) == 1
 
 
 async def test_an_order_is_written_out_while_its_claim_is_being_stored_and_no_sooner(house: House) -> None:

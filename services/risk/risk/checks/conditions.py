@@ -65,6 +65,8 @@ def venue_link(facts: OrderFacts) -> str:
         return f"no heartbeat from the gateway to {venue}: what it would do with an order is not known"
     if found.status is not LinkStatus.READY:
         return f"the link to {venue} is {found.status}, not READY" + f": {found.reason}" * bool(found.reason)
+    if found.unread:
+        return f"what {venue} says of {facts.intent.symbol} can not be read ({found.unread}): what is held is not known"
     return ""
 
 
@@ -72,7 +74,8 @@ def tell_venue_link(facts: OrderFacts) -> Told:
     found = facts.basis.link
     if found is None:
         return LinkStatus.READY, "silent", "link"
-    return LinkStatus.READY, found.status, f"link:{found.id}"
+    said = f"{found.status}, {facts.intent.symbol} unread" if found.unread else found.status
+    return LinkStatus.READY, said, f"link:{found.id}"
 
 
 def account_state(facts: OrderFacts) -> str:
