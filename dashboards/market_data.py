@@ -254,7 +254,11 @@ FLOW = Row(
                 changes("venue, connection", f"signalbox_venue_undecodable_total{{{OF_VENUE}}}"),
                 "{{venue}} {{connection}}",
             ),
-            Query(changes("venue, kind", f"signalbox_venue_facts_parked_total{{{OF_VENUE}}}"), "{{venue}} {{kind}}", empty_when_healthy="a fact that makes no sense"),
+            Query(
+                changes("venue, kind", f"signalbox_venue_facts_parked_total{{{OF_VENUE}}}"),
+                "{{venue}} {{kind}}",
+                empty_when_healthy="a fact that makes no sense",
+            ),
             Query(f"max by (venue) (signalbox_venue_facts_unread{{{OF_VENUE}}})", "{{venue}} not put right"),
             runbook="venue-fact-unread",
         ),

@@ -178,7 +178,11 @@ def test_average_cost_is_divided_by_the_multiplier() -> None:
         local_symbol="AAPL  240119C00190000",
     )
     held = translate.position_of(PositionSeen(account="DU1", contract=contract, quantity=-2.0, average_cost=350.0), {})
-    assert (held.symbol, held.quantity, held.average_price) == ("AAPL 240119C00190000", Decimal(-2), Decimal("3.5"))
+    assert (held.symbol, held.quantity, held.average_price) == ("AAPL 240119C00190000:USD:5", -2, Decimal("3.5"))
+    listed = translate.position_of(
+        PositionSeen(account="DU1", contract=contract, quantity=-2.0, average_cost=350.0), {5: "AAPL 240119C00190000"}
+    )
+    assert listed.symbol == "AAPL 240119C00190000"
 
 
 FIGURES = {

@@ -229,6 +229,26 @@ def test_a_fill_of_an_order_placed_elsewhere_is_booked_under_an_external_order(m
     assert desk.state.accounts[DU1].symbols["0700.HK"].holding.quantity == 12
 
 
+def test_a_call_bought_by_hand_at_5_costs_500_and_the_share_beside_it_what_it_costs(make: Any) -> None:
+    """A buy-write: both legs bear the number of the one order."""
+    call = replace(
+        make.fill("1", "5", order_id="", venue_order_id="777", symbol="CALL:USD:7"),
+        currency="USD",
+        multiplier=Decimal(100),
+    )
+    share = replace(
+        make.fill("100", "31", order_id="", venue_order_id="777", execution_id="e2", symbol="SHOP:CAD:9"),
+        currency="CAD",
+        multiplier=Decimal(1),
+    )
+    desk = make.desk().run(make.snapshot(), call, share, share)
+    book = desk.state.accounts[DU1]
+    assert (book.cash["USD"], book.cash["CAD"]) == (100_000 - 500, -3_100)
+    assert book.symbols["CALL:USD:7"].multiplier == 100
+    assert (book.symbols["SHOP:CAD:9"].multiplier, book.symbols["SHOP:CAD:9"].currency) == (1, "CAD")
+    assert book.symbols["SHOP:CAD:9"].holding.quantity == 100
+
+
 def test_a_fill_that_bears_the_id_of_a_denied_order_is_somebody_elses(make: Any) -> None:
     desk = make.desk().run(make.denied(), make.fill("5", venue_order_id="777"))
     assert desk.state.orders["o-1"].status is OrderStatus.DENIED

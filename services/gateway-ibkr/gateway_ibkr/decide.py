@@ -32,13 +32,15 @@ from gateway_ibkr.facts import (
     OrderStatusSeen,
 )
 from gateway_ibkr.state import State, Tracked, remember_fill
-from gateway_ibkr.translate import canonical_symbol, decimal_of, execution_key, fill_of, time_of
+from gateway_ibkr.translate import decimal_of, execution_key, fill_of, multiplier_of, name_of, time_of
 from gateway_ibkr.venue_errors import Treatment, problem_of, sentence
 
 EXPIRY_SLACK = timedelta(seconds=60)
 """A DAY order that ends this shortly before its session's end has expired: venue and desk clocks differ by some."""
 
 WORKING = frozenset({"PreSubmitted", "Submitted", "PendingCancel", "Filled"})
+COMBINATION = "BAG"
+"""It trades leg by leg, and each leg has an execution of its own: that is what is held and what it costs."""
 ENDED = frozenset({"Cancelled", "ApiCancelled"})
 
 
@@ -208,11 +210,14 @@ def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action
         state, reference=fact.reference, perm_id=fact.perm_id, client_id=fact.client_id, number=fact.order_number
     )
     order_id = tracked.order.order_id if tracked is not None else ""
-    symbol = tracked.order.symbol if tracked else state.own.symbols.get(fact.contract.con_id)
-    fill = fill_of(fact, order_id, symbol or canonical_symbol(fact.contract))
+    if fact.contract.security_type == COMBINATION:
+        return []
+    symbol = tracked.order.symbol if tracked else name_of(fact.contract, state.own.symbols)
+    fill = fill_of(fact, order_id, symbol)
     state.own.venue_time = max(fill.at, state.own.venue_time or fill.at)
     actions = _shown(state, tracked, at) if tracked is not None else []
-    told = reports.filled(state, fill, str(fact.perm_id) if fact.perm_id else "")
+    venue_order_id = str(fact.perm_id) if fact.perm_id else ""
+    told = reports.filled(state, fill, venue_order_id, fact.contract.currency, multiplier_of(fact.contract))
     if not told:
         return actions
     remember_fill(state, fill)

@@ -27,6 +27,7 @@ from gateway_ibkr.facts import FiveSecondBarSeen, HistoryBarSeen
 from gateway_ibkr.instruments import Offered
 from gateway_ibkr.minutes import begin_after, minutes_of, settle, take_history, take_live, trading_days
 from gateway_ibkr.pacing import IDENTICAL_HISTORY_SECONDS, OPEN_HISTORY_MAX, HistoryWindow
+from gateway_ibkr.state import OwnState
 from gateway_ibkr.translate import VENUE, history_duration, venue_time
 from gateway_ibkr.venue_data import DataSession
 from gateway_ibkr.venue_errors import HistoryVerdict, history_sentence, history_verdict
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 REFUSALS_MAX = 3
 PASSING_SECONDS_MAX = 120.0
 """Of desk time between two requests while the venue does not answer: less once it says that the farm is back."""
+NOTHING = OwnState(0)
 PACING_SECONDS_MAX = 600.0
 """Of desk time between two requests while the venue refuses for pacing: its longest window is ten minutes."""
 
@@ -77,7 +79,7 @@ class History:
                 rows = await self._session.minute_history(offered.contract, end, duration, self._seconds_max)
             finally:
                 self._window.waiting -= 1
-        bars, unread = sense.sift(rows, self._clock.now(), {})
+        bars, unread = sense.sift(rows, self._clock.now(), NOTHING)
         for fact in unread:
             VENUE_UNDECODABLE.labels(VENUE, "data").inc()
             self._parking.park(replace(fact, key=offered.symbol.canonical))

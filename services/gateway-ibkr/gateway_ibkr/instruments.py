@@ -43,6 +43,8 @@ async def qualify(
         try:
             symbol = parse_symbol(wanted.symbol)
             if symbol.canonical not in instruments.offered:
+                state.own.untold.add(symbol.canonical)
+            if symbol.canonical not in instruments.offered:
                 await _qualify(instruments, session, state, clock, parking, wanted, symbol)
         except (SymbolError, TranslationError) as error:
             instruments.leave_out(wanted.symbol, str(error))
@@ -64,7 +66,7 @@ async def _qualify(
     except VenueRefusedError as error:
         instruments.leave_out(wanted.symbol, sentence(int(error.code), error.text))
         return
-    answers, unread = sense.sift(answers, clock.now(), {})
+    answers, unread = sense.sift(answers, clock.now(), state.own)
     if unread:  # which of them is meant can not be told
         for fact in unread:
             parking.park(fact)
@@ -77,6 +79,7 @@ async def _qualify(
     parking.read(sense.CONTRACT, str(found[0].contract.con_id))
     contract = _routed(found[0], request)
     state.own.symbols[contract.con_id] = symbol.canonical
+    state.own.untold.discard(symbol.canonical)
     state.own.calendars[symbol.canonical] = symbol.calendar
     made = instrument(found[0], symbol, clock.now())
     await instruments.offer(wanted.symbol, made, Offered(symbol, contract))

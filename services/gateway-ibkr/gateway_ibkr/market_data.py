@@ -206,7 +206,7 @@ class MarketData:
 
     def _on_fact(self, fact: Fact) -> None:
         try:
-            sense.check(fact, self._clock.now())
+            sense.check(fact, self._clock.now(), self._state.own)
         except TranslationError as error:
             self._set_aside(fact, error)
             return
@@ -229,7 +229,7 @@ class MarketData:
         """A tick that makes no sense takes the quote away: what it was before is not known to hold any more."""
         VENUE_UNDECODABLE.labels(VENUE, DATA).inc()
         line = self._line_of.get(getattr(fact, "request_id", 0))
-        unread = replace(sense.park(fact, error, {}), key=line.board.symbol if line is not None else "")
+        unread = replace(sense.park(fact, error, self._state.own), key=line.board.symbol if line is not None else "")
         self._parking.park(unread)
         if line is not None and isinstance(fact, PriceTickSeen | SizeTickSeen) and forget(line.board, fact.kind):
             self.quotes.changed(line.board.symbol)

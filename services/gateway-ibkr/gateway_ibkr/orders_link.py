@@ -238,11 +238,11 @@ class OrdersLink:
         for _ in range(SNAPSHOT_ATTEMPTS_MAX):
             answers = await self._submission.asking.inquire()
             positions, unread = sense.sift(
-                filter(self._is_ours, await orders.positions()), self._clock.now(), self._state.own.symbols
+                filter(self._is_ours, await orders.positions()), self._clock.now(), self._state.own
             )
             values = await orders.account_values(self._state.account)
             figures = AccountAnswers(positions=positions, values=values, unread=unread)
-            again, _ = sense.sift(await orders.executions(), self._clock.now(), self._state.own.symbols)
+            again, _ = sense.sift(await orders.executions(), self._clock.now(), self._state.own)
             if {seen.execution_id for seen in again} == {seen.execution_id for seen in answers.executions}:
                 return answers, figures
         raise VenueTimeoutError("executions keep coming: there is no moment for a consistent snapshot")
@@ -265,11 +265,11 @@ class OrdersLink:
 
     def _on_fact(self, fact: Fact) -> None:
         try:
-            sense.check(fact, self._clock.now())
+            sense.check(fact, self._clock.now(), self._state.own)
         except TranslationError as error:
             VENUE_UNDECODABLE.labels(VENUE, ORDERS).inc()
             if self._is_ours(fact):
-                self._parking.park(sense.park(fact, error, self._state.own.symbols))
+                self._parking.park(sense.park(fact, error, self._state.own))
             if isinstance(fact, AccountValueSeen | PnlSeen):
                 self._account.on_fact(unknown(fact))
             return
@@ -300,7 +300,7 @@ class OrdersLink:
 
     def _on_position(self, fact: PositionSeen) -> None:
         if self._link.status is LinkStatus.READY and fact.account == self._state.account:
-            held = position_of(fact, self._state.own.symbols)
+            held = position_of(fact, self._state.own.symbols, self._state.own.untold)
             if self._questions.on_position(held.symbol, held.quantity):
                 self._submission.asking.later(POSITIONS)
 

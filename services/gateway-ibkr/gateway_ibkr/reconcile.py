@@ -30,7 +30,7 @@ from signalbox.messages import OpenOrder, PositionHeld, TimeInForce, VenueSnapsh
 from signalbox.sessions import trading_day
 
 from gateway_ibkr import sense
-from gateway_ibkr.decide import decide, end_of_day, identify, rejected
+from gateway_ibkr.decide import COMBINATION, decide, end_of_day, identify, rejected
 from gateway_ibkr.facts import (
     AccountAnswers,
     CompletedOrderSeen,
@@ -43,9 +43,9 @@ from gateway_ibkr.state import State, Tracked
 from gateway_ibkr.translate import (
     VENUE,
     account_state,
-    canonical_symbol,
     decimal_of,
     execution_key,
+    external_name,
     position_of,
     side_of,
 )
@@ -83,7 +83,7 @@ class Answers(Struct, frozen=True, kw_only=True):
 def answers_of(state: State, asked_about: frozenset[str], rows: Iterable[Any], at: datetime) -> Answers:
     """Part the rows of complete answers by kind, and those that make no sense from the others."""
     rows = tuple(rows)
-    sane, unread = sense.sift(rows, at, state.own.symbols)
+    sane, unread = sense.sift(rows, at, state.own)
     understood = set(map(id, sane))
     left_out = [_meant(state, row) for row in rows if id(row) not in understood]
     return Answers(
@@ -276,7 +276,9 @@ def snapshot(state: State, answers: Answers, figures: AccountAnswers, at: dateti
         ),
         execution_ids=tuple(
             dict.fromkeys(
-                execution_key(seen.execution_id)[0] for seen in answers.executions if seen.account == state.account
+                execution_key(seen.execution_id)[0]
+                for seen in answers.executions
+                if seen.account == state.account and seen.contract.security_type != COMBINATION
             )
         ),
         unread=tuple(sorted({each.symbol for each in figures.unread if each.symbol})),
@@ -286,7 +288,7 @@ def snapshot(state: State, answers: Answers, figures: AccountAnswers, at: dateti
 def positions_of(state: State, figures: AccountAnswers) -> tuple[PositionHeld, ...]:
     """What the account holds, of the rows that make sense."""
     return tuple(
-        position_of(seen, state.own.symbols)
+        position_of(seen, state.own.symbols, state.own.untold)
         for seen in figures.positions
         if seen.account == state.account and seen.quantity
     )
@@ -297,7 +299,7 @@ def _open_order(state: State, seen: OpenOrderSeen, filled: Mapping[int, Decimal]
     return OpenOrder(
         order_id=tracked.order.order_id if tracked is not None else "",
         venue_order_id=str(seen.perm_id),
-        symbol=state.own.symbols.get(seen.contract.con_id) or canonical_symbol(seen.contract),
+        symbol=state.own.symbols.get(seen.contract.con_id) or external_name(seen.contract),
         side=side_of(seen.action),
         quantity=decimal_of(seen.quantity),
         filled_quantity=filled.get(seen.perm_id, tracked.filled if tracked is not None else Decimal(0)),

@@ -7,7 +7,7 @@ must not know what follows from a fact (`decide`), nor where one that makes no s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -34,12 +34,15 @@ from gateway_ibkr.facts import (
     Unreadable,
     VenueContract,
 )
+from gateway_ibkr.state import OwnState
 from gateway_ibkr.translate import (
     SECURITY_TYPES,
     canonical_symbol,
     decimal_of,
     execution_key,
+    external_name,
     money_of,
+    name_of,
     price_in,
     side_of,
 )
@@ -67,11 +70,13 @@ ID_CHARACTERS_MAX, TEXT_CHARACTERS_MAX = 100, 10_000
 NUMBER_MAX = 2**63
 
 
-def check(fact: Any, at: datetime) -> None:
+def check(fact: Any, at: datetime, own: OwnState) -> None:
     """Look at a fact that has come at desk time `at`. Raises `TranslationError` if it makes no sense."""
     checker = _CHECKS.get(type(fact))
     if checker is not None:
         checker(fact, at)
+    if isinstance(fact, ExecutionSeen | PositionSeen):
+        name_of(fact.contract, own.symbols, own.untold)
 
 
 def place_of(fact: Any) -> tuple[str, str]:
@@ -98,19 +103,23 @@ def place_of(fact: Any) -> tuple[str, str]:
     return _KINDS.get(type(fact), "fact"), ""
 
 
-def park(fact: Any, error: TranslationError, symbols: Mapping[int, str]) -> Park:
-    """What becomes of a fact that makes no sense. `symbols`: by contract id, of what the desk knows."""
+def park(fact: Any, error: TranslationError, own: OwnState) -> Park:
+    """What becomes of a fact that makes no sense. `own`: which contracts the desk knows."""
     kind, key = place_of(fact)
-    symbol = _symbol(fact, symbols) if kind in (EXECUTION, POSITION) else ""
+    symbol = _symbol(fact, own) if kind in (EXECUTION, POSITION) else ""
     return parked(kind, key, str(error), fact, symbol=symbol, passes=kind in PASSING)
 
 
-def _symbol(fact: Any, symbols: Mapping[int, str]) -> str:
+def _symbol(fact: Any, own: OwnState) -> str:
     """The symbol whose holding is not known for want of this fact; "" = it is not even known of which."""
     if isinstance(fact, Unreadable):
-        return symbols.get(fact.con_id, "")
+        return own.symbols.get(fact.con_id, "")
     try:
-        return symbols.get(fact.contract.con_id) or canonical_symbol(fact.contract)
+        found: VenueContract = fact.contract
+        if found.con_id in own.symbols:
+            return own.symbols[found.con_id]
+        ticker = canonical_symbol(found)
+        return ticker if ticker in own.untold else external_name(found)
     except (TypeError, AttributeError, ValueError):
         return ""
 
@@ -118,14 +127,14 @@ def _symbol(fact: Any, symbols: Mapping[int, str]) -> str:
 R = TypeVar("R")
 
 
-def sift(rows: Iterable[R], at: datetime, symbols: Mapping[int, str]) -> tuple[tuple[R, ...], tuple[Park, ...]]:
+def sift(rows: Iterable[R], at: datetime, own: OwnState) -> tuple[tuple[R, ...], tuple[Park, ...]]:
     """Part the rows of an answer into those that make sense, and what becomes of the others."""
     sane, unread = [], []
     for row in rows:
         try:
-            check(row, at)
+            check(row, at, own)
         except TranslationError as error:
-            unread.append(park(row, error, symbols))
+            unread.append(park(row, error, own))
         else:
             sane.append(row)
     return tuple(sane), tuple(unread)

@@ -49,6 +49,8 @@ class OwnState:
     """Execution id without revision -> order id ("" = not an order of the desk)."""
     symbols: dict[int, str] = field(default_factory=dict)
     """By contract id, of the instruments that the venue has."""
+    untold: set[str] = field(default_factory=set)
+    """The desk's symbols whose contracts the venue has not told yet."""
     calendars: dict[str, str] = field(default_factory=dict)
     """By symbol, of the same."""
     positions: dict[str, Decimal] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
@@ -164,6 +164,28 @@ def canonical_symbol(contract: VenueContract) -> str:
         return contract.local_symbol or contract.symbol
 
 
+def name_of(contract: VenueContract, symbols: Mapping[int, str], untold: Collection[str] = ()) -> str:
+    """Name a contract of the venue: the desk's symbol if it is one of the desk's, else a name that is only its own.
+
+    A contract is its number: another one may have the same ticker, in another currency or at another exchange.
+    `untold` are symbols of the desk whose contracts the venue has not told yet. Raises `TranslationError` for one that
+    may be one of those.
+    """
+    known = symbols.get(contract.con_id)
+    if known:
+        return known
+    ticker = canonical_symbol(contract)
+    if ticker in untold:
+        raise TranslationError(f"contract {contract.con_id} may be {ticker}, whose contract the venue has not told yet")
+    return external_name(contract)
+
+
+def external_name(contract: VenueContract) -> str:
+    """The name of a contract that is not on the desk's list: what it is called, its currency and its number."""
+    called = " ".join((contract.local_symbol or contract.symbol or contract.security_type).split())
+    return f"{called}:{contract.currency}:{contract.con_id}"
+
+
 def matching(request: VenueContract, found: tuple[ContractFound, ...]) -> tuple[ContractFound, ...]:
     """Keep what was asked for, one for each contract id: an answer may repeat a contract for each exchange."""
     unique = {
@@ -269,11 +291,11 @@ def fill_of(seen: ExecutionSeen, order_id: str, symbol: str) -> Fill:
 # ------------------------------------------------------------------------------------------------------- account
 
 
-def position_of(seen: PositionSeen, symbols: Mapping[int, str]) -> PositionHeld:
+def position_of(seen: PositionSeen, symbols: Mapping[int, str], untold: Collection[str] = ()) -> PositionHeld:
     """Make a position; the venue's average cost is for the whole contract, ours is per unit."""
     multiplier = multiplier_of(seen.contract)
     return PositionHeld(
-        symbol=symbols.get(seen.contract.con_id) or canonical_symbol(seen.contract),
+        symbol=name_of(seen.contract, symbols, untold),
         quantity=decimal_of(seen.quantity),
         average_price=decimal_of(seen.average_cost) / multiplier,
         currency=seen.contract.currency,

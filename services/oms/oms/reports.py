@@ -127,7 +127,7 @@ def decide_fill(state: State, report: VenueFill, instrument: Instrument | None) 
     """Book an execution once; a higher revision corrects the lower one, whatever the order's status.
 
     A fill of an order that the desk did not place, or does not know, is booked under `external-<venue order id>`, which
-    begins with it. `instrument` gives such an order its currency and multiplier.
+    begins with it. The venue's word gives such an order its currency and multiplier, else `instrument`.
     """
     fill = report.fill
     book = state.accounts.get((report.venue, report.account))
@@ -188,10 +188,16 @@ def _corrected(state: State, order: OrderState, report: VenueFill, replaced: Fil
 
 
 def _external(state: State, book: AccountBook | None, report: VenueFill, instrument: Instrument | None) -> Outcome:
-    """Book a fill of an order placed elsewhere. Its terms are not known, so what has traded is all there is of it."""
+    """Book a fill of an order placed elsewhere. Its terms are not known, so what has traded is all there is of it.
+
+    An order has one contract: the legs of a combination, which bear the one number, are orders each, by execution.
+    """
     order_id = EXTERNAL_PREFIX + (report.venue_order_id or report.fill.execution_id)
+    order = state.find_order(report.venue, report.account, order_id)
+    if order is not None and order.order is not None and order.order.symbol != report.fill.symbol:
+        order_id = f"{order_id}-{report.fill.execution_id}"
+        order = state.find_order(report.venue, report.account, order_id)
     owner = (report.venue, report.account, order_id)
-    order = state.find_order(*owner)
     if order is not None and order.order is not None:
         return _filled(state, order, order.order, report)
     status = next_status(order_id, None, OrderCreated)
@@ -201,13 +207,17 @@ def _external(state: State, book: AccountBook | None, report: VenueFill, instrum
     )
     quantity = report.fill.quantity
     filled = _fill_event(state, owner, status, report, quantity, quantity, ahead=1)
-    return Outcome(events=(created, filled), notes=() if instrument else (NoteKind.UNKNOWN_INSTRUMENT,))
+    return Outcome(
+        events=(created, filled), notes=() if instrument or report.currency else (NoteKind.UNKNOWN_INSTRUMENT,)
+    )
 
 
 def _external_terms(book: AccountBook | None, report: VenueFill, order_id: str, instrument: Instrument | None) -> Order:
     held = book.symbols.get(report.fill.symbol) if book is not None else None
     if held is not None:
         currency, multiplier = held.currency, held.multiplier
+    elif report.currency:
+        currency, multiplier = report.currency, report.multiplier or Decimal(1)
     elif instrument is not None:
         currency, multiplier = instrument.currency, instrument.multiplier
     else:  # a fill is never lost for want of a name for its money: the account's own, told by UNKNOWN_INSTRUMENT

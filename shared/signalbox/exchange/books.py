@@ -23,7 +23,7 @@ from signalbox.messages import Side
 INITIAL_MARGIN_FRACTION = Decimal("0.5")
 MAINTENANCE_MARGIN_FRACTION = Decimal("0.25")
 ADJUSTMENTS_KEPT_MAX = 256
-RATES_TO_USD = {"USD": Decimal(1), "HKD": Decimal("0.128")}
+RATES_TO_USD = {"USD": Decimal(1), "HKD": Decimal("0.128"), "CAD": Decimal("0.74"), "EUR": Decimal("1.08")}
 
 _ZERO = Decimal(0)
 

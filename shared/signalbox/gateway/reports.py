@@ -134,8 +134,13 @@ def unknown(state: AnyState, tracked: AnyTracked, at: datetime, reason: str) -> 
     return _once(state, report)
 
 
-def filled(state: AnyState, fill: Fill, venue_order_id: str) -> Sequence[Report]:
-    """A fill, of the desk's order or of anybody's in this account; a correction is one too."""
+def filled(
+    state: AnyState, fill: Fill, venue_order_id: str, currency: str = "", multiplier: Decimal | None = None
+) -> Sequence[Report]:
+    """A fill, of the desk's order or of anybody's in this account; a correction is one too.
+
+    `currency` and `multiplier` are the venue's word for what is traded, which may be nothing of the desk's.
+    """
     report = VenueFill(
         id=execution_report_id(state, "fill", fill.execution_id, fill.revision),
         at=fill.at,
@@ -143,6 +148,8 @@ def filled(state: AnyState, fill: Fill, venue_order_id: str) -> Sequence[Report]
         account=state.account,
         fill=fill,
         venue_order_id=venue_order_id,
+        currency=currency,
+        multiplier=multiplier,
     )
     return _once(state, report)
 

@@ -28,10 +28,15 @@ class VenueTriggered(VenueReport, frozen=True, kw_only=True):
 
 
 class VenueFill(VenueReport, frozen=True, kw_only=True):
-    """One execution. `fill.order_id` is empty for an order the desk did not place."""
+    """One execution. `fill.order_id` is empty for an order the desk did not place.
+
+    `currency` and `multiplier` are what the venue says of the contract; "" and None = it has not.
+    """
 
     fill: Fill
     venue_order_id: str
+    currency: str = ""
+    multiplier: Decimal | None = None
 
 
 class VenueCommission(VenueReport, frozen=True, kw_only=True):

@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
 from signalbox.exchange.books import rate
 from signalbox.exchange.orders import Filled, VenueOrder, VenueOrderEvent
 
+from simulators.figures import AccountFigures
 from simulators.listings import IBKR
 from simulators.tws import replies
 from simulators.tws.account_values import Tagged, ledger, summary_values, values
 from simulators.tws.contracts import invalid
+from simulators.tws.elsewhere import Elsewhere
 from simulators.tws.kinds import Inbound
 from simulators.tws.pacing import ACCOUNT_SUMMARIES_MAX
 from simulators.tws.peers import Peer, Peers
@@ -31,7 +34,8 @@ PNL_INTERVAL = timedelta(seconds=1)
 class Accounts:
     """All clients' account subscriptions. `due` is called several times a wall second."""
 
-    def __init__(self, world: World, peers: Peers) -> None:
+    def __init__(self, world: World, peers: Peers, elsewhere: Elsewhere) -> None:
+        self._elsewhere = elsewhere
         self._world, self._peers = world, peers
         self._listings = {listing.key: listing for listing in world.listings_of(IBKR)}
         self._updates: dict[int, str] = {}
@@ -78,7 +82,7 @@ class Accounts:
         """Take message 61: every account's positions, now and when they change."""
         self._positions.add(peer.client_id)
         for account in self._world.accounts_of(IBKR):
-            self._tell(peer, self._position_messages(account))
+            self._tell(peer, [*self._position_messages(account), *self._outside_messages(account)])
         peer.send(replies.position_end())
 
     def unsubscribe_positions(self, peer: Peer) -> None:
@@ -177,7 +181,7 @@ class Accounts:
         return ""
 
     def _update(self, client_id: int, account: str) -> Iterable[Message]:
-        now = tuple(values(self._world.figures(account)))
+        now = tuple(values(self._figures(account)))
         told = self._said.get(client_id, frozenset())
         self._said[client_id] = frozenset(now)
         for tagged in now:
@@ -189,12 +193,18 @@ class Accounts:
             figures = (each.mark_price, each.market_value, held.average_price, each.unrealized_pnl, each.realized_pnl)
             rounded = (replies.average(figure) for figure in figures)
             yield replies.portfolio_value(self._listings[held.symbol], account, held.quantity, *rounded)
+        for outside in self._elsewhere.of(account):
+            worth = outside.quantity * outside.mark * outside.contract.units
+            gain = worth - outside.quantity * outside.average_cost
+            amounts = (outside.mark, worth, outside.average_cost, gain, gain - gain)
+            money = (replies.average(amount) for amount in amounts)
+            yield replies.portfolio_value(outside.contract, account, outside.quantity, *money)
         yield replies.account_update_time(self._world.now())
         yield replies.account_download_end(account)
 
     def _summary(self, request: AccountSummary) -> Iterable[Message]:
         for account in self._world.accounts_of(IBKR):
-            for tag, value, currency in summary_values(self._world.figures(account), request.tags):
+            for tag, value, currency in summary_values(self._figures(account), request.tags):
                 yield replies.account_summary(request.req_id, account, tag, value, currency)
 
     def _position_messages(self, account: str, symbol: str = "") -> Sequence[Message]:
@@ -209,9 +219,33 @@ class Accounts:
             if (each.held.symbol == symbol if symbol else each.held.quantity != 0)
         ]
 
+    def _figures(self, account: str) -> AccountFigures:
+        """What the account is worth, with what it holds of contracts that the market does not have."""
+        figures = self._world.figures(account)
+        value = self._elsewhere.worth(account, figures.currency)
+        return replace(
+            figures,
+            net_liquidation=figures.net_liquidation + value,
+            gross_position_value=figures.gross_position_value + abs(value),
+            available_funds=figures.available_funds + value,
+        )
+
+    def traded_elsewhere(self, account: str) -> None:
+        """Tell the subscribers of positions, and those of the account soon."""
+        self._changed.add(account)
+        for peer in self._peers:
+            if peer.client_id in self._positions:
+                self._tell(peer, self._outside_messages(account))
+
+    def _outside_messages(self, account: str) -> Sequence[Message]:
+        return [
+            replies.position(account, each.contract, each.quantity, replies.average(each.average_cost))
+            for each in self._elsewhere.of(account)
+        ]
+
     def _told(self, request: AccountRequest) -> Iterable[Message]:
         account = request.account or self._world.accounts_of(IBKR)[0]
-        figures = self._world.figures(account)
+        figures = self._figures(account)
         if request.kind is Inbound.REQ_PNL:
             pnl = (figures.daily_pnl, figures.unrealized_pnl, figures.realized_pnl)
             yield replies.pnl(request.req_id, *(replies.average(figure) for figure in pnl))

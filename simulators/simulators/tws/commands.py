@@ -6,7 +6,7 @@ Owns their names and parameters. It must not know how a fault is made (`faults`,
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from signalbox.exchange.orders import DONE, OrderTerms
 from signalbox.messages import OrderType, Side
@@ -15,6 +15,7 @@ from simulators.control import Arguments, Command, CommandError, Kind, Parameter
 from simulators.listings import IBKR
 from simulators.tws import replies
 from simulators.tws.account_values import values
+from simulators.tws.elsewhere import Outside
 from simulators.tws.faults import MARKET_DATA_FARM, Effect, Rule
 from simulators.tws.gateway import FARMS
 from simulators.tws.kinds import outbound_named
@@ -198,6 +199,25 @@ class TwsControl:
                     Parameter("side", Kind.TEXT, "BUY or SELL"),
                     Parameter("quantity", Kind.NUMBER, "how many"),
                     Parameter("limit_price", Kind.NUMBER, "left out: a market order", None),
+                    Parameter("account", Kind.TEXT, "left out: the first account", ""),
+                ),
+            ),
+            Command(
+                "trade_elsewhere",
+                "have somebody trade a contract that the market here does not have: any type, currency, multiplier",
+                self._trade_elsewhere,
+                (
+                    Parameter("symbol", Kind.TEXT, "its ticker"),
+                    Parameter("sec_type", Kind.TEXT, "STK, OPT, FUT, CASH, BAG, ..."),
+                    Parameter("currency", Kind.TEXT, "USD, HKD, CAD or EUR", "USD"),
+                    Parameter("con_id", Kind.INTEGER, "its number"),
+                    Parameter("local_symbol", Kind.TEXT, "left out: the ticker", ""),
+                    Parameter("multiplier", Kind.TEXT, "left out: none", ""),
+                    Parameter("exchange", Kind.TEXT, "where", "SMART"),
+                    Parameter("side", Kind.TEXT, "BUY or SELL"),
+                    Parameter("quantity", Kind.NUMBER, "how many"),
+                    Parameter("price", Kind.NUMBER, "at what; an option may expire at 0"),
+                    Parameter("commission", Kind.NUMBER, "its fee", "1"),
                     Parameter("account", Kind.TEXT, "left out: the first account", ""),
                 ),
             ),
@@ -389,6 +409,21 @@ class TwsControl:
             limit_price=limit,
         )
         return {"number": self._world.submit(terms).number}
+
+    def _trade_elsewhere(self, arguments: Arguments) -> Reply:
+        account = arguments["account"] or self._world.accounts_of(IBKR)[0]
+        if account not in self._world.accounts_of(IBKR) or arguments["side"] not in list(Side):
+            raise CommandError("account must be one of the simulator's, side BUY or SELL")
+        words = {name: arguments[name] for name in ("symbol", "sec_type", "currency", "con_id", "exchange")}
+        more = {name: arguments[name] for name in ("local_symbol", "multiplier")}
+        contract = Outside(key=f"{arguments['con_id']}", **words, **more)
+        amounts = (arguments["quantity"], arguments["price"], Decimal(arguments["commission"]))
+        try:
+            execution = self._gateway.elsewhere.trade(account, contract, Side(arguments["side"]), *amounts)
+        except (KeyError, InvalidOperation):
+            raise CommandError("currency must be one with a rate here, multiplier a number") from None
+        self._gateway.accounts.traded_elsewhere(account)
+        return {"execution_id": execution.execution_id}
 
     def _cancel(self, arguments: Arguments) -> Reply:
         order = self._world.order(arguments["number"])

@@ -17,6 +17,7 @@ from signalbox.exchange.orders import Execution, Filled, VenueOrder
 from simulators.listings import IBKR
 from simulators.tws import replies, times
 from simulators.tws.contracts import invalid
+from simulators.tws.elsewhere import COMBINATION, Elsewhere
 from simulators.tws.peers import Peer, Peers
 from simulators.tws.replies import NO_REQUEST, Message
 from simulators.tws.requests import Executions
@@ -67,8 +68,11 @@ def live(order_id: int, client_id: int, listing: Listing, event: Filled, order: 
 class ExecutionLog:
     """Answers reqExecutions and keeps the corrections that were made through the control port."""
 
-    def __init__(self, world: World, peers: Peers, owner: Callable[[int], tuple[int, int]]) -> None:
+    def __init__(
+        self, world: World, peers: Peers, owner: Callable[[int], tuple[int, int]], elsewhere: Elsewhere
+    ) -> None:
         """`owner` gives the client id and order id of a permanent id."""
+        self._elsewhere = elsewhere
         self._world, self._peers, self._owner = world, peers, owner
         self._listings = {listing.key: listing for listing in world.listings_of(IBKR)}
         self._corrections: dict[str, tuple[int, Execution]] = {}
@@ -92,6 +96,12 @@ class ExecutionLog:
             listing = self._listings[execution.symbol]
             peer.send(replies.exec_details(request.req_id, order_id, client_id, listing, shown, revised))
             told.append(replies.commission_report(shown, revised))
+        for contract, execution in self._elsewhere.trades:
+            if execution.at >= oldest and request.account in ("", execution.account) and not request.symbol:
+                revised = revised_id(execution.execution_id, 1)
+                peer.send(replies.exec_details(request.req_id, 0, 0, contract, execution, revised))
+                if contract.sec_type != COMBINATION:
+                    told.append(replies.commission_report(execution, revised))
         peer.send(replies.exec_details_end(request.req_id))
         for message in told:
             peer.send(message)

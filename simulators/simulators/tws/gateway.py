@@ -13,6 +13,7 @@ from typing import Any
 from simulators.listings import IBKR
 from simulators.tws import contracts, replies
 from simulators.tws.accounts import Accounts
+from simulators.tws.elsewhere import Elsewhere
 from simulators.tws.executions import ExecutionLog
 from simulators.tws.faults import DEFINITION_FARM, HISTORY_FARM, MARKET_DATA_FARM, Faults
 from simulators.tws.history import History
@@ -60,8 +61,9 @@ class Gateway:
     def __init__(self, world: World) -> None:
         self.world, self.peers, self.faults = world, Peers(), Faults()
         self.orders = OrderDesk(world, self.peers, self.faults)
-        self.executions = ExecutionLog(world, self.peers, self._owner)
-        self.accounts = Accounts(world, self.peers)
+        self.elsewhere = Elsewhere(world)
+        self.executions = ExecutionLog(world, self.peers, self._owner, self.elsewhere)
+        self.accounts = Accounts(world, self.peers, self.elsewhere)
         self.market_data = MarketData(world, self.peers, self.faults)
         self.history = History(world, self.peers, self.faults)
         self._pacing: dict[int, HistoryPacing] = {}

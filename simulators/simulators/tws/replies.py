@@ -15,6 +15,7 @@ from signalbox.exchange.orders import Execution
 from signalbox.exchange.quoting import MarketBar
 
 from simulators.tws import times
+from simulators.tws.elsewhere import Outside
 from simulators.tws.kinds import Outbound
 from simulators.tws.wire import UNSET_DOUBLE, Value, encode_frame
 
@@ -45,8 +46,10 @@ def current_time(at: datetime) -> Message:
     return (Outbound.CURRENT_TIME, 1, times.epoch(at))
 
 
-def contract_fields(listing: Listing, right: str = "") -> tuple[Value, ...]:
+def contract_fields(listing: Listing | Outside, right: str = "") -> tuple[Value, ...]:
     """The eleven fields of a contract as TWS writes them."""
+    if isinstance(listing, Outside):
+        return listing.fields(listing.exchange)
     return (
         listing.con_id,
         listing.symbol,
@@ -161,7 +164,7 @@ def order_bound(perm_id: int, client_id: int, order_id: int) -> Message:
 
 
 def exec_details(
-    req_id: int, order_id: int, client_id: int, listing: Listing, execution: Execution, execution_id: str
+    req_id: int, order_id: int, client_id: int, listing: Listing | Outside, execution: Execution, execution_id: str
 ) -> Message:
     return (
         Outbound.EXEC_DETAILS,
@@ -218,7 +221,7 @@ def account_value(tag: str, value: str, currency: str, account: str) -> Message:
 
 
 def portfolio_value(
-    listing: Listing,
+    listing: Listing | Outside,
     account: str,
     position: Decimal,
     mark: Decimal,
@@ -227,6 +230,9 @@ def portfolio_value(
     unrealized: Decimal,
     realized: Decimal,
 ) -> Message:
+    figures = (position, mark, value, average_cost, unrealized, realized)
+    if isinstance(listing, Outside):
+        return (Outbound.PORTFOLIO_VALUE, 8, *listing.fields(listing.exchange), *figures, account)
     contract = (
         listing.con_id,
         listing.symbol,
@@ -240,7 +246,6 @@ def portfolio_value(
         listing.symbol,
         trading_class(listing),
     )
-    figures = (position, mark, value, average_cost, unrealized, realized)
     return (Outbound.PORTFOLIO_VALUE, 8, *contract, *figures, account)
 
 
@@ -268,7 +273,7 @@ def account_update_multi_end(req_id: int) -> Message:
     return (Outbound.ACCOUNT_UPDATE_MULTI_END, 1, req_id)
 
 
-def position(account: str, listing: Listing, quantity: Decimal, average_cost: Decimal) -> Message:
+def position(account: str, listing: Listing | Outside, quantity: Decimal, average_cost: Decimal) -> Message:
     return (Outbound.POSITION, 3, account, *contract_fields(listing), quantity, average_cost)
 
 
@@ -277,7 +282,7 @@ def position_end() -> Message:
 
 
 def position_multi(
-    req_id: int, account: str, listing: Listing, quantity: Decimal, average_cost: Decimal, model: str
+    req_id: int, account: str, listing: Listing | Outside, quantity: Decimal, average_cost: Decimal, model: str
 ) -> Message:
     contract = contract_fields(listing)
     return (Outbound.POSITION_MULTI, 1, req_id, account, *contract, quantity, average_cost, model)
