@@ -23,7 +23,7 @@ from gateway_ibkr.facts import (
 from gateway_ibkr.state import OwnState, State, Tracked, fold_report, raise_number, state_of
 from hypothesis import given
 from hypothesis import strategies as st
-from signalbox.gateway.actions import Ask, CancelStray, RecordSent
+from signalbox.gateway.actions import Ask, CancelStray, Park, RecordSent
 from signalbox.gateway.state import Standing, fold_cancel, fold_ledger, take_number, track
 from signalbox.messages import (
     CancelOrder,
@@ -470,3 +470,17 @@ def test_every_report_survives_the_wire() -> None:
     state, _ = sent()
     for report in reports(state, *ALL_FACTS):
         assert msgspec.json.decode(msgspec.json.encode(report), type=type(report)) == report
+
+
+@pytest.mark.parametrize("said", [-1.0, 1.7976931348623157e308])
+def test_a_commission_that_is_not_reckoned_is_asked_for_and_told_if_it_stays(said: float) -> None:
+    state, _ = sent()
+    decide(state, execution(), AT)
+    awaited = CommissionSeen(execution_id=execution().execution_id, commission=said, currency="USD")
+    assert [type(each) for each in decide(state, awaited, AT)] == [Ask]
+    [parked] = decide(state, awaited, AT + timedelta(minutes=10))
+    assert isinstance(parked, Park)
+    assert "not reckoned" in parked.reason
+    rebate = CommissionSeen(execution_id=execution().execution_id, commission=-1.01, currency="USD")
+    [report] = decide(state, rebate, AT)
+    assert report.commission == Decimal("-1.01")

@@ -274,3 +274,51 @@ class TestManyOrders:
             assert len(placed) <= 1
             if placed:
                 await every_fill_once(desk, f"n-{number}")
+
+
+# ------------------------------------------------------------------------------------------------- commissions
+
+
+async def fees_of(desk: Any, order_id: str) -> list[Decimal]:
+    """What was told of the fees of an order's one execution, in order."""
+    (fill,) = [each.fill for each in await desk.reports(order_id) if isinstance(each, VenueFill)]
+    told = [each for each in await desk.reports() if isinstance(each, VenueCommission)]
+    return [each.commission for each in told if each.execution_id == fill.execution_id]
+
+
+async def test_a_commission_that_is_not_reckoned_yet_is_no_rebate(desk: Any) -> None:
+    await desk.start()
+    await desk.ready()
+    await desk.venue.do("commission_not_reckoned", count=1)
+    await desk.submit("c-1", quantity=Decimal(1))
+    await desk.has("c-1", "VenueFill")
+
+    async def reckoned() -> list[Decimal]:
+        return await fees_of(desk, "c-1")
+
+    assert await desk.eventually(reckoned, "the fee") == [desk.venue.world.executions()[-1].commission]
+
+
+async def test_a_later_commission_of_an_execution_replaces_the_earlier_one_also_after_a_restart(
+    desk: Any,
+) -> None:
+    runtime = await desk.start()
+    await desk.ready()
+    await desk.submit("c-1", quantity=Decimal(1))
+    await desk.has("c-1", "VenueFill", "VenueCommission")
+    execution = desk.venue.world.executions()[-1]
+    for amount in ("1.05", "1.05", "-0.32"):
+        await desk.venue.do("commission", execution_id=execution.execution_id, amount=amount)
+    expected = [execution.commission, Decimal("1.05"), Decimal("-0.32")]
+
+    async def told() -> bool:
+        return await fees_of(desk, "c-1") == expected
+
+    await desk.eventually(told, f"{expected}")
+    await desk.stop(runtime)
+    desk.mark = len(desk.links)
+    await desk.start()
+    await desk.ready()
+    await desk.venue.do("commission", execution_id=execution.execution_id)
+    expected.append(execution.commission)
+    await desk.eventually(told, f"{expected}")

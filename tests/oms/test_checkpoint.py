@@ -21,7 +21,10 @@ from signalbox.messages import OrderType
 from tests.oms.forgetful import EVERYTHING, LITTLE, ForgetfulDesk, fold, settle_late
 from tests.oms.test_forgetting import forgetful, histories, money, take_all
 
-SHAPES = {1: "2362eb1f8f766a7d048df7125727e478bac489b0dbc9bc9d483fb5013e3f8878"}
+SHAPES = {
+    1: "2362eb1f8f766a7d048df7125727e478bac489b0dbc9bc9d483fb5013e3f8878",
+    2: "a6dbf4f70ac703812fb08098140095db7f325f1cb3e58548d6850a568a51accd",
+}
 
 
 def read_again(state: State) -> State:

@@ -249,6 +249,16 @@ def test_a_call_bought_by_hand_at_5_costs_500_and_the_share_beside_it_what_it_co
     assert book.symbols["SHOP:CAD:9"].holding.quantity == 100
 
 
+def test_a_fee_that_is_told_again_replaces_the_one_before_and_an_older_one_does_not(make: Any) -> None:
+    first = make.commission("1")
+    later = replace(first, id=f"{first.id}.1", commission=Decimal("1.05"), correction=1)
+    desk = make.desk().run(
+        make.snapshot(), make.approved(), make.accepted(), make.fill("100"), first, later, first, later
+    )
+    assert desk.state.accounts[DU1].commission == {"USD": Decimal("1.05")}
+    assert desk.state.accounts[DU1].cash["USD"] == 100_000 - 1_000 - Decimal("1.05")
+
+
 def test_a_fill_that_bears_the_id_of_a_denied_order_is_somebody_elses(make: Any) -> None:
     desk = make.desk().run(make.denied(), make.fill("5", venue_order_id="777"))
     assert desk.state.orders["o-1"].status is OrderStatus.DENIED

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from signalbox.errors import CalendarError
+from signalbox.errors import CalendarError, TranslationError
 from signalbox.gateway import reports
 from signalbox.gateway.actions import Action, Ask, CancelStray, RecordSent
 from signalbox.gateway.reports import COMMISSION_IS_MISSING
@@ -22,6 +22,7 @@ from signalbox.gateway.state import Standing, learn_venue_id
 from signalbox.messages import OrderType, TimeInForce
 from signalbox.sessions import session_at, session_on
 
+from gateway_ibkr import sense
 from gateway_ibkr.facts import (
     CommissionSeen,
     CompletedOrderSeen,
@@ -32,13 +33,19 @@ from gateway_ibkr.facts import (
     OrderStatusSeen,
 )
 from gateway_ibkr.state import State, Tracked, remember_fill
-from gateway_ibkr.translate import decimal_of, execution_key, fill_of, multiplier_of, name_of, time_of
+from gateway_ibkr.translate import UNSET_DOUBLE, decimal_of, execution_key, fill_of, multiplier_of, name_of, time_of
 from gateway_ibkr.venue_errors import Treatment, problem_of, sentence
 
 EXPIRY_SLACK = timedelta(seconds=60)
 """A DAY order that ends this shortly before its session's end has expired: venue and desk clocks differ by some."""
 
 WORKING = frozenset({"PreSubmitted", "Submitted", "PendingCancel", "Filled"})
+NOT_RECKONED = frozenset({-1.0, UNSET_DOUBLE})
+FEE_WAIT = timedelta(minutes=10)
+STILL_NOT_RECKONED = (
+    "the venue has said -1 for ten minutes, which stands for a commission that is not reckoned yet: if it is a rebate "
+    "of 1, it is not booked"
+)
 COMBINATION = "BAG"
 """It trades leg by leg, and each leg has an execution of its own: that is what is held and what it costs."""
 ENDED = frozenset({"Cancelled", "ApiCancelled"})
@@ -230,9 +237,19 @@ def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action
 
 
 def on_commission(state: State, fact: CommissionSeen, at: datetime) -> list[Action]:
-    """A commission is reported once for each revision of an execution, also before the execution itself."""
+    """A commission is reported whenever it is news, also before the execution itself; one that is not known yet is not.
+
+    TWS says -1 (or "unset") while it has not reckoned one. A rebate is below 0 too, so that exactly -1 is never taken
+    for one: it is asked for again, and told as unread if it stays.
+    """
     base, revision = execution_key(fact.execution_id)
     order_id = state.own.order_by_execution.get(base, "")
+    if fact.commission in NOT_RECKONED:
+        since = state.own.fees_awaited.setdefault(base, at)
+        if at - since >= FEE_WAIT:
+            return [sense.park(fact, TranslationError(STILL_NOT_RECKONED), state.own)]
+        return [Ask(order_id, COMMISSION_IS_MISSING)] if order_id else []
+    state.own.fees_awaited.pop(base, None)
     return [*reports.commission(state, base, revision, order_id, decimal_of(fact.commission), fact.currency, at)]
 
 

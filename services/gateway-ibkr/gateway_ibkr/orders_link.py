@@ -35,7 +35,16 @@ from signalbox.venue_figures import ConnectionShown
 from gateway_ibkr import decide, sense
 from gateway_ibkr.account import unknown
 from gateway_ibkr.asking import MEMORY, POSITIONS, Questions
-from gateway_ibkr.facts import AccountAnswers, AccountValueSeen, ErrorSeen, Fact, OrderFact, PnlSeen, PositionSeen
+from gateway_ibkr.facts import (
+    AccountAnswers,
+    AccountValueSeen,
+    CommissionSeen,
+    ErrorSeen,
+    Fact,
+    OrderFact,
+    PnlSeen,
+    PositionSeen,
+)
 from gateway_ibkr.freeze import Freeze
 from gateway_ibkr.instruments import Offered, qualify
 from gateway_ibkr.orders import Orders
@@ -273,7 +282,8 @@ class OrdersLink:
             if isinstance(fact, AccountValueSeen | PnlSeen):
                 self._account.on_fact(unknown(fact))
             return
-        self._parking.read(*sense.place_of(fact))
+        if not isinstance(fact, CommissionSeen) or fact.commission not in decide.NOT_RECKONED:
+            self._parking.read(*sense.place_of(fact))
         if isinstance(fact, AccountValueSeen | PnlSeen):
             if isinstance(fact, PnlSeen):
                 self.profit.heard()

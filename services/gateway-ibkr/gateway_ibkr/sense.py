@@ -37,6 +37,7 @@ from gateway_ibkr.facts import (
 from gateway_ibkr.state import OwnState
 from gateway_ibkr.translate import (
     SECURITY_TYPES,
+    UNSET_DOUBLE,
     canonical_symbol,
     decimal_of,
     execution_key,
@@ -274,7 +275,8 @@ def _execution(fact: ExecutionSeen, at: datetime) -> None:
 
 def _commission(fact: CommissionSeen, at: datetime) -> None:
     name(fact.execution_id, "execution id")
-    number(fact.commission, "commission")
+    if fact.commission != UNSET_DOUBLE:  # as -1: it is not reckoned yet
+        number(fact.commission, "commission")
     currency(fact.currency)
 
 

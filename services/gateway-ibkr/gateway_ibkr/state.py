@@ -47,6 +47,8 @@ class OwnState:
     client_id: int
     order_by_execution: dict[str, str] = field(default_factory=dict)
     """Execution id without revision -> order id ("" = not an order of the desk)."""
+    fees_awaited: dict[str, datetime] = field(default_factory=dict)
+    """Executions whose commission the venue has not reckoned yet, by id, and since when."""
     symbols: dict[int, str] = field(default_factory=dict)
     """By contract id, of the instruments that the venue has."""
     untold: set[str] = field(default_factory=set)
@@ -109,4 +111,5 @@ def forget(state: State, before: datetime, kept: Collection[str]) -> None:
     """Drop what ended before `before`, as the venue last showed it, and is not `kept`."""
     shown = {key for key, tracked in state.orders.items() if tracked.own.shown_at and tracked.own.shown_at > before}
     house.forget(state, before, shown.union(kept))
+    state.own.fees_awaited = {key: at for key, at in state.own.fees_awaited.items() if at > before}
     state.own.order_by_execution = of_orders(state, state.own.order_by_execution)

@@ -134,7 +134,7 @@ def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> tu
         adopt(book, event)
         symbols = tuple({**before, **book.symbols})
     elif isinstance(event, CommissionBooked):
-        fee = Fee(event.revision, event.commission, event.currency, event.order_id)
+        fee = Fee(event.revision, event.commission, event.currency, event.order_id, event.correction)
         book_fee(book, event.execution_id, fee)
         execution = book.find_execution(event.execution_id)
         symbols = (execution.fill.symbol,) if execution else ()

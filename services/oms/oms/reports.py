@@ -244,7 +244,7 @@ def _of_order(fill: Fill, order_id: str) -> Fill:
 
 
 def decide_commission(state: State, report: VenueCommission) -> Outcome:
-    """Keep the fee of an execution once per revision, also before the execution is there.
+    """Keep the fee of an execution once per revision and correction, also before the execution is there.
 
     It is written under the execution's order; while nobody knows which that is, under `_unattributed`.
     """
@@ -252,7 +252,7 @@ def decide_commission(state: State, report: VenueCommission) -> Outcome:
     if book is not None and report.execution_id in book.adopted_execution_ids:
         return Outcome(notes=(NoteKind.ADOPTED_FILL,))
     fee = book.find_fee(report.execution_id) if book is not None else None
-    if fee is not None and report.revision <= fee.revision:
+    if fee is not None and (report.revision, report.correction) <= (fee.revision, fee.correction):
         return Outcome(notes=(NoteKind.DUPLICATE_COMMISSION,))
     execution = book.find_execution(report.execution_id) if book is not None else None
     order_id = execution.order_id if execution is not None else report.order_id
@@ -268,6 +268,7 @@ def decide_commission(state: State, report: VenueCommission) -> Outcome:
         revision=report.revision,
         commission=report.commission,
         currency=report.currency,
+        correction=report.correction,
     )
     return Outcome(events=(event,))
 

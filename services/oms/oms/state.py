@@ -134,6 +134,7 @@ class Fee(Struct, frozen=True):
     order_id: str
     """Whose subject it stands under in TRADE: of a fee that came before its execution perhaps another order's, or
     nobody's (`UNATTRIBUTED`). Nobody would find it there with its execution, so such a one stays in memory."""
+    correction: int = 0
 
 
 class FundingPayment(Struct, frozen=True):

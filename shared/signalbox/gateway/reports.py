@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from signalbox.gateway.state import AnyState, AnyTracked, Standing, execution_report_id, new_to, report_id
+from signalbox.gateway.state import AnyState, AnyTracked, Standing, execution_report_id, new_to, remember_fee, report_id
 from signalbox.messages import (
     Fill,
     RefusedBy,
@@ -157,9 +157,19 @@ def filled(
 def commission(
     state: AnyState, execution_id: str, revision: int, order_id: str, fee: Decimal, currency: str, at: datetime
 ) -> Sequence[Report]:
-    """The fee of one revision of an execution, which may be told before it; below 0 = a rebate."""
+    """The fee of one revision of an execution, which may be told before it; below 0 = a rebate.
+
+    It is made once for each thing that the venue says of it: another fee of the same revision replaces the one before.
+    """
+    told, correction = state.fees.get(execution_id), 0
+    if told is not None and told.revision > revision:
+        return []
+    if told is not None and told.revision == revision:
+        if (told.fee, told.currency) == (fee, currency):
+            return []
+        correction = told.correction + 1
     report = VenueCommission(
-        id=execution_report_id(state, "commission", execution_id, revision),
+        id=execution_report_id(state, "commission", execution_id, revision, correction),
         at=at,
         venue=state.venue,
         account=state.account,
@@ -168,7 +178,9 @@ def commission(
         order_id=order_id,
         commission=fee,
         currency=currency,
+        correction=correction,
     )
+    remember_fee(state, report)
     return _once(state, report)
 
 

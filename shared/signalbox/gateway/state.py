@@ -14,6 +14,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+from msgspec import Struct
+
 from signalbox.messages import (
     CancelOrder,
     Fill,
@@ -25,6 +27,7 @@ from signalbox.messages import (
     VenueAccepted,
     VenueCanceled,
     VenueCancelRejected,
+    VenueCommission,
     VenueExpired,
     VenueFill,
     VenueRejected,
@@ -89,6 +92,16 @@ class Tracked(Generic[OwnOrder]):
         return self.standing is Standing.OVER or self.filled >= self.order.quantity
 
 
+class FeeTold(Struct, frozen=True):
+    """The fee of an execution as it was last reported; `correction` counts what was said of this revision."""
+
+    revision: int
+    correction: int
+    fee: Decimal
+    currency: str
+    at: datetime
+
+
 @dataclass
 class State(Generic[OwnState, OwnOrder]):
     """Everything, for one account. `reported` has every report that was published or is queued.
@@ -106,6 +119,8 @@ class State(Generic[OwnState, OwnOrder]):
     order_by_number: dict[int, str] = field(default_factory=dict)
     reported: dict[str, datetime] = field(default_factory=dict)
     """Its ids, and of when each is."""
+    fees: dict[str, FeeTold] = field(default_factory=dict)
+    """By execution id: what was last told of its fee."""
     highest_number: int = 0
     """The highest number of any claim in the ledger, and of any that was handed out; 0 = there is none."""
 
@@ -119,9 +134,10 @@ def report_id(venue: str, account: str, kind: str, key: str) -> str:
     return f"report/{venue}/{account}/{kind}/{key}"
 
 
-def execution_report_id(state: AnyState, kind: str, execution_id: str, revision: int) -> str:
-    """The id of a report about one revision of an execution."""
-    return report_id(state.venue, state.account, kind, f"{execution_id}.{revision}")
+def execution_report_id(state: AnyState, kind: str, execution_id: str, revision: int, correction: int = 0) -> str:
+    """The id of a report about one revision of an execution, or of a correction of its fee."""
+    more = f".{correction}" if correction else ""
+    return report_id(state.venue, state.account, kind, f"{execution_id}.{revision}{more}")
 
 
 def take_number(state: AnyState, first: int = 1) -> int:
@@ -187,6 +203,9 @@ def fold_report(state: AnyState, report: Report) -> None:
         if report.fill.order_id in state.orders:
             learn_venue_id(state, state.orders[report.fill.order_id], report.venue_order_id)
         return
+    if isinstance(report, VenueCommission):
+        remember_fee(state, report)
+        return
     tracked = state.orders.get(getattr(report, "order_id", ""))
     if tracked is None:
         return
@@ -220,6 +239,13 @@ def remember_fill(state: AnyState, fill: Fill) -> bool:
         tracked.fills[fill.execution_id] = fill
         tracked.seen = True
     return True
+
+
+def remember_fee(state: AnyState, report: VenueCommission) -> None:
+    """Keep what was told of an execution's fee, if nothing later is."""
+    told, now = state.fees.get(report.execution_id), (report.revision, report.correction)
+    if told is None or now >= (told.revision, told.correction):
+        state.fees[report.execution_id] = FeeTold(*now, report.commission, report.currency, report.at)
 
 
 def outstanding(state: AnyState) -> frozenset[str]:
@@ -261,6 +287,8 @@ def forget(state: AnyState, before: datetime, kept: Collection[str]) -> None:
             needed |= {
                 execution_report_id(state, kind, fill.execution_id, fill.revision) for kind in ("fill", "commission")
             }
+    kept_fills = {execution_id for tracked in state.orders.values() for execution_id in tracked.fills}
+    state.fees = {key: told for key, told in state.fees.items() if told.at > before or key in kept_fills}
     state.reported = {key: at for key, at in state.reported.items() if at > before or key in needed}
 
 

@@ -99,12 +99,16 @@ class FillCorrected(OrderEvent, frozen=True, kw_only=True):
 
 
 class CommissionBooked(OrderEvent, frozen=True, kw_only=True):
-    """The fee of one execution. It may come before its fill; it counts once both are there."""
+    """The fee of one execution. It may come before its fill; it counts once both are there.
+
+    A later revision, or a higher `correction` of the same one, replaces it.
+    """
 
     execution_id: str
     revision: int
     commission: Decimal
     currency: str
+    correction: int = 0
 
 
 class FundingBooked(OrderEvent, frozen=True, kw_only=True):

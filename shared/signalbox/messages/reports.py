@@ -40,13 +40,17 @@ class VenueFill(VenueReport, frozen=True, kw_only=True):
 
 
 class VenueCommission(VenueReport, frozen=True, kw_only=True):
-    """The fee of one execution. `order_id` is empty if the execution has not been seen yet."""
+    """The fee of one execution. `order_id` is empty if the execution has not been seen yet.
+
+    `correction` counts what the venue has said of one revision's fee: a higher one replaces those before it.
+    """
 
     execution_id: str
     revision: int
     order_id: str
     commission: Decimal
     currency: str
+    correction: int = 0
 
 
 class VenueFunding(VenueReport, frozen=True, kw_only=True):

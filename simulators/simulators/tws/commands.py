@@ -181,6 +181,18 @@ class TwsControl:
                 (_COUNT,),
             ),
             Command(
+                "commission_not_reckoned",
+                "say -1 for the commissions of the next executions; who asks, or `commission`, gets the true one",
+                self._counted("commission_not_reckoned"),
+                (_COUNT,),
+            ),
+            Command(
+                "commission",
+                "tell an execution's commission again, perhaps another one; the world's books stay as they are",
+                self._commission,
+                (execution, Parameter("amount", Kind.NUMBER, "left out: the true one; below 0: a rebate", None)),
+            ),
+            Command(
                 "preset_next", "10349 for the next orders without TIF", self._counted("preset_time_in_force"), (_COUNT,)
             ),
             Command(
@@ -381,6 +393,13 @@ class TwsControl:
         except KeyError:
             raise CommandError(f"there is no execution {arguments['execution_id']!r}") from None
         return {"execution_id": revised}
+
+    def _commission(self, arguments: Arguments) -> Reply:
+        try:
+            self._gateway.executions.reckon(arguments["execution_id"], arguments["amount"])
+        except KeyError:
+            raise CommandError(f"there is no execution {arguments['execution_id']!r}") from None
+        return {}
 
     def _send_completed(self, arguments: Arguments) -> Reply:
         order = self._world.order(arguments["number"])

@@ -23,6 +23,7 @@ from simulators.tws.replies import NO_REQUEST, Message
 from simulators.tws.requests import Executions
 from simulators.world import World
 
+NOT_RECKONED = Decimal(-1)
 DAYS_TOLD = 7
 """How far back executions are told: what TWS's trade log keeps at most (a gateway tells those since midnight)."""
 
@@ -38,8 +39,10 @@ def revised_id(execution_id: str, revision: int) -> str:
     return f"{execution_id}.{revision:02d}"
 
 
-def live(order_id: int, client_id: int, listing: Listing, event: Filled, order: VenueOrder) -> list[Message]:
-    """Write the execution and its commission, as they come unasked."""
+def live(
+    order_id: int, client_id: int, listing: Listing, event: Filled, order: VenueOrder, *, reckoned: bool = True
+) -> list[Message]:
+    """Write the execution and its commission, as they come unasked; -1 while that is not reckoned."""
     terms = order.terms
     execution = Execution(
         execution_id=event.execution_id,
@@ -61,7 +64,7 @@ def live(order_id: int, client_id: int, listing: Listing, event: Filled, order: 
     revised = revised_id(event.execution_id, 1)
     return [
         replies.exec_details(NO_REQUEST, order_id, client_id, listing, execution, revised),
-        replies.commission_report(execution, revised),
+        replies.commission_report(execution if reckoned else replace(execution, commission=NOT_RECKONED), revised),
     ]
 
 
@@ -76,6 +79,8 @@ class ExecutionLog:
         self._world, self._peers, self._owner = world, peers, owner
         self._listings = {listing.key: listing for listing in world.listings_of(IBKR)}
         self._corrections: dict[str, tuple[int, Execution]] = {}
+        self.fees: dict[str, Decimal] = {}
+        """Commissions that are told otherwise than the books have them, by execution."""
 
     def tell(self, peer: Peer, request: Executions) -> None:
         """Answer message 7: executions, their end, then the commissions."""
@@ -92,6 +97,8 @@ class ExecutionLog:
                 continue
             client_id, order_id = self._owner(execution.number)
             revision, shown = self._corrections.get(execution.execution_id, (1, execution))
+            if execution.execution_id in self.fees:
+                shown = replace(shown, commission=self.fees[execution.execution_id])
             revised = revised_id(execution.execution_id, revision)
             listing = self._listings[execution.symbol]
             peer.send(replies.exec_details(request.req_id, order_id, client_id, listing, shown, revised))
@@ -132,6 +139,20 @@ class ExecutionLog:
             peer.send(replies.exec_details(NO_REQUEST, order_id, client_id, listing, shown, revised))
             peer.send(replies.commission_report(shown, revised))
         return revised
+
+    def reckon(self, execution_id: str, commission: Decimal | None) -> None:
+        """Tell another commission of an execution, from now on; None = the true one. Raises KeyError."""
+        execution = next((each for each in self._world.executions_of(IBKR) if each.execution_id == execution_id), None)
+        if execution is None:
+            raise KeyError(execution_id)
+        self.fees.pop(execution_id, None)
+        if commission is not None:
+            self.fees[execution_id] = commission
+        client_id, _ = self._owner(execution.number)
+        peer = self._peers.get(client_id)
+        if peer is not None:
+            told = replace(execution, commission=self.fees.get(execution_id, execution.commission))
+            peer.send(replies.commission_report(told, revised_id(execution_id, 1)))
 
     def _passes(self, execution: Execution, wanted: Executions, after: datetime | None) -> bool:
         listing = self._listings[execution.symbol]

@@ -297,7 +297,9 @@ class OrderDesk:
             case Canceled() | Expired():
                 return [replies.error(record.order_id, 202, f"Order Canceled - reason:{event.reason}"), *pair]
             case Filled():
-                fill = executions.live(record.order_id, record.client_id, record.listing, event, order)
+                reckoned = not self._faults.takes_one("commission_not_reckoned")
+                ids = (record.order_id, record.client_id)
+                fill = executions.live(*ids, record.listing, event, order, reckoned=reckoned)
                 if self._faults.takes_one("commission_before_execution"):
                     fill = fill[::-1]
                 if self._faults.takes_one("execution_before_status"):

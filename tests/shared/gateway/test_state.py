@@ -116,3 +116,25 @@ def test_what_was_reported_as_over_before_the_restart_is_over_and_a_stray_if_it_
         told(state, reports.refusal(VENUE, ACCOUNT, order_id, code, "why", AT, by))
     assert [tracked.standing for tracked in (given_up, refused)] == [Standing.OVER, Standing.OVER]
     assert (given_up.presumed_lost, refused.presumed_lost) == (True, False)
+
+
+def test_a_fee_is_told_whenever_it_is_another_one_and_the_next_process_knows_which_was_last() -> None:
+    state = empty_state()
+    made = [reports.commission(state, "x", 1, "", Decimal(fee), "USD", AT) for fee in ("1", "1", "1.05", "1")]
+    told: list[Any] = [report for each in made for report in each]
+    assert [(each.commission, each.correction) for each in told] == [(1, 0), (Decimal("1.05"), 1), (1, 2)]
+    assert len({each.id for each in told}) == 3
+    rebuilt = empty_state()
+    for report in reversed(told):  # an earlier one that is read later changes nothing
+        fold_report(rebuilt, report)
+    assert reports.commission(rebuilt, "x", 1, "", Decimal(1), "USD", AT) == []
+    [corrected] = reports.commission(rebuilt, "x", 2, "", Decimal(1), "USD", AT)
+    assert (corrected.revision, corrected.correction) == (2, 0)
+    assert reports.commission(rebuilt, "x", 1, "", Decimal(7), "USD", AT) == []
+
+
+def test_what_was_told_of_fees_is_forgotten_with_its_executions() -> None:
+    state = empty_state()
+    reports.commission(state, "x", 1, "", Decimal(1), "USD", AT)
+    forget(state, AT, ())
+    assert state.fees == {}
