@@ -28,6 +28,7 @@ from signalbox.messages import (
     VenueCommission,
     VenueExpired,
     VenueFill,
+    VenueFunding,
     VenueRejected,
     VenueTriggered,
     VenueUnknown,
@@ -389,17 +390,22 @@ def test_a_snapshot_lists_the_desks_working_orders_and_those_of_others_but_none_
     subaccount = Subaccount(
         address="dydx1xyz", number=0, equity=Decimal(7), free_collateral=Decimal(7), usdc=Decimal(-5), positions=(held,)
     )
-    made = reconcile.snapshot(
-        state, answers(state, 100, orders=[theirs, past], fills=[fill(ours, 1)]), subaccount, ("BTC-USD/x",), AT
-    )
+    paid = VenueFunding(
+        id="f", at=AT, venue="dydx", account=ACCOUNT, funding_id="BTC-USD/x", symbol="BTC-USD", amount=Decimal(1),
+        currency="USD", rate=Decimal(0),
+    )  # fmt: skip
+    told = answers(state, 100, orders=[theirs, past], fills=[fill(ours, 1)])
+    made = reconcile.snapshot(state, told, subaccount, (paid,), AT, AT)
     assert [(each.order_id, each.venue_order_id) for each in made.open_orders] == [
         ("", "uuid-of-others"),
         ("o-1", ours.venue_order_id),
     ]
     assert (made.cash, made.execution_ids, made.funding_ids) == (Decimal(-5), ("fill-1",), ("BTC-USD/x",))
+    assert (made.funding_until, made.funding_times) == (AT, (AT,))
     restarted = state_of(ACCOUNT, OwnState())
     fold_report(restarted, made)
     assert restarted.own.complete_height == 100
+    assert set(restarted.own.funding_rows) == {"BTC-USD"}
 
 
 def test_fills_are_complete_up_to_the_height_noted_only_if_they_were_asked_for_without_a_gap() -> None:

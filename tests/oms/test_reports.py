@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from oms.checkpoint import StateLoader, capture
 from oms.outcome import NoteKind
 from signalbox.errors import IllegalTransitionError
 from signalbox.messages import (
@@ -366,6 +368,26 @@ def test_funding_that_the_baseline_contains_is_not_booked(make: Any) -> None:
         desk = make.desk().run(*reports)
         assert desk.state.accounts[DU1].cash == {"USD": 1000}
         assert desk.take(payment).notes == (NoteKind.ADOPTED_FUNDING,)
+
+
+def test_funding_in_the_baselines_cash_is_not_booked_when_it_is_listed_later(make: Any) -> None:
+    """The venue pays at once and lists what it paid a minute later: the account was adopted in that minute."""
+    payment = make.funding(hour=16)
+    snapshot = make.snapshot(cash=Decimal(1000), funding_until=payment.at + timedelta(seconds=5))
+    for reports in ((payment, snapshot), (snapshot, payment)):
+        desk = make.desk().run(*reports)
+        assert desk.state.accounts[DU1].cash == {"USD": 1000}
+        assert desk.take(payment).notes == (NoteKind.ADOPTED_FUNDING,)
+        assert desk.take(make.funding("-1", hour=17)).events
+
+
+def test_funding_that_the_baseline_contains_is_known_after_a_checkpoint(make: Any) -> None:
+    payment = make.funding(hour=16)
+    desk = make.desk().run(make.snapshot(cash=Decimal(1000), funding_until=payment.at))
+    loaded = StateLoader(desk.state.keep)
+    for frame in capture(desk.state)[1]:
+        loaded.take(frame)
+    assert loaded.state.accounts[DU1].adopted_funding_until == payment.at
 
 
 def test_the_liquidity_of_a_fill_and_reduce_only_of_an_order_are_carried_on(make: Any) -> None:

@@ -146,3 +146,18 @@ def test_funding_that_the_venue_paid_and_nobody_booked_is_drift(make: Any) -> No
     desk.take(payment)
     again = make.snapshot(7201, cash=Decimal(999), funding_ids=(payment.funding_id,))
     assert desk.take(again).drift == ()
+
+
+def test_cash_is_not_compared_while_the_venue_owes_rows_of_funding(make: Any) -> None:
+    desk = make.desk().run(make.snapshot(cash=Decimal(1000)))
+    waiting = make.snapshot(1, cash=Decimal(999), funding_awaited=True)
+    assert desk.take(waiting).drift == ()
+    listed = make.snapshot(2, cash=Decimal(999))
+    assert [each.kind for each in desk.take(listed).drift] == [DriftKind.CASH]
+
+
+def test_a_payment_of_before_the_baseline_that_is_listed_later_is_no_drift(make: Any) -> None:
+    payment = make.funding(hour=16)
+    desk = make.desk().run(make.snapshot(funding_until=payment.at))
+    late = make.snapshot(1, funding_ids=(payment.funding_id, "other"), funding_times=(payment.at,))
+    assert [each.name for each in desk.take(late).drift] == ["other"]

@@ -195,6 +195,10 @@ class VenueBench(Protocol):
         """The venue's next messages about orders and fills never come."""
         ...
 
+    async def late_funding(self, seconds: int) -> None:
+        """The venue lists funding so long after it paid it; its figures of the account have it at once."""
+        ...
+
     async def withhold_figure(self) -> str:
         """The venue says one figure of the account to nobody any more, and all others as before; its name."""
         ...

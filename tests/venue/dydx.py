@@ -241,6 +241,7 @@ symbol = "ETH-USD"
         for command in ("drop_updates", "duplicate_updates", "reorder_updates"):
             await self.do(command, count=0)
         await self.do("withhold_oracle_price", symbol=self.symbol, on=False)
+        await self.do("late_funding", seconds=0)
         node, indexer = await self.node.mend(), await self.indexer.mend()
         return node or indexer
 
@@ -273,6 +274,9 @@ symbol = "ETH-USD"
 
     async def lose_news(self) -> None:
         await self.do("drop_updates", count=3, channel=ACCOUNT_CHANNEL)
+
+    async def late_funding(self, seconds: int) -> None:
+        await self.do("late_funding", seconds=seconds)
 
     async def withhold_figure(self) -> str:
         await self.do("withhold_oracle_price", symbol=self.symbol)

@@ -213,6 +213,9 @@ symbol = "AAPL"
     async def outlive(self, order_id: str) -> None:
         await self.trade(3600)
 
+    async def late_funding(self, seconds: int) -> None:
+        raise AssertionError("nothing is funded there")
+
     async def withhold_figure(self) -> str:
         await self.do("withhold", tag="NetLiquidation")
         return "net_liquidation"

@@ -56,6 +56,8 @@ _FINAL = Cannot(
     "nothing: a fill has one revision",
 )
 
+_NO_FUNDING = Cannot("stocks pay no funding", "nothing is booked")
+
 CANNOT: dict[tuple[str, str], Cannot] = {
     ("V08", "dydx"): Cannot(
         "a perpetual has no closing auction", "the gateway refuses the order before it is claimed, and says why"
@@ -83,7 +85,9 @@ CANNOT: dict[tuple[str, str], Cannot] = {
     ),
     ("V64", "dydx"): _FINAL,
     ("V65", "dydx"): _FINAL,
-    ("VC3", "ibkr"): Cannot("stocks pay no funding", "nothing is booked"),
+    ("VC3", "ibkr"): _NO_FUNDING,
+    ("VC5", "ibkr"): _NO_FUNDING,
+    ("VC6", "ibkr"): _NO_FUNDING,
     ("V09", "ibkr"): Cannot(
         "Interactive Brokers has no reduce-only orders",
         "risk denies the intent unless the desk's position, with everything that works, can only shrink by it; the "

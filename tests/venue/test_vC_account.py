@@ -6,7 +6,15 @@ from datetime import timedelta
 
 import pytest
 from signalbox import subjects
-from signalbox.messages import AccountAdopted, AccountState, FundingBooked, OrderStatus, Side
+from signalbox.messages import (
+    AccountAdopted,
+    AccountState,
+    FundingBooked,
+    OrderStatus,
+    Side,
+    VenueFunding,
+    VenueSnapshot,
+)
 
 from .desk import Desk
 
@@ -119,6 +127,68 @@ async def test_vC4_figure_that_is_no_longer_said_grows_old(desk: Desk, order_id:
         return (await desk.stored(subject, AccountState)).said_at[figure] > mended
 
     await desk.eventually(said, "the figure, said again")
+
+
+@pytest.mark.fresh_desk(start={}, gateway=False)
+async def test_vC5_account_taken_over_before_the_venue_lists_what_it_paid(desk: Desk, order_id: str) -> None:
+    """A position is held over the hour; the venue pays, and the desk takes the account over before that is listed.
+
+    The payment is in the cash that the books begin with: it is not booked when the venue lists it.
+    """
+    if desk.cannot is not None:
+        pytest.skip(desk.cannot.reason)
+    await desk.bench.place_by_hand(Side.BUY, desk.bench.small, None)
+    await desk.until_executed()
+    before = desk.bench.cash()
+    await desk.bench.late_funding(60)
+    await desk.bench_market.trade(3600)
+    await desk.eventually(lambda: desk.bench.cash() != before, "the venue's payment")
+    await desk.start()
+    await desk.ready()
+    await desk.adds_up()
+    await desk.bench_market.trade(61)
+
+    async def listed() -> bool:
+        return any(isinstance(each, VenueFunding) for each in await desk.reports())
+
+    await desk.eventually(listed, "the payment, listed late")
+    await desk.filled(order_id)
+    await desk.adds_up()
+    assert await booked(desk) == []
+
+
+async def test_vC6_funding_that_is_listed_hours_late_is_booked(desk: Desk, order_id: str) -> None:
+    """A position is held over several hours, whose payments the venue lists hours later, while the gateway looks often.
+
+    Each is booked once in the end, also by a gateway that was started meanwhile, and the desk's cash is the venue's.
+    """
+    if desk.cannot is not None:
+        pytest.skip(desk.cannot.reason)
+    await desk.flat(f"{order_id}-flat")
+    await desk.filled(order_id)
+    await desk.adds_up()
+    before = len(await booked(desk))
+    await desk.bench.late_funding(100_000)
+    for _ in range(4):
+        await desk.bench_market.trade(3600)
+        await looked(desk)
+    await desk.kill()
+    await desk.start()
+    await looked(desk)
+    assert len(await booked(desk)) == before
+    await desk.bench.late_funding(0)
+    await desk.adds_up()
+    assert len(await booked(desk)) >= before + 4
+
+
+async def looked(desk: Desk) -> None:
+    """Wait until the gateway has held everything against the venue as it is now."""
+    now = desk.bench.world.now()
+
+    async def there() -> bool:
+        return any(isinstance(each, VenueSnapshot) and each.at >= now for each in await desk.reports())
+
+    await desk.eventually(there, "a complete look")
 
 
 async def booked(desk: Desk) -> list[FundingBooked]:

@@ -47,6 +47,7 @@ from gateway_dydx.facts import (
     SubaccountChanged,
     SubaccountSnapshot,
 )
+from gateway_dydx.funding_rows import ask_from, hour_of, note_held, note_row
 from gateway_dydx.instruments import Offered
 from gateway_dydx.plans import Subaccount as SubaccountName
 from gateway_dydx.reconcile import Answers, snapshot
@@ -69,7 +70,6 @@ OFFSET_BLOCKS = 20
 """The chain's clock is judged by its last blocks."""
 RECHECK_SECONDS = 0.25
 CATCH_UP_RECHECK_SECONDS = 0.02
-FUNDING_OVERLAP = timedelta(hours=2)
 FUNDING_SHOWN = timedelta(seconds=10)
 """So long after the hour a payment is in a block and in the indexer."""
 FUNDING_RECONCILE_SECONDS_MIN = 5.0
@@ -313,14 +313,15 @@ class OrdersLink:
         if found is None:
             log.warning("no snapshot this time: fills keep coming")
             return
-        answers, subaccount, payments = found
-        for payment in payments:
-            report = funding_report(state.account, payment, self._clock.now())
+        answers, subaccount, payments, block_at = found
+        funding = tuple(funding_report(state.account, payment, self._clock.now()) for payment in payments)
+        for report in funding:
             if new_to(state, report):
                 metrics.FUNDING_PAYMENTS.inc()
                 self._outbox.put(report)
-        funding_ids = tuple(funding_report(state.account, payment, began_at).funding_id for payment in payments)
-        statement = snapshot(state, answers, subaccount, funding_ids, began_at)
+                note_row(state.own.funding_rows, report.symbol, report.at)
+        statement = snapshot(state, answers, subaccount, funding, block_at, began_at)
+        note_held(state.own.funding_rows, [held.symbol for held in statement.positions], began_at)
         if subaccount is not None:
             self._account.on_fact(subaccount)
         if new_to(state, statement):
@@ -359,24 +360,27 @@ class OrdersLink:
                 raise VenueUnavailableError("the indexer's websocket was lost")
             await asyncio.sleep(CATCH_UP_RECHECK_SECONDS)
 
-    async def _consistent(self) -> tuple[Answers, Subaccount | None, tuple[FundingPayment, ...]] | None:
-        """Answers and figures between which nothing happened: the snapshot says what they contain.
+    async def _consistent(self) -> tuple[Answers, Subaccount | None, tuple[FundingPayment, ...], datetime] | None:
+        """Answers and figures between which nothing happened, and the time of a block before them in the same hour: the
+        snapshot says what they contain. Funding is in the figures from the hour's first block on, whatever is listed.
 
         On a busy account there may be no such moment: None if the link is ready all the same, as every answer was
         complete; before it is, an error.
         """
         rest, address, number = self._rest, self._subaccount.address, self._subaccount.number
         # At the first look too: those that the next look will overlap with are in the figures, and are named so
-        after = (self._state.own.complete_at or self._clock.now()) - FUNDING_OVERLAP
+        after = ask_from(self._state.own.funding_rows, self._state.own.complete_at, self._clock.now())
         for _ in range(SNAPSHOT_ATTEMPTS_MAX):
+            block_at = (await rest.height()).at or self._clock.now()
             answers = await self._submission.asking.inquire()
             payments = await rest.funding_payments(address, number, after=after)
             subaccount = await rest.subaccount(address, number)
             again = await rest.fills(address, number, after_height=answers.height)
             paid_again = await rest.funding_payments(address, number, after=after)
             known = {fill.id for fill in answers.fills}
-            if all(fill.id in known for fill in again) and paid_again == payments:
-                return answers, subaccount, payments
+            turned = hour_of((await rest.height()).at or self._clock.now()) != hour_of(block_at)
+            if all(fill.id in known for fill in again) and paid_again == payments and not turned:
+                return answers, subaccount, payments, block_at
         if self._link.status is LinkStatus.READY:
             return None
         raise VenueTimeoutError("fills keep coming: there is no moment for a consistent snapshot")
@@ -384,4 +388,4 @@ class OrdersLink:
 
 def _funding_hour(at: datetime) -> datetime:
     """The last full hour whose payments are shown at that time."""
-    return (at - FUNDING_SHOWN).replace(minute=0, second=0, microsecond=0)
+    return hour_of(at - FUNDING_SHOWN)

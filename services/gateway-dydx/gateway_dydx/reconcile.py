@@ -24,11 +24,12 @@ from msgspec import Struct
 from signalbox.gateway import reports
 from signalbox.gateway.actions import Action, Ask
 from signalbox.gateway.state import ZERO, Standing, asked_about
-from signalbox.messages import OpenOrder, OrderType, Side, VenueSnapshot
+from signalbox.messages import OpenOrder, OrderType, Side, VenueFunding, VenueSnapshot
 
 from gateway_dydx.decide import OPEN_STATUSES, decide, goes_on, tracked_of
 from gateway_dydx.endings import FINAL_STATUSES, EndKind, ending_of
 from gateway_dydx.facts import FillSeen, OrderSeen, Subaccount
+from gateway_dydx.funding_rows import hour_of, is_awaited
 from gateway_dydx.plans import GOOD_TIL_CANCELED, order_end
 from gateway_dydx.state import State, Tracked, snapshot_id
 from gateway_dydx.translate import CURRENCY, VENUE, position_held
@@ -192,9 +193,16 @@ def _absent(state: State, tracked: Tracked, at: datetime, wall_seconds: float, s
 
 
 def snapshot(
-    state: State, answers: Answers, subaccount: Subaccount | None, funding_ids: tuple[str, ...], at: datetime
+    state: State,
+    answers: Answers,
+    subaccount: Subaccount | None,
+    funding: tuple[VenueFunding, ...],
+    block_at: datetime,
+    at: datetime,
 ) -> VenueSnapshot:
     """Make the statement of all that the venue holds for the account; `None` = it has never held anything.
+
+    `funding` are the payments that the indexer lists; the figures are of the block at `block_at`, and have them all.
 
     Among the open orders are those of the desk that are known to work, whatever the indexer has heard of them.
     """
@@ -211,8 +219,16 @@ def snapshot(
         positions=tuple(position_held(held) for held in positions if held.size),
         open_orders=tuple(open_orders),
         execution_ids=tuple(dict.fromkeys(fill.id for fill in answers.fills)),
-        funding_ids=funding_ids,
+        funding_ids=tuple(payment.funding_id for payment in funding),
+        funding_times=tuple(payment.at for payment in funding),
+        funding_until=block_at,
+        funding_awaited=is_awaited(positions, _traded_since_hour(answers, block_at), funding, block_at),
     )
+
+
+def _traded_since_hour(answers: Answers, at: datetime) -> set[str]:
+    """Markets in which something was filled since the hour, which may have been held at it."""
+    return {fill.ticker for fill in answers.fills if fill.at >= hour_of(at)}
 
 
 def _is_open(state: State, seen: OrderSeen, height: int) -> bool:

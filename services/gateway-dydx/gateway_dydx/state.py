@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from signalbox.gateway import state as house
-from signalbox.messages import Fill, LedgerClaimed, OrderType, Report, VenueFill, VenueSnapshot
+from signalbox.messages import Fill, LedgerClaimed, OrderType, Report, VenueFill, VenueFunding, VenueSnapshot
 
+from gateway_dydx.funding_rows import Owed, note_held, note_row
 from gateway_dydx.plans import QUOTE_ORDER_BLOCKS
 from gateway_dydx.translate import VENUE
 
@@ -74,7 +75,9 @@ class OwnState:
     complete_height: int = 0
     """Every fill up to this block is known."""
     complete_at: datetime | None = None
-    """Every funding payment up to then is known; None = the account is new to the desk."""
+    """When it was last held against the venue as a whole; None = the account is new to the desk."""
+    funding_rows: dict[str, Owed] = field(default_factory=dict)
+    """By market: which hours' payments the indexer has listed."""
 
 
 Tracked = house.Tracked[OwnOrder]
@@ -123,6 +126,9 @@ def fold_report(state: State, report: Report) -> None:
     elif isinstance(report, VenueSnapshot):  # stored after every fill up to its height
         state.own.complete_height = max(state.own.complete_height, snapshot_height(report))
         state.own.complete_at = max(state.own.complete_at or report.at, report.at)
+        note_held(state.own.funding_rows, [held.symbol for held in report.positions], report.at)
+    elif isinstance(report, VenueFunding):
+        note_row(state.own.funding_rows, report.symbol, report.at)
 
 
 def remember_fill(state: State, tracked: Tracked, fill: Fill, height: int) -> None:

@@ -13,6 +13,7 @@ in both at once, and in the cost once they have been read again (`oms.refolding`
 from __future__ import annotations
 
 from bisect import insort
+from datetime import datetime
 from decimal import Decimal
 
 from signalbox.messages import AccountAdopted, Fill
@@ -163,9 +164,15 @@ def book_fee(book: AccountBook, execution_id: str, fee: Fee) -> None:
     _count_fee(book, symbol, fee, 1)
 
 
+def contains_funding(book: AccountBook, funding_id: str, at: datetime | None) -> bool:
+    """Whether the baseline has a payment that was made at `at`: a venue pays before it lists what it has paid."""
+    until = book.adopted_funding_until
+    return funding_id in book.adopted_funding_ids or (until is not None and at is not None and at <= until)
+
+
 def book_funding(book: AccountBook, funding_id: str, payment: FundingPayment) -> None:
     """Book a funding payment once; nothing for one that the baseline contains."""
-    if funding_id in book.adopted_funding_ids or funding_id in book.funding_payments:
+    if contains_funding(book, funding_id, payment.at) or funding_id in book.funding_payments:
         return
     book.funding_payments[funding_id] = payment
     _add(book.funding, payment.currency, payment.amount)
@@ -194,6 +201,7 @@ def adopt(book: AccountBook, baseline: AccountAdopted) -> None:
     book.currency = baseline.currency
     book.adopted_execution_ids = frozenset(baseline.execution_ids)
     book.adopted_funding_ids = frozenset(baseline.funding_ids)
+    book.adopted_funding_until = baseline.funding_until
     book.cash = {baseline.currency: baseline.cash}
     book.commission, book.symbols, book.executions, book.fees = {}, {}, {}, {}
     book.funding, book.funding_payments, book.funding_of_symbols, book.fills = {}, {}, {}, 0

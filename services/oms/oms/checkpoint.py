@@ -76,6 +76,7 @@ class Account(Struct, tag=True, frozen=True, kw_only=True):
     trade_sequence: int
     changed_at: datetime = NEVER
     changed_by: str = ""
+    adopted_funding_until: datetime | None = None
 
 
 class Rows(Struct, tag=True, frozen=True, kw_only=True):

@@ -139,7 +139,8 @@ def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> tu
         execution = book.find_execution(event.execution_id)
         symbols = (execution.fill.symbol,) if execution else ()
     elif isinstance(event, FundingBooked):
-        book_funding(book, event.funding_id, FundingPayment(event.symbol, event.amount, event.currency, sequence))
+        payment = FundingPayment(event.symbol, event.amount, event.currency, sequence, event.at)
+        book_funding(book, event.funding_id, payment)
         symbols = (event.symbol,)
     else:
         terms = state.orders[key].order

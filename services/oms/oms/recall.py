@@ -168,5 +168,6 @@ def _gone(book: AccountBook, names: Iterable[str]) -> Iterator[str]:
 def recall_funding(state: State, event: FundingBooked, sequence: int) -> None:
     """Take a payment back in, as the newest of those that are here."""
     book = state.accounts[event.venue, event.account]
-    book.funding_payments[event.funding_id] = FundingPayment(event.symbol, event.amount, event.currency, sequence)
+    payment = FundingPayment(event.symbol, event.amount, event.currency, sequence, event.at)
+    book.funding_payments[event.funding_id] = payment
     keep_payments(book)

@@ -43,6 +43,7 @@ from signalbox.messages import (
 )
 from signalbox.subjects import EXTERNAL_PREFIX, FUNDING
 
+from oms.books import contains_funding
 from oms.outcome import NoteKind, Outcome, carried
 from oms.positions import DIGITS, ZERO
 from oms.state import UNATTRIBUTED, AccountBook, OrderState, Owner, State, order_key
@@ -279,7 +280,7 @@ def decide_commission(state: State, report: VenueCommission) -> Outcome:
 def decide_funding(state: State, report: VenueFunding) -> Outcome:
     """Book a funding payment once, under the account's reserved order id; it belongs to no order."""
     book = state.accounts.get((report.venue, report.account))
-    if book is not None and report.funding_id in book.adopted_funding_ids:
+    if book is not None and contains_funding(book, report.funding_id, report.at):
         return Outcome(notes=(NoteKind.ADOPTED_FUNDING,))
     if book is not None and report.funding_id in book.funding_payments:
         return Outcome(notes=(NoteKind.DUPLICATE_FUNDING,))

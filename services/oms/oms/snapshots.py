@@ -19,6 +19,7 @@ from signalbox.messages import (
 )
 from signalbox.subjects import BASELINE
 
+from oms.books import contains_funding
 from oms.outcome import Drift, DriftKind, Outcome, carried
 from oms.positions import DIGITS, ZERO, plain
 from oms.state import AccountBook, OrderState, State
@@ -44,6 +45,7 @@ def _adopted(state: State, snapshot: VenueSnapshot) -> AccountAdopted:
         positions=snapshot.positions,
         execution_ids=snapshot.execution_ids,
         funding_ids=snapshot.funding_ids,
+        funding_until=snapshot.funding_until,
     )
 
 
@@ -112,11 +114,13 @@ def _execution_drift(book: AccountBook, snapshot: VenueSnapshot) -> list[Drift]:
 
 def _funding_drift(book: AccountBook, snapshot: VenueSnapshot) -> list[Drift]:
     """Funding payments that the venue has made and we have not booked."""
-    known = book.funding_payments.keys() | book.adopted_funding_ids
+    times = dict(zip(snapshot.funding_ids, snapshot.funding_times, strict=False))
     return [
         Drift(DriftKind.FUNDING, funding_id, "not booked", "paid")
         for funding_id in snapshot.funding_ids
-        if funding_id not in known and funding_id not in book.left
+        if not contains_funding(book, funding_id, times.get(funding_id))
+        and funding_id not in book.funding_payments
+        and funding_id not in book.left
     ]
 
 
@@ -136,7 +140,12 @@ def _position_drift(book: AccountBook, snapshot: VenueSnapshot) -> list[Drift]:
 
 
 def _cash_drift(book: AccountBook, snapshot: VenueSnapshot) -> list[Drift]:
-    """Interest, dividends and fees that no execution carries show here too; they are told, not booked."""
+    """Interest, dividends and fees that no execution carries show here too; they are told, not booked.
+
+    Funding is in a venue's cash before the venue lists it.
+    """
+    if snapshot.funding_awaited:
+        return []
     ours = book.cash.get(snapshot.currency, ZERO)
     if book.changed_at > snapshot.at or not DIGITS.subtract(ours, snapshot.cash):
         return []

@@ -144,6 +144,7 @@ class FundingPayment(Struct, frozen=True):
     amount: Decimal
     currency: str
     trade_sequence: int = 0
+    at: datetime | None = None
 
 
 class Milestone(Struct, frozen=True):
@@ -199,6 +200,7 @@ class AccountBook:
     adopted: bool = False
     adopted_execution_ids: frozenset[str] = frozenset()
     adopted_funding_ids: frozenset[str] = frozenset()
+    adopted_funding_until: datetime | None = None
     cash: dict[str, Decimal] = field(default_factory=dict)
     commission: dict[str, Decimal] = field(default_factory=dict)
     funding: dict[str, Decimal] = field(default_factory=dict)

@@ -163,7 +163,8 @@ class PositionHeld(Struct, frozen=True, kw_only=True):
 class AccountAdopted(OrderEvent, frozen=True, kw_only=True):
     """Where the desk's books of an account begin: what it held before the desk's first fill.
 
-    `order_id` is `subjects.BASELINE`. `execution_ids` and `funding_ids` are what the figures already contain.
+    `order_id` is `subjects.BASELINE`. `execution_ids` and `funding_ids` are what the figures already contain, and every
+    payment of funding up to `funding_until`, whenever the venue lists it.
     """
 
     currency: str
@@ -171,6 +172,7 @@ class AccountAdopted(OrderEvent, frozen=True, kw_only=True):
     positions: tuple[PositionHeld, ...]
     execution_ids: tuple[str, ...]
     funding_ids: tuple[str, ...] = ()
+    funding_until: Utc | None = None
 
 
 OrderEvents = (

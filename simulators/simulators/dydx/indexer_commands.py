@@ -6,6 +6,7 @@ Owns their names and parameters. It must not know how a fault is made.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from http import HTTPStatus
 
 from simulators.control import Arguments, Command, CommandError, Kind, Parameter, Reply
@@ -96,6 +97,15 @@ class IndexerControl:
                 self._withhold,
                 (Parameter("symbol", Kind.TEXT, "a market such as BTC-USD"), on),
             ),
+            Command(
+                "late_funding",
+                "list funding payments so long after they were paid; the figures have them at once",
+                self._late_funding,
+                (
+                    Parameter("seconds", Kind.INTEGER, "of the market's time; 0 = at once again"),
+                    Parameter("symbol", Kind.TEXT, "of this market alone; left out: of all", ""),
+                ),
+            ),
             Command("indexer", "the indexer's height and lag", self._indexer),
         ]
 
@@ -158,6 +168,13 @@ class IndexerControl:
             raise CommandError(f"there is no market {symbol!r}; there are {', '.join(self._view.markets)}")
         (withheld.add if arguments["on"] else withheld.discard)(symbol)
         return {"withheld": sorted(withheld)}
+
+    def _late_funding(self, arguments: Arguments) -> Reply:
+        symbol, late = arguments["symbol"], timedelta(seconds=_bounded(arguments, "seconds"))
+        if symbol and symbol not in self._view.markets:
+            raise CommandError(f"there is no market {symbol!r}; there are {', '.join(self._view.markets)}")
+        self._view.funding_late |= dict.fromkeys([symbol] if symbol else self._view.markets, late)
+        return {}
 
     def _indexer(self, _: Arguments) -> Reply:
         return {"height": self._view.height, "time": self._view.time.isoformat(), "lag_blocks": self._view.lag_blocks}

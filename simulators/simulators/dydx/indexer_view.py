@@ -10,7 +10,7 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
@@ -101,6 +101,8 @@ class IndexerView:
         self.fills, self.transfers = list(chain.fills), list(chain.transfers)
         self.funding_rates, self.funding_payments = list(chain.funding_rates), list(chain.funding_payments)
         self.oracle_prices = {ticker: chain.oracle_price(ticker) for ticker in self.markets}
+        self.funding_late: dict[str, timedelta] = {}
+        """By ticker: so long after they were paid its payments are listed."""
         self.withheld_prices: set[str] = set()
         """Of these tickers nobody is told the oracle's price any more."""
         self.subaccounts: dict[Account, ChainSubaccount] = {}

@@ -6,7 +6,7 @@ Owns filters and pages. It must not know HTTP or the websocket.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
@@ -219,6 +219,7 @@ class HistoryAnswers:
             and (ticker is None or each.ticker == ticker)
             and (after is None or each.created_at >= after)
             and (zero or each.payment)
+            and each.created_at + self._view.funding_late.get(each.ticker, timedelta(0)) <= self._view.time
         ]
         shown = page_of(found, limit, page, oldest_first=False)
         indices = self._funding_indices()

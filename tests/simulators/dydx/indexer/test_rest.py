@@ -404,3 +404,18 @@ async def test_a_made_trade_is_not_told_twice(serve: Any) -> None:
         indexer.chain.account()
         indexer.chain.block(fills=(indexer.chain.fill(liquidity=Liquidity.MAKER),))
         assert (await indexer.get("/trades/perpetualMarket/BTC-USD"))["trades"] == before
+
+
+async def test_funding_can_be_listed_long_after_it_was_paid(traded: Any, address: str) -> None:
+    async def listed() -> int:
+        answer = await traded.get("/fundingPayments", address=address, subaccountNumber=0)
+        return len(answer["fundingPayments"])
+
+    assert await listed() == 1
+    await traded.do("late_funding", seconds=60, symbol="ETH-USD")
+    assert await listed() == 1
+    await traded.do("late_funding", seconds=60)
+    assert await listed() == 0
+    traded.chain.block_time += timedelta(seconds=61)
+    traded.chain.block()
+    assert await listed() == 1
