@@ -217,12 +217,21 @@ def check_venue(trade: Trade, positions: Sequence[Position], books: Sequence[Boo
         ours, there = held.get(key, Decimal(0)), theirs.get(key, Decimal(0))
         if ours != there:
             wrong.append(f"position {key[1]} in {key[0]}: the desk has {ours}, the venue {there}")
-    cash = {(book.account, book.currency): book.cash for book in books if book.venue == venue.venue}
-    for account, by_currency in venue.cash.items():
-        for currency, amount in by_currency.items():
-            ours = cash.get((account, currency), Decimal(0))
-            if ours != amount:
-                wrong.append(f"cash of {account}: the desk has {ours} {currency}, the venue {amount}")
+    cash = {
+        (book.account, currency): amount
+        for book in books
+        if book.venue == venue.venue
+        for currency, amount in {**book.other_cash, book.currency: book.cash}.items()
+    }
+    venue_cash = {
+        (account, currency): amount
+        for account, by_currency in venue.cash.items()
+        for currency, amount in by_currency.items()
+    }
+    for account, currency in sorted(venue_cash.keys() | cash.keys()):
+        ours, amount = cash.get((account, currency), Decimal(0)), venue_cash.get((account, currency), Decimal(0))
+        if ours != amount:
+            wrong.append(f"cash of {account}: the desk has {ours} {currency}, the venue {amount}")
     return wrong
 
 

@@ -52,11 +52,23 @@ SELECT venue, account, symbol, quantity, average_price, mark_price, unrealized_p
        currency
 FROM positions {where} ORDER BY venue, account, symbol
 """
-ACCOUNTS = """
-SELECT a.venue, a.account, a.currency, a.net_liquidation, a.cash, b.cash AS desk_cash, a.available_funds,
+BY_CURRENCY = """
+nullif(array_to_string(
+    [c || ' ' || rtrim(rtrim({cash}[c]::VARCHAR, '0'), '.') for c in list_sort(map_keys({cash}))], ', '), '')
+"""
+DESK_CASH = "map_concat(b.other_cash, map([currency], [b.cash]))"
+ACCOUNTS = f"""
+SELECT a.venue, a.account, a.currency, a.net_liquidation, a.cash,
+       CASE WHEN len([c for c in map_keys(b.other_cash) if a.rates[c] IS NULL]) > 0 THEN NULL
+            ELSE b.cash + coalesce(round(list_sum(
+                [b.other_cash[c]::DOUBLE * a.rates[c]::DOUBLE for c in map_keys(b.other_cash)]), 2), 0)::DECIMAL(18, 2)
+       END AS desk_cash,
+       {BY_CURRENCY.format(cash="a.cash_by_currency")} AS cash_by_currency,
+       {BY_CURRENCY.format(cash=DESK_CASH)} AS desk_cash_by_currency,
+       a.available_funds,
        a.buying_power, a.initial_margin, a.maintenance_margin, round(a.leverage, 4) AS leverage, a.daily_pnl,
        a.unrealized_pnl, b.commission, b.funding, a."at", a.said_at
-FROM accounts a LEFT JOIN books b USING (venue, account, currency) {where} ORDER BY 1, 2
+FROM accounts a LEFT JOIN books b USING (venue, account, currency) {{where}} ORDER BY 1, 2
 """
 SCORES = """
 SELECT symbol, timeframe, bar_start, close, trend_score AS trend, direction, round(supertrend, 4) AS supertrend,
@@ -91,7 +103,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         commands,
         "account",
         "what the venue says of the account, beside the desk's own cash",
-        "Figures are in the account's currency; desk_cash, commission and funding are the desk's own books. `at` is "
+        "Figures are in the account's currency; desk_cash, commission and funding are the desk's own books. Cash in "
+        "other currencies is in both totals at the venue's rates, and by itself in *_by_currency. `at` is "
         "when the gateway told them, `said_at` when the venue said the oldest one that risk goes by.",
     )
     _add_venue(account)

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypedDict
 
-from signalbox.exchange.books import AccountBook, worth
+from signalbox.exchange.books import AccountBook, rate, worth
 from signalbox.exchange.listing import Listing
 from signalbox.exchange.orders import (
     DONE,
@@ -112,6 +112,7 @@ class VenueInProcess:
             account=self.account,
             currency=self.currency,
             cash=book.cash[self.currency],
+            other_cash={currency: amount for currency, amount in book.cash.items() if currency != self.currency},
             positions=positions,
             open_orders=(),
             execution_ids=tuple(each.execution_id for each in self.exchange.executions),
@@ -119,7 +120,8 @@ class VenueInProcess:
 
     def account_state(self, at: datetime) -> AccountState:
         """The account, valued at the last prices."""
-        figures = worth(self.exchange.books[self.account], self._marks, self.listings)
+        book = self.exchange.books[self.account]
+        figures = worth(book, self._marks, self.listings)
         return AccountState(
             id=f"account/{self.venue}/{self.account}/{at.isoformat()}",
             at=at,
@@ -132,6 +134,8 @@ class VenueInProcess:
             buying_power=figures.buying_power,
             initial_margin=figures.initial_margin,
             maintenance_margin=figures.maintenance_margin,
+            cash_by_currency=dict(book.cash),
+            rates={currency: rate(currency, self.currency) for currency in book.cash if currency != self.currency},
         )
 
     def link(self, at: datetime) -> VenueLink:

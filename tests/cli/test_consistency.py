@@ -325,6 +325,14 @@ def test_one_fault_is_found(fault: str, outcomes: list[str]) -> None:
     assert any(told in sentence for sentence in log.wrong()), log.wrong()
 
 
+def test_cash_in_another_currency_adds_up_by_itself() -> None:
+    log = build(["filled"])
+    log.books[0] = msgspec.structs.replace(log.books[0], other_cash={"HKD": Decimal(-5)})
+    assert any("-5 HKD, the venue 0" in sentence for sentence in log.wrong())
+    at_venue(log, cash={ACCOUNT: {**log.venue.cash[ACCOUNT], "HKD": Decimal(-5)}})
+    assert log.wrong() == []
+
+
 STORED = [received(n, f"intent.ibkr.S{n}", b"payload %d" % n) for n in (1, 2, 3)]
 ROWS = {message.sequence: (message.subject, message.payload) for message in STORED}
 

@@ -374,6 +374,25 @@ def test_a_snapshot_states_what_the_account_holds() -> None:
     assert (working.order_id, working.filled_quantity, working.quantity) == ("a-1", Decimal(4), Decimal(10))
 
 
+def test_a_snapshot_has_the_cash_of_each_currency() -> None:
+    """What was bought in another currency is not missing in the account's, whatever the total has become."""
+    state, _ = claimed()
+    base = {("CashBalance", "USD"): "1000000", ("CashBalance", "BASE"): "994959.23"}
+    abroad = base | {("CashBalance", "HKD"): "-39375.06"}
+    made = snapshot(state, answers(state), with_values(abroad), AT)
+    assert (made.cash, made.other_cash) == (Decimal(1_000_000), {"HKD": Decimal("-39375.06")})
+    at_home = snapshot(state, answers(state), with_values(base), AT)
+    assert (at_home.cash, at_home.other_cash) == (Decimal(1_000_000), {})
+    elsewhere = snapshot(state, answers(state), with_values({("CashBalance", "HKD"): "5"}), AT)
+    assert (elsewhere.cash, elsewhere.other_cash) == (Decimal(0), {"HKD": Decimal(5)})
+    total = snapshot(state, answers(state), FIGURES, AT)
+    assert total.other_cash is None, "the total is all that there is"
+
+
+def with_values(more: dict[tuple[str, str], str]) -> AccountAnswers:
+    return AccountAnswers(positions=(), values=FIGURES.values | more)
+
+
 def test_an_order_that_the_desk_did_not_place_is_in_the_snapshot_without_an_id() -> None:
     state = state_of(ACCOUNT, OwnState(CLIENT))
     given = answers(state, open_orders=(OPEN,))

@@ -205,6 +205,33 @@ def test_the_account_is_stated_in_its_base_currency() -> None:
     assert state.unrealized_pnl is None  # the venue's word for "not yet"
 
 
+LEDGER = {
+    ("CashBalance", "USD"): "1000",
+    ("CashBalance", "HKD"): "-39375.06",
+    ("CashBalance", "BASE"): "-4040.01",
+    ("CashBalance", "EUR"): "not yet",
+    ("ExchangeRate", "USD"): "1.0000000",
+    ("ExchangeRate", "HKD"): "0.1280000",
+    ("ExchangeRate", "EUR"): "0",
+    ("ExchangeRate", "BASE"): "1.0000000",
+}
+
+
+def test_cash_is_stated_by_currency_and_in_all_at_the_venues_rates() -> None:
+    said_at = dict.fromkeys([*SAID, *LEDGER], AT) | {("ExchangeRate", "HKD"): AT - timedelta(hours=1)}
+    state = translate.account_state("DU1", FIGURES | LEDGER, None, AT, said_at)
+    assert state.cash == 900
+    assert state.cash_by_currency == {"USD": Decimal(1000), "HKD": Decimal("-39375.06")}
+    assert state.rates == {"HKD": Decimal("0.1280000")}
+    assert state.said_at["rates"] == AT - timedelta(hours=1)
+
+
+def test_a_venue_that_says_the_total_alone_says_no_currencies_and_no_age_of_rates() -> None:
+    state = translate.account_state("DU1", FIGURES, None, AT, dict.fromkeys(SAID, AT))
+    assert (state.cash_by_currency, state.rates) == ({}, {})
+    assert "rates" not in state.said_at
+
+
 @pytest.mark.parametrize("missing", list(FIGURES))
 def test_an_account_without_a_figure_is_no_account(missing: tuple[str, str]) -> None:
     values = {key: value for key, value in FIGURES.items() if key != missing}

@@ -161,3 +161,21 @@ def test_a_payment_of_before_the_baseline_that_is_listed_later_is_no_drift(make:
     desk = make.desk().run(make.snapshot(funding_until=payment.at))
     late = make.snapshot(1, funding_ids=(payment.funding_id, "other"), funding_times=(payment.at,))
     assert [each.name for each in desk.take(late).drift] == ["other"]
+
+
+def test_cash_is_adopted_and_compared_by_currency(make: Any) -> None:
+    desk = make.desk().run(make.snapshot(cash=Decimal(1000), other_cash={"HKD": Decimal(5)}))
+    assert desk.state.accounts[DU1].cash == {"USD": 1000, "HKD": 5}
+    assert desk.take(make.snapshot(1, cash=Decimal(1000), other_cash={"HKD": Decimal(5)})).drift == ()
+    found = desk.take(make.snapshot(2, cash=Decimal(1000), other_cash={"EUR": Decimal(3)})).drift
+    assert [(each.kind, each.name, each.ours, each.theirs) for each in found] == [
+        (DriftKind.CASH, "EUR", "0", "3"),
+        (DriftKind.CASH, "HKD", "5", "0"),
+    ]
+
+
+def test_a_venue_that_says_one_figure_is_held_against_that_alone(make: Any) -> None:
+    desk = make.desk().run(make.snapshot(cash=Decimal(1000)))
+    desk.state.accounts[DU1].cash["HKD"] = Decimal(-5)
+    assert desk.take(make.snapshot(1, cash=Decimal(1000))).drift == ()
+    assert [each.name for each in desk.take(make.snapshot(2, cash=Decimal(1000), other_cash={})).drift] == ["HKD"]

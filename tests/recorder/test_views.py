@@ -42,6 +42,7 @@ from signalbox.messages import (
     Side,
     VenueFunding,
 )
+from signalbox_cli.looking import ACCOUNTS
 
 AT = datetime(2026, 1, 5, 14, 31, 0, 123456, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -283,6 +284,7 @@ def test_liquidity_margins_and_leverage_are_columns(recording: Recording) -> Non
     )
     account = AccountState(
         id="a", at=AT, currency="USD", leverage=Decimal("2.5"), said_at={"cash": AT - HOUR, "daily_pnl": AT - 2 * HOUR},
+        cash_by_currency={"HKD": Decimal(-8), "USD": Decimal(2)}, rates={"HKD": Decimal("0.125")},
         **figures, **PERPETUAL,
     )  # fmt: skip
     instrument = Instrument(
@@ -349,3 +351,29 @@ def test_an_order_without_its_beginning_and_one_that_was_rejected_are_shown(reco
         ("o7", "DENIED", None, "r", None, None, None),
         ("o8", "REJECTED", None, "no", "UNSTATED", None, None),
     ]
+
+
+def test_cash_in_several_currencies_is_shown_in_all_and_by_currency(recording: Recording) -> None:
+    """What `signalbox account` asks: both totals at the venue's rates, and none where a rate is missing."""
+    owner = {"venue": "ibkr", "account": "a", "currency": "USD"}
+    figures = dict.fromkeys(
+        ("net_liquidation", "available_funds", "buying_power", "initial_margin", "maintenance_margin"), Decimal(1)
+    )
+    account = AccountState(
+        id="a", at=AT, cash=Decimal("994959.23"), rates={"HKD": Decimal("0.128")},
+        cash_by_currency={"USD": Decimal(1_000_000), "HKD": Decimal("-39375.06")}, **owner, **figures,
+    )  # fmt: skip
+    book = Book(
+        id="b", at=AT, cash=Decimal(1_000_000), other_cash={"HKD": Decimal("-39375.06")}, realized_pnl=Decimal(0),
+        commission=Decimal(0), fills=1, trade_sequence=1, **owner,
+    )  # fmt: skip
+    recording.put("STATE", "account.ibkr.a", account)
+    asked = f"SELECT cash, desk_cash, cash_by_currency, desk_cash_by_currency FROM ({ACCOUNTS.format(where='')})"
+    assert recording.rows(asked) == [(Decimal("994959.23"), None, "HKD -39375.06, USD 1000000", None)]
+    recording.put("STATE", "book.ibkr.a", book)
+    both = "HKD -39375.06, USD 1000000"
+    assert recording.rows(asked) == [(Decimal("994959.23"), Decimal("994959.99"), both, both)]
+    recording.put("STATE", "account.ibkr.a", replace(account, id="c", rates={}))
+    assert recording.rows(asked)[0][1] is None
+    recording.put("STATE", "book.ibkr.a", replace(book, id="d", other_cash={}))
+    assert recording.rows(asked)[0][1] == 1_000_000

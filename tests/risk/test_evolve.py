@@ -344,3 +344,14 @@ def test_every_account_of_the_desk_has_books_from_the_start(world: Any) -> None:
     w = world()
     assert set(w.state.books) == set(account_keys(w.state.desk)) == {ACCOUNT}
     assert subjects.BASELINE not in w.state.known
+
+
+def test_what_is_held_is_valued_anew_when_the_venue_says_another_rate(two_currencies: Any) -> None:
+    w = two_currencies()
+    assert isinstance(w.decide(w.order(symbol="0700.HK", quantity="10", limit="100")), IntentApproved)
+    before = w.state.books[ACCOUNT].worst_value
+    held = w.state.books[ACCOUNT].holdings["0700.HK"].worst_value
+    w.later(1).account(rates={"HKD": Decimal("0.256")})
+    assert w.state.books[ACCOUNT].worst_value == before + held > before
+    w.later(1).account()
+    assert w.state.books[ACCOUNT].worst_value == before

@@ -177,6 +177,9 @@ def _example(hint: Any, name: str, turn: int) -> Any:
         return (_example(arguments[0], name, turn),)
     if origin is dict:
         return {_example(arguments[0], name, turn): _example(arguments[1], name, turn)}
+    for argument in arguments:
+        if get_origin(argument) is dict:  # an optional one
+            return _example(argument, name, turn)
     choices = _choices(hint)
     choice = choices[turn % len(choices)]
     if isinstance(choice, type) and issubclass(choice, msgspec.Struct):

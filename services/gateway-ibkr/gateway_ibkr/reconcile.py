@@ -43,6 +43,7 @@ from gateway_ibkr.state import State, Tracked
 from gateway_ibkr.translate import (
     VENUE,
     account_state,
+    cash_by_currency,
     decimal_of,
     execution_key,
     external_name,
@@ -260,6 +261,8 @@ def snapshot(state: State, answers: Answers, figures: AccountAnswers, at: dateti
     Raises TranslationError when the account's figures are incomplete.
     """
     account = account_state(state.account, figures.values, None, at)
+    cash = cash_by_currency(figures.values)
+    others = {currency: amount for currency, amount in cash.items() if currency != account.currency}
     filled = {seen.perm_id: decimal_of(seen.filled) for seen in answers.statuses}
     return VenueSnapshot(
         id=report_id(VENUE, state.account, "snapshot", at.isoformat()),
@@ -267,7 +270,8 @@ def snapshot(state: State, answers: Answers, figures: AccountAnswers, at: dateti
         venue=VENUE,
         account=state.account,
         currency=account.currency,
-        cash=account.cash,
+        cash=cash.get(account.currency, Decimal(0)) if cash else account.cash,
+        other_cash=others if cash else None,
         positions=positions_of(state, figures),
         open_orders=tuple(
             _open_order(state, seen, filled)

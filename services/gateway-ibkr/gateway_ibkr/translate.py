@@ -303,6 +303,8 @@ def position_of(seen: PositionSeen, symbols: Mapping[int, str], untold: Collecti
     )
 
 
+CASH, RATE, BASE = "CashBalance", "ExchangeRate", "BASE"
+"""Tags that are said of each currency; of BASE they are the total, in the account's currency."""
 TAGS = {
     "cash": ("TotalCashValue", "TotalCashBalance", "CashBalance"),
     "net_liquidation": ("NetLiquidation",),
@@ -314,7 +316,7 @@ TAGS = {
 """Under which of the venue's tags each figure of an account is, the first one that there is."""
 PNL = ("PnL", "")
 """Profit and loss among those tags: it comes in a message of its own."""
-FIGURE_TAGS = frozenset(tag for tags in TAGS.values() for tag in tags)
+FIGURE_TAGS = frozenset([RATE, *(tag for tags in TAGS.values() for tag in tags)])
 
 
 def account_state(
@@ -347,6 +349,9 @@ def account_state(
             figures_at[name] = said_at[PNL] if said_at is not None else at
         return made
 
+    rates = _rates(values, currency)
+    if rates and said_at is not None:
+        figures_at["rates"] = min(said_at[RATE, each] for each in rates)
     return AccountState(
         id=f"account/{VENUE}/{account}/{at.isoformat()}",
         at=at,
@@ -363,7 +368,25 @@ def account_state(
         unrealized_pnl=profit("unrealized_pnl", pnl.unrealized if pnl else None),
         realized_pnl=profit("realized_pnl", pnl.realized if pnl else None),
         said_at=figures_at,
+        cash_by_currency=cash_by_currency(values),
+        rates=rates,
     )
+
+
+def cash_by_currency(values: Mapping[tuple[str, str], str]) -> dict[str, Decimal]:
+    """What the account has in each currency, in that; {} = the venue says the total alone."""
+    said = {currency: money_of(text) for (tag, currency), text in values.items() if tag == CASH}
+    return {currency: amount for currency, amount in said.items() if amount is not None and currency not in ("", BASE)}
+
+
+def _rates(values: Mapping[tuple[str, str], str], base: str) -> dict[str, Decimal]:
+    """What one unit of each other currency is worth in the account's, by the venue."""
+    said = {currency: money_of(text) for (tag, currency), text in values.items() if tag == RATE}
+    return {
+        currency: rate
+        for currency, rate in said.items()
+        if rate is not None and rate > 0 and currency not in ("", BASE, base)
+    }
 
 
 def _profit(value: float | None) -> Decimal | None:

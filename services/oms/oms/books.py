@@ -202,7 +202,7 @@ def adopt(book: AccountBook, baseline: AccountAdopted) -> None:
     book.adopted_execution_ids = frozenset(baseline.execution_ids)
     book.adopted_funding_ids = frozenset(baseline.funding_ids)
     book.adopted_funding_until = baseline.funding_until
-    book.cash = {baseline.currency: baseline.cash}
+    book.cash = {**baseline.other_cash, baseline.currency: baseline.cash}
     book.commission, book.symbols, book.executions, book.fees = {}, {}, {}, {}
     book.funding, book.funding_payments, book.funding_of_symbols, book.fills = {}, {}, {}, 0
     for held in baseline.positions:

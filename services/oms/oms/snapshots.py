@@ -46,6 +46,7 @@ def _adopted(state: State, snapshot: VenueSnapshot) -> AccountAdopted:
         execution_ids=snapshot.execution_ids,
         funding_ids=snapshot.funding_ids,
         funding_until=snapshot.funding_until,
+        other_cash=snapshot.other_cash or {},
     )
 
 
@@ -142,14 +143,20 @@ def _position_drift(book: AccountBook, snapshot: VenueSnapshot) -> list[Drift]:
 def _cash_drift(book: AccountBook, snapshot: VenueSnapshot) -> list[Drift]:
     """Interest, dividends and fees that no execution carries show here too; they are told, not booked.
 
+    Each currency by itself: what a purchase in another one took is not missing in the account's.
     Funding is in a venue's cash before the venue lists it.
     """
     if snapshot.funding_awaited:
         return []
-    ours = book.cash.get(snapshot.currency, ZERO)
-    if book.changed_at > snapshot.at or not DIGITS.subtract(ours, snapshot.cash):
+    if book.changed_at > snapshot.at:
         return []
-    return [Drift(DriftKind.CASH, snapshot.currency, plain(ours), plain(snapshot.cash))]
+    theirs = {snapshot.currency: snapshot.cash} | (snapshot.other_cash or {})
+    found = []
+    for currency in sorted(theirs if snapshot.other_cash is None else theirs.keys() | book.cash.keys()):
+        ours, there = book.cash.get(currency, ZERO), theirs.get(currency, ZERO)
+        if DIGITS.subtract(ours, there):
+            found.append(Drift(DriftKind.CASH, currency, plain(ours), plain(there)))
+    return found
 
 
 def _order_drift(state: State, snapshot: VenueSnapshot) -> list[Drift]:

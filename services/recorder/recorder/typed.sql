@@ -65,10 +65,10 @@ FROM (SELECT *, json_transform(readable(whole), '{"venue":"VARCHAR","account":"V
 
 -- typed: book_history
 SELECT m.venue, m.account, m.currency, m.cash, m.realized_pnl, m.commission, m.funding, m.fills, m.trade_sequence, m."at",
-       subject, stored_at, generation, sequence
+       m.other_cash, subject, stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(whole), '{"venue":"VARCHAR","account":"VARCHAR","currency":"VARCHAR",
         "cash":"DECIMAL(38,18)","realized_pnl":"DECIMAL(38,18)","commission":"DECIMAL(38,18)",
-        "funding":"DECIMAL(38,18)","fills":"BIGINT",
+        "funding":"DECIMAL(38,18)","fills":"BIGINT","other_cash":"MAP(VARCHAR,DECIMAL(38,18))",
         "trade_sequence":"BIGINT","at":"TIMESTAMPTZ"}') AS m
       FROM arrived WHERE stream = 'STATE' AND starts_with(subject, 'book.'));
 
@@ -76,16 +76,18 @@ FROM (SELECT *, json_transform(readable(whole), '{"venue":"VARCHAR","account":"V
 SELECT m.venue, m.account, m.currency, m.cash, m.net_liquidation, m.available_funds, m.buying_power, m.initial_margin,
        m.maintenance_margin, m.leverage, m.daily_pnl, m.unrealized_pnl, m.realized_pnl, m."at",
        coalesce(list_min([m.said_at.available_funds, m.said_at.net_liquidation, m.said_at.cash,
-                          m.said_at.initial_margin, m.said_at.maintenance_margin, m.said_at.buying_power]),
+                          m.said_at.initial_margin, m.said_at.maintenance_margin, m.said_at.buying_power,
+                          m.said_at.rates]),
                 m."at") AS said_at,
-       subject, stored_at, generation, sequence
+       m.cash_by_currency, m.rates, subject, stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(whole), '{"venue":"VARCHAR","account":"VARCHAR","currency":"VARCHAR",
         "cash":"DECIMAL(38,18)","net_liquidation":"DECIMAL(38,18)","available_funds":"DECIMAL(38,18)",
         "buying_power":"DECIMAL(38,18)","initial_margin":"DECIMAL(38,18)","maintenance_margin":"DECIMAL(38,18)",
         "leverage":"DECIMAL(38,18)","daily_pnl":"DECIMAL(38,18)","unrealized_pnl":"DECIMAL(38,18)","realized_pnl":"DECIMAL(38,18)",
         "at":"TIMESTAMPTZ","said_at":{"available_funds":"TIMESTAMPTZ","net_liquidation":"TIMESTAMPTZ",
         "cash":"TIMESTAMPTZ","initial_margin":"TIMESTAMPTZ","maintenance_margin":"TIMESTAMPTZ",
-        "buying_power":"TIMESTAMPTZ"}}') AS m
+        "buying_power":"TIMESTAMPTZ","rates":"TIMESTAMPTZ"},
+        "cash_by_currency":"MAP(VARCHAR,DECIMAL(38,18))","rates":"MAP(VARCHAR,DECIMAL(38,18))"}') AS m
       FROM arrived WHERE stream = 'STATE' AND starts_with(subject, 'account.'));
 
 -- typed: commands

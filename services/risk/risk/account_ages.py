@@ -18,6 +18,7 @@ COUNTED = (
     "initial_margin",
     "maintenance_margin",
     "buying_power",
+    "rates",
 )
 """What an account can afford and is worth: nothing is decided while one of these is old. Profit and loss is not."""
 FUNDS = "available_funds"

@@ -310,6 +310,11 @@ def fold_account(state: RiskState, account: AccountState, source: str) -> None:
         return
     state.accounts[key] = Seen(account, source)
     books = state.books.setdefault(key, AccountBooks())
+    rates = account.rates if books.currency in ("", account.currency) else {}
+    if rates != books.rates:
+        books.rates = rates
+        for symbol, holding in books.holdings.items():
+            revalue(state, books, symbol, holding)
     funds_at = said_at(account, FUNDS)
     while books.unconfirmed_fills and books.unconfirmed_fills[0][0] < funds_at:
         books.unconfirmed_fills.popleft()

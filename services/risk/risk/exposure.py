@@ -63,7 +63,8 @@ def count_open(holding: Holding, order: WorkingOrder, quantity: Decimal, times: 
 
 def revalue(state: RiskState, books: AccountBooks, symbol: str, holding: Holding) -> None:
     """Bring the values of a holding, and with them the sums of its account, up to date."""
-    holding.rate = conversion_rate(state.desk, books.currency, holding.currency)
+    said = books.rates.get(holding.currency)
+    holding.rate = conversion_rate(state.desk, books.currency, holding.currency, said)
     worst, held = (ZERO, ZERO) if is_flat(holding) else values(holding)
     if worst is None:
         books.unvalued.add(symbol)
@@ -89,6 +90,8 @@ def restore_books(state: RiskState, key: AccountKey, books: AccountBooks, orders
     """Take on what TRADE has said of an account and its working `orders`, and reckon anew what follows from it."""
     venue, _ = key
     state.books[key] = books
+    known = state.accounts.get(key)
+    books.rates = known.message.rates if known is not None else {}
     for symbol, held in books.holdings.items():
         held.mark = held.traded_mark
         observe(state, held, venue, symbol)
@@ -97,7 +100,6 @@ def restore_books(state: RiskState, key: AccountKey, books: AccountBooks, orders
             work(state, books, name, order)
     for symbol, held in books.holdings.items():
         revalue(state, books, symbol, held)
-    known = state.accounts.get(key)
     funds_at = said_at(known.message, FUNDS) if known is not None else NEVER
     while books.unconfirmed_fills and books.unconfirmed_fills[0][0] < funds_at:
         books.unconfirmed_fills.popleft()

@@ -131,7 +131,7 @@ def gather(rules: Rules, basis: Basis, intent: OrderIntent, symbol_error: str, b
 def _worst_case(desk: Desk, basis: Basis, intent: OrderIntent, price: Decimal | None) -> WorstCase:
     instrument, books, position = basis.instrument, basis.books, basis.position
     quantity = worst_quantity(position, intent.side, intent.quantity)
-    rate = conversion_rate(desk, books.currency, instrument.currency) if instrument is not None else None
+    rate = rate_of(desk, basis)
     order_value = (
         intent.quantity * price * instrument.multiplier * rate
         if price is not None and instrument is not None and rate is not None
@@ -157,6 +157,14 @@ def _worst_case(desk: Desk, basis: Basis, intent: OrderIntent, price: Decimal | 
         needed_funds=None if unknown else books.needed_funds + added,
         reduces=_reduces(intent, quantity) if books.source else None,
     )
+
+
+def rate_of(desk: Desk, basis: Basis) -> Decimal | None:
+    """What one unit of the instrument's currency is worth in the account's; None = it is not known."""
+    instrument = basis.instrument
+    if instrument is None:
+        return None
+    return conversion_rate(desk, basis.books.currency, instrument.currency, instrument.rate)
 
 
 def _reduces(intent: OrderIntent, quantity: Decimal) -> bool:

@@ -52,7 +52,7 @@ def look(state: RiskState, request: Request, intent: Intent, at: datetime) -> Ba
         link=_link(state, account_key, intent.symbol),
         account=_account(state, account_key),
         books=_books(books, request.by, at) if books is not None else NO_BOOKS,
-        instrument=_instrument(state, symbol_key),
+        instrument=_instrument(state, symbol_key, books),
         position=_position(books, intent.symbol) if books is not None else NO_POSITION,
         quote=_quote(state, symbol_key),
     )
@@ -143,11 +143,12 @@ def _lately(approvals: Collection[datetime], at: datetime) -> int:
     return len(approvals) - old
 
 
-def _instrument(state: RiskState, key: tuple[str, str]) -> InstrumentSeen | None:
+def _instrument(state: RiskState, key: tuple[str, str], books: AccountBooks | None) -> InstrumentSeen | None:
     found = state.instruments.get(key)
     if found is None:
         return None
     told = found.message
+    elsewhere = books is not None and told.currency != books.currency
     return InstrumentSeen(
         source=found.source,
         kind=told.kind,
@@ -158,6 +159,7 @@ def _instrument(state: RiskState, key: tuple[str, str]) -> InstrumentSeen | None
         minimum_quantity=told.minimum_quantity,
         multiplier=told.multiplier if told.multiplier != ONCE else ONCE,
         initial_margin=told.initial_margin,
+        rate=books.rates.get(told.currency) if books is not None and elsewhere else None,
     )
 
 

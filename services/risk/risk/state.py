@@ -11,7 +11,7 @@ change, so that a decision never scans all orders.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -141,7 +141,7 @@ class AccountBooks:
     `adopted_source` is empty until the opening figures are known: no position of the account is known before.
     `adopted_execution_ids` are executions that those figures contain, `fills_before_adoption` the newest revision of
     those booked before anybody knew. `unconfirmed_fills` are the funds taken by fills that the venue's last account
-    figures can not contain yet.
+    figures can not contain yet. `rates` are what other currencies are worth in the account's, by the venue.
     """
 
     adopted_source: str = ""
@@ -156,6 +156,7 @@ class AccountBooks:
     approvals: deque[datetime] = field(default_factory=deque)
     approvals_by_name: dict[str, deque[datetime]] = field(default_factory=dict)
     unconfirmed_fills: deque[tuple[datetime, Decimal]] = field(default_factory=deque)
+    rates: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 AccountKey = tuple[str, str]
@@ -227,11 +228,18 @@ def margin_fraction(instrument: Instrument | InstrumentSeen) -> Decimal:
     return stated if stated is not None and stated.is_finite() and ZERO < stated <= ONE else ONE
 
 
-def conversion_rate(desk: Desk, account_currency: str, currency: str) -> Decimal | None:
-    """What one unit of `currency` is worth in the account's; None when nobody has said."""
+def conversion_rate(desk: Desk, account_currency: str, currency: str, said: Decimal | None = None) -> Decimal | None:
+    """What one unit of `currency` is worth in the account's: as the venue has `said`, else as the desk file does.
+
+    None when nobody has said.
+    """
     if not currency or not account_currency:
         return None
     if currency == account_currency:
         return ONE
-    rate = desk.fx_rates.get(currency)
+    return usable_rate(said) or usable_rate(desk.fx_rates.get(currency))
+
+
+def usable_rate(rate: Decimal | None) -> Decimal | None:
+    """A rate that is one."""
     return rate if rate is not None and rate.is_finite() and rate > 0 else None

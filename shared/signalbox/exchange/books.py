@@ -23,7 +23,16 @@ from signalbox.messages import Side
 INITIAL_MARGIN_FRACTION = Decimal("0.5")
 MAINTENANCE_MARGIN_FRACTION = Decimal("0.25")
 ADJUSTMENTS_KEPT_MAX = 256
-RATES_TO_USD = {"USD": Decimal(1), "HKD": Decimal("0.128"), "CAD": Decimal("0.74"), "EUR": Decimal("1.08")}
+RATES_TO_USD = {
+    "USD": Decimal(1),
+    "HKD": Decimal("0.128"),
+    "EUR": Decimal("1.085"),
+    "GBP": Decimal("1.27"),
+    "CAD": Decimal("0.735"),
+    "CHF": Decimal("1.13"),
+    "JPY": Decimal("0.0067"),
+    "AUD": Decimal("0.655"),
+}
 
 _ZERO = Decimal(0)
 

@@ -28,6 +28,8 @@ class QuoteSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
 
 
 class InstrumentSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """`rate` = what one unit of its currency is worth in the account's, by the venue; None = the desk file says."""
+
     source: str
     kind: InstrumentKind
     currency: str
@@ -37,6 +39,7 @@ class InstrumentSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     minimum_quantity: Decimal
     multiplier: Decimal = ONE
     initial_margin: Decimal | None = None
+    rate: Decimal | None = None
 
 
 class AccountSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

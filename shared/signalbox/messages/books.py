@@ -29,8 +29,8 @@ class Position(Message, frozen=True, kw_only=True):
 class Book(Message, frozen=True, kw_only=True):
     """The desk's own cash for an account: the adopted cash, plus all fills and funding, less all commissions.
 
-    All figures are in the account's currency. `other_cash` is what fills and commissions in other currencies moved, by
-    currency: nothing is converted.
+    All figures are in the account's currency. `other_cash` is the cash in other currencies, adopted with the account
+    and moved by fills and commissions, by currency: nothing is converted.
     """
 
     venue: str
@@ -49,8 +49,9 @@ class AccountState(Message, frozen=True, kw_only=True):
     """What the venue says of an account, published only once its end marker has come.
 
     `at` is when the gateway told it all, `said_at` when the venue last said each figure, by its field: a figure that
-    was not said again is as old as that. One that is not in there was said at `at`. `leverage` is the gross value of
-    all positions over `net_liquidation`.
+    was not said again is as old as that. One that is not in there was said at `at`. `cash` is all of it, at the venue's
+    own rates: `cash_by_currency` is what it is made of, `rates` what one unit of another currency is worth in the
+    account's, where the venue says them. `leverage` is the gross value of all positions over `net_liquidation`.
     """
 
     venue: str
@@ -67,3 +68,5 @@ class AccountState(Message, frozen=True, kw_only=True):
     realized_pnl: Decimal | None = None
     leverage: Decimal | None = None
     said_at: dict[str, Utc] = field(default_factory=dict)
+    cash_by_currency: dict[str, Decimal] = field(default_factory=dict)
+    rates: dict[str, Decimal] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from signalbox.messages.words import Liquidity, Message, OrderStatus, OrderType, RefusedBy, Side, TimeInForce, Utc
 
@@ -161,7 +161,7 @@ class PositionHeld(Struct, frozen=True, kw_only=True):
 
 
 class AccountAdopted(OrderEvent, frozen=True, kw_only=True):
-    """Where the desk's books of an account begin: what it held before the desk's first fill.
+    """Where the desk's books of an account begin: what it held before the desk's first fill, cash by currency.
 
     `order_id` is `subjects.BASELINE`. `execution_ids` and `funding_ids` are what the figures already contain, and every
     payment of funding up to `funding_until`, whenever the venue lists it.
@@ -173,6 +173,7 @@ class AccountAdopted(OrderEvent, frozen=True, kw_only=True):
     execution_ids: tuple[str, ...]
     funding_ids: tuple[str, ...] = ()
     funding_until: Utc | None = None
+    other_cash: dict[str, Decimal] = field(default_factory=dict)
 
 
 OrderEvents = (

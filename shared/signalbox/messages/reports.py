@@ -111,6 +111,7 @@ class VenueSnapshot(VenueReport, frozen=True, kw_only=True):
     """All the venue holds for an account at one moment. It exists only when every end marker has come.
 
     Of `unread` symbols the venue's rows make no sense: what is held of them is not known.
+    `cash` is that in `currency`, `other_cash` what there is in others; None = the venue says one figure alone.
     `cash` has all funding that was paid up to `funding_until`, whether the venue lists it yet or not (None = what is
     listed). `funding_ids` are payments that it lists, `funding_times` when each was paid. `funding_awaited` = it will
     list more of what is in `cash`: until then the two can not be compared.
@@ -123,6 +124,7 @@ class VenueSnapshot(VenueReport, frozen=True, kw_only=True):
     execution_ids: tuple[str, ...]
     funding_ids: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    other_cash: dict[str, Decimal] | None = None
     funding_until: Utc | None = None
     funding_times: tuple[Utc, ...] = ()
     funding_awaited: bool = False

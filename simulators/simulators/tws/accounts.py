@@ -138,6 +138,10 @@ class Accounts:
                 self._tell(peer, self._position_messages(account, order.terms.symbol))
                 await peer.drain()
 
+    def changed(self, account: str) -> None:
+        """Something else than a fill has changed the account: its subscribers hear of it soon."""
+        self._changed.add(account)
+
     async def due(self, now: datetime) -> None:
         """Send what has changed or come due at desk time `now`."""
         changed, self._changed = self._changed, set()

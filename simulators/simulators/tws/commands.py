@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
+from signalbox.exchange.books import RATES_TO_USD
 from signalbox.exchange.orders import DONE, OrderTerms
 from signalbox.messages import OrderType, Side
 
@@ -233,6 +234,16 @@ class TwsControl:
                     Parameter("account", Kind.TEXT, "left out: the first account", ""),
                 ),
             ),
+            Command(
+                "deposit",
+                "add cash in any currency to an account, or take it away",
+                self._deposit,
+                (
+                    Parameter("amount", Kind.NUMBER, "below 0: a withdrawal"),
+                    Parameter("currency", Kind.TEXT, "such as HKD", "USD"),
+                    Parameter("account", Kind.TEXT, "left out: the first account", ""),
+                ),
+            ),
             Command("cancel_by_hand", "cancel any order, as its owner would in a window", self._cancel, (number,)),
         ]
 
@@ -443,6 +454,16 @@ class TwsControl:
             raise CommandError("currency must be one with a rate here, multiplier a number") from None
         self._gateway.accounts.traded_elsewhere(account)
         return {"execution_id": execution.execution_id}
+
+    def _deposit(self, arguments: Arguments) -> Reply:
+        account, currency = arguments["account"] or self._world.accounts_of(IBKR)[0], arguments["currency"]
+        if account not in self._world.accounts_of(IBKR):
+            raise CommandError(f"there is no account {account!r}")
+        if currency not in RATES_TO_USD:
+            raise CommandError(f"there is no rate for {currency!r}; there are {', '.join(RATES_TO_USD)}")
+        self._world.adjust_cash(account, currency, arguments["amount"], "by hand")
+        self._gateway.accounts.changed(account)
+        return {"cash": self._world.snapshot()[account]["cash"]}
 
     def _cancel(self, arguments: Arguments) -> Reply:
         order = self._world.order(arguments["number"])

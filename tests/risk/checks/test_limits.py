@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from risk.decide import decide_again
 from signalbox.messages import IntentApproved, OrderStatus, OrderType
 
 BOUND = "100"  # a BUY limited at 100 is worth 100 a share
@@ -117,6 +118,28 @@ def test_another_currency_without_a_rate_is_denied(world: Any) -> None:
     w = world(now=world().now.replace(hour=6)).ready()
     decision = w.decide(w.order(symbol="0700.HK", quantity="100", limit="300"))
     assert decision.reason == "the desk file has no rate for HKD ([fx_rates]), so the order can not be valued in USD"
+
+
+def test_the_venues_own_rate_values_an_order_before_the_desk_files(two_currencies: Any, check: Any) -> None:
+    w = two_currencies().account(rates={"HKD": Decimal("0.5")})
+    decision = w.decide(w.order(symbol="0700.HK", quantity="100", limit="100"))
+    told = check(decision, "currency")
+    assert (told.observed, told.source) == ("HKD at 0.5", decision.basis.account.source)
+    assert check(decision, "order_notional").observed == "5000"
+    assert decide_again(w.state.rules, decision) == decision
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "NaN"])
+def test_a_rate_of_the_venue_that_is_none_leaves_the_desk_files(two_currencies: Any, check: Any, rate: str) -> None:
+    w = two_currencies().account(rates={"HKD": Decimal(rate)})
+    decision = w.decide(w.order(symbol="0700.HK", quantity="100", limit="100"))
+    assert check(decision, "order_notional").observed == "1280"
+
+
+def test_rates_of_another_currency_than_the_books_value_nothing(two_currencies: Any, check: Any) -> None:
+    w = two_currencies().account(rates={"HKD": Decimal("0.5")}, currency="EUR")
+    decision = w.decide(w.order(symbol="0700.HK", quantity="100", limit="100"))
+    assert check(decision, "order_notional").observed == "1280"
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "NaN"])

@@ -11,8 +11,8 @@ from decimal import Decimal
 
 from risk import figures
 from risk.checks.rows import Limit, Row, Told
-from risk.facts import DESK_FILE, OrderFacts
-from risk.state import conversion_rate
+from risk.facts import DESK_FILE, OrderFacts, rate_of
+from risk.state import usable_rate
 from risk.wording import UNKNOWN, money, plain
 
 
@@ -24,7 +24,7 @@ def currency(facts: OrderFacts) -> str:
         return f"the currency of {facts.intent.symbol} is not known"
     if not ours:
         return f"the currency of account {facts.intent.account} is not known"
-    if conversion_rate(facts.rules.desk, ours, theirs) is None:
+    if rate_of(facts.rules.desk, facts.basis) is None:
         return f"the desk file has no rate for {theirs} ([fx_rates]), so the order can not be valued in {ours}"
     return ""
 
@@ -32,8 +32,10 @@ def currency(facts: OrderFacts) -> str:
 def tell_currency(facts: OrderFacts) -> Told:
     ours, instrument = facts.basis.books.currency, facts.basis.instrument
     theirs = instrument.currency if instrument is not None else ""
-    rate = plain(conversion_rate(facts.rules.desk, ours, theirs))
-    return ours or UNKNOWN, f"{theirs} at {rate}" if theirs else UNKNOWN, DESK_FILE
+    rate = plain(rate_of(facts.rules.desk, facts.basis))
+    said_by_venue = instrument is not None and usable_rate(instrument.rate) is not None and theirs != ours
+    source = facts.basis.account.source if said_by_venue and facts.basis.account is not None else DESK_FILE
+    return ours or UNKNOWN, f"{theirs} at {rate}" if theirs else UNKNOWN, source
 
 
 def order_quantity(facts: OrderFacts) -> str:
