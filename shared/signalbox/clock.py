@@ -14,6 +14,12 @@ from typing import Protocol
 
 from signalbox.messages import NEVER, ClockTick
 
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""A tick from there on is nonsense: no time is left to reckon with."""
+SPEED_MAX = 1e9
+TIMER_SECONDS_MAX = 86_400.0
+"""No timer is set further ahead: one that fires early is set again."""
+
 
 class DeskClock(Protocol):
     """What every clock of the desk can say."""
@@ -83,10 +89,12 @@ class FollowingClock:
         self._looking = threading.Lock()  # a scrape asks from another thread, and time must not go back for that
 
     def follow(self, tick: ClockTick) -> None:
-        """Take one tick. A late one (older than the last) only proves that the source lives."""
+        """Take one tick. A late one (older than the last) only proves that the source lives; nonsense proves nothing."""
+        if tick.at >= LATEST:
+            return
         self._tick_seen = self._monotonic()
         if tick.at >= self._tick_at:
-            self._tick_at, self._speed = tick.at, tick.speed
+            self._tick_at, self._speed = tick.at, min(max(tick.speed, 0.0), SPEED_MAX)
 
     def now(self) -> datetime:
         with self._looking:
@@ -99,4 +107,6 @@ class FollowingClock:
 
     def wall_time_of(self, at: datetime) -> datetime:
         remaining_seconds = max(0.0, (at - self.now()).total_seconds())
-        return self._wall() + timedelta(seconds=remaining_seconds / self._speed if self._speed > 0 else 1.0)
+        if self._speed <= 0:
+            return self._wall() + timedelta(seconds=1.0)
+        return self._wall() + timedelta(seconds=min(remaining_seconds / self._speed, TIMER_SECONDS_MAX))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
-from signalbox.clock import FollowingClock, WallClock
+from signalbox.clock import LATEST, SPEED_MAX, FollowingClock, WallClock
 from signalbox.messages import ClockTick
 
 START = datetime(2024, 3, 5, 14, 30, tzinfo=UTC)
@@ -89,3 +89,34 @@ def test_the_wall_clock_is_utc_and_never_stale():
     assert clock.now().utcoffset() == timedelta(0)
     assert not clock.is_stale()
     assert clock.wall_time_of(START) == START
+
+
+UTC_TIMES = st.datetimes(timezones=st.just(UTC))
+
+
+@given(st.lists(st.tuples(UTC_TIMES, st.floats(allow_nan=False)), max_size=5), UTC_TIMES)
+def test_no_tick_makes_a_time_that_can_not_be_reckoned_with(ticks: list[tuple[datetime, float]], at: datetime):
+    wall = Wall()
+    clock = clock_of(wall)
+    for number, (told, speed) in enumerate(ticks):
+        clock.follow(ClockTick(id=f"clock/{number}", at=told, speed=speed))
+        wall.seconds += 0.05
+        assert clock.now() <= LATEST + timedelta(seconds=0.1 * SPEED_MAX)
+        assert wall.now() <= clock.wall_time_of(at) <= wall.now() + timedelta(days=1)
+
+
+def test_a_tick_of_no_time_that_will_be_is_none():
+    wall = Wall()
+    clock = clock_of(wall)
+    clock.follow(ClockTick(id="clock/never", at=datetime.max.replace(tzinfo=UTC), speed=1.0))
+    assert clock.is_stale()
+    clock.follow(tick(0, speed=1))
+    assert clock.now() == START
+
+
+def test_a_tick_that_would_turn_time_back_lets_it_stand():
+    wall = Wall()
+    clock = clock_of(wall)
+    clock.follow(tick(0, speed=-5))
+    wall.seconds += 0.05
+    assert clock.now() == START
