@@ -18,14 +18,15 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, as_json: bool
     """Print rows: one JSON object a line, or a table (`empty` when there is none)."""
     if as_json:
         for row in rows:
-            print(json.dumps(dict(zip(columns, row, strict=True)), default=str, ensure_ascii=False))
+            show_json(dict(zip(columns, row, strict=True)))
         return
     if not rows:
         print(empty)
         return
     cells = [[cell(value) for value in row] for row in rows]
-    widths = [max(len(name), *(len(row[index]) for row in cells)) for index, name in enumerate(columns)]
-    print("  ".join(name.ljust(width) for name, width in zip(columns, widths, strict=True)).rstrip())
+    names = [printable(name) for name in columns]
+    widths = [max(len(name), *(len(row[index]) for row in cells)) for index, name in enumerate(names)]
+    print("  ".join(name.ljust(width) for name, width in zip(names, widths, strict=True)).rstrip())
     for row, values in zip(cells, rows, strict=True):
         padded = (
             text.rjust(width) if is_number(value) else text.ljust(width)
@@ -35,7 +36,9 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, as_json: bool
 
 
 def show_json(value: Any) -> None:
-    print(json.dumps(value, default=str, ensure_ascii=False))
+    """Print a line of JSON. What a terminal would act upon is written as `\\uXXXX`: a program reads the same."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    print(text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text))
 
 
 def cell(value: Any) -> str:

@@ -89,7 +89,7 @@ class FollowingClock:
         self._looking = threading.Lock()  # a scrape asks from another thread, and time must not go back for that
 
     def follow(self, tick: ClockTick) -> None:
-        """Take one tick. A late one (older than the last) only proves that the source lives; nonsense proves nothing."""
+        """Take one tick. A late one (older than the last) only proves that the source lives; nonsense nothing."""
         if tick.at >= LATEST:
             return
         self._tick_seen = self._monotonic()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from signalbox_cli.output import CELL_CHARACTERS_MAX, cell, complain, is_number, show
+from signalbox_cli.output import CELL_CHARACTERS_MAX, cell, complain, is_number, show, show_json
 
 
 def test_table_puts_numbers_right_and_texts_left(capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,6 +60,21 @@ def test_cell_is_shown_for_people(value: object, shown: str) -> None:
 
 def test_control_characters_do_not_break_the_table() -> None:
     assert cell("two\nlines\x1b[31m") == "two lines [31m"
+
+
+def test_a_table_says_nothing_to_a_terminal_by_the_names_of_its_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    show(("a\x9b31m\u202e", "b"), [(1, "two")], as_json=False, empty="")
+    assert capsys.readouterr().out.splitlines()[0].split() == ["a", "31m", "b"]
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_json_is_a_line_that_no_terminal_acts_upon_and_a_program_reads_as_it_was(text: str) -> None:
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        show_json({"reason": text})
+        show(("reason",), [(text,)], as_json=True, empty="")
+    lines = out.getvalue().split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert [json.loads(line) for line in lines if line] == [{"reason": text}] * 2
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False))
