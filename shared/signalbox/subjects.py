@@ -8,13 +8,21 @@ becomes `%XX` of its UTF-8 bytes.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import unquote
 
 from signalbox.messages import (
+    AccountState,
+    Bar,
     CancelIntent,
     Decision,
+    FundingRate,
+    Instrument,
     IntentApproved,
+    Message,
     OrderIntent,
+    Quote,
     Report,
     VenueAccepted,
     VenueCanceled,
@@ -23,6 +31,7 @@ from signalbox.messages import (
     VenueExpired,
     VenueFill,
     VenueFunding,
+    VenueLink,
     VenueRejected,
     VenueSnapshot,
     VenueTriggered,
@@ -222,6 +231,32 @@ def account(venue: str, account: str) -> str:
 
 def link(venue: str, account: str) -> str:
     return f"link.{venue}.{encode_token(account)}"
+
+
+_SAID_BY_GATEWAYS: dict[type[Message], Callable[[Any], str]] = {
+    Quote: lambda said: quote(said.venue, said.symbol),
+    Bar: lambda said: bar(said.venue, said.symbol, said.timeframe),
+    Instrument: lambda said: instrument(said.venue, said.symbol),
+    FundingRate: lambda said: funding(said.venue, said.symbol),
+    AccountState: lambda said: account(said.venue, said.account),
+    VenueLink: lambda said: link(said.venue, said.account),
+    **dict.fromkeys(_REPORT_KINDS, report),
+}
+
+
+def belongs(message: Message, subject: str) -> bool:
+    """Whether what a gateway says was said where it belongs; True of what is no gateway's to say.
+
+    The server knows who may publish on a subject, and nobody knows who has written what is in a message: one that
+    speaks of another venue, account or symbol than its subject may be of a gateway that has no say there.
+    """
+    where = _SAID_BY_GATEWAYS.get(type(message))
+    if where is None:
+        return True
+    if isinstance(message, Bar):
+        words = subject.split(".")
+        subject = ".".join((*words[:2], *words[-3:]))  # it is stored with its partition, and told without
+    return where(message) == subject
 
 
 def lease(venue: str, account: str) -> str:

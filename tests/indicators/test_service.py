@@ -11,6 +11,7 @@ import pytest
 from indicators.service import Indicators
 from indicators.state import Partition, Rules, Series
 from indicators.step import step
+from msgspec.structs import replace
 from signalbox import messages, subjects
 from signalbox.bus import Bus
 from signalbox.errors import BusUnavailableError
@@ -169,20 +170,21 @@ async def test_a_killed_server_loses_and_doubles_nothing(nats_server: Any) -> No
 
 
 @pytest.mark.parametrize(
-    ("payload", "why"),
+    ("payload", "symbol", "why"),
     [
-        (b"{", "DecodeError"),
-        (b'{"type":"Bar"}', "missing required field"),
-        (messages.encode(a_bar(0)).replace(b'"close":"100"', b'"close":"NaN"'), "which is no price"),
-        (messages.encode(a_bar(0)).replace(b'"symbol":"SPY"', b'"symbol":"no such"'), "is not a symbol"),
+        (b"{", "SPY", "DecodeError"),
+        (b'{"type":"Bar"}', "SPY", "missing required field"),
+        (messages.encode(a_bar(0)).replace(b'"close":"100"', b'"close":"NaN"'), "SPY", "which is no price"),
+        (messages.encode(a_bar(0, "no such")), "no such", "is not a symbol"),
+        (messages.encode(a_bar(0, "AAPL")), "SPY", "than its subject"),
     ],
 )
 async def test_unreadable_bar_becomes_a_dead_letter_and_the_next_one_is_scored(
-    nats_server: Any, payload: bytes, why: str
+    nats_server: Any, payload: bytes, symbol: str, why: str
 ) -> None:
     gateway, indicators = await nats_server.connect("gateway-ibkr"), await nats_server.connect("indicators")
     recorder = await nats_server.connect("recorder")
-    await gateway.raw_publish(subjects.bar("ibkr", "SPY", "1m"), payload)
+    await gateway.raw_publish(subjects.bar("ibkr", symbol, "1m"), payload)
     await publish_bars(gateway, [a_bar(1)])
     await start(indicators)
     assert await until_scored(indicators, 1) == expected_scores([a_bar(1)])
@@ -195,6 +197,7 @@ async def test_unreadable_bar_does_not_stop_a_rebuild(nats_server: Any) -> None:
     gateway, first = await nats_server.connect("gateway-ibkr"), await nats_server.connect("indicators")
     await publish_bars(gateway, [a_bar(0)])
     await gateway.raw_publish(subjects.bar("ibkr", "SPY", "1m"), b"{")
+    await gateway.raw_publish(subjects.bar("ibkr", "SPY", "1m"), messages.encode(replace(a_bar(9), venue="a.b")))
     await publish_bars(gateway, [a_bar(1)])
     await start(first)
     await until_scored(first, 2)

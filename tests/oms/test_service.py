@@ -426,6 +426,20 @@ async def test_a_fill_whose_price_is_no_number_is_parked_and_the_next_one_is_boo
     assert [letter.error.split(":")[0] for letter in letters] == ["MessageError"]
 
 
+@pytest.mark.parametrize("claimed", [{"venue": "dydx"}, {"venue": "a.b"}, {"account": "DU2"}, {"account": "x" * 5000}])
+async def test_a_gateway_has_no_say_in_what_is_not_its_subjects(live: Live, make: Any, claimed: dict[str, str]) -> None:
+    await live.start_oms()
+    await live.report(make.snapshot())
+    await live.decide(make.approved("o-1", 1))
+    await live.wait_for_events(2)
+    fill = make.fill("100", order_id="o-1")
+    await live.gateway.publish(subjects.report(fill), replace(fill, id="elsewhere", **claimed))
+    await live.report(fill)
+    assert [event.id for event in await live.wait_for_events(3)][2:] == ["o-1/2"]
+    letters = await stored(live.auditor, "DEAD", ">", DeadLetter)
+    assert [letter.error.split(":")[0] for letter in letters] == ["MessageError"]
+
+
 async def test_a_restart_of_nats_loses_and_doubles_nothing(live: Live, make: Any) -> None:
     await live.start_oms()
     await live.report(make.snapshot())

@@ -15,7 +15,7 @@ from signalbox.lease import service_lease
 from signalbox.messages import LinkStatus, ServiceStatus, VenueLink
 from signalbox.telemetry import Health
 
-from tests.risk.conftest import ACCOUNT, VENUE, World
+from tests.risk.conftest import ACCOUNT, VENUE, World, account_of
 
 WAIT_SECONDS_MAX = 30.0
 SETTINGS = SimpleNamespace(link_silence_seconds_max=5.0, settle_seconds_max=3.0)
@@ -32,9 +32,10 @@ class StandingBy:
         self.health.require("rebuilt from TRADE")
         self.health.stand_by("another works")
 
-    async def beat(self) -> None:
-        link = VenueLink(id="beat", at=self.world.now, venue=VENUE, account=ACCOUNT, status=LinkStatus.READY, reason="")
-        await self.observing._link(SimpleNamespace(payload=messages.encode(link), subject="link", stream=""))  # type: ignore[arg-type]
+    async def beat(self, venue: str = VENUE, account: str = ACCOUNT, subject: str = "") -> None:
+        link = VenueLink(id="beat", at=self.world.now, venue=venue, account=account, status=LinkStatus.READY, reason="")
+        subject = subject or subjects.link(venue, account)
+        await self.observing._link(SimpleNamespace(payload=messages.encode(link), subject=subject, stream=""))  # type: ignore[arg-type]
 
     def ready(self) -> bool:
         self.observing.hear(self.clock)
@@ -59,6 +60,29 @@ async def test_it_is_ready_once_it_has_heard_each_gateway_and_each_price(standin
     assert standing_by.health.waiting_for == (f"{HEARD}: not yet a price of 0700.HK at ibkr",)
     quoted(standing_by, "0700.HK")
     assert standing_by.ready()
+
+
+async def test_a_gateway_does_not_speak_for_another_one(standing_by: StandingBy) -> None:
+    await standing_by.beat(subject=subjects.link("dydx", ACCOUNT))
+    assert standing_by.world.state.links == {}
+
+
+async def test_who_speaks_of_an_account_that_the_desk_has_not_is_not_waited_for(standing_by: StandingBy) -> None:
+    await standing_by.beat(account="DU7")
+    standing_by.seconds = 60.0
+    standing_by.observing.lose_silent_links()
+    assert standing_by.world.state.links == {}
+    assert not any("DU7" in each for each in standing_by.health.waiting_for)
+
+
+async def test_figures_are_of_an_account_of_the_desk(standing_by: StandingBy) -> None:
+    for account in (ACCOUNT, "DU7"):
+        figures = account_of(standing_by.world.now, account=account)
+        received = SimpleNamespace(
+            payload=messages.encode(figures), subject=subjects.account(VENUE, account), stream=""
+        )
+        await standing_by.observing._account(received)  # type: ignore[arg-type]
+    assert list(standing_by.world.state.accounts) == [(VENUE, ACCOUNT)]
 
 
 async def test_prices_alone_are_not_enough(standing_by: StandingBy) -> None:

@@ -12,11 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from signalbox import subjects
 from signalbox.messages import (
+    Bar,
     CancelIntent,
+    DeadLetter,
     IntentApproved,
     IntentDenied,
+    Lease,
+    LedgerEntry,
+    Message,
     OrderIntent,
     OrderType,
+    Quote,
     Report,
     Side,
     VenueAccepted,
@@ -113,6 +119,54 @@ def test_different_texts_have_different_tokens(one: str, other: str) -> None:
 @given(st.text(st.characters(categories=["Cs", "L"]), max_size=20))
 def test_token_of_broken_unicode_is_still_one_token(text: str) -> None:
     assert re.fullmatch(r"[A-Za-z0-9_%-]+", encode_token(text))
+
+
+def a_bar(venue: str = "ibkr", symbol: str = "BRK B", timeframe: str = "1m") -> Bar:
+    price = Decimal(1)
+    return Bar(
+        id="bar", at=AT, venue=venue, symbol=symbol, timeframe=timeframe, start=AT,
+        open=price, high=price, low=price, close=price, volume=price, received_at=AT,
+    )  # fmt: skip
+
+
+def a_quote(venue: str, symbol: str) -> Quote:
+    return Quote(id="q", at=AT, venue=venue, symbol=symbol)
+
+
+def accepted(venue: str, account: str) -> VenueAccepted:
+    return VenueAccepted(id="r", at=AT, venue=venue, account=account, order_id="o", venue_order_id="1")
+
+
+@pytest.mark.parametrize(
+    ("message", "subject", "belongs"),
+    [
+        (a_quote("ibkr", "SPY"), "md.quote.ibkr.SPY", True),
+        (a_quote("dydx", "SPY"), "md.quote.ibkr.SPY", False),
+        (a_quote("ibkr", "AAPL"), "md.quote.ibkr.SPY", False),
+        (a_bar(), "md.bar.ibkr.BRK%20B.1m", True),
+        (a_bar(), "md.bar.3.ibkr.BRK%20B.1m", True),
+        (a_bar(venue="a.b"), "md.bar.ibkr.BRK%20B.1m", False),
+        (a_bar(timeframe="5m"), "md.bar.3.ibkr.BRK%20B.1m", False),
+        (a_bar(), "md", False),
+        (accepted("ibkr", "DU1"), "report.ibkr.DU1.accepted", True),
+        (accepted("ibkr", "DU1"), "report.ibkr.DU1.fill", False),
+        (accepted("ibkr", "DU2"), "report.ibkr.DU1.accepted", False),
+        (accepted("dydx", "DU1"), "report.ibkr.DU1.accepted", False),
+        (DENIED, "decision.denied.%.%", True),
+    ],
+)
+def test_what_a_gateway_says_belongs_on_its_own_subject(message: Message, subject: str, belongs: bool) -> None:
+    assert subjects.belongs(message, subject) is belongs
+
+
+def test_all_that_gateways_write_for_others_is_held_against_its_subject() -> None:
+    """But for what only they read themselves, and dead letters, which nobody acts upon."""
+    written = [
+        item for item in REGISTRY if set(item.written_by) & set(GATEWAYS) and not set(item.read_by) <= {*GATEWAYS}
+    ]
+    acted_upon = [item for item in written if item.message not in (DeadLetter, LedgerEntry, Lease)]
+    kinds = {kind for item in acted_upon for kind in (get_args(item.message) or (item.message,))}
+    assert kinds == set(subjects._SAID_BY_GATEWAYS)
 
 
 def test_every_report_has_a_kind_of_its_own() -> None:

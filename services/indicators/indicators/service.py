@@ -23,7 +23,7 @@ import msgspec
 from signalbox import messages, subjects
 from signalbox.bars import parse_timeframe
 from signalbox.bus import Bus, Received
-from signalbox.errors import BusError, BusUnavailableError, SignalboxError, WrongSequenceError
+from signalbox.errors import BusError, BusUnavailableError, MessageError, SignalboxError, WrongSequenceError
 from signalbox.messages import NEVER, Bar, Score
 from signalbox.streams import BAR_PARTITIONS
 
@@ -144,7 +144,7 @@ class Indicators:
     async def _score(self, number: int, received: Received) -> None:
         partition = self._partitions[number]
         try:
-            bar: Bar = messages.decode(received.payload, Bar)
+            bar = _read(received)
             if not await self._decide_and_store(partition, bar):
                 await self._read_anew(number, received.sequence)
                 await self._decide_and_store(partition, bar, must=True)
@@ -249,7 +249,7 @@ class Indicators:
     def _fold_one(self, partition: Partition, received: Received) -> None:
         partition.folded_sequence = received.sequence
         try:
-            bar: Bar = messages.decode(received.payload, Bar)
+            bar = _read(received)
             key = key_of(bar)
             partition.series[key], _ = step(partition.series.get(key, Series()), bar, self._rules)
         except BusError:
@@ -287,6 +287,14 @@ class Indicators:
         metrics.PARTITION_OWNED.labels(str(number)).set(0)
         for key in partition.series:
             metrics.hide(*key)
+
+
+def _read(received: Received) -> Bar:
+    """The bar. Raises `msgspec.DecodeError`, and `MessageError` where it is not of its subject's series."""
+    bar: Bar = messages.decode(received.payload, Bar)
+    if not subjects.belongs(bar, received.subject):
+        raise MessageError(f"bar {bar.id} speaks of another venue, symbol or timeframe than its subject")
+    return bar
 
 
 def _bar_start(score: Received) -> datetime:

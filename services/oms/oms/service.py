@@ -202,6 +202,8 @@ class OrderManagement:
             message: Incoming = messages.decode(received.payload, kind)
             if not can_be_reckoned_with(message):
                 raise MessageError("it holds a number that can not be reckoned with: NaN, infinite, or beyond any size")
+            if not subjects.belongs(message, received.subject):
+                raise MessageError("it speaks of another venue or account, or is of another kind, than its subject")
             async with self._lock:
                 if self._failure is not None:
                     raise self._failure
@@ -346,6 +348,8 @@ def _read_side(received: Received, kind: type[_M]) -> _M | None:
         message: _M = messages.decode(received.payload, kind)
         if not can_be_reckoned_with(message):
             raise msgspec.DecodeError("it holds a number that can not be reckoned with")
+        if not subjects.belongs(message, received.subject):
+            raise msgspec.DecodeError("it speaks of something else than its subject")
     except msgspec.DecodeError as error:
         metrics.UNREADABLE.labels(kind.__name__).inc()
         log.warning("unreadable", extra={"subject": received.subject, "error": str(error)})

@@ -211,20 +211,19 @@ class Observing:
 
     async def _account(self, received: Received) -> None:
         account = _read(received, AccountState)
-        if account is not None:
+        if account is not None and (account.venue, account.account) in self._accounts:
             self._take(Seen(account, _source(received, account.id)))
 
     async def _link(self, received: Received) -> None:
         link = _read(received, VenueLink)
-        if link is None:
+        if link is None or (link.venue, link.account) not in self._accounts:
             return
         key = (link.venue, link.account)
         self._heard[key] = self._monotonic()
         self._take(link)
         self._something_heard.set()
-        if key in self._state.books:
-            self._health.met(f"link {link.venue}/{link.account}")
-            metrics.LINK_READY.labels(*key).set(1 if link.status is LinkStatus.READY else 0)
+        self._health.met(f"link {link.venue}/{link.account}")
+        metrics.LINK_READY.labels(*key).set(1 if link.status is LinkStatus.READY else 0)
 
     async def _trading_state(self, received: Received | None) -> None:
         """Absent, deleted or unreadable all mean halted."""
@@ -250,9 +249,12 @@ def _read(received: Received, kind: type[S]) -> S | None:
         metrics.UNREADABLE_OBSERVATIONS.labels(kind.__name__).inc()
         log.warning("an observation can not be read", extra={"subject": received.subject, "error": str(error)})
         return None
+    problem = "" if subjects.belongs(message, received.subject) else "speaks of something else than its subject"
     if not can_be_reckoned_with(message):
+        problem = "holds a number that can not be reckoned with"
+    if problem:
         metrics.UNREADABLE_OBSERVATIONS.labels(kind.__name__).inc()
-        log.warning("an observation holds a number that can not be reckoned with", extra={"subject": received.subject})
+        log.warning(f"an observation {problem}", extra={"subject": received.subject})
         return None
     return message
 
