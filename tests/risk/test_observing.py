@@ -12,7 +12,7 @@ from risk.observing import HEARD, Observing
 from signalbox import messages, subjects
 from signalbox.clock import FixedClock
 from signalbox.lease import service_lease
-from signalbox.messages import LinkStatus, ServiceStatus, VenueLink
+from signalbox.messages import AccountState, LinkStatus, ServiceStatus, VenueLink
 from signalbox.telemetry import Health
 
 from tests.risk.conftest import ACCOUNT, VENUE, World, account_of
@@ -27,7 +27,7 @@ class StandingBy:
     def __init__(self) -> None:
         self.world, self.seconds, self.health = World(), 0.0, Health("risk")
         self.clock = FixedClock(self.world.now)
-        self.observing = Observing(None, self.world.state, self.health, SETTINGS, monotonic=lambda: self.seconds)  # type: ignore[arg-type]
+        self.observing = Observing(None, self.world.state, self.health, SETTINGS, self.clock, lambda: self.seconds)  # type: ignore[arg-type]
         self.health.require(HEARD, also_standing_by=True)
         self.health.require("rebuilt from TRADE")
         self.health.stand_by("another works")
@@ -37,8 +37,13 @@ class StandingBy:
         subject = subject or subjects.link(venue, account)
         await self.observing._link(SimpleNamespace(payload=messages.encode(link), subject=subject, stream=""))  # type: ignore[arg-type]
 
+    async def figures(self, account: AccountState) -> None:
+        subject = subjects.account(account.venue, account.account)
+        received = SimpleNamespace(payload=messages.encode(account), subject=subject, stream="")
+        await self.observing._account(received)  # type: ignore[arg-type]
+
     def ready(self) -> bool:
-        self.observing.hear(self.clock)
+        self.observing.hear()
         return self.health.ready
 
 
@@ -75,13 +80,18 @@ async def test_who_speaks_of_an_account_that_the_desk_has_not_is_not_waited_for(
     assert not any("DU7" in each for each in standing_by.health.waiting_for)
 
 
+async def test_figures_of_the_future_do_not_keep_out_what_is_said_afterwards(standing_by: StandingBy) -> None:
+    now = standing_by.world.now
+    for days, minutes in ((30, 0), (0, 1), (0, 0)):
+        at = now + timedelta(days=days, minutes=minutes)
+        await standing_by.figures(account_of(at))
+        standing_by.clock.at = now + timedelta(minutes=minutes)
+    assert standing_by.world.state.accounts[VENUE, ACCOUNT].message.at == now + timedelta(minutes=1)
+
+
 async def test_figures_are_of_an_account_of_the_desk(standing_by: StandingBy) -> None:
     for account in (ACCOUNT, "DU7"):
-        figures = account_of(standing_by.world.now, account=account)
-        received = SimpleNamespace(
-            payload=messages.encode(figures), subject=subjects.account(VENUE, account), stream=""
-        )
-        await standing_by.observing._account(received)  # type: ignore[arg-type]
+        await standing_by.figures(account_of(standing_by.world.now, account=account))
     assert list(standing_by.world.state.accounts) == [(VENUE, ACCOUNT)]
 
 

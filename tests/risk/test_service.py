@@ -70,7 +70,7 @@ class Running:
         self.seconds = 0.0
         self.failures: list[BaseException] = []
         bus.on_failure = self.failures.append
-        self.observing = Observing(bus, self.state, self.health, settings, monotonic=lambda: self.seconds)
+        self.observing = Observing(bus, self.state, self.health, settings, self.clock, lambda: self.seconds)
         self.service = Risk(bus, self.state, self.clock, self.observing, lease, monotonic=lambda: self.seconds)
 
     async def start(self) -> None:

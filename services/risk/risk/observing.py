@@ -16,24 +16,24 @@ from datetime import datetime
 from typing import TypeVar
 
 import msgspec
-from msgspec import Struct
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.decimals import can_be_reckoned_with
 from signalbox.errors import BusError
-from signalbox.messages import AccountState, Instrument, LinkStatus, Quote, TradingState, VenueLink
+from signalbox.messages import AccountState, Instrument, LinkStatus, Message, Quote, TradingState, VenueLink
 from signalbox.room import fullest
 from signalbox.telemetry import Health
 
 from risk import metrics
+from risk.facts import AGE_MIN
 from risk.settings import Settings
-from risk.state import AccountKey, LinkLost, RiskState, Seen, SymbolKey, account_keys
+from risk.state import AccountKey, AccountLost, LinkLost, RiskState, Seen, SymbolKey, account_keys
 from risk.step import Observed, RoomLost, TradingStateLost, step
 
 log = logging.getLogger(__name__)
 
-S = TypeVar("S", bound=Struct)
+S = TypeVar("S", bound=Message)
 
 HEARD = "heard prices and heartbeats"
 LOOK_SECONDS = 0.5
@@ -51,10 +51,11 @@ class Observing:
         state: RiskState,
         health: Health,
         settings: Settings,
+        clock: DeskClock,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._bus, self._state, self._health, self._settings = bus, state, health, settings
-        self._monotonic = monotonic
+        self._clock, self._monotonic = clock, monotonic
         self._heard: dict[AccountKey, float] = {}
         self._listening_since = 0.0
         self._room_heard, self._room_is_short = 0.0, False
@@ -85,32 +86,32 @@ class Observing:
         async for received in self._bus.read("STATE", subjects.ALL_ACCOUNTS):
             await self._account(received)
 
-    async def settle(self, clock: DeskClock) -> None:
+    async def settle(self) -> None:
         """Wait, within bounds, for what only comes live (clock, heartbeats, prices); then decide with what is there.
 
         A process that has stood by has listened meanwhile, and need not wait.
         """
         deadline = self._listening_since + self._settings.settle_seconds_max
-        while not self._settled(clock) and self._monotonic() < deadline:
+        while not self._settled() and self._monotonic() < deadline:
             self._something_heard.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._something_heard.wait(), SETTLE_LOOK_SECONDS)
         self._enough_heard()
 
-    def _settled(self, clock: DeskClock) -> bool:
-        return not self._unheard(clock)
+    def _settled(self) -> bool:
+        return not self._unheard()
 
-    def _unheard(self, clock: DeskClock) -> list[str]:
+    def _unheard(self) -> list[str]:
         """What has not been heard yet, by name."""
         unheard = [f"a heartbeat of {'/'.join(key)}" for key in self._accounts if key not in self._heard]
         unheard += [f"a price of {symbol} at {venue}" for venue, symbol in sorted(self._unpriced())]
         unheard += [] if self._state.room is not None else ["how full the streams are"]
-        return [*unheard, *(["the clock"] if clock.is_stale() else [])]
+        return [*unheard, *(["the clock"] if self._clock.is_stale() else [])]
 
     def _unpriced(self) -> frozenset[SymbolKey]:
         return self._state.allowed - self._state.quotes.keys()
 
-    def hear(self, clock: DeskClock) -> None:
+    def hear(self) -> None:
         """Say what has to be heard before this process could decide as well as one that has listened for long.
 
         A market that is closed sends no price, and a gateway that is gone no heartbeat. After `price_age_seconds_max`
@@ -119,12 +120,12 @@ class Observing:
         """
         listened_seconds = self._monotonic() - self._listening_since
         desk_seconds = 0.0
-        if not clock.is_stale():
-            self._desk_since = self._desk_since or clock.now()
-            desk_seconds = (clock.now() - self._desk_since).total_seconds()
-        waits = self._unheard(clock) if listened_seconds < self._settings.link_silence_seconds_max else []
+        if not self._clock.is_stale():
+            self._desk_since = self._desk_since or self._clock.now()
+            desk_seconds = (self._clock.now() - self._desk_since).total_seconds()
+        waits = self._unheard() if listened_seconds < self._settings.link_silence_seconds_max else []
         if max(listened_seconds, desk_seconds) < self._state.desk.limits.price_age_seconds_max and self._unpriced():
-            waits = self._unheard(clock)
+            waits = self._unheard()
         if waits:
             self._health.unmet(HEARD, f"not yet {', '.join(waits)}"[:REASON_CHARACTERS_MAX])
         else:
@@ -179,18 +180,18 @@ class Observing:
                 metrics.LINK_READY.labels(venue, account).set(0)
                 log.warning("a gateway is silent", extra={"venue": venue, "account": account})
 
-    async def listen(self, clock: DeskClock) -> None:
+    async def listen(self) -> None:
         """Notice what has been heard, and silence, for ever; also while standing by."""
         while True:
             if not self._heard_enough:
-                self.hear(clock)
+                self.hear()
             self.lose_what_is_silent()
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def show(self, clock: DeskClock) -> None:
+    async def show(self) -> None:
         """Show the figures, for ever."""
         while True:
-            metrics.show_state(self._state, clock.now())
+            metrics.show_state(self._state, self._clock.now())
             await asyncio.sleep(LOOK_SECONDS)
 
     # ------------------------------------------------------------------------------------------- what is heard
@@ -211,8 +212,12 @@ class Observing:
 
     async def _account(self, received: Received) -> None:
         account = _read(received, AccountState)
-        if account is not None and (account.venue, account.account) in self._accounts:
-            self._take(Seen(account, _source(received, account.id)))
+        if account is None or (key := (account.venue, account.account)) not in self._accounts:
+            return
+        known = self._state.accounts.get(key)
+        if known is not None and self._clock.now() - known.message.at < AGE_MIN:
+            self._take(AccountLost(venue=account.venue, account=account.account))  # else no later one would count
+        self._take(Seen(account, _source(received, account.id)))
 
     async def _link(self, received: Received) -> None:
         link = _read(received, VenueLink)

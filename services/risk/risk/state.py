@@ -207,6 +207,13 @@ class LinkLost(Struct, frozen=True, kw_only=True):
     account: str
 
 
+class AccountLost(Struct, frozen=True, kw_only=True):
+    """What is known of an account's figures is dated in the future, so that nobody knows which are newer."""
+
+    venue: str
+    account: str
+
+
 def opening_state(desk: Desk) -> RiskState:
     """A state that knows the desk file and nothing else: every order is denied."""
     return RiskState(rules_of(desk), books={key: AccountBooks() for key in account_keys(desk)})

@@ -29,7 +29,7 @@ from risk import evolve
 from risk.decide import decide
 from risk.facts import Request
 from risk.recall import recall_terms
-from risk.state import LinkLost, RiskState, Seen
+from risk.state import AccountLost, LinkLost, RiskState, Seen
 
 
 class TradeEvent(Struct, frozen=True):
@@ -59,6 +59,7 @@ Observed = (
     | LinkLost
     | Seen[Instrument]
     | Seen[AccountState]
+    | AccountLost
     | Seen[TradingState]
     | TradingStateLost
     | Seen[StreamRoom]
@@ -96,6 +97,8 @@ def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[De
             recall_terms(state, incoming.events)
         case VenueLink() | LinkLost():
             evolve.fold_link(state, incoming)
+        case AccountLost(venue=venue, account=account):
+            state.accounts.pop((venue, account), None)
         case TradingStateLost():
             evolve.fold_trading_state(state, None, "")
         case RoomLost():
