@@ -78,6 +78,24 @@ async def test_the_file_holds_the_streams_byte_for_byte(nats_server: Any, record
     assert in_file(recorder.database_file, "KV_CONTROL") == control
 
 
+async def test_empty_messages_do_not_make_a_transaction_each(nats_server: Any, recorder: Any) -> None:
+    """nats-server ends what comes of a pull with each of them."""
+    oms, bare = await nats_server.connect("oms"), await nats_server.client("oms")
+    reader = await nats_server.connect("recorder")
+    count = 200
+    for number in range(count):
+        await bare.request(ORDER, b"", timeout=5)
+        await publish(oms, number, 1)
+    await bare.close()
+    recorder.start(batch_delay_seconds_max="1.0")
+    await recorder.until_recorded("TRADE", 2 * count)
+    transactions = recorder.metric("signalbox_recorder_batch_seconds_count")
+    stored = await in_stream(reader, "TRADE")
+    assert recorder.stop() == 0, recorder.log
+    assert in_file(recorder.database_file, "TRADE") == stored
+    assert transactions < count / 2
+
+
 async def test_nothing_is_lost_or_doubled_when_the_recorder_is_killed_again_and_again(
     nats_server: Any, recorder: Any
 ) -> None:

@@ -113,21 +113,32 @@ class Recorder:
             try:
                 ends = await self._ask_ends(stream)
                 await self._continue(stream, ends)
-                run = Follow(self._bus, stream, CONSUMER, take=self._taker(stream), has_room=self._has_room)
-                self._follows[stream] = run
-                await run.start(self._places[stream].sequence + 1, ends.created)
-                self._health.met(f"{STREAMS_THERE} {stream}")
-                await self._watch(stream, run)
+                run = await self._run(stream, ends.created)
+                while run.goes_on_at_once and not self._stopping:
+                    run = await self._run(stream, ends.created)
                 if self._stopping:
                     return
-                await run.stop()
-                if run.goes_on_at_once:
-                    continue
                 log.warning("reading the stream again", extra={"stream": stream, "reason": run.reason})
             except BusUnavailableError as error:
                 self._health.unmet(f"{STREAMS_THERE} {stream}", str(error))
             metrics.RESTARTS.labels(stream).inc()
             await asyncio.sleep(RETRY_DELAY_SECONDS)
+
+    async def _run(self, stream: str, created: str) -> Follow:
+        """Take what there is behind what has been taken, until that breaks or is over. Commits nothing."""
+        run = Follow(self._bus, stream, CONSUMER, take=self._taker(stream), has_room=self._has_room)
+        self._follows[stream] = run
+        await run.start(self._taken(stream) + 1, created)
+        self._health.met(f"{STREAMS_THERE} {stream}")
+        await self._watch(stream, run)
+        if not self._stopping:
+            await run.stop()
+        return run
+
+    def _taken(self, stream: str) -> int:
+        """The last sequence taken of the stream as it is now, whether it is committed, is being, or waits for that."""
+        collected = self._collected.get(stream)
+        return collected[-1].sequence if collected else self._places[stream].sequence
 
     async def reconnected(self) -> None:
         """What was on its way when the connection broke is lost: read again."""
