@@ -114,7 +114,7 @@ STREAMS: tuple[Stream, ...] = (
         ("decision.*.*.*", "order.*.*.*"),
         "decisions and order events: the desk's total order, kept for ever: the books are a fold over it",
         age_days_max=0,
-        message_bytes_max=131_072,
+        message_bytes_max=640 * KIBIBYTE,  # more than REPORTS: an account is adopted with all that its snapshot says
         refuse_when_full=True,
         deny_delete=True,
         batches=True,

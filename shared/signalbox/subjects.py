@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote
 
@@ -46,6 +47,9 @@ FUNDING = "_funding"
 
 EXTERNAL_PREFIX = "external-"
 """Order ids of orders placed elsewhere (in TWS by hand, by another program): the prefix and the venue's own id."""
+
+NAME_CHARACTERS_MAX = 512
+"""Of what a venue calls something, in the form that it has in a subject: NATS closes a connection over a few more."""
 
 INTENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
@@ -151,6 +155,18 @@ def decision(message: Decision, account: str, venue: str) -> str:
 
 def order(venue: str, account: str, order_id: str) -> str:
     return f"order.{venue}.{encode_token(account)}.{encode_token(order_id)}"
+
+
+def is_name(text: str) -> bool:
+    """Whether what a venue calls something can be a word of a subject."""
+    return len(encode_token(text)) <= NAME_CHARACTERS_MAX
+
+
+def external_order(name: str) -> str:
+    """The id of an order placed elsewhere, of what the venue calls it; of a name that is too long, of its SHA-256."""
+    if not is_name(name):
+        name = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return EXTERNAL_PREFIX + name
 
 
 def orders_of(venue: str, account: str) -> str:

@@ -440,6 +440,42 @@ async def test_a_gateway_has_no_say_in_what_is_not_its_subjects(live: Live, make
     assert [letter.error.split(":")[0] for letter in letters] == ["MessageError"]
 
 
+async def test_a_fill_counts_however_long_what_the_venue_calls_its_order(live: Live, make: Any) -> None:
+    """NATS ends the connection over a subject of 4,000 bytes, again and again."""
+    await live.start_oms()
+    await live.report(make.snapshot())
+    for name, execution_id in (("x" * 5000, "long"), ("x" * 5000, "again"), ("x" * 4999, "other")):
+        await live.report(make.fill("100", order_id="", execution_id=execution_id, venue_order_id=name))
+    events = (await live.wait_for_events(6))[1:]
+    first, again, other = events[0].order_id, events[2].order_id, events[3].order_id
+    assert [event.order_id for event in events] == [first, first, again, other, other]
+    assert first == again != other
+
+
+@pytest.mark.parametrize("symbol", ["S" * 5000, "\x00" * 200])
+async def test_a_symbol_that_none_can_be_is_parked_and_the_next_fill_is_booked(
+    live: Live, make: Any, symbol: str
+) -> None:
+    await live.start_oms()
+    await live.report(make.snapshot())
+    await live.decide(make.approved("o-1", 1))
+    await live.wait_for_events(2)
+    await live.report(make.fill("100", order_id="o-1", execution_id="bad", symbol=symbol))
+    await live.report(make.fill("100", order_id="o-1", execution_id="good"))
+    await live.wait_for_events(3)
+    letters = await stored(live.auditor, "DEAD", ">", DeadLetter)
+    assert [letter.error.split(":")[0] for letter in letters] == ["MessageError"]
+
+
+async def test_an_account_is_adopted_however_much_it_has_traded_that_day(live: Live, make: Any) -> None:
+    await live.start_oms()
+    snapshot = make.snapshot(execution_ids=tuple(f"0000e0d5.65e3d1f1.{number:06}.01" for number in range(15_000)))
+    assert len(messages.encode(snapshot)) > 450_000
+    await live.report(snapshot)
+    (adopted,) = await live.wait_for_events(1)
+    assert adopted.execution_ids == snapshot.execution_ids
+
+
 async def test_a_restart_of_nats_loses_and_doubles_nothing(live: Live, make: Any) -> None:
     await live.start_oms()
     await live.report(make.snapshot())

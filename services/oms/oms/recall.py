@@ -28,7 +28,7 @@ from signalbox.messages import (
     VenueFunding,
     VenueSnapshot,
 )
-from signalbox.subjects import EXTERNAL_PREFIX
+from signalbox.subjects import external_order
 
 from oms.books import keep_payments
 from oms.evolve import BEGINNING, evolve, evolve_nothing, let_orders_leave
@@ -61,7 +61,7 @@ def wanted_by_message(state: State, message: Message) -> Wanted:
             owners = [(venue, account, fill.order_id)]
             known = state.find_order(venue, account, fill.order_id)
             if known is None or known.order is None:
-                placed_elsewhere = EXTERNAL_PREFIX + (message.venue_order_id or fill.execution_id)
+                placed_elsewhere = external_order(message.venue_order_id or fill.execution_id)
                 owners.append((venue, account, placed_elsewhere))
             owners += _booked_under(state, venue, account, fill.execution_id)
             places = _places(state, venue, account, fill.execution_id)

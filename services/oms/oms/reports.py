@@ -41,7 +41,7 @@ from signalbox.messages import (
     VenueTriggered,
     VenueUnknown,
 )
-from signalbox.subjects import EXTERNAL_PREFIX, FUNDING
+from signalbox.subjects import EXTERNAL_PREFIX, FUNDING, external_order
 
 from oms.books import contains_funding
 from oms.outcome import NoteKind, Outcome, carried
@@ -193,10 +193,10 @@ def _external(state: State, book: AccountBook | None, report: VenueFill, instrum
 
     An order has one contract: the legs of a combination, which bear the one number, are orders each, by execution.
     """
-    order_id = EXTERNAL_PREFIX + (report.venue_order_id or report.fill.execution_id)
+    order_id = external_order(report.venue_order_id or report.fill.execution_id)
     order = state.find_order(report.venue, report.account, order_id)
     if order is not None and order.order is not None and order.order.symbol != report.fill.symbol:
-        order_id = f"{order_id}-{report.fill.execution_id}"
+        order_id = external_order(f"{report.venue_order_id}-{report.fill.execution_id}")
         order = state.find_order(report.venue, report.account, order_id)
     owner = (report.venue, report.account, order_id)
     if order is not None and order.order is not None:

@@ -72,7 +72,7 @@ from oms.publishing import BookPublisher
 from oms.recall import Wanted, forget_recalled, wanted_by_event, wanted_by_message
 from oms.state import KEPT, Keep, State, order_key
 from oms.statements import Mark, Marks
-from oms.step import Incoming, instrument_needed, step
+from oms.step import Incoming, instrument_needed, step, symbols_of
 
 TRADE, REPORTS, TIMERS, STATE = "TRADE", "REPORTS", "TIMERS", "STATE"
 CONSUMER, CONSUMER_OF_DENIED = "oms", "oms-denied"
@@ -204,6 +204,8 @@ class OrderManagement:
                 raise MessageError("it holds a number that can not be reckoned with: NaN, infinite, or beyond any size")
             if not subjects.belongs(message, received.subject):
                 raise MessageError("it speaks of another venue or account, or is of another kind, than its subject")
+            if strange := [symbol for symbol in symbols_of(message) if not subjects.is_name(symbol)]:
+                raise MessageError(f"{strange[0][:60]!a}... has {len(strange[0])} characters, and is no symbol")
             async with self._lock:
                 if self._failure is not None:
                     raise self._failure

@@ -67,6 +67,19 @@ def instrument_needed(incoming: Message) -> tuple[str, str] | None:
             return None
 
 
+def symbols_of(incoming: Message) -> tuple[str, ...]:
+    """The symbols of which `incoming` speaks, as the venue wrote them: positions will bear their names."""
+    match incoming:
+        case VenueFill(fill=fill):
+            return (fill.symbol,)
+        case VenueFunding(symbol=symbol):
+            return (symbol,)
+        case VenueSnapshot(positions=positions):
+            return tuple([held.symbol for held in positions])
+        case _:
+            return ()
+
+
 def _known(state: State, incoming: Message) -> Instrument | None:
     needed = instrument_needed(incoming)
     return state.instruments.get(needed) if needed is not None else None

@@ -20,7 +20,7 @@ from typing import Any
 
 from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
-from nats.errors import ConnectionClosedError, MaxPayloadError, NoRespondersError
+from nats.errors import BadSubjectError, ConnectionClosedError, MaxPayloadError, NoRespondersError
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.protocol.parser import AUTHORIZATION_VIOLATION, PERMISSIONS_ERR, STALE_CONNECTION, Parser
@@ -39,6 +39,10 @@ PAUSE_SECONDS, PAUSE_SECONDS_MAX = 0.001, 0.005
 """What an unhurried client rests after each message, and after each read of the socket at most."""
 WAITING_BYTES_MAX = 2_000_000
 """Of small words (acks, pull requests) that wait for a connection."""
+
+
+SUBJECTS_CHARACTERS_MAX = 3_800
+"""Of a subject and the one for the answer: NATS takes a line of 4,096 bytes, with sizes, and ends the connection."""
 
 
 class FrameParser(Parser):
@@ -210,7 +214,12 @@ class BusClient(VerifyingClient):
     async def publish(
         self, subject: str, payload: bytes = b"", reply: str = "", headers: dict[str, Any] | None = None
     ) -> None:
-        """Publish; on the socket when this returns. Raises `MaxPayloadError` for what NATS would end the connection."""
+        """Publish; on the socket when this returns.
+
+        Raises `MaxPayloadError` or `BadSubjectError` for what NATS would end the connection.
+        """
+        if len(subject) + len(reply) > SUBJECTS_CHARACTERS_MAX:
+            raise BadSubjectError
         if headers is not None and len(payload) + sum(len(k) + len(str(v)) * 4 + 4 for k, v in headers.items()) > (
             self.max_payload - 16
         ):
