@@ -283,6 +283,36 @@ async def test_a_halt_counts_though_another_operators_password_floods_the_bucket
     await until(lambda: seen.told == ["1", "2"])
 
 
+async def test_a_halt_is_stored_though_another_name_writes_before_each_attempt(nats_server: Any, forger: Any) -> None:
+    bootstrap = await nats_server.connect("bootstrap")
+    await bootstrap.publish(subjects.trading_state("bootstrap"), state(1, TradingMode.ACTIVE))
+    publish = bootstrap._client.publish
+
+    async def behind_another(*arguments: Any, **named: Any) -> None:
+        await forger.plant("operator", subjects.TRADING_STATE, b"junk")
+        await publish(*arguments, **named)
+
+    bootstrap._client.publish = behind_another
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        await bootstrap.publish(subjects.trading_state("bootstrap"), state(2))
+    seen = Switch()
+    await seen.watch(await nats_server.connect("risk"))
+    assert seen.told == ["2"]
+
+
+async def test_an_old_halt_comes_again_in_no_way(nats_server: Any, forger: Any) -> None:
+    operator = await nats_server.connect("operator")
+    await operator.publish(subjects.TRADING_STATE, state(1))
+    await operator.publish(subjects.TRADING_STATE, state(2))
+    await operator.publish(subjects.TRADING_STATE, state(3, TradingMode.ACTIVE))
+    for halted in (await everything(nats_server, "KV_CONTROL"))[1:3]:
+        for left_out in ("", "Nats-Msg-Id", EXPECTED_HEADER):
+            await forger.again("operator", halted, without=left_out, subject=subjects.TRADING_STATE)
+    seen = Switch()
+    await seen.watch(await nats_server.connect("risk"))
+    assert seen.told == ["3"]
+
+
 async def test_operators_do_not_keep_each_other_from_halting(nats_server: Any) -> None:
     risk = await nats_server.connect("risk")
     operators = [await nats_server.connect("operator") for _ in range(4)]
