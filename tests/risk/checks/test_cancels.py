@@ -49,7 +49,7 @@ def test_what_is_over_can_not_be_cancelled(world: Any) -> None:
 def test_what_was_denied_can_not_be_cancelled(world: Any) -> None:
     w = world().ready()
     denied = w.decide(w.order(id="x", quantity="0"))
-    expected = f"order x was denied at TRADE:{denied.intent_sequence}: there is nothing to cancel"
+    expected = f"order x was denied at INTENTS:{denied.intent_sequence}: there is nothing to cancel"
     assert w.decide(w.cancel("x")).reason == expected
 
 

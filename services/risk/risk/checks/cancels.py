@@ -18,7 +18,7 @@ def order_working(facts: CancelFacts) -> str:
     if basis.ended is not None:
         return f"order {name} is {basis.ended}: there is nothing left to cancel"
     if basis.order_id_used is not None and basis.order_id_used.verdict == Verdict.DENIED:
-        return f"order {name} was denied at TRADE:{basis.order_id_used.sequence}: there is nothing to cancel"
+        return f"order {name} was denied at INTENTS:{basis.order_id_used.sequence}: there is nothing to cancel"
     return f"the desk has no order {name!r}"
 
 
@@ -29,7 +29,7 @@ def tell_order_working(facts: CancelFacts) -> Told:
     elif basis.ended is not None:
         observed = str(basis.ended)
     elif basis.order_id_used is not None and basis.order_id_used.verdict == Verdict.DENIED:
-        observed = f"denied at TRADE:{basis.order_id_used.sequence}"
+        observed = f"denied at INTENTS:{basis.order_id_used.sequence}"
     else:
         observed = "unknown"
     return "working", observed, f"TRADE:{basis.trade_sequence}"
