@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from indicators import metrics
 from indicators.service import Indicators
 from indicators.state import Partition, Rules, Series
 from indicators.step import step
@@ -191,6 +192,16 @@ async def test_unreadable_bar_becomes_a_dead_letter_and_the_next_one_is_scored(
     letters = [messages.decode(received.payload, DeadLetter) async for received in recorder.read("DEAD")]
     assert [(letter.service, letter.stream, letter.payload) for letter in letters] == [("indicators", "BARS", payload)]
     assert why in letters[0].error
+
+
+async def test_a_timeframe_that_is_not_scored_names_no_figure(nats_server: Any) -> None:
+    gateway, indicators = await nats_server.connect("gateway-ibkr"), await nats_server.connect("indicators")
+    await publish_bars(gateway, [replace(a_bar(0), id=word, timeframe=word) for word in ("odd", "odder")])
+    await publish_bars(gateway, [a_bar(1)])
+    await start(indicators)
+    await until_scored(indicators, 1)
+    (family,) = metrics.BARS.collect()
+    assert {sample.labels["timeframe"] for sample in family.samples} <= {"", *RULES.timeframes}
 
 
 async def test_unreadable_bar_does_not_stop_a_rebuild(nats_server: Any) -> None:

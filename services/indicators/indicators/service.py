@@ -162,7 +162,8 @@ class Indicators:
         key = key_of(bar)
         series, outcome = step(partition.series.get(key, Series()), bar, self._rules)
         if isinstance(outcome, Ignored):
-            metrics.BARS.labels(bar.timeframe, outcome).inc()
+            # One that is not scored may be any word
+            metrics.BARS.labels("" if outcome is Ignored.TIMEFRAME else bar.timeframe, outcome).inc()
             return True
         if not await self._store(partition, outcome, must):
             return False
