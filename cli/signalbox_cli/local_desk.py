@@ -38,6 +38,7 @@ READY_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 15.0
 RESTARTS_PER_MINUTE_MAX = 10
 RESTART_DELAY_SECONDS = 0.5
+PROCESSES_MAX = 100
 NEWS_SECONDS_MIN = 2.0  # a process that fails again sooner is no news
 POLL_SECONDS = 0.05
 
@@ -142,8 +143,7 @@ class LocalDesk:
         for port in (*simulated_venues.listening_ports(self.plan.venues, self.venue_ports), self.control_port):
             await self._listening(port, SIMULATOR)
         for service in self.plan.services:
-            self._declare_service(service, service)
-            await self.run(service)
+            await self.run_service(service)
         await self.wait_ready(*self.plan.services)
 
     async def start_nats(self) -> None:
@@ -232,12 +232,12 @@ class LocalDesk:
         command = simulated_venues.simulator_command(self.plan.venues, self.venue_ports)
         self._declare(SIMULATOR, [*command, *arguments, *self.plan.simulator_arguments], {})
 
-    async def run_another(self, service: str) -> str:
-        """Start one more process of a service; its name, by which it is killed, stopped and asked: `risk-2`."""
-        number = 2
-        while (name := f"{service}-{number}") in self._processes:
-            number += 1
-        self.http_ports[name] = free_port()
+    async def run_service(self, service: str) -> str:
+        """Start a process of a service, the first or another; its name, by which it is killed and asked: `risk-2`."""
+        names = (service, *(f"{service}-{number}" for number in range(2, PROCESSES_MAX)))
+        name = next(each for each in names if each not in self._processes)
+        if name not in self.http_ports:
+            self.http_ports[name] = free_port()
         self._declare_service(service, name)
         await self.run(name)
         return name

@@ -126,7 +126,7 @@ async def flowing(flow: Flow) -> AsyncIterator[None]:
 async def test_one_works_whoever_is_killed_suspended_or_stopped(desk: LocalDesk) -> None:
     teams = []
     for service, count in (("risk", 3), ("oms", 3), ("gateway-ibkr", 2)):
-        teams.append(Team(desk, service, *[await desk.run_another(service) for _ in range(count - 1)]))
+        teams.append(Team(desk, service, *[await desk.run_service(service) for _ in range(count - 1)]))
     for team in teams:
         await team.all_there()
     bus, auditor = await Bus.connect(desk.bus_settings("user")), await Bus.connect(desk.bus_settings("auditor"))

@@ -1,0 +1,92 @@
+"""`signalbox record` and `signalbox replay-session` as a person meets them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from signalbox_cli.__main__ import carry_out
+from signalbox_cli.local_desk import free_port
+from signalbox_cli.sessions.session_file import read_session
+from simulators.tws.wire import encode_frame
+
+from tests.running_desk import environment
+
+DESK = Path(__file__).resolve().parents[3] / "deploy" / "desk.toml"
+SECONDS_MAX = 60.0
+
+
+@pytest.fixture
+async def venue() -> AsyncIterator[int]:
+    """Says its version and an account to whoever connects, then listens."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(encode_frame(("178", "20240305 15:00:00 UTC")) + encode_frame(("15", "1", "DU1234567,DU7654321")))
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_a_session_is_recorded_until_ctrl_c(venue: int, tmp_path: Path) -> None:
+    file, hide, listen = tmp_path / "session.jsonl", tmp_path / "hide.txt", free_port()
+    hide.write_text("Wilhelmina\n\n")
+    words = ["record", "ibkr", str(file), "--port", str(venue), "--listen", str(listen), "--desk", str(DESK)]
+    recorder = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "signalbox_cli", *words, "--hide", str(hide)),
+        env=environment(tmp_path),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert recorder.stdout is not None
+    async with asyncio.timeout(SECONDS_MAX):
+        assert f"SIGNALBOX_IBKR_PORT={listen}" in (await recorder.stdout.readline()).decode()
+        reader, writer = await asyncio.open_connection("127.0.0.1", listen)
+        writer.write(b"API\0" + encode_frame(("v157..178",)) + encode_frame(("71", "2", "11", "")))
+        await reader.readexactly(len(encode_frame(("178", "20240305 15:00:00 UTC"))))
+        await reader.read(65536)
+        recorder.send_signal(signal.SIGINT)
+        told = (await recorder.stdout.read()).decode()
+        assert await recorder.wait() == 0
+        writer.close()
+    assert f"signalbox replay-session {file}" in told
+    session = read_session(file)
+    assert session.cut == ""
+    assert ("15", "1", "DU0000001,DU0000002") in {line.fields for line in session.lines}
+    assert session.header.account == "DU0000001"
+    assert [each.symbol for each in session.header.instruments] == ["SPY", "AAPL", "0700.HK"]
+
+
+def run(*words: object) -> int:
+    with pytest.raises(SystemExit) as end:
+        carry_out([str(word) for word in words])
+    assert isinstance(end.value.code, int)
+    return end.value.code
+
+
+def test_a_desk_on_paper_is_not_recorded_at_a_live_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("record", "ibkr", tmp_path / "s", "--port", 4001, "--desk", DESK) == 2
+    assert "port 4001 is IB Gateway live" in capsys.readouterr().err
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_port_in_use_leaves_no_file(venue: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("record", "ibkr", tmp_path / "s", "--port", venue, "--listen", venue, "--desk", DESK) == 2
+    assert "say --listen" in capsys.readouterr().err
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_word_too_short_to_hide_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "hide").write_text("Jo\n")
+    assert run("record", "ibkr", tmp_path / "s", "--desk", DESK, "--hide", tmp_path / "hide") == 2
+    assert "'Jo' is too short to be hidden" in capsys.readouterr().err
+
+
+def test_what_is_no_session_is_not_played(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "s").write_text("ts,open\n")
+    assert run("replay-session", tmp_path / "s") == 2
+    assert "is no recorded session" in capsys.readouterr().err
