@@ -35,7 +35,9 @@ from signalbox.messages import (
 UNSETTLED = frozenset({OrderStatus.PENDING_NEW, OrderStatus.PENDING_CANCEL, OrderStatus.UNKNOWN})
 """An order that nothing happens to any more must not stay in one of these."""
 
-AT_VENUE = frozenset({OrderStatus.NEW, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED})
+AT_VENUE = frozenset(
+    {OrderStatus.NEW, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED, OrderStatus.HELD}
+)
 """The venue must know an order that stands in one of these."""
 
 

@@ -38,7 +38,9 @@ from signalbox.messages import (
     VenueCommission,
     VenueExpired,
     VenueFill,
+    VenueHeld,
     VenueRejected,
+    VenueReleased,
     VenueTriggered,
 )
 
@@ -269,23 +271,49 @@ def test_an_order_entered_after_the_close_expires_at_the_next_one() -> None:
     assert end_of_day("XNYS", datetime(2024, 3, 9, 12, tzinfo=UTC), False) == datetime(2024, 3, 11, 20, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("word", ["Inactive", "Cancelled"])
-def test_a_refusal_is_rejected_by_its_status_and_not_by_its_error(word: str) -> None:
+def test_a_refusal_is_rejected_by_its_status_and_not_by_its_error() -> None:
     state, _ = sent()
     assert kinds(state, error(201, "margin")) == []
-    (found,) = reports(state, opened(word), status(word))
+    (found,) = reports(state, opened("Cancelled"), status("Cancelled"))
     assert type(found) is VenueRejected
     assert found.code == "201"
     assert "margin" in found.reason
 
 
-def test_an_error_that_comes_after_the_status_still_gives_the_reason() -> None:
+def test_inactive_ends_nothing_by_itself_and_is_asked_about_at_once_when_an_error_says_why() -> None:
+    for facts in ((error(201, "margin"), status("Inactive")), (status("Inactive"), error(201, "margin"))):
+        state, _ = sent()
+        assert kinds(state, facts[0]) == []
+        assert asks(state, facts[1])[-1].urgent
+
+
+def test_a_completed_order_that_is_inactive_was_refused() -> None:
     state, _ = sent()
-    assert kinds(state, status("Inactive")) == []
-    assert kinds(state, error(201, "margin")) == [VenueRejected]
+    (found,) = reports(state, error(201, "margin"), status("Inactive"), completed("Inactive"))
+    assert type(found) is VenueRejected
+    assert "margin" in found.reason
 
 
-@pytest.mark.parametrize("code", [10349, 399, 404, 2109])
+def test_an_order_held_for_shares_comes_to_life_each_time_it_is_held() -> None:
+    state, tracked = sent()
+    words = error(404, "Order held while securities are located.")
+    held, works = status("PreSubmitted", why_held="locate"), status("Submitted")
+    found = reports(state, words, opened("PreSubmitted"), held, opened("PreSubmitted"), held)
+    assert [type(each) for each in found] == [VenueAccepted, VenueHeld]
+    assert "securities are located" in found[1].reason
+    assert question(state, tracked) == ""
+    again = reports(state, opened("Submitted"), works, held, status("PreSubmitted"))
+    assert [type(each) for each in again] == [VenueReleased, VenueHeld, VenueReleased]
+    assert len({each.id for each in (*found, *again)}) == 5
+
+
+@pytest.mark.parametrize("why", ["trigger", "child", ""])
+def test_what_waits_for_its_trigger_is_not_held(why: str) -> None:
+    state, _ = sent()
+    assert kinds(state, status("PreSubmitted", why_held=why)) == [VenueAccepted]
+
+
+@pytest.mark.parametrize("code", [10349, 399, 2109])
 def test_information_ends_no_order_and_asks_nothing(code: int) -> None:
     state, tracked = sent()
     reports(state, opened())

@@ -44,6 +44,7 @@ from signalbox.messages import (
     VenueCancelRejected,
     VenueExpired,
     VenueFill,
+    VenueHeld,
     VenueRejected,
     VenueUnknown,
 )
@@ -330,10 +331,26 @@ def test_a_cancel_that_is_never_answered_is_refused_in_the_end() -> None:
     assert tracked.cancel_command == ""
 
 
-def test_an_inactive_order_without_a_reason_is_rejected_once_asked() -> None:
+INACTIVE = replace(OPEN, status="Inactive")
+
+
+def test_an_inactive_order_that_is_listed_is_held_and_in_the_snapshot() -> None:
+    state, tracked = claimed(Standing.SENT)
+    given = answers(state, open_orders=(INACTIVE,))
+    found = after(state, given)
+    assert kinds(found) == [VenueAccepted, VenueHeld]
+    assert [each.order_id for each in snapshot(state, given, FIGURES, AT).open_orders] == ["a-1"]
+    assert kinds(after(state, given)) == []
+    assert question(state, tracked) == ""
+
+
+def test_an_inactive_order_that_is_not_listed_any_more_is_rejected_with_the_venues_words() -> None:
     state, _ = claimed(Standing.SENT)
-    inactive = OpenOrderSeen(**{name: getattr(OPEN, name) for name in OPEN.__struct_fields__} | {"status": "Inactive"})
-    assert kinds(after(state, answers(state, open_orders=(inactive,)))) == [VenueRejected]
+    decide(state, ErrorSeen(request_id=5, code=201, text="no shares"), AT)
+    decide(state, replace(STATUS, status="Inactive"), AT)
+    (found,) = (each for each in after(state, answers(state)) if not isinstance(each, Ask))
+    assert isinstance(found, VenueRejected)
+    assert "no shares" in found.reason
 
 
 def test_reconciling_twice_reports_once() -> None:

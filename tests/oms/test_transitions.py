@@ -18,9 +18,11 @@ from signalbox.messages import (
     OrderEvent,
     OrderExpired,
     OrderFilled,
+    OrderHeld,
     OrderPartiallyFilled,
     OrderPendingCancel,
     OrderRejected,
+    OrderReleased,
     OrderStatus,
     OrderTriggered,
     OrderUnknown,
@@ -31,6 +33,8 @@ EVENTS: tuple[type[OrderEvent], ...] = (
     OrderDenied,
     OrderAccepted,
     OrderTriggered,
+    OrderHeld,
+    OrderReleased,
     OrderPartiallyFilled,
     OrderFilled,
     FillCorrected,
@@ -46,20 +50,22 @@ SENT = tuple(status for status in OrderStatus if status is not OrderStatus.DENIE
 ENDED = {OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED}
 
 # Written apart from the table, column by column, in the order of OrderStatus without DENIED:
-# PENDING_NEW NEW PARTIALLY_FILLED FILLED PENDING_CANCEL CANCELED TRIGGERED REJECTED EXPIRED UNKNOWN
+# PENDING_NEW NEW PARTIALLY_FILLED FILLED PENDING_CANCEL CANCELED TRIGGERED REJECTED EXPIRED UNKNOWN HELD
 COLUMNS: dict[type[OrderEvent], str] = {
-    OrderAccepted: "N N P F C c T U e N",
-    OrderTriggered: "T T P F C c T r e T",
-    OrderPartiallyFilled: "P P P F C c P P e P",
-    OrderFilled: "F F F F F F F F F F",
-    FillCorrected: "n N P F C c T r e U",
-    CommissionBooked: "n N P F C c T r e U",
-    OrderPendingCancel: "C C C - C - C - - U",
-    OrderCancelRejected: "n N P F N c T r e U",
-    OrderCanceled: "c c c F c c c r e c",
-    OrderRejected: "r r r F r c r r e r",
-    OrderExpired: "e e e F e c e r e e",
-    OrderUnknown: "U U U F U c U r e U",
+    OrderAccepted: "N N P F C c T U e N H",
+    OrderTriggered: "T T P F C c T r e T T",
+    OrderHeld: "H H H F C c H U e H H",
+    OrderReleased: "N N P F C c T U e N N",
+    OrderPartiallyFilled: "P P P F C c P P e P P",
+    OrderFilled: "F F F F F F F F F F F",
+    FillCorrected: "n N P F C c T r e U H",
+    CommissionBooked: "n N P F C c T r e U H",
+    OrderPendingCancel: "C C C - C - C - - U C",
+    OrderCancelRejected: "n N P F N c T r e U H",
+    OrderCanceled: "c c c F c c c r e c c",
+    OrderRejected: "r r r F r c r r e r r",
+    OrderExpired: "e e e F e c e r e e e",
+    OrderUnknown: "U U U F U c U r e U U",
 }
 LETTERS = {
     "n": OrderStatus.PENDING_NEW,
@@ -72,6 +78,7 @@ LETTERS = {
     "r": OrderStatus.REJECTED,
     "e": OrderStatus.EXPIRED,
     "U": OrderStatus.UNKNOWN,
+    "H": OrderStatus.HELD,
 }
 LEGAL: dict[tuple[OrderStatus | None, type[OrderEvent]], OrderStatus] = {
     (status, event): LETTERS[letter]
@@ -139,4 +146,6 @@ def test_nothing_but_a_fill_or_a_contradiction_leaves_an_ended_order() -> None:
     assert leaving == fills | {
         (OrderStatus.REJECTED, OrderPartiallyFilled),
         (OrderStatus.REJECTED, OrderAccepted),
+        (OrderStatus.REJECTED, OrderHeld),
+        (OrderStatus.REJECTED, OrderReleased),
     }

@@ -39,7 +39,10 @@ from signalbox.messages import (
 from tests.risk.conftest import ACCOUNT, VENUE
 
 ACCOUNT_KEY = (VENUE, ACCOUNT)
-SHAPES = {1: "6e9aa285354ef48ae6b79dbc1a1ac258ab8a11a2d3382669eda852e9c219e03e"}
+SHAPES = {
+    1: "6e9aa285354ef48ae6b79dbc1a1ac258ab8a11a2d3382669eda852e9c219e03e",
+    2: "5c2a1a9b0dfa22045ee0843fd73249161e91cd1f0668f4b462e4be5fb2f9b5c5",
+}
 
 Log = list[tuple[int, Decision | OrderEvent]]
 

@@ -26,8 +26,10 @@ from signalbox.messages import (
     OrderCancelRejected,
     OrderDenied,
     OrderExpired,
+    OrderHeld,
     OrderIntent,
     OrderRejected,
+    OrderReleased,
     OrderStatus,
     OrderUnknown,
 )
@@ -355,3 +357,17 @@ def test_what_is_held_is_valued_anew_when_the_venue_says_another_rate(two_curren
     assert w.state.books[ACCOUNT].worst_value == before + held > before
     w.later(1).account()
     assert w.state.books[ACCOUNT].worst_value == before
+
+
+def test_an_order_that_is_held_counts_until_it_ends_and_can_be_cancelled(world: Any) -> None:
+    w = world().ready()
+    sale = approved(w, "SELL", "7")
+    w.created(sale).accepted(sale)
+    w.event(OrderHeld(**w._of(sale.id, OrderStatus.HELD), reason="shares are located"))
+    assert w.state.books[ACCOUNT].working_orders == 1
+    assert holding(w).selling_quantity == 7
+    assert isinstance(w.decide(w.cancel(sale.id)), IntentApproved)
+    w.event(OrderReleased(**w._of(sale.id, OrderStatus.NEW)))
+    assert w.state.books[ACCOUNT].working_orders == 1
+    w.canceled(sale)
+    assert w.state.books[ACCOUNT].working_orders == 0

@@ -40,6 +40,9 @@ EXPIRY_SLACK = timedelta(seconds=60)
 """A DAY order that ends this shortly before its session's end has expired: venue and desk clocks differ by some."""
 
 WORKING = frozenset({"PreSubmitted", "Submitted", "PendingCancel", "Filled"})
+LOCATE, LOCATING = "locate", 404
+"""The venue's word, and its code, for a short sale whose shares must first be found. Stops and legs are held for other
+reasons (`trigger`, `child`) and are at work."""
 NOT_RECKONED = frozenset({-1.0, UNSET_DOUBLE})
 FEE_WAIT = timedelta(minutes=10)
 STILL_NOT_RECKONED = (
@@ -87,7 +90,7 @@ def on_open_order(state: State, fact: OpenOrderSeen, at: datetime) -> list[Actio
     if tracked is None or fact.account != state.account:
         return []
     tracked.own.client_id = fact.client_id
-    return _shown(state, tracked, at) + _status(state, tracked, fact.status, "", _venue_now(state, at))
+    return _shown(state, tracked, at) + _status(state, tracked, fact.status, None, _venue_now(state, at))
 
 
 def on_status(state: State, fact: OrderStatusSeen, at: datetime) -> list[Action]:
@@ -111,7 +114,7 @@ def on_completed(state: State, fact: CompletedOrderSeen, at: datetime) -> list[A
     tracked.filled_at_venue = max(tracked.filled_at_venue, decimal_of(fact.filled))
     ended_at = time_of(fact.completed_time) or at
     actions = _shown(state, tracked, at)
-    actions += _status(state, tracked, fact.status, "", ended_at, fact.completed_status)
+    actions += _status(state, tracked, fact.status, None, ended_at, fact.completed_status, is_over=True)
     if tracked.filled_at_venue > tracked.filled:
         actions.append(Ask(tracked.order.order_id, "an execution is missing"))
     return actions
@@ -130,13 +133,28 @@ def _shown(state: State, tracked: Tracked, at: datetime) -> list[Action]:
     return [RecordSent(tracked.order.order_id)] if tracked.standing is Standing.CLAIMED else []
 
 
-def _status(state: State, tracked: Tracked, status: str, why_held: str, at: datetime, text: str = "") -> list[Action]:
+def _status(
+    state: State,
+    tracked: Tracked,
+    status: str,
+    why_held: str | None,
+    at: datetime,
+    text: str = "",
+    *,
+    is_over: bool = False,
+) -> list[Action]:
+    """What a status says. `why_held` None = it does not tell; `is_over`: the venue says that the order has ended."""
     order = tracked.order
     if tracked.standing is Standing.OVER:
         # A late or repeated status of an order that is over changes nothing; one that we gave up must not work on
         return [CancelStray(order.order_id)] if tracked.presumed_lost and status in WORKING else []
     if status in WORKING:
+        tracked.own.inactive = False
         actions: list[Action] = [*reports.accepted(state, tracked, at)]
+        if LOCATE in (why_held or "").split(","):
+            return [*actions, *reports.held(state, tracked, at, tracked.own.words or f"the venue holds it: {why_held}")]
+        if why_held is not None or status in ("Submitted", "Filled"):
+            actions += reports.released(state, tracked, at)
         # IBKR simulates stops for stocks: PreSubmitted until the trigger, Submitted from then on
         if order.order_type is OrderType.STOP and status == "Submitted" and not why_held:
             actions += reports.triggered(state, tracked, at)
@@ -144,11 +162,19 @@ def _status(state: State, tracked: Tracked, status: str, why_held: str, at: date
     if status in ENDED:
         return _ended(state, tracked, at, text)
     if status == "Inactive":
-        tracked.own.inactive = True
-        if tracked.own.refusal is None:  # it may be on its way: errors and statuses are not in order
-            return [Ask(order.order_id, "the venue made the order inactive and gave no reason")]
-        return rejected(state, tracked, at)
+        tracked.own.inactive = tracked.own.doubted = True
+        if is_over:
+            return rejected(state, tracked, at, text)
+        # Refused, or held: only an answer tells, in which it is still listed or is not. The reason may be on its way
+        return [Ask(order.order_id, "the venue made the order inactive", urgent=tracked.own.refusal is not None)]
     return []  # PendingSubmit, ApiPending: on its way
+
+
+def inactive(state: State, tracked: Tracked, at: datetime) -> list[Action]:
+    """The venue lists the order among the open ones and does not work it: it is held, and may come to life."""
+    code, text = tracked.own.refusal or (0, "")
+    why = sentence(code, text) if text else tracked.own.words or "the venue made the order inactive and gave no reason"
+    return [*reports.accepted(state, tracked, at), *reports.held(state, tracked, at, why)]
 
 
 # ---------------------------------------------------------------------------------------------- ends of an order
@@ -164,10 +190,11 @@ def _ended(state: State, tracked: Tracked, at: datetime, text: str) -> list[Acti
     return [*reports.canceled(state, tracked, at, f"{whose}: {text}" if text else whose)]
 
 
-def rejected(state: State, tracked: Tracked, at: datetime) -> list[Action]:
-    """The venue has refused the order: with its own code and text, where it gave them."""
+def rejected(state: State, tracked: Tracked, at: datetime, said: str = "") -> list[Action]:
+    """The venue has refused the order: with its own code and text if it gave them; else `said`, or its last words."""
     code, text = tracked.own.refusal or (0, "")
-    why = sentence(code, text) if text else "the venue made the order inactive and gave no reason"
+    nothing = "the venue made the order inactive and gave no reason"
+    why = sentence(code, text) if text else said or tracked.own.words or nothing
     return [*reports.rejected(state, tracked, at, str(code) if code else "", why)]
 
 
@@ -263,8 +290,9 @@ def on_error(state: State, fact: ErrorSeen, at: datetime) -> list[Action]:
         return []
     order_id = tracked.order.order_id
     treatment = problem_of(fact.code, fact.text).treatment
+    tracked.own.words = sentence(fact.code, fact.text)
     if treatment is Treatment.INFORMATIONAL:
-        return []
+        return [Ask(order_id, "it is said to be held")] if fact.code == LOCATING else []
     if treatment is Treatment.CANCELED:
         tracked.doubt = "the venue has confirmed a cancellation"
         return [Ask(order_id, tracked.doubt)]
@@ -272,10 +300,8 @@ def on_error(state: State, fact: ErrorSeen, at: datetime) -> list[Action]:
         tracked.own.cancel_refusal = (fact.code, fact.text)
         return [Ask(order_id, "the cancel was refused", urgent=True)]
     if treatment is Treatment.TERMINAL:
-        tracked.own.refusal = (fact.code, fact.text)
-        if tracked.own.inactive:
-            return rejected(state, tracked, at)
-        return [Ask(order_id, "the venue refused the order")]
+        tracked.own.refusal, tracked.own.doubted = (fact.code, fact.text), True
+        return [Ask(order_id, "the venue refused the order", urgent=tracked.own.inactive)]
     tracked.doubt = f"error {fact.code}: {fact.text}"
     return [Ask(order_id, tracked.doubt)]
 
@@ -302,7 +328,7 @@ def question(state: State, tracked: Tracked) -> str:
         return "no word of the order"
     if tracked.own.cancel_refusal is not None:
         return "the cancel was refused"
-    if tracked.own.refusal is not None or tracked.own.inactive:
+    if tracked.own.doubted:
         return "the order may have been refused"
     if tracked.cancel_command:
         return "no answer to the cancel"

@@ -8,6 +8,8 @@ after two complete answers, `visibility_seconds` apart, that were both asked for
     never seen, refused by an error     rejected, with the venue's words
     absent, last known on an earlier    UNKNOWN and, absent twice, stranded: the venue lists only what ended on this
       day                               day, so an operator must look (docs/runbooks/unknown-order.md)
+    listed, and inactive                held, with the venue's words
+    inactive, and not listed any more   rejected
     works, and its cancel has no answer the cancel is sent again, a few times; then it is refused
     never seen, absent twice            rejected: "it never reached the venue"
     a row about it makes no sense       asked again; while it can not be told whose such a row is, nothing is absent
@@ -30,7 +32,7 @@ from signalbox.messages import OpenOrder, PositionHeld, TimeInForce, VenueSnapsh
 from signalbox.sessions import trading_day
 
 from gateway_ibkr import sense
-from gateway_ibkr.decide import COMBINATION, decide, end_of_day, identify, rejected
+from gateway_ibkr.decide import COMBINATION, decide, end_of_day, identify, inactive, rejected
 from gateway_ibkr.facts import (
     AccountAnswers,
     CompletedOrderSeen,
@@ -128,6 +130,7 @@ def reconcile(
         for seen in answers.open_orders
         if seen.status in OPEN and (tracked := _order_of(state, seen)) is not None
     }
+    listed = {tracked.order.order_id for seen in answers.open_orders if (tracked := _order_of(state, seen)) is not None}
     present = {tracked.order.order_id for fact in _facts(answers) if (tracked := _order_of(state, fact)) is not None}
     for tracked in asked_about(state, answers.asked_about):
         if tracked.done:
@@ -135,7 +138,8 @@ def reconcile(
         if tracked.order.order_id in answers.doubtful:
             actions.append(Ask(tracked.order.order_id, UNREAD))
         elif tracked.order.order_id in present:
-            actions += _present(state, tracked, tracked.order.order_id in working, at)
+            is_listed = tracked.order.order_id in listed
+            actions += _present(state, tracked, tracked.order.order_id in working, is_listed, at)
             waited_seconds = wall_seconds - tracked.own.cancel_sent_seconds
             if tracked.order.order_id in working and waited_seconds >= visibility_seconds:
                 actions += _cancel_unanswered(state, tracked, canceling, at)
@@ -169,14 +173,16 @@ def _order_of(state: State, fact: OrderFact) -> Tracked | None:
     return None
 
 
-def _present(state: State, tracked: Tracked, works: bool, at: datetime) -> list[Action]:
-    tracked.own.absences, tracked.doubt = 0, ""
+def _present(state: State, tracked: Tracked, works: bool, is_listed: bool, at: datetime) -> list[Action]:
+    tracked.own.absences, tracked.doubt, tracked.own.doubted = 0, "", False
     if works:
         tracked.own.refusal = None  # whatever it answered, it was not this order's end
         if tracked.own.cancel_refusal is not None:
             code, text = tracked.own.cancel_refusal
             return _cancel_rejected(state, tracked, str(code), sentence(code, text), at)
         return []
+    if tracked.own.inactive and is_listed:
+        return inactive(state, tracked, at)
     if tracked.own.inactive or tracked.own.refusal is not None:
         return rejected(state, tracked, at)
     return []
@@ -203,7 +209,7 @@ def _absent(
     state: State, tracked: Tracked, at: datetime, wall_seconds: float, visibility_seconds: float
 ) -> list[Action]:
     order_id = tracked.order.order_id
-    if not tracked.seen and tracked.own.refusal is not None:
+    if tracked.own.inactive or (not tracked.seen and tracked.own.refusal is not None):
         return rejected(state, tracked, at)
     remembered = _remembered(state, tracked, at)
     if tracked.seen and remembered and _day_is_over(state, tracked, at):
@@ -276,7 +282,7 @@ def snapshot(state: State, answers: Answers, figures: AccountAnswers, at: dateti
         open_orders=tuple(
             _open_order(state, seen, filled)
             for seen in answers.open_orders
-            if seen.account == state.account and seen.status in OPEN
+            if seen.account == state.account and (seen.status in OPEN or _is_held(state, seen))
         ),
         execution_ids=tuple(
             dict.fromkeys(
@@ -296,6 +302,11 @@ def positions_of(state: State, figures: AccountAnswers) -> tuple[PositionHeld, .
         for seen in figures.positions
         if seen.account == state.account and seen.quantity
     )
+
+
+def _is_held(state: State, seen: OpenOrderSeen) -> bool:
+    tracked = _order_of(state, seen)
+    return tracked is not None and bool(tracked.held)
 
 
 def _open_order(state: State, seen: OpenOrderSeen, filled: Mapping[int, Decimal]) -> OpenOrder:

@@ -32,6 +32,10 @@ class OwnOrder:
     refusal: tuple[int, str] | None = None
     cancel_refusal: tuple[int, str] | None = None
     inactive: bool = False
+    doubted: bool = False
+    """It may have been refused since the venue was last asked."""
+    words: str = ""
+    """What the venue last said of it, of any kind."""
     absences: int = 0
     """In how many complete answers in a row the venue did not have it."""
     first_absent_seconds: float = 0.0

@@ -24,8 +24,10 @@ from signalbox.messages import (
     OrderEvent,
     OrderExpired,
     OrderFilled,
+    OrderHeld,
     OrderPartiallyFilled,
     OrderRejected,
+    OrderReleased,
     OrderStatus,
     OrderTriggered,
     OrderType,
@@ -37,7 +39,9 @@ from signalbox.messages import (
     VenueExpired,
     VenueFill,
     VenueFunding,
+    VenueHeld,
     VenueRejected,
+    VenueReleased,
     VenueTriggered,
     VenueUnknown,
 )
@@ -50,12 +54,22 @@ from oms.state import UNATTRIBUTED, AccountBook, OrderState, Owner, State, order
 from oms.transitions import ACKNOWLEDGING, next_status
 
 OrderReport = (
-    VenueAccepted | VenueTriggered | VenueCanceled | VenueRejected | VenueExpired | VenueCancelRejected | VenueUnknown
+    VenueAccepted
+    | VenueTriggered
+    | VenueHeld
+    | VenueReleased
+    | VenueCanceled
+    | VenueRejected
+    | VenueExpired
+    | VenueCancelRejected
+    | VenueUnknown
 )
 
 _EVENTS: dict[type[OrderReport], type[OrderEvent]] = {
     VenueAccepted: OrderAccepted,
     VenueTriggered: OrderTriggered,
+    VenueHeld: OrderHeld,
+    VenueReleased: OrderReleased,
     VenueCanceled: OrderCanceled,
     VenueRejected: OrderRejected,
     VenueExpired: OrderExpired,
@@ -105,6 +119,10 @@ def _order_event(state: State, order: OrderState, report: OrderReport, status: O
             return OrderAccepted(**common, venue_order_id=report.venue_order_id)
         case VenueTriggered():
             return OrderTriggered(**common)
+        case VenueHeld():
+            return OrderHeld(**common, reason=report.reason)
+        case VenueReleased():
+            return OrderReleased(**common)
         case VenueCanceled():
             return OrderCanceled(**common, reason=report.reason)
         case VenueRejected():

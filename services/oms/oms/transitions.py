@@ -10,6 +10,7 @@ The theory. An order's status is what the desk *knows*, in FIX words, and events
                       +-> PENDING_NEW --> NEW --> TRIGGERED --> PARTIALLY_FILLED --> FILLED
                               |            |          |               |
                               |            +----------+------->  PENDING_CANCEL  --> CANCELED
+                              |         HELD, and back: the venue has it and does not work it
                               v                                        any --------> EXPIRED, REJECTED
                            UNKNOWN  (from anywhere that is not final, and back at the next word of the venue)
 
@@ -48,9 +49,11 @@ from signalbox.messages import (
     OrderEvent,
     OrderExpired,
     OrderFilled,
+    OrderHeld,
     OrderPartiallyFilled,
     OrderPendingCancel,
     OrderRejected,
+    OrderReleased,
     OrderStatus,
     OrderTriggered,
     OrderUnknown,
@@ -69,8 +72,9 @@ REJECTED = OrderStatus.REJECTED
 DENIED = OrderStatus.DENIED
 EXPIRED = OrderStatus.EXPIRED
 UNKNOWN = OrderStatus.UNKNOWN
+HELD = OrderStatus.HELD
 
-LIVE = (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, PENDING_CANCEL, UNKNOWN)
+LIVE = (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, PENDING_CANCEL, UNKNOWN, HELD)
 ENDED = (FILLED, CANCELED, REJECTED, EXPIRED)
 """Ended at the venue. DENIED is not among them: such an order never got there."""
 
@@ -91,6 +95,8 @@ TRANSITIONS: Row = {
     **_to(NEW, OrderAccepted, (PENDING_NEW, NEW, UNKNOWN)),
     # An acceptance after the first fill: IBKR's execDetails may come before openOrder. It still brings the venue's id.
     **_stays(OrderAccepted, (PARTIALLY_FILLED, FILLED, TRIGGERED)),
+    # It has the order, and has said that it does not work it.
+    **_stays(OrderAccepted, (HELD,)),
     # The cancel was asked for before the venue answered the submit; the answer does not recall it.
     **_stays(OrderAccepted, (PENDING_CANCEL,)),
     # Late: the order was accepted, then it ended, and the reports changed places.
@@ -98,12 +104,19 @@ TRANSITIONS: Row = {
     # The venue works what it, or the gateway in its name, had refused: two words against each other. Not guessed.
     (REJECTED, OrderAccepted): UNKNOWN,
     # ---- triggered (stop orders)
-    **_to(TRIGGERED, OrderTriggered, (PENDING_NEW, NEW, TRIGGERED, UNKNOWN)),
+    **_to(TRIGGERED, OrderTriggered, (PENDING_NEW, NEW, TRIGGERED, UNKNOWN, HELD)),
     **_stays(OrderTriggered, (PARTIALLY_FILLED, PENDING_CANCEL, *ENDED)),
+    # ---- held (IBKR: shares to be located for a short sale; Inactive that is still listed), and at work again
+    **_to(HELD, OrderHeld, (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, UNKNOWN, HELD)),
+    **_stays(OrderHeld, (PENDING_CANCEL, FILLED, CANCELED, EXPIRED)),
+    **_to(NEW, OrderReleased, (PENDING_NEW, NEW, UNKNOWN, HELD)),
+    **_stays(OrderReleased, (TRIGGERED, PARTIALLY_FILLED, PENDING_CANCEL, FILLED, CANCELED, EXPIRED)),
+    **_to(UNKNOWN, OrderHeld, (REJECTED,)),
+    **_to(UNKNOWN, OrderReleased, (REJECTED,)),
     # ---- fills: from everywhere
     **_to(FILLED, OrderFilled, (*LIVE, *ENDED)),
     # PENDING_NEW: the fill came before the acceptance. FILLED: a bust had reopened quantity of a finished order.
-    **_to(PARTIALLY_FILLED, OrderPartiallyFilled, (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, UNKNOWN)),
+    **_to(PARTIALLY_FILLED, OrderPartiallyFilled, (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, UNKNOWN, HELD)),
     **_stays(OrderPartiallyFilled, (FILLED,)),
     # FIX: PendingCancel outranks PartiallyFilled. The cancel is still open.
     **_stays(OrderPartiallyFilled, (PENDING_CANCEL,)),
@@ -116,12 +129,12 @@ TRANSITIONS: Row = {
     **_stays(FillCorrected, (*LIVE, *ENDED)),
     **_stays(CommissionBooked, (*LIVE, *ENDED)),
     # ---- cancels
-    **_to(PENDING_CANCEL, OrderPendingCancel, (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, PENDING_CANCEL)),
+    **_to(PENDING_CANCEL, OrderPendingCancel, (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, PENDING_CANCEL, HELD)),
     # Cancelling what is not known is allowed and sent, but asking tells nothing about the order.
     (UNKNOWN, OrderPendingCancel): UNKNOWN,
     (PENDING_CANCEL, OrderCancelRejected): NEW,
     # Late, or the answer to a cancel that crossed the end (IBKR 10148: already filled).
-    **_stays(OrderCancelRejected, (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, *ENDED)),
+    **_stays(OrderCancelRejected, (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, HELD, *ENDED)),
     # A refused cancel (IBKR 10147: no such order) does not say whether the order lives.
     (UNKNOWN, OrderCancelRejected): UNKNOWN,
     **_to(CANCELED, OrderCanceled, (*LIVE, CANCELED)),
@@ -141,6 +154,8 @@ TRANSITIONS: Row = {
 ACKNOWLEDGING = (
     OrderAccepted,
     OrderTriggered,
+    OrderHeld,
+    OrderReleased,
     OrderPartiallyFilled,
     OrderFilled,
     FillCorrected,

@@ -28,7 +28,7 @@ from risk.exposure import restore_books
 from risk.known import KnownIds
 from risk.state import RATE_WINDOW, AccountBooks, Holding, RiskState, WorkingOrder
 
-SHAPE = 1
+SHAPE = 2
 ROWS_AT_ONCE = 200
 ANSWERS_AT_ONCE = 2_000
 SHEETS_AT_ONCE = 16

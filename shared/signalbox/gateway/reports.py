@@ -22,7 +22,9 @@ from signalbox.messages import (
     VenueCommission,
     VenueExpired,
     VenueFill,
+    VenueHeld,
     VenueRejected,
+    VenueReleased,
     VenueTriggered,
     VenueUnknown,
 )
@@ -52,6 +54,37 @@ def triggered(state: AnyState, tracked: AnyTracked, at: datetime) -> Sequence[Re
     order = tracked.order
     report = VenueTriggered(
         id=report_id(state.venue, order.account, "triggered", order.order_id),
+        at=at,
+        venue=state.venue,
+        account=order.account,
+        order_id=order.order_id,
+    )
+    return _once(state, report)
+
+
+def held(state: AnyState, tracked: AnyTracked, at: datetime, reason: str) -> Sequence[Report]:
+    """The venue has the order and does not work it: told once each time that it begins."""
+    if tracked.held:
+        return []
+    order, tracked.held, tracked.holds = tracked.order, reason, tracked.holds + 1
+    report = VenueHeld(
+        id=report_id(state.venue, order.account, "held", f"{order.order_id}.{tracked.holds}"),
+        at=at,
+        venue=state.venue,
+        account=order.account,
+        order_id=order.order_id,
+        reason=reason,
+    )
+    return _once(state, report)
+
+
+def released(state: AnyState, tracked: AnyTracked, at: datetime) -> Sequence[Report]:
+    """The venue works an order that it had held."""
+    if not tracked.held:
+        return []
+    order, tracked.held = tracked.order, ""
+    report = VenueReleased(
+        id=report_id(state.venue, order.account, "released", f"{order.order_id}.{tracked.holds}"),
         at=at,
         venue=state.venue,
         account=order.account,
@@ -122,7 +155,7 @@ def refusal(
 
 def unknown(state: AnyState, tracked: AnyTracked, at: datetime, reason: str) -> Sequence[Report]:
     """It is not known what became of the order."""
-    order = tracked.order
+    order, tracked.held = tracked.order, ""
     report = VenueUnknown(
         id=report_id(state.venue, order.account, "unknown", order.order_id),
         at=at,

@@ -30,8 +30,11 @@ from signalbox.messages import (
     VenueCommission,
     VenueExpired,
     VenueFill,
+    VenueHeld,
     VenueRejected,
+    VenueReleased,
     VenueReport,
+    VenueUnknown,
 )
 
 ONCE_AN_ORDER = ("accepted", "triggered", "canceled", "expired", "rejected", "unknown")
@@ -79,6 +82,10 @@ class Tracked(Generic[OwnOrder]):
     """How often the venue was, in a row."""
     in_hand: bool = False
     """Claimed and about to be sent by this process: the venue can not have it, so it is not asked about."""
+    held: str = ""
+    """Why the venue does not work it, as was reported last; "" = it does, as far as is known."""
+    holds: int = 0
+    """How often it was reported as held."""
     presumed_lost: bool = False
     """Reported as rejected because the venue did not have it: should it turn up working, it is cancelled."""
 
@@ -215,6 +222,10 @@ def fold_report(state: AnyState, report: Report) -> None:
     elif isinstance(report, VenueCancelRejected):
         if report.cause == tracked.cancel_command:  # not one that was refused before it
             tracked.cancel_command = ""
+    elif isinstance(report, VenueHeld):
+        tracked.seen, tracked.held, tracked.holds = True, report.reason, tracked.holds + 1
+    elif isinstance(report, VenueReleased | VenueUnknown):
+        tracked.held = ""
     elif isinstance(report, VenueRejected | VenueCanceled | VenueExpired):
         tracked.standing = Standing.OVER
         tracked.presumed_lost = isinstance(report, VenueRejected) and not report.code

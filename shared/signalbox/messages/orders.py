@@ -77,6 +77,16 @@ class OrderTriggered(OrderEvent, frozen=True, kw_only=True):
     pass
 
 
+class OrderHeld(OrderEvent, frozen=True, kw_only=True):
+    """The venue has the order and does not work it; `reason` is what it says of that."""
+
+    reason: str
+
+
+class OrderReleased(OrderEvent, frozen=True, kw_only=True):
+    pass
+
+
 class OrderPartiallyFilled(OrderEvent, frozen=True, kw_only=True):
     fill: Fill
     cumulative_quantity: Decimal
@@ -181,6 +191,8 @@ OrderEvents = (
     | OrderDenied
     | OrderAccepted
     | OrderTriggered
+    | OrderHeld
+    | OrderReleased
     | OrderPartiallyFilled
     | OrderFilled
     | FillCorrected

@@ -27,6 +27,19 @@ class VenueTriggered(VenueReport, frozen=True, kw_only=True):
     order_id: str
 
 
+class VenueHeld(VenueReport, frozen=True, kw_only=True):
+    """The venue has the order and does not work it. It may come to life, or end."""
+
+    order_id: str
+    reason: str
+
+
+class VenueReleased(VenueReport, frozen=True, kw_only=True):
+    """The venue works an order that it had held."""
+
+    order_id: str
+
+
 class VenueFill(VenueReport, frozen=True, kw_only=True):
     """One execution. `fill.order_id` is empty for an order the desk did not place.
 
@@ -133,6 +146,8 @@ class VenueSnapshot(VenueReport, frozen=True, kw_only=True):
 Report = (
     VenueAccepted
     | VenueTriggered
+    | VenueHeld
+    | VenueReleased
     | VenueFill
     | VenueCommission
     | VenueFunding

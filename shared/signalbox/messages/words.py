@@ -63,6 +63,8 @@ class OrderStatus(StrEnum):
     DENIED = "DENIED"
     EXPIRED = "EXPIRED"
     UNKNOWN = "UNKNOWN"
+    HELD = "HELD"
+    """The venue has it and does not work it (shares must first be located, say); it may come to life."""
 
 
 FINAL_STATUSES = frozenset(

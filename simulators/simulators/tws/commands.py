@@ -164,6 +164,20 @@ class TwsControl:
             ),
             Command("reject_next", "reject the next orders (201)", self._reject_next, (reason, _COUNT)),
             Command(
+                "hold_next",
+                "hold the next orders: 404 and whyHeld=locate, or for another reason 201 and Inactive, still open",
+                self._hold_next,
+                (Parameter("reason", Kind.TEXT, "locate, or what error 201 says", "locate"), _COUNT),
+            ),
+            Command("held", "the permanent ids of the orders that are held", self._held),
+            Command("release", "work an order that is held, from now on", self._release, (number,)),
+            Command(
+                "refuse_held",
+                "refuse an order that is held, for good (201)",
+                self._refuse_held,
+                (number, reason),
+            ),
+            Command(
                 "swallow_next",
                 "take the next orders but say nothing of them until the client asks or reconnects",
                 self._counted("swallow_replies"),
@@ -386,6 +400,29 @@ class TwsControl:
             raise CommandError("count must be from 1 to 1000")
         self._faults.reject_reasons += [arguments["reason"]] * arguments["count"]
         return {"pending": len(self._faults.reject_reasons)}
+
+    def _hold_next(self, arguments: Arguments) -> Reply:
+        if not 1 <= arguments["count"] <= 1000:
+            raise CommandError("count must be from 1 to 1000")
+        self._faults.hold_reasons += [arguments["reason"]] * arguments["count"]
+        return {"pending": len(self._faults.hold_reasons)}
+
+    def _held(self, _: Arguments) -> Reply:
+        return {"numbers": self._gateway.orders.on_hold()}
+
+    def _release(self, arguments: Arguments) -> Reply:
+        try:
+            self._gateway.orders.release(arguments["number"])
+        except KeyError:
+            raise CommandError(f"order {arguments['number']} is not held") from None
+        return {}
+
+    def _refuse_held(self, arguments: Arguments) -> Reply:
+        try:
+            self._gateway.orders.refuse_held(arguments["number"], arguments["reason"])
+        except KeyError:
+            raise CommandError(f"order {arguments['number']} is not held") from None
+        return {}
 
     def _counted(self, counter: str) -> Callable[[Arguments], Reply]:
         def run(arguments: Arguments) -> Reply:

@@ -40,13 +40,20 @@ def revised_id(execution_id: str, revision: int) -> str:
 
 
 def live(
-    order_id: int, client_id: int, listing: Listing, event: Filled, order: VenueOrder, *, reckoned: bool = True
+    order_id: int,
+    client_id: int,
+    listing: Listing,
+    event: Filled,
+    order: VenueOrder,
+    *,
+    number: int,
+    reckoned: bool = True,
 ) -> list[Message]:
     """Write the execution and its commission, as they come unasked; -1 while that is not reckoned."""
     terms = order.terms
     execution = Execution(
         execution_id=event.execution_id,
-        number=order.number,
+        number=number,
         at=event.at,
         account=terms.account,
         symbol=terms.symbol,
@@ -79,6 +86,8 @@ class ExecutionLog:
         self._world, self._peers, self._owner = world, peers, owner
         self._listings = {listing.key: listing for listing in world.listings_of(IBKR)}
         self._corrections: dict[str, tuple[int, Execution]] = {}
+        self.told_numbers: dict[int, int] = {}
+        """Permanent ids that clients know by another number (`OrderDesk`)."""
         self.fees: dict[str, Decimal] = {}
         """Commissions that are told otherwise than the books have them, by execution."""
 
@@ -97,6 +106,7 @@ class ExecutionLog:
                 continue
             client_id, order_id = self._owner(execution.number)
             revision, shown = self._corrections.get(execution.execution_id, (1, execution))
+            shown = replace(shown, number=self.told_numbers.get(shown.number, shown.number))
             if execution.execution_id in self.fees:
                 shown = replace(shown, commission=self.fees[execution.execution_id])
             revised = revised_id(execution.execution_id, revision)

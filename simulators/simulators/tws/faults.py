@@ -68,6 +68,7 @@ class Faults:
     swallow_replies: int = 0
     reject_reasons: list[str] = field(default_factory=list)
     commission_not_reckoned: int = 0
+    hold_reasons: list[str] = field(default_factory=list)
     preset_time_in_force: int = 0
     not_subscribed: set[str] = field(default_factory=set)
     delayed_only: set[str] = field(default_factory=set)

@@ -39,6 +39,7 @@ from simulators.world import World
 BY_HAND = 0
 """The client id of orders that no client placed; client 0 is told of them."""
 
+LOCATE = "locate"
 _LOCAL_NUMBERS_FROM = 2_000_000_000  # permanent ids of orders that never reached the venue
 
 
@@ -53,6 +54,21 @@ class Record:
     fields: Mapping[str, str]
     status: str = ""
     last_price: Decimal = Decimal(0)
+    told_number: int = 0
+    """The permanent id that clients know it by, where it is not the world's."""
+    why_held: str = ""
+
+    @property
+    def number(self) -> int:
+        return self.told_number or self.perm_id
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An order that TWS has and does not work yet."""
+
+    record: Record
+    terms: OrderTerms
 
 
 class OrderDesk:
@@ -65,10 +81,13 @@ class OrderDesk:
         self._by_number: dict[int, Record] = {}
         self._held: dict[tuple[int, int], PlaceOrder] = {}
         self._working: dict[int, Record] = {}
+        self._on_hold: dict[int, Held] = {}
         self._next_ids: dict[int, int] = {}
         self._local_numbers = count(_LOCAL_NUMBERS_FROM)
         self._hand_numbers = count(-1, -1)
         self._binds_by_hand = False
+        self.told_numbers: dict[int, int] = {}
+        """Of orders that were held first: the permanent id that clients know them by, by the world's."""
         for order in world.orders_of(IBKR):
             self._record_of(order)
 
@@ -132,6 +151,12 @@ class OrderDesk:
         if record is None:
             peer.send(replies.error(order_id, 10147, f"OrderId {order_id} that needs to be cancelled is not found."))
             return
+        if record.number in self._on_hold:
+            del self._on_hold[record.number]
+            record.status, record.why_held = "Cancelled", ""
+            peer.send(replies.error(order_id, 202, "Order Canceled - reason:"))
+            peer.send(self._held_status(record, "Cancelled"))
+            return
         refusal = self._world.cancel(record.perm_id)
         if refusal is None:
             order = self._world.order(record.perm_id)
@@ -159,6 +184,10 @@ class OrderDesk:
                 self._bind(peer, record)
             if of_all or record.client_id == peer.client_id:
                 for message in self._pair(record, order):
+                    peer.send(message)
+        for held in self._on_hold.values():
+            if of_all or held.record.client_id == peer.client_id:
+                for message in self._held_messages(held.record):
                     peer.send(message)
         peer.send(replies.open_order_end())
 
@@ -215,12 +244,68 @@ class OrderDesk:
         now = self._world.now()
         if not order_rules.can_trade(terms, listing.calendar, now):
             peer.send(replies.error(request.order_id, 399, what_if.held_until_open(terms, listing, now)))
+        if self._faults.hold_reasons:
+            self._hold(peer, request, listing, terms, self._faults.hold_reasons.pop(0))
+            return
         swallowed = self._faults.takes_one("swallow_replies")
         order = self._world.submit(terms)
         if swallowed:
             self._faults.silent_orders.add(order.number)
         fields = {**request.fields, "account": terms.account, "tif": terms.time_in_force.value}
         self._remember(Record(peer.client_id, request.order_id, order.number, listing, fields))
+
+    # ------------------------------------------------------------------------------------------------------ held
+
+    def _hold(self, peer: Peer, request: PlaceOrder, listing: Listing, terms: OrderTerms, why: str) -> None:
+        """Keep an order back: for shares to be located (404, PreSubmitted), or as Inactive for another reason (201)."""
+        fields = {**request.fields, "account": terms.account, "tif": terms.time_in_force.value}
+        number = next(self._local_numbers)
+        record = Record(peer.client_id, request.order_id, number, listing, fields, told_number=number)
+        locating = why == LOCATE
+        record.status, record.why_held = ("PreSubmitted", LOCATE) if locating else ("Inactive", "")
+        self._on_hold[number] = Held(record, terms)
+        self._remember(record)
+        text = "Order held while securities are located." if locating else f"Order rejected - reason:{why}"
+        peer.send(replies.error(request.order_id, 404 if locating else 201, text))
+        for message in self._held_messages(record):
+            peer.send(message)
+
+    def on_hold(self) -> list[int]:
+        """The permanent ids of the orders that are held."""
+        return list(self._on_hold)
+
+    def release(self, number: int) -> None:
+        """Work an order that was held, under the number that its client knows. Raises KeyError."""
+        held = self._on_hold.pop(number)
+        order = self._world.submit(held.terms)
+        held.record.perm_id, held.record.status, held.record.why_held = order.number, "", ""
+        self.told_numbers[order.number] = number
+        self._remember(held.record)
+        peer = self._peers.get(held.record.client_id)
+        if peer is not None:
+            for message in self._pair(held.record, order):
+                peer.send(message)
+
+    def refuse_held(self, number: int, reason: str) -> None:
+        """Refuse an order that was held, for good. Raises KeyError."""
+        record = self._on_hold.pop(number).record
+        record.status, record.why_held = "Inactive", ""
+        peer = self._peers.get(record.client_id)
+        if peer is not None:
+            peer.send(replies.error(record.order_id, 201, f"Order rejected - reason:{reason}"))
+            for message in self._held_messages(record):
+                peer.send(message)
+
+    def _held_messages(self, record: Record) -> list[Message]:
+        facts = OrderFacts(
+            record.order_id, record.client_id, record.number, record.listing, record.fields, record.status
+        )
+        return [order_replies.open_order(facts), self._held_status(record, record.status)]
+
+    def _held_status(self, record: Record, status: str) -> Message:
+        nothing, quantity = Decimal(0), Decimal(record.fields.get("totalQuantity") or 0)
+        ids = (record.number, nothing, record.client_id)
+        return replies.order_status(record.order_id, status, nothing, quantity, nothing, *ids, record.why_held)
 
     def _refusal(self, terms: OrderTerms | Unresolved) -> Unresolved | None:
         if isinstance(terms, Unresolved):
@@ -299,7 +384,7 @@ class OrderDesk:
             case Filled():
                 reckoned = not self._faults.takes_one("commission_not_reckoned")
                 ids = (record.order_id, record.client_id)
-                fill = executions.live(*ids, record.listing, event, order, reckoned=reckoned)
+                fill = executions.live(*ids, record.listing, event, order, reckoned=reckoned, number=record.number)
                 if self._faults.takes_one("commission_before_execution"):
                     fill = fill[::-1]
                 if self._faults.takes_one("execution_before_status"):
@@ -311,13 +396,13 @@ class OrderDesk:
     def _pair(self, record: Record, order: VenueOrder) -> list[Message]:
         status = record.status or order_rules.status_of(order, record.listing.calendar, self._world.now())
         fields = {**record.fields, **order_rules.fields_of(order.terms)}
-        facts = OrderFacts(record.order_id, record.client_id, record.perm_id, record.listing, fields, status)
+        facts = OrderFacts(record.order_id, record.client_id, record.number, record.listing, fields, status)
         left = order.terms.quantity - order.filled
         return [order_replies.open_order(facts), self._status_message(record, status, order, left)]
 
     def _status_message(self, record: Record, status: str, order: VenueOrder, left: Decimal) -> Message:
         average = order.average_price
-        ids = (record.perm_id, record.last_price, record.client_id)
+        ids = (record.number, record.last_price, record.client_id)
         return replies.order_status(record.order_id, status, order.filled, left, average, *ids)
 
     def completed_message(self, record: Record, order: VenueOrder) -> Message:
@@ -327,7 +412,7 @@ class OrderDesk:
         facts = OrderFacts(
             record.order_id,
             record.client_id,
-            record.perm_id,
+            record.number,
             record.listing,
             {**record.fields, **order_rules.fields_of(order.terms)},
             status,
