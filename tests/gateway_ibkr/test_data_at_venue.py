@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gateway_ibkr import feeds
 from msgspec.structs import replace
 from signalbox import messages, subjects
 from signalbox.desk import DeskInstrument, Venue
@@ -126,13 +127,32 @@ async def test_a_gap_is_asked_for_as_long_as_history_is_not_told(
         await desk.venue.do("omit", kind="historicalData", client=DATA, count=1_000)
     await desk.dropped(DATA)
     await desk.eventually(lambda: "asked for 4 times" in runtime.details()["bars_wait_for"], "a gap that is asked for")
-    assert ("disconnected (162)" if farm_down else "no complete answer") in runtime.details()["bars_wait_for"]
+    assert ("disconnected (162)" if farm_down else "reqHistoricalData") in runtime.details()["bars_wait_for"]
     assert metric("signalbox_venue_open_gap_seconds", venue="ibkr", symbol="SPY") > 0
     await desk.passes(minutes=10)
     assert runtime.details()["gaps_that_stay"] == ""
     await desk.venue.do(*(("farm_up",) if farm_down else ("clear",)), **({"farm": "ushmds"} if farm_down else {}))
     whole(desk, await live_until(desk, desk.venue.world.now() + timedelta(minutes=3)))
     assert runtime.details()["bars_wait_for"] == ""
+
+
+@pytest.mark.parametrize("word", ["2106", "1102"])
+async def test_a_gap_is_asked_for_at_once_when_history_is_said_to_be_back(
+    desk: Any, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "IDENTICAL_HISTORY_SECONDS", 1e7)  # nothing else asks again
+    runtime = await desk.start()
+    await live_until(desk, START + timedelta(minutes=2))
+    await desk.venue.do("farm_down", farm="ushmds")
+    await desk.dropped(DATA)
+    await desk.eventually(lambda: runtime.details()["bars_wait_for"].count("asked for 1 times") == 2, "both wait")
+    if word == "1102":
+        await desk.venue.do("clear")
+        await desk.venue.do("link_restored", data_lost=False)
+    else:
+        await desk.venue.do("farm_up", farm="ushmds")
+    await desk.eventually(lambda: runtime.details()["bars_wait_for"] == "", "both are filled")
+    whole(desk, await live_until(desk, desk.venue.world.now() + timedelta(minutes=3)))
 
 
 async def test_a_gap_outlives_a_restart(desk: Any) -> None:

@@ -117,6 +117,7 @@ class MarketData:
         said = ""
         while True:
             session = Session(self._endpoint, self._on_fact)
+            self._farms = Farms()  # before it opens: TWS greets with what is down
             began = time.monotonic()
             try:
                 await self._live(session)
@@ -150,7 +151,6 @@ class MarketData:
     async def _work(self, data: DataSession) -> None:
         """Subscribe to bars first, so that what history is asked for ends where live bars begin; then watch."""
         self._line_of.clear()
-        self._farms = Farms()
         for line in (*self._bars, *self._quotes_of):
             begin_anew(line.subscription)
         await data.choose_data_type(market_data_number(self._kind))

@@ -62,8 +62,9 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     silence_wall_seconds_max: float = 15.0
     """... if it was silent for this long on the wall clock too: a simulated clock may run ahead of the socket. Also how
     long what a farm's return may have ended has to show that it lives."""
-    account_silence_seconds_max: int = 400
-    """The same for the account's figures and its profit and loss: TWS repeats the figures every three minutes."""
+    account_silence_seconds_max: int = 240
+    """The same for the account's figures and its profit and loss: TWS repeats the figures every three minutes, and risk
+    finds them too old after five."""
     resubscribe_delay_seconds: float = 15.0
     """Between two requests for the same subscription, twice as long each time that nothing comes of it ..."""
     resubscribe_delay_seconds_max: float = 300.0
