@@ -7,7 +7,16 @@ from decimal import Decimal
 
 import pytest
 from gateway_dydx.account import Figures
-from gateway_dydx.facts import AssetPosition, Market, OraclePrice, PositionSeen, Subaccount, SubaccountChanged
+from gateway_dydx.facts import (
+    AssetPosition,
+    LeverageChosen,
+    Market,
+    MarketChanged,
+    OraclePrice,
+    PositionSeen,
+    Subaccount,
+    SubaccountChanged,
+)
 from msgspec.structs import replace
 from signalbox.errors import TranslationError
 from signalbox.messages import AccountState
@@ -55,6 +64,7 @@ def change(usdc: str, position: PositionSeen, height: int) -> SubaccountChanged:
 def figures() -> Figures:
     made = Figures("dydx1x-0")
     made.on_market(BTC, NOON)
+    made.on_leverage(LeverageChosen(ppm_by_clob_pair={}), NOON)
     return made
 
 
@@ -113,6 +123,7 @@ def test_an_oracle_price_matters_only_for_a_position() -> None:
 
 def test_nothing_is_said_of_a_position_without_a_price() -> None:
     made = Figures("dydx1x-0")
+    made.on_leverage(LeverageChosen(ppm_by_clob_pair={}), NOON)
     made.on_snapshot(snapshot("1000", held("1")), NOON)
     with pytest.raises(TranslationError, match="oracle price"):
         made.state(NOON)
@@ -137,6 +148,8 @@ def test_a_figure_is_as_old_as_the_oldest_thing_that_it_is_made_of() -> None:
     assert said_at["cash"] == LATER
     assert said_at["net_liquidation"] == said_at["available_funds"] == said_at["initial_margin"] == NOON, "the market"
     made.on_market(BTC, LAST)
+    assert stated(made).said_at["net_liquidation"] == NOON, "the leverage"
+    made.on_leverage(LeverageChosen(ppm_by_clob_pair={}), LAST)
     assert stated(made).said_at["net_liquidation"] == LATER
 
 
@@ -167,6 +180,7 @@ def test_a_position_that_comes_in_an_answer_of_the_same_block_is_said_then() -> 
     made.on_snapshot(snapshot("1000", height=10), NOON)
     made.on_snapshot(snapshot("800", held("2"), height=10), LATER)
     made.on_market(BTC, LATER)
+    made.on_leverage(LeverageChosen(ppm_by_clob_pair={}), LATER)
     assert stated(made).said_at["initial_margin"] == LATER
 
 
@@ -183,3 +197,59 @@ def test_a_price_that_was_never_said_is_asked_for() -> None:
     made = Figures("dydx1x-0")
     made.on_snapshot(snapshot("1000", held("1")), NOON)
     assert made.unsaid_since(NOON)
+
+
+CAPPED = replace(
+    BTC, initial_margin_fraction=Decimal("0.1"), open_interest=Decimal(45_000),
+    open_interest_lower_cap=Decimal(2_000_000), open_interest_upper_cap=Decimal(5_000_000),
+)  # fmt: skip
+
+
+def test_near_the_cap_of_open_interest_the_chain_wants_more_and_so_less_is_available() -> None:
+    """The chain's own example: a tenth, caps of 2 and 5 million, 4.5 million open: 42,500 of a position of 50,000."""
+    made = figures()
+    made.on_market(CAPPED, NOON)
+    made.on_snapshot(snapshot("-20000", held("500")), NOON)
+    state = stated(made)
+    assert (state.net_liquidation, state.initial_margin, state.available_funds) == (30_000, 42_500, -12_500)
+    assert state.buying_power == 0
+    assert state.initial_margin_fractions == {"BTC-USD": Decimal("0.85")}
+    assert state.maintenance_margin == 600, "is not scaled"
+
+
+def test_open_interest_that_moves_moves_the_margin() -> None:
+    made = figures()
+    made.on_market(CAPPED, NOON)
+    made.on_snapshot(snapshot("-20000", held("500")), NOON)
+    assert made.on_market_change(MarketChanged(ticker="BTC-USD", open_interest=Decimal(20_000)))
+    assert (stated(made).initial_margin, stated(made).initial_margin_fractions) == (5_000, {})
+    assert not made.on_market_change(MarketChanged(ticker="BTC-USD", status="PAUSED"))
+    assert made.on_market_change(MarketChanged(ticker="BTC-USD", initial_margin_fraction=Decimal("0.2")))
+    assert stated(made).initial_margin == 10_000
+    assert not made.on_market_change(MarketChanged(ticker="NEW-USD", open_interest=Decimal(1)))
+
+
+def test_leverage_that_the_owner_set_binds_where_it_is_more() -> None:
+    made = figures()
+    made.on_snapshot(snapshot("0", held("10")), NOON)
+    assert made.on_leverage(LeverageChosen(ppm_by_clob_pair={0: 500_000}), NOON)
+    assert (stated(made).initial_margin, stated(made).available_funds) == (500, 500)
+    assert not made.on_leverage(LeverageChosen(ppm_by_clob_pair={0: 500_000}), NOON)
+    made.on_leverage(LeverageChosen(ppm_by_clob_pair={0: 10_000}), NOON)
+    assert stated(made).initial_margin == 20, "the market's own is more"
+
+
+def test_a_cap_without_open_interest_leaves_what_is_held_unknown_and_binds_all_of_what_is_not() -> None:
+    made = figures()
+    made.on_market(replace(CAPPED, open_interest=None), NOON)
+    made.on_snapshot(snapshot("1000"), NOON)
+    assert stated(made).initial_margin_fractions == {"BTC-USD": 1}
+    made.on_snapshot(snapshot("0", held("10"), height=11), NOON)
+    with pytest.raises(TranslationError, match="open interest"):
+        made.state(NOON)
+
+
+def test_nothing_is_said_before_the_chain_has_said_the_leverage() -> None:
+    made = Figures("dydx1x-0")
+    made.on_snapshot(snapshot("1000"), NOON)
+    assert made.state(NOON) is None

@@ -235,7 +235,7 @@ def test_the_account_is_valued_at_the_oracle_prices() -> None:
     markets = {"BTC-USD": market(), "ETH-USD": market("ETH-USD", -9, initial_margin_fraction=Decimal("0.1"))}
     prices = {"BTC-USD": Decimal(110), "ETH-USD": Decimal(10)}
     seen = subaccount("900", held("BTC-USD", "2", "100"), held("ETH-USD", "-5", "12"))
-    state = account_state("dydx1x-0", seen, markets, prices, NOON)
+    state = account_state("dydx1x-0", seen, markets, prices, NOON, {})
     assert state.cash == 900
     assert state.net_liquidation == 900 + 2 * 110 - 5 * 10
     assert state.initial_margin == Decimal("0.02") * 220 + Decimal("0.1") * 50
@@ -248,7 +248,7 @@ def test_the_account_is_valued_at_the_oracle_prices() -> None:
 
 def test_an_account_in_debt_has_no_buying_power_and_no_leverage() -> None:
     seen = subaccount("-300", held("BTC-USD", "2", "200"))
-    state = account_state("dydx1x-0", seen, {"BTC-USD": market()}, {"BTC-USD": Decimal(100)}, NOON)
+    state = account_state("dydx1x-0", seen, {"BTC-USD": market()}, {"BTC-USD": Decimal(100)}, NOON, {})
     assert state.net_liquidation == -100
     assert state.available_funds == Decimal(-104)
     assert state.buying_power == 0
@@ -260,7 +260,7 @@ def test_a_position_without_market_or_price_gives_no_figures(
     markets: dict[str, Market], prices: dict[str, Decimal]
 ) -> None:
     with pytest.raises(TranslationError, match="BTC-USD"):
-        account_state("dydx1x-0", subaccount("1", held("BTC-USD", "1", "1")), markets, prices, NOON)
+        account_state("dydx1x-0", subaccount("1", held("BTC-USD", "1", "1")), markets, prices, NOON, {})
 
 
 def test_a_position_is_held_at_its_entry_price() -> None:

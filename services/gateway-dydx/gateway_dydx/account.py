@@ -15,7 +15,15 @@ from decimal import Decimal
 from msgspec.structs import replace
 from signalbox.messages import NEVER, AccountState
 
-from gateway_dydx.facts import Market, OraclePrice, PositionSeen, Subaccount, SubaccountChanged
+from gateway_dydx.facts import (
+    LeverageChosen,
+    Market,
+    MarketChanged,
+    OraclePrice,
+    PositionSeen,
+    Subaccount,
+    SubaccountChanged,
+)
 from gateway_dydx.translate import account_state
 
 CHANGE_INTERVAL_SECONDS = 0.25
@@ -24,6 +32,12 @@ CHANGE_INTERVAL_SECONDS = 0.25
 CASH = "USDC"
 HELD, MARKET, PRICE = "held", "market", "price"
 """What the indexer says of a symbol: how much is held, the market's terms, the oracle's price."""
+LEVERAGE = ("leverage", "")
+OF_MARGIN = (
+    *("initial_margin_fraction", "maintenance_margin_fraction"),
+    *("open_interest", "open_interest_lower_cap", "open_interest_upper_cap"),
+)
+"""What of a market moves the margins of the account."""
 EVERYTHING = (HELD, "")
 """A complete answer: what is not in it is not held."""
 
@@ -38,10 +52,18 @@ class Figures:
         self._markets: dict[str, Market] = {}
         self._oracle_prices: dict[str, Decimal] = {}
         self._said_at: dict[tuple[str, str], datetime] = {}
+        self._chosen_ppm: dict[int, int] | None = None
+        """By clob pair: the margins that the account's owner chose; None = the chain has not said."""
 
-    def on_fact(self, fact: Subaccount | SubaccountChanged | Market | OraclePrice, at: datetime) -> bool:
-        """Take what the indexer said at desk time `at` of the subaccount, a market or a price; True = it changed."""
+    def on_fact(
+        self, fact: Subaccount | SubaccountChanged | Market | MarketChanged | OraclePrice | LeverageChosen, at: datetime
+    ) -> bool:
+        """Take what the venue said at desk time `at` of the subaccount, a market or a price; True = it changed."""
         match fact:
+            case LeverageChosen():
+                return self.on_leverage(fact, at)
+            case MarketChanged():
+                return self.on_market_change(fact)
             case Subaccount():
                 return self.on_snapshot(fact, at)
             case SubaccountChanged():
@@ -60,13 +82,31 @@ class Figures:
             changed |= self.on_oracle_price(OraclePrice(ticker=market.ticker, price=market.oracle_price), at)
         return changed
 
+    def on_market_change(self, change: MarketChanged) -> bool:
+        """Take what is said of a known market's open interest and margins; True = a position's margin may change."""
+        market = self._markets.get(change.ticker)
+        if market is None:
+            return False
+        said = {name: getattr(change, name) for name in OF_MARGIN if getattr(change, name) is not None}
+        self._markets[change.ticker] = replace(market, **said)
+        return self._markets[change.ticker] != market and self._holds(change.ticker)
+
+    def on_leverage(self, fact: LeverageChosen, at: datetime) -> bool:
+        """Take what the owner has set on the chain; True = another margin is wanted."""
+        changed, self._chosen_ppm = fact.ppm_by_clob_pair != self._chosen_ppm, fact.ppm_by_clob_pair
+        self._said_at[LEVERAGE] = at
+        return changed
+
     def on_oracle_price(self, fact: OraclePrice, at: datetime) -> bool:
         """Take a price; True = a position's value changed."""
         changed = self._oracle_prices.get(fact.ticker) != fact.price
         self._oracle_prices[fact.ticker] = fact.price
         self._said_at[PRICE, fact.ticker] = at
+        return changed and self._holds(fact.ticker)
+
+    def _holds(self, ticker: str) -> bool:
         held = self._subaccount.positions if self._subaccount is not None else ()
-        return changed and any(position.ticker == fact.ticker for position in held)
+        return any(position.ticker == ticker for position in held)
 
     def on_snapshot(self, subaccount: Subaccount, at: datetime) -> bool:
         """Take the whole subaccount, unless a later block's change is known; True = something changed."""
@@ -108,6 +148,8 @@ class Figures:
         assert self._subaccount is not None
         said_at, tickers = self._said_at, [position.ticker for position in self._subaccount.positions]
         valued = [said_at.get((what, ticker), NEVER) for ticker in tickers for what in (HELD, MARKET, PRICE)]
+        if valued:
+            valued.append(said_at.get(LEVERAGE, NEVER))
         return said_at[HELD, CASH], min(valued, default=said_at[EVERYTHING])
 
     def unsaid_since(self, at: datetime) -> bool:
@@ -115,10 +157,10 @@ class Figures:
         return self._subaccount is not None and min(self._times()) < at
 
     def state(self, at: datetime) -> AccountState | None:
-        """The account's state; None = there has been no snapshot. Raises TranslationError without a price."""
-        if self._subaccount is None:
+        """The account's state; None = not all of it has been said. Raises TranslationError without a price."""
+        if self._subaccount is None or self._chosen_ppm is None:
             return None
-        told = account_state(self._account, self._subaccount, self._markets, self._oracle_prices, at)
+        told = account_state(self._account, self._subaccount, self._markets, self._oracle_prices, at, self._chosen_ppm)
         cash_at, valued_at = self._times()
         valued = ("initial_margin", "maintenance_margin", "unrealized_pnl", "realized_pnl")
         of_both = ("net_liquidation", "available_funds", "buying_power", "leverage")

@@ -48,6 +48,11 @@ class Market(Fact, frozen=True, kw_only=True):
     tick_size: Decimal
     step_size: Decimal
     market_type: str = "CROSS"
+    open_interest: Decimal | None = None
+    """What is held on one side, in base units; None = not said."""
+    open_interest_lower_cap: Decimal = Decimal(0)
+    open_interest_upper_cap: Decimal = Decimal(0)
+    """USD; an upper one of 0 = none."""
 
 
 class MarketUnreadable(Fact, frozen=True, kw_only=True):
@@ -67,6 +72,9 @@ class MarketChanged(Fact, frozen=True, kw_only=True):
     maintenance_margin_fraction: Decimal | None = None
     tick_size: Decimal | None = None
     step_size: Decimal | None = None
+    open_interest: Decimal | None = None
+    open_interest_lower_cap: Decimal | None = None
+    open_interest_upper_cap: Decimal | None = None
 
 
 class OraclePrice(Fact, frozen=True, kw_only=True):
@@ -233,6 +241,12 @@ class Subaccount(Fact, frozen=True, kw_only=True):
     updated_at_height: int | None = None
     height: int | None = None
     """The newest block that the indexer had processed when it said so; None = not said."""
+
+
+class LeverageChosen(Fact, frozen=True, kw_only=True):
+    """The initial margins that the owner of the subaccount has chosen, in parts per million."""
+
+    ppm_by_clob_pair: dict[int, int]
 
 
 class Transfer(Fact, frozen=True, kw_only=True):

@@ -40,6 +40,7 @@ from gateway_dydx.facts import (
     FundingPayment,
     Height,
     Market,
+    MarketChanged,
     MarketUnreadable,
     OraclePrice,
     StreamRefused,
@@ -58,6 +59,7 @@ from gateway_dydx.state import State, assume_renewed, raise_height
 from gateway_dydx.stream_messages import MARKETS, SUBACCOUNTS, facts_of
 from gateway_dydx.translate import VENUE, funding_report
 from gateway_dydx.venue_indexer import IndexerRest
+from gateway_dydx.venue_leverage import leverage
 from gateway_dydx.venue_node import Node
 from gateway_dydx.venue_stream import IndexerStream, StreamBounds
 
@@ -189,6 +191,8 @@ class OrdersLink:
                     price = fact.price if isinstance(fact, OraclePrice) else fact.oracle_price
                     if price is not None:
                         self.oracle_prices[fact.ticker] = price
+                case MarketChanged():
+                    self._account.on_fact(fact)
                 case MarketUnreadable():
                     VENUE_UNDECODABLE.labels(VENUE, metrics.STREAM).inc()
                     log.error(
@@ -322,6 +326,7 @@ class OrdersLink:
                 note_row(state.own.funding_rows, report.symbol, report.at)
         statement = snapshot(state, answers, subaccount, funding, block_at, began_at)
         note_held(state.own.funding_rows, [held.symbol for held in statement.positions], began_at)
+        self._account.on_fact(await leverage(self._node, self._subaccount, self._settings.answer_seconds_max))
         if subaccount is not None:
             self._account.on_fact(subaccount)
         if new_to(state, statement):
@@ -339,16 +344,6 @@ class OrdersLink:
                 "seconds": round(time.monotonic() - began_seconds, 3),
             },
         )
-
-    async def ask_figures(self) -> None:
-        """Have all that the account's figures are made of said again; it goes the way of facts. Raises `VenueError`."""
-        subaccount = await self._rest.subaccount(self._subaccount.address, self._subaccount.number)
-        if subaccount is None:
-            return
-        if subaccount.positions:
-            for market in await self._rest.markets():
-                self._account.on_fact(market)
-        self._account.on_fact(subaccount)
 
     async def _caught_up(self, height: int) -> None:
         """Wait until the indexer has processed what the chain had."""

@@ -58,6 +58,9 @@ def market(raw: object) -> Market:
         tick_size=fields.price("tickSize"),
         step_size=fields.price("stepSize"),
         market_type=fields.word("marketType", "CROSS"),
+        open_interest=fields.decimal_or_none("openInterest"),
+        open_interest_lower_cap=fields.decimal_or_none("openInterestLowerCap") or Decimal(0),
+        open_interest_upper_cap=fields.decimal_or_none("openInterestUpperCap") or Decimal(0),
     )
 
 

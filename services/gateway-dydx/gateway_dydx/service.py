@@ -28,6 +28,7 @@ from gateway_dydx.settings import Settings, endpoints, signing_key, subaccount_t
 from gateway_dydx.state import OwnState, fold_report, state_of
 from gateway_dydx.translate import VENUE
 from gateway_dydx.venue_indexer import IndexerRest
+from gateway_dydx.venue_leverage import leverage
 from gateway_dydx.venue_node import Node
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,13 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         "next_client_id": str(state.highest_number + 1),
     }
 
+    async def ask_figures() -> None:
+        found = await rest.subaccount(subaccount.address, subaccount.number)
+        markets = await rest.markets() if found is not None and found.positions else ()
+        chosen = await leverage(node, subaccount, settings.answer_seconds_max)
+        for fact in (*markets, chosen, *((found,) if found is not None else ())):
+            gateway.account.on_fact(fact)
+
     async def connections() -> None:
         try:
             await asyncio.Event().wait()
@@ -100,7 +108,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         "orders link": orders_link.run(),
         "renewals": renewing.run(),
         "market data": data.run(),
-        "account figures": gateway.account.keep_said(orders_link.ask_figures),
+        "account figures": gateway.account.keep_said(ask_figures),
         "connections": connections(),
     }
     await gateway.run(submission, own)

@@ -112,6 +112,9 @@ def _market_changed(ticker: str, raw: object) -> MarketChanged:
         maintenance_margin_fraction=fields.decimal_or_none("maintenanceMarginFraction"),
         tick_size=fields.decimal_or_none("tickSize"),
         step_size=fields.decimal_or_none("stepSize"),
+        open_interest=fields.decimal_or_none("openInterest"),
+        open_interest_lower_cap=fields.decimal_or_none("openInterestLowerCap"),
+        open_interest_upper_cap=fields.decimal_or_none("openInterestUpperCap"),
     )
 
 

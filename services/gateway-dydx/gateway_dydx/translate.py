@@ -23,6 +23,7 @@ from signalbox.errors import TranslationError
 from signalbox.messages import AccountState, PositionHeld, Side, VenueFunding
 
 from gateway_dydx.facts import FundingPayment, Market, PositionSeen, Subaccount
+from gateway_dydx.margins import initial_fraction, initial_margin, raised
 from gateway_dydx.stream_messages import facts_of as facts_of
 
 VENUE = "dydx"
@@ -201,12 +202,15 @@ def account_state(
     markets: Mapping[str, Market],
     oracle_prices: Mapping[str, Decimal],
     at: datetime,
+    chosen_ppm: Mapping[int, int],
 ) -> AccountState:
     """Make the account's state of its USDC and positions, revalued at the present oracle prices as the chain does.
 
     The indexer states equity and free collateral of the moment it was asked only; these formulas are the same ones:
     equity = USDC + size * oracle, free collateral = equity - initial margin, which is also what can be bought with (an
-    order needs its own initial margin of it). `cash` is signed: what a long position cost is taken from it.
+    order needs its own initial margin of it). The indexer's leave out what the chain adds to initial margins, near the
+    cap of open interest and by the owner's leverage (`chosen_ppm`, by clob pair). `cash` is signed: what a long
+    position cost is taken from it.
     Raises TranslationError when a market or price of a position is missing: no state is better than a guessed one.
     """
     gross = initial = maintenance = unrealized = realized = value = Decimal(0)
@@ -217,7 +221,8 @@ def account_state(
         notional = abs(position.size) * price
         gross += notional
         value += position.size * price
-        initial += notional * market.initial_margin_fraction
+        fraction = initial_fraction(market, price, chosen_ppm.get(market.clob_pair_id, 0))
+        initial += initial_margin(notional, fraction)
         maintenance += notional * market.maintenance_margin_fraction
         unrealized += position.size * (price - position.entry_price)
         realized += position.realized_pnl or Decimal(0)
@@ -237,6 +242,7 @@ def account_state(
         unrealized_pnl=unrealized,
         realized_pnl=realized,
         leverage=(gross / equity).quantize(LEVERAGE_STEP) if equity > 0 else None,
+        initial_margin_fractions=raised(markets, oracle_prices, chosen_ppm),
     )
 
 

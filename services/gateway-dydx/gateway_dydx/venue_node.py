@@ -188,7 +188,7 @@ class Node:
         self._channel = self._open_channel()
         return self._channel
 
-    async def _ready(self) -> grpc.aio.Channel:
+    async def ready(self) -> grpc.aio.Channel:
         """The channel, connected; raises VenueUnavailableError when it does not come about in time."""
         channel = self._channel
         if channel is None:
@@ -208,8 +208,8 @@ class Node:
 
     async def account(self, address: str) -> ChainAccount:
         """Read an address's number and sequence; raises VenueRefusedError when the chain does not know it."""
-        stub = auth_stubs.QueryStub(await self._ready())
-        answer = await self._ask(stub.Account(QueryAccountRequest(address=address), timeout=self._answer_seconds_max))
+        stub = auth_stubs.QueryStub(await self.ready())
+        answer = await self.ask(stub.Account(QueryAccountRequest(address=address), timeout=self._answer_seconds_max))
         found = BaseAccount()
         if not answer.account.Unpack(found):
             raise VenueRefusedError("account", f"{address} is {answer.account.type_url}, no plain account")
@@ -217,8 +217,8 @@ class Node:
 
     async def latest_block(self) -> LatestBlock:
         """Read the node's height, and that block's time (UTC)."""
-        stub = tendermint_stubs.ServiceStub(await self._ready())
-        answer = await self._ask(
+        stub = tendermint_stubs.ServiceStub(await self.ready())
+        answer = await self.ask(
             stub.GetLatestBlock(tendermint.GetLatestBlockRequest(), timeout=self._answer_seconds_max)
         )
         block = answer.sdk_block if answer.HasField("sdk_block") else answer.block
@@ -226,15 +226,13 @@ class Node:
 
     async def limits(self) -> ChainLimits:
         """Read what the chain allows: the published tables differ, so it is asked."""
-        stub = clob_stubs.QueryStub(await self._ready())
+        stub = clob_stubs.QueryStub(await self.ready())
         seconds = self._answer_seconds_max
         tiers, rates = await asyncio.gather(
-            self._ask(
+            self.ask(
                 stub.EquityTierLimitConfiguration(clob.QueryEquityTierLimitConfigurationRequest(), timeout=seconds)
             ),
-            self._ask(
-                stub.BlockRateLimitConfiguration(clob.QueryBlockRateLimitConfigurationRequest(), timeout=seconds)
-            ),
+            self.ask(stub.BlockRateLimitConfiguration(clob.QueryBlockRateLimitConfigurationRequest(), timeout=seconds)),
         )
         config = rates.block_rate_limit_config
         return ChainLimits(
@@ -248,7 +246,7 @@ class Node:
 
     async def transaction(self, transaction_hash: str) -> TransactionFound | None:
         """Look a transaction up; None = this node has it in no block (it may still be on its way)."""
-        stub = transaction_stubs.ServiceStub(await self._ready())
+        stub = transaction_stubs.ServiceStub(await self.ready())
         call = stub.GetTx(GetTxRequest(hash=transaction_hash), timeout=self._answer_seconds_max)
         answer = await self._ask_or_none(call)
         if answer is None:
@@ -258,11 +256,11 @@ class Node:
 
     async def has_stateful_order(self, identity: OrderIdentity) -> bool:
         """Say whether a long-term or conditional order is on the chain now, in its committed state."""
-        stub = clob_stubs.QueryStub(await self._ready())
+        stub = clob_stubs.QueryStub(await self.ready())
         request = clob.QueryStatefulOrderRequest(order_id=_order_id(identity))
         return await self._ask_or_none(stub.StatefulOrder(request, timeout=self._answer_seconds_max)) is not None
 
-    async def _ask(self, call: Awaitable[_Answer]) -> _Answer:
+    async def ask(self, call: Awaitable[_Answer]) -> _Answer:
         """Await a query; its failure is the venue's, never an empty answer."""
         with one_call(NODE):
             try:
@@ -278,7 +276,7 @@ class Node:
 
     async def _ask_or_none(self, call: Awaitable[_Answer]) -> _Answer | None:
         try:
-            return await self._ask(call)
+            return await self.ask(call)
         except VenueRefusedError as error:
             if error.code == grpc.StatusCode.NOT_FOUND.name:
                 return None
@@ -329,7 +327,7 @@ class Node:
         turned the call away: both times it is surely not on the chain. Raises VenueTimeoutError when that is not known.
         """
         if not self.is_connected:
-            await self._ready()
+            await self.ready()
         request = BroadcastTxRequest(tx_bytes=signed.payload, mode=BroadcastMode.BROADCAST_MODE_SYNC)
         with one_call(NODE):
             try:

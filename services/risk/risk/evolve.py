@@ -55,6 +55,7 @@ from risk.state import (
     is_flat,
     margin_fraction,
     order_key,
+    raised_margin,
 )
 
 # ------------------------------------------------------------------------------------------------ the total order
@@ -233,7 +234,7 @@ def _fill(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, 
     known = state.accounts.get((event.venue, event.account))
     if opened > 0 and (known is None or fill.at >= said_at(known.message, FUNDS)):
         value = opened * fill.price * holding.multiplier * (holding.rate or ONE)
-        books.unconfirmed_fills.append((fill.at, value * holding.margin_fraction))
+        books.unconfirmed_fills.append((fill.at, value * raised_margin(books, fill.symbol, holding.margin_fraction)))
         if len(books.unconfirmed_fills) > UNCONFIRMED_FILLS_MAX:
             (first_at, first), (second_at, second) = (
                 books.unconfirmed_fills.popleft(),
@@ -311,8 +312,8 @@ def fold_account(state: RiskState, account: AccountState, source: str) -> None:
     state.accounts[key] = Seen(account, source)
     books = state.books.setdefault(key, AccountBooks())
     rates = account.rates if books.currency in ("", account.currency) else {}
-    if rates != books.rates:
-        books.rates = rates
+    if (rates, account.initial_margin_fractions) != (books.rates, books.margin_fractions):
+        books.rates, books.margin_fractions = rates, account.initial_margin_fractions
         for symbol, holding in books.holdings.items():
             revalue(state, books, symbol, holding)
     funds_at = said_at(account, FUNDS)

@@ -23,6 +23,7 @@ from risk.state import (
     conversion_rate,
     is_flat,
     margin_fraction,
+    raised_margin,
     values,
 )
 
@@ -71,7 +72,7 @@ def revalue(state: RiskState, books: AccountBooks, symbol: str, holding: Holding
         worst = ZERO
     else:
         books.unvalued.discard(symbol)
-    needed = (worst - held) * holding.margin_fraction
+    needed = (worst - held) * raised_margin(books, symbol, holding.margin_fraction)
     books.worst_value += worst - holding.worst_value
     books.needed_funds += needed - holding.needed_funds
     holding.worst_value, holding.held_value, holding.needed_funds = worst, held, needed
@@ -92,6 +93,7 @@ def restore_books(state: RiskState, key: AccountKey, books: AccountBooks, orders
     state.books[key] = books
     known = state.accounts.get(key)
     books.rates = known.message.rates if known is not None else {}
+    books.margin_fractions = known.message.initial_margin_fractions if known is not None else {}
     for symbol, held in books.holdings.items():
         held.mark = held.traded_mark
         observe(state, held, venue, symbol)

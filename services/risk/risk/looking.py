@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from decimal import Decimal
 
 from signalbox.messages import (
     AccountSeen,
@@ -15,6 +16,7 @@ from signalbox.messages import (
     BooksSeen,
     CancelIntent,
     IdSeen,
+    Instrument,
     InstrumentSeen,
     Intent,
     LinkSeen,
@@ -28,7 +30,16 @@ from signalbox.messages import (
 
 from risk.account_ages import oldest
 from risk.facts import Request
-from risk.state import RATE_WINDOW, ZERO, AccountBooks, RiskState, is_flat, order_key
+from risk.state import (
+    RATE_WINDOW,
+    ZERO,
+    AccountBooks,
+    RiskState,
+    is_flat,
+    margin_fraction,
+    order_key,
+    raised_margin,
+)
 
 NO_BOOKS, NO_POSITION = BooksSeen(), PositionSeen()
 NOTHING, ONCE = NO_POSITION.quantity, NO_POSITION.multiplier
@@ -158,9 +169,18 @@ def _instrument(state: RiskState, key: tuple[str, str], books: AccountBooks | No
         lot_size=told.lot_size,
         minimum_quantity=told.minimum_quantity,
         multiplier=told.multiplier if told.multiplier != ONCE else ONCE,
-        initial_margin=told.initial_margin,
+        initial_margin=_initial_margin(told, books),
         rate=books.rates.get(told.currency) if books is not None and elsewhere else None,
     )
+
+
+def _initial_margin(told: Instrument, books: AccountBooks | None) -> Decimal | None:
+    """What the instrument says, or more where the venue wants more of this account."""
+    if books is None or told.symbol not in books.margin_fractions:
+        return told.initial_margin
+    fraction = margin_fraction(told)
+    raised = raised_margin(books, told.symbol, fraction)
+    return raised if raised != fraction else told.initial_margin
 
 
 def _position(books: AccountBooks, symbol: str) -> PositionSeen:

@@ -141,7 +141,8 @@ class AccountBooks:
     `adopted_source` is empty until the opening figures are known: no position of the account is known before.
     `adopted_execution_ids` are executions that those figures contain, `fills_before_adoption` the newest revision of
     those booked before anybody knew. `unconfirmed_fills` are the funds taken by fills that the venue's last account
-    figures can not contain yet. `rates` are what other currencies are worth in the account's, by the venue.
+    figures can not contain yet. `rates` are what other currencies are worth in the account's, by the venue, and
+    `margin_fractions` by symbol what opening takes of the funds, where that is more than the instrument says.
     """
 
     adopted_source: str = ""
@@ -157,6 +158,7 @@ class AccountBooks:
     approvals_by_name: dict[str, deque[datetime]] = field(default_factory=dict)
     unconfirmed_fills: deque[tuple[datetime, Decimal]] = field(default_factory=deque)
     rates: Mapping[str, Decimal] = field(default_factory=dict)
+    margin_fractions: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 AccountKey = tuple[str, str]
@@ -233,6 +235,12 @@ def margin_fraction(instrument: Instrument | InstrumentSeen) -> Decimal:
     """The part of a position's value that opening it takes of the account's funds; all of it where nothing is said."""
     stated = instrument.initial_margin
     return stated if stated is not None and stated.is_finite() and ZERO < stated <= ONE else ONE
+
+
+def raised_margin(books: AccountBooks, symbol: str, fraction: Decimal) -> Decimal:
+    """An instrument's margin fraction, or the larger one that the venue wants of this account now."""
+    raised = books.margin_fractions.get(symbol)
+    return raised if raised is not None and raised.is_finite() and fraction < raised <= ONE else fraction
 
 
 def conversion_rate(desk: Desk, account_currency: str, currency: str, said: Decimal | None = None) -> Decimal | None:

@@ -51,7 +51,8 @@ class AccountState(Message, frozen=True, kw_only=True):
     `at` is when the gateway told it all, `said_at` when the venue last said each figure, by its field: a figure that
     was not said again is as old as that. One that is not in there was said at `at`. `cash` is all of it, at the venue's
     own rates: `cash_by_currency` is what it is made of, `rates` what one unit of another currency is worth in the
-    account's, where the venue says them. `leverage` is the gross value of all positions over `net_liquidation`.
+    account's, where the venue says them. `initial_margin_fractions` are by symbol what opening takes of the funds now,
+    where that is more than the instrument says. `leverage` is the gross value of all positions over `net_liquidation`.
     """
 
     venue: str
@@ -70,3 +71,4 @@ class AccountState(Message, frozen=True, kw_only=True):
     said_at: dict[str, Utc] = field(default_factory=dict)
     cash_by_currency: dict[str, Decimal] = field(default_factory=dict)
     rates: dict[str, Decimal] = field(default_factory=dict)
+    initial_margin_fractions: dict[str, Decimal] = field(default_factory=dict)

@@ -13,10 +13,12 @@ from signalbox.exchange.quoting import MarketQuote
 
 from simulators.dydx.fees import fee_of
 from simulators.dydx.funding import rate_estimate
-from simulators.dydx.margin import is_allowed, requirements
+from simulators.dydx.interest import NONE, Interest, initial_fraction
+from simulators.dydx.margin import Requirements, is_allowed, requirements
 from simulators.dydx.orders import PlacedOrder, price_of, quantums_of, size_of
 from simulators.dydx.records import ChainMarket
 from simulators.dydx.state import ChainState
+from simulators.dydx.subaccounts import Subaccount
 from simulators.world import World
 
 _ZERO = Decimal(0)
@@ -29,6 +31,10 @@ class Book:
         self._world, self._state = world, state
         self._by_pair = {market.clob_pair_id: market for market in markets}
         self.markets: Mapping[str, ChainMarket] = {market.ticker: market for market in markets}
+        self.interest: dict[str, Interest] = {}
+        """By ticker, of markets whose margin grows with their open interest. Not kept over restarts."""
+        self.leverage: dict[tuple[str, int], dict[str, int]] = {}
+        """By subaccount and ticker: the initial margin that its owner chose, in parts per million. Not kept either."""
 
     def market(self, clob_pair_id: int) -> ChainMarket | None:
         """Return a market, None for a pair that does not exist."""
@@ -59,7 +65,34 @@ class Book:
 
     def equity(self, address: str, number: int) -> Decimal:
         """Return a subaccount's net collateral, USD."""
-        return self._state.subaccounts.get(address, number).requirements(self.oracle_prices(), self.markets).equity
+        return self.requirements(self._state.subaccounts.get(address, number)).equity
+
+    def open_interest(self, ticker: str, instead: tuple[Subaccount, Decimal] | None = None) -> Decimal:
+        """Return a market's open interest in base units; `instead` = a subaccount would hold that size."""
+        sizes = [
+            instead[1] if instead is not None and each is instead[0] else each.size(ticker)
+            for each in self._state.subaccounts.of.values()
+        ]
+        long = sum((size for size in sizes if size > 0), _ZERO)
+        return self.interest.get(ticker, NONE).others + max(long, long - sum(sizes, _ZERO))
+
+    def fractions(self, subaccount: Subaccount, ticker: str = "", size: Decimal = _ZERO) -> dict[str, Decimal]:
+        """Return the initial margins of a subaccount that are not simply the market's: open interest, and leverage.
+
+        With `ticker`: if it held `size` of that market, as the chain looks at an order.
+        """
+        found = {}
+        for name in self.interest.keys() | self.leverage.get((subaccount.address, subaccount.number), {}).keys():
+            market, instead = self.markets[name], (subaccount, size) if name == ticker else None
+            notional = self.open_interest(name, instead) * self.oracle_price(name)
+            chosen_ppm = self.leverage.get((subaccount.address, subaccount.number), {}).get(name, 0)
+            known = self.interest.get(name, NONE)
+            found[name] = initial_fraction(market.initial_margin_fraction, notional, known, chosen_ppm)
+        return found
+
+    def requirements(self, subaccount: Subaccount) -> Requirements:
+        """Return a subaccount's equity and margins now."""
+        return subaccount.requirements(self.oracle_prices(), self.markets, self.fractions(subaccount))
 
     def can_pay(self, order: PlacedOrder, market: ChainMarket) -> bool:
         """Say whether the owner could carry the whole rest of an order, filled at its price as a maker."""
@@ -100,9 +133,11 @@ class Book:
     def _can_carry(self, order: PlacedOrder, market: ChainMarket, size: Decimal, price: Decimal, fee_ppm: int) -> bool:
         prices = self.oracle_prices()
         subaccount = self._state.subaccounts.get(order.address, order.subaccount_number)
-        before = subaccount.requirements(prices, self.markets)
+        before = self.requirements(subaccount)
         signed, notional = order.side.sign * size, size * price
         sizes = subaccount.sizes()
         sizes[market.ticker] = sizes.get(market.ticker, _ZERO) + signed
-        after = requirements(subaccount.usdc - signed * price - fee_of(notional, fee_ppm), sizes, prices, self.markets)
+        fractions = self.fractions(subaccount, market.ticker, sizes[market.ticker])
+        usdc = subaccount.usdc - signed * price - fee_of(notional, fee_ppm)
+        after = requirements(usdc, sizes, prices, self.markets, fractions)
         return is_allowed(before, after)

@@ -23,6 +23,7 @@ from simulators.dydx.admission import Admission
 from simulators.dydx.block import BlockMaker, is_short_term
 from simulators.dydx.book import Book
 from simulators.dydx.chain_journal import ChainJournal, Line
+from simulators.dydx.interest import NONE, Interest
 from simulators.dydx.markets import market_of
 from simulators.dydx.mempool import TRANSACTIONS_MAX, Mempool
 from simulators.dydx.orders import PlacedOrder, record_of
@@ -39,6 +40,7 @@ from simulators.dydx.records import (
 )
 from simulators.dydx.refusals import Code, RefusedError
 from simulators.dydx.state import ChainState
+from simulators.dydx.subaccounts import Subaccount
 from simulators.dydx.transactions import (
     Transaction,
     decode_transaction,
@@ -135,13 +137,18 @@ class Chain:
     def subaccount(self, address: str, number: int) -> ChainSubaccount | None:
         """Return a subaccount as of the last block, None if it never held anything."""
         found = self.state.subaccounts.of.get((address, number))
-        return None if found is None else found.record(self.book.oracle_prices(), self.book.markets)
+        return None if found is None else self._told(found)
 
     def subaccounts(self, address: str) -> tuple[ChainSubaccount, ...]:
         """Return an address' subaccounts."""
-        prices = self.book.oracle_prices()
-        found = [each for each in self.state.subaccounts.of.values() if each.address == address]
-        return tuple(each.record(prices, self.book.markets) for each in found)
+        return tuple(self._told(each) for each in self.state.subaccounts.of.values() if each.address == address)
+
+    def _told(self, found: Subaccount) -> ChainSubaccount:
+        return found.record(self.book.oracle_prices(), self.book.markets, self.book.fractions(found))
+
+    def interest(self, ticker: str) -> Interest:
+        """Return a market's caps on open interest, and what others than the subaccounts hold of it."""
+        return self.book.interest.get(ticker, NONE)
 
     def oracle_price(self, ticker: str) -> Decimal:
         """Return a market's oracle price, USD."""

@@ -31,7 +31,7 @@ EXTERNAL_CLIENT_ID_MIN = 4_000_000_000
 EXTERNAL_GOOD_TIL_SECONDS = 86_400
 
 _COUNT = Parameter("count", Kind.INTEGER, "how many of the next", 1)
-_ACCOUNT = Parameter("account", Kind.TEXT, "the subaccount, as address-number")
+ACCOUNT = Parameter("account", Kind.TEXT, "the subaccount, as address-number")
 _FLAGS = {"SHORT_TERM": SHORT_TERM, "LONG_TERM": LONG_TERM, "CONDITIONAL": CONDITIONAL}
 _SIDES = {each.value for each in Side}
 _TIMES_IN_FORCE = {
@@ -77,7 +77,7 @@ class ChainControl:
                 "deposit",
                 "give a subaccount USDC in the next block",
                 self._deposit,
-                (_ACCOUNT, Parameter("amount", Kind.NUMBER, "USDC")),
+                (ACCOUNT, Parameter("amount", Kind.NUMBER, "USDC")),
             ),
             Command(
                 "fee_tier",
@@ -94,7 +94,7 @@ class ChainControl:
                 "an order of another program, without signature",
                 self._place,
                 (
-                    _ACCOUNT,
+                    ACCOUNT,
                     Parameter("symbol", Kind.TEXT, "the market"),
                     Parameter("side", Kind.TEXT, "BUY or SELL"),
                     Parameter("quantity", Kind.NUMBER, "the size"),
@@ -194,7 +194,7 @@ class ChainControl:
         }
 
     def _deposit(self, arguments: Arguments) -> Reply:
-        address, number = _account(arguments["account"])
+        address, number = account_of(arguments["account"])
         if arguments["amount"] <= 0:
             raise CommandError("the amount must be above 0")
         self._chain.deposit(address, number, arguments["amount"])
@@ -210,7 +210,7 @@ class ChainControl:
     # -------------------------------------------------------------------------------------- orders of other programs
 
     def _place(self, arguments: Arguments) -> Reply:
-        address, number = _account(arguments["account"])
+        address, number = account_of(arguments["account"])
         market = self._chain.book.markets.get(arguments["symbol"])
         side, kind, time_in_force = arguments["side"], arguments["kind"], arguments["time_in_force"]
         if market is None or side not in _SIDES or kind not in _FLAGS or time_in_force not in _TIMES_IN_FORCE:
@@ -366,7 +366,8 @@ def _account_name(of: ChainFill | ChainFundingPayment) -> str:
     return f"{of.address}-{of.subaccount_number}"
 
 
-def _account(text: str) -> tuple[str, int]:
+def account_of(text: str) -> tuple[str, int]:
+    """Read a subaccount such as dydx1...-0; raises CommandError."""
     address, _, number = text.rpartition("-")
     if not address or not number.isdigit():
         raise CommandError(f"{text!r} is not a subaccount such as dydx1...-0")

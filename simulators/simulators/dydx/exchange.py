@@ -135,7 +135,7 @@ class Exchange:
     def liquidate(self) -> None:
         """Close what a subaccount below its maintenance margin holds, at the market, for a fee."""
         for subaccount in list(self._state.subaccounts.of.values()):
-            needs = subaccount.requirements(self._book.oracle_prices(), self._book.markets)
+            needs = self._book.requirements(subaccount)
             if not subaccount.open or needs.equity >= needs.maintenance:
                 continue
             account = account_name(subaccount.address, subaccount.number)

@@ -17,6 +17,7 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from simulators.dydx.interest import Interest
 from simulators.dydx.records import (
     SHORT_TERM,
     ChainBlock,
@@ -63,6 +64,7 @@ class ChainSource(Protocol):
     def subaccounts(self, address: str) -> tuple[ChainSubaccount, ...]: ...
     def subaccount(self, address: str, number: int) -> ChainSubaccount | None: ...
     def oracle_price(self, ticker: str) -> Decimal: ...
+    def interest(self, ticker: str) -> Interest: ...
     def funding_rate(self, ticker: str) -> Decimal: ...
     def deposit(self, address: str, number: int, amount: Decimal) -> object: ...
 
@@ -240,7 +242,7 @@ class IndexerView:
         return self._chain.funding_rate(ticker)
 
     def open_interest(self, ticker: str) -> Decimal:
-        """Return the size that the subaccounts hold, in base units: the market takes the other side of it."""
+        """Return what is held, in base units: by the subaccounts, the market taking the other side, and by others."""
         sizes = [
             position.size
             for account in self.subaccounts.values()
@@ -248,7 +250,11 @@ class IndexerView:
             if position.ticker == ticker
         ]
         long = sum((size for size in sizes if size > 0), Decimal(0))
-        return max(long, long - sum(sizes, Decimal(0)))
+        return max(long, long - sum(sizes, Decimal(0))) + self.interest(ticker).others
+
+    def interest(self, ticker: str) -> Interest:
+        """Return a market's caps on open interest."""
+        return self._chain.interest(ticker)
 
     def deposit(self, address: str, number: int, amount: Decimal) -> None:
         """Have the chain credit a subaccount with USDC."""

@@ -1,19 +1,20 @@
 """Margin: what a subaccount is worth, what its positions bind, and which changes the chain allows.
 
 Owns the arithmetic and the rule for a change. Pure. Source: protocol/lib/margin and
-protocol/x/subaccounts/keeper of v4-chain (without open-interest scaling of the initial margin).
+protocol/x/subaccounts/keeper of v4-chain.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from msgspec import Struct
 
 from simulators.dydx.records import ChainMarket
 
 _ZERO = Decimal(0)
+_QUOTE_QUANTUM = Decimal("0.000001")
 
 
 class Requirements(Struct, frozen=True):
@@ -29,13 +30,18 @@ def requirements(
     sizes: Mapping[str, Decimal],
     prices: Mapping[str, Decimal],
     markets: Mapping[str, ChainMarket],
+    fractions: Mapping[str, Decimal],
 ) -> Requirements:
-    """Value signed `sizes` by ticker at oracle `prices`."""
+    """Value signed `sizes` by ticker at oracle `prices`; `fractions` are initial margins above the market's own.
+
+    The chain rounds an initial margin up to a millionth of a dollar.
+    """
     equity, initial, maintenance = usdc, _ZERO, _ZERO
     for ticker, size in sizes.items():
         value, market = size * prices[ticker], markets[ticker]
         equity += value
-        initial += abs(value) * market.initial_margin_fraction
+        fraction = fractions.get(ticker, market.initial_margin_fraction)
+        initial += (abs(value) * fraction).quantize(_QUOTE_QUANTUM, ROUND_CEILING)
         maintenance += abs(value) * market.maintenance_margin_fraction
     return Requirements(equity, initial, maintenance)
 

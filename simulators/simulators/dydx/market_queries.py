@@ -16,6 +16,7 @@ from v4_proto.dydxprotocol.clob.clob_pair_pb2 import ClobPair, PerpetualClobMeta
 from v4_proto.dydxprotocol.perpetuals import query_pb2 as perpetuals
 from v4_proto.dydxprotocol.prices import query_pb2 as prices
 
+from simulators.dydx import leverage
 from simulators.dydx.chain import Chain
 from simulators.dydx.margin import EQUITY_TIERS
 from simulators.dydx.orders import protocol_order, uuid_of
@@ -54,6 +55,7 @@ class MarketQueries:
                 self._rate_limits,
             ),
             "/dydxprotocol.clob.Query/StatefulOrder": (clob.QueryStatefulOrderRequest, self._stateful_order),
+            leverage.METHOD: (leverage.LeverageRequest, self._leverage),
             "/dydxprotocol.perpetuals.Query/Perpetual": (perpetuals.QueryPerpetualRequest, self._perpetual),
             "/dydxprotocol.perpetuals.Query/AllPerpetuals": (perpetuals.QueryAllPerpetualsRequest, self._perpetual_all),
             "/dydxprotocol.perpetuals.Query/AllLiquidityTiers": (
@@ -106,6 +108,14 @@ class MarketQueries:
         response.order_placement.placement_index.block_height = order.created_at_height
         return _message(response)
 
+    def _leverage(self, request: Any) -> Message:
+        response = leverage.LeverageResponse()
+        chosen = self._chain.book.leverage.get((request.owner, request.number), {})
+        for ticker, ppm in chosen.items():
+            pair = self._chain.book.markets[ticker].clob_pair_id
+            response.clob_pair_leverage.add(clob_pair_id=pair, custom_imf_ppm=ppm)
+        return _message(response)
+
     # -------------------------------------------------------------------------------------------------- perpetuals
 
     def _perpetual(self, request: Any) -> Message:
@@ -123,20 +133,26 @@ class MarketQueries:
     def _write_perpetual(self, message: Any, market: ChainMarket) -> None:
         message.params.id = message.params.market_id = market.clob_pair_id
         message.params.ticker, message.params.atomic_resolution = market.ticker, market.atomic_resolution
-        message.params.liquidity_tier = self._tiers().index(_margins(market))
+        message.params.liquidity_tier = self._tiers().index(self._tier(market))
         message.params.market_type = 1
 
-    def _tiers(self) -> list[tuple[Decimal, Decimal]]:
-        return list(dict.fromkeys(_margins(market) for market in self._chain.markets))
+    def _tier(self, market: ChainMarket) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+        interest = self._chain.interest(market.ticker)
+        return (*_margins(market), interest.lower_cap, interest.upper_cap)
+
+    def _tiers(self) -> list[tuple[Decimal, Decimal, Decimal, Decimal]]:
+        return list(dict.fromkeys(self._tier(market) for market in self._chain.markets))
 
     def _liquidity_tiers(self, _: Any) -> Message:
         response = perpetuals.QueryAllLiquidityTiersResponse()
-        for number, (initial, maintenance) in enumerate(self._tiers()):
+        for number, (initial, maintenance, lower_cap, upper_cap) in enumerate(self._tiers()):
             response.liquidity_tiers.add(
                 id=number,
                 name=f"{initial.normalize()}",
                 initial_margin_ppm=int(initial * _PPM),
                 maintenance_fraction_ppm=int(maintenance / initial * _PPM),
+                open_interest_lower_cap=int(lower_cap * _PPM),
+                open_interest_upper_cap=int(upper_cap * _PPM),
             )
         return _message(response)
 

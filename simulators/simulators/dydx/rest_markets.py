@@ -81,6 +81,7 @@ class MarketAnswers:
             None if market.ticker in self._view.withheld_prices else self._view.oracle_prices[market.ticker],
             self._view.next_funding_rate(market.ticker),
             self._view.open_interest(market.ticker),
+            self._view.interest(market.ticker),
             self._day(market.ticker),
         )
 

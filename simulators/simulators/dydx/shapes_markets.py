@@ -15,6 +15,7 @@ from msgspec import Struct
 from signalbox.messages import Side
 
 from simulators.dydx.candles import Candle
+from simulators.dydx.interest import Interest
 from simulators.dydx.order_book import Book
 from simulators.dydx.records import ChainFundingPayment, ChainFundingRate, ChainMarket
 from simulators.dydx.shapes import NAMESPACE, Json, event_id, iso, text
@@ -62,6 +63,7 @@ def market(
     oracle_price: Decimal | None,
     next_funding_rate: Decimal,
     open_interest: Decimal,
+    interest: Interest,
     day: DayFigures,
 ) -> Json:
     """Return a market as REST shows it."""
@@ -84,8 +86,8 @@ def market(
         "stepBaseQuantums": market.step_base_quantums,
         "subticksPerTick": market.subticks_per_tick,
         "marketType": "CROSS",
-        "openInterestLowerCap": "0",
-        "openInterestUpperCap": "0",
+        "openInterestLowerCap": text(interest.lower_cap),
+        "openInterestUpperCap": text(interest.upper_cap),
         "baseOpenInterest": text(open_interest),
         "defaultFundingRate1H": "0",
     }

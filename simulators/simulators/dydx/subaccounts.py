@@ -74,13 +74,17 @@ class Subaccount:
             realized_pnl=held.realized_pnl + payment.payment,
         )
 
-    def requirements(self, prices: Mapping[str, Decimal], markets: Mapping[str, ChainMarket]) -> Requirements:
-        """Return equity and margin at `prices`."""
-        return requirements(self.usdc, self.sizes(), prices, markets)
+    def requirements(
+        self, prices: Mapping[str, Decimal], markets: Mapping[str, ChainMarket], fractions: Mapping[str, Decimal]
+    ) -> Requirements:
+        """Return equity and margin at `prices`; `fractions` are initial margins above the markets' own."""
+        return requirements(self.usdc, self.sizes(), prices, markets, fractions)
 
-    def record(self, prices: Mapping[str, Decimal], markets: Mapping[str, ChainMarket]) -> ChainSubaccount:
+    def record(
+        self, prices: Mapping[str, Decimal], markets: Mapping[str, ChainMarket], fractions: Mapping[str, Decimal]
+    ) -> ChainSubaccount:
         """Return the subaccount as the indexer is told."""
-        needs = self.requirements(prices, markets)
+        needs = self.requirements(prices, markets, fractions)
         return ChainSubaccount(
             address=self.address,
             subaccount_number=self.number,

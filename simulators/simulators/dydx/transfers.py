@@ -120,8 +120,8 @@ class Treasury:
     def _check_collateral(self, sender: Any, quantums: int) -> None:
         prices, markets = self._book.oracle_prices(), self._book.markets
         subaccount = self._state.subaccounts.get(sender.owner, sender.number)
-        before = subaccount.requirements(prices, markets)
-        after = requirements(subaccount.usdc - quantums * USDC_UNIT, subaccount.sizes(), prices, markets)
+        before, fractions = self._book.requirements(subaccount), self._book.fractions(subaccount)
+        after = requirements(subaccount.usdc - quantums * USDC_UNIT, subaccount.sizes(), prices, markets, fractions)
         if not is_allowed(before, after):
             result = "NewlyUndercollateralized" if before.equity >= before.initial else "StillUndercollateralized"
             raise RefusedError(

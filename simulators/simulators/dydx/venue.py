@@ -16,6 +16,7 @@ from simulators.dydx.chain import Chain
 from simulators.dydx.commands import ChainControl
 from simulators.dydx.faults import Faults
 from simulators.dydx.indexer import Indexer, IndexerOptions
+from simulators.dydx.margin_commands import MarginControl
 from simulators.dydx.node import Node
 from simulators.dydx.options import DydxOptions
 from simulators.dydx.transactions import is_address
@@ -51,7 +52,8 @@ class DydxVenue:
 
     def commands(self) -> list[Command]:
         """The control port's commands about the chain, the node and the indexer."""
-        return [*self._control.commands(), *self._indexer.commands()]
+        margins = MarginControl(self.chain)
+        return [*self._control.commands(), *margins.commands(), *self._indexer.commands()]
 
     async def __aenter__(self) -> DydxVenue:
         """Listen on both ports. Raises OSError when one is taken."""

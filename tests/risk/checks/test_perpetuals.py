@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from risk.decide import decide_again
 from signalbox.messages import (
     FundingBooked,
     IntentApproved,
@@ -153,3 +154,35 @@ def test_what_only_reduces_is_let_through_without_funds(perpetuals: Any) -> None
     w.created(order).fill(order, "0.5", "0", "100000").account(available_funds=Decimal(0))
     assert isinstance(w.decide(w.order("SELL", "0.5", None, reduce_only=True, **BTC)), IntentApproved)
     assert w.decide(w.order(quantity="0.1", limit="100000", **BTC)).reason.startswith("this order and those under way")
+
+
+def test_margin_that_the_venue_raised_for_this_account_is_what_an_order_needs(perpetuals: Any, check: Any) -> None:
+    """Near the cap of open interest a position of 10,000 binds 8,500, and not a fiftieth of it."""
+    order = {"quantity": "0.1", "limit": "100000", **BTC}
+    w = perpetuals()
+    assert check(w.decide(w.order(**order)), "funds").observed == "200"
+    raised = {"BTC-USD": Decimal("0.85"), "ETH-USD": Decimal("0.5")}
+    w = perpetuals().account(available_funds=Decimal(8_499), initial_margin_fractions=raised)
+    decision = w.decide(w.order(**order))
+    assert isinstance(decision, IntentDenied)
+    assert check(decision, "funds").observed == "8500"
+    assert decide_again(w.state.rules, decision) == decision
+    w.later(1).account(available_funds=Decimal(8_500), initial_margin_fractions=raised)
+    assert isinstance(w.decide(w.order(**order)), IntentApproved)
+
+
+@pytest.mark.parametrize("fraction", ["0.01", "NaN", "-1", "1.5"])
+def test_a_fraction_that_is_none_or_less_leaves_the_instruments(perpetuals: Any, check: Any, fraction: str) -> None:
+    w = perpetuals().account(available_funds=Decimal(10_000), initial_margin_fractions={"BTC-USD": Decimal(fraction)})
+    assert check(w.decide(w.order(quantity="0.1", limit="100000", **BTC)), "funds").observed == "200"
+
+
+def test_what_is_under_way_needs_more_when_the_venue_raises_the_margin(perpetuals: Any) -> None:
+    w = perpetuals()
+    assert isinstance(w.decide(w.order(quantity="0.1", limit="100000", **BTC)), IntentApproved)
+    books = w.state.books["dydx", w.account_name]
+    assert books.needed_funds == 200
+    w.later(1).account(initial_margin_fractions={"BTC-USD": Decimal("0.5")})
+    assert books.needed_funds == 5000
+    w.later(1).account()
+    assert books.needed_funds == 200

@@ -7,9 +7,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from dydx_v4_client.node.message import deposit, send_token, subaccount, transfer, withdraw
+from msgspec.structs import replace
 from signalbox.messages import Liquidity, Side
 from simulators.dydx.accounts import NATIVE_DENOM, USDC_DENOM
+from simulators.dydx.interest import Interest
 from simulators.dydx.records import CONDITIONAL, LONG_TERM, ChainOrderStatus
 from v4_proto.dydxprotocol.clob.order_pb2 import Order
 from v4_proto.dydxprotocol.clob.tx_pb2 import OrderBatch
@@ -311,3 +314,36 @@ async def test_post_only_rests_at_its_price(bench: Any) -> None:
     bench.blocks()
     order = bench.chain_order(1)
     assert (order.status, order.post_only, order.time_in_force) == (Status.OPEN, True, "GTT")
+
+
+async def test_open_interest_near_its_cap_makes_the_chain_want_more_margin(bench: Any) -> None:
+    """A position of 20,000 at an open interest of 4.5 million binds 17,000: 85 % of it, and not a tenth."""
+    book = bench.chain.book
+    book.markets["BTC-USD"] = replace(book.markets["BTC-USD"], initial_margin_fraction=Decimal("0.1"))
+    price = bench.chain.oracle_price("BTC-USD")
+    others = Decimal(4_500_000) / price - Decimal("0.2")
+    book.interest["BTC-USD"] = Interest(lower_cap=Decimal(2_000_000), upper_cap=Decimal(5_000_000), others=others)
+    bench.chain.deposit(bench.address, 1, Decimal(12_000))
+    bench.blocks()
+    refused = await bench.place(bench.order(1, size="0.2", number=1, time_in_force=IOC))
+    bench.blocks()
+    assert bench.chain.subaccount(bench.address, 1).positions == (), refused
+    bench.chain.deposit(bench.address, 1, Decimal(6_000))
+    bench.blocks()
+    await bench.place(bench.order(2, size="0.2", number=1, time_in_force=IOC))
+    bench.blocks()
+    held = bench.chain.subaccount(bench.address, 1)
+    value = Decimal("0.2") * bench.chain.oracle_price("BTC-USD")
+    assert held.initial_margin == pytest.approx(value * Decimal("0.85"), rel=Decimal("0.001"))
+    assert held.free_collateral == held.equity - held.initial_margin
+
+
+async def test_leverage_that_the_owner_set_binds_margin(bench: Any) -> None:
+    bench.chain.deposit(bench.address, 1, Decimal(30_000))
+    bench.blocks()
+    await bench.place(bench.order(1, size="0.1", number=1, time_in_force=IOC))
+    bench.blocks()
+    bench.chain.book.leverage[bench.address, 1] = {"BTC-USD": 500_000}
+    held = bench.chain.subaccount(bench.address, 1)
+    assert held.initial_margin == Decimal("0.05") * bench.chain.oracle_price("BTC-USD")
+    assert held.maintenance_margin == Decimal("0.0012") * bench.chain.oracle_price("BTC-USD")

@@ -14,6 +14,7 @@ from signalbox.messages import Liquidity, Side
 from simulators.dydx.accounts import TIMESTAMPS_KEPT_MAX, Account, use_sequence
 from simulators.dydx.fees import FeeSchedule, fee_of
 from simulators.dydx.funding import HOURS_AT_ONCE_MAX, hours_between, payment_of, rate_estimate
+from simulators.dydx.interest import NONE, Interest, initial_fraction, scaled_ppm
 from simulators.dydx.margin import Requirements, is_allowed, stateful_orders_max
 from simulators.dydx.markets import MARKET_OF_TICKER
 from simulators.dydx.orders import order_uuid
@@ -138,6 +139,35 @@ def test_a_subaccount_may_only_get_safer_below_its_margin(
     before: Requirements, after: Requirements, allowed: bool
 ) -> None:
     assert is_allowed(before, after) is allowed
+
+
+CAPS = Interest(lower_cap=Decimal(2_000_000), upper_cap=Decimal(5_000_000))
+
+
+@pytest.mark.parametrize(
+    ("open_notional", "ppm"),
+    [
+        ("0", 100_000),
+        ("2000000", 100_000),
+        ("2000000.01", 100_000),
+        ("3500000", 550_000),
+        ("4500000", 850_000),
+        ("4999999.99", 999_999),
+        ("5000000", 1_000_000),
+        ("9000000", 1_000_000),
+    ],
+)
+def test_the_initial_margin_grows_from_the_lower_cap_to_all_of_the_value(open_notional: str, ppm: int) -> None:
+    assert scaled_ppm(100_000, Decimal(open_notional), CAPS) == ppm
+    assert scaled_ppm(100_000, Decimal(open_notional), NONE) == 100_000
+
+
+def test_the_larger_of_scaled_margin_and_leverage_counts() -> None:
+    base, notional = Decimal("0.1"), Decimal(3_500_000)
+    assert initial_fraction(base, notional, CAPS, 0) == Decimal("0.55")
+    assert initial_fraction(base, notional, CAPS, 500_000) == Decimal("0.55")
+    assert initial_fraction(base, notional, CAPS, 600_000) == Decimal("0.6")
+    assert initial_fraction(base, notional, NONE, 50_000) == base
 
 
 def test_equity_says_how_many_stateful_orders_there_may_be() -> None:

@@ -19,6 +19,7 @@ from jsonschema import Draft202012Validator
 from signalbox.messages import Liquidity, Side
 from simulators.control import ControlServer
 from simulators.dydx.indexer import Indexer, IndexerOptions
+from simulators.dydx.interest import NONE, Interest
 from simulators.dydx.markets import MARKETS
 from simulators.dydx.records import (
     ChainBlock,
@@ -83,6 +84,9 @@ class ScriptedChain:
 
     def oracle_price(self, ticker: str) -> Decimal:
         return Decimal(100_000) if ticker == "BTC-USD" else Decimal(10)
+
+    def interest(self, ticker: str) -> Interest:
+        return NONE
 
     def funding_rate(self, ticker: str) -> Decimal:
         return Decimal("0.0000125")
