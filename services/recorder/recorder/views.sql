@@ -110,11 +110,13 @@ SELECT * FROM account_history SEMI JOIN (
 
 CREATE OR REPLACE VIEW instruments AS
 SELECT m.venue, m.symbol, m.kind, m.currency, m.exchange, m.calendar, m.tick_size, m.lot_size, m.minimum_quantity,
-       m.multiplier, m.initial_margin, m.maintenance_margin, m.venue_id, m.name, m."at", stored_at, generation, sequence
+       m.multiplier, m.initial_margin, m.maintenance_margin, coalesce(m.market_state, 'OPEN') AS market_state,
+       coalesce(m.is_isolated, false) AS is_isolated, m.venue_id, m.name, m."at", stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","symbol":"VARCHAR","kind":"VARCHAR",
         "currency":"VARCHAR","exchange":"VARCHAR","calendar":"VARCHAR","tick_size":"DECIMAL(38,18)",
         "lot_size":"DECIMAL(38,18)","minimum_quantity":"DECIMAL(38,18)","multiplier":"DECIMAL(38,18)",
         "initial_margin":"DECIMAL(38,18)","maintenance_margin":"DECIMAL(38,18)",
+        "market_state":"VARCHAR","is_isolated":"BOOLEAN",
         "venue_id":"VARCHAR","name":"VARCHAR","at":"TIMESTAMPTZ"}') AS m
       FROM messages WHERE stream = 'STATE' AND starts_with(subject, 'md.instrument.')
       QUALIFY row_number() OVER (PARTITION BY subject ORDER BY generation DESC, sequence DESC) = 1);

@@ -171,6 +171,8 @@ def _instrument(state: RiskState, key: tuple[str, str], books: AccountBooks | No
         multiplier=told.multiplier if told.multiplier != ONCE else ONCE,
         initial_margin=_initial_margin(told, books),
         rate=books.rates.get(told.currency) if books is not None and elsewhere else None,
+        market_state=told.market_state,
+        is_isolated=told.is_isolated,
     )
 
 

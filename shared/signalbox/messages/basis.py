@@ -12,7 +12,15 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from signalbox.messages.words import InstrumentKind, LinkStatus, MarketDataType, OrderStatus, TradingMode, Utc
+from signalbox.messages.words import (
+    InstrumentKind,
+    LinkStatus,
+    MarketDataType,
+    MarketState,
+    OrderStatus,
+    TradingMode,
+    Utc,
+)
 
 ZERO, ONE = Decimal(0), Decimal(1)
 
@@ -40,6 +48,8 @@ class InstrumentSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     multiplier: Decimal = ONE
     initial_margin: Decimal | None = None
     rate: Decimal | None = None
+    market_state: MarketState = MarketState.OPEN
+    is_isolated: bool = False
 
 
 class AccountSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from signalbox.messages.words import NEVER, BarSource, InstrumentKind, MarketDataType, Message, Utc
+from signalbox.messages.words import NEVER, BarSource, InstrumentKind, MarketDataType, MarketState, Message, Utc
 
 
 class Quote(Message, frozen=True, kw_only=True):
@@ -63,6 +63,9 @@ class Instrument(Message, frozen=True, kw_only=True):
     name: str = ""
     initial_margin: Decimal | None = None
     maintenance_margin: Decimal | None = None
+    market_state: MarketState = MarketState.OPEN
+    is_isolated: bool = False
+    """A sub-account that holds it may hold nothing else."""
 
 
 class FundingRate(Message, frozen=True, kw_only=True):

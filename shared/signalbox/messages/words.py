@@ -79,6 +79,20 @@ class InstrumentKind(StrEnum):
     FOREX = "FOREX"
 
 
+class MarketState(StrEnum):
+    """Which orders a venue takes for an instrument now. A cancel it takes always."""
+
+    OPEN = "OPEN"
+    POST_ONLY = "POST_ONLY"
+    CANCEL_ONLY = "CANCEL_ONLY"
+    PAUSED = "PAUSED"
+    INITIALIZING = "INITIALIZING"
+    SETTLING = "SETTLING"
+    """It is closed for good, and what is held there is settled by the venue."""
+    UNKNOWN = "UNKNOWN"
+    """The venue uses a word that the desk does not know, or has the instrument no more."""
+
+
 class Liquidity(StrEnum):
     """Whether a fill added liquidity (maker) or removed it (taker); not every venue says."""
 

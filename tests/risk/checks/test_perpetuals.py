@@ -8,11 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import structs
 from risk.decide import decide_again
+from risk.state import Seen
 from signalbox.messages import (
     FundingBooked,
     IntentApproved,
     IntentDenied,
+    MarketState,
     OrderStatus,
     OrderType,
     TimeInForce,
@@ -20,6 +23,7 @@ from signalbox.messages import (
 from signalbox.subjects import FUNDING
 
 BTC = {"symbol": "BTC-USD"}
+CLOSED = [state for state in MarketState if state is not MarketState.OPEN]
 STOP = {"order_type": OrderType.STOP, "limit_price": None, **BTC}
 
 
@@ -186,3 +190,71 @@ def test_what_is_under_way_needs_more_when_the_venue_raises_the_margin(perpetual
     assert books.needed_funds == 5000
     w.later(1).account()
     assert books.needed_funds == 200
+
+
+# ------------------------------------------------------------------------------------------- states of the market
+
+
+def as_listed(w: Any, **changes: Any) -> Any:
+    """The world after the venue has said something else of BTC-USD."""
+    told = w.state.instruments["dydx", "BTC-USD"].message
+    return w.take(Seen(structs.replace(told, **changes), "STATE:8"))
+
+
+def holding(w: Any) -> Any:
+    """The world with 0.01 BTC-USD bought."""
+    order = w.order(quantity="0.01", limit="100000", **BTC)
+    w.decide(order)
+    return w.created(order).fill(order, "0.01", "0", price="100000")
+
+
+@pytest.mark.parametrize("state", CLOSED)
+def test_what_the_venue_takes_no_orders_for_is_denied_with_the_reason(perpetuals: Any, check: Any, state: Any) -> None:
+    w = as_listed(perpetuals(), market_state=state)
+    decision = w.decide(w.order(quantity="0.01", limit="100000", **BTC))
+    assert isinstance(decision, IntentDenied)
+    found = check(decision, "market_state")
+    assert (found.limit, found.observed, found.source) == ("OPEN", state, "STATE:8")
+    assert "BTC-USD" in decision.reason
+    assert decision.reason == found.reason
+
+
+@pytest.mark.parametrize("state", CLOSED)
+def test_a_closing_order_is_denied_too_where_the_venue_takes_none(perpetuals: Any, check: Any, state: Any) -> None:
+    w = as_listed(holding(perpetuals()), market_state=state)
+    decision = w.decide(w.order("SELL", "0.01", "100000", reduce_only=True, **BTC))
+    assert not check(decision, "market_state").passed
+
+
+@pytest.mark.parametrize("state", CLOSED)
+def test_a_cancel_passes_in_every_state(perpetuals: Any, state: Any) -> None:
+    w = perpetuals()
+    order = w.order(quantity="0.01", limit="99000", **BTC)
+    w.decide(order)
+    w.created(order).accepted(order)
+    decision = as_listed(w, market_state=state).decide(w.cancel(order.id, **BTC))
+    assert isinstance(decision, IntentApproved)
+
+
+def test_an_open_market_passes_and_one_that_opens_again_does(perpetuals: Any) -> None:
+    w = perpetuals()
+    for state in (MarketState.OPEN, MarketState.PAUSED, MarketState.OPEN):
+        w = as_listed(w, market_state=state)
+        decision = w.decide(w.order(quantity="0.01", limit="100000", **BTC))
+        assert isinstance(decision, IntentApproved) is (state is MarketState.OPEN)
+
+
+def test_an_isolated_market_is_not_opened(perpetuals: Any, check: Any) -> None:
+    w = as_listed(perpetuals(), is_isolated=True)
+    decision = w.decide(w.order(quantity="0.01", limit="100000", **BTC))
+    assert isinstance(decision, IntentDenied)
+    found = check(decision, "margin_mode")
+    assert (found.limit, found.observed, found.source) == ("cross", "isolated", "STATE:8")
+    assert "is an isolated market of dydx" in decision.reason
+
+
+def test_what_is_held_in_an_isolated_market_can_be_closed_and_not_turned(perpetuals: Any, check: Any) -> None:
+    w = as_listed(holding(perpetuals()), is_isolated=True)
+    assert not check(w.decide(w.order("BUY", "0.01", "100000", **BTC)), "margin_mode").passed
+    assert not check(w.decide(w.order("SELL", "0.02", "100000", **BTC)), "margin_mode").passed
+    assert isinstance(w.decide(w.order("SELL", "0.01", "100000", **BTC)), IntentApproved)

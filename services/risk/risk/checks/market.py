@@ -1,4 +1,4 @@
-"""Checks of the market: is it open for this kind of order, and is there a price to trust?
+"""Checks of the market: does the venue take orders for it, is it open for this kind, is there a price to trust?
 
 Each is a pair of pure functions: why an intent fails it, and what is told of it. All fail closed: hours or prices that
 are not known deny.
@@ -14,7 +14,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from signalbox.errors import CalendarError
-from signalbox.messages import MarketDataType, OrderType, Side, TimeInForce
+from signalbox.messages import MarketDataType, MarketState, OrderType, Side, TimeInForce
 from signalbox.sessions import Session, moc_cutoff, session_at
 
 from risk.checks.rows import Limit, Row, Told
@@ -97,6 +97,47 @@ def tell_close_cutoff(facts: OrderFacts) -> Told:
     found, _, _ = _session(facts)
     limit = f"before {moment(moc_cutoff(found))}" if found is not None and _has_close(found) else UNKNOWN
     return limit, moment(facts.now), CLOCK
+
+
+_NOT_OPEN = {
+    MarketState.POST_ONLY: "{venue} takes only post-only orders for {symbol} now, and the desk has none",
+    MarketState.CANCEL_ONLY: "{venue} takes only cancels for {symbol} now",
+    MarketState.PAUSED: "trading in {symbol} is paused at {venue}",
+    MarketState.INITIALIZING: "{symbol} does not trade at {venue} yet",
+    MarketState.SETTLING: "{venue} is closing {symbol} for good, and settles what is held there by itself",
+    MarketState.UNKNOWN: "it is not known whether {venue} takes orders for {symbol} now",
+}
+
+
+def market_state(facts: OrderFacts) -> str:
+    """The venue's own word, for every order: one that reduces is refused there as well."""
+    found, intent = facts.basis.instrument, facts.intent
+    if found is None or found.market_state is MarketState.OPEN:
+        return ""  # an instrument that is not known fails other checks
+    return _NOT_OPEN[found.market_state].format(venue=intent.venue, symbol=intent.symbol)
+
+
+def tell_market_state(facts: OrderFacts) -> Told:
+    found = facts.basis.instrument
+    return (MarketState.OPEN, found.market_state, found.source) if found else (MarketState.OPEN, UNKNOWN, "STATE")
+
+
+def margin_mode(facts: OrderFacts) -> str:
+    """A position in an isolated market would have the sub-account refuse all others."""
+    found, intent = facts.basis.instrument, facts.intent
+    if found is None or not found.is_isolated or facts.worst.reduces is True:
+        return ""
+    return (
+        f"{intent.symbol} is an isolated market of {intent.venue}: while it is held the account can hold nothing else; "
+        "only what reduces is let through"
+    )
+
+
+def tell_margin_mode(facts: OrderFacts) -> Told:
+    found = facts.basis.instrument
+    if found is None:
+        return "cross", UNKNOWN, "STATE"
+    return "any" if facts.worst.reduces else "cross", "isolated" if found.is_isolated else "cross", found.source
 
 
 # ---------------------------------------------------------------------------------------------------------- prices
@@ -255,6 +296,8 @@ def _quote_source(facts: OrderFacts) -> str:
 
 
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
+    Row("market_state", market_state, tell_market_state),
+    Row("margin_mode", margin_mode, tell_margin_mode),
     Row("session", session, tell_session),
     Row("close_cutoff", close_cutoff, tell_close_cutoff),
     Row("price_present", price_present, tell_price_present),
