@@ -12,6 +12,7 @@ NAMES = (
     "order_path",
     "decisions_per_second",
     "dydx_path",
+    "dydx_markets",
     "risk_step",
     "indicator_speed",
     "in_process",

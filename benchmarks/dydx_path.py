@@ -28,7 +28,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dydx_v4_client.key_pair import KeyPair
 from dydx_v4_client.wallet import Wallet
@@ -62,9 +62,7 @@ timeframes = ["1m"]
 [venues.dydx]
 accounts = ["{account}"]
 
-[[instruments]]
-venue = "dydx"
-symbol = "BTC-USD"
+{instruments}
 
 [limits]
 order_quantity_max = "10"
@@ -79,6 +77,14 @@ intent_age_seconds_max = 120
 intents_per_minute_max = 6000
 open_orders_max = 100
 """
+INSTRUMENT = '[[instruments]]\nvenue = "dydx"\nsymbol = "{symbol}"'
+
+
+class Started(NamedTuple):
+    """A service's process, and the port of its health and metrics."""
+
+    process: asyncio.subprocess.Process
+    http_port: int
 
 
 def address_of(key: KeyPair) -> str:
@@ -191,7 +197,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-async def _until(what: str, condition: Callable[[], bool], process: asyncio.subprocess.Process, log: Path) -> None:
+async def until(what: str, condition: Callable[[], bool], process: asyncio.subprocess.Process, log: Path) -> None:
     """Wait for a condition; one that does not come, and a process that ends before it, is an error with its log."""
     deadline = time.monotonic() + START_SECONDS_MAX
     while not await asyncio.to_thread(condition):
@@ -204,7 +210,7 @@ def _end_of(log: Path) -> str:
     return log.read_text()[-3000:]
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=1.0) as response:
             return bool(response.status == 200)
@@ -223,11 +229,11 @@ async def _measure(folder: Path) -> tuple[list[float], ...]:
         command += ["--grpc-port", str(grpc_port), "--http-port", str(http_port)]
         command += ["--fund", f"{address}=1000000", "--fund", f"{bare_address}=1000000"]
         simulator = await start(command, stack, log)
-        await _until("the simulator", lambda: _answers(f"http://127.0.0.1:{http_port}/v4/height"), simulator, log)
+        await until("the simulator", lambda: answers(f"http://127.0.0.1:{http_port}/v4/height"), simulator, log)
         desk_relay, bare_relay = Relay(), Relay()
         await desk_relay.start(grpc_port, stack)
         await bare_relay.start(grpc_port, stack)
-        bus = await _start_desk(folder, stack, account, desk_relay.port, http_port)
+        bus, _ = await start_desk(folder, stack, account, desk_relay.port, http_port)
         bare = await start([sys.executable, "-m", "benchmarks.bare_broadcast", str(bare_relay.port), BARE_KEY], stack)
         assert bare.stdout is not None
         await bare.stdout.readline()
@@ -244,10 +250,17 @@ async def _measure(folder: Path) -> tuple[list[float], ...]:
     return seconds
 
 
-async def _start_desk(
-    folder: Path, stack: contextlib.AsyncExitStack, account: str, grpc_port: int, http_port: int
-) -> Bus:
-    """Start NATS, the OMS and the gateway; return a bus with risk's permissions once both are ready."""
+async def start_desk(
+    folder: Path,
+    stack: contextlib.AsyncExitStack,
+    account: str,
+    grpc_port: int,
+    http_port: int,
+    *,
+    symbols: tuple[str, ...] = ("BTC-USD",),
+    services: tuple[str, ...] = ("oms", "gateway-dydx"),
+) -> tuple[Bus, dict[str, Started]]:
+    """Start NATS and some services; return a bus with risk's permissions once all are ready, and the processes."""
     passwords = {user: secrets.token_hex(16) for user in USERS}
     nats_port = free_port()
     url = f"nats://127.0.0.1:{nats_port}"
@@ -257,8 +270,9 @@ async def _start_desk(
     await start(command, stack, nats_log, **{password_variable(user): word for user, word in passwords.items()})
     seals = complete_seals({})
     await bootstrap_server(url, passwords[BOOTSTRAP], TradingMode.ACTIVE, parse(seals[BOOTSTRAP]))
+    instruments = "\n".join(INSTRUMENT.format(symbol=symbol) for symbol in symbols)
     desk_file, key_file = folder / "desk.toml", folder / "mnemonic"
-    desk_file.write_text(DESK.format(account=account))
+    desk_file.write_text(DESK.format(account=account, instruments=instruments))
     key_file.touch(mode=0o600)
     key_file.write_text(WORDS)
     risk = BusSettings(url=url, user="risk", password=passwords["risk"], name="bench", seals=parse(seals["risk"]))
@@ -271,10 +285,11 @@ async def _start_desk(
         offered.set()
 
     await bus.subscribe(subjects.ALL_INSTRUMENTS, instrument)
-    for service, module in (("oms", "oms"), ("gateway-dydx", "gateway_dydx")):
+    processes: dict[str, Started] = {}
+    for service in services:
         port, log = free_port(), folder / f"{service}.log"
         process = await start(
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", service.replace("-", "_")],
             stack,
             log,
             SIGNALBOX_NATS_URL=url,
@@ -289,10 +304,11 @@ async def _start_desk(
             SIGNALBOX_DYDX_WEBSOCKET_URL=f"ws://127.0.0.1:{http_port}/v4/ws",
             SIGNALBOX_DYDX_MNEMONIC_FILE=str(key_file),
         )
+        processes[service] = Started(process, port)
         ready = f"http://127.0.0.1:{port}/readyz"
-        await _until(f"{service} ready", lambda ready=ready: _answers(ready), process, log)  # type: ignore[misc]
+        await until(f"{service} ready", lambda ready=ready: answers(ready), process, log)  # type: ignore[misc]
     await asyncio.wait_for(offered.wait(), START_SECONDS_MAX)
-    return bus
+    return bus, processes
 
 
 async def _until_listening(port: int) -> None:
