@@ -151,6 +151,11 @@ VENUE_RECONNECTS = Counter(
 VENUE_MESSAGES = Counter(
     "signalbox_venue_messages_total", "Messages to and from the venue.", ("venue", "connection", "direction")
 )
+VENUE_MARKET_STATE = Gauge(
+    "signalbox_venue_market_state",
+    "1 for the state a symbol's market is in at its venue: which orders it takes now.",
+    ("venue", "symbol", "state"),
+)
 VENUE_UNDECODABLE = Counter(
     "signalbox_venue_undecodable_total", "Messages of the venue that could not be read.", ("venue", "connection")
 )

@@ -15,7 +15,7 @@ from functools import partial
 
 from signalbox.clock import DeskClock
 from signalbox.errors import CalendarError
-from signalbox.messages import LinkStatus, Report, VenueFill, VenueUnknown
+from signalbox.messages import LinkStatus, MarketState, Report, VenueFill, VenueUnknown
 from signalbox.metrics import (
     ORDER_HOP_SECONDS,
     VENUE_BUDGET_LEFT,
@@ -26,6 +26,7 @@ from signalbox.metrics import (
     VENUE_LEASE_EPOCH,
     VENUE_LEASE_HELD,
     VENUE_LINK,
+    VENUE_MARKET_STATE,
     VENUE_OLDEST_UNRESOLVED_SECONDS,
     VENUE_OPEN_GAP_SECONDS,
     VENUE_ORDERS_REFUSED,
@@ -64,6 +65,12 @@ def show_link(venue: str, status: LinkStatus) -> None:
     """Set the link's status; every other status is 0."""
     for each in LinkStatus:
         VENUE_LINK.labels(venue, each.value).set(1 if each is status else 0)
+
+
+def show_market_state(venue: str, symbol: str, state: MarketState) -> None:
+    """Set which orders the venue takes for a symbol; every other state is 0."""
+    for each in MarketState:
+        VENUE_MARKET_STATE.labels(venue, symbol, each.value).set(1 if each is state else 0)
 
 
 def watch_lease(venue: str, account: str, epoch: Callable[[], int], is_held: Callable[[], bool]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from gateway_dydx.book import LEVELS_KEPT_MAX, Book, contradicts, forget, take_snapshot, take_update, top
+from gateway_dydx.book import LEVELS_KEPT_MAX, Book, contradicts, differences, forget, take_snapshot, take_update, top
 from gateway_dydx.facts import BookSnapshot, BookUpdate, Level
 from hypothesis import given
 from hypothesis import strategies as st
@@ -100,3 +100,39 @@ def test_a_book_is_never_crossed_and_never_has_an_empty_level(
         best = top(made)
         assert best.bid is None or best.ask is None or best.bid.price < best.ask.price
         assert all(level.size > 0 for level in [*made.bids.values(), *made.asks.values()])
+
+
+def test_a_level_that_only_one_view_has_differs_as_deep_as_both_reach() -> None:
+    made = book()
+    seen = snapshot(levels((99, 1), (97, 5)), levels((101, 3), (102, 9)))
+    found = differences(made, seen)
+    assert {(each.is_bid, int(each.price), int(each.size), int(each.seen)) for each in found} == {
+        (True, 98, 2, 0),
+        (False, 102, 4, 9),
+    }
+
+
+def test_a_stale_level_inside_the_spread_differs_the_same_way_until_it_is_said_again() -> None:
+    made = book()
+    take_update(made, update(bids=levels((100, 7))))
+    seen = snapshot(levels((99, 1), (98, 2)), levels((101, 3), (102, 4)))
+    (first,) = differences(made, seen)
+    assert (first.price, first.size, first.seen) == (Decimal(100), Decimal(7), Decimal(0))
+    take_update(made, update(asks=levels((101, 5))))
+    assert first in differences(made, seen)
+    take_update(made, update(bids=levels((100, 7))))
+    assert first not in differences(made, seen)
+
+
+def test_a_level_that_was_never_told_differs() -> None:
+    (found,) = differences(book(), snapshot(levels((100, 2), (99, 1), (98, 2)), levels((101, 3), (102, 4))))
+    assert (found.is_bid, found.price, found.size, found.age, found.seen) == (True, 100, 0, 0, 2)
+
+
+def test_an_empty_side_differs_from_one_that_is_not() -> None:
+    assert len(differences(book(), snapshot((), levels((101, 3), (102, 4))))) == 2
+    assert differences(Book("BTC-USD"), snapshot((), ())) == frozenset()
+
+
+def test_equal_views_do_not_differ() -> None:
+    assert differences(book(), snapshot(levels((99, 1), (98, 2)), levels((101, 3), (102, 4)))) == frozenset()

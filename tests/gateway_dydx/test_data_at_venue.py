@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from gateway_dydx.market_data import MarketData
 from gateway_dydx.settings import Network, Settings
+from gateway_dydx.unread import Unread
 from gateway_dydx.venue_indexer import IndexerRest
 from signalbox import messages, subjects
 from signalbox.bars import parse_timeframe
@@ -36,6 +37,8 @@ DAY = timedelta(days=1)
 
 MANY = tuple(f"M{number}-USD" for number in range(1, 36))
 """More than the indexer gives one connection."""
+PATIENT = {"connect_seconds_max": 15.0, "stream_silence_seconds_max": 6.0, "stream_ping_seconds": 5.0}
+"""The simulator of many markets is in this process, too."""
 
 
 @pytest.fixture
@@ -116,8 +119,10 @@ class Data:
         rest = IndexerRest(f"http://{base}", 2.0)
         frames = tuple(parse_timeframe(text) for text in FRAMES)
         self.health = Health("gateway-dydx")
+        self.unread = Unread()
         offered, gaps = Instruments(bus, desk, "dydx"), Gaps("dydx")
-        data = MarketData(bus, clock, rest, offered, gaps, frames, f"ws://{base}/v4/ws", settings, self.health)
+        url = f"ws://{base}/v4/ws"
+        data = MarketData(bus, clock, rest, offered, gaps, frames, url, settings, self.health, self.unread)
         self.running.append((asyncio.create_task(data.run()), data, rest, bus))
 
     async def stop(self) -> None:
@@ -343,7 +348,7 @@ async def all_live(data: Data) -> None:
 
 @pytest.mark.parametrize("symbols", [MANY])
 async def test_more_markets_than_a_connection_may_carry_have_quotes_all(data: Data) -> None:
-    await data.start(MANY)
+    await data.start(MANY, **PATIENT)
     await all_live(data)
     assert [len(connection.symbols) for connection in data.data.connections] == [32, 3]
     await data.eventually(lambda: {quote.symbol for quote in data.quotes} == set(MANY), "quotes of all")
@@ -352,7 +357,7 @@ async def test_more_markets_than_a_connection_may_carry_have_quotes_all(data: Da
 
 @pytest.mark.parametrize("symbols", [MANY])
 async def test_what_one_connection_of_many_loses_is_lost_for_its_markets_alone(data: Data) -> None:
-    await data.start(MANY)
+    await data.start(MANY, **PATIENT)
     await all_live(data)
     here, lost = data.data.connections
     await data.venue.do("half_open", symbol=lost.symbols[0], next_connections=1000)
@@ -390,3 +395,104 @@ async def test_the_gateway_is_not_ready_while_no_market_has_data(data: Data) -> 
     )
     await data.venue.do("refuse_subscriptions", count=0)
     await data.eventually(lambda: not data.health.waiting_for, "ready")
+
+
+# ------------------------------------------------------------------------------- rows that make no sense
+
+
+async def test_a_candle_that_nobody_can_read_is_a_hole_and_the_others_are_bars(
+    data: Data, metric: Callable[..., float]
+) -> None:
+    before = metric("signalbox_venue_gaps_total", venue="dydx", outcome="given_up")
+    await data.venue.do("garble", field="baseTokenVolume", value="lots", symbol="BTC-USD")
+    await data.start()
+    await data.eventually(
+        lambda: metric("signalbox_venue_gaps_total", venue="dydx", outcome="given_up") > before, "rows set aside"
+    )
+    await data.venue.do("ungarble")
+    await data.live_until(data.later(minutes=2))
+    whole(data, await data.live_until(START, "ETH-USD"), "ETH-USD")
+    assert data.unread.symbols == {}
+
+
+@pytest.mark.parametrize("field", ["price", "size"])
+async def test_a_book_that_can_not_be_read_stops_its_market_alone_until_it_can_be(data: Data, field: str) -> None:
+    await data.start()
+    await data.eventually(lambda: data.quotes and not data.data.why_no_data(), "data of both")
+    await data.venue.do("garble", field=field, value="much", symbol="ETH-USD")
+    await data.venue.do("cut_websockets")
+    await data.eventually(lambda: set(data.data.why_no_data()) == {"ETH-USD"}, "one market without quotes")
+    mark = len(data.quotes)
+    await data.eventually(lambda: len(data.quotes) > mark + 10, "quotes of the other")
+    assert {quote.symbol for quote in data.quotes[mark:]} == {"BTC-USD"}
+    await data.venue.do("ungarble")
+    await data.eventually(lambda: not data.data.why_no_data(), "data of both")
+
+
+async def test_a_market_that_can_be_read_later_is_offered_then(data: Data) -> None:
+    await data.venue.do("garble", field="tickSize", value="none", symbol="ETH-USD")
+    await data.start()
+    await data.eventually(lambda: data.quotes, "quotes")
+    reason = "what the venue says of it: market: tickSize is 'none', which is not a number"
+    assert data.data._instruments.left_out == {"ETH-USD": reason}
+    await data.venue.do("ungarble")
+    await data.eventually(lambda: {quote.symbol for quote in data.quotes} == {"BTC-USD", "ETH-USD"}, "quotes of both")
+    whole(data, await data.live_until(START, "ETH-USD"), "ETH-USD")
+
+
+# ------------------------------------------------------------------------------------------------ what is lost
+
+
+@pytest.fixture
+def resyncs(metric: Callable[..., float]) -> Callable[[str, str], float]:
+    return lambda symbol, reason: metric("signalbox_dydx_book_resyncs_total", symbol=symbol, reason=reason)
+
+
+@pytest.mark.parametrize("channel", ["v4_orderbook", "v4_trades", "v4_candles", "v4_markets", "v4_block_height"])
+async def test_a_lost_message_is_seen_by_its_number_and_everything_is_asked_for(
+    data: Data, metric: Callable[..., float], channel: str
+) -> None:
+    await data.start()
+    await data.live_until(START)
+    before = metric("signalbox_dydx_messages_lost_total", connection="data")
+    await data.venue.do("lose_messages", count=3, channel=channel)
+    await data.eventually(
+        lambda: metric("signalbox_dydx_messages_lost_total", connection="data") == before + 3, "all three seen"
+    )
+    await data.eventually(lambda: not data.data.why_no_data(), "data of both")
+    whole(data, await data.live_until(data.later(minutes=4)))
+
+
+@pytest.mark.parametrize("symbols", [MANY])
+async def test_a_message_lost_on_one_connection_of_many_concerns_its_markets_alone(
+    data: Data, resyncs: Callable[[str, str], float]
+) -> None:
+    await data.start(MANY, **PATIENT)
+    await all_live(data)
+    before = {symbol: resyncs(symbol, "gap") for symbol in MANY}
+    await data.venue.do("lose_messages", count=1, channel="v4_candles")
+
+    def renewed() -> set[str]:
+        return {symbol for symbol in MANY if resyncs(symbol, "gap") > before[symbol]}
+
+    await data.eventually(renewed, "books asked for")
+    (concerned,) = [each for each in data.data.connections if set(each.symbols) & renewed()]
+    await data.eventually(lambda: renewed() == set(concerned.symbols), "all of that connection")
+    await all_live(data)
+    assert renewed() == set(concerned.symbols)
+
+
+async def test_a_level_whose_removal_is_lost_inside_the_spread_does_not_stay(
+    data: Data, resyncs: Callable[[str, str], float]
+) -> None:
+    await data.venue.do("book_apart", symbol="BTC-USD", ticks=1000)
+    await data.start()
+    await data.eventually(lambda: not data.data.why_no_data() and data.quotes, "data of both")
+    before = resyncs("BTC-USD", "differs")
+    price = data.venue.price("BTC-USD")
+    await data.venue.do("lose_removal", symbol="BTC-USD", side="BUY", price=float(price), size=1)
+    await data.eventually(lambda: any(quote.bid == price for quote in data.quotes), "it looks like the best price")
+    await data.eventually(lambda: resyncs("BTC-USD", "differs") > before, "the book asked for")
+    mark = len(data.quotes)
+    await data.eventually(lambda: any(each.symbol == "BTC-USD" for each in data.quotes[mark:]), "quotes without it")
+    assert all(quote.bid != price for quote in data.quotes[mark:])

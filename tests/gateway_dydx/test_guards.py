@@ -24,6 +24,7 @@ from gateway_dydx.sending import Sending
 from gateway_dydx.settings import Settings
 from gateway_dydx.state import OwnState, state_of
 from gateway_dydx.translate import MarketTerms
+from gateway_dydx.unread import Unread
 from gateway_dydx.venue_node import BroadcastResult, Node, SignedTransaction
 from msgspec.structs import replace
 from signalbox import messages, subjects
@@ -137,8 +138,15 @@ class House:
         unused = cast(Any, None)
         instruments = Instruments[Offered](bus, cast(Desk, SimpleNamespace(instruments=())), "dydx")
         instruments.offered["BTC-USD"] = Offered(unused, unused, BTC, unused)
+        self.unread = Unread()
         self.orders = Orders(
-            self.state, self.sending, SUBACCOUNT, settings, instruments, lambda symbol, side: Decimal(50_000)
+            self.state,
+            self.sending,
+            SUBACCOUNT,
+            settings,
+            instruments,
+            lambda symbol, side: Decimal(50_000),
+            self.unread,
         )
         questions = Questions(self.clock, self.state, cast(Any, None), self.sending.failure_of, SUBACCOUNT, settings)
         pace = Pace(ask_seconds=1.0, ask_seconds_max=30.0, commission_asks_max=8)

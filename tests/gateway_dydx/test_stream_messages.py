@@ -16,12 +16,12 @@ from gateway_dydx.facts import (
     Level,
     Market,
     MarketChanged,
-    MarketUnreadable,
     OraclePrice,
     StreamRefused,
     SubaccountChanged,
     SubaccountSnapshot,
     Trade,
+    Unreadable,
 )
 from gateway_dydx.fields import decimal_of, time_of
 from gateway_dydx.stream_messages import facts_of
@@ -67,6 +67,7 @@ CANDLE = {
     "orderbookMidPriceOpen": None,
     "id": "c",
 }
+TRADE = {"id": "t", "side": "SELL", "size": "0.1", "price": "100", "createdAt": "2026-01-05T12:00:00Z"}
 ORDER = {
     "id": "64fe30a2-006d-5108-a156-cb0c8443546c",
     "subaccountId": "s",
@@ -189,10 +190,69 @@ def test_markets() -> None:
 def test_one_market_that_makes_no_sense_does_not_take_the_others_with_it(unreadable: Any, error: str) -> None:
     contents = {"markets": {"ETH-USD": unreadable, "BTC-USD": MARKET}}
     facts = facts_of(message("subscribed", "v4_markets", contents, "v4_markets"))
-    assert facts[1:] == (reading.market(MARKET),)
-    assert isinstance(facts[0], MarketUnreadable)
-    assert facts[0].ticker == "ETH-USD"
-    assert error in facts[0].error
+    assert facts[0] == reading.market(MARKET)
+    (row,) = facts[1:]
+    assert isinstance(row, Unreadable)
+    assert (row.kind, row.key, row.symbol) == ("market", "ETH-USD", "ETH-USD")
+    assert error in row.reason
+
+
+@pytest.mark.parametrize(
+    ("channel", "id", "contents", "read"),
+    [
+        ("v4_markets", "", {"oraclePrices": {"ETH-USD": {"oraclePrice": "0"}, "BTC-USD": {"oraclePrice": "5"}}}, 1),
+        ("v4_markets", "", {"trading": {"ETH-USD": {"tickSize": "x"}, "BTC-USD": {"tickSize": "1"}}}, 1),
+        ("v4_markets", "", {"trading": {"ETH-USD": "gone", "BTC-USD": {}}}, 1),
+        ("v4_trades", "ETH-USD", {"trades": [TRADE | {"price": "0"}, TRADE]}, 1),
+        ("v4_trades", "ETH-USD", {"trades": [None, TRADE, TRADE | {"createdAt": "soon"}]}, 1),
+        ("v4_candles", "ETH-USD/1MIN", {"candles": [CANDLE | {"ticker": "ETH-USD", "low": "NaN"}, CANDLE]}, 1),
+        ("v4_candles", "ETH-USD/1MIN", CANDLE | {"ticker": "ETH-USD", "trades": "1.5"}, 0),
+    ],
+)
+def test_a_row_that_makes_no_sense_leaves_the_others(channel: str, id: str, contents: Any, read: int) -> None:
+    facts = facts_of(message("channel_data", channel, contents, id))
+    rows = [fact for fact in facts if isinstance(fact, Unreadable)]
+    assert len(facts) - len(rows) == read
+    assert rows
+    assert {row.symbol for row in rows} == {"ETH-USD"}
+
+
+@pytest.mark.parametrize(
+    ("channel", "contents", "field"),
+    [
+        ("v4_candles", CANDLE | {"open": "abc"}, "open"),
+        ("v4_candles", CANDLE | {"open": "NaN"}, "open"),
+        ("v4_candles", CANDLE | {"startedAt": "yesterday"}, "startedAt"),
+        ("v4_subaccounts", {"fills": [FILL | {"side": "UP"}]}, "side"),
+        ("v4_subaccounts", {"fills": [{"id": "f"}]}, "side"),
+    ],
+)
+def test_a_row_that_makes_no_sense_is_told_with_the_fields_name(channel: str, contents: Any, field: str) -> None:
+    (fact,) = facts_of(message("channel_data", channel, contents, "BTC-USD/1MIN"))
+    (row,) = fact.unreadable if isinstance(fact, SubaccountChanged) else (fact,)
+    assert isinstance(row, Unreadable)
+    assert field in row.reason
+
+
+def test_rows_of_the_account_that_make_no_sense_leave_the_others() -> None:
+    good = {"id": "a", "status": "OPEN", "ticker": "BTC-USD"}
+    contents = {
+        "orders": [good, {"status": "OPEN", "ticker": "ETH-USD"}, "?"],
+        "fills": [{"id": "f", "ticker": "SOL-USD", "size": "-1"}],
+        "perpetualPositions": [{"market": "ETH-USD", "side": "FLAT"}],
+        "assetPositions": [{"symbol": "USDC", "side": "LONG", "size": "much"}],
+    }
+    (changed,) = facts_of(message("channel_data", "v4_subaccounts", contents, "address/0"))
+    assert isinstance(changed, SubaccountChanged)
+    assert [order.id for order in changed.orders] == ["a"]
+    assert not changed.fills + changed.positions + changed.assets
+    assert [(row.kind, row.key, row.symbol) for row in changed.unreadable] == [
+        ("order", "ETH-USD", "ETH-USD"),
+        ("order", "?", ""),
+        ("fill", "f", "SOL-USD"),
+        ("position", "ETH-USD", "ETH-USD"),
+        ("asset", "USDC", ""),
+    ]
 
 
 def test_books() -> None:
@@ -301,12 +361,7 @@ def test_an_unknown_channel_says_nothing() -> None:
 @pytest.mark.parametrize(
     ("said", "field"),
     [
-        (message("channel_data", "v4_candles", CANDLE | {"open": "abc"}), "open"),
-        (message("channel_data", "v4_candles", CANDLE | {"open": "NaN"}), "open"),
-        (message("channel_data", "v4_candles", CANDLE | {"startedAt": "yesterday"}), "startedAt"),
         (message("channel_data", "v4_block_height", {"time": "2026-01-05T12:00:00Z"}), "blockHeight"),
-        (message("channel_data", "v4_subaccounts", {"fills": [FILL | {"side": "UP"}]}), "side"),
-        (message("channel_data", "v4_subaccounts", {"fills": [{"id": "f"}]}), "side"),
         (message("channel_data", "v4_subaccounts", {"orders": "none"}), "orders"),
         (message("subscribed", "v4_orderbook", {"bids": []}), "asks"),
         (message("subscribed", "v4_trades", {}), "trades"),

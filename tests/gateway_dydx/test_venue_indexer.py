@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from gateway_dydx.facts import Unreadable
 from gateway_dydx.venue_indexer import IndexerRest
 from signalbox.errors import VenueError, VenueRefusedError, VenueTimeoutError, VenueUnavailableError
 
@@ -261,5 +262,7 @@ async def test_a_market_that_makes_no_sense_does_not_hide_the_others(indexer: Ti
         "subticksPerTick": 100000,
     }
     indexer.answers["/v4/perpetualMarkets"] = {"markets": {"ETH-USD": good, "BAD-USD": {"ticker": "BAD-USD"}}}
-    (market,) = await rest.markets()
+    unreadable: list[Unreadable] = []
+    (market,) = await rest.markets(unreadable)
     assert (market.ticker, market.oracle_price) == ("ETH-USD", None)
+    assert [(row.kind, row.symbol) for row in unreadable] == [("market", "BAD-USD")]

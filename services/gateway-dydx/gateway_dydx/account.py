@@ -13,6 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from msgspec.structs import replace
+from signalbox.errors import TranslationError
 from signalbox.messages import NEVER, AccountState
 
 from gateway_dydx.facts import (
@@ -24,6 +25,7 @@ from gateway_dydx.facts import (
     Subaccount,
     SubaccountChanged,
 )
+from gateway_dydx.reading import ASSET, POSITION
 from gateway_dydx.translate import account_state
 
 CHANGE_INTERVAL_SECONDS = 0.25
@@ -131,9 +133,11 @@ class Figures:
         positions |= {position.ticker: position for position in change.positions}
         held = tuple(position for position in positions.values() if _is_open(position))
         usdc = next((asset.size for asset in change.assets if asset.symbol == CASH), subaccount.usdc)
-        told = [*(position.ticker for position in change.positions), *(asset.symbol for asset in change.assets)]
-        self._said_at |= {(HELD, name): at for name in told}
-        self._subaccount = replace(subaccount, positions=held, usdc=usdc)
+        told = {(POSITION, each.ticker) for each in change.positions} | {(ASSET, each.symbol) for each in change.assets}
+        self._said_at |= {(HELD, name): at for _, name in told}
+        rows = [*subaccount.unreadable, *(row for row in change.unreadable if row.kind in (POSITION, ASSET))]
+        unread = {(row.kind, row.key): row for row in rows if (row.kind, row.key) not in told}
+        self._subaccount = replace(subaccount, positions=held, usdc=usdc, unreadable=tuple(unread.values()))
         return self._subaccount != subaccount
 
     def forget(self) -> None:
@@ -160,6 +164,8 @@ class Figures:
         """The account's state; None = not all of it has been said. Raises TranslationError without a price."""
         if self._subaccount is None or self._chosen_ppm is None:
             return None
+        for row in self._subaccount.unreadable:
+            raise TranslationError(f"what {self._account} holds is not known: {row.kind} {row.key}: {row.reason}")
         told = account_state(self._account, self._subaccount, self._markets, self._oracle_prices, at, self._chosen_ppm)
         cash_at, valued_at = self._times()
         valued = ("initial_margin", "maintenance_margin", "unrealized_pnl", "realized_pnl")

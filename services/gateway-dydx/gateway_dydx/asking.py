@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 
+from msgspec.structs import replace
 from signalbox.clock import DeskClock
 from signalbox.gateway.actions import Action
 from signalbox.gateway.asking import Asking, Pace
@@ -16,7 +17,7 @@ from signalbox.gateway.state import outstanding
 
 from gateway_dydx import decide, reconcile
 from gateway_dydx.decide import OPEN_STATUSES
-from gateway_dydx.facts import OrderSeen
+from gateway_dydx.facts import OrderSeen, Unreadable
 from gateway_dydx.plans import Subaccount
 from gateway_dydx.reconcile import Answers
 from gateway_dydx.settings import Settings
@@ -59,13 +60,19 @@ class Questions:
         from_height = state.own.complete_height
         height = (await rest.height()).height
         state.own.indexer_height = max(state.own.indexer_height, height)
-        orders = {order.id: order for order in await rest.orders(address, number, statuses=sorted(OPEN_STATUSES))}
+        unreadable: list[Unreadable] = []
+        opened = await rest.orders(address, number, statuses=sorted(OPEN_STATUSES), unreadable=unreadable)
+        orders = {order.id: order for order in opened}
         absent, failed = set(), {}
         for order_id in reconcile.stateful_outstanding(state, asked_about):
             tracked = state.orders[order_id]
             if tracked.venue_order_id in orders:
                 continue
-            found = await rest.order(tracked.venue_order_id)
+            nonsense: list[Unreadable] = []
+            found = await rest.order(tracked.venue_order_id, nonsense)
+            if nonsense:
+                unreadable += [replace(row, symbol=tracked.order.symbol) for row in nonsense]
+                continue
             if found is not None:
                 orders[found.id] = found
                 continue
@@ -74,7 +81,7 @@ class Questions:
             failure = await self._failure_of(transaction_hash) if transaction_hash else None
             if failure is not None:
                 failed[order_id] = failure
-        fills = await rest.fills(address, number, after_height=from_height)
+        fills = await rest.fills(address, number, after_height=from_height, unreadable=unreadable)
         return Answers(
             asked_about=asked_about,
             height=height,
@@ -83,6 +90,7 @@ class Questions:
             failed=failed,
             fills=fills,
             fills_from_height=from_height,
+            unreadable=tuple(unreadable),
         )
 
     def take(self, answers: Answers, due: list[str]) -> list[Action]:

@@ -17,6 +17,9 @@ from msgspec import Struct
 
 from gateway_dydx.facts import BookSnapshot, BookUpdate, Level
 
+_NOBODY = Decimal(0)
+LEVELS_COMPARED = 10
+"""Of each side, from the best on: what an order of the desk meets."""
 LEVELS_KEPT_MAX = 1_000
 """Of each side: the indexer shows 100, and more than this many are levels whose removals were lost."""
 
@@ -92,6 +95,39 @@ def contradicts(book: Book, seen: BookSnapshot) -> bool:
     above = ours.bid is not None and ask is not None and ours.bid.price > ask
     below = ours.ask is not None and bid is not None and ours.ask.price < bid
     return above or below
+
+
+class Difference(Struct, frozen=True):
+    """A price at which a book and REST's say different sizes; 0 = nobody. `age` is of what the book says."""
+
+    is_bid: bool
+    price: Decimal
+    size: Decimal
+    age: int
+    seen: Decimal
+
+
+def differences(book: Book, seen: BookSnapshot) -> frozenset[Difference]:
+    """How the best levels differ from another view, as deep as both reach; that one may be of another moment."""
+    bids = _side_differences(True, book.bids, seen.bids)
+    return frozenset((*bids, *_side_differences(False, book.asks, seen.asks)))
+
+
+def _side_differences(is_bid: bool, ours: dict[Decimal, _Resting], seen: tuple[Level, ...]) -> list[Difference]:
+    theirs = {level.price: level.size for level in seen if level.size > 0}
+    best = sorted(ours, reverse=is_bid)[:LEVELS_COMPARED], sorted(theirs, reverse=is_bid)[:LEVELS_COMPARED]
+    if not best[0] or not best[1]:
+        depth: list[Decimal] = [*best[0], *best[1]]
+    else:
+        last = max(best[0][-1], best[1][-1]) if is_bid else min(best[0][-1], best[1][-1])
+        depth = [price for price in {*best[0], *best[1]} if (price >= last if is_bid else price <= last)]
+    found = []
+    for price in depth:
+        held, other = ours.get(price), theirs.get(price, _NOBODY)
+        size, age = (held.size, held.age) if held is not None else (_NOBODY, 0)
+        if size != other:
+            found.append(Difference(is_bid, price, size, age, other))
+    return found
 
 
 def _set(side: dict[Decimal, _Resting], levels: tuple[Level, ...], age: int) -> None:

@@ -90,14 +90,15 @@ class Connection:
 
 OnMessage = Callable[[Connection, dict[str, Any]], None]
 OnState = Callable[[Connection, bool, str], None]
+OnGap = Callable[[Connection, int], None]
 
 
 class Connections:
-    """All of them. `on_message` and `on_state` are told of which one."""
+    """All of them. `on_message`, `on_state` and `on_gap` (so many messages are lost) are told of which one."""
 
-    def __init__(self, url: str, bounds: StreamBounds, on_message: OnMessage, on_state: OnState) -> None:
+    def __init__(self, url: str, bounds: StreamBounds, on_message: OnMessage, on_state: OnState, on_gap: OnGap) -> None:
         self._url, self._bounds = url, bounds
-        self._on_message, self._on_state = on_message, on_state
+        self._on_message, self._on_state, self._on_gap = on_message, on_state, on_gap
         self._all: list[Connection] = []
         self._of: dict[str, Connection] = {}
 
@@ -132,6 +133,7 @@ class Connections:
             lambda message: self._on_message(connection, message),
             lambda up, reason: self._on_state(connection, up, reason),
             self._bounds,
+            on_gap=lambda lost: self._on_gap(connection, lost),
             name=metrics.DATA if number == 1 else f"{metrics.DATA}-{number}",
         )
         connection = Connection(stream)

@@ -55,11 +55,19 @@ class Market(Fact, frozen=True, kw_only=True):
     """USD; an upper one of 0 = none."""
 
 
-class MarketUnreadable(Fact, frozen=True, kw_only=True):
-    """One market among others that makes no sense. `error` names the field."""
+class Unreadable(Fact, frozen=True, kw_only=True):
+    """One row among others that makes no sense. `reason` names the field, `text` is the row.
 
-    ticker: str
-    error: str
+    `key` names it among its `kind`; `symbol` is the market that it is about, "" = nobody can say.
+    """
+
+    kind: str
+    key: str
+    symbol: str
+    reason: str
+    text: str
+    height: int | None = None
+    """The block that it is of; None = it does not say."""
 
 
 class MarketChanged(Fact, frozen=True, kw_only=True):
@@ -67,6 +75,7 @@ class MarketChanged(Fact, frozen=True, kw_only=True):
 
     ticker: str
     status: str | None = None
+    market_type: str | None = None
     next_funding_rate: Decimal | None = None
     initial_margin_fraction: Decimal | None = None
     maintenance_margin_fraction: Decimal | None = None
@@ -241,6 +250,8 @@ class Subaccount(Fact, frozen=True, kw_only=True):
     updated_at_height: int | None = None
     height: int | None = None
     """The newest block that the indexer had processed when it said so; None = not said."""
+    unreadable: tuple[Unreadable, ...] = ()
+    """Positions and assets that it has beside these."""
 
 
 class LeverageChosen(Fact, frozen=True, kw_only=True):
@@ -283,6 +294,7 @@ class SubaccountSnapshot(Fact, frozen=True, kw_only=True):
     subaccount: Subaccount | None
     orders: tuple[OrderSeen, ...]
     height: int | None
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 class SubaccountChanged(Fact, frozen=True, kw_only=True):
@@ -294,6 +306,7 @@ class SubaccountChanged(Fact, frozen=True, kw_only=True):
     assets: tuple[AssetPosition, ...] = ()
     transfers: tuple[Transfer, ...] = ()
     height: int | None = None
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 class StreamRefused(Fact, frozen=True, kw_only=True):

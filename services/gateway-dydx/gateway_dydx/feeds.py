@@ -20,10 +20,12 @@ from signalbox.gateway.minutes import MINUTE, Closed, Gap
 from signalbox.messages import NEVER
 from signalbox.metrics import VENUE_GAPS
 
-from gateway_dydx.facts import CandleSeen, Trade
+from gateway_dydx import metrics
+from gateway_dydx.facts import CandleSeen, Trade, Unreadable
 from gateway_dydx.instruments import Offered
 from gateway_dydx.minutes import begin_live, minutes_of, settle, take_candle, take_history, take_trade
 from gateway_dydx.translate import VENUE
+from gateway_dydx.unread import Unread
 from gateway_dydx.venue_indexer import IndexerRest
 
 log = logging.getLogger(__name__)
@@ -43,8 +45,9 @@ class Series:
         timeframes: tuple[Timeframe, ...],
         rest: IndexerRest,
         gaps: Gaps,
+        unread: Unread,
     ) -> None:
-        self._rest, self._gaps, self.symbol = rest, gaps, offered.symbol.canonical
+        self._rest, self._gaps, self._unread, self.symbol = rest, gaps, unread, offered.symbol.canonical
         gaps.watch(self.symbol)
         self._minutes = minutes_of(self.symbol, clock.now(), timeframes)
         self._passed = NEVER
@@ -81,7 +84,8 @@ class Series:
         refusals, pause_seconds = 0, ASK_AGAIN_SECONDS
         while True:
             try:
-                candles = await self._rest.candles(self.symbol, gap.start, gap.end)
+                unreadable: list[Unreadable] = []
+                candles = await self._rest.candles(self.symbol, gap.start, gap.end, unreadable=unreadable)
             except VenueError as error:
                 limited = isinstance(error, VenueRefusedError) and error.code == "429"
                 VENUE_GAPS.labels(VENUE, "limited" if limited else "failed").inc()
@@ -96,6 +100,12 @@ class Series:
                 await asyncio.sleep(pause_seconds)
                 pause_seconds = min(pause_seconds * 2, ASK_AGAIN_SECONDS_MAX)
             else:
-                self._gaps.close(self.symbol)
+                for row in unreadable:  # a minute that nobody can read is a hole, and not one without trades
+                    self._unread.park(row, metrics.INDEXER, stands=False)
+                    VENUE_GAPS.labels(VENUE, "given_up").inc()
+                if unreadable:
+                    self._gaps.stays(self.symbol)
+                else:
+                    self._gaps.close(self.symbol)
                 VENUE_GAPS.labels(VENUE, "filled" if candles else "no_data").inc()
                 return candles

@@ -7,12 +7,15 @@ Owns the indexer's spellings of values and what an error says of one. It must no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from signalbox.errors import TranslationError
 from signalbox.messages import Side
+
+from gateway_dydx.facts import Unreadable
 
 T = TypeVar("T")
 
@@ -179,4 +182,44 @@ def shown(value: object) -> str:
 
 
 def each(items: Iterable[object], read: Callable[[object], T]) -> tuple[T, ...]:
+    """Read all of them, or none: of what stands for one thing only together (a book's levels)."""
     return tuple(read(item) for item in items)
+
+
+@dataclass
+class Rows(Generic[T]):
+    """Rows of one kind, each read by itself: one that makes no sense does not take the others with it."""
+
+    kind: str
+    read: list[T] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+
+    def take(self, items: Iterable[object], read: Callable[[object], T], symbol: str = "") -> tuple[T, ...]:
+        """Read rows, of `symbol` if it is known from elsewhere; all that could be read so far."""
+        for item in items:
+            try:
+                self.read.append(read(item))
+            except TranslationError as error:
+                self.unreadable.append(unreadable(self.kind, item, str(error), symbol))
+        return tuple(self.read)
+
+
+def unreadable(kind: str, row: object, reason: str, symbol: str = "") -> Unreadable:
+    """Name a row that makes no sense by what of it does."""
+    said = row if isinstance(row, Mapping) else {}
+    words = {
+        name: value
+        for name in ("id", "ticker", "market", "symbol")
+        if isinstance(value := said.get(name), str) and value
+    }
+    symbol = symbol or words.get("ticker") or words.get("market") or ""
+    key = words.get("id") or symbol or words.get("symbol") or "?"
+    number = decimal_of(said.get("createdAtHeight"))
+    return Unreadable(
+        kind=kind,
+        key=key[:100],
+        symbol=symbol[:100],
+        reason=reason[:200],
+        text=repr(row)[:1000],
+        height=int(number) if number is not None else None,
+    )

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
 from signalbox.bars import Timeframe
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
@@ -23,12 +25,13 @@ from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.quotes import Quotes
 from signalbox.gateway.retrying import Backoff
 from signalbox.messages import Quote, Side
-from signalbox.metrics import VENUE_RESUBSCRIPTIONS, VENUE_UNDECODABLE
+from signalbox.metrics import VENUE_UNDECODABLE
 from signalbox.telemetry import Health
 from signalbox.venue_figures import SignsOfLife, watch_lost_subscriptions
 
 from gateway_dydx import metrics
-from gateway_dydx.book import contradicts, forget, take_snapshot, take_update, top
+from gateway_dydx.book import take_snapshot, take_update, top
+from gateway_dydx.book_upkeep import BookUpkeep
 from gateway_dydx.data_connections import Connection, Connections, gathered
 from gateway_dydx.facts import (
     BookSnapshot,
@@ -38,17 +41,19 @@ from gateway_dydx.facts import (
     Height,
     Market,
     MarketChanged,
-    MarketUnreadable,
     OraclePrice,
     Trade,
+    Unreadable,
 )
 from gateway_dydx.feeds import Series
 from gateway_dydx.funding import FundingRates
 from gateway_dydx.instruments import Offered, qualify
 from gateway_dydx.quotes import Board, lose, quote_message, take_oracle, take_trade
+from gateway_dydx.reading import CANDLE, MARKET, MARKET_CHANGE, ORACLE_PRICE, TRADE
 from gateway_dydx.settings import Settings
 from gateway_dydx.stream_messages import BOOKS, CANDLES, SUBSCRIBED, TRADES, facts_of
 from gateway_dydx.translate import VENUE
+from gateway_dydx.unread import Unread
 from gateway_dydx.venue_indexer import IndexerRest
 from gateway_dydx.venue_stream import StreamBounds
 
@@ -56,11 +61,10 @@ log = logging.getLogger(__name__)
 
 WATCH_SECONDS = 0.1
 SHOW_SECONDS = 1.0
-COMPARE_SECONDS_MIN = 0.5
-"""From one book over REST to the next: with many markets each has its turn later. The indexer's limit for an address,
-10 questions a second, is the account's too."""
 SIGN_OF = {BOOKS: "quote", TRADES: "bar", CANDLES: "bar"}
 """What a message of a channel is a sign of life of."""
+REST_BEHIND_SECONDS_MAX = 5.0
+"""So old may be what the indexer's REST says of markets: it comes out of caches."""
 PONG_PART = 0.8
 """A pong must come before the next ping goes."""
 MARKET_DATA = "market data"
@@ -81,22 +85,24 @@ class MarketData:
         websocket_url: str,
         settings: Settings,
         health: Health,
+        unread: Unread,
     ) -> None:
         self._bus, self._clock, self._rest, self._instruments = bus, clock, rest, instruments
         self._timeframes, self._settings, self._gaps, self._health = timeframes, settings, gaps, health
+        self._unread = unread
         self._feeds: dict[str, Series] = {}
         self._boards: dict[str, Board] = {}
         self._funding = FundingRates(bus, clock)
         self._signs: dict[str, SignsOfLife] = {}
         self._quotes = Quotes(bus, clock, VENUE, settings.quote_interval_seconds, self._quote)
-        self._resyncing: set[str] = set()
-        self._resync_wanted: dict[str, str] = {}
-        self._crossings: dict[str, int] = {}
+        self._told: dict[str, tuple[float, str, str]] = {}
+        """By symbol: when the websocket told a market's status and type, and which."""
         self._reconcile_now, self._hold = asyncio.Event(), False
-        self._to_compare: dict[str, None] = {}
-        """Symbols whose book is held against REST's, in this order."""
         self._group = asyncio.TaskGroup()
-        self.connections = Connections(websocket_url, stream_bounds(settings), self._on_message, self._on_state)
+        told = self._on_message, self._on_state, self._on_gap
+        self.connections = Connections(websocket_url, stream_bounds(settings), *told)
+        every_seconds, spawn = settings.data_reconcile_seconds, self._group.create_task
+        self._books = BookUpkeep(rest, self._boards, self.connections, every_seconds, spawn)
 
     async def run(self) -> None:
         """Find the desk's markets, then keep their data coming, for ever."""
@@ -105,38 +111,60 @@ class MarketData:
         await self._first_markets()
         try:
             async with self._group:
-                for task in (self._funding.run(), self._quotes.run(), self._watch(), self._compare()):
+                for task in (self._funding.run(), self._quotes.run(), self._watch(), self._books.compare()):
                     self._group.create_task(task)
-                await self._begin_offered()
+                self._begin_offered()
                 await self._reconcile()
         finally:
             await self.connections.close()
 
-    async def _begin_offered(self) -> None:
+    def _begin_offered(self) -> None:
         """Have the data of every market come that is offered, and that did not before."""
         for symbol, offered in tuple(self._instruments.offered.items()):
             if symbol in self._feeds:
                 continue
-            feed = Series(self._bus, self._clock, offered, self._timeframes, self._rest, self._gaps)
-            await feed.feed.resume()
+            feed = Series(self._bus, self._clock, offered, self._timeframes, self._rest, self._gaps, self._unread)
             self._signs[symbol] = SignsOfLife(VENUE, symbol, offered.symbol.calendar, self._clock)
             self._feeds[symbol], self._boards[symbol] = feed, Board(symbol)
             begun = self.connections.carry(symbol)
             if begun is not None:
                 self._group.create_task(begun.stream.run())
-            self._group.create_task(feed.feed.run())
+            self._group.create_task(self._follow(feed))
+
+    @staticmethod
+    async def _follow(feed: Series) -> None:
+        """Publish a market's bars, for ever; quotes do not wait for what is in BARS already."""
+        await feed.feed.resume()
+        await feed.feed.run()
 
     async def _first_markets(self) -> None:
         backoff, said = Backoff(self._settings.retry_delay_seconds, self._settings.retry_delay_seconds_max), ""
         while True:
             try:
-                await qualify(self._instruments, await self._rest.markets(), self._clock)
+                await self._qualify()
                 return
             except VenueError as error:
                 if str(error) != said:
                     said = str(error)
                     log.warning("no markets", extra={"reason": said})
             await asyncio.sleep(backoff.next_seconds())
+
+    async def _qualify(self) -> tuple[Market, ...]:
+        """Ask for every market, and take what follows for the desk's."""
+        rows: list[Unreadable] = []
+        markets = await self._rest.markets(rows)
+        wanted = {each.symbol for each in self._instruments.wanted}
+        rows = [row for row in rows if row.symbol in wanted]
+        self._unread.answered((MARKET,), rows, metrics.INDEXER)
+        await qualify(self._instruments, map(self._newest, markets), rows, self._clock)
+        return markets
+
+    def _newest(self, market: Market) -> Market:
+        """A market with the state that the websocket has just told, should REST still say another."""
+        seconds, status, market_type = self._told.get(market.ticker, (-math.inf, "", ""))
+        if time.monotonic() - seconds > REST_BEHIND_SECONDS_MAX:
+            return market
+        return replace(market, status=status, market_type=market_type)
 
     def best_price(self, symbol: str, side: Side) -> Decimal | None:
         """What an order of this side would meet: the best price on the other side, else the oracle's; or None."""
@@ -166,10 +194,19 @@ class MarketData:
             self._hold_soon()
             return
         connection.lose(reason)
+        self._books.lose(connection.symbols)
         for symbol in connection.symbols:
-            self._resyncing.discard(symbol)
             self._feeds[symbol].begin_live(None)
             lose(self._boards[symbol])
+
+    def _on_gap(self, connection: Connection, lost: int) -> None:
+        """Messages of a connection are lost, and nobody knows which: all that its markets have told is asked for."""
+        log.warning("messages are lost", extra={"connection": connection.stream.name, "messages": lost})
+        for symbol in connection.symbols:
+            self._books.renew(symbol, "gap")
+            if symbol in connection.live:
+                self._feeds[symbol].begin_live(connection.venue_time)
+        self._hold_soon()
 
     def _on_message(self, connection: Connection, message: dict[str, Any]) -> None:
         channel, symbol = str(message.get("channel", "")), str(message.get("id") or "").partition("/")[0]
@@ -198,7 +235,7 @@ class MarketData:
         if symbol not in self._feeds:
             return
         if channel == BOOKS:
-            self._resync(symbol, "unreadable")
+            self._books.renew(symbol, "unreadable")
         elif channel in (TRADES, CANDLES):
             self._feeds[symbol].begin_live(self.connections.of(symbol).venue_time)
 
@@ -207,10 +244,9 @@ class MarketData:
             case Height():
                 self._on_height(connection, fact)
             case BookSnapshot() if fact.ticker in self._boards:
-                self._resyncing.discard(fact.ticker)
                 take_snapshot(self._boards[fact.ticker].book, fact)
                 self._quotes.changed(fact.ticker)
-                self._to_compare = {fact.ticker: None} | self._to_compare
+                self._books.given(fact.ticker)
             case BookUpdate() if fact.ticker in self._boards:
                 self._on_book_update(fact)
             case Trade() if fact.ticker in self._feeds:
@@ -221,17 +257,26 @@ class MarketData:
             case CandleSeen() if fact.ticker in self._feeds:
                 self._feeds[fact.ticker].on_candle(fact)
             case OraclePrice() if fact.ticker in self._boards:
+                self._unread.read(ORACLE_PRICE, fact.ticker)
                 if take_oracle(self._boards[fact.ticker], fact.price):
                     self._quotes.changed(fact.ticker)
             case Market() if fact.ticker in self._boards:
                 self._on_market(fact)
-            case MarketUnreadable():
-                VENUE_UNDECODABLE.labels(VENUE, metrics.DATA).inc()
-                log.error("a market of the venue makes no sense", extra={"ticker": fact.ticker, "error": fact.error})
+            case Unreadable() if fact.symbol in self._boards:
+                self._on_unreadable(connection, fact)
             case MarketChanged() if fact.ticker in self._boards:
                 self._on_market_change(fact)
             case _:
                 return  # another market's, or the account's
+
+    def _on_unreadable(self, connection: Connection, row: Unreadable) -> None:
+        if row.kind in (TRADE, CANDLE):  # REST has the last word of the minutes from now on
+            self._unread.park(row, metrics.DATA, stands=False)
+            self._feeds[row.symbol].begin_live(connection.venue_time)
+            return
+        self._unread.park(row, metrics.DATA)
+        if row.kind == MARKET_CHANGE:
+            self._hold_soon()  # the market is asked for as a whole
 
     def _on_height(self, connection: Connection, fact: Height) -> None:
         """A new block proves that books of this connection which say nothing still stand."""
@@ -246,37 +291,42 @@ class MarketData:
                 self._quotes.changed(symbol)
 
     def _on_book_update(self, update: BookUpdate) -> None:
-        if update.ticker in self._resyncing:
+        if self._books.is_asked(update.ticker):
             return
         board = self._boards[update.ticker]
         if take_update(board.book, update):
             self._quotes.changed(update.ticker)
         else:
-            self._resync(update.ticker, "not_applicable")
+            self._books.renew(update.ticker, "not_applicable")
 
     def _on_market(self, market: Market) -> None:
+        for kind in (MARKET, MARKET_CHANGE) if market.oracle_price is None else (MARKET, MARKET_CHANGE, ORACLE_PRICE):
+            self._unread.read(kind, market.ticker)
         if market.oracle_price is not None and take_oracle(self._boards[market.ticker], market.oracle_price):
             self._quotes.changed(market.ticker)
         if market.next_funding_rate is not None:
             self._funding.take(market.ticker, market.next_funding_rate, market.oracle_price)
 
     def _on_market_change(self, change: MarketChanged) -> None:
+        self._unread.read(MARKET_CHANGE, change.ticker)
         if change.next_funding_rate is not None:
             self._funding.take(change.ticker, change.next_funding_rate, self._boards[change.ticker].oracle_price)
-        terms = (change.status, change.initial_margin_fraction, change.maintenance_margin_fraction, change.tick_size)
+        known = self._instruments.offered.get(change.ticker)
+        if known is None:
+            return
+        told = replace(
+            known.market,
+            status=change.status or known.market.status,
+            market_type=change.market_type or known.market.market_type,
+        )
+        if told != known.market:  # at once: REST may say what was so a second ago
+            self._told[change.ticker] = (time.monotonic(), told.status, told.market_type)
+            self._hold_soon()
+        terms = (change.initial_margin_fraction, change.maintenance_margin_fraction, change.tick_size)
         if any(value is not None for value in terms):
             self._hold_soon()  # the market is asked for as a whole
 
     # ------------------------------------------------------------------------------------------------ what follows
-
-    def _resync(self, symbol: str, reason: str) -> None:
-        """Have a book asked for anew; until it has come the market has no quotes."""
-        if symbol in self._resyncing:
-            return
-        self._resyncing.add(symbol)
-        forget(self._boards[symbol].book)
-        self._resync_wanted[symbol] = reason
-        self._reconcile_now.set()
 
     def _quote(self, symbol: str, at: datetime, received_at: datetime) -> Quote | None:
         board = self._boards[symbol]
@@ -314,9 +364,6 @@ class MarketData:
             except TimeoutError:
                 self._hold = True
             self._reconcile_now.clear()
-            wanted, self._resync_wanted = self._resync_wanted, {}
-            for symbol, reason in wanted.items():
-                await self._ask_anew(symbol, reason)
             if not self._hold:
                 continue
             self._hold = False
@@ -332,45 +379,10 @@ class MarketData:
         self._reconcile_now.set()
 
     async def _hold_against_rest(self) -> None:
-        markets = await self._rest.markets()
-        await qualify(self._instruments, markets, self._clock)
-        for market in markets:
+        for market in await self._qualify():
             if market.ticker in self._boards:
                 self._on_market(market)
-        await self._begin_offered()
-
-    async def _compare(self) -> None:
-        """Hold one book after the other against REST's, those that have just been given first; for ever."""
-        while True:
-            seconds = self._settings.data_reconcile_seconds / max(len(self._boards), 1)
-            await asyncio.sleep(max(COMPARE_SECONDS_MIN, seconds))
-            symbol = next(iter(self._to_compare), "")
-            if not symbol:
-                self._to_compare = dict.fromkeys(self._boards)
-                continue
-            del self._to_compare[symbol]
-            try:
-                await self._compare_book(symbol)
-            except VenueError as error:
-                log.warning("a book could not be held against REST", extra={"symbol": symbol, "reason": str(error)})
-
-    async def _compare_book(self, symbol: str) -> None:
-        board = self._boards[symbol]
-        if not board.book.whole:
-            return
-        seen = await self._rest.order_book(symbol)
-        crossed = board.book.crossings > self._crossings.get(symbol, 0)
-        self._crossings[symbol] = board.book.crossings
-        if board.book.whole and (crossed or contradicts(board.book, seen)):
-            self._resyncing.add(symbol)
-            forget(board.book)
-            await self._ask_anew(symbol, "crossed" if crossed else "contradicted")
-
-    async def _ask_anew(self, symbol: str, reason: str) -> None:
-        metrics.BOOK_RESYNCS.labels(symbol, reason).inc()
-        VENUE_RESUBSCRIPTIONS.labels(VENUE, symbol, "quote").inc()
-        log.info("a book is asked for anew", extra={"symbol": symbol, "reason": reason})
-        await self.connections.of(symbol).stream.resubscribe(BOOKS, symbol)
+        self._begin_offered()
 
 
 def stream_bounds(settings: Settings) -> StreamBounds:

@@ -35,6 +35,9 @@ DATA_HEIGHT = Gauge("signalbox_dydx_data_height", "The indexer's height as the m
 DATA_RECONCILIATIONS = Counter(
     "signalbox_dydx_data_reconciliations_total", "Questions for markets and books over REST.", ["outcome"]
 )
+MESSAGES_LOST = Counter(
+    "signalbox_dydx_messages_lost_total", "Numbers missing among the messages of a websocket.", ["connection"]
+)
 BOOK_CROSSINGS = Gauge("signalbox_dydx_book_crossings", "Stale levels that the uncross rule has removed.", ["symbol"])
 BOOK_RESYNCS = Counter("signalbox_dydx_book_resyncs_total", "Books asked for anew, by reason.", ["symbol", "reason"])
 

@@ -16,13 +16,14 @@ from msgspec.structs import replace
 from signalbox.errors import TranslationError, VenueError
 from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.venue import Canceled, Draft, NoRoom, Outcome, Placed
-from signalbox.messages import Order, Side
+from signalbox.messages import MarketState, Order, Side
 
 from gateway_dydx.instruments import Offered
 from gateway_dydx.plans import CancelPlan, OrderPlan, PriceBounds, Subaccount, cancel_plan, order_plan
 from gateway_dydx.sending import Sending
 from gateway_dydx.settings import Settings
 from gateway_dydx.state import State, Tracked, take_number
+from gateway_dydx.unread import Unread
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +39,19 @@ class Orders:
         settings: Settings,
         instruments: Instruments[Offered],
         reference_price: Callable[[str, Side], Decimal | None],
+        unread: Unread,
     ) -> None:
+        self._unread = unread
         self._state, self._sending, self._subaccount, self._settings = state, sending, subaccount, settings
         self._instruments, self._reference_price = instruments, reference_price
 
     def compose(self, order: Order, at: datetime) -> Draft:
-        market = self._instruments.one(order.symbol).terms
+        offered = self._instruments.one(order.symbol)
+        if offered.instrument.market_state is not MarketState.OPEN:
+            raise TranslationError(f"dYdX takes no such orders for {order.symbol} now: it is {offered.market.status}")
+        market = offered.terms
+        if unread := self._unread.why(order.symbol):
+            raise TranslationError(f"what dYdX says of {order.symbol} can not be read ({unread})")
         bounds = self._bounds(self._reference_price(order.symbol, order.side))
         number, height = take_number(self._state, at), self._state.own.height
         plan = order_plan(order, market, self._subaccount, number, bounds, height, at)

@@ -41,16 +41,17 @@ from gateway_dydx.facts import (
     Height,
     Market,
     MarketChanged,
-    MarketUnreadable,
     OraclePrice,
     StreamRefused,
     Subaccount,
     SubaccountChanged,
     SubaccountSnapshot,
+    Unreadable,
 )
 from gateway_dydx.funding_rows import ask_from, hour_of, note_held, note_row
 from gateway_dydx.instruments import Offered
 from gateway_dydx.plans import Subaccount as SubaccountName
+from gateway_dydx.reading import ASSET, FILL, FUNDING, ORDER, POSITION, TRANSFER
 from gateway_dydx.reconcile import Answers, snapshot
 from gateway_dydx.renewing import Renewing
 from gateway_dydx.sending import Sending
@@ -58,6 +59,7 @@ from gateway_dydx.settings import Settings
 from gateway_dydx.state import State, assume_renewed, raise_height
 from gateway_dydx.stream_messages import MARKETS, SUBACCOUNTS, facts_of
 from gateway_dydx.translate import VENUE, funding_report
+from gateway_dydx.unread import Unread
 from gateway_dydx.venue_indexer import IndexerRest
 from gateway_dydx.venue_leverage import leverage
 from gateway_dydx.venue_node import Node
@@ -78,6 +80,11 @@ FUNDING_RECONCILE_SECONDS_MIN = 5.0
 """Funding is paid at the full hour, and no websocket tells of it: then everything is asked sooner, but not oftener."""
 
 
+ACCOUNT_KINDS = (ORDER, FILL, POSITION, ASSET, TRANSFER, FUNDING)
+Consistent = tuple[Answers, Subaccount | None, tuple[FundingPayment, ...], tuple[Unreadable, ...]]
+"""Answers, what is held, what funding paid, and the rows of all of them that make no sense."""
+
+
 class OrdersLink:
     """Keeps the node and the account's websocket, and reconciles."""
 
@@ -96,7 +103,9 @@ class OrdersLink:
         websocket_url: str,
         bounds: StreamBounds,
         settings: Settings,
+        unread: Unread,
     ) -> None:
+        self._unread = unread
         self._clock, self._state, self._link, self._outbox = clock, state, gateway.link, gateway.outbox
         self._questions, self._submission = questions, submission
         self._renewing, self._sending = renewing, sending
@@ -111,7 +120,7 @@ class OrdersLink:
         """By symbol, of every market."""
         self._shown_node = ConnectionShown(VENUE, metrics.NODE)
         self._offsets: deque[float] = deque(maxlen=OFFSET_BLOCKS)
-        self.stream = IndexerStream(websocket_url, self._on_message, self._on_state, bounds, name=metrics.STREAM)
+        self.stream = IndexerStream(websocket_url, self._on_message, self._on_state, bounds, on_gap=self._on_gap)
         self.stream.subscribe(SUBACCOUNTS, subaccount.account.replace("-", "/"))
         self.stream.subscribe(MARKETS)
 
@@ -166,8 +175,11 @@ class OrdersLink:
 
     def _on_state(self, up: bool, reason: str) -> None:
         self._stream_reason = "" if up else reason
-        self._reconciled = False
-        self._due.set()
+        self._doubt_all()
+
+    def _on_gap(self, lost: int) -> None:
+        log.warning("messages of the account's websocket are lost", extra={"messages": lost})
+        self._doubt_all()
 
     def _on_message(self, message: dict[str, Any]) -> None:
         try:
@@ -175,8 +187,7 @@ class OrdersLink:
         except TranslationError as error:
             VENUE_UNDECODABLE.labels(VENUE, metrics.STREAM).inc()
             log.error("a message of the indexer makes no sense", extra={"error": str(error)})
-            self._reconciled = False  # whatever it said is asked for
-            self._due.set()
+            self._doubt_all()
             return
         for fact in facts:
             match fact:
@@ -193,18 +204,26 @@ class OrdersLink:
                         self.oracle_prices[fact.ticker] = price
                 case MarketChanged():
                     self._account.on_fact(fact)
-                case MarketUnreadable():
-                    VENUE_UNDECODABLE.labels(VENUE, metrics.STREAM).inc()
-                    log.error(
-                        "a market of the venue makes no sense", extra={"ticker": fact.ticker, "error": fact.error}
-                    )
                 case SubaccountChanged():
                     self._account.on_fact(fact)
                     self._on_order_fact(fact)
+                    self._doubt(fact.unreadable)
                 case SubaccountSnapshot():
                     self._on_order_fact(fact)
+                    self._doubt(fact.unreadable)
                 case StreamRefused():
                     log.warning("the indexer refuses", extra={"channel": fact.channel, "text": fact.text})
+
+    def _doubt(self, rows: tuple[Unreadable, ...]) -> None:
+        """Rows of the account make no sense: they stand until REST has told the same, or otherwise."""
+        for row in rows:
+            self._unread.park(row, metrics.STREAM)
+            self._doubt_all()
+
+    def _doubt_all(self) -> None:
+        """Whatever was not heard is asked for."""
+        self._reconciled = False
+        self._due.set()
 
     def _on_order_fact(self, fact: Fact) -> None:
         self._submission.act(decide.decide(self._state, fact, self._clock.now()))
@@ -317,7 +336,11 @@ class OrdersLink:
         if found is None:
             log.warning("no snapshot this time: fills keep coming")
             return
-        answers, subaccount, payments, block_at = found
+        answers, subaccount, payments, rows, block_at = found
+        self._unread.answered(ACCOUNT_KINDS, rows, metrics.INDEXER)
+        for row in rows:
+            if not row.symbol:  # nobody can say what depends on it, so everything does
+                raise VenueUnavailableError(f"a {row.kind} can not be read: {row.reason}")
         funding = tuple(funding_report(state.account, payment, self._clock.now()) for payment in payments)
         for report in funding:
             if new_to(state, report):
@@ -329,21 +352,15 @@ class OrdersLink:
         self._account.on_fact(await leverage(self._node, self._subaccount, self._settings.answer_seconds_max))
         if subaccount is not None:
             self._account.on_fact(subaccount)
-        if new_to(state, statement):
+        if not rows and new_to(state, statement):  # a statement says all that is held, and nobody can say that now
             self._outbox.put(statement)
         await self._outbox.drained()
-        state.own.complete_at = began_at
+        if not any(row.kind == FUNDING for row in rows):
+            state.own.complete_at = began_at
         forget(state, self._clock.now() - MEMORY, self._submission.asking.open_questions)
-        log.info(
-            "reconciled",
-            extra={
-                "height": answers.height,
-                "orders": len(answers.orders),
-                "fills": len(answers.fills),
-                "funding_payments": len(payments),
-                "seconds": round(time.monotonic() - began_seconds, 3),
-            },
-        )
+        counts = {"orders": len(answers.orders), "fills": len(answers.fills), "funding_payments": len(payments)}
+        seconds = round(time.monotonic() - began_seconds, 3)
+        log.info("reconciled", extra={"height": answers.height, **counts, "seconds": seconds})
 
     async def _caught_up(self, height: int) -> None:
         """Wait until the indexer has processed what the chain had."""
@@ -355,7 +372,7 @@ class OrdersLink:
                 raise VenueUnavailableError("the indexer's websocket was lost")
             await asyncio.sleep(CATCH_UP_RECHECK_SECONDS)
 
-    async def _consistent(self) -> tuple[Answers, Subaccount | None, tuple[FundingPayment, ...], datetime] | None:
+    async def _consistent(self) -> Consistent | None:
         """Answers and figures between which nothing happened, and the time of a block before them in the same hour: the
         snapshot says what they contain. Funding is in the figures from the hour's first block on, whatever is listed.
 
@@ -368,14 +385,18 @@ class OrdersLink:
         for _ in range(SNAPSHOT_ATTEMPTS_MAX):
             block_at = (await rest.height()).at or self._clock.now()
             answers = await self._submission.asking.inquire()
-            payments = await rest.funding_payments(address, number, after=after)
+            rows: list[Unreadable] = []
+            payments = await rest.funding_payments(address, number, after=after, unreadable=rows)
             subaccount = await rest.subaccount(address, number)
-            again = await rest.fills(address, number, after_height=answers.height)
-            paid_again = await rest.funding_payments(address, number, after=after)
-            known = {fill.id for fill in answers.fills}
+            since: list[Unreadable] = []
+            again = await rest.fills(address, number, after_height=answers.height, unreadable=since)
+            paid_again = await rest.funding_payments(address, number, after=after, unreadable=[])
+            known = {fill.id for fill in answers.fills} | {row.key for row in answers.unreadable}
+            fills = {fill.id for fill in again} | {row.key for row in since}
             turned = hour_of((await rest.height()).at or self._clock.now()) != hour_of(block_at)
-            if all(fill.id in known for fill in again) and paid_again == payments and not turned:
-                return answers, subaccount, payments, block_at
+            if fills <= known and paid_again == payments and not turned:
+                held = subaccount.unreadable if subaccount is not None else ()
+                return answers, subaccount, payments, (*answers.unreadable, *rows, *held), block_at
         if self._link.status is LinkStatus.READY:
             return None
         raise VenueTimeoutError("fills keep coming: there is no moment for a consistent snapshot")

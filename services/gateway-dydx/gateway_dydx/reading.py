@@ -22,14 +22,19 @@ from gateway_dydx.facts import (
     HistoricalFunding,
     Level,
     Market,
-    MarketUnreadable,
     OrderSeen,
     PositionSeen,
     Subaccount,
     Trade,
     Transfer,
+    Unreadable,
 )
-from gateway_dydx.fields import Fields, each, shown
+from gateway_dydx.fields import Fields, Rows, each, shown
+
+MARKET, ORACLE_PRICE, MARKET_CHANGE, TRADE, CANDLE = "market", "oracle price", "market change", "trade", "candle"
+ORDER, FILL, POSITION, ASSET, TRANSFER = "order", "fill", "position", "asset", "transfer"
+FUNDING, FUNDING_RATE = "funding payment", "funding rate"
+"""Kinds of rows, as they are called where one can not be read."""
 
 # --------------------------------------------------------------------------------------------------- market data
 
@@ -64,16 +69,12 @@ def market(raw: object) -> Market:
     )
 
 
-def markets(raw: object) -> tuple[Market | MarketUnreadable, ...]:
+def markets(raw: object) -> tuple[Market | Unreadable, ...]:
     """`{markets: {ticker: market}}`. One market that makes no sense does not take the others with it."""
-    return tuple(_market_or_not(ticker, item) for ticker, item in Fields(raw, "markets").members("markets"))
-
-
-def _market_or_not(ticker: str, raw: object) -> Market | MarketUnreadable:
-    try:
-        return market(raw)
-    except TranslationError as error:
-        return MarketUnreadable(ticker=ticker, error=str(error))
+    rows = Rows[Market](MARKET)
+    for ticker, item in Fields(raw, "markets").members("markets"):
+        rows.take((item,), market, str(ticker))
+    return (*rows.read, *rows.unreadable)
 
 
 def _above_zero(price: Decimal | None) -> Decimal | None:
@@ -231,16 +232,19 @@ def asset_position(raw: object) -> AssetPosition:
 def subaccount(raw: object) -> Subaccount:
     """A subaccount without an asset position has no USDC, which is a figure: 0."""
     fields = Fields(raw, "subaccount")
-    assets = [asset_position(item) for _, item in fields.members("assetPositions")]
+    assets, positions = Rows[AssetPosition](ASSET), Rows[PositionSeen](POSITION)
+    assets.take((item for _, item in fields.members("assetPositions")), asset_position)
+    positions.take((item for _, item in fields.members("openPerpetualPositions")), position)
     return Subaccount(
         address=fields.text("address"),
         number=fields.whole("subaccountNumber"),
         equity=fields.decimal("equity"),
         free_collateral=fields.decimal("freeCollateral"),
-        usdc=sum((asset.size for asset in assets if asset.symbol == "USDC"), Decimal(0)),
-        positions=tuple(position(item) for _, item in fields.members("openPerpetualPositions")),
+        usdc=sum((asset.size for asset in assets.read if asset.symbol == "USDC"), Decimal(0)),
+        positions=tuple(positions.read),
         updated_at_height=fields.whole_or_none("updatedAtHeight"),
         height=fields.whole_or_none("latestProcessedBlockHeight"),
+        unreadable=(*assets.unreadable, *positions.unreadable),
     )
 
 

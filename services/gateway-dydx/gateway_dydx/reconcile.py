@@ -28,9 +28,10 @@ from signalbox.messages import OpenOrder, OrderType, Side, VenueFunding, VenueSn
 
 from gateway_dydx.decide import OPEN_STATUSES, decide, goes_on, tracked_of
 from gateway_dydx.endings import FINAL_STATUSES, EndKind, ending_of
-from gateway_dydx.facts import FillSeen, OrderSeen, Subaccount
+from gateway_dydx.facts import FillSeen, OrderSeen, Subaccount, Unreadable
 from gateway_dydx.funding_rows import hour_of, is_awaited
 from gateway_dydx.plans import GOOD_TIL_CANCELED, order_end
+from gateway_dydx.reading import FILL
 from gateway_dydx.state import State, Tracked, snapshot_id
 from gateway_dydx.translate import CURRENCY, VENUE, position_held
 
@@ -54,6 +55,8 @@ class Answers(Struct, frozen=True, kw_only=True):
     """Code and sentence of transactions that are in a block and did nothing, by order id."""
     fills: tuple[FillSeen, ...]
     fills_from_height: int
+    unreadable: tuple[Unreadable, ...] = ()
+    """Orders and fills beside these that make no sense."""
 
 
 def stateful_outstanding(state: State, order_ids: frozenset[str]) -> tuple[str, ...]:
@@ -79,10 +82,12 @@ def reconcile(
     for order in answers.orders:
         if order.status not in OPEN_STATUSES:
             actions += decide(state, order, at)
-    if answers.fills_from_height <= state.own.complete_height + 1:
+    unread = {row.symbol for row in answers.unreadable}
+    fills_are_whole = not any(row.kind == FILL for row in answers.unreadable)
+    if answers.fills_from_height <= state.own.complete_height + 1 and fills_are_whole:
         state.own.complete_height = max(state.own.complete_height, answers.height)
     for tracked in asked_about(state, answers.asked_about):
-        if tracked.done:
+        if tracked.done or unread & {tracked.order.symbol, ""}:  # not all is known of its market: no end follows
             continue
         if tracked.own.is_short_term:
             if answers.height > tracked.own.good_til_block and not goes_on(tracked):

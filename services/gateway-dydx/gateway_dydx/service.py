@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from signalbox.bars import parse_timeframe
 from signalbox.gateway.rebuilding import rebuild
-from signalbox.gateway.running import Gateway, take_account, until_it_runs
+from signalbox.gateway.running import Gateway, described, take_account, until_it_runs
 from signalbox.messages import Side
 from signalbox.process import Runtime
 from signalbox.venue_figures import begin_at_zero
@@ -18,7 +18,7 @@ from gateway_dydx import metrics
 from gateway_dydx.account import CHANGE_INTERVAL_SECONDS, Figures
 from gateway_dydx.asking import Questions, pace_of
 from gateway_dydx.data_connections import gathered
-from gateway_dydx.instruments import Offered
+from gateway_dydx.instruments import Offered, not_open
 from gateway_dydx.market_data import MarketData, stream_bounds
 from gateway_dydx.orders import Orders
 from gateway_dydx.orders_link import OrdersLink
@@ -27,6 +27,7 @@ from gateway_dydx.sending import Sending
 from gateway_dydx.settings import Settings, endpoints, signing_key, subaccount_to_trade
 from gateway_dydx.state import OwnState, fold_report, state_of
 from gateway_dydx.translate import VENUE
+from gateway_dydx.unread import Unread
 from gateway_dydx.venue_indexer import IndexerRest
 from gateway_dydx.venue_leverage import leverage
 from gateway_dydx.venue_node import Node
@@ -63,21 +64,21 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         runtime, state, lease, figures, settings.account_interval_seconds, CHANGE_INTERVAL_SECONDS
     )
     instruments = gateway.instruments
-    data = MarketData(
-        bus, clock, rest, instruments, gateway.gaps, timeframes, where.websocket_url, settings, runtime.health
-    )
+    unread = Unread()
+    url, health = where.websocket_url, runtime.health
+    data = MarketData(bus, clock, rest, instruments, gateway.gaps, timeframes, url, settings, health, unread)
     sending = Sending(node, clock, state, lease)
 
     def reference_price(symbol: str, side: Side) -> Decimal | None:
         return data.best_price(symbol, side) or orders_link.oracle_prices.get(symbol)
 
-    orders = Orders(state, sending, subaccount, settings, instruments, reference_price)
+    orders = Orders(state, sending, subaccount, settings, instruments, reference_price, unread)
     questions = Questions(clock, state, rest, sending.failure_of, subaccount, settings)
     submission = gateway.submission(orders, questions, pace_of(settings), settings.cancel_wait_seconds_max)
     renewing = Renewing(clock, state, gateway.link, orders, submission.asking, sending)
     orders_link = OrdersLink(
         clock, state, gateway, questions, submission, renewing, sending, node, rest,
-        subaccount, where.websocket_url, stream_bounds(settings), settings,
+        subaccount, where.websocket_url, stream_bounds(settings), settings, unread,
     )  # fmt: skip
     shown = {"mode": runtime.desk.mode.value, "network": settings.dydx_network.value}
     runtime.details = lambda: {
@@ -85,13 +86,15 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         **gateway.details(),
         "height": str(state.own.height),
         "indexer_lag_blocks": str(state.own.height - state.own.indexer_height),
+        "not_open": described(not_open(instruments)),
+        "unread": unread.described(),
         "data_refused": gathered(data.why_no_data()),
         "next_client_id": str(state.highest_number + 1),
     }
 
     async def ask_figures() -> None:
         found = await rest.subaccount(subaccount.address, subaccount.number)
-        markets = await rest.markets() if found is not None and found.positions else ()
+        markets = await rest.markets([]) if found is not None and found.positions else ()
         chosen = await leverage(node, subaccount, settings.answer_seconds_max)
         for fact in (*markets, chosen, *((found,) if found is not None else ())):
             gateway.account.on_fact(fact)

@@ -2,28 +2,36 @@
 
 Owns the envelope (`type`, `channel`, `id`, `contents`) and which channel carries what, in all three forms: the first
 contents (`subscribed`, which mirror REST), single updates (`channel_data`) and lists of them (`channel_batch_data`).
-It must not know sockets. A message that makes no sense raises `TranslationError`; an unknown type or channel says
-nothing.
+It must not know sockets. A message that makes no sense raises `TranslationError`, and so does a book with a level that
+does not (which is the best one, nobody could say); of other lists a row that makes no sense is an `Unreadable` beside
+the others. An unknown type or channel says nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from signalbox.errors import TranslationError
 
 from gateway_dydx import reading
 from gateway_dydx.facts import (
+    AssetPosition,
     BookUpdate,
     Fact,
+    FillSeen,
     MarketChanged,
     OraclePrice,
+    OrderSeen,
+    PositionSeen,
     StreamRefused,
     SubaccountChanged,
     SubaccountSnapshot,
+    Trade,
+    Transfer,
 )
-from gateway_dydx.fields import Fields, each, shown
+from gateway_dydx.fields import Fields, Rows, each, shown
 
 SUBACCOUNTS, PARENT_SUBACCOUNTS = "v4_subaccounts", "v4_parent_subaccounts"
 BOOKS, TRADES, CANDLES, MARKETS, HEIGHTS = "v4_orderbook", "v4_trades", "v4_candles", "v4_markets", "v4_block_height"
@@ -92,10 +100,12 @@ def _market_changes(contents: object, _id: str) -> tuple[Fact, ...]:
     fields = Fields(contents, "markets")
     changes = _members(fields, "trading")
     prices = _members(fields, "oraclePrices")
-    return (
-        *(_market_changed(ticker, raw) for ticker, raw in changes.items()),
-        *(_oracle_price(ticker, raw) for ticker, raw in prices.items()),
-    )
+    changed, priced = Rows[MarketChanged](reading.MARKET_CHANGE), Rows[OraclePrice](reading.ORACLE_PRICE)
+    for ticker, raw in changes.items():
+        changed.take((raw,), partial(_market_changed, ticker), ticker)
+    for ticker, raw in prices.items():
+        priced.take((raw,), partial(_oracle_price, ticker), ticker)
+    return (*changed.read, *priced.read, *changed.unreadable, *priced.unreadable)
 
 
 def _members(fields: Fields, name: str) -> dict[str, Any]:
@@ -107,6 +117,7 @@ def _market_changed(ticker: str, raw: object) -> MarketChanged:
     return MarketChanged(
         ticker=fields.word("ticker") or ticker,
         status=fields.word("status") or None,
+        market_type=fields.word("marketType") or None,
         next_funding_rate=fields.decimal_or_none("nextFundingRate"),
         initial_margin_fraction=fields.decimal_or_none("initialMarginFraction"),
         maintenance_margin_fraction=fields.decimal_or_none("maintenanceMarginFraction"),
@@ -142,46 +153,63 @@ def _book_update(contents: object, id: str) -> tuple[Fact, ...]:
 
 
 def _first_trades(contents: object, id: str) -> tuple[Fact, ...]:
-    return tuple(reading.trade(raw, id) for raw in Fields(contents, f"trades {id}").required_items("trades"))
+    return _of(reading.TRADE, Fields(contents, f"trades {id}").required_items("trades"), partial(_trade, id), id)
 
 
 def _trades(contents: object, id: str) -> tuple[Fact, ...]:
-    return tuple(reading.trade(raw, id) for raw in Fields(contents, f"trades {id}").items("trades"))
+    return _of(reading.TRADE, Fields(contents, f"trades {id}").items("trades"), partial(_trade, id), id)
+
+
+def _trade(ticker: str, raw: object) -> Trade:
+    return reading.trade(raw, ticker)
+
+
+def _of(kind: str, items: Iterable[object], read: Callable[[object], Fact], symbol: str) -> tuple[Fact, ...]:
+    rows = Rows[Fact](kind)
+    rows.take(items, read, symbol)
+    return (*rows.read, *rows.unreadable)
 
 
 def _first_candles(contents: object, id: str) -> tuple[Fact, ...]:
-    return each(Fields(contents, f"candles {id}").required_items("candles"), reading.candle)
+    items = Fields(contents, f"candles {id}").required_items("candles")
+    return _of(reading.CANDLE, items, reading.candle, id.partition("/")[0])
 
 
 def _candles(contents: object, id: str) -> tuple[Fact, ...]:
     """One candle, by itself or as a list of them."""
-    if isinstance(contents, Mapping) and "candles" in contents:
-        return each(Fields(contents, f"candles {id}").items("candles"), reading.candle)
-    return (reading.candle(contents),)
+    whole = isinstance(contents, Mapping) and "candles" in contents
+    items = Fields(contents, f"candles {id}").items("candles") if whole else [contents]
+    return _of(reading.CANDLE, items, reading.candle, id.partition("/")[0])
 
 
 def _subaccount(contents: object, id: str) -> tuple[Fact, ...]:
     fields = Fields(contents, f"subaccount {id}")
     raw = fields.raw("subaccount")
+    subaccount, orders = reading.subaccount(raw) if raw else None, Rows[OrderSeen](reading.ORDER)
     return (
         SubaccountSnapshot(
-            subaccount=reading.subaccount(raw) if raw else None,
-            orders=each(fields.items("orders"), reading.order),
+            subaccount=subaccount,
+            orders=orders.take(fields.items("orders"), reading.order),
             height=fields.whole_or_none("blockHeight"),
+            unreadable=(*orders.unreadable, *(subaccount.unreadable if subaccount else ())),
         ),
     )
 
 
 def _subaccount_change(contents: object, id: str) -> tuple[Fact, ...]:
     fields = Fields(contents, f"subaccount {id}")
+    orders, fills = Rows[OrderSeen](reading.ORDER), Rows[FillSeen](reading.FILL)
+    positions, assets = Rows[PositionSeen](reading.POSITION), Rows[AssetPosition](reading.ASSET)
+    transfers = Rows[Transfer](reading.TRANSFER)
     return (
         SubaccountChanged(
-            orders=each(fields.items("orders"), reading.order),
-            fills=each(fields.items("fills"), reading.fill),
-            positions=each(fields.items("perpetualPositions"), reading.position),
-            assets=each(fields.items("assetPositions"), reading.asset_position),
-            transfers=each(fields.items("transfers"), reading.transfer),
+            orders=orders.take(fields.items("orders"), reading.order),
+            fills=fills.take(fields.items("fills"), reading.fill),
+            positions=positions.take(fields.items("perpetualPositions"), reading.position),
+            assets=assets.take(fields.items("assetPositions"), reading.asset_position),
+            transfers=transfers.take(fields.items("transfers"), reading.transfer),
             height=fields.whole_or_none("blockHeight"),
+            unreadable=tuple(row for rows in (orders, fills, positions, assets, transfers) for row in rows.unreadable),
         ),
     )
 

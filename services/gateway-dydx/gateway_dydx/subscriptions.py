@@ -122,6 +122,10 @@ class Subscriptions:
     def is_needed(self, key: Key) -> bool:
         return self._of[key].needed
 
+    def waiting(self) -> int:
+        """How many wait for their answer."""
+        return sum(each.waiting for each in self._of.values())
+
     @property
     def is_whole(self) -> bool:
         """Whether everything that is needed is confirmed."""

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx
@@ -25,6 +26,7 @@ from signalbox.errors import TranslationError, VenueError, VenueRefusedError, Ve
 from signalbox.metrics import VENUE_UNDECODABLE
 
 from gateway_dydx import metrics, reading
+from gateway_dydx.answers import each_of, list_of, rows_of
 from gateway_dydx.facts import (
     BookSnapshot,
     CandleSeen,
@@ -33,12 +35,12 @@ from gateway_dydx.facts import (
     Height,
     HistoricalFunding,
     Market,
-    MarketUnreadable,
     OrderSeen,
     Subaccount,
     Transfer,
+    Unreadable,
 )
-from gateway_dydx.fields import Fields, each, shown
+from gateway_dydx.fields import Fields
 from gateway_dydx.stream_messages import MINUTE_RESOLUTION
 from gateway_dydx.translate import VENUE
 
@@ -54,6 +56,8 @@ WINDOW_SECONDS = 10.0
 REQUESTS_MAX = {"candles": 900, "orders": 90, "fills": 90, "": 90}
 """The indexer takes 1000 questions for candles in 10 s from an address, and 100 for orders, fills and all others
 together (v4-chain: indexer/services/comlink/src/config.ts); other programs on this machine may need some."""
+HISTORY_QUESTIONS_MAX = 4
+"""So many at once: hundreds of markets ask for two days each at the start, and nothing else may wait for that."""
 PAGE_ITEMS_MAX = 1000
 """The indexer's own limit for one answer."""
 PAGES_MAX = 200
@@ -76,6 +80,7 @@ class IndexerRest:
         local = httpx.URL(rest_url).host in ("127.0.0.1", "localhost", "::1")
         self._http = httpx.AsyncClient(timeout=answer_seconds_max, verify=not local, trust_env=not local)
         self._answer_seconds_max = answer_seconds_max
+        self._history = asyncio.Semaphore(HISTORY_QUESTIONS_MAX)
         self._asked: dict[str, deque[float]] = {group: deque() for group in REQUESTS_MAX}
         metrics.watch_requests(self._asked, REQUESTS_MAX, WINDOW_SECONDS)
         vendor: Any = IndexerClient(self._url, answer_seconds_max)  # untyped
@@ -93,13 +98,10 @@ class IndexerRest:
         """The newest block that the indexer has processed."""
         return _read(await self._utility.get_height(), reading.height)
 
-    async def markets(self) -> tuple[Market, ...]:
-        """Every perpetual market that can be read; the others are in the log."""
-        raw = await self._markets.get_perpetual_markets()
-        found = _read(raw, reading.markets)
-        for one in found:
-            if isinstance(one, MarketUnreadable):
-                log.error("a market of the venue makes no sense", extra={"ticker": one.ticker, "error": one.error})
+    async def markets(self, unreadable: list[Unreadable]) -> tuple[Market, ...]:
+        """Every perpetual market that can be read."""
+        found = _read(await self._markets.get_perpetual_markets(), reading.markets)
+        unreadable += [one for one in found if isinstance(one, Unreadable)]
         return tuple(one for one in found if isinstance(one, Market))
 
     async def order_book(self, ticker: str) -> BookSnapshot:
@@ -107,7 +109,12 @@ class IndexerRest:
         return _read(raw, lambda answer: reading.book_snapshot(answer, ticker))
 
     async def candles(
-        self, ticker: str, start: datetime, end: datetime, resolution: str = MINUTE_RESOLUTION
+        self,
+        ticker: str,
+        start: datetime,
+        end: datetime,
+        resolution: str = MINUTE_RESOLUTION,
+        unreadable: list[Unreadable] | None = None,
     ) -> tuple[CandleSeen, ...]:
         """Candles that begin in [start, end), oldest first; a minute without trades has none.
 
@@ -117,8 +124,10 @@ class IndexerRest:
         piece = (MINUTE if resolution == MINUTE_RESOLUTION else timedelta(days=1)) * self._page_items_max
         while start < end:
             until = min(start + piece, end)
-            raw = await self._markets.get_perpetual_market_candles(ticker, resolution, _iso(start), _iso(until))
-            for candle in _read(raw, lambda answer: _all(answer, "candles", reading.candle)):
+            async with self._history:
+                raw = await self._markets.get_perpetual_market_candles(ticker, resolution, _iso(start), _iso(until))
+            rows = partial(rows_of, name="candles", kind=reading.CANDLE, read=reading.candle, unreadable=unreadable)
+            for candle in _read(raw, rows):
                 if start <= candle.started_at < until:
                     found[candle.started_at] = candle
             start = until
@@ -127,7 +136,12 @@ class IndexerRest:
     async def historical_funding(self, ticker: str, items_max: int = 100) -> tuple[HistoricalFunding, ...]:
         """The funding rates of past hours, newest first."""
         raw = await self._markets.get_perpetual_market_historical_funding(ticker, limit=items_max)
-        return _read(raw, lambda answer: _all(answer, "historicalFunding", reading.historical_funding))
+        unreadable: list[Unreadable] = []
+        rows = partial(
+            rows_of, name="historicalFunding", kind=reading.FUNDING_RATE, read=reading.historical_funding,
+            unreadable=unreadable,
+        )  # fmt: skip
+        return _read(raw, rows)
 
     async def subaccount(self, address: str, number: int) -> Subaccount | None:
         """A subaccount; None = the indexer says that it has never held anything."""
@@ -137,7 +151,13 @@ class IndexerRest:
         return _read(raw, lambda answer: reading.subaccount(Fields(answer, "answer").raw("subaccount")))
 
     async def orders(
-        self, address: str, number: int, *, statuses: Iterable[str] = (), ticker: str | None = None
+        self,
+        address: str,
+        number: int,
+        *,
+        statuses: Iterable[str] = (),
+        ticker: str | None = None,
+        unreadable: list[Unreadable] | None = None,
     ) -> tuple[OrderSeen, ...]:
         """Orders of a subaccount, latest good-til first: all of the given statuses, or the last 1000 of any.
 
@@ -152,17 +172,24 @@ class IndexerRest:
             limit=self._page_items_max,
             return_latest_orders="true",
         )
-        found = _read(raw, lambda answer: tuple(reading.order(item) for item in _list(answer, "orders")))
-        if status and len(found) >= self._page_items_max:
+        found = _read(
+            raw,
+            lambda answer: each_of(list_of(answer, "orders"), reading.ORDER, reading.order, unreadable, ticker or ""),
+        )
+        if status and len(raw) >= self._page_items_max:
             raise VenueUnavailableError(f"more than {len(found)} orders are {status}: the indexer shows no more")
         return found
 
-    async def order(self, order_id: str) -> OrderSeen | None:
-        """One order by the indexer's uuid; None = the indexer says that it has none."""
+    async def order(self, order_id: str, unreadable: list[Unreadable] | None = None) -> OrderSeen | None:
+        """One order by the indexer's uuid; None = the indexer says that it has none, or it is among the unreadable."""
         raw = await self._or_none(self._account.get_order(order_id))
-        return None if raw is None else _read(raw, reading.order)
+        if raw is None:
+            return None
+        return next(iter(_read(raw, lambda answer: each_of([answer], reading.ORDER, reading.order, unreadable))), None)
 
-    async def fills(self, address: str, number: int, *, after_height: int = 0) -> tuple[FillSeen, ...]:
+    async def fills(
+        self, address: str, number: int, *, after_height: int = 0, unreadable: list[Unreadable] | None = None
+    ) -> tuple[FillSeen, ...]:
         """Every fill of a subaccount from `after_height` on (that height included), oldest first."""
 
         async def page(before_height: int | None) -> Any:
@@ -170,7 +197,14 @@ class IndexerRest:
                 address, number, limit=self._page_items_max, created_before_or_at_height=before_height
             )
 
-        found = await self._by_height(page, "fills", reading.fill, after_height, lambda fill: (fill.height, fill.id))
+        rows: list[Unreadable] = []
+        read = partial(rows_of, name="fills", kind=reading.FILL, read=reading.fill, unreadable=rows)
+        found = await self._by_height(page, "fills", read, after_height, lambda fill: (fill.height, fill.id))
+        rows = [row for row in rows if row.height is None or row.height >= after_height]
+        if unreadable is None and rows:
+            raise VenueUnavailableError(f"the indexer's answer makes no sense: {rows[0].reason}")
+        if unreadable is not None:
+            unreadable += rows
         return tuple(sorted(found, key=lambda fill: fill.height))
 
     async def transfers(self, address: str, number: int, *, after_height: int = 0) -> tuple[Transfer, ...]:
@@ -181,13 +215,14 @@ class IndexerRest:
                 address, number, limit=self._page_items_max, created_before_or_at_height=before_height
             )
 
+        read = partial(rows_of, name="transfers", kind=reading.TRANSFER, read=reading.transfer, unreadable=None)
         found = await self._by_height(
-            page, "transfers", reading.transfer, after_height, lambda transfer: (transfer.height, transfer.id)
+            page, "transfers", read, after_height, lambda transfer: (transfer.height, transfer.id)
         )
         return tuple(sorted(found, key=lambda transfer: transfer.height))
 
     async def funding_payments(
-        self, address: str, number: int, *, after: datetime | None = None
+        self, address: str, number: int, *, after: datetime | None = None, unreadable: list[Unreadable] | None = None
     ) -> tuple[FundingPayment, ...]:
         """Every funding payment of a subaccount since `after`, oldest first.
 
@@ -202,9 +237,10 @@ class IndexerRest:
                 after_or_at=_iso(after) if after is not None else None,
                 page=page,
             )
-            items = _read(raw, lambda answer: _all(answer, "fundingPayments", reading.funding_payment))
-            found |= {(item.ticker, item.at): item for item in items}
-            if len(items) < self._page_items_max:
+            kind, name = reading.FUNDING, "fundingPayments"
+            read = partial(rows_of, name=name, kind=kind, read=reading.funding_payment, unreadable=unreadable)
+            found |= {(item.ticker, item.at): item for item in _read(raw, read)}
+            if len(raw[name]) < self._page_items_max:
                 return tuple(sorted(found.values(), key=lambda item: (item.at, item.ticker)))
         raise VenueUnavailableError(f"more than {PAGES_MAX} pages of funding payments")
 
@@ -214,7 +250,7 @@ class IndexerRest:
         self,
         page: Callable[[int | None], Awaitable[Any]],
         name: str,
-        read: Callable[[object], T],
+        read: Callable[[object], tuple[T, ...]],
         after_height: int,
         place: Callable[[T], tuple[int, str]],
     ) -> list[T]:
@@ -225,10 +261,13 @@ class IndexerRest:
         found: dict[tuple[int, str], T] = {}
         before: int | None = None
         for _ in range(PAGES_MAX):
-            items = _read(await page(before), lambda answer: _all(answer, name, read))
+            raw = await page(before)
+            items = _read(raw, read)
             found |= {place(item): item for item in items}
-            if len(items) < self._page_items_max:
+            if len(raw[name]) < self._page_items_max:
                 break
+            if not items:
+                raise VenueUnavailableError(f"a whole page of {name} makes no sense")
             lowest = min(place(item)[0] for item in items)
             if lowest < after_height:
                 break
@@ -271,6 +310,8 @@ class IndexerRest:
     async def _once(self, url: str, request_path: str) -> Any:
         group = request_path.removeprefix("/v4/").partition("/")[0]
         await self._turn(group if group in REQUESTS_MAX else "")
+        if self._http.is_closed:
+            raise VenueUnavailableError("the gateway stops")
         try:
             async with asyncio.timeout(self._answer_seconds_max):
                 response = await self._http.get(url)
@@ -335,16 +376,6 @@ def _read(raw: Any, read: Callable[[Any], T]) -> T:
     except TranslationError as error:
         VENUE_UNDECODABLE.labels(VENUE, metrics.INDEXER).inc()
         raise VenueUnavailableError(f"an answer of the indexer makes no sense: {error}") from error
-
-
-def _list(answer: object, what: str) -> list[Any]:
-    if not isinstance(answer, list):
-        raise TranslationError(f"{what}: {shown(answer)} is no list")
-    return answer
-
-
-def _all(answer: object, name: str, read: Callable[[object], T]) -> tuple[T, ...]:
-    return each(Fields(answer, "answer").required_items(name), read)
 
 
 def _iso(at: datetime) -> str:

@@ -28,7 +28,8 @@ from signalbox.errors import VenueError, VenueUnavailableError
 from signalbox.metrics import VENUE_MESSAGES
 from signalbox.venue_figures import ConnectionShown
 
-from gateway_dydx.metrics import STREAM, count_error
+from gateway_dydx.message_ids import MessageIds
+from gateway_dydx.metrics import MESSAGES_LOST, STREAM, count_error
 from gateway_dydx.stream_messages import CONNECTED, ERROR, HEIGHTS, SUBSCRIBED, subscription_key
 from gateway_dydx.subscriptions import Key, Subscriptions
 from gateway_dydx.translate import VENUE
@@ -72,6 +73,7 @@ class _Connection:
     ending: bool = False
     opened: bool = False
     heard_at: float = field(default_factory=time.monotonic)
+    ids: MessageIds = field(default_factory=MessageIds)
 
 
 class IndexerStream:
@@ -80,7 +82,8 @@ class IndexerStream:
     `on_message` gets every message as the indexer sent it, in order, on the event loop; what it raises ends `run`.
     `on_state(True, "")` comes once every needed subscription is confirmed, after their first contents; `on_state(False,
     reason)` when the connection is lost, or did not come about. A subscription that is not needed and that the indexer
-    refuses, or leaves unanswered, is asked for again later, and nothing else suffers from it.
+    refuses, or leaves unanswered, is asked for again later, and nothing else suffers from it. `on_gap(lost)` comes
+    when messages of the connection are lost, behind the message that shows it.
     """
 
     def __init__(
@@ -89,10 +92,12 @@ class IndexerStream:
         on_message: Callable[[dict[str, Any]], None],
         on_state: Callable[[bool, str], None],
         bounds: StreamBounds | None = None,
+        *,
+        on_gap: Callable[[int], None] = lambda lost: None,
         name: str = STREAM,
     ) -> None:
         self._url, self._on_message, self._on_state = url, on_message, on_state
-        self._bounds, self._name = bounds or StreamBounds(), name
+        self._bounds, self._on_gap, self.name = bounds or StreamBounds(), on_gap, name
         self._shown = ConnectionShown(VENUE, name)
         self._taken, self._sent = (VENUE_MESSAGES.labels(VENUE, name, direction) for direction in ("in", "out"))
         self.subscriptions = Subscriptions()
@@ -169,7 +174,7 @@ class IndexerStream:
                 raise self._failure
             if self._closed:
                 return
-            count_error(self._name, "unavailable")
+            count_error(self.name, "unavailable")
             if reason != said:
                 said = reason
                 log.warning("the indexer's websocket is lost", extra={"url": self._url, "reason": reason})
@@ -305,6 +310,10 @@ class IndexerStream:
         try:
             self._note(connection, message)
             self._on_message(message)
+            lost = connection.ids.take(message.get("message_id"), self.subscriptions.waiting)
+            if lost:
+                MESSAGES_LOST.labels(self.name).inc(lost)
+                self._on_gap(lost)
         except Exception as error:  # it must not be lost in a callback of the loop: `run` raises it
             self._failure = error
             self._end(connection, f"a message could not be handled: {error}")
@@ -325,13 +334,13 @@ class IndexerStream:
         elif kind == SUBSCRIBED:
             self.subscriptions.confirm(subscription_key(str(message.get("channel", "")), str(message.get("id") or "")))
         elif kind == ERROR:
-            count_error(self._name, "refused")
+            count_error(self.name, "refused")
             key = self.subscriptions.take_error(message, time.monotonic())
             text = str(message.get("message"))[:300]
             log.warning("the indexer's websocket says", extra={"text": text, "subscription": " ".join(key or ())})
 
     def _refused(self, key: Key, reason: str) -> None:
-        count_error(self._name, "refused")
+        count_error(self.name, "refused")
         log.warning("a subscription is not given", extra={"subscription": " ".join(key), "reason": reason})
         self.subscriptions.refuse(key, reason, time.monotonic())
 

@@ -22,6 +22,7 @@ from simulators.dydx.orders import (
     check_replacement,
     order_uuid,
     placed,
+    price_of,
     protocol_order,
     uuid_of,
 )
@@ -45,6 +46,7 @@ class Admission:
         market = self._book.market(order.clob_pair_id)
         if market is None:
             raise RefusedError(Code.INVALID_CLOB, f"Clob {order.clob_pair_id} is not a valid clob")
+        self._check_status(order, market)
         self._check_grid(order, market)
         if order.is_short_term:
             self._place_short_term(order, market, timeout_height)
@@ -81,6 +83,34 @@ class Admission:
                 continue
 
     # ---------------------------------------------------------------------------------------------------- placing
+
+    def _check_status(self, order: PlacedOrder, market: ChainMarket) -> None:
+        """Source: keeper/clob_pair.go, validateOrderAgainstClobPairStatus; its last rule, a side of the oracle, too."""
+        status = market.status
+        if status == "ACTIVE":
+            return
+        if status not in ("INITIALIZING", "POST_ONLY"):
+            raise RefusedError(
+                Code.CONFLICTS_WITH_STATUS,
+                f"Order {_shown(order)} disallowed, trading is disabled for clob pair with status STATUS_{status}",
+            )
+        if status == "INITIALIZING" and not order.is_short_term:
+            raise RefusedError(
+                Code.CONFLICTS_WITH_STATUS,
+                f"Order {_shown(order)} must not be stateful for clob pair with status STATUS_{status}",
+            )
+        if not order.is_post_only:
+            raise RefusedError(
+                Code.CONFLICTS_WITH_STATUS,
+                f"Order {_shown(order)} must be post-only for clob pair with status STATUS_{status}",
+            )
+        better = (price_of(order.subticks, market) - self._book.oracle_price(market.ticker)) * order.side.sign
+        if status == "INITIALIZING" and better > 0:
+            raise RefusedError(
+                Code.CONFLICTS_WITH_STATUS,
+                f"Order subticks {order.subticks} are on the wrong side of the oracle price for clob pair with status "
+                f"STATUS_{status}",
+            )
 
     def _check_grid(self, order: PlacedOrder, market: ChainMarket) -> None:
         if order.subticks % market.subticks_per_tick:

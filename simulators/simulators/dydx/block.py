@@ -75,6 +75,7 @@ class BlockMaker:
         for transaction in self._mempool.take(state.height):
             self._apply(transaction)
         self._expire()
+        self._exchange.settle_for_good()
         self._trigger()
         self._exchange.liquidate()
         for order in state.prunable_orders():

@@ -6,7 +6,7 @@ must not know blocks or transactions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from signalbox.exchange.quoting import MarketQuote
@@ -30,11 +30,21 @@ class Book:
     def __init__(self, world: World, state: ChainState, markets: Sequence[ChainMarket]) -> None:
         self._world, self._state = world, state
         self._by_pair = {market.clob_pair_id: market for market in markets}
-        self.markets: Mapping[str, ChainMarket] = {market.ticker: market for market in markets}
+        self.markets = {market.ticker: market for market in markets}
         self.interest: dict[str, Interest] = {}
         """By ticker, of markets whose margin grows with their open interest. Not kept over restarts."""
         self.leverage: dict[tuple[str, int], dict[str, int]] = {}
         """By subaccount and ticker: the initial margin that its owner chose, in parts per million. Not kept either."""
+
+    def change(self, market: ChainMarket) -> None:
+        """Take another value of a market."""
+        self._by_pair[market.clob_pair_id] = self.markets[market.ticker] = market
+
+    def is_kept_apart(self, order: PlacedOrder, market: ChainMarket) -> bool:
+        """Say whether an order's owner holds what must not be held together with its market."""
+        held = self._state.subaccounts.get(order.address, order.subaccount_number).sizes()
+        others = [self.markets[ticker] for ticker in held if ticker != market.ticker]
+        return bool(others) and any(each.market_type == "ISOLATED" for each in (market, *others))
 
     def market(self, clob_pair_id: int) -> ChainMarket | None:
         """Return a market, None for a pair that does not exist."""

@@ -34,6 +34,7 @@ from simulators.dydx.records import (
     ChainFill,
     ChainFundingPayment,
     ChainFundingRate,
+    ChainMarket,
     ChainOrder,
     ChainSubaccount,
     ChainTransfer,
@@ -78,6 +79,7 @@ class Chain:
         self._short_term_rate = RateLimiter("MaxShortTermOrdersAndCancelsPerNBlocks", SHORT_TERM_LIMITS)
         self._stateful_rate = RateLimiter("MaxStatefulOrdersPerNBlocks", STATEFUL_LIMITS)
         self._block_listeners: list[Callable[[ChainBlock], None]] = []
+        self._market_listeners: list[Callable[[ChainMarket], None]] = []
         self._order_listeners: list[Callable[[ChainOrder], None]] = []
         self._refuse_sequence_next = 0
         self._journal = ChainJournal(file)
@@ -163,6 +165,22 @@ class Chain:
     def on_block(self, listener: Callable[[ChainBlock], None]) -> None:
         """Call `listener` with each block."""
         self._block_listeners.append(listener)
+
+    def on_market(self, listener: Callable[[ChainMarket], None]) -> None:
+        """Call `listener` with each market that changes."""
+        self._market_listeners.append(listener)
+
+    def change_market(self, ticker: str, *, status: str = "", market_type: str = "") -> ChainMarket:
+        """Change a market as governance does, at once; it is not kept over restarts. Raises KeyError.
+
+        The orders of a market that is settled for good leave the book with the next block.
+        """
+        before = self.book.markets[ticker]
+        market = replace(before, status=status or before.status, market_type=market_type or before.market_type)
+        self.book.change(market)
+        for listener in self._market_listeners:
+            listener(market)
+        return market
 
     def on_order(self, listener: Callable[[ChainOrder], None]) -> None:
         """Call `listener` with what is known of an order between blocks, best effort."""

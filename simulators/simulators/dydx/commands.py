@@ -18,10 +18,17 @@ from v4_proto.dydxprotocol.clob.tx_pb2 import MsgCancelOrder, MsgPlaceOrder
 
 from simulators.control import Arguments, Command, CommandError, Kind, Parameter, Reply
 from simulators.dydx.chain import Chain
+from simulators.dydx.control_fields import account_name_of, fill_fields, funding_fields, order_fields
 from simulators.dydx.faults import Faults, Refusal
 from simulators.dydx.fees import TIERS
 from simulators.dydx.orders import PlacedOrder, order_uuid, protocol_order, quantums_of, subticks_of
-from simulators.dydx.records import CONDITIONAL, LONG_TERM, SHORT_TERM, ChainFill, ChainFundingPayment, ChainOrder
+from simulators.dydx.records import (
+    CONDITIONAL,
+    LONG_TERM,
+    MARKET_TYPES,
+    SHORT_TERM,
+    STATUSES,
+)
 from simulators.dydx.refusals import RefusedError
 from simulators.dydx.transactions import decode_transaction
 
@@ -78,6 +85,16 @@ class ChainControl:
                 "give a subaccount USDC in the next block",
                 self._deposit,
                 (ACCOUNT, Parameter("amount", Kind.NUMBER, "USDC")),
+            ),
+            Command(
+                "market",
+                "change a market as governance does; not kept over restarts",
+                self._market,
+                (
+                    Parameter("symbol", Kind.TEXT, "the market"),
+                    Parameter("status", Kind.TEXT, f"one of {', '.join(STATUSES)}; left out: as it is", ""),
+                    Parameter("type", Kind.TEXT, f"{' or '.join(MARKET_TYPES)}; left out: as it is", ""),
+                ),
             ),
             Command(
                 "fee_tier",
@@ -187,9 +204,9 @@ class ChainControl:
     def _fills(self, arguments: Arguments) -> Reply:
         account, chain = arguments["account"], self._chain
         return {
-            "fills": [fill_fields(each) for each in chain.fills if account in ("", _account_name(each))],
+            "fills": [fill_fields(each) for each in chain.fills if account in ("", account_name_of(each))],
             "funding": [
-                funding_fields(each) for each in chain.funding_payments if account in ("", _account_name(each))
+                funding_fields(each) for each in chain.funding_payments if account in ("", account_name_of(each))
             ],
         }
 
@@ -199,6 +216,13 @@ class ChainControl:
             raise CommandError("the amount must be above 0")
         self._chain.deposit(address, number, arguments["amount"])
         return {}
+
+    def _market(self, arguments: Arguments) -> Reply:
+        symbol, status, type_ = arguments["symbol"], arguments["status"], arguments["type"]
+        if symbol not in self._chain.book.markets or status not in ("", *STATUSES) or type_ not in ("", *MARKET_TYPES):
+            raise CommandError("there is no such symbol, status or type")
+        market = self._chain.change_market(symbol, status=status, market_type=type_)
+        return {"status": market.status, "type": market.market_type}
 
     def _fee_tier(self, arguments: Arguments) -> Reply:
         tier = arguments["tier"]
@@ -311,63 +335,7 @@ class ChainControl:
         return {}
 
 
-def order_fields(order: ChainOrder) -> dict[str, str | int | bool]:
-    """Write an order for the control port."""
-    return {
-        "id": order.id,
-        "account": f"{order.address}-{order.subaccount_number}",
-        "client_id": order.client_id,
-        "order_flags": order.order_flags,
-        "symbol": order.ticker,
-        "side": order.side.value,
-        "size": str(order.size),
-        "price": str(order.price),
-        "filled": str(order.total_filled),
-        "type": order.type,
-        "time_in_force": order.time_in_force,
-        "reduce_only": order.reduce_only,
-        "status": order.status.value,
-        "removal_reason": order.removal_reason,
-        "good_til_block": order.good_til_block,
-        "created_at_height": order.created_at_height,
-        "updated_at_height": order.updated_at_height,
-    }
-
-
-def fill_fields(fill: ChainFill) -> dict[str, str | int]:
-    """Write a fill for the control port."""
-    return {
-        "id": fill.id,
-        "order_id": fill.order_id,
-        "account": _account_name(fill),
-        "symbol": fill.ticker,
-        "side": fill.side.value,
-        "size": str(fill.size),
-        "price": str(fill.price),
-        "fee": str(fill.fee),
-        "liquidity": fill.liquidity.value,
-        "height": fill.created_at_height,
-    }
-
-
-def funding_fields(payment: ChainFundingPayment) -> dict[str, str | int]:
-    """Write a funding payment for the control port; `payment` is what the account received."""
-    return {
-        "account": _account_name(payment),
-        "symbol": payment.ticker,
-        "at": payment.created_at.isoformat(),
-        "rate": str(payment.rate),
-        "payment": str(payment.payment),
-        "height": payment.created_at_height,
-    }
-
-
-def _account_name(of: ChainFill | ChainFundingPayment) -> str:
-    return f"{of.address}-{of.subaccount_number}"
-
-
 def account_of(text: str) -> tuple[str, int]:
-    """Read a subaccount such as dydx1...-0; raises CommandError."""
     address, _, number = text.rpartition("-")
     if not address or not number.isdigit():
         raise CommandError(f"{text!r} is not a subaccount such as dydx1...-0")

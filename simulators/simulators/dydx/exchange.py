@@ -69,6 +69,9 @@ class Exchange:
                 return
             if abs(held) < size:
                 size, reason = abs(held), "REDUCE_ONLY_RESIZE"
+        if self._book.is_kept_apart(order, market):
+            self.end(order, "VIOLATES_ISOLATED_SUBACCOUNT_CONSTRAINTS")
+            return
         crosses = self._book.crosses(order, market)
         if crosses and order.is_post_only:
             self.end(order, "POST_ONLY_WOULD_CROSS_MAKER_ORDER")
@@ -131,6 +134,15 @@ class Exchange:
             order = self._state.orders[order.id]
             if order.is_working:
                 self.end(order, "UNDERCOLLATERALIZED")
+
+    def settle_for_good(self) -> None:
+        """End what rests in markets that are in final settlement."""
+        for order in self._state.live_orders():
+            if self.market(order).status == "FINAL_SETTLEMENT":
+                self.withdraw(order)
+                order = self._state.orders[order.id]
+                if order.is_working:
+                    self.end(order, "FINAL_SETTLEMENT")
 
     def liquidate(self) -> None:
         """Close what a subaccount below its maintenance margin holds, at the market, for a fee."""

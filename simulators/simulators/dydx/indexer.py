@@ -71,7 +71,12 @@ class Indexer:
         first = FirstContents(self._view, markets, accounts, self._channels)
         self._websocket = WebsocketApi(self._feed, first, self._channels.refresh_books)
         self._rest = RestApi(
-            markets, accounts, HistoryAnswers(self._view), OtherAnswers(self._view), options.rest_limit
+            markets,
+            accounts,
+            HistoryAnswers(self._view),
+            OtherAnswers(self._view),
+            options.rest_limit,
+            self._feed.garbling,
         )
         self._faucet = Faucet(self._view.deposit)
         self._control = IndexerControl(self._view, self._rest, self._websocket, self._channels, self._feed)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from simulators.control import Arguments, Command, CommandError, Kind, Parameter, Reply
+from simulators.dydx.garbling import RULES_MAX, Rule
 from simulators.dydx.indexer_view import IndexerView
 from simulators.dydx.rest_server import RestApi
 from simulators.dydx.websocket import WebsocketApi
@@ -18,8 +19,10 @@ from simulators.dydx.websocket_feed import Feed, UpdateFaults
 
 NUMBER_MAX = 1_000_000
 DELAY_MS_MAX = 600_000
+APART_TICKS_MAX = 1_000
 
 _COUNT = Parameter("count", Kind.INTEGER, "how many of the next", 1)
+_MARKET = Parameter("symbol", Kind.TEXT, "a market such as BTC-USD")
 _CARRYING = Parameter("symbol", Kind.TEXT, "only those that carry this market; left out: all", "")
 _CHANNEL = Parameter("channel", Kind.TEXT, "only of this channel, such as v4_subaccounts; left out: any", "")
 
@@ -51,6 +54,12 @@ class IndexerControl:
                 (Parameter("milliseconds", Kind.INTEGER, "wall milliseconds; 0 = at once again"),),
             ),
             Command("drop_updates", "lose the next updates", self._rule("drop"), (_COUNT, _CHANNEL)),
+            Command(
+                "lose_messages",
+                "lose the next updates once they have a number",
+                self._rule("lose"),
+                (_COUNT, _CHANNEL),
+            ),
             Command("duplicate_updates", "send the next updates twice", self._rule("duplicate"), (_COUNT, _CHANNEL)),
             Command(
                 "reorder_updates",
@@ -86,10 +95,39 @@ class IndexerControl:
                 "never_expire", "never tell that a short-term order has ended by its last block", self._never, (on,)
             ),
             Command(
+                "garble",
+                "have a field make no sense, over REST and the websocket; ungarble ends it",
+                self._garble,
+                (
+                    Parameter("field", Kind.TEXT, "as the indexer calls it, such as oraclePrice, size or createdAt"),
+                    Parameter("value", Kind.TEXT, "what it says instead; left out: null", ""),
+                    Parameter("symbol", Kind.TEXT, "only in rows of this market; left out: of any", ""),
+                    Parameter("count", Kind.INTEGER, "in how many rows", NUMBER_MAX),
+                ),
+            ),
+            Command("ungarble", "have every field make sense again", self._ungarble),
+            Command(
                 "crossed_book",
                 "keep a bid above the best ask in the websocket's book",
                 self._cross,
-                (Parameter("symbol", Kind.TEXT, "a market such as BTC-USD"), on),
+                (_MARKET, on),
+            ),
+            Command(
+                "book_apart",
+                "have both sides of a book stand further away from each other, over REST and the websocket",
+                self._apart,
+                (_MARKET, Parameter("ticks", Kind.INTEGER, "on each side; 0 = as the market is again")),
+            ),
+            Command(
+                "lose_removal",
+                "a level comes on the websocket, and the message that it is gone again never does",
+                self._lose_removal,
+                (
+                    _MARKET,
+                    Parameter("side", Kind.TEXT, "BUY = a bid, SELL = an ask"),
+                    Parameter("price", Kind.NUMBER, "where"),
+                    Parameter("size", Kind.NUMBER, "how much"),
+                ),
             ),
             Command(
                 "withhold_oracle_price",
@@ -155,10 +193,37 @@ class IndexerControl:
         self._view.expiry.rest_blocks, self._view.expiry.message_blocks = rest_blocks, message_blocks
         return {}
 
-    def _cross(self, arguments: Arguments) -> Reply:
-        symbol = arguments["symbol"]
+    def _garble(self, arguments: Arguments) -> Reply:
+        rules = self._feed.garbling.rules
+        if len(rules) >= RULES_MAX:
+            raise CommandError(f"there are {RULES_MAX} fields already that make no sense: ungarble ends all")
+        count = _bounded(arguments, "count")
+        rules.append(Rule(arguments["field"], arguments["value"] or None, arguments["symbol"], count))
+        return {"rules": len(rules)}
+
+    def _ungarble(self, _: Arguments) -> Reply:
+        self._feed.garbling.rules = []
+        return {}
+
+    def _market(self, arguments: Arguments) -> str:
+        symbol: str = arguments["symbol"]
         if symbol not in self._view.markets:
             raise CommandError(f"there is no market {symbol!r}; there are {', '.join(self._view.markets)}")
+        return symbol
+
+    def _apart(self, arguments: Arguments) -> Reply:
+        self._channels.set_apart(self._market(arguments), _bounded(arguments, "ticks", APART_TICKS_MAX))
+        return {}
+
+    def _lose_removal(self, arguments: Arguments) -> Reply:
+        symbol, sides = self._market(arguments), {"BUY": "bids", "SELL": "asks"}
+        if arguments["side"] not in sides:
+            raise CommandError("side must be BUY or SELL")
+        self._channels.lose_removal(symbol, sides[arguments["side"]], arguments["price"], arguments["size"])
+        return {}
+
+    def _cross(self, arguments: Arguments) -> Reply:
+        symbol = self._market(arguments)
         (self._channels.crossed.add if arguments["on"] else self._channels.crossed.discard)(symbol)
         return {"symbol": symbol}
 

@@ -60,6 +60,7 @@ class ChainSource(Protocol):
     def funding_payments(self) -> Sequence[ChainFundingPayment]: ...
     def on_block(self, listener: Callable[[ChainBlock], None]) -> None: ...
     def on_order(self, listener: Callable[[ChainOrder], None]) -> None: ...
+    def on_market(self, listener: Callable[[ChainMarket], None]) -> None: ...
     def addresses(self) -> tuple[str, ...]: ...
     def subaccounts(self, address: str) -> tuple[ChainSubaccount, ...]: ...
     def subaccount(self, address: str, number: int) -> ChainSubaccount | None: ...
@@ -114,11 +115,13 @@ class IndexerView:
                 self._learn(account)
         self.on_block: list[Callable[[Processed], None]] = []
         self.on_order: list[Callable[[ChainOrder], None]] = []
+        self.on_market: list[Callable[[ChainMarket], None]] = []
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
         self._expiring: list[tuple[int, int, ChainOrder, bool]] = []
         self._numbers = itertools.count()
         chain.on_block(self._take_block)
         chain.on_order(self._take_order)
+        chain.on_market(self._take_market)
 
     # --------------------------------------------------------------------------------------------------- the chain
 
@@ -146,6 +149,15 @@ class IndexerView:
     def _take_order(self, order: ChainOrder) -> None:
         self._waiting.append((self._chain.height, lambda: self._show(order)))
         self.catch_up()
+
+    def _take_market(self, market: ChainMarket) -> None:
+        self._waiting.append((self._chain.height, lambda: self._change(market)))
+        self.catch_up()
+
+    def _change(self, market: ChainMarket) -> None:
+        self.markets[market.ticker] = market
+        for listener in self.on_market:
+            listener(market)
 
     def _process(self, done: Processed) -> None:
         block = done.block

@@ -27,14 +27,17 @@ class Book(Struct, frozen=True):
     asks: Side = {}
 
 
-def book_of(quote: MarketQuote, market: ChainMarket, *, crossed: bool = False) -> Book:
-    """Return the book around a quote. `crossed` adds a bid that should have gone: one tick above the best ask."""
+def book_of(quote: MarketQuote, market: ChainMarket, *, crossed: bool = False, apart_ticks: int = 0) -> Book:
+    """Return the book around a quote, each side so many ticks further away.
+
+    `crossed` adds a bid that should have gone: one tick above the best ask.
+    """
     tick, step = market.tick_size, market.step_size
-    bids = _side(quote.bid, -tick, quote.bid_size, step)
-    asks = _side(quote.ask, tick, quote.ask_size, step)
+    bids = _side(quote.bid - apart_ticks * tick, -tick, quote.bid_size, step)
+    asks = _side(quote.ask + apart_ticks * tick, tick, quote.ask_size, step)
     if crossed and asks:
-        stale = quote.ask + tick
-        bids = {stale: asks[quote.ask], **bids}
+        stale = next(iter(asks)) + tick
+        bids = {stale: next(iter(asks.values())), **bids}
     return Book(bids, asks)
 
 

@@ -13,6 +13,9 @@ from enum import StrEnum
 from msgspec import Struct
 from signalbox.messages import Liquidity, Side
 
+STATUSES = ("ACTIVE", "PAUSED", "CANCEL_ONLY", "POST_ONLY", "INITIALIZING", "FINAL_SETTLEMENT")
+"""Of a clob pair. The chain itself knows ACTIVE, INITIALIZING and FINAL_SETTLEMENT only (types/clob_pair.go)."""
+MARKET_TYPES = ("CROSS", "ISOLATED")
 SHORT_TERM, CONDITIONAL, LONG_TERM = 0, 32, 64
 """Order flags."""
 
@@ -180,3 +183,7 @@ class ChainMarket(Struct, frozen=True, kw_only=True):
     maintenance_margin_fraction: Decimal
     tick_size: Decimal
     step_size: Decimal
+    status: str = "ACTIVE"
+    """One of `STATUSES`."""
+    market_type: str = "CROSS"
+    """Or ISOLATED: a subaccount that holds it holds no other perpetual."""

@@ -51,6 +51,7 @@ class Code(Enum):
     INVALID_PLACE_ORDER = "clob", 12, "MsgPlaceOrder is invalid"
     INVALID_REPLACEMENT = "clob", 20, "Replacing an existing order failed"
     ORDER_FULLY_FILLED = "clob", 24, "Order is fully filled"
+    CONFLICTS_WITH_STATUS = "clob", 34, "Order conflicts with ClobPair status"
     INVALID_STATEFUL_CANCELLATION = "clob", 29, "Invalid stateful order cancellation"
     STATEFUL_CANCELLATION_EXISTS = (
         "clob",

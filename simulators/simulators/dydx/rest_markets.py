@@ -36,6 +36,8 @@ class MarketAnswers:
 
     def __init__(self, view: IndexerView, world: World, candles: Candles, tape: Tape) -> None:
         self._view, self._world, self._candles, self._tape = view, world, candles, tape
+        self.apart_ticks: dict[str, int] = {}
+        """By ticker, how much wider the book's spread is than the quote's, on each side."""
         self._days: dict[str, tuple[datetime, DayFigures]] = {}
 
     # ----------------------------------------------------------------------------------------------------- the head
@@ -134,7 +136,8 @@ class MarketAnswers:
     def present_book(self, market: ChainMarket, *, crossed: bool = False) -> Book:
         """Return the book of a market now; empty before its first quote."""
         quote = self._world.quote(market.ticker)
-        return Book() if quote is None else book_of(quote, market, crossed=crossed)
+        apart_ticks = self.apart_ticks.get(market.ticker, 0)
+        return Book() if quote is None else book_of(quote, market, crossed=crossed, apart_ticks=apart_ticks)
 
     # ------------------------------------------------------------------------------------------- trades and candles
 

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from simulators.dydx.garbling import Garbling
 from simulators.dydx.rest_accounts import AccountAnswers
 from simulators.dydx.rest_history import HistoryAnswers
 from simulators.dydx.rest_limits import RestLimits
@@ -41,7 +42,9 @@ class RestApi:
         history: HistoryAnswers,
         others: OtherAnswers,
         rest_limit: int,
+        garbling: Garbling | None = None,
     ) -> None:
+        self.garbling = garbling or Garbling()
         self.limits = RestLimits(rest_limit, time.monotonic, time.time)
         self._markets, self._accounts, self._history, self._others = markets, accounts, history, others
         self._refusing_count, self._refusing_status = 0, 0
@@ -153,7 +156,8 @@ class RestApi:
             if cache:
                 headers["Cache-Control"] = cache
             try:
-                return reply(answer(Query(request.match_info, request.query)), 200, headers)
+                told = answer(Query(request.match_info, request.query))
+                return reply(self.garbling.applied(told, request.match_info.get("ticker", "")), 200, headers)
             except RefusedQueryError as error:
                 return reply({"errors": error.errors}, 400, headers)
             except NotFoundError as error:

@@ -70,7 +70,7 @@ def market(
     return {
         "clobPairId": str(market.clob_pair_id),
         "ticker": market.ticker,
-        "status": "ACTIVE",
+        "status": market.status,
         "oraclePrice": text(oracle_price) if oracle_price is not None else None,
         "priceChange24H": text(day.price_change),
         "volume24H": text(day.volume_usd),
@@ -85,7 +85,7 @@ def market(
         "stepSize": text(market.step_size),
         "stepBaseQuantums": market.step_base_quantums,
         "subticksPerTick": market.subticks_per_tick,
-        "marketType": "CROSS",
+        "marketType": market.market_type,
         "openInterestLowerCap": text(interest.lower_cap),
         "openInterestUpperCap": text(interest.upper_cap),
         "baseOpenInterest": text(open_interest),

@@ -9,13 +9,14 @@ dydxprotocol/v4-chain.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from simulators.dydx import shapes
 from simulators.dydx.candles import RESOLUTIONS, Candle
 from simulators.dydx.indexer_view import Account, IndexerView, Processed
 from simulators.dydx.order_book import Book, changes
-from simulators.dydx.records import ChainBlock, ChainFill, ChainOrder, ChainSubaccount, ChainTransfer
+from simulators.dydx.records import ChainBlock, ChainFill, ChainMarket, ChainOrder, ChainSubaccount, ChainTransfer
 from simulators.dydx.rest_accounts import AccountAnswers
 from simulators.dydx.rest_markets import MarketAnswers
 from simulators.dydx.rest_query import (
@@ -51,6 +52,7 @@ class MarketChannels:
         self.crossed: set[str] = set()
         """The tickers whose book keeps a bid above the best ask."""
         view.on_block.append(self._tell_block)
+        view.on_market.append(self._tell_market)
 
     def refresh_books(self, ticker: str | None = None) -> None:
         """Tell how a book, or every book that is subscribed to, has changed."""
@@ -64,6 +66,14 @@ class MarketChannels:
             }
             if contents:
                 self._feed.publish(ORDERBOOK, each, contents, VERSION)
+
+    def set_apart(self, ticker: str, ticks: int) -> None:
+        """Have both sides of a book stand so many ticks further away, over REST too."""
+        self._markets.apart_ticks[ticker] = ticks
+
+    def lose_removal(self, ticker: str, name: str, price: Decimal, size: Decimal) -> None:
+        """Tell a level that is there and gone at once, and whose removal nobody is told of. `name`: bids or asks."""
+        self._feed.publish(ORDERBOOK, ticker, {name: [[text(price), text(size)]]}, VERSION)
 
     def first_book(self, ticker: str) -> Json:
         """Return the book that the updates begin from, uncrossed as REST's."""
@@ -92,6 +102,12 @@ class MarketChannels:
             self._feed.publish(MARKETS, MARKETS, {"oraclePrices": self._oracle_prices(block)}, VERSION)
         if block.height % TRADING_EVERY_BLOCKS == 0 and self._feed.is_wanted(MARKETS, MARKETS):
             self._feed.publish(MARKETS, MARKETS, {"trading": self._trading()}, VERSION)
+
+    def _tell_market(self, market: ChainMarket) -> None:
+        """Tell a change at once, with what alone has changed as the indexer does."""
+        told = {"id": str(market.clob_pair_id), "clobPairId": str(market.clob_pair_id), "ticker": market.ticker}
+        told |= {"status": market.status, "marketType": market.market_type}
+        self._feed.publish(MARKETS, MARKETS, {"trading": {market.ticker: told}}, VERSION)
 
     def _oracle_prices(self, block: ChainBlock) -> Json:
         return {

@@ -137,6 +137,8 @@ class Connection:
     def _send_data(self, type_: str, key: Key, version: str, contents: object, number: int | None) -> None:
         self._message_id += 1
         channel, id_ = key
+        if self._feed.faults.loses_message(channel):
+            return
         message: dict[str, Any] = {
             "type": type_,
             "connection_id": self.id,
@@ -217,7 +219,7 @@ class Connection:
             "message_id": self._message_id,
             "channel": channel,
             **({} if channel == MARKETS else {"id": key[1]}),
-            "contents": self._channels.first_contents(key),
+            "contents": self._feed.garbling.applied(self._channels.first_contents(key), key[1].partition("/")[0]),
         }
         self._send(message)
         self._feed.add(self, key, batched=batched)

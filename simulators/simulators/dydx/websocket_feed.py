@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
+from simulators.dydx.garbling import Garbling
+
 BATCH_SECONDS = 0.25
 UPDATES_HELD_MAX = 10_000
 
@@ -45,9 +47,18 @@ class UpdateFaults(Struct):
     duplicate_channel: str = ""
     reorder_count: int = 0
     reorder_channel: str = ""
+    lose_count: int = 0
+    lose_channel: str = ""
     refuse_count: int = 0
     refuse_channel: str = ""
     refuse_id: str = ""
+
+    def loses_message(self, channel: str) -> bool:
+        """Tell whether a message that has its number is lost."""
+        if not self.lose_count or self.lose_channel not in ("", channel):
+            return False
+        self.lose_count -= 1
+        return True
 
     def refuses_subscription(self, key: Key) -> bool:
         """Tell whether the first contents of a subscription can not be fetched this time."""
@@ -62,7 +73,7 @@ class Feed:
     """Carries updates to subscribers. `flush` must be called every BATCH_SECONDS."""
 
     def __init__(self) -> None:
-        self.faults = UpdateFaults()
+        self.faults, self.garbling = UpdateFaults(), Garbling()
         self._subscribers: dict[Key, dict[Subscriber, bool]] = {}
         self._batches: dict[Key, list[Update]] = {}
         self._overtaken: dict[Key, Update] = {}
@@ -92,6 +103,7 @@ class Feed:
         key = (channel, id_)
         if key not in self._subscribers:
             return
+        contents = self.garbling.applied(contents, id_.partition("/")[0])
         update = Update(msgspec.Raw(msgspec.json.encode(contents)), version, subaccount_number)
         if self.faults.drop_count and self.faults.drop_channel in ("", channel):
             self.faults.drop_count -= 1

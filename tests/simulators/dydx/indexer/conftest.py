@@ -26,6 +26,7 @@ from simulators.dydx.records import (
     ChainFill,
     ChainFundingPayment,
     ChainFundingRate,
+    ChainMarket,
     ChainOrder,
     ChainOrderStatus,
     ChainPosition,
@@ -72,6 +73,9 @@ class ScriptedChain:
 
     def on_order(self, listener: Callable[[ChainOrder], None]) -> None:
         self._on_order.append(listener)
+
+    def on_market(self, listener: Callable[[ChainMarket], None]) -> None:
+        """Its markets never change."""
 
     def addresses(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(address for address, _ in self.accounts))

@@ -1,0 +1,125 @@
+"""Books kept true: asked for anew when something of them is lost, and held against REST's one after the other.
+
+Owns when a book is given up and asked for again. What a book says is `book`'s; quotes of it are `market_data`'s.
+
+A level whose removal was lost inside the spread crosses nothing: it looks like the best price for ever. So a book is
+compared level by level with REST's, which is of another moment: what differs the same way twice, and was not said again
+in between, is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any
+
+from signalbox.errors import VenueError
+from signalbox.metrics import VENUE_RESUBSCRIPTIONS
+
+from gateway_dydx import metrics
+from gateway_dydx.book import Difference, contradicts, differences, forget
+from gateway_dydx.data_connections import Connections
+from gateway_dydx.quotes import Board
+from gateway_dydx.stream_messages import BOOKS
+from gateway_dydx.translate import VENUE
+from gateway_dydx.venue_indexer import IndexerRest
+
+log = logging.getLogger(__name__)
+
+COMPARE_SECONDS_MIN = 0.5
+"""From one book over REST to the next: with many markets each has its turn later. The indexer's limit for an address,
+10 questions a second, is the account's too."""
+SUSPECT_SECONDS = 2.0
+"""From one look at a book that differs to the next. What the indexer's REST says may be a second old."""
+
+
+class BookUpkeep:
+    """The books of all markets."""
+
+    def __init__(
+        self,
+        rest: IndexerRest,
+        boards: Mapping[str, Board],
+        connections: Connections,
+        every_seconds: float,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self._rest, self._boards, self._connections = rest, boards, connections
+        self._every_seconds, self._spawn = every_seconds, spawn
+        self._asked: set[str] = set()
+        self._crossings: dict[str, int] = {}
+        self._queue: dict[str, None] = {}
+        """Symbols whose book is held against REST's, in this order."""
+        self._suspects: dict[str, tuple[float, frozenset[Difference]]] = {}
+        """When to look again, and at what."""
+
+    def renew(self, symbol: str, reason: str) -> None:
+        """Have a book asked for anew; until it has come the market has no quotes."""
+        if symbol not in self._asked:
+            self._asked.add(symbol)
+            forget(self._boards[symbol].book)
+            self._spawn(self._ask(symbol, reason))
+
+    def is_asked(self, symbol: str) -> bool:
+        """Whether updates say nothing, because the whole book is to come."""
+        return symbol in self._asked
+
+    def given(self, symbol: str) -> None:
+        """A whole book has come; it is among the next that are held against REST's."""
+        self._asked.discard(symbol)
+        self._suspects.pop(symbol, None)
+        self._queue = {symbol: None} | self._queue
+
+    def lose(self, symbols: Iterable[str]) -> None:
+        """Their connection is gone: the next one asks for all of them."""
+        self._asked.difference_update(symbols)
+
+    async def compare(self) -> None:
+        """Hold one book after the other against REST's; for ever."""
+        while True:
+            await asyncio.sleep(max(COMPARE_SECONDS_MIN, self._every_seconds / max(len(self._boards), 1)))
+            symbol = self._next()
+            if not symbol:
+                continue
+            try:
+                await self._compare(symbol)
+            except VenueError as error:
+                log.warning("a book could not be held against REST", extra={"symbol": symbol, "reason": str(error)})
+
+    def _next(self) -> str:
+        now = time.monotonic()
+        due = next((symbol for symbol, (seconds, _) in self._suspects.items() if seconds <= now), "")
+        symbol = due or next(iter(self._queue), "")
+        if not symbol:
+            self._queue = dict.fromkeys(self._boards)
+            return ""
+        self._queue.pop(symbol, None)
+        return symbol
+
+    async def _compare(self, symbol: str) -> None:
+        book = self._boards[symbol].book
+        _, before = self._suspects.pop(symbol, (0.0, frozenset[Difference]()))
+        if not book.whole:
+            if symbol in self._asked:  # it has not come, or could not be read
+                await self._ask(symbol, "unreadable")
+            return
+        seen = await self._rest.order_book(symbol)
+        crossed = book.crossings > self._crossings.get(symbol, 0)
+        self._crossings[symbol] = book.crossings
+        if not book.whole:
+            return
+        found = differences(book, seen)
+        if crossed or contradicts(book, seen):
+            self.renew(symbol, "crossed" if crossed else "contradicted")
+        elif found & before:
+            self.renew(symbol, "differs")
+        elif found:
+            self._suspects[symbol] = time.monotonic() + SUSPECT_SECONDS, found
+
+    async def _ask(self, symbol: str, reason: str) -> None:
+        metrics.BOOK_RESYNCS.labels(symbol, reason).inc()
+        VENUE_RESUBSCRIPTIONS.labels(VENUE, symbol, "quote").inc()
+        log.info("a book is asked for anew", extra={"symbol": symbol, "reason": reason})
+        await self._connections.of(symbol).stream.resubscribe(BOOKS, symbol)
