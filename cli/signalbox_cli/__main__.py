@@ -122,6 +122,9 @@ def _complaint(error: Exception) -> int:
     if isinstance(error, ConfigurationError):
         complain(*error.mistakes)
         return EXIT_USAGE
+    if isinstance(error, OSError) and error.strerror:  # a file, a disk, a socket: no fault of ours either
+        complain(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
+        return EXIT_FAILED
     if isinstance(error, SignalboxError | QueryFailedError | ValueError):
         complain(str(error))
         return EXIT_FAILED

@@ -12,6 +12,9 @@ from signalbox.decimals import is_decimal_text
 from signalbox.errors import SymbolError
 from signalbox.instruments import parse_symbol
 
+SUBJECT_CHARACTERS_MAX = 2_000
+"""NATS ends the connection over one of twice as many."""
+
 
 def decimal_number(text: str) -> Decimal:
     """A finite number, digit by digit as it was typed."""
@@ -64,6 +67,8 @@ def subject(text: str) -> str:
     """A NATS subject or pattern: tokens between points, `*` for any one, `>` at the end for all that follow."""
     tokens = text.split(".")
     odd = any(not token or any(char.isspace() for char in token) for token in tokens) or not text.isprintable()
+    if len(text) > SUBJECT_CHARACTERS_MAX:
+        raise argparse.ArgumentTypeError(f"{text[:60]!r}... has {len(text)} characters, and is no subject")
     if odd or ">" in tokens[:-1]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a subject like md.quote.* or order.>")
     return text

@@ -51,6 +51,7 @@ def test_good_word_is_read(read: Callable[[str], object], text: str, value: obje
         (argument_types.speed, "nan", "'nan' is not a speed: it must be above 0"),
         (argument_types.subject, "", "'' is not a subject like md.quote.* or order.>"),
         (argument_types.subject, "a b", "'a b' is not a subject like md.quote.* or order.>"),
+        (argument_types.subject, "m" * 2001, f"'{'m' * 60}'... has 2001 characters, and is no subject"),
         (argument_types.subject, "md..x", "'md..x' is not a subject like md.quote.* or order.>"),
         (argument_types.subject, "md.>.x", "'md.>.x' is not a subject like md.quote.* or order.>"),
         (argument_types.time, "noon", "'noon' is not a time like 2026-01-31T21:00:00Z"),

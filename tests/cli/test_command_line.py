@@ -72,6 +72,14 @@ def test_desk_that_does_not_answer_is_told(signalbox: Run) -> None:
     assert done.stderr.startswith("signalbox: NATS at nats://127.0.0.1:1 can not be reached: is it running there?")
 
 
+def test_what_the_machine_refuses_is_told_in_a_line(signalbox: Run, tmp_path: Path) -> None:
+    (tmp_path / "desk.json").write_text('{"nats_url": "nats://127.0.0.1:1", "desk_file": "desk.toml"}')
+    done = signalbox("--as", "x" * 300, "status", SIGNALBOX_RUN_FOLDER=str(tmp_path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("xxx: File name too long\n")
+    assert done.stderr.count("\n") == 1
+
+
 def test_demo_does_not_remove_what_is_not_its_own(signalbox: Run, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     done = signalbox("demo", "--folder", ".")

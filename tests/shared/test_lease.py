@@ -276,6 +276,15 @@ async def test_nobody_waits_for_a_renewal_when_the_process_ends(bus: Bus) -> Non
             await asking
 
 
+async def test_nobody_waits_for_a_renewal_of_what_has_been_given_back(bus: Bus) -> None:
+    holder = account_lease(bus, "dydx", "given-0", ELSEWHERE)
+    await holder.acquire(silent)
+    await holder.give_back()
+    with pytest.raises(LeaseLostError):
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            await holder.until_held()
+
+
 async def test_a_renewal_whose_answer_nobody_waited_for_does_not_keep_the_next_one_waiting(bus: Bus) -> None:
     holder = account_lease(bus, "dydx", "ended-0", ELSEWHERE)
     await holder.acquire(silent)
