@@ -74,6 +74,7 @@ def test_desk_that_does_not_answer_is_told(signalbox: Run) -> None:
 
 def test_what_the_machine_refuses_is_told_in_a_line(signalbox: Run, tmp_path: Path) -> None:
     (tmp_path / "desk.json").write_text('{"nats_url": "nats://127.0.0.1:1", "desk_file": "desk.toml"}')
+    (tmp_path / "credentials").mkdir()
     done = signalbox("--as", "x" * 300, "status", SIGNALBOX_RUN_FOLDER=str(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith("xxx: File name too long\n")

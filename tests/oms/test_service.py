@@ -401,6 +401,15 @@ async def test_a_second_writer_stops(live: Live, make: Any) -> None:
         await blind._store(other)
 
 
+async def test_a_second_writer_stops_also_when_nats_knows_no_ids_any_more(live: Live, make: Any) -> None:
+    blind = OrderManagement(await live.server.connect("oms"), live.clock, make.rules, live.lease)
+    await live.start_dying_oms(2, make.approved())
+    (first,) = await live.wait_for_events(1)
+    with pytest.raises(WrongSequenceError):
+        await blind._store(make.with_id(first, "o-1/1 as it is known no more"))
+    assert await live.events() == [first]
+
+
 async def test_what_can_not_be_read_is_parked_and_the_next_message_works(live: Live, make: Any) -> None:
     await live.start_oms()
     await live.risk.raw_publish("decision.approved.ibkr.DU1", b"{nonsense", {"Nats-Msg-Id": "bad"})
