@@ -134,6 +134,29 @@ def test_a_local_network_is_near_and_without_tls(field: str, url: str) -> None:
 @pytest.mark.parametrize(
     ("field", "url"),
     [
+        ("dydx_node_url", "127.0.0.1"),
+        ("dydx_node_url", "node"),
+        ("dydx_node_url", ":9090"),
+        ("dydx_node_url", "node:0"),
+        ("dydx_node_url", "node:65536"),
+        ("dydx_node_url", "node:grpc"),
+        ("dydx_node_url", "node:9090/v4"),
+        ("dydx_node_url", "[::1:9090"),
+        ("dydx_indexer_url", "http://[x"),
+        ("dydx_indexer_url", "http://127.0.0.1:99999"),
+        ("dydx_websocket_url", "ws://127.0.0.1:0/v4/ws"),
+    ],
+)
+@pytest.mark.parametrize("network", [Network.LOCAL, Network.TESTNET])
+def test_an_address_has_a_host_and_a_port_that_is_one(network: Network, field: str, url: str) -> None:
+    url = url if network is Network.LOCAL else url.replace("http:", "https:").replace("ws:", "wss:")
+    with pytest.raises(ConfigurationError, match=f"SIGNALBOX_{field.upper()}=.* has no host, or a port that is none"):
+        endpoints(settings(**(LOCAL | {"dydx_network": network, field: url})))
+
+
+@pytest.mark.parametrize(
+    ("field", "url"),
+    [
         ("dydx_node_url", "http://node.example.org:9090"),
         ("dydx_indexer_url", "http://indexer.example.org"),
         ("dydx_indexer_url", "indexer.example.org"),

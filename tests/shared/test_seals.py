@@ -293,3 +293,9 @@ def test_what_is_missing_is_made_to_fit_what_is_there() -> None:
         complete_seals({name: text for name, text in whole.items() if name != "risk"})
     with pytest.raises(ConfigurationError, match="not of the same making"):
         complete_seals(whole | {"oms": complete_seals({})["oms"]})
+
+
+def test_it_is_said_whose_seals_can_not_be_read() -> None:
+    with pytest.raises(ConfigurationError) as told:
+        complete_seals(complete_seals({}) | {"risk": "nonsense", "oms": "control = 1"})
+    assert [mistake.partition(":")[0] for mistake in told.value.mistakes] == ["the seals of risk", "the seals of oms"]

@@ -210,7 +210,15 @@ def _address_mistakes(field: str, url: str, schemes: tuple[str, ...], network: N
     scheme = scheme if separator else ""
     if scheme not in schemes:
         return [f"{variable}={url} begins with none of {', '.join(f'{word}://' for word in schemes if word)}."]
-    host = urlsplit(url if separator else f"//{url}").hostname or ""
+    try:
+        parts = urlsplit(url if separator else f"//{url}")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:  # brackets that do not match, a port that is none
+        host, port = "", 0
+    is_node = field == "dydx_node_url"
+    if not host or port == 0 or (is_node and (port is None or parts.path.strip("/"))):
+        form = "host:port" if is_node else f"{schemes[1]}://host, and a port if it is not the usual one"
+        return [f"{variable}={url} has no host, or a port that is none: write {form}."]
     if network is Network.LOCAL and not is_near(host):
         near = "use 127.0.0.1, a private address, or a name without a dot, as containers have"
         return [f"{variable}={url} may be anywhere, and the local network has no TLS: {near}."]

@@ -59,7 +59,14 @@ def complete_seals(present: Mapping[str, str]) -> dict[str, str]:
     more than one making.
     """
     keys: dict[str, bytes] = {}
-    held = {user: parse(text) for user, text in present.items()}
+    held, mistakes = {}, []
+    for user, text in present.items():
+        try:
+            held[user] = parse(text)
+        except ConfigurationError as error:
+            mistakes += [f"the seals of {user}: {mistake}" for mistake in error.mistakes]
+    if mistakes:
+        raise ConfigurationError(mistakes)
     for found in held.values():
         keys |= {link: found.first_key(link) for link in found.links & set(MADE_LINKS)}
     for link in MADE_LINKS:
