@@ -20,9 +20,9 @@ from signalbox.bus.bootstrap import USERS, complete_seals
 from signalbox.errors import ConfigurationError
 from signalbox.settings import KEY_LINES_MAX, read_secret_file
 
-from signalbox_cli.settings import seals_file_name
+from signalbox_cli.settings import DESK_LOCK, seals_file_name
 
-LOCK = "desk.lock"
+LOCK = DESK_LOCK
 ENDING_SECONDS_MAX = 10.0
 """How long the processes of a desk whose parent died may take to end."""
 POLL_SECONDS = 0.1

@@ -8,6 +8,7 @@ environment.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,8 @@ from signalbox.setting_names import unknown_names
 from signalbox.settings import KEY_LINES_MAX, Secret, read_secret_file
 
 RUN_FOLDER = Path("run/desk")
+DESK_LOCK = "desk.lock"
+"""Taken by a desk that runs from a folder, with its process id in it."""
 START_ONE = "start one with `make up` (or `signalbox up`)"
 
 
@@ -249,10 +252,29 @@ def find_desk(environ: Mapping[str, str], *, operator: bool = False, auditor: bo
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ConfigurationError([f"{file} is not what `signalbox up` writes: {START_ONE}."]) from None
     password = _kept_password(folder / "credentials", user)
-    silence = f"the desk of {folder} has ended (its NATS at {url} does not answer): {START_ONE}"
+    if _runs(folder):
+        silence = (
+            f"the desk of {folder} runs, but its NATS at {url} does not answer: it is suspended, or too busy. "
+            f"What `signalbox up` says there, and {folder / 'logs' / 'nats.log'}, may tell why."
+        )
+    else:
+        silence = f"the desk of {folder} has ended (its NATS at {url} does not answer): {START_ONE}"
     control = f"127.0.0.1:{desk['control_port']}" if "control_port" in desk else ""
     seals = _seals({}, user, folder / "credentials") if operator else NO_SEALS
     return Found(url, user, password, desk_file, silence, control, seals)
+
+
+def _runs(folder: Path) -> bool:
+    """Whether the desk of `folder` runs: somebody has its lock, and whoever took it lives."""
+    try:
+        with open(folder / DESK_LOCK, encoding="ascii") as file:
+            pid = file.read(20).strip()
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return pid.isdigit() and Path(f"/proc/{pid}").exists()
+    except (OSError, ValueError):  # none there, or none of ours
+        return False
+    return False
 
 
 def _seals(environ: Mapping[str, str], user: str, folder: Path | None) -> Seals:

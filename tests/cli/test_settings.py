@@ -9,6 +9,7 @@ import pytest
 from signalbox.bus.bootstrap import complete_seals
 from signalbox.errors import ConfigurationError
 from signalbox.seals import CONTROL
+from signalbox_cli.run_folder import taken
 from signalbox_cli.settings import control_keys, find_desk, inherited_environment, people_file, people_place
 
 URL = "nats://127.0.0.1:4222"
@@ -53,6 +54,20 @@ def test_address_in_the_environment_comes_first(folder: Path) -> None:
         "nats://desk:1", "me", "secret", None
     )  # fmt: skip
     assert "secret" not in repr(found)
+
+
+def test_a_desk_that_runs_and_does_not_answer_has_not_ended(folder: Path) -> None:
+    environ = {"SIGNALBOX_RUN_FOLDER": str(folder)}
+    with taken(folder):
+        assert f"the desk of {folder} runs, but its NATS at {URL} does not answer" in find_desk(environ).silence
+    assert f"the desk of {folder} has ended" in find_desk(environ).silence
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "\u0661", "9" * 400])
+def test_a_desk_whose_first_process_is_gone_has_ended_whoever_has_its_lock(folder: Path, text: str) -> None:
+    with taken(folder):
+        (folder / "desk.lock").write_text(text, encoding="utf-8")
+        assert f"the desk of {folder} has ended" in find_desk({"SIGNALBOX_RUN_FOLDER": str(folder)}).silence
 
 
 def test_no_desk_is_told_with_what_to_do(tmp_path: Path) -> None:
