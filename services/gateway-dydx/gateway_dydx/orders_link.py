@@ -81,7 +81,7 @@ FUNDING_RECONCILE_SECONDS_MIN = 5.0
 
 
 ACCOUNT_KINDS = (ORDER, FILL, POSITION, ASSET, TRANSFER, FUNDING)
-Consistent = tuple[Answers, Subaccount | None, tuple[FundingPayment, ...], tuple[Unreadable, ...]]
+Consistent = tuple[Answers, Subaccount | None, tuple[FundingPayment, ...], tuple[Unreadable, ...], datetime]
 """Answers, what is held, what funding paid, and the rows of all of them that make no sense."""
 
 

@@ -13,8 +13,8 @@ from signalbox.settings import Port, Secret, ServiceSettings
 from gateway_ibkr.subscriptions import Patience
 from gateway_ibkr.translate import VENUE
 
-LIVE_PORTS = {7496: "TWS live", 4001: "IB Gateway live"}
-PAPER_PORTS = {7497: "TWS paper", 4002: "IB Gateway paper"}
+LIVE_PORTS = {7496: "TWS live", 4001: "IB Gateway live", 4003: "IB Gateway live, in a container"}
+PAPER_PORTS = {7497: "TWS paper", 4002: "IB Gateway paper", 4004: "IB Gateway paper, in a container"}
 PAPER_ACCOUNT_PREFIXES = ("DU", "DF", "DI")
 """Of a client, of an advisor and of a broker. Live ones begin with U, F and I; what is not known is live."""
 
@@ -24,7 +24,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
 
     ibkr_host: str = "127.0.0.1"
     ibkr_port: Port = 4002
-    """IB Gateway 4002 paper, 4001 live; TWS 7497 paper, 7496 live."""
+    """IB Gateway 4002 paper, 4001 live (4004 and 4003 in a container: docs/ib-gateway.md); TWS 7497 and 7496."""
     ibkr_orders_client_id: int = 11
     """Not 0: client 0 adopts orders that a person enters in TWS."""
     ibkr_data_client_id: int = 12
