@@ -13,13 +13,14 @@ says so (`signalbox.messages.Instrument`). Pure; every refusal is a `SymbolError
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from enum import StrEnum
 
 from signalbox.errors import SymbolError
-from signalbox.messages import InstrumentKind
+from signalbox.messages import InstrumentKind, PriceStep
 
 SYMBOL_CHARACTERS_MAX = 32
 DECIMAL_DIGITS_MAX = 60
@@ -166,6 +167,14 @@ def conforms_to_tick(price: Decimal, tick: Decimal) -> bool:
         if price and max(price.adjusted(), tick.adjusted()) - min(exponent, lowest) >= DECIMAL_DIGITS_MAX:
             return False
     return _EXACT.remainder(price, tick).is_zero()
+
+
+def tick_at(price: Decimal, tick: Decimal, steps: Sequence[PriceStep]) -> Decimal:
+    """The tick size that holds at `price`: that of the last of the rising `steps` that begins by it, else `tick`."""
+    for each in reversed(steps):
+        if price >= each.at_least:
+            return each.step
+    return tick
 
 
 def _is_short(number: Decimal) -> bool:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 from decimal import Decimal
 
-from signalbox.errors import ConfigurationError
+from signalbox.errors import ConfigurationError, SymbolError
 from signalbox.exchange.listing import Listing
+from signalbox.instruments import OptionTerms, parse_symbol
 from signalbox.messages import InstrumentKind
 
 from simulators.dydx.markets import MARKETS, made_up_price, market_of
 from simulators.dydx.records import ChainMarket
+from simulators.option_listings import option_listing
 
 IBKR, DYDX = "ibkr", "dydx"
 _FIRST_PERPETUAL_CON_ID = 900_000_000
@@ -110,10 +112,13 @@ _CATALOGUED = {listing.key: listing for listing in (*CATALOGUE, *AMBIGUOUS, *PER
 def listing_of(key: str) -> Listing:
     """Return the listing of a canonical symbol; a stock that is not in the catalogue gets stable made-up facts.
 
-    Raises ConfigurationError for a perpetual that the simulated dYdX does not have.
+    Raises ConfigurationError for a perpetual that the simulated dYdX does not have, and for an option that can never
+    have been listed.
     """
     if key in _CATALOGUED:
         return _CATALOGUED[key]
+    if terms := _option_terms(key):
+        return option_listing(key, listing_of(terms.root))
     if "-" in key:
         market = market_of(key)
         if market is not None:
@@ -129,9 +134,21 @@ def listing_of(key: str) -> Listing:
     return _us(key, con_id, f"{key} INC", "NASDAQ", price)
 
 
+def _option_terms(key: str) -> OptionTerms | None:
+    try:
+        return parse_symbol(key).option
+    except SymbolError:
+        return None
+
+
 def offer(symbols: tuple[str, ...]) -> tuple[Listing, ...]:
-    """Return the listings of `symbols`, and the ambiguous pair where there are stocks; nothing else exists."""
-    listings = tuple(listing_of(key) for key in dict.fromkeys(symbols))
+    """Return the listings of `symbols`, with the underlyings of options, and the ambiguous pair where there are stocks.
+
+    Nothing else exists.
+    """
+    stated = [listing_of(key) for key in dict.fromkeys(symbols)]
+    underlyings = [listing_of(each.underlying) for each in stated if each.underlying]
+    listings = tuple(dict.fromkeys((*stated, *underlyings)))
     if all(listing.venue != IBKR for listing in listings):
         return listings
     return tuple(dict.fromkeys((*listings, *AMBIGUOUS)))

@@ -17,8 +17,9 @@ from signalbox.exchange.quoting import MarketBar, MarketQuote, Phase
 from signalbox.sessions import Session, previous_session, session_at
 
 from simulators.bars import FIVE_SECONDS, Minute, Part, aggregate, market_bar, silent
+from simulators.option_tape import OptionTape
 from simulators.synthetic import random_of
-from simulators.tape import PriceSet, Source, Tape
+from simulators.tape import PriceSet, Tape
 
 _ONE_MINUTE = timedelta(minutes=1)
 _DAY_SECONDS = 86_400
@@ -55,15 +56,16 @@ class Market:
     """The market of one listing. It is streamed (`enter`, `peek`, `count`, `quote`) in time order; `history`
     can be asked at any time for any span."""
 
-    def __init__(self, listing: Listing, source: Source, seed: int) -> None:
-        self.listing, self._tape = listing, Tape(listing, source, seed)
-        self.scale = source.scale
+    def __init__(self, listing: Listing, tape: Tape | OptionTape, seed: int) -> None:
+        self.listing, self._tape = listing, tape
+        self.scale = tape.scale
         self._session: Session | None = None
         self._parts: tuple[Part, ...] = ()
         self._parts_of: datetime = _EPOCH
         self._salt = random_of(seed, listing.key, "quotes").getrandbits(63)
         self._last = self._day_open = self._day_high = self._day_low = self._previous_close = 0
         self._volume, self._last_size = Decimal(0), Decimal(0)
+        self._has_steps = bool(listing.price_steps)
         unit_value = listing.reference_price * listing.lot
         self._lots_min = max(1, int(_PERPETUAL_QUOTE_USD_MIN / unit_value))
         self._lots_span = max(1, int(_PERPETUAL_QUOTE_USD_MAX / unit_value)) - self._lots_min + 1
@@ -116,7 +118,8 @@ class Market:
         regular hours 2. Sizes depend on the seed, the time and the number alone.
         """
         last = self._last if price is None else price
-        tick, drawn = self.scale.tick, _mixed(self._salt + int(at.timestamp()) * 8 + number)
+        drawn = _mixed(self._salt + int(at.timestamp()) * 8 + number)
+        tick = self.scale.units(self.listing.tick_at(self.scale.price(last))) if self._has_steps else self.scale.tick
         spread = tick * (2 if phase is Phase.EXTENDED or drawn & 7 == 0 else 1)
         bid = last - last % tick
         if last == bid > spread and drawn & 8:
@@ -167,6 +170,16 @@ class Market:
         self._parts_of = _EPOCH
         self._stand_at(price)
         return said
+
+    def follow(self) -> None:
+        """Take up that the underlying's price was set, from the next five seconds on."""
+        self._parts_of = _EPOCH
+
+    def trades_in(self, phase: Phase, at: datetime) -> Phase:
+        """Return what may trade here in a phase of its exchange: options only in regular hours, till they expire."""
+        if self.listing.option is None or (phase is Phase.REGULAR and not self.listing.is_over(at)):
+            return phase
+        return Phase.CLOSED
 
     def recall_price(self, said: PriceSet) -> None:
         """Take a price that was set before a restart, in order of time."""

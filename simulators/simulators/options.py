@@ -19,8 +19,10 @@ from signalbox.sessions import ALWAYS, Session, next_session, session_at
 
 from simulators.listings import IBKR, listing_of, offer
 from simulators.market import Market
+from simulators.option_tape import OptionTape
 from simulators.replay import ReplaySource, symbol_of
 from simulators.synthetic import SyntheticSource
+from simulators.tape import Tape
 
 STEPS_SECONDS = (1, 5)
 
@@ -69,13 +71,18 @@ def stage(options: WorldOptions, began: datetime | None = None) -> Stage:
     files: dict[str, list[Path]] = defaultdict(list)
     for symbol, path in options.bar_files:
         files[symbol or symbol_of(path)].append(path)
+    if optioned := sorted(key for key in files if listing_of(key).underlying):
+        raise ConfigurationError([f"{key} is an option: replay the bars of its underlying" for key in optioned])
     symbols = tuple(dict.fromkeys((*options.symbols, *files)))
     replays = {key: ReplaySource(listing_of(key), tuple(paths)) for key, paths in files.items()}
     listings = offer(symbols)
-    markets = {
-        each.key: Market(each, replays.get(each.key) or SyntheticSource(each, options.seed), options.seed)
+    tapes = {
+        each.key: Tape(each, replays.get(each.key) or SyntheticSource(each, options.seed), options.seed)
         for each in listings
+        if not each.underlying
     }
+    by_key = {each.key: each for each in listings}
+    markets = {each.key: Market(each, _tape(each, tapes, by_key), options.seed) for each in listings}
     calendars = _hours(symbols, tuple(files))
     leader = next(key for key in (*files, *symbols) if listing_of(key).calendar in calendars)
     leading = listing_of(leader).calendar
@@ -94,6 +101,12 @@ def stage(options: WorldOptions, began: datetime | None = None) -> Stage:
         for name in options.accounts
     }
     return Stage(listings, markets, calendars, start, end, accounts)
+
+
+def _tape(listing: Listing, tapes: Mapping[str, Tape], listings: Mapping[str, Listing]) -> Tape | OptionTape:
+    if not listing.underlying:
+        return tapes[listing.key]
+    return OptionTape(listing, tapes[listing.underlying], listings[listing.underlying].reference_price)
 
 
 def _hours(symbols: tuple[str, ...], files: tuple[str, ...]) -> tuple[str, ...]:

@@ -75,7 +75,8 @@ class Playing:
             if phase is Phase.CLOSED:
                 continue
             for market in self._of_calendar[calendar]:
-                quotes.append(self._play_symbol(market, start, end, phase, bars))
+                if market.trades_in(phase, start) is not Phase.CLOSED:
+                    quotes.append(self._play_symbol(market, start, end, phase, bars))
         return quotes, bars
 
     def jump(self, to: datetime) -> None:
@@ -98,12 +99,15 @@ class Playing:
         begun = timedelta(seconds=position.timestamp() % FIVE_SECONDS.total_seconds())
         said = market.set_price(position - begun, price)
         self._marks[symbol] = price
+        for each in self._markets.values():
+            if each.listing.underlying == symbol:
+                each.follow()
         return said
 
     def show_price(self, symbol: str, position: datetime, now: datetime) -> None:
         """Quote the market at the price that it was set to."""
         market = self._markets[symbol]
-        phase = self._timelines[market.listing.calendar].phase(position)
+        phase = market.trades_in(self._timelines[market.listing.calendar].phase(position), position)
         if phase is Phase.CLOSED:
             self._quotes.pop(symbol, None)
         else:
@@ -122,7 +126,7 @@ class Playing:
                 if phase is not None:
                     self._session_events.append(SessionEvent(timeline.calendar, str(session.day), phase, when))
             for market in markets:
-                self._orders.enter_phase(market.listing.key, timeline.phase(at))
+                self._orders.enter_phase(market.listing.key, market.trades_in(timeline.phase(at), at))
 
     # ------------------------------------------------------------------------------------------------- inside
 
@@ -160,7 +164,7 @@ class Playing:
         """Enter a session that is under way."""
         for market in self._of_calendar[timeline.calendar]:
             market.enter(timeline.session, at)
-            self._orders.enter_phase(market.listing.key, timeline.phase(at))
+            self._orders.enter_phase(market.listing.key, market.trades_in(timeline.phase(at), at))
             self._marks[market.listing.key] = market.last
 
     def _open_perpetuals(self, at: datetime) -> None:

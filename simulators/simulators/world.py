@@ -199,6 +199,11 @@ class World:
         """Return what can be traded at one venue."""
         return tuple(listing for listing in self._listings if listing.venue == venue)
 
+    def traded(self, venue: str) -> tuple[Listing, ...]:
+        """Return what can be traded there now: what has expired is not found any more."""
+        now = self.now()
+        return tuple(listing for listing in self.listings_of(venue) if not listing.is_over(now))
+
     def last(self, symbol: str) -> Decimal:
         """Return the last price. Raises KeyError for a symbol that is not listed."""
         return self._marks[symbol]

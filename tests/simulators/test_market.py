@@ -16,6 +16,7 @@ from simulators.bars import FIVE_SECONDS
 from simulators.listings import AMBIGUOUS, listing_of, offer
 from simulators.market import Market, bar_start, phase_at
 from simulators.synthetic import SyntheticSource
+from simulators.tape import Tape
 
 DAY = date(2024, 1, 3)
 EVER = datetime(2030, 1, 1, tzinfo=UTC)
@@ -23,7 +24,7 @@ EVER = datetime(2030, 1, 1, tzinfo=UTC)
 
 def market(symbol: str = "SPY", seed: int = 1) -> Market:
     listing = listing_of(symbol)
-    return Market(listing, SyntheticSource(listing, seed), seed)
+    return Market(listing, Tape(listing, SyntheticSource(listing, seed), seed), seed)
 
 
 def session(calendar: str = "XNYS", day: date = DAY) -> Session:

@@ -17,6 +17,7 @@ from simulators.bars import FIVE_SECONDS, aggregate
 from simulators.listings import listing_of
 from simulators.market import Market
 from simulators.replay import ReplaySource, symbol_of
+from simulators.tape import Tape
 from simulators.world import World, WorldOptions
 
 HEADER = "ts,open,high,low,close,volume\n"
@@ -71,7 +72,7 @@ def test_the_first_real_day_comes_out_exactly_as_in_the_file(market_data: Path) 
         datetime(2011, 1, 3, 9, tzinfo=UTC),
         datetime(2011, 1, 4, 1, tzinfo=UTC),
     )
-    rows = replayed_minutes(Market(listing_of("SPY"), source, 1), session)
+    rows = replayed_minutes(Market(listing_of("SPY"), Tape(listing_of("SPY"), source, 1), 1), session)
     assert rows == file_rows(path, session.pre_open, session.post_close)
     assert len([row for row in rows if session.open <= row[0] < session.close]) == 390
 
@@ -79,7 +80,7 @@ def test_the_first_real_day_comes_out_exactly_as_in_the_file(market_data: Path) 
 def test_real_days_with_prices_off_tick_come_out_exactly_too(market_data: Path) -> None:
     path = market_data / "us_equity_1m" / "SPY_2020-12-15_18_rth.parquet"
     source = source_of(path)
-    market, session = Market(listing_of("SPY"), source, 1), source.first_session()
+    market, session = Market(listing_of("SPY"), Tape(listing_of("SPY"), source, 1), 1), source.first_session()
     for _ in range(4):
         assert replayed_minutes(market, session) == file_rows(path, session.pre_open, session.post_close)
         session = next_session("XNYS", session.pre_open)
@@ -162,7 +163,7 @@ def bitcoin(market_data: Path) -> Path:
 
 
 def test_a_recorded_day_of_bitcoin_comes_out_as_it_went_in(bitcoin: Path) -> None:
-    market = Market(listing_of("BTC-USD"), source_of(bitcoin, "BTC-USD"), seed=1)
+    market = Market(listing_of("BTC-USD"), Tape(listing_of("BTC-USD"), source_of(bitcoin, "BTC-USD"), 1), 1)
     day = market.history(
         datetime(2026, 1, 2, tzinfo=UTC),
         timedelta(days=1),

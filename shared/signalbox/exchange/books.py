@@ -4,7 +4,8 @@ Owns the money. Pure: books in, books out, nothing changed in place; it must not
 
 The rules: positions at average cost; a reversal realises the closed part and opens the rest at the fill's price. Cash
 is kept per currency and every fill is settled in its contract's currency at once, with its commission (`fees`).
-Margin of stocks: 50% of a position's value initially, 25% to keep it; other currencies count at fixed rates.
+Margin of stocks: 50% of a position's value initially, 25% to keep it; of options: all of the premium of those bought,
+of those sold what their writer has to put up (`option_pricing`). Other currencies count at fixed rates.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from msgspec.structs import replace
 
 from signalbox.exchange.fees import order_fee
 from signalbox.exchange.listing import Listing
+from signalbox.exchange.option_pricing import writer_margin
 from signalbox.exchange.orders import OrderTerms
 from signalbox.messages import Side
 
@@ -174,8 +176,12 @@ def worth(book: AccountBook, marks: Mapping[str, Decimal], listings: Mapping[str
         value = held.quantity * mark * held.multiplier * fx
         gross, net = gross + abs(value), net + value
         listing = listings.get(symbol) if listings else None
-        initial += abs(value) * (listing.initial_margin if listing else INITIAL_MARGIN_FRACTION)
-        maintenance += abs(value) * (listing.maintenance_margin if listing else MAINTENANCE_MARGIN_FRACTION)
+        if listing is not None and listing.option is not None:
+            bound = option_margin(listing, held.quantity, mark, marks) * fx
+            initial, maintenance = initial + bound, maintenance + bound
+        else:
+            initial += abs(value) * (listing.initial_margin if listing else INITIAL_MARGIN_FRACTION)
+            maintenance += abs(value) * (listing.maintenance_margin if listing else MAINTENANCE_MARGIN_FRACTION)
         unrealized += held.unrealized_pnl(mark) * fx
         realized += held.realized_pnl * fx
         daily += held.daily_pnl(mark) * fx
@@ -189,6 +195,13 @@ def worth(book: AccountBook, marks: Mapping[str, Decimal], listings: Mapping[str
         realized_pnl=realized,
         daily_pnl=daily,
     )
+
+
+def option_margin(listing: Listing, quantity: Decimal, premium: Decimal, marks: Mapping[str, Decimal]) -> Decimal:
+    """What a position in an option binds: the premium if it is bought, what its writer puts up if it is sold."""
+    assert listing.option is not None
+    unit = writer_margin(listing.option, premium, marks[listing.underlying]) if quantity < 0 else premium
+    return abs(quantity) * unit * listing.multiplier
 
 
 def lacks_margin(
@@ -218,7 +231,11 @@ def lacks_margin(
         listing = listings[symbol]
         highest_bid = max((each.limit_price or _ZERO for each, _ in buys), default=_ZERO)
         price = max(marks[symbol], highest_bid)
-        value = max(abs(long), abs(short)) * price * listing.multiplier
-        needed += value * rate(listing.currency, book.base_currency) * INITIAL_MARGIN_FRACTION
-    fee = order_fee(terms.quantity) * rate(listings[terms.symbol].currency, book.base_currency)
+        if listing.option is not None:
+            bound = max(option_margin(listing, side, price, marks) for side in (long, short))
+        else:
+            bound = max(abs(long), abs(short)) * price * listing.multiplier * INITIAL_MARGIN_FRACTION
+        needed += bound * rate(listing.currency, book.base_currency)
+    ordered = listings[terms.symbol]
+    fee = order_fee(terms.quantity, ordered.kind) * rate(ordered.currency, book.base_currency)
     return worth(book, marks).net_liquidation < needed + fee

@@ -38,7 +38,7 @@ from signalbox.exchange.orders import (
     VenueOrderStatus,
 )
 from signalbox.exchange.quoting import MarketQuote, Phase
-from signalbox.messages import Liquidity, OrderType, Side
+from signalbox.messages import InstrumentKind, Liquidity, OrderType, Side
 
 _NONE = Decimal(0)
 
@@ -49,6 +49,11 @@ Charge = Callable[[VenueOrder, Decimal, Decimal, Liquidity], Decimal]
 def charge_per_share(order: VenueOrder, quantity: Decimal, _: Decimal, __: Liquidity) -> Decimal:
     """Return the commission as stocks have it."""
     return execution_fee(order.filled, quantity)
+
+
+def charge_per_contract(order: VenueOrder, quantity: Decimal, _: Decimal, __: Liquidity) -> Decimal:
+    """Return the commission as options have it."""
+    return execution_fee(order.filled, quantity, InstrumentKind.OPTION)
 
 
 class SymbolBook(Struct, frozen=True):

@@ -130,7 +130,7 @@ class VenueOrders:
             status=VenueOrderStatus.WORKING,
             submitted_at=at,
             updated_at=at,
-            expires_at=None if reason else expiry(terms, self._listings[terms.symbol].calendar, at),
+            expires_at=None if reason else self._expiry(terms, at),
         )
         self._next_number += 1
         if reason:
@@ -145,6 +145,7 @@ class VenueOrders:
         listing, book = self._listings[terms.symbol], self.books[terms.account]
         return (
             _bad_terms(terms, listing)
+            or ("the contract has expired" if listing.is_over(at) else "")
             or _too_late(terms, listing.calendar, at)
             or ("insufficient margin" if self._lacks_margin(book, terms, without=0) else "")
         )
@@ -273,6 +274,14 @@ class VenueOrders:
         self._write_down(order=order)
         self._events.append((event, order))
 
+    def _expiry(self, terms: OrderTerms, at: datetime) -> datetime | None:
+        """When the order ends by itself: with its contract at the latest."""
+        listing = self._listings[terms.symbol]
+        ends = expiry(terms, listing.calendar, at)
+        if listing.last_trade_at is None:
+            return ends
+        return listing.last_trade_at if ends is None else min(ends, listing.last_trade_at)
+
     def _lacks_margin(self, book: AccountBook, terms: OrderTerms, *, without: int) -> bool:
         if self._listings[terms.symbol].is_perpetual:
             return False  # its venue's front knows the margins of its accounts, and asks before it submits
@@ -286,6 +295,8 @@ class VenueOrders:
 
 
 def _empty_book(listing: Listing, orders: tuple[VenueOrder, ...]) -> SymbolBook:
+    if listing.option is not None:
+        return SymbolBook(orders=orders, charge=matching.charge_per_contract)
     if not listing.is_perpetual:
         return SymbolBook(orders=orders)
     return SymbolBook(orders=orders, charge=_charged(listing, lambda *_: Decimal(0)), tells_makers=True)
@@ -327,8 +338,9 @@ def _bad_terms(terms: OrderTerms, listing: Listing) -> str:
         price = wants[terms.order_type]
         if price is None or price <= 0:
             return f"a {terms.order_type.lower()} order needs a positive price"
-        if price % listing.tick:
-            return f"price {price} does not conform to the minimum price variation {listing.tick}"
+        tick = listing.tick_at(price)
+        if price % tick:
+            return f"price {price} does not conform to the minimum price variation {tick}"
     return ""
 
 

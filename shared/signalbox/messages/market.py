@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from msgspec import Struct
+
 from signalbox.messages.words import NEVER, BarSource, InstrumentKind, MarketDataType, MarketState, Message, Utc
 
 
@@ -43,10 +45,19 @@ class Bar(Message, frozen=True, kw_only=True):
     received_at: Utc = NEVER
 
 
+class PriceStep(Struct, frozen=True, kw_only=True):
+    """Prices from `at_least` on are whole numbers of `step`, up to where the next one begins."""
+
+    at_least: Decimal
+    step: Decimal
+
+
 class Instrument(Message, frozen=True, kw_only=True):
     """What a venue says of a symbol: the facts that orders are checked against.
 
-    The margins are fractions of a position's value; `None` = the venue does not state them.
+    The margins are fractions of a position's value; `None` = the venue does not state them. `price_steps`, rising, are
+    of what has more than one tick size; `tick_size` is the smallest of them then. `last_trade_at` is when a contract
+    that ends can be traded no more, `underlying` the symbol that an option is on.
     """
 
     venue: str
@@ -66,6 +77,9 @@ class Instrument(Message, frozen=True, kw_only=True):
     market_state: MarketState = MarketState.OPEN
     is_isolated: bool = False
     """A sub-account that holds it may hold nothing else."""
+    price_steps: tuple[PriceStep, ...] = ()
+    last_trade_at: Utc | None = None
+    underlying: str = ""
 
 
 class FundingRate(Message, frozen=True, kw_only=True):

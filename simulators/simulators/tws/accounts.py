@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from msgspec.structs import replace
 from signalbox.exchange.books import rate
 from signalbox.exchange.orders import Filled, VenueOrder, VenueOrderEvent
+from signalbox.messages import PositionHeld
 
 from simulators.figures import AccountFigures
 from simulators.listings import IBKR
@@ -194,7 +196,7 @@ class Accounts:
                 yield replies.account_value(tag, value, currency, account)
         for each in self._world.positions(account):
             held = each.held
-            figures = (each.mark_price, each.market_value, held.average_price, each.unrealized_pnl, each.realized_pnl)
+            figures = (each.mark_price, each.market_value, _cost(held), each.unrealized_pnl, each.realized_pnl)
             rounded = (replies.average(figure) for figure in figures)
             yield replies.portfolio_value(self._listings[held.symbol], account, held.quantity, *rounded)
         for outside in self._elsewhere.of(account):
@@ -217,7 +219,7 @@ class Accounts:
                 account,
                 self._listings[each.held.symbol],
                 each.held.quantity,
-                replies.average(each.held.average_price),
+                replies.average(_cost(each.held)),
             )
             for each in self._world.positions(account)
             if (each.held.symbol == symbol if symbol else each.held.quantity != 0)
@@ -258,7 +260,7 @@ class Accounts:
         elif request.kind is Inbound.REQ_POSITIONS_MULTI:
             for each in self._world.positions(account):
                 listing, held = self._listings[each.held.symbol], each.held
-                price = replies.average(held.average_price)
+                price = replies.average(_cost(held))
                 yield replies.position_multi(request.req_id, account, listing, held.quantity, price, request.model)
         else:
             for tag, value, currency in (*values(figures), *ledger(figures)):
@@ -273,6 +275,11 @@ class Accounts:
                 yield replies.pnl_single(
                     request.req_id, each.held.quantity, *(replies.average(figure * fx) for figure in figures)
                 )
+
+
+def _cost(held: PositionHeld) -> Decimal:
+    """TWS's average cost is of a whole contract."""
+    return held.average_price * held.multiplier
 
 
 _END = {

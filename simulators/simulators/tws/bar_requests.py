@@ -16,6 +16,7 @@ from signalbox.sessions import Session, next_session, previous_session, session_
 
 from simulators.tws import times
 from simulators.tws.contracts import Unresolved, invalid
+from simulators.tws.replies import security_type
 from simulators.tws.requests import HistoricalData
 
 DAY_SECONDS = 86_400
@@ -86,7 +87,8 @@ def span_of(request: HistoricalData, listing: Listing, now: datetime) -> Span | 
         return invalid(f"Historical data bar size setting is invalid. Legal ones are: {legal}")
     if request.what not in WHAT:
         if request.what in KNOWN_WHAT:
-            return hmds(f"No historical market data for {listing.symbol}/STK@{listing.exchange} {request.what}")
+            what = f"{listing.symbol}/{security_type(listing)}@{listing.exchange} {request.what}"
+            return hmds(f"No historical market data for {what}")
         return invalid(f"Invalid what to show: {request.what}")
     if request.format_date not in (1, 2):
         return invalid("Date format must be 1 or 2")

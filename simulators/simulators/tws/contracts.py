@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,8 @@ from signalbox.sessions import Session, session_on
 from simulators.tws import times
 from simulators.tws.kinds import Outbound
 from simulators.tws.place_order import WireContract
-from simulators.tws.replies import Message, trading_class
+from simulators.tws.replies import Message, local_symbol, security_type, terms_fields, trading_class
+from simulators.tws.wire import decimal_text
 
 SECURITY_TYPES = frozenset(
     {"STK", "OPT", "FUT", "CONTFUT", "FOP", "CASH", "BOND", "CFD", "CMDTY", "CRYPTO", "FUND", "IND", "WAR", "BAG"}
@@ -29,9 +30,11 @@ SMART = "SMART"
 US_EXCHANGES = frozenset(
     {"NYSE", "NASDAQ", "ARCA", "BATS", "IEX", "AMEX", "BYX", "EDGX", "EDGEA", "MEMX", "PSX", "BEX"}
 )
+OPTION_EXCHANGES = frozenset({"AMEX", "BOX", "CBOE", "CBOE2", "EMERALD", "ISE", "MIAX", "NASDAQOM", "PHLX", "PSE"})
 _ALIASES = {"ISLAND": "NASDAQ"}
 
 ORDER_TYPES = "GAT,GTC,GTD,LMT,MKT,MOC,STP,WHATIF"
+OPTION_ORDER_TYPES = "GAT,GTC,GTD,LMT,MKT,STP,WHATIF"
 _DAYS_TOLD = 6
 """Trading hours are told for today and the days after it, as TWS does."""
 
@@ -64,7 +67,7 @@ def matches(listings: Sequence[Listing], wanted: WireContract) -> tuple[Listing,
         return invalid("Please enter a valid security type")
     if not wanted.con_id and not (wanted.symbol or wanted.local_symbol):
         return invalid("Please enter a valid symbol")
-    if wanted.sec_type not in ("", "STK"):
+    if wanted.sec_type not in ("", "STK", "OPT"):
         return NOT_FOUND
     found = []
     for listing in listings:
@@ -90,11 +93,26 @@ def resolve(listings: Sequence[Listing], wanted: WireContract) -> Listing | Unre
 def _described(listing: Listing, wanted: WireContract) -> bool:
     primary = _ALIASES.get(wanted.primary_exchange, wanted.primary_exchange)
     return (
-        wanted.symbol in ("", listing.symbol)
-        and wanted.local_symbol in ("", listing.symbol)
+        wanted.sec_type == security_type(listing)
+        and wanted.symbol in ("", listing.symbol)
+        and wanted.local_symbol in ("", local_symbol(listing))
+        and _terms_fit(listing, wanted)
         and wanted.currency in ("", listing.currency)
         and primary in ("", listing.primary_exchange)
         and wanted.trading_class in ("", trading_class(listing))
+    )
+
+
+def _terms_fit(listing: Listing, wanted: WireContract) -> bool:
+    """Whether an option is among those described: an expiry may be a month, and what is left out fits any."""
+    terms = listing.option
+    if terms is None:
+        return True
+    return (
+        times.day(terms.expiry).startswith(wanted.expiry)
+        and wanted.strike in (0, terms.strike)
+        and wanted.right in ("", "?", "0", terms.right.value, terms.right.name)
+        and wanted.multiplier in ("", decimal_text(listing.multiplier))
     )
 
 
@@ -110,65 +128,105 @@ def valid_exchanges(listing: Listing) -> tuple[str, ...]:
     """Where the contract can be sent, the default first."""
     if listing.currency != "USD":
         return (listing.primary_exchange,)
+    if listing.option is not None:
+        return (SMART, *sorted(OPTION_EXCHANGES))
     return (SMART, *sorted(US_EXCHANGES | {listing.primary_exchange}))
 
 
 # ----------------------------------------------------------------------------------------------- what TWS tells
 
 
-def market_rule_id(tick: Decimal) -> int:
-    """The number of the rule with this one tick: 26 is TWS's for a cent, the others are made up."""
-    return 26 if tick == Decimal("0.01") else 20_000 + int(tick * 1000)
+def market_rule_id(listing: Listing) -> int:
+    """The number of the rule with these ticks: 26 is TWS's for a cent, 109 and 110 for options; others are made up."""
+    ticks = [step.step for step in listing.price_steps] or [listing.tick]
+    if len(ticks) > 1:
+        return 110 if ticks[0] == Decimal("0.05") else 109
+    return 26 if ticks[0] == Decimal("0.01") else 20_000 + int(ticks[0] * 1000)
 
 
 def market_rule(listings: Sequence[Listing], number: int) -> Message | None:
     """Write the price increments of a rule, None if no listing has it."""
-    tick = next((listing.tick for listing in listings if market_rule_id(listing.tick) == number), None)
-    return None if tick is None else (Outbound.MARKET_RULE, number, 1, "0", tick)
+    listing = next((each for each in listings if market_rule_id(each) == number), None)
+    if listing is None:
+        return None
+    steps = [(step.at_least, step.step) for step in listing.price_steps] or [(Decimal(0), listing.tick)]
+    return (Outbound.MARKET_RULE, number, len(steps), *(each for step in steps for each in step))
 
 
-def details(req_id: int, listing: Listing, now: datetime) -> Message:
-    """Write message 10."""
+def details(req_id: int, listing: Listing, now: datetime, underlying: Listing | None = None) -> Message:
+    """Write message 10; an option's names its underlying."""
     exchanges = valid_exchanges(listing)
     trading, liquid = trading_hours(listing, now)
-    rules = ",".join(str(market_rule_id(listing.tick)) for _ in exchanges)
+    rules = ",".join(str(market_rule_id(listing)) for _ in exchanges)
+    _, _, strike, right, multiplier = terms_fields(listing, "")
     return (
         Outbound.CONTRACT_DETAILS,
         req_id,
         listing.symbol,
-        "STK",
-        "",
-        "0",
-        "",
+        security_type(listing),
+        times.stamp(listing.last_trade_at, listing.time_zone) if listing.last_trade_at else "",
+        strike,
+        right,
         listing.exchange,
         listing.currency,
-        listing.symbol,
+        local_symbol(listing),
         trading_class(listing),  # the market's name
         trading_class(listing),
         listing.con_id,
         listing.tick,
-        "",
-        ORDER_TYPES,
+        multiplier,
+        ORDER_TYPES if listing.option is None else OPTION_ORDER_TYPES,
         ",".join(exchanges),
         1,
-        0,
+        0 if underlying is None else underlying.con_id,
         listing.long_name,
         listing.primary_exchange,
-        *("", "", "", ""),  # contract month, industry, category, subcategory
+        "" if listing.option is None else f"{listing.option.expiry:%Y%m}",
+        *("", "", ""),  # industry, category, subcategory
         times.zone_name(listing.time_zone),
         trading,
         liquid,
         *("", ""),  # economic value rule and multiplier
         0,  # no further security ids
-        1,
-        *("", ""),  # underlying
+        1 if listing.option is None else 2,
+        *(("", "") if underlying is None else (underlying.symbol, security_type(underlying))),
         rules,
-        "",
-        "COMMON" if listing.primary_exchange != "ARCA" else "ETF",
+        "" if listing.option is None else times.day(listing.option.expiry),
+        _stock_type(listing),
         listing.lot,
         listing.lot,
-        max(listing.lot, Decimal(100)),
+        max(listing.lot, Decimal(100)) if listing.option is None else listing.lot,
     )
+
+
+def _stock_type(listing: Listing) -> str:
+    if listing.option is not None:
+        return ""
+    return "COMMON" if listing.primary_exchange != "ARCA" else "ETF"
+
+
+def option_parameters(
+    req_id: int, underlying: Listing, days: Sequence[date], strikes: Sequence[Decimal], multiplier: Decimal
+) -> list[Message]:
+    """Write message 75 for each exchange, and 76: all expirations and all strikes, not which go together."""
+    expirations = [times.day(day) for day in days]
+    root = underlying.key.replace(" ", "")
+    told: list[Message] = [
+        (
+            Outbound.SEC_DEF_OPT_PARAMS,
+            req_id,
+            exchange,
+            underlying.con_id,
+            root,
+            multiplier,
+            len(expirations),
+            *expirations,
+            len(strikes),
+            *strikes,
+        )
+        for exchange in (SMART, *sorted(OPTION_EXCHANGES))
+    ]
+    return [*told, (Outbound.SEC_DEF_OPT_PARAMS_END, req_id)]
 
 
 def details_end(req_id: int) -> Message:
@@ -181,7 +239,9 @@ def symbol_samples(req_id: int, listings: Sequence[Listing], pattern: str) -> Me
     found = [
         each
         for each in listings
-        if wanted and (each.symbol.startswith(wanted) or any(w.startswith(wanted) for w in each.long_name.split()))
+        if wanted
+        and each.option is None
+        and (each.symbol.startswith(wanted) or any(w.startswith(wanted) for w in each.long_name.split()))
     ][:16]
     rows: list[str | int] = []
     for each in found:
@@ -207,7 +267,10 @@ def trading_hours(listing: Listing, now: datetime) -> tuple[str, str]:
             trading.append(f"{times.day(day)}:CLOSED")
             liquid.append(f"{times.day(day)}:CLOSED")
             continue
-        trading += _spans(session.pre_open, session, session.post_close, zone)
+        if listing.option is None:
+            trading += _spans(session.pre_open, session, session.post_close, zone)
+        else:  # before the open and after the close there are shares alone
+            trading += _spans(session.open, session, session.close, zone)
         liquid += _spans(session.open, session, session.close, zone)
     return ";".join(trading), ";".join(liquid)
 

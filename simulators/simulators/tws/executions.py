@@ -173,7 +173,7 @@ class ExecutionLog:
             and wanted.account in ("", execution.account)
             and (after is None or execution.at >= after)
             and wanted.symbol in ("", listing.symbol)
-            and wanted.sec_type in ("", "STK")
+            and wanted.sec_type in ("", replies.security_type(listing))
             and wanted.exchange in ("", "SMART", listing.exchange, listing.primary_exchange)
             and wanted.side.upper() in sides
         )

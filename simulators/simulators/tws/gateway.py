@@ -8,8 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from signalbox.exchange.listing import Listing
+
+from simulators import option_listings
 from simulators.listings import IBKR
 from simulators.tws import contracts, replies
 from simulators.tws.accounts import Accounts
@@ -22,7 +28,7 @@ from simulators.tws.market_data import MarketData
 from simulators.tws.orders import OrderDesk
 from simulators.tws.pacing import HistoryPacing
 from simulators.tws.peers import Peer, Peers
-from simulators.tws.place_order import PlaceOrder
+from simulators.tws.place_order import PlaceOrder, WireContract
 from simulators.tws.requests import (
     AccountRequest,
     AccountSummary,
@@ -167,13 +173,51 @@ class Gateway:
         return self._pacing.setdefault(peer.client_id, HistoryPacing())
 
     def _details(self, peer: Peer, request: ContractDetails) -> None:
-        found = contracts.matches(self.world.listings_of(IBKR), request.contract)
+        found = contracts.matches(self._described(request.contract), request.contract)
         if isinstance(found, contracts.Unresolved):
             peer.send(replies.error(request.req_id, found.code, found.text))
             return
         for listing in found:
-            peer.send(contracts.details(request.req_id, listing, self.world.now()))
+            underlying = self._listing(listing.underlying)
+            peer.send(contracts.details(request.req_id, listing, self.world.now(), underlying))
         peer.send(contracts.details_end(request.req_id))
+
+    def _listing(self, key: str) -> Listing | None:
+        return next((each for each in self.world.listings_of(IBKR) if each.key == key), None)
+
+    def _described(self, wanted: WireContract) -> tuple[Listing, ...]:
+        """What a description may mean: where it is of a symbol's options, all of its chain.
+
+        Of the chain only what the simulation was told to list has a market, too.
+        """
+        listings = self.world.traded(IBKR)
+        if wanted.sec_type != "OPT" or wanted.con_id or wanted.local_symbol:
+            return listings
+        own = {each.key: each for each in listings}
+        for underlying in listings:
+            if underlying.symbol == wanted.symbol and underlying.option is None and underlying.currency == "USD":
+                today, spot = self._today(underlying), self.world.last(underlying.key)
+                own = {each.key: each for each in option_listings.chain(underlying, spot, today)} | own
+        return tuple(own.values())
+
+    def _today(self, listing: Listing) -> date:
+        return self.world.now().astimezone(ZoneInfo(listing.time_zone)).date()
+
+    def _option_parameters(self, peer: Peer, request: Texts) -> None:
+        symbol, exchange, _, con_id = request.values
+        found = [each for each in self.world.listings_of(IBKR) if str(each.con_id) == con_id and each.symbol == symbol]
+        if not found or exchange:
+            cause = contracts.invalid("Invalid contract id" if not found else "Invalid exchange")
+            peer.send(replies.error(request.req_id, cause.code, cause.text))
+            return
+        days: tuple[date, ...] = ()
+        strikes: tuple[Decimal, ...] = ()
+        if found[0].currency == "USD" and found[0].option is None:
+            days = option_listings.expirations(found[0].calendar, self._today(found[0]))
+            strikes = option_listings.strikes(self.world.last(found[0].key))
+        told = contracts.option_parameters(request.req_id, found[0], days, strikes, option_listings.MULTIPLIER)
+        for message in told if days else told[-1:]:
+            peer.send(message)
 
     def _auto_open_orders(self, peer: Peer, request: AutoOpenOrders) -> None:
         if peer.client_id != 0:
@@ -199,8 +243,8 @@ class Gateway:
                 peer.send(replies.receive_fa(int(value), accounts) if advised else refusal)
             case Inbound.REQ_SMART_COMPONENTS:
                 peer.send((Outbound.SMART_COMPONENTS, request.req_id, 0))
-            case _:  # option parameters: stocks here have no options, which is a complete answer
-                peer.send((Outbound.SEC_DEF_OPT_PARAMS_END, request.req_id))
+            case _:
+                self._option_parameters(peer, request)
 
     def _numbered(self, peer: Peer, request: Numbered) -> None:
         if request.kind in DECLINED:

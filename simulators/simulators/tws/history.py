@@ -55,7 +55,7 @@ class History:
 
     def request(self, peer: Peer, request: HistoricalData, pacing: HistoryPacing) -> None:
         """Take message 20."""
-        listing = resolve(self._world.listings_of(IBKR), request.contract)
+        listing = resolve(self._world.traded(IBKR), request.contract)
         answer = self._judge(peer, request, listing, pacing)
         if isinstance(answer, Unresolved):
             peer.send(replies.error(request.req_id, answer.code, answer.text))
@@ -91,7 +91,7 @@ class History:
 
     def head_timestamp(self, peer: Peer, request: HeadTimestamp) -> None:
         """Take message 87: when the contract's data begins, which here is when the market's past does."""
-        listing = resolve(self._world.listings_of(IBKR), request.contract)
+        listing = resolve(self._world.traded(IBKR), request.contract)
         if isinstance(listing, Unresolved):
             peer.send(replies.error(request.req_id, listing.code, listing.text))
             return

@@ -110,6 +110,7 @@ class Outbound(IntEnum):
     MANAGED_ACCOUNTS = 15
     RECEIVE_FA = 16
     HISTORICAL_DATA = 17
+    TICK_OPTION_COMPUTATION = 21
     TICK_GENERIC = 45
     TICK_STRING = 46
     CURRENT_TIME = 49
@@ -129,6 +130,7 @@ class Outbound(IntEnum):
     POSITION_MULTI_END = 72
     ACCOUNT_UPDATE_MULTI = 73
     ACCOUNT_UPDATE_MULTI_END = 74
+    SEC_DEF_OPT_PARAMS = 75
     SEC_DEF_OPT_PARAMS_END = 76
     SOFT_DOLLAR_TIERS = 77
     FAMILY_CODES = 78
@@ -162,11 +164,11 @@ def outbound_named(text: str) -> Outbound:
 
 DECLINED: dict[Inbound, tuple[int, str]] = {
     Inbound.REQ_MKT_DEPTH: (10092, "Deep market data is not supported for this combination of security type/exchange"),
-    Inbound.EXERCISE_OPTIONS: (321, "the gateway is simulated and has no options"),
+    Inbound.EXERCISE_OPTIONS: (321, "the gateway is simulated and exercises by its control port"),
     Inbound.REQ_SCANNER_SUBSCRIPTION: (162, "the gateway is simulated and has no market scanner"),
     Inbound.REQ_FUNDAMENTAL_DATA: (10358, "Fundamentals data is not allowed"),
-    Inbound.CALC_IMPLIED_VOLATILITY: (321, "the gateway is simulated and has no options"),
-    Inbound.CALC_OPTION_PRICE: (321, "the gateway is simulated and has no options"),
+    Inbound.CALC_IMPLIED_VOLATILITY: (321, "the gateway is simulated and has no option calculator"),
+    Inbound.CALC_OPTION_PRICE: (321, "the gateway is simulated and has no option calculator"),
     Inbound.QUERY_DISPLAY_GROUPS: (321, "the gateway has no display groups"),
     Inbound.SUBSCRIBE_TO_GROUP_EVENTS: (321, "the gateway has no display groups"),
     Inbound.UPDATE_DISPLAY_GROUP: (321, "the gateway has no display groups"),

@@ -15,16 +15,18 @@ from decimal import Decimal
 from msgspec.structs import replace
 from signalbox.errors import CalendarError
 from signalbox.exchange.listing import Listing
+from signalbox.exchange.option_pricing import greeks, implied_volatility, years_between
 from signalbox.exchange.quoting import MarketBar, MarketQuote
 from signalbox.sessions import is_open, session_at
 
 from simulators.listings import IBKR
+from simulators.option_listings import volatility
 from simulators.tws import replies, times
 from simulators.tws.contracts import Unresolved, invalid, resolve
 from simulators.tws.faults import Faults
 from simulators.tws.pacing import MARKET_DATA_LINES_MAX, HistoryPacing
 from simulators.tws.peers import Peer, Peers
-from simulators.tws.replies import Message
+from simulators.tws.replies import Message, OptionFigures
 from simulators.tws.requests import MarketDataRequest, RealTimeBars
 from simulators.world import World
 
@@ -73,9 +75,8 @@ class MarketData:
         self._kinds: dict[int, int] = {}
         self._lines: dict[tuple[int, int], Line] = {}
         self._bar_lines: dict[tuple[int, int], BarLine] = {}
-        self._past: dict[str, deque[MarketQuote]] = {
-            listing.key: deque(maxlen=DELAYED_QUOTES_MAX) for listing in world.listings_of(IBKR)
-        }
+        self._listings = {listing.key: listing for listing in world.listings_of(IBKR)}
+        self._past: dict[str, deque[MarketQuote]] = {key: deque(maxlen=DELAYED_QUOTES_MAX) for key in self._listings}
 
     # ------------------------------------------------------------------------------------------- what clients do
 
@@ -90,7 +91,7 @@ class MarketData:
     def subscribe(self, peer: Peer, request: MarketDataRequest) -> None:
         """Take message 1."""
         kind = self._kinds.get(peer.client_id, LIVE)
-        listing = resolve(self._world.listings_of(IBKR), request.contract)
+        listing = resolve(self._world.traded(IBKR), request.contract)
         refusal = self._refusal(peer, request, listing, kind)
         if refusal is not None:
             peer.send(replies.error(request.req_id, refusal.code, refusal.text))
@@ -104,7 +105,7 @@ class MarketData:
         peer.send(replies.tick_req_params(request.req_id, listing.tick, EXCHANGE_MAP, 3))
         quote = None if self._faults.silences_data() else self._quote_for(line, self._world.now())
         if quote is not None:
-            for message in ticks(request.req_id, line, quote):
+            for message in (*ticks(request.req_id, line, quote), *self._computed(request.req_id, line, quote)):
                 peer.send(message)
         if request.snapshot or request.regulatory_snapshot:
             peer.send(replies.tick_snapshot_end(request.req_id))
@@ -119,7 +120,7 @@ class MarketData:
 
     def subscribe_bars(self, peer: Peer, request: RealTimeBars, pacing: HistoryPacing) -> None:
         """Take message 50."""
-        listing = resolve(self._world.listings_of(IBKR), request.contract)
+        listing = resolve(self._world.traded(IBKR), request.contract)
         refusal = self._bar_refusal(peer, request, listing, pacing)
         if refusal is not None:
             peer.send(replies.error(request.req_id, refusal.code, refusal.text))
@@ -185,7 +186,7 @@ class MarketData:
             fresh = quote if not line.delayed else self._quote_for(line, quote.at)
             if peer is None or fresh is None:
                 continue
-            for message in ticks(req_id, line, fresh):
+            for message in (*ticks(req_id, line, fresh), *self._computed(req_id, line, fresh)):
                 peer.send(message)
             line.shown = fresh
             await peer.drain()
@@ -204,6 +205,16 @@ class MarketData:
             await peer.drain()
 
     # -------------------------------------------------------------------------------------------------- inside
+
+    def _computed(self, req_id: int, line: Line, quote: MarketQuote) -> Iterator[Message]:
+        """Volatility and greeks of an option's bid, ask and last price, and of the model's."""
+        listing = line.listing
+        if listing.option is None:
+            return
+        spot, reference = self._world.last(listing.underlying), self._listings[listing.underlying].reference_price
+        computed = computations(listing, quote, float(spot), volatility(listing, reference))
+        for tick, figures in zip(_DELAYED_COMPUTED if line.delayed else _COMPUTED, computed, strict=True):
+            yield replies.tick_option_computation(req_id, tick, figures)
 
     def _refusal(
         self, peer: Peer, request: MarketDataRequest, listing: Listing | Unresolved, kind: int
@@ -279,11 +290,40 @@ def regular(listing: Listing, at: datetime) -> bool:
 
 
 def trading(listing: Listing, at: datetime) -> bool:
-    """Whether `at` is in a session of the listing's exchange, from its pre-market to the end of its after-hours."""
+    """Whether `at` is in a session of the listing's exchange, from its pre-market to the end of its after-hours.
+
+    Options trade in regular hours alone.
+    """
+    if listing.option is not None:
+        return regular(listing, at) and not listing.is_over(at)
     try:
         return session_at(listing.calendar, at) is not None
     except CalendarError:
         return False
+
+
+_COMPUTED, _DELAYED_COMPUTED = (10, 11, 12, 13), (80, 81, 82, 83)
+
+
+def computations(
+    listing: Listing, quote: MarketQuote, spot: float, volatility: float
+) -> tuple[OptionFigures, OptionFigures, OptionFigures, OptionFigures]:
+    """What is computed of the bid, the ask, the last price and the model's own: nothing of a price that is not there,
+    or that no volatility leads to."""
+    assert listing.option is not None
+    assert listing.last_trade_at is not None
+    terms, years = listing.option, years_between(quote.at, listing.last_trade_at)
+
+    def of(price: Decimal) -> OptionFigures:
+        if price <= 0:
+            return OptionFigures(None)
+        found = implied_volatility(terms, float(price), spot, years)
+        if found is None:
+            return OptionFigures(float(price))
+        return OptionFigures(float(price), found, greeks(terms, spot, years, found), spot)
+
+    model = greeks(terms, spot, years, volatility)
+    return of(quote.bid), of(quote.ask), of(quote.last), OptionFigures(model.price, volatility, model, spot)
 
 
 _PRICE_TICKS = (("bid", "bid_size", 1, 66), ("ask", "ask_size", 2, 67), ("last", "last_size", 4, 68))

@@ -52,7 +52,9 @@ def terms_of(
         return account
     quantity = request.number("totalQuantity")
     order_type = request.text("orderType")
-    objection = _bad_size(quantity) or _bad_kind(request) or _unsupported(request) or _bad_prices(request, listing)
+    objection = (
+        _bad_size(quantity) or _bad_kind(request, listing) or _unsupported(request) or _bad_prices(request, listing)
+    )
     if objection:
         return objection
     good_till = _good_till(request, listing, now)
@@ -69,15 +71,16 @@ def terms_of(
         stop_price=request.number("auxPrice") if order_type == "STP" else None,
         time_in_force=TIMES_IN_FORCE[request.text("tif")],
         good_till=good_till,
-        outside_regular_hours=request.flag("outsideRth") and order_type in ("LMT", "STP"),
+        outside_regular_hours=request.flag("outsideRth") and not ignores_outside_hours(request, listing),
         client_reference=request.text("orderRef"),
         client_tag=client_tag,
     )
 
 
-def ignores_outside_hours(request: PlaceOrder) -> bool:
-    """Whether the order asks for trading outside regular hours but its type does not have it (warning 2109)."""
-    return request.flag("outsideRth") and request.text("orderType") in ("MKT", "MOC")
+def ignores_outside_hours(request: PlaceOrder, listing: Listing) -> bool:
+    """Whether the order asks for trading outside regular hours, which its type or contract does not have (2109)."""
+    has_none = request.text("orderType") in ("MKT", "MOC") or listing.option is not None
+    return request.flag("outsideRth") and has_none
 
 
 def _account(request: PlaceOrder, accounts: tuple[str, ...]) -> str | Unresolved:
@@ -100,10 +103,12 @@ def _bad_size(quantity: Decimal | None) -> Unresolved | None:
     return None
 
 
-def _bad_kind(request: PlaceOrder) -> Unresolved | None:
+def _bad_kind(request: PlaceOrder, listing: Listing) -> Unresolved | None:
     action, order_type, tif = request.text("action"), request.text("orderType"), request.text("tif")
     if action not in ("BUY", "SELL"):
         return invalid(f"Invalid side: {action}")
+    if order_type == "MOC" and listing.option is not None:
+        return Unresolved(387, "Unsupported order type for this exchange and security type.")
     if order_type not in ORDER_TYPES:
         if order_type in KNOWN_ORDER_TYPES:
             return Unresolved(387, "Unsupported order type for this exchange and security type.")
@@ -142,7 +147,7 @@ def _bad_prices(request: PlaceOrder, listing: Listing) -> Unresolved | None:
     price = request.number(name)
     if price is None or not 0 < price <= PRICE_MAX:
         return invalid(f"Please enter a valid {'limit' if name == 'lmtPrice' else 'stop'} price")
-    if price % listing.tick:
+    if price % listing.tick_at(price):
         return Unresolved(110, "The price does not conform to the minimum price variation for this contract.")
     return None
 

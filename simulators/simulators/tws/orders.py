@@ -120,7 +120,7 @@ class OrderDesk:
         if known is not None and not request.flag("whatIf"):
             self._modify(peer, known, request)
             return
-        listing = resolve(self._world.listings_of(IBKR), request.contract)
+        listing = resolve(self._world.traded(IBKR), request.contract)
         if isinstance(listing, Unresolved):
             peer.send(replies.error(request.order_id, listing.code, listing.text))
             return
@@ -234,7 +234,7 @@ class OrderDesk:
     # ----------------------------------------------------------------------------------------------------- inside
 
     def _submit(self, peer: Peer, request: PlaceOrder, listing: Listing, terms: OrderTerms) -> None:
-        if order_rules.ignores_outside_hours(request):
+        if order_rules.ignores_outside_hours(request, listing):
             text = "Attribute 'Outside Regular Trading Hours' is ignored based on the order type and destination."
             warning = f"Order Event Warning:{text} PlaceOrder is now being processed."
             peer.send(replies.error(request.order_id, 2109, warning))
@@ -353,7 +353,7 @@ class OrderDesk:
             return Unresolved(104, "Can't modify a filled order.")
         if order is None or order.status in DONE:
             return Unresolved(103, "Duplicate order id")
-        listing = resolve(self._world.listings_of(IBKR), request.contract)
+        listing = resolve(self._world.traded(IBKR), request.contract)
         if isinstance(listing, Unresolved):
             return listing
         terms = order_rules.terms_of(

@@ -7,13 +7,16 @@ bytes of it. It must not know when a message is due.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from signalbox.exchange.listing import Listing
+from signalbox.exchange.option_pricing import Greeks
 from signalbox.exchange.orders import Execution
 from signalbox.exchange.quoting import MarketBar
 
+from simulators.option_listings import padded
 from simulators.tws import times
 from simulators.tws.elsewhere import Outside
 from simulators.tws.kinds import Outbound
@@ -23,6 +26,16 @@ Message = tuple[Value, ...]
 
 NO_REQUEST = -1
 _AVERAGE = Decimal("0.00000001")
+
+
+@dataclass(frozen=True, slots=True)
+class OptionFigures:
+    """What is computed for one price of an option; None = it could not be."""
+
+    price: float | None
+    volatility: float | None = None
+    greeks: Greeks | None = None
+    spot: float | None = None
 
 
 def handshake(version: int, at: datetime) -> bytes:
@@ -47,22 +60,35 @@ def current_time(at: datetime) -> Message:
 
 
 def contract_fields(listing: Listing | Outside, right: str = "") -> tuple[Value, ...]:
-    """The eleven fields of a contract as TWS writes them."""
+    """The eleven fields of a contract as TWS writes them; `right` is what stands there for a share."""
     if isinstance(listing, Outside):
         return listing.fields(listing.exchange)
     return (
         listing.con_id,
         listing.symbol,
-        "STK",
-        "",
-        "0",
-        right,
-        "",
+        *terms_fields(listing, right),
         listing.exchange,
         listing.currency,
-        listing.symbol,
+        local_symbol(listing),
         trading_class(listing),
     )
+
+
+def terms_fields(listing: Listing, right: str) -> tuple[Value, ...]:
+    """Security type, expiry, strike, right and multiplier."""
+    terms = listing.option
+    if terms is None:
+        return ("STK", "", "0", right, "")
+    return (security_type(listing), times.day(terms.expiry), terms.strike, terms.right.value, listing.multiplier)
+
+
+def security_type(listing: Listing) -> str:
+    return "STK" if listing.option is None else "OPT"
+
+
+def local_symbol(listing: Listing) -> str:
+    """The venue's own name: of an option the OCC's in 21 characters."""
+    return listing.symbol if listing.option is None else padded(listing)
 
 
 def trading_class(listing: Listing) -> str:
@@ -91,6 +117,21 @@ def tick_req_params(req_id: int, tick: Decimal, exchange_map: str, permissions: 
 
 def tick_snapshot_end(req_id: int) -> Message:
     return (Outbound.TICK_SNAPSHOT_END, 1, req_id)
+
+
+def tick_option_computation(req_id: int, tick: int, figures: OptionFigures) -> Message:
+    """-1 and -2 stand where nothing was computed: a delta of -1 is one (`ibapi.decoder`)."""
+    greeks = figures.greeks
+    money = (figures.price, 0.0) if figures.price is not None else (-1, -1)
+    rest = (greeks.gamma, greeks.vega, greeks.theta) if greeks is not None else (-2, -2, -2)
+    told: tuple[float, ...] = (
+        -1 if figures.volatility is None else figures.volatility,
+        -2 if greeks is None else greeks.delta,
+        *money,
+        *rest,
+        -1 if figures.spot is None else figures.spot,
+    )
+    return (Outbound.TICK_OPTION_COMPUTATION, req_id, tick, 0, *(repr(float(each)) for each in told))
 
 
 def market_data_type(req_id: int, number: int) -> Message:
@@ -174,7 +215,7 @@ def exec_details(
         execution_id,
         times.stamp(execution.at),
         execution.account,
-        listing.primary_exchange,
+        listing.primary_exchange or "CBOE",
         "BOT" if execution.side == "BUY" else "SLD",
         execution.quantity,
         execution.price,
@@ -236,14 +277,10 @@ def portfolio_value(
     contract = (
         listing.con_id,
         listing.symbol,
-        "STK",
-        "",
-        "0",
-        "0",  # TWS writes the right of a share as 0 here, as ? in orders
-        "",
+        *terms_fields(listing, "0"),  # TWS writes the right of a share as 0 here, as ? in orders
         listing.primary_exchange,
         listing.currency,
-        listing.symbol,
+        local_symbol(listing),
         trading_class(listing),
     )
     return (Outbound.PORTFOLIO_VALUE, 8, *contract, *figures, account)

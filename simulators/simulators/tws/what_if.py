@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from signalbox.errors import CalendarError
-from signalbox.exchange.books import INITIAL_MARGIN_FRACTION, MAINTENANCE_MARGIN_FRACTION, rate
+from signalbox.exchange.books import INITIAL_MARGIN_FRACTION, MAINTENANCE_MARGIN_FRACTION, option_margin, rate
 from signalbox.exchange.fees import order_fee
 from signalbox.exchange.listing import Listing
 from signalbox.exchange.orders import OrderTerms
@@ -51,13 +51,19 @@ def _margins(world: World, listing: Listing, terms: OrderTerms) -> MarginFacts:
     signed = terms.quantity if terms.side is Side.BUY else -terms.quantity
     fx = rate(listing.currency, figures.currency)
     price = terms.limit_price or terms.stop_price or last
-    gross = (abs(held + signed) - abs(held)) * last * listing.multiplier * fx
-    commission = order_fee(terms.quantity)
+    commission = order_fee(terms.quantity, listing.kind)
+    if listing.option is not None:
+        marks = {listing.underlying: world.last(listing.underlying)}
+        before, after = (option_margin(listing, each, last, marks) for each in (held, held + signed))
+        initial = maintenance = (after - before) * fx
+    else:
+        gross = (abs(held + signed) - abs(held)) * last * listing.multiplier * fx
+        initial, maintenance = gross * INITIAL_MARGIN_FRACTION, gross * MAINTENANCE_MARGIN_FRACTION
     equity = figures.net_liquidation
     paid = signed * (price - last) * listing.multiplier * fx + commission * fx
     return MarginFacts(
-        _column(figures.initial_margin, gross * INITIAL_MARGIN_FRACTION),
-        _column(figures.maintenance_margin, gross * MAINTENANCE_MARGIN_FRACTION),
+        _column(figures.initial_margin, initial),
+        _column(figures.maintenance_margin, maintenance),
         _column(equity, -paid),
         commission,
         listing.currency,

@@ -127,7 +127,7 @@ async def test_symbols_are_found_by_beginning(simulator: Any) -> None:
 async def test_small_requests_are_answered(simulator: Any) -> None:
     client = await simulator.connect(quotes=False)
     assert (await client.ib.reqCurrentTimeAsync()).year == 2024
-    assert await client.ib.reqSecDefOptParamsAsync("AAPL", "", "STK", 265598) == []
+    assert await client.ib.reqSecDefOptParamsAsync("700", "", "STK", 148623117) == []
     assert await client.ib.reqMktDepthExchangesAsync() == []
     assert await client.ib.reqNewsProvidersAsync() == []
     assert await client.ib.reqSmartComponentsAsync("9c0001") == []
