@@ -246,7 +246,7 @@ def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action
     order_id = tracked.order.order_id if tracked is not None else ""
     if fact.contract.security_type == COMBINATION:
         return []
-    symbol = tracked.order.symbol if tracked else name_of(fact.contract, state.own.symbols)
+    symbol = tracked.order.symbol if tracked else name_of(fact.contract, state.own.symbols, state.own.untold)
     fill = fill_of(fact, order_id, symbol)
     state.own.venue_time = max(fill.at, state.own.venue_time or fill.at)
     actions = _shown(state, tracked, at) if tracked is not None else []

@@ -37,6 +37,20 @@ class ContractFound(Struct, frozen=True, kw_only=True):
     min_size: float
     size_increment: float
     long_name: str = ""
+    last_trade_time: str = ""
+    time_zone: str = ""
+    market_rules: str = ""
+    """Numbers of the rules of its price steps, for each of `exchanges` in turn; both comma separated."""
+    exchanges: str = ""
+    underlying: str = ""
+    """The ticker of what an option is on."""
+
+
+class PriceStepSeen(Struct, frozen=True, kw_only=True):
+    """Part of a market rule: from a price on, prices are multiples of `increment`."""
+
+    low_edge: float
+    increment: float
 
 
 class OrderTerms(Struct, frozen=True, kw_only=True):
@@ -204,12 +218,29 @@ class SizeTickSeen(Struct, frozen=True, kw_only=True):
     size: float
 
 
+class OptionTickSeen(Struct, frozen=True, kw_only=True):
+    """What was computed of an option: of its bid, ask or last price, or by the venue's model, as `kind` says.
+
+    None = not computed, for which the wire has -1 and -2.
+    """
+
+    request_id: int
+    kind: int
+    implied_volatility: float | None = None
+    delta: float | None = None
+    price: float | None = None
+    gamma: float | None = None
+    vega: float | None = None
+    theta: float | None = None
+    underlying_price: float | None = None
+
+
 class MarketDataTypeSeen(Struct, frozen=True, kw_only=True):
     request_id: int
     kind: int
 
 
-DataFact = FiveSecondBarSeen | PriceTickSeen | SizeTickSeen | MarketDataTypeSeen
+DataFact = FiveSecondBarSeen | PriceTickSeen | SizeTickSeen | OptionTickSeen | MarketDataTypeSeen
 
 Fact = OrderFact | AccountFact | DataFact | Unreadable
 

@@ -7,16 +7,21 @@ why not, is `signalbox.gateway.instruments`'s.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
+from msgspec import structs
 from signalbox.clock import DeskClock
 from signalbox.desk import DeskInstrument
-from signalbox.errors import SymbolError, TranslationError, VenueRefusedError
+from signalbox.errors import CalendarError, SymbolError, TranslationError, VenueRefusedError
+from signalbox.expiry import end_of_trading
 from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.parking import Parking
 from signalbox.instruments import Symbol, parse_symbol
+from signalbox.messages import Instrument
 
 from gateway_ibkr import sense
 from gateway_ibkr.facts import ContractFound, VenueContract
+from gateway_ibkr.options import last_trade_at, price_steps, rule_of, underlying_of
 from gateway_ibkr.pacing import instruments_max
 from gateway_ibkr.state import State
 from gateway_ibkr.translate import contract_request, instrument, matching
@@ -26,10 +31,15 @@ from gateway_ibkr.venue_orders import OrdersSession
 
 @dataclass(frozen=True)
 class Offered:
-    """An instrument that the venue has."""
+    """An instrument that the venue has; `ends` is when it can be traded no more, None = never."""
 
     symbol: Symbol
     contract: VenueContract
+    ends: datetime | None = None
+
+    def is_over(self, at: datetime) -> bool:
+        """Whether it has expired: the venue knows nothing of it any more."""
+        return self.ends is not None and at >= self.ends
 
 
 async def qualify(
@@ -46,7 +56,7 @@ async def qualify(
                 state.own.untold.add(symbol.canonical)
             if symbol.canonical not in instruments.offered:
                 await _qualify(instruments, session, state, clock, parking, wanted, symbol)
-        except (SymbolError, TranslationError) as error:
+        except (SymbolError, TranslationError, CalendarError) as error:
             instruments.leave_out(wanted.symbol, str(error))
     instruments.qualified.set()
 
@@ -60,6 +70,10 @@ async def _qualify(
     wanted: DeskInstrument,
     symbol: Symbol,
 ) -> None:
+    ended = end_of_trading(symbol)
+    if ended is not None and clock.now() >= ended:
+        instruments.leave_out(wanted.symbol, f"it expired on {ended:%Y-%m-%d}: take it out of the desk file")
+        return
     request = contract_request(symbol, wanted.exchange, wanted.currency)
     try:
         answers = await session.contracts(request)
@@ -81,8 +95,20 @@ async def _qualify(
     state.own.symbols[contract.con_id] = symbol.canonical
     state.own.untold.discard(symbol.canonical)
     state.own.calendars[symbol.canonical] = symbol.calendar
-    made = instrument(found[0], symbol, clock.now())
-    await instruments.offer(wanted.symbol, made, Offered(symbol, contract))
+    made = await _made(session, found[0], symbol, contract, clock)
+    await instruments.offer(wanted.symbol, made, Offered(symbol, contract, made.last_trade_at))
+
+
+async def _made(
+    session: OrdersSession, found: ContractFound, symbol: Symbol, contract: VenueContract, clock: DeskClock
+) -> Instrument:
+    """The desk's instrument; of an option also its price steps, for which the venue is asked beside."""
+    if symbol.option is None:
+        return instrument(found, symbol, clock.now())
+    ends, rule = last_trade_at(found, symbol), rule_of(found, contract.exchange)
+    steps = price_steps(await session.price_steps(rule)) if rule is not None else ()
+    made = instrument(found, symbol, clock.now(), steps)
+    return structs.replace(made, last_trade_at=ends, underlying=underlying_of(found))
 
 
 def _not_one(wanted: DeskInstrument, found: tuple[ContractFound, ...]) -> str:

@@ -27,9 +27,18 @@ from signalbox.metrics import VENUE_RESUBSCRIPTIONS, VENUE_UNDECODABLE
 from signalbox.venue_figures import ConnectionShown, SignsOfLife, watch_lost_subscriptions
 
 from gateway_ibkr import metrics, sense
-from gateway_ibkr.facts import ErrorSeen, Fact, FiveSecondBarSeen, MarketDataTypeSeen, PriceTickSeen, SizeTickSeen
+from gateway_ibkr.facts import (
+    ErrorSeen,
+    Fact,
+    FiveSecondBarSeen,
+    MarketDataTypeSeen,
+    OptionTickSeen,
+    PriceTickSeen,
+    SizeTickSeen,
+)
 from gateway_ibkr.farms import Change, Farms
 from gateway_ibkr.feeds import History, Series
+from gateway_ibkr.options import Computed, take_computed
 from gateway_ibkr.pacing import BarRequestWindow
 from gateway_ibkr.quotes import Board, forget, quote_message, take_price, take_size, take_type
 from gateway_ibkr.settings import Settings, patience_of
@@ -72,6 +81,9 @@ class MarketData:
         self._clock, self._state, self._history, self._parking = clock, state, history, parking
         self._kind, self._settings = kind, settings
         self._boards = {feed.symbol: Board(feed.symbol, kind) for feed in feeds}
+        for feed in feeds:
+            if feed.offered.symbol.option is not None:
+                self._boards[feed.symbol].computed = Computed()
         self._signs = {
             feed.symbol: SignsOfLife(VENUE, feed.symbol, feed.offered.symbol.calendar, clock) for feed in feeds
         }
@@ -165,6 +177,8 @@ class MarketData:
         """Ask, whoever has waited longest first: bars may only be asked for so often, for all symbols together."""
         for line in sorted(lines, key=lambda line: line.subscription.asked_seconds):
             subscription = line.subscription
+            if line.series.offered.is_over(self._clock.now()):
+                continue  # of an option that has expired nothing comes, and the venue knows it no more
             reason = why_now(subscription, self._at(), time.monotonic())
             if not reason:
                 continue
@@ -191,6 +205,8 @@ class MarketData:
         await (data.subscribe_bars if bars else data.subscribe_quotes)(key, contract)
 
     def _why_dead(self, line: Line) -> str:
+        if line.series.offered.is_over(self._clock.now()):
+            return ""
         return why_dead(line.subscription, self._at(), time.monotonic())
 
     def _dead(self, lines: Iterable[Line]) -> int:
@@ -220,6 +236,10 @@ class MarketData:
                     self._state.own.venue_time = max(feed.newest, self._state.own.venue_time or feed.newest)
             case PriceTickSeen() | SizeTickSeen() | MarketDataTypeSeen():
                 self._on_tick(fact)
+            case OptionTickSeen():
+                line = self._line_of.get(fact.request_id)
+                if line is not None and line.board.computed and take_computed(line.board.computed, fact):
+                    self.quotes.beside(line.board.symbol)
             case ErrorSeen():
                 self._on_error(fact)
             case _:
@@ -231,6 +251,10 @@ class MarketData:
         line = self._line_of.get(getattr(fact, "request_id", 0))
         unread = replace(sense.park(fact, error, self._state.own), key=line.board.symbol if line is not None else "")
         self._parking.park(unread)
+        if line is not None and line.board.computed is not None and isinstance(fact, OptionTickSeen):
+            nothing = OptionTickSeen(request_id=fact.request_id, kind=fact.kind)
+            if take_computed(line.board.computed, nothing):
+                self.quotes.beside(line.board.symbol)
         if line is not None and isinstance(fact, PriceTickSeen | SizeTickSeen) and forget(line.board, fact.kind):
             self.quotes.changed(line.board.symbol)
 

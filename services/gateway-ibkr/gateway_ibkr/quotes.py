@@ -13,6 +13,7 @@ from signalbox.errors import TranslationError
 from signalbox.messages import MarketDataType, Quote
 
 from gateway_ibkr.facts import MarketDataTypeSeen, PriceTickSeen, SizeTickSeen
+from gateway_ibkr.options import Computed
 from gateway_ibkr.translate import PRICE_TICKS, SIZE_TICKS, VENUE, decimal_of, market_data_type, price_of
 
 _SIZE_OF = {"bid": "bid_size", "ask": "ask_size", "last": "last_size"}
@@ -25,6 +26,8 @@ class Board:
     symbol: str
     market_data_type: MarketDataType = MarketDataType.LIVE
     fields: dict[str, Decimal] = field(default_factory=dict)
+    computed: Computed | None = None
+    """Of an option alone."""
 
 
 def forget(board: Board, kind: int) -> bool:
@@ -95,4 +98,5 @@ def quote_message(board: Board, at: datetime, received_at: datetime) -> Quote:
         ask_size=board.fields.get("ask_size"),
         last=board.fields.get("last"),
         last_size=board.fields.get("last_size"),
+        greeks=board.computed.greeks if board.computed is not None else None,
     )

@@ -26,6 +26,7 @@ from gateway_ibkr.facts import (
     FiveSecondBarSeen,
     HistoryBarSeen,
     OpenOrderSeen,
+    OptionTickSeen,
     OrderStatusSeen,
     PnlSeen,
     PositionSeen,
@@ -314,7 +315,9 @@ def _found(fact: ContractFound, at: datetime) -> None:
         raise TranslationError(f"{fact.min_tick!r} is no tick size")
     size(fact.min_size, "smallest size")
     size(fact.size_increment, "size increment")
-    text(fact.long_name, "name")
+    for words in (fact.long_name, fact.last_trade_time, fact.time_zone, fact.market_rules, fact.exchanges):
+        text(words, "contract")
+    text(fact.underlying, "underlying")
 
 
 def _bar(fact: FiveSecondBarSeen | HistoryBarSeen, at: datetime) -> None:
@@ -334,6 +337,15 @@ def _bar(fact: FiveSecondBarSeen | HistoryBarSeen, at: datetime) -> None:
 def _price_tick(fact: PriceTickSeen, at: datetime) -> None:
     number(fact.price, "price")
     number(fact.size, "size")
+
+
+def _option_tick(fact: OptionTickSeen, at: datetime) -> None:
+    for name_, value in (("volatility", fact.implied_volatility), ("price", fact.price), ("vega", fact.vega)):
+        if value is not None:
+            size(value, name_)
+    for value in (fact.delta, fact.gamma, fact.theta, fact.underlying_price):
+        if value is not None:
+            number(value, "greek")
 
 
 def _size_tick(fact: SizeTickSeen, at: datetime) -> None:
@@ -359,6 +371,7 @@ _CHECKS: dict[type, Callable[[Any, datetime], None]] = {
     HistoryBarSeen: _bar,
     PriceTickSeen: _price_tick,
     SizeTickSeen: _size_tick,
+    OptionTickSeen: _option_tick,
     Unreadable: _unreadable,
 }
 _KINDS: dict[type, str] = {
@@ -368,6 +381,7 @@ _KINDS: dict[type, str] = {
     HistoryBarSeen: HISTORY_BAR,
     PriceTickSeen: QUOTE,
     SizeTickSeen: QUOTE,
+    OptionTickSeen: QUOTE,
 }
 
 

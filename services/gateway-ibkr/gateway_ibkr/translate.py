@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
@@ -23,6 +23,7 @@ from signalbox.messages import (
     Order,
     OrderType,
     PositionHeld,
+    PriceStep,
     Side,
     TimeInForce,
 )
@@ -41,6 +42,8 @@ ZERO_OR_ABOVE = frozenset({"OPT", "FOP", "WAR", "IOPT", "EC"})
 ANY_PRICE = frozenset({"FUT", "CONTFUT", "BAG"})
 """Futures have settled below 0 (CL, April 2020); a combination is the difference of its legs."""
 SECURITY_TYPES = ABOVE_ZERO | ZERO_OR_ABOVE | ANY_PRICE
+
+OPTION = "OPT"
 
 REVISION_DIGITS_MAX = 6
 
@@ -175,6 +178,8 @@ def name_of(contract: VenueContract, symbols: Mapping[int, str], untold: Collect
     if known:
         return known
     ticker = canonical_symbol(contract)
+    if ticker in untold and contract.security_type == OPTION:
+        return ticker  # the OCC's name is of one contract alone, and the venue tells no more of one that has expired
     if ticker in untold:
         raise TranslationError(f"contract {contract.con_id} may be {ticker}, whose contract the venue has not told yet")
     return external_name(contract)
@@ -197,8 +202,11 @@ def matching(request: VenueContract, found: tuple[ContractFound, ...]) -> tuple[
     return tuple(unique.values())
 
 
-def instrument(found: ContractFound, symbol: Symbol, at: datetime) -> Instrument:
-    """Make the desk's instrument. Lots are whole shares at least: fractions can not be sent over this API."""
+def instrument(found: ContractFound, symbol: Symbol, at: datetime, steps: Sequence[PriceStep] = ()) -> Instrument:
+    """Make the desk's instrument. Lots are whole shares at least: fractions can not be sent over this API.
+
+    `steps` are its ticks where it has several.
+    """
     contract = found.contract
     lot = max(decimal_of(found.size_increment), Decimal(1))
     return Instrument(
@@ -210,12 +218,13 @@ def instrument(found: ContractFound, symbol: Symbol, at: datetime) -> Instrument
         currency=contract.currency,
         exchange=contract.primary_exchange or contract.exchange,
         calendar=symbol.calendar,
-        tick_size=price_of(found.min_tick),
+        tick_size=min((step.step for step in steps), default=price_of(found.min_tick)),
         lot_size=lot,
         minimum_quantity=max(decimal_of(found.min_size), lot),
         multiplier=multiplier_of(contract),
         venue_id=str(contract.con_id),
         name=found.long_name,
+        price_steps=tuple(steps),
     )
 
 

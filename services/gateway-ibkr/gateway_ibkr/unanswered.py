@@ -18,6 +18,7 @@ class Question(StrEnum):
     POSITIONS = "positions"
     ACCOUNT = "account"
     CONTRACT = "contract"
+    PRICE_STEPS = "price steps"
     TIME = "time"
     HISTORY = "history"
 
@@ -49,6 +50,10 @@ _WORDS: dict[Question, tuple[str, str]] = {
         "a contract's description (reqContractDetails)",
         "It comes from IBKR's security definition farm: look whether TWS shows it as connected (2157 says that it is "
         "not).",
+    ),
+    Question.PRICE_STEPS: (
+        "the price steps of a contract (reqMarketRule)",
+        "It comes from IBKR's security definition farm, as contracts do.",
     ),
     Question.TIME: (
         "the time (reqCurrentTime)",

@@ -39,7 +39,7 @@ ORDERS, DATA = "orders", "data"
 """The names of the two sessions: in metrics, and in what is said of them."""
 
 ORDER_QUESTIONS = frozenset({Question.OPEN_ORDERS, Question.COMPLETED_ORDERS})
-WITHOUT_ID = ORDER_QUESTIONS | {Question.POSITIONS, Question.ACCOUNT}
+WITHOUT_ID = ORDER_QUESTIONS | {Question.POSITIONS, Question.ACCOUNT, Question.PRICE_STEPS}
 
 FIRST_REQUEST_ID = ORDER_NUMBERS_END
 """Requests and orders share the space of ids in errors: requests begin where no order number will ever be."""

@@ -35,6 +35,7 @@ from gateway_ibkr.facts import (
     VenueContract,
 )
 from gateway_ibkr.translate import UNSET_DOUBLE, VENUE, execution_key, time_of, venue_time
+from gateway_ibkr.venue_option_callbacks import OptionCallbacks
 
 if TYPE_CHECKING:
     from gateway_ibkr.venue import Session
@@ -147,7 +148,7 @@ def _number(value: float) -> float:
     return 0.0 if value == UNSET_DOUBLE else value
 
 
-class Callbacks:
+class Callbacks(OptionCallbacks):
     """What the library calls `wrapper`. The names of the methods are the library's."""
 
     defaultTimezone = UTC
@@ -300,6 +301,11 @@ class Callbacks:
                 min_size=_number(details.minSize),
                 size_increment=_number(details.sizeIncrement),
                 long_name=details.longName,
+                last_trade_time=details.lastTradeTime,
+                time_zone=details.timeZoneId,
+                market_rules=details.marketRuleIds,
+                exchanges=details.validExchanges,
+                underlying=details.underSymbol,
             ),
         )
 

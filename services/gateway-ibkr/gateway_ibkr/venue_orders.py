@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ib_async.objects import ExecutionFilter
 from ib_async.order import Order
 from signalbox.errors import VenueUnavailableError
@@ -15,11 +17,13 @@ from gateway_ibkr.facts import (
     OrderStatusSeen,
     OrderTerms,
     PositionSeen,
+    PriceStepSeen,
     VenueContract,
 )
 from gateway_ibkr.unanswered import Question
 from gateway_ibkr.venue import Scribe, Session, to_vendor
 from gateway_ibkr.venue_callbacks import ACCOUNT_VALUES, COMPLETED_ORDERS, OPEN_ORDERS, POSITIONS
+from gateway_ibkr.venue_option_callbacks import MARKET_RULE
 
 
 def _is_of(fact: AccountValueSeen, account: str) -> bool:
@@ -98,6 +102,11 @@ class OrdersSession:
             ContractFound,
             Question.CONTRACT,
         )
+
+    async def price_steps(self, rule: int) -> tuple[PriceStepSeen, ...]:
+        """The price steps of a market rule. The venue's answer bears no request's id, nor does its refusal."""
+        send = partial(self.session.client.reqMarketRule, rule)
+        return await self.session.ask(MARKET_RULE, send, PriceStepSeen, Question.PRICE_STEPS)
 
     def compose(self, number: int, contract: VenueContract, terms: OrderTerms) -> str:
         """Return the message that places an order in this session, for `place`."""

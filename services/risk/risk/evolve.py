@@ -56,6 +56,7 @@ from risk.state import (
     margin_fraction,
     order_key,
     raised_margin,
+    short_margin,
 )
 
 # ------------------------------------------------------------------------------------------------ the total order
@@ -234,7 +235,10 @@ def _fill(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, 
     known = state.accounts.get((event.venue, event.account))
     if opened > 0 and (known is None or fill.at >= said_at(known.message, FUNDS)):
         value = opened * fill.price * holding.multiplier * (holding.rate or ONE)
-        books.unconfirmed_fills.append((fill.at, value * raised_margin(books, fill.symbol, holding.margin_fraction)))
+        value *= raised_margin(books, fill.symbol, holding.margin_fraction)
+        if holding.quantity < 0:
+            value = max(value, opened * holding.short_margin * (holding.rate or ONE))
+        books.unconfirmed_fills.append((fill.at, value))
         if len(books.unconfirmed_fills) > UNCONFIRMED_FILLS_MAX:
             (first_at, first), (second_at, second) = (
                 books.unconfirmed_fills.popleft(),
@@ -300,6 +304,7 @@ def fold_instrument(state: RiskState, instrument: Instrument, source: str) -> No
         if holding is not None:
             holding.currency, holding.multiplier = instrument.currency, instrument.multiplier
             holding.margin_fraction = margin_fraction(instrument)
+            holding.short_margin = short_margin(instrument)
             revalue(state, books, instrument.symbol, holding)
 
 

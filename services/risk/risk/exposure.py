@@ -14,6 +14,7 @@ from signalbox.messages import NEVER, Side
 from risk.account_ages import FUNDS, said_at
 from risk.prices import mark_price
 from risk.state import (
+    ONE,
     ZERO,
     AccountBooks,
     AccountKey,
@@ -21,9 +22,11 @@ from risk.state import (
     RiskState,
     WorkingOrder,
     conversion_rate,
+    funds_of_writing,
     is_flat,
     margin_fraction,
     raised_margin,
+    short_margin,
     values,
 )
 
@@ -44,6 +47,7 @@ def observe(state: RiskState, holding: Holding, venue: str, symbol: str) -> None
         holding.currency = instrument.message.currency
         holding.multiplier = instrument.message.multiplier
         holding.margin_fraction = margin_fraction(instrument.message)
+        holding.short_margin = short_margin(instrument.message)
     quote = state.quotes.get((venue, symbol))
     if quote is not None:
         holding.mark = mark_price(quote.message) or holding.mark
@@ -73,6 +77,8 @@ def revalue(state: RiskState, books: AccountBooks, symbol: str, holding: Holding
     else:
         books.unvalued.discard(symbol)
     needed = (worst - held) * raised_margin(books, symbol, holding.margin_fraction)
+    if holding.short_margin:
+        needed = max(needed, funds_of_writing(holding, holding.short_margin, holding.rate or ONE))
     books.worst_value += worst - holding.worst_value
     books.needed_funds += needed - holding.needed_funds
     holding.worst_value, holding.held_value, holding.needed_funds = worst, held, needed

@@ -17,7 +17,17 @@ from signalbox.messages import NEVER, Basis, CancelIntent, Intent, OrderIntent, 
 
 from risk.prices import market_price, worst_price
 from risk.rules import Rules
-from risk.state import ONE, ZERO, conversion_rate, is_flat, margin_fraction, values, worst_quantity
+from risk.state import (
+    ONE,
+    ZERO,
+    conversion_rate,
+    funds_of_writing,
+    is_flat,
+    margin_fraction,
+    short_margin,
+    values,
+    worst_quantity,
+)
 
 INTENT, DESK_FILE, CLOCK = "intent", "desk-file", "clock"
 """Where a check's figures come from (`Check.source`), if from no stored message."""
@@ -147,7 +157,11 @@ def _worst_case(desk: Desk, basis: Basis, intent: OrderIntent, price: Decimal | 
         bought, sold = (order_value, ZERO) if intent.side is Side.BUY else (ZERO, order_value)
         after = values(position, bought or ZERO, sold or ZERO)[0] if order_value is not None else None
     fraction = margin_fraction(instrument) if instrument is not None else ONE
-    added = ((after or ZERO) - held) * fraction - position.needed_funds
+    needed = ((after or ZERO) - held) * fraction
+    if instrument is not None and (margin := short_margin(instrument)):
+        selling = intent.quantity if intent.side is Side.SELL else ZERO
+        needed = max(needed, funds_of_writing(position, margin, rate or ONE, selling))
+    added = needed - position.needed_funds
     unknown = after is None or before is None or books.is_unvalued
     return WorstCase(
         order_value=order_value,

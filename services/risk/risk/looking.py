@@ -173,6 +173,9 @@ def _instrument(state: RiskState, key: tuple[str, str], books: AccountBooks | No
         rate=books.rates.get(told.currency) if books is not None and elsewhere else None,
         market_state=told.market_state,
         is_isolated=told.is_isolated,
+        price_steps=told.price_steps,
+        last_trade_at=told.last_trade_at,
+        short_margin=told.short_margin,
     )
 
 

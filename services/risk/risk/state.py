@@ -98,6 +98,7 @@ class Holding:
     multiplier: Decimal = ONE
     rate: Decimal | None = None
     margin_fraction: Decimal = ONE
+    short_margin: Decimal = ZERO
     worst_value: Decimal = ZERO
     held_value: Decimal = ZERO
     needed_funds: Decimal = ZERO
@@ -241,6 +242,22 @@ def raised_margin(books: AccountBooks, symbol: str, fraction: Decimal) -> Decima
     """An instrument's margin fraction, or the larger one that the venue wants of this account now."""
     raised = books.margin_fractions.get(symbol)
     return raised if raised is not None and raised.is_finite() and fraction < raised <= ONE else fraction
+
+
+def short_margin(instrument: Instrument | InstrumentSeen) -> Decimal:
+    """What one contract more, sold short, takes of the account's funds; nothing where it is not said."""
+    stated = instrument.short_margin
+    return stated if stated is not None and stated.is_finite() and stated > 0 else ZERO
+
+
+def funds_of_writing(held: Held, margin: Decimal, rate: Decimal, selling: Decimal = ZERO) -> Decimal:
+    """What the sales under way, and `selling` more, would bind if they left more sold short than there is now.
+
+    `margin` is that of one contract, `rate` turns its currency into the account's.
+    """
+    before = max(ZERO, -held.quantity)
+    after = max(ZERO, held.selling_quantity + selling - held.quantity)
+    return max(ZERO, after - before) * margin * rate
 
 
 def conversion_rate(desk: Desk, account_currency: str, currency: str, said: Decimal | None = None) -> Decimal | None:

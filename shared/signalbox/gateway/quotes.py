@@ -26,12 +26,19 @@ class Quotes:
         self._bus, self._clock, self._venue = bus, clock, venue
         self._interval_seconds, self._quote = interval_seconds, quote
         self._news_at: dict[str, datetime] = {}
+        self._known_at: dict[str, datetime] = {}
         self._changed = asyncio.Event()
 
     def changed(self, symbol: str) -> None:
         """A quote is news now."""
-        self._news_at[symbol] = self._clock.now()
+        self._news_at[symbol] = self._known_at[symbol] = self._clock.now()
         self._changed.set()
+
+    def beside(self, symbol: str) -> None:
+        """What stands beside the prices is news: they are sent again with the time that they had, if there are any."""
+        if symbol in self._known_at:
+            self._news_at.setdefault(symbol, self._known_at[symbol])
+            self._changed.set()
 
     async def run(self) -> None:
         """Send, for ever."""

@@ -33,7 +33,7 @@ from signalbox.messages.decisions import Check, Decision, IntentApproved, Intent
 from signalbox.messages.intents import CancelIntent, Intent, OrderIntent
 from signalbox.messages.json_form import decode, encode
 from signalbox.messages.ledger import LedgerClaimed, LedgerEntry, LedgerSent
-from signalbox.messages.market import Bar, FundingRate, Instrument, PriceStep, Quote, Score
+from signalbox.messages.market import Bar, FundingRate, Greeks, Instrument, PriceStep, Quote, Score
 from signalbox.messages.orders import (
     AccountAdopted,
     CommissionBooked,
@@ -121,6 +121,7 @@ __all__ = [
     "FillCorrected",
     "FundingBooked",
     "FundingRate",
+    "Greeks",
     "IdSeen",
     "Instrument",
     "InstrumentKind",

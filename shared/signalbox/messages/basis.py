@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+from signalbox.messages.market import PriceStep
 from signalbox.messages.words import (
     InstrumentKind,
     LinkStatus,
@@ -50,6 +51,9 @@ class InstrumentSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     rate: Decimal | None = None
     market_state: MarketState = MarketState.OPEN
     is_isolated: bool = False
+    price_steps: tuple[PriceStep, ...] = ()
+    last_trade_at: Utc | None = None
+    short_margin: Decimal | None = None
 
 
 class AccountSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -9,10 +9,30 @@ from msgspec import Struct
 from signalbox.messages.words import NEVER, BarSource, InstrumentKind, MarketDataType, MarketState, Message, Utc
 
 
+class Greeks(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the venue computes of an option, by one unit of its underlying; `None` = not computed.
+
+    `theta` is a day's, `vega` that of one point of volatility. All but the volatilities of the bid, the ask and the
+    last price are the venue's model's.
+    """
+
+    price: float | None = None
+    implied_volatility: float | None = None
+    delta: float | None = None
+    gamma: float | None = None
+    vega: float | None = None
+    theta: float | None = None
+    underlying_price: float | None = None
+    bid_volatility: float | None = None
+    ask_volatility: float | None = None
+    last_volatility: float | None = None
+
+
 class Quote(Message, frozen=True, kw_only=True):
     """Top of book and last trade. `None` = the venue has not said. `at` is the venue's time.
 
-    `oracle_price` is what a perpetual's margin, funding and stops go by.
+    `oracle_price` is what a perpetual's margin, funding and stops go by. `greeks` are an option's, as last computed:
+    they say nothing of how old its prices are.
     """
 
     venue: str
@@ -26,6 +46,7 @@ class Quote(Message, frozen=True, kw_only=True):
     oracle_price: Decimal | None = None
     market_data_type: MarketDataType = MarketDataType.LIVE
     received_at: Utc = NEVER
+    greeks: Greeks | None = None
 
 
 class Bar(Message, frozen=True, kw_only=True):
@@ -57,7 +78,8 @@ class Instrument(Message, frozen=True, kw_only=True):
 
     The margins are fractions of a position's value; `None` = the venue does not state them. `price_steps`, rising, are
     of what has more than one tick size; `tick_size` is the smallest of them then. `last_trade_at` is when a contract
-    that ends can be traded no more, `underlying` the symbol that an option is on.
+    that ends can be traded no more, `underlying` the symbol that an option is on. `short_margin` is what one contract
+    more, sold short, binds of the account's funds, in `currency`; `None` = the venue has not said.
     """
 
     venue: str
@@ -80,6 +102,7 @@ class Instrument(Message, frozen=True, kw_only=True):
     price_steps: tuple[PriceStep, ...] = ()
     last_trade_at: Utc | None = None
     underlying: str = ""
+    short_margin: Decimal | None = None
 
 
 class FundingRate(Message, frozen=True, kw_only=True):

@@ -6,9 +6,13 @@ of it. None knows of the others, and none looks at the market or at money.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from signalbox import subjects
-from signalbox.instruments import conforms_to_lot, conforms_to_tick
-from signalbox.messages import InstrumentSeen, OrderType, TimeInForce
+from signalbox.errors import CalendarError
+from signalbox.expiry import end_of_trading
+from signalbox.instruments import conforms_to_lot, conforms_to_tick, parse_symbol, tick_at
+from signalbox.messages import InstrumentKind, InstrumentSeen, OrderType, TimeInForce
 
 from risk.checks.rows import Limit, Row, Told
 from risk.facts import AGE_MIN, CLOCK, DESK_FILE, INTENT, IntentFacts, OrderFacts
@@ -109,6 +113,37 @@ def tell_instrument_allowed(facts: OrderFacts) -> Told:
     return "listed in the desk file", "listed" if listed else "not listed", DESK_FILE
 
 
+def _last_trade_at(facts: OrderFacts) -> datetime | None:
+    """Until when the contract is traded: as the venue has said, else by its name. Raises `CalendarError`."""
+    found = facts.basis.instrument
+    if found is not None:
+        return found.last_trade_at
+    return end_of_trading(parse_symbol(facts.intent.symbol)) if not facts.symbol_error else None
+
+
+def expiry(facts: OrderFacts) -> str:
+    """What has expired can not be traded; of an option it must be known when it does."""
+    found, symbol = facts.basis.instrument, facts.intent.symbol
+    try:
+        ends = _last_trade_at(facts)
+    except CalendarError as error:
+        return str(error)
+    if ends is None:
+        is_option = found is not None and found.kind is InstrumentKind.OPTION
+        return f"{facts.intent.venue} has not said until when {symbol} is traded" if is_option else ""
+    if facts.now < ends:
+        return ""
+    return f"{symbol} has expired: it was traded until {moment(ends)}"
+
+
+def tell_expiry(facts: OrderFacts) -> Told:
+    try:
+        ends = _last_trade_at(facts)
+    except CalendarError:
+        return UNKNOWN, moment(facts.now), CLOCK
+    return f"before {moment(ends)}" if ends is not None else "none", moment(facts.now), _source(facts.basis.instrument)
+
+
 def instrument_qualified(facts: OrderFacts) -> str:
     """The venue itself must have said what the symbol is, before any order."""
     if facts.basis.instrument is not None:
@@ -154,6 +189,12 @@ def order_terms(facts: OrderFacts) -> str:
         return f"a {kind} order {'needs' if kind in _NEEDS_LIMIT else 'has no'} limit_price"
     if (kind in _NEEDS_STOP) != (intent.stop_price is not None):
         return f"a {kind} order {'needs' if kind in _NEEDS_STOP else 'has no'} stop_price"
+    instrument = facts.basis.instrument
+    if instrument is not None and instrument.kind is InstrumentKind.OPTION:
+        if intent.outside_regular_hours:
+            return "options are traded in regular hours alone"
+        if kind is OrderType.MARKET_ON_CLOSE:
+            return "options have no closing auction: a MARKET_ON_CLOSE order can not fill"
     if intent.outside_regular_hours and kind is not OrderType.LIMIT:
         return f"a {kind} order can not work outside regular hours: only a LIMIT order can"
     return ""
@@ -175,15 +216,24 @@ def tick_size(facts: OrderFacts) -> str:
             reason = f"the price {plain(price)} is not above zero"
         elif found is None:
             reason = f"the tick size of {intent.symbol} is not known"
-        elif not conforms_to_tick(price, found.tick_size):
-            reason = f"the price {plain(price)} is not a multiple of the tick size {plain(found.tick_size)}"
+        elif not conforms_to_tick(price, tick := tick_at(price, found.tick_size, found.price_steps)):
+            reason = f"the price {plain(price)} is not a multiple of the tick size {plain(tick)}"
+            if len(found.price_steps) > 1:
+                reason += f" that holds there ({_steps(found)})"
     return reason
+
+
+def _steps(found: InstrumentSeen) -> str:
+    """Its tick sizes, and from which price on each holds."""
+    if len(found.price_steps) < 2:
+        return plain(found.tick_size)
+    return ", ".join(f"{plain(each.step)} from {plain(each.at_least)}" for each in found.price_steps)
 
 
 def tell_tick_size(facts: OrderFacts) -> Told:
     found, intent = facts.basis.instrument, facts.intent
     prices = [plain(price) for price in (intent.limit_price, intent.stop_price) if price is not None]
-    return plain(found.tick_size if found is not None else None), ", ".join(prices) or "no price", _source(found)
+    return _steps(found) if found is not None else UNKNOWN, ", ".join(prices) or "no price", _source(found)
 
 
 def time_in_force(facts: OrderFacts) -> str:
@@ -253,6 +303,7 @@ COMMON_ROWS: tuple[Row[IntentFacts], ...] = (
 
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
     Row("instrument_allowed", instrument_allowed, tell_instrument_allowed),
+    Row("expiry", expiry, tell_expiry),
     Row("instrument_qualified", instrument_qualified, tell_instrument_qualified),
     Row("quantity", quantity, tell_quantity),
     Row("order_terms", order_terms, tell_order_terms),

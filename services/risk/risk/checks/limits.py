@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from signalbox.messages import InstrumentKind, Side
+
 from risk import figures
 from risk.checks.rows import Limit, Row, Told
 from risk.facts import DESK_FILE, OrderFacts, rate_of
@@ -113,10 +115,35 @@ def _over(facts: OrderFacts, value: Decimal | None, limit: Decimal, what: str, n
     return f"{what} {name} could be worth {money(value, ours)}; {money(limit, ours)} is allowed"
 
 
+def option_writing(facts: OrderFacts) -> str:
+    """A sold option may cost far more than its premium: how much it binds is for the venue to say."""
+    found, intent = facts.basis.instrument, facts.intent
+    if not _writes(facts) or (found is not None and found.short_margin is not None and found.short_margin >= 0):
+        return ""
+    return (
+        f"{intent.venue} has not said what margin a sold {intent.symbol} binds, so that its risk can not be valued: "
+        "only sales that reduce a position are let through"
+    )
+
+
+def tell_option_writing(facts: OrderFacts) -> Told:
+    found = facts.basis.instrument
+    if not _writes(facts) or found is None:
+        return "none", "sells no option short", "none"
+    return "a margin stated by the venue", plain(found.short_margin), found.source
+
+
+def _writes(facts: OrderFacts) -> bool:
+    found, intent = facts.basis.instrument, facts.intent
+    is_option = found is not None and found.kind is InstrumentKind.OPTION
+    return is_option and intent.side is Side.SELL and facts.worst.reduces is not True
+
+
 def funds(facts: OrderFacts) -> str:
     """Every working order has its worst value reserved, without netting.
 
-    All of it, or, where the venue states an initial margin (perpetuals), that part of it.
+    All of it, or, where the venue states an initial margin (perpetuals), that part of it; of options sold short what
+    the venue says that they bind.
     """
     found = facts.basis.account
     if found is None or not found.available_funds.is_finite():
@@ -230,6 +257,7 @@ ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
         ),
         is_bound=True,
     ),
+    Row("option_writing", option_writing, tell_option_writing),
     Row("funds", funds, tell_funds, is_bound=True),
     Row(
         "intent_rate",
