@@ -6,6 +6,8 @@ Owns the catalogue and how an unlisted symbol gets its facts. It must not know p
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 
 from signalbox.errors import ConfigurationError, SymbolError
@@ -152,3 +154,8 @@ def offer(symbols: tuple[str, ...]) -> tuple[Listing, ...]:
     if all(listing.venue != IBKR for listing in listings):
         return listings
     return tuple(dict.fromkeys((*listings, *AMBIGUOUS)))
+
+
+def traded(listings: Iterable[Listing], at: datetime) -> tuple[Listing, ...]:
+    """Return what can be traded at `at`: what has expired is not found any more."""
+    return tuple(listing for listing in listings if not listing.is_over(at))

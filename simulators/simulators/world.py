@@ -23,6 +23,7 @@ from signalbox.exchange.quoting import MarketBar, MarketQuote
 from signalbox.exchange.venue_orders import VenueOrders
 
 from simulators.clock import CATCH_UP_SECONDS_MAX, SteppedClock
+from simulators.expiring import expired
 from simulators.figures import AccountFigures, PositionFigures, account_figures, own_books, position_figures
 from simulators.journal import Entry, Journal, Remembered
 from simulators.listeners import BarListener, Listeners, OrderListener, QuoteListener, SessionListener, SpeedListener
@@ -199,11 +200,6 @@ class World:
         """Return what can be traded at one venue."""
         return tuple(listing for listing in self._listings if listing.venue == venue)
 
-    def traded(self, venue: str) -> tuple[Listing, ...]:
-        """Return what can be traded there now: what has expired is not found any more."""
-        now = self.now()
-        return tuple(listing for listing in self.listings_of(venue) if not listing.is_over(now))
-
     def last(self, symbol: str) -> Decimal:
         """Return the last price. Raises KeyError for a symbol that is not listed."""
         return self._marks[symbol]
@@ -225,8 +221,7 @@ class World:
         self._journal.write(Entry(price=said))
         self._playing.show_price(symbol, self._clock.position, self.now())
         self._tell_orders()
-        quote = self.quote(symbol)
-        if quote is not None:
+        if (quote := self.quote(symbol)) is not None:
             self._listeners.tell_quote(quote)
 
     def history(
@@ -257,6 +252,11 @@ class World:
         """Return the reason for which `submit` would reject, or "" (whatIf)."""
         return self._orders.objection(terms, self.now())
 
+    def settle(self, account: str, symbol: str, quantity: Decimal, *, exercised: bool) -> None:
+        """Exercise, or have assigned, so many of an option. Raises as `VenueOrders.settle` does."""
+        self._orders.settle(account, symbol, quantity, self.now(), exercised=exercised)
+        self._tell_orders()
+
     def cancel(self, number: int, reason: str = "") -> Refusal | None:
         """Cancel a working order, or say why not."""
         refusal = self._orders.cancel(number, self.now(), reason)
@@ -282,8 +282,7 @@ class World:
 
     def orders_of(self, venue: str) -> tuple[VenueOrder, ...]:
         """Return every order ever taken at one venue, oldest first."""
-        orders = self._orders.orders.values()
-        return tuple(order for order in orders if self._by_key[order.terms.symbol].venue == venue)
+        return tuple(each for each in self._orders.orders.values() if self._by_key[each.terms.symbol].venue == venue)
 
     def order(self, number: int) -> VenueOrder | None:
         """Return one order."""
@@ -364,19 +363,22 @@ class World:
         quotes, bars = self._playing.step(start, end)
         self._clock.complete_step()
         self._playing.cross_boundaries(end)
-        self._orders.expire(end)
-        self._tell_orders()
+        self._end_what_is_over(end)
         await self._hand_out(quotes, bars)
 
     def _jump(self, to: datetime) -> None:
-        if self._end is not None:
-            to = min(to, self._end)
+        to = to if self._end is None else min(to, self._end)
         self._reserve(to)
         self._clock.jump(to)
         self._playing.jump(to)
-        self._orders.expire(to)
-        self._tell_orders()
+        self._end_what_is_over(to)
         self._listeners.tell_speed()
+
+    def _end_what_is_over(self, at: datetime) -> None:
+        self._orders.expire(at)
+        for account, symbol, quantity, exercised in expired(self._listings, self._markets, self._orders.books, at):
+            self._orders.settle(account, symbol, quantity, at, exercised=exercised)
+        self._tell_orders()
 
     def _reserve(self, until: datetime) -> None:
         """Write down, before it can be shown, how far desk time may run."""

@@ -32,6 +32,7 @@ from signalbox.exchange.orders import (
     VenueOrderStatus,
 )
 from signalbox.exchange.quoting import MarketQuote, Phase
+from signalbox.exchange.settlement import trades, unordered
 from signalbox.messages import Liquidity, OrderType, TimeInForce
 from signalbox.sessions import Session, moc_cutoff, next_session, session_at
 
@@ -188,6 +189,17 @@ class VenueOrders:
         if self._lacks_margin(self.books[terms.account], rest, without=number):
             return Refusal(number, RefusalReason.INSUFFICIENT_MARGIN, "insufficient margin")
         return self._outcome(terms.symbol, matching.modify(self._symbols[terms.symbol], number, terms, at))
+
+    def settle(self, account: str, symbol: str, quantity: Decimal, at: datetime, *, exercised: bool) -> None:
+        """Have so many of an option exercised, assigned or expired, as `settlement` has it.
+
+        Raises KeyError for an account or symbol that does not exist, ValueError for what is no option, or not held.
+        """
+        listing, held = self._listings[symbol], self.books[account].positions.get(symbol)
+        for trade in trades(listing, held.quantity if held else Decimal(0), quantity, exercised=exercised):
+            event, order = unordered(self._next_number, account, trade, at)
+            self._next_number += 1
+            self._book(event, matching.evolve(order, event))
 
     # ------------------------------------------------------------------------------------ what the market does
 

@@ -21,6 +21,7 @@ from simulators.tws.faults import MARKET_DATA_FARM, Effect, Rule
 from simulators.tws.gateway import FARMS
 from simulators.tws.kinds import outbound_named
 from simulators.tws.server import TwsServer
+from simulators.tws.settlements import settlement_commands
 
 REFUSE_SECONDS_MAX = 600
 
@@ -258,6 +259,7 @@ class TwsControl:
                     Parameter("account", Kind.TEXT, "left out: the first account", ""),
                 ),
             ),
+            *settlement_commands(self._world, self._faults),
             Command("cancel_by_hand", "cancel any order, as its owner would in a window", self._cancel, (number,)),
         ]
 

@@ -13,11 +13,13 @@ from decimal import Decimal
 from msgspec.structs import replace
 from signalbox.exchange.listing import Listing
 from signalbox.exchange.orders import Execution, Filled, VenueOrder
+from signalbox.exchange.settlement import SETTLEMENT
 
 from simulators.listings import IBKR
 from simulators.tws import replies, times
 from simulators.tws.contracts import invalid
 from simulators.tws.elsewhere import COMBINATION, Elsewhere
+from simulators.tws.faults import Faults
 from simulators.tws.peers import Peer, Peers
 from simulators.tws.replies import NO_REQUEST, Message
 from simulators.tws.requests import Executions
@@ -79,10 +81,15 @@ class ExecutionLog:
     """Answers reqExecutions and keeps the corrections that were made through the control port."""
 
     def __init__(
-        self, world: World, peers: Peers, owner: Callable[[int], tuple[int, int]], elsewhere: Elsewhere
+        self,
+        world: World,
+        peers: Peers,
+        owner: Callable[[int], tuple[int, int]],
+        elsewhere: Elsewhere,
+        faults: Faults,
     ) -> None:
         """`owner` gives the client id and order id of a permanent id."""
-        self._elsewhere = elsewhere
+        self._elsewhere, self._faults = elsewhere, faults
         self._world, self._peers, self._owner = world, peers, owner
         self._listings = {listing.key: listing for listing in world.listings_of(IBKR)}
         self._corrections: dict[str, tuple[int, Execution]] = {}
@@ -102,6 +109,8 @@ class ExecutionLog:
         told = []
         oldest = self._world.now() - timedelta(days=DAYS_TOLD)
         for execution in self._world.executions_of(IBKR):
+            if self._faults.settles_by_position and execution.client_tag == SETTLEMENT:
+                continue
             if execution.at < oldest or not self._passes(execution, request, after):
                 continue
             client_id, order_id = self._owner(execution.number)

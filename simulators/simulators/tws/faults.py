@@ -78,6 +78,8 @@ class Faults:
     link_lost: bool = False
     competing_session: bool = False
     read_only: bool = False
+    settles_by_position: bool = False
+    """Exercises, assignments and expiries are told as positions alone: no execution of them is listed."""
 
     def add(self, rule: Rule) -> None:
         """Set a fault. Raises ValueError when too many are set: then somebody forgot `clear`."""

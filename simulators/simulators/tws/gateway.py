@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from signalbox.exchange.listing import Listing
 
 from simulators import option_listings
-from simulators.listings import IBKR
+from simulators.listings import IBKR, traded
 from simulators.tws import contracts, replies
 from simulators.tws.accounts import Accounts
 from simulators.tws.elsewhere import Elsewhere
@@ -68,7 +68,7 @@ class Gateway:
         self.world, self.peers, self.faults = world, Peers(), Faults()
         self.orders = OrderDesk(world, self.peers, self.faults)
         self.elsewhere = Elsewhere(world)
-        self.executions = ExecutionLog(world, self.peers, self._owner, self.elsewhere)
+        self.executions = ExecutionLog(world, self.peers, self._owner, self.elsewhere, self.faults)
         self.executions.told_numbers = self.orders.told_numbers
         self.accounts = Accounts(world, self.peers, self.elsewhere)
         self.market_data = MarketData(world, self.peers, self.faults)
@@ -190,7 +190,7 @@ class Gateway:
 
         Of the chain only what the simulation was told to list has a market, too.
         """
-        listings = self.world.traded(IBKR)
+        listings = traded(self.world.listings_of(IBKR), self.world.now())
         if wanted.sec_type != "OPT" or wanted.con_id or wanted.local_symbol:
             return listings
         own = {each.key: each for each in listings}

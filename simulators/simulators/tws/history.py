@@ -15,7 +15,7 @@ from signalbox.exchange.listing import Listing
 from signalbox.exchange.quoting import MarketBar
 from signalbox.sessions import session_at
 
-from simulators.listings import IBKR
+from simulators.listings import IBKR, traded
 from simulators.market import bar_start
 from simulators.tws import bar_requests, replies, times
 from simulators.tws.bar_requests import DAY_SECONDS, Span, hmds
@@ -55,7 +55,7 @@ class History:
 
     def request(self, peer: Peer, request: HistoricalData, pacing: HistoryPacing) -> None:
         """Take message 20."""
-        listing = resolve(self._world.traded(IBKR), request.contract)
+        listing = resolve(traded(self._world.listings_of(IBKR), self._world.now()), request.contract)
         answer = self._judge(peer, request, listing, pacing)
         if isinstance(answer, Unresolved):
             peer.send(replies.error(request.req_id, answer.code, answer.text))
@@ -91,7 +91,7 @@ class History:
 
     def head_timestamp(self, peer: Peer, request: HeadTimestamp) -> None:
         """Take message 87: when the contract's data begins, which here is when the market's past does."""
-        listing = resolve(self._world.traded(IBKR), request.contract)
+        listing = resolve(traded(self._world.listings_of(IBKR), self._world.now()), request.contract)
         if isinstance(listing, Unresolved):
             peer.send(replies.error(request.req_id, listing.code, listing.text))
             return

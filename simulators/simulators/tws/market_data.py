@@ -19,7 +19,7 @@ from signalbox.exchange.option_pricing import greeks, implied_volatility, years_
 from signalbox.exchange.quoting import MarketBar, MarketQuote
 from signalbox.sessions import is_open, session_at
 
-from simulators.listings import IBKR
+from simulators.listings import IBKR, traded
 from simulators.option_listings import volatility
 from simulators.tws import replies, times
 from simulators.tws.contracts import Unresolved, invalid, resolve
@@ -91,7 +91,7 @@ class MarketData:
     def subscribe(self, peer: Peer, request: MarketDataRequest) -> None:
         """Take message 1."""
         kind = self._kinds.get(peer.client_id, LIVE)
-        listing = resolve(self._world.traded(IBKR), request.contract)
+        listing = resolve(traded(self._world.listings_of(IBKR), self._world.now()), request.contract)
         refusal = self._refusal(peer, request, listing, kind)
         if refusal is not None:
             peer.send(replies.error(request.req_id, refusal.code, refusal.text))
@@ -120,7 +120,7 @@ class MarketData:
 
     def subscribe_bars(self, peer: Peer, request: RealTimeBars, pacing: HistoryPacing) -> None:
         """Take message 50."""
-        listing = resolve(self._world.traded(IBKR), request.contract)
+        listing = resolve(traded(self._world.listings_of(IBKR), self._world.now()), request.contract)
         refusal = self._bar_refusal(peer, request, listing, pacing)
         if refusal is not None:
             peer.send(replies.error(request.req_id, refusal.code, refusal.text))

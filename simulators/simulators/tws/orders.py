@@ -24,8 +24,9 @@ from signalbox.exchange.orders import (
     VenueOrderEvent,
 )
 from signalbox.exchange.quoting import SessionEvent
+from signalbox.exchange.settlement import SETTLEMENT
 
-from simulators.listings import IBKR
+from simulators.listings import IBKR, traded
 from simulators.tws import executions, order_replies, order_rules, replies, times, what_if
 from simulators.tws.contracts import Unresolved, resolve
 from simulators.tws.faults import Faults
@@ -120,7 +121,7 @@ class OrderDesk:
         if known is not None and not request.flag("whatIf"):
             self._modify(peer, known, request)
             return
-        listing = resolve(self._world.traded(IBKR), request.contract)
+        listing = resolve(traded(self._world.listings_of(IBKR), self._world.now()), request.contract)
         if isinstance(listing, Unresolved):
             peer.send(replies.error(request.order_id, listing.code, listing.text))
             return
@@ -194,6 +195,8 @@ class OrderDesk:
     def tell_completed(self, peer: Peer, *, api_only: bool) -> None:
         """Answer 99: every order that is done, newest first as TWS has them."""
         for order in reversed(self._world.orders_of(IBKR)):
+            if order.terms.client_tag == SETTLEMENT:
+                continue  # nobody ordered it
             record = self._record_of(order)
             if order.status in DONE and not (api_only and record.client_id == BY_HAND and record.order_id <= 0):
                 peer.send(self.completed_message(record, order))
@@ -353,7 +356,7 @@ class OrderDesk:
             return Unresolved(104, "Can't modify a filled order.")
         if order is None or order.status in DONE:
             return Unresolved(103, "Duplicate order id")
-        listing = resolve(self._world.traded(IBKR), request.contract)
+        listing = resolve(traded(self._world.listings_of(IBKR), self._world.now()), request.contract)
         if isinstance(listing, Unresolved):
             return listing
         terms = order_rules.terms_of(

@@ -153,3 +153,51 @@ async def test_what_has_expired_is_found_no_more(simulate: Callable[..., Any]) -
         client = await simulator.connect(quotes=False)
         assert await client.ib.reqContractDetailsAsync(by_name()) == []
         assert client.errors[-1][1] == 200
+
+
+async def hold(client: Any, side: str, quantity: int, wait_until: Callable[..., Any]) -> None:
+    """Have the account hold, or owe, so many."""
+    trade = client.ib.placeOrder(await qualified(client), MarketOrder(side, quantity))
+    await wait_until(lambda: trade.orderStatus.status == "Filled")
+
+
+@pytest.mark.parametrize(
+    ("side", "command", "shares"), [("BUY", "exercise", 100), ("SELL", "assign", -100)], ids=["exercised", "assigned"]
+)
+async def test_a_call_is_settled_at_zero_and_the_shares_at_the_strike(
+    simulator: Any, wait_until: Callable[..., Any], side: str, command: str, shares: int
+) -> None:
+    client = await simulator.connect()
+    await hold(client, side, 2, wait_until)
+    await simulator.do(command, symbol=CALL)
+    fills = await client.ib.reqExecutionsAsync()
+    told = {(each.contract.secType, each.execution.side, each.execution.shares, each.execution.price) for each in fills}
+    opposite = "SLD" if side == "BUY" else "BOT"
+    assert ("OPT", opposite, 1.0, 0.0) in told
+    assert ("STK", "BOT" if shares > 0 else "SLD", 100.0, 450.0) in told
+    positions = {each.contract.secType: each.position for each in await client.ib.reqPositionsAsync()}
+    assert positions == {"OPT": 1.0 if side == "BUY" else -1.0, "STK": float(shares)}
+    assert all(each.commissionReport.commission == 0 for each in fills if each.execution.price in (0.0, 450.0))
+
+
+async def test_what_was_sold_is_not_exercised_nor_more_than_there_is(
+    simulator: Any, wait_until: Callable[..., Any]
+) -> None:
+    client = await simulator.connect()
+    await hold(client, "SELL", 1, wait_until)
+    for command, quantity in (("exercise", "1"), ("assign", "2")):
+        with pytest.raises(AssertionError):
+            await simulator.do(command, symbol=CALL, quantity=quantity)
+
+
+@pytest.mark.parametrize(("spot", "positions"), [("460", {"SPY": "100"}), ("440", {})], ids=["in", "out of the money"])
+async def test_the_day_after_its_last_an_option_is_exercised_or_gone(
+    simulate: Callable[..., Any], wait_until: Callable[..., Any], spot: str, positions: dict[str, str]
+) -> None:
+    last_day = datetime(2024, 3, 15, 19, 0, tzinfo=UTC)
+    async with simulate(symbols=("SPY", CALL), start=last_day, prices=(("SPY", Decimal(450)),)) as simulator:
+        client = await simulator.connect(quotes=False)
+        await hold(client, "BUY", 1, wait_until)
+        simulator.world.set_price("SPY", Decimal(spot))
+        await simulator.do("run_until", time="2024-03-18T08:30:00+00:00")
+        assert simulator.world.snapshot()["DU1234567"]["positions"] == positions
