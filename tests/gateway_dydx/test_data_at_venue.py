@@ -22,6 +22,7 @@ from signalbox.bus import Bus, Received
 from signalbox.desk import ClockSource, Desk, DeskInstrument, Limits, Venue
 from signalbox.gateway.gaps import Gaps
 from signalbox.gateway.instruments import Instruments
+from signalbox.gateway.parking import Parking
 from signalbox.messages import Bar, BarSource, FundingRate, Instrument, InstrumentKind, Quote
 from signalbox.settings import Secret
 from signalbox.telemetry import Health
@@ -119,7 +120,8 @@ class Data:
         rest = IndexerRest(f"http://{base}", 2.0)
         frames = tuple(parse_timeframe(text) for text in FRAMES)
         self.health = Health("gateway-dydx")
-        self.unread = Unread()
+        self.parking = Parking("dydx")
+        self.unread = Unread(self.parking)
         offered, gaps = Instruments(bus, desk, "dydx"), Gaps("dydx")
         url = f"ws://{base}/v4/ws"
         data = MarketData(bus, clock, rest, offered, gaps, frames, url, settings, self.health, self.unread)
@@ -412,7 +414,7 @@ async def test_a_candle_that_nobody_can_read_is_a_hole_and_the_others_are_bars(
     await data.venue.do("ungarble")
     await data.live_until(data.later(minutes=2))
     whole(data, await data.live_until(START, "ETH-USD"), "ETH-USD")
-    assert data.unread.symbols == {}
+    assert data.parking.symbols == {}
 
 
 @pytest.mark.parametrize("field", ["price", "size"])

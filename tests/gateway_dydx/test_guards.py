@@ -138,7 +138,7 @@ class House:
         unused = cast(Any, None)
         instruments = Instruments[Offered](bus, cast(Desk, SimpleNamespace(instruments=())), "dydx")
         instruments.offered["BTC-USD"] = Offered(unused, unused, BTC, unused)
-        self.unread = Unread()
+        self.unread = Unread(Parking("dydx"))
         self.orders = Orders(
             self.state,
             self.sending,

@@ -64,7 +64,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         runtime, state, lease, figures, settings.account_interval_seconds, CHANGE_INTERVAL_SECONDS
     )
     instruments = gateway.instruments
-    unread = Unread()
+    unread = Unread(gateway.parking)
     url, health = where.websocket_url, runtime.health
     data = MarketData(bus, clock, rest, instruments, gateway.gaps, timeframes, url, settings, health, unread)
     sending = Sending(node, clock, state, lease)
@@ -87,7 +87,6 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         "height": str(state.own.height),
         "indexer_lag_blocks": str(state.own.height - state.own.indexer_height),
         "not_open": described(not_open(instruments)),
-        "unread": unread.described(),
         "data_refused": gathered(data.why_no_data()),
         "next_client_id": str(state.highest_number + 1),
     }
