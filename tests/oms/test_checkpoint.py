@@ -23,7 +23,7 @@ from tests.oms.test_forgetting import forgetful, histories, money, take_all
 
 SHAPES = {
     1: "2362eb1f8f766a7d048df7125727e478bac489b0dbc9bc9d483fb5013e3f8878",
-    2: "ce4cf581286e345bd27b68284923a6b63e1068212333d7c3cff931a8677cf889",
+    2: "88758378a98ab52a248d957dcbdc967efd6bdce27b935094b9d70ef88a0ea280",
 }
 
 
