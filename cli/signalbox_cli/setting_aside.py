@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import secrets
 from datetime import UTC, datetime
 
 from signalbox import messages, subjects
@@ -59,8 +60,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         """
         For the day when a service says that a message holds it (`signalbox status`): it names the stream and the
         sequence. The message stays where it is, is parked in DEAD, and is left out by that service for ever, also when
-        it folds the stream anew. What was in it is then not known to that service: read it first
-        (docs/runbooks/service-not-ready.md says what is lost in each stream). It can not be taken back.
+        it folds the stream anew and can not take it then either. What was in it is then not known to that service: read
+        it first (docs/runbooks/service-not-ready.md says what is lost in each stream). It can not be taken back. What
+        can be taken is never left out, nor is what is stored after this was said.
 
         Example:
           signalbox skip TRADE 1234 --service oms --by anna --reason "unreadable since the update, see ticket 17"
@@ -109,7 +111,7 @@ async def _show(arguments: argparse.Namespace) -> int:
 
 async def _skip(arguments: argparse.Namespace) -> int:
     aside = SetAside(
-        id=f"skip/{arguments.service}/{arguments.stream}/{arguments.sequence}",
+        id=f"skip/{arguments.service}/{arguments.stream}/{arguments.sequence}/{secrets.token_hex(4)}",
         at=datetime.now(UTC),
         service=arguments.service,
         stream=arguments.stream,

@@ -89,8 +89,24 @@ async def test_a_fold_is_held_by_what_it_can_not_take_until_that_is_set_aside(na
     assert letter.error == "set aside by operator: ticket 17 (ValueError: unreadable)"
     folded.clear()
     passed.clear()
-    await bus.fold("TRADE", take, pass_over=pass_over)  # the next start does not even look at it
-    assert (folded, passed) == ([b"3"], [1, 2])
+    await bus.fold("TRADE", take, pass_over=pass_over)  # the next start is not held; what it can take, it takes
+    assert (folded, passed) == ([b"1", b"3"], [2])
+
+
+async def test_nobody_sets_aside_what_is_to_come(nats_server: Any, oms: Bus) -> None:
+    bus = await nats_server.connect("risk")
+    held = Held(bus)
+    for sequence in range(1, 4):
+        await skip(nats_server, "risk", sequence)
+    await oms.raw_publish("order.ibkr.DU1.i", b"1")
+
+    def take(received: Received) -> None:
+        raise ValueError("unreadable")
+
+    folding = asyncio.create_task(bus.fold("TRADE", take))
+    await until(lambda: "held by TRADE:1" in held.by)
+    await skip(nats_server, "risk", 1, says=1)
+    await asyncio.wait_for(folding, WAIT_SECONDS_MAX)
 
 
 async def test_what_says_another_place_than_its_subject_sets_nothing_aside(nats_server: Any, oms: Bus) -> None:

@@ -219,20 +219,14 @@ class Bus:
         pass_over: Callable[[Received], None] = lambda received: None,
         left_out: Callable[[Received], None] = lambda received: None,
     ) -> None:
-        """Call `take` with each stored message, as `read` gives them; `pass_over` with what an operator has set aside.
+        """Call `take` with each stored message, as `read` gives them.
 
-        What `take` returns is awaited, where it is anything. When it raises, the service is held there until that
-        message is set aside: it says which, and is not ready; but a `BusError` is raised.
+        What `take` returns is awaited, where it is anything. When it raises, the service is held there until an
+        operator sets that message aside, and `pass_over` is called with it: it says which, and is not ready; but a
+        `BusError` is raised. What can be taken is taken, whatever was said of it: nobody's word takes it out of books.
         """
         await self._setting_aside.look()
         async for received in self.read(stream, subject, from_sequence, left_out=left_out):
-            aside = self._setting_aside.reason(received)
-            if aside:
-                log.warning(
-                    "going on without a message", extra={"place": f"{stream}:{received.sequence}", "why": aside}
-                )
-                pass_over(received)
-                continue
             try:
                 waiting = take(received)
                 if waiting is not None:
@@ -240,7 +234,11 @@ class Bus:
             except BusError:
                 raise
             except Exception as error:
-                await self._until_set_aside(received, f"{type(error).__name__}: {error}")
+                if aside := self._setting_aside.reason(received):
+                    place = f"{stream}:{received.sequence}"
+                    log.warning("going on without a message", extra={"place": place, "why": aside})
+                else:
+                    await self._until_set_aside(received, f"{type(error).__name__}: {error}")
                 pass_over(received)
 
     async def _until_set_aside(self, received: Received, why: str) -> None:

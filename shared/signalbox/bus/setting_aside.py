@@ -2,7 +2,9 @@
 
 `signalbox skip` writes a `SetAside` under KV_CONTROL, where it stays: who, when, why, which message of which stream,
 for which service. A service that is held looks for it each second; one that rebuilds its state from a stream looks once
-at the beginning, for a message may be such that it kills whoever reads it. It must not know why a message is held.
+at the beginning, and goes on without what it can not take. Such a word bears no seal, so it is no more than that: of a
+message that came after it, it does not count, nor does it take out of a state what can be taken. It must not know why a
+message is held.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 import msgspec
 
@@ -33,7 +36,8 @@ class SettingAside:
 
     def __init__(self, client: BusClient, service: str, on_held: Callable[[str, str], None]) -> None:
         self._client, self._service, self._on_held = client, service, on_held
-        self._aside: dict[tuple[str, int], SetAside] = {}
+        self._aside: dict[tuple[str, int], tuple[SetAside, datetime]] = {}
+        """What is set aside, and when NATS has stored that."""
         self._read_up_to = 0
         self._held: set[str] = set()
 
@@ -57,12 +61,12 @@ class SettingAside:
         belongs_on = subjects.set_aside(found.service, found.stream, found.sequence)
         published_on, _, name = received.subject.rpartition(".")  # the server adds whose word it is
         if found.service == self._service and belongs_on == published_on and len(self._aside) < SET_ASIDE_MAX:
-            self._aside[found.stream, found.sequence] = msgspec.structs.replace(found, by=name)
+            self._aside[found.stream, found.sequence] = msgspec.structs.replace(found, by=name), received.stored_at
 
     def reason(self, received: Received) -> str:
         """Who has set a message aside, and why, as far as has been looked; "" = nobody."""
-        found = self._aside.get((received.stream, received.sequence))
-        return f"set aside by {found.by}: {found.reason}" if found is not None else ""
+        found, said_at = self._aside.get((received.stream, received.sequence), (None, received.stored_at))
+        return f"set aside by {found.by}: {found.reason}" if found is not None and said_at > received.stored_at else ""
 
     async def waited(self, received: Received, why: str, seconds: float) -> str:
         """Look, for so long at most, until a message is set aside: `reason` then. The service says that it is held."""
