@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from gateway_dydx.state import OwnState, state_of, take_number
+from gateway_dydx.venue_indexer import IndexerRest
 from oms.evolve import evolve
 from oms.outcome import Rules
 from oms.state import AccountBook
@@ -86,6 +87,50 @@ class TestAnAccountThatWasTradedBefore:
         book = booked(await desk.reports())
         held = desk.venue.chain.subaccount(desk.venue.orders()[0].address, 0)
         assert book.cash["USD"] == held.usdc
+
+
+class TestAnAccountThatIsTakenOverAsTheHourTurns:
+    """The figures are asked for before the hour and answered after it: which payments they have must not be guessed."""
+
+    @pytest.fixture
+    def world_options(self) -> WorldOptions:
+        prices = (("BTC-USD", Decimal(100_000)),)
+        start = datetime(2024, 3, 5, 14, 59, tzinfo=UTC)
+        return WorldOptions(symbols=("BTC-USD",), speed=0.5, start=start, seed=7, prices=prices, accounts=())
+
+    @pytest.fixture
+    def gateway_settings(self) -> dict[str, Any]:
+        return {"reconcile_seconds": 0.3}
+
+    async def test_the_payment_is_not_counted_twice(self, desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        price, asked, answer = str(desk.venue.price() + 1000), 0, IndexerRest.subaccount
+        placing = {"account": desk.account, "symbol": "BTC-USD", "side": "BUY", "quantity": "0.1", "price": price}
+        await desk.venue.do("place_external", kind="SHORT_TERM", time_in_force="IOC", **placing)
+        await desk.eventually(lambda: desk.venue.chain.fills, "a position before the desk begins")
+        await desk.venue.do("late_funding", seconds=600)
+
+        async def as_the_hour_turns(rest: IndexerRest, address: str, number: int) -> Any:
+            nonlocal asked
+            asked += 1
+            if asked == 1:
+                assert not desk.venue.chain.funding_payments
+                desk.venue.world.set_speed(60.0)
+                await desk.eventually(lambda: desk.venue.chain.funding_payments, "the payment")
+                desk.venue.world.set_speed(0.5)
+                await desk.blocks(1)
+            return await answer(rest, address, number)
+
+        monkeypatch.setattr(IndexerRest, "subaccount", as_the_hour_turns)
+        await desk.start()
+        await desk.ready()
+        await desk.venue.do("late_funding", seconds=0)
+
+        async def listed() -> bool:
+            return any(isinstance(each, VenueFunding) for each in await desk.reports())
+
+        await desk.eventually(listed, "the payment, listed late")
+        held = desk.venue.chain.subaccount(desk.venue.orders()[0].address, 0)
+        assert booked(await desk.reports()).cash["USD"] == held.usdc
 
 
 class TestARestartBesideAnIndexerThatIsBehind:
