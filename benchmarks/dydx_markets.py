@@ -37,6 +37,8 @@ POLL_SECONDS = 2.0
 LIVE_BARS = re.compile(r'signalbox_venue_bars_total{source="LIVE",symbol="([^"]+)",timeframe="1m"')
 WINDOW_SECONDS = 60.0
 CATCH_UP_SECONDS_MAX = 1_200.0
+BEGIN_SECONDS_MAX = 300.0
+"""The simulator makes up a day of each market first."""
 MEMORY_MEGABYTES_MAX, PROCESSOR_SHARE_MAX = 250.0, 0.5
 
 
@@ -67,7 +69,13 @@ async def _measure(folder: Path, count: int) -> dict[str, float]:
         command = [sys.executable, "-m", "simulators.dydx", "--markets", str(count), "--fund", f"{address}=1000000"]
         command += ["--grpc-port", str(grpc_port), "--http-port", str(http_port)]
         simulator = await start(command, stack, log)
-        await until("the simulator", lambda: answers(f"http://127.0.0.1:{http_port}/v4/height"), simulator, log)
+        await until(
+            "the simulator",
+            lambda: answers(f"http://127.0.0.1:{http_port}/v4/height"),
+            simulator,
+            log,
+            BEGIN_SECONDS_MAX,
+        )
         began = time.monotonic()
         bus, processes = await start_desk(
             folder,
@@ -77,6 +85,7 @@ async def _measure(folder: Path, count: int) -> dict[str, float]:
             http_port,
             symbols=symbols,
             services=("gateway-dydx",),
+            seconds_max=BEGIN_SECONDS_MAX,
         )
         heard = Heard(symbols)
         await bus.subscribe(subjects.ALL_QUOTES, heard.quote)

@@ -197,9 +197,15 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-async def until(what: str, condition: Callable[[], bool], process: asyncio.subprocess.Process, log: Path) -> None:
+async def until(
+    what: str,
+    condition: Callable[[], bool],
+    process: asyncio.subprocess.Process,
+    log: Path,
+    seconds_max: float = START_SECONDS_MAX,
+) -> None:
     """Wait for a condition; one that does not come, and a process that ends before it, is an error with its log."""
-    deadline = time.monotonic() + START_SECONDS_MAX
+    deadline = time.monotonic() + seconds_max
     while not await asyncio.to_thread(condition):
         if process.returncode is not None or time.monotonic() > deadline:
             raise RuntimeError(f"{what} does not come:\n{_end_of(log)}")
@@ -259,6 +265,7 @@ async def start_desk(
     *,
     symbols: tuple[str, ...] = ("BTC-USD",),
     services: tuple[str, ...] = ("oms", "gateway-dydx"),
+    seconds_max: float = START_SECONDS_MAX,
 ) -> tuple[Bus, dict[str, Started]]:
     """Start NATS and some services; return a bus with risk's permissions once all are ready, and the processes."""
     passwords = {user: secrets.token_hex(16) for user in USERS}
@@ -306,7 +313,7 @@ async def start_desk(
         )
         processes[service] = Started(process, port)
         ready = f"http://127.0.0.1:{port}/readyz"
-        await until(f"{service} ready", lambda ready=ready: answers(ready), process, log)  # type: ignore[misc]
+        await until(f"{service} ready", lambda ready=ready: answers(ready), process, log, seconds_max)  # type: ignore[misc]
     await asyncio.wait_for(offered.wait(), START_SECONDS_MAX)
     return bus, processes
 

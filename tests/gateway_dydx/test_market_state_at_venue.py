@@ -96,3 +96,13 @@ async def test_an_isolated_market_says_so_in_its_instrument(desk: Any) -> None:
         return later is not None and later.is_isolated
 
     await desk.eventually(both, "the other one too")
+
+
+async def test_what_the_websocket_tells_counts_before_what_rest_said_a_second_ago(desk: Any) -> None:
+    await desk.start()
+    await desk.ready()
+    await becomes(desk, MarketState.OPEN)
+    await desk.venue.do("market", symbol="BTC-USD", status="PAUSED")
+    await desk.venue.do("garble", field="status", value="ACTIVE", symbol="BTC-USD")  # REST alone: that was told already
+    await becomes(desk, MarketState.PAUSED)
+    await becomes(desk, MarketState.OPEN)  # REST has the last word all the same

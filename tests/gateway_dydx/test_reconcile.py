@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from gateway_dydx import decide, reconcile
-from gateway_dydx.facts import FillSeen, Height, OrderSeen, PositionSeen, Subaccount, SubaccountChanged
+from gateway_dydx.facts import FillSeen, Height, OrderSeen, PositionSeen, Subaccount, SubaccountChanged, Unreadable
 from gateway_dydx.reconcile import Answers
 from gateway_dydx.state import OwnState, State, Tracked, fold_report, state_of, take_number
 from hypothesis import given
@@ -434,3 +434,20 @@ def test_an_order_that_goes_on_with_what_is_left_is_not_over_with_its_version() 
     assert decide.question(state, tracked) == ""
     tracked.cancel_command = "command/o-1/1"
     assert kinds(take(state, answers(state, GOOD_TIL_BLOCK + 1))) == [VenueCanceled]
+
+
+def test_an_order_does_not_end_while_a_row_of_its_market_can_not_be_read() -> None:
+    for symbol, ends in (("BTC-USD", False), ("", False), ("ETH-USD", True)):
+        state = state_of(ACCOUNT, OwnState(height=100))
+        tracked_in(state)
+        row = Unreadable(kind="order", key="uuid-9", symbol=symbol, reason="size is missing", text="{}")
+        found = msgspec.structs.replace(answers(state, GOOD_TIL_BLOCK + 1), unreadable=(row,))
+        assert (kinds(take(state, found)) == [VenueRejected]) is ends
+
+
+def test_a_fill_that_can_not_be_read_is_asked_for_again() -> None:
+    for kind, complete in (("fill", 0), ("order", 105)):
+        state = state_of(ACCOUNT, OwnState(height=100))
+        row = Unreadable(kind=kind, key="f", symbol="BTC-USD", reason="price is missing", text="{}")
+        take(state, msgspec.structs.replace(answers(state, 105), unreadable=(row,)))
+        assert state.own.complete_height == complete
