@@ -103,13 +103,26 @@ async def indexer() -> AsyncIterator[TinyIndexer]:
 class Listener:
     """A stream, what it said, and the task that keeps it."""
 
-    def __init__(self, port: int, fails_on: str = "", scheme: str = "ws") -> None:
+    def __init__(
+        self,
+        port: int,
+        fails_on: str = "",
+        scheme: str = "ws",
+        opening: asyncio.Semaphore | None = None,
+        wanted: str = "",
+    ) -> None:
         self.messages: list[dict[str, Any]] = []
         self.states: list[tuple[bool, str]] = []
         self.fails_on = fails_on
         self.stream = IndexerStream(
-            f"{scheme}://127.0.0.1:{port}/v4/ws", self.on_message, lambda up, why: self.states.append((up, why)), BOUNDS
+            f"{scheme}://127.0.0.1:{port}/v4/ws",
+            self.on_message,
+            lambda up, why: self.states.append((up, why)),
+            BOUNDS,
+            opening=opening,
         )
+        if wanted:
+            self.stream.subscribe(wanted, "BTC-USD", needed=False)
         self.task: asyncio.Task[None] = asyncio.ensure_future(self.stream.run())
 
     def on_message(self, message: dict[str, Any]) -> None:
@@ -178,6 +191,32 @@ async def test_an_unconfirmed_subscription_is_no_connection(indexer: TinyIndexer
     assert listener.states[0] == (False, "no answer to the subscription of v4_markets v4_markets")
     indexer.mute_channels.clear()
     await listener.stream.up()
+
+
+async def test_streams_begin_one_after_the_other(indexer: TinyIndexer) -> None:
+    opening = asyncio.Semaphore(1)
+    indexer.mute_channels.add("v4_trades")
+    first, second = (Listener(indexer.port, opening=opening, wanted="v4_trades") for _ in range(2))
+    await first.stream.up()
+    await eventually(lambda: first.messages[3:], "heights")
+    assert (len(indexer.sockets), second.stream.heard_seconds_ago) == (1, float("inf"))
+    await second.stream.up()  # the first one's answer is given up
+    assert first.stream.subscriptions.why_refused("v4_trades", "BTC-USD")
+    for listening in (first, second):
+        await listening.stream.close()
+        await asyncio.wait_for(listening.task, WAIT_SECONDS_MAX)
+
+
+async def test_a_stream_that_does_not_come_about_lets_the_next_one_begin(indexer: TinyIndexer) -> None:
+    opening = asyncio.Semaphore(1)
+    indexer.mute_channels.add("v4_markets")
+    first = Listener(indexer.port, opening=opening)
+    first.stream.subscribe("v4_markets")
+    second = Listener(indexer.port, opening=opening)
+    await second.stream.up()
+    for listening in (first, second):
+        await listening.stream.close()
+        await asyncio.wait_for(listening.task, WAIT_SECONDS_MAX)
 
 
 async def test_an_error_of_the_reader_is_not_swallowed(indexer: TinyIndexer) -> None:

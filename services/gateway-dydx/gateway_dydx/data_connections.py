@@ -9,6 +9,7 @@ chain has some 300 markets. What one connection loses is lost for its markets al
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from gateway_dydx.stream_messages import BOOKS, CANDLES, MARKETS, TRADES, candle
 from gateway_dydx.venue_stream import IndexerStream, StreamBounds
 
 MARKETS_OF_A_CONNECTION_MAX = 32
+OPENING_AT_ONCE_MAX = 2
+"""Each asks for the first contents of a hundred subscriptions: all at once, after a cut, would be a storm."""
 SETTLE_SECONDS = 0.3
 """Of wall time. What the indexer knew when it said a block's time has come by then: it sends everything at once, every
 250 ms."""
@@ -99,6 +102,7 @@ class Connections:
     def __init__(self, url: str, bounds: StreamBounds, on_message: OnMessage, on_state: OnState, on_gap: OnGap) -> None:
         self._url, self._bounds = url, bounds
         self._on_message, self._on_state, self._on_gap = on_message, on_state, on_gap
+        self._opening = asyncio.Semaphore(OPENING_AT_ONCE_MAX)
         self._all: list[Connection] = []
         self._of: dict[str, Connection] = {}
 
@@ -133,6 +137,7 @@ class Connections:
             lambda message: self._on_message(connection, message),
             lambda up, reason: self._on_state(connection, up, reason),
             self._bounds,
+            opening=self._opening,
             on_gap=lambda lost: self._on_gap(connection, lost),
             name=metrics.DATA if number == 1 else f"{metrics.DATA}-{number}",
         )

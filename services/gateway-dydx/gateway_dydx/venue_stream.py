@@ -72,6 +72,7 @@ class _Connection:
     thread: threading.Thread | None = None
     ending: bool = False
     opened: bool = False
+    holds_opening: bool = True
     heard_at: float = field(default_factory=time.monotonic)
     ids: MessageIds = field(default_factory=MessageIds)
 
@@ -83,7 +84,8 @@ class IndexerStream:
     `on_state(True, "")` comes once every needed subscription is confirmed, after their first contents; `on_state(False,
     reason)` when the connection is lost, or did not come about. A subscription that is not needed and that the indexer
     refuses, or leaves unanswered, is asked for again later, and nothing else suffers from it. `on_gap(lost)` comes
-    when messages of the connection are lost, behind the message that shows it.
+    when messages of the connection are lost, behind the message that shows it. Of several streams only so many begin at
+    once as `opening` lets, each until all of its subscriptions have an answer.
     """
 
     def __init__(
@@ -94,8 +96,10 @@ class IndexerStream:
         bounds: StreamBounds | None = None,
         *,
         on_gap: Callable[[int], None] = lambda lost: None,
+        opening: asyncio.Semaphore | None = None,
         name: str = STREAM,
     ) -> None:
+        self._opening = opening or asyncio.Semaphore()
         self._url, self._on_message, self._on_state = url, on_message, on_state
         self._bounds, self._on_gap, self.name = bounds or StreamBounds(), on_gap, name
         self._shown = ConnectionShown(VENUE, name)
@@ -185,10 +189,10 @@ class IndexerStream:
 
     async def _live(self) -> None:
         """Live through one connection; raises `VenueUnavailableError` with the reason of its end."""
-        connection = _Connection(
+        await self._opening.acquire()
+        connection = self._connection = _Connection(
             threading.BoundedSemaphore(MESSAGES_WAITING_MAX), asyncio.get_running_loop().create_future()
         )
-        self._connection = connection
         self.subscriptions.begin()
         self._begin(connection)
         reason = "the gateway stops"
@@ -197,6 +201,7 @@ class IndexerStream:
             raise VenueUnavailableError(reason)
         finally:
             self._end(connection, reason)
+            self._has_opened(connection)
             self._connection = None
             await asyncio.shield(self._joined(connection))
             self._up.clear()
@@ -217,10 +222,18 @@ class IndexerStream:
                 self._refused(key, self.subscriptions.why_late(key))
             for key in self.subscriptions.due(now):
                 self._ask_anew(connection, key)
+            if self._up.is_set() and not self.subscriptions.waiting():
+                self._has_opened(connection)
             if self._up.is_set() and now - connection.heard_at > bounds.silence_seconds_max:
                 return f"no message for {bounds.silence_seconds_max:g} s"
             await asyncio.wait([connection.over], timeout=min(0.25, bounds.silence_seconds_max / 4))
         return connection.over.result()
+
+    def _has_opened(self, connection: _Connection) -> None:
+        """Let the next stream begin."""
+        if connection.holds_opening:
+            connection.holds_opening = False
+            self._opening.release()
 
     def _begin(self, connection: _Connection) -> None:
         loop = asyncio.get_running_loop()
