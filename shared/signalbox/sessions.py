@@ -101,12 +101,20 @@ def session_at(calendar: str, at: datetime) -> Session | None:
     Raises `CalendarError` where the calendar does not cover `at`.
     """
     at = _utc(at)
+    lately = _under_way.get(calendar)
+    if lately is not None and lately.pre_open <= at < lately.post_close:
+        return lately
     # A late session may end after midnight UTC, so `at` may belong to the day before. None begins before midnight UTC.
     for day in (at.date(), _day_before(at.date())):
         session = session_on(calendar, day)
         if session is not None and session.pre_open <= at < session.post_close:
+            _under_way[calendar] = session
             return session
     return None
+
+
+_under_way: dict[str, Session] = {}
+"""The session that was found last in each calendar: the next question is nearly always about the same one."""
 
 
 def trading_day(calendar: str, at: datetime) -> date:
@@ -165,6 +173,8 @@ def _midnight(day: date) -> datetime:
 def _utc(at: datetime) -> datetime:
     if at.tzinfo is None:
         raise CalendarError(f"{at.isoformat()} has no time zone; a session can only be asked for with one")
+    if at.tzinfo is UTC:
+        return at
     try:
         return at.astimezone(UTC)
     except OverflowError as error:

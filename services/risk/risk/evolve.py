@@ -47,6 +47,7 @@ from risk.state import (
     UNCONFIRMED_FILLS_MAX,
     ZERO,
     AccountBooks,
+    AccountKey,
     Holding,
     LinkLost,
     RiskState,
@@ -58,6 +59,8 @@ from risk.state import (
     raised_margin,
     short_margin,
 )
+
+_APPROVED, _DENIED, _PENDING_NEW = Verdict.APPROVED, Verdict.DENIED, OrderStatus.PENDING_NEW
 
 # ------------------------------------------------------------------------------------------------ the total order
 
@@ -74,9 +77,9 @@ def fold_decision(state: RiskState, decision: IntentApproved | IntentDenied) -> 
     intent = decision.intent
     if intent is None:
         return
-    verdict = Verdict.APPROVED if isinstance(decision, IntentApproved) else Verdict.DENIED
-    state.known.decide(intent.id, verdict, decision.intent_sequence)
-    if verdict is Verdict.APPROVED and isinstance(intent, OrderIntent):
+    is_approved = isinstance(decision, IntentApproved)
+    state.known.decide(intent.id, _APPROVED if is_approved else _DENIED, decision.intent_sequence)
+    if is_approved and isinstance(intent, OrderIntent):
         _reserve(state, intent, decision.reference_price, decision.at, decision.by)
 
 
@@ -95,7 +98,7 @@ def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> Non
     if isinstance(event, CommissionBooked | FundingBooked):
         return  # neither ends an order or moves a position; available funds have it from the venue
     state.in_flight.discard(event.order_id)
-    books = state.books.setdefault((event.venue, event.account), AccountBooks())
+    books = _books_of(state, (event.venue, event.account))
     if isinstance(event, AccountAdopted):
         _adopt(state, books, event, f"TRADE:{sequence}")
         return
@@ -108,6 +111,14 @@ def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> Non
         _fill(state, books, event, event.fill, event.replaced)
         _set_open(state, books, event, event.leaves_quantity)
     _set_status(state, books, event)
+
+
+def _books_of(state: RiskState, key: AccountKey) -> AccountBooks:
+    """The books of an account, which begin here if there are none."""
+    books = state.books.get(key)
+    if books is None:
+        books = state.books[key] = AccountBooks()
+    return books
 
 
 def _was_in_flight(state: RiskState, event: OrderDenied) -> bool:
@@ -128,17 +139,18 @@ def distrust_books(state: RiskState, sequence: int) -> None:
 
 def _reserve(state: RiskState, intent: OrderIntent, reference: Decimal | None, at: datetime, by: str) -> None:
     """Count an approved order as if all of it could fill at its worst price, before the venue has seen it."""
-    books = state.books.setdefault((intent.venue, intent.account), AccountBooks())
-    for lately in (books.approvals, books.approvals_by_name.setdefault(by, deque())):
+    books = _books_of(state, (intent.venue, intent.account))
+    of_name = books.approvals_by_name.get(by)
+    if of_name is None:
+        of_name = books.approvals_by_name[by] = deque()
+    for lately in (books.approvals, of_name):
         lately.append(at)
         while at - lately[0] >= RATE_WINDOW:
             lately.popleft()
     if intent.id in state.orders or state.known.finished(intent.id) is not None:
         return  # its events came first: they know better what is left of it
     price = worst_price(intent, reference, state.desk.limits.price_collar_fraction)
-    order = WorkingOrder(
-        intent.venue, intent.account, intent.symbol, intent.side, intent.quantity, price, OrderStatus.PENDING_NEW
-    )
+    order = WorkingOrder(intent.venue, intent.account, intent.symbol, intent.side, intent.quantity, price, _PENDING_NEW)
     work(state, books, intent.id, order)
     state.in_flight.add(intent.id)
 
@@ -315,7 +327,7 @@ def fold_account(state: RiskState, account: AccountState, source: str) -> None:
     if known is not None and account.at < known.message.at:
         return
     state.accounts[key] = Seen(account, source)
-    books = state.books.setdefault(key, AccountBooks())
+    books = _books_of(state, key)
     rates = account.rates if books.currency in ("", account.currency) else {}
     if (rates, account.initial_margin_fractions) != (books.rates, books.margin_fractions):
         books.rates, books.margin_fractions = rates, account.initial_margin_fractions

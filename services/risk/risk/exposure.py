@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from signalbox.messages import NEVER, Side
+from signalbox.messages import NEVER
 
 from risk.account_ages import FUNDS, said_at
 from risk.prices import mark_price
 from risk.state import (
+    BUY,
     ONE,
     ZERO,
     AccountBooks,
@@ -58,7 +59,7 @@ def count_open(holding: Holding, order: WorkingOrder, quantity: Decimal, times: 
     if order.price is None:
         holding.unpriced_orders += times
     value = quantity * (order.price or ZERO) * times
-    if order.side is Side.BUY:
+    if order.side is BUY:
         holding.buying_quantity += quantity * times
         holding.buying_value += value
     else:

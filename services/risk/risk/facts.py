@@ -13,11 +13,12 @@ from msgspec import Struct, structs
 from signalbox.desk import Desk, Limits
 from signalbox.errors import SymbolError
 from signalbox.instruments import parse_symbol
-from signalbox.messages import NEVER, Basis, CancelIntent, Intent, OrderIntent, Side
+from signalbox.messages import NEVER, Basis, CancelIntent, Intent, OrderIntent
 
 from risk.prices import market_price, worst_price
 from risk.rules import Rules
 from risk.state import (
+    BUY,
     ONE,
     ZERO,
     conversion_rate,
@@ -103,9 +104,12 @@ class OrderFacts(IntentFacts, kw_only=True):
 
 def normalised(rules: Rules, intent: Intent) -> tuple[Intent, str]:
     """The intent with its canonical symbol and its account, and why the symbol has no canonical form ("" = it has)."""
+    is_canonical = (intent.venue, intent.symbol) in rules.allowed
+    if is_canonical and intent.account:
+        return intent, ""
     account = intent.account or only_account(rules.desk, intent.venue)
     symbol, error = intent.symbol, ""
-    if (intent.venue, symbol) not in rules.allowed:  # those are canonical
+    if not is_canonical:
         try:
             symbol = parse_symbol(symbol).canonical
         except SymbolError as problem:
@@ -154,12 +158,12 @@ def _worst_case(desk: Desk, basis: Basis, intent: OrderIntent, price: Decimal | 
         before, after = ZERO, order_value
     else:
         before, held = values(position)
-        bought, sold = (order_value, ZERO) if intent.side is Side.BUY else (ZERO, order_value)
+        bought, sold = (order_value, ZERO) if intent.side is BUY else (ZERO, order_value)
         after = values(position, bought or ZERO, sold or ZERO)[0] if order_value is not None else None
     fraction = margin_fraction(instrument) if instrument is not None else ONE
     needed = ((after or ZERO) - held) * fraction
     if instrument is not None and (margin := short_margin(instrument)):
-        selling = intent.quantity if intent.side is Side.SELL else ZERO
+        selling = ZERO if intent.side is BUY else intent.quantity
         needed = max(needed, funds_of_writing(position, margin, rate or ONE, selling))
     added = needed - position.needed_funds
     unknown = after is None or before is None or books.is_unvalued
@@ -183,4 +187,4 @@ def rate_of(desk: Desk, basis: Basis) -> Decimal | None:
 
 def _reduces(intent: OrderIntent, quantity: Decimal) -> bool:
     """An order reduces when the position, with all working orders of its side filled, does not pass zero."""
-    return quantity <= 0 if intent.side is Side.BUY else quantity >= 0
+    return quantity <= 0 if intent.side is BUY else quantity >= 0

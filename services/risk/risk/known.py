@@ -28,6 +28,7 @@ class Decided:
 
 
 _VERDICTS = (None, Verdict.APPROVED, Verdict.DENIED)
+_PLACES = {verdict: place for place, verdict in enumerate(_VERDICTS)}
 _STATUSES: tuple[OrderStatus | None, ...] = (None, *OrderStatus)
 """Their places are written into checkpoints (`risk.checkpoint.SHAPE`)."""
 _VERDICT_SHIFT, _SEQUENCE_SHIFT = 8, 16
@@ -58,10 +59,10 @@ class KnownIds:
 
     def decide(self, intent_id: str, verdict: Verdict, sequence: int) -> None:
         """Use an id up, unless it is."""
-        number = self._number(intent_id)
+        number = self._numbers.first_number(intent_id)
         if not number >> _VERDICT_SHIFT:
             self.decided_count += 1
-            number |= sequence << _SEQUENCE_SHIFT | _VERDICTS.index(verdict) << _VERDICT_SHIFT
+            number |= sequence << _SEQUENCE_SHIFT | _PLACES[verdict] << _VERDICT_SHIFT
             self._numbers.put(intent_id, number)
 
     def finish(self, key: str, status: OrderStatus) -> None:

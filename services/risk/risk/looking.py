@@ -6,12 +6,15 @@ it judges nothing: what is missing here is None, and the check that needs it fai
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from decimal import Decimal
+from typing import TypeVar
 
+from msgspec import structs
 from signalbox.messages import (
     AccountSeen,
+    AccountState,
     Basis,
     BooksSeen,
     CancelIntent,
@@ -22,11 +25,15 @@ from signalbox.messages import (
     LinkSeen,
     OrderSeen,
     PositionSeen,
+    Quote,
     QuoteSeen,
     RoomSeen,
     SwitchSeen,
     TradingMode,
+    TradingState,
+    VenueLink,
 )
+from signalbox.room import StreamRoom
 
 from risk.account_ages import oldest
 from risk.facts import Request
@@ -35,11 +42,15 @@ from risk.state import (
     ZERO,
     AccountBooks,
     RiskState,
+    Seen,
     is_flat,
     margin_fraction,
     order_key,
     raised_margin,
 )
+
+T = TypeVar("T")
+K = TypeVar("K")
 
 NO_BOOKS, NO_POSITION = BooksSeen(), PositionSeen()
 NOTHING, ONCE = NO_POSITION.quantity, NO_POSITION.multiplier
@@ -58,14 +69,14 @@ def look(state: RiskState, request: Request, intent: Intent, at: datetime) -> Ba
         id_used=_id_used(state, intent.id),
         clock_is_stale=request.clock_is_stale,
         unread_event=state.unread_event,
-        switch=_switch(state),
-        room=_room(state),
-        link=_link(state, account_key, intent.symbol),
-        account=_account(state, account_key),
+        switch=_kept(state.trading_state, _of_switch),
+        room=_kept(state.room, _of_room),
+        link=_link(state.links.get(account_key), intent.symbol),
+        account=_kept(state.accounts.get(account_key), _of_account),
         books=_books(books, request.by, at) if books is not None else NO_BOOKS,
-        instrument=_instrument(state, symbol_key, books),
+        instrument=_instrument(state.instruments.get(symbol_key), books),
         position=_position(books, intent.symbol) if books is not None else NO_POSITION,
-        quote=_quote(state, symbol_key),
+        quote=_kept(state.quotes.get(symbol_key), _of_quote),
     )
 
 
@@ -98,35 +109,41 @@ def _id_used(state: RiskState, name: str) -> IdSeen | None:
     return IdSeen(verdict=decided.verdict, sequence=decided.sequence) if decided is not None else IdSeen()
 
 
-def _switch(state: RiskState) -> SwitchSeen | None:
-    found = state.trading_state
+def _kept(found: Seen[T] | None, keep: Callable[[Seen[T]], K]) -> K | None:
+    """What is kept of a message, made when the first decision looks at it."""
     if found is None:
         return None
+    if found.kept is None:
+        found.kept = keep(found)
+    kept: K = found.kept
+    return kept
+
+
+def _of_switch(found: Seen[TradingState]) -> SwitchSeen:
     said = found.message
     if said.mode is TradingMode.ACTIVE:
         return SwitchSeen(source=found.source, mode=said.mode)  # by whom and why matters to those who are denied
     return SwitchSeen(source=found.source, mode=said.mode, reason=said.reason, by=said.by)
 
 
-def _room(state: RiskState) -> RoomSeen | None:
-    if state.room is None:
-        return None
-    room = state.room.message
+def _of_room(found: Seen[StreamRoom]) -> RoomSeen:
+    room = found.message
     return RoomSeen(stream=room.stream, bytes=room.bytes, bytes_max=room.bytes_max)
 
 
-def _link(state: RiskState, key: tuple[str, str], symbol: str) -> LinkSeen | None:
-    found = state.links.get(key)
-    if found is None:
-        return None
+def _link(found: Seen[VenueLink] | None, symbol: str) -> LinkSeen | None:
+    kept = _kept(found, _of_link)
+    if kept is None or found is None or symbol not in found.message.unread:
+        return kept
+    return structs.replace(kept, unread=found.message.unread[symbol])
+
+
+def _of_link(found: Seen[VenueLink]) -> LinkSeen:
     link = found.message
-    return LinkSeen(id=link.id, status=link.status, reason=link.reason, unread=link.unread.get(symbol, ""))
+    return LinkSeen(id=link.id, status=link.status, reason=link.reason)
 
 
-def _account(state: RiskState, key: tuple[str, str]) -> AccountSeen | None:
-    found = state.accounts.get(key)
-    if found is None:
-        return None
+def _of_account(found: Seen[AccountState]) -> AccountSeen:
     figure, at = oldest(found.message)
     return AccountSeen(source=found.source, at=at, available_funds=found.message.available_funds, figure=figure)
 
@@ -137,12 +154,16 @@ def _books(books: AccountBooks, name: str, at: datetime) -> BooksSeen:
         currency=books.currency,
         worst_value=books.worst_value or NOTHING,
         needed_funds=books.needed_funds or NOTHING,
-        unconfirmed_funds=sum((amount for _, amount in books.unconfirmed_fills), ZERO) or NOTHING,
+        unconfirmed_funds=_unconfirmed(books) or NOTHING,
         is_unvalued=bool(books.unvalued),
         working_orders=books.working_orders,
         approvals=_lately(books.approvals, at),
         approvals_of_name=_lately(books.approvals_by_name.get(name, ()), at),
     )
+
+
+def _unconfirmed(books: AccountBooks) -> Decimal:
+    return sum((amount for _, amount in books.unconfirmed_fills), ZERO) if books.unconfirmed_fills else ZERO
 
 
 def _lately(approvals: Collection[datetime], at: datetime) -> int:
@@ -154,12 +175,20 @@ def _lately(approvals: Collection[datetime], at: datetime) -> int:
     return len(approvals) - old
 
 
-def _instrument(state: RiskState, key: tuple[str, str], books: AccountBooks | None) -> InstrumentSeen | None:
-    found = state.instruments.get(key)
-    if found is None:
-        return None
+def _instrument(found: Seen[Instrument] | None, books: AccountBooks | None) -> InstrumentSeen | None:
+    kept = _kept(found, _of_instrument)
+    if kept is None or found is None or books is None:
+        return kept
     told = found.message
-    elsewhere = books is not None and told.currency != books.currency
+    if told.currency != books.currency and told.currency in books.rates:
+        kept = structs.replace(kept, rate=books.rates[told.currency])
+    if told.symbol in books.margin_fractions:
+        kept = structs.replace(kept, initial_margin=_initial_margin(told, books))
+    return kept
+
+
+def _of_instrument(found: Seen[Instrument]) -> InstrumentSeen:
+    told = found.message
     return InstrumentSeen(
         source=found.source,
         kind=told.kind,
@@ -169,8 +198,7 @@ def _instrument(state: RiskState, key: tuple[str, str], books: AccountBooks | No
         lot_size=told.lot_size,
         minimum_quantity=told.minimum_quantity,
         multiplier=told.multiplier if told.multiplier != ONCE else ONCE,
-        initial_margin=_initial_margin(told, books),
-        rate=books.rates.get(told.currency) if books is not None and elsewhere else None,
+        initial_margin=told.initial_margin,
         market_state=told.market_state,
         is_isolated=told.is_isolated,
         price_steps=told.price_steps,
@@ -179,10 +207,8 @@ def _instrument(state: RiskState, key: tuple[str, str], books: AccountBooks | No
     )
 
 
-def _initial_margin(told: Instrument, books: AccountBooks | None) -> Decimal | None:
+def _initial_margin(told: Instrument, books: AccountBooks) -> Decimal | None:
     """What the instrument says, or more where the venue wants more of this account."""
-    if books is None or told.symbol not in books.margin_fractions:
-        return told.initial_margin
     fraction = margin_fraction(told)
     raised = raised_margin(books, told.symbol, fraction)
     return raised if raised != fraction else told.initial_margin
@@ -206,10 +232,7 @@ def _position(books: AccountBooks, symbol: str) -> PositionSeen:
     )
 
 
-def _quote(state: RiskState, key: tuple[str, str]) -> QuoteSeen | None:
-    found = state.quotes.get(key)
-    if found is None:
-        return None
+def _of_quote(found: Seen[Quote]) -> QuoteSeen:
     told = found.message
     return QuoteSeen(
         id=told.id,

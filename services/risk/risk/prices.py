@@ -9,7 +9,9 @@ from decimal import Decimal
 
 from signalbox.messages import Order, OrderIntent, OrderType, Quote, QuoteSeen, Side
 
-from risk.state import ONE
+from risk.state import BUY, ONE
+
+_SELL, _LIMIT = Side.SELL, OrderType.LIMIT
 
 
 def usable_price(price: Decimal | None) -> Decimal | None:
@@ -34,7 +36,7 @@ def mark_price(quote: Quote) -> Decimal | None:
 
 def market_price(quote: Quote | QuoteSeen, side: Side) -> Decimal | None:
     """What an order of `side` would meet: the other side of the book, else the last trade, else its own side."""
-    first, last = (quote.ask, quote.bid) if side is Side.BUY else (quote.bid, quote.ask)
+    first, last = (quote.ask, quote.bid) if side is BUY else (quote.bid, quote.ask)
     return usable_price(first) or usable_price(quote.last) or usable_price(last)
 
 
@@ -49,8 +51,8 @@ def worst_price(intent: OrderIntent | Order, market: Decimal | None, collar_frac
     A limit bounds a purchase; a sale may fill better than its limit, at the market. What has no limit may slip by the
     collar, whichever side: for limits on size the higher price is the worse one.
     """
-    if intent.order_type is OrderType.LIMIT and intent.limit_price is not None:
-        if intent.side is Side.SELL and market is not None:
+    if intent.order_type is _LIMIT and intent.limit_price is not None:
+        if intent.side is _SELL and market is not None:
             return max(intent.limit_price, market)
         return intent.limit_price
     if market is None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 from signalbox.desk import Desk
@@ -39,6 +39,8 @@ from risk.rules import Rules, rules_of
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
+BUY = Side.BUY
+"""Python 3.11 takes ten times as long to find a member in its enumeration, and a decision asks some forty times."""
 
 RATE_WINDOW = timedelta(seconds=60)
 """Approvals of the last minute of desk time count against the limit on their rate."""
@@ -55,12 +57,16 @@ UNCONFIRMED_FILLS_MAX = 10_000
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Seen(Generic[T]):
-    """A message beside where it was found (`Check.source`)."""
+    """A message beside where it was found (`Check.source`).
+
+    `kept` is what a decision keeps of it, once one has (`risk.looking`): many decisions look at the same message.
+    """
 
     message: T
     source: str
+    kept: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(slots=True)
@@ -115,7 +121,7 @@ def is_flat(held: Held) -> bool:
 
 def worst_quantity(held: Held, side: Side, quantity: Decimal) -> Decimal:
     """The position after `quantity` more and all working orders of `side` have filled, none of the other."""
-    if side is Side.BUY:
+    if side is BUY:
         return held.quantity + held.buying_quantity + quantity
     return held.quantity - held.selling_quantity - quantity
 
@@ -265,10 +271,10 @@ def conversion_rate(desk: Desk, account_currency: str, currency: str, said: Deci
 
     None when nobody has said.
     """
+    if currency == account_currency:
+        return ONE if currency else None
     if not currency or not account_currency:
         return None
-    if currency == account_currency:
-        return ONE
     return usable_rate(said) or usable_rate(desk.fx_rates.get(currency))
 
 

@@ -14,6 +14,8 @@ from risk.checks.rows import Limit, Row, Told
 from risk.facts import AGE_MIN, CLOCK, OrderFacts
 from risk.wording import UNKNOWN, plain, seconds
 
+_ACTIVE, _READY = TradingMode.ACTIVE, LinkStatus.READY
+
 
 def clock(facts: OrderFacts) -> str:
     if facts.basis.clock_is_stale:
@@ -30,6 +32,8 @@ def trading_state(facts: OrderFacts) -> str:
     found = facts.basis.switch
     if found is None:
         return "trading is halted: the desk's trading state has not been set"
+    if found.mode is _ACTIVE:
+        return ""
     if found.mode is TradingMode.HALTED:
         return f"trading is halted by {found.by}: {found.reason}"
     if found.mode is TradingMode.REDUCING and facts.worst.reduces is not True:
@@ -63,7 +67,7 @@ def venue_link(facts: OrderFacts) -> str:
     found, venue = facts.basis.link, facts.intent.venue
     if found is None:
         return f"no heartbeat from the gateway to {venue}: what it would do with an order is not known"
-    if found.status is not LinkStatus.READY:
+    if found.status is not _READY:
         return f"the link to {venue} is {found.status}, not READY" + f": {found.reason}" * bool(found.reason)
     if found.unread:
         return f"what {venue} says of {facts.intent.symbol} can not be read ({found.unread}): what is held is not known"

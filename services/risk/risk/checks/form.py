@@ -177,6 +177,8 @@ def tell_quantity(facts: OrderFacts) -> Told:
     return limit, plain(facts.intent.quantity), _source(found)
 
 
+_DAY, _GTD = TimeInForce.DAY, TimeInForce.GTD
+_AT_ONCE = (OrderType.MARKET, OrderType.MARKET_ON_CLOSE)
 _NEEDS_LIMIT = frozenset({OrderType.LIMIT})
 _NEEDS_STOP = frozenset({OrderType.STOP})
 
@@ -240,13 +242,13 @@ def time_in_force(facts: OrderFacts) -> str:
     """GTD has an end in the future, nothing else has one; what executes at once or at the close is a DAY order."""
     intent = facts.intent
     word, till = intent.time_in_force, intent.good_till
-    if word is TimeInForce.GTD and till is None:
+    if word is _GTD and till is None:
         return "a GTD order needs good_till, the time it ends"
-    if word is not TimeInForce.GTD and till is not None:
+    if word is not _GTD and till is not None:
         return f"a {word} order has no good_till: use GTD"
     if till is not None and till <= facts.now:
         return f"good_till {moment(till)} has passed: it is {moment(facts.now)}"
-    if word is not TimeInForce.DAY and intent.order_type in (OrderType.MARKET, OrderType.MARKET_ON_CLOSE):
+    if word is not _DAY and intent.order_type in _AT_ONCE:
         return f"a {intent.order_type} order is a DAY order, not {word}"
     return ""
 

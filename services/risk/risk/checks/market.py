@@ -14,14 +14,17 @@ from __future__ import annotations
 from decimal import Decimal
 
 from signalbox.errors import CalendarError
-from signalbox.messages import MarketDataType, MarketState, OrderType, Side, TimeInForce
+from signalbox.messages import MarketDataType, MarketState, OrderType, TimeInForce
 from signalbox.sessions import Session, moc_cutoff, session_at
 
 from risk.checks.rows import Limit, Row, Told
 from risk.facts import AGE_MIN, CLOCK, OrderFacts
 from risk.prices import trigger_price, usable_price
-from risk.state import ONE
+from risk.state import BUY, ONE
 from risk.wording import UNKNOWN, hour, local_time, moment, plain, seconds
+
+_MARKET, _LIMIT, _STOP, _AT_CLOSE = OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.MARKET_ON_CLOSE
+_DAY, _LIVE = TimeInForce.DAY, MarketDataType.LIVE
 
 
 def _session(facts: OrderFacts) -> tuple[Session | None, str, str]:
@@ -37,7 +40,7 @@ def _session(facts: OrderFacts) -> tuple[Session | None, str, str]:
 
 def _rests(facts: OrderFacts) -> bool:
     intent = facts.intent
-    return intent.time_in_force is not TimeInForce.DAY and intent.order_type in (OrderType.LIMIT, OrderType.STOP)
+    return intent.time_in_force is not _DAY and intent.order_type in (_LIMIT, _STOP)
 
 
 def session(facts: OrderFacts) -> str:
@@ -48,7 +51,7 @@ def session(facts: OrderFacts) -> str:
     intent, now = facts.intent, facts.now
     if found is None:
         return f"{intent.symbol} has no trading session at {moment(now)}"
-    if intent.order_type is OrderType.MARKET:
+    if intent.order_type is _MARKET:
         if found.is_regular(now):
             return ""
         return (
@@ -74,7 +77,7 @@ def _has_close(found: Session | None) -> bool:
 
 def close_cutoff(facts: OrderFacts) -> str:
     """Exchanges stop taking market-on-close orders before the close; the desk stops 15 minutes before."""
-    if facts.intent.order_type is not OrderType.MARKET_ON_CLOSE:
+    if facts.intent.order_type is not _AT_CLOSE:
         return ""
     found, calendar, reason = _session(facts)
     if reason:
@@ -92,7 +95,7 @@ def close_cutoff(facts: OrderFacts) -> str:
 
 
 def tell_close_cutoff(facts: OrderFacts) -> Told:
-    if facts.intent.order_type is not OrderType.MARKET_ON_CLOSE:
+    if facts.intent.order_type is not _AT_CLOSE:
         return "none", moment(facts.now), CLOCK
     found, _, _ = _session(facts)
     limit = f"before {moment(moc_cutoff(found))}" if found is not None and _has_close(found) else UNKNOWN
@@ -174,9 +177,9 @@ def tell_price_age(facts: OrderFacts) -> Told:
 def _bounded(facts: OrderFacts) -> str:
     """The kind of data that the desk file asks for, where a LIMIT order is held against just that; else ""."""
     venue = facts.rules.desk.venues.get(facts.intent.venue)
-    asked_for = venue.market_data_type if venue is not None else MarketDataType.LIVE
+    asked_for = venue.market_data_type if venue is not None else _LIVE
     quote = facts.basis.quote
-    same = facts.intent.order_type is OrderType.LIMIT and quote is not None and quote.market_data_type == asked_for
+    same = facts.intent.order_type is _LIMIT and quote is not None and quote.market_data_type == asked_for
     return asked_for if same else ""
 
 
@@ -185,7 +188,7 @@ def market_data_type(facts: OrderFacts) -> str:
     quote, symbol = facts.basis.quote, facts.intent.symbol
     if quote is None:
         return f"there is no quote of {symbol}"
-    if quote.market_data_type is MarketDataType.LIVE or facts.worst.reduces is True or _bounded(facts):
+    if quote.market_data_type is _LIVE or facts.worst.reduces is True or _bounded(facts):
         return ""
     return f"the prices of {symbol} are {quote.market_data_type}: they are not good enough to open a position with"
 
@@ -193,7 +196,7 @@ def market_data_type(facts: OrderFacts) -> str:
 def tell_market_data_type(facts: OrderFacts) -> Told:
     quote = facts.basis.quote
     observed = quote.market_data_type if quote is not None else UNKNOWN
-    return _bounded(facts) or MarketDataType.LIVE, observed, _quote_source(facts)
+    return _bounded(facts) or _LIVE, observed, _quote_source(facts)
 
 
 def _collar_price(facts: OrderFacts) -> Decimal | None:
@@ -203,7 +206,7 @@ def _collar_price(facts: OrderFacts) -> Decimal | None:
 
 def _collar_market(facts: OrderFacts) -> Decimal | None:
     quote = facts.basis.quote
-    if facts.intent.order_type is OrderType.STOP and quote is not None:
+    if facts.intent.order_type is _STOP and quote is not None:
         return trigger_price(quote, facts.intent.side)
     return facts.market_price
 
@@ -211,11 +214,11 @@ def _collar_market(facts: OrderFacts) -> Decimal | None:
 def _bound(facts: OrderFacts, price: Decimal) -> Decimal:
     """The worst price that is let through when `price` is the measure."""
     fraction = facts.limits.price_collar_fraction
-    return price * (ONE + fraction if facts.intent.side is Side.BUY else ONE - fraction)
+    return price * (ONE + fraction if facts.intent.side is BUY else ONE - fraction)
 
 
 def _shown_bound(facts: OrderFacts, price: Decimal) -> str:
-    return f"{'at most' if facts.intent.side is Side.BUY else 'at least'} {plain(_bound(facts, price))}"
+    return f"{'at most' if facts.intent.side is BUY else 'at least'} {plain(_bound(facts, price))}"
 
 
 def price_collar(facts: OrderFacts) -> str:
@@ -226,12 +229,14 @@ def price_collar(facts: OrderFacts) -> str:
     intent, price = facts.intent, _collar_price(facts)
     if price is None:
         return ""
-    market, buys = _collar_market(facts), intent.side is Side.BUY
+    market, buys = _collar_market(facts), intent.side is BUY
     if market is None:
         return f"there is no price of {intent.symbol} to hold {plain(price)} against"
-    if intent.order_type is OrderType.STOP:
+    if intent.order_type is _STOP:
         if (price <= market) if buys else (price >= market):
             return f"the stop {plain(price)} would be triggered at once: the market is at {plain(market)}"
+        return ""
+    if (price <= market) if buys else (price >= market):
         return ""
     bound = _bound(facts, market)
     if (price <= bound) if buys else (price >= bound):
@@ -247,8 +252,8 @@ def tell_price_collar(facts: OrderFacts) -> Told:
     if price is None:
         return "none", "no price", _quote_source(facts)
     limit = UNKNOWN
-    if market is not None and facts.intent.order_type is OrderType.STOP:
-        limit = f"{'above' if facts.intent.side is Side.BUY else 'below'} {plain(market)}"
+    if market is not None and facts.intent.order_type is _STOP:
+        limit = f"{'above' if facts.intent.side is BUY else 'below'} {plain(market)}"
     elif market is not None:
         limit = _shown_bound(facts, market)
     return limit, plain(price), _quote_source(facts)
@@ -259,7 +264,7 @@ def _against_oracle(facts: OrderFacts) -> tuple[Decimal, Decimal] | None:
     intent, quote = facts.intent, facts.basis.quote
     oracle = usable_price(quote.oracle_price) if quote is not None else None
     price = intent.limit_price if intent.limit_price is not None else facts.market_price
-    if oracle is None or price is None or intent.order_type is OrderType.STOP:
+    if oracle is None or price is None or intent.order_type is _STOP:
         return None
     return oracle, price
 
@@ -275,7 +280,7 @@ def oracle_distance(facts: OrderFacts) -> str:
         return ""
     oracle, price = held
     bound = _bound(facts, oracle)
-    if (price <= bound) if facts.intent.side is Side.BUY else (price >= bound):
+    if (price <= bound) if facts.intent.side is BUY else (price >= bound):
         return ""
     what = "the limit" if facts.intent.limit_price is not None else "the market"
     fraction = facts.limits.price_collar_fraction
