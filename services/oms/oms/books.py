@@ -149,8 +149,7 @@ def settle_again(book: AccountBook, symbol: SymbolBook, settled: Holding) -> Non
 def book_fee(book: AccountBook, execution_id: str, fee: Fee) -> None:
     """Keep the fee of an execution, in place of an older revision's; count it if the execution is booked."""
     before = book.find_fee(execution_id)
-    recalled = book.recalled.get(execution_id)
-    if recalled is not None and fee.order_id == recalled.order_id:
+    if execution_id in book.recalled:  # then the fee is written under the execution's own order, and leaves with it
         book.recalled_fees[execution_id] = fee
         book.fees.pop(execution_id, None)
     else:
