@@ -51,6 +51,8 @@ class TradeLog:
         """The last message of TRADE that is known: where it stands, its subject, what it says."""
         self._left_out_sequence = 0
         """Where TRADE has the last message that was met and not taken in, for it bears no seal."""
+        self._met_sequence = 0
+        """Where the last message was that was met while folding; 0 = none, and any may be the first."""
         self._folded_messages = 0
         self._decided_at: deque[int] = deque()
         """Where TRADE has the decisions of this process behind the last checkpoint."""
@@ -82,6 +84,7 @@ class TradeLog:
         how_far, last = found.loaded.restore(self._state), found.last
         self.last_decision, self._folded_messages = how_far.last_decision, how_far.messages
         self._know(last.sequence, last.subject, last.payload)
+        self._met_sequence = last.sequence
 
     def _newest_sequence(self) -> int:
         return self._newest[0] if self._newest is not None else 0
@@ -99,6 +102,7 @@ class TradeLog:
 
     def _fold(self, received: Received) -> Awaitable[None] | None:
         """Fold one stored message. A decision that can not be read holds the start: it could be an approval."""
+        self._meet(received.sequence)
         if subjects.first_word(received.subject) == subjects.DECISION:
             step(self._state, self._own_decision(received))
         else:
@@ -122,7 +126,16 @@ class TradeLog:
         self._know(received.sequence, received.subject, received.payload)
 
     def _leave_out(self, received: Received) -> None:
+        self._meet(received.sequence)
         self._left_out_sequence = received.sequence
+
+    def _meet(self, sequence: int) -> None:
+        """Nothing ever leaves TRADE: what is missing in the middle the disk has lost, and it may have been a fill."""
+        missing = self._met_sequence + 1
+        if self._met_sequence and sequence > missing:
+            log.error("TRADE has lost messages: every order is denied", extra={"first": missing, "next": sequence})
+            step(self._state, TradeEvent(missing, None))
+        self._met_sequence = max(self._met_sequence, sequence)
 
     def decided(self, last_sequence: int, placed: Sequence[tuple[str, Decision]]) -> None:
         """TRADE has what was decided, each on its subject, the last of it there."""
