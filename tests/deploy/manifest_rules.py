@@ -35,6 +35,8 @@ IMAGES = {f"signalbox/{name}:{VERSION}" for name in (*SERVICES, "simulators", "c
 IMAGES |= {"ib-gateway:10.37.1n"}
 MAY_CHANGE_ITS_FILES = {"ib-gateway"}
 """Containers whose image is not ours and writes beside its own program."""
+NO_PART_OF_THE_DESK = {"ib-gateway"}
+"""Programs of others beside the desk: without the label that lets a pod reach NATS."""
 MAY_SPEAK_TO_THE_API_SERVER = {"credentials"}
 APPLIED_BYTES_MAX = 262_144
 """`kubectl apply` keeps the whole object in an annotation, and annotations end there."""
@@ -217,7 +219,12 @@ def every_service_runs(objects: Sequence[Object]) -> Mistakes:
     running = {each["metadata"]["name"] for each in of_kind(objects, "Deployment", "StatefulSet")}
     yield from (f"{service} does not run" for service in SERVICES if service not in running)
     for workload in of_kind(objects, *WORKLOADS):
-        expected = {"app.kubernetes.io/name": workload["metadata"]["name"], "app.kubernetes.io/part-of": NAMESPACE}
+        expected = {"app.kubernetes.io/name": workload["metadata"]["name"]}
+        is_ours = workload["metadata"]["name"] not in NO_PART_OF_THE_DESK
+        if is_ours:
+            expected["app.kubernetes.io/part-of"] = NAMESPACE
+        elif "app.kubernetes.io/part-of" in labels_of(workload):
+            yield f"{called(workload)} has the label with which it reaches NATS"
         if not expected.items() <= labels_of(workload).items():
             yield f"{called(workload)}: its pods are not labelled {expected}"
 

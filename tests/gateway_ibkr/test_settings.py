@@ -41,7 +41,7 @@ def test_paper_needs_nothing() -> None:
         assert account_of(desk(Mode.PAPER, account), settings()) == account
 
 
-@pytest.mark.parametrize("port", [7496, 4001])
+@pytest.mark.parametrize("port", [7496, 4001, 4003])
 def test_a_live_port_is_refused_on_paper(port: int) -> None:
     with pytest.raises(ConfigurationError, match="SIGNALBOX_IBKR_PORT"):
         account_of(desk(Mode.PAPER, "DU1"), settings(ibkr_port=port))
