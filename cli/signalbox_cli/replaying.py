@@ -36,6 +36,11 @@ _DECISIONS = """
 SELECT sequence, payload FROM decisions JOIN messages USING (generation, sequence)
 WHERE messages.stream = 'TRADE' AND (intent_id = {name} OR decision_id = {name}) ORDER BY sequence
 """
+_SAID = """
+SELECT "at", status, reason FROM order_events
+WHERE order_id = {name} AND reason IS NOT NULL ORDER BY generation, sequence
+"""
+"""What has been said of the order since: by the venue, and by the desk in its name."""
 ROWS_AT_ONCE = 10_000
 
 
@@ -69,6 +74,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "every check of a decision: the limit beside the value observed, and where that came from",
         """
         A stored decision has the checks that failed, and all that it looked at: the others are made again from it.
+        Behind them stands what was said of its order since: the venue's own words, a refusal, an end (not with --json).
 
         Exit status: 0 it was found, 1 there is no such decision, or its limits are those of another desk file.
         """,
@@ -170,10 +176,14 @@ async def _explain(arguments: argparse.Namespace) -> int:
     async with desk_bus() as (bus, found):
         rules = _rules(arguments.desk, found.desk_file)
         reply = await query(bus, _DECISIONS.format(name=sql_text(arguments.id)))
+        said = await query(bus, _SAID.format(name=sql_text(arguments.id)))
     if not reply.rows:
         complain(f"no decision is recorded on {arguments.id!r}, and none has that id")
         return EXIT_FAILED
     told = [_explained(sequence, payload.encode(), rules, arguments.json) for sequence, payload in reply.rows]
+    if said.rows and not arguments.json:
+        print("what was said of its order since:")
+        show(("at", "status", "words"), said.rows, as_json=False, empty="")
     return 0 if all(told) else EXIT_FAILED
 
 

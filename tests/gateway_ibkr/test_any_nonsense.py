@@ -297,6 +297,28 @@ def test_there_is_something_that_could_be_booked_wrongly() -> None:
     assert sorted(len(each) for each in told) == [2, 2, 2, 5, 5, 5]
 
 
+def test_a_position_that_moves_while_it_is_asked_about_is_asked_about_again() -> None:
+    async def run() -> None:
+        async with rig() as made:
+            asking, moved = made.way._submission.asking, False
+
+            def move(message: Wire) -> Wire:
+                nonlocal moved
+                if message[0] == "11" and not moved:  # the executions that are told are of before
+                    moved = True
+                    made.hear([wire(replies.position(ACCOUNT, SPY, Decimal(7), Decimal(100)))])
+                return message
+
+            made.answer(move)
+            made.hear([wire(replies.position(ACCOUNT, SPY, Decimal(5), Decimal(100)))])
+            asking.later("", urgent=True)
+            await asking.inquire()
+            assert "" in asking.open_questions
+            await asking.inquire()
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("listing", [SPY, AAPL], ids=["SPY", "AAPL"])
 def test_what_is_nonsense_of_one_symbol_stops_no_other(listing: Any) -> None:
     async def run() -> None:

@@ -24,6 +24,7 @@ from gateway_ibkr.state import OwnState, State, Tracked, fold_report, raise_numb
 from hypothesis import given
 from hypothesis import strategies as st
 from signalbox.gateway.actions import Ask, CancelStray, Park, RecordSent
+from signalbox.gateway.reports import NOTES_MAX
 from signalbox.gateway.state import Standing, fold_cancel, fold_ledger, take_number, track
 from signalbox.messages import (
     CancelOrder,
@@ -39,6 +40,7 @@ from signalbox.messages import (
     VenueExpired,
     VenueFill,
     VenueHeld,
+    VenueNoted,
     VenueRejected,
     VenueReleased,
     VenueTriggered,
@@ -139,9 +141,9 @@ def error(code: int, text: str = "why", number: int = 5) -> ErrorSeen:
 
 
 def reports(state: State, *facts: OrderFact, at: datetime = AT) -> list[Any]:
-    """The reports that follow from facts, in order."""
+    """The reports that follow from facts, in order, but for words that change nothing."""
     actions = [action for fact in facts for action in decide(state, fact, at)]
-    return [action for action in actions if not isinstance(action, Ask | RecordSent | CancelStray)]
+    return [action for action in actions if not isinstance(action, Ask | RecordSent | CancelStray | VenueNoted)]
 
 
 def kinds(state: State, *facts: OrderFact, at: datetime = AT) -> list[type]:
@@ -317,6 +319,7 @@ def test_what_waits_for_its_trigger_is_not_held(why: str) -> None:
 def test_information_ends_no_order_and_asks_nothing(code: int) -> None:
     state, tracked = sent()
     reports(state, opened())
+    assert [type(each) for each in decide(state, error(code), AT)] == [VenueNoted]
     assert decide(state, error(code), AT) == []
     assert question(state, tracked) == ""
 
@@ -330,11 +333,58 @@ def test_any_other_error_asks_and_ends_nothing(code: int) -> None:
     assert question(state, tracked) or code == 202
 
 
-def test_an_error_after_the_end_changes_nothing() -> None:
+def test_an_error_after_the_end_changes_nothing_and_its_words_are_kept() -> None:
     state, _ = sent()
     reports(state, status("Cancelled"))
-    assert decide(state, error(2109), AT) == []
-    assert decide(state, error(9999), AT) == []
+    (kept,) = decide(state, error(9999, "so it is"), AT)
+    assert (type(kept), kept.code, kept.reason) == (VenueNoted, "9999", "so it is")
+    assert decide(state, error(9999, "so it is"), AT) == []
+
+
+def test_the_text_of_a_cancellation_is_in_what_is_told_of_it_also_when_it_comes_late() -> None:
+    text = "Order Canceled - reason:the exchange shut"
+    state, _ = sent()
+    (found,) = reports(state, error(202, text), status("Cancelled"))
+    assert found.reason == "cancelled at the venue, not by this desk: the exchange shut"
+    state, _ = sent()
+    reports(state, status("Cancelled"))
+    (kept,) = decide(state, error(202, text), AT)
+    assert "the exchange shut" in kept.reason
+    state, tracked = sent()
+    tracked.cancel_command = "command/a-1/1"
+    (found,) = reports(state, error(202, "Order Canceled - reason:"), status("Cancelled"))
+    assert found.reason == "cancelled as asked"
+
+
+def test_an_order_that_a_preset_made_day_expires_and_says_so_also_after_a_restart() -> None:
+    state, _ = sent(time_in_force=TimeInForce.GTC)
+    said = decide(state, error(10349, "Order TIF was set to DAY based on order preset."), AT)
+    assert "preset" in said[0].reason
+    again = state_of(ACCOUNT, OwnState(CLIENT, calendars={"SPY": "XNYS"}, symbols={1: "SPY"}))
+    fold_ledger(again, claim(time_in_force=TimeInForce.GTC), 1)
+    fold_report(again, said[0])
+    for each in (state, again):
+        (found,) = reports(each, opened(), status("Cancelled"), at=CLOSE)[-1:]
+        assert type(found) is VenueExpired
+        assert "preset" in found.reason
+
+
+def test_a_second_cancel_refuses_nothing_while_the_first_is_under_way() -> None:
+    state, tracked = sent()
+    tracked.cancel_command = "command/a-1/1"
+    assert kinds(state, opened("PendingCancel"), status("PendingCancel")) == [VenueAccepted]
+    tracked.cancel_command = "command/a-1/2"
+    assert kinds(state, error(10148, "OrderId 5 can not be cancelled, state: PendingCancel.")) == []
+    assert tracked.own.cancel_refusal is None
+    tracked.cancel_command = ""
+    (found,) = reports(state, status("Cancelled"))
+    assert found.reason == "cancelled as asked"
+
+
+def test_a_venue_that_says_something_else_each_time_is_not_kept_for_ever() -> None:
+    state, _ = sent()
+    notes = [each for number in range(50) for each in decide(state, error(399, f"words {number}"), AT)]
+    assert len(notes) == NOTES_MAX
 
 
 def test_a_late_status_of_an_order_that_is_over_changes_nothing() -> None:

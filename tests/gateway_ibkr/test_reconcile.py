@@ -38,6 +38,7 @@ from signalbox.messages import (
     Order,
     OrderType,
     PositionHeld,
+    RefusedBy,
     Side,
     VenueAccepted,
     VenueCanceled,
@@ -45,6 +46,7 @@ from signalbox.messages import (
     VenueExpired,
     VenueFill,
     VenueHeld,
+    VenueNoted,
     VenueRejected,
     VenueUnknown,
 )
@@ -286,11 +288,23 @@ def test_a_refused_order_that_the_venue_does_not_have_is_rejected_in_its_words()
     assert "tick" in rejected.reason
 
 
-def test_an_error_about_an_order_that_works_is_forgotten() -> None:
+def test_an_error_about_an_order_that_works_ends_nothing_and_its_words_are_kept() -> None:
     state, tracked = claimed(Standing.SENT)
     decide(state, ErrorSeen(request_id=5, code=201, text="modify refused"), AT)
-    assert kinds(after(state, answers(state, open_orders=(OPEN,)))) == [VenueAccepted]
+    found = after(state, answers(state, open_orders=(OPEN,)))
+    assert kinds(found) == [VenueAccepted, VenueNoted]
+    assert "modify refused" in next(each.reason for each in found if isinstance(each, VenueNoted))
     assert tracked.own.refusal is None
+
+
+@pytest.mark.parametrize("code", [10268, 10311, 9999])
+def test_an_order_that_was_answered_with_an_error_alone_was_refused_by_the_venue(code: int) -> None:
+    state, _ = claimed(Standing.SENT)
+    decide(state, ErrorSeen(request_id=5, code=code, text="not like that"), AT)
+    found = [*after(state, answers(state)), *after(state, answers(state), wall_seconds=100.0 + VISIBILITY_SECONDS)]
+    (rejected,) = (each for each in found if isinstance(each, VenueRejected))
+    assert (rejected.code, rejected.refused_by) == (str(code), RefusedBy.VENUE)
+    assert "not like that" in rejected.reason
 
 
 def test_a_refused_cancel_of_an_order_that_works_is_reported() -> None:

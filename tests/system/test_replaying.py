@@ -56,6 +56,7 @@ def test_every_check_is_explained_whether_it_passed_or_failed(traded: RunningDes
     denied = {row["check"]: row["verdict"] for row in traded.lines("explain", "again-4")}
     assert (denied["order_quantity"], denied["session"]) == ("FAILED", "passed")
     assert denied.keys() == approved.keys()
+    assert "what was said of its order since:" in traded.run("explain", "again-4").stdout
 
 
 def test_what_nobody_decided_can_not_be_explained(traded: RunningDesk) -> None:

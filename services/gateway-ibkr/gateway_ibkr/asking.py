@@ -13,7 +13,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from signalbox.clock import DeskClock
-from signalbox.gateway.actions import Action
+from signalbox.gateway.actions import Action, Ask
 from signalbox.gateway.asking import Pace
 from signalbox.gateway.link import Link
 from signalbox.gateway.parking import Parking
@@ -59,6 +59,8 @@ class Questions:
         self._clock, self._state, self._link, self._settings = clock, state, link, settings
         self._open_session = open_session
         self._stated: dict[str, Decimal] = {}
+        self._stated_before: dict[str, Decimal] = {}
+        """As it was when the venue was last asked."""
 
     def on_position(self, symbol: str, quantity: Decimal) -> bool:
         """Take a stated position; True = the venue must be asked about it."""
@@ -83,6 +85,7 @@ class Questions:
 
     async def ask(self) -> Answers:
         session = self._open_session()
+        self._stated_before = dict(self._stated)
         asked_about = outstanding(self._state)
         open_orders, executions = await session.open_orders(), await session.executions()
         completed = await session.completed_orders()
@@ -99,7 +102,9 @@ class Questions:
             wall_seconds=time.monotonic(),
             visibility_seconds=self._settings.visibility_seconds,
         )
-        if POSITIONS in due and self._positions_differ():
+        if POSITIONS in due and self._stated != self._stated_before:  # moved since: the answers may be older
+            actions.append(Ask(POSITIONS, "positions moved while they were asked about"))
+        elif POSITIONS in due and self._positions_differ():
             log.error("positions differ from what the executions explain", extra={"stated": str(self._stated)})
             self.hold(self._state.own.positions | self._stated)
         return actions

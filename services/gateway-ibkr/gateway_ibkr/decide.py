@@ -32,8 +32,8 @@ from gateway_ibkr.facts import (
     OrderFact,
     OrderStatusSeen,
 )
-from gateway_ibkr.state import State, Tracked, remember_fill
-from gateway_ibkr.translate import UNSET_DOUBLE, decimal_of, execution_key, fill_of, multiplier_of, name_of, time_of
+from gateway_ibkr.state import PRESET, State, Tracked, hear, remember_fill
+from gateway_ibkr.translate import NOT_RECKONED, decimal_of, execution_key, fill_of, multiplier_of, name_of, time_of
 from gateway_ibkr.venue_errors import Treatment, problem_of, sentence
 
 EXPIRY_SLACK = timedelta(seconds=60)
@@ -43,7 +43,6 @@ WORKING = frozenset({"PreSubmitted", "Submitted", "PendingCancel", "Filled"})
 LOCATE, LOCATING = "locate", 404
 """The venue's word, and its code, for a short sale whose shares must first be found. Stops and legs are held for other
 reasons (`trigger`, `child`) and are at work."""
-NOT_RECKONED = frozenset({-1.0, UNSET_DOUBLE})
 FEE_WAIT = timedelta(minutes=10)
 STILL_NOT_RECKONED = (
     "the venue has said -1 for ten minutes, which stands for a commission that is not reckoned yet: if it is a rebate "
@@ -150,9 +149,10 @@ def _status(
         return [CancelStray(order.order_id)] if tracked.presumed_lost and status in WORKING else []
     if status in WORKING:
         tracked.own.inactive = False
+        tracked.own.canceling = status == "PendingCancel" and bool(tracked.own.canceling or tracked.cancel_command)
         actions: list[Action] = [*reports.accepted(state, tracked, at)]
         if LOCATE in (why_held or "").split(","):
-            return [*actions, *reports.held(state, tracked, at, tracked.own.words or f"the venue holds it: {why_held}")]
+            return [*actions, *reports.held(state, tracked, at, tracked.words or f"the venue holds it: {why_held}")]
         if why_held is not None or status in ("Submitted", "Filled"):
             actions += reports.released(state, tracked, at)
         # IBKR simulates stops for stocks: PreSubmitted until the trigger, Submitted from then on
@@ -173,7 +173,7 @@ def _status(
 def inactive(state: State, tracked: Tracked, at: datetime) -> list[Action]:
     """The venue lists the order among the open ones and does not work it: it is held, and may come to life."""
     code, text = tracked.own.refusal or (0, "")
-    why = sentence(code, text) if text else tracked.own.words or "the venue made the order inactive and gave no reason"
+    why = sentence(code, text) if text else tracked.words or "the venue made the order inactive and gave no reason"
     return [*reports.accepted(state, tracked, at), *reports.held(state, tracked, at, why)]
 
 
@@ -182,11 +182,14 @@ def inactive(state: State, tracked: Tracked, at: datetime) -> list[Action]:
 
 def _ended(state: State, tracked: Tracked, at: datetime, text: str) -> list[Action]:
     """`Cancelled` means one of three: rejected (an error has said why), expired, or cancelled by somebody."""
-    if tracked.own.refusal is not None and not tracked.cancel_command:
+    asked = bool(tracked.cancel_command) or tracked.own.canceling
+    if tracked.own.refusal is not None and not asked:
         return rejected(state, tracked, at)
-    if not tracked.cancel_command and has_expired(state, tracked, at):
-        return [*reports.expired(state, tracked, at, "its time in force is over")]
-    whose = "cancelled as asked" if tracked.cancel_command else "cancelled at the venue, not by this desk"
+    if not asked and has_expired(state, tracked, at):
+        preset = f": an order preset of TWS had made it DAY ({PRESET})" if tracked.own.made_day else ""
+        return [*reports.expired(state, tracked, at, f"its time in force is over{preset}")]
+    whose = "cancelled as asked" if asked else "cancelled at the venue, not by this desk"
+    text = text or tracked.own.canceled_with
     return [*reports.canceled(state, tracked, at, f"{whose}: {text}" if text else whose)]
 
 
@@ -194,7 +197,7 @@ def rejected(state: State, tracked: Tracked, at: datetime, said: str = "") -> li
     """The venue has refused the order: with its own code and text if it gave them; else `said`, or its last words."""
     code, text = tracked.own.refusal or (0, "")
     nothing = "the venue made the order inactive and gave no reason"
-    why = sentence(code, text) if text else said or tracked.own.words or nothing
+    why = sentence(code, text) if text else said or tracked.words or nothing
     return [*reports.rejected(state, tracked, at, str(code) if code else "", why)]
 
 
@@ -205,9 +208,9 @@ def has_expired(state: State, tracked: Tracked, at: datetime) -> bool:
     ended at or after the end of the hours that it may work in, on the day it was entered for.
     """
     order = tracked.order
-    if order.time_in_force is TimeInForce.GTD and order.good_till is not None:
+    if order.time_in_force is TimeInForce.GTD and order.good_till is not None and not tracked.own.made_day:
         return at >= order.good_till - EXPIRY_SLACK
-    if order.time_in_force is not TimeInForce.DAY:
+    if order.time_in_force is not TimeInForce.DAY and not tracked.own.made_day:
         return False
     try:
         end = end_of_day(state.own.calendars.get(order.symbol, ""), tracked.claimed_at, order.outside_regular_hours)
@@ -286,22 +289,43 @@ def on_commission(state: State, fact: CommissionSeen, at: datetime) -> list[Acti
 def on_error(state: State, fact: ErrorSeen, at: datetime) -> list[Action]:
     """An error about an order is a reason, and mostly a question; it never ends the order by itself."""
     tracked = state.orders.get(state.order_by_number.get(fact.request_id, ""))
-    if tracked is None or tracked.standing is Standing.OVER:
+    if tracked is None:
         return []
-    order_id = tracked.order.order_id
     treatment = problem_of(fact.code, fact.text).treatment
-    tracked.own.words = sentence(fact.code, fact.text)
+    is_over = tracked.standing is Standing.OVER
+    hear(tracked, str(fact.code), fact.text)
+    tracked.words = sentence(fact.code, fact.text)
+    if treatment is Treatment.CANCELED:
+        tracked.own.canceled_with = fact.text.partition("reason:")[2].strip()
+    told: list[Action] = []
+    # The others are told in what follows from them: a rejection, a cancellation, a cancel that was refused
+    if treatment in (Treatment.INFORMATIONAL, Treatment.ASK) or (is_over and tracked.own.canceled_with):
+        told += note(state, tracked, fact.code, fact.text, at)
+    return told if is_over else told + _heard(tracked, fact, treatment)
+
+
+def note(state: State, tracked: Tracked, code: int, text: str, at: datetime) -> list[Action]:
+    """Keep words of the venue with the order."""
+    return [*reports.noted(state, tracked, at, str(code), sentence(code, text, with_code=False))]
+
+
+def _heard(tracked: Tracked, fact: ErrorSeen, treatment: Treatment) -> list[Action]:
+    """What there is to ask after an error about an order that is not over."""
+    order_id = tracked.order.order_id
     if treatment is Treatment.INFORMATIONAL:
         return [Ask(order_id, "it is said to be held")] if fact.code == LOCATING else []
     if treatment is Treatment.CANCELED:
         tracked.doubt = "the venue has confirmed a cancellation"
         return [Ask(order_id, tracked.doubt)]
+    if treatment is Treatment.CANCEL_FAILED and "PendingCancel" in fact.text:
+        return [Ask(order_id, "its cancel is under way")]  # a second one changes nothing, and refuses nothing
     if treatment in (Treatment.CANCEL_FAILED, Treatment.MODIFY_FAILED):
         tracked.own.cancel_refusal = (fact.code, fact.text)
         return [Ask(order_id, "the cancel was refused", urgent=True)]
     if treatment is Treatment.TERMINAL:
         tracked.own.refusal, tracked.own.doubted = (fact.code, fact.text), True
         return [Ask(order_id, "the venue refused the order", urgent=tracked.own.inactive)]
+    tracked.own.said = (fact.code, fact.text)
     tracked.doubt = f"error {fact.code}: {fact.text}"
     return [Ask(order_id, tracked.doubt)]
 

@@ -52,7 +52,7 @@ from gateway_ibkr.profit_watch import ProfitWatch
 from gateway_ibkr.reconcile import Answers, positions_of, snapshot
 from gateway_ibkr.settings import Settings, session_mistake
 from gateway_ibkr.state import State, forget, raise_number
-from gateway_ibkr.translate import VENUE, position_of
+from gateway_ibkr.translate import NOT_RECKONED, VENUE, position_of
 from gateway_ibkr.venue import ORDERS, Endpoint, Session
 from gateway_ibkr.venue_data import DataSession
 from gateway_ibkr.venue_errors import Treatment, is_no_data, is_read_only, problem_of, sentence
@@ -282,7 +282,7 @@ class OrdersLink:
             if isinstance(fact, AccountValueSeen | PnlSeen):
                 self._account.on_fact(unknown(fact))
             return
-        if not isinstance(fact, CommissionSeen) or fact.commission not in decide.NOT_RECKONED:
+        if not isinstance(fact, CommissionSeen) or fact.commission not in NOT_RECKONED:
             self._parking.read(*sense.place_of(fact))
         if isinstance(fact, AccountValueSeen | PnlSeen):
             if isinstance(fact, PnlSeen):

@@ -11,7 +11,8 @@ after two complete answers, `visibility_seconds` apart, that were both asked for
     listed, and inactive                held, with the venue's words
     inactive, and not listed any more   rejected
     works, and its cancel has no answer the cancel is sent again, a few times; then it is refused
-    never seen, absent twice            rejected: "it never reached the venue"
+    never seen, absent twice            rejected: with the error that the venue has answered it with, or else
+                                        "it never reached the venue"
     a row about it makes no sense       asked again; while it can not be told whose such a row is, nothing is absent
     seen before, now absent             expired if its day is over, else UNKNOWN; asked again
 """
@@ -32,7 +33,7 @@ from signalbox.messages import OpenOrder, PositionHeld, TimeInForce, VenueSnapsh
 from signalbox.sessions import trading_day
 
 from gateway_ibkr import sense
-from gateway_ibkr.decide import COMBINATION, decide, end_of_day, identify, inactive, rejected
+from gateway_ibkr.decide import COMBINATION, decide, end_of_day, identify, inactive, note, rejected
 from gateway_ibkr.facts import (
     AccountAnswers,
     CompletedOrderSeen,
@@ -176,11 +177,14 @@ def _order_of(state: State, fact: OrderFact) -> Tracked | None:
 def _present(state: State, tracked: Tracked, works: bool, is_listed: bool, at: datetime) -> list[Action]:
     tracked.own.absences, tracked.doubt, tracked.own.doubted = 0, "", False
     if works:
-        tracked.own.refusal = None  # whatever it answered, it was not this order's end
+        told: list[Action] = []
+        if tracked.own.refusal is not None:  # whatever it answered, it was not this order's end
+            told += note(state, tracked, *tracked.own.refusal, at)
+            tracked.own.refusal = None
         if tracked.own.cancel_refusal is not None:
             code, text = tracked.own.cancel_refusal
-            return _cancel_rejected(state, tracked, str(code), sentence(code, text), at)
-        return []
+            return told + _cancel_rejected(state, tracked, str(code), sentence(code, text), at)
+        return told
     if tracked.own.inactive and is_listed:
         return inactive(state, tracked, at)
     if tracked.own.inactive or tracked.own.refusal is not None:
@@ -225,12 +229,15 @@ def _absent(
         return _strand(state, tracked, at)
     if tracked.seen:
         return [Ask(order_id, "the venue does not list it any more, and not among today's completed orders either")]
+    if tracked.own.said is not None:  # it did reach the venue, which has answered it with an error
+        code, text = tracked.own.said
+        return [*reports.rejected(state, tracked, at, str(code), sentence(code, text))]
     return [*reports.lost(state, tracked, at, NEVER_REACHED)]
 
 
 def _day_is_over(state: State, tracked: Tracked, at: datetime) -> bool:
     order = tracked.order
-    if order.time_in_force is not TimeInForce.DAY:
+    if order.time_in_force is not TimeInForce.DAY and not tracked.own.made_day:
         return order.time_in_force is TimeInForce.GTD and order.good_till is not None and at >= order.good_till
     try:
         return at >= end_of_day(

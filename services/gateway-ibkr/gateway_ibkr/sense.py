@@ -37,8 +37,8 @@ from gateway_ibkr.facts import (
 )
 from gateway_ibkr.state import OwnState
 from gateway_ibkr.translate import (
+    NOT_RECKONED,
     SECURITY_TYPES,
-    UNSET_DOUBLE,
     canonical_symbol,
     decimal_of,
     execution_key,
@@ -276,8 +276,9 @@ def _execution(fact: ExecutionSeen, at: datetime) -> None:
 
 def _commission(fact: CommissionSeen, at: datetime) -> None:
     name(fact.execution_id, "execution id")
-    if fact.commission != UNSET_DOUBLE:  # as -1: it is not reckoned yet
-        number(fact.commission, "commission")
+    if fact.commission in NOT_RECKONED:
+        return
+    number(fact.commission, "commission")
     currency(fact.currency)
 
 

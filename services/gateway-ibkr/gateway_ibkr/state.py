@@ -14,9 +14,12 @@ from decimal import Decimal
 
 from signalbox.gateway import state as house
 from signalbox.gateway.state import ZERO, known_fill, of_orders
-from signalbox.messages import Fill, Report, VenueAccepted, VenueFill
+from signalbox.messages import Fill, Report, VenueAccepted, VenueFill, VenueNoted
 
 from gateway_ibkr.translate import VENUE
+
+PRESET = "10349"
+"""The code with which TWS says that an order preset has changed the time in force."""
 
 
 @dataclass
@@ -34,8 +37,14 @@ class OwnOrder:
     inactive: bool = False
     doubted: bool = False
     """It may have been refused since the venue was last asked."""
-    words: str = ""
-    """What the venue last said of it, of any kind."""
+    said: tuple[int, str] | None = None
+    """The last error about it of which it is not known what it means for a new order."""
+    canceling: bool = False
+    """The venue has taken the desk's cancel (PendingCancel): what ends it now is that."""
+    canceled_with: str = ""
+    """What the venue says of a cancellation (202)."""
+    made_day: bool = False
+    """An order preset of TWS has made it an order for the day (10349)."""
     absences: int = 0
     """In how many complete answers in a row the venue did not have it."""
     first_absent_seconds: float = 0.0
@@ -90,8 +99,16 @@ def fold_report(state: State, report: Report) -> None:
     if isinstance(report, VenueFill):
         _hold(state, report.fill)
     house.fold_report(state, report)
+    if isinstance(report, VenueNoted) and report.order_id in state.orders:
+        hear(state.orders[report.order_id], report.code, report.reason)
     if isinstance(report, VenueAccepted) and report.order_id in state.orders:
         state.orders[report.order_id].own.shown_at = report.at
+
+
+def hear(tracked: Tracked, code: str, words: str) -> None:
+    """Keep what the venue's words change of an order that goes on."""
+    if code == PRESET and "DAY" in words:
+        tracked.own.made_day = True
 
 
 def remember_fill(state: State, fill: Fill) -> bool:

@@ -36,7 +36,7 @@ UNSET_DOUBLE = 1.7976931348623157e308
 FRACTION_DIGITS_MAX = 10
 NUMBER_MAX = Decimal(10) ** 15
 
-ABOVE_ZERO = frozenset({"STK", "CASH", "BOND", "CFD", "CMDTY", "CRYPTO", "FUND", "IND"})
+ABOVE_ZERO = frozenset({"STK", "CASH", "BOND", "CFD", "CMDTY", "CRYPTO", "FUND", "IND", "BILL"})
 ZERO_OR_ABOVE = frozenset({"OPT", "FOP", "WAR", "IOPT", "EC"})
 """An option, or a warrant, expires, is exercised or assigned at 0."""
 ANY_PRICE = frozenset({"FUT", "CONTFUT", "BAG"})
@@ -44,7 +44,8 @@ ANY_PRICE = frozenset({"FUT", "CONTFUT", "BAG"})
 SECURITY_TYPES = ABOVE_ZERO | ZERO_OR_ABOVE | ANY_PRICE
 
 OPTION = "OPT"
-
+NOT_RECKONED = frozenset({-1.0, UNSET_DOUBLE})
+"""What TWS says in the place of a commission that it does not know yet."""
 REVISION_DIGITS_MAX = 6
 
 SMART = "SMART"

@@ -166,6 +166,14 @@ _TABLE: dict[int, VenueProblem] = {
         _T.SUBSCRIPTION, "Another session of this user takes the market data: log out there, or use another user."
     ),
     10225: VenueProblem(_T.SUBSCRIPTION, "A trade was annulled: the bars are subscribed anew."),
+    10268: VenueProblem(_T.TERMINAL, "Update the gateway: it sets an attribute of orders that the venue has given up."),
+    10269: VenueProblem(_T.TERMINAL, "Update the gateway: it sets an attribute of orders that the venue has given up."),
+    10270: VenueProblem(_T.TERMINAL, "Update the gateway: it sets an attribute of orders that the venue has given up."),
+    10311: VenueProblem(
+        _T.TERMINAL,
+        "TWS does not send it without somebody who confirms: in its API settings, Precautions, tick 'Bypass Redirect "
+        "Order Warning for Stock API Orders', or let the desk file route the symbol over SMART.",
+    ),
     10349: VenueProblem(_T.INFORMATIONAL, "The time in force was changed by the order preset; the order lives."),
 }
 
@@ -253,10 +261,10 @@ def history_sentence(code: int, text: str) -> str:
     return f"{text} ({code}). {advice}"
 
 
-def sentence(code: int, text: str) -> str:
+def sentence(code: int, text: str, *, with_code: bool = True) -> str:
     """The venue's text with what to do about it."""
-    advice = problem_of(code, text).advice
-    return f"{text} ({code}). {advice}".strip() if advice else f"{text} ({code})"
+    advice, number = problem_of(code, text).advice, f" ({code})" if with_code else ""
+    return f"{text}{number}. {advice}".strip() if advice else f"{text}{number}"
 
 
 def connect_advice(error: BaseException, host: str, port: int) -> str:

@@ -25,6 +25,7 @@ from signalbox.messages import (
     OrderExpired,
     OrderFilled,
     OrderHeld,
+    OrderNoted,
     OrderPartiallyFilled,
     OrderRejected,
     OrderReleased,
@@ -40,6 +41,7 @@ from signalbox.messages import (
     VenueFill,
     VenueFunding,
     VenueHeld,
+    VenueNoted,
     VenueRejected,
     VenueReleased,
     VenueTriggered,
@@ -58,6 +60,7 @@ OrderReport = (
     | VenueTriggered
     | VenueHeld
     | VenueReleased
+    | VenueNoted
     | VenueCanceled
     | VenueRejected
     | VenueExpired
@@ -70,6 +73,7 @@ _EVENTS: dict[type[OrderReport], type[OrderEvent]] = {
     VenueTriggered: OrderTriggered,
     VenueHeld: OrderHeld,
     VenueReleased: OrderReleased,
+    VenueNoted: OrderNoted,
     VenueCanceled: OrderCanceled,
     VenueRejected: OrderRejected,
     VenueExpired: OrderExpired,
@@ -109,7 +113,7 @@ def _is_news(order: OrderState, report: OrderReport, status: OrderStatus) -> boo
         return report.venue_order_id != order.venue_order_id
     if isinstance(report, VenueTriggered):  # hidden behind a pending cancel or a fill, and announced all the same
         return order.status in (OrderStatus.PENDING_CANCEL, OrderStatus.PARTIALLY_FILLED)
-    return isinstance(report, VenueCancelRejected)
+    return isinstance(report, VenueCancelRejected | VenueNoted)
 
 
 def _order_event(state: State, order: OrderState, report: OrderReport, status: OrderStatus) -> OrderEvent:
@@ -121,6 +125,8 @@ def _order_event(state: State, order: OrderState, report: OrderReport, status: O
             return OrderTriggered(**common)
         case VenueHeld():
             return OrderHeld(**common, reason=report.reason)
+        case VenueNoted():
+            return OrderNoted(**common, reason=_with_code(report))
         case VenueReleased():
             return OrderReleased(**common)
         case VenueCanceled():
@@ -135,7 +141,7 @@ def _order_event(state: State, order: OrderState, report: OrderReport, status: O
             return OrderUnknown(**common, reason=report.reason)
 
 
-def _with_code(report: VenueRejected | VenueCancelRejected) -> str:
+def _with_code(report: VenueRejected | VenueCancelRejected | VenueNoted) -> str:
     return f"{report.code}: {report.reason}" if report.code else report.reason
 
 

@@ -50,6 +50,7 @@ from signalbox.messages import (
     OrderExpired,
     OrderFilled,
     OrderHeld,
+    OrderNoted,
     OrderPartiallyFilled,
     OrderPendingCancel,
     OrderRejected,
@@ -125,6 +126,8 @@ TRANSITIONS: Row = {
     # A refused order that trades was not refused, and the rest of it may be working. (A time-out taken for a reject
     # is how other systems got orphan positions.)
     (REJECTED, OrderPartiallyFilled): PARTIALLY_FILLED,
+    # ---- words of the venue: kept, and nothing follows
+    **_stays(OrderNoted, (*LIVE, *ENDED)),
     # ---- corrections and fees change books, not lives (a correction that completes the order: `next_status`)
     **_stays(FillCorrected, (*LIVE, *ENDED)),
     **_stays(CommissionBooked, (*LIVE, *ENDED)),

@@ -7,6 +7,7 @@ before.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -23,12 +24,15 @@ from signalbox.messages import (
     VenueExpired,
     VenueFill,
     VenueHeld,
+    VenueNoted,
     VenueRejected,
     VenueReleased,
     VenueTriggered,
     VenueUnknown,
 )
 
+NOTES_MAX = 20
+"""Of one order: a venue that says something else each second is not kept for ever."""
 COMMISSION_IS_MISSING = "a commission is missing"
 """As a question to the venue. It is not asked for ever: the fill is booked without it."""
 
@@ -76,6 +80,27 @@ def held(state: AnyState, tracked: AnyTracked, at: datetime, reason: str) -> Seq
         reason=reason,
     )
     return _once(state, report)
+
+
+def noted(state: AnyState, tracked: AnyTracked, at: datetime, code: str, words: str) -> Sequence[Report]:
+    """Words of the venue about the order: kept with it, each once."""
+    tracked.words = words
+    if tracked.notes >= NOTES_MAX:
+        return []
+    order = tracked.order
+    digest = hashlib.sha256(f"{code}/{words}".encode("utf-8", "replace")).hexdigest()[:16]
+    report = VenueNoted(
+        id=report_id(state.venue, order.account, "noted", f"{order.order_id}.{digest}"),
+        at=at,
+        venue=state.venue,
+        account=order.account,
+        order_id=order.order_id,
+        code=code,
+        reason=words,
+    )
+    made = _once(state, report)
+    tracked.notes += len(made)
+    return made
 
 
 def released(state: AnyState, tracked: AnyTracked, at: datetime) -> Sequence[Report]:

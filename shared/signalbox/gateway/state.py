@@ -31,6 +31,7 @@ from signalbox.messages import (
     VenueExpired,
     VenueFill,
     VenueHeld,
+    VenueNoted,
     VenueRejected,
     VenueReleased,
     VenueReport,
@@ -82,6 +83,10 @@ class Tracked(Generic[OwnOrder]):
     """How often the venue was, in a row."""
     in_hand: bool = False
     """Claimed and about to be sent by this process: the venue can not have it, so it is not asked about."""
+    words: str = ""
+    """What the venue last said of it, of any kind."""
+    notes: int = 0
+    """How often something of that was reported."""
     held: str = ""
     """Why the venue does not work it, as was reported last; "" = it does, as far as is known."""
     holds: int = 0
@@ -222,6 +227,8 @@ def fold_report(state: AnyState, report: Report) -> None:
     elif isinstance(report, VenueCancelRejected):
         if report.cause == tracked.cancel_command:  # not one that was refused before it
             tracked.cancel_command = ""
+    elif isinstance(report, VenueNoted):
+        tracked.words, tracked.notes = report.reason, tracked.notes + 1
     elif isinstance(report, VenueHeld):
         tracked.seen, tracked.held, tracked.holds = True, report.reason, tracked.holds + 1
     elif isinstance(report, VenueReleased | VenueUnknown):

@@ -83,6 +83,12 @@ class OrderHeld(OrderEvent, frozen=True, kw_only=True):
     reason: str
 
 
+class OrderNoted(OrderEvent, frozen=True, kw_only=True):
+    """What the venue has said of the order; nothing follows from it."""
+
+    reason: str
+
+
 class OrderReleased(OrderEvent, frozen=True, kw_only=True):
     pass
 
@@ -193,6 +199,7 @@ OrderEvents = (
     | OrderTriggered
     | OrderHeld
     | OrderReleased
+    | OrderNoted
     | OrderPartiallyFilled
     | OrderFilled
     | FillCorrected

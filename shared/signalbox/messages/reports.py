@@ -34,6 +34,14 @@ class VenueHeld(VenueReport, frozen=True, kw_only=True):
     reason: str
 
 
+class VenueNoted(VenueReport, frozen=True, kw_only=True):
+    """Words of the venue about an order, which change nothing by themselves. `code` is the venue's, or ""."""
+
+    order_id: str
+    code: str
+    reason: str
+
+
 class VenueReleased(VenueReport, frozen=True, kw_only=True):
     """The venue works an order that it had held."""
 
@@ -148,6 +156,7 @@ Report = (
     | VenueTriggered
     | VenueHeld
     | VenueReleased
+    | VenueNoted
     | VenueFill
     | VenueCommission
     | VenueFunding

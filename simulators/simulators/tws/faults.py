@@ -69,6 +69,8 @@ class Faults:
     reject_reasons: list[str] = field(default_factory=list)
     commission_not_reckoned: int = 0
     hold_reasons: list[str] = field(default_factory=list)
+    bare_errors: list[tuple[int, str]] = field(default_factory=list)
+    slow_cancels: int = 0
     preset_time_in_force: int = 0
     not_subscribed: set[str] = field(default_factory=set)
     delayed_only: set[str] = field(default_factory=set)

@@ -69,7 +69,7 @@ class Gateway:
         self.orders = OrderDesk(world, self.peers, self.faults)
         self.elsewhere = Elsewhere(world)
         self.executions = ExecutionLog(world, self.peers, self._owner, self.elsewhere, self.faults)
-        self.executions.told_numbers = self.orders.told_numbers
+        self.executions.told_numbers = self.orders.held.told_numbers
         self.accounts = Accounts(world, self.peers, self.elsewhere)
         self.market_data = MarketData(world, self.peers, self.faults)
         self.history = History(world, self.peers, self.faults)

@@ -6,8 +6,6 @@ or which orders are allowed (`order_rules`). An order id belongs to its client: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count
 
@@ -30,6 +28,7 @@ from simulators.listings import IBKR, traded
 from simulators.tws import executions, order_replies, order_rules, replies, times, what_if
 from simulators.tws.contracts import Unresolved, resolve
 from simulators.tws.faults import Faults
+from simulators.tws.holding import HeldOrders, Record
 from simulators.tws.order_replies import OrderFacts
 from simulators.tws.pacing import WORKING_ORDERS_MAX
 from simulators.tws.peers import Peer, Peers
@@ -40,36 +39,7 @@ from simulators.world import World
 BY_HAND = 0
 """The client id of orders that no client placed; client 0 is told of them."""
 
-LOCATE = "locate"
 _LOCAL_NUMBERS_FROM = 2_000_000_000  # permanent ids of orders that never reached the venue
-
-
-@dataclass(slots=True)
-class Record:
-    """One client's order id and what it stands for. `fields` are the client's own texts, the latest accepted ones."""
-
-    client_id: int
-    order_id: int
-    perm_id: int
-    listing: Listing
-    fields: Mapping[str, str]
-    status: str = ""
-    last_price: Decimal = Decimal(0)
-    told_number: int = 0
-    """The permanent id that clients know it by, where it is not the world's."""
-    why_held: str = ""
-
-    @property
-    def number(self) -> int:
-        return self.told_number or self.perm_id
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An order that TWS has and does not work yet."""
-
-    record: Record
-    terms: OrderTerms
 
 
 class OrderDesk:
@@ -82,13 +52,12 @@ class OrderDesk:
         self._by_number: dict[int, Record] = {}
         self._held: dict[tuple[int, int], PlaceOrder] = {}
         self._working: dict[int, Record] = {}
-        self._on_hold: dict[int, Held] = {}
+        self._slow_cancels: list[int] = []
         self._next_ids: dict[int, int] = {}
         self._local_numbers = count(_LOCAL_NUMBERS_FROM)
+        self.held = HeldOrders(world, peers, self._local_numbers)
         self._hand_numbers = count(-1, -1)
         self._binds_by_hand = False
-        self.told_numbers: dict[int, int] = {}
-        """Of orders that were held first: the permanent id that clients know them by, by the world's."""
         for order in world.orders_of(IBKR):
             self._record_of(order)
 
@@ -133,7 +102,10 @@ class OrderDesk:
             return
         self._next_ids[peer.client_id] = max(self.next_valid_id(peer.client_id), request.order_id + 1)
         refusal = self._refusal(terms)
-        if refusal is not None:
+        if self._faults.bare_errors and refusal is None:
+            code, text = self._faults.bare_errors.pop(0)
+            peer.send(replies.error(request.order_id, code, text))  # and nothing else, ever: there is no order
+        elif refusal is not None:
             self._refuse(peer, request, listing, refusal)
         elif not request.flag("transmit"):
             self._held[key] = request  # as in a gateway: nobody can transmit it but the client
@@ -152,11 +124,16 @@ class OrderDesk:
         if record is None:
             peer.send(replies.error(order_id, 10147, f"OrderId {order_id} that needs to be cancelled is not found."))
             return
-        if record.number in self._on_hold:
-            del self._on_hold[record.number]
-            record.status, record.why_held = "Cancelled", ""
-            peer.send(replies.error(order_id, 202, "Order Canceled - reason:"))
-            peer.send(self._held_status(record, "Cancelled"))
+        if self.held.cancel(peer, record):
+            return
+        if record.perm_id in self._slow_cancels:
+            self._not_cancelable(peer, order_id, "PendingCancel")
+            return
+        order = self._world.order(record.perm_id)
+        if order is not None and order.status not in DONE and self._faults.takes_one("slow_cancels"):
+            self._slow_cancels.append(record.perm_id)
+            record.status = "PendingCancel"
+            peer.send(self._status_message(record, "PendingCancel", order, order.terms.quantity - order.filled))
             return
         refusal = self._world.cancel(record.perm_id)
         if refusal is None:
@@ -165,11 +142,26 @@ class OrderDesk:
             working = order.terms.quantity - order.filled
             peer.send(self._status_message(record, "PendingCancel", order, working))
         elif record.status in ("Filled", "Cancelled"):
-            text = f"OrderId {order_id} that needs to be cancelled can not be cancelled, state: {record.status}."
-            peer.send(replies.error(order_id, 10148, text))
+            self._not_cancelable(peer, order_id, record.status)
         else:
             text = "Cancel attempted when order is not in a cancellable state. Order permId ="
             peer.send(replies.error(order_id, 161, f"{text}{record.perm_id}"))
+
+    def _not_cancelable(self, peer: Peer, order_id: int, state: str) -> None:
+        text = f"OrderId {order_id} that needs to be cancelled can not be cancelled, state: {state}."
+        peer.send(replies.error(order_id, 10148, text))
+
+    def release(self, number: int) -> None:
+        """Work an order that was held, under the number that its client knows. Raises KeyError."""
+        record, order = self.held.release(number)
+        self._remember(record)
+        if (peer := self._peers.get(record.client_id)) is not None:
+            for message in self._pair(record, order):
+                peer.send(message)
+
+    def answer_cancels(self) -> int:
+        """Do the cancels that have waited, as TWS does at the open; how many there were."""
+        return len([self._world.cancel(self._slow_cancels.pop(0)) for _ in [*self._slow_cancels]])
 
     def cancel_all(self) -> None:
         """Take message 58: every working order of every client and account."""
@@ -186,10 +178,7 @@ class OrderDesk:
             if of_all or record.client_id == peer.client_id:
                 for message in self._pair(record, order):
                     peer.send(message)
-        for held in self._on_hold.values():
-            if of_all or held.record.client_id == peer.client_id:
-                for message in self._held_messages(held.record):
-                    peer.send(message)
+        self.held.tell(peer, of_all=of_all)
         peer.send(replies.open_order_end())
 
     def tell_completed(self, peer: Peer, *, api_only: bool) -> None:
@@ -248,67 +237,13 @@ class OrderDesk:
         if not order_rules.can_trade(terms, listing.calendar, now):
             peer.send(replies.error(request.order_id, 399, what_if.held_until_open(terms, listing, now)))
         if self._faults.hold_reasons:
-            self._hold(peer, request, listing, terms, self._faults.hold_reasons.pop(0))
-            return
+            return self._remember(self.held.keep(peer, request, listing, terms, self._faults.hold_reasons.pop(0)))
         swallowed = self._faults.takes_one("swallow_replies")
         order = self._world.submit(terms)
         if swallowed:
             self._faults.silent_orders.add(order.number)
         fields = {**request.fields, "account": terms.account, "tif": terms.time_in_force.value}
         self._remember(Record(peer.client_id, request.order_id, order.number, listing, fields))
-
-    # ------------------------------------------------------------------------------------------------------ held
-
-    def _hold(self, peer: Peer, request: PlaceOrder, listing: Listing, terms: OrderTerms, why: str) -> None:
-        """Keep an order back: for shares to be located (404, PreSubmitted), or as Inactive for another reason (201)."""
-        fields = {**request.fields, "account": terms.account, "tif": terms.time_in_force.value}
-        number = next(self._local_numbers)
-        record = Record(peer.client_id, request.order_id, number, listing, fields, told_number=number)
-        locating = why == LOCATE
-        record.status, record.why_held = ("PreSubmitted", LOCATE) if locating else ("Inactive", "")
-        self._on_hold[number] = Held(record, terms)
-        self._remember(record)
-        text = "Order held while securities are located." if locating else f"Order rejected - reason:{why}"
-        peer.send(replies.error(request.order_id, 404 if locating else 201, text))
-        for message in self._held_messages(record):
-            peer.send(message)
-
-    def on_hold(self) -> list[int]:
-        """The permanent ids of the orders that are held."""
-        return list(self._on_hold)
-
-    def release(self, number: int) -> None:
-        """Work an order that was held, under the number that its client knows. Raises KeyError."""
-        held = self._on_hold.pop(number)
-        order = self._world.submit(held.terms)
-        held.record.perm_id, held.record.status, held.record.why_held = order.number, "", ""
-        self.told_numbers[order.number] = number
-        self._remember(held.record)
-        peer = self._peers.get(held.record.client_id)
-        if peer is not None:
-            for message in self._pair(held.record, order):
-                peer.send(message)
-
-    def refuse_held(self, number: int, reason: str) -> None:
-        """Refuse an order that was held, for good. Raises KeyError."""
-        record = self._on_hold.pop(number).record
-        record.status, record.why_held = "Inactive", ""
-        peer = self._peers.get(record.client_id)
-        if peer is not None:
-            peer.send(replies.error(record.order_id, 201, f"Order rejected - reason:{reason}"))
-            for message in self._held_messages(record):
-                peer.send(message)
-
-    def _held_messages(self, record: Record) -> list[Message]:
-        facts = OrderFacts(
-            record.order_id, record.client_id, record.number, record.listing, record.fields, record.status
-        )
-        return [order_replies.open_order(facts), self._held_status(record, record.status)]
-
-    def _held_status(self, record: Record, status: str) -> Message:
-        nothing, quantity = Decimal(0), Decimal(record.fields.get("totalQuantity") or 0)
-        ids = (record.number, nothing, record.client_id)
-        return replies.order_status(record.order_id, status, nothing, quantity, nothing, *ids, record.why_held)
 
     def _refusal(self, terms: OrderTerms | Unresolved) -> Unresolved | None:
         if isinstance(terms, Unresolved):
