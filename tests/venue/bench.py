@@ -203,6 +203,22 @@ class VenueBench(Protocol):
         """The venue says one figure of the account to nobody any more, and all others as before; its name."""
         ...
 
+    async def hold_next(self) -> None:
+        """The venue takes the next order and does not work it yet, since shares are to be located."""
+        ...
+
+    async def release_held(self) -> None:
+        """It works what it has held."""
+        ...
+
+    async def correct_to_nonsense(self) -> None:
+        """The venue corrects its last execution to a price that there can not be."""
+        ...
+
+    async def correct_to_sense(self) -> None:
+        """It corrects that again, to what is true."""
+        ...
+
     async def leave_unanswered(self) -> None:
         """The venue stays connected, and leaves one part of what a gateway asks at its start without an end."""
         ...

@@ -21,6 +21,7 @@ from signalbox import messages, subjects
 from signalbox.accounts import JETSTREAM
 from signalbox.bus import Bus, Received
 from signalbox.clock import FollowingClock
+from signalbox.gateway.parking import STREAM as PARKED
 from signalbox.lease import account_lease, service_lease
 from signalbox.messages import (
     FINAL_STATUSES,
@@ -576,7 +577,9 @@ class Desk:
         return messages.decode(received.payload, kind) if received is not None else None
 
     async def dead_letters(self) -> list[DeadLetter]:
-        return [messages.decode(each.payload, DeadLetter) async for each in self._recorder.read("DEAD", ">")]
+        """What a service could not handle, but for facts of the venue that made no sense."""
+        kept = [messages.decode(each.payload, DeadLetter) async for each in self._recorder.read("DEAD", ">")]
+        return [letter for letter in kept if letter.stream != PARKED]
 
     # ------------------------------------------------------------------------------------------- what always holds
 

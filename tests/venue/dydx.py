@@ -282,5 +282,17 @@ symbol = "ETH-USD"
         await self.do("withhold_oracle_price", symbol=self.symbol)
         return "net_liquidation"
 
+    async def hold_next(self) -> None:
+        raise AssertionError("nothing is held there")
+
+    async def release_held(self) -> None:
+        raise AssertionError("nothing is held there")
+
+    async def correct_to_nonsense(self) -> None:
+        raise AssertionError("nothing is corrected there")
+
+    async def correct_to_sense(self) -> None:
+        raise AssertionError("nothing is corrected there")
+
     async def leave_unanswered(self) -> None:
         await self.do("refuse_rest", count=MANY, status=503)

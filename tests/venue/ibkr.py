@@ -204,6 +204,20 @@ symbol = "AAPL"
         for kind in NEWS:
             await self.do("omit", kind=kind, client=ORDERS_CLIENT, count=3)
 
+    async def hold_next(self) -> None:
+        await self.do("hold_next")
+
+    async def release_held(self) -> None:
+        for number in (await self.do("held"))["numbers"]:
+            await self.do("release", number=number)
+
+    async def correct_to_nonsense(self) -> None:
+        self._last = self.world.executions(self.account)[-1]
+        await self.do("correct_execution", execution_id=self._last.execution_id, price="0")
+
+    async def correct_to_sense(self) -> None:
+        await self.do("correct_execution", execution_id=self._last.execution_id, price=str(self._last.price))
+
     async def settle(self) -> None:
         pass
 

@@ -25,6 +25,7 @@ from .wire import Wire
 
 NEWS = 3
 FINAL = Cannot("its executions are final", "nothing: a fill has one revision")
+NOT_HELD = Cannot("it holds nothing back: it takes an order or refuses it", "nothing is held there")
 
 
 class LinesBench(IbkrBench):
@@ -32,7 +33,7 @@ class LinesBench(IbkrBench):
 
     name = "lines"
     module = "lines_gateway"
-    cannot: ClassVar[dict[str, Cannot]] = {"V64": FINAL, "V65": FINAL}
+    cannot: ClassVar[dict[str, Cannot]] = {"V64": FINAL, "V65": FINAL, "VE0": FINAL, "VE1": NOT_HELD, "VE2": NOT_HELD}
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
@@ -103,6 +104,18 @@ class LinesBench(IbkrBench):
     async def withhold_figure(self) -> str:
         self.broker.withheld = "net_liquidation"
         return "net_liquidation"
+
+    async def hold_next(self) -> None:
+        raise AssertionError("nothing is held there")
+
+    async def release_held(self) -> None:
+        raise AssertionError("nothing is held there")
+
+    async def correct_to_nonsense(self) -> None:
+        raise AssertionError("nothing is corrected there")
+
+    async def correct_to_sense(self) -> None:
+        raise AssertionError("nothing is corrected there")
 
     async def leave_unanswered(self) -> None:
         self.broker.unanswered = 2

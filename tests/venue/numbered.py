@@ -57,6 +57,10 @@ _FINAL = Cannot(
 )
 
 _NO_FUNDING = Cannot("stocks pay no funding", "nothing is booked")
+_NOT_HELD = Cannot(
+    "a perpetual is sold without anybody's shares: the chain takes an order or refuses it",
+    "nothing is held there",
+)
 
 CANNOT: dict[tuple[str, str], Cannot] = {
     ("V08", "dydx"): Cannot(
@@ -88,6 +92,9 @@ CANNOT: dict[tuple[str, str], Cannot] = {
     ("VC3", "ibkr"): _NO_FUNDING,
     ("VC5", "ibkr"): _NO_FUNDING,
     ("VC6", "ibkr"): _NO_FUNDING,
+    ("VE0", "dydx"): _FINAL,
+    ("VE1", "dydx"): _NOT_HELD,
+    ("VE2", "dydx"): _NOT_HELD,
     ("V09", "ibkr"): Cannot(
         "Interactive Brokers has no reduce-only orders",
         "risk denies the intent unless the desk's position, with everything that works, can only shrink by it; the "
@@ -111,6 +118,7 @@ GROUPS = {
     "B": "Snapshots",
     "C": "Account and positions",
     "D": "Commands that come while the gateway can not act",
+    "E": "Facts that make no sense, and orders that are held",
     "F": "Feeds that stop, links that half come back",
 }
 
