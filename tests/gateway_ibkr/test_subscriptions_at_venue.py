@@ -157,5 +157,7 @@ class TestPaced:
             return "SPY bars" in runtime.details()["data_asked_for_again"]
 
         await desk.eventually(waits, "what waits is shown")
+        await desk.passes(seconds=5)
+        assert metric("signalbox_venue_budget_left", venue="ibkr", budget="bar_requests") == 0
         said = [str(getattr(record, "text", "")) for record in caplog.records]
         assert not [text for text in said if "pacing" in text]

@@ -65,10 +65,10 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     account_silence_seconds_max: int = 240
     """The same for the account's figures and its profit and loss: TWS repeats the figures every three minutes, and risk
     finds them too old after five."""
-    resubscribe_delay_seconds: float = 15.0
+    resubscribe_delay_seconds: float = 10.0
     """Between two requests for the same subscription, twice as long each time that nothing comes of it ..."""
-    resubscribe_delay_seconds_max: float = 300.0
-    """... up to this: as often what is refused is asked for again."""
+    resubscribe_delay_seconds_max: float = 120.0
+    """... up to this: as often what is refused is asked for again, and the end of a competing session is noticed."""
 
 
 def patience_of(settings: Settings) -> Patience:

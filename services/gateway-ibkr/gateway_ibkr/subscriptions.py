@@ -100,8 +100,7 @@ def lose(subscription: Subscription, reason: str, *, refused: bool = False) -> N
 
 def suspect(subscription: Subscription, reason: str, seconds: float) -> None:
     """Something has happened that ends subscriptions without a word: it has to show that it lives."""
-    if subscription.key and not subscription.lost:
-        subscription.suspicion, subscription.suspected_seconds = reason, seconds
+    subscription.suspicion, subscription.suspected_seconds = reason, seconds
 
 
 def delay_seconds(subscription: Subscription) -> float:
