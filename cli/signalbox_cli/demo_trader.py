@@ -151,7 +151,8 @@ class Watch:
     async def _account(self, received: Received) -> None:
         account: AccountState = messages.decode(received.payload, AccountState)
         async with self._changed:
-            self._accounts[account.venue] = account.at
+            said = [at for name, at in account.said_at.items() if not name.endswith("_pnl")]
+            self._accounts[account.venue] = min([account.at, *said])
             self._changed.notify_all()
 
     async def _decided(self, received: Received) -> None:

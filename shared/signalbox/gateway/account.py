@@ -101,12 +101,13 @@ class Account:
         backoff, wait_seconds = Backoff(RECHECK_SECONDS, ASK_SECONDS_MAX), RECHECK_SECONDS
         while True:
             await asyncio.sleep(wait_seconds)
-            if self._link.status is not LinkStatus.READY or not self._is_unsaid():
+            began_at = self._clock.now()
+            if self._link.status is not LinkStatus.READY or not self._figures.unsaid_since(began_at - self._interval):
                 continue
             try:
                 await ask()
                 self._changed.set()  # nothing need have changed: that it is still so is news
-                problem = "it says the others only" if self._is_unsaid() else ""
+                problem = "it says the others only" if self._figures.unsaid_since(began_at) else ""
             except VenueError as error:
                 problem = str(error)
             if problem:
@@ -115,9 +116,6 @@ class Account:
             else:
                 backoff.reset()
                 wait_seconds = RECHECK_SECONDS
-
-    def _is_unsaid(self) -> bool:
-        return self._figures.unsaid_since(self._clock.now() - self._interval)
 
     async def _publish(self) -> None:
         try:
