@@ -50,8 +50,10 @@ class BookUpkeep:
         self._every_seconds, self._spawn = every_seconds, spawn
         self._asked: set[str] = set()
         self._crossings: dict[str, int] = {}
-        self._queue: dict[str, None] = {}
-        """Symbols whose book is held against REST's, in this order."""
+        self._soon: dict[str, None] = {}
+        """Symbols whose book is held against REST's before any other's turn: it has just come, or was crossed."""
+        self._turns: list[str] = []
+        self._turn_seconds = 0.0
         self._suspects: dict[str, tuple[float, frozenset[Difference]]] = {}
         """When to look again, and at what."""
 
@@ -70,7 +72,12 @@ class BookUpkeep:
         """A whole book has come; it is among the next that are held against REST's."""
         self._asked.discard(symbol)
         self._suspects.pop(symbol, None)
-        self._queue = {symbol: None} | self._queue
+        self._soon[symbol] = None
+
+    def updated(self, symbol: str) -> None:
+        """A book has taken an update: one that was crossed by it is looked at soon."""
+        if self._boards[symbol].book.crossings > self._crossings.get(symbol, 0):
+            self._soon[symbol] = None
 
     def lose(self, symbols: Iterable[str]) -> None:
         """Their connection is gone: the next one asks for all of them."""
@@ -79,24 +86,25 @@ class BookUpkeep:
     async def compare(self) -> None:
         """Hold one book after the other against REST's; for ever."""
         while True:
-            await asyncio.sleep(max(COMPARE_SECONDS_MIN, self._every_seconds / max(len(self._boards), 1)))
-            symbol = self._next()
+            await asyncio.sleep(COMPARE_SECONDS_MIN)
+            symbol = self._next(time.monotonic())
             if not symbol:
                 continue
+            self._soon.pop(symbol, None)
             try:
                 await self._compare(symbol)
             except VenueError as error:
                 log.warning("a book could not be held against REST", extra={"symbol": symbol, "reason": str(error)})
 
-    def _next(self) -> str:
-        now = time.monotonic()
+    def _next(self, now: float) -> str:
+        """Whose turn it is; "" = nobody's yet."""
         due = next((symbol for symbol, (seconds, _) in self._suspects.items() if seconds <= now), "")
-        symbol = due or next(iter(self._queue), "")
-        if not symbol:
-            self._queue = dict.fromkeys(self._boards)
-            return ""
-        self._queue.pop(symbol, None)
-        return symbol
+        first = due or next(iter(self._soon), "")
+        if first or not self._boards or now < self._turn_seconds:
+            return first
+        self._turn_seconds = now + self._every_seconds / len(self._boards)
+        self._turns = self._turns or list(self._boards)
+        return self._turns.pop(0)
 
     async def _compare(self, symbol: str) -> None:
         book = self._boards[symbol].book

@@ -296,6 +296,7 @@ class MarketData:
         board = self._boards[update.ticker]
         if take_update(board.book, update):
             self._quotes.changed(update.ticker)
+            self._books.updated(update.ticker)
         else:
             self._books.renew(update.ticker, "not_applicable")
 
