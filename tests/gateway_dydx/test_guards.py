@@ -16,7 +16,7 @@ from typing import Any, cast
 import pytest
 from gateway_dydx import orders_link
 from gateway_dydx.asking import Questions
-from gateway_dydx.facts import Market, OraclePrice
+from gateway_dydx.facts import Market, OraclePrice, Unreadable
 from gateway_dydx.instruments import Offered
 from gateway_dydx.orders import Orders
 from gateway_dydx.plans import CancelPlan, OrderPlan, subaccount_of
@@ -45,6 +45,7 @@ from signalbox.messages import (
     LedgerClaimed,
     LedgerSent,
     LinkStatus,
+    MarketState,
     Order,
     OrderType,
     Report,
@@ -137,7 +138,9 @@ class House:
         self.sending = Sending(cast(Node, self.chain), self.clock, self.state, cast(OwnLease, self.lease))
         unused = cast(Any, None)
         instruments = Instruments[Offered](bus, cast(Desk, SimpleNamespace(instruments=())), "dydx")
-        instruments.offered["BTC-USD"] = Offered(unused, unused, BTC, unused)
+        listed = cast(Any, SimpleNamespace(market_state=MarketState.OPEN))
+        instruments.offered["BTC-USD"] = Offered(unused, unused, BTC, listed)
+        self.instruments = instruments
         self.unread = Unread(Parking("dydx"))
         self.orders = Orders(
             self.state,
@@ -260,6 +263,23 @@ async def test_an_order_is_not_sent_while_the_link_or_the_clock_is_gone(house: H
     house.chain.in_signing = goes
     await house.take(submission())
     assert len(house.chain.broadcasts) == 1
+
+
+@pytest.mark.parametrize("obstacle", ["closed", "unread"])
+async def test_nothing_is_sent_for_a_market_that_takes_no_orders_or_can_not_be_read(
+    house: House, obstacle: str
+) -> None:
+    if obstacle == "closed":
+        listed = cast(Any, SimpleNamespace(market_state=MarketState.PAUSED))
+        market = cast(Any, SimpleNamespace(status="PAUSED"))
+        house.instruments.offered["BTC-USD"] = Offered(cast(Any, None), market, BTC, listed)
+    else:
+        row = Unreadable(kind="oracle price", key="BTC-USD", symbol="BTC-USD", reason="it is 0", text="{}")
+        house.unread.park(row, "data")
+    await house.take(submission())
+    assert house.chain.broadcasts == []
+    (rejected,) = house.reports()
+    assert ("PAUSED" if obstacle == "closed" else "oracle price: it is 0") in rejected.reason
 
 
 # --------------------------------------------------------------------------------------------------------- cancels
