@@ -18,8 +18,9 @@ from signalbox.gateway.asking import Pace
 from signalbox.gateway.link import Link
 from signalbox.gateway.parking import Parking
 from signalbox.gateway.state import ZERO, outstanding
+from signalbox.messages import Report
 
-from gateway_ibkr import decide, reconcile
+from gateway_ibkr import decide, reconcile, settling
 from gateway_ibkr.reconcile import Answers
 from gateway_ibkr.settings import Settings
 from gateway_ibkr.state import State, Tracked
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 MEMORY = timedelta(days=8)
 """TWS can be set to tell executions of seven days; nothing older comes up again."""
 
+GONE_ASKS = 3
+"""After so many answers that do not explain it, that options are gone is taken as it is."""
 POSITIONS = ""
 """Among the questions, which are order ids: the one about positions."""
 
@@ -61,6 +64,8 @@ class Questions:
         self._stated: dict[str, Decimal] = {}
         self._stated_before: dict[str, Decimal] = {}
         """As it was when the venue was last asked."""
+        self._gone_asked = 0
+        """How often the executions have not explained that options are gone."""
 
     def on_position(self, symbol: str, quantity: Decimal) -> bool:
         """Take a stated position; True = the venue must be asked about it."""
@@ -70,6 +75,7 @@ class Questions:
     def hold(self, positions: dict[str, Decimal]) -> None:
         """Take complete positions, with which all executions known agree."""
         self._stated, self._state.own.positions = dict(positions), dict(positions)
+        self._state.own.knows_positions, self._gone_asked = True, 0
 
     def _positions_differ(self) -> bool:
         held = self._state.own.positions
@@ -105,9 +111,27 @@ class Questions:
         if POSITIONS in due and self._stated != self._stated_before:  # moved since: the answers may be older
             actions.append(Ask(POSITIONS, "positions moved while they were asked about"))
         elif POSITIONS in due and self._positions_differ():
+            actions += self._differing()
+        return actions
+
+    def _differing(self) -> list[Action]:
+        """The executions do not explain the positions: options that have gone may, what is left is taken as stated.
+
+        Options are asked about some more first: their shares, or an execution, may be on their way.
+        """
+        told: list[Report] = []
+        stated = self._state.own.positions | self._stated
+        if settling.is_gone(self._state, stated):
+            self._gone_asked += 1
+            if self._gone_asked < GONE_ASKS:
+                return [Ask(POSITIONS, "options are gone, and no execution says how")]
+            told = settling.settle(self._state, stated, self._clock.now())
+            settling.tell(told)
+        self._gone_asked = 0
+        if self._positions_differ():
             log.error("positions differ from what the executions explain", extra={"stated": str(self._stated)})
             self.hold(self._state.own.positions | self._stated)
-        return actions
+        return [*told]
 
     def is_stranded(self, tracked: Tracked) -> bool:
         return tracked.order.order_id in self._state.own.stranded

@@ -32,8 +32,18 @@ from gateway_ibkr.facts import (
     OrderFact,
     OrderStatusSeen,
 )
+from gateway_ibkr.settling import settled_as
 from gateway_ibkr.state import PRESET, State, Tracked, hear, remember_fill
-from gateway_ibkr.translate import NOT_RECKONED, decimal_of, execution_key, fill_of, multiplier_of, name_of, time_of
+from gateway_ibkr.translate import (
+    NOT_RECKONED,
+    decimal_of,
+    execution_key,
+    fill_of,
+    multiplier_of,
+    name_of,
+    side_of,
+    time_of,
+)
 from gateway_ibkr.venue_errors import Treatment, problem_of, sentence
 
 EXPIRY_SLACK = timedelta(seconds=60)
@@ -250,6 +260,8 @@ def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action
     if fact.contract.security_type == COMBINATION:
         return []
     symbol = tracked.order.symbol if tracked else name_of(fact.contract, state.own.symbols, state.own.untold)
+    if tracked is None and settled_as(state, fact, symbol, side_of(fact.side)):
+        return []
     fill = fill_of(fact, order_id, symbol)
     state.own.venue_time = max(fill.at, state.own.venue_time or fill.at)
     actions = _shown(state, tracked, at) if tracked is not None else []

@@ -32,7 +32,7 @@ from signalbox.messages import LinkStatus
 from signalbox.metrics import VENUE_CLOCK_OFFSET_SECONDS, VENUE_UNDECODABLE
 from signalbox.venue_figures import ConnectionShown
 
-from gateway_ibkr import decide, sense
+from gateway_ibkr import decide, sense, settling
 from gateway_ibkr.account import unknown
 from gateway_ibkr.asking import MEMORY, POSITIONS, Questions
 from gateway_ibkr.facts import (
@@ -217,6 +217,7 @@ class OrdersLink:
         for unread in figures.unread:
             self._parking.park(unread)
         self._account.on_fact(figures)
+        self._settle(figures)
         self._questions.hold({held.symbol: held.quantity for held in positions_of(self._state, figures)})
         try:
             statement = snapshot(self._state, answers, figures, self._clock.now())
@@ -241,6 +242,16 @@ class OrdersLink:
                 "seconds": round(time.monotonic() - began_seconds, 3),
             },
         )
+
+    def _settle(self, figures: AccountAnswers) -> None:
+        """Report what has become of options without an execution, as while this process, or the session, was away."""
+        if not self._state.own.knows_positions:
+            return
+        stated = {held.symbol: held.quantity for held in positions_of(self._state, figures)}
+        told = settling.settle(self._state, stated, self._clock.now())
+        settling.tell(told)
+        for report in told:
+            self._outbox.put(report)
 
     async def _consistent(self, orders: OrdersSession) -> tuple[Answers, AccountAnswers]:
         """Answers and figures between which no execution happened: the snapshot says which ones it contains."""

@@ -295,7 +295,9 @@ def snapshot(state: State, answers: Answers, figures: AccountAnswers, at: dateti
             dict.fromkeys(
                 execution_key(seen.execution_id)[0]
                 for seen in answers.executions
-                if seen.account == state.account and seen.contract.security_type != COMBINATION
+                if seen.account == state.account
+                and seen.contract.security_type != COMBINATION
+                and execution_key(seen.execution_id)[0] not in state.own.settled_as
             )
         ),
         unread=tuple(sorted({each.symbol for each in figures.unread if each.symbol})),

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from signalbox.gateway import state as house
 from signalbox.gateway.state import ZERO, known_fill, of_orders
-from signalbox.messages import Fill, Report, VenueAccepted, VenueFill, VenueNoted
+from signalbox.messages import Fill, Report, VenueAccepted, VenueFill, VenueNoted, VenueSnapshot
 
 from gateway_ibkr.translate import VENUE
 
@@ -70,6 +70,12 @@ class OwnState:
     """By symbol, of the same."""
     positions: dict[str, Decimal] = field(default_factory=dict)
     """What the account must hold: the last snapshot, and every execution since."""
+    knows_positions: bool = False
+    """There has been a snapshot: what the venue states now can be held against it."""
+    settled: list[Fill] = field(default_factory=list)
+    """The last fills that only positions have told (`settling`)."""
+    settled_as: dict[str, str] = field(default_factory=dict)
+    """Executions that came after all: their ids, and under which the same was booked."""
     venue_time: datetime | None = None
     """The latest time the venue itself has stated (executions, bars)."""
     served_seconds: float = -math.inf
@@ -79,6 +85,10 @@ class OwnState:
     said_over: frozenset[str] = frozenset()
     """Orders that an operator has said to be over."""
 
+
+SETTLED = "settled-"
+"""How the execution ids begin that this gateway gives to what only positions have told."""
+SETTLED_MAX = 1_000
 
 Tracked = house.Tracked[OwnOrder]
 State = house.State[OwnState, OwnOrder]
@@ -98,6 +108,9 @@ def fold_report(state: State, report: Report) -> None:
     """Take one stored report: also what the account holds by it, and when the venue last spoke of an order."""
     if isinstance(report, VenueFill):
         _hold(state, report.fill)
+    if isinstance(report, VenueSnapshot):
+        state.own.positions = {held.symbol: held.quantity for held in report.positions}
+        state.own.knows_positions = True
     house.fold_report(state, report)
     if isinstance(report, VenueNoted) and report.order_id in state.orders:
         hear(state.orders[report.order_id], report.code, report.reason)
@@ -120,6 +133,8 @@ def remember_fill(state: State, fill: Fill) -> bool:
 def _hold(state: State, fill: Fill) -> None:
     """Move the position by what this revision changes, before it is kept."""
     state.own.order_by_execution[fill.execution_id] = fill.order_id
+    if fill.execution_id.startswith(SETTLED):
+        state.own.settled = [*state.own.settled, fill][-SETTLED_MAX:]
     known = known_fill(state, fill)
     if known is not None and known.revision >= fill.revision:
         return
