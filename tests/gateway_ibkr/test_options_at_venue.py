@@ -143,3 +143,32 @@ async def test_an_end_that_makes_no_sense_is_not_guessed(desk: Any, broken: dict
     await desk.ready()
     assert "is traded until" in runtime.details()["not_offered"]
     assert set(await instruments(desk)) == {"SPY"}
+
+
+async def test_the_venue_is_asked_what_a_sold_one_binds_and_nothing_is_placed(optioned: Any) -> None:
+    await optioned.start()
+    await optioned.ready()
+    found = await instruments(optioned)
+    assert 5_000 < found[CALL].short_margin < 15_000
+    assert found["SPY"].short_margin is None
+    assert optioned.venue.world.orders() == ()
+
+
+async def test_the_margin_is_asked_again_in_each_session(optioned: Any) -> None:
+    await optioned.start()
+    await optioned.ready()
+    before = (await instruments(optioned))[CALL].short_margin
+    optioned.venue.world.set_price("SPY", Decimal(520))
+    optioned.mark = len(optioned.links)
+    await optioned.dropped(11)
+    await optioned.ready()
+    assert (await instruments(optioned))[CALL].short_margin > before + 1_000
+
+
+async def test_a_margin_that_the_venue_does_not_tell_leaves_the_option_for_buying(optioned: Any) -> None:
+    await optioned.venue.do("omit", kind="openOrder", client=11, count=1)
+    await optioned.start()
+    await optioned.ready()
+    found = await instruments(optioned)
+    assert found[CALL].short_margin is None
+    assert found[PUT].short_margin > 0

@@ -46,6 +46,12 @@ class ContractFound(Struct, frozen=True, kw_only=True):
     """The ticker of what an option is on."""
 
 
+class MarginSeen(Struct, frozen=True, kw_only=True):
+    """By how much an order would change the account's initial margin, in the account's currency."""
+
+    initial_change: str
+
+
 class PriceStepSeen(Struct, frozen=True, kw_only=True):
     """Part of a market rule: from a price on, prices are multiples of `increment`."""
 

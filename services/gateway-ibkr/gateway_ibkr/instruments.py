@@ -6,27 +6,32 @@ why not, is `signalbox.gateway.instruments`'s.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 
 from msgspec import structs
 from signalbox.clock import DeskClock
 from signalbox.desk import DeskInstrument
-from signalbox.errors import CalendarError, SymbolError, TranslationError, VenueRefusedError
+from signalbox.errors import CalendarError, SymbolError, TranslationError, VenueRefusedError, VenueTimeoutError
 from signalbox.expiry import end_of_trading
 from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.parking import Parking
+from signalbox.gateway.state import take_number
 from signalbox.instruments import Symbol, parse_symbol
 from signalbox.messages import Instrument
 
 from gateway_ibkr import sense
 from gateway_ibkr.facts import ContractFound, VenueContract
-from gateway_ibkr.options import last_trade_at, price_steps, rule_of, underlying_of
+from gateway_ibkr.options import last_trade_at, one_sold, price_steps, rule_of, short_margin, underlying_of
 from gateway_ibkr.pacing import instruments_max
 from gateway_ibkr.state import State
 from gateway_ibkr.translate import contract_request, instrument, matching
 from gateway_ibkr.venue_errors import sentence
 from gateway_ibkr.venue_orders import OrdersSession
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Offered:
     symbol: Symbol
     contract: VenueContract
     ends: datetime | None = None
+    made: Instrument | None = None
+    """An option as it was last told."""
 
     def is_over(self, at: datetime) -> bool:
         """Whether it has expired: the venue knows nothing of it any more."""
@@ -54,6 +61,9 @@ async def qualify(
             symbol = parse_symbol(wanted.symbol)
             if symbol.canonical not in instruments.offered:
                 state.own.untold.add(symbol.canonical)
+            elif symbol.option is not None:
+                offered = instruments.offered[symbol.canonical]
+                await _tell_margin_again(instruments, session, state, clock, offered)
             if symbol.canonical not in instruments.offered:
                 await _qualify(instruments, session, state, clock, parking, wanted, symbol)
         except (SymbolError, TranslationError, CalendarError) as error:
@@ -96,7 +106,35 @@ async def _qualify(
     state.own.untold.discard(symbol.canonical)
     state.own.calendars[symbol.canonical] = symbol.calendar
     made = await _made(session, found[0], symbol, contract, clock)
-    await instruments.offer(wanted.symbol, made, Offered(symbol, contract, made.last_trade_at))
+    if symbol.option is None:
+        await instruments.offer(wanted.symbol, made, Offered(symbol, contract))
+        return
+    made = structs.replace(made, short_margin=await _margin_of_one_sold(session, state, contract))
+    await instruments.offer(wanted.symbol, made, Offered(symbol, contract, made.last_trade_at, made))
+
+
+async def _tell_margin_again(
+    instruments: Instruments[Offered], session: OrdersSession, state: State, clock: DeskClock, offered: Offered
+) -> None:
+    """A margin moves with the market: it is asked again in each session."""
+    if offered.made is None or offered.is_over(clock.now()):
+        return
+    margin = await _margin_of_one_sold(session, state, offered.contract)
+    if margin != offered.made.short_margin:
+        at = clock.now()
+        name = f"{offered.made.id.rpartition('/')[0]}/{at.isoformat()}"
+        made = structs.replace(offered.made, id=name, at=at, short_margin=margin)
+        await instruments.offer(made.symbol, made, replace(offered, made=made))
+
+
+async def _margin_of_one_sold(session: OrdersSession, state: State, contract: VenueContract) -> Decimal | None:
+    """What the venue says that one contract sold short binds; None = it does not, and none is sold short."""
+    try:
+        told = await session.margin(take_number(state), contract, one_sold(state.account))
+    except (VenueRefusedError, VenueTimeoutError) as error:
+        log.warning("no margin is told for a sold option", extra={"contract": contract.local_symbol, "why": str(error)})
+        return None
+    return short_margin(told)
 
 
 async def _made(

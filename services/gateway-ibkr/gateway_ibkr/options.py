@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 
 from msgspec import structs
 from signalbox.errors import CalendarError, SymbolError, TranslationError
@@ -15,8 +16,8 @@ from signalbox.instruments import Symbol, parse_symbol
 from signalbox.messages import Greeks, PriceStep
 from signalbox.sessions import session_on
 
-from gateway_ibkr.facts import ContractFound, OptionTickSeen, PriceStepSeen
-from gateway_ibkr.translate import decimal_of, price_of, time_of
+from gateway_ibkr.facts import ContractFound, MarginSeen, OptionTickSeen, OrderTerms, PriceStepSeen
+from gateway_ibkr.translate import decimal_of, money_of, price_of, time_of
 
 STEPS_MAX = 100
 """A market rule has a few; HKEX's table of ticks, the longest known, has eleven."""
@@ -67,6 +68,20 @@ def underlying_of(found: ContractFound) -> str:
         return parse_symbol(found.underlying).canonical if found.underlying else ""
     except SymbolError:
         return ""
+
+
+def one_sold(account: str) -> OrderTerms:
+    """The order of which the venue is asked what margin it would bind."""
+    return OrderTerms(action="SELL", quantity=1.0, order_type="MKT", time_in_force="DAY", account=account, reference="")
+
+
+def short_margin(told: Sequence[MarginSeen]) -> Decimal | None:
+    """What one contract more, sold short, binds; None = that can not be told.
+
+    Where it binds nothing something covers it (shares, another option), and for how many nobody says.
+    """
+    change = money_of(told[-1].initial_change) if told else None
+    return change if change is not None and change > 0 else None
 
 
 def rule_of(found: ContractFound, exchange: str) -> int | None:

@@ -19,6 +19,7 @@ class Question(StrEnum):
     ACCOUNT = "account"
     CONTRACT = "contract"
     PRICE_STEPS = "price steps"
+    MARGIN = "margin"
     TIME = "time"
     HISTORY = "history"
 
@@ -54,6 +55,10 @@ _WORDS: dict[Question, tuple[str, str]] = {
     Question.PRICE_STEPS: (
         "the price steps of a contract (reqMarketRule)",
         "It comes from IBKR's security definition farm, as contracts do.",
+    ),
+    Question.MARGIN: (
+        "what an order would bind (placeOrder with whatIf)",
+        "Is Read-Only API ticked? Untick it in TWS's Global Configuration, API, Settings.",
     ),
     Question.TIME: (
         "the time (reqCurrentTime)",

@@ -24,6 +24,7 @@ from gateway_ibkr.facts import (
     ExecutionSeen,
     FiveSecondBarSeen,
     HistoryBarSeen,
+    MarginSeen,
     MarketDataTypeSeen,
     OpenOrderSeen,
     OrderStatusSeen,
@@ -184,6 +185,8 @@ class Callbacks(OptionCallbacks):
 
     def openOrder(self, orderId: int, contract: Any, order: Any, orderState: Any) -> None:
         if order.whatIf:
+            self._session.item(orderId, MarginSeen(initial_change=orderState.initMarginChange))
+            self._session.end(orderId)
             return
         seen = OpenOrderSeen(
             order_number=orderId,

@@ -13,6 +13,7 @@ from gateway_ibkr.facts import (
     CompletedOrderSeen,
     ContractFound,
     ExecutionSeen,
+    MarginSeen,
     OpenOrderSeen,
     OrderStatusSeen,
     OrderTerms,
@@ -108,7 +109,12 @@ class OrdersSession:
         send = partial(self.session.client.reqMarketRule, rule)
         return await self.session.ask(MARKET_RULE, send, PriceStepSeen, Question.PRICE_STEPS)
 
-    def compose(self, number: int, contract: VenueContract, terms: OrderTerms) -> str:
+    async def margin(self, number: int, contract: VenueContract, terms: OrderTerms) -> tuple[MarginSeen, ...]:
+        """What an order would change in the account's margin, were it placed (a "what if" order, which is none)."""
+        message = self.compose(number, contract, terms, what_if=True)
+        return await self.session.ask(number, lambda: self.place(message), MarginSeen, Question.MARGIN)
+
+    def compose(self, number: int, contract: VenueContract, terms: OrderTerms, *, what_if: bool = False) -> str:
         """Return the message that places an order in this session, for `place`."""
         order = Order(
             orderId=number,
@@ -120,6 +126,7 @@ class OrdersSession:
             orderRef=terms.reference,
             goodTillDate=terms.good_till,
             outsideRth=terms.outside_regular_hours,
+            whatIf=what_if,
         )
         if terms.limit_price is not None:
             order.lmtPrice = terms.limit_price

@@ -249,7 +249,7 @@ def _fill(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, 
         value = opened * fill.price * holding.multiplier * (holding.rate or ONE)
         value *= raised_margin(books, fill.symbol, holding.margin_fraction)
         if holding.quantity < 0:
-            value = max(value, opened * holding.short_margin * (holding.rate or ONE))
+            value = max(value, opened * holding.short_margin)
         books.unconfirmed_fills.append((fill.at, value))
         if len(books.unconfirmed_fills) > UNCONFIRMED_FILLS_MAX:
             (first_at, first), (second_at, second) = (

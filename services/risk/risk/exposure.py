@@ -15,7 +15,6 @@ from risk.account_ages import FUNDS, said_at
 from risk.prices import mark_price
 from risk.state import (
     BUY,
-    ONE,
     ZERO,
     AccountBooks,
     AccountKey,
@@ -79,7 +78,7 @@ def revalue(state: RiskState, books: AccountBooks, symbol: str, holding: Holding
         books.unvalued.discard(symbol)
     needed = (worst - held) * raised_margin(books, symbol, holding.margin_fraction)
     if holding.short_margin:
-        needed = max(needed, funds_of_writing(holding, holding.short_margin, holding.rate or ONE))
+        needed = max(needed, funds_of_writing(holding, holding.short_margin))
     books.worst_value += worst - holding.worst_value
     books.needed_funds += needed - holding.needed_funds
     holding.worst_value, holding.held_value, holding.needed_funds = worst, held, needed

@@ -164,7 +164,7 @@ def _worst_case(desk: Desk, basis: Basis, intent: OrderIntent, price: Decimal | 
     needed = ((after or ZERO) - held) * fraction
     if instrument is not None and (margin := short_margin(instrument)):
         selling = ZERO if intent.side is BUY else intent.quantity
-        needed = max(needed, funds_of_writing(position, margin, rate or ONE, selling))
+        needed = max(needed, funds_of_writing(position, margin, selling))
     added = needed - position.needed_funds
     unknown = after is None or before is None or books.is_unvalued
     return WorstCase(

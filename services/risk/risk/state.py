@@ -256,14 +256,14 @@ def short_margin(instrument: Instrument | InstrumentSeen) -> Decimal:
     return stated if stated is not None and stated.is_finite() and stated > 0 else ZERO
 
 
-def funds_of_writing(held: Held, margin: Decimal, rate: Decimal, selling: Decimal = ZERO) -> Decimal:
+def funds_of_writing(held: Held, margin: Decimal, selling: Decimal = ZERO) -> Decimal:
     """What the sales under way, and `selling` more, would bind if they left more sold short than there is now.
 
-    `margin` is that of one contract, `rate` turns its currency into the account's.
+    `margin` is that of one contract, in the account's currency.
     """
     before = max(ZERO, -held.quantity)
     after = max(ZERO, held.selling_quantity + selling - held.quantity)
-    return max(ZERO, after - before) * margin * rate
+    return max(ZERO, after - before) * margin
 
 
 def conversion_rate(desk: Desk, account_currency: str, currency: str, said: Decimal | None = None) -> Decimal | None:

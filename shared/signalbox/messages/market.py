@@ -79,7 +79,7 @@ class Instrument(Message, frozen=True, kw_only=True):
     The margins are fractions of a position's value; `None` = the venue does not state them. `price_steps`, rising, are
     of what has more than one tick size; `tick_size` is the smallest of them then. `last_trade_at` is when a contract
     that ends can be traded no more, `underlying` the symbol that an option is on. `short_margin` is what one contract
-    more, sold short, binds of the account's funds, in `currency`; `None` = the venue has not said.
+    more, sold short, binds of the account's funds, in the account's currency; `None` = the venue has not said.
     """
 
     venue: str
