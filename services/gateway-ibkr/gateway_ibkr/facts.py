@@ -52,6 +52,16 @@ class MarginSeen(Struct, frozen=True, kw_only=True):
     initial_change: str
 
 
+class ChainSeen(Struct, frozen=True, kw_only=True):
+    """What options of one trading class an exchange lists: days (yyyymmdd) and strikes, not which go together."""
+
+    exchange: str
+    trading_class: str
+    multiplier: str
+    expirations: tuple[str, ...]
+    strikes: tuple[float, ...]
+
+
 class PriceStepSeen(Struct, frozen=True, kw_only=True):
     """Part of a market rule: from a price on, prices are multiples of `increment`."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gateway_ibkr.facts import OptionTickSeen, PriceStepSeen
+from gateway_ibkr.facts import ChainSeen, OptionTickSeen, PriceStepSeen
 from gateway_ibkr.translate import UNSET_DOUBLE
 
 if TYPE_CHECKING:
@@ -31,6 +31,30 @@ class OptionCallbacks:
         for each in priceIncrements:
             self._session.item(MARKET_RULE, PriceStepSeen(low_edge=each.lowEdge, increment=each.increment))
         self._session.end(MARKET_RULE)
+
+    def securityDefinitionOptionParameter(
+        self,
+        reqId: int,
+        exchange: str,
+        underlyingConId: str,
+        tradingClass: str,
+        multiplier: str,
+        expirations: list[str],
+        strikes: list[float],
+    ) -> None:
+        self._session.item(
+            reqId,
+            ChainSeen(
+                exchange=exchange,
+                trading_class=tradingClass,
+                multiplier=multiplier,
+                expirations=tuple(expirations),
+                strikes=tuple(strikes),
+            ),
+        )
+
+    def securityDefinitionOptionParameterEnd(self, reqId: int) -> None:
+        self._session.end(reqId)
 
     def tickOptionComputation(
         self,

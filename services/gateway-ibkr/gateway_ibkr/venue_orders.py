@@ -10,6 +10,7 @@ from signalbox.errors import VenueUnavailableError
 
 from gateway_ibkr.facts import (
     AccountValueSeen,
+    ChainSeen,
     CompletedOrderSeen,
     ContractFound,
     ExecutionSeen,
@@ -108,6 +109,16 @@ class OrdersSession:
         """The price steps of a market rule. The venue's answer bears no request's id, nor does its refusal."""
         send = partial(self.session.client.reqMarketRule, rule)
         return await self.session.ask(MARKET_RULE, send, PriceStepSeen, Question.PRICE_STEPS)
+
+    async def chain(self, underlying: VenueContract) -> tuple[ChainSeen, ...]:
+        """The options that there are on a share, as each exchange lists them."""
+        key = self.session.new_request_id()
+
+        def send() -> None:
+            kind, con_id = underlying.security_type, underlying.con_id
+            self.session.client.reqSecDefOptParams(key, underlying.symbol, "", kind, con_id)
+
+        return await self.session.ask(key, send, ChainSeen)
 
     async def margin(self, number: int, contract: VenueContract, terms: OrderTerms) -> tuple[MarginSeen, ...]:
         """What an order would change in the account's margin, were it placed (a "what if" order, which is none)."""

@@ -116,3 +116,11 @@ def test_sales_under_way_reserve_the_margin_of_what_they_leave_short(world: Any,
     assert (denied.passed, denied.observed) == (False, "1200000")
     w.fill(first, "2", "0", "2.00")
     assert check(w.decide(of(w, "SELL", "2")), "funds").observed == "1200000"
+
+
+def test_what_sales_under_way_bind_counts_for_orders_in_other_symbols(world: Any, check: Any) -> None:
+    w = desk_with(world, short_margin=Decimal(300_000))
+    sold = of(w, "SELL", "2")
+    w.decide(sold)
+    w.created(sold)
+    assert check(w.decide(w.order(quantity="10")), "funds").observed == "601000"
