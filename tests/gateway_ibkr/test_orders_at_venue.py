@@ -73,7 +73,9 @@ async def test_an_informational_error_leaves_the_order_alive(desk: Any) -> None:
         await desk.venue.do("error", code=code, text="by the way", req_id=int(entry.attempt_id))
     await desk.venue.do("error", code=9999, text="never seen before", req_id=int(entry.attempt_id))
     await desk.cancel("live-1")
-    assert await desk.has("live-1", "VenueCanceled") == ["VenueAccepted", "VenueCanceled"]
+    told = await desk.has("live-1", "VenueCanceled")
+    assert [kind for kind in told if kind != "VenueNoted"] == ["VenueAccepted", "VenueCanceled"]
+    assert told.count("VenueNoted") == 4, "its words are kept with the order"
 
 
 async def test_a_cancel_of_a_filled_order_is_refused(desk: Any) -> None:
