@@ -247,6 +247,16 @@ FLOW = Row(
             runbook="market-data-stale",
         ),
         counts(
+            "Markets that take no orders",
+            "Symbols for which their venue takes no ordinary orders now, by the state it says. Normal: 0.",
+            Query(
+                "sum by (state) (max by (venue, symbol, state) "
+                f'(signalbox_venue_market_state{{{OF_MARKET},state!="OPEN"}}))',
+                "{{state}}",
+            ),
+            runbook="market-not-open",
+        ),
+        counts(
             "Could not be read",
             "Messages of the venues that a gateway could not read, and facts that it set aside, in each interval; and "
             "how many of those nothing has put right yet.",
