@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from gateway_ibkr import translate
+from gateway_ibkr import figures, translate
 from gateway_ibkr.facts import ContractFound, ExecutionSeen, PnlSeen, PositionSeen, VenueContract
 from hypothesis import given
 from hypothesis import strategies as st
@@ -193,12 +193,12 @@ FIGURES = {
     ("InitMarginReq", "USD"): "100",
     ("MaintMarginReq", "USD"): "50",
 }
-SAID = [*FIGURES, translate.PNL]
+SAID = [*FIGURES, figures.PNL]
 
 
 def test_the_account_is_stated_in_its_base_currency() -> None:
     values = FIGURES | {("TotalCashValue", "HKD"): "5"}
-    state = translate.account_state(
+    state = figures.account_state(
         "DU1", values, PnlSeen(request_id=1, daily=1.5, unrealized=1.8e308, realized=0.0), AT, dict.fromkeys(SAID, AT)
     )
     assert (state.currency, state.cash, state.daily_pnl) == ("USD", Decimal(900), Decimal("1.5"))
@@ -219,7 +219,7 @@ LEDGER = {
 
 def test_cash_is_stated_by_currency_and_in_all_at_the_venues_rates() -> None:
     said_at = dict.fromkeys([*SAID, *LEDGER], AT) | {("ExchangeRate", "HKD"): AT - timedelta(hours=1)}
-    state = translate.account_state("DU1", FIGURES | LEDGER, None, AT, said_at)
+    state = figures.account_state("DU1", FIGURES | LEDGER, None, AT, said_at)
     assert state.cash == 900
     assert state.cash_by_currency == {"USD": Decimal(1000), "HKD": Decimal("-39375.06")}
     assert state.rates == {"HKD": Decimal("0.1280000")}
@@ -227,7 +227,7 @@ def test_cash_is_stated_by_currency_and_in_all_at_the_venues_rates() -> None:
 
 
 def test_a_venue_that_says_the_total_alone_says_no_currencies_and_no_age_of_rates() -> None:
-    state = translate.account_state("DU1", FIGURES, None, AT, dict.fromkeys(SAID, AT))
+    state = figures.account_state("DU1", FIGURES, None, AT, dict.fromkeys(SAID, AT))
     assert (state.cash_by_currency, state.rates) == ({}, {})
     assert "rates" not in state.said_at
 
@@ -236,7 +236,7 @@ def test_a_venue_that_says_the_total_alone_says_no_currencies_and_no_age_of_rate
 def test_an_account_without_a_figure_is_no_account(missing: tuple[str, str]) -> None:
     values = {key: value for key, value in FIGURES.items() if key != missing}
     with pytest.raises(translate.TranslationError):
-        translate.account_state("DU1", values, None, AT, dict.fromkeys(SAID, AT))
+        figures.account_state("DU1", values, None, AT, dict.fromkeys(SAID, AT))
 
 
 def test_history_is_asked_in_seconds_within_a_day_and_in_trading_days_beyond() -> None:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from signalbox.messages import AccountState
 
 from gateway_ibkr.facts import AccountAnswers, AccountValueSeen, PnlSeen
-from gateway_ibkr.translate import FIGURE_TAGS, PNL, account_state
+from gateway_ibkr.figures import FIGURE_TAGS, PNL, account_state
 
 CHANGE_INTERVAL_SECONDS = 0.05
 

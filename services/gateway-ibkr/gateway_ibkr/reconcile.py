@@ -42,11 +42,10 @@ from gateway_ibkr.facts import (
     OrderFact,
     OrderStatusSeen,
 )
+from gateway_ibkr.figures import account_state, cash_by_currency
 from gateway_ibkr.state import State, Tracked
 from gateway_ibkr.translate import (
     VENUE,
-    account_state,
-    cash_by_currency,
     decimal_of,
     execution_key,
     external_name,

@@ -18,6 +18,7 @@ class Question(StrEnum):
     POSITIONS = "positions"
     ACCOUNT = "account"
     CONTRACT = "contract"
+    CHAIN = "chain"
     PRICE_STEPS = "price steps"
     MARGIN = "margin"
     TIME = "time"
@@ -51,6 +52,10 @@ _WORDS: dict[Question, tuple[str, str]] = {
         "a contract's description (reqContractDetails)",
         "It comes from IBKR's security definition farm: look whether TWS shows it as connected (2157 says that it is "
         "not).",
+    ),
+    Question.CHAIN: (
+        "the options on a share (reqSecDefOptParams)",
+        "It comes from IBKR's security definition farm, as contracts do.",
     ),
     Question.PRICE_STEPS: (
         "the price steps of a contract (reqMarketRule)",

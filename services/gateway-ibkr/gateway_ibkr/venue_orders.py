@@ -118,7 +118,7 @@ class OrdersSession:
             kind, con_id = underlying.security_type, underlying.con_id
             self.session.client.reqSecDefOptParams(key, underlying.symbol, "", kind, con_id)
 
-        return await self.session.ask(key, send, ChainSeen)
+        return await self.session.ask(key, send, ChainSeen, Question.CHAIN)
 
     async def margin(self, number: int, contract: VenueContract, terms: OrderTerms) -> tuple[MarginSeen, ...]:
         """What an order would change in the account's margin, were it placed (a "what if" order, which is none)."""
