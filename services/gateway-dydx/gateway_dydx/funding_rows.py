@@ -19,6 +19,8 @@ from gateway_dydx.facts import PositionSeen
 HOUR = timedelta(hours=1)
 LATE = timedelta(minutes=2)
 """So late rows are as they should be: a minute, and as much again."""
+FUNDING_SHOWN = timedelta(seconds=10)
+"""So long after the hour a payment is in a block and in the indexer."""
 OVERLAP = 2 * HOUR
 OWED_MAX = timedelta(days=2)
 """What is later than this is not asked for any more: the indexer lost it, or there was nothing to pay."""
@@ -36,6 +38,11 @@ class Owed:
 def hour_of(at: datetime) -> datetime:
     """The full hour at or before a time: it names the payment that was made in the first block after it."""
     return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def shown_hour(at: datetime) -> datetime:
+    """The last full hour whose payments are shown at that time."""
+    return hour_of(at - FUNDING_SHOWN)
 
 
 def note_row(rows: dict[str, Owed], ticker: str, at: datetime) -> None:

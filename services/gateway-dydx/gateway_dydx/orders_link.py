@@ -48,7 +48,7 @@ from gateway_dydx.facts import (
     SubaccountSnapshot,
     Unreadable,
 )
-from gateway_dydx.funding_rows import ask_from, hour_of, note_held, note_row
+from gateway_dydx.funding_rows import ask_from, hour_of, note_held, note_row, shown_hour
 from gateway_dydx.instruments import Offered
 from gateway_dydx.plans import Subaccount as SubaccountName
 from gateway_dydx.reading import ASSET, FILL, FUNDING, ORDER, POSITION, TRANSFER
@@ -74,8 +74,6 @@ OFFSET_BLOCKS = 20
 """The chain's clock is judged by its last blocks."""
 RECHECK_SECONDS = 0.25
 CATCH_UP_RECHECK_SECONDS = 0.02
-FUNDING_SHOWN = timedelta(seconds=10)
-"""So long after the hour a payment is in a block and in the indexer."""
 FUNDING_RECONCILE_SECONDS_MIN = 5.0
 """Funding is paid at the full hour, and no websocket tells of it: then everything is asked sooner, but not oftener."""
 
@@ -270,7 +268,7 @@ class OrdersLink:
     def _funding_due_at(self) -> float:
         """When funding is worth asking for (monotonic seconds): a little after the last look, if an hour has turned."""
         looked_at = self._state.own.complete_at
-        if looked_at is None or _funding_hour(self._clock.now()) <= _funding_hour(looked_at):
+        if looked_at is None or shown_hour(self._clock.now()) <= shown_hour(looked_at):
             return math.inf
         return self._looked_seconds + FUNDING_RECONCILE_SECONDS_MIN
 
@@ -400,8 +398,3 @@ class OrdersLink:
         if self._link.status is LinkStatus.READY:
             return None
         raise VenueTimeoutError("fills keep coming: there is no moment for a consistent snapshot")
-
-
-def _funding_hour(at: datetime) -> datetime:
-    """The last full hour whose payments are shown at that time."""
-    return hour_of(at - FUNDING_SHOWN)

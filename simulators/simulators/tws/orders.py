@@ -376,14 +376,9 @@ class OrderDesk:
 
     def _working_orders(self) -> list[tuple[VenueOrder, Record]]:
         """Every working order, oldest first; those that have ended since are forgotten on the way."""
-        working = []
-        for number, record in tuple(self._working.items()):
-            order = self._world.order(number)
-            if order is None or order.status in DONE:
-                del self._working[number]
-            else:
-                working.append((order, record))
-        return working
+        self._working = {number: record for number, record in self._working.items() if self._works(record)}
+        found = ((self._world.order(number), record) for number, record in self._working.items())
+        return [(order, record) for order, record in found if order is not None]
 
     def _remember(self, record: Record) -> None:
         self._by_number[record.perm_id] = record
