@@ -141,7 +141,8 @@ class House:
         listed = cast(Any, SimpleNamespace(market_state=MarketState.OPEN))
         instruments.offered["BTC-USD"] = Offered(unused, unused, BTC, listed)
         self.instruments = instruments
-        self.unread = Unread(Parking("dydx"))
+        parking = Parking("dydx", self.link.doubt)
+        self.unread = Unread(parking)
         self.orders = Orders(
             self.state,
             self.sending,
@@ -149,12 +150,11 @@ class House:
             settings,
             instruments,
             lambda symbol, side: Decimal(50_000),
-            self.unread,
         )
         questions = Questions(self.clock, self.state, cast(Any, None), self.sending.failure_of, SUBACCOUNT, settings)
         pace = Pace(ask_seconds=1.0, ask_seconds_max=30.0, commission_asks_max=8)
         self.submission = Submission(
-            bus, self.clock, self.state, self.link, self.outbox, Parking("dydx"), self.orders, questions, pace, 0.2
+            bus, self.clock, self.state, self.link, self.outbox, parking, self.orders, questions, pace, 0.2
         )
 
     async def take(self, command: SubmitOrder | CancelOrder) -> None:

@@ -21,7 +21,7 @@ async def others_trade_and_it_does_not(desk: Any, runtime: Any) -> None:
     await desk.submit("eth-now", **ETH)
     await desk.has("eth-now", "VenueRejected")
     (rejected,) = await desk.reports("eth-now")
-    assert "what dYdX says of ETH-USD can not be read" in rejected.reason
+    assert "what the venue says of ETH-USD can not be read" in rejected.reason
     assert await desk.ledger("eth-now") == []
     await desk.submit("btc-now")
     await desk.has("btc-now", "VenueFill")

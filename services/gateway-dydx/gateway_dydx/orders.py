@@ -23,7 +23,6 @@ from gateway_dydx.plans import CancelPlan, OrderPlan, PriceBounds, Subaccount, c
 from gateway_dydx.sending import Sending
 from gateway_dydx.settings import Settings
 from gateway_dydx.state import State, Tracked, take_number
-from gateway_dydx.unread import Unread
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +38,7 @@ class Orders:
         settings: Settings,
         instruments: Instruments[Offered],
         reference_price: Callable[[str, Side], Decimal | None],
-        unread: Unread,
     ) -> None:
-        self._unread = unread
         self._state, self._sending, self._subaccount, self._settings = state, sending, subaccount, settings
         self._instruments, self._reference_price = instruments, reference_price
 
@@ -50,8 +47,6 @@ class Orders:
         if offered.instrument.market_state is not MarketState.OPEN:
             raise TranslationError(f"dYdX takes no such orders for {order.symbol} now: it is {offered.market.status}")
         market = offered.terms
-        if unread := self._unread.why(order.symbol):
-            raise TranslationError(f"what dYdX says of {order.symbol} can not be read ({unread})")
         bounds = self._bounds(self._reference_price(order.symbol, order.side))
         number, height = take_number(self._state, at), self._state.own.height
         plan = order_plan(order, market, self._subaccount, number, bounds, height, at)

@@ -72,7 +72,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     def reference_price(symbol: str, side: Side) -> Decimal | None:
         return data.best_price(symbol, side) or orders_link.oracle_prices.get(symbol)
 
-    orders = Orders(state, sending, subaccount, settings, instruments, reference_price, unread)
+    orders = Orders(state, sending, subaccount, settings, instruments, reference_price)
     questions = Questions(clock, state, rest, sending.failure_of, subaccount, settings)
     submission = gateway.submission(orders, questions, pace_of(settings), settings.cancel_wait_seconds_max)
     renewing = Renewing(clock, state, gateway.link, orders, submission.asking, sending)

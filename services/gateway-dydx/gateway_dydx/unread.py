@@ -38,10 +38,6 @@ class Unread:
         for row in rows:
             self.park(row, connection)
 
-    def why(self, symbol: str) -> str:
-        """Why nothing is sent for a market; "" = nothing of it stands unread."""
-        return self._parking.symbols.get(symbol, "")
-
 
 def _parked(row: Unreadable, *, stands: bool = True) -> Park:
     return parked(row.kind, row.key, row.reason, row.text, symbol=row.symbol, passes=not stands)
