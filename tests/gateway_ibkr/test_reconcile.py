@@ -114,7 +114,7 @@ COMPLETED = CompletedOrderSeen(
 
 def answers(state: State, **parts: Any) -> Answers:
     empty = {"open_orders": (), "statuses": (), "executions": (), "completed": ()}
-    return Answers(asked_about=outstanding(state), **(empty | parts))
+    return Answers(asked_about=outstanding(state), **({"inactive": frozenset(state.orders)} | empty | parts))
 
 
 def after(state: State, given: Answers, *, at: datetime = AT, wall_seconds: float = 100.0) -> list[Action]:
@@ -356,6 +356,17 @@ def test_an_inactive_order_that_is_listed_is_held_and_in_the_snapshot() -> None:
     assert [each.order_id for each in snapshot(state, given, FIGURES, AT).open_orders] == ["a-1"]
     assert kinds(after(state, given)) == []
     assert question(state, tracked) == ""
+
+
+def test_an_order_that_becomes_inactive_while_it_is_asked_about_is_asked_about_again() -> None:
+    """The venue's own word of a refusal comes among its answers, and looks like one that lists the order."""
+    state, tracked = claimed(Standing.SENT)
+    decide(state, ErrorSeen(request_id=5, code=201, text="too many orders"), AT)
+    found = after(state, answers(state, open_orders=(INACTIVE,), inactive=frozenset()))
+    assert {type(each) for each in found} == {Ask}
+    assert question(state, tracked)
+    (told,) = (each for each in after(state, answers(state)) if not isinstance(each, Ask))
+    assert isinstance(told, VenueRejected)
 
 
 def test_an_inactive_order_that_is_not_listed_any_more_is_rejected_with_the_venues_words() -> None:

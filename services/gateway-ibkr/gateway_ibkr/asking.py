@@ -93,10 +93,11 @@ class Questions:
         session = self._open_session()
         self._stated_before = dict(self._stated)
         asked_about = outstanding(self._state)
+        inactive = frozenset(name for name, tracked in self._state.orders.items() if tracked.own.inactive)
         open_orders, executions = await session.open_orders(), await session.executions()
         completed = await session.completed_orders()
         return reconcile.answers_of(
-            self._state, asked_about, (*open_orders, *executions, *completed), self._clock.now()
+            self._state, asked_about, inactive, (*open_orders, *executions, *completed), self._clock.now()
         )
 
     def take(self, answers: Answers, due: list[str]) -> list[Action]:

@@ -79,11 +79,16 @@ class Answers(Struct, frozen=True, kw_only=True):
     """Rows that make no sense."""
     doubtful: frozenset[str] = frozenset()
     """The orders that those are about."""
+    inactive: frozenset[str] = frozenset()
+    """The orders that were known to be inactive before the first question. What the venue says meanwhile of its own
+    accord comes among its answers: an order that it refuses just then looks as if it were listed."""
     hides: bool = False
     """Of one of those it can not even be told whose order it is about: what is not listed may be that one."""
 
 
-def answers_of(state: State, asked_about: frozenset[str], rows: Iterable[Any], at: datetime) -> Answers:
+def answers_of(
+    state: State, asked_about: frozenset[str], inactive: frozenset[str], rows: Iterable[Any], at: datetime
+) -> Answers:
     """Part the rows of complete answers by kind, and those that make no sense from the others."""
     rows = tuple(rows)
     sane, unread = sense.sift(rows, at, state.own)
@@ -91,6 +96,7 @@ def answers_of(state: State, asked_about: frozenset[str], rows: Iterable[Any], a
     left_out = [_meant(state, row) for row in rows if id(row) not in understood]
     return Answers(
         asked_about=asked_about,
+        inactive=inactive,
         open_orders=tuple(row for row in sane if isinstance(row, OpenOrderSeen)),
         statuses=tuple(row for row in sane if isinstance(row, OrderStatusSeen)),
         executions=tuple(row for row in sane if isinstance(row, ExecutionSeen)),
@@ -138,8 +144,12 @@ def reconcile(
         if tracked.order.order_id in answers.doubtful:
             actions.append(Ask(tracked.order.order_id, UNREAD))
         elif tracked.order.order_id in present:
-            is_listed = tracked.order.order_id in listed
-            actions += _present(state, tracked, tracked.order.order_id in working, is_listed, at)
+            order_id = tracked.order.order_id
+            if tracked.own.inactive and order_id in listed and order_id not in answers.inactive:
+                tracked.own.doubted = True
+                actions.append(Ask(order_id, "the venue made the order inactive while it was asked"))
+                continue
+            actions += _present(state, tracked, order_id in working, order_id in listed, at)
             waited_seconds = wall_seconds - tracked.own.cancel_sent_seconds
             if tracked.order.order_id in working and waited_seconds >= visibility_seconds:
                 actions += _cancel_unanswered(state, tracked, canceling, at)
