@@ -103,7 +103,7 @@ symbol = "ETH-USD"
             "SIGNALBOX_DYDX_WEBSOCKET_URL": f"ws://127.0.0.1:{self.indexer.port}/v4/ws",
             "SIGNALBOX_DYDX_MNEMONIC": MNEMONIC,
             "SIGNALBOX_CONNECT_SECONDS_MAX": "3",
-            "SIGNALBOX_ANSWER_SECONDS_MAX": "1",
+            "SIGNALBOX_ANSWER_SECONDS_MAX": "2",
             "SIGNALBOX_BROADCAST_SECONDS_MAX": "2",
             "SIGNALBOX_RETRY_DELAY_SECONDS": "0.05",
             "SIGNALBOX_RETRY_DELAY_SECONDS_MAX": "0.2",
@@ -114,7 +114,7 @@ symbol = "ETH-USD"
             "SIGNALBOX_RECONCILE_SECONDS": "2",
             "SIGNALBOX_ASK_SECONDS": "0.2",
             "SIGNALBOX_SEQUENCE_SECONDS": "2",
-            "SIGNALBOX_CANCEL_WAIT_SECONDS_MAX": "20",
+            "SIGNALBOX_CANCEL_WAIT_SECONDS_MAX": "60",
         }
 
     async def begin(self) -> None:
