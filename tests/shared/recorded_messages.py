@@ -92,7 +92,7 @@ def examples(kind: type[msgspec.Struct]) -> Iterator[Any]:
             **{
                 each.name: next(examples(_structs(hints[each.name])[0]))
                 if _structs(hints[each.name]) and get_origin(hints[each.name]) not in (tuple, dict)
-                else _example(hints[each.name], each.name, 0)
+                else _example(hints[each.name], each.name, 1)  # not the first word: that may be the default
                 for each in fields
             }
         )
