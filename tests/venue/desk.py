@@ -61,9 +61,9 @@ from .processes import ForkServer, GatewayProcess
 WAIT_SECONDS_MAX = 60.0
 PAUSE_SECONDS = 0.005
 DESK_TIME_ENOUGH = timedelta(hours=12)
+"""A submission's deadline: desk time runs fast here, and only the cases about deadlines are about them."""
 QUOTE_UNDER_WAY = timedelta(seconds=1)
 """A quote that was on its way when quotes stopped is no sign that they have come again."""
-"""A submission's deadline: desk time runs fast here, and only the cases about deadlines are about them."""
 
 NEAR = Decimal("0.005")
 """How near a quote must be to the market that it is said to be of, as a fraction."""
