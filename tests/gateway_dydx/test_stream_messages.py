@@ -198,6 +198,19 @@ def test_one_market_that_makes_no_sense_does_not_take_the_others_with_it(unreada
 
 
 @pytest.mark.parametrize(
+    "contents",
+    [
+        {"trading": {"ETH-USD": {"id": "1", "tickSize": "x"}}},
+        {"oraclePrices": {"ETH-USD": {"id": "1", "oraclePrice": "0"}}},
+    ],
+)
+def test_what_is_unreadable_of_a_market_stands_under_its_ticker_whatever_number_the_row_has(contents: Any) -> None:
+    (row,) = facts_of(message("channel_data", "v4_markets", contents, ""))
+    assert isinstance(row, Unreadable)
+    assert row.key == row.symbol == "ETH-USD"
+
+
+@pytest.mark.parametrize(
     ("channel", "id", "contents", "read"),
     [
         ("v4_markets", "", {"oraclePrices": {"ETH-USD": {"oraclePrice": "0"}, "BTC-USD": {"oraclePrice": "5"}}}, 1),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
@@ -31,6 +32,9 @@ log = logging.getLogger(__name__)
 COMPARE_SECONDS_MIN = 0.5
 """From one book over REST to the next: with many markets each has its turn later. The indexer's limit for an address,
 10 questions a second, is the account's too."""
+ASK_SECONDS_MIN = 1.0
+"""From one subscription to a book to the next: the indexer closes a connection that subscribes to one id three times
+within a second, and with it go the data of all its markets."""
 SUSPECT_SECONDS = 2.0
 """From one look at a book that differs to the next. What the indexer's REST says may be a second old."""
 
@@ -49,6 +53,7 @@ class BookUpkeep:
         self._rest, self._boards, self._connections = rest, boards, connections
         self._every_seconds, self._spawn = every_seconds, spawn
         self._asked: set[str] = set()
+        self._asked_seconds: dict[str, float] = {}
         self._crossings: dict[str, int] = {}
         self._soon: dict[str, None] = {}
         """Symbols whose book is held against REST's before any other's turn: it has just come, or was crossed."""
@@ -127,6 +132,10 @@ class BookUpkeep:
             self._suspects[symbol] = time.monotonic() + SUSPECT_SECONDS, found
 
     async def _ask(self, symbol: str, reason: str) -> None:
+        early_seconds = self._asked_seconds.get(symbol, -math.inf) + ASK_SECONDS_MIN - time.monotonic()
+        self._asked_seconds[symbol] = time.monotonic() + max(0.0, early_seconds)
+        if early_seconds > 0:
+            await asyncio.sleep(early_seconds)
         metrics.BOOK_RESYNCS.labels(symbol, reason).inc()
         VENUE_RESUBSCRIPTIONS.labels(VENUE, symbol, "quote").inc()
         log.info("a book is asked for anew", extra={"symbol": symbol, "reason": reason})

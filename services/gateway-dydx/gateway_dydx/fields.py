@@ -194,17 +194,19 @@ class Rows(Generic[T]):
     read: list[T] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
 
-    def take(self, items: Iterable[object], read: Callable[[object], T], symbol: str = "") -> tuple[T, ...]:
-        """Read rows, of `symbol` if it is known from elsewhere; all that could be read so far."""
+    def take(
+        self, items: Iterable[object], read: Callable[[object], T], symbol: str = "", key: str = ""
+    ) -> tuple[T, ...]:
+        """Read rows, of `symbol` and under `key` if they are known from elsewhere; all that could be read so far."""
         for item in items:
             try:
                 self.read.append(read(item))
             except TranslationError as error:
-                self.unreadable.append(unreadable(self.kind, item, str(error), symbol))
+                self.unreadable.append(unreadable(self.kind, item, str(error), symbol, key))
         return tuple(self.read)
 
 
-def unreadable(kind: str, row: object, reason: str, symbol: str = "") -> Unreadable:
+def unreadable(kind: str, row: object, reason: str, symbol: str = "", key: str = "") -> Unreadable:
     """Name a row that makes no sense by what of it does."""
     said = row if isinstance(row, Mapping) else {}
     words = {
@@ -213,7 +215,7 @@ def unreadable(kind: str, row: object, reason: str, symbol: str = "") -> Unreada
         if isinstance(value := said.get(name), str) and value
     }
     symbol = symbol or words.get("ticker") or words.get("market") or ""
-    key = words.get("id") or symbol or words.get("symbol") or "?"
+    key = key or words.get("id") or symbol or words.get("symbol") or "?"
     number = decimal_of(said.get("createdAtHeight"))
     return Unreadable(
         kind=kind,

@@ -102,9 +102,9 @@ def _market_changes(contents: object, _id: str) -> tuple[Fact, ...]:
     prices = _members(fields, "oraclePrices")
     changed, priced = Rows[MarketChanged](reading.MARKET_CHANGE), Rows[OraclePrice](reading.ORACLE_PRICE)
     for ticker, raw in changes.items():
-        changed.take((raw,), partial(_market_changed, ticker), ticker)
+        changed.take((raw,), partial(_market_changed, ticker), ticker, ticker)  # a row has a number too
     for ticker, raw in prices.items():
-        priced.take((raw,), partial(_oracle_price, ticker), ticker)
+        priced.take((raw,), partial(_oracle_price, ticker), ticker, ticker)
     return (*changed.read, *priced.read, *changed.unreadable, *priced.unreadable)
 
 
