@@ -29,6 +29,8 @@ from signalbox.messages import AccountState, LinkStatus
 log = logging.getLogger(__name__)
 
 RECHECK_SECONDS = 1.0
+ASK_SECONDS_MIN = 0.25
+"""Of wall time: a simulated clock may run so fast that figures grow old in less."""
 ASK_SECONDS_MAX = 10.0
 """Of wall time: how long one waits at most to ask again for figures that the venue has not said when it was asked."""
 
@@ -100,7 +102,7 @@ class Account:
         """
         backoff, wait_seconds = Backoff(RECHECK_SECONDS, ASK_SECONDS_MAX), RECHECK_SECONDS
         while True:
-            await asyncio.sleep(wait_seconds)
+            await asyncio.sleep(min(wait_seconds, max(self._seconds_of(self._interval / 2), ASK_SECONDS_MIN)))
             began_at = self._clock.now()
             if self._link.status is not LinkStatus.READY or not self._figures.unsaid_since(began_at - self._interval):
                 continue
@@ -133,6 +135,10 @@ class Account:
             log.warning("the account's figures wait for the bus", extra={"error": str(error)})
             self._changed.set()  # said anew, as they are then
         end_if_told()
+
+    def _seconds_of(self, span: timedelta) -> float:
+        """How long a span of desk time takes by the wall, as the clock runs now."""
+        return (self._clock.wall_time_of(self._clock.now() + span) - datetime.now(UTC)).total_seconds()
 
     async def _until_due(self) -> None:
         """Wait for a change, or until the interval is over on the desk clock, whose speed may change meanwhile."""
