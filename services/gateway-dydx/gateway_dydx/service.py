@@ -93,7 +93,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
 
     async def ask_figures() -> None:
         found = await rest.subaccount(subaccount.address, subaccount.number)
-        markets = await rest.markets([]) if found is not None and found.positions else ()
+        markets = await rest.markets([])  # while nothing is held too: what is bought next is valued by them at once
         chosen = await leverage(node, subaccount, settings.answer_seconds_max)
         for fact in (*markets, chosen, *((found,) if found is not None else ())):
             gateway.account.on_fact(fact)
