@@ -118,6 +118,18 @@ async def test_what_was_not_said_for_the_interval_is_asked_for_once(unsaid: Any)
     task.cancel()
 
 
+async def test_a_clock_that_runs_fast_has_figures_asked_for_sooner(
+    unsaid: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By this one the interval is over at once; by the wall nobody would look for a quarter of an hour."""
+    monkeypatch.setattr("signalbox.gateway.account.RECHECK_SECONDS", 900.0)
+    link, venue, _ = unsaid
+    link.become(LinkStatus.READY)
+    task = asyncio.create_task(venue.account.keep_said(venue.ask))
+    await until(lambda: venue.asked == 1)
+    task.cancel()
+
+
 async def test_nobody_is_asked_while_the_link_is_not_ready(unsaid: Any) -> None:
     link, venue, _ = unsaid
     task = asyncio.create_task(venue.account.keep_said(venue.ask))
