@@ -30,6 +30,7 @@ from signalbox.messages import (
     OrderUnknown,
     Position,
     Report,
+    TimerFired,
 )
 
 WAIT_SECONDS_MAX = 15.0
@@ -282,10 +283,31 @@ async def test_a_decision_that_died_halfway_is_finished_by_the_next_process(
     assert await live.auditor.last("TIMERS", subjects.timer_schedule("o-1")) is not None
 
 
-async def test_a_command_goes_out_before_the_event_beside_it(live: Live, make: Any) -> None:
-    await live.start_dying_oms(1, make.approved())
+@pytest.mark.parametrize("lines", [1, 2])
+async def test_a_command_goes_out_before_the_timer_and_the_event_beside_it(live: Live, make: Any, lines: int) -> None:
+    await live.start_dying_oms(lines, make.approved())
     assert [command.id for command in await live.commands()] == ["command/o-1/0"]
+    assert (await live.auditor.last("TIMERS", subjects.timer_schedule("o-1")) is not None) == (lines == 2)
     assert await live.events() == []
+
+
+async def test_a_timer_of_an_order_whose_event_is_missing_waits_until_it_is_stored(live: Live, make: Any) -> None:
+    await live.start_dying_oms(2, make.approved())
+    schedule = await live.auditor.last("TIMERS", subjects.timer_schedule("o-1"))
+    assert schedule is not None
+    live.clock.at += timedelta(hours=1)
+    timer: TimerFired = messages.decode(schedule.payload, TimerFired)
+    at_once, target = datetime.now(UTC), subjects.timer_fired("o-1")
+    bus = await live.server.connect("oms")
+    await bus.publish_scheduled(subjects.timer_schedule("o-1"), timer, due_wall=at_once, target=target)
+
+    async def fired() -> bool:
+        return await live.auditor.last("TIMERS", target) is not None
+
+    await until(fired)
+    await live.start_oms()
+    events = await live.wait_for_events(2)
+    assert [type(event).__name__ for event in events] == ["OrderCreated", "OrderUnknown"]
 
 
 @pytest.mark.parametrize("lost", ["order.", "command."])
@@ -395,7 +417,9 @@ async def test_a_timer_makes_a_silent_order_unknown_but_not_before_its_time(live
 
 async def test_a_second_writer_stops(live: Live, make: Any) -> None:
     blind = OrderManagement(await live.server.connect("oms"), live.clock, make.rules, live.lease)
-    await live.start_dying_oms(2, make.approved())  # another writer has made o-1's first event
+    await live.start_oms()
+    await live.decide(make.approved())
+    await live.wait_for_events(1)  # another writer has made o-1's first event
     other = make.desk().run(make.approved(limit_price=Decimal(5))).log[0]
     with pytest.raises(WrongSequenceError):
         await blind._store(other)
@@ -403,7 +427,8 @@ async def test_a_second_writer_stops(live: Live, make: Any) -> None:
 
 async def test_a_second_writer_stops_also_when_nats_knows_no_ids_any_more(live: Live, make: Any) -> None:
     blind = OrderManagement(await live.server.connect("oms"), live.clock, make.rules, live.lease)
-    await live.start_dying_oms(2, make.approved())
+    await live.start_oms()
+    await live.decide(make.approved())
     (first,) = await live.wait_for_events(1)
     with pytest.raises(WrongSequenceError):
         await blind._store(make.with_id(first, "o-1/1 as it is known no more"))

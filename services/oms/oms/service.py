@@ -1,17 +1,17 @@
 """The NATS shell: decisions, reports and timers in; order events, commands and timers out. One message at a time.
 
-Owns the order of things: commands and events (each must be the next on its order's subject), then timers, then the
+Owns the order of things: commands, then timers, then events (each must be the next on its order's subject), then the
 acknowledgement. It must not know what any of it means. An order's command is stored before its event is sent (decision
 records 5 and 33). Approved decisions do not wait behind denied ones, which may be a flood: each kind has a consumer.
 That they are not taken in the order of TRADE does no harm: they concern different orders, since a denial of an id that
 was used up before says so, and is nothing to announce. What if the process dies ...
 - before anything is stored: the message comes again, nothing has happened;
-- with command and event stored, but not the timer: the message comes again, the folded state shows the order, and the
-  core gives the same again. COMMANDS refuses a second command, a second schedule replaces the first;
-- with the command stored, but not the event: the order may reach the venue, and reports of it come. No report is
-  handled before the event is stored: here because all consumers share one lock, which is held until then and
-  never opens again if it fails; in the next process because it finishes the unacknowledged approvals first. The core
-  gives the same event again, and the same command, which COMMANDS refuses;
+- with the command stored, or command and timer, but not the event: the order may reach the venue, and reports of it
+  come, or the timer does. None is handled before the event is stored: here because all consumers share one lock, which
+  is held until then and never opens again if it fails; in the next process because it finishes the unacknowledged
+  approvals first. The core gives the same event again, and the same command, which COMMANDS refuses, and the same
+  schedule, which replaces the first;
+- with all of it stored: the message comes again, the folded state shows the order, and nothing new is stored;
 - before positions and books are published: all of them are published at the next start.
 One process works, under the service's lease. What may a former holder still do, one that was suspended and wakes up?
 - It takes no message that was stored after the take-over: it asks for the lease before each. So it acknowledges nothing
@@ -267,16 +267,16 @@ class OrderManagement:
     async def _carry_out(self, outcome: Outcome, received: Received) -> None:
         """Publish what a message makes necessary; return when all of it is stored.
 
-        A command goes out before the event beside it: what the event wakes would take the processor from the gateway.
-        Of several events each needs the sequence of the one before.
+        A command goes out first, the event beside it last: what the event wakes would take the processor from the
+        gateway. Of several events each needs the sequence of the one before.
         """
         for revision, command in outcome.commands:
             await self._command(revision, command)
+        for timer in outcome.timers:
+            await self._schedule(timer)
         for event in outcome.events:
             await self._store(event)
         metrics.count_hop(received, outcome)
-        for timer in outcome.timers:
-            await self._schedule(timer)
 
     async def _schedule(self, timer: TimerFired) -> None:
         await self._bus.publish_scheduled(
