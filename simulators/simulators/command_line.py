@@ -72,6 +72,7 @@ def add_world_arguments(parser: argparse.ArgumentParser, symbols: str) -> None:
     add("--speed", type=_speed, default=1.0, help="market seconds per second, 0 = paused, inf = no waits (default: 1)")
     add("--seed", type=int, default=1, help="of the synthetic market; the same seed, the same prices (default: 1)")
     add("--start", type=_time, help="market time to begin at (default: see above, or that of the bars)")
+    add("--listed", type=_time, help="when the markets began to trade: no history is from before (default: long ago)")
     add("--days", type=int, default=0, help="trading days to run for, 0 = without end (default: 0)")
     add("--bars", action="append", default=[], metavar="[SYMBOL=]FILE", help="replay bars (Parquet, CSV); repeatable")
     add(
@@ -144,6 +145,7 @@ def world_options(args: argparse.Namespace, now: datetime | None = None) -> Worl
         books_file=args.books,
         prices=tuple((parse_symbol(symbol).canonical, price) for symbol, price in args.price),
         follow_wall=follows_wall,
+        listed=args.listed,
     )
 
 

@@ -48,16 +48,16 @@ def bar_start(session: Session, at: datetime, seconds: int, *, regular_only: boo
     begins = session.open if regular_only else session.pre_open
     if seconds == _DAY_SECONDS:
         return begins
-    aligned = at - timedelta(seconds=int((at - _EPOCH).total_seconds()) % seconds)
-    return max([aligned, begins, *(end for _, end in session.breaks if end <= at)])
+    starts = max(at - (at - _EPOCH) % timedelta(seconds=seconds), begins)
+    return max([starts, *(end for _, end in session.breaks if end <= at)]) if session.breaks else starts
 
 
 class Market:
     """The market of one listing. It is streamed (`enter`, `peek`, `count`, `quote`) in time order; `history`
-    can be asked at any time for any span."""
+    can be asked at any time for any span, and knows nothing from before `listed`."""
 
-    def __init__(self, listing: Listing, tape: Tape | OptionTape, seed: int) -> None:
-        self.listing, self._tape = listing, tape
+    def __init__(self, listing: Listing, tape: Tape | OptionTape, seed: int, listed: datetime = _EPOCH) -> None:
+        self.listing, self._tape, self._listed = listing, tape, listed
         self.scale = tape.scale
         self._session: Session | None = None
         self._parts: tuple[Part, ...] = ()
@@ -209,7 +209,7 @@ class Market:
         """Return bars as `World.history` promises, out of five-second bars that ended by `known_until`."""
         if seconds <= 0 or seconds % 5 or _DAY_SECONDS % seconds:
             raise ValueError(f"bars of {seconds} s: must be a multiple of 5 s that divides a day")
-        begin, end = end - duration, min(end, known_until)
+        begin, end = max(end - duration, self._listed), min(end, known_until)
         bars: list[MarketBar] = []
         for session in self._sessions(begin, end):
             bars.extend(self._session_bars(session, begin, end, seconds, regular_hours_only, known_until))

@@ -34,7 +34,8 @@ class WorldOptions(Struct, frozen=True, kw_only=True):
     synthetic. `start` defaults to the files' first trading day, else to the session that is on, or next, at the first
     symbol's exchange today; it counts for the first start only where `books_file` exists. `days` counts trading days
     of that exchange; 0 = as long as there are bars, without files for ever. `step_seconds` is 1 or 5. `prices` are
-    those of the very start, from which the market goes on. `follow_wall` begins at the wall's time, after a restart
+    those of the very start, from which the market goes on. There is no history from before `listed`, as of a market that
+    is new. `follow_wall` begins at the wall's time, after a restart
     again: at speed 1 desk time is the wall's then.
     """
 
@@ -52,6 +53,7 @@ class WorldOptions(Struct, frozen=True, kw_only=True):
     books_file: Path | None = None
     prices: tuple[tuple[str, Decimal], ...] = ()
     follow_wall: bool = False
+    listed: datetime | None = None
 
 
 class Stage(Struct, frozen=True):
@@ -82,7 +84,8 @@ def stage(options: WorldOptions, began: datetime | None = None) -> Stage:
         if not each.underlying
     }
     by_key = {each.key: each for each in listings}
-    markets = {each.key: Market(each, _tape(each, tapes, by_key), options.seed) for each in listings}
+    listed = options.listed or datetime.min.replace(tzinfo=UTC)
+    markets = {each.key: Market(each, _tape(each, tapes, by_key), options.seed, listed) for each in listings}
     calendars = _hours(symbols, tuple(files))
     leader = next(key for key in (*files, *symbols) if listing_of(key).calendar in calendars)
     leading = listing_of(leader).calendar
@@ -144,6 +147,7 @@ def _check(options: WorldOptions) -> None:
         (bool(options.accounts) or not _has_stocks(options), "at least one account is needed"),
         (options.base_currency in RATES_TO_USD, f"base_currency must be one of {', '.join(RATES_TO_USD)}"),
         (options.start is None or options.start.tzinfo is not None, "start needs a time zone"),
+        (options.listed is None or options.listed.tzinfo is not None, "listed needs a time zone"),
     )
     mistakes = [sentence for holds, sentence in rules if not holds]
     if mistakes:

@@ -1,7 +1,7 @@
 """A made-up price history that is a pure function of (seed, symbol, day): nothing has to be walked through first.
 
 Each trading day's close is a level from layered value noise, so any day can be asked for alone; inside the day a random
-bridge leads from one close to the next. It must not know what has been asked before.
+bridge leads from one close to the next. It must not know what has been asked before, but for the days made last.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import math
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from random import Random
 
 from signalbox.errors import CalendarError
@@ -17,6 +18,8 @@ from signalbox.exchange.listing import Listing
 from signalbox.sessions import Session, previous_session
 
 from simulators.bars import Minute, Scale
+
+DAYS_KEPT_MAX = 64
 
 _OCTAVES = 8  # day levels vary on scales of 1 to 128 days
 _DAILY_MOVE = 0.006
@@ -51,7 +54,11 @@ class SyntheticSource:
             return self._close(session.day)
 
     def minutes(self, session: Session) -> dict[datetime, Minute]:
-        """Return the session's minutes with trades by their start, in order."""
+        """Return the session's minutes with trades by their start, in order: to read, since others have them too."""
+        return _day_of(self._listing, self._seed, session)
+
+    def walked(self, session: Session) -> dict[datetime, Minute]:
+        """Make the session's minutes."""
         random = random_of(self._seed, self._listing.key, session.day)
         previous, close = self.previous_close(session), self._close(session.day)
         gap = 0.0 if self._listing.is_perpetual else random.gauss(0, _GAP)  # one that never closes has no opening gap
@@ -120,6 +127,12 @@ class SyntheticSource:
     def _rounded(self, level: float) -> int:
         tick = self.scale.tick
         return max(1, round(level / tick)) * tick
+
+
+@lru_cache(maxsize=DAYS_KEPT_MAX)
+def _day_of(listing: Listing, seed: int, session: Session) -> dict[datetime, Minute]:
+    """Make a day once for all the worlds of a process that have the listing and the seed."""
+    return SyntheticSource(listing, seed).walked(session)
 
 
 def _span(start: datetime, end: datetime, session: Session) -> list[datetime]:

@@ -127,9 +127,10 @@ class Venue_:
 
 @pytest.fixture
 def world_options() -> WorldOptions:
-    """A venue at real speed; a test may ask for another."""
-    prices = (("BTC-USD", Decimal(100_000)), ("ETH-USD", Decimal(4_000)))
-    return WorldOptions(symbols=("BTC-USD", "ETH-USD"), speed=1.0, start=OPEN, seed=7, prices=prices, accounts=())
+    """A venue at real speed whose markets are half an hour old: their past is the business of the tests of data."""
+    prices, listed = (("BTC-USD", Decimal(100_000)), ("ETH-USD", Decimal(4_000))), OPEN - timedelta(minutes=30)
+    symbols = tuple(symbol for symbol, _ in prices)
+    return WorldOptions(symbols=symbols, speed=1.0, start=OPEN, listed=listed, seed=7, prices=prices, accounts=())
 
 
 @pytest.fixture

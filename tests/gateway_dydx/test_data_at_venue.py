@@ -51,8 +51,8 @@ def symbols() -> tuple[str, ...]:
 @pytest.fixture
 def world_options(symbols: tuple[str, ...]) -> WorldOptions:
     prices = (("BTC-USD", Decimal(100_000)), ("ETH-USD", Decimal(4_000))) if "BTC-USD" in symbols else ()
-    speed = 1.0 if symbols is MANY else SPEED
-    return WorldOptions(symbols=symbols, speed=speed, start=START, seed=7, prices=prices, accounts=())
+    speed, listed = (1.0, START - timedelta(minutes=5)) if symbols is MANY else (SPEED, None)
+    return WorldOptions(symbols=symbols, speed=speed, start=START, listed=listed, seed=7, prices=prices, accounts=())
 
 
 @pytest.fixture

@@ -485,3 +485,14 @@ async def test_a_replayed_world_begins_and_ends_with_the_days_asked_for(market_d
     assert first_minutes == [(0, Decimal("126.35"), spy[0].volume)]
     assert sum(bar.volume for bar in spy if bar.start.hour == 9 and bar.start.minute == 0) == 1579
     assert {bar.symbol for bar in bars} >= {"SPY", "AAPL"}
+
+
+async def test_there_is_no_history_from_before_a_market_was_listed() -> None:
+    listed = OPEN + timedelta(minutes=90)
+    world = world_of(start=OPEN + timedelta(hours=3), listed=listed)
+    end, day = OPEN + timedelta(hours=3), timedelta(days=2)
+    minutes = world.history("SPY", end, day, 60, regular_hours_only=False)
+    assert (minutes[0].start, minutes[-1].start) == (listed, end - timedelta(minutes=1))
+    hours = world.history("SPY", end, day, 3600, regular_hours_only=False)
+    assert [bar.start for bar in hours] == [OPEN + timedelta(minutes=90), OPEN + timedelta(minutes=150)]
+    assert world_of(start=end).history("SPY", end, day, 60, regular_hours_only=False)[-90:] == minutes[-90:]
