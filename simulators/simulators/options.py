@@ -32,11 +32,10 @@ class WorldOptions(Struct, frozen=True, kw_only=True):
 
     `bar_files` are replayed, (symbol or "", path): an empty symbol is taken from the file's name. The other symbols are
     synthetic. `start` defaults to the files' first trading day, else to the session that is on, or next, at the first
-    symbol's exchange today; it counts for the first start only where `books_file` exists. `days` counts trading days
-    of that exchange; 0 = as long as there are bars, without files for ever. `step_seconds` is 1 or 5. `prices` are
-    those of the very start, from which the market goes on. There is no history from before `listed`, as of a market that
-    is new. `follow_wall` begins at the wall's time, after a restart
-    again: at speed 1 desk time is the wall's then.
+    symbol's exchange today; it counts for the first start only where `books_file` exists. `days` counts trading days of
+    that exchange; 0 = as long as there are bars, without files for ever. `step_seconds` is 1 or 5. `prices` are those
+    of the very start, from which the market goes on. There is no history from before `listed`, as of a market that is
+    new. `follow_wall` begins at the wall's time, after a restart again: at speed 1 desk time is the wall's then.
     """
 
     symbols: tuple[str, ...] = ("SPY", "AAPL", "0700.HK")

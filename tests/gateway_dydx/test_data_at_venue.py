@@ -49,9 +49,15 @@ def symbols() -> tuple[str, ...]:
 
 
 @pytest.fixture
-def world_options(symbols: tuple[str, ...]) -> WorldOptions:
+def listed(symbols: tuple[str, ...]) -> datetime | None:
+    """When the markets began to trade; None = long ago."""
+    return START - (timedelta(minutes=5) if symbols is MANY else timedelta(hours=2))
+
+
+@pytest.fixture
+def world_options(symbols: tuple[str, ...], listed: datetime | None) -> WorldOptions:
     prices = (("BTC-USD", Decimal(100_000)), ("ETH-USD", Decimal(4_000))) if "BTC-USD" in symbols else ()
-    speed, listed = (1.0, START - timedelta(minutes=5)) if symbols is MANY else (SPEED, None)
+    speed = 1.0 if symbols is MANY else SPEED
     return WorldOptions(symbols=symbols, speed=speed, start=START, listed=listed, seed=7, prices=prices, accounts=())
 
 
@@ -204,6 +210,7 @@ def whole(data: Data, found: list[Bar], symbol: str = "BTC-USD") -> None:
         ), bar
 
 
+@pytest.mark.parametrize("listed", [None])
 async def test_history_and_live_bars_meet_without_gap_or_overlap(data: Data) -> None:
     await data.start()
     found = await data.live_until(data.later(minutes=12))
@@ -211,6 +218,13 @@ async def test_history_and_live_bars_meet_without_gap_or_overlap(data: Data) -> 
     assert found[0].start.date() == START.date() - DAY
     assert {bar.source for bar in found} == {BarSource.LIVE, BarSource.BACKFILL}
     whole(data, await data.live_until(START, "ETH-USD"), "ETH-USD")
+
+
+async def test_the_bars_of_a_market_that_is_new_begin_with_it(data: Data, listed: datetime) -> None:
+    await data.start()
+    found = await data.live_until(START)
+    whole(data, found)
+    assert found[0].start == listed
 
 
 async def test_coarser_bars_are_those_of_the_minutes(data: Data) -> None:
