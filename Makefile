@@ -7,7 +7,8 @@ DISTRIBUTIONS := shared services/gateway-ibkr services/gateway-dydx services/ind
 SOURCES := shared services simulators desk cli tests benchmarks dashboards
 # Tests wait more than they compute
 WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
-KILLED = tests/chaos tests/gateway_dydx/test_crashes.py tests/gateway_ibkr/test_crashes.py
+KILLED = tests/chaos tests/deploy/test_panels.py tests/gateway_dydx/test_crashes.py tests/gateway_ibkr/test_crashes.py
+MANIFESTS = tests/deploy/test_kubernetes.py tests/deploy/test_kubernetes_desk.py
 BARS ?=
 DAYS ?= 1
 
@@ -38,8 +39,8 @@ up: .venv/ready ## the same desk, stays on until Ctrl-C, says which commands to 
 	@$(BIN)/signalbox up $(if $(BARS),--bars "$(BARS)")
 
 .PHONY: test
-test: .venv/ready ## the tests, side by side (WORKERS=1: one after the other); `make chaos` has the rest
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(addprefix --ignore ,$(KILLED))
+test: .venv/ready ## the tests, side by side (WORKERS=1: one after the other); `make chaos` and `make k8s-check` have the rest
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(addprefix --ignore ,$(KILLED) $(MANIFESTS))
 
 .PHONY: chaos
 chaos: .venv/ready ## desks, services, NATS and venues started, killed, cut off and restored in real time, while orders flow
@@ -58,7 +59,7 @@ lint: .venv/ready ## format, lint and types
 
 .PHONY: k8s-check
 k8s-check: .venv/ready .venv-manifests/ready ## the manifests: schemas of three Kubernetes versions, rules, policies (needs kubectl)
-	@$(BIN)/pytest -q tests/deploy/test_kubernetes.py tests/deploy/test_kubernetes_desk.py
+	@$(BIN)/pytest -q $(MANIFESTS)
 	@$(BIN)/python tests/deploy/manifests.py run/k8s
 	@.venv-manifests/bin/checkov --config-file deploy/k8s/checkov.yaml --file run/k8s/paper.yaml --file run/k8s/live.yaml
 

@@ -111,7 +111,8 @@ class Venue_:
 @pytest.fixture
 def world_options() -> WorldOptions:
     """A venue in regular hours of a trading day, 50 times as fast as real; a test may ask for another."""
-    return WorldOptions(symbols=("SPY", "AAPL"), speed=50.0, start=OPEN + timedelta(minutes=30), seed=7)
+    start = OPEN + timedelta(minutes=30)
+    return WorldOptions(symbols=("SPY", "AAPL"), speed=50.0, start=start, listed=OPEN, seed=7)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,7 +22,14 @@ BY_POSITION = pytest.mark.parametrize("by_position", [False, True], ids=["execut
 @pytest.fixture
 def world_options() -> WorldOptions:
     prices = (("SPY", Decimal(450)),)
-    return WorldOptions(symbols=("SPY", CALL, PUT), speed=50.0, start=LAST_DAY, seed=7, prices=prices)
+    return WorldOptions(
+        symbols=("SPY", CALL, PUT),
+        speed=50.0,
+        start=LAST_DAY,
+        listed=LAST_DAY - timedelta(minutes=10),
+        seed=7,
+        prices=prices,
+    )
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +20,14 @@ START = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
 @pytest.fixture
 def world_options() -> WorldOptions:
     prices = (("SPY", Decimal(450)), ("AAPL", Decimal(190)))
-    return WorldOptions(symbols=("SPY", "AAPL", CALL, PUT), speed=50.0, start=START, seed=7, prices=prices)
+    return WorldOptions(
+        symbols=("SPY", "AAPL", CALL, PUT),
+        speed=50.0,
+        start=START,
+        listed=START - timedelta(minutes=10),
+        seed=7,
+        prices=prices,
+    )
 
 
 def listing(desk: Any, *symbols: str) -> Any:

@@ -22,6 +22,8 @@ from .numbered import Cannot
 
 AWAY = Decimal("0.1")
 """How far from the market a price rests, and how far beyond it one crosses, as a fraction of the price."""
+NEW_MARKET = timedelta(minutes=10)
+"""How old the markets are when a bench opens: nobody looks at bars of the day before here."""
 DRIFT_MAX = Decimal("0.02")
 """How far from its beginning the market may be when a case begins."""
 

@@ -22,7 +22,7 @@ from signalbox.accounts import JETSTREAM
 from signalbox.bus import Bus, Received
 from signalbox.clock import FollowingClock
 from signalbox.gateway.parking import STREAM as PARKED
-from signalbox.lease import account_lease, service_lease
+from signalbox.lease import OwnLease, account_lease, service_lease
 from signalbox.messages import (
     FINAL_STATUSES,
     CancelIntent,
@@ -111,6 +111,7 @@ class Desk:
         self._tasks: list[asyncio.Task[None]] = []
         self.gateway: GatewayProcess
         self.oms: OrderManagement
+        self._lease: OwnLease
         self._oms_bus: Bus
         self._recorder: Bus
         self._risk: Bus
@@ -145,10 +146,10 @@ class Desk:
         await self._risk.subscribe(subjects.ALL_QUOTES, quote)
         venues = frozenset({self.bench.venue})
         rules = Rules(submit_window=DESK_TIME_ENOUGH, unknown_grace=DESK_TIME_ENOUGH, venues=venues)
-        lease = service_lease(self._oms_bus, "oms")
-        await lease.acquire(print)
-        self._tasks.append(asyncio.create_task(lease.keep()))
-        self.oms = OrderManagement(self._oms_bus, clock, rules, lease)
+        self._lease = service_lease(self._oms_bus, "oms")
+        await self._lease.acquire(print)
+        self._tasks.append(asyncio.create_task(self._lease.keep()))
+        self.oms = OrderManagement(self._oms_bus, clock, rules, self._lease)
         self._tasks.append(asyncio.create_task(publisher.run()))
         await self.oms.rebuild()
         self._tasks.append(asyncio.create_task(self.oms.publisher.run()))
@@ -172,6 +173,7 @@ class Desk:
 
     async def close(self) -> None:
         await self.gateway.kill()
+        self._lease.end()  # a handler of a stalled machine waits for a renewal, which will not come
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

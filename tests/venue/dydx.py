@@ -18,7 +18,7 @@ from simulators.dydx.records import SHORT_TERM, ChainOrder, ChainOrderStatus
 from simulators.dydx.venue import DydxVenue
 from simulators.world import World, WorldOptions
 
-from .bench import Executed, Market, Placed
+from .bench import NEW_MARKET, Executed, Market, Placed
 from .wire import Way, Wire
 
 MNEMONIC = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about"
@@ -67,10 +67,12 @@ symbol = "ETH-USD"
         self._claimed: dict[str, set[str]] = {}
 
     async def open(self, start: datetime | None) -> None:
+        begins = start or datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
         options = WorldOptions(
             symbols=(self.symbol, self.other_symbol),
             speed=0.0,
-            start=start or datetime(2024, 3, 5, 15, 0, tzinfo=UTC),
+            start=begins,
+            listed=begins - NEW_MARKET,
             seed=7,
             prices=((self.symbol, Decimal(100_000)), (self.other_symbol, Decimal(4_000))),
             accounts=(),

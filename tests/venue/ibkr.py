@@ -15,7 +15,7 @@ from simulators.tws.gateway import Gateway
 from simulators.tws.server import TwsServer
 from simulators.world import World, WorldOptions
 
-from .bench import Executed, Market, Placed
+from .bench import NEW_MARKET, Executed, Market, Placed
 from .wire import Way, Wire
 
 ORDERS_CLIENT = 11
@@ -56,10 +56,12 @@ symbol = "AAPL"
         self._frozen = False
 
     async def open(self, start: datetime | None) -> None:
+        begins = start or datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
         options = WorldOptions(
             symbols=(self.symbol, self.other_symbol),
             speed=0.0,
-            start=start or datetime(2024, 3, 5, 15, 0, tzinfo=UTC),
+            start=begins,
+            listed=begins - NEW_MARKET,
             seed=7,
             starting_cash=Decimal(50_000_000),
         )

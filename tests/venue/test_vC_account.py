@@ -110,21 +110,29 @@ async def test_vC4_figure_that_is_no_longer_said_grows_old(desk: Desk, order_id:
     await desk.filled(order_id)
     await desk.adds_up()
     figure = await desk.bench.withhold_figure()
-    began = desk.bench.world.now()
     subject = subjects.account(desk.bench.venue, desk.bench.account)
 
+    async def told_since_the_market_moved() -> AccountState | None:
+        told: AccountState = await desk.stored(subject, AccountState)
+        return told if told.at >= desk.bench.world.now() else None
+
     async def grown() -> bool:
+        told = await told_since_the_market_moved()
+        if told is None:
+            return False
         await desk.bench_market.trade(61)
-        told = await desk.stored(subject, AccountState)
-        return told.said_at[figure] <= began < told.said_at["cash"] and told.at - began > timedelta(minutes=5)
+        return told.said_at["cash"] - told.said_at[figure] > timedelta(minutes=5)
 
     await desk.eventually(grown, "an old figure beside a fresh one")
     await desk.bench.mend()
     mended = desk.bench.world.now()
 
     async def said() -> bool:
+        told = await told_since_the_market_moved()
+        if told is None:
+            return False
         await desk.bench_market.trade(61)
-        return (await desk.stored(subject, AccountState)).said_at[figure] > mended
+        return told.said_at[figure] > mended
 
     await desk.eventually(said, "the figure, said again")
 
