@@ -55,6 +55,8 @@ class VenueBench(Protocol):
     name: str
     """Under which its cases run."""
     venue: str
+    insists_on_cancels: bool
+    """A cancel's command counts as taken only once the venue has answered."""
     cannot: ClassVar[dict[str, Cannot]]
     """By case: what it can not do, beside what its venue can not."""
     account: str
@@ -153,6 +155,10 @@ class VenueBench(Protocol):
 
     def lose_orders(self) -> None:
         """What the gateway sends never arrives."""
+        ...
+
+    def has_lost_orders(self) -> bool:
+        """Whether it has sent something that never arrives."""
         ...
 
     def hold_news(self) -> None:

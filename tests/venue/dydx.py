@@ -48,6 +48,7 @@ class DydxBench(Market):
     burst = 30
     lasting = TimeInForce.GTC
     spare_seconds = 2 * BLOCK_MS / 1000
+    insists_on_cancels = True
     tells_its_order_ids = False
     desk_file = f"""
 [venues.dydx]
@@ -233,6 +234,9 @@ symbol = "ETH-USD"
 
     def lose_orders(self) -> None:
         self.node.lose(Way.TO_VENUE)
+
+    def has_lost_orders(self) -> bool:
+        return self.node.has_lost
 
     def hold_news(self) -> None:
         self.indexer.hold(Way.FROM_VENUE)

@@ -33,6 +33,7 @@ class IbkrBench(Market):
     symbol, other_symbol = "SPY", "AAPL"
     small, large = Decimal(10), Decimal(2000)
     lasting = TimeInForce.GTC
+    insists_on_cancels = False
     tells_its_order_ids = True
     spare_seconds = 0.02
     other_account = "DU7654321"
@@ -159,6 +160,9 @@ symbol = "AAPL"
 
     def lose_orders(self) -> None:
         self.wire.lose(Way.TO_VENUE)
+
+    def has_lost_orders(self) -> bool:
+        return self.wire.has_lost
 
     def hold_news(self) -> None:
         self.wire.hold(Way.FROM_VENUE)

@@ -94,6 +94,11 @@ class Wire:
         return bool(broken)
 
     @property
+    def has_lost(self) -> bool:
+        """Whether bytes of a connection that is still there were lost."""
+        return any(each.broken for each in self._connections)
+
+    @property
     def connections(self) -> int:
         return len(self._connections)
 
