@@ -13,6 +13,7 @@ NAMES = (
     "decisions_per_second",
     "dydx_path",
     "dydx_markets",
+    "wide_desk",
     "risk_step",
     "indicator_speed",
     "in_process",

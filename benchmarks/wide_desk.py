@@ -56,7 +56,7 @@ class Heard:
     async def bar(self, received: Received) -> None:
         self.bars += 1
         if self._without_bar:
-            bar = messages.decode(received.payload, Bar)
+            bar: Bar = messages.decode(received.payload, Bar)
             if bar.source is BarSource.LIVE:
                 self._without_bar.discard(bar.symbol)
                 self._look()
