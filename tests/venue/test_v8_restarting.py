@@ -6,7 +6,7 @@ import random
 from datetime import timedelta
 from typing import Any
 
-from signalbox.messages import LedgerClaimed, LinkStatus, OrderStatus, Side, TimeInForce
+from signalbox.messages import LedgerClaimed, LinkStatus, OrderStatus, Side, TimeInForce, VenueAccepted
 
 from .desk import Desk
 
@@ -24,7 +24,13 @@ async def test_v80_killed_with_nothing_open(desk: Desk, order_id: str) -> None:
     """
     await desk.filled(order_id)
     await desk.adds_up()
-    before = await desk.reports()
+
+    async def all_told() -> list[Any]:
+        """The venue's word that it has the order may come after its fill."""
+        reports = await desk.reports()
+        return reports if any(isinstance(each, VenueAccepted) and each.order_id == order_id for each in reports) else []
+
+    before = await desk.eventually(all_told, "the order accepted")
     await restart(desk)
 
     async def told() -> list[Any]:
