@@ -116,7 +116,7 @@ async def _market_data(desk: Any, grown: Callable[..., float]) -> None:
     await desk.eventually(lambda: grown("signalbox_venue_resubscriptions_total", symbol="SPY", data="bar") == 1, "anew")
     await desk.eventually(lambda: age_seconds("bar") < 0.3, "bars again")
     await desk.dropped(DATA)
-    assert grown("signalbox_venue_reconnects_total", connection="data") == 1
+    assert grown("signalbox_venue_reconnects_total", connection="data") >= 1
 
 
 async def _loses_an_order_with_its_link(desk: Any, grown: Callable[..., float]) -> None:
@@ -133,7 +133,7 @@ async def _loses_an_order_with_its_link(desk: Any, grown: Callable[..., float]) 
     assert shown("signalbox_venue_oldest_unresolved_seconds") == 0
     assert grown("signalbox_venue_orders_unknown_total") == 1
     assert grown("signalbox_venue_orders_refused_total", by="lost") == 1
-    assert grown("signalbox_venue_reconnects_total", connection="orders") == 1
+    assert grown("signalbox_venue_reconnects_total", connection="orders") >= 1
     assert shown("signalbox_venue_session_up", connection="orders") == 1
 
 
