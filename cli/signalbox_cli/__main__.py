@@ -33,6 +33,7 @@ COMMANDS = {
     "doctor.commands": ("doctor",),
     "offline": ("audit",),
     "replaying": ("replay", "explain"),
+    "chain": ("chain",),
     "sessions.commands": ("record", "replay-session"),
     "cluster_credentials": ("cluster-credentials",),
     "backing_up": ("backup", "restore"),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from argparse import Namespace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from gateway_ibkr.chain import listing, main
+from gateway_ibkr.chain import listing
 from signalbox.errors import SignalboxError, SymbolError
 from signalbox.instruments import parse_symbol
+from signalbox_cli.__main__ import carry_out
 from simulators.world import WorldOptions
 
 
@@ -47,6 +49,14 @@ async def test_a_share_without_options_and_a_day_without_any_are_said_so(venue: 
         await listed(venue, "BTC-USD")
 
 
+async def test_the_command_prints_it(venue: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["chain", "SPY", "--expiry", "2024-03-15", "--port", str(venue.port)]
+    with pytest.raises(SystemExit, match="0"):
+        await asyncio.to_thread(carry_out, words)
+    assert capsys.readouterr().out.splitlines() == await listed(venue, expiry=date(2024, 3, 15))
+
+
 def test_where_nobody_listens_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["SPY", "--port", "1"]) == 1
-    assert "python -m gateway_ibkr.chain: " in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="1"):
+        carry_out(["chain", "SPY", "--port", "1"])
+    assert "signalbox: " in capsys.readouterr().err

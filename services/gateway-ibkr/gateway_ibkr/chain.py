@@ -1,4 +1,4 @@
-"""Lists the options on a share, for the desk file: `python -m gateway_ibkr.chain SPY --expiry 2024-03-15`.
+"""Lists the options on a share, for the desk file: what `signalbox chain SPY --expiry 2024-03-15` does.
 
 Owns that listing, over a session with a client id of its own. It needs no bus and places nothing; a gateway may run
 beside it.
@@ -7,12 +7,9 @@ beside it.
 from __future__ import annotations
 
 import argparse
-import asyncio
-import sys
-from collections.abc import Sequence
 from datetime import date
 
-from signalbox.errors import SignalboxError, SymbolError
+from signalbox.errors import SymbolError
 from signalbox.instruments import parse_symbol
 
 from gateway_ibkr.facts import VenueContract
@@ -79,24 +76,12 @@ async def listing(args: argparse.Namespace) -> list[str]:
         session.close()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m gateway_ibkr.chain", description="The options on a share at IBKR.")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to list, and whom to ask."""
     add = parser.add_argument
     add("symbol", help="the share, such as SPY")
-    add("--expiry", type=date.fromisoformat, help="the day, as 2024-03-15; left out: the days that there are")
+    add("--expiry", type=date.fromisoformat, metavar="DAY", help="as 2024-03-15; left out: the days that there are")
     add("--right", choices=("C", "P"), default="", help="only calls, or puts")
     add("--host", default="127.0.0.1", help="of IB Gateway or TWS (default: %(default)s)")
     add("--port", type=int, default=4002, help="its API's (default: %(default)s)")
     add("--client-id", type=int, default=CLIENT_ID, help="one that nobody else uses (default: %(default)s)")
-    args = parser.parse_args(arguments)
-    try:
-        lines = asyncio.run(listing(args))
-    except SignalboxError as error:
-        sys.stderr.write(f"{parser.prog}: {error}\n")
-        return 1
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
