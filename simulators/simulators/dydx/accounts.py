@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
+from simulators.dydx.authenticators import Authenticator
 from simulators.dydx.refusals import Code, RefusedError
 
 TIMESTAMP_SEQUENCE_MIN = 1 << 40
@@ -30,6 +31,7 @@ class Account(Struct, frozen=True, kw_only=True):
     timestamp_ejected_max: int = 0
     public_key: bytes = b""
     wallet: dict[str, int] = {}
+    authenticators: tuple[Authenticator, ...] = ()
 
     def with_balance(self, denomination: str, change: int) -> Account:
         """Return the account with its wallet changed. Raises RefusedError sdk/5 below 0."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 from signalbox.messages import Side
+from v4_proto.dydxprotocol.accountplus.tx_pb2 import MsgAddAuthenticator, MsgRemoveAuthenticator
 from v4_proto.dydxprotocol.clob.tx_pb2 import MsgBatchCancel, MsgCancelOrder, MsgPlaceOrder
 
 from simulators.dydx.accounts import Account
@@ -32,8 +33,9 @@ from simulators.dydx.records import (
     ChainTransfer,
 )
 from simulators.dydx.refusals import Code, RefusedError
+from simulators.dydx.smart_accounts import SmartAccounts
 from simulators.dydx.state import ChainState
-from simulators.dydx.transactions import Transaction
+from simulators.dydx.transactions import AUTHENTICATOR_MESSAGES, Transaction
 from simulators.dydx.transfers import Treasury
 from simulators.world import World
 
@@ -46,7 +48,7 @@ class BlockMaker:
 
     def __init__(self, world: World, state: ChainState, mempool: Mempool, book: Book) -> None:
         self._world, self._state, self._mempool, self._book = world, state, mempool, book
-        self.treasury = Treasury(state, book)
+        self.treasury, self.smart_accounts = Treasury(state, book), SmartAccounts(state)
         self._deposits: list[tuple[str, int, Decimal]] = []
         self._exchange, self._recovered = Exchange(world, state, book), False
 
@@ -107,8 +109,10 @@ class BlockMaker:
 
     def _apply(self, transaction: Transaction) -> None:
         try:
+            if transaction.authenticators:
+                self.smart_accounts.check_simulated(transaction)  # they may have been removed since it was taken
             for index, message in enumerate(transaction.messages):
-                self._execute(message, transaction.hash, index)
+                self._execute(message, transaction, index)
             code, codespace, log = 0, "", ""
         except RefusedError as error:
             code, codespace, log = error.code.number, error.code.codespace, error.log
@@ -127,21 +131,31 @@ class BlockMaker:
             )
             self._state.committed[transaction.hash] = self._exchange.draft.committed[-1]
 
-    def _execute(self, message: Any, hash_: str, index: int) -> None:
+    def check(self, message: Any) -> None:
+        """Check that a message that is not of the order book could be executed now. Raises RefusedError."""
+        if isinstance(message, AUTHENTICATOR_MESSAGES):
+            self.smart_accounts.execute(message, lambda _: None)
+        else:
+            self.treasury.check(message)
+
+    def _execute(self, message: Any, transaction: Transaction, index: int) -> None:
         match message:
             case MsgPlaceOrder():
-                self._place(placed(message.order))
+                selected = transaction.authenticators
+                self._place(replace(placed(message.order), authenticator=selected[index] if selected else None))
             case MsgCancelOrder():
                 self._cancel(uuid_of(message.order_id), message.good_til_block)
             case MsgBatchCancel():
                 for order_id in batched_ids(message):
                     if self._mempool.cancels.get(order_id, 0) >= message.good_til_block:  # else it was passed over
                         self._cancel(order_id, message.good_til_block)
+            case MsgAddAuthenticator() | MsgRemoveAuthenticator():
+                self.smart_accounts.execute(message, self._keep_account)
             case _:
-                self.treasury.execute(message, hash_, index, self._keep)
+                self.treasury.execute(message, transaction.hash, index, self._keep)
 
     def _keep_account(self, account: Account) -> None:
-        self._state.accounts[account.address] = account
+        self._state.put_account(account)
         self._exchange.draft.accounts[account.address] = None
 
     def _keep(self, changed: Account | ChainTransfer) -> None:
@@ -204,6 +218,7 @@ class BlockMaker:
             over = order.good_til_block <= height if order.is_short_term else order.good_til_block_time <= now
             if not over:
                 self._exchange.remove_unpayable(order)
+                self._remove_unauthorized(order)
                 continue
             self._exchange.withdraw(order)
             order = self._state.orders[order.id]
@@ -211,6 +226,20 @@ class BlockMaker:
                 self._exchange.end(order, order.removal_reason)
             elif order.is_working:
                 self._exchange.end(order, "INDEXER_EXPIRED" if order.is_short_term else "EXPIRED")
+
+    def _remove_unauthorized(self, order: PlacedOrder) -> None:
+        """End a short-term order whose authenticator is gone (v4-chain: memclob.go, PERMISSIONED_KEY_EXPIRED, which the
+        indexer calls EXPIRED). The chain does it when somebody would fill it; it can not fill either way.
+        """
+        order = self._state.orders[order.id]
+        if order.authenticator is None or not order.is_short_term or not order.is_working:
+            return
+        if self.smart_accounts.has(order.address, order.authenticator):
+            return
+        self._exchange.withdraw(order)
+        order = self._state.orders[order.id]
+        if order.is_working:
+            self._exchange.end(order, "EXPIRED", ChainOrderStatus.BEST_EFFORT_CANCELED)
 
     def _trigger(self) -> None:
         for order in self._state.live_orders():

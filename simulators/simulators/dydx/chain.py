@@ -75,6 +75,7 @@ class Chain:
         self.state, self._mempool = ChainState(), Mempool()
         self.book = Book(world, self.state, self.markets)
         self._blocks = BlockMaker(world, self.state, self._mempool, self.book)
+        self.smart_accounts = self._blocks.smart_accounts
         self._admission = Admission(self.state, self._mempool, self.book, self._tell_order)
         self._short_term_rate = RateLimiter("MaxShortTermOrdersAndCancelsPerNBlocks", SHORT_TERM_LIMITS)
         self._stateful_rate = RateLimiter("MaxStatefulOrdersPerNBlocks", STATEFUL_LIMITS)
@@ -206,9 +207,11 @@ class Chain:
         transaction = decode_transaction(raw)
         validate_messages(transaction.messages)
         self._use_sequence(transaction, simulates=True)
+        if transaction.authenticators:
+            self.smart_accounts.check_simulated(transaction)
         for message in transaction.messages:
             if not isinstance(message, MsgPlaceOrder | MsgCancelOrder | MsgBatchCancel):
-                self._blocks.treasury.check(message)
+                self._blocks.check(message)
 
     def take_unsigned(self, transaction: Transaction) -> None:
         """Take a transaction without signature and sequence, as of another program. Raises RefusedError."""
@@ -262,11 +265,15 @@ class Chain:
         if len(transaction.memo) > MEMO_CHARACTERS_MAX:
             raise RefusedError(Code.MEMO_TOO_LARGE, f"maximum number of characters is {MEMO_CHARACTERS_MAX}")
         account = self._use_sequence(transaction, simulates=False)
-        verify_signature(transaction, account.number, self.chain_id)
+        if transaction.authenticators:
+            self.smart_accounts.check(transaction, account, self.chain_id)
+        else:
+            verify_signature(transaction, account.number, self.chain_id)
+            account = replace(account, public_key=transaction.public_key)
         if is_clob(messages):
             self._admit(transaction)
         if not is_short_term(messages):
-            self._mempool.accounts[account.address] = replace(account, public_key=transaction.public_key)
+            self._mempool.accounts[account.address] = account
         self._mempool.accept(transaction)
 
     def _use_sequence(self, transaction: Transaction, *, simulates: bool) -> Account:
@@ -308,7 +315,7 @@ class Chain:
                 case MsgBatchCancel():
                     self._admission.batch_cancel(message)
                 case _:
-                    self._blocks.treasury.check(message)
+                    self._blocks.check(message)
 
     def _remember(self, lines: list[Line]) -> None:
         for line in lines:

@@ -262,7 +262,7 @@ class ChainControl:
             )
         except ValueError as error:
             raise CommandError(str(error)) from error
-        self._take(MsgPlaceOrder(order=protocol_order(order)))
+        take_unsigned(self._chain, MsgPlaceOrder(order=protocol_order(order)))
         return {"id": order.id, "client_id": client_id}
 
     def _cancel(self, arguments: Arguments) -> Reply:
@@ -276,19 +276,8 @@ class ChainControl:
             )
         else:
             cancel = MsgCancelOrder(order_id=message.order_id, good_til_block_time=order.good_til_block_time)
-        self._take(cancel)
+        take_unsigned(self._chain, cancel)
         return {}
-
-    def _take(self, message: Any) -> None:
-        packed = AnyMessage()
-        packed.Pack(message, type_url_prefix="/")
-        body = TxBody(messages=[packed], memo="control port")
-        try:
-            self._chain.take_unsigned(
-                decode_transaction(TxRaw(body_bytes=body.SerializeToString()).SerializeToString())
-            )
-        except RefusedError as error:
-            raise CommandError(f"{error.code.codespace}/{error.code.number}: {error.log}") from error
 
     # ------------------------------------------------------------------------------------------------------- faults
 
@@ -333,6 +322,17 @@ class ChainControl:
     def _clear(self, _: Arguments) -> Reply:
         self._faults.clear()
         return {}
+
+
+def take_unsigned(chain: Chain, message: Any) -> None:
+    """Have the chain take a message as of another program, without signature. Raises CommandError."""
+    packed = AnyMessage()
+    packed.Pack(message, type_url_prefix="/")
+    body = TxBody(messages=[packed], memo="control port")
+    try:
+        chain.take_unsigned(decode_transaction(TxRaw(body_bytes=body.SerializeToString()).SerializeToString()))
+    except RefusedError as error:
+        raise CommandError(f"{error.code.codespace}/{error.code.number}: {error.log}") from error
 
 
 def account_of(text: str) -> tuple[str, int]:

@@ -62,6 +62,8 @@ class PlacedOrder(Struct, frozen=True, kw_only=True):
     status: ChainOrderStatus = ChainOrderStatus.OPEN
     removal_reason: str = ""
     world_number: int = 0
+    authenticator: int | None = None
+    """Through which it was placed; None = its owner's own key."""
     triggered: bool = False
     created_at_height: int = 0
     updated_at: datetime = datetime.fromtimestamp(0, UTC)

@@ -23,16 +23,19 @@ from v4_proto.cosmos.bank.v1beta1 import query_pb2 as bank
 from v4_proto.cosmos.base.tendermint.v1beta1 import query_pb2 as tendermint
 from v4_proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from v4_proto.cosmos.crypto.secp256k1.keys_pb2 import PubKey
+from v4_proto.dydxprotocol.accountplus import query_pb2 as accountplus
 from v4_proto.dydxprotocol.blocktime import query_pb2 as blocktime
 from v4_proto.dydxprotocol.feetiers import query_pb2 as feetiers
 from v4_proto.dydxprotocol.stats import query_pb2 as stats
 from v4_proto.dydxprotocol.subaccounts import query_pb2 as subaccounts
 
 from simulators.dydx.accounts import Account
+from simulators.dydx.authenticators import Authenticator
 from simulators.dydx.chain import Chain
 from simulators.dydx.fees import TIERS, Tier
 from simulators.dydx.market_queries import MarketQueries, QueryError
 from simulators.dydx.orders import quantums_of
+from simulators.dydx.refusals import Code
 from simulators.dydx.transactions import is_address
 
 __all__ = ["Answer", "NodeQueries", "QueryError"]
@@ -61,6 +64,15 @@ class NodeQueries:
             ),
             "/cosmos.base.tendermint.v1beta1.Service/GetSyncing": (tendermint.GetSyncingRequest, self._syncing),
             "/cosmos.base.tendermint.v1beta1.Service/GetNodeInfo": (tendermint.GetNodeInfoRequest, self._node_info),
+            "/dydxprotocol.accountplus.Query/GetAuthenticators": (
+                accountplus.GetAuthenticatorsRequest,
+                self._authenticators,
+            ),
+            "/dydxprotocol.accountplus.Query/GetAuthenticator": (
+                accountplus.GetAuthenticatorRequest,
+                self._authenticator,
+            ),
+            "/dydxprotocol.accountplus.Query/Params": (accountplus.QueryParamsRequest, self._smart_accounts),
             "/dydxprotocol.blocktime.Query/PreviousBlockInfo": (
                 blocktime.QueryPreviousBlockInfoRequest,
                 self._previous_block,
@@ -114,6 +126,37 @@ class NodeQueries:
         wallet = self._wallet(request.address)
         coins = [Coin(denom=denom, amount=str(wallet[denom])) for denom in sorted(wallet) if wallet[denom]]
         return _message(bank.QueryAllBalancesResponse(balances=coins))
+
+    # ---------------------------------------------------------------------------------------------- authenticators
+
+    def _held(self, address: str) -> tuple[Authenticator, ...]:
+        if not is_address(address):
+            raise QueryError(grpc.StatusCode.INTERNAL, f"decoding bech32 failed: {address}")
+        account = self._chain.state.accounts.get(address)
+        return account.authenticators if account is not None else ()
+
+    def _authenticators(self, request: Any) -> Message:
+        response = accountplus.GetAuthenticatorsResponse()
+        for each in self._held(request.account):
+            response.account_authenticators.add(id=each.id, type=each.type, config=each.config)
+        return _message(response)
+
+    def _authenticator(self, request: Any) -> Message:
+        id_, response = request.authenticator_id, accountplus.GetAuthenticatorResponse()
+        for each in self._held(request.account):
+            if each.id == id_:
+                found = response.account_authenticator
+                found.id, found.type, found.config = each.id, each.type, each.config
+                return _message(response)
+        raise QueryError(
+            grpc.StatusCode.INTERNAL,
+            f"authenticator {id_} not found for account {request.account}: {Code.AUTHENTICATOR_NOT_FOUND.text}",
+        )
+
+    def _smart_accounts(self, _: Any) -> Message:
+        response = accountplus.QueryParamsResponse()
+        response.params.is_smart_account_active = self._chain.smart_accounts.is_active
+        return _message(response)
 
     # ------------------------------------------------------------------------------------------------------ blocks
 

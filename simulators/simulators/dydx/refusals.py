@@ -11,6 +11,8 @@ from enum import Enum
 class Code(Enum):
     """(codespace, code, registered text)."""
 
+    UNDEFINED = "undefined", 1, ""
+    """What a Go error without a registered code becomes: its text alone."""
     UNAUTHORIZED = "sdk", 4, "unauthorized"
     INSUFFICIENT_FUNDS = "sdk", 5, "insufficient funds"
     UNKNOWN_REQUEST = "sdk", 6, "unknown request"
@@ -95,6 +97,17 @@ class Code(Enum):
     REDUCE_ONLY_DISABLED = "clob", 9003, "Reduce-only is currently disabled for non-IOC orders"
     EQUITY_TIER_LIMIT = "clob", 10001, "Subaccount cannot open more orders due to equity tier limit."
 
+    AUTHENTICATOR_NOT_FOUND = "accountplus", 1, "Authenticator is not found"
+    AUTHENTICATOR_ADDRESS = "accountplus", 2, "Invalid account address"
+    AUTHENTICATOR_TOO_LONG = "accountplus", 3, "Authenticator data exceeds maximum length"
+    SMART_ACCOUNT_NOT_ACTIVE = "accountplus", 4, "Smart account is not active"
+    SIGNATURE_VERIFICATION = "accountplus", 100, "Signature verification failed"
+    MESSAGE_TYPE_VERIFICATION = "accountplus", 101, "Message type verification failed"
+    CLOB_PAIR_ID_VERIFICATION = "accountplus", 102, "Clob pair id verification failed"
+    SUBACCOUNT_VERIFICATION = "accountplus", 103, "Subaccount verification failed"
+    ALL_OF_VERIFICATION = "accountplus", 104, "AllOf verification failed"
+    ANY_OF_VERIFICATION = "accountplus", 105, "AnyOf verification failed"
+
     SENDER_IS_RECIPIENT = "sending", 1, "Sender is the same as recipient"
     INVALID_TRANSFER_AMOUNT = "sending", 2, "Invalid transfer amount"
     INVALID_ACCOUNT_ADDRESS = "sending", 6, "Account address is invalid"
@@ -121,6 +134,10 @@ class RefusedError(Exception):
     """A transaction that the chain does not take; `log` is what the chain writes to `raw_log`."""
 
     def __init__(self, code: Code, detail: str = "") -> None:
-        self.code = code
-        self.log = f"{detail}: {code.text}" if detail else code.text
+        self.code, self._detail = code, detail
+        self.log = ": ".join(part for part in (detail, code.text) if part)
         super().__init__(self.log)
+
+    def under(self, prefix: str) -> RefusedError:
+        """Return the same refusal as a caller tells it, who says first what it was at."""
+        return RefusedError(self.code, f"{prefix}: {self._detail}" if self._detail else prefix)

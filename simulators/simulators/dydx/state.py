@@ -36,6 +36,8 @@ class ChainState:
     time: datetime = _NEVER
     executions: int = 0
     accounts: dict[str, Account] = field(default_factory=dict)
+    authenticator_next: int = 0
+    """The id of the next authenticator of any account: none is used twice."""
     orders: dict[str, PlacedOrder] = field(default_factory=dict)
     live: dict[str, None] = field(default_factory=dict)
     remembered: dict[str, None] = field(default_factory=dict)
@@ -46,6 +48,12 @@ class ChainState:
     funding_rates: list[ChainFundingRate] = field(default_factory=list)
     funding_payments: list[ChainFundingPayment] = field(default_factory=list)
     committed: dict[str, Committed] = field(default_factory=dict)
+
+    def put_account(self, account: Account) -> None:
+        """Remember an account's present value."""
+        self.accounts[account.address] = account
+        for each in account.authenticators:
+            self.authenticator_next = max(self.authenticator_next, each.id + 1)
 
     def put_order(self, order: PlacedOrder) -> None:
         """Remember an order's present value."""
@@ -88,7 +96,7 @@ class ChainState:
         """Take in a block that was made before this start, in the order in which a block does things."""
         self.height, self.time, self.executions = line.height, line.time, line.executions
         for account in line.accounts:
-            self.accounts[account.address] = account
+            self.put_account(account)
         for order in line.orders:
             self.put_order(order)
         for payment in line.funding_payments:

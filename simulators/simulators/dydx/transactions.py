@@ -19,6 +19,7 @@ from v4_proto.cosmos.bank.v1beta1.tx_pb2 import MsgSend
 from v4_proto.cosmos.crypto.secp256k1.keys_pb2 import PubKey
 from v4_proto.cosmos.tx.signing.v1beta1.signing_pb2 import SignMode
 from v4_proto.cosmos.tx.v1beta1.tx_pb2 import AuthInfo, SignDoc, TxBody, TxRaw
+from v4_proto.dydxprotocol.accountplus.tx_pb2 import MsgAddAuthenticator, MsgRemoveAuthenticator, TxExtension
 from v4_proto.dydxprotocol.clob.tx_pb2 import MsgBatchCancel, MsgCancelOrder, MsgPlaceOrder
 from v4_proto.dydxprotocol.sending.transfer_pb2 import MsgDepositToSubaccount, MsgWithdrawFromSubaccount
 from v4_proto.dydxprotocol.sending.tx_pb2 import MsgCreateTransfer
@@ -28,10 +29,19 @@ from simulators.dydx.refusals import Code, RefusedError
 ADDRESS_PREFIX = "dydx"
 ADDRESSES_CACHED_MAX = 4_096
 CLOB_MESSAGES = (MsgPlaceOrder, MsgCancelOrder, MsgBatchCancel)
+AUTHENTICATOR_MESSAGES = (MsgAddAuthenticator, MsgRemoveAuthenticator)
 _MESSAGES: dict[str, Any] = {
     f"/{kind.DESCRIPTOR.full_name}": kind
-    for kind in (*CLOB_MESSAGES, MsgCreateTransfer, MsgDepositToSubaccount, MsgWithdrawFromSubaccount, MsgSend)
+    for kind in (
+        *CLOB_MESSAGES,
+        *AUTHENTICATOR_MESSAGES,
+        MsgCreateTransfer,
+        MsgDepositToSubaccount,
+        MsgWithdrawFromSubaccount,
+        MsgSend,
+    )
 }
+_EXTENSION_URL = f"/{TxExtension.DESCRIPTOR.full_name}"
 _PUBKEY_URL = f"/{PubKey.DESCRIPTOR.full_name}"
 
 
@@ -55,6 +65,8 @@ class Transaction:
     gas_limit: int
     timeout_height: int
     memo: str
+    authenticators: tuple[int, ...] = ()
+    """Selected for the messages, one each; none = the account's own key signs."""
 
 
 def transaction_hash(raw: bytes) -> str:
@@ -91,37 +103,48 @@ def decode_transaction(raw: bytes) -> Transaction:
         gas_limit=auth.fee.gas_limit,
         timeout_height=body.timeout_height,
         memo=body.memo,
+        authenticators=_selected(body),
     )
 
 
 def verify_signature(transaction: Transaction, account_number: int, chain_id: str) -> None:
     """Check the one signature over the raw bytes as they came. Raises RefusedError sdk/4, sdk/8 or sdk/15."""
-    if not transaction.signatures:
-        raise RefusedError(Code.NO_SIGNATURES)
-    if len(transaction.signatures) != 1:
-        raise RefusedError(
-            Code.UNAUTHORIZED, f"invalid number of signer;  expected: 1, got {len(transaction.signatures)}"
-        )
+    check_signature_count(transaction)
     if not transaction.public_key:
         raise RefusedError(Code.INVALID_PUBKEY, "pubkey on account is not set")
     if address_of(transaction.public_key) != transaction.signer:
         raise RefusedError(
             Code.INVALID_PUBKEY, f"pubKey does not match signer address {transaction.signer} with signer index: 0"
         )
-    document = SignDoc(
-        body_bytes=transaction.body_bytes,
-        auth_info_bytes=transaction.auth_info_bytes,
-        chain_id=chain_id,
-        account_number=account_number,
-    ).SerializeToString()
-    if transaction.sign_mode != SignMode.SIGN_MODE_DIRECT or not _signed(
-        transaction.public_key, transaction.signatures[0], document
+    if transaction.sign_mode != SignMode.SIGN_MODE_DIRECT or not is_signed_by(
+        transaction.public_key, transaction, account_number, chain_id
     ):
         raise RefusedError(
             Code.UNAUTHORIZED,
             f"signature verification failed; please verify account number ({account_number}) and chain-id "
             f"({chain_id}): (unable to verify single signer signature)",
         )
+
+
+def check_signature_count(transaction: Transaction) -> None:
+    """Raise RefusedError sdk/15 or sdk/4 unless there is one signature."""
+    if not transaction.signatures:
+        raise RefusedError(Code.NO_SIGNATURES)
+    if len(transaction.signatures) != 1:
+        raise RefusedError(
+            Code.UNAUTHORIZED, f"invalid number of signer;  expected: 1, got {len(transaction.signatures)}"
+        )
+
+
+def is_signed_by(public_key: bytes, transaction: Transaction, account_number: int, chain_id: str) -> bool:
+    """Say whether a key made the first signature, over the raw bytes as they came."""
+    document = SignDoc(
+        body_bytes=transaction.body_bytes,
+        auth_info_bytes=transaction.auth_info_bytes,
+        chain_id=chain_id,
+        account_number=account_number,
+    ).SerializeToString()
+    return _signed(public_key, transaction.signatures[0], document)
 
 
 @lru_cache(ADDRESSES_CACHED_MAX)
@@ -160,6 +183,17 @@ def _unpacked(packed: Any) -> Message:
     except DecodeError as error:
         raise RefusedError(Code.TX_DECODE, str(error)) from error
     return message
+
+
+def _selected(body: Any) -> tuple[int, ...]:
+    """The authenticators that a transaction selects: the first extension of that kind counts, as in v4-chain's lib."""
+    for packed in body.non_critical_extension_options:
+        if packed.type_url == _EXTENSION_URL:
+            try:
+                return tuple(TxExtension.FromString(packed.value).selected_authenticators)
+            except DecodeError as error:
+                raise RefusedError(Code.TX_DECODE, str(error)) from error
+    return ()
 
 
 def _sender(message: Any) -> str:

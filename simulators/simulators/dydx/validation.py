@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from v4_proto.cosmos.bank.v1beta1.tx_pb2 import MsgSend
+from v4_proto.dydxprotocol.accountplus.tx_pb2 import MsgAddAuthenticator
 from v4_proto.dydxprotocol.clob.order_pb2 import Order
 from v4_proto.dydxprotocol.clob.tx_pb2 import MsgBatchCancel, MsgCancelOrder, MsgPlaceOrder
 from v4_proto.dydxprotocol.sending.transfer_pb2 import MsgDepositToSubaccount, MsgWithdrawFromSubaccount
 from v4_proto.dydxprotocol.sending.tx_pb2 import MsgCreateTransfer
 
+from simulators.dydx.authenticators import DATA_BYTES_MAX
 from simulators.dydx.records import CONDITIONAL, LONG_TERM, SHORT_TERM
 from simulators.dydx.refusals import Code, RefusedError
 from simulators.dydx.transactions import is_address, is_clob
@@ -51,6 +53,8 @@ def validate_messages(messages: tuple[Any, ...]) -> None:
                 _amount(message.asset_id, message.quantums)
             case MsgSend():
                 _send(message)
+            case MsgAddAuthenticator():
+                _add_authenticator(message)
 
 
 def _place(order: Any) -> None:
@@ -168,6 +172,13 @@ def _send(message: Any) -> None:
         not (coin.amount.isascii() and coin.amount.isdigit() and int(coin.amount)) for coin in message.amount
     ):
         raise RefusedError(Code.INVALID_REQUEST, "invalid coins")
+
+
+def _add_authenticator(message: Any) -> None:
+    if not is_address(message.sender):
+        raise RefusedError(Code.AUTHENTICATOR_ADDRESS)
+    if len(message.data) > DATA_BYTES_MAX:
+        raise RefusedError(Code.AUTHENTICATOR_TOO_LONG)
 
 
 def _subaccount(subaccount: Any) -> None:

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from signalbox.errors import ConfigurationError
 
 from simulators.control import Command
+from simulators.dydx.authenticator_commands import AuthenticatorControl
 from simulators.dydx.chain import Chain
 from simulators.dydx.commands import ChainControl
 from simulators.dydx.faults import Faults
@@ -52,8 +53,12 @@ class DydxVenue:
 
     def commands(self) -> list[Command]:
         """The control port's commands about the chain, the node and the indexer."""
-        margins = MarginControl(self.chain)
-        return [*self._control.commands(), *margins.commands(), *self._indexer.commands()]
+        more = (MarginControl(self.chain), AuthenticatorControl(self.chain))
+        return [
+            *self._control.commands(),
+            *(command for each in more for command in each.commands()),
+            *self._indexer.commands(),
+        ]
 
     async def __aenter__(self) -> DydxVenue:
         """Listen on both ports. Raises OSError when one is taken."""

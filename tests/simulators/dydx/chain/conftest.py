@@ -22,6 +22,7 @@ from dydx_v4_client.node.client import NodeClient
 from dydx_v4_client.node.message import order, order_id
 from dydx_v4_client.wallet import Wallet
 from simulators.dydx.accounts import USDC_DENOM
+from simulators.dydx.authenticator_commands import AuthenticatorControl
 from simulators.dydx.chain import Chain
 from simulators.dydx.commands import ChainControl
 from simulators.dydx.faults import Faults
@@ -147,7 +148,8 @@ async def bench(world_of: Callable[..., World], tmp_path: Path) -> AsyncIterator
     key = KeyPair.from_mnemonic(MNEMONIC)
     chain.deposit(Wallet(key, 0, 0).address, 0, FUNDS)
     chain.produce_block()
-    control = {each.name: each.run for each in ChainControl(chain, faults).commands()}
+    commands = (*ChainControl(chain, faults).commands(), *AuthenticatorControl(chain).commands())
+    control = {each.name: each.run for each in commands}
     async with Node(chain, faults, "127.0.0.1", 0) as node:
         with grpc.insecure_channel(f"127.0.0.1:{node.port}") as channel:
             client = await NodeClient.connect(NodeConfig(CHAIN_ID, "adv4tnt", USDC_DENOM, channel))
