@@ -271,6 +271,10 @@ class Desk_:
             lambda: len(self.links) > since and self.status is LinkStatus.READY, f"READY; {self.links[-3:]}"
         )
 
+    async def ready_now(self) -> None:
+        """Wait until the last announcement is READY."""
+        await eventually(lambda: self.status is LinkStatus.READY, f"READY; {self.links[-3:]}")
+
     async def blocks(self, count: int) -> None:
         """Wait for so many blocks."""
         until = self.venue.chain.height + count

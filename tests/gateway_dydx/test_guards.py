@@ -26,6 +26,7 @@ from gateway_dydx.state import OwnState, state_of
 from gateway_dydx.translate import MarketTerms
 from gateway_dydx.unread import Unread
 from gateway_dydx.venue_node import BroadcastResult, Node, SignedTransaction
+from gateway_dydx.venue_permission import KeptPermission
 from msgspec.structs import replace
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
@@ -135,8 +136,9 @@ class House:
         self.link.become(LinkStatus.READY)
         self.outbox = Outbox(bus, "dydx", lambda error: None, cast(OwnLease, self.lease))
         settings = Settings(nats_url="", nats_user="", nats_password=Secret(""), desk_file=Path("unused"))
-        self.sending = Sending(cast(Node, self.chain), self.clock, self.state, cast(OwnLease, self.lease))
         unused = cast(Any, None)
+        permission = KeptPermission(cast(Node, self.chain), SUBACCOUNT, settings)
+        self.sending = Sending(cast(Node, self.chain), self.clock, self.state, cast(OwnLease, self.lease), permission)
         instruments = Instruments[Offered](bus, cast(Desk, SimpleNamespace(instruments=())), "dydx")
         listed = cast(Any, SimpleNamespace(market_state=MarketState.OPEN))
         instruments.offered["BTC-USD"] = Offered(unused, unused, BTC, listed)

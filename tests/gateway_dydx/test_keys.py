@@ -8,9 +8,9 @@ import traceback
 from pathlib import Path
 
 import pytest
-from gateway_dydx.keys import CURVE_ORDER, KeyForm, key_source
+from gateway_dydx.keys import CURVE_ORDER, KeyForm, KeyOwner, key_source
 from gateway_dydx.settings import USDC, Endpoints
-from gateway_dydx.venue_node import Node
+from gateway_dydx.venue_node import NOT_ASKED, Node
 from prometheus_client import REGISTRY, generate_latest
 from signalbox.errors import ConfigurationError
 from signalbox.settings import Secret, ServiceSettings, load
@@ -76,6 +76,43 @@ def test_a_wrong_key_is_refused_without_a_word_of_it(mnemonic: str | None, priva
     for secret in (mnemonic, private_key):
         for part in (secret or "").split():
             assert part not in shown
+
+
+OTHER = "11" * 32
+"""A key that is not the wallet's."""
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "plain"),
+    [
+        (f"0x{OTHER}\n", KeyForm.PRIVATE_KEY, OTHER),
+        ("  zoo " * 11 + "wrong", KeyForm.MNEMONIC, "zoo " * 11 + "wrong"),
+    ],
+)
+def test_a_trading_key_is_taken_as_digits_or_words(text: str, form: KeyForm, plain: str) -> None:
+    source = key_source(None, None, Secret(text))
+    assert (source.form, source.secret.reveal(), source.owner) == (form, plain, KeyOwner.TRADER)
+    made = Node(LOCAL, source, ADDRESS, connect_seconds_max=1.0, answer_seconds_max=1.0, broadcast_seconds_max=1.0)
+    assert made.may_not_trade == NOT_ASKED, "it signs nothing before the chain has said what it may do"
+
+
+@pytest.mark.parametrize("text", [OTHER[:-1], f"{CURVE_ORDER:064x}", "zoo zoo", "zoo " * 11 + "wr0ng", "-"])
+def test_a_wrong_trading_key_is_refused_without_a_word_of_it(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="SIGNALBOX_DYDX_TRADING_KEY is no") as caught:
+        key_source(None, None, Secret(text))
+    assert text.split()[0] not in str(caught.value).replace("-", " ").split()
+
+
+@pytest.mark.parametrize("text", [DIGITS, WORDS])
+def test_the_wallets_own_key_is_no_trading_key(text: str) -> None:
+    source = key_source(None, None, Secret(text))
+    with pytest.raises(ConfigurationError, match="which can also withdraw: make a trading key"):
+        Node(LOCAL, source, ADDRESS, connect_seconds_max=1.0, answer_seconds_max=1.0, broadcast_seconds_max=1.0)
+
+
+def test_of_two_keys_it_is_said_which_are_set() -> None:
+    with pytest.raises(ConfigurationError, match="TRADING_KEY is set and SIGNALBOX_DYDX_MNEMONIC is set"):
+        key_source(Secret(WORDS), None, Secret(OTHER))
 
 
 @pytest.mark.parametrize("number", [0, CURVE_ORDER, 2**256 - 1])

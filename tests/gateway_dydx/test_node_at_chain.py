@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from gateway_dydx.keys import key_source
+from gateway_dydx.keys import KeySource, key_source
 from gateway_dydx.plans import (
     SHORT_BLOCK_WINDOW,
     OrderFlags,
@@ -25,6 +25,7 @@ from gateway_dydx.translate import MarketTerms
 from gateway_dydx.venue_errors import Verdict, problem_of
 from gateway_dydx.venue_node import BroadcastResult, Node
 from msgspec.structs import replace
+from signalbox.errors import VenueUnavailableError
 from signalbox.messages import Order, OrderType, Side, TimeInForce
 from signalbox.settings import Secret
 from simulators.dydx.markets import MARKET_OF_TICKER
@@ -84,7 +85,7 @@ class Desk:
         return await self.node.broadcast(self.node.prepare_place(plan, self.at))
 
 
-def make_node(venue: DydxVenue, chain_id: str = DEFAULT_CHAIN_ID) -> Node:
+def make_node(venue: DydxVenue, chain_id: str = DEFAULT_CHAIN_ID, source: KeySource | None = None) -> Node:
     endpoints = Endpoints(
         chain_id=chain_id,
         denomination=USDC,
@@ -93,7 +94,7 @@ def make_node(venue: DydxVenue, chain_id: str = DEFAULT_CHAIN_ID) -> Node:
         websocket_url="",
         secure=False,
     )
-    source = key_source(Secret(WORDS), None)
+    source = source or key_source(Secret(WORDS), None)
     return Node(endpoints, source, ADDRESS, connect_seconds_max=5.0, answer_seconds_max=5.0, broadcast_seconds_max=5.0)
 
 
@@ -235,3 +236,13 @@ async def test_a_signature_for_another_chain_is_refused(desk: Desk) -> None:
         await node.close()
     assert (result.codespace, result.code) == ("sdk", 4)
     assert problem_of(result.codespace, result.code).verdict is Verdict.REFUSED
+
+
+async def test_with_a_trading_key_nothing_is_signed_before_the_chain_has_said_that_it_may_trade(desk: Desk) -> None:
+    node = make_node(desk.venue, source=key_source(None, None, Secret("11" * 32)))
+    await node.connect()
+    try:
+        with pytest.raises(VenueUnavailableError, match="has not been asked yet what the trading key may do"):
+            node.prepare_place(desk.plan(1, OrderType.MARKET), desk.at)
+    finally:
+        await node.close()

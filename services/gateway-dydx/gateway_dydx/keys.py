@@ -1,4 +1,4 @@
-"""The secret that signs: the words of a wallet, or a private key. Pure.
+"""The secret that signs: the words of a wallet, its private key, or a key that its owner lets trade. Pure.
 
 Owns what such a secret must look like. No error here or in `venue_node` shows any part of it, and only `venue_node`
 makes a key of it. That the file it came from is its owner's alone is seen to by `signalbox.settings`.
@@ -23,37 +23,63 @@ class KeyForm(StrEnum):
     PRIVATE_KEY = "PRIVATE_KEY"
 
 
+class KeyOwner(StrEnum):
+    WALLET = "WALLET"
+    """The account's own: it can do everything with it."""
+    TRADER = "TRADER"
+    """Another key, to which the account's owner has given an authenticator (`permissions`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeySource:
     """A secret of the right form, in its plain writing: words with one space between, or 64 hex digits."""
 
     form: KeyForm
     secret: Secret
+    owner: KeyOwner
 
 
-def key_source(mnemonic: Secret | None, private_key: Secret | None) -> KeySource:
-    """Take the one secret that was given.
+def key_source(mnemonic: Secret | None, private_key: Secret | None, trading_key: Secret | None = None) -> KeySource:
+    """Take the one secret that was given; a trading key may be words or digits.
 
-    Raises `ConfigurationError` for none, for both and for a wrong form. Whether the words are a wallet's, their
+    Raises `ConfigurationError` for none, for two and for a wrong form. Whether the words are a wallet's, their
     checksum says when the key is derived.
     """
-    if (mnemonic is None) == (private_key is None):
-        found = "neither is set" if mnemonic is None else "both are set"
+    given = [
+        (name, secret)
+        for name, secret in (
+            ("SIGNALBOX_DYDX_TRADING_KEY", trading_key),
+            ("SIGNALBOX_DYDX_MNEMONIC", mnemonic),
+            ("SIGNALBOX_DYDX_PRIVATE_KEY", private_key),
+        )
+        if secret is not None
+    ]
+    if len(given) != 1:
+        found = " and ".join(f"{name} is set" for name, _ in given) or "none of them is set"
         raise ConfigurationError(
             [
-                "the gateway signs with one key: set SIGNALBOX_DYDX_MNEMONIC_FILE or SIGNALBOX_DYDX_PRIVATE_KEY_FILE, "
-                f"a file of mode 600 ({found})."
+                "the gateway signs with one key, in a file of mode 600: SIGNALBOX_DYDX_TRADING_KEY_FILE (of a key that "
+                "can trade and nothing else), SIGNALBOX_DYDX_MNEMONIC_FILE or SIGNALBOX_DYDX_PRIVATE_KEY_FILE (of the "
+                f"wallet itself): {found}."
             ]
         )
-    if mnemonic is not None:
-        words = mnemonic.reveal().split()
-        if len(words) not in MNEMONIC_WORDS or not all(word.isascii() and word.isalpha() for word in words):
-            raise ConfigurationError(["SIGNALBOX_DYDX_MNEMONIC is no mnemonic: it must be 12 to 24 English words."])
-        return KeySource(KeyForm.MNEMONIC, Secret(" ".join(words).lower()))
-    assert private_key is not None
-    digits = private_key.reveal().strip().lower().removeprefix("0x")
+    ((name, secret),) = given
+    owner = KeyOwner.TRADER if secret is trading_key else KeyOwner.WALLET
+    is_words = secret is mnemonic or (secret is trading_key and len(secret.reveal().split()) > 1)
+    return _of_words(name, secret, owner) if is_words else _of_digits(name, secret, owner)
+
+
+def _of_words(name: str, secret: Secret, owner: KeyOwner) -> KeySource:
+    words = secret.reveal().split()
+    if len(words) not in MNEMONIC_WORDS or not all(word.isascii() and word.isalpha() for word in words):
+        raise ConfigurationError([f"{name} is no mnemonic: it must be 12 to 24 English words."])
+    return KeySource(KeyForm.MNEMONIC, Secret(" ".join(words).lower()), owner)
+
+
+def _of_digits(name: str, secret: Secret, owner: KeyOwner) -> KeySource:
+    digits = secret.reveal().strip().lower().removeprefix("0x")
     if len(digits) != PRIVATE_KEY_DIGITS or not set(digits) <= set("0123456789abcdef"):
-        raise ConfigurationError(["SIGNALBOX_DYDX_PRIVATE_KEY is no private key: it must be 64 hex digits."])
+        raise ConfigurationError([f"{name} is no private key: it must be 64 hex digits."])
     if not 0 < int(digits, 16) < CURVE_ORDER:
-        raise ConfigurationError(["SIGNALBOX_DYDX_PRIVATE_KEY is no private key of its curve."])
-    return KeySource(KeyForm.PRIVATE_KEY, Secret(digits))
+        raise ConfigurationError([f"{name} is no private key of its curve."])
+    return KeySource(KeyForm.PRIVATE_KEY, Secret(digits), owner)

@@ -77,7 +77,6 @@ CATCH_UP_RECHECK_SECONDS = 0.02
 FUNDING_RECONCILE_SECONDS_MIN = 5.0
 """Funding is paid at the full hour, and no websocket tells of it: then everything is asked sooner, but not oftener."""
 
-
 ACCOUNT_KINDS = (ORDER, FILL, POSITION, ASSET, TRANSFER, FUNDING)
 Consistent = tuple[Answers, Subaccount | None, tuple[FundingPayment, ...], tuple[Unreadable, ...], datetime]
 """Answers, what is held, what funding paid, and the rows of all of them that make no sense."""
@@ -105,8 +104,7 @@ class OrdersLink:
     ) -> None:
         self._unread = unread
         self._clock, self._state, self._link, self._outbox = clock, state, gateway.link, gateway.outbox
-        self._questions, self._submission = questions, submission
-        self._renewing, self._sending = renewing, sending
+        self._questions, self._submission, self._renewing, self._sending = questions, submission, renewing, sending
         self._account, self._instruments = gateway.account, gateway.instruments
         self._node, self._rest, self._subaccount, self._settings = node, rest, subaccount, settings
         self._node_reason, self._node_told = "connecting to the node", False
@@ -286,6 +284,8 @@ class OrdersLink:
         if not self._link.holds_account():
             return LinkStatus.FROZEN, NOT_RENEWED
         now, seconds_max = time.monotonic(), self._settings.standstill_seconds_max
+        if self._node.may_not_trade and self._node_told:
+            return LinkStatus.FROZEN, self._node.may_not_trade
         # The indexer's height alone does not do: it may be old, and what may have been renewed is taken from the height
         if self._node_reason and (not self._node_told or now - self._node_heard_at > seconds_max):
             return LinkStatus.DOWN, f"the node: {self._node_reason}"

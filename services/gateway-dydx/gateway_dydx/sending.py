@@ -20,6 +20,7 @@ from gateway_dydx.plans import CancelPlan, OrderPlan
 from gateway_dydx.state import State
 from gateway_dydx.venue_errors import Verdict, cancel_verdict, code_text, problem_of, sentence
 from gateway_dydx.venue_node import BroadcastResult, Node, SignedTransaction
+from gateway_dydx.venue_permission import KeptPermission
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,9 @@ log = logging.getLogger(__name__)
 class Sending:
     """The way out. All transactions of this process go through it, while it holds the account."""
 
-    def __init__(self, node: Node, clock: DeskClock, state: State, lease: OwnLease) -> None:
+    def __init__(self, node: Node, clock: DeskClock, state: State, lease: OwnLease, permission: KeptPermission) -> None:
         self._node, self._clock, self._state, self._lease = node, clock, state, lease
+        self._permission = permission
         self.budget = BlockBudget()
         """Of stateful orders."""
 
@@ -91,6 +93,8 @@ class Sending:
             raise VenueUnavailableError("this process does not hold the account at present: nothing was sent")
         began = time.perf_counter()
         try:
-            return await self._node.broadcast(signed)
+            result = await self._node.broadcast(signed)
+            self._permission.refused(result.codespace, result.raw_log)
+            return result
         finally:
             metrics.BROADCAST_SECONDS.observe(time.perf_counter() - began)

@@ -19,6 +19,7 @@ from gateway_dydx.account import CHANGE_INTERVAL_SECONDS, Figures
 from gateway_dydx.asking import Questions, pace_of
 from gateway_dydx.data_connections import gathered
 from gateway_dydx.instruments import Offered, not_open
+from gateway_dydx.keys import KeyOwner
 from gateway_dydx.market_data import MarketData, stream_bounds
 from gateway_dydx.orders import Orders
 from gateway_dydx.orders_link import OrdersLink
@@ -31,6 +32,7 @@ from gateway_dydx.unread import Unread
 from gateway_dydx.venue_indexer import IndexerRest
 from gateway_dydx.venue_leverage import leverage
 from gateway_dydx.venue_node import Node
+from gateway_dydx.venue_permission import KeptPermission
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +44,10 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     bus, clock = runtime.bus, runtime.clock
     metrics.nothing_known()
     begin_at_zero(VENUE, metrics.STREAM, metrics.DATA, metrics.INDEXER)
+    key = signing_key(settings)
     node = Node(
         where,
-        signing_key(settings),
+        key,
         subaccount.address,
         connect_seconds_max=settings.connect_seconds_max,
         answer_seconds_max=settings.answer_seconds_max,
@@ -67,7 +70,8 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     unread = Unread(gateway.parking)
     url, health = where.websocket_url, runtime.health
     data = MarketData(bus, clock, rest, instruments, gateway.gaps, timeframes, url, settings, health, unread)
-    sending = Sending(node, clock, state, lease)
+    permission = KeptPermission(node, subaccount, settings)
+    sending = Sending(node, clock, state, lease, permission)
 
     def reference_price(symbol: str, side: Side) -> Decimal | None:
         return data.best_price(symbol, side) or orders_link.oracle_prices.get(symbol)
@@ -84,6 +88,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     runtime.details = lambda: {
         **shown,
         **gateway.details(),
+        "key": node.permission.text,
         "height": str(state.own.height),
         "indexer_lag_blocks": str(state.own.height - state.own.indexer_height),
         "not_open": described(not_open(instruments)),
@@ -113,4 +118,6 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         "account figures": gateway.account.keep_said(ask_figures),
         "connections": connections(),
     }
+    if key.owner is KeyOwner.TRADER:
+        own["trading key"] = permission.keep()
     await gateway.run(submission, own)

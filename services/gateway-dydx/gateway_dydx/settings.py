@@ -44,8 +44,10 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     dydx_chain_id: str = ""
     """Part of every signature. Empty = the network's own."""
     dydx_mnemonic: Secret | None = None
-    """The words of the wallet; or its private key in hex digits: one of the two."""
+    """The words of the wallet; or its private key in hex digits; or a trading key: one of the three."""
     dydx_private_key: Secret | None = None
+    dydx_trading_key: Secret | None = None
+    """Hex digits or words of a key that is not the wallet's, and that its owner lets trade (`signalbox dydx-key`)."""
     live_confirmation: Secret | None = None
     """Live trading only: must be the account, said again."""
 
@@ -243,4 +245,4 @@ def is_near(host: str) -> bool:
 
 def signing_key(settings: Settings) -> KeySource:
     """Whose key signs; raises `ConfigurationError`, whose text shows nothing of it."""
-    return key_source(settings.dydx_mnemonic, settings.dydx_private_key)
+    return key_source(settings.dydx_mnemonic, settings.dydx_private_key, settings.dydx_trading_key)

@@ -1,7 +1,8 @@
 """The chain's codes, in one table: what became of a broadcast, and what a person should do about it.
 
 Owns the meaning of (codespace, code). A code that is not in the table means *ask*: taking an unknown one for a refusal
-has opened positions twice. Sources: v4-chain x/clob/types/errors.go, cosmos-sdk types/errors/errors.go.
+has opened positions twice. Sources: v4-chain x/clob/types/errors.go, x/accountplus/types/errors.go,
+cosmos-sdk types/errors/errors.go.
 """
 
 from __future__ import annotations
@@ -108,7 +109,22 @@ _CLOB: dict[int, VenueProblem] = {
     11000: VenueProblem(_V.REFUSED, "The order's router address is invalid."),
 }
 
-_TABLES = {"sdk": _SDK, "clob": _CLOB}
+_NOT_ALLOWED = VenueProblem(
+    _V.REFUSED,
+    "The trading key's authenticator does not let it send this: `signalbox dydx-key list` shows what it allows "
+    "(docs/dydx-keys.md).",
+)
+_ACCOUNTPLUS: dict[int, VenueProblem] = {
+    1: VenueProblem(
+        _V.REFUSED,
+        "The account's owner has removed the trading key's authenticator: `signalbox dydx-key create` makes another.",
+    ),
+    4: VenueProblem(_V.REFUSED, "Permissioned keys are turned off on this chain: wait, or use the wallet's own key."),
+    **dict.fromkeys(range(100, 106), _NOT_ALLOWED),
+}
+"""Said before the order is looked at (v4-chain: x/accountplus/types/errors.go)."""
+
+_TABLES = {"sdk": _SDK, "clob": _CLOB, "accountplus": _ACCOUNTPLUS}
 
 _CANCELS: dict[tuple[str, int], CancelVerdict] = {
     ("sdk", 19): CancelVerdict.ACCEPTED,

@@ -18,12 +18,11 @@ from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
-from dydx_v4_client.key_pair import KeyPair
 from dydx_v4_client.node import message as messages
-from dydx_v4_client.node.builder import Builder
+from dydx_v4_client.node.builder import Builder, TxOptions
 from dydx_v4_client.wallet import Wallet
 from msgspec import Struct
-from signalbox.errors import ConfigurationError, VenueRefusedError, VenueTimeoutError, VenueUnavailableError
+from signalbox.errors import VenueRefusedError, VenueTimeoutError, VenueUnavailableError
 from v4_proto.cosmos.auth.v1beta1 import query_pb2_grpc as auth_stubs
 from v4_proto.cosmos.auth.v1beta1.auth_pb2 import BaseAccount
 from v4_proto.cosmos.auth.v1beta1.query_pb2 import QueryAccountRequest
@@ -35,10 +34,12 @@ from v4_proto.dydxprotocol.clob import query_pb2 as clob
 from v4_proto.dydxprotocol.clob import query_pb2_grpc as clob_stubs
 from v4_proto.dydxprotocol.clob.order_pb2 import OrderId
 
-from gateway_dydx.keys import KeyForm, KeySource
+from gateway_dydx.keys import KeyOwner, KeySource
 from gateway_dydx.metrics import NODE, one_call
+from gateway_dydx.permissions import Permission
 from gateway_dydx.plans import CancelPlan, OrderIdentity, OrderPlan
 from gateway_dydx.settings import Endpoints
+from gateway_dydx.venue_key import key_of
 
 _Answer = TypeVar("_Answer")
 
@@ -46,6 +47,7 @@ TIMESTAMP_SEQUENCE_MIN = 2**40
 """From here on a sequence is a time in milliseconds (v4-chain: x/accountplus/keeper/timestampnonce.go)."""
 
 QUOTE_QUANTUMS = Decimal(1_000_000)
+NOT_ASKED = "the chain has not been asked yet what the trading key may do"
 KEEPALIVE_MILLISECONDS = 20_000
 CLOSE_SECONDS_MAX = 1.0
 
@@ -128,12 +130,10 @@ class Node:
         self._endpoints, self._address = endpoints, address
         self._connect_seconds_max, self._answer_seconds_max = connect_seconds_max, answer_seconds_max
         self._broadcast_seconds_max = broadcast_seconds_max
-        self._key = _key_pair(key)
-        derived = Wallet(self._key, 0, 0).address
-        if derived != address:
-            raise ConfigurationError(
-                [f"the key is that of {derived}, but the desk file names {address}: use the right key or account."]
-            )
+        self._key = key_of(key, address)
+        self.permission = Permission(text=NOT_ASKED if key.owner is KeyOwner.TRADER else "the wallet's own key")
+        """What a trading key is allowed (`venue_permission` asks); the wallet's own may do everything."""
+        self._is_traders = key.owner is KeyOwner.TRADER
         self._builder = Builder(endpoints.chain_id, endpoints.denomination, memo="")
         self._wallet: Wallet | None = None
         self._channel: grpc.aio.Channel | None = None
@@ -203,6 +203,16 @@ class Node:
         except TimeoutError:
             raise VenueUnavailableError(f"the node at {self._endpoints.node} can not be reached") from None
         return channel
+
+    @property
+    def public_key(self) -> bytes:
+        """Of the key that signs."""
+        return bytes(Wallet(self._key, 0, 0).public_key.key)
+
+    @property
+    def may_not_trade(self) -> str:
+        """Why nothing may be signed with a trading key; "" = it may, or the wallet's own key signs."""
+        return self.permission.text if self._is_traders and self.permission.id is None else ""
 
     # --------------------------------------------------------------------------------------------------- queries
 
@@ -308,10 +318,14 @@ class Node:
         wallet = self._wallet
         if wallet is None:
             raise VenueUnavailableError("the account has not been read from the chain: nothing can be signed")
+        if self.may_not_trade:
+            raise VenueUnavailableError(self.may_not_trade)
         if stateful_at is not None:
             wallet = Wallet(self._key, wallet.account_number, self._next_sequence(stateful_at))
         # A short-term order's sequence is in its signature but the chain does not look at it
-        payload: bytes = self._builder.build(wallet, message).SerializeToString()
+        selected = self.permission.id
+        options = None if selected is None else TxOptions([selected], wallet.sequence, wallet.account_number)
+        payload: bytes = self._builder.build(wallet, message, tx_options=options).SerializeToString()
         return SignedTransaction(payload, hashlib.sha256(payload).hexdigest().upper())
 
     def _next_sequence(self, at: datetime) -> int:
@@ -355,21 +369,6 @@ _TURNED_AWAY = frozenset(
     }
 )
 """Said before the transaction is looked at: by what stands in front of the node, or for a request that is none."""
-
-
-def _key_pair(source: KeySource) -> KeyPair:
-    """Derive the key. The library's errors name what they were given, so they end here, wholly."""
-    key: KeyPair | None = None
-    try:
-        make = KeyPair.from_mnemonic if source.form is KeyForm.MNEMONIC else KeyPair.from_hex
-        key = make(source.secret.reveal())
-    except Exception:  # whatever it says, it may say the secret
-        pass
-    if key is None:  # outside of the handler: the library's error must not hang on ours as its context
-        raise ConfigurationError(
-            ["no key can be made of the given mnemonic or private key: a word is wrong, or the order of the words."]
-        )
-    return key
 
 
 def _order_id(identity: OrderIdentity) -> OrderId:
