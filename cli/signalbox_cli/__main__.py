@@ -37,6 +37,7 @@ COMMANDS = {
     "sessions.commands": ("record", "replay-session"),
     "cluster_credentials": ("cluster-credentials",),
     "backing_up": ("backup", "restore"),
+    "dydx_keys": ("dydx-key",),
     "grafana.commands": ("grafana",),
 }
 """The commands of each module. Only the module of a command that is named is imported: `status` needs no simulator."""

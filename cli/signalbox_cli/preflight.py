@@ -13,6 +13,7 @@ import gateway_dydx.settings as dydx
 import gateway_ibkr.settings as ibkr
 import msgspec
 from gateway_dydx.translate import VENUE as DYDX
+from gateway_dydx.venue_key import key_of
 from gateway_ibkr.translate import VENUE as IBKR
 from signalbox.desk import Desk, Mode, load_desk
 from signalbox.errors import ConfigurationError
@@ -72,9 +73,9 @@ def _start_of_ibkr(desk: Desk, environ: Mapping[str, str]) -> None:
 
 def _start_of_dydx(desk: Desk, environ: Mapping[str, str]) -> None:
     settings = load(dydx.Settings, environ)
-    dydx.subaccount_to_trade(desk, settings)
+    subaccount = dydx.subaccount_to_trade(desk, settings)
     dydx.endpoints(settings)
-    dydx.signing_key(settings)
+    key_of(dydx.signing_key(settings), subaccount.address)
 
 
 _STARTS_OF = {IBKR: _start_of_ibkr, DYDX: _start_of_dydx}

@@ -53,6 +53,35 @@ def test_a_secret_that_is_missing_is_named(tmp_path: Path, name: str) -> None:
     assert name in sentence
 
 
+OTHER_WORDS = "zoo " * 11 + "wrong"
+
+
+def trades_with(folder: Path, key: str, **environment: str) -> list[str]:
+    secret_files.put(folder / "secrets", "gateway-dydx/dydx-trading-key", key)
+    settings = {"SIGNALBOX_DYDX_TRADING_KEY_FILE": "/run/secrets/dydx-trading-key"} | environment
+    wallet = {name: value for name, value in ENVIRONMENT.items() if name != "SIGNALBOX_DYDX_MNEMONIC_FILE"}
+    environ = wallet | {"SIGNALBOX_DESK_FILE": str(folder / "desk.toml")} | settings
+    return mistakes_before_live(environ, folder / "secrets")
+
+
+def test_a_key_that_can_only_trade_takes_the_place_of_the_words(tmp_path: Path) -> None:
+    mistakes(tmp_path, without="gateway-dydx/dydx-mnemonic")
+    assert trades_with(tmp_path, "11" * 32) == []
+    [both] = trades_with(tmp_path, "11" * 32, SIGNALBOX_DYDX_PRIVATE_KEY="22" * 32)
+    assert "SIGNALBOX_DYDX_TRADING_KEY is set and SIGNALBOX_DYDX_PRIVATE_KEY is set" in both
+    [own] = trades_with(tmp_path, TEST_MNEMONIC)
+    assert "which can also withdraw" in own
+
+
+def test_words_of_another_wallet_are_refused(tmp_path: Path) -> None:
+    mistakes(tmp_path, without="gateway-dydx/dydx-mnemonic")
+    secret_files.put(tmp_path / "secrets", "gateway-dydx/dydx-mnemonic", OTHER_WORDS)
+    environ = ENVIRONMENT | {"SIGNALBOX_DESK_FILE": str(tmp_path / "desk.toml")}
+    [sentence] = mistakes_before_live(environ, tmp_path / "secrets")
+    assert f"but the desk file names {TEST_ACCOUNT.partition('-')[0]}" in sentence
+    assert "zoo" not in sentence
+
+
 def test_a_desk_without_limits_is_refused(tmp_path: Path) -> None:
     found = mistakes(tmp_path, desk=LIVE[: LIVE.index("[limits]")])
     assert any("limits" in sentence for sentence in found)

@@ -64,9 +64,16 @@ def key_source(mnemonic: Secret | None, private_key: Secret | None, trading_key:
             ]
         )
     ((name, secret),) = given
-    owner = KeyOwner.TRADER if secret is trading_key else KeyOwner.WALLET
-    is_words = secret is mnemonic or (secret is trading_key and len(secret.reveal().split()) > 1)
-    return _of_words(name, secret, owner) if is_words else _of_digits(name, secret, owner)
+    if secret is trading_key:
+        return source_of(name, secret, KeyOwner.TRADER)
+    make = _of_words if secret is mnemonic else _of_digits
+    return make(name, secret, KeyOwner.WALLET)
+
+
+def source_of(name: str, secret: Secret, owner: KeyOwner) -> KeySource:
+    """Take a secret that may be words or digits. Raises `ConfigurationError` about `name`."""
+    make = _of_words if len(secret.reveal().split()) > 1 else _of_digits
+    return make(name, secret, owner)
 
 
 def _of_words(name: str, secret: Secret, owner: KeyOwner) -> KeySource:

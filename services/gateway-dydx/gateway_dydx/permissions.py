@@ -180,6 +180,20 @@ def read(type_: str, config: bytes, depth: int = 0) -> Rule:
     return Rule(kind=kind, parts=tuple(read(*_row(row), depth + 1) for row in rows))
 
 
+def told(rule: Rule) -> str:
+    """A rule in words."""
+    match rule.kind:
+        case Kind.SIGNATURE:
+            return f"signed by {rule.key.hex()}"
+        case Kind.MESSAGES:
+            return " or ".join(word.rpartition(".")[2] or word for word in sorted(rule.words))
+        case Kind.SUBACCOUNTS:
+            return f"sub-account {' or '.join(map(str, sorted(rule.numbers)))}"
+        case Kind.CLOB_PAIRS:
+            return f"clob pair {' or '.join(map(str, sorted(rule.numbers)))}"
+    return (" and " if rule.kind is Kind.ALL_OF else " or ").join(f"({told(part)})" for part in rule.parts)
+
+
 def config_of(parts: Iterable[tuple[Kind, bytes]]) -> bytes:
     """Write the text of a composite."""
     rows = [{"type": kind.value, "config": base64.b64encode(config).decode()} for kind, config in parts]

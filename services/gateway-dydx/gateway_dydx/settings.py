@@ -13,6 +13,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 from signalbox.desk import Desk, Mode
 from signalbox.errors import ConfigurationError, TranslationError
 from signalbox.settings import Secret, ServiceSettings
@@ -201,6 +202,15 @@ def endpoints(settings: Settings) -> Endpoints:
         websocket_url=settings.dydx_websocket_url or given.websocket_url,
         secure=given.secure,
     )
+
+
+def chain_at(network: Network, node_url: str) -> Endpoints:
+    """The chain alone, for what needs no indexer. Raises `ConfigurationError` as `endpoints` does."""
+    given = _NETWORKS[network]
+    mistakes = _address_mistakes("dydx_node_url", node_url, _VARIABLES["dydx_node_url"], network)
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    return replace(given, node=node_url.rpartition("://")[2].rstrip("/") or given.node)
 
 
 def _address_mistakes(field: str, url: str, schemes: tuple[str, ...], network: Network) -> list[str]:

@@ -33,6 +33,11 @@ def key_of(source: KeySource, address: str) -> KeyPair:
     return key
 
 
+def wallet_address(source: KeySource) -> str:
+    """The address of a key. Raises `ConfigurationError` when it can not be derived."""
+    return address_of(_derived(source))
+
+
 def address_of(key: KeyPair) -> str:
     return str(Wallet(key, 0, 0).address)
 
