@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from gateway_ibkr.asking import Questions
 from gateway_ibkr.decide import decide, question
 from gateway_ibkr.facts import (
     AccountAnswers,
@@ -14,6 +15,7 @@ from gateway_ibkr.facts import (
     ErrorSeen,
     ExecutionSeen,
     OpenOrderSeen,
+    OrderFact,
     OrderStatusSeen,
     PositionSeen,
     VenueContract,
@@ -29,6 +31,7 @@ from gateway_ibkr.reconcile import (
 )
 from gateway_ibkr.state import OwnState, State, Tracked, fold_report, state_of
 from msgspec.structs import replace
+from signalbox.clock import FixedClock
 from signalbox.errors import TranslationError
 from signalbox.gateway.actions import Action, Ask, CancelAgain, RecordSent, Strand
 from signalbox.gateway.ledger import Step, step_for
@@ -48,6 +51,7 @@ from signalbox.messages import (
     VenueHeld,
     VenueNoted,
     VenueRejected,
+    VenueReleased,
     VenueUnknown,
 )
 
@@ -367,6 +371,66 @@ def test_an_order_that_becomes_inactive_while_it_is_asked_about_is_asked_about_a
     assert question(state, tracked)
     (told,) = (each for each in after(state, answers(state)) if not isinstance(each, Ask))
     assert isinstance(told, VenueRejected)
+
+
+LOCATING, AT_WORK = replace(STATUS, filled=0.0, why_held="locate"), replace(STATUS, filled=0.0, why_held="")
+"""Of an order that is held, and of the same once it works."""
+
+
+def test_an_order_that_comes_to_life_while_it_is_asked_about_is_held_and_released_once() -> None:
+    """What the venue says of its own accord comes among its answers, after what they had listed before."""
+    state, _ = claimed(Standing.SENT)
+    held = decide(state, LOCATING, AT)
+    released = decide(state, AT_WORK, AT)
+    assert (kinds(held), kinds(released)) == ([VenueAccepted, VenueHeld], [VenueReleased])
+    assert kinds(after(state, answers(state, open_orders=(OPEN,), statuses=(LOCATING, AT_WORK)))) == []
+
+
+class Listing:
+    """A venue that lists these rows, and has news of its own accord while it is asked what else there is."""
+
+    def __init__(self, state: State, rows: tuple[OrderFact, ...], news: OrderFact) -> None:
+        self._state, self._rows, self._news = state, rows, news
+
+    async def open_orders(self) -> tuple[OrderFact, ...]:
+        for row in self._rows:
+            decide(self._state, row, AT)
+        return self._rows
+
+    async def executions(self) -> tuple[Any, ...]:
+        decide(self._state, self._news, AT)
+        return ()
+
+    async def completed_orders(self) -> tuple[Any, ...]:
+        return ()
+
+
+async def listed(state: State, *rows: OrderFact, news: OrderFact) -> Answers:
+    """What is answered while `news` comes."""
+    venue: Any = Listing(state, rows, news)
+    unused: Any = None
+    return await Questions(FixedClock(AT), state, unused, unused, unused, lambda: venue).ask()
+
+
+async def test_a_list_that_the_venues_own_word_has_overtaken_changes_nothing() -> None:
+    state, tracked = claimed(Standing.SENT)
+    given = await listed(state, OPEN, LOCATING, news=AT_WORK)
+    assert kinds(after(state, given)) == []
+    assert not tracked.held
+
+
+async def test_an_order_that_is_heard_of_after_the_list_is_not_missing_from_it() -> None:
+    state, tracked = claimed(Standing.SENT)
+    given = await listed(state, news=AT_WORK)
+    assert {type(action) for action in after(state, given)} == {Ask}
+    assert tracked.own.absences == 0
+
+
+async def test_an_order_that_ends_while_it_is_asked_about_is_not_open_in_the_snapshot() -> None:
+    state, _ = claimed(Standing.SENT)
+    given = await listed(state, OPEN, LOCATING, news=replace(STATUS, status="Cancelled", filled=0.0))
+    assert kinds(after(state, given)) == []
+    assert snapshot(state, given, FIGURES, AT).open_orders == ()
 
 
 def test_an_inactive_order_that_is_not_listed_any_more_is_rejected_with_the_venues_words() -> None:

@@ -94,10 +94,17 @@ class Questions:
         self._stated_before = dict(self._stated)
         asked_about = outstanding(self._state)
         inactive = frozenset(name for name, tracked in self._state.orders.items() if tracked.own.inactive)
-        open_orders, executions = await session.open_orders(), await session.executions()
+        open_orders = await session.open_orders()
+        heard = reconcile.heard_of(self._state)
+        executions = await session.executions()
         completed = await session.completed_orders()
         return reconcile.answers_of(
-            self._state, asked_about, inactive, (*open_orders, *executions, *completed), self._clock.now()
+            self._state,
+            asked_about,
+            inactive,
+            (*open_orders, *executions, *completed),
+            self._clock.now(),
+            heard=heard,
         )
 
     def take(self, answers: Answers, due: list[str]) -> list[Action]:

@@ -99,6 +99,7 @@ def on_open_order(state: State, fact: OpenOrderSeen, at: datetime) -> list[Actio
     if tracked is None or fact.account != state.account:
         return []
     tracked.own.client_id = fact.client_id
+    tracked.own.heard += 1
     return _shown(state, tracked, at) + _status(state, tracked, fact.status, None, _venue_now(state, at))
 
 
@@ -107,6 +108,7 @@ def on_status(state: State, fact: OrderStatusSeen, at: datetime) -> list[Action]
     tracked = identify(state, reference="", perm_id=fact.perm_id, client_id=fact.client_id, number=fact.order_number)
     if tracked is None:
         return []
+    tracked.own.heard += 1
     tracked.filled_at_venue = max(tracked.filled_at_venue, decimal_of(fact.filled))
     actions = _shown(state, tracked, at)
     actions += _status(state, tracked, fact.status, fact.why_held, _venue_now(state, at))

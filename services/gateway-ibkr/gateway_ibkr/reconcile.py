@@ -60,6 +60,7 @@ BEYOND_MEMORY = (
     "the venue does not list it, and lists only what ended on this day: it may have ended, or been filled, before; "
     "see the runbook unknown-order"
 )
+OVERTAKEN = "the venue has said more of it while it was asked"
 UNREAD = "what the venue says of it may be a row that makes no sense: see `signalbox status`"
 KINDS = frozenset({sense.OPEN_ORDER, sense.ORDER_STATUS, sense.EXECUTION, sense.COMPLETED_ORDER})
 """What complete answers are made of."""
@@ -82,14 +83,30 @@ class Answers(Struct, frozen=True, kw_only=True):
     inactive: frozenset[str] = frozenset()
     """The orders that were known to be inactive before the first question. What the venue says meanwhile of its own
     accord comes among its answers: an order that it refuses just then looks as if it were listed."""
+    overtaken: frozenset[str] = frozenset()
+    """The orders of which the venue has said more since it listed what is open: of those the list is out of date."""
     hides: bool = False
     """Of one of those it can not even be told whose order it is about: what is not listed may be that one."""
 
 
+def heard_of(state: State) -> dict[str, int]:
+    """How often each order's status has been heard."""
+    return {order_id: tracked.own.heard for order_id, tracked in state.orders.items()}
+
+
 def answers_of(
-    state: State, asked_about: frozenset[str], inactive: frozenset[str], rows: Iterable[Any], at: datetime
+    state: State,
+    asked_about: frozenset[str],
+    inactive: frozenset[str],
+    rows: Iterable[Any],
+    at: datetime,
+    *,
+    heard: Mapping[str, int] | None = None,
 ) -> Answers:
-    """Part the rows of complete answers by kind, and those that make no sense from the others."""
+    """Part the rows of complete answers by kind, and those that make no sense from the others.
+
+    `heard` is `heard_of` when the open orders had been listed.
+    """
     rows = tuple(rows)
     sane, unread = sense.sift(rows, at, state.own)
     understood = set(map(id, sane))
@@ -103,6 +120,9 @@ def answers_of(
         completed=tuple(row for row in sane if isinstance(row, CompletedOrderSeen)),
         unread=unread,
         doubtful=frozenset(order_id for order_id in left_out if order_id),
+        overtaken=frozenset(
+            name for name, tracked in state.orders.items() if heard is not None and tracked.own.heard != heard.get(name)
+        ),
         hides=None in left_out,
     )
 
@@ -128,7 +148,7 @@ def reconcile(
     `wall_seconds` is any rising clock of seconds: the venue's delay in showing an order is real time.
     """
     actions: list[Action] = [*answers.unread]
-    for fact in _facts(answers):
+    for fact in _news(state, answers):
         actions += decide(state, fact, at)
     canceling = {seen.perm_id for seen in answers.open_orders if seen.status == "PendingCancel"}
     working = {
@@ -143,6 +163,8 @@ def reconcile(
             continue
         if tracked.order.order_id in answers.doubtful:
             actions.append(Ask(tracked.order.order_id, UNREAD))
+        elif tracked.order.order_id in answers.overtaken:
+            actions.append(Ask(tracked.order.order_id, OVERTAKEN))
         elif tracked.order.order_id in present:
             order_id = tracked.order.order_id
             if tracked.own.inactive and order_id in listed and order_id not in answers.inactive:
@@ -166,6 +188,33 @@ def _facts(answers: Answers) -> Iterator[OrderFact]:
     yield from answers.executions
     yield from answers.statuses
     yield from answers.completed
+
+
+def _news(state: State, answers: Answers) -> Iterator[OrderFact]:
+    """What of the answers still counts: of each order's statuses the last, and none if the venue has said more since.
+
+    Each has been taken when it came. An earlier one, taken once more after what has followed it, would have the order
+    be again what it is no more: held, for example.
+    """
+    rows: tuple[OpenOrderSeen | OrderStatusSeen, ...] = (*answers.open_orders, *answers.statuses)
+    last = {_meaning(row): row for row in rows}
+    for fact in _facts(answers):
+        if isinstance(fact, OpenOrderSeen | OrderStatusSeen):
+            is_news = last[_meaning(fact)] is fact and not _is_overtaken(state, answers, fact)
+            if not is_news:
+                continue
+        yield fact
+
+
+def _meaning(fact: OpenOrderSeen | OrderStatusSeen) -> tuple[type, int, int, int]:
+    """What a row is about; not every one has a permanent id yet."""
+    return (type(fact), fact.perm_id, *((fact.client_id, fact.order_number) if not fact.perm_id else (0, 0)))
+
+
+def _is_overtaken(state: State, answers: Answers, fact: OpenOrderSeen | OrderStatusSeen) -> bool:
+    ids = {"perm_id": fact.perm_id, "client_id": fact.client_id, "number": fact.order_number}
+    tracked = identify(state, reference=getattr(fact, "reference", ""), **ids)
+    return tracked is not None and tracked.order.order_id in answers.overtaken
 
 
 def _order_of(state: State, fact: OrderFact) -> Tracked | None:
@@ -298,7 +347,9 @@ def snapshot(state: State, answers: Answers, figures: AccountAnswers, at: dateti
         open_orders=tuple(
             _open_order(state, seen, filled)
             for seen in answers.open_orders
-            if seen.account == state.account and (seen.status in OPEN or _is_held(state, seen))
+            if seen.account == state.account
+            and (seen.status in OPEN or _is_held(state, seen))
+            and not _has_ended_since(state, answers, seen)
         ),
         execution_ids=tuple(
             dict.fromkeys(
@@ -325,6 +376,11 @@ def positions_of(state: State, figures: AccountAnswers) -> tuple[PositionHeld, .
 def _is_held(state: State, seen: OpenOrderSeen) -> bool:
     tracked = _order_of(state, seen)
     return tracked is not None and bool(tracked.held)
+
+
+def _has_ended_since(state: State, answers: Answers, seen: OpenOrderSeen) -> bool:
+    tracked = _order_of(state, seen)
+    return tracked is not None and tracked.done and tracked.order.order_id in answers.overtaken
 
 
 def _open_order(state: State, seen: OpenOrderSeen, filled: Mapping[int, Decimal]) -> OpenOrder:
