@@ -72,6 +72,10 @@ bench: .venv/ready ## what README claims of speed and size, measured beside a re
 fuzz: .venv/ready ## any bytes from every credential at a desk of its own, which has to go on (SECONDS=600 SEED=7)
 	@$(BIN)/python -m tests.chaos.fuzz --seconds $(or $(SECONDS),600) --seed $(or $(SEED),7)
 
+.PHONY: seeds
+seeds: .venv/ready ## random faults and kills at a venue, a desk for each seed: its books are the venue's (VENUE=ibkr SEEDS=200 FIRST=1)
+	@$(BIN)/python -m tests.chaos.seeds --venue $(or $(VENUE),ibkr) --seeds $(or $(SEEDS),200) --first $(or $(FIRST),1)
+
 .PHONY: images
 images: ## build the images of docker-compose.yml: one Dockerfile, an image for each service
 	@.ci/base-images

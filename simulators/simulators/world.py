@@ -314,6 +314,10 @@ class World:
         """
         self._orders.adjust_cash(account, currency, amount, reason, key)
 
+    def correct(self, execution: Execution, quantity: Decimal, price: Decimal) -> None:
+        """Have cash and positions as if an execution had been of that quantity, at that price."""
+        self._orders.correct(execution, quantity, price)
+
     def charge(self, venue: str, rule: FeeRule) -> None:
         """Charge executions of a venue's listings by `rule` from now on; without one, perpetuals are free."""
         self._orders.charge(venue, rule)

@@ -1,8 +1,9 @@
-"""One campaign against dYdX: random orders, cancels, faults and kills drawn by a seed, and what must hold afterwards.
+"""One campaign against a venue: random orders, cancels, faults and kills drawn by a seed, and what must hold after it.
 
-Owns a desk of real processes (nats-server, OMS, gateway-dydx, the simulated dYdX), all of which are killed and come
-again while orders flow, and the comparison of what the desk has written down with the chain's own books. It must not
-know what a test is.
+Owns a desk of real processes (nats-server, OMS, the gateway, the simulated venue), which are killed and come again
+while orders flow, and the wait until all that the desk has written down is what the venue's own books say. What is
+drawn at a venue, and the comparison with its books, is the venue's side (`ibkr_side`, `dydx_side`). It must not know
+what a test is.
 """
 
 from __future__ import annotations
@@ -13,22 +14,24 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from oms.evolve import evolve
 from oms.state import State
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import FollowingClock
+from signalbox.gateway.parking import STREAM as PARKED
 from signalbox.messages import (
     FINAL_STATUSES,
     CancelIntent,
     ClockTick,
+    DeadLetter,
     IntentApproved,
     LedgerClaimed,
     LedgerEntry,
@@ -36,78 +39,151 @@ from signalbox.messages import (
     OrderEvents,
     OrderIntent,
     OrderStatus,
-    OrderType,
     Report,
-    Side,
-    TimeInForce,
     VenueLink,
 )
 from signalbox_cli.connection import call_control
 from signalbox_cli.local_desk import free_port
 
-from tests.chaos.dydx_differences import wrong_books, wrong_fills, wrong_orders
-from tests.chaos.dydx_lots import (
-    ACCOUNT,
-    ADDRESS,
-    DESK_FILE,
-    FAULTS,
-    GATEWAY_SETTINGS,
-    MENDING,
-    SYMBOL,
-    VENUE,
-)
+from tests.chaos.differences import wrong_claims, wrong_reports
 from tests.conftest import NatsServer
+from tests.venue.desk import LIMITS
 from tests.venue.processes import ForkServer, GatewayProcess
 
-BLOCK_MS = 40
-READY_SECONDS_MAX, SETTLE_SECONDS_MAX = 30.0, 40.0
+READY_SECONDS_MAX, SETTLE_SECONDS_MAX = 120.0, 120.0
 RECHECK_SECONDS = 0.05
+SPEEDS = (1, 20, 60)
+Lot = tuple[str, Mapping[str, Any]]
+"""A control command and its arguments."""
+
+
+@dataclass
+class Hand:
+    """What a side draws with, and how it tells its venue what to do."""
+
+    chance: random.Random
+    speed: int
+    clock: FollowingClock
+    control_port: int
+    counts: Counter[str] = field(default_factory=Counter)
+    story: list[str] = field(default_factory=list)
+    """What happened, for a person who looks at a failure."""
+
+    async def do(self, command: str, **arguments: Any) -> dict[str, Any]:
+        """Run a control command; the simulator may be starting. Raises ValueError if it can not be done."""
+        ends = asyncio.get_running_loop().time() + READY_SECONDS_MAX
+        while True:
+            try:
+                return await call_control(self.control_port, do=command, **arguments)
+            except (OSError, TimeoutError):
+                assert asyncio.get_running_loop().time() < ends, f"the simulator did not take {command}"
+                await asyncio.sleep(RECHECK_SECONDS)
+
+    def tell(self, what: str, text: str) -> None:
+        """Count something that happens, and tell it."""
+        self.counts[what] += 1
+        self.note(text)
+
+    def note(self, text: str) -> None:
+        self.story.append(f"{datetime.now(UTC):%M:%S.%f} {text}")
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the desk has written down. `sent` are the orders that it was told to place."""
+
+    sent: Sequence[str]
+    state: State
+    reports: Sequence[Any]
+    claims: Sequence[LedgerClaimed]
+
+
+class VenueSide(Protocol):
+    """What a campaign needs of a venue."""
+
+    venue: str
+    account: str
+    gateway: str
+    """The module of its gateway."""
+    simulator: str
+    """The module of its simulator."""
+    keeps_its_books: bool
+    """Its simulator can be killed, and goes on from what it has on file."""
+    desk_file: str
+    faults: Sequence[Lot]
+    mending: Sequence[Lot]
+    orders: int
+    """How many the venue has, as of the last look; `fills` likewise."""
+    fills: int
+
+    def options(self, seed: int, folder: Path) -> list[str]:
+        """The simulator's own options, and the gateway's address with them."""
+
+    def settings(self) -> dict[str, str]:
+        """What the gateway's environment has beside the desk's."""
+
+    async def draw(self, order_id: str) -> OrderIntent:
+        """Any order."""
+
+    async def jump(self) -> None:
+        """Move a market."""
+
+    async def others(self) -> None:
+        """Have somebody else do something in the account."""
+
+    async def cut(self) -> None:
+        """Have the venue be gone for a while."""
+
+    async def freeze(self) -> None:
+        """Have the venue stand still for a while."""
+
+    async def mended(self) -> None:
+        """What else it takes, after the mending, until all is as it should be."""
+
+    async def wrong(self, written: Written, *, ended: bool) -> list[str]:
+        """Everything in which the desk and the venue differ; `ended`: no order may work any more."""
 
 
 class Campaign:
-    """One desk at one dYdX, and the lot that decides what happens to them."""
+    """One desk at one venue, and the lot that decides what happens to them."""
 
-    def __init__(self, seed: int, folder: Path, nats: NatsServer, servers: dict[str, ForkServer]) -> None:
-        self._chance, self._folder, self._nats, self._servers = random.Random(seed), folder, nats, servers
-        self._speed = self._chance.choice((1, 20, 60))
-        self._clock = FollowingClock()
-        self._simulator: subprocess.Popen[bytes] | None = None
-        self._control_port, grpc_port, http_port = free_port(), free_port(), free_port()
-        self._simulator_arguments = [
-            *("--grpc-port", str(grpc_port), "--http-port", str(http_port), "--control-port", str(self._control_port)),
-            *("--block-ms", str(BLOCK_MS), "--rest-limit", "0", "--fund", f"{ADDRESS}=1000000", "--symbols", SYMBOL),
-            *("--speed", str(self._speed), "--seed", str(seed), "--price", f"{SYMBOL}=100000"),
-            *("--start", self._chance.choice(("2024-03-05T14:58:00Z", "2024-03-05T23:57:00Z"))),
-            *("--books", str(folder / "books"), "--nats-url", nats.url),
-            *("--nats-password-file", str(folder / "password")),
-        ]
+    def __init__(
+        self,
+        make_side: Callable[[Hand], VenueSide],
+        seed: int,
+        folder: Path,
+        nats: NatsServer,
+        servers: Mapping[str, ForkServer],
+    ) -> None:
+        chance = random.Random(seed)
+        self.hand = Hand(chance, chance.choice(SPEEDS), FollowingClock(), free_port())
+        self.side = make_side(self.hand)
+        self._chance, self._folder, self._nats, self._servers = chance, folder, nats, servers
         (folder / "password").write_text(nats.password("simulator"))
         (folder / "password").chmod(0o600)
-        (folder / "desk.toml").write_text(DESK_FILE)
-        where = {
-            "SIGNALBOX_DYDX_NODE_URL": f"127.0.0.1:{grpc_port}",
-            "SIGNALBOX_DYDX_INDEXER_URL": f"http://127.0.0.1:{http_port}",
-            "SIGNALBOX_DYDX_WEBSOCKET_URL": f"ws://127.0.0.1:{http_port}/v4/ws",
-        }
-        self._gateway = self._process("gateway-dydx", "gateway_dydx", where | GATEWAY_SETTINGS)
-        window = {"SIGNALBOX_SUBMIT_WINDOW_SECONDS": str(6 * self._speed)}
-        self._oms = self._process("oms", "oms", window)
+        (folder / "desk.toml").write_text(f'name = "chaos"\nclock = "simulated"\n{self.side.desk_file}{LIMITS}')
+        self._simulator: subprocess.Popen[bytes] | None = None
+        self._simulator_arguments = [
+            *("--control-port", str(self.hand.control_port), "--speed", str(self.hand.speed), "--seed", str(seed)),
+            *("--books", str(folder / "books"), "--nats-url", nats.url),
+            *("--nats-password-file", str(folder / "password")),
+            *self.side.options(seed, folder),
+        ]
+        self._service = f"gateway-{self.side.venue}"
+        self._gateway = self._process(self._service, self.side.gateway, self.side.settings())
+        self._oms = self._process("oms", "oms", {"SIGNALBOX_SUBMIT_WINDOW_SECONDS": str(6 * self.hand.speed)})
         self._links: list[VenueLink] = []
         self._sent: list[str] = []
+        self._symbols: dict[str, str] = {}
         self._cancels: Counter[str] = Counter()
-        self._price = Decimal(100_000)
         self._supervised: asyncio.Task[None] | None = None
         self._held = asyncio.Lock()
         """While it is held, nothing is started again."""
         self._risk: Bus
         self._recorder: Bus
         self._gateway_bus: Bus
-        self.story: list[str] = []
-        """What happened, for a person who looks at a failure."""
-        self.orders = self.fills = 0
-        """How many the chain has, as of the last look."""
 
-    def _process(self, user: str, module: str, more: dict[str, str]) -> GatewayProcess:
+    def _process(self, user: str, module: str, more: Mapping[str, str]) -> GatewayProcess:
         environment = {
             "SIGNALBOX_NATS_URL": self._nats.url,
             "SIGNALBOX_NATS_USER": user,
@@ -124,10 +200,10 @@ class Campaign:
         """Start everything; return when the gateway is READY."""
         self._start_simulator()
         self._risk, self._recorder = await self._nats.connect("risk"), await self._nats.connect("recorder")
-        self._gateway_bus = await self._nats.connect("gateway-dydx")
+        self._gateway_bus = await self._nats.connect(self._service)
 
         async def tick(received: Received) -> None:
-            self._clock.follow(messages.decode(received.payload, ClockTick))
+            self.hand.clock.follow(messages.decode(received.payload, ClockTick))
 
         async def link(received: Received) -> None:
             self._links.append(messages.decode(received.payload, VenueLink))
@@ -139,15 +215,19 @@ class Campaign:
 
     def _start_simulator(self) -> None:
         with (self._folder / "simulator.log").open("ab") as log:
-            command = [sys.executable, "-m", "simulators.dydx", *self._simulator_arguments]
+            command = [sys.executable, "-m", self.side.simulator, *self._simulator_arguments]
             self._simulator = subprocess.Popen(command, env=os.environ | {}, stdout=log, stderr=log)
 
     async def _supervise(self) -> None:
         """Start again what has ended, as the desk's supervisor does."""
+        begun: set[GatewayProcess] = set()
         while True:
             async with self._held:
                 for process in (self._oms, self._gateway):
                     if not process.runs():
+                        if process in begun and process.process_id:
+                            self.hand.tell("ends", f"{process.log.stem} has ended by itself")
+                        begun.add(process)
                         process.start()
             await asyncio.sleep(RECHECK_SECONDS)
 
@@ -170,7 +250,8 @@ class Campaign:
     async def _until(self, condition: Callable[[], Any], what: str, seconds_max: float) -> None:
         ends = asyncio.get_running_loop().time() + seconds_max
         while not condition():
-            assert asyncio.get_running_loop().time() < ends, f"never: {what}"
+            last = self._links[-1] if self._links else "nothing was heard of its link"
+            assert asyncio.get_running_loop().time() < ends, f"never: {what}; {last}"
             await asyncio.sleep(RECHECK_SECONDS)
 
     # ----------------------------------------------------------------------------------------------- what is drawn
@@ -180,11 +261,11 @@ class Campaign:
         actions: list[tuple[int, Callable[[], Awaitable[None]]]] = [
             (12, self._order),
             (5, self._cancel),
-            (6, self._fault),
-            (2, self._jump),
-            (2, self._external),
+            (8, self._fault),
+            (2, self.side.jump),
+            (4, self.side.others),
             (2, self._kill_gateway),
-            (1, self._kill_simulator),
+            (1, self._cut),
             (1, self._kill_nats),
             (1, self._kill_oms),
             (1, self._freeze),
@@ -194,48 +275,14 @@ class Campaign:
             await action()
             await asyncio.sleep(self._chance.choice((0.0, 0.02, 0.1, 0.3)))
 
-    async def _do(self, command: str, **arguments: Any) -> dict[str, Any]:
-        """Run a control command; the simulator may be starting."""
-        ends = asyncio.get_running_loop().time() + READY_SECONDS_MAX
-        while True:
-            try:
-                return await call_control(self._control_port, do=command, **arguments)
-            except (OSError, TimeoutError):
-                assert asyncio.get_running_loop().time() < ends, f"the simulator did not take {command}"
-                await asyncio.sleep(RECHECK_SECONDS)
-
     async def _order(self) -> None:
-        chance, order_id = self._chance, f"c-{len(self._sent)}"
-        side = chance.choice((Side.BUY, Side.SELL))
-        away = chance.choice((-60, 20, 150, 3000)) * side.sign
-        terms: dict[str, Any] = {"order_type": OrderType.MARKET, "reduce_only": chance.random() < 0.2}
-        kind = chance.randrange(4)
-        if kind == 1:
-            lasting = chance.choice((TimeInForce.DAY, TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD))
-            terms = {"order_type": OrderType.LIMIT, "limit_price": self._price - away, "time_in_force": lasting}
-            if lasting is TimeInForce.GTD:
-                terms["good_till"] = self._clock.now() + timedelta(seconds=chance.choice((1, 4)) * self._speed)
-        elif kind == 2:
-            terms = {"order_type": OrderType.LIMIT, "limit_price": self._price - away}
-        elif kind == 3:
-            gap = abs(away) * side.sign
-            lasting = chance.choice((TimeInForce.DAY, TimeInForce.GTC))
-            reduce = chance.random() < 0.3
-            terms = {"order_type": OrderType.STOP, "stop_price": self._price + gap, "time_in_force": lasting}
-            terms["reduce_only"] = reduce
-        quantity = Decimal(chance.choice((1, 20, 300, 2000))) / 1000
-        intent = OrderIntent(
-            id=order_id,
-            at=self._clock.now(),
-            venue=VENUE,
-            account=ACCOUNT,
-            symbol=SYMBOL,
-            side=side,
-            quantity=quantity,
-            **terms,
-        )
+        order_id = f"c-{len(self._sent)}"
+        intent = await self.side.draw(order_id)
         self._sent.append(order_id)
-        self._tell(f"{order_id} {terms} {side} {quantity}")
+        self._symbols[order_id] = intent.symbol
+        words = {name: getattr(intent, name) for name in ("side", "quantity", "symbol", "order_type", "time_in_force")}
+        words |= {"limit": intent.limit_price, "stop": intent.stop_price, "reduce_only": intent.reduce_only}
+        self.hand.tell("orders", f"{order_id} {' '.join(str(each) for each in words.values())}")
         await self._approve(f"decision/{order_id}", order_id, intent)
 
     async def _cancel(self) -> None:
@@ -246,9 +293,14 @@ class Campaign:
     async def _cancel_of(self, order_id: str) -> None:
         self._cancels[order_id] += 1
         name = f"{order_id}-cancel-{self._cancels[order_id]}"
-        self._tell(name)
+        self.hand.tell("cancels", name)
         intent = CancelIntent(
-            id=name, at=self._clock.now(), venue=VENUE, account=ACCOUNT, symbol=SYMBOL, order_id=order_id
+            id=name,
+            at=self.hand.clock.now(),
+            venue=self.side.venue,
+            account=self.side.account,
+            symbol=self._symbols[order_id],
+            order_id=order_id,
         )
         await self._approve(f"decision/{name}", order_id, intent)
 
@@ -256,83 +308,60 @@ class Campaign:
         decision = IntentApproved(
             id=decision_id, at=intent.at, intent_sequence=1, intent=intent, order_id=order_id, checks=()
         )
-        await self._risk.publish(subjects.decision(decision, ACCOUNT, VENUE), decision)
+        await self._risk.publish(subjects.decision(decision, self.side.account, self.side.venue), decision)
 
     async def _fault(self) -> None:
-        command, arguments = self._chance.choice(FAULTS)
-        self._tell(f"{command} {arguments}")
-        await self._do(command, **arguments)
-
-    async def _jump(self) -> None:
-        price = self._price + self._chance.choice((-2500, -400, -100, 100, 400, 2500))
-        self._price = min(max(price, Decimal(80_000)), Decimal(120_000))
-        self._tell(f"price {self._price}")
-        await self._do("set_price", symbol=SYMBOL, price=str(self._price))
-
-    async def _external(self) -> None:
-        side = self._chance.choice(("BUY", "SELL"))
-        worse = 500 if side == "BUY" else -500
-        self._tell(f"external {side}")
-        with suppress(ValueError):  # refused for want of collateral, for example
-            await self._do(
-                "place_external",
-                account=ACCOUNT,
-                symbol=SYMBOL,
-                side=side,
-                quantity="0.05",
-                price=str(self._price + worse),
-                kind="SHORT_TERM",
-                time_in_force="IOC",
-            )
+        command, arguments = self._chance.choice(self.side.faults)
+        self.hand.tell("faults", f"{command} {dict(arguments)}")
+        with suppress(ValueError):  # there may be no such thing now
+            await self.hand.do(command, **arguments)
 
     async def _kill_gateway(self) -> None:
-        self._tell("kill the gateway")
+        self.hand.tell("kills", "kill the gateway")
         async with self._held:
             await self._gateway.kill()
-            if self._chance.random() < 0.3:  # longer than any good-til-block
-                await asyncio.sleep(BLOCK_MS * 45 / 1000)
+            await asyncio.sleep(self._chance.choice((0.0, 0.0, 1.8)))  # long enough for things to happen without it
 
     async def _kill_oms(self) -> None:
-        self._tell("kill the OMS")
+        self.hand.tell("kills", "kill the OMS")
         async with self._held:
             await self._oms.kill()
 
-    async def _kill_simulator(self) -> None:
+    async def _cut(self) -> None:
+        if not self.side.keeps_its_books:
+            self.hand.tell("kills", "cut the venue off")
+            return await self.side.cut()
         assert self._simulator is not None
-        self._tell("kill the simulator")
+        self.hand.tell("kills", "kill the simulator")
         self._simulator.kill()
         self._simulator.wait()
         self._start_simulator()
 
     async def _kill_nats(self) -> None:
-        self._tell("kill NATS")
+        self.hand.tell("kills", "kill NATS")
         self._nats.restart()
         await self._nats.listening()
 
     async def _freeze(self) -> None:
-        self._tell("freeze")
-        await self._do("node_frozen", frozen=True)
-        await asyncio.sleep(self._chance.choice((0.2, 1.5)))
-        await self._do("node_frozen", frozen=False)
-
-    def _tell(self, text: str) -> None:
-        self.story.append(f"{datetime.now(UTC):%M:%S.%f} {text}")
+        self.hand.tell("faults", "freeze")
+        await self.side.freeze()
 
     # ---------------------------------------------------------------------------------------------- what must hold
 
     async def settle(self) -> list[str]:
-        """Mend everything, and wait until the desk and the chain agree; then cancel what works, and wait again.
+        """Mend everything, and wait until desk and venue agree; then cancel what works, and wait again.
 
         Returns what still was wrong when the time was up.
         """
-        for command, arguments in MENDING:
-            await self._do(command, **arguments)
-        self._tell("mended")
+        for command, arguments in self.side.mending:
+            await self.hand.do(command, **arguments)
+        await self.side.mended()
+        self.hand.note("mended")
         await self._ready()
         wrong = await self._agrees()
         if wrong:
             return wrong
-        self._tell("they agree")
+        self.hand.note("they agree")
         for order_id, status in (await self._desk()).items():
             if status not in FINAL_STATUSES:
                 await self._cancel_of(order_id)
@@ -358,7 +387,7 @@ class Campaign:
         return state
 
     async def _wrong(self, *, ended: bool) -> list[str]:
-        """Everything in which the desk's streams and the chain differ now."""
+        """Everything in which the desk's streams and the venue differ now."""
         state = await self._folded()
         reports = [
             messages.decode(received.payload, Report) async for received in self._recorder.read("REPORTS", "report.>")
@@ -368,15 +397,13 @@ class Campaign:
             async for received in self._recorder.read("LEDGER", "ledger.>")
             if isinstance(entry := messages.decode(received.payload, LedgerEntry), LedgerClaimed)
         ]
-        orders = (await self._do("chain_orders", account=ACCOUNT))["orders"]
-        told = await self._do("chain_fills", account=ACCOUNT)
-        books = (await self._do("books", account=ACCOUNT))["books"][ACCOUNT]
-        self.orders, self.fills = len(orders), len(told["fills"])
-        wrong = wrong_orders(self._sent, state, claims, orders, ended=ended)
-        wrong += wrong_fills(state.accounts[VENUE, ACCOUNT], reports, claims, told)
-        wrong += wrong_books(state.accounts[VENUE, ACCOUNT], books)
-        wrong += [f"dead letter: {received.payload[:300]!r}" async for received in self._recorder.read("DEAD", ">")]
-        last = await self._recorder.last("COMMANDS", "command.dydx.>")
-        if last and await self._gateway_bus.consumer_floor("COMMANDS", "gateway-dydx") < last.sequence:
+        written = Written(tuple(self._sent), state, reports, claims)
+        wrong = [*wrong_claims(written), *wrong_reports(written), *await self.side.wrong(written, ended=ended)]
+        async for received in self._recorder.read("DEAD", ">"):
+            letter = messages.decode(received.payload, DeadLetter)
+            if letter.stream != PARKED:  # a fact of the venue that made no sense; it is not lost
+                wrong.append(f"dead letter: {letter}")
+        last = await self._recorder.last("COMMANDS", f"command.{self.side.venue}.>")
+        if last and await self._gateway_bus.consumer_floor("COMMANDS", self._service) < last.sequence:
             wrong.append("commands wait")
         return wrong

@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from oms.state import AccountBook
-from signalbox.messages import VenueCancelRejected, VenueCommission, VenueFill, VenueFunding, VenueSnapshot
+from signalbox.messages import VenueCancelRejected, VenueCommission, VenueFill, VenueFunding, VenueNoted, VenueSnapshot
 
 if TYPE_CHECKING:
     from .desk import Desk
@@ -49,21 +49,23 @@ def _same_positions(desk: Desk) -> bool:
 
 async def _nothing_is_told_twice(desk: Desk) -> None:
     reports = await desk.reports()
-    for name, said in (("report", [each.id for each in reports]), ("fact", [_fact_of(each) for each in reports])):
+    for name, said in (("report", [each.id for each in reports]), ("fact", [fact_of(each) for each in reports])):
         doubled = [each for each, count in Counter(said).items() if count > 1]
         assert doubled == [], f"a {name} was reported twice"
 
 
-def _fact_of(report: Any) -> tuple[str, ...]:
+def fact_of(report: Any) -> tuple[str, ...]:
     """What a report tells: it may be told once, whatever the report's id is."""
     kind = type(report).__name__
     match report:
         case VenueFill():
             return kind, report.fill.execution_id, str(report.fill.revision)
         case VenueCommission():
-            return kind, report.execution_id, str(report.revision)
+            return kind, report.execution_id, f"{report.revision}.{report.correction}"
         case VenueFunding():
             return kind, report.funding_id
+        case VenueNoted():
+            return kind, report.order_id, report.code, report.reason
         case VenueCancelRejected() | VenueSnapshot():
             return kind, report.id
         case _:

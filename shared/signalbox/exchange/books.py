@@ -106,6 +106,17 @@ def book_fill(
     return Booked(replace(book, cash=cash, positions=positions), realized)
 
 
+def book_correction(
+    book: AccountBook, listing: Listing, side: Side, before: tuple[Decimal, Decimal], after: tuple[Decimal, Decimal]
+) -> AccountBook:
+    """Book an execution otherwise than it was, each a (quantity, price): taken back first, then made as it is now."""
+    other = Side.SELL if side is Side.BUY else Side.BUY
+    for way, (quantity, price) in ((other, before), (side, after)):
+        if quantity:
+            book = book_fill(book, listing, way, quantity, price, _ZERO).book
+    return book
+
+
 def adjust_cash(book: AccountBook, currency: str, amount: Decimal, key: str = "") -> AccountBook:
     """Add to the cash (which may end below 0); a key among the last ones changes nothing: it was done already."""
     if key and key in book.adjustments:

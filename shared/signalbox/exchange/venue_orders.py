@@ -15,7 +15,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from signalbox.exchange import matching
-from signalbox.exchange.books import AccountBook, adjust_cash, begin_day, book_fill, lacks_margin
+from signalbox.exchange.books import AccountBook, adjust_cash, begin_day, book_correction, book_fill, lacks_margin
 from signalbox.exchange.fees import FeeRule
 from signalbox.exchange.listing import Listing
 from signalbox.exchange.matching import Step, SymbolBook
@@ -109,6 +109,12 @@ class VenueOrders:
         adjusted = adjust_cash(book, currency, amount, key)
         if adjusted is not book:
             self._keep(adjusted, reason)
+
+    def correct(self, execution: Execution, quantity: Decimal, price: Decimal) -> None:
+        """Have an account's books as if an execution had been of that quantity, at that price."""
+        before, book = (execution.quantity, execution.price), self.books[execution.account]
+        listing = self._listings[execution.symbol]
+        self._keep(book_correction(book, listing, execution.side, before, (quantity, price)), "corrected")
 
     def charge(self, venue: str, rule: FeeRule) -> None:
         """Charge executions of a venue's listings by `rule` from now on."""

@@ -133,12 +133,16 @@ class Accounts:
         """A fill changes the account: its subscribers hear of it soon, the positions' at once."""
         if not isinstance(event, Filled) or order.terms.symbol not in self._listings:
             return
-        account = order.terms.account
+        for peer in self.moved(order.terms.account, order.terms.symbol):
+            await peer.drain()
+
+    def moved(self, account: str, symbol: str) -> list[Peer]:
+        """A position has changed: tell those who subscribed to positions, and return them; the account's soon."""
         self._changed.add(account)
-        for peer in self._peers:
-            if peer.client_id in self._positions:
-                self._tell(peer, self._position_messages(account, order.terms.symbol))
-                await peer.drain()
+        told = [peer for peer in self._peers if peer.client_id in self._positions]
+        for peer in told:
+            self._tell(peer, self._position_messages(account, symbol))
+        return told
 
     def changed(self, account: str) -> None:
         """Something else than a fill has changed the account: its subscribers hear of it soon."""

@@ -132,10 +132,21 @@ class ExecutionLog:
         for message in told:
             peer.send(message)
 
-    def correct(self, execution_id: str, quantity: Decimal | None, price: Decimal | None) -> str:
+    def told(self, account: str) -> list[Execution]:
+        """Every execution of an account as it is told now: with its last correction and its last commission."""
+        found = []
+        for execution in self._world.executions(account):
+            shown = self._corrections.get(execution.execution_id, (1, execution))[1]
+            found.append(replace(shown, commission=self.fees.get(shown.execution_id, shown.commission)))
+        elsewhere = [each for contract, each in self._elsewhere.trades if contract.sec_type != COMBINATION]
+        return [*found, *(each for each in elsewhere if each.account == account)]
+
+    def correct(
+        self, execution_id: str, quantity: Decimal | None, price: Decimal | None, *, booked: bool = False
+    ) -> str:
         """Send a correction of an execution to its client and show it from now on. Raises KeyError.
 
-        The world's books are not changed: the venue says something else now, as after a clerical correction.
+        Without `booked` cash and positions stay: the venue says something else now, as after a clerical correction.
         """
         wanted = execution_id.rsplit(".", 1)[0] if execution_id.count(".") == 2 else execution_id
         for execution in self._world.executions_of(IBKR):
@@ -143,12 +154,14 @@ class ExecutionLog:
                 break
         else:
             raise KeyError(execution_id)
-        revision, shown = self._corrections.get(wanted, (1, execution))
+        revision, before = self._corrections.get(wanted, (1, execution))
         shown = replace(
-            shown,
-            quantity=shown.quantity if quantity is None else quantity,
-            price=shown.price if price is None else price,
+            before,
+            quantity=before.quantity if quantity is None else quantity,
+            price=before.price if price is None else price,
         )
+        if booked:
+            self._world.correct(before, shown.quantity, shown.price)
         self._corrections[wanted] = (revision + 1, shown)
         revised = revised_id(wanted, revision + 1)
         client_id, order_id = self._owner(execution.number)
@@ -159,14 +172,20 @@ class ExecutionLog:
             peer.send(replies.commission_report(shown, revised))
         return revised
 
-    def reckon(self, execution_id: str, commission: Decimal | None) -> None:
-        """Tell another commission of an execution, from now on; None = the true one. Raises KeyError."""
+    def reckon(self, execution_id: str, commission: Decimal | None, *, booked: bool = False) -> None:
+        """Tell another commission of an execution, from now on; None = the true one. Raises KeyError.
+
+        With `booked` the cash follows.
+        """
         execution = next((each for each in self._world.executions_of(IBKR) if each.execution_id == execution_id), None)
         if execution is None:
             raise KeyError(execution_id)
-        self.fees.pop(execution_id, None)
+        before = self.fees.pop(execution_id, execution.commission)
         if commission is not None:
             self.fees[execution_id] = commission
+        if booked:
+            change = before - self.fees.get(execution_id, execution.commission)
+            self._world.adjust_cash(execution.account, execution.currency, change, "another commission")
         client_id, _ = self._owner(execution.number)
         peer = self._peers.get(client_id)
         if peer is not None:

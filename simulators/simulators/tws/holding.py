@@ -64,6 +64,10 @@ class HeldOrders:
     def numbers(self) -> list[int]:
         return list(self._held)
 
+    @property
+    def references(self) -> list[str]:
+        return [held.terms.client_reference for held in self._held.values()]
+
     def keep(self, peer: Peer, request: PlaceOrder, listing: Listing, terms: OrderTerms, why: str) -> Record:
         """Keep an order back: for shares to be located (404, PreSubmitted), or as Inactive for another reason (201)."""
         fields = {**request.fields, "account": terms.account, "tif": terms.time_in_force.value}

@@ -11,10 +11,11 @@ from decimal import Decimal, InvalidOperation
 from signalbox.exchange.orders import DONE, OrderTerms
 from signalbox.messages import OrderType, Side
 
-from simulators.control import Arguments, Command, CommandError, Kind, Parameter, Reply
+from simulators.control import Arguments, Command, CommandError, Kind, Parameter, Reply, execution_fields
 from simulators.listings import IBKR
 from simulators.tws.elsewhere import Outside
 from simulators.tws.gateway import Gateway
+from simulators.tws.orders import BY_HAND
 from simulators.world import World
 
 COUNT = Parameter("count", Kind.INTEGER, "how many of the next", 1)
@@ -44,6 +45,7 @@ class OrderControl:
         price = Parameter("price", Kind.NUMBER, "the corrected price; left out: the same", None)
         code_of_order = Parameter("code", Kind.INTEGER, "the error code, such as 10268 or 10311")
         number = Parameter("number", Kind.INTEGER, "the order's permanent id")
+        booked = Parameter("booked", Kind.FLAG, "true = cash and positions follow", False)
         return [
             Command(
                 "roll_back_order_ids",
@@ -78,7 +80,7 @@ class OrderControl:
                 "do the cancels that wait",
                 lambda _: {"cancels": self._gateway.orders.answer_cancels()},
             ),
-            Command("held", "the permanent ids of the orders that are held", self._held),
+            Command("held", "the orders that are held: their permanent ids, and their clients' references", self._held),
             Command("release", "work an order that is held, from now on", self._release, (number,)),
             Command(
                 "refuse_held",
@@ -112,23 +114,33 @@ class OrderControl:
             ),
             Command(
                 "commission",
-                "tell an execution's commission again, perhaps another one; the world's books stay as they are",
+                "tell an execution's commission again, perhaps another one; the books stay, if it is not `booked`",
                 self._commission,
-                (execution, Parameter("amount", Kind.NUMBER, "left out: the true one; below 0: a rebate", None)),
+                (
+                    execution,
+                    Parameter("amount", Kind.NUMBER, "left out: the true one; below 0: a rebate", None),
+                    booked,
+                ),
             ),
             Command(
                 "preset_next", "10349 for the next orders without TIF", self._counted("preset_time_in_force"), (COUNT,)
             ),
             Command(
                 "correct_execution",
-                "send a correction (.02) of an execution; the world's books stay as they are",
+                "send a correction (.02) of an execution; the books stay, if it is not `booked`",
                 self._correct,
-                (execution, quantity, price),
+                (execution, quantity, price, booked),
+            ),
+            Command(
+                "executions",
+                "every execution as it is told now, those elsewhere too: its last correction and commission",
+                self._told,
+                (Parameter("account", Kind.TEXT, "left out: the first account", ""),),
             ),
             Command("send_completed", "send an order's 101 unasked to its client", self._send_completed, (number,)),
             Command(
                 "place_by_hand",
-                "place an order that no client placed",
+                "place an order that no client of the desk placed: a person's, or another API client's",
                 self._place_by_hand,
                 (
                     SYMBOL,
@@ -136,6 +148,7 @@ class OrderControl:
                     Parameter("quantity", Kind.NUMBER, "how many"),
                     Parameter("limit_price", Kind.NUMBER, "left out: a market order", None),
                     Parameter("account", Kind.TEXT, "left out: the first account", ""),
+                    Parameter("client", Kind.INTEGER, "the API client that places it; 0 = a person", BY_HAND),
                 ),
             ),
             Command(
@@ -185,7 +198,8 @@ class OrderControl:
         return {"pending": len(self._faults.bare_errors)}
 
     def _held(self, _: Arguments) -> Reply:
-        return {"numbers": self._gateway.orders.held.numbers}
+        held = self._gateway.orders.held
+        return {"numbers": held.numbers, "references": held.references}
 
     def _release(self, arguments: Arguments) -> Reply:
         try:
@@ -213,18 +227,28 @@ class OrderControl:
     def _correct(self, arguments: Arguments) -> Reply:
         try:
             revised = self._gateway.executions.correct(
-                arguments["execution_id"], arguments["quantity"], arguments["price"]
+                arguments["execution_id"], arguments["quantity"], arguments["price"], booked=arguments["booked"]
             )
         except KeyError:
             raise CommandError(f"there is no execution {arguments['execution_id']!r}") from None
+        for execution in self._world.executions_of(IBKR):
+            if arguments["booked"] and revised.startswith(f"{execution.execution_id}."):
+                self._gateway.accounts.moved(execution.account, execution.symbol)
         return {"execution_id": revised}
 
     def _commission(self, arguments: Arguments) -> Reply:
         try:
-            self._gateway.executions.reckon(arguments["execution_id"], arguments["amount"])
+            self._gateway.executions.reckon(arguments["execution_id"], arguments["amount"], booked=arguments["booked"])
         except KeyError:
             raise CommandError(f"there is no execution {arguments['execution_id']!r}") from None
+        if arguments["booked"]:
+            for account in self._world.accounts_of(IBKR):
+                self._gateway.accounts.changed(account)
         return {}
+
+    def _told(self, arguments: Arguments) -> Reply:
+        told = self._gateway.executions.told(arguments["account"] or self._world.accounts_of(IBKR)[0])
+        return {"executions": [execution_fields(each) for each in told]}
 
     def _send_completed(self, arguments: Arguments) -> Reply:
         order = self._world.order(arguments["number"])
@@ -244,6 +268,11 @@ class OrderControl:
             raise CommandError(f"there is no account {account!r}")
         if side not in list(Side) or arguments["quantity"] <= 0 or (limit is not None and limit <= 0):
             raise CommandError("side must be BUY or SELL, quantity and limit_price above 0")
+        client, tag = arguments["client"], ""
+        if client < 0:
+            raise CommandError("client must be 0 or more")
+        if client:
+            tag = f"{client}:{self._gateway.orders.next_valid_id(client)}"
         terms = OrderTerms(
             account=account,
             symbol=listed(self._world, arguments),
@@ -251,6 +280,7 @@ class OrderControl:
             quantity=arguments["quantity"],
             order_type=OrderType.MARKET if limit is None else OrderType.LIMIT,
             limit_price=limit,
+            client_tag=tag,
         )
         return {"number": self._world.submit(terms).number}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -409,6 +410,41 @@ async def test_a_correction_raises_the_revision_and_is_told_from_then_on(
     await raw.got(55)
     assert [first[:-2] + "02" in message for message in raw.of(11)] == [True]
     assert simulator.world.snapshot() == books
+
+
+async def test_what_is_corrected_and_charged_anew_is_in_the_books_if_it_is_to_be(
+    simulator: Any, wait_until: Any, aapl: Contract
+) -> None:
+    client = await simulator.connect()
+    trade = client.ib.placeOrder(aapl, MarketOrder("BUY", 100))
+    await wait_until(lambda: trade.fills and trade.fills[0].commissionReport.execId)
+    first, before = trade.fills[0].execution.execId, simulator.world.snapshot()["DU1234567"]
+    price, fee = Decimal(str(trade.fills[0].execution.price)), Decimal(str(trade.fills[0].commissionReport.commission))
+    await simulator.do("correct_execution", execution_id=first, quantity="60", price=str(price + 1), booked=True)
+    await simulator.do("commission", execution_id=first.rpartition(".")[0], amount="7", booked=True)
+    after = simulator.world.snapshot()["DU1234567"]
+    assert after["positions"] == {"AAPL": "60"}
+    moved = Decimal(after["cash"]["USD"]) - Decimal(before["cash"]["USD"])
+    assert moved == 100 * price - 60 * (price + 1) + fee - 7
+    await wait_until(lambda: [held.position for held in client.ib.positions()] == [60])
+    (told,) = (await simulator.do("executions"))["executions"]
+    assert (told["quantity"], Decimal(told["price"]), told["commission"]) == ("60", price + 1, "7")
+    await simulator.do("correct_execution", execution_id=first, quantity="0", booked=True)
+    assert simulator.world.snapshot()["DU1234567"]["positions"] == {}
+
+
+async def test_another_clients_order_bears_its_number_and_is_not_told_to_others(
+    simulator: Any, wait_until: Any
+) -> None:
+    await wait_until(lambda: simulator.world.quote("AAPL"))
+    one, other = await simulator.raw(1), await simulator.raw(33)
+    terms = {"symbol": "AAPL", "side": "BUY", "quantity": 100}
+    await simulator.do("place_by_hand", client=33, **terms)
+    await other.got(59)
+    assert [message[22] for message in other.of(11)] == ["33"]
+    assert one.of(3) == one.of(11) == []
+    with pytest.raises(AssertionError, match="0 or more"):
+        await simulator.do("place_by_hand", client=-1, **terms)
 
 
 async def test_a_completed_order_is_sent_unasked(simulator: Any, wait_until: Any) -> None:

@@ -1,0 +1,76 @@
+"""In what the desk's streams and IBKR differ: orders, their ends, fills and fees, as sentences.
+
+Pure. It must not know how either was read, nor what has been done to them (`campaign`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from signalbox.exchange.orders import DONE, VenueOrderStatus
+from signalbox.messages import OrderStatus
+
+from tests.chaos.campaign import Written
+from tests.chaos.differences import Executed
+
+ENDS = {
+    VenueOrderStatus.FILLED: (OrderStatus.FILLED,),
+    VenueOrderStatus.CANCELED: (OrderStatus.CANCELED,),
+    VenueOrderStatus.EXPIRED: (OrderStatus.EXPIRED, OrderStatus.CANCELED),
+    VenueOrderStatus.REJECTED: (OrderStatus.REJECTED,),
+}
+"""An order whose cancel was under way at its day's end has been cancelled, for all that TWS says."""
+NEVER_WORKED = (OrderStatus.REJECTED, OrderStatus.CANCELED)
+"""How an order ends that the market has never seen: refused, never sent, or cancelled while TWS held it."""
+
+
+def wrong_orders(
+    written: Written, orders: Sequence[Mapping[str, Any]], held: Sequence[str], *, ended: bool
+) -> list[str]:
+    """Compare each intent with its one order at the venue, or with none; `held` are those that TWS keeps back."""
+    references = [order["client_reference"] for order in orders if order["client_reference"]]
+    wrong = [f"{each} was placed {n} times" for each, n in Counter([*references, *held]).items() if n > 1]
+    claimed = {claim.order.order_id for claim in written.claims}
+    wrong += [f"an order that nobody claimed: {each}" for each in (*references, *held) if each not in claimed]
+    there = {order["client_reference"]: order for order in orders}
+    for order_id in written.sent:
+        order = written.state.orders.get(order_id)
+        if order is None:
+            continue  # told already
+        if order_id in held:
+            expected = order.status is OrderStatus.HELD or order.status is OrderStatus.PENDING_CANCEL
+        elif order_id not in there:
+            expected = order.status in NEVER_WORKED
+        elif (status := VenueOrderStatus(there[order_id]["status"])) in DONE:
+            expected = order.status in ENDS[status]
+        else:
+            expected = not order.is_final
+        if not expected or (ended and not order.is_final):
+            wrong.append(f"{order_id} is {order.status} at the desk; at the venue: {there.get(order_id)}")
+    return wrong
+
+
+def executed(told: Sequence[Mapping[str, Any]]) -> list[Executed]:
+    """The venue's executions, as it tells them now."""
+    return [
+        Executed(
+            execution_id=each["execution_id"],
+            order_id=each["client_reference"],
+            quantity=Decimal(each["quantity"]),
+            price=Decimal(each["price"]),
+            fee=Decimal(each["commission"]),
+        )
+        for each in told
+    ]
+
+
+def positions(told: Sequence[Mapping[str, Any]]) -> dict[str, Decimal]:
+    """What the executions make, by symbol."""
+    held: dict[str, Decimal] = {}
+    for each in told:
+        signed = Decimal(each["quantity"]) * (1 if each["side"] == "BUY" else -1)
+        held[each["symbol"]] = held.get(each["symbol"], Decimal(0)) + signed
+    return held
