@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 from signalbox import messages
-from signalbox.messages import DeadLetter, LinkStatus, OrderType, TimeInForce, VenueFill, VenueRejected, VenueSnapshot
+from signalbox.messages import (
+    DeadLetter,
+    LinkStatus,
+    OrderType,
+    TimeInForce,
+    VenueCommission,
+    VenueFill,
+    VenueRejected,
+    VenueSnapshot,
+)
 
 FAR_BELOW = {"order_type": OrderType.LIMIT, "limit_price": Decimal(100), "time_in_force": TimeInForce.GTC}
 ORDERS, DATA = 11, 12
@@ -96,7 +105,8 @@ EXECUTIONS = [
     (20, "-1", "no price"),
     (20, "1.7976931348623157E308", "no number"),
     (20, "one", "one"),
-    (19, "", "an execution of nothing"),
+    (19, "", "it has no quantity"),
+    (19, "0", "an execution of nothing"),
     (19, "-10", "below 0"),
     (19, "1e300", "no number"),
     (18, "HELD", "no side"),
@@ -135,6 +145,32 @@ async def test_an_execution_with_any_field_that_makes_no_sense_ends_nothing(desk
 
 
 # ------------------------------------------------------------------------------------------- account and positions
+
+
+ABSENT = {"execDetails": (19, "quantity"), "commissionReport": (3, "commission")}
+
+
+@pytest.mark.parametrize("kind", ABSENT)
+async def test_what_is_absent_from_a_correction_is_not_zero(desk: Any, kind: str) -> None:
+    """Zero shares take an execution back, and a commission of zero is free: nothing at all says neither."""
+    await desk.start()
+    await desk.ready()
+    await desk.submit("o-1")
+    await desk.has("o-1", "VenueFill", "VenueCommission")
+    execution_id = desk.venue.world.executions()[-1].execution_id
+    place, what = ABSENT[kind]
+    await desk.venue.do("spoil", kind=kind, field=place, text="", client=ORDERS, count=1)
+    await desk.venue.do("correct_execution", execution_id=execution_id, price="400")
+    await told(desk, f"it has no {what}")
+    await again(desk)
+
+    async def corrected() -> list[Any]:
+        return [each.fill for each in await desk.reports() if isinstance(each, VenueFill) and each.fill.revision == 2]
+
+    (fill,) = await desk.eventually(corrected, "the correction")
+    assert (fill.quantity, fill.price) == (10, 400)
+    fees = [each.commission for each in await desk.reports() if isinstance(each, VenueCommission)]
+    assert all(fees)
 
 
 async def test_a_position_that_makes_no_sense_is_left_out_and_its_symbol_waits(desk: Any) -> None:

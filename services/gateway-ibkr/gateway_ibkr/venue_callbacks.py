@@ -51,6 +51,14 @@ ORDER_NUMBERS_END = 1_000_000_000
 
 UNSET_INTEGER = 2_147_483_647
 EXECUTION, EXECUTION_TIME_FIELD = 11, 15
+NEVER_EMPTY = {
+    EXECUTION: {19: "quantity", 20: "price"},
+    59: {3: "commission"},
+    61: {14: "quantity"},
+    3: {3: "filled quantity", 4: "remaining quantity"},
+}
+"""By message, the places of numbers that the library reads as 0 where there is nothing: a fill that nobody has taken
+back would be gone, a position flat, a trade free."""
 
 
 def guard(decoder: Any, session: Session) -> None:
@@ -73,6 +81,7 @@ def guard(decoder: Any, session: Session) -> None:
                     if at is None:
                         raise TranslationError(f"its time {fields[EXECUTION_TIME_FIELD]!r:.40} can not be read")
                     fields[EXECUTION_TIME_FIELD] = venue_time(at)
+                _require(kind, fields)
                 handler(fields)
             except Exception as error:
                 unreadable.inc()
@@ -82,6 +91,13 @@ def guard(decoder: Any, session: Session) -> None:
         return handle
 
     decoder.handlers = {kind: guarded(kind, handler) for kind, handler in decoder.handlers.items()}
+
+
+def _require(kind: int, fields: list[str]) -> None:
+    """Raise `TranslationError` where a number is missing that must be there: absent is not zero."""
+    for place, what in NEVER_EMPTY.get(kind, {}).items():
+        if place < len(fields) and not fields[place]:
+            raise TranslationError(f"it has no {what}")
 
 
 HISTORY = "history"
