@@ -11,6 +11,7 @@ from gateway_ibkr.asking import Questions
 from gateway_ibkr.decide import decide, question
 from gateway_ibkr.facts import (
     AccountAnswers,
+    CommissionSeen,
     CompletedOrderSeen,
     ErrorSeen,
     ExecutionSeen,
@@ -29,12 +30,14 @@ from gateway_ibkr.reconcile import (
     reconcile,
     snapshot,
 )
+from gateway_ibkr.sense import EXECUTION as EXECUTION_KIND
 from gateway_ibkr.state import OwnState, State, Tracked, fold_report, state_of
 from msgspec.structs import replace
 from signalbox.clock import FixedClock
 from signalbox.errors import TranslationError
 from signalbox.gateway.actions import Action, Ask, CancelAgain, RecordSent, Strand
 from signalbox.gateway.ledger import Step, step_for
+from signalbox.gateway.parking import parked
 from signalbox.gateway.state import Standing, outstanding, track
 from signalbox.messages import (
     LedgerClaimed,
@@ -440,6 +443,57 @@ def test_an_inactive_order_that_is_not_listed_any_more_is_rejected_with_the_venu
     (found,) = (each for each in after(state, answers(state)) if not isinstance(each, Ask))
     assert isinstance(found, VenueRejected)
     assert "no shares" in found.reason
+
+
+CORRECTED = replace(EXECUTION, execution_id="x.02", shares=9.0)
+FILLED = replace(COMPLETED, status="Filled", completed_status="Filled Size: 10", filled=10.0)
+
+
+def test_an_order_whose_fill_was_corrected_before_anybody_heard_of_it_is_over() -> None:
+    """The venue has filled all ten, and its one execution is of nine."""
+    state, tracked = claimed(Standing.SENT)
+    given = answers(state, executions=(CORRECTED,), completed=(FILLED,))
+    found = after(state, given)
+    assert kinds(found) == [VenueFill, VenueAccepted, VenueCanceled]
+    assert "9 of 10 stand" in found[-1].reason  # type: ignore[union-attr]
+    assert kinds(after(state, given)) == []
+    decide(state, CommissionSeen(execution_id="x.02", commission=1.0, currency="USD"), AT)
+    assert question(state, tracked) == ""
+
+
+@pytest.mark.parametrize(
+    "not_sure",
+    [
+        {"executions": (replace(EXECUTION, shares=9.0),)},
+        {"executions": (CORRECTED,), "overtaken": frozenset({"a-1"})},
+        {"executions": (CORRECTED,), "unread": (parked(EXECUTION_KIND, "y", "no price", None),)},
+    ],
+    ids=["first told", "more said since", "one can not be read"],
+)
+def test_an_execution_may_be_missing_while_nothing_else_explains_what_is_filled(not_sure: dict[str, Any]) -> None:
+    state, tracked = claimed(Standing.SENT)
+    found = after(state, answers(state, completed=(FILLED,), **not_sure))
+    assert VenueCanceled not in kinds(found)
+    assert question(state, tracked) == "an execution is missing"
+
+
+def test_an_order_that_works_on_is_not_over_when_some_of_it_is_taken_back() -> None:
+    state, tracked = claimed(Standing.SENT)
+    part = replace(STATUS, filled=4.0)
+    given = answers(state, open_orders=(OPEN,), statuses=(part,), executions=(replace(CORRECTED, shares=3.0),))
+    assert kinds(after(state, given)) == [VenueAccepted, VenueFill]
+    decide(state, CommissionSeen(execution_id="x.02", commission=1.0, currency="USD"), AT)
+    assert (tracked.done, question(state, tracked)) == (False, "")
+
+
+def test_a_filled_order_whose_fill_is_taken_back_is_asked_about_no_more() -> None:
+    state, tracked = claimed(Standing.SENT)
+    after(state, answers(state, executions=(replace(EXECUTION, shares=10.0),), completed=(FILLED,)))
+    bust = replace(EXECUTION, execution_id="x.02", shares=0.0)
+    decide(state, bust, AT)
+    assert question(state, tracked) == "an execution is missing"
+    after(state, answers(state, executions=(bust,), completed=(FILLED,)))
+    assert question(state, tracked) == ""
 
 
 def test_reconciling_twice_reports_once() -> None:

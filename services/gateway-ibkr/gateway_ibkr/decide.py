@@ -112,7 +112,7 @@ def on_status(state: State, fact: OrderStatusSeen, at: datetime) -> list[Action]
     tracked.filled_at_venue = max(tracked.filled_at_venue, decimal_of(fact.filled))
     actions = _shown(state, tracked, at)
     actions += _status(state, tracked, fact.status, fact.why_held, _venue_now(state, at))
-    if tracked.filled_at_venue > tracked.filled:
+    if _is_missing_some(tracked):
         actions.append(Ask(tracked.order.order_id, "an execution is missing"))
     return actions
 
@@ -126,7 +126,7 @@ def on_completed(state: State, fact: CompletedOrderSeen, at: datetime) -> list[A
     ended_at = time_of(fact.completed_time) or at
     actions = _shown(state, tracked, at)
     actions += _status(state, tracked, fact.status, None, ended_at, fact.completed_status, is_over=True)
-    if tracked.filled_at_venue > tracked.filled:
+    if _is_missing_some(tracked):
         actions.append(Ask(tracked.order.order_id, "an execution is missing"))
     return actions
 
@@ -354,9 +354,14 @@ _DECIDERS: dict[type, Callable[[State, Any, datetime], list[Action]]] = {
 }
 
 
+def _is_missing_some(tracked: Tracked) -> bool:
+    """Whether the venue has filled more of the order than its executions tell."""
+    return tracked.filled_at_venue > tracked.filled + tracked.own.taken_back
+
+
 def question(state: State, tracked: Tracked) -> str:
     """What the venue still has to be asked about this order; "" = nothing."""
-    if tracked.filled_at_venue > tracked.filled:
+    if _is_missing_some(tracked):
         return "an execution is missing"
     if reports.commission_is_missing(state, tracked):
         return COMMISSION_IS_MISSING

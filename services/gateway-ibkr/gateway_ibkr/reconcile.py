@@ -10,6 +10,7 @@ after two complete answers, `visibility_seconds` apart, that were both asked for
       day                               day, so an operator must look (docs/runbooks/unknown-order.md)
     listed, and inactive                held, with the venue's words
     inactive, and not listed any more   rejected
+    filled, and some of it taken back   canceled: what is left stands (`taken_back`)
     works, and its cancel has no answer the cancel is sent again, a few times; then it is refused
     never seen, absent twice            rejected: with the error that the venue has answered it with, or else
                                         "it never reached the venue"
@@ -32,7 +33,7 @@ from signalbox.gateway.state import asked_about, report_id
 from signalbox.messages import OpenOrder, PositionHeld, TimeInForce, VenueSnapshot
 from signalbox.sessions import trading_day
 
-from gateway_ibkr import sense
+from gateway_ibkr import sense, taken_back
 from gateway_ibkr.decide import COMBINATION, decide, end_of_day, identify, inactive, note, rejected
 from gateway_ibkr.facts import (
     AccountAnswers,
@@ -150,6 +151,7 @@ def reconcile(
     actions: list[Action] = [*answers.unread]
     for fact in _news(state, answers):
         actions += decide(state, fact, at)
+    taken_back.take(state, answers)
     canceling = {seen.perm_id for seen in answers.open_orders if seen.status == "PendingCancel"}
     working = {
         tracked.order.order_id
@@ -172,6 +174,7 @@ def reconcile(
                 actions.append(Ask(order_id, "the venue made the order inactive while it was asked"))
                 continue
             actions += _present(state, tracked, order_id in working, order_id in listed, at)
+            actions += taken_back.ended(state, answers, tracked, at)
             waited_seconds = wall_seconds - tracked.own.cancel_sent_seconds
             if tracked.order.order_id in working and waited_seconds >= visibility_seconds:
                 actions += _cancel_unanswered(state, tracked, canceling, at)

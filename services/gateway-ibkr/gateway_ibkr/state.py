@@ -51,6 +51,8 @@ class OwnOrder:
     """Wall time (monotonic) of the first of them."""
     client_id: int = -1
     """The client id that the venue shows for it; -1 = ours, as far as is known."""
+    taken_back: Decimal = ZERO
+    """Of what the venue has said was filled (`taken_back`)."""
     heard: int = 0
     """How often this process has heard its status."""
 
