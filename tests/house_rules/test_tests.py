@@ -54,5 +54,7 @@ def test_no_test_mocks(test_file: File) -> None:
         )
 
 
-def test_test_folder_has_no_package_file(test_file: File) -> None:
-    assert test_file.name != "__init__.py", f"{test_file}: tests are no package (importmode=importlib); delete it"
+def test_test_folder_is_a_package_only_for_the_fixtures_that_end_with_it(test_file: File) -> None:
+    if test_file.name == "__init__.py":
+        conftest = File(test_file.path.removesuffix("__init__.py") + "conftest.py")
+        assert 'scope="package"' in conftest.text, f"{test_file}: no fixture of the folder has that scope; delete it"

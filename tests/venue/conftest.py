@@ -87,7 +87,7 @@ class Desks:
             server.close()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def desks(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desks]:
     made = Desks(tmp_path_factory)
     yield made
