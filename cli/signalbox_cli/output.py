@@ -10,7 +10,8 @@ from typing import Any
 
 from signalbox.addresses import without_password
 
-CELL_CHARACTERS_MAX = 60
+CELL_CHARACTERS_MAX = 80
+"""A symbol is shown whole: those of tokens that anybody may list have some 65."""
 _FRACTION = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z$")
 
 

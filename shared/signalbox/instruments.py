@@ -4,6 +4,9 @@
     0700.HK                Hong Kong stocks; `700`, `00700` and any bare number of up to five digits are read as this
     AAPL 240119C00190000   US options: root, expiry yymmdd, C or P, strike times 1000 in eight digits (OCC form)
     BTC-USD                perpetuals
+    BUFFI,UNISWAP_V3,0X4C1B1302220D7DE5C22B495E78B72F2DD2457D45-USD
+                           perpetuals that anybody may list at dYdX: name, exchange and address of the token, as the
+                           venue writes it (in capitals, whatever the address is elsewhere)
     EUR.USD                forex: base, quote
 
 Owns the canonical form and the tick and lot rules. It must not know whether a venue has the instrument: only the venue
@@ -22,8 +25,12 @@ from enum import StrEnum
 from signalbox.errors import SymbolError
 from signalbox.messages import InstrumentKind, PriceStep
 
-SYMBOL_CHARACTERS_MAX = 32
+SYMBOL_CHARACTERS_MAX = 128
+SHOWN_CHARACTERS_MAX = 32
+"""Of a text that is none."""
 DECIMAL_DIGITS_MAX = 60
+TOKEN_WORDS = 3
+"""Name, exchange and address of a token, with commas between them."""
 
 CURRENCIES = frozenset(
     "AUD CAD CHF CNH CZK DKK EUR GBP HKD HUF ILS INR JPY KRW MXN NOK NZD PLN SEK SGD TRY USD ZAR".split()  # noqa: SIM905
@@ -73,7 +80,9 @@ class IbkrContract:
 
 _HONG_KONG = re.compile(r"(?P<code>[0-9]{1,5})(?:\.HK)?")
 _OPTION = re.compile(r"(?P<root>[A-Z]{1,5}[0-9]?) {0,5}(?P<expiry>[0-9]{6})(?P<right>[CP])(?P<strike>[0-9]{8})")
-_PERPETUAL = re.compile(r"(?P<base>[A-Z0-9]{1,20})-(?P<quote>[A-Z]{3,5})")
+# An address is longer than any symbol: of several symbols with commas between them none is taken for a token
+_TOKEN = r"[A-Z0-9$_.]{1,20},[A-Z0-9_]{1,24},[A-Z0-9_]{26,72}"
+_PERPETUAL = re.compile(rf"(?P<base>[A-Z0-9]{{1,20}}|{_TOKEN})-(?P<quote>[A-Z]{{3,5}})")
 _FOREX = re.compile(r"(?P<base>[A-Z]{3})\.(?P<quote>[A-Z]{3})")
 # A share class (BRK B), warrants (WS) or a preferred series (PRL), as NYSE writes them behind the root
 _US_STOCK = re.compile(r"(?P<root>[A-Z]{1,5})(?:[ .](?P<suffix>[A-Z]|WS|PR[A-Z]))?")
@@ -98,6 +107,18 @@ def parse_symbol(text: str) -> Symbol:
         canonical = " ".join(part for part in match.group("root", "suffix") if part)
         return Symbol(canonical, InstrumentKind.STOCK, "USD", "XNYS")
     raise SymbolError(f"{_shown(text)} is not a symbol: a symbol looks like {_FORMS}{_hint(word)}")
+
+
+def parse_symbols(text: str) -> tuple[Symbol, ...]:
+    """Read symbols with commas between them, of which one may have commas of its own. Raises `SymbolError`."""
+    words, found = [word.strip() for word in text.split(",")], []
+    while words:
+        token = ",".join(words[:TOKEN_WORDS])
+        count = TOKEN_WORDS if _PERPETUAL.fullmatch(token.upper()) and "," in token else 1
+        if any(words[:count]):
+            found.append(parse_symbol(",".join(words[:count])))
+        words = words[count:]
+    return tuple(found)
 
 
 def ibkr_contract(symbol: Symbol) -> IbkrContract:
@@ -195,7 +216,7 @@ def _plain(text: str) -> str:
         raise SymbolError(f"{_shown(text)} has {len(text)} characters; a symbol has at most {SYMBOL_CHARACTERS_MAX}")
     if not text.isascii() or not text.isprintable():
         raise SymbolError(
-            f"{_shown(text)} has characters that no symbol has: only A-Z, 0-9, space, dot and dash are used"
+            f"{_shown(text)} has characters that no symbol has: only A-Z, 0-9, space, dot, dash and comma are used"
         )
     return text
 
@@ -254,4 +275,4 @@ def _hint(word: str) -> str:
 
 def _shown(text: str) -> str:
     """The text as ASCII in quotes, cut to what a line of a log can take."""
-    return ascii(text if len(text) <= SYMBOL_CHARACTERS_MAX else text[:SYMBOL_CHARACTERS_MAX] + "...")
+    return ascii(text if len(text) <= SHOWN_CHARACTERS_MAX else text[:SHOWN_CHARACTERS_MAX] + "...")

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from signalbox.errors import CalendarError, ConfigurationError, SignalboxError, SymbolError
-from signalbox.instruments import parse_symbol
+from signalbox.instruments import parse_symbol, parse_symbols
 from signalbox.sessions import ALWAYS, previous_session
 
 from simulators.control import Command, ControlServer, WorldControl
@@ -115,9 +115,9 @@ def world_options(args: argparse.Namespace, now: datetime | None = None) -> Worl
     now, and follow the wall's clock at speed 1.
     """
     files = tuple(_bar_file(each) for each in args.bars)
-    stated = [*(symbol for symbol, _ in files if symbol), *(each.strip() for each in args.symbols.split(","))]
-    stated += tickers(getattr(args, "markets", 0))
-    symbols = tuple(dict.fromkeys(parse_symbol(each).canonical for each in stated if each))
+    stated = [parse_symbol(symbol) for symbol, _ in files if symbol] + [*parse_symbols(args.symbols)]
+    stated += map(parse_symbol, tickers(getattr(args, "markets", 0)))
+    symbols = tuple(dict.fromkeys(each.canonical for each in stated))
     accounts = tuple(dict.fromkeys(each.strip() for each in getattr(args, "accounts", "").split(",") if each.strip()))
     has_stocks = any(listing_of(symbol).venue == IBKR for symbol in symbols)
     mistakes = {

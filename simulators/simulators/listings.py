@@ -15,7 +15,7 @@ from signalbox.exchange.listing import Listing
 from signalbox.instruments import OptionTerms, parse_symbol
 from signalbox.messages import InstrumentKind
 
-from simulators.dydx.markets import MARKETS, made_up_price, market_of
+from simulators.dydx.markets import MARKETS, PERMISSIONLESS, made_up_price, market_of
 from simulators.dydx.records import ChainMarket
 from simulators.option_listings import option_listing
 
@@ -81,6 +81,7 @@ _PERPETUAL_PRICES = {
     "DOGE-USD": "0.2",
     "PEPE-USD": "0.00001",
 }
+_TOKEN_PRICES = dict(zip((each.ticker for each in PERMISSIONLESS), ("1.2", "0.03"), strict=True))
 
 
 def _perpetual(market: ChainMarket, price: Decimal) -> Listing:
@@ -108,7 +109,8 @@ def _perpetual(market: ChainMarket, price: Decimal) -> Listing:
 
 
 PERPETUALS = tuple(_perpetual(market, Decimal(_PERPETUAL_PRICES[market.ticker])) for market in MARKETS)
-_CATALOGUED = {listing.key: listing for listing in (*CATALOGUE, *AMBIGUOUS, *PERPETUALS)}
+_PERMISSIONLESS = tuple(_perpetual(each, Decimal(_TOKEN_PRICES[each.ticker])) for each in PERMISSIONLESS)
+_CATALOGUED = {listing.key: listing for listing in (*CATALOGUE, *AMBIGUOUS, *PERPETUALS, *_PERMISSIONLESS)}
 
 
 def listing_of(key: str) -> Listing:
@@ -125,7 +127,7 @@ def listing_of(key: str) -> Listing:
         market = market_of(key)
         if market is not None:
             return _perpetual(market, made_up_price(market.clob_pair_id))
-        known = ", ".join(listing.key for listing in PERPETUALS)
+        known = ", ".join(listing.key for listing in (*PERPETUALS, *_PERMISSIONLESS))
         raise ConfigurationError([f"{key} is no market of the simulated dYdX, which has {known}, M1-USD to M9999-USD"])
     digest = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
     con_id = 800_000_000 + digest % 100_000_000

@@ -17,11 +17,16 @@ from signalbox.instruments import (
     conforms_to_tick,
     ibkr_contract,
     parse_symbol,
+    parse_symbols,
     symbol_of_ibkr,
 )
 from signalbox.messages import InstrumentKind
 from signalbox.sessions import CALENDARS
 from signalbox.subjects import decode_token, encode_token
+
+FARTCOIN = "FARTCOIN,RAYDIUM,9BB6NFECJBCTNNLFKO2FQVQBQ8HHM13KCYYCDQBGPUMP-USD"
+BUFFI = "BUFFI,UNISWAP_V3,0X4C1B1302220D7DE5C22B495E78B72F2DD2457D45-USD"
+"""As the public chain names them."""
 
 ACCEPTED = [
     ("AAPL", "AAPL", InstrumentKind.STOCK, "USD", "XNYS"),
@@ -44,6 +49,9 @@ ACCEPTED = [
     ("AAPL240119C00190000", "AAPL 240119C00190000", InstrumentKind.OPTION, "USD", "XNYS"),
     ("BTC-USD", "BTC-USD", InstrumentKind.PERPETUAL, "USD", "24/7"),
     ("1INCH-USD", "1INCH-USD", InstrumentKind.PERPETUAL, "USD", "24/7"),
+    (FARTCOIN, FARTCOIN, InstrumentKind.PERPETUAL, "USD", "24/7"),
+    (FARTCOIN.lower(), FARTCOIN, InstrumentKind.PERPETUAL, "USD", "24/7"),
+    (BUFFI, BUFFI, InstrumentKind.PERPETUAL, "USD", "24/7"),
     ("EUR.USD", "EUR.USD", InstrumentKind.FOREX, "USD", "24/7"),
     ("USD.JPY", "USD.JPY", InstrumentKind.FOREX, "JPY", "24/7"),
 ]
@@ -54,6 +62,9 @@ JUNK = [
     "+700", "7e2", "7_00", "0700.hk.HK", "ABC.HK", ".HK", "700.T", "BTC-EUR", "-USD", "BTC-", "EUR.EUR", "EUR.XXX",
     "XXX.USD", "EURUSD", "AAPL 241319C00190000", "AAPL 240119C00000000", "AAPL 240119X00190000",
     "AAPL 240119C0019000", "A" * 1_000_000,
+    "SPY,AAPL,BTC-USD", f"{FARTCOIN},SPY", f"{FARTCOIN[:-4]}-EUR", FARTCOIN.replace(",", "."),
+    FARTCOIN.replace(",", ", "),
+    f"{'A' * 21}{BUFFI}", BUFFI.replace("-USD", f"{'A' * 40}-USD"), "A,B," + "C" * 25 + "-USD", f"{FARTCOIN}\n",
     "AAPL;DROP", "$KV.CONTROL", "md.bar", "%41APL", "BRK/B",
 ]  # fmt: skip
 
@@ -88,6 +99,19 @@ def test_refusal_guesses_what_was_meant() -> None:
         parse_symbol("EURUSD")
     with pytest.raises(SymbolError, match="remove the spaces"):
         parse_symbol(" AAPL")
+
+
+@pytest.mark.parametrize(
+    ("text", "symbols"),
+    [
+        ("SPY,AAPL,BTC-USD", ["SPY", "AAPL", "BTC-USD"]),
+        (f"SPY, {FARTCOIN},ETH-USD,", ["SPY", FARTCOIN, "ETH-USD"]),
+        (f"{BUFFI},{FARTCOIN.lower()}", [BUFFI, FARTCOIN]),
+        ("", []),
+    ],
+)
+def test_symbols_with_commas_between_them_are_told_from_those_with_commas(text: str, symbols: list[str]) -> None:
+    assert [each.canonical for each in parse_symbols(text)] == symbols
 
 
 @given(st.text(max_size=40))

@@ -174,3 +174,12 @@ def test_a_command_that_both_venues_have_is_named_after_its_venue() -> None:
 
     commands = commands_of([front("ibkr", "half_open", "bust"), front("dydx", "half_open", "blocks")])
     assert [command.name for command in commands] == ["ibkr_half_open", "bust", "dydx_half_open", "blocks"]
+
+
+def test_symbols_with_commas_of_their_own_are_offered_where_they_are_named() -> None:
+    token = "FARTCOIN,RAYDIUM,9BB6NFECJBCTNNLFKO2FQVQBQ8HHM13KCYYCDQBGPUMP-USD"
+    args = parsed(dydx, "--symbols", f"BTC-USD,{token},ETH-USD")
+    assert world_options(args, NOW).symbols == ("BTC-USD", token, "ETH-USD")
+    assert token not in parsed(dydx).symbols
+    with pytest.raises(ConfigurationError, match=r"no market of the simulated dYdX, which has .*FARTCOIN"):
+        world_options(parsed(dydx, "--symbols", token.replace("FARTCOIN", "OTHER")), NOW)

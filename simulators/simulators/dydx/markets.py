@@ -33,7 +33,13 @@ def _plain(number: Decimal) -> Decimal:
 
 
 def _market(
-    ticker: str, clob_pair_id: int, atomic_resolution: int, subticks_per_tick: int, initial: str, maintenance: str
+    ticker: str,
+    clob_pair_id: int,
+    atomic_resolution: int,
+    subticks_per_tick: int,
+    initial: str,
+    maintenance: str,
+    market_type: str = "CROSS",
 ) -> ChainMarket:
     conversion_exponent, step_base_quantums = -9, 1_000_000
     return ChainMarket(
@@ -47,6 +53,7 @@ def _market(
         maintenance_margin_fraction=Decimal(maintenance),
         tick_size=tick_size(subticks_per_tick, conversion_exponent, atomic_resolution),
         step_size=step_size(step_base_quantums, atomic_resolution),
+        market_type=market_type,
     )
 
 
@@ -58,6 +65,16 @@ MARKETS: tuple[ChainMarket, ...] = (
     _market("PEPE-USD", 28, 1, 1_000_000, "0.1", "0.05"),
 )
 """PEPE-USD has a positive atomic resolution: one quantum is ten PEPE."""
+
+PERMISSIONLESS: tuple[ChainMarket, ...] = (
+    _market("FARTCOIN,RAYDIUM,9BB6NFECJBCTNNLFKO2FQVQBQ8HHM13KCYYCDQBGPUMP-USD", 264, -6, 1_000_000, "0.2", "0.1"),
+    _market(
+        "BUFFI,UNISWAP_V3,0X4C1B1302220D7DE5C22B495E78B72F2DD2457D45-USD", 171, -4, 1_000_000, "0.2", "0.1", "ISOLATED"
+    ),
+)
+"""Listed by anybody (v4-chain: x/listing), named by token, exchange and address; isolated until governance has decided.
+They are offered where somebody names them.
+"""
 
 _MADE_UP = re.compile(r"M([1-9][0-9]{0,3})-USD")
 _MADE_UP_PAIRS_FROM = 1000
@@ -90,5 +107,5 @@ def tickers(count: int) -> tuple[str, ...]:
     return (*names, *(f"M{number}-USD" for number in range(1, count - len(names) + 1)))
 
 
-MARKET_OF_TICKER = {market.ticker: market for market in MARKETS}
-MARKET_OF_CLOB_PAIR = {market.clob_pair_id: market for market in MARKETS}
+MARKET_OF_TICKER = {market.ticker: market for market in (*MARKETS, *PERMISSIONLESS)}
+MARKET_OF_CLOB_PAIR = {market.clob_pair_id: market for market in MARKET_OF_TICKER.values()}
