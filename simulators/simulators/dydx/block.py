@@ -22,6 +22,8 @@ from simulators.dydx.book import Book
 from simulators.dydx.chain_journal import Committed, Line
 from simulators.dydx.exchange import Draft, Exchange
 from simulators.dydx.funding import hours_between, payment_of
+from simulators.dydx.leverage import MsgUpdateLeverage
+from simulators.dydx.leverage_updates import update as update_leverage
 from simulators.dydx.mempool import Mempool
 from simulators.dydx.orders import SHORT_BLOCK_WINDOW, PlacedOrder, account_name, placed, uuid_of
 from simulators.dydx.records import (
@@ -132,9 +134,11 @@ class BlockMaker:
             self._state.committed[transaction.hash] = self._exchange.draft.committed[-1]
 
     def check(self, message: Any) -> None:
-        """Check that a message that is not of the order book could be executed now. Raises RefusedError."""
+        """Check that a message which places and cancels nothing could be executed now. Raises RefusedError."""
         if isinstance(message, AUTHENTICATOR_MESSAGES):
             self.smart_accounts.execute(message, lambda _: None)
+        elif isinstance(message, MsgUpdateLeverage):
+            update_leverage(message, self._book, self._state, keeps=False)
         else:
             self.treasury.check(message)
 
@@ -149,6 +153,8 @@ class BlockMaker:
                 for order_id in batched_ids(message):
                     if self._mempool.cancels.get(order_id, 0) >= message.good_til_block:  # else it was passed over
                         self._cancel(order_id, message.good_til_block)
+            case MsgUpdateLeverage():
+                update_leverage(message, self._book, self._state, keeps=True)
             case MsgAddAuthenticator() | MsgRemoveAuthenticator():
                 self.smart_accounts.execute(message, self._keep_account)
             case _:

@@ -108,6 +108,11 @@ class Code(Enum):
     ALL_OF_VERIFICATION = "accountplus", 104, "AllOf verification failed"
     ANY_OF_VERIFICATION = "accountplus", 105, "AnyOf verification failed"
 
+    INVALID_CLOB_ADDRESS = "clob", 11001, "Invalid address"
+    INVALID_LEVERAGE = "clob", 11002, "Invalid update leverage"
+    LEVERAGE_EXCEEDS_MAXIMUM = "subaccounts", 701, "leverage exceeds maximum allowed"
+    LEVERAGE_VIOLATES_MARGIN = "subaccounts", 703, "leverage violates margin requirements"
+
     SENDER_IS_RECIPIENT = "sending", 1, "Sender is the same as recipient"
     INVALID_TRANSFER_AMOUNT = "sending", 2, "Invalid transfer amount"
     INVALID_ACCOUNT_ADDRESS = "sending", 6, "Account address is invalid"

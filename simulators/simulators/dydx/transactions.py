@@ -24,11 +24,12 @@ from v4_proto.dydxprotocol.clob.tx_pb2 import MsgBatchCancel, MsgCancelOrder, Ms
 from v4_proto.dydxprotocol.sending.transfer_pb2 import MsgDepositToSubaccount, MsgWithdrawFromSubaccount
 from v4_proto.dydxprotocol.sending.tx_pb2 import MsgCreateTransfer
 
+from simulators.dydx.leverage import MsgUpdateLeverage
 from simulators.dydx.refusals import Code, RefusedError
 
 ADDRESS_PREFIX = "dydx"
 ADDRESSES_CACHED_MAX = 4_096
-CLOB_MESSAGES = (MsgPlaceOrder, MsgCancelOrder, MsgBatchCancel)
+CLOB_MESSAGES = (MsgPlaceOrder, MsgCancelOrder, MsgBatchCancel, MsgUpdateLeverage)
 AUTHENTICATOR_MESSAGES = (MsgAddAuthenticator, MsgRemoveAuthenticator)
 _MESSAGES: dict[str, Any] = {
     f"/{kind.DESCRIPTOR.full_name}": kind
@@ -202,7 +203,7 @@ def _sender(message: Any) -> str:
             owner = message.order.order_id.subaccount_id.owner
         case MsgCancelOrder():
             owner = message.order_id.subaccount_id.owner
-        case MsgBatchCancel():
+        case MsgBatchCancel() | MsgUpdateLeverage():
             owner = message.subaccount_id.owner
         case MsgCreateTransfer():
             owner = message.transfer.sender.owner

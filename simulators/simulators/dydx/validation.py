@@ -16,6 +16,7 @@ from v4_proto.dydxprotocol.sending.transfer_pb2 import MsgDepositToSubaccount, M
 from v4_proto.dydxprotocol.sending.tx_pb2 import MsgCreateTransfer
 
 from simulators.dydx.authenticators import DATA_BYTES_MAX
+from simulators.dydx.leverage import MsgUpdateLeverage
 from simulators.dydx.records import CONDITIONAL, LONG_TERM, SHORT_TERM
 from simulators.dydx.refusals import Code, RefusedError
 from simulators.dydx.transactions import is_address, is_clob
@@ -51,6 +52,8 @@ def validate_messages(messages: tuple[Any, ...]) -> None:
                 _subaccount(message.sender)
                 _address(message.recipient)
                 _amount(message.asset_id, message.quantums)
+            case MsgUpdateLeverage():
+                _subaccount(message.subaccount_id)
             case MsgSend():
                 _send(message)
             case MsgAddAuthenticator():
