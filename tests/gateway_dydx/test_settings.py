@@ -160,13 +160,27 @@ def test_an_address_has_a_host_and_a_port_that_is_one(network: Network, field: s
         ("dydx_node_url", "http://node.example.org:9090"),
         ("dydx_indexer_url", "http://indexer.example.org"),
         ("dydx_indexer_url", "indexer.example.org"),
-        ("dydx_websocket_url", "ws://127.0.0.1/v4/ws"),
+        ("dydx_websocket_url", "ws://192.168.0.7/v4/ws"),
+        ("dydx_websocket_url", "ws://127.0.0.1.example.org/v4/ws"),
     ],
 )
 @pytest.mark.parametrize("network", [Network.TESTNET, Network.MAINNET])
 def test_no_other_network_goes_without_tls(network: Network, field: str, url: str) -> None:
     with pytest.raises(ConfigurationError, match=f"SIGNALBOX_{field.upper()}"):
         endpoints(settings(dydx_network=network, **{field: url}))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_what_stands_on_this_machine_may_have_tls_itself(host: str) -> None:
+    there = {
+        "dydx_node_url": f"http://{host}:4020",
+        "dydx_indexer_url": f"http://{host}:4021",
+        "dydx_websocket_url": f"ws://{host}:4021/v4/ws",
+    }
+    found = endpoints(settings(dydx_network=Network.TESTNET, **there))
+    assert (found.chain_id, found.node, found.secure) == ("dydx-testnet-4", f"{host}:4020", False)
+    assert (found.indexer_url, found.websocket_url) == (there["dydx_indexer_url"], there["dydx_websocket_url"])
+    assert endpoints(settings(dydx_node_url=f"{host}:4020")).secure, "a node without a scheme has TLS"
 
 
 def test_a_networks_addresses_and_chain_id_can_be_ones_own() -> None:

@@ -10,6 +10,7 @@ import ipaddress
 import re
 from decimal import Decimal
 from enum import StrEnum
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -92,8 +93,27 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     """Desk time between two account states when nothing changes."""
 
 
+class Addressed(Protocol):
+    """Whoever says where the venue is, as these settings do."""
+
+    @property
+    def dydx_network(self) -> Network: ...
+
+    @property
+    def dydx_node_url(self) -> str: ...
+
+    @property
+    def dydx_indexer_url(self) -> str: ...
+
+    @property
+    def dydx_websocket_url(self) -> str: ...
+
+    @property
+    def dydx_chain_id(self) -> str: ...
+
+
 class Endpoints(Struct, frozen=True, kw_only=True):
-    """Where the venue is. `secure` = TLS, verified."""
+    """Where the venue is. `secure` = the node has TLS, verified; of the others the address says it."""
 
     chain_id: str
     denomination: str
@@ -180,10 +200,11 @@ def _mode_mistakes(mode: Mode, account: str, settings: Settings) -> list[str]:
     return mistakes
 
 
-def endpoints(settings: Settings) -> Endpoints:
+def endpoints(settings: Addressed) -> Endpoints:
     """Where to connect.
 
-    Raises `ConfigurationError` for a local network that is not near, and for any other without TLS.
+    Raises `ConfigurationError` for a local network that is not near, and for any other without TLS, but for what stands
+    on this machine and has TLS itself (a recorder, a tunnel).
     """
     network = settings.dydx_network
     given = _NETWORKS[network]
@@ -200,7 +221,7 @@ def endpoints(settings: Settings) -> Endpoints:
         node=settings.dydx_node_url.rpartition("://")[2].rstrip("/") or given.node,
         indexer_url=(settings.dydx_indexer_url or given.indexer_url).rstrip("/").removesuffix("/v4"),
         websocket_url=settings.dydx_websocket_url or given.websocket_url,
-        secure=given.secure,
+        secure=given.secure and not settings.dydx_node_url.startswith("http://"),
     )
 
 
@@ -236,7 +257,7 @@ def _address_mistakes(field: str, url: str, schemes: tuple[str, ...], network: N
         return [f"{variable}={url} may be anywhere, and the local network has no TLS: {near}."]
     if network is Network.LOCAL and scheme in ("https", "wss"):
         return [f"{variable}={url}: the local network has no TLS."]
-    if network is not Network.LOCAL and scheme == schemes[0]:
+    if network is not Network.LOCAL and scheme == schemes[0] and not _is_loopback(host):
         return [f"{variable}={url} has no TLS: use {schemes[1]}://."]
     return []
 
@@ -251,6 +272,13 @@ def is_near(host: str) -> bool:
     except ValueError:
         return bool(_PLAIN_NAME.fullmatch(host))
     return address.is_loopback or any(address in network for network in _PRIVATE if address.version == network.version)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def signing_key(settings: Settings) -> KeySource:
