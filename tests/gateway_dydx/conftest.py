@@ -44,7 +44,15 @@ from simulators.world import World, WorldOptions
 
 MNEMONIC = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about"
 """The test words of BIP-39: everybody's, and so nobody's."""
-ADDRESS = Wallet(KeyPair.from_mnemonic(MNEMONIC), 0, 0).address
+
+
+def address_of(mnemonic: str) -> str:
+    """The address of a wallet's words."""
+    address: str = Wallet(KeyPair.from_mnemonic(mnemonic), 0, 0).address
+    return address
+
+
+ADDRESS = address_of(MNEMONIC)
 ACCOUNT = f"{ADDRESS}-0"
 WAIT_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 8.0
@@ -93,8 +101,8 @@ class WorldClock:
 class Venue_:
     """The simulated dYdX, with its world and its control commands."""
 
-    def __init__(self, world: World, dydx: DydxVenue) -> None:
-        self.world, self.dydx = world, dydx
+    def __init__(self, world: World, dydx: DydxVenue, address: str = ADDRESS) -> None:
+        self.world, self.dydx, self.address = world, dydx, address
         self._control = ControlServer([*WorldControl(world, world.stop).commands(), *dydx.commands()], "127.0.0.1", 0)
 
     @property
@@ -109,7 +117,7 @@ class Venue_:
 
     def orders(self) -> list[Any]:
         """Every order that the chain ever took into a block, or heard of."""
-        return [order for order in self.chain.orders if order.address == ADDRESS]
+        return [order for order in self.chain.orders if order.address == self.address]
 
     def order(self, venue_order_id: str) -> Any:
         """One of them; None = there is none."""
@@ -134,26 +142,36 @@ def world_options() -> WorldOptions:
 
 
 @pytest.fixture
-def dydx_options() -> DydxOptions:
-    """Blocks twelve times as fast as real."""
-    return DydxOptions(block_ms=BLOCK_MS, fund=((ADDRESS, Decimal(1_000_000)),))
+def mnemonic() -> str:
+    """The words of the wallet that trades; a test module may override it."""
+    return MNEMONIC
 
 
 @pytest.fixture
-async def venue(world_options: WorldOptions, dydx_options: DydxOptions) -> AsyncIterator[Venue_]:
+def dydx_options(mnemonic: str) -> DydxOptions:
+    """Blocks twelve times as fast as real."""
+    return DydxOptions(block_ms=BLOCK_MS, fund=((address_of(mnemonic), Decimal(1_000_000)),))
+
+
+@pytest.fixture
+async def venue(world_options: WorldOptions, dydx_options: DydxOptions, mnemonic: str) -> AsyncIterator[Venue_]:
     """The simulated dYdX, running."""
     world = World(world_options)
     running = asyncio.create_task(world.run())
     async with DydxVenue(world, dydx_options) as dydx:
         blocks = asyncio.create_task(dydx.run())
-        yield Venue_(world, dydx)
+        yield Venue_(world, dydx, address_of(mnemonic))
         blocks.cancel()
         await asyncio.gather(blocks, return_exceptions=True)
         world.stop()
         await running
 
 
-def desk_of(symbols: tuple[str, ...] = ("BTC-USD", "ETH-USD"), timeframes: tuple[str, ...] = ("1m", "5m")) -> Desk:
+def desk_of(
+    symbols: tuple[str, ...] = ("BTC-USD", "ETH-USD"),
+    timeframes: tuple[str, ...] = ("1m", "5m"),
+    account: str = ACCOUNT,
+) -> Desk:
     limits = Limits(
         order_quantity_max=Decimal(1000),
         order_notional_max=Decimal(1_000_000),
@@ -169,7 +187,7 @@ def desk_of(symbols: tuple[str, ...] = ("BTC-USD", "ETH-USD"), timeframes: tuple
     )
     return Desk(
         name="test",
-        venues={"dydx": Venue(accounts=(ACCOUNT,))},
+        venues={"dydx": Venue(accounts=(account,))},
         instruments=tuple(DeskInstrument(venue="dydx", symbol=symbol) for symbol in symbols),
         limits=limits,
         clock=ClockSource.SIMULATED,
@@ -225,7 +243,7 @@ class Desk_:
 
     @property
     def account(self) -> str:
-        return ACCOUNT
+        return self.desk.only_account("dydx")
 
     def with_settings(self, **changes: Any) -> Settings:
         """The settings with some changed."""
@@ -315,7 +333,7 @@ class Desk_:
 
     async def submit(self, order_id: str, *, deadline_seconds: float = 3600, **terms: Any) -> SubmitOrder:
         """Publish a command as the OMS does."""
-        order = order_of(order_id, **terms)
+        order = order_of(order_id, **{"account": self.account} | terms)
         now = self.venue.world.now()
         command = SubmitOrder(
             id=f"command/{order_id}/0", at=now, order=order, deadline=now + timedelta(seconds=deadline_seconds)
@@ -328,7 +346,7 @@ class Desk_:
             id=f"command/{order_id}/{revision}",
             at=self.venue.world.now(),
             venue="dydx",
-            account=ACCOUNT,
+            account=self.account,
             order_id=order_id,
             venue_order_id="",
         )
@@ -387,7 +405,9 @@ def gateway_settings() -> dict[str, Any]:
 
 
 @pytest.fixture
-async def desk(nats_server: Any, venue: Venue_, gateway_settings: dict[str, Any]) -> AsyncIterator[Desk_]:
+async def desk(
+    nats_server: Any, venue: Venue_, gateway_settings: dict[str, Any], mnemonic: str
+) -> AsyncIterator[Desk_]:
     """Everything but the gateway itself, which the test starts."""
     oms, recorder = await nats_server.connect("oms"), await nats_server.connect("recorder")
     risk = await nats_server.connect("risk")
@@ -397,8 +417,8 @@ async def desk(nats_server: Any, venue: Venue_, gateway_settings: dict[str, Any]
         recorder,
         risk,
         venue,
-        settings_of(venue.dydx, nats_server.url, **gateway_settings),
-        desk_of(),
+        settings_of(venue.dydx, nats_server.url, **{"dydx_mnemonic": Secret(mnemonic)} | gateway_settings),
+        desk_of(account=f"{address_of(mnemonic)}-0"),
     )
 
     async def link(received: Received) -> None:

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 import pytest
 from signalbox.messages import LinkStatus, OrderType, Side, TimeInForce
-from signalbox_cli.sessions.commands import header_of
 from signalbox_cli.sessions.playing import Played, play
 from signalbox_cli.sessions.pseudonyms import Pseudonyms
-from signalbox_cli.sessions.recording import TwsRecording
+from signalbox_cli.sessions.recorders import header_of
 from signalbox_cli.sessions.relay import Relay
 from signalbox_cli.sessions.session_file import SessionWriter, read_session
+from signalbox_cli.sessions.tws_recording import TwsRecording
 from signalbox_cli.sessions.tws_redaction import TwsRedaction
 
 from .conftest import ACCOUNT, Desk_
@@ -35,7 +35,8 @@ class Recorder:
     def __init__(self, desk: Desk_, file: Path) -> None:
         self._desk, self.file = desk, file
         self._redaction = TwsRedaction(Pseudonyms([PERSON]))
-        self.writer = SessionWriter(file, header_of(desk.desk, self._redaction.names, datetime.now(UTC)))
+        account = self._redaction.names.account(ACCOUNT)
+        self.writer = SessionWriter(file, header_of(desk.desk, "ibkr", account, datetime.now(UTC)))
         self._recording = TwsRecording(self.writer, self._redaction, print)
         self.relay = Relay(0, ("127.0.0.1", desk.venue.port), self._recording)
 

@@ -1,38 +1,30 @@
 """The commands for a report that anybody can reproduce: `record` a session with a venue, `replay-session` it.
 
-Owns their words, and what is said at their end. What is hidden is `tws_redaction`'s, how it is played `playing`'s.
+Owns their words, and what is said of a play. Recording is `recorders`', how a session is played `playing`'s.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import signal
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from signalbox.desk import Desk, Mode, load_desk
+from signalbox.desk import Mode, load_desk
 from signalbox.errors import ConfigurationError
-from signalbox.text_files import TextFileError, read_text_file
 
 from signalbox_cli import settings
 from signalbox_cli.commands import EXIT_FAILED, add_command
 from signalbox_cli.output import complain, printable, show_json
-from signalbox_cli.sessions.pseudonyms import WORD_CHARACTERS_MIN, Pseudonyms
-from signalbox_cli.sessions.recording import TwsRecording
-from signalbox_cli.sessions.relay import Relay
-from signalbox_cli.sessions.session_file import FORMAT, VERSION, Header, Instrument, SessionWriter, read_session
-from signalbox_cli.sessions.tws_redaction import TwsRedaction
-from signalbox_cli.simulated_venues import IBKR
+from signalbox_cli.sessions.recorders import record_dydx, record_ibkr, say
+from signalbox_cli.sessions.session_file import read_session
+from signalbox_cli.simulated_venues import DYDX, IBKR
 
 if TYPE_CHECKING:
     from signalbox_cli.sessions.playing import Played
 
-HIDE_FILE_BYTES_MAX = 1_000_000
-SHOWN_CHARACTERS_MAX = 160
+VENUES = (IBKR, DYDX)
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -60,15 +52,45 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         Exit status: 0 the file is whole, 1 something was left out, 2 nothing was recorded.
         """,
     )
-    ibkr.add_argument("file", type=Path, metavar="FILE", help="the new file; it must not be there yet")
     ibkr.add_argument("--host", default="127.0.0.1", help="where TWS or IB Gateway is (default 127.0.0.1)")
     ibkr.add_argument("--port", type=_port, default=4002, help="its API port (default 4002)")
     ibkr.add_argument("--listen", type=_port, default=4010, metavar="PORT", help="where to listen (default 4010)")
-    ibkr.add_argument(
-        "--desk", type=Path, metavar="DESK.toml", help="the gateway's desk file (default SIGNALBOX_DESK_FILE)"
+    ibkr.set_defaults(run=_record_ibkr)
+    dydx = add_command(
+        venues,
+        DYDX,
+        "stand between gateway-dydx and its node and indexer, and write down what they say",
+        """
+        It listens on two ports of loopback, for the node's gRPC and for the indexer's REST and websocket, and hands
+        everything on as it came, to the venue with TLS. Start it, then start gateway-dydx with the three addresses
+        that it names; do what the report is about; Ctrl-C ends it. An order that is placed meanwhile is a real one.
+        Stop the gateway before you stop this: it loses its link with it.
+
+        In the file addresses, orders, fills, transactions and whatever somebody has chosen have other names, the same
+        for the same thing; of a transaction what it orders is kept, and nothing of who signed it; sizes, prices and
+        times are as they were. But the chain is public: whoever knows a fill's time, size and price can look up whose
+        it was. docs/recorded-sessions.md says what is kept, and what it still tells of you.
+
+        Example:
+          signalbox record dydx --network testnet --desk desk.toml session.jsonl
+
+        Exit status: 0 the file is whole, 1 something was left out, 2 nothing was recorded.
+        """,
     )
-    ibkr.add_argument("--hide", type=Path, metavar="FILE", help="words to hide besides, one a line")
-    ibkr.set_defaults(run=_record)
+    add = dydx.add_argument
+    add("--network", choices=("testnet", "mainnet", "local"), default="testnet", help="the network (default testnet)")
+    add("--node-url", default="", metavar="URL", help="the node's gRPC, host:port (default: the network's public one)")
+    add("--indexer-url", default="", metavar="URL", help="the indexer's REST, https://host")
+    add("--websocket-url", default="", metavar="URL", help="the indexer's websocket, wss://host/v4/ws")
+    add("--listen-node", type=_port, default=4020, metavar="PORT", help="where to be a node (default 4020)")
+    add("--listen-indexer", type=_port, default=4021, metavar="PORT", help="where to be an indexer (default 4021)")
+    dydx.set_defaults(run=_record_dydx)
+    for venue in (ibkr, dydx):
+        venue.add_argument("file", type=Path, metavar="FILE", help="the new file; it must not be there yet")
+        venue.add_argument(
+            "--desk", type=Path, metavar="DESK.toml", help="the gateway's desk file (default SIGNALBOX_DESK_FILE)"
+        )
+        venue.add_argument("--hide", type=Path, metavar="FILE", help="words to hide besides, one a line")
     replay = add_command(
         commands,
         "replay-session",
@@ -98,116 +120,62 @@ def _port(text: str) -> int:
     return int(text)
 
 
-# ------------------------------------------------------------------------------------------------------- recording
+async def _record_ibkr(arguments: argparse.Namespace) -> int:
+    venue = arguments.host, arguments.port
+    return await record_ibkr(arguments.file, _desk(arguments), arguments.hide, arguments.listen, venue)
 
 
-async def _record(arguments: argparse.Namespace) -> int:
-    desk = load_desk(arguments.desk or settings.desk_file())
-    _refuse_live(desk, arguments.port)
-    redaction = TwsRedaction(Pseudonyms(_words(arguments.hide)))
-    writer = SessionWriter(arguments.file, header_of(desk, redaction.names, datetime.now(UTC)))
-    recording = TwsRecording(writer, redaction, _say)
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    try:
-        async with Relay(arguments.listen, (arguments.host, arguments.port), recording) as relay:
-            _say(
-                f"recording into {arguments.file}: start gateway-ibkr with SIGNALBOX_IBKR_PORT={relay.port}; "
-                "Ctrl-C ends the recording"
-            )
-            await stop.wait()
-    except OSError as error:
-        writer.discard()
-        raise ConfigurationError(
-            [f"port {arguments.listen} can not be used ({error.strerror}): say --listen"]
-        ) from None
-    writer.close(recording.now())
-    _tell_recorded(arguments.file, writer, redaction)
-    return EXIT_FAILED if writer.full else 0
+async def _record_dydx(arguments: argparse.Namespace) -> int:
+    from gateway_dydx.settings import Network, endpoints
+
+    desk = _desk(arguments)
+    if desk.mode is Mode.PAPER and arguments.network == Network.MAINNET.value:
+        raise ConfigurationError(['--network mainnet trades real money, but the desk file says mode = "paper"'])
+    where = Where(arguments)
+    listen = arguments.listen_node, arguments.listen_indexer
+    return await record_dydx(arguments.file, desk, arguments.hide, listen, endpoints(where))
 
 
-def header_of(desk: Desk, names: Pseudonyms, started: datetime) -> Header:
-    """The first line of a session with IBKR of this desk."""
-    instruments = (
-        Instrument(symbol=each.symbol, exchange=each.exchange, currency=each.currency)
-        for each in desk.instruments
-        if each.venue == IBKR
-    )
-    return Header(
-        format=FORMAT,
-        version=VERSION,
-        venue=IBKR,
-        started=started,
-        account=names.account(desk.only_account(IBKR)),
-        clock=desk.clock.value,
-        market_data_type=desk.venues[IBKR].market_data_type,
-        timeframes=desk.timeframes,
-        instruments=tuple(instruments),
-    )
+class Where:
+    """The addresses of a command line as the gateway's settings have them."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        from gateway_dydx.settings import Network
+
+        self.dydx_network = Network(arguments.network)
+        self.dydx_node_url: str = arguments.node_url
+        self.dydx_indexer_url: str = arguments.indexer_url
+        self.dydx_websocket_url: str = arguments.websocket_url
+        self.dydx_chain_id = ""
 
 
-def _refuse_live(desk: Desk, port: int) -> None:
-    """Behind this the gateway can not see which port it trades on: its rule is kept here."""
-    from gateway_ibkr.settings import LIVE_PORTS
-
-    if desk.mode is Mode.PAPER and port in LIVE_PORTS:
-        raise ConfigurationError([f'port {port} is {LIVE_PORTS[port]}, but the desk file says mode = "paper"'])
-
-
-def _words(file: Path | None) -> list[str]:
-    if file is None:
-        return []
-    try:
-        words = [line.strip() for line in read_text_file(file, HIDE_FILE_BYTES_MAX).splitlines()]
-    except TextFileError as error:
-        raise ConfigurationError([f"The file {file} {error}"]) from None
-    short = [word for word in words if word and len(word) < WORD_CHARACTERS_MIN]
-    if short:
-        raise ConfigurationError(
-            [f"{file}: {short[0]!r} is too short to be hidden: it would be found in every other text"]
-        )
-    return [word for word in words if word]
-
-
-def _tell_recorded(file: Path, writer: SessionWriter, redaction: TwsRedaction) -> None:
-    _say(f"{file}: {writer.lines} lines. Play it: signalbox replay-session {file}")
-    if redaction.kept_texts:
-        _say("Sentences of the venue that are in the file; read them before you send it:")
-        for text in redaction.kept_texts:
-            _say(f"  {printable(text)[:SHOWN_CHARACTERS_MAX]}")
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
-
-
-# ------------------------------------------------------------------------------------------------------- replaying
+def _desk(arguments: argparse.Namespace) -> Any:
+    return load_desk(arguments.desk or settings.desk_file())
 
 
 async def _replay(arguments: argparse.Namespace) -> int:
     from signalbox_cli.sessions.playing import play
 
     session = read_session(arguments.file)
-    if session.header.venue != IBKR:
+    if session.header.venue not in VENUES:
         raise ConfigurationError(
-            [f"{arguments.file} is a session with {session.header.venue[:40]!r}: only ibkr is played"]
+            [f"{arguments.file} is a session with {session.header.venue[:40]!r}: {' and '.join(VENUES)} are played"]
         )
     if session.cut:
         complain(session.cut)
-    say = complain if arguments.json else _say
+    tell = complain if arguments.json else say
     if arguments.folder is not None:
-        played = await play(session, arguments.folder, say)
+        played = await play(session, arguments.folder, tell)
     else:
         with tempfile.TemporaryDirectory(prefix="signalbox-session-") as folder:
-            played = await play(session, Path(folder), say)
+            played = await play(session, Path(folder), tell)
     _show(played, as_json=arguments.json)
     bars = sum(each.stream == "BARS" for each in played.published)
     reports = sum(each.stream == "REPORTS" for each in played.published)
     said = [*played.differences, *(f"this gateway asked {words}, the recorded one did not" for words in played.unasked)]
     complain(*said, *([played.departed] if played.departed else []))
     if not arguments.json:
-        _say(f"played {len(session.lines)} lines: {reports} reports, {bars} bars; {len(said)} differences")
+        say(f"played {len(session.lines)} lines: {reports} reports, {bars} bars; {len(said)} differences")
     return EXIT_FAILED if played.departed else 0
 
 
@@ -221,4 +189,4 @@ def _show(played: Played, *, as_json: bool) -> None:
             about = {
                 name: value for name, value in message.items() if name not in left_out and value not in ("", [], None)
             }
-            _say(printable(f"{message.get('at', '')}  {message.get('type', '')}  {json.dumps(about)}"))
+            say(printable(f"{message.get('at', '')}  {message.get('type', '')}  {json.dumps(about)}"))

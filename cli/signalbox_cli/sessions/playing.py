@@ -1,7 +1,7 @@
 """A recorded session played to the real gateway: a nats-server, the gateway's process, and a venue that says it again.
 
 Owns what stands around the gateway: its desk file, the desk's time, the commands that made the recorded one place and
-cancel orders, and what the gateway publishes. It must not know the venue's wire (`tws_venue`).
+cancel orders, and what the gateway publishes. It must not know any venue's wire (`tws_venue`, `dydx_venue`).
 """
 
 from __future__ import annotations
@@ -13,36 +13,26 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Protocol
 
-import msgspec
-from gateway_ibkr.facts import VenueContract
-from gateway_ibkr.translate import canonical_symbol, time_of
 from signalbox import messages, subjects
 from signalbox.bus import Bus
-from signalbox.errors import ConfigurationError
 from signalbox.messages import (
     CancelOrder,
     ClockTick,
     Order,
-    OrderType,
     Report,
-    Side,
     SubmitOrder,
-    TimeInForce,
     VenueCancelRejected,
     VenueRejected,
 )
 from signalbox.venues import gateway_of
 
 from signalbox_cli.local_desk import DeskPlan, LocalDesk
+from signalbox_cli.sessions.play_clock import DepartedError
 from signalbox_cli.sessions.session_file import Header, Session
-from signalbox_cli.sessions.tws_messages import Fields, number_in
-from signalbox_cli.sessions.tws_redaction import REFERENCE_IN
-from signalbox_cli.sessions.tws_script import Script, script_of
-from signalbox_cli.sessions.tws_venue import DepartedError, RecordedVenue
-from signalbox_cli.simulated_venues import IBKR, VenuePorts
+from signalbox_cli.simulated_venues import DYDX, VenuePorts
 
 TICK_SECONDS = 0.05
 QUIET_SECONDS = 2.0
@@ -50,19 +40,6 @@ QUIET_SECONDS_MAX = 30.0
 DEADLINE = timedelta(days=1)
 """A command's, by the recorded clock: whether one would be late is not what is played."""
 PUBLISHED = ("REPORTS", "BARS", "STATE", "DEAD")
-
-_CONTRACT = {"symbol": 3, "security_type": 4, "exchange": 9, "currency": 11, "local_symbol": 12}
-_ORDER_TYPES = {"MKT": "MARKET", "LMT": "LIMIT", "STP": "STOP", "MOC": "MARKET_ON_CLOSE"}
-_ACTION, _QUANTITY, _ORDER_TYPE, _LIMIT, _STOP, _TIME_IN_FORCE, _OUTSIDE_HOURS, _GOOD_TILL = (
-    16,
-    17,
-    18,
-    19,
-    20,
-    21,
-    33,
-    38,
-)
 
 
 @dataclass(frozen=True)
@@ -94,7 +71,8 @@ def desk_text(header: Header) -> str:
         lines += [f"market_data_type = {json.dumps(header.market_data_type)}"]
     for instrument in header.instruments:
         lines += ["[[instruments]]", f'venue = "{header.venue}"', f"symbol = {json.dumps(instrument.symbol)}"]
-        lines += [f"exchange = {json.dumps(instrument.exchange)}", f"currency = {json.dumps(instrument.currency)}"]
+        said = {"exchange": instrument.exchange, "currency": instrument.currency}
+        lines += [f"{name} = {json.dumps(text)}" for name, text in said.items() if text]
     amounts = ("order_quantity", "order_notional", "position_quantity", "position_notional")
     lines += ["[limits]", *(f'{name}_max = "1000000000"' for name in amounts)]
     lines += ['gross_exposure_max = "1000000000"', 'price_collar_fraction = "1"', "price_age_seconds_max = 3600"]
@@ -102,37 +80,63 @@ def desk_text(header: Header) -> str:
     return "\n".join([*lines, "open_orders_max = 100000", ""])
 
 
-class Commands:
-    """Has the gateway place and cancel orders, as the OMS does. A `tws_venue.Trader`."""
+class RecordedVenue(Protocol):
+    """A venue that says a session again, as an async context manager; `play` raises `DepartedError`."""
 
-    def __init__(self, header: Header, oms: Bus, recorder: Bus, now: Callable[[], datetime]) -> None:
-        self._header, self._oms, self._recorder, self._now = header, oms, recorder, now
-        self._orders: dict[str, str] = {}
+    async def __aenter__(self) -> object: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    @property
+    def ports(self) -> VenuePorts: ...
+
+    @property
+    def differences(self) -> list[str]: ...
+
+    def now(self) -> datetime:
+        """The desk time that it has come to."""
+        ...
+
+    async def play(self) -> None: ...
+
+    def unplayed(self) -> list[str]:
+        """What the gateway asked and the recorded one did not."""
+        ...
+
+
+class Commands:
+    """Has the gateway place and cancel orders, as the OMS does. `now` is the desk's time."""
+
+    def __init__(self, header: Header, oms: Bus, recorder: Bus) -> None:
+        self._header, self._oms, self._recorder = header, oms, recorder
+        self.now: Callable[[], datetime] = lambda: header.started
         self._revisions: dict[str, int] = {}
         self._last = ""
 
-    async def place(self, recorded: Fields) -> None:
-        order = order_of(self._header, recorded)
-        self._orders[number_in(recorded)] = self._last = order.order_id
+    async def place(self, order: Order) -> None:
+        """Command an order."""
+        self._last = order.order_id
         command = SubmitOrder(
-            id=f"command/{order.order_id}/0", at=self._now(), order=order, deadline=self._now() + DEADLINE
+            id=f"command/{order.order_id}/0", at=self.now(), order=order, deadline=self.now() + DEADLINE
         )
-        await self._oms.publish(subjects.command(IBKR, order.order_id, 0), command)
+        await self._oms.publish(subjects.command(order.venue, order.order_id, 0), command)
 
-    async def cancel(self, recorded: Fields) -> None:
-        order_id = self._last = self._orders[number_in(recorded)]
+    async def cancel(self, order_id: str) -> None:
+        """Command that an order be cancelled."""
+        self._last = order_id
         revision = self._revisions[order_id] = self._revisions.get(order_id, 0) + 1
         command = CancelOrder(
             id=f"command/{order_id}/{revision}",
-            at=self._now(),
-            venue=IBKR,
+            at=self.now(),
+            venue=self._header.venue,
             account=self._header.account,
             order_id=order_id,
             venue_order_id="",
         )
-        await self._oms.publish(subjects.command(IBKR, order_id, revision), command)
+        await self._oms.publish(subjects.command(self._header.venue, order_id, revision), command)
 
     async def refusals(self) -> str:
+        """What the gateway said of the last order instead of doing it; "" = nothing."""
         said = []
         async for received in self._recorder.read("REPORTS"):
             report: Report = messages.decode(received.payload, Report)
@@ -141,47 +145,30 @@ class Commands:
         return "; ".join(said)
 
 
-def order_of(header: Header, placed: Fields) -> Order:
-    """The desk's order of which a recorded message was made. Raises `ConfigurationError` for none of the desk's."""
-
-    def text(place: int) -> str:
-        return placed[place] if place < len(placed) else ""
-
-    try:
-        order_type = OrderType(_ORDER_TYPES[text(_ORDER_TYPE)])
-        time_in_force = TimeInForce(text(_TIME_IN_FORCE))
-        return Order(
-            order_id=text(REFERENCE_IN),
-            intent_id=text(REFERENCE_IN),
-            venue=IBKR,
-            account=header.account,
-            symbol=canonical_symbol(msgspec.convert({name: text(at) for name, at in _CONTRACT.items()}, VenueContract)),
-            side=Side(text(_ACTION)),
-            quantity=Decimal(text(_QUANTITY)),
-            order_type=order_type,
-            limit_price=Decimal(text(_LIMIT)) if order_type is OrderType.LIMIT else None,
-            stop_price=Decimal(text(_STOP)) if order_type is OrderType.STOP else None,
-            time_in_force=time_in_force,
-            good_till=time_of(text(_GOOD_TILL)) if time_in_force is TimeInForce.GTD else None,
-            outside_regular_hours=text(_OUTSIDE_HOURS) == "1",
-        )
-    except (KeyError, ValueError, InvalidOperation) as error:
-        raise ConfigurationError(
-            [f"order {number_in(placed)} of the session is none that this desk places: {error!r}"]
-        ) from None
-
-
 async def play(session: Session, folder: Path, say: Callable[[str], None]) -> Played:
     """Play it. Raises `ConfigurationError` when it can not be played at all."""
-    script = script_of(session)
     desk_file = _desk_file(session.header, folder)
     desk = LocalDesk(DeskPlan(directory=folder, desk_file=desk_file), say)
     try:
         await desk.start_nats()
         async with _buses(desk, "oms", "recorder", "simulator") as (oms, recorder, teller):
-            return await _play(session.header, script, desk, oms, recorder, teller)
+            commands = Commands(session.header, oms, recorder)
+            venue = _venue(session, commands)
+            commands.now = venue.now
+            return await _play(session.header.venue, venue, desk, recorder, teller)
     finally:
         await desk.close()
+
+
+def _venue(session: Session, commands: Commands) -> RecordedVenue:
+    """Of each venue only what it needs is loaded."""
+    if session.header.venue == DYDX:
+        from signalbox_cli.sessions import dydx_playing
+
+        return dydx_playing.venue_of(session, commands, time.monotonic)
+    from signalbox_cli.sessions import tws_playing
+
+    return tws_playing.venue_of(session, commands, time.monotonic)
 
 
 def _desk_file(header: Header, folder: Path) -> Path:
@@ -191,20 +178,18 @@ def _desk_file(header: Header, folder: Path) -> Path:
     return file
 
 
-async def _play(header: Header, script: Script, desk: LocalDesk, oms: Bus, recorder: Bus, teller: Bus) -> Played:
-    trader = Commands(header, oms, recorder, lambda: venue.now())
-    venue = RecordedVenue(script, trader, time.monotonic)
+async def _play(name: str, venue: RecordedVenue, desk: LocalDesk, recorder: Bus, teller: Bus) -> Played:
     async with venue:
-        desk.gateway_ports = VenuePorts(ibkr=venue.port, dydx_node=0, dydx_indexer=0)
+        desk.gateway_ports = venue.ports
         telling = asyncio.create_task(_tell_time(teller, venue))
         departed = ""
         try:
-            await desk.run_service(gateway_of(IBKR))
+            await desk.run_service(gateway_of(name))
             await venue.play()
         except DepartedError as error:
             departed = str(error)
         published = await _settled(recorder)
-        await desk.stop(gateway_of(IBKR))
+        await desk.stop(gateway_of(name))
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)
     return Played(tuple(published), tuple(venue.differences), tuple(venue.unplayed()), departed)

@@ -8,16 +8,20 @@ own module's (`tws_redaction`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+from signalbox_cli.simulated_venues import TEST_ACCOUNT
 
 WORD_CHARACTERS_MIN = 3
 SUBSTRING_CHARACTERS_MIN = 5
 """A shorter secret is hidden as a word of its own only: within others it would be found where nobody meant it."""
-SECRETS_MAX = 10_000
+SECRETS_MAX = 200_000
 """More names than a session has: what comes after has one name together."""
 BEYOND = "hidden"
+SENTENCES_MAX = 200
 
 _PATTERNS = {
+    "chain": r"\b[a-z]{2,16}1[02-9ac-hj-np-z]{38,58}\b",  # an address of a chain (BIP-173), dYdX's or another
     "link": r"\b[a-z][a-z0-9+.-]{1,20}://\S+|\bwww\.\S+",
     "mail": r"[^\s@<>,;:\"'=]+@[^\s@<>,;:\"']+\.[a-z]{2,}",
     "address": r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|(?<![\w:])(?:[0-9a-f]{1,4}:){4,7}[0-9a-f:]+",
@@ -34,6 +38,8 @@ class Pseudonyms:
         self._names: dict[str, str] = {}
         self._counts: dict[str, int] = {}
         self._anywhere: set[str] = set()
+        self.sentences: dict[str, None] = {}
+        """The venue's sentences that were kept, for who sends the file."""
         self._pattern = re.compile(_KINDS, re.IGNORECASE)
         self._known: re.Pattern[str] | None = None
         for word in words:
@@ -49,6 +55,14 @@ class Pseudonyms:
         self._hide_anywhere(account)
         return name
 
+    def of(self, kind: str, secret: str, form: Callable[[int], str]) -> str:
+        """The name of a secret of some kind, made from the number that it is among those."""
+        return self._names.get(secret.upper()) or self._keep(secret, form(self._next(kind)))
+
+    def chain_address(self, address: str) -> str:
+        """The name of an address of a chain."""
+        return self.of("chain", address, _chain_address)
+
     def chosen(self, text: str) -> str:
         """The name of a text that somebody chose, as an order's reference: nothing of it is kept."""
         return self._names.get(text.upper()) or self._keep(text, f"text-{self._next('text')}")
@@ -61,6 +75,13 @@ class Pseudonyms:
             return self._known.sub(self._by_name, text) if self._known is not None else text
         return self._pattern.sub(self._by_kind, text)
 
+    def sentence(self, text: str) -> str:
+        """The venue's own sentence with a name for each secret in it, which whoever sends it is shown."""
+        kept = self.hidden(text)
+        if len(self.sentences) < SENTENCES_MAX:
+            self.sentences.setdefault(kept)
+        return kept
+
     def _by_name(self, found: re.Match[str]) -> str:
         return self._names.get(found[0].upper(), BEYOND)
 
@@ -70,6 +91,8 @@ class Pseudonyms:
                 return self._by_name(found)
             case "account":
                 return self.account(found[0])
+            case "chain":
+                return self.chain_address(found[0])
             case kind:
                 return self._name(kind, found[0])
 
@@ -92,6 +115,11 @@ class Pseudonyms:
         known = "|".join(_anywhere(each) for each in longest_first)
         self._known = re.compile(known, re.IGNORECASE)
         self._pattern = re.compile(f"(?P<known>{known})|{_KINDS}", re.IGNORECASE)
+
+
+def _chain_address(number: int) -> str:
+    """The first one is that of the test key: a gateway that signs with it can be played to."""
+    return TEST_ACCOUNT.rpartition("-")[0] if number == 1 else f"dydx1{'q' * 30}{number:08d}"
 
 
 def _anywhere(secret: str) -> str:

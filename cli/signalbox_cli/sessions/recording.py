@@ -1,6 +1,6 @@
-"""A session on its way into a file: what a relay sees, cut into messages, redacted, written with its time.
+"""A session on its way into a file: each line with its time, until the file is full.
 
-Owns the order of it all and when to stop writing. It must not know what a message means.
+Owns the order of lines and when writing ends. It must not know any venue.
 """
 
 from __future__ import annotations
@@ -8,42 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from signalbox_cli.sessions.relay import Side
-from signalbox_cli.sessions.session_file import Line, Said, SessionWriter
-from signalbox_cli.sessions.tws_redaction import TwsRedaction
-from signalbox_cli.sessions.tws_wiretap import Wiretap
+from signalbox_cli.sessions.session_file import Line, SessionWriter
 
 
-class TwsRecording:
-    """A `relay.Watcher` that writes what it sees."""
+class Pen:
+    """Writes lines; that it writes no more is said once."""
 
-    def __init__(self, writer: SessionWriter, redaction: TwsRedaction, say: Callable[[str], None]) -> None:
-        self._writer, self._redaction, self._say = writer, redaction, say
-        self._taps: dict[int, Wiretap] = {}
+    def __init__(self, writer: SessionWriter, say: Callable[[str], None]) -> None:
+        self._writer, self._say = writer, say
         self._at = datetime.min.replace(tzinfo=UTC)
         self._told_full = False
-
-    def opened(self, link: int) -> None:
-        self._taps[link] = Wiretap(link, self._redaction)
-        self._write(Line(at=self.now(), link=link, by="gateway", what=Said.OPENED))
-
-    def refused(self, link: int) -> None:
-        self._write(Line(at=self.now(), link=link, by="venue", what=Said.REFUSED))
-
-    def passed(self, link: int, by: Side, data: bytes) -> None:
-        for line in self._taps[link].feed(by, data, self.now()):
-            self._write(line)
-
-    def closed(self, link: int, by: Side) -> None:
-        self._taps.pop(link, None)
-        self._write(Line(at=self.now(), link=link, by=by, what=Said.CLOSED))
 
     def now(self) -> datetime:
         """The time by the wall, which never goes back in a file."""
         self._at = max(self._at, datetime.now(UTC))
         return self._at
 
-    def _write(self, line: Line) -> None:
+    def write(self, line: Line) -> None:
+        """Add a line, if there is room."""
         self._writer.write(line)
         if self._writer.full and not self._told_full:
             self._told_full = True

@@ -90,7 +90,7 @@ class SessionWriter:
             self._file: BinaryIO = open(path, "xb", opener=_ours_alone)  # noqa: SIM115 (closed by `close`)
         except OSError as error:
             raise ConfigurationError([f"{path} can not be written: {error.strerror}: name a new file"]) from None
-        self._path = path
+        self.path = path
         self._encoder, self._bytes_max, self._bytes = msgspec.json.Encoder(), bytes_max, 0
         self.lines = 0
         self.full = False
@@ -108,6 +108,8 @@ class SessionWriter:
 
     def close(self, at: datetime) -> None:
         """Write the last line, if everything before it stands."""
+        if self._file.closed:
+            return
         try:
             if not self.full:
                 self._bytes_max += ROOM_FOR_THE_END_BYTES
@@ -119,7 +121,7 @@ class SessionWriter:
     def discard(self) -> None:
         """Take the file away again: nothing was recorded."""
         self._file.close()
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
     def _put(self, value: Header | Line) -> None:
         data = self._encoder.encode(value) + b"\n"
@@ -157,7 +159,7 @@ def _rows(path: Path, file: BinaryIO) -> Iterator[bytes]:
 
 
 def _header(path: Path, row: bytes) -> Header:
-    foreign = f"{path} is no recorded session: `signalbox record ibkr --help` says how to make one"
+    foreign = f"{path} is no recorded session: `signalbox record --help` says how to make one"
     try:
         about = msgspec.json.decode(row)
     except (msgspec.DecodeError, ValueError, RecursionError):

@@ -16,8 +16,6 @@ from signalbox_cli.sessions.pseudonyms import Pseudonyms
 
 Fields = tuple[str, ...]
 
-KEPT_TEXTS_MAX = 200
-
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|")
 _ZONE = r"[A-Z]{3,4}|(US|Europe|America|Asia|Australia|Africa|Pacific|Atlantic|Etc)/[A-Za-z_]{2,20}"
 TIME = re.compile(rf"\d{{8}}([ -]+\d\d:\d\d:\d\d(\.\d+)?( ({_ZONE}))?)?|\d\d:\d\d(:\d\d)?")
@@ -87,11 +85,10 @@ _PLACE_CONTRACT = 2
 
 
 class TwsRedaction:
-    """Hides what a message tells of people. `kept_texts` are the venue's sentences that were kept, for who sends it."""
+    """Hides what a message tells of people."""
 
     def __init__(self, names: Pseudonyms) -> None:
         self.names = names
-        self.kept_texts: dict[str, None] = {}
 
     def from_venue(self, fields: Sequence[str]) -> Fields | None:
         """What is kept of a message of the venue; None = nothing."""
@@ -149,10 +146,7 @@ class TwsRedaction:
         return (*(self._own(field) for field in fields[:4]), text, "")
 
     def _sentence(self, text: str) -> str:
-        kept = self.names.hidden(text)
-        if kept and not NUMBER.fullmatch(kept) and len(self.kept_texts) < KEPT_TEXTS_MAX:
-            self.kept_texts.setdefault(kept)
-        return kept
+        return self.names.hidden(text) if NUMBER.fullmatch(text) else self.names.sentence(text)
 
     def _told_order(self, kind: Outbound, fields: Sequence[str]) -> Fields:
         kept = list(self._with_reference(self._order(fields, _ORDERS_OUT[kind], 11), fields, _REFERENCES[kind]))

@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from simulators.tws.kinds import Inbound, Outbound
 from simulators.tws.times import epoch, stamp
 from simulators.tws.wire import FrameSplitter, WireError, decode_fields, encode_frame
 
+from signalbox_cli.sessions.play_clock import DepartedError, Differences, PlayClock
 from signalbox_cli.sessions.session_file import Said
 from signalbox_cli.sessions.tws_messages import (
     ORDERS,
@@ -34,21 +35,14 @@ from signalbox_cli.sessions.tws_messages import (
 )
 from signalbox_cli.sessions.tws_script import HEARTBEAT, START, Script, Step
 from signalbox_cli.sessions.tws_wiretap import GREETING
+from signalbox_cli.simulated_venues import VenuePorts
 
 PATIENCE_SECONDS = 30.0
 """How long a gateway may take to ask what the recorded one asked: longer than it waits for any answer."""
 UNHURRIED_SECONDS = 2.0
-STANDSTILL_SECONDS = 0.5
-"""After so long the clock goes on while the gateway is waited for: it may itself wait for desk time."""
-POLL_SECONDS = 0.01
 READ_BYTES = 65_536
 ASKED_MAX = 10_000
 UNANSWERED = "Historical Market Data Service error message:the recorded session has no such question"
-DIFFERENCES_MAX = 200
-
-
-class DepartedError(Exception):
-    """The gateway does not do what was recorded: what follows would be about another session."""
 
 
 class Trader(Protocol):
@@ -87,17 +81,17 @@ class RecordedVenue:
         wall: Callable[[], float],
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        self._script, self._trader, self._wall = script, trader, wall
+        self._script, self._trader = script, trader
+        self._clock = PlayClock(script.steps[0].at, wall)
         self._patience_seconds = patience_seconds
         self._server: asyncio.Server | None = None
         self._links: list[_Link] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._place = 0
         self._played: set[int] = set()
-        self._at, self._since = script.steps[0].at, wall()
         self._numbers: dict[str, str] = {}
         self.port = 0
-        self.differences: list[str] = []
+        self._differences = Differences()
 
     async def __aenter__(self) -> RecordedVenue:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -114,9 +108,16 @@ class RecordedVenue:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def now(self) -> datetime:
-        """Desk time: that of the script's place, and running on while the gateway is waited for."""
-        stood_seconds = self._wall() - self._since - STANDSTILL_SECONDS
-        return self._at + timedelta(seconds=max(0.0, stood_seconds))
+        """Desk time, as far as the script has come."""
+        return self._clock.now()
+
+    @property
+    def ports(self) -> VenuePorts:
+        return VenuePorts(ibkr=self.port, dydx_node=0, dydx_indexer=0)
+
+    @property
+    def differences(self) -> list[str]:
+        return self._differences.told
 
     # ----------------------------------------------------------------------------------------------------- playing
 
@@ -126,7 +127,7 @@ class RecordedVenue:
             self._place = place
             if place in self._played:
                 continue
-            self._reach(step.at)
+            self._clock.reach(step.at)
             if step.what is Said.CLOSED:
                 await self._close(step)
             elif step.by == "venue":
@@ -134,9 +135,6 @@ class RecordedVenue:
             else:
                 await self._hear(place, step)
         self._place = len(self._script.steps)
-
-    def _reach(self, at: datetime) -> None:
-        self._at, self._since = max(at, self.now()), self._wall()
 
     def _link(self, step: Step) -> _Link | None:
         return next((link for link in self._links if link.recorded == step.link and not link.over), None)
@@ -163,8 +161,8 @@ class RecordedVenue:
         link = self._link(step)
         if link is None:
             return
-        if step.by == "gateway" and not await self._until(lambda: link.over, self._patience_seconds):
-            self._differs(f"connection {step.link}: the recorded gateway ended it, this one does not")
+        if step.by == "gateway" and not await self._clock.until(lambda: link.over, self._patience_seconds):
+            self._differences.note(f"connection {step.link}: the recorded gateway ended it, this one does not")
         link.over = True
         link.writer.transport.abort()
 
@@ -182,16 +180,16 @@ class RecordedVenue:
             await self._hear_order(link, step)
             return
         if kind in REFERENCE_DATA:
-            answered = await self._until(lambda: place in self._played or link.over, self._patience_seconds)
+            answered = await self._clock.until(lambda: place in self._played or link.over, self._patience_seconds)
             if not answered:
-                self._differs(f"the recorded gateway asked {_words(step.fields)}, this one does not")
+                self._differences.note(f"the recorded gateway asked {_words(step.fields)}, this one does not")
             return
         seconds = UNHURRIED_SECONDS if kind in UNHURRIED else self._patience_seconds
         asked = await self._asked(link, lambda fields: question(fields) == question(step.fields), seconds)
         if asked is not None:
             link.requests[request_in(step.fields)] = request_in(asked)
         elif kind not in UNHURRIED:
-            self._differs(f"the recorded gateway asked {_words(step.fields)}, this one does not")
+            self._differences.note(f"the recorded gateway asked {_words(step.fields)}, this one does not")
 
     async def _begin(self, step: Step) -> None:
         """Wait for a connection of the same client."""
@@ -201,8 +199,8 @@ class RecordedVenue:
             mine = (link for link in self._links if link.client_id == client_id and not link.recorded and not link.over)
             return next(mine, None)
 
-        if not await self._until(lambda: waiting() is not None, self._patience_seconds):
-            self._differs(f"client {client_id} does not connect, as the recorded one did ({step.at:%H:%M:%S})")
+        if not await self._clock.until(lambda: waiting() is not None, self._patience_seconds):
+            self._differences.note(f"client {client_id} does not connect, as the recorded one did ({step.at:%H:%M:%S})")
             return
         link = waiting()
         assert link is not None
@@ -242,23 +240,11 @@ class RecordedVenue:
             found.extend(fields for fields in link.asked if same(fields) and not found)
             return bool(found) or link.over
 
-        await self._until(there, seconds_max)
+        await self._clock.until(there, seconds_max)
         if not found:
             return None
         link.asked.remove(found[0])
         return found[0]
-
-    async def _until(self, condition: Callable[[], bool], seconds_max: float) -> bool:
-        ends = self._wall() + seconds_max
-        while not condition():
-            if self._wall() > ends:
-                return False
-            await asyncio.sleep(POLL_SECONDS)
-        return True
-
-    def _differs(self, sentence: str) -> None:
-        if len(self.differences) < DIFFERENCES_MAX:
-            self.differences.append(sentence)
 
     def unplayed(self) -> list[str]:
         """What the gateway asked and the recorded one did not."""

@@ -90,3 +90,53 @@ def test_what_is_no_session_is_not_played(tmp_path: Path, capsys: pytest.Capture
     (tmp_path / "s").write_text("ts,open\n")
     assert run("replay-session", tmp_path / "s") == 2
     assert "is no recorded session" in capsys.readouterr().err
+
+
+def test_a_desk_on_paper_is_not_recorded_on_mainnet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("record", "dydx", tmp_path / "s", "--network", "mainnet", "--desk", DESK) == 2
+    assert "--network mainnet trades real money" in capsys.readouterr().err
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_venue_is_reached_with_tls_or_not_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = "http://indexer.example.org"
+    assert run("record", "dydx", tmp_path / "s", "--indexer-url", plain, "--desk", DESK) == 2
+    assert "has no TLS" in capsys.readouterr().err
+    assert not (tmp_path / "s").exists()
+
+
+async def test_a_session_with_dydx_is_recorded_until_ctrl_c(tmp_path: Path) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = b'{"height":"7","time":"2024-03-05T14:30:03.397Z"}'
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nRetry-After: 7\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+        writer.close()
+
+    file, node, indexer = tmp_path / "session.jsonl", free_port(), free_port()
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(SECONDS_MAX):
+        venue = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        words = ["record", "dydx", str(file), "--network", "local", "--node-url", venue, "--desk", str(DESK)]
+        words += ["--indexer-url", f"http://{venue}", "--websocket-url", f"ws://{venue}/v4/ws"]
+        words += ["--listen-node", str(node), "--listen-indexer", str(indexer)]
+        recorder = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "signalbox_cli", *words), env=environment(tmp_path), stdout=asyncio.subprocess.PIPE
+        )
+        assert recorder.stdout is not None
+        told = (await recorder.stdout.readline()).decode()
+        assert f"SIGNALBOX_DYDX_NODE_URL=http://127.0.0.1:{node}" in told
+        reader, writer = await asyncio.open_connection("127.0.0.1", indexer)
+        writer.write(b"GET /v4/height?secret=Wilhelmina HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = await reader.read()
+        assert b'{"height":"7"' in answer
+        assert b"Retry-After: 7" in answer
+        writer.close()
+        recorder.send_signal(signal.SIGINT)
+        await recorder.stdout.read()
+        assert await recorder.wait() == 0
+    session = read_session(file)
+    assert [line.fields[0] for line in session.lines] == ["ask", "answer"]
+    assert session.lines[0].fields[2:] == ("/v4/height", "")
+    assert session.header.venue == "dydx"
+    assert "Wilhelmina" not in file.read_text()

@@ -144,7 +144,7 @@ def test_a_kind_that_no_gateway_needs_is_withheld() -> None:
 def test_the_venues_sentences_are_listed() -> None:
     redaction = TwsRedaction(Pseudonyms())
     redaction.from_venue(("4", "2", "7", "201", "Order rejected - reason:no luck", ""))
-    assert list(redaction.kept_texts) == ["Order rejected - reason:no luck"]
+    assert list(redaction.names.sentences) == ["Order rejected - reason:no luck"]
 
 
 def test_an_account_is_learned_wherever_it_is_named_first() -> None:

@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from signalbox.errors import ConfigurationError
+from signalbox_cli.sessions.play_clock import DepartedError
 from signalbox_cli.sessions.session_file import Header, Line, Said, Session
 from signalbox_cli.sessions.tws_messages import Fields
 from signalbox_cli.sessions.tws_script import script_of
-from signalbox_cli.sessions.tws_venue import DepartedError, RecordedVenue
+from signalbox_cli.sessions.tws_venue import RecordedVenue
 from simulators.tws.wire import FrameSplitter, decode_fields, encode_frame
 
 AT = datetime(2026, 11, 30, 12, tzinfo=UTC)
