@@ -37,7 +37,8 @@ def add_front_arguments(parser: argparse.ArgumentParser) -> None:
         "--http-port",
         type=port,
         default=DEFAULT_HTTP_PORT,
-        help="port of the indexer's REST (/v4) and websocket (/v4/ws) and the faucet, 0 = any (default: %(default)s)",
+        help="port of the indexer's REST (/v4), websocket (/v4/ws) and the faucet (POST /faucet/tokens; there "
+        '"history": true makes the subaccount look used), 0 = any (default: %(default)s)',
     )
     add(
         "--block-ms",
@@ -66,6 +67,14 @@ def add_front_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS=USDC",
         help="give subaccount 0 of an address this much, once ever; repeatable",
     )
+    add(
+        "--used",
+        action="append",
+        default=[],
+        type=_deposit,
+        metavar="ADDRESS=USDC",
+        help="the same, and have it look used: with orders, fills, funding and transfers; repeatable",
+    )
 
 
 async def open_front(world: World, args: argparse.Namespace, stack: AsyncExitStack) -> OpenFront:
@@ -86,6 +95,7 @@ def options_of(args: argparse.Namespace) -> DydxOptions:
         chain_id=args.chain_id,
         rest_limit=args.rest_limit,
         fund=tuple(args.fund),
+        used=tuple(args.used),
         chain_file=None if args.books is None else Path(f"{args.books}.chain"),
     )
 

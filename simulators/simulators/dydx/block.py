@@ -7,6 +7,7 @@ moved as the line says, each move once (by its key), so that a kill between any 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -37,8 +38,10 @@ from simulators.dydx.records import (
 from simulators.dydx.refusals import Code, RefusedError
 from simulators.dydx.smart_accounts import SmartAccounts
 from simulators.dydx.state import ChainState
+from simulators.dydx.subaccounts import Subaccount
 from simulators.dydx.transactions import AUTHENTICATOR_MESSAGES, Transaction
 from simulators.dydx.transfers import Treasury
+from simulators.dydx.usage import Usage, Wanted, begun_at
 from simulators.world import World
 
 GAS_PER_TRANSACTION = 100_000
@@ -53,6 +56,7 @@ class BlockMaker:
         self.treasury, self.smart_accounts = Treasury(state, book), SmartAccounts(state)
         self._deposits: list[tuple[str, int, Decimal]] = []
         self._exchange, self._recovered = Exchange(world, state, book), False
+        self._usage = Usage(state, book)
 
     def queue_deposit(self, address: str, number: int, amount: Decimal) -> None:
         """Have the next block credit a subaccount from outside. Raises RefusedError when too many wait."""
@@ -60,12 +64,20 @@ class BlockMaker:
             raise RefusedError(Code.MEMPOOL_IS_FULL, "too many deposits wait for the next block")
         self._deposits.append((address, number, amount))
 
+    def queue_usage(self, address: str, number: int, amount: Decimal) -> None:
+        """Have the next two blocks make a subaccount look used. Raises RefusedError when too many wait."""
+        if not self._usage.queue(Wanted(address, number, amount)):
+            raise RefusedError(Code.MEMPOOL_IS_FULL, "too many subaccounts wait to look used")
+
     def make(self, time: datetime) -> Line:
         """Make the next block and return its line; the caller writes it and then calls `settle`."""
         self._exchange.draft = draft = Draft()
         state, before = self._state, self._state.time
         state.height, state.time = state.height + 1, max(time, before)
         self._fund(before)
+        begun = self._usage.closing()
+        for wanted, hour in begun:
+            self._fund_begun(wanted, hour)
         if not self._recovered:
             self._exchange.recover()
             self._recovered = True
@@ -78,6 +90,10 @@ class BlockMaker:
             self._keep_account(account)
         for transaction in self._mempool.take(state.height):
             self._apply(transaction)
+        for wanted, _ in begun:
+            self._go_on(wanted)
+        for wanted, hour in self._usage.opening():
+            self._begin(wanted, hour)
         self._expire()
         self._exchange.settle_for_good()
         self._trigger()
@@ -182,6 +198,37 @@ class BlockMaker:
         for index, (address, number, amount) in enumerate(deposits):
             self.treasury.deposit(address, number, amount, f"faucet-{self._state.height}-{index}", self._keep)
 
+    def _begin(self, wanted: Wanted, hour: datetime | None) -> None:
+        """Deposit and buy, before the hour for which funding is paid."""
+        now, key = self._state.time, f"used-{self._state.height}-{wanted.address}-{wanted.number}"
+        self._state.time = now if hour is None else begun_at(hour)
+        self.treasury.deposit(wanted.address, wanted.number, wanted.amount, key, self._keep)
+        for order in self._usage.bought(wanted):
+            self._place(order)
+        self._state.time = now
+
+    def _fund_begun(self, wanted: Wanted, hour: datetime | None) -> None:
+        """Pay what it held at the hour before which it began; None = that is long paid."""
+        if hour is None:
+            return
+        subaccount = self._state.subaccounts.ensure(wanted.address, wanted.number)
+        for ticker in subaccount.sizes():
+            known = (each for each in reversed(self._state.funding_rates) if each.ticker == ticker)
+            told = next((each for each in known if each.effective_at == hour), None)
+            self._pay_one(told or self._told_rate(ticker, hour), subaccount)
+
+    def _go_on(self, wanted: Wanted) -> None:
+        """Sell a part, cancel an order, move USDC; what can not be done is left."""
+        key = f"used-{self._state.height}-{wanted.address}-{wanted.number}"
+        for order in self._usage.sold(wanted):
+            self._place(order)
+        rests = self._usage.rested(wanted)
+        self._place(rests)
+        self._cancel(rests.id, 0)
+        for index, message in enumerate(self._usage.moved(wanted)):
+            with suppress(RefusedError):
+                self.treasury.execute(message, key, index, self._keep)
+
     def _place(self, order: PlacedOrder) -> None:
         height, existing = self._state.height, self._state.orders.get(order.id)
         created = height
@@ -260,34 +307,39 @@ class BlockMaker:
             return
         for hour in hours_between(before, self._state.time):
             for ticker in self._book.markets:
-                rate, price = self._book.funding_rate(ticker), self._book.oracle_price(ticker)
-                told = ChainFundingRate(
-                    ticker=ticker, rate=rate, price=price, effective_at=hour, effective_at_height=self._state.height
-                )
-                self._exchange.draft.funding_rates.append(told)
-                self._state.funding_rates.append(told)
-                self._pay(told)
+                self._pay(self._told_rate(ticker, hour))
+
+    def _told_rate(self, ticker: str, hour: datetime) -> ChainFundingRate:
+        rate, price = self._book.funding_rate(ticker), self._book.oracle_price(ticker)
+        told = ChainFundingRate(
+            ticker=ticker, rate=rate, price=price, effective_at=hour, effective_at_height=self._state.height
+        )
+        self._exchange.draft.funding_rates.append(told)
+        self._state.funding_rates.append(told)
+        return told
 
     def _pay(self, told: ChainFundingRate) -> None:
         for subaccount in list(self._state.subaccounts.of.values()):
-            size = subaccount.size(told.ticker)
-            if not size:
-                continue
-            payment = ChainFundingPayment(
-                address=subaccount.address,
-                subaccount_number=subaccount.number,
-                ticker=told.ticker,
-                side=Side.BUY if size > 0 else Side.SELL,
-                size=size,
-                rate=told.rate,
-                oracle_price=told.price,
-                payment=payment_of(size, told.price, told.rate),
-                created_at=told.effective_at,
-                created_at_height=self._state.height,
-            )
-            self._state.add_funding_payment(payment)
-            self._exchange.draft.funding_payments.append(payment)
-            self._exchange.draft.cash[account_name(subaccount.address, subaccount.number)] += payment.payment
+            if subaccount.size(told.ticker):
+                self._pay_one(told, subaccount)
+
+    def _pay_one(self, told: ChainFundingRate, subaccount: Subaccount) -> None:
+        size = subaccount.size(told.ticker)
+        payment = ChainFundingPayment(
+            address=subaccount.address,
+            subaccount_number=subaccount.number,
+            ticker=told.ticker,
+            side=Side.BUY if size > 0 else Side.SELL,
+            size=size,
+            rate=told.rate,
+            oracle_price=told.price,
+            payment=payment_of(size, told.price, told.rate),
+            created_at=told.effective_at,
+            created_at_height=self._state.height,
+        )
+        self._state.add_funding_payment(payment)
+        self._exchange.draft.funding_payments.append(payment)
+        self._exchange.draft.cash[account_name(subaccount.address, subaccount.number)] += payment.payment
 
 
 def is_short_term(messages: tuple[Any, ...]) -> bool:

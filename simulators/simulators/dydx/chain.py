@@ -223,6 +223,10 @@ class Chain:
         """Credit a subaccount with USDC in the next block; an address without an account gets one, with gas money."""
         self._blocks.queue_deposit(address, number, amount)
 
+    def make_used(self, address: str, number: int, amount: Decimal) -> None:
+        """Credit a subaccount, and have the next two blocks make it look used (`usage`)."""
+        self._blocks.queue_usage(address, number, amount)
+
     def set_fee_tier(self, address: str, tier: str) -> None:
         """Put an address in a fee tier, whatever its volume; "" gives it back to its volume."""
         self.state.fees.set_tiers[address] = tier

@@ -84,7 +84,11 @@ class ChainControl:
                 "deposit",
                 "give a subaccount USDC in the next block",
                 self._deposit,
-                (ACCOUNT, Parameter("amount", Kind.NUMBER, "USDC")),
+                (
+                    ACCOUNT,
+                    Parameter("amount", Kind.NUMBER, "USDC"),
+                    Parameter("history", Kind.FLAG, "and orders, fills, funding, transfers, in two blocks", False),
+                ),
             ),
             Command(
                 "market",
@@ -214,7 +218,8 @@ class ChainControl:
         address, number = account_of(arguments["account"])
         if arguments["amount"] <= 0:
             raise CommandError("the amount must be above 0")
-        self._chain.deposit(address, number, arguments["amount"])
+        deposit = self._chain.make_used if arguments["history"] else self._chain.deposit
+        deposit(address, number, arguments["amount"])
         return {}
 
     def _market(self, arguments: Arguments) -> Reply:

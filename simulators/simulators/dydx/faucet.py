@@ -1,13 +1,13 @@
-"""The faucet: test USDC for any subaccount, out of nothing.
+"""The faucet: test USDC for any subaccount, out of nothing, and a history with it for who asks for one.
 
-Owns its requests and refusals. It must not know how the chain credits a subaccount.
+Owns its requests and refusals. It must not know how the chain credits a subaccount. `"history": true` in the request is
+this simulator's own: then the subaccount looks used, with orders, fills, funding and transfers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
@@ -17,8 +17,11 @@ from simulators.dydx.rest_server import reply
 
 AMOUNT_USDC_MAX = Decimal(1_000_000_000)
 
-Deposit = Callable[[str, int, Decimal], None]
-"""Credit (address, subaccount's number) with an amount of USDC."""
+
+class Deposit(Protocol):
+    """Credit (address, subaccount's number) with an amount of USDC; `used` = with a history."""
+
+    def __call__(self, address: str, number: int, amount: Decimal, *, used: bool) -> None: ...
 
 
 class Faucet:
@@ -40,8 +43,11 @@ class Faucet:
             return _refusal("subaccountNumber must be a non-negative integer less than 128001", "subaccountNumber")
         if amount is None:
             return _refusal(f"amount must be above 0 and at most {AMOUNT_USDC_MAX} USDC", "amount")
-        self._deposit(address, number, amount)
-        return reply({"message": f"{amount} USDC for {address}/{number}"}, 202)
+        used = body.get("history", False)
+        if not isinstance(used, bool):
+            return _refusal("history must be true or false", "history")
+        self._deposit(address, number, amount, used=used)
+        return reply({"message": f"{amount} USDC for {address}/{number}{', with a history' if used else ''}"}, 202)
 
     async def _native_token(self, request: web.Request) -> web.Response:
         address = (await _body(request)).get("address")

@@ -68,6 +68,7 @@ class ChainSource(Protocol):
     def interest(self, ticker: str) -> Interest: ...
     def funding_rate(self, ticker: str) -> Decimal: ...
     def deposit(self, address: str, number: int, amount: Decimal) -> object: ...
+    def make_used(self, address: str, number: int, amount: Decimal) -> object: ...
 
 
 class Expiry(Struct):
@@ -268,9 +269,9 @@ class IndexerView:
         """Return a market's caps on open interest."""
         return self._chain.interest(ticker)
 
-    def deposit(self, address: str, number: int, amount: Decimal) -> None:
-        """Have the chain credit a subaccount with USDC."""
-        self._chain.deposit(address, number, amount)
+    def deposit(self, address: str, number: int, amount: Decimal, *, used: bool = False) -> None:
+        """Have the chain credit a subaccount with USDC, and make it look used."""
+        (self._chain.make_used if used else self._chain.deposit)(address, number, amount)
 
 
 def _accounts(block: ChainBlock) -> Iterator[Account]:

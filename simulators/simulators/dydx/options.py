@@ -20,8 +20,8 @@ class DydxOptions(Struct, frozen=True, kw_only=True):
     """Ports (0 = any free one), block time and first deposits.
 
     `block_ms` is wall milliseconds between blocks; 0 = blocks come only when the control port says so. `fund` is
-    (address, USDC) for subaccount 0, once ever. `chain_file` keeps the chain's state over restarts. `rest_limit` is
-    REST requests of one address in 10 s; 0 = no limit.
+    (address, USDC) for subaccount 0, once ever; `used` likewise, with a history. `chain_file` keeps the chain's state
+    over restarts. `rest_limit` is REST requests of one address in 10 s; 0 = no limit.
     """
 
     host: str = "127.0.0.1"
@@ -30,5 +30,6 @@ class DydxOptions(Struct, frozen=True, kw_only=True):
     block_ms: int = DEFAULT_BLOCK_MS
     chain_id: str = DEFAULT_CHAIN_ID
     fund: tuple[tuple[str, Decimal], ...] = ()
+    used: tuple[tuple[str, Decimal], ...] = ()
     chain_file: Path | None = None
     rest_limit: int = DEFAULT_REST_LIMIT

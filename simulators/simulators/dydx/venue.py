@@ -89,8 +89,11 @@ class DydxVenue:
     def _begin(self) -> None:
         """Make the first block of a chain that has none, with the deposits asked for. Raises ConfigurationError."""
         if self.chain.is_new:
-            for address, amount in self._options.fund:
+            fund, used = self._options.fund, self._options.used
+            for address, _ in (*fund, *used):
                 if not is_address(address):
                     raise ConfigurationError([f"{address} is not a dYdX address that could be funded"])
-                self.chain.deposit(address, 0, amount)
+            for deposit, deposits in ((self.chain.deposit, fund), (self.chain.make_used, used)):
+                for address, amount in deposits:
+                    deposit(address, 0, amount)
             self.chain.produce_block()

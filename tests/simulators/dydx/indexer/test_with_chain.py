@@ -97,3 +97,73 @@ async def test_a_restart_shows_what_was_shown_before(tmp_path: Path, address: st
     async with running(tmp_path / "books") as venue:
         assert [await venue.get(path, **of) for path in paths] == before
         assert int((await venue.get("/height"))["height"]) >= height
+
+
+async def used(venue: Venue, address: str, number: int = 0) -> None:
+    body = {"address": address, "subaccountNumber": number, "amount": 50_000, "history": True}
+    async with aiohttp.ClientSession() as session, session.post(f"{venue.url}/faucet/tokens", json=body) as response:
+        assert response.status == 202, await response.text()
+    await venue.do("blocks", count=3)
+
+
+async def adds_up(venue: Venue, address: str) -> None:
+    """What is held is what the history says."""
+    of = {"address": address, "subaccountNumber": 0}
+    usdc, sizes = Decimal(0), Decimal(0)
+    for transfer in (await venue.get("/transfers", **of))["transfers"]:
+        arrives = transfer["type"] in ("DEPOSIT", "TRANSFER_IN")
+        usdc += Decimal(transfer["size"]) * (1 if arrives else -1)
+    for fill in (await venue.get("/fills", **of))["fills"]:
+        signed = Decimal(fill["size"]) * (1 if fill["side"] == "BUY" else -1)
+        usdc -= signed * Decimal(fill["price"]) + Decimal(fill["fee"])
+        sizes += signed
+    for payment in (await venue.get("/fundingPayments", **of))["fundingPayments"]:
+        usdc += Decimal(payment["payment"])
+    account = (await venue.get(f"/addresses/{address}/subaccountNumber/0"))["subaccount"]
+    assert Decimal(account["assetPositions"]["USDC"]["size"]) == usdc
+    assert Decimal(account["openPerpetualPositions"]["BTC-USD"]["size"]) == sizes
+    assert Decimal(venue.venue.chain.world.snapshot()[f"{address}-0"]["cash"]["USD"]) == usdc
+
+
+async def test_a_subaccount_that_is_to_look_used_has_a_history_that_adds_up(
+    tmp_path: Path, address: str, conforms: Any
+) -> None:
+    of = {"address": address, "subaccountNumber": 0}
+    paths = ("/orders", "/fills", "/transfers", "/fundingPayments", "/perpetualPositions", "/historical-pnl")
+    async with running(tmp_path / "books") as venue:
+        await used(venue, address)
+        for path in paths:
+            found = await venue.get(path, **of)
+            conforms(path, found)
+            rows = found if isinstance(found, list) else next(iter(found.values()))
+            assert rows, f"{path} has a history"
+        assert {order["status"] for order in await venue.get("/orders", **of)} == {"FILLED", "CANCELED"}
+        sold, bought = (await venue.get("/fills", **of))["fills"]
+        (payment,) = (await venue.get("/fundingPayments", **of))["fundingPayments"]
+        assert bought["createdAt"] < payment["createdAt"] < sold["createdAt"]
+        assert payment["size"] == bought["size"], "it is paid for what was held at the hour"
+        rates = (await venue.get("/historicalFunding/BTC-USD"))["historicalFunding"]
+        assert {"rate": payment["rate"], "effectiveAt": payment["createdAt"]}.items() <= rates[0].items()
+        await adds_up(venue, address)
+        before = [await venue.get(path, **of) for path in paths[:-1]]
+    async with running(tmp_path / "books") as venue:
+        assert [await venue.get(path, **of) for path in paths[:-1]] == before
+        await adds_up(venue, address)
+
+
+async def test_it_may_be_used_again_and_is_paid_no_hour_twice(tmp_path: Path, address: str) -> None:
+    of = {"address": address, "subaccountNumber": 0}
+    async with running(tmp_path / "books") as venue:
+        await used(venue, address)
+        await venue.do("deposit", account=f"{address}-0", amount="1000", history=True)
+        await venue.do("blocks", count=3)
+        assert len((await venue.get("/fundingPayments", **of))["fundingPayments"]) == 1
+        assert len((await venue.get("/fills", **of))["fills"]) == 4
+        await adds_up(venue, address)
+
+
+async def test_a_history_is_asked_for_with_true_or_false(tmp_path: Path, address: str) -> None:
+    async with running(tmp_path / "books") as venue, aiohttp.ClientSession() as session:
+        body = {"address": address, "amount": 5, "history": "yes"}
+        async with session.post(f"{venue.url}/faucet/tokens", json=body) as response:
+            assert (response.status, (await response.json())["errors"][0]["param"]) == (400, "history")
