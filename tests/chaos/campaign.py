@@ -154,7 +154,10 @@ class Campaign:
         folder: Path,
         nats: NatsServer,
         servers: Mapping[str, ForkServer],
+        settle_seconds_max: float = SETTLE_SECONDS_MAX,
+        more_settings: Mapping[str, str] | None = None,
     ) -> None:
+        """`more_settings` are the gateway's, beside its side's."""
         chance = random.Random(seed)
         self.hand = Hand(chance, chance.choice(SPEEDS), FollowingClock(), free_port())
         self.side = make_side(self.hand)
@@ -170,8 +173,11 @@ class Campaign:
             *self.side.options(seed, folder),
         ]
         self._service = f"gateway-{self.side.venue}"
-        self._gateway = self._process(self._service, self.side.gateway, self.side.settings())
+        self._gateway = self._process(
+            self._service, self.side.gateway, {**self.side.settings(), **(more_settings or {})}
+        )
         self._oms = self._process("oms", "oms", {"SIGNALBOX_SUBMIT_WINDOW_SECONDS": str(6 * self.hand.speed)})
+        self._settle_seconds_max = settle_seconds_max
         self._links: list[VenueLink] = []
         self._sent: list[str] = []
         self._symbols: dict[str, str] = {}
@@ -372,7 +378,7 @@ class Campaign:
         return {order.order_id: order.status for order in state.orders.values() if order.order_id in self._sent}
 
     async def _agrees(self, *, ended: bool = False) -> list[str]:
-        ends = asyncio.get_running_loop().time() + SETTLE_SECONDS_MAX
+        ends = asyncio.get_running_loop().time() + self._settle_seconds_max
         while True:
             wrong = await self._wrong(ended=ended)
             if not wrong or asyncio.get_running_loop().time() > ends:

@@ -18,7 +18,7 @@ SUBACCOUNTS, BOOK, MARKETS = (
     {"channel": "v4_markets"},
 )
 BTC, ETH = {"symbol": "BTC-USD"}, {"symbol": "ETH-USD"}
-MORE_MARKETS = 40
+MORE_MARKETS = 34
 """More than one websocket carries."""
 
 NODE: tuple[Lot, ...] = (
@@ -139,3 +139,11 @@ GATEWAY_SETTINGS = {
     "SIGNALBOX_CANCEL_WAIT_SECONDS_MAX": "2",
 }
 """The gateway's waits, as short as the blocks are."""
+PATIENCE = {
+    "SIGNALBOX_CONNECT_SECONDS_MAX": "15",
+    "SIGNALBOX_ANSWER_SECONDS_MAX": "10",
+    "SIGNALBOX_BROADCAST_SECONDS_MAX": "5",
+    "SIGNALBOX_STREAM_SILENCE_SECONDS_MAX": "10",
+    "SIGNALBOX_STANDSTILL_SECONDS_MAX": "10",
+}
+"""More of them where a simulator has many markets."""

@@ -27,11 +27,12 @@ from tests.chaos.dydx_lots import (
     GATEWAY_SETTINGS,
     MENDING,
     MORE_MARKETS,
+    PATIENCE,
     PRICES,
 )
 
 BLOCK_MS, BLOCK_OF_MANY_MS = 40, 250
-"""Forty markets are more work for each block."""
+"""So many markets are more work for each block."""
 
 
 class DydxSide:
@@ -45,7 +46,7 @@ class DydxSide:
         self._hand, self._chance = hand, hand.chance
         self._grpc_port, self._http_port = free_port(), free_port()
         self._prices = {symbol: Decimal(price) for symbol, price in PRICES.items()}
-        self._markets = MORE_MARKETS if self._chance.random() < 0.1 else 0
+        self._markets = MORE_MARKETS if self._chance.random() < 0.06 else 0
         self.orders = self.fills = 0
         names = dict.fromkeys((*PRICES, *tickers(self._markets)))
         instruments = "".join(f'[[instruments]]\nvenue = "dydx"\nsymbol = "{symbol}"\n\n' for symbol in names)
@@ -68,6 +69,7 @@ class DydxSide:
             "SIGNALBOX_DYDX_INDEXER_URL": f"http://127.0.0.1:{self._http_port}",
             "SIGNALBOX_DYDX_WEBSOCKET_URL": f"ws://127.0.0.1:{self._http_port}/v4/ws",
             **GATEWAY_SETTINGS,
+            **(PATIENCE if self._markets else {}),
         }
 
     # ----------------------------------------------------------------------------------------------- what is drawn

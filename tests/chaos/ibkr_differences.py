@@ -6,7 +6,7 @@ Pure. It must not know how either was read, nor what has been done to them (`cam
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -28,9 +28,18 @@ NEVER_WORKED = (OrderStatus.REJECTED, OrderStatus.CANCELED)
 
 
 def wrong_orders(
-    written: Written, orders: Sequence[Mapping[str, Any]], held: Sequence[str], *, ended: bool
+    written: Written,
+    orders: Sequence[Mapping[str, Any]],
+    held: Sequence[str],
+    corrected: Collection[str],
+    *,
+    ended: bool,
 ) -> list[str]:
-    """Compare each intent with its one order at the venue, or with none; `held` are those that TWS keeps back."""
+    """Compare each intent with its one order at the venue, or with none.
+
+    `held` are those that TWS keeps back, `corrected` those of which some was taken back: who heard of that first has
+    them canceled.
+    """
     references = [order["client_reference"] for order in orders if order["client_reference"]]
     wrong = [f"{each} was placed {n} times" for each, n in Counter([*references, *held]).items() if n > 1]
     claimed = {claim.order.order_id for claim in written.claims}
@@ -46,8 +55,9 @@ def wrong_orders(
             expected = order.status in NEVER_WORKED
         elif (status := VenueOrderStatus(there[order_id]["status"])) in DONE:
             expected = order.status in ENDS[status]
+            expected = expected or (order_id in corrected and order.status is OrderStatus.CANCELED)
         else:
-            expected = not order.is_final
+            expected = not order.is_final and order.status is not OrderStatus.HELD
         if not expected or (ended and not order.is_final):
             wrong.append(f"{order_id} is {order.status} at the desk; at the venue: {there.get(order_id)}")
     return wrong

@@ -10,7 +10,7 @@ OURS = {"client": ORDERS_CLIENT}
 PRICES = {"SPY": "450", "AAPL": "190", "0700.HK": "400"}
 
 # Places on the wire of what is spoilt (simulators.tws.replies)
-STATUS_FILLED, STATUS_WHY_HELD = 3, 10
+STATUS_FILLED = 3
 EXECUTION_TIME, EXECUTION_SIDE, EXECUTION_QUANTITY, EXECUTION_PRICE = 15, 18, 19, 20
 COMMISSION_AMOUNT, COMMISSION_CURRENCY = 3, 4
 POSITION_QUANTITY = 14
@@ -84,13 +84,12 @@ NONSENSE: tuple[Lot, ...] = tuple(
     ("spoil", {"kind": kind, "field": place, "text": text, "count": 1, **OURS})
     for kind, place, texts in (
         ("execDetails", EXECUTION_PRICE, ("0", "-5", "", "nan")),
-        ("execDetails", EXECUTION_QUANTITY, ("0.0000001", "-3", "")),
+        ("execDetails", EXECUTION_QUANTITY, ("-3", "")),
         ("execDetails", EXECUTION_TIME, ("yesterday",)),
         ("execDetails", EXECUTION_SIDE, ("MAYBE",)),
         ("commissionReport", COMMISSION_AMOUNT, ("", "inf", "nan")),
         ("commissionReport", COMMISSION_CURRENCY, ("", "?!")),
         ("orderStatus", STATUS_FILLED, ("-2", "")),
-        ("orderStatus", STATUS_WHY_HELD, ("locate",)),
         ("position", POSITION_QUANTITY, ("", "nan")),
     )
     for text in texts

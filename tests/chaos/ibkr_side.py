@@ -7,6 +7,7 @@ It must not know what is killed, nor when.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -216,10 +217,16 @@ class IbkrSide:
         books = (await self._hand.do("books", account=ACCOUNT))["books"][ACCOUNT]
         self.orders, self.fills = len(orders), len(told)
         book = written.state.accounts[self.venue, ACCOUNT]
+        done = {each["client_reference"]: Decimal(each["filled"]) for each in orders}
+        executions = executed(told)
+        stands: Counter[str] = Counter()
+        for each in executions:
+            stands[each.order_id] += each.quantity  # type: ignore[assignment]
+        corrected = {order_id for order_id, filled in done.items() if stands[order_id] < filled}
         elsewhere = positions([each | {"symbol": NAMES[each["symbol"]]} for each in told if each["symbol"] in NAMES])
         return [
-            *wrong_orders(written, orders, held, ended=ended),
-            *wrong_fills(written, book, executed(told)),
+            *wrong_orders(written, orders, held, corrected, ended=ended),
+            *wrong_fills(written, book, executions),
             *wrong_positions(book, {name: Decimal(held) for name, held in books["positions"].items()} | elsewhere),
             *wrong_cash(book, {currency: Decimal(amount) for currency, amount in books["cash"].items()}),
         ]
