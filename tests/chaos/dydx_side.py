@@ -19,7 +19,7 @@ from simulators.dydx.markets import tickers
 
 from tests.chaos.campaign import Hand, Written
 from tests.chaos.differences import wrong_cash, wrong_fills, wrong_positions
-from tests.chaos.dydx_differences import executed, wrong_funding, wrong_orders
+from tests.chaos.dydx_differences import WORKING, executed, wrong_funding, wrong_orders
 from tests.chaos.dydx_lots import (
     ACCOUNT,
     ADDRESS,
@@ -113,21 +113,32 @@ class DydxSide:
         await self._hand.do("set_price", symbol=symbol, price=str(price))
 
     async def others(self) -> None:
-        """Another program of the account's owner trades."""
-        side = self._chance.choice(("BUY", "SELL"))
-        worse = 500 if side == "BUY" else -500
-        self._hand.tell("others", f"external {side}")
-        with suppress(ValueError):  # refused for want of collateral, for example
-            await self._hand.do(
-                "place_external",
-                account=ACCOUNT,
-                symbol="BTC-USD",
-                side=side,
-                quantity="0.05",
-                price=str(self._prices["BTC-USD"] + worse),
-                kind="SHORT_TERM",
-                time_in_force="IOC",
+        """Another program of the account's owner trades, or cancels any order: also one of the desk's."""
+        if self._chance.random() < 0.3:
+            return await self._cancel_by_owner()
+        side, symbol = self._chance.choice(("BUY", "SELL")), self._chance.choice(tuple(PRICES))
+        lasting = self._chance.choice(
+            (
+                {"kind": "SHORT_TERM", "time_in_force": "IOC"},
+                {"kind": "SHORT_TERM", "time_in_force": "GTT"},
+                {"kind": "LONG_TERM", "time_in_force": "GTT"},
             )
+        )
+        worse = self._prices[symbol] * self._chance.choice((5, 5, -1, -20)) / 1000 * (1 if side == "BUY" else -1)
+        terms = {"symbol": symbol, "side": side, "quantity": "0.05", **lasting}
+        terms["price"] = str((self._prices[symbol] + worse).quantize(Decimal(1)))
+        self._hand.tell("others", f"external {terms}")
+        with suppress(ValueError):  # refused for want of collateral, for example
+            await self._hand.do("place_external", account=ACCOUNT, **terms)
+
+    async def _cancel_by_owner(self) -> None:
+        orders = (await self._hand.do("chain_orders", account=ACCOUNT))["orders"]
+        working = [order["id"] for order in orders if order["status"] in WORKING]
+        if working:
+            number = self._chance.choice(working)
+            self._hand.tell("others", f"cancel {number} by its owner")
+            with suppress(ValueError):  # it has ended meanwhile, or is in no block
+                await self._hand.do("cancel_external", id=number)
 
     async def cut(self) -> None:
         raise AssertionError("it is killed")

@@ -36,8 +36,9 @@ LINKS: tuple[Lot, ...] = (
     ("lose_subscriptions", {"data": "all"}),
     ("lose_subscriptions", {"data": "account"}),
     ("read_only", {}),
-    ("read_only", {"on": False}),
+    *(("read_only", {"on": False}),) * 3,
     ("bust", {}),
+    ("roll_back_order_ids", {**OURS, "order_id": 1}),
     ("not_subscribed", {"symbol": "SPY"}),
     ("subscribed", {"symbol": "SPY"}),
 )

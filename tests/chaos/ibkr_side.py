@@ -38,8 +38,9 @@ ELSEWHERE: tuple[dict[str, Any], ...] = (
     {"symbol": "AAPL", "sec_type": "OPT", "con_id": 1_003, "multiplier": "100", "price": "5.15"},
     {"symbol": "ES", "sec_type": "FUT", "con_id": 1_004, "multiplier": "50", "exchange": "CME", "price": "5100.25"},
     {"symbol": "SAP", "sec_type": "STK", "currency": "EUR", "con_id": 1_005, "exchange": "IBIS", "price": "176.5"},
+    {"symbol": "AAPL", "sec_type": "OPT", "con_id": 1_006, "multiplier": "100", "price": "0", "commission": "0"},
 )
-"""Contracts that are not the desk's, two of them with the ticker of one that is."""
+"""Contracts that are not the desk's, some of them with the ticker of one that is; one trades at 0."""
 NAMES = {str(each["con_id"]): f"{each['symbol']}:{each.get('currency', 'USD')}:{each['con_id']}" for each in ELSEWHERE}
 
 
