@@ -18,7 +18,7 @@ from tests.chaos.seeds import SIDES, STEPS, fork_servers
 from tests.conftest import NatsServer
 from tests.venue.processes import ForkServer
 
-SEEDS = {"ibkr": (5, 6, 7), "dydx": (7, 11)}
+SEEDS = {"ibkr": (5, 6), "dydx": (7, 11)}
 
 
 @pytest.fixture(scope="module")

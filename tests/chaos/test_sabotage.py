@@ -9,11 +9,11 @@ import pytest
 
 from tests.chaos.campaign import Campaign
 from tests.chaos.sabotaged.__main__ import VARIABLE
-from tests.chaos.seeds import SIDES, STEPS
+from tests.chaos.seeds import SIDES
 from tests.conftest import ROOT, NatsServer
 from tests.venue.processes import ForkServer
 
-SETTLE_SECONDS_MAX = 6.0
+STEPS, SETTLE_SECONDS_MAX = 30, 6.0
 """It need not be waited for what never comes."""
 SEEDS = {
     ("ibkr", "claim"): 7,
