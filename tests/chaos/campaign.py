@@ -235,6 +235,8 @@ class Campaign:
                             self.hand.tell("ends", f"{process.log.stem} has ended by itself")
                         begun.add(process)
                         process.start()
+                if self._simulator is not None and self._simulator.poll() is not None:
+                    self._start_simulator()  # NATS was away when it began
             await asyncio.sleep(RECHECK_SECONDS)
 
     async def close(self) -> None:
@@ -339,9 +341,10 @@ class Campaign:
             return await self.side.cut()
         assert self._simulator is not None
         self.hand.tell("kills", "kill the simulator")
-        self._simulator.kill()
-        self._simulator.wait()
-        self._start_simulator()
+        async with self._held:
+            self._simulator.kill()
+            self._simulator.wait()
+            self._start_simulator()
 
     async def _kill_nats(self) -> None:
         self.hand.tell("kills", "kill NATS")
