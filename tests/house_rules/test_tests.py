@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -56,5 +57,5 @@ def test_no_test_mocks(test_file: File) -> None:
 
 def test_test_folder_is_a_package_only_for_the_fixtures_that_end_with_it(test_file: File) -> None:
     if test_file.name == "__init__.py":
-        conftest = File(test_file.path.removesuffix("__init__.py") + "conftest.py")
+        conftest = replace(test_file, path=test_file.path.removesuffix("__init__.py") + "conftest.py")
         assert 'scope="package"' in conftest.text, f"{test_file}: no fixture of the folder has that scope; delete it"
