@@ -62,39 +62,51 @@ class Fingerprints:
         """Remember a name; the same once more, with the same number, changes nothing."""
         bits = fingerprint(name)
         sheet = bits >> _SHIFT
-        prints = self._sheet(sheet)
-        begin, end = bisect_left(prints, bits), bisect_right(prints, bits)
-        if self._numbers is None:
-            if begin != end:
+        prints = self._prints[sheet]
+        if prints is _NONE:
+            prints = self._begin_sheet(sheet)
+        place = bisect_left(prints, bits)
+        while place < len(prints) and prints[place] == bits:
+            if self._numbers is None or self._numbers[sheet][place] == number:
                 return
-        elif number in self._numbers[sheet][begin:end]:
-            return
-        else:
-            self._numbers[sheet].insert(end, number)
-        prints.insert(end, bits)
+            place += 1
+        if self._numbers is not None:
+            self._numbers[sheet].insert(place, number)
+        prints.insert(place, bits)
         self._count += 1
 
     def put(self, name: str, number: int) -> None:
         """Remember a name with this number, in place of any other; two names with the same 64 bits are one here."""
+        self._give(name, number, in_place=True)
+
+    def put_first(self, name: str, number: int) -> int | None:
+        """Remember a name with this number unless it has one: the one that it has then; None = it was never added."""
+        return self._give(name, number, in_place=False)
+
+    def _give(self, name: str, number: int, *, in_place: bool) -> int | None:
         assert self._numbers is not None
         bits = fingerprint(name)
         sheet = bits >> _SHIFT
-        prints = self._sheet(sheet)
+        prints = self._prints[sheet]
+        if prints is _NONE:
+            prints = self._begin_sheet(sheet)
         place = bisect_left(prints, bits)
         if place < len(prints) and prints[place] == bits:
-            self._numbers[sheet][place] = number
-        else:
-            self._numbers[sheet].insert(place, number)
-            prints.insert(place, bits)
-            self._count += 1
+            before = self._numbers[sheet][place]
+            if in_place:
+                self._numbers[sheet][place] = number
+            return before
+        self._numbers[sheet].insert(place, number)
+        prints.insert(place, bits)
+        self._count += 1
+        return None
 
-    def _sheet(self, sheet: int) -> array[int]:
-        """The fingerprints of a sheet that is about to have one more."""
-        if self._prints[sheet] is _NONE:
-            self._prints[sheet] = array("Q")
-            if self._numbers is not None:
-                self._numbers[sheet] = array("Q")
-        return self._prints[sheet]
+    def _begin_sheet(self, sheet: int) -> array[int]:
+        """A sheet that is about to have its first fingerprint."""
+        prints = self._prints[sheet] = array("Q")
+        if self._numbers is not None:
+            self._numbers[sheet] = array("Q")
+        return prints
 
     def numbers(self, name: str) -> tuple[int, ...]:
         """The numbers of a name, or of one that has its 64 bits; () = it was never added."""

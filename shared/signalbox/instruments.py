@@ -170,7 +170,7 @@ def symbol_of_ibkr(contract: IbkrContract) -> Symbol:
     return found
 
 
-_EXACT = Context(prec=2 * DECIMAL_DIGITS_MAX, traps=[InvalidOperation, Inexact])
+_EXACT = Context(prec=DECIMAL_DIGITS_MAX, traps=[InvalidOperation, Inexact])
 
 
 def conforms_to_tick(price: Decimal, tick: Decimal) -> bool:
@@ -180,14 +180,10 @@ def conforms_to_tick(price: Decimal, tick: Decimal) -> bool:
     """
     if not (price.is_finite() and tick.is_finite() and tick > 0):
         return False
-    if not (_is_short(price) and _is_short(tick)):
-        exponent = tick.as_tuple().exponent
-        lowest = price.as_tuple().exponent
-        if not isinstance(exponent, int) or not isinstance(lowest, int):
-            return False
-        if price and max(price.adjusted(), tick.adjusted()) - min(exponent, lowest) >= DECIMAL_DIGITS_MAX:
-            return False
-    return _EXACT.remainder(price, tick).is_zero()
+    try:
+        return _EXACT.remainder(price, tick).is_zero()
+    except ArithmeticError:
+        return False
 
 
 def tick_at(price: Decimal, tick: Decimal, steps: Sequence[PriceStep]) -> Decimal:
@@ -196,12 +192,6 @@ def tick_at(price: Decimal, tick: Decimal, steps: Sequence[PriceStep]) -> Decima
         if price >= each.at_least:
             return each.step
     return tick
-
-
-def _is_short(number: Decimal) -> bool:
-    """Whether two such numbers can not have too many digits between them: nearly all are, and it is quick to see."""
-    text = str(number)
-    return len(text) < DECIMAL_DIGITS_MAX // 2 and "E" not in text
 
 
 def conforms_to_lot(quantity: Decimal, lot: Decimal) -> bool:

@@ -100,7 +100,8 @@ def session_at(calendar: str, at: datetime) -> Session | None:
 
     Raises `CalendarError` where the calendar does not cover `at`.
     """
-    at = _utc(at)
+    if at.tzinfo is not UTC:
+        at = _utc(at)
     lately = _under_way.get(calendar)
     if lately is not None and lately.pre_open <= at < lately.post_close:
         return lately

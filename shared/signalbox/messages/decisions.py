@@ -11,7 +11,7 @@ from signalbox.messages.intents import Intent
 from signalbox.messages.words import NEVER, Message, Utc
 
 
-class Check(Struct, frozen=True, kw_only=True):
+class Check(Struct, frozen=True, kw_only=True, gc=False):
     """One rule of the gate: the limit beside what was observed, and where the observation came from.
 
     `source` is `<stream>:<sequence>`, `quote:<message id>`, `desk-file`, `intent` or `clock`.

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from signalbox.messages.words import Liquidity, Message, OrderStatus, OrderType, RefusedBy, Side, TimeInForce, Utc
 
 
-class Order(Struct, frozen=True, kw_only=True):
+class Order(Struct, frozen=True, kw_only=True, gc=False):
     """The terms of one venue order. `order_id` is also the venue's client reference (IBKR: orderRef)."""
 
     order_id: str
@@ -30,7 +30,7 @@ class Order(Struct, frozen=True, kw_only=True):
     currency: str = "USD"
 
 
-class Fill(Struct, frozen=True, kw_only=True):
+class Fill(Struct, frozen=True, kw_only=True, gc=False):
     """One execution. `execution_id` is the venue's, without the revision it may carry (IBKR: `.01`, `.02`).
 
     A later revision corrects the earlier one: the same `execution_id`, a higher `revision`.
@@ -166,7 +166,7 @@ class OrderUnknown(OrderEvent, frozen=True, kw_only=True):
     reason: str
 
 
-class PositionHeld(Struct, frozen=True, kw_only=True):
+class PositionHeld(Struct, frozen=True, kw_only=True, gc=False):
     """A position as the venue states it. `quantity` is signed; `average_price` per unit, without multiplier."""
 
     symbol: str

@@ -18,8 +18,8 @@ NEVER = datetime(1, 1, 1, tzinfo=UTC)
 """The time of something that has not happened."""
 
 
-class Message(Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
-    """What every message carries."""
+class Message(Struct, frozen=True, kw_only=True, tag_field="type", tag=True, gc=False):
+    """What every message carries. None can be part of a cycle: the garbage collector need not look at them."""
 
     id: str
     at: Utc
