@@ -21,7 +21,7 @@ from signalbox.messages import (
     TimeInForce,
 )
 
-LITTLE = Keep(ended_orders=1, executions=2, funding_payments=1)
+LITTLE = Keep(ended_orders=1, executions=2, funding_payments=1, at_once=1)
 
 PRICES = {"SPY": (430, 470), "AAPL": (180, 200), "BTC-USD": (95_000, 105_000)}
 SYMBOL = st.sampled_from(sorted(PRICES))

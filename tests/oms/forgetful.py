@@ -12,7 +12,7 @@ from signalbox.messages import OrderEvents
 
 from tests.oms.conftest import Desk
 
-LITTLE = Keep(ended_orders=1, executions=2, funding_payments=1)
+LITTLE = Keep(ended_orders=1, executions=2, funding_payments=1, at_once=1)
 EVERYTHING = Keep(ended_orders=10**9, executions=10**9, funding_payments=10**9)
 EXECUTIONS_AT_ONCE = 3
 """Of one pass over the log, when a position is late."""

@@ -49,7 +49,7 @@ def comparable(state: State) -> dict[str, Any]:
     return found
 
 
-@given(data=st.data(), keep=st.sampled_from([LITTLE, Keep(3, 3, 2), EVERYTHING]))
+@given(data=st.data(), keep=st.sampled_from([LITTLE, Keep(3, 3, 2, 2), EVERYTHING]))
 @settings(max_examples=150)
 def test_at_every_event_a_checkpoint_and_the_rest_is_the_fold_of_all(
     make: Any, data: st.DataObject, keep: Keep

@@ -51,7 +51,7 @@ class Running:
 
     def __init__(self, desk: Live, make: Any) -> None:
         self.desk, self.make = desk, make
-        self.keep = Keep(ended_orders=2, executions=2, funding_payments=2)
+        self.keep = Keep(ended_orders=2, executions=2, funding_payments=2, at_once=1)
         self.buses: list[Bus] = []
 
     async def begin(self, *, all_of_it: bool = False) -> OrderManagement:

@@ -213,7 +213,9 @@ def test_what_is_corrected_to_a_later_time_comes_back_with_its_fee(make: Any) ->
 
 
 def test_a_late_fill_among_those_that_are_here_reads_nothing(make: Any) -> None:
-    desk = forgetful(Keep(executions=3)).run(make.snapshot(), *(m for n in (1, 2, 3, 4, 5) for m in filled(make, n)))
+    desk = forgetful(Keep(executions=3, at_once=1)).run(
+        make.snapshot(), *(m for n in (1, 2, 3, 4, 5) for m in filled(make, n))
+    )
     desk.run(*filled(make, 9, price="20", seconds=3.5))
     assert not desk.state.accounts[DU1].symbols["AAPL"].is_late
 
@@ -235,7 +237,7 @@ def test_a_fill_that_is_older_than_all_that_are_here_counts_at_once_and_costs_la
 
 def test_fills_of_one_second_keep_their_order_when_one_is_corrected(make: Any) -> None:
     """Three of one second: 100 bought at 10, 100 sold at 12, 100 bought at 11; the sale is corrected to 12.45 less."""
-    for keep in (EVERYTHING, Keep(executions=1)):
+    for keep in (EVERYTHING, Keep(executions=1, at_once=1)):
         desk = forgetful(keep).run(make.snapshot())
         for number, (side, price) in enumerate(((Side.BUY, "10"), (Side.SELL, "11"), (Side.BUY, "12")), start=1):
             desk.run(*filled(make, number, price=price, seconds=5, side=side))
@@ -293,7 +295,7 @@ def test_a_timer_of_an_order_that_has_left_says_nothing(make: Any) -> None:
 
 
 def test_memory_does_not_grow_with_what_is_over(make: Any) -> None:
-    desk = forgetful(Keep(ended_orders=5, executions=5, funding_payments=2)).run(make.snapshot())
+    desk = forgetful(Keep(ended_orders=5, executions=5, funding_payments=2, at_once=1)).run(make.snapshot())
     for number in range(1, 60):
         desk.run(*filled(make, number), make.commission(execution_id=f"e{number}"))
         desk.run(make.funding(hour=number % 24))
@@ -302,3 +304,12 @@ def test_memory_does_not_grow_with_what_is_over(make: Any) -> None:
     assert len(desk.state.journals) <= 5 + 3
     assert (len(book.executions), len(book.fees), len(book.funding_payments)) == (5, 5, 2)
     assert len(book.symbols["AAPL"].execution_ids) == 5
+
+
+def test_what_is_over_leaves_some_at_once(make: Any) -> None:
+    desk = forgetful(Keep(ended_orders=5, executions=5, at_once=3)).run(make.snapshot())
+    here = []
+    for number in range(1, 14):
+        desk.run(*filled(make, number))
+        here.append((len(desk.state.ended), len(desk.state.accounts[DU1].executions)))
+    assert here[4:] == [(5, 5), (6, 6), (7, 7)] * 3

@@ -109,8 +109,11 @@ def _change_settled(symbol: SymbolBook, quantity: Decimal, price: Decimal, place
 
 
 def _let_leave(book: AccountBook, symbol: SymbolBook) -> None:
-    """Of more executions than are kept the oldest goes, with its fee: it is in TRADE."""
-    while book.adopted and len(symbol.execution_ids) > book.keep.executions:
+    """Of more executions than are kept the oldest go, with their fees: they are in TRADE."""
+    keep = book.keep
+    if len(symbol.execution_ids) < keep.executions + keep.at_once:
+        return
+    while book.adopted and len(symbol.execution_ids) > keep.executions:
         execution_id = symbol.execution_ids.pop(0)
         execution = book.executions.pop(execution_id)
         quantity, price = signed(execution.fill.quantity, execution.fill.side), execution.fill.price

@@ -59,7 +59,7 @@ def evolve(state: State, event: OrderEvent, sequence: int) -> None:
     elif key in state.orders:
         _keep(state, key, evolve_order(state.orders[key], event))
     # else: the account's own events: its baseline, its funding, fees of executions not seen yet
-    note_protection(state, event, symbols)
+    note_protection(state, event, key, symbols)
 
 
 def _keep(state: State, key: str, order: OrderState) -> None:
@@ -80,8 +80,11 @@ def keep_ended(state: State, key: str) -> None:
 
 
 def let_orders_leave(state: State) -> None:
-    """Of more ended orders than are kept the first goes: it is in TRADE."""
-    while len(state.ended) > state.keep.ended_orders:
+    """Of more ended orders than are kept the first ones go: they are in TRADE."""
+    keep = state.keep
+    if len(state.ended) < keep.ended_orders + keep.at_once:
+        return
+    while len(state.ended) > keep.ended_orders:
         leaving = next(iter(state.ended))
         del state.ended[leaving], state.orders[leaving], state.journals[leaving]
         state.left.add(leaving)
@@ -109,7 +112,7 @@ def evolve_order(order: OrderState, event: OrderEvent) -> OrderState:
         order,
         status=event.status,
         since=event.at if event.status is not order.status else order.since,
-        heard_at=max(order.heard_at, event.at),
+        heard_at=event.at if event.at > order.heard_at else order.heard_at,
         acknowledged=order.acknowledged or isinstance(event, ACKNOWLEDGING),
         venue_order_id=event.venue_order_id if isinstance(event, OrderAccepted) else order.venue_order_id,
         filled_quantity=event.cumulative_quantity if isinstance(event, BOOKING) else order.filled_quantity,
@@ -129,7 +132,12 @@ def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> tu
     if book is None:
         book = state.accounts[account_key] = AccountBook(event.venue, event.account, state.keep)
     symbols: tuple[str, ...]
-    if isinstance(event, AccountAdopted):
+    if isinstance(event, BOOKING):
+        terms = state.orders[key].order
+        assert terms is not None  # a denied order has no row for fills
+        book_execution(book, Execution(event.fill, event.order_id, terms.currency, terms.multiplier, sequence))
+        symbols = (event.fill.symbol,)
+    elif isinstance(event, AccountAdopted):
         before = book.symbols
         adopt(book, event)
         symbols = tuple({**before, **book.symbols})
@@ -138,15 +146,10 @@ def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> tu
         book_fee(book, event.execution_id, fee)
         execution = book.find_execution(event.execution_id)
         symbols = (execution.fill.symbol,) if execution else ()
-    elif isinstance(event, FundingBooked):
+    else:
         payment = FundingPayment(event.symbol, event.amount, event.currency, sequence, event.at)
         book_funding(book, event.funding_id, payment)
         symbols = (event.symbol,)
-    else:
-        terms = state.orders[key].order
-        assert terms is not None  # a denied order has no row for fills
-        book_execution(book, Execution(event.fill, event.order_id, terms.currency, terms.multiplier, sequence))
-        symbols = (event.fill.symbol,)
     book.recalled.clear()
     book.recalled_fees.clear()
     book.trade_sequence, book.changed_at, book.changed_by = sequence, event.at, event.id

@@ -61,7 +61,7 @@ class Drift:
     theirs: str
 
 
-class Outcome(Struct, frozen=True):
+class Outcome(Struct, frozen=True, gc=False):
     """What has to be published, in this order: events one by one, commands by revision, timers.
 
     `drift` is None but for a snapshot that was compared.

@@ -17,23 +17,23 @@ from decimal import Decimal
 from signalbox.messages import OrderEvent, OrderStatus, OrderType, Side
 
 from oms.positions import DIGITS, ZERO
-from oms.state import OrderState, PositionKey, State, Unprotected, order_key
+from oms.state import OrderState, PositionKey, State, Unprotected
 
+_STOP = OrderType.STOP
 PROTECTING = frozenset(
     {OrderStatus.NEW, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED, OrderStatus.PENDING_CANCEL}
 )
 
 
-def note_protection(state: State, event: OrderEvent, symbols: tuple[str, ...]) -> None:
-    """Ask again after `event`, for the positions in `symbols` and that of its order if it is a stop."""
-    account = (event.venue, event.account)
+def note_protection(state: State, event: OrderEvent, key: str, symbols: tuple[str, ...]) -> None:
+    """Ask again after `event`, for the positions in `symbols` and that of its order (`key`) if it is a stop."""
     for symbol in symbols:
-        _ask(state, (*account, symbol), event.at)
-    order = state.orders.get(order_key(*account, event.order_id))
-    if order is not None and order.order is not None and order.order.order_type is OrderType.STOP:
-        key = (*account, order.order.symbol)
-        _keep_stop(state, key, order)
-        _ask(state, key, event.at)
+        _ask(state, (event.venue, event.account, symbol), event.at)
+    order = state.orders.get(key)
+    if order is not None and order.order is not None and order.order.order_type is _STOP:
+        position = (event.venue, event.account, order.order.symbol)
+        _keep_stop(state, position, order)
+        _ask(state, position, event.at)
 
 
 def _keep_stop(state: State, key: PositionKey, order: OrderState) -> None:

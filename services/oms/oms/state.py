@@ -4,8 +4,8 @@ Owns the shape of that memory, and what of it has an end. It must not know messa
 Everything but `instruments` follows from the order events in TRADE, so it can be thrown away and folded again.
 
 What is over leaves. An order that has ended stays among the last `Keep.ended_orders` of those, an execution among the
-last `Keep.executions` of its symbol; of what has left there are fingerprints, and all of it in TRADE, where
-`oms.recall` finds it when a message speaks of it.
+last `Keep.executions` of its symbol, until `Keep.at_once` can leave; of what has left there are fingerprints, and all
+of it in TRADE, where `oms.recall` finds it when a message speaks of it.
 """
 
 from __future__ import annotations
@@ -62,12 +62,14 @@ class Keep:
     """Of each symbol in each account."""
     funding_payments: int = 512
     """Of each account."""
+    at_once: int = 64
+    """Of orders and executions so many leave together: of each it costs half."""
 
 
 KEPT = Keep()
 
 
-class Journal(Struct, frozen=True):
+class Journal(Struct, frozen=True, gc=False):
     """How far one order's subject in TRADE has been written: how many events, the sequence of the last."""
 
     events: int = 0
@@ -77,7 +79,7 @@ class Journal(Struct, frozen=True):
 NOT_BEGUN = Journal()
 
 
-class OrderState(Struct, frozen=True):
+class OrderState(Struct, frozen=True, gc=False):
     """One order. `order` is None for a denied one, whose terms were never the desk's."""
 
     venue: str
@@ -115,7 +117,7 @@ class OrderState(Struct, frozen=True):
         return order_key(*self.owner)
 
 
-class Execution(Struct, frozen=True):
+class Execution(Struct, frozen=True, gc=False):
     """One booked fill: its newest revision, and in what money."""
 
     fill: Fill
@@ -125,7 +127,7 @@ class Execution(Struct, frozen=True):
     trade_sequence: int
 
 
-class Fee(Struct, frozen=True):
+class Fee(Struct, frozen=True, gc=False):
     """What one execution cost; it counts once the execution is booked."""
 
     revision: int
@@ -137,7 +139,7 @@ class Fee(Struct, frozen=True):
     correction: int = 0
 
 
-class FundingPayment(Struct, frozen=True):
+class FundingPayment(Struct, frozen=True, gc=False):
     """One funding payment of a perpetual: `amount` is what the account received (paid < 0)."""
 
     symbol: str
@@ -147,7 +149,7 @@ class FundingPayment(Struct, frozen=True):
     at: datetime | None = None
 
 
-class Milestone(Struct, frozen=True):
+class Milestone(Struct, frozen=True, gc=False):
     """What a symbol's executions up to `place` make. All behind it are in TRADE from `from_sequence` on."""
 
     place: Place
@@ -227,7 +229,7 @@ class AccountBook:
         return self.fees.get(execution_id) or self.recalled_fees.get(execution_id)
 
 
-class Unprotected(Struct, frozen=True):
+class Unprotected(Struct, frozen=True, gc=False):
     """A position with less working stop quantity on the other side than its size, and since which event."""
 
     is_long: bool
