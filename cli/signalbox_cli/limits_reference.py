@@ -5,7 +5,7 @@ python -m signalbox_cli.limits_reference > docs/limits.md
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from risk.checks.rows import Row
@@ -27,7 +27,7 @@ check, with the limit and what was observed (`signalbox explain`, the view `chec
 """
 
 
-def page(rows: Sequence[Row[Any]] = OF_ORDERS) -> str:
+def page(rows: Iterable[Row[Any]] = OF_ORDERS) -> str:
     """The whole page."""
     return HEAD + "".join(
         f"| `{limit.name}` | {limit.about} | `{row.name}` | {'yes' if limit.used is not None else '-'} |\n"

@@ -165,7 +165,6 @@ def read_again(state: RiskState, begin: RiskState) -> RiskState:
 def comparable(state: RiskState) -> dict[str, Any]:
     """All that is remembered, field by field: a new field is compared as soon as there is one."""
     found = {each.name: getattr(state, each.name) for each in fields(state)}
-    found["answered"] = list(state.answered.items())
     found["refused"] = list(state.refused.items())
     for books in state.books.values():  # of names that have let nothing through for a minute nothing is to be known
         books.approvals_by_name = {

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from risk import evolve
+from risk.answered import AnsweredIntents
 from risk.decide import decide
 from risk.facts import Request
 from risk.known import KnownIds
@@ -259,11 +260,11 @@ def test_an_intent_that_has_the_sequence_of_another_one_has_no_decision_yet(worl
     assert holding(w).buying_quantity == 20
 
 
-def test_what_was_decided_long_ago_is_forgotten(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evolve, "ANSWERED_MAX", 3)
+def test_what_was_decided_long_ago_is_forgotten(world: Any) -> None:
     w = world().ready()
+    w.state.answered = AnsweredIntents(places=3)
     decisions = [w.decide(w.order()) for _ in range(5)]
-    assert list(w.state.answered) == [decision.intent_sequence for decision in decisions[2:]]
+    assert sorted(w.state.answered.rows()) == [(each.intent_sequence, each.intent_stored_at) for each in decisions[2:]]
 
 
 def test_instruments_that_come_late_are_valued_then(world: Any) -> None:

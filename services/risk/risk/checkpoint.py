@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -21,9 +21,11 @@ from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from signalbox.desk import Desk
 from signalbox.messages import Fill
 
+from risk.answered import AnsweredIntents
 from risk.exposure import restore_books
 from risk.known import KnownIds
 from risk.state import RATE_WINDOW, AccountBooks, Holding, RiskState, WorkingOrder
@@ -123,7 +125,7 @@ def capture(state: RiskState, last_decision: int, messages: int) -> Iterator[byt
     orders = [(key, replace(order)) for key, order in state.orders.items()]
     refused = [(key, replace(order)) for key, order in state.refused.items()]
     accounts = [_account(*key, books) for key, books in state.books.items()]
-    return _with_end(_frames(begin, list(state.answered.items()), orders, refused, accounts, state.known))
+    return _with_end(_frames(begin, state.answered.rows(), orders, refused, accounts, state.known))
 
 
 def _account(venue: str, account: str, books: AccountBooks) -> Account:
@@ -158,7 +160,7 @@ def _account(venue: str, account: str, books: AccountBooks) -> Account:
 
 def _frames(
     begin: Begin,
-    answered: list[tuple[int, datetime]],
+    answered: Iterable[tuple[int, datetime]],
     orders: list[tuple[str, WorkingOrder]],
     refused: list[tuple[str, WorkingOrder]],
     accounts: list[Account],
@@ -203,7 +205,7 @@ class StateLoader:
 
     def __init__(self) -> None:
         self._begin: Begin | None = None
-        self._answered: dict[int, datetime] = {}
+        self._answered = AnsweredIntents()
         self._orders: dict[str, WorkingOrder] = {}
         self._refused: dict[str, WorkingOrder] = {}
         self._accounts: list[Account] = []
@@ -217,7 +219,8 @@ class StateLoader:
             case Begin():
                 self._begin = frame
             case Answered():
-                self._answered |= dict(frame.rows)
+                for sequence, stored_at in frame.rows:
+                    self._answered.add(sequence, stored_at)
             case Orders():
                 (self._refused if frame.refused else self._orders).update(frame.rows)
             case Account():

@@ -24,21 +24,36 @@ from signalbox.messages import (
 
 from risk.checks import conditions, form, limits, market
 from risk.checks.cancels import CANCEL_ROWS
-from risk.checks.rows import F, Row
+from risk.checks.rows import Ground, Market, Rows
 from risk.facts import INTENT, CancelFacts, IntentFacts, OrderFacts, Request, gather, normalised
 from risk.intents import TEXT_CHARACTERS_MAX
 from risk.looking import look, look_at_id
 from risk.rules import Rules
 from risk.state import RiskState
 
-OF_ORDERS: tuple[Row[OrderFacts], ...] = (
-    *form.COMMON_ROWS,
-    *form.ORDER_ROWS,
-    *conditions.ORDER_ROWS,
-    *market.ORDER_ROWS,
-    *limits.ORDER_ROWS,
+
+def ground_of(facts: OrderFacts) -> tuple[Market, Ground]:
+    """All that the standing rows read."""
+    intent, basis, books = facts.intent, facts.basis, facts.basis.books
+    ground = (
+        facts.rules,
+        facts.symbol_error,
+        facts.rate,
+        basis.clock_is_stale,
+        basis.unread_event,
+        basis.room,
+        basis.link,
+        basis.instrument,
+        books.source,
+        books.currency,
+    )
+    return (intent.venue, intent.account, intent.symbol), ground
+
+
+OF_ORDERS: Rows[OrderFacts] = Rows(
+    (*form.COMMON_ROWS, *form.ORDER_ROWS, *conditions.ORDER_ROWS, *market.ORDER_ROWS, *limits.ORDER_ROWS), ground_of
 )
-OF_CANCELS: tuple[Row[CancelFacts], ...] = (*form.COMMON_ROWS, *CANCEL_ROWS)
+OF_CANCELS: Rows[CancelFacts] = Rows((*form.COMMON_ROWS, *CANCEL_ROWS))
 
 ALWAYS_TOLD = frozenset(row.name for row in form.COMMON_ROWS)
 """The OMS has to see that a denial is of an id that was used up."""
@@ -82,19 +97,18 @@ def explain(rules: Rules, decision: Decision) -> tuple[Check, ...]:
     intent, symbol_error = normalised(rules, intent)
     if isinstance(intent, CancelIntent):
         of_cancel = CancelFacts(intent=intent, rules=rules, basis=basis)
-        return tuple(row.check(of_cancel, row.why_not(of_cancel)) for row in OF_CANCELS)
-    of_order = gather(rules, basis, intent, symbol_error, decision.by, decision.at)
-    return tuple(row.check(of_order, row.why_not(of_order)) for row in OF_ORDERS)
+        return OF_CANCELS.told(of_cancel)
+    return OF_ORDERS.told(gather(rules, basis, intent, symbol_error, decision.by, decision.at))
 
 
 def _judge(rules: Rules, request: Request, intent: Intent, symbol_error: str, at: datetime, basis: Basis) -> Decision:
     """Hold a normalised intent against what was found. Nothing but the arguments is looked at."""
     if isinstance(intent, OrderIntent):
         of_order = gather(rules, basis, intent, symbol_error, request.by, at)
-        failed, rows, reference = _failed(OF_ORDERS, of_order), len(OF_ORDERS), of_order.market_price
+        failed, rows, reference = OF_ORDERS.failed(of_order), len(OF_ORDERS), of_order.market_price
     else:
         of_cancel = CancelFacts(intent=intent, rules=rules, basis=basis)
-        failed, rows, reference = _failed(OF_CANCELS, of_cancel), len(OF_CANCELS), None
+        failed, rows, reference = OF_CANCELS.failed(of_cancel), len(OF_CANCELS), None
     if failed:
         denied = IntentDenied(
             id=request.decision_id,
@@ -125,10 +139,6 @@ def _judge(rules: Rules, request: Request, intent: Intent, symbol_error: str, at
         passed=rows,
         basis=basis,
     )
-
-
-def _failed(rows: tuple[Row[F], ...], facts: F) -> tuple[Check, ...]:
-    return tuple([row.check(facts, reason) for row in rows if (reason := row.why_not(facts))])
 
 
 def _shortened(denied: IntentDenied) -> IntentDenied:

@@ -35,12 +35,12 @@ from signalbox.messages import (
 )
 from signalbox.room import StreamRoom
 
+from risk import keeping
 from risk.account_ages import FUNDS, said_at
-from risk.exposure import count_open, holding_of, note_traded, revalue, work
+from risk.exposure import count_open, holding_of, note_traded, revalue, settle_terms, work
 from risk.known import Verdict
 from risk.prices import mark_price, usable_price, worst_price
 from risk.state import (
-    ANSWERED_MAX,
     ONE,
     RATE_WINDOW,
     REFUSED_MAX,
@@ -56,7 +56,6 @@ from risk.state import (
     is_flat,
     margin_fraction,
     order_key,
-    raised_margin,
     short_margin,
 )
 
@@ -66,26 +65,29 @@ _APPROVED, _DENIED, _PENDING_NEW = Verdict.APPROVED, Verdict.DENIED, OrderStatus
 
 
 def fold_decision(state: RiskState, decision: IntentApproved | IntentDenied) -> None:
-    """Take in a decision, once: the id is used up, and an approved order counts from now on."""
-    sequence, stored_at = decision.intent_sequence, decision.intent_stored_at
-    if is_answered(state, sequence, stored_at):
-        return
-    state.answered.pop(sequence, None)  # of a stream made anew, the former's intent; the newest is at the end
-    state.answered[sequence] = stored_at
-    if len(state.answered) > ANSWERED_MAX:
-        del state.answered[next(iter(state.answered))]
+    """Take in a decision of TRADE, once."""
+    if not is_answered(state, decision.intent_sequence, decision.intent_stored_at):
+        fold_new_decision(state, decision)
+
+
+def fold_new_decision(state: RiskState, decision: IntentApproved | IntentDenied) -> None:
+    """Take in a decision that was not there: the id is used up, and an approved order counts from now on."""
+    sequence = decision.intent_sequence
+    state.answered.add(sequence, decision.intent_stored_at)
     intent = decision.intent
     if intent is None:
         return
     is_approved = isinstance(decision, IntentApproved)
-    state.known.decide(intent.id, _APPROVED if is_approved else _DENIED, decision.intent_sequence)
+    ended = state.known.decide(intent.id, _APPROVED if is_approved else _DENIED, sequence)
     if is_approved and isinstance(intent, OrderIntent):
-        _reserve(state, intent, decision.reference_price, decision.at, decision.by)
+        books = _note_approval(state, intent, decision.at, decision.by)
+        if ended is None and intent.id not in state.orders:  # else its events came first: they know what is left of it
+            _reserve(state, books, intent, decision.reference_price)
 
 
 def is_answered(state: RiskState, sequence: int, stored_at: datetime) -> bool:
     """Whether this intent of INTENTS has its decision; another one that had its sequence does not count."""
-    return state.answered.get(sequence) == stored_at
+    return state.answered.has(sequence, stored_at)
 
 
 def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> None:
@@ -137,18 +139,25 @@ def distrust_books(state: RiskState, sequence: int) -> None:
     state.folded_up_to = max(state.folded_up_to, sequence)
 
 
-def _reserve(state: RiskState, intent: OrderIntent, reference: Decimal | None, at: datetime, by: str) -> None:
-    """Count an approved order as if all of it could fill at its worst price, before the venue has seen it."""
+def _note_approval(state: RiskState, intent: OrderIntent, at: datetime, by: str) -> AccountBooks:
+    """Count an approval against the limits on their rate; the books of its account."""
     books = _books_of(state, (intent.venue, intent.account))
     of_name = books.approvals_by_name.get(by)
     if of_name is None:
         of_name = books.approvals_by_name[by] = deque()
-    for lately in (books.approvals, of_name):
-        lately.append(at)
-        while at - lately[0] >= RATE_WINDOW:
-            lately.popleft()
-    if intent.id in state.orders or state.known.finished(intent.id) is not None:
-        return  # its events came first: they know better what is left of it
+    _add_approval(books.approvals, at)
+    _add_approval(of_name, at)
+    return books
+
+
+def _add_approval(lately: deque[datetime], at: datetime) -> None:
+    lately.append(at)
+    while at - lately[0] >= RATE_WINDOW:
+        lately.popleft()
+
+
+def _reserve(state: RiskState, books: AccountBooks, intent: OrderIntent, reference: Decimal | None) -> None:
+    """Count an approved order as if all of it could fill at its worst price, before the venue has seen it."""
     price = worst_price(intent, reference, state.desk.limits.price_collar_fraction)
     order = WorkingOrder(intent.venue, intent.account, intent.symbol, intent.side, intent.quantity, price, _PENDING_NEW)
     work(state, books, intent.id, order)
@@ -161,7 +170,7 @@ def _create(state: RiskState, books: AccountBooks, event: OrderCreated) -> None:
     holding = holding_of(state, books, event.venue, order.symbol)
     if not holding.currency:
         holding.currency, holding.multiplier = order.currency, order.multiplier
-        revalue(state, books, order.symbol, holding)
+        settle_terms(state, books, order.symbol, holding)
     key = _key(event)
     if key in state.orders or state.known.finished(key) is not None:
         return
@@ -194,7 +203,7 @@ def _set_open(state: RiskState, books: AccountBooks, event: OrderEvent, leaves_q
     count_open(holding, order, order.open_quantity, -1)
     order.open_quantity = max(leaves_quantity, ZERO)
     count_open(holding, order, order.open_quantity, 1)
-    revalue(state, books, order.symbol, holding)
+    revalue(books, order.symbol, holding)
 
 
 def _set_status(state: RiskState, books: AccountBooks, event: OrderEvent) -> None:
@@ -216,7 +225,7 @@ def _set_status(state: RiskState, books: AccountBooks, event: OrderEvent) -> Non
     books.working_orders -= 1
     holding = holding_of(state, books, order.venue, order.symbol)
     count_open(holding, order, order.open_quantity, -1)
-    revalue(state, books, order.symbol, holding)
+    revalue(books, order.symbol, holding)
     if event.status is OrderStatus.REJECTED:
         state.refused[key] = order
         if len(state.refused) > REFUSED_MAX:
@@ -247,7 +256,7 @@ def _fill(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, 
     known = state.accounts.get((event.venue, event.account))
     if opened > 0 and (known is None or fill.at >= said_at(known.message, FUNDS)):
         value = opened * fill.price * holding.multiplier * (holding.rate or ONE)
-        value *= raised_margin(books, fill.symbol, holding.margin_fraction)
+        value *= holding.funds_fraction
         if holding.quantity < 0:
             value = max(value, opened * holding.short_margin)
         books.unconfirmed_fills.append((fill.at, value))
@@ -263,7 +272,7 @@ def _move(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, 
     holding = holding_of(state, books, event.venue, fill.symbol)
     holding.quantity += fill.side.sign * times * fill.quantity
     note_traded(holding, fill.price)
-    revalue(state, books, fill.symbol, holding)
+    revalue(books, fill.symbol, holding)
     return holding
 
 
@@ -284,7 +293,7 @@ def _adopt(state: RiskState, books: AccountBooks, event: AccountAdopted, source:
             holding.currency, holding.multiplier = held.currency, held.multiplier
         note_traded(holding, held.average_price)
     for symbol, holding in books.holdings.items():
-        revalue(state, books, symbol, holding)
+        settle_terms(state, books, symbol, holding)
 
 
 # -------------------------------------------------------------------------------------- what is observed beside it
@@ -296,7 +305,7 @@ def fold_quote(state: RiskState, quote: Quote) -> None:
     One that comes late replaces a newer one: its age is checked at each decision, whereas a single quote dated in the
     future would otherwise keep all later ones out.
     """
-    state.quotes[quote.venue, quote.symbol] = Seen(quote, f"quote:{quote.id}")
+    state.quotes[quote.venue, quote.symbol] = Seen(quote, f"quote:{quote.id}", keeping.of_quote(quote))
     mark = mark_price(quote)
     if mark is None:
         return
@@ -305,19 +314,20 @@ def fold_quote(state: RiskState, quote: Quote) -> None:
         if holding is not None and holding.mark != mark:
             holding.mark = mark
             if not is_flat(holding):
-                revalue(state, books, quote.symbol, holding)
+                revalue(books, quote.symbol, holding)
 
 
 def fold_instrument(state: RiskState, instrument: Instrument, source: str) -> None:
     """Keep what a venue says of a symbol; what is held there is valued by it."""
-    state.instruments[instrument.venue, instrument.symbol] = Seen(instrument, source)
+    kept = keeping.of_instrument(instrument, source)
+    state.instruments[instrument.venue, instrument.symbol] = Seen(instrument, source, kept)
     for (venue, _), books in state.books.items():
         holding = books.holdings.get(instrument.symbol) if venue == instrument.venue else None
         if holding is not None:
             holding.currency, holding.multiplier = instrument.currency, instrument.multiplier
             holding.margin_fraction = margin_fraction(instrument)
             holding.short_margin = short_margin(instrument)
-            revalue(state, books, instrument.symbol, holding)
+            settle_terms(state, books, instrument.symbol, holding)
 
 
 def fold_account(state: RiskState, account: AccountState, source: str) -> None:
@@ -326,13 +336,13 @@ def fold_account(state: RiskState, account: AccountState, source: str) -> None:
     known = state.accounts.get(key)
     if known is not None and account.at < known.message.at:
         return
-    state.accounts[key] = Seen(account, source)
+    state.accounts[key] = Seen(account, source, keeping.of_account(account, source))
     books = _books_of(state, key)
     rates = account.rates if books.currency in ("", account.currency) else {}
     if (rates, account.initial_margin_fractions) != (books.rates, books.margin_fractions):
         books.rates, books.margin_fractions = rates, account.initial_margin_fractions
         for symbol, holding in books.holdings.items():
-            revalue(state, books, symbol, holding)
+            settle_terms(state, books, symbol, holding)
     funds_at = said_at(account, FUNDS)
     while books.unconfirmed_fills and books.unconfirmed_fills[0][0] < funds_at:
         books.unconfirmed_fills.popleft()
@@ -341,14 +351,16 @@ def fold_account(state: RiskState, account: AccountState, source: str) -> None:
 def fold_link(state: RiskState, link: VenueLink | LinkLost) -> None:
     """Keep what a gateway last said of itself; silence takes it away."""
     key = (link.venue, link.account)
-    state.links[key] = Seen(link, f"link:{link.id}") if isinstance(link, VenueLink) else None
+    state.links[key] = Seen(link, f"link:{link.id}", keeping.of_link(link)) if isinstance(link, VenueLink) else None
 
 
 def fold_trading_state(state: RiskState, trading_state: TradingState | None, source: str) -> None:
     """Keep the desk's main switch; None = it was never set, or can not be read."""
-    state.trading_state = None if trading_state is None else Seen(trading_state, source)
+    state.trading_state = (
+        Seen(trading_state, source, keeping.of_switch(trading_state, source)) if trading_state is not None else None
+    )
 
 
 def fold_room(state: RiskState, room: StreamRoom | None, source: str) -> None:
     """Keep how full the fullest stream is that an order needs; None = nobody has said it lately."""
-    state.room = None if room is None else Seen(room, source)
+    state.room = Seen(room, source, keeping.of_room(room)) if room is not None else None

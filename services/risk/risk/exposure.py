@@ -28,6 +28,7 @@ from risk.state import (
     raised_margin,
     short_margin,
     values,
+    worst_value,
 )
 
 
@@ -37,6 +38,7 @@ def holding_of(state: RiskState, books: AccountBooks, venue: str, symbol: str) -
     if holding is None:
         holding = books.holdings[symbol] = Holding()
         observe(state, holding, venue, symbol)
+        settle_terms(state, books, symbol, holding)
     return holding
 
 
@@ -55,28 +57,38 @@ def observe(state: RiskState, holding: Holding, venue: str, symbol: str) -> None
 
 def count_open(holding: Holding, order: WorkingOrder, quantity: Decimal, times: int) -> None:
     """Count what may still fill of an order (`times` 1), or no more (-1)."""
+    if times < 0:
+        quantity = -quantity
     if order.price is None:
         holding.unpriced_orders += times
-    value = quantity * (order.price or ZERO) * times
-    if order.side is BUY:
-        holding.buying_quantity += quantity * times
-        holding.buying_value += value
+    elif order.side is BUY:
+        holding.buying_value += quantity * order.price
     else:
-        holding.selling_quantity += quantity * times
-        holding.selling_value += value
+        holding.selling_value += quantity * order.price
+    if order.side is BUY:
+        holding.buying_quantity += quantity
+    else:
+        holding.selling_quantity += quantity
 
 
-def revalue(state: RiskState, books: AccountBooks, symbol: str, holding: Holding) -> None:
-    """Bring the values of a holding, and with them the sums of its account, up to date."""
+def settle_terms(state: RiskState, books: AccountBooks, symbol: str, holding: Holding) -> None:
+    """Take over what has changed of a symbol's money, or of its account's, and value the holding by it."""
     said = books.rates.get(holding.currency)
     holding.rate = conversion_rate(state.desk, books.currency, holding.currency, said)
-    worst, held = (ZERO, ZERO) if is_flat(holding) else values(holding)
-    if worst is None:
+    holding.funds_fraction = raised_margin(books, symbol, holding.margin_fraction)
+    revalue(books, symbol, holding)
+
+
+def revalue(books: AccountBooks, symbol: str, holding: Holding) -> None:
+    """Bring the values of a holding, and with them the sums of its account, up to date."""
+    found = (ZERO, ZERO, ZERO) if is_flat(holding) else values(holding)
+    if found is None:
         books.unvalued.add(symbol)
-        worst = ZERO
+        worst = held = ZERO
     else:
         books.unvalued.discard(symbol)
-    needed = (worst - held) * raised_margin(books, symbol, holding.margin_fraction)
+        worst, held = worst_value(*found), abs(found[0])
+    needed = (worst - held) * holding.funds_fraction
     if holding.short_margin:
         needed = max(needed, funds_of_writing(holding, holding.short_margin))
     books.worst_value += worst - holding.worst_value
@@ -90,7 +102,7 @@ def work(state: RiskState, books: AccountBooks, key: str, order: WorkingOrder) -
     books.working_orders += 1
     holding = holding_of(state, books, order.venue, order.symbol)
     count_open(holding, order, order.open_quantity, 1)
-    revalue(state, books, order.symbol, holding)
+    revalue(books, order.symbol, holding)
 
 
 def restore_books(state: RiskState, key: AccountKey, books: AccountBooks, orders: Mapping[str, WorkingOrder]) -> None:
@@ -103,11 +115,10 @@ def restore_books(state: RiskState, key: AccountKey, books: AccountBooks, orders
     for symbol, held in books.holdings.items():
         held.mark = held.traded_mark
         observe(state, held, venue, symbol)
+        settle_terms(state, books, symbol, held)
     for name, order in orders.items():
         if (order.venue, order.account) == key:
             work(state, books, name, order)
-    for symbol, held in books.holdings.items():
-        revalue(state, books, symbol, held)
     funds_at = said_at(known.message, FUNDS) if known is not None else NEVER
     while books.unconfirmed_fills and books.unconfirmed_fills[0][0] < funds_at:
         books.unconfirmed_fills.popleft()

@@ -13,13 +13,12 @@ from msgspec import Struct, structs
 from signalbox.desk import Desk, Limits
 from signalbox.errors import SymbolError
 from signalbox.instruments import parse_symbol
-from signalbox.messages import NEVER, Basis, CancelIntent, Intent, OrderIntent
+from signalbox.messages import NEVER, Basis, CancelIntent, InstrumentSeen, Intent, OrderIntent, PositionSeen, Side
 
 from risk.prices import market_price, worst_price
 from risk.rules import Rules
 from risk.state import (
     BUY,
-    ONE,
     ZERO,
     conversion_rate,
     funds_of_writing,
@@ -28,6 +27,7 @@ from risk.state import (
     short_margin,
     values,
     worst_quantity,
+    worst_value,
 )
 
 INTENT, DESK_FILE, CLOCK = "intent", "desk-file", "clock"
@@ -38,7 +38,7 @@ AGE_MIN = timedelta(seconds=-30)
 """How far a message's time may lie ahead of the desk clock: clocks differ a little, and more in a fast simulation."""
 
 
-class Request(Struct, frozen=True, kw_only=True):
+class Request(Struct, frozen=True, kw_only=True, gc=False):
     """An intent as it stands in INTENTS. `error` says why it could not be read; `intent` is None then.
 
     `sequence` and `stored_at` name it for ever. `by` is who sent it, by the server's word. `message_id` is what the
@@ -61,22 +61,7 @@ class Request(Struct, frozen=True, kw_only=True):
         return f"decision-{self.sequence}-{(self.stored_at - NEVER) // MICROSECOND}"
 
 
-class WorstCase(Struct, frozen=True, kw_only=True):
-    """What the account would look like if this order and all working ones of its side filled at their worst.
-
-    Values are in the account's currency. `needed_funds` is what the account's working orders and this one would take of
-    its funds. `reduces` = the position shrinks whatever fills; None = it is not known.
-    """
-
-    order_value: Decimal | None
-    position_quantity: Decimal
-    position_value: Decimal | None
-    account_value: Decimal | None
-    needed_funds: Decimal | None
-    reduces: bool | None
-
-
-class IntentFacts(Struct, kw_only=True):
+class IntentFacts(Struct, kw_only=True, gc=False):
     """What the checks of any intent look at. `intent` is normalised: canonical symbol, account filled in."""
 
     intent: Intent
@@ -91,7 +76,13 @@ class CancelFacts(IntentFacts, kw_only=True):
 
 
 class OrderFacts(IntentFacts, kw_only=True):
-    """What the checks of an order look at: what is kept of it (`basis`), and what follows from that."""
+    """What the checks of an order look at: what is kept of it (`basis`), and what follows from that.
+
+    `rate` is what one unit of the instrument's currency is worth in the account's. From `order_value` on: what the
+    account would look like if this order and all working ones of its side filled at their worst, in its currency.
+    `needed_funds` is what the account's working orders and this one would take of its funds. `reduces` = the position
+    shrinks whatever fills. None = it is not known.
+    """
 
     intent: OrderIntent
     by: str
@@ -99,7 +90,13 @@ class OrderFacts(IntentFacts, kw_only=True):
     symbol_error: str
     limits: Limits
     market_price: Decimal | None
-    worst: WorstCase
+    rate: Decimal | None
+    order_value: Decimal | None
+    position_quantity: Decimal
+    position_value: Decimal | None
+    account_value: Decimal | None
+    needed_funds: Decimal | None
+    reduces: bool | None
 
 
 def normalised(rules: Rules, intent: Intent) -> tuple[Intent, str]:
@@ -127,8 +124,21 @@ def only_account(desk: Desk, venue: str) -> str:
 
 def gather(rules: Rules, basis: Basis, intent: OrderIntent, symbol_error: str, by: str, at: datetime) -> OrderFacts:
     """Work out what follows for a normalised order intent."""
-    limits, quote = rules.desk.limits, basis.quote
-    market = market_price(quote, intent.side) if quote is not None else None
+    limits, side = rules.desk.limits, intent.side
+    instrument, books, position, quote = basis.instrument, basis.books, basis.position, basis.quote
+    market = market_price(quote, side) if quote is not None else None
+    price = worst_price(intent, market, limits.price_collar_fraction)
+    rate = order_value = account_value = needed_funds = None
+    if instrument is not None:
+        rate = conversion_rate(rules.desk, books.currency, instrument.currency, instrument.rate)
+        if price is not None and rate is not None:
+            order_value = intent.quantity * price * instrument.multiplier * rate
+    before, after, held = _with_order(position, side, order_value)
+    if instrument is not None and before is not None and after is not None and not books.is_unvalued:
+        account_value = books.worst_value - before + after
+        needed = _needed(instrument, position, intent, after - held)
+        needed_funds = books.needed_funds + (needed - position.needed_funds)
+    quantity = worst_quantity(position, side, intent.quantity)
     return OrderFacts(
         intent=intent,
         rules=rules,
@@ -138,53 +148,44 @@ def gather(rules: Rules, basis: Basis, intent: OrderIntent, symbol_error: str, b
         symbol_error=symbol_error,
         limits=limits,
         market_price=market,
-        worst=_worst_case(rules.desk, basis, intent, worst_price(intent, market, limits.price_collar_fraction)),
-    )
-
-
-def _worst_case(desk: Desk, basis: Basis, intent: OrderIntent, price: Decimal | None) -> WorstCase:
-    instrument, books, position = basis.instrument, basis.books, basis.position
-    quantity = worst_quantity(position, intent.side, intent.quantity)
-    rate = rate_of(desk, basis)
-    order_value = (
-        intent.quantity * price * instrument.multiplier * rate
-        if price is not None and instrument is not None and rate is not None
-        else None
-    )
-    before: Decimal | None
-    after: Decimal | None
-    held = ZERO
-    if is_flat(position):
-        before, after = ZERO, order_value
-    else:
-        before, held = values(position)
-        bought, sold = (order_value, ZERO) if intent.side is BUY else (ZERO, order_value)
-        after = values(position, bought or ZERO, sold or ZERO)[0] if order_value is not None else None
-    fraction = margin_fraction(instrument) if instrument is not None else ONE
-    needed = ((after or ZERO) - held) * fraction
-    if instrument is not None and (margin := short_margin(instrument)):
-        selling = ZERO if intent.side is BUY else intent.quantity
-        needed = max(needed, funds_of_writing(position, margin, selling))
-    added = needed - position.needed_funds
-    unknown = after is None or before is None or books.is_unvalued
-    return WorstCase(
+        rate=rate,
         order_value=order_value,
         position_quantity=quantity,
         position_value=after,
-        account_value=None if unknown else books.worst_value - (before or ZERO) + (after or ZERO),
-        needed_funds=None if unknown else books.needed_funds + added,
-        reduces=_reduces(intent, quantity) if books.source else None,
+        account_value=account_value,
+        needed_funds=needed_funds,
+        reduces=_reduces(side, quantity) if books.source else None,
     )
 
 
-def rate_of(desk: Desk, basis: Basis) -> Decimal | None:
-    """What one unit of the instrument's currency is worth in the account's; None = it is not known."""
-    instrument = basis.instrument
-    if instrument is None:
-        return None
-    return conversion_rate(desk, basis.books.currency, instrument.currency, instrument.rate)
+def _needed(instrument: InstrumentSeen, position: PositionSeen, intent: OrderIntent, opened: Decimal) -> Decimal:
+    """What the position, and what is under way in it with this order, takes of the funds."""
+    needed = opened * margin_fraction(instrument)
+    margin = short_margin(instrument)
+    if margin:
+        selling = ZERO if intent.side is BUY else intent.quantity
+        needed = max(needed, funds_of_writing(position, margin, selling))
+    return needed
 
 
-def _reduces(intent: OrderIntent, quantity: Decimal) -> bool:
+def _with_order(
+    position: PositionSeen, side: Side, order_value: Decimal | None
+) -> tuple[Decimal | None, Decimal | None, Decimal]:
+    """The worst value of a position before and after an order of that value, and its present one."""
+    if is_flat(position):
+        return ZERO, order_value, ZERO
+    found = values(position)
+    if found is None:
+        return None, None, ZERO
+    present, bought, sold = found
+    before, held = worst_value(present, bought, sold), abs(present)
+    if order_value is None:
+        return before, None, held
+    if side is BUY:
+        return before, max(present + bought + order_value, sold - present), held
+    return before, max(present + bought, sold + order_value - present), held
+
+
+def _reduces(side: Side, quantity: Decimal) -> bool:
     """An order reduces when the position, with all working orders of its side filled, does not pass zero."""
-    return quantity <= 0 if intent.side is BUY else quantity >= 0
+    return quantity <= ZERO if side is BUY else quantity >= ZERO

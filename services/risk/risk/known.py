@@ -6,7 +6,6 @@ not know what follows from any of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,53 +33,43 @@ _STATUSES: tuple[OrderStatus | None, ...] = (None, *OrderStatus)
 _VERDICT_SHIFT, _SEQUENCE_SHIFT = 8, 16
 
 
-class KnownIds:
+class KnownIds(Fingerprints):
     """By intent id, or the key of an order that the desk has not placed."""
 
     def __init__(self) -> None:
-        self._numbers = Fingerprints(numbered=True)
+        super().__init__(numbered=True)
         self.decided_count = 0
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, KnownIds) and vars(self) == vars(other)
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._numbers
-
     def decided(self, intent_id: str) -> Decided | None:
         """The first decision on an intent of this id."""
-        number = self._number(intent_id)
+        number = self.first_number(intent_id)
         verdict = _VERDICTS[number >> _VERDICT_SHIFT & 0xFF]
         return Decided(verdict, number >> _SEQUENCE_SHIFT) if verdict is not None else None
 
     def finished(self, key: str) -> OrderStatus | None:
         """How the order of this key ended; None = it has not, or there is none."""
-        return _STATUSES[self._number(key) & 0xFF]
+        return _STATUSES[self.first_number(key) & 0xFF]
 
-    def decide(self, intent_id: str, verdict: Verdict, sequence: int) -> None:
-        """Use an id up, unless it is."""
-        number = self._numbers.first_number(intent_id)
+    def decide(self, intent_id: str, verdict: Verdict, sequence: int) -> OrderStatus | None:
+        """Use an id up, unless it is; how the order of that name has ended already, its events having come first."""
+        said = sequence << _SEQUENCE_SHIFT | _PLACES[verdict] << _VERDICT_SHIFT
+        number = self.put_first(intent_id, said)
+        if number is None:
+            self.decided_count += 1
+            return None
         if not number >> _VERDICT_SHIFT:
             self.decided_count += 1
-            number |= sequence << _SEQUENCE_SHIFT | _PLACES[verdict] << _VERDICT_SHIFT
-            self._numbers.put(intent_id, number)
+            self.put(intent_id, number | said)
+        return _STATUSES[number & 0xFF]
 
     def finish(self, key: str, status: OrderStatus) -> None:
         """An order has ended."""
-        self._numbers.put(key, self._number(key) & ~0xFF | _STATUSES.index(status))
+        self.put(key, self.first_number(key) & ~0xFF | _STATUSES.index(status))
 
     def unfinish(self, key: str) -> None:
         """An order that had ended works after all."""
         if self.finished(key) is not None:
-            self._numbers.put(key, self._number(key) & ~0xFF)
-
-    def _number(self, name: str) -> int:
-        return self._numbers.first_number(name)
-
-    def packed(self, sheets_at_once: int) -> Iterator[tuple[int, bytes, bytes]]:
-        """All of it in steps: see `Fingerprints.packed`."""
-        return self._numbers.packed(sheets_at_once)
-
-    def unpack(self, first: int, prints: bytes, numbers: bytes) -> None:
-        """Take in what `packed` gave in one step. Raises `ValueError` where it can not be from there."""
-        self._numbers.unpack(first, prints, numbers)
+            self.put(key, self.first_number(key) & ~0xFF)

@@ -5,7 +5,7 @@ Owns nothing but the reading: a limit is added by its row (`risk.checks`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -14,18 +14,18 @@ from risk.decide import OF_ORDERS
 from risk.state import AccountKey, RiskState
 
 
-def limits_of(rows: Sequence[Row[Any]] = OF_ORDERS) -> tuple[tuple[Row[Any], Limit], ...]:
+def limits_of(rows: Iterable[Row[Any]] = OF_ORDERS) -> tuple[tuple[Row[Any], Limit], ...]:
     """Each limit beside its row."""
     return tuple((row, row.limit) for row in rows if row.limit is not None)
 
 
-def bounds_of(rows: Sequence[Row[Any]] = OF_ORDERS) -> frozenset[str]:
+def bounds_of(rows: Iterable[Row[Any]] = OF_ORDERS) -> frozenset[str]:
     """The checks of size, price and rate: what they deny is an event of trading."""
     return frozenset(row.name for row in rows if row.is_bound)
 
 
 def limit_use(
-    state: RiskState, account: AccountKey, now: datetime, rows: Sequence[Row[Any]] = OF_ORDERS
+    state: RiskState, account: AccountKey, now: datetime, rows: Iterable[Row[Any]] = OF_ORDERS
 ) -> dict[str, float]:
     """The used share of each limit that accumulates, by its name in the desk file; 1 = all of it."""
     return {limit.name: limit.used(state, account, now) for _, limit in limits_of(rows) if limit.used is not None}

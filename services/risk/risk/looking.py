@@ -6,15 +6,13 @@ it judges nothing: what is missing here is None, and the check that needs it fai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any
 
 from msgspec import structs
 from signalbox.messages import (
-    AccountSeen,
-    AccountState,
     Basis,
     BooksSeen,
     CancelIntent,
@@ -25,18 +23,11 @@ from signalbox.messages import (
     LinkSeen,
     OrderSeen,
     PositionSeen,
-    Quote,
-    QuoteSeen,
-    RoomSeen,
-    SwitchSeen,
-    TradingMode,
-    TradingState,
     VenueLink,
 )
-from signalbox.room import StreamRoom
 
-from risk.account_ages import oldest
 from risk.facts import Request
+from risk.keeping import ONCE
 from risk.state import (
     RATE_WINDOW,
     ZERO,
@@ -49,12 +40,10 @@ from risk.state import (
     raised_margin,
 )
 
-T = TypeVar("T")
-K = TypeVar("K")
-
 NO_BOOKS, NO_POSITION = BooksSeen(), PositionSeen()
-NOTHING, ONCE = NO_POSITION.quantity, NO_POSITION.multiplier
-"""The very defaults: what is at its default is left out of a message."""
+NOTHING = NO_POSITION.quantity
+"""The very default: what is at its default is left out of a message."""
+UNSEEN: Seen[Any] = Seen(None, "")
 
 
 def look(state: RiskState, request: Request, intent: Intent, at: datetime) -> Basis:
@@ -69,14 +58,14 @@ def look(state: RiskState, request: Request, intent: Intent, at: datetime) -> Ba
         id_used=_id_used(state, intent.id),
         clock_is_stale=request.clock_is_stale,
         unread_event=state.unread_event,
-        switch=_kept(state.trading_state, _of_switch),
-        room=_kept(state.room, _of_room),
+        switch=(state.trading_state or UNSEEN).kept,
+        room=(state.room or UNSEEN).kept,
         link=_link(state.links.get(account_key), intent.symbol),
-        account=_kept(state.accounts.get(account_key), _of_account),
+        account=state.accounts.get(account_key, UNSEEN).kept,
         books=_books(books, request.by, at) if books is not None else NO_BOOKS,
         instrument=_instrument(state.instruments.get(symbol_key), books),
         position=_position(books, intent.symbol) if books is not None else NO_POSITION,
-        quote=_kept(state.quotes.get(symbol_key), _of_quote),
+        quote=state.quotes.get(symbol_key, UNSEEN).kept,
     )
 
 
@@ -109,43 +98,13 @@ def _id_used(state: RiskState, name: str) -> IdSeen | None:
     return IdSeen(verdict=decided.verdict, sequence=decided.sequence) if decided is not None else IdSeen()
 
 
-def _kept(found: Seen[T] | None, keep: Callable[[Seen[T]], K]) -> K | None:
-    """What is kept of a message, made when the first decision looks at it."""
+def _link(found: Seen[VenueLink] | None, symbol: str) -> LinkSeen | None:
     if found is None:
         return None
-    if found.kept is None:
-        found.kept = keep(found)
-    kept: K = found.kept
-    return kept
-
-
-def _of_switch(found: Seen[TradingState]) -> SwitchSeen:
-    said = found.message
-    if said.mode is TradingMode.ACTIVE:
-        return SwitchSeen(source=found.source, mode=said.mode)  # by whom and why matters to those who are denied
-    return SwitchSeen(source=found.source, mode=said.mode, reason=said.reason, by=said.by)
-
-
-def _of_room(found: Seen[StreamRoom]) -> RoomSeen:
-    room = found.message
-    return RoomSeen(stream=room.stream, bytes=room.bytes, bytes_max=room.bytes_max)
-
-
-def _link(found: Seen[VenueLink] | None, symbol: str) -> LinkSeen | None:
-    kept = _kept(found, _of_link)
-    if kept is None or found is None or symbol not in found.message.unread:
+    kept: LinkSeen = found.kept
+    if symbol not in found.message.unread:
         return kept
     return structs.replace(kept, unread=found.message.unread[symbol])
-
-
-def _of_link(found: Seen[VenueLink]) -> LinkSeen:
-    link = found.message
-    return LinkSeen(id=link.id, status=link.status, reason=link.reason)
-
-
-def _of_account(found: Seen[AccountState]) -> AccountSeen:
-    figure, at = oldest(found.message)
-    return AccountSeen(source=found.source, at=at, available_funds=found.message.available_funds, figure=figure)
 
 
 def _books(books: AccountBooks, name: str, at: datetime) -> BooksSeen:
@@ -176,8 +135,10 @@ def _lately(approvals: Collection[datetime], at: datetime) -> int:
 
 
 def _instrument(found: Seen[Instrument] | None, books: AccountBooks | None) -> InstrumentSeen | None:
-    kept = _kept(found, _of_instrument)
-    if kept is None or found is None or books is None:
+    if found is None:
+        return None
+    kept: InstrumentSeen = found.kept
+    if books is None:
         return kept
     told = found.message
     if told.currency != books.currency and told.currency in books.rates:
@@ -185,26 +146,6 @@ def _instrument(found: Seen[Instrument] | None, books: AccountBooks | None) -> I
     if told.symbol in books.margin_fractions:
         kept = structs.replace(kept, initial_margin=_initial_margin(told, books))
     return kept
-
-
-def _of_instrument(found: Seen[Instrument]) -> InstrumentSeen:
-    told = found.message
-    return InstrumentSeen(
-        source=found.source,
-        kind=told.kind,
-        currency=told.currency,
-        calendar=told.calendar,
-        tick_size=told.tick_size,
-        lot_size=told.lot_size,
-        minimum_quantity=told.minimum_quantity,
-        multiplier=told.multiplier if told.multiplier != ONCE else ONCE,
-        initial_margin=told.initial_margin,
-        market_state=told.market_state,
-        is_isolated=told.is_isolated,
-        price_steps=told.price_steps,
-        last_trade_at=told.last_trade_at,
-        short_margin=told.short_margin,
-    )
 
 
 def _initial_margin(told: Instrument, books: AccountBooks) -> Decimal | None:
@@ -229,17 +170,4 @@ def _position(books: AccountBooks, symbol: str) -> PositionSeen:
         multiplier=held.multiplier if held.multiplier != ONCE else ONCE,
         rate=held.rate if held.rate != ONCE else ONCE,
         needed_funds=held.needed_funds or NOTHING,
-    )
-
-
-def _of_quote(found: Seen[Quote]) -> QuoteSeen:
-    told = found.message
-    return QuoteSeen(
-        id=told.id,
-        at=told.at,
-        bid=told.bid,
-        ask=told.ask,
-        last=told.last,
-        oracle_price=told.oracle_price,
-        market_data_type=told.market_data_type,
     )

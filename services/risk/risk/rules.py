@@ -18,10 +18,11 @@ VERSION_DIGITS = 16
 
 
 class Rules(Struct, frozen=True):
-    """`allowed` are (venue, canonical symbol); the ages are the limits' seconds as spans."""
+    """`allowed` are (venue, canonical symbol), `accounts` (venue, account); ages are the limits' seconds as spans."""
 
     desk: Desk
     allowed: frozenset[tuple[str, str]]
+    accounts: frozenset[tuple[str, str]]
     version: str
     price_age_max: timedelta
     account_age_max: timedelta
@@ -44,4 +45,5 @@ def rules_of(desk: Desk) -> Rules:
         desk.limits.intent_age_seconds_max,
     )
     version = sha256(msgspec.json.encode(taken)).hexdigest()[:VERSION_DIGITS]
-    return Rules(desk, allowed, version, *(timedelta(seconds=age) for age in ages))
+    accounts = frozenset((name, account) for name, venue in desk.venues.items() for account in venue.accounts)
+    return Rules(desk, allowed, accounts, version, *(timedelta(seconds=age) for age in ages))

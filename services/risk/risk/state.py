@@ -34,6 +34,7 @@ from signalbox.messages import (
 from signalbox.room import StreamRoom
 from signalbox.subjects import EXTERNAL_PREFIX
 
+from risk.answered import AnsweredIntents
 from risk.known import KnownIds
 from risk.rules import Rules, rules_of
 
@@ -44,9 +45,6 @@ BUY = Side.BUY
 
 RATE_WINDOW = timedelta(seconds=60)
 """Approvals of the last minute of desk time count against the limit on their rate."""
-
-ANSWERED_MAX = 65_536
-"""Intents remembered as decided: far more than are decided before one that was not acknowledged comes again."""
 
 REFUSED_MAX = 1_000
 """Rejected orders whose terms are remembered; those of an older one are looked up in TRADE when it works after all."""
@@ -61,7 +59,7 @@ T = TypeVar("T")
 class Seen(Generic[T]):
     """A message beside where it was found (`Check.source`).
 
-    `kept` is what a decision keeps of it, once one has (`risk.looking`): many decisions look at the same message.
+    `kept` is what a decision keeps of it, once it is in the state (`risk.keeping`).
     """
 
     message: T
@@ -69,8 +67,7 @@ class Seen(Generic[T]):
     kept: Any = field(default=None, compare=False, repr=False)
 
 
-@dataclass(slots=True)
-class WorkingOrder:
+class WorkingOrder(Struct, gc=False):
     """An order that may still fill. `price` is the worst one per unit, None while no price is known at all."""
 
     venue: str
@@ -88,7 +85,8 @@ class Holding:
 
     `quantity` is signed. `buying_value` = the sum of open quantity x worst price. `rate` turns the instrument's
     currency into the account's; None = not known. `margin_fraction` is the part of a value that the venue wants funds
-    for (1 = all of it), `needed_funds` what filling all working orders would take of the account's.
+    for (1 = all of it) by the instrument, `funds_fraction` that of this account, `needed_funds` what filling all
+    working orders would take of the account's.
     """
 
     quantity: Decimal = ZERO
@@ -104,6 +102,7 @@ class Holding:
     multiplier: Decimal = ONE
     rate: Decimal | None = None
     margin_fraction: Decimal = ONE
+    funds_fraction: Decimal = ONE
     short_margin: Decimal = ZERO
     worst_value: Decimal = ZERO
     held_value: Decimal = ZERO
@@ -126,19 +125,22 @@ def worst_quantity(held: Held, side: Side, quantity: Decimal) -> Decimal:
     return held.quantity - held.selling_quantity - quantity
 
 
-def values(held: Held, buying: Decimal = ZERO, selling: Decimal = ZERO) -> tuple[Decimal | None, Decimal]:
-    """The worst and the present value in the account's currency, with further orders of value `buying`, `selling`.
+def values(held: Held) -> tuple[Decimal, Decimal, Decimal] | None:
+    """The present value, and those of the working orders to buy and to sell, in the account's currency.
 
-    Worst = all working orders of one side fill at their worst prices and none of the other. None = a price or rate is
-    missing, so that nobody can say.
+    None = a price or rate is missing, so that nobody can say.
     """
     if held.rate is None or held.unpriced_orders or (held.mark is None and held.quantity):
-        return None, ZERO
+        return None
     unit = held.multiplier * held.rate
-    present = held.quantity * (held.mark or ZERO) * unit
-    long = present + held.buying_value * unit + buying
-    short = held.selling_value * unit + selling - present
-    return max(long, short), abs(present)
+    present = held.quantity * held.mark * unit if held.mark is not None else ZERO
+    return present, held.buying_value * unit, held.selling_value * unit
+
+
+def worst_value(present: Decimal, bought: Decimal, sold: Decimal) -> Decimal:
+    """All working orders of one side fill at their worst prices and none of the other."""
+    long, short = present + bought, sold - present
+    return long if long >= short else short
 
 
 @dataclass(slots=True)
@@ -176,8 +178,8 @@ SymbolKey = tuple[str, str]
 class RiskState:
     """Everything. Orders are kept by `order_key`.
 
-    `folded_up_to` is the sequence in TRADE of the last order event taken in. `answered` has when INTENTS had stored
-    each intent that was decided lately, by its sequence there: it may be delivered again.
+    `folded_up_to` is the sequence in TRADE of the last order event taken in. `answered` has the
+    intents that were decided lately: one may be delivered again.
     `in_flight` are approved orders that the OMS has not announced yet; `known` has every id that is used up, and how
     orders ended; `refused` the terms of those rejected last, since a venue may contradict itself. `links` holds None
     for a gateway that has fallen silent. `room` is of the fullest stream that an order needs, None when NATS has not
@@ -186,7 +188,7 @@ class RiskState:
 
     rules: Rules
     folded_up_to: int = 0
-    answered: dict[int, datetime] = field(default_factory=dict)
+    answered: AnsweredIntents = field(default_factory=AnsweredIntents)
     known: KnownIds = field(default_factory=KnownIds)
     orders: dict[str, WorkingOrder] = field(default_factory=dict)
     in_flight: set[str] = field(default_factory=set)

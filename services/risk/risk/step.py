@@ -77,13 +77,13 @@ def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[De
     One decision for a `Request`, unless it has one already; nothing for anything else. Where judging raises, the state
     is as it was.
     """
+    if isinstance(incoming, Request):
+        if evolve.is_answered(state, incoming.sequence, incoming.stored_at):
+            return ()
+        decision = decide(state, incoming, at)
+        evolve.fold_new_decision(state, decision)
+        return (decision,)
     match incoming:
-        case Request():
-            if evolve.is_answered(state, incoming.sequence, incoming.stored_at):
-                return ()
-            decision = decide(state, incoming, at)
-            evolve.fold_decision(state, decision)
-            return (decision,)
         case Quote():
             evolve.fold_quote(state, incoming)
         case TradeEvent(sequence, None):

@@ -36,20 +36,20 @@ def trading_state(facts: OrderFacts) -> str:
         return ""
     if found.mode is TradingMode.HALTED:
         return f"trading is halted by {found.by}: {found.reason}"
-    if found.mode is TradingMode.REDUCING and facts.worst.reduces is not True:
+    if found.mode is TradingMode.REDUCING and facts.reduces is not True:
         return f"only orders that reduce a position are let through ({found.by}: {found.reason})"
     return ""
 
 
 def tell_trading_state(facts: OrderFacts) -> Told:
     found = facts.basis.switch
-    limit = TradingMode.REDUCING if facts.worst.reduces else TradingMode.ACTIVE
+    limit = TradingMode.REDUCING if facts.reduces else TradingMode.ACTIVE
     return (limit, found.mode, found.source) if found is not None else (limit, UNKNOWN, "KV_CONTROL")
 
 
 def reduce_only(facts: OrderFacts) -> str:
     """Held to its own word: with all working orders of its side filled, the position must not pass zero."""
-    if not facts.intent.reduce_only or facts.worst.reduces is True:
+    if not facts.intent.reduce_only or facts.reduces is True:
         return ""
     return f"a reduce_only order must not open or turn a position: the position could become {_after(facts)}"
 
@@ -60,7 +60,7 @@ def tell_reduce_only(facts: OrderFacts) -> Told:
 
 
 def _after(facts: OrderFacts) -> str:
-    return plain(facts.worst.position_quantity) if facts.worst.reduces is not None else UNKNOWN
+    return plain(facts.position_quantity) if facts.reduces is not None else UNKNOWN
 
 
 def venue_link(facts: OrderFacts) -> str:
@@ -140,11 +140,11 @@ def tell_store_room(facts: OrderFacts) -> Told:
 
 
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
-    Row("clock", clock, tell_clock),
+    Row("clock", clock, tell_clock, stands=True),
     Row("trading_state", trading_state, tell_trading_state),
-    Row("store_room", store_room, tell_store_room),
-    Row("venue_link", venue_link, tell_venue_link),
-    Row("account_books", account_books, tell_account_books),
+    Row("store_room", store_room, tell_store_room, stands=True),
+    Row("venue_link", venue_link, tell_venue_link, stands=True),
+    Row("account_books", account_books, tell_account_books, stands=True),
     Row(
         "account_state",
         account_state,

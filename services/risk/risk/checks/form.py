@@ -7,6 +7,7 @@ of it. None knows of the others, and none looks at the market or at money.
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 from signalbox import subjects
 from signalbox.errors import CalendarError
@@ -17,6 +18,11 @@ from signalbox.messages import InstrumentKind, InstrumentSeen, OrderType, TimeIn
 from risk.checks.rows import Limit, Row, Told
 from risk.facts import AGE_MIN, CLOCK, DESK_FILE, INTENT, IntentFacts, OrderFacts
 from risk.wording import UNKNOWN, moment, plain, seconds
+
+_OPTION = InstrumentKind.OPTION
+_DAY, _GTD = TimeInForce.DAY, TimeInForce.GTD
+_LIMIT, _STOP = OrderType.LIMIT, OrderType.STOP
+_AT_ONCE = (OrderType.MARKET, OrderType.MARKET_ON_CLOSE)
 
 # ------------------------------------------------------------------------------------ of orders and cancels alike
 
@@ -80,9 +86,10 @@ def _accounts(facts: IntentFacts) -> tuple[str, ...]:
 
 
 def account(facts: IntentFacts) -> str:
-    intent, known = facts.intent, _accounts(facts)
-    if intent.account in known:
+    intent = facts.intent
+    if (intent.venue, intent.account) in facts.rules.accounts:
         return ""
+    known = _accounts(facts)
     if not known:
         return f"the desk has no account at {intent.venue!r}"
     names = ", ".join(known)
@@ -129,7 +136,7 @@ def expiry(facts: OrderFacts) -> str:
     except CalendarError as error:
         return str(error)
     if ends is None:
-        is_option = found is not None and found.kind is InstrumentKind.OPTION
+        is_option = found is not None and found.kind is _OPTION
         return f"{facts.intent.venue} has not said until when {symbol} is traded" if is_option else ""
     if facts.now < ends:
         return ""
@@ -177,27 +184,21 @@ def tell_quantity(facts: OrderFacts) -> Told:
     return limit, plain(facts.intent.quantity), _source(found)
 
 
-_DAY, _GTD = TimeInForce.DAY, TimeInForce.GTD
-_AT_ONCE = (OrderType.MARKET, OrderType.MARKET_ON_CLOSE)
-_NEEDS_LIMIT = frozenset({OrderType.LIMIT})
-_NEEDS_STOP = frozenset({OrderType.STOP})
-
-
 def order_terms(facts: OrderFacts) -> str:
     """Each order type has the prices it needs and no other; only a limit may work outside regular hours."""
     intent = facts.intent
     kind = intent.order_type
-    if (kind in _NEEDS_LIMIT) != (intent.limit_price is not None):
-        return f"a {kind} order {'needs' if kind in _NEEDS_LIMIT else 'has no'} limit_price"
-    if (kind in _NEEDS_STOP) != (intent.stop_price is not None):
-        return f"a {kind} order {'needs' if kind in _NEEDS_STOP else 'has no'} stop_price"
+    if (kind is _LIMIT) != (intent.limit_price is not None):
+        return f"a {kind} order {'needs' if kind is _LIMIT else 'has no'} limit_price"
+    if (kind is _STOP) != (intent.stop_price is not None):
+        return f"a {kind} order {'needs' if kind is _STOP else 'has no'} stop_price"
     instrument = facts.basis.instrument
-    if instrument is not None and instrument.kind is InstrumentKind.OPTION:
+    if instrument is not None and instrument.kind is _OPTION:
         if intent.outside_regular_hours:
             return "options are traded in regular hours alone"
         if kind is OrderType.MARKET_ON_CLOSE:
             return "options have no closing auction: a MARKET_ON_CLOSE order can not fill"
-    if intent.outside_regular_hours and kind is not OrderType.LIMIT:
+    if intent.outside_regular_hours and kind is not _LIMIT:
         return f"a {kind} order can not work outside regular hours: only a LIMIT order can"
     return ""
 
@@ -210,19 +211,25 @@ def tell_order_terms(facts: OrderFacts) -> Told:
 
 def tick_size(facts: OrderFacts) -> str:
     """Every price is above zero and a whole number of ticks."""
-    found, intent, reason = facts.basis.instrument, facts.intent, ""
-    for price in (intent.limit_price, intent.stop_price):
-        if price is None:
-            continue
-        if price <= 0:
-            reason = f"the price {plain(price)} is not above zero"
-        elif found is None:
-            reason = f"the tick size of {intent.symbol} is not known"
-        elif not conforms_to_tick(price, tick := tick_at(price, found.tick_size, found.price_steps)):
-            reason = f"the price {plain(price)} is not a multiple of the tick size {plain(tick)}"
-            if len(found.price_steps) > 1:
-                reason += f" that holds there ({_steps(found)})"
+    intent, reason = facts.intent, ""
+    if intent.limit_price is not None:
+        reason = _off_tick(facts, intent.limit_price)
+    if intent.stop_price is not None:
+        reason = _off_tick(facts, intent.stop_price) or reason
     return reason
+
+
+def _off_tick(facts: OrderFacts, price: Decimal) -> str:
+    found = facts.basis.instrument
+    if price <= 0:
+        return f"the price {plain(price)} is not above zero"
+    if found is None:
+        return f"the tick size of {facts.intent.symbol} is not known"
+    tick = tick_at(price, found.tick_size, found.price_steps) if found.price_steps else found.tick_size
+    if conforms_to_tick(price, tick):
+        return ""
+    reason = f"the price {plain(price)} is not a multiple of the tick size {plain(tick)}"
+    return reason + f" that holds there ({_steps(found)})" if len(found.price_steps) > 1 else reason
 
 
 def _steps(found: InstrumentSeen) -> str:
@@ -242,6 +249,8 @@ def time_in_force(facts: OrderFacts) -> str:
     """GTD has an end in the future, nothing else has one; what executes at once or at the close is a DAY order."""
     intent = facts.intent
     word, till = intent.time_in_force, intent.good_till
+    if word is _DAY and till is None:
+        return ""
     if word is _GTD and till is None:
         return "a GTD order needs good_till, the time it ends"
     if word is not _GTD and till is not None:
@@ -295,18 +304,18 @@ READABLE = "readable"
 DUPLICATE: Row[IntentFacts] = Row("duplicate_intent", duplicate_intent, tell_duplicate_intent)
 
 COMMON_ROWS: tuple[Row[IntentFacts], ...] = (
-    Row(READABLE, readable, tell_readable),
+    Row(READABLE, readable, tell_readable, stands=True),
     Row("intent_id", intent_id, tell_intent_id),
     DUPLICATE,
-    Row("venue", venue, tell_venue),
-    Row("account", account, tell_account),
+    Row("venue", venue, tell_venue, stands=True),
+    Row("account", account, tell_account, stands=True),
 )
 """Of orders and cancels alike."""
 
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
-    Row("instrument_allowed", instrument_allowed, tell_instrument_allowed),
+    Row("instrument_allowed", instrument_allowed, tell_instrument_allowed, stands=True),
     Row("expiry", expiry, tell_expiry),
-    Row("instrument_qualified", instrument_qualified, tell_instrument_qualified),
+    Row("instrument_qualified", instrument_qualified, tell_instrument_qualified, stands=True),
     Row("quantity", quantity, tell_quantity),
     Row("order_terms", order_terms, tell_order_terms),
     Row("tick_size", tick_size, tell_tick_size),

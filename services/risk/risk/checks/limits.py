@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from signalbox.messages import InstrumentKind, Side
+from signalbox.messages import InstrumentKind
 
 from risk import figures
 from risk.checks.rows import Limit, Row, Told
-from risk.facts import DESK_FILE, OrderFacts, rate_of
-from risk.state import usable_rate
+from risk.facts import DESK_FILE, OrderFacts
+from risk.state import BUY, usable_rate
 from risk.wording import UNKNOWN, money, plain
+
+_OPTION = InstrumentKind.OPTION
 
 
 def currency(facts: OrderFacts) -> str:
@@ -26,7 +28,7 @@ def currency(facts: OrderFacts) -> str:
         return f"the currency of {facts.intent.symbol} is not known"
     if not ours:
         return f"the currency of account {facts.intent.account} is not known"
-    if rate_of(facts.rules.desk, facts.basis) is None:
+    if facts.rate is None:
         return f"the desk file has no rate for {theirs} ([fx_rates]), so the order can not be valued in {ours}"
     return ""
 
@@ -34,7 +36,7 @@ def currency(facts: OrderFacts) -> str:
 def tell_currency(facts: OrderFacts) -> Told:
     ours, instrument = facts.basis.books.currency, facts.basis.instrument
     theirs = instrument.currency if instrument is not None else ""
-    rate = plain(rate_of(facts.rules.desk, facts.basis))
+    rate = plain(facts.rate)
     said_by_venue = instrument is not None and usable_rate(instrument.rate) is not None and theirs != ours
     source = facts.basis.account.source if said_by_venue and facts.basis.account is not None else DESK_FILE
     return ours or UNKNOWN, f"{theirs} at {rate}" if theirs else UNKNOWN, source
@@ -52,7 +54,7 @@ def tell_order_quantity(facts: OrderFacts) -> Told:
 
 
 def order_notional(facts: OrderFacts) -> str:
-    value, limit = facts.worst.order_value, facts.limits.order_notional_max
+    value, limit = facts.order_value, facts.limits.order_notional_max
     if value is None:
         return "the order can not be valued: its price, multiplier or currency is not known"
     if value > limit:
@@ -64,48 +66,47 @@ def order_notional(facts: OrderFacts) -> str:
 def tell_order_notional(facts: OrderFacts) -> Told:
     quote = facts.basis.quote
     source = f"quote:{quote.id}" if quote is not None else "quote"
-    return plain(facts.limits.order_notional_max), plain(facts.worst.order_value), source
+    return plain(facts.limits.order_notional_max), plain(facts.order_value), source
 
 
 def position_quantity(facts: OrderFacts) -> str:
-    worst, limit = facts.worst, facts.limits.position_quantity_max
-    if worst.reduces is None:
+    limit = facts.limits.position_quantity_max
+    if facts.reduces is None:
         return f"the position in {facts.intent.symbol} is not known"
-    if worst.reduces or abs(worst.position_quantity) <= limit:
+    if facts.reduces or abs(facts.position_quantity) <= limit:
         return ""
     return (
         f"with all working orders filled the position in {facts.intent.symbol} could become "
-        f"{plain(worst.position_quantity)}; {plain(limit)} is allowed"
+        f"{plain(facts.position_quantity)}; {plain(limit)} is allowed"
     )
 
 
 def tell_position_quantity(facts: OrderFacts) -> Told:
-    worst = facts.worst
-    observed = plain(worst.position_quantity) if worst.reduces is not None else UNKNOWN
+    observed = plain(facts.position_quantity) if facts.reduces is not None else UNKNOWN
     return plain(facts.limits.position_quantity_max), observed, _books_source(facts)
 
 
 def position_notional(facts: OrderFacts) -> str:
     what = "with all working orders filled the position in"
-    return _over(facts, facts.worst.position_value, facts.limits.position_notional_max, what, facts.intent.symbol)
+    return _over(facts, facts.position_value, facts.limits.position_notional_max, what, facts.intent.symbol)
 
 
 def tell_position_notional(facts: OrderFacts) -> Told:
-    return plain(facts.limits.position_notional_max), plain(facts.worst.position_value), _books_source(facts)
+    return plain(facts.limits.position_notional_max), plain(facts.position_value), _books_source(facts)
 
 
 def gross_exposure(facts: OrderFacts) -> str:
     what = "with all working orders filled account"
-    return _over(facts, facts.worst.account_value, facts.limits.gross_exposure_max, what, facts.intent.account)
+    return _over(facts, facts.account_value, facts.limits.gross_exposure_max, what, facts.intent.account)
 
 
 def tell_gross_exposure(facts: OrderFacts) -> Told:
-    return plain(facts.limits.gross_exposure_max), plain(facts.worst.account_value), _books_source(facts)
+    return plain(facts.limits.gross_exposure_max), plain(facts.account_value), _books_source(facts)
 
 
 def _over(facts: OrderFacts, value: Decimal | None, limit: Decimal, what: str, name: str) -> str:
     """Why `value` is too much, or ""; a reducing order is let through whatever it is."""
-    if facts.worst.reduces:
+    if facts.reduces:
         return ""
     if value is None:
         return f"{what} {name} can not be valued: a price or rate is missing"
@@ -135,8 +136,8 @@ def tell_option_writing(facts: OrderFacts) -> Told:
 
 def _writes(facts: OrderFacts) -> bool:
     found, intent = facts.basis.instrument, facts.intent
-    is_option = found is not None and found.kind is InstrumentKind.OPTION
-    return is_option and intent.side is Side.SELL and facts.worst.reduces is not True
+    is_option = found is not None and found.kind is _OPTION
+    return is_option and intent.side is not BUY and facts.reduces is not True
 
 
 def funds(facts: OrderFacts) -> str:
@@ -148,7 +149,7 @@ def funds(facts: OrderFacts) -> str:
     found = facts.basis.account
     if found is None or not found.available_funds.is_finite():
         return f"the available funds of account {facts.intent.account} are not known"
-    if facts.worst.reduces:
+    if facts.reduces:
         return ""
     needed, available = _needed(facts), found.available_funds
     if needed is None:
@@ -167,7 +168,7 @@ def tell_funds(facts: OrderFacts) -> Told:
 
 
 def _needed(facts: OrderFacts) -> Decimal | None:
-    needed = facts.worst.needed_funds
+    needed = facts.needed_funds
     return needed + facts.basis.books.unconfirmed_funds if needed is not None else None
 
 
@@ -209,7 +210,7 @@ def _books_source(facts: OrderFacts) -> str:
 
 
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
-    Row("currency", currency, tell_currency),
+    Row("currency", currency, tell_currency, stands=True),
     Row(
         "order_quantity",
         order_quantity,

@@ -24,7 +24,7 @@ from risk.state import BUY, ONE
 from risk.wording import UNKNOWN, hour, local_time, moment, plain, seconds
 
 _MARKET, _LIMIT, _STOP, _AT_CLOSE = OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.MARKET_ON_CLOSE
-_DAY, _LIVE = TimeInForce.DAY, MarketDataType.LIVE
+_DAY, _LIVE, _OPEN = TimeInForce.DAY, MarketDataType.LIVE, MarketState.OPEN
 
 
 def _session(facts: OrderFacts) -> tuple[Session | None, str, str]:
@@ -45,10 +45,15 @@ def _rests(facts: OrderFacts) -> bool:
 
 def session(facts: OrderFacts) -> str:
     """See the top of this file for what may be sent when."""
-    found, _, reason = _session(facts)
-    if reason or _rests(facts):
-        return reason
-    intent, now = facts.intent, facts.now
+    intent, now, instrument = facts.intent, facts.now, facts.basis.instrument
+    if instrument is None:
+        return f"the trading hours of {intent.symbol} are not known"
+    try:
+        found = session_at(instrument.calendar, now)
+    except CalendarError as error:
+        return str(error)
+    if _rests(facts):
+        return ""
     if found is None:
         return f"{intent.symbol} has no trading session at {moment(now)}"
     if intent.order_type is _MARKET:
@@ -115,7 +120,7 @@ _NOT_OPEN = {
 def market_state(facts: OrderFacts) -> str:
     """The venue's own word, for every order: one that reduces is refused there as well."""
     found, intent = facts.basis.instrument, facts.intent
-    if found is None or found.market_state is MarketState.OPEN:
+    if found is None or found.market_state is _OPEN:
         return ""  # an instrument that is not known fails other checks
     return _NOT_OPEN[found.market_state].format(venue=intent.venue, symbol=intent.symbol)
 
@@ -128,7 +133,7 @@ def tell_market_state(facts: OrderFacts) -> Told:
 def margin_mode(facts: OrderFacts) -> str:
     """A position in an isolated market would have the sub-account refuse all others."""
     found, intent = facts.basis.instrument, facts.intent
-    if found is None or not found.is_isolated or facts.worst.reduces is True:
+    if found is None or not found.is_isolated or facts.reduces is True:
         return ""
     return (
         f"{intent.symbol} is an isolated market of {intent.venue}: while it is held the account can hold nothing else; "
@@ -140,7 +145,7 @@ def tell_margin_mode(facts: OrderFacts) -> Told:
     found = facts.basis.instrument
     if found is None:
         return "cross", UNKNOWN, "STATE"
-    return "any" if facts.worst.reduces else "cross", "isolated" if found.is_isolated else "cross", found.source
+    return "any" if facts.reduces else "cross", "isolated" if found.is_isolated else "cross", found.source
 
 
 # ---------------------------------------------------------------------------------------------------------- prices
@@ -188,7 +193,7 @@ def market_data_type(facts: OrderFacts) -> str:
     quote, symbol = facts.basis.quote, facts.intent.symbol
     if quote is None:
         return f"there is no quote of {symbol}"
-    if quote.market_data_type is _LIVE or facts.worst.reduces is True or _bounded(facts):
+    if quote.market_data_type is _LIVE or facts.reduces is True or _bounded(facts):
         return ""
     return f"the prices of {symbol} are {quote.market_data_type}: they are not good enough to open a position with"
 
@@ -263,10 +268,10 @@ def _against_oracle(facts: OrderFacts) -> tuple[Decimal, Decimal] | None:
     """The oracle's price and what is held against it; None = there is nothing to hold against anything."""
     intent, quote = facts.intent, facts.basis.quote
     oracle = usable_price(quote.oracle_price) if quote is not None else None
-    price = intent.limit_price if intent.limit_price is not None else facts.market_price
-    if oracle is None or price is None or intent.order_type is _STOP:
+    if oracle is None or intent.order_type is _STOP:
         return None
-    return oracle, price
+    price = intent.limit_price if intent.limit_price is not None else facts.market_price
+    return (oracle, price) if price is not None else None
 
 
 def oracle_distance(facts: OrderFacts) -> str:
@@ -301,7 +306,7 @@ def _quote_source(facts: OrderFacts) -> str:
 
 
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
-    Row("market_state", market_state, tell_market_state),
+    Row("market_state", market_state, tell_market_state, stands=True),
     Row("margin_mode", margin_mode, tell_margin_mode),
     Row("session", session, tell_session),
     Row("close_cutoff", close_cutoff, tell_close_cutoff),

@@ -9,7 +9,7 @@ somebody wants to see all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -22,6 +22,9 @@ from risk.state import AccountKey, RiskState
 F = TypeVar("F", bound=IntentFacts, contravariant=True)
 Told = tuple[str, str, str]
 """The limit, what was observed, and where the observation came from (`Check`)."""
+Market = tuple[str, str, str]
+"""(venue, account, symbol)."""
+Ground = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ class Row(Generic[F]):
     """`why_not` gives the sentence for the trader, or "" where the intent passes; `tell` is the same for both.
 
     `is_bound` = it bounds size, price or rate: an order that it denies is an event to show on a chart. The others say
-    that an intent was wrong, or the desk not ready.
+    that an intent was wrong, or the desk not ready. `stands` = what it reads is the same for one intent after another
+    (`Rows`).
     """
 
     name: str
@@ -50,8 +54,55 @@ class Row(Generic[F]):
     tell: Callable[[F], Told]
     limit: Limit | None = None
     is_bound: bool = False
+    stands: bool = False
 
     def check(self, facts: F, reason: str) -> Check:
         """The check as it is told, with the reason that `why_not` gave."""
         limit, observed, source = self.tell(facts)
         return Check(name=self.name, passed=not reason, limit=limit, observed=observed, source=source, reason=reason)
+
+
+class Rows(Generic[F]):
+    """Rows in the order of their reasons, and what they ask: nearly always that is all there is to do.
+
+    `ground_of` gives all that the standing rows read: for which market, and on what. Most intents for a market find the
+    heartbeat, room and instrument that the last one was let through on, and then these rows need not be asked again.
+    Without it all are asked always.
+    """
+
+    __slots__ = ("_ground_of", "_passed_on", "_questions", "_questions_of_intent", "_rows")
+
+    def __init__(self, rows: Iterable[Row[F]], ground_of: Callable[[F], tuple[Market, Ground]] | None = None) -> None:
+        self._rows = tuple(rows)
+        self._questions = tuple([row.why_not for row in self._rows])
+        self._questions_of_intent = tuple([row.why_not for row in self._rows if not row.stands])
+        self._ground_of = ground_of
+        self._passed_on: dict[Market, Ground] = {}  # bounded: nothing passes for a market that is not the desk's
+
+    def __iter__(self) -> Iterator[Row[F]]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def failed(self, facts: F) -> tuple[Check, ...]:
+        """The checks that an intent fails, in order."""
+        if self._ground_of is None:
+            return self._failed(facts, self._questions)
+        market, ground = self._ground_of(facts)
+        if self._passed_on.get(market) == ground:
+            return self._failed(facts, self._questions_of_intent)
+        failed = self._failed(facts, self._questions)
+        if not failed:
+            self._passed_on[market] = ground
+        return failed
+
+    def _failed(self, facts: F, questions: tuple[Callable[[F], str], ...]) -> tuple[Check, ...]:
+        for why_not in questions:
+            if why_not(facts):
+                return tuple([row.check(facts, reason) for row in self._rows if (reason := row.why_not(facts))])
+        return ()
+
+    def told(self, facts: F) -> tuple[Check, ...]:
+        """All checks, in order."""
+        return tuple([row.check(facts, row.why_not(facts)) for row in self._rows])

@@ -1,0 +1,101 @@
+"""The rows: what stands is asked again as soon as anything that it reads is another, and it reads nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec import Struct
+from risk import evolve
+from risk.checks.rows import Row, Rows
+from risk.decide import OF_ORDERS, ground_of
+from risk.facts import OrderFacts, Request, gather
+from risk.looking import look
+from signalbox.messages import IntentApproved, IntentDenied, LinkStatus, MarketState
+
+STANDING = [row for row in OF_ORDERS if row.stands]
+
+
+class Watched:
+    """Facts that note what is read of them."""
+
+    def __init__(self, facts: Any, read: set[str], path: str = "") -> None:
+        self._facts, self._read, self._path = facts, read, path
+
+    def __getattr__(self, name: str) -> Any:
+        found, path = getattr(self._facts, name), f"{self._path}{name}"
+        if path in ("intent", "basis", "basis.books"):
+            return Watched(found, self._read, f"{path}.")
+        self._read.add(path)
+        return found
+
+
+def facts_of(w: Any) -> OrderFacts:
+    intent = w.order()
+    basis = look(w.state, Request(sequence=1, intent=intent, by="alice"), intent, w.now)
+    return gather(w.state.rules, basis, intent, "", "alice", w.now)
+
+
+def read_by(ask: Callable[[Any], Any], facts: OrderFacts) -> set[str]:
+    read: set[str] = set()
+    ask(Watched(facts, read))
+    return read
+
+
+@pytest.mark.parametrize("row", STANDING, ids=lambda row: str(row.name))
+def test_a_standing_row_reads_nothing_but_its_ground(row: Row[OrderFacts], world: Any) -> None:
+    facts = facts_of(world().ready())
+    assert read_by(row.why_not, facts) <= read_by(ground_of, facts)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda w: w.link(LinkStatus.RECONCILING), "the link to ibkr is RECONCILING"),
+        (lambda w: w.link(SPY="its price"), "what ibkr says of SPY can not be read"),
+        (lambda w: w.room(99, 100), "the stream TRADE has used 99 %"),
+        (lambda w: w.instrument("SPY", market_state=MarketState.PAUSED), "trading in SPY is paused"),
+        (lambda w: w.instrument("SPY", currency="HKD"), "the desk file has no rate for HKD"),
+        (lambda w: evolve.distrust_books(w.state, 99), "the order event at TRADE:99 can not be read"),
+    ],
+)
+def test_what_stood_is_asked_again_when_its_ground_is_another(
+    world: Any, change: Callable[[Any], Any], reason: str
+) -> None:
+    w = world().ready()
+    assert isinstance(w.decide(w.order()), IntentApproved)
+    change(w)
+    denied = w.decide(w.order())
+    assert isinstance(denied, IntentDenied)
+    assert denied.reason.startswith(reason)
+
+
+def test_a_standing_row_is_asked_once_for_a_market_and_a_ground_and_again_where_it_has_not_passed() -> None:
+    class Facts(Struct):
+        market: str
+        ground: int
+        is_well: bool = True
+
+    asked: list[Facts] = []
+
+    def why_not(facts: Facts) -> str:
+        asked.append(facts)
+        return "" if facts.ground != 13 else "unlucky"
+
+    def tell(facts: Facts) -> tuple[str, str, str]:
+        return "", "", ""
+
+    rows: Rows[Any] = Rows(
+        [
+            Row("stands", why_not, tell, stands=True),
+            Row("of_intent", lambda facts: "" if facts.is_well else "no", tell),
+        ],
+        lambda facts: ((facts.market, "", ""), (facts.ground,)),
+    )
+    for facts in (Facts("a", 1), Facts("a", 1), Facts("b", 1), Facts("a", 2), Facts("a", 2)):
+        assert rows.failed(facts) == ()
+    assert [(each.market, each.ground) for each in asked] == [("a", 1), ("b", 1), ("a", 2)]
+    assert [check.name for check in rows.failed(Facts("a", 2, is_well=False))] == ["of_intent"]
+    for _ in range(2):
+        assert [check.name for check in rows.failed(Facts("a", 13))] == ["stands"]
