@@ -2,7 +2,8 @@
 
 - `indicators.advance` and a rule, and `indicators.step` (a bar in, its score out), beside the formulas alone.
 - An order's life in the OMS (created, accepted, filled: `oms.step` and the fold of what it says), beside decoding the
-  three messages and encoding the three events, which the service does too and the desk in process does not.
+  three messages and encoding the three events, which the service does too and the desk in process does not; and beside
+  the same order's life in NautilusTrader (`benchmarks.nautilus_orders` says what differs).
 - All of it: a bar a minute goes through the indicators and a rule, and each hundredth one makes an order that risk
   decides, the OMS tracks and a venue fills; beside the formulas alone.
 - An order through all of that after 1,000 orders and after 100,000: memories end, so it takes as long.
@@ -53,9 +54,11 @@ from signalbox.messages import (
 )
 from simulators.listings import listing_of
 
+from benchmarks.nautilus_orders import Nautilus
+
 VENUE, ACCOUNT, SYMBOL = "dydx", "dydx1-0", "BTC-USD"
 AT, MINUTE = datetime(2024, 3, 4, tzinfo=UTC), timedelta(minutes=1)
-BARS, BARS_AT_ONCE, LIVES, TURNS = 60_000, 2_000, 10_000, 5
+BARS, BARS_AT_ONCE, LIVES, LIVES_AT_A_STRETCH, TURNS = 60_000, 2_000, 10_000, 100, 5
 ORDERS, WINDOW, BARS_AN_ORDER = 100_000, 1_000, 100
 ADVANCE_MIN, STEP_MIN, LIFE_US_MAX, DAY_MIN, FLAT_MIN = 800_000, 250_000, 30.0, 200_000, 0.8
 PARAMETERS = parameters_of(IndicatorParameters())
@@ -186,8 +189,8 @@ def a_life(number: int) -> tuple[Decision, Report, Report]:
     return decision, accepted, filled
 
 
-def lives() -> tuple[float, float]:
-    """Microseconds of a life; of reading its messages and writing its events."""
+def lives() -> tuple[float, float, float]:
+    """Microseconds of a life; of reading its messages and writing its events; of a life in NautilusTrader."""
     venue, state, stored = a_venue(), State(), 0
     for instrument in venue.instruments(AT):
         state.instruments[VENUE, instrument.symbol] = instrument
@@ -201,8 +204,10 @@ def lives() -> tuple[float, float]:
         return outcome.events
 
     take(venue.snapshot(AT))
+    nautilus = Nautilus()
     lived: list[float] = []
     wired: list[float] = []
+    theirs: list[float] = []
     life: list[Decision | Report]
     for number in range(LIVES):
         decision, accepted, filled = map(messages.encode, a_life(number))
@@ -216,7 +221,9 @@ def lives() -> tuple[float, float]:
         wired.append(perf_counter() - done + read - began)
         lived.append(done - read)
         assert len(events) == 3
-    return median(lived) * 1e6, median(wired) * 1e6
+        if number % LIVES_AT_A_STRETCH == 0:
+            theirs += [nautilus.order()[1] for _ in range(LIVES_AT_A_STRETCH // 5)]
+    return median(lived) * 1e6, median(wired) * 1e6, median(theirs)
 
 
 # ------------------------------------------------------------------------------------------------ all of the desk
@@ -287,7 +294,7 @@ def orders_in_a_row() -> tuple[float, float]:
     return min(windows[1 : 1 + TURNS]), min(windows[-TURNS:])
 
 
-def _row(name: str, value: float, unit: str, reference: float, goal: str, met: bool) -> dict[str, Any]:
+def _row(name: str, value: float, unit: str, reference: float, goal: str, met: bool | None) -> dict[str, Any]:
     return {
         "name": name,
         "value": round(value, 1) if value < 1000 else round(value),
@@ -303,13 +310,14 @@ def run() -> list[dict[str, Any]]:
     """Measure."""
     rows = prices(BARS)
     alone = formulas_alone(rows)
-    advanced, stepped, (life, wire) = advancing(rows), stepping(rows), lives()
+    advanced, stepped, (life, wire, theirs) = advancing(rows), stepping(rows), lives()
     day, (early, late) = day_of_bars(rows), orders_in_a_row()
     flat = early / late
     return [
         _row("advance and a rule", advanced, "bars/s", alone, f"value >= {ADVANCE_MIN}", advanced >= ADVANCE_MIN),
         _row("bar in, score out", stepped, "bars/s", alone, f"value >= {STEP_MIN}", stepped >= STEP_MIN),
         _row("OMS: created, accepted, filled", life, "us", wire, f"value <= {LIFE_US_MAX:g}", life <= LIFE_US_MAX),
+        _row("the same, beside NautilusTrader", life, "us", theirs, "", None),
         _row("desk in process, order each 100", day, "bars/s", alone, f"value >= {DAY_MIN}", day >= DAY_MIN),
         _row(f"order in process after {ORDERS:,}", late, "us", early, f"ratio <= {1 / FLAT_MIN:g}", flat >= FLAT_MIN),
     ]

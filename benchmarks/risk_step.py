@@ -2,7 +2,8 @@
 
 The reference is the least that anybody does who takes an order from JSON and stores an answer on it: the intent read,
 and a decision of that size written, in turns with the steps, so that both meet the same machine. Beside it, whether the
-cost stays as it is while orders come and go: with so many that have ended, and some that work.
+cost stays as it is while orders come and go: with so many that have ended, and some that work. And what NautilusTrader
+takes to look at the same order, in turns with the last of them (`benchmarks.nautilus_orders` says what differs).
 
     python -m benchmarks.risk_step
 """
@@ -10,6 +11,7 @@ cost stays as it is while orders come and go: with so many that have ended, and 
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from statistics import median
@@ -45,8 +47,10 @@ from signalbox.messages import (
 from signalbox.room import StreamRoom
 from signalbox.subjects import BASELINE
 
+from benchmarks.nautilus_orders import Nautilus
+
 ORDERS = (1_000, 10_000, 100_000)
-WORKING, MEASURED = 10, 3_000
+WORKING, MEASURED, AT_A_STRETCH = 10, 3_000, 100
 MICROSECONDS_MAX, FLAT_RATIO_MAX = 30.0, 1.25
 AT = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
 OWNER: dict[str, Any] = {"venue": "ibkr", "account": "DU0000001"}
@@ -141,11 +145,13 @@ class Trading:
         step(self.state, TradeEvent(self.sequence, event), self.at)
 
 
-def measure(trading: Trading) -> tuple[float, float]:
+def measure(trading: Trading, in_turns: Callable[[], object] = lambda: None) -> tuple[float, float]:
     """The median microseconds of a step, and of the intent read and the decision written beside it."""
     steps, codec = [], []
     gc.collect()
-    for _ in range(MEASURED):
+    for number in range(MEASURED):
+        if number % AT_A_STRETCH == 0:
+            in_turns()
         request = trading.request()
         stored = messages.encode(request.intent)  # type: ignore[arg-type]
         begun = perf_counter_ns()
@@ -181,6 +187,19 @@ def run() -> list[dict[str, Any]]:
                 "met": value <= MICROSECONDS_MAX and flat,
             }
         )
+    nautilus, looks = Nautilus(), list[float]()
+    value, _ = measure(trading, lambda: looks.extend([nautilus.order()[0] for _ in range(AT_A_STRETCH)]))
+    rows.append(
+        {
+            "name": "risk step, in turns with NautilusTrader",
+            "value": round(value, 1),
+            "unit": "us, p50",
+            "reference": f"its RiskEngine's look at the order: {median(looks):.1f} us",
+            "ratio": round(value / median(looks), 2),
+            "goal": "",
+            "met": None,
+        }
+    )
     return rows
 
 

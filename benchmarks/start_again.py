@@ -1,10 +1,10 @@
 """How long risk and OMS take to be ready where TRADE has a million orders, and how much memory they have then.
 
-Fills TRADE on a nats-server of its own with orders that were approved, created, accepted and filled, as risk and the
-OMS would have sealed them, and acknowledged; has each service fold all of it once, and write its checkpoint; starts it
-again. The time is that of the service's process from its beginning until it says that it is ready to decide: for the
-OMS ready, for risk rebuilt (it then waits for heartbeats and prices, which no venue sends here). The reference is the
-same start without checkpoint.
+Fills TRADE on a nats-server of its own with orders, 400 a second of desk time, that were approved, created, accepted
+and filled, as risk and the OMS would have sealed them, and acknowledged; has each service fold all of it once, and
+write its checkpoint; starts it again. The time is that of the service's process from its beginning until it says that
+it is ready to decide: for the OMS ready, for risk rebuilt (it then waits for heartbeats and prices, which no venue
+sends here). The reference is the same start without checkpoint.
 
     python -m benchmarks.start_again [ORDERS]
 """
@@ -40,10 +40,9 @@ FOLD_SECONDS_MAX = 3_000.0
 READY = {"oms": "started", "risk": "rebuilt"}
 WRITTEN = "wrote a checkpoint"
 
-_AT = "2026-01-05T14:31:00Z"
 _OF_ORDER = '"venue":"ibkr","account":"DU0000001","order_id":"{id}"'
 _INTENT = (
-    '{{"type":"OrderIntent","id":"{id}","at":"' + _AT + '","venue":"ibkr","symbol":"SPY","side":"{side}",'
+    '{{"type":"OrderIntent","id":"{id}","at":"{traded}","venue":"ibkr","symbol":"SPY","side":"{side}",'
     '"quantity":"100","order_type":"LIMIT","limit_price":"{price}","account":"DU0000001"}}'
 )
 _ORDER = (
@@ -55,26 +54,25 @@ _FILL = (
     '"quantity":"100","price":"{price}","at":"{traded}"}}'
 )
 _DECISION = (
-    '{{"type":"IntentApproved","id":"decision-{number}-0","at":"' + _AT + '","cause":"{id}","intent_sequence":{number},'
+    '{{"type":"IntentApproved","id":"decision-{number}-0","at":"{traded}","cause":"{id}","intent_sequence":{number},'
     '"intent":' + _INTENT + ',"order_id":"{id}","checks":[],"reference_price":"{price}","by":"user",'
     '"intent_stored_at":"2026-01-05T14:30:59Z"}}'
 )
 _CREATED = (
-    '{{"type":"OrderCreated","id":"{id}/1","at":"' + _AT + '","cause":"decision-{number}-0",' + _OF_ORDER + ","
+    '{{"type":"OrderCreated","id":"{id}/1","at":"{traded}","cause":"decision-{number}-0",' + _OF_ORDER + ","
     '"status":"PENDING_NEW","order":' + _ORDER + ',"reference_price":"{price}"}}'
 )
 _ACCEPTED = (
-    '{{"type":"OrderAccepted","id":"{id}/2","at":"' + _AT + '","cause":"report/{number}",' + _OF_ORDER + ","
+    '{{"type":"OrderAccepted","id":"{id}/2","at":"{traded}","cause":"report/{number}",' + _OF_ORDER + ","
     '"status":"NEW","venue_order_id":"{number}"}}'
 )
 _FILLED = (
-    '{{"type":"OrderFilled","id":"{id}/3","at":"' + _AT + '","cause":"report/{number}/f",' + _OF_ORDER + ","
+    '{{"type":"OrderFilled","id":"{id}/3","at":"{traded}","cause":"report/{number}/f",' + _OF_ORDER + ","
     '"status":"FILLED","fill":' + _FILL + ',"cumulative_quantity":"100","leaves_quantity":"0"}}'
 )
 _BASELINE = (
-    '{"type":"AccountAdopted","id":"ibkr/DU0000001/_baseline/1","at":"'
-    + _AT
-    + '","venue":"ibkr","account":"DU0000001",'
+    '{"type":"AccountAdopted","id":"ibkr/DU0000001/_baseline/1","at":"2026-01-05T13:59:00Z",'
+    '"venue":"ibkr","account":"DU0000001",'
     '"order_id":"_baseline","status":"FILLED","currency":"USD","cash":"1000000","positions":[],"execution_ids":[]}'
 )
 
