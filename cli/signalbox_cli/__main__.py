@@ -38,6 +38,7 @@ COMMANDS = {
     "cluster_credentials": ("cluster-credentials",),
     "backing_up": ("backup", "restore"),
     "dydx_keys": ("dydx-key",),
+    "dydx_leverage": ("dydx-leverage",),
     "grafana.commands": ("grafana",),
 }
 """The commands of each module. Only the module of a command that is named is imported: `status` needs no simulator."""

@@ -75,7 +75,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     shown.add_argument("address", metavar="ADDRESS", help="the wallet, dydx1...")
     shown.add_argument("--json", action="store_true", help="one JSON object a line")
-    _add_chain(shown)
+    add_chain(shown)
     shown.set_defaults(run=_list)
     remove = add_command(
         parts,
@@ -99,10 +99,11 @@ def _add_owner(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the wallet's words, or its private key in hex digits: a file of mode 600; - = standard input",
     )
-    _add_chain(parser)
+    add_chain(parser)
 
 
-def _add_chain(parser: argparse.ArgumentParser) -> None:
+def add_chain(parser: argparse.ArgumentParser) -> None:
+    """Where the chain is."""
     parser.add_argument(
         "--network",
         type=Network,
@@ -114,11 +115,11 @@ def _add_chain(parser: argparse.ArgumentParser) -> None:
 
 
 async def _create(arguments: argparse.Namespace) -> int:
-    wallet, endpoints = _wallet(arguments.owner), chain_at(arguments.network, arguments.node)
+    wallet, endpoints = wallet_in(arguments.owner), chain_at(arguments.network, arguments.node)
     address = wallet_address(wallet)
     subaccount = subaccount_of(f"{address}-{arguments.subaccount}")
     source = _trading_key(arguments.key)
-    async with _node(endpoints, source, address) as node:
+    async with node_at(endpoints, source, address) as node:
         key = node.public_key
         found = await permission_of(node, subaccount, key, SECONDS_MAX)
         if found.id is None:
@@ -135,7 +136,7 @@ async def _create(arguments: argparse.Namespace) -> int:
 
 async def _list(arguments: argparse.Namespace) -> int:
     endpoints = chain_at(arguments.network, arguments.node)
-    async with _node(endpoints, _nobodys_key(), arguments.address) as node:
+    async with node_at(endpoints, nobodys_key(), arguments.address) as node:
         held = await held_by(node, arguments.address, SECONDS_MAX)
     rows = [(each.id, _told(each)) for each in held]
     if arguments.json:
@@ -148,16 +149,17 @@ async def _list(arguments: argparse.Namespace) -> int:
 
 
 async def _remove(arguments: argparse.Namespace) -> int:
-    wallet, endpoints = _wallet(arguments.owner), chain_at(arguments.network, arguments.node)
+    wallet, endpoints = wallet_in(arguments.owner), chain_at(arguments.network, arguments.node)
     address = wallet_address(wallet)
-    async with _node(endpoints, wallet, address) as node:
+    async with node_at(endpoints, wallet, address) as node:
         await Owner(node, wallet, address, endpoints, SECONDS_MAX).remove(arguments.id)
     print(f"authenticator {arguments.id} of {address} is gone: what its key signs is refused from now on")
     return 0
 
 
 @asynccontextmanager
-async def _node(endpoints: Endpoints, source: KeySource, address: str) -> AsyncIterator[Node]:
+async def node_at(endpoints: Endpoints, source: KeySource, address: str) -> AsyncIterator[Node]:
+    """A connection to a node for one key and account. Raises `ConfigurationError` or `VenueError`."""
     node = Node(
         endpoints,
         source,
@@ -180,7 +182,8 @@ def _told(held: Held) -> str:
         return f"it can not be read: {error}"
 
 
-def _wallet(path: Path) -> KeySource:
+def wallet_in(path: Path) -> KeySource:
+    """The wallet's own key, from a file or from standard input. Raises `ConfigurationError`."""
     secret = Secret(sys.stdin.readline()) if path == STANDARD_INPUT else read_secret_file(path)
     return source_of("what --owner names", secret, KeyOwner.WALLET)
 
@@ -204,6 +207,6 @@ def _new_digits() -> str:
     return secrets.token_hex(32)
 
 
-def _nobodys_key() -> KeySource:
+def nobodys_key() -> KeySource:
     """A node is asked by who has a key; what everybody may read needs none in particular."""
     return source_of("a random key", Secret(_new_digits()), KeyOwner.TRADER)

@@ -41,7 +41,7 @@ async def agrees(desk: Any) -> bool:
 
 
 async def test_margins_follow_open_interest_and_the_owners_leverage(desk: Any) -> None:
-    await desk.start()
+    runtime = await desk.start()
     await desk.ready()
     price = str(desk.venue.price() + 1000)
     placing = {"account": desk.account, "symbol": "BTC-USD", "side": "BUY", "quantity": "0.1", "price": price}
@@ -66,3 +66,4 @@ async def test_margins_follow_open_interest_and_the_owners_leverage(desk: Any) -
         return state is not None and state.initial_margin_fractions == {"BTC-USD": Decimal("0.5")}
 
     await desk.eventually(half, "half of the value, by leverage")
+    assert runtime.details()["leverage"] == "BTC-USD: 2", "`signalbox status` shows it"

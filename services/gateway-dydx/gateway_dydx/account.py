@@ -25,6 +25,7 @@ from gateway_dydx.facts import (
     Subaccount,
     SubaccountChanged,
 )
+from gateway_dydx.margins import leverage_of
 from gateway_dydx.reading import ASSET, POSITION
 from gateway_dydx.translate import account_state
 
@@ -98,6 +99,12 @@ class Figures:
         changed, self._chosen_ppm = fact.ppm_by_clob_pair != self._chosen_ppm, fact.ppm_by_clob_pair
         self._said_at[LEVERAGE] = at
         return changed
+
+    def leverage(self) -> dict[str, str]:
+        """The leverage that the owner has chosen, by symbol; of a market that is not known, by its clob pair."""
+        tickers = {market.clob_pair_id: ticker for ticker, market in self._markets.items()}
+        chosen = {pair: ppm for pair, ppm in (self._chosen_ppm or {}).items() if ppm}
+        return {tickers.get(pair, f"clob pair {pair}"): f"{leverage_of(ppm):f}" for pair, ppm in chosen.items()}
 
     def on_oracle_price(self, fact: OraclePrice, at: datetime) -> bool:
         """Take a price; True = a position's value changed."""

@@ -41,6 +41,16 @@ def _scaled_ppm(market: Market, price: Decimal) -> int:
     return base_ppm + int((MILLION - base_ppm) * (notional - lower) // (upper - lower))
 
 
+def ppm_of(leverage: Decimal) -> int:
+    """The initial margin of a leverage, in parts per million: rounded up, so that it is no more leverage than asked."""
+    return int((Decimal(MILLION) / leverage).to_integral_value(ROUND_CEILING))
+
+
+def leverage_of(ppm: int) -> Decimal:
+    """The leverage of an initial margin, to a hundredth."""
+    return (Decimal(MILLION) / ppm).quantize(Decimal("0.01")).normalize()
+
+
 def initial_margin(value: Decimal, fraction: Decimal) -> Decimal:
     """What a position of this value binds: rounded up to a millionth of a dollar."""
     return (value * fraction).quantize(_QUOTE_QUANTUM, ROUND_CEILING)

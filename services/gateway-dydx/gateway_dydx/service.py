@@ -89,6 +89,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         **shown,
         **gateway.details(),
         "key": node.permission.text,
+        "leverage": described(figures.leverage()),
         "height": str(state.own.height),
         "indexer_lag_blocks": str(state.own.height - state.own.indexer_height),
         "not_open": described(not_open(instruments)),

@@ -124,7 +124,15 @@ _ACCOUNTPLUS: dict[int, VenueProblem] = {
 }
 """Said before the order is looked at (v4-chain: x/accountplus/types/errors.go)."""
 
-_TABLES = {"sdk": _SDK, "clob": _CLOB, "accountplus": _ACCOUNTPLUS}
+_SUBACCOUNTS: dict[int, VenueProblem] = {
+    701: VenueProblem(_V.REFUSED, "The market does not allow so much leverage (`signalbox dydx-leverage list --all`)."),
+    703: VenueProblem(
+        _V.REFUSED, "What is held would then bind more margin than there is: reduce it, or deposit first."
+    ),
+}
+"""Of a leverage that is set (v4-chain: x/subaccounts/types/errors.go)."""
+
+_TABLES = {"sdk": _SDK, "clob": _CLOB, "accountplus": _ACCOUNTPLUS, "subaccounts": _SUBACCOUNTS}
 
 _CANCELS: dict[tuple[str, int], CancelVerdict] = {
     ("sdk", 19): CancelVerdict.ACCEPTED,

@@ -307,14 +307,15 @@ class Node:
             condition_type=int(plan.condition),
             conditional_order_trigger_subticks=plan.trigger_subticks,
         )
-        return self._sign(messages.place_order(order), at if plan.is_stateful else None)
+        return self.sign(messages.place_order(order), at if plan.is_stateful else None)
 
     def prepare_cancel(self, plan: CancelPlan, at: datetime) -> SignedTransaction:
         """Build and sign a cancel; `at` (desk time) makes a stateful one's sequence. Needs no network."""
         cancel = messages.cancel_order(_order_id(plan.identity), **_good_til(plan.good_til_block, plan.good_til_time))
-        return self._sign(cancel, at if plan.good_til_time is not None else None)
+        return self.sign(cancel, at if plan.good_til_time is not None else None)
 
-    def _sign(self, message: Any, stateful_at: datetime | None) -> SignedTransaction:
+    def sign(self, message: Any, stateful_at: datetime | None) -> SignedTransaction:
+        """Build and sign a message that costs no gas; a time makes its sequence, None = none is looked at."""
         wallet = self._wallet
         if wallet is None:
             raise VenueUnavailableError("the account has not been read from the chain: nothing can be signed")
