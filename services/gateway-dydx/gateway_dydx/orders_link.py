@@ -284,11 +284,11 @@ class OrdersLink:
         if not self._link.holds_account():
             return LinkStatus.FROZEN, NOT_RENEWED
         now, seconds_max = time.monotonic(), self._settings.standstill_seconds_max
-        if self._node.may_not_trade and self._node_told:
-            return LinkStatus.FROZEN, self._node.may_not_trade
         # The indexer's height alone does not do: it may be old, and what may have been renewed is taken from the height
         if self._node_reason and (not self._node_told or now - self._node_heard_at > seconds_max):
             return LinkStatus.DOWN, f"the node: {self._node_reason}"
+        if self._node_told and self._node.may_not_trade:
+            return LinkStatus.FROZEN, self._node.may_not_trade
         if not self.stream.is_up:
             return LinkStatus.DOWN, f"the indexer's websocket: {self._stream_reason or 'connecting'}"
         if now - self._height_moved_at > seconds_max:

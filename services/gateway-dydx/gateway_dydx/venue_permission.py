@@ -75,6 +75,8 @@ class KeptPermission:
                 found = await permission_of(node, self._subaccount, node.public_key, settings.answer_seconds_max)
             except VenueError as error:  # what was known stands: the chain itself has the last word
                 log.info("what the trading key may do could not be asked", extra={"error": str(error)})
+                if node.permission.id is None:
+                    node.permission = Permission(text=f"what the trading key may do could not be asked: {error}")
                 delay_seconds = backoff.next_seconds()
                 continue
             backoff.reset()
