@@ -50,14 +50,14 @@ def order_of(header: Header, placed: Mapping[str, Any], order_id: str, at: datet
     market = terms.get(placed["pair"])
     if market is None:
         raise ConfigurationError([f"{order_id} of the session is of a market that the session does not tell of"])
-    is_market = placed["time_in_force"] == ChainTimeInForce.IMMEDIATE_OR_CANCEL
+    rests, fills_at_once = ChainTimeInForce.UNSPECIFIED, ChainTimeInForce.IMMEDIATE_OR_CANCEL
     kinds = {
-        (OrderFlags.SHORT_TERM, True): (OrderType.MARKET, TimeInForce.DAY),
-        (OrderFlags.SHORT_TERM, False): (OrderType.LIMIT, TimeInForce.DAY),
-        (OrderFlags.LONG_TERM, False): (OrderType.LIMIT, TimeInForce.GTC),
-        (OrderFlags.CONDITIONAL, True): (OrderType.STOP, TimeInForce.GTC),
+        (OrderFlags.SHORT_TERM, fills_at_once): (OrderType.MARKET, TimeInForce.DAY),
+        (OrderFlags.SHORT_TERM, rests): (OrderType.LIMIT, TimeInForce.DAY),
+        (OrderFlags.LONG_TERM, rests): (OrderType.LIMIT, TimeInForce.GTC),
+        (OrderFlags.CONDITIONAL, fills_at_once): (OrderType.STOP, TimeInForce.GTC),
     }
-    kind = kinds.get((placed["flags"], is_market))
+    kind = kinds.get((placed["flags"], placed["time_in_force"]))
     if kind is None or placed["condition"] not in (Condition.UNSPECIFIED, Condition.STOP_LOSS):
         raise ConfigurationError([f"{order_id} of the session is none that this desk places"])
     order_type, time_in_force = kind

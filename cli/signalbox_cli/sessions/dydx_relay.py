@@ -165,23 +165,25 @@ class DydxRelay:
         return gateway
 
     async def _carry(self, link: int, gateway: web.WebSocketResponse, venue: aiohttp.ClientWebSocketResponse) -> None:
-        pumps = {
-            asyncio.ensure_future(self._pump(link, "gateway", gateway, venue)): "gateway",
-            asyncio.ensure_future(self._pump(link, "venue", venue, gateway)): "venue",
-        }
+        ended: list[Side] = []
+        """Who has ended it, the first first."""
+        pumps = (
+            asyncio.ensure_future(self._pump(link, "gateway", gateway, venue, ended)),
+            asyncio.ensure_future(self._pump(link, "venue", venue, gateway, ended)),
+        )
         try:
-            done, _ = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            self._tell(self._watcher.closed, link, pumps[done.pop()])
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:  # the server's way to say that the gateway has gone
-            if not self._stopping:
-                self._tell(self._watcher.closed, link, "gateway")
+            ended.append("gateway")
             raise
         finally:
+            if not self._stopping:
+                self._tell(self._watcher.closed, link, ended[0])
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
 
-    async def _pump(self, link: int, by: Side, reader: Any, writer: Any) -> None:
+    async def _pump(self, link: int, by: Side, reader: Any, writer: Any, ended: list[Side]) -> None:
         """Hand on what one side says, until it ends; a goodbye with its code."""
         with suppress(OSError, aiohttp.ClientError):
             while True:
@@ -196,14 +198,16 @@ class DydxRelay:
                     case WSMsgType.PONG:
                         await writer.pong(message.data)
                     case WSMsgType.CLOSE:
+                        ended.append(by)
                         await _ended(writer.close(code=message.data or 1000, message=(message.extra or "").encode()))
                         return
                     case _:
-                        return
+                        break
                 if message.type in _TEXTS:
                     data = message.data
                     text = data if isinstance(data, str) else data.decode("utf-8", "replace")
                     self._tell(self._watcher.passed, link, by, text)
+        ended.append(by)
 
     def _next(self) -> int:
         self._count += 1
