@@ -26,6 +26,7 @@ from v4_proto.cosmos.crypto.secp256k1.keys_pb2 import PubKey
 from v4_proto.dydxprotocol.accountplus import query_pb2 as accountplus
 from v4_proto.dydxprotocol.blocktime import query_pb2 as blocktime
 from v4_proto.dydxprotocol.feetiers import query_pb2 as feetiers
+from v4_proto.dydxprotocol.ratelimit import query_pb2 as ratelimit
 from v4_proto.dydxprotocol.stats import query_pb2 as stats
 from v4_proto.dydxprotocol.subaccounts import query_pb2 as subaccounts
 
@@ -81,6 +82,14 @@ class NodeQueries:
             "/dydxprotocol.subaccounts.Query/SubaccountAll": (
                 subaccounts.QueryAllSubaccountRequest,
                 self._subaccount_all,
+            ),
+            "/dydxprotocol.subaccounts.Query/GetWithdrawalAndTransfersBlockedInfo": (
+                subaccounts.QueryGetWithdrawalAndTransfersBlockedInfoRequest,
+                self._blocked,
+            ),
+            "/dydxprotocol.ratelimit.Query/CapacityByDenom": (
+                ratelimit.QueryCapacityByDenomRequest,
+                self._capacity,
             ),
             "/dydxprotocol.feetiers.Query/PerpetualFeeParams": (
                 feetiers.QueryPerpetualFeeParamsRequest,
@@ -204,6 +213,14 @@ class NodeQueries:
             self._write(response.subaccount.add(), owner, number)
         response.pagination.total = len(response.subaccount)
         return _message(response)
+
+    def _blocked(self, _: Any) -> Message:
+        """Nothing ever blocks withdrawals here: no subaccount is below zero for long, and the chain is never out."""
+        return _message(subaccounts.QueryGetWithdrawalAndTransfersBlockedInfoResponse())
+
+    def _capacity(self, _: Any) -> Message:
+        """No denomination has a limit here."""
+        return _message(ratelimit.QueryCapacityByDenomResponse())
 
     def _write(self, message: Any, owner: str, number: int) -> None:
         message.id.owner, message.id.number, message.margin_enabled = owner, number, True

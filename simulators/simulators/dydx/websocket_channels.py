@@ -98,10 +98,11 @@ class MarketChannels:
         block = done.block
         height = {"blockHeight": str(block.height), "time": iso(block.time)}
         self._feed.publish(BLOCK_HEIGHT, BLOCK_HEIGHT, height, VERSION)
+        if block.height % TRADING_EVERY_BLOCKS == 0 and self._feed.is_wanted(MARKETS, MARKETS):
+            # Another program of the indexer tells it (roundtable), in no order with the prices
+            self._feed.publish(MARKETS, MARKETS, {"trading": self._trading()}, VERSION)
         if block.oracle_prices:
             self._feed.publish(MARKETS, MARKETS, {"oraclePrices": self._oracle_prices(block)}, VERSION)
-        if block.height % TRADING_EVERY_BLOCKS == 0 and self._feed.is_wanted(MARKETS, MARKETS):
-            self._feed.publish(MARKETS, MARKETS, {"trading": self._trading()}, VERSION)
 
     def _tell_market(self, market: ChainMarket) -> None:
         """Tell a change at once, with what alone has changed as the indexer does."""

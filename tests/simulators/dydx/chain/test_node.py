@@ -111,6 +111,14 @@ async def test_the_client_reads_a_subaccount_and_statistics(bench: Any) -> None:
     assert not (await bench.call(lambda: bench.client.get_subaccount(bench.address, 9))).asset_positions
 
 
+async def test_nothing_holds_withdrawals_back(bench: Any) -> None:
+    told = await bench.call(lambda: bench.client.get_withdrawal_and_transfer_gating_status(0))
+    assert (told.negative_tnc_subaccount_seen_at_block, told.withdrawals_and_transfers_unblocked_at_block) == (0, 0)
+    assert not (
+        await bench.call(lambda: bench.client.get_withdrawal_capacity_by_denom(USDC_DENOM))
+    ).limiter_capacity_list
+
+
 async def test_what_the_chain_does_not_have_is_not_answered(bench: Any) -> None:
     for ask in (bench.client.get_all_validators, bench.client.get_affiliate_whitelist, bench.client.get_rewards_params):
         with pytest.raises(grpc.RpcError) as caught:

@@ -139,6 +139,15 @@ async def test_the_markets_figures_are_told_now_and_then(indexer: Any) -> None:
     assert "oraclePrice" not in trading["BTC-USD"]
 
 
+async def test_a_batch_may_begin_with_the_markets_figures(indexer: Any) -> None:
+    socket = await indexer.connect()
+    await socket.subscribe("v4_markets", batched=True)
+    for number in range(16):
+        indexer.chain.block(oracle_prices={"BTC-USD": Decimal(100_000)} if number == 15 else {})
+    batch = (await socket.got("channel_batch_data"))["contents"]
+    assert [next(iter(each)) for each in batch] == ["trading", "oraclePrices"], "clients look at the first"
+
+
 # ------------------------------------------------------------------------------------------------------- market data
 
 
