@@ -9,15 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from oms.state import AccountBook
 from signalbox.messages import OrderStatus, VenueFill
 
+from tests.chaos.side import Written
 from tests.venue.agreement import fact_of
-
-if TYPE_CHECKING:
-    from tests.chaos.campaign import Written
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any
 from oms.state import AccountBook
 from simulators.dydx.commands import EXTERNAL_CLIENT_ID_MIN
 
-from tests.chaos.campaign import Written
 from tests.chaos.differences import Executed
+from tests.chaos.side import Written
 
 WORKING = ("BEST_EFFORT_OPENED", "OPEN", "UNTRIGGERED")
 

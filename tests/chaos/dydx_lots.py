@@ -5,7 +5,7 @@ from __future__ import annotations
 from dydx_v4_client.key_pair import KeyPair
 from dydx_v4_client.wallet import Wallet
 
-from tests.chaos.campaign import Lot
+from tests.chaos.side import Lot
 
 MNEMONIC = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about"
 """The test words of BIP-39: everybody's, and so nobody's."""

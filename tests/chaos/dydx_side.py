@@ -17,7 +17,6 @@ from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce
 from signalbox_cli.local_desk import free_port
 from simulators.dydx.markets import tickers
 
-from tests.chaos.campaign import Hand, Written
 from tests.chaos.differences import wrong_cash, wrong_fills, wrong_positions
 from tests.chaos.dydx_differences import WORKING, executed, wrong_funding, wrong_orders
 from tests.chaos.dydx_lots import (
@@ -30,13 +29,14 @@ from tests.chaos.dydx_lots import (
     PATIENCE,
     PRICES,
 )
+from tests.chaos.side import Hand, Written
 
 BLOCK_MS, BLOCK_OF_MANY_MS = 40, 250
 """So many markets are more work for each block."""
 
 
 class DydxSide:
-    """See `campaign.VenueSide`."""
+    """See `side.VenueSide`."""
 
     venue, account, gateway, simulator = "dydx", ACCOUNT, "gateway_dydx", "simulators.dydx"
     keeps_its_books = True

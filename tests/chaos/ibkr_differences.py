@@ -13,8 +13,8 @@ from typing import Any
 from signalbox.exchange.orders import DONE, VenueOrderStatus
 from signalbox.messages import OrderStatus, TimeInForce
 
-from tests.chaos.campaign import Written
 from tests.chaos.differences import Executed
+from tests.chaos.side import Written
 
 ENDS = {
     VenueOrderStatus.FILLED: (OrderStatus.FILLED,),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos.campaign import Lot
+from tests.chaos.side import Lot
 
 ACCOUNT = "DU1234567"
 ORDERS_CLIENT, OTHER_CLIENT = 11, 33

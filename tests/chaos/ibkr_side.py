@@ -18,10 +18,10 @@ from typing import Any
 from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce
 from signalbox_cli.local_desk import free_port
 
-from tests.chaos.campaign import Hand, Written
 from tests.chaos.differences import wrong_cash, wrong_fills, wrong_positions
 from tests.chaos.ibkr_differences import executed, positions, wrong_orders
 from tests.chaos.ibkr_lots import ACCOUNT, FAULTS, GATEWAY_SETTINGS, MENDING, OTHER_CLIENT, PRICES
+from tests.chaos.side import Hand, Written
 
 DAYS = (
     ("2024-03-05T15:00:00Z", ("SPY", "AAPL")),
@@ -45,7 +45,7 @@ NAMES = {str(each["con_id"]): f"{each['symbol']}:{each.get('currency', 'USD')}:{
 
 
 class IbkrSide:
-    """See `campaign.VenueSide`."""
+    """See `side.VenueSide`."""
 
     venue, account, gateway, simulator = "ibkr", ACCOUNT, "gateway_ibkr", "simulators.tws"
     keeps_its_books = False  # corrections and orders that TWS holds are in no file

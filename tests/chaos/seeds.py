@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.chaos.campaign import Campaign, Hand, VenueSide
+from tests.chaos.campaign import Campaign
 from tests.chaos.dydx_side import DydxSide
 from tests.chaos.ibkr_side import IbkrSide
+from tests.chaos.side import Hand, VenueSide
 from tests.conftest import NatsServer
 from tests.venue.processes import ForkServer
 
