@@ -445,6 +445,14 @@ def test_an_inactive_order_that_is_not_listed_any_more_is_rejected_with_the_venu
     assert "no shares" in found.reason
 
 
+@pytest.mark.parametrize("code", [110, 113, 200, 201, 334, 336, 337, 387, 434, 435, 10052, 10243, 10268, 10311])
+def test_an_order_that_the_venue_refused_in_so_many_words_is_never_unknown(code: int) -> None:
+    """With a code that answers new orders, and without a status: the first complete answer that lacks it is enough."""
+    state, _ = claimed(Standing.SENT)
+    decide(state, ErrorSeen(request_id=5, code=code, text="no such thing"), AT)
+    assert kinds(after(state, answers(state))) == [VenueRejected]
+
+
 CORRECTED = replace(EXECUTION, execution_id="x.02", shares=9.0)
 FILLED = replace(COMPLETED, status="Filled", completed_status="Filled Size: 10", filled=10.0)
 

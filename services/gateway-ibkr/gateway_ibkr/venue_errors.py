@@ -93,6 +93,9 @@ _TABLE: dict[int, VenueProblem] = {
         "Another program uses this client id: stop it, or set SIGNALBOX_IBKR_ORDERS_CLIENT_ID or "
         "SIGNALBOX_IBKR_DATA_CLIENT_ID to a free one.",
     ),
+    334: VenueProblem(_T.TERMINAL, "The good-till date is over, or none that the venue accepts."),
+    336: VenueProblem(_T.TERMINAL, "The venue could not read a time of the order."),
+    337: VenueProblem(_T.TERMINAL, "The venue could not read the order's good-till date."),
     354: VenueProblem(
         _T.CONFIGURATION,
         "The account has no market data subscription for this: subscribe in Client Portal, or set market_data_type = "
