@@ -42,7 +42,7 @@ from signalbox.messages import (
 )
 from signalbox_cli.local_desk import free_port
 
-from tests.chaos.differences import wrong_claims, wrong_reports
+from tests.chaos.differences import wrong_reports, wrong_snapshot
 from tests.chaos.side import READY_SECONDS_MAX, Hand, VenueSide, Written
 from tests.conftest import NatsServer
 from tests.venue.desk import LIMITS
@@ -316,7 +316,8 @@ class Campaign:
             if isinstance(entry := messages.decode(received.payload, LedgerEntry), LedgerClaimed)
         ]
         written = Written(tuple(self._sent), state, reports, claims)
-        wrong = [*wrong_claims(written), *wrong_reports(written), *await self.side.wrong(written, ended=ended)]
+        wrong = [*wrong_reports(written), *wrong_snapshot(written)]
+        wrong += await self.side.wrong(written, ended=ended)
         async for received in self._recorder.read("DEAD", ">"):
             letter = messages.decode(received.payload, DeadLetter)
             if letter.stream != PARKED:  # a fact of the venue that made no sense; it is not lost

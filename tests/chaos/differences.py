@@ -6,15 +6,18 @@ Pure. It must not know how it was read, nor what has been done to the desk (`cam
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from oms.snapshots import decide_snapshot
 from oms.state import AccountBook
-from signalbox.messages import OrderStatus, VenueFill
+from signalbox.messages import OrderStatus, VenueCommission, VenueFill, VenueFunding, VenueSnapshot
 
 from tests.chaos.side import Written
 from tests.venue.agreement import fact_of
+
+BOOKED = (VenueFill, VenueCommission, VenueFunding)
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,11 @@ class Executed:
     fee: Decimal
 
 
-def wrong_claims(written: Written) -> list[str]:
-    """Each order has one claim, and each claim a number of its own; what is not known is still to be found out."""
+def wrong_claims(written: Written, stranded: Collection[str] = ()) -> list[str]:
+    """Each order has one claim, and each claim a number of its own; what is not known is still to be found out.
+
+    Only of `stranded` orders nobody can: the venue has forgotten them, and a person is told.
+    """
     claimed = Counter(claim.order.order_id for claim in written.claims)
     wrong = [f"{order_id} was claimed {count} times" for order_id, count in claimed.items() if count > 1]
     numbers = Counter(claim.attempt_id for claim in written.claims)
@@ -38,6 +44,8 @@ def wrong_claims(written: Written) -> list[str]:
         order = written.state.orders.get(order_id)
         if order is None:
             wrong.append(f"{order_id}: the OMS does not have it")
+        elif order.status is OrderStatus.UNKNOWN and order_id in stranded:
+            continue
         elif order.status in (OrderStatus.UNKNOWN, OrderStatus.PENDING_NEW):
             wrong.append(f"{order_id} is {order.status}")
     return wrong
@@ -48,6 +56,16 @@ def wrong_reports(written: Written) -> list[str]:
     wrong = [f"{each} was stored twice" for each, n in Counter(each.id for each in written.reports).items() if n > 1]
     told = Counter(fact_of(each) for each in written.reports)
     return wrong + [f"it was reported {n} times: {fact}" for fact, n in told.items() if n > 1]
+
+
+def wrong_snapshot(written: Written) -> list[str]:
+    """The venue's last statement of the account, if nothing was booked since, is no drift: it would be an alarm."""
+    stated = [place for place, each in enumerate(written.reports) if isinstance(each, VenueSnapshot)]
+    if not stated or any(isinstance(each, BOOKED) for each in written.reports[stated[-1] :]):
+        return []
+    return [
+        f"the last snapshot: {drift}" for drift in decide_snapshot(written.state, written.reports[stated[-1]]).drift
+    ]
 
 
 def wrong_fills(written: Written, book: AccountBook, executed: Iterable[Executed]) -> list[str]:

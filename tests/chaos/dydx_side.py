@@ -17,7 +17,7 @@ from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce
 from signalbox_cli.local_desk import free_port
 from simulators.dydx.markets import tickers
 
-from tests.chaos.differences import wrong_cash, wrong_fills, wrong_positions
+from tests.chaos.differences import wrong_cash, wrong_claims, wrong_fills, wrong_positions
 from tests.chaos.dydx_differences import WORKING, executed, wrong_funding, wrong_orders
 from tests.chaos.dydx_lots import (
     ACCOUNT,
@@ -160,6 +160,7 @@ class DydxSide:
         self.orders, self.fills = len(orders), len(told["fills"])
         book = written.state.accounts[self.venue, ACCOUNT]
         return [
+            *wrong_claims(written),
             *wrong_orders(written, orders, ended=ended),
             *wrong_fills(written, book, executed(written, told["fills"])),
             *wrong_funding(book, told["funding"]),

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from signalbox.exchange.orders import DONE, VenueOrderStatus
 from signalbox.messages import OrderStatus, TimeInForce
+from signalbox.sessions import trading_day
 
 from tests.chaos.differences import Executed
 from tests.chaos.side import Written
@@ -23,6 +25,7 @@ ENDS = {
     VenueOrderStatus.REJECTED: (OrderStatus.REJECTED,),
 }
 """An order whose cancel was under way at its day's end has been cancelled, for all that TWS says."""
+CALENDARS = {"SPY": "XNYS", "AAPL": "XNYS", "0700.HK": "XHKG"}
 CUT_SHORT = (VenueOrderStatus.CANCELED, OrderStatus.EXPIRED)
 """TWS has one word for both: who cancels an order by hand within a minute of its end is taken for the end."""
 NEVER_WORKED = (OrderStatus.REJECTED, OrderStatus.CANCELED)
@@ -50,12 +53,12 @@ def wrong_orders(
     lasting = {claim.order.order_id for claim in written.claims if claim.order.time_in_force is not TimeInForce.GTC}
     for order_id in written.sent:
         order = written.state.orders.get(order_id)
-        if order is None:
-            continue  # told already
+        if order is None or order.status is OrderStatus.UNKNOWN:
+            continue  # told already, unless it is `stranded`
         if order_id in held:
             expected = order.status is OrderStatus.HELD or order.status is OrderStatus.PENDING_CANCEL
         elif order_id not in there:
-            expected = order.status in NEVER_WORKED
+            expected = order.status in NEVER_WORKED or (order_id in lasting and order.status is OrderStatus.EXPIRED)
         elif (status := VenueOrderStatus(there[order_id]["status"])) in DONE:
             expected = order.status in ENDS[status]
             expected = expected or (order_id in corrected and order.status is OrderStatus.CANCELED)
@@ -65,6 +68,17 @@ def wrong_orders(
         if not expected or (ended and not order.is_final):
             wrong.append(f"{order_id} is {order.status} at the desk; at the venue: {there.get(order_id)}")
     return wrong
+
+
+def stranded(written: Written, orders: Sequence[Mapping[str, Any]], at: datetime) -> set[str]:
+    """The orders that may well be UNKNOWN: IBKR has none, and if they were sent, it was on a day that is over."""
+    there = {order["client_reference"] for order in orders}
+    return {
+        claim.order.order_id
+        for claim in written.claims
+        if claim.order.order_id not in there
+        and trading_day(CALENDARS[claim.order.symbol], claim.at) != trading_day(CALENDARS[claim.order.symbol], at)
+    }
 
 
 def executed(told: Sequence[Mapping[str, Any]]) -> list[Executed]:

@@ -18,8 +18,8 @@ from typing import Any
 from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce
 from signalbox_cli.local_desk import free_port
 
-from tests.chaos.differences import wrong_cash, wrong_fills, wrong_positions
-from tests.chaos.ibkr_differences import executed, positions, wrong_orders
+from tests.chaos.differences import wrong_cash, wrong_claims, wrong_fills, wrong_positions
+from tests.chaos.ibkr_differences import executed, positions, stranded, wrong_orders
 from tests.chaos.ibkr_lots import ACCOUNT, FAULTS, GATEWAY_SETTINGS, MENDING, OTHER_CLIENT, PRICES
 from tests.chaos.side import Hand, Written
 
@@ -226,6 +226,7 @@ class IbkrSide:
         corrected = {order_id for order_id, filled in done.items() if stands[order_id] < filled}
         elsewhere = positions([each | {"symbol": NAMES[each["symbol"]]} for each in told if each["symbol"] in NAMES])
         return [
+            *wrong_claims(written, stranded(written, orders, self._hand.clock.now())),
             *wrong_orders(written, orders, held, corrected, ended=ended),
             *wrong_fills(written, book, executions),
             *wrong_positions(book, {name: Decimal(held) for name, held in books["positions"].items()} | elsewhere),
