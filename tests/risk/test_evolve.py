@@ -260,6 +260,19 @@ def test_an_intent_that_has_the_sequence_of_another_one_has_no_decision_yet(worl
     assert holding(w).buying_quantity == 20
 
 
+@pytest.mark.parametrize(("quantity", "leaves"), [("4", 6), ("10", 0)])
+def test_an_approval_whose_order_is_known_already_reserves_nothing_more(world: Any, quantity: str, leaves: int) -> None:
+    """A log may be read in which the order's events stand before its decision: they know what is left of it."""
+    w = world().ready()
+    order = w.order()
+    decision = decide(w.state, Request(sequence=50, stored_at=w.now, intent=order, by="alice"), w.now)
+    w.created(order).fill(order, quantity, str(leaves))
+    evolve.fold_decision(w.state, decision)
+    books = w.state.books[ACCOUNT]
+    assert (holding(w).buying_quantity, books.working_orders) == (leaves, len(w.state.orders)) == (leaves, leaves // 6)
+    assert (w.state.in_flight, len(books.approvals)) == (set(), 1)
+
+
 def test_what_was_decided_long_ago_is_forgotten(world: Any) -> None:
     w = world().ready()
     w.state.answered = AnsweredIntents(places=3)

@@ -158,7 +158,7 @@ def _add_approval(lately: deque[datetime], at: datetime) -> None:
 
 def _reserve(state: RiskState, books: AccountBooks, intent: OrderIntent, reference: Decimal | None) -> None:
     """Count an approved order as if all of it could fill at its worst price, before the venue has seen it."""
-    price = worst_price(intent, reference, state.desk.limits.price_collar_fraction)
+    price = worst_price(intent, reference, state.rules.desk.limits.price_collar_fraction)
     order = WorkingOrder(intent.venue, intent.account, intent.symbol, intent.side, intent.quantity, price, _PENDING_NEW)
     work(state, books, intent.id, order)
     state.in_flight.add(intent.id)

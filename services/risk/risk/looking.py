@@ -6,7 +6,7 @@ it judges nothing: what is missing here is None, and the check that needs it fai
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -125,7 +125,9 @@ def _unconfirmed(books: AccountBooks) -> Decimal:
     return sum((amount for _, amount in books.unconfirmed_fills), ZERO) if books.unconfirmed_fills else ZERO
 
 
-def _lately(approvals: Collection[datetime], at: datetime) -> int:
+def _lately(approvals: Sequence[datetime], at: datetime) -> int:
+    if not approvals or at - approvals[0] < RATE_WINDOW:
+        return len(approvals)
     old = 0
     for approved in approvals:
         if at - approved < RATE_WINDOW:

@@ -78,7 +78,7 @@ def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[De
     is as it was.
     """
     if isinstance(incoming, Request):
-        if evolve.is_answered(state, incoming.sequence, incoming.stored_at):
+        if state.answered.has(incoming.sequence, incoming.stored_at):
             return ()
         decision = decide(state, incoming, at)
         evolve.fold_new_decision(state, decision)
