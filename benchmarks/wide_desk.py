@@ -2,8 +2,8 @@
 
 The whole desk as `signalbox up` runs it: nats-server, both gateways, indicators, risk, OMS and recorder, with the two
 simulated venues over one market that trades at real speed. The markets are an hour old, so that the window begins when
-the desk does what it does all day. 100 is what TWS gives an account of market data lines, 300 is more markets than
-dYdX has. Processor time is what the kernel counts for a process and those that it has started. The simulators' own
+the desk does what it does all day. 100 is what TWS gives an account of market data lines: a stock takes one for its
+quotes and one for its bars. 300 is more markets than dYdX has. Processor time is what the kernel counts for a process and those that it has started. The simulators' own
 share stands beside it: they make every trade and every book, and say them on every connection.
 
     python -m benchmarks.wide_desk [MARKETS LINES]
@@ -31,7 +31,7 @@ from simulators.dydx.markets import tickers
 
 from benchmarks.dydx_markets import processor_seconds, resident_megabytes
 
-MARKETS, LINES = 300, 100
+MARKETS, LINES, LINES_PER_STOCK = 300, 100, 2
 START = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
 HISTORY = timedelta(hours=1)
 WINDOW_SECONDS = 60.0
@@ -69,19 +69,20 @@ class Heard:
             self.all.set()
 
 
-def desk_file(text: str, markets: tuple[str, ...], lines: tuple[str, ...]) -> str:
+def desk_file(text: str, markets: tuple[str, ...], stocks: tuple[str, ...]) -> str:
     """The demo's desk with these instruments."""
     head, _, rest = text.partition("[[instruments]]")
     rest = rest[rest.index("[indicators]") :]
-    rows = [("dydx", symbol) for symbol in markets] + [("ibkr", symbol) for symbol in lines]
+    rows = [("dydx", symbol) for symbol in markets] + [("ibkr", symbol) for symbol in stocks]
     listed = "".join(f'[[instruments]]\nvenue = "{venue}"\nsymbol = "{symbol}"\n\n' for venue, symbol in rows)
     return head + listed + rest
 
 
-def lines_of(count: int) -> tuple[str, ...]:
-    """So many stocks: SPY, and others that the simulator makes up."""
+def stocks_on(line_count: int) -> tuple[str, ...]:
+    """As many stocks as so many lines are for: SPY, and others that the simulator makes up."""
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    return ("SPY", *(f"Q{letters[number // 26]}{letters[number % 26]}" for number in range(count - 1)))
+    others = line_count // LINES_PER_STOCK - 1
+    return ("SPY", *(f"Q{letters[number // 26]}{letters[number % 26]}" for number in range(others)))
 
 
 def family(pid: int) -> list[int]:
@@ -94,10 +95,10 @@ def family(pid: int) -> list[int]:
 
 
 async def _measure(folder: Path, market_count: int, line_count: int) -> dict[str, dict[str, float]]:
-    markets, lines = tickers(market_count), lines_of(line_count)
+    markets, stocks = tickers(market_count), stocks_on(line_count)
     async with contextlib.AsyncExitStack() as stack:
         path = folder / "desk.toml"
-        path.write_text(desk_file((deploy_folder() / "desk.toml").read_text(), markets, lines))
+        path.write_text(desk_file((deploy_folder() / "desk.toml").read_text(), markets, stocks))
         listed = (START - HISTORY).isoformat().replace("+00:00", "Z")
         arguments = (*market_arguments(load_desk(path)), "--start", START.isoformat().replace("+00:00", "Z"))
         arguments += ("--listed", listed, "--speed", "1")
@@ -106,7 +107,7 @@ async def _measure(folder: Path, market_count: int, line_count: int) -> dict[str
         await desk.start()
         bus = await Bus.connect(desk.bus_settings("user"))
         stack.push_async_callback(bus.drain)
-        heard = Heard((*markets, *lines))
+        heard = Heard((*markets, *stocks))
         await bus.subscribe(subjects.ALL_QUOTES, heard.quote)
         await bus.subscribe(subjects.ALL_MINUTE_BARS, heard.bar)
         try:

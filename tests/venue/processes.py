@@ -7,6 +7,7 @@ that forks: a line of JSON in (what to run, its environment, its log), a line wi
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import importlib
 import json
 import os
@@ -17,6 +18,7 @@ import traceback
 from pathlib import Path
 
 END_SECONDS_MAX = 15.0
+PR_SET_PDEATHSIG = 1
 
 
 class ForkServer:
@@ -95,6 +97,7 @@ def serve(module_name: str) -> None:
     module = importlib.import_module(f"{module_name}.__main__")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the dead
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests
+    _die_with_the_parent()
     children = []
     for line in sys.stdin:
         asked = json.loads(line)
@@ -111,10 +114,17 @@ def serve(module_name: str) -> None:
             continue
 
 
+def _die_with_the_parent() -> None:
+    """Leave nothing behind when the tests are killed: a gateway would call at its port for ever, whoever has it then."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _become(main: object, environment: dict[str, str], log: str) -> None:
     status = 1
     try:
         os.setsid()
+        _die_with_the_parent()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         nothing, written = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(nothing, 0)
