@@ -3,8 +3,9 @@
 The whole desk as `signalbox up` runs it: nats-server, both gateways, indicators, risk, OMS and recorder, with the two
 simulated venues over one market that trades at real speed. The markets are an hour old, so that the window begins when
 the desk does what it does all day. 100 is what TWS gives an account of market data lines: a stock takes one for its
-quotes and one for its bars. 300 is more markets than dYdX has. Processor time is what the kernel counts for a process and those that it has started. The simulators' own
-share stands beside it: they make every trade and every book, and say them on every connection.
+quotes and one for its bars. 300 is more markets than dYdX has. Processor time is what the kernel counts for a process
+and those that it has started. The simulators' own share stands beside it: they make every trade and every book, and say
+them on every connection.
 
     python -m benchmarks.wide_desk [MARKETS LINES]
 """

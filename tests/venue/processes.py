@@ -115,7 +115,7 @@ def serve(module_name: str) -> None:
 
 
 def _die_with_the_parent() -> None:
-    """Leave nothing behind when the tests are killed: a gateway would call at its port for ever, whoever has it then."""
+    """Leave nothing behind when the tests are killed: a gateway would call at its port for ever, whoever has it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
