@@ -4,7 +4,7 @@ Owns what must not be told before something else. An answer is given as soon as 
 asks then or later, and the latest one counts. What a gateway concludes from several answers together must be of one
 moment, or of later ones:
 
-    the indexer's height       that of the last inquiry that is complete by now
+    the indexer's height       one behind which the others are answered by now: a new one, or in a hurry the last
     orders, funding payments   the first since that height's
     fills                      the first since the height's, and since the sub-account's that was told last
     the sub-account            the first since those fills
@@ -28,7 +28,8 @@ from signalbox_cli.sessions.dydx_today import Today
 
 HEIGHT = "/v4/height"
 _FILLS, _SUBACCOUNT, _CANDLES, _BOOKS = "/v4/fills", "/v4/addresses/", "/v4/candles/", "/v4/orderbooks/"
-_WITH_HEIGHT = ("/v4/orders", "/v4/fundingPayments", "/v4/transfers")
+_ONE_ORDER = "/v4/orders/"
+_WITH_HEIGHT = ("/v4/orders", "/v4/fundingPayments")
 CANDLES_MARGIN = timedelta(minutes=2)
 """So much may be asked for beside what was recorded: gateways begin at another moment."""
 
@@ -81,7 +82,8 @@ class Answers:
             self._subaccount = found.answered if found is not None else self._subaccount
             return found
         if path.startswith(_WITH_HEIGHT):
-            return self._first(key, self._height)
+            found = self._first(key, self._height)
+            return self._latest(key) if found is None and in_a_hurry and path.startswith(_ONE_ORDER) else found
         return self._latest(key)
 
     def repeated(self, transaction: Mapping[str, Any], today: Today) -> tuple[str, str] | None:
@@ -120,17 +122,24 @@ class Answers:
         return {"candles": sorted(wanted, key=lambda row: row["startedAt"], reverse=True)}
 
     def _answer_height(self, key: str, asked_at: int, *, in_a_hurry: bool) -> Exchange | None:
-        found = self._first(key, asked_at)
-        if found is None and (in_a_hurry or self.over):
-            found = self._before(key, self._latest_fills()) or self._latest(key)
+        """A height behind which everything else can be answered by now: if not in a hurry, a new one."""
+        if in_a_hurry or self.over:
+            found = self._before(key, self._complete_since((*_WITH_HEIGHT, _FILLS, _SUBACCOUNT))) or self._latest(key)
+        else:
+            found = self._before(key, self._complete_since((_FILLS,)))
+            found = found if found is not None and found.answered >= asked_at else None
         if found is not None:
             self._height = self._fills = self._subaccount = found.answered
         return found
 
-    def _latest_fills(self) -> int:
-        """Where the latest answer about fills is; -1 = there is none yet."""
-        found = (self._latest(key) for key in self._script.by_key if key.startswith(_FILLS))
-        return max((each.answered for each in found if each is not None), default=-1)
+    def _complete_since(self, paths: tuple[str, ...]) -> int:
+        """Up to where each of these has an answer by now, of those that the session has at all; -1 = not all have."""
+        latest = [
+            max((found.answered for key in keys if (found := self._latest(key)) is not None), default=-1)
+            for path in paths
+            if (keys := [key for key in self._script.by_key if key.partition(" ")[0].startswith(path)])
+        ]
+        return min(latest, default=-1)
 
     def _before(self, key: str, place: int) -> Exchange | None:
         given, places = self._of(key)

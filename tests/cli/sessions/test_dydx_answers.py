@@ -84,7 +84,7 @@ def test_figures_are_not_older_than_the_fills_that_were_told() -> None:
     said = [*chain(7, "none"), *chain(9, "a fill")]
     answers = Answers(script(*said))
     answers.place = 1 + 10 + 6  # behind the second inquiry's fills, before its figures
-    assert body(answers, "/v4/height") == '{"height":"9","time":""}'
+    assert body(answers, "/v4/height", 11, in_a_hurry=False) == '{"height":"9","time":""}'
     assert body(answers, "/v4/fills", in_a_hurry=False) == "a fill"
     assert body(answers, SUBACCOUNT, in_a_hurry=False) is None
     answers.place += 2
@@ -96,6 +96,15 @@ def test_a_height_that_is_asked_for_is_the_next_one_unless_it_takes_long() -> No
     answers.place = 11
     assert body(answers, "/v4/height", 11, in_a_hurry=False) is None
     assert body(answers, "/v4/height", 11, in_a_hurry=True) == '{"height":"7","time":""}'
+
+
+def test_a_height_is_not_told_before_what_belongs_to_it() -> None:
+    said = chain(7, "none")
+    answers = Answers(script(*said, *asked("/v4/height", '{"height":"8","time":""}')))
+    answers.place = 13  # the last height of an inquiry has nothing behind it
+    assert body(answers, "/v4/height", 1, in_a_hurry=False) == '{"height":"7","time":""}'
+    for path in ("/v4/orders", "/v4/fills", SUBACCOUNT, "/v4/fills"):
+        assert body(answers, path, in_a_hurry=False) is not None
 
 
 def test_a_failure_is_met_once_and_not_when_it_is_over() -> None:
