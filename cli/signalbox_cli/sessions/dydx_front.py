@@ -203,7 +203,6 @@ class Front:
             key = key_of_call(method, asked_of_node(method, request, Naming(was, was)) or {})
             found = await self._answer(key, None)
             if found is None:
-                self._note(method)
                 await call.abort(grpc.StatusCode.UNIMPLEMENTED, NO_ANSWER)
             status, text = found
             if status != OK:
