@@ -167,9 +167,13 @@ def test_the_newest_block_is_of_the_node_or_of_the_indexer() -> None:
 
 
 def test_at_the_end_the_latest_answer_counts() -> None:
-    answers = Answers(script(*chain(7, "none")))
-    answers.place, answers.over = 11, True
-    assert body(answers, "/v4/height") == '{"height":"7","time":""}'
+    call = [
+        ("gateway", 1, ("call", "82", LATEST_BLOCK, "{}")),
+        ("venue", 1, ("answer", "82", "OK", '{"height":"12","time":"then"}')),
+    ]
+    answers = Answers(script(*chain(7, "none"), *call))
+    answers.place, answers.over = 13, True
+    assert body(answers, "/v4/height") == '{"height":"12","time":"then"}', "as the node had it last"
     assert body(answers, SUBACCOUNT) == "figures at 7"
     assert body(answers, "/v4/transfers") is None
 
