@@ -68,6 +68,19 @@ async def test_a_held_order_that_is_refused_after_all_is_rejected_with_the_venue
 
 
 @pytest.mark.parametrize("reason", REASONS)
+async def test_a_held_order_that_is_refused_unheard_is_rejected_by_the_next_gateway(desk: Any, reason: str) -> None:
+    runtime = await desk.start()
+    await desk.ready()
+    number = await held(desk, "h-1", reason, **SHORT)
+    await desk.stop(runtime)
+    await desk.venue.do("refuse_held", number=number, reason="none were found")
+    await desk.start()
+    await desk.has("h-1", "VenueRejected")
+    (report,) = [each for each in await desk.reports("h-1") if isinstance(each, VenueRejected)]
+    assert "none were found" in report.reason
+
+
+@pytest.mark.parametrize("reason", REASONS)
 async def test_a_held_order_is_held_for_the_next_gateway_and_told_once(desk: Any, reason: str) -> None:
     runtime = await desk.start()
     await desk.ready()

@@ -13,7 +13,7 @@ from decimal import Decimal
 from signalbox.exchange.listing import Listing
 from signalbox.exchange.orders import OrderTerms, VenueOrder
 
-from simulators.tws import order_replies, replies
+from simulators.tws import order_replies, replies, times
 from simulators.tws.order_replies import OrderFacts
 from simulators.tws.peers import Peer, Peers
 from simulators.tws.place_order import PlaceOrder
@@ -57,6 +57,8 @@ class HeldOrders:
     def __init__(self, world: World, peers: Peers, numbers: Iterator[int]) -> None:
         self._world, self._peers, self._numbers = world, peers, numbers
         self._held: dict[int, Held] = {}
+        self._ended: list[OrderFacts] = []
+        """Those that were cancelled or refused while they were held: the market has never seen them."""
         self.told_numbers: dict[int, int] = {}
         """Of orders that were held first: the permanent id that clients know them by, by the world's."""
 
@@ -86,6 +88,7 @@ class HeldOrders:
         if self._held.pop(record.number, None) is None:
             return False
         record.status, record.why_held = "Cancelled", ""
+        self._end(record, "Cancelled by Trader")
         peer.send(replies.error(record.order_id, 202, "Order Canceled - reason:"))
         peer.send(_status(record))
         return True
@@ -95,6 +98,11 @@ class HeldOrders:
         for held in self._held.values():
             if of_all or held.record.client_id == peer.client_id:
                 self._say(peer, held.record)
+
+    def tell_completed(self, peer: Peer) -> None:
+        """Tell those that have ended while they were held, among the completed orders."""
+        for facts in self._ended:
+            peer.send(order_replies.completed_order(facts))
 
     def release(self, number: int) -> tuple[Record, VenueOrder]:
         """Have an order worked that was held. Raises KeyError."""
@@ -108,10 +116,16 @@ class HeldOrders:
         """Refuse an order that was held, for good. Raises KeyError."""
         record = self._held.pop(number).record
         record.status, record.why_held = "Inactive", ""
+        self._end(record, f"Rejected: {reason}")
         peer = self._peers.get(record.client_id)
         if peer is not None:
             peer.send(replies.error(record.order_id, 201, f"Order rejected - reason:{reason}"))
             self._say(peer, record)
+
+    def _end(self, record: Record, words: str) -> None:
+        ids = (record.order_id, record.client_id, record.number)
+        ended = (Decimal(0), times.stamp(self._world.now()), words)
+        self._ended.append(OrderFacts(*ids, record.listing, record.fields, record.status, *ended))
 
     def _say(self, peer: Peer, record: Record) -> None:
         ids = (record.order_id, record.client_id, record.number)

@@ -189,6 +189,7 @@ class OrderDesk:
             record = self._record_of(order)
             if order.status in DONE and not (api_only and record.client_id == BY_HAND and record.order_id <= 0):
                 peer.send(self.completed_message(record, order))
+        self.held.tell_completed(peer)
         peer.send(replies.completed_orders_end())
 
     # ------------------------------------------------------------------------------------------- what the venue says
