@@ -429,6 +429,17 @@ async def test_an_order_that_is_heard_of_after_the_list_is_not_missing_from_it()
     assert tracked.own.absences == 0
 
 
+async def test_an_inactive_order_that_comes_to_life_while_it_is_asked_about_is_open_in_the_snapshot() -> None:
+    """Not held any more, and listed as inactive: it would be missing, and UNKNOWN until the next snapshot."""
+    state, tracked = claimed(Standing.SENT)
+    after(state, answers(state, open_orders=(INACTIVE,)))
+    assert tracked.held
+    given = await listed(state, INACTIVE, news=AT_WORK)
+    after(state, given)
+    assert not tracked.held
+    assert [each.order_id for each in snapshot(state, given, FIGURES, AT).open_orders] == ["a-1"]
+
+
 async def test_an_order_that_ends_while_it_is_asked_about_is_not_open_in_the_snapshot() -> None:
     state, _ = claimed(Standing.SENT)
     given = await listed(state, OPEN, LOCATING, news=replace(STATUS, status="Cancelled", filled=0.0))

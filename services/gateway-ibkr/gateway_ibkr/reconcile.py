@@ -350,9 +350,7 @@ def snapshot(state: State, answers: Answers, figures: AccountAnswers, at: dateti
         open_orders=tuple(
             _open_order(state, seen, filled)
             for seen in answers.open_orders
-            if seen.account == state.account
-            and (seen.status in OPEN or _is_held(state, seen))
-            and not _has_ended_since(state, answers, seen)
+            if seen.account == state.account and _is_open(state, answers, seen)
         ),
         execution_ids=tuple(
             dict.fromkeys(
@@ -376,14 +374,12 @@ def positions_of(state: State, figures: AccountAnswers) -> tuple[PositionHeld, .
     )
 
 
-def _is_held(state: State, seen: OpenOrderSeen) -> bool:
+def _is_open(state: State, answers: Answers, seen: OpenOrderSeen) -> bool:
+    """Whether a listed order works or is held; of one that the venue has said more of, whether it has ended since."""
     tracked = _order_of(state, seen)
-    return tracked is not None and bool(tracked.held)
-
-
-def _has_ended_since(state: State, answers: Answers, seen: OpenOrderSeen) -> bool:
-    tracked = _order_of(state, seen)
-    return tracked is not None and tracked.done and tracked.order.order_id in answers.overtaken
+    if tracked is not None and tracked.order.order_id in answers.overtaken:
+        return not tracked.done
+    return seen.status in OPEN or (tracked is not None and bool(tracked.held))
 
 
 def _open_order(state: State, seen: OpenOrderSeen, filled: Mapping[int, Decimal]) -> OpenOrder:
