@@ -30,6 +30,12 @@ async def held(desk: Any) -> dict[str, Any]:
     return {each.symbol: each for each in told[-1].positions}
 
 
+def cash_of(desk: Any) -> dict[str, Decimal]:
+    """The cash of the account at the venue."""
+    told = next(iter(desk.venue.world.snapshot().values()))["cash"]
+    return {currency: Decimal(amount) for currency, amount in told.items()}
+
+
 async def reconciled(desk: Any) -> None:
     desk.mark = len(desk.links)
     await desk.dropped(11)
@@ -90,6 +96,21 @@ async def test_a_future_settles_below_nothing(desk: Any) -> None:
     fill = await fill_of(desk, "CLK0:USD:700004")
     assert (fill.fill.price, fill.multiplier) == (Decimal("-37.63"), Decimal(1000))
     assert runtime.details()["unread"] == ""
+
+
+async def test_an_exchange_of_currencies_says_what_was_bought(desk: Any) -> None:
+    """Its quantity is money as well: the venue's cash has changed in both currencies."""
+    await desk.start()
+    await desk.ready()
+    pair = {"symbol": "EUR", "sec_type": "CASH", "con_id": 12_087_792, "local_symbol": "EUR.USD"}
+    before = cash_of(desk)
+    await desk.venue.do("trade_elsewhere", side="BUY", quantity="100", price="1.08", exchange="IDEALPRO", **pair)
+    fill = await fill_of(desk, "EUR.USD:USD:12087792")
+    assert (fill.currency, fill.base_currency) == ("USD", "EUR")
+    assert cash_of(desk)["EUR"] - before.get("EUR", 0) == fill.fill.quantity
+    await desk.submit("d-1")
+    await desk.has("d-1", "VenueFill")
+    assert (await fill_of(desk, "SPY")).base_currency == ""
 
 
 async def test_of_a_combination_its_legs_are_booked_and_not_the_whole(desk: Any) -> None:

@@ -24,6 +24,7 @@ from tests.oms.test_forgetting import forgetful, histories, money, take_all
 SHAPES = {
     1: "2362eb1f8f766a7d048df7125727e478bac489b0dbc9bc9d483fb5013e3f8878",
     2: "88758378a98ab52a248d957dcbdc967efd6bdce27b935094b9d70ef88a0ea280",
+    3: "1de715b6d02ec5b2efdfbcad75bad8bc5bc801ec6b60519d07037a9a16dcb286",
 }
 
 

@@ -25,6 +25,7 @@ from signalbox.messages import (
     VenueCanceled,
     VenueCancelRejected,
     VenueExpired,
+    VenueFill,
     VenueRejected,
     VenueTriggered,
     VenueUnknown,
@@ -396,3 +397,39 @@ def test_the_liquidity_of_a_fill_and_reduce_only_of_an_order_are_carried_on(make
     report = make.fill("1", "10")
     [event] = desk.take(replace(report, fill=replace(report.fill, liquidity=Liquidity.MAKER))).events
     assert event.fill.liquidity is Liquidity.MAKER
+
+
+# ---------------------------------------------------------------------------------------------------- currency pairs
+
+
+def exchanged(make: Any, quantity: str, price: str = "1.08", **fields: Any) -> VenueFill:
+    """A conversion that somebody made by hand: euros for dollars."""
+    fill = make.fill(quantity, price, order_id="", symbol="EUR.USD:USD:12087792", **fields)
+    return replace(fill, currency="USD", multiplier=Decimal(1), base_currency="EUR")
+
+
+def test_an_exchange_of_currencies_moves_the_cash_of_both(make: Any) -> None:
+    desk = make.desk().run(make.snapshot(cash=Decimal(1000), other_cash={"EUR": Decimal(5)}))
+    desk.take(exchanged(make, "100"))
+    assert desk.state.accounts[DU1].cash == {"USD": Decimal("892.00"), "EUR": Decimal(105)}
+    desk.take(exchanged(make, "90", revision=2))  # corrected
+    assert desk.state.accounts[DU1].cash == {"USD": Decimal("902.80"), "EUR": Decimal(95)}
+    desk.take(exchanged(make, "90", execution_id="e2", side=Side.SELL, price="1.1"))
+    assert desk.state.accounts[DU1].cash == {"USD": Decimal("1001.80"), "EUR": Decimal(5)}
+    same = make.snapshot(9, cash=Decimal("1001.80"), other_cash={"EUR": Decimal(5)}, execution_ids=("e1", "e2"))
+    assert desk.take(same).drift == ()
+
+
+def test_what_the_account_was_taken_over_with_is_not_exchanged_again(make: Any) -> None:
+    held = {"cash": Decimal(892), "other_cash": {"EUR": Decimal(105)}, "execution_ids": ("e1",)}
+    desk = make.desk().run(make.snapshot(**held))
+    desk.take(exchanged(make, "100"))
+    assert desk.state.accounts[DU1].cash == {"USD": Decimal(892), "EUR": Decimal(105)}
+
+
+def test_an_order_of_the_desks_own_exchanges_what_its_instrument_says(make: Any) -> None:
+    desk = make.desk().run(make.snapshot(cash=Decimal(1000), other_cash={}))
+    pair = desk.state.instruments["ibkr", "AAPL"]
+    desk.state.instruments["ibkr", "AAPL"] = replace(pair, base_currency="EUR")
+    desk.run(make.approved(), make.accepted(), make.fill("40", "10"))
+    assert desk.state.accounts[DU1].cash == {"USD": Decimal(600), "EUR": Decimal(40)}

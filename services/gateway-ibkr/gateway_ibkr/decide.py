@@ -36,6 +36,7 @@ from gateway_ibkr.settling import settled_as
 from gateway_ibkr.state import PRESET, State, Tracked, hear, remember_fill
 from gateway_ibkr.translate import (
     NOT_RECKONED,
+    base_currency_of,
     decimal_of,
     execution_key,
     fill_of,
@@ -268,7 +269,9 @@ def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action
     state.own.venue_time = max(fill.at, state.own.venue_time or fill.at)
     actions = _shown(state, tracked, at) if tracked is not None else []
     venue_order_id = str(fact.perm_id) if fact.perm_id else ""
-    told = reports.filled(state, fill, venue_order_id, fact.contract.currency, multiplier_of(fact.contract))
+    contract = fact.contract
+    terms = contract.currency, multiplier_of(contract), base_currency_of(contract)
+    told = reports.filled(state, fill, venue_order_id, *terms)
     if not told:
         return actions
     remember_fill(state, fill)

@@ -42,7 +42,7 @@ ANY_PRICE = frozenset({"FUT", "CONTFUT", "BAG"})
 """Futures have settled below 0 (CL, April 2020); a combination is the difference of its legs."""
 SECURITY_TYPES = ABOVE_ZERO | ZERO_OR_ABOVE | ANY_PRICE
 
-OPTION = "OPT"
+OPTION, CURRENCY_PAIR = "OPT", "CASH"
 NOT_RECKONED = frozenset({-1.0, UNSET_DOUBLE})
 """What TWS says in the place of a commission that it does not know yet."""
 REVISION_DIGITS_MAX = 6
@@ -225,7 +225,13 @@ def instrument(found: ContractFound, symbol: Symbol, at: datetime, steps: Sequen
         venue_id=str(contract.con_id),
         name=found.long_name,
         price_steps=tuple(steps),
+        base_currency=base_currency_of(contract),
     )
+
+
+def base_currency_of(contract: VenueContract) -> str:
+    """The currency that the quantity of a currency pair is in; "" = it is no pair."""
+    return contract.symbol if contract.security_type == CURRENCY_PAIR else ""
 
 
 def multiplier_of(contract: VenueContract) -> Decimal:

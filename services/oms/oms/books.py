@@ -16,6 +16,7 @@ from bisect import insort
 from datetime import datetime
 from decimal import Decimal
 
+from msgspec.structs import replace
 from signalbox.messages import AccountAdopted, Fill
 
 from oms.positions import DIGITS, ZERO, Holding, opening, refold, signed, trade
@@ -45,7 +46,7 @@ def book_execution(book: AccountBook, execution: Execution) -> None:
         symbol = _open(book, fill.symbol, SymbolBook(execution.currency, execution.multiplier))
     before = book.find_execution(fill.execution_id)
     if before is not None:
-        execution = Execution(fill, before.order_id, before.currency, before.multiplier, before.trade_sequence)
+        execution = replace(before, fill=fill)
         _move_cash(book, before, -1)
         _take_out(book, before)
     else:
@@ -261,8 +262,12 @@ def _refold(book: AccountBook, symbol: SymbolBook) -> None:
 
 
 def _move_cash(book: AccountBook, execution: Execution, sign: int) -> None:
-    value = fill_value(execution.fill, execution.multiplier)
+    fill = execution.fill
+    value = fill_value(fill, execution.multiplier)
     _add(book.cash, execution.currency, value if sign > 0 else value.copy_negate())
+    if execution.base_currency:
+        quantity = signed(fill.quantity, fill.side)
+        _add(book.cash, execution.base_currency, quantity if sign > 0 else quantity.copy_negate())
 
 
 def _count_fee(book: AccountBook, symbol: SymbolBook, fee: Fee, sign: int) -> None:

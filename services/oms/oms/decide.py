@@ -99,6 +99,7 @@ def _order(order_id: str, intent: OrderIntent, instrument: Instrument) -> Order:
         reduce_only=intent.reduce_only,
         multiplier=instrument.multiplier,
         currency=instrument.currency,
+        base_currency=instrument.base_currency,
     )
 
 

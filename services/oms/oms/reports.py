@@ -258,6 +258,7 @@ def _external_terms(book: AccountBook | None, report: VenueFill, order_id: str, 
         order_type=OrderType.MARKET,
         multiplier=multiplier,
         currency=currency,
+        base_currency=report.base_currency or (instrument.base_currency if instrument is not None else ""),
     )
 
 

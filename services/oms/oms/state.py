@@ -118,13 +118,14 @@ class OrderState(Struct, frozen=True, gc=False):
 
 
 class Execution(Struct, frozen=True, gc=False):
-    """One booked fill: its newest revision, and in what money."""
+    """One booked fill: its newest revision, and in what money. Of a currency pair the quantity is money as well."""
 
     fill: Fill
     order_id: str
     currency: str
     multiplier: Decimal
     trade_sequence: int
+    base_currency: str = ""
 
 
 class Fee(Struct, frozen=True, gc=False):

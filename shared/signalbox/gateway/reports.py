@@ -193,11 +193,17 @@ def unknown(state: AnyState, tracked: AnyTracked, at: datetime, reason: str) -> 
 
 
 def filled(
-    state: AnyState, fill: Fill, venue_order_id: str, currency: str = "", multiplier: Decimal | None = None
+    state: AnyState,
+    fill: Fill,
+    venue_order_id: str,
+    currency: str = "",
+    multiplier: Decimal | None = None,
+    base_currency: str = "",
 ) -> Sequence[Report]:
     """A fill, of the desk's order or of anybody's in this account; a correction is one too.
 
-    `currency` and `multiplier` are the venue's word for what is traded, which may be nothing of the desk's.
+    `currency`, `multiplier` and `base_currency` are the venue's word for what is traded, which may be nothing of the
+    desk's.
     """
     report = VenueFill(
         id=execution_report_id(state, "fill", fill.execution_id, fill.revision),
@@ -208,6 +214,7 @@ def filled(
         venue_order_id=venue_order_id,
         currency=currency,
         multiplier=multiplier,
+        base_currency=base_currency,
     )
     return _once(state, report)
 

@@ -80,6 +80,7 @@ class Instrument(Message, frozen=True, kw_only=True):
     of what has more than one tick size; `tick_size` is the smallest of them then. `last_trade_at` is when a contract
     that ends can be traded no more, `underlying` the symbol that an option is on. `short_margin` is what one contract
     more, sold short, binds of the account's funds, in the account's currency; `None` = the venue has not said.
+    `base_currency` is what the quantity of a currency pair is in.
     """
 
     venue: str
@@ -103,6 +104,7 @@ class Instrument(Message, frozen=True, kw_only=True):
     last_trade_at: Utc | None = None
     underlying: str = ""
     short_margin: Decimal | None = None
+    base_currency: str = ""
 
 
 class FundingRate(Message, frozen=True, kw_only=True):

@@ -10,7 +10,10 @@ from signalbox.messages.words import Liquidity, Message, OrderStatus, OrderType,
 
 
 class Order(Struct, frozen=True, kw_only=True, gc=False):
-    """The terms of one venue order. `order_id` is also the venue's client reference (IBKR: orderRef)."""
+    """The terms of one venue order. `order_id` is also the venue's client reference (IBKR: orderRef).
+
+    `base_currency` is what the quantity of a currency pair is in: a trade moves that cash, too. "" = it is no pair.
+    """
 
     order_id: str
     intent_id: str
@@ -28,6 +31,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     reduce_only: bool = False
     multiplier: Decimal = Decimal(1)
     currency: str = "USD"
+    base_currency: str = ""
 
 
 class Fill(Struct, frozen=True, kw_only=True, gc=False):

@@ -51,13 +51,15 @@ class VenueReleased(VenueReport, frozen=True, kw_only=True):
 class VenueFill(VenueReport, frozen=True, kw_only=True):
     """One execution. `fill.order_id` is empty for an order the desk did not place.
 
-    `currency` and `multiplier` are what the venue says of the contract; "" and None = it has not.
+    `currency` and `multiplier` are what the venue says of the contract; "" and None = it has not. `base_currency`: see
+    `Order`.
     """
 
     fill: Fill
     venue_order_id: str
     currency: str = ""
     multiplier: Decimal | None = None
+    base_currency: str = ""
 
 
 class VenueCommission(VenueReport, frozen=True, kw_only=True):
