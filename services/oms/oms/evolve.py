@@ -135,8 +135,8 @@ def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> tu
     if isinstance(event, BOOKING):
         terms = state.orders[key].order
         assert terms is not None  # a denied order has no row for fills
-        money = terms.currency, terms.multiplier, sequence, terms.base_currency
-        book_execution(book, Execution(event.fill, event.order_id, *money))
+        fill, order_id = event.fill, event.order_id
+        book_execution(book, Execution(fill, order_id, terms.currency, terms.multiplier, sequence, terms.base_currency))
         symbols = (event.fill.symbol,)
     elif isinstance(event, AccountAdopted):
         before = book.symbols
