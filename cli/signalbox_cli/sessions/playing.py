@@ -35,8 +35,8 @@ from signalbox_cli.sessions.session_file import Header, Session
 from signalbox_cli.simulated_venues import DYDX, VenuePorts
 
 TICK_SECONDS = 0.05
-QUIET_SECONDS = 2.0
-QUIET_SECONDS_MAX = 30.0
+QUIET_SECONDS = 5.0
+QUIET_SECONDS_MAX = 60.0
 DEADLINE = timedelta(days=1)
 """A command's, by the recorded clock: whether one would be late is not what is played."""
 PUBLISHED = ("REPORTS", "BARS", "STATE", "DEAD")

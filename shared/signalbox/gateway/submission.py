@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 ATTEMPTS_MAX = 3
 """Of an order that was surely refused for a reason that may pass, all under the one number."""
 RETRY_SECONDS = 0.2
+REFUSALS_MAX = 5
+"""Of a cancel of which one sending was not heard of: so many are asked about before one is believed."""
 PAUSE_SECONDS = 0.05
 """Until the venue's pace, or a way out, is looked at again."""
 
@@ -217,9 +219,14 @@ class Submission:
             self._refuse_cancel(command, "", str(error))
 
     async def _send_cancel(self, command: CancelOrder, tracked: AnyTracked, before: str) -> None:
-        """Have the cancel leave as soon as the link allows it, until the venue has said something of it."""
+        """Have the cancel leave as soon as the link allows it, until the venue has said something of it.
+
+        A refusal of one that is sent once more may be due to the one before, of which nobody heard: what the venue
+        lists tells, or a refusal that comes again and again.
+        """
         if not tracked.done and self._orders.ends_unwatched(tracked):
             tracked.cancel_command = command.id  # from here on it is not kept alive
+        unheard, refusals = False, 0
         while not tracked.done:
             await self._link.until_ready(None)
             # The last look, as of an order
@@ -228,10 +235,15 @@ class Submission:
             tracked.cancel_command = command.id
             canceled = await self._orders.cancel(tracked, again=False)
             if canceled.verdict is CancelVerdict.REFUSED:
-                tracked.cancel_command = before
-                self._refuse_cancel(command, canceled.code, canceled.text)
-                return
-            if canceled.verdict is not CancelVerdict.UNKNOWN:
+                refusals += 1
+                if not unheard or refusals > REFUSALS_MAX:
+                    tracked.cancel_command = before
+                    self._refuse_cancel(command, canceled.code, canceled.text)
+                    return
+                self.asking.later(command.order_id, urgent=True)
+            elif canceled.verdict is CancelVerdict.UNKNOWN:
+                unheard = True
+            else:
                 self.asking.later(command.order_id, urgent=canceled.verdict is CancelVerdict.GONE)
                 return
             await self._link.changed(RETRY_SECONDS)

@@ -525,6 +525,38 @@ async def test_an_order_that_ends_unwatched_is_marked_before_anything_is_waited_
     assert await house.told() == [], "it ends by itself, as a cancelled one"
 
 
+async def test_a_refusal_after_a_cancel_that_nobody_heard_of_is_asked_about(house: House) -> None:
+    """The one before has worked: the venue knows the order no more, and says so by a refusal."""
+    tracked = house.working()
+    refused = Canceled(CancelVerdict.REFUSED, "46", "no such order")
+    house.moon.cancel_answers = [Canceled(CancelVerdict.UNKNOWN), refused, refused]
+
+    def ends() -> None:
+        if len(house.moon.cancelled) == 2:
+            assert "o-1" in house.submission.asking.open_questions
+            tracked.standing = Standing.OVER
+            house.state.reported[f"report/{VENUE}/{ACCOUNT}/canceled/o-1"] = AT
+        else:
+            house.moon.in_turn = ends
+
+    house.moon.in_turn = ends
+    house.submission._cancel_wait_seconds_max = WAIT_SECONDS_MAX
+    await house.take(cancel_of())
+    assert await house.told() == []
+    assert tracked.cancel_command == "command/o-1/1"
+
+
+async def test_a_refusal_that_comes_again_and_again_after_a_cancel_that_nobody_heard_of_is_told(house: House) -> None:
+    tracked = house.working()
+    refused = Canceled(CancelVerdict.REFUSED, "46", "not of this kind")
+    house.moon.cancel_answers = [Canceled(CancelVerdict.UNKNOWN), *[refused] * 100]
+    house.submission._cancel_wait_seconds_max = WAIT_SECONDS_MAX
+    await house.take(cancel_of())
+    [told] = await house.told()
+    assert (told.order_id, told.code, told.reason) == ("o-1", "46", "not of this kind")
+    assert tracked.cancel_command == ""
+
+
 async def test_a_cancel_that_nobody_has_heard_is_repeated(house: House) -> None:
     house.working()
     house.moon.cancel_answers = [Canceled(CancelVerdict.UNKNOWN)]
