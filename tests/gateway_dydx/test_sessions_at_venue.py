@@ -25,7 +25,6 @@ from signalbox_cli.sessions.playing import Played, play
 from signalbox_cli.sessions.pseudonyms import Pseudonyms
 from signalbox_cli.sessions.recorders import header_of
 from signalbox_cli.sessions.session_file import SessionWriter, read_session
-from simulators.dydx.options import DydxOptions
 from v4_proto.cosmos.tx.v1beta1.service_pb2 import BroadcastTxRequest
 from v4_proto.cosmos.tx.v1beta1.tx_pb2 import TxRaw
 
@@ -230,7 +229,6 @@ async def test_refusals_and_replies_that_were_lost_come_again(desk: Desk_, recor
     await agrees(desk, recorder, tmp_path)
 
 
-@pytest.mark.parametrize("dydx_options", [DydxOptions(block_ms=300, fund=((address_of(WORDS), Decimal(1_000_000)),))])
 async def test_a_resting_order_is_renewed_again_until_its_cancel(
     desk: Desk_, recorder: Recorder, tmp_path: Path
 ) -> None:

@@ -76,8 +76,6 @@ class RecordedDydx:
         self._awaiting: dict[str, Sent] = {}
         """Transactions of today that wait for the recorded answer, by the number of the recorded call."""
         self._missed: set[int] = set()
-        self._left_to_end: set[tuple[str, int]] = set()
-        """Orders by their recorded id, with the block that they reach: this gateway does not renew them."""
 
     async def __aenter__(self) -> RecordedDydx:
         await self._front.open()
@@ -121,7 +119,6 @@ class RecordedDydx:
                 case _:
                     pass
             self._answers.place = place + 1
-            await self._let_renew(place)
         self._answers.over = True
 
     @staticmethod
@@ -230,29 +227,14 @@ class RecordedDydx:
 
     async def _hear_renewal(self, placed: Json) -> None:
         """Let an order that is due to be renewed by now be renewed; the gateway does that by itself, at some block."""
-        if placed.get("good_til_block") and not await self._renewed(placed["id"], self._patience_seconds):
-            self._differences.note(f"the recorded gateway renewed {self._orders.get(placed['id'])}, this one does not")
+        order = self._today.of(placed["id"]) or ""
 
-    async def _let_renew(self, place: int) -> None:
-        """Let what is due be renewed before another block comes: they come faster here than they came to the recorded
-        gateway, and one that is busy would see its order's last block pass."""
-        for recorded in self._orders.keys() - self._cancelled:
-            reach = self._front.reach.get(self._today.of(recorded) or "", 0)
-            later = (each.asked > place for each in self._script.about_orders.get(("place", recorded), ()))
-            if not reach or (recorded, reach) in self._left_to_end or not any(later):
-                continue
-            if not await self._renewed(recorded, UNHURRIED_SECONDS):
-                self._left_to_end.add((recorded, reach))
-
-    async def _renewed(self, recorded: str, seconds_max: float) -> bool:
-        """Wait until an order reaches so far that it need not be renewed yet; False = it does not in time."""
-        order = self._today.of(recorded) or ""
-
-        def reaches_on() -> bool:
+        def is_renewed() -> bool:
             newest = self._answers.newest_block()
             return newest is None or int(newest["blockHeight"]) < self._front.reach.get(order, 0) - RENEW_BLOCKS_BEFORE
 
-        return reaches_on() or await self._stand(reaches_on, seconds_max)
+        if placed.get("good_til_block") and not await self._stand(is_renewed, self._patience_seconds):
+            self._differences.note(f"the recorded gateway renewed {self._orders.get(placed['id'])}, this one does not")
 
     async def _hear_cancel(self, cancelled: Json) -> Sent:
         self._cancelled.add(cancelled["id"])
