@@ -15,15 +15,8 @@ from tests.venue.processes import ForkServer
 
 STEPS, SETTLE_SECONDS_MAX = 30, 6.0
 """It need not be waited for what never comes."""
-SEEDS = {
-    ("ibkr", "claim"): 7,
-    ("ibkr", "dedupe"): 7,
-    ("ibkr", "recovery"): 7,
-    ("dydx", "claim"): 7,
-    ("dydx", "dedupe"): 7,
-    ("dydx", "recovery"): 7,
-}
-"""Each of them passes as long as nothing is taken out."""
+SEEDS = range(7, 15)
+"""Each passes as long as nothing is taken out. Whether one meets the missing guard is a matter of milliseconds."""
 SEEN = {"claim": "nobody claimed", "dedupe": "times: ('VenueFill'", "recovery": "a fill was not reported"}
 
 
@@ -37,17 +30,34 @@ def servers() -> Iterator[dict[str, ForkServer]]:
     oms.close()
 
 
-@pytest.mark.parametrize(("venue", "guard"), SEEDS)
+@pytest.mark.parametrize("venue", SIDES)
+@pytest.mark.parametrize("guard", SEEN)
 async def test_a_campaign_sees_that_a_guard_is_missing(
-    venue: str, guard: str, nats_server: NatsServer, servers: dict[str, ForkServer], tmp_path: Path
+    venue: str, guard: str, servers: dict[str, ForkServer], tmp_path: Path
 ) -> None:
-    sabotage = {VARIABLE: f"{venue}:{guard}"}
-    seed = SEEDS[venue, guard]
-    campaign = Campaign(SIDES[venue], seed, tmp_path, nats_server, servers, SETTLE_SECONDS_MAX, sabotage)
+    found = []
+    for seed in SEEDS:
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        wrong = await wrong_after(venue, seed, {VARIABLE: f"{venue}:{guard}"}, servers, folder)
+        if any(SEEN[guard] in each for each in wrong):
+            return
+        found.append(wrong)
+    pytest.fail(f"nothing of it is seen: {found}")
+
+
+async def wrong_after(
+    venue: str, seed: int, sabotage: dict[str, str], servers: dict[str, ForkServer], folder: Path
+) -> list[str]:
+    """What a campaign finds in the books."""
+    nats = NatsServer(folder)
+    nats.start()
+    campaign = Campaign(SIDES[venue], seed, folder, nats, servers, SETTLE_SECONDS_MAX, sabotage)
     try:
+        await nats.bootstrap()
         await campaign.open()
         await campaign.run(STEPS)
-        wrong = await campaign.settle()
+        return list(await campaign.settle())
     finally:
         await campaign.close()
-    assert any(SEEN[guard] in each for each in wrong), wrong
+        await nats.close()
