@@ -288,6 +288,9 @@ def test_a_cancel_that_the_chain_never_took_is_refused_and_the_order_works_on() 
     tracked.cancel_command, tracked.own.cancel_seconds = "command/o-1/1", 10.0
     shown = [seen(tracked, "UNTRIGGERED")]
     assert kinds(take(state, answers(state, 120, orders=shown), wall_seconds=70.0)) == [RecordSent, VenueAccepted]
+    tracked.cancel_in_hand = True
+    assert kinds(take(state, answers(state, 121, orders=shown), wall_seconds=71.0)) == [RecordSent]
+    tracked.cancel_in_hand = False
     refused = take(state, answers(state, 121, orders=shown), wall_seconds=71.0)[-1]
     assert (type(refused), refused.cause) == (VenueCancelRejected, "command/o-1/1")
     assert not tracked.cancel_command

@@ -502,7 +502,7 @@ def test_what_was_reported_before_a_restart_is_not_reported_again() -> None:
     fold_ledger(again, claim(), 1)
     fold_ledger(again, LedgerSent(id="s", at=AT, venue="ibkr", order=order(), attempt_id="5"), 2)
     cancel = CancelOrder(id="command/a-1/1", at=AT, venue="ibkr", account=ACCOUNT, order_id="a-1", venue_order_id="")
-    fold_cancel(again, cancel)
+    fold_cancel(again, cancel, comes_again=False)
     for report in before:
         fold_report(again, report)
     assert reports(again, *facts) == []

@@ -329,6 +329,12 @@ def test_a_cancel_that_was_lost_is_sent_again_while_the_order_works() -> None:
     assert CancelAgain("a-1") in after(state, answers(state, open_orders=(OPEN,)))
 
 
+def test_a_cancel_that_is_in_hand_is_not_sent_beside() -> None:
+    state, tracked = claimed(Standing.SENT)
+    tracked.cancel_command, tracked.cancel_in_hand = "command/a-1/1", True
+    assert CancelAgain("a-1") not in after(state, answers(state, open_orders=(OPEN,)))
+
+
 def test_a_cancel_is_not_sent_again_before_it_can_have_been_answered() -> None:
     state, tracked = claimed(Standing.SENT)
     tracked.cancel_command, tracked.own.cancels_sent, tracked.own.cancel_sent_seconds = "command/a-1/1", 1, 100.0

@@ -98,7 +98,7 @@ def reconcile(
             actions += _absent(state, tracked, at, wall_seconds, sequence_seconds)
         elif tracked.venue_order_id in shown:
             actions += _stateful(state, tracked, shown[tracked.venue_order_id], answers.height, at)
-            if not tracked.done and tracked.cancel_command:
+            if not tracked.done and tracked.cancel_is_out:
                 actions += _cancel_lost(state, tracked, at, wall_seconds, sequence_seconds)
     return actions
 

@@ -255,7 +255,7 @@ def _present(state: State, tracked: Tracked, works: bool, is_listed: bool, at: d
 
 def _cancel_unanswered(state: State, tracked: Tracked, canceling: set[int], at: datetime) -> list[Action]:
     """The order works, and nothing is known of the cancel that was sent: it was lost on its way, and is sent again."""
-    if not tracked.cancel_command or int(tracked.venue_order_id or 0) in canceling:
+    if not tracked.cancel_is_out or int(tracked.venue_order_id or 0) in canceling:
         return []
     if tracked.own.cancels_sent < CANCELS_MAX:
         return [CancelAgain(tracked.order.order_id)]

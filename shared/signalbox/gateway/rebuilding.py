@@ -15,6 +15,7 @@ from signalbox.bus import Bus, Received
 from signalbox.gateway.ledger import LEDGER
 from signalbox.gateway.state import AnyState, fold_cancel, fold_ledger
 from signalbox.messages import CancelOrder, Command, LedgerEntry, Report
+from signalbox.venues import gateway_of
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ REPORTS, COMMANDS = "REPORTS", "COMMANDS"
 
 async def rebuild(bus: Bus, state: AnyState, fold_report: Callable[[Any, Report], None]) -> None:
     """Fold what the streams have of the account into `state`; `fold_report` is the venue's."""
+    acknowledged = await bus.consumer_floor(COMMANDS, gateway_of(state.venue))
 
     def claim(received: Received) -> None:
         fold_ledger(state, messages.decode(received.payload, LedgerEntry), received.sequence, time.monotonic())
@@ -30,7 +32,7 @@ async def rebuild(bus: Bus, state: AnyState, fold_report: Callable[[Any, Report]
     def cancel(received: Received) -> None:
         command: Command = messages.decode(received.payload, Command)
         if isinstance(command, CancelOrder):
-            fold_cancel(state, command)
+            fold_cancel(state, command, comes_again=received.sequence > acknowledged)
 
     def report(received: Received) -> None:
         said: Report = messages.decode(received.payload, Report)

@@ -77,6 +77,8 @@ class Tracked(Generic[OwnOrder]):
     """The most that the venue has claimed: more than the fills add up to means that a fill is missing."""
     cancel_command: str = ""
     """The id of the cancel command that was sent for it; "" = the desk did not cancel it."""
+    cancel_in_hand: bool = False
+    """This command is being carried out, or will come again: another process had it in hand when it ended."""
     doubt: str = ""
     """Why the venue must be asked; "" = no reason beyond what the other fields show."""
     asked: int = 0
@@ -97,6 +99,11 @@ class Tracked(Generic[OwnOrder]):
     @property
     def filled(self) -> Decimal:
         return sum((fill.quantity for fill in self.fills.values()), ZERO)
+
+    @property
+    def cancel_is_out(self) -> bool:
+        """A cancel was sent, and nothing more is done for its command: what the venue lists tells what became of it."""
+        return bool(self.cancel_command) and not self.cancel_in_hand
 
     @property
     def done(self) -> bool:
@@ -200,11 +207,14 @@ def _mark_sent(state: AnyState, tracked: AnyTracked, entry: LedgerSent) -> None:
     learn_venue_id(state, tracked, entry.venue_order_id)
 
 
-def fold_cancel(state: AnyState, command: CancelOrder) -> None:
-    """Take a stored cancel command: a cancellation that follows is the desk's own doing."""
+def fold_cancel(state: AnyState, command: CancelOrder, *, comes_again: bool) -> None:
+    """Take a stored cancel command: a cancellation that follows is the desk's own doing.
+
+    `comes_again`: nobody has acknowledged it.
+    """
     tracked = state.orders.get(command.order_id)
     if tracked is not None:
-        tracked.cancel_command = command.id
+        tracked.cancel_command, tracked.cancel_in_hand = command.id, comes_again
 
 
 def fold_report(state: AnyState, report: Report) -> None:

@@ -34,7 +34,7 @@ ATTEMPTS_MAX = 3
 """Of an order that was surely refused for a reason that may pass, all under the one number."""
 RETRY_SECONDS = 0.2
 REFUSALS_MAX = 5
-"""Of a cancel of which one sending was not heard of: so many are asked about before one is believed."""
+"""Of a cancel of which one sending was not heard of: so many are asked about, each for longer, before one counts."""
 PAUSE_SECONDS = 0.05
 """Until the venue's pace, or a way out, is looked at again."""
 
@@ -194,10 +194,21 @@ class Submission:
     # ---------------------------------------------------------------------------------------------------- a cancel
 
     async def _cancel(self, command: CancelOrder) -> None:
+        """Carry a cancel out; while it is in hand, nothing is concluded from an order that works on."""
+        venue, account = self._state.venue, self._state.account
+        if report_id(venue, account, "cancel_rejected", command.id) in self._state.reported:
+            return  # it comes again: what was told stands
         tracked = self._state.orders.get(command.order_id)
         if tracked is None:
             self._refuse_cancel(command, "", "the order never reached the venue")
             return
+        tracked.cancel_in_hand = True
+        try:
+            await self._cancel_in_time(command, tracked)
+        finally:
+            tracked.cancel_in_hand = False
+
+    async def _cancel_in_time(self, command: CancelOrder, tracked: AnyTracked) -> None:
         before = tracked.cancel_command if tracked.cancel_command != command.id else ""
         seconds_max = self._cancel_wait_seconds_max
         try:
@@ -206,7 +217,7 @@ class Submission:
         except TimeoutError:
             if not self._link.holds_account():  # NATS is away: nobody can be told, and the cancel is as good as new
                 await self._link.until_held()
-                await self._cancel(command)
+                await self._cancel_in_time(command, tracked)
                 return
             if self._orders.ends_unwatched(tracked):  # and stays marked as cancelled
                 log.warning("a cancel was not taken: the order is left to end", extra={"order_id": command.order_id})
@@ -221,12 +232,12 @@ class Submission:
     async def _send_cancel(self, command: CancelOrder, tracked: AnyTracked, before: str) -> None:
         """Have the cancel leave as soon as the link allows it, until the venue has said something of it.
 
-        A refusal of one that is sent once more may be due to the one before, of which nobody heard: what the venue
-        lists tells, or a refusal that comes again and again.
+        A refusal of one that is sent once more may be due to the one before, of which nobody heard, or which another
+        process sent: what the venue lists tells, or a refusal that comes again and again.
         """
+        unheard, refusals = tracked.cancel_command == command.id, 0
         if not tracked.done and self._orders.ends_unwatched(tracked):
             tracked.cancel_command = command.id  # from here on it is not kept alive
-        unheard, refusals = False, 0
         while not tracked.done:
             await self._link.until_ready(None)
             # The last look, as of an order
@@ -246,7 +257,7 @@ class Submission:
             else:
                 self.asking.later(command.order_id, urgent=canceled.verdict is CancelVerdict.GONE)
                 return
-            await self._link.changed(RETRY_SECONDS)
+            await self._link.changed(RETRY_SECONDS * 2**refusals)
         if report_id(self._state.venue, self._state.account, "canceled", command.order_id) not in self._state.reported:
             self._refuse_cancel(command, "", "the order is over already")
 

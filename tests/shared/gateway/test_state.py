@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from signalbox.gateway import ledger, reports
 from signalbox.gateway.state import (
     AnyState,
@@ -56,11 +57,20 @@ def test_a_cancel_command_of_before_the_restart_is_remembered_and_only_its_own_r
     state = empty_state()
     tracked = track(state, claim_of(), 1)
     for revision in (1, 2):
-        fold_cancel(state, cancel_of(revision=revision))
+        fold_cancel(state, cancel_of(revision=revision), comes_again=False)
     told(state, reports.cancel_refusal(VENUE, ACCOUNT, "o-1", "command/o-1/1", "", "down", AT))
     assert tracked.cancel_command == "command/o-1/2"
     told(state, reports.cancel_refusal(VENUE, ACCOUNT, "o-1", "command/o-1/2", "", "down", AT))
     assert tracked.cancel_command == ""
+
+
+@pytest.mark.parametrize("comes_again", [False, True])
+def test_a_cancel_that_comes_again_is_not_out(comes_again: bool) -> None:
+    state = empty_state()
+    tracked = track(state, claim_of(), 1)
+    assert not tracked.cancel_is_out
+    fold_cancel(state, cancel_of(), comes_again=comes_again)
+    assert tracked.cancel_is_out is not comes_again
 
 
 def test_what_is_over_and_old_is_forgotten_with_all_that_names_it_and_what_is_not_is_kept() -> None:

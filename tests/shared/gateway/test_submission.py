@@ -15,12 +15,13 @@ from msgspec.structs import replace
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.errors import BusUnavailableError, LeaseLostError, TranslationError, VenueUnavailableError
+from signalbox.gateway import reports
 from signalbox.gateway.actions import Action, CancelAgain, CancelStray, RecordSent
 from signalbox.gateway.asking import Pace
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
 from signalbox.gateway.parking import Parking, parked
-from signalbox.gateway.state import AnyTracked, Standing, track
+from signalbox.gateway.state import AnyTracked, Standing, fold_cancel, fold_report, track
 from signalbox.gateway.submission import ATTEMPTS_MAX, Submission
 from signalbox.gateway.venue import Canceled, CancelVerdict, Draft, NoRoom, Outcome, Placed
 from signalbox.messages import (
@@ -525,14 +526,18 @@ async def test_an_order_that_ends_unwatched_is_marked_before_anything_is_waited_
     assert await house.told() == [], "it ends by itself, as a cancelled one"
 
 
-async def test_a_refusal_after_a_cancel_that_nobody_heard_of_is_asked_about(house: House) -> None:
+@pytest.mark.parametrize("by", ["this process", "another process"])
+async def test_a_refusal_after_a_cancel_that_nobody_heard_of_is_asked_about(house: House, by: str) -> None:
     """The one before has worked: the venue knows the order no more, and says so by a refusal."""
     tracked = house.working()
     refused = Canceled(CancelVerdict.REFUSED, "46", "no such order")
     house.moon.cancel_answers = [Canceled(CancelVerdict.UNKNOWN), refused, refused]
+    if by == "another process":
+        fold_cancel(house.state, cancel_of(), comes_again=True)
+        house.moon.cancel_answers = [refused, refused]
 
     def ends() -> None:
-        if len(house.moon.cancelled) == 2:
+        if len(house.moon.cancelled) == (2 if by == "this process" else 1):
             assert "o-1" in house.submission.asking.open_questions
             tracked.standing = Standing.OVER
             house.state.reported[f"report/{VENUE}/{ACCOUNT}/canceled/o-1"] = AT
@@ -546,7 +551,10 @@ async def test_a_refusal_after_a_cancel_that_nobody_heard_of_is_asked_about(hous
     assert tracked.cancel_command == "command/o-1/1"
 
 
-async def test_a_refusal_that_comes_again_and_again_after_a_cancel_that_nobody_heard_of_is_told(house: House) -> None:
+async def test_a_refusal_that_comes_again_and_again_after_a_cancel_that_nobody_heard_of_is_told(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signalbox.gateway.submission.RETRY_SECONDS", 0.001)
     tracked = house.working()
     refused = Canceled(CancelVerdict.REFUSED, "46", "not of this kind")
     house.moon.cancel_answers = [Canceled(CancelVerdict.UNKNOWN), *[refused] * 100]
@@ -563,6 +571,23 @@ async def test_a_cancel_that_nobody_has_heard_is_repeated(house: House) -> None:
     house.submission._cancel_wait_seconds_max = WAIT_SECONDS_MAX
     await house.take(cancel_of())
     assert house.moon.cancelled == [(5, False), (5, False)]
+
+
+async def test_a_cancel_is_in_hand_until_no_more_is_done_for_it(house: House) -> None:
+    tracked = house.working()
+    looks: list[bool] = []
+    house.moon.in_turn = lambda: looks.append(tracked.cancel_is_out)
+    await house.take(cancel_of())
+    assert (looks, tracked.cancel_is_out) == ([False], True)
+
+
+async def test_a_cancel_that_was_refused_and_comes_again_is_not_sent(house: House) -> None:
+    """The process that told it ended before its command was acknowledged."""
+    house.working()
+    told = reports.cancel_refusal(VENUE, ACCOUNT, "o-1", cancel_of().id, "", "it waited in vain", AT)
+    fold_report(house.state, told)
+    await house.take(cancel_of())
+    assert (house.moon.cancelled, await house.told()) == ([], [])
 
 
 async def test_a_cancel_that_the_venue_refuses_is_refused_by_the_venue_and_not_under_way(house: House) -> None:

@@ -114,7 +114,7 @@ def reconcile(
             continue
         if order_id in there:
             unanswered = wall_seconds - own.cancel_sent_seconds >= visible_seconds
-            if tracked.cancel_command and unanswered and there[order_id].status in WORKING:
+            if tracked.cancel_is_out and unanswered and there[order_id].status in WORKING:
                 actions.append(CancelAgain(order_id))
         elif own.absent_seconds == math.inf:
             own.absent_seconds = wall_seconds
