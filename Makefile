@@ -44,7 +44,7 @@ test: .venv/ready ## the tests, side by side (WORKERS=1: one after the other); `
 
 .PHONY: chaos
 chaos: .venv/ready ## desks, services, NATS and venues started, killed, cut off and restored in real time, while orders flow
-	@$(BIN)/pytest $(KILLED)
+	@$(BIN)/pytest -n 1 $(KILLED) # one that hangs ends its process: another takes the next one
 
 .PHONY: lint
 lint: .venv/ready ## format, lint and types

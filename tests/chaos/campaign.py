@@ -14,8 +14,8 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +194,11 @@ class Campaign:
 
     async def _order(self) -> None:
         order_id = f"c-{len(self._sent)}"
-        intent = await self.side.draw(order_id)
+        await self.place(await self.side.draw(order_id))
+
+    async def place(self, intent: OrderIntent) -> None:
+        """Have the desk told to place an order."""
+        order_id = intent.id
         self._sent.append(order_id)
         self._symbols[order_id] = intent.symbol
         words = {name: getattr(intent, name) for name in ("side", "quantity", "symbol", "order_type", "time_in_force")}
@@ -238,6 +242,15 @@ class Campaign:
         async with self._held:
             await self._gateway.kill()
             await asyncio.sleep(self._chance.choice((0.0, 0.0, 1.8)))  # long enough for things to happen without it
+
+    @asynccontextmanager
+    async def gateway_killed(self) -> AsyncIterator[None]:
+        """No gateway meanwhile; afterwards one is READY."""
+        self.hand.tell("kills", "kill the gateway")
+        async with self._held:
+            await self._gateway.kill()
+            yield
+        await self._ready()
 
     async def _kill_oms(self) -> None:
         self.hand.tell("kills", "kill the OMS")
@@ -292,7 +305,7 @@ class Campaign:
     async def _agrees(self, *, ended: bool = False) -> list[str]:
         ends = asyncio.get_running_loop().time() + self._settle_seconds_max
         while True:
-            wrong = await self._wrong(ended=ended)
+            wrong = await self.wrong(ended=ended)
             if not wrong or asyncio.get_running_loop().time() > ends:
                 return wrong
             await asyncio.sleep(RECHECK_SECONDS * 4)
@@ -304,12 +317,13 @@ class Campaign:
             evolve(state, messages.decode(received.payload, OrderEvents), received.sequence)
         return state
 
-    async def _wrong(self, *, ended: bool) -> list[str]:
+    async def reports(self) -> list[Any]:
+        return [messages.decode(each.payload, Report) async for each in self._recorder.read("REPORTS", "report.>")]
+
+    async def wrong(self, *, ended: bool = False) -> list[str]:
         """Everything in which the desk's streams and the venue differ now."""
         state = await self._folded()
-        reports = [
-            messages.decode(received.payload, Report) async for received in self._recorder.read("REPORTS", "report.>")
-        ]
+        reports = await self.reports()
         claims = [
             entry
             async for received in self._recorder.read("LEDGER", "ledger.>")

@@ -1,4 +1,4 @@
-"""A gateway with one of its guards taken out, which a campaign has to notice. SABOTAGE says whose, and which guard.
+"""A gateway with one of its guards taken out, which a campaign has to notice. SABOTAGE says whose, and which or none.
 
 Owns what is taken out, in a process that is made for it. It must not know how it is noticed.
 """
@@ -61,7 +61,8 @@ TAKEN_OUT = {"claim": without_claim, "dedupe": without_dedupe, "recovery": witho
 
 def main() -> None:
     venue, _, guard = os.environ[VARIABLE].partition(":")
-    TAKEN_OUT[guard](venue)
+    if guard:
+        TAKEN_OUT[guard](venue)
     importlib.import_module(f"gateway_{venue}.__main__").main()
 
 
