@@ -511,6 +511,21 @@ def test_an_order_that_works_on_is_not_over_when_some_of_it_is_taken_back() -> N
     assert (tracked.done, question(state, tracked)) == (False, "")
 
 
+def test_an_order_of_which_some_was_taken_back_is_asked_about_once_the_rest_is_filled_and_over_then() -> None:
+    state, tracked = claimed(Standing.SENT)
+    part, busted = replace(STATUS, filled=4.0), replace(EXECUTION, execution_id="x.02", shares=0.0)
+    after(state, answers(state, open_orders=(OPEN,), statuses=(part,), executions=(busted,)))
+    decide(state, CommissionSeen(execution_id="x.02", commission=1.0, currency="USD"), AT)
+    assert question(state, tracked) == ""
+    rest = replace(EXECUTION, execution_id="y.01", shares=6.0)
+    decide(state, rest, AT)
+    decide(state, CommissionSeen(execution_id="y.01", commission=1.0, currency="USD"), AT)
+    assert question(state, tracked) == "it is filled, and not all of that stands"
+    over = after(state, answers(state, executions=(busted, rest), completed=(FILLED,)))
+    assert kinds(over) == [VenueCanceled]
+    assert (tracked.done, question(state, tracked)) == (True, "")
+
+
 def test_a_filled_order_whose_fill_is_taken_back_is_asked_about_no_more() -> None:
     state, tracked = claimed(Standing.SENT)
     after(state, answers(state, executions=(replace(EXECUTION, shares=10.0),), completed=(FILLED,)))

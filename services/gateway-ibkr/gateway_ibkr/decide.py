@@ -370,6 +370,8 @@ def question(state: State, tracked: Tracked) -> str:
         return COMMISSION_IS_MISSING
     if tracked.done or tracked.order.order_id in state.own.stranded:
         return ""
+    if tracked.own.taken_back and tracked.filled + tracked.own.taken_back >= tracked.order.quantity:
+        return "it is filled, and not all of that stands"
     if tracked.standing is Standing.CLAIMED or not tracked.seen:
         return "no word of the order"
     if tracked.own.cancel_refusal is not None:
