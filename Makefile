@@ -83,7 +83,7 @@ images: ## build the images of docker-compose.yml: one Dockerfile, an image for 
 
 .PHONY: container-test
 container-test: .venv/ready images ## the desk in containers, by compose and by the manifests: trades, deaths, replicas, alerts (needs Docker, root)
-	@SIGNALBOX_CONTAINERS=1 $(BIN)/pytest tests/deploy/test_compose.py tests/deploy/test_kubernetes_pods.py
+	@SIGNALBOX_CONTAINERS=1 $(BIN)/pytest tests/deploy/test_compose.py tests/deploy/test_kubernetes_pods.py tests/deploy/test_dydx_trading_key.py
 
 .PHONY: docs
 docs: .venv/ready ## write the generated documents again
