@@ -9,6 +9,7 @@ SOURCES := shared services simulators desk cli tests benchmarks dashboards
 WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 KILLED = tests/chaos tests/deploy/test_panels.py tests/gateway_dydx/test_crashes.py tests/gateway_ibkr/test_crashes.py
 MANIFESTS = tests/deploy/test_kubernetes.py tests/deploy/test_kubernetes_desk.py
+OVERRIDES = $(addsuffix ::test_docker_compose_takes_both_files,tests/deploy/test_dydx_trading_key.py tests/deploy/test_ib_gateway.py)
 BARS ?=
 DAYS ?= 1
 
@@ -83,7 +84,7 @@ images: ## build the images of docker-compose.yml: one Dockerfile, an image for 
 
 .PHONY: container-test
 container-test: .venv/ready images ## the desk in containers, by compose and by the manifests: trades, deaths, replicas, alerts (needs Docker, root)
-	@SIGNALBOX_CONTAINERS=1 $(BIN)/pytest tests/deploy/test_compose.py tests/deploy/test_kubernetes_pods.py tests/deploy/test_dydx_trading_key.py
+	@SIGNALBOX_CONTAINERS=1 $(BIN)/pytest tests/deploy/test_compose.py tests/deploy/test_kubernetes_pods.py $(OVERRIDES)
 
 .PHONY: docs
 docs: .venv/ready ## write the generated documents again
