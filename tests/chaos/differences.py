@@ -15,7 +15,7 @@ from oms.state import AccountBook
 from signalbox.messages import OrderStatus, VenueFill, VenueSnapshot
 
 from tests.chaos.side import Written
-from tests.venue.agreement import fact_of
+from tests.venue.agreement import facts_of
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def wrong_claims(written: Written, stranded: Collection[str] = ()) -> list[str]:
 def wrong_reports(written: Written) -> list[str]:
     """Each report was stored once, and each fact of the venue told once."""
     wrong = [f"{each} was stored twice" for each, n in Counter(each.id for each in written.reports).items() if n > 1]
-    told = Counter(fact_of(each) for each in written.reports)
+    told = Counter(facts_of(written.reports))
     return wrong + [f"it was reported {n} times: {fact}" for fact, n in told.items() if n > 1]
 
 

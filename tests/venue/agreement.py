@@ -6,10 +6,21 @@ Owns the comparison. It must not know how the desk runs, nor which venue it is.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from oms.state import AccountBook
-from signalbox.messages import VenueCancelRejected, VenueCommission, VenueFill, VenueFunding, VenueNoted, VenueSnapshot
+from signalbox.messages import (
+    VenueCancelRejected,
+    VenueCommission,
+    VenueFill,
+    VenueFunding,
+    VenueHeld,
+    VenueNoted,
+    VenueReleased,
+    VenueSnapshot,
+    VenueUnknown,
+)
 
 if TYPE_CHECKING:
     from .desk import Desk
@@ -49,13 +60,26 @@ def _same_positions(desk: Desk) -> bool:
 
 async def _nothing_is_told_twice(desk: Desk) -> None:
     reports = await desk.reports()
-    for name, said in (("report", [each.id for each in reports]), ("fact", [fact_of(each) for each in reports])):
+    for name, said in (("report", [each.id for each in reports]), ("fact", facts_of(reports))):
         doubled = [each for each, count in Counter(said).items() if count > 1]
         assert doubled == [], f"a {name} was reported twice"
 
 
-def fact_of(report: Any) -> tuple[str, ...]:
-    """What a report tells: it may be told once, whatever the report's id is."""
+def facts_of(reports: Sequence[Any]) -> list[tuple[str, ...]]:
+    """What the reports tell: each may be told once, whatever its id is; held only after it was something else."""
+    facts, last = [], dict[str, str]()
+    for report in reports:
+        fact, order_id = _fact_of(report), getattr(report, "order_id", "")
+        if not isinstance(report, VenueHeld | VenueReleased):
+            facts.append(fact)
+        elif last.get(order_id) == fact[0]:
+            facts += [fact, fact]
+        if isinstance(report, VenueHeld | VenueReleased | VenueUnknown):
+            last[order_id] = fact[0]
+    return facts
+
+
+def _fact_of(report: Any) -> tuple[str, ...]:
     kind = type(report).__name__
     match report:
         case VenueFill():
