@@ -144,10 +144,9 @@ def test_a_stop_is_conditional_with_its_own_end_and_bound(terms: dict[str, Any],
 @pytest.mark.parametrize(
     ("refused", "words"),
     [
-        (order(OrderType.MARKET_ON_CLOSE), "dYdX never closes"),
-        (order(OrderType.LIMIT), "needs its limit price"),
-        (order(OrderType.STOP), "needs its stop price"),
-        (order(OrderType.LIMIT, limit_price=Decimal(1), reduce_only=True), "reduce-only for market and stop orders"),
+        (order(OrderType.MARKET_ON_CLOSE), "no plan of a MARKET_ON_CLOSE order"),
+        (order(OrderType.LIMIT), "needs limit_price"),
+        (order(OrderType.STOP), "needs stop_price"),
         (order(OrderType.LIMIT, limit_price=Decimal("1.5")), "no multiple of BTC-USD's tick"),
         (order(OrderType.STOP, stop_price=Decimal("1.5")), "no multiple of BTC-USD's tick"),
         (order(OrderType.MARKET, quantity=Decimal("0.00001")), "below the smallest size"),

@@ -17,12 +17,14 @@ from signalbox.errors import TranslationError, VenueError
 from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.venue import Canceled, Draft, NoRoom, Outcome, Placed
 from signalbox.messages import MarketState, Order, Side
+from signalbox.order_terms import why_refused
 
 from gateway_dydx.instruments import Offered
 from gateway_dydx.plans import CancelPlan, OrderPlan, PriceBounds, Subaccount, cancel_plan, order_plan
 from gateway_dydx.sending import Sending
 from gateway_dydx.settings import Settings
 from gateway_dydx.state import State, Tracked, take_number
+from gateway_dydx.translate import VENUE
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,8 @@ class Orders:
         offered = self._instruments.one(order.symbol)
         if offered.instrument.market_state is not MarketState.OPEN:
             raise TranslationError(f"dYdX takes no such orders for {order.symbol} now: it is {offered.market.status}")
+        if refused := why_refused(VENUE, offered.instrument.kind, order):
+            raise TranslationError(refused)
         market = offered.terms
         bounds = self._bounds(self._reference_price(order.symbol, order.side))
         number, height = take_number(self._state, at), self._state.own.height

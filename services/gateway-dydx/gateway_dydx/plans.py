@@ -19,6 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from signalbox.errors import TranslationError
 from signalbox.messages import Order, OrderType, Side, TimeInForce
+from signalbox.order_terms import contradiction
 
 from gateway_dydx.translate import UNSIGNED_32_MAX, MarketTerms, bound_subticks, quantums, subticks
 
@@ -177,6 +178,8 @@ def order_plan(
     """
     if not 0 <= client_id <= UNSIGNED_32_MAX:
         raise TranslationError(f"{client_id} is no client id: those have 32 bits")
+    if wrong := contradiction(order):
+        raise TranslationError(wrong)
     match order.order_type:
         case OrderType.MARKET:
             flags, build = OrderFlags.SHORT_TERM, _market_plan
@@ -187,7 +190,7 @@ def order_plan(
         case OrderType.STOP:
             flags, build = OrderFlags.CONDITIONAL, _stop_plan
         case _:
-            raise TranslationError(f"dYdX never closes: it has no {order.order_type.value} orders")
+            raise TranslationError(f"the gateway has no plan of a {order.order_type} order")
     identity = OrderIdentity(subaccount=subaccount, client_id=client_id, clob_pair_id=market.clob_pair_id, flags=flags)
     return build(order, market, identity, bounds, height, at)
 
@@ -212,16 +215,14 @@ def _market_plan(
 def _limit_plan(
     order: Order, market: MarketTerms, identity: OrderIdentity, bounds: PriceBounds, height: int, at: datetime
 ) -> OrderPlan:
-    if order.limit_price is None:
-        raise TranslationError("a limit order needs its limit price")
-    if order.reduce_only:  # clob/9003
-        raise TranslationError("dYdX takes reduce-only for market and stop orders alone, not for a limit order")
+    assert order.limit_price is not None
     plan = OrderPlan(
         identity=identity,
         side=order.side,
         quantums=quantums(order.quantity, market),
         subticks=subticks(order.limit_price, market),
         time_in_force=ChainTimeInForce.UNSPECIFIED,
+        reduce_only=order.reduce_only,
     )
     end = order_end(order, at)
     if identity.flags is OrderFlags.LONG_TERM:
@@ -232,8 +233,7 @@ def _limit_plan(
 def _stop_plan(
     order: Order, market: MarketTerms, identity: OrderIdentity, bounds: PriceBounds, height: int, at: datetime
 ) -> OrderPlan:
-    if order.stop_price is None:
-        raise TranslationError("a stop order needs its stop price")
+    assert order.stop_price is not None
     worst = _worst(order.stop_price, bounds.stop_slippage_fraction, order.side)
     return OrderPlan(
         identity=identity,

@@ -12,16 +12,17 @@ import time
 from datetime import datetime
 
 from msgspec import Struct
-from signalbox.errors import VenueUnavailableError
+from signalbox.errors import TranslationError, VenueUnavailableError
 from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.state import take_number
 from signalbox.gateway.venue import Canceled, CancelVerdict, Draft, NoRoom, Outcome, Placed
 from signalbox.messages import Order
+from signalbox.order_terms import why_refused
 
 from gateway_ibkr.facts import OrderTerms, VenueContract
 from gateway_ibkr.instruments import Offered
 from gateway_ibkr.state import State, Tracked
-from gateway_ibkr.translate import order_terms
+from gateway_ibkr.translate import VENUE, order_terms
 from gateway_ibkr.venue_orders import OrdersSession
 
 log = logging.getLogger(__name__)
@@ -51,9 +52,10 @@ class Orders:
         self.session: OrdersSession | None = None
 
     def compose(self, order: Order, at: datetime) -> Draft:
-        terms = order_terms(order)
-        contract = self._instruments.one(order.symbol).contract
-        return Draft(take_number(self._state), Terms(contract, terms))
+        terms, offered = order_terms(order), self._instruments.one(order.symbol)
+        if refused := why_refused(VENUE, offered.symbol.kind, order):
+            raise TranslationError(refused)
+        return Draft(take_number(self._state), Terms(offered.contract, terms))
 
     def no_room(self, draft: Draft) -> NoRoom | None:
         return None  # a message waits for its turn, on the socket

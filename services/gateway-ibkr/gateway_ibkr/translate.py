@@ -26,6 +26,7 @@ from signalbox.messages import (
     Side,
     TimeInForce,
 )
+from signalbox.order_terms import contradiction
 
 from gateway_ibkr.facts import ContractFound, ExecutionSeen, OrderTerms, PositionSeen, VenueContract
 
@@ -252,10 +253,8 @@ _SIDES = {"BUY": Side.BUY, "BOT": Side.BUY, "SELL": Side.SELL, "SLD": Side.SELL,
 
 def order_terms(order: Order) -> OrderTerms:
     """Write an order in the venue's words; raises TranslationError for terms that it can not express."""
-    if order.order_type is OrderType.LIMIT and order.limit_price is None:
-        raise TranslationError("a limit order needs its limit price")
-    if order.order_type is OrderType.STOP and order.stop_price is None:
-        raise TranslationError("a stop order needs its stop price")
+    if wrong := contradiction(order):
+        raise TranslationError(wrong)
     if order.time_in_force is TimeInForce.GTD and order.good_till is None:
         raise TranslationError("a good-till-date order needs its date")
     return OrderTerms(

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from signalbox.desk import Venue
-from signalbox.messages import IntentApproved, IntentDenied, OrderType, TimeInForce
+from signalbox.messages import InstrumentKind, IntentApproved, IntentDenied, OrderType, TimeInForce
+from signalbox.order_terms import why_refused
 
 MARKET, LIMIT, STOP, MOC = OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.MARKET_ON_CLOSE
 AT_ONCE = timedelta(microseconds=1)
@@ -153,13 +154,32 @@ def test_a_quantity_below_the_venue_minimum_is_denied(world: Any, check: Any) ->
         ({"order_type": STOP, "stop_price": Decimal(101)}, False),
         ({"order_type": MOC, "limit_price": None}, True),
         ({"order_type": MOC}, False),
-        ({"outside_regular_hours": True}, True),
-        ({"order_type": MARKET, "limit_price": None, "outside_regular_hours": True}, False),
     ],
 )
 def test_order_terms(world: Any, check: Any, terms: dict[str, Any], passes: bool) -> None:
     w = world().ready()
     assert check(w.decide(w.order(**terms)), "order_terms").passed is passes
+
+
+@pytest.mark.parametrize(
+    ("terms", "passes"),
+    [
+        ({"outside_regular_hours": True}, True),
+        ({"order_type": MARKET, "limit_price": None, "outside_regular_hours": True}, False),
+        ({"order_type": MOC, "limit_price": None, "time_in_force": TimeInForce.GTC}, False),
+        ({"reduce_only": True}, True),
+    ],
+)
+def test_what_the_venue_can_not_do_is_denied_with_the_sentence_of_the_table(
+    world: Any, check: Any, terms: dict[str, Any], passes: bool
+) -> None:
+    w = world().ready()
+    order = w.order(**terms)
+    decision = w.decide(order)
+    told = check(decision, "order_support")
+    assert (told.passed, told.reason) == (passes, why_refused("ibkr", InstrumentKind.STOCK, order))
+    if not passes:
+        assert decision.reason == told.reason
 
 
 @pytest.mark.parametrize(
@@ -179,7 +199,6 @@ def test_tick_size(world: Any, check: Any, price: str, passes: bool) -> None:
         ({"time_in_force": TimeInForce.GTD, "ends": AT_ONCE}, True),
         ({"time_in_force": TimeInForce.GTD, "ends": timedelta(0)}, False),
         ({"time_in_force": TimeInForce.DAY, "ends": AT_ONCE}, False),
-        ({"time_in_force": TimeInForce.GTC, "order_type": MARKET, "limit_price": None}, False),
     ],
 )
 def test_time_in_force(world: Any, check: Any, terms: dict[str, Any], passes: bool) -> None:

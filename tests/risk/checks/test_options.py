@@ -83,8 +83,8 @@ def test_an_option_of_which_the_venue_has_not_said_until_when_it_is_traded_is_de
 )
 def test_options_are_traded_in_regular_hours_alone(world: Any, check: Any, changes: dict[str, Any]) -> None:
     w = desk_with(world)
-    assert "options" in check(w.decide(of(w, **changes)), "order_terms").reason
-    assert check(w.decide(of(w, time_in_force=TimeInForce.GTC)), "order_terms").passed
+    assert "options" in check(w.decide(of(w, **changes)), "order_support").reason
+    assert check(w.decide(of(w, time_in_force=TimeInForce.GTC)), "order_support").passed
 
 
 def test_an_option_is_sold_short_only_where_the_venue_has_said_what_that_binds(world: Any, check: Any) -> None:

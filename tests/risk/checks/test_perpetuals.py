@@ -13,6 +13,7 @@ from risk.decide import decide_again
 from risk.state import Seen
 from signalbox.messages import (
     FundingBooked,
+    InstrumentKind,
     IntentApproved,
     IntentDenied,
     MarketState,
@@ -20,6 +21,7 @@ from signalbox.messages import (
     OrderType,
     TimeInForce,
 )
+from signalbox.order_terms import why_refused
 from signalbox.subjects import FUNDING
 
 BTC = {"symbol": "BTC-USD"}
@@ -95,7 +97,9 @@ def test_every_order_but_at_the_close_is_let_through_at_any_hour_of_any_day(perp
     ):
         assert isinstance(w.decide(intent), IntentApproved)
     at_close = w.order(quantity="0.01", **{**BTC, "order_type": OrderType.MARKET_ON_CLOSE, "limit_price": None})
-    assert w.decide(at_close).reason == "BTC-USD has no close to trade at"
+    denied = w.decide(at_close)
+    assert denied.reason == why_refused("dydx", InstrumentKind.PERPETUAL, at_close)
+    assert "has no close to trade at" in denied.reason
 
 
 @pytest.mark.parametrize(

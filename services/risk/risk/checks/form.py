@@ -13,7 +13,8 @@ from signalbox import subjects
 from signalbox.errors import CalendarError
 from signalbox.expiry import end_of_trading
 from signalbox.instruments import conforms_to_lot, conforms_to_tick, parse_symbol, tick_at
-from signalbox.messages import InstrumentKind, InstrumentSeen, OrderType, TimeInForce
+from signalbox.messages import InstrumentKind, InstrumentSeen, TimeInForce
+from signalbox.order_terms import Flag, Support, contradiction, rule_of
 
 from risk.checks.rows import Limit, Row, Told
 from risk.facts import AGE_MIN, CLOCK, DESK_FILE, INTENT, IntentFacts, OrderFacts
@@ -21,8 +22,7 @@ from risk.wording import UNKNOWN, moment, plain, seconds
 
 _OPTION = InstrumentKind.OPTION
 _DAY, _GTD = TimeInForce.DAY, TimeInForce.GTD
-_LIMIT, _STOP = OrderType.LIMIT, OrderType.STOP
-_AT_ONCE = (OrderType.MARKET, OrderType.MARKET_ON_CLOSE)
+_REFUSED = Support.REFUSED
 
 # ------------------------------------------------------------------------------------ of orders and cancels alike
 
@@ -185,28 +185,31 @@ def tell_quantity(facts: OrderFacts) -> Told:
 
 
 def order_terms(facts: OrderFacts) -> str:
-    """Each order type has the prices it needs and no other; only a limit may work outside regular hours."""
-    intent = facts.intent
-    kind = intent.order_type
-    if (kind is _LIMIT) != (intent.limit_price is not None):
-        return f"a {kind} order {'needs' if kind is _LIMIT else 'has no'} limit_price"
-    if (kind is _STOP) != (intent.stop_price is not None):
-        return f"a {kind} order {'needs' if kind is _STOP else 'has no'} stop_price"
-    instrument = facts.basis.instrument
-    if instrument is not None and instrument.kind is _OPTION:
-        if intent.outside_regular_hours:
-            return "options are traded in regular hours alone"
-        if kind is OrderType.MARKET_ON_CLOSE:
-            return "options have no closing auction: a MARKET_ON_CLOSE order can not fill"
-    if intent.outside_regular_hours and kind is not _LIMIT:
-        return f"a {kind} order can not work outside regular hours: only a LIMIT order can"
-    return ""
+    """Each order type has the prices it needs and no other."""
+    return contradiction(facts.intent)
 
 
 def tell_order_terms(facts: OrderFacts) -> Told:
     limit_price, stop_price = plain(facts.intent.limit_price), plain(facts.intent.stop_price)
     observed = f"limit_price {limit_price}, stop_price {stop_price}".replace(UNKNOWN, "none")
     return f"the terms of a {facts.intent.order_type} order", observed, INTENT
+
+
+def order_support(facts: OrderFacts) -> str:
+    """The venue can do it, or the desk with what the venue has: what it can not is not sent there to be refused."""
+    found, intent = facts.basis.instrument, facts.intent
+    if found is None:
+        return ""  # an instrument that is not known fails other checks
+    rule = rule_of(intent.venue, found.kind, intent)
+    return rule.sentence if rule.support is _REFUSED else ""
+
+
+def tell_order_support(facts: OrderFacts) -> Told:
+    found, intent = facts.basis.instrument, facts.intent
+    flags = [flag for flag in Flag if getattr(intent, flag)]
+    asked = " ".join([intent.order_type, intent.time_in_force, *flags])
+    support = rule_of(intent.venue, found.kind, intent).support if found is not None else UNKNOWN
+    return f"{Support.NATIVE} or {Support.EMULATED}", f"{asked}: {support}", INTENT
 
 
 def tick_size(facts: OrderFacts) -> str:
@@ -246,7 +249,7 @@ def tell_tick_size(facts: OrderFacts) -> Told:
 
 
 def time_in_force(facts: OrderFacts) -> str:
-    """GTD has an end in the future, nothing else has one; what executes at once or at the close is a DAY order."""
+    """GTD has an end in the future, nothing else has one."""
     intent = facts.intent
     word, till = intent.time_in_force, intent.good_till
     if word is _DAY and till is None:
@@ -257,15 +260,13 @@ def time_in_force(facts: OrderFacts) -> str:
         return f"a {word} order has no good_till: use GTD"
     if till is not None and till <= facts.now:
         return f"good_till {moment(till)} has passed: it is {moment(facts.now)}"
-    if word is not _DAY and intent.order_type in _AT_ONCE:
-        return f"a {intent.order_type} order is a DAY order, not {word}"
     return ""
 
 
 def tell_time_in_force(facts: OrderFacts) -> Told:
     word, till = facts.intent.time_in_force, facts.intent.good_till
     if till is None:
-        return "DAY, GTC or GTD", word, INTENT
+        return "good_till for GTD alone", word, INTENT
     return f"after {moment(facts.now)}", f"{word} {moment(till)}", INTENT
 
 
@@ -318,6 +319,7 @@ ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
     Row("instrument_qualified", instrument_qualified, tell_instrument_qualified, stands=True),
     Row("quantity", quantity, tell_quantity),
     Row("order_terms", order_terms, tell_order_terms),
+    Row("order_support", order_support, tell_order_support),
     Row("tick_size", tick_size, tell_tick_size),
     Row("time_in_force", time_in_force, tell_time_in_force),
     Row(

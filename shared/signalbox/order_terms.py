@@ -1,0 +1,242 @@
+"""What a person may say in an order, and what each venue does with it: the one table of types, validities and flags.
+
+Owns which prices a type has, and for each venue and kind of instrument whether an order is sent as it is (native), kept
+by the desk with what the venue has (emulated), or refused, why, and what comes nearest. Risk denies with these very
+sentences, the gateways refuse with them, and docs/order-types.md is written from them. Pure; it must not know accounts,
+prices, hours or any venue's protocol.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import cache
+from typing import Protocol
+
+from msgspec import Struct
+
+from signalbox.messages import InstrumentKind, OrderType, TimeInForce
+
+WITH_LIMIT = frozenset({OrderType.LIMIT})
+"""Types that have a limit price: nothing fills beyond it."""
+WITH_STOP = frozenset({OrderType.STOP})
+"""Types that wait until the market has come to their stop price; until then nothing fills."""
+
+
+class Support(StrEnum):
+    NATIVE = "native"
+    EMULATED = "emulated"
+    REFUSED = "refused"
+
+
+class Flag(StrEnum):
+    """What an order may ask for beside its type and validity, as its field is called."""
+
+    REDUCE_ONLY = "reduce_only"
+    OUTSIDE_REGULAR_HOURS = "outside_regular_hours"
+
+
+class Terms(Protocol):
+    """What is read of an order, or of the intent of one."""
+
+    @property
+    def order_type(self) -> OrderType: ...
+    @property
+    def time_in_force(self) -> TimeInForce: ...
+    @property
+    def limit_price(self) -> object: ...
+    @property
+    def stop_price(self) -> object: ...
+    @property
+    def reduce_only(self) -> bool: ...
+    @property
+    def outside_regular_hours(self) -> bool: ...
+
+
+class Rule(Struct, frozen=True, kw_only=True):
+    """What is so of orders that are all of this; what is left empty is of any.
+
+    `why` is the reason of a refusal, how the desk keeps what is emulated, or a remark; `instead` what comes nearest.
+    """
+
+    support: Support = Support.NATIVE
+    why: str = ""
+    instead: str = ""
+    kinds: frozenset[InstrumentKind] = frozenset()
+    types: frozenset[OrderType] = frozenset()
+    validities: frozenset[TimeInForce] = frozenset()
+    flag: Flag | None = None
+
+    @property
+    def sentence(self) -> str:
+        """What a person is told."""
+        return f"{self.why}; use {self.instead}" if self.instead else self.why
+
+    def is_of(self, kind: InstrumentKind, order_type: OrderType, validity: TimeInForce, flags: frozenset[Flag]) -> bool:
+        """Whether it is about such an order."""
+        return (
+            (not self.kinds or kind in self.kinds)
+            and (not self.types or order_type in self.types)
+            and (not self.validities or validity in self.validities)
+            and (self.flag is None or self.flag in flags)
+        )
+
+
+class VenueOrders(Struct, frozen=True, kw_only=True):
+    """What one venue trades, and its rules: of those that are of an order the first holds, so refusals stand first."""
+
+    name: str
+    kinds: tuple[InstrumentKind, ...]
+    rules: tuple[Rule, ...]
+
+
+_MARKET, _LIMIT, _STOP, _AT_CLOSE = OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.MARKET_ON_CLOSE
+_DAY, _GTC, _GTD = TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD
+_OPTION = frozenset({InstrumentKind.OPTION})
+_REFUSED, _EMULATED = Support.REFUSED, Support.EMULATED
+
+EVERYWHERE: tuple[Rule, ...] = (
+    Rule(
+        support=_REFUSED,
+        why="a MARKET order, or one for the close, is a DAY order: it does not outlive its session",
+        instead="DAY",
+        types=frozenset({_MARKET, _AT_CLOSE}),
+        validities=frozenset({_GTC, _GTD}),
+    ),
+    Rule(
+        support=_REFUSED,
+        why="only a LIMIT order can work outside regular hours",
+        instead="a LIMIT order, or leave outside_regular_hours away",
+        types=frozenset(OrderType) - WITH_LIMIT,
+        flag=Flag.OUTSIDE_REGULAR_HOURS,
+    ),
+)
+"""Before any venue's own."""
+
+VENUE_ORDERS: tuple[VenueOrders, ...] = (
+    VenueOrders(
+        name="ibkr",
+        kinds=(InstrumentKind.STOCK, InstrumentKind.OPTION, InstrumentKind.FOREX),
+        rules=(
+            Rule(
+                support=_REFUSED,
+                why="options are traded in regular hours alone",
+                instead="the order without outside_regular_hours",
+                kinds=_OPTION,
+                flag=Flag.OUTSIDE_REGULAR_HOURS,
+            ),
+            Rule(
+                support=_REFUSED,
+                why="options have no closing auction: a MARKET_ON_CLOSE order can not fill",
+                instead="a LIMIT or MARKET order before the close",
+                kinds=_OPTION,
+                types=frozenset({_AT_CLOSE}),
+            ),
+            Rule(
+                support=_REFUSED,
+                why="a currency pair trades round the clock: it has no close to trade at",
+                instead="a MARKET order at the hour you want",
+                kinds=frozenset({InstrumentKind.FOREX}),
+                types=frozenset({_AT_CLOSE}),
+            ),
+            Rule(
+                support=_EMULATED,
+                why="IBKR has no reduce-only: risk lets it through only where all working orders together can but "
+                "reduce what is held",
+                flag=Flag.REDUCE_ONLY,
+            ),
+            Rule(
+                why="TWS shows it as PreSubmitted until its own trigger method (of shares: the last trade) releases it",
+                types=frozenset({_STOP}),
+            ),
+        ),
+    ),
+    VenueOrders(
+        name="dydx",
+        kinds=(InstrumentKind.PERPETUAL,),
+        rules=(
+            Rule(
+                support=_REFUSED,
+                why="dYdX never closes: a market there has no close to trade at",
+                instead="a MARKET order at the hour you want",
+                types=frozenset({_AT_CLOSE}),
+            ),
+            Rule(
+                support=_REFUSED,
+                why="dYdX takes reduce-only for market and stop orders alone, not for one that rests (clob/9003)",
+                instead="a MARKET or STOP order, or leave reduce_only away: risk knows what is held",
+                types=frozenset({_LIMIT}),
+                flag=Flag.REDUCE_ONLY,
+            ),
+            Rule(
+                support=_EMULATED,
+                why="the chain has no market orders: immediate-or-cancel, within the gateway's slippage of the price",
+                types=frozenset({_MARKET}),
+            ),
+            Rule(
+                support=_EMULATED,
+                why="a short-term order, renewed by the gateway until its end: one that nobody watches ends by itself",
+                types=frozenset({_LIMIT}),
+                validities=frozenset({_DAY, _GTD}),
+            ),
+            Rule(why="a long-term order of 90 days", types=frozenset({_LIMIT}), validities=frozenset({_GTC})),
+            Rule(
+                why="a conditional order of at most 90 days, triggered by the oracle's price and then immediate-or-"
+                "cancel, within the gateway's stop slippage of the trigger",
+                types=frozenset({_STOP}),
+            ),
+        ),
+    ),
+)
+"""The matrix: what no rule is about is native."""
+
+NATIVE = Rule()
+
+
+def contradiction(terms: Terms) -> str:
+    """Why a type's prices are not those it has ("" = they are)."""
+    kind = terms.order_type
+    for name, price, types in (
+        ("limit_price", terms.limit_price, WITH_LIMIT),
+        ("stop_price", terms.stop_price, WITH_STOP),
+    ):
+        if (kind in types) != (price is not None):
+            return f"a {kind} order {'needs' if kind in types else 'has no'} {name}"
+    return ""
+
+
+def rule_of(venue: str, kind: InstrumentKind, terms: Terms) -> Rule:
+    """What becomes of such an order at a venue. Of one that is not in the table nothing is known to be refused."""
+    if venue not in _ORDERS_OF:  # people write its name: what is kept below stays as small as the table
+        return NATIVE
+    return _rule(venue, kind, terms.order_type, terms.time_in_force, terms.reduce_only, terms.outside_regular_hours)
+
+
+def why_refused(venue: str, kind: InstrumentKind, terms: Terms) -> str:
+    """The sentence with which an order is refused; "" = it is not."""
+    rule = rule_of(venue, kind, terms)
+    return rule.sentence if rule.support is Support.REFUSED else ""
+
+
+_ORDERS_OF = {orders.name: orders for orders in VENUE_ORDERS}
+
+
+@cache
+def _rule(
+    venue: str,
+    kind: InstrumentKind,
+    order_type: OrderType,
+    validity: TimeInForce,
+    reduce_only: bool,
+    outside_regular_hours: bool,
+) -> Rule:
+    asked = {Flag.REDUCE_ONLY: reduce_only, Flag.OUTSIDE_REGULAR_HOURS: outside_regular_hours}
+    flags = frozenset(flag for flag, is_asked in asked.items() if is_asked)
+    return first_of(_ORDERS_OF[venue], kind, order_type, validity, flags)
+
+
+def first_of(
+    orders: VenueOrders, kind: InstrumentKind, order_type: OrderType, validity: TimeInForce, flags: frozenset[Flag]
+) -> Rule:
+    """The rule that holds of such an order."""
+    rules = (*EVERYWHERE, *orders.rules)
+    return next((rule for rule in rules if rule.is_of(kind, order_type, validity, flags)), NATIVE)

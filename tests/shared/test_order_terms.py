@@ -1,0 +1,112 @@
+"""The table of what an order may say: whole, told in full, and in the document as it is."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import chain, combinations, product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from signalbox.messages import InstrumentKind, OrderIntent, OrderType, Side, TimeInForce
+from signalbox.order_terms import (
+    EVERYWHERE,
+    NATIVE,
+    VENUE_ORDERS,
+    WITH_LIMIT,
+    WITH_STOP,
+    Flag,
+    Support,
+    VenueOrders,
+    contradiction,
+    first_of,
+    rule_of,
+    why_refused,
+)
+from signalbox.venues import VENUES
+from signalbox_cli.order_types_reference import page
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "order-types.md"
+FLAGS = [frozenset(some) for some in chain.from_iterable(combinations(Flag, n) for n in range(len(Flag) + 1))]
+STOCK, OPTION, PERPETUAL = InstrumentKind.STOCK, InstrumentKind.OPTION, InstrumentKind.PERPETUAL
+
+
+def intent(order_type: OrderType = OrderType.LIMIT, **terms: Any) -> OrderIntent:
+    prices = {
+        "limit_price": Decimal(100) if order_type in WITH_LIMIT else None,
+        "stop_price": Decimal(99) if order_type in WITH_STOP else None,
+    }
+    values = {"id": "i", "at": "2024-01-02", "venue": "ibkr", "symbol": "SPY", "side": Side.BUY, "quantity": Decimal(1)}
+    return OrderIntent(**{**values, "order_type": order_type, **prices, **terms})
+
+
+def test_the_document_is_what_the_table_says() -> None:
+    assert DOCUMENT.read_text() == page(), "run: python -m signalbox_cli.order_types_reference > docs/order-types.md"
+
+
+def test_every_venue_has_its_rules() -> None:
+    assert [orders.name for orders in VENUE_ORDERS] == [row.name for row in VENUES]
+
+
+@pytest.mark.parametrize("orders", VENUE_ORDERS, ids=lambda orders: orders.name)
+def test_every_order_that_can_be_said_has_one_answer_that_explains_itself(orders: VenueOrders) -> None:
+    for kind, order_type, validity, flags in product(orders.kinds, OrderType, TimeInForce, FLAGS):
+        asked = {flag: flag in flags for flag in Flag}
+        order = intent(order_type, time_in_force=validity, **asked)
+        rule = rule_of(orders.name, kind, order)
+        assert rule is first_of(orders, kind, order_type, validity, flags)
+        assert rule.support is Support.NATIVE or rule.why, "what is not native says how, or why not"
+        assert (rule.support is Support.REFUSED) is bool(rule.instead), "a refusal names what comes nearest"
+        assert why_refused(orders.name, kind, order) == (rule.sentence if rule.support is Support.REFUSED else "")
+
+
+@pytest.mark.parametrize("orders", VENUE_ORDERS, ids=lambda orders: orders.name)
+def test_a_flag_more_never_makes_an_order_possible(orders: VenueOrders) -> None:
+    for kind, order_type, validity, flags in product(orders.kinds, OrderType, TimeInForce, FLAGS):
+        for fewer in (flags - {flag} for flag in flags):
+            if first_of(orders, kind, order_type, validity, fewer).support is Support.REFUSED:
+                assert first_of(orders, kind, order_type, validity, flags).support is Support.REFUSED
+
+
+@pytest.mark.parametrize("orders", VENUE_ORDERS, ids=lambda orders: orders.name)
+def test_every_rule_is_of_some_order(orders: VenueOrders) -> None:
+    """One that stands behind a wider one says nothing."""
+    every = product(orders.kinds, OrderType, TimeInForce, FLAGS)
+    used = {first_of(orders, *one).sentence for one in every}
+    assert {rule.sentence for rule in (*EVERYWHERE, *orders.rules)} <= used
+
+
+@pytest.mark.parametrize(
+    ("venue", "kind", "order", "words"),
+    [
+        ("ibkr", STOCK, intent(), ""),
+        ("ibkr", STOCK, intent(OrderType.MARKET_ON_CLOSE), ""),
+        ("ibkr", STOCK, intent(OrderType.MARKET, time_in_force=TimeInForce.GTC), "is a DAY order"),
+        ("ibkr", STOCK, intent(OrderType.STOP, outside_regular_hours=True), "outside regular hours"),
+        ("ibkr", STOCK, intent(outside_regular_hours=True), ""),
+        ("ibkr", OPTION, intent(outside_regular_hours=True), "regular hours alone"),
+        ("ibkr", OPTION, intent(OrderType.MARKET_ON_CLOSE), "no closing auction"),
+        ("ibkr", InstrumentKind.FOREX, intent(OrderType.MARKET_ON_CLOSE), "round the clock"),
+        ("ibkr", STOCK, intent(reduce_only=True), ""),
+        ("dydx", PERPETUAL, intent(OrderType.MARKET_ON_CLOSE), "never closes"),
+        ("dydx", PERPETUAL, intent(reduce_only=True), "clob/9003"),
+        ("dydx", PERPETUAL, intent(OrderType.STOP, reduce_only=True), ""),
+        ("dydx", PERPETUAL, intent(OrderType.MARKET, reduce_only=True), ""),
+    ],
+)
+def test_what_a_venue_can_not_do_is_refused(venue: str, kind: InstrumentKind, order: OrderIntent, words: str) -> None:
+    assert words in why_refused(venue, kind, order)
+    assert bool(words) is bool(why_refused(venue, kind, order))
+
+
+def test_of_a_venue_that_is_not_in_the_table_nothing_is_refused() -> None:
+    assert rule_of("nowhere", STOCK, intent(OrderType.MARKET, time_in_force=TimeInForce.GTC)) is NATIVE
+
+
+@pytest.mark.parametrize("order_type", OrderType)
+def test_a_type_has_the_prices_it_needs_and_no_other(order_type: OrderType) -> None:
+    assert contradiction(intent(order_type)) == ""
+    for name, types in (("limit_price", WITH_LIMIT), ("stop_price", WITH_STOP)):
+        wrong = intent(order_type, **{name: None if order_type in types else Decimal(1)})
+        needs = "needs" if order_type in types else "has no"
+        assert contradiction(wrong) == f"a {order_type} order {needs} {name}"
