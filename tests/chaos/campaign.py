@@ -38,6 +38,7 @@ from signalbox.messages import (
     OrderIntent,
     OrderStatus,
     Report,
+    VenueCancelRejected,
     VenueLink,
 )
 from signalbox_cli.local_desk import free_port
@@ -305,10 +306,19 @@ class Campaign:
     async def _agrees(self, *, ended: bool = False) -> list[str]:
         ends = asyncio.get_running_loop().time() + self._settle_seconds_max
         while True:
+            if ended:
+                await self._cancel_refused()
             wrong = await self.wrong(ended=ended)
             if not wrong or asyncio.get_running_loop().time() > ends:
                 return wrong
             await asyncio.sleep(RECHECK_SECONDS * 4)
+
+    async def _cancel_refused(self) -> None:
+        """A cancel may be refused in honour, for example because the venue was away for too long: ask for it again."""
+        refused = Counter(each.order_id for each in await self.reports() if isinstance(each, VenueCancelRejected))
+        for order_id, status in (await self._desk()).items():
+            if status not in FINAL_STATUSES and 0 < self._cancels[order_id] <= refused[order_id]:
+                await self._cancel_of(order_id)
 
     async def _folded(self) -> State:
         """The OMS's state as its own log has it; an illegal event raises."""
