@@ -31,7 +31,7 @@ from signalbox.messages import (
     Side,
 )
 
-OUTCOME_SECONDS_MAX = 30.0
+OUTCOME_SECONDS_MAX = 120.0
 QUOTE_AGE_MAX = timedelta(seconds=20)
 
 

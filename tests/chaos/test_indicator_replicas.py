@@ -41,7 +41,7 @@ MINUTE = timedelta(minutes=1)
 SYMBOLS = tuple("".join(letters) for letters in islice(product(ascii_uppercase, repeat=4), 0, 40 * 997, 997))
 MINUTES_MAX = 600
 ROUND_SECONDS = 0.2
-WAIT_SECONDS_MAX = 30.0
+WAIT_SECONDS_MAX = 60.0
 AHEAD_ROUNDS = 18
 WINDOW_SECONDS = 0.1
 

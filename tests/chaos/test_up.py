@@ -12,7 +12,7 @@ import pytest
 
 from tests.running_desk import SPEED, START, RunningDesk
 
-ORPHANS_SECONDS_MAX = 20.0
+ORPHANS_SECONDS_MAX = 60.0
 
 
 @pytest.fixture

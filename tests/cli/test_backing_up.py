@@ -73,7 +73,7 @@ async def test_what_is_acknowledged_while_streams_are_copied_is_delivered_again_
     assert await again.consumer_floor("TRADE", "risk") == 0
     handled.clear()
     await again.consume("TRADE", "risk", handle)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await handled.wait()
 
 
@@ -101,7 +101,7 @@ async def test_an_intent_that_waits_is_there_after_a_restore(nats_server: Any, t
         return None
 
     await risk.queue("INTENTS", "risk", take, turn)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await taken.wait()
     assert [(each.sequence, each.stored_at, each.payload) for each in found] == [(1, stored.stored_at, b"mine")]
 

@@ -31,7 +31,7 @@ async def test_a_decision_on_somebody_elses_intent_of_the_same_id_is_not_told(
     arguments = argparse.Namespace(follow=False, json=False)
     asking = asyncio.create_task(trading._publish_and_report(user, "user", intent, "o-1", arguments))
     mine, others = denied("user", "there is no such order"), denied("mallory", "it is mallory's")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not [received async for received in risk.read("INTENTS")]:
             await asyncio.sleep(0.01)
         for decision in (others, mine):
@@ -54,7 +54,7 @@ async def test_an_intent_that_was_stored_though_the_answer_was_lost_is_told_as_a
     arguments = argparse.Namespace(follow=False, json=False)
     asking = asyncio.create_task(trading._publish_and_report(user, "user", intent, "o-1", arguments))
     decision = denied("user", "there is no such order")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not asking.done():  # nothing says when it listens
             await risk.send(subjects.decision(decision, "", ""), decision)
             await asyncio.sleep(0.01)

@@ -22,7 +22,7 @@ from signalbox_cli.local_desk import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 NATS: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["nats"]
-STARTED_SECONDS_MAX = 30.0
+STARTED_SECONDS_MAX = 60.0
 COMMAND_SECONDS_MAX = 60.0
 
 

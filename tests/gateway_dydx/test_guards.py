@@ -64,7 +64,7 @@ AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
 ACCOUNT = "dydx19rl4cm2hmr8afy4kldpxz3fka4jguq0a4erelz-0"
 SUBACCOUNT = subaccount_of(ACCOUNT)
 HEIGHT = 1000
-WAIT_SECONDS_MAX = 10.0
+WAIT_SECONDS_MAX = 60.0
 BTC = MarketTerms(
     ticker="BTC-USD",
     clob_pair_id=0,

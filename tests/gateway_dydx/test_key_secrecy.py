@@ -35,7 +35,7 @@ TRACES = (
     base64.b64encode(KEY)[:42],
     str(int.from_bytes(KEY, "big")).encode(),
 )
-WAIT_SECONDS_MAX = 30.0
+WAIT_SECONDS_MAX = 60.0
 
 DESK = f"""name = "test"
 mode = "paper"

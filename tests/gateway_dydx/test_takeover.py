@@ -107,10 +107,10 @@ async def test_the_lease_is_given_back_only_when_the_command_that_has_begun_is_w
     runtime = await desk.start()
     await desk.ready()
     await desk.submit("leaving-1", deadline_seconds=36_000)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await under_way.wait()
     stopping = asyncio.create_task(desk.stop(runtime))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await asyncio.wait(runtime._tasks)  # all but the command has ended
     assert (await present()).holder
     going_on.set()

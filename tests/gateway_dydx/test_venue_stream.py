@@ -16,7 +16,7 @@ import pytest
 from aiohttp import WSMsgType, web
 from gateway_dydx.venue_stream import IndexerStream, StreamBounds
 
-WAIT_SECONDS_MAX = 10.0
+WAIT_SECONDS_MAX = 60.0
 BOUNDS = StreamBounds(
     connect_seconds_max=1.0,
     silence_seconds_max=0.5,

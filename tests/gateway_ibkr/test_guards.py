@@ -55,7 +55,7 @@ from tests.stream_in_memory import MemoryBus
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
 ACCOUNT = "DU1"
-WAIT_SECONDS_MAX = 10.0
+WAIT_SECONDS_MAX = 60.0
 
 
 def order_of(order_id: str = "o-1") -> Order:

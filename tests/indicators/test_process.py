@@ -25,7 +25,7 @@ from signalbox.messages import Bar, Score, ServiceStatus
 DESK = Path(__file__).resolve().parents[2] / "deploy/desk.toml"
 OPEN = datetime(2020, 12, 15, 14, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-WAIT_SECONDS_MAX = 30.0
+WAIT_SECONDS_MAX = 60.0
 
 
 def a_bar(number: int) -> Bar:

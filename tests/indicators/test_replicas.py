@@ -22,7 +22,7 @@ from signalbox.streams import BAR_PARTITIONS, STREAMS
 RULES = Rules(parameters=(3, 2.0, 0.25, 3), timeframes=frozenset({"1m"}))
 OPEN = datetime(2020, 12, 15, 14, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-WAIT_SECONDS_MAX = 20.0
+WAIT_SECONDS_MAX = 60.0
 FIRST, LAST = [0] * BAR_PARTITIONS, [9] * BAR_PARTITIONS
 """Places at all consumers."""
 WINDOW_SECONDS = 0.1

@@ -21,7 +21,7 @@ from signalbox.messages import Bar, DeadLetter, Score
 RULES = Rules(parameters=(3, 2.0, 0.25, 3), timeframes=frozenset({"1m"}))
 OPEN = datetime(2020, 12, 15, 14, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-WAIT_SECONDS_MAX = 20.0
+WAIT_SECONDS_MAX = 60.0
 
 
 def a_bar(number: int, symbol: str = "SPY") -> Bar:

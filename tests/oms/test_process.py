@@ -13,7 +13,7 @@ from signalbox import messages, subjects
 from signalbox.errors import BusError
 from signalbox.messages import ServiceStatus
 
-WAIT_SECONDS_MAX = 20.0
+WAIT_SECONDS_MAX = 60.0
 DESK = Path(__file__).resolve().parents[2] / "deploy/desk.toml"
 
 

@@ -33,7 +33,7 @@ from signalbox.messages import (
     TimerFired,
 )
 
-WAIT_SECONDS_MAX = 15.0
+WAIT_SECONDS_MAX = 60.0
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

@@ -21,7 +21,7 @@ from signalbox.errors import BusUnavailableError
 from signalbox.messages import QueryReply, QueryRequest, ServiceStatus
 
 DESK_FILE = Path(__file__).resolve().parents[2] / "deploy/desk.toml"
-WAIT_SECONDS_MAX = 30.0
+WAIT_SECONDS_MAX = 60.0
 
 
 class Server(Protocol):

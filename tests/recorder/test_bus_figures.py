@@ -12,7 +12,7 @@ from recorder.bus_figures import BusFigures
 from signalbox.bus import Bus, figures
 from signalbox.streams import STREAMS
 
-WAIT_SECONDS_MAX = 15.0
+WAIT_SECONDS_MAX = 60.0
 
 
 def value(name: str, **labels: str) -> float | None:

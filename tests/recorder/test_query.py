@@ -26,7 +26,7 @@ from signalbox.messages import QueryReply, QueryRequest
 from signalbox.settings import Secret
 
 QUERY_SECONDS_MAX, HASTY_SECONDS_MAX = 60.0, 4.0
-WAIT_SECONDS_MAX = 30.0
+WAIT_SECONDS_MAX = 60.0
 SLOW = "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b"
 
 

@@ -426,7 +426,7 @@ def check() -> Any:
 
 # ------------------------------------------------------------------------------------------ a process of its own
 
-END_SECONDS_MAX = 30.0
+END_SECONDS_MAX = 60.0
 HEARTBEAT_SECONDS = 0.02
 DESK = """
 name = "test"

@@ -21,7 +21,7 @@ from signalbox.bus import Bus
 from signalbox.messages import DeadLetter, Decision, IntentApproved, IntentDenied, OrderIntent
 from signalbox.streams import INTENT_BYTES_MAX
 
-WAIT_SECONDS_MAX = 20.0
+WAIT_SECONDS_MAX = 60.0
 PLACE = "intent.ibkr.SPY"
 
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LIVE = (ROOT / "deploy/desk.toml").read_text().replace('mode = "paper"', 'mode = "live"')
 LIVE = LIVE.replace('"simulated"', '"wall"').replace("DU1234567", "U1234567")
 LIVE += '\n[nats]\ndurability = "fsync"\n'
-WAIT_SECONDS_MAX = 30.0
+WAIT_SECONDS_MAX = 60.0
 
 
 def live_desk(folder: Path, durability: Durability) -> Desk:

@@ -17,7 +17,7 @@ from signalbox.telemetry import Health
 
 from tests.risk.conftest import ACCOUNT, VENUE, World, account_of
 
-WAIT_SECONDS_MAX = 30.0
+WAIT_SECONDS_MAX = 60.0
 SETTINGS = SimpleNamespace(link_silence_seconds_max=5.0, settle_seconds_max=3.0)
 
 

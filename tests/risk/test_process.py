@@ -17,7 +17,7 @@ from signalbox.messages import (
     ServiceStatus,
 )
 
-WAIT_SECONDS_MAX = 30.0
+WAIT_SECONDS_MAX = 60.0
 INTENTS = 60
 
 

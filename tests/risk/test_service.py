@@ -54,7 +54,7 @@ from signalbox.settings import Secret
 from signalbox.streams import STREAMS
 from signalbox.telemetry import Health
 
-WAIT_SECONDS_MAX = 20.0
+WAIT_SECONDS_MAX = 60.0
 FORGET_SECONDS = 0.1
 VENUE, ACCOUNT = "ibkr", "DU1234567"
 

@@ -24,7 +24,7 @@ from signalbox.streams import BAR_PARTITIONS
 
 from tests.conftest import NatsServer
 
-WAIT_SECONDS_MAX = 30.0
+WAIT_SECONDS_MAX = 60.0
 SIZE_BYTES_MAX = 1_048_576
 
 PERSON, GATEWAY, SERVICE = "user", "gateway-ibkr", "indicators"

@@ -15,7 +15,7 @@ from signalbox.bus.arriving import NO_PROTOCOL, Arriving
 from signalbox.bus.client import FrameParser
 from signalbox.bus.wire import Delivery, Frames, Said
 
-WAIT_SECONDS_MAX = 20.0
+WAIT_SECONDS_MAX = 60.0
 LINES = b"PING\r\n", b"+OK\r\n", b"-ERR 'odd \xff'\r\n", b"PONG\r\n"
 MESSAGES = b"MSG a.b 3 8\r\nPING\r\n\r\n\r\n", b"HMSG a.\xff 4 r.1 12 14\r\nNATS/1.0\r\n\r\nhi\r\n"
 WIRE = LINES[0] + MESSAGES[0] + LINES[1] + MESSAGES[1] + LINES[2] + LINES[3]

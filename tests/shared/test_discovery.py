@@ -19,7 +19,7 @@ from signalbox.presence import serve_discovery
 from signalbox.services import TABLE
 from signalbox.subjects import DISCOVERY_VERBS, discovery
 
-WAIT_SECONDS_MAX = 20.0
+WAIT_SECONDS_MAX = 60.0
 STARTED = datetime(2026, 7, 15, 14, tzinfo=UTC)
 PRESENT = Present(service="risk", version="0.1.0", instance="desk/7f3a/41", started=STARTED)
 

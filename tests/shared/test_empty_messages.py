@@ -13,7 +13,7 @@ import pytest
 from signalbox.bus import Received, consuming, queueing
 from signalbox.bus.follow import Follow, stream_facts
 
-WAIT_SECONDS_MAX = 20.0
+WAIT_SECONDS_MAX = 60.0
 LATER_SECONDS = 300.0
 
 

@@ -11,7 +11,7 @@ from signalbox.bus.figures import ConsumerFigures
 from signalbox.errors import BusUnavailableError
 from signalbox.streams import STREAMS
 
-WAIT_SECONDS_MAX = 15.0
+WAIT_SECONDS_MAX = 60.0
 
 
 async def test_a_stream_says_what_it_holds_and_how_old_the_last_message_is(nats_server: Any) -> None:

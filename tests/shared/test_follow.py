@@ -12,7 +12,7 @@ from signalbox.bus.follow import PULL_MESSAGES, Follow, stream_facts
 from signalbox.bus.wire import Delivery
 from signalbox.streams import STREAMS
 
-WAIT_SECONDS_MAX = 10.0
+WAIT_SECONDS_MAX = 60.0
 
 
 class Reader:

@@ -21,7 +21,7 @@ from signalbox.http_server import (
 from signalbox.readiness import ANSWER_SECONDS_MAX, ask
 from signalbox.telemetry import Health, HttpServer
 
-WAIT_SECONDS_MAX = 20.0
+WAIT_SECONDS_MAX = 60.0
 
 
 @pytest.fixture

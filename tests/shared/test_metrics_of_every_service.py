@@ -15,7 +15,7 @@ from signalbox.bus import Bus, Received, dead_letter, live
 from signalbox.clock import FixedClock, FollowingClock
 from signalbox.messages import ClockTick
 
-WAIT_SECONDS_MAX = 15.0
+WAIT_SECONDS_MAX = 60.0
 
 
 def value(name: str, **labels: str) -> float:
@@ -98,7 +98,7 @@ async def test_a_message_that_is_dropped_because_we_are_too_slow_is_counted(
     await asyncio.wait_for(begun.wait(), 10)
     for _ in range(2):  # one waits, one is too many
         await simulator._client.publish("clock.desk", b"{}")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while value("signalbox_bus_slow_consumers_total", service="oms") == before:
             await asyncio.sleep(0.01)
     assert value("signalbox_bus_slow_consumers_total", service="oms") == before + 1

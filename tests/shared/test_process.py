@@ -18,7 +18,7 @@ from signalbox.messages import ServiceStatus
 from signalbox.streams import STREAMS
 
 ROOT = Path(__file__).resolve().parents[2]
-WAIT_SECONDS_MAX = 20.0
+WAIT_SECONDS_MAX = 60.0
 
 SERVICE = """
 import asyncio, sys

@@ -13,7 +13,7 @@ from signalbox.bus import Bus, asking
 from signalbox.bus.client import BusClient, FrameParser, Take
 from signalbox.bus.wire import Delivery
 
-WAIT_SECONDS_MAX = 30.0
+WAIT_SECONDS_MAX = 60.0
 PENDING_BYTES_MAX = 16_000_000
 """What deploy/nats/nats.conf lets wait for a connection that does not read."""
 PAYLOAD = b"x" * 120_000

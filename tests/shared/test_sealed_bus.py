@@ -23,7 +23,7 @@ from signalbox.messages import CancelOrder, DeadLetter, IntentDenied, TradingMod
 from signalbox.seals import EXPECTED_HEADER, SEAL_HEADER
 
 AT = datetime(2024, 1, 2, 15, 0, tzinfo=UTC)
-WAIT_SECONDS_MAX = 20.0
+WAIT_SECONDS_MAX = 60.0
 DENIED = "decision.denied.ibkr.DU1"
 
 

@@ -13,7 +13,7 @@ from signalbox.bus import Bus, Received
 from signalbox.errors import BusRefusedError
 from signalbox.messages import DeadLetter, SetAside
 
-WAIT_SECONDS_MAX = 20.0
+WAIT_SECONDS_MAX = 60.0
 
 
 class Held:

@@ -13,7 +13,7 @@ from signalbox.bus import Bus, Received
 from signalbox.bus.bootstrap import consumer_config
 from signalbox.streams import BAR_PARTITIONS, REPLICAS, STREAMS, Consumer
 
-WAIT_SECONDS_MAX = 20.0
+WAIT_SECONDS_MAX = 60.0
 ACK_WAIT_SECONDS = 2.0
 SUBJECT = subjects.bar("ibkr", "SPY", "1m")
 FIRST, LAST = 0, 9

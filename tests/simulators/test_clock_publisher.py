@@ -26,7 +26,7 @@ async def test_ticks_follow_the_world_and_tell_each_change_of_speed(nats_server:
     await listener.subscribe(subjects.CLOCK, hear)
     world = World(WorldOptions(symbols=("SPY",), start=START, speed=100))
     publisher = ClockPublisher(world, publisher_bus)
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(world.run())
         publishing = group.create_task(publisher.run())
         first, second = await ticks.get(), await ticks.get()

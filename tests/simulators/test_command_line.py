@@ -24,7 +24,7 @@ from simulators.tws import __main__ as tws
 
 from simulators import __main__ as both
 
-SECONDS_MAX = 20
+SECONDS_MAX = 60.0
 NOW = datetime(2026, 3, 1, 12, 34, 56, tzinfo=UTC)
 ADDRESS = "dydx19rl4cm2hmr8afy4kldpxz3fka4jguq0a4erelz"
 

@@ -55,7 +55,7 @@ async def run_to(world: World, end: datetime, look: Callable[[MarketQuote], obje
             world.stop()
 
     world.on_quote(stop)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await world.run()
 
 
@@ -325,7 +325,7 @@ async def test_listeners_hear_of_a_price_that_was_set_while_time_stands_still() 
             heard.set()
 
     world.on_quote(look)
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(world.run())
         world.set_price("BTC-USD", Decimal(77_000))
         await heard.wait()

@@ -300,7 +300,7 @@ async def test_time_waits_for_a_slow_listener() -> None:
         await gate.wait()
 
     world.on_quote(slow)
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         running = group.create_task(world.run())
         while not heard:
             await asyncio.sleep(0)
@@ -323,7 +323,7 @@ async def test_time_waits_for_a_slow_listener_to_orders() -> None:
         await gate.wait()
 
     world.on_order(slow)
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(world.run())
         world.submit(terms())
         await heard.wait()
@@ -343,7 +343,7 @@ async def test_order_events_are_heard_while_the_clock_stands_still() -> None:
         heard.set()
 
     world.on_order(hear)
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(world.run())
         await asyncio.sleep(0)
         world.submit(terms())
@@ -354,7 +354,7 @@ async def test_order_events_are_heard_while_the_clock_stands_still() -> None:
 
 async def test_after_the_last_day_the_clock_stands_and_orders_rest() -> None:
     world = world_of(start=CLOSE + timedelta(hours=3, minutes=59))
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(world.run())
         await world.wait_until_ended()
         assert world.speed == 0
@@ -444,7 +444,7 @@ async def test_after_a_restart_the_market_catches_up_with_the_time_shown(tmp_pat
             caught_up.set()
 
     again.on_quote(watch)
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(again.run())
         await caught_up.wait()
         assert again.now() == shown

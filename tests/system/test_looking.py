@@ -68,7 +68,7 @@ async def test_nats_micro_ls_shows_every_service(desk: RunningDesk) -> None:
     inbox = client.new_inbox()
     await client.subscribe(inbox, cb=answers.put)
     await client.publish("$SRV.PING", b"", reply=inbox)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         found = [ServicePing.from_dict(json.loads((await answers.get()).data)) for _ in SERVICES]
     assert {ping.name for ping in found} == set(SERVICES)
     assert len({ping.id for ping in found}) == len(SERVICES)

@@ -17,7 +17,7 @@ import sys
 import traceback
 from pathlib import Path
 
-END_SECONDS_MAX = 15.0
+END_SECONDS_MAX = 60.0
 PR_SET_PDEATHSIG = 1
 
 

@@ -18,7 +18,7 @@ from signalbox_cli.people.server import Server, Standing, standing
 if TYPE_CHECKING:
     from conftest import Office
 
-WAIT_SECONDS_MAX = 20
+WAIT_SECONDS_MAX = 60.0
 
 
 async def connected(office: Office, name: str) -> tuple[Client, asyncio.Event]:

@@ -15,7 +15,7 @@ from gateway_dydx.settings import Endpoints
 from signalbox_cli.sessions.dydx_listening import serve_grpc, serve_http
 from signalbox_cli.sessions.dydx_relay import DydxRelay
 
-SECONDS_MAX = 30.0
+SECONDS_MAX = 60.0
 ECHO, REFUSED, SLOW = "/a.b/Echo", "/a.b/Refused", "/a.b/Slow"
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from signalbox_cli.sessions.relay import Relay
 
-SECONDS_MAX = 30.0
+SECONDS_MAX = 60.0
 
 
 class Watching:

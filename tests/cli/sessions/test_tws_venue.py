@@ -22,7 +22,7 @@ HEADER = Header(
     market_data_type="LIVE", timeframes=("1m",), instruments=(),
 )  # fmt: skip
 PATIENCE_SECONDS = 0.3
-SECONDS_MAX = 30.0
+SECONDS_MAX = 60.0
 CONTRACT = ("0", "SPY", "STK")
 BEGIN = [
     (">", ("hello", "v157..178")),

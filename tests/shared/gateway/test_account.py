@@ -101,7 +101,7 @@ def unsaid(held_lease: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Link, Venu
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.001)
 

@@ -18,7 +18,7 @@ from signalbox.gateway.state import AnyTracked, Standing, outstanding, track
 
 from tests.shared.gateway.orders import ACCOUNT, AT, VENUE, claim_of, empty_state
 
-WAIT_SECONDS_MAX = 10.0
+WAIT_SECONDS_MAX = 60.0
 
 
 class Answered:

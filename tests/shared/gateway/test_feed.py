@@ -19,7 +19,7 @@ from signalbox.sessions import ALWAYS
 from tests.stream_in_memory import MemoryBus
 
 NOON = datetime(2024, 3, 5, 12, 0, tzinfo=UTC)
-WAIT_SECONDS_MAX = 10.0
+WAIT_SECONDS_MAX = 60.0
 
 
 def candle(minute: int) -> Any:

@@ -19,7 +19,7 @@ from signalbox.gateway.state import Standing, track
 from tests.shared.gateway.orders import AT, VENUE, claim_of, empty_state
 from tests.stream_in_memory import MemoryBus
 
-WAIT_SECONDS_MAX = 10.0
+WAIT_SECONDS_MAX = 60.0
 
 
 async def test_an_order_is_claimed_only_where_nobody_has() -> None:

@@ -15,7 +15,7 @@ from signalbox.messages import VenueRejected
 from tests.stream_in_memory import MemoryBus
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
-WAIT_SECONDS_MAX = 10.0
+WAIT_SECONDS_MAX = 60.0
 
 
 def refusal(order_id: str = "o-1") -> VenueRejected:

@@ -14,7 +14,7 @@ from signalbox.messages import DeadLetter
 
 from tests.stream_in_memory import MemoryBus
 
-WAIT_SECONDS_MAX = 10.0
+WAIT_SECONDS_MAX = 60.0
 
 
 def fact(kind: str = "execution", key: str = "e-1", reason: str = "0.0 is no price", symbol: str = "SPY") -> Park:

@@ -15,7 +15,7 @@ from signalbox.gateway.state import AnyState, State, fold_report
 from tests.shared.gateway.orders import ACCOUNT, cancel_of, submission
 
 VENUE, GATEWAY = "ibkr", "gateway-ibkr"
-WAIT_SECONDS_MAX = 30.0
+WAIT_SECONDS_MAX = 60.0
 
 
 def state() -> AnyState:

@@ -43,7 +43,7 @@ from tests.conftest import HeldLease, MovedClock
 from tests.shared.gateway.orders import ACCOUNT, AT, VENUE, cancel_of, claim_of, empty_state, order_of, submission
 from tests.stream_in_memory import MemoryBus
 
-WAIT_SECONDS_MAX = 10.0
+WAIT_SECONDS_MAX = 60.0
 SENT = Placed(Outcome.SENT)
 
 

@@ -25,7 +25,7 @@ from signalbox.subjects import CLOCK
 from simulators.command_line import world_options as options_of
 from simulators.tws.__main__ import add_arguments
 
-SECONDS_MAX = 20
+SECONDS_MAX = 60.0
 
 
 @asynccontextmanager

@@ -239,7 +239,7 @@ async def test_funding_is_paid_at_the_hour_of_block_time(bench: Any) -> None:
 
     bench.world.on_quote(look)
     bench.world.set_speed(float("inf"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await reached.wait()
     bench.blocks()
     (payment,) = bench.chain.funding_payments

@@ -19,7 +19,7 @@ from v4_proto.dydxprotocol.clob.order_pb2 import Order
 IOC = Order.TimeInForce.TIME_IN_FORCE_IOC
 DEADLINE_SECONDS = 0.4
 """Of a call that has no answer to come, however long one waits."""
-ANSWER_SECONDS_MAX = 30.0
+ANSWER_SECONDS_MAX = 60.0
 
 
 def raw_order(bench: Any, client_id: int) -> bytes:

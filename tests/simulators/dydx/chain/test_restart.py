@@ -25,7 +25,7 @@ from simulators.dydx.records import CONDITIONAL, LONG_TERM
 from v4_proto.dydxprotocol.clob.order_pb2 import Order
 
 IOC = Order.TimeInForce.TIME_IN_FORCE_IOC
-START_SECONDS_MAX = 30.0
+START_SECONDS_MAX = 60.0
 
 
 def everything(chain: Chain) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from simulators.dydx.venue import DydxVenue
 
 ADDRESS = "dydx19rl4cm2hmr8afy4kldpxz3fka4jguq0a4erelz"
 OTHER = "dydx1qyqszqgpqyqszqgpqyqszqgpqyqszqgpm206dt"
-SECONDS_MAX = 10.0
+SECONDS_MAX = 60.0
 
 
 async def until(condition: Callable[[], bool]) -> None:
