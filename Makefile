@@ -12,6 +12,8 @@ MANIFESTS = tests/deploy/test_kubernetes.py tests/deploy/test_kubernetes_desk.py
 OVERRIDES = $(addsuffix ::test_docker_compose_takes_both_files,tests/deploy/test_dydx_trading_key.py tests/deploy/test_ib_gateway.py)
 BARS ?=
 DAYS ?= 1
+# Whoever keeps Python from writing bytecode has every process compile all of it again, and a test run starts hundreds
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 
