@@ -14,7 +14,7 @@ from signalbox.messages import Side, VenueCommission, VenueFill, VenueSnapshot
 from simulators.world import WorldOptions
 
 CALL, PUT = "SPY 240315C00450000", "SPY 240315P00450000"
-LAST_DAY = datetime(2024, 3, 15, 18, 0, tzinfo=UTC)
+LAST_DAY = datetime(2024, 3, 15, 19, 0, tzinfo=UTC)
 ACCOUNT, CASH = "DU1234567", Decimal(1_000_000)
 BY_POSITION = pytest.mark.parametrize("by_position", [False, True], ids=["executions", "positions alone"])
 
@@ -146,7 +146,7 @@ async def over_the_weekend(desk: Any) -> None:
     """Let the market run beyond the day on which the options are settled."""
     world = desk.venue.world
     world.set_speed(20_000)
-    await desk.eventually(lambda: world.now() >= datetime(2024, 3, 18, 9, 0, tzinfo=UTC), "Monday")
+    await desk.eventually(lambda: world.now() >= datetime(2024, 3, 18, 8, 0, tzinfo=UTC), "Monday")
     world.set_speed(50)
 
 
