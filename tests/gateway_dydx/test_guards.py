@@ -43,6 +43,7 @@ from signalbox.gateway.submission import Submission
 from signalbox.lease import OwnLease
 from signalbox.messages import (
     CancelOrder,
+    InstrumentKind,
     LedgerClaimed,
     LedgerSent,
     LinkStatus,
@@ -140,7 +141,7 @@ class House:
         permission = KeptPermission(cast(Node, self.chain), SUBACCOUNT, settings)
         self.sending = Sending(cast(Node, self.chain), self.clock, self.state, cast(OwnLease, self.lease), permission)
         instruments = Instruments[Offered](bus, cast(Desk, SimpleNamespace(instruments=())), "dydx")
-        listed = cast(Any, SimpleNamespace(market_state=MarketState.OPEN))
+        listed = cast(Any, SimpleNamespace(market_state=MarketState.OPEN, kind=InstrumentKind.PERPETUAL))
         instruments.offered["BTC-USD"] = Offered(unused, unused, BTC, listed)
         self.instruments = instruments
         parking = Parking("dydx", self.link.doubt)

@@ -86,7 +86,8 @@ def test_number_of_hong_kong_is_its_symbol(desk: RunningDesk) -> None:
         (["buy", "10", "SPY", "--venue", "nowhere"], "nowhere"),
         (["buy", "10", "SPY", "--account", "DU9"], "DU9"),
         (["buy", "10", "SPY", "--id", "no spaces please"], "id"),
-        (["buy", "10", "SPY", "--tif", "GTD"], "good"),
+        (["buy", "10", "SPY", "--limit", "400", "--tif", "GTD"], "good"),
+        (["buy", "10", "SPY", "--tif", "GTC"], "use DAY"),
     ],
 )
 def test_denied_intent_says_why_with_status_3(desk: RunningDesk, terms: list[str], reason: str) -> None:
