@@ -13,7 +13,7 @@ BEFORE_THE_DAYS_END = {
     "ibkr": datetime(2024, 3, 5, 20, 57, tzinfo=UTC),
     "dydx": datetime(2024, 3, 5, 23, 57, tzinfo=UTC),
 }
-PAST_THE_DAYS_END_SECONDS = 5 * 60
+PAST_THE_DAYS_END_SECONDS = 2 * 60
 
 
 @pytest.mark.fresh_desk(start=BEFORE_THE_DAYS_END)
@@ -25,6 +25,10 @@ async def test_v50_day_order_expires_at_the_days_end(desk: Desk, order_id: str) 
     lasting = f"{order_id}-lasting"
     await desk.working(order_id, time_in_force=TimeInForce.DAY)
     await desk.working(lasting, time_in_force=TimeInForce.GTC)
+    ends = BEFORE_THE_DAYS_END[desk.bench.venue] + timedelta(minutes=3)
+    await desk.bench_market.trade((ends - desk.bench.world.now()).total_seconds() - 30)
+    nearly = desk.bench.world.now() - timedelta(seconds=1)
+    await desk.eventually(lambda: desk.links[-1].at >= nearly, "the gateway knows that the day is nearly over")
     await desk.bench_market.trade(PAST_THE_DAYS_END_SECONDS)
     await desk.becomes(order_id, OrderStatus.EXPIRED)
     assert desk.status(lasting) is OrderStatus.NEW
