@@ -268,6 +268,15 @@ async def test_an_order_is_not_sent_while_the_link_or_the_clock_is_gone(house: H
     assert len(house.chain.broadcasts) == 1
 
 
+async def test_what_the_venue_has_not_is_neither_claimed_nor_sent_whatever_risk_has_approved(house: House) -> None:
+    """By another version's table, for example."""
+    approved = submission()
+    await house.take(replace(approved, order=replace(approved.order, outside_regular_hours=True)))
+    assert (house.chain.broadcasts, house.entries()) == ([], [])
+    (rejected,) = house.reports()
+    assert "only a LIMIT order can work outside regular hours" in rejected.reason
+
+
 @pytest.mark.parametrize("obstacle", ["closed", "unread"])
 async def test_nothing_is_sent_for_a_market_that_takes_no_orders_or_can_not_be_read(
     house: House, obstacle: str

@@ -20,6 +20,7 @@ from gateway_ibkr.instruments import Offered
 from gateway_ibkr.orders import Orders
 from gateway_ibkr.settings import Settings
 from gateway_ibkr.state import OwnState, state_of
+from msgspec.structs import replace
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.desk import Desk
@@ -173,6 +174,15 @@ def cancel_of(order_id: str = "o-1") -> CancelOrder:
 
 
 # ------------------------------------------------------------------------------------------------------ the way out
+
+
+async def test_what_the_venue_has_not_is_neither_claimed_nor_sent_whatever_risk_has_approved(house: House) -> None:
+    """By another version's table, for example."""
+    approved = submission()
+    await house.take(replace(approved, order=replace(approved.order, outside_regular_hours=True)))
+    assert (house.socket.placed, house.entries()) == ([], [])
+    (rejected,) = house.reports()
+    assert "only a LIMIT order can work outside regular hours" in rejected.reason
 
 
 async def test_an_order_is_claimed_sent_and_written_down_once(house: House) -> None:

@@ -22,7 +22,7 @@ from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
 from signalbox.gateway.parking import Parking, parked
 from signalbox.gateway.state import AnyTracked, Standing, fold_cancel, fold_report, track
-from signalbox.gateway.submission import ATTEMPTS_MAX, Submission
+from signalbox.gateway.submission import ATTEMPTS_MAX, REFUSALS_MAX, RETRY_SECONDS, Submission
 from signalbox.gateway.venue import Canceled, CancelVerdict, Draft, NoRoom, Outcome, Placed
 from signalbox.messages import (
     CancelOrder,
@@ -554,7 +554,12 @@ async def test_a_refusal_after_a_cancel_that_nobody_heard_of_is_asked_about(hous
 async def test_a_refusal_that_comes_again_and_again_after_a_cancel_that_nobody_heard_of_is_told(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("signalbox.gateway.submission.RETRY_SECONDS", 0.001)
+    waits: list[float] = []
+
+    async def changed(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(house.link, "changed", changed)
     tracked = house.working()
     refused = Canceled(CancelVerdict.REFUSED, "46", "not of this kind")
     house.moon.cancel_answers = [Canceled(CancelVerdict.UNKNOWN), *[refused] * 100]
@@ -562,6 +567,7 @@ async def test_a_refusal_that_comes_again_and_again_after_a_cancel_that_nobody_h
     await house.take(cancel_of())
     [told] = await house.told()
     assert (told.order_id, told.code, told.reason) == ("o-1", "46", "not of this kind")
+    assert waits == [RETRY_SECONDS * 2**refusals for refusals in range(REFUSALS_MAX + 1)], "a block may take seconds"
     assert tracked.cancel_command == ""
 
 
