@@ -170,7 +170,8 @@ def symbol_of_ibkr(contract: IbkrContract) -> Symbol:
     return found
 
 
-_EXACT = Context(prec=DECIMAL_DIGITS_MAX, traps=[InvalidOperation, Inexact])
+_ZERO = Decimal(0)
+_remainder = Context(prec=DECIMAL_DIGITS_MAX, traps=[InvalidOperation, Inexact]).remainder
 
 
 def conforms_to_tick(price: Decimal, tick: Decimal) -> bool:
@@ -178,10 +179,10 @@ def conforms_to_tick(price: Decimal, tick: Decimal) -> bool:
 
     Fails closed: False for NaN, infinity, a tick that is not positive, or more than 60 digits between the two.
     """
-    if not (price.is_finite() and tick.is_finite() and tick > 0):
+    if not (price.is_finite() and tick.is_finite() and tick > _ZERO):
         return False
     try:
-        return _EXACT.remainder(price, tick).is_zero()
+        return not _remainder(price, tick)
     except ArithmeticError:
         return False
 
@@ -196,7 +197,7 @@ def tick_at(price: Decimal, tick: Decimal, steps: Sequence[PriceStep]) -> Decima
 
 def conforms_to_lot(quantity: Decimal, lot: Decimal) -> bool:
     """Say whether `quantity` is a positive whole number of lots, exactly. Fails closed as `conforms_to_tick` does."""
-    return quantity.is_finite() and quantity > 0 and conforms_to_tick(quantity, lot)
+    return quantity.is_finite() and quantity > _ZERO and conforms_to_tick(quantity, lot)
 
 
 def _plain(text: str) -> str:

@@ -190,11 +190,14 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
 """The matrix: what no rule is about is native."""
 
 NATIVE = Rule()
+_PRICES_OF = {kind: (kind in WITH_LIMIT, kind in WITH_STOP) for kind in OrderType}
 
 
 def contradiction(terms: Terms) -> str:
     """Why a type's prices are not those it has ("" = they are)."""
     kind = terms.order_type
+    if _PRICES_OF[kind] == (terms.limit_price is not None, terms.stop_price is not None):
+        return ""
     for name, price, types in (
         ("limit_price", terms.limit_price, WITH_LIMIT),
         ("stop_price", terms.stop_price, WITH_STOP),

@@ -92,7 +92,7 @@ def instrument_of(symbol: str, at: datetime, /, **changes: Any) -> Instrument:
         "lot_size": Decimal(1),
         "minimum_quantity": Decimal(1),
     }
-    values.update({name: Decimal(value) if isinstance(value, int) else value for name, value in changes.items()})
+    values.update({name: Decimal(value) if type(value) is int else value for name, value in changes.items()})
     return Instrument(**values)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from signalbox.messages import Side
 
-from oms.positions import DIGITS, FLAT, ZERO, Holding, plain, signed, trade
+from oms.positions import FLAT, ZERO, Holding, add, plain, signed, trade
 
 FIGURE_DIGITS_MAX = 18
 """Digits before and after the point of one figure: products then fit `DIGITS` exactly and print in a line."""
@@ -92,7 +92,7 @@ def _book(before: Statement | None, line: Line) -> Statement:
     return Statement(
         trade(before.holding, signed(line.quantity, line.side), line.price),
         before.multiplier,
-        DIGITS.add(before.commission, line.commission),
+        add(before.commission, line.commission),
     )
 
 

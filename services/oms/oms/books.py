@@ -19,7 +19,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 from signalbox.messages import AccountAdopted, Fill
 
-from oms.positions import DIGITS, ZERO, Holding, opening, refold, signed, trade
+from oms.positions import DIGITS, ZERO, Holding, add, multiply, opening, refold, signed, subtract, trade
 from oms.state import (
     MILESTONE_EXECUTIONS,
     MILESTONES_MAX,
@@ -100,9 +100,9 @@ def _change_settled(symbol: SymbolBook, quantity: Decimal, price: Decimal, place
     """Change what has left by a fill at `place`; the cost of all that came after it is to be folded again."""
     settled = symbol.settled
     symbol.settled = Holding(
-        DIGITS.add(settled.quantity, quantity),
+        add(settled.quantity, quantity),
         settled.cost,
-        DIGITS.subtract(settled.proceeds, DIGITS.multiply(quantity, price)),
+        subtract(settled.proceeds, multiply(quantity, price)),
     )
     symbol.is_late = True
     symbol.late_changes += 1
@@ -227,7 +227,7 @@ def adopt(book: AccountBook, baseline: AccountAdopted) -> None:
 
 def fill_value(fill: Fill, multiplier: Decimal) -> Decimal:
     """What a fill does to cash, before commission: bought < 0, sold > 0."""
-    return DIGITS.minus(DIGITS.multiply(DIGITS.multiply(signed(fill.quantity, fill.side), fill.price), multiplier))
+    return DIGITS.minus(multiply(multiply(signed(fill.quantity, fill.side), fill.price), multiplier))
 
 
 def realized_pnl(book: AccountBook, currency: str) -> Decimal:
@@ -235,7 +235,7 @@ def realized_pnl(book: AccountBook, currency: str) -> Decimal:
     total = ZERO
     for symbol in book.symbols.values():
         if symbol.currency == currency:
-            total = DIGITS.add(total, symbol.holding.realized_pnl(symbol.multiplier))
+            total = add(total, symbol.holding.realized_pnl(symbol.multiplier))
     return total
 
 
@@ -276,13 +276,13 @@ def _count_fee(book: AccountBook, symbol: SymbolBook, fee: Fee, sign: int) -> No
     _add(book.cash, fee.currency, amount.copy_negate())
     # A position states one currency; a fee in another is in cash and in the account's commission only.
     if fee.currency == symbol.currency:
-        symbol.commission = DIGITS.add(symbol.commission, amount)
+        symbol.commission = add(symbol.commission, amount)
 
 
 def _count_funding(symbol: SymbolBook, currency: str, amount: Decimal) -> None:
     if currency == symbol.currency:
-        symbol.funding = DIGITS.add(symbol.funding, amount)
+        symbol.funding = add(symbol.funding, amount)
 
 
 def _add(amounts: dict[str, Decimal], currency: str, amount: Decimal) -> None:
-    amounts[currency] = DIGITS.add(amounts.get(currency, ZERO), amount)
+    amounts[currency] = add(amounts.get(currency, ZERO), amount)

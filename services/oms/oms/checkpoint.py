@@ -35,7 +35,7 @@ from oms.state import (
     Unprotected,
 )
 
-SHAPE = 3
+SHAPE = 4
 ROWS_AT_ONCE = 100
 SHEETS_AT_ONCE = 8
 

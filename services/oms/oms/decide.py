@@ -41,8 +41,8 @@ USED_UP = "duplicate_intent"
 # ------------------------------------------------------------------------------------------------------- decisions
 
 
-def decide_decision(state: State, decision: Decision, instrument: Instrument | None, rules: Rules) -> Outcome:
-    """What risk's decision makes necessary. `instrument`: that of an order intent, None if no gateway has told it.
+def decide_decision(state: State, decision: Decision, rules: Rules) -> Outcome:
+    """What risk's decision makes necessary.
 
     Raises `IllegalTransitionError` for an approved cancel of an order that does not exist.
     """
@@ -53,16 +53,15 @@ def decide_decision(state: State, decision: Decision, instrument: Instrument | N
         return _cancel(state, decision, intent)
     order = state.orders.get(order_key(intent.venue, intent.account, decision.order_id))
     if order is None:
-        return _create(state, decision, intent, instrument, rules)
+        return _create(state, decision, intent, rules)
     if order.created_cause == decision.id:
         return _again(order, rules)
     return Outcome(notes=(NoteKind.SECOND_DECISION,))
 
 
-def _create(
-    state: State, decision: IntentApproved, intent: OrderIntent, instrument: Instrument | None, rules: Rules
-) -> Outcome:
-    if instrument is None:
+def _create(state: State, decision: IntentApproved, intent: OrderIntent, rules: Rules) -> Outcome:
+    instrument = state.instruments.get((intent.venue, intent.symbol))
+    if instrument is None:  # no gateway has told it
         # Without currency and multiplier its fills could not be booked. Fail closed.
         reason = (
             f"no gateway has said what {intent.symbol} is at {intent.venue}: its currency and multiplier are unknown"

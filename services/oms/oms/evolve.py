@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 from signalbox.messages import (
+    FINAL_STATUSES,
     AccountAdopted,
     CommissionBooked,
     FillCorrected,
@@ -24,13 +25,13 @@ from signalbox.messages import (
 
 from oms.books import adopt, book_execution, book_fee, book_funding
 from oms.protection import note_protection
-from oms.state import AccountBook, Execution, Fee, FundingPayment, Journal, OrderState, State, order_key
+from oms.state import NOT_BEGUN, AccountBook, Execution, Fee, FundingPayment, Journal, OrderState, State, order_key
 from oms.transitions import ACKNOWLEDGING
 
 # Tuples: a union would be made anew at every event
 BEGINNING = (OrderCreated, OrderDenied)
 BOOKING = (OrderPartiallyFilled, OrderFilled, FillCorrected)
-OF_BOOKS = (*BOOKING, CommissionBooked, FundingBooked, AccountAdopted)
+OF_BOOKS = frozenset({*BOOKING, CommissionBooked, FundingBooked, AccountAdopted})
 
 
 def evolve_nothing(state: State, venue: str, account: str, order_id: str, sequence: int) -> None:
@@ -46,12 +47,13 @@ def evolve_nothing(state: State, venue: str, account: str, order_id: str, sequen
 def evolve(state: State, event: OrderEvent, sequence: int) -> None:
     """Apply `event`, stored in TRADE under `sequence`. An event already applied (by sequence) changes nothing."""
     key = order_key(event.venue, event.account, event.order_id)
-    journal = state.journal(key)
+    journal = state.journals.get(key, NOT_BEGUN)
     if sequence <= journal.sequence:
         return
     state.journals[key] = Journal(journal.events + 1, sequence)
     state.events += 1
-    state.trade_sequence = max(state.trade_sequence, sequence)
+    if sequence > state.trade_sequence:
+        state.trade_sequence = sequence
     symbols = _evolve_book(state, key, event, sequence)
     if isinstance(event, BEGINNING):
         state.orders_begun += 1
@@ -64,18 +66,19 @@ def evolve(state: State, event: OrderEvent, sequence: int) -> None:
 
 def _keep(state: State, key: str, order: OrderState) -> None:
     state.orders[key] = order
-    if order.is_final:
+    if order.status in FINAL_STATUSES:
         state.working.discard(key)
         keep_ended(state, key)
     else:
         state.working.add(key)
-        state.ended.pop(key, None)
+        if key in state.ended:  # a fill, or a correction, has brought it back
+            del state.ended[key]
 
 
 def keep_ended(state: State, key: str) -> None:
     """An order that has ended is the last one to leave."""
-    state.ended.pop(key, None)
     state.ended[key] = None
+    state.ended.move_to_end(key)
     let_orders_leave(state)
 
 
@@ -102,30 +105,35 @@ def _begin(event: OrderCreated | OrderDenied) -> OrderState:
         created_at=event.at,
         created_cause=event.cause,
         reference_price=event.reference_price if isinstance(event, OrderCreated) else None,
-        causes=frozenset({event.cause}),
+        causes=(event.cause,),
     )
 
 
 def evolve_order(order: OrderState, event: OrderEvent) -> OrderState:
     """The order after a later event of its life."""
+    venue_order_id, filled_quantity, cancel_causes = order.venue_order_id, order.filled_quantity, order.cancel_causes
+    if isinstance(event, OrderAccepted):
+        venue_order_id = event.venue_order_id
+    elif isinstance(event, BOOKING):
+        filled_quantity = event.cumulative_quantity
+    elif isinstance(event, OrderPendingCancel):
+        cancel_causes = (*cancel_causes, event.cause)
     return replace(
         order,
         status=event.status,
         since=event.at if event.status is not order.status else order.since,
         heard_at=event.at if event.at > order.heard_at else order.heard_at,
-        acknowledged=order.acknowledged or isinstance(event, ACKNOWLEDGING),
-        venue_order_id=event.venue_order_id if isinstance(event, OrderAccepted) else order.venue_order_id,
-        filled_quantity=event.cumulative_quantity if isinstance(event, BOOKING) else order.filled_quantity,
-        cancel_causes=(*order.cancel_causes, event.cause)
-        if isinstance(event, OrderPendingCancel)
-        else order.cancel_causes,
-        causes=order.causes | {event.cause},
+        acknowledged=order.acknowledged or type(event) in ACKNOWLEDGING,
+        venue_order_id=venue_order_id,
+        filled_quantity=filled_quantity,
+        cancel_causes=cancel_causes,
+        causes=order.causes if event.cause in order.causes else (*order.causes, event.cause),
     )
 
 
 def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> tuple[str, ...]:
     """Book the event; the symbols whose position it may have changed."""
-    if not isinstance(event, OF_BOOKS):
+    if type(event) not in OF_BOOKS:
         return ()
     account_key = (event.venue, event.account)
     book = state.accounts.get(account_key)
@@ -148,6 +156,7 @@ def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> tu
         execution = book.find_execution(event.execution_id)
         symbols = (execution.fill.symbol,) if execution else ()
     else:
+        assert isinstance(event, FundingBooked)
         payment = FundingPayment(event.symbol, event.amount, event.currency, sequence, event.at)
         book_funding(book, event.funding_id, payment)
         symbols = (event.symbol,)

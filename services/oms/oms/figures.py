@@ -16,7 +16,7 @@ from math import nan
 from signalbox.messages import Fill, OrderType, Position
 
 from oms.outcome import Drift, DriftKind
-from oms.positions import DIGITS
+from oms.positions import divide, multiply, subtract
 from oms.state import OrderState
 
 BASIS_POINTS = 10_000
@@ -42,10 +42,10 @@ def position_figures(position: Position, rate: Decimal | None) -> PositionFigure
     if not position.quantity:
         value = unrealised = 0.0
     elif rate is not None and position.mark_price is not None:
-        worth = DIGITS.multiply(DIGITS.multiply(position.quantity, position.mark_price), position.multiplier)
-        value = float(DIGITS.multiply(worth, rate))
-        unrealised = float(DIGITS.multiply(position.unrealized_pnl, rate))
-    realised = float(DIGITS.multiply(position.realized_pnl, rate)) if rate is not None else nan
+        worth = multiply(multiply(position.quantity, position.mark_price), position.multiplier)
+        value = float(multiply(worth, rate))
+        unrealised = float(multiply(position.unrealized_pnl, rate))
+    realised = float(multiply(position.realized_pnl, rate)) if rate is not None else nan
     return PositionFigures(float(position.quantity), value, unrealised, realised)
 
 
@@ -71,8 +71,8 @@ def slippage_basis_points(order: OrderState, fill: Fill) -> float | None:
     reference = reference_price(order)
     if order.order is None or reference is None or not (reference.is_finite() and reference > 0):
         return None
-    worse = DIGITS.multiply(DIGITS.subtract(fill.price, reference), Decimal(fill.side.sign * BASIS_POINTS))
-    return float(DIGITS.divide(worse, reference))
+    worse = multiply(subtract(fill.price, reference), Decimal(fill.side.sign * BASIS_POINTS))
+    return float(divide(worse, reference))
 
 
 def oldest_seconds(since: Iterable[datetime], now: datetime) -> float:
@@ -84,7 +84,7 @@ def oldest_seconds(since: Iterable[datetime], now: datetime) -> float:
 def drift_quantities(found: Iterable[Drift]) -> dict[str, float]:
     """By symbol, the desk's quantity minus the venue's, where they differ."""
     return {
-        drift.name: float(DIGITS.subtract(Decimal(drift.ours), Decimal(drift.theirs)))
+        drift.name: float(subtract(Decimal(drift.ours), Decimal(drift.theirs)))
         for drift in found
         if drift.kind is DriftKind.POSITION
     }

@@ -14,7 +14,7 @@ from typing import TypedDict
 from msgspec import Struct
 from signalbox.messages import Command, OrderEvent, OrderStatus, TimerFired
 
-from oms.state import Owner, State, order_key
+from oms.state import NOT_BEGUN, Owner, State, order_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def carried(state: State, owner: Owner, status: OrderStatus, at: datetime, cause
     venue, account, order_id = owner
     key = order_key(venue, account, order_id)
     return {
-        "id": f"{key}/{state.journal(key).events + 1 + ahead}",
+        "id": f"{key}/{state.journals.get(key, NOT_BEGUN).events + 1 + ahead}",
         "at": at,
         "cause": cause,
         "venue": venue,

@@ -30,6 +30,8 @@ DIGITS = Context(
     prec=80, rounding=ROUND_HALF_EVEN, Emax=999_999, Emin=-999_999, traps=[InvalidOperation, DivisionByZero, Overflow]
 )
 """Sums of products of any figures a venue sends fit 80 digits exactly; Python's own 28 would round them silently."""
+add, subtract, multiply, divide = DIGITS.add, DIGITS.subtract, DIGITS.multiply, DIGITS.divide
+"""Found once: a context makes its methods anew each time that it is asked for one."""
 
 SHOWN_DECIMALS = 20
 _SHOWN_STEP = Decimal(1).scaleb(-SHOWN_DECIMALS)
@@ -44,15 +46,15 @@ class Holding(Struct, frozen=True, gc=False):
 
     def average_price(self) -> Decimal:
         """What a unit of the open quantity cost; 0 when flat."""
-        return DIGITS.divide(self.cost, self.quantity) if self.quantity else ZERO
+        return divide(self.cost, self.quantity) if self.quantity else ZERO
 
     def realized_pnl(self, multiplier: Decimal) -> Decimal:
         """What the closed part has earned, in money, before commission."""
-        return DIGITS.multiply(DIGITS.add(self.proceeds, self.cost), multiplier)
+        return multiply(add(self.proceeds, self.cost), multiplier)
 
     def unrealized_pnl(self, mark_price: Decimal, multiplier: Decimal) -> Decimal:
         """What closing the open part at `mark_price` would earn, in money, before commission."""
-        return DIGITS.multiply(DIGITS.subtract(DIGITS.multiply(self.quantity, mark_price), self.cost), multiplier)
+        return multiply(subtract(multiply(self.quantity, mark_price), self.cost), multiplier)
 
 
 FLAT = Holding()
@@ -60,7 +62,7 @@ FLAT = Holding()
 
 def opening(quantity: Decimal, average_price: Decimal) -> Holding:
     """A position taken over as it stands: nothing of it realised yet."""
-    cost = DIGITS.multiply(quantity, average_price)
+    cost = multiply(quantity, average_price)
     return Holding(quantity, cost, DIGITS.minus(cost))
 
 
@@ -71,17 +73,18 @@ def signed(quantity: Decimal, side: Side) -> Decimal:
 
 def trade(holding: Holding, signed_quantity: Decimal, price: Decimal) -> Holding:
     """Apply one fill: `signed_quantity` > 0 bought, < 0 sold, at `price` a unit."""
-    value = DIGITS.multiply(signed_quantity, price)
-    quantity = DIGITS.add(holding.quantity, signed_quantity)
-    if holding.quantity * signed_quantity >= 0:  # open or add
-        cost = DIGITS.add(holding.cost, value)
+    value = multiply(signed_quantity, price)
+    held = holding.quantity
+    quantity = add(held, signed_quantity)
+    if held.is_signed() == signed_quantity.is_signed() or not held or not signed_quantity:  # open or add
+        cost = add(holding.cost, value)
     elif not quantity:  # close
         cost = ZERO
-    elif (quantity > 0) == (holding.quantity > 0):  # reduce: the average stays; multiply first, divide once
-        cost = DIGITS.divide(DIGITS.multiply(holding.cost, quantity), holding.quantity)
+    elif quantity.is_signed() == held.is_signed():  # reduce: the average stays; multiply first, divide once
+        cost = divide(multiply(holding.cost, quantity), held)
     else:  # reverse: all of the old is closed, what is over was opened at this price
-        cost = DIGITS.multiply(quantity, price)
-    return Holding(quantity, cost, DIGITS.subtract(holding.proceeds, value))
+        cost = multiply(quantity, price)
+    return Holding(quantity, cost, subtract(holding.proceeds, value))
 
 
 def refold(start: Holding, fills: Iterable[tuple[Decimal, Decimal]]) -> Holding:

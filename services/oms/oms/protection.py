@@ -16,10 +16,10 @@ from decimal import Decimal
 
 from signalbox.messages import OrderEvent, OrderStatus, OrderType, Side
 
-from oms.positions import DIGITS, ZERO
+from oms.positions import ZERO, add, subtract
 from oms.state import OrderState, PositionKey, State, Unprotected
 
-_STOP = OrderType.STOP
+_STOP, _BUY, _SELL = OrderType.STOP, Side.BUY, Side.SELL
 PROTECTING = frozenset(
     {OrderStatus.NEW, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED, OrderStatus.PENDING_CANCEL}
 )
@@ -47,7 +47,7 @@ def _keep_stop(state: State, key: PositionKey, order: OrderState) -> None:
 def _ask(state: State, key: PositionKey, at: datetime) -> None:
     quantity = held_quantity(state, key)
     is_long = quantity > 0
-    if abs(quantity) <= protecting_quantity(state, key, Side.SELL if is_long else Side.BUY):
+    if abs(quantity) <= protecting_quantity(state, key, _SELL if is_long else _BUY):
         state.unprotected.pop(key, None)
         return
     known = state.unprotected.get(key)
@@ -69,5 +69,5 @@ def protecting_quantity(state: State, key: PositionKey, side: Side) -> Decimal:
     for order_key_ in state.working_stops.get(key, ()):
         order = state.orders[order_key_]
         if order.order is not None and order.order.side is side and order.acknowledged and order.status in PROTECTING:
-            total = DIGITS.add(total, DIGITS.subtract(order.order.quantity, order.filled_quantity))
+            total = add(total, subtract(order.order.quantity, order.filled_quantity))
     return total

@@ -51,7 +51,7 @@ from signalbox.subjects import EXTERNAL_PREFIX, FUNDING, external_order
 
 from oms.books import contains_funding
 from oms.outcome import NoteKind, Outcome, carried
-from oms.positions import DIGITS, ZERO
+from oms.positions import ZERO, add, subtract
 from oms.state import UNATTRIBUTED, AccountBook, OrderState, Owner, State, order_key
 from oms.transitions import ACKNOWLEDGING, next_status
 
@@ -171,7 +171,7 @@ def decide_fill(state: State, report: VenueFill, instrument: Instrument | None) 
 
 
 def _filled(state: State, order: OrderState, terms: Order, report: VenueFill) -> Outcome:
-    cumulative = DIGITS.add(order.filled_quantity, report.fill.quantity)
+    cumulative = add(order.filled_quantity, report.fill.quantity)
     event = _fill_event(state, order.owner, order.status, report, cumulative, terms.quantity)
     overfilled = cumulative > terms.quantity and not order.order_id.startswith(EXTERNAL_PREFIX)
     return Outcome(events=(event,), notes=(NoteKind.OVERFILL,) if overfilled else ())
@@ -186,7 +186,9 @@ def _fill_event(
     quantity: Decimal,
     ahead: int = 0,
 ) -> OrderEvent:
-    leaves = max(ZERO, DIGITS.subtract(quantity, cumulative))
+    leaves = subtract(quantity, cumulative)
+    if not leaves or leaves.is_signed():  # it may be filled for more
+        leaves = ZERO
     kind = OrderPartiallyFilled if leaves else OrderFilled
     status = next_status(owner[2], before, kind, filled=True)
     return kind(
@@ -200,8 +202,8 @@ def _fill_event(
 def _corrected(state: State, order: OrderState, report: VenueFill, replaced: Fill) -> OrderEvent:
     assert order.order is not None  # it has fills
     fill = _of_order(report.fill, order.order_id)
-    cumulative = DIGITS.add(DIGITS.subtract(order.filled_quantity, replaced.quantity), fill.quantity)
-    leaves = max(ZERO, DIGITS.subtract(order.order.quantity, cumulative))
+    cumulative = add(subtract(order.filled_quantity, replaced.quantity), fill.quantity)
+    leaves = max(ZERO, subtract(order.order.quantity, cumulative))
     status = next_status(order.order_id, order.status, FillCorrected, filled=cumulative > 0, complete=not leaves)
     return FillCorrected(
         **carried(state, order.owner, status, report.at, report.id),

@@ -21,7 +21,7 @@ from signalbox.subjects import BASELINE
 
 from oms.books import contains_funding
 from oms.outcome import Drift, DriftKind, Outcome, carried
-from oms.positions import DIGITS, ZERO, plain
+from oms.positions import ZERO, plain, subtract
 from oms.state import AccountBook, OrderState, State
 from oms.transitions import next_status
 
@@ -154,7 +154,7 @@ def _cash_drift(book: AccountBook, snapshot: VenueSnapshot) -> list[Drift]:
     found = []
     for currency in sorted(theirs if snapshot.other_cash is None else theirs.keys() | book.cash.keys()):
         ours, there = book.cash.get(currency, ZERO), theirs.get(currency, ZERO)
-        if DIGITS.subtract(ours, there):
+        if subtract(ours, there):
             found.append(Drift(DriftKind.CASH, currency, plain(ours), plain(there)))
     return found
 

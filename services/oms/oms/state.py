@@ -101,7 +101,7 @@ class OrderState(Struct, frozen=True, gc=False):
     """The decisions that asked for a cancel, in order: the n-th (from 1) is command revision n."""
     reference_price: Decimal | None = None
     """The market that risk held the order against; None where nobody has said."""
-    causes: frozenset[str] = frozenset()
+    causes: tuple[str, ...] = ()
     """What has been turned into events already: the same message again changes nothing."""
 
     @property
@@ -272,4 +272,6 @@ class State:
     def find_order(self, venue: str, account: str, order_id: str) -> OrderState | None:
         """The order of that id in that account; not one that bears the id elsewhere."""
         order = self.orders.get(order_key(venue, account, order_id))
-        return order if order is not None and order.owner == (venue, account, order_id) else None
+        if order is None or order.order_id != order_id or order.account != account or order.venue != venue:
+            return None
+        return order

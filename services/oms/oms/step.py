@@ -11,7 +11,6 @@ from datetime import datetime
 
 from signalbox.messages import (
     Decision,
-    Instrument,
     IntentApproved,
     IntentDenied,
     Message,
@@ -40,10 +39,10 @@ def step(state: State, incoming: Incoming, at: datetime, rules: Rules) -> Outcom
     Raises `IllegalTransitionError` where an order can not take it.
     """
     match incoming:
-        case IntentApproved() | IntentDenied():
-            return decide_decision(state, incoming, _known(state, incoming), rules)
         case VenueFill():
-            return decide_fill(state, incoming, _known(state, incoming))
+            return decide_fill(state, incoming, state.instruments.get((incoming.venue, incoming.fill.symbol)))
+        case IntentApproved() | IntentDenied():
+            return decide_decision(state, incoming, rules)
         case VenueCommission():
             return decide_commission(state, incoming)
         case VenueFunding():
@@ -78,8 +77,3 @@ def symbols_of(incoming: Message) -> tuple[str, ...]:
             return tuple([held.symbol for held in positions])
         case _:
             return ()
-
-
-def _known(state: State, incoming: Message) -> Instrument | None:
-    needed = instrument_needed(incoming)
-    return state.instruments.get(needed) if needed is not None else None

@@ -154,17 +154,19 @@ TRANSITIONS: Row = {
     **_stays(OrderUnknown, ENDED),
 }
 
-ACKNOWLEDGING = (
-    OrderAccepted,
-    OrderTriggered,
-    OrderHeld,
-    OrderReleased,
-    OrderPartiallyFilled,
-    OrderFilled,
-    FillCorrected,
-    OrderCanceled,
-    OrderRejected,
-    OrderExpired,
+ACKNOWLEDGING: frozenset[type[OrderEvent]] = frozenset(
+    {
+        OrderAccepted,
+        OrderTriggered,
+        OrderHeld,
+        OrderReleased,
+        OrderPartiallyFilled,
+        OrderFilled,
+        FillCorrected,
+        OrderCanceled,
+        OrderRejected,
+        OrderExpired,
+    }
 )
 """Events that show that the venue has, or had, the order. A refused cancel or an OrderUnknown does not."""
 

@@ -24,7 +24,7 @@ from signalbox.messages import (
 
 from risk.checks import conditions, form, limits, market
 from risk.checks.cancels import CANCEL_ROWS
-from risk.checks.rows import Ground, Market, Rows
+from risk.checks.rows import Form, Ground, Rows
 from risk.facts import INTENT, CancelFacts, IntentFacts, OrderFacts, Request, gather, normalised
 from risk.intents import TEXT_CHARACTERS_MAX
 from risk.looking import look, look_at_id
@@ -32,22 +32,34 @@ from risk.rules import Rules
 from risk.state import RiskState
 
 
-def ground_of(facts: OrderFacts) -> tuple[Market, Ground]:
-    """All that the standing rows read."""
+def ground_of(facts: OrderFacts) -> tuple[Form, Ground]:
+    """All that the standing rows read. Of what an order may leave away the form says only whether it is there."""
     intent, basis, books = facts.intent, facts.basis, facts.basis.books
+    form = (
+        intent.venue,
+        intent.account,
+        intent.symbol,
+        intent.order_type,
+        intent.time_in_force,
+        intent.reduce_only,
+        intent.outside_regular_hours,
+        intent.good_till is None,
+        intent.valid_until is None,
+    )
     ground = (
         facts.rules,
         facts.symbol_error,
         facts.rate,
         basis.clock_is_stale,
         basis.unread_event,
+        basis.switch,
         basis.room,
         basis.link,
         basis.instrument,
         books.source,
         books.currency,
     )
-    return (intent.venue, intent.account, intent.symbol), ground
+    return form, ground
 
 
 OF_ORDERS: Rows[OrderFacts] = Rows(

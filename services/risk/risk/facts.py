@@ -33,7 +33,7 @@ from risk.state import (
 INTENT, DESK_FILE, CLOCK = "intent", "desk-file", "clock"
 """Where a check's figures come from (`Check.source`), if from no stored message."""
 
-MICROSECOND = timedelta(microseconds=1)
+DAY_SECONDS, SECOND_MICROSECONDS = 86_400, 1_000_000
 AGE_MIN = timedelta(seconds=-30)
 """How far a message's time may lie ahead of the desk clock: clocks differ a little, and more in a fast simulation."""
 
@@ -58,7 +58,9 @@ class Request(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def decision_id(self) -> str:
         """The same for the same message of INTENTS, and another for any other, of a stream made anew as well."""
-        return f"decision-{self.sequence}-{(self.stored_at - NEVER) // MICROSECOND}"
+        since = self.stored_at - NEVER
+        microseconds = (since.days * DAY_SECONDS + since.seconds) * SECOND_MICROSECONDS + since.microseconds
+        return f"decision-{self.sequence}-{microseconds}"
 
 
 class IntentFacts(Struct, kw_only=True, gc=False):

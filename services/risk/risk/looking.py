@@ -113,7 +113,7 @@ def _books(books: AccountBooks, name: str, at: datetime) -> BooksSeen:
         currency=books.currency,
         worst_value=books.worst_value or NOTHING,
         needed_funds=books.needed_funds or NOTHING,
-        unconfirmed_funds=_unconfirmed(books) or NOTHING,
+        unconfirmed_funds=_unconfirmed(books) or NOTHING if books.unconfirmed_fills else NOTHING,
         is_unvalued=bool(books.unvalued),
         working_orders=books.working_orders,
         approvals=_lately(books.approvals, at),
@@ -122,7 +122,7 @@ def _books(books: AccountBooks, name: str, at: datetime) -> BooksSeen:
 
 
 def _unconfirmed(books: AccountBooks) -> Decimal:
-    return sum((amount for _, amount in books.unconfirmed_fills), ZERO) if books.unconfirmed_fills else ZERO
+    return sum((amount for _, amount in books.unconfirmed_fills), ZERO)
 
 
 def _lately(approvals: Sequence[datetime], at: datetime) -> int:

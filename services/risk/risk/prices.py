@@ -9,14 +9,14 @@ from decimal import Decimal
 
 from signalbox.messages import Order, OrderIntent, OrderType, Quote, QuoteSeen, Side
 
-from risk.state import BUY, ONE
+from risk.state import BUY, ONE, ZERO
 
 _SELL, _LIMIT = Side.SELL, OrderType.LIMIT
 
 
 def usable_price(price: Decimal | None) -> Decimal | None:
     """A price that can be reckoned with: present, finite, above zero."""
-    return price if price is not None and price.is_finite() and price > 0 else None
+    return price if price is not None and price.is_finite() and price > ZERO else None
 
 
 def mark_price(quote: Quote) -> Decimal | None:

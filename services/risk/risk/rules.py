@@ -27,6 +27,8 @@ class Rules(Struct, frozen=True):
     price_age_max: timedelta
     account_age_max: timedelta
     intent_age_max: timedelta
+    name_rate_max: int
+    """Orders within a minute, of one name."""
 
 
 def rules_of(desk: Desk) -> Rules:
@@ -39,11 +41,16 @@ def rules_of(desk: Desk) -> Rules:
         sorted(desk.fx_rates.items()),
         desk.nats.room_used_fraction_max,
     )
-    ages = (
-        desk.limits.price_age_seconds_max,
-        desk.limits.account_age_seconds_max,
-        desk.limits.intent_age_seconds_max,
-    )
+    limits = desk.limits
     version = sha256(msgspec.json.encode(taken)).hexdigest()[:VERSION_DIGITS]
     accounts = frozenset((name, account) for name, venue in desk.venues.items() for account in venue.accounts)
-    return Rules(desk, allowed, accounts, version, *(timedelta(seconds=age) for age in ages))
+    return Rules(
+        desk,
+        allowed,
+        accounts,
+        version,
+        price_age_max=timedelta(seconds=limits.price_age_seconds_max),
+        account_age_max=timedelta(seconds=limits.account_age_seconds_max),
+        intent_age_max=timedelta(seconds=limits.intent_age_seconds_max),
+        name_rate_max=limits.name_intents_per_minute_max,
+    )

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from msgspec import Struct
 from risk import evolve
-from risk.checks.rows import Row, Rows
+from risk.checks.rows import Row, Rows, always, never
 from risk.decide import OF_ORDERS, ground_of
 from risk.facts import OrderFacts, Request, gather
 from risk.looking import look
-from signalbox.messages import IntentApproved, IntentDenied, LinkStatus, MarketState
+from signalbox.messages import (
+    InstrumentKind,
+    IntentApproved,
+    IntentDenied,
+    LinkStatus,
+    MarketState,
+    OrderType,
+    TimeInForce,
+    TradingMode,
+)
 
-STANDING = [row for row in OF_ORDERS if row.stands]
+from tests.risk.conftest import NOON
+
+STANDING = [row for row in OF_ORDERS if row.stands is not never]
 
 
 class Watched:
@@ -46,7 +58,53 @@ def read_by(ask: Callable[[Any], Any], facts: OrderFacts) -> set[str]:
 @pytest.mark.parametrize("row", STANDING, ids=lambda row: str(row.name))
 def test_a_standing_row_reads_nothing_but_its_ground(row: Row[OrderFacts], world: Any) -> None:
     facts = facts_of(world().ready())
-    assert read_by(row.why_not, facts) <= read_by(ground_of, facts)
+    assert row.stands(facts)
+    assert read_by(row.why_not, facts) | read_by(row.stands, facts) <= read_by(ground_of, facts)
+
+
+LATE = NOON.replace(hour=20, minute=50)
+"""A New York session has ten minutes left."""
+AN_HOUR = timedelta(hours=1)
+AT_CLOSE = {"limit": None, "order_type": OrderType.MARKET_ON_CLOSE}
+
+
+@pytest.mark.parametrize(
+    ("facts", "first", "change", "second", "reason"),
+    [
+        (
+            {},
+            {"time_in_force": TimeInForce.GTD, "good_till": NOON + AN_HOUR},
+            None,
+            {"time_in_force": TimeInForce.GTD, "good_till": NOON - AN_HOUR},
+            "good_till",
+        ),
+        ({}, {"valid_until": NOON + AN_HOUR}, None, {"valid_until": NOON - AN_HOUR}, "the intent was valid until"),
+        ({}, {"side": "SELL", "reduce_only": True}, None, {"reduce_only": True}, "a reduce_only order"),
+        ({}, AT_CLOSE, LATE, AT_CLOSE, "market-on-close orders are refused"),
+        ({"mode": TradingMode.REDUCING}, {"side": "SELL"}, None, {}, "only orders that reduce"),
+        ({"is_isolated": True}, {"side": "SELL"}, None, {}, "SPY is an isolated market"),
+        ({"last_trade_at": LATE}, {}, LATE, {}, "SPY has expired"),
+        (
+            {"kind": InstrumentKind.OPTION, "last_trade_at": LATE},
+            {"side": "SELL"},
+            None,
+            {"side": "SELL", "quantity": "11"},
+            "ibkr has not said what margin",
+        ),
+    ],
+)
+def test_a_row_that_reads_more_than_its_ground_is_asked_again(
+    world: Any, facts: dict[str, Any], first: dict[str, Any], change: Any, second: dict[str, Any], reason: str
+) -> None:
+    w = world().ready(positions=(world().held("SPY", "20"),))
+    w.mode(facts.pop("mode", TradingMode.ACTIVE)).instrument("SPY", **facts)
+    assert isinstance(w.decide(w.order(**first)), IntentApproved)
+    if change is not None:
+        w.now = change
+        w.account().quote("SPY", "99.99", "100").link()
+    denied = w.decide(w.order(**second))
+    assert isinstance(denied, IntentDenied)
+    assert reason in [check.reason[: len(reason)] for check in denied.checks]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +146,7 @@ def test_a_standing_row_is_asked_once_for_a_market_and_a_ground_and_again_where_
 
     rows: Rows[Any] = Rows(
         [
-            Row("stands", why_not, tell, stands=True),
+            Row("stands", why_not, tell, stands=always),
             Row("of_intent", lambda facts: "" if facts.is_well else "no", tell),
         ],
         lambda facts: ((facts.market, "", ""), (facts.ground,)),

@@ -10,7 +10,7 @@ from signalbox.messages import LinkStatus, TradingMode
 from signalbox.room import StreamRoom, shown_bytes
 
 from risk import figures
-from risk.checks.rows import Limit, Row, Told
+from risk.checks.rows import Limit, Row, Told, always
 from risk.facts import AGE_MIN, CLOCK, OrderFacts
 from risk.wording import UNKNOWN, plain, seconds
 
@@ -39,6 +39,11 @@ def trading_state(facts: OrderFacts) -> str:
     if found.mode is TradingMode.REDUCING and facts.reduces is not True:
         return f"only orders that reduce a position are let through ({found.by}: {found.reason})"
     return ""
+
+
+def is_active(facts: OrderFacts) -> bool:
+    found = facts.basis.switch
+    return found is not None and found.mode is _ACTIVE
 
 
 def tell_trading_state(facts: OrderFacts) -> Told:
@@ -140,11 +145,11 @@ def tell_store_room(facts: OrderFacts) -> Told:
 
 
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
-    Row("clock", clock, tell_clock, stands=True),
-    Row("trading_state", trading_state, tell_trading_state),
-    Row("store_room", store_room, tell_store_room, stands=True),
-    Row("venue_link", venue_link, tell_venue_link, stands=True),
-    Row("account_books", account_books, tell_account_books, stands=True),
+    Row("clock", clock, tell_clock, stands=always),
+    Row("trading_state", trading_state, tell_trading_state, stands=is_active),
+    Row("store_room", store_room, tell_store_room, stands=always),
+    Row("venue_link", venue_link, tell_venue_link, stands=always),
+    Row("account_books", account_books, tell_account_books, stands=always),
     Row(
         "account_state",
         account_state,
@@ -155,5 +160,5 @@ ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
             figures.account_age_used,
         ),
     ),
-    Row("reduce_only", reduce_only, tell_reduce_only),
+    Row("reduce_only", reduce_only, tell_reduce_only, stands=lambda facts: not facts.intent.reduce_only),
 )

@@ -16,7 +16,7 @@ from signalbox.instruments import conforms_to_lot, conforms_to_tick, parse_symbo
 from signalbox.messages import InstrumentKind, InstrumentSeen, TimeInForce
 from signalbox.order_terms import Flag, Support, contradiction, rule_of
 
-from risk.checks.rows import Limit, Row, Told
+from risk.checks.rows import Limit, Row, Told, always
 from risk.facts import AGE_MIN, CLOCK, DESK_FILE, INTENT, IntentFacts, OrderFacts
 from risk.wording import UNKNOWN, moment, plain, seconds
 
@@ -141,6 +141,11 @@ def expiry(facts: OrderFacts) -> str:
     if facts.now < ends:
         return ""
     return f"{symbol} has expired: it was traded until {moment(ends)}"
+
+
+def never_expires(facts: OrderFacts) -> bool:
+    found = facts.basis.instrument
+    return found is not None and found.last_trade_at is None
 
 
 def tell_expiry(facts: OrderFacts) -> Told:
@@ -305,28 +310,28 @@ READABLE = "readable"
 DUPLICATE: Row[IntentFacts] = Row("duplicate_intent", duplicate_intent, tell_duplicate_intent)
 
 COMMON_ROWS: tuple[Row[IntentFacts], ...] = (
-    Row(READABLE, readable, tell_readable, stands=True),
+    Row(READABLE, readable, tell_readable, stands=always),
     Row("intent_id", intent_id, tell_intent_id),
     DUPLICATE,
-    Row("venue", venue, tell_venue, stands=True),
-    Row("account", account, tell_account, stands=True),
+    Row("venue", venue, tell_venue, stands=always),
+    Row("account", account, tell_account, stands=always),
 )
 """Of orders and cancels alike."""
 
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
-    Row("instrument_allowed", instrument_allowed, tell_instrument_allowed, stands=True),
-    Row("expiry", expiry, tell_expiry),
-    Row("instrument_qualified", instrument_qualified, tell_instrument_qualified, stands=True),
+    Row("instrument_allowed", instrument_allowed, tell_instrument_allowed, stands=always),
+    Row("expiry", expiry, tell_expiry, stands=never_expires),
+    Row("instrument_qualified", instrument_qualified, tell_instrument_qualified, stands=always),
     Row("quantity", quantity, tell_quantity),
     Row("order_terms", order_terms, tell_order_terms),
-    Row("order_support", order_support, tell_order_support),
+    Row("order_support", order_support, tell_order_support, stands=always),
     Row("tick_size", tick_size, tell_tick_size),
-    Row("time_in_force", time_in_force, tell_time_in_force),
+    Row("time_in_force", time_in_force, tell_time_in_force, stands=lambda facts: facts.intent.good_till is None),
     Row(
         "intent_age",
         intent_age,
         tell_intent_age,
         Limit("intent_age_seconds_max", "How old an intent may be to be acted on, in seconds of desk time."),
     ),
-    Row("valid_until", valid_until, tell_valid_until),
+    Row("valid_until", valid_until, tell_valid_until, stands=lambda facts: facts.intent.valid_until is None),
 )

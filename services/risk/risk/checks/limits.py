@@ -12,7 +12,7 @@ from decimal import Decimal
 from signalbox.messages import InstrumentKind
 
 from risk import figures
-from risk.checks.rows import Limit, Row, Told
+from risk.checks.rows import Limit, Row, Told, always
 from risk.facts import DESK_FILE, OrderFacts
 from risk.state import BUY, usable_rate
 from risk.wording import UNKNOWN, money, plain
@@ -87,8 +87,10 @@ def tell_position_quantity(facts: OrderFacts) -> Told:
 
 
 def position_notional(facts: OrderFacts) -> str:
-    what = "with all working orders filled the position in"
-    return _over(facts, facts.position_value, facts.limits.position_notional_max, what, facts.intent.symbol)
+    value, limit = facts.position_value, facts.limits.position_notional_max
+    if facts.reduces or (value is not None and value <= limit):
+        return ""
+    return _over(facts, value, limit, "with all working orders filled the position in", facts.intent.symbol)
 
 
 def tell_position_notional(facts: OrderFacts) -> Told:
@@ -96,8 +98,10 @@ def tell_position_notional(facts: OrderFacts) -> Told:
 
 
 def gross_exposure(facts: OrderFacts) -> str:
-    what = "with all working orders filled account"
-    return _over(facts, facts.account_value, facts.limits.gross_exposure_max, what, facts.intent.account)
+    value, limit = facts.account_value, facts.limits.gross_exposure_max
+    if facts.reduces or (value is not None and value <= limit):
+        return ""
+    return _over(facts, value, limit, "with all working orders filled account", facts.intent.account)
 
 
 def tell_gross_exposure(facts: OrderFacts) -> Told:
@@ -105,13 +109,9 @@ def tell_gross_exposure(facts: OrderFacts) -> Told:
 
 
 def _over(facts: OrderFacts, value: Decimal | None, limit: Decimal, what: str, name: str) -> str:
-    """Why `value` is too much, or ""; a reducing order is let through whatever it is."""
-    if facts.reduces:
-        return ""
+    """Why `value` is too much."""
     if value is None:
         return f"{what} {name} can not be valued: a price or rate is missing"
-    if value <= limit:
-        return ""
     ours = facts.basis.books.currency
     return f"{what} {name} could be worth {money(value, ours)}; {money(limit, ours)} is allowed"
 
@@ -134,10 +134,13 @@ def tell_option_writing(facts: OrderFacts) -> Told:
     return "a margin stated by the venue", plain(found.short_margin), found.source
 
 
+def _is_option(facts: OrderFacts) -> bool:
+    found = facts.basis.instrument
+    return found is not None and found.kind is _OPTION
+
+
 def _writes(facts: OrderFacts) -> bool:
-    found, intent = facts.basis.instrument, facts.intent
-    is_option = found is not None and found.kind is _OPTION
-    return is_option and intent.side is not BUY and facts.reduces is not True
+    return _is_option(facts) and facts.intent.side is not BUY and facts.reduces is not True
 
 
 def funds(facts: OrderFacts) -> str:
@@ -184,14 +187,14 @@ def tell_intent_rate(facts: OrderFacts) -> Told:
 
 def name_rate(facts: OrderFacts) -> str:
     """The same, of those that the sender's name let through there: one name does not use up what is there for all."""
-    count, limit = facts.basis.books.approvals_of_name + 1, facts.limits.name_intents_per_minute_max
+    count, limit = facts.basis.books.approvals_of_name + 1, facts.rules.name_rate_max
     if count <= limit:
         return ""
     return f"this would be order {count} of {facts.by or 'nobody'} within a minute; {limit} are allowed to one name"
 
 
 def tell_name_rate(facts: OrderFacts) -> Told:
-    limit = facts.limits.name_intents_per_minute_max
+    limit = facts.rules.name_rate_max
     return f"{limit} a minute", str(facts.basis.books.approvals_of_name + 1), DESK_FILE
 
 
@@ -210,7 +213,7 @@ def _books_source(facts: OrderFacts) -> str:
 
 
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
-    Row("currency", currency, tell_currency, stands=True),
+    Row("currency", currency, tell_currency, stands=always),
     Row(
         "order_quantity",
         order_quantity,
@@ -258,7 +261,7 @@ ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
         ),
         is_bound=True,
     ),
-    Row("option_writing", option_writing, tell_option_writing),
+    Row("option_writing", option_writing, tell_option_writing, stands=lambda facts: not _is_option(facts)),
     Row("funds", funds, tell_funds, is_bound=True),
     Row(
         "intent_rate",

@@ -17,7 +17,7 @@ from signalbox.errors import CalendarError
 from signalbox.messages import MarketDataType, MarketState, OrderType, TimeInForce
 from signalbox.sessions import Session, moc_cutoff, session_at
 
-from risk.checks.rows import Limit, Row, Told
+from risk.checks.rows import Limit, Row, Told, always
 from risk.facts import AGE_MIN, CLOCK, OrderFacts
 from risk.prices import trigger_price, usable_price
 from risk.state import BUY, ONE
@@ -130,10 +130,15 @@ def tell_market_state(facts: OrderFacts) -> Told:
     return (MarketState.OPEN, found.market_state, found.source) if found else (MarketState.OPEN, UNKNOWN, "STATE")
 
 
+def is_isolated(facts: OrderFacts) -> bool:
+    found = facts.basis.instrument
+    return found is not None and found.is_isolated
+
+
 def margin_mode(facts: OrderFacts) -> str:
     """A position in an isolated market would have the sub-account refuse all others."""
-    found, intent = facts.basis.instrument, facts.intent
-    if found is None or not found.is_isolated or facts.reduces is True:
+    intent = facts.intent
+    if not is_isolated(facts) or facts.reduces is True:
         return ""
     return (
         f"{intent.symbol} is an isolated market of {intent.venue}: while it is held the account can hold nothing else; "
@@ -267,7 +272,9 @@ def tell_price_collar(facts: OrderFacts) -> Told:
 def _against_oracle(facts: OrderFacts) -> tuple[Decimal, Decimal] | None:
     """The oracle's price and what is held against it; None = there is nothing to hold against anything."""
     intent, quote = facts.intent, facts.basis.quote
-    oracle = usable_price(quote.oracle_price) if quote is not None else None
+    if quote is None or quote.oracle_price is None:
+        return None
+    oracle = usable_price(quote.oracle_price)
     if oracle is None or intent.order_type is _STOP:
         return None
     price = intent.limit_price if intent.limit_price is not None else facts.market_price
@@ -306,10 +313,10 @@ def _quote_source(facts: OrderFacts) -> str:
 
 
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
-    Row("market_state", market_state, tell_market_state, stands=True),
-    Row("margin_mode", margin_mode, tell_margin_mode),
+    Row("market_state", market_state, tell_market_state, stands=always),
+    Row("margin_mode", margin_mode, tell_margin_mode, stands=lambda facts: not is_isolated(facts)),
     Row("session", session, tell_session),
-    Row("close_cutoff", close_cutoff, tell_close_cutoff),
+    Row("close_cutoff", close_cutoff, tell_close_cutoff, stands=lambda facts: facts.intent.order_type is not _AT_CLOSE),
     Row("price_present", price_present, tell_price_present),
     Row(
         "price_age",

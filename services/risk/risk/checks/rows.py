@@ -22,8 +22,8 @@ from risk.state import AccountKey, RiskState
 F = TypeVar("F", bound=IntentFacts, contravariant=True)
 Told = tuple[str, str, str]
 """The limit, what was observed, and where the observation came from (`Check`)."""
-Market = tuple[str, str, str]
-"""(venue, account, symbol)."""
+Form = tuple[object, ...]
+"""(venue, account, symbol, ...): the market of an intent, and what of it there are few of: its memory is bounded."""
 Ground = tuple[object, ...]
 
 
@@ -40,13 +40,23 @@ class Limit:
     used: Callable[[RiskState, AccountKey, datetime], float] | None = None
 
 
+def always(_: object) -> bool:
+    """What the row reads is the same for one intent of a form after another."""
+    return True
+
+
+def never(_: object) -> bool:
+    """The row has to be asked of each intent."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Row(Generic[F]):
     """`why_not` gives the sentence for the trader, or "" where the intent passes; `tell` is the same for both.
 
     `is_bound` = it bounds size, price or rate: an order that it denies is an event to show on a chart. The others say
-    that an intent was wrong, or the desk not ready. `stands` = what it reads is the same for one intent after another
-    (`Rows`).
+    that an intent was wrong, or the desk not ready. `stands` says, of an intent that has passed, whether the next one
+    of its form on the same ground passes too (`Rows`).
     """
 
     name: str
@@ -54,7 +64,7 @@ class Row(Generic[F]):
     tell: Callable[[F], Told]
     limit: Limit | None = None
     is_bound: bool = False
-    stands: bool = False
+    stands: Callable[[F], bool] = never
 
     def check(self, facts: F, reason: str) -> Check:
         """The check as it is told, with the reason that `why_not` gave."""
@@ -65,19 +75,19 @@ class Row(Generic[F]):
 class Rows(Generic[F]):
     """Rows in the order of their reasons, and what they ask: nearly always that is all there is to do.
 
-    `ground_of` gives all that the standing rows read: for which market, and on what. Most intents for a market find the
-    heartbeat, room and instrument that the last one was let through on, and then these rows need not be asked again.
-    Without it all are asked always.
+    `ground_of` gives all that standing rows read: the intent's form, and on what it was let through. Most intents of a
+    form find the heartbeat, room and instrument that the last one was let through on, and then the rows that stood
+    there need not be asked again. Without it all are asked always.
     """
 
-    __slots__ = ("_ground_of", "_passed_on", "_questions", "_questions_of_intent", "_rows")
+    __slots__ = ("_ground_of", "_passed_on", "_questions", "_rows")
 
-    def __init__(self, rows: Iterable[Row[F]], ground_of: Callable[[F], tuple[Market, Ground]] | None = None) -> None:
+    def __init__(self, rows: Iterable[Row[F]], ground_of: Callable[[F], tuple[Form, Ground]] | None = None) -> None:
         self._rows = tuple(rows)
         self._questions = tuple([row.why_not for row in self._rows])
-        self._questions_of_intent = tuple([row.why_not for row in self._rows if not row.stands])
         self._ground_of = ground_of
-        self._passed_on: dict[Market, Ground] = {}  # bounded: nothing passes for a market that is not the desk's
+        # Bounded: nothing passes for a market that is not the desk's
+        self._passed_on: dict[Form, tuple[Ground, tuple[Callable[[F], str], ...]]] = {}
 
     def __iter__(self) -> Iterator[Row[F]]:
         return iter(self._rows)
@@ -89,12 +99,13 @@ class Rows(Generic[F]):
         """The checks that an intent fails, in order."""
         if self._ground_of is None:
             return self._failed(facts, self._questions)
-        market, ground = self._ground_of(facts)
-        if self._passed_on.get(market) == ground:
-            return self._failed(facts, self._questions_of_intent)
+        form, ground = self._ground_of(facts)
+        passed_on = self._passed_on.get(form)
+        if passed_on is not None and passed_on[0] == ground:
+            return self._failed(facts, passed_on[1])
         failed = self._failed(facts, self._questions)
         if not failed:
-            self._passed_on[market] = ground
+            self._passed_on[form] = ground, tuple([row.why_not for row in self._rows if not row.stands(facts)])
         return failed
 
     def _failed(self, facts: F, questions: tuple[Callable[[F], str], ...]) -> tuple[Check, ...]:
