@@ -21,6 +21,8 @@ from signalbox.bus.tls import VerifyingClient, tls_of
 from signalbox.errors import BusPermissionError, BusUnavailableError, SignalboxError
 
 CONNECT_SECONDS_MAX = 3
+ATTEMPTS, ATTEMPT_WAIT_SECONDS = 4, 0.2
+"""How often nobody listens before a person is told so: a server that starts again is there in a second."""
 ANSWER_SECONDS_MAX, NEXT_ANSWER_SECONDS_MAX = 3.0, 0.3
 RELOADS_MAX = 4
 """nats-server 2.15 lets an added person log in at once, and lets his words cross only once it has read all again."""
@@ -184,6 +186,8 @@ async def _client(server: Server, user: str, password: str) -> Client | None:
                 name="signalbox-people",
                 inbox_prefix=f"_INBOX.{user}".encode(),
                 allow_reconnect=False,
+                max_reconnect_attempts=ATTEMPTS,
+                reconnect_time_wait=ATTEMPT_WAIT_SECONDS,  # type: ignore[arg-type]  # seconds may be broken
                 connect_timeout=CONNECT_SECONDS_MAX,
                 error_cb=failed,
                 tls=tls_of(server.url, server.ca_file),
