@@ -5,8 +5,8 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
 BIN := .venv/bin
 DISTRIBUTIONS := shared services/gateway-ibkr services/gateway-dydx services/indicators services/risk services/oms services/recorder simulators desk cli
 SOURCES := shared services simulators desk cli tests benchmarks dashboards
-# Tests wait more than they compute
-WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+# Tests wait more than they compute: with two for each processor half of it was idle
+WORKERS ?= $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN))))
 KILLED = tests/chaos tests/deploy/test_panels.py tests/gateway_dydx/test_crashes.py tests/gateway_ibkr/test_crashes.py
 MANIFESTS = tests/deploy/test_kubernetes.py tests/deploy/test_kubernetes_desk.py
 OVERRIDES = $(addsuffix ::test_docker_compose_takes_both_files,tests/deploy/test_dydx_trading_key.py tests/deploy/test_ib_gateway.py)

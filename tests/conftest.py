@@ -168,8 +168,7 @@ class NatsServer:
         for bus in self._buses:
             await bus.drain()
         if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-            self._process.wait()
+            self.kill()  # nobody reads this store again, and a server that ends in order takes its time
 
 
 class Forger:
