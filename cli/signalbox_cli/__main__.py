@@ -29,6 +29,7 @@ COMMANDS = {
     "people.commands": ("people",),
     "trading": ("intent", "cancel", "halt", "resume"),
     "looking": ("orders", "positions", "account", "scores", "status", "query", "watch"),
+    "story": ("order",),
     "setting_aside": ("dead", "skip"),
     "doctor.commands": ("doctor",),
     "offline": ("audit",),

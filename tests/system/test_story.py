@@ -1,0 +1,82 @@
+"""`signalbox order`: all that the record has of one order, in its order, and what it has come to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.running_desk import RunningDesk
+
+from .test_trading import approved_id, far_limit, status_of
+
+
+def parts(desk: RunningDesk, *words: str) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {"story": [], "now": [], "protection": []}
+    for line in desk.lines("order", *words):
+        found[line["part"]].append(line)
+    return found
+
+
+def said(desk: RunningDesk, order_id: str) -> list[str]:
+    return [line["what"] for line in parts(desk, order_id)["story"]]
+
+
+def test_a_filled_order_is_told_from_its_intent_to_its_fee(desk: RunningDesk) -> None:
+    order_id = approved_id(desk, "buy", "30", "AAPL", "--note", "as in the plan")
+    desk.until(lambda: "CommissionBooked" in said(desk, order_id), 60)
+    found = parts(desk, order_id)
+    whats = [line["what"] for line in found["story"]]
+    for before, after in (
+        ("OrderIntent", "APPROVED"),
+        ("APPROVED", "SubmitOrder"),
+        ("SubmitOrder", "LedgerClaimed"),
+        ("LedgerClaimed", "LedgerSent"),
+        ("VenueFill", "OrderFilled"),
+        ("VenueCommission", "CommissionBooked"),
+    ):
+        assert whats.index(before) < whats.index(after), whats
+    assert found["story"][0]["who"] == "user"
+    assert "as in the plan" in found["story"][0]["said"]
+    assert all(line["after_milliseconds"] >= 0 for line in found["story"][1:])
+    assert {line["who"] for line in found["story"]} == {"user", "risk", "oms", "gateway-ibkr", "ibkr"}
+    [now] = found["now"]
+    [fill] = desk.query(f"SELECT price, quantity FROM fills WHERE order_id = '{order_id}'")
+    assert (now["status"], now["filled"], fill["quantity"]) == ("FILLED", "30", "30")
+    assert now["average_price"] == float(fill["price"])
+    assert now["fees"].endswith(" USD")
+
+
+def test_a_cancel_belongs_to_its_orders_story_and_a_working_stop_protects_what_is_held(desk: RunningDesk) -> None:
+    held = approved_id(desk, "buy", "20", "SPY")
+    desk.until(lambda: status_of(desk, held) == "FILLED", 60)
+    stop = approved_id(desk, "sell", "15", "SPY", "--stop", "421")
+    resting = far_limit(desk)
+    desk.until(lambda: status_of(desk, stop) == status_of(desk, resting) == "NEW", 60)
+    protecting = {line["order_id"]: (line["open"], line["stop_price"]) for line in parts(desk, held)["protection"]}
+    assert protecting[stop] == ("15", "421")
+    assert resting not in protecting
+    assert desk.run("cancel", resting).returncode == 0
+    assert desk.run("cancel", stop).returncode == 0
+    desk.until(lambda: status_of(desk, stop) == status_of(desk, resting) == "CANCELED", 60)
+    whats = said(desk, resting)
+    assert whats.index("OrderAccepted") < whats.index("CancelIntent") < whats.index("CancelOrder")
+    assert whats.index("CancelOrder") < whats.index("OrderCanceled")
+    assert stop not in {line["order_id"] for line in parts(desk, held)["protection"]}
+
+
+def test_a_denied_order_has_the_reason_and_what_nobody_knows_is_said(desk: RunningDesk) -> None:
+    denied = desk.run("intent", "buy", "50000", "SPY", "--id", "far-too-many")
+    assert denied.returncode == 3
+    desk.until(lambda: status_of(desk, "far-too-many") == "DENIED", 60)
+    told = desk.run("order", "far-too-many")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "DENIED" in told.stdout
+    assert "one order may be for 5000 at most" in told.stdout
+    for words in (("order", "no-such-order"), ("order", "far-too-many", "--venue", "dydx")):
+        nothing = desk.run(*words)
+        assert (nothing.returncode, nothing.stdout) == (1, "")
+        assert "nothing is recorded of an order" in nothing.stderr
+
+
+def test_quotes_and_braces_in_a_name_are_a_name(desk: RunningDesk) -> None:
+    for name in ("' OR 1=1 --", "{id}", "%s", "x'; SELECT 1"):
+        assert desk.run("order", name).returncode == 1
