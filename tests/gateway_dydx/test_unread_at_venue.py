@@ -25,7 +25,7 @@ async def others_trade_and_it_does_not(desk: Any, runtime: Any) -> None:
     assert await desk.ledger("eth-now") == []
     await desk.submit("btc-now")
     await desk.has("btc-now", "VenueFill")
-    assert desk.status is LinkStatus.READY
+    await desk.eventually(lambda: desk.status is LinkStatus.READY, "READY for the others")
     await desk.venue.do("ungarble")
     await desk.eventually(lambda: not runtime.details()["unread"], "nothing unread")
     await desk.submit("eth-then", **ETH)

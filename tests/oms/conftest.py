@@ -235,12 +235,13 @@ class Make:
         seconds: float = 2,
         venue_order_id: str = "9001",
         account: str = "DU1",
+        venue: str = "ibkr",
     ) -> VenueFill:
         at = AT + timedelta(seconds=seconds)
         return VenueFill(
-            id=f"report/ibkr/{account}/fill/{execution_id}/{revision}",
+            id=f"report/{venue}/{account}/fill/{execution_id}/{revision}",
             at=at,
-            venue="ibkr",
+            venue=venue,
             account=account,
             venue_order_id=venue_order_id,
             fill=Fill(

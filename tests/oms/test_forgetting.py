@@ -306,6 +306,19 @@ def test_memory_does_not_grow_with_what_is_over(make: Any) -> None:
     assert len(book.symbols["AAPL"].execution_ids) == 5
 
 
+def test_an_order_that_works_again_does_not_leave_and_one_that_is_heard_of_leaves_last(make: Any) -> None:
+    desk = forgetful(Keep(ended_orders=2, executions=512, at_once=1)).run(make.snapshot(), make.approved("o-1", 1))
+    desk.take(make.report(VenueRejected, "o-1", code="201", reason="no", seconds=1))
+    assert list(desk.state.ended) == ["o-1"]
+    desk.take(make.fill("40", order_id="o-1", venue_order_id="1"))  # it was not refused after all
+    assert desk.state.orders["o-1"].status is OrderStatus.PARTIALLY_FILLED
+    desk.run(*filled(make, 2), *filled(make, 3), make.report(VenueCanceled, "o-2", reason="late", seconds=9))
+    desk.run(make.commission(execution_id="e2"))
+    desk.run(*filled(make, 4))
+    assert set(desk.state.orders) == {"o-1", "o-2", "o-4"}
+    assert desk.state.working == {"o-1"}
+
+
 def test_what_is_over_leaves_some_at_once(make: Any) -> None:
     desk = forgetful(Keep(ended_orders=5, executions=5, at_once=3)).run(make.snapshot())
     here = []

@@ -159,3 +159,16 @@ def test_a_flat_position_has_realised_exactly_what_went_in_and_out(fills: list[t
     holding = refold(FLAT, fills)
     closed = trade(holding, -holding.quantity, Decimal(7)) if holding.quantity else holding
     assert closed.realized_pnl(ONE) == sum((-quantity * price for quantity, price in fills), holding.quantity * 7)
+
+
+def test_what_trades_nothing_costs_nothing_whichever_side_it_is_of() -> None:
+    third = folded(("1", "1"), ("2", "1.5"), ("-1", "2"))
+    assert trade(third, signed(Decimal(0), Side.SELL), Decimal(7)) == third
+    assert trade(third, signed(Decimal(0), Side.BUY), Decimal(7)) == third
+
+
+@pytest.mark.parametrize("quantity", ["5", "-5"])
+@pytest.mark.parametrize("nothing", ["0", "-0", "0E-9"])
+def test_what_is_opened_from_nothing_costs_its_price(nothing: str, quantity: str) -> None:
+    held = trade(opening(Decimal(nothing), Decimal(3)), Decimal(quantity), Decimal(10))
+    assert (held.quantity, held.average_price()) == (Decimal(quantity), 10)

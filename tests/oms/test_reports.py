@@ -268,10 +268,18 @@ def test_a_fill_that_bears_the_id_of_a_denied_order_is_somebody_elses(make: Any)
     assert desk.state.orders["ibkr/DU1/external-777"].filled_quantity == 5
 
 
-def test_a_fill_that_bears_the_id_of_another_accounts_order_is_not_that_orders(make: Any) -> None:
-    desk = make.desk().run(make.approved(), make.fill("5", account="DU2"), make.fill("5", account="DU2"))
+@pytest.mark.parametrize("place", [{"account": "DU2"}, {"venue": "dydx"}], ids=lambda place: next(iter(place)))
+def test_a_fill_that_bears_the_id_of_another_accounts_order_is_not_that_orders(make: Any, place: Any) -> None:
+    desk = make.desk().run(make.approved(), make.fill("5", **place), make.fill("5", **place))
     assert desk.state.orders["o-1"].filled_quantity == 0
-    assert desk.state.accounts["ibkr", "DU2"].symbols["AAPL"].holding.quantity == 5
+    elsewhere = {"venue": "ibkr", "account": "DU1"} | place
+    assert desk.state.accounts[elsewhere["venue"], elsewhere["account"]].symbols["AAPL"].holding.quantity == 5
+
+
+def test_nothing_is_left_of_a_filled_order_however_its_quantity_was_written(make: Any) -> None:
+    desk = make.desk().run(make.approved(), make.fill("100.000"))
+    [filled] = [event for event in desk.log if isinstance(event, OrderFilled)]
+    assert str(filled.leaves_quantity) == "0"
 
 
 def test_a_fill_of_an_unheard_of_instrument_is_booked_all_the_same(make: Any) -> None:

@@ -69,6 +69,13 @@ class Desk:
             while self.queries._turns._running.total() < count:
                 await asyncio.sleep(0.01)
 
+    async def first_children(self) -> list[int]:
+        """Wait until a process runs a query; a query that has its turn has none yet."""
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            while not (children := children_of(self.keeper.pid)):
+                await asyncio.sleep(0.01)
+        return children
+
 
 @pytest.fixture(params=[QUERY_SECONDS_MAX], ids=[""])
 async def desk(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
@@ -359,8 +366,7 @@ async def test_what_runs_sees_one_state_whatever_is_recorded_and_written_into_th
 
 async def test_a_query_that_wants_the_processes_own_death_harms_nobody_else(desk: Desk) -> None:
     running = asyncio.create_task(desk.ask(SLOW))
-    await desk.until_running(1)
-    (child,) = children_of(desk.keeper.pid)
+    (child,) = await desk.first_children()
     os.kill(child, signal.SIGSEGV)
     assert "broke the process that ran it" in (await running).error
     await desk.write(2)
@@ -369,10 +375,7 @@ async def test_a_query_that_wants_the_processes_own_death_harms_nobody_else(desk
 
 async def test_a_keeper_that_is_killed_takes_its_queries_along_and_is_started_again(desk: Desk) -> None:
     running = asyncio.create_task(desk.ask(SLOW))
-    await desk.until_running(1)
-    async with asyncio.timeout(WAIT_SECONDS_MAX):
-        while not (left := children_of(desk.keeper.pid)):
-            await asyncio.sleep(0.01)
+    left = await desk.first_children()
     os.kill(desk.keeper.pid, signal.SIGKILL)
     assert "Try again" in (await running).error
     async with asyncio.timeout(WAIT_SECONDS_MAX):

@@ -59,7 +59,9 @@ def test_positions_are_those_that_a_person_sees_and_risk_counts_them(desk: Runni
     key = {**ACCOUNT, "symbol": "AAPL"}
 
     def agree() -> bool:
-        [position] = [line for line in desk.lines("positions") if line["symbol"] == "AAPL"]
+        position = next((line for line in desk.lines("positions") if line["symbol"] == "AAPL"), None)
+        if position is None:  # not in the database yet
+            return False
         shown = [
             value(desk, "oms", f"signalbox_oms_{name}", **key)
             for name in ("position_quantity", "unrealised_pnl", "realised_pnl")

@@ -127,7 +127,7 @@ def evolve_order(order: OrderState, event: OrderEvent) -> OrderState:
         venue_order_id=venue_order_id,
         filled_quantity=filled_quantity,
         cancel_causes=cancel_causes,
-        causes=order.causes if event.cause in order.causes else (*order.causes, event.cause),
+        causes=(*order.causes, event.cause),
     )
 
 

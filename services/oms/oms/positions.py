@@ -76,13 +76,13 @@ def trade(holding: Holding, signed_quantity: Decimal, price: Decimal) -> Holding
     value = multiply(signed_quantity, price)
     held = holding.quantity
     quantity = add(held, signed_quantity)
-    if held.is_signed() == signed_quantity.is_signed() or not held or not signed_quantity:  # open or add
+    if held.is_signed() == signed_quantity.is_signed():  # open or add
         cost = add(holding.cost, value)
     elif not quantity:  # close
         cost = ZERO
     elif quantity.is_signed() == held.is_signed():  # reduce: the average stays; multiply first, divide once
         cost = divide(multiply(holding.cost, quantity), held)
-    else:  # reverse: all of the old is closed, what is over was opened at this price
+    else:  # reverse, or sell from flat: all of the old is closed, what is over was opened at this price
         cost = multiply(quantity, price)
     return Holding(quantity, cost, subtract(holding.proceeds, value))
 

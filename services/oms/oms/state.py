@@ -272,6 +272,4 @@ class State:
     def find_order(self, venue: str, account: str, order_id: str) -> OrderState | None:
         """The order of that id in that account; not one that bears the id elsewhere."""
         order = self.orders.get(order_key(venue, account, order_id))
-        if order is None or order.order_id != order_id or order.account != account or order.venue != venue:
-            return None
-        return order
+        return order if order is not None and order.account == account and order.venue == venue else None
