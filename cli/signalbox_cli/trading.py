@@ -51,6 +51,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
           signalbox intent sell 100 700 --limit 290.2                    0700.HK by its number
           signalbox intent sell 50 AAPL --stop 160 --tif GTC
           signalbox intent buy 100 SPY --on-close --json
+          signalbox intent buy 100 SPY --limit 470.1 --tif IOC           what is to be had at once; the rest is over
           signalbox intent buy 0.01 BTC-USD --limit 95000 --tif GTC      a perpetual: at dydx
         """,
     )
@@ -67,13 +68,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=str.upper,
         choices=[tif.value for tif in TimeInForce],
         default="DAY",
-        help="how long it is good for (default DAY)",
+        help="how long it is good for (default DAY); IOC and FOK take at once, in part or not at all",
     )
     intent.add_argument(
         "--good-till", type=argument_types.time, metavar="TIME", help="when a GTD order ends: 2026-01-31T21:00:00Z"
     )
     intent.add_argument("--outside-regular-hours", action="store_true", help="may trade before and after the session")
     intent.add_argument("--reduce-only", action="store_true", help="deny it if it would open or add to a position")
+    intent.add_argument("--post-only", action="store_true", help="a limit order that rests, or is turned away (dydx)")
     intent.add_argument("--venue", default="", help="where to trade (default: perpetuals at dydx, the rest at ibkr)")
     intent.add_argument("--account", default="", help="default: the desk's only account at that venue")
     intent.add_argument("--id", default="", help="the intent's own id, used once, ever (default: a new one)")
@@ -131,26 +133,31 @@ def order_type(arguments: argparse.Namespace) -> OrderType:
     return OrderType.MARKET_ON_CLOSE if arguments.on_close else OrderType.MARKET
 
 
+def order_intent(arguments: argparse.Namespace, at: datetime) -> OrderIntent:
+    """The intent that the options ask for, at desk time `at`."""
+    return OrderIntent(
+        id=arguments.id or f"i-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
+        at=at,
+        venue=arguments.venue or venue_of_symbol(arguments.symbol),
+        symbol=arguments.symbol,
+        side=Side(arguments.side.upper()),
+        quantity=arguments.quantity,
+        order_type=order_type(arguments),
+        limit_price=arguments.limit,
+        stop_price=arguments.stop,
+        time_in_force=TimeInForce(arguments.tif),
+        good_till=arguments.good_till,
+        outside_regular_hours=arguments.outside_regular_hours,
+        reduce_only=arguments.reduce_only,
+        post_only=arguments.post_only,
+        account=arguments.account,
+        note=arguments.note,
+    )
+
+
 async def _intent(arguments: argparse.Namespace) -> int:
     async with desk_bus() as (bus, found):
-        at = await desk_time(bus, simulated=_simulated(found.desk_file))
-        intent = OrderIntent(
-            id=arguments.id or f"i-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
-            at=at,
-            venue=arguments.venue or venue_of_symbol(arguments.symbol),
-            symbol=arguments.symbol,
-            side=Side(arguments.side.upper()),
-            quantity=arguments.quantity,
-            order_type=order_type(arguments),
-            limit_price=arguments.limit,
-            stop_price=arguments.stop,
-            time_in_force=TimeInForce(arguments.tif),
-            good_till=arguments.good_till,
-            outside_regular_hours=arguments.outside_regular_hours,
-            reduce_only=arguments.reduce_only,
-            account=arguments.account,
-            note=arguments.note,
-        )
+        intent = order_intent(arguments, await desk_time(bus, simulated=_simulated(found.desk_file)))
         return await _publish_and_report(bus, found.user, intent, intent.id, arguments)
 
 

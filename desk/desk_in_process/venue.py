@@ -287,5 +287,6 @@ def _terms(order: Order) -> OrderTerms:
         time_in_force=order.time_in_force,
         good_till=order.good_till,
         outside_regular_hours=order.outside_regular_hours,
+        post_only=order.post_only,
         client_reference=order.order_id,
     )

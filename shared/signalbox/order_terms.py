@@ -20,6 +20,13 @@ WITH_LIMIT = frozenset({OrderType.LIMIT})
 """Types that have a limit price: nothing fills beyond it."""
 WITH_STOP = frozenset({OrderType.STOP})
 """Types that wait until the market has come to their stop price; until then nothing fills."""
+WHY_OVER = {
+    TimeInForce.IOC: "immediate-or-cancel: nothing more was to be had within its price",
+    TimeInForce.FOK: "fill-or-kill: its whole quantity was not to be had at once within its price",
+}
+"""Why an order that took what it could as it came is over, of itself: CANCELED at every venue, in these words."""
+AT_ONCE = frozenset(WHY_OVER)
+"""Validities of orders that never rest."""
 
 
 class Support(StrEnum):
@@ -33,6 +40,8 @@ class Flag(StrEnum):
 
     REDUCE_ONLY = "reduce_only"
     OUTSIDE_REGULAR_HOURS = "outside_regular_hours"
+    POST_ONLY = "post_only"
+    """It adds to the book, or it is turned away: it never takes."""
 
 
 class Terms(Protocol):
@@ -50,6 +59,8 @@ class Terms(Protocol):
     def reduce_only(self) -> bool: ...
     @property
     def outside_regular_hours(self) -> bool: ...
+    @property
+    def post_only(self) -> bool: ...
 
 
 class Rule(Struct, frozen=True, kw_only=True):
@@ -91,6 +102,7 @@ class VenueOrders(Struct, frozen=True, kw_only=True):
 
 _MARKET, _LIMIT, _STOP, _AT_CLOSE = OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.MARKET_ON_CLOSE
 _DAY, _GTC, _GTD = TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD
+_IOC, _FOK = TimeInForce.IOC, TimeInForce.FOK
 _OPTION = frozenset({InstrumentKind.OPTION})
 _REFUSED, _EMULATED = Support.REFUSED, Support.EMULATED
 
@@ -101,6 +113,27 @@ EVERYWHERE: tuple[Rule, ...] = (
         instead="DAY",
         types=frozenset({_MARKET, _AT_CLOSE}),
         validities=frozenset({_GTC, _GTD}),
+    ),
+    Rule(
+        support=_REFUSED,
+        why="IOC and FOK say of a price how much must be had at it: they are of a LIMIT order",
+        instead="a LIMIT order with the worst price that you would take, or DAY",
+        types=frozenset(OrderType) - {_LIMIT},
+        validities=AT_ONCE,
+    ),
+    Rule(
+        support=_REFUSED,
+        why="post_only is of a LIMIT order, which can rest: the other types take",
+        instead="a LIMIT order, or leave post_only away",
+        types=frozenset(OrderType) - {_LIMIT},
+        flag=Flag.POST_ONLY,
+    ),
+    Rule(
+        support=_REFUSED,
+        why="post_only is of an order that rests: IOC and FOK never do",
+        instead="DAY, GTC or GTD, or leave post_only away",
+        validities=AT_ONCE,
+        flag=Flag.POST_ONLY,
     ),
     Rule(
         support=_REFUSED,
@@ -139,6 +172,12 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
                 types=frozenset({_AT_CLOSE}),
             ),
             Rule(
+                support=_REFUSED,
+                why="IBKR has no post-only orders: what reaches the market takes",
+                instead="a LIMIT order that does not reach the other side of the market",
+                flag=Flag.POST_ONLY,
+            ),
+            Rule(
                 support=_EMULATED,
                 why="IBKR has no reduce-only: risk lets it through only where all working orders together can but "
                 "reduce what is held",
@@ -162,10 +201,17 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
             ),
             Rule(
                 support=_REFUSED,
-                why="dYdX takes reduce-only for market and stop orders alone, not for one that rests (clob/9003)",
-                instead="a MARKET or STOP order, or leave reduce_only away: risk knows what is held",
+                why="dYdX takes reduce-only of what takes at once and of stops alone, not of what rests (clob/9003)",
+                instead="IOC, a MARKET or STOP order, or leave reduce_only away: risk knows what is held",
                 types=frozenset({_LIMIT}),
+                validities=frozenset({_DAY, _GTC, _GTD}),
                 flag=Flag.REDUCE_ONLY,
+            ),
+            Rule(
+                support=_REFUSED,
+                why="dYdX has no fill-or-kill any more (clob/48)",
+                instead="IOC: it takes what there is within its price, and the rest is over",
+                validities=frozenset({_FOK}),
             ),
             Rule(
                 support=_EMULATED,
@@ -174,9 +220,28 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
             ),
             Rule(
                 support=_EMULATED,
+                why="a short-term order, renewed by the gateway until its end; the chain turns it away if it would "
+                "trade as it comes (clob/2003), and ends it if it would when it is renewed",
+                types=frozenset({_LIMIT}),
+                validities=frozenset({_DAY, _GTD}),
+                flag=Flag.POST_ONLY,
+            ),
+            Rule(
+                why="a long-term order of 90 days, which the chain ends, and says so, if it would trade as it comes",
+                types=frozenset({_LIMIT}),
+                validities=frozenset({_GTC}),
+                flag=Flag.POST_ONLY,
+            ),
+            Rule(
+                support=_EMULATED,
                 why="a short-term order, renewed by the gateway until its end: one that nobody watches ends by itself",
                 types=frozenset({_LIMIT}),
                 validities=frozenset({_DAY, _GTD}),
+            ),
+            Rule(
+                why="a short-term order, immediate-or-cancel, good for 10 blocks",
+                types=frozenset({_LIMIT}),
+                validities=frozenset({_IOC}),
             ),
             Rule(why="a long-term order of 90 days", types=frozenset({_LIMIT}), validities=frozenset({_GTC})),
             Rule(
@@ -211,7 +276,15 @@ def rule_of(venue: str, kind: InstrumentKind, terms: Terms) -> Rule:
     """What becomes of such an order at a venue. Of one that is not in the table nothing is known to be refused."""
     if venue not in _ORDERS_OF:  # people write its name: what is kept below stays as small as the table
         return NATIVE
-    return _rule(venue, kind, terms.order_type, terms.time_in_force, terms.reduce_only, terms.outside_regular_hours)
+    return _rule(
+        venue,
+        kind,
+        terms.order_type,
+        terms.time_in_force,
+        terms.reduce_only,
+        terms.outside_regular_hours,
+        terms.post_only,
+    )
 
 
 def why_refused(venue: str, kind: InstrumentKind, terms: Terms) -> str:
@@ -229,11 +302,9 @@ def _rule(
     kind: InstrumentKind,
     order_type: OrderType,
     validity: TimeInForce,
-    reduce_only: bool,
-    outside_regular_hours: bool,
+    *asked: bool,
 ) -> Rule:
-    asked = {Flag.REDUCE_ONLY: reduce_only, Flag.OUTSIDE_REGULAR_HOURS: outside_regular_hours}
-    flags = frozenset(flag for flag, is_asked in asked.items() if is_asked)
+    flags = frozenset(flag for flag, is_asked in zip(Flag, asked, strict=True) if is_asked)
     return first_of(_ORDERS_OF[venue], kind, order_type, validity, flags)
 
 

@@ -11,10 +11,10 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from signalbox.messages import OrderType
+from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce
 from signalbox_cli import argument_types
 from signalbox_cli.connection import sql_text
-from signalbox_cli.trading import order_type
+from signalbox_cli.trading import add_commands, order_intent, order_type
 
 
 @pytest.mark.parametrize(
@@ -86,6 +86,20 @@ def terms(**given_: object) -> argparse.Namespace:
 )
 def test_options_make_the_order_type(given_: dict[str, object], kind: OrderType) -> None:
     assert order_type(terms(**given_)) is kind
+
+
+def intent_of(words: str) -> OrderIntent:
+    parser = argparse.ArgumentParser()
+    add_commands(parser.add_subparsers())
+    return order_intent(parser.parse_args(words.split()), datetime(2026, 1, 5, tzinfo=UTC))
+
+
+def test_options_make_the_intent() -> None:
+    intent = intent_of("intent buy 0.01 BTC-USD --limit 95000 --tif ioc --reduce-only")
+    assert (intent.venue, intent.symbol, intent.side) == ("dydx", "BTC-USD", Side.BUY)
+    assert (intent.order_type, intent.limit_price) == (OrderType.LIMIT, Decimal(95_000))
+    assert (intent.time_in_force, intent.reduce_only, intent.post_only) == (TimeInForce.IOC, True, False)
+    assert intent_of("intent sell 1 BTC-USD --limit 95000 --post-only").post_only
 
 
 def test_quoted_text_comes_back_out_of_the_database() -> None:

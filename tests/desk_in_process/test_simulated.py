@@ -20,6 +20,7 @@ from signalbox.messages import (
     OrderType,
     TimeInForce,
 )
+from signalbox.order_terms import AT_ONCE
 
 LITTLE = Keep(ended_orders=1, executions=2, funding_payments=1, at_once=1)
 
@@ -32,6 +33,8 @@ HAPPENINGS = st.lists(
         st.tuples(st.just("price"), SYMBOL, PART, st.sampled_from(["0", "3", "500"])),
         st.tuples(st.just("market"), SYMBOL, SIDE, st.integers(1, 30)),
         st.tuples(st.just("limit"), SYMBOL, SIDE, st.integers(1, 30), PART),
+        st.tuples(st.just("at once"), SYMBOL, SIDE, st.integers(1, 700), PART, st.sampled_from(sorted(AT_ONCE))),
+        st.tuples(st.just("post"), SYMBOL, SIDE, st.integers(1, 30), PART),
         st.tuples(st.just("stop"), SYMBOL, SIDE, st.integers(1, 30), PART),
         st.tuples(st.just("cancel"), st.integers(0, 30)),
         st.tuples(st.just("later"), st.sampled_from([1, 60, 7 * 3600])),
@@ -60,8 +63,9 @@ def live(day: Any, happenings: list[Any], after_each: Any = lambda: None) -> Non
         else:
             symbol, side, quantity, *part = about
             terms: dict[str, Any] = {"time_in_force": TimeInForce.GTC} if what != "market" else {}
-            if what == "limit":
+            if what in ("limit", "at once", "post"):
                 terms |= {"order_type": OrderType.LIMIT, "limit_price": price_of(symbol, part[0])}
+                terms |= {"time_in_force": part[1]} if what == "at once" else {"post_only": what == "post"}
             elif what == "stop":
                 terms |= {"order_type": OrderType.STOP, "stop_price": price_of(symbol, part[0])}
             size = str(Decimal(quantity) / 100) if symbol == "BTC-USD" else str(quantity)

@@ -51,6 +51,11 @@ async def test_a_state_reaches_the_instrument_and_the_screens_and_nothing_is_sen
     (rejected,) = await desk.reports("late")
     assert status in rejected.reason
     assert await desk.ledger("late") == []
+    if status == "POST_ONLY":
+        await desk.submit("posts", post_only=True, **RESTING)
+        await desk.has("posts", "VenueAccepted")
+        await desk.cancel("posts")
+        await desk.has("posts", "VenueCanceled")
     if status == "FINAL_SETTLEMENT":
         await desk.has("rests", "VenueCanceled")
         return

@@ -122,6 +122,25 @@ def test_a_limit_order_until_canceled_is_long_term() -> None:
     assert made.kept_until is None
 
 
+def test_an_immediate_limit_order_takes_at_its_limit_and_is_not_kept() -> None:
+    terms = {"limit_price": Decimal(49_000), "time_in_force": TimeInForce.IOC, "reduce_only": True}
+    made = plan(order(OrderType.LIMIT, **terms), bounds=NO_PRICE)
+    assert made.identity.flags is OrderFlags.SHORT_TERM
+    assert made.time_in_force is ChainTimeInForce.IMMEDIATE_OR_CANCEL
+    assert (made.good_til_block, made.good_til_time, made.kept_until) == (HEIGHT + 10, None, None)
+    assert price_of(made.subticks, BTC) == 49_000
+    assert made.reduce_only
+    assert order_end(order(OrderType.LIMIT, **terms), AT) is None
+
+
+@pytest.mark.parametrize("validity", [TimeInForce.DAY, TimeInForce.GTC])
+def test_a_post_only_order_is_so_on_the_chain_and_in_every_version(validity: TimeInForce) -> None:
+    made = plan(order(OrderType.LIMIT, limit_price=Decimal(49_000), time_in_force=validity, post_only=True))
+    assert made.time_in_force is ChainTimeInForce.POST_ONLY
+    if not made.is_stateful:
+        assert renewed(made, made.good_til_block + 1).time_in_force is ChainTimeInForce.POST_ONLY
+
+
 @pytest.mark.parametrize(
     ("terms", "end"),
     [

@@ -210,6 +210,18 @@ def test_an_immediate_order_that_met_nothing_is_cancelled() -> None:
     assert "nothing was to be had within its price" in canceled.reason
 
 
+def test_an_immediate_limit_order_is_cancelled_and_not_expired_whatever_the_venue_says_of_it() -> None:
+    """Its last block passes, or the indexer says why; a resting one would be said not to have been renewed."""
+    for word in ("", "IMMEDIATE_OR_CANCEL_WOULD_REST_ON_BOOK"):
+        state = state_of(ACCOUNT, OwnState())
+        tracked = limit_in(state, time_in_force=TimeInForce.IOC)
+        if word:
+            decide.decide(state, seen(tracked, "CANCELED", removal_reason=word), AT)
+        told = take(state, answers(state, GOOD_TIL_BLOCK + 1, fills=[fill(tracked, 4)]), AT + timedelta(days=2))
+        assert kinds(told) == [VenueFill, VenueCommission, VenueCanceled]
+        assert told[-1].reason.startswith("immediate-or-cancel: no")
+
+
 def test_an_order_is_not_over_while_a_fill_that_was_told_is_missing() -> None:
     state = state_of(ACCOUNT, OwnState())
     tracked = limit_in(state)
@@ -235,6 +247,19 @@ def test_a_stateful_order_is_cancelled_when_the_indexer_says_so_and_has_all_fill
     assert kinds(take(state, answers(state, 119, orders=[over]))) == [RecordSent, Ask, Ask]
     canceled = take(state, answers(state, 120, orders=[over]))[-1]
     assert (type(canceled), canceled.reason) == (VenueCanceled, "cancelled at the venue, not by this desk")
+
+
+def test_a_post_only_order_that_the_chain_turned_away_says_so_whoever_tells_of_it() -> None:
+    """The websocket has the reason, REST has not: then it may as well have been somebody else's cancel."""
+    for reason, kind in (("POST_ONLY_WOULD_CROSS_MAKER_ORDER", VenueRejected), ("", VenueCanceled)):
+        state = state_of(ACCOUNT, OwnState())
+        terms = {"order_type": OrderType.LIMIT, "limit_price": Decimal(100), "time_in_force": TimeInForce.GTC}
+        tracked = tracked_in(state, 0, post_only=True, **terms)
+        decide.decide(state, seen(tracked, "OPEN"), AT)
+        told = take(state, answers(state, 105, orders=[seen(tracked, "CANCELED", removal_reason=reason)]))
+        (ended,) = [each for each in told if isinstance(each, VenueRejected | VenueCanceled)]
+        assert type(ended) is kind
+        assert "post-only" in ended.reason
 
 
 def test_a_stateful_order_cancelled_by_the_desk_says_so() -> None:

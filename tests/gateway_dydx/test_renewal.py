@@ -11,15 +11,18 @@ from gateway_dydx.state import OwnState, State, Tracked, state_of
 from hypothesis import example, given
 from hypothesis import strategies as some
 from signalbox.gateway.state import Standing, track
-from signalbox.messages import Fill, LedgerClaimed, Order, OrderType, Side
+from signalbox.messages import Fill, LedgerClaimed, Order, OrderType, Side, TimeInForce
 
 AT = datetime(2024, 3, 5, tzinfo=UTC)
 
 
-def resting(state: State, quantity: int = 10, good_til_block: int = 120) -> Tracked:
+def resting(
+    state: State, quantity: int = 10, good_til_block: int = 120, validity: TimeInForce = TimeInForce.DAY
+) -> Tracked:
     order = Order(
         order_id="o-1", intent_id="o-1", venue="dydx", account="a-0", symbol="BTC-USD", side=Side.BUY,
         quantity=Decimal(quantity), order_type=OrderType.LIMIT, limit_price=Decimal(1),
+        time_in_force=validity,
     )  # fmt: skip
     claim = LedgerClaimed(
         id="c", at=AT, venue="dydx", order=order, attempt_id="1", venue_order_id="u", good_til_block=good_til_block
@@ -145,6 +148,11 @@ def test_an_order_that_is_cancelled_doubtful_or_not_wholly_known_is_not_renewed(
         setattr(of, name, value)
         assert not may_be_renewed(tracked), name
         setattr(of, name, before)
+
+
+def test_an_order_that_takes_at_once_is_never_renewed() -> None:
+    state = state_of("a-0", OwnState(height=111))
+    assert not may_be_renewed(resting(state, validity=TimeInForce.IOC))
 
 
 def test_an_order_is_renewed_before_its_end_and_not_brought_back_after_it() -> None:

@@ -21,7 +21,11 @@ AT = datetime(2024, 3, 5, 14, 30, tzinfo=UTC)
 
 
 def claim(
-    number: int, order_type: OrderType = OrderType.LIMIT, block: int = 110, account: str = "a-0"
+    number: int,
+    order_type: OrderType = OrderType.LIMIT,
+    block: int = 110,
+    account: str = "a-0",
+    validity: TimeInForce | None = None,
 ) -> LedgerClaimed:
     order = Order(
         order_id=f"o-{number}",
@@ -32,7 +36,7 @@ def claim(
         side=Side.BUY,
         quantity=Decimal(1),
         order_type=order_type,
-        time_in_force=TimeInForce.DAY if block else TimeInForce.GTC,
+        time_in_force=validity or (TimeInForce.DAY if block else TimeInForce.GTC),
     )
     return LedgerClaimed(
         id=f"claim-{number}", at=AT, venue="dydx", order=order, attempt_id=str(number), venue_order_id=f"uuid-{number}",
@@ -60,6 +64,8 @@ def test_after_a_restart_a_resting_order_may_live_as_long_as_a_renewal_of_this_m
     state = state_of("a-0", OwnState(height=500))
     resting, immediate = track(state, claim(1), 1), track(state, claim(2, OrderType.MARKET), 2)
     ours = track(state, claim(3), 3)
+    limited = track(state, claim(4, validity=TimeInForce.IOC), 4)
     ours.own.watched = True
     assume_renewed(state)
+    assert (limited.own.rests, limited.own.good_til_block) == (False, 110)
     assert (resting.own.good_til_block, immediate.own.good_til_block, ours.own.good_til_block) == (520, 110, 110)

@@ -45,6 +45,7 @@ from signalbox.messages import (
     VenueReleased,
     VenueTriggered,
 )
+from signalbox.order_terms import AT_ONCE, WHY_OVER
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)  # 10:00 in New York
 CLOSE = datetime(2024, 3, 5, 21, 0, tzinfo=UTC)
@@ -225,6 +226,28 @@ def test_cancelled_in_the_session_by_somebody_else_says_so() -> None:
     (found,) = reports(state, status("Cancelled"))
     assert type(found) is VenueCanceled
     assert "not by this desk" in found.reason
+
+
+@pytest.mark.parametrize("validity", sorted(AT_ONCE))
+@pytest.mark.parametrize("at", [AT, CLOSE], ids=["in the session", "at the close"])
+def test_what_is_over_at_once_is_canceled_by_nobody(validity: TimeInForce, at: datetime) -> None:
+    state, _ = sent(time_in_force=validity)
+    found = reports(state, error(202, "Order Canceled - reason:"), status("Cancelled"), at=at)
+    assert [(type(report), report.reason) for report in found] == [(VenueCanceled, WHY_OVER[validity])]
+
+
+def test_an_order_at_once_that_the_desk_cancels_or_the_venue_refuses_says_so() -> None:
+    state, tracked = sent(time_in_force=TimeInForce.IOC)
+    tracked.cancel_command = "command/a-1/1"
+    assert reports(state, status("Cancelled"))[0].reason == "cancelled as asked"
+    state, _ = sent(time_in_force=TimeInForce.IOC)
+    assert kinds(state, error(201, "Order rejected - reason:no"), status("Cancelled")) == [VenueRejected]
+
+
+def test_an_order_at_once_that_a_preset_has_made_a_days_order_rests_and_expires() -> None:
+    state, tracked = sent(time_in_force=TimeInForce.IOC)
+    tracked.own.made_day = True
+    assert kinds(state, status("Cancelled"), at=CLOSE) == [VenueExpired]
 
 
 @pytest.mark.parametrize("late", [timedelta(seconds=-30), timedelta(0), timedelta(hours=2)])

@@ -46,6 +46,7 @@ from signalbox.messages import (
     PositionHeld,
     RefusedBy,
     Side,
+    TimeInForce,
     VenueAccepted,
     VenueCanceled,
     VenueCancelRejected,
@@ -277,6 +278,22 @@ def test_a_day_order_that_worked_and_is_gone_after_its_close_has_expired() -> No
     state, tracked = claimed(Standing.SENT)
     tracked.seen, tracked.own.shown_at = True, AT
     assert kinds(after(state, answers(state), at=AT + timedelta(hours=6))) == [VenueExpired]
+
+
+def test_an_order_at_once_whose_end_was_missed_is_found_among_the_days_executions_and_completed_orders() -> None:
+    state, tracked = claimed(time_in_force=TimeInForce.IOC)
+    told = after(state, answers(state, executions=(EXECUTION,), completed=(replace(COMPLETED, filled=4.0),)))
+    assert kinds(told) == [RecordSent, VenueFill, RecordSent, VenueCanceled]
+    assert tracked.done
+
+
+def test_an_order_at_once_that_the_venue_lists_nowhere_is_unknown_and_never_sent_again() -> None:
+    """Its day over, nothing of it can work: what it did is among the executions, or it did nothing."""
+    state, tracked = claimed(Standing.SENT, time_in_force=TimeInForce.IOC)
+    tracked.seen, tracked.own.shown_at = True, AT
+    assert kinds(after(state, answers(state))) == [VenueUnknown]
+    assert kinds(after(state, answers(state), wall_seconds=200.0)) == []
+    assert kinds(after(state, answers(state), at=AT + timedelta(hours=6), wall_seconds=300.0)) == [VenueExpired]
 
 
 def test_an_order_that_worked_and_vanishes_in_its_day_is_unknown_for_good() -> None:

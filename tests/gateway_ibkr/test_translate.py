@@ -123,6 +123,12 @@ def test_an_order_carries_its_id_as_reference() -> None:
     assert type(terms.action) is str
 
 
+@pytest.mark.parametrize("validity", [TimeInForce.IOC, TimeInForce.FOK])
+def test_what_takes_at_once_is_so_by_its_time_in_force(validity: TimeInForce) -> None:
+    terms = translate.order_terms(order(order_type=OrderType.LIMIT, limit_price=Decimal(1), time_in_force=validity))
+    assert (terms.order_type, terms.time_in_force, terms.good_till) == ("LMT", validity.value, "")
+
+
 @pytest.mark.parametrize(
     "terms",
     [

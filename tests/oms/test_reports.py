@@ -399,9 +399,10 @@ def test_funding_that_the_baseline_contains_is_known_after_a_checkpoint(make: An
     assert loaded.state.accounts[DU1].adopted_funding_until == payment.at
 
 
-def test_the_liquidity_of_a_fill_and_reduce_only_of_an_order_are_carried_on(make: Any) -> None:
-    desk = make.desk().run(make.approved(reduce_only=True))
+def test_the_liquidity_of_a_fill_and_the_flags_of_an_order_are_carried_on(make: Any) -> None:
+    desk = make.desk().run(make.approved(reduce_only=True, post_only=True))
     assert desk.state.orders["o-1"].order.reduce_only
+    assert desk.state.orders["o-1"].order.post_only
     report = make.fill("1", "10")
     [event] = desk.take(replace(report, fill=replace(report.fill, liquidity=Liquidity.MAKER))).events
     assert event.fill.liquidity is Liquidity.MAKER

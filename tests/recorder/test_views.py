@@ -273,7 +273,7 @@ def test_liquidity_margins_and_leverage_are_columns(recording: Recording) -> Non
     )  # fmt: skip
     order = Order(
         order_id="o1", intent_id="o1", symbol="BTC-USD", side=Side.BUY, quantity=Decimal("0.0001"),
-        order_type=OrderType.MARKET, reduce_only=True, **PERPETUAL,
+        order_type=OrderType.MARKET, reduce_only=True, post_only=True, **PERPETUAL,
     )  # fmt: skip
     sums = {"cumulative_quantity": Decimal("0.0001"), "leaves_quantity": Decimal(0)}
     recording.put("TRADE", "order.d.a.o1", OrderCreated(id="1", status=OrderStatus.PENDING_NEW, order=order, **values))
@@ -297,7 +297,7 @@ def test_liquidity_margins_and_leverage_are_columns(recording: Recording) -> Non
     recording.put("STATE", "md.instrument.dydx.BTC-USD", instrument)
     recording.put("LEDGER", "ledger.dydx.o1", claimed)
     assert recording.rows("SELECT liquidity FROM fills") == [("MAKER",)]
-    assert recording.rows("SELECT order_id, reduce_only FROM orders") == [("o1", True)]
+    assert recording.rows("SELECT order_id, reduce_only, post_only FROM orders") == [("o1", True, True)]
     assert recording.rows('SELECT leverage, "at" - said_at FROM accounts') == [(Decimal("2.5"), HOUR)]
     recording.put("STATE", "account.dydx.a", replace(account, id="b", said_at={}))
     assert recording.rows('SELECT "at" - said_at FROM accounts') == [(timedelta(0),)]

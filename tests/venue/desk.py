@@ -322,7 +322,8 @@ class Desk:
         """The terms of such an intent's order, for a command that no decision stands behind."""
         intent = self.intent(order_id, **terms)
         names = (
-            "venue account symbol side quantity order_type limit_price stop_price time_in_force good_till reduce_only"
+            "venue account symbol side quantity order_type limit_price stop_price time_in_force good_till reduce_only "
+            "post_only"
         )
         return Order(order_id=order_id, intent_id=order_id, **{name: getattr(intent, name) for name in names.split()})
 

@@ -66,6 +66,13 @@ CANNOT: dict[tuple[str, str], Cannot] = {
     ("V08", "dydx"): Cannot(
         "a perpetual has no closing auction", "the gateway refuses the order before it is claimed, and says why"
     ),
+    ("V0C", "dydx"): Cannot(
+        "the chain has no fill-or-kill any more", "risk denies it, and the gateway refuses it before it is claimed"
+    ),
+    ("V0D", "ibkr"): Cannot(
+        "Interactive Brokers has no post-only orders",
+        "risk denies it, and the gateway refuses it before it is claimed",
+    ),
     ("V11", "dydx"): Cannot(
         "a market order is a limit order there that takes at once or not at all, within a bound of the price",
         "what the book has is taken; the rest is cancelled, and told so, for the user to decide on",

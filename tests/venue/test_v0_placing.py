@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from signalbox.messages import LedgerClaimed, LedgerSent, OrderStatus, OrderType, Side, TimeInForce
+from signalbox.order_terms import WHY_OVER
 
 from .desk import Desk
 
@@ -144,3 +145,64 @@ async def test_v0A_burst_of_orders_is_placed_once_each(desk: Desk, order_id: str
     for name in names:
         await desk.trades_until(name, OrderStatus.FILLED)
         assert len(desk.bench.placed(name)) == 1
+
+
+async def test_v0B_immediate_order_takes_what_there_is_and_its_rest_is_over(desk: Desk, order_id: str) -> None:
+    """An IOC order is larger than what the book has for it; another one's limit does not reach the market.
+
+    The first trades in part, the second not at all; both are CANCELED, of themselves, and nothing of them works.
+    """
+    at_once = {"order_type": OrderType.LIMIT, "time_in_force": TimeInForce.IOC}
+    quantity, limit = desk.bench_market.beyond_the_book(Side.BUY), desk.bench_market.crossing_price(Side.BUY)
+    await desk.submit(order_id, quantity=quantity, limit_price=limit, **at_once)
+    await desk.becomes(order_id, OrderStatus.CANCELED)
+    assert 0 < desk.filled_quantity(order_id) < quantity
+    short = f"{order_id}-short"
+    await desk.submit(short, limit_price=desk.bench_market.resting_price(Side.BUY), **at_once)
+    await desk.becomes(short, OrderStatus.CANCELED)
+    assert desk.filled_quantity(short) == 0
+    for name in (order_id, short):
+        assert [placed.working for placed in desk.bench.placed(name)] == [False]
+        assert (await desk.reported(name, "VenueCanceled")).reason.startswith("immediate-or-cancel: no")
+
+
+async def test_v0C_fill_or_kill_order_fills_whole_or_not_at_all(desk: Desk, order_id: str) -> None:
+    """A FOK order is larger than what the book has for it; another one is not.
+
+    The first is CANCELED, of itself, and nothing of it trades; the second is FILLED.
+    """
+    limit = desk.bench_market.crossing_price(Side.BUY)
+    whole = {"order_type": OrderType.LIMIT, "limit_price": limit, "time_in_force": TimeInForce.FOK}
+    await desk.submit(order_id, quantity=desk.bench_market.beyond_the_book(Side.BUY), **whole)
+    if desk.cannot is not None:
+        await desk.becomes(order_id, OrderStatus.REJECTED)
+        assert (desk.bench.placed(order_id), await desk.ledger(order_id)) == ([], [])
+        assert "use IOC" in (await desk.reported(order_id, "VenueRejected")).reason
+        return
+    await desk.becomes(order_id, OrderStatus.CANCELED)
+    assert (await desk.reported(order_id, "VenueCanceled")).reason == WHY_OVER[TimeInForce.FOK]
+    assert desk.fills(order_id) == []
+    await desk.filled(f"{order_id}-small", **whole)
+
+
+async def test_v0D_post_only_order_rests_or_is_turned_away(desk: Desk, order_id: str) -> None:
+    """A post-only order is placed away from the market; others, for the day and until cancelled, would trade at once.
+
+    The first works; the others are REJECTED, or CANCELED where the venue has not said why, and nothing of them trades.
+    """
+    resting = {"order_type": OrderType.LIMIT, "post_only": True}
+    if desk.cannot is not None:
+        await desk.submit(order_id, limit_price=desk.bench_market.resting_price(Side.BUY), **resting)
+        await desk.becomes(order_id, OrderStatus.REJECTED)
+        assert (desk.bench.placed(order_id), await desk.ledger(order_id)) == ([], [])
+        assert "post-only" in (await desk.reported(order_id, "VenueRejected")).reason
+        return
+    for validity in (TimeInForce.DAY, TimeInForce.GTC):
+        name = f"{order_id}-{validity.lower()}"
+        await desk.working(name, time_in_force=validity, **resting)
+        limit = desk.bench_market.crossing_price(Side.BUY)
+        await desk.submit(f"{name}-crosses", limit_price=limit, time_in_force=validity, **resting)
+        await desk.becomes(f"{name}-crosses", OrderStatus.REJECTED, OrderStatus.CANCELED)
+        assert "post-only" in (await desk.reports(f"{name}-crosses"))[-1].reason.lower()
+        assert desk.fills(f"{name}-crosses") == []
+        assert desk.status(name) is OrderStatus.NEW

@@ -6,7 +6,7 @@ import random
 from datetime import timedelta
 from typing import Any
 
-from signalbox.messages import LedgerClaimed, LinkStatus, OrderStatus, Side, TimeInForce, VenueAccepted
+from signalbox.messages import LedgerClaimed, LinkStatus, OrderStatus, OrderType, Side, TimeInForce, VenueAccepted
 
 from .desk import Desk
 
@@ -222,3 +222,24 @@ async def test_v8C_killed_at_any_moment_while_cancels_flow(desk: Desk, order_id:
         await desk.becomes(name, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.NEW)
         works = [placed.working for placed in desk.bench.placed(name)]
         assert works == [desk.status(name) is OrderStatus.NEW], f"seed {seed}"
+
+
+async def test_v8D_killed_when_an_immediate_order_was_sent(desk: Desk, order_id: str) -> None:
+    """An IOC order arrives, takes what there is and is over; the gateway hears nothing of it, and is killed.
+
+    The next one finds what it traded and that it is over: CANCELED, placed once, and never sent again.
+    """
+    quantity = desk.bench_market.beyond_the_book(Side.BUY)
+    limit = desk.bench_market.crossing_price(Side.BUY)
+    desk.bench.lose_replies()
+    at_once = {"order_type": OrderType.LIMIT, "time_in_force": TimeInForce.IOC}
+    await desk.submit(order_id, quantity=quantity, limit_price=limit, **at_once)
+    await desk.at_venue(order_id)
+    await desk.kill()
+    await desk.eventually(lambda: not desk.bench.placed(order_id)[0].working, "its end at the venue")
+    await desk.bench_market.trade(60)
+    await desk.bench.mend()
+    await desk.start()
+    await desk.becomes(order_id, OrderStatus.CANCELED)
+    (placed,) = desk.bench.placed(order_id)
+    assert 0 < desk.filled_quantity(order_id) == placed.filled < quantity

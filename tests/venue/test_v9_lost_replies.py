@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from signalbox.messages import OrderStatus, OrderType, Side
+from signalbox.messages import OrderStatus, OrderType, Side, TimeInForce
 
 from .desk import Desk
 
@@ -85,3 +85,22 @@ async def test_v94_unknown_order_is_said_to_be_unknown(desk: Desk, order_id: str
     kinds = await desk.kinds(order_id)
     assert kinds[0] == "VenueUnknown"
     assert (await desk.reports(order_id))[0].reason
+
+
+async def test_v95_immediate_order_over_and_the_reply_lost(desk: Desk, order_id: str) -> None:
+    """An IOC order arrives, takes what there is and is over; what the venue says of it is lost.
+
+    It is CANCELED when the venue can be heard again, placed once, each fill booked once.
+    """
+    quantity = desk.bench_market.beyond_the_book(Side.BUY)
+    limit = desk.bench_market.crossing_price(Side.BUY)
+    desk.bench.lose_replies()
+    at_once = {"order_type": OrderType.LIMIT, "time_in_force": TimeInForce.IOC}
+    await desk.submit(order_id, quantity=quantity, limit_price=limit, **at_once)
+    await desk.at_venue(order_id)
+    await desk.eventually(lambda: not desk.bench.placed(order_id)[0].working, "its end at the venue")
+    await desk.bench.mend()
+    await desk.becomes(order_id, OrderStatus.CANCELED)
+    (placed,) = desk.bench.placed(order_id)
+    assert 0 < desk.filled_quantity(order_id) == placed.filled < quantity
+    await desk.adds_up()

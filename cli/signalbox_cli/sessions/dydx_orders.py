@@ -51,10 +51,13 @@ def order_of(header: Header, placed: Mapping[str, Any], order_id: str, at: datet
     if market is None:
         raise ConfigurationError([f"{order_id} of the session is of a market that the session does not tell of"])
     rests, fills_at_once = ChainTimeInForce.UNSPECIFIED, ChainTimeInForce.IMMEDIATE_OR_CANCEL
-    kinds = {
+    posts = ChainTimeInForce.POST_ONLY
+    kinds = {  # a limit order that is immediate-or-cancel is on the chain what a market order is
         (OrderFlags.SHORT_TERM, fills_at_once): (OrderType.MARKET, TimeInForce.DAY),
         (OrderFlags.SHORT_TERM, rests): (OrderType.LIMIT, TimeInForce.DAY),
         (OrderFlags.LONG_TERM, rests): (OrderType.LIMIT, TimeInForce.GTC),
+        (OrderFlags.SHORT_TERM, posts): (OrderType.LIMIT, TimeInForce.DAY),
+        (OrderFlags.LONG_TERM, posts): (OrderType.LIMIT, TimeInForce.GTC),
         (OrderFlags.CONDITIONAL, fills_at_once): (OrderType.STOP, TimeInForce.GTC),
     }
     kind = kinds.get((placed["flags"], placed["time_in_force"]))
@@ -76,6 +79,7 @@ def order_of(header: Header, placed: Mapping[str, Any], order_id: str, at: datet
         time_in_force=TimeInForce.GTD if good_till is not None else time_in_force,
         good_till=good_till,
         reduce_only=placed["reduce_only"],
+        post_only=placed["time_in_force"] == posts,
     )
 
 

@@ -11,6 +11,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import Struct
+from signalbox.messages import TimeInForce
+from signalbox.order_terms import WHY_OVER
 
 
 class VenueStatus(StrEnum):
@@ -43,9 +45,7 @@ _REASONS: dict[str, Ending] = {
     "EXPIRED": Ending(EndKind.EXPIRED, "its good-til block or time has passed"),
     "INDEXER_EXPIRED": Ending(EndKind.EXPIRED, "its good-til block has passed"),
     "USER_CANCELED": Ending(EndKind.CANCELED, "canceled on request"),
-    "IMMEDIATE_OR_CANCEL_WOULD_REST_ON_BOOK": Ending(
-        EndKind.CANCELED, "immediate-or-cancel: nothing more was to be had within its price"
-    ),
+    "IMMEDIATE_OR_CANCEL_WOULD_REST_ON_BOOK": Ending(EndKind.CANCELED, WHY_OVER[TimeInForce.IOC]),
     "REDUCE_ONLY_RESIZE": Ending(EndKind.CANCELED, "reduce-only: the position is closed"),
     "FINAL_SETTLEMENT": Ending(EndKind.CANCELED, "the market is being settled and closed"),
     "UNDERCOLLATERALIZED": Ending(EndKind.REJECTED, "the subaccount has not enough free collateral"),

@@ -46,7 +46,8 @@ class Orders:
 
     def compose(self, order: Order, at: datetime) -> Draft:
         offered = self._instruments.one(order.symbol)
-        if offered.instrument.market_state is not MarketState.OPEN:
+        takes = offered.instrument.market_state
+        if takes is not MarketState.OPEN and not (takes is MarketState.POST_ONLY and order.post_only):
             raise TranslationError(f"dYdX takes no such orders for {order.symbol} now: it is {offered.market.status}")
         if refused := why_refused(VENUE, offered.instrument.kind, order):
             raise TranslationError(refused)

@@ -3,6 +3,7 @@
 Owns how the desk's order types become the chain's (docs/decisions tell why). It must not know how anything is sent.
 
     MARKET            short-term, immediate-or-cancel, with a bound of the price
+    LIMIT, IOC        short-term, immediate-or-cancel, at its limit
     LIMIT, DAY/GTD    short-term, renewed by the gateway until its end: one that nobody watches ends by itself
     LIMIT, GTC        long-term: it must outlive the gateway
     STOP              conditional: it must outlive the gateway; its trigger goes by the oracle price
@@ -19,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from signalbox.errors import TranslationError
 from signalbox.messages import Order, OrderType, Side, TimeInForce
-from signalbox.order_terms import contradiction
+from signalbox.order_terms import AT_ONCE, contradiction
 
 from gateway_dydx.translate import UNSIGNED_32_MAX, MarketTerms, bound_subticks, quantums, subticks
 
@@ -221,9 +222,12 @@ def _limit_plan(
         side=order.side,
         quantums=quantums(order.quantity, market),
         subticks=subticks(order.limit_price, market),
-        time_in_force=ChainTimeInForce.UNSPECIFIED,
+        time_in_force=ChainTimeInForce.POST_ONLY if order.post_only else ChainTimeInForce.UNSPECIFIED,
         reduce_only=order.reduce_only,
     )
+    if order.time_in_force is TimeInForce.IOC:
+        at_once = ChainTimeInForce.IMMEDIATE_OR_CANCEL
+        return replace(plan, time_in_force=at_once, good_til_block=height + MARKET_ORDER_BLOCKS)
     end = order_end(order, at)
     if identity.flags is OrderFlags.LONG_TERM:
         return replace(plan, good_til_time=_stateful_end(end, at))
@@ -255,9 +259,9 @@ def _worst(price: Decimal, fraction: Decimal, side: Side) -> Decimal:
 def order_end(order: Order, at: datetime) -> datetime | None:
     """When an order that began at desk time `at` ends by its own terms: DAY at the end of the UTC day; GTC never.
 
-    Raises TranslationError for a date that is missing or past.
+    What takes at once has no time that could end it. Raises TranslationError for a date that is missing or past.
     """
-    if order.time_in_force is TimeInForce.GTC:
+    if order.time_in_force is TimeInForce.GTC or order.time_in_force in AT_ONCE:
         return None
     if order.time_in_force is TimeInForce.DAY:
         return datetime.combine(at.astimezone(UTC).date() + timedelta(days=1), time(), UTC)

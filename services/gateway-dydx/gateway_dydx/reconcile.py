@@ -37,6 +37,9 @@ from gateway_dydx.translate import CURRENCY, VENUE, position_held
 
 BY_REQUEST = "cancelled as asked"
 BY_OTHERS = "cancelled at the venue, not by this desk"
+TURNED_AWAY = (
+    "the venue has ended it: post-only, and it would have been filled at once; or somebody else has cancelled it"
+)
 NEVER_THERE = "it is not on the chain"
 
 
@@ -117,7 +120,7 @@ def _short_term_end(state: State, tracked: Tracked, height: int, at: datetime) -
     if tracked.cancel_command:
         return [*reports.canceled(state, tracked, at, BY_REQUEST)]
     ending = ending_of(tracked.own.removal_reason, tracked.filled)
-    if tracked.order.order_type is OrderType.LIMIT:
+    if tracked.own.rests:
         end = order_end_of(tracked)
         if end is not None and at >= end:
             return [*reports.expired(state, tracked, at, "its time in force is over")]
@@ -167,7 +170,7 @@ def _stateful(state: State, tracked: Tracked, seen: OrderSeen, height: int, at: 
         return [
             *reports.canceled(state, tracked, at, "the venue has ended it: the rest was not to be had in its price")
         ]
-    return [*reports.canceled(state, tracked, at, BY_OTHERS)]
+    return [*reports.canceled(state, tracked, at, TURNED_AWAY if tracked.order.post_only else BY_OTHERS)]
 
 
 def _cancel_lost(

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from signalbox.gateway import state as house
 from signalbox.messages import Fill, LedgerClaimed, OrderType, Report, VenueFill, VenueFunding, VenueSnapshot
+from signalbox.order_terms import AT_ONCE
 
 from gateway_dydx.funding_rows import Owed, note_held, note_row
 from gateway_dydx.plans import QUOTE_ORDER_BLOCKS
@@ -90,7 +91,8 @@ def state_of(account: str, own: OwnState) -> State:
 
 
 def _own_order(claim: LedgerClaimed, wall_seconds: float) -> OwnOrder:
-    rests = claim.good_til_block > 0 and claim.order.order_type is OrderType.LIMIT
+    can_rest = claim.order.order_type is OrderType.LIMIT and claim.order.time_in_force not in AT_ONCE
+    rests = claim.good_til_block > 0 and can_rest
     return OwnOrder(claim.good_til_block, claim.order.quantity, wall_seconds, rests)
 
 

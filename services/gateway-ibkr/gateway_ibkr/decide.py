@@ -20,6 +20,7 @@ from signalbox.gateway.actions import Action, Ask, CancelStray, RecordSent
 from signalbox.gateway.reports import COMMISSION_IS_MISSING
 from signalbox.gateway.state import Standing, learn_venue_id
 from signalbox.messages import OrderType, TimeInForce
+from signalbox.order_terms import WHY_OVER
 from signalbox.sessions import session_at, session_on
 
 from gateway_ibkr import sense
@@ -194,7 +195,7 @@ def inactive(state: State, tracked: Tracked, at: datetime) -> list[Action]:
 
 
 def _ended(state: State, tracked: Tracked, at: datetime, text: str) -> list[Action]:
-    """`Cancelled` means one of three: rejected (an error has said why), expired, or cancelled by somebody."""
+    """`Cancelled` means one of these: rejected (an error has said why), expired, over at once, or cancelled."""
     asked = bool(tracked.cancel_command) or tracked.own.canceling
     if tracked.own.refusal is not None and not asked:
         return rejected(state, tracked, at)
@@ -202,6 +203,8 @@ def _ended(state: State, tracked: Tracked, at: datetime, text: str) -> list[Acti
         preset = f": an order preset of TWS had made it DAY ({PRESET})" if tracked.own.made_day else ""
         return [*reports.expired(state, tracked, at, f"its time in force is over{preset}")]
     whose = "cancelled as asked" if asked else "cancelled at the venue, not by this desk"
+    if not asked and not tracked.own.made_day:
+        whose = WHY_OVER.get(tracked.order.time_in_force, whose)
     text = text or tracked.own.canceled_with
     return [*reports.canceled(state, tracked, at, f"{whose}: {text}" if text else whose)]
 

@@ -298,7 +298,8 @@ def _absent(
 
 def _day_is_over(state: State, tracked: Tracked, at: datetime) -> bool:
     order = tracked.order
-    if order.time_in_force is not TimeInForce.DAY and not tracked.own.made_day:
+    lives_longer = order.time_in_force in (TimeInForce.GTC, TimeInForce.GTD)
+    if lives_longer and not tracked.own.made_day:
         return order.time_in_force is TimeInForce.GTD and order.good_till is not None and at >= order.good_till
     try:
         return at >= end_of_day(

@@ -96,6 +96,7 @@ def _order(order_id: str, intent: OrderIntent, instrument: Instrument) -> Order:
         good_till=intent.good_till,
         outside_regular_hours=intent.outside_regular_hours,
         reduce_only=intent.reduce_only,
+        post_only=intent.post_only,
         multiplier=instrument.multiplier,
         currency=instrument.currency,
         base_currency=instrument.base_currency,

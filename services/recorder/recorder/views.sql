@@ -70,6 +70,7 @@ SELECT folded.venue, folded.account, folded.order_id, closing.status, opening.te
        opening.terms.quantity AS quantity, opening.terms.order_type AS order_type,
        opening.terms.limit_price AS limit_price, opening.terms.stop_price AS stop_price,
        opening.terms.time_in_force AS time_in_force, opening.terms.reduce_only AS reduce_only,
+       opening.terms.post_only AS post_only,
        coalesce(folded.filled_quantity, 0)::DECIMAL(38,18) AS filled_quantity, nullif(folded.executions, 0) AS executions,
        folded.reason, CASE WHEN closing.status = 'REJECTED' THEN coalesce(folded.refused_by, 'UNSTATED') END AS refused_by,
        folded.venue_order_id, CASE WHEN opening.type = 'OrderCreated' THEN opening."at" END AS created_at,

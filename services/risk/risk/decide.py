@@ -43,6 +43,7 @@ def ground_of(facts: OrderFacts) -> tuple[Form, Ground]:
         intent.time_in_force,
         intent.reduce_only,
         intent.outside_regular_hours,
+        intent.post_only,
         intent.good_till is None,
         intent.valid_until is None,
     )

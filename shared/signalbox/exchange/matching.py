@@ -10,6 +10,10 @@ with a limit beyond the market goes on taking, quote by quote, until it is full 
 that has rested is a maker and fills at its own price. A stop triggers on the last trade at or beyond its price, then
 takes like a market order, wherever the market is by then. A market-on-close order fills whole at the official close.
 Outside regular hours only orders that ask for it can trade; the others rest.
+
+An immediate-or-cancel order takes what the present quote has for it, and the rest is cancelled; a fill-or-kill order is
+cancelled whole unless the quote has all of it. Neither waits, for a market that is shut neither. A post-only order that
+would take as it comes is rejected.
 """
 
 from __future__ import annotations
@@ -32,15 +36,18 @@ from signalbox.exchange.orders import (
     OrderTerms,
     Refusal,
     RefusalReason,
+    Rejected,
     Triggered,
     VenueOrder,
     VenueOrderEvent,
     VenueOrderStatus,
 )
 from signalbox.exchange.quoting import MarketQuote, Phase
-from signalbox.messages import InstrumentKind, Liquidity, OrderType, Side
+from signalbox.messages import InstrumentKind, Liquidity, OrderType, Side, TimeInForce
+from signalbox.order_terms import AT_ONCE, WHY_OVER
 
 _NONE = Decimal(0)
+WOULD_TAKE = "post-only: it would have been filled at once"
 
 Charge = Callable[[VenueOrder, Decimal, Decimal, Liquidity], Decimal]
 """(order before the execution, quantity, price, liquidity) -> commission of the execution."""
@@ -80,9 +87,33 @@ class Step(Struct, frozen=True):
 
 def take(book: SymbolBook, order: VenueOrder, at: datetime) -> Step:
     """Take a new order that passed the venue's checks: accept it and match what matches at once."""
+    if order.terms.post_only and _there_for(book, order):
+        rejected = Rejected(number=order.number, at=at, reason=WOULD_TAKE)
+        return Step(book, ((rejected, evolve(order, rejected)),))
     accepted = _arrived(book, evolve(order, Accepted(number=order.number, at=at)))
-    step = _match(replace(book, orders=(*book.orders, accepted)), at, taker=order.number)
-    return Step(step.book, ((Accepted(number=order.number, at=at), accepted), *step.events))
+    step = Step(replace(book, orders=(*book.orders, accepted)))
+    if order.terms.time_in_force is not TimeInForce.FOK or _there_for(book, order) >= order.leaves:
+        step = _match(step.book, at, taker=order.number)
+    over = _over_at_once(step.book, order.number, at)
+    return Step(over.book, ((Accepted(number=order.number, at=at), accepted), *step.events, *over.events))
+
+
+def _there_for(book: SymbolBook, order: VenueOrder) -> Decimal:
+    """What of the present quote an order that comes could take."""
+    quote = book.quote
+    if quote is None or book.phase is Phase.CLOSED or not _may_trade(order, book.phase):
+        return _NONE
+    size, price = (book.ask_left, quote.ask) if order.terms.side is Side.BUY else (book.bid_left, quote.bid)
+    return size if _accepts(order, price) else _NONE
+
+
+def _over_at_once(book: SymbolBook, number: int, at: datetime) -> Step:
+    """End what is left of an order that does not rest."""
+    rest = _find(book, number)
+    if rest is None or rest.terms.time_in_force not in AT_ONCE:
+        return Step(book)
+    event = Canceled(number=number, at=at, reason=WHY_OVER[rest.terms.time_in_force])
+    return Step(replace(book, orders=_without(book, number)), ((event, evolve(rest, event)),))
 
 
 def see_quote(book: SymbolBook, quote: MarketQuote) -> Step:
@@ -142,6 +173,8 @@ def modify(book: SymbolBook, number: int, terms: OrderTerms, at: datetime) -> St
         return Refusal(number, RefusalReason.BAD_TERMS, text)
     event = Modified(number=number, at=at, terms=terms)
     modified = evolve(order, event)
+    if terms.post_only and _there_for(book, modified):
+        return Refusal(number, RefusalReason.BAD_TERMS, WOULD_TAKE)
     only_smaller = terms.quantity <= order.terms.quantity and terms == replace(order.terms, quantity=terms.quantity)
     if only_smaller:
         orders = tuple(modified if each.number == number else each for each in book.orders)
@@ -189,6 +222,10 @@ def _match(book: SymbolBook, at: datetime, taker: int | None = None) -> Step:
     bid_left, ask_left = book.bid_left, book.ask_left
     rests_now = False
     for order in book.orders:
+        if order.number != taker and order.terms.time_in_force in AT_ONCE:  # the venue died before it had ended it
+            event = Canceled(number=order.number, at=at, reason=WHY_OVER[order.terms.time_in_force])
+            events.append((event, evolve(order, event)))
+            continue
         if not _may_trade(order, book.phase):
             left.append(order)
             continue

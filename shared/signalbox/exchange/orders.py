@@ -27,6 +27,7 @@ class OrderTerms(Struct, frozen=True, kw_only=True):
     time_in_force: TimeInForce = TimeInForce.DAY
     good_till: datetime | None = None
     outside_regular_hours: bool = False
+    post_only: bool = False
     client_reference: str = ""
     client_tag: str = ""
 

@@ -25,6 +25,7 @@ class OrderIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True
     good_till: Utc | None = None
     outside_regular_hours: bool = False
     reduce_only: bool = False
+    post_only: bool = False
     account: str = ""
     valid_until: Utc | None = None
     strategy: str = ""

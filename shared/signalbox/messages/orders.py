@@ -29,6 +29,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     good_till: Utc | None = None
     outside_regular_hours: bool = False
     reduce_only: bool = False
+    post_only: bool = False
     multiplier: Decimal = Decimal(1)
     currency: str = "USD"
     base_currency: str = ""

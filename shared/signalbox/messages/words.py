@@ -44,9 +44,13 @@ class OrderType(StrEnum):
 
 
 class TimeInForce(StrEnum):
+    """IOC takes what there is as it comes, and the rest is over; FOK takes all of it as it comes, or nothing."""
+
     DAY = "DAY"
     GTC = "GTC"
     GTD = "GTD"
+    IOC = "IOC"
+    FOK = "FOK"
 
 
 class OrderStatus(StrEnum):

@@ -13,6 +13,7 @@ from signalbox.errors import CalendarError
 from signalbox.exchange.listing import Listing
 from signalbox.exchange.orders import OrderTerms, VenueOrder, VenueOrderStatus
 from signalbox.messages import OrderType, Side, TimeInForce
+from signalbox.order_terms import AT_ONCE, WHY_OVER
 from signalbox.sessions import is_open, session_at
 
 from simulators.tws import times
@@ -30,8 +31,8 @@ KNOWN_ORDER_TYPES = frozenset(
     {"LOC", "MIT", "LIT", "STP LMT", "TRAIL", "TRAIL LIMIT", "REL", "MIDPRICE", "MTL", "PEG MID", "PEG MKT", "PEG BEST"}
     | {"PEG BENCH", "PEGMID", "PEGBEST", "PEGBENCH", "BOX TOP", "VOL", "STP PRT", "MKT PRT", "SNAP MKT", "SNAP MID"}
 )
-TIMES_IN_FORCE = {"DAY": TimeInForce.DAY, "": TimeInForce.DAY, "GTC": TimeInForce.GTC, "GTD": TimeInForce.GTD}
-KNOWN_TIMES_IN_FORCE = frozenset({"IOC", "FOK", "OPG", "DTC", "AUC", "GTX", "Minutes"})
+TIMES_IN_FORCE = {"": TimeInForce.DAY, **{each.value: each for each in TimeInForce}}
+KNOWN_TIMES_IN_FORCE = frozenset({"OPG", "DTC", "AUC", "GTX", "Minutes"})
 
 PRICE_MAX = QUANTITY_MAX = 10**9
 """What is larger is a mistake, and would not survive decimal arithmetic."""
@@ -114,9 +115,13 @@ def _bad_kind(request: PlaceOrder, listing: Listing) -> Unresolved | None:
             return Unresolved(387, "Unsupported order type for this exchange and security type.")
         return invalid(f"Invalid order type was entered: {order_type}")
     if tif in KNOWN_TIMES_IN_FORCE:
-        return Unresolved(10052, f"Invalid time in force:{tif}. The gateway is simulated and has DAY, GTC and GTD.")
+        return Unresolved(
+            10052, f"Invalid time in force:{tif}. The gateway is simulated and has {', '.join(TimeInForce)}."
+        )
     if tif not in TIMES_IN_FORCE:
         return Unresolved(10052, f"Invalid time in force:{tif}")
+    if order_type == "STP" and tif in AT_ONCE:
+        return Unresolved(10052, f"Invalid time in force:{tif}")  # it could not wait for its trigger
     if order_type == "MOC" and tif not in ("DAY", ""):
         return Unresolved(113, "The Tif option should be set to DAY for MOC and LOC orders.")
     return None
@@ -179,6 +184,11 @@ def fields_of(terms: OrderTerms) -> dict[str, str]:
     }
 
 
+def reason_of(order: VenueOrder) -> str:
+    """What TWS says of why an order has been cancelled: of one that is over at once, nothing."""
+    return "" if order.reason == WHY_OVER.get(order.terms.time_in_force) else order.reason
+
+
 def status_of(order: VenueOrder, calendar: str, now: datetime) -> str:
     """TWS's word for the order's state now.
 
@@ -204,6 +214,11 @@ def can_trade(terms: OrderTerms, calendar: str, now: datetime) -> bool:
         return is_open(calendar, now) or (terms.outside_regular_hours and session_at(calendar, now) is not None)
     except CalendarError:
         return False
+
+
+def waits_for_the_open(terms: OrderTerms, calendar: str, now: datetime) -> bool:
+    """Whether the order is held until its market opens: one that never rests is not, it is over at once."""
+    return terms.time_in_force not in AT_ONCE and not can_trade(terms, calendar, now)
 
 
 def same_order(new: OrderTerms, old: OrderTerms) -> bool:

@@ -235,7 +235,7 @@ class OrderDesk:
             text = "Order TIF was set to DAY based on order preset."
             peer.send(replies.error(request.order_id, 10349, text))
         now = self._world.now()
-        if not order_rules.can_trade(terms, listing.calendar, now):
+        if order_rules.waits_for_the_open(terms, listing.calendar, now):
             peer.send(replies.error(request.order_id, 399, what_if.held_until_open(terms, listing, now)))
         if self._faults.hold_reasons:
             return self._remember(self.held.keep(peer, request, listing, terms, self._faults.hold_reasons.pop(0)))
@@ -319,7 +319,10 @@ class OrderDesk:
             case Rejected():
                 return [replies.error(record.order_id, 201, order_rules.rejected(event.reason).text), *pair]
             case Canceled() | Expired():
-                return [replies.error(record.order_id, 202, f"Order Canceled - reason:{event.reason}"), *pair]
+                return [
+                    replies.error(record.order_id, 202, f"Order Canceled - reason:{order_rules.reason_of(order)}"),
+                    *pair,
+                ]
             case Filled():
                 reckoned = not self._faults.takes_one("commission_not_reckoned")
                 ids = (record.order_id, record.client_id)
@@ -347,7 +350,10 @@ class OrderDesk:
     def completed_message(self, record: Record, order: VenueOrder) -> Message:
         """Write message 101 of an order that is done."""
         status = order_rules.status_of(order, record.listing.calendar, order.updated_at)
-        words = {"Filled": f"Filled Size: {order.filled}", "Cancelled": order.reason or "Cancelled by Trader"}
+        words = {
+            "Filled": f"Filled Size: {order.filled}",
+            "Cancelled": order_rules.reason_of(order) or "Cancelled by Trader",
+        }
         facts = OrderFacts(
             record.order_id,
             record.client_id,

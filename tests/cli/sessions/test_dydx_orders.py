@@ -76,6 +76,8 @@ ORDERS = [
     order(side=Side.BUY, reduce_only=True),
     order(order_type=OrderType.LIMIT, **PRICE),
     order(order_type=OrderType.LIMIT, time_in_force=TimeInForce.GTC, **PRICE),
+    order(order_type=OrderType.LIMIT, post_only=True, **PRICE),
+    order(order_type=OrderType.LIMIT, post_only=True, time_in_force=TimeInForce.GTC, **PRICE),
     order(order_type=OrderType.STOP, stop_price=Decimal(91_000), time_in_force=TimeInForce.GTC),
     order(
         order_type=OrderType.STOP,
@@ -92,7 +94,7 @@ def test_an_order_of_the_desk_is_read_from_its_transaction(placed: Order) -> Non
 
 
 @pytest.mark.parametrize(
-    "change", [{"flags": 16}, {"time_in_force": 2}, {"condition": 2}, {"flags": int(OrderFlags.LONG_TERM)}, {"pair": 5}]
+    "change", [{"flags": 16}, {"time_in_force": 3}, {"condition": 2}, {"flags": int(OrderFlags.LONG_TERM)}, {"pair": 5}]
 )
 def test_what_the_desk_does_not_place_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):

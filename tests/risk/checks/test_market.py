@@ -39,6 +39,13 @@ def at(text: str) -> datetime:
         ("2024-01-06T12:00:00", {"time_in_force": TimeInForce.GTC}, True),
         ("2024-01-01T17:00:00", {}, False),
         ("2024-01-01T17:00:00", {"time_in_force": TimeInForce.GTC}, True),
+        # what takes at once: the market must be open for it
+        ("2024-01-02T14:29:59.999999", {"time_in_force": TimeInForce.IOC}, False),
+        ("2024-01-02T14:30:00", {"time_in_force": TimeInForce.IOC}, True),
+        ("2024-01-02T21:00:00", {"time_in_force": TimeInForce.FOK}, False),
+        ("2024-01-02T21:00:00", {"time_in_force": TimeInForce.FOK, "outside_regular_hours": True}, True),
+        ("2024-01-03T01:00:00", {"time_in_force": TimeInForce.IOC, "outside_regular_hours": True}, False),
+        ("2024-01-06T12:00:00", {"time_in_force": TimeInForce.IOC}, False),
         # a half day: 3 July 2024 closes at 17:00 UTC
         ("2024-07-03T16:59:59", {"limit": None}, True),
         ("2024-07-03T17:00:00", {"limit": None}, False),

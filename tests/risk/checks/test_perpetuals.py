@@ -230,6 +230,16 @@ def test_a_closing_order_is_denied_too_where_the_venue_takes_none(perpetuals: An
     assert not check(decision, "market_state").passed
 
 
+def test_a_market_that_takes_post_only_orders_takes_those_and_no_others(perpetuals: Any, check: Any) -> None:
+    w = as_listed(perpetuals(), market_state=MarketState.POST_ONLY)
+    told = check(w.decide(w.order(quantity="0.01", limit="99000", post_only=True, **BTC)), "market_state")
+    assert (told.passed, told.limit, told.observed) == (True, "OPEN or POST_ONLY", "POST_ONLY")
+    denied = w.decide(w.order(quantity="0.01", limit="99000", **BTC))
+    assert "only orders with post_only" in check(denied, "market_state").reason
+    w = as_listed(w, market_state=MarketState.CANCEL_ONLY)
+    assert not check(w.decide(w.order(quantity="0.01", limit="99000", post_only=True, **BTC)), "market_state").passed
+
+
 @pytest.mark.parametrize("state", CLOSED)
 def test_a_cancel_passes_in_every_state(perpetuals: Any, state: Any) -> None:
     w = perpetuals()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -20,12 +22,14 @@ from signalbox.exchange.orders import (
     OrderTerms,
     Refusal,
     RefusalReason,
+    Rejected,
     Triggered,
     VenueOrder,
     VenueOrderStatus,
 )
 from signalbox.exchange.quoting import MarketQuote, Phase
 from signalbox.messages import OrderType, Side, TimeInForce
+from signalbox.order_terms import AT_ONCE, WHY_OVER
 
 NOON = datetime(2024, 1, 3, 17, tzinfo=UTC)
 NUMBERS = count(1)
@@ -59,6 +63,8 @@ def order(
     stop: str | None = None,
     outside: bool = False,
     expires_at: datetime | None = None,
+    validity: TimeInForce = TimeInForce.DAY,
+    post_only: bool = False,
 ) -> VenueOrder:
     terms = OrderTerms(
         account="DU1",
@@ -68,8 +74,9 @@ def order(
         order_type=kind,
         limit_price=Decimal(limit) if limit else None,
         stop_price=Decimal(stop) if stop else None,
-        time_in_force=TimeInForce.DAY,
+        time_in_force=validity,
         outside_regular_hours=outside,
+        post_only=post_only,
     )
     return VenueOrder(
         number=next(NUMBERS),
@@ -236,6 +243,76 @@ def test_only_an_order_that_becomes_smaller_keeps_its_place() -> None:
         assert step.book.orders[0].number == leading.number
 
 
+def at_once(validity: TimeInForce, quantity: int, limit: str = "10.01", **more: Any) -> VenueOrder:
+    return order(OrderType.LIMIT, quantity, limit=limit, validity=validity, **more)
+
+
+@pytest.mark.parametrize("validity", sorted(AT_ONCE))
+def test_an_order_at_once_that_is_to_be_had_whole_is_filled(validity: TimeInForce) -> None:
+    step = matching.take(open_book(size=300), at_once(validity, 300), NOON)
+    assert fills(step) == [(300, Decimal("10.01"))]
+    assert step.book.orders == ()
+
+
+def test_an_immediate_order_takes_what_there_is_and_its_rest_is_over() -> None:
+    step = matching.take(open_book(size=300), at_once(TimeInForce.IOC, 500), NOON)
+    assert kinds(step) == [Accepted, Filled, Canceled]
+    assert fills(step) == [(300, Decimal("10.01"))]
+    event, after = step.events[-1]
+    assert isinstance(event, Canceled)
+    assert event.reason == WHY_OVER[TimeInForce.IOC]
+    assert (after.status, after.filled, after.leaves) == (VenueOrderStatus.CANCELED, 300, 0)
+    assert step.book.orders == ()
+
+
+def test_a_fill_or_kill_order_that_is_not_to_be_had_whole_takes_nothing() -> None:
+    step = matching.take(open_book(size=300), at_once(TimeInForce.FOK, 301), NOON)
+    assert kinds(step) == [Accepted, Canceled]
+    assert (step.book.orders, step.book.ask_left) == ((), 300)
+
+
+def test_a_fill_or_kill_order_does_not_count_what_others_have_taken() -> None:
+    book = matching.take(open_book(size=300), order(OrderType.MARKET, 100), NOON).book
+    assert kinds(matching.take(book, at_once(TimeInForce.FOK, 201), NOON)) == [Accepted, Canceled]
+    assert kinds(matching.take(book, at_once(TimeInForce.FOK, 200), NOON)) == [Accepted, Filled]
+
+
+@pytest.mark.parametrize("validity", sorted(AT_ONCE))
+@pytest.mark.parametrize("book", [SymbolBook(), SymbolBook(phase=Phase.REGULAR)], ids=["shut", "no quote"])
+def test_an_order_at_once_waits_for_nothing(validity: TimeInForce, book: SymbolBook) -> None:
+    step = matching.take(book, at_once(validity, 100), NOON)
+    assert kinds(step) == [Accepted, Canceled]
+    beyond = matching.take(open_book(), at_once(validity, 100, limit="10.00"), NOON)
+    assert kinds(beyond) == [Accepted, Canceled]
+
+
+def test_an_order_at_once_that_outlived_its_venue_ends_with_the_next_quote_and_takes_nothing() -> None:
+    """The venue died between its fill and its end: what it found written down is an order that works."""
+    rest = at_once(TimeInForce.IOC, 500)
+    step = matching.see_quote(SymbolBook(phase=Phase.REGULAR, orders=(rest,)), quote("10.00", "10.01", size=300))
+    assert kinds(step) == [Canceled]
+    assert step.book.orders == ()
+
+
+def test_a_post_only_order_that_would_take_is_rejected_and_one_that_would_not_rests() -> None:
+    book = open_book()
+    step = matching.take(book, order(OrderType.LIMIT, limit="10.01", post_only=True), NOON)
+    assert kinds(step) == [Rejected]
+    assert (step.book, step.events[0][1].status) == (book, VenueOrderStatus.REJECTED)
+    rests = matching.take(book, order(OrderType.LIMIT, limit="10.00", post_only=True), NOON)
+    assert kinds(rests) == [Accepted]
+    assert fills(matching.see_quote(rests.book, quote("9.98", "9.99", last="9.99"))) != []
+
+
+def test_a_post_only_order_is_not_changed_into_one_that_takes() -> None:
+    rests = order(OrderType.LIMIT, limit="10.00", post_only=True)
+    book = matching.take(open_book(), rests, NOON).book
+    refused = matching.modify(book, rests.number, replace(rests.terms, limit_price=Decimal("10.01")), NOON)
+    assert isinstance(refused, Refusal)
+    moved = replace(rests.terms, limit_price=Decimal("9.99"))
+    assert kinds(matching.modify(book, rests.number, moved, NOON)) == [Modified]
+
+
 prices = st.integers(min_value=900, max_value=1100).map(lambda cents: Decimal(cents) / 100)
 
 
@@ -244,7 +321,8 @@ def wishes(draw: st.DrawFn) -> VenueOrder:
     kind = draw(st.sampled_from([OrderType.MARKET, OrderType.LIMIT, OrderType.STOP]))
     side, quantity, price = draw(st.sampled_from(list(Side))), draw(st.integers(1, 2_000)), str(draw(prices))
     limit, stop = (price if kind is OrderType.LIMIT else None), (price if kind is OrderType.STOP else None)
-    return order(kind, quantity, side, limit, stop)
+    validity = draw(st.sampled_from(TimeInForce)) if kind is OrderType.LIMIT else TimeInForce.DAY
+    return order(kind, quantity, side, limit, stop, validity=validity)
 
 
 @given(st.lists(st.one_of(wishes(), st.tuples(prices, st.integers(1, 9))), max_size=40))
@@ -260,7 +338,10 @@ def test_fills_never_exceed_the_order_the_quote_or_the_limit(moves: list[VenueOr
             taken = {Side.BUY: Decimal(0), Side.SELL: Decimal(0)}
             step = matching.see_quote(book, quote(str(bid), str(bid + Decimal("0.01")), size=lots * 100))
         book = step.book
+        assert not any(each.terms.time_in_force in AT_ONCE for each in book.orders)
         for event, after in step.events:
+            if after.terms.time_in_force is TimeInForce.FOK:
+                assert after.filled in (0, after.terms.quantity)
             if not isinstance(event, Filled):
                 continue
             terms = wanted[event.number]

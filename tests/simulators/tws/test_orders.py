@@ -105,6 +105,34 @@ async def test_an_order_good_till_a_date_ends_then(simulator: Any, wait_until: A
     await wait_until(lambda: trade.orderStatus.status == "Cancelled")
 
 
+async def test_an_immediate_order_takes_what_there_is_and_its_rest_is_cancelled(
+    simulator: Any, wait_until: Any, aapl: Any
+) -> None:
+    client = await simulator.connect()
+    await simulator.do("run_until", time="2024-03-05T15:00:30Z")
+    trade = await placed(client, wait_until, aapl, LimitOrder("BUY", 4000, 250, tif="IOC"), "Cancelled")
+    assert 0 < trade.filled() < 4000
+    assert (await client.error(202))[2].startswith("Order Canceled - reason:")
+    completed = await client.ib.reqCompletedOrdersAsync(apiOnly=False)
+    assert [(each.order.tif, each.orderStatus.status) for each in completed] == [("IOC", "Cancelled")]
+
+
+async def test_a_fill_or_kill_order_is_filled_whole_or_not_at_all(simulator: Any, wait_until: Any, aapl: Any) -> None:
+    client = await simulator.connect()
+    await simulator.do("run_until", time="2024-03-05T15:00:30Z")
+    assert (await placed(client, wait_until, aapl, LimitOrder("BUY", 4000, 250, tif="FOK"), "Cancelled")).filled() == 0
+    assert (await placed(client, wait_until, aapl, LimitOrder("BUY", 100, 250, tif="FOK"), "Filled")).filled() == 100
+
+
+async def test_an_immediate_order_before_the_open_is_over_and_waits_for_nothing(
+    simulate: Any, wait_until: Any, aapl: Any
+) -> None:
+    async with simulate(start=datetime(2024, 3, 5, 13, 0, tzinfo=UTC)) as simulator:
+        client = await simulator.connect()
+        await placed(client, wait_until, aapl, LimitOrder("BUY", 100, 250, tif="IOC"), "Cancelled")
+        assert 399 not in client.codes()
+
+
 async def test_an_order_before_the_open_waits_and_is_then_submitted(simulate: Any, wait_until: Any, aapl: Any) -> None:
     async with simulate(start=datetime(2024, 3, 5, 13, 0, tzinfo=UTC)) as simulator:
         client = await simulator.connect()
@@ -154,7 +182,8 @@ async def test_outside_hours_is_ignored_for_market_orders_with_2109(simulator: A
         (Order(action="HOLD", totalQuantity=100, orderType="MKT"), 321),
         (Order(action="BUY", totalQuantity=100, orderType="TRAIL"), 387),
         (Order(action="BUY", totalQuantity=100, orderType="NONSENSE"), 321),
-        (LimitOrder("BUY", 100, 50, tif="IOC"), 10052),
+        (StopOrder("SELL", 100, 50, tif="IOC"), 10052),
+        (LimitOrder("BUY", 100, 50, tif="OPG"), 10052),
         (LimitOrder("BUY", 100, 50, tif="XYZ"), 10052),
         (Order(action="BUY", totalQuantity=100, orderType="MOC", tif="GTC"), 113),
         (LimitOrder("BUY", 100, 50, tif="GTD"), 337),

@@ -12,6 +12,7 @@ from signalbox.gateway import state as house
 from signalbox.gateway.actions import Action, Ask, CancelAgain, CancelStray, RecordSent
 from signalbox.gateway.state import Standing, asked_about, learn_venue_id, remember_fill, report_id
 from signalbox.messages import Fill, OpenOrder, OrderType, VenueSnapshot
+from signalbox.order_terms import WHY_OVER
 
 WORKING = frozenset({"WORKING", "TRIGGERED"})
 MISSING = "an execution is missing"
@@ -74,8 +75,8 @@ def _order(state: State, tracked: Tracked, fact: OrderSeen, at: datetime) -> lis
         case "REJECTED":
             actions += reports.rejected(state, tracked, at, "refused", fact.reason)
         case "CANCELED":
-            whose = "cancelled as asked" if tracked.cancel_command else "cancelled at the venue, not by this desk"
-            actions += reports.canceled(state, tracked, at, whose)
+            whose = WHY_OVER.get(tracked.order.time_in_force, "cancelled at the venue, not by this desk")
+            actions += reports.canceled(state, tracked, at, "cancelled as asked" if tracked.cancel_command else whose)
         case "EXPIRED":
             actions += reports.expired(state, tracked, at, "its time in force is over")
         case _:

@@ -19,6 +19,7 @@ from signalbox.gateway.link import Link
 from signalbox.gateway.state import outstanding, take_number
 from signalbox.gateway.venue import Canceled, CancelVerdict, Draft, NoRoom, Outcome, Placed
 from signalbox.messages import AccountState, Order
+from signalbox.order_terms import why_refused
 
 VISIBLE_SECONDS = 0.3
 
@@ -37,10 +38,10 @@ class Venue:
         self._clock, self._state, self._link, self._instruments = clock, state, link, instruments
         self.session: Session | None = None
 
-    # how orders leave
-
     def compose(self, order: Order, at: datetime) -> Draft:
         listed = self._instruments.one(order.symbol)
+        if refused := why_refused(VENUE, listed.kind, order):
+            raise TranslationError(refused)
         if order.quantity % listed.lot:
             raise TranslationError(f"{order.quantity} is no multiple of {listed.lot}")
         line = {
@@ -76,8 +77,6 @@ class Venue:
         if self.session is None or not self.session.is_open:
             raise VenueUnavailableError("there is no session")
         return self.session
-
-    # how it is asked
 
     def may_ask(self) -> bool:
         return self._link.may_send()

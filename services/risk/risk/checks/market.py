@@ -6,7 +6,7 @@ are not known deny.
 Sessions: a MARKET order needs regular hours (no break). A MARKET_ON_CLOSE order needs a session whose close is more
 than 15 minutes away. A LIMIT or STOP order for the DAY needs a session that still runs: up to its close, or with
 `outside_regular_hours` to the end of late trading. GTC and GTD orders may be left to rest at any hour, as far as a
-fresh price can be had to hold them against.
+fresh price can be had to hold them against. An IOC or FOK order never waits: its market must be open now.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from decimal import Decimal
 
 from signalbox.errors import CalendarError
 from signalbox.messages import MarketDataType, MarketState, OrderType, TimeInForce
+from signalbox.order_terms import AT_ONCE
 from signalbox.sessions import Session, moc_cutoff, session_at
 
 from risk.checks.rows import Limit, Row, Told, always
@@ -24,7 +25,8 @@ from risk.state import BUY, ONE
 from risk.wording import UNKNOWN, hour, local_time, moment, plain, seconds
 
 _MARKET, _LIMIT, _STOP, _AT_CLOSE = OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.MARKET_ON_CLOSE
-_DAY, _LIVE, _OPEN = TimeInForce.DAY, MarketDataType.LIVE, MarketState.OPEN
+_LIVE, _OPEN = MarketDataType.LIVE, MarketState.OPEN
+_LASTING = frozenset({TimeInForce.GTC, TimeInForce.GTD})
 
 
 def _session(facts: OrderFacts) -> tuple[Session | None, str, str]:
@@ -40,7 +42,7 @@ def _session(facts: OrderFacts) -> tuple[Session | None, str, str]:
 
 def _rests(facts: OrderFacts) -> bool:
     intent = facts.intent
-    return intent.time_in_force is not _DAY and intent.order_type in (_LIMIT, _STOP)
+    return intent.time_in_force in _LASTING and intent.order_type in (_LIMIT, _STOP)
 
 
 def session(facts: OrderFacts) -> str:
@@ -56,12 +58,12 @@ def session(facts: OrderFacts) -> str:
         return ""
     if found is None:
         return f"{intent.symbol} has no trading session at {moment(now)}"
-    if intent.order_type is _MARKET:
+    at_once = intent.time_in_force in AT_ONCE
+    if intent.order_type is _MARKET or (at_once and not intent.outside_regular_hours):
         if found.is_regular(now):
             return ""
-        return (
-            f"a MARKET order needs regular trading hours, {hour(found.open)} to {hour(found.close)} UTC without breaks"
-        )
+        what = f"an {intent.time_in_force} order" if at_once else "a MARKET order"
+        return f"{what} needs regular trading hours, {hour(found.open)} to {hour(found.close)} UTC without breaks"
     end = found.post_close if intent.outside_regular_hours else found.close
     if now < end:
         return ""
@@ -108,7 +110,7 @@ def tell_close_cutoff(facts: OrderFacts) -> Told:
 
 
 _NOT_OPEN = {
-    MarketState.POST_ONLY: "{venue} takes only post-only orders for {symbol} now, and the desk has none",
+    MarketState.POST_ONLY: "{venue} takes only orders with post_only for {symbol} now",
     MarketState.CANCEL_ONLY: "{venue} takes only cancels for {symbol} now",
     MarketState.PAUSED: "trading in {symbol} is paused at {venue}",
     MarketState.INITIALIZING: "{symbol} does not trade at {venue} yet",
@@ -122,12 +124,15 @@ def market_state(facts: OrderFacts) -> str:
     found, intent = facts.basis.instrument, facts.intent
     if found is None or found.market_state is _OPEN:
         return ""  # an instrument that is not known fails other checks
+    if found.market_state is MarketState.POST_ONLY and intent.post_only:
+        return ""
     return _NOT_OPEN[found.market_state].format(venue=intent.venue, symbol=intent.symbol)
 
 
 def tell_market_state(facts: OrderFacts) -> Told:
     found = facts.basis.instrument
-    return (MarketState.OPEN, found.market_state, found.source) if found else (MarketState.OPEN, UNKNOWN, "STATE")
+    limit = f"{MarketState.OPEN} or {MarketState.POST_ONLY}" if facts.intent.post_only else MarketState.OPEN
+    return (limit, found.market_state, found.source) if found else (limit, UNKNOWN, "STATE")
 
 
 def is_isolated(facts: OrderFacts) -> bool:
