@@ -13,6 +13,7 @@ import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.desk import ClockSource, load_desk
+from signalbox.errors import ConfigurationError
 from signalbox.messages import (
     FINAL_STATUSES,
     CancelIntent,
@@ -50,6 +51,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
           signalbox intent buy 100 SPY --follow                          a market order; its events until it is final
           signalbox intent sell 100 700 --limit 290.2                    0700.HK by its number
           signalbox intent sell 50 AAPL --stop 160 --tif GTC
+          signalbox intent sell 50 AAPL --stop 160 --limit 158 --tif GTC a stop-limit order: it may not fill in a gap
           signalbox intent buy 100 SPY --on-close --json
           signalbox intent buy 100 SPY --limit 470.1 --tif IOC           what is to be had at once; the rest is over
           signalbox intent buy 0.01 BTC-USD --limit 95000 --tif GTC      a perpetual: at dydx
@@ -61,7 +63,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     price = argument_types.decimal_number
     kind = intent.add_mutually_exclusive_group()
     kind.add_argument("--limit", type=price, metavar="PRICE", help="a limit order at PRICE (default: market)")
-    kind.add_argument("--stop", type=price, metavar="PRICE", help="a stop order triggered at PRICE")
+    intent.add_argument(
+        "--stop", type=price, metavar="PRICE", help="a stop order triggered at PRICE; with --limit, a stop-limit order"
+    )
     kind.add_argument("--on-close", action="store_true", help="a market-on-close order")
     intent.add_argument(
         "--tif",
@@ -125,7 +129,11 @@ def _finish(parser: argparse.ArgumentParser, run: object) -> None:
 
 
 def order_type(arguments: argparse.Namespace) -> OrderType:
-    """The order type that the options ask for; the parser lets only one of them through."""
+    """The order type that the options ask for; raises `ConfigurationError` where they contradict each other."""
+    if arguments.on_close and arguments.stop is not None:
+        raise ConfigurationError(["--on-close is a market order for the close: leave --stop away"])
+    if arguments.limit is not None and arguments.stop is not None:
+        return OrderType.STOP_LIMIT
     if arguments.limit is not None:
         return OrderType.LIMIT
     if arguments.stop is not None:
@@ -156,6 +164,7 @@ def order_intent(arguments: argparse.Namespace, at: datetime) -> OrderIntent:
 
 
 async def _intent(arguments: argparse.Namespace) -> int:
+    order_type(arguments)  # what contradicts itself is told without a desk
     async with desk_bus() as (bus, found):
         intent = order_intent(arguments, await desk_time(bus, simulated=_simulated(found.desk_file)))
         return await _publish_and_report(bus, found.user, intent, intent.id, arguments)

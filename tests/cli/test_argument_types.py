@@ -81,6 +81,7 @@ def terms(**given_: object) -> argparse.Namespace:
         ({"limit": Decimal(1)}, OrderType.LIMIT),
         ({"limit": Decimal(0)}, OrderType.LIMIT),
         ({"stop": Decimal(1)}, OrderType.STOP),
+        ({"stop": Decimal(1), "limit": Decimal(2)}, OrderType.STOP_LIMIT),
         ({"on_close": True}, OrderType.MARKET_ON_CLOSE),
     ],
 )
@@ -99,6 +100,9 @@ def test_options_make_the_intent() -> None:
     assert (intent.venue, intent.symbol, intent.side) == ("dydx", "BTC-USD", Side.BUY)
     assert (intent.order_type, intent.limit_price) == (OrderType.LIMIT, Decimal(95_000))
     assert (intent.time_in_force, intent.reduce_only, intent.post_only) == (TimeInForce.IOC, True, False)
+    stopped = intent_of("intent sell 1 SPY --stop 460 --limit 458.5")
+    assert (stopped.venue, stopped.order_type) == ("ibkr", OrderType.STOP_LIMIT)
+    assert (stopped.stop_price, stopped.limit_price) == (Decimal(460), Decimal("458.5"))
     assert intent_of("intent sell 1 BTC-USD --limit 95000 --post-only").post_only
 
 

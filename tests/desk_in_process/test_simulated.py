@@ -36,6 +36,7 @@ HAPPENINGS = st.lists(
         st.tuples(st.just("at once"), SYMBOL, SIDE, st.integers(1, 700), PART, st.sampled_from(sorted(AT_ONCE))),
         st.tuples(st.just("post"), SYMBOL, SIDE, st.integers(1, 30), PART),
         st.tuples(st.just("stop"), SYMBOL, SIDE, st.integers(1, 30), PART),
+        st.tuples(st.just("stop limit"), SYMBOL, SIDE, st.integers(1, 30), PART, PART),
         st.tuples(st.just("cancel"), st.integers(0, 30)),
         st.tuples(st.just("later"), st.sampled_from([1, 60, 7 * 3600])),
     ),
@@ -66,6 +67,9 @@ def live(day: Any, happenings: list[Any], after_each: Any = lambda: None) -> Non
             if what in ("limit", "at once", "post"):
                 terms |= {"order_type": OrderType.LIMIT, "limit_price": price_of(symbol, part[0])}
                 terms |= {"time_in_force": part[1]} if what == "at once" else {"post_only": what == "post"}
+            elif what == "stop limit":
+                prices = {"stop_price": price_of(symbol, part[0]), "limit_price": price_of(symbol, part[1])}
+                terms |= {"order_type": OrderType.STOP_LIMIT, **prices}
             elif what == "stop":
                 terms |= {"order_type": OrderType.STOP, "stop_price": price_of(symbol, part[0])}
             size = str(Decimal(quantity) / 100) if symbol == "BTC-USD" else str(quantity)

@@ -274,7 +274,7 @@ async def test_what_the_venue_has_not_is_neither_claimed_nor_sent_whatever_risk_
     await house.take(replace(approved, order=replace(approved.order, outside_regular_hours=True)))
     assert (house.chain.broadcasts, house.entries()) == ([], [])
     (rejected,) = house.reports()
-    assert "only a LIMIT order can work outside regular hours" in rejected.reason
+    assert "only an order with a limit can work outside regular hours" in rejected.reason
 
 
 @pytest.mark.parametrize("obstacle", ["closed", "unread"])

@@ -133,6 +133,15 @@ def test_an_immediate_limit_order_takes_at_its_limit_and_is_not_kept() -> None:
     assert order_end(order(OrderType.LIMIT, **terms), AT) is None
 
 
+def test_a_stop_with_a_limit_is_conditional_and_rests_at_its_limit() -> None:
+    prices = {"stop_price": Decimal(40_000), "limit_price": Decimal(39_900)}
+    made = plan(order(OrderType.STOP_LIMIT, side=Side.SELL, time_in_force=TimeInForce.GTC, **prices), bounds=NO_PRICE)
+    assert (made.identity.flags, made.condition) == (OrderFlags.CONDITIONAL, Condition.STOP_LOSS)
+    assert made.time_in_force is ChainTimeInForce.UNSPECIFIED
+    assert (price_of(made.trigger_subticks, BTC), price_of(made.subticks, BTC)) == (40_000, 39_900)
+    assert made.good_til_time == (AT + GOOD_TIL_CANCELED).replace(microsecond=0)
+
+
 @pytest.mark.parametrize("validity", [TimeInForce.DAY, TimeInForce.GTC])
 def test_a_post_only_order_is_so_on_the_chain_and_in_every_version(validity: TimeInForce) -> None:
     made = plan(order(OrderType.LIMIT, limit_price=Decimal(49_000), time_in_force=validity, post_only=True))

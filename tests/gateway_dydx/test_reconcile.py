@@ -271,6 +271,15 @@ def test_a_stateful_order_cancelled_by_the_desk_says_so() -> None:
     assert (canceled.reason, canceled.cause) == ("cancelled as asked", "command/o-1/1")
 
 
+def test_a_stop_with_a_limit_is_triggered_and_rests_until_somebody_ends_it() -> None:
+    state = state_of(ACCOUNT, OwnState())
+    tracked = stop_in(state, order_type=OrderType.STOP_LIMIT, limit_price=Decimal(89))
+    told = [each for word in ("UNTRIGGERED", "OPEN", "OPEN") for each in decide.decide(state, seen(tracked, word), AT)]
+    assert [type(each) for each in told if not isinstance(each, RecordSent)] == [VenueAccepted, VenueTriggered]
+    told = take(state, answers(state, 105, orders=[seen(tracked, "CANCELED")]))
+    assert [each.reason for each in told if isinstance(each, VenueCanceled)] == [reconcile.BY_OTHERS]
+
+
 def test_a_stop_is_triggered_once_and_before_its_fills() -> None:
     state = state_of(ACCOUNT, OwnState())
     tracked = stop_in(state)

@@ -182,7 +182,7 @@ async def test_what_the_venue_has_not_is_neither_claimed_nor_sent_whatever_risk_
     await house.take(replace(approved, order=replace(approved.order, outside_regular_hours=True)))
     assert (house.socket.placed, house.entries()) == ([], [])
     (rejected,) = house.reports()
-    assert "only a LIMIT order can work outside regular hours" in rejected.reason
+    assert "only an order with a limit can work outside regular hours" in rejected.reason
 
 
 async def test_an_order_is_claimed_sent_and_written_down_once(house: House) -> None:

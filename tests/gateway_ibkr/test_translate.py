@@ -123,6 +123,12 @@ def test_an_order_carries_its_id_as_reference() -> None:
     assert type(terms.action) is str
 
 
+def test_a_stop_with_a_limit_has_both_prices() -> None:
+    prices = {"limit_price": Decimal("389.5"), "stop_price": Decimal(390)}
+    terms = translate.order_terms(order(order_type=OrderType.STOP_LIMIT, **prices))
+    assert (terms.order_type, terms.limit_price, terms.stop_price) == ("STP LMT", 389.5, 390.0)
+
+
 @pytest.mark.parametrize("validity", [TimeInForce.IOC, TimeInForce.FOK])
 def test_what_takes_at_once_is_so_by_its_time_in_force(validity: TimeInForce) -> None:
     terms = translate.order_terms(order(order_type=OrderType.LIMIT, limit_price=Decimal(1), time_in_force=validity))

@@ -45,8 +45,11 @@ def test_slippage_is_what_was_paid_worse_than_the_market_that_risk_saw(
     assert slippage_basis_points(*filled(make, price, side=side)) == basis_points
 
 
-def test_slippage_of_a_stop_is_held_against_the_stop(make: Any) -> None:
-    stop = {"order_type": OrderType.STOP, "stop_price": Decimal(90), "side": Side.SELL}
+@pytest.mark.parametrize(
+    "kind", [{"order_type": OrderType.STOP}, {"order_type": OrderType.STOP_LIMIT, "limit_price": 1}]
+)
+def test_slippage_of_a_stop_is_held_against_the_stop(make: Any, kind: dict[str, Any]) -> None:
+    stop = {"stop_price": Decimal(90), "side": Side.SELL, **kind}
     assert slippage_basis_points(*filled(make, "89.91", reference="100", **stop)) == 10
 
 

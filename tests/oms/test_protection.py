@@ -85,6 +85,15 @@ def test_two_stops_together_protect_and_a_resting_limit_does_not(long_100: Any, 
     assert long_100.state.unprotected == {}
 
 
+def test_stop_with_a_limit_protects_nothing_as_the_price_may_jump_over_it(long_100: Any, make: Any, at: Any) -> None:
+    prices = {"stop_price": Decimal(9), "limit_price": Decimal("8.5")}
+    sale = make.approved("s", 6, side=Side.SELL, quantity=Decimal(100), order_type=OrderType.STOP_LIMIT, **prices)
+    long_100.run(sale, make.accepted("s", "9001", seconds=3), make.report(VenueTriggered, "s", seconds=4))
+    assert long_100.state.unprotected == {AAPL: Unprotected(True, at(2))}
+    long_100.run(stop(make), make.accepted("stop", "9002", seconds=5))
+    assert long_100.state.unprotected == {}
+
+
 @pytest.mark.parametrize("end", [VenueCanceled, VenueExpired, VenueUnknown])
 def test_end_of_the_stop_and_not_knowing_of_it_leave_the_position_unprotected_from_then_on(
     long_100: Any, make: Any, at: Any, end: Any

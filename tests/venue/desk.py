@@ -425,10 +425,11 @@ class Desk:
         await self.submit(order_id, **terms)
         await self.becomes(order_id, OrderStatus.FILLED)
 
-    async def resting_stop(self, order_id: str) -> None:
+    async def resting_stop(self, order_id: str, **terms: Any) -> None:
         """Have a stop order to sell, 5 % below the market."""
         stop_price = self.bench_market.price("0.95")
-        await self.working(order_id, side=Side.SELL, order_type=OrderType.STOP, stop_price=stop_price, limit_price=None)
+        stop = {"order_type": OrderType.STOP, "stop_price": stop_price, "limit_price": None}
+        await self.working(order_id, side=Side.SELL, **(stop | terms))
 
     async def flat(self, order_id: str) -> None:
         """Have no position."""

@@ -206,3 +206,36 @@ async def test_v0D_post_only_order_rests_or_is_turned_away(desk: Desk, order_id:
         assert "post-only" in (await desk.reports(f"{name}-crosses"))[-1].reason.lower()
         assert desk.fills(f"{name}-crosses") == []
         assert desk.status(name) is OrderStatus.NEW
+
+
+async def test_v0E_stop_limit_order_waits_for_its_stop(desk: Desk, order_id: str) -> None:
+    """A stop-limit order to sell is placed, its limit within the market and its stop below; then the market falls.
+
+    It rests until its stop is reached; it is told as triggered, then as filled, at its limit or better.
+    """
+    limit = desk.bench_market.price("0.90")
+    await desk.resting_stop(order_id, order_type=OrderType.STOP_LIMIT, limit_price=limit)
+    await desk.bench_market.trade()
+    assert desk.status(order_id) is OrderStatus.NEW
+    desk.bench_market.move("0.94")
+    await desk.trades_until(order_id, OrderStatus.FILLED)
+    kinds = await desk.kinds(order_id)
+    assert kinds.index("VenueAccepted") < kinds.index("VenueTriggered") < kinds.index("VenueFill")
+    assert all(fill.price >= limit for fill in desk.fills(order_id))
+
+
+async def test_v0F_stop_limit_order_rests_where_the_market_jumps_over_its_limit(desk: Desk, order_id: str) -> None:
+    """The market falls through the stop of a stop-limit order and its limit at once; later it comes back.
+
+    It is TRIGGERED and works; nothing trades below its limit; it is FILLED when the market is there again.
+    """
+    limit = desk.bench_market.price("0.95")
+    await desk.resting_stop(order_id, order_type=OrderType.STOP_LIMIT, limit_price=limit)
+    desk.bench_market.move("0.90")
+    await desk.trades_until(order_id, OrderStatus.TRIGGERED)
+    await desk.bench_market.trade()
+    await desk.bench.settle()
+    assert [(placed.working, placed.filled) for placed in desk.bench.placed(order_id)] == [(True, Decimal(0))]
+    desk.bench_market.move("1.10")
+    await desk.trades_until(order_id, OrderStatus.FILLED)
+    assert all(fill.price >= limit for fill in desk.fills(order_id))

@@ -243,3 +243,24 @@ async def test_v8D_killed_when_an_immediate_order_was_sent(desk: Desk, order_id:
     await desk.becomes(order_id, OrderStatus.CANCELED)
     (placed,) = desk.bench.placed(order_id)
     assert 0 < desk.filled_quantity(order_id) == placed.filled < quantity
+
+
+async def test_v8E_stop_limit_order_that_triggers_and_rests_while_dead(desk: Desk, order_id: str) -> None:
+    """The gateway is killed, and the market jumps over a stop-limit order's stop and limit; then it is killed again.
+
+    The next one tells that it is TRIGGERED, once, and works; the one after knows it so, and can cancel it.
+    """
+    limit = desk.bench_market.price("0.95")
+    await desk.resting_stop(order_id, order_type=OrderType.STOP_LIMIT, limit_price=limit)
+    await desk.kill()
+    desk.bench_market.move("0.90")
+    await desk.bench_market.trade()
+    await desk.bench.settle()
+    await desk.start()
+    await desk.becomes(order_id, OrderStatus.TRIGGERED)
+    await restart(desk)
+    assert desk.status(order_id) is OrderStatus.TRIGGERED
+    assert [placed.working for placed in desk.bench.placed(order_id)] == [True]
+    await desk.cancel(order_id)
+    await desk.becomes(order_id, OrderStatus.CANCELED)
+    assert await desk.kinds(order_id) == ["VenueAccepted", "VenueTriggered", "VenueCanceled"]

@@ -17,6 +17,7 @@ from gateway_dydx.plans import GOOD_TIL_CANCELED, ChainTimeInForce, Condition, O
 from gateway_dydx.translate import MarketTerms, market_terms, quantity_of
 from signalbox.errors import ConfigurationError, TranslationError
 from signalbox.messages import Order, OrderType, Side, TimeInForce
+from signalbox.order_terms import WITH_LIMIT, WITH_STOP
 
 from signalbox_cli.sessions.session_file import Header
 from signalbox_cli.simulated_venues import DYDX
@@ -59,12 +60,13 @@ def order_of(header: Header, placed: Mapping[str, Any], order_id: str, at: datet
         (OrderFlags.SHORT_TERM, posts): (OrderType.LIMIT, TimeInForce.DAY),
         (OrderFlags.LONG_TERM, posts): (OrderType.LIMIT, TimeInForce.GTC),
         (OrderFlags.CONDITIONAL, fills_at_once): (OrderType.STOP, TimeInForce.GTC),
+        (OrderFlags.CONDITIONAL, rests): (OrderType.STOP_LIMIT, TimeInForce.GTC),
     }
     kind = kinds.get((placed["flags"], placed["time_in_force"]))
     if kind is None or placed["condition"] not in (Condition.UNSPECIFIED, Condition.STOP_LOSS):
         raise ConfigurationError([f"{order_id} of the session is none that this desk places"])
     order_type, time_in_force = kind
-    good_till = _end(placed, at) if order_type is OrderType.STOP else None
+    good_till = _end(placed, at) if order_type in WITH_STOP else None
     return Order(
         order_id=order_id,
         intent_id=order_id,
@@ -74,8 +76,8 @@ def order_of(header: Header, placed: Mapping[str, Any], order_id: str, at: datet
         side=Side.BUY if placed["side"] == 1 else Side.SELL,
         quantity=quantity_of(int(placed["quantums"]), market),
         order_type=order_type,
-        limit_price=_price(placed["subticks"], market) if order_type is OrderType.LIMIT else None,
-        stop_price=_price(placed["trigger_subticks"], market) if order_type is OrderType.STOP else None,
+        limit_price=_price(placed["subticks"], market) if order_type in WITH_LIMIT else None,
+        stop_price=_price(placed["trigger_subticks"], market) if order_type in WITH_STOP else None,
         time_in_force=TimeInForce.GTD if good_till is not None else time_in_force,
         good_till=good_till,
         reduce_only=placed["reduce_only"],

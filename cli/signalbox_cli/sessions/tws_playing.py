@@ -13,6 +13,7 @@ from gateway_ibkr.facts import VenueContract
 from gateway_ibkr.translate import canonical_symbol, time_of
 from signalbox.errors import ConfigurationError
 from signalbox.messages import Order, OrderType, Side, TimeInForce
+from signalbox.order_terms import WITH_LIMIT, WITH_STOP
 
 from signalbox_cli.sessions.playing import Commands
 from signalbox_cli.sessions.session_file import Header, Session
@@ -23,7 +24,7 @@ from signalbox_cli.sessions.tws_venue import RecordedVenue
 from signalbox_cli.simulated_venues import IBKR
 
 _CONTRACT = {"symbol": 3, "security_type": 4, "exchange": 9, "currency": 11, "local_symbol": 12}
-_ORDER_TYPES = {"MKT": "MARKET", "LMT": "LIMIT", "STP": "STOP", "MOC": "MARKET_ON_CLOSE"}
+_ORDER_TYPES = {"MKT": "MARKET", "LMT": "LIMIT", "STP": "STOP", "STP LMT": "STOP_LIMIT", "MOC": "MARKET_ON_CLOSE"}
 _ACTION, _QUANTITY, _ORDER_TYPE, _LIMIT, _STOP, _TIME_IN_FORCE, _OUTSIDE_HOURS, _GOOD_TILL = (
     16,
     17,
@@ -78,8 +79,8 @@ def order_of(header: Header, placed: Fields) -> Order:
             side=Side(text(_ACTION)),
             quantity=Decimal(text(_QUANTITY)),
             order_type=order_type,
-            limit_price=Decimal(text(_LIMIT)) if order_type is OrderType.LIMIT else None,
-            stop_price=Decimal(text(_STOP)) if order_type is OrderType.STOP else None,
+            limit_price=Decimal(text(_LIMIT)) if order_type in WITH_LIMIT else None,
+            stop_price=Decimal(text(_STOP)) if order_type in WITH_STOP else None,
             time_in_force=time_in_force,
             good_till=time_of(text(_GOOD_TILL)) if time_in_force is TimeInForce.GTD else None,
             outside_regular_hours=text(_OUTSIDE_HOURS) == "1",

@@ -18,7 +18,8 @@ from signalbox.gateway import reports
 from signalbox.gateway.actions import Action, Ask, CancelStray, RecordSent
 from signalbox.gateway.reports import COMMISSION_IS_MISSING
 from signalbox.gateway.state import ZERO, Standing, execution_report_id
-from signalbox.messages import Fill, OrderType
+from signalbox.messages import Fill
+from signalbox.order_terms import WITH_STOP
 
 from gateway_dydx.endings import FINAL_STATUSES, VenueStatus, ending_of, reason_word
 from gateway_dydx.facts import Fact, FillSeen, Height, OrderSeen, SubaccountChanged, SubaccountSnapshot
@@ -79,7 +80,7 @@ def on_order(state: State, fact: OrderSeen, at: datetime) -> list[Action]:
     actions = _shown(tracked)
     if fact.status in OPEN_STATUSES or fact.status == VenueStatus.FILLED:
         actions += reports.accepted(state, tracked, at)
-    if order.order_type is OrderType.STOP and fact.status in HAS_TRIGGERED:
+    if order.order_type in WITH_STOP and fact.status in HAS_TRIGGERED:
         actions += reports.triggered(state, tracked, at)
     if fact.status in (VenueStatus.CANCELED, VenueStatus.BEST_EFFORT_CANCELED):
         if ending_of(fact.removal_reason, ZERO) is not None:
@@ -124,7 +125,7 @@ def on_fill(state: State, fact: FillSeen, at: datetime) -> list[Action]:
     actions: list[Action] = []
     if tracked is not None:
         actions += _shown(tracked)
-        if tracked.order.order_type is OrderType.STOP:
+        if tracked.order.order_type in WITH_STOP:
             actions += reports.triggered(state, tracked, fill.at)  # a stop does not fill untriggered
         remember_fill(state, tracked, fill, fact.height)
     actions += reports.filled(state, fill, fact.order_id)

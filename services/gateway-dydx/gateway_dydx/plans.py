@@ -7,6 +7,7 @@ Owns how the desk's order types become the chain's (docs/decisions tell why). It
     LIMIT, DAY/GTD    short-term, renewed by the gateway until its end: one that nobody watches ends by itself
     LIMIT, GTC        long-term: it must outlive the gateway
     STOP              conditional: it must outlive the gateway; its trigger goes by the oracle price
+    STOP_LIMIT        the same, but for what it becomes: an order that rests at its limit until its end
 """
 
 from __future__ import annotations
@@ -188,7 +189,7 @@ def order_plan(
             flags, build = OrderFlags.LONG_TERM, _limit_plan
         case OrderType.LIMIT:
             flags, build = OrderFlags.SHORT_TERM, _limit_plan
-        case OrderType.STOP:
+        case OrderType.STOP | OrderType.STOP_LIMIT:
             flags, build = OrderFlags.CONDITIONAL, _stop_plan
         case _:
             raise TranslationError(f"the gateway has no plan of a {order.order_type} order")
@@ -238,13 +239,17 @@ def _stop_plan(
     order: Order, market: MarketTerms, identity: OrderIdentity, bounds: PriceBounds, height: int, at: datetime
 ) -> OrderPlan:
     assert order.stop_price is not None
-    worst = _worst(order.stop_price, bounds.stop_slippage_fraction, order.side)
+    if order.limit_price is None:
+        worst = _worst(order.stop_price, bounds.stop_slippage_fraction, order.side)
+        price, becomes = bound_subticks(worst, market, order.side), ChainTimeInForce.IMMEDIATE_OR_CANCEL
+    else:
+        price, becomes = subticks(order.limit_price, market), ChainTimeInForce.UNSPECIFIED
     return OrderPlan(
         identity=identity,
         side=order.side,
         quantums=quantums(order.quantity, market),
-        subticks=bound_subticks(worst, market, order.side),
-        time_in_force=ChainTimeInForce.IMMEDIATE_OR_CANCEL,
+        subticks=price,
+        time_in_force=becomes,
         reduce_only=order.reduce_only,
         good_til_time=_stateful_end(order_end(order, at), at),
         condition=Condition.STOP_LOSS,

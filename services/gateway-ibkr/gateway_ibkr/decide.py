@@ -19,8 +19,8 @@ from signalbox.gateway import reports
 from signalbox.gateway.actions import Action, Ask, CancelStray, RecordSent
 from signalbox.gateway.reports import COMMISSION_IS_MISSING
 from signalbox.gateway.state import Standing, learn_venue_id
-from signalbox.messages import OrderType, TimeInForce
-from signalbox.order_terms import WHY_OVER
+from signalbox.messages import TimeInForce
+from signalbox.order_terms import WHY_OVER, WITH_STOP
 from signalbox.sessions import session_at, session_on
 
 from gateway_ibkr import sense
@@ -170,7 +170,7 @@ def _status(
         if why_held is not None or status in ("Submitted", "Filled"):
             actions += reports.released(state, tracked, at)
         # IBKR simulates stops for stocks: PreSubmitted until the trigger, Submitted from then on
-        if order.order_type is OrderType.STOP and status == "Submitted" and not why_held:
+        if order.order_type in WITH_STOP and status == "Submitted" and not why_held:
             actions += reports.triggered(state, tracked, at)
         return actions
     if status in ENDED:
@@ -278,7 +278,7 @@ def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action
     if not told:
         return actions
     remember_fill(state, fill)
-    if tracked is not None and tracked.order.order_type is OrderType.STOP:  # one does not fill untriggered,
+    if tracked is not None and tracked.order.order_type in WITH_STOP:  # one does not fill untriggered,
         actions += reports.triggered(state, tracked, fill.at)  # and its status may be missing
     actions += told
     if tracked is not None:

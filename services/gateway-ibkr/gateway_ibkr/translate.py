@@ -246,6 +246,7 @@ _ORDER_TYPES = {
     OrderType.MARKET: "MKT",
     OrderType.LIMIT: "LMT",
     OrderType.STOP: "STP",
+    OrderType.STOP_LIMIT: "STP LMT",
     OrderType.MARKET_ON_CLOSE: "MOC",
 }
 _SIDES = {"BUY": Side.BUY, "BOT": Side.BUY, "SELL": Side.SELL, "SLD": Side.SELL, "SSHORT": Side.SELL}

@@ -35,7 +35,7 @@ from oms.state import (
     Unprotected,
 )
 
-SHAPE = 5
+SHAPE = 6
 ROWS_AT_ONCE = 100
 SHEETS_AT_ONCE = 8
 

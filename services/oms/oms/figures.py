@@ -13,7 +13,8 @@ from datetime import datetime
 from decimal import Decimal
 from math import nan
 
-from signalbox.messages import Fill, OrderType, Position
+from signalbox.messages import Fill, Position
+from signalbox.order_terms import WITH_STOP
 
 from oms.outcome import Drift, DriftKind
 from oms.positions import divide, multiply, subtract
@@ -61,7 +62,7 @@ def reference_price(order: OrderState) -> Decimal | None:
 
     Where a stop will trigger has nothing to do with the market on the day that it was placed.
     """
-    if order.order is not None and order.order.order_type is OrderType.STOP:
+    if order.order is not None and order.order.order_type in WITH_STOP:
         return order.order.stop_price
     return order.reference_price
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from signalbox.messages import Order, OrderIntent, OrderType, Quote, QuoteSeen, Side
+from signalbox.messages import Order, OrderIntent, Quote, QuoteSeen, Side
+from signalbox.order_terms import WITH_LIMIT
 
 from risk.state import BUY, ONE, ZERO
 
-_SELL, _LIMIT = Side.SELL, OrderType.LIMIT
+_SELL = Side.SELL
 
 
 def usable_price(price: Decimal | None) -> Decimal | None:
@@ -48,10 +49,10 @@ def trigger_price(quote: Quote | QuoteSeen, side: Side) -> Decimal | None:
 def worst_price(intent: OrderIntent | Order, market: Decimal | None, collar_fraction: Decimal) -> Decimal | None:
     """The price per unit that makes the order as large as it may get; None when it can not be told.
 
-    A limit bounds a purchase; a sale may fill better than its limit, at the market. What has no limit may slip by the
-    collar, whichever side: for limits on size the higher price is the worse one.
+    A limit bounds a purchase, one behind a stop too; a sale may fill better than its limit, at the market. What has no
+    limit may slip by the collar, whichever side: for limits on size the higher price is the worse one.
     """
-    if intent.order_type is _LIMIT and intent.limit_price is not None:
+    if intent.order_type in WITH_LIMIT and intent.limit_price is not None:
         if intent.side is _SELL and market is not None:
             return max(intent.limit_price, market)
         return intent.limit_price

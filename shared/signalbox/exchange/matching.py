@@ -8,7 +8,8 @@ limit order must be within its limit (so a limit order may do better, never wors
 all orders together; the next quote brings new size. Where the venue tells makers from takers, a limit order that comes
 with a limit beyond the market goes on taking, quote by quote, until it is full or the market has left its limit; one
 that has rested is a maker and fills at its own price. A stop triggers on the last trade at or beyond its price, then
-takes like a market order, wherever the market is by then. A market-on-close order fills whole at the official close.
+takes like a market order, wherever the market is by then; one with a limit takes or rests from then on, as a limit
+order that comes at that moment. A market-on-close order fills whole at the official close.
 Outside regular hours only orders that ask for it can trade; the others rest.
 
 An immediate-or-cancel order takes what the present quote has for it, and the rest is cancelled; a fill-or-kill order is
@@ -44,7 +45,7 @@ from signalbox.exchange.orders import (
 )
 from signalbox.exchange.quoting import MarketQuote, Phase
 from signalbox.messages import InstrumentKind, Liquidity, OrderType, Side, TimeInForce
-from signalbox.order_terms import AT_ONCE, WHY_OVER
+from signalbox.order_terms import AT_ONCE, WHY_OVER, WITH_LIMIT, WITH_STOP
 
 _NONE = Decimal(0)
 WOULD_TAKE = "post-only: it would have been filled at once"
@@ -229,12 +230,12 @@ def _match(book: SymbolBook, at: datetime, taker: int | None = None) -> Step:
         if not _may_trade(order, book.phase):
             left.append(order)
             continue
-        order = _trigger(order, quote, at, events)
+        order = _trigger(book, order, quote, at, events)
         buys = order.terms.side is Side.BUY
         size, price = (ask_left, quote.ask) if buys else (bid_left, quote.bid)
         quantity = min(order.leaves, size)
         if quantity > 0 and _accepts(order, price):
-            rested = order.terms.order_type is OrderType.LIMIT and order.number != taker and not order.is_taking
+            rested = order.terms.order_type in WITH_LIMIT and order.number != taker and not order.is_taking
             liquidity = Liquidity.MAKER if rested else Liquidity.TAKER
             order = _fill(book, order, quantity, price, liquidity, at, events)
             if buys:
@@ -253,7 +254,7 @@ def _match(book: SymbolBook, at: datetime, taker: int | None = None) -> Step:
 def _arrived(book: SymbolBook, order: VenueOrder) -> VenueOrder:
     """Note whether an order comes to take: its limit is beyond the market."""
     quote = book.quote
-    if not book.tells_makers or quote is None or order.terms.order_type is not OrderType.LIMIT:
+    if not book.tells_makers or quote is None or order.terms.order_type not in WITH_LIMIT:
         return order
     return replace(order, is_taking=_accepts(order, quote.ask if order.terms.side is Side.BUY else quote.bid))
 
@@ -265,27 +266,33 @@ def _may_trade(order: VenueOrder, phase: Phase) -> bool:
 
 
 def _trigger(
-    order: VenueOrder, quote: MarketQuote, at: datetime, events: list[tuple[VenueOrderEvent, VenueOrder]]
+    book: SymbolBook,
+    order: VenueOrder,
+    quote: MarketQuote,
+    at: datetime,
+    events: list[tuple[VenueOrderEvent, VenueOrder]],
 ) -> VenueOrder:
     terms = order.terms
-    if terms.order_type is not OrderType.STOP or order.status is VenueOrderStatus.TRIGGERED:
+    if terms.order_type not in WITH_STOP or order.status is VenueOrderStatus.TRIGGERED:
         return order
     assert terms.stop_price is not None
     reached = quote.last >= terms.stop_price if terms.side is Side.BUY else quote.last <= terms.stop_price
     if not reached:
         return order
     event = Triggered(number=order.number, at=at)
-    order = evolve(order, event)
+    order = _arrived(book, evolve(order, event))
     events.append((event, order))
     return order
 
 
 def _accepts(order: VenueOrder, price: Decimal) -> bool:
     terms = order.terms
-    if terms.order_type is OrderType.LIMIT:
+    if terms.order_type in WITH_STOP and order.status is not VenueOrderStatus.TRIGGERED:
+        return False
+    if terms.order_type in WITH_LIMIT:
         assert terms.limit_price is not None
         return price <= terms.limit_price if terms.side is Side.BUY else price >= terms.limit_price
-    return terms.order_type is OrderType.MARKET or order.status is VenueOrderStatus.TRIGGERED
+    return terms.order_type is not OrderType.MARKET_ON_CLOSE
 
 
 def _fill(

@@ -81,7 +81,7 @@ class Accepted(OrderEvent, frozen=True, kw_only=True):
 
 
 class Triggered(OrderEvent, frozen=True, kw_only=True):
-    """The stop order's price has traded; it is a market order from now on."""
+    """The stop order's price has traded; it is a market order, or a limit order, from now on."""
 
 
 class Filled(OrderEvent, frozen=True, kw_only=True):

@@ -34,6 +34,7 @@ from signalbox.exchange.orders import (
 from signalbox.exchange.quoting import MarketQuote, Phase
 from signalbox.exchange.settlement import trades, unordered
 from signalbox.messages import Liquidity, OrderType, TimeInForce
+from signalbox.order_terms import WITH_LIMIT, WITH_STOP
 from signalbox.sessions import Session, moc_cutoff, next_session, session_at
 
 _FIRST_NUMBER = 1_000_001
@@ -351,9 +352,9 @@ def _end(session: Session, extended: bool) -> datetime:
 def _bad_terms(terms: OrderTerms, listing: Listing) -> str:
     if terms.quantity <= 0 or terms.quantity % listing.lot:
         return f"quantity {terms.quantity} is not a positive multiple of the lot {listing.lot}"
-    wants = {OrderType.LIMIT: terms.limit_price, OrderType.STOP: terms.stop_price}
-    if terms.order_type in wants:
-        price = wants[terms.order_type]
+    for types, price in ((WITH_LIMIT, terms.limit_price), (WITH_STOP, terms.stop_price)):
+        if terms.order_type not in types:
+            continue
         if price is None or price <= 0:
             return f"a {terms.order_type.lower()} order needs a positive price"
         tick = listing.tick_at(price)

@@ -40,6 +40,7 @@ class OrderType(StrEnum):
     MARKET = "MARKET"
     LIMIT = "LIMIT"
     STOP = "STOP"
+    STOP_LIMIT = "STOP_LIMIT"
     MARKET_ON_CLOSE = "MARKET_ON_CLOSE"
 
 

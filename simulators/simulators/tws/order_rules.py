@@ -13,7 +13,7 @@ from signalbox.errors import CalendarError
 from signalbox.exchange.listing import Listing
 from signalbox.exchange.orders import OrderTerms, VenueOrder, VenueOrderStatus
 from signalbox.messages import OrderType, Side, TimeInForce
-from signalbox.order_terms import AT_ONCE, WHY_OVER
+from signalbox.order_terms import AT_ONCE, WHY_OVER, WITH_LIMIT, WITH_STOP
 from signalbox.sessions import is_open, session_at
 
 from simulators.tws import times
@@ -25,10 +25,11 @@ ORDER_TYPES = {
     "LMT": OrderType.LIMIT,
     "MKT": OrderType.MARKET,
     "STP": OrderType.STOP,
+    "STP LMT": OrderType.STOP_LIMIT,
     "MOC": OrderType.MARKET_ON_CLOSE,
 }
 KNOWN_ORDER_TYPES = frozenset(
-    {"LOC", "MIT", "LIT", "STP LMT", "TRAIL", "TRAIL LIMIT", "REL", "MIDPRICE", "MTL", "PEG MID", "PEG MKT", "PEG BEST"}
+    {"LOC", "MIT", "LIT", "TRAIL", "TRAIL LIMIT", "REL", "MIDPRICE", "MTL", "PEG MID", "PEG MKT", "PEG BEST"}
     | {"PEG BENCH", "PEGMID", "PEGBEST", "PEGBENCH", "BOX TOP", "VOL", "STP PRT", "MKT PRT", "SNAP MKT", "SNAP MID"}
 )
 TIMES_IN_FORCE = {"": TimeInForce.DAY, **{each.value: each for each in TimeInForce}}
@@ -68,8 +69,8 @@ def terms_of(
         side=Side(request.text("action")),
         quantity=quantity,
         order_type=ORDER_TYPES[order_type],
-        limit_price=request.number("lmtPrice") if order_type == "LMT" else None,
-        stop_price=request.number("auxPrice") if order_type == "STP" else None,
+        limit_price=request.number("lmtPrice") if ORDER_TYPES[order_type] in WITH_LIMIT else None,
+        stop_price=request.number("auxPrice") if ORDER_TYPES[order_type] in WITH_STOP else None,
         time_in_force=TIMES_IN_FORCE[request.text("tif")],
         good_till=good_till,
         outside_regular_hours=request.flag("outsideRth") and not ignores_outside_hours(request, listing),
@@ -120,7 +121,7 @@ def _bad_kind(request: PlaceOrder, listing: Listing) -> Unresolved | None:
         )
     if tif not in TIMES_IN_FORCE:
         return Unresolved(10052, f"Invalid time in force:{tif}")
-    if order_type == "STP" and tif in AT_ONCE:
+    if ORDER_TYPES[order_type] in WITH_STOP and tif in AT_ONCE:
         return Unresolved(10052, f"Invalid time in force:{tif}")  # it could not wait for its trigger
     if order_type == "MOC" and tif not in ("DAY", ""):
         return Unresolved(113, "The Tif option should be set to DAY for MOC and LOC orders.")
@@ -146,14 +147,14 @@ def _unsupported(request: PlaceOrder) -> Unresolved | None:
 
 
 def _bad_prices(request: PlaceOrder, listing: Listing) -> Unresolved | None:
-    name = {"LMT": "lmtPrice", "STP": "auxPrice"}.get(request.text("orderType"))
-    if name is None:
-        return None
-    price = request.number(name)
-    if price is None or not 0 < price <= PRICE_MAX:
-        return invalid(f"Please enter a valid {'limit' if name == 'lmtPrice' else 'stop'} price")
-    if price % listing.tick_at(price):
-        return Unresolved(110, "The price does not conform to the minimum price variation for this contract.")
+    for name, word, types in (("lmtPrice", "limit", WITH_LIMIT), ("auxPrice", "stop", WITH_STOP)):
+        if ORDER_TYPES[request.text("orderType")] not in types:
+            continue
+        price = request.number(name)
+        if price is None or not 0 < price <= PRICE_MAX:
+            return invalid(f"Please enter a valid {word} price")
+        if price % listing.tick_at(price):
+            return Unresolved(110, "The price does not conform to the minimum price variation for this contract.")
     return None
 
 
@@ -204,7 +205,7 @@ def status_of(order: VenueOrder, calendar: str, now: datetime) -> str:
             return "Inactive"
         case VenueOrderStatus.TRIGGERED:
             return "Submitted"
-    held = order.terms.order_type in (OrderType.STOP, OrderType.MARKET_ON_CLOSE)
+    held = order.terms.order_type in (*WITH_STOP, OrderType.MARKET_ON_CLOSE)
     return "PreSubmitted" if held or not can_trade(order.terms, calendar, now) else "Submitted"
 
 

@@ -26,6 +26,7 @@ def test_order_quantity(world: Any, check: Any, quantity: str, passes: bool) -> 
         ("19", {"limit": None}, "1995", True),  # a MARKET order may slip by the collar: ask 100, 5 %
         ("20", {"limit": None}, "2100", False),
         ("18", {"order_type": OrderType.STOP, "limit_price": None, "stop_price": Decimal(110)}, "2079", False),
+        ("18", {"order_type": OrderType.STOP_LIMIT, "limit": "111", "stop_price": Decimal(110)}, "1998", True),
     ],
 )
 def test_order_notional(

@@ -13,6 +13,7 @@ from signalbox.messages import IntentApproved, MarketDataType, OrderType, TimeIn
 AT_ONCE = timedelta(microseconds=1)
 MOC = {"order_type": OrderType.MARKET_ON_CLOSE, "limit_price": None}
 STOP = {"order_type": OrderType.STOP, "limit_price": None}
+STOP_LIMIT = {"order_type": OrderType.STOP_LIMIT}
 
 
 def at(text: str) -> datetime:
@@ -39,6 +40,8 @@ def at(text: str) -> datetime:
         ("2024-01-06T12:00:00", {"time_in_force": TimeInForce.GTC}, True),
         ("2024-01-01T17:00:00", {}, False),
         ("2024-01-01T17:00:00", {"time_in_force": TimeInForce.GTC}, True),
+        ("2024-01-06T12:00:00", {**STOP_LIMIT, "stop_price": Decimal(101), "time_in_force": TimeInForce.GTC}, True),
+        ("2024-01-02T21:00:00", {**STOP_LIMIT, "stop_price": Decimal(101)}, False),
         # what takes at once: the market must be open for it
         ("2024-01-02T14:29:59.999999", {"time_in_force": TimeInForce.IOC}, False),
         ("2024-01-02T14:30:00", {"time_in_force": TimeInForce.IOC}, True),
@@ -188,11 +191,26 @@ def test_delayed_data_is_good_enough_to_get_out(world: Any, check: Any) -> None:
         ("BUY", {**STOP, "stop_price": Decimal("100.00")}, False),
         ("SELL", {**STOP, "stop_price": Decimal("99.99")}, True),
         ("SELL", {**STOP, "stop_price": Decimal("100.00")}, False),
+        # the limit behind a stop is held against the stop
+        ("BUY", {**STOP_LIMIT, "stop_price": Decimal("120.00"), "limit": "126.00"}, True),
+        ("BUY", {**STOP_LIMIT, "stop_price": Decimal("120.00"), "limit": "126.01"}, False),
+        ("BUY", {**STOP_LIMIT, "stop_price": Decimal("120.00"), "limit": "90"}, True),
+        ("BUY", {**STOP_LIMIT, "stop_price": Decimal("100.00"), "limit": "90"}, False),
+        ("SELL", {**STOP_LIMIT, "stop_price": Decimal("80.00"), "limit": "76.00"}, True),
+        ("SELL", {**STOP_LIMIT, "stop_price": Decimal("80.00"), "limit": "75.99"}, False),
+        ("SELL", {**STOP_LIMIT, "stop_price": Decimal("100.00"), "limit": "100"}, False),
     ],
 )
 def test_price_collar(world: Any, check: Any, side: str, terms: dict[str, Any], passes: bool) -> None:
     w = world().ready().quote("SPY", "100", "100")
     assert check(w.decide(w.order(side, **terms)), "price_collar").passed is passes
+
+
+def test_both_prices_of_a_stop_with_a_limit_are_told(world: Any, check: Any) -> None:
+    w = world().ready().quote("SPY", "100", "100")
+    told = check(w.decide(w.order(**STOP_LIMIT, stop_price=Decimal(120), limit="130")), "price_collar")
+    assert (told.limit, told.observed) == ("above 100, at most 126", "120, 130")
+    assert "through its stop 120" in told.reason
 
 
 @pytest.mark.parametrize(("side", "expected"), [("BUY", "101"), ("SELL", "99")])

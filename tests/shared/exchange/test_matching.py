@@ -28,8 +28,8 @@ from signalbox.exchange.orders import (
     VenueOrderStatus,
 )
 from signalbox.exchange.quoting import MarketQuote, Phase
-from signalbox.messages import OrderType, Side, TimeInForce
-from signalbox.order_terms import AT_ONCE, WHY_OVER
+from signalbox.messages import Liquidity, OrderType, Side, TimeInForce
+from signalbox.order_terms import AT_ONCE, WHY_OVER, WITH_LIMIT, WITH_STOP
 
 NOON = datetime(2024, 1, 3, 17, tzinfo=UTC)
 NUMBERS = count(1)
@@ -313,14 +313,38 @@ def test_a_post_only_order_is_not_changed_into_one_that_takes() -> None:
     assert kinds(matching.modify(book, rests.number, moved, NOON)) == [Modified]
 
 
+def test_a_stop_with_a_limit_rests_until_it_is_triggered_and_is_a_limit_order_from_then_on() -> None:
+    wanted = order(OrderType.STOP_LIMIT, 500, stop="10.50", limit="10.52")
+    book = matching.take(open_book(), wanted, NOON).book  # its limit is beyond the market: that alone trades nothing
+    assert book.orders == (wanted,)
+    triggered = matching.see_quote(book, quote("10.54", "10.55", last="10.50"))
+    assert kinds(triggered) == [Triggered]  # the market has jumped over the limit
+    filled = matching.see_quote(triggered.book, quote("10.51", "10.52", last="10.51", size=300))
+    assert fills(filled) == [(300, Decimal("10.52"))]
+    (rests,) = filled.book.orders
+    assert (rests.status, rests.leaves) == (VenueOrderStatus.TRIGGERED, 200)
+
+
+@pytest.mark.parametrize(
+    ("ask", "liquidity"), [("10.51", Liquidity.TAKER), ("10.53", Liquidity.MAKER)], ids=["takes", "rests first"]
+)
+def test_a_stop_with_a_limit_takes_at_its_trigger_or_has_rested(ask: str, liquidity: Liquidity) -> None:
+    wanted = order(OrderType.STOP_LIMIT, stop="10.50", limit="10.52")
+    book = matching.take(replace(open_book(), tells_makers=True), wanted, NOON).book
+    step = matching.see_quote(book, quote("10.50", ask, last="10.50"))
+    if liquidity is Liquidity.MAKER:
+        step = matching.see_quote(step.book, quote("10.50", "10.51", last="10.51"))
+    assert [event.liquidity for event in events(step) if isinstance(event, Filled)] == [liquidity]
+
+
 prices = st.integers(min_value=900, max_value=1100).map(lambda cents: Decimal(cents) / 100)
 
 
 @st.composite
 def wishes(draw: st.DrawFn) -> VenueOrder:
-    kind = draw(st.sampled_from([OrderType.MARKET, OrderType.LIMIT, OrderType.STOP]))
+    kind = draw(st.sampled_from([OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT]))
     side, quantity, price = draw(st.sampled_from(list(Side))), draw(st.integers(1, 2_000)), str(draw(prices))
-    limit, stop = (price if kind is OrderType.LIMIT else None), (price if kind is OrderType.STOP else None)
+    limit, stop = (price if kind in WITH_LIMIT else None), (str(draw(prices)) if kind in WITH_STOP else None)
     validity = draw(st.sampled_from(TimeInForce)) if kind is OrderType.LIMIT else TimeInForce.DAY
     return order(kind, quantity, side, limit, stop, validity=validity)
 

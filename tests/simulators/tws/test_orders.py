@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ib_async import LimitOrder, MarketOrder, Order, Stock, StopOrder
+from ib_async import LimitOrder, MarketOrder, Order, Stock, StopLimitOrder, StopOrder
 
 UNMARKETABLE = 50.0
 
@@ -105,6 +105,18 @@ async def test_an_order_good_till_a_date_ends_then(simulator: Any, wait_until: A
     await wait_until(lambda: trade.orderStatus.status == "Cancelled")
 
 
+async def test_a_stop_limit_order_waits_for_its_trigger_and_is_a_limit_order_then(
+    simulator: Any, wait_until: Any, aapl: Any
+) -> None:
+    client = await simulator.connect()
+    resting = StopLimitOrder("BUY", 100, 250, 240)
+    await placed(client, wait_until, aapl, resting, "PreSubmitted")  # its limit is beyond the market: it waits for 240
+    at_once = await placed(client, wait_until, aapl, StopLimitOrder("BUY", 100, 250, 100), "Filled")
+    assert at_once.orderStatus.avgFillPrice < 240
+    below = await placed(client, wait_until, aapl, StopLimitOrder("BUY", 100, 50, 40), "Submitted")  # triggered, rests
+    assert (below.order.orderType, below.order.lmtPrice, below.order.auxPrice) == ("STP LMT", 50, 40)
+
+
 async def test_an_immediate_order_takes_what_there_is_and_its_rest_is_cancelled(
     simulator: Any, wait_until: Any, aapl: Any
 ) -> None:
@@ -184,6 +196,9 @@ async def test_outside_hours_is_ignored_for_market_orders_with_2109(simulator: A
         (Order(action="BUY", totalQuantity=100, orderType="NONSENSE"), 321),
         (StopOrder("SELL", 100, 50, tif="IOC"), 10052),
         (LimitOrder("BUY", 100, 50, tif="OPG"), 10052),
+        (StopLimitOrder("BUY", 100, 50, 0.0), 321),
+        (StopLimitOrder("BUY", 100, 50.001, 50), 110),
+        (StopLimitOrder("BUY", 100, 50, 50, tif="FOK"), 10052),
         (LimitOrder("BUY", 100, 50, tif="XYZ"), 10052),
         (Order(action="BUY", totalQuantity=100, orderType="MOC", tif="GTC"), 113),
         (LimitOrder("BUY", 100, 50, tif="GTD"), 337),

@@ -4,7 +4,7 @@ Each is a pair of pure functions: why an intent fails it, and what is told of it
 are not known deny.
 
 Sessions: a MARKET order needs regular hours (no break). A MARKET_ON_CLOSE order needs a session whose close is more
-than 15 minutes away. A LIMIT or STOP order for the DAY needs a session that still runs: up to its close, or with
+than 15 minutes away. A LIMIT or stop order for the DAY needs a session that still runs: up to its close, or with
 `outside_regular_hours` to the end of late trading. GTC and GTD orders may be left to rest at any hour, as far as a
 fresh price can be had to hold them against. An IOC or FOK order never waits: its market must be open now.
 """
@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from signalbox.errors import CalendarError
 from signalbox.messages import MarketDataType, MarketState, OrderType, TimeInForce
-from signalbox.order_terms import AT_ONCE
+from signalbox.order_terms import AT_ONCE, WITH_LIMIT, WITH_STOP
 from signalbox.sessions import Session, moc_cutoff, session_at
 
 from risk.checks.rows import Limit, Row, Told, always
@@ -24,7 +24,8 @@ from risk.prices import trigger_price, usable_price
 from risk.state import BUY, ONE
 from risk.wording import UNKNOWN, hour, local_time, moment, plain, seconds
 
-_MARKET, _LIMIT, _STOP, _AT_CLOSE = OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.MARKET_ON_CLOSE
+_MARKET, _LIMIT, _AT_CLOSE = OrderType.MARKET, OrderType.LIMIT, OrderType.MARKET_ON_CLOSE
+_RESTING = WITH_LIMIT | WITH_STOP
 _LIVE, _OPEN = MarketDataType.LIVE, MarketState.OPEN
 _LASTING = frozenset({TimeInForce.GTC, TimeInForce.GTD})
 
@@ -42,7 +43,7 @@ def _session(facts: OrderFacts) -> tuple[Session | None, str, str]:
 
 def _rests(facts: OrderFacts) -> bool:
     intent = facts.intent
-    return intent.time_in_force in _LASTING and intent.order_type in (_LIMIT, _STOP)
+    return intent.time_in_force in _LASTING and intent.order_type in _RESTING
 
 
 def session(facts: OrderFacts) -> str:
@@ -214,16 +215,15 @@ def tell_market_data_type(facts: OrderFacts) -> Told:
     return _bounded(facts) or _LIVE, observed, _quote_source(facts)
 
 
-def _collar_price(facts: OrderFacts) -> Decimal | None:
-    intent = facts.intent
-    return intent.limit_price if intent.limit_price is not None else intent.stop_price
-
-
-def _collar_market(facts: OrderFacts) -> Decimal | None:
+def _trigger_market(facts: OrderFacts) -> Decimal | None:
+    """What a stop is held against: it must lie beyond."""
     quote = facts.basis.quote
-    if facts.intent.order_type is _STOP and quote is not None:
-        return trigger_price(quote, facts.intent.side)
-    return facts.market_price
+    return trigger_price(quote, facts.intent.side) if quote is not None else None
+
+
+def _limit_market(facts: OrderFacts) -> Decimal | None:
+    """What a limit is held against: one behind a stop is met by a market at that stop."""
+    return facts.market_price if facts.intent.stop_price is None else facts.intent.stop_price
 
 
 def _bound(facts: OrderFacts, price: Decimal) -> Decimal:
@@ -239,39 +239,55 @@ def _shown_bound(facts: OrderFacts, price: Decimal) -> str:
 def price_collar(facts: OrderFacts) -> str:
     """A limit may not reach further through the market than the collar; a stop must lie beyond what triggers it.
 
-    The other side needs no bound: a limit far from the market rests and does no harm.
+    The other side needs no bound: a limit far from the market rests and does no harm. The limit behind a stop is held
+    against the stop: that is where the market will be.
     """
-    intent, price = facts.intent, _collar_price(facts)
+    return _stop_at_fault(facts) or _limit_at_fault(facts)
+
+
+def _stop_at_fault(facts: OrderFacts) -> str:
+    price, market = facts.intent.stop_price, _trigger_market(facts)
     if price is None:
         return ""
-    market, buys = _collar_market(facts), intent.side is BUY
     if market is None:
-        return f"there is no price of {intent.symbol} to hold {plain(price)} against"
-    if intent.order_type is _STOP:
-        if (price <= market) if buys else (price >= market):
-            return f"the stop {plain(price)} would be triggered at once: the market is at {plain(market)}"
+        return f"there is no price of {facts.intent.symbol} to hold {plain(price)} against"
+    if (price <= market) if facts.intent.side is BUY else (price >= market):
+        return f"the stop {plain(price)} would be triggered at once: the market is at {plain(market)}"
+    return ""
+
+
+def _limit_at_fault(facts: OrderFacts) -> str:
+    price, market, buys = facts.intent.limit_price, _limit_market(facts), facts.intent.side is BUY
+    if price is None:
         return ""
-    if (price <= market) if buys else (price >= market):
-        return ""
-    bound = _bound(facts, market)
+    if market is None:
+        return f"there is no price of {facts.intent.symbol} to hold {plain(price)} against"
+    bound = max(market, _bound(facts, market)) if buys else min(market, _bound(facts, market))
     if (price <= bound) if buys else (price >= bound):
         return ""
+    what = "the market of" if facts.intent.stop_price is None else "its stop"
     return (
-        f"the limit {plain(price)} is more than {facts.limits.price_collar_fraction:.2%} through the market of "
+        f"the limit {plain(price)} is more than {facts.limits.price_collar_fraction:.2%} through {what} "
         f"{plain(market)}: {_shown_bound(facts, market)} is let through"
     )
 
 
 def tell_price_collar(facts: OrderFacts) -> Told:
-    price, market = _collar_price(facts), _collar_market(facts)
-    if price is None:
-        return "none", "no price", _quote_source(facts)
-    limit = UNKNOWN
-    if market is not None and facts.intent.order_type is _STOP:
-        limit = f"{'above' if facts.intent.side is BUY else 'below'} {plain(market)}"
-    elif market is not None:
-        limit = _shown_bound(facts, market)
-    return limit, plain(price), _quote_source(facts)
+    limits, prices = [], []
+    for price, market, is_stop in (
+        (facts.intent.stop_price, _trigger_market(facts), True),
+        (facts.intent.limit_price, _limit_market(facts), False),
+    ):
+        if price is None:
+            continue
+        prices.append(plain(price))
+        if market is None:
+            limits.append(UNKNOWN)
+        elif is_stop:
+            limits.append(f"{'above' if facts.intent.side is BUY else 'below'} {plain(market)}")
+        else:
+            limits.append(_shown_bound(facts, market))
+    return ", ".join(limits) or "none", ", ".join(prices) or "no price", _quote_source(facts)
 
 
 def _against_oracle(facts: OrderFacts) -> tuple[Decimal, Decimal] | None:
@@ -280,7 +296,7 @@ def _against_oracle(facts: OrderFacts) -> tuple[Decimal, Decimal] | None:
     if quote is None or quote.oracle_price is None:
         return None
     oracle = usable_price(quote.oracle_price)
-    if oracle is None or intent.order_type is _STOP:
+    if oracle is None or intent.order_type in WITH_STOP:
         return None
     price = intent.limit_price if intent.limit_price is not None else facts.market_price
     return (oracle, price) if price is not None else None
