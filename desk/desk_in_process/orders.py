@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec.structs import replace
 from oms.evolve import evolve
 from oms.outcome import Outcome, Rules
 from oms.recall import forget_recalled, wanted_by_message
@@ -35,13 +36,20 @@ class Orders:
         wanted = wanted_by_message(self.state, incoming)
         if wanted:
             look_up(self.state, self.trade, wanted)
-        return step(self.state, incoming, at, self.rules)
+        return step(self.state, incoming, at, self.rules, self.trade.place_of(incoming.id))
 
     def take(self, incoming: Incoming, at: datetime) -> Outcome:
         """Have a decision, a report or a timer come in at desk time `at`; all of what it makes necessary is done then.
 
         Raises `IllegalTransitionError` where an order can not take it; nothing has changed then.
         """
+        outcome = done = self._take_part(incoming, at)
+        while outcome.more:
+            outcome = self._take_part(incoming, at)
+            done = replace(outcome, events=done.events + outcome.events, commands=done.commands + outcome.commands)
+        return done
+
+    def _take_part(self, incoming: Incoming, at: datetime) -> Outcome:
         outcome = self.decide(incoming, at)
         for revision, command in outcome.commands:
             self.command(revision, command)

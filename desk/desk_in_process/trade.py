@@ -21,15 +21,22 @@ class Trade:
     def __init__(self) -> None:
         self.stored: list[Decision | OrderEvent] = []
         self._places: dict[Owner, list[int]] = {}
+        self._decisions: dict[str, int] = {}
 
     def append(self, message: Decision | OrderEvent) -> int:
         """Store a message behind all others; its sequence."""
         self.stored.append(message)
         sequence = len(self.stored)
-        if not isinstance(message, _DECISIONS):
+        if isinstance(message, _DECISIONS):
+            self._decisions[message.id] = sequence
+        else:
             owner = (message.venue, message.account, message.order_id)
             self._places.setdefault(owner, []).append(sequence)
         return sequence
+
+    def place_of(self, decision_id: str) -> int:
+        """Where a decision stands; 0 = it does not."""
+        return self._decisions.get(decision_id, 0)
 
     def event_at(self, sequence: int) -> OrderEvents | None:
         """The order event that stands there; None = a decision does."""

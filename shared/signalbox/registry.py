@@ -67,7 +67,13 @@ REGISTRY: tuple[Declared, ...] = (
     ),
     Declared("md.funding.*.*", FundingRate, FUNDING_GATEWAYS, ("risk", "recorder", "user"), "funding: venue, symbol"),
     Declared("ind.score.*.*.*", Score, ("indicators",), ("recorder", "user"), "scores: venue, symbol, timeframe"),
-    Declared("intent.*.*", Intent, ("user",), ("nats",), "order intents as people publish them: venue, symbol"),
+    Declared(
+        "intent.*.*",
+        Intent,
+        ("user",),
+        ("nats",),
+        "intents as people publish them, with % for what a cancel of many leaves out: venue, symbol",
+    ),
     Declared("intent.*.*.*", Intent, ("nats",), ("risk",), "intents as the server hands them on: name, venue, symbol"),
     Declared("decision.*.*.*", Decision, ("risk",), ("oms", "recorder", "user"), "decisions: verdict, venue, account"),
     Declared(

@@ -16,13 +16,12 @@ from urllib.parse import unquote
 from signalbox.messages import (
     AccountState,
     Bar,
-    CancelIntent,
     Decision,
     FundingRate,
     Instrument,
+    Intent,
     IntentApproved,
     Message,
-    OrderIntent,
     Quote,
     Report,
     VenueAccepted,
@@ -125,8 +124,8 @@ def score(venue: str, symbol: str, timeframe: str) -> str:
     return f"ind.score.{venue}.{encode_token(symbol)}.{timeframe}"
 
 
-def intent(message: OrderIntent | CancelIntent) -> str:
-    """Where a sender publishes it. The server puts the sender's name behind the first word."""
+def intent(message: Intent) -> str:
+    """Where a sender publishes it; any venue, any symbol: `%`. The server puts his name behind the first word."""
     return intent_for(message.venue, message.symbol)
 
 
@@ -140,7 +139,7 @@ def intent_for(venue: str, symbol: str) -> str:
     return f"intent.{encode_token(venue)}.{encode_token(symbol)}"
 
 
-def intent_of(name: str, message: OrderIntent | CancelIntent) -> str:
+def intent_of(name: str, message: Intent) -> str:
     """Where the desk has it from `name`, before INTENTS stores it by name alone."""
     return f"intent.{encode_token(name)}.{encode_token(message.venue)}.{encode_token(message.symbol)}"
 

@@ -25,6 +25,7 @@ from signalbox.messages import (
     InstrumentKind,
     IntentApproved,
     IntentDenied,
+    MassCancelIntent,
     Message,
     OrderEvent,
     OrderEvents,
@@ -80,7 +81,12 @@ class Desk(Orders):
 
     @property
     def log(self) -> list[OrderEvent]:
-        return self.trade.stored
+        return [stored for stored in self.trade.stored if not isinstance(stored, IntentApproved)]
+
+    def decided(self, decision: IntentApproved) -> IntentApproved:
+        """Have risk's decision stand in TRADE: of most it does not matter where."""
+        self.trade.append(decision)
+        return decision
 
     def learn_instruments(self) -> None:
         for symbol, currency, multiplier in (
@@ -121,9 +127,10 @@ class Desk(Orders):
     def restart(self) -> Desk:
         """What the next process makes of what is stored."""
         again = Desk()
-        for event in self.log:
-            again.trade.append(event)
-            evolve(again.state, messages.decode(messages.encode(event), OrderEvents), len(again.log))
+        for stored in self.trade.stored:
+            sequence = again.trade.append(stored)
+            if not isinstance(stored, IntentApproved):
+                evolve(again.state, messages.decode(messages.encode(stored), OrderEvents), sequence)
         again.commands, again.timers = dict(self.commands), dict(self.timers)
         return again
 
@@ -201,6 +208,18 @@ class Make:
             intent_sequence=number,
             intent=intent,
             order_id=order_id,
+            checks=(),
+        )
+
+    def mass_cancel(self, number: int = 90, **named: str) -> IntentApproved:
+        intent = MassCancelIntent(id=f"cancel-{number}", at=AT, **named)
+        return IntentApproved(
+            id=f"decision-{number}",
+            at=AT,
+            cause=intent.id,
+            intent_sequence=number,
+            intent=intent,
+            order_id="",
             checks=(),
         )
 

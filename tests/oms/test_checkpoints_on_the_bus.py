@@ -72,7 +72,7 @@ class Running:
                 await self.give(service, message)
 
     async def give(self, service: OrderManagement, message: Any) -> None:
-        outcome = await service._step(message)
+        outcome = await service._step(message, 0)
         for event in outcome.events:
             await service._store(event)
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
-from oms import metrics
+from oms import cancels, metrics
 from oms.service import OrderManagement
 from oms.statements import Mark
 from prometheus_client import REGISTRY
@@ -321,6 +321,82 @@ async def test_a_cancel_that_died_halfway_is_finished_by_the_next_process(live: 
     await live.wait_for_acknowledged("TRADE", 3)
     assert [event.id for event in await live.events()] == ["o-1/1", "o-1/2"]
     assert [command.id for command in await live.commands()] == ["command/o-1/0", "command/o-1/1"]
+
+
+async def three_working(live: Live, make: Any) -> None:
+    service = await live.start_oms()
+    for number in (1, 2, 3):
+        await live.decide(make.approved(f"o-{number}", number))
+    await live.wait_for_events(3)
+    await live.wait_for_acknowledged("TRADE", 3)
+    await live.stop(service)
+
+
+@pytest.mark.parametrize(
+    ("lines", "lost"), [*((lines, "none") for lines in range(6)), (9, "command.ibkr.o-2"), (9, "order.ibkr.DU1.o-3")]
+)
+async def test_a_cancel_of_many_that_died_halfway_is_finished_by_the_next_process(
+    live: Live, make: Any, monkeypatch: pytest.MonkeyPatch, lines: int, lost: str
+) -> None:
+    monkeypatch.setattr(cancels, "ORDERS_AT_ONCE", 2)
+    await three_working(live, make)
+    await live.start_dying_oms(lines, make.mass_cancel(), lost)
+    await live.decide(make.approved("young", 4))
+    await live.start_oms()
+    await live.wait_for_acknowledged("TRADE", 4)
+
+    async def whole() -> bool:
+        return len(await live.events()) >= 7 and len(await live.commands()) >= 7
+
+    await until(whole)
+    asked = [event.id for event in await live.events() if event.cause == "decision-90"]
+    assert sorted(asked) == ["o-1/2", "o-2/2", "o-3/2"]
+    cancelled = [command.id for command in await live.commands() if command.cause == "decision-90"]
+    assert sorted(cancelled) == ["command/o-1/1", "command/o-2/1", "command/o-3/1"]
+
+
+async def test_others_have_their_turn_between_two_parts_of_a_cancel_of_many(
+    live: Live, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cancels, "ORDERS_AT_ONCE", 1)
+    await three_working(live, make)
+    service = await live.start_oms()
+    store = service._store
+
+    async def store_with_a_report_waiting(event: Any) -> None:
+        await store(event)
+        if event.id == "o-1/2":
+            await live.report(make.report(messages.VenueCanceled, "o-3", reason="by hand"))
+
+            async def waits() -> bool:
+                return bool(service._lock._waiters)
+
+            await until(waits)
+
+    monkeypatch.setattr(service, "_store", store_with_a_report_waiting)
+    await live.decide(make.mass_cancel())
+    await live.wait_for_acknowledged("TRADE", 7)
+    events = [(type(event).__name__, event.order_id) for event in (await live.events())[3:]]
+    assert events == [("OrderPendingCancel", "o-1"), ("OrderCanceled", "o-3"), ("OrderPendingCancel", "o-2")]
+
+
+async def test_a_process_that_loses_the_lease_between_two_parts_asks_for_no_more(
+    live: Live, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cancels, "ORDERS_AT_ONCE", 1)
+    await three_working(live, make)
+    service, over = await live.start_oms(), asyncio.Event()
+    service._bus.on_failure = lambda error: over.set()
+    store = service._store
+
+    async def store_and_lose(event: Any) -> None:
+        await store(event)
+        live.lease.held = False
+
+    monkeypatch.setattr(service, "_store", store_and_lose)
+    await live.decide(make.mass_cancel())
+    await asyncio.wait_for(over.wait(), WAIT_SECONDS_MAX)
+    assert [event.id for event in (await live.events())[3:]] == ["o-1/2"]
 
 
 async def test_reports_of_an_order_whose_event_is_missing_wait_until_it_is_stored(live: Live, make: Any) -> None:

@@ -36,6 +36,7 @@ from signalbox.messages import (
     Intent,
     IntentApproved,
     LinkStatus,
+    MassCancelIntent,
     Order,
     OrderAccepted,
     OrderCanceled,
@@ -226,6 +227,10 @@ class World:
         self.serial += 1
         values: dict[str, Any] = {"id": f"c{self.serial}", "at": self.now, "venue": self.venue, "symbol": "SPY"}
         return CancelIntent(**{**values, "order_id": order_id, **changes})
+
+    def mass_cancel(self, **named: Any) -> MassCancelIntent:
+        self.serial += 1
+        return MassCancelIntent(**{"id": f"m{self.serial}", "at": self.now, **named})
 
     def decide(self, intent: Intent, clock_is_stale: bool = False, by: str = "alice") -> Decision:
         """Decide and take the decision in, as the shell does."""

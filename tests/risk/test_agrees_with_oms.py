@@ -5,6 +5,7 @@ The log is one that the OMS itself decides on, from reports and snapshots that c
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -107,6 +108,7 @@ class Both(DeskInProcess):
         self.follow()
         assert self.positions_of_risk() == self.positions_of_oms(), incoming
         assert self.working_at_risk() == self.working_at_oms(), incoming
+        assert self.risk.working == self.scopes_at_oms(), incoming
 
     def _approve(self, values: Any, order_id: str, side: Side, quantity: int, symbol: str) -> IntentApproved | None:
         if order_id in self.used:
@@ -122,6 +124,7 @@ class Both(DeskInProcess):
             quantity=Decimal(quantity),
             order_type=OrderType.LIMIT,
             limit_price=Decimal(100),
+            strategy=f"strategy {side}",
         )
         decision = IntentApproved(
             id=f"decision-{self.number}",
@@ -202,6 +205,11 @@ class Both(DeskInProcess):
         return {
             order.key: max(order.order.quantity - order.filled_quantity, Decimal(0)) for order in orders if order.order
         }
+
+    def scopes_at_oms(self) -> dict[Any, int]:
+        """How many orders work for each that a cancel of many may name."""
+        orders = (self.orders.state.orders[key] for key in self.orders.state.working)
+        return Counter((o.venue, o.account, o.order.symbol, o.order.strategy) for o in orders if o.order)
 
     def working_at_risk(self) -> dict[str, Decimal]:
         return {key: order.open_quantity for key, order in self.risk.orders.items()}

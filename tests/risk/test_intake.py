@@ -26,6 +26,11 @@ class Sender:
         self.sequence += 1
         return Waiting(self.sequence, name, Lane.CANCELS, "", order_id, 100, f"-{order_id}", f"ack-{self.sequence}")
 
+    def mass_cancel(self, name: str) -> Waiting[str]:
+        self.sequence += 1
+        known = f"all{self.sequence}"
+        return Waiting(self.sequence, name, Lane.CANCELS, "", "", 100, known, f"ack-{self.sequence}", cancels_many=True)
+
 
 def drained(waits: Intake[str], now: float = 0.0) -> list[Waiting[str]]:
     found = []
@@ -85,6 +90,70 @@ def test_a_cancel_of_another_names_order_moves_nothing() -> None:
     s = Sender()
     waits = offered(s.order("alice", "x"), s.order("alice", "y"), s.cancel("bob", "y"))
     assert [w.message for w in drained(waits)] == ["-y", "x", "y"]
+
+
+def test_a_cancel_of_many_keeps_its_place_among_what_its_sender_sends() -> None:
+    s = Sender()
+    sent = [s.order("alice", "a1"), s.order("alice", "a2"), s.cancel("alice", "a2"), s.order("alice", "a3")]
+    sent += [s.mass_cancel("alice"), s.order("alice", "a4"), s.cancel("alice", "a4"), s.order("alice", "a5")]
+    found = [w.message for w in drained(offered(*sent))]
+    assert found == ["a2", "-a2", "a1", "a3", "all5", "a4", "-a4", "a5"]
+
+
+def test_a_cancel_of_many_waits_for_no_other_name_and_moves_none_of_theirs() -> None:
+    s = Sender()
+    others = [s.order("bob") for _ in range(50)]
+    waits = offered(*others, s.order("alice", "mine"), s.mass_cancel("alice"), s.cancel("bob", "elsewhere"))
+    found = [w.message for w in drained(waits)]
+    assert found.index("mine") < found.index("all52") <= 5
+    assert [name for name in found if name in {w.message for w in others}] == [w.message for w in others]
+
+
+def test_what_is_sent_after_a_cancel_of_many_was_decided_is_in_its_own_lane_again() -> None:
+    s = Sender()
+    waits = offered(s.order("alice"), s.mass_cancel("alice"), s.order("alice"))
+    assert [w.lane for w in drained(waits)] == [Lane.CANCELS] * 3
+    assert waits.offer(s.order("alice"), 0.0) is Offer.WAITS
+    assert [w.lane for w in drained(waits)] == [Lane.ORDERS]
+
+
+def test_a_name_has_one_turn_of_a_lane_however_its_orders_were_moved_up() -> None:
+    s = Sender()
+    waits = offered(s.order("alice"), s.mass_cancel("alice"))
+    drained(waits)
+    for waiting in (s.order("alice"), s.order("alice"), s.order("alice"), s.order("bob")):
+        waits.offer(waiting, 0.0)
+    assert [w.name for w in drained(waits)] == ["alice", "bob", "alice", "alice"]
+
+
+def test_who_may_have_no_order_decided_for_now_cancels_all_that_waits_with_what_he_has_for_cancels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(intake, "DECISIONS_BURST_MAX", 3.0)
+    s = Sender()
+    waits = offered(*(s.order("alice") for _ in range(4)))
+    assert len(drained(waits)) == 3
+    assert waits.held_back(0.0) == {"alice"}
+    waits.offer(s.mass_cancel("alice"), 0.0)
+    assert waits.held_back(0.0) == set()
+    assert [w.message for w in drained(waits)] == ["o4", "all5"]
+
+
+def test_a_cancel_of_many_costs_its_sender_as_many_as_it_was_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "DECISIONS_BURST_MAX", 10.0)
+    s = Sender()
+    waits = offered(s.mass_cancel("alice"), s.mass_cancel("alice"), s.mass_cancel("alice"), s.mass_cancel("bob"))
+    first, bobs, second = waits.next(0.0), waits.next(0.0), None
+    assert (first and first.name, bobs and bobs.name) == ("alice", "bob")
+    assert first is not None
+    waits.charge(first, 0)  # a decision it was all the same
+    second = waits.next(0.0)
+    assert second is not None
+    waits.charge(second, 28)  # 10 - 1 - 28
+    assert waits.next(0.0) is None
+    assert waits.held_back(0.0) == {"alice"}
+    assert waits.wait_seconds(0.0) == pytest.approx(20 / intake.DECISIONS_PER_SECOND)
+    assert waits.next(1.01) is not None
 
 
 def test_what_is_delivered_again_waits_once_and_is_acknowledged_by_its_last_delivery() -> None:
@@ -160,6 +229,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("order"), NAMES, st.sampled_from("abcdef")),
         st.tuples(st.just("cancel"), NAMES, st.sampled_from("abcdef")),
+        st.tuples(st.just("all"), NAMES),
         st.tuples(st.just("again"), st.integers(0, 30)),
         st.tuples(st.just("turn"), st.integers(1, 4)),
     ),
@@ -180,8 +250,11 @@ def test_nothing_is_lost_doubled_or_overtaken_and_every_name_has_its_turn(steps:
             if waiting_now:
                 assert waits.offer(waiting_now[terms[0] % len(waiting_now)], 0.0) is Offer.WAITS_ALREADY
         else:
-            name, order_id = terms
-            waiting = s.order(name, f"{name}-{order_id}") if kind == "order" else s.cancel(name, f"{name}-{order_id}")
+            name, order_id = terms[0], "-".join(terms)
+            if kind == "all":
+                waiting = s.mass_cancel(name)
+            else:
+                waiting = s.order(name, order_id) if kind == "order" else s.cancel(name, order_id)
             sent.append(waiting)
             assert waits.offer(waiting, 0.0) is Offer.WAITS
     assert len(waits) == len(sent) - len(done)
@@ -197,6 +270,8 @@ def test_nothing_is_lost_doubled_or_overtaken_and_every_name_has_its_turn(steps:
             if same and later.cancels == earlier.intent_id != "":
                 first_of_id = next(each for each in sent if each.intent_id == earlier.intent_id)
                 assert place[first_of_id.sequence] < place[later.sequence]
+            if same and (earlier.cancels_many or later.cancels_many):
+                assert place[earlier.sequence] < place[later.sequence]
             if same and earlier.lane is later.lane and not (earlier.moved or later.moved):
                 assert place[earlier.sequence] < place[later.sequence]
     assert not waits._sequences

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from risk.intents import DIGITS_MAX, PAYLOAD_BYTES_MAX, Unreadable, read_intent
-from signalbox.messages import OrderIntent
+from risk.intents import DIGITS_MAX, PAYLOAD_BYTES_MAX, Unreadable, read_head, read_intent
+from signalbox.messages import MassCancelIntent, OrderIntent
 
 GOOD: dict[str, Any] = {
     "type": "OrderIntent",
@@ -115,6 +115,43 @@ def test_what_is_no_intent_is_unreadable(payload: bytes) -> None:
     result = read_intent(payload)
     assert isinstance(result, Unreadable)
     assert result.reason
+
+
+MANY: dict[str, Any] = {"type": "MassCancelIntent", "id": "m", "at": "2024-01-02T15:00:00Z"}
+
+
+def test_a_cancel_of_many_needs_to_name_nothing() -> None:
+    result = read_intent(json.dumps(MANY).encode())
+    assert isinstance(result, MassCancelIntent)
+    assert (result.venue, result.account, result.symbol, result.strategy) == ("", "", "", "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"venue": "x" * 257}, "venue has 257 characters"),
+        ({"account": "x" * 257}, "account has 257 characters"),
+        ({"symbol": "x" * 257}, "symbol has 257 characters"),
+        ({"strategy": "x" * 257}, "strategy has 257 characters"),
+        ({"note": "x" * 257}, "note has 257 characters"),
+        ({"note": "x" * 1_000_000}, "bytes"),
+        ({"venue": None}, "$.venue"),
+        ({"symbol": ["SPY"]}, "$.symbol"),
+        ({"order_id": "o-1"}, "unknown field `order_id`"),
+        ({"at": "9999-12-31T00:00:00Z"}, "at is in the year 9999"),
+    ],
+)
+def test_what_is_wrong_with_a_cancel_of_many_is_said(changes: dict[str, Any], word: str) -> None:
+    result = read_intent(json.dumps({**MANY, **changes}).encode())
+    assert isinstance(result, Unreadable)
+    assert word in result.reason
+
+
+def test_a_head_says_whether_an_intent_cancels_one_or_many() -> None:
+    one = {"type": "CancelIntent", "id": "c", "order_id": "o-1"}
+    heads = [read_head(json.dumps(body).encode()) for body in (GOOD, one, MANY)]
+    assert [(head.cancels, head.cancels_many) for head in heads] == [("", False), ("o-1", False), ("", True)]
+    assert read_head(b"{").cancels_many is False
 
 
 def test_a_message_just_within_the_bound_is_read() -> None:

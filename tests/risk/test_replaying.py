@@ -117,6 +117,20 @@ def test_a_stored_decision_that_somebody_has_changed_is_told(day: tuple[Any, Log
     assert (difference.sequence, part.what, part.stored, part.again) == (sequence, "reference_price", "99.5", "100")
 
 
+def test_a_cancel_of_many_that_says_another_number_than_trade_is_told(world: Any) -> None:
+    w = world().ready()
+    w.decide(w.order())
+    w.decide(w.mass_cancel())
+    assert replayed(w.log, w)[1] == []
+    sequence, subject, payload = w.log[-1]
+    decision = messages.decode(payload, Decision)
+    assert decision.basis is not None
+    changed = replace(decision, basis=replace(decision.basis, covered_orders=2))
+    [difference] = replayed([*w.log[:-1], (sequence, subject, messages.encode(changed))], w)[1]
+    [part] = difference.parts
+    assert (part.what, part.stored, part.again) == ("basis.covered_orders in TRADE", "2", "1")
+
+
 def test_what_can_not_be_made_again_is_counted(day: tuple[Any, Log], world: Any) -> None:
     w, log = day
     another = world(limits={"open_orders_max": 7})
@@ -137,11 +151,12 @@ def test_a_rejected_order_that_works_after_all_has_its_terms_from_its_events(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     w = world().ready()
-    order = w.order()
+    order = w.order(strategy="trend")
     w.decide(order)
-    w.created(order).event(OrderRejected(**w._of(order.id, OrderStatus.REJECTED), reason="no"))
+    w.created(order, strategy="trend").event(OrderRejected(**w._of(order.id, OrderStatus.REJECTED), reason="no"))
     w.accepted(order)
     w.decide(w.order())
+    w.decide(w.mass_cancel(strategy="trend"))
     monkeypatch.setattr("risk.evolve.REFUSED_MAX", 0)
     assert replayed(w.log, w)[1] == []
 

@@ -589,6 +589,44 @@ async def test_another_names_cancel_is_among_the_first_decisions_under_a_flood(s
     await eventually(left)
 
 
+async def test_a_cancel_of_many_is_for_what_its_sender_sent_before_it_and_waits_for_nobody_else(stage: Stage) -> None:
+    await stage.bus("user")
+    flood = [intent_bytes(stage, id=f"flood-{number}", quantity="0") for number in range(200)]
+    await asyncio.gather(*(stage.send(payload) for payload in flood))
+    await stage.send(intent_bytes(stage, id="mine"), user="operator")
+    mass_cancel = stage.w.mass_cancel(id="all")
+    await stage.send(messages.encode(mass_cancel), subject=subjects.intent(mass_cancel), user="operator")
+    await stage.send(intent_bytes(stage, id="young"), user="operator")
+    await stage.risk()
+    decisions = await stage.decided(203)
+    causes = [decision.cause for decision in decisions]
+    assert [cause for cause in causes if not cause.startswith("flood")] == ["mine", "all", "young"]
+    assert causes.index("young") < 8
+    found = decisions[causes.index("all")]
+    assert isinstance(found, IntentApproved)
+    assert found.basis is not None
+    assert (found.by, found.basis.covered_orders) == ("operator", 1)
+    stored = [each.subject async for each in (await stage.bus("recorder")).read("TRADE", "decision.approved.*.*")]
+    assert stored == ["decision.approved.ibkr.DU1234567", "decision.approved.%.%", "decision.approved.ibkr.DU1234567"]
+
+
+async def test_cancels_of_many_that_are_sent_in_a_row_cost_their_sender_what_they_were_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "DECISIONS_BURST_MAX", 6.0)
+    running = await stage.risk()
+    for number in range(3):
+        await stage.send(intent_bytes(stage, id=f"i-{number}"))
+    await stage.decided(3)
+    await stage.kill(running)
+    for number in range(4):
+        await stage.send(messages.encode(stage.w.mass_cancel(id=f"all-{number}")), subject="intent.%.%")
+    await stage.send(intent_bytes(stage, id="other"), user="operator")
+    await stage.risk()
+    causes = [decision.cause for decision in (await stage.decided(6))[3:]]
+    assert sorted(causes) == ["all-0", "all-1", "other"]  # 6 - 3 - 3
+
+
 async def test_a_name_beyond_its_decisions_waits_and_then_is_refused_at_the_door(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

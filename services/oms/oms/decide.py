@@ -10,27 +10,24 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from signalbox.errors import IllegalTransitionError
 from signalbox.messages import (
     CancelIntent,
-    CancelOrder,
     Decision,
     Instrument,
     IntentApproved,
     IntentDenied,
+    MassCancelIntent,
     Order,
-    OrderCancelRejected,
     OrderCreated,
     OrderDenied,
     OrderIntent,
-    OrderPendingCancel,
     OrderUnknown,
-    RefusedBy,
     SubmitOrder,
     TimerFired,
 )
 from signalbox.subjects import INTENT_ID
 
+from oms.cancels import cancel, cancel_many
 from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried
 from oms.state import OrderState, State, order_key
 from oms.transitions import next_status
@@ -41,8 +38,8 @@ USED_UP = "duplicate_intent"
 # ------------------------------------------------------------------------------------------------------- decisions
 
 
-def decide_decision(state: State, decision: Decision, rules: Rules) -> Outcome:
-    """What risk's decision makes necessary.
+def decide_decision(state: State, decision: Decision, sequence: int, rules: Rules) -> Outcome:
+    """What risk's decision, which TRADE has at `sequence`, makes necessary.
 
     Raises `IllegalTransitionError` for an approved cancel of an order that does not exist.
     """
@@ -50,16 +47,18 @@ def decide_decision(state: State, decision: Decision, rules: Rules) -> Outcome:
         return _denied(state, decision, rules)
     intent = decision.intent
     if isinstance(intent, CancelIntent):
-        return _cancel(state, decision, intent)
+        return cancel(state, decision, intent)
+    if isinstance(intent, MassCancelIntent):
+        return cancel_many(state, decision, intent, sequence)
     order = state.orders.get(order_key(intent.venue, intent.account, decision.order_id))
     if order is None:
-        return _create(state, decision, intent, rules)
+        return _create(state, decision, sequence, intent, rules)
     if order.created_cause == decision.id:
         return _again(order, rules)
     return Outcome(notes=(NoteKind.SECOND_DECISION,))
 
 
-def _create(state: State, decision: IntentApproved, intent: OrderIntent, rules: Rules) -> Outcome:
+def _create(state: State, decision: IntentApproved, sequence: int, intent: OrderIntent, rules: Rules) -> Outcome:
     instrument = state.instruments.get((intent.venue, intent.symbol))
     if instrument is None:  # no gateway has told it
         # Without currency and multiplier its fills could not be booked. Fail closed.
@@ -75,6 +74,7 @@ def _create(state: State, decision: IntentApproved, intent: OrderIntent, rules: 
         **carried(state, owner, status, decision.at, decision.id),
         order=order,
         reference_price=decision.reference_price,
+        decision_sequence=sequence,
     )
     return _submitted(order, decision.at, decision.id, rules, (created,))
 
@@ -100,6 +100,7 @@ def _order(order_id: str, intent: OrderIntent, instrument: Instrument) -> Order:
         multiplier=instrument.multiplier,
         currency=instrument.currency,
         base_currency=instrument.base_currency,
+        strategy=intent.strategy,
     )
 
 
@@ -145,51 +146,6 @@ def _denied_event(state: State, intent: OrderIntent, decision: Decision, reason:
     owner = (intent.venue, intent.account, intent.id)
     status = next_status(intent.id, None, OrderDenied)
     return OrderDenied(**carried(state, owner, status, decision.at, decision.id), reason=reason)
-
-
-def _cancel(state: State, decision: IntentApproved, intent: CancelIntent) -> Outcome:
-    """An approved cancel is an event and a command of its own revision: asked again, the venue is too."""
-    order = state.find_order(intent.venue, intent.account, intent.order_id)
-    if order is None:
-        raise IllegalTransitionError(intent.order_id, "NO_ORDER", OrderPendingCancel.__name__)
-    if decision.id in order.cancel_causes:
-        if order.is_final:
-            return NOTHING
-        revision = order.cancel_causes.index(decision.id) + 1
-        return Outcome(commands=((revision, _cancel_command(order, decision, revision)),))
-    if decision.id in order.causes:
-        return NOTHING
-    if order.is_final:
-        # It ended between risk's look at it and ours. Whoever asked gets an answer all the same.
-        status = next_status(order.order_id, order.status, OrderCancelRejected)
-        reason = f"the order is {order.status.value} already"
-        return Outcome(
-            events=(
-                OrderCancelRejected(
-                    **carried(state, order.owner, status, decision.at, decision.id),
-                    reason=reason,
-                    refused_by=RefusedBy.DESK,
-                ),
-            )
-        )
-    status = next_status(order.order_id, order.status, OrderPendingCancel)
-    revision = len(order.cancel_causes) + 1
-    return Outcome(
-        events=(OrderPendingCancel(**carried(state, order.owner, status, decision.at, decision.id)),),
-        commands=((revision, _cancel_command(order, decision, revision)),),
-    )
-
-
-def _cancel_command(order: OrderState, decision: IntentApproved, revision: int) -> CancelOrder:
-    return CancelOrder(
-        id=f"command/{order.key}/{revision}",
-        at=decision.at,
-        cause=decision.id,
-        venue=order.venue,
-        account=order.account,
-        order_id=order.order_id,
-        venue_order_id=order.venue_order_id,
-    )
 
 
 # ---------------------------------------------------------------------------------------------------------- timers

@@ -57,7 +57,7 @@ def evolve(state: State, event: OrderEvent, sequence: int) -> None:
     symbols = _evolve_book(state, key, event, sequence)
     if isinstance(event, BEGINNING):
         state.orders_begun += 1
-        _keep(state, key, _begin(event))
+        _keep(state, key, _begin(event, sequence))
     elif key in state.orders:
         _keep(state, key, evolve_order(state.orders[key], event))
     # else: the account's own events: its baseline, its funding, fees of executions not seen yet
@@ -93,7 +93,8 @@ def let_orders_leave(state: State) -> None:
         state.left.add(leaving)
 
 
-def _begin(event: OrderCreated | OrderDenied) -> OrderState:
+def _begin(event: OrderCreated | OrderDenied, sequence: int) -> OrderState:
+    approved_at = event.decision_sequence if isinstance(event, OrderCreated) else 0
     return OrderState(
         venue=event.venue,
         account=event.account,
@@ -106,6 +107,7 @@ def _begin(event: OrderCreated | OrderDenied) -> OrderState:
         created_cause=event.cause,
         reference_price=event.reference_price if isinstance(event, OrderCreated) else None,
         causes=(event.cause,),
+        begun_at_sequence=approved_at or sequence,
     )
 
 

@@ -64,7 +64,8 @@ class Drift:
 class Outcome(Struct, frozen=True, gc=False):
     """What has to be published, in this order: events one by one, commands by revision, timers.
 
-    `drift` is None but for a snapshot that was compared.
+    `drift` is None but for a snapshot that was compared. `more`: this is a part of it, and once it is done the same
+    message is to be asked about again.
     """
 
     events: tuple[OrderEvent, ...] = ()
@@ -72,6 +73,7 @@ class Outcome(Struct, frozen=True, gc=False):
     timers: tuple[TimerFired, ...] = ()
     notes: tuple[NoteKind, ...] = ()
     drift: tuple[Drift, ...] | None = None
+    more: bool = False
 
 
 NOTHING = Outcome()

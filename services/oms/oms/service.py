@@ -206,29 +206,38 @@ class OrderManagement:
                 raise MessageError("it speaks of another venue or account, or is of another kind, than its subject")
             if strange := [symbol for symbol in symbols_of(message) if not subjects.is_name(symbol)]:
                 raise MessageError(f"{strange[0][:60]!a}... has {len(strange[0])} characters, and is no symbol")
-            async with self._lock:
-                if self._failure is not None:
-                    raise self._failure
-                try:
-                    outcome = await self._step(message)
-                    await self._carry_out(outcome, received)
-                except IllegalTransitionError:
-                    metrics.ILLEGAL_TRANSITIONS.inc()
-                    raise
-                except BusRefusedError:
-                    raise  # nothing of it is stored: the same message may be tried again
-                except BusError as error:
-                    self._failure = error  # what is stored is not known: nothing may be decided from this state
-                    raise
-            self._tell(message, outcome)
+            outcome = await self._handle(message, received)
+            metrics.count_hop(received, outcome)
+            while outcome.more:  # others have their turn in between
+                await self._lease.until_held()
+                outcome = await self._handle(message, received)
 
         return handle
 
-    async def _step(self, message: Incoming) -> Outcome:
+    async def _handle(self, message: Incoming, received: Received) -> Outcome:
+        """Do what a message makes necessary, or a part of it, before anything else has its turn."""
+        async with self._lock:
+            if self._failure is not None:
+                raise self._failure
+            try:
+                outcome = await self._step(message, received.sequence)
+                await self._carry_out(outcome)
+            except IllegalTransitionError:
+                metrics.ILLEGAL_TRANSITIONS.inc()
+                raise
+            except BusRefusedError:
+                raise  # nothing of it is stored: the same message may be tried again
+            except BusError as error:
+                self._failure = error  # what is stored is not known: nothing may be decided from this state
+                raise
+        self._tell(message, outcome)
+        return outcome
+
+    async def _step(self, message: Incoming, sequence: int) -> Outcome:
         """What a message makes necessary, with all at hand that it speaks of."""
         await self._recall(message)
         await self._learn(message)
-        return step(self.state, message, self._clock.now(), self._rules)
+        return step(self.state, message, self._clock.now(), self._rules, sequence)
 
     async def _recall(self, message: Message) -> None:
         """Look up what has left memory and the message speaks of."""
@@ -264,7 +273,7 @@ class OrderManagement:
 
     # --------------------------------------------------------------------------------------------- messages out
 
-    async def _carry_out(self, outcome: Outcome, received: Received) -> None:
+    async def _carry_out(self, outcome: Outcome) -> None:
         """Publish what a message makes necessary; return when all of it is stored.
 
         A command goes out first, the event beside it last: what the event wakes would take the processor from the
@@ -276,7 +285,6 @@ class OrderManagement:
             await self._schedule(timer)
         for event in outcome.events:
             await self._store(event)
-        metrics.count_hop(received, outcome)
 
     async def _schedule(self, timer: TimerFired) -> None:
         await self._bus.publish_scheduled(

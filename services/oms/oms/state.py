@@ -103,6 +103,8 @@ class OrderState(Struct, frozen=True, gc=False):
     """The market that risk held the order against; None where nobody has said."""
     causes: tuple[str, ...] = ()
     """What has been turned into events already: the same message again changes nothing."""
+    begun_at_sequence: int = 0
+    """Where in TRADE it begins: at its approval, or, where nobody has said of one, at its first event."""
 
     @property
     def is_final(self) -> bool:

@@ -33,8 +33,10 @@ Incoming = Decision | Report | TimerFired
 """What the OMS takes."""
 
 
-def step(state: State, incoming: Incoming, at: datetime, rules: Rules) -> Outcome:
+def step(state: State, incoming: Incoming, at: datetime, rules: Rules, sequence: int = 0) -> Outcome:
     """What `incoming`, which comes at desk time `at`, makes necessary; the state stays as it is.
+
+    `sequence` is where TRADE has a decision. An outcome may be a part (`Outcome.more`): ask again once it is done.
 
     Raises `IllegalTransitionError` where an order can not take it.
     """
@@ -42,7 +44,7 @@ def step(state: State, incoming: Incoming, at: datetime, rules: Rules) -> Outcom
         case VenueFill():
             return decide_fill(state, incoming, state.instruments.get((incoming.venue, incoming.fill.symbol)))
         case IntentApproved() | IntentDenied():
-            return decide_decision(state, incoming, rules)
+            return decide_decision(state, incoming, sequence, rules)
         case VenueCommission():
             return decide_commission(state, incoming)
         case VenueFunding():

@@ -19,13 +19,15 @@ from signalbox.messages import (
     Intent,
     IntentApproved,
     IntentDenied,
+    MassCancelIntent,
     OrderIntent,
 )
 
 from risk.checks import conditions, form, limits, market
 from risk.checks.cancels import CANCEL_ROWS
+from risk.checks.mass_cancels import MASS_CANCEL_ROWS
 from risk.checks.rows import Form, Ground, Rows
-from risk.facts import INTENT, CancelFacts, IntentFacts, OrderFacts, Request, gather, normalised
+from risk.facts import INTENT, CancelFacts, IntentFacts, MassCancelFacts, OrderFacts, Request, gather, normalised
 from risk.intents import TEXT_CHARACTERS_MAX
 from risk.looking import look, look_at_id
 from risk.rules import Rules
@@ -67,6 +69,7 @@ OF_ORDERS: Rows[OrderFacts] = Rows(
     (*form.COMMON_ROWS, *form.ORDER_ROWS, *conditions.ORDER_ROWS, *market.ORDER_ROWS, *limits.ORDER_ROWS), ground_of
 )
 OF_CANCELS: Rows[CancelFacts] = Rows((*form.COMMON_ROWS, *CANCEL_ROWS))
+OF_MASS_CANCELS: Rows[MassCancelFacts] = Rows((*form.INTENT_ROWS, *MASS_CANCEL_ROWS))
 
 ALWAYS_TOLD = frozenset(row.name for row in form.COMMON_ROWS)
 """The OMS has to see that a denial is of an id that was used up."""
@@ -109,8 +112,10 @@ def explain(rules: Rules, decision: Decision) -> tuple[Check, ...]:
         return decision.checks
     intent, symbol_error = normalised(rules, intent)
     if isinstance(intent, CancelIntent):
-        of_cancel = CancelFacts(intent=intent, rules=rules, basis=basis)
-        return OF_CANCELS.told(of_cancel)
+        return OF_CANCELS.told(CancelFacts(intent=intent, rules=rules, basis=basis))
+    if isinstance(intent, MassCancelIntent):
+        of_many = MassCancelFacts(intent=intent, rules=rules, basis=basis, symbol_error=symbol_error)
+        return OF_MASS_CANCELS.told(of_many)
     return OF_ORDERS.told(gather(rules, basis, intent, symbol_error, decision.by, decision.at))
 
 
@@ -119,9 +124,12 @@ def _judge(rules: Rules, request: Request, intent: Intent, symbol_error: str, at
     if isinstance(intent, OrderIntent):
         of_order = gather(rules, basis, intent, symbol_error, request.by, at)
         failed, rows, reference = OF_ORDERS.failed(of_order), len(OF_ORDERS), of_order.market_price
-    else:
+    elif isinstance(intent, CancelIntent):
         of_cancel = CancelFacts(intent=intent, rules=rules, basis=basis)
         failed, rows, reference = OF_CANCELS.failed(of_cancel), len(OF_CANCELS), None
+    else:
+        of_many = MassCancelFacts(intent=intent, rules=rules, basis=basis, symbol_error=symbol_error)
+        failed, rows, reference = OF_MASS_CANCELS.failed(of_many), len(OF_MASS_CANCELS), None
     if failed:
         denied = IntentDenied(
             id=request.decision_id,
@@ -146,12 +154,19 @@ def _judge(rules: Rules, request: Request, intent: Intent, symbol_error: str, at
         intent_sequence=request.sequence,
         intent_stored_at=request.stored_at,
         intent=intent,
-        order_id=intent.order_id if isinstance(intent, CancelIntent) else intent.id,
+        order_id=_order_named(intent),
         checks=(),
         reference_price=reference,
         passed=rows,
         basis=basis,
     )
+
+
+def _order_named(intent: Intent) -> str:
+    """The order that an intent places or cancels; "" = many."""
+    if isinstance(intent, MassCancelIntent):
+        return ""
+    return intent.order_id if isinstance(intent, CancelIntent) else intent.id
 
 
 def _shortened(denied: IntentDenied) -> IntentDenied:

@@ -37,7 +37,7 @@ from signalbox.room import StreamRoom
 
 from risk import keeping
 from risk.account_ages import FUNDS, said_at
-from risk.exposure import count_open, holding_of, note_traded, revalue, settle_terms, work
+from risk.exposure import count_open, end, holding_of, note_traded, revalue, settle_terms, work
 from risk.known import Verdict
 from risk.prices import mark_price, usable_price, worst_price
 from risk.state import (
@@ -159,8 +159,8 @@ def _add_approval(lately: deque[datetime], at: datetime) -> None:
 def _reserve(state: RiskState, books: AccountBooks, intent: OrderIntent, reference: Decimal | None) -> None:
     """Count an approved order as if all of it could fill at its worst price, before the venue has seen it."""
     price = worst_price(intent, reference, state.rules.desk.limits.price_collar_fraction)
-    order = WorkingOrder(intent.venue, intent.account, intent.symbol, intent.side, intent.quantity, price, _PENDING_NEW)
-    work(state, books, intent.id, order)
+    facts = (intent.venue, intent.account, intent.symbol, intent.side, intent.quantity, price)
+    work(state, books, intent.id, WorkingOrder(*facts, _PENDING_NEW, intent.strategy))
     state.in_flight.add(intent.id)
 
 
@@ -175,12 +175,8 @@ def _create(state: RiskState, books: AccountBooks, event: OrderCreated) -> None:
     if key in state.orders or state.known.finished(key) is not None:
         return
     price = order.limit_price or order.stop_price or holding.mark
-    work(
-        state,
-        books,
-        key,
-        WorkingOrder(event.venue, event.account, order.symbol, order.side, order.quantity, price, event.status),
-    )
+    facts = (event.venue, event.account, order.symbol, order.side, order.quantity, price)
+    work(state, books, key, WorkingOrder(*facts, event.status, order.strategy))
 
 
 def _key(event: OrderEvent) -> str:
@@ -194,9 +190,9 @@ def _set_open(state: RiskState, books: AccountBooks, event: OrderEvent, leaves_q
         fill: Fill = event.fill  # type: ignore[attr-defined]  # only events with a fill come here
         if event.status not in FINAL_STATUSES and leaves_quantity > 0:
             price = usable_price(fill.price) or holding_of(state, books, event.venue, fill.symbol).mark
-            revived = WorkingOrder(
-                event.venue, event.account, fill.symbol, fill.side, leaves_quantity, price, event.status
-            )
+            refused = state.refused.get(_key(event))
+            facts = (event.venue, event.account, fill.symbol, fill.side, leaves_quantity, price)
+            revived = WorkingOrder(*facts, event.status, refused.strategy if refused is not None else "")
             _revive(state, books, _key(event), revived)
         return
     holding = holding_of(state, books, order.venue, order.symbol)
@@ -221,11 +217,7 @@ def _set_status(state: RiskState, books: AccountBooks, event: OrderEvent) -> Non
     state.known.finish(key, event.status)
     if order is None:
         return
-    del state.orders[key]
-    books.working_orders -= 1
-    holding = holding_of(state, books, order.venue, order.symbol)
-    count_open(holding, order, order.open_quantity, -1)
-    revalue(books, order.symbol, holding)
+    end(state, books, key)
     if event.status is OrderStatus.REJECTED:
         state.refused[key] = order
         if len(state.refused) > REFUSED_MAX:

@@ -99,10 +99,24 @@ def revalue(books: AccountBooks, symbol: str, holding: Holding) -> None:
 def work(state: RiskState, books: AccountBooks, key: str, order: WorkingOrder) -> None:
     """Count an order that works from now on."""
     state.orders[key] = order
+    state.working[order.scope] = state.working.get(order.scope, 0) + 1
     books.working_orders += 1
     holding = holding_of(state, books, order.venue, order.symbol)
     count_open(holding, order, order.open_quantity, 1)
     revalue(books, order.symbol, holding)
+
+
+def end(state: RiskState, books: AccountBooks, key: str) -> WorkingOrder:
+    """Count an order no more."""
+    order = state.orders.pop(key)
+    state.working[order.scope] -= 1
+    if not state.working[order.scope]:
+        del state.working[order.scope]
+    books.working_orders -= 1
+    holding = holding_of(state, books, order.venue, order.symbol)
+    count_open(holding, order, order.open_quantity, -1)
+    revalue(books, order.symbol, holding)
+    return order
 
 
 def restore_books(state: RiskState, key: AccountKey, books: AccountBooks, orders: Mapping[str, WorkingOrder]) -> None:

@@ -13,7 +13,17 @@ from msgspec import Struct, structs
 from signalbox.desk import Desk, Limits
 from signalbox.errors import SymbolError
 from signalbox.instruments import parse_symbol
-from signalbox.messages import NEVER, Basis, CancelIntent, InstrumentSeen, Intent, OrderIntent, PositionSeen, Side
+from signalbox.messages import (
+    NEVER,
+    Basis,
+    CancelIntent,
+    InstrumentSeen,
+    Intent,
+    MassCancelIntent,
+    OrderIntent,
+    PositionSeen,
+    Side,
+)
 
 from risk.prices import market_price, worst_price
 from risk.rules import Rules
@@ -77,6 +87,13 @@ class CancelFacts(IntentFacts, kw_only=True):
     intent: CancelIntent
 
 
+class MassCancelFacts(IntentFacts, kw_only=True):
+    """What the checks of a cancel of many look at. `symbol_error`: why its symbol has no canonical form."""
+
+    intent: MassCancelIntent
+    symbol_error: str
+
+
 class OrderFacts(IntentFacts, kw_only=True):
     """What the checks of an order look at: what is kept of it (`basis`), and what follows from that.
 
@@ -102,11 +119,18 @@ class OrderFacts(IntentFacts, kw_only=True):
 
 
 def normalised(rules: Rules, intent: Intent) -> tuple[Intent, str]:
-    """The intent with its canonical symbol and its account, and why the symbol has no canonical form ("" = it has)."""
+    """The intent with its canonical symbol and its account, and why the symbol has no canonical form ("" = it has).
+
+    What a cancel of many leaves out is any, and stays so.
+    """
+    if isinstance(intent, MassCancelIntent) and not intent.symbol:
+        return intent, ""
     is_canonical = (intent.venue, intent.symbol) in rules.allowed
     if is_canonical and intent.account:
         return intent, ""
-    account = intent.account or only_account(rules.desk, intent.venue)
+    account = intent.account
+    if not account and not isinstance(intent, MassCancelIntent):
+        account = only_account(rules.desk, intent.venue)
     symbol, error = intent.symbol, ""
     if not is_canonical:
         try:

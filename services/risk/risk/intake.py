@@ -4,13 +4,16 @@ Owns fairness between the names that the server saw send: however much one of th
 the next few decisions. There are two lanes, cancels and orders, and they alternate, so neither starves the other. In
 each lane the names take turns. Within a name and lane what came first is decided first, but for one case: an order
 that is to be cancelled moves up to the cancels, right before its cancel, so that no cancel overtakes its own order.
+A cancel of many keeps its place among all that its sender sends: what he sent before moves up before it, and what he
+sends after it, while it waits, stands behind it in the same lane. So it is for what he has sent, and for nothing else.
 
 Each name may have only so many decisions at a stretch, by lane (a bucket that fills up again slowly): what is decided
-is stored for ever. What is beyond that waits on in the stream, which refuses more at its door. While the room for
+is stored for ever, and so is what follows: a cancel of many costs as many as it is for. What is beyond that waits on in
+the stream, which refuses more at its door. While the room for
 decisions is almost used up, whoever has had many waits: what is left is for order events, and for everybody else.
 
-It must not know what an intent says but whether it cancels, and which order. Names are those that the server has
-accounts for: few.
+It must not know what an intent says but whether it cancels, and which order, or many. Names are those that the server
+has accounts for: few.
 """
 
 from __future__ import annotations
@@ -50,7 +53,8 @@ class Offer(StrEnum):
 class Waiting(Generic[T]):
     """An intent that waits. `message` is None when its payload was left in the stream; `reply` acknowledges it.
 
-    `intent_id` is that of an order, `cancels` the order id of a cancel; either may be empty.
+    `intent_id` is that of an order, `cancels` the order id of a cancel; either may be empty. `cancels_many` = it is a
+    cancel of many.
     """
 
     sequence: int
@@ -61,6 +65,7 @@ class Waiting(Generic[T]):
     bytes: int
     message: T | None
     reply: str
+    cancels_many: bool = False
     moved: bool = False
     """It has moved up: what is left at its former place is passed over."""
 
@@ -84,6 +89,7 @@ class _Name(Generic[T]):
     orders: dict[str, Waiting[T]] = field(default_factory=dict)
     """The orders that wait, by id; of several with one id the first, which is the one that counts."""
     waiting: int = 0
+    waiting_cancels_of_many: int = 0
     kept_bytes: int = 0
 
 
@@ -129,6 +135,11 @@ class Intake(Generic[T]):
         self._sequences[waiting.sequence] = waiting
         if waiting.cancels and (order := name.orders.pop(waiting.cancels, None)) is not None:
             self._move_up(name, order)
+        if waiting.cancels_many:
+            self._move_all_up(name, waiting.name)
+            name.waiting_cancels_of_many += 1
+        elif name.waiting_cancels_of_many:
+            waiting.lane = Lane.CANCELS
         if waiting.lane is Lane.ORDERS and waiting.intent_id:
             name.orders.setdefault(waiting.intent_id, waiting)
         self._append(name, waiting.lane, waiting)
@@ -143,6 +154,10 @@ class Intake(Generic[T]):
                 self._last_lane = lane
                 return found
         return None
+
+    def charge(self, waiting: Waiting[T], orders: int) -> None:
+        """Have its sender pay for what follows from a cancel of many: it was for so many `orders`."""
+        self._names[waiting.name].buckets[waiting.lane].tokens -= max(0, orders - 1)
 
     def is_brief(self, waiting: Waiting[T]) -> bool:
         """Whether its sender has had so many decisions that a denial is told in few words."""
@@ -190,6 +205,7 @@ class Intake(Generic[T]):
     def _leave(self, name: _Name[T], found: Waiting[T]) -> None:
         del self._sequences[found.sequence]
         name.waiting -= 1
+        name.waiting_cancels_of_many -= found.cancels_many
         if found.message is not None:
             name.kept_bytes -= found.bytes
         if name.orders.get(found.intent_id) is found:
@@ -199,6 +215,18 @@ class Intake(Generic[T]):
         """Its former place, in another lane than its own now, is passed over."""
         order.lane, order.moved = Lane.CANCELS, True
         self._append(name, Lane.CANCELS, order)
+
+    def _move_all_up(self, name: _Name[T], called: str) -> None:
+        """All of its orders, in their order."""
+        orders = name.lanes[Lane.ORDERS]
+        if not orders:
+            return
+        self._turns[Lane.ORDERS].remove(called)
+        for order in orders:
+            if order.lane is Lane.ORDERS:  # not one that has moved up with its own cancel
+                self._move_up(name, order)
+        orders.clear()
+        name.orders.clear()
 
     def _append(self, name: _Name[T], lane: Lane, waiting: Waiting[T]) -> None:
         if not name.lanes[lane]:

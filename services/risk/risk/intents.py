@@ -14,7 +14,7 @@ from decimal import Decimal
 
 import msgspec
 from signalbox import messages
-from signalbox.messages import CancelIntent, Intent
+from signalbox.messages import CancelIntent, Intent, MassCancelIntent, OrderIntent
 from signalbox.streams import INTENT_BYTES_MAX
 
 PAYLOAD_BYTES_MAX = INTENT_BYTES_MAX
@@ -71,6 +71,10 @@ class Head(msgspec.Struct, frozen=True):
         """The order that a cancel is about; the empty text of anything else."""
         return self.order_id if self.type == CancelIntent.__name__ else ""
 
+    @property
+    def cancels_many(self) -> bool:
+        return self.type == MassCancelIntent.__name__
+
 
 _NO_HEAD = Head()
 _decode_head = msgspec.json.Decoder(Head).decode
@@ -106,7 +110,7 @@ def _foreign_number(payload: bytes) -> str:
 
 def _absurd_number(intent: Intent) -> str:
     """Refuse by digits and exponent, before any arithmetic: 1E+999999 plus 1 has a million digits."""
-    if isinstance(intent, CancelIntent):
+    if not isinstance(intent, OrderIntent):
         return ""
     for name in _NUMBERS:
         number: Decimal | None = getattr(intent, name)

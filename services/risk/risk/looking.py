@@ -21,6 +21,7 @@ from signalbox.messages import (
     InstrumentSeen,
     Intent,
     LinkSeen,
+    MassCancelIntent,
     OrderSeen,
     PositionSeen,
     VenueLink,
@@ -33,6 +34,7 @@ from risk.state import (
     ZERO,
     AccountBooks,
     RiskState,
+    Scope,
     Seen,
     is_flat,
     margin_fraction,
@@ -50,6 +52,8 @@ def look(state: RiskState, request: Request, intent: Intent, at: datetime) -> Ba
     """What a normalised intent is held against at desk time `at`."""
     if isinstance(intent, CancelIntent):
         return _about_cancel(state, request, intent)
+    if isinstance(intent, MassCancelIntent):
+        return _about_mass_cancel(state, intent)
     account_key, symbol_key = (intent.venue, intent.account), (intent.venue, intent.symbol)
     books = state.books.get(account_key)
     return Basis(
@@ -88,6 +92,20 @@ def _about_cancel(state: RiskState, request: Request, intent: CancelIntent) -> B
         ended=state.known.finished(key),
         order_id_used=IdSeen(verdict=decided.verdict, sequence=decided.sequence) if decided is not None else None,
     )
+
+
+def _about_mass_cancel(state: RiskState, intent: MassCancelIntent) -> Basis:
+    return Basis(
+        rules=state.rules.version,
+        trade_sequence=state.folded_up_to,
+        id_used=_id_used(state, intent.id),
+        covered_orders=sum(orders for scope, orders in state.working.items() if _covers(intent, scope)),
+    )
+
+
+def _covers(intent: MassCancelIntent, scope: Scope) -> bool:
+    wanted = (intent.venue, intent.account, intent.symbol, intent.strategy)
+    return all(name in ("", found) for name, found in zip(wanted, scope, strict=True))
 
 
 def _id_used(state: RiskState, name: str) -> IdSeen | None:

@@ -50,6 +50,5 @@ def _terms(state: RiskState, event: OrderCreated) -> WorkingOrder:
     if price is None:
         books = state.books.setdefault((event.venue, event.account), AccountBooks())
         price = order.stop_price or holding_of(state, books, event.venue, order.symbol).mark
-    return WorkingOrder(
-        event.venue, event.account, order.symbol, order.side, order.quantity, price, OrderStatus.REJECTED
-    )
+    facts = (event.venue, event.account, order.symbol, order.side, order.quantity, price)
+    return WorkingOrder(*facts, OrderStatus.REJECTED, order.strategy)

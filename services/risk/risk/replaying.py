@@ -28,7 +28,7 @@ from risk.step import Recalled, TradeEvent, step
 
 OF_POSITION = ("quantity", "buying_quantity", "selling_quantity")
 OF_BOOKS = ("source", "currency", "working_orders", "approvals", "approvals_of_name")
-OF_BASIS = ("trade_sequence", "unread_event", "id_used", "order", "ended", "order_id_used")
+OF_BASIS = ("trade_sequence", "unread_event", "id_used", "order", "ended", "order_id_used", "covered_orders")
 """What a decision has kept that TRADE alone says too."""
 
 

@@ -37,7 +37,7 @@ from signalbox.bus import Bus, PublishAck, Queue, Received, dead_letter
 from signalbox.clock import DeskClock
 from signalbox.errors import BusError
 from signalbox.lease import OwnLease
-from signalbox.messages import Decision
+from signalbox.messages import Decision, IntentApproved
 from signalbox.metrics import Hop, show_hop
 
 from risk import evolve, metrics
@@ -137,9 +137,10 @@ class Risk:
         waiting = Waiting(
             sequence=received.sequence,
             name=subjects.sender_of_intent(received.subject),
-            lane=Lane.CANCELS if head.cancels else Lane.ORDERS,
-            intent_id="" if head.cancels else head.id,
+            lane=Lane.CANCELS if head.cancels or head.cancels_many else Lane.ORDERS,
+            intent_id="" if head.cancels or head.cancels_many else head.id,
             cancels=head.cancels,
+            cancels_many=head.cancels_many,
             bytes=len(received.payload) + len(received.headers),
             message=received,
             reply=reply,
@@ -186,7 +187,10 @@ class Risk:
         made = []
         for request, (received, waiting, _) in zip(requests, chosen, strict=True):
             began_seconds = time.perf_counter()
-            made.append(_Made(self._judge(request), received, waiting.reply, began_seconds))
+            decision = self._judge(request)
+            if waiting.cancels_many and isinstance(decision, IntentApproved) and decision.basis is not None:
+                self._intake.charge(waiting, decision.basis.covered_orders)
+            made.append(_Made(decision, received, waiting.reply, began_seconds))
         await self._store(made)
 
     def _choose(self) -> list[tuple[Waiting[Received], bool]]:
@@ -203,6 +207,8 @@ class Risk:
             chosen.append((waiting, self._intake.is_brief(waiting)))
             self._in_hand.add(waiting.sequence)
             size += waiting.bytes
+            if waiting.cancels_many:  # whether its sender may have another one is known when it is decided
+                break
         return chosen
 
     async def _whole(self, waiting: Waiting[Received]) -> Received | None:

@@ -77,6 +77,15 @@ class WorkingOrder(Struct, gc=False):
     open_quantity: Decimal
     price: Decimal | None
     status: OrderStatus
+    strategy: str = ""
+
+    @property
+    def scope(self) -> Scope:
+        return self.venue, self.account, self.symbol, self.strategy
+
+
+Scope = tuple[str, str, str, str]
+"""(venue, account, symbol, strategy): what a cancel of many may name of an order."""
 
 
 @dataclass(slots=True)
@@ -176,7 +185,7 @@ SymbolKey = tuple[str, str]
 
 @dataclass(slots=True)
 class RiskState:
-    """Everything. Orders are kept by `order_key`.
+    """Everything. Orders are kept by `order_key`; `working` counts them.
 
     `folded_up_to` is the sequence in TRADE of the last order event taken in. `answered` has the
     intents that were decided lately: one may be delivered again.
@@ -191,6 +200,7 @@ class RiskState:
     answered: AnsweredIntents = field(default_factory=AnsweredIntents)
     known: KnownIds = field(default_factory=KnownIds)
     orders: dict[str, WorkingOrder] = field(default_factory=dict)
+    working: dict[Scope, int] = field(default_factory=dict)
     in_flight: set[str] = field(default_factory=set)
     refused: dict[str, WorkingOrder] = field(default_factory=dict)
     books: dict[AccountKey, AccountBooks] = field(default_factory=dict)

@@ -30,7 +30,7 @@ from signalbox.messages.books import AccountState, Book, Position
 from signalbox.messages.commands import CancelOrder, Command, SubmitOrder
 from signalbox.messages.control import ClockTick, DeadLetter, Lease, SetAside, TimerFired, TradingState
 from signalbox.messages.decisions import Check, Decision, IntentApproved, IntentDenied
-from signalbox.messages.intents import CancelIntent, Intent, OrderIntent
+from signalbox.messages.intents import CancelIntent, Intent, MassCancelIntent, OrderIntent
 from signalbox.messages.json_form import decode, encode
 from signalbox.messages.ledger import LedgerClaimed, LedgerEntry, LedgerSent
 from signalbox.messages.market import Bar, FundingRate, Greeks, Instrument, PriceStep, Quote, Score
@@ -140,6 +140,7 @@ __all__ = [
     "Liquidity",
     "MarketDataType",
     "MarketState",
+    "MassCancelIntent",
     "Message",
     "OpenOrder",
     "Order",

@@ -149,7 +149,8 @@ class Basis(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     `rules` names the limits and all else that risk takes from the desk file (`risk.rules`). Order events of TRADE were
     folded up to `trade_sequence`, decisions up to this one. `unread_event` is where TRADE has an order event that could
-    not be read. `order`, `ended` and `order_id_used` are about the order that a cancel names.
+    not be read. `order`, `ended` and `order_id_used` are about the order that a cancel names; `covered_orders` is how
+    many orders a cancel of many is for: those that may still fill, from their approval on.
     """
 
     is_only_told: ClassVar[bool] = True
@@ -170,3 +171,4 @@ class Basis(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     order: OrderSeen | None = None
     ended: OrderStatus | None = None
     order_id_used: IdSeen | None = None
+    covered_orders: int = 0

@@ -42,4 +42,17 @@ class CancelIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     note: str = ""
 
 
-Intent = OrderIntent | CancelIntent
+class MassCancelIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A user's wish to cancel every order that works (FIX: OrderMassCancelRequest) and has all that is named here.
+
+    "" = any: one that names nothing cancels all that works on the desk. It covers what was approved before it.
+    """
+
+    venue: str = ""
+    account: str = ""
+    symbol: str = ""
+    strategy: str = ""
+    note: str = ""
+
+
+Intent = OrderIntent | CancelIntent | MassCancelIntent

@@ -13,6 +13,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     """The terms of one venue order. `order_id` is also the venue's client reference (IBKR: orderRef).
 
     `base_currency` is what the quantity of a currency pair is in: a trade moves that cash, too. "" = it is no pair.
+    `strategy` is what its intent says of whose it is.
     """
 
     order_id: str
@@ -33,6 +34,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     multiplier: Decimal = Decimal(1)
     currency: str = "USD"
     base_currency: str = ""
+    strategy: str = ""
 
 
 class Fill(Struct, frozen=True, kw_only=True, gc=False):
@@ -62,10 +64,14 @@ class OrderEvent(Message, frozen=True, kw_only=True):
 
 
 class OrderCreated(OrderEvent, frozen=True, kw_only=True):
-    """The first event of an approved order. `reference_price` is the market that risk held it against, if any."""
+    """The first event of an approved order. `reference_price` is the market that risk held it against, if any.
+
+    `decision_sequence` is where TRADE has its approval; 0 = it has none (it was placed elsewhere), or nobody has said.
+    """
 
     order: Order
     reference_price: Decimal | None = None
+    decision_sequence: int = 0
 
 
 class OrderDenied(OrderEvent, frozen=True, kw_only=True):

@@ -309,14 +309,19 @@ def _source(found: InstrumentSeen | None) -> str:
 READABLE = "readable"
 DUPLICATE: Row[IntentFacts] = Row("duplicate_intent", duplicate_intent, tell_duplicate_intent)
 
-COMMON_ROWS: tuple[Row[IntentFacts], ...] = (
+INTENT_ROWS: tuple[Row[IntentFacts], ...] = (
     Row(READABLE, readable, tell_readable, stands=always),
     Row("intent_id", intent_id, tell_intent_id),
     DUPLICATE,
+)
+"""Of every intent."""
+
+COMMON_ROWS: tuple[Row[IntentFacts], ...] = (
+    *INTENT_ROWS,
     Row("venue", venue, tell_venue, stands=always),
     Row("account", account, tell_account, stands=always),
 )
-"""Of orders and cancels alike."""
+"""Of what names a venue and an account: orders, and a cancel of one."""
 
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
     Row("instrument_allowed", instrument_allowed, tell_instrument_allowed, stands=always),

@@ -1,0 +1,89 @@
+"""Checks of a cancel of many: is what it names the desk's own?
+
+What it names may be left out, and is any then. As with a cancel of one no limit, price, session or trading state holds
+it up. How many orders it is for is told and fails nothing: of none it is approved, as there is nothing left to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from risk.checks import form
+from risk.checks.rows import Row, Told
+from risk.facts import DESK_FILE, MassCancelFacts
+
+ANY = "any"
+LISTED_CHARACTERS_MAX = 300
+"""Of the names that would do, a sentence tells the first ones."""
+
+
+def venue(facts: MassCancelFacts) -> str:
+    return form.venue(facts) if facts.intent.venue else ""
+
+
+def tell_venue(facts: MassCancelFacts) -> Told:
+    limit, observed, source = form.tell_venue(facts)
+    return limit, observed or ANY, source
+
+
+def account(facts: MassCancelFacts) -> str:
+    """Where no venue is named, an account at any of them."""
+    wanted, known = facts.intent.account, _accounts(facts)
+    if not wanted or wanted in known:
+        return ""
+    if not known:
+        return f"the desk has no account at {facts.intent.venue!r}"
+    at = f" at {facts.intent.venue}" if facts.intent.venue else ""
+    return f"the desk has no account {wanted!r}{at}; it has {_listed(known)}"
+
+
+def tell_account(facts: MassCancelFacts) -> Told:
+    return _listed(_accounts(facts)), facts.intent.account or ANY, DESK_FILE
+
+
+def _accounts(facts: MassCancelFacts) -> set[str]:
+    return {account for at, account in facts.rules.accounts if facts.intent.venue in ("", at)}
+
+
+def symbol(facts: MassCancelFacts) -> str:
+    """One that the desk file lists, or in which an order works all the same: the file may be another by now."""
+    wanted, known = facts.intent.symbol, _symbols(facts)
+    if not wanted or wanted in known or facts.basis.covered_orders:
+        return ""
+    if facts.symbol_error:
+        return facts.symbol_error
+    at = f" at {facts.intent.venue!r}" if facts.intent.venue else ""
+    return f"the desk does not trade {wanted}{at}, and no order works in it; it trades {_listed(known) or 'nothing'}"
+
+
+def tell_symbol(facts: MassCancelFacts) -> Told:
+    return _listed(_symbols(facts)), facts.intent.symbol or ANY, DESK_FILE
+
+
+def _symbols(facts: MassCancelFacts) -> set[str]:
+    return {symbol for at, symbol in facts.rules.allowed if facts.intent.venue in ("", at)}
+
+
+def covered_orders(facts: MassCancelFacts) -> str:
+    return ""  # none is as good as many
+
+
+def tell_covered_orders(facts: MassCancelFacts) -> Told:
+    return "any number", f"{facts.basis.covered_orders} orders work", f"TRADE:{facts.basis.trade_sequence}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    known, told = sorted(names), ""
+    for number, name in enumerate(known):
+        if number and len(told) + len(name) > LISTED_CHARACTERS_MAX:
+            return f"{told} and {len(known) - number} more"
+        told += f", {name}" if number else name
+    return told
+
+
+MASS_CANCEL_ROWS: tuple[Row[MassCancelFacts], ...] = (
+    Row("venue", venue, tell_venue),
+    Row("account", account, tell_account),
+    Row("symbol", symbol, tell_symbol),
+    Row("covered_orders", covered_orders, tell_covered_orders),
+)
