@@ -15,14 +15,13 @@ from signalbox.bus import Bus, Received
 from signalbox.desk import ClockSource, load_desk
 from signalbox.errors import ConfigurationError
 from signalbox.messages import (
-    FINAL_STATUSES,
     CancelIntent,
     Decision,
     Intent,
     IntentApproved,
+    MassCancelIntent,
     OrderEvents,
     OrderIntent,
-    OrderStatus,
     OrderType,
     Side,
     TimeInForce,
@@ -34,6 +33,7 @@ from signalbox_cli import argument_types
 from signalbox_cli.commands import EXIT_DENIED, EXIT_NO_ANSWER, add_command
 from signalbox_cli.connection import desk_bus, desk_time, query, sql_text
 from signalbox_cli.desk_files import venue_of_symbol
+from signalbox_cli.following import Followed, ManyOrders, OneOrder, covered_orders, orders_in_words
 from signalbox_cli.output import complain, printable, show_json
 
 DECISION_SECONDS_MAX = 10.0
@@ -89,18 +89,33 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     cancel = add_command(
         commands,
         "cancel",
-        "ask to cancel an order",
+        "ask to cancel an order, or with --all many of them",
         """
         Exit status: 0 the request was approved, 3 it was denied or there is no such order, 4 no decision in time.
 
-        Example: signalbox cancel i-20240305-150000-1a2b3c4d --follow
+        --all is one request for every order that works and has all that is named: by default all of the desk's. It says
+        for how many orders it was approved; of none it is approved too. It covers what was approved before it, not what
+        others have sent and is not decided yet: where that must not trade either, `signalbox halt` first.
+
+        Examples:
+          signalbox cancel i-20240305-150000-1a2b3c4d --follow
+          signalbox cancel --all                                         everything that works
+          signalbox cancel --all --venue ibkr --symbol SPY --follow
+          signalbox cancel --all --strategy trend                        of intents with "strategy": "trend"
         """,
     )
-    cancel.add_argument("order_id", help="as `signalbox intent` and `signalbox orders` show it")
-    cancel.add_argument("--venue", default="", help="where it is (default: looked up)")
-    cancel.add_argument("--symbol", type=argument_types.symbol, help="default: looked up")
-    cancel.add_argument("--follow", action="store_true", help="go on until the order is final")
-    _finish(cancel, _cancel)
+    cancel.add_argument(
+        "order_id", nargs="?", metavar="ORDER", help="as `signalbox intent` and `signalbox orders` show it"
+    )
+    cancel.add_argument("--all", action="store_true", help="every order that works and has what is named")
+    cancel.add_argument("--venue", help="where it is (default: looked up); with --all: at this venue")
+    cancel.add_argument(
+        "--symbol", type=argument_types.symbol, help="of the order (default: looked up); with --all: in this one"
+    )
+    cancel.add_argument("--account", help="with --all: in this account")
+    cancel.add_argument("--strategy", help="with --all: of this strategy")
+    cancel.add_argument("--follow", action="store_true", help="go on until the order is final, or all of them are")
+    _finish(cancel, _cancel_one_or_many)
     halt = add_command(
         commands,
         "halt",
@@ -167,12 +182,37 @@ async def _intent(arguments: argparse.Namespace) -> int:
     order_type(arguments)  # what contradicts itself is told without a desk
     async with desk_bus() as (bus, found):
         intent = order_intent(arguments, await desk_time(bus, simulated=_simulated(found.desk_file)))
-        return await _publish_and_report(bus, found.user, intent, intent.id, arguments)
+        return await _publish_and_report(bus, found.user, intent, OneOrder(intent.id), arguments)
+
+
+async def _cancel_one_or_many(arguments: argparse.Namespace) -> int:
+    named = (arguments.account, arguments.strategy)
+    if arguments.all == (arguments.order_id is not None):
+        raise ConfigurationError(["say which order to cancel, or --all for every one that works: one of the two"])
+    if not arguments.all and named != (None, None):
+        raise ConfigurationError(["--account and --strategy go with --all: an order is named by its id"])
+    if arguments.all and "" in (arguments.venue, *named):  # a variable that is not set would cancel everything
+        raise ConfigurationError(["an option of --all is empty: name what is meant, or leave the option out"])
+    return await (_cancel_many if arguments.all else _cancel)(arguments)
+
+
+async def _cancel_many(arguments: argparse.Namespace) -> int:
+    async with desk_bus() as (bus, found):
+        at = await desk_time(bus, simulated=_simulated(found.desk_file))
+        intent = MassCancelIntent(
+            id=f"m-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
+            at=at,
+            venue=arguments.venue or "",
+            account=arguments.account or "",
+            symbol=arguments.symbol or "",
+            strategy=arguments.strategy or "",
+        )
+        return await _publish_and_report(bus, found.user, intent, ManyOrders(), arguments)
 
 
 async def _cancel(arguments: argparse.Namespace) -> int:
     async with desk_bus() as (bus, found):
-        venue, symbol = arguments.venue, arguments.symbol
+        venue, symbol = arguments.venue or "", arguments.symbol
         if not (venue and symbol):
             wanted = f"SELECT venue, symbol FROM orders WHERE order_id = {sql_text(arguments.order_id)}"
             reply = await query(bus, f"{wanted} AND venue = {sql_text(venue)}" if venue else wanted)
@@ -188,7 +228,7 @@ async def _cancel(arguments: argparse.Namespace) -> int:
             symbol=symbol,
             order_id=arguments.order_id,
         )
-        return await _publish_and_report(bus, found.user, intent, arguments.order_id, arguments)
+        return await _publish_and_report(bus, found.user, intent, OneOrder(arguments.order_id), arguments)
 
 
 def _simulated(desk_file: Path | None) -> bool | None:
@@ -196,10 +236,9 @@ def _simulated(desk_file: Path | None) -> bool | None:
 
 
 async def _publish_and_report(
-    bus: Bus, sender: str, intent: Intent, order_id: str, arguments: argparse.Namespace
+    bus: Bus, sender: str, intent: Intent, orders: Followed, arguments: argparse.Namespace
 ) -> int:
     decided: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-    final = asyncio.Event()
     shown = asyncio.Event()
     early: list[OrderEvents] = []  # events that overtake the decision they follow from
 
@@ -210,18 +249,17 @@ async def _publish_and_report(
             decided.set_result(message)
 
     async def event(received: Received) -> None:
-        message: OrderEvents = messages.decode(received.payload, OrderEvents)
-        if message.order_id != order_id or not arguments.follow:
+        if not arguments.follow:
             return
+        message: OrderEvents = messages.decode(received.payload, OrderEvents)
         if shown.is_set():
             follow(message)
         else:
             early.append(message)
 
     def follow(message: OrderEvents) -> None:
-        _show_event(message, arguments.json)
-        if message.status in FINAL_STATUSES and message.status is not OrderStatus.DENIED:
-            final.set()
+        if orders.take(message):
+            _show_event(message, arguments.json)
 
     await bus.subscribe(subjects.ALL_DECISIONS, decision)
     await bus.subscribe(subjects.ALL_ORDERS, event)
@@ -238,13 +276,16 @@ async def _publish_and_report(
         )
         return EXIT_NO_ANSWER
     _show_decision(made, intent, arguments.json)
+    orders.begin(made)
     shown.set()
     for message in early:
         follow(message)
     if not isinstance(made, IntentApproved):
         return EXIT_DENIED
     if arguments.follow:
-        await final.wait()
+        told = await orders.wait()
+        if told and not arguments.json:
+            print(told)
     return 0
 
 
@@ -253,9 +294,8 @@ def _show_decision(made: Decision, intent: Intent, as_json: bool) -> None:
         show_json(json.loads(messages.encode(made)))
         return
     if isinstance(made, IntentApproved):
-        print(
-            f"approved: {made.order_id} ({made.passed or len(made.checks)} checks passed; sent by {printable(made.by)})"
-        )
+        what = made.order_id or f"{intent.id} for {orders_in_words(covered_orders(made))}"
+        print(f"approved: {what} ({made.passed or len(made.checks)} checks passed; sent by {printable(made.by)})")
         return
     print(f"denied: {printable(made.reason)}")
     for check in made.checks:

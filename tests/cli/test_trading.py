@@ -8,11 +8,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from signalbox import subjects
+from signalbox import messages, subjects
 from signalbox.bus import Bus
-from signalbox.messages import CancelIntent, IntentDenied
+from signalbox.errors import ConfigurationError
+from signalbox.messages import (
+    Basis,
+    CancelIntent,
+    IntentApproved,
+    IntentDenied,
+    MassCancelIntent,
+    OrderCanceled,
+    OrderPendingCancel,
+    OrderStatus,
+)
 from signalbox_cli import looking, trading
+from signalbox_cli.__main__ import build_parser
 from signalbox_cli.commands import EXIT_DENIED
+from signalbox_cli.following import ManyOrders, OneOrder
 
 AT = datetime(2026, 1, 5, 15, tzinfo=UTC)
 
@@ -29,7 +41,7 @@ async def test_a_decision_on_somebody_elses_intent_of_the_same_id_is_not_told(
     risk: Bus = await nats_server.connect("risk")
     intent = CancelIntent(id="c-1", at=AT, venue="ibkr", symbol="SPY", order_id="o-1")
     arguments = argparse.Namespace(follow=False, json=False)
-    asking = asyncio.create_task(trading._publish_and_report(user, "user", intent, "o-1", arguments))
+    asking = asyncio.create_task(trading._publish_and_report(user, "user", intent, OneOrder("o-1"), arguments))
     mine, others = denied("user", "there is no such order"), denied("mallory", "it is mallory's")
     async with asyncio.timeout(60):
         while not [received async for received in risk.read("INTENTS")]:
@@ -52,7 +64,7 @@ async def test_an_intent_that_was_stored_though_the_answer_was_lost_is_told_as_a
     intent = CancelIntent(id="c-1", at=AT, venue="ibkr", symbol="SPY", order_id="o-1")
     await user.publish(subjects.intent(intent), intent)  # its own first attempt
     arguments = argparse.Namespace(follow=False, json=False)
-    asking = asyncio.create_task(trading._publish_and_report(user, "user", intent, "o-1", arguments))
+    asking = asyncio.create_task(trading._publish_and_report(user, "user", intent, OneOrder("o-1"), arguments))
     decision = denied("user", "there is no such order")
     async with asyncio.timeout(60):
         while not asking.done():  # nothing says when it listens
@@ -70,8 +82,75 @@ async def test_an_id_that_was_used_before_is_told_when_no_decision_comes(
     intent = CancelIntent(id="c-1", at=AT, venue="ibkr", symbol="SPY", order_id="o-1")
     await user.publish(subjects.intent(intent), intent)
     arguments = argparse.Namespace(follow=False, json=False)
-    assert await trading._publish_and_report(user, "user", intent, "o-1", arguments) == EXIT_DENIED
+    assert await trading._publish_and_report(user, "user", intent, OneOrder("o-1"), arguments) == EXIT_DENIED
     assert "was published already" in capsys.readouterr().err
+
+
+async def test_a_cancel_of_many_says_of_how_many_and_follows_them_to_their_end(
+    nats_server: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    user: Bus = await nats_server.connect("user")
+    risk: Bus = await nats_server.connect("risk")
+    oms: Bus = await nats_server.connect("oms")
+    intent = MassCancelIntent(id="m-1", at=AT, venue="ibkr")
+    arguments = argparse.Namespace(follow=True, json=False)
+    asking = asyncio.create_task(trading._publish_and_report(user, "user", intent, ManyOrders(), arguments))
+    decision = IntentApproved(
+        id="d-1",
+        at=AT,
+        cause="m-1",
+        by="user",
+        intent_sequence=1,
+        intent=intent,
+        order_id="",
+        checks=(),
+        passed=7,
+        basis=Basis(rules="", trade_sequence=1, covered_orders=2),
+    )
+    of_one: dict[str, Any] = {"at": AT, "cause": "d-1", "venue": "ibkr", "account": "DU1"}
+    async with asyncio.timeout(60):
+        while not [received async for received in risk.read("INTENTS")]:
+            await asyncio.sleep(0.01)
+        [stored] = [received async for received in risk.read("INTENTS")]
+        await risk.publish(subjects.decision(decision, "", "ibkr"), decision)
+        for name in ("o-1", "o-2"):
+            asked = OrderPendingCancel(id=f"{name}/1", order_id=name, status=OrderStatus.PENDING_CANCEL, **of_one)
+            gone = OrderCanceled(id=f"{name}/2", order_id=name, status=OrderStatus.CANCELED, reason="asked", **of_one)
+            for event in (asked, gone):
+                await oms.publish(subjects.order("ibkr", "DU1", name), event)
+        assert await asking == 0
+    assert (subjects.sender_of_intent(stored.subject), messages.decode(stored.payload, MassCancelIntent)) == (
+        "user",
+        intent,
+    )
+    first, *events, last = capsys.readouterr().out.splitlines()
+    assert first == "approved: m-1 for 2 orders (7 checks passed; sent by user)"
+    assert [line.split(" ")[1:3] for line in events] == [
+        ["o-1", "PENDING_CANCEL"],
+        ["o-1", "CANCELED"],
+        ["o-2", "PENDING_CANCEL"],
+        ["o-2", "CANCELED"],
+    ]
+    assert last == "2 CANCELED"
+
+
+@pytest.mark.parametrize(
+    ("words", "mistake"),
+    [
+        ((), "say which order to cancel, or --all"),
+        (("o-1", "--all"), "one of the two"),
+        (("o-1", "--account", "DU1"), "--account and --strategy go with --all"),
+        (("o-1", "--strategy", "trend"), "--account and --strategy go with --all"),
+        (("--all", "--venue", ""), "an option of --all is empty"),
+        (("--all", "--account", ""), "an option of --all is empty"),
+        (("--all", "--strategy", ""), "an option of --all is empty"),
+    ],
+)
+async def test_a_cancel_that_does_not_say_what_is_meant_is_not_sent(words: tuple[str, ...], mistake: str) -> None:
+    arguments = build_parser(["cancel"]).parse_args(["cancel", *words])
+    with pytest.raises(ConfigurationError) as caught:
+        await arguments.run(arguments)
+    assert mistake in caught.value.mistakes[0]
 
 
 @pytest.mark.parametrize("payload", [b"[" * 60_000, b'"\xff"', b"", b"{"])

@@ -58,6 +58,40 @@ def test_limit_order_rests_and_is_canceled(desk: RunningDesk) -> None:
     assert order_id not in desk.run("orders", "--working").stdout
 
 
+def test_all_that_works_is_canceled_at_once_and_what_is_named_is_all_there_is(desk: RunningDesk) -> None:
+    orders = [far_limit(desk) for _ in range(3)]
+    for order_id in orders:
+        desk.until(lambda order_id=order_id: status_of(desk, order_id) == "NEW")
+    nothing = desk.run("cancel", "--all", "--symbol", "AAPL", "--strategy", "nobody's")
+    assert (nothing.returncode, nothing.stderr) == (0, "")
+    assert " for no order: none works that has all that is named (7 checks passed" in nothing.stdout
+    wrong = desk.run("cancel", "--all", "--account", "DU9")
+    assert wrong.returncode == 3
+    assert wrong.stdout.startswith("denied: the desk has no account 'DU9'; it has ")
+    done = desk.run("cancel", "--all", "--symbol", "SPY", "--venue", "ibkr", "--follow")
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *events, last = done.stdout.splitlines()
+    assert " for 3 orders (7 checks passed; sent by user)" in first
+    assert {line.split(" ")[1] for line in events} == set(orders)
+    assert last == "3 CANCELED"
+    told = desk.run("explain", first.split(" ")[1])
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "3 orders work" in told.stdout
+    assert desk.run("replay", "decisions").returncode == 0
+
+
+def test_who_may_only_look_cancels_nothing(desk: RunningDesk) -> None:
+    order_id = far_limit(desk)
+    desk.until(lambda: status_of(desk, order_id) == "NEW")
+    assert desk.run("people", "add", "looker", "--role", "viewer").returncode == 0
+    done = desk.run("--as", "looker", "cancel", "--all")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "looker" in done.stderr
+    assert status_of(desk, order_id) == "NEW"
+    assert desk.run("cancel", "--all", "--symbol", "SPY").returncode == 0
+    desk.until(lambda: status_of(desk, order_id) == "CANCELED")
+
+
 @pytest.mark.parametrize("terms", [["sell", "10", "SPY", "--stop", "425"], ["buy", "10", "SPY", "--on-close"]])
 def test_order_that_waits_is_working(desk: RunningDesk, terms: list[str]) -> None:
     order_id = approved_id(desk, *terms)

@@ -1,0 +1,115 @@
+"""What `--follow` waits for: the end of one order, or of all that a cancel of many was for.
+
+Owns which order events concern whoever follows, and when there is nothing left to wait for. It must not know how they
+are shown, nor the bus.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Protocol
+
+from signalbox.messages import (
+    FINAL_STATUSES,
+    Decision,
+    IntentApproved,
+    OrderEvents,
+    OrderPendingCancel,
+    OrderStatus,
+)
+
+QUIET_SECONDS_MAX = 5.0
+"""Of orders that a cancel of many was approved for some end by themselves meanwhile, and are never asked: after so long
+without another one that is, no more are expected."""
+
+Owner = tuple[str, str, str]
+"""(venue, account, order id): whose event it is."""
+
+
+class Followed(Protocol):
+    """`begin` with the decision, `take` every order event, `wait` for the end."""
+
+    def begin(self, decision: Decision) -> None: ...
+
+    def take(self, event: OrderEvents) -> bool:
+        """Whether the event concerns who follows."""
+        ...
+
+    async def wait(self) -> str:
+        """Return when all is over, with a last word, if there is one."""
+        ...
+
+
+class OneOrder:
+    """The order of this id."""
+
+    def __init__(self, order_id: str) -> None:
+        self._order_id, self._over = order_id, asyncio.Event()
+
+    def begin(self, decision: Decision) -> None:
+        pass
+
+    def take(self, event: OrderEvents) -> bool:
+        if event.order_id != self._order_id:
+            return False
+        if event.status in FINAL_STATUSES and event.status is not OrderStatus.DENIED:
+            self._over.set()
+        return True
+
+    async def wait(self) -> str:
+        await self._over.wait()
+        return ""
+
+
+class ManyOrders:
+    """All that one decision has asked to cancel."""
+
+    def __init__(self, quiet_seconds_max: float = QUIET_SECONDS_MAX) -> None:
+        self._quiet_seconds_max = quiet_seconds_max
+        self._decision_id, self._expected = "", 0
+        self._statuses: dict[Owner, OrderStatus] = {}
+        self._news = asyncio.Event()
+
+    def begin(self, decision: Decision) -> None:
+        self._decision_id, self._expected = decision.id, covered_orders(decision)
+
+    def take(self, event: OrderEvents) -> bool:
+        owner = (event.venue, event.account, event.order_id)
+        is_asked = isinstance(event, OrderPendingCancel) and event.cause == self._decision_id
+        if not is_asked and owner not in self._statuses:
+            return False
+        self._statuses[owner] = event.status
+        self._news.set()
+        return True
+
+    async def wait(self) -> str:
+        while (works := self._works()) or len(self._statuses) < self._expected:
+            self._news.clear()
+            try:
+                await asyncio.wait_for(self._news.wait(), None if works else self._quiet_seconds_max)
+            except TimeoutError:
+                break
+        return self._last_word()
+
+    def _works(self) -> bool:
+        return any(status not in FINAL_STATUSES for status in self._statuses.values())
+
+    def _last_word(self) -> str:
+        ended = Counter(self._statuses.values())
+        told = ", ".join(f"{count} {status}" for status, count in sorted(ended.items()))
+        missing = self._expected - len(self._statuses)
+        if missing > 0:
+            told += f"{', ' if told else ''}{missing} not asked: ended before, or the OMS is not there to ask"
+        return told
+
+
+def covered_orders(decision: Decision) -> int:
+    """How many orders a cancel of many was approved for."""
+    basis = decision.basis if isinstance(decision, IntentApproved) else None
+    return basis.covered_orders if basis is not None else 0
+
+
+def orders_in_words(count: int) -> str:
+    """`3 orders`, and of none that there is nothing to do."""
+    return f"{count} order{'s' if count != 1 else ''}" if count else "no order: none works that has all that is named"
