@@ -30,10 +30,12 @@ from signalbox.messages import (
     ClockTick,
     DeadLetter,
     Fill,
+    Intent,
     IntentApproved,
     LedgerClaimed,
     LedgerEntry,
     LinkStatus,
+    MassCancelIntent,
     Order,
     OrderEvents,
     OrderIntent,
@@ -344,7 +346,12 @@ class Desk:
         )
         await self._approve(f"decision/{intent.id}", order_id, intent)
 
-    async def _approve(self, decision_id: str, order_id: str, intent: OrderIntent | CancelIntent) -> None:
+    async def cancel_many(self, name: str, **named: str) -> None:
+        """Approve the wish to cancel all that works and has what is named."""
+        intent = MassCancelIntent(id=name, at=self.bench.world.now(), **named)
+        await self._approve(f"decision/{name}", "", intent)
+
+    async def _approve(self, decision_id: str, order_id: str, intent: Intent) -> None:
         decision = IntentApproved(
             id=decision_id, at=intent.at, intent_sequence=1, intent=intent, order_id=order_id, checks=()
         )

@@ -139,3 +139,30 @@ async def test_v28_cancel_while_the_venue_can_not_be_reached(desk: Desk, order_i
     await desk.becomes(order_id, OrderStatus.CANCELED, OrderStatus.NEW)
     if desk.status(order_id) is OrderStatus.NEW:
         assert (await desk.reported(order_id, "VenueCancelRejected")).reason
+
+
+async def test_v29_one_intent_cancels_all_that_works_at_an_account(desk: Desk, order_id: str) -> None:
+    """One intent cancels many: first of another account and symbol, then of a strategy, then all that an account has.
+
+    Each order that works there and has what is named ends CANCELED by one cancel; what was done stays as it was, and
+    what is approved after works on.
+    """
+    resting, part, done, mine, young = (f"{order_id}-{name}" for name in ("resting", "part", "done", "mine", "young"))
+    await desk.filled(done)
+    await desk.bench_market.trade()
+    await desk.partially_filled(part)
+    await desk.working(resting)
+    await desk.working(mine, strategy="trend")
+    await desk.cancel_many(f"{order_id}-elsewhere", account=desk.bench.other_account)
+    await desk.cancel_many(f"{order_id}-other", venue=desk.bench.venue, symbol=desk.bench.other_symbol)
+    await desk.cancel_many(f"{order_id}-trend", strategy="trend")
+    await desk.becomes(mine, OrderStatus.CANCELED)
+    assert [desk.status(name) for name in (resting, part)] == [OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED]
+    await desk.cancel_many(f"{order_id}-all", account=desk.bench.account)
+    await desk.working(young)
+    for name in (resting, part):
+        await desk.becomes(name, OrderStatus.CANCELED)
+        assert [placed.working for placed in desk.bench.placed(name)] == [False]
+        assert (await desk.reported(name, "VenueCanceled")).cause == f"command/{name}/1"
+    assert [placed.working for placed in desk.bench.placed(young)] == [True]
+    assert [desk.status(name) for name in (done, young)] == [OrderStatus.FILLED, OrderStatus.NEW]
