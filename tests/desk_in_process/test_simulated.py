@@ -38,6 +38,7 @@ HAPPENINGS = st.lists(
         st.tuples(st.just("stop"), SYMBOL, SIDE, st.integers(1, 30), PART),
         st.tuples(st.just("stop limit"), SYMBOL, SIDE, st.integers(1, 30), PART, PART),
         st.tuples(st.just("cancel"), st.integers(0, 30)),
+        st.tuples(st.just("all"), st.sampled_from(["", "ibkr", "dydx"]), st.sampled_from(["", *sorted(PRICES)])),
         st.tuples(st.just("later"), st.sampled_from([1, 60, 7 * 3600])),
     ),
     max_size=40,
@@ -58,6 +59,8 @@ def live(day: Any, happenings: list[Any], after_each: Any = lambda: None) -> Non
             day.price(venue, symbol, str(price_of(symbol, part)), size)
         elif what == "later":
             day.later(about[0])
+        elif what == "all":
+            cancel_many(day, *about)
         elif what == "cancel":
             if orders:
                 day.cancel(orders[about[0] % len(orders)])
@@ -75,6 +78,27 @@ def live(day: Any, happenings: list[Any], after_each: Any = lambda: None) -> Non
             size = str(Decimal(quantity) / 100) if symbol == "BTC-USD" else str(quantity)
             orders.append(day.order(symbol, size, side, **terms))
         after_each()
+
+
+def cancel_many(day: Any, venue: str, symbol: str) -> None:
+    """All that works there and has what is named ends, and nothing else does."""
+
+    def works() -> dict[str, bool]:
+        """Each order that works at a venue, and whether it has what is named."""
+        return {
+            order.terms.client_reference: venue in ("", at) and symbol in ("", order.terms.symbol)
+            for at, traded in day.venues.items()
+            for order in traded.exchange.orders.values()
+            if order.leaves
+        }
+
+    before = works()
+    decision = day.cancel_many(venue=venue, symbol=symbol)
+    if isinstance(decision, IntentDenied):  # that venue does not trade that symbol
+        assert venue == ("ibkr" if symbol == "BTC-USD" else "dydx")
+    else:
+        assert decision.basis.covered_orders == sum(before.values())
+    assert list(works()) == [name for name, is_covered in before.items() if not is_covered]
 
 
 def agree(day: Any) -> None:
@@ -132,6 +156,26 @@ def test_what_rests_is_cancelled_on_request(day: Any) -> None:
     desk.cancel(order)
     assert desk.names()[before:] == ["IntentApproved", "OrderPendingCancel", "OrderCanceled"]
     agree(desk)
+
+
+def test_all_that_rests_at_both_venues_is_cancelled_by_one_intent_however_often_it_comes(day: Any) -> None:
+    desk = day()
+    for symbol, price, quantity in (("SPY", 440, "10"), ("AAPL", 180, "10"), ("BTC-USD", 99_000, "0.1")):
+        for _ in range(6):
+            desk.order(
+                symbol, quantity, order_type=OrderType.LIMIT, limit_price=Decimal(price), time_in_force=TimeInForce.GTC
+            )
+    assert len(desk.orders.state.working) == 18
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("oms.cancels.ORDERS_AT_ONCE", 5)
+        decision = desk.cancel_many()
+    assert decision.basis.covered_orders == 18
+    assert desk.orders.state.working == set()
+    agree(desk)
+    desk.order(order_type=OrderType.LIMIT, limit_price=Decimal(440))
+    stored, commands = list(desk.trade.stored), dict(desk.orders.commands)
+    desk.give(decision, desk.now)
+    assert (desk.trade.stored, desk.orders.commands) == (stored, commands)
 
 
 def test_a_cancel_of_what_is_filled_is_denied(day: Any) -> None:
