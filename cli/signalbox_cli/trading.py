@@ -83,6 +83,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     intent.add_argument("--venue", default="", help="where to trade (default: perpetuals at dydx, the rest at ibkr)")
     intent.add_argument("--account", default="", help="default: the desk's only account at that venue")
     intent.add_argument("--id", default="", help="the intent's own id, used once, ever (default: a new one)")
+    intent.add_argument(
+        "--strategy", default="", help="whose order it is: `signalbox cancel --all --strategy` asks that"
+    )
     intent.add_argument("--note", default="", help="a remark, kept with the intent")
     intent.add_argument("--follow", action="store_true", help="go on until the order is final")
     _finish(intent, _intent)
@@ -101,7 +104,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
           signalbox cancel i-20240305-150000-1a2b3c4d --follow
           signalbox cancel --all                                         everything that works
           signalbox cancel --all --venue ibkr --symbol SPY --follow
-          signalbox cancel --all --strategy trend                        of intents with "strategy": "trend"
+          signalbox cancel --all --strategy trend                        of intents that say --strategy trend
         """,
     )
     cancel.add_argument(
@@ -174,6 +177,7 @@ def order_intent(arguments: argparse.Namespace, at: datetime) -> OrderIntent:
         reduce_only=arguments.reduce_only,
         post_only=arguments.post_only,
         account=arguments.account,
+        strategy=arguments.strategy,
         note=arguments.note,
     )
 

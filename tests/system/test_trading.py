@@ -68,6 +68,9 @@ def test_all_that_works_is_canceled_at_once_and_what_is_named_is_all_there_is(de
     wrong = desk.run("cancel", "--all", "--account", "DU9")
     assert wrong.returncode == 3
     assert wrong.stdout.startswith("denied: the desk has no account 'DU9'; it has ")
+    own = approved_id(desk, "buy", "10", "SPY", "--limit", FAR_BELOW, "--strategy", "mine")
+    of_it = desk.run("cancel", "--all", "--strategy", "mine", "--follow")
+    assert (of_it.returncode, {line.split(" ")[1] for line in of_it.stdout.splitlines()[1:-1]}) == (0, {own})
     done = desk.run("cancel", "--all", "--symbol", "SPY", "--venue", "ibkr", "--follow")
     assert (done.returncode, done.stderr) == (0, "")
     first, *events, last = done.stdout.splitlines()
