@@ -31,17 +31,23 @@ _TERMS = (
 )
 
 STORY = f"""
-WITH owner AS (SELECT venue, account FROM commands WHERE order_id = {{id}} LIMIT 1), told AS (
+WITH owner AS (SELECT venue, account FROM commands WHERE order_id = {{id}} LIMIT 1),
+decided AS (
+    SELECT generation, sequence FROM decisions
+    WHERE intent_id = {{id}} OR order_id = {{id}}
+       OR decision_id IN (SELECT cause FROM order_events WHERE order_id = {{id}} AND type = 'OrderPendingCancel')),
+told AS (
     SELECT 1 AS hop, intent_stored_at AS stored_at, "at", coalesce("by", '') AS who, type AS what, generation, sequence,
-           concat_ws(' ', CASE WHEN type = 'OrderIntent' THEN concat_ws(' ', {_TERMS}, time_in_force) ELSE order_id END,
+           concat_ws(' ', CASE WHEN type = 'OrderIntent' THEN concat_ws(' ', {_TERMS}, time_in_force)
+                                ELSE coalesce(nullif(order_id, ''), nullif(symbol, ''), 'all') END,
                      nullif(strategy, ''), nullif(note, '')) AS said,
            intent_id AS id, cause, venue, account
-    FROM intents WHERE intent_id = {{id}} OR order_id = {{id}}
+    FROM intents WHERE (generation, sequence) IN (FROM decided)
     UNION ALL
     SELECT 2, stored_at, "at", 'risk', verdict, generation, sequence,
            coalesce(nullif(reason, ''), concat_ws(', ', passed || ' checks passed',
                     'market ' || {_plain("reference_price")})), decision_id, cause, venue, account
-    FROM decisions WHERE intent_id = {{id}} OR order_id = {{id}}
+    FROM decisions WHERE (generation, sequence) IN (FROM decided)
     UNION ALL
     SELECT 3, stored_at, "at", 'oms', type, generation, sequence,
            concat_ws(' ', status, {_plain("fill.quantity")}, '@ ' || {_plain("fill.price")},
@@ -148,13 +154,12 @@ async def _order(arguments: argparse.Namespace) -> int:
 
 
 async def _asked(bus: Bus, sql: str, arguments: argparse.Namespace, row_limit: int = 1000) -> QueryReply:
+    table = "o." if "orders o" in sql else ""
     owner = [
-        f"coalesce({column}, {sql_text(value)}) = {sql_text(value)}"
+        f"coalesce(nullif({table}{column}, ''), {sql_text(value)}) = {sql_text(value)}"  # what names none is of any
         for column, value in (("venue", arguments.venue), ("account", arguments.account))
         if value
     ]
-    if "orders o" in sql:
-        owner = [condition.replace("(", "(o.", 1) for condition in owner]
     return await query(bus, sql.format(id=sql_text(arguments.id), owner=" AND ".join(owner) or "true"), row_limit)
 
 

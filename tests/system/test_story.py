@@ -55,11 +55,12 @@ def test_a_cancel_belongs_to_its_orders_story_and_a_working_stop_protects_what_i
     assert protecting[stop] == ("15", "421")
     assert resting not in protecting
     assert desk.run("cancel", resting).returncode == 0
-    assert desk.run("cancel", stop).returncode == 0
+    assert desk.run("cancel", "--all", "--symbol", "SPY").returncode == 0
     desk.until(lambda: status_of(desk, stop) == status_of(desk, resting) == "CANCELED", 60)
     whats = said(desk, resting)
     assert whats.index("OrderAccepted") < whats.index("CancelIntent") < whats.index("CancelOrder")
     assert whats.index("CancelOrder") < whats.index("OrderCanceled")
+    assert said(desk, stop).index("MassCancelIntent") < said(desk, stop).index("CancelOrder")
     assert stop not in {line["order_id"] for line in parts(desk, held)["protection"]}
 
 
