@@ -52,6 +52,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
           signalbox intent sell 100 700 --limit 290.2                    0700.HK by its number
           signalbox intent sell 50 AAPL --stop 160 --tif GTC
           signalbox intent sell 50 AAPL --stop 160 --limit 158 --tif GTC a stop-limit order: it may not fill in a gap
+          signalbox intent sell 50 AAPL --touch 190 --limit 189 --tif GTC takes the profit, at 189 or better
           signalbox intent buy 100 SPY --on-close --json
           signalbox intent buy 100 SPY --limit 470.1 --tif IOC           what is to be had at once; the rest is over
           signalbox intent buy 0.01 BTC-USD --limit 95000 --tif GTC      a perpetual: at dydx
@@ -63,8 +64,15 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     price = argument_types.decimal_number
     kind = intent.add_mutually_exclusive_group()
     kind.add_argument("--limit", type=price, metavar="PRICE", help="a limit order at PRICE (default: market)")
-    intent.add_argument(
+    trigger = intent.add_mutually_exclusive_group()
+    trigger.add_argument(
         "--stop", type=price, metavar="PRICE", help="a stop order triggered at PRICE; with --limit, a stop-limit order"
+    )
+    trigger.add_argument(
+        "--touch",
+        type=price,
+        metavar="PRICE",
+        help="a market-if-touched order: it takes at the market once PRICE is reached; with --limit, limit-if-touched",
     )
     kind.add_argument("--on-close", action="store_true", help="a market-on-close order")
     intent.add_argument(
@@ -148,8 +156,10 @@ def _finish(parser: argparse.ArgumentParser, run: object) -> None:
 
 def order_type(arguments: argparse.Namespace) -> OrderType:
     """The order type that the options ask for; raises `ConfigurationError` where they contradict each other."""
-    if arguments.on_close and arguments.stop is not None:
-        raise ConfigurationError(["--on-close is a market order for the close: leave --stop away"])
+    if arguments.on_close and (arguments.stop is not None or arguments.touch is not None):
+        raise ConfigurationError(["--on-close is a market order for the close: leave --stop and --touch away"])
+    if arguments.touch is not None:
+        return OrderType.MARKET_IF_TOUCHED if arguments.limit is None else OrderType.LIMIT_IF_TOUCHED
     if arguments.limit is not None and arguments.stop is not None:
         return OrderType.STOP_LIMIT
     if arguments.limit is not None:
@@ -170,7 +180,7 @@ def order_intent(arguments: argparse.Namespace, at: datetime) -> OrderIntent:
         quantity=arguments.quantity,
         order_type=order_type(arguments),
         limit_price=arguments.limit,
-        stop_price=arguments.stop,
+        stop_price=arguments.stop if arguments.touch is None else arguments.touch,
         time_in_force=TimeInForce(arguments.tif),
         good_till=arguments.good_till,
         outside_regular_hours=arguments.outside_regular_hours,

@@ -16,9 +16,11 @@ from msgspec import Struct
 
 from signalbox.messages import InstrumentKind, OrderType, TimeInForce
 
-WITH_LIMIT = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
+IF_TOUCHED = frozenset({OrderType.MARKET_IF_TOUCHED, OrderType.LIMIT_IF_TOUCHED})
+"""Types that wait until the market has come to their stop price from the other side: a purchase lies below it."""
+WITH_LIMIT = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED})
 """Types that have a limit price: nothing fills beyond it."""
-WITH_STOP = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+WITH_STOP = frozenset({OrderType.STOP, OrderType.STOP_LIMIT}) | IF_TOUCHED
 """Types that wait until the market has come to their stop price; until then nothing fills."""
 WHY_OVER = {
     TimeInForce.IOC: "immediate-or-cancel: nothing more was to be had within its price",
@@ -101,7 +103,8 @@ class VenueOrders(Struct, frozen=True, kw_only=True):
 
 
 _MARKET, _LIMIT, _AT_CLOSE = OrderType.MARKET, OrderType.LIMIT, OrderType.MARKET_ON_CLOSE
-_STOP, _STOP_LIMIT = OrderType.STOP, OrderType.STOP_LIMIT
+_TRIGGERED = WITH_STOP & WITH_LIMIT
+"""Limit orders from their trigger on."""
 _DAY, _GTC, _GTD = TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD
 _IOC, _FOK = TimeInForce.IOC, TimeInForce.FOK
 _OPTION = frozenset({InstrumentKind.OPTION})
@@ -139,7 +142,7 @@ EVERYWHERE: tuple[Rule, ...] = (
     Rule(
         support=_REFUSED,
         why="only an order with a limit can work outside regular hours",
-        instead="a LIMIT or STOP_LIMIT order, or leave outside_regular_hours away",
+        instead="a LIMIT, STOP_LIMIT or LIMIT_IF_TOUCHED order, or leave outside_regular_hours away",
         types=frozenset(OrderType) - WITH_LIMIT,
         flag=Flag.OUTSIDE_REGULAR_HOURS,
     ),
@@ -186,7 +189,7 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
             ),
             Rule(
                 why="TWS shows it as PreSubmitted until its own trigger method (of shares: the last trade) releases it",
-                types=frozenset({_STOP, _STOP_LIMIT}),
+                types=WITH_STOP,
             ),
         ),
     ),
@@ -203,8 +206,9 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
             Rule(
                 support=_REFUSED,
                 why="dYdX takes reduce-only of what takes at once and of stops alone, not of what rests (clob/9003)",
-                instead="IOC, a MARKET or STOP order, or leave reduce_only away: risk knows what is held",
-                types=frozenset({_LIMIT, _STOP_LIMIT}),
+                instead="IOC, a MARKET, STOP or MARKET_IF_TOUCHED order, or leave reduce_only away: risk knows what is "
+                "held",
+                types=WITH_LIMIT,
                 validities=frozenset({_DAY, _GTC, _GTD}),
                 flag=Flag.REDUCE_ONLY,
             ),
@@ -248,12 +252,12 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
             Rule(
                 why="a conditional order of at most 90 days, triggered by the oracle's price and then immediate-or-"
                 "cancel, within the gateway's stop slippage of the trigger",
-                types=frozenset({_STOP}),
+                types=WITH_STOP - WITH_LIMIT,
             ),
             Rule(
                 why="a conditional order of at most 90 days, triggered by the oracle's price, which then rests at its "
                 "limit until its end",
-                types=frozenset({_STOP_LIMIT}),
+                types=_TRIGGERED,
             ),
         ),
     ),

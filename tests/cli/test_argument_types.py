@@ -71,7 +71,7 @@ def test_any_text_is_a_symbol_or_is_refused(text: str) -> None:
 
 
 def terms(**given_: object) -> argparse.Namespace:
-    return argparse.Namespace(**({"limit": None, "stop": None, "on_close": False} | given_))
+    return argparse.Namespace(**({"limit": None, "stop": None, "touch": None, "on_close": False} | given_))
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,8 @@ def terms(**given_: object) -> argparse.Namespace:
         ({"limit": Decimal(0)}, OrderType.LIMIT),
         ({"stop": Decimal(1)}, OrderType.STOP),
         ({"stop": Decimal(1), "limit": Decimal(2)}, OrderType.STOP_LIMIT),
+        ({"touch": Decimal(1)}, OrderType.MARKET_IF_TOUCHED),
+        ({"touch": Decimal(1), "limit": Decimal(2)}, OrderType.LIMIT_IF_TOUCHED),
         ({"on_close": True}, OrderType.MARKET_ON_CLOSE),
     ],
 )
@@ -103,6 +105,8 @@ def test_options_make_the_intent() -> None:
     stopped = intent_of("intent sell 1 SPY --stop 460 --limit 458.5")
     assert (stopped.venue, stopped.order_type) == ("ibkr", OrderType.STOP_LIMIT)
     assert (stopped.stop_price, stopped.limit_price) == (Decimal(460), Decimal("458.5"))
+    touched = intent_of("intent sell 1 SPY --touch 490")
+    assert (touched.order_type, touched.stop_price) == (OrderType.MARKET_IF_TOUCHED, Decimal(490))
     assert intent_of("intent sell 1 BTC-USD --limit 95000 --post-only").post_only
 
 

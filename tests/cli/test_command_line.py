@@ -59,6 +59,7 @@ def carried_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         ("intent buy 10", "signalbox intent: the following arguments are required: symbol"),
         ("intent buy 10 SPY --good-till noon", "signalbox intent: argument --good-till: 'noon' is not a time"),
         ("intent buy 1 SPY --on-close --stop 1", "signalbox: --on-close is a market order for the close: leave --stop"),
+        ("intent buy 1 SPY --touch 1 --stop 2", "signalbox intent: argument --stop: not allowed with argument --touch"),
         ("intent buy 1 SPY --on-close --limit 1", "signalbox intent: argument --limit: not allowed with argument"),
         ("intent buy 10 SPY --tif MAYBE", "signalbox intent: argument --tif: invalid choice: 'MAYBE'"),
         ("query", "signalbox query: the following arguments are required: sql"),

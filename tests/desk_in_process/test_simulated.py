@@ -36,7 +36,9 @@ HAPPENINGS = st.lists(
         st.tuples(st.just("at once"), SYMBOL, SIDE, st.integers(1, 700), PART, st.sampled_from(sorted(AT_ONCE))),
         st.tuples(st.just("post"), SYMBOL, SIDE, st.integers(1, 30), PART),
         st.tuples(st.just("stop"), SYMBOL, SIDE, st.integers(1, 30), PART),
-        st.tuples(st.just("stop limit"), SYMBOL, SIDE, st.integers(1, 30), PART, PART),
+        st.tuples(st.just("STOP_LIMIT"), SYMBOL, SIDE, st.integers(1, 30), PART, PART),
+        st.tuples(st.just("LIMIT_IF_TOUCHED"), SYMBOL, SIDE, st.integers(1, 30), PART, PART),
+        st.tuples(st.just("touch"), SYMBOL, SIDE, st.integers(1, 30), PART),
         st.tuples(st.just("cancel"), st.integers(0, 30)),
         st.tuples(st.just("all"), st.sampled_from(["", "ibkr", "dydx"]), st.sampled_from(["", *sorted(PRICES)])),
         st.tuples(st.just("later"), st.sampled_from([1, 60, 7 * 3600])),
@@ -70,9 +72,11 @@ def live(day: Any, happenings: list[Any], after_each: Any = lambda: None) -> Non
             if what in ("limit", "at once", "post"):
                 terms |= {"order_type": OrderType.LIMIT, "limit_price": price_of(symbol, part[0])}
                 terms |= {"time_in_force": part[1]} if what == "at once" else {"post_only": what == "post"}
-            elif what == "stop limit":
+            elif what in ("STOP_LIMIT", "LIMIT_IF_TOUCHED"):
                 prices = {"stop_price": price_of(symbol, part[0]), "limit_price": price_of(symbol, part[1])}
-                terms |= {"order_type": OrderType.STOP_LIMIT, **prices}
+                terms |= {"order_type": OrderType(what), **prices}
+            elif what == "touch":
+                terms |= {"order_type": OrderType.MARKET_IF_TOUCHED, "stop_price": price_of(symbol, part[0])}
             elif what == "stop":
                 terms |= {"order_type": OrderType.STOP, "stop_price": price_of(symbol, part[0])}
             size = str(Decimal(quantity) / 100) if symbol == "BTC-USD" else str(quantity)

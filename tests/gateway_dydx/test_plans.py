@@ -142,6 +142,17 @@ def test_a_stop_with_a_limit_is_conditional_and_rests_at_its_limit() -> None:
     assert made.good_til_time == (AT + GOOD_TIL_CANCELED).replace(microsecond=0)
 
 
+def test_an_order_to_be_touched_is_a_take_profit() -> None:
+    touched = {"side": Side.SELL, "stop_price": Decimal(60_000)}
+    made = plan(order(OrderType.MARKET_IF_TOUCHED, reduce_only=True, **touched))
+    assert (made.identity.flags, made.condition) == (OrderFlags.CONDITIONAL, Condition.TAKE_PROFIT)
+    assert made.time_in_force is ChainTimeInForce.IMMEDIATE_OR_CANCEL
+    assert (price_of(made.trigger_subticks, BTC), price_of(made.subticks, BTC)) == (60_000, 57_000)
+    made = plan(order(OrderType.LIMIT_IF_TOUCHED, limit_price=Decimal(59_900), **touched))
+    assert (made.condition, made.time_in_force) == (Condition.TAKE_PROFIT, ChainTimeInForce.UNSPECIFIED)
+    assert (price_of(made.trigger_subticks, BTC), price_of(made.subticks, BTC)) == (60_000, 59_900)
+
+
 @pytest.mark.parametrize("validity", [TimeInForce.DAY, TimeInForce.GTC])
 def test_a_post_only_order_is_so_on_the_chain_and_in_every_version(validity: TimeInForce) -> None:
     made = plan(order(OrderType.LIMIT, limit_price=Decimal(49_000), time_in_force=validity, post_only=True))

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pytest
 from gateway_dydx import decide, reconcile
 from gateway_dydx.facts import FillSeen, Height, OrderSeen, PositionSeen, Subaccount, SubaccountChanged, Unreadable
 from gateway_dydx.reconcile import Answers
@@ -288,6 +289,14 @@ def test_a_stop_is_triggered_once_and_before_its_fills() -> None:
     actions = decide.decide(state, fill(tracked, 4), AT)
     assert kinds(actions) == [RecordSent, VenueTriggered, VenueFill, VenueCommission]
     assert kinds(decide.decide(state, seen(tracked, "OPEN"), AT)) == [RecordSent]
+
+
+@pytest.mark.parametrize("kind", [OrderType.STOP, OrderType.MARKET_IF_TOUCHED])
+def test_what_the_market_did_not_give_is_said_where_the_venue_does_not_say_why(kind: OrderType) -> None:
+    state = state_of(ACCOUNT, OwnState())
+    tracked = stop_in(state, order_type=kind)
+    canceled = take(state, answers(state, 121, orders=[seen(tracked, "CANCELED")]))[-1]
+    assert canceled.reason == "the venue has ended it: the rest was not to be had in its price"
 
 
 def test_a_stop_whose_rest_the_market_did_not_give_is_cancelled_with_the_reason() -> None:

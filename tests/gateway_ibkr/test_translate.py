@@ -123,10 +123,18 @@ def test_an_order_carries_its_id_as_reference() -> None:
     assert type(terms.action) is str
 
 
-def test_a_stop_with_a_limit_has_both_prices() -> None:
+@pytest.mark.parametrize(
+    ("order_type", "word"), [(OrderType.STOP_LIMIT, "STP LMT"), (OrderType.LIMIT_IF_TOUCHED, "LIT")]
+)
+def test_what_is_a_limit_order_once_triggered_has_both_prices(order_type: OrderType, word: str) -> None:
     prices = {"limit_price": Decimal("389.5"), "stop_price": Decimal(390)}
-    terms = translate.order_terms(order(order_type=OrderType.STOP_LIMIT, **prices))
-    assert (terms.order_type, terms.limit_price, terms.stop_price) == ("STP LMT", 389.5, 390.0)
+    terms = translate.order_terms(order(order_type=order_type, **prices))
+    assert (terms.order_type, terms.limit_price, terms.stop_price) == (word, 389.5, 390.0)
+
+
+def test_an_order_to_be_touched_has_its_trigger_where_a_stop_has_it() -> None:
+    terms = translate.order_terms(order(order_type=OrderType.MARKET_IF_TOUCHED, stop_price=Decimal(390)))
+    assert (terms.order_type, terms.limit_price, terms.stop_price) == ("MIT", None, 390.0)
 
 
 @pytest.mark.parametrize("validity", [TimeInForce.IOC, TimeInForce.FOK])

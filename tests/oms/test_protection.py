@@ -94,6 +94,13 @@ def test_stop_with_a_limit_protects_nothing_as_the_price_may_jump_over_it(long_1
     assert long_100.state.unprotected == {}
 
 
+def test_order_to_be_touched_protects_nothing(long_100: Any, make: Any, at: Any) -> None:
+    touch = {"order_type": OrderType.MARKET_IF_TOUCHED, "stop_price": Decimal(12)}
+    sale = make.approved("s", 6, side=Side.SELL, quantity=Decimal(100), **touch)
+    long_100.run(sale, make.accepted("s", "9001", seconds=3))
+    assert long_100.state.unprotected == {AAPL: Unprotected(True, at(2))}
+
+
 @pytest.mark.parametrize("end", [VenueCanceled, VenueExpired, VenueUnknown])
 def test_end_of_the_stop_and_not_knowing_of_it_leave_the_position_unprotected_from_then_on(
     long_100: Any, make: Any, at: Any, end: Any

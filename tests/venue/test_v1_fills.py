@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 
 import pytest
-from signalbox.messages import Liquidity, OrderStatus, Side, VenueCommission
+from signalbox.messages import Liquidity, OrderStatus, OrderType, Side, VenueCommission
 
 from .desk import Desk
 
@@ -129,3 +130,36 @@ async def test_v17_rebate_is_booked_as_a_fee_below_zero(desk: Desk, order_id: st
     fees = [each for each in await desk.reports() if isinstance(each, VenueCommission) and each.execution_id in ids]
     assert fees
     assert all(each.commission < 0 for each in fees)
+
+
+async def test_v18_market_if_touched_order_takes_the_profit(desk: Desk, order_id: str) -> None:
+    """A market-if-touched order to sell lies above the market; the market falls, and then rises through its price.
+
+    It is NEW until it is touched; then it is told as triggered before it is told as filled, and it fills whole.
+    """
+    touch = {"order_type": OrderType.MARKET_IF_TOUCHED, "stop_price": desk.bench_market.price("1.05")}
+    await desk.working(order_id, side=Side.SELL, limit_price=None, **touch)
+    desk.bench_market.move("0.98")
+    await desk.bench_market.trade()
+    assert desk.status(order_id) is OrderStatus.NEW
+    desk.bench_market.move("1.09")
+    await desk.trades_until(order_id, OrderStatus.FILLED)
+    kinds = await desk.kinds(order_id)
+    assert kinds.index("VenueAccepted") < kinds.index("VenueTriggered") < kinds.index("VenueFill")
+
+
+async def test_v19_limit_if_touched_order_does_no_worse_than_its_limit(desk: Desk, order_id: str) -> None:
+    """A limit-if-touched order to sell lies above the market, its limit higher still; the market comes to the one, then
+    to the other.
+
+    It is TRIGGERED and rests, and is FILLED at its limit or better.
+    """
+    limit = desk.bench_market.price("1.10")
+    touch = {"order_type": OrderType.LIMIT_IF_TOUCHED, "stop_price": desk.bench_market.price("1.05")}
+    await desk.working(order_id, side=Side.SELL, limit_price=limit, **touch)
+    desk.bench_market.move("1.06")
+    await desk.trades_until(order_id, OrderStatus.TRIGGERED)
+    assert [(placed.working, placed.filled) for placed in desk.bench.placed(order_id)] == [(True, Decimal(0))]
+    desk.bench_market.move("1.08")
+    await desk.trades_until(order_id, OrderStatus.FILLED)
+    assert all(fill.price >= limit for fill in desk.fills(order_id))

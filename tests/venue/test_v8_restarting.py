@@ -264,3 +264,19 @@ async def test_v8E_stop_limit_order_that_triggers_and_rests_while_dead(desk: Des
     await desk.cancel(order_id)
     await desk.becomes(order_id, OrderStatus.CANCELED)
     assert await desk.kinds(order_id) == ["VenueAccepted", "VenueTriggered", "VenueCanceled"]
+
+
+async def test_v8F_order_that_is_touched_while_dead(desk: Desk, order_id: str) -> None:
+    """The gateway is killed, and meanwhile the market rises through a market-if-touched order's price.
+
+    It is told as triggered, then as filled, by the next one.
+    """
+    touch = {"order_type": OrderType.MARKET_IF_TOUCHED, "stop_price": desk.bench_market.price("1.05")}
+    await desk.working(order_id, side=Side.SELL, limit_price=None, **touch)
+    await desk.kill()
+    desk.bench_market.move("1.06")
+    await desk.until_done_at_venue(order_id)
+    await desk.start()
+    await desk.becomes(order_id, OrderStatus.FILLED)
+    kinds = await desk.kinds(order_id)
+    assert kinds.index("VenueTriggered") < kinds.index("VenueFill")

@@ -31,6 +31,21 @@ _EXACT = {
     "time_in_force": "time in force", "condition": "condition", "trigger_subticks": "trigger price in subticks",
 }  # fmt: skip
 
+_RESTS, _AT_ONCE = ChainTimeInForce.UNSPECIFIED, ChainTimeInForce.IMMEDIATE_OR_CANCEL
+_POSTS = ChainTimeInForce.POST_ONLY
+_KINDS = {
+    (OrderFlags.SHORT_TERM, _AT_ONCE, Condition.UNSPECIFIED): (OrderType.MARKET, TimeInForce.DAY),
+    (OrderFlags.SHORT_TERM, _RESTS, Condition.UNSPECIFIED): (OrderType.LIMIT, TimeInForce.DAY),
+    (OrderFlags.SHORT_TERM, _POSTS, Condition.UNSPECIFIED): (OrderType.LIMIT, TimeInForce.DAY),
+    (OrderFlags.LONG_TERM, _RESTS, Condition.UNSPECIFIED): (OrderType.LIMIT, TimeInForce.GTC),
+    (OrderFlags.LONG_TERM, _POSTS, Condition.UNSPECIFIED): (OrderType.LIMIT, TimeInForce.GTC),
+    (OrderFlags.CONDITIONAL, _AT_ONCE, Condition.STOP_LOSS): (OrderType.STOP, TimeInForce.GTC),
+    (OrderFlags.CONDITIONAL, _RESTS, Condition.STOP_LOSS): (OrderType.STOP_LIMIT, TimeInForce.GTC),
+    (OrderFlags.CONDITIONAL, _AT_ONCE, Condition.TAKE_PROFIT): (OrderType.MARKET_IF_TOUCHED, TimeInForce.GTC),
+    (OrderFlags.CONDITIONAL, _RESTS, Condition.TAKE_PROFIT): (OrderType.LIMIT_IF_TOUCHED, TimeInForce.GTC),
+}
+"""A limit order that is immediate-or-cancel is on the chain what a market order is: it is played as one."""
+
 Terms = Mapping[int, MarketTerms]
 
 
@@ -51,19 +66,8 @@ def order_of(header: Header, placed: Mapping[str, Any], order_id: str, at: datet
     market = terms.get(placed["pair"])
     if market is None:
         raise ConfigurationError([f"{order_id} of the session is of a market that the session does not tell of"])
-    rests, fills_at_once = ChainTimeInForce.UNSPECIFIED, ChainTimeInForce.IMMEDIATE_OR_CANCEL
-    posts = ChainTimeInForce.POST_ONLY
-    kinds = {  # a limit order that is immediate-or-cancel is on the chain what a market order is
-        (OrderFlags.SHORT_TERM, fills_at_once): (OrderType.MARKET, TimeInForce.DAY),
-        (OrderFlags.SHORT_TERM, rests): (OrderType.LIMIT, TimeInForce.DAY),
-        (OrderFlags.LONG_TERM, rests): (OrderType.LIMIT, TimeInForce.GTC),
-        (OrderFlags.SHORT_TERM, posts): (OrderType.LIMIT, TimeInForce.DAY),
-        (OrderFlags.LONG_TERM, posts): (OrderType.LIMIT, TimeInForce.GTC),
-        (OrderFlags.CONDITIONAL, fills_at_once): (OrderType.STOP, TimeInForce.GTC),
-        (OrderFlags.CONDITIONAL, rests): (OrderType.STOP_LIMIT, TimeInForce.GTC),
-    }
-    kind = kinds.get((placed["flags"], placed["time_in_force"]))
-    if kind is None or placed["condition"] not in (Condition.UNSPECIFIED, Condition.STOP_LOSS):
+    kind = _KINDS.get((placed["flags"], placed["time_in_force"], placed["condition"]))
+    if kind is None:
         raise ConfigurationError([f"{order_id} of the session is none that this desk places"])
     order_type, time_in_force = kind
     good_till = _end(placed, at) if order_type in WITH_STOP else None
@@ -81,7 +85,7 @@ def order_of(header: Header, placed: Mapping[str, Any], order_id: str, at: datet
         time_in_force=TimeInForce.GTD if good_till is not None else time_in_force,
         good_till=good_till,
         reduce_only=placed["reduce_only"],
-        post_only=placed["time_in_force"] == posts,
+        post_only=placed["time_in_force"] == _POSTS,
     )
 
 

@@ -24,7 +24,10 @@ from signalbox_cli.sessions.tws_venue import RecordedVenue
 from signalbox_cli.simulated_venues import IBKR
 
 _CONTRACT = {"symbol": 3, "security_type": 4, "exchange": 9, "currency": 11, "local_symbol": 12}
-_ORDER_TYPES = {"MKT": "MARKET", "LMT": "LIMIT", "STP": "STOP", "STP LMT": "STOP_LIMIT", "MOC": "MARKET_ON_CLOSE"}
+_ORDER_TYPES = {
+    "MKT": "MARKET", "LMT": "LIMIT", "STP": "STOP", "STP LMT": "STOP_LIMIT", "MIT": "MARKET_IF_TOUCHED",
+    "LIT": "LIMIT_IF_TOUCHED", "MOC": "MARKET_ON_CLOSE",
+}  # fmt: skip
 _ACTION, _QUANTITY, _ORDER_TYPE, _LIMIT, _STOP, _TIME_IN_FORCE, _OUTSIDE_HOURS, _GOOD_TILL = (
     16,
     17,

@@ -8,6 +8,7 @@ Owns how the desk's order types become the chain's (docs/decisions tell why). It
     LIMIT, GTC        long-term: it must outlive the gateway
     STOP              conditional: it must outlive the gateway; its trigger goes by the oracle price
     STOP_LIMIT        the same, but for what it becomes: an order that rests at its limit until its end
+    ..._IF_TOUCHED    the same two as take-profits: triggered from the other side
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from signalbox.errors import TranslationError
 from signalbox.messages import Order, OrderType, Side, TimeInForce
-from signalbox.order_terms import AT_ONCE, contradiction
+from signalbox.order_terms import AT_ONCE, IF_TOUCHED, WITH_STOP, contradiction
 
 from gateway_dydx.translate import UNSIGNED_32_MAX, MarketTerms, bound_subticks, quantums, subticks
 
@@ -189,7 +190,7 @@ def order_plan(
             flags, build = OrderFlags.LONG_TERM, _limit_plan
         case OrderType.LIMIT:
             flags, build = OrderFlags.SHORT_TERM, _limit_plan
-        case OrderType.STOP | OrderType.STOP_LIMIT:
+        case kind if kind in WITH_STOP:
             flags, build = OrderFlags.CONDITIONAL, _stop_plan
         case _:
             raise TranslationError(f"the gateway has no plan of a {order.order_type} order")
@@ -252,7 +253,7 @@ def _stop_plan(
         time_in_force=becomes,
         reduce_only=order.reduce_only,
         good_til_time=_stateful_end(order_end(order, at), at),
-        condition=Condition.STOP_LOSS,
+        condition=Condition.TAKE_PROFIT if order.order_type in IF_TOUCHED else Condition.STOP_LOSS,
         trigger_subticks=subticks(order.stop_price, market),
     )
 

@@ -24,7 +24,8 @@ from msgspec import Struct
 from signalbox.gateway import reports
 from signalbox.gateway.actions import Action, Ask
 from signalbox.gateway.state import ZERO, Standing, asked_about
-from signalbox.messages import OpenOrder, OrderType, Side, VenueFunding, VenueSnapshot
+from signalbox.messages import OpenOrder, Side, VenueFunding, VenueSnapshot
+from signalbox.order_terms import WITH_LIMIT, WITH_STOP
 
 from gateway_dydx.decide import OPEN_STATUSES, decide, goes_on, tracked_of
 from gateway_dydx.endings import FINAL_STATUSES, EndKind, ending_of
@@ -166,7 +167,7 @@ def _stateful(state: State, tracked: Tracked, seen: OrderSeen, height: int, at: 
         return [*reports.canceled(state, tracked, at, ending.reason)]
     if ending is not None or at >= (order_end_of(tracked) or tracked.claimed_at + GOOD_TIL_CANCELED):
         return [*reports.expired(state, tracked, at, "its time in force is over")]
-    if tracked.order.order_type is OrderType.STOP:
+    if tracked.order.order_type in WITH_STOP - WITH_LIMIT:
         return [
             *reports.canceled(state, tracked, at, "the venue has ended it: the rest was not to be had in its price")
         ]

@@ -35,7 +35,7 @@ from oms.state import (
     Unprotected,
 )
 
-SHAPE = 7
+SHAPE = 8
 ROWS_AT_ONCE = 100
 SHEETS_AT_ONCE = 8
 

@@ -7,7 +7,8 @@ what anybody does about it.
 What counts as working: a STOP order that the venue has shown to have and that has not ended, for what of it is open. An
 order that is UNKNOWN, or that the venue has not answered yet, protects nothing that anybody could rely on. One whose
 cancel is under way still works. A STOP_LIMIT order does not count: where the price jumps over its limit it rests, while
-the position loses on. Stops placed elsewhere are not seen: the desk learns of them by their first fill.
+the position loses on; nor does one that is to be touched, on the side where the position wins. Stops placed elsewhere
+are not seen: the desk learns of them by their first fill.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ all orders together; the next quote brings new size. Where the venue tells maker
 with a limit beyond the market goes on taking, quote by quote, until it is full or the market has left its limit; one
 that has rested is a maker and fills at its own price. A stop triggers on the last trade at or beyond its price, then
 takes like a market order, wherever the market is by then; one with a limit takes or rests from then on, as a limit
-order that comes at that moment. A market-on-close order fills whole at the official close.
+order that comes at that moment. An order that is to be touched is triggered by the market's coming the other way, from
+where it does not want to trade yet. A market-on-close order fills whole at the official close.
 Outside regular hours only orders that ask for it can trade; the others rest.
 
 An immediate-or-cancel order takes what the present quote has for it, and the rest is cancelled; a fill-or-kill order is
@@ -45,7 +46,7 @@ from signalbox.exchange.orders import (
 )
 from signalbox.exchange.quoting import MarketQuote, Phase
 from signalbox.messages import InstrumentKind, Liquidity, OrderType, Side, TimeInForce
-from signalbox.order_terms import AT_ONCE, WHY_OVER, WITH_LIMIT, WITH_STOP
+from signalbox.order_terms import AT_ONCE, IF_TOUCHED, WHY_OVER, WITH_LIMIT, WITH_STOP
 
 _NONE = Decimal(0)
 WOULD_TAKE = "post-only: it would have been filled at once"
@@ -276,7 +277,8 @@ def _trigger(
     if terms.order_type not in WITH_STOP or order.status is VenueOrderStatus.TRIGGERED:
         return order
     assert terms.stop_price is not None
-    reached = quote.last >= terms.stop_price if terms.side is Side.BUY else quote.last <= terms.stop_price
+    waits_for_more = (terms.side is Side.BUY) is not (terms.order_type in IF_TOUCHED)
+    reached = quote.last >= terms.stop_price if waits_for_more else quote.last <= terms.stop_price
     if not reached:
         return order
     event = Triggered(number=order.number, at=at)

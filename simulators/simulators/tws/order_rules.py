@@ -26,10 +26,12 @@ ORDER_TYPES = {
     "MKT": OrderType.MARKET,
     "STP": OrderType.STOP,
     "STP LMT": OrderType.STOP_LIMIT,
+    "MIT": OrderType.MARKET_IF_TOUCHED,
+    "LIT": OrderType.LIMIT_IF_TOUCHED,
     "MOC": OrderType.MARKET_ON_CLOSE,
 }
 KNOWN_ORDER_TYPES = frozenset(
-    {"LOC", "MIT", "LIT", "TRAIL", "TRAIL LIMIT", "REL", "MIDPRICE", "MTL", "PEG MID", "PEG MKT", "PEG BEST"}
+    {"LOC", "TRAIL", "TRAIL LIMIT", "REL", "MIDPRICE", "MTL", "PEG MID", "PEG MKT", "PEG BEST"}
     | {"PEG BENCH", "PEGMID", "PEGBEST", "PEGBENCH", "BOX TOP", "VOL", "STP PRT", "MKT PRT", "SNAP MKT", "SNAP MID"}
 )
 TIMES_IN_FORCE = {"": TimeInForce.DAY, **{each.value: each for each in TimeInForce}}

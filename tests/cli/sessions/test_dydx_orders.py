@@ -79,6 +79,8 @@ ORDERS = [
     order(order_type=OrderType.LIMIT, post_only=True, **PRICE),
     order(order_type=OrderType.LIMIT, post_only=True, time_in_force=TimeInForce.GTC, **PRICE),
     order(order_type=OrderType.STOP, stop_price=Decimal(91_000), time_in_force=TimeInForce.GTC),
+    order(order_type=OrderType.MARKET_IF_TOUCHED, stop_price=Decimal(99_000), time_in_force=TimeInForce.GTC),
+    order(order_type=OrderType.LIMIT_IF_TOUCHED, stop_price=Decimal(99_000), time_in_force=TimeInForce.GTC, **PRICE),
     order(order_type=OrderType.STOP_LIMIT, stop_price=Decimal(91_000), time_in_force=TimeInForce.GTC, **PRICE),
     order(
         order_type=OrderType.STOP,

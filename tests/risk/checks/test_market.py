@@ -14,6 +14,7 @@ AT_ONCE = timedelta(microseconds=1)
 MOC = {"order_type": OrderType.MARKET_ON_CLOSE, "limit_price": None}
 STOP = {"order_type": OrderType.STOP, "limit_price": None}
 STOP_LIMIT = {"order_type": OrderType.STOP_LIMIT}
+TOUCH, LIMIT_TOUCH = {**STOP, "order_type": OrderType.MARKET_IF_TOUCHED}, {"order_type": OrderType.LIMIT_IF_TOUCHED}
 
 
 def at(text: str) -> datetime:
@@ -191,6 +192,13 @@ def test_delayed_data_is_good_enough_to_get_out(world: Any, check: Any) -> None:
         ("BUY", {**STOP, "stop_price": Decimal("100.00")}, False),
         ("SELL", {**STOP, "stop_price": Decimal("99.99")}, True),
         ("SELL", {**STOP, "stop_price": Decimal("100.00")}, False),
+        # what is to be touched lies on the other side of the market
+        ("SELL", {**TOUCH, "stop_price": Decimal("100.01")}, True),
+        ("SELL", {**TOUCH, "stop_price": Decimal("100.00")}, False),
+        ("BUY", {**TOUCH, "stop_price": Decimal("99.99")}, True),
+        ("BUY", {**TOUCH, "stop_price": Decimal("100.00")}, False),
+        ("SELL", {**LIMIT_TOUCH, "stop_price": Decimal("120.00"), "limit": "114.00"}, True),
+        ("SELL", {**LIMIT_TOUCH, "stop_price": Decimal("120.00"), "limit": "113.99"}, False),
         # the limit behind a stop is held against the stop
         ("BUY", {**STOP_LIMIT, "stop_price": Decimal("120.00"), "limit": "126.00"}, True),
         ("BUY", {**STOP_LIMIT, "stop_price": Decimal("120.00"), "limit": "126.01"}, False),

@@ -29,7 +29,7 @@ from signalbox.exchange.orders import (
 )
 from signalbox.exchange.quoting import MarketQuote, Phase
 from signalbox.messages import Liquidity, OrderType, Side, TimeInForce
-from signalbox.order_terms import AT_ONCE, WHY_OVER, WITH_LIMIT, WITH_STOP
+from signalbox.order_terms import AT_ONCE, IF_TOUCHED, WHY_OVER, WITH_LIMIT, WITH_STOP
 
 NOON = datetime(2024, 1, 3, 17, tzinfo=UTC)
 NUMBERS = count(1)
@@ -326,6 +326,20 @@ def test_a_stop_with_a_limit_rests_until_it_is_triggered_and_is_a_limit_order_fr
 
 
 @pytest.mark.parametrize(
+    ("side", "touch", "away", "there"), [(Side.SELL, "10.50", "10.49", "10.50"), (Side.BUY, "9.50", "9.51", "9.50")]
+)
+@pytest.mark.parametrize("kind", sorted(IF_TOUCHED))
+def test_an_order_to_be_touched_is_triggered_where_its_owner_wins(
+    kind: OrderType, side: Side, touch: str, away: str, there: str
+) -> None:
+    wanted = order(kind, 100, side, limit=touch if kind in WITH_LIMIT else None, stop=touch)
+    book = matching.take(open_book(), wanted, NOON).book
+    waits = matching.see_quote(book, quote(away, away, last=away))
+    assert kinds(waits) == []
+    assert kinds(matching.see_quote(waits.book, quote(there, there, last=there))) == [Triggered, Filled]
+
+
+@pytest.mark.parametrize(
     ("ask", "liquidity"), [("10.51", Liquidity.TAKER), ("10.53", Liquidity.MAKER)], ids=["takes", "rests first"]
 )
 def test_a_stop_with_a_limit_takes_at_its_trigger_or_has_rested(ask: str, liquidity: Liquidity) -> None:
@@ -342,7 +356,7 @@ prices = st.integers(min_value=900, max_value=1100).map(lambda cents: Decimal(ce
 
 @st.composite
 def wishes(draw: st.DrawFn) -> VenueOrder:
-    kind = draw(st.sampled_from([OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT]))
+    kind = draw(st.sampled_from([OrderType.MARKET, OrderType.LIMIT, *sorted(WITH_STOP)]))
     side, quantity, price = draw(st.sampled_from(list(Side))), draw(st.integers(1, 2_000)), str(draw(prices))
     limit, stop = (price if kind in WITH_LIMIT else None), (str(draw(prices)) if kind in WITH_STOP else None)
     validity = draw(st.sampled_from(TimeInForce)) if kind is OrderType.LIMIT else TimeInForce.DAY

@@ -117,6 +117,18 @@ async def test_a_stop_limit_order_waits_for_its_trigger_and_is_a_limit_order_the
     assert (below.order.orderType, below.order.lmtPrice, below.order.auxPrice) == ("STP LMT", 50, 40)
 
 
+async def test_an_order_to_be_touched_waits_on_the_side_where_it_wins(
+    simulator: Any, wait_until: Any, aapl: Any
+) -> None:
+    client = await simulator.connect()
+    touch = {"action": "SELL", "totalQuantity": 100, "lmtPrice": 100}
+    await placed(client, wait_until, aapl, Order(orderType="MIT", auxPrice=250, **touch), "PreSubmitted")
+    await placed(client, wait_until, aapl, Order(orderType="LIT", auxPrice=250, **touch), "PreSubmitted")
+    for kind in ("MIT", "LIT"):
+        trade = await placed(client, wait_until, aapl, Order(orderType=kind, auxPrice=150, **touch), "Filled")
+        assert trade.order.orderType == kind
+
+
 async def test_an_immediate_order_takes_what_there_is_and_its_rest_is_cancelled(
     simulator: Any, wait_until: Any, aapl: Any
 ) -> None:

@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from signalbox.errors import CalendarError
 from signalbox.messages import MarketDataType, MarketState, OrderType, TimeInForce
-from signalbox.order_terms import AT_ONCE, WITH_LIMIT, WITH_STOP
+from signalbox.order_terms import AT_ONCE, IF_TOUCHED, WITH_LIMIT, WITH_STOP
 from signalbox.sessions import Session, moc_cutoff, session_at
 
 from risk.checks.rows import Limit, Row, Told, always
@@ -251,9 +251,14 @@ def _stop_at_fault(facts: OrderFacts) -> str:
         return ""
     if market is None:
         return f"there is no price of {facts.intent.symbol} to hold {plain(price)} against"
-    if (price <= market) if facts.intent.side is BUY else (price >= market):
+    if (price <= market) if _lies_above(facts) else (price >= market):
         return f"the stop {plain(price)} would be triggered at once: the market is at {plain(market)}"
     return ""
+
+
+def _lies_above(facts: OrderFacts) -> bool:
+    """Whether the market has to rise to the order's stop: of one that is to be touched it has to for a sale."""
+    return (facts.intent.side is BUY) is not (facts.intent.order_type in IF_TOUCHED)
 
 
 def _limit_at_fault(facts: OrderFacts) -> str:
@@ -284,7 +289,7 @@ def tell_price_collar(facts: OrderFacts) -> Told:
         if market is None:
             limits.append(UNKNOWN)
         elif is_stop:
-            limits.append(f"{'above' if facts.intent.side is BUY else 'below'} {plain(market)}")
+            limits.append(f"{'above' if _lies_above(facts) else 'below'} {plain(market)}")
         else:
             limits.append(_shown_bound(facts, market))
     return ", ".join(limits) or "none", ", ".join(prices) or "no price", _quote_source(facts)
