@@ -28,7 +28,8 @@ STATUS_QUIET_SECONDS_MAX = 0.3
 
 ORDERS = """
 SELECT order_id, venue, "by", status, side, quantity, filled_quantity AS filled, symbol, order_type AS type,
-       coalesce(limit_price, stop_price) AS price, time_in_force AS tif, changed_at AS changed, refused_by, reason
+       coalesce(limit_price, stop_price) AS price, CASE WHEN limit_price IS NOT NULL THEN stop_price END AS stop,
+       time_in_force AS tif, changed_at AS changed, refused_by, reason
 FROM (SELECT order_id, venue, i."by", status,
              coalesce(o.side, i.side) AS side, coalesce(o.quantity, i.quantity) AS quantity,
              coalesce(o.symbol, i.symbol) AS symbol, coalesce(o.order_type, i.order_type) AS order_type,
@@ -45,7 +46,8 @@ FROM (SELECT order_id, venue, i."by", status,
            USING (order_id))
 {where} ORDER BY coalesce(created_at, changed_at), order_id
 """
-"""A denied order has no terms of its own: they are its intent's. Who sent it, the decision says."""
+"""A denied order has no terms of its own: they are its intent's. Who sent it, the decision says. Of an order that has a
+limit and waits for its stop `price` is the limit."""
 WORKING = "status NOT IN ('FILLED', 'CANCELED', 'REJECTED', 'DENIED', 'EXPIRED')"
 POSITIONS = """
 SELECT venue, account, symbol, quantity, average_price, mark_price, unrealized_pnl, realized_pnl, commission, funding,

@@ -250,6 +250,9 @@ def test_an_order_at_once_that_a_preset_has_made_a_days_order_rests_and_expires(
     state, tracked = sent(time_in_force=TimeInForce.IOC)
     tracked.own.made_day = True
     assert kinds(state, status("Cancelled"), at=CLOSE) == [VenueExpired]
+    state, tracked = sent(time_in_force=TimeInForce.IOC)
+    tracked.own.made_day = True
+    assert "not by this desk" in reports(state, status("Cancelled"))[0].reason
 
 
 @pytest.mark.parametrize("late", [timedelta(seconds=-30), timedelta(0), timedelta(hours=2)])

@@ -42,7 +42,7 @@ from signalbox.messages import (
     Side,
     VenueFunding,
 )
-from signalbox_cli.looking import ACCOUNTS
+from signalbox_cli.looking import ACCOUNTS, ORDERS
 
 AT = datetime(2026, 1, 5, 14, 31, 0, 123456, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -263,6 +263,23 @@ def test_funding_is_recorded_as_rate_report_payment_and_in_the_books(recording: 
     assert recording.rows("SELECT symbol, amount, currency FROM funding_payments") == [("BTC-USD", amount, "USD")]
     assert recording.rows("SELECT funding, commission FROM books") == [(amount, Decimal("-0.01"))]
     assert recording.rows("SELECT * FROM orders") == []
+
+
+def test_the_command_line_shows_both_prices_of_an_order_that_has_two(recording: Recording) -> None:
+    prices = {
+        "a": (OrderType.LIMIT, {"limit_price": Decimal(9)}),
+        "b": (OrderType.STOP, {"stop_price": Decimal(8)}),
+        "c": (OrderType.STOP_LIMIT, {"limit_price": Decimal(7), "stop_price": Decimal(8)}),
+    }
+    for name, (kind, terms) in prices.items():
+        order = Order(
+            order_id=name, intent_id=name, symbol="SPY", side=Side.BUY, quantity=Decimal(1), order_type=kind,
+            **PERPETUAL, **terms,
+        )  # fmt: skip
+        values: dict[str, Any] = {"at": AT, "order_id": name, "status": OrderStatus.PENDING_NEW, **PERPETUAL}
+        recording.put("TRADE", f"order.d.a.{name}", OrderCreated(id=name, order=order, **values))
+    told = recording.rows(f"SELECT price, stop FROM ({ORDERS.format(where='')}) ORDER BY order_id")
+    assert told == [(Decimal(9), None), (Decimal(8), None), (Decimal(7), Decimal(8))]
 
 
 def test_liquidity_margins_and_leverage_are_columns(recording: Recording) -> None:
