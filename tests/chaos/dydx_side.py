@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce
+from signalbox.order_terms import IF_TOUCHED, WITH_LIMIT, WITH_STOP
 from signalbox_cli.local_desk import free_port
 from simulators.dydx.markets import tickers
 
@@ -82,16 +83,27 @@ class DydxSide:
         terms: dict[str, Any] = {"order_type": OrderType.MARKET, "reduce_only": chance.random() < 0.2}
         kind = chance.randrange(4)
         if kind == 1:
-            lasting = chance.choice((TimeInForce.DAY, TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD))
+            lasting = chance.choice(
+                (TimeInForce.DAY, TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD, TimeInForce.IOC)
+            )
             terms = {"order_type": OrderType.LIMIT, "limit_price": price - away, "time_in_force": lasting}
+            if lasting is TimeInForce.IOC:
+                terms["reduce_only"] = chance.random() < 0.3
+            elif chance.random() < 0.3:
+                terms["post_only"] = True
             if lasting is TimeInForce.GTD:
                 terms["good_till"] = now + timedelta(seconds=chance.choice((1, 4)) * self._hand.speed)
         elif kind == 2:
             terms = {"order_type": OrderType.LIMIT, "limit_price": price - away}
         elif kind == 3:
             lasting = chance.choice((TimeInForce.DAY, TimeInForce.GTC))
-            terms = {"order_type": OrderType.STOP, "stop_price": price + abs(away) * side.sign}
-            terms |= {"time_in_force": lasting, "reduce_only": chance.random() < 0.3}
+            order_type = chance.choice((OrderType.STOP, OrderType.STOP, *sorted(WITH_STOP)))
+            beyond = -abs(away) if order_type in IF_TOUCHED else abs(away)
+            terms = {"order_type": order_type, "stop_price": price + beyond * side.sign, "time_in_force": lasting}
+            if order_type in WITH_LIMIT:
+                terms["limit_price"] = terms["stop_price"] - (away / 4).quantize(Decimal(1))
+            else:
+                terms["reduce_only"] = chance.random() < 0.3
         return OrderIntent(
             id=order_id,
             at=now,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce
+from signalbox.order_terms import IF_TOUCHED, WITH_LIMIT, WITH_STOP
 from signalbox_cli.local_desk import free_port
 
 from tests.chaos.differences import wrong_cash, wrong_claims, wrong_fills, wrong_positions
@@ -80,12 +81,16 @@ class IbkrSide:
         chance, symbol = self._chance, self._chance.choice(self._symbols)
         side, now, price = chance.choice((Side.BUY, Side.SELL)), self._hand.clock.now(), await self._price(symbol)
         away = price * chance.choice((-20, 4, 30, 400)) / 10_000 * side.sign
-        lasting = chance.choice((TimeInForce.DAY, TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD))
+        lasting = chance.choice((TimeInForce.DAY, TimeInForce.DAY, *TimeInForce))
         kind, terms = chance.randrange(6), dict[str, Any]()
         if kind in (0, 1):
             terms = {"order_type": OrderType.MARKET}
         elif kind == 2:
-            terms = {"order_type": OrderType.STOP, "stop_price": _ticked(symbol, price + abs(away) * side.sign)}
+            terms = {"order_type": chance.choice((OrderType.STOP, OrderType.STOP, *sorted(WITH_STOP)))}
+            beyond = -abs(away) if terms["order_type"] in IF_TOUCHED else abs(away)
+            terms["stop_price"] = _ticked(symbol, price + beyond * side.sign)
+            if terms["order_type"] in WITH_LIMIT:
+                terms["limit_price"] = _ticked(symbol, price + beyond * side.sign - away / 4)
             terms["time_in_force"] = chance.choice((TimeInForce.DAY, TimeInForce.GTC))
         elif kind == 3 and chance.random() < 0.5:
             terms = {"order_type": OrderType.MARKET_ON_CLOSE}
