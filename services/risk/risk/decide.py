@@ -164,9 +164,9 @@ def _judge(rules: Rules, request: Request, intent: Intent, symbol_error: str, at
 
 def _order_named(intent: Intent) -> str:
     """The order that an intent places or cancels; "" = many."""
-    if isinstance(intent, MassCancelIntent):
-        return ""
-    return intent.order_id if isinstance(intent, CancelIntent) else intent.id
+    if isinstance(intent, OrderIntent):
+        return intent.id
+    return intent.order_id if isinstance(intent, CancelIntent) else ""
 
 
 def _shortened(denied: IntentDenied) -> IntentDenied:

@@ -99,7 +99,8 @@ def revalue(books: AccountBooks, symbol: str, holding: Holding) -> None:
 def work(state: RiskState, books: AccountBooks, key: str, order: WorkingOrder) -> None:
     """Count an order that works from now on."""
     state.orders[key] = order
-    state.working[order.scope] = state.working.get(order.scope, 0) + 1
+    scope = order.scope
+    state.working[scope] = state.working.get(scope, 0) + 1
     books.working_orders += 1
     holding = holding_of(state, books, order.venue, order.symbol)
     count_open(holding, order, order.open_quantity, 1)
@@ -109,9 +110,10 @@ def work(state: RiskState, books: AccountBooks, key: str, order: WorkingOrder) -
 def end(state: RiskState, books: AccountBooks, key: str) -> WorkingOrder:
     """Count an order no more."""
     order = state.orders.pop(key)
-    state.working[order.scope] -= 1
-    if not state.working[order.scope]:
-        del state.working[order.scope]
+    scope = order.scope
+    state.working[scope] -= 1
+    if not state.working[scope]:
+        del state.working[scope]
     books.working_orders -= 1
     holding = holding_of(state, books, order.venue, order.symbol)
     count_open(holding, order, order.open_quantity, -1)

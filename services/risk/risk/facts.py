@@ -123,10 +123,10 @@ def normalised(rules: Rules, intent: Intent) -> tuple[Intent, str]:
 
     What a cancel of many leaves out is any, and stays so.
     """
-    if isinstance(intent, MassCancelIntent) and not intent.symbol:
-        return intent, ""
     is_canonical = (intent.venue, intent.symbol) in rules.allowed
     if is_canonical and intent.account:
+        return intent, ""
+    if isinstance(intent, MassCancelIntent) and not intent.symbol:
         return intent, ""
     account = intent.account
     if not account and not isinstance(intent, MassCancelIntent):

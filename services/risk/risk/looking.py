@@ -22,6 +22,7 @@ from signalbox.messages import (
     Intent,
     LinkSeen,
     MassCancelIntent,
+    OrderIntent,
     OrderSeen,
     PositionSeen,
     VenueLink,
@@ -50,10 +51,8 @@ UNSEEN: Seen[Any] = Seen(None, "")
 
 def look(state: RiskState, request: Request, intent: Intent, at: datetime) -> Basis:
     """What a normalised intent is held against at desk time `at`."""
-    if isinstance(intent, CancelIntent):
-        return _about_cancel(state, request, intent)
-    if isinstance(intent, MassCancelIntent):
-        return _about_mass_cancel(state, intent)
+    if not isinstance(intent, OrderIntent):
+        return _about_cancel(state, intent) if isinstance(intent, CancelIntent) else _about_mass_cancel(state, intent)
     account_key, symbol_key = (intent.venue, intent.account), (intent.venue, intent.symbol)
     books = state.books.get(account_key)
     return Basis(
@@ -79,7 +78,7 @@ def look_at_id(state: RiskState, intent: Intent | None) -> Basis:
     return Basis(rules=state.rules.version, trade_sequence=state.folded_up_to, id_used=used)
 
 
-def _about_cancel(state: RiskState, request: Request, intent: CancelIntent) -> Basis:
+def _about_cancel(state: RiskState, intent: CancelIntent) -> Basis:
     key = order_key(intent.venue, intent.account, intent.order_id)
     order, decided = state.orders.get(key), state.known.decided(intent.order_id)
     return Basis(

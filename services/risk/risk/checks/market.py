@@ -242,13 +242,20 @@ def price_collar(facts: OrderFacts) -> str:
     The other side needs no bound: a limit far from the market rests and does no harm. The limit behind a stop is held
     against the stop: that is where the market will be.
     """
-    return _stop_at_fault(facts) or _limit_at_fault(facts)
-
-
-def _stop_at_fault(facts: OrderFacts) -> str:
-    price, market = facts.intent.stop_price, _trigger_market(facts)
-    if price is None:
+    intent = facts.intent
+    if intent.stop_price is not None and (fault := _stop_at_fault(facts, intent.stop_price)):
+        return fault
+    limit = intent.limit_price
+    if limit is None:
         return ""
+    market, buys = _limit_market(facts), intent.side is BUY
+    if market is not None and ((limit <= market) if buys else (limit >= market)):
+        return ""
+    return _limit_at_fault(facts, limit, market)
+
+
+def _stop_at_fault(facts: OrderFacts, price: Decimal) -> str:
+    market = _trigger_market(facts)
     if market is None:
         return f"there is no price of {facts.intent.symbol} to hold {plain(price)} against"
     if (price <= market) if _lies_above(facts) else (price >= market):
@@ -261,14 +268,12 @@ def _lies_above(facts: OrderFacts) -> bool:
     return (facts.intent.side is BUY) is not (facts.intent.order_type in IF_TOUCHED)
 
 
-def _limit_at_fault(facts: OrderFacts) -> str:
-    price, market, buys = facts.intent.limit_price, _limit_market(facts), facts.intent.side is BUY
-    if price is None:
-        return ""
+def _limit_at_fault(facts: OrderFacts, price: Decimal, market: Decimal | None) -> str:
+    """Of a limit that reaches through the market."""
     if market is None:
         return f"there is no price of {facts.intent.symbol} to hold {plain(price)} against"
-    bound = max(market, _bound(facts, market)) if buys else min(market, _bound(facts, market))
-    if (price <= bound) if buys else (price >= bound):
+    bound = _bound(facts, market)
+    if (price <= bound) if facts.intent.side is BUY else (price >= bound):
         return ""
     what = "the market of" if facts.intent.stop_price is None else "its stop"
     return (
