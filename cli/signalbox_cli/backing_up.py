@@ -20,6 +20,7 @@ What is newer than its cause does no harm: the desk makes the same message under
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import fcntl
 import hashlib
@@ -153,9 +154,14 @@ async def restore_streams(client: BusClient, directory: Path, manifest: dict[str
     """Make every stream anew, each consumer where it was before the first copy was taken."""
     for name, saved in manifest["streams"].items():
         await snapshots.restore_stream(client, name, directory / f"{name}.snapshot", saved)
-        for consumer, place in manifest.get("places", {}).get(name, {}).items():  # an earlier backup has none
-            await snapshots.set_consumer_place(client, name, consumer, place)
         print(f"{name}: {saved['state']['messages']} messages")
+    places = [
+        snapshots.set_consumer_place(client, stream, consumer, place)
+        for stream, consumers in manifest.get("places", {}).items()  # an earlier backup has none
+        for consumer, place in consumers.items()
+        if stream in manifest["streams"]
+    ]
+    await asyncio.gather(*places)
 
 
 def make_empty(directory: Path) -> None:

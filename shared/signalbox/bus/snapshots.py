@@ -23,6 +23,8 @@ from signalbox.bus.wire import Delivery
 from signalbox.errors import BusError, BusUnavailableError
 
 CHUNK_BYTES = 128 * 1024
+RESETS_MAX, LOOKS, LOOK_SECONDS = 50, 4, 0.1
+"""How often a consumer is put back, and for how long it has to stay there before it is believed."""
 ANSWER_SECONDS_MAX = 10.0
 """Silence that ends a snapshot or a restore: a server that works sends or answers each chunk within milliseconds."""
 
@@ -73,8 +75,27 @@ async def consumer_place(client: BusClient, stream: str, consumer: str) -> int:
 
 
 async def set_consumer_place(client: BusClient, stream: str, consumer: str, place: int) -> None:
-    """Have a consumer deliver again what comes behind `place`."""
-    await _ask(client, f"$JS.API.CONSUMER.RESET.{stream}.{consumer}", {"seq": place + 1})
+    """Have a consumer deliver again what comes behind `place`; nobody may pull from it meanwhile.
+
+    One whose stream was restored a moment ago may still be reading the state that it was copied with, which then
+    stands in the place of this one: so it is looked at until it stays there, and put back again if it does not.
+
+    Raises `BusError` when it never stays there.
+    """
+    for _ in range(RESETS_MAX):
+        reset = _standing(await _ask(client, f"$JS.API.CONSUMER.RESET.{stream}.{consumer}", {"seq": place + 1}))
+        for _ in range(LOOKS):
+            await asyncio.sleep(LOOK_SECONDS)
+            if _standing(await _ask(client, f"$JS.API.CONSUMER.INFO.{stream}.{consumer}", {})) != reset:
+                break
+        else:
+            return
+    raise BusError(f"the consumer {consumer} of {stream} does not stay where it was put: does a service run already?")
+
+
+def _standing(info: dict[str, Any]) -> tuple[int, int, int]:
+    """Up to where a consumer has delivered, and has heard that it was taken; how much of it is under way."""
+    return info["delivered"]["stream_seq"], info["ack_floor"]["stream_seq"], info["num_ack_pending"]
 
 
 async def _ask(client: BusClient, subject: str, request: dict[str, Any]) -> dict[str, Any]:
