@@ -77,9 +77,9 @@ def test_all_that_works_is_canceled_at_once_and_what_is_named_is_all_there_is(de
     assert " for 3 orders (7 checks passed; sent by user)" in first
     assert {line.split(" ")[1] for line in events} == set(orders)
     assert last == "3 CANCELED"
-    told = desk.run("explain", first.split(" ")[1])
-    assert (told.returncode, told.stderr) == (0, "")
-    assert "3 orders work" in told.stdout
+    name = first.split(" ")[1]
+    desk.until(lambda: desk.run("explain", name).returncode == 0, 60)  # the record is a little behind
+    assert "3 orders work" in desk.run("explain", name).stdout
     assert desk.run("replay", "decisions").returncode == 0
 
 
