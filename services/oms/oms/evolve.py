@@ -71,7 +71,7 @@ def _keep(state: State, key: str, order: OrderState) -> None:
         keep_ended(state, key)
     else:
         state.working.add(key)
-        if key in state.ended:  # a fill, or a correction, has brought it back
+        if key in state.ended:  # the venue has what it had refused
             del state.ended[key]
 
 
