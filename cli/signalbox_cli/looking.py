@@ -11,7 +11,7 @@ import msgspec
 from signalbox import subjects
 from signalbox.bus import Received
 from signalbox.desk import load_desk
-from signalbox.messages import ServiceStatus
+from signalbox.messages import OrderStatus, ServiceStatus
 from signalbox.services import SERVICES
 from signalbox.venues import venue_names
 
@@ -38,7 +38,7 @@ FROM (SELECT order_id, venue, i."by", status,
              coalesce(o.time_in_force, i.time_in_force) AS time_in_force,
              filled_quantity, created_at, changed_at, reason,
              CASE status WHEN 'DENIED' THEN 'DESK' ELSE refused_by END AS refused_by
-      FROM orders o
+      FROM {orders} o
       LEFT JOIN (SELECT intent_id AS order_id, side, quantity, symbol, order_type, limit_price, stop_price,
                         time_in_force, "by"
                  FROM intents WHERE type = 'OrderIntent'
@@ -86,9 +86,23 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         commands,
         "orders",
         "the desk's orders and what became of them",
-        "Examples:\n  signalbox orders --working\n  signalbox orders --symbol 700 --json",
+        """
+        As of a sequence: as each was once TRADE had its message of that number (`sequence` of signalbox query, of an
+        answer to an intent, of a decision). Over NATS, from any language: query.sql with FROM orders_at(4711).
+
+        Examples:
+          signalbox orders --working
+          signalbox orders --status UNKNOWN --status REJECTED
+          signalbox orders --symbol 700 --as-of 4711 --json
+        """,
     )
     orders.add_argument("--working", action="store_true", help="only those that may still trade")
+    orders.add_argument(
+        "--status", action="append", choices=[str(each) for each in OrderStatus], help="only in this state (repeat it)"
+    )
+    orders.add_argument(
+        "--as-of", type=argument_types.count, metavar="SEQUENCE", help="as they were at this sequence of TRADE"
+    )
     orders.add_argument("--symbol", type=argument_types.symbol, help="only this one's")
     _add_venue(orders)
     _finish(orders, _orders)
@@ -212,8 +226,12 @@ async def _show_query(sql: str, arguments: argparse.Namespace, empty: str, row_l
 
 async def _orders(arguments: argparse.Namespace) -> int:
     symbol = f"symbol = {sql_text(arguments.symbol)}" if arguments.symbol else ""
-    where = _where(WORKING if arguments.working else "", symbol, _at(arguments))
-    return await _show_query(ORDERS.format(where=where), arguments, "no orders")
+    states = ", ".join(sql_text(status) for status in arguments.status or ())
+    where = _where(
+        WORKING if arguments.working else "", f"status IN ({states})" if states else "", symbol, _at(arguments)
+    )
+    orders = f"orders_at({arguments.as_of})" if arguments.as_of else "orders"
+    return await _show_query(ORDERS.format(where=where, orders=orders), arguments, "no orders")
 
 
 async def _positions(arguments: argparse.Namespace) -> int:

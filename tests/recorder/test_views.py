@@ -161,6 +161,33 @@ def test_an_order_shows_its_last_status_and_what_its_executions_came_to(recordin
     assert recording.rows("SELECT execution_id, commission FROM commissions") == [("e2", Decimal("0.85"))]
 
 
+def test_orders_can_be_asked_for_as_they_were_at_any_sequence(recording: Recording) -> None:
+    put_order(recording)
+    recording.put("TRADE", "order.ibkr.DU1.o2", OrderDenied(id="o2/1", at=AT, order_id="o2", status=OrderStatus.DENIED,
+                                                            reason="no", **DESK))  # fmt: skip
+
+    def at(place: int) -> list[tuple[Any, ...]]:
+        return recording.rows(
+            f"SELECT order_id, status, filled_quantity, events FROM orders_at({place}) ORDER BY order_id"
+        )
+
+    assert at(0) == []
+    assert at(1) == [("o1", "PENDING_NEW", Decimal(0), 1)]
+    assert at(2) == [("o1", "PARTIALLY_FILLED", Decimal(100), 2)]
+    assert at(4) == [("o1", "FILLED", Decimal(90), 4)]
+    assert at(7) == [("o1", "FILLED", Decimal(90), 6), ("o2", "DENIED", Decimal(0), 1)]
+    assert recording.rows("SELECT * FROM orders_at(7) EXCEPT SELECT * FROM orders") == []
+
+
+def test_what_is_left_of_an_earlier_stream_is_before_any_sequence(recording: Recording) -> None:
+    put_order(recording)
+    denied = OrderDenied(id="o2/1", at=AT, order_id="o2", status=OrderStatus.DENIED, reason="no", **DESK)
+    row = Stored(1, "order.ibkr.DU1.o2", 1_700_000_000_000_000_000, "", messages.encode(denied))
+    recording.database.write([Batch("TRADE", Place(2, "tuesday", 1), [row])])
+    assert recording.rows("SELECT order_id, events FROM orders_at(0)") == [("o1", 6)]
+    assert recording.rows("SELECT order_id, events FROM orders_at(1) ORDER BY 1") == [("o1", 6), ("o2", 1)]
+
+
 def test_a_decision_lists_its_checks(recording: Recording) -> None:
     checks = tuple(
         Check(name=name, passed=True, limit="1", observed="0", source="desk-file") for name in ("quantity", "collar")
@@ -278,7 +305,7 @@ def test_the_command_line_shows_both_prices_of_an_order_that_has_two(recording: 
         )  # fmt: skip
         values: dict[str, Any] = {"at": AT, "order_id": name, "status": OrderStatus.PENDING_NEW, **PERPETUAL}
         recording.put("TRADE", f"order.d.a.{name}", OrderCreated(id=name, order=order, **values))
-    told = recording.rows(f"SELECT price, stop FROM ({ORDERS.format(where='')}) ORDER BY order_id")
+    told = recording.rows(f"SELECT price, stop FROM ({ORDERS.format(where='', orders='orders')}) ORDER BY order_id")
     assert told == [(Decimal(9), None), (Decimal(8), None), (Decimal(7), Decimal(8))]
 
 

@@ -40,5 +40,5 @@ def test_example_has_an_answer(desk: RunningDesk, number: int) -> None:
     desk.until(lambda: desk.query(EXAMPLES[number]))
 
 
-def test_there_are_three_examples() -> None:
-    assert len(EXAMPLES) == 3
+def test_there_are_four_examples() -> None:
+    assert len(EXAMPLES) == 4

@@ -208,6 +208,17 @@ def test_orders_of_one_symbol(desk: RunningDesk) -> None:
     assert desk.run("orders", "--symbol", "MSFT").stdout == "no orders\n"
 
 
+def test_orders_in_a_state_and_as_they_were_at_a_sequence(desk: RunningDesk) -> None:
+    desk.run("intent", "buy", "1", "AAPL", "--follow", "--id", "as-of")
+    desk.until(lambda: any(row["order_id"] == "as-of" for row in desk.lines("orders", "--status", "FILLED")))
+    assert not any(row["order_id"] == "as-of" for row in desk.lines("orders", "--status", "UNKNOWN"))
+    [begun] = desk.query("SELECT sequence FROM order_events WHERE order_id = 'as-of' AND type = 'OrderCreated'")
+    rows = desk.lines("orders", "--as-of", str(begun["sequence"]))
+    assert [row["status"] for row in rows if row["order_id"] == "as-of"] == ["PENDING_NEW"]
+    before = desk.lines("orders", "--as-of", str(begun["sequence"] - 1))
+    assert not any(row["order_id"] == "as-of" for row in before)
+
+
 def test_denied_order_is_listed_with_what_was_wished(desk: RunningDesk) -> None:
     assert desk.run("intent", "sell", "9999", "AAPL", "--id", "too-much").returncode == 3
     desk.until(lambda: any(row["order_id"] == "too-much" for row in desk.lines("orders")))

@@ -15,7 +15,7 @@ READING_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_N
 TABLE_FUNCTIONS = frozenset(
     {
         "range", "generate_series", "unnest", "repeat", "json_each", "json_tree", "duckdb_tables", "duckdb_columns",
-        "duckdb_views", "duckdb_functions", "duckdb_types", "duckdb_keywords",
+        "duckdb_views", "duckdb_functions", "duckdb_types", "duckdb_keywords", "orders_at",
     }
 )  # fmt: skip
 OWN_SCHEMAS = frozenset({"", "main", "desk"})

@@ -65,7 +65,8 @@ QUALIFY row_number() OVER (PARTITION BY venue, account, funding_id ORDER BY gene
 
 -- One row an order: its terms, and its status after its last event. Only what has to be is folded by the order's name; the
 -- rest comes from its first and last event, found by their sequence: a million orders take less than half the memory so.
-CREATE OR REPLACE VIEW orders AS
+-- As of a place: as they were once TRADE had its message of that sequence, in its newest generation.
+CREATE OR REPLACE MACRO orders_at(place) AS TABLE
 SELECT folded.venue, folded.account, folded.order_id, closing.status, opening.terms.symbol AS symbol, opening.terms.side AS side,
        opening.terms.quantity AS quantity, opening.terms.order_type AS order_type,
        opening.terms.limit_price AS limit_price, opening.terms.stop_price AS stop_price,
@@ -80,9 +81,14 @@ FROM (SELECT venue, account, order_id, generation, min(sequence) AS first_sequen
              count(*) FILTER (WHERE type IN ('OrderPartiallyFilled', 'OrderFilled')) AS executions,
              arg_max(reason, sequence) AS reason, arg_max(venue_order_id, sequence) AS venue_order_id,
              max(CASE WHEN type = 'OrderRejected' THEN refused_by END) AS refused_by
-      FROM order_events WHERE NOT starts_with(order_id, '_') GROUP BY ALL) AS folded  -- _baseline, _funding ... are no orders
+      FROM order_events
+      WHERE NOT starts_with(order_id, '_')  -- _baseline, _funding ... are no orders
+        AND (sequence <= place OR generation < (SELECT max(generation) FROM order_events))
+      GROUP BY ALL) AS folded
 JOIN order_events AS opening ON opening.generation = folded.generation AND opening.sequence = folded.first_sequence
 JOIN order_events AS closing ON closing.generation = folded.generation AND closing.sequence = folded.sequence;
+
+CREATE OR REPLACE VIEW orders AS SELECT * FROM orders_at(9223372036854775807);
 
 CREATE OR REPLACE VIEW position_history AS SELECT * FROM typed_position_history;
 
