@@ -81,7 +81,8 @@ ORDER BY stored_at, hop, generation, sequence
 
 NOW = f"""
 SELECT o.venue, o.account, o.order_id, o.status, o.side, o.quantity, o.filled_quantity AS filled, f.average_price,
-       c.fees, o.symbol, o.order_type AS type, coalesce(o.limit_price, o.stop_price) AS price, o.time_in_force AS tif,
+       c.fees, o.estimated_commission AS estimated_fees, o.symbol, o.order_type AS type,
+       coalesce(o.limit_price, o.stop_price) AS price, o.time_in_force AS tif,
        p.quantity AS position
 FROM orders o
 LEFT JOIN (SELECT venue, account, order_id,

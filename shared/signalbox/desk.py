@@ -20,6 +20,8 @@ import msgspec
 from msgspec import Struct
 
 from signalbox.bars import parse_timeframe
+from signalbox.commissions import Commission
+from signalbox.commissions import mistakes as commission_mistakes
 from signalbox.decimals import is_decimal_text, is_sane
 from signalbox.errors import ConfigurationError, SymbolError
 from signalbox.instruments import CURRENCIES, Symbol, parse_symbol
@@ -119,7 +121,8 @@ class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file. `timeframes` are those that scores are computed for, each a multiple of one minute.
 
     `fx_rates` values other currencies in the account's, in which all limits are stated: what one unit of the
-    currency is worth (`HKD = "0.128"`). Without its rate, an order in another currency is denied.
+    currency is worth (`HKD = "0.128"`). Without its rate, an order in another currency is denied. `commissions` are
+    what orders are estimated to cost; without one for its kind of instrument an order has no estimate.
     """
 
     name: str
@@ -130,6 +133,7 @@ class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     clock: ClockSource = ClockSource.WALL
     timeframes: tuple[str, ...] = ("1m", "5m")
     fx_rates: dict[str, Decimal] = {}
+    commissions: tuple[Commission, ...] = ()
     indicators: IndicatorParameters = IndicatorParameters()
     nats: NatsServers = NatsServers()
 
@@ -185,6 +189,7 @@ def _rules(document: dict[str, Any]) -> Iterator[str]:
         )
     yield from _instrument_rules(document.get("instruments"), venues)
     yield from _timeframe_rules(document.get("timeframes"))
+    yield from commission_mistakes(document.get("commissions"), venues)
     tables = ("limits", _limit_rule), ("fx_rates", _rate_rule), ("indicators", _parameter_rule), ("nats", _room_rule)
     for table, check in tables:
         for key, value in _tables(document, table).items():

@@ -216,3 +216,9 @@ def test_an_acceptance_after_unknown_resolves_it(make: Any) -> None:
     desk.take(timer, at=timer.due)
     desk.take(make.accepted())
     assert desk.state.orders["o-1"].status is OrderStatus.NEW
+
+
+def test_the_order_bears_what_risk_has_estimated_that_it_costs(make: Any) -> None:
+    [created] = make.desk().decide(replace(make.approved(), estimated_commission=Decimal("1.25"))).events
+    assert isinstance(created, OrderCreated)
+    assert created.order.estimated_commission == Decimal("1.25")

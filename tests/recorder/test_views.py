@@ -421,3 +421,34 @@ def test_cash_in_several_currencies_is_shown_in_all_and_by_currency(recording: R
     assert recording.rows(asked)[0][1] is None
     recording.put("STATE", "book.ibkr.a", replace(book, id="d", other_cash={}))
     assert recording.rows(asked)[0][1] == 1_000_000
+
+
+def test_what_an_order_was_estimated_to_cost_stands_beside_what_it_did(recording: Recording) -> None:
+    estimated = Decimal("5.25")
+    values: dict[str, Any] = {"at": AT, "cause": "c", **DESK, "order_id": "o1"}
+    terms = Order(
+        order_id="o1",
+        intent_id="o1",
+        symbol="SPY",
+        side=Side.BUY,
+        quantity=Decimal(1050),
+        order_type=OrderType.MARKET,
+        estimated_commission=estimated,
+        **DESK,
+    )
+    recording.put(
+        "TRADE", "order.ibkr.DU1.o1", OrderCreated(id="o1/1", status=OrderStatus.PENDING_NEW, order=terms, **values)
+    )
+    approved = IntentApproved(
+        id="d1",
+        at=AT,
+        cause="o1",
+        intent_sequence=1,
+        intent=INTENT,
+        order_id="o1",
+        checks=(),
+        estimated_commission=estimated,
+    )
+    recording.put("TRADE", "decision.approved.ibkr.DU1", approved)
+    assert recording.rows("SELECT currency, estimated_commission FROM orders") == [("USD", estimated)]
+    assert recording.rows("SELECT estimated_commission FROM decisions") == [(estimated,)]

@@ -324,3 +324,18 @@ def test_any_toml_is_a_desk_or_a_list_of_mistakes(
     with pytest.raises(ConfigurationError) as refusal:
         load_desk(path)
     assert all(mistake.endswith((".", "?")) for mistake in refusal.value.mistakes)
+
+
+def test_the_shipped_file_states_what_orders_cost() -> None:
+    assert {(stated.venue, stated.kind, stated.scheme) for stated in load_desk(SHIPPED).commissions} == {
+        ("ibkr", "STOCK", "PER_SHARE"),
+        ("dydx", "PERPETUAL", "MAKER_TAKER"),
+    }
+
+
+def test_a_commission_at_a_venue_that_is_not_there_is_told(tmp_path: Path) -> None:
+    stated = '[[commissions]]\nvenue = "dydx"\nkind = "PERPETUAL"\nscheme = "FIXED"\namount = "-1"\n'
+    assert mistakes_of(tmp_path / "desk.toml", TEXT + stated) == (
+        "commissions[1].venue is 'dydx', which is not under [venues]: name one that is.",
+        "commissions[1].amount is '-1': it must be 0 or more.",
+    )

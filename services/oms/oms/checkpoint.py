@@ -35,7 +35,7 @@ from oms.state import (
     Unprotected,
 )
 
-SHAPE = 8
+SHAPE = 9
 ROWS_AT_ONCE = 100
 SHEETS_AT_ONCE = 8
 

@@ -67,7 +67,7 @@ def _create(state: State, decision: IntentApproved, sequence: int, intent: Order
         )
         denied = _denied_event(state, intent, decision, reason)
         return Outcome(events=(denied,), notes=(NoteKind.UNKNOWN_INSTRUMENT,))
-    order = _order(decision.order_id, intent, instrument)
+    order = _order(decision, intent, instrument)
     status = next_status(order.order_id, None, OrderCreated)
     owner = (order.venue, order.account, order.order_id)
     created = OrderCreated(
@@ -79,10 +79,10 @@ def _create(state: State, decision: IntentApproved, sequence: int, intent: Order
     return _submitted(order, decision.at, decision.id, rules, (created,))
 
 
-def _order(order_id: str, intent: OrderIntent, instrument: Instrument) -> Order:
+def _order(decision: IntentApproved, intent: OrderIntent, instrument: Instrument) -> Order:
     """The terms of an intent's order, in the instrument's money."""
     return Order(
-        order_id=order_id,
+        order_id=decision.order_id,
         intent_id=intent.id,
         venue=intent.venue,
         account=intent.account,
@@ -101,6 +101,7 @@ def _order(order_id: str, intent: OrderIntent, instrument: Instrument) -> Order:
         currency=instrument.currency,
         base_currency=instrument.base_currency,
         strategy=intent.strategy,
+        estimated_commission=decision.estimated_commission,
     )
 
 

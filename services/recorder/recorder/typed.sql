@@ -28,9 +28,10 @@ SELECT m.id AS decision_id, CASE m.type WHEN 'IntentApproved' THEN 'APPROVED' EL
        m.by AS "by", m.intent.id AS intent_id, m.intent_sequence,
        nullif(m.intent_stored_at, TIMESTAMPTZ '0001-01-01 00:00:00+00') AS intent_stored_at, m.intent.venue AS venue, m.intent.account AS account,
        m.intent.symbol AS symbol, m.intent.side AS side, m.intent.quantity AS quantity, m.reason, m.reference_price,
-       m.order_id, m.checks, m.passed, m.basis, m.cause, stored_at, generation, sequence
+       m.order_id, m.checks, m.passed, m.estimated_commission, m.basis, m.cause, stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
         "by":"VARCHAR","intent_sequence":"BIGINT","intent_stored_at":"TIMESTAMPTZ","order_id":"VARCHAR","reason":"VARCHAR","reference_price":"DECIMAL(38,18)",
+        "estimated_commission":"DECIMAL(38,18)",
         "intent":{"id":"VARCHAR","venue":"VARCHAR","account":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR",
                   "quantity":"DECIMAL(38,18)"},
         "checks":[{"name":"VARCHAR","passed":"BOOLEAN","limit":"VARCHAR","observed":"VARCHAR","source":"VARCHAR",
@@ -50,7 +51,7 @@ FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","type":"VARCHAR
         "order":{"intent_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR","quantity":"DECIMAL(38,18)",
                  "order_type":"VARCHAR","limit_price":"DECIMAL(38,18)","stop_price":"DECIMAL(38,18)",
                  "time_in_force":"VARCHAR","good_till":"TIMESTAMPTZ","reduce_only":"BOOLEAN","post_only":"BOOLEAN",
-                 "multiplier":"DECIMAL(38,18)","currency":"VARCHAR"},
+                 "multiplier":"DECIMAL(38,18)","currency":"VARCHAR","estimated_commission":"DECIMAL(38,18)"},
         "fill":{"execution_id":"VARCHAR","revision":"INTEGER","order_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR",
                 "quantity":"DECIMAL(38,18)","price":"DECIMAL(38,18)","at":"TIMESTAMPTZ","liquidity":"VARCHAR"}}') AS m
       FROM arrived WHERE stream = 'TRADE' AND starts_with(subject, 'order.'));

@@ -74,7 +74,8 @@ SELECT folded.venue, folded.account, folded.order_id, closing.status, opening.te
        opening.terms.post_only AS post_only,
        coalesce(folded.filled_quantity, 0)::DECIMAL(38,18) AS filled_quantity, nullif(folded.executions, 0) AS executions,
        folded.reason, CASE WHEN closing.status = 'REJECTED' THEN coalesce(folded.refused_by, 'UNSTATED') END AS refused_by,
-       folded.venue_order_id, CASE WHEN opening.type = 'OrderCreated' THEN opening."at" END AS created_at,
+       folded.venue_order_id, opening.terms.currency AS currency, opening.terms.estimated_commission AS estimated_commission,
+       CASE WHEN opening.type = 'OrderCreated' THEN opening."at" END AS created_at,
        closing."at" AS changed_at, folded.events, folded.generation, folded.sequence
 FROM (SELECT venue, account, order_id, generation, min(sequence) AS first_sequence, max(sequence) AS sequence, count(*) AS events,
              arg_max(cumulative_quantity, sequence) AS filled_quantity,  -- the OMS's own, after corrections

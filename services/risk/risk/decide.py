@@ -121,9 +121,11 @@ def explain(rules: Rules, decision: Decision) -> tuple[Check, ...]:
 
 def _judge(rules: Rules, request: Request, intent: Intent, symbol_error: str, at: datetime, basis: Basis) -> Decision:
     """Hold a normalised intent against what was found. Nothing but the arguments is looked at."""
+    commission = None
     if isinstance(intent, OrderIntent):
         of_order = gather(rules, basis, intent, symbol_error, request.by, at)
         failed, rows, reference = OF_ORDERS.failed(of_order), len(OF_ORDERS), of_order.market_price
+        commission = of_order.commission
     elif isinstance(intent, CancelIntent):
         of_cancel = CancelFacts(intent=intent, rules=rules, basis=basis)
         failed, rows, reference = OF_CANCELS.failed(of_cancel), len(OF_CANCELS), None
@@ -159,6 +161,7 @@ def _judge(rules: Rules, request: Request, intent: Intent, symbol_error: str, at
         reference_price=reference,
         passed=rows,
         basis=basis,
+        estimated_commission=commission,
     )
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct, structs
+from signalbox.commissions import commission_of
 from signalbox.desk import Desk, Limits
 from signalbox.errors import SymbolError
 from signalbox.instruments import parse_symbol
@@ -19,6 +20,7 @@ from signalbox.messages import (
     CancelIntent,
     InstrumentSeen,
     Intent,
+    Liquidity,
     MassCancelIntent,
     OrderIntent,
     PositionSeen,
@@ -99,8 +101,9 @@ class OrderFacts(IntentFacts, kw_only=True):
 
     `rate` is what one unit of the instrument's currency is worth in the account's. From `order_value` on: what the
     account would look like if this order and all working ones of its side filled at their worst, in its currency.
-    `needed_funds` is what the account's working orders and this one would take of its funds. `reduces` = the position
-    shrinks whatever fills. None = it is not known.
+    `needed_funds` is what the account's working orders and this one would take of its funds, with what this one is
+    estimated to cost (`commission`, in the instrument's currency; None = the desk file states no scheme, or no price
+    is known). `reduces` = the position shrinks whatever fills. None = it is not known.
     """
 
     intent: OrderIntent
@@ -115,6 +118,7 @@ class OrderFacts(IntentFacts, kw_only=True):
     position_value: Decimal | None
     account_value: Decimal | None
     needed_funds: Decimal | None
+    commission: Decimal | None
     reduces: bool | None
 
 
@@ -154,16 +158,21 @@ def gather(rules: Rules, basis: Basis, intent: OrderIntent, symbol_error: str, b
     instrument, books, position, quote = basis.instrument, basis.books, basis.position, basis.quote
     market = market_price(quote, side) if quote is not None else None
     price = worst_price(intent, market, limits.price_collar_fraction)
-    rate = order_value = account_value = needed_funds = None
+    rate = order_value = account_value = needed_funds = commission = None
     if instrument is not None:
         rate = conversion_rate(rules.desk, books.currency, instrument.currency, instrument.rate)
-        if price is not None and rate is not None:
-            order_value = intent.quantity * price * instrument.multiplier * rate
+        if price is not None:
+            value = intent.quantity * price * instrument.multiplier
+            commission = estimated_commission(rules, intent, instrument, value)
+            if rate is not None:
+                order_value = value * rate
     before, after, held = _with_order(position, side, order_value)
     if instrument is not None and before is not None and after is not None and not books.is_unvalued:
         account_value = books.worst_value - before + after
         needed = _needed(instrument, position, intent, after - held)
         needed_funds = books.needed_funds + (needed - position.needed_funds)
+        if commission is not None and rate is not None:
+            needed_funds += commission * rate
     quantity = worst_quantity(position, side, intent.quantity)
     return OrderFacts(
         intent=intent,
@@ -180,8 +189,19 @@ def gather(rules: Rules, basis: Basis, intent: OrderIntent, symbol_error: str, b
         position_value=after,
         account_value=account_value,
         needed_funds=needed_funds,
+        commission=commission,
         reduces=_reduces(side, quantity) if books.source else None,
     )
+
+
+def estimated_commission(
+    rules: Rules, intent: OrderIntent, instrument: InstrumentSeen, value: Decimal
+) -> Decimal | None:
+    """What the order is estimated to cost if all of it fills at its worst price."""
+    scheme = rules.commissions.get((intent.venue, instrument.kind))
+    if scheme is None:
+        return None
+    return commission_of(scheme, intent.quantity, value, Liquidity.MAKER if intent.post_only else Liquidity.UNSTATED)
 
 
 def _needed(instrument: InstrumentSeen, position: PositionSeen, intent: OrderIntent, opened: Decimal) -> Decimal:

@@ -11,6 +11,7 @@ from hashlib import sha256
 
 import msgspec
 from msgspec import Struct
+from signalbox.commissions import Commission, by_instrument
 from signalbox.desk import Desk
 from signalbox.instruments import parse_symbol
 
@@ -18,7 +19,10 @@ VERSION_DIGITS = 16
 
 
 class Rules(Struct, frozen=True):
-    """`allowed` are (venue, canonical symbol), `accounts` (venue, account); ages are the limits' seconds as spans."""
+    """`allowed` are (venue, canonical symbol), `accounts` (venue, account); ages are the limits' seconds as spans.
+
+    `commissions` are by (venue, kind of instrument).
+    """
 
     desk: Desk
     allowed: frozenset[tuple[str, str]]
@@ -29,12 +33,13 @@ class Rules(Struct, frozen=True):
     intent_age_max: timedelta
     name_rate_max: int
     """Orders within a minute, of one name."""
+    commissions: dict[tuple[str, str], Commission]
 
 
 def rules_of(desk: Desk) -> Rules:
     """The rules of a desk file. Equal ones have the same version, whatever else in the file is another."""
     allowed = frozenset((line.venue, parse_symbol(line.symbol).canonical) for line in desk.instruments)
-    taken = (
+    taken: tuple[object, ...] = (
         desk.limits,
         sorted(desk.venues.items()),
         sorted(allowed),
@@ -42,6 +47,8 @@ def rules_of(desk: Desk) -> Rules:
         desk.nats.room_used_fraction_max,
     )
     limits = desk.limits
+    if desk.commissions:  # a desk that states none keeps the version that it had before there were any
+        taken = (*taken, desk.commissions)
     version = sha256(msgspec.json.encode(taken)).hexdigest()[:VERSION_DIGITS]
     accounts = frozenset((name, account) for name, venue in desk.venues.items() for account in venue.accounts)
     return Rules(
@@ -53,4 +60,5 @@ def rules_of(desk: Desk) -> Rules:
         account_age_max=timedelta(seconds=limits.account_age_seconds_max),
         intent_age_max=timedelta(seconds=limits.intent_age_seconds_max),
         name_rate_max=limits.name_intents_per_minute_max,
+        commissions=by_instrument(desk.commissions),
     )

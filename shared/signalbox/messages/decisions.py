@@ -32,7 +32,8 @@ class IntentApproved(Message, frozen=True, kw_only=True):
     `by` is the name that the server saw send it. `intent_sequence` and `intent_stored_at` say together which message of
     INTENTS it was: sequences begin again where that stream is made anew. `checks` are those that failed, here none;
     `passed` counts the others, which can be made again from `basis`. Decisions from before there was a basis have all
-    their checks.
+    their checks. `estimated_commission` is what the order costs by the desk file's schemes if all of it fills at its
+    worst price, in the instrument's currency; None = no scheme is stated for it.
     """
 
     intent_sequence: int
@@ -44,6 +45,7 @@ class IntentApproved(Message, frozen=True, kw_only=True):
     intent_stored_at: Utc = NEVER
     passed: int = 0
     basis: Basis | None = None
+    estimated_commission: Decimal | None = None
 
 
 class IntentDenied(Message, frozen=True, kw_only=True):

@@ -13,7 +13,8 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     """The terms of one venue order. `order_id` is also the venue's client reference (IBKR: orderRef).
 
     `base_currency` is what the quantity of a currency pair is in: a trade moves that cash, too. "" = it is no pair.
-    `strategy` is what its intent says of whose it is.
+    `strategy` is what its intent says of whose it is. `estimated_commission` is what it costs if all of it fills, in
+    `currency`, as risk reckoned it; None = nobody has. What it did cost: `CommissionBooked`.
     """
 
     order_id: str
@@ -35,6 +36,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     currency: str = "USD"
     base_currency: str = ""
     strategy: str = ""
+    estimated_commission: Decimal | None = None
 
 
 class Fill(Struct, frozen=True, kw_only=True, gc=False):
