@@ -36,6 +36,10 @@ class DeskClock(Protocol):
         """When, by the wall, the desk clock will show `at` if its speed stays as it is."""
         ...
 
+    def desk_time_of(self, wall: datetime) -> datetime:
+        """What the desk clock showed at `wall`, a time that has passed, if its speed was what it is."""
+        ...
+
 
 class WallClock:
     """The desk clock of a live desk."""
@@ -48,6 +52,9 @@ class WallClock:
 
     def wall_time_of(self, at: datetime) -> datetime:
         return at
+
+    def desk_time_of(self, wall: datetime) -> datetime:
+        return wall
 
 
 class FixedClock:
@@ -64,6 +71,9 @@ class FixedClock:
 
     def wall_time_of(self, at: datetime) -> datetime:
         return at
+
+    def desk_time_of(self, wall: datetime) -> datetime:
+        return self.at
 
 
 class FollowingClock:
@@ -110,3 +120,8 @@ class FollowingClock:
         if self._speed <= 0:
             return self._wall() + timedelta(seconds=1.0)
         return self._wall() + timedelta(seconds=min(remaining_seconds / self._speed, TIMER_SECONDS_MAX))
+
+    def desk_time_of(self, wall: datetime) -> datetime:
+        now = self.now()
+        passed_seconds = max(0.0, (self._wall() - wall).total_seconds()) * self._speed
+        return now - timedelta(seconds=min(passed_seconds, (now - NEVER).total_seconds()))

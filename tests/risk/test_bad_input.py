@@ -264,8 +264,26 @@ async def test_an_intent_of_another_time_is_denied(desk: Desk) -> None:
     ):
         decision = await desk.denied(messages.encode(desk.order(at=at)))
         assert word in decision.reason
+        assert "leave `at` out" in decision.reason
     decision = await desk.denied(messages.encode(desk.order(valid_until=now - timedelta(seconds=1))))
     assert decision.reason.startswith("the intent was valid until ")
+
+
+async def test_an_intent_without_a_time_is_of_the_time_at_which_the_server_stored_it(desk: Desk) -> None:
+    body = desk.body()
+    del body["at"]
+    before = datetime.now(UTC)
+    decision = await desk.decided(await desk.publish(json.dumps(body).encode()))
+    assert isinstance(decision, IntentApproved)
+    assert decision.intent.at == decision.intent_stored_at
+    assert before - timedelta(seconds=1) < decision.intent.at <= decision.at + timedelta(seconds=1)
+
+
+async def test_a_typo_is_denied_under_the_id_of_its_intent(desk: Desk) -> None:
+    body = json.dumps(desk.body(id="typo-1", sdie="BUY")).encode()
+    assert (await desk.denied(body)).cause == "typo-1"
+    without = await desk.decided(await desk.publish(b"{", message_id="on-the-bus"))
+    assert without.cause == "on-the-bus"
 
 
 async def test_a_message_id_like_a_decisions_holds_no_decision_up(desk: Desk) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from risk.intents import DIGITS_MAX, PAYLOAD_BYTES_MAX, Unreadable, read_head, read_intent
-from signalbox.messages import MassCancelIntent, OrderIntent
+from risk.intents import DIGITS_MAX, PAYLOAD_BYTES_MAX, Unreadable, read_head, read_id, read_intent
+from signalbox.messages import CancelIntent, MassCancelIntent, OrderIntent
 
 GOOD: dict[str, Any] = {
     "type": "OrderIntent",
@@ -60,6 +60,7 @@ def test_a_good_intent_is_read() -> None:
         ({"side": "HOLD"}, "$.side"),
         ({"at": "2024-01-02T15:00:00"}, "timezone"),
         ({"at": "yesterday"}, "$.at"),
+        ({"at": ""}, "$.at"),
         ({"at": 1704200000}, "$.at"),
         ({"at": "0001-01-01T00:00:00+14:00"}, "at is in the year 1"),
         ({"at": "9999-12-31T23:59:59-14:00"}, "at is in the year 9999"),
@@ -83,6 +84,45 @@ def test_the_widest_numbers_are_judged_by_their_digits(text: str) -> None:
     assert isinstance(exponent, int)
     within = len(digits) <= DIGITS_MAX and len(digits) + exponent <= 15 and exponent >= -12
     assert isinstance(read(quantity=text), OrderIntent) is within
+
+
+def test_an_intent_that_leaves_its_time_out_is_of_the_time_at_which_it_was_sent() -> None:
+    sent_at = datetime(2024, 1, 2, 15, 30, tzinfo=UTC)
+    body = {name: value for name, value in GOOD.items() if name != "at"} | {"valid_until": "2024-01-02T23:30:00+08:00"}
+    intent = read_intent(json.dumps(body).encode(), sent_at)
+    assert isinstance(intent, OrderIntent)
+    assert (intent.at, intent.valid_until) == (sent_at, sent_at)
+    assert intent.valid_until is not None
+    assert intent.valid_until.tzinfo is UTC
+    of_many = read_intent(b'{"type":"MassCancelIntent","id":"m"}', sent_at)
+    assert isinstance(of_many, MassCancelIntent)
+    assert of_many.at == sent_at
+    assert read_intent(json.dumps(GOOD).encode(), sent_at) == read()
+
+
+def test_a_cancel_need_not_name_the_symbol_of_its_order() -> None:
+    intent = read_intent(b'{"type":"CancelIntent","id":"c","venue":"ibkr","order_id":"o"}')
+    assert isinstance(intent, CancelIntent)
+    assert intent.symbol == ""
+
+
+@pytest.mark.parametrize(
+    ("payload", "name"),
+    [
+        (json.dumps({**GOOD, "side": "HOLD", "order_id": 5}).encode(), "a"),
+        (b'{"type":"OrderIntnt","id":"b-1"}', "b-1"),
+        (b'{"type":"OrderIntent", "id" : "b-1", "side":"BUY"', "b-1"),
+        (b'{"type":"OrderIntent","id":17}', ""),
+        (b'{"id":"\xff"}', ""),
+        (b'{"id":"' + b"x" * 300 + b'"}', ""),
+        (b"[" * 16_000, ""),
+        (b"", ""),
+        (b"nonsense", ""),
+        (b" " * PAYLOAD_BYTES_MAX + b'"id":"late"', ""),
+    ],
+)
+def test_what_can_be_seen_of_the_id_of_what_can_not_be_read_is_seen(payload: bytes, name: str) -> None:
+    assert read_id(payload) == name
 
 
 def test_times_are_turned_to_utc() -> None:

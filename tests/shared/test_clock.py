@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 from signalbox.clock import LATEST, SPEED_MAX, FollowingClock, WallClock
-from signalbox.messages import ClockTick
+from signalbox.messages import NEVER, ClockTick
 
 START = datetime(2024, 3, 5, 14, 30, tzinfo=UTC)
 
@@ -82,6 +82,26 @@ def test_a_desk_time_is_reached_sooner_by_the_wall_when_time_runs_fast():
     assert clock.wall_time_of(START - timedelta(seconds=5)) == wall.now()
     clock.follow(tick(1, speed=0))
     assert clock.wall_time_of(START + timedelta(seconds=120)) > wall.now()
+
+
+def test_what_the_desk_clock_showed_at_a_time_of_the_wall_is_told_by_its_speed():
+    wall = Wall()
+    clock = clock_of(wall)
+    sent = wall.now()
+    clock.follow(tick(1000, speed=60))
+    wall.seconds += 0.05
+    assert clock.desk_time_of(sent) == clock.now() - timedelta(seconds=3)
+    assert clock.desk_time_of(sent + timedelta(hours=1)) == clock.now()  # the server's clock is ahead of ours
+    assert clock.desk_time_of(sent - timedelta(days=365)) < clock.now() - timedelta(days=365)
+    clock.follow(tick(1000, speed=0))
+    assert clock.desk_time_of(sent - timedelta(days=365)) == clock.now()  # it stood still
+
+
+def test_before_the_first_tick_no_time_is_told_that_can_not_be_reckoned_with():
+    assert clock_of(Wall()).desk_time_of(datetime(2024, 1, 1, tzinfo=UTC)) == NEVER
+    clock = clock_of(Wall())
+    clock.follow(ClockTick(id="t", at=NEVER, speed=1e9))
+    assert clock.desk_time_of(datetime(2000, 1, 1, tzinfo=UTC)) == NEVER
 
 
 def test_the_wall_clock_is_utc_and_never_stale():

@@ -53,8 +53,9 @@ AGE_MIN = timedelta(seconds=-30)
 class Request(Struct, frozen=True, kw_only=True, gc=False):
     """An intent as it stands in INTENTS. `error` says why it could not be read; `intent` is None then.
 
-    `sequence` and `stored_at` name it for ever. `by` is who sent it, by the server's word. `message_id` is what the
-    sender called the message on the bus: all there is to name an unreadable one by. `brief` = a denial is told no
+    `sequence` and `stored_at` name it for ever. `by` is who sent it, by the server's word. `message_id` is
+    what an unreadable one is named by: its id, where that could be read, else what the sender called the message on the
+    bus. `brief` = a denial is told no
     basis: its sender has sent a great deal. `clock_is_stale` = the desk clock stands still meanwhile.
     """
 
@@ -125,7 +126,7 @@ class OrderFacts(IntentFacts, kw_only=True):
 def normalised(rules: Rules, intent: Intent) -> tuple[Intent, str]:
     """The intent with its canonical symbol and its account, and why the symbol has no canonical form ("" = it has).
 
-    What a cancel of many leaves out is any, and stays so.
+    What a cancel of many leaves out is any, and stays so; a cancel of one is told by its order.
     """
     is_canonical = (intent.venue, intent.symbol) in rules.allowed
     if is_canonical and intent.account:

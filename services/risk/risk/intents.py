@@ -14,7 +14,7 @@ from decimal import Decimal
 
 import msgspec
 from signalbox import messages
-from signalbox.messages import CancelIntent, Intent, MassCancelIntent, OrderIntent
+from signalbox.messages import NEVER, CancelIntent, Intent, MassCancelIntent, OrderIntent
 from signalbox.streams import INTENT_BYTES_MAX
 
 PAYLOAD_BYTES_MAX = INTENT_BYTES_MAX
@@ -39,8 +39,8 @@ class Unreadable:
     reason: str
 
 
-def read_intent(payload: bytes) -> Intent | Unreadable:
-    """Read an intent, its times in UTC; any bytes may be given."""
+def read_intent(payload: bytes, sent_at: datetime = NEVER) -> Intent | Unreadable:
+    """Read an intent, its times in UTC; any bytes may be given. One that leaves `at` out is of `sent_at`, desk time."""
     if len(payload) > PAYLOAD_BYTES_MAX:
         return Unreadable(f"the message has {len(payload)} bytes; an intent has at most {PAYLOAD_BYTES_MAX}")
     if not payload:
@@ -56,7 +56,7 @@ def read_intent(payload: bytes) -> Intent | Unreadable:
     mistake = _absurd_text(intent) or _foreign_number(payload) or _absurd_number(intent) or _absurd_time(intent)
     if mistake:
         return Unreadable(mistake)
-    return _in_utc(intent)
+    return _in_utc(msgspec.structs.replace(intent, at=sent_at) if intent.at == NEVER else intent)
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -87,6 +87,24 @@ def read_head(payload: bytes) -> Head:
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return _NO_HEAD
     return head if max(len(head.id), len(head.order_id)) <= TEXT_CHARACTERS_MAX else _NO_HEAD
+
+
+class _Id(msgspec.Struct, frozen=True):
+    id: str = ""
+
+
+_decode_id = msgspec.json.Decoder(_Id).decode
+_ID_IN_TEXT = re.compile(rb'"id"\s*:\s*"([A-Za-z0-9-]{1,64})"')
+
+
+def read_id(payload: bytes) -> str:
+    """What can be seen of the id of an intent that can not be read: its sender waits for a word on it; "" = nothing."""
+    try:
+        name = _decode_id(payload).id
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        found = _ID_IN_TEXT.search(payload[:PAYLOAD_BYTES_MAX])
+        name = found[1].decode() if found is not None else ""
+    return name if len(name) <= TEXT_CHARACTERS_MAX else ""
 
 
 def _absurd_text(intent: Intent) -> str:
@@ -130,7 +148,7 @@ def _absurd_number(intent: Intent) -> str:
 def _absurd_time(intent: Intent) -> str:
     for name in _TIMES:
         at: datetime | None = getattr(intent, name, None)
-        if at is not None and not FIRST_YEAR < at.year < LAST_YEAR:
+        if at is not None and at != NEVER and not FIRST_YEAR < at.year < LAST_YEAR:
             return f"{name} is in the year {at.year}: is that meant?"
     return ""
 

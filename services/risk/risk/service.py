@@ -45,7 +45,7 @@ from risk.account_ages import told
 from risk.decide import address
 from risk.facts import Request
 from risk.intake import Intake, Lane, Offer, Waiting
-from risk.intents import Unreadable, read_head, read_intent
+from risk.intents import Unreadable, read_head, read_id, read_intent
 from risk.logged import log_decision
 from risk.observing import Observing
 from risk.state import RiskState
@@ -217,7 +217,7 @@ class Risk:
 
     def _read(self, received: Received, by: str, brief: bool) -> Request:
         """Read an intent. One that can not be read becomes a dead letter too, unless its sender sends so many."""
-        read = read_intent(received.payload)
+        read = read_intent(received.payload, self._clock.desk_time_of(received.stored_at))
         error = read.reason if isinstance(read, Unreadable) else ""
         metrics.INTENTS.labels(metrics.UNREADABLE if error else metrics.READ).inc()
         return Request(
@@ -226,7 +226,7 @@ class Risk:
             intent=None if isinstance(read, Unreadable) else read,
             by=by,
             error=error,
-            message_id=received.message_id if error else "",
+            message_id=(read_id(received.payload) or received.message_id) if error else "",
             brief=brief,
             clock_is_stale=self._clock.is_stale(),
         )

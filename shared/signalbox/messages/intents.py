@@ -1,10 +1,13 @@
-"""What people and programs wish."""
+"""What people and programs wish.
+
+`at` may be left out (`NEVER` = it is): then it is the desk's time at which the server stored the intent.
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-from signalbox.messages.words import Message, OrderType, Side, TimeInForce, Utc
+from signalbox.messages.words import NEVER, Message, OrderType, Side, TimeInForce, Utc
 
 
 class OrderIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -14,6 +17,7 @@ class OrderIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True
     still approve it; `good_till` is the order's own end (GTD only).
     """
 
+    at: Utc = NEVER
     venue: str
     symbol: str
     side: Side
@@ -33,10 +37,11 @@ class OrderIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class CancelIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A user's wish to cancel the order `order_id`."""
+    """A user's wish to cancel the order `order_id`. `symbol` may be left out; one that is named must be the order's."""
 
+    at: Utc = NEVER
     venue: str
-    symbol: str
+    symbol: str = ""
     order_id: str
     account: str = ""
     note: str = ""
@@ -48,6 +53,7 @@ class MassCancelIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields
     "" = any: one that names nothing cancels all that works on the desk. It covers what was approved before it.
     """
 
+    at: Utc = NEVER
     venue: str = ""
     account: str = ""
     symbol: str = ""

@@ -73,3 +73,15 @@ def test_a_cancel_uses_up_its_id(world: Any) -> None:
     w.decide(order)
     w.decide(w.cancel(order.id, id="c"))
     assert "duplicate intent id" in w.decide(w.cancel(order.id, id="c")).reason
+
+
+def test_a_cancel_that_names_no_symbol_is_of_its_order_whatever_that_is_of(world: Any) -> None:
+    w = world().ready()
+    order = w.order()
+    w.decide(order)
+    decision = w.decide(w.cancel(order.id, symbol=""))
+    assert isinstance(decision, IntentApproved)
+    assert decision.order_id == order.id
+    wrong = w.decide(w.cancel(order.id, symbol="AAPL"))
+    assert wrong.reason == f"order {order.id} is for SPY at ibkr in DU1234567, not for AAPL at ibkr in DU1234567"
+    assert w.decide(w.cancel("nobody", symbol="")).reason == "the desk has no order 'nobody'"

@@ -36,7 +36,7 @@ def tell_order_working(facts: CancelFacts) -> Told:
 
 
 def order_matches(facts: CancelFacts) -> str:
-    """The cancel names the order's own venue, account and symbol; otherwise one of the two is a mistake."""
+    """It names the order's own venue and account, and no other symbol; otherwise one of the two is a mistake."""
     found, wanted = _found(facts), _wanted(facts)
     return "" if found == wanted else f"order {facts.intent.order_id} is for {found}, not for {wanted}"
 
@@ -46,8 +46,9 @@ def tell_order_matches(facts: CancelFacts) -> Told:
 
 
 def _wanted(facts: CancelFacts) -> str:
-    intent = facts.intent
-    return f"{intent.symbol} at {intent.venue} in {intent.account}"
+    intent, order = facts.intent, facts.basis.order
+    symbol = intent.symbol or (order.symbol if order is not None else "any symbol")
+    return f"{symbol} at {intent.venue} in {intent.account}"
 
 
 def _found(facts: CancelFacts) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from signalbox import subjects
+from signalbox.desk import ClockSource
 from signalbox.errors import CalendarError
 from signalbox.expiry import end_of_trading
 from signalbox.instruments import conforms_to_lot, conforms_to_tick, parse_symbol, tick_at
@@ -279,10 +280,18 @@ def intent_age(facts: OrderFacts) -> str:
     """An intent that was under way too long was meant for another market."""
     age, limit = facts.now - facts.intent.at, facts.limits.intent_age_seconds_max
     if age > facts.rules.intent_age_max:
-        return f"the intent is {seconds(age)} s old; after {limit} s it is not acted on any more"
+        return f"the intent is {seconds(age)} s old; after {limit} s it is not acted on any more{_how_to_date(facts)}"
     if age < AGE_MIN:
-        return f"the intent is dated {seconds(-age)} s ahead of the desk clock: set `at` from the desk clock"
+        return f"the intent is dated {seconds(-age)} s ahead of the desk clock{_how_to_date(facts)}"
     return ""
+
+
+def _how_to_date(facts: OrderFacts) -> str:
+    """What to do about a wrong `at`: where the clock is a simulator's, no other clock tells it."""
+    way = "leave `at` out (the server's time counts then)"
+    if facts.rules.desk.clock is ClockSource.SIMULATED:
+        return f": the desk's time is the simulator's, {moment(facts.now)} now; {way}, or follow `{subjects.CLOCK}`"
+    return f": by the desk clock it is {moment(facts.now)}; {way}, or set the sender's clock right"
 
 
 def tell_intent_age(facts: OrderFacts) -> Told:
