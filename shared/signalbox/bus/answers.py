@@ -8,8 +8,6 @@ message stored have one reply subject. It must not know what is published, nor w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from signalbox.bus.client import BusClient, nobody_listens
 from signalbox.bus.wire import Delivery
@@ -19,16 +17,37 @@ ATTEMPT_SECONDS_MAX = 2.0
 
 
 class Question:
-    """Whether one message is stored. `answer` is what comes next, of whichever attempt."""
+    """Whether one message is stored, from `with` to its end. `answer` is what comes next, of whichever attempt."""
 
-    def __init__(self, subject: str) -> None:
+    __slots__ = ("_loop", "_open", "answer", "is_known", "reply", "subject")
+
+    def __init__(self, subject: str, open_questions: dict[bytes, Question]) -> None:
         self.subject, self.reply = subject, ""
-        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._open = open_questions
+        self._loop = asyncio.get_running_loop()
+        self.answer: asyncio.Future[bytes] = self._loop.create_future()
+        self.is_known = False
+        """Whether who asks has `answer`: whatever comes from then on is another one."""
+
+    def __enter__(self) -> Question:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.pop(self.reply.encode(), None)
+        if self.answer.done() and not self.answer.cancelled():
+            self.answer.exception()  # nobody wants it any more
+
+    def next_answer(self) -> asyncio.Future[bytes]:
+        """The answer that is not known yet."""
+        if self.is_known:
+            self.answer, self.is_known = self._loop.create_future(), False
+        return self.answer
 
     def fail(self, error: Exception) -> None:
         """Whoever waits, waits in vain."""
-        if not self.answer.done():
-            self.answer.set_exception(error)
+        answer = self.next_answer()
+        if not answer.done():
+            answer.set_exception(error)
 
 
 class Answers:
@@ -51,16 +70,9 @@ class Answers:
         for question in self._open.values():
             question.fail(ConnectionError("the connection was lost before the answer"))
 
-    @contextmanager
-    def question(self, subject: str) -> Iterator[Question]:
+    def question(self, subject: str) -> Question:
         """Ask about one message, which is published on `subject`, as often as need be."""
-        question = Question(subject)
-        try:
-            yield question
-        finally:
-            self._open.pop(question.reply.encode(), None)
-            if question.answer.done():
-                question.answer.exception()  # nobody wants it any more
+        return Question(subject, self._open)
 
     async def ask(self, question: Question, payload: bytes, headers: dict[str, str]) -> bytes:
         """JetStream's answer to an earlier attempt, if it has come meanwhile; else publish, and wait for the next one.
@@ -69,15 +81,15 @@ class Answers:
         """
         if not question.reply:
             await self._open_for(question)
-        loop, answer = asyncio.get_running_loop(), question.answer
-        overdue = loop.call_later(ATTEMPT_SECONDS_MAX, question.fail, TimeoutError("no answer"))
+        answer = question.next_answer()
+        overdue = answer.get_loop().call_later(ATTEMPT_SECONDS_MAX, question.fail, TimeoutError("no answer"))
         try:
             if not answer.done():
-                await self._client.publish(question.subject, payload, reply=question.reply, headers=dict(headers))
+                await self._client.publish(question.subject, payload, reply=question.reply, headers=headers)
             return await answer
         finally:
             overdue.cancel()
-            question.answer = loop.create_future()
+            question.is_known = True
 
     async def _open_for(self, question: Question) -> None:
         if not self._inbox:
@@ -94,5 +106,7 @@ class Answers:
             return
         if nobody_listens(delivery):  # so no such stream (yet)
             question.fail(ConnectionError(f"no stream stores {question.subject}"))
-        elif not question.answer.done():
-            question.answer.set_result(delivery.payload)
+            return
+        answer = question.next_answer()
+        if not answer.done():
+            answer.set_result(delivery.payload)

@@ -15,7 +15,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from nats.aio.subscription import Subscription
@@ -43,6 +45,21 @@ WAITING_BYTES_MAX = 2_000_000
 
 SUBJECTS_CHARACTERS_MAX = 3_800
 """Of a subject and the one for the answer: NATS takes a line of 4,096 bytes, with sizes, and ends the connection."""
+UNWRITTEN_BYTES_MAX = 32_768
+"""What the server has not taken yet: whoever publishes beyond that waits until it has."""
+HEADERS_KNOWN_MAX = 64
+_PLAIN = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
+
+
+@lru_cache(HEADERS_KNOWN_MAX)
+def _is_plain(header: str) -> bool:
+    """Whether a header's name is one that nobody has to look at twice."""
+    return _PLAIN.fullmatch(header) is not None
+
+
+def _fits(subject: str) -> bool:
+    """Whether a subject stays one word of a line."""
+    return " " not in subject and subject.isprintable()
 
 
 class FrameParser(Parser):
@@ -220,11 +237,42 @@ class BusClient(VerifyingClient):
         """
         if len(subject) + len(reply) > SUBJECTS_CHARACTERS_MAX:
             raise BadSubjectError
-        if headers is not None and len(payload) + sum(len(k) + len(str(v)) * 4 + 4 for k, v in headers.items()) > (
-            self.max_payload - 16
-        ):
-            raise MaxPayloadError
+        if headers is not None:
+            if len(payload) + sum([len(k) + len(str(v)) * 4 + 4 for k, v in headers.items()]) > self.max_payload - 16:
+                raise MaxPayloadError
+            if self._written_at_once(subject, payload, reply, headers):
+                return
         await super().publish(subject, payload, reply, headers)
+
+    def _written_at_once(self, subject: str, payload: bytes, reply: str, headers: dict[str, Any]) -> bool:
+        """Write what needs nobody's second look: the same bytes that nats-py makes, at a fifth of what it takes.
+
+        False = nothing is written: something is odd, waits to be written first, or has to be waited for.
+        """
+        transport = self._transport
+        if self._pending or self._status != self.CONNECTED or not isinstance(transport, TcpTransport):
+            return False
+        writer = transport._io_writer
+        if writer is None or not subject or not _fits(subject) or not _fits(reply):
+            return False
+        stream = writer.transport
+        if stream.is_closing() or stream.get_write_buffer_size() > UNWRITTEN_BYTES_MAX:
+            return False
+        lines = ["NATS/1.0\r\n"]
+        for name, value in headers.items():
+            if not _is_plain(name) or not value.isprintable():
+                return False
+            lines.append(f"{name}: {value.strip()}\r\n")
+        lines.append("\r\n")
+        block = "".join(lines).encode()
+        begin = f"HPUB {subject} {reply} {len(block)} {len(block) + len(payload)}\r\n".encode()
+        self.stats["out_msgs"] += 1
+        self.stats["out_bytes"] += len(payload)
+        try:
+            stream.write(b"".join((begin, block, payload, b"\r\n")))
+        except (OSError, RuntimeError):  # the connection has just gone: its reader notices, too
+            return False
+        return True
 
     def say(self, subject: str, payload: bytes = b"", reply: str = "") -> None:
         """Publish a small word at once, without waiting; kept for the next connection when there is none."""

@@ -96,6 +96,8 @@ class WaitsForRoom:
 
     def over(self, stream: str, wait: Wait) -> None:
         """A message is stored or given up, or room is not what it waits for."""
+        if stream in self._shown and stream not in self._waiting and stream not in self._told:
+            return  # as good as always
         waiting = self._waiting.get(stream, set())
         waiting.discard(wait)
         if not waiting:
