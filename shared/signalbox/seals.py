@@ -192,10 +192,16 @@ def _who(link: str) -> str:
 def _digest(key: bytes, link: str, name: str, subject: str, header: Header, payload: bytes) -> bytes:
     if link == CONTROL:
         subject = subjects.TRADING_STATE  # as it was sent: the server adds the name
-    parts = [text.encode("utf-8", "surrogatepass") for text in (link, name, subject, *map(header, COVERED_HEADERS))]
-    lengths = _LENGTHS.pack(*map(len, parts), len(payload))
+    first, second, third = COVERED_HEADERS
+    texts = (link, name, subject, header(first), header(second), header(third))
+    whole = "".join(texts)
+    if whole.isascii():  # as good as always: then lengths are those of the texts
+        framed = _LENGTHS.pack(*map(len, texts), len(payload)) + whole.encode()
+    else:
+        parts = [text.encode("utf-8", "surrogatepass") for text in texts]
+        framed = _LENGTHS.pack(*map(len, parts), len(payload)) + b"".join(parts)
     code = _begun(key).copy()
-    code.update(b"".join((_PREFIX, lengths, *parts, payload)))
+    code.update(b"".join((_PREFIX, framed, payload)))
     return code.digest()
 
 

@@ -143,6 +143,8 @@ class Pull:
         if self._holding is not None:
             self._holding.cancel()
         await self._idle.wait()
+        if self._in_progress is not None:
+            self._in_progress.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -228,7 +230,7 @@ class Pull:
             self._ask_when_few()
 
     async def _take(self, deliveries: list[Delivery]) -> None:
-        if any(ends_answers(delivery) for delivery in deliveries) and not self._stopping:
+        if any(map(ends_answers, deliveries)) and not self._stopping:
             await self._listen_elsewhere()  # before it is acknowledged: the next one is given out then
         taken: list[tuple[Received, str]] = []
         for delivery in deliveries:
@@ -250,15 +252,15 @@ class Pull:
                 taken.append((received, reply))
         if not taken:
             return
-        self._under_way = tuple(reply for _, reply in taken)
-        self._say_in_progress_later()
+        self._under_way = tuple([reply for _, reply in taken])
+        if self._in_progress is None:
+            self._say_in_progress_later()
         try:
             if len(taken) == 1 or not await self._handled_together(taken):
                 for received, reply in taken:
                     await self._handle(received, reply)
         finally:
-            if self._in_progress is not None:
-                self._in_progress.cancel()
+            self._under_way = ()
 
     async def _handled_together(self, taken: list[tuple[Received, str]]) -> bool:
         """Handle several messages at once; False = something is wrong with one of them, and each is to go alone."""
@@ -317,10 +319,16 @@ class Pull:
             self._holding = None
 
     def _say_in_progress_later(self) -> None:
-        """Tell the server, before `ack_wait` is over, that the handler still works on what it has."""
+        """Tell the server, before `ack_wait` is over, that the handler still works on what it has.
+
+        One timer runs on from message to message, for what each takes is far less: to set it anew costs them all.
+        """
         self._in_progress = asyncio.get_running_loop().call_later(self._in_progress_seconds, self._say_in_progress)
 
     def _say_in_progress(self) -> None:
+        if not self._under_way:
+            self._in_progress = None
+            return
         self._say_in_progress_later()
         if self._client.is_connected:
             for reply in self._under_way:

@@ -6,16 +6,20 @@ is spelt, and a colon. It must not know what a header means.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 VALUE_BYTES_MAX = 512
 """Longer than any id or seal of ours; what is longer is somebody's nonsense, and is not read."""
+NAMES_KNOWN_MAX = 64
 
 
 def read_header(block: bytes, name: str) -> str:
     """The first value of a header; "" = there is none, or none that is printable text of at most `VALUE_BYTES_MAX`."""
-    at = block.find(b"\r\n" + name.encode() + b":")
+    begins = _begins(name)
+    at = block.find(begins)
     if at < 0:
         return ""
-    begin = at + len(name) + 3
+    begin = at + len(begins)
     end = block.find(b"\r\n", begin, begin + VALUE_BYTES_MAX + 2)
     if end < 0:
         return ""
@@ -24,6 +28,12 @@ def read_header(block: bytes, name: str) -> str:
     except UnicodeDecodeError:
         return ""
     return value if value.isprintable() else ""
+
+
+@lru_cache(NAMES_KNOWN_MAX)
+def _begins(name: str) -> bytes:
+    """How the line of a header begins, behind the one before."""
+    return b"\r\n%b:" % name.encode()
 
 
 def printable(data: bytes) -> str:

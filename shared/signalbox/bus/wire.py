@@ -94,15 +94,17 @@ class Frames:
 def _sizes(fields: list[bytes]) -> tuple[int, int]:
     """Bytes of the header block, and of block and payload together."""
     with_headers = fields[0] == b"HMSG"
-    numbers = fields[-2:] if with_headers else fields[-1:]
-    if len(fields) not in ((5, 6) if with_headers else (4, 5)) or not all(
-        number.isdigit() and len(number) < 10 for number in (fields[2], *numbers)
-    ):
+    sound = len(fields) in ((5, 6) if with_headers else (4, 5)) and _is_number(fields[2]) and _is_number(fields[-1])
+    if not sound or (with_headers and not _is_number(fields[-2])):
         raise ProtocolError("nats: malformed MSG")
-    header_bytes, total_bytes = int(numbers[0]) if with_headers else 0, int(numbers[-1])
+    header_bytes, total_bytes = int(fields[-2]) if with_headers else 0, int(fields[-1])
     if header_bytes > total_bytes or total_bytes > FRAME_BYTES_MAX:
         raise ProtocolError("nats: a MSG of impossible size")
     return header_bytes, total_bytes
+
+
+def _is_number(field: bytes) -> bool:
+    return field.isdigit() and len(field) < 10
 
 
 def _said(line: bytes) -> Said:
