@@ -36,7 +36,11 @@ def can_be_reckoned_with(value: object) -> bool:
     if isinstance(value, Decimal):
         return is_sane(value)
     if isinstance(value, Struct):
-        return all(can_be_reckoned_with(getattr(value, name)) for name in _fields_with_numbers(type(value)))
+        for name in _fields_with_numbers(type(value)):
+            part = getattr(value, name)
+            if part is not None and not can_be_reckoned_with(part):
+                return False
+        return True
     if isinstance(value, tuple | list):
         return all(map(can_be_reckoned_with, value))
     return not isinstance(value, dict) or all(map(can_be_reckoned_with, value.values()))
@@ -73,10 +77,10 @@ def is_sane(number: Decimal) -> bool:
     """Whether a number is finite, and its digits are within what the desk calculates with."""
     if not number.is_finite():
         return False
-    exponent = number.as_tuple().exponent
+    _, digits, exponent = number.as_tuple()
     assert isinstance(exponent, int)
     return (
-        len(number.as_tuple().digits) <= DIGITS_MAX
+        len(digits) <= DIGITS_MAX
         and exponent >= -EXPONENT_MAX
         and (exponent if number.is_zero() else number.adjusted()) <= EXPONENT_MAX
     )
