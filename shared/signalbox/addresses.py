@@ -19,6 +19,8 @@ PORT_MAX = 65_535
 
 def without_password(text: str) -> str:
     """The text with `***` in place of user and password in every address in it; quotes and backslashes as in JSON."""
+    if "@" not in text and "%40" not in text:  # as good as always, and a quarter of what a log line costs
+        return text
     return _WITH_PASSWORD.sub(r"\1***@", text)
 
 
