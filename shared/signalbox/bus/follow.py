@@ -223,5 +223,7 @@ class Follow:
         if self._pulls:  # the oldest one is over; of one that has brought all it may the server says so (409)
             self._pulls.popleft()
         if status.code == 404 and not self._pulls and self._rest is None:  # and nothing is left
-            self._rest = asyncio.get_running_loop().call_later(REST_SECONDS, self._rested)
+            loop = asyncio.get_running_loop()
+            # All of a process's streams rest until the same instant: it is woken, and the server, once for all of them
+            self._rest = loop.call_at((loop.time() // REST_SECONDS + 1) * REST_SECONDS, self._rested)
         self.resume()
