@@ -122,11 +122,12 @@ class Intake(Generic[T]):
         if known is not None:
             known.reply = waiting.reply or known.reply
             return Offer.WAITS_ALREADY
-        name = self._names.setdefault(waiting.name, _Name())
+        name = self._names.get(waiting.name)
+        if name is None:
+            buckets = {lane: _Bucket(DECISIONS_BURST_MAX, now_seconds) for lane in Lane}
+            name = self._names[waiting.name] = _Name(buckets=buckets)
         if name.waiting >= self._waiting_per_name_max:
             return Offer.TOO_MANY
-        for lane in Lane:
-            name.buckets.setdefault(lane, _Bucket(DECISIONS_BURST_MAX, now_seconds))
         if name.kept_bytes + waiting.bytes > KEPT_BYTES_PER_NAME_MAX:
             waiting.message = None
         elif waiting.message is not None:

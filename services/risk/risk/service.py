@@ -68,6 +68,7 @@ class _Made:
     received: Received
     reply: str
     began_seconds: float
+    decided_seconds: float
 
 
 class Risk:
@@ -188,9 +189,10 @@ class Risk:
         for request, (received, waiting, _) in zip(requests, chosen, strict=True):
             began_seconds = time.perf_counter()
             decision = self._judge(request)
+            decided_seconds = time.perf_counter()
             if waiting.cancels_many and isinstance(decision, IntentApproved) and decision.basis is not None:
                 self._intake.charge(waiting, decision.basis.covered_orders)
-            made.append(_Made(decision, received, waiting.reply, began_seconds))
+            made.append(_Made(decision, received, waiting.reply, began_seconds, decided_seconds))
         await self._store(made)
 
     def _choose(self) -> list[tuple[Waiting[Received], bool]]:
@@ -200,7 +202,7 @@ class Risk:
         now_seconds = self._monotonic()
         room, part_max = self._state.room, float(self._state.desk.nats.room_used_fraction_max)
         self._intake.spare(room is not None and room.message.used > (1 + part_max) / 2)
-        while len(chosen) < BATCH_MESSAGES_MAX and size < BATCH_INTENT_BYTES_MAX:
+        while len(self._intake) and len(chosen) < BATCH_MESSAGES_MAX and size < BATCH_INTENT_BYTES_MAX:
             waiting = self._intake.next(now_seconds)
             if waiting is None:
                 break
@@ -236,7 +238,7 @@ class Risk:
 
         A fault of the fold leaves half of a decision in the state: then there is no second one, and the process ends.
         """
-        at, started = self._clock.now(), time.perf_counter()
+        at = self._clock.now()
         try:
             (decision,) = step(self._state, request, at)
         except Exception as error:
@@ -245,7 +247,6 @@ class Risk:
             log.exception("a decision failed", extra={"intent_sequence": request.sequence})
             refused = structs.replace(request, error=f"risk could not judge the intent: {type(error).__name__}")
             (decision,) = step(self._state, refused, at)
-        metrics.DECIDE_SECONDS.observe(time.perf_counter() - started)
         return decision
 
     async def _store(self, made: Sequence[_Made]) -> None:
@@ -291,6 +292,7 @@ class Risk:
     # ------------------------------------------------------------------------------------------------------ telling
 
     def _tell(self, made: _Made, sequence: int, first: bool) -> None:
+        metrics.DECIDE_SECONDS.observe(made.decided_seconds - made.began_seconds)
         metrics.DECISION_LATENCY_SECONDS.observe(time.perf_counter() - made.began_seconds)
         venue, _ = address(self._state, made.decision.intent)
         metrics.count_decision(made.decision, venue)

@@ -147,7 +147,9 @@ class Queue:
         due_seconds: float | None = None
         try:
             while not self._stopping:
-                if due_seconds != 0:
+                if due_seconds is None:
+                    await self._came.wait()
+                elif due_seconds:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(due_seconds):
                             await self._came.wait()

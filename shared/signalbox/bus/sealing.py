@@ -25,9 +25,12 @@ class Sealing:
 
     def sealed(self, subject: str, headers: Mapping[str, str], payload: bytes) -> dict[str, str]:
         """The headers to send `payload` with: a seal among them where one is due and ours to give."""
-        plain = {name: value for name, value in headers.items() if name != SEAL_HEADER}
-        seal = self._seals.seal(subject, lambda name: plain.get(name, ""), payload)
-        return plain | {SEAL_HEADER: seal} if seal else dict(headers)
+        plain = headers
+        if SEAL_HEADER in headers:
+            plain = {name: value for name, value in headers.items() if name != SEAL_HEADER}
+        get = plain.get
+        seal = self._seals.seal(subject, lambda name: get(name, ""), payload)
+        return {**plain, SEAL_HEADER: seal} if seal else dict(headers)
 
     def gives(self, subject: str) -> bool:
         """Whether what is sent on `subject` is sealed by us."""
