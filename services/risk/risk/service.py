@@ -176,6 +176,8 @@ class Risk:
             self._observing.lose_what_is_silent()
             async with self.log.storing:
                 await self._decide_and_store(requests, chosen)
+            for request in requests:
+                metrics.INTENTS.labels(metrics.UNREADABLE if request.error else metrics.READ).inc()
         self._in_hand.clear()
         self._acknowledge([*self._decided_already, *(waiting.reply for _, waiting, _ in chosen)])
         self._show()
@@ -221,7 +223,6 @@ class Risk:
         """Read an intent. One that can not be read becomes a dead letter too, unless its sender sends so many."""
         read = read_intent(received.payload, self._clock.desk_time_of(received.stored_at))
         error = read.reason if isinstance(read, Unreadable) else ""
-        metrics.INTENTS.labels(metrics.UNREADABLE if error else metrics.READ).inc()
         return Request(
             sequence=received.sequence,
             stored_at=received.stored_at,

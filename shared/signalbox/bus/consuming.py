@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -91,7 +92,8 @@ class Pull:
         self._wanted = 0
         self._last_heard = 0.0
         self._stopping = False
-        self._queue: asyncio.Queue[Delivery] = asyncio.Queue(QUEUED_MESSAGES_MAX)
+        self._queue: deque[Delivery] = deque()
+        self._came = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._listening: Listening | None = None
@@ -138,8 +140,8 @@ class Pull:
                 # The server first: the next message is another process's
                 await self._listening.leave()
                 await self._client.flush(FLUSH_SECONDS_MAX)
-        while not self._queue.empty():
-            self._give_back(self._queue.get_nowait())
+        while self._queue:
+            self._give_back(self._queue.popleft())
         if self._holding is not None:
             self._holding.cancel()
         await self._idle.wait()
@@ -183,11 +185,12 @@ class Pull:
         if not delivery.reply.startswith(ACK_PREFIX):
             if not self._stopping:
                 self._status(delivery)
-        elif self._stopping or self._queue.full():
+        elif self._stopping or len(self._queue) >= QUEUED_MESSAGES_MAX:
             self._give_back(delivery)
         else:
             self._wanted -= 1
-            self._queue.put_nowait(delivery)
+            self._queue.append(delivery)
+            self._came.set()
 
     def _status(self, delivery: Delivery) -> None:
         status = status_of(delivery)
@@ -218,11 +221,14 @@ class Pull:
 
     async def _work(self) -> None:
         while True:
-            deliveries = [await self._queue.get()]
+            while not self._queue:
+                self._came.clear()
+                await self._came.wait()
+            deliveries = [self._queue.popleft()]
             self._idle.clear()
             try:
-                while len(deliveries) < self._messages_max and not self._queue.empty():
-                    deliveries.append(self._queue.get_nowait())
+                while len(deliveries) < self._messages_max and self._queue:
+                    deliveries.append(self._queue.popleft())
                 await self._take(deliveries)
             finally:
                 self._last_heard = asyncio.get_running_loop().time()

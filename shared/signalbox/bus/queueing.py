@@ -159,7 +159,8 @@ class Queue:
                     self._came.clear()
                     due_seconds = await self._turn()
                     self._standing_max = PULLS_STANDING if due_seconds == 0 else PULLS_AT_REST
-                    self._ask()
+                    if self._standing <= self._standing_max // 2:  # several at once: each wakes the server
+                        self._ask()
                     await asyncio.sleep(0)  # a watched switch, a price: they come in between
         except BusError as error:
             log.error("the bus failed; stopping", extra={"consumer": self._next, "error": str(error)})

@@ -138,18 +138,19 @@ def from_consumer(delivery: Delivery, last_delivery: int) -> Received | None:
     place = place_of(delivery.reply)
     if place is None:
         return None
+    block = delivery.headers[:-2]
     return Received(
         subject=printable(delivery.subject),
         payload=delivery.payload,
         stream=place.stream,
         sequence=place.sequence,
         stored_at=EPOCH + timedelta(microseconds=place.stored_at_ns // 1000),
-        message_id=read_header(delivery.headers[:-2], MESSAGE_ID_HEADER),
+        message_id=read_header(block, MESSAGE_ID_HEADER),
         pending=place.pending,
         delivery=place.delivery,
         continues=place.delivery == last_delivery + 1,
         deliveries=place.deliveries,
-        headers=delivery.headers[:-2],
+        headers=block,
     )
 
 
