@@ -1,17 +1,13 @@
-"""The commands that look: orders, positions, account, scores, status, query, watch."""
+"""The commands that look: orders, positions, account, scores, status, query."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping, Sequence
 
-import msgspec
-from signalbox import subjects
-from signalbox.bus import Received
 from signalbox.desk import load_desk
-from signalbox.messages import OrderStatus, ServiceStatus
+from signalbox.messages import OrderStatus, ServiceStatus, TradingMode
 from signalbox.services import SERVICES
 from signalbox.venues import venue_names
 
@@ -19,7 +15,7 @@ from signalbox_cli import argument_types
 from signalbox_cli.commands import add_command
 from signalbox_cli.connection import ask_status, desk_bus, query, sql_text
 from signalbox_cli.offline import add_history, run_history, timeframe
-from signalbox_cli.output import complain, printable, show, show_json
+from signalbox_cli.output import complain, printable, show
 from signalbox_cli.simulated_venues import services_of
 
 STATUS_SECONDS_MAX = 1.0
@@ -153,6 +149,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "is each service ready, and if not, what does it wait for",
         """
         A line for each process: of several of risk, oms, recorder or a gateway, one works and the others stand by.
+        Where trading is not ACTIVE, the first line says so, who did it and why.
 
         Exit status: 0 all are ready, 1 not.
         """,
@@ -175,26 +172,6 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--rows", type=argument_types.count, default=1000, metavar="N", help="at most N rows (default 1000)"
     )
     _finish(ask, _query)
-    watch = add_command(
-        commands,
-        "watch",
-        "print messages as they come (Ctrl-C ends it)",
-        """
-        Examples:
-          signalbox watch                                  every decision and order event
-          signalbox watch 'md.bar.ibkr.SPY.*' --json
-          signalbox watch 'md.quote.>' --count 10
-        """,
-    )
-    watch.add_argument(
-        "subject",
-        nargs="*",
-        type=argument_types.subject,
-        default=[subjects.ALL_DECISIONS, subjects.ALL_ORDERS],
-        help="NATS subjects (default: every decision and order event)",
-    )
-    watch.add_argument("--count", type=argument_types.count, default=0, metavar="N", help="end after N messages")
-    _finish(watch, _watch)
 
 
 def _finish(parser: argparse.ArgumentParser, run: object) -> None:
@@ -266,54 +243,43 @@ async def _status(arguments: argparse.Namespace) -> int:
         services = services_of(load_desk(found.desk_file)) if found.desk_file else SERVICES
         bounds = STATUS_SECONDS_MAX, STATUS_QUIET_SECONDS_MAX
         answers = await asyncio.gather(*(ask_status(bus, service, *bounds) for service in services))
+    if not arguments.json:
+        _tell_of_the_switch(answers)
     rows = [row for service, answered in zip(services, answers, strict=True) for row in _status_rows(service, answered)]
-    show(("service", "state", "instance", "work", "waiting for", "details"), rows, as_json=arguments.json, empty="")
+    told = [(*row, details if arguments.json else _in_words(details)) for row, details in rows]
+    show(("service", "state", "instance", "work", "waiting for", "details"), told, as_json=arguments.json, empty="")
     return 0 if all(answered and all(each.ready for each in answered) for answered in answers) else 1
 
 
-def _status_rows(service: str, answered: tuple[ServiceStatus, ...]) -> list[tuple[str, ...]]:
-    """A row for each process of a service, the one that works first."""
+def _tell_of_the_switch(answers: Sequence[tuple[ServiceStatus, ...]]) -> None:
+    """Say first of all that orders are denied, by whom and why: every service may be ready meanwhile."""
+    for each in (each for answered in answers for each in answered if each.active):
+        mode = each.details.get("trading_state", TradingMode.ACTIVE)
+        if mode != TradingMode.ACTIVE:
+            by, reason = each.details.get("trading_state_by"), each.details.get("trading_state_reason")
+            since = each.details.get("trading_state_since")
+            told = f" by {by} since {since}: {reason}" if by else ""
+            print(printable(f"trading is {mode}{told}"))
+
+
+def _in_words(details: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in details.items() if value)
+
+
+def _status_rows(service: str, answered: tuple[ServiceStatus, ...]) -> list[tuple[tuple[str, ...], dict[str, str]]]:
+    """A row for each process of a service and its details, the one that works first."""
     if not answered:
-        return [(service, "no answer", "", "", "it does not run, or does not reach NATS", "")]
+        return [((service, "no answer", "", "", "it does not run, or does not reach NATS"), {})]
     return [
         (
-            service,
-            "ready" if each.ready else "not ready",
-            each.instance,
-            "works" if each.active else "stands by",
-            "; ".join(each.waiting_for) or each.standing_by,
-            ", ".join(f"{name} {value}" for name, value in each.details.items()),
+            (
+                service,
+                "ready" if each.ready else "not ready",
+                each.instance,
+                "works" if each.active else "stands by",
+                "; ".join(each.waiting_for) or each.standing_by,
+            ),
+            each.details,
         )
         for each in sorted(answered, key=lambda each: (not each.active, each.instance))
     ]
-
-
-async def _watch(arguments: argparse.Namespace) -> int:
-    seen = 0
-    enough = asyncio.Event()
-
-    async def print_it(received: Received) -> None:
-        nonlocal seen
-        if enough.is_set():
-            return
-        seen += 1
-        if arguments.json:
-            show_json({"subject": received.subject, "message": _parsed(received.payload)})
-        else:
-            print(f"{received.subject}  {printable(received.payload.decode(errors='replace'))}", flush=True)
-        sys.stdout.flush()
-        if seen == arguments.count:
-            enough.set()
-
-    async with desk_bus() as (bus, _):
-        for subject in arguments.subject:
-            await bus.subscribe(subject, print_it)
-        await enough.wait()
-    return 0
-
-
-def _parsed(payload: bytes) -> object:
-    try:
-        return msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return payload.decode(errors="replace")

@@ -6,12 +6,14 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from signalbox.addresses import without_password
 
 CELL_CHARACTERS_MAX = 80
 """A symbol is shown whole: those of tokens that anybody may list have some 65."""
+DECIMALS_MAX, DIGITS_BELOW_ONE_MAX = 4, 6
 _FRACTION = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z$")
 
 
@@ -43,17 +45,31 @@ def show_json(value: Any) -> None:
 
 
 def cell(value: Any) -> str:
-    """A value for people: decimals without trailing zeros, times to the second, long texts cut."""
+    """A value for people: decimals rounded and without trailing zeros, times to the second, long texts cut."""
     if value is None:
         return "-"
     if isinstance(value, dict | list):
         value = json.dumps(value, default=str, ensure_ascii=False)
     text = _FRACTION.sub(r"\1Z", printable(str(value)))
     if is_number(value):
-        return text.rstrip("0").rstrip(".") if "." in text else text
+        return number_for_people(value)
     if len(text) > CELL_CHARACTERS_MAX:
         return text[: CELL_CHARACTERS_MAX - 1] + "…"
     return text
+
+
+def number_for_people(value: object) -> str:
+    """A number rounded to what a person reads: four decimals, below one six digits; all of its digits before the point.
+
+    What is no number stays as it is written.
+    """
+    text = str(value)
+    if not is_number(value) or "." not in text or not is_number(text):
+        return text
+    number = Decimal(text)
+    decimals = DECIMALS_MAX if abs(number) >= 1 or not number else DIGITS_BELOW_ONE_MAX - 1 - number.adjusted()
+    rounded = f"{round(number, decimals):f}" if -number.as_tuple().exponent > decimals else text  # type: ignore[operator]
+    return rounded.rstrip("0").rstrip(".")
 
 
 def printable(text: str) -> str:

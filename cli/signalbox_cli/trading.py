@@ -37,6 +37,9 @@ from signalbox_cli.following import Followed, ManyOrders, OneOrder, covered_orde
 from signalbox_cli.output import complain, printable, show_json
 
 DECISION_SECONDS_MAX = 10.0
+ROOTS = ("readable", "venue", "account", "instrument_allowed", "instrument_qualified")
+"""Checks without which nothing is known: what fails behind one of these fails for the same reason."""
+NO_REASON = "no reason was given"
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -144,7 +147,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     resume.add_argument("--reduce-only", action="store_true", help="let only through what reduces a position")
     for switch, mode in ((halt, TradingMode.HALTED), (resume, TradingMode.ACTIVE)):
-        switch.add_argument("reason", nargs="?", default="", help="why, for the record")
+        switch.add_argument("reason", nargs="?", default="", help=f"why, for the record (else: {NO_REASON})")
         switch.set_defaults(mode=mode)
         _finish(switch, _switch)
 
@@ -312,12 +315,13 @@ def _show_decision(made: Decision, intent: Intent, as_json: bool) -> None:
         print(f"approved: {what} ({made.passed or len(made.checks)} checks passed; sent by {printable(made.by)})")
         return
     print(f"denied: {printable(made.reason)}")
-    for check in made.checks:
-        if not check.passed:
-            print(printable(f"  {check.name}: limit {check.limit}, observed {check.observed} ({check.source})"))
-    if made.also_failed:
+    print(printable(f"  intent {intent.id}, sent by {made.by}"))
+    failed = [check for check in made.checks if not check.passed]
+    alone = bool(failed) and failed[0].name in ROOTS
+    for check in failed[:1] if alone else failed:
+        print(printable(f"  {check.name}: limit {check.limit}, observed {check.observed} ({check.source})"))
+    if made.also_failed and not alone:
         print(printable(f"  failed too: {', '.join(made.also_failed)}"))
-    print(printable(f"  sent by {made.by}"))
 
 
 def _show_event(message: OrderEvents, as_json: bool) -> None:
@@ -337,7 +341,11 @@ async def _switch(arguments: argparse.Namespace) -> int:
     mode = TradingMode.REDUCING if getattr(arguments, "reduce_only", False) else arguments.mode
     async with desk_bus(operator=True) as (bus, found):
         state = await set_trading_state(
-            bus, mode, arguments.reason, found.user, at=await desk_time(bus, simulated=_simulated(found.desk_file))
+            bus,
+            mode,
+            arguments.reason.strip() or NO_REASON,
+            found.user,
+            at=await desk_time(bus, simulated=_simulated(found.desk_file)),
         )
     if arguments.json:
         show_json(json.loads(messages.encode(state)))

@@ -14,6 +14,7 @@ from signalbox.errors import ConfigurationError
 from signalbox.messages import (
     Basis,
     CancelIntent,
+    Check,
     IntentApproved,
     IntentDenied,
     MassCancelIntent,
@@ -21,12 +22,13 @@ from signalbox.messages import (
     OrderPendingCancel,
     OrderStatus,
 )
-from signalbox_cli import looking, trading
+from signalbox_cli import trading
 from signalbox_cli.__main__ import build_parser
 from signalbox_cli.commands import EXIT_DENIED
 from signalbox_cli.following import ManyOrders, OneOrder
 
 AT = datetime(2026, 1, 5, 15, tzinfo=UTC)
+CANCEL = CancelIntent(id="c-1", at=AT, venue="ibkr", order_id="o-1")
 
 
 def denied(by: str, reason: str) -> IntentDenied:
@@ -153,6 +155,28 @@ async def test_a_cancel_that_does_not_say_what_is_meant_is_not_sent(words: tuple
     assert mistake in caught.value.mistakes[0]
 
 
-@pytest.mark.parametrize("payload", [b"[" * 60_000, b'"\xff"', b"", b"{"])
-def test_what_is_watched_may_be_any_bytes(payload: bytes) -> None:
-    assert looking._parsed(payload) == payload.decode(errors="replace")
+def denial(*names: str, also_failed: tuple[str, ...] = ()) -> IntentDenied:
+    checks = tuple(
+        Check(name=name, passed=False, limit="a", observed="b", source="intent", reason=f"why {name}") for name in names
+    )
+    return IntentDenied(
+        id="decision-1", at=AT, cause="o-1", by="alice", intent_sequence=1, intent=None, checks=checks,
+        reason=f"why {names[0]}", also_failed=also_failed,
+    )  # fmt: skip
+
+
+def test_a_denial_says_the_deciding_reason_and_the_intent_first(capsys: pytest.CaptureFixture[str]) -> None:
+    trading._show_decision(denial("quantity", "funds", also_failed=("session",)), CANCEL, as_json=False)
+    assert capsys.readouterr().out.splitlines() == [
+        "denied: why quantity",
+        f"  intent {CANCEL.id}, sent by alice",
+        "  quantity: limit a, observed b (intent)",
+        "  funds: limit a, observed b (intent)",
+        "  failed too: session",
+    ]
+
+
+@pytest.mark.parametrize("name", trading.ROOTS)
+def test_what_fails_only_since_nothing_is_known_is_not_told(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    trading._show_decision(denial(name, "quantity", also_failed=("session",)), CANCEL, as_json=False)
+    assert capsys.readouterr().out.splitlines()[2:] == [f"  {name}: limit a, observed b (intent)"]

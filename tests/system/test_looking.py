@@ -40,7 +40,7 @@ def test_watch_ends_after_its_count(desk: RunningDesk) -> None:
     messages = desk.lines("watch", "md.quote.>", "--count", "3")
     assert len(messages) == 3
     assert {message["message"]["type"] for message in messages} == {"Quote"}
-    assert desk.run("watch", "clock.desk", "--count", "1").stdout.startswith("clock.desk  {")
+    assert re.match(r"\d\d:\d\d:\d\d  ClockTick  speed 10\n", desk.run("watch", "clock.desk", "--count", "1").stdout)
 
 
 def test_watch_whose_reader_goes_away_ends_in_silence(desk: RunningDesk) -> None:
@@ -49,7 +49,7 @@ def test_watch_whose_reader_goes_away_ends_in_silence(desk: RunningDesk) -> None
         ["bash", "-c", command], env=os.environ | {"SIGNALBOX_RUN_FOLDER": str(desk.folder)},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert done.stdout.startswith("md.quote.")
+    assert re.match(r"\d\d:\d\d:\d\d  QUOTE  ", done.stdout)
     assert done.stderr == ""
 
 
@@ -57,6 +57,22 @@ def test_every_service_is_ready(desk: RunningDesk) -> None:
     done = desk.run("status")
     assert done.returncode == 0
     assert [line.split()[:2] for line in done.stdout.splitlines()[1:]] == [[service, "ready"] for service in SERVICES]
+    [risk] = [row for row in desk.lines("status") if row["service"] == "risk"]
+    assert risk["details"]["trading_state"] == "ACTIVE"
+
+
+def test_a_halt_is_the_first_that_status_says_by_whom_and_why(desk: RunningDesk) -> None:
+    try:
+        assert desk.run("halt").stdout == "trading is HALTED\n"
+        told = re.compile(
+            r"trading is HALTED by operator since 2024-03-05 [0-9:]{8} UTC: no reason was given\nservice "
+        )
+        desk.until(lambda: told.match(desk.run("status").stdout), 60)
+        denied = desk.run("intent", "buy", "1", "SPY").stdout
+        assert denied.startswith("denied: trading is halted by operator: no reason was given\n  intent i-")
+    finally:
+        assert desk.run("resume", "seen").returncode == 0
+    desk.until(lambda: desk.run("status").stdout.startswith("service "), 60)
 
 
 async def test_nats_micro_ls_shows_every_service(desk: RunningDesk) -> None:

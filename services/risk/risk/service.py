@@ -51,6 +51,7 @@ from risk.observing import Observing
 from risk.state import RiskState
 from risk.step import step
 from risk.trade_log import CONSUMER, TRADE, TradeLog
+from risk.wording import moment
 
 log = logging.getLogger(__name__)
 
@@ -98,10 +99,13 @@ class Risk:
     def details(self) -> dict[str, str]:
         """Figures for a person."""
         state, now = self._state, self._clock.now()
-        mode = state.trading_state.message.mode if state.trading_state is not None else "not set"
+        switch = state.trading_state.message if state.trading_state is not None else None
         exposure = {f"exposure {key[1]}": f"{books.worst_value:.2f}" for key, books in state.books.items()}
         return {
-            "trading_state": str(mode),
+            "trading_state": str(switch.mode) if switch is not None else "not set",
+            "trading_state_by": switch.by if switch is not None else "",
+            "trading_state_since": moment(switch.at) if switch is not None else "",
+            "trading_state_reason": switch.reason if switch is not None else "",
             "intents_decided": str(state.known.decided_count),
             "intents_waiting": str(len(self._intake)),
             "names_held_back": ", ".join(sorted(self._held_back)),

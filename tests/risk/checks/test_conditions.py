@@ -226,3 +226,10 @@ def test_an_order_event_that_could_not_be_read_denies(world: Any) -> None:
     w = world().ready()
     evolve.distrust_books(w.state, 77)
     assert "order event at TRADE:77 can not be read" in w.decide(w.order()).reason
+
+
+def test_a_halt_without_a_reason_is_told_as_one(world: Any) -> None:
+    w = world().ready().mode(TradingMode.HALTED, reason="")
+    assert w.decide(w.order()).reason.endswith(": no reason was given")
+    w.mode(TradingMode.REDUCING, reason="")
+    assert w.decide(w.order()).reason.endswith(": no reason was given)")

@@ -15,6 +15,7 @@ from risk.facts import AGE_MIN, CLOCK, OrderFacts
 from risk.wording import UNKNOWN, plain, seconds
 
 _ACTIVE, _READY = TradingMode.ACTIVE, LinkStatus.READY
+NO_REASON = "no reason was given"
 
 
 def clock(facts: OrderFacts) -> str:
@@ -35,9 +36,9 @@ def trading_state(facts: OrderFacts) -> str:
     if found.mode is _ACTIVE:
         return ""
     if found.mode is TradingMode.HALTED:
-        return f"trading is halted by {found.by}: {found.reason}"
+        return f"trading is halted by {found.by}: {found.reason or NO_REASON}"
     if found.mode is TradingMode.REDUCING and facts.reduces is not True:
-        return f"only orders that reduce a position are let through ({found.by}: {found.reason})"
+        return f"only orders that reduce a position are let through ({found.by}: {found.reason or NO_REASON})"
     return ""
 
 
