@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from signalbox.messages import (
     AccountState,
     Bar,
     Book,
+    CancelIntent,
     Check,
     CommissionBooked,
     Fill,
@@ -27,8 +28,10 @@ from signalbox.messages import (
     Instrument,
     InstrumentKind,
     IntentApproved,
+    IntentDenied,
     LedgerClaimed,
     Liquidity,
+    MassCancelIntent,
     Order,
     OrderCreated,
     OrderDenied,
@@ -40,6 +43,7 @@ from signalbox.messages import (
     OrderType,
     Position,
     Side,
+    SubmitOrder,
     VenueFunding,
 )
 from signalbox_cli.looking import ACCOUNTS, ORDERS
@@ -48,6 +52,7 @@ AT = datetime(2026, 1, 5, 14, 31, 0, 123456, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 DESK = {"venue": "ibkr", "account": "DU1"}
 EXACT = Decimal("12345678901234567.123456789012345678")
+PRICE = Decimal("12345678901234567.123456789012")
 INTENT = OrderIntent(
     id="o1", at=AT, venue="ibkr", symbol="SPY", side=Side.BUY, quantity=Decimal(100), order_type=OrderType.MARKET
 )
@@ -136,16 +141,16 @@ def test_every_time_has_a_zone(recording: Recording) -> None:
 
 def test_a_price_comes_back_to_the_last_digit_and_a_time_to_the_microsecond(recording: Recording) -> None:
     prices = {
-        "open": EXACT,
-        "high": EXACT,
-        "low": Decimal("0.000000000000000001"),
-        "close": EXACT,
+        "open": PRICE,
+        "high": PRICE,
+        "low": Decimal("0.000000000001"),
+        "close": PRICE,
         "volume": Decimal(7),
     }
     bar = Bar(id="b", at=AT, venue="ibkr", symbol="BRK B", timeframe="1m", start=AT, **prices)
     recording.put("BARS", "md.bar.3.ibkr.BRK%20B.1m", bar)
     assert recording.rows("SELECT symbol, open, low, volume, start::VARCHAR FROM bars") == [
-        ("BRK B", EXACT, Decimal("0.000000000000000001"), Decimal(7), "2026-01-05 14:31:00.123456+00")
+        ("BRK B", PRICE, Decimal("0.000000000001"), Decimal(7), "2026-01-05 14:31:00.123456+00")
     ]
 
 
@@ -452,3 +457,94 @@ def test_what_an_order_was_estimated_to_cost_stands_beside_what_it_did(recording
     recording.put("TRADE", "decision.approved.ibkr.DU1", approved)
     assert recording.rows("SELECT currency, estimated_commission FROM orders") == [("USD", estimated)]
     assert recording.rows("SELECT estimated_commission FROM decisions") == [(estimated,)]
+
+
+def test_a_product_of_quantity_price_and_multiplier_is_exact(recording: Recording) -> None:
+    put_order(recording)
+    assert recording.rows("SELECT quantity * price FROM fills") == [(Decimal("44.0"),), (Decimal("60.0"),)]
+    assert recording.rows("SELECT sum(quantity * price) FROM fills") == [(Decimal("104.0"),)]
+    quantity, price = Decimal("98765.123456789012"), Decimal("12345.123456789012")
+    held = Position(
+        id="p", at=AT, symbol="SPY", currency="USD", multiplier=Decimal(100), quantity=quantity, mark_price=price,
+        average_price=Decimal("434.364079601990049751"), realized_pnl=EXACT, unrealized_pnl=EXACT, commission=EXACT,
+        **DESK,
+    )  # fmt: skip
+    recording.put("STATE", "position.ibkr.DU1.SPY", replace(held, multiplier=Decimal("0.5")))
+    with localcontext(prec=50):
+        value = quantity * price / 2
+    assert recording.rows("SELECT quantity * mark_price * multiplier, average_price, realized_pnl FROM positions") == [
+        (value, Decimal("434.364079601990"), EXACT)
+    ]
+
+
+def test_what_has_more_decimals_than_its_column_is_not_shown_as_another_number(recording: Recording) -> None:
+    recording.put("BARS", "md.bar.3.ibkr.SPY.1m", Bar(
+        id="b", at=AT, venue="ibkr", symbol="SPY", timeframe="1m", start=AT, open=Decimal("0.0000000000001"),
+        high=Decimal("0.000000000001"), low=Decimal(1), close=Decimal(2), volume=Decimal(7)))  # fmt: skip
+    assert recording.rows("SELECT open, high FROM bars") == [(None, Decimal("0.000000000001"))]
+
+
+def test_executions_come_in_the_order_in_which_they_were_stored(recording: Recording) -> None:
+    event: dict[str, Any] = {"at": AT, "order_id": "o1", "status": OrderStatus.PARTIALLY_FILLED, **DESK}
+    sums = {"cumulative_quantity": Decimal(1), "leaves_quantity": Decimal(0)}
+    rows = []
+    for number in range(1, 301):
+        name = number * 7919 % 1000
+        executed = OrderPartiallyFilled(id=f"o1/{number}", fill=fill(name, 1, "1"), **sums, **event)
+        fee = CommissionBooked(
+            id=f"f/{number}", execution_id=f"e{name}", revision=1, commission=Decimal(1), currency="USD", **event
+        )
+        rows += [(number * 2 - 1, executed), (number * 2, fee)]
+    stored = [Stored(sequence, "order.ibkr.DU1.o1", sequence, "", messages.encode(each)) for sequence, each in rows]
+    recording.database.write([Batch("TRADE", Place(1, "monday", 600), stored)])
+    for view, first in (("fills", 1), ("commissions", 2)):
+        found = [sequence for (sequence,) in recording.rows(f"SELECT sequence FROM {view}")]
+        assert found == list(range(first, 601, 2))
+
+
+def denied_order(recording: Recording, name: str, number: int, limit: str) -> None:
+    """The decision that denies the intent `name`, and what the OMS says of it."""
+    intent = replace(INTENT, id=name, order_type=OrderType.LIMIT, limit_price=Decimal(limit))
+    decision = IntentDenied(
+        id=f"decision-{number}", at=AT, cause=name, intent_sequence=number, intent=intent, checks=(), reason="no"
+    )
+    recording.put("TRADE", "decision.denied.ibkr.DU1", decision)
+    event = {"order_id": name, "status": OrderStatus.DENIED, "reason": "no", "cause": decision.id, "at": AT, **DESK}
+    recording.put("TRADE", f"order.ibkr.DU1.{name}", OrderDenied(id=f"{name}/1", **event))
+
+
+def test_a_denied_order_has_the_terms_of_the_intent_that_was_denied(recording: Recording) -> None:
+    denied_order(recording, "o5", 5, "470.1")
+    denied_order(recording, "o6", 6, "1.5")
+    put_order(recording)
+    rows = recording.rows(
+        "SELECT order_id, status, symbol, side, quantity, order_type, limit_price FROM orders ORDER BY 1"
+    )
+    assert rows == [
+        ("o1", "FILLED", "SPY", "BUY", Decimal(100), "MARKET", None),
+        ("o5", "DENIED", "SPY", "BUY", Decimal(100), "LIMIT", Decimal("470.1")),
+        ("o6", "DENIED", "SPY", "BUY", Decimal(100), "LIMIT", Decimal("1.5")),
+    ]
+
+
+def test_a_cancel_is_no_second_way_of_its_order(recording: Recording) -> None:
+    approved = IntentApproved(id="d1", at=AT, cause="o1", intent_sequence=1, intent=INTENT, order_id="o1", checks=())
+    recording.put("TRADE", "decision.approved.ibkr.DU1", approved)
+    put_order(recording)
+    cancel = CancelIntent(id="c1", at=AT, venue="ibkr", order_id="o1")
+    of_many = MassCancelIntent(id="m1", at=AT)
+    decisions = [
+        replace(approved, id="d2", cause="c1", intent=cancel, intent_sequence=2),
+        replace(approved, id="d3", cause="m1", intent=of_many, order_id="", intent_sequence=3),
+    ]
+    for number, each in enumerate(decisions, 1):  # of a stream that was made anew meanwhile: another generation
+        row = Stored(number, "decision.approved.ibkr.DU1", 1_800_000_000_000_000_000, "", messages.encode(each))
+        recording.database.write([Batch("TRADE", Place(2, "tuesday", number), [row])])
+    order = Order(
+        order_id="o1", intent_id="o1", symbol="SPY", side=Side.BUY, quantity=Decimal(100), order_type=OrderType.MARKET,
+        **DESK,
+    )  # fmt: skip
+    command = SubmitOrder(id="k1", at=AT, order=order, deadline=AT)
+    recording.put("COMMANDS", "command.ibkr.o1.0", command)
+    found = recording.rows("SELECT order_id, created_milliseconds, command_milliseconds FROM latencies")
+    assert found == [("o1", 1.0, 0.0)]

@@ -1,6 +1,9 @@
--- What people read. Money, prices and quantities are DECIMAL(38,18) (20 digits before the point; what does not fit, or can not
--- be read, is NULL: the raw payload has it), times TIMESTAMPTZ. Indicator values are DOUBLE, as on the wire.
+-- What people read. Money is DECIMAL(38,18); what is multiplied, prices and quantities, has twelve decimals (a multiplier
+-- four), so that DuckDB keeps every digit of quantity * price * multiplier. What does not fit or has more digits than its
+-- column, or can not be read, is NULL: the raw payload has it. Times are TIMESTAMPTZ, indicators DOUBLE, as on the wire.
 -- Every view carries the stream's sequence; stored_at is the server's time of storing.
+
+CREATE OR REPLACE MACRO exactly(number) AS CASE WHEN number::DECIMAL(38,12) = number THEN number::DECIMAL(38,12) END;
 
 CREATE OR REPLACE VIEW messages AS
 SELECT stream, generation, sequence, subject, make_timestamptz(stored_at_ns // 1000) AS stored_at, message_id,
@@ -8,7 +11,8 @@ SELECT stream, generation, sequence, subject, make_timestamptz(stored_at_ns // 1
 FROM recorded;
 
 CREATE OR REPLACE VIEW bars AS
-SELECT m.venue, m.symbol, m.timeframe, m.start, m."at", m.open, m.high, m.low, m.close, m.volume, m.trades, m.source,
+SELECT m.venue, m.symbol, m.timeframe, m.start, m."at", exactly(m.open) AS open, exactly(m.high) AS high,
+       exactly(m.low) AS low, exactly(m.close) AS close, exactly(m.volume) AS volume, m.trades, m.source,
        m.received_at, stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","symbol":"VARCHAR","timeframe":"VARCHAR",
         "start":"TIMESTAMPTZ","at":"TIMESTAMPTZ","open":"DECIMAL(38,18)","high":"DECIMAL(38,18)","low":"DECIMAL(38,18)",
@@ -26,7 +30,9 @@ FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","symbol":"
 
 -- What was wanted, as its decision has it (symbol and account filled in), by whom: one row a decided intent. One that
 -- could not be read has no terms. intent_sequence and intent_stored_at are its place in INTENTS, sequence its decision's.
-CREATE OR REPLACE VIEW intents AS SELECT * FROM typed_intents;
+CREATE OR REPLACE VIEW intents AS
+SELECT * REPLACE (exactly(quantity) AS quantity, exactly(limit_price) AS limit_price, exactly(stop_price) AS stop_price)
+FROM typed_intents;
 
 CREATE OR REPLACE VIEW decisions AS SELECT * FROM typed_decisions;
 
@@ -40,12 +46,13 @@ CREATE OR REPLACE VIEW order_events AS SELECT * FROM typed_order_events;
 -- One row an execution: its last revision.
 CREATE OR REPLACE VIEW fills AS
 SELECT fill.execution_id AS execution_id, fill.revision AS revision, venue, account, order_id, fill.symbol AS symbol,
-       fill.side AS side, fill.quantity AS quantity, fill.price AS price, fill.liquidity AS liquidity, fill."at" AS "at",
-       stored_at, generation, sequence
+       fill.side AS side, exactly(fill.quantity) AS quantity, exactly(fill.price) AS price, fill.liquidity AS liquidity,
+       fill."at" AS "at", stored_at, generation, sequence
 FROM order_events
 WHERE type IN ('OrderPartiallyFilled', 'OrderFilled', 'FillCorrected')
 QUALIFY row_number() OVER (
-    PARTITION BY venue, account, fill.execution_id ORDER BY generation DESC, fill.revision DESC, sequence DESC) = 1;
+    PARTITION BY venue, account, fill.execution_id ORDER BY generation DESC, fill.revision DESC, sequence DESC) = 1
+ORDER BY generation, sequence;
 
 -- One row an execution: the fee of its last revision.
 CREATE OR REPLACE VIEW commissions AS
@@ -53,7 +60,8 @@ SELECT execution_id, revision, venue, account, order_id, commission, currency, "
 FROM order_events
 WHERE type = 'CommissionBooked'
 QUALIFY row_number() OVER (
-    PARTITION BY venue, account, execution_id ORDER BY generation DESC, revision DESC, sequence DESC) = 1;
+    PARTITION BY venue, account, execution_id ORDER BY generation DESC, revision DESC, sequence DESC) = 1
+ORDER BY generation, sequence;
 
 -- One row a payment: what a perpetual paid to an account (below 0: what the account paid).
 CREATE OR REPLACE VIEW funding_payments AS
@@ -61,20 +69,41 @@ SELECT funding_id, venue, account, funding_symbol AS symbol, funding_amount AS a
        sequence
 FROM order_events
 WHERE type = 'FundingBooked'
-QUALIFY row_number() OVER (PARTITION BY venue, account, funding_id ORDER BY generation DESC, sequence DESC) = 1;
+QUALIFY row_number() OVER (PARTITION BY venue, account, funding_id ORDER BY generation DESC, sequence DESC) = 1
+ORDER BY generation, sequence;
+
+-- Each event with the terms that an order would have that begins with it. A denied one has none of its own: they are those of
+-- the intent whose decision (the event's cause) denied it.
+CREATE OR REPLACE VIEW order_beginnings AS
+SELECT e.generation, e.sequence, e.type, e."at", coalesce(e.terms.symbol, wanted.symbol) AS symbol,
+       coalesce(e.terms.side, wanted.side) AS side, coalesce(e.terms.quantity, wanted.quantity) AS quantity,
+       coalesce(e.terms.order_type, wanted.order_type) AS order_type,
+       coalesce(e.terms.limit_price, wanted.limit_price) AS limit_price,
+       coalesce(e.terms.stop_price, wanted.stop_price) AS stop_price,
+       coalesce(e.terms.time_in_force, wanted.time_in_force) AS time_in_force,
+       coalesce(e.terms.reduce_only, wanted.reduce_only) AS reduce_only, coalesce(e.terms.post_only, wanted.post_only) AS post_only,
+       e.terms.currency AS currency, exactly(e.terms.estimated_commission) AS estimated_commission
+FROM order_events AS e
+LEFT JOIN (SELECT d.decision_id, i.* FROM typed_decisions AS d JOIN typed_intents AS i USING (generation, sequence)
+           WHERE d.verdict = 'DENIED' AND i.type = 'OrderIntent') AS wanted
+    ON e.type = 'OrderDenied' AND wanted.generation = e.generation AND wanted.decision_id = e.cause;
 
 -- One row an order: its terms, and its status after its last event. Only what has to be is folded by the order's name; the
 -- rest comes from its first and last event, found by their sequence: a million orders take less than half the memory so.
 -- As of a place: as they were once TRADE had its message of that sequence, in its newest generation.
 CREATE OR REPLACE MACRO orders_at(place) AS TABLE
-SELECT folded.venue, folded.account, folded.order_id, closing.status, opening.terms.symbol AS symbol, opening.terms.side AS side,
-       opening.terms.quantity AS quantity, opening.terms.order_type AS order_type,
-       opening.terms.limit_price AS limit_price, opening.terms.stop_price AS stop_price,
-       opening.terms.time_in_force AS time_in_force, opening.terms.reduce_only AS reduce_only,
-       opening.terms.post_only AS post_only,
-       coalesce(folded.filled_quantity, 0)::DECIMAL(38,18) AS filled_quantity, nullif(folded.executions, 0) AS executions,
+SELECT folded.venue, folded.account, folded.order_id, closing.status, opening.symbol AS symbol,
+       opening.side AS side,
+       exactly(opening.quantity) AS quantity,
+       opening.order_type AS order_type,
+       exactly(opening.limit_price) AS limit_price,
+       exactly(opening.stop_price) AS stop_price,
+       opening.time_in_force AS time_in_force,
+       opening.reduce_only AS reduce_only,
+       opening.post_only AS post_only,
+       exactly(coalesce(folded.filled_quantity, 0)::DECIMAL(38,18)) AS filled_quantity, nullif(folded.executions, 0) AS executions,
        folded.reason, CASE WHEN closing.status = 'REJECTED' THEN coalesce(folded.refused_by, 'UNSTATED') END AS refused_by,
-       folded.venue_order_id, opening.terms.currency AS currency, opening.terms.estimated_commission AS estimated_commission,
+       folded.venue_order_id, opening.currency AS currency, opening.estimated_commission AS estimated_commission,
        CASE WHEN opening.type = 'OrderCreated' THEN opening."at" END AS created_at,
        closing."at" AS changed_at, folded.events, folded.generation, folded.sequence
 FROM (SELECT venue, account, order_id, generation, min(sequence) AS first_sequence, max(sequence) AS sequence, count(*) AS events,
@@ -86,12 +115,16 @@ FROM (SELECT venue, account, order_id, generation, min(sequence) AS first_sequen
       WHERE NOT starts_with(order_id, '_')  -- _baseline, _funding ... are no orders
         AND (sequence <= place OR generation < (SELECT max(generation) FROM order_events))
       GROUP BY ALL) AS folded
-JOIN order_events AS opening ON opening.generation = folded.generation AND opening.sequence = folded.first_sequence
+JOIN order_beginnings AS opening ON opening.generation = folded.generation AND opening.sequence = folded.first_sequence
 JOIN order_events AS closing ON closing.generation = folded.generation AND closing.sequence = folded.sequence;
 
 CREATE OR REPLACE VIEW orders AS SELECT * FROM orders_at(9223372036854775807);
 
-CREATE OR REPLACE VIEW position_history AS SELECT * FROM typed_position_history;
+-- An average price is a quotient: it is rounded.
+CREATE OR REPLACE VIEW position_history AS
+SELECT * REPLACE (exactly(quantity) AS quantity, average_price::DECIMAL(38,12) AS average_price,
+                  mark_price::DECIMAL(38,12) AS mark_price, multiplier::DECIMAL(38,4) AS multiplier)
+FROM typed_position_history;
 
 -- The last row of each subject is found by its place: a window over whole rows would hold them all in memory.
 CREATE OR REPLACE VIEW positions AS
@@ -164,7 +197,8 @@ FROM (SELECT generation, sequence, stored_at, json_transform(readable(payload), 
         "at":"TIMESTAMPTZ"}') AS m
       FROM messages WHERE stream = 'DEAD');
 
--- An intent's way by the server's clock: when each hop's message was stored, and the milliseconds since the hop before.
+-- An order's way by the server's clock: when each hop's message was stored, and the milliseconds since the hop before. The
+-- command is stored before the event that tells of it (decision 33): both are told from the decision on.
 -- Each hop in one table of a million names, not one for each hop.
 CREATE OR REPLACE VIEW latencies AS
 WITH hop AS (
@@ -172,7 +206,7 @@ WITH hop AS (
     FROM (SELECT order_id, generation, min(intent_stored_at) AS intent_at, min(stored_at) FILTER (hop = 'decision') AS decision_at,
                  min(stored_at) FILTER (hop = 'created') AS created_at
           FROM (SELECT 'decision' AS hop, order_id, generation, intent_stored_at, stored_at FROM decisions
-                WHERE verdict = 'APPROVED'
+                WHERE verdict = 'APPROVED' AND order_id = intent_id  -- not of a cancel of it
                 UNION ALL
                 SELECT 'created', order_id, generation, NULL, stored_at FROM order_events WHERE type = 'OrderCreated')
           GROUP BY order_id, generation HAVING decision_at IS NOT NULL) AS decided
@@ -187,7 +221,7 @@ WITH hop AS (
           GROUP BY order_id) AS told USING (order_id))
 SELECT *, round(date_diff('microsecond', intent_at, decision_at) / 1000, 3) AS decision_milliseconds,
        round(date_diff('microsecond', decision_at, created_at) / 1000, 3) AS created_milliseconds,
-       round(date_diff('microsecond', created_at, command_at) / 1000, 3) AS command_milliseconds,
+       round(date_diff('microsecond', decision_at, command_at) / 1000, 3) AS command_milliseconds,
        round(date_diff('microsecond', command_at, sent_at) / 1000, 3) AS sent_milliseconds,
        round(date_diff('microsecond', sent_at, report_at) / 1000, 3) AS report_milliseconds,
        round(date_diff('microsecond', intent_at, sent_at) / 1000, 3) AS intent_to_sent_milliseconds
