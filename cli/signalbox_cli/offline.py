@@ -29,17 +29,23 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "audit",
         "fold a file of fills into positions: does my broker's statement add up?",
         """
-        A line of FILLS.jsonl (commission and multiplier may be left out):
-          {"symbol": "SPY", "side": "BUY", "quantity": "100", "price": "470.1", "commission": "1", "multiplier": "1"}
+        A line of FILLS.jsonl (what it has beside symbol, side, quantity and price may be left out):
+          {"symbol": "SPY", "side": "BUY", "quantity": "100", "price": "470.1", "commission": "1", "multiplier": "1",
+           "at": "2024-03-05T15:00:00Z", "execution_id": "e-1", "revision": 1}
         After each one it prints:
           {"symbol": "SPY", "quantity": "100", "average_price": "470.1", "realized_pnl": "0", "commission": "1"}
         realized_pnl is before commission; it and commission are sums, in the symbol's currency.
+        Lines that say `at` are folded by time, and an execution that comes again counts once, as its highest revision
+        has it: standard error says so. The desk's own: signalbox query "SELECT * FROM fills" --json | signalbox audit -
 
         Exit status: 0 all lines were read, 1 a line is wrong (those before it were folded), 2 no such file.
         """,
     )
     audit.add_argument(
-        "fills", type=Path, metavar="FILLS.jsonl", help="one fill a line, oldest first; - = standard input"
+        "fills",
+        type=Path,
+        metavar="FILLS.jsonl",
+        help="one fill a line, oldest first where no times are said; - = standard input",
     )
     audit.set_defaults(run=_audit)
 
@@ -111,7 +117,7 @@ def _audit(arguments: argparse.Namespace) -> int:
 
     try:
         with sys.stdin if str(arguments.fills) == "-" else arguments.fills.open() as lines:
-            for line in audit_lines(lines):
+            for line in audit_lines(lines, complain):
                 show_json(line)
     except OSError as error:
         complain(f"{arguments.fills} can not be read: {error.strerror}")

@@ -97,3 +97,62 @@ def test_a_multiplier_holds_until_another_one_contradicts_it() -> None:
 def test_any_text_is_a_row_or_an_audit_error(text: str) -> None:
     with contextlib.suppress(AuditError):
         list(audit_lines([text]))
+
+
+def folded(*lines: str) -> tuple[list[dict[str, str]], list[str]]:
+    told: list[str] = []
+    return list(audit_lines(lines, told.append)), told
+
+
+BOUGHT = line(at="2024-03-05T15:00:00Z", execution_id="e1")
+SOLD = line(at="2024-03-05T17:30:00+01:00", execution_id="e2", side="SELL", price="12")
+BOUGHT_AGAIN = line(at="2024-03-05T17:00:00", execution_id="e3", price="20")
+
+
+def test_lines_that_come_out_of_order_are_folded_by_time_and_that_is_said() -> None:
+    rows, told = folded(BOUGHT_AGAIN, SOLD, BOUGHT)
+    assert [(row["quantity"], row["realized_pnl"]) for row in rows] == [("100", "0"), ("0", "200"), ("100", "200")]
+    assert told == ["the lines are not in the order of their times: they are folded by time"]
+    assert folded(BOUGHT, SOLD, BOUGHT_AGAIN) == (rows, [])
+
+
+def test_an_execution_that_comes_again_counts_once_and_that_is_said() -> None:
+    rows, told = folded(BOUGHT, SOLD, BOUGHT, SOLD, BOUGHT)
+    assert [row["quantity"] for row in rows] == ["100", "0"]
+    assert told == ["3 lines repeat an execution that counts once"]
+    elsewhere = line(at="2024-03-05T15:00:00Z", execution_id="e1", venue="dydx")
+    assert [row["quantity"] for row in folded(BOUGHT, elsewhere)[0]] == ["100", "200"]
+    assert [row["quantity"] for row in folded(line(), line())[0]] == ["100", "200"]  # without ids both are fills
+
+
+def test_a_correction_counts_instead_of_what_it_corrects() -> None:
+    first, last = (line(execution_id="e1", revision=each, quantity=str(50 * each)) for each in (1, 2))
+    for lines in ((first, last), (last, first)):
+        assert [row["quantity"] for row in folded(*lines)[0]] == ["100"]
+
+
+def test_one_execution_with_two_figures_is_no_statement() -> None:
+    with pytest.raises(AuditError, match="line 2: execution //e1 stands in line 1 with other figures"):
+        folded(line(execution_id="e1"), line(execution_id="e1", price="11"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"at": "noon"}, '"at" must be a time'),
+        ({"at": 5}, '"at" must be a time'),
+        ({"at": "0001-01-01T00:00:00+14:00"}, '"at" must be a time'),
+        ({"execution_id": 5}, '"execution_id" must be a text'),
+        ({"revision": "1"}, '"revision" must be a whole number'),
+        ({"revision": 1.5}, '"revision" must be a whole number'),
+        ({"revision": 10**30}, '"revision" must be a whole number'),
+        ({}, '"at" must stand in every line'),
+    ],
+)
+def test_what_can_not_be_a_time_or_an_execution_is_said(fields: dict[str, Any], says: str) -> None:
+    rows: list[dict[str, str]] = []
+    with pytest.raises(AuditError) as caught:
+        for row in audit_lines([BOUGHT, line(**fields)]):
+            rows.append(row)  # noqa: PERF402
+    assert says in str(caught.value)
+    assert len(rows) == 1
