@@ -30,6 +30,7 @@ COMMANDS = {
     "trading": ("intent", "cancel", "halt", "resume"),
     "looking": ("orders", "positions", "account", "scores", "status", "query"),
     "watching": ("watch",),
+    "day": ("today", "pnl", "fills"),
     "story": ("order",),
     "setting_aside": ("dead", "skip"),
     "doctor.commands": ("doctor",),

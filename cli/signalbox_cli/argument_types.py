@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
 from signalbox.decimals import is_decimal_text
@@ -72,6 +72,14 @@ def subject(text: str) -> str:
     if odd or ">" in tokens[:-1]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a subject like md.quote.* or order.>")
     return text
+
+
+def day(text: str) -> datetime:
+    """The beginning of a day of UTC."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day like 2026-01-31") from None
 
 
 def time(text: str) -> datetime:

@@ -89,6 +89,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         Examples:
           signalbox orders --working
           signalbox orders --status UNKNOWN --status REJECTED
+          signalbox orders --denied
           signalbox orders --symbol 700 --as-of 4711 --json
         """,
     )
@@ -98,6 +99,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     orders.add_argument(
         "--as-of", type=argument_types.count, metavar="SEQUENCE", help="as they were at this sequence of TRADE"
+    )
+    orders.add_argument(
+        "--denied", dest="status", action="append_const", const=OrderStatus.DENIED.value, help="as --status DENIED"
     )
     orders.add_argument("--symbol", type=argument_types.symbol, help="only this one's")
     _add_venue(orders)

@@ -400,6 +400,7 @@ def test_an_order_without_its_beginning_and_one_that_was_rejected_are_shown(reco
         ("o7", "DENIED", None, "r", None, None, None),
         ("o8", "REJECTED", None, "no", "UNSTATED", None, None),
     ]
+    assert recording.rows("SELECT order_id FROM orders WHERE refused_by <> 'VENUE'") == [("o8",)]
 
 
 def test_cash_in_several_currencies_is_shown_in_all_and_by_currency(recording: Recording) -> None:

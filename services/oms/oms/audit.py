@@ -67,7 +67,7 @@ def audit_lines(lines: Iterable[str], tell: Callable[[str], None] = nobody_liste
 
     Input lines are `{"symbol", "side", "quantity", "price", "commission"?, "multiplier"?, "at"?, "execution_id"?,
     "revision"?}`; blank ones are skipped. Where they say `at` they are folded by it, whatever order they come in. An
-    execution that comes again counts once, as its highest revision has it. `tell` gets a sentence about each of the two.
+    execution that comes again counts once, as its highest revision has it. `tell` gets a sentence about either.
     `quantity` out is signed (short < 0), `average_price` is "0" when flat, `realized_pnl` (before commission) and
     `commission` are cumulative per symbol. A symbol's multiplier is 1 until a line says otherwise and then holds.
     Figures are exact; what does not end (4/3) is rounded at 20 decimals when shown, never in between.

@@ -102,7 +102,9 @@ SELECT folded.venue, folded.account, folded.order_id, closing.status, opening.sy
        opening.reduce_only AS reduce_only,
        opening.post_only AS post_only,
        exactly(coalesce(folded.filled_quantity, 0)::DECIMAL(38,18)) AS filled_quantity, nullif(folded.executions, 0) AS executions,
-       folded.reason, CASE WHEN closing.status = 'REJECTED' THEN coalesce(folded.refused_by, 'UNSTATED') END AS refused_by,
+       folded.reason,  -- DuckDB 2.0 can not compare what a coalesce within a CASE has made
+       CASE WHEN closing.status <> 'REJECTED' THEN NULL WHEN folded.refused_by IS NULL THEN 'UNSTATED'
+            ELSE folded.refused_by END AS refused_by,
        folded.venue_order_id, opening.currency AS currency, opening.estimated_commission AS estimated_commission,
        CASE WHEN opening.type = 'OrderCreated' THEN opening."at" END AS created_at,
        closing."at" AS changed_at, folded.events, folded.generation, folded.sequence
