@@ -33,6 +33,7 @@ COMMANDS = {
     "day": ("today", "pnl", "fills"),
     "story": ("order",),
     "setting_aside": ("dead", "skip"),
+    "books": ("books",),
     "doctor.commands": ("doctor",),
     "offline": ("audit",),
     "replaying": ("replay", "explain"),

@@ -47,7 +47,7 @@ limit and waits for its stop `price` is the limit."""
 WORKING = "status NOT IN ('FILLED', 'CANCELED', 'REJECTED', 'DENIED', 'EXPIRED')"
 POSITIONS = """
 SELECT venue, account, symbol, quantity, average_price, mark_price, unrealized_pnl, realized_pnl, commission, funding,
-       currency
+       income, currency
 FROM positions {where} ORDER BY venue, account, symbol
 """
 BY_CURRENCY = """
@@ -65,7 +65,7 @@ SELECT a.venue, a.account, a.currency, a.net_liquidation, a.cash,
        {BY_CURRENCY.format(cash=DESK_CASH)} AS desk_cash_by_currency,
        a.available_funds,
        a.buying_power, a.initial_margin, a.maintenance_margin, round(a.leverage, 4) AS leverage, a.daily_pnl,
-       a.unrealized_pnl, b.commission, b.funding, a."at", a.said_at
+       a.unrealized_pnl, b.commission, b.funding, b.income, b.corrections, a."at", a.said_at
 FROM accounts a LEFT JOIN books b USING (venue, account, currency) {{where}} ORDER BY 1, 2
 """
 SCORES = """

@@ -140,10 +140,11 @@ ACCOUNTS: tuple[Account, ...] = (
             *("checkpoint.oms.*.*", _OMS_LEASE),
         ),
         hears=("clock.desk", "md.bar.>", "md.instrument.>", "account.>"),
-        pulls=(("TRADE", "oms"), ("TRADE", "oms-denied"), ("REPORTS", "oms"), ("TIMERS", "oms")),
+        pulls=(("TRADE", "oms"), ("TRADE", "oms-denied"), ("REPORTS", "oms"), ("TIMERS", "oms"), ("KV_CONTROL", "oms")),
         reads=(
             *(_READS_OMS_LEASE, "CHECKPOINTS.checkpoint.oms.*.*"),
-            *("KV_CONTROL", "TRADE", "TRADE.>", "COMMANDS", "COMMANDS.>", "REPORTS", "REPORTS.>"),
+            *("KV_CONTROL", "KV_CONTROL.$KV.CONTROL.books.>", "TRADE", "TRADE.>", "COMMANDS", "COMMANDS.>"),
+            *("REPORTS", "REPORTS.>"),
             *("STATE", "STATE.>", "TIMERS", "TIMERS.>"),
         ),
         serves=("status.oms",),
@@ -201,6 +202,7 @@ HEARD_BY_PEOPLE = (
 CONTROLS = {
     "$KV.CONTROL.trading-state": "$KV.CONTROL.trading-state.{name}",
     "$KV.CONTROL.skip.*.*.*": "$KV.CONTROL.skip.*.*.*.{name}",
+    "$KV.CONTROL.books.*.*.*": "$KV.CONTROL.books.*.*.*.{name}",
 }
 """What an operator publishes, and as what it is stored."""
 

@@ -94,6 +94,7 @@ def _desk() -> list[str]:
         '{ service: "intent.*.*.*", account_token_position: 2 }',
         '{ service: "$KV.CONTROL.trading-state.*", account_token_position: 4 }',
         '{ service: "$KV.CONTROL.skip.*.*.*.*", account_token_position: 7 }',
+        '{ service: "$KV.CONTROL.books.*.*.*.*", account_token_position: 7 }',
         '{ stream: "control.>" }',
         f'{{ service: "{NEXT}.INTENTS.risk" }}',  # one message a request: see signalbox.bus.queueing
         *(

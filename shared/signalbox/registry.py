@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from signalbox.checkpoints import CheckpointManifest
 from signalbox.messages import (
     AccountState,
+    Act,
     Bar,
     Book,
     ClockTick,
@@ -36,7 +37,7 @@ from signalbox.messages import (
     VenueLink,
 )
 from signalbox.services import CHECKPOINTING_SERVICES, GATEWAYS, LEASED_SERVICES, SERVICES
-from signalbox.subjects import ALL_TRADING_STATES
+from signalbox.subjects import ALL_BOOKS_ACTS, ALL_TRADING_STATES
 from signalbox.venues import VENUES
 
 
@@ -102,6 +103,13 @@ REGISTRY: tuple[Declared, ...] = (
         ("operator",),
         (*SERVICES, "user"),
         "messages that a service goes on without: service, stream, sequence, operator",
+    ),
+    Declared(
+        ALL_BOOKS_ACTS,
+        Act,
+        ("operator",),
+        ("oms", "recorder", "user"),
+        "an operator's acts on the books: venue, account, id, operator",
     ),
     Declared(
         "$KV.LEASES.*.*",

@@ -199,13 +199,13 @@ STREAMS: tuple[Stream, ...] = (
     Stream(
         "KV_CONTROL",
         ("$KV.CONTROL.>",),
-        "the trading state, a KV bucket: each operator's word under his name, which the server adds",
+        "the trading state and acts on the books, a KV bucket: each operator's word, with his name by the server",
         age_days_max=0,
         told_again="control.>",
         message_bytes_max=16 * KIBIBYTE,
         per_subject_max=64,
         deny_delete=True,
-        consumers=(RECORDED,),
+        consumers=(Consumer("oms", ("$KV.CONTROL.books.>",)), RECORDED),
     ),
     Stream(
         "KV_LEASES",

@@ -44,6 +44,9 @@ from signalbox.messages import (
 BASELINE = "_baseline"
 """The reserved order id under which an account's opening figures are written (no intent id starts with `_`)."""
 
+ACTS = "_acts"
+"""The reserved order id under which operators' acts on an account's books are booked, or refused."""
+
 FUNDING = "_funding"
 """The reserved order id under which an account's funding payments are booked."""
 
@@ -330,6 +333,21 @@ def set_aside(service: str, stream: str, sequence: int) -> str:
     return f"$KV.CONTROL.skip.{encode_token(service)}.{encode_token(stream)}.{sequence}"
 
 
+def books_act(venue: str, account: str, act_id: str) -> str:
+    """Where an operator publishes an act on the books; the server stores it with his name behind."""
+    return f"$KV.CONTROL.books.{encode_token(venue)}.{encode_token(account)}.{encode_token(act_id)}"
+
+
+def operator_of_act(subject: str) -> str:
+    """Who sent the act that is stored on `subject`: its last word, which the server wrote."""
+    return decode_token(subject.rpartition(".")[2])
+
+
+def snapshots_of(venue: str, account: str) -> str:
+    """Where the venue's snapshots of an account are reported."""
+    return f"report.{venue}.{encode_token(account)}.snapshot"
+
+
 def all_set_aside(service: str) -> str:
     """All that a service goes on without."""
     return f"$KV.CONTROL.skip.{encode_token(service)}.>"
@@ -337,6 +355,7 @@ def all_set_aside(service: str) -> str:
 
 ALL_ORDERS, ALL_POSITIONS, ALL_INSTRUMENTS = "order.*.*.*", "position.*.*.*", "md.instrument.*.*"
 ALL_MINUTE_BARS = "md.bar.*.*.1m"
+ALL_BOOKS_ACTS = "$KV.CONTROL.books.*.*.*.*"
 ALL_APPROVALS = "decision.approved.*.*"
 ALL_QUOTES, ALL_LINKS, ALL_ACCOUNTS, ALL_DECISIONS = "md.quote.*.*", "link.*.*", "account.*.*", "decision.*.*.*"
 ALL_BARS, ALL_SCORES, ALL_BOOKS = "md.bar.*.*.*", "ind.score.*.*.*", "book.*.*"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,15 +12,23 @@ from hypothesis import strategies as st
 from oms import books
 from oms.state import AccountBook, Keep, State
 from signalbox.messages import (
+    Act,
+    AdoptPosition,
+    CorrectPosition,
     FillCorrected,
     Message,
     OrderStatus,
+    PositionHeld,
+    RenameSymbol,
     Side,
+    SplitPosition,
     TimerFired,
     VenueAccepted,
     VenueCanceled,
     VenueExpired,
+    VenueFill,
     VenueRejected,
+    VenueSnapshot,
     VenueUnknown,
 )
 
@@ -58,6 +67,25 @@ ORDER_REPORTS = st.sampled_from(
 
 
 @st.composite
+def acts(draw: st.DrawFn, make: Any, number: int) -> Act:
+    """What an operator does, after all fills were traded; later ones are told, and corrected, behind it."""
+    at = make.at + timedelta(seconds=100 + number)
+    common: dict[str, Any] = {"id": f"act-{number}", "at": at, "reason": "a test", "by": "anna", "symbol": "AAPL"}
+    common |= {"venue": "ibkr", "account": "DU1"}
+    match draw(st.integers(0, 3)):
+        case 0:
+            ratio = draw(st.sampled_from([(2, 1), (3, 2), (1, 4)]))
+            terms = {"numerator": Decimal(ratio[0]), "denominator": Decimal(ratio[1])}
+            return SplitPosition(**common, **terms, effective_at=at, keep_orders=True)
+        case 1:
+            return CorrectPosition(**common, quantity=Decimal(draw(st.integers(-9, 9))), price=Decimal(3))
+        case 2:
+            return AdoptPosition(**common, expected=Decimal(draw(st.integers(-9, 9))))
+        case _:
+            return RenameSymbol(**common, new_symbol="PEAR", keep_orders=True)
+
+
+@st.composite
 def histories(draw: st.DrawFn, make: Any, length_max: int = 40) -> list[Message]:
     """Many orders and executions in few symbols: late, twice, at the same time, corrected, busted, to another time."""
     incoming: list[Message] = []
@@ -65,7 +93,9 @@ def histories(draw: st.DrawFn, make: Any, length_max: int = 40) -> list[Message]
         incoming.append(make.snapshot(positions=(make.held("7", "9"),), execution_ids=("e0",)))
     for number in range(draw(st.integers(1, length_max))):
         order_id = f"o-{draw(st.integers(0, 7))}"
-        match draw(st.integers(0, 9)):
+        match draw(st.integers(0, 10)):
+            case 10:
+                incoming.append(draw(acts(make, number)))
             case 0 | 1:
                 incoming.append(make.approved(order_id, number))
             case 2 | 3 | 4 | 5:
@@ -102,8 +132,18 @@ def histories(draw: st.DrawFn, make: Any, length_max: int = 40) -> list[Message]
     return incoming
 
 
+def make_held(quantity: Decimal) -> PositionHeld:
+    return PositionHeld(symbol="AAPL", quantity=quantity, average_price=Decimal(2))
+
+
 def take_all(desk: ForgetfulDesk, incoming: list[Message]) -> None:
     for message in incoming:
+        if isinstance(message, AdoptPosition):
+            told = (make_held(message.expected),)
+            desk.state.snapshots[DU1] = VenueSnapshot(
+                id="told", at=message.at, venue="ibkr", account="DU1", currency="USD", cash=Decimal(0),
+                positions=told, open_orders=(), execution_ids=(),
+            )  # fmt: skip
         try:
             desk.take(message)
         except Exception as error:  # an illegal transition: the same ones with either memory
@@ -326,3 +366,52 @@ def test_what_is_over_leaves_some_at_once(make: Any) -> None:
         desk.run(*filled(make, number))
         here.append((len(desk.state.ended), len(desk.state.accounts[DU1].executions)))
     assert here[4:] == [(5, 5), (6, 6), (7, 7)] * 3
+
+
+def of_elsewhere(make: Any, number: int, quantity: str, price: str, seconds: float, revision: int = 1) -> VenueFill:
+    fill: VenueFill = make.fill(
+        quantity,
+        price,
+        order_id="",
+        execution_id=f"e{number}",
+        venue_order_id=f"v{number}",
+        seconds=seconds,
+        revision=revision,
+    )
+    return fill
+
+
+@pytest.mark.parametrize("kind", ["split", "set"])
+def test_a_fill_of_before_an_act_that_has_left_memory_is_in_old_shares(make: Any, kind: str) -> None:
+    """What was corrected a split ago: 30 at 6 were 20, and so are 60 at 3; of what a figure was set for, nothing."""
+    common: dict[str, Any] = {
+        "id": "act-1",
+        "at": make.at + timedelta(seconds=50),
+        "venue": "ibkr",
+        "account": "DU1",
+        "symbol": "AAPL",
+        "reason": "a test",
+        "by": "anna",
+    }
+    said: Act = AdoptPosition(**common, expected=Decimal(77))
+    if kind == "split":
+        terms = {"numerator": Decimal(2), "denominator": Decimal(1), "effective_at": make.at + timedelta(seconds=40)}
+        said = SplitPosition(**common, **terms)
+    before = [make.snapshot(), *(of_elsewhere(make, number, "10", "6", number) for number in range(3, 6))]
+    after = [of_elsewhere(make, number, "1", "3", 60 + number) for number in range(10, 20)]
+    late = [of_elsewhere(make, 3, "30", "6", 3, revision=2), of_elsewhere(make, 30, "5", "6", 4.5)]
+    forgets, keeps = forgetful(), forgetful(EVERYTHING)
+    for desk in (forgets, keeps):
+        take_all(desk, [*before, said, *after])
+    book = forgets.state.accounts[DU1].symbols["AAPL"]
+    assert len(book.execution_ids) < 5
+    take_all(forgets, late)
+    take_all(keeps, late)
+    quantity = 2 * (30 + 20 + 5) + 10 if kind == "split" else 77 + 10
+    assert book.holding.quantity == quantity
+    assert book.is_late
+    forgets.settle()
+    held = keeps.state.accounts[DU1].symbols["AAPL"].holding
+    assert (book.holding, held.quantity) == (held, quantity)
+    cost = 55 * 6 + 10 * 3 if kind == "split" else 77 * 2 + 10 * 3
+    assert held.cost == cost

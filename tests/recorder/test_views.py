@@ -18,7 +18,10 @@ from signalbox.messages import (
     AccountState,
     Bar,
     Book,
+    BooksActRefused,
+    BooksAdjusted,
     CancelIntent,
+    ChangeKind,
     Check,
     CommissionBooked,
     Fill,
@@ -42,7 +45,9 @@ from signalbox.messages import (
     OrderStatus,
     OrderType,
     Position,
+    PositionChange,
     Side,
+    SplitPosition,
     SubmitOrder,
     VenueFunding,
 )
@@ -549,3 +554,36 @@ def test_a_cancel_is_no_second_way_of_its_order(recording: Recording) -> None:
     recording.put("COMMANDS", "command.ibkr.o1.0", command)
     found = recording.rows("SELECT order_id, created_milliseconds, command_milliseconds FROM latencies")
     assert found == [("o1", 1.0, 0.0)]
+
+
+def test_acts_on_the_books_say_who_why_and_what_came_of_them(recording: Recording) -> None:
+    act = SplitPosition(
+        id="a1", at=AT, reason="4 for 1", by="anna", symbol="SPY", numerator=Decimal(4), denominator=Decimal(1),
+        effective_at=AT, **DESK,
+    )  # fmt: skip
+    change = PositionChange(
+        symbol="SPY", currency="USD", multiplier=Decimal(1), kind=ChangeKind.SPLIT, at=AT, moved=Decimal("37.5"),
+        numerator=Decimal(4),
+    )  # fmt: skip
+    values: dict[str, Any] = {"at": AT, "cause": "a1", "order_id": "_acts", "status": OrderStatus.FILLED, **DESK}
+    cash = {"USD": Decimal("-1.25")}
+    recording.put(
+        "TRADE", "order.ibkr.DU1._acts", BooksAdjusted(id="e1", act=act, changes=(change,), cash=cash, **values)
+    )
+    recording.put("TRADE", "order.ibkr.DU1._acts", BooksActRefused(id="e2", act=act, reason="twice", **values))
+    rows = recording.rows('SELECT act_id, type, outcome, symbol, "by", reason, refused, moved, cash FROM books_acts')
+    told = ("a1", "SplitPosition")
+    assert rows == [
+        (*told, "BOOKED", "SPY", "anna", "4 for 1", None, Decimal("37.5"), cash),
+        (*told, "REFUSED", "SPY", "anna", "4 for 1", "twice", None, None),
+    ]
+    assert recording.rows("SELECT count(*) FROM orders") == [(0,)]
+
+
+def test_only_the_switch_is_a_trading_state(recording: Recording) -> None:
+    act = SplitPosition(
+        id="a1", at=AT, reason="r", by="anna", symbol="SPY", numerator=Decimal(4), denominator=Decimal(1),
+        effective_at=AT, **DESK,
+    )  # fmt: skip
+    recording.put("KV_CONTROL", "$KV.CONTROL.books.ibkr.DU1.a1.anna", act)
+    assert recording.rows("SELECT * FROM trading_states") == []

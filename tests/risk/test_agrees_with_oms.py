@@ -20,6 +20,9 @@ from signalbox import subjects
 from signalbox.desk import Desk, Limits, Venue
 from signalbox.errors import IllegalTransitionError
 from signalbox.messages import (
+    Act,
+    AdoptPosition,
+    CorrectPosition,
     Fill,
     Instrument,
     InstrumentKind,
@@ -27,8 +30,10 @@ from signalbox.messages import (
     OrderIntent,
     OrderType,
     PositionHeld,
+    RenameSymbol,
     Report,
     Side,
+    SplitPosition,
     VenueAccepted,
     VenueCanceled,
     VenueCommission,
@@ -74,6 +79,7 @@ STEPS = st.lists(
             SIDES, st.integers(0, 20), st.sampled_from(SYMBOLS[:2]), st.sampled_from(["7", "8"]),
         ),
         st.tuples(st.just("fee"), OWNER, EXECUTION_IDS, st.integers(1, 3)),
+        st.tuples(st.just("act"), OWNER, st.sampled_from(["split", "correct", "adopt", "rename"]), st.integers(-9, 9)),
         st.tuples(st.just("report"), OWNER, ORDER_IDS, st.sampled_from(ENDINGS)),
         st.tuples(st.just("snapshot"), OWNER, HELD, st.lists(EXECUTION_IDS, max_size=3, unique=True)),
     ),
@@ -109,6 +115,21 @@ class Both(DeskInProcess):
         assert self.positions_of_risk() == self.positions_of_oms(), incoming
         assert self.working_at_risk() == self.working_at_oms(), incoming
         assert self.risk.working == self.scopes_at_oms(), incoming
+
+    def _act(self, values: Any, what: str, number: int) -> Act:
+        terms: Any = values | {"id": f"act-{self.number}", "reason": "a test", "by": "anna", "symbol": "AAPL"}
+        if what == "split":
+            ratio = {"numerator": Decimal(abs(number) + 1), "denominator": Decimal(2)}
+            return SplitPosition(**terms, **ratio, effective_at=terms["at"] - timedelta(seconds=2), keep_orders=True)
+        if what == "correct":
+            return CorrectPosition(**terms, quantity=Decimal(number), price=Decimal(10))
+        if what == "rename":
+            return RenameSymbol(**terms, new_symbol="SPY", keep_orders=True)
+        owner = (terms["venue"], terms["account"])
+        held = PositionHeld(symbol="AAPL", quantity=Decimal(number), average_price=Decimal(10))
+        told: Any = {"currency": "USD", "cash": Decimal(0), "open_orders": (), "execution_ids": ()}
+        self.orders.state.snapshots[owner] = VenueSnapshot(**values, **told, positions=(held,))
+        return AdoptPosition(**terms, expected=Decimal(number))
 
     def _approve(self, values: Any, order_id: str, side: Side, quantity: int, symbol: str) -> IntentApproved | None:
         if order_id in self.used:

@@ -27,6 +27,7 @@ from signalbox.messages import (
     Report,
     Side,
     VenueAccepted,
+    VenueSnapshot,
 )
 from signalbox.registry import REGISTRY, Declared
 from signalbox.services import GATEWAYS, SERVICES
@@ -86,6 +87,7 @@ BUILT = {
     subjects.timer_fired("i-1"): "timer.fired.i-1",
     subjects.dead("TRADE", "risk"): "dead.trade.risk",
     f"{subjects.set_aside('risk', 'TRADE', 7)}.olga": "$KV.CONTROL.skip.risk.TRADE.7.olga",
+    f"{subjects.books_act('ibkr', 'DU.1', 'a-1')}.olga": "$KV.CONTROL.books.ibkr.DU%2E1.a-1.olga",
     subjects.status("risk"): "status.risk",
 }
 
@@ -209,3 +211,15 @@ def test_intent_id_is_a_plain_token(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "-a", "_baseline", "a b", "a.b", "a/1", "a" * 65, "é", "a\n"])
 def test_other_intent_ids_are_refused(text: str) -> None:
     assert not subjects.INTENT_ID.fullmatch(text)
+
+
+def test_the_operator_of_an_act_is_the_servers_last_word() -> None:
+    assert subjects.operator_of_act("$KV.CONTROL.books.ibkr.DU1.anna.olga") == "olga"
+
+
+def test_snapshots_are_looked_up_where_they_are_reported() -> None:
+    snapshot = VenueSnapshot(
+        id="s", at=AT, venue="ibkr", account="DU.1", currency="USD", cash=Decimal(0), positions=(), open_orders=(),
+        execution_ids=(),
+    )  # fmt: skip
+    assert subjects.snapshots_of("ibkr", "DU.1") == subjects.report(snapshot)

@@ -17,9 +17,22 @@ from datetime import datetime
 from decimal import Decimal
 
 from msgspec.structs import replace
-from signalbox.messages import AccountAdopted, Fill
+from signalbox.messages import AccountAdopted, ChangeKind, Fill, PositionChange, Side
+from signalbox.subjects import ACTS
 
-from oms.positions import DIGITS, ZERO, Holding, add, multiply, opening, refold, signed, subtract, trade
+from oms.positions import (
+    DIGITS,
+    ZERO,
+    Holding,
+    Step,
+    add,
+    divide,
+    multiply,
+    opening,
+    refold,
+    signed,
+    subtract,
+)
 from oms.state import (
     MILESTONE_EXECUTIONS,
     MILESTONES_MAX,
@@ -29,6 +42,7 @@ from oms.state import (
     FundingPayment,
     Milestone,
     Place,
+    Rescaled,
     SymbolBook,
 )
 
@@ -62,12 +76,52 @@ def book_execution(book: AccountBook, execution: Execution) -> None:
     _let_leave(book, symbol)
 
 
+def book_change(book: AccountBook, change_id: str, change: PositionChange, trade_sequence: int) -> None:
+    """Put what an act does to a position in its place among the fills of the symbol."""
+    symbol = book.symbols.get(change.symbol)
+    if symbol is None:
+        symbol = _open(book, change.symbol, SymbolBook(change.currency, change.multiplier))
+    nothing = Fill(
+        execution_id=change_id,
+        revision=0,
+        order_id=ACTS,
+        symbol=change.symbol,
+        side=Side.BUY,
+        quantity=ZERO,
+        price=ZERO,
+        at=change.at,
+    )
+    execution = Execution(nothing, ACTS, change.currency, change.multiplier, trade_sequence, change=change)
+    if change.kind is ChangeKind.SPLIT:
+        symbol.rescaled.append(Rescaled(place_of(execution), change.numerator, change.denominator))
+        symbol.marks_from = max(symbol.marks_from, change.at)
+    elif change.kind is ChangeKind.SET:
+        symbol.rescaled.append(Rescaled(place_of(execution), ZERO, Decimal(1)))
+    _put_in(book, symbol, execution, is_new=True)
+    _let_leave(book, symbol)
+
+
+def holding_at(book: AccountBook, name: str, place: Place) -> Holding:
+    """What was held of a symbol at a place that has not left memory."""
+    symbol = book.symbols[name]
+    here = [book.executions[execution_id] for execution_id in symbol.execution_ids]
+    return refold(symbol.settled, (_step(execution) for execution in here if place_of(execution) < place))
+
+
+def _step(execution: Execution) -> Step:
+    """What an execution does to the holding."""
+    if execution.change is not None:
+        return execution.change
+    return signed(execution.fill.quantity, execution.fill.side), execution.fill.price
+
+
 def _put_in(book: AccountBook, symbol: SymbolBook, execution: Execution, *, is_new: bool) -> None:
     """Among the executions that are here, or behind them: then only the quantity and the money are right at once."""
     fill, place = execution.fill, place_of(execution)
-    quantity = signed(fill.quantity, fill.side)
     if symbol.settled_place is not None and place <= symbol.settled_place:
-        _change_settled(symbol, quantity, fill.price, place)
+        _change_settled(symbol, signed(fill.quantity, fill.side), fill.price, place)
+        if execution.change is not None:
+            symbol.settled = refold(symbol.settled, (execution.change,))
         book.recalled[fill.execution_id] = execution
         book.left.add(fill.execution_id, execution.trade_sequence)
         _refold(book, symbol)
@@ -79,7 +133,7 @@ def _put_in(book: AccountBook, symbol: SymbolBook, execution: Execution, *, is_n
     else:
         insort(symbol.execution_ids, fill.execution_id, key=lambda execution_id: _place(book, execution_id))
     if is_new and is_newest:
-        symbol.holding = trade(symbol.holding, quantity, fill.price)
+        symbol.holding = refold(symbol.holding, (_step(execution),))
     else:
         _refold(book, symbol)
 
@@ -99,8 +153,12 @@ def _take_out(book: AccountBook, before: Execution) -> None:
 def _change_settled(symbol: SymbolBook, quantity: Decimal, price: Decimal, place: Place) -> None:
     """Change what has left by a fill at `place`; the cost of all that came after it is to be folded again."""
     settled = symbol.settled
+    held = quantity
+    for rescaled in symbol.rescaled:
+        if symbol.settled_place is not None and place < rescaled.place <= symbol.settled_place:
+            held = divide(multiply(held, rescaled.numerator), rescaled.denominator)
     symbol.settled = Holding(
-        add(settled.quantity, quantity),
+        add(settled.quantity, held),
         settled.cost,
         subtract(settled.proceeds, multiply(quantity, price)),
     )
@@ -117,13 +175,13 @@ def _let_leave(book: AccountBook, symbol: SymbolBook) -> None:
     while book.adopted and len(symbol.execution_ids) > keep.executions:
         execution_id = symbol.execution_ids.pop(0)
         execution = book.executions.pop(execution_id)
-        quantity, price = signed(execution.fill.quantity, execution.fill.side), execution.fill.price
-        symbol.settled = trade(symbol.settled, quantity, price)
+        step = _step(execution)
+        symbol.settled = refold(symbol.settled, (step,))
         symbol.settled_place, symbol.settled_count = place_of(execution), symbol.settled_count + 1
         book.left.add(execution_id, execution.trade_sequence)
         _let_fee_leave(book, execution)
         if symbol.is_late:
-            symbol.settled_meanwhile.append((quantity, price))
+            symbol.settled_meanwhile.append(step)
         elif symbol.settled_count % MILESTONE_EXECUTIONS == 0:
             _keep_milestone(book, symbol)
 
@@ -257,8 +315,8 @@ def _place(book: AccountBook, execution_id: str) -> Place:
 
 
 def _refold(book: AccountBook, symbol: SymbolBook) -> None:
-    fills = (book.executions[execution_id].fill for execution_id in symbol.execution_ids)
-    symbol.holding = refold(symbol.settled, ((signed(fill.quantity, fill.side), fill.price) for fill in fills))
+    here = (book.executions[execution_id] for execution_id in symbol.execution_ids)
+    symbol.holding = refold(symbol.settled, map(_step, here))
 
 
 def _move_cash(book: AccountBook, execution: Execution, sign: int) -> None:

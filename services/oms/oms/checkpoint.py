@@ -71,6 +71,9 @@ class Account(Struct, tag=True, frozen=True, kw_only=True):
     commission: dict[str, Decimal]
     funding: dict[str, Decimal]
     funding_of_symbols: dict[str, dict[str, Decimal]]
+    acts: dict[str, int]
+    income: dict[str, Decimal]
+    corrections: dict[str, Decimal]
     symbols: dict[str, SymbolBook]
     fills: int
     trade_sequence: int

@@ -11,6 +11,8 @@ from msgspec.structs import replace
 from signalbox.messages import (
     FINAL_STATUSES,
     AccountAdopted,
+    BooksActRefused,
+    BooksAdjusted,
     CommissionBooked,
     FillCorrected,
     FundingBooked,
@@ -23,6 +25,7 @@ from signalbox.messages import (
     OrderPendingCancel,
 )
 
+from oms.adjusting import book_act, note_act
 from oms.books import adopt, book_execution, book_fee, book_funding
 from oms.protection import note_protection
 from oms.state import NOT_BEGUN, AccountBook, Execution, Fee, FundingPayment, Journal, OrderState, State, order_key
@@ -31,7 +34,7 @@ from oms.transitions import ACKNOWLEDGING
 # Tuples: a union would be made anew at every event
 BEGINNING = (OrderCreated, OrderDenied)
 BOOKING = (OrderPartiallyFilled, OrderFilled, FillCorrected)
-OF_BOOKS = frozenset({*BOOKING, CommissionBooked, FundingBooked, AccountAdopted})
+OF_BOOKS = frozenset({*BOOKING, CommissionBooked, FundingBooked, AccountAdopted, BooksAdjusted, BooksActRefused})
 
 
 def evolve_nothing(state: State, venue: str, account: str, order_id: str, sequence: int) -> None:
@@ -157,6 +160,11 @@ def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> tu
         book_fee(book, event.execution_id, fee)
         execution = book.find_execution(event.execution_id)
         symbols = (execution.fill.symbol,) if execution else ()
+    elif isinstance(event, BooksActRefused):
+        note_act(book, event.act.id, sequence)
+        return ()
+    elif isinstance(event, BooksAdjusted):
+        symbols = book_act(book, event, sequence)
     else:
         assert isinstance(event, FundingBooked)
         payment = FundingPayment(event.symbol, event.amount, event.currency, sequence, event.at)

@@ -1,7 +1,8 @@
 """Average-cost position maths, exact in Decimal.
 
-Owns what a sequence of fills makes of a holding: open, add, reduce, close, reverse. It must not know orders, accounts
-or currencies; the books (`oms.state`) and the offline audit (`oms.audit`) both stand on it.
+Owns what a sequence of fills makes of a holding: open, add, reduce, close, reverse; and what an operator's acts do in
+between: a split, shares that come at a cost, a figure that is set. It must not know orders, accounts or currencies;
+the books (`oms.state`) and the offline audit (`oms.audit`) both stand on it.
 
 The theory. A holding keeps three totals, all in price x quantity, without the contract multiplier:
 
@@ -21,7 +22,7 @@ from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 
 from msgspec import Struct
-from signalbox.messages import Side
+from signalbox.messages import ChangeKind, PositionChange, Side
 
 ZERO = Decimal(0)
 _BUY = Side.BUY  # Python 3.11 takes ten times as long to find a member in its enumeration
@@ -87,11 +88,43 @@ def trade(holding: Holding, signed_quantity: Decimal, price: Decimal) -> Holding
     return Holding(quantity, cost, subtract(holding.proceeds, value))
 
 
-def refold(start: Holding, fills: Iterable[tuple[Decimal, Decimal]]) -> Holding:
-    """Apply (signed quantity, price) pairs in order: how a corrected fill reaches what came after it."""
+def changed(holding: Holding, change: PositionChange) -> Holding:
+    """Apply what an act does to a holding. None of them realises anything but TRADE, which does as a fill does."""
+    match change.kind:
+        case ChangeKind.SPLIT:
+            quantity = divide(multiply(holding.quantity, change.numerator), change.denominator)
+            return Holding(quantity, holding.cost, holding.proceeds)
+        case ChangeKind.SET:
+            realized = add(holding.proceeds, holding.cost)
+            return Holding(change.quantity, change.cost, subtract(realized, change.cost))
+        case _:
+            return _exchange(holding, change.quantity, change.cost)
+
+
+def _exchange(holding: Holding, signed_quantity: Decimal, value: Decimal) -> Holding:
+    """As `trade`, of which not a price is known but the whole value: 4/3 a unit has no end, 4 for three has."""
+    held = holding.quantity
+    quantity = add(held, signed_quantity)
+    if held.is_signed() == signed_quantity.is_signed():
+        cost = add(holding.cost, value)
+    elif not quantity:
+        cost = ZERO
+    elif quantity.is_signed() == held.is_signed():
+        cost = divide(multiply(holding.cost, quantity), held)
+    else:
+        cost = divide(multiply(value, quantity), signed_quantity)
+    return Holding(quantity, cost, subtract(holding.proceeds, value))
+
+
+Step = tuple[Decimal, Decimal] | PositionChange
+"""What a holding is folded over: (signed quantity, price) of a fill, or what an act does."""
+
+
+def refold(start: Holding, steps: Iterable[Step]) -> Holding:
+    """Apply fills and acts in order: how a corrected fill reaches what came after it."""
     holding = start
-    for signed_quantity, price in fills:
-        holding = trade(holding, signed_quantity, price)
+    for step in steps:
+        holding = trade(holding, *step) if type(step) is tuple else changed(holding, step)  # type: ignore[arg-type]
     return holding
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from signalbox.messages import (
+    BooksAct,
     CancelIntent,
     CommissionBooked,
     Decision,
@@ -73,7 +74,7 @@ def wanted_by_message(state: State, message: Message) -> Wanted:
             places = _places(state, venue, account, message.funding_id)
         case VenueSnapshot(venue=venue, account=account):
             owners = [(venue, account, each.order_id) for each in message.open_orders]
-        case TimerFired():  # of an order that has ended it says nothing
+        case TimerFired() | BooksAct():  # of an order that has ended they say nothing
             pass
         case IntentApproved() | IntentDenied():
             owners = _decided(message)

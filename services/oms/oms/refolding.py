@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 
-from signalbox.messages import NEVER, Fill, FillCorrected, OrderEvent, OrderFilled, OrderPartiallyFilled
+from signalbox.messages import NEVER, BooksAdjusted, Fill, FillCorrected, OrderEvent, OrderFilled, OrderPartiallyFilled
 
-from oms.positions import Holding, refold, signed
+from oms.positions import Holding, Step, refold, signed
 from oms.state import AccountBook, Milestone, Place, SymbolBook
 
 EXECUTIONS_AT_ONCE_MAX = 20_000
@@ -58,11 +57,16 @@ class Pass:
         self, late: Late, after: Place, corrected: dict[str, Fill], executions_max: int = EXECUTIONS_AT_ONCE_MAX
     ) -> None:
         self._late, self._after, self._corrected, self._max = late, after, corrected, executions_max
-        self._found: list[tuple[Place, Decimal, Decimal]] = []
+        self._found: list[tuple[Place, Step]] = []
         self.is_last = True
 
     def take(self, event: OrderEvent, sequence: int) -> None:
         """Look at an event of the account; the first one of each execution counts, with the last word on it."""
+        if isinstance(event, BooksAdjusted):
+            for change in event.changes:
+                if change.symbol == self._late.symbol and self._after < (change.at, sequence) <= self._late.up_to:
+                    self._found.append(((change.at, sequence), change))
+            return
         if not isinstance(event, OrderPartiallyFilled | OrderFilled):
             return
         fill = self._corrected.get(event.fill.execution_id, event.fill)
@@ -72,7 +76,7 @@ class Pass:
             and fill.execution_id not in self._late.adopted_execution_ids
             and self._after < place <= self._late.up_to
         ):
-            self._found.append((place, signed(fill.quantity, fill.side), fill.price))
+            self._found.append((place, (signed(fill.quantity, fill.side), fill.price)))
             if len(self._found) >= 2 * self._max:
                 self._keep_first()
 
@@ -85,5 +89,5 @@ class Pass:
     def fold(self, before: Holding) -> tuple[Holding, Place]:
         """What was found makes of what was before, and behind which place the next pass goes on."""
         self._keep_first()
-        holding = refold(before, ((quantity, price) for _, quantity, price in self._found))
+        holding = refold(before, (step for _, step in self._found))
         return holding, self._found[-1][0] if self._found else self._after

@@ -43,7 +43,10 @@ from signalbox.errors import BusError, BusRefusedError, IllegalTransitionError, 
 from signalbox.lease import OwnLease
 from signalbox.messages import (
     AccountAdopted,
+    Act,
     Bar,
+    BooksAct,
+    BooksAdjusted,
     Command,
     CommissionBooked,
     Decision,
@@ -72,9 +75,9 @@ from oms.publishing import BookPublisher
 from oms.recall import Wanted, forget_recalled, wanted_by_event, wanted_by_message
 from oms.state import KEPT, Keep, State, order_key
 from oms.statements import Mark, Marks
-from oms.step import Incoming, instrument_needed, step, symbols_of
+from oms.step import Incoming, instrument_needed, snapshot_needed, step, symbols_of
 
-TRADE, REPORTS, TIMERS, STATE = "TRADE", "REPORTS", "TIMERS", "STATE"
+TRADE, REPORTS, TIMERS, STATE, CONTROL = "TRADE", "REPORTS", "TIMERS", "STATE", "KV_CONTROL"
 CONSUMER, CONSUMER_OF_DENIED = "oms", "oms-denied"
 
 log = logging.getLogger(__name__)
@@ -85,7 +88,15 @@ _ODD = frozenset({NoteKind.UNKNOWN_INSTRUMENT, NoteKind.SECOND_DECISION, NoteKin
 """What a person should look at; the rest is everyday repetition."""
 
 
-_BOOKING = OrderPartiallyFilled | OrderFilled | FillCorrected | CommissionBooked | FundingBooked | AccountAdopted
+_BOOKING = (
+    OrderPartiallyFilled
+    | OrderFilled
+    | FillCorrected
+    | CommissionBooked
+    | FundingBooked
+    | AccountAdopted
+    | BooksAdjusted
+)
 """Events that change an account's books."""
 
 
@@ -99,7 +110,7 @@ class OrderManagement:
         self._marks: Marks = {}
         self.shown = metrics.Shown(self.state, clock)
         self.publisher = BookPublisher(bus, self.state, self._marks, self.shown.books, lease)
-        self._lock = asyncio.Lock()  # four consumers, one state
+        self._lock = asyncio.Lock()  # five consumers, one state
         self.late_fills = LateFills(bus, self.state, self._lock, self.publisher)
         self._failure: BusError | None = None
 
@@ -176,6 +187,7 @@ class OrderManagement:
         await self._bus.subscribe(subjects.ALL_MINUTE_BARS, self._bar)
         await self._bus.consume(REPORTS, CONSUMER, self._handler(Report))
         await self._bus.consume(TIMERS, CONSUMER, self._handler(TimerFired))
+        await self._bus.consume(CONTROL, CONSUMER, self._handler(Act))
         await self._bus.consume(TRADE, CONSUMER, self._handler(Decision))
         await self._bus.consume(TRADE, CONSUMER_OF_DENIED, self._handler(Decision))
 
@@ -206,6 +218,8 @@ class OrderManagement:
                 raise MessageError("it speaks of another venue or account, or is of another kind, than its subject")
             if strange := [symbol for symbol in symbols_of(message) if not subjects.is_name(symbol)]:
                 raise MessageError(f"{strange[0][:60]!a}... has {len(strange[0])} characters, and is no symbol")
+            if isinstance(message, BooksAct):
+                message = self._signed(message, received.subject)
             outcome = await self._handle(message, received)
             metrics.count_hop(received, outcome)
             while outcome.more:  # others have their turn in between
@@ -246,8 +260,22 @@ class OrderManagement:
         if wanted:
             await look_up(self._bus, self.state, wanted)
 
+    def _signed(self, act: Act, subject: str) -> Act:
+        """The act as the server names its sender, whatever it says of him; raises `MessageError` where it is astray."""
+        name = subjects.operator_of_act(subject)
+        if subject != f"{subjects.books_act(act.venue, act.account, act.id)}.{subjects.encode_token(name)}":
+            raise MessageError("it speaks of another account, or is another act, than its subject")
+        if act.venue not in self._rules.venues:
+            raise MessageError(f"{act.venue[:60]!a} is no venue of the desk file")
+        return msgspec.structs.replace(act, by=name)
+
     async def _learn(self, message: Message) -> None:
-        """Ask STATE for an instrument that was published while nobody listened."""
+        """Ask STATE for an instrument, and REPORTS for a snapshot, that were published while nobody listened."""
+        if isinstance(message, BooksAct) and snapshot_needed(message):
+            subject = subjects.snapshots_of(message.venue, message.account)
+            told = await self._bus.last(REPORTS, subject)
+            snapshot = _read_side(told, VenueSnapshot) if told is not None else None
+            self.state.snapshots = {(message.venue, message.account): snapshot} if snapshot is not None else {}
         needed = instrument_needed(message)
         if needed is None or needed in self.state.instruments or needed[0] not in self._rules.venues:
             return

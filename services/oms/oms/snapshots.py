@@ -103,6 +103,11 @@ def _drift(state: State, book: AccountBook, snapshot: VenueSnapshot) -> tuple[Dr
     )
 
 
+def is_missing_executions(book: AccountBook, snapshot: VenueSnapshot) -> bool:
+    """Whether the venue has executions that are not booked."""
+    return bool(_execution_drift(book, snapshot))
+
+
 def _execution_drift(book: AccountBook, snapshot: VenueSnapshot) -> list[Drift]:
     """Executions that the venue has and we have not: reports that are still to come, or were lost."""
     known = book.executions.keys() | book.adopted_execution_ids  # of what has left the fingerprint will do

@@ -18,10 +18,19 @@ from functools import lru_cache
 
 from msgspec import Struct
 from signalbox.fingerprints import Fingerprints
-from signalbox.messages import FINAL_STATUSES, NEVER, Fill, Instrument, Order, OrderStatus
+from signalbox.messages import (
+    FINAL_STATUSES,
+    NEVER,
+    Fill,
+    Instrument,
+    Order,
+    OrderStatus,
+    PositionChange,
+    VenueSnapshot,
+)
 from signalbox.subjects import EXTERNAL_PREFIX, INTENT_ID
 
-from oms.positions import FLAT, ZERO, Holding
+from oms.positions import FLAT, ZERO, Holding, Step
 
 AccountKey = tuple[str, str]
 """(venue, account)."""
@@ -37,6 +46,9 @@ Place = tuple[datetime, int]
 
 MILESTONE_EXECUTIONS, MILESTONES_MAX = 4_096, 64
 """How often the fold of a symbol is kept beside its executions; of more than so many each second one goes."""
+
+ACTS_MAX = 10_000
+"""Of one account: an act that comes again after so many others is another one."""
 
 UNATTRIBUTED = "_unattributed"
 """The reserved order id for fees of executions that nobody has reported yet (no intent id starts with `_`)."""
@@ -120,7 +132,10 @@ class OrderState(Struct, frozen=True, gc=False):
 
 
 class Execution(Struct, frozen=True, gc=False):
-    """One booked fill: its newest revision, and in what money. Of a currency pair the quantity is money as well."""
+    """One booked fill: its newest revision, and in what money. Of a currency pair the quantity is money as well.
+
+    Or what an act does to the position (`change`): then its fill is of nothing, and names the act and its place.
+    """
 
     fill: Fill
     order_id: str
@@ -128,6 +143,7 @@ class Execution(Struct, frozen=True, gc=False):
     multiplier: Decimal
     trade_sequence: int
     base_currency: str = ""
+    change: PositionChange | None = None
 
 
 class Fee(Struct, frozen=True, gc=False):
@@ -152,6 +168,14 @@ class FundingPayment(Struct, frozen=True, gc=False):
     at: datetime | None = None
 
 
+class Rescaled(Struct, frozen=True, gc=False):
+    """From `place` on `denominator` units are `numerator`; of what was traded before a figure was set, none."""
+
+    place: Place
+    numerator: Decimal
+    denominator: Decimal
+
+
 class Milestone(Struct, frozen=True, gc=False):
     """What a symbol's executions up to `place` make. All behind it are in TRADE from `from_sequence` on."""
 
@@ -166,8 +190,9 @@ class SymbolBook:
 
     `settled` is what the opening and all executions up to `settled_place` make: those have left. While `is_late`, one
     of them has come, or been corrected, after it had left: quantities and money are right, but the cost is not, until
-    `oms.refolding` has read them again. `late_changes` counts such, and `settled_meanwhile` holds (signed quantity,
-    price) of what has left since that reading began.
+    `oms.refolding` has read them again. `late_changes` counts such, and `settled_meanwhile` holds what has left
+    since that reading began. `rescaled` are the splits of it: a fill that was traded before is in old units. No mark of
+    before the last of them is one (`marks_from`). `income` is what acts have booked for it.
     """
 
     currency: str
@@ -179,11 +204,14 @@ class SymbolBook:
     milestones: list[Milestone] = field(default_factory=list)
     is_late: bool = False
     late_changes: int = 0
-    settled_meanwhile: list[tuple[Decimal, Decimal]] = field(default_factory=list)
+    settled_meanwhile: list[Step] = field(default_factory=list)
+    rescaled: list[Rescaled] = field(default_factory=list)
+    marks_from: datetime = NEVER
     execution_ids: list[str] = field(default_factory=list)
     holding: Holding = FLAT
     commission: Decimal = ZERO
     funding: Decimal = ZERO
+    income: Decimal = ZERO
     trade_sequence: int = 0
     changed_at: datetime = NEVER
     changed_by: str = ""
@@ -195,7 +223,9 @@ class AccountBook:
 
     `executions`, `fees` and `funding_payments` are of what has not left; `left` has where in TRADE an execution, by its
     id, or a payment was booked first. Nothing leaves before the baseline, which may contain it. `recalled` and
-    `recalled_fees` hold what has left, for the one message that speaks of it.
+    `recalled_fees` hold what has left, for the one message that speaks of it. `acts` are the ids of
+    operators' acts that have been booked or refused, the last `ACTS_MAX` of them;
+    `income` and `corrections` what they moved of the cash.
     """
 
     venue: str
@@ -215,6 +245,9 @@ class AccountBook:
     funding_payments: dict[str, FundingPayment] = field(default_factory=dict)
     funding_of_symbols: dict[str, dict[str, Decimal]] = field(default_factory=dict)
     """By symbol and currency: a symbol may begin after its funding."""
+    acts: dict[str, int] = field(default_factory=dict)
+    income: dict[str, Decimal] = field(default_factory=dict)
+    corrections: dict[str, Decimal] = field(default_factory=dict)
     left: Fingerprints = field(default_factory=lambda: Fingerprints(numbered=True))
     fills: int = 0
     recalled: dict[str, Execution] = field(default_factory=dict, compare=False)
@@ -261,11 +294,13 @@ class State:
     trade_sequence: int = 0
     instruments: dict[tuple[str, str], Instrument] = field(default_factory=dict)
     """By (venue, symbol), from STATE: not part of the fold, only asked when an order begins."""
+    snapshots: dict[AccountKey, VenueSnapshot] = field(default_factory=dict)
+    """What each venue said last of an account, from REPORTS: not part of the fold, asked when a person adopts it."""
 
     def become(self, other: State) -> None:
-        """Take on all of another state but its instruments; whoever shows this one shows that."""
+        """Take on all of another state but what is not folded; whoever shows this one shows that."""
         for each in fields(self):
-            if each.name != "instruments":
+            if each.name not in ("instruments", "snapshots"):
                 setattr(self, each.name, getattr(other, each.name))
 
     def journal(self, key: str) -> Journal:

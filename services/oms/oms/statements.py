@@ -32,6 +32,8 @@ Marks = dict[tuple[str, str], Mark]
 def position_message(book: AccountBook, symbol: str, mark: Mark | None) -> Position:
     """The position as shown: figures rounded at 20 decimals, PnL before commission."""
     held = book.symbols[symbol]
+    if mark is not None and mark.at < held.marks_from:
+        mark = None  # a price of units that are no more
     unrealized = held.holding.unrealized_pnl(mark.price, held.multiplier) if mark else ZERO
     at, cause = held.changed_at, held.changed_by
     if mark and mark.at > at:
@@ -51,6 +53,7 @@ def position_message(book: AccountBook, symbol: str, mark: Mark | None) -> Posit
         unrealized_pnl=shown(unrealized),
         commission=shown(held.commission),
         funding=shown(held.funding),
+        income=shown(held.income),
         mark_price=mark.price if mark else None,
     )
 
@@ -70,5 +73,7 @@ def book_message(book: AccountBook) -> Book:
         funding=shown(book.funding.get(book.currency, ZERO)),
         fills=book.fills,
         trade_sequence=book.trade_sequence,
+        income=shown(book.income.get(book.currency, ZERO)),
+        corrections=shown(book.corrections.get(book.currency, ZERO)),
         other_cash={currency: shown(cash) for currency, cash in book.cash.items() if currency != book.currency},
     )

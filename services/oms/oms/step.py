@@ -10,6 +10,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from signalbox.messages import (
+    Act,
+    AdoptCash,
+    AdoptPosition,
+    BooksAct,
+    CorrectPosition,
     Decision,
     IntentApproved,
     IntentDenied,
@@ -23,13 +28,14 @@ from signalbox.messages import (
     VenueSnapshot,
 )
 
+from oms.acts import decide_act
 from oms.decide import decide_decision, decide_timer
 from oms.outcome import Outcome, Rules
 from oms.reports import decide_commission, decide_fill, decide_funding, decide_order_report
 from oms.snapshots import decide_snapshot
 from oms.state import State
 
-Incoming = Decision | Report | TimerFired
+Incoming = Decision | Report | TimerFired | Act
 """What the OMS takes."""
 
 
@@ -53,6 +59,8 @@ def step(state: State, incoming: Incoming, at: datetime, rules: Rules, sequence:
             return decide_snapshot(state, incoming)
         case TimerFired():
             return decide_timer(state, incoming, at)
+        case BooksAct():
+            return decide_act(state, incoming)
         case _:
             return decide_order_report(state, incoming)
 
@@ -62,10 +70,17 @@ def instrument_needed(incoming: Message) -> tuple[str, str] | None:
     match incoming:
         case IntentApproved(intent=OrderIntent(venue=venue, symbol=symbol)):
             return venue, symbol
+        case CorrectPosition(venue=venue, symbol=symbol):
+            return venue, symbol
         case VenueFill(venue=venue, fill=fill):
             return venue, fill.symbol
         case _:
             return None
+
+
+def snapshot_needed(incoming: Message) -> bool:
+    """Whether the venue's last snapshot of the account is to be at hand."""
+    return isinstance(incoming, AdoptPosition | AdoptCash)
 
 
 def symbols_of(incoming: Message) -> tuple[str, ...]:
@@ -77,5 +92,9 @@ def symbols_of(incoming: Message) -> tuple[str, ...]:
             return (symbol,)
         case VenueSnapshot(positions=positions):
             return tuple([held.symbol for held in positions])
+        case BooksAct():
+            return tuple(
+                [name for name in (getattr(incoming, "symbol", ""), getattr(incoming, "new_symbol", "")) if name]
+            )
         case _:
             return ()

@@ -58,19 +58,19 @@ FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","type":"VARCHAR
 
 -- typed: position_history
 SELECT m.venue, m.account, m.symbol, m.currency, m.multiplier, m.quantity, m.average_price, m.realized_pnl,
-       m.unrealized_pnl, m.commission, m.funding, m.mark_price, m."at", subject, stored_at, generation, sequence
+       m.unrealized_pnl, m.commission, m.funding, m.income, m.mark_price, m."at", subject, stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(whole), '{"venue":"VARCHAR","account":"VARCHAR","symbol":"VARCHAR",
         "currency":"VARCHAR","multiplier":"DECIMAL(38,18)","quantity":"DECIMAL(38,18)","average_price":"DECIMAL(38,18)",
         "realized_pnl":"DECIMAL(38,18)","unrealized_pnl":"DECIMAL(38,18)","commission":"DECIMAL(38,18)",
-        "funding":"DECIMAL(38,18)","mark_price":"DECIMAL(38,18)","at":"TIMESTAMPTZ"}') AS m
+        "funding":"DECIMAL(38,18)","income":"DECIMAL(38,18)","mark_price":"DECIMAL(38,18)","at":"TIMESTAMPTZ"}') AS m
       FROM arrived WHERE stream = 'STATE' AND starts_with(subject, 'position.'));
 
 -- typed: book_history
-SELECT m.venue, m.account, m.currency, m.cash, m.realized_pnl, m.commission, m.funding, m.fills, m.trade_sequence, m."at",
+SELECT m.venue, m.account, m.currency, m.cash, m.realized_pnl, m.commission, m.funding, m.income, m.corrections, m.fills, m.trade_sequence, m."at",
        m.other_cash, subject, stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(whole), '{"venue":"VARCHAR","account":"VARCHAR","currency":"VARCHAR",
         "cash":"DECIMAL(38,18)","realized_pnl":"DECIMAL(38,18)","commission":"DECIMAL(38,18)",
-        "funding":"DECIMAL(38,18)","fills":"BIGINT","other_cash":"MAP(VARCHAR,DECIMAL(38,18))",
+        "funding":"DECIMAL(38,18)","income":"DECIMAL(38,18)","corrections":"DECIMAL(38,18)","fills":"BIGINT","other_cash":"MAP(VARCHAR,DECIMAL(38,18))",
         "trade_sequence":"BIGINT","at":"TIMESTAMPTZ"}') AS m
       FROM arrived WHERE stream = 'STATE' AND starts_with(subject, 'book.'));
 

@@ -189,7 +189,20 @@ CREATE OR REPLACE VIEW trading_states AS
 SELECT m.mode, m.reason, coalesce(nullif(split_part(subject, '.', 4), ''), m."by") AS "by", m."at", stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(payload), '{"mode":"VARCHAR","reason":"VARCHAR","by":"VARCHAR",
         "at":"TIMESTAMPTZ"}') AS m
-      FROM messages WHERE stream = 'KV_CONTROL');
+      FROM messages WHERE stream = 'KV_CONTROL' AND starts_with(subject, '$KV.CONTROL.trading-state'));
+
+CREATE OR REPLACE VIEW books_acts AS
+SELECT m.act.id AS act_id, m.act.type AS type, CASE m.type WHEN 'BooksAdjusted' THEN 'BOOKED' ELSE 'REFUSED' END AS outcome,
+       m."at", m.venue, m.account, m.act.symbol AS symbol, m.act."by" AS "by", m.act.reason AS reason, m.reason AS refused,
+       m.changes[1].moved AS moved, m.cash, m.left_orders, m.changes, act_text AS act, stored_at, generation, sequence
+FROM (SELECT *, json_transform(readable(payload), '{"type":"VARCHAR","at":"TIMESTAMPTZ","venue":"VARCHAR","account":"VARCHAR",
+        "reason":"VARCHAR","cash":"MAP(VARCHAR,DECIMAL(38,18))","left_orders":["VARCHAR"],
+        "act":{"id":"VARCHAR","type":"VARCHAR","symbol":"VARCHAR","by":"VARCHAR","reason":"VARCHAR"},
+        "changes":[{"symbol":"VARCHAR","kind":"VARCHAR","at":"TIMESTAMPTZ","moved":"DECIMAL(38,18)",
+                    "quantity":"DECIMAL(38,18)","cost":"DECIMAL(38,18)","numerator":"DECIMAL(38,18)",
+                    "denominator":"DECIMAL(38,18)"}]}') AS m,
+             json_extract(readable(payload), '$.act')::VARCHAR AS act_text
+      FROM messages WHERE stream = 'TRADE' AND ends_with(subject, '._acts'));
 
 CREATE OR REPLACE VIEW dead_letters AS
 SELECT m.service, m.stream, m.sequence AS stream_sequence, m.subject, m.error, m.payload AS payload_base64, m.payload_bytes,

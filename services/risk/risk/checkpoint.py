@@ -30,7 +30,7 @@ from risk.exposure import restore_books
 from risk.known import KnownIds
 from risk.state import RATE_WINDOW, AccountBooks, Holding, RiskState, WorkingOrder
 
-SHAPE = 3
+SHAPE = 4
 ROWS_AT_ONCE = 200
 ANSWERS_AT_ONCE = 2_000
 SHEETS_AT_ONCE = 16
@@ -46,6 +46,7 @@ class HoldingRow(Struct, frozen=True, kw_only=True):
     traded_mark: Decimal | None
     currency: str
     multiplier: Decimal
+    rescaled: list[tuple[datetime, Decimal, Decimal]] = []
 
 
 class Begin(Struct, tag=True, frozen=True, kw_only=True):
@@ -149,6 +150,7 @@ def _account(venue: str, account: str, books: AccountBooks) -> Account:
                 traded_mark=holding.traded_mark,
                 currency=holding.currency,
                 multiplier=holding.multiplier,
+                rescaled=list(holding.rescaled),
             )
             for symbol, holding in books.holdings.items()
         ],
@@ -260,4 +262,10 @@ class StateLoader:
 
 
 def _holding(row: HoldingRow) -> Holding:
-    return Holding(quantity=row.quantity, traded_mark=row.traded_mark, currency=row.currency, multiplier=row.multiplier)
+    return Holding(
+        quantity=row.quantity,
+        traded_mark=row.traded_mark,
+        currency=row.currency,
+        multiplier=row.multiplier,
+        rescaled=row.rescaled,
+    )

@@ -14,6 +14,9 @@ from signalbox.messages import (
     FINAL_STATUSES,
     AccountAdopted,
     AccountState,
+    BooksActRefused,
+    BooksAdjusted,
+    ChangeKind,
     CommissionBooked,
     Fill,
     FillCorrected,
@@ -97,8 +100,11 @@ def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> Non
     state.folded_up_to = sequence
     if isinstance(event, OrderDenied) and not _was_in_flight(state, event):
         return  # nothing was reserved for it: it bears the id of a denied intent, maybe another's
-    if isinstance(event, CommissionBooked | FundingBooked):
-        return  # neither ends an order or moves a position; available funds have it from the venue
+    if isinstance(event, CommissionBooked | FundingBooked | BooksActRefused):
+        return  # none ends an order or moves a position; available funds have it from the venue
+    if isinstance(event, BooksAdjusted):
+        _adjust(state, event)
+        return
     state.in_flight.discard(event.order_id)
     books = _books_of(state, (event.venue, event.account))
     if isinstance(event, AccountAdopted):
@@ -260,9 +266,37 @@ def _fill(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, 
             books.unconfirmed_fills.appendleft((max(first_at, second_at), first + second))
 
 
+def _adjust(state: RiskState, event: BooksAdjusted) -> None:
+    """An operator's act has moved positions; what was traded before a split is in old units from now on."""
+    books = _books_of(state, (event.venue, event.account))
+    for change in event.changes:
+        holding = holding_of(state, books, event.venue, change.symbol)
+        if not holding.currency:
+            holding.currency, holding.multiplier = change.currency, change.multiplier
+            settle_terms(state, books, change.symbol, holding)
+        holding.quantity += change.moved
+        if change.kind is ChangeKind.SPLIT:
+            holding.rescaled.append((change.at, change.numerator, change.denominator))
+        elif change.kind is ChangeKind.SET:
+            holding.rescaled.append((change.at, ZERO, ONE))
+        if change.quantity:
+            note_traded(holding, change.cost / change.quantity)
+        revalue(books, change.symbol, holding)
+
+
+def _in_units_of_now(holding: Holding, fill: Fill) -> Decimal:
+    """What a fill is worth in units of now: traded before a split it is in old ones, before a figure was set in it."""
+    quantity = fill.quantity
+    for at, numerator, denominator in holding.rescaled:
+        if fill.at < at:
+            quantity = quantity * numerator / denominator
+    return quantity
+
+
 def _move(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, times: int) -> Holding:
     holding = holding_of(state, books, event.venue, fill.symbol)
-    holding.quantity += fill.side.sign * times * fill.quantity
+    quantity = _in_units_of_now(holding, fill) if holding.rescaled else fill.quantity
+    holding.quantity += fill.side.sign * times * quantity
     note_traded(holding, fill.price)
     revalue(books, fill.symbol, holding)
     return holding

@@ -95,7 +95,8 @@ class Holding:
     `quantity` is signed. `buying_value` = the sum of open quantity x worst price. `rate` turns the instrument's
     currency into the account's; None = not known. `margin_fraction` is the part of a value that the venue wants funds
     for (1 = all of it) by the instrument, `funds_fraction` that of this account, `needed_funds` what filling all
-    working orders would take of the account's.
+    working orders would take of the account's. `rescaled` are
+    its splits: since when, and how many units became how many of how many; none of what was before = it was set.
     """
 
     quantity: Decimal = ZERO
@@ -116,6 +117,7 @@ class Holding:
     worst_value: Decimal = ZERO
     held_value: Decimal = ZERO
     needed_funds: Decimal = ZERO
+    rescaled: list[tuple[datetime, Decimal, Decimal]] = field(default_factory=list)
 
 
 Held = Holding | PositionSeen

@@ -10,7 +10,10 @@ from signalbox.messages.words import Message, Utc
 
 
 class Position(Message, frozen=True, kw_only=True):
-    """The desk's own position: average cost, revalued at every bar close. PnL excludes commission and funding."""
+    """The desk's own position: average cost, revalued at every bar close. PnL excludes commission and funding.
+
+    `income` is what was booked for it by acts: dividends, interest on what is borrowed.
+    """
 
     venue: str
     account: str
@@ -24,13 +27,15 @@ class Position(Message, frozen=True, kw_only=True):
     commission: Decimal
     mark_price: Decimal | None
     funding: Decimal = Decimal(0)
+    income: Decimal = Decimal(0)
 
 
 class Book(Message, frozen=True, kw_only=True):
     """The desk's own cash for an account: the adopted cash, plus all fills and funding, less all commissions.
 
     All figures are in the account's currency. `other_cash` is the cash in other currencies, adopted with the account
-    and moved by fills and commissions, by currency: nothing is converted.
+    and moved by fills and commissions, by currency: nothing is converted. Of it acts have moved
+    `income` (dividends and interest) and `corrections` (all others).
     """
 
     venue: str
@@ -43,6 +48,8 @@ class Book(Message, frozen=True, kw_only=True):
     trade_sequence: int
     funding: Decimal = Decimal(0)
     other_cash: dict[str, Decimal] = field(default_factory=dict)
+    income: Decimal = Decimal(0)
+    corrections: Decimal = Decimal(0)
 
 
 class AccountState(Message, frozen=True, kw_only=True):

@@ -6,7 +6,18 @@ from decimal import Decimal
 
 from msgspec import Struct, field
 
-from signalbox.messages.words import Liquidity, Message, OrderStatus, OrderType, RefusedBy, Side, TimeInForce, Utc
+from signalbox.messages.acts import Act
+from signalbox.messages.words import (
+    ChangeKind,
+    Liquidity,
+    Message,
+    OrderStatus,
+    OrderType,
+    RefusedBy,
+    Side,
+    TimeInForce,
+    Utc,
+)
 
 
 class Order(Struct, frozen=True, kw_only=True, gc=False):
@@ -205,6 +216,47 @@ class AccountAdopted(OrderEvent, frozen=True, kw_only=True):
     other_cash: dict[str, Decimal] = field(default_factory=dict)
 
 
+class PositionChange(Struct, frozen=True, kw_only=True, gc=False):
+    """What an act does to one position; its place is `at` among the fills of the symbol.
+
+    TRADE: `quantity` (signed) more, which cost `cost` (signed like it). SPLIT: `denominator` units are `numerator`.
+    SET: `quantity` is held from here on, and has cost `cost`; what was realised before stays. Costs are without
+    multiplier.
+    `moved` is by how much the quantity held has changed.
+    """
+
+    symbol: str
+    currency: str
+    multiplier: Decimal
+    kind: ChangeKind
+    at: Utc
+    moved: Decimal
+    quantity: Decimal = Decimal(0)
+    cost: Decimal = Decimal(0)
+    numerator: Decimal = Decimal(1)
+    denominator: Decimal = Decimal(1)
+
+
+class BooksAdjusted(OrderEvent, frozen=True, kw_only=True):
+    """An operator's act is booked: who, why, and what it did. `order_id` is `subjects.ACTS`.
+
+    `cash` is by currency what it moved. `left_orders` are orders of the desk that worked in the symbol meanwhile, and
+    whose terms are the venue's to change.
+    """
+
+    act: Act
+    changes: tuple[PositionChange, ...] = ()
+    cash: dict[str, Decimal] = field(default_factory=dict)
+    left_orders: tuple[str, ...] = ()
+
+
+class BooksActRefused(OrderEvent, frozen=True, kw_only=True):
+    """An operator's act changed nothing, and why. `order_id` is `subjects.ACTS`; its id is used up."""
+
+    act: Act
+    reason: str
+
+
 OrderEvents = (
     OrderCreated
     | OrderDenied
@@ -225,4 +277,6 @@ OrderEvents = (
     | OrderExpired
     | OrderUnknown
     | AccountAdopted
+    | BooksAdjusted
+    | BooksActRefused
 )

@@ -79,6 +79,14 @@ FINAL_STATUSES = frozenset(
 )
 
 
+class ChangeKind(StrEnum):
+    """What an act does to a position: see `PositionChange`."""
+
+    TRADE = "TRADE"
+    SPLIT = "SPLIT"
+    SET = "SET"
+
+
 class InstrumentKind(StrEnum):
     STOCK = "STOCK"
     OPTION = "OPTION"
