@@ -28,6 +28,8 @@ from signalbox.messages import (
     VenueSnapshot,
 )
 
+from tests.oms.forgetful import LITTLE, ForgetfulDesk
+
 D = Decimal
 KEY = ("ibkr", "DU1")
 
@@ -455,3 +457,53 @@ def test_a_restart_between_any_two_acts_changes_nothing(make: Any) -> None:
 
 def comparable(state: State) -> Any:
     return state.accounts, state.journals, state.unprotected
+
+
+def test_books_that_have_fills_and_no_baseline_take_no_act(make: Any) -> None:
+    desk = make.desk().run(bought(make))
+    [event] = desk.take(act(make, CorrectCash, currency="USD", amount=D(5))).events
+    assert "the desk has no books of DU1 at ibkr yet" in event.reason
+
+
+def with_little_memory(make: Any) -> ForgetfulDesk:
+    """A desk that has forgotten all but the last few of ten fills, one a second."""
+    desk = ForgetfulDesk(State(keep=LITTLE))
+    for number in range(10):
+        desk.take(bought(make, "10", "30", number, seconds=number))
+    desk.take(snapshot(make, hours=-1))
+    desk.take(bought(make, "10", "30", 10, seconds=10))
+    assert len(held(desk).execution_ids) < 5
+    return desk
+
+
+def test_a_split_of_before_what_memory_holds_is_refused(make: Any) -> None:
+    split = {"symbol": "AAPL", "numerator": D(2), "denominator": D(1)}
+    early = make.at + timedelta(seconds=3)
+    said = act(make, SplitPosition, effective_at=early, **split)
+    assert "too many fills of AAPL were traded since" in refused(with_little_memory(make), said)
+
+
+def test_a_snapshot_of_before_what_memory_holds_is_not_adopted(make: Any) -> None:
+    desk = with_little_memory(make)
+    position = PositionHeld(symbol="AAPL", quantity=D(7), average_price=D(1))
+    desk.state.snapshots[KEY] = snapshot(make, hours=1 / 3600, positions=(position,))
+    assert "wait for the next one" in refused(desk, act(make, AdoptPosition, symbol="AAPL", expected=D(7)))
+
+
+def test_what_is_being_folded_again_has_no_cost_to_take_over_yet(make: Any) -> None:
+    desk = with_little_memory(make)
+    desk.take(bought(make, "5", "31", 20, seconds=0.5))
+    assert held(desk).is_late
+    rename = {"symbol": "AAPL", "new_symbol": "PEAR"}
+    assert "its cost is being folded again" in refused(desk, act(make, RenameSymbol, **rename))
+    desk.settle()
+    [event] = desk.take(act(make, RenameSymbol, 2, **rename)).events
+    assert isinstance(event, BooksAdjusted)
+    assert held(desk, "PEAR").holding.cost == 11 * 300 + 155
+
+
+def test_of_the_acts_that_were_answered_the_last_ones_are_known(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oms.adjusting.ACTS_MAX", 3)
+    desk = books(make)
+    desk.run(*(act(make, CorrectCash, number, currency="USD", amount=D(number % 2)) for number in range(5)))
+    assert list(desk.state.accounts[KEY].acts) == ["act-2", "act-3", "act-4"]
