@@ -19,7 +19,7 @@ from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.bus.follow import stream_facts
 from signalbox.desk import Desk
-from signalbox.messages import Book, LedgerEntry, Position, RefusedBy
+from signalbox.messages import Book, LedgerChangeClaimed, LedgerEntry, Position, RefusedBy
 from signalbox.streams import RECORDED_STREAMS
 
 from signalbox_cli import consistency
@@ -261,7 +261,7 @@ async def _dydx(venues: SimulatedVenues, bus: Bus) -> VenueBooks:
     claimed: dict[str, str] = {}
     async for received in bus.read("LEDGER", subjects.ledger_of(DYDX)):
         entry: LedgerEntry = messages.decode(received.payload, LedgerEntry)
-        if entry.venue_order_id:
+        if not isinstance(entry, LedgerChangeClaimed) and entry.venue_order_id:
             claimed[entry.venue_order_id] = entry.order.order_id
     orders = (await venues.ask("chain_orders"))["orders"]
     told = await venues.ask("chain_fills")

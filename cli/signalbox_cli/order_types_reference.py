@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from signalbox.messages import InstrumentKind, OrderType, TimeInForce
-from signalbox.order_terms import VENUE_ORDERS, Flag, Rule, Support, VenueOrders, first_of
+from signalbox.order_terms import VENUE_ORDERS, Flag, Rule, Support, VenueOrders, first_change_of, first_of
 
 HEAD = """# Order types
 
@@ -18,6 +18,8 @@ HEAD = """# Order types
 What an order may say (`order_type`, `time_in_force` and flags of an intent; the options of `signalbox intent`), and
 what each venue does with it. *native*: the venue does it. *emulated*: the desk does it with what the venue has.
 *refused*: risk denies it before anything is sent (check `order_support`), with the sentence below; so does the gateway.
+
+The last column is what becomes of a change while such an order works (`signalbox modify`; check `change_support`).
 """
 COLUMNS: tuple[Flag | None, ...] = (None, *Flag)
 
@@ -51,8 +53,8 @@ def page() -> str:
 def _table(orders: VenueOrders, kind: InstrumentKind, notes: Notes) -> Iterator[str]:
     yield f"## {orders.name}: {kind.lower()}"
     yield ""
-    yield f"| type | validity | {' | '.join('plain' if flag is None else f'`{flag}`' for flag in COLUMNS)} |"
-    yield "|---" * (2 + len(COLUMNS)) + "|"
+    yield f"| type | validity | {' | '.join('plain' if flag is None else f'`{flag}`' for flag in COLUMNS)} | changed |"
+    yield "|---" * (3 + len(COLUMNS)) + "|"
     for order_type in OrderType:
         rows = [(validity, _cells(orders, kind, order_type, validity, notes)) for validity in TimeInForce]
         for cells, alike in groupby(rows, key=lambda row: row[1]):
@@ -65,9 +67,10 @@ def _cells(
 ) -> tuple[str, ...]:
     plain = first_of(orders, kind, order_type, validity, frozenset())
     if plain.support is Support.REFUSED:
-        return (notes.cell(plain),) * len(COLUMNS)
+        return (*(notes.cell(plain),) * len(COLUMNS), "")
     flags = (frozenset({flag}) if flag else frozenset[Flag]() for flag in COLUMNS)
-    return tuple(notes.cell(first_of(orders, kind, order_type, validity, asked)) for asked in flags)
+    cells = [notes.cell(first_of(orders, kind, order_type, validity, asked)) for asked in flags]
+    return (*cells, notes.cell(first_change_of(orders, kind, order_type, validity)))
 
 
 if __name__ == "__main__":

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import cache
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from signalbox.messages import InstrumentKind, OrderType, TimeInForce
+from signalbox.messages import InstrumentKind, ModifyIntent, Order, OrderIntent, OrderType, TimeInForce
 
 IF_TOUCHED = frozenset({OrderType.MARKET_IF_TOUCHED, OrderType.LIMIT_IF_TOUCHED})
 """Types that wait until the market has come to their stop price from the other side: a purchase lies below it."""
@@ -27,6 +28,8 @@ WHY_OVER = {
     TimeInForce.FOK: "fill-or-kill: its whole quantity was not to be had at once within its price",
 }
 """Why an order that took what it could as it came is over, of itself: CANCELED at every venue, in these words."""
+CHANGEABLE = ("quantity", "limit_price", "stop_price")
+"""What of an order may become another while it works."""
 AT_ONCE = frozenset(WHY_OVER)
 """Validities of orders that never rest."""
 
@@ -100,6 +103,8 @@ class VenueOrders(Struct, frozen=True, kw_only=True):
     name: str
     kinds: tuple[InstrumentKind, ...]
     rules: tuple[Rule, ...]
+    changes: tuple[Rule, ...] = ()
+    """The same, of a change of an order that works."""
 
 
 _MARKET, _LIMIT, _AT_CLOSE = OrderType.MARKET, OrderType.LIMIT, OrderType.MARKET_ON_CLOSE
@@ -149,6 +154,22 @@ EVERYWHERE: tuple[Rule, ...] = (
 )
 """Before any venue's own."""
 
+CHANGES_EVERYWHERE: tuple[Rule, ...] = (
+    Rule(
+        support=_REFUSED,
+        why="a MARKET order takes what there is: there is nothing left to change",
+        instead="a cancel, and a new order for what is left once it has ended",
+        types=frozenset({_MARKET}),
+    ),
+    Rule(
+        support=_REFUSED,
+        why="an IOC or FOK order never rests: there is nothing left to change",
+        instead="a new order for what is left once it has ended",
+        validities=AT_ONCE,
+    ),
+)
+"""Before any venue's own, of a change of an order that works."""
+
 VENUE_ORDERS: tuple[VenueOrders, ...] = (
     VenueOrders(
         name="ibkr",
@@ -192,6 +213,7 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
                 types=WITH_STOP,
             ),
         ),
+        changes=(Rule(why="in place: the order keeps its number, and what has filled counts"),),
     ),
     VenueOrders(
         name="dydx",
@@ -260,6 +282,24 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
                 types=_TRIGGERED,
             ),
         ),
+        changes=(
+            Rule(
+                support=_REFUSED,
+                why="dYdX changes no order that is kept on the chain (GTC, and whatever waits for a trigger)",
+                instead="a cancel, and a new order for what is left once it has ended",
+                validities=frozenset({_GTC}),
+            ),
+            Rule(
+                support=_REFUSED,
+                why="dYdX changes no order that is kept on the chain (GTC, and whatever waits for a trigger)",
+                instead="a cancel, and a new order for what is left once it has ended",
+                types=WITH_STOP,
+            ),
+            Rule(
+                why="the short-term order is replaced under its own id, for a later last block; what has filled counts",
+                types=frozenset({_LIMIT}),
+            ),
+        ),
     ),
 )
 """The matrix: what no rule is about is native."""
@@ -295,6 +335,27 @@ def rule_of(venue: str, kind: InstrumentKind, terms: Terms) -> Rule:
         terms.outside_regular_hours,
         terms.post_only,
     )
+
+
+OfOrder = TypeVar("OfOrder", OrderIntent, Order)
+
+
+def as_wanted(terms: OfOrder, wanted: ModifyIntent) -> OfOrder:
+    """The terms as a person wants to have them: what is left away stays as it is."""
+    changes = {name: value for name in CHANGEABLE if (value := getattr(wanted, name)) is not None}
+    return replace(terms, **changes)
+
+
+def change_of(venue: str, kind: InstrumentKind, terms: Terms) -> Rule:
+    """What becomes of a change of such an order that works there."""
+    orders = _ORDERS_OF.get(venue)
+    return NATIVE if orders is None else first_change_of(orders, kind, terms.order_type, terms.time_in_force)
+
+
+def first_change_of(orders: VenueOrders, kind: InstrumentKind, order_type: OrderType, validity: TimeInForce) -> Rule:
+    """The rule that holds of a change of such an order."""
+    rules = (*CHANGES_EVERYWHERE, *orders.changes)
+    return next((rule for rule in rules if rule.is_of(kind, order_type, validity, frozenset())), NATIVE)
 
 
 def why_refused(venue: str, kind: InstrumentKind, terms: Terms) -> str:

@@ -36,6 +36,9 @@ from signalbox.messages import (
     VenueNoted,
     VenueRejected,
     VenueReleased,
+    VenueReplaced,
+    VenueReplaceRejected,
+    VenueReplaceUnknown,
     VenueSnapshot,
     VenueTriggered,
     VenueUnknown,
@@ -196,7 +199,7 @@ def checkpoint_manifest(service: str, slot: int) -> str:
 
 
 def command(venue: str, order_id: str, revision: int) -> str:
-    """Revision 0 submits; each later one changes the order (cancel)."""
+    """Revision 0 submits; each later one changes the order (modify, cancel)."""
     return f"command.{venue}.{encode_token(order_id)}.{revision}"
 
 
@@ -207,6 +210,11 @@ def commands_to(venue: str) -> str:
 
 def ledger(venue: str, order_id: str) -> str:
     return f"ledger.{venue}.{encode_token(order_id)}"
+
+
+def ledger_change(venue: str, order_id: str, revision: int) -> str:
+    """Where the change that a command of that revision asks for is claimed."""
+    return ledger(venue, f"{order_id}/{revision}")
 
 
 def ledger_of(venue: str) -> str:
@@ -227,6 +235,9 @@ _REPORT_KINDS: dict[type[Report], str] = {
     VenueRejected: "rejected",
     VenueExpired: "expired",
     VenueCancelRejected: "cancel_rejected",
+    VenueReplaced: "replaced",
+    VenueReplaceRejected: "replace_rejected",
+    VenueReplaceUnknown: "replace_unknown",
     VenueUnknown: "unknown",
     VenueSnapshot: "snapshot",
 }

@@ -27,6 +27,7 @@ from signalbox.messages import (
     IntentDenied,
     MassCancelIntent,
     Message,
+    ModifyIntent,
     OrderEvent,
     OrderEvents,
     OrderIntent,
@@ -201,6 +202,19 @@ class Make:
         intent = CancelIntent(
             id=f"cancel-{number}", at=AT, venue="ibkr", symbol="AAPL", order_id=order_id, account=account
         )
+        return IntentApproved(
+            id=f"decision-{number}",
+            at=AT,
+            cause=intent.id,
+            intent_sequence=number,
+            intent=intent,
+            order_id=order_id,
+            checks=(),
+        )
+
+    def modify(self, order_id: str = "o-1", number: int = 60, **changes: Decimal) -> IntentApproved:
+        named = {"venue": "ibkr", "symbol": "AAPL", "account": "DU1"}
+        intent = ModifyIntent(id=f"modify-{number}", at=AT, order_id=order_id, **named, **changes)
         return IntentApproved(
             id=f"decision-{number}",
             at=AT,

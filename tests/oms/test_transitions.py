@@ -22,8 +22,12 @@ from signalbox.messages import (
     OrderNoted,
     OrderPartiallyFilled,
     OrderPendingCancel,
+    OrderPendingReplace,
     OrderRejected,
     OrderReleased,
+    OrderReplaced,
+    OrderReplaceRejected,
+    OrderReplaceUnknown,
     OrderStatus,
     OrderTriggered,
     OrderUnknown,
@@ -43,6 +47,10 @@ EVENTS: tuple[type[OrderEvent], ...] = (
     CommissionBooked,
     OrderPendingCancel,
     OrderCancelRejected,
+    OrderPendingReplace,
+    OrderReplaced,
+    OrderReplaceRejected,
+    OrderReplaceUnknown,
     OrderCanceled,
     OrderRejected,
     OrderExpired,
@@ -53,22 +61,27 @@ ENDED = {OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderSt
 
 # Written apart from the table, column by column, in the order of OrderStatus without DENIED:
 # PENDING_NEW NEW PARTIALLY_FILLED FILLED PENDING_CANCEL CANCELED TRIGGERED REJECTED EXPIRED UNKNOWN HELD
+# PENDING_REPLACE
 COLUMNS: dict[type[OrderEvent], str] = {
-    OrderAccepted: "N N P F C c T U e N H",
-    OrderTriggered: "T T P F C c T r e T T",
-    OrderHeld: "H H H F C c H U e H H",
-    OrderNoted: "n N P F C c T r e U H",
-    OrderReleased: "N N P F C c T U e N N",
-    OrderPartiallyFilled: "P P P F C c P P e P P",
-    OrderFilled: "F F F F F F F F F F F",
-    FillCorrected: "n N P F C c T r e U H",
-    CommissionBooked: "n N P F C c T r e U H",
-    OrderPendingCancel: "C C C - C - C - - U C",
-    OrderCancelRejected: "n N P F N c T r e U H",
-    OrderCanceled: "c c c F c c c r e c c",
-    OrderRejected: "r r r F r c r r e r r",
-    OrderExpired: "e e e F e c e r e e e",
-    OrderUnknown: "U U U F U c U r e U U",
+    OrderAccepted: "N N P F C c T U e N H R",
+    OrderTriggered: "T T P F C c T r e T T R",
+    OrderHeld: "H H H F C c H U e H H R",
+    OrderNoted: "n N P F C c T r e U H R",
+    OrderReleased: "N N P F C c T U e N N R",
+    OrderPartiallyFilled: "P P P F C c P P e P P R",
+    OrderFilled: "F F F F F F F F F F F F",
+    FillCorrected: "n N P F C c T r e U H R",
+    CommissionBooked: "n N P F C c T r e U H R",
+    OrderPendingCancel: "C C C - C - C - - U C C",
+    OrderCancelRejected: "n N P F N c T r e U H R",
+    OrderPendingReplace: "- R R - - - R - - - R -",
+    OrderReplaced: "N N P F C c T r e N H N",
+    OrderReplaceRejected: "n N P F C c T r e U H N",
+    OrderReplaceUnknown: "n N P F C c T r e U H R",
+    OrderCanceled: "c c c F c c c r e c c c",
+    OrderRejected: "r r r F r c r r e r r r",
+    OrderExpired: "e e e F e c e r e e e e",
+    OrderUnknown: "U U U F U c U r e U U U",
 }
 LETTERS = {
     "n": OrderStatus.PENDING_NEW,
@@ -82,6 +95,7 @@ LETTERS = {
     "e": OrderStatus.EXPIRED,
     "U": OrderStatus.UNKNOWN,
     "H": OrderStatus.HELD,
+    "R": OrderStatus.PENDING_REPLACE,
 }
 LEGAL: dict[tuple[OrderStatus | None, type[OrderEvent]], OrderStatus] = {
     (status, event): LETTERS[letter]
@@ -131,6 +145,25 @@ def test_a_refused_cancel_puts_an_order_back_where_it_stood() -> None:
             "o-1", OrderStatus.PENDING_CANCEL, OrderCancelRejected, acknowledged=acknowledged, filled=filled
         )
         assert found is status
+
+
+def test_what_is_decided_about_a_change_puts_an_order_back_or_completes_it() -> None:
+    for event in (OrderReplaced, OrderReplaceRejected):
+        back = {
+            (False, False, False): OrderStatus.NEW,
+            (True, False, False): OrderStatus.PARTIALLY_FILLED,
+            (True, True, False): OrderStatus.FILLED,
+            (True, False, True): OrderStatus.PENDING_REPLACE,
+        }
+        for (filled, complete, replacing), status in back.items():
+            facts = {"filled": filled, "complete": complete, "replacing": replacing}
+            assert next_status("o-1", OrderStatus.PENDING_REPLACE, event, **facts) is status
+
+
+def test_a_refused_cancel_of_what_is_being_changed_puts_it_back_there() -> None:
+    facts = {"filled": True, "replacing": True}
+    found = next_status("o-1", OrderStatus.PENDING_CANCEL, OrderCancelRejected, **facts)
+    assert found is OrderStatus.PENDING_REPLACE
 
 
 def test_an_unknown_order_that_is_found_with_fills_is_partially_filled() -> None:

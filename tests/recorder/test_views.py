@@ -41,7 +41,9 @@ from signalbox.messages import (
     OrderFilled,
     OrderIntent,
     OrderPartiallyFilled,
+    OrderPendingReplace,
     OrderRejected,
+    OrderReplaced,
     OrderStatus,
     OrderType,
     Position,
@@ -317,6 +319,23 @@ def test_the_command_line_shows_both_prices_of_an_order_that_has_two(recording: 
         recording.put("TRADE", f"order.d.a.{name}", OrderCreated(id=name, order=order, **values))
     told = recording.rows(f"SELECT price, stop FROM ({ORDERS.format(where='', orders='orders')}) ORDER BY order_id")
     assert told == [(Decimal(9), None), (Decimal(8), None), (Decimal(7), Decimal(8))]
+
+
+def test_an_order_that_was_changed_shows_the_terms_that_stand(recording: Recording) -> None:
+    values = {"at": AT, "venue": "d", "account": "a", "order_id": "o1"}
+    terms = {"order_id": "o1", "intent_id": "o1", "venue": "d", "account": "a", "symbol": "SPY", "side": Side.BUY}
+    before = Order(**terms, quantity=Decimal(10), order_type=OrderType.LIMIT, limit_price=Decimal(100))
+    after = Order(**terms, quantity=Decimal(12), order_type=OrderType.LIMIT, limit_price=Decimal(99))
+    asked = {"order": after, "revision": 1}
+    recording.put("TRADE", "order.d.a.o1", OrderCreated(id="1", status=OrderStatus.PENDING_NEW, order=before, **values))
+    recording.put(
+        "TRADE", "order.d.a.o1", OrderPendingReplace(id="2", status=OrderStatus.PENDING_REPLACE, **asked, **values)
+    )
+    wanted = "SELECT status, quantity, limit_price FROM orders"
+    assert recording.rows(wanted) == [("PENDING_REPLACE", Decimal(10), Decimal(100))]
+    replaced = OrderReplaced(id="3", status=OrderStatus.NEW, leaves_quantity=Decimal(12), **asked, **values)
+    recording.put("TRADE", "order.d.a.o1", replaced)
+    assert recording.rows(wanted) == [("NEW", Decimal(12), Decimal(99))]
 
 
 def test_liquidity_margins_and_leverage_are_columns(recording: Recording) -> None:

@@ -35,8 +35,10 @@ from signalbox.messages import (
     InstrumentKind,
     Intent,
     IntentApproved,
+    IntentDenied,
     LinkStatus,
     MassCancelIntent,
+    ModifyIntent,
     Order,
     OrderAccepted,
     OrderCanceled,
@@ -45,6 +47,9 @@ from signalbox.messages import (
     OrderFilled,
     OrderIntent,
     OrderPartiallyFilled,
+    OrderPendingReplace,
+    OrderReplaced,
+    OrderReplaceRejected,
     OrderStatus,
     OrderType,
     PositionHeld,
@@ -228,6 +233,21 @@ class World:
         values: dict[str, Any] = {"id": f"c{self.serial}", "at": self.now, "venue": self.venue, "symbol": "SPY"}
         return CancelIntent(**{**values, "order_id": order_id, **changes})
 
+    def modify(
+        self, order_id: str, quantity: str | None = None, limit: str | None = None, stop: str | None = None, **more: Any
+    ) -> ModifyIntent:
+        self.serial += 1
+        wanted = {"quantity": quantity, "limit_price": limit, "stop_price": stop}
+        values: dict[str, Any] = {
+            "id": f"c{self.serial}",
+            "at": self.now,
+            "venue": self.venue,
+            "symbol": "SPY",
+            "order_id": order_id,
+            **{name: Decimal(value) if value is not None else None for name, value in wanted.items()},
+        }
+        return ModifyIntent(**{**values, **more})
+
     def mass_cancel(self, **named: Any) -> MassCancelIntent:
         self.serial += 1
         return MassCancelIntent(**{"id": f"m{self.serial}", "at": self.now, **named})
@@ -282,6 +302,42 @@ class World:
     def accepted(self, intent: OrderIntent) -> World:
         return self.event(OrderAccepted(**self._of(intent.id, OrderStatus.NEW), venue_order_id="7"))
 
+    def _changed(self, intent: OrderIntent, quantity: str | None, limit: str | None) -> Order:
+        return Order(
+            order_id=intent.id,
+            intent_id=intent.id,
+            venue=self.venue,
+            account=self.account_name,
+            symbol=intent.symbol,
+            side=intent.side,
+            quantity=Decimal(quantity) if quantity else intent.quantity,
+            order_type=intent.order_type,
+            limit_price=Decimal(limit) if limit else intent.limit_price,
+            stop_price=intent.stop_price,
+        )
+
+    def pending_replace(
+        self, intent: OrderIntent, quantity: str | None = None, limit: str | None = None, cause: str = ""
+    ) -> World:
+        order, values = self._changed(intent, quantity, limit), self._of(intent.id, OrderStatus.PENDING_REPLACE)
+        kept = self.state.orders.get(intent.id)
+        cause = cause or (kept.change.cause if kept is not None and kept.change is not None else "the OMS")
+        return self.event(OrderPendingReplace(**values, cause=cause, order=order, revision=1))
+
+    def replaced(
+        self, intent: OrderIntent, quantity: str | None = None, limit: str | None = None, filled: str = "0",
+        revision: int = 1,
+    ) -> World:  # fmt: skip
+        order = self._changed(intent, quantity, limit)
+        status = OrderStatus.PARTIALLY_FILLED if Decimal(filled) else OrderStatus.NEW
+        leaves = max(Decimal(0), order.quantity - Decimal(filled))
+        values = self._of(intent.id, status)
+        return self.event(OrderReplaced(**values, order=order, leaves_quantity=leaves, revision=revision))
+
+    def replace_rejected(self, intent: OrderIntent, revision: int = 1, cause: str = "") -> World:
+        values = self._of(intent.id, OrderStatus.NEW)
+        return self.event(OrderReplaceRejected(**values, cause=cause, reason="no", revision=revision))
+
     def canceled(self, intent: OrderIntent) -> World:
         return self.event(OrderCanceled(**self._of(intent.id, OrderStatus.CANCELED), reason="asked for"))
 
@@ -320,6 +376,8 @@ class World:
                     self.created(order)
             elif taken[0] == "quote":
                 self.quote(taken[1], taken[2], taken[2])
+            elif working and taken[0] == "change":
+                self._change(working[taken[1] % len(working)], *taken[2:], decisions)
             elif working and taken[0] in ("fill", "end"):
                 order_id = working[taken[1] % len(working)]
                 kept = self.state.orders[order_id]
@@ -332,6 +390,23 @@ class World:
             after_each()
         return decisions
 
+    def _change(self, order_id: str, quantity: int, limit: str, outcome: str, decisions: list[Decision]) -> None:
+        kept = self.state.orders[order_id]
+        if kept.terms is None:
+            return
+        total = str(quantity * (100 if kept.symbol == "0700.HK" else 1))
+        price = limit if kept.terms.limit_price is not None else None
+        decision = self.decide(self.modify(order_id, total, price, symbol=kept.symbol))
+        decisions.append(decision)
+        if isinstance(decision, IntentDenied) or outcome == "let through":
+            return
+        self.pending_replace(kept.terms, total, price)
+        filled = str(kept.terms.quantity - kept.open_quantity)
+        if outcome == "replaced":
+            self.replaced(kept.terms, total, price, filled)
+        elif outcome == "refused":
+            self.replace_rejected(kept.terms)
+
 
 PRICES = st.integers(9000, 11000).map(lambda cents: str(Decimal(cents) / 100))
 STEPS = st.lists(
@@ -342,6 +417,10 @@ STEPS = st.lists(
         ),
         st.tuples(st.just("fill"), st.integers(0, 9), st.integers(1, 400), PRICES),
         st.tuples(st.just("end"), st.integers(0, 9)),
+        st.tuples(
+            st.just("change"), st.integers(0, 9), st.integers(1, 400), PRICES,
+            st.sampled_from(["let through", "asked", "replaced", "refused"]),
+        ),
         st.tuples(st.just("quote"), st.sampled_from(["SPY", "AAPL", "0700.HK"]), PRICES),
     ),
     max_size=40,

@@ -70,7 +70,7 @@ def history(world: Any, seed: int) -> tuple[Any, Log]:
     orders: list[OrderIntent] = []
     for _ in range(chance.randint(0, 35)):
         w.later(chance.choice([0, 1, 20, 50]))
-        step = chance.randint(0, 9)
+        step = chance.randint(0, 10)
         if step <= 2 or not orders:
             limit = chance.choice([None, "100", "101"])
             order = w.order(chance.choice(["BUY", "SELL"]), str(chance.randint(1, 1100)), limit)
@@ -106,6 +106,12 @@ def history(world: Any, seed: int) -> tuple[Any, Log]:
                     **values, fill=fill, replaced=before, cumulative_quantity=Decimal(9), leaves_quantity=Decimal(4)
                 )
                 w.event(corrected)
+        elif step == 10:
+            w.decide(w.modify(order.id, str(quantity), chance.choice([None, "99"])))
+            if chance.random() < 0.7:
+                w.pending_replace(order, str(quantity))
+            if chance.random() < 0.5:
+                chance.choice([w.replaced, w.replace_rejected])(order)
         else:
             w.cancel(order.id)
             w.event(chance.choice([_denied, _fee])(w, order))

@@ -292,6 +292,13 @@ def test_instruments_that_come_late_are_valued_then(world: Any) -> None:
 # --------------------------------------------------------------------------------- the sums are what they should be
 
 
+def worst_open(order: Any) -> tuple[Decimal, Decimal]:
+    """How much of an order may still fill, and what that may be worth: of both, while nobody knows which stands."""
+    stand = [order, *([order.change] if order.change is not None else [])]
+    quantities = [each.open_quantity for each in stand]
+    return max(quantities), max(each.open_quantity * (each.price or ZERO) for each in stand)
+
+
 def recomputed(state: RiskState) -> dict[str, tuple[Any, ...]]:
     """Every kept figure of the account, from its positions and working orders alone."""
     books = state.books[ACCOUNT]
@@ -306,12 +313,12 @@ def recomputed(state: RiskState) -> dict[str, tuple[Any, ...]]:
         assert rate is not None
         unit = instrument.multiplier * rate
         value = kept.quantity * (kept.mark or ZERO) * unit
-        long = value + sum((order.open_quantity * (order.price or ZERO) for order in bought), ZERO) * unit
-        short = -value + sum((order.open_quantity * (order.price or ZERO) for order in sold), ZERO) * unit
+        long = value + sum((worst_open(order)[1] for order in bought), ZERO) * unit
+        short = -value + sum((worst_open(order)[1] for order in sold), ZERO) * unit
         worst_sum += max(long, short)
         needed = (max(long, short) - abs(value)) * (instrument.initial_margin or 1)
         needed_sum += needed
-        quantities = (sum(order.open_quantity for order in bought), sum(order.open_quantity for order in sold))
+        quantities = (sum(worst_open(order)[0] for order in bought), sum(worst_open(order)[0] for order in sold))
         figures[symbol] = (max(long, short), abs(value), needed, *quantities)
     figures["account"] = (worst_sum, needed_sum, len(state.orders))
     return figures

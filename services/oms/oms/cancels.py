@@ -29,10 +29,10 @@ def cancel(state: State, decision: IntentApproved, intent: CancelIntent) -> Outc
     order = state.find_order(intent.venue, intent.account, intent.order_id)
     if order is None:
         raise IllegalTransitionError(intent.order_id, "NO_ORDER", OrderPendingCancel.__name__)
-    if decision.id in order.cancel_causes:
+    if decision.id in order.command_causes:
         if order.is_final:
             return NOTHING
-        revision = order.cancel_causes.index(decision.id) + 1
+        revision = order.command_causes.index(decision.id) + 1
         return Outcome(commands=((revision, _command(order, decision, revision)),))
     if decision.id in order.causes:
         return NOTHING
@@ -61,7 +61,7 @@ def cancel_many(state: State, decision: IntentApproved, intent: MassCancelIntent
     """
     assert sequence, "without its place in TRADE nobody knows what it covers"
     working = (state.orders[key] for key in state.working)
-    to_ask = [order for order in working if covers(intent, order, sequence) and decision.id not in order.cancel_causes]
+    to_ask = [order for order in working if covers(intent, order, sequence) and decision.id not in order.command_causes]
     to_ask.sort(key=lambda order: order.begun_at_sequence)
     asked = [_asked(state, order, decision) for order in to_ask[:ORDERS_AT_ONCE]]
     return Outcome(
@@ -86,7 +86,7 @@ def _asked(
 ) -> tuple[OrderPendingCancel, tuple[int, CancelOrder]]:
     """The event, and the command under the order's next revision."""
     status = next_status(order.order_id, order.status, OrderPendingCancel)
-    revision = len(order.cancel_causes) + 1
+    revision = len(order.command_causes) + 1
     event = OrderPendingCancel(**carried(state, order.owner, status, decision.at, decision.id))
     return event, (revision, _command(order, decision, revision))
 

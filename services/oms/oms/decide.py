@@ -17,6 +17,7 @@ from signalbox.messages import (
     IntentApproved,
     IntentDenied,
     MassCancelIntent,
+    ModifyIntent,
     Order,
     OrderCreated,
     OrderDenied,
@@ -28,6 +29,7 @@ from signalbox.messages import (
 from signalbox.subjects import INTENT_ID
 
 from oms.cancels import cancel, cancel_many
+from oms.changes import change
 from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried
 from oms.state import OrderState, State, order_key
 from oms.transitions import next_status
@@ -41,13 +43,15 @@ USED_UP = "duplicate_intent"
 def decide_decision(state: State, decision: Decision, sequence: int, rules: Rules) -> Outcome:
     """What risk's decision, which TRADE has at `sequence`, makes necessary.
 
-    Raises `IllegalTransitionError` for an approved cancel of an order that does not exist.
+    Raises `IllegalTransitionError` for an approved cancel or change of an order that does not exist.
     """
     if isinstance(decision, IntentDenied):
         return _denied(state, decision, rules)
     intent = decision.intent
     if isinstance(intent, CancelIntent):
         return cancel(state, decision, intent)
+    if isinstance(intent, ModifyIntent):
+        return change(state, decision, intent, rules)
     if isinstance(intent, MassCancelIntent):
         return cancel_many(state, decision, intent, sequence)
     order = state.orders.get(order_key(intent.venue, intent.account, decision.order_id))

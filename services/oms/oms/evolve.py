@@ -23,12 +23,26 @@ from signalbox.messages import (
     OrderFilled,
     OrderPartiallyFilled,
     OrderPendingCancel,
+    OrderPendingReplace,
+    OrderReplaced,
+    OrderReplaceRejected,
 )
 
 from oms.adjusting import book_act, note_act
 from oms.books import adopt, book_execution, book_fee, book_funding
 from oms.protection import note_protection
-from oms.state import NOT_BEGUN, AccountBook, Execution, Fee, FundingPayment, Journal, OrderState, State, order_key
+from oms.state import (
+    NOT_BEGUN,
+    AccountBook,
+    Change,
+    Execution,
+    Fee,
+    FundingPayment,
+    Journal,
+    OrderState,
+    State,
+    order_key,
+)
 from oms.transitions import ACKNOWLEDGING
 
 # Tuples: a union would be made anew at every event
@@ -116,24 +130,41 @@ def _begin(event: OrderCreated | OrderDenied, sequence: int) -> OrderState:
 
 def evolve_order(order: OrderState, event: OrderEvent) -> OrderState:
     """The order after a later event of its life."""
-    venue_order_id, filled_quantity, cancel_causes = order.venue_order_id, order.filled_quantity, order.cancel_causes
+    venue_order_id, filled_quantity, command_causes = order.venue_order_id, order.filled_quantity, order.command_causes
+    terms, change = order.order, order.change
     if isinstance(event, OrderAccepted):
         venue_order_id = event.venue_order_id
     elif isinstance(event, BOOKING):
         filled_quantity = event.cumulative_quantity
     elif isinstance(event, OrderPendingCancel):
-        cancel_causes = (*cancel_causes, event.cause)
+        command_causes = (*command_causes, event.cause)
+    elif isinstance(event, OrderPendingReplace):
+        command_causes = (*command_causes, event.cause)
+        change = Change(event.order, event.revision, event.at)
+    elif isinstance(event, OrderReplaced):
+        terms = event.order
+    if event.status in FINAL_STATUSES or _answers(event, change):
+        change = None
     return replace(
         order,
+        order=terms,
+        change=change,
         status=event.status,
         since=event.at if event.status is not order.status else order.since,
         heard_at=event.at if event.at > order.heard_at else order.heard_at,
         acknowledged=order.acknowledged or type(event) in ACKNOWLEDGING,
         venue_order_id=venue_order_id,
         filled_quantity=filled_quantity,
-        cancel_causes=cancel_causes,
+        command_causes=command_causes,
         causes=(*order.causes, event.cause),
     )
+
+
+def _answers(event: OrderEvent, change: Change | None) -> bool:
+    """Whether the event says what became of the change that is open."""
+    if change is None or not isinstance(event, OrderReplaced | OrderReplaceRejected):
+        return False
+    return event.revision == change.revision
 
 
 def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> tuple[str, ...]:

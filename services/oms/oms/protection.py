@@ -6,9 +6,10 @@ what anybody does about it.
 
 What counts as working: a STOP order that the venue has shown to have and that has not ended, for what of it is open. An
 order that is UNKNOWN, or that the venue has not answered yet, protects nothing that anybody could rely on. One whose
-cancel is under way still works. A STOP_LIMIT order does not count: where the price jumps over its limit it rests, while
-the position loses on; nor does one that is to be touched, on the side where the position wins. Stops placed elsewhere
-are not seen: the desk learns of them by their first fill.
+cancel is under way still works; one that is being changed does for the smaller of both quantities. A STOP_LIMIT order
+does not count: where the price jumps over its limit it rests, while the position loses on; nor does one that is to be
+touched, on the side where the position wins. Stops placed elsewhere are not seen: the desk learns of them by their
+first fill.
 """
 
 from __future__ import annotations
@@ -23,7 +24,13 @@ from oms.state import OrderState, PositionKey, State, Unprotected
 
 _STOP, _BUY, _SELL = OrderType.STOP, Side.BUY, Side.SELL
 PROTECTING = frozenset(
-    {OrderStatus.NEW, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED, OrderStatus.PENDING_CANCEL}
+    {
+        OrderStatus.NEW,
+        OrderStatus.TRIGGERED,
+        OrderStatus.PARTIALLY_FILLED,
+        OrderStatus.PENDING_CANCEL,
+        OrderStatus.PENDING_REPLACE,
+    }
 )
 
 
@@ -71,5 +78,5 @@ def protecting_quantity(state: State, key: PositionKey, side: Side) -> Decimal:
     for order_key_ in state.working_stops.get(key, ()):
         order = state.orders[order_key_]
         if order.order is not None and order.order.side is side and order.acknowledged and order.status in PROTECTING:
-            total = add(total, subtract(order.order.quantity, order.filled_quantity))
+            total = add(total, max(ZERO, subtract(order.quantity_min, order.filled_quantity)))
     return total

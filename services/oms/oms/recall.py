@@ -21,6 +21,7 @@ from signalbox.messages import (
     IntentApproved,
     IntentDenied,
     Message,
+    ModifyIntent,
     OrderEvent,
     OrderIntent,
     TimerFired,
@@ -88,7 +89,7 @@ def _decided(decision: Decision) -> list[Owner]:
     intent = decision.intent
     if isinstance(intent, OrderIntent):
         return [(intent.venue, intent.account, intent.id)]
-    if isinstance(intent, CancelIntent):
+    if isinstance(intent, CancelIntent | ModifyIntent):
         return [(intent.venue, intent.account, intent.order_id)]
     return []
 

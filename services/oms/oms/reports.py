@@ -29,6 +29,9 @@ from signalbox.messages import (
     OrderPartiallyFilled,
     OrderRejected,
     OrderReleased,
+    OrderReplaced,
+    OrderReplaceRejected,
+    OrderReplaceUnknown,
     OrderStatus,
     OrderTriggered,
     OrderType,
@@ -44,6 +47,9 @@ from signalbox.messages import (
     VenueNoted,
     VenueRejected,
     VenueReleased,
+    VenueReplaced,
+    VenueReplaceRejected,
+    VenueReplaceUnknown,
     VenueTriggered,
     VenueUnknown,
 )
@@ -65,6 +71,9 @@ OrderReport = (
     | VenueRejected
     | VenueExpired
     | VenueCancelRejected
+    | VenueReplaced
+    | VenueReplaceRejected
+    | VenueReplaceUnknown
     | VenueUnknown
 )
 
@@ -78,6 +87,9 @@ _EVENTS: dict[type[OrderReport], type[OrderEvent]] = {
     VenueRejected: OrderRejected,
     VenueExpired: OrderExpired,
     VenueCancelRejected: OrderCancelRejected,
+    VenueReplaced: OrderReplaced,
+    VenueReplaceRejected: OrderReplaceRejected,
+    VenueReplaceUnknown: OrderReplaceUnknown,
     VenueUnknown: OrderUnknown,
 }
 
@@ -99,10 +111,33 @@ def decide_order_report(state: State, report: OrderReport) -> Outcome:
         kind,
         acknowledged=order.acknowledged or kind in ACKNOWLEDGING,
         filled=order.filled_quantity > 0,
+        complete=_completes(order, report),
+        replacing=order.change is not None and not _answers(order, report),
     )
     if report.id in order.causes or not _is_news(order, report, status):
         return Outcome(notes=(NoteKind.REPEATED_REPORT,))
     return Outcome(events=(_order_event(state, order, report, status),))
+
+
+def _answers(order: OrderState, report: OrderReport) -> bool:
+    """Whether the report says what became of the change that is open."""
+    if order.change is None or not isinstance(report, VenueReplaced | VenueReplaceRejected):
+        return False
+    return report.revision == order.change.revision
+
+
+def _completes(order: OrderState, report: OrderReport) -> bool:
+    """Whether what has filled is all of the order, by the terms that stand after the report."""
+    if order.is_final or order.order is None or not order.filled_quantity:
+        return False
+    if isinstance(report, VenueReplaced):
+        return order.filled_quantity >= report.quantity and (order.change is None or _answers(order, report))
+    return _answers(order, report) and order.filled_quantity >= order.order.quantity
+
+
+def _replaced_terms(order: OrderState, report: VenueReplaced) -> Order:
+    assert order.order is not None  # a denied order has no row for this
+    return replace(order.order, quantity=report.quantity, limit_price=report.limit_price, stop_price=report.stop_price)
 
 
 def _is_news(order: OrderState, report: OrderReport, status: OrderStatus) -> bool:
@@ -113,6 +148,10 @@ def _is_news(order: OrderState, report: OrderReport, status: OrderStatus) -> boo
         return report.venue_order_id != order.venue_order_id
     if isinstance(report, VenueTriggered):  # hidden behind a pending cancel or a fill, and announced all the same
         return order.status in (OrderStatus.PENDING_CANCEL, OrderStatus.PARTIALLY_FILLED)
+    if isinstance(report, VenueReplaced):
+        return _answers(order, report) or _replaced_terms(order, report) != order.order
+    if isinstance(report, VenueReplaceRejected | VenueReplaceUnknown):  # of the change before this one it says nothing
+        return order.change is not None and report.revision == order.change.revision
     return isinstance(report, VenueCancelRejected | VenueNoted)
 
 
@@ -137,11 +176,20 @@ def _order_event(state: State, order: OrderState, report: OrderReport, status: O
             return OrderExpired(**common, reason=report.reason)
         case VenueCancelRejected():
             return OrderCancelRejected(**common, reason=_with_code(report), refused_by=report.refused_by)
+        case VenueReplaced():
+            terms = _replaced_terms(order, report)
+            leaves = max(ZERO, subtract(terms.quantity, order.filled_quantity))
+            return OrderReplaced(**common, order=terms, leaves_quantity=leaves, revision=report.revision)
+        case VenueReplaceRejected():
+            why, by = _with_code(report), report.refused_by
+            return OrderReplaceRejected(**common, reason=why, refused_by=by, revision=report.revision)
+        case VenueReplaceUnknown():
+            return OrderReplaceUnknown(**common, reason=report.reason)
         case VenueUnknown():
             return OrderUnknown(**common, reason=report.reason)
 
 
-def _with_code(report: VenueRejected | VenueCancelRejected | VenueNoted) -> str:
+def _with_code(report: VenueRejected | VenueCancelRejected | VenueReplaceRejected | VenueNoted) -> str:
     return f"{report.code}: {report.reason}" if report.code else report.reason
 
 
@@ -166,14 +214,14 @@ def decide_fill(state: State, report: VenueFill, instrument: Instrument | None) 
         return Outcome(events=(_corrected(state, order, report, booked.fill),))
     known = state.find_order(report.venue, report.account, fill.order_id) if fill.order_id else None
     if known is not None and known.order is not None:
-        return _filled(state, known, known.order, report)
+        return _filled(state, known, report)
     return _external(state, book, report, instrument)
 
 
-def _filled(state: State, order: OrderState, terms: Order, report: VenueFill) -> Outcome:
+def _filled(state: State, order: OrderState, report: VenueFill) -> Outcome:
     cumulative = add(order.filled_quantity, report.fill.quantity)
-    event = _fill_event(state, order.owner, order.status, report, cumulative, terms.quantity)
-    overfilled = cumulative > terms.quantity and not order.order_id.startswith(EXTERNAL_PREFIX)
+    event = _fill_event(state, order.owner, order.status, report, cumulative, order.quantity_max)
+    overfilled = cumulative > order.quantity_max and not order.order_id.startswith(EXTERNAL_PREFIX)
     return Outcome(events=(event,), notes=(NoteKind.OVERFILL,) if overfilled else ())
 
 
@@ -203,7 +251,7 @@ def _corrected(state: State, order: OrderState, report: VenueFill, replaced: Fil
     assert order.order is not None  # it has fills
     fill = _of_order(report.fill, order.order_id)
     cumulative = add(subtract(order.filled_quantity, replaced.quantity), fill.quantity)
-    leaves = max(ZERO, subtract(order.order.quantity, cumulative))
+    leaves = max(ZERO, subtract(order.quantity_max, cumulative))
     status = next_status(order.order_id, order.status, FillCorrected, filled=cumulative > 0, complete=not leaves)
     return FillCorrected(
         **carried(state, order.owner, status, report.at, report.id),
@@ -226,7 +274,7 @@ def _external(state: State, book: AccountBook | None, report: VenueFill, instrum
         order = state.find_order(report.venue, report.account, order_id)
     owner = (report.venue, report.account, order_id)
     if order is not None and order.order is not None:
-        return _filled(state, order, order.order, report)
+        return _filled(state, order, report)
     status = next_status(order_id, None, OrderCreated)
     created = OrderCreated(
         **carried(state, owner, status, report.at, report.id),

@@ -75,7 +75,8 @@ def _should_be_there(order: OrderState, snapshot: VenueSnapshot) -> bool:
 
 
 def _found(state: State, order: OrderState, open_order: OpenOrder, snapshot: VenueSnapshot) -> OrderAccepted:
-    status = next_status(order.order_id, order.status, OrderAccepted, filled=order.filled_quantity > 0)
+    filled, replacing = order.filled_quantity > 0, order.change is not None
+    status = next_status(order.order_id, order.status, OrderAccepted, filled=filled, replacing=replacing)
     return OrderAccepted(
         **carried(state, order.owner, status, snapshot.at, snapshot.id),
         venue_order_id=open_order.venue_order_id,

@@ -91,6 +91,14 @@ class Journal(Struct, frozen=True, gc=False):
 NOT_BEGUN = Journal()
 
 
+class Change(Struct, frozen=True, gc=False):
+    """Other terms that an order is to have: `order` is all of it, `revision` that of the command, `at` when asked."""
+
+    order: Order
+    revision: int
+    at: datetime
+
+
 class OrderState(Struct, frozen=True, gc=False):
     """One order. `order` is None for a denied one, whose terms were never the desk's."""
 
@@ -109,8 +117,10 @@ class OrderState(Struct, frozen=True, gc=False):
     """The venue has shown that it has, or had, the order."""
     venue_order_id: str = ""
     filled_quantity: Decimal = ZERO
-    cancel_causes: tuple[str, ...] = ()
-    """The decisions that asked for a cancel, in order: the n-th (from 1) is command revision n."""
+    command_causes: tuple[str, ...] = ()
+    """What asked for a cancel or a change, in order: the n-th (from 1) is command revision n."""
+    change: Change | None = None
+    """The change of which the venue has not said what became of it: either terms may stand there."""
     reference_price: Decimal | None = None
     """The market that risk held the order against; None where nobody has said."""
     causes: tuple[str, ...] = ()
@@ -125,6 +135,18 @@ class OrderState(Struct, frozen=True, gc=False):
     @property
     def owner(self) -> Owner:
         return self.venue, self.account, self.order_id
+
+    @property
+    def quantity_max(self) -> Decimal:
+        """The most that may fill of it, what has filled included: of either terms that may stand at the venue."""
+        assert self.order is not None  # a denied order has no quantity
+        return self.order.quantity if self.change is None else max(self.order.quantity, self.change.order.quantity)
+
+    @property
+    def quantity_min(self) -> Decimal:
+        """The same, of the smaller."""
+        assert self.order is not None
+        return self.order.quantity if self.change is None else min(self.order.quantity, self.change.order.quantity)
 
     @property
     def key(self) -> str:

@@ -21,10 +21,14 @@ Reports come late, twice, and in another order than things happened. So the tabl
   end, reported after it; the order stays ended, with the fill in the books.
 * A final status is left only by a fill that proves it wrong, or for UNKNOWN when the venue contradicts itself.
 * PENDING_CANCEL hides what the order is otherwise: it lasts until the venue says what became of the cancel.
+* PENDING_REPLACE hides it in the same way, and is hidden by PENDING_CANCEL: the person wants out. While it lasts either
+  terms may stand at the venue, so the order is filled when the larger quantity is; what the venue says of the change
+  decides (`complete`). A change that is not known to be made or not leaves the order PENDING_REPLACE: it is one order.
 * UNKNOWN is never guessed away: it lasts until a report.
 
 NEW in the right-hand column means "stands at the venue"; `next_status` writes PARTIALLY_FILLED for it when something
-has been filled already, and PENDING_NEW when the venue has never acknowledged the order.
+has been filled already, PENDING_NEW when the venue has never acknowledged the order, and PENDING_REPLACE while a change
+of it is open.
 
 DENIED has no way out: the order was never sent. A fill that bears its id is somebody else's and is booked under an
 external order (`oms.decide`). Orders placed elsewhere begin with OrderCreated like any other: the desk learns of them
@@ -53,8 +57,12 @@ from signalbox.messages import (
     OrderNoted,
     OrderPartiallyFilled,
     OrderPendingCancel,
+    OrderPendingReplace,
     OrderRejected,
     OrderReleased,
+    OrderReplaced,
+    OrderReplaceRejected,
+    OrderReplaceUnknown,
     OrderStatus,
     OrderTriggered,
     OrderUnknown,
@@ -74,8 +82,9 @@ DENIED = OrderStatus.DENIED
 EXPIRED = OrderStatus.EXPIRED
 UNKNOWN = OrderStatus.UNKNOWN
 HELD = OrderStatus.HELD
+PENDING_REPLACE = OrderStatus.PENDING_REPLACE
 
-LIVE = (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, PENDING_CANCEL, UNKNOWN, HELD)
+LIVE = (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, PENDING_CANCEL, UNKNOWN, HELD, PENDING_REPLACE)
 ENDED = (FILLED, CANCELED, REJECTED, EXPIRED)
 """Ended at the venue. DENIED is not among them: such an order never got there."""
 
@@ -99,19 +108,19 @@ TRANSITIONS: Row = {
     # It has the order, and has said that it does not work it.
     **_stays(OrderAccepted, (HELD,)),
     # The cancel was asked for before the venue answered the submit; the answer does not recall it.
-    **_stays(OrderAccepted, (PENDING_CANCEL,)),
+    **_stays(OrderAccepted, (PENDING_CANCEL, PENDING_REPLACE)),
     # Late: the order was accepted, then it ended, and the reports changed places.
     **_stays(OrderAccepted, (CANCELED, EXPIRED)),
     # The venue works what it, or the gateway in its name, had refused: two words against each other. Not guessed.
     (REJECTED, OrderAccepted): UNKNOWN,
     # ---- triggered (stop orders)
     **_to(TRIGGERED, OrderTriggered, (PENDING_NEW, NEW, TRIGGERED, UNKNOWN, HELD)),
-    **_stays(OrderTriggered, (PARTIALLY_FILLED, PENDING_CANCEL, *ENDED)),
+    **_stays(OrderTriggered, (PARTIALLY_FILLED, PENDING_CANCEL, PENDING_REPLACE, *ENDED)),
     # ---- held (IBKR: shares to be located for a short sale; Inactive that is still listed), and at work again
     **_to(HELD, OrderHeld, (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, UNKNOWN, HELD)),
-    **_stays(OrderHeld, (PENDING_CANCEL, FILLED, CANCELED, EXPIRED)),
+    **_stays(OrderHeld, (PENDING_CANCEL, PENDING_REPLACE, FILLED, CANCELED, EXPIRED)),
     **_to(NEW, OrderReleased, (PENDING_NEW, NEW, UNKNOWN, HELD)),
-    **_stays(OrderReleased, (TRIGGERED, PARTIALLY_FILLED, PENDING_CANCEL, FILLED, CANCELED, EXPIRED)),
+    **_stays(OrderReleased, (TRIGGERED, PARTIALLY_FILLED, PENDING_CANCEL, PENDING_REPLACE, FILLED, CANCELED, EXPIRED)),
     **_to(UNKNOWN, OrderHeld, (REJECTED,)),
     **_to(UNKNOWN, OrderReleased, (REJECTED,)),
     # ---- fills: from everywhere
@@ -119,8 +128,8 @@ TRANSITIONS: Row = {
     # PENDING_NEW: the fill came before the acceptance. FILLED: a bust had reopened quantity of a finished order.
     **_to(PARTIALLY_FILLED, OrderPartiallyFilled, (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, UNKNOWN, HELD)),
     **_stays(OrderPartiallyFilled, (FILLED,)),
-    # FIX: PendingCancel outranks PartiallyFilled. The cancel is still open.
-    **_stays(OrderPartiallyFilled, (PENDING_CANCEL,)),
+    # FIX: PendingCancel and PendingReplace outrank PartiallyFilled. What was asked for is still open.
+    **_stays(OrderPartiallyFilled, (PENDING_CANCEL, PENDING_REPLACE)),
     # What traded before the order ended, reported after. Ended it remains; the fill is booked.
     **_stays(OrderPartiallyFilled, (CANCELED, EXPIRED)),
     # A refused order that trades was not refused, and the rest of it may be working. (A time-out taken for a reject
@@ -132,17 +141,34 @@ TRANSITIONS: Row = {
     **_stays(FillCorrected, (*LIVE, *ENDED)),
     **_stays(CommissionBooked, (*LIVE, *ENDED)),
     # ---- cancels
-    **_to(PENDING_CANCEL, OrderPendingCancel, (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, PENDING_CANCEL, HELD)),
+    **_to(
+        PENDING_CANCEL,
+        OrderPendingCancel,
+        (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, PENDING_CANCEL, HELD, PENDING_REPLACE),
+    ),
     # Cancelling what is not known is allowed and sent, but asking tells nothing about the order.
     (UNKNOWN, OrderPendingCancel): UNKNOWN,
     (PENDING_CANCEL, OrderCancelRejected): NEW,
     # Late, or the answer to a cancel that crossed the end (IBKR 10148: already filled).
-    **_stays(OrderCancelRejected, (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, HELD, *ENDED)),
+    **_stays(OrderCancelRejected, (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, HELD, PENDING_REPLACE, *ENDED)),
     # A refused cancel (IBKR 10147: no such order) does not say whether the order lives.
     (UNKNOWN, OrderCancelRejected): UNKNOWN,
     **_to(CANCELED, OrderCanceled, (*LIVE, CANCELED)),
     # The cancel of the rest of an order that had no rest, or IBKR's Cancelled after Inactive or at the end of a day.
     **_stays(OrderCanceled, (FILLED, REJECTED, EXPIRED)),
+    # ---- changes of what works; the first is asked for only of what the venue has, and nothing else is open of
+    **_to(PENDING_REPLACE, OrderPendingReplace, (NEW, TRIGGERED, PARTIALLY_FILLED, HELD)),
+    **_to(NEW, OrderReplaced, (PENDING_NEW, NEW, UNKNOWN, PENDING_REPLACE)),
+    # Changed by hand at the venue, or the answer came after what it hides, or after the end.
+    **_stays(OrderReplaced, (TRIGGERED, PARTIALLY_FILLED, HELD, PENDING_CANCEL, *ENDED)),
+    (PENDING_REPLACE, OrderReplaceRejected): NEW,
+    # The desk refuses one at once, or the answer crossed another word of the venue. Of what is not known a refused
+    # change tells nothing.
+    **_stays(
+        OrderReplaceRejected,
+        (PENDING_NEW, NEW, TRIGGERED, PARTIALLY_FILLED, HELD, PENDING_CANCEL, UNKNOWN, *ENDED),
+    ),
+    **_stays(OrderReplaceUnknown, (*LIVE, *ENDED)),
     # ---- rejected, also after it was working: a venue may refuse at the open what it took overnight
     **_to(REJECTED, OrderRejected, (*LIVE, REJECTED)),
     **_stays(OrderRejected, (FILLED, CANCELED, EXPIRED)),
@@ -160,6 +186,7 @@ ACKNOWLEDGING: frozenset[type[OrderEvent]] = frozenset(
         OrderTriggered,
         OrderHeld,
         OrderReleased,
+        OrderReplaced,
         OrderPartiallyFilled,
         OrderFilled,
         FillCorrected,
@@ -170,6 +197,9 @@ ACKNOWLEDGING: frozenset[type[OrderEvent]] = frozenset(
 )
 """Events that show that the venue has, or had, the order. A refused cancel or an OrderUnknown does not."""
 
+_COMPLETING = (FillCorrected, OrderReplaced, OrderReplaceRejected)
+"""Events without a fill of their own that may leave nothing to fill: of a smaller order, or of one as it was."""
+
 
 def next_status(
     order_id: str,
@@ -179,18 +209,22 @@ def next_status(
     acknowledged: bool = True,
     filled: bool = False,
     complete: bool = False,
+    replacing: bool = False,
 ) -> OrderStatus:
     """The status of the order after `event`.
 
-    All three facts include this event: `acknowledged` = the venue has shown that it has the order, `filled` = some of
-    it is filled, `complete` = all of it is. Raises `IllegalTransitionError`, which names status and event, where the
-    table has no row.
+    All facts include this event: `acknowledged` = the venue has shown that it has the order, `filled` = some of it is
+    filled, `complete` = all of it is, `replacing` = a change of it is open.
+
+    Raises `IllegalTransitionError`, which names status and event, where the table has no row.
     """
     status = TRANSITIONS.get((current, event))
     if status is None:
         raise IllegalTransitionError(order_id, "NO_ORDER" if current is None else current.value, event.__name__)
-    if event is FillCorrected and complete:
+    if complete and event in _COMPLETING:
         return FILLED
+    if status is NEW and replacing:
+        return PENDING_REPLACE
     if status is NEW and filled:
         return PARTIALLY_FILLED
     if status is NEW and not acknowledged:

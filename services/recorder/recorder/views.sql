@@ -88,27 +88,28 @@ LEFT JOIN (SELECT d.decision_id, i.* FROM typed_decisions AS d JOIN typed_intent
            WHERE d.verdict = 'DENIED' AND i.type = 'OrderIntent') AS wanted
     ON e.type = 'OrderDenied' AND wanted.generation = e.generation AND wanted.decision_id = e.cause;
 
--- One row an order: its terms, and its status after its last event. Only what has to be is folded by the order's name; the
--- rest comes from its first and last event, found by their sequence: a million orders take less than half the memory so.
+-- One row an order: its terms as they stand, and its status after its last event. Only what has to be is folded by the
+-- order's name; the rest comes from single events, found by their sequence: a million orders take less than half the memory so.
 -- As of a place: as they were once TRADE had its message of that sequence, in its newest generation.
 CREATE OR REPLACE MACRO orders_at(place) AS TABLE
-SELECT folded.venue, folded.account, folded.order_id, closing.status, opening.symbol AS symbol,
-       opening.side AS side,
-       exactly(opening.quantity) AS quantity,
-       opening.order_type AS order_type,
-       exactly(opening.limit_price) AS limit_price,
-       exactly(opening.stop_price) AS stop_price,
-       opening.time_in_force AS time_in_force,
-       opening.reduce_only AS reduce_only,
-       opening.post_only AS post_only,
+SELECT folded.venue, folded.account, folded.order_id, closing.status, standing.symbol AS symbol,
+       standing.side AS side,
+       exactly(standing.quantity) AS quantity,
+       standing.order_type AS order_type,
+       exactly(standing.limit_price) AS limit_price,
+       exactly(standing.stop_price) AS stop_price,
+       standing.time_in_force AS time_in_force,
+       standing.reduce_only AS reduce_only,
+       standing.post_only AS post_only,
        exactly(coalesce(folded.filled_quantity, 0)::DECIMAL(38,18)) AS filled_quantity, nullif(folded.executions, 0) AS executions,
        folded.reason,  -- DuckDB 2.0 can not compare what a coalesce within a CASE has made
        CASE WHEN closing.status <> 'REJECTED' THEN NULL WHEN folded.refused_by IS NULL THEN 'UNSTATED'
             ELSE folded.refused_by END AS refused_by,
-       folded.venue_order_id, opening.currency AS currency, opening.estimated_commission AS estimated_commission,
+       folded.venue_order_id, standing.currency AS currency, standing.estimated_commission AS estimated_commission,
        CASE WHEN opening.type = 'OrderCreated' THEN opening."at" END AS created_at,
        closing."at" AS changed_at, folded.events, folded.generation, folded.sequence
 FROM (SELECT venue, account, order_id, generation, min(sequence) AS first_sequence, max(sequence) AS sequence, count(*) AS events,
+             coalesce(max(sequence) FILTER (WHERE type IN ('OrderCreated', 'OrderReplaced')), min(sequence)) AS terms_sequence,
              arg_max(cumulative_quantity, sequence) AS filled_quantity,  -- the OMS's own, after corrections
              count(*) FILTER (WHERE type IN ('OrderPartiallyFilled', 'OrderFilled')) AS executions,
              arg_max(reason, sequence) AS reason, arg_max(venue_order_id, sequence) AS venue_order_id,
@@ -117,7 +118,8 @@ FROM (SELECT venue, account, order_id, generation, min(sequence) AS first_sequen
       WHERE NOT starts_with(order_id, '_')  -- _baseline, _funding ... are no orders
         AND (sequence <= place OR generation < (SELECT max(generation) FROM order_events))
       GROUP BY ALL) AS folded
-JOIN order_beginnings AS opening ON opening.generation = folded.generation AND opening.sequence = folded.first_sequence
+JOIN order_events AS opening ON opening.generation = folded.generation AND opening.sequence = folded.first_sequence
+JOIN order_beginnings AS standing ON standing.generation = folded.generation AND standing.sequence = folded.terms_sequence
 JOIN order_events AS closing ON closing.generation = folded.generation AND closing.sequence = folded.sequence;
 
 CREATE OR REPLACE VIEW orders AS SELECT * FROM orders_at(9223372036854775807);

@@ -20,14 +20,27 @@ from signalbox.messages import (
     IntentApproved,
     IntentDenied,
     MassCancelIntent,
+    ModifyIntent,
     OrderIntent,
 )
 
 from risk.checks import conditions, form, limits, market
 from risk.checks.cancels import CANCEL_ROWS
+from risk.checks.changes import CHANGE_ROWS, only_takes_away
 from risk.checks.mass_cancels import MASS_CANCEL_ROWS
 from risk.checks.rows import Form, Ground, Rows
-from risk.facts import INTENT, CancelFacts, IntentFacts, MassCancelFacts, OrderFacts, Request, gather, normalised
+from risk.facts import (
+    INTENT,
+    CancelFacts,
+    ChangeFacts,
+    IntentFacts,
+    MassCancelFacts,
+    OrderFacts,
+    Request,
+    gather,
+    gather_change,
+    normalised,
+)
 from risk.intents import TEXT_CHARACTERS_MAX
 from risk.looking import look, look_at_id
 from risk.rules import Rules
@@ -65,9 +78,15 @@ def ground_of(facts: OrderFacts) -> tuple[Form, Ground]:
     return form, ground
 
 
+_NOT_OF_CHANGES = frozenset({row.name for row in form.COMMON_ROWS} | {"open_orders"})
 OF_ORDERS: Rows[OrderFacts] = Rows(
     (*form.COMMON_ROWS, *form.ORDER_ROWS, *conditions.ORDER_ROWS, *market.ORDER_ROWS, *limits.ORDER_ROWS), ground_of
 )
+OF_CHANGES: Rows[ChangeFacts] = Rows((*form.COMMON_ROWS, *CHANGE_ROWS))
+OF_CHANGED_ORDERS: Rows[OrderFacts] = Rows([row for row in OF_ORDERS if row.name not in _NOT_OF_CHANGES])
+"""What an order is to be has to pass what a new one has to; it stands in the place of itself."""
+OF_SMALLER_ORDERS: Rows[OrderFacts] = Rows([row for row in form.ORDER_ROWS if row.name == "quantity"])
+"""A change that takes nothing but quantity away is a cancel of a part."""
 OF_CANCELS: Rows[CancelFacts] = Rows((*form.COMMON_ROWS, *CANCEL_ROWS))
 OF_MASS_CANCELS: Rows[MassCancelFacts] = Rows((*form.INTENT_ROWS, *MASS_CANCEL_ROWS))
 
@@ -113,6 +132,11 @@ def explain(rules: Rules, decision: Decision) -> tuple[Check, ...]:
     intent, symbol_error = normalised(rules, intent)
     if isinstance(intent, CancelIntent):
         return OF_CANCELS.told(CancelFacts(intent=intent, rules=rules, basis=basis))
+    if isinstance(intent, ModifyIntent):
+        of_change = ChangeFacts(intent=intent, rules=rules, basis=basis)
+        changed = _changed_order(of_change, symbol_error, decision.by, decision.at)
+        told = OF_CHANGES.told(of_change)
+        return told if changed is None else (*told, *changed[0].told(changed[1]))
     if isinstance(intent, MassCancelIntent):
         of_many = MassCancelFacts(intent=intent, rules=rules, basis=basis, symbol_error=symbol_error)
         return OF_MASS_CANCELS.told(of_many)
@@ -129,6 +153,14 @@ def _judge(rules: Rules, request: Request, intent: Intent, symbol_error: str, at
     elif isinstance(intent, CancelIntent):
         of_cancel = CancelFacts(intent=intent, rules=rules, basis=basis)
         failed, rows, reference = OF_CANCELS.failed(of_cancel), len(OF_CANCELS), None
+    elif isinstance(intent, ModifyIntent):
+        of_change = ChangeFacts(intent=intent, rules=rules, basis=basis)
+        failed, rows, reference = OF_CHANGES.failed(of_change), len(OF_CHANGES), None
+        changed = _changed_order(of_change, symbol_error, request.by, at)
+        if changed is not None:
+            checks, of_order = changed
+            failed, rows = failed + checks.failed(of_order), rows + len(checks)
+            reference = of_order.market_price if checks is OF_CHANGED_ORDERS else None
     else:
         of_many = MassCancelFacts(intent=intent, rules=rules, basis=basis, symbol_error=symbol_error)
         failed, rows, reference = OF_MASS_CANCELS.failed(of_many), len(OF_MASS_CANCELS), None
@@ -165,11 +197,22 @@ def _judge(rules: Rules, request: Request, intent: Intent, symbol_error: str, at
     )
 
 
+def _changed_order(
+    of_change: ChangeFacts, symbol_error: str, by: str, at: datetime
+) -> tuple[Rows[OrderFacts], OrderFacts] | None:
+    """The order as it is to be, and its checks; None = there is none to be judged."""
+    order = of_change.basis.order
+    if order is None or order.terms is None:
+        return None
+    facts = gather_change(of_change.rules, of_change.basis, of_change.intent, symbol_error, by, at)
+    return OF_SMALLER_ORDERS if only_takes_away(of_change) else OF_CHANGED_ORDERS, facts
+
+
 def _order_named(intent: Intent) -> str:
-    """The order that an intent places or cancels; "" = many."""
+    """The order that an intent places, changes or cancels; "" = many."""
     if isinstance(intent, OrderIntent):
         return intent.id
-    return intent.order_id if isinstance(intent, CancelIntent) else ""
+    return intent.order_id if isinstance(intent, CancelIntent | ModifyIntent) else ""
 
 
 def _shortened(denied: IntentDenied) -> IntentDenied:

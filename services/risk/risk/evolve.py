@@ -24,6 +24,7 @@ from signalbox.messages import (
     Instrument,
     IntentApproved,
     IntentDenied,
+    ModifyIntent,
     OrderCreated,
     OrderDenied,
     OrderEvent,
@@ -31,6 +32,9 @@ from signalbox.messages import (
     OrderFilled,
     OrderIntent,
     OrderPartiallyFilled,
+    OrderPendingReplace,
+    OrderReplaced,
+    OrderReplaceRejected,
     OrderStatus,
     Quote,
     TradingState,
@@ -38,9 +42,9 @@ from signalbox.messages import (
 )
 from signalbox.room import StreamRoom
 
-from risk import keeping
+from risk import changing, keeping
 from risk.account_ages import FUNDS, said_at
-from risk.exposure import count_open, end, holding_of, note_traded, revalue, settle_terms, work
+from risk.exposure import alter, end, holding_of, note_traded, revalue, settle_terms, work
 from risk.known import Verdict
 from risk.prices import mark_price, usable_price, worst_price
 from risk.state import (
@@ -86,6 +90,9 @@ def fold_new_decision(state: RiskState, decision: IntentApproved | IntentDenied)
         books = _note_approval(state, intent, decision.at, decision.by)
         if ended is None and intent.id not in state.orders:  # else its events came first: they know what is left of it
             _reserve(state, books, intent, decision.reference_price)
+    elif isinstance(decision, IntentApproved) and isinstance(intent, ModifyIntent):
+        books = _note_approval(state, intent, decision.at, decision.by)
+        changing.let_through(state, books, intent, decision)
 
 
 def is_answered(state: RiskState, sequence: int, stored_at: datetime) -> bool:
@@ -118,6 +125,8 @@ def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> Non
     elif isinstance(event, FillCorrected):
         _fill(state, books, event, event.fill, event.replaced)
         _set_open(state, books, event, event.leaves_quantity)
+    elif isinstance(event, OrderPendingReplace | OrderReplaced | OrderReplaceRejected):
+        changing.fold(state, books, _key(event), event)
     _set_status(state, books, event)
 
 
@@ -145,7 +154,7 @@ def distrust_books(state: RiskState, sequence: int) -> None:
     state.folded_up_to = max(state.folded_up_to, sequence)
 
 
-def _note_approval(state: RiskState, intent: OrderIntent, at: datetime, by: str) -> AccountBooks:
+def _note_approval(state: RiskState, intent: OrderIntent | ModifyIntent, at: datetime, by: str) -> AccountBooks:
     """Count an approval against the limits on their rate; the books of its account."""
     books = _books_of(state, (intent.venue, intent.account))
     of_name = books.approvals_by_name.get(by)
@@ -166,7 +175,7 @@ def _reserve(state: RiskState, books: AccountBooks, intent: OrderIntent, referen
     """Count an approved order as if all of it could fill at its worst price, before the venue has seen it."""
     price = worst_price(intent, reference, state.rules.desk.limits.price_collar_fraction)
     facts = (intent.venue, intent.account, intent.symbol, intent.side, intent.quantity, price)
-    work(state, books, intent.id, WorkingOrder(*facts, _PENDING_NEW, intent.strategy))
+    work(state, books, intent.id, WorkingOrder(*facts, _PENDING_NEW, intent.strategy, intent))
     state.in_flight.add(intent.id)
 
 
@@ -201,11 +210,10 @@ def _set_open(state: RiskState, books: AccountBooks, event: OrderEvent, leaves_q
             revived = WorkingOrder(*facts, event.status, refused.strategy if refused is not None else "")
             _revive(state, books, _key(event), revived)
         return
-    holding = holding_of(state, books, order.venue, order.symbol)
-    count_open(holding, order, order.open_quantity, -1)
-    order.open_quantity = max(leaves_quantity, ZERO)
-    count_open(holding, order, order.open_quantity, 1)
-    revalue(books, order.symbol, holding)
+    if order.change is None:
+        alter(state, books, order, open_quantity=max(leaves_quantity, ZERO))
+    else:
+        changing.fill(state, books, order, event.cumulative_quantity, leaves_quantity)  # type: ignore[attr-defined]
 
 
 def _set_status(state: RiskState, books: AccountBooks, event: OrderEvent) -> None:

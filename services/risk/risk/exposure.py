@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from signalbox.messages import NEVER
 
@@ -55,16 +56,17 @@ def observe(state: RiskState, holding: Holding, venue: str, symbol: str) -> None
         holding.mark = mark_price(quote.message) or holding.mark
 
 
-def count_open(holding: Holding, order: WorkingOrder, quantity: Decimal, times: int) -> None:
+def count_open(holding: Holding, order: WorkingOrder, times: int) -> None:
     """Count what may still fill of an order (`times` 1), or no more (-1)."""
+    quantity, value = order.worst_quantity, order.worst_value
     if times < 0:
         quantity = -quantity
-    if order.price is None:
+    if value is None:
         holding.unpriced_orders += times
     elif order.side is BUY:
-        holding.buying_value += quantity * order.price
+        holding.buying_value += value if times > 0 else -value
     else:
-        holding.selling_value += quantity * order.price
+        holding.selling_value += value if times > 0 else -value
     if order.side is BUY:
         holding.buying_quantity += quantity
     else:
@@ -103,7 +105,7 @@ def work(state: RiskState, books: AccountBooks, key: str, order: WorkingOrder) -
     state.working[scope] = state.working.get(scope, 0) + 1
     books.working_orders += 1
     holding = holding_of(state, books, order.venue, order.symbol)
-    count_open(holding, order, order.open_quantity, 1)
+    count_open(holding, order, 1)
     revalue(books, order.symbol, holding)
 
 
@@ -116,9 +118,20 @@ def end(state: RiskState, books: AccountBooks, key: str) -> WorkingOrder:
         del state.working[scope]
     books.working_orders -= 1
     holding = holding_of(state, books, order.venue, order.symbol)
-    count_open(holding, order, order.open_quantity, -1)
+    count_open(holding, order, -1)
+    order.change = None
     revalue(books, order.symbol, holding)
     return order
+
+
+def alter(state: RiskState, books: AccountBooks, order: WorkingOrder, **terms: Any) -> None:
+    """Give a working order other figures, and count it by those from now on."""
+    holding = holding_of(state, books, order.venue, order.symbol)
+    count_open(holding, order, -1)
+    for name, value in terms.items():
+        setattr(order, name, value)
+    count_open(holding, order, 1)
+    revalue(books, order.symbol, holding)
 
 
 def restore_books(state: RiskState, key: AccountKey, books: AccountBooks, orders: Mapping[str, WorkingOrder]) -> None:

@@ -22,10 +22,13 @@ from signalbox.messages import (
     Intent,
     Liquidity,
     MassCancelIntent,
+    ModifyIntent,
     OrderIntent,
+    OrderSeen,
     PositionSeen,
     Side,
 )
+from signalbox.order_terms import as_wanted
 
 from risk.prices import market_price, worst_price
 from risk.rules import Rules
@@ -97,6 +100,18 @@ class MassCancelFacts(IntentFacts, kw_only=True):
     symbol_error: str
 
 
+class ChangeFacts(IntentFacts, kw_only=True):
+    """What the checks of a change by itself look at; the order as it is to be has those of an order (`OrderFacts`)."""
+
+    intent: ModifyIntent
+
+    @property
+    def filled(self) -> Decimal:
+        """What of the order has filled."""
+        order = self.basis.order
+        return order.terms.quantity - order.open_quantity if order is not None and order.terms is not None else ZERO
+
+
 class OrderFacts(IntentFacts, kw_only=True):
     """What the checks of an order look at: what is kept of it (`basis`), and what follows from that.
 
@@ -155,6 +170,33 @@ def only_account(desk: Desk, venue: str) -> str:
 
 def gather(rules: Rules, basis: Basis, intent: OrderIntent, symbol_error: str, by: str, at: datetime) -> OrderFacts:
     """Work out what follows for a normalised order intent."""
+    return _gather(rules, basis, intent, symbol_error, by, at, None)
+
+
+def gather_change(
+    rules: Rules, basis: Basis, change: ModifyIntent, symbol_error: str, by: str, at: datetime
+) -> OrderFacts:
+    """Work out what follows for an order of which a change is wanted, and whose terms the basis has.
+
+    It is held as a new order with the terms that it is to have, beside everything but itself. Until the venue has said
+    which of the two stands, the larger may: of what may still fill, and of what that is worth.
+    """
+    assert basis.order is not None
+    assert basis.order.terms is not None
+    terms = as_wanted(basis.order.terms, change)
+    wanted = structs.replace(terms, id=change.id, at=change.at, cause=change.cause, valid_until=None)
+    return _gather(rules, basis, wanted, symbol_error if change.symbol else "", by, at, basis.order)
+
+
+def _gather(
+    rules: Rules,
+    basis: Basis,
+    intent: OrderIntent,
+    symbol_error: str,
+    by: str,
+    at: datetime,
+    replaced: OrderSeen | None,
+) -> OrderFacts:
     limits, side = rules.desk.limits, intent.side
     instrument, books, position, quote = basis.instrument, basis.books, basis.position, basis.quote
     market = market_price(quote, side) if quote is not None else None
@@ -167,14 +209,23 @@ def gather(rules: Rules, basis: Basis, intent: OrderIntent, symbol_error: str, b
             commission = estimated_commission(rules, intent, instrument, value)
             if rate is not None:
                 order_value = value * rate
+    opening, open_value = intent.quantity, order_value
+    beside = position
     before, after, held = _with_order(position, side, order_value)
+    if replaced is not None:
+        beside = _without(position, replaced, side)
+        opening, open_value = _larger(intent, price, replaced)
+        if open_value is not None and instrument is not None and rate is not None:
+            open_value *= instrument.multiplier * rate
+        before = _with_order(position, side, None)[0]
+        _, after, held = _with_order(beside, side, open_value if rate is not None else None)
     if instrument is not None and before is not None and after is not None and not books.is_unvalued:
         account_value = books.worst_value - before + after
-        needed = _needed(instrument, position, intent, after - held)
+        needed = _needed(instrument, beside, side, opening, after - held)
         needed_funds = books.needed_funds + (needed - position.needed_funds)
         if commission is not None and rate is not None:
             needed_funds += commission * rate
-    quantity = worst_quantity(position, side, intent.quantity)
+    quantity = worst_quantity(beside, side, opening)
     return OrderFacts(
         intent=intent,
         rules=rules,
@@ -205,12 +256,43 @@ def estimated_commission(
     return commission_of(scheme, intent.quantity, value, Liquidity.MAKER if intent.post_only else Liquidity.UNSTATED)
 
 
-def _needed(instrument: InstrumentSeen, position: PositionSeen, intent: OrderIntent, opened: Decimal) -> Decimal:
+def _larger(wanted: OrderIntent, price: Decimal | None, replaced: OrderSeen) -> tuple[Decimal, Decimal | None]:
+    """The most that may still fill of an order that is changed, and what that may be worth, without multiplier."""
+    assert replaced.terms is not None
+    filled = replaced.terms.quantity - replaced.open_quantity
+    opening = max(ZERO, wanted.quantity - filled)
+    if price is None or replaced.price is None:
+        return max(opening, replaced.open_quantity), None
+    return max(opening, replaced.open_quantity), max(opening * price, replaced.open_quantity * replaced.price)
+
+
+def _without(position: PositionSeen, order: OrderSeen, side: Side) -> PositionSeen:
+    """What is held and under way beside an order of that side."""
+    quantity, value = order.open_quantity, order.open_quantity * order.price if order.price is not None else ZERO
+    unpriced = position.unpriced_orders - (order.price is None)
+    if side is BUY:
+        return structs.replace(
+            position,
+            buying_quantity=position.buying_quantity - quantity,
+            buying_value=position.buying_value - value,
+            unpriced_orders=unpriced,
+        )
+    return structs.replace(
+        position,
+        selling_quantity=position.selling_quantity - quantity,
+        selling_value=position.selling_value - value,
+        unpriced_orders=unpriced,
+    )
+
+
+def _needed(
+    instrument: InstrumentSeen, position: PositionSeen, side: Side, quantity: Decimal, opened: Decimal
+) -> Decimal:
     """What the position, and what is under way in it with this order, takes of the funds."""
     needed = opened * margin_fraction(instrument)
     margin = short_margin(instrument)
     if margin:
-        selling = ZERO if intent.side is BUY else intent.quantity
+        selling = ZERO if side is BUY else quantity
         needed = max(needed, funds_of_writing(position, margin, selling))
     return needed
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 import msgspec
 from signalbox import messages
-from signalbox.messages import NEVER, CancelIntent, Intent, MassCancelIntent, OrderIntent
+from signalbox.messages import NEVER, CancelIntent, Intent, MassCancelIntent, ModifyIntent, OrderIntent
 from signalbox.streams import INTENT_BYTES_MAX
 
 PAYLOAD_BYTES_MAX = INTENT_BYTES_MAX
@@ -128,7 +128,7 @@ def _foreign_number(payload: bytes) -> str:
 
 def _absurd_number(intent: Intent) -> str:
     """Refuse by digits and exponent, before any arithmetic: 1E+999999 plus 1 has a million digits."""
-    if not isinstance(intent, OrderIntent):
+    if not isinstance(intent, OrderIntent | ModifyIntent):
         return ""
     for name in _NUMBERS:
         number: Decimal | None = getattr(intent, name)

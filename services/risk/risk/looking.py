@@ -22,6 +22,7 @@ from signalbox.messages import (
     Intent,
     LinkSeen,
     MassCancelIntent,
+    ModifyIntent,
     OrderIntent,
     OrderSeen,
     PositionSeen,
@@ -51,8 +52,14 @@ UNSEEN: Seen[Any] = Seen(None, "")
 
 def look(state: RiskState, request: Request, intent: Intent, at: datetime) -> Basis:
     """What a normalised intent is held against at desk time `at`."""
-    if not isinstance(intent, OrderIntent):
-        return _about_cancel(state, intent) if isinstance(intent, CancelIntent) else _about_mass_cancel(state, intent)
+    if isinstance(intent, OrderIntent):
+        return _about_order(state, request, intent, at)
+    if isinstance(intent, ModifyIntent):
+        return _about_change(state, request, intent, at)
+    return _about_cancel(state, intent) if isinstance(intent, CancelIntent) else _about_mass_cancel(state, intent)
+
+
+def _about_order(state: RiskState, request: Request, intent: OrderIntent | ModifyIntent, at: datetime) -> Basis:
     account_key, symbol_key = (intent.venue, intent.account), (intent.venue, intent.symbol)
     books = state.books.get(account_key)
     return Basis(
@@ -86,6 +93,31 @@ def _about_cancel(state: RiskState, intent: CancelIntent) -> Basis:
         trade_sequence=state.folded_up_to,
         id_used=_id_used(state, intent.id),
         order=OrderSeen(venue=order.venue, account=order.account, symbol=order.symbol, status=order.status)
+        if order is not None
+        else None,
+        ended=state.known.finished(key),
+        order_id_used=IdSeen(verdict=decided.verdict, sequence=decided.sequence) if decided is not None else None,
+    )
+
+
+def _about_change(state: RiskState, request: Request, intent: ModifyIntent, at: datetime) -> Basis:
+    """What an order is held against, and the order that is to be changed."""
+    key = order_key(intent.venue, intent.account, intent.order_id)
+    order, decided = state.orders.get(key), state.known.decided(intent.order_id)
+    if order is not None and not intent.symbol:
+        intent = structs.replace(intent, symbol=order.symbol)
+    return structs.replace(
+        _about_order(state, request, intent, at),
+        order=OrderSeen(
+            venue=order.venue,
+            account=order.account,
+            symbol=order.symbol,
+            status=order.status,
+            terms=order.terms,
+            open_quantity=order.open_quantity or NOTHING,
+            price=order.price,
+            is_changing=order.change is not None,
+        )
         if order is not None
         else None,
         ended=state.known.finished(key),

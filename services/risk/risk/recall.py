@@ -14,6 +14,7 @@ from signalbox.messages import (
     OrderEvent,
     OrderFilled,
     OrderPartiallyFilled,
+    OrderReplaced,
     OrderStatus,
 )
 
@@ -40,6 +41,10 @@ def recall_terms(state: RiskState, events: Iterable[OrderEvent]) -> None:
             key, terms = order_key(event.venue, event.account, event.order_id), _terms(state, event)
         elif isinstance(event, OrderPartiallyFilled | OrderFilled | FillCorrected) and terms is not None:
             terms.open_quantity = event.leaves_quantity
+        elif isinstance(event, OrderReplaced) and terms is not None:
+            collar = state.desk.limits.price_collar_fraction
+            terms.open_quantity = event.leaves_quantity
+            terms.price = worst_price(event.order, None, collar) or terms.price
     if terms is not None:
         state.refused[key] = terms
 

@@ -24,6 +24,7 @@ from signalbox.messages import (
     Fill,
     Instrument,
     InstrumentSeen,
+    OrderIntent,
     OrderStatus,
     PositionSeen,
     Quote,
@@ -67,8 +68,24 @@ class Seen(Generic[T]):
     kept: Any = field(default=None, compare=False, repr=False)
 
 
+class OpenChange(Struct, frozen=True, gc=False):
+    """Other terms of an order that were let through, while nobody has said what became of them.
+
+    `cause` is what asked for them: a decision, or whatever the OMS has as its reason. `terms` None = not all are known.
+    """
+
+    cause: str
+    terms: OrderIntent | None
+    open_quantity: Decimal
+    price: Decimal | None
+
+
 class WorkingOrder(Struct, gc=False):
-    """An order that may still fill. `price` is the worst one per unit, None while no price is known at all."""
+    """An order that may still fill. `price` is the worst one per unit, None while no price is known at all.
+
+    `terms` is its intent as it stands; None = not all of its terms are known (it was placed elsewhere). While a change
+    of it is open either may stand at the venue, and the larger of the two counts.
+    """
 
     venue: str
     account: str
@@ -78,6 +95,22 @@ class WorkingOrder(Struct, gc=False):
     price: Decimal | None
     status: OrderStatus
     strategy: str = ""
+    terms: OrderIntent | None = None
+    change: OpenChange | None = None
+
+    @property
+    def worst_quantity(self) -> Decimal:
+        """The most that may still fill."""
+        return self.open_quantity if self.change is None else max(self.open_quantity, self.change.open_quantity)
+
+    @property
+    def worst_value(self) -> Decimal | None:
+        """The most that this may be worth, without multiplier; None = there is no price."""
+        if self.price is None or self.change is None:
+            return self.open_quantity * self.price if self.price is not None else None
+        if self.change.price is None:
+            return None
+        return max(self.open_quantity * self.price, self.change.open_quantity * self.change.price)
 
     @property
     def scope(self) -> Scope:

@@ -15,6 +15,7 @@ from decimal import Decimal
 from signalbox.gateway.state import AnyState, AnyTracked, Standing, execution_report_id, new_to, remember_fee, report_id
 from signalbox.messages import (
     Fill,
+    ModifyOrder,
     RefusedBy,
     Report,
     VenueAccepted,
@@ -27,6 +28,7 @@ from signalbox.messages import (
     VenueNoted,
     VenueRejected,
     VenueReleased,
+    VenueReplaceRejected,
     VenueTriggered,
     VenueUnknown,
 )
@@ -277,6 +279,22 @@ def cancel_refusal(
         venue=venue,
         account=account,
         order_id=order_id,
+        code=code,
+        reason=reason,
+        refused_by=RefusedBy.VENUE if code else RefusedBy.GATEWAY,
+    )
+
+
+def change_refusal(command: ModifyOrder, code: str, reason: str, at: datetime) -> VenueReplaceRejected:
+    """The report that a change is not made: refused by the venue, with its code, or by the gateway."""
+    return VenueReplaceRejected(
+        id=report_id(command.venue, command.account, "replace_rejected", f"{command.order_id}.{command.revision}"),
+        at=at,
+        cause=command.id,
+        venue=command.venue,
+        account=command.account,
+        order_id=command.order_id,
+        revision=command.revision,
         code=code,
         reason=reason,
         refused_by=RefusedBy.VENUE if code else RefusedBy.GATEWAY,

@@ -19,6 +19,7 @@ from msgspec import Struct
 from signalbox.messages import (
     CancelOrder,
     Fill,
+    LedgerChangeClaimed,
     LedgerClaimed,
     LedgerEntry,
     LedgerSent,
@@ -197,6 +198,8 @@ def fold_ledger(state: AnyState, entry: LedgerEntry, sequence: int, wall_seconds
             state.highest_number = max(state.highest_number, int(entry.attempt_id))
         return
     tracked = state.orders.get(entry.order.order_id)
+    if isinstance(entry, LedgerChangeClaimed):
+        return
     if tracked is not None:
         _mark_sent(state, tracked, entry)
 

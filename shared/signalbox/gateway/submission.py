@@ -70,8 +70,10 @@ class Submission:
         command: Command = messages.decode(received.payload, Command)
         if isinstance(command, SubmitOrder):
             await self._submit(command, received.stored_at)
-        else:
+        elif isinstance(command, CancelOrder):
             await self._cancel(command)
+        else:
+            self._tell(reports.change_refusal(command, "", "this gateway changes no orders", self._clock.now()))
         while self._refused:  # nothing else would bring the refusal back, should the process end before it is stored
             self._link.end_if_stopping()
             with suppress(TimeoutError):

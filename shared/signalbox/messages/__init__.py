@@ -39,12 +39,12 @@ from signalbox.messages.basis import (
     SwitchSeen,
 )
 from signalbox.messages.books import AccountState, Book, Position
-from signalbox.messages.commands import CancelOrder, Command, SubmitOrder
+from signalbox.messages.commands import CancelOrder, Command, ModifyOrder, SubmitOrder
 from signalbox.messages.control import ClockTick, DeadLetter, Lease, SetAside, TimerFired, TradingState
 from signalbox.messages.decisions import Check, Decision, IntentApproved, IntentDenied
-from signalbox.messages.intents import CancelIntent, Intent, MassCancelIntent, OrderIntent
+from signalbox.messages.intents import CancelIntent, Intent, MassCancelIntent, ModifyIntent, OrderIntent
 from signalbox.messages.json_form import decode, encode
-from signalbox.messages.ledger import LedgerClaimed, LedgerEntry, LedgerSent
+from signalbox.messages.ledger import LedgerChangeClaimed, LedgerClaimed, LedgerEntry, LedgerSent
 from signalbox.messages.market import Bar, FundingRate, Greeks, Instrument, PriceStep, Quote, Score
 from signalbox.messages.orders import (
     AccountAdopted,
@@ -68,8 +68,12 @@ from signalbox.messages.orders import (
     OrderNoted,
     OrderPartiallyFilled,
     OrderPendingCancel,
+    OrderPendingReplace,
     OrderRejected,
     OrderReleased,
+    OrderReplaced,
+    OrderReplaceRejected,
+    OrderReplaceUnknown,
     OrderTriggered,
     OrderUnknown,
     PositionChange,
@@ -91,6 +95,9 @@ from signalbox.messages.reports import (
     VenueNoted,
     VenueRejected,
     VenueReleased,
+    VenueReplaced,
+    VenueReplaceRejected,
+    VenueReplaceUnknown,
     VenueReport,
     VenueSnapshot,
     VenueTriggered,
@@ -158,6 +165,7 @@ __all__ = [
     "IntentApproved",
     "IntentDenied",
     "Lease",
+    "LedgerChangeClaimed",
     "LedgerClaimed",
     "LedgerEntry",
     "LedgerSent",
@@ -168,6 +176,8 @@ __all__ = [
     "MarketState",
     "MassCancelIntent",
     "Message",
+    "ModifyIntent",
+    "ModifyOrder",
     "OpenOrder",
     "Order",
     "OrderAccepted",
@@ -184,8 +194,12 @@ __all__ = [
     "OrderNoted",
     "OrderPartiallyFilled",
     "OrderPendingCancel",
+    "OrderPendingReplace",
     "OrderRejected",
     "OrderReleased",
+    "OrderReplaceRejected",
+    "OrderReplaceUnknown",
+    "OrderReplaced",
     "OrderSeen",
     "OrderStatus",
     "OrderTriggered",
@@ -229,6 +243,9 @@ __all__ = [
     "VenueNoted",
     "VenueRejected",
     "VenueReleased",
+    "VenueReplaceRejected",
+    "VenueReplaceUnknown",
+    "VenueReplaced",
     "VenueReport",
     "VenueSnapshot",
     "VenueTriggered",

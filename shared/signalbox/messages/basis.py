@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+from signalbox.messages.intents import OrderIntent
 from signalbox.messages.market import PriceStep
 from signalbox.messages.words import (
     InstrumentKind,
@@ -129,12 +130,21 @@ class BooksSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
 
 
 class OrderSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """The order that a cancel names, while it works."""
+    """The order that a cancel or a change names, while it works.
+
+    The rest is for a change: `terms` is its intent as it stands (None = not all of its terms are known), of which
+    `open_quantity` may still fill at `price` at worst; `is_changing` = a change of it was let through before, of which
+    nobody knows yet what became.
+    """
 
     venue: str
     account: str
     symbol: str
     status: OrderStatus
+    terms: OrderIntent | None = None
+    open_quantity: Decimal = ZERO
+    price: Decimal | None = None
+    is_changing: bool = False
 
 
 class IdSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -149,8 +159,8 @@ class Basis(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     `rules` names the limits and all else that risk takes from the desk file (`risk.rules`). Order events of TRADE were
     folded up to `trade_sequence`, decisions up to this one. `unread_event` is where TRADE has an order event that could
-    not be read. `order`, `ended` and `order_id_used` are about the order that a cancel names; `covered_orders` is how
-    many orders a cancel of many is for: those that may still fill, from their approval on.
+    not be read. `order`, `ended` and `order_id_used` are about the order that a cancel or a change names;
+    `covered_orders` is how many orders a cancel of many is for: those that may still fill, from their approval on.
     """
 
     is_only_told: ClassVar[bool] = True

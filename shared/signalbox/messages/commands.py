@@ -22,4 +22,20 @@ class CancelOrder(Message, frozen=True, kw_only=True):
     venue_order_id: str
 
 
-Command = SubmitOrder | CancelOrder
+class ModifyOrder(Message, frozen=True, kw_only=True):
+    """Give this order other terms; after `deadline` (desk time) that must not be sent any more.
+
+    `order` is the whole order as it is to be: its quantity is the total, what has filled included (FIX: OrderQty).
+    `revision` is the command's place among those of the order.
+    """
+
+    venue: str
+    account: str
+    order_id: str
+    venue_order_id: str
+    order: Order
+    revision: int
+    deadline: Utc
+
+
+Command = SubmitOrder | CancelOrder | ModifyOrder

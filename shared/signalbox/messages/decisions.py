@@ -28,7 +28,7 @@ class Check(Struct, frozen=True, kw_only=True, gc=False):
 class IntentApproved(Message, frozen=True, kw_only=True):
     """Risk lets the intent through. `intent` is normalised: symbol, account and times filled in.
 
-    `order_id` is the order that it places or cancels; "" = it cancels many: so many as `basis.covered_orders` says.
+    `order_id` is the order that it places, changes or cancels; "" = it cancels many (`basis.covered_orders`).
     `by` is the name that the server saw send it. `intent_sequence` and `intent_stored_at` say together which message of
     INTENTS it was: sequences begin again where that stream is made anew. `checks` are those that failed, here none;
     `passed` counts the others, which can be made again from `basis`. Decisions from before there was a basis have all

@@ -47,6 +47,24 @@ class CancelIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     note: str = ""
 
 
+class ModifyIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A user's wish to give the order `order_id` other terms (FIX: OrderCancelReplaceRequest).
+
+    None = it stays as it is. `quantity` is the total, what has filled included (FIX: OrderQty). `symbol` may be left
+    out; one that is named must be the order's.
+    """
+
+    at: Utc = NEVER
+    venue: str
+    symbol: str = ""
+    order_id: str
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    account: str = ""
+    note: str = ""
+
+
 class MassCancelIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A user's wish to cancel every order that works (FIX: OrderMassCancelRequest) and has all that is named here.
 
@@ -61,4 +79,4 @@ class MassCancelIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields
     note: str = ""
 
 
-Intent = OrderIntent | CancelIntent | MassCancelIntent
+Intent = OrderIntent | CancelIntent | ModifyIntent | MassCancelIntent

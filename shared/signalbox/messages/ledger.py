@@ -28,4 +28,14 @@ class LedgerSent(Message, frozen=True, kw_only=True):
     venue_order_id: str = ""
 
 
-LedgerEntry = LedgerClaimed | LedgerSent
+class LedgerChangeClaimed(Message, frozen=True, kw_only=True):
+    """Written before a change of an order is sent: from here on the venue may have either. `cause` is the command.
+
+    `order` is all of it as it is to be."""
+
+    venue: str
+    order: Order
+    revision: int
+
+
+LedgerEntry = LedgerClaimed | LedgerSent | LedgerChangeClaimed

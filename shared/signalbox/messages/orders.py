@@ -160,6 +160,42 @@ class FundingBooked(OrderEvent, frozen=True, kw_only=True):
     currency: str
 
 
+class OrderPendingReplace(OrderEvent, frozen=True, kw_only=True):
+    """The order is to have other terms: `order` is all of it as it is to be. Either may stand meanwhile.
+
+    `revision` is the command's. `reference_price` is the market that risk held the change against, if any.
+    """
+
+    order: Order
+    revision: int
+    reference_price: Decimal | None = None
+
+
+class OrderReplaced(OrderEvent, frozen=True, kw_only=True):
+    """The venue has given the order other terms: `order` is all of it from now on.
+
+    `revision` is that of the command that asked for it; 0 = nobody here has.
+    """
+
+    order: Order
+    leaves_quantity: Decimal
+    revision: int = 0
+
+
+class OrderReplaceRejected(OrderEvent, frozen=True, kw_only=True):
+    """A change has not been made: the order is as it was. `revision` as above; 0 = no gateway was asked."""
+
+    reason: str
+    refused_by: RefusedBy = RefusedBy.UNSTATED
+    revision: int = 0
+
+
+class OrderReplaceUnknown(OrderEvent, frozen=True, kw_only=True):
+    """Whether a change has been made is not known; the gateway has been, or will be, asked."""
+
+    reason: str
+
+
 class OrderPendingCancel(OrderEvent, frozen=True, kw_only=True):
     pass
 
@@ -270,6 +306,10 @@ OrderEvents = (
     | FillCorrected
     | CommissionBooked
     | FundingBooked
+    | OrderPendingReplace
+    | OrderReplaced
+    | OrderReplaceRejected
+    | OrderReplaceUnknown
     | OrderPendingCancel
     | OrderCancelRejected
     | OrderCanceled

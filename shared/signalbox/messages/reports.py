@@ -112,6 +112,35 @@ class VenueCancelRejected(VenueReport, frozen=True, kw_only=True):
     refused_by: RefusedBy = RefusedBy.UNSTATED
 
 
+class VenueReplaced(VenueReport, frozen=True, kw_only=True):
+    """The order has these terms at the venue from now on. `revision` is the command's; 0 = the desk has not asked."""
+
+    order_id: str
+    venue_order_id: str
+    quantity: Decimal
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    revision: int = 0
+
+
+class VenueReplaceRejected(VenueReport, frozen=True, kw_only=True):
+    """The change that the command of that revision asked for is not made, and will not be: the order is as it was."""
+
+    order_id: str
+    revision: int
+    code: str
+    reason: str
+    refused_by: RefusedBy = RefusedBy.UNSTATED
+
+
+class VenueReplaceUnknown(VenueReport, frozen=True, kw_only=True):
+    """The gateway can not say whether the change was made; it goes on asking."""
+
+    order_id: str
+    revision: int
+    reason: str
+
+
 class VenueUnknown(VenueReport, frozen=True, kw_only=True):
     """The gateway can not say what became of the order; it goes on asking."""
 
@@ -166,6 +195,9 @@ Report = (
     | VenueRejected
     | VenueExpired
     | VenueCancelRejected
+    | VenueReplaced
+    | VenueReplaceRejected
+    | VenueReplaceUnknown
     | VenueUnknown
     | VenueSnapshot
 )

@@ -72,6 +72,8 @@ class OrderStatus(StrEnum):
     UNKNOWN = "UNKNOWN"
     HELD = "HELD"
     """The venue has it and does not work it (shares must first be located, say); it may come to life."""
+    PENDING_REPLACE = "PENDING_REPLACE"
+    """Other terms were asked for, and the venue has not said what became of that: either may stand there."""
 
 
 FINAL_STATUSES = frozenset(

@@ -1,4 +1,4 @@
-"""Checks of a cancel: is there such an order, does it still work, is it the one that is meant?
+"""Checks of a cancel: is there such an order, does it still work, is it the one that is meant? A change asks that too.
 
 A cancel takes risk away, so no limit, price, session or trading state holds it up: it works when HALTED too.
 """
@@ -6,11 +6,11 @@ A cancel takes risk away, so no limit, price, session or trading state holds it 
 from __future__ import annotations
 
 from risk.checks.rows import Row, Told
-from risk.facts import CancelFacts
+from risk.facts import CancelFacts, ChangeFacts
 from risk.known import Verdict
 
 
-def order_working(facts: CancelFacts) -> str:
+def order_working(facts: CancelFacts | ChangeFacts) -> str:
     """An order works from its approval on until an event has ended it."""
     basis, name = facts.basis, facts.intent.order_id
     if basis.order is not None:
@@ -22,7 +22,7 @@ def order_working(facts: CancelFacts) -> str:
     return f"the desk has no order {name!r}"
 
 
-def tell_order_working(facts: CancelFacts) -> Told:
+def tell_order_working(facts: CancelFacts | ChangeFacts) -> Told:
     basis = facts.basis
     if basis.order is not None:
         observed = str(basis.order.status)
@@ -35,23 +35,23 @@ def tell_order_working(facts: CancelFacts) -> Told:
     return "working", observed, f"TRADE:{basis.trade_sequence}"
 
 
-def order_matches(facts: CancelFacts) -> str:
+def order_matches(facts: CancelFacts | ChangeFacts) -> str:
     """It names the order's own venue and account, and no other symbol; otherwise one of the two is a mistake."""
     found, wanted = _found(facts), _wanted(facts)
     return "" if found == wanted else f"order {facts.intent.order_id} is for {found}, not for {wanted}"
 
 
-def tell_order_matches(facts: CancelFacts) -> Told:
+def tell_order_matches(facts: CancelFacts | ChangeFacts) -> Told:
     return _found(facts), _wanted(facts), f"TRADE:{facts.basis.trade_sequence}"
 
 
-def _wanted(facts: CancelFacts) -> str:
+def _wanted(facts: CancelFacts | ChangeFacts) -> str:
     intent, order = facts.intent, facts.basis.order
     symbol = intent.symbol or (order.symbol if order is not None else "any symbol")
     return f"{symbol} at {intent.venue} in {intent.account}"
 
 
-def _found(facts: CancelFacts) -> str:
+def _found(facts: CancelFacts | ChangeFacts) -> str:
     order = facts.basis.order
     return f"{order.symbol} at {order.venue} in {order.account}" if order is not None else _wanted(facts)
 
