@@ -10,7 +10,8 @@ from gateway_dydx.renewal import is_due, may_be_renewed, renewal
 from gateway_dydx.state import OwnState, State, Tracked, state_of
 from hypothesis import example, given
 from hypothesis import strategies as some
-from signalbox.gateway.state import Standing, track
+from msgspec.structs import replace
+from signalbox.gateway.state import OpenChange, Standing, track
 from signalbox.messages import Fill, LedgerClaimed, Order, OrderType, Side, TimeInForce
 
 AT = datetime(2024, 3, 5, tzinfo=UTC)
@@ -98,8 +99,56 @@ def test_an_order_renewed_for_ever_never_fills_more_than_its_quantity(
             continue
         taken = chain.place(int(version.quantity), version.good_til_block, height)
         if taken and height not in lost:
-            tracked.own.works_until, tracked.own.placed_quantity = version.good_til_block, version.quantity
+            tracked.own.works_until = version.good_til_block
     assert sum(size for _, size in chain.fills) <= 10
+
+
+CHANGES = some.dictionaries(some.integers(101, 290), some.integers(1, 20), max_size=6)
+
+
+@given(WANTED, some.integers(0, 60), some.sets(some.integers(100, 300), max_size=30), CHANGES)
+def test_an_order_that_is_changed_never_fills_more_than_the_largest_it_was_to_be(
+    wanted: list[tuple[int, int]], late_blocks: int, lost: set[int], changes: dict[int, int]
+) -> None:
+    """As above; of a change whose reply is lost nobody knows, until a version with the terms of before has gone."""
+    state, chain = state_of("a-0", OwnState(height=100)), Chain(10, 120)
+    tracked, largest = resting(state), 10
+    hits = {100 + offset: size for offset, size in wanted}
+    for height in range(101, 300):
+        chain.block(height, hits.get(height, 0))
+        state.own.height, state.own.complete_height = height, height - late_blocks
+        known = {fill for fill in chain.fills if fill[0] <= state.own.complete_height}
+        for number, (at_height, size) in enumerate(chain.fills):
+            if (at_height, size) in known and number >= len(tracked.fills):
+                book(tracked, size, at_height)
+        total = changes.get(height, 0)
+        order = replace(tracked.order, quantity=Decimal(total)) if total > tracked.filled else None
+        if tracked.done or not may_be_renewed(tracked):
+            continue
+        if order is None and not is_due(tracked, height):
+            continue
+        if order is not None and tracked.change is not None:
+            continue
+        tracked.own.tried_at = height
+        version = renewal(state, tracked, order)
+        if version is None or version.quantity <= 0:
+            continue
+        tracked.own.continues = tracked.own.continues or version.quantity < (order or tracked.order).quantity
+        tracked.own.good_til_block = version.good_til_block
+        if order is not None:
+            tracked.change, largest = OpenChange(order, 1), max(largest, total)
+        taken = (height not in lost or height % 2 == 0) and chain.place(
+            int(version.quantity), version.good_til_block, height
+        )
+        if height in lost:
+            continue
+        if taken:
+            tracked.own.works_until = version.good_til_block
+        if order is None and taken:
+            tracked.change = None  # what was not heard of is undone
+        elif order is not None:
+            tracked.order, tracked.change = (order, None) if taken else (tracked.order, None)
+    assert sum(size for _, size in chain.fills) <= largest
 
 
 def test_an_order_without_fills_is_renewed_at_its_whole_size() -> None:

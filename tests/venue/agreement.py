@@ -18,6 +18,9 @@ from signalbox.messages import (
     VenueHeld,
     VenueNoted,
     VenueReleased,
+    VenueReplaced,
+    VenueReplaceRejected,
+    VenueReplaceUnknown,
     VenueSnapshot,
     VenueUnknown,
 )
@@ -90,7 +93,7 @@ def _fact_of(report: Any) -> tuple[str, ...]:
             return kind, report.funding_id
         case VenueNoted():
             return kind, report.order_id, report.code, report.reason
-        case VenueCancelRejected() | VenueSnapshot():
+        case VenueCancelRejected() | VenueSnapshot() | VenueReplaced() | VenueReplaceRejected() | VenueReplaceUnknown():
             return kind, report.id
         case _:
             return kind, report.order_id

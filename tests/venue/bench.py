@@ -35,6 +35,7 @@ class Placed(Struct, frozen=True, kw_only=True):
     quantity: Decimal
     filled: Decimal
     working: bool
+    limit_price: Decimal | None = None
 
 
 class Executed(Struct, frozen=True, kw_only=True):

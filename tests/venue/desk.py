@@ -32,10 +32,13 @@ from signalbox.messages import (
     Fill,
     Intent,
     IntentApproved,
+    LedgerChangeClaimed,
     LedgerClaimed,
     LedgerEntry,
     LinkStatus,
     MassCancelIntent,
+    ModifyIntent,
+    ModifyOrder,
     Order,
     OrderEvents,
     OrderIntent,
@@ -203,7 +206,8 @@ class Desk:
         if self.bench.tells_its_order_ids:
             return
         for entry in await self._new_entries():
-            self.bench.learn(entry.order.order_id, entry.venue_order_id)
+            if not isinstance(entry, LedgerChangeClaimed):
+                self.bench.learn(entry.order.order_id, entry.venue_order_id)
 
     async def _new_entries(self) -> list[LedgerEntry]:
         new: list[LedgerEntry] = []
@@ -345,6 +349,51 @@ class Desk:
             order_id=order_id,
         )
         await self._approve(f"decision/{intent.id}", order_id, intent)
+
+    async def modify(self, order_id: str, attempt: int = 1, **changes: Decimal) -> None:
+        """Approve the wish to change an order."""
+        intent = ModifyIntent(
+            id=f"{order_id}-modify-{attempt}",
+            at=self.bench.world.now(),
+            venue=self.bench.venue,
+            account=self.bench.account,
+            symbol=self.bench.symbol,
+            order_id=order_id,
+            **changes,
+        )
+        await self._approve(f"decision/{intent.id}", order_id, intent)
+
+    async def replaced(self, order_id: str, times: int = 1) -> None:
+        """Wait until the order has been changed so often."""
+
+        def there() -> bool:
+            state = self.oms.state.find_order(self.bench.venue, self.bench.account, order_id)
+            return state is not None and state.change is None and len(state.command_causes) >= times
+
+        await self.eventually(there, f"{order_id} changed {times} times")
+
+    async def change_claimed(self, order_id: str, revision: int = 1) -> None:
+        """Wait until the gateway has claimed the change."""
+        subject = subjects.ledger_change(self.bench.venue, order_id, revision)
+        await self.eventually(lambda: self._recorder.last("LEDGER", subject), f"a claim of a change of {order_id}")
+
+    async def command_change(self, order_id: str, revision: int = 9, *, deadline_seconds: float, **new: Any) -> None:
+        """Command a change behind the OMS's back."""
+        now, state = self.bench.world.now(), self.oms.state.find_order(self.bench.venue, self.bench.account, order_id)
+        assert state is not None
+        assert state.order is not None
+        command = ModifyOrder(
+            id=f"command/{order_id}/{revision}",
+            at=now,
+            venue=self.bench.venue,
+            account=self.bench.account,
+            order_id=order_id,
+            venue_order_id=state.venue_order_id,
+            order=msgspec.structs.replace(state.order, **new),
+            revision=revision,
+            deadline=now + timedelta(seconds=deadline_seconds),
+        )
+        await self._oms_bus.publish(subjects.command(self.bench.venue, order_id, revision), command)
 
     async def cancel_many(self, name: str, **named: str) -> None:
         """Approve the wish to cancel all that works and has what is named."""

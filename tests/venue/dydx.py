@@ -146,6 +146,7 @@ symbol = "ETH-USD"
             quantity=order.size + filled - order.total_filled,
             filled=filled,
             working=order.status in WORKING,
+            limit_price=order.price,
         )
 
     def unexplained(self) -> list[str]:

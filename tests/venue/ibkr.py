@@ -101,7 +101,11 @@ symbol = "AAPL"
     def placed(self, order_id: str) -> list[Placed]:
         return [
             Placed(
-                number=str(order.number), quantity=order.terms.quantity, filled=order.filled, working=order.leaves > 0
+                number=str(order.number),
+                quantity=order.terms.quantity,
+                filled=order.filled,
+                working=order.leaves > 0,
+                limit_price=order.terms.limit_price,
             )
             for order in self.world.orders()
             if order.terms.client_reference == order_id

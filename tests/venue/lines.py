@@ -27,13 +27,24 @@ NEWS = 3
 FINAL = Cannot("its executions are final", "nothing: a fill has one revision")
 NOT_HELD = Cannot("it holds nothing back: it takes an order or refuses it", "nothing is held there")
 
+NO_CHANGES = {
+    f"V3{number}": Cannot("its broker changes no orders", "the change is refused, with the reason")
+    for number in "0156789ABC"
+}
+
 
 class LinesBench(IbkrBench):
     """See `bench.VenueBench`. What the simulated market does is the same as in IBKR's place."""
 
     name = "lines"
     module = "lines_gateway"
-    cannot: ClassVar[dict[str, Cannot]] = {"V64": FINAL, "V65": FINAL, "VE0": FINAL, "VE1": NOT_HELD, "VE2": NOT_HELD}
+    cannot: ClassVar[dict[str, Cannot]] = {
+        "V64": FINAL,
+        "V65": FINAL,
+        "VE0": FINAL,
+        "VE1": NOT_HELD,
+        "VE2": NOT_HELD,
+    } | NO_CHANGES
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()

@@ -40,12 +40,6 @@ class Cannot:
     instead: str
 
 
-_NO_REPLACE = Cannot(
-    "the desk has no message that changes an order",
-    "the order is cancelled, and a new one is placed under a new id once the end of the old one is known: the two "
-    "never work at the same time",
-)
-
 _NO_RENEWAL = Cannot(
     "it need not: TWS works an order for the day until the day's end by itself",
     "nothing is renewed; the order is placed once",
@@ -82,10 +76,6 @@ CANNOT: dict[tuple[str, str], Cannot] = {
         "the fill says UNSTATED",
     ),
     ("V17", "ibkr"): Cannot("its fixed commissions pay nobody", "a fee is never below zero"),
-    ("V30", "ibkr"): _NO_REPLACE,
-    ("V30", "dydx"): _NO_REPLACE,
-    ("V31", "ibkr"): _NO_REPLACE,
-    ("V31", "dydx"): _NO_REPLACE,
     ("V32", "ibkr"): _NO_RENEWAL,
     ("V33", "ibkr"): _NO_RENEWAL,
     ("V34", "ibkr"): _NO_RENEWAL,

@@ -21,6 +21,7 @@ from signalbox.gateway.state import ZERO, Standing, execution_report_id
 from signalbox.messages import Fill
 from signalbox.order_terms import WITH_STOP
 
+from gateway_dydx import changing
 from gateway_dydx.endings import FINAL_STATUSES, VenueStatus, ending_of, reason_word
 from gateway_dydx.facts import Fact, FillSeen, Height, OrderSeen, SubaccountChanged, SubaccountSnapshot
 from gateway_dydx.state import State, Tracked, raise_height, remember_fill
@@ -164,6 +165,8 @@ def question(state: State, tracked: Tracked) -> str:
         return "its last block has passed"
     if tracked.standing is Standing.CLAIMED:
         return "no word of the order"
+    if about_change := changing.question(state, tracked):
+        return about_change
     if tracked.own.is_short_term:
         return tracked.doubt
     if tracked.own.said_over:

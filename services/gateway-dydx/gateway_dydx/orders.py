@@ -17,10 +17,12 @@ from signalbox.errors import TranslationError, VenueError
 from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.venue import Canceled, Draft, NoRoom, Outcome, Placed
 from signalbox.messages import MarketState, Order, Side
-from signalbox.order_terms import why_refused
+from signalbox.order_terms import change_of, why_refused
 
+from gateway_dydx import changing
 from gateway_dydx.instruments import Offered
-from gateway_dydx.plans import CancelPlan, OrderPlan, PriceBounds, Subaccount, cancel_plan, order_plan
+from gateway_dydx.plans import CancelPlan, OrderPlan, PriceBounds, Subaccount, cancel_plan, order_plan, renewed
+from gateway_dydx.renewal import renewal
 from gateway_dydx.sending import Sending
 from gateway_dydx.settings import Settings
 from gateway_dydx.state import State, Tracked, take_number
@@ -95,6 +97,34 @@ class Orders:
             tracked.own.claimed_seconds = time.monotonic()  # nothing is signed for it any more
         return placed
 
+    def compose_change(self, tracked: Tracked, order: Order, at: datetime) -> Draft:
+        offered = self._instruments.one(order.symbol)
+        takes = offered.instrument.market_state
+        if takes is not MarketState.OPEN and not (takes is MarketState.POST_ONLY and order.post_only):
+            raise TranslationError(f"dYdX takes no such orders for {order.symbol} now: it is {offered.market.status}")
+        if not tracked.own.rests:
+            raise TranslationError(change_of(VENUE, offered.instrument.kind, order).sentence)
+        self.plan_of(tracked, order)
+        return Draft(tracked.number, order, again=True)  # the same id: a later version takes the place of an earlier
+
+    async def change(self, tracked: Tracked, draft: Draft) -> Placed:
+        """The next version of a short-term order, with other terms: what the earlier ones fill counts for it."""
+        order: Order = draft.terms
+        if not tracked.own.watched or tracked.own.not_renewed or tracked.filled_at_venue > tracked.filled:
+            return Placed(Outcome.UNSENT, "", "what it has filled is not wholly known")
+        version = renewal(self._state, tracked, order)
+        if version is None:
+            return Placed(Outcome.UNSENT, "", "its next version has to wait for the next block")
+        plan = renewed(self.plan_of(tracked, replace(order, quantity=version.quantity)), version.good_til_block)
+        tracked.own.continues = tracked.own.continues or version.quantity < order.quantity
+        tracked.own.good_til_block = plan.good_til_block  # before it goes: from here on some version may live as long
+        placed = await self._sending.place(plan, None)
+        if placed.outcome is Outcome.ACCEPTED:
+            tracked.own.works_until = plan.good_til_block
+            changing.taken(self._state, tracked)
+            return Placed(Outcome.SENT)  # by this node: the blocks tell
+        return replace(placed, again=True) if placed.outcome is Outcome.UNKNOWN else placed
+
     async def cancel(self, tracked: Tracked, *, again: bool) -> Canceled:
         plan = self.cancel_plan(tracked)
         tracked.own.cancel_seconds = time.monotonic()
@@ -107,8 +137,8 @@ class Orders:
         """The cancel of an order, reaching as far as any version of it that may have been sent."""
         return cancel_plan(self.plan_of(tracked), self._state.own.height)
 
-    def plan_of(self, tracked: Tracked, quantity: Decimal | None = None) -> OrderPlan:
-        """An order's plan again, as it was claimed (or of another size), with the highest good-til-block that may be.
+    def plan_of(self, tracked: Tracked, terms: Order | None = None) -> OrderPlan:
+        """An order's plan again, as it was claimed (or with other terms), with the highest good-til-block that may be.
 
         Raises `TranslationError` when the venue does not have the market any more.
         """
@@ -116,9 +146,10 @@ class Orders:
         if offered is None:
             raise TranslationError(f"the venue has no market {order.symbol} any more")
         bounds = self._bounds(offered.terms.tick_size * 1000)  # of a market order only the identity matters now
-        terms = order if quantity is None else replace(order, quantity=quantity)
         height = self._state.own.height
-        plan = order_plan(terms, offered.terms, self._subaccount, tracked.number, bounds, height, tracked.claimed_at)
+        plan = order_plan(
+            terms or order, offered.terms, self._subaccount, tracked.number, bounds, height, tracked.claimed_at
+        )
         return replace(plan, good_til_block=tracked.own.good_til_block) if tracked.own.is_short_term else plan
 
     def _bounds(self, reference_price: Decimal | None) -> PriceBounds:

@@ -27,6 +27,7 @@ from signalbox.gateway.state import ZERO, Standing, asked_about
 from signalbox.messages import OpenOrder, Side, VenueFunding, VenueSnapshot
 from signalbox.order_terms import WITH_LIMIT, WITH_STOP
 
+from gateway_dydx import changing
 from gateway_dydx.decide import OPEN_STATUSES, decide, goes_on, tracked_of
 from gateway_dydx.endings import FINAL_STATUSES, EndKind, ending_of
 from gateway_dydx.facts import FillSeen, OrderSeen, Subaccount, Unreadable
@@ -94,6 +95,9 @@ def reconcile(
         if tracked.done or unread & {tracked.order.symbol, ""}:  # not all is known of its market: no end follows
             continue
         if tracked.own.is_short_term:
+            actions += changing.settle(state, tracked, answers.height, at)
+            if tracked.done:
+                continue
             if answers.height > tracked.own.good_til_block and not goes_on(tracked):
                 actions += _short_term_end(state, tracked, answers.height, at)
         elif tracked.order.order_id in answers.failed:

@@ -22,7 +22,9 @@ from decimal import Decimal
 
 from msgspec import Struct
 from signalbox.gateway.state import Standing
+from signalbox.messages import Order
 
+from gateway_dydx.changing import is_unheard, kept_alive
 from gateway_dydx.plans import QUOTE_ORDER_BLOCKS, SHORT_BLOCK_WINDOW
 from gateway_dydx.state import State, Tracked
 
@@ -49,6 +51,7 @@ def may_be_renewed(tracked: Tracked) -> bool:
         and not tracked.cancel_command
         and not tracked.own.not_renewed
         and not tracked.doubt
+        and not (tracked.change is not None and tracked.change.in_hand)
         and tracked.standing is Standing.SENT
         and tracked.filled_at_venue <= tracked.filled
     )
@@ -56,6 +59,8 @@ def may_be_renewed(tracked: Tracked) -> bool:
 
 def is_due(tracked: Tracked, height: int) -> bool:
     """Whether its end is near. What has ended is brought back only where it ended because of what it had filled."""
+    if is_unheard(tracked):  # what is not known to be made is undone by the next version
+        return height >= tracked.own.tried_at + AGAIN_BLOCKS
     if height < max(tracked.own.works_until - RENEW_BLOCKS_BEFORE, tracked.own.tried_at + AGAIN_BLOCKS):
         return False
     return height < tracked.own.works_until or tracked.own.continues
@@ -66,13 +71,17 @@ def knows_enough(state: State) -> bool:
     return state.own.height - state.own.complete_height <= KNOWN_BLOCKS_MAX
 
 
-def renewal(state: State, tracked: Tracked) -> Renewal | None:
-    """The order's next version; None = there is none that reaches further than what may be there."""
+def renewal(state: State, tracked: Tracked, order: Order | None = None) -> Renewal | None:
+    """The order's next version, or its first with the terms of `order`, a change; None = there is none that reaches
+    further than what may be there.
+
+    Of a change the same holds: whichever of the versions fills, the chain counts it for the one order.
+    """
     block = min(state.own.height + QUOTE_ORDER_BLOCKS, state.own.complete_height + SHORT_BLOCK_WINDOW - 1)
     if block <= tracked.own.good_til_block:
         return None
-    quantity = tracked.order.quantity
+    quantity = (order or kept_alive(tracked)).quantity
     remembered = not tracked.fills or block < tracked.own.fill_height + SHORT_BLOCK_WINDOW
-    if tracked.own.placed_quantity < quantity or not remembered:
+    if tracked.own.continues or not remembered:  # once it may have been forgotten, it is never counted on again
         quantity -= tracked.filled
     return Renewal(block, quantity)

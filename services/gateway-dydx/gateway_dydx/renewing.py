@@ -1,22 +1,28 @@
 """Keeping resting orders alive: at each new block those whose end is near are given a later one.
 
 Owns when that is done, and that an order whose own time is over is taken from the market. How far it may go is
-`renewal`'s. An order that can not be renewed is left to end, and `reconcile` reports how it did.
+`renewal`'s. An order that can not be renewed is left to end, and `reconcile` reports how it did. A change of which
+nobody knows whether the chain has taken it is undone: the next version has the terms of before, and the higher block.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 
+from msgspec.structs import replace
 from signalbox.clock import DeskClock
 from signalbox.errors import TranslationError, VenueError
+from signalbox.gateway import reports
+from signalbox.gateway.actions import Action
 from signalbox.gateway.asking import Asking
 from signalbox.gateway.link import Link
 from signalbox.gateway.venue import Outcome
 
 from gateway_dydx import metrics
+from gateway_dydx.changing import is_unheard, kept_alive
 from gateway_dydx.orders import Orders
 from gateway_dydx.plans import renewed
 from gateway_dydx.reconcile import order_end_of
@@ -27,6 +33,7 @@ from gateway_dydx.state import State, Tracked
 log = logging.getLogger(__name__)
 
 OWN_TIME = "its own time is over"
+UNDONE = "it was not heard whether the chain had taken the change: the order has been put back as it was"
 LOOK_SECONDS = 1.0
 """The longest time without looking, should no block come."""
 
@@ -35,8 +42,16 @@ class Renewing:
     """Renews the resting orders of one subaccount."""
 
     def __init__(
-        self, clock: DeskClock, state: State, link: Link, orders: Orders, asking: Asking, sending: Sending
+        self,
+        clock: DeskClock,
+        state: State,
+        link: Link,
+        orders: Orders,
+        asking: Asking,
+        sending: Sending,
+        act: Callable[[list[Action]], None],
     ) -> None:
+        self._act = act
         self._clock, self._state, self._link = clock, state, link
         self._orders, self._asking, self._sending = orders, asking, sending
         self._block = asyncio.Event()
@@ -73,21 +88,27 @@ class Renewing:
         return may_be_renewed(tracked) and is_due(tracked, self._state.own.height)
 
     async def _renew(self, tracked: Tracked) -> None:
-        tracked.own.tried_at = self._state.own.height
+        tracked.own.tried_at, change = self._state.own.height, tracked.change
         next_version = renewal(self._state, tracked)
         if next_version is None:
             return
+        terms = kept_alive(tracked)
+        order = replace(terms, quantity=next_version.quantity)
         try:
-            plan = renewed(self._orders.plan_of(tracked, next_version.quantity), next_version.good_til_block)
+            plan = renewed(self._orders.plan_of(tracked, order), next_version.good_til_block)
         except TranslationError as error:
             tracked.own.not_renewed = str(error)
             return
-        tracked.own.continues = next_version.quantity < tracked.order.quantity
+        tracked.own.continues = tracked.own.continues or next_version.quantity < terms.quantity
         tracked.own.good_til_block = plan.good_til_block  # before it goes: from here on some version may live as long
         placed = await self._sending.place(plan, None)
         metrics.RENEWALS.labels(placed.outcome.value.lower()).inc()
         if placed.outcome is Outcome.ACCEPTED:
-            tracked.own.works_until, tracked.own.placed_quantity = plan.good_til_block, next_version.quantity
+            tracked.own.works_until = plan.good_til_block
+            if (
+                change is not None and tracked.change is change and is_unheard(tracked)
+            ):  # of a lower block, it is not taken any more, should it still come
+                self._act([*reports.not_replaced(self._state, tracked, self._clock.now(), "", UNDONE)])
         else:
             log.warning(
                 "a resting order was not renewed",

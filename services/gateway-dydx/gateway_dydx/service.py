@@ -79,7 +79,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     orders = Orders(state, sending, subaccount, settings, instruments, reference_price)
     questions = Questions(clock, state, rest, sending.failure_of, subaccount, settings)
     submission = gateway.submission(orders, questions, pace_of(settings), settings.cancel_wait_seconds_max)
-    renewing = Renewing(clock, state, gateway.link, orders, submission.asking, sending)
+    renewing = Renewing(clock, state, gateway.link, orders, submission.asking, sending, submission.act)
     orders_link = OrdersLink(
         clock, state, gateway, questions, submission, renewing, sending, node, rest,
         subaccount, where.websocket_url, stream_bounds(settings), settings, unread,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
 
 from signalbox.gateway import state as house
 from signalbox.messages import Fill, LedgerClaimed, OrderType, Report, VenueFill, VenueFunding, VenueSnapshot
@@ -27,8 +26,6 @@ class OwnOrder:
 
     good_til_block: int
     """The last block that can fill it, as far as any version of it may have been sent; 0 = it is stateful."""
-    placed_quantity: Decimal
-    """The size of the version that was placed last; at the claim the whole."""
     claimed_seconds: float
     """Since when it is certain that nothing new is signed for it: wall time (monotonic) of the claim, of the last
     broadcast of unknown outcome, or of the start of this process."""
@@ -39,7 +36,8 @@ class OwnOrder:
     transaction_hash: str = ""
     """Of the transaction that placed it; "" = an earlier process's."""
     continues: bool = False
-    """It has filled in part, and goes on with what is left, perhaps after a while without a version at the venue."""
+    """It has filled in part, and goes on with what is left, perhaps after a while without a version at the venue: the
+    chain need not remember what it has filled."""
     tried_at: int = 0
     """The height at which a renewal was last tried."""
     shown: bool = False
@@ -93,7 +91,7 @@ def state_of(account: str, own: OwnState) -> State:
 def _own_order(claim: LedgerClaimed, wall_seconds: float) -> OwnOrder:
     can_rest = claim.order.order_type is OrderType.LIMIT and claim.order.time_in_force not in AT_ONCE
     rests = claim.good_til_block > 0 and can_rest
-    return OwnOrder(claim.good_til_block, claim.order.quantity, wall_seconds, rests)
+    return OwnOrder(claim.good_til_block, wall_seconds, rests)
 
 
 def snapshot_id(account: str, height: int) -> str:

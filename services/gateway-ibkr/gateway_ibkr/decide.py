@@ -23,7 +23,7 @@ from signalbox.messages import TimeInForce
 from signalbox.order_terms import WHY_OVER, WITH_STOP
 from signalbox.sessions import session_at, session_on
 
-from gateway_ibkr import sense
+from gateway_ibkr import changing, sense
 from gateway_ibkr.facts import (
     CommissionSeen,
     CompletedOrderSeen,
@@ -102,7 +102,8 @@ def on_open_order(state: State, fact: OpenOrderSeen, at: datetime) -> list[Actio
         return []
     tracked.own.client_id = fact.client_id
     tracked.own.heard += 1
-    return _shown(state, tracked, at) + _status(state, tracked, fact.status, None, _venue_now(state, at))
+    actions = _shown(state, tracked, at) + changing.shown(state, tracked, fact, at)
+    return actions + _status(state, tracked, fact.status, None, _venue_now(state, at))
 
 
 def on_status(state: State, fact: OrderStatusSeen, at: datetime) -> list[Action]:
@@ -197,6 +198,8 @@ def inactive(state: State, tracked: Tracked, at: datetime) -> list[Action]:
 def _ended(state: State, tracked: Tracked, at: datetime, text: str) -> list[Action]:
     """`Cancelled` means one of these: rejected (an error has said why), expired, over at once, or cancelled."""
     asked = bool(tracked.cancel_command) or tracked.own.canceling
+    if not asked:
+        changing.ended(tracked)
     if tracked.own.refusal is not None and not asked:
         return rejected(state, tracked, at)
     if not asked and has_expired(state, tracked, at):
@@ -339,6 +342,8 @@ def _heard(tracked: Tracked, fact: ErrorSeen, treatment: Treatment) -> list[Acti
         return [Ask(order_id, tracked.doubt)]
     if treatment is Treatment.CANCEL_FAILED and "PendingCancel" in fact.text:
         return [Ask(order_id, "its cancel is under way")]  # a second one changes nothing, and refuses nothing
+    if changing.heard(tracked, treatment, fact.code, fact.text):
+        return [Ask(order_id, "the change was refused", urgent=True)]
     if treatment in (Treatment.CANCEL_FAILED, Treatment.MODIFY_FAILED):
         tracked.own.cancel_refusal = (fact.code, fact.text)
         return [Ask(order_id, "the cancel was refused", urgent=True)]
@@ -383,4 +388,6 @@ def question(state: State, tracked: Tracked) -> str:
         return "the order may have been refused"
     if tracked.cancel_command:
         return "no answer to the cancel"
+    if unanswered := changing.question(tracked):
+        return unanswered
     return tracked.doubt

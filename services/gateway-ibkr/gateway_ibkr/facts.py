@@ -99,6 +99,8 @@ class OpenOrderSeen(Struct, frozen=True, kw_only=True):
     contract: VenueContract
     action: str
     quantity: float
+    limit_price: float = 0.0
+    stop_price: float = 0.0
 
 
 class OrderStatusSeen(Struct, frozen=True, kw_only=True):

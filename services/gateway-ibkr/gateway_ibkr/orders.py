@@ -88,11 +88,34 @@ class Orders:
         await asyncio.sleep(0)  # the event loop writes at the end of its turn: what follows need not come first
         return Placed(Outcome.SENT)
 
+    def compose_change(self, tracked: Tracked, order: Order, at: datetime) -> Draft:
+        """The whole order again, under its own number: the total quantity, what has filled included.
+
+        A number that TWS does not know is a new order's: so only what the venue has shown is changed, and by one
+        sending alone: what has ended meanwhile could be placed anew by another.
+        """
+        terms, offered = order_terms(order), self._instruments.one(order.symbol)
+        if hint := self._not_ours(tracked):
+            raise TranslationError(f"the order was placed under another client id: {hint} to change it from here")
+        if not tracked.venue_order_id:
+            raise TranslationError("the venue has not shown the order yet")
+        return Draft(tracked.number, Terms(offered.contract, terms))
+
+    async def change(self, tracked: Tracked, draft: Draft) -> Placed:
+        return await self.place(tracked, draft)
+
+    def _not_ours(self, tracked: Tracked) -> str:
+        """How an order that another client id has placed is reached; "" = it is ours."""
+        client_id = tracked.own.client_id
+        if client_id in (-1, self._state.own.client_id):
+            return ""
+        return f"set SIGNALBOX_IBKR_ORDERS_CLIENT_ID to {client_id}"
+
     async def cancel(self, tracked: Tracked, *, again: bool) -> Canceled:
         own = tracked.own
-        if own.client_id not in (-1, self._state.own.client_id):  # the venue does not ask whose number it is
-            hint = f"set SIGNALBOX_IBKR_ORDERS_CLIENT_ID to {own.client_id} to cancel it from here"
-            return Canceled(CancelVerdict.REFUSED, "", f"the order was placed under another client id: {hint}")
+        if hint := self._not_ours(tracked):  # the venue does not ask whose number it is
+            why = f"the order was placed under another client id: {hint} to cancel it from here"
+            return Canceled(CancelVerdict.REFUSED, "", why)
         if self.session is None:
             return Canceled(CancelVerdict.UNKNOWN, "", NO_SESSION)
         self.session.cancel(tracked.number)

@@ -33,7 +33,7 @@ from signalbox.gateway.state import asked_about, report_id
 from signalbox.messages import OpenOrder, PositionHeld, TimeInForce, VenueSnapshot
 from signalbox.sessions import trading_day
 
-from gateway_ibkr import sense, taken_back
+from gateway_ibkr import changing, sense, taken_back
 from gateway_ibkr.decide import COMBINATION, decide, end_of_day, identify, inactive, note, rejected
 from gateway_ibkr.facts import (
     AccountAnswers,
@@ -175,6 +175,8 @@ def reconcile(
                 continue
             actions += _present(state, tracked, order_id in working, order_id in listed, at)
             actions += taken_back.ended(state, answers, tracked, at)
+            is_filled, times = taken_back.is_filled(answers, tracked), (wall_seconds, visibility_seconds)
+            actions += changing.settle(state, tracked, at, order_id in working, is_filled, *times)
             waited_seconds = wall_seconds - tracked.own.cancel_sent_seconds
             if tracked.order.order_id in working and waited_seconds >= visibility_seconds:
                 actions += _cancel_unanswered(state, tracked, canceling, at)

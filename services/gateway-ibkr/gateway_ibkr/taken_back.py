@@ -43,15 +43,19 @@ def take(state: State, answers: Answers) -> None:
             tracked.own.taken_back = max(ZERO, tracked.filled_at_venue - tracked.filled)
 
 
-def ended(state: State, answers: Answers, tracked: Tracked, at: datetime) -> Sequence[Report]:
-    """The end of an order that the venue has filled, and of which some does not stand any more."""
-    order, ids = tracked.order, (tracked.order.order_id, tracked.venue_order_id)
-    if tracked.done or not tracked.own.taken_back:
-        return []
-    if not any(
+def is_filled(answers: Answers, tracked: Tracked) -> bool:
+    """Whether the venue says that the order is filled."""
+    ids = (tracked.order.order_id, tracked.venue_order_id)
+    return any(
         seen.status == FILLED and (seen.reference == ids[0] or str(seen.perm_id) == ids[1])
         for seen in answers.completed
-    ):
+    )
+
+
+def ended(state: State, answers: Answers, tracked: Tracked, at: datetime) -> Sequence[Report]:
+    """The end of an order that the venue has filled, and of which some does not stand any more."""
+    order = tracked.order
+    if tracked.done or not tracked.own.taken_back or not is_filled(answers, tracked):
         return []
     why = "over at the venue, which had filled it, and has taken some of that back since"
     return reports.canceled(state, tracked, at, f"{why}: {tracked.filled} of {order.quantity} stand")

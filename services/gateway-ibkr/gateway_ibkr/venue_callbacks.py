@@ -214,6 +214,8 @@ class Callbacks(OptionCallbacks):
             contract=contract_of(contract),
             action=order.action,
             quantity=_number(order.totalQuantity),
+            limit_price=_number(order.lmtPrice),
+            stop_price=_number(order.auxPrice),
         )
         self._session.item(OPEN_ORDERS, seen)
         self._session.on_fact(seen)

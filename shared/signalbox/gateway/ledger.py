@@ -6,6 +6,9 @@ Owns the protocol that makes a second order impossible. What if the process dies
   is asked; the order is never sent by a second process;
 - between SENT and the command's acknowledgement: the command comes again and there is nothing left to do.
 
+A change is claimed in the same way before it is sent, on a subject of its own, and is not sent by a second process: the
+venue shows which terms stand.
+
 The claim's id is the account and the order's number, which no process uses twice: so a claim is only ever taken for its
 own repetition. Two gateways for one account at once, by mistake or because one had been suspended, would come to the
 same number: the server takes the second claim for a repetition of the first, and the one that made it stops. The claim
@@ -33,7 +36,15 @@ from signalbox.gateway.state import (
     report_id,
     track,
 )
-from signalbox.messages import LedgerClaimed, LedgerEntry, LedgerSent, Order, SubmitOrder
+from signalbox.messages import (
+    LedgerChangeClaimed,
+    LedgerClaimed,
+    LedgerEntry,
+    LedgerSent,
+    ModifyOrder,
+    Order,
+    SubmitOrder,
+)
 
 LEDGER = "LEDGER"
 
@@ -112,6 +123,31 @@ async def claim(bus: Bus, state: State[OwnState, OwnOrder], entry: LedgerClaimed
             await _reread(bus, state, subject)
             return None
     return track(state, entry, acknowledged.sequence, time.monotonic())
+
+
+async def claim_change(bus: Bus, state: AnyState, command: ModifyOrder, at: datetime) -> bool:
+    """Claim a change; False = it was claimed before, by whomever, and must not be sent. Raises as `claim`."""
+    subject = subjects.ledger_change(state.venue, command.order_id, command.revision)
+    entry = LedgerChangeClaimed(
+        id=f"ledger/{state.venue}/{command.order.account}/change/{command.order_id}/{command.revision}",
+        at=at,
+        cause=command.id,
+        venue=state.venue,
+        order=command.order,
+        revision=command.revision,
+    )
+    try:
+        acknowledged = await bus.publish(subject, entry, expected_last_subject_sequence=0)
+    except WrongSequenceError:
+        await _reread(bus, state, subject)
+        return False
+    if acknowledged.duplicate:  # stored by this very call's first attempt, or is it another's?
+        last = await bus.last(LEDGER, subject)
+        if last is None or last.payload != messages.encode(entry):
+            await _reread(bus, state, subject)
+            return False
+    fold_ledger(state, entry, acknowledged.sequence)
+    return True
 
 
 async def _reread(bus: Bus, state: AnyState, subject: str) -> None:

@@ -12,7 +12,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from signalbox.gateway.state import AnyState, AnyTracked, Standing, execution_report_id, new_to, remember_fee, report_id
+from signalbox.gateway.state import (
+    AnyState,
+    AnyTracked,
+    Standing,
+    end_change,
+    execution_report_id,
+    new_to,
+    remember_fee,
+    report_id,
+    take_terms,
+)
 from signalbox.messages import (
     Fill,
     ModifyOrder,
@@ -28,7 +38,9 @@ from signalbox.messages import (
     VenueNoted,
     VenueRejected,
     VenueReleased,
+    VenueReplaced,
     VenueReplaceRejected,
+    VenueReplaceUnknown,
     VenueTriggered,
     VenueUnknown,
 )
@@ -285,6 +297,72 @@ def cancel_refusal(
     )
 
 
+def replaced(state: AnyState, tracked: AnyTracked, at: datetime) -> Sequence[Report]:
+    """The venue has made the open change: the order is so from now on."""
+    assert tracked.change is not None
+    order, revision = tracked.change.order, tracked.change.revision
+    take_terms(tracked, order.quantity, order.limit_price, order.stop_price)
+    end_change(tracked, revision)
+    report = VenueReplaced(
+        id=report_id(state.venue, order.account, "replaced", f"{order.order_id}.{revision}"),
+        at=at,
+        cause=change_command(tracked, revision),
+        venue=state.venue,
+        account=order.account,
+        order_id=order.order_id,
+        venue_order_id=tracked.venue_order_id,
+        quantity=order.quantity,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        revision=revision,
+    )
+    return _once(state, report)
+
+
+def not_replaced(
+    state: AnyState, tracked: AnyTracked, at: datetime, code: str, reason: str, by: RefusedBy | None = None
+) -> Sequence[Report]:
+    """The open change was not made, and will not be: the order is as it was."""
+    assert tracked.change is not None
+    order, revision = tracked.order, tracked.change.revision
+    end_change(tracked, revision)
+    report = VenueReplaceRejected(
+        id=report_id(state.venue, order.account, "replace_rejected", f"{order.order_id}.{revision}"),
+        at=at,
+        cause=change_command(tracked, revision),
+        venue=state.venue,
+        account=order.account,
+        order_id=order.order_id,
+        revision=revision,
+        code=code,
+        reason=reason,
+        refused_by=by or (RefusedBy.VENUE if code else RefusedBy.GATEWAY),
+    )
+    return _once(state, report)
+
+
+def change_unknown(state: AnyState, tracked: AnyTracked, at: datetime, reason: str) -> Sequence[Report]:
+    """It is not known whether the open change was made."""
+    assert tracked.change is not None
+    order, revision = tracked.order, tracked.change.revision
+    report = VenueReplaceUnknown(
+        id=report_id(state.venue, order.account, "replace_unknown", f"{order.order_id}.{revision}"),
+        at=at,
+        cause=change_command(tracked, revision),
+        venue=state.venue,
+        account=order.account,
+        order_id=order.order_id,
+        revision=revision,
+        reason=reason,
+    )
+    return _once(state, report)
+
+
+def change_command(tracked: AnyTracked, revision: int) -> str:
+    """The id of the command that asked for a change."""
+    return f"command/{tracked.order.order_id}/{revision}"
+
+
 def change_refusal(command: ModifyOrder, code: str, reason: str, at: datetime) -> VenueReplaceRejected:
     """The report that a change is not made: refused by the venue, with its code, or by the gateway."""
     return VenueReplaceRejected(
@@ -306,5 +384,5 @@ def _once(state: AnyState, report: Report) -> Sequence[Report]:
 
 
 def _over(state: AnyState, tracked: AnyTracked, report: Report) -> Sequence[Report]:
-    tracked.standing = Standing.OVER
+    tracked.standing, tracked.change = Standing.OVER, None
     return _once(state, report)

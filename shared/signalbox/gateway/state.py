@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from signalbox.messages import (
     CancelOrder,
@@ -35,6 +36,8 @@ from signalbox.messages import (
     VenueNoted,
     VenueRejected,
     VenueReleased,
+    VenueReplaced,
+    VenueReplaceRejected,
     VenueReport,
     VenueUnknown,
 )
@@ -59,10 +62,26 @@ class Standing(StrEnum):
 
 
 @dataclass
+class OpenChange:
+    """A change that was claimed, and of which it is not known yet whether the venue has made it.
+
+    `order` is all of the order as it is to be, `revision` the command's.
+    """
+
+    order: Order
+    revision: int
+    in_hand: bool = False
+    """About to be sent by this process: the venue can not have it, so it is not asked about."""
+    own: Any = None
+    """What the venue's gateway keeps of it."""
+
+
+@dataclass
 class Tracked(Generic[OwnOrder]):
     """One order of the ledger and everything the venue has said of it."""
 
     order: Order
+    """As it stands: with all changes that the venue has made."""
     number: int
     """What it was placed under: no order before or after has the same."""
     claimed_at: datetime
@@ -94,6 +113,7 @@ class Tracked(Generic[OwnOrder]):
     """Why the venue does not work it, as was reported last; "" = it does, as far as is known."""
     holds: int = 0
     """How often it was reported as held."""
+    change: OpenChange | None = None
     presumed_lost: bool = False
     """Reported as rejected because the venue did not have it: should it turn up working, it is cancelled."""
 
@@ -109,7 +129,12 @@ class Tracked(Generic[OwnOrder]):
     @property
     def done(self) -> bool:
         """Nothing more is expected of the venue."""
-        return self.standing is Standing.OVER or self.filled >= self.order.quantity
+        return self.standing is Standing.OVER or self.filled >= self.quantity_max
+
+    @property
+    def quantity_max(self) -> Decimal:
+        """The most that may fill, what has filled included: of either terms that may stand."""
+        return self.order.quantity if self.change is None else max(self.order.quantity, self.change.order.quantity)
 
 
 class FeeTold(Struct, frozen=True):
@@ -199,6 +224,8 @@ def fold_ledger(state: AnyState, entry: LedgerEntry, sequence: int, wall_seconds
         return
     tracked = state.orders.get(entry.order.order_id)
     if isinstance(entry, LedgerChangeClaimed):
+        if tracked is not None and (tracked.change is None or entry.revision > tracked.change.revision):
+            tracked.change = OpenChange(entry.order, entry.revision)
         return
     if tracked is not None:
         _mark_sent(state, tracked, entry)
@@ -240,6 +267,11 @@ def fold_report(state: AnyState, report: Report) -> None:
     elif isinstance(report, VenueCancelRejected):
         if report.cause == tracked.cancel_command:  # not one that was refused before it
             tracked.cancel_command = ""
+    elif isinstance(report, VenueReplaced):
+        take_terms(tracked, report.quantity, report.limit_price, report.stop_price)
+        end_change(tracked, report.revision)
+    elif isinstance(report, VenueReplaceRejected):
+        end_change(tracked, report.revision)
     elif isinstance(report, VenueNoted):
         tracked.words, tracked.notes = report.reason, tracked.notes + 1
     elif isinstance(report, VenueHeld):
@@ -249,6 +281,18 @@ def fold_report(state: AnyState, report: Report) -> None:
     elif isinstance(report, VenueRejected | VenueCanceled | VenueExpired):
         tracked.standing = Standing.OVER
         tracked.presumed_lost = isinstance(report, VenueRejected) and not report.code
+
+
+def take_terms(tracked: AnyTracked, quantity: Decimal, limit_price: Decimal | None, stop_price: Decimal | None) -> None:
+    """The order is another from now on."""
+    terms = {"quantity": quantity, "limit_price": limit_price, "stop_price": stop_price}
+    tracked.order = replace(tracked.order, **terms)
+
+
+def end_change(tracked: AnyTracked, revision: int) -> None:
+    """It is known what became of the change that the command of that revision asked for."""
+    if tracked.change is not None and tracked.change.revision == revision:
+        tracked.change = None
 
 
 # ------------------------------------------------------------------------------------------- what is made and kept

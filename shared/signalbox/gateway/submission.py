@@ -19,6 +19,7 @@ from signalbox.errors import TranslationError, VenueError
 from signalbox.gateway import ledger, reports
 from signalbox.gateway.actions import Action, Ask, CancelAgain, CancelStray, Park, RecordSent, Strand
 from signalbox.gateway.asking import Asking, Pace
+from signalbox.gateway.changing import Changing
 from signalbox.gateway.ledger import Step
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
@@ -63,6 +64,7 @@ class Submission:
         self._unasked: dict[str, asyncio.Task[None]] = {}
         """Cancels that no command asks for, under way, by order."""
         self.asking = Asking(state, link, questions, pace, self.act)
+        self._changing = Changing(bus, clock, state, link, orders, self.asking, self.act, self._tell)
 
     async def handle(self, received: Received) -> None:
         """Take one command; it is acknowledged when this returns. What can not be read becomes a dead letter."""
@@ -73,7 +75,7 @@ class Submission:
         elif isinstance(command, CancelOrder):
             await self._cancel(command)
         else:
-            self._tell(reports.change_refusal(command, "", "this gateway changes no orders", self._clock.now()))
+            await self._changing.handle(command)
         while self._refused:  # nothing else would bring the refusal back, should the process end before it is stored
             self._link.end_if_stopping()
             with suppress(TimeoutError):

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from signalbox.errors import TranslationError
 from signalbox.gateway.actions import Action
 from signalbox.gateway.state import AnyTracked
 from signalbox.messages import Order
@@ -31,6 +32,8 @@ class Draft:
     venue_order_id: str = ""
     """What the venue will call it, where that is known before."""
     good_til_block: int = 0
+    again: bool = False
+    """Of a change: one that may have been sent by another process can be sent again, and is the same then."""
     written: Any = None
     """The bytes that would leave now; None = they are made when it is sent."""
 
@@ -66,6 +69,11 @@ class Placed(Struct, frozen=True):
     code: str = ""
     text: str = ""
     again: bool = False
+
+
+def refuse_change(orders: Orders, tracked: AnyTracked, order: Order, at: datetime) -> Draft:
+    """`compose_change` of a venue that changes no orders: its `change` is never asked for."""
+    raise TranslationError(f"{order.venue} changes no orders: cancel it, and send another once it has ended")
 
 
 class CancelVerdict(StrEnum):
@@ -108,6 +116,15 @@ class Orders(Protocol):
 
     async def place(self, tracked: AnyTracked, draft: Draft) -> Placed:
         """Have it leave, now. It must not wait before: what the caller has looked at holds until the bytes go."""
+
+    def compose_change(self, tracked: AnyTracked, order: Order, at: datetime) -> Draft:
+        """Put an order that works, as it is to be, in the venue's words, under its own number. Asked only when READY.
+
+        Raises `TranslationError`, whose text tells a person why it is not sent.
+        """
+
+    async def change(self, tracked: AnyTracked, draft: Draft) -> Placed:
+        """Have a change leave, now, as `place`. UNKNOWN with `again`: repeating it does no harm."""
 
     async def cancel(self, tracked: AnyTracked, *, again: bool) -> Canceled:
         """Have its cancel leave, now; `again` = nobody asked anew. Raises `TranslationError`."""

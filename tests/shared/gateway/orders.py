@@ -8,7 +8,7 @@ from typing import Any
 
 from signalbox.gateway import ledger
 from signalbox.gateway.state import AnyState, State
-from signalbox.messages import CancelOrder, LedgerClaimed, Order, OrderType, Side, SubmitOrder
+from signalbox.messages import CancelOrder, LedgerClaimed, ModifyOrder, Order, OrderType, Side, SubmitOrder
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
 VENUE, ACCOUNT = "moon", "M1"
@@ -36,6 +36,20 @@ def submission(order_id: str = "o-1", seconds: float = 30, **terms: Any) -> Subm
 def cancel_of(order_id: str = "o-1", revision: int = 1) -> CancelOrder:
     return CancelOrder(
         id=f"command/{order_id}/{revision}", at=AT, venue=VENUE, account=ACCOUNT, order_id=order_id, venue_order_id=""
+    )
+
+
+def change_of(order_id: str = "o-1", revision: int = 1, seconds: float = 30, **terms: Any) -> ModifyOrder:
+    return ModifyOrder(
+        id=f"command/{order_id}/{revision}",
+        at=AT,
+        venue=VENUE,
+        account=ACCOUNT,
+        order_id=order_id,
+        venue_order_id="their-5",
+        order=order_of(order_id, **terms),
+        revision=revision,
+        deadline=AT + timedelta(seconds=seconds),
     )
 
 

@@ -25,14 +25,13 @@ from signalbox.gateway.state import AnyTracked, Standing, fold_cancel, fold_repo
 from signalbox.gateway.submission import ATTEMPTS_MAX, REFUSALS_MAX, RETRY_SECONDS, Submission
 from signalbox.gateway.venue import Canceled, CancelVerdict, Draft, NoRoom, Outcome, Placed
 from signalbox.messages import (
-    CancelOrder,
+    Command,
     LedgerClaimed,
     LedgerSent,
     LinkStatus,
     Order,
     RefusedBy,
     Report,
-    SubmitOrder,
     VenueAccepted,
     VenueCancelRejected,
     VenueRejected,
@@ -61,6 +60,20 @@ class Moon:
         self.in_writing: Callable[[], None] = lambda: None
         self.in_turn: Callable[[], None] = lambda: None
         self.unwatched = False
+        self.changed: list[tuple[int, Order]] = []
+        self.change_answers: list[Placed] = []
+        self.may_change = False
+
+    def compose_change(self, tracked: AnyTracked, order: Order, at: datetime) -> Draft:
+        if order.symbol == "ROCK":
+            raise TranslationError("the moon has no word for it")
+        return Draft(tracked.number, order, again=self.may_change)
+
+    async def change(self, tracked: AnyTracked, draft: Draft) -> Placed:
+        assert tracked.change is not None
+        assert tracked.change.in_hand, "the venue can not have it yet: nobody may ask about it"
+        self.changed.append((draft.number, draft.terms))
+        return self.change_answers.pop(0) if self.change_answers else SENT
 
     def compose(self, order: Order, at: datetime) -> Draft:
         if order.symbol == "ROCK":
@@ -125,7 +138,7 @@ class House:
             bus, self.clock, self.state, self.link, self.outbox, parking, self.moon, self.moon, pace, 0.2
         )
 
-    async def take(self, command: SubmitOrder | CancelOrder) -> None:
+    async def take(self, command: Command) -> None:
         """Give the gateway a command, as the consumer does."""
         payload = messages.encode(command)
         async with asyncio.timeout(WAIT_SECONDS_MAX):

@@ -17,7 +17,7 @@ from signalbox.gateway.actions import Action
 from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.link import Link
 from signalbox.gateway.state import outstanding, take_number
-from signalbox.gateway.venue import Canceled, CancelVerdict, Draft, NoRoom, Outcome, Placed
+from signalbox.gateway.venue import Canceled, CancelVerdict, Draft, NoRoom, Outcome, Placed, refuse_change
 from signalbox.messages import AccountState, Order
 from signalbox.order_terms import why_refused
 
@@ -38,12 +38,13 @@ class Venue:
         self._clock, self._state, self._link, self._instruments = clock, state, link, instruments
         self.session: Session | None = None
 
+    compose_change = refuse_change
+
     def compose(self, order: Order, at: datetime) -> Draft:
         listed = self._instruments.one(order.symbol)
-        if refused := why_refused(VENUE, listed.kind, order):
+        odd = f"{order.quantity} is no multiple of {listed.lot}" if order.quantity % listed.lot else ""
+        if refused := why_refused(VENUE, listed.kind, order) or odd:
             raise TranslationError(refused)
-        if order.quantity % listed.lot:
-            raise TranslationError(f"{order.quantity} is no multiple of {listed.lot}")
         line = {
             "do": "place", "reference": order.order_id, "symbol": order.symbol, "side": order.side,
             "quantity": order.quantity, "order_type": order.order_type, "limit_price": order.limit_price,
