@@ -28,6 +28,7 @@ COMMANDS = {
     "installing": ("secrets", "preflight", "check"),
     "people.commands": ("people",),
     "trading": ("intent", "cancel", "halt", "resume"),
+    "modifying": ("modify",),
     "looking": ("orders", "positions", "account", "scores", "status", "query"),
     "watching": ("watch",),
     "day": ("today", "pnl", "fills"),

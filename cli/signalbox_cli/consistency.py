@@ -32,7 +32,9 @@ from signalbox.messages import (
     RefusedBy,
 )
 
-UNSETTLED = frozenset({OrderStatus.PENDING_NEW, OrderStatus.PENDING_CANCEL, OrderStatus.UNKNOWN})
+UNSETTLED = frozenset(
+    {OrderStatus.PENDING_NEW, OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE, OrderStatus.UNKNOWN}
+)
 """An order that nothing happens to any more must not stay in one of these."""
 
 AT_VENUE = frozenset(

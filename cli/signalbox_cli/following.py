@@ -1,4 +1,5 @@
-"""What `--follow` waits for: the end of one order, or of all that a cancel of many was for.
+"""What `--follow` waits for: the end of one order, or of all that a cancel of many was for, or what
+becomes of a change.
 
 Owns which order events concern whoever follows, and when there is nothing left to wait for. It must not know how they
 are shown, nor the bus.
@@ -16,6 +17,9 @@ from signalbox.messages import (
     IntentApproved,
     OrderEvents,
     OrderPendingCancel,
+    OrderPendingReplace,
+    OrderReplaced,
+    OrderReplaceRejected,
     OrderStatus,
 )
 
@@ -54,6 +58,33 @@ class OneOrder:
         if event.order_id != self._order_id:
             return False
         if event.status in FINAL_STATUSES and event.status is not OrderStatus.DENIED:
+            self._over.set()
+        return True
+
+    async def wait(self) -> str:
+        await self._over.wait()
+        return ""
+
+
+class OneChange:
+    """What becomes of a change of the order of this id: made, not made, or the order has ended before."""
+
+    def __init__(self, order_id: str) -> None:
+        self._order_id, self._over = order_id, asyncio.Event()
+        self._decision_id, self._revision = "", 0
+
+    def begin(self, decision: Decision) -> None:
+        self._decision_id = decision.id
+
+    def take(self, event: OrderEvents) -> bool:
+        if event.order_id != self._order_id:
+            return False
+        if isinstance(event, OrderPendingReplace) and event.cause == self._decision_id:
+            self._revision = event.revision
+        is_answer = isinstance(event, OrderReplaced | OrderReplaceRejected) and (
+            event.revision == self._revision if event.revision else event.cause == self._decision_id
+        )
+        if is_answer or event.status in FINAL_STATUSES:
             self._over.set()
         return True
 

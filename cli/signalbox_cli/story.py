@@ -30,6 +30,11 @@ _TERMS = (
     f"concat_ws(' ', side, {_plain('quantity')}, symbol, order_type, {_plain('limit_price')}, {_plain('stop_price')})"
 )
 
+_MAY_CHANGE = (("quantity", "quantity"), ("limit", "limit_price"), ("stop", "stop_price"))
+_CHANGED = ", ".join(f"'{word} ' || {_plain(column)}" for word, column in _MAY_CHANGE)
+_OF_TERMS = ", ".join(f"'{word} ' || {_plain(f'terms.{column}')}" for word, column in _MAY_CHANGE)
+"""What of an order may become another, as it is wished for, and as it is in an event."""
+
 STORY = f"""
 WITH owner AS (SELECT venue, account FROM commands WHERE order_id = {{id}} LIMIT 1),
 decided AS (
@@ -39,6 +44,7 @@ decided AS (
 told AS (
     SELECT 1 AS hop, intent_stored_at AS stored_at, "at", coalesce("by", '') AS who, type AS what, generation, sequence,
            concat_ws(' ', CASE WHEN type = 'OrderIntent' THEN concat_ws(' ', {_TERMS}, time_in_force)
+                                WHEN type = 'ModifyIntent' THEN concat_ws(' ', order_id, {_CHANGED})
                                 ELSE coalesce(nullif(order_id, ''), nullif(symbol, ''), 'all') END,
                      nullif(strategy, ''), nullif(note, '')) AS said,
            intent_id AS id, cause, venue, account
@@ -50,7 +56,10 @@ told AS (
     FROM decisions WHERE (generation, sequence) IN (FROM decided)
     UNION ALL
     SELECT 3, stored_at, "at", 'oms', type, generation, sequence,
-           concat_ws(' ', status, {_plain("fill.quantity")}, '@ ' || {_plain("fill.price")},
+           concat_ws(' ', status,
+                     CASE WHEN type IN ('OrderPendingReplace', 'OrderReplaced')
+                          THEN concat_ws(' ', {_OF_TERMS}) END,
+                     {_plain("fill.quantity")}, '@ ' || {_plain("fill.price")},
                      {_plain("commission")}, currency, nullif(venue_order_id, ''), nullif(reason, '')),
            event_id, cause, venue, account
     FROM order_events WHERE order_id = {{id}}
@@ -99,7 +108,8 @@ SELECT s.order_id, s.status, s.side, s.quantity - s.filled_quantity AS "open", s
 FROM orders s JOIN positions p ON (p.venue, p.account, p.symbol) = (s.venue, s.account, s.symbol)
 WHERE (s.venue, s.account, s.symbol) IN
       (SELECT (venue, account, symbol) FROM orders o WHERE o.order_id = {id} AND {owner})
-  AND s.order_type = 'STOP' AND s.status IN ('NEW', 'TRIGGERED', 'PARTIALLY_FILLED', 'PENDING_CANCEL')
+  AND s.order_type = 'STOP' AND s.status IN ('NEW', 'TRIGGERED', 'PARTIALLY_FILLED', 'PENDING_CANCEL',
+                                                 'PENDING_REPLACE')
   AND ((p.quantity > 0 AND s.side = 'SELL') OR (p.quantity < 0 AND s.side = 'BUY'))
 ORDER BY s.created_at, s.order_id
 """

@@ -22,6 +22,8 @@ from signalbox.messages import (
     MassCancelIntent,
     OrderEvents,
     OrderIntent,
+    OrderPendingReplace,
+    OrderReplaced,
     OrderType,
     Side,
     TimeInForce,
@@ -99,7 +101,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     intent.add_argument("--note", default="", help="a remark, kept with the intent")
     intent.add_argument("--follow", action="store_true", help="go on until the order is final")
-    _finish(intent, _intent)
+    finish(intent, _intent)
     cancel = add_command(
         commands,
         "cancel",
@@ -129,7 +131,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     cancel.add_argument("--account", help="with --all: in this account")
     cancel.add_argument("--strategy", help="with --all: of this strategy")
     cancel.add_argument("--follow", action="store_true", help="go on until the order is final, or all of them are")
-    _finish(cancel, _cancel_one_or_many)
+    finish(cancel, _cancel_one_or_many)
     halt = add_command(
         commands,
         "halt",
@@ -149,10 +151,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     for switch, mode in ((halt, TradingMode.HALTED), (resume, TradingMode.ACTIVE)):
         switch.add_argument("reason", nargs="?", default="", help=f"why, for the record (else: {NO_REASON})")
         switch.set_defaults(mode=mode)
-        _finish(switch, _switch)
+        finish(switch, _switch)
 
 
-def _finish(parser: argparse.ArgumentParser, run: object) -> None:
+def finish(parser: argparse.ArgumentParser, run: object) -> None:
+    """What every command that publishes has: --json, and what it does."""
     parser.add_argument("--json", action="store_true", help="print the messages themselves, for programs")
     parser.set_defaults(run=run)
 
@@ -198,8 +201,8 @@ def order_intent(arguments: argparse.Namespace, at: datetime) -> OrderIntent:
 async def _intent(arguments: argparse.Namespace) -> int:
     order_type(arguments)  # what contradicts itself is told without a desk
     async with desk_bus() as (bus, found):
-        intent = order_intent(arguments, await desk_time(bus, simulated=_simulated(found.desk_file)))
-        return await _publish_and_report(bus, found.user, intent, OneOrder(intent.id), arguments)
+        intent = order_intent(arguments, await desk_time(bus, simulated=simulated(found.desk_file)))
+        return await publish_and_report(bus, found.user, intent, OneOrder(intent.id), arguments)
 
 
 async def _cancel_one_or_many(arguments: argparse.Namespace) -> int:
@@ -215,7 +218,7 @@ async def _cancel_one_or_many(arguments: argparse.Namespace) -> int:
 
 async def _cancel_many(arguments: argparse.Namespace) -> int:
     async with desk_bus() as (bus, found):
-        at = await desk_time(bus, simulated=_simulated(found.desk_file))
+        at = await desk_time(bus, simulated=simulated(found.desk_file))
         intent = MassCancelIntent(
             id=f"m-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
             at=at,
@@ -224,20 +227,16 @@ async def _cancel_many(arguments: argparse.Namespace) -> int:
             symbol=arguments.symbol or "",
             strategy=arguments.strategy or "",
         )
-        return await _publish_and_report(bus, found.user, intent, ManyOrders(), arguments)
+        return await publish_and_report(bus, found.user, intent, ManyOrders(), arguments)
 
 
 async def _cancel(arguments: argparse.Namespace) -> int:
     async with desk_bus() as (bus, found):
-        venue, symbol = arguments.venue or "", arguments.symbol
-        if not (venue and symbol):
-            wanted = f"SELECT venue, symbol FROM orders WHERE order_id = {sql_text(arguments.order_id)}"
-            reply = await query(bus, f"{wanted} AND venue = {sql_text(venue)}" if venue else wanted)
-            if not reply.rows:
-                complain(f"the desk knows no order {arguments.order_id!r}: `signalbox orders` lists them")
-                return EXIT_DENIED
-            venue, symbol = venue or reply.rows[0][0], symbol or reply.rows[0][1]
-        at = await desk_time(bus, simulated=_simulated(found.desk_file))
+        place = await where_it_is(bus, arguments.order_id, arguments.venue or "", arguments.symbol)
+        if place is None:
+            return EXIT_DENIED
+        venue, symbol = place
+        at = await desk_time(bus, simulated=simulated(found.desk_file))
         intent = CancelIntent(
             id=f"c-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
             at=at,
@@ -245,16 +244,30 @@ async def _cancel(arguments: argparse.Namespace) -> int:
             symbol=symbol,
             order_id=arguments.order_id,
         )
-        return await _publish_and_report(bus, found.user, intent, OneOrder(arguments.order_id), arguments)
+        return await publish_and_report(bus, found.user, intent, OneOrder(arguments.order_id), arguments)
 
 
-def _simulated(desk_file: Path | None) -> bool | None:
+async def where_it_is(bus: Bus, order_id: str, venue: str, symbol: str | None) -> tuple[str, str] | None:
+    """Venue and symbol of an order, looked up where they are not named; None = nobody knows it, which is said."""
+    if venue and symbol:
+        return venue, symbol
+    wanted = f"SELECT venue, symbol FROM orders WHERE order_id = {sql_text(order_id)}"
+    reply = await query(bus, f"{wanted} AND venue = {sql_text(venue)}" if venue else wanted)
+    if not reply.rows:
+        complain(f"the desk knows no order {order_id!r}: `signalbox orders` lists them")
+        return None
+    return venue or reply.rows[0][0], symbol or reply.rows[0][1]
+
+
+def simulated(desk_file: Path | None) -> bool | None:
+    """Whether the desk's time is simulated; None = nobody says."""
     return load_desk(desk_file).clock is ClockSource.SIMULATED if desk_file else None
 
 
-async def _publish_and_report(
+async def publish_and_report(
     bus: Bus, sender: str, intent: Intent, orders: Followed, arguments: argparse.Namespace
 ) -> int:
+    """Publish an intent, show its decision, and with --follow what comes of it; the exit status."""
     decided: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
     shown = asyncio.Event()
     early: list[OrderEvents] = []  # events that overtake the decision they follow from
@@ -331,6 +344,9 @@ def _show_event(message: OrderEvents, as_json: bool) -> None:
     facts = msgspec.structs.asdict(message)
     fill = facts.get("fill")
     told = f" {fill.quantity} at {fill.price}, {facts['leaves_quantity']} left" if fill else ""
+    if isinstance(message, OrderPendingReplace | OrderReplaced):
+        prices = (("limit", message.order.limit_price), ("stop", message.order.stop_price))
+        told = " ".join(["", str(message.order.quantity), *(f"{name} {price}" for name, price in prices if price)])
     if facts.get("commission") is not None:
         told = f" commission {facts['commission']} {facts['currency']}"
     reason = f" ({facts['reason']})" if facts.get("reason") else ""
@@ -345,7 +361,7 @@ async def _switch(arguments: argparse.Namespace) -> int:
             mode,
             arguments.reason.strip() or NO_REASON,
             found.user,
-            at=await desk_time(bus, simulated=_simulated(found.desk_file)),
+            at=await desk_time(bus, simulated=simulated(found.desk_file)),
         )
     if arguments.json:
         show_json(json.loads(messages.encode(state)))

@@ -19,6 +19,7 @@ from signalbox.exchange.orders import (
     Canceled,
     Expired,
     Filled,
+    Modified,
     OrderTerms,
     Rejected,
     Triggered,
@@ -34,6 +35,7 @@ from signalbox.messages import (
     Fill,
     Instrument,
     LinkStatus,
+    ModifyOrder,
     Order,
     PositionHeld,
     Quote,
@@ -47,6 +49,8 @@ from signalbox.messages import (
     VenueFill,
     VenueLink,
     VenueRejected,
+    VenueReplaced,
+    VenueReplaceRejected,
     VenueSnapshot,
     VenueTriggered,
 )
@@ -72,6 +76,8 @@ class VenueInProcess:
         self.exchange = VenueOrders(self.listings, self._marks, {account: book})
         self._numbers: dict[str, int] = {}
         """By order id, of those that work."""
+        self._revisions: dict[str, int] = {}
+        """By order id: of the last command that asked to change it."""
 
     # ---------------------------------------------------------------------------------------------- what it says
 
@@ -181,6 +187,8 @@ class VenueInProcess:
         """Do what the OMS commands."""
         if isinstance(command, CancelOrder):
             return self._cancel(command, at)
+        if isinstance(command, ModifyOrder):
+            return self._change(command, at)
         self.exchange.submit(_terms(command.order), at)
         return self._reports()
 
@@ -196,6 +204,26 @@ class VenueInProcess:
                 venue=self.venue,
                 account=self.account,
                 order_id=command.order_id,
+                code="",
+                reason=refusal.text,
+                refused_by=RefusedBy.VENUE,
+            )
+        ]
+
+    def _change(self, command: ModifyOrder, at: datetime) -> list[Report]:
+        number, wanted = self._numbers.get(command.order_id, 0), command.order
+        self._revisions[command.order_id] = command.revision
+        refusal = self.exchange.modify(number, at, wanted.quantity, wanted.limit_price, wanted.stop_price)
+        if refusal is None:
+            return self._reports()
+        return [
+            VenueReplaceRejected(
+                id=f"report/{self.venue}/{self.account}/replace-rejected/{command.id}",
+                at=at,
+                venue=self.venue,
+                account=self.account,
+                order_id=command.order_id,
+                revision=command.revision,
                 code="",
                 reason=refusal.text,
                 refused_by=RefusedBy.VENUE,
@@ -237,8 +265,21 @@ class VenueInProcess:
                         **carried,
                     )
                 ]
-            case _:
-                return []  # the desk does not change an order yet
+            case Modified(terms=terms):
+                revision = self._revisions[order_id]
+                replaced = f"{name}/replaced/{order_id}.{revision}"
+                return [
+                    VenueReplaced(
+                        id=replaced,
+                        order_id=order_id,
+                        venue_order_id=str(order.number),
+                        quantity=terms.quantity,
+                        limit_price=terms.limit_price,
+                        stop_price=terms.stop_price,
+                        revision=revision,
+                        **carried,
+                    )
+                ]
 
     def _fill(self, event: Filled, order: VenueOrder) -> VenueFill:
         fill = Fill(

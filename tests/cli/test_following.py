@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,12 +13,18 @@ from signalbox.messages import (
     IntentApproved,
     IntentDenied,
     MassCancelIntent,
+    Order,
     OrderCanceled,
     OrderDenied,
     OrderPendingCancel,
+    OrderPendingReplace,
+    OrderReplaced,
+    OrderReplaceRejected,
     OrderStatus,
+    OrderType,
+    Side,
 )
-from signalbox_cli.following import ManyOrders, OneOrder, covered_orders, orders_in_words
+from signalbox_cli.following import ManyOrders, OneChange, OneOrder, covered_orders, orders_in_words
 
 AT = datetime(2026, 1, 5, 15, tzinfo=UTC)
 PENDING_CANCEL, CANCELED, FILLED = OrderStatus.PENDING_CANCEL, OrderStatus.CANCELED, OrderStatus.FILLED
@@ -115,3 +122,44 @@ def test_how_many_is_said_in_words() -> None:
         "no order: none works that has all that is named",
         "no order: none works that has all that is named",
     ]
+
+
+def change_event(
+    kind: Any, revision: int, cause: str = "d-1", status: OrderStatus = OrderStatus.NEW, **more: Any
+) -> Any:
+    return event(kind, "o-1", status, cause, revision=revision, **more)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ("replaced", 2, "r-1"),
+        ("refused", 2, "r-1"),
+        ("refused by the desk", 0, "d-1"),
+        ("over", 0, ""),
+    ],
+    ids=lambda answer: answer[0],
+)
+async def test_a_change_is_followed_to_what_becomes_of_it_and_not_of_the_one_before(answer: Any) -> None:
+    name, revision, cause = answer
+    order = Order(
+        order_id="o-1", intent_id="o-1", venue="ibkr", account="DU1", symbol="SPY", side=Side.BUY,
+        quantity=Decimal(1), order_type=OrderType.MARKET,
+    )  # fmt: skip
+    one = OneChange("o-1")
+    one.begin(approved(0))
+    asked_for = {"order": order, "status": OrderStatus.PENDING_REPLACE}
+    assert one.take(change_event(OrderPendingReplace, 2, **asked_for))
+    assert one.take(change_event(OrderReplaceRejected, 1, cause="r-0", reason="the one before"))
+    assert one.take(change_event(OrderReplaceRejected, 0, cause="d-0", reason="another's"))
+    assert not one.take(ended("o-2"))
+    waiting = asyncio.create_task(one.wait())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    if name == "replaced":
+        one.take(change_event(OrderReplaced, revision, cause, order=order, leaves_quantity=Decimal(1)))
+    elif name == "over":
+        one.take(ended("o-1"))
+    else:
+        one.take(change_event(OrderReplaceRejected, revision, cause, reason="no"))
+    assert await waiting == ""

@@ -43,7 +43,7 @@ async def test_a_decision_on_somebody_elses_intent_of_the_same_id_is_not_told(
     risk: Bus = await nats_server.connect("risk")
     intent = CancelIntent(id="c-1", at=AT, venue="ibkr", symbol="SPY", order_id="o-1")
     arguments = argparse.Namespace(follow=False, json=False)
-    asking = asyncio.create_task(trading._publish_and_report(user, "user", intent, OneOrder("o-1"), arguments))
+    asking = asyncio.create_task(trading.publish_and_report(user, "user", intent, OneOrder("o-1"), arguments))
     mine, others = denied("user", "there is no such order"), denied("mallory", "it is mallory's")
     async with asyncio.timeout(60):
         while not [received async for received in risk.read("INTENTS")]:
@@ -66,7 +66,7 @@ async def test_an_intent_that_was_stored_though_the_answer_was_lost_is_told_as_a
     intent = CancelIntent(id="c-1", at=AT, venue="ibkr", symbol="SPY", order_id="o-1")
     await user.publish(subjects.intent(intent), intent)  # its own first attempt
     arguments = argparse.Namespace(follow=False, json=False)
-    asking = asyncio.create_task(trading._publish_and_report(user, "user", intent, OneOrder("o-1"), arguments))
+    asking = asyncio.create_task(trading.publish_and_report(user, "user", intent, OneOrder("o-1"), arguments))
     decision = denied("user", "there is no such order")
     async with asyncio.timeout(60):
         while not asking.done():  # nothing says when it listens
@@ -84,7 +84,7 @@ async def test_an_id_that_was_used_before_is_told_when_no_decision_comes(
     intent = CancelIntent(id="c-1", at=AT, venue="ibkr", symbol="SPY", order_id="o-1")
     await user.publish(subjects.intent(intent), intent)
     arguments = argparse.Namespace(follow=False, json=False)
-    assert await trading._publish_and_report(user, "user", intent, OneOrder("o-1"), arguments) == EXIT_DENIED
+    assert await trading.publish_and_report(user, "user", intent, OneOrder("o-1"), arguments) == EXIT_DENIED
     assert "was published already" in capsys.readouterr().err
 
 
@@ -96,7 +96,7 @@ async def test_a_cancel_of_many_says_of_how_many_and_follows_them_to_their_end(
     oms: Bus = await nats_server.connect("oms")
     intent = MassCancelIntent(id="m-1", at=AT, venue="ibkr")
     arguments = argparse.Namespace(follow=True, json=False)
-    asking = asyncio.create_task(trading._publish_and_report(user, "user", intent, ManyOrders(), arguments))
+    asking = asyncio.create_task(trading.publish_and_report(user, "user", intent, ManyOrders(), arguments))
     decision = IntentApproved(
         id="d-1",
         at=AT,

@@ -13,7 +13,7 @@ from oms.outcome import Rules
 from oms.state import Keep
 from signalbox.desk import Desk, DeskInstrument, Limits, Venue
 from signalbox.exchange.quoting import MarketQuote
-from signalbox.messages import CancelIntent, Decision, MassCancelIntent, OrderIntent, OrderType, Side
+from signalbox.messages import CancelIntent, Decision, MassCancelIntent, ModifyIntent, OrderIntent, OrderType, Side
 from simulators.listings import listing_of
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
@@ -92,6 +92,12 @@ class Day(SimulatedDesk):
             id=f"c{self.number}", at=self.now, venue=order.venue, symbol=order.symbol, order_id=order.id
         )
         self.want(wish, self.now, "alice")
+
+    def modify(self, order: OrderIntent, **changes: Decimal) -> Decision:
+        """Want it to be another."""
+        self.now, self.number = self.now + timedelta(seconds=1), self.number + 1
+        named = {"venue": order.venue, "symbol": order.symbol, "order_id": order.id}
+        return self.want(ModifyIntent(id=f"c{self.number}", at=self.now, **named, **changes), self.now, "alice")
 
     def cancel_many(self, **named: str) -> Decision:
         """Want all cancelled that works and has what is named."""

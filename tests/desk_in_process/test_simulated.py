@@ -40,6 +40,7 @@ HAPPENINGS = st.lists(
         st.tuples(st.just("LIMIT_IF_TOUCHED"), SYMBOL, SIDE, st.integers(1, 30), PART, PART),
         st.tuples(st.just("touch"), SYMBOL, SIDE, st.integers(1, 30), PART),
         st.tuples(st.just("cancel"), st.integers(0, 30)),
+        st.tuples(st.just("change"), st.integers(0, 30), st.integers(1, 30), st.none() | PART),
         st.tuples(st.just("all"), st.sampled_from(["", "ibkr", "dydx"]), st.sampled_from(["", *sorted(PRICES)])),
         st.tuples(st.just("later"), st.sampled_from([1, 60, 7 * 3600])),
     ),
@@ -66,6 +67,9 @@ def live(day: Any, happenings: list[Any], after_each: Any = lambda: None) -> Non
         elif what == "cancel":
             if orders:
                 day.cancel(orders[about[0] % len(orders)])
+        elif what == "change":
+            if orders:
+                change(day, orders[about[0] % len(orders)], *about[1:])
         else:
             symbol, side, quantity, *part = about
             terms: dict[str, Any] = {"time_in_force": TimeInForce.GTC} if what != "market" else {}
@@ -82,6 +86,25 @@ def live(day: Any, happenings: list[Any], after_each: Any = lambda: None) -> Non
             size = str(Decimal(quantity) / 100) if symbol == "BTC-USD" else str(quantity)
             orders.append(day.order(symbol, size, side, **terms))
         after_each()
+
+
+def change(day: Any, order: Any, quantity: int, part: Decimal | None) -> None:
+    """It is as it was asked for, at the venue too, or as it was."""
+
+    def stands() -> Any:
+        kept = day.orders.state.orders.get(order.id)
+        return kept and kept.order and (kept.order.quantity, kept.order.limit_price, kept.change)
+
+    total = Decimal(quantity) / 100 if order.symbol == "BTC-USD" else Decimal(quantity)
+    price = price_of(order.symbol, part) if part is not None and order.limit_price is not None else None
+    before = stands()
+    decision = day.modify(order, quantity=total, limit_price=price)
+    now = stands()
+    if now is None or before is None:  # it is over, and gone from memory
+        return
+    assert now == before or now == (total, price or before[1], None)
+    if isinstance(decision, IntentDenied):
+        assert now == before
 
 
 def cancel_many(day: Any, venue: str, symbol: str) -> None:
@@ -160,6 +183,35 @@ def test_what_rests_is_cancelled_on_request(day: Any) -> None:
     desk.cancel(order)
     assert desk.names()[before:] == ["IntentApproved", "OrderPendingCancel", "OrderCanceled"]
     agree(desk)
+
+
+def test_what_rests_is_changed_on_request_and_fills_at_its_new_price_for_its_new_total(day: Any) -> None:
+    desk = day()
+    order = desk.order(order_type=OrderType.LIMIT, limit_price=Decimal(440))
+    before = len(desk.trade.stored)
+    desk.modify(order, limit_price=Decimal(445), quantity=Decimal(30))
+    assert desk.names()[before:] == ["IntentApproved", "OrderPendingReplace", "OrderReplaced"]
+    agree(desk)
+    desk.price("ibkr", "SPY", "445", size="20")
+    assert desk.orders.state.orders[order.id].status is OrderStatus.PARTIALLY_FILLED
+    desk.modify(order, quantity=Decimal(25))
+    agree(desk)
+    desk.price("ibkr", "SPY", "445")
+    kept = desk.orders.state.orders[order.id]
+    assert (kept.status, kept.filled_quantity) == (OrderStatus.FILLED, 25)
+    agree(desk)
+
+
+def test_a_change_that_the_venue_refuses_leaves_the_order_as_it_was(day: Any) -> None:
+    desk = day()
+    order = desk.order(order_type=OrderType.LIMIT, limit_price=Decimal(440))
+    desk.venues["ibkr"].exchange.cancel(desk.venues["ibkr"]._numbers[order.id], desk.now, "by hand")
+    before = len(desk.trade.stored)
+    desk.modify(order, quantity=Decimal(5))
+    assert desk.names()[before:] == [
+        "IntentApproved", "OrderPendingReplace", "OrderReplaceRejected",
+    ]  # fmt: skip
+    assert desk.orders.state.orders[order.id].order.quantity == 10
 
 
 def test_all_that_rests_at_both_venues_is_cancelled_by_one_intent_however_often_it_comes(day: Any) -> None:

@@ -54,10 +54,15 @@ def test_a_cancel_belongs_to_its_orders_story_and_a_working_stop_protects_what_i
     protecting = {line["order_id"]: (line["open"], line["stop_price"]) for line in parts(desk, held)["protection"]}
     assert protecting[stop] == ("15", "421")
     assert resting not in protecting
+    changed = desk.run("modify", resting, "--quantity", "3", "--follow")
+    assert (changed.returncode, changed.stderr) == (0, "")
+    assert "PENDING_REPLACE" in changed.stdout
     assert desk.run("cancel", resting).returncode == 0
     assert desk.run("cancel", "--all", "--symbol", "SPY").returncode == 0
     desk.until(lambda: status_of(desk, stop) == status_of(desk, resting) == "CANCELED", 60)
     whats = said(desk, resting)
+    assert whats.index("OrderAccepted") < whats.index("ModifyIntent") < whats.index("ModifyOrder")
+    assert whats.index("ModifyOrder") < whats.index("OrderReplaced") < whats.index("CancelIntent")
     assert whats.index("OrderAccepted") < whats.index("CancelIntent") < whats.index("CancelOrder")
     assert whats.index("CancelOrder") < whats.index("OrderCanceled")
     assert said(desk, stop).index("MassCancelIntent") < said(desk, stop).index("CancelOrder")
