@@ -43,7 +43,7 @@ SHAPES = {
     1: "6e9aa285354ef48ae6b79dbc1a1ac258ab8a11a2d3382669eda852e9c219e03e",
     2: "5c2a1a9b0dfa22045ee0843fd73249161e91cd1f0668f4b462e4be5fb2f9b5c5",
     3: "04820106fd60e8ba7ac463cf5aeb0f9c9d377aa4f906a4d7f0cd1e8b50a6f6a3",
-    4: "2e03f15db9407e6b35b4840d039aae687dfa89e08e72a9d9978cce2603d8f0b6",
+    4: "f020c6eefb89884f0147f0b4a8d44643c5dea30f95cadfd2306ee963647df566",
 }
 
 Log = list[tuple[int, Decision | OrderEvent]]
