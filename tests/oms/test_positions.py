@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oms.positions import FLAT, Holding, opening, plain, refold, shown, signed, trade
-from signalbox.messages import Side
+from oms.positions import FLAT, Holding, Step, opening, plain, refold, shown, signed, trade
+from signalbox.messages import ChangeKind, PositionChange, Side
 
 ONE = Decimal(1)
 
@@ -172,3 +174,73 @@ def test_what_trades_nothing_costs_nothing_whichever_side_it_is_of() -> None:
 def test_what_is_opened_from_nothing_costs_its_price(nothing: str, quantity: str) -> None:
     held = trade(opening(Decimal(nothing), Decimal(3)), Decimal(quantity), Decimal(10))
     assert (held.quantity, held.average_price()) == (Decimal(quantity), 10)
+
+
+# ------------------------------------------------------------------------------------------- fills and acts in a row
+
+AT = datetime(2026, 1, 5, tzinfo=UTC)
+QUANTITY = st.decimals(min_value=-1000, max_value=1000, places=2).filter(bool)
+PRICE = st.decimals(min_value=0, max_value=5000, places=4)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(QUANTITY, PRICE),
+        st.tuples(st.just(ChangeKind.TRADE), QUANTITY, PRICE),
+        st.tuples(st.just(ChangeKind.SPLIT), st.integers(1, 10), st.sampled_from([1, 2, 5, 10])),
+        st.tuples(st.just(ChangeKind.SET), st.one_of(st.just(Decimal(0)), QUANTITY), PRICE),
+    ),
+    max_size=30,
+)
+
+
+def step_of(drawn: tuple[Any, ...]) -> Step:
+    if not isinstance(drawn[0], ChangeKind):
+        return drawn[0], drawn[1]
+    kind, first, second = drawn
+    common: Any = {"symbol": "S", "currency": "USD", "multiplier": ONE, "kind": kind, "at": AT, "moved": Decimal(0)}
+    if kind is ChangeKind.SPLIT:
+        return PositionChange(**common, numerator=Decimal(first), denominator=Decimal(second))
+    return PositionChange(**common, quantity=first, cost=first * second)
+
+
+def by_lots(steps: list[tuple[Any, ...]]) -> tuple[Fraction, Fraction, Fraction]:
+    """Quantity, cost and realised PnL another way about: equal lots of a quantity at the average, in fractions."""
+    held, average, realized = Fraction(0), Fraction(0), Fraction(0)
+    for drawn in steps:
+        kind, first, second = drawn if isinstance(drawn[0], ChangeKind) else (ChangeKind.TRADE, *drawn)
+        quantity, price = Fraction(first), Fraction(second)
+        if kind is ChangeKind.SPLIT:
+            held, average = held * quantity / price, average * price / quantity
+        elif kind is ChangeKind.SET:
+            held, average = quantity, price
+        else:
+            closed = max(-abs(held), -abs(quantity)) if held * quantity < 0 else Fraction(0)
+            realized += (1 if held > 0 else -1) * -closed * (price - average)
+            opened = abs(quantity) + closed
+            kept = abs(held) + closed
+            average = (kept * average + opened * price) / (kept + opened) if kept + opened else Fraction(0)
+            held += quantity
+    return held, held * average, realized
+
+
+@given(STEPS)
+def test_fills_splits_corrections_and_figures_that_are_set_agree_with_fractions(steps: list[tuple[Any, ...]]) -> None:
+    holding = refold(FLAT, map(step_of, steps))
+    held, cost, realized = by_lots(steps)
+    tolerance = Fraction(1, 10**50)
+    assert abs(Fraction(holding.quantity) - held) < tolerance
+    assert abs(Fraction(holding.cost) - cost) < tolerance
+    assert abs(Fraction(holding.realized_pnl(ONE)) - realized) < tolerance
+
+
+@given(STEPS, st.integers(1, 50), st.integers(1, 50))
+def test_a_split_changes_neither_cost_nor_what_was_realised(steps: list[Any], new: int, old: int) -> None:
+    before = refold(FLAT, map(step_of, steps))
+    after = refold(before, [step_of((ChangeKind.SPLIT, new, old))])
+    assert (after.cost, after.proceeds) == (before.cost, before.proceeds)
+
+
+@given(STEPS, st.integers(1, 9))
+def test_a_split_and_its_reverse_are_nothing(steps: list[Any], ratio: int) -> None:
+    before = refold(FLAT, map(step_of, steps))
+    again = refold(before, map(step_of, [(ChangeKind.SPLIT, ratio, 1), (ChangeKind.SPLIT, 1, ratio)]))
+    assert (shown(again.quantity), again.cost) == (shown(before.quantity), before.cost)
