@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from signalbox import messages, subjects
+from signalbox.borrowing import borrow_interest
 from signalbox.bus import Bus, Received
 from signalbox.errors import ConfigurationError
 from signalbox.messages import (
@@ -80,7 +81,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     rename.add_argument("--keep-orders", action="store_true", help="the venue renames the orders that work")
     interest = _what(whats, "interest", "interest received, or paid (below 0)", _interest)
     interest.add_argument("currency")
-    interest.add_argument("amount", type=number)
+    interest.add_argument("amount", nargs="?", type=number, help="received, or paid (below 0)")
+    interest.add_argument("--borrowed", type=number, metavar="SHARES", help="instead of an amount: how many,")
+    interest.add_argument("--price", type=number, help="what each was worth,")
+    interest.add_argument("--rate", type=number, help="at which yearly rate (0.125 = 12.5 %%), of 360 days,")
+    interest.add_argument("--days", type=argument_types.count, help="for how many days")
     interest.add_argument("--symbol", type=argument_types.symbol, help="of which shares were borrowed")
     adopt = _what(whats, "adopt", "take the venue's figure as the desk's, if it is the one named", _adopt)
     adopt.add_argument("held", metavar="SYMBOL", help="with --cash: a currency")
@@ -154,7 +159,10 @@ def _rename(arguments: argparse.Namespace, common: dict[str, Any]) -> Act:
 
 
 def _interest(arguments: argparse.Namespace, common: dict[str, Any]) -> Act:
-    return BookInterest(**common, currency=arguments.currency, amount=arguments.amount, symbol=arguments.symbol or "")
+    amount = arguments.amount
+    if amount is None:
+        amount = borrow_interest(arguments.borrowed, arguments.price, arguments.rate, arguments.days)
+    return BookInterest(**common, currency=arguments.currency, amount=amount, symbol=arguments.symbol or "")
 
 
 def _adopt(arguments: argparse.Namespace, common: dict[str, Any]) -> Act:
@@ -175,7 +183,7 @@ def _correct(arguments: argparse.Namespace, common: dict[str, Any]) -> Act:
     )
 
 
-def _check(arguments: argparse.Namespace) -> None:
+def check(arguments: argparse.Namespace) -> None:
     """What contradicts itself is told without a desk; a position's name is made the desk's."""
     if arguments.what == "correct" and arguments.cash == (arguments.price is not None):
         raise ConfigurationError(["say --price with a position, and no price with --cash"])
@@ -183,13 +191,19 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ConfigurationError(["--no-cash is of a position: leave it away with --cash"])
     if arguments.what in ("adopt", "correct") and not arguments.cash:
         arguments.held = argument_types.symbol(arguments.held)
+    if arguments.what == "interest":
+        parts = [arguments.borrowed, arguments.price, arguments.rate, arguments.days]
+        if parts.count(None) != (0 if arguments.amount is None else len(parts)):
+            raise ConfigurationError(["say the AMOUNT, or all of --borrowed, --price, --rate and --days: one of both"])
+        if arguments.amount is None and not arguments.symbol:
+            raise ConfigurationError(["say with --symbol which shares were borrowed"])
     names_none = arguments.what == "interest" and not arguments.symbol
     if not arguments.venue and (names_none or getattr(arguments, "cash", False)):
         raise ConfigurationError(["say at which --venue: a currency is at several"])
 
 
 async def _act(arguments: argparse.Namespace) -> int:
-    _check(arguments)
+    check(arguments)
     named = getattr(arguments, "symbol", "") or getattr(arguments, "held", "")
     venue = arguments.venue or venue_of_symbol(named)
     async with desk_bus(operator=True) as (bus, found):
