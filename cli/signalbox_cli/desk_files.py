@@ -62,7 +62,7 @@ def _is_of(table: str, venue: str) -> bool:
     name = heading[1].strip() if heading else ""
     if name.startswith("venues."):
         return name == f"venues.{venue}"
-    if name == "instruments":
-        entries: list[dict[str, Any]] = tomllib.loads(table).get("instruments", [])
+    if name in ("instruments", "commissions"):
+        entries: list[dict[str, Any]] = tomllib.loads(table).get(name, [])
         return all(entry.get("venue") == venue for entry in entries)
     return True
