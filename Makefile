@@ -93,6 +93,7 @@ docs: .venv/ready ## write the generated documents again
 	@$(BIN)/python -m signalbox.schemas
 	@$(BIN)/python -m signalbox.accounts_file > deploy/nats/accounts.conf
 	@$(BIN)/python -m signalbox_cli.reference > docs/commands.md
+	@$(BIN)/python -m signalbox_cli.listing
 	@$(BIN)/python -m signalbox_cli.metrics_reference > docs/metrics.md
 	@$(BIN)/python -m signalbox_cli.limits_reference > docs/limits.md
 	@$(BIN)/python -m signalbox_cli.order_types_reference > docs/order-types.md

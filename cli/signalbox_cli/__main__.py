@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import inspect
 import os
 import sys
 from collections.abc import Coroutine, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NoReturn
 
 from signalbox.errors import ConfigurationError, SignalboxError
 from signalbox.last_resort import LastResort
 
-from signalbox_cli.commands import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, CommandParser
-from signalbox_cli.connection import QueryFailedError
+from signalbox_cli.commands import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, CommandParser, QueryFailedError
+from signalbox_cli.listed import ABOUT
 from signalbox_cli.output import complain
 from signalbox_cli.settings import check_names, speaking_as
 
@@ -47,10 +46,14 @@ COMMANDS = {
     "grafana.commands": ("grafana",),
 }
 """The commands of each module. Only the module of a command that is named is imported: `status` needs no simulator."""
+COMMANDS_NAMED = tuple(name for names in COMMANDS.values() for name in names)
 
 
-def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """The parser of what `words` begin with, if that is a command, else of every command."""
+def build_parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """The parser of what `words` begin with; where that is no command, of the list of them alone; None = of them all.
+
+    To import every module takes a second: who asks what there is waits for none of them.
+    """
     parser: argparse.ArgumentParser = CommandParser(
         prog="signalbox",
         description="A trading desk of small services on one NATS bus. Every command has --help.",
@@ -60,12 +63,45 @@ def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     parser.add_argument(
         "--as", dest="name", metavar="NAME", help="speak as this person (default SIGNALBOX_NATS_USER, user or operator)"
     )
+    parser.add_argument("--version", action="store_true", help="say which version this is")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    named = words[2:3] if words[:1] == ["--as"] else words[:1]
-    modules = [module for module, names in COMMANDS.items() if set(named) & set(names)]
-    for module in modules or COMMANDS:
+    named = set(COMMANDS_NAMED if words is None else _command(words))
+    modules = [module for module, names in COMMANDS.items() if named & set(names)]
+    for module in modules:
         import_module(f"signalbox_cli.{module}").add_commands(commands)
+    if not modules:
+        for name in COMMANDS_NAMED:
+            commands.add_parser(name, help=ABOUT.get(name, ""))
     return parser
+
+
+def _command(words: Sequence[str]) -> Sequence[str]:
+    """The word that is to be a command; none, where there are options alone."""
+    return words[2:3] if words[:1] == ["--as"] else words[:1]
+
+
+def _version() -> str:
+    from importlib import metadata  # as slow as all the rest of `signalbox help`
+
+    try:
+        return f"signalbox {metadata.version('signalbox-cli')}"
+    except metadata.PackageNotFoundError:
+        return "signalbox, run from a folder that is not installed: `git describe` there says which"
+
+
+def _help(words: list[str]) -> list[str]:
+    """What `signalbox help` and `signalbox help COMMAND` mean."""
+    return [*words[1:2], "--help"] if words[:1] == ["help"] else words
+
+
+def _no_command(words: Sequence[str]) -> str:
+    """What to say of a word that is no command; "" = it is one, or there is none."""
+    for word in _command(words):
+        if not word.startswith("-") and word not in COMMANDS_NAMED:
+            meant = get_close_matches(word, COMMANDS_NAMED, 3, 0.6)
+            told = f"did you mean {' or '.join(meant)}? " if meant else ""
+            return f"there is no command {word[:60]!a}: {told}`signalbox help` lists them"
+    return ""
 
 
 def main() -> None:
@@ -78,6 +114,16 @@ def carry_out(words: list[str], last_resort: LastResort | None = None) -> NoRetu
     """Do what `words` say, and raise `SystemExit`; `last_resort` ends a process that does not end by itself then."""
     if strange := [word for word in words if not _is_text(word)]:
         complain(f"{strange[0]!a} is no text in UTF-8, which is all that a desk can be told")
+        sys.exit(EXIT_USAGE)
+    if not words:
+        build_parser(words).print_help()
+        sys.exit(EXIT_USAGE)
+    if words == ["--version"]:
+        print(_version())
+        sys.exit(0)
+    words = _help(words)
+    if mistake := _no_command(words):
+        complain(mistake)
         sys.exit(EXIT_USAGE)
     arguments = build_parser(words).parse_args(words)
     with speaking_as(arguments.name):
@@ -92,6 +138,9 @@ def _is_text(word: str) -> bool:
 
 def _status(arguments: argparse.Namespace, last_resort: LastResort | None) -> int:
     """Run a command; its exit status."""
+    import asyncio  # half of the time that a command takes to say what it is
+    import inspect
+
     try:
         check_names(but_for_the_doctor=arguments.command == "doctor")
         result = arguments.run(arguments)
@@ -109,6 +158,8 @@ def _status(arguments: argparse.Namespace, last_resort: LastResort | None) -> in
 
 async def _said(result: Coroutine[Any, Any, int], last_resort: LastResort | None) -> int:
     """The exit status of a command, which has said everything when this returns."""
+    import asyncio
+
     try:
         status = await result
         sys.stdout.flush()

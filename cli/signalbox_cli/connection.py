@@ -21,6 +21,7 @@ from signalbox.errors import BusAnswerError, BusPermissionError, BusUnavailableE
 from signalbox.messages import ClockTick, QueryReply, QueryRequest, ServiceStatus
 
 from signalbox_cli.answers import AnswerError, read_query_reply, read_status
+from signalbox_cli.commands import QueryFailedError
 from signalbox_cli.settings import Found, found_desk, nats_ca_file
 
 CONNECT_SECONDS_MAX = 3.0
@@ -88,10 +89,6 @@ async def desk_time(bus: Bus, *, simulated: bool | None = None) -> datetime:
         if simulated:
             raise BusUnavailableError("the simulator's clock is silent: is the simulator running?") from None
         return datetime.now(UTC)
-
-
-class QueryFailedError(Exception):
-    """The recorder refused or could not run a query; the text is its own."""
 
 
 async def query(bus: Bus, sql: str, row_limit: int = 1000) -> QueryReply:

@@ -134,7 +134,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _finish(parser: argparse.ArgumentParser, run: object) -> None:
-    parser.add_argument("--json", action="store_true", help="for programs: every digit, one JSON object a line")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="for programs: every digit, one JSON object a line")
+    if run is not _today:
+        form.add_argument("--csv", action="store_true", help="comma-separated, with a line of names: every digit")
     parser.set_defaults(run=run)
 
 
@@ -242,9 +245,9 @@ def _plain(number: Decimal | None) -> str | None:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _show(rows: Sequence[Row], as_json: bool, empty: str) -> None:
+def _show(rows: Sequence[Row], empty: str, *, as_json: bool = False, as_csv: bool = False) -> None:
     columns = tuple(rows[0]) if rows else ()
-    show(columns, [tuple(row.values()) for row in rows], as_json=as_json, empty=empty)
+    show(columns, [tuple(row.values()) for row in rows], as_json=as_json, as_csv=as_csv, empty=empty)
 
 
 async def _fills(arguments: argparse.Namespace) -> int:
@@ -252,7 +255,7 @@ async def _fills(arguments: argparse.Namespace) -> int:
     conditions = [f"{name} = {sql_text(text)}" for name, text in named.items() if text]
     async with desk_bus() as (bus, _):
         rows = await _newest_fills(bus, "WHERE " + " AND ".join(conditions) if conditions else "", arguments.last)
-    _show(rows, arguments.json, "no fills")
+    _show(rows, "no fills", as_json=arguments.json, as_csv=arguments.csv)
     return 0
 
 
@@ -260,7 +263,7 @@ async def _pnl(arguments: argparse.Namespace) -> int:
     async with desk_bus() as (bus, _):
         by_strategy = arguments.by == "strategy"
         rows = await (_strategies(bus, **ALWAYS) if by_strategy else _rows(bus, PNL.format(**ALWAYS)))
-    _show(rows, arguments.json, "nothing was traded")
+    _show(rows, "nothing was traded", as_json=arguments.json, as_csv=arguments.csv)
     return 0
 
 
@@ -283,7 +286,7 @@ async def _today(arguments: argparse.Namespace) -> int:
         ("gaps", day.gaps, "none that a gateway knows of"),
     ):
         print(f"\n{title}:")
-        _show(rows, False, empty)
+        _show(rows, empty)
     print("\nneeds attention:")
     print("\n".join(day.attention) or "nothing that the desk knows of")
     return 0

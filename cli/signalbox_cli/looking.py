@@ -179,7 +179,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _finish(parser: argparse.ArgumentParser, run: object) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object a line, for programs: every digit")
+    form.add_argument("--csv", action="store_true", help="comma-separated, with a line of names: every digit")
     parser.set_defaults(run=run)
 
 
@@ -199,7 +201,7 @@ def _where(*conditions: str) -> str:
 async def _show_query(sql: str, arguments: argparse.Namespace, empty: str, row_limit: int = 1000) -> int:
     async with desk_bus() as (bus, _):
         reply = await query(bus, sql, row_limit)
-    show(reply.columns, reply.rows, as_json=arguments.json, empty=empty)
+    show(reply.columns, reply.rows, as_json=arguments.json, as_csv=arguments.csv, empty=empty)
     if reply.truncated:
         complain(f"only the first {len(reply.rows)} rows are shown: narrow the question, or ask for more with --rows")
     return 0
@@ -247,11 +249,12 @@ async def _status(arguments: argparse.Namespace) -> int:
         services = services_of(load_desk(found.desk_file)) if found.desk_file else SERVICES
         bounds = STATUS_SECONDS_MAX, STATUS_QUIET_SECONDS_MAX
         answers = await asyncio.gather(*(ask_status(bus, service, *bounds) for service in services))
-    if not arguments.json:
+    if not arguments.json and not arguments.csv:
         _tell_of_the_switch(answers)
     rows = [row for service, answered in zip(services, answers, strict=True) for row in _status_rows(service, answered)]
     told = [(*row, details if arguments.json else _in_words(details)) for row, details in rows]
-    show(("service", "state", "instance", "work", "waiting for", "details"), told, as_json=arguments.json, empty="")
+    columns = ("service", "state", "instance", "work", "waiting for", "details")
+    show(columns, told, as_json=arguments.json, as_csv=arguments.csv, empty="")
     return 0 if all(answered and all(each.ready for each in answered) for answered in answers) else 1
 
 

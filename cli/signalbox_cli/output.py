@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import sys
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from signalbox.addresses import without_password
@@ -17,8 +18,13 @@ DECIMALS_MAX, DIGITS_BELOW_ONE_MAX = 4, 6
 _FRACTION = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z$")
 
 
-def show(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, as_json: bool, empty: str) -> None:
-    """Print rows: one JSON object a line, or a table (`empty` when there is none)."""
+def show(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], *, as_json: bool, empty: str, as_csv: bool = False
+) -> None:
+    """Print rows: one JSON object a line, CSV with its names, or a table (`empty` when there is none)."""
+    if as_csv:
+        _show_csv(columns, rows)
+        return
     if as_json:
         for row in rows:
             show_json(dict(zip(columns, row, strict=True)))
@@ -36,6 +42,19 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, as_json: bool
             for text, width, value in zip(row, widths, values, strict=True)
         )
         print("  ".join(padded).rstrip())
+
+
+def _show_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Every digit, as with JSON; what is not there is an empty field."""
+    lines = csv.writer(sys.stdout, lineterminator="\n")
+    lines.writerow(columns)
+    for row in rows:
+        lines.writerow(
+            printable(json.dumps(value, default=str) if isinstance(value, dict | list) else str(value))
+            if value is not None
+            else ""
+            for value in row
+        )
 
 
 def show_json(value: Any) -> None:
@@ -68,7 +87,11 @@ def number_for_people(value: object) -> str:
         return text
     number = Decimal(text)
     decimals = DECIMALS_MAX if abs(number) >= 1 or not number else DIGITS_BELOW_ONE_MAX - 1 - number.adjusted()
-    rounded = f"{round(number, decimals):f}" if -number.as_tuple().exponent > decimals else text  # type: ignore[operator]
+    _, digits, exponent = number.as_tuple()
+    if not isinstance(exponent, int) or -exponent <= decimals:
+        return text.rstrip("0").rstrip(".")
+    step, room = Decimal(1).scaleb(-decimals), Context(prec=len(digits) + DIGITS_BELOW_ONE_MAX)
+    rounded = f"{number.quantize(step, context=room):f}"
     return rounded.rstrip("0").rstrip(".")
 
 

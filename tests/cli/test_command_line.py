@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from signalbox_cli.__main__ import build_parser, carry_out
+from signalbox_cli import listed
+from signalbox_cli.__main__ import COMMANDS_NAMED, build_parser, carry_out
+from signalbox_cli.listing import render as render_list
 from signalbox_cli.reference import render
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -52,8 +54,10 @@ def carried_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("", "signalbox: the following arguments are required: COMMAND"),
-        ("fly", "signalbox: argument COMMAND: invalid choice: 'fly'"),
+        ("fly", "signalbox: there is no command 'fly': `signalbox help` lists them"),
+        ("statsu", "signalbox: there is no command 'statsu': did you mean status? `signalbox help` lists them"),
+        ("--as bob ordes", "signalbox: there is no command 'ordes': did you mean order"),
+        ("help ordes", "signalbox: there is no command 'ordes': did you mean order"),
         ("intent buy ten SPY", "signalbox intent: argument quantity: 'ten' is not a number"),
         ("intent hold 10 SPY", "signalbox intent: argument side: invalid choice: 'hold'"),
         ("intent buy 10", "signalbox intent: the following arguments are required: symbol"),
@@ -85,7 +89,7 @@ def test_mistake_is_one_line_and_status_2(carried_out: Run, words: str, told: st
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("fly", "signalbox: argument COMMAND: invalid choice: 'fly'"),
+        ("fly", "signalbox: there is no command 'fly'"),
         ("halt \udcff", r"signalbox: '\udcff' is no text in UTF-8"),
         ("halt", "signalbox: no desk is running from no-such-folder: start one with `make up`"),
     ],
@@ -131,6 +135,55 @@ def test_reader_that_goes_away_ends_the_command_in_silence(tmp_path: Path) -> No
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr == ""
     assert done.stdout.splitlines()[1:] == ["0"]
+
+
+IMPORTED_MAX = 220
+"""Modules that a process has when it has said what there is; as each takes a millisecond or less, that is at once."""
+SLOW = {"asyncio", "nats", "signalbox.bus", "duckdb", "ib_async", "aiohttp", "prometheus_client", "importlib.metadata"}
+
+
+@pytest.mark.parametrize("words", ["help", "--help", "", "statsu"])
+def test_who_asks_what_there_is_waits_for_no_command(words: str) -> None:
+    script = (
+        "import sys\nfrom signalbox_cli.__main__ import carry_out\n"
+        f"try:\n    carry_out({words.split()!r})\n"
+        "except SystemExit:\n    print(*sorted(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    imported = set(done.stderr.splitlines()[-1].split())
+    assert not imported & SLOW
+    assert "signalbox_cli.settings" in imported
+    assert len(imported) < IMPORTED_MAX
+
+
+def test_a_command_imports_its_own_module_and_no_other_ones() -> None:
+    script = (
+        "import sys\nfrom signalbox_cli.__main__ import build_parser\n"
+        "build_parser(['status'])\nprint(*sorted(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    imported = set(done.stdout.split())
+    assert not imported & {"duckdb", "ib_async", "aiohttp", "simulators.world", "signalbox_cli.trading"}
+
+
+def test_the_list_of_commands_says_what_each_says_of_itself() -> None:
+    told = "write it: python -m signalbox_cli.listing"
+    assert Path(listed.__file__).read_text() == render_list(), told
+    assert tuple(listed.ABOUT) == COMMANDS_NAMED
+
+
+def test_signalbox_alone_and_help_say_what_there_is(carried_out: Run) -> None:
+    alone, helped, asked = carried_out(), carried_out("help"), carried_out("--help")
+    assert (alone.returncode, helped.returncode) == (2, 0)
+    assert alone.stdout == helped.stdout == asked.stdout
+    assert all(f"    {name} " in alone.stdout for name in listed.ABOUT if len(name) < 18)
+    assert carried_out("help", "status").stdout == carried_out("status", "--help").stdout
+
+
+def test_the_version_is_said(carried_out: Run) -> None:
+    done = carried_out("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("signalbox")
 
 
 def test_every_command_has_a_help_with_an_example_or_an_explanation(signalbox: Run, carried_out: Run) -> None:

@@ -23,6 +23,14 @@ def test_empty_table_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "no orders\n"
 
 
+def test_csv_has_its_names_and_every_digit(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [("a,b", "434.364079601990049751"), (None, {"x": 1}), ("\x1b[2J", 1)]
+    show(("symbol", "price"), rows, as_json=False, as_csv=True, empty="none")
+    assert capsys.readouterr().out.splitlines() == [
+        "symbol,price", '"a,b",434.364079601990049751', ',"{""x"": 1}"', " [2J,1",
+    ]  # fmt: skip
+
+
 def test_empty_result_is_no_json_line(capsys: pytest.CaptureFixture[str]) -> None:
     show(("symbol",), [], as_json=True, empty="no orders")
     assert capsys.readouterr().out == ""

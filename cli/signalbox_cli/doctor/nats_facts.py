@@ -15,7 +15,8 @@ from signalbox.durability import JetStreamServer
 from signalbox.errors import SignalboxError
 from signalbox.messages import IntentDenied, Quote, ServiceStatus, VenueLink
 
-from signalbox_cli.connection import QueryFailedError, ask_status, desk_bus, query
+from signalbox_cli.commands import QueryFailedError
+from signalbox_cli.connection import ask_status, desk_bus, query
 from signalbox_cli.doctor.facts import NatsSeen
 from signalbox_cli.settings import Found, nats_ca_file
 from signalbox_cli.simulated_venues import services_of
