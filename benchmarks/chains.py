@@ -21,7 +21,7 @@ from typing import Any
 import nats
 from signalbox.bus.bootstrap import consumer_config, stream_config
 from signalbox.streams import STREAMS
-from signalbox_cli.local_desk import free_port
+from signalbox_cli.ports import free_port
 
 ARRIVAL_SECONDS_MAX = 20.0
 API_SECONDS_MAX = 5.0

@@ -52,7 +52,7 @@ from signalbox.messages import (
     VenueLink,
 )
 from signalbox.seals import parse
-from signalbox_cli.local_desk import free_port
+from signalbox_cli.ports import free_port
 
 from benchmarks.scores_at_once import Bench
 

@@ -27,7 +27,7 @@ from dydx_v4_client.key_pair import KeyPair
 from signalbox import messages, subjects
 from signalbox.bus import Received
 from signalbox.messages import Quote
-from signalbox_cli.local_desk import free_port
+from signalbox_cli.ports import free_port
 from simulators.dydx.markets import tickers
 
 from benchmarks.dydx_path import WORDS, address_of, answers, start, start_desk, until

@@ -38,7 +38,8 @@ from signalbox.bus import Bus, BusSettings, Received
 from signalbox.bus.bootstrap import USERS, bootstrap_server, complete_seals
 from signalbox.messages import Check, Instrument, IntentApproved, OrderIntent, OrderType, Side, TradingMode
 from signalbox.seals import parse
-from signalbox_cli.local_desk import deploy_folder, free_port
+from signalbox_cli.local_desk import deploy_folder
+from signalbox_cli.ports import free_port
 
 from benchmarks.chains import WITHOUT_CLAIM, ChainPath, bare_chain
 

@@ -40,7 +40,8 @@ from signalbox.bus import Bus, Received
 from signalbox.clock import FollowingClock
 from signalbox.messages import ClockTick, IntentDenied, OrderEvents, OrderIntent, OrderStatus, OrderType, Quote, Side
 from signalbox_cli.desk_files import with_venue_alone
-from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder, free_port
+from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder
+from signalbox_cli.ports import free_port
 
 from benchmarks.chains import ARRIVAL_SECONDS_MAX, AS_THE_DESK, WITHOUT_CLAIM, Relay, bare_chain
 

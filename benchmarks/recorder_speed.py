@@ -30,7 +30,7 @@ from signalbox.bus.client import BusClient
 from signalbox.errors import BusUnavailableError
 from signalbox.messages import QueryReply, QueryRequest, ServiceStatus, TradingMode, TradingState
 from signalbox.seals import NO_SEALS
-from signalbox_cli.local_desk import free_port
+from signalbox_cli.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = 300_000

@@ -30,7 +30,7 @@ from signalbox.bus.bootstrap import USERS, bootstrap, complete_seals
 from signalbox.bus.client import BusClient
 from signalbox.messages import Bar, TradingMode, TradingState
 from signalbox.seals import NO_SEALS, parse
-from signalbox_cli.local_desk import free_port
+from signalbox_cli.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 SYMBOLS = tuple("".join(letters) for letters in islice(product(ascii_uppercase, repeat=4), 500))

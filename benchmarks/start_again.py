@@ -29,7 +29,7 @@ from signalbox.bus.client import BusClient
 from signalbox.bus.snapshots import set_consumer_place
 from signalbox.messages import TradingMode, TradingState
 from signalbox.seals import SEAL_HEADER, Seals, parse
-from signalbox_cli.local_desk import free_port
+from signalbox_cli.ports import free_port
 
 from benchmarks.recorder_speed import NATS_CONFIGURATION, ROOT, _client, _memory_of_one, _wait_for
 

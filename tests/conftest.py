@@ -31,7 +31,7 @@ from signalbox.clock import FixedClock
 from signalbox.errors import LeaseLostError
 from signalbox.messages import TradingMode
 from signalbox.seals import COVERED_HEADERS, NO_SEALS, SEAL_HEADER, Seals, parse
-from signalbox_cli.local_desk import free_port
+from signalbox_cli.ports import free_port
 
 settings.register_profile("side by side", deadline=None)  # how long an example takes is the machine's affair
 settings.load_profile("side by side")

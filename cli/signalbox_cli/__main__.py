@@ -16,7 +16,7 @@ from signalbox.last_resort import LastResort
 from signalbox_cli.commands import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, CommandParser, QueryFailedError
 from signalbox_cli.listed import ABOUT
 from signalbox_cli.output import complain
-from signalbox_cli.settings import check_names, speaking_as
+from signalbox_cli.settings import at_folder, check_names, speaking_as
 
 CLEAN_UP_SECONDS_MAX = 2.0
 
@@ -63,6 +63,9 @@ def build_parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--as", dest="name", metavar="NAME", help="speak as this person (default SIGNALBOX_NATS_USER, user or operator)"
     )
+    parser.add_argument(
+        "--folder", dest="desk_folder", metavar="FOLDER", help="the desk that `signalbox up --folder` runs from there"
+    )
     parser.add_argument("--version", action="store_true", help="say which version this is")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     named = set(COMMANDS_NAMED if words is None else _command(words))
@@ -77,7 +80,9 @@ def build_parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
 
 def _command(words: Sequence[str]) -> Sequence[str]:
     """The word that is to be a command; none, where there are options alone."""
-    return words[2:3] if words[:1] == ["--as"] else words[:1]
+    while words[:1] and words[0] in ("--as", "--folder"):
+        words = words[2:]
+    return words[:1]
 
 
 def _version() -> str:
@@ -126,7 +131,7 @@ def carry_out(words: list[str], last_resort: LastResort | None = None) -> NoRetu
         complain(mistake)
         sys.exit(EXIT_USAGE)
     arguments = build_parser(words).parse_args(words)
-    with speaking_as(arguments.name):
+    with at_folder(arguments.desk_folder), speaking_as(arguments.name):
         status = _status(arguments, last_resort)
     sys.exit(status)
 

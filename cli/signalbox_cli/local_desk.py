@@ -10,10 +10,9 @@ import asyncio
 import contextlib
 import shutil
 import signal
-import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from signalbox.services import TABLE
 
 from signalbox_cli import local_http, log_watch, run_folder, simulated_venues, store_watch
 from signalbox_cli.people import roll
+from signalbox_cli.ports import Ports
 from signalbox_cli.settings import inherited_environment
 from signalbox_cli.simulated_venues import VenuePorts
 
@@ -73,6 +73,8 @@ class DeskPlan:
     directory: Path
     desk_file: Path
     simulator_arguments: tuple[str, ...] = ()
+    nats_port: int = 0
+    """Where nats-server listens; 0 = where it did when the folder's desk ran last, else anywhere."""
     lock: int | None = None
     """File descriptor that keeps the folder taken until the last process has ended, when somebody else shares it."""
 
@@ -97,34 +99,21 @@ def deploy_folder() -> Path:
     raise DeskStartError("deploy/nats/nats.conf is not here: run this in a checkout of Signalbox")
 
 
-def free_port() -> int:
-    """Reserve a port of loopback for about a minute: a listening server may bind it, nobody else is given its number.
-
-    Its only connection is closed from the listening side, which leaves it in TIME_WAIT: the kernel then passes it over.
-    """
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(1)
-        port: int = listener.getsockname()[1]
-        with socket.create_connection(("127.0.0.1", port)):
-            listener.accept()[0].close()
-        return port
-
-
 class LocalDesk:
     """The processes of one desk. Use: `start`, then `kill`/`stop` as wanted, at the end `close`."""
 
     def __init__(self, plan: DeskPlan, say: Callable[[str], None]) -> None:
         self.plan, self._say = plan, say
-        self.nats_port, self.control_port, self._monitor_port = free_port(), free_port(), free_port()
-        self.venue_ports = VenuePorts(ibkr=free_port(), dydx_node=free_port(), dydx_indexer=free_port())
+        self._ports = ports = Ports(plan.directory)
+        self.nats_port = plan.nats_port or ports.take(NATS)
+        self.control_port, self._monitor_port = ports.take("control"), ports.take("monitor")
+        self.venue_ports = VenuePorts(**{each.name: ports.take(each.name) for each in fields(VenuePorts)})
         self.gateway_ports = self.venue_ports  # where the gateways connect, unless something is put between the two
         self.nats_url = f"nats://127.0.0.1:{self.nats_port}"
-        self.http_ports = {service: free_port() for service in plan.services}
+        self.http_ports = {service: ports.take(service) for service in plan.services}
         self.unexpected_exits: list[str] = []
         self._killed: set[str] = set()
-        self._passwords = {user: new_password() for user in USERS}
+        self._passwords = {user: new_password() for user in USERS} | run_folder.kept_passwords(plan.directory, USERS)
         self._seals: dict[str, str] = {}
         self._processes: dict[str, _Process] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
@@ -192,6 +181,7 @@ class LocalDesk:
         rules = deploy_folder().resolve() / "prometheus" / "rules"
         run_folder.write_scrape_config(self.plan.directory, self.http_ports, rules)
         run_folder.tell(self.plan.directory, found)
+        self._ports.keep()
 
     async def _post_warden(self) -> None:
         """Have what we start end with us, however we end; a terminal's Ctrl-C then reaches us alone."""
@@ -237,7 +227,7 @@ class LocalDesk:
         names = (service, *(f"{service}-{number}" for number in range(2, PROCESSES_MAX)))
         name = next(each for each in names if each not in self._processes)
         if name not in self.http_ports:
-            self.http_ports[name] = free_port()
+            self.http_ports[name] = self._ports.take(name)
         self._declare_service(service, name)
         await self.run(name)
         return name

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -137,8 +137,17 @@ def last_complaint(log: Path) -> str:
     return lines[-1] if lines else "it said nothing"
 
 
+def kept_passwords(folder: Path, users: Iterable[str]) -> dict[str, str]:
+    """The passwords of the desk that ran from the folder before, but those that anybody else could have read."""
+    kept = {}
+    for user in users:
+        with suppress(ConfigurationError):
+            kept[user] = read_secret_file(credential_file(folder, user)).reveal()
+    return kept
+
+
 def prepare(folder: Path, passwords: Mapping[str, str]) -> dict[str, str]:
-    """Make the folder with fresh passwords, which only this user can read; the text of each user's seals.
+    """Make the folder with these passwords, which only this user can read; the text of each user's seals.
 
     The keys of seals stay those of the desk that ran from the folder before: what is stored bears its seals.
     """
@@ -164,7 +173,7 @@ def prepare(folder: Path, passwords: Mapping[str, str]) -> dict[str, str]:
 
 def ours(folder: Path) -> Iterator[Path]:
     """All that a desk leaves in its folder, as far as others could get at it; of most folders only themselves."""
-    names = ("credentials", "logs", "jetstream", "desk.json", "prometheus.yml", LOCK)
+    names = ("credentials", "logs", "jetstream", "desk.json", "ports.json", "prometheus.yml", LOCK)
     yield from (path for name in names if (path := folder / name).exists())
     yield from sorted(path for of in ("*.duckdb*", "simulator-books.json*", "logs/*.log*") for path in folder.glob(of))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 from signalbox.desk import load_desk
@@ -15,6 +16,7 @@ from signalbox_cli.commands import add_command
 from signalbox_cli.demo import DemoPlan, run_demo
 from signalbox_cli.desk_files import replayed_symbol, venue_of_symbol, write_desk_file
 from signalbox_cli.local_desk import DeskNotReadyError, DeskPlan, LocalDesk, deploy_folder
+from signalbox_cli.ports import free_port
 from signalbox_cli.settings import RUN_FOLDER
 
 DEMO_FOLDER = Path("run/demo")
@@ -47,6 +49,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=argument_types.time,
         metavar="TIME",
         help="desk time to begin at, the first time, with zone (default: the open of the last session that is over)",
+    )
+    up.add_argument(
+        "--port",
+        type=argument_types.count,
+        metavar="N",
+        help="where NATS listens (default: where it did when the folder's desk ran last)",
     )
     up.add_argument("--folder", type=Path, default=RUN_FOLDER, help=f"where its files go (default {RUN_FOLDER})")
     up.set_defaults(run=_up)
@@ -112,6 +120,8 @@ async def _up(arguments: argparse.Namespace) -> int:
     start = ["--start", arguments.start.isoformat()] if arguments.start else []
     with run_folder.taken(arguments.folder) as lock:
         plan = _plan(arguments, lock, "--speed", str(arguments.speed), *start)
+        if arguments.port:
+            plan = replace(plan, nats_port=_free(arguments.port))
         desk = LocalDesk(plan, _say)
         try:
             if await _started(desk, stop):
@@ -121,6 +131,13 @@ async def _up(arguments: argparse.Namespace) -> int:
         finally:
             await desk.close()
     return 0
+
+
+def _free(port: int) -> int:
+    try:
+        return free_port(port)
+    except (OSError, OverflowError) as error:
+        raise ConfigurationError([f"NATS can not listen on port {port} ({error}): choose another --port"]) from None
 
 
 async def _started(desk: LocalDesk, stop: asyncio.Event) -> bool:

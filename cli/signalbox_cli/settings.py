@@ -128,16 +128,38 @@ def _bootstrap_password(environ: Mapping[str, str], url: str) -> Secret:
 @contextmanager
 def speaking_as(name: str | None) -> Iterator[None]:
     """Have what is done meanwhile speak as `name`, as if the environment had said so; None = as it says."""
-    before = os.environ.get("SIGNALBOX_NATS_USER")
-    if name:
-        os.environ["SIGNALBOX_NATS_USER"] = name
+    with _said({"SIGNALBOX_NATS_USER": name} if name else {}):
+        yield
+
+
+@contextmanager
+def at_folder(folder: str | None) -> Iterator[None]:
+    """Have what is done meanwhile be about the desk of `folder`, whatever the environment says; None = as it says."""
+    if not folder:
+        yield
+        return
+    elsewhere = [name for name in os.environ if name.startswith("SIGNALBOX_NATS_")]
+    with _said({"SIGNALBOX_RUN_FOLDER": folder, **dict.fromkeys(elsewhere)}):
+        yield
+
+
+@contextmanager
+def _said(words: Mapping[str, str | None]) -> Iterator[None]:
+    """Have the environment say so meanwhile; None = it does not say."""
+    before = {name: os.environ.get(name) for name in words}
+    _say(words)
     try:
         yield
     finally:
-        if name:
-            del os.environ["SIGNALBOX_NATS_USER"]
-            if before is not None:
-                os.environ["SIGNALBOX_NATS_USER"] = before
+        _say(before)
+
+
+def _say(words: Mapping[str, str | None]) -> None:
+    for name, text in words.items():
+        if text is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = text
 
 
 def nats_ca_file() -> Path | None:

@@ -41,7 +41,7 @@ from signalbox.messages import (
     VenueCancelRejected,
     VenueLink,
 )
-from signalbox_cli.local_desk import free_port
+from signalbox_cli.ports import free_port
 
 from tests.chaos.differences import wrong_reports, wrong_snapshot
 from tests.chaos.side import READY_SECONDS_MAX, Hand, VenueSide, Written

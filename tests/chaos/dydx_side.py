@@ -15,7 +15,7 @@ from typing import Any
 
 from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce
 from signalbox.order_terms import IF_TOUCHED, WITH_LIMIT, WITH_STOP
-from signalbox_cli.local_desk import free_port
+from signalbox_cli.ports import free_port
 from simulators.dydx.markets import tickers
 
 from tests.chaos.differences import wrong_cash, wrong_claims, wrong_fills, wrong_positions

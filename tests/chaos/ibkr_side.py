@@ -17,7 +17,7 @@ from typing import Any
 
 from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce
 from signalbox.order_terms import IF_TOUCHED, WITH_LIMIT, WITH_STOP
-from signalbox_cli.local_desk import free_port
+from signalbox_cli.ports import free_port
 
 from tests.chaos.differences import wrong_cash, wrong_claims, wrong_fills, wrong_positions
 from tests.chaos.ibkr_differences import executed, positions, stranded, wrong_orders

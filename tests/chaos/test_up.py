@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -49,6 +52,7 @@ def test_desk_goes_on_where_it_was_after_a_stop_and_after_a_kill(own: RunningDes
     assert own.run("halt", "over night").returncode == 0
     own.until(lambda: own.query("SELECT count(*) AS n FROM commissions") == [{"n": 1}])
     held, told_at = position(own), clock(own)
+    address, passwords, ports = own.facts["nats_url"], own.passwords(), own.facts["http_ports"]
 
     assert own.end() == 0
     assert own.pids() == {}
@@ -56,6 +60,10 @@ def test_desk_goes_on_where_it_was_after_a_stop_and_after_a_kill(own: RunningDes
     assert "no desk is running from" in own.run("status").stderr
 
     own.up()
+    assert (own.facts["nats_url"], own.passwords(), own.facts["http_ports"]) == (address, passwords, ports)
+    elsewhere = {name: text for name, text in os.environ.items() if not name.startswith("SIGNALBOX_")}
+    asked = [sys.executable, "-m", "signalbox_cli", "--folder", str(own.folder), "status"]
+    assert subprocess.run(asked, env=elsewhere, capture_output=True, timeout=60, check=False).returncode == 0
     assert position(own) == held
     assert status_of(own, resting["order_id"]) == "NEW"
     assert clock(own) >= told_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from signalbox_cli.local_desk import free_port
+from signalbox_cli.ports import free_port
 
 PORTS = 500
 

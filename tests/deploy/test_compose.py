@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from signalbox.services import SERVICES
-from signalbox_cli.local_desk import free_port
+from signalbox_cli.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD_SECONDS_MAX, COMMAND_SECONDS_MAX, CLI_SECONDS_MAX = 900.0, 300.0, 90.0

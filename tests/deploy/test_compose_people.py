@@ -18,7 +18,7 @@ from nats.errors import Error as NatsError
 from signalbox.desk import load_desk
 from signalbox.settings import read_secret_file
 from signalbox_cli import secret_files
-from signalbox_cli.local_desk import free_port
+from signalbox_cli.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 NATS: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["nats"]

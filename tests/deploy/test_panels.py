@@ -32,7 +32,8 @@ from signalbox.seals import NO_SEALS
 from signalbox_cli.connection import call_control, query
 from signalbox_cli.demo_stories import below
 from signalbox_cli.demo_trader import Trader, Watch
-from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder, free_port
+from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder
+from signalbox_cli.ports import free_port
 from signalbox_cli.simulated_venues import market_arguments
 from signalbox_cli.trading import set_trading_state
 

@@ -44,8 +44,8 @@ from signalbox.services import LEASED_SERVICES, SERVICES
 from signalbox.streams import STREAMS
 from signalbox.subjects import DISCOVERY_VERBS, discovery
 from signalbox.venues import venue_names
-from signalbox_cli.local_desk import free_port
 from signalbox_cli.people import roll
+from signalbox_cli.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs/nats-permissions.md"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from signalbox_cli.local_desk import free_port
+from signalbox_cli.ports import free_port
 
 SCRAPED_SECONDS_MAX = 40.0
 

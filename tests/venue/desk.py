@@ -53,7 +53,7 @@ from signalbox.messages import (
     VenueSnapshot,
 )
 from signalbox.seals import SEAL_HEADER
-from signalbox_cli.local_desk import free_port
+from signalbox_cli.ports import free_port
 from simulators.clock_publisher import ClockPublisher
 
 from tests.conftest import NatsServer

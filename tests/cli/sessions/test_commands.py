@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from signalbox_cli.__main__ import carry_out
-from signalbox_cli.local_desk import free_port
+from signalbox_cli.ports import free_port
 from signalbox_cli.sessions.session_file import read_session
 from simulators.tws.wire import encode_frame
 
