@@ -96,6 +96,7 @@ docs: .venv/ready ## write the generated documents again
 	@$(BIN)/python -m signalbox_cli.listing
 	@$(BIN)/python -m signalbox_cli.metrics_reference > docs/metrics.md
 	@$(BIN)/python -m signalbox_cli.limits_reference > docs/limits.md
+	@$(BIN)/python -m signalbox_cli.indicators_reference > docs/indicators.md
 	@$(BIN)/python -m signalbox_cli.order_types_reference > docs/order-types.md
 	@$(BIN)/python -m signalbox_cli.order_lifecycle_reference > docs/order-lifecycle.md
 	@$(BIN)/python -m dashboards

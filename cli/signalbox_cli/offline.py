@@ -6,12 +6,14 @@ import argparse
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from signalbox.bars import Timeframe, parse_timeframe
 from signalbox.desk import IndicatorParameters, load_desk
 from signalbox.errors import ConfigurationError, SignalboxError
+from signalbox.studies import DeskStudy
 
 from signalbox_cli.commands import add_command
 from signalbox_cli.output import complain, show_json
@@ -63,8 +65,17 @@ def add_history(scores: argparse.ArgumentParser) -> None:
     )
     scores.add_argument("--session", metavar="CALENDAR", help="only pre-market and regular hours of XNYS, XHKG, ...")
     scores.add_argument(
-        "--desk", type=Path, metavar="DESK.toml", help="take the indicators' parameters from this desk file"
+        "--desk", type=Path, metavar="DESK.toml", help="take the indicators' parameters and studies from this desk file"
     )
+    scores.add_argument(
+        "--study",
+        type=study,
+        action="append",
+        default=[],
+        metavar="NAME[:KEY=NUMBER,...]",
+        help="a study beside them (docs/indicators.md), as rsi or bollinger:period=30,deviations=2.5; again for more",
+    )
+    scores.add_argument("--studies", type=Path, metavar="FOLDER", help="a folder with studies of your own")
 
 
 def timeframe(text: str) -> Timeframe:
@@ -75,9 +86,23 @@ def timeframe(text: str) -> Timeframe:
         raise argparse.ArgumentTypeError(error.mistakes[0]) from None
 
 
+def study(text: str) -> DeskStudy:
+    """A `--study` of the command line: `bollinger:period=30,deviations=2.5`."""
+    name, colon, rest = text.partition(":")
+    try:
+        given = [item.split("=") for item in rest.split(",")] if colon else []
+        return DeskStudy(name=name, parameters={key: float(Decimal(number)) for key, number in given})
+    except (ArithmeticError, ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: write a study as rsi, or with parameters as rsi:period=7"
+        ) from None
+
+
 def run_history(arguments: argparse.Namespace) -> int:
     """Print one JSON line a bar."""
     from indicators.history import LocalDays, SessionDays, format_line, score_history
+    from indicators.studied import studies_of
+    from indicators.study_files import find
 
     if arguments.bars is None:
         raise ConfigurationError(["name the file: signalbox scores history BARS.parquet"])
@@ -85,9 +110,14 @@ def run_history(arguments: argparse.Namespace) -> int:
         days = SessionDays(arguments.session) if arguments.session else LocalDays(ZoneInfo(arguments.timezone))
     except (ZoneInfoNotFoundError, ValueError):
         raise ConfigurationError([f"{arguments.timezone!r} is no time zone: try America/New_York or UTC"]) from None
-    parameters = load_desk(arguments.desk).indicators if arguments.desk else IndicatorParameters()
+    desk = load_desk(arguments.desk) if arguments.desk else None
+    studies, mistakes = studies_of((*(desk.studies if desk else ()), *arguments.study), find(arguments.studies))
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    parameters = desk.indicators if desk else IndicatorParameters()
     length = arguments.timeframe or parse_timeframe("1m")
-    for bar in score_history(read_bars(arguments.bars), parameters, length, days):
+    rows, symbol = read_bars(arguments.bars), arguments.symbol or ""
+    for bar in score_history(rows, parameters, length, days, studies, symbol):
         show_json(format_line(bar))
     return 0
 

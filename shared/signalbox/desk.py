@@ -26,6 +26,7 @@ from signalbox.decimals import is_decimal_text, is_sane
 from signalbox.errors import ConfigurationError, SymbolError
 from signalbox.instruments import CURRENCIES, Symbol, parse_symbol
 from signalbox.messages import MarketDataType
+from signalbox.studies import DeskStudy, study_rules
 from signalbox.text_files import TextFileError, read_text_file
 from signalbox.toml_shape import any_of, instead_of, shape_mistakes, shown, shown_key
 from signalbox.venues import VenueRow, venue_names
@@ -135,6 +136,7 @@ class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fx_rates: dict[str, Decimal] = {}
     commissions: tuple[Commission, ...] = ()
     indicators: IndicatorParameters = IndicatorParameters()
+    studies: tuple[DeskStudy, ...] = ()
     nats: NatsServers = NatsServers()
 
     def only_account(self, venue: str) -> str:
@@ -190,6 +192,7 @@ def _rules(document: dict[str, Any]) -> Iterator[str]:
     yield from _instrument_rules(document.get("instruments"), venues)
     yield from _timeframe_rules(document.get("timeframes"))
     yield from commission_mistakes(document.get("commissions"), venues)
+    yield from study_rules(document.get("studies"), *_scored(document))
     tables = ("limits", _limit_rule), ("fx_rates", _rate_rule), ("indicators", _parameter_rule), ("nats", _room_rule)
     for table, check in tables:
         for key, value in _tables(document, table).items():
@@ -287,6 +290,14 @@ def _canonical(text: object) -> str:
         return parse_symbol(text).canonical if isinstance(text, str) else str(text)
     except SymbolError:
         return ascii(text)
+
+
+def _scored(document: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """The symbols and timeframes of which a desk has scores, as far as they can be read."""
+    instruments, timeframes = document.get("instruments"), document.get("timeframes", Desk.timeframes)
+    tables = [item for item in instruments if isinstance(item, dict)] if isinstance(instruments, list) else []
+    symbols = [item["symbol"] for item in tables if isinstance(item.get("symbol"), str)]
+    return symbols, [text for text in timeframes if isinstance(text, str)] if isinstance(timeframes, list) else []
 
 
 def _timeframe_rules(timeframes: object) -> Iterator[str]:

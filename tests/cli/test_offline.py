@@ -16,6 +16,7 @@ FIELDS = [
     *("ts", "timeframe", "open", "high", "low", "close", "volume", "supertrend", "direction", "ema", "atr"),
     *("trend_score", "ema_deviation", "new_high_score"),
 ]
+ROOT = Path(__file__).resolve().parents[2]
 HEAD = "ts,open,high,low,close,volume\n"
 
 
@@ -197,3 +198,44 @@ def test_bars_are_read_where_pytz_is_not(run: Run, tmp_path: Path, monkeypatch: 
     status, lines, said = run("scores", "history", csv(tmp_path / "SPY.csv", "2024-03-05T14:30:00Z,1,2,1,2,3"))
     assert (status, said) == (0, "")
     assert str(lines[0]["ts"]).startswith("2024-03-05T14:30:00")
+
+
+def test_studies_are_asked_for_by_name_and_by_desk_file(run: Run, tmp_path: Path) -> None:
+    file = csv(tmp_path / "SPY.csv", *(f"2024-03-05T14:3{minute}:00Z,1,2,1,{minute + 1},3" for minute in range(3)))
+    named = run("scores", "history", file, "--study", "sma:period=2", "--study", "bollinger:period=2,deviations=1")[1]
+    assert named[1]["studies"] == {"sma": 1.5, "bollinger.upper": 2.0, "bollinger.middle": 1.5, "bollinger.lower": 1.0}
+    desk = tmp_path / "desk.toml"
+    table = '\n[[studies]]\nname = "sma"\nparameters = { period = 2 }\nsymbols = ["AAPL"]\n'
+    desk.write_text((ROOT / "deploy" / "desk.toml").read_text() + table)
+    of_desk = run("scores", "history", file, "--desk", desk, "--symbol", "AAPL")[1]
+    assert [line["studies"] for line in of_desk] == [{"sma": None}, {"sma": 1.5}, {"sma": 2.5}]
+    assert "studies" not in run("scores", "history", file, "--desk", desk)[1][0]
+
+
+def test_study_of_ones_own_is_a_file(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "twice.py").write_text(
+        'PARAMETERS = {}\nOUTPUTS = ("",)\ndef step(memory, parameters, bars, at):\n    return (bars[at][4] * 2,)\n'
+    )
+    file = csv(tmp_path / "SPY.csv", "2024-03-05T14:30:00Z,1,2,1,2,3")
+    status, lines, _ = run("scores", "history", file, "--studies", folder, "--study", "twice")
+    assert (status, lines[0]["studies"]) == (0, {"twice": 4.0})
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("rssi", "asks for rssi, and no file of that name has a study: there is adx"),
+        ("rsi:periods=7", "periods is no parameter of rsi"),
+        ("rsi:period=nan", "it must be from 0 to 10000"),
+        ("rsi:period", "write a study as rsi, or with parameters"),
+        ("rsi:period=x", "write a study as rsi, or with parameters"),
+        ("rsi:period=1e999999999", "it must be from 0 to 10000"),
+    ],
+)
+def test_study_that_there_is_not_is_told(run: Run, tmp_path: Path, asked: str, told: str) -> None:
+    file = csv(tmp_path / "SPY.csv", "2024-03-05T14:30:00Z,1,2,1,2,3")
+    status, lines, said = run("scores", "history", file, "--study", asked)
+    assert (status, lines) == (2, [])
+    assert told in said

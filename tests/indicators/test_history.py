@@ -17,11 +17,14 @@ import pytest
 from indicators.history import LocalDays, Row, SessionDays, format_line, joined, score_history
 from indicators.state import Rules, Series, parameters_of
 from indicators.step import step
+from indicators.studied import studies_of
+from indicators.study_files import find
 from msgspec.structs import asdict
 from signalbox.bars import parse_timeframe
 from signalbox.desk import IndicatorParameters
 from signalbox.errors import CalendarError, MessageError
 from signalbox.messages import Bar, Score
+from signalbox.studies import DeskStudy
 
 NEW_YORK = ZoneInfo("America/New_York")
 PARAMETERS = IndicatorParameters()
@@ -67,8 +70,9 @@ def test_no_bar_of_the_file_is_dropped(spy: list[Row]) -> None:
 
 
 def test_file_and_feed_agree_on_real_bars(spy: list[Row]) -> None:
-    """The same bars, once as rows and once as messages, pre-market in and after-hours out."""
-    rules = Rules(parameters=parameters_of(PARAMETERS), timeframes=frozenset({"1m"}))
+    """The same bars, once as rows and once as messages, pre-market in and after-hours out; with every study."""
+    studies, _ = studies_of([DeskStudy(name=name) for name in find()], find())
+    rules = Rules(parameters=parameters_of(PARAMETERS), timeframes=frozenset({"1m"}), studies=studies)
     series, live = Series(), []
     for start, *prices, volume in spy[:4000]:
         opened, high, low, close = (Decimal(repr(price)) for price in prices)
@@ -88,11 +92,13 @@ def test_file_and_feed_agree_on_real_bars(spy: list[Row]) -> None:
         series, outcome = step(series, bar, rules)
         if isinstance(outcome, Score):
             live.append(outcome)
-    offline = list(score_history(spy[:4000], PARAMETERS, ONE_MINUTE, SessionDays("XNYS")))
+    offline = list(score_history(spy[:4000], PARAMETERS, ONE_MINUTE, SessionDays("XNYS"), studies))
     assert [score.bar_start for score in live] == [bar.start for bar in offline]
     for score, bar in zip(live, offline, strict=True):
         readings = asdict(bar.readings)
         assert {name: getattr(score, name) for name in readings} == readings
+        assert score.studies == bar.studies
+    assert all(value is not None for value in live[-1].studies.values())
 
 
 def test_session_leaves_out_after_hours_and_keeps_pre_market(spy: list[Row]) -> None:
@@ -129,7 +135,7 @@ def test_days_follow_daylight_saving(day: date) -> None:
     days = LocalDays(NEW_YORK)
     for minute in range(0, 3 * 1440, 30):
         start = first + MINUTE * minute
-        assert days.place(ONE_MINUTE, start) == (start.astimezone(NEW_YORK).toordinal(), start)
+        assert days.place(ONE_MINUTE, start) == (start.astimezone(NEW_YORK).toordinal(), start, True)
 
 
 def test_five_minutes_are_joined_by_the_clock() -> None:
@@ -229,3 +235,29 @@ def test_line_has_null_where_nothing_is_defined_yet() -> None:
         -1,
         2.0,
     )
+
+
+def test_price_beyond_any_market_is_refused_by_number() -> None:
+    """The live service refuses it too: what is made of it would not be a number any more."""
+    rows = [a_row(0, 5.0), a_row(1, 1e32)]
+    with pytest.raises(MessageError, match=r"bar 2 .* has a price that is none"):
+        list(score_history(rows, PARAMETERS, ONE_MINUTE, LocalDays(NEW_YORK)))
+
+
+def test_line_has_the_studies_that_were_asked_for() -> None:
+    rows = [a_row(0, 5.0), a_row(1, 6.0)]
+    studies, _ = studies_of([DeskStudy(name="sma", parameters={"period": 2.0})], find())
+    lines = [format_line(bar) for bar in score_history(rows, PARAMETERS, ONE_MINUTE, LocalDays(NEW_YORK), studies)]
+    assert [line["studies"] for line in lines] == [{"sma": None}, {"sma": 5.5}]
+    (first, *_) = score_history(rows, PARAMETERS, ONE_MINUTE, LocalDays(NEW_YORK))
+    assert "studies" not in format_line(first)
+
+
+def test_studies_of_a_symbol_are_those_of_a_file_of_it() -> None:
+    rows = [a_row(0, 5.0)]
+    studies, _ = studies_of([DeskStudy(name="ema", symbols=("SPY",))], find())
+
+    def said(symbol: str) -> list[str]:
+        return [*next(score_history(rows, PARAMETERS, ONE_MINUTE, LocalDays(NEW_YORK), studies, symbol)).studies]
+
+    assert (said("SPY"), said("AAPL"), said("")) == (["ema"], [], [])

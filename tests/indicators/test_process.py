@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from signalbox.bus import Bus
 from signalbox.desk import load_desk
 from signalbox.errors import BusUnavailableError
 from signalbox.messages import Bar, Score, ServiceStatus
+from signalbox_cli.local_desk import free_port
 
 DESK = Path(__file__).resolve().parents[2] / "deploy/desk.toml"
 OPEN = datetime(2020, 12, 15, 14, 30, tzinfo=UTC)
@@ -46,12 +48,15 @@ def a_bar(number: int) -> Bar:
 
 
 @asynccontextmanager
-async def indicators_process(nats_server: Any) -> AsyncIterator[asyncio.subprocess.Process]:
+async def indicators_process(
+    nats_server: Any, desk: Path = DESK, **settings: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     environment = os.environ | {
         "SIGNALBOX_NATS_URL": nats_server.url,
         "SIGNALBOX_NATS_USER": "indicators",
         "SIGNALBOX_NATS_PASSWORD": nats_server.password("indicators"),
-        "SIGNALBOX_DESK_FILE": str(DESK),
+        "SIGNALBOX_DESK_FILE": str(desk),
+        **{f"SIGNALBOX_{name.upper()}": value for name, value in settings.items()},
     }
     with (nats_server.directory / "indicators.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
@@ -63,6 +68,12 @@ async def indicators_process(nats_server: Any) -> AsyncIterator[asyncio.subproce
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+def read(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=WAIT_SECONDS_MAX) as answer:
+        text: str = answer.read().decode()
+        return text
 
 
 async def until_ready(user: Bus) -> ServiceStatus:
@@ -120,3 +131,31 @@ async def test_it_says_when_it_is_ready_and_drains_when_told_to_stop(nats_server
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(WAIT_SECONDS_MAX):
             assert await process.wait() == 0
+
+
+async def test_studies_of_the_desk_file_and_of_ones_own_folder_are_in_the_scores(
+    nats_server: Any, tmp_path: Path
+) -> None:
+    """One of the user's own that fails at a bar says nothing any more, is counted, and nothing else ends."""
+    gateway, recorder = await nats_server.connect("gateway-ibkr"), await nats_server.connect("recorder")
+    desk, own = tmp_path / "desk.toml", tmp_path / "own"
+    own.mkdir()
+    (own / "inverse.py").write_text(
+        'PARAMETERS = {}\nOUTPUTS = ("",)\ndef step(memory, parameters, bars, at):\n'
+        "    return (1 / (bars[at][4] - 103),)\n"
+    )
+    asked = ('"sma"\nparameters = { period = 2 }', '"inverse"')
+    desk.write_text(DESK.read_text() + "".join(f"\n[[studies]]\nname = {each}\n" for each in asked))
+    bars = [a_bar(number) for number in range(4)]
+    for bar in bars:
+        await gateway.publish(subjects.bar("ibkr", "SPY", "1m"), bar)
+    port = free_port()
+    async with indicators_process(nats_server, desk, studies_folder=str(own), http_port=str(port)):
+        scores = await until_scored(recorder, 4)
+        metrics = await asyncio.to_thread(read, f"http://127.0.0.1:{port}/metrics")
+    closes = [float(bar.close) for bar in bars]
+    assert closes == [100.0, 107.0, 103.0, 110.0]
+    assert [score.studies["sma"] for score in scores] == [None, 103.5, 105.0, 106.5]
+    assert [score.studies["inverse"] for score in scores] == [-1 / 3, 0.25, None, None]
+    assert 'signalbox_indicators_study_failures_total{study="inverse"} 1.0' in metrics
+    assert all(score.ema is not None for score in scores)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -11,8 +12,11 @@ from indicators.days import TradingDays
 from indicators.formulas.indicator_set import EMPTY
 from indicators.state import Ignored, Rules, Series
 from indicators.step import advance, step
+from indicators.studied import studies_of
+from indicators.study_files import find
 from signalbox.errors import CalendarError, MessageError, SymbolError
 from signalbox.messages import Bar, Score
+from signalbox.studies import DeskStudy
 
 RULES = Rules(parameters=(3, 2.0, 0.25, 3), timeframes=frozenset({"1m", "5m"}))
 OPEN = datetime(2020, 12, 15, 14, 30, tzinfo=UTC)  # 09:30 in New York
@@ -159,3 +163,50 @@ def test_days_that_are_asked_backwards_are_right_too() -> None:
     there = [(days.move_to(start), days.number) for start in starts]
     assert [found for found, _ in there] == [found for found, _ in reversed(there)]
     assert there[0] == there[-1] == (True, OPEN.toordinal())
+
+
+def test_studies_are_those_of_the_desk_by_symbol_and_timeframe() -> None:
+    wanted = [
+        DeskStudy(name="sma", parameters={"period": 2.0}),
+        DeskStudy(name="high", formula="donchian", parameters={"period": 2.0}, symbols=("SPY",), timeframes=("5m",)),
+    ]
+    rules = replace(RULES, studies=studies_of(wanted, find())[0])
+    series, said = Series(), []
+    for number, close in enumerate(("100", "102", "104")):
+        series, score = step(series, a_bar(OPEN + MINUTE * number, close), rules)
+        assert isinstance(score, Score)
+        said.append(score.studies)
+    assert said == [{"sma": None}, {"sma": 101.0}, {"sma": 103.0}]
+    _, score = step(Series(), a_bar(timeframe="5m"), rules)
+    assert isinstance(score, Score)
+    assert list(score.studies) == ["sma", "high.upper", "high.middle", "high.lower"]
+    _, score = step(Series(), a_bar(), RULES)
+    assert isinstance(score, Score)
+    assert score.studies == {}
+
+
+def test_studies_know_regular_hours_by_the_symbols_calendar() -> None:
+    """The pivots of Tuesday are those of its regular hours, on Wednesday from the first bar before the open on."""
+    rules = replace(RULES, studies=studies_of([DeskStudy(name="pivots", formula="pivot_points")], find())[0])
+    bars = [
+        a_bar(OPEN - MINUTE, "500"),
+        a_bar(OPEN, "110"),
+        a_bar(OPEN.replace(hour=20, minute=59), "99"),
+        a_bar(OPEN.replace(day=16, hour=9), "500"),
+    ]
+    series = Series()
+    for bar in bars:
+        series, score = step(series, bar, rules)
+    assert isinstance(score, Score)
+    assert score.studies["pivots.p"] == pytest.approx((111 + 98 + 99) / 3)
+
+
+def test_bar_that_is_taken_again_leaves_the_studies_as_they_were() -> None:
+    """A score that could not be stored is made once more of the same series, and must be the same."""
+    rules = replace(RULES, studies=studies_of([DeskStudy(name="sma", parameters={"period": 2.0})], find())[0])
+    series, _ = step(Series(), a_bar(), rules)
+    later = a_bar(OPEN + MINUTE, "110")
+    once, twice = step(series, later, rules), step(series, later, rules)
+    assert once[1] == twice[1]
+    assert isinstance(once[1], Score)
+    assert once[1].studies == {"sma": 105.0}

@@ -339,3 +339,50 @@ def test_a_commission_at_a_venue_that_is_not_there_is_told(tmp_path: Path) -> No
         "commissions[1].venue is 'dydx', which is not under [venues]: name one that is.",
         "commissions[1].amount is '-1': it must be 0 or more.",
     )
+
+
+STUDY = """
+[[studies]]
+name = "rsi"
+"""
+
+
+def test_studies_are_read_with_numbers_of_any_form(tmp_path: Path) -> None:
+    path = tmp_path / "desk.toml"
+    path.write_text(TEXT + STUDY + 'parameters = { period = 7, k = 1.5 }\nsymbols = ["SPY"]\ntimeframes = ["5m"]\n')
+    (study,) = load_desk(path).studies
+    assert (study.name, study.formula, study.symbols, study.timeframes) == ("rsi", "", ("SPY",), ("5m",))
+    assert study.parameters == {"period": 7.0, "k": 1.5}
+    assert load_desk(SHIPPED).studies == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "beginning"),
+    [
+        ('formula = "R S I"', "studies[1].formula is 'R S I': write small letters"),
+        ('symbols = ["QQQ"]', "studies[1].symbols[1] is 'QQQ', not one of the desk's: there is 0700.HK, AAPL, SPY."),
+        ('timeframes = ["15m"]', "studies[1].timeframes[1] is '15m', not one of the desk's: did you mean 5m?"),
+        ("parameters = { period = -1 }", "studies[1].parameters.period is -1: it must be from 0 to 10000."),
+        ("parameters = { period = nan }", "studies[1].parameters.period is NaN: it must be from 0 to 10000."),
+        ("parameters = { period = inf }", "studies[1].parameters.period is Infinity: it must be from 0 to 10000."),
+        ("parameters = { period = 10001 }", "studies[1].parameters.period is 10001: it must be from 0 to 10000."),
+        ("parameters = { period = true }", "studies[1].parameters.period is true: it must be a number."),
+        ("parameters = 7", "studies[1].parameters is 7: it must be a table."),
+        ("period = 7", "studies[1].period is no key that is read"),
+    ],
+)
+def test_mistake_about_a_study_is_told(tmp_path: Path, line: str, beginning: str) -> None:
+    (mistake,) = mistakes_of(tmp_path / "desk.toml", TEXT + STUDY + line)
+    assert mistake.startswith(beginning)
+
+
+def test_name_of_a_study_is_a_word(tmp_path: Path) -> None:
+    (mistake,) = mistakes_of(tmp_path / "desk.toml", TEXT + STUDY.replace('"rsi"', '"r.s.i"'))
+    assert mistake.startswith("studies[1].name is 'r.s.i': write small letters, digits and _")
+
+
+def test_studies_have_a_bound(tmp_path: Path) -> None:
+    (mistake,) = mistakes_of(tmp_path / "desk.toml", TEXT + STUDY * 65)
+    assert mistake.startswith("studies has 65 tables: 64 at most")
+    (tmp_path / "desk.toml").write_text(TEXT + STUDY * 64)
+    assert len(load_desk(tmp_path / "desk.toml").studies) == 64

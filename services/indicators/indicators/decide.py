@@ -18,8 +18,10 @@ PRICE_DIGITS_MAX = 30
 """More digits before or behind the point than any price has: 1e400 is a Decimal, but as a float it is infinite."""
 
 
-def score_of(bar: Bar, close: float, memory: Memory, parameters: Parameters) -> Score:
-    """The score at the `close` of `bar`, whose memory this is."""
+def score_of(
+    bar: Bar, close: float, memory: Memory, parameters: Parameters, studies: dict[str, float | None] | None = None
+) -> Score:
+    """The score at the `close` of `bar`, whose memory this is; `studies` are what is told beside the set."""
     readings = read(memory, parameters)
     return Score(
         id=f"score/{bar.venue}/{bar.symbol}/{bar.timeframe}/{bar.start.isoformat()}",
@@ -37,6 +39,7 @@ def score_of(bar: Bar, close: float, memory: Memory, parameters: Parameters) -> 
         trend_score=readings.trend_score,
         ema_deviation=readings.ema_deviation,
         new_high_score=readings.new_high_score,
+        studies={} if studies is None else studies,
     )
 
 

@@ -19,19 +19,26 @@ from signalbox.errors import MessageError
 from signalbox.messages import NEVER
 
 from indicators.days import TradingDays
+from indicators.decide import PRICE_DIGITS_MAX
 from indicators.formulas.indicator_set import EMPTY, Memory, step
 from indicators.readings import Readings, read
 from indicators.state import parameters_of
+from indicators.studied import Study, chosen, study, told
 
 Row = tuple[datetime, float, float, float, float, float]
 """Start of the bar (without a zone: UTC), open, high, low, close, volume (NaN = the file does not say)."""
 
 
+PRICE_MAX = 10.0 ** (PRICE_DIGITS_MAX + 1)
+
+
 class Place(NamedTuple):
-    """Where a row belongs: the number of its trading day, and the beginning (UTC) of its bar."""
+    """Where a row belongs: the number of its trading day, the beginning (UTC) of its bar, and whether it is in regular
+    hours."""
 
     day: int
     start: datetime
+    regular: bool = True
 
 
 class Days(Protocol):
@@ -45,7 +52,7 @@ class Days(Protocol):
 class LocalDays:
     """Trading days from midnight to midnight of `zone`, the exchange's time zone; no row is left out.
 
-    Bars are counted from that midnight.
+    Bars are counted from that midnight, and all hours are regular ones.
     """
 
     def __init__(self, zone: ZoneInfo) -> None:
@@ -74,7 +81,7 @@ class SessionDays:
     def place(self, timeframe: Timeframe, at: datetime) -> Place | None:
         if not self._days.move_to(at):
             return None
-        return Place(self._days.number, bucket_start(timeframe, self._days.calendar, at))
+        return Place(self._days.number, bucket_start(timeframe, self._days.calendar, at), self._days.is_regular(at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +96,18 @@ class ScoredBar:
     close: float
     volume: float
     readings: Readings
+    studies: dict[str, float | None]
 
 
 def score_history(
-    rows: Iterable[Row], parameters: IndicatorParameters, timeframe: Timeframe, days: Days
+    rows: Iterable[Row],
+    parameters: IndicatorParameters,
+    timeframe: Timeframe,
+    days: Days,
+    studies: Iterable[Study] = (),
+    symbol: str = "",
 ) -> Iterator[ScoredBar]:
-    """Score the bars of `rows`, which come in order of time, as the indicator service would have.
+    """Score the bars of `rows`, which come in order of time, as the indicator service would have of `symbol`.
 
     Rows shorter than `timeframe` are joined to bars of it, the last one even if it is not complete; rows of that length
     or longer are bars as they are; a row without any price (a day on which nothing traded) is no bar. Raises
@@ -103,13 +116,17 @@ def score_history(
     """
     numbers = parameters_of(parameters)
     memory: Memory = EMPTY
-    for day, (start, open_, high, low, close, volume) in joined(rows, timeframe, days):
-        memory = step(memory, numbers, day, high, low, close)
-        yield ScoredBar(start, timeframe.text, open_, high, low, close, volume, read(memory, numbers))
+    studied = chosen(studies, symbol, timeframe.text)
+    for place, (start, open_, high, low, close, volume) in joined(rows, timeframe, days):
+        memory = step(memory, numbers, place.day, high, low, close)
+        if studied.studies:
+            studied = study(studied, (place.day, open_, high, low, close, volume, place.regular))
+        readings = read(memory, numbers)
+        yield ScoredBar(start, timeframe.text, open_, high, low, close, volume, readings, told(studied))
 
 
-def joined(rows: Iterable[Row], timeframe: Timeframe, days: Days) -> Iterator[tuple[int, Row]]:
-    """The bars of `timeframe` that `rows` make, each with the number of its trading day. Raises as `score_history`."""
+def joined(rows: Iterable[Row], timeframe: Timeframe, days: Days) -> Iterator[tuple[Place, Row]]:
+    """The bars of `timeframe` that `rows` make, each with its place. Raises as `score_history`."""
     place: Place | None = None
     bar: Row | None = None
     for row in _checked(rows):
@@ -121,10 +138,10 @@ def joined(rows: Iterable[Row], timeframe: Timeframe, days: Days) -> Iterator[tu
             bar = (start, open_, max(high, row[2]), min(low, row[3]), row[4], volume + row[5])
             continue
         if place is not None and bar is not None:
-            yield place.day, bar
+            yield place, bar
         place, bar = found, (found.start, *row[1:])
     if place is not None and bar is not None:
-        yield place.day, bar
+        yield place, bar
 
 
 def format_line(bar: ScoredBar) -> dict[str, object]:
@@ -146,6 +163,7 @@ def format_line(bar: ScoredBar) -> dict[str, object]:
         "trend_score": readings.trend_score if begun else None,
         "ema_deviation": readings.ema_deviation,
         "new_high_score": readings.new_high_score,
+        **({"studies": bar.studies} if bar.studies else {}),
     }
 
 
@@ -161,6 +179,8 @@ def _checked(rows: Iterable[Row]) -> Iterator[Row]:
         if not all(price is not None and math.isfinite(price) for price in prices):
             raise MessageError(f"bar {number} ({start.isoformat()}) has a price that is not a number: {prices}")
         open_, high, low, close = map(float, prices)
+        if max(map(abs, (open_, high, low, close))) > PRICE_MAX:
+            raise MessageError(f"bar {number} ({start.isoformat()}) has a price that is none: {prices}")
         if high < low:
             raise MessageError(f"bar {number} ({start.isoformat()}) has its high {high:g} below its low {low:g}")
         yield start, open_, high, low, close, math.nan if volume is None else float(volume)

@@ -23,6 +23,11 @@ DUPLICATES = Counter(
 )
 REBUILT_BARS = Gauge("signalbox_indicators_rebuilt_bars", "Stored bars that the state was rebuilt from at start.")
 SERIES = Gauge("signalbox_indicators_series", "Series (venue, symbol, timeframe) that have been scored.")
+STUDY_FAILURES = Counter(
+    "signalbox_indicators_study_failures_total",
+    "Series on which a study of the user's own raised an error; it says nothing of them any more.",
+    ("study",),
+)
 SCORE_LATENCY_SECONDS = Histogram(
     "signalbox_indicators_score_latency_seconds",
     "Wall time from the gateway's receipt of a bar to its score being stored.",

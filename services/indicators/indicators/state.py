@@ -5,16 +5,20 @@ By partition, as bars come: what is known of one partition says nothing of anoth
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 
 from msgspec import Struct
 from signalbox.bars import parse_timeframe
 from signalbox.desk import Desk, IndicatorParameters
+from signalbox.errors import ConfigurationError
 from signalbox.messages import NEVER, Bar, Utc
 
 from indicators.days import TradingDays
 from indicators.formulas.indicator_set import EMPTY, Memory, Parameters
+from indicators.studied import Formula, Studied, Study, studies_of
 
 SeriesKey = tuple[str, str, str]
 
@@ -26,14 +30,17 @@ class Series(Struct, frozen=True):
     memory: Memory = EMPTY
     days: TradingDays | None = None
     """Those of the symbol, once it has had a bar."""
+    studied: Studied | None = None
+    """What the desk asks for beside the set; None = nothing, or the symbol has had no bar yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the desk file asks for: the formulas' parameters, and the timeframes that are scored."""
+    """What the desk file asks for: the formulas' parameters, the timeframes that are scored, and studies beside."""
 
     parameters: Parameters
     timeframes: frozenset[str]
+    studies: tuple[Study, ...] = ()
 
 
 class Ignored(StrEnum):
@@ -80,7 +87,13 @@ def parameters_of(parameters: IndicatorParameters) -> Parameters:
     )
 
 
-def rules_of(desk: Desk) -> Rules:
-    """What `desk` asks for; a timeframe may be spelt otherwise there than in messages (`60m` is `1h`)."""
+def rules_of(desk: Desk, formulas: Mapping[str, Formula] = MappingProxyType({})) -> Rules:
+    """What `desk` asks for; a timeframe may be spelt otherwise there than in messages (`60m` is `1h`).
+
+    Raises `ConfigurationError` for studies that are not among `formulas`, or have other parameters.
+    """
     timeframes = frozenset(parse_timeframe(text).text for text in desk.timeframes)
-    return Rules(parameters=parameters_of(desk.indicators), timeframes=timeframes)
+    studies, mistakes = studies_of(desk.studies, formulas)
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    return Rules(parameters_of(desk.indicators), timeframes, studies)

@@ -17,6 +17,7 @@ from indicators.decide import check_prices, score_of
 from indicators.formulas.indicator_set import Memory, Parameters
 from indicators.formulas.indicator_set import step as take
 from indicators.state import Ignored, Rules, Series
+from indicators.studied import chosen, study, told
 
 
 def advance(
@@ -47,8 +48,13 @@ def step(series: Series, bar: Bar, rules: Rules) -> tuple[Series, Score | Ignore
         return series, Ignored.NOT_NEWER
     check_prices(bar)
     days = series.days or TradingDays(parse_symbol(bar.symbol).calendar)
-    close = float(bar.close)
-    memory = advance(series.memory, rules.parameters, days, bar.start, float(bar.high), float(bar.low), close)
+    high, low, close = float(bar.high), float(bar.low), float(bar.close)
+    memory = advance(series.memory, rules.parameters, days, bar.start, high, low, close)
     if memory is series.memory:
         return series, Ignored.OUTSIDE_SESSION
-    return Series(bar.start, memory, days), score_of(bar, close, memory, rules.parameters)
+    if not rules.studies:
+        return Series(bar.start, memory, days), score_of(bar, close, memory, rules.parameters)
+    studied = series.studied or chosen(rules.studies, bar.symbol, bar.timeframe)
+    regular = days.is_regular(bar.start)
+    studied = study(studied, (days.number, float(bar.open), high, low, close, float(bar.volume), regular))
+    return Series(bar.start, memory, days, studied), score_of(bar, close, memory, rules.parameters, told(studied))

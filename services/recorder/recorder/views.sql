@@ -22,10 +22,11 @@ FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","symbol":"
 
 CREATE OR REPLACE VIEW scores AS
 SELECT m.venue, m.symbol, m.timeframe, m.bar_start, m."at", m.close, m.supertrend, m.direction, m.ema, m.atr,
-       m.trend_score, m.ema_deviation, m.new_high_score, stored_at, generation, sequence
+       m.trend_score, m.ema_deviation, m.new_high_score, m.studies, stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","symbol":"VARCHAR","timeframe":"VARCHAR",
         "bar_start":"TIMESTAMPTZ","at":"TIMESTAMPTZ","close":"DOUBLE","supertrend":"DOUBLE","direction":"INTEGER",
-        "ema":"DOUBLE","atr":"DOUBLE","trend_score":"BIGINT","ema_deviation":"DOUBLE","new_high_score":"BIGINT"}') AS m
+        "ema":"DOUBLE","atr":"DOUBLE","trend_score":"BIGINT","ema_deviation":"DOUBLE","new_high_score":"BIGINT",
+        "studies":"MAP(VARCHAR, DOUBLE)"}') AS m
       FROM messages WHERE stream = 'SCORES');
 
 -- What was wanted, as its decision has it (symbol and account filled in), by whom: one row a decided intent. One that

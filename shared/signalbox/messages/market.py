@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from signalbox.messages.words import NEVER, BarSource, InstrumentKind, MarketDataType, MarketState, Message, Utc
 
@@ -121,7 +121,8 @@ class Score(Message, frozen=True, kw_only=True):
     """Indicators and scores at the close of one bar; `None` until enough bars have been seen.
 
     `direction` is +1 long, -1 short (0 before the first ATR); `trend_score` counts consecutive bars in that
-    direction (N3); `ema_deviation` = (close - EMA) / ATR (N4); `new_high_score` (N5).
+    direction (N3); `ema_deviation` = (close - EMA) / ATR (N4); `new_high_score` (N5). `studies` are what the desk file
+    asks for beside these, by name (docs/indicators.md); `None` = not defined.
     """
 
     venue: str
@@ -136,3 +137,4 @@ class Score(Message, frozen=True, kw_only=True):
     trend_score: int
     ema_deviation: float | None
     new_high_score: int
+    studies: dict[str, float | None] = field(default_factory=dict)

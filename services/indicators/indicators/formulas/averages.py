@@ -1,6 +1,6 @@
-"""The two averages. Owns how each is seeded; must not know what is made of them.
+"""The averages. Owns how each is seeded; must not know what is made of them.
 
-Both step by a fraction of the difference, `before + alpha * (source - before)`. That is Pine's `alpha * source +
+All step by a fraction of the difference, `before + alpha * (source - before)`. That is Pine's `alpha * source +
 (1 - alpha) * before` in fewer operations, and exact while nothing changes: the average of one price is that price.
 """
 
@@ -37,4 +37,16 @@ def average_true_range(value: float, seen: int, period: int, high: float, low: f
     if seen > period:
         return value + (true_range - value) / period
     value += true_range
+    return value / period if seen == period else value
+
+
+def wilder(value: float, seen: int, period: int, source: float) -> float:
+    """Take Wilder's average one value on; alpha = 1 / period.
+
+    `seen` counts the values up to and with this one. Below `period` the result is their sum so far, which is no average
+    yet; at `period` it is their mean. Start from 0. Source: Pine v5 reference manual, `ta.rma` (`pine_rma`).
+    """
+    if seen > period:
+        return value + (source - value) / period
+    value += source
     return value / period if seen == period else value
