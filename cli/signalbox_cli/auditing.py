@@ -147,7 +147,7 @@ async def audit_record(desk: LocalDesk, auditor: Bus, user: Bus, wrong: list[str
     return Audit(
         wrong=found,
         bars=len(streams["BARS"]),
-        scores=len(streams["SCORES"]),
+        scores=_scores(streams["SCORES"]),
         intents=len(trade.intents),
         approved=approved,
         denied=len(trade.decisions) - approved,
@@ -164,7 +164,7 @@ async def audit_running(auditor: Bus, user: Bus, wrong: list[str]) -> Audit:
     trade_messages: list[Received] = []
     for stream in RECORDED_STREAMS:
         stored = [message async for message in auditor.read(stream.name)]
-        counts[stream.name] = len(stored)
+        counts[stream.name] = _scores(stored) if stream.name == "SCORES" else len(stored)
         if stream.name == "TRADE":
             trade_messages = stored
         if not stored:
@@ -190,6 +190,11 @@ async def audit_running(auditor: Bus, user: Bus, wrong: list[str]) -> Audit:
         refused=consistency.check_refusals(trade),
         rejected=Counter(event.refused_by for event in consistency.rejections(trade).values()),
     )
+
+
+def _scores(stored: list[Received]) -> int:
+    """How many of SCORES are scores: levels stand there too."""
+    return sum(subjects.is_score(message.subject) for message in stored)
 
 
 def _digested(stored: list[Received]) -> list[Received]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from indicators import levels
 from indicators.formulas import averages, scores, supertrend
 from indicators.studied import Formula
 from indicators.study_files import find
@@ -64,6 +65,14 @@ def reach(parameters):
 
 The head of [studies/\\_\\_init\\_\\_.py](../services/indicators/indicators/studies/__init__.py) has the rest.
 
+## Levels
+
+`[levels]` of the desk file says of which timeframes' bars the levels of the trading day are told: in each score
+(`levels`), and as a message of their own on `ind.levels.<venue>.<symbol>.<timeframe>` (the view `levels`). `signalbox
+scores history BARS --session XNYS --levels` has them too.
+
+%s
+
 ## The set
 
 """
@@ -86,7 +95,8 @@ def parts(formula: Formula) -> dict[str, str]:
 
 def page() -> str:
     """The whole page."""
-    return HEAD + "\n".join((*_set(), "", "## Studies", "", *_studies()))
+    about = (levels.__doc__ or "").partition("Definitions. ")[2].strip()
+    return HEAD % about + "\n".join((*_set(), "", "## Studies", "", *_studies()))
 
 
 def _set() -> Iterator[str]:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from signalbox.bars import Timeframe, parse_timeframe
 from signalbox.desk import IndicatorParameters, load_desk
 from signalbox.errors import ConfigurationError, SignalboxError
-from signalbox.studies import DeskStudy
+from signalbox.studies import DeskStudy, LevelsParameters
 
 from signalbox_cli.commands import add_command
 from signalbox_cli.output import complain, show_json
@@ -75,6 +75,9 @@ def add_history(scores: argparse.ArgumentParser) -> None:
         metavar="NAME[:KEY=NUMBER,...]",
         help="a study beside them (docs/indicators.md), as rsi or bollinger:period=30,deviations=2.5; again for more",
     )
+    scores.add_argument(
+        "--levels", action="store_true", help="with --session: opening range, day before, VWAP, pre-market of each bar"
+    )
     scores.add_argument("--studies", type=Path, metavar="FOLDER", help="a folder with studies of your own")
 
 
@@ -116,8 +119,13 @@ def run_history(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(mistakes)
     parameters = desk.indicators if desk else IndicatorParameters()
     length = arguments.timeframe or parse_timeframe("1m")
+    wanted = desk.levels if desk else LevelsParameters()
+    if arguments.levels and not arguments.session:
+        raise ConfigurationError(["--levels go by sessions: name the calendar, as --session XNYS"])
+    with_levels = arguments.levels or length.text in wanted.timeframes
+    opening_range = timedelta(minutes=wanted.opening_range_minutes) if with_levels else None
     rows, symbol = read_bars(arguments.bars), arguments.symbol or ""
-    for bar in score_history(rows, parameters, length, days, studies, symbol):
+    for bar in score_history(rows, parameters, length, days, studies, symbol, opening_range):
         show_json(format_line(bar))
     return 0
 

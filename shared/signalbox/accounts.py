@@ -111,10 +111,10 @@ ACCOUNTS: tuple[Account, ...] = (
     *map(_gateway, VENUES),
     Account(
         name="indicators",
-        stores=("ind.score.*.*.*", "dead.*.indicators"),
+        stores=("ind.score.*.*.*", "ind.levels.*.*.*", "dead.*.indicators"),
         hears=("clock.desk",),
         pulls=tuple(("BARS", f"indicators-{partition}") for partition in range(BAR_PARTITIONS)),
-        reads=("KV_CONTROL", "BARS", "SCORES", "SCORES.ind.score.*.*.*"),
+        reads=("KV_CONTROL", "BARS", "SCORES", "SCORES.ind.score.*.*.*", "SCORES.ind.levels.*.*.*"),
         serves=("status.indicators",),
     ),
     Account(

@@ -26,7 +26,7 @@ from signalbox.decimals import is_decimal_text, is_sane
 from signalbox.errors import ConfigurationError, SymbolError
 from signalbox.instruments import CURRENCIES, Symbol, parse_symbol
 from signalbox.messages import MarketDataType
-from signalbox.studies import DeskStudy, study_rules
+from signalbox.studies import DeskStudy, LevelsParameters, levels_rules, study_rules
 from signalbox.text_files import TextFileError, read_text_file
 from signalbox.toml_shape import any_of, instead_of, shape_mistakes, shown, shown_key
 from signalbox.venues import VenueRow, venue_names
@@ -136,6 +136,7 @@ class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fx_rates: dict[str, Decimal] = {}
     commissions: tuple[Commission, ...] = ()
     indicators: IndicatorParameters = IndicatorParameters()
+    levels: LevelsParameters = LevelsParameters()
     studies: tuple[DeskStudy, ...] = ()
     nats: NatsServers = NatsServers()
 
@@ -192,6 +193,7 @@ def _rules(document: dict[str, Any]) -> Iterator[str]:
     yield from _instrument_rules(document.get("instruments"), venues)
     yield from _timeframe_rules(document.get("timeframes"))
     yield from commission_mistakes(document.get("commissions"), venues)
+    yield from levels_rules(_tables(document, "levels"), _scored(document)[1])
     yield from study_rules(document.get("studies"), *_scored(document))
     tables = ("limits", _limit_rule), ("fx_rates", _rate_rule), ("indicators", _parameter_rule), ("nats", _room_rule)
     for table, check in tables:

@@ -23,6 +23,7 @@ from signalbox.messages import (
     Intent,
     Lease,
     LedgerEntry,
+    Levels,
     OrderEvents,
     Position,
     QueryReply,
@@ -68,6 +69,9 @@ REGISTRY: tuple[Declared, ...] = (
     ),
     Declared("md.funding.*.*", FundingRate, FUNDING_GATEWAYS, ("risk", "recorder", "user"), "funding: venue, symbol"),
     Declared("ind.score.*.*.*", Score, ("indicators",), ("recorder", "user"), "scores: venue, symbol, timeframe"),
+    Declared(
+        "ind.levels.*.*.*", Levels, ("indicators",), ("recorder", "user"), "levels of the day: venue, symbol, timeframe"
+    ),
     Declared(
         "intent.*.*",
         Intent,

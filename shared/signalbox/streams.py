@@ -94,7 +94,13 @@ STREAMS: tuple[Stream, ...] = (
             RECORDED,
         ),
     ),
-    Stream("SCORES", ("ind.score.*.*.*",), "scores at each bar close", age_days_max=7, consumers=(RECORDED,)),
+    Stream(
+        "SCORES",
+        ("ind.score.*.*.*", "ind.levels.*.*.*"),
+        "scores at each bar close, and the levels of the day",
+        age_days_max=7,
+        consumers=(RECORDED,),
+    ),
     Stream(
         "INTENTS",
         ("intent.*.*.*",),

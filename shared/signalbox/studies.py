@@ -1,4 +1,4 @@
-"""What a desk file asks for beside the set of indicators: its tables `[[studies]]`, and the rules for them.
+"""What a desk file asks for beside the set of indicators: its tables `[levels]` and `[[studies]]`, and their rules.
 
 Owns their shape. Which studies there are, and which parameters each has, is known where they are computed: the
 indicator service and `signalbox scores history` say so at their start.
@@ -18,6 +18,13 @@ from signalbox.toml_shape import instead_of, shown, shown_key
 STUDIES_MAX = 64
 PARAMETER_MAX = 10_000
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+
+class LevelsParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """N6: of which timeframes' bars the day's levels are told (none = none are), and how long its opening range is."""
+
+    timeframes: tuple[str, ...] = ()
+    opening_range_minutes: int = 15
 
 
 class DeskStudy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +49,18 @@ def study_rules(studies: object, symbols: Collection[str], timeframes: Collectio
     for number, table in enumerate(studies, 1):
         if isinstance(table, dict):
             yield from _table_rules(f"studies[{number}]", table, symbols, timeframes)
+
+
+def levels_rules(table: dict[str, Any], scored: Collection[str]) -> Iterator[str]:
+    """Yield a sentence for each mistake in the table `[levels]` of a desk that scores these timeframes."""
+    wanted, minutes = table.get("timeframes"), table.get("opening_range_minutes", 1)
+    for number, text in enumerate(wanted if isinstance(wanted, list) else (), 1):
+        if isinstance(text, str) and text not in scored:
+            yield f"levels.timeframes[{number}] is {shown(text)}, not one of the desk's: {instead_of(text, scored)}"
+        elif text == "1d":
+            yield f"levels.timeframes[{number}] is a whole day's: a day has its levels by shorter bars."
+    if isinstance(minutes, int) and not isinstance(minutes, bool) and not 1 <= minutes <= 720:
+        yield f"levels.opening_range_minutes is {shown(minutes)}: it must be from 1 to 720."
 
 
 def _table_rules(

@@ -130,6 +130,15 @@ def score(venue: str, symbol: str, timeframe: str) -> str:
     return f"ind.score.{venue}.{encode_token(symbol)}.{timeframe}"
 
 
+def is_score(subject: str) -> bool:
+    """Whether it is a score that SCORES has under `subject`; levels stand there too."""
+    return subject.startswith("ind.score.")
+
+
+def levels(venue: str, symbol: str, timeframe: str) -> str:
+    return f"ind.levels.{venue}.{encode_token(symbol)}.{timeframe}"
+
+
 def intent(message: Intent) -> str:
     """Where a sender publishes it; any venue, any symbol: `%`. The server puts his name behind the first word."""
     return intent_for(message.venue, message.symbol)

@@ -196,7 +196,7 @@ async def flow(nats_server: NatsServer) -> AsyncIterator[Flow]:
 async def assert_each_bar_has_its_score(nats_server: NatsServer, minutes: int) -> None:
     reader = await nats_server.connect("recorder")
     stored: dict[str, list[Score]] = {symbol: [] for symbol in SYMBOLS}
-    async for received in reader.read("SCORES"):
+    async for received in reader.read("SCORES", subjects.ALL_SCORES):
         score = messages.decode(received.payload, Score)
         stored[score.symbol].append(score)
     for symbol in SYMBOLS:

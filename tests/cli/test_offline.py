@@ -239,3 +239,16 @@ def test_study_that_there_is_not_is_told(run: Run, tmp_path: Path, asked: str, t
     status, lines, said = run("scores", "history", file, "--study", asked)
     assert (status, lines) == (2, [])
     assert told in said
+
+
+def test_levels_go_by_sessions(run: Run, tmp_path: Path) -> None:
+    file = csv(tmp_path / "SPY.csv", "2024-03-05T14:29:00Z,9,9,9,9,3", "2024-03-05T14:30:00Z,1,2,1,2,3")
+    lines = run("scores", "history", file, "--session", "XNYS", "--levels")[1]
+    assert lines[1]["levels"]["open"] == 1.0  # type: ignore[index]
+    assert lines[1]["levels"]["pre_market_high"] == 9.0  # type: ignore[index]
+    assert "levels" not in run("scores", "history", file, "--session", "XNYS")[1][0]
+    status, _, told = run("scores", "history", file, "--levels")
+    assert status == 2
+    assert "name the calendar, as --session XNYS" in told
+    of_desk = run("scores", "history", file, "--session", "XNYS", "--desk", ROOT / "deploy" / "desk.toml")[1]
+    assert of_desk[1]["levels"] == lines[1]["levels"]

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE_FOLDERS = ("shared", "services", "simulators", "desk", "cli")
 CORE = re.compile(
     r"services/[^/]+/[^/]+/(step|decide|state|evolve|transitions|limits|positions|translate)\.py"
-    r"|services/indicators/indicators/(formulas/.*|studies/.*|studied|days|readings|history)\.py"
+    r"|services/indicators/indicators/(formulas/.*|studies/.*|studied|levels|days|readings|history)\.py"
     r"|services/risk/risk/(checks/.*|facts|prices|intents|wording|figures|looking|rules|replaying)\.py"
     r"|services/risk/risk/(step|exposure|recall|known)\.py"
     r"|services/oms/oms/(books|reports|snapshots|outcome|audit|protection|figures|statements)\.py"

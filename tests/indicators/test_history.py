@@ -29,7 +29,7 @@ from signalbox.studies import DeskStudy
 NEW_YORK = ZoneInfo("America/New_York")
 PARAMETERS = IndicatorParameters()
 AT = datetime(2011, 1, 3, 14, 30, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
+MINUTE, QUARTER = timedelta(minutes=1), timedelta(minutes=15)
 ONE_MINUTE, FIVE_MINUTES = parse_timeframe("1m"), parse_timeframe("5m")
 
 
@@ -70,9 +70,9 @@ def test_no_bar_of_the_file_is_dropped(spy: list[Row]) -> None:
 
 
 def test_file_and_feed_agree_on_real_bars(spy: list[Row]) -> None:
-    """The same bars, once as rows and once as messages, pre-market in and after-hours out; with every study."""
+    """The same bars, once as rows and once as messages, pre-market in and after-hours out; studies and levels."""
     studies, _ = studies_of([DeskStudy(name=name) for name in find()], find())
-    rules = Rules(parameters=parameters_of(PARAMETERS), timeframes=frozenset({"1m"}), studies=studies)
+    rules = Rules(parameters_of(PARAMETERS), frozenset({"1m"}), studies, frozenset({"1m"}), QUARTER)
     series, live = Series(), []
     for start, *prices, volume in spy[:4000]:
         opened, high, low, close = (Decimal(repr(price)) for price in prices)
@@ -92,12 +92,12 @@ def test_file_and_feed_agree_on_real_bars(spy: list[Row]) -> None:
         series, outcome = step(series, bar, rules)
         if isinstance(outcome, Score):
             live.append(outcome)
-    offline = list(score_history(spy[:4000], PARAMETERS, ONE_MINUTE, SessionDays("XNYS"), studies))
+    offline = list(score_history(spy[:4000], PARAMETERS, ONE_MINUTE, SessionDays("XNYS"), studies, "SPY", QUARTER))
     assert [score.bar_start for score in live] == [bar.start for bar in offline]
     for score, bar in zip(live, offline, strict=True):
         readings = asdict(bar.readings)
         assert {name: getattr(score, name) for name in readings} == readings
-        assert score.studies == bar.studies
+        assert (score.studies, score.levels) == (bar.studies, bar.levels)
     assert all(value is not None for value in live[-1].studies.values())
 
 
@@ -135,7 +135,7 @@ def test_days_follow_daylight_saving(day: date) -> None:
     days = LocalDays(NEW_YORK)
     for minute in range(0, 3 * 1440, 30):
         start = first + MINUTE * minute
-        assert days.place(ONE_MINUTE, start) == (start.astimezone(NEW_YORK).toordinal(), start, True)
+        assert days.place(ONE_MINUTE, start) == (start.astimezone(NEW_YORK).toordinal(), start, True, None)
 
 
 def test_five_minutes_are_joined_by_the_clock() -> None:
@@ -261,3 +261,14 @@ def test_studies_of_a_symbol_are_those_of_a_file_of_it() -> None:
         return [*next(score_history(rows, PARAMETERS, ONE_MINUTE, LocalDays(NEW_YORK), studies, symbol)).studies]
 
     assert (said("SPY"), said("AAPL"), said("")) == (["ema"], [], [])
+
+
+def test_bar_of_a_whole_session_has_no_levels() -> None:
+    rows = [a_row(minute, 5.0) for minute in range(3)]
+
+    def levels(timeframe: str) -> list[bool]:
+        days = SessionDays("XNYS")
+        scored = score_history(rows, PARAMETERS, parse_timeframe(timeframe), days, opening_range=QUARTER)
+        return [bar.levels is not None for bar in scored]
+
+    assert (levels("1m"), levels("1d")) == ([True] * 3, [False])

@@ -92,7 +92,9 @@ async def until_ready(user: Bus) -> ServiceStatus:
 async def until_scored(bus: Bus, number: int) -> list[Score]:
     async with asyncio.timeout(WAIT_SECONDS_MAX):
         while True:
-            scores = [messages.decode(received.payload, Score) async for received in bus.read("SCORES")]
+            scores = [
+                messages.decode(received.payload, Score) async for received in bus.read("SCORES", subjects.ALL_SCORES)
+            ]
             if len(scores) >= number:
                 return scores
             await asyncio.sleep(0.02)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from indicators import metrics
+from indicators.decide import levels_of
 from indicators.service import Indicators
 from indicators.state import Partition, Rules, Series
 from indicators.step import step
@@ -16,7 +17,7 @@ from msgspec.structs import replace
 from signalbox import messages, subjects
 from signalbox.bus import Bus
 from signalbox.errors import BusUnavailableError
-from signalbox.messages import Bar, DeadLetter, Score
+from signalbox.messages import Bar, DeadLetter, Levels, Score
 
 RULES = Rules(parameters=(3, 2.0, 0.25, 3), timeframes=frozenset({"1m"}))
 OPEN = datetime(2020, 12, 15, 14, 30, tzinfo=UTC)
@@ -113,7 +114,7 @@ async def test_death_between_publish_and_acknowledgement_doubles_nothing(nats_se
     class Dying(Indicators):
         """Dies as by SIGKILL once its seventh score is stored: nothing more is sent, not even an acknowledgement."""
 
-        async def _store(self, partition: Partition, score: Score, must: bool = False) -> bool:
+        async def _store(self, partition: Partition, score: Score | Levels, must: bool = False) -> bool:
             stored = await super()._store(partition, score, must)
             if score.bar_start == bars[6].start:
                 raise BusUnavailableError("killed")
@@ -240,3 +241,69 @@ async def test_service_with_nothing_stored_is_caught_up_at_once(nats_server: Any
     await service.rebuild()
     await service.consume()
     assert called == [True]
+
+
+LEVELS_RULES = Rules(parameters=(3, 2.0, 0.25, 3), timeframes=frozenset({"1m"}), levels_timeframes=frozenset({"1m"}))
+
+
+async def stored_levels(bus: Bus) -> list[Levels]:
+    return [messages.decode(each.payload, Levels) async for each in bus.read("SCORES", "ind.levels.*.*.*")]
+
+
+async def test_levels_are_stored_once_and_in_order_beside_the_scores(nats_server: Any) -> None:
+    """Killed when a score is stored and its levels are not: who takes over stores the levels, and no score again."""
+    gateway = await nats_server.connect("gateway-ibkr")
+    bars = [a_bar(number) for number in range(12)]
+    await publish_bars(gateway, bars)
+
+    class Dying(Indicators):
+        async def _store(self, partition: Partition, score: Score | Levels, must: bool = False) -> bool:
+            if isinstance(score, Levels) and score.bar_start == bars[6].start:
+                raise BusUnavailableError("killed")
+            return await super()._store(partition, score, must)
+
+    first = await nats_server.connect("indicators")
+    failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+    first.on_failure = lambda error: failed.done() or failed.set_result(error)
+    dying = Dying(first, LEVELS_RULES)
+    await dying.rebuild()
+    await dying.consume()
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        await failed
+    await first.drain()
+    second = await nats_server.connect("indicators")
+    assert (len(await stored_levels(second)), len([each async for each in second.read("SCORES")])) == (6, 13)
+    service = Indicators(second, LEVELS_RULES)
+    await service.rebuild()
+    await service.consume()
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while len(found := await stored_levels(second)) < 12:
+            await asyncio.sleep(0.02)
+    scores = [messages.decode(each.payload, Score) async for each in second.read("SCORES", subjects.ALL_SCORES)]
+    series, expected = Series(), []
+    for bar in bars:
+        series, score = step(series, bar, LEVELS_RULES)
+        expected.append(score)
+    assert scores == expected
+    assert [each.levels for each in found] == [score.levels for score in scores]
+    assert [each.bar_start for each in found] == [bar.start for bar in bars]
+
+
+async def test_levels_of_a_process_that_wakes_up_late_are_refused(nats_server: Any) -> None:
+    """It was frozen between a score and its levels, while another one went on."""
+    bus = await nats_server.connect("indicators")
+    service, partition = Indicators(bus, LEVELS_RULES), Partition()
+    series, scores = Series(), []
+    for bar in [a_bar(number) for number in range(3)]:
+        series, score = step(series, bar, LEVELS_RULES)
+        assert isinstance(score, Score)
+        scores.append(score)
+    for score in scores:
+        levels = levels_of(score)
+        assert levels is not None
+        assert await service._store(partition, levels)
+        partition.series["ibkr", "SPY", "1m"] = Series(score.bar_start)
+    late = levels_of(scores[0])
+    assert late is not None
+    assert await service._store(Partition(), late)  # done: by another one, and later ones too
+    assert len(await stored_levels(bus)) == 3

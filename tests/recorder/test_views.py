@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from signalbox.messages import (
     ChangeKind,
     Check,
     CommissionBooked,
+    DayLevels,
     Fill,
     FillCorrected,
     FundingBooked,
@@ -33,6 +34,7 @@ from signalbox.messages import (
     IntentApproved,
     IntentDenied,
     LedgerClaimed,
+    Levels,
     Liquidity,
     MassCancelIntent,
     Order,
@@ -48,6 +50,7 @@ from signalbox.messages import (
     OrderType,
     Position,
     PositionChange,
+    Score,
     Side,
     SplitPosition,
     SubmitOrder,
@@ -134,7 +137,33 @@ def test_no_view_shows_money_as_a_binary_float(recording: Recording) -> None:
     doubles = recording.rows(
         "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND data_type IN ('DOUBLE', 'FLOAT')"
     )
-    assert {(t, c) for t, c in doubles if t != "latencies"} == {("scores", column) for column in indicators}
+    others = {(t, c) for t, c in doubles if t not in ("latencies", "levels")}
+    assert others == {("scores", column) for column in indicators}
+
+
+def test_levels_and_studies_are_read_by_name(recording: Recording) -> None:
+    """Levels stand in the stream of the scores, and are none; a score from before there were any has neither."""
+    score = Score(
+        id="s", at=AT, venue="ibkr", symbol="SPY", timeframe="1m", bar_start=AT, close=1.5,
+        supertrend=None, direction=0, ema=1.5, atr=None, trend_score=0, ema_deviation=None, new_high_score=0,
+        studies={"rsi": 57.5, "sma": None},
+        levels=DayLevels(day="2026-01-05", vwap=1.25),
+    )  # fmt: skip
+    levels = Levels(
+        id="l", at=AT, venue="ibkr", symbol="SPY", timeframe="1m", bar_start=AT,
+        levels=DayLevels(day="2026-01-05", high=2.5, opening_range_complete=True, previous_day="2026-01-02", vwap=1.25),
+    )  # fmt: skip
+    old = messages.encode(score).replace(b',"studies":{"rsi":57.5,"sma":null}', b"").partition(b',"levels"')[0] + b"}"
+    recording.put("SCORES", "ind.score.ibkr.SPY.1m", old)
+    recording.put("SCORES", "ind.score.ibkr.SPY.1m", score)
+    recording.put("SCORES", "ind.levels.ibkr.SPY.1m", levels)
+    assert recording.rows("SELECT studies['rsi'], studies['sma'], levels->>'vwap' FROM scores ORDER BY sequence") == [
+        (None, None, None),
+        (57.5, None, "1.25"),
+    ]
+    assert recording.rows(
+        "SELECT symbol, day, high, low, opening_range_complete, previous_complete, previous_day, vwap FROM levels"
+    ) == [("SPY", date(2026, 1, 5), 2.5, None, True, False, date(2026, 1, 2), 1.25)]
 
 
 def test_every_time_has_a_zone(recording: Recording) -> None:

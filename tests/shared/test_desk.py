@@ -386,3 +386,29 @@ def test_studies_have_a_bound(tmp_path: Path) -> None:
     assert mistake.startswith("studies has 65 tables: 64 at most")
     (tmp_path / "desk.toml").write_text(TEXT + STUDY * 64)
     assert len(load_desk(tmp_path / "desk.toml").studies) == 64
+
+
+def test_levels_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "desk.toml"
+    path.write_text(TEXT + '[levels]\ntimeframes = ["5m"]\nopening_range_minutes = 30\n')
+    levels = load_desk(path).levels
+    assert (levels.timeframes, levels.opening_range_minutes) == (("5m",), 30)
+    path.write_text(TEXT)
+    assert load_desk(path).levels.timeframes == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "beginning"),
+    [
+        ('timeframes = ["15m"]', "levels.timeframes[1] is '15m', not one of the desk's: did you mean 5m?"),
+        ('timeframes = ["1d"]', "levels.timeframes[1] is a whole day's"),
+        ("opening_range_minutes = 0", "levels.opening_range_minutes is 0: it must be from 1 to 720."),
+        ("opening_range_minutes = 721", "levels.opening_range_minutes is 721: it must be from 1 to 720."),
+        ("opening_range_minutes = true", "levels.opening_range_minutes is true: it must be a whole number."),
+        ("minutes = 15", "levels.minutes is no key that is read"),
+    ],
+)
+def test_mistake_about_levels_is_told(tmp_path: Path, line: str, beginning: str) -> None:
+    text = TEXT.replace('"5m"]', '"5m", "1d"]') + "[levels]\n" + line
+    (mistake,) = mistakes_of(tmp_path / "desk.toml", text)
+    assert mistake.startswith(beginning)

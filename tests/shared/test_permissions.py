@@ -19,6 +19,7 @@ OTHERS_WORDS = (
     "position.{own}.A1.SPY",
     "book.{own}.A1",
     "ind.score.{own}.SPY.1m",
+    "ind.levels.{own}.SPY.1m",
     "timer.schedule.order-1",
     "$KV.CONTROL.trading-state",
     "clock.desk",
@@ -91,7 +92,7 @@ async def test_indicators_publish_scores_and_read_bars_and_scores_only(nats_serv
     client = await nats_server.client("indicators")
     client._error_cb = refusal
     foreign = [
-        *(pattern.format(own="ibkr", other="dydx") for pattern in OTHERS_WORDS if "ind.score" not in pattern),
+        *(pattern.format(own="ibkr", other="dydx") for pattern in OTHERS_WORDS if not pattern.startswith("ind.")),
         "$JS.API.DIRECT.GET.STATE",
         "$JS.desk.API.CONSUMER.INFO.TRADE.risk",
         "$JS.ACK.TRADE.risk.1.1.1.1.1",
@@ -100,6 +101,8 @@ async def test_indicators_publish_scores_and_read_bars_and_scores_only(nats_serv
         for subject in foreign:
             await client.publish(subject, b"{}")
         reply = await client.request(subjects.score("ibkr", "SPY", "1m"), b"{}", timeout=REPLY_SECONDS_MAX)
+        assert b'"stream":"SCORES"' in reply.data
+        reply = await client.request(subjects.levels("ibkr", "SPY", "1m"), b"{}", timeout=REPLY_SECONDS_MAX)
         assert b'"stream":"SCORES"' in reply.data
     finally:
         await client.close()

@@ -59,6 +59,7 @@ BUILT = {
     subjects.funding("dydx", "BTC-USD"): "md.funding.dydx.BTC-USD",
     subjects.order("dydx", "dydx1a-0", subjects.FUNDING): "order.dydx.dydx1a-0._funding",
     subjects.score("ibkr", "SPY", "5m"): "ind.score.ibkr.SPY.5m",
+    subjects.levels("ibkr", "BRK B", "1m"): "ind.levels.ibkr.BRK%20B.1m",
     subjects.intent(order_intent("ibkr", "SPY")): "intent.ibkr.SPY",
     subjects.intent(order_intent(NASTY, "")): f"intent.{encode_token(NASTY)}.%",
     subjects.intent(CancelIntent(id="c", at=AT, venue="ibkr", symbol=">", order_id="i-1")): "intent.ibkr.%3E",
@@ -223,3 +224,8 @@ def test_snapshots_are_looked_up_where_they_are_reported() -> None:
         execution_ids=(),
     )  # fmt: skip
     assert subjects.snapshots_of("ibkr", "DU.1") == subjects.report(snapshot)
+
+
+def test_score_is_told_from_the_levels_beside_it() -> None:
+    assert subjects.is_score(subjects.score("ibkr", "SPY", "1m"))
+    assert not subjects.is_score(subjects.levels("ibkr", "SPY", "1m"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from signalbox.errors import MessageError
-from signalbox.messages import Bar, Score, Utc
+from signalbox.messages import Bar, Levels, Score, Utc
 
 from indicators.formulas.indicator_set import Memory, Parameters
 from indicators.readings import read
@@ -18,10 +18,8 @@ PRICE_DIGITS_MAX = 30
 """More digits before or behind the point than any price has: 1e400 is a Decimal, but as a float it is infinite."""
 
 
-def score_of(
-    bar: Bar, close: float, memory: Memory, parameters: Parameters, studies: dict[str, float | None] | None = None
-) -> Score:
-    """The score at the `close` of `bar`, whose memory this is; `studies` are what is told beside the set."""
+def score_of(bar: Bar, close: float, memory: Memory, parameters: Parameters) -> Score:
+    """The score at the `close` of `bar`, whose memory this is."""
     readings = read(memory, parameters)
     return Score(
         id=f"score/{bar.venue}/{bar.symbol}/{bar.timeframe}/{bar.start.isoformat()}",
@@ -39,7 +37,22 @@ def score_of(
         trend_score=readings.trend_score,
         ema_deviation=readings.ema_deviation,
         new_high_score=readings.new_high_score,
-        studies={} if studies is None else studies,
+    )
+
+
+def levels_of(score: Score) -> Levels | None:
+    """The levels that a score has, as a message of their own."""
+    if score.levels is None:
+        return None
+    return Levels(
+        id=f"levels/{score.venue}/{score.symbol}/{score.timeframe}/{score.bar_start.isoformat()}",
+        at=score.at,
+        cause=score.cause,
+        venue=score.venue,
+        symbol=score.symbol,
+        timeframe=score.timeframe,
+        bar_start=score.bar_start,
+        levels=score.levels,
     )
 
 

@@ -13,14 +13,17 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import asdict
 from signalbox.bars import Timeframe, bucket_start
 from signalbox.desk import IndicatorParameters
 from signalbox.errors import MessageError
-from signalbox.messages import NEVER
+from signalbox.messages import NEVER, DayLevels
+from signalbox.sessions import Session
 
 from indicators.days import TradingDays
 from indicators.decide import PRICE_DIGITS_MAX
 from indicators.formulas.indicator_set import EMPTY, Memory, step
+from indicators.levels import NO_LEVELS, Span, say, take
 from indicators.readings import Readings, read
 from indicators.state import parameters_of
 from indicators.studied import Study, chosen, study, told
@@ -33,16 +36,19 @@ PRICE_MAX = 10.0 ** (PRICE_DIGITS_MAX + 1)
 
 
 class Place(NamedTuple):
-    """Where a row belongs: the number of its trading day, the beginning (UTC) of its bar, and whether it is in regular
-    hours."""
+    """Where a row belongs: the number of its trading day, the beginning (UTC) of its bar, whether it is in regular
+    hours, and the session that it is in, where one is known."""
 
     day: int
     start: datetime
     regular: bool = True
+    session: Session | None = None
 
 
 class Days(Protocol):
-    """What a trading day is."""
+    """What a trading day is, by which calendar ("" = none)."""
+
+    calendar: str
 
     def place(self, timeframe: Timeframe, at: datetime) -> Place | None:
         """Where a row that begins at `at` (UTC) belongs; None = left out."""
@@ -54,6 +60,8 @@ class LocalDays:
 
     Bars are counted from that midnight, and all hours are regular ones.
     """
+
+    calendar = ""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
@@ -76,12 +84,14 @@ class SessionDays:
     """
 
     def __init__(self, calendar: str) -> None:
+        self.calendar = calendar
         self._days = TradingDays(calendar)
 
     def place(self, timeframe: Timeframe, at: datetime) -> Place | None:
         if not self._days.move_to(at):
             return None
-        return Place(self._days.number, bucket_start(timeframe, self._days.calendar, at), self._days.is_regular(at))
+        start = bucket_start(timeframe, self.calendar, at)
+        return Place(self._days.number, start, self._days.is_regular(at), self._days.session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,7 @@ class ScoredBar:
     volume: float
     readings: Readings
     studies: dict[str, float | None]
+    levels: DayLevels | None
 
 
 def score_history(
@@ -106,8 +117,11 @@ def score_history(
     days: Days,
     studies: Iterable[Study] = (),
     symbol: str = "",
+    opening_range: timedelta | None = None,
 ) -> Iterator[ScoredBar]:
     """Score the bars of `rows`, which come in order of time, as the indicator service would have of `symbol`.
+
+    With an `opening_range`, where sessions are known, each bar has the levels of its day.
 
     Rows shorter than `timeframe` are joined to bars of it, the last one even if it is not complete; rows of that length
     or longer are bars as they are; a row without any price (a day on which nothing traded) is no bar. Raises
@@ -116,13 +130,18 @@ def score_history(
     """
     numbers = parameters_of(parameters)
     memory: Memory = EMPTY
-    studied = chosen(studies, symbol, timeframe.text)
+    studied, levels, length = chosen(studies, symbol, timeframe.text), NO_LEVELS, timedelta(seconds=timeframe.seconds)
     for place, (start, open_, high, low, close, volume) in joined(rows, timeframe, days):
         memory = step(memory, numbers, place.day, high, low, close)
         if studied.studies:
             studied = study(studied, (place.day, open_, high, low, close, volume, place.regular))
+        said = None
+        if opening_range is not None and place.session is not None and not timeframe.whole_session:
+            span = Span(start, start + length, open_, high, low, close, volume)
+            levels = take(levels, span, place.session, days.calendar, opening_range)
+            said = say(levels, opening_range)
         readings = read(memory, numbers)
-        yield ScoredBar(start, timeframe.text, open_, high, low, close, volume, readings, told(studied))
+        yield ScoredBar(start, timeframe.text, open_, high, low, close, volume, readings, told(studied), said)
 
 
 def joined(rows: Iterable[Row], timeframe: Timeframe, days: Days) -> Iterator[tuple[Place, Row]]:
@@ -164,6 +183,7 @@ def format_line(bar: ScoredBar) -> dict[str, object]:
         "ema_deviation": readings.ema_deviation,
         "new_high_score": readings.new_high_score,
         **({"studies": bar.studies} if bar.studies else {}),
+        **({"levels": asdict(bar.levels)} if bar.levels else {}),
     }
 
 

@@ -16,9 +16,10 @@ BARS = Counter(
     ("timeframe", "outcome"),
 )
 SCORES = Counter("signalbox_indicators_scores_total", "Scores stored on the bus.", ("timeframe",))
+LEVELS = Counter("signalbox_indicators_levels_total", "Levels of the day stored on the bus.", ("timeframe",))
 DUPLICATES = Counter(
     "signalbox_indicators_duplicates_total",
-    "Scores that the bus had already: bars that were delivered again after a restart.",
+    "Scores and levels that the bus had already: bars that were delivered again after a restart.",
     ("timeframe",),
 )
 REBUILT_BARS = Gauge("signalbox_indicators_rebuilt_bars", "Stored bars that the state was rebuilt from at start.")

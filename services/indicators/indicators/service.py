@@ -24,11 +24,11 @@ from signalbox import messages, subjects
 from signalbox.bars import parse_timeframe
 from signalbox.bus import Bus, Received
 from signalbox.errors import BusError, BusUnavailableError, MessageError, SignalboxError, WrongSequenceError
-from signalbox.messages import NEVER, Bar, Score
+from signalbox.messages import NEVER, Bar, Levels, Score
 from signalbox.streams import BAR_PARTITIONS
 
 from indicators import metrics
-from indicators.decide import Fence, fence
+from indicators.decide import Fence, fence, levels_of
 from indicators.readings import read
 from indicators.state import Ignored, LastScore, Partition, Rules, Series, key_of
 from indicators.step import step
@@ -167,20 +167,23 @@ class Indicators:
             return True
         if not await self._store(partition, outcome, must):
             return False
+        levels = levels_of(outcome)
+        if levels is not None and not await self._store(partition, levels, must):
+            return False
         partition.series[key] = series
         self._count(bar, outcome)
         return True
 
-    async def _store(self, partition: Partition, score: Score, must: bool = False) -> bool:
-        """Store a score once, behind the last one of its series; False as above."""
+    async def _store(self, partition: Partition, score: Score | Levels, must: bool = False) -> bool:
+        """Store a score, or levels, once, behind the last ones of the series; False as above."""
         key = score.venue, score.symbol, score.timeframe
-        subject = subjects.score(*key)
+        subject = subjects.score(*key) if isinstance(score, Score) else subjects.levels(*key)
         series = partition.series.get(key, Series())
         for _ in range(ATTEMPTS_MAX):
-            last = partition.last_scores.get(key) or await self._last_score(subject)
+            last = partition.last_scores.get(subject) or await self._last_score(subject)
             match fence(last, series.last_start, score.bar_start):
                 case Fence.DONE:
-                    partition.last_scores[key] = last
+                    partition.last_scores[subject] = last
                     metrics.DUPLICATES.labels(score.timeframe).inc()
                     return True
                 case Fence.BEHIND if not must:
@@ -188,11 +191,13 @@ class Indicators:
             try:
                 stored = await self._bus.publish(subject, score, expected_last_subject_sequence=last.sequence)
             except WrongSequenceError:
-                partition.last_scores.pop(key, None)
+                partition.last_scores.pop(subject, None)
                 continue
-            partition.last_scores[key] = LastScore(stored.sequence, score.bar_start)
+            partition.last_scores[subject] = LastScore(stored.sequence, score.bar_start)
             if stored.duplicate:
                 metrics.DUPLICATES.labels(score.timeframe).inc()
+            elif isinstance(score, Levels):
+                metrics.LEVELS.labels(score.timeframe).inc()
             else:
                 self._scores_stored += 1
                 metrics.SCORES.labels(score.timeframe).inc()
@@ -299,4 +304,5 @@ def _read(received: Received) -> Bar:
 
 
 def _bar_start(score: Received) -> datetime:
-    return messages.decode(score.payload, Score).bar_start
+    found: Score | Levels = messages.decode(score.payload, Score | Levels)
+    return found.bar_start

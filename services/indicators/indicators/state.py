@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -18,6 +19,7 @@ from signalbox.messages import NEVER, Bar, Utc
 
 from indicators.days import TradingDays
 from indicators.formulas.indicator_set import EMPTY, Memory, Parameters
+from indicators.levels import LevelsMemory
 from indicators.studied import Formula, Studied, Study, studies_of
 
 SeriesKey = tuple[str, str, str]
@@ -32,15 +34,19 @@ class Series(Struct, frozen=True):
     """Those of the symbol, once it has had a bar."""
     studied: Studied | None = None
     """What the desk asks for beside the set; None = nothing, or the symbol has had no bar yet."""
+    levels: LevelsMemory | None = None
+    """Those of its trading day; None = the desk does not ask for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the desk file asks for: the formulas' parameters, the timeframes that are scored, and studies beside."""
+    """What the desk file asks for: the formulas' parameters, the timeframes that are scored, and what else is told."""
 
     parameters: Parameters
     timeframes: frozenset[str]
     studies: tuple[Study, ...] = ()
+    levels_timeframes: frozenset[str] = frozenset()
+    opening_range: timedelta = timedelta(minutes=15)
 
 
 class Ignored(StrEnum):
@@ -53,7 +59,7 @@ class Ignored(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LastScore:
-    """Where the last score of a series stands in SCORES, and which bar it is of. Sequence 0: there is none."""
+    """Where the last score, or the last levels, of a series stand in SCORES, and of which bar. Sequence 0: none are."""
 
     sequence: int = 0
     bar_start: Utc = NEVER
@@ -63,13 +69,14 @@ class LastScore:
 class Partition:
     """The series of one partition of BARS, after every bar of it up to stream sequence `folded_sequence`.
 
-    `last_scores`: where scores stand, as far as known; empty when another process may have stored some since.
+    `last_scores`: where scores and levels stand, by subject, as far as known; empty when another process may have
+    stored some since.
     `owned`: the last bar of the partition came here.
     """
 
     series: dict[SeriesKey, Series] = field(default_factory=dict)
     folded_sequence: int = 0
-    last_scores: dict[SeriesKey, LastScore] = field(default_factory=dict)
+    last_scores: dict[str, LastScore] = field(default_factory=dict)
     owned: bool = False
 
 
@@ -96,4 +103,10 @@ def rules_of(desk: Desk, formulas: Mapping[str, Formula] = MappingProxyType({}))
     studies, mistakes = studies_of(desk.studies, formulas)
     if mistakes:
         raise ConfigurationError(mistakes)
-    return Rules(parameters_of(desk.indicators), timeframes, studies)
+    return Rules(
+        parameters=parameters_of(desk.indicators),
+        timeframes=timeframes,
+        studies=studies,
+        levels_timeframes=frozenset(desk.levels.timeframes),
+        opening_range=timedelta(minutes=desk.levels.opening_range_minutes),
+    )

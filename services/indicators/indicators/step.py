@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec.structs import replace
 from signalbox.instruments import parse_symbol
 from signalbox.messages import Bar, Score
 
 from indicators.days import TradingDays
 from indicators.decide import check_prices, score_of
 from indicators.formulas.indicator_set import Memory, Parameters
-from indicators.formulas.indicator_set import step as take
+from indicators.formulas.indicator_set import step as take_prices
+from indicators.levels import NO_LEVELS, Span, say, take
 from indicators.state import Ignored, Rules, Series
 from indicators.studied import chosen, study, told
 
@@ -30,7 +32,7 @@ def advance(
     """
     if not days.begin <= start < days.end and not days.move_to(start):
         return memory
-    return take(memory, parameters, days.number, high, low, close)
+    return take_prices(memory, parameters, days.number, high, low, close)
 
 
 def step(series: Series, bar: Bar, rules: Rules) -> tuple[Series, Score | Ignored]:
@@ -52,9 +54,24 @@ def step(series: Series, bar: Bar, rules: Rules) -> tuple[Series, Score | Ignore
     memory = advance(series.memory, rules.parameters, days, bar.start, high, low, close)
     if memory is series.memory:
         return series, Ignored.OUTSIDE_SESSION
-    if not rules.studies:
-        return Series(bar.start, memory, days), score_of(bar, close, memory, rules.parameters)
-    studied = series.studied or chosen(rules.studies, bar.symbol, bar.timeframe)
-    regular = days.is_regular(bar.start)
-    studied = study(studied, (days.number, float(bar.open), high, low, close, float(bar.volume), regular))
-    return Series(bar.start, memory, days, studied), score_of(bar, close, memory, rules.parameters, told(studied))
+    score = score_of(bar, close, memory, rules.parameters)
+    if not rules.studies and bar.timeframe not in rules.levels_timeframes:
+        return Series(bar.start, memory, days), score
+    return _with_more(series, bar, rules, days, memory, score)
+
+
+def _with_more(
+    series: Series, bar: Bar, rules: Rules, days: TradingDays, memory: Memory, score: Score
+) -> tuple[Series, Score]:
+    """The series and the score of a bar that counts, with what the desk asks for beside the set."""
+    open_, high, low, close, volume = map(float, (bar.open, bar.high, bar.low, bar.close, bar.volume))
+    levels, studied, session = series.levels, series.studied, days.session
+    if bar.timeframe in rules.levels_timeframes and session is not None:
+        span = Span(bar.start, bar.at, open_, high, low, close, volume)
+        levels = take(levels or NO_LEVELS, span, session, days.calendar, rules.opening_range)
+        score = replace(score, levels=say(levels, rules.opening_range))
+    if rules.studies:
+        studied = studied or chosen(rules.studies, bar.symbol, bar.timeframe)
+        studied = study(studied, (days.number, open_, high, low, close, volume, days.is_regular(bar.start)))
+        score = replace(score, studies=told(studied))
+    return Series(bar.start, memory, days, studied, levels), score

@@ -22,12 +22,26 @@ FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","symbol":"
 
 CREATE OR REPLACE VIEW scores AS
 SELECT m.venue, m.symbol, m.timeframe, m.bar_start, m."at", m.close, m.supertrend, m.direction, m.ema, m.atr,
-       m.trend_score, m.ema_deviation, m.new_high_score, m.studies, stored_at, generation, sequence
+       m.trend_score, m.ema_deviation, m.new_high_score, m.studies, m.levels, stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","symbol":"VARCHAR","timeframe":"VARCHAR",
         "bar_start":"TIMESTAMPTZ","at":"TIMESTAMPTZ","close":"DOUBLE","supertrend":"DOUBLE","direction":"INTEGER",
         "ema":"DOUBLE","atr":"DOUBLE","trend_score":"BIGINT","ema_deviation":"DOUBLE","new_high_score":"BIGINT",
-        "studies":"MAP(VARCHAR, DOUBLE)"}') AS m
-      FROM messages WHERE stream = 'SCORES');
+        "studies":"MAP(VARCHAR, DOUBLE)","levels":"JSON"}') AS m
+      FROM messages WHERE stream = 'SCORES' AND subject LIKE 'ind.score.%');
+
+CREATE OR REPLACE VIEW levels AS
+SELECT m.venue, m.symbol, m.timeframe, m.bar_start, m."at", l.day, l.open, l.high, l.low, l.opening_range_high,
+       l.opening_range_low, coalesce(l.opening_range_complete, false) AS opening_range_complete, l.previous_day,
+       l.previous_high, l.previous_low, l.previous_close, coalesce(l.previous_complete, false) AS previous_complete,
+       l.pre_market_high, l.pre_market_low, l.vwap, stored_at, generation, sequence
+FROM (SELECT *, m.levels AS l
+      FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","symbol":"VARCHAR","timeframe":"VARCHAR",
+              "bar_start":"TIMESTAMPTZ","at":"TIMESTAMPTZ","levels":{"day":"DATE","open":"DOUBLE","high":"DOUBLE",
+              "low":"DOUBLE","opening_range_high":"DOUBLE","opening_range_low":"DOUBLE",
+              "opening_range_complete":"BOOLEAN","previous_day":"DATE","previous_high":"DOUBLE",
+              "previous_low":"DOUBLE","previous_close":"DOUBLE","previous_complete":"BOOLEAN",
+              "pre_market_high":"DOUBLE","pre_market_low":"DOUBLE","vwap":"DOUBLE"}}') AS m
+            FROM messages WHERE stream = 'SCORES' AND subject LIKE 'ind.levels.%'));
 
 -- What was wanted, as its decision has it (symbol and account filled in), by whom: one row a decided intent. One that
 -- could not be read has no terms. intent_sequence and intent_stored_at are its place in INTENTS, sequence its decision's.

@@ -45,7 +45,7 @@ from signalbox.messages.decisions import Check, Decision, IntentApproved, Intent
 from signalbox.messages.intents import CancelIntent, Intent, MassCancelIntent, ModifyIntent, OrderIntent
 from signalbox.messages.json_form import decode, encode
 from signalbox.messages.ledger import LedgerChangeClaimed, LedgerClaimed, LedgerEntry, LedgerSent
-from signalbox.messages.market import Bar, FundingRate, Greeks, Instrument, PriceStep, Quote, Score
+from signalbox.messages.market import Bar, DayLevels, FundingRate, Greeks, Instrument, Levels, PriceStep, Quote, Score
 from signalbox.messages.orders import (
     AccountAdopted,
     BooksActRefused,
@@ -150,6 +150,7 @@ __all__ = [
     "CommissionBooked",
     "CorrectCash",
     "CorrectPosition",
+    "DayLevels",
     "DeadLetter",
     "Decision",
     "Fill",
@@ -169,6 +170,7 @@ __all__ = [
     "LedgerClaimed",
     "LedgerEntry",
     "LedgerSent",
+    "Levels",
     "LinkSeen",
     "LinkStatus",
     "Liquidity",

@@ -117,12 +117,48 @@ class FundingRate(Message, frozen=True, kw_only=True):
     received_at: Utc = NEVER
 
 
+class DayLevels(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The levels of a trading day at the close of one bar, by the session of the symbol's calendar; `None` = nothing.
+
+    Of regular hours: `open`, `high`, `low` of the day so far, the range of its first minutes (which are over, and were
+    seen from the open on, once it is complete), and `vwap` since the open. `previous_...` are those of the session
+    before, which was seen from open to close if it is complete. `day` and `previous_day` are the exchange's dates.
+    """
+
+    day: str = ""
+    open: float | None = None
+    high: float | None = None
+    low: float | None = None
+    opening_range_high: float | None = None
+    opening_range_low: float | None = None
+    opening_range_complete: bool = False
+    previous_day: str = ""
+    previous_high: float | None = None
+    previous_low: float | None = None
+    previous_close: float | None = None
+    previous_complete: bool = False
+    pre_market_high: float | None = None
+    pre_market_low: float | None = None
+    vwap: float | None = None
+
+
+class Levels(Message, frozen=True, kw_only=True):
+    """The levels of a trading day at the close of one bar (N6), for who wants nothing else of its score."""
+
+    venue: str
+    symbol: str
+    timeframe: str
+    bar_start: Utc
+    levels: DayLevels
+
+
 class Score(Message, frozen=True, kw_only=True):
     """Indicators and scores at the close of one bar; `None` until enough bars have been seen.
 
     `direction` is +1 long, -1 short (0 before the first ATR); `trend_score` counts consecutive bars in that
     direction (N3); `ema_deviation` = (close - EMA) / ATR (N4); `new_high_score` (N5). `studies` are what the desk file
-    asks for beside these, by name (docs/indicators.md); `None` = not defined.
+    asks for beside these, by name (docs/indicators.md); `None` = not defined. `levels` are those of its trading day,
+    where the desk file asks for them.
     """
 
     venue: str
@@ -138,3 +174,4 @@ class Score(Message, frozen=True, kw_only=True):
     ema_deviation: float | None
     new_high_score: int
     studies: dict[str, float | None] = field(default_factory=dict)
+    levels: DayLevels | None = None
