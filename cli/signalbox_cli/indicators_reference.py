@@ -65,6 +65,14 @@ def reach(parameters):
 
 The head of [studies/\\_\\_init\\_\\_.py](../services/indicators/indicators/studies/__init__.py) has the rest.
 
+## Warm or not
+
+Each score says in `state` how far it may be relied upon, and in `why` the reason: WARMING until the series has as many
+bars as leave the seed of each average of the set less than 1 % of its weight (54 with the set's own parameters), and
+until every study of it is defined; BACKFILL of a bar that the gateway fetched from the venue's history, which is right
+and late; else LIVE. The desk keeps seven days of bars and the gateways fetch today's and yesterday's, from pre-market
+on: at the open no symbol of theirs is cold unless it hardly traded.
+
 ## Levels
 
 `[levels]` of the desk file says of which timeframes' bars the levels of the trading day are told: in each score
@@ -96,7 +104,7 @@ def parts(formula: Formula) -> dict[str, str]:
 def page() -> str:
     """The whole page."""
     about = (levels.__doc__ or "").partition("Definitions. ")[2].strip()
-    return HEAD % about + "\n".join((*_set(), "", "## Studies", "", *_studies()))
+    return HEAD.replace("%s", about) + "\n".join((*_set(), "", "## Studies", "", *_studies()))
 
 
 def _set() -> Iterator[str]:

@@ -70,7 +70,8 @@ FROM accounts a LEFT JOIN books b USING (venue, account, currency) {{where}} ORD
 """
 SCORES = """
 SELECT symbol, timeframe, bar_start, close, trend_score AS trend, direction, round(supertrend, 4) AS supertrend,
-       round(ema, 4) AS ema, round(atr, 4) AS atr, round(ema_deviation, 2) AS ema_deviation, new_high_score AS new_high
+       round(ema, 4) AS ema, round(atr, 4) AS atr, round(ema_deviation, 2) AS ema_deviation, new_high_score AS new_high,
+       state
 FROM scores {where}
 QUALIFY row_number() OVER (PARTITION BY venue, symbol, timeframe ORDER BY bar_start DESC) <= {last}
 ORDER BY timeframe, symbol, bar_start

@@ -10,12 +10,13 @@ import msgspec
 import pytest
 from indicators.days import TradingDays
 from indicators.formulas.indicator_set import EMPTY
-from indicators.state import Ignored, Rules, Series
+from indicators.state import Ignored, Rules, Series, parameters_of, settled_bars
 from indicators.step import advance, step
 from indicators.studied import studies_of
 from indicators.study_files import find
+from signalbox.desk import IndicatorParameters
 from signalbox.errors import CalendarError, MessageError, SymbolError
-from signalbox.messages import Bar, Score
+from signalbox.messages import Bar, BarSource, Score, ScoreState
 from signalbox.studies import DeskStudy
 
 RULES = Rules(parameters=(3, 2.0, 0.25, 3), timeframes=frozenset({"1m", "5m"}))
@@ -210,3 +211,62 @@ def test_bar_that_is_taken_again_leaves_the_studies_as_they_were() -> None:
     assert once[1] == twice[1]
     assert isinstance(once[1], Score)
     assert once[1].studies == {"sma": 105.0}
+
+
+SET = Rules(parameters=parameters_of(IndicatorParameters()), timeframes=frozenset({"1m"}))
+
+
+def states_of(bars: list[Bar], rules: Rules = SET) -> list[tuple[ScoreState, str]]:
+    series, said = Series(), []
+    for bar in bars:
+        series, score = step(series, bar, rules)
+        assert isinstance(score, Score)
+        said.append((score.state, score.why))
+    return said
+
+
+def test_score_is_warming_until_the_averages_have_forgotten_where_they_began() -> None:
+    """As it is said: two series that began at other prices agree, from then on, to 1 % of how far apart they began."""
+    bars = [a_bar(OPEN + MINUTE * number, str(100 + number * 7 % 11)) for number in range(70)]
+    said = states_of(bars)
+    assert SET.warm_bars == 54
+    assert said[52] == (ScoreState.WARMING, "bar 53 of the 54 that indicators need to forget where they began")
+    assert said[53:] == [(ScoreState.LIVE, "")] * 17
+    other = [a_bar(OPEN, "200"), *bars[1:]]
+    apart = [abs((one.ema or 0) - (two.ema or 0)) for one, two in zip(_scored(bars), _scored(other), strict=True)]
+    assert apart[0] == 100.0
+    assert apart[53] < 1.0 < apart[40]
+
+
+def _scored(bars: list[Bar]) -> list[Score]:
+    series, scores = Series(), []
+    for bar in bars:
+        series, score = step(series, bar, SET)
+        assert isinstance(score, Score)
+        scores.append(score)
+    return scores
+
+
+@pytest.mark.parametrize(
+    ("parameters", "bars"),
+    [((1, 2.0, 1.0, 1), 2), ((10, 2.0, 2 / 22, 10), 54), ((3, 2.0, 2 / 201, 3), 462), ((50, 2.0, 0.5, 3), 278)],
+)
+def test_bars_that_a_set_needs_follow_from_its_parameters(parameters: tuple[int, float, float, int], bars: int) -> None:
+    assert settled_bars(parameters) == bars
+
+
+def test_study_that_needs_more_bars_than_the_set_keeps_the_score_warming() -> None:
+    rules = replace(SET, studies=studies_of([DeskStudy(name="sma", parameters={"period": 60.0})], find())[0])
+    said = states_of([a_bar(OPEN + MINUTE * number) for number in range(61)], rules)
+    assert [state for state, _ in said] == [ScoreState.WARMING] * 59 + [ScoreState.LIVE] * 2
+
+
+def test_score_of_a_bar_that_was_fetched_says_so() -> None:
+    """At the open nothing is cold: yesterday's bars and those before the open were fetched, and have warmed it up."""
+    fetched = [
+        msgspec.structs.replace(a_bar(OPEN - MINUTE * number), source=BarSource.BACKFILL) for number in range(60, 0, -1)
+    ]
+    said = states_of([*fetched, a_bar(OPEN)])
+    assert said[0][0] is ScoreState.WARMING
+    assert said[59] == (ScoreState.BACKFILL, "the bar was fetched from the venue's history")
+    assert said[60] == (ScoreState.LIVE, "")

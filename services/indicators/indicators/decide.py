@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from signalbox.errors import MessageError
-from signalbox.messages import Bar, Levels, Score, Utc
+from signalbox.messages import Bar, BarSource, Levels, Score, ScoreState, Utc
 
 from indicators.formulas.indicator_set import Memory, Parameters
 from indicators.readings import read
@@ -18,9 +18,10 @@ PRICE_DIGITS_MAX = 30
 """More digits before or behind the point than any price has: 1e400 is a Decimal, but as a float it is infinite."""
 
 
-def score_of(bar: Bar, close: float, memory: Memory, parameters: Parameters) -> Score:
-    """The score at the `close` of `bar`, whose memory this is."""
+def score_of(bar: Bar, close: float, memory: Memory, parameters: Parameters, warm_bars: int = 0) -> Score:
+    """The score at the `close` of `bar`, whose memory this is; it is WARMING before the series has `warm_bars`."""
     readings = read(memory, parameters)
+    state, why = _state(bar, memory[0], warm_bars)
     return Score(
         id=f"score/{bar.venue}/{bar.symbol}/{bar.timeframe}/{bar.start.isoformat()}",
         at=bar.at,
@@ -37,7 +38,18 @@ def score_of(bar: Bar, close: float, memory: Memory, parameters: Parameters) -> 
         trend_score=readings.trend_score,
         ema_deviation=readings.ema_deviation,
         new_high_score=readings.new_high_score,
+        state=state,
+        why=why,
     )
+
+
+_LIVE, _FETCHED = (ScoreState.LIVE, ""), (ScoreState.BACKFILL, "the bar was fetched from the venue's history")
+
+
+def _state(bar: Bar, seen: int, warm_bars: int) -> tuple[ScoreState, str]:
+    if seen >= warm_bars:
+        return _LIVE if bar.source is BarSource.LIVE else _FETCHED
+    return ScoreState.WARMING, f"bar {seen} of the {warm_bars} that indicators need to forget where they began"
 
 
 def levels_of(score: Score) -> Levels | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from math import floor, log
 from types import MappingProxyType
 
 from msgspec import Struct
@@ -23,6 +24,7 @@ from indicators.levels import LevelsMemory
 from indicators.studied import Formula, Studied, Study, studies_of
 
 SeriesKey = tuple[str, str, str]
+SEED_WEIGHT_MAX = 0.01
 
 
 class Series(Struct, frozen=True):
@@ -47,6 +49,11 @@ class Rules:
     studies: tuple[Study, ...] = ()
     levels_timeframes: frozenset[str] = frozenset()
     opening_range: timedelta = timedelta(minutes=15)
+    warm_bars: int = field(init=False)
+    """From which bar of a series on the set does not depend on where it began."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "warm_bars", settled_bars(self.parameters))
 
 
 class Ignored(StrEnum):
@@ -92,6 +99,18 @@ def parameters_of(parameters: IndicatorParameters) -> Parameters:
         2.0 / (parameters.ema_period + 1.0),
         parameters.atr_period,
     )
+
+
+def settled_bars(parameters: Parameters) -> int:
+    """With how many bars each average of the set has forgotten its seed: it weighs less than `SEED_WEIGHT_MAX`."""
+    supertrend_period, _, alpha, atr_period = parameters
+    wilder = max(period + _forgotten(1.0 / period) for period in (supertrend_period, atr_period))
+    return max(wilder, 1 + _forgotten(alpha))
+
+
+def _forgotten(alpha: float) -> int:
+    """After how many values the one before them weighs less than `SEED_WEIGHT_MAX` in an average of this alpha."""
+    return 1 if alpha >= 1.0 else floor(log(SEED_WEIGHT_MAX) / log(1.0 - alpha)) + 1
 
 
 def rules_of(desk: Desk, formulas: Mapping[str, Formula] = MappingProxyType({})) -> Rules:

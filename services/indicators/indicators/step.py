@@ -54,24 +54,22 @@ def step(series: Series, bar: Bar, rules: Rules) -> tuple[Series, Score | Ignore
     memory = advance(series.memory, rules.parameters, days, bar.start, high, low, close)
     if memory is series.memory:
         return series, Ignored.OUTSIDE_SESSION
-    score = score_of(bar, close, memory, rules.parameters)
     if not rules.studies and bar.timeframe not in rules.levels_timeframes:
-        return Series(bar.start, memory, days), score
-    return _with_more(series, bar, rules, days, memory, score)
+        return Series(bar.start, memory, days), score_of(bar, close, memory, rules.parameters, rules.warm_bars)
+    return _with_more(series, bar, rules, days, memory)
 
 
-def _with_more(
-    series: Series, bar: Bar, rules: Rules, days: TradingDays, memory: Memory, score: Score
-) -> tuple[Series, Score]:
+def _with_more(series: Series, bar: Bar, rules: Rules, days: TradingDays, memory: Memory) -> tuple[Series, Score]:
     """The series and the score of a bar that counts, with what the desk asks for beside the set."""
     open_, high, low, close, volume = map(float, (bar.open, bar.high, bar.low, bar.close, bar.volume))
-    levels, studied, session = series.levels, series.studied, days.session
+    levels, session = series.levels, days.session
+    studied = series.studied or chosen(rules.studies, bar.symbol, bar.timeframe)
+    score = score_of(bar, close, memory, rules.parameters, max(rules.warm_bars, studied.warm_up))
     if bar.timeframe in rules.levels_timeframes and session is not None:
         span = Span(bar.start, bar.at, open_, high, low, close, volume)
         levels = take(levels or NO_LEVELS, span, session, days.calendar, rules.opening_range)
         score = replace(score, levels=say(levels, rules.opening_range))
-    if rules.studies:
-        studied = studied or chosen(rules.studies, bar.symbol, bar.timeframe)
+    if studied.studies:
         studied = study(studied, (days.number, open_, high, low, close, volume, days.is_regular(bar.start)))
         score = replace(score, studies=told(studied))
     return Series(bar.start, memory, days, studied, levels), score

@@ -66,6 +66,8 @@ class Studied(Struct, frozen=True):
     bars: list[StudyBar] = []
     end: int = 0
     memories: tuple[Memory, ...] = ()
+    warm_up: int = 0
+    """With how many bars of the series all of them are defined."""
 
 
 def chosen(studies: Iterable[Study], symbol: str, timeframe: str) -> Studied:
@@ -75,6 +77,7 @@ def chosen(studies: Iterable[Study], symbol: str, timeframe: str) -> Studied:
         found,
         max((study.formula.reach(study.parameters) for study in found), default=0),
         memories=tuple(study.formula.begin for study in found),
+        warm_up=max((each.formula.warm_up(each.parameters) for each in found), default=0),
     )
 
 
@@ -91,7 +94,7 @@ def study(before: Studied, bar: StudyBar) -> Studied:
         study.formula.step(memory, study.parameters, bars, at)
         for study, memory in zip(before.studies, before.memories, strict=True)
     )
-    return Studied(before.studies, before.reach, bars, at + 1, memories)
+    return Studied(before.studies, before.reach, bars, at + 1, memories, before.warm_up)
 
 
 def told(studied: Studied) -> dict[str, float | None]:
@@ -101,11 +104,6 @@ def told(studied: Studied) -> dict[str, float | None]:
         for name, value in zip(each.told_as, memory, strict=False):  # what is behind the outputs is the study's own
             said[name] = float(value) if isfinite(value) else None
     return said
-
-
-def warm_up_bars(studied: Studied) -> int:
-    """With how many bars all of the studies are defined."""
-    return max((each.formula.warm_up(each.parameters) for each in studied.studies), default=0)
 
 
 def studies_of(wanted: Iterable[DeskStudy], formulas: Mapping[str, Formula]) -> tuple[tuple[Study, ...], list[str]]:

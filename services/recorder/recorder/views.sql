@@ -22,11 +22,12 @@ FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","symbol":"
 
 CREATE OR REPLACE VIEW scores AS
 SELECT m.venue, m.symbol, m.timeframe, m.bar_start, m."at", m.close, m.supertrend, m.direction, m.ema, m.atr,
-       m.trend_score, m.ema_deviation, m.new_high_score, m.studies, m.levels, stored_at, generation, sequence
+       m.trend_score, m.ema_deviation, m.new_high_score, m.studies, m.levels, m.state, m.why, stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(payload), '{"venue":"VARCHAR","symbol":"VARCHAR","timeframe":"VARCHAR",
         "bar_start":"TIMESTAMPTZ","at":"TIMESTAMPTZ","close":"DOUBLE","supertrend":"DOUBLE","direction":"INTEGER",
         "ema":"DOUBLE","atr":"DOUBLE","trend_score":"BIGINT","ema_deviation":"DOUBLE","new_high_score":"BIGINT",
-        "studies":"MAP(VARCHAR, DOUBLE)","levels":"JSON"}') AS m
+        "studies":"MAP(VARCHAR, DOUBLE)","levels":"JSON","state":"VARCHAR",
+        "why":"VARCHAR"}') AS m
       FROM messages WHERE stream = 'SCORES' AND subject LIKE 'ind.score.%');
 
 CREATE OR REPLACE VIEW levels AS

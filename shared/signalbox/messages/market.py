@@ -6,7 +6,16 @@ from decimal import Decimal
 
 from msgspec import Struct, field
 
-from signalbox.messages.words import NEVER, BarSource, InstrumentKind, MarketDataType, MarketState, Message, Utc
+from signalbox.messages.words import (
+    NEVER,
+    BarSource,
+    InstrumentKind,
+    MarketDataType,
+    MarketState,
+    Message,
+    ScoreState,
+    Utc,
+)
 
 
 class Greeks(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -175,3 +184,6 @@ class Score(Message, frozen=True, kw_only=True):
     new_high_score: int
     studies: dict[str, float | None] = field(default_factory=dict)
     levels: DayLevels | None = None
+    state: ScoreState = ScoreState.UNSTATED
+    why: str = ""
+    """Of a state that is not LIVE: a sentence."""

@@ -132,6 +132,18 @@ class BarSource(StrEnum):
     BACKFILL = "BACKFILL"
 
 
+class ScoreState(StrEnum):
+    """How far a score may be relied upon."""
+
+    UNSTATED = "UNSTATED"
+    """Stored before scores said it."""
+    LIVE = "LIVE"
+    BACKFILL = "BACKFILL"
+    """Of a bar that was fetched from the venue's history: it is right, and late."""
+    WARMING = "WARMING"
+    """Too few bars have been seen: the averages still depend on where they began, or something is not defined yet."""
+
+
 class TradingMode(StrEnum):
     ACTIVE = "ACTIVE"
     REDUCING = "REDUCING"
