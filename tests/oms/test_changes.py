@@ -13,6 +13,7 @@ from oms.protection import protecting_quantity
 from signalbox.errors import IllegalTransitionError
 from signalbox.messages import (
     ModifyOrder,
+    OpenOrder,
     OrderFilled,
     OrderPartiallyFilled,
     OrderPendingReplace,
@@ -254,3 +255,17 @@ def test_a_crash_at_any_line_of_a_change_makes_it_once(make: Any, lines: int) ->
     changes = [each for each in desk.log if isinstance(each, OrderPendingReplace)]
     assert (len(changes), len([1 for each in desk.commands.values() if isinstance(each, ModifyOrder)])) == (1, 1)
     assert desk.restart().state.orders == desk.state.orders
+
+
+def test_a_change_that_is_over_asks_for_nothing_when_it_comes_again_while_another_is_open(make: Any) -> None:
+    desk = asked(make).run(refused(make), make.modify(number=61, limit_price=Decimal(12)))
+    assert desk.decide(make.modify(quantity=Decimal(110), limit_price=Decimal(11))) == NOTHING
+
+
+def test_an_unknown_order_that_a_snapshot_lists_is_still_being_changed(make: Any) -> None:
+    desk = asked(make).run(make.report(VenueUnknown, reason="not listed"))
+    listed = OpenOrder(
+        order_id="o-1", venue_order_id="9001", symbol="AAPL", side=Side.BUY, quantity=Decimal(100),
+        filled_quantity=Decimal(0),
+    )  # fmt: skip
+    assert status_of(desk.run(make.snapshot(9, open_orders=(listed,)))) is PENDING_REPLACE

@@ -91,3 +91,21 @@ def test_what_was_changed_by_hand_at_the_venue_counts_so(world: Any) -> None:
     w, order = working(world)
     w.replaced(order, "20", "101", revision=0)
     assert open_of(w) == (20, 2020)
+
+
+def test_what_is_changed_by_hand_leaves_the_desks_own_change_open(world: Any) -> None:
+    w, order = working(world, quantity="15")
+    w.replaced(order, "11", revision=0)
+    assert w.state.orders[order.id].change is not None
+    assert open_of(w)[0] == 15
+
+
+def test_a_smaller_sale_is_worth_no_less_a_piece_while_nobody_has_said_what_the_market_is(world: Any) -> None:
+    """A sale may fill better than its limit: at the market, which was at 99.99 when it was let through."""
+    w = world().ready(positions=(world().held("SPY", "50"),))
+    order = w.order("SELL", "10", "99")
+    w.decide(order)
+    w.created(order).accepted(order)
+    assert isinstance(w.decide(w.modify(order.id, quantity="5")), IntentApproved)
+    kept = w.state.orders[order.id]
+    assert kept.change.price == kept.price == Decimal("99.99")

@@ -97,7 +97,8 @@ async def recorded(client: Client, question: dict[str, Any]) -> list[dict[str, A
 
 async def test_the_messages_of_readme_work_as_they_are_printed(client: Client) -> None:
     order, cancel, of_many = (printed(kind) for kind in ("OrderIntent", "CancelIntent", "MassCancelIntent"))
-    assert not {"at"} & {*order, *cancel, *of_many}
+    change = printed("ModifyIntent")
+    assert not {"at"} & {*order, *cancel, *of_many, *change}
     approved = await decided(client, order)
     assert approved["type"] == "IntentApproved", approved.get("reason")
     assert approved["intent"]["at"] <= approved["at"]
@@ -105,6 +106,8 @@ async def test_the_messages_of_readme_work_as_they_are_printed(client: Client) -
     assert await recorded(client, question) == [
         {"verdict": "APPROVED", "reason": None, "intent_id": order["id"], "order_id": order["id"]}
     ]
+    changed = await decided(client, change)  # the venue may not have taken the order yet, or have filled it
+    assert changed["intent"]["order_id"] == order["id"]
     canceled = await decided(client, cancel)
     assert canceled["type"] == "IntentApproved", canceled.get("reason")
     assert canceled["order_id"] == order["id"]

@@ -259,3 +259,9 @@ def test_dydx_changes_no_order_that_is_on_the_chain(perpetuals: Any, terms: Any)
         "dYdX changes no order that is kept on the chain (GTC, and whatever waits for a trigger); use a cancel, and a "
         "new order for what is left once it has ended"
     )
+
+
+def test_what_has_filled_is_in_the_total_and_may_not_fill_again(world: Any) -> None:
+    w, order = working(world, filled="6", desk={"limits": {"position_quantity_max": Decimal(12)}})
+    assert failed(w.decide(w.modify(order.id, quantity="13"))) == ["position_quantity"]
+    assert isinstance(w.decide(w.modify(order.id, quantity="12")), IntentApproved)

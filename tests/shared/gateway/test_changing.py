@@ -247,3 +247,26 @@ async def test_what_is_written_down_of_changes_makes_the_same_order_again(house:
 def test_the_subject_of_a_claim_is_the_orders_and_the_commands() -> None:
     assert subjects.ledger_change(VENUE, "o-1", 2) != subjects.ledger(VENUE, "o-1")
     assert subjects.ledger_change(VENUE, "o-1", 2).count(".") == subjects.ledger(VENUE, "o-1").count(".")
+
+
+async def test_where_one_sending_was_not_heard_of_a_deadline_refuses_nothing(house: House) -> None:
+    tracked = working(house)
+    fold_ledger(house.state, claim_of_change(1), 2)
+    house.moon.may_change = True
+
+    def late() -> None:
+        house.clock.at = AT + timedelta(seconds=31)
+
+    house.moon.in_turn = late
+    await house.take(change_of(quantity=Decimal(9)))
+    assert (await kinds(house), house.moon.changed) == ([VenueReplaceUnknown], [])
+    assert tracked.change is not None, "the process before may have sent it"
+
+
+def test_the_last_change_that_was_claimed_is_the_open_one_in_whatever_order_they_are_read() -> None:
+    house = House()
+    tracked = house.working()
+    for revision in (2, 1):
+        fold_ledger(house.state, claim_of_change(revision), revision)
+    assert tracked.change is not None
+    assert tracked.change.revision == 2
