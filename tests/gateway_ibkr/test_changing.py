@@ -9,9 +9,11 @@ import pytest
 from gateway_ibkr.changing import AS_IT_WAS, FILLED_BEFORE
 from gateway_ibkr.decide import decide, question
 from gateway_ibkr.facts import ErrorSeen
+from gateway_ibkr.orders import Orders
 from gateway_ibkr.state import State, Tracked, remember_fill
 from gateway_ibkr.translate import fill_of
 from msgspec.structs import replace
+from signalbox.errors import TranslationError
 from signalbox.gateway.state import OpenChange, Standing
 from signalbox.messages import VenueCanceled, VenueRejected, VenueReplaced, VenueReplaceRejected
 
@@ -123,3 +125,31 @@ def test_an_order_that_ended_otherwise_says_nothing_of_its_change() -> None:
     assert told(actions) == []
     assert (tracked.standing, tracked.change) == (Standing.OVER, None)
     assert STATUS.perm_id == PERM
+
+
+class OneInstrument:
+    """What the venue offers: SPY."""
+
+    class Offered:
+        contract = OPEN.contract
+
+    def one(self, symbol: str) -> Offered:
+        return self.Offered()
+
+
+def test_a_change_is_the_whole_order_again_under_its_number() -> None:
+    state, tracked = changing()
+    draft = Orders(state, OneInstrument()).compose_change(tracked, tracked.change.order, AT)  # type: ignore[arg-type]
+    assert (draft.number, draft.terms.order.quantity, draft.terms.order.limit_price) == (5, 12.0, 401.0)
+    assert not draft.again, "what has ended meanwhile could be placed anew"
+
+
+@pytest.mark.parametrize(("own", "why"), [("another", "another client id"), ("unshown", "has not shown the order yet")])
+def test_only_what_this_client_id_has_placed_and_the_venue_has_shown_is_changed(own: str, why: str) -> None:
+    state, tracked = changing()
+    if own == "another":
+        tracked.own.client_id = 99
+    else:
+        tracked.venue_order_id = ""
+    with pytest.raises(TranslationError, match=why):
+        Orders(state, OneInstrument()).compose_change(tracked, tracked.order, AT)  # type: ignore[arg-type]
