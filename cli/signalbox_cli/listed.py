@@ -18,6 +18,7 @@ ABOUT = {
     "cancel": "ask to cancel an order, or with --all many of them",
     "halt": "deny every new order (cancels are still taken)",
     "resume": "trade again after a halt",
+    "modify": "give an order that works another price or quantity",
     "orders": "the desk's orders and what became of them",
     "positions": "positions with average price, realised and unrealised PnL",
     "account": "what the venue says of the account, beside the desk's own cash",
