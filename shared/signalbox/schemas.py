@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from inspect import cleandoc
 from pathlib import Path
 from types import UnionType
@@ -19,6 +19,7 @@ from typing import Any, get_args
 import msgspec
 
 from signalbox.registry import REGISTRY, Declared
+from signalbox.schema_terms import ORDER_TO_SEND, example, order_to_send, say_how_numbers_are_written
 from signalbox.streams import STREAMS, Stream
 
 VERSION = "1.0.0"
@@ -35,6 +36,30 @@ SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SCHEMA_FORMAT = "application/schema+json;version=draft-2020-12"
 
 
+SERVERS = {
+    "local": {
+        "host": "127.0.0.1:{port}",
+        "protocol": "nats",
+        "description": "the desk of `signalbox up`: desk.json in its folder says the port, credentials/ the passwords",
+        "variables": {"port": {"default": "4222"}},
+        "security": [{"$ref": "#/components/securitySchemes/name"}],
+    },
+    "desk": {
+        "host": "{host}:{port}",
+        "protocol": "nats",
+        "description": "an installation, with TLS as tls://",
+        "variables": {"host": {"default": "nats"}, "port": {"default": "4222"}},
+        "security": [{"$ref": "#/components/securitySchemes/name"}],
+    },
+}
+SECURITY = {
+    "name": {
+        "type": "userPassword",
+        "description": "a name and its password (`signalbox people add`); the inbox prefix is _INBOX.<name>",
+    }
+}
+
+
 def message_types(message: object) -> tuple[type[msgspec.Struct], ...]:
     """The structs of a struct or union; none for None."""
     if message is None:
@@ -48,13 +73,27 @@ def messages_schema() -> dict[str, Any]:
     kinds = {
         kind for declared in REGISTRY for part in (declared.message, declared.reply) for kind in message_types(part)
     }
-    _, definitions = msgspec.json.schema_components(
-        sorted(kinds, key=lambda kind: kind.__name__), ref_template="#/$defs/{name}"
-    )
+    _, definitions = msgspec.json.schema_components(_sorted(kinds), ref_template="#/$defs/{name}")
     for definition in definitions.values():
         if "description" in definition:
             definition["description"] = cleandoc(definition["description"])
-    return {"$schema": SCHEMA_DIALECT, "title": "Messages of Signalbox", "$defs": dict(sorted(definitions.items()))}
+    say_how_numbers_are_written(definitions)
+    definitions[ORDER_TO_SEND] = order_to_send()
+    return {
+        "$schema": SCHEMA_DIALECT,
+        "title": "Messages of Signalbox",
+        "description": "Any message that has a `type`, which says which one it is.",
+        "oneOf": [{"$ref": f"#/$defs/{kind.__name__}"} for kind in _sorted(kinds) if _has_type(definitions, kind)],
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def _sorted(kinds: Iterable[type[msgspec.Struct]]) -> list[type[msgspec.Struct]]:
+    return sorted(kinds, key=lambda kind: kind.__name__)
+
+
+def _has_type(definitions: dict[str, Any], kind: type[msgspec.Struct]) -> bool:
+    return "type" in definitions[kind.__name__]["properties"]
 
 
 def stream_of(pattern: str) -> Stream | None:
@@ -74,9 +113,13 @@ def asyncapi() -> dict[str, Any]:
             "description": PURPOSE,
         },
         "defaultContentType": "application/json",
+        "servers": SERVERS,
         "channels": channels,
         "operations": {name: body for declared in REGISTRY for name, body in _operations(declared)},
-        "components": {"messages": {name: _message(name, definitions[name]) for name in _names()}},
+        "components": {
+            "messages": {name: _message(name, definitions) for name in _names()},
+            "securitySchemes": SECURITY,
+        },
     }
 
 
@@ -85,8 +128,9 @@ def _names() -> list[str]:
     return sorted({kind.__name__ for part in parts for kind in message_types(part)})
 
 
-def _message(name: str, definition: dict[str, Any]) -> dict[str, Any]:
-    message: dict[str, Any] = {"name": name}
+def _message(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    definition = definitions[name]
+    message: dict[str, Any] = {"name": name, "examples": [{"payload": example(name, definitions)}]}
     if "description" in definition:
         message["summary"] = definition["description"].split("\n")[0]
     if "id" in definition["properties"]:
@@ -97,7 +141,8 @@ def _message(name: str, definition: dict[str, Any]) -> dict[str, Any]:
             },
         }
         message["correlationId"] = {"location": "$message.payload#/cause"}
-    message["payload"] = {"schemaFormat": SCHEMA_FORMAT, "schema": {"$ref": f"./{MESSAGES_FILE}#/$defs/{name}"}}
+    shape = ORDER_TO_SEND if name == "OrderIntent" else name
+    message["payload"] = {"schemaFormat": SCHEMA_FORMAT, "schema": {"$ref": f"./{MESSAGES_FILE}#/$defs/{shape}"}}
     return message
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from signalbox.messages import encode
+from signalbox.messages import OrderIntent, OrderType, TimeInForce, decode, encode
+from signalbox.order_terms import contradiction
 from signalbox.registry import REGISTRY
 from signalbox.schemas import asyncapi, documents, message_types, messages_schema, stream_of, yaml_of
 
@@ -130,3 +133,64 @@ def test_stream_of_a_subject_is_told_with_its_readers() -> None:
 def test_live_only_subject_has_no_stream() -> None:
     assert stream_of("md.quote.*.*") is None
     assert "x-nats-stream" not in ASYNCAPI["channels"]["md-quote"]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_the_example_of_a_message_is_one(kind: Any) -> None:
+    [example] = ASYNCAPI["components"]["messages"][kind.__name__]["examples"]
+    payload = json.dumps(example["payload"]).encode()
+    union = next(
+        part for item in REGISTRY for part in (item.message, item.reply) if part and kind in message_types(part)
+    )
+    assert isinstance(decode(payload, union), kind)
+    shape = ASYNCAPI["components"]["messages"][kind.__name__]["payload"]["schema"]["$ref"].rpartition("/")[2]
+    assert valid(shape, example["payload"])
+
+
+def valid(name: str, message: object) -> bool:
+    return Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": SCHEMA["$defs"]}).is_valid(message)
+
+
+def test_a_whole_message_is_known_by_its_type() -> None:
+    validator = Draft202012Validator(SCHEMA)
+    for each in ASYNCAPI["components"]["messages"].values():
+        payload = each["examples"][0]["payload"]
+        assert validator.is_valid(payload) is ("type" in payload), each["name"]
+    assert not validator.is_valid({"type": "Nothing", "id": "a", "at": "2024-03-05T15:00:00Z"})
+
+
+ORDER = {"type": "OrderIntent", "id": "a", "venue": "ibkr", "symbol": "SPY", "side": "BUY", "quantity": "1"}
+
+
+@pytest.mark.parametrize("till", [None, "2030-01-01T00:00:00Z"])
+@pytest.mark.parametrize("stop", [None, "1"])
+@pytest.mark.parametrize("limit", [None, "1"])
+def test_the_schema_of_an_order_and_the_desk_refuse_the_same_terms(
+    limit: str | None, stop: str | None, till: str | None
+) -> None:
+    for order_type, word in itertools.product(OrderType, TimeInForce):
+        terms = {"limit_price": limit, "stop_price": stop, "good_till": till}
+        order = {**ORDER, "order_type": order_type, "time_in_force": word, **terms}
+        intent = decode(json.dumps(order).encode(), OrderIntent)
+        refused = bool(contradiction(intent)) or (word is TimeInForce.GTD) is (till is None)
+        assert valid("OrderIntentToSend", order) is not refused, order
+        said = {name: text for name, text in order.items() if text is not None}
+        assert valid("OrderIntentToSend", said) is not refused, said
+        assert valid("OrderIntent", order)  # in a denial
+
+
+@pytest.mark.parametrize("change", [{"id": "no spaces"}, {"id": "-a"}, {"id": "x" * 65}, {"quantity": "ten"},
+                                    {"quantity": ""}, {"quantity": "1_0"}, {"colour": "red"}])  # fmt: skip
+def test_the_schema_refuses_what_the_desk_can_not_read_or_use(change: dict[str, str]) -> None:
+    market = {**ORDER, "order_type": "MARKET"}
+    assert valid("OrderIntentToSend", market)
+    assert not valid("OrderIntentToSend", {**market, **change})
+
+
+def test_asyncapi_says_where_a_desk_is_and_how_to_come_in() -> None:
+    assert ASYNCAPI["servers"].keys() == {"local", "desk"}
+    for server in ASYNCAPI["servers"].values():
+        assert server["protocol"] == "nats"
+        [security] = server["security"]
+        assert resolve(ASYNCAPI, security["$ref"])["type"] == "userPassword"
+        assert set(re.findall(r"{(\w+)}", server["host"])) == server["variables"].keys()
