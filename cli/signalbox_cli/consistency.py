@@ -21,10 +21,14 @@ from signalbox.messages import (
     FillCorrected,
     FundingBooked,
     IntentApproved,
+    ListAlarmed,
+    ListCreated,
+    ListPendingCancel,
     OrderCreated,
     OrderEvents,
     OrderFilled,
     OrderIntent,
+    OrderListIntent,
     OrderPartiallyFilled,
     OrderRejected,
     OrderStatus,
@@ -85,14 +89,26 @@ class Trade:
 
     @property
     def approved_orders(self) -> list[str]:
-        return [decision.order_id for decision in self.approved if isinstance(decision.intent, OrderIntent)]
+        single = [decision.order_id for decision in self.approved if isinstance(decision.intent, OrderIntent)]
+        return [*single, *(order_id for order_id, _ in self._of_lists())]
+
+    def _of_lists(self) -> list[tuple[str, str]]:
+        """The orders of approved lists, which follow from the one approval, and where each is."""
+        lists = {decision.order_id for decision in self.approved if isinstance(decision.intent, OrderListIntent)}
+        begun = (event for event in self.events if isinstance(event, OrderCreated))
+        return [
+            (event.order_id, event.venue)
+            for event in begun
+            if event.order.part is not None and event.order.part.list_id in lists
+        ]
 
     def approved_orders_at(self, venue: str) -> list[str]:
-        return [
+        single = [
             decision.order_id
             for decision in self.approved
             if isinstance(decision.intent, OrderIntent) and decision.intent.venue == venue
         ]
+        return [*single, *(order_id for order_id, at in self._of_lists() if at == venue)]
 
     def events_at(self, venue: str) -> list[OrderEvents]:
         return [event for event in self.events if event.venue == venue]
@@ -157,11 +173,15 @@ def check_decisions(trade: Trade, intake: Intake) -> list[str]:
     return wrong
 
 
+NO_ORDERS = (AccountAdopted, ListCreated, ListPendingCancel, ListAlarmed)
+"""Events that stand under an id and are of no order."""
+
+
 def check_orders(trade: Trade) -> list[str]:
     """Every approved order was created once and stands in one final or working status; no other was created."""
     created = Counter(event.order_id for event in trade.events if isinstance(event, OrderCreated))
     approved = Counter(trade.approved_orders)
-    status = {event.order_id: event.status for event in trade.events if not isinstance(event, AccountAdopted)}
+    status = {event.order_id: event.status for event in trade.events if not isinstance(event, NO_ORDERS)}
     wrong = [f"order {order} was approved {count} times" for order, count in approved.items() if count != 1]
     wrong += [f"order {order} was created {count} times" for order, count in created.items() if count != 1]
     wrong += [f"order {order} was approved, but never created" for order in approved if order not in created]

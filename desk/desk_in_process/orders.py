@@ -12,7 +12,7 @@ from oms.evolve import evolve
 from oms.outcome import Outcome, Rules
 from oms.recall import forget_recalled, wanted_by_message
 from oms.state import Keep, State
-from oms.step import Incoming, step
+from oms.step import Incoming, follow, step
 from signalbox import subjects
 from signalbox.messages import Command, OrderEvent, SubmitOrder, TimerFired
 
@@ -46,18 +46,31 @@ class Orders:
         outcome = done = self._take_part(incoming, at)
         while outcome.more:
             outcome = self._take_part(incoming, at)
-            done = replace(outcome, events=done.events + outcome.events, commands=done.commands + outcome.commands)
+            done = _joined(done, outcome)
+        for outcome in self.follow(at):
+            done = _joined(done, outcome)
         return done
+
+    def follow(self, at: datetime) -> list[Outcome]:
+        """Do what the lists make necessary, whose orders have changed."""
+        found: list[Outcome] = []
+        while (outcome := follow(self.state, at, self.rules)) is not None:
+            self._carry_out(outcome)
+            found.append(outcome)
+        return found
 
     def _take_part(self, incoming: Incoming, at: datetime) -> Outcome:
         outcome = self.decide(incoming, at)
+        self._carry_out(outcome)
+        return outcome
+
+    def _carry_out(self, outcome: Outcome) -> None:
         for revision, command in outcome.commands:
             self.command(revision, command)
         for event in outcome.events:
             self.store(event)
         for timer in outcome.timers:
             self.schedule(timer)
-        return outcome
 
     def command(self, revision: int, command: Command) -> None:
         """Keep a command; a second one on its subject is refused."""
@@ -83,3 +96,7 @@ class Orders:
         for timer in found:
             del self.timers[timer.order_id]
         return found
+
+
+def _joined(first: Outcome, then: Outcome) -> Outcome:
+    return replace(first, events=first.events + then.events, commands=first.commands + then.commands, more=False)

@@ -304,6 +304,12 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
 )
 """The matrix: what no rule is about is native."""
 
+REDUCING = frozenset(
+    orders.name
+    for orders in VENUE_ORDERS
+    if not any(rule.flag is Flag.REDUCE_ONLY and rule.support is _EMULATED for rule in orders.rules)
+)
+"""Venues at which reduce-only is the venue's own: what closes there can not turn a position, whoever is late."""
 NATIVE = Rule()
 _PRICES_OF = {kind: (kind in WITH_LIMIT, kind in WITH_STOP) for kind in OrderType}
 

@@ -60,6 +60,8 @@ NAME_CHARACTERS_MAX = 512
 """Of what a venue calls something, in the form that it has in a subject: NATS closes a connection over a few more."""
 
 INTENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
+ORDER_ID = re.compile(INTENT_ID.pattern + r"(?:\.[a-z][a-z0-9-]{0,23})?")
+"""Of an order of the desk's own: its intent's id, or `<list>.<leg>` of one that a list has."""
 
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 

@@ -20,17 +20,20 @@ from signalbox.desk import DeskInstrument, Limits, Venue
 from signalbox.messages import (
     CancelIntent,
     Command,
+    Contingency,
     Fill,
     Instrument,
     InstrumentKind,
     IntentApproved,
     IntentDenied,
+    ListLeg,
     MassCancelIntent,
     Message,
     ModifyIntent,
     OrderEvent,
     OrderEvents,
     OrderIntent,
+    OrderListIntent,
     OrderType,
     PositionHeld,
     Side,
@@ -79,6 +82,15 @@ class Desk(Orders):
         self.outcomes: list[Outcome] = []
         self.lines_left: int | None = None
         self.learn_instruments()
+
+    def works(self) -> dict[str, str]:
+        """What may still fill, by order; a * stands for a cancel that is under way."""
+        found = ((key, self.state.orders[key]) for key in sorted(self.state.working))
+        return {
+            key: f"{order.order.quantity - order.filled_quantity:f}" + "*" * (order.status == "PENDING_CANCEL")
+            for key, order in found
+            if order.order is not None
+        }
 
     @property
     def log(self) -> list[OrderEvent]:
@@ -235,6 +247,35 @@ class Make:
             intent=intent,
             order_id="",
             checks=(),
+        )
+
+    def leg(self, name: str, side: str = "SELL", order_type: str = "STOP", **fields: Any) -> ListLeg:
+        return ListLeg(name=name, side=Side(side), order_type=OrderType(order_type), **fields)
+
+    def bracket(
+        self, list_id: str = "b", quantity: str = "100", targets: tuple[str, ...] = ("1",), **fields: Any
+    ) -> IntentApproved:
+        """Bought at the market, a stop at 9, and targets at 11, 12 ... for those shares of it."""
+        legs = [self.leg("entry", "BUY", "MARKET", quantity=Decimal(quantity)), self.leg("stop", stop_price=Decimal(9))]
+        for number, share in enumerate(targets, 1):
+            price = Decimal(10 + number)
+            legs.append(self.leg(f"target{number}", order_type="LIMIT", limit_price=price, share=Decimal(share)))
+        return self.order_list(list_id, "BRACKET", *legs, **fields)
+
+    def order_list(
+        self, list_id: str, contingency: str, *legs: ListLeg, number: int = 1, **fields: Any
+    ) -> IntentApproved:
+        given = {"venue": "ibkr", "account": "DU1", "symbol": "AAPL"} | fields
+        intent = OrderListIntent(id=list_id, at=AT, contingency=Contingency(contingency), legs=legs, **given)
+        return IntentApproved(
+            id=f"decision-{number}",
+            at=AT,
+            cause=intent.id,
+            intent_sequence=number,
+            intent=intent,
+            order_id=list_id,
+            checks=(),
+            reference_price=Decimal(10),
         )
 
     def report(self, kind: type[Any], order_id: str = "o-1", key: str = "", seconds: float = 1, **fields: Any) -> Any:

@@ -28,6 +28,7 @@ from oms.state import (
     FundingPayment,
     Journal,
     Keep,
+    ListState,
     OrderState,
     PositionKey,
     State,
@@ -52,8 +53,15 @@ class Begin(Struct, tag=True, frozen=True, kw_only=True):
     unprotected: list[tuple[PositionKey, Unprotected]]
 
 
+class Lists(Struct, tag=True, frozen=True, kw_only=True):
+    """Some lists, those that are over in the order in which they leave; their orders come behind them."""
+
+    rows: list[tuple[ListState, bool]]
+    """And whether each is over."""
+
+
 class Orders(Struct, tag=True, frozen=True, kw_only=True):
-    """Some orders, those that have ended in the order in which they leave."""
+    """Some orders, those that have ended in the order in which they leave; those of lists leave with them."""
 
     rows: list[tuple[OrderState, Journal]]
 
@@ -108,7 +116,7 @@ class End(Struct, tag=True, frozen=True, kw_only=True):
     frames: int
 
 
-Frame = Begin | Orders | Account | Rows | Left | End
+Frame = Begin | Lists | Orders | Account | Rows | Left | End
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Frame).decode
 
@@ -124,10 +132,13 @@ def capture(state: State) -> tuple[int, Iterator[bytes]]:
             unprotected=list(state.unprotected.items()),
         )
     )
-    keys = (*state.working, *state.ended)
+    of_lists = (key for known in state.lists.values() for key in known.orders if key not in state.working)
+    keys = (*state.working, *state.ended, *of_lists)
     orders = [(state.orders[key], state.journals[key]) for key in keys]
+    over = [(state.lists[name], True) for name in state.lists_over]
+    lists = [(known, False) for name, known in state.lists.items() if name not in state.lists_over] + over
     accounts = [_account(book) for book in state.accounts.values()]
-    return state.trade_sequence, _with_end(_frames(state, begin, orders, accounts))
+    return state.trade_sequence, _with_end(_frames(state, begin, lists, orders, accounts))
 
 
 def _with_end(frames: Iterator[bytes]) -> Iterator[bytes]:
@@ -148,9 +159,15 @@ def _account(book: AccountBook) -> Captured:
 
 
 def _frames(
-    state: State, begin: bytes, orders: list[tuple[OrderState, Journal]], accounts: list[Captured]
+    state: State,
+    begin: bytes,
+    lists: list[tuple[ListState, bool]],
+    orders: list[tuple[OrderState, Journal]],
+    accounts: list[Captured],
 ) -> Iterator[bytes]:
     yield begin
+    for some_lists in _some(lists):
+        yield _encode(Lists(rows=some_lists))
     for rows in _some(orders):
         yield _encode(Orders(rows=rows))
     for book, head, executions, fees, payments in accounts:
@@ -189,6 +206,10 @@ class StateLoader:
             state.events = frame.events
             state.journals |= frame.journals
             state.unprotected = dict(frame.unprotected)
+        elif isinstance(frame, Lists):
+            for known, is_over in frame.rows:
+                state.lists[known.list_id] = known
+                (state.lists_over if is_over else state.lists_awake)[known.list_id] = None
         elif isinstance(frame, Orders):
             for order, journal in frame.rows:
                 self._order(order, journal)
@@ -210,8 +231,10 @@ class StateLoader:
     def _order(self, order: OrderState, journal: Journal) -> None:
         state, key = self.state, order.key
         state.orders[key], state.journals[key] = order, journal
+        part = order.order.part if order.order is not None else None
         if order.is_final:
-            state.ended[key] = None
+            if part is None or part.list_id not in state.lists:
+                state.ended[key] = None
         else:
             state.working.add(key)
             if order.order is not None and order.order.order_type is OrderType.STOP:

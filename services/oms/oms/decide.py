@@ -20,18 +20,19 @@ from signalbox.messages import (
     ModifyIntent,
     Order,
     OrderCreated,
-    OrderDenied,
     OrderIntent,
+    OrderListIntent,
     OrderUnknown,
-    SubmitOrder,
     TimerFired,
 )
 from signalbox.subjects import INTENT_ID
 
 from oms.cancels import cancel, cancel_many
 from oms.changes import change
+from oms.list_decisions import begin_list, cancel_list
 from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried
 from oms.state import OrderState, State, order_key
+from oms.submitting import denied_event, submitted
 from oms.transitions import next_status
 
 USED_UP = "duplicate_intent"
@@ -49,11 +50,14 @@ def decide_decision(state: State, decision: Decision, sequence: int, rules: Rule
         return _denied(state, decision, rules)
     intent = decision.intent
     if isinstance(intent, CancelIntent):
-        return cancel(state, decision, intent)
+        of_list = state.lists.get(intent.order_id)
+        return cancel(state, decision, intent) if of_list is None else cancel_list(state, of_list, decision)
     if isinstance(intent, ModifyIntent):
         return change(state, decision, intent, rules)
     if isinstance(intent, MassCancelIntent):
         return cancel_many(state, decision, intent, sequence)
+    if isinstance(intent, OrderListIntent):
+        return begin_list(state, decision, intent, sequence)
     order = state.orders.get(order_key(intent.venue, intent.account, decision.order_id))
     if order is None:
         return _create(state, decision, sequence, intent, rules)
@@ -69,7 +73,7 @@ def _create(state: State, decision: IntentApproved, sequence: int, intent: Order
         reason = (
             f"no gateway has said what {intent.symbol} is at {intent.venue}: its currency and multiplier are unknown"
         )
-        denied = _denied_event(state, intent, decision, reason)
+        denied = denied_event(state, intent, intent.id, decision, reason)
         return Outcome(events=(denied,), notes=(NoteKind.UNKNOWN_INSTRUMENT,))
     order = _order(decision, intent, instrument)
     status = next_status(order.order_id, None, OrderCreated)
@@ -80,7 +84,7 @@ def _create(state: State, decision: IntentApproved, sequence: int, intent: Order
         reference_price=decision.reference_price,
         decision_sequence=sequence,
     )
-    return _submitted(order, decision.at, decision.id, rules, (created,))
+    return submitted(order, decision.at, decision.id, rules, (created,))
 
 
 def _order(decision: IntentApproved, intent: OrderIntent, instrument: Instrument) -> Order:
@@ -118,18 +122,7 @@ def _again(order: OrderState, rules: Rules) -> Outcome:
     """
     if order.order is None or order.is_final or order.acknowledged:
         return NOTHING
-    return _submitted(order.order, order.created_at, order.created_cause, rules, ())
-
-
-def _submitted(order: Order, at: datetime, cause: str, rules: Rules, events: tuple[OrderCreated, ...]) -> Outcome:
-    """The command that submits, and the timer that asks whether anybody answered it."""
-    key = order_key(order.venue, order.account, order.order_id)
-    deadline = at + rules.submit_window
-    submit = SubmitOrder(id=f"command/{key}/0", at=at, cause=cause, order=order, deadline=deadline)
-    timer = TimerFired(
-        id=f"timer/{key}", at=at, cause=cause, due=deadline + rules.unknown_grace, order_id=order.order_id
-    )
-    return Outcome(events=events, commands=((0, submit),), timers=(timer,))
+    return submitted(order.order, order.created_at, order.created_cause, rules, ())
 
 
 def _denied(state: State, decision: IntentDenied, rules: Rules) -> Outcome:
@@ -138,19 +131,17 @@ def _denied(state: State, decision: IntentDenied, rules: Rules) -> Outcome:
     Risk says of an id that it was used up before (`duplicate_intent`): that order may be approved and not here yet.
     """
     intent = decision.intent
-    if not isinstance(intent, OrderIntent) or not INTENT_ID.fullmatch(intent.id) or intent.venue not in rules.venues:
+    if (
+        not isinstance(intent, OrderIntent | OrderListIntent)
+        or not INTENT_ID.fullmatch(intent.id)
+        or intent.venue not in rules.venues
+    ):
         return NOTHING
     if any(check.name == USED_UP and not check.passed for check in decision.checks):
         return NOTHING
     if order_key(intent.venue, intent.account, intent.id) in state.orders:
         return NOTHING
-    return Outcome(events=(_denied_event(state, intent, decision, decision.reason),))
-
-
-def _denied_event(state: State, intent: OrderIntent, decision: Decision, reason: str) -> OrderDenied:
-    owner = (intent.venue, intent.account, intent.id)
-    status = next_status(intent.id, None, OrderDenied)
-    return OrderDenied(**carried(state, owner, status, decision.at, decision.id), reason=reason)
+    return Outcome(events=(denied_event(state, intent, intent.id, decision, decision.reason),))
 
 
 # ---------------------------------------------------------------------------------------------------------- timers

@@ -16,6 +16,7 @@ from signalbox.messages import (
     CommissionBooked,
     FillCorrected,
     FundingBooked,
+    ListCreated,
     OrderAccepted,
     OrderCreated,
     OrderDenied,
@@ -30,6 +31,7 @@ from signalbox.messages import (
 
 from oms.adjusting import book_act, note_act
 from oms.books import adopt, book_execution, book_fee, book_funding
+from oms.list_folding import fold_list
 from oms.protection import note_protection
 from oms.state import (
     NOT_BEGUN,
@@ -79,6 +81,9 @@ def evolve(state: State, event: OrderEvent, sequence: int) -> None:
         _keep(state, key, evolve_order(state.orders[key], event))
     # else: the account's own events: its baseline, its funding, fees of executions not seen yet
     note_protection(state, event, key, symbols)
+    if state.lists or isinstance(event, ListCreated):
+        fold_list(state, event, key)
+        let_lists_leave(state)
 
 
 def _keep(state: State, key: str, order: OrderState) -> None:
@@ -93,7 +98,10 @@ def _keep(state: State, key: str, order: OrderState) -> None:
 
 
 def keep_ended(state: State, key: str) -> None:
-    """An order that has ended is the last one to leave."""
+    """An order that has ended is the last one to leave; one of a list that is here leaves with its list."""
+    order = state.orders[key].order
+    if order is not None and order.part is not None and order.part.list_id in state.lists:
+        return
     state.ended[key] = None
     state.ended.move_to_end(key)
     let_orders_leave(state)
@@ -108,6 +116,19 @@ def let_orders_leave(state: State) -> None:
         leaving = next(iter(state.ended))
         del state.ended[leaving], state.orders[leaving], state.journals[leaving]
         state.left.add(leaving)
+
+
+def let_lists_leave(state: State) -> None:
+    """Of more lists that are over than are kept the first ones go, and their orders then as any that have ended."""
+    while len(state.lists_over) > state.keep.ended_lists:
+        leaving = next(iter(state.lists_over))
+        del state.lists_over[leaving]
+        orders = state.lists.pop(leaving).orders
+        state.lists_awake.pop(leaving, None)
+        state.left.add(leaving)
+        del state.journals[leaving]
+        for key in orders:
+            keep_ended(state, key)
 
 
 def _begin(event: OrderCreated | OrderDenied, sequence: int) -> OrderState:
@@ -131,13 +152,13 @@ def _begin(event: OrderCreated | OrderDenied, sequence: int) -> OrderState:
 def evolve_order(order: OrderState, event: OrderEvent) -> OrderState:
     """The order after a later event of its life."""
     venue_order_id, filled_quantity, command_causes = order.venue_order_id, order.filled_quantity, order.command_causes
-    terms, change = order.order, order.change
+    terms, change, cancel_causes = order.order, order.change, order.cancel_causes
     if isinstance(event, OrderAccepted):
         venue_order_id = event.venue_order_id
     elif isinstance(event, BOOKING):
         filled_quantity = event.cumulative_quantity
     elif isinstance(event, OrderPendingCancel):
-        command_causes = (*command_causes, event.cause)
+        command_causes, cancel_causes = (*command_causes, event.cause), (*cancel_causes, event.cause)
     elif isinstance(event, OrderPendingReplace):
         command_causes = (*command_causes, event.cause)
         change = Change(event.order, event.revision, event.at)
@@ -156,6 +177,7 @@ def evolve_order(order: OrderState, event: OrderEvent) -> OrderState:
         venue_order_id=venue_order_id,
         filled_quantity=filled_quantity,
         command_causes=command_causes,
+        cancel_causes=cancel_causes,
         causes=(*order.causes, event.cause),
     )
 

@@ -13,7 +13,7 @@ from signalbox.bus import Received
 from signalbox.clock import DeskClock
 from signalbox.desk import Desk
 from signalbox.instruments import parse_symbol
-from signalbox.messages import FINAL_STATUSES, Book, Fill, OrderEvents, OrderStatus, Position
+from signalbox.messages import FINAL_STATUSES, Book, Fill, ListAction, OrderEvents, OrderStatus, Position
 from signalbox.metrics import ORDER_HOP_SECONDS, Hop, show_hop
 
 from oms.figures import (
@@ -121,6 +121,16 @@ UNPROTECTED_SECONDS = Gauge(
     "Desk time for which the working stops on the other side have been less than the position; 0 = protected or flat.",
     ("venue", "account", "symbol"),
 )
+LIST_UNPROTECTED_SECONDS = Gauge(
+    "signalbox_oms_list_unprotected_seconds",
+    "Desk time for which the list that waits longest has not had the stop that it was promised; 0 = all have.",
+    ("venue", "account"),
+)
+LIST_ALARMS = Counter(
+    "signalbox_oms_list_alarms_total",
+    "What of a list was not as was promised, by what the OMS did about it: RETRY, FLATTEN, ALARM.",
+    ("venue", "action"),
+)
 SLIPPAGE_BASIS_POINTS = Histogram(
     "signalbox_oms_slippage_basis_points",
     "Each fill against the market that risk decided on, or the stop price; positive = worse. It has no _sum.",
@@ -146,6 +156,8 @@ def _begin_counts(venue: str) -> None:
     SLIPPAGE_BASIS_POINTS.labels(venue)
     for event in get_args(OrderEvents):
         EVENTS.labels(venue, event.__name__)
+    for action in ListAction:
+        LIST_ALARMS.labels(venue, action)
     for hop in (Hop.DECISION_TO_COMMAND, Hop.REPORT_TO_EVENT):
         ORDER_HOP_SECONDS.labels(venue, hop)
 
@@ -178,6 +190,8 @@ class Shown:
                 labels = (venue, account, status.value)
                 ORDERS.labels(*labels).set_function(partial(self._count, venue, account, status))
                 OLDEST_ORDER_SECONDS.labels(*labels).set_function(partial(self._oldest, venue, account, status))
+        unprotected = partial(self._list_unprotected_seconds, (venue, account))
+        LIST_UNPROTECTED_SECONDS.labels(venue, account).set_function(unprotected)
         for symbol in symbols:
             seconds = partial(self._unprotected_seconds, (venue, account, symbol))
             UNPROTECTED_SECONDS.labels(venue, account, symbol).set_function(seconds)
@@ -197,6 +211,12 @@ class Shown:
     def _unprotected_seconds(self, key: PositionKey) -> float:
         found = self._state.unprotected.get(key)
         return oldest_seconds([found.since] if found is not None else [], self._clock.now())
+
+    def _list_unprotected_seconds(self, account: AccountKey) -> float:
+        lists = [self._state.lists.get(name) for name in tuple(self._state.lists)]
+        of_account = (known for known in lists if known is not None and (known.venue, known.account) == account)
+        waiting = [known.unprotected_since for known in of_account if known.unprotected_since is not None]
+        return oldest_seconds(waiting, self._clock.now())
 
     # ------------------------------------------------------------------------------- what changes with a message
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from msgspec.structs import replace
 from signalbox.messages import (
     BooksAct,
     CancelIntent,
@@ -24,6 +25,7 @@ from signalbox.messages import (
     ModifyIntent,
     OrderEvent,
     OrderIntent,
+    OrderListIntent,
     TimerFired,
     VenueCommission,
     VenueFill,
@@ -87,7 +89,7 @@ def wanted_by_message(state: State, message: Message) -> Wanted:
 
 def _decided(decision: Decision) -> list[Owner]:
     intent = decision.intent
-    if isinstance(intent, OrderIntent):
+    if isinstance(intent, OrderIntent | OrderListIntent):
         return [(intent.venue, intent.account, intent.id)]
     if isinstance(intent, CancelIntent | ModifyIntent):
         return [(intent.venue, intent.account, intent.order_id)]
@@ -111,7 +113,7 @@ def wanted_by_event(state: State, event: OrderEvent) -> Wanted:
 
 def _has_left(state: State, owner: Owner) -> bool:
     key = order_key(*owner)
-    return key not in state.orders and key in state.left
+    return key not in state.orders and key not in state.lists and key in state.left
 
 
 def _booked_under(state: State, venue: str, account: str, execution_id: str) -> list[Owner]:
@@ -132,6 +134,9 @@ def _places(state: State, venue: str, account: str, name: str) -> tuple[int, ...
 def forget_recalled(state: State) -> None:
     """What was recalled for the message before is of no use to the next one."""
     let_orders_leave(state)
+    for list_id in state.lists_recalled:
+        del state.lists[list_id], state.journals[list_id]
+    state.lists_recalled.clear()
     for book in state.accounts.values():
         book.recalled.clear()
         book.recalled_fees.clear()
@@ -149,6 +154,10 @@ def recall_order(state: State, owner: Owner, events: Iterable[tuple[int, OrderEv
         else:
             evolve(alone, event, sequence)
     key = order_key(*owner)
+    if key in alone.lists:
+        # What it was for is over: it is here to be known, and asks for nothing
+        state.lists[key], state.journals[key] = replace(alone.lists[key], is_recalled=True), alone.journals[key]
+        state.lists_recalled.append(key)
     order = alone.orders.get(key)
     if order is None:
         return

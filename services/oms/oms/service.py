@@ -12,6 +12,8 @@ was used up before says so, and is nothing to announce. What if the process dies
   approvals first. The core gives the same event again, and the same command, which COMMANDS refuses, and the same
   schedule, which replaces the first;
 - with all of it stored: the message comes again, the folded state shows the order, and nothing new is stored;
+- between what has filled of a list's entry and the orders that follow from it: at the start each list is asked what is
+  missing of it (`_follow`), before any report is taken;
 - before positions and books are published: all of them are published at the next start.
 One process works, under the service's lease. What may a former holder still do, one that was suspended and wakes up?
 - It takes no message that was stored after the take-over: it asks for the lease before each. So it acknowledges nothing
@@ -53,6 +55,7 @@ from signalbox.messages import (
     FillCorrected,
     FundingBooked,
     Instrument,
+    ListAlarmed,
     Message,
     OrderEvent,
     OrderEvents,
@@ -75,7 +78,7 @@ from oms.publishing import BookPublisher
 from oms.recall import Wanted, forget_recalled, wanted_by_event, wanted_by_message
 from oms.state import KEPT, Keep, State, order_key
 from oms.statements import Mark, Marks
-from oms.step import Incoming, instrument_needed, snapshot_needed, step, symbols_of
+from oms.step import Incoming, follow, instrument_needed, snapshot_needed, step, symbols_of
 
 TRADE, REPORTS, TIMERS, STATE, CONTROL = "TRADE", "REPORTS", "TIMERS", "STATE", "KV_CONTROL"
 CONSUMER, CONSUMER_OF_DENIED = "oms", "oms-denied"
@@ -182,6 +185,8 @@ class OrderManagement:
     async def consume(self) -> None:
         """Finish what the process before left; start to take decisions, reports, timers and bars, and return."""
         await self._finish()
+        async with self._lock:
+            await self._follow()
         self.publisher.all_changed()
         self.late_fills.look()
         await self._bus.subscribe(subjects.ALL_MINUTE_BARS, self._bar)
@@ -236,6 +241,7 @@ class OrderManagement:
             try:
                 outcome = await self._step(message, received.sequence)
                 await self._carry_out(outcome)
+                await self._follow()
             except IllegalTransitionError:
                 metrics.ILLEGAL_TRANSITIONS.inc()
                 raise
@@ -246,6 +252,12 @@ class OrderManagement:
                 raise
         self._tell(message, outcome)
         return outcome
+
+    async def _follow(self) -> None:
+        """Do what the lists make necessary, whose orders have changed."""
+        while (outcome := follow(self.state, self._clock.now(), self._rules)) is not None:
+            await self._carry_out(outcome)
+            self._tell_events(outcome)
 
     async def _step(self, message: Incoming, sequence: int) -> Outcome:
         """What a message makes necessary, with all at hand that it speaks of."""
@@ -364,14 +376,21 @@ class OrderManagement:
             metrics.TIMERS.labels("unknown" if outcome.events else "again" if outcome.timers else "answered").inc()
         for note in outcome.notes:
             metrics.NOTES.labels(note.value).inc()
-        for event in outcome.events:
-            fields = {"order_id": event.order_id, "status": event.status.value, "id": event.id, "cause": event.cause}
-            log.info(type(event).__name__, extra=fields)
+        self._tell_events(outcome)
         if outcome.notes:
             level = logging.WARNING if _ODD.intersection(outcome.notes) else logging.INFO
             log.log(level, "noted", extra={"message_id": message.id, "notes": " ".join(outcome.notes)})
         if outcome.drift is not None and isinstance(message, VenueSnapshot):
             self._tell_drift(message, outcome.drift)
+
+    def _tell_events(self, outcome: Outcome) -> None:
+        for event in outcome.events:
+            fields = {"order_id": event.order_id, "status": event.status.value, "id": event.id, "cause": event.cause}
+            if isinstance(event, ListAlarmed):
+                metrics.LIST_ALARMS.labels(event.venue, event.action).inc()
+                log.error(f"a list is not as was promised: {event.reason}", extra={**fields, "action": event.action})
+            else:
+                log.info(type(event).__name__, extra=fields)
 
     def _tell_drift(self, snapshot: VenueSnapshot, found: tuple[Drift, ...]) -> None:
         self.shown.drift(snapshot.venue, snapshot.account, found)

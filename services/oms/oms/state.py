@@ -23,12 +23,15 @@ from signalbox.messages import (
     NEVER,
     Fill,
     Instrument,
+    ListAction,
     Order,
+    OrderListIntent,
     OrderStatus,
     PositionChange,
+    PriceStep,
     VenueSnapshot,
 )
-from signalbox.subjects import EXTERNAL_PREFIX, INTENT_ID
+from signalbox.subjects import EXTERNAL_PREFIX, ORDER_ID
 
 from oms.positions import FLAT, ZERO, Holding, Step
 
@@ -58,9 +61,10 @@ UNATTRIBUTED = "_unattributed"
 def order_key(venue: str, account: str, order_id: str) -> str:
     """What names an order in the whole desk, and its events (`<key>/<n>`).
 
-    An intent id is used once, ever, and is its own key. Venues' ids and reserved ids repeat from account to account.
+    An intent id is used once, ever, and is its own key; so is what a list calls an order. Venues' ids and reserved ids
+    repeat from account to account.
     """
-    if INTENT_ID.fullmatch(order_id) and not order_id.startswith(EXTERNAL_PREFIX):
+    if ORDER_ID.fullmatch(order_id) and not order_id.startswith(EXTERNAL_PREFIX):
         return order_id
     return f"{venue}/{account}/{order_id}"
 
@@ -74,6 +78,8 @@ class Keep:
     """Of each symbol in each account."""
     funding_payments: int = 512
     """Of each account."""
+    ended_lists: int = 500
+    """And so long all orders of each stay, too."""
     at_once: int = 64
     """Of orders and executions so many leave together: of each it costs half."""
 
@@ -119,6 +125,8 @@ class OrderState(Struct, frozen=True, gc=False):
     filled_quantity: Decimal = ZERO
     command_causes: tuple[str, ...] = ()
     """What asked for a cancel or a change, in order: the n-th (from 1) is command revision n."""
+    cancel_causes: tuple[str, ...] = ()
+    """Of those the ones that asked for a cancel."""
     change: Change | None = None
     """The change of which the venue has not said what became of it: either terms may stand there."""
     reference_price: Decimal | None = None
@@ -151,6 +159,47 @@ class OrderState(Struct, frozen=True, gc=False):
     @property
     def key(self) -> str:
         return order_key(*self.owner)
+
+
+class ListState(Struct, frozen=True, gc=False):
+    """One list. `orders` are the keys of its orders, in the order in which they began."""
+
+    venue: str
+    account: str
+    intent: OrderListIntent
+    created_cause: str
+    """Its approval, which TRADE has at `decision_sequence`."""
+    decision_sequence: int
+    tick_size: Decimal
+    lot_size: Decimal
+    price_steps: tuple[PriceStep, ...]
+    reference_price: Decimal | None
+    multiplier: Decimal
+    currency: str
+    base_currency: str
+    changed_by: str
+    """The last event of it, or of one of its orders."""
+    orders: tuple[str, ...] = ()
+    entry_value: Decimal = ZERO
+    """Quantity x price of what its entry has filled."""
+    cancel_cause: str = ""
+    withdrawn_orders: int = 0
+    """So many orders had begun when somebody asked for its end: their groups go, what fills later stays."""
+    alarms: tuple[tuple[str, int, ListAction], ...] = ()
+    """About which order, in which group, and what was done."""
+    unprotected_since: datetime | None = None
+    unprotected_seconds: float = 0.0
+    """Before that."""
+    is_recalled: bool = False
+    """It has left memory, and is here for the one message that speaks of it."""
+
+    @property
+    def list_id(self) -> str:
+        return self.intent.id
+
+    @property
+    def owner(self) -> Owner:
+        return self.venue, self.account, self.intent.id
 
 
 class Execution(Struct, frozen=True, gc=False):
@@ -311,6 +360,13 @@ class State:
     orders_begun: int = 0
     events: int = 0
     """Order events of TRADE that are in this, those that were set aside too."""
+    lists: dict[str, ListState] = field(default_factory=dict)
+    """By id; of those in `lists_over` nothing works. Their orders leave with them."""
+    lists_over: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    lists_awake: dict[str, None] = field(default_factory=dict)
+    """Something of them has changed, and what that makes necessary has not been asked (`oms.list_decisions`)."""
+    lists_recalled: list[str] = field(default_factory=list)
+    """They have left memory, and are here for the one message that speaks of them."""
     working_stops: dict[PositionKey, set[str]] = field(default_factory=dict)
     unprotected: dict[PositionKey, Unprotected] = field(default_factory=dict)
     trade_sequence: int = 0

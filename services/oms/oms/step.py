@@ -20,6 +20,7 @@ from signalbox.messages import (
     IntentDenied,
     Message,
     OrderIntent,
+    OrderListIntent,
     Report,
     TimerFired,
     VenueCommission,
@@ -30,7 +31,8 @@ from signalbox.messages import (
 
 from oms.acts import decide_act
 from oms.decide import decide_decision, decide_timer
-from oms.outcome import Outcome, Rules
+from oms.list_decisions import decide_list
+from oms.outcome import NOTHING, Outcome, Rules
 from oms.reports import decide_commission, decide_fill, decide_funding, decide_order_report
 from oms.snapshots import decide_snapshot
 from oms.state import State
@@ -65,10 +67,25 @@ def step(state: State, incoming: Incoming, at: datetime, rules: Rules, sequence:
             return decide_order_report(state, incoming)
 
 
+def follow(state: State, at: datetime, rules: Rules) -> Outcome | None:
+    """What the lists make necessary that something has changed of; None = nothing. Ask until it is None, and before
+    anything else is taken in.
+    """
+    while state.lists_awake:
+        list_id = next(iter(state.lists_awake))
+        del state.lists_awake[list_id]  # what follows wakes it again
+        outcome = decide_list(state, list_id, at, rules)
+        if outcome is not NOTHING:
+            return outcome
+    return None
+
+
 def instrument_needed(incoming: Message) -> tuple[str, str] | None:
     """The (venue, symbol) without whose instrument `incoming` can not be judged; None = it needs none."""
     match incoming:
-        case IntentApproved(intent=OrderIntent(venue=venue, symbol=symbol)):
+        case IntentApproved(
+            intent=OrderIntent(venue=venue, symbol=symbol) | OrderListIntent(venue=venue, symbol=symbol)
+        ):
             return venue, symbol
         case CorrectPosition(venue=venue, symbol=symbol):
             return venue, symbol

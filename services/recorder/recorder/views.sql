@@ -131,7 +131,7 @@ FROM (SELECT venue, account, order_id, generation, min(sequence) AS first_sequen
              arg_max(reason, sequence) AS reason, arg_max(venue_order_id, sequence) AS venue_order_id,
              max(CASE WHEN type = 'OrderRejected' THEN refused_by END) AS refused_by
       FROM order_events
-      WHERE NOT starts_with(order_id, '_')  -- _baseline, _funding ... are no orders
+      WHERE NOT starts_with(order_id, '_') AND NOT starts_with(type, 'List')  -- _baseline, lists ... are no orders
         AND (sequence <= place OR generation < (SELECT max(generation) FROM order_events))
       GROUP BY ALL) AS folded
 JOIN order_events AS opening ON opening.generation = folded.generation AND opening.sequence = folded.first_sequence

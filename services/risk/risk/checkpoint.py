@@ -28,7 +28,7 @@ from signalbox.messages import Fill
 from risk.answered import AnsweredIntents
 from risk.exposure import restore_books
 from risk.known import KnownIds
-from risk.state import RATE_WINDOW, AccountBooks, Holding, RiskState, WorkingOrder
+from risk.state import RATE_WINDOW, AccountBooks, Group, Holding, RiskState, WorkingOrder
 
 SHAPE = 4
 ROWS_AT_ONCE = 200
@@ -58,6 +58,8 @@ class Begin(Struct, tag=True, frozen=True, kw_only=True):
     unread_event: str
     decided_count: int
     in_flight: list[str]
+    groups: dict[str, Decimal]
+    """What is left of each group of orders that depend on each other."""
 
 
 class Answered(Struct, tag=True, frozen=True, kw_only=True):
@@ -122,6 +124,7 @@ def capture(state: RiskState, last_decision: int, messages: int) -> Iterator[byt
         unread_event=state.unread_event,
         decided_count=state.known.decided_count,
         in_flight=sorted(state.in_flight),
+        groups={name: group.left for name, group in state.groups.items()},
     )
     orders = [(key, replace(order)) for key, order in state.orders.items()]
     refused = [(key, replace(order)) for key, order in state.refused.items()]
@@ -246,6 +249,7 @@ class StateLoader:
         state.answered, state.known = self._answered, self._known
         state.known.decided_count = begin.decided_count
         state.in_flight, state.refused = set(begin.in_flight), self._refused
+        state.groups = {name: Group(left) for name, left in begin.groups.items()}
         for account in self._accounts:
             books = AccountBooks(
                 adopted_source=account.adopted_source,

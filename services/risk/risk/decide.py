@@ -8,6 +8,7 @@ decision in once it is made. The same state, intent and time give the same bytes
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 from msgspec import structs
 from signalbox import messages
@@ -22,18 +23,21 @@ from signalbox.messages import (
     MassCancelIntent,
     ModifyIntent,
     OrderIntent,
+    OrderListIntent,
 )
 
 from risk.checks import conditions, form, limits, market
 from risk.checks.cancels import CANCEL_ROWS
 from risk.checks.changes import CHANGE_ROWS, only_takes_away
 from risk.checks.mass_cancels import MASS_CANCEL_ROWS
+from risk.checks.order_lists import LIST_ROWS
 from risk.checks.rows import Form, Ground, Rows
 from risk.facts import (
     INTENT,
     CancelFacts,
     ChangeFacts,
     IntentFacts,
+    ListFacts,
     MassCancelFacts,
     OrderFacts,
     Request,
@@ -42,6 +46,7 @@ from risk.facts import (
     normalised,
 )
 from risk.intents import TEXT_CHARACTERS_MAX
+from risk.list_facts import gather_legs
 from risk.looking import look, look_at_id
 from risk.rules import Rules
 from risk.state import RiskState
@@ -87,6 +92,9 @@ OF_CHANGED_ORDERS: Rows[OrderFacts] = Rows([row for row in OF_ORDERS if row.name
 """What an order is to be has to pass what a new one has to; it stands in the place of itself."""
 OF_SMALLER_ORDERS: Rows[OrderFacts] = Rows([row for row in form.ORDER_ROWS if row.name == "quantity"])
 """A change that takes nothing but quantity away is a cancel of a part."""
+OF_LEGS: Rows[OrderFacts] = Rows((*form.ORDER_ROWS, *conditions.ORDER_ROWS, *market.ORDER_ROWS, *limits.ORDER_ROWS))
+"""Of one leg of a list: what is of the list as a whole is asked once."""
+OF_LISTS: Rows[ListFacts] = Rows((*form.COMMON_ROWS, *LIST_ROWS))
 OF_CANCELS: Rows[CancelFacts] = Rows((*form.COMMON_ROWS, *CANCEL_ROWS))
 OF_MASS_CANCELS: Rows[MassCancelFacts] = Rows((*form.INTENT_ROWS, *MASS_CANCEL_ROWS))
 
@@ -130,6 +138,13 @@ def explain(rules: Rules, decision: Decision) -> tuple[Check, ...]:
     if basis is None or intent is None or any(check.name == form.READABLE for check in decision.checks):
         return decision.checks
     intent, symbol_error = normalised(rules, intent)
+    if isinstance(intent, OrderListIntent):
+        of_list = ListFacts(intent=intent, rules=rules, basis=basis)
+        told = OF_LISTS.told(of_list)
+        if all(check.passed for check in told):
+            for each in gather_legs(rules, basis, intent, symbol_error, decision.by, decision.at):
+                told += tuple(_of_leg(each.leg, check) for check in OF_LEGS.told(each.facts))
+        return told
     if isinstance(intent, CancelIntent):
         return OF_CANCELS.told(CancelFacts(intent=intent, rules=rules, basis=basis))
     if isinstance(intent, ModifyIntent):
@@ -150,6 +165,8 @@ def _judge(rules: Rules, request: Request, intent: Intent, symbol_error: str, at
         of_order = gather(rules, basis, intent, symbol_error, request.by, at)
         failed, rows, reference = OF_ORDERS.failed(of_order), len(OF_ORDERS), of_order.market_price
         commission = of_order.commission
+    elif isinstance(intent, OrderListIntent):
+        failed, rows, reference = _judge_list(rules, basis, intent, symbol_error, request.by, at)
     elif isinstance(intent, CancelIntent):
         of_cancel = CancelFacts(intent=intent, rules=rules, basis=basis)
         failed, rows, reference = OF_CANCELS.failed(of_cancel), len(OF_CANCELS), None
@@ -208,9 +225,31 @@ def _changed_order(
     return OF_SMALLER_ORDERS if only_takes_away(of_change) else OF_CHANGED_ORDERS, facts
 
 
+def _judge_list(
+    rules: Rules, basis: Basis, intent: OrderListIntent, symbol_error: str, by: str, at: datetime
+) -> tuple[tuple[Check, ...], int, Decimal | None]:
+    """Hold a list, and each of its legs, against what was found: what fails, of how many checks, the entry's market."""
+    of_list = ListFacts(intent=intent, rules=rules, basis=basis)
+    failed, rows, reference = OF_LISTS.failed(of_list), len(OF_LISTS), None
+    if failed:
+        return failed, rows, reference
+    for each in gather_legs(rules, basis, intent, symbol_error, by, at):
+        failed += tuple(_of_leg(each.leg, check) for check in OF_LEGS.failed(each.facts))
+        rows += len(OF_LEGS)
+        if reference is None:
+            reference = each.facts.market_price
+    return failed, rows, reference
+
+
+def _of_leg(leg: str, check: Check) -> Check:
+    """The check of a leg says which."""
+    reason = f"leg {leg}: {check.reason}" if check.reason else ""
+    return structs.replace(check, observed=f"{leg}: {check.observed}", reason=reason)
+
+
 def _order_named(intent: Intent) -> str:
-    """The order that an intent places, changes or cancels; "" = many."""
-    if isinstance(intent, OrderIntent):
+    """The order or list that an intent places, changes or cancels; "" = many."""
+    if isinstance(intent, OrderIntent | OrderListIntent):
         return intent.id
     return intent.order_id if isinstance(intent, CancelIntent | ModifyIntent) else ""
 

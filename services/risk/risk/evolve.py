@@ -24,6 +24,9 @@ from signalbox.messages import (
     Instrument,
     IntentApproved,
     IntentDenied,
+    ListAlarmed,
+    ListCreated,
+    ListPendingCancel,
     ModifyIntent,
     OrderCreated,
     OrderDenied,
@@ -31,6 +34,7 @@ from signalbox.messages import (
     OrderEvents,
     OrderFilled,
     OrderIntent,
+    OrderListIntent,
     OrderPartiallyFilled,
     OrderPendingReplace,
     OrderReplaced,
@@ -40,11 +44,12 @@ from signalbox.messages import (
     TradingState,
     VenueLink,
 )
+from signalbox.order_lists import Terms, order_intent, plan_of
 from signalbox.room import StreamRoom
 
 from risk import changing, keeping
 from risk.account_ages import FUNDS, said_at
-from risk.exposure import alter, end, holding_of, note_traded, revalue, settle_terms, work
+from risk.exposure import alter, count_group, end, holding_of, note_traded, revalue, settle_terms, work
 from risk.known import Verdict
 from risk.prices import mark_price, usable_price, worst_price
 from risk.state import (
@@ -55,6 +60,7 @@ from risk.state import (
     ZERO,
     AccountBooks,
     AccountKey,
+    Group,
     Holding,
     LinkLost,
     RiskState,
@@ -66,6 +72,8 @@ from risk.state import (
     short_margin,
 )
 
+NO_TICKS = Terms(tick_size=ONE, lot_size=ONE)
+"""What is sent at once has no price that is relative to a fill."""
 _APPROVED, _DENIED, _PENDING_NEW = Verdict.APPROVED, Verdict.DENIED, OrderStatus.PENDING_NEW
 
 # ------------------------------------------------------------------------------------------------ the total order
@@ -86,6 +94,8 @@ def fold_new_decision(state: RiskState, decision: IntentApproved | IntentDenied)
         return
     is_approved = isinstance(decision, IntentApproved)
     ended = state.known.decide(intent.id, _APPROVED if is_approved else _DENIED, sequence)
+    if is_approved and isinstance(intent, OrderListIntent):
+        _reserve_list(state, _note_approval(state, intent, decision.at, decision.by), intent, decision.reference_price)
     if is_approved and isinstance(intent, OrderIntent):
         books = _note_approval(state, intent, decision.at, decision.by)
         if ended is None and intent.id not in state.orders:  # else its events came first: they know what is left of it
@@ -107,6 +117,8 @@ def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> Non
     state.folded_up_to = sequence
     if isinstance(event, OrderDenied) and not _was_in_flight(state, event):
         return  # nothing was reserved for it: it bears the id of a denied intent, maybe another's
+    if isinstance(event, ListCreated | ListPendingCancel | ListAlarmed):
+        return  # what of a list may fill is said by its orders
     if isinstance(event, CommissionBooked | FundingBooked | BooksActRefused):
         return  # none ends an order or moves a position; available funds have it from the venue
     if isinstance(event, BooksAdjusted):
@@ -154,7 +166,9 @@ def distrust_books(state: RiskState, sequence: int) -> None:
     state.folded_up_to = max(state.folded_up_to, sequence)
 
 
-def _note_approval(state: RiskState, intent: OrderIntent | ModifyIntent, at: datetime, by: str) -> AccountBooks:
+def _note_approval(
+    state: RiskState, intent: OrderIntent | ModifyIntent | OrderListIntent, at: datetime, by: str
+) -> AccountBooks:
     """Count an approval against the limits on their rate; the books of its account."""
     books = _books_of(state, (intent.venue, intent.account))
     of_name = books.approvals_by_name.get(by)
@@ -179,6 +193,26 @@ def _reserve(state: RiskState, books: AccountBooks, intent: OrderIntent, referen
     state.in_flight.add(intent.id)
 
 
+def _reserve_list(state: RiskState, books: AccountBooks, intent: OrderListIntent, reference: Decimal | None) -> None:
+    """Count what of a list is sent at once; what follows an entry counts from when it is sent."""
+    plan = plan_of(intent)
+    legs = (plan.entry,) if plan.entry is not None else plan.sets[0].legs
+    for leg in legs:
+        order = order_intent(intent, plan, leg, plan.quantity, None, NO_TICKS)
+        if state.known.finished(order.id) is not None or order.id in state.orders:
+            continue  # its events came first
+        price = worst_price(order, reference, state.rules.desk.limits.price_collar_fraction)
+        facts = (order.venue, order.account, order.symbol, order.side, order.quantity, price)
+        group = f"{intent.id}.1" if plan.entry is None else ""
+        work(
+            state,
+            books,
+            order.id,
+            WorkingOrder(*facts, _PENDING_NEW, order.strategy, order, list_id=intent.id, group_id=group),
+        )
+        state.in_flight.add(order.id)
+
+
 def _create(state: RiskState, books: AccountBooks, event: OrderCreated) -> None:
     """An order risk has not approved itself (one found at the venue) counts all the same."""
     order = event.order
@@ -191,7 +225,13 @@ def _create(state: RiskState, books: AccountBooks, event: OrderCreated) -> None:
         return
     price = order.limit_price or order.stop_price or holding.mark
     facts = (event.venue, event.account, order.symbol, order.side, order.quantity, price)
-    work(state, books, key, WorkingOrder(*facts, event.status, order.strategy))
+    list_id = group_id = ""
+    if order.part is not None:
+        list_id = order.part.list_id
+        if order.part.contingency is not None:
+            group_id = order.part.group_id
+            state.groups.setdefault(group_id, Group(order.part.quantity))
+    work(state, books, key, WorkingOrder(*facts, event.status, order.strategy, list_id=list_id, group_id=group_id))
 
 
 def _key(event: OrderEvent) -> str:
@@ -207,13 +247,26 @@ def _set_open(state: RiskState, books: AccountBooks, event: OrderEvent, leaves_q
             price = usable_price(fill.price) or holding_of(state, books, event.venue, fill.symbol).mark
             refused = state.refused.get(_key(event))
             facts = (event.venue, event.account, fill.symbol, fill.side, leaves_quantity, price)
-            revived = WorkingOrder(*facts, event.status, refused.strategy if refused is not None else "")
+            revived = WorkingOrder(*facts, event.status)
+            if refused is not None:
+                revived.strategy, revived.list_id, revived.group_id = (
+                    refused.strategy,
+                    refused.list_id,
+                    refused.group_id,
+                )
             _revive(state, books, _key(event), revived)
         return
+    before = order.open_quantity
     if order.change is None:
         alter(state, books, order, open_quantity=max(leaves_quantity, ZERO))
     else:
         changing.fill(state, books, order, event.cumulative_quantity, leaves_quantity)  # type: ignore[attr-defined]
+    group = state.groups.get(order.group_id)
+    if group is not None:  # what one fills no other of its group does
+        group.left -= before - order.open_quantity
+        holding = holding_of(state, books, order.venue, order.symbol)
+        count_group(holding, group)
+        revalue(books, order.symbol, holding)
 
 
 def _set_status(state: RiskState, books: AccountBooks, event: OrderEvent) -> None:

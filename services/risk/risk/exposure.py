@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from signalbox.messages import NEVER
+from signalbox.messages import NEVER, Side
 
 from risk.account_ages import FUNDS, said_at
 from risk.prices import mark_price
@@ -19,6 +19,7 @@ from risk.state import (
     ZERO,
     AccountBooks,
     AccountKey,
+    Group,
     Holding,
     RiskState,
     WorkingOrder,
@@ -31,6 +32,8 @@ from risk.state import (
     values,
     worst_value,
 )
+
+INFINITE = Decimal("Infinity")
 
 
 def holding_of(state: RiskState, books: AccountBooks, venue: str, symbol: str) -> Holding:
@@ -58,16 +61,19 @@ def observe(state: RiskState, holding: Holding, venue: str, symbol: str) -> None
 
 def count_open(holding: Holding, order: WorkingOrder, times: int) -> None:
     """Count what may still fill of an order (`times` 1), or no more (-1)."""
-    quantity, value = order.worst_quantity, order.worst_value
+    _count(holding, order.side, order.worst_quantity, order.worst_value, times)
+
+
+def _count(holding: Holding, side: Side, quantity: Decimal, value: Decimal | None, times: int) -> None:
     if times < 0:
         quantity = -quantity
     if value is None:
         holding.unpriced_orders += times
-    elif order.side is BUY:
+    elif side is BUY:
         holding.buying_value += value if times > 0 else -value
     else:
         holding.selling_value += value if times > 0 else -value
-    if order.side is BUY:
+    if side is BUY:
         holding.buying_quantity += quantity
     else:
         holding.selling_quantity += quantity
@@ -104,9 +110,48 @@ def work(state: RiskState, books: AccountBooks, key: str, order: WorkingOrder) -
     scope = order.scope
     state.working[scope] = state.working.get(scope, 0) + 1
     books.working_orders += 1
+    if order.list_id:
+        state.lists.setdefault(order.list_id, set()).add(key)
     holding = holding_of(state, books, order.venue, order.symbol)
-    count_open(holding, order, 1)
+    if order.group_id:
+        group = state.groups.setdefault(order.group_id, Group(order.open_quantity))
+        group.orders[key] = order
+        count_group(holding, group)
+    else:
+        count_open(holding, order, 1)
     revalue(books, order.symbol, holding)
+
+
+def count_group(holding: Holding, group: Group) -> None:
+    """Count of orders that depend on each other the one that may come to most, on each side, and no more than is left.
+
+    One whose price is not known may come to anything.
+    """
+    for counted in group.counted:
+        _count(holding, *counted, -1)
+    group.counted.clear()
+    for side in Side:
+        worst: tuple[Side, Decimal, Decimal | None] | None = None
+        for order in group.orders.values():
+            if order.side is side:
+                found = side, *_within(order, max(group.left, ZERO))
+                if worst is None or _size(found[2]) > _size(worst[2]):
+                    worst = found
+        if worst is not None:
+            group.counted.append(worst)
+            _count(holding, *worst, 1)
+
+
+def _within(order: WorkingOrder, left: Decimal) -> tuple[Decimal, Decimal | None]:
+    """What may still fill of an order of which no more than `left` does, and its worst value."""
+    quantity, value = order.worst_quantity, order.worst_value
+    if value is None or quantity <= left:
+        return min(quantity, left), value
+    return left, value * left / quantity
+
+
+def _size(value: Decimal | None) -> Decimal:
+    return INFINITE if value is None else value
 
 
 def end(state: RiskState, books: AccountBooks, key: str) -> WorkingOrder:
@@ -117,8 +162,19 @@ def end(state: RiskState, books: AccountBooks, key: str) -> WorkingOrder:
     if not state.working[scope]:
         del state.working[scope]
     books.working_orders -= 1
+    if order.list_id:
+        state.lists[order.list_id].discard(key)
+        if not state.lists[order.list_id]:
+            del state.lists[order.list_id]
     holding = holding_of(state, books, order.venue, order.symbol)
-    count_open(holding, order, -1)
+    group = state.groups.get(order.group_id)
+    if group is None:
+        count_open(holding, order, -1)
+    else:
+        del group.orders[key]
+        count_group(holding, group)
+        if not group.orders:
+            del state.groups[order.group_id]
     order.change = None
     revalue(books, order.symbol, holding)
     return order
@@ -127,10 +183,15 @@ def end(state: RiskState, books: AccountBooks, key: str) -> WorkingOrder:
 def alter(state: RiskState, books: AccountBooks, order: WorkingOrder, **terms: Any) -> None:
     """Give a working order other figures, and count it by those from now on."""
     holding = holding_of(state, books, order.venue, order.symbol)
-    count_open(holding, order, -1)
+    group = state.groups.get(order.group_id)
+    if group is None:
+        count_open(holding, order, -1)
     for name, value in terms.items():
         setattr(order, name, value)
-    count_open(holding, order, 1)
+    if group is None:
+        count_open(holding, order, 1)
+    else:
+        count_group(holding, group)
     revalue(books, order.symbol, holding)
 
 

@@ -24,6 +24,7 @@ from signalbox.messages import (
     MassCancelIntent,
     ModifyIntent,
     OrderIntent,
+    OrderListIntent,
     OrderSeen,
     PositionSeen,
     Side,
@@ -110,6 +111,12 @@ class ChangeFacts(IntentFacts, kw_only=True):
         """What of the order has filled."""
         order = self.basis.order
         return order.terms.quantity - order.open_quantity if order is not None and order.terms is not None else ZERO
+
+
+class ListFacts(IntentFacts, kw_only=True):
+    """What the checks of a list as a whole look at."""
+
+    intent: OrderListIntent
 
 
 class OrderFacts(IntentFacts, kw_only=True):

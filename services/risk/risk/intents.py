@@ -8,13 +8,24 @@ the checks to say. Pure; no input makes it raise.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
 from signalbox import messages
-from signalbox.messages import NEVER, CancelIntent, Intent, MassCancelIntent, ModifyIntent, OrderIntent
+from signalbox.messages import (
+    NEVER,
+    CancelIntent,
+    Intent,
+    ListLeg,
+    MassCancelIntent,
+    ModifyIntent,
+    OrderIntent,
+    OrderListIntent,
+    PriceOffset,
+)
 from signalbox.streams import INTENT_BYTES_MAX
 
 PAYLOAD_BYTES_MAX = INTENT_BYTES_MAX
@@ -24,10 +35,34 @@ WHOLE_DIGITS_MAX = 15
 DECIMALS_MAX = 12
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 
-_NUMBERS = ("quantity", "limit_price", "stop_price")
+_NUMBERS = ("quantity", "limit_price", "stop_price", "share", "amount")
 _NUMBER = re.compile(r"[0-9.eE+-]+|[+-]?s?nan|[+-]?inf(?:inity)?", re.IGNORECASE | re.ASCII)
 """What is not finite has a sentence of its own."""
-_written = msgspec.json.Decoder(msgspec.defstruct("Written", [(name, msgspec.Raw, msgspec.Raw()) for name in _NUMBERS]))
+
+
+class _Numbers(msgspec.Struct):
+    """Numbers as they were written."""
+
+    quantity: msgspec.Raw = msgspec.Raw()
+    limit_price: msgspec.Raw = msgspec.Raw()
+    stop_price: msgspec.Raw = msgspec.Raw()
+    share: msgspec.Raw = msgspec.Raw()
+
+
+class _WrittenOffset(msgspec.Struct):
+    amount: msgspec.Raw = msgspec.Raw()
+
+
+class _WrittenLeg(_Numbers):
+    limit_offset: _WrittenOffset | None = None
+    stop_offset: _WrittenOffset | None = None
+
+
+class _Written(_Numbers):
+    legs: tuple[_WrittenLeg, ...] = ()
+
+
+_written = msgspec.json.Decoder(_Written)
 _TIMES = ("at", "valid_until", "good_till")
 _TEXTS = ("id", "cause", "venue", "symbol", "account", "strategy", "note", "order_id")
 
@@ -108,8 +143,9 @@ def read_id(payload: bytes) -> str:
 
 
 def _absurd_text(intent: Intent) -> str:
-    for name in _TEXTS:
-        text = getattr(intent, name, "")
+    texts = [(name, getattr(intent, name, "")) for name in _TEXTS]
+    texts += [("a leg's name", leg.name) for leg in _legs_of(intent)]
+    for name, text in texts:
         if len(text) > TEXT_CHARACTERS_MAX:
             return f"{name} has {len(text)} characters; at most {TEXT_CHARACTERS_MAX} are read"
     return ""
@@ -120,44 +156,71 @@ def _foreign_number(payload: bytes) -> str:
 
     How a number was written is lost once it is one.
     """
-    for name, raw in msgspec.structs.asdict(_written.decode(payload)).items():
-        if bytes(raw).startswith(b'"') and not _NUMBER.fullmatch(msgspec.json.decode(raw)):
-            return f"{name} is not written as a number: digits 0 to 9, a point and a sign are read"
+    written = _written.decode(payload)
+    parts: list[_Numbers | _WrittenOffset] = [written, *written.legs]
+    parts += [offset for leg in written.legs for offset in (leg.limit_offset, leg.stop_offset) if offset is not None]
+    for part in parts:
+        for name in _NUMBERS:
+            raw = bytes(getattr(part, name, b""))
+            if raw.startswith(b'"') and not _NUMBER.fullmatch(msgspec.json.decode(raw)):
+                return f"{name} is not written as a number: digits 0 to 9, a point and a sign are read"
     return ""
+
+
+def _with_numbers(intent: Intent) -> Iterator[OrderIntent | ModifyIntent | ListLeg | PriceOffset]:
+    """All that has numbers in it."""
+    if isinstance(intent, OrderIntent | ModifyIntent):
+        yield intent
+    elif isinstance(intent, OrderListIntent):
+        yield from intent.legs
+        for leg in intent.legs:
+            yield from (offset for offset in (leg.limit_offset, leg.stop_offset) if offset is not None)
 
 
 def _absurd_number(intent: Intent) -> str:
     """Refuse by digits and exponent, before any arithmetic: 1E+999999 plus 1 has a million digits."""
-    if not isinstance(intent, OrderIntent | ModifyIntent):
-        return ""
-    for name in _NUMBERS:
-        number: Decimal | None = getattr(intent, name)
-        if number is None:
-            continue
-        _, digits, exponent = number.as_tuple()
-        if not isinstance(exponent, int):
-            return f"{name} is {number}: a number is needed"
-        if len(digits) > DIGITS_MAX or len(digits) + exponent > WHOLE_DIGITS_MAX or exponent < -DECIMALS_MAX:
-            return (
-                f"{name} is too large or too precise: at most {WHOLE_DIGITS_MAX} digits before the point "
-                f"and {DECIMALS_MAX} behind it are read"
-            )
+    for part in _with_numbers(intent):
+        for name in _NUMBERS:
+            number: Decimal | None = getattr(part, name, None)
+            if number is None:
+                continue
+            _, digits, exponent = number.as_tuple()
+            if not isinstance(exponent, int):
+                return f"{name} is {number}: a number is needed"
+            if len(digits) > DIGITS_MAX or len(digits) + exponent > WHOLE_DIGITS_MAX or exponent < -DECIMALS_MAX:
+                return (
+                    f"{name} is too large or too precise: at most {WHOLE_DIGITS_MAX} digits before the point "
+                    f"and {DECIMALS_MAX} behind it are read"
+                )
     return ""
 
 
 def _absurd_time(intent: Intent) -> str:
-    for name in _TIMES:
-        at: datetime | None = getattr(intent, name, None)
-        if at is not None and at != NEVER and not FIRST_YEAR < at.year < LAST_YEAR:
-            return f"{name} is in the year {at.year}: is that meant?"
+    for part in (intent, *_legs_of(intent)):
+        for name in _TIMES:
+            at: datetime | None = getattr(part, name, None)
+            if at is not None and at != NEVER and not FIRST_YEAR < at.year < LAST_YEAR:
+                return f"{name} is in the year {at.year}: is that meant?"
     return ""
+
+
+def _legs_of(intent: Intent) -> tuple[ListLeg, ...]:
+    return intent.legs if isinstance(intent, OrderListIntent) else ()
 
 
 def _in_utc(intent: Intent) -> Intent:
     """The same instants in UTC, so that equal intents are equal bytes."""
-    changes = {
+    changes: dict[str, object] = {
         name: at.astimezone(UTC)
         for name in _TIMES
         if (at := getattr(intent, name, None)) is not None and at.tzinfo is not UTC
     }
+    legs = tuple(
+        [
+            leg if leg.good_till is None else msgspec.structs.replace(leg, good_till=leg.good_till.astimezone(UTC))
+            for leg in _legs_of(intent)
+        ]
+    )
+    if legs:
+        changes["legs"] = legs
     return msgspec.structs.replace(intent, **changes) if changes else intent

@@ -24,6 +24,7 @@ from signalbox.messages import (
     MassCancelIntent,
     ModifyIntent,
     OrderIntent,
+    OrderListIntent,
     OrderSeen,
     PositionSeen,
     VenueLink,
@@ -52,14 +53,16 @@ UNSEEN: Seen[Any] = Seen(None, "")
 
 def look(state: RiskState, request: Request, intent: Intent, at: datetime) -> Basis:
     """What a normalised intent is held against at desk time `at`."""
-    if isinstance(intent, OrderIntent):
+    if isinstance(intent, OrderIntent | OrderListIntent):
         return _about_order(state, request, intent, at)
     if isinstance(intent, ModifyIntent):
         return _about_change(state, request, intent, at)
     return _about_cancel(state, intent) if isinstance(intent, CancelIntent) else _about_mass_cancel(state, intent)
 
 
-def _about_order(state: RiskState, request: Request, intent: OrderIntent | ModifyIntent, at: datetime) -> Basis:
+def _about_order(
+    state: RiskState, request: Request, intent: OrderIntent | OrderListIntent | ModifyIntent, at: datetime
+) -> Basis:
     account_key, symbol_key = (intent.venue, intent.account), (intent.venue, intent.symbol)
     books = state.books.get(account_key)
     return Basis(
@@ -88,6 +91,8 @@ def look_at_id(state: RiskState, intent: Intent | None) -> Basis:
 def _about_cancel(state: RiskState, intent: CancelIntent) -> Basis:
     key = order_key(intent.venue, intent.account, intent.order_id)
     order, decided = state.orders.get(key), state.known.decided(intent.order_id)
+    if order is None and intent.order_id in state.lists:
+        order = state.orders[min(state.lists[intent.order_id])]
     return Basis(
         rules=state.rules.version,
         trade_sequence=state.folded_up_to,

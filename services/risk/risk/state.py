@@ -97,6 +97,9 @@ class WorkingOrder(Struct, gc=False):
     strategy: str = ""
     terms: OrderIntent | None = None
     change: OpenChange | None = None
+    list_id: str = ""
+    group_id: str = ""
+    """Of orders that depend on each other and of which together no more fills than the group is for."""
 
     @property
     def worst_quantity(self) -> Decimal:
@@ -115,6 +118,18 @@ class WorkingOrder(Struct, gc=False):
     @property
     def scope(self) -> Scope:
         return self.venue, self.account, self.symbol, self.strategy
+
+
+@dataclass(slots=True)
+class Group:
+    """Working orders of a list of which one alone counts on each side: what one fills the others do not.
+
+    `left` is what together they may still fill; `counted` is what counts: side, quantity and value.
+    """
+
+    left: Decimal
+    orders: dict[str, WorkingOrder] = field(default_factory=dict)
+    counted: list[tuple[Side, Decimal, Decimal | None]] = field(default_factory=list)
 
 
 Scope = tuple[str, str, str, str]
@@ -236,6 +251,9 @@ class RiskState:
     known: KnownIds = field(default_factory=KnownIds)
     orders: dict[str, WorkingOrder] = field(default_factory=dict)
     working: dict[Scope, int] = field(default_factory=dict)
+    lists: dict[str, set[str]] = field(default_factory=dict)
+    """The orders of each list that work."""
+    groups: dict[str, Group] = field(default_factory=dict)
     in_flight: set[str] = field(default_factory=set)
     refused: dict[str, WorkingOrder] = field(default_factory=dict)
     books: dict[AccountKey, AccountBooks] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from signalbox.messages.lists import OrderListIntent
 from signalbox.messages.words import NEVER, Message, OrderType, Side, TimeInForce, Utc
 
 
@@ -37,7 +38,10 @@ class OrderIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class CancelIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A user's wish to cancel the order `order_id`. `symbol` may be left out; one that is named must be the order's."""
+    """A user's wish to cancel the order `order_id`; of a list, by its id, all that works.
+
+    `symbol` may be left out; one that is named must be the order's.
+    """
 
     at: Utc = NEVER
     venue: str
@@ -79,4 +83,4 @@ class MassCancelIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields
     note: str = ""
 
 
-Intent = OrderIntent | CancelIntent | ModifyIntent | MassCancelIntent
+Intent = OrderIntent | OrderListIntent | CancelIntent | ModifyIntent | MassCancelIntent

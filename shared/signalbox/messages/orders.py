@@ -7,6 +7,8 @@ from decimal import Decimal
 from msgspec import Struct, field
 
 from signalbox.messages.acts import Act
+from signalbox.messages.lists import ListAction, ListPart, OrderListIntent
+from signalbox.messages.market import PriceStep
 from signalbox.messages.words import (
     ChangeKind,
     Liquidity,
@@ -26,6 +28,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     `base_currency` is what the quantity of a currency pair is in: a trade moves that cash, too. "" = it is no pair.
     `strategy` is what its intent says of whose it is. `estimated_commission` is what it costs if all of it fills, in
     `currency`, as risk reckoned it; None = nobody has. What it did cost: `CommissionBooked`.
+    `part` is where it stands in its list; None = it is of none.
     """
 
     order_id: str
@@ -48,6 +51,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     base_currency: str = ""
     strategy: str = ""
     estimated_commission: Decimal | None = None
+    part: ListPart | None = None
 
 
 class Fill(Struct, frozen=True, kw_only=True, gc=False):
@@ -293,6 +297,36 @@ class BooksActRefused(OrderEvent, frozen=True, kw_only=True):
     reason: str
 
 
+class ListCreated(OrderEvent, frozen=True, kw_only=True):
+    """An approved list begins, under its own id: its orders follow from it. It stays NEW; its orders end.
+
+    `decision_sequence` is where TRADE has its approval; ticks and lot are the instrument's as it began.
+    """
+
+    intent: OrderListIntent
+    decision_sequence: int
+    tick_size: Decimal
+    lot_size: Decimal
+    price_steps: tuple[PriceStep, ...] = ()
+    reference_price: Decimal | None = None
+    multiplier: Decimal = Decimal(1)
+    currency: str = "USD"
+    base_currency: str = ""
+
+
+class ListPendingCancel(OrderEvent, frozen=True, kw_only=True):
+    """Somebody has asked for the end of a list: of its entry, and of all that works for what has filled by now."""
+
+
+class ListAlarmed(OrderEvent, frozen=True, kw_only=True):
+    """Something of a list is not as was promised. `about` is the order, `action` what the OMS does about it."""
+
+    about: str
+    group: int
+    reason: str
+    action: ListAction
+
+
 OrderEvents = (
     OrderCreated
     | OrderDenied
@@ -319,4 +353,7 @@ OrderEvents = (
     | AccountAdopted
     | BooksAdjusted
     | BooksActRefused
+    | ListCreated
+    | ListPendingCancel
+    | ListAlarmed
 )

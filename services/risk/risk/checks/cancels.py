@@ -19,6 +19,8 @@ def order_working(facts: CancelFacts | ChangeFacts) -> str:
         return f"order {name} is {basis.ended}: there is nothing left to cancel"
     if basis.order_id_used is not None and basis.order_id_used.verdict == Verdict.DENIED:
         return f"order {name} was denied at INTENTS:{basis.order_id_used.sequence}: there is nothing to cancel"
+    if basis.order_id_used is not None and basis.order_id_used.verdict == Verdict.APPROVED:
+        return f"nothing of {name} works: there is nothing left to cancel"
     return f"the desk has no order {name!r}"
 
 

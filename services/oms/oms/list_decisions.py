@@ -1,0 +1,249 @@
+"""What a list makes necessary, as events and commands: its beginning, its orders, cancels, what is done about a loss.
+
+Owns how a task of the joint table (`oms.lists`) is carried out. Pure, like `oms.decide`. A list is asked after each
+event of it or of its orders, and at the start (`decide_list`), until nothing is left to do; each answer is one step,
+whose event makes the next one necessary. So the process may die anywhere: what is missing is found by the next one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from signalbox.messages import (
+    CancelOrder,
+    ExitPolicy,
+    IntentApproved,
+    ListAction,
+    ListAlarmed,
+    ListCreated,
+    ListPart,
+    ListPendingCancel,
+    Order,
+    OrderCreated,
+    OrderIntent,
+    OrderListIntent,
+    OrderPendingCancel,
+    OrderStatus,
+)
+from signalbox.order_lists import FLATTEN, STOPS, WITH_ENTRY, Plan, Terms, order_intent, plan_of
+from signalbox.order_terms import REDUCING, WITH_LIMIT, WITH_STOP
+
+from oms.lists import OWN, Act, Task, group_name, standing, tasks
+from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried
+from oms.positions import divide
+from oms.state import ListState, OrderState, State, order_key
+from oms.submitting import denied_event, submitted
+from oms.transitions import next_status
+
+EXIT_WINDOW = timedelta(hours=12)
+"""How long a gateway that is away may take an exit: what protects is worth sending late, unlike an entry."""
+NO_ORDER = OrderStatus.FILLED
+"""A list is no order, and a reader who counts what works must not count it."""
+
+
+def begin_list(state: State, decision: IntentApproved, intent: OrderListIntent, sequence: int) -> Outcome:
+    """An approved list: its beginning is one event, and its orders follow from that."""
+    known = state.lists.get(intent.id)
+    if known is not None:
+        return NOTHING if known.created_cause == decision.id else Outcome(notes=(NoteKind.SECOND_DECISION,))
+    if order_key(intent.venue, intent.account, intent.id) in state.orders:
+        return NOTHING  # it was refused before
+    instrument = state.instruments.get((intent.venue, intent.symbol))
+    if instrument is None:
+        reason = (
+            f"no gateway has said what {intent.symbol} is at {intent.venue}: its currency and multiplier are unknown"
+        )
+        denied = tuple(
+            denied_event(state, intent, name, decision, reason) for name in (intent.id, *first_orders(intent))
+        )
+        return Outcome(events=denied, notes=(NoteKind.UNKNOWN_INSTRUMENT,))
+    owner = (intent.venue, intent.account, intent.id)
+    created = ListCreated(
+        **carried(state, owner, NO_ORDER, decision.at, decision.id),
+        intent=intent,
+        decision_sequence=sequence,
+        reference_price=decision.reference_price,
+        tick_size=instrument.tick_size,
+        lot_size=instrument.lot_size,
+        price_steps=instrument.price_steps,
+        multiplier=instrument.multiplier,
+        currency=instrument.currency,
+        base_currency=instrument.base_currency,
+    )
+    return Outcome(events=(created,))
+
+
+def first_orders(intent: OrderListIntent) -> tuple[str, ...]:
+    """The orders that are sent at once, which risk has reserved."""
+    legs = intent.legs[:1] if intent.contingency in WITH_ENTRY else intent.legs
+    return tuple(f"{intent.id}.{leg.name}" for leg in legs)
+
+
+def cancel_list(state: State, known: ListState, decision: IntentApproved) -> Outcome:
+    """Somebody asks for the end of a list; asked again while it is going, there is nothing more to do."""
+    if known.cancel_cause or known.is_recalled:
+        return NOTHING
+    return Outcome(events=(ListPendingCancel(**carried(state, known.owner, NO_ORDER, decision.at, decision.id)),))
+
+
+# ------------------------------------------------------------------------------------------------ what is to be done
+
+
+def decide_list(state: State, list_id: str, now: datetime, rules: Rules) -> Outcome:
+    """The next step of a list; NOTHING = it is as it should be."""
+    known = state.lists.get(list_id)
+    if known is None:
+        return NOTHING
+    plan = plan_of(known.intent)
+    task = next(tasks(known, plan, standing(state, known, plan)), None)
+    if task is None:
+        return NOTHING
+    if task.act is Act.RELEASE:
+        return _release(state, known, plan, task, now, rules)
+    if task.act is Act.MEND:
+        return _mend(state, known, plan, task, now)
+    cancels = _cancels(state, known, task, now)
+    if task.act is Act.REDUCE and known.venue in REDUCING and all(_reduces(order) for order in task.orders):
+        # What reduces only can not trade what is not held: the smaller one comes first, so that none is missing
+        released = _release(state, known, plan, task, now, rules)
+        return Outcome(
+            events=released.events + cancels.events,
+            commands=released.commands + cancels.commands,
+            timers=released.timers,
+        )
+    return cancels
+
+
+def _release(state: State, known: ListState, plan: Plan, task: Task, now: datetime, rules: Rules) -> Outcome:
+    """Send an order of a leg, for what the task says; prices as of what the entry has filled so far."""
+    order = _order(state, known, plan, task)
+    is_entry = not task.group
+    status = next_status(order.order_id, None, OrderCreated)
+    owner = (order.venue, order.account, order.order_id)
+    cause = known.created_cause if is_entry else known.changed_by
+    created = OrderCreated(
+        **carried(state, owner, status, now, cause),
+        order=order,
+        reference_price=known.reference_price if is_entry else None,
+        decision_sequence=known.decision_sequence,
+    )
+    window = None if is_entry or plan.entry is None else EXIT_WINDOW
+    return submitted(order, now, cause, rules, (created,), window)
+
+
+def _order(state: State, known: ListState, plan: Plan, task: Task) -> Order:
+    terms = Terms(tick_size=known.tick_size, lot_size=known.lot_size, price_steps=known.price_steps)
+    fill_price = None
+    if plan.entry is not None and task.group:
+        entry = next(state.orders[key] for key in known.orders if _part(state.orders[key]).group == 0)
+        fill_price = divide(known.entry_value, entry.filled_quantity)
+    wanted: OrderIntent = order_intent(known.intent, plan, task.leg, task.quantity, fill_price, terms)
+    before = sum(_part(state.orders[key]).leg == task.leg.name for key in known.orders)
+    return Order(
+        order_id=wanted.id if not before else f"{wanted.id}-{before + 1}",
+        intent_id=known.list_id,
+        venue=known.venue,
+        account=known.account,
+        symbol=wanted.symbol,
+        side=wanted.side,
+        quantity=wanted.quantity,
+        order_type=wanted.order_type,
+        limit_price=wanted.limit_price if wanted.order_type in WITH_LIMIT else None,
+        stop_price=wanted.stop_price if wanted.order_type in WITH_STOP else None,
+        time_in_force=wanted.time_in_force,
+        good_till=wanted.good_till,
+        outside_regular_hours=wanted.outside_regular_hours,
+        reduce_only=wanted.reduce_only,
+        post_only=wanted.post_only,
+        multiplier=known.multiplier,
+        currency=known.currency,
+        base_currency=known.base_currency,
+        strategy=wanted.strategy,
+        part=ListPart(
+            list_id=known.list_id,
+            leg=task.leg.name,
+            group=task.group,
+            set=task.set,
+            quantity=task.given,
+            contingency=task.contingency,
+        ),
+    )
+
+
+def _reduces(order: OrderState) -> bool:
+    return order.order is not None and order.order.reduce_only
+
+
+def _part(order: OrderState) -> ListPart:
+    terms = order.order
+    assert terms is not None
+    assert terms.part is not None  # a list has no other orders
+    return terms.part
+
+
+def _cancels(state: State, known: ListState, task: Task, now: datetime) -> Outcome:
+    """A command under each order's next revision, as a person's cancel."""
+    events, commands = [], []
+    for order in task.orders:
+        revision = len(order.command_causes) + 1
+        cause = f"{OWN}{known.list_id}/{order.order_id}/{revision}"
+        status = next_status(order.order_id, order.status, OrderPendingCancel)
+        events.append(OrderPendingCancel(**carried(state, order.owner, status, now, cause)))
+        command = CancelOrder(
+            id=f"command/{order.key}/{revision}",
+            at=now,
+            cause=cause,
+            venue=order.venue,
+            account=order.account,
+            order_id=order.order_id,
+            venue_order_id=order.venue_order_id,
+        )
+        commands.append((revision, command))
+    return Outcome(events=tuple(events), commands=tuple(commands))
+
+
+# ---------------------------------------------------------------------------------------------------------- alarms
+
+
+def _mend(state: State, known: ListState, plan: Plan, task: Task, now: datetime) -> Outcome:
+    """Say what is not as it was promised, and what is done about it: what is said here is what `tasks` goes by then."""
+    if not task.orders:
+        about = group_name(known, task.group)
+        reason = f"its exits have closed {-task.quantity:f} more than the entry has opened: they filled in a race"
+        return _alarm(state, known, about, task, reason, ListAction.ALARM, now)
+    lost = task.orders[0]
+    what = f"leg {task.leg.name} ({lost.order_id})"
+    if not lost.is_final:
+        reason = f"{what} can not be cancelled: it was refused again and again"
+        return _alarm(state, known, lost.order_id, task, reason, ListAction.ALARM, now)
+    action = _action(known, plan, task, lost)
+    reason = f"{what} is {lost.status.value}, and was not to end"
+    return _alarm(state, known, lost.order_id, task, reason, action, now)
+
+
+def _action(known: ListState, plan: Plan, task: Task, lost: OrderState) -> ListAction:
+    """Once more; then, of a stop, what the list's policy says. What has run out has had its time."""
+    if lost.status is OrderStatus.EXPIRED:
+        return ListAction.ALARM
+    prefix = f"{known.list_id}.{task.leg.name}"
+    tried = any(
+        group == task.group and action is ListAction.RETRY and (about == prefix or about.startswith(f"{prefix}-"))
+        for about, group, action in known.alarms
+    )
+    if not tried:
+        return ListAction.RETRY
+    is_stop = task.leg.order_type in STOPS and plan.entry is not None and task.leg.name != FLATTEN
+    return ListAction.FLATTEN if is_stop and known.intent.exit_policy is ExitPolicy.FLATTEN else ListAction.ALARM
+
+
+def _alarm(
+    state: State, known: ListState, about: str, task: Task, reason: str, action: ListAction, now: datetime
+) -> Outcome:
+    event = ListAlarmed(
+        **carried(state, known.owner, NO_ORDER, now, known.changed_by),
+        about=about,
+        group=task.group,
+        reason=reason,
+        action=action,
+    )
+    return Outcome(events=(event,))

@@ -1,0 +1,230 @@
+"""A list is decided as one: each leg by the rows of an order, what excludes each other once, all legs or none."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from risk.decide import explain
+from risk.state import order_key
+from signalbox import messages
+from signalbox.messages import (
+    Contingency,
+    Decision,
+    IntentApproved,
+    IntentDenied,
+    ListLeg,
+    ListPart,
+    OffsetUnit,
+    OrderListIntent,
+    OrderType,
+    PriceOffset,
+    Side,
+)
+
+
+def leg(name: str, side: str, kind: str, **terms: Any) -> ListLeg:
+    values = {key: Decimal(value) if isinstance(value, str) else value for key, value in terms.items()}
+    return ListLeg(name=name, side=Side(side), order_type=OrderType(kind), **values)
+
+
+def of(w: Any, contingency: str, *legs: ListLeg, **changes: Any) -> OrderListIntent:
+    w.serial += 1
+    values: dict[str, Any] = {"id": f"l{w.serial}", "at": w.now, "venue": w.venue, "symbol": "SPY"}
+    return OrderListIntent(**{**values, "contingency": Contingency(contingency), "legs": legs, **changes})
+
+
+def bracket(w: Any, quantity: str = "100", stop: str = "98", *targets: ListLeg, **changes: Any) -> OrderListIntent:
+    legs = targets or (leg("target", "SELL", "LIMIT", limit_price="110"),)
+    return of(
+        w,
+        changes.pop("contingency", "BRACKET"),
+        leg("entry", "BUY", "MARKET", quantity=quantity),
+        leg("stop", "SELL", "STOP", stop_price=stop),
+        *legs,
+        **changes,
+    )
+
+
+def why(decision: Decision) -> str:
+    assert isinstance(decision, IntentDenied), decision
+    return decision.reason
+
+
+def created(w: Any, intent: OrderListIntent, name: str, quantity: str, *, group: int = 1) -> Any:
+    """An order of a leg, as the OMS announces it; what it would be by itself."""
+    found = next(each for each in intent.legs if each.name == name)
+    order = w.order(found.side, quantity, None, id=f"{intent.id}.{name}", order_type=found.order_type)
+    part = ListPart(list_id=intent.id, leg=name, group=group, quantity=Decimal(quantity), contingency=Contingency.OUO)
+    w.created(order, order_type=found.order_type, limit_price=found.limit_price, stop_price=found.stop_price, part=part)
+    return order
+
+
+def holding(w: Any) -> Any:
+    return w.state.books[w.venue, w.account_name].holdings["SPY"]
+
+
+def test_a_bracket_is_approved_and_its_entry_reserved(world: Any) -> None:
+    w = world().ready()
+    intent = bracket(w)
+    decision = w.decide(intent)
+    assert isinstance(decision, IntentApproved), decision
+    assert (decision.order_id, decision.reference_price) == (intent.id, Decimal(100))
+    assert list(w.state.orders) == [f"{intent.id}.entry"]
+    assert (holding(w).buying_quantity, holding(w).selling_quantity) == (100, 0)
+    told = explain(w.state.rules, decision)
+    assert len(told) == decision.passed
+    assert {check.observed.partition(":")[0] for check in told if check.name == "tick_size"} == {
+        "entry", "stop", "target",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("stop", "target", "reason"),
+    [
+        ("98.001", "110", "leg stop: the price 98.001 is not a multiple of the tick size 0.01"),
+        ("101", "110", "leg stop: the stop 101 would be triggered at once: the market is at 99.99"),
+        ("98", "80", "leg target: the limit 80 is more than 5.00% through the market"),
+    ],
+)
+def test_a_denial_names_the_leg(world: Any, stop: str, target: str, reason: str) -> None:
+    w = world().ready()
+    decision = w.decide(bracket(w, "100", stop, leg("target", "SELL", "LIMIT", limit_price=target)))
+    assert why(decision).startswith(reason)
+    assert not w.state.orders, "all legs or none"
+
+
+def test_what_follows_an_entry_is_judged_where_the_entry_would_fill(world: Any) -> None:
+    w = world().ready()
+    entry = leg("entry", "BUY", "LIMIT", quantity="10", limit_price="90")
+    target = leg("target", "SELL", "LIMIT", limit_price="95")
+    high = w.decide(of(w, "BRACKET", entry, leg("stop", "SELL", "STOP", stop_price="91"), target))
+    assert why(high) == "leg stop: the stop 91 would be triggered at once: the market is at 90"
+    assert isinstance(
+        w.decide(of(w, "BRACKET", entry, leg("stop", "SELL", "STOP", stop_price="89"), target)), IntentApproved
+    )
+
+
+def test_exits_close_what_the_entry_opens_and_are_no_position_of_their_own(world: Any) -> None:
+    w = world(limits={"position_quantity_max": Decimal(100), "position_notional_max": Decimal(12_000)}).ready()
+    assert isinstance(w.decide(bracket(w, "100")), IntentApproved)
+    assert "could become 101" in why(
+        world(limits={"position_quantity_max": Decimal(100)}).ready().decide(bracket(w, "101"))
+    )
+
+
+def test_exits_of_an_entry_that_closes_a_position_are_judged_as_what_they_open(world: Any) -> None:
+    w = world(limits={"position_quantity_max": Decimal(150)})
+    w.ready(positions=(w.held("SPY", "-200"),))
+    reason = why(w.decide(bracket(w, "100")))
+    assert reason.startswith("leg stop: with all working orders filled the position in SPY could become -200")
+
+
+def test_each_set_of_exits_counts_once(world: Any) -> None:
+    w = world(limits={"position_quantity_max": Decimal(100)}).ready()
+    halves = [leg(name, "SELL", "LIMIT", limit_price="110", share="0.5") for name in ("one", "two")]
+    assert isinstance(w.decide(bracket(w, "100", "98", *halves)), IntentApproved)
+
+
+def test_the_working_orders_of_a_list_are_counted_with_it(world: Any) -> None:
+    w = world(limits={"open_orders_max": 2}).ready()
+    assert why(w.decide(bracket(w))) == "leg target: this would be working order 3 of the account; 2 are allowed"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"contingency": Contingency.OCO}, "leg stop needs a quantity, and has no share"),
+        ({"legs": ()}, "a list has 2 to 10 legs, this one has 0"),
+        ({"id": "a.b"}, "the id 'a.b' can not be used"),
+        ({"symbol": "QQQ"}, "leg entry: QQQ at 'ibkr' is not among the desk file's instruments"),
+    ],
+)
+def test_what_is_no_list_is_denied(world: Any, changes: dict[str, Any], reason: str) -> None:
+    w = world().ready()
+    assert why(w.decide(bracket(w, **changes))).startswith(reason)
+
+
+def test_its_id_is_used_once(world: Any) -> None:
+    w = world().ready()
+    intent = bracket(w)
+    w.decide(intent)
+    assert why(w.decide(intent)).startswith("duplicate intent id")
+
+
+def test_an_offset_is_judged_by_what_it_comes_to(world: Any) -> None:
+    w = world().ready()
+    far = PriceOffset(amount=Decimal("-100"), unit=OffsetUnit.PERCENT)
+    legs = (leg("entry", "BUY", "MARKET", quantity="10"), leg("stop", "SELL", "STOP", stop_offset=far))
+    target = leg("target", "SELL", "LIMIT", limit_offset=PriceOffset(amount=Decimal(2), unit=OffsetUnit.R))
+    assert why(w.decide(of(w, "BRACKET", *legs, target))).startswith("leg stop: the price 0 is not above zero")
+
+
+def test_a_stop_and_its_target_are_not_two_sales(world: Any) -> None:
+    w = world().ready()
+    intent = bracket(w)
+    w.decide(intent)
+    entry = w.order("BUY", "100", None, id=f"{intent.id}.entry")
+    w.fill(entry, "100", "0")
+    stop, target = created(w, intent, "stop", "100"), created(w, intent, "target", "100")
+    assert (holding(w).quantity, holding(w).selling_quantity, holding(w).selling_value) == (100, 100, 11_000)
+    w.fill(target, "40", "60", "110")
+    assert (holding(w).quantity, holding(w).selling_quantity) == (60, 60), "the stop is for 60, too"
+    w.canceled(target)
+    assert (holding(w).selling_quantity, holding(w).selling_value) == (60, 60 * 98)
+    w.canceled(stop)
+    assert (holding(w).selling_quantity, w.state.groups, w.state.lists) == (0, {}, {})
+
+
+def test_a_list_without_an_entry_is_reserved_once(world: Any) -> None:
+    w = world().ready(positions=(world().held("SPY", "100"),))
+    legs = (
+        leg("high", "SELL", "LIMIT", limit_price="110", quantity="100"),
+        leg("low", "SELL", "STOP", stop_price="90", quantity="100"),
+    )
+    assert isinstance(w.decide(of(w, "OCO", *legs)), IntentApproved)
+    assert holding(w).selling_quantity == 100
+    assert isinstance(w.decide(w.order("BUY", "1")), IntentApproved)
+
+
+def test_a_list_that_the_oms_refuses_is_free_again(world: Any) -> None:
+    w = world().ready()
+    intent = bracket(w)
+    w.decide(intent)
+    for order_id in (intent.id, f"{intent.id}.entry"):
+        of_it = w._of(order_id, messages.OrderStatus.DENIED)
+        w.event(messages.OrderDenied(**of_it, reason="unknown"))
+    assert (w.state.orders, holding(w).buying_quantity) == ({}, 0)
+
+
+def test_a_list_is_cancelled_by_its_id_while_anything_of_it_works(world: Any) -> None:
+    w = world().ready()
+    intent = bracket(w)
+    w.decide(intent)
+    assert isinstance(w.decide(w.cancel(intent.id)), IntentApproved)
+    assert isinstance(w.decide(w.cancel(f"{intent.id}.entry")), IntentApproved)
+    assert "is for SPY at" in why(w.decide(w.cancel(intent.id, symbol="AAPL")))
+    w.canceled(w.order(id=f"{intent.id}.entry"))
+    assert why(w.decide(w.cancel(intent.id))) == f"nothing of {intent.id} works: there is nothing left to cancel"
+    assert order_key("ibkr", "a", f"{intent.id}.entry") == f"{intent.id}.entry"
+
+
+def test_what_a_checkpoint_has_of_groups_is_what_was_folded(world: Any) -> None:
+    from risk.checkpoint import StateLoader, capture
+    from risk.state import RiskState
+
+    w = world().ready()
+    intent = bracket(w)
+    w.decide(intent)
+    w.fill(w.order("BUY", "100", None, id=f"{intent.id}.entry"), "100", "0")
+    created(w, intent, "stop", "100")
+    target = created(w, intent, "target", "100")
+    w.fill(target, "40", "60", "110")
+    loader = StateLoader()
+    for frame in capture(w.state, 0, 0):
+        loader.take(frame)
+    again = RiskState(w.state.rules, instruments=w.state.instruments, quotes=w.state.quotes, accounts=w.state.accounts)
+    loader.restore(again)
+    assert (again.groups, again.lists) == (w.state.groups, w.state.lists)
+    assert again.books == w.state.books
