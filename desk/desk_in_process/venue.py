@@ -32,6 +32,7 @@ from signalbox.messages import (
     AccountState,
     CancelOrder,
     Command,
+    Contingency,
     Fill,
     Instrument,
     LinkStatus,
@@ -54,6 +55,7 @@ from signalbox.messages import (
     VenueSnapshot,
     VenueTriggered,
 )
+from signalbox.order_terms import GROUPING
 
 
 class _Carried(TypedDict):
@@ -78,6 +80,8 @@ class VenueInProcess:
         """By order id, of those that work."""
         self._revisions: dict[str, int] = {}
         """By order id: of the last command that asked to change it."""
+        self._ordered: dict[str, Decimal] = {}
+        """By order id, of those of a group, for how much each was: its group may reduce it."""
 
     # ---------------------------------------------------------------------------------------------- what it says
 
@@ -189,7 +193,10 @@ class VenueInProcess:
             return self._cancel(command, at)
         if isinstance(command, ModifyOrder):
             return self._change(command, at)
-        self.exchange.submit(_terms(command.order), at)
+        order = command.order
+        if _group_of(order)[0]:
+            self._ordered[order.order_id] = order.quantity
+        self.exchange.submit(_terms(order), at)
         return self._reports()
 
     def _cancel(self, command: CancelOrder, at: datetime) -> list[Report]:
@@ -249,7 +256,13 @@ class VenueInProcess:
             case Triggered():
                 return [VenueTriggered(id=f"{name}/triggered/{order_id}", order_id=order_id, **carried)]
             case Filled():
-                return [self._fill(event, order), self._commission(event, order)]
+                told: list[Report] = [self._fill(event, order), self._commission(event, order)]
+                if order.status in DONE and order.filled < self._ordered.pop(order_id, order.filled):
+                    why = "the rest of it went with the fills of its group"
+                    told.append(
+                        VenueCanceled(id=f"{name}/canceled/{order_id}", order_id=order_id, reason=why, **carried)
+                    )
+                return told
             case Canceled(reason=reason):
                 return [VenueCanceled(id=f"{name}/canceled/{order_id}", order_id=order_id, reason=reason, **carried)]
             case Expired(reason=reason):
@@ -317,6 +330,7 @@ class VenueInProcess:
 
 
 def _terms(order: Order) -> OrderTerms:
+    group, group_type = _group_of(order)
     return OrderTerms(
         account=order.account,
         symbol=order.symbol,
@@ -330,4 +344,17 @@ def _terms(order: Order) -> OrderTerms:
         outside_regular_hours=order.outside_regular_hours,
         post_only=order.post_only,
         client_reference=order.order_id,
+        oca_group=group,
+        oca_type=group_type,
     )
+
+
+_GROUP_TYPES = {Contingency.OCO: 1, Contingency.OUO: 2}
+
+
+def _group_of(order: Order) -> tuple[str, int]:
+    """The group in which its venue keeps it with others, and of what type; "" = none."""
+    part = order.part
+    if part is None or order.venue not in GROUPING or part.contingency not in _GROUP_TYPES:
+        return "", 0
+    return part.group_id, _GROUP_TYPES[part.contingency]

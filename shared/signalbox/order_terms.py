@@ -105,6 +105,8 @@ class VenueOrders(Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...]
     changes: tuple[Rule, ...] = ()
     """The same, of a change of an order that works."""
+    keeps_groups: bool = False
+    """Orders that depend on each other are one group there, which the venue reduces and cancels by itself."""
 
 
 _MARKET, _LIMIT, _AT_CLOSE = OrderType.MARKET, OrderType.LIMIT, OrderType.MARKET_ON_CLOSE
@@ -174,6 +176,7 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
     VenueOrders(
         name="ibkr",
         kinds=(InstrumentKind.STOCK, InstrumentKind.OPTION, InstrumentKind.FOREX),
+        keeps_groups=True,
         rules=(
             Rule(
                 support=_REFUSED,
@@ -310,6 +313,7 @@ REDUCING = frozenset(
     if not any(rule.flag is Flag.REDUCE_ONLY and rule.support is _EMULATED for rule in orders.rules)
 )
 """Venues at which reduce-only is the venue's own: what closes there can not turn a position, whoever is late."""
+GROUPING = frozenset(orders.name for orders in VENUE_ORDERS if orders.keeps_groups)
 NATIVE = Rule()
 _PRICES_OF = {kind: (kind in WITH_LIMIT, kind in WITH_STOP) for kind in OrderType}
 

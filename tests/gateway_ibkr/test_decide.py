@@ -28,8 +28,10 @@ from signalbox.gateway.reports import NOTES_MAX
 from signalbox.gateway.state import Standing, fold_cancel, fold_ledger, take_number, track
 from signalbox.messages import (
     CancelOrder,
+    Contingency,
     LedgerClaimed,
     LedgerSent,
+    ListPart,
     Order,
     OrderType,
     Side,
@@ -590,3 +592,22 @@ def test_a_commission_that_is_not_reckoned_is_asked_for_and_told_if_it_stays(sai
     rebate = CommissionSeen(execution_id=execution().execution_id, commission=-1.01, currency="USD")
     [report] = decide(state, rebate, AT)
     assert report.commission == Decimal("-1.01")
+
+
+GROUPED = ListPart(list_id="b", leg="stop", group=1, quantity=Decimal(10), contingency=Contingency.OUO)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_order_that_its_group_has_reduced_ends_when_the_venue_says_that_it_is_filled(late: bool) -> None:
+    state, _ = sent(part=GROUPED)
+    facts = [execution(shares=4.0), status("Filled", 4.0)]
+    told = reports(state, opened(quantity=4.0), *(facts[::-1] if late else facts))
+    assert [type(report) for report in told] == [VenueAccepted, VenueFill, VenueCanceled]
+    assert "its OCA group" in told[-1].reason
+    assert kinds(state, completed("Filled", filled=4.0)) == []
+
+
+def test_an_order_of_no_group_does_not_end_filled_in_part() -> None:
+    state, tracked = sent()
+    assert VenueCanceled not in kinds(state, execution(shares=4.0), status("Filled", 4.0))
+    assert not tracked.done

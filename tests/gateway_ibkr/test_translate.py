@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from signalbox.errors import SymbolError
 from signalbox.instruments import parse_symbol
-from signalbox.messages import Order, OrderType, Side, TimeInForce
+from signalbox.messages import Contingency, ListPart, Order, OrderType, Side, TimeInForce
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
 SPY = VenueContract(con_id=756733, symbol="SPY", security_type="STK", exchange="SMART", currency="USD")
@@ -31,6 +31,18 @@ def order(**terms: object) -> Order:
         "order_type": OrderType.MARKET,
     }
     return Order(**(values | terms))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("contingency", "group"),
+    [(Contingency.OCO, ("b.3", 1)), (Contingency.OUO, ("b.3", 2)), (None, ("", 0))],
+)
+def test_orders_that_depend_on_each_other_are_a_group_with_block(
+    contingency: Contingency | None, group: object
+) -> None:
+    part = ListPart(list_id="b", leg="stop", group=3, quantity=Decimal(10), contingency=contingency)
+    terms = translate.order_terms(order(part=part))
+    assert (terms.group, terms.group_type) == group
 
 
 @given(st.decimals(min_value="0.0001", max_value=1_000_000, places=4))

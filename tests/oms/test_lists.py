@@ -9,6 +9,7 @@ from decimal import Decimal
 from itertools import product
 
 import pytest
+from oms import lists
 from oms.checkpoint import StateLoader, capture
 from oms.list_decisions import EXIT_WINDOW
 from oms.lists import JOINT, Act, Leg, Need
@@ -17,6 +18,11 @@ from signalbox import messages
 from signalbox.messages import ListAction, ListAlarmed, ListCreated, OrderCanceled, OrderCreated, OrderStatus, Side
 
 SOLD = Side.SELL
+
+
+@pytest.fixture(autouse=True)
+def keeps_nothing(monkeypatch):
+    monkeypatch.setattr(lists, "GROUPING", frozenset())
 
 
 def test_every_pair_of_the_joint_table_says_what_is_done():
@@ -396,3 +402,14 @@ def test_lists_that_are_over_leave_with_their_orders_and_are_known_all_the_same(
     assert (len(desk.log), list(desk.state.lists)) == (before, ["b4", "b1"])
     desk.run(make.bracket("b4", number=4))
     assert (len(desk.log), list(desk.state.lists)) == (before, ["b4"]), "it was here for one message"
+
+
+def test_what_the_venue_keeps_by_itself_is_left_to_it(make, monkeypatch):
+    monkeypatch.setattr(lists, "GROUPING", frozenset({"ibkr"}))
+    desk = entered(make, "100").run(sold(make, "b.target1", "40"))
+    assert desk.works() == {"b.stop": "100", "b.target1": "60"}, "its group has made it 60 there"
+    desk.run(sold(make, "b.stop", "60", "out2", "9"), canceled(make, "b.stop"))
+    assert desk.works() == {"b.target1": "60*"}
+    taken_back = entered(make, "30", "70")
+    taken_back.take(make.fill("0", "0", order_id="b.entry", execution_id="in2", revision=2))
+    assert taken_back.works()["b.stop-2"] == "70*", "of that no group knows"

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oms import lists
 from oms.lists import open_quantity, standing, tasks
 from signalbox import messages
 from signalbox.messages import ListAction, ListAlarmed, Side
@@ -92,6 +94,13 @@ def held(desk) -> Decimal:
         (order.filled_quantity * (1 if order.order.side is Side.BUY else -1) for order in desk.state.orders.values()),
         Decimal(0),
     )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def keeps_nothing():
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(lists, "GROUPING", frozenset())
+        yield
 
 
 @settings(max_examples=300, deadline=None)

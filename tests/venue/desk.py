@@ -28,6 +28,7 @@ from signalbox.messages import (
     CancelIntent,
     CancelOrder,
     ClockTick,
+    Contingency,
     DeadLetter,
     Fill,
     Intent,
@@ -36,12 +37,14 @@ from signalbox.messages import (
     LedgerClaimed,
     LedgerEntry,
     LinkStatus,
+    ListLeg,
     MassCancelIntent,
     ModifyIntent,
     ModifyOrder,
     Order,
     OrderEvents,
     OrderIntent,
+    OrderListIntent,
     OrderStatus,
     OrderType,
     Quote,
@@ -52,6 +55,7 @@ from signalbox.messages import (
     VenueLink,
     VenueSnapshot,
 )
+from signalbox.order_terms import REDUCING
 from signalbox.seals import SEAL_HEADER
 from signalbox_cli.ports import free_port
 from simulators.clock_publisher import ClockPublisher
@@ -337,6 +341,45 @@ class Desk:
         """Approve an intent, as risk does."""
         intent = self.intent(order_id, **terms)
         await self._approve(f"decision/{order_id}", order_id, intent)
+
+    async def bracket(self, list_id: str, **entry: Any) -> None:
+        """Approve a bracket: bought, with a stop 5 % below the market and a target 5 % above, for all of it."""
+        bench, market = self.bench, self.bench_market
+        touched = bench.venue in REDUCING  # what rests is not taken reduce-only there
+        target = OrderType.MARKET_IF_TOUCHED if touched else OrderType.LIMIT
+        price = {"stop_price" if touched else "limit_price": market.price("1.05")}
+        lasting = bench.lasting
+        terms = {"order_type": OrderType.MARKET, "quantity": bench.small} | entry
+        legs = (
+            ListLeg(name="entry", side=Side.BUY, **terms),
+            ListLeg(
+                name="stop",
+                side=Side.SELL,
+                order_type=OrderType.STOP,
+                stop_price=market.price("0.95"),
+                time_in_force=lasting,
+            ),
+            ListLeg(name="target", side=Side.SELL, order_type=target, time_in_force=lasting, **price),
+        )
+        intent = OrderListIntent(
+            id=list_id,
+            at=bench.world.now(),
+            venue=bench.venue,
+            account=bench.account,
+            symbol=bench.symbol,
+            contingency=Contingency.BRACKET,
+            legs=legs,
+        )
+        await self._approve(f"decision/{list_id}", list_id, intent)
+
+    async def protected(self, list_id: str) -> None:
+        """Have a bracket whose entry has filled, and whose exits rest at the venue."""
+        await self.bracket(list_id)
+        await self.becomes(f"{list_id}.entry", OrderStatus.FILLED)
+        for leg in ("stop", "target"):
+            await self.becomes(f"{list_id}.{leg}", OrderStatus.NEW)
+            await self.at_venue(f"{list_id}.{leg}")
+        await self.bench.settle()
 
     async def cancel(self, order_id: str, attempt: int = 1) -> None:
         """Approve the wish to cancel."""

@@ -18,7 +18,7 @@ from textwrap import dedent
 FOLDER = Path(__file__).resolve().parent
 DOCUMENT = FOLDER.parents[1] / "docs" / "venue-cases.md"
 VENUES = ("ibkr", "dydx")
-CASE = re.compile(r"test_v([0-9A-F]{2})_(\w+)")
+CASE = re.compile(r"test_v([0-9A-G][0-9A-F])_(\w+)")
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,7 @@ GROUPS = {
     "D": "Commands that come while the gateway can not act",
     "E": "Facts that make no sense, and orders that are held",
     "F": "Feeds that stop, links that half come back",
+    "G": "Order lists",
 }
 
 

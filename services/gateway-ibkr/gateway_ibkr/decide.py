@@ -113,8 +113,10 @@ def on_status(state: State, fact: OrderStatusSeen, at: datetime) -> list[Action]
         return []
     tracked.own.heard += 1
     tracked.filled_at_venue = max(tracked.filled_at_venue, decimal_of(fact.filled))
+    tracked.own.whole = tracked.own.whole or fact.status == "Filled"
     actions = _shown(state, tracked, at)
     actions += _status(state, tracked, fact.status, fact.why_held, _venue_now(state, at))
+    actions += _rest_is_gone(state, tracked, _venue_now(state, at))
     if _is_missing_some(tracked):
         actions.append(Ask(tracked.order.order_id, "an execution is missing"))
     return actions
@@ -126,12 +128,22 @@ def on_completed(state: State, fact: CompletedOrderSeen, at: datetime) -> list[A
     if tracked is None or fact.account != state.account:
         return []
     tracked.filled_at_venue = max(tracked.filled_at_venue, decimal_of(fact.filled))
+    tracked.own.whole = tracked.own.whole or fact.status == "Filled"
     ended_at = time_of(fact.completed_time) or at
     actions = _shown(state, tracked, at)
     actions += _status(state, tracked, fact.status, None, ended_at, fact.completed_status, is_over=True)
+    actions += _rest_is_gone(state, tracked, ended_at)
     if _is_missing_some(tracked):
         actions.append(Ask(tracked.order.order_id, "an execution is missing"))
     return actions
+
+
+def _rest_is_gone(state: State, tracked: Tracked, at: datetime) -> list[Action]:
+    """An order of a group is filled for the venue when all is that the group has left it: what is not has ended."""
+    part = tracked.order.part
+    if part is None or part.contingency is None or not tracked.own.whole or tracked.done or _is_missing_some(tracked):
+        return []
+    return [*reports.canceled(state, tracked, at, "the rest of it went with the fills of its OCA group")]
 
 
 def _venue_now(state: State, at: datetime) -> datetime:
@@ -285,6 +297,7 @@ def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action
         actions += reports.triggered(state, tracked, fill.at)  # and its status may be missing
     actions += told
     if tracked is not None:
+        actions += _rest_is_gone(state, tracked, fill.at)
         actions.append(Ask(order_id, COMMISSION_IS_MISSING))
     return actions
 

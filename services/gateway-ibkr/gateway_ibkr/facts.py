@@ -82,6 +82,9 @@ class OrderTerms(Struct, frozen=True, kw_only=True):
     stop_price: float | None = None
     good_till: str = ""
     outside_regular_hours: bool = False
+    group: str = ""
+    group_type: int = 0
+    """With a group: 1 cancels the others of it, 2 reduces them, both with overfill protection."""
 
 
 # -------------------------------------------------------------------------------------------------------- orders

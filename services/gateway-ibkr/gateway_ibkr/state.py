@@ -53,6 +53,8 @@ class OwnOrder:
     """The client id that the venue shows for it; -1 = ours, as far as is known."""
     taken_back: Decimal = ZERO
     """Of what the venue has said was filled (`taken_back`)."""
+    whole: bool = False
+    """The venue has said that it is filled: what of it is not, another order of its group has taken."""
     heard: int = 0
     """How often this process has heard its status."""
 

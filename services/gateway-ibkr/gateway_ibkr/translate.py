@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from signalbox.errors import SymbolError, TranslationError
 from signalbox.instruments import IbkrContract, Symbol, ibkr_contract, symbol_of_ibkr
 from signalbox.messages import (
+    Contingency,
     Fill,
     Instrument,
     MarketDataType,
@@ -254,12 +255,17 @@ _ORDER_TYPES = {
 _SIDES = {"BUY": Side.BUY, "BOT": Side.BUY, "SELL": Side.SELL, "SLD": Side.SELL, "SSHORT": Side.SELL}
 
 
+_GROUP_TYPES = {Contingency.OCO: 1, Contingency.OUO: 2}
+"""Both with block: one order of a group is routed at a time, so that a stop and a target that race do not both fill."""
+
+
 def order_terms(order: Order) -> OrderTerms:
     """Write an order in the venue's words; raises TranslationError for terms that it can not express."""
     if wrong := contradiction(order):
         raise TranslationError(wrong)
     if order.time_in_force is TimeInForce.GTD and order.good_till is None:
         raise TranslationError("a good-till-date order needs its date")
+    group, group_type = _group_of(order)
     return OrderTerms(
         action=order.side.value,
         quantity=float_of(order.quantity),
@@ -271,7 +277,17 @@ def order_terms(order: Order) -> OrderTerms:
         stop_price=float_of(order.stop_price) if order.stop_price is not None else None,
         good_till=venue_time(order.good_till) if order.good_till is not None else "",
         outside_regular_hours=order.outside_regular_hours,
+        group=group,
+        group_type=group_type,
     )
+
+
+def _group_of(order: Order) -> tuple[str, int]:
+    """The OCA group that an order is of, and its type; "" = none."""
+    part = order.part
+    if part is None or part.contingency not in _GROUP_TYPES:
+        return "", 0
+    return part.group_id, _GROUP_TYPES[part.contingency]
 
 
 def side_of(word: str) -> Side:

@@ -143,6 +143,8 @@ class OrdersSession:
             order.lmtPrice = terms.limit_price
         if terms.stop_price is not None:
             order.auxPrice = terms.stop_price
+        if terms.group:
+            order.ocaGroup, order.ocaType = terms.group, terms.group_type
         return self._scribe.order(number, to_vendor(contract), order)
 
     def place(self, message: str) -> None:

@@ -32,6 +32,7 @@ from enum import StrEnum
 from msgspec import Struct
 from signalbox.messages import Contingency, ListAction, ListLeg, OrderStatus, OrderType, Side, TimeInForce
 from signalbox.order_lists import FLATTEN, STOPS, WITH_ENTRY, LegSet, Plan, share_out
+from signalbox.order_terms import GROUPING
 
 from oms.positions import ZERO, add, subtract
 from oms.state import ListState, OrderState, State
@@ -287,6 +288,8 @@ def _of_group(known: ListState, plan: Plan, group: Group) -> Iterator[Task]:
         task = Task(act, leg, group.number, group.set, group.of.contingency, group.given)
         if act is Act.RELEASE:
             yield _with(task, quantity=subtract(wanted, works))
+        elif act is Act.REDUCE and _is_reduced_by_venue(known, group):
+            continue
         elif act is Act.REDUCE:
             working = tuple([order for order in orders if not order.is_final and not _is_leaving(order)])
             stuck = [order for order in working if not _may_be_cancelled(order)]
@@ -299,6 +302,12 @@ def _of_group(known: ListState, plan: Plan, group: Group) -> Iterator[Task]:
         elif act is Act.CANCEL:
             for order in orders:
                 yield from _cancel(known, order, task)
+
+
+def _is_reduced_by_venue(known: ListState, group: Group) -> bool:
+    """Whether the venue takes what one order fills from the others; of what is taken back it knows nothing."""
+    is_kept = known.venue in GROUPING and group.of.contingency is Contingency.OUO
+    return is_kept and group.quantity == group.given
 
 
 def _cancel(known: ListState, order: OrderState, task: Task) -> Iterator[Task]:

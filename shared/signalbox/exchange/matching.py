@@ -27,6 +27,7 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from signalbox.exchange import groups
 from signalbox.exchange.fees import execution_fee
 from signalbox.exchange.orders import (
     DONE,
@@ -223,7 +224,9 @@ def _match(book: SymbolBook, at: datetime, taker: int | None = None) -> Step:
     left: list[VenueOrder] = []
     bid_left, ask_left = book.bid_left, book.ask_left
     rests_now = False
-    for order in book.orders:
+    waiting = list(book.orders)
+    while waiting:
+        order = waiting.pop(0)
         if order.number != taker and order.terms.time_in_force in AT_ONCE:  # the venue died before it had ended it
             event = Canceled(number=order.number, at=at, reason=WHY_OVER[order.terms.time_in_force])
             events.append((event, evolve(order, event)))
@@ -243,13 +246,49 @@ def _match(book: SymbolBook, at: datetime, taker: int | None = None) -> Step:
                 ask_left -= quantity
             else:
                 bid_left -= quantity
+            if order.terms.oca_group and order.terms.oca_type != groups.REDUCES_WITHOUT_BLOCK:
+                waiting, left = _of_group(order, waiting, events), _of_group(order, left, events)
         elif order.is_taking and not _accepts(order, price):
             order, rests_now = replace(order, is_taking=False), True
         if order.status not in DONE:
             left.append(order)
+    left = _without_block(left, events)
     if not events and not rests_now:
         return Step(book)
     return Step(replace(book, bid_left=bid_left, ask_left=ask_left, orders=tuple(left)), tuple(events))
+
+
+def _of_group(
+    order: VenueOrder, orders: list[VenueOrder], events: list[tuple[VenueOrderEvent, VenueOrder]]
+) -> list[VenueOrder]:
+    """The orders after the last fill of `order`: those of its group are cancelled or reduced."""
+    filled = next(
+        event for event, each in reversed(events) if isinstance(event, Filled) and each.number == order.number
+    )
+    return _grouped(filled, order, orders, events)
+
+
+def _grouped(
+    filled: Filled, by: VenueOrder, orders: list[VenueOrder], events: list[tuple[VenueOrderEvent, VenueOrder]]
+) -> list[VenueOrder]:
+    concerned = {each.number for each in groups.others(by, orders)}
+    kept = []
+    for each in orders:
+        if each.number in concerned:
+            event = groups.after_fill(filled, by, each)
+            each = evolve(each, event)
+            events.append((event, each))
+        if each.status not in DONE:
+            kept.append(each)
+    return kept
+
+
+def _without_block(orders: list[VenueOrder], events: list[tuple[VenueOrderEvent, VenueOrder]]) -> list[VenueOrder]:
+    """What was filled of groups without overfill protection, taken from the others once all have been matched."""
+    for event, by in [*events]:
+        if isinstance(event, Filled) and by.terms.oca_type == groups.REDUCES_WITHOUT_BLOCK:
+            orders = _grouped(event, by, orders, events)
+    return orders
 
 
 def _arrived(book: SymbolBook, order: VenueOrder) -> VenueOrder:

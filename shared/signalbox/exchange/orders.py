@@ -14,6 +14,7 @@ from signalbox.messages import Liquidity, OrderType, Side, TimeInForce
 class OrderTerms(Struct, frozen=True, kw_only=True):
     """What the owner of an order wants. `client_reference` is opaque to the venue (IBKR: orderRef).
 
+    Orders with the same `oca_group` cancel (`oca_type` 1) or reduce (2, 3) each other; 3 has no overfill protection.
     `client_tag` is kept with the order for the protocol front (IBKR: client id and order id), also over a restart.
     """
 
@@ -30,6 +31,8 @@ class OrderTerms(Struct, frozen=True, kw_only=True):
     post_only: bool = False
     client_reference: str = ""
     client_tag: str = ""
+    oca_group: str = ""
+    oca_type: int = 0
 
 
 class VenueOrderStatus(StrEnum):

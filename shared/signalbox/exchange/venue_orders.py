@@ -14,7 +14,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from signalbox.exchange import matching
+from signalbox.exchange import groups, matching
 from signalbox.exchange.books import AccountBook, adjust_cash, begin_day, book_correction, book_fill, lacks_margin
 from signalbox.exchange.fees import FeeRule
 from signalbox.exchange.listing import Listing
@@ -166,7 +166,11 @@ class VenueOrders:
         if order.status in DONE:
             return Refusal(number, RefusalReason.ORDER_IS_DONE, f"the order is {order.status.lower()}")
         symbol = order.terms.symbol
-        return self._outcome(symbol, matching.cancel(self._symbols[symbol], number, at, reason))
+        refusal = self._outcome(symbol, matching.cancel(self._symbols[symbol], number, at, reason))
+        for other in groups.others(order, self._symbols[symbol].orders) if refusal is None else ():
+            why = f"{groups.WHY} was cancelled"
+            self._outcome(symbol, matching.cancel(self._symbols[symbol], other.number, at, why))
+        return refusal
 
     def modify(
         self,
@@ -309,6 +313,7 @@ class VenueOrders:
             for symbol_book in self._symbols.values()
             for order in symbol_book.orders
             if order.terms.account == terms.account and order.number != without
+            if not terms.oca_group or order.terms.oca_group != terms.oca_group  # one of them alone fills
         ]
         return lacks_margin(book, terms, working, self._listings, self._marks)
 

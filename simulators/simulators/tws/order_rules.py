@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from signalbox.errors import CalendarError
+from signalbox.exchange.groups import OCA_TYPES
 from signalbox.exchange.listing import Listing
 from signalbox.exchange.orders import OrderTerms, VenueOrder, VenueOrderStatus
 from signalbox.messages import OrderType, Side, TimeInForce
@@ -78,6 +79,8 @@ def terms_of(
         outside_regular_hours=request.flag("outsideRth") and not ignores_outside_hours(request, listing),
         client_reference=request.text("orderRef"),
         client_tag=client_tag,
+        oca_group=request.text("ocaGroup"),
+        oca_type=request.integer("ocaType") if request.text("ocaGroup") else 0,
     )
 
 
@@ -133,7 +136,7 @@ def _bad_kind(request: PlaceOrder, listing: Listing) -> Unresolved | None:
 def _unsupported(request: PlaceOrder) -> Unresolved | None:
     """Refuse what the venue can not do; taking the order without it would be another order."""
     parts = set(request.blocks)
-    for name in ("ocaGroup", "goodAfterTime", "faGroup", "modelCode", "scaleTable", "adjustedOrderType"):
+    for name in ("goodAfterTime", "faGroup", "modelCode", "scaleTable", "adjustedOrderType"):
         if request.text(name):
             parts.add(name)
     for name in ("parentId", "displaySize"):
@@ -145,7 +148,11 @@ def _unsupported(request: PlaceOrder) -> Unresolved | None:
     for name in ("hidden", "allOrNone", "sweepToFill", "blockOrder"):
         if request.flag(name):
             parts.add(name)
-    return rejected(f"this simulated venue has no {', '.join(sorted(parts))}") if parts else None
+    if parts:
+        return rejected(f"this simulated venue has no {', '.join(sorted(parts))}")
+    if request.text("ocaGroup") and request.integer("ocaType") not in OCA_TYPES:
+        return invalid(f"Invalid OCA type: {request.text('ocaType')}")
+    return None
 
 
 def _bad_prices(request: PlaceOrder, listing: Listing) -> Unresolved | None:
@@ -184,6 +191,7 @@ def fields_of(terms: OrderTerms) -> dict[str, str]:
         "orderRef": terms.client_reference,
         "outsideRth": "1" if terms.outside_regular_hours else "0",
         "goodTillDate": "" if terms.good_till is None else times.stamp(terms.good_till),
+        **({"ocaGroup": terms.oca_group, "ocaType": str(terms.oca_type)} if terms.oca_group else {}),
     }
 
 
@@ -226,5 +234,7 @@ def waits_for_the_open(terms: OrderTerms, calendar: str, now: datetime) -> bool:
 
 def same_order(new: OrderTerms, old: OrderTerms) -> bool:
     """Whether the new terms differ only in what the venue can change: quantity and prices."""
-    unchangeable = "account symbol side order_type time_in_force good_till outside_regular_hours client_reference"
+    unchangeable = (
+        "account symbol side order_type time_in_force good_till outside_regular_hours client_reference oca_group"
+    )
     return all(getattr(new, name) == getattr(old, name) for name in unchangeable.split())

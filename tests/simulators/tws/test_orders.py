@@ -216,7 +216,7 @@ async def test_outside_hours_is_ignored_for_market_orders_with_2109(simulator: A
         (LimitOrder("BUY", 100, 50, tif="GTD"), 337),
         (LimitOrder("BUY", 100, 50, tif="GTD", goodTillDate="20240301 10:00:00 US/Eastern"), 334),
         (LimitOrder("BUY", 100, 50, account="DU999"), 321),
-        (LimitOrder("BUY", 100, 50, ocaGroup="x"), 201),
+        (LimitOrder("BUY", 100, 50, ocaGroup="x", ocaType=4), 321),
         (LimitOrder("BUY", 100, 50, parentId=4), 201),
         (LimitOrder("BUY", 100, 50, hidden=True), 201),
         (LimitOrder("BUY", 100, 50, algoStrategy="Adaptive"), 201),
@@ -525,3 +525,15 @@ def order_fields(order_id: int, contract: tuple[Any, ...] | None = None, **chang
     values = dict.fromkeys(FIELDS, "") | {"action": "BUY", "totalQuantity": 100, "orderType": "LMT", "lmtPrice": 50}
     values |= {"transmit": 1, "origin": 0} | changes
     return (3, order_id, *contract, *values.values(), *[""] * 86)
+
+
+async def test_orders_of_one_oca_group_end_together(simulator: Any, wait_until: Any, aapl: Any) -> None:
+    client = await simulator.connect()
+    group = {"ocaGroup": "exits", "ocaType": 2}
+    low = await placed(client, wait_until, aapl, StopOrder("SELL", 100, UNMARKETABLE, **group), "PreSubmitted")
+    high = await placed(client, wait_until, aapl, LimitOrder("SELL", 100, 1000, **group), "Submitted")
+    client.ib.cancelOrder(low.order)
+    await wait_until(lambda: high.orderStatus.status == "Cancelled", f"{high.orderStatus}")
+    assert low.orderStatus.status == "Cancelled"
+    (shown, *_) = [trade.order for trade in client.ib.trades() if trade.order.orderId == high.order.orderId]
+    assert (shown.ocaGroup, shown.ocaType) == ("exits", 2)
