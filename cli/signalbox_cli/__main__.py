@@ -27,6 +27,7 @@ COMMANDS = {
     "installing": ("secrets", "preflight", "check"),
     "people.commands": ("people",),
     "trading": ("intent", "cancel", "halt", "resume"),
+    "bracket": ("bracket",),
     "modifying": ("modify",),
     "looking": ("orders", "positions", "account", "scores", "status", "query"),
     "watching": ("watch",),

@@ -93,6 +93,35 @@ class OneChange:
         return ""
 
 
+class OneList:
+    """All orders of a list: it is over when its entry has ended, and all that followed from it."""
+
+    def __init__(self, list_id: str) -> None:
+        self._list_id, self._over = list_id, asyncio.Event()
+        self._statuses: dict[str, OrderStatus] = {}
+
+    def begin(self, decision: Decision) -> None:
+        pass
+
+    def take(self, event: OrderEvents) -> bool:
+        if event.order_id == self._list_id:
+            return True
+        if not event.order_id.startswith(f"{self._list_id}."):
+            return False
+        self._statuses[event.order_id] = event.status
+        # What has filled is followed by orders: of an entry that has, there are others
+        followed = len(self._statuses) > 1 or OrderStatus.FILLED not in self._statuses.values()
+        if followed and all(status in FINAL_STATUSES for status in self._statuses.values()):
+            self._over.set()
+        else:
+            self._over.clear()
+        return True
+
+    async def wait(self) -> str:
+        await self._over.wait()
+        return ""
+
+
 class ManyOrders:
     """All that one decision has asked to cancel."""
 

@@ -1,4 +1,5 @@
-"""`signalbox order ID`: one order's whole story, from who wished for it to what protects what it has made.
+"""`signalbox order ID`: the whole story of an order, or of a list with all its orders: from who wished for it to what
+protects what it has made.
 
 Owns what of the record is an order's, and how it is told. All of it is asked of the recorder, as any query is: so the
 same can be asked over NATS. It must not know what any of it means for the order (the OMS has said that).
@@ -21,6 +22,12 @@ LINES_MAX = 5_000
 """Of one story; a query's answer has its own bound."""
 
 
+_MINE = "(order_id = {id} OR starts_with(order_id, {id} || '.'))"
+_MINE_OF_ORDERS = _MINE.replace("order_id", "o.order_id")
+_OTHER = "nullif(order_id, {id})"
+"""Which order of a list a line is of."""
+
+
 def _plain(column: str) -> str:
     """A decimal as a person writes it, in SQL."""
     return f"rtrim(rtrim(({column})::VARCHAR, '0'), '.')"
@@ -36,11 +43,11 @@ _OF_TERMS = ", ".join(f"'{word} ' || {_plain(f'terms.{column}')}" for word, colu
 """What of an order may become another, as it is wished for, and as it is in an event."""
 
 STORY = f"""
-WITH owner AS (SELECT venue, account FROM commands WHERE order_id = {{id}} LIMIT 1),
+WITH owner AS (SELECT venue, account FROM commands WHERE {_MINE} LIMIT 1),
 decided AS (
     SELECT generation, sequence FROM decisions
-    WHERE intent_id = {{id}} OR order_id = {{id}}
-       OR decision_id IN (SELECT cause FROM order_events WHERE order_id = {{id}} AND type = 'OrderPendingCancel')),
+    WHERE intent_id = {{id}} OR starts_with(order_id, {{id}} || '.') OR order_id = {{id}}
+       OR decision_id IN (SELECT cause FROM order_events WHERE {_MINE} AND type = 'OrderPendingCancel')),
 told AS (
     SELECT 1 AS hop, intent_stored_at AS stored_at, "at", coalesce("by", '') AS who, type AS what, generation, sequence,
            concat_ws(' ', CASE WHEN type = 'OrderIntent' THEN concat_ws(' ', {_TERMS}, time_in_force)
@@ -56,31 +63,31 @@ told AS (
     FROM decisions WHERE (generation, sequence) IN (FROM decided)
     UNION ALL
     SELECT 3, stored_at, "at", 'oms', type, generation, sequence,
-           concat_ws(' ', status,
+           concat_ws(' ', {_OTHER}, status,
                      CASE WHEN type IN ('OrderPendingReplace', 'OrderReplaced')
                           THEN concat_ws(' ', {_OF_TERMS}) END,
                      {_plain("fill.quantity")}, '@ ' || {_plain("fill.price")},
                      {_plain("commission")}, currency, nullif(venue_order_id, ''), nullif(reason, '')),
            event_id, cause, venue, account
-    FROM order_events WHERE order_id = {{id}}
+    FROM order_events WHERE {_MINE}
     UNION ALL
-    SELECT 4, stored_at, "at", 'oms', type, generation, sequence, NULL, command_id, cause, venue, account
-    FROM commands WHERE order_id = {{id}}
+    SELECT 4, stored_at, "at", 'oms', type, generation, sequence, {_OTHER}, command_id, cause, venue, account
+    FROM commands WHERE {_MINE}
     UNION ALL
     SELECT 5, stored_at, "at", 'gateway-' || venue, type, generation, sequence,
-           concat_ws(' ', 'number', attempt_id, nullif(venue_order_id, '')), entry_id, cause, venue,
+           concat_ws(' ', {_OTHER}, 'number', attempt_id, nullif(venue_order_id, '')), entry_id, cause, venue,
            (SELECT account FROM owner)
-    FROM submissions WHERE order_id = {{id}}
+    FROM submissions WHERE {_MINE}
     UNION ALL
     SELECT 6, stored_at, "at", venue, type, generation, sequence,
-           concat_ws(' ', {_plain("quantity")}, '@ ' || {_plain("price")}, {_plain("commission")}, currency,
+           concat_ws(' ', {_OTHER}, {_plain("quantity")}, '@ ' || {_plain("price")}, {_plain("commission")}, currency,
                      nullif(venue_order_id, ''), nullif(code, ''), nullif(reason, ''), nullif(refused_by, '')),
            report_id, cause, venue, account
-    FROM reports WHERE order_id = {{id}}
+    FROM reports WHERE {_MINE}
     UNION ALL
     SELECT 7, stored_at, "at", 'oms', 'Timer' || what, generation, sequence, concat_ws(' ', 'due', due), timer_id, NULL,
            (SELECT venue FROM owner), (SELECT account FROM owner)
-    FROM timers WHERE order_id = {{id}})
+    FROM timers WHERE {_MINE})
 SELECT stored_at, round(date_diff('microsecond', lag(stored_at) OVER steps, stored_at) / 1000, 3) AS after_milliseconds,
        "at", who, what, said, id, cause
 FROM told WHERE {{owner}} WINDOW steps AS (ORDER BY stored_at, hop, generation, sequence)
@@ -96,24 +103,40 @@ SELECT o.venue, o.account, o.order_id, o.status, o.side, o.quantity, o.filled_qu
 FROM orders o
 LEFT JOIN (SELECT venue, account, order_id,
                   round(sum(quantity::DOUBLE * price::DOUBLE) / sum(quantity)::DOUBLE, 6) AS average_price
-           FROM fills WHERE order_id = {{id}} AND quantity > 0 GROUP BY ALL) f USING (venue, account, order_id)
+           FROM fills WHERE {_MINE} AND quantity > 0 GROUP BY ALL) f USING (venue, account, order_id)
 LEFT JOIN (SELECT venue, account, order_id, string_agg({_plain("fee")} || ' ' || currency, ', ') AS fees
            FROM (SELECT venue, account, order_id, currency, sum(commission) AS fee FROM commissions
-                 WHERE order_id = {{id}} GROUP BY ALL) GROUP BY ALL) c USING (venue, account, order_id)
+                 WHERE {_MINE} GROUP BY ALL) GROUP BY ALL) c USING (venue, account, order_id)
 LEFT JOIN positions p ON (p.venue, p.account, p.symbol) = (o.venue, o.account, o.symbol)
-WHERE o.order_id = {{id}} AND {{owner}} ORDER BY 1, 2
+WHERE {_MINE_OF_ORDERS} AND {{owner}}
+ORDER BY o.created_at, o.order_id
 """
 PROTECTION = """
 SELECT s.order_id, s.status, s.side, s.quantity - s.filled_quantity AS "open", s.stop_price, s.time_in_force AS tif
 FROM orders s JOIN positions p ON (p.venue, p.account, p.symbol) = (s.venue, s.account, s.symbol)
 WHERE (s.venue, s.account, s.symbol) IN
-      (SELECT (venue, account, symbol) FROM orders o WHERE o.order_id = {id} AND {owner})
+      (SELECT (venue, account, symbol) FROM orders o
+       WHERE (o.order_id = {id} OR starts_with(o.order_id, {id} || '.')) AND {owner})
   AND s.order_type = 'STOP' AND s.status IN ('NEW', 'TRIGGERED', 'PARTIALLY_FILLED', 'PENDING_CANCEL',
                                                  'PENDING_REPLACE')
   AND ((p.quantity > 0 AND s.side = 'SELL') OR (p.quantity < 0 AND s.side = 'BUY'))
 ORDER BY s.created_at, s.order_id
 """
 """The working stops of the order's symbol that would close what is held now, whoever has sent them."""
+STOOD = """
+WITH own AS (SELECT * FROM order_events WHERE starts_with(order_id, {id} || '.') AND {owner}),
+entry AS (SELECT arg_min(order_id, sequence) AS order_id FROM own WHERE type = 'OrderCreated'),
+filled AS (SELECT sequence, "at" FROM own SEMI JOIN entry USING (order_id)
+           WHERE type IN ('OrderPartiallyFilled', 'OrderFilled')),
+stops AS (SELECT order_id, terms.quantity AS quantity, sequence FROM own
+          WHERE type = 'OrderCreated' AND terms.order_type IN ('STOP', 'STOP_LIMIT')),
+stood AS (SELECT order_id, min("at") AS "at" FROM own WHERE type IN ('OrderAccepted', 'OrderTriggered') GROUP BY ALL)
+SELECT s.order_id, s.quantity, max(f."at") AS filled_at, any_value(a."at") AS stood_at,
+       greatest(date_diff('microsecond', max(f."at"), any_value(a."at")) / 1000000, 0) AS unprotected_seconds
+FROM stops s JOIN filled f ON f.sequence < s.sequence LEFT JOIN stood a ON a.order_id = s.order_id
+GROUP BY s.order_id, s.quantity, s.sequence ORDER BY s.sequence
+"""
+"""Of a list: how long after the fill that it is for each stop stood at the venue."""
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -125,7 +148,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         A line for each message of the order, as NATS stored them: `after_milliseconds` is since the line before, `who`
         has said it (the sender, risk, oms, the gateway, the venue). Then what the order is now, with its average price
         and fees, and the working stops that would close the position in its symbol. With --json each line says which
-        `part` it is of: story, now, protection.
+        `part` it is of: story, now, protection, and of a list stood: how long each stop took to stand.
 
         An order placed elsewhere is called external-..., and may be there in several accounts: name the venue and the
         account then. Every check of its decision: signalbox explain ID.
@@ -137,7 +160,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         Exit status: 0 it was found, 1 nothing is recorded of it.
         """,
     )
-    order.add_argument("id", metavar="ID", help="of the order: that of its intent")
+    order.add_argument("id", metavar="ID", help="of the order, or of a list: that of its intent")
     order.add_argument("--venue", choices=venue_names(), default="", help="only there")
     order.add_argument("--account", default="", help="only of this account")
     order.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
@@ -149,10 +172,11 @@ async def _order(arguments: argparse.Namespace) -> int:
         story = await _asked(bus, STORY, arguments, LINES_MAX)
         now = await _asked(bus, NOW, arguments)
         protection = await _asked(bus, PROTECTION, arguments)
+        stood = await _asked(bus, STOOD, arguments)
     if not story.rows:
         complain(f"nothing is recorded of an order {arguments.id!r}: what came in the last second may not be yet")
         return EXIT_FAILED
-    parts = {"story": story, "now": now, "protection": protection}
+    parts = {"story": story, "now": now, "protection": protection, "stood": stood}
     if arguments.json:
         for part, reply in parts.items():
             for row in reply.rows:
@@ -182,6 +206,9 @@ def _tell(parts: dict[str, QueryReply]) -> None:
         return
     print("\nnow:")
     show(now.columns, now.rows, as_json=False, empty="")
+    if parts["stood"].rows:
+        print("\nhow long what had filled was without its stop:")
+        show(parts["stood"].columns, parts["stood"].rows, as_json=False, empty="")
     held = [row[now.columns.index("position")] for row in now.rows]
     if any(_is_held(quantity) for quantity in held):
         print("\nwhat protects the position in its symbol now:")

@@ -105,7 +105,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     cancel = add_command(
         commands,
         "cancel",
-        "ask to cancel an order, or with --all many of them",
+        "ask to cancel an order, a list, or with --all many of them",
         """
         Exit status: 0 the request was approved, 3 it was denied or there is no such order, 4 no decision in time.
 
@@ -251,8 +251,12 @@ async def where_it_is(bus: Bus, order_id: str, venue: str, symbol: str | None) -
     """Venue and symbol of an order, looked up where they are not named; None = nobody knows it, which is said."""
     if venue and symbol:
         return venue, symbol
-    wanted = f"SELECT venue, symbol FROM orders WHERE order_id = {sql_text(order_id)}"
-    reply = await query(bus, f"{wanted} AND venue = {sql_text(venue)}" if venue else wanted)
+    name = sql_text(order_id)
+    wanted = (
+        f"SELECT venue, symbol FROM (SELECT venue, symbol FROM orders WHERE order_id = {name} UNION "
+        f"SELECT venue, symbol FROM intents WHERE intent_id = {name} AND type = 'OrderListIntent')"
+    )
+    reply = await query(bus, f"{wanted} WHERE venue = {sql_text(venue)}" if venue else wanted)
     if not reply.rows:
         complain(f"the desk knows no order {order_id!r}: `signalbox orders` lists them")
         return None

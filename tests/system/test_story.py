@@ -10,7 +10,7 @@ from .test_trading import approved_id, far_limit, status_of
 
 
 def parts(desk: RunningDesk, *words: str) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {"story": [], "now": [], "protection": []}
+    found: dict[str, list[dict[str, Any]]] = {"story": [], "now": [], "protection": [], "stood": []}
     for line in desk.lines("order", *words):
         found[line["part"]].append(line)
     return found
@@ -67,6 +67,40 @@ def test_a_cancel_belongs_to_its_orders_story_and_a_working_stop_protects_what_i
     assert whats.index("CancelOrder") < whats.index("OrderCanceled")
     assert said(desk, stop).index("MassCancelIntent") < said(desk, stop).index("CancelOrder")
     assert stop not in {line["order_id"] for line in parts(desk, held)["protection"]}
+
+
+def test_a_bracket_is_one_story_and_is_cancelled_as_one(desk: RunningDesk) -> None:
+    words = (
+        "bracket",
+        "buy",
+        "10",
+        "SPY",
+        "--stop",
+        "20%",
+        "--target",
+        "1R@50%",
+        "--target",
+        "2R",
+        "--id",
+        "b-story-1",
+    )
+    answer = desk.run(*words)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.startswith("approved: b-story-1 (")
+    legs = [f"b-story-1.{leg}" for leg in ("stop", "target1", "stop-2", "target2")]
+    desk.until(lambda: all(status_of(desk, leg) == "NEW" for leg in legs), 60)
+    found = parts(desk, "b-story-1")
+    whats = [line["what"] for line in found["story"]]
+    assert whats.index("OrderListIntent") < whats.index("APPROVED") < whats.index("ListCreated")
+    assert {line["order_id"] for line in found["now"]} == {"b-story-1.entry", *legs}
+    assert [line["order_id"] for line in found["stood"]] == ["b-story-1.stop", "b-story-1.stop-2"]
+    assert all(line["unprotected_seconds"] >= 0 for line in found["stood"])
+    assert {line["order_id"] for line in found["protection"]} >= {"b-story-1.stop", "b-story-1.stop-2"}
+    assert any("b-story-1.stop" in (line["said"] or "") for line in found["story"])
+    cancel = desk.run("cancel", "b-story-1")
+    assert cancel.returncode == 0, cancel.stderr
+    desk.until(lambda: all(status_of(desk, leg) == "CANCELED" for leg in legs), 60)
+    assert "how long what had filled was without its stop:" in desk.run("order", "b-story-1").stdout
 
 
 def test_a_denied_order_has_the_reason_and_what_nobody_knows_is_said(desk: RunningDesk) -> None:

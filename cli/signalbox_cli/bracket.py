@@ -1,0 +1,165 @@
+"""`signalbox bracket`: an entry, its stop and its targets as one intent, as any NATS client could publish it.
+
+Owns what its options mean as legs of a list. It must not know what a list leads to (`signalbox.order_lists`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from signalbox.messages import (
+    Contingency,
+    ExitPolicy,
+    ListLeg,
+    OffsetUnit,
+    OrderListIntent,
+    OrderType,
+    PriceOffset,
+    Side,
+    TimeInForce,
+)
+from signalbox.order_terms import REDUCING
+
+from signalbox_cli import argument_types
+from signalbox_cli.commands import add_command
+from signalbox_cli.connection import desk_bus, desk_time
+from signalbox_cli.desk_files import venue_of_symbol
+from signalbox_cli.following import OneList
+from signalbox_cli.trading import publish_and_report, simulated
+
+_EXIT = re.compile(r"(?P<number>[0-9.]+)(?P<unit>%|t|R)?(?:@(?P<share>[0-9.]+)%)?")
+_UNITS = {"%": OffsetUnit.PERCENT, "t": OffsetUnit.TICKS, "R": OffsetUnit.R}
+HUNDRED = Decimal(100)
+
+
+@dataclass(frozen=True)
+class Exit:
+    """Where a stop or a target lies: a price, or how far from the entry's fill; and for which share."""
+
+    number: Decimal
+    unit: OffsetUnit | None
+    share: Decimal | None
+
+
+def exit_of(text: str) -> Exit:
+    """Read `440`, `440@50%`, `2%`, `80t` (ticks) or `2R@25%`."""
+    found = _EXIT.fullmatch(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no exit: a price (440), or a way from the fill (2%, 80t, 2R); @50% behind it is for half"
+        )
+    number = argument_types.decimal_number(found["number"])
+    share = argument_types.decimal_number(found["share"]) / HUNDRED if found["share"] else None
+    return Exit(number, _UNITS.get(found["unit"] or ""), share)
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    bracket = add_command(
+        commands,
+        "bracket",
+        "publish an entry with its stop and its targets as one intent, and show the decision",
+        """
+        The exits are sent as the entry fills, each for what has filled, and stand at the venue. A price is absolute
+        (440) or a way from the entry's fill: 2%, 80t (ticks), 2R (twice the way to the stop). @50% = for half of it; a
+        target without a share takes what the others leave. All of it: docs/order-lists.md.
+
+        Exit status: 0 approved, 3 denied, 4 no decision in time (it may still come: see `signalbox orders`).
+
+        Examples:
+          signalbox bracket buy 100 SPY --stop 420 --target 440@50% --target 450 --follow
+          signalbox bracket buy 100 SPY --limit 430 --stop 2% --target 2R@50% --target 4R
+          signalbox bracket sell 0.01 BTC-USD --stop 3% --target 6% --policy alarm
+        """,
+    )
+    bracket.add_argument("side", type=str.lower, choices=("buy", "sell"), help="of the entry")
+    bracket.add_argument("quantity", type=argument_types.decimal_number, help="shares or contracts")
+    bracket.add_argument("symbol", type=argument_types.symbol, help="AAPL, 0700.HK (or 700), 'BRK B', BTC-USD")
+    bracket.add_argument("--stop", type=exit_of, required=True, metavar="AT", help="where the stop of all of it lies")
+    bracket.add_argument(
+        "--target", type=exit_of, action="append", default=[], metavar="AT", help="where a part is taken (repeatable)"
+    )
+    bracket.add_argument(
+        "--limit", type=argument_types.decimal_number, metavar="PRICE", help="the entry's limit (default: market)"
+    )
+    bracket.add_argument(
+        "--tif",
+        type=str.upper,
+        choices=[tif.value for tif in TimeInForce if tif is not TimeInForce.GTD],
+        default="DAY",
+        help="how long the entry is good for (default DAY); its exits are good till cancelled",
+    )
+    bracket.add_argument(
+        "--policy",
+        type=str.upper,
+        choices=[policy.value for policy in ExitPolicy],
+        default=ExitPolicy.FLATTEN.value,
+        help="of a stop that is refused twice: close what it was for at the market (default), or leave it to a person",
+    )
+    bracket.add_argument("--venue", default="", help="where to trade (default: perpetuals at dydx, the rest at ibkr)")
+    bracket.add_argument("--account", default="", help="default: the desk's only account at that venue")
+    bracket.add_argument("--id", default="", help="the list's own id, used once, ever (default: a new one)")
+    bracket.add_argument("--strategy", default="", help="whose orders they are")
+    bracket.add_argument("--note", default="", help="a remark, kept with the intent")
+    bracket.add_argument("--follow", action="store_true", help="go on until nothing of it works")
+    bracket.add_argument("--json", action="store_true", help="print the messages themselves, for programs")
+    bracket.set_defaults(run=_bracket)
+
+
+def list_intent(arguments: argparse.Namespace, at: datetime) -> OrderListIntent:
+    """The intent that the options ask for, at desk time `at`."""
+    venue = arguments.venue or venue_of_symbol(arguments.symbol)
+    side = Side(arguments.side.upper())
+    entry = ListLeg(
+        name="entry",
+        side=side,
+        order_type=OrderType.MARKET if arguments.limit is None else OrderType.LIMIT,
+        quantity=arguments.quantity,
+        limit_price=arguments.limit,
+        time_in_force=TimeInForce(arguments.tif),
+    )
+    other = Side.SELL if side is Side.BUY else Side.BUY
+    # What rests is not taken reduce-only where that is the venue's own: there the target is touched
+    kind = OrderType.MARKET_IF_TOUCHED if venue in REDUCING else OrderType.LIMIT
+    targets = [_leg(f"target{n}", other, kind, each) for n, each in enumerate(arguments.target, 1)]
+    return OrderListIntent(
+        id=arguments.id or f"b-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
+        at=at,
+        venue=venue,
+        symbol=arguments.symbol,
+        contingency=Contingency.BRACKET,
+        legs=(entry, _leg("stop", other, OrderType.STOP, arguments.stop), *targets),
+        exit_policy=ExitPolicy(arguments.policy),
+        account=arguments.account,
+        strategy=arguments.strategy,
+        note=arguments.note,
+    )
+
+
+def _leg(name: str, side: Side, kind: OrderType, at: Exit) -> ListLeg:
+    """A stop lies where the position loses, a target where it wins: nobody writes a sign."""
+    price = at.number if at.unit is None else None
+    amount = -at.number if kind is OrderType.STOP else at.number
+    offset = PriceOffset(amount=amount, unit=at.unit) if at.unit is not None else None
+    rests = kind is OrderType.LIMIT
+    return ListLeg(
+        name=name,
+        side=side,
+        order_type=kind,
+        share=at.share,
+        limit_price=price if rests else None,
+        limit_offset=offset if rests else None,
+        stop_price=None if rests else price,
+        stop_offset=None if rests else offset,
+        time_in_force=TimeInForce.GTC,
+    )
+
+
+async def _bracket(arguments: argparse.Namespace) -> int:
+    async with desk_bus() as (bus, found):
+        intent = list_intent(arguments, await desk_time(bus, simulated=simulated(found.desk_file)))
+        return await publish_and_report(bus, found.user, intent, OneList(intent.id), arguments)
