@@ -611,3 +611,10 @@ def test_an_order_of_no_group_does_not_end_filled_in_part() -> None:
     state, tracked = sent()
     assert VenueCanceled not in kinds(state, execution(shares=4.0), status("Filled", 4.0))
     assert not tracked.done
+
+
+def test_an_order_of_a_group_that_works_on_has_not_ended() -> None:
+    state, tracked = sent(part=GROUPED)
+    facts = execution(shares=4.0), status("Submitted", 4.0, remaining=6.0)
+    assert VenueCanceled not in kinds(state, *facts)
+    assert not tracked.done

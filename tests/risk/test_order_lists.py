@@ -228,3 +228,34 @@ def test_what_a_checkpoint_has_of_groups_is_what_was_folded(world: Any) -> None:
     loader.restore(again)
     assert (again.groups, again.lists) == (w.state.groups, w.state.lists)
     assert again.books == w.state.books
+
+
+def test_a_lists_own_events_end_nothing(world: Any) -> None:
+    w = world().ready()
+    intent = bracket(w)
+    w.decide(intent)
+    of_it = w._of(intent.id, messages.OrderStatus.FILLED)
+    w.event(
+        messages.ListCreated(
+            **of_it, intent=intent, decision_sequence=1, tick_size=Decimal("0.01"), lot_size=Decimal(1)
+        )
+    )
+    assert w.state.known.finished(intent.id) is None
+    assert list(w.state.orders) == [f"{intent.id}.entry"]
+
+
+def test_an_entry_whose_events_came_before_the_decision_counts_once(world: Any) -> None:
+    w = world().ready()
+    intent = bracket(w)
+    decision = w.decide(intent)
+    other = world().ready()
+    created(other, intent, "entry", "100", group=0)
+    other.take(decision)
+    assert holding(other).buying_quantity == 100
+
+
+def test_what_one_set_may_close_counts_for_the_next(world: Any) -> None:
+    w = world(limits={"position_quantity_max": Decimal(175)})
+    w.ready(positions=(w.held("SPY", "-200"),))
+    halves = [leg(name, "SELL", "LIMIT", limit_price="110", share="0.5") for name in ("one", "two")]
+    assert "could become -200" in why(w.decide(bracket(w, "100", "98", *halves)))
