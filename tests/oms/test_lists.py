@@ -189,6 +189,13 @@ def test_both_exits_fill_in_a_race_and_that_is_told_once(make):
     assert "100 more than the entry has opened" in told.reason
 
 
+def test_what_a_stop_has_filled_and_was_taken_back_is_protected_again(make):
+    desk = entered(make, "100").run(sold(make, "b.stop", "100", price="9"), canceled(make, "b.target1"))
+    assert desk.works() == {}
+    desk.take(make.fill("0", "0", order_id="b.stop", execution_id="out1", revision=2, side=SOLD))
+    assert desk.works() == {"b.stop-2": "100", "b.target1-2": "100"}
+
+
 def test_what_a_person_cancels_is_not_sent_again(make):
     desk = entered(make, "100").run(make.cancel("b.stop"), canceled(make, "b.stop"))
     assert (desk.works(), alarms(desk)) == ({"b.target1": "100"}, [])

@@ -47,14 +47,14 @@ class Leg(StrEnum):
     """What a leg of a group is, by its newest order."""
 
     HELD = "HELD"
-    """It waits: it has no order, or the OMS has taken it back."""
+    """It waits: it has no order, the OMS has taken it back, or it has filled."""
     WORKING = "WORKING"
     LEAVING = "LEAVING"
     """A cancel of it is under way."""
     LOST = "LOST"
     """The venue, or a gateway, has refused it, or ended it unasked."""
     DONE = "DONE"
-    """It has filled, a person has cancelled it, or there is nothing more to be done about its loss."""
+    """A person has cancelled it, or there is nothing more to be done about its loss."""
 
 
 class Need(StrEnum):
@@ -206,7 +206,9 @@ def leg_state(known: ListState, orders: tuple[OrderState, ...]) -> Leg:
     newest = orders[-1]
     if not newest.is_final:
         return Leg.LEAVING if _is_leaving(newest) else Leg.WORKING
-    if newest.status is OrderStatus.FILLED or newest.status is OrderStatus.DENIED:
+    if newest.status is OrderStatus.FILLED:
+        return Leg.HELD  # what it filled may be taken back: then there is something to protect again
+    if newest.status is OrderStatus.DENIED:
         return Leg.DONE
     if any(not cause.startswith(OWN) for cause in newest.cancel_causes):
         return Leg.DONE
