@@ -279,6 +279,8 @@ class VenueInProcess:
                     )
                 ]
             case Modified(terms=terms):
+                if order_id not in self._revisions:
+                    return []  # its group has reduced it
                 revision = self._revisions[order_id]
                 replaced = f"{name}/replaced/{order_id}.{revision}"
                 return [
