@@ -147,7 +147,8 @@ def _within(order: WorkingOrder, left: Decimal) -> tuple[Decimal, Decimal | None
     quantity, value = order.worst_quantity, order.worst_value
     if value is None or quantity <= left:
         return min(quantity, left), value
-    return left, value * left / quantity
+    prices = (order.price, order.change.price if order.change is not None else None)
+    return left, left * max(price for price in prices if price is not None)  # no quotient: what is added is taken off
 
 
 def _size(value: Decimal | None) -> Decimal:
