@@ -11,6 +11,7 @@ from typing import Any
 from signalbox.messages import OrderType, TimeInForce
 from signalbox.order_terms import WITH_LIMIT, WITH_STOP
 from signalbox.subjects import INTENT_ID
+from signalbox.venues import venue_names
 
 Schema = dict[str, Any]
 
@@ -18,7 +19,7 @@ DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 INTENTS_END, ORDER_TO_SEND = "Intent", "OrderIntentToSend"
 SAMPLES = {
     "at": "2024-03-05T15:00:00Z",
-    "venue": "ibkr",
+    "venue": venue_names()[0],
     "symbol": "SPY",
     "account": "DU1234567",
     "currency": "USD",
