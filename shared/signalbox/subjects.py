@@ -376,9 +376,8 @@ def all_set_aside(service: str) -> str:
 
 
 ALL_ORDERS, ALL_POSITIONS, ALL_INSTRUMENTS = "order.*.*.*", "position.*.*.*", "md.instrument.*.*"
-ALL_MINUTE_BARS = "md.bar.*.*.1m"
+ALL_MINUTE_BARS, ALL_APPROVALS = "md.bar.*.*.1m", "decision.approved.*.*"
 ALL_BOOKS_ACTS = "$KV.CONTROL.books.*.*.*.*"
-ALL_APPROVALS = "decision.approved.*.*"
 ALL_QUOTES, ALL_LINKS, ALL_ACCOUNTS, ALL_DECISIONS = "md.quote.*.*", "link.*.*", "account.*.*", "decision.*.*.*"
 ALL_BARS, ALL_SCORES, ALL_BOOKS = "md.bar.*.*.*", "ind.score.*.*.*", "book.*.*"
 """Patterns to read or subscribe to. In BARS itself a bar's subject has a partition in front of the venue."""

@@ -1,4 +1,4 @@
-"""Folds messages into the state: the only code that changes it.
+"""Folds TRADE into the state; what is said beside it, `risk.observed` does. Nothing else changes the state.
 
 Owns what an approval reserves, what an order event frees and what a fill moves. It decides nothing. Live and rebuilt
 state come from this same fold; a message of TRADE that was folded before changes nothing.
@@ -13,7 +13,6 @@ from decimal import Decimal
 from signalbox.messages import (
     FINAL_STATUSES,
     AccountAdopted,
-    AccountState,
     BooksActRefused,
     BooksAdjusted,
     ChangeKind,
@@ -21,7 +20,6 @@ from signalbox.messages import (
     Fill,
     FillCorrected,
     FundingBooked,
-    Instrument,
     IntentApproved,
     IntentDenied,
     ListAlarmed,
@@ -40,18 +38,14 @@ from signalbox.messages import (
     OrderReplaced,
     OrderReplaceRejected,
     OrderStatus,
-    Quote,
-    TradingState,
-    VenueLink,
 )
 from signalbox.order_lists import Terms, order_intent, plan_of
-from signalbox.room import StreamRoom
 
-from risk import changing, keeping
+from risk import changing
 from risk.account_ages import FUNDS, said_at
-from risk.exposure import alter, count_group, end, holding_of, note_traded, revalue, settle_terms, work
+from risk.exposure import alter, books_of, count_group, end, holding_of, note_traded, revalue, settle_terms, work
 from risk.known import Verdict
-from risk.prices import mark_price, usable_price, worst_price
+from risk.prices import usable_price, worst_price
 from risk.state import (
     ONE,
     RATE_WINDOW,
@@ -59,17 +53,11 @@ from risk.state import (
     UNCONFIRMED_FILLS_MAX,
     ZERO,
     AccountBooks,
-    AccountKey,
     Group,
     Holding,
-    LinkLost,
     RiskState,
-    Seen,
     WorkingOrder,
-    is_flat,
-    margin_fraction,
     order_key,
-    short_margin,
 )
 
 NO_TICKS = Terms(tick_size=ONE, lot_size=ONE)
@@ -125,7 +113,7 @@ def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> Non
         _adjust(state, event)
         return
     state.in_flight.discard(event.order_id)
-    books = _books_of(state, (event.venue, event.account))
+    books = books_of(state, (event.venue, event.account))
     if isinstance(event, AccountAdopted):
         _adopt(state, books, event, f"TRADE:{sequence}")
         return
@@ -140,14 +128,6 @@ def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> Non
     elif isinstance(event, OrderPendingReplace | OrderReplaced | OrderReplaceRejected):
         changing.fold(state, books, _key(event), event)
     _set_status(state, books, event)
-
-
-def _books_of(state: RiskState, key: AccountKey) -> AccountBooks:
-    """The books of an account, which begin here if there are none."""
-    books = state.books.get(key)
-    if books is None:
-        books = state.books[key] = AccountBooks()
-    return books
 
 
 def _was_in_flight(state: RiskState, event: OrderDenied) -> bool:
@@ -170,7 +150,7 @@ def _note_approval(
     state: RiskState, intent: OrderIntent | ModifyIntent | OrderListIntent, at: datetime, by: str
 ) -> AccountBooks:
     """Count an approval against the limits on their rate; the books of its account."""
-    books = _books_of(state, (intent.venue, intent.account))
+    books = books_of(state, (intent.venue, intent.account))
     of_name = books.approvals_by_name.get(by)
     if of_name is None:
         of_name = books.approvals_by_name[by] = deque()
@@ -329,7 +309,7 @@ def _fill(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, 
 
 def _adjust(state: RiskState, event: BooksAdjusted) -> None:
     """An operator's act has moved positions; what was traded before a split is in old units from now on."""
-    books = _books_of(state, (event.venue, event.account))
+    books = books_of(state, (event.venue, event.account))
     for change in event.changes:
         holding = holding_of(state, books, event.venue, change.symbol)
         if not holding.currency:
@@ -381,73 +361,3 @@ def _adopt(state: RiskState, books: AccountBooks, event: AccountAdopted, source:
         note_traded(holding, held.average_price)
     for symbol, holding in books.holdings.items():
         settle_terms(state, books, symbol, holding)
-
-
-# -------------------------------------------------------------------------------------- what is observed beside it
-
-
-def fold_quote(state: RiskState, quote: Quote) -> None:
-    """Keep the last quote of a symbol, and value what is held at it.
-
-    One that comes late replaces a newer one: its age is checked at each decision, whereas a single quote dated in the
-    future would otherwise keep all later ones out.
-    """
-    state.quotes[quote.venue, quote.symbol] = Seen(quote, f"quote:{quote.id}", keeping.of_quote(quote))
-    mark = mark_price(quote)
-    if mark is None:
-        return
-    for (venue, _), books in state.books.items():
-        holding = books.holdings.get(quote.symbol) if venue == quote.venue else None
-        if holding is not None and holding.mark != mark:
-            holding.mark = mark
-            if not is_flat(holding):
-                revalue(books, quote.symbol, holding)
-
-
-def fold_instrument(state: RiskState, instrument: Instrument, source: str) -> None:
-    """Keep what a venue says of a symbol; what is held there is valued by it."""
-    kept = keeping.of_instrument(instrument, source)
-    state.instruments[instrument.venue, instrument.symbol] = Seen(instrument, source, kept)
-    for (venue, _), books in state.books.items():
-        holding = books.holdings.get(instrument.symbol) if venue == instrument.venue else None
-        if holding is not None:
-            holding.currency, holding.multiplier = instrument.currency, instrument.multiplier
-            holding.margin_fraction = margin_fraction(instrument)
-            holding.short_margin = short_margin(instrument)
-            settle_terms(state, books, instrument.symbol, holding)
-
-
-def fold_account(state: RiskState, account: AccountState, source: str) -> None:
-    """Keep the venue's newest figures of an account; fills from before its funds were said are in them."""
-    key = (account.venue, account.account)
-    known = state.accounts.get(key)
-    if known is not None and account.at < known.message.at:
-        return
-    state.accounts[key] = Seen(account, source, keeping.of_account(account, source))
-    books = _books_of(state, key)
-    rates = account.rates if books.currency in ("", account.currency) else {}
-    if (rates, account.initial_margin_fractions) != (books.rates, books.margin_fractions):
-        books.rates, books.margin_fractions = rates, account.initial_margin_fractions
-        for symbol, holding in books.holdings.items():
-            settle_terms(state, books, symbol, holding)
-    funds_at = said_at(account, FUNDS)
-    while books.unconfirmed_fills and books.unconfirmed_fills[0][0] < funds_at:
-        books.unconfirmed_fills.popleft()
-
-
-def fold_link(state: RiskState, link: VenueLink | LinkLost) -> None:
-    """Keep what a gateway last said of itself; silence takes it away."""
-    key = (link.venue, link.account)
-    state.links[key] = Seen(link, f"link:{link.id}", keeping.of_link(link)) if isinstance(link, VenueLink) else None
-
-
-def fold_trading_state(state: RiskState, trading_state: TradingState | None, source: str) -> None:
-    """Keep the desk's main switch; None = it was never set, or can not be read."""
-    state.trading_state = (
-        Seen(trading_state, source, keeping.of_switch(trading_state, source)) if trading_state is not None else None
-    )
-
-
-def fold_room(state: RiskState, room: StreamRoom | None, source: str) -> None:
-    """Keep how full the fullest stream is that an order needs; None = nobody has said it lately."""
-    state.room = Seen(room, source, keeping.of_room(room)) if room is not None else None

@@ -196,6 +196,14 @@ def alter(state: RiskState, books: AccountBooks, order: WorkingOrder, **terms: A
     revalue(books, order.symbol, holding)
 
 
+def books_of(state: RiskState, key: AccountKey) -> AccountBooks:
+    """The books of an account, which begin here if there are none."""
+    books = state.books.get(key)
+    if books is None:
+        books = state.books[key] = AccountBooks()
+    return books
+
+
 def restore_books(state: RiskState, key: AccountKey, books: AccountBooks, orders: Mapping[str, WorkingOrder]) -> None:
     """Take on what TRADE has said of an account and its working `orders`, and reckon anew what follows from it."""
     venue, _ = key

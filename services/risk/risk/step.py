@@ -25,7 +25,7 @@ from signalbox.messages import (
 )
 from signalbox.room import StreamRoom
 
-from risk import evolve
+from risk import evolve, observed
 from risk.decide import decide
 from risk.facts import Request
 from risk.recall import recall_terms
@@ -85,7 +85,7 @@ def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[De
         return (decision,)
     match incoming:
         case Quote():
-            evolve.fold_quote(state, incoming)
+            observed.fold_quote(state, incoming)
         case TradeEvent(sequence, None):
             evolve.distrust_books(state, sequence)
         case TradeEvent(sequence, event):
@@ -96,13 +96,13 @@ def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[De
         case Recalled():
             recall_terms(state, incoming.events)
         case VenueLink() | LinkLost():
-            evolve.fold_link(state, incoming)
+            observed.fold_link(state, incoming)
         case AccountLost(venue=venue, account=account):
             state.accounts.pop((venue, account), None)
         case TradingStateLost():
-            evolve.fold_trading_state(state, None, "")
+            observed.fold_trading_state(state, None, "")
         case RoomLost():
-            evolve.fold_room(state, None, "")
+            observed.fold_room(state, None, "")
         case Seen():
             _see(state, incoming)
         case _:
@@ -113,12 +113,12 @@ def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[De
 def _see(state: RiskState, seen: Seen[Instrument] | Seen[AccountState] | Seen[TradingState] | Seen[StreamRoom]) -> None:
     match seen.message:
         case Instrument() as instrument:
-            evolve.fold_instrument(state, instrument, seen.source)
+            observed.fold_instrument(state, instrument, seen.source)
         case AccountState() as account:
-            evolve.fold_account(state, account, seen.source)
+            observed.fold_account(state, account, seen.source)
         case TradingState() as trading_state:
-            evolve.fold_trading_state(state, trading_state, seen.source)
+            observed.fold_trading_state(state, trading_state, seen.source)
         case StreamRoom() as room:
-            evolve.fold_room(state, room, seen.source)
+            observed.fold_room(state, room, seen.source)
         case _:
             assert_never(seen.message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from risk import evolve
+from risk import evolve, observed
 from signalbox.messages import IntentApproved, LinkStatus, OrderStatus, TradingMode
 
 
@@ -26,7 +26,7 @@ def test_a_cancel_passes_whatever_the_state_of_the_desk(world: Any) -> None:
     w.mode(TradingMode.HALTED).link(LinkStatus.DOWN).later(86_400)
     evolve.distrust_books(w.state, w.sequence)
     assert isinstance(w.decide(w.cancel(order.id), clock_is_stale=True), IntentApproved)
-    evolve.fold_trading_state(w.state, None, "")
+    observed.fold_trading_state(w.state, None, "")
     assert isinstance(w.decide(w.cancel(order.id, at=order.at)), IntentApproved)
 
 

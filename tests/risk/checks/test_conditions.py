@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from risk import evolve
+from risk import evolve, observed
 from risk.state import LinkLost
 from signalbox.desk import NatsServers
 from signalbox.messages import (
@@ -38,7 +38,7 @@ def test_a_clock_that_never_ticked_denies_and_raises_nothing(world: Any) -> None
 
 def test_a_missing_trading_state_means_halted(world: Any) -> None:
     w = world().ready()
-    evolve.fold_trading_state(w.state, None, "")
+    observed.fold_trading_state(w.state, None, "")
     assert w.decide(w.order()).reason == "trading is halted: the desk's trading state has not been set"
 
 
@@ -75,7 +75,7 @@ def test_desk_file_says_how_full_a_stream_may_be(world: Any) -> None:
 
 def test_room_that_nobody_has_told_of_denies(world: Any) -> None:
     w = world().ready()
-    evolve.fold_room(w.state, None, "")
+    observed.fold_room(w.state, None, "")
     assert w.decide(w.order()).reason.startswith("NATS has not said lately how full its streams are")
 
 
@@ -185,7 +185,7 @@ def test_a_symbol_of_which_a_fact_can_not_be_read_takes_no_orders_and_others_do(
 
 def test_a_silent_gateway_denies(world: Any, check: Any) -> None:
     w = world().ready()
-    evolve.fold_link(w.state, LinkLost(venue="ibkr", account="DU1234567"))
+    observed.fold_link(w.state, LinkLost(venue="ibkr", account="DU1234567"))
     assert "no heartbeat" in check(w.decide(w.order()), "venue_link").reason
     w.link()
     assert check(w.decide(w.order()), "venue_link").passed
