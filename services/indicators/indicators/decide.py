@@ -43,12 +43,13 @@ def score_of(bar: Bar, close: float, memory: Memory, parameters: Parameters, war
     )
 
 
+_FED = BarSource.LIVE  # looked up once: to name a member of an enumeration costs as much as an indicator
 _LIVE, _FETCHED = (ScoreState.LIVE, ""), (ScoreState.BACKFILL, "the bar was fetched from the venue's history")
 
 
 def _state(bar: Bar, seen: int, warm_bars: int) -> tuple[ScoreState, str]:
     if seen >= warm_bars:
-        return _LIVE if bar.source is BarSource.LIVE else _FETCHED
+        return _LIVE if bar.source is _FED else _FETCHED
     return ScoreState.WARMING, f"bar {seen} of the {warm_bars} that indicators need to forget where they began"
 
 

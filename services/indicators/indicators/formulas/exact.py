@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from math import frexp, inf, sqrt
 
-SCALE_BITS = 1126
-"""Of any float the last bit is worth at least 2 to the power of -1074; 52 more keep small squares apart."""
+SCALE_BITS = 208
+"""Of a price from 1e-40 up the last bit is worth at least 2 to the power of -186. Of a smaller number what is below 2
+to the power of -208 is cut off, the same way whenever it comes in or goes out."""
 _MANTISSA = 9007199254740992.0  # 2 to the power of 53
 
 
 def exact(value: float) -> int:
-    """The finite `value` times 2 to the power of `SCALE_BITS`, a whole number."""
+    """The finite `value` times 2 to the power of `SCALE_BITS`, as a whole number."""
     mantissa, exponent = frexp(value)
-    return int(mantissa * _MANTISSA) << (exponent + SCALE_BITS - 53)
+    whole, shift = int(mantissa * _MANTISSA), exponent + SCALE_BITS - 53
+    return whole << shift if shift >= 0 else whole >> -shift
 
 
 def mean(total: int, count: int) -> float:
