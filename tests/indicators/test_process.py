@@ -22,7 +22,7 @@ from signalbox.bus import Bus
 from signalbox.desk import load_desk
 from signalbox.errors import BusUnavailableError
 from signalbox.messages import Bar, Score, ServiceStatus
-from signalbox_cli.local_desk import free_port
+from signalbox_cli.ports import free_port
 
 DESK = Path(__file__).resolve().parents[2] / "deploy/desk.toml"
 OPEN = datetime(2020, 12, 15, 14, 30, tzinfo=UTC)
