@@ -55,7 +55,6 @@ from signalbox.messages import (
     FillCorrected,
     FundingBooked,
     Instrument,
-    ListAlarmed,
     Message,
     OrderEvent,
     OrderEvents,
@@ -72,8 +71,9 @@ from oms import checkpoint, metrics
 from oms.checkpoint import StateLoader
 from oms.evolve import evolve, evolve_nothing
 from oms.late_fills import LateFills
+from oms.logged import log_events, log_outcome
 from oms.looking_up import look_up
-from oms.outcome import Drift, NoteKind, Outcome, Rules
+from oms.outcome import Outcome, Rules
 from oms.publishing import BookPublisher
 from oms.recall import Wanted, forget_recalled, wanted_by_event, wanted_by_message
 from oms.state import KEPT, Keep, State, order_key
@@ -86,10 +86,6 @@ CONSUMER, CONSUMER_OF_DENIED = "oms", "oms-denied"
 log = logging.getLogger(__name__)
 
 _M = TypeVar("_M", bound=Message)
-
-_ODD = frozenset({NoteKind.UNKNOWN_INSTRUMENT, NoteKind.SECOND_DECISION, NoteKind.OVERFILL})
-"""What a person should look at; the rest is everyday repetition."""
-
 
 _BOOKING = (
     OrderPartiallyFilled
@@ -250,14 +246,16 @@ class OrderManagement:
             except BusError as error:
                 self._failure = error  # what is stored is not known: nothing may be decided from this state
                 raise
-        self._tell(message, outcome)
+        log_outcome(message, outcome)
+        if outcome.drift is not None and isinstance(message, VenueSnapshot):
+            self.shown.drift(message.venue, message.account, outcome.drift)
         return outcome
 
     async def _follow(self) -> None:
         """Do what the lists make necessary, whose orders have changed."""
         while (outcome := follow(self.state, self._clock.now(), self._rules)) is not None:
             await self._carry_out(outcome)
-            self._tell_events(outcome)
+            log_events(outcome)
 
     async def _step(self, message: Incoming, sequence: int) -> Outcome:
         """What a message makes necessary, with all at hand that it speaks of."""
@@ -367,36 +365,6 @@ class OrderManagement:
             metrics.COMMANDS_REPEATED.labels(order.venue).inc()
         else:
             metrics.COMMANDS.labels(order.venue, type(command).__name__).inc()
-
-    # ------------------------------------------------------------------------------------------ what a person sees
-
-    def _tell(self, message: Message, outcome: Outcome) -> None:
-        """One line for a message that changed something or is odd, with the ids to follow it by."""
-        if isinstance(message, TimerFired):
-            metrics.TIMERS.labels("unknown" if outcome.events else "again" if outcome.timers else "answered").inc()
-        for note in outcome.notes:
-            metrics.NOTES.labels(note.value).inc()
-        self._tell_events(outcome)
-        if outcome.notes:
-            level = logging.WARNING if _ODD.intersection(outcome.notes) else logging.INFO
-            log.log(level, "noted", extra={"message_id": message.id, "notes": " ".join(outcome.notes)})
-        if outcome.drift is not None and isinstance(message, VenueSnapshot):
-            self._tell_drift(message, outcome.drift)
-
-    def _tell_events(self, outcome: Outcome) -> None:
-        for event in outcome.events:
-            fields = {"order_id": event.order_id, "status": event.status.value, "id": event.id, "cause": event.cause}
-            if isinstance(event, ListAlarmed):
-                metrics.LIST_ALARMS.labels(event.venue, event.action).inc()
-                log.error(f"a list is not as was promised: {event.reason}", extra={**fields, "action": event.action})
-            else:
-                log.info(type(event).__name__, extra=fields)
-
-    def _tell_drift(self, snapshot: VenueSnapshot, found: tuple[Drift, ...]) -> None:
-        self.shown.drift(snapshot.venue, snapshot.account, found)
-        for drift in found:
-            fields = {"kind": drift.kind.value, "subject": drift.name, "ours": drift.ours, "theirs": drift.theirs}
-            log.warning("the venue's books differ from ours", extra={"cause": snapshot.id, **fields})
 
 
 def _read_side(received: Received, kind: type[_M]) -> _M | None:
