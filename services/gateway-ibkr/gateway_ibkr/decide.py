@@ -33,6 +33,7 @@ from gateway_ibkr.facts import (
     OrderFact,
     OrderStatusSeen,
 )
+from gateway_ibkr.groups import is_missing_some, rest_is_gone
 from gateway_ibkr.settling import settled_as
 from gateway_ibkr.state import PRESET, State, Tracked, hear, remember_fill
 from gateway_ibkr.translate import (
@@ -116,8 +117,8 @@ def on_status(state: State, fact: OrderStatusSeen, at: datetime) -> list[Action]
     tracked.own.whole = tracked.own.whole or fact.status == "Filled"
     actions = _shown(state, tracked, at)
     actions += _status(state, tracked, fact.status, fact.why_held, _venue_now(state, at))
-    actions += _rest_is_gone(state, tracked, _venue_now(state, at))
-    if _is_missing_some(tracked):
+    actions += rest_is_gone(state, tracked, _venue_now(state, at))
+    if is_missing_some(tracked):
         actions.append(Ask(tracked.order.order_id, "an execution is missing"))
     return actions
 
@@ -132,18 +133,10 @@ def on_completed(state: State, fact: CompletedOrderSeen, at: datetime) -> list[A
     ended_at = time_of(fact.completed_time) or at
     actions = _shown(state, tracked, at)
     actions += _status(state, tracked, fact.status, None, ended_at, fact.completed_status, is_over=True)
-    actions += _rest_is_gone(state, tracked, ended_at)
-    if _is_missing_some(tracked):
+    actions += rest_is_gone(state, tracked, ended_at)
+    if is_missing_some(tracked):
         actions.append(Ask(tracked.order.order_id, "an execution is missing"))
     return actions
-
-
-def _rest_is_gone(state: State, tracked: Tracked, at: datetime) -> list[Action]:
-    """An order of a group is filled for the venue when all is that the group has left it: what is not has ended."""
-    part = tracked.order.part
-    if part is None or part.contingency is None or not tracked.own.whole or tracked.done or _is_missing_some(tracked):
-        return []
-    return [*reports.canceled(state, tracked, at, "the rest of it went with the fills of its OCA group")]
 
 
 def _venue_now(state: State, at: datetime) -> datetime:
@@ -297,7 +290,7 @@ def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action
         actions += reports.triggered(state, tracked, fill.at)  # and its status may be missing
     actions += told
     if tracked is not None:
-        actions += _rest_is_gone(state, tracked, fill.at)
+        actions += rest_is_gone(state, tracked, fill.at)
         actions.append(Ask(order_id, COMMISSION_IS_MISSING))
     return actions
 
@@ -378,14 +371,9 @@ _DECIDERS: dict[type, Callable[[State, Any, datetime], list[Action]]] = {
 }
 
 
-def _is_missing_some(tracked: Tracked) -> bool:
-    """Whether the venue has filled more of the order than its executions tell."""
-    return tracked.filled_at_venue > tracked.filled + tracked.own.taken_back
-
-
 def question(state: State, tracked: Tracked) -> str:
     """What the venue still has to be asked about this order; "" = nothing."""
-    if _is_missing_some(tracked):
+    if is_missing_some(tracked):
         return "an execution is missing"
     if reports.commission_is_missing(state, tracked):
         return COMMISSION_IS_MISSING
