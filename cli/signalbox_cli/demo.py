@@ -20,6 +20,7 @@ from signalbox.sessions import next_session, session_at
 
 from signalbox_cli.auditing import audit_record, audit_trading
 from signalbox_cli.connection import call_control
+from signalbox_cli.demo_brackets import PERPETUAL, SHARES, go_home_flat, move_its_stop, tell_bracket
 from signalbox_cli.demo_stories import (
     DOLLAR,
     SHARES_REST,
@@ -131,8 +132,13 @@ async def _tell(plan: DemoPlan, desk: LocalDesk, traders: dict[str, Trader], ope
         await trader.watch.fresh_account(venue, plan.desk.desk.limits.account_age_seconds_max / 2)
     if IBKR in traders:
         await tell_shares(traders[IBKR], operator, story)
+        await tell_bracket(traders[IBKR], story, SHARES, Decimal(20))
+        await move_its_stop(traders[IBKR], story, SHARES)
+        await go_home_flat(traders[IBKR], story, SHARES, Decimal(20))
     if DYDX in traders:
         await tell_perpetual(traders[DYDX], story)
+        await tell_bracket(traders[DYDX], story, PERPETUAL, Decimal("0.02"))
+        await go_home_flat(traders[DYDX], story, PERPETUAL, Decimal("0.02"))
         if IBKR not in traders:
             await tell_halt(traders[DYDX], operator, story, Decimal("0.02"), DOLLAR)
 

@@ -36,16 +36,16 @@ SHARES_REST, PERPETUAL_RESTS = "demo-rests", "demo-perpetual-rests"
 
 async def tell_shares(trader: Trader, operator: Bus, story: Story) -> None:
     """A stock at ibkr: market, limits, a part, a stop, refusals, a halt."""
-    _approved(await trader.send("demo-market", quantity=Decimal(100)))
+    approved(await trader.send("demo-market", quantity=Decimal(100)))
     await trader.status("demo-market", OrderStatus.FILLED)
     story.say("demo-market: BUY 100 at market: approved, FILLED")
     far = below(await trader.quote(), "0.97", CENT)
-    _approved(await trader.send("demo-limit", quantity=Decimal(100), limit_price=far))
+    approved(await trader.send("demo-limit", quantity=Decimal(100), limit_price=far))
     await _stands_then_canceled(trader, "demo-limit")
     story.say(f"demo-limit: BUY 100 at {far} limit: approved, NEW, then CANCELED on request")
     await _fill_in_part(trader, story)
     stop = {"side": Side.SELL, "order_type": OrderType.STOP, "stop_price": far}
-    _approved(await trader.send("demo-stop", quantity=Decimal(50), **stop))
+    approved(await trader.send("demo-stop", quantity=Decimal(50), **stop))
     await _stands_then_canceled(trader, "demo-stop")
     story.say(f"demo-stop: SELL 50 stop at {far}: approved, NEW, then CANCELED on request")
 
@@ -57,10 +57,10 @@ async def tell_shares(trader: Trader, operator: Bus, story: Story) -> None:
     story.say(_denied("demo-market once more", await trader.send("demo-market", quantity=Decimal(100))))
     await tell_halt(trader, operator, story, Decimal(1), CENT)
 
-    _approved(await trader.send("demo-sell", side=Side.SELL, quantity=Decimal(40)))
+    approved(await trader.send("demo-sell", side=Side.SELL, quantity=Decimal(40)))
     await trader.status("demo-sell", OrderStatus.FILLED)
     story.say("demo-sell: SELL 40 at market: approved, FILLED")
-    _approved(await trader.send(SHARES_REST, quantity=Decimal(100), limit_price=far))
+    approved(await trader.send(SHARES_REST, quantity=Decimal(100), limit_price=far))
     await trader.status(SHARES_REST, OrderStatus.NEW)
     story.say(f"{SHARES_REST}: BUY 100 at {far} limit: approved, NEW; it will rest until the close")
 
@@ -71,22 +71,22 @@ async def tell_shares(trader: Trader, operator: Bus, story: Story) -> None:
 async def tell_perpetual(trader: Trader, story: Story) -> None:
     """A perpetual at dydx: taking, quoting, a part, a stop, a good-till-cancelled order, reduce-only, refusals."""
     name = trader.symbol
-    _approved(await trader.send("demo-perpetual", quantity=Decimal("0.05")))
+    approved(await trader.send("demo-perpetual", quantity=Decimal("0.05")))
     await trader.status("demo-perpetual", OrderStatus.FILLED)
     taken = trader.watch.fills("demo-perpetual")[0].fill
     story.say(f"demo-perpetual: BUY 0.05 {name} at market: approved, FILLED at {taken.price}, as {taken.liquidity}")
     far = below(await trader.quote(), "0.97", DOLLAR)
-    _approved(await trader.send("demo-quote", quantity=Decimal("0.02"), limit_price=far))
+    approved(await trader.send("demo-quote", quantity=Decimal("0.02"), limit_price=far))
     await _stands_then_canceled(trader, "demo-quote")
     story.say(f"demo-quote: BUY 0.02 {name} at {far} limit, short-term: approved, NEW, then CANCELED on request")
-    _approved(await trader.send("demo-perpetual-part", quantity=Decimal(8)))
+    approved(await trader.send("demo-perpetual-part", quantity=Decimal(8)))
     await trader.status("demo-perpetual-part", OrderStatus.CANCELED)
     filled = trader.watch.filled("demo-perpetual-part")
     if not filled:
         raise DemoFailedError("order demo-perpetual-part should have filled in part, but nothing was filled")
     story.say(f"demo-perpetual-part: BUY 8 {name} at market: approved, {filled} filled, the rest CANCELED at once")
     stop = {"side": Side.SELL, "order_type": OrderType.STOP, "stop_price": far, "time_in_force": TimeInForce.GTC}
-    _approved(await trader.send("demo-perpetual-stop", quantity=Decimal("0.02"), **stop))
+    approved(await trader.send("demo-perpetual-stop", quantity=Decimal("0.02"), **stop))
     await _stands_then_canceled(trader, "demo-perpetual-stop")
     story.say(f"demo-perpetual-stop: SELL 0.02 {name} stop at {far}, on the chain: approved, NEW, then CANCELED")
 
@@ -97,18 +97,18 @@ async def tell_perpetual(trader: Trader, story: Story) -> None:
     story.say(_denied(f"demo-crumb: BUY {PERPETUAL_LOT / 10} {name}", crumb))
     at_close = await trader.send("demo-close", quantity=Decimal("0.02"), order_type=OrderType.MARKET_ON_CLOSE)
     story.say(_denied(f"demo-close: BUY 0.02 {name} at the close", at_close))
-    _approved(await trader.send("demo-reduce", quantity=Decimal("0.02"), **reducing))
+    approved(await trader.send("demo-reduce", quantity=Decimal("0.02"), **reducing))
     await trader.status("demo-reduce", OrderStatus.FILLED)
     story.say(f"demo-reduce: SELL 0.02 {name} at market, reduce-only: approved, FILLED")
     resting = {"limit_price": far, "time_in_force": TimeInForce.GTC}
-    _approved(await trader.send(PERPETUAL_RESTS, quantity=Decimal("0.02"), **resting))
+    approved(await trader.send(PERPETUAL_RESTS, quantity=Decimal("0.02"), **resting))
     await trader.status(PERPETUAL_RESTS, OrderStatus.NEW)
     story.say(f"{PERPETUAL_RESTS}: BUY 0.02 {name} at {far} limit, GTC, on the chain: approved, NEW; it rests for now")
 
 
 async def end_perpetual(trader: Trader, story: Story) -> None:
     """The day is over: funding was paid for each hour, and what rests is cancelled."""
-    _approved(await trader.cancel(PERPETUAL_RESTS))
+    approved(await trader.cancel(PERPETUAL_RESTS))
     await trader.status(PERPETUAL_RESTS, OrderStatus.CANCELED)
     story.say(f"{PERPETUAL_RESTS}: CANCELED on request at the end of the day")
     paid = sum((event.amount for event in trader.watch.funding), Decimal(0))
@@ -140,7 +140,7 @@ def below(quote: Quote, part: str, step: Decimal) -> Decimal:
 
 async def _stands_then_canceled(trader: Trader, order_id: str) -> None:
     await trader.status(order_id, OrderStatus.NEW)
-    _approved(await trader.cancel(order_id))
+    approved(await trader.cancel(order_id))
     await trader.status(order_id, OrderStatus.CANCELED)
 
 
@@ -152,11 +152,11 @@ async def _fill_in_part(trader: Trader, story: Story) -> None:
     assert quote.ask_size is not None
     affordable = (Decimal(900_000) / quote.ask).quantize(Decimal(100), ROUND_DOWN)
     quantity = min(quote.ask_size * 4, affordable, Decimal(5000))
-    _approved(await trader.send(order_id, limit_price=quote.ask, quantity=quantity))
+    approved(await trader.send(order_id, limit_price=quote.ask, quantity=quantity))
     status = await trader.status(order_id, OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED)
     if status is not OrderStatus.PARTIALLY_FILLED:
         raise DemoFailedError(f"order {order_id} should have filled in part, but is {status}")
-    _approved(await trader.cancel(order_id))
+    approved(await trader.cancel(order_id))
     end = await trader.status(order_id, OrderStatus.CANCELED, OrderStatus.FILLED)
     filled = trader.watch.filled(order_id)
     story.say(
@@ -177,7 +177,8 @@ async def _until_verdict(trader: Trader, name: str, quantity: Decimal, step: Dec
     raise DemoFailedError(f"{name}: the trading state is not in force")
 
 
-def _approved(decision: Decision) -> None:
+def approved(decision: Decision) -> None:
+    """Go on if it was."""
     if not isinstance(decision, IntentApproved):
         name = decision.intent.id if decision.intent else f"TRADE:{decision.intent_sequence}"
         raise DemoFailedError(f"{name} should have been approved, but: {decision.reason}")

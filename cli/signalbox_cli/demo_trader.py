@@ -21,6 +21,9 @@ from signalbox.messages import (
     ClockTick,
     Decision,
     FundingBooked,
+    Intent,
+    ModifyIntent,
+    OrderEvent,
     OrderEvents,
     OrderFilled,
     OrderIntent,
@@ -108,6 +111,12 @@ class Watch:
         await self._until(lambda: bool(self._reached(order_id, wanted)), f"order {order_id} did not become {names}")
         return self._reached(order_id, wanted)[0]
 
+    async def event(self, order_id: str, kind: type[OrderEvent]) -> None:
+        """Wait until the order has had an event of that kind."""
+        events = self._events
+        there = f"order {order_id} had no {kind.__name__}"
+        await self._until(lambda: any(isinstance(event, kind) for event in events.get(order_id, [])), there)
+
     async def quote(self, venue: str, symbol: str) -> Quote:
         """The next quote with both sides, of now: after a fast market old ones are still on their way."""
         key = (venue, symbol)
@@ -193,7 +202,10 @@ class Trader:
             "side": Side.BUY,
             "order_type": OrderType.MARKET if terms.get("limit_price") is None else OrderType.LIMIT,
         }
-        intent = OrderIntent(**(defaults | terms))  # type: ignore[arg-type]
+        return await self.wish(OrderIntent(**(defaults | terms)))  # type: ignore[arg-type]
+
+    async def wish(self, intent: Intent) -> Decision:
+        """Publish any intent and wait for its decision."""
         return await self._publish(subjects.intent(intent), messages.encode(intent))
 
     async def send_bytes(self, payload: bytes) -> Decision:
@@ -209,6 +221,14 @@ class Trader:
             order_id=order_id,
         )
         return await self._publish(subjects.intent(intent), messages.encode(intent))
+
+    async def move_stop(self, order_id: str, stop_price: Decimal) -> Decision:
+        """Ask for a stop to lie elsewhere."""
+        name, at = f"{order_id.replace('.', '-')}-moves", self.watch.clock.now()
+        wanted = ModifyIntent(
+            id=name, at=at, venue=self.venue, symbol=self.symbol, order_id=order_id, stop_price=stop_price
+        )
+        return await self.wish(wanted)
 
     async def status(self, order_id: str, *wanted: OrderStatus) -> OrderStatus:
         return await self.watch.status(order_id, *wanted)

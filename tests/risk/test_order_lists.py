@@ -259,3 +259,16 @@ def test_what_one_set_may_close_counts_for_the_next(world: Any) -> None:
     w.ready(positions=(w.held("SPY", "-200"),))
     halves = [leg(name, "SELL", "LIMIT", limit_price="110", share="0.5") for name in ("one", "two")]
     assert "could become -200" in why(w.decide(bracket(w, "100", "98", *halves)))
+
+
+def test_the_price_of_an_exit_can_be_changed_as_that_of_any_order(world: Any) -> None:
+    w = world().ready()
+    intent = bracket(w)
+    assert isinstance(w.decide(intent), IntentApproved)
+    stop = created(w, intent, "stop", "100")
+    w.accepted(stop)
+    moved = w.decide(w.modify(stop.id, stop="99"))
+    assert isinstance(moved, IntentApproved), moved
+    target = created(w, intent, "target", "100")
+    w.accepted(target)
+    assert "tick" in why(w.decide(w.modify(target.id, limit="110.001")))

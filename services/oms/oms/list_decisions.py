@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
 from signalbox.messages import (
     CancelOrder,
     ExitPolicy,
@@ -137,7 +138,8 @@ def _order(state: State, known: ListState, plan: Plan, task: Task) -> Order:
     if plan.entry is not None and task.group:
         entry = next(state.orders[key] for key in known.orders if _part(state.orders[key]).group == 0)
         fill_price = divide(known.entry_value, entry.filled_quantity)
-    wanted: OrderIntent = order_intent(known.intent, plan, task.leg, task.quantity, fill_price, terms)
+    wanted = order_intent(known.intent, plan, task.leg, task.quantity, fill_price, terms)
+    wanted = _as_moved(state, known, wanted, task.leg.name)
     before = sum(_part(state.orders[key]).leg == task.leg.name for key in known.orders)
     return Order(
         order_id=wanted.id if not before else f"{wanted.id}-{before + 1}",
@@ -168,6 +170,15 @@ def _order(state: State, known: ListState, plan: Plan, task: Task) -> Order:
             contingency=task.contingency,
         ),
     )
+
+
+def _as_moved(state: State, known: ListState, wanted: OrderIntent, leg: str) -> OrderIntent:
+    """Somebody who has changed a leg's price means the leg: what is sent of it from then on has that price."""
+    for key in reversed(known.orders):
+        order = state.orders[key]
+        if order.order is not None and _part(order).leg == leg and set(order.command_causes) - set(order.cancel_causes):
+            return replace(wanted, limit_price=order.order.limit_price, stop_price=order.order.stop_price)
+    return wanted
 
 
 def _reduces(order: OrderState) -> bool:

@@ -26,6 +26,7 @@ from signalbox.messages import (
     ListCreated,
     ListPendingCancel,
     ModifyIntent,
+    Order,
     OrderCreated,
     OrderDenied,
     OrderEvent,
@@ -206,12 +207,22 @@ def _create(state: RiskState, books: AccountBooks, event: OrderCreated) -> None:
     price = order.limit_price or order.stop_price or holding.mark
     facts = (event.venue, event.account, order.symbol, order.side, order.quantity, price)
     list_id = group_id = ""
+    terms = None
     if order.part is not None:
-        list_id = order.part.list_id
+        list_id, terms = order.part.list_id, _terms_of(order)
         if order.part.contingency is not None:
             group_id = order.part.group_id
             state.groups.setdefault(group_id, Group(order.part.quantity))
-    work(state, books, key, WorkingOrder(*facts, event.status, order.strategy, list_id=list_id, group_id=group_id))
+    working = WorkingOrder(*facts, event.status, order.strategy, terms, list_id=list_id, group_id=group_id)
+    work(state, books, key, working)
+
+
+_TERMS = tuple(name for name in OrderIntent.__struct_fields__ if name in Order.__struct_fields__)
+
+
+def _terms_of(order: Order) -> OrderIntent:
+    """An exit as if somebody had asked for it: its price may be changed like that of any other order."""
+    return OrderIntent(id=order.order_id, **{name: getattr(order, name) for name in _TERMS})
 
 
 def _key(event: OrderEvent) -> str:

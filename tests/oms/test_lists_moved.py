@@ -1,0 +1,71 @@
+"""A person moves an exit of a list: what is sent of that leg from then on has the price that he gave it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from oms import lists
+from signalbox.messages import VenueRejected, VenueReplaced, VenueReplaceRejected
+
+
+@pytest.fixture(autouse=True)
+def keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "GROUPING", frozenset())
+
+
+def protected(make: Any) -> Any:
+    """A bracket of 100 of which 30 have filled, whose stop at 9 stands at the venue."""
+    desk = make.desk().run(make.bracket(), make.accepted("b.entry"))
+    desk.take(make.fill("30", order_id="b.entry", execution_id="in1"))
+    return desk.run(make.accepted("b.stop", "9002"), make.accepted("b.target1", "9003"))
+
+
+def moved(make: Any, desk: Any) -> Any:
+    """The venue has moved that stop to 9.5."""
+    answer = make.report(
+        VenueReplaced, "b.stop", "1", venue_order_id="9002", revision=1, quantity=Decimal(30), stop_price=Decimal("9.5")
+    )
+    return desk.run(make.modify("b.stop", stop_price=Decimal("9.5")), answer)
+
+
+def stops(desk: Any) -> dict[str, str]:
+    return {key.split("/")[-1]: str(each.order.stop_price) for key, each in desk.state.orders.items() if "stop" in key}
+
+
+def test_what_the_entry_fills_next_is_protected_where_the_stop_is_now(make: Any) -> None:
+    desk = moved(make, protected(make))
+    desk.take(make.fill("70", order_id="b.entry", execution_id="in2"))
+    assert stops(desk) == {"b.stop": "9.5", "b.stop-2": "9.5"}
+    assert desk.works() == {"b.stop": "30", "b.stop-2": "70", "b.target1": "30", "b.target1-2": "70"}
+
+
+def test_a_stop_that_is_lost_is_sent_again_where_it_was_moved_to(make: Any) -> None:
+    desk = moved(make, protected(make)).restart()
+    desk.run(make.report(VenueRejected, "b.stop", "late", code="201", reason="no"))
+    assert stops(desk)["b.stop-2"] == "9.5"
+
+
+def test_a_move_that_failed_moves_nothing(make: Any) -> None:
+    desk = protected(make)
+    failed = make.report(VenueReplaceRejected, "b.stop", "1", code="104", reason="too late", revision=1)
+    desk.run(make.modify("b.stop", stop_price=Decimal("9.5")), failed)
+    desk.take(make.fill("70", order_id="b.entry", execution_id="in2"))
+    assert stops(desk) == {"b.stop": "9", "b.stop-2": "9"}
+
+
+def test_the_other_leg_stays_where_it_was(make: Any) -> None:
+    desk = moved(make, protected(make))
+    desk.take(make.fill("70", order_id="b.entry", execution_id="in2"))
+    targets = {str(each.order.limit_price) for key, each in desk.state.orders.items() if "target" in key}
+    assert targets == {"11"}
+
+
+def test_a_quantity_that_a_person_gave_a_leg_follows_what_has_filled_again(make: Any) -> None:
+    desk = protected(make)
+    answer = make.report(
+        VenueReplaced, "b.stop", "1", venue_order_id="9002", revision=1, quantity=Decimal(10), stop_price=Decimal(9)
+    )
+    desk.run(make.modify("b.stop", quantity=Decimal(10)), answer)
+    assert desk.works() == {"b.entry": "70", "b.stop": "10", "b.stop-2": "20", "b.target1": "30"}
