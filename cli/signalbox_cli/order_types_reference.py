@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
+from signalbox.change_support import first_change_of
 from signalbox.messages import InstrumentKind, OrderType, TimeInForce
-from signalbox.order_terms import VENUE_ORDERS, Flag, Rule, Support, VenueOrders, first_change_of, first_of
+from signalbox.order_terms import VENUE_ORDERS, Flag, Rule, Support, VenueOrders, first_of
 
 HEAD = """# Order types
 
@@ -70,7 +71,7 @@ def _cells(
         return (*(notes.cell(plain),) * len(COLUMNS), "")
     flags = (frozenset({flag}) if flag else frozenset[Flag]() for flag in COLUMNS)
     cells = [notes.cell(first_of(orders, kind, order_type, validity, asked)) for asked in flags]
-    return (*cells, notes.cell(first_change_of(orders, kind, order_type, validity)))
+    return (*cells, notes.cell(first_change_of(orders.name, kind, order_type, validity)))
 
 
 if __name__ == "__main__":

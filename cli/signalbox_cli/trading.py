@@ -21,12 +21,8 @@ from signalbox.messages import (
     IntentApproved,
     MassCancelIntent,
     OrderEvents,
-    OrderIntent,
     OrderPendingReplace,
     OrderReplaced,
-    OrderType,
-    Side,
-    TimeInForce,
     TradingMode,
     TradingState,
 )
@@ -34,8 +30,8 @@ from signalbox.messages import (
 from signalbox_cli import argument_types
 from signalbox_cli.commands import EXIT_DENIED, EXIT_NO_ANSWER, add_command
 from signalbox_cli.connection import desk_bus, desk_time, query, sql_text
-from signalbox_cli.desk_files import venue_of_symbol
 from signalbox_cli.following import Followed, ManyOrders, OneOrder, covered_orders, orders_in_words
+from signalbox_cli.order_options import add_order_options, order_intent, order_type
 from signalbox_cli.output import complain, printable, show_json
 
 DECISION_SECONDS_MAX = 10.0
@@ -58,48 +54,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
           signalbox intent sell 50 AAPL --stop 160 --tif GTC
           signalbox intent sell 50 AAPL --stop 160 --limit 158 --tif GTC a stop-limit order: it may not fill in a gap
           signalbox intent sell 50 AAPL --touch 190 --limit 189 --tif GTC takes the profit, at 189 or better
-          signalbox intent buy 100 SPY --on-close --json
+          signalbox intent buy 100 SPY --on-close --json                 in the closing auction, at its price
+          signalbox intent buy 100 SPY --on-open --limit 470.1           in the opening auction, at 470.1 or better
+          signalbox intent buy 5000 SPY --to-limit                       at the market; the rest waits at that price
           signalbox intent buy 100 SPY --limit 470.1 --tif IOC           what is to be had at once; the rest is over
           signalbox intent buy 0.01 BTC-USD --limit 95000 --tif GTC      a perpetual: at dydx
         """,
     )
-    intent.add_argument("side", type=str.lower, choices=("buy", "sell"), help="buy or sell")
-    intent.add_argument("quantity", type=argument_types.decimal_number, help="shares or contracts")
-    intent.add_argument("symbol", type=argument_types.symbol, help="AAPL, 0700.HK (or 700), 'BRK B', BTC-USD")
-    price = argument_types.decimal_number
-    kind = intent.add_mutually_exclusive_group()
-    kind.add_argument("--limit", type=price, metavar="PRICE", help="a limit order at PRICE (default: market)")
-    trigger = intent.add_mutually_exclusive_group()
-    trigger.add_argument(
-        "--stop", type=price, metavar="PRICE", help="a stop order triggered at PRICE; with --limit, a stop-limit order"
-    )
-    trigger.add_argument(
-        "--touch",
-        type=price,
-        metavar="PRICE",
-        help="a market-if-touched order: it takes at the market once PRICE is reached; with --limit, limit-if-touched",
-    )
-    kind.add_argument("--on-close", action="store_true", help="a market-on-close order")
-    intent.add_argument(
-        "--tif",
-        type=str.upper,
-        choices=[tif.value for tif in TimeInForce],
-        default="DAY",
-        help="how long it is good for (default DAY); IOC and FOK take at once, in part or not at all",
-    )
-    intent.add_argument(
-        "--good-till", type=argument_types.time, metavar="TIME", help="when a GTD order ends: 2026-01-31T21:00:00Z"
-    )
-    intent.add_argument("--outside-regular-hours", action="store_true", help="may trade before and after the session")
-    intent.add_argument("--reduce-only", action="store_true", help="deny it if it would open or add to a position")
-    intent.add_argument("--post-only", action="store_true", help="a limit order that rests, or is turned away (dydx)")
-    intent.add_argument("--venue", default="", help="where to trade (default: perpetuals at dydx, the rest at ibkr)")
-    intent.add_argument("--account", default="", help="default: the desk's only account at that venue")
-    intent.add_argument("--id", default="", help="the intent's own id, used once, ever (default: a new one)")
-    intent.add_argument(
-        "--strategy", default="", help="whose order it is: `signalbox cancel --all --strategy` asks that"
-    )
-    intent.add_argument("--note", default="", help="a remark, kept with the intent")
+    add_order_options(intent)
     intent.add_argument("--follow", action="store_true", help="go on until the order is final")
     finish(intent, _intent)
     cancel = add_command(
@@ -158,44 +120,6 @@ def finish(parser: argparse.ArgumentParser, run: object) -> None:
     """What every command that publishes has: --json, and what it does."""
     parser.add_argument("--json", action="store_true", help="print the messages themselves, for programs")
     parser.set_defaults(run=run)
-
-
-def order_type(arguments: argparse.Namespace) -> OrderType:
-    """The order type that the options ask for; raises `ConfigurationError` where they contradict each other."""
-    if arguments.on_close and (arguments.stop is not None or arguments.touch is not None):
-        raise ConfigurationError(["--on-close is a market order for the close: leave --stop and --touch away"])
-    if arguments.touch is not None:
-        return OrderType.MARKET_IF_TOUCHED if arguments.limit is None else OrderType.LIMIT_IF_TOUCHED
-    if arguments.limit is not None and arguments.stop is not None:
-        return OrderType.STOP_LIMIT
-    if arguments.limit is not None:
-        return OrderType.LIMIT
-    if arguments.stop is not None:
-        return OrderType.STOP
-    return OrderType.MARKET_ON_CLOSE if arguments.on_close else OrderType.MARKET
-
-
-def order_intent(arguments: argparse.Namespace, at: datetime) -> OrderIntent:
-    """The intent that the options ask for, at desk time `at`."""
-    return OrderIntent(
-        id=arguments.id or f"i-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
-        at=at,
-        venue=arguments.venue or venue_of_symbol(arguments.symbol),
-        symbol=arguments.symbol,
-        side=Side(arguments.side.upper()),
-        quantity=arguments.quantity,
-        order_type=order_type(arguments),
-        limit_price=arguments.limit,
-        stop_price=arguments.stop if arguments.touch is None else arguments.touch,
-        time_in_force=TimeInForce(arguments.tif),
-        good_till=arguments.good_till,
-        outside_regular_hours=arguments.outside_regular_hours,
-        reduce_only=arguments.reduce_only,
-        post_only=arguments.post_only,
-        account=arguments.account,
-        strategy=arguments.strategy,
-        note=arguments.note,
-    )
 
 
 async def _intent(arguments: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 
 from oms.outcome import Rules
 from oms.state import Keep
@@ -15,7 +16,7 @@ from oms.step import Incoming
 from risk.facts import Request
 from risk.state import Seen
 from signalbox.desk import Desk
-from signalbox.exchange.quoting import MarketQuote, Phase
+from signalbox.exchange.quoting import MarketQuote, Phase, SessionPhase
 from signalbox.messages import Decision, Intent, Report, SubmitOrder, TradingMode, TradingState
 from signalbox.room import StreamRoom
 
@@ -56,6 +57,10 @@ class SimulatedDesk(DeskInProcess):
     def see(self, venue: str, quote: MarketQuote, phase: Phase = Phase.REGULAR) -> None:
         """Have the market move."""
         self._heard(self.venues[venue].see(quote, phase), quote.at)
+
+    def auction(self, venue: str, symbol: str, phase: SessionPhase, price: Decimal, at: datetime) -> None:
+        """Have the opening or the closing auction of a symbol end at its official price; time passes afterwards."""
+        self._heard(self.venues[venue].auction(symbol, phase, price, at), at)
 
     def pass_time(self, at: datetime) -> None:
         """Have desk time reach `at`: orders end whose time is over, timers fire."""

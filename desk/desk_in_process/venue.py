@@ -26,7 +26,7 @@ from signalbox.exchange.orders import (
     VenueOrder,
     VenueOrderEvent,
 )
-from signalbox.exchange.quoting import MarketQuote, Phase
+from signalbox.exchange.quoting import MarketQuote, Phase, SessionPhase
 from signalbox.exchange.venue_orders import VenueOrders
 from signalbox.messages import (
     AccountState,
@@ -38,6 +38,7 @@ from signalbox.messages import (
     LinkStatus,
     ModifyOrder,
     Order,
+    OrderType,
     PositionHeld,
     Quote,
     RefusedBy,
@@ -49,6 +50,7 @@ from signalbox.messages import (
     VenueExpired,
     VenueFill,
     VenueLink,
+    VenueNoted,
     VenueRejected,
     VenueReplaced,
     VenueReplaceRejected,
@@ -182,6 +184,12 @@ class VenueInProcess:
         self.exchange.see_quote(quote)
         return self._reports()
 
+    def auction(self, symbol: str, phase: SessionPhase, price: Decimal, at: datetime) -> list[Report]:
+        """Hold the auction at the OPEN or CLOSE of the session, at its official price."""
+        hold = self.exchange.open_auction if phase is SessionPhase.OPEN else self.exchange.close_auction
+        hold(symbol, price, at)
+        return self._reports()
+
     def expire(self, at: datetime) -> list[Report]:
         """End the orders whose time is over at `at`."""
         self.exchange.expire(at)
@@ -278,6 +286,12 @@ class VenueInProcess:
                         **carried,
                     )
                 ]
+            case Modified(terms=terms) if (
+                terms.order_type is OrderType.MARKET_TO_LIMIT and order_id not in self._revisions
+            ):
+                words = f"what its first fill has left works as a limit order at {terms.limit_price:f}"
+                noted = f"{name}/noted/{order_id}"
+                return [VenueNoted(id=noted, order_id=order_id, code="", reason=words, **carried)]
             case Modified(terms=terms):
                 if order_id not in self._revisions:
                     return []  # its group has reduced it

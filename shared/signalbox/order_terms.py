@@ -19,7 +19,13 @@ from signalbox.messages import InstrumentKind, ModifyIntent, Order, OrderIntent,
 
 IF_TOUCHED = frozenset({OrderType.MARKET_IF_TOUCHED, OrderType.LIMIT_IF_TOUCHED})
 """Types that wait until the market has come to their stop price from the other side: a purchase lies below it."""
-WITH_LIMIT = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED})
+AT_CLOSE = frozenset({OrderType.MARKET_ON_CLOSE, OrderType.LIMIT_ON_CLOSE})
+"""Types that trade in the closing auction alone."""
+AT_OPEN = frozenset({OrderType.MARKET_ON_OPEN, OrderType.LIMIT_ON_OPEN})
+"""Types that trade in the opening auction alone: what it leaves of them is over."""
+IN_AUCTION = AT_CLOSE | AT_OPEN
+_AUCTION_LIMITS = frozenset({OrderType.LIMIT_ON_CLOSE, OrderType.LIMIT_ON_OPEN})
+WITH_LIMIT = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED}) | _AUCTION_LIMITS
 """Types that have a limit price: nothing fills beyond it."""
 WITH_STOP = frozenset({OrderType.STOP, OrderType.STOP_LIMIT}) | IF_TOUCHED
 """Types that wait until the market has come to their stop price; until then nothing fills."""
@@ -103,26 +109,24 @@ class VenueOrders(Struct, frozen=True, kw_only=True):
     name: str
     kinds: tuple[InstrumentKind, ...]
     rules: tuple[Rule, ...]
-    changes: tuple[Rule, ...] = ()
-    """The same, of a change of an order that works."""
     keeps_groups: bool = False
     """Orders that depend on each other are one group there, which the venue reduces and cancels by itself."""
 
 
-_MARKET, _LIMIT, _AT_CLOSE = OrderType.MARKET, OrderType.LIMIT, OrderType.MARKET_ON_CLOSE
+_MARKET, _LIMIT, _TO_LIMIT = OrderType.MARKET, OrderType.LIMIT, OrderType.MARKET_TO_LIMIT
 _TRIGGERED = WITH_STOP & WITH_LIMIT
 """Limit orders from their trigger on."""
 _DAY, _GTC, _GTD = TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD
 _IOC, _FOK = TimeInForce.IOC, TimeInForce.FOK
-_OPTION = frozenset({InstrumentKind.OPTION})
+_OPTION, _FOREX = frozenset({InstrumentKind.OPTION}), frozenset({InstrumentKind.FOREX})
 _REFUSED, _EMULATED = Support.REFUSED, Support.EMULATED
 
 EVERYWHERE: tuple[Rule, ...] = (
     Rule(
         support=_REFUSED,
-        why="a MARKET order, or one for the close, is a DAY order: it does not outlive its session",
+        why="a MARKET order, or one for the close or the opening, is a DAY order: it does not outlive its session",
         instead="DAY",
-        types=frozenset({_MARKET, _AT_CLOSE}),
+        types=frozenset({_MARKET}) | IN_AUCTION,
         validities=frozenset({_GTC, _GTD}),
     ),
     Rule(
@@ -148,29 +152,13 @@ EVERYWHERE: tuple[Rule, ...] = (
     ),
     Rule(
         support=_REFUSED,
-        why="only an order with a limit can work outside regular hours",
+        why="only an order with a limit can work outside regular hours, and none that is for an auction",
         instead="a LIMIT, STOP_LIMIT or LIMIT_IF_TOUCHED order, or leave outside_regular_hours away",
-        types=frozenset(OrderType) - WITH_LIMIT,
+        types=frozenset(OrderType) - WITH_LIMIT | IN_AUCTION,
         flag=Flag.OUTSIDE_REGULAR_HOURS,
     ),
 )
 """Before any venue's own."""
-
-CHANGES_EVERYWHERE: tuple[Rule, ...] = (
-    Rule(
-        support=_REFUSED,
-        why="a MARKET order takes what there is: there is nothing left to change",
-        instead="a cancel, and a new order for what is left once it has ended",
-        types=frozenset({_MARKET}),
-    ),
-    Rule(
-        support=_REFUSED,
-        why="an IOC or FOK order never rests: there is nothing left to change",
-        instead="a new order for what is left once it has ended",
-        validities=AT_ONCE,
-    ),
-)
-"""Before any venue's own, of a change of an order that works."""
 
 VENUE_ORDERS: tuple[VenueOrders, ...] = (
     VenueOrders(
@@ -187,17 +175,31 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
             ),
             Rule(
                 support=_REFUSED,
-                why="options have no closing auction: a MARKET_ON_CLOSE order can not fill",
+                why="options have no closing auction: an order for the close can not fill",
                 instead="a LIMIT or MARKET order before the close",
                 kinds=_OPTION,
-                types=frozenset({_AT_CLOSE}),
+                types=AT_CLOSE,
             ),
             Rule(
                 support=_REFUSED,
-                why="a currency pair trades round the clock: it has no close to trade at",
+                why="options open exchange by exchange: there is no one opening to trade at",
+                instead="a LIMIT or MARKET order once the market is open",
+                kinds=_OPTION,
+                types=AT_OPEN,
+            ),
+            Rule(
+                support=_REFUSED,
+                why="a currency pair trades round the clock: it has no close and no opening to trade at",
                 instead="a MARKET order at the hour you want",
-                kinds=frozenset({InstrumentKind.FOREX}),
-                types=frozenset({_AT_CLOSE}),
+                kinds=_FOREX,
+                types=IN_AUCTION,
+            ),
+            Rule(
+                support=_REFUSED,
+                why="IBKR has no MARKET_TO_LIMIT orders for currency pairs",
+                instead="a LIMIT order at the other side of the market: it takes what is there, and the rest rests",
+                kinds=_FOREX,
+                types=frozenset({_TO_LIMIT}),
             ),
             Rule(
                 support=_REFUSED,
@@ -215,8 +217,16 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
                 why="TWS shows it as PreSubmitted until its own trigger method (of shares: the last trade) releases it",
                 types=WITH_STOP,
             ),
+            Rule(
+                why="with the time in force OPG; what the opening leaves of it is over",
+                types=AT_OPEN,
+            ),
+            Rule(
+                why="TWS makes a limit order of what its first fill leaves, at the price of that fill: the gateway "
+                "tells so",
+                types=frozenset({_TO_LIMIT}),
+            ),
         ),
-        changes=(Rule(why="in place: the order keeps its number, and what has filled counts"),),
     ),
     VenueOrders(
         name="dydx",
@@ -224,9 +234,15 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
         rules=(
             Rule(
                 support=_REFUSED,
-                why="dYdX never closes: a market there has no close to trade at",
+                why="dYdX never closes: a market there has no close and no opening to trade at",
                 instead="a MARKET order at the hour you want",
-                types=frozenset({_AT_CLOSE}),
+                types=IN_AUCTION,
+            ),
+            Rule(
+                support=_REFUSED,
+                why="dYdX has no MARKET_TO_LIMIT orders",
+                instead="a LIMIT order at the other side of the market: it takes what is there, and the rest rests",
+                types=frozenset({_TO_LIMIT}),
             ),
             Rule(
                 support=_REFUSED,
@@ -285,24 +301,6 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
                 types=_TRIGGERED,
             ),
         ),
-        changes=(
-            Rule(
-                support=_REFUSED,
-                why="dYdX changes no order that is kept on the chain (GTC, and whatever waits for a trigger)",
-                instead="a cancel, and a new order for what is left once it has ended",
-                validities=frozenset({_GTC}),
-            ),
-            Rule(
-                support=_REFUSED,
-                why="dYdX changes no order that is kept on the chain (GTC, and whatever waits for a trigger)",
-                instead="a cancel, and a new order for what is left once it has ended",
-                types=WITH_STOP,
-            ),
-            Rule(
-                why="the short-term order is replaced under its own id, for a later last block; what has filled counts",
-                types=frozenset({_LIMIT}),
-            ),
-        ),
     ),
 )
 """The matrix: what no rule is about is native."""
@@ -354,18 +352,6 @@ def as_wanted(terms: OfOrder, wanted: ModifyIntent) -> OfOrder:
     """The terms as a person wants to have them: what is left away stays as it is."""
     changes = {name: value for name in CHANGEABLE if (value := getattr(wanted, name)) is not None}
     return replace(terms, **changes)
-
-
-def change_of(venue: str, kind: InstrumentKind, terms: Terms) -> Rule:
-    """What becomes of a change of such an order that works there."""
-    orders = _ORDERS_OF.get(venue)
-    return NATIVE if orders is None else first_change_of(orders, kind, terms.order_type, terms.time_in_force)
-
-
-def first_change_of(orders: VenueOrders, kind: InstrumentKind, order_type: OrderType, validity: TimeInForce) -> Rule:
-    """The rule that holds of a change of such an order."""
-    rules = (*CHANGES_EVERYWHERE, *orders.changes)
-    return next((rule for rule in rules if rule.is_of(kind, order_type, validity, frozenset())), NATIVE)
 
 
 def why_refused(venue: str, kind: InstrumentKind, terms: Terms) -> str:

@@ -20,7 +20,10 @@ ALWAYS = "24/7"
 CALENDARS = ("XNYS", "XHKG", ALWAYS)
 
 MOC_CUTOFF_MINUTES = 15
-"""How long before the close a market-on-close order must be in."""
+"""How long before the close an order for it must be in."""
+OPENING_CUTOFF_MINUTES = {"XNYS": 2, "XHKG": 15}
+"""How long before the opening an order for its auction must be in: NYSE and Nasdaq take none from 9:28 on, HKEX none
+from 9:15 on that can still be withdrawn."""
 
 _ONE_DAY = timedelta(days=1)
 _CLOSED = "."
@@ -160,6 +163,18 @@ def previous_session(calendar: str, at: datetime) -> Session:
 def moc_cutoff(session: Session) -> datetime:
     """The last instant at which a market-on-close order may still be entered, on half days too."""
     return session.close - timedelta(minutes=MOC_CUTOFF_MINUTES)
+
+
+def opening_of(calendar: str, at: datetime) -> Session:
+    """The session whose opening an order that comes at `at` is for, or is too late for: that under way, or the next."""
+    under_way = session_at(calendar, at)
+    return under_way if under_way is not None else next_session(calendar, at)
+
+
+def opening_cutoff(calendar: str, session: Session) -> datetime | None:
+    """The instant from which an order for the opening is too late; None = the calendar has no opening auction."""
+    minutes = OPENING_CUTOFF_MINUTES.get(calendar)
+    return None if minutes is None else session.open - timedelta(minutes=minutes)
 
 
 def _check_calendar(calendar: str) -> None:

@@ -96,6 +96,10 @@ class Market:
             self._parts, self._parts_of = self._tape.parts(minute_start), minute_start
         return self._parts[start.second // 5] if self._parts else silent(self._last)
 
+    def opening(self, at: datetime) -> Decimal:
+        """Return the first price that trades from `at` on: that of the opening auction; without a trade, the last."""
+        return self.scale.price(self.peek(at).open)
+
     def count(self, part: Part) -> None:
         """Take five seconds into the day's figures."""
         if not part.trades:

@@ -120,6 +120,9 @@ class Playing:
             for session, when, phase in timeline.cross(at):
                 if phase is SessionPhase.PRE_OPEN:
                     self._begin_day(markets, session, when)
+                elif phase is SessionPhase.OPEN:
+                    for market in markets:
+                        self._orders.open_auction(market.listing.key, market.opening(when), when)
                 elif phase is SessionPhase.CLOSE:
                     for market in markets:
                         self._orders.close_auction(market.listing.key, market.last, when)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce
-from signalbox.order_terms import IF_TOUCHED, WITH_LIMIT, WITH_STOP
+from signalbox.order_terms import IF_TOUCHED, IN_AUCTION, WITH_LIMIT, WITH_STOP
 from signalbox_cli.ports import free_port
 
 from tests.chaos.differences import wrong_cash, wrong_claims, wrong_fills, wrong_positions
@@ -93,7 +93,9 @@ class IbkrSide:
                 terms["limit_price"] = _ticked(symbol, price + beyond * side.sign - away / 4)
             terms["time_in_force"] = chance.choice((TimeInForce.DAY, TimeInForce.GTC))
         elif kind == 3 and chance.random() < 0.5:
-            terms = {"order_type": OrderType.MARKET_ON_CLOSE}
+            terms = {"order_type": chance.choice((*sorted(IN_AUCTION), OrderType.MARKET_TO_LIMIT))}
+            if terms["order_type"] in WITH_LIMIT:
+                terms["limit_price"] = _ticked(symbol, price - away)
         else:
             terms = {"order_type": OrderType.LIMIT, "limit_price": _ticked(symbol, price - away)}
             terms |= {"time_in_force": lasting, "outside_regular_hours": chance.random() < 0.3}

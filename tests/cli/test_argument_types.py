@@ -11,10 +11,12 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from signalbox.errors import ConfigurationError
 from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce
 from signalbox_cli import argument_types
 from signalbox_cli.connection import sql_text
-from signalbox_cli.trading import add_commands, order_intent, order_type
+from signalbox_cli.order_options import order_intent, order_type
+from signalbox_cli.trading import add_commands
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_any_text_is_a_symbol_or_is_refused(text: str) -> None:
 
 
 def terms(**given_: object) -> argparse.Namespace:
-    return argparse.Namespace(**({"limit": None, "stop": None, "touch": None, "on_close": False} | given_))
+    return argparse.Namespace(**(dict.fromkeys(("limit", "stop", "touch", "on_close", "on_open", "to_limit")) | given_))
 
 
 @pytest.mark.parametrize(
@@ -85,10 +87,26 @@ def terms(**given_: object) -> argparse.Namespace:
         ({"touch": Decimal(1)}, OrderType.MARKET_IF_TOUCHED),
         ({"touch": Decimal(1), "limit": Decimal(2)}, OrderType.LIMIT_IF_TOUCHED),
         ({"on_close": True}, OrderType.MARKET_ON_CLOSE),
+        ({"on_close": True, "limit": Decimal(1)}, OrderType.LIMIT_ON_CLOSE),
+        ({"on_open": True}, OrderType.MARKET_ON_OPEN),
+        ({"on_open": True, "limit": Decimal(1)}, OrderType.LIMIT_ON_OPEN),
+        ({"to_limit": True}, OrderType.MARKET_TO_LIMIT),
     ],
 )
 def test_options_make_the_order_type(given_: dict[str, object], kind: OrderType) -> None:
     assert order_type(terms(**given_)) is kind
+
+
+def test_a_market_to_limit_order_is_given_no_limit() -> None:
+    with pytest.raises(ConfigurationError, match="--to-limit gets its limit from its first fill"):
+        order_type(terms(to_limit=True, limit=Decimal(1)))
+
+
+@pytest.mark.parametrize("more", ["--stop 1", "--touch 1", "--on-close", "--to-limit"])
+def test_of_what_says_how_it_trades_one_is_let_through(more: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        intent_of(f"intent buy 1 SPY --on-open {more}")
+    assert "not allowed with argument --on-open" in capsys.readouterr().err
 
 
 def intent_of(words: str) -> OrderIntent:

@@ -13,6 +13,7 @@ from oms.state import Keep
 from risk.facts import Request
 from risk.state import Seen
 from signalbox import messages
+from signalbox.exchange.quoting import SessionPhase
 from signalbox.messages import (
     Decision,
     IntentDenied,
@@ -33,6 +34,9 @@ HAPPENINGS = st.lists(
         st.tuples(st.just("price"), SYMBOL, PART, st.sampled_from(["0", "3", "500"])),
         st.tuples(st.just("market"), SYMBOL, SIDE, st.integers(1, 30)),
         st.tuples(st.just("limit"), SYMBOL, SIDE, st.integers(1, 30), PART),
+        st.tuples(st.just("to limit"), SYMBOL, SIDE, st.integers(1, 700)),
+        st.tuples(st.sampled_from(["LIMIT_ON_CLOSE", "LIMIT_ON_OPEN"]), SYMBOL, SIDE, st.integers(1, 30), PART),
+        st.tuples(st.sampled_from([SessionPhase.OPEN, SessionPhase.CLOSE]), st.sampled_from(["SPY", "AAPL"]), PART),
         st.tuples(st.just("at once"), SYMBOL, SIDE, st.integers(1, 700), PART, st.sampled_from(sorted(AT_ONCE))),
         st.tuples(st.just("post"), SYMBOL, SIDE, st.integers(1, 30), PART),
         st.tuples(st.just("stop"), SYMBOL, SIDE, st.integers(1, 30), PART),
@@ -60,6 +64,8 @@ def live(day: Any, happenings: list[Any], after_each: Any = lambda: None) -> Non
             symbol, part, size = about
             venue = "dydx" if symbol == "BTC-USD" else "ibkr"
             day.price(venue, symbol, str(price_of(symbol, part)), size)
+        elif isinstance(what, SessionPhase):
+            day.auction("ibkr", about[0], what, price_of(*about), day.now)
         elif what == "later":
             day.later(about[0])
         elif what == "all":
@@ -79,6 +85,10 @@ def live(day: Any, happenings: list[Any], after_each: Any = lambda: None) -> Non
             elif what in ("STOP_LIMIT", "LIMIT_IF_TOUCHED"):
                 prices = {"stop_price": price_of(symbol, part[0]), "limit_price": price_of(symbol, part[1])}
                 terms |= {"order_type": OrderType(what), **prices}
+            elif what in ("LIMIT_ON_CLOSE", "LIMIT_ON_OPEN"):
+                terms = {"order_type": OrderType(what), "limit_price": price_of(symbol, part[0])}
+            elif what == "to limit":
+                terms = {"order_type": OrderType.MARKET_TO_LIMIT}
             elif what == "touch":
                 terms |= {"order_type": OrderType.MARKET_IF_TOUCHED, "stop_price": price_of(symbol, part[0])}
             elif what == "stop":
@@ -155,6 +165,36 @@ def test_an_order_at_market_is_decided_sent_filled_and_booked_within_its_instant
     ]  # fmt: skip
     agree(desk)
     assert desk.orders.state.accounts["ibkr", "DU1234567"].cash["USD"] == 1_000_000 - 45_000 - 1
+
+
+def statuses(day: Any) -> dict[str, OrderStatus]:
+    return {order.order_id: order.status for order in day.orders.state.orders.values()}
+
+
+def test_what_is_for_the_close_fills_in_its_auction_or_expires_with_the_day(day: Any) -> None:
+    desk = day()
+    within = desk.order(order_type=OrderType.LIMIT_ON_CLOSE, limit_price=Decimal(452))
+    beyond = desk.order(order_type=OrderType.LIMIT_ON_CLOSE, limit_price=Decimal(440))
+    desk.now = desk.now.replace(hour=21, minute=0, second=0)
+    desk.auction("ibkr", "SPY", SessionPhase.CLOSE, Decimal(451), desk.now)
+    desk.pass_time(desk.now)
+    status = statuses(desk)
+    assert (status[within.id], status[beyond.id]) == (OrderStatus.FILLED, OrderStatus.EXPIRED)
+    agree(desk)
+
+
+def test_the_rest_of_a_market_to_limit_order_works_at_its_first_price_and_that_is_told(day: Any) -> None:
+    desk = day()
+    before = len(desk.trade.stored)
+    desk.price("ibkr", "SPY", "450", "30")
+    order = desk.order(quantity="100", order_type=OrderType.MARKET_TO_LIMIT)
+    noted = [each for each in desk.trade.stored[before:] if type(each).__name__ == "OrderNoted"]
+    assert [each.reason for each in noted] == ["what its first fill has left works as a limit order at 450"]
+    desk.price("ibkr", "SPY", "451")
+    assert statuses(desk)[order.id] is OrderStatus.PARTIALLY_FILLED
+    desk.price("ibkr", "SPY", "450")
+    agree(desk)
+    assert [order.leaves for order in desk.venues["ibkr"].exchange.orders.values()] == [0]
 
 
 def test_an_order_that_is_too_large_is_denied_and_announced(day: Any) -> None:

@@ -299,8 +299,36 @@ def test_a_completed_order_ended_when_the_venue_says() -> None:
 
 
 def test_an_order_entered_after_the_close_expires_at_the_next_one() -> None:
-    assert end_of_day("XNYS", CLOSE + timedelta(minutes=1), False) == CLOSE + timedelta(days=1)
-    assert end_of_day("XNYS", datetime(2024, 3, 9, 12, tzinfo=UTC), False) == datetime(2024, 3, 11, 20, tzinfo=UTC)
+    assert end_of_day("XNYS", CLOSE + timedelta(minutes=1), order()) == CLOSE + timedelta(days=1)
+    assert end_of_day("XNYS", datetime(2024, 3, 9, 12, tzinfo=UTC), order()) == datetime(2024, 3, 11, 20, tzinfo=UTC)
+
+
+def test_an_order_for_the_opening_expires_when_that_is_over() -> None:
+    opening = order(order_type=OrderType.LIMIT_ON_OPEN, limit_price=Decimal(390))
+    open_ = datetime(2024, 3, 5, 14, 30, tzinfo=UTC)
+    assert end_of_day("XNYS", open_ - timedelta(hours=1), opening) == open_
+    assert end_of_day("XNYS", CLOSE, opening) == open_ + timedelta(days=1)
+    state, tracked = sent(order_type=OrderType.LIMIT_ON_OPEN, limit_price=Decimal(390))
+    tracked.claimed_at = open_ - timedelta(hours=1)
+    assert kinds(state, status("Cancelled"), at=open_) == [VenueExpired]
+    state, tracked = sent(order_type=OrderType.LIMIT_ON_OPEN, limit_price=Decimal(390))
+    tracked.claimed_at = open_ - timedelta(hours=1)
+    assert kinds(state, status("Cancelled"), at=open_ - timedelta(minutes=30)) == [VenueCanceled]
+
+
+def test_what_the_first_fill_of_a_market_to_limit_order_leaves_is_told_once() -> None:
+    def notes(state: State, *facts: OrderFact) -> list[str]:
+        made = [action for fact in facts for action in decide(state, fact, AT)]
+        return [action.reason for action in made if isinstance(action, VenueNoted)]
+
+    state, _ = sent(order_type=OrderType.MARKET_TO_LIMIT)
+    assert notes(state, opened(limit_price=0.0)) == []
+    rests = opened(limit_price=400.5)
+    assert notes(state, rests) == []  # a limit without a fill is none of its own making
+    told = notes(state, status("Submitted", filled=4.0), rests, rests)
+    assert told == ["what its first fill has left works as a limit order at 400.5"]
+    state, _ = sent(order_type=OrderType.LIMIT, limit_price=Decimal("400.5"))
+    assert notes(state, status("Submitted", filled=4.0), rests) == []
 
 
 def test_a_refusal_is_rejected_by_its_status_and_not_by_its_error() -> None:

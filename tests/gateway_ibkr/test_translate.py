@@ -149,6 +149,23 @@ def test_an_order_to_be_touched_has_its_trigger_where_a_stop_has_it() -> None:
     assert (terms.order_type, terms.limit_price, terms.stop_price) == ("MIT", None, 390.0)
 
 
+@pytest.mark.parametrize(
+    ("order_type", "limit", "words"),
+    [
+        (OrderType.MARKET_ON_CLOSE, None, ("MOC", "DAY")),
+        (OrderType.LIMIT_ON_CLOSE, 400, ("LOC", "DAY")),
+        (OrderType.MARKET_ON_OPEN, None, ("MKT", "OPG")),
+        (OrderType.LIMIT_ON_OPEN, 400, ("LMT", "OPG")),
+        (OrderType.MARKET_TO_LIMIT, None, ("MTL", "DAY")),
+    ],
+)
+def test_an_order_for_an_auction_or_to_limit_has_the_venues_words(
+    order_type: OrderType, limit: int | None, words: tuple[str, str]
+) -> None:
+    terms = translate.order_terms(order(order_type=order_type, limit_price=limit and Decimal(limit)))
+    assert ((terms.order_type, terms.time_in_force), terms.limit_price) == (words, limit)
+
+
 @pytest.mark.parametrize("validity", [TimeInForce.IOC, TimeInForce.FOK])
 def test_what_takes_at_once_is_so_by_its_time_in_force(validity: TimeInForce) -> None:
     terms = translate.order_terms(order(order_type=OrderType.LIMIT, limit_price=Decimal(1), time_in_force=validity))

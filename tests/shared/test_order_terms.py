@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from signalbox.change_support import VENUE_CHANGES, change_of
 from signalbox.messages import InstrumentKind, OrderIntent, OrderType, Side, TimeInForce
 from signalbox.order_terms import (
     EVERYWHERE,
@@ -45,7 +46,14 @@ def test_the_document_is_what_the_table_says() -> None:
 
 
 def test_every_venue_has_its_rules() -> None:
-    assert [orders.name for orders in VENUE_ORDERS] == [row.name for row in VENUES]
+    assert [orders.name for orders in VENUE_ORDERS] == list(VENUE_CHANGES) == [row.name for row in VENUES]
+
+
+@pytest.mark.parametrize("orders", VENUE_ORDERS, ids=lambda orders: orders.name)
+def test_every_change_has_one_answer_that_explains_itself(orders: VenueOrders) -> None:
+    for kind, order_type, validity in product(orders.kinds, OrderType, TimeInForce):
+        rule = change_of(orders.name, kind, intent(order_type, time_in_force=validity))
+        assert (rule.support is Support.REFUSED) is bool(rule.instead), "a refusal names what comes nearest"
 
 
 @pytest.mark.parametrize("orders", VENUE_ORDERS, ids=lambda orders: orders.name)
@@ -86,6 +94,17 @@ def test_every_rule_is_of_some_order(orders: VenueOrders) -> None:
         ("ibkr", STOCK, intent(outside_regular_hours=True), ""),
         ("ibkr", OPTION, intent(outside_regular_hours=True), "regular hours alone"),
         ("ibkr", OPTION, intent(OrderType.MARKET_ON_CLOSE), "no closing auction"),
+        ("ibkr", OPTION, intent(OrderType.LIMIT_ON_CLOSE), "no closing auction"),
+        ("ibkr", OPTION, intent(OrderType.MARKET_ON_OPEN), "exchange by exchange"),
+        ("ibkr", STOCK, intent(OrderType.LIMIT_ON_CLOSE), ""),
+        ("ibkr", STOCK, intent(OrderType.LIMIT_ON_CLOSE, outside_regular_hours=True), "none that is for an auction"),
+        ("ibkr", STOCK, intent(OrderType.MARKET_ON_OPEN, time_in_force=TimeInForce.GTC), "use DAY"),
+        ("ibkr", InstrumentKind.FOREX, intent(OrderType.LIMIT_ON_OPEN), "no opening"),
+        ("ibkr", InstrumentKind.FOREX, intent(OrderType.MARKET_TO_LIMIT), "use a LIMIT order"),
+        ("ibkr", STOCK, intent(OrderType.MARKET_TO_LIMIT, time_in_force=TimeInForce.GTC), ""),
+        ("ibkr", STOCK, intent(OrderType.MARKET_TO_LIMIT, outside_regular_hours=True), "only an order with a limit"),
+        ("dydx", PERPETUAL, intent(OrderType.MARKET_ON_OPEN), "never closes"),
+        ("dydx", PERPETUAL, intent(OrderType.MARKET_TO_LIMIT), "use a LIMIT order"),
         ("ibkr", InstrumentKind.FOREX, intent(OrderType.MARKET_ON_CLOSE), "round the clock"),
         ("ibkr", STOCK, intent(reduce_only=True), ""),
         ("ibkr", STOCK, intent(time_in_force=TimeInForce.IOC), ""),

@@ -156,6 +156,41 @@ async def test_a_market_on_close_order_fills_at_the_official_close() -> None:
     assert (execution.quantity, execution.price, execution.at) == (2_500, bar.close, CLOSE)
 
 
+async def test_an_order_for_the_opening_fills_at_the_official_open_if_its_limit_lets_it() -> None:
+    world = world_of()
+    world.submit(terms(2_500, OrderType.MARKET_ON_OPEN))
+    world.submit(terms(100, OrderType.LIMIT_ON_OPEN, limit_price=Decimal(1)))
+    await world.run_to_end()
+    (bar,) = world.history("SPY", CLOSE, timedelta(hours=12), 86_400, regular_hours_only=True)
+    (execution,) = world.executions(ACCOUNT)
+    assert (execution.quantity, execution.price, execution.at) == (2_500, bar.open, OPEN)
+    beyond = world.orders()[1]
+    assert (beyond.status, beyond.updated_at) == (VenueOrderStatus.EXPIRED, OPEN)
+
+
+async def test_an_order_for_the_opening_that_comes_overnight_is_for_the_next_one() -> None:
+    world = world_of(start=OPEN - timedelta(hours=12))
+    world.submit(terms(100, OrderType.MARKET_ON_OPEN))
+    await world.run_to_end()
+    assert (only(world).status, only(world).updated_at) == (VenueOrderStatus.FILLED, OPEN)
+
+
+@pytest.mark.parametrize("late", [timedelta(minutes=-1), timedelta(0), timedelta(hours=8)])
+async def test_an_order_for_the_opening_after_its_deadline_is_rejected(late: timedelta) -> None:
+    world = world_of()
+    at(world, OPEN + late, lambda: world.submit(terms(100, OrderType.MARKET_ON_OPEN)))
+    await world.run_to_end()
+    assert only(world).status is VenueOrderStatus.REJECTED
+    assert "by 14:28" in only(world).reason
+
+
+async def test_an_order_for_the_close_whose_limit_is_not_met_expires_there() -> None:
+    world = world_of()
+    world.submit(terms(100, OrderType.LIMIT_ON_CLOSE, limit_price=Decimal(1)))
+    await world.run_to_end()
+    assert (only(world).status, only(world).updated_at) == (VenueOrderStatus.EXPIRED, CLOSE)
+
+
 async def test_a_half_day_closes_early() -> None:
     early = datetime(2011, 11, 25, 18, tzinfo=UTC)
     world = world_of(start=early - timedelta(hours=1))

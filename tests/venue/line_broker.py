@@ -198,6 +198,7 @@ def _order(order: VenueOrder) -> dict[str, Any]:
         "filled": order.filled,
         "status": order.status,
         "reason": order.reason,
+        "limit_price": terms.limit_price,
     }
 
 

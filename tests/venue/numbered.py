@@ -71,6 +71,15 @@ CANNOT: dict[tuple[str, str], Cannot] = {
         "a market order is a limit order there that takes at once or not at all, within a bound of the price",
         "what the book has is taken; the rest is cancelled, and told so, for the user to decide on",
     ),
+    ("V1A", "dydx"): Cannot(
+        "a perpetual has no closing auction", "risk denies it, and the gateway refuses it before it is claimed"
+    ),
+    ("V1B", "dydx"): Cannot(
+        "a perpetual has no opening auction", "risk denies it, and the gateway refuses it before it is claimed"
+    ),
+    ("V1C", "dydx"): Cannot(
+        "the chain has no market-to-limit orders", "risk denies it, and the gateway refuses it before it is claimed"
+    ),
     ("V13", "ibkr"): Cannot(
         "the executions of TWS do not say who made and who took (only the fee model of some exchanges does)",
         "the fill says UNSTATED",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -163,3 +164,76 @@ async def test_v19_limit_if_touched_order_does_no_worse_than_its_limit(desk: Des
     desk.bench_market.move("1.08")
     await desk.trades_until(order_id, OrderStatus.FILLED)
     assert all(fill.price >= limit for fill in desk.fills(order_id))
+
+
+@pytest.mark.fresh_desk(start={"ibkr": datetime(2024, 3, 5, 20, 40, tzinfo=UTC)})
+async def test_v1A_limit_on_close_order_fills_at_the_close_or_not_at_all(desk: Desk, order_id: str) -> None:
+    """Two orders with a limit are placed for the closing auction, one within it and one far from it; the day ends.
+
+    Both rest until then; the first is FILLED whole, no worse than its limit, and the second is EXPIRED.
+    """
+    limit, far = desk.bench_market.crossing_price(Side.BUY), f"{order_id}-far"
+    await desk.submit(order_id, order_type=OrderType.LIMIT_ON_CLOSE, limit_price=limit)
+    if desk.cannot is not None:
+        await refused_before_a_claim(desk, order_id, "close")
+        return
+    resting = desk.bench_market.resting_price(Side.BUY)
+    await desk.submit(far, order_type=OrderType.LIMIT_ON_CLOSE, limit_price=resting)
+    for name in (order_id, far):
+        await desk.becomes(name, OrderStatus.NEW)
+    await desk.bench_market.trade(25 * 60)
+    await desk.becomes(order_id, OrderStatus.FILLED)
+    assert [fill.price <= limit for fill in desk.fills(order_id)] == [True]
+    await desk.becomes(far, OrderStatus.EXPIRED)
+    assert desk.fills(far) == []
+
+
+@pytest.mark.fresh_desk(start={"ibkr": datetime(2024, 3, 5, 14, 10, tzinfo=UTC)})
+async def test_v1B_orders_for_the_opening_fill_there_or_not_at_all(desk: Desk, order_id: str) -> None:
+    """Before the market opens, orders are placed for its auction: one at the market, one with a limit far from it.
+
+    Both rest until then; the first is FILLED whole, by one execution, and the second is EXPIRED.
+    """
+    await desk.submit(order_id, order_type=OrderType.MARKET_ON_OPEN)
+    if desk.cannot is not None:
+        await refused_before_a_claim(desk, order_id, "opening")
+        return
+    far, limit = f"{order_id}-far", desk.bench_market.resting_price(Side.BUY)
+    await desk.submit(far, order_type=OrderType.LIMIT_ON_OPEN, limit_price=limit)
+    for name in (order_id, far):
+        await desk.becomes(name, OrderStatus.NEW)
+    await desk.bench_market.trade(25 * 60)
+    await desk.becomes(order_id, OrderStatus.FILLED)
+    assert len(desk.fills(order_id)) == 1
+    await desk.becomes(far, OrderStatus.EXPIRED)
+    assert desk.fills(far) == []
+
+
+async def test_v1C_market_to_limit_order_rests_at_the_price_of_its_first_fill(desk: Desk, order_id: str) -> None:
+    """A market-to-limit order is larger than the book, and then the market leaves its price.
+
+    It takes what there is; the rest works as a limit order, which is told, and trades no worse when the market is back.
+    """
+    quantity = desk.bench_market.beyond_the_book(Side.BUY)
+    await desk.submit(order_id, order_type=OrderType.MARKET_TO_LIMIT, quantity=quantity)
+    if desk.cannot is not None:
+        await refused_before_a_claim(desk, order_id, "LIMIT order")
+        return
+    await desk.becomes(order_id, OrderStatus.PARTIALLY_FILLED)
+    desk.bench_market.move("1.05")
+    first = desk.fills(order_id)[0].price
+    noted = await desk.reported(order_id, "VenueNoted")
+    assert noted.reason == f"what its first fill has left works as a limit order at {first.normalize():f}"
+    await desk.bench_market.trade()
+    await desk.bench.settle()
+    assert [placed.working for placed in desk.bench.placed(order_id)] == [True]
+    desk.bench_market.move("0.90")
+    await desk.trades_until(order_id, OrderStatus.FILLED)
+    assert all(fill.price <= first for fill in desk.fills(order_id))
+
+
+async def refused_before_a_claim(desk: Desk, order_id: str, word: str) -> None:
+    """The gateway refuses what its venue can not do, with the table's sentence, and nothing gets there."""
+    await desk.becomes(order_id, OrderStatus.REJECTED)
+    assert (desk.bench.placed(order_id), await desk.ledger(order_id)) == ([], [])
+    assert word in (await desk.reported(order_id, "VenueRejected")).reason

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 
 import msgspec
 from gateway_ibkr.facts import VenueContract
-from gateway_ibkr.translate import canonical_symbol, time_of
+from gateway_ibkr.translate import AT_THE_OPENING, canonical_symbol, time_of
 from signalbox.errors import ConfigurationError
 from signalbox.messages import Order, OrderType, Side, TimeInForce
 from signalbox.order_terms import WITH_LIMIT, WITH_STOP
@@ -26,8 +26,9 @@ from signalbox_cli.simulated_venues import IBKR
 _CONTRACT = {"symbol": 3, "security_type": 4, "exchange": 9, "currency": 11, "local_symbol": 12}
 _ORDER_TYPES = {
     "MKT": "MARKET", "LMT": "LIMIT", "STP": "STOP", "STP LMT": "STOP_LIMIT", "MIT": "MARKET_IF_TOUCHED",
-    "LIT": "LIMIT_IF_TOUCHED", "MOC": "MARKET_ON_CLOSE",
+    "LIT": "LIMIT_IF_TOUCHED", "MOC": "MARKET_ON_CLOSE", "LOC": "LIMIT_ON_CLOSE", "MTL": "MARKET_TO_LIMIT",
 }  # fmt: skip
+_AT_THE_OPENING = {"MKT": "MARKET_ON_OPEN", "LMT": "LIMIT_ON_OPEN"}
 _ACTION, _QUANTITY, _ORDER_TYPE, _LIMIT, _STOP, _TIME_IN_FORCE, _OUTSIDE_HOURS, _GOOD_TILL = (
     16,
     17,
@@ -71,8 +72,9 @@ def order_of(header: Header, placed: Fields) -> Order:
         return placed[place] if place < len(placed) else ""
 
     try:
-        order_type = OrderType(_ORDER_TYPES[text(_ORDER_TYPE)])
-        time_in_force = TimeInForce(text(_TIME_IN_FORCE))
+        at_the_opening = text(_TIME_IN_FORCE) == AT_THE_OPENING
+        order_type = OrderType((_AT_THE_OPENING if at_the_opening else _ORDER_TYPES)[text(_ORDER_TYPE)])
+        time_in_force = TimeInForce.DAY if at_the_opening else TimeInForce(text(_TIME_IN_FORCE))
         return Order(
             order_id=text(REFERENCE_IN),
             intent_id=text(REFERENCE_IN),

@@ -13,11 +13,12 @@ from datetime import datetime
 from decimal import Decimal
 
 from msgspec.structs import replace
+from signalbox.change_support import change_of
 from signalbox.errors import TranslationError, VenueError
 from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.venue import Canceled, Draft, NoRoom, Outcome, Placed
 from signalbox.messages import MarketState, Order, Side
-from signalbox.order_terms import change_of, why_refused
+from signalbox.order_terms import why_refused
 
 from gateway_dydx import changing
 from gateway_dydx.instruments import Offered

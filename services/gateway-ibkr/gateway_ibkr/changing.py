@@ -20,11 +20,11 @@ from datetime import datetime
 from signalbox.gateway import reports
 from signalbox.gateway.actions import Action, Ask
 from signalbox.gateway.state import OpenChange
-from signalbox.messages import Order
+from signalbox.messages import Order, OrderType
 
 from gateway_ibkr.facts import OpenOrderSeen
 from gateway_ibkr.state import State, Tracked
-from gateway_ibkr.translate import order_terms
+from gateway_ibkr.translate import order_terms, price_in
 from gateway_ibkr.venue_errors import Treatment, sentence
 
 UNANSWERED = "no answer to the change"
@@ -54,6 +54,15 @@ def shown(state: State, tracked: Tracked, fact: OpenOrderSeen, at: datetime) -> 
     """The venue shows the order: in the terms that were asked for?"""
     change = tracked.change
     return [*reports.replaced(state, tracked, at)] if change is not None and _fits(fact, change.order) else []
+
+
+def made_limit(state: State, tracked: Tracked, fact: OpenOrderSeen, at: datetime) -> list[Action]:
+    """TWS shows a MTL order with the price of its first fill as soon as it rests there."""
+    if tracked.order.order_type is not OrderType.MARKET_TO_LIMIT or not fact.limit_price or not tracked.filled_at_venue:
+        return []
+    price = price_in(fact.contract, fact.limit_price)
+    words = f"what its first fill has left works as a limit order at {price:f}"
+    return [*reports.noted(state, tracked, at, "", words)]
 
 
 def _fits(fact: OpenOrderSeen, order: Order) -> bool:

@@ -19,8 +19,8 @@ from signalbox.gateway import reports
 from signalbox.gateway.actions import Action, Ask, CancelStray, RecordSent
 from signalbox.gateway.reports import COMMISSION_IS_MISSING
 from signalbox.gateway.state import Standing, learn_venue_id
-from signalbox.messages import TimeInForce
-from signalbox.order_terms import WHY_OVER, WITH_STOP
+from signalbox.messages import Order, TimeInForce
+from signalbox.order_terms import AT_OPEN, WHY_OVER, WITH_STOP
 from signalbox.sessions import session_at, session_on
 
 from gateway_ibkr import changing, sense
@@ -104,7 +104,8 @@ def on_open_order(state: State, fact: OpenOrderSeen, at: datetime) -> list[Actio
     tracked.own.client_id = fact.client_id
     tracked.own.heard += 1
     actions = _shown(state, tracked, at) + changing.shown(state, tracked, fact, at)
-    return actions + _status(state, tracked, fact.status, None, _venue_now(state, at))
+    actions += _status(state, tracked, fact.status, None, _venue_now(state, at))
+    return actions + changing.made_limit(state, tracked, fact, at)
 
 
 def on_status(state: State, fact: OrderStatusSeen, at: datetime) -> list[Action]:
@@ -237,20 +238,23 @@ def has_expired(state: State, tracked: Tracked, at: datetime) -> bool:
     if order.time_in_force is not TimeInForce.DAY and not tracked.own.made_day:
         return False
     try:
-        end = end_of_day(state.own.calendars.get(order.symbol, ""), tracked.claimed_at, order.outside_regular_hours)
+        return at >= end_of_day(state.own.calendars.get(order.symbol, ""), tracked.claimed_at, order) - EXPIRY_SLACK
     except CalendarError:
         return False
-    return at >= end - EXPIRY_SLACK
 
 
-def end_of_day(calendar: str, entered_at: datetime, outside_regular_hours: bool) -> datetime:
-    """When a DAY order entered at `entered_at` runs out: the next close, or the end of late hours if it works then."""
+def end_of_day(calendar: str, entered_at: datetime, order: Order) -> datetime:
+    """When a DAY order entered at `entered_at` runs out: the next close, or the end of late hours if it works then.
+
+    One for the opening runs out when that is over.
+    """
     session = session_at(calendar, entered_at)
     day = entered_at.date() if session is None else session.day
     for _ in range(_SESSION_SEARCH_DAYS_MAX):
         session = session_on(calendar, day)
         if session is not None:
-            end = session.post_close if outside_regular_hours else session.close
+            end = session.post_close if order.outside_regular_hours else session.close
+            end = session.open if order.order_type in AT_OPEN else end
             if end > entered_at:
                 return end
         day += timedelta(days=1)

@@ -91,7 +91,10 @@ class OrderTerms(Struct, frozen=True, kw_only=True):
 
 
 class OpenOrderSeen(Struct, frozen=True, kw_only=True):
-    """`order_number` is the API order id, unique only within its client id; `perm_id` is the venue's own."""
+    """`order_number` is the API order id, unique only within its client id; `perm_id` is the venue's own.
+
+    `limit_price` 0 = it has none.
+    """
 
     order_number: int
     client_id: int

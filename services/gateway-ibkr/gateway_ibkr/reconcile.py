@@ -304,9 +304,7 @@ def _day_is_over(state: State, tracked: Tracked, at: datetime) -> bool:
     if lives_longer and not tracked.own.made_day:
         return order.time_in_force is TimeInForce.GTD and order.good_till is not None and at >= order.good_till
     try:
-        return at >= end_of_day(
-            state.own.calendars.get(order.symbol, ""), tracked.claimed_at, order.outside_regular_hours
-        )
+        return at >= end_of_day(state.own.calendars.get(order.symbol, ""), tracked.claimed_at, order)
     except CalendarError:
         return False
 

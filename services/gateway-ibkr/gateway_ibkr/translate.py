@@ -27,7 +27,7 @@ from signalbox.messages import (
     Side,
     TimeInForce,
 )
-from signalbox.order_terms import contradiction
+from signalbox.order_terms import AT_OPEN, contradiction
 
 from gateway_ibkr.facts import ContractFound, ExecutionSeen, OrderTerms, PositionSeen, VenueContract
 
@@ -251,7 +251,13 @@ _ORDER_TYPES = {
     OrderType.MARKET_IF_TOUCHED: "MIT",
     OrderType.LIMIT_IF_TOUCHED: "LIT",
     OrderType.MARKET_ON_CLOSE: "MOC",
+    OrderType.LIMIT_ON_CLOSE: "LOC",
+    OrderType.MARKET_ON_OPEN: "MKT",
+    OrderType.LIMIT_ON_OPEN: "LMT",
+    OrderType.MARKET_TO_LIMIT: "MTL",
 }
+AT_THE_OPENING = "OPG"
+"""The time in force that makes an order one for the opening auction."""
 _SIDES = {"BUY": Side.BUY, "BOT": Side.BUY, "SELL": Side.SELL, "SLD": Side.SELL, "SSHORT": Side.SELL}
 
 
@@ -270,7 +276,7 @@ def order_terms(order: Order) -> OrderTerms:
         action=order.side.value,
         quantity=float_of(order.quantity),
         order_type=_ORDER_TYPES[order.order_type],
-        time_in_force=order.time_in_force.value,
+        time_in_force=AT_THE_OPENING if order.order_type in AT_OPEN else order.time_in_force.value,
         account=order.account,
         reference=order.order_id,
         limit_price=float_of(order.limit_price) if order.limit_price is not None else None,

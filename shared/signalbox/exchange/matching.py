@@ -10,7 +10,9 @@ with a limit beyond the market goes on taking, quote by quote, until it is full 
 that has rested is a maker and fills at its own price. A stop triggers on the last trade at or beyond its price, then
 takes like a market order, wherever the market is by then; one with a limit takes or rests from then on, as a limit
 order that comes at that moment. An order that is to be touched is triggered by the market's coming the other way, from
-where it does not want to trade yet. A market-on-close order fills whole at the official close.
+where it does not want to trade yet. An order for the close or the opening fills whole at the official price, or not at
+all if its limit is not met. A market-to-limit order is a market order until its first fill, and then a limit order at
+that price.
 Outside regular hours only orders that ask for it can trade; the others rest.
 
 An immediate-or-cancel order takes what the present quote has for it, and the rest is cancelled; a fill-or-kill order is
@@ -47,9 +49,9 @@ from signalbox.exchange.orders import (
 )
 from signalbox.exchange.quoting import MarketQuote, Phase
 from signalbox.messages import InstrumentKind, Liquidity, OrderType, Side, TimeInForce
-from signalbox.order_terms import AT_ONCE, IF_TOUCHED, WHY_OVER, WITH_LIMIT, WITH_STOP
+from signalbox.order_terms import AT_CLOSE, AT_ONCE, AT_OPEN, IF_TOUCHED, IN_AUCTION, WHY_OVER, WITH_LIMIT, WITH_STOP
 
-_NONE = Decimal(0)
+_NONE, _TO_LIMIT = Decimal(0), OrderType.MARKET_TO_LIMIT
 WOULD_TAKE = "post-only: it would have been filled at once"
 
 Charge = Callable[[VenueOrder, Decimal, Decimal, Liquidity], Decimal]
@@ -131,12 +133,21 @@ def enter_phase(book: SymbolBook, phase: Phase) -> Step:
 
 
 def close_auction(book: SymbolBook, official_close: Decimal, at: datetime) -> Step:
-    """Fill every market-on-close order, whole, at the official close."""
+    """Fill every order for the close, whole, at the official close, if its limit lets it."""
+    return _auction(book, AT_CLOSE, official_close, at)
+
+
+def open_auction(book: SymbolBook, official_open: Decimal, at: datetime) -> Step:
+    """Fill every order for the opening, whole, at the official opening price, if its limit lets it."""
+    return _auction(book, AT_OPEN, official_open, at)
+
+
+def _auction(book: SymbolBook, types: frozenset[OrderType], price: Decimal, at: datetime) -> Step:
     events: list[tuple[VenueOrderEvent, VenueOrder]] = []
     left: list[VenueOrder] = []
     for order in book.orders:
-        if order.terms.order_type is OrderType.MARKET_ON_CLOSE:
-            order = _fill(book, order, order.leaves, official_close, Liquidity.TAKER, at, events)
+        if order.terms.order_type in types and _accepts(order, price):
+            order = _fill(book, order, order.leaves, price, Liquidity.TAKER, at, events)
         if order.status not in DONE:
             left.append(order)
     return Step(replace(book, orders=tuple(left)), tuple(events))
@@ -241,7 +252,7 @@ def _match(book: SymbolBook, at: datetime, taker: int | None = None) -> Step:
         if quantity > 0 and _accepts(order, price):
             rested = order.terms.order_type in WITH_LIMIT and order.number != taker and not order.is_taking
             liquidity = Liquidity.MAKER if rested else Liquidity.TAKER
-            order = _fill(book, order, quantity, price, liquidity, at, events)
+            order = _to_limit(_fill(book, order, quantity, price, liquidity, at, events), price, at, events)
             if buys:
                 ask_left -= quantity
             else:
@@ -300,7 +311,7 @@ def _arrived(book: SymbolBook, order: VenueOrder) -> VenueOrder:
 
 
 def _may_trade(order: VenueOrder, phase: Phase) -> bool:
-    if order.terms.order_type is OrderType.MARKET_ON_CLOSE:
+    if order.terms.order_type in IN_AUCTION:
         return False
     return phase is Phase.REGULAR or order.terms.outside_regular_hours
 
@@ -330,10 +341,22 @@ def _accepts(order: VenueOrder, price: Decimal) -> bool:
     terms = order.terms
     if terms.order_type in WITH_STOP and order.status is not VenueOrderStatus.TRIGGERED:
         return False
-    if terms.order_type in WITH_LIMIT:
+    if terms.order_type in WITH_LIMIT or (terms.order_type is _TO_LIMIT and terms.limit_price is not None):
         assert terms.limit_price is not None
         return price <= terms.limit_price if terms.side is Side.BUY else price >= terms.limit_price
-    return terms.order_type is not OrderType.MARKET_ON_CLOSE
+    return True
+
+
+def _to_limit(
+    order: VenueOrder, price: Decimal, at: datetime, events: list[tuple[VenueOrderEvent, VenueOrder]]
+) -> VenueOrder:
+    """Make a limit order of what the first fill of a market-to-limit order leaves."""
+    if order.terms.order_type is not _TO_LIMIT or order.terms.limit_price is not None or order.status in DONE:
+        return order
+    event = Modified(number=order.number, at=at, terms=replace(order.terms, limit_price=price))
+    order = evolve(order, event)
+    events.append((event, order))
+    return order
 
 
 def _fill(

@@ -33,9 +33,9 @@ from signalbox.exchange.orders import (
 )
 from signalbox.exchange.quoting import MarketQuote, Phase
 from signalbox.exchange.settlement import trades, unordered
-from signalbox.messages import Liquidity, OrderType, TimeInForce
-from signalbox.order_terms import WITH_LIMIT, WITH_STOP
-from signalbox.sessions import Session, moc_cutoff, next_session, session_at
+from signalbox.messages import Liquidity, TimeInForce
+from signalbox.order_terms import AT_CLOSE, AT_OPEN, WITH_LIMIT, WITH_STOP
+from signalbox.sessions import Session, moc_cutoff, next_session, opening_cutoff, opening_of, session_at
 
 _FIRST_NUMBER = 1_000_001
 
@@ -228,8 +228,12 @@ class VenueOrders:
             self._apply(symbol, matching.enter_phase(self._symbols[symbol], phase))
 
     def close_auction(self, symbol: str, official_close: Decimal, at: datetime) -> None:
-        """Fill the market-on-close orders."""
+        """Fill the orders for the close."""
         self._apply(symbol, matching.close_auction(self._symbols[symbol], official_close, at))
+
+    def open_auction(self, symbol: str, official_open: Decimal, at: datetime) -> None:
+        """Fill the orders for the opening."""
+        self._apply(symbol, matching.open_auction(self._symbols[symbol], official_open, at))
 
     def expire(self, at: datetime) -> None:
         """Expire what is over at `at`."""
@@ -336,11 +340,13 @@ def _charged(listing: Listing, rule: FeeRule) -> Callable[[VenueOrder, Decimal, 
 def expiry(terms: OrderTerms, calendar: str, at: datetime) -> datetime | None:
     """Return when an order ends by itself: DAY at the next close it can still trade before, GTD as it says.
 
-    A market-on-close order is for the next close, whatever its time in force.
+    An order for the close, or the opening, is for the next one, whatever its time in force.
     """
     if terms.time_in_force is TimeInForce.GTD:
         return terms.good_till
-    is_auction = terms.order_type is OrderType.MARKET_ON_CLOSE
+    if terms.order_type in AT_OPEN:
+        return opening_of(calendar, at).open
+    is_auction = terms.order_type in AT_CLOSE
     if terms.time_in_force is TimeInForce.GTC and not is_auction:
         return None
     extended = terms.outside_regular_hours and not is_auction
@@ -372,6 +378,10 @@ def _too_late(terms: OrderTerms, calendar: str, at: datetime) -> str:
     if terms.time_in_force is TimeInForce.GTD and (terms.good_till is None or terms.good_till <= at):
         return "a good-till-date order needs a date to come"
     session = session_at(calendar, at)
-    if terms.order_type is OrderType.MARKET_ON_CLOSE and session and moc_cutoff(session) < at < session.close:
-        return f"a market-on-close order must be in by {moc_cutoff(session):%H:%M} UTC"
+    if terms.order_type in AT_CLOSE and session and moc_cutoff(session) < at < session.close:
+        return f"an order for the close must be in by {moc_cutoff(session):%H:%M} UTC"
+    if terms.order_type in AT_OPEN:
+        cutoff = opening_cutoff(calendar, opening_of(calendar, at))
+        if cutoff is None or cutoff <= at:
+            return f"an order for the opening must be in by {cutoff:%H:%M} UTC" if cutoff else "there is no opening"
     return ""

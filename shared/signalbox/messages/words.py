@@ -44,6 +44,11 @@ class OrderType(StrEnum):
     MARKET_IF_TOUCHED = "MARKET_IF_TOUCHED"
     LIMIT_IF_TOUCHED = "LIMIT_IF_TOUCHED"
     MARKET_ON_CLOSE = "MARKET_ON_CLOSE"
+    LIMIT_ON_CLOSE = "LIMIT_ON_CLOSE"
+    MARKET_ON_OPEN = "MARKET_ON_OPEN"
+    LIMIT_ON_OPEN = "LIMIT_ON_OPEN"
+    MARKET_TO_LIMIT = "MARKET_TO_LIMIT"
+    """It takes at the market; what its first fill leaves rests as a limit order at the price of that fill."""
 
 
 class TimeInForce(StrEnum):

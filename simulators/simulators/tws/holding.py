@@ -13,7 +13,7 @@ from decimal import Decimal
 from signalbox.exchange.listing import Listing
 from signalbox.exchange.orders import OrderTerms, VenueOrder
 
-from simulators.tws import order_replies, replies, times
+from simulators.tws import order_replies, order_rules, replies, times
 from simulators.tws.order_replies import OrderFacts
 from simulators.tws.peers import Peer, Peers
 from simulators.tws.place_order import PlaceOrder
@@ -72,7 +72,7 @@ class HeldOrders:
 
     def keep(self, peer: Peer, request: PlaceOrder, listing: Listing, terms: OrderTerms, why: str) -> Record:
         """Keep an order back: for shares to be located (404, PreSubmitted), or as Inactive for another reason (201)."""
-        fields = {**request.fields, "account": terms.account, "tif": terms.time_in_force.value}
+        fields = {**request.fields, "account": terms.account, "tif": order_rules.tif_of(terms)}
         number = next(self._numbers)
         record = Record(peer.client_id, request.order_id, number, listing, fields, told_number=number)
         locating = why == LOCATE

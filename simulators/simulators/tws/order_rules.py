@@ -14,7 +14,7 @@ from signalbox.exchange.groups import OCA_TYPES
 from signalbox.exchange.listing import Listing
 from signalbox.exchange.orders import OrderTerms, VenueOrder, VenueOrderStatus
 from signalbox.messages import OrderType, Side, TimeInForce
-from signalbox.order_terms import AT_ONCE, WHY_OVER, WITH_LIMIT, WITH_STOP
+from signalbox.order_terms import AT_ONCE, AT_OPEN, IN_AUCTION, WHY_OVER, WITH_LIMIT, WITH_STOP
 from signalbox.sessions import is_open, session_at
 
 from simulators.tws import times
@@ -29,19 +29,25 @@ ORDER_TYPES = {
     "STP LMT": OrderType.STOP_LIMIT,
     "MIT": OrderType.MARKET_IF_TOUCHED,
     "LIT": OrderType.LIMIT_IF_TOUCHED,
+    "MTL": OrderType.MARKET_TO_LIMIT,
     "MOC": OrderType.MARKET_ON_CLOSE,
+    "LOC": OrderType.LIMIT_ON_CLOSE,
 }
+AT_THE_OPENING = {"MKT": OrderType.MARKET_ON_OPEN, "LMT": OrderType.LIMIT_ON_OPEN}
+"""What an order is whose time in force is `OPG`."""
 KNOWN_ORDER_TYPES = frozenset(
-    {"LOC", "TRAIL", "TRAIL LIMIT", "REL", "MIDPRICE", "MTL", "PEG MID", "PEG MKT", "PEG BEST"}
+    {"TRAIL", "TRAIL LIMIT", "REL", "MIDPRICE", "PEG MID", "PEG MKT", "PEG BEST"}
     | {"PEG BENCH", "PEGMID", "PEGBEST", "PEGBENCH", "BOX TOP", "VOL", "STP PRT", "MKT PRT", "SNAP MKT", "SNAP MID"}
 )
-TIMES_IN_FORCE = {"": TimeInForce.DAY, **{each.value: each for each in TimeInForce}}
-KNOWN_TIMES_IN_FORCE = frozenset({"OPG", "DTC", "AUC", "GTX", "Minutes"})
+OPENING = "OPG"
+TIMES_IN_FORCE = {"": TimeInForce.DAY, OPENING: TimeInForce.DAY, **{each.value: each for each in TimeInForce}}
+KNOWN_TIMES_IN_FORCE = frozenset({"DTC", "AUC", "GTX", "Minutes"})
+_FOR_THE_CLOSE = ("MOC", "LOC")
 
 PRICE_MAX = QUANTITY_MAX = 10**9
 """What is larger is a mistake, and would not survive decimal arithmetic."""
 
-TWS_ORDER_TYPE = {ours: theirs for theirs, ours in ORDER_TYPES.items()}
+TWS_ORDER_TYPE = {ours: theirs for words in (ORDER_TYPES, AT_THE_OPENING) for theirs, ours in words.items()}
 
 
 def rejected(reason: str) -> Unresolved:
@@ -56,7 +62,6 @@ def terms_of(
     if isinstance(account, Unresolved):
         return account
     quantity = request.number("totalQuantity")
-    order_type = request.text("orderType")
     objection = (
         _bad_size(quantity) or _bad_kind(request, listing) or _unsupported(request) or _bad_prices(request, listing)
     )
@@ -66,14 +71,15 @@ def terms_of(
     if isinstance(good_till, Unresolved):
         return good_till
     assert quantity is not None
+    order_type = type_of(request)
     return OrderTerms(
         account=account,
         symbol=listing.key,
         side=Side(request.text("action")),
         quantity=quantity,
-        order_type=ORDER_TYPES[order_type],
-        limit_price=request.number("lmtPrice") if ORDER_TYPES[order_type] in WITH_LIMIT else None,
-        stop_price=request.number("auxPrice") if ORDER_TYPES[order_type] in WITH_STOP else None,
+        order_type=order_type,
+        limit_price=request.number("lmtPrice") if order_type in WITH_LIMIT else None,
+        stop_price=request.number("auxPrice") if order_type in WITH_STOP else None,
         time_in_force=TIMES_IN_FORCE[request.text("tif")],
         good_till=good_till,
         outside_regular_hours=request.flag("outsideRth") and not ignores_outside_hours(request, listing),
@@ -84,9 +90,21 @@ def terms_of(
     )
 
 
+def type_of(request: PlaceOrder) -> OrderType:
+    """What an order is, of which `_bad_kind` has found nothing wrong."""
+    of_day = ORDER_TYPES[request.text("orderType")]
+    return AT_THE_OPENING[request.text("orderType")] if request.text("tif") == OPENING else of_day
+
+
+def tif_of(terms: OrderTerms) -> str:
+    """The time in force of an order, in TWS's word."""
+    return OPENING if terms.order_type in AT_OPEN else terms.time_in_force.value
+
+
 def ignores_outside_hours(request: PlaceOrder, listing: Listing) -> bool:
     """Whether the order asks for trading outside regular hours, which its type or contract does not have (2109)."""
-    has_none = request.text("orderType") in ("MKT", "MOC") or listing.option is not None
+    has_none = request.text("orderType") in ("MKT", "MTL", *_FOR_THE_CLOSE) or request.text("tif") == OPENING
+    has_none = has_none or listing.option is not None
     return request.flag("outsideRth") and has_none
 
 
@@ -114,7 +132,7 @@ def _bad_kind(request: PlaceOrder, listing: Listing) -> Unresolved | None:
     action, order_type, tif = request.text("action"), request.text("orderType"), request.text("tif")
     if action not in ("BUY", "SELL"):
         return invalid(f"Invalid side: {action}")
-    if order_type == "MOC" and listing.option is not None:
+    if (order_type in _FOR_THE_CLOSE or tif == OPENING) and listing.option is not None:
         return Unresolved(387, "Unsupported order type for this exchange and security type.")
     if order_type not in ORDER_TYPES:
         if order_type in KNOWN_ORDER_TYPES:
@@ -126,9 +144,11 @@ def _bad_kind(request: PlaceOrder, listing: Listing) -> Unresolved | None:
         )
     if tif not in TIMES_IN_FORCE:
         return Unresolved(10052, f"Invalid time in force:{tif}")
-    if ORDER_TYPES[order_type] in WITH_STOP and tif in AT_ONCE:
-        return Unresolved(10052, f"Invalid time in force:{tif}")  # it could not wait for its trigger
-    if order_type == "MOC" and tif not in ("DAY", ""):
+    if ORDER_TYPES[order_type] in (*WITH_STOP, OrderType.MARKET_TO_LIMIT) and tif in AT_ONCE:
+        return Unresolved(10052, f"Invalid time in force:{tif}")  # it could not wait: for its trigger, or at its limit
+    if tif == OPENING and order_type not in (*AT_THE_OPENING, *_FOR_THE_CLOSE):
+        return Unresolved(10052, f"Invalid time in force:{tif}")
+    if order_type in _FOR_THE_CLOSE and tif not in ("DAY", ""):
         return Unresolved(113, "The Tif option should be set to DAY for MOC and LOC orders.")
     return None
 
@@ -157,7 +177,7 @@ def _unsupported(request: PlaceOrder) -> Unresolved | None:
 
 def _bad_prices(request: PlaceOrder, listing: Listing) -> Unresolved | None:
     for name, word, types in (("lmtPrice", "limit", WITH_LIMIT), ("auxPrice", "stop", WITH_STOP)):
-        if ORDER_TYPES[request.text("orderType")] not in types:
+        if type_of(request) not in types:
             continue
         price = request.number(name)
         if price is None or not 0 < price <= PRICE_MAX:
@@ -186,7 +206,7 @@ def fields_of(terms: OrderTerms) -> dict[str, str]:
         "orderType": TWS_ORDER_TYPE[terms.order_type],
         "lmtPrice": "" if terms.limit_price is None else decimal_text(terms.limit_price),
         "auxPrice": "" if terms.stop_price is None else decimal_text(terms.stop_price),
-        "tif": terms.time_in_force.value,
+        "tif": tif_of(terms),
         "account": terms.account,
         "orderRef": terms.client_reference,
         "outsideRth": "1" if terms.outside_regular_hours else "0",
@@ -203,7 +223,7 @@ def reason_of(order: VenueOrder) -> str:
 def status_of(order: VenueOrder, calendar: str, now: datetime) -> str:
     """TWS's word for the order's state now.
 
-    PreSubmitted is what TWS itself still holds: stops that have not triggered, orders for the close, and orders whose
+    PreSubmitted is what TWS itself still holds: stops that have not triggered, orders for an auction, and orders whose
     market is shut.
     """
     match order.status:
@@ -215,7 +235,7 @@ def status_of(order: VenueOrder, calendar: str, now: datetime) -> str:
             return "Inactive"
         case VenueOrderStatus.TRIGGERED:
             return "Submitted"
-    held = order.terms.order_type in (*WITH_STOP, OrderType.MARKET_ON_CLOSE)
+    held = order.terms.order_type in WITH_STOP | IN_AUCTION
     return "PreSubmitted" if held or not can_trade(order.terms, calendar, now) else "Submitted"
 
 

@@ -243,7 +243,7 @@ class OrderDesk:
         order = self._world.submit(terms)
         if swallowed:
             self._faults.silent_orders.add(order.number)
-        fields = {**request.fields, "account": terms.account, "tif": terms.time_in_force.value}
+        fields = {**request.fields, "account": terms.account, "tif": order_rules.tif_of(terms)}
         self._remember(Record(peer.client_id, request.order_id, order.number, listing, fields))
 
     def _refusal(self, terms: OrderTerms | Unresolved) -> Unresolved | None:

@@ -261,6 +261,13 @@ def test_dydx_changes_no_order_that_is_on_the_chain(perpetuals: Any, terms: Any)
     )
 
 
+def test_what_a_market_to_limit_order_leaves_has_the_venues_price_and_is_not_changed(world: Any) -> None:
+    w, order = working(world, filled="6", order_type=OrderType.MARKET_TO_LIMIT, limit=None)
+    decision = w.decide(w.modify(order.id, quantity="8"))
+    assert failed(decision) == ["change_support"]
+    assert decision.reason.endswith("use a cancel, and a LIMIT order for what is left once it has ended")
+
+
 def test_what_has_filled_is_in_the_total_and_may_not_fill_again(world: Any) -> None:
     w, order = working(world, filled="6", desk={"limits": {"position_quantity_max": Decimal(12)}})
     assert failed(w.decide(w.modify(order.id, quantity="13"))) == ["position_quantity"]

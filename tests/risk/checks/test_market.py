@@ -96,15 +96,77 @@ def test_market_on_close_is_refused_from_a_quarter_of_an_hour_before(
 @pytest.mark.parametrize(
     ("now", "expected"),
     [
-        ("2024-01-02T20:47", "refused from 15:45 ET, 15 minutes before the close at 16:00 ET: it is 15:47 ET"),
-        ("2024-07-03T16:50", "refused from 12:45 ET, 15 minutes before the close at 13:00 ET: it is 12:50 ET"),
+        ("2024-01-02T20:47", "15:45 ET, 15 minutes before the close at 16:00 ET: it is 15:47 ET"),
+        ("2024-07-03T16:50", "12:45 ET, 15 minutes before the close at 13:00 ET: it is 12:50 ET"),
     ],
 )
 def test_the_refusal_of_market_on_close_speaks_the_time_of_the_exchange(
     world: Any, check: Any, now: str, expected: str
 ) -> None:
     w = world(now=at(now)).ready()
-    assert check(w.decide(w.order(**MOC)), "close_cutoff").reason == f"market-on-close orders are {expected}"
+    reason = check(w.decide(w.order(**MOC)), "close_cutoff").reason
+    nearest = "use a MARKET or LIMIT order while the market is open"
+    assert reason == f"orders for the close are refused from {expected}; {nearest}"
+
+
+LOC = {"order_type": OrderType.LIMIT_ON_CLOSE, "limit": "100"}
+MOO = {"order_type": OrderType.MARKET_ON_OPEN, "limit": None}
+LOO = {"order_type": OrderType.LIMIT_ON_OPEN, "limit": "100"}
+
+
+def test_a_limit_on_close_has_the_same_deadline(world: Any, check: Any) -> None:
+    for now, passes in (("2024-01-02T20:44:59", True), ("2024-01-02T20:45", False)):
+        assert check(world(now=at(now)).ready().decide(world().order(**LOC)), "close_cutoff").passed is passes
+
+
+@pytest.mark.parametrize("terms", [MOO, LOO], ids=["market", "limit"])
+@pytest.mark.parametrize(
+    ("now", "passes"),
+    [
+        ("2024-01-02T14:27:59.999999", True),
+        ("2024-01-02T14:28", False),
+        ("2024-01-02T14:30", False),
+        ("2024-01-02T21:30", False),  # late trading
+        ("2024-01-03T02:00", True),  # at night, for the next one
+        ("2024-07-02T13:27:59", True),  # summer time
+        ("2024-07-02T13:28", False),
+        ("2024-01-06T17:00", True),  # on a Saturday, for Monday's
+    ],
+)
+def test_an_order_for_the_opening_comes_before_its_deadline(
+    world: Any, check: Any, now: str, passes: bool, terms: dict[str, Any]
+) -> None:
+    w = world(now=at(now)).ready()
+    decision = w.decide(w.order(**terms))
+    assert check(decision, "open_cutoff").passed is passes
+    assert isinstance(decision, IntentApproved) is passes
+
+
+def test_the_refusal_of_an_order_for_the_opening_says_what_comes_nearest(world: Any, check: Any) -> None:
+    w = world(now=at("2024-01-02T14:29")).ready()
+    assert check(w.decide(w.order(**MOO)), "open_cutoff").reason == (
+        "orders for the opening are refused from 09:28 ET, 2 minutes before the opening at 09:30 ET: it is 09:29 ET; "
+        "use a MARKET or LIMIT order while the market is open, or send it from 20:00 ET on, for the next opening"
+    )
+
+
+def test_what_never_opens_has_no_opening(world: Any, check: Any) -> None:
+    w = world().ready().instrument("SPY", calendar="24/7")
+    assert check(w.decide(w.order(**MOO)), "open_cutoff").reason == "SPY has no opening to trade at"
+
+
+def test_hong_kong_takes_orders_for_its_opening_until_a_quarter_past_nine(world: Any, check: Any) -> None:
+    for now, passes in (("2024-01-02T01:14:59", True), ("2024-01-02T01:15", False)):
+        w = world(now=at(now)).ready().instrument("SPY", calendar="XHKG")
+        assert check(w.decide(w.order(**MOO)), "open_cutoff").passed is passes
+
+
+def test_a_market_to_limit_order_needs_regular_hours(world: Any, check: Any) -> None:
+    to_limit = {"order_type": OrderType.MARKET_TO_LIMIT, "limit": None, "time_in_force": TimeInForce.GTC}
+    for now, passes in (("2024-01-02T16:00", True), ("2024-01-02T14:00", False)):
+        decision = world(now=at(now)).ready().decide(world().order(**to_limit))
+        assert check(decision, "session").passed is passes
+        assert passes or "a MARKET_TO_LIMIT order needs regular trading hours" in check(decision, "session").reason
 
 
 def test_what_never_closes_has_no_market_on_close(world: Any, check: Any) -> None:

@@ -99,7 +99,7 @@ def test_every_order_but_at_the_close_is_let_through_at_any_hour_of_any_day(perp
     at_close = w.order(quantity="0.01", **{**BTC, "order_type": OrderType.MARKET_ON_CLOSE, "limit_price": None})
     denied = w.decide(at_close)
     assert denied.reason == why_refused("dydx", InstrumentKind.PERPETUAL, at_close)
-    assert "has no close to trade at" in denied.reason
+    assert "has no close and no opening to trade at" in denied.reason
 
 
 @pytest.mark.parametrize(

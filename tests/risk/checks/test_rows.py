@@ -65,7 +65,10 @@ def test_a_standing_row_reads_nothing_but_its_ground(row: Row[OrderFacts], world
 LATE = NOON.replace(hour=20, minute=50)
 """A New York session has ten minutes left."""
 AN_HOUR = timedelta(hours=1)
+EARLY = NOON.replace(hour=14, minute=0)
+"""It opens in half an hour."""
 AT_CLOSE = {"limit": None, "order_type": OrderType.MARKET_ON_CLOSE}
+AT_OPEN = {"limit": None, "order_type": OrderType.MARKET_ON_OPEN}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +83,8 @@ AT_CLOSE = {"limit": None, "order_type": OrderType.MARKET_ON_CLOSE}
         ),
         ({}, {"valid_until": NOON + AN_HOUR}, None, {"valid_until": NOON - AN_HOUR}, "the intent was valid until"),
         ({}, {"side": "SELL", "reduce_only": True}, None, {"reduce_only": True}, "a reduce_only order"),
-        ({}, AT_CLOSE, LATE, AT_CLOSE, "market-on-close orders are refused"),
+        ({}, AT_CLOSE, LATE, AT_CLOSE, "orders for the close are refused"),
+        ({"now": EARLY}, AT_OPEN, NOON, AT_OPEN, "orders for the opening are refused"),
         ({"mode": TradingMode.REDUCING}, {"side": "SELL"}, None, {}, "only orders that reduce"),
         ({"is_isolated": True}, {"side": "SELL"}, None, {}, "SPY is an isolated market"),
         ({"last_trade_at": LATE}, {}, LATE, {}, "SPY has expired"),
@@ -96,7 +100,8 @@ AT_CLOSE = {"limit": None, "order_type": OrderType.MARKET_ON_CLOSE}
 def test_a_row_that_reads_more_than_its_ground_is_asked_again(
     world: Any, facts: dict[str, Any], first: dict[str, Any], change: Any, second: dict[str, Any], reason: str
 ) -> None:
-    w = world().ready(positions=(world().held("SPY", "20"),))
+    now = facts.pop("now", NOON)
+    w = world(now=now).ready(positions=(world().held("SPY", "20"),))
     w.mode(facts.pop("mode", TradingMode.ACTIVE)).instrument("SPY", **facts)
     assert isinstance(w.decide(w.order(**first)), IntentApproved)
     if change is not None:

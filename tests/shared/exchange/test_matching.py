@@ -178,6 +178,46 @@ def test_an_order_for_the_close_fills_whole_at_the_official_close() -> None:
     assert fills(closed) == [(5_000, Decimal("10.37"))]
 
 
+def test_an_order_for_an_auction_fills_there_alone_and_within_its_limit() -> None:
+    for hold, kind, other in (
+        (matching.close_auction, OrderType.LIMIT_ON_CLOSE, OrderType.LIMIT_ON_OPEN),
+        (matching.open_auction, OrderType.LIMIT_ON_OPEN, OrderType.LIMIT_ON_CLOSE),
+    ):
+        book = open_book()
+        for wanted in (order(kind, 500, limit="10.37"), order(kind, limit="10.36"), order(other, limit="11")):
+            taken = matching.take(book, wanted, NOON)
+            assert kinds(taken) == [Accepted]  # whatever its limit: it waits for its auction
+            book = matching.see_quote(taken.book, quote("10", "10.01")).book
+        held = hold(book, Decimal("10.37"), NOON)
+        assert fills(held) == [(500, Decimal("10.37"))]
+        assert [left.terms.order_type for left in held.book.orders] == [kind, other]
+
+
+def test_an_order_for_the_opening_fills_whole_at_its_official_price() -> None:
+    taken = matching.take(open_book(), order(OrderType.MARKET_ON_OPEN, 5_000), NOON)
+    assert kinds(matching.see_quote(taken.book, quote("9", "9.01"))) == []
+    assert kinds(matching.close_auction(taken.book, Decimal("10.37"), NOON)) == []
+    assert fills(matching.open_auction(taken.book, Decimal("10.37"), NOON)) == [(5_000, Decimal("10.37"))]
+
+
+def test_what_the_first_fill_of_a_market_to_limit_order_leaves_rests_at_the_price_of_that_fill() -> None:
+    book = matching.see_quote(SymbolBook(phase=Phase.REGULAR), quote("10", "10.01")).book
+    taken = matching.take(book, order(OrderType.MARKET_TO_LIMIT, 500), NOON)
+    assert kinds(taken) == [Accepted, Filled, Modified]
+    (rests,) = taken.book.orders
+    assert rests.terms.limit_price == Decimal("10.01")
+    worse = matching.see_quote(taken.book, quote("10.01", "10.02"))
+    assert kinds(worse) == []
+    better = matching.see_quote(worse.book, quote("9.99", "10", size=50))
+    assert kinds(better) == [Filled]
+    assert fills(matching.see_quote(better.book, quote("10", "10.01"))) == [(150, Decimal("10.01"))]
+
+
+def test_a_market_to_limit_order_that_is_filled_at_once_has_no_limit() -> None:
+    book = matching.see_quote(SymbolBook(phase=Phase.REGULAR), quote("10", "10.01")).book
+    assert kinds(matching.take(book, order(OrderType.MARKET_TO_LIMIT, 300), NOON)) == [Accepted, Filled]
+
+
 def test_outside_regular_hours_only_orders_that_ask_for_it_trade() -> None:
     for phase, outside, expected in (
         (Phase.EXTENDED, False, 0),

@@ -126,8 +126,12 @@ async def test_a_writer_puts_up_a_margin_of_the_underlyings_size(simulator: Any)
 
 @pytest.mark.parametrize(
     ("order", "code"),
-    [(LimitOrder("BUY", 1, 3.01), 110), (Order(action="BUY", totalQuantity=1, orderType="MOC"), 387)],
-    ids=["between two ticks", "no auction"],
+    [
+        (LimitOrder("BUY", 1, 3.01), 110),
+        (Order(action="BUY", totalQuantity=1, orderType="MOC"), 387),
+        (MarketOrder("BUY", 1, tif="OPG"), 387),
+    ],
+    ids=["between two ticks", "no auction", "no opening"],
 )
 async def test_what_an_option_does_not_have_is_refused(
     simulator: Any, wait_until: Callable[..., Any], order: Order, code: int

@@ -81,6 +81,34 @@ async def test_stops_and_orders_for_the_close_are_presubmitted(simulator: Any, w
     await wait_until(lambda: close.orderStatus.status == "Filled")
 
 
+async def test_orders_for_the_opening_are_so_by_their_time_in_force(simulate: Any, wait_until: Any, aapl: Any) -> None:
+    async with simulate(start=datetime(2024, 3, 5, 14, 20, tzinfo=UTC), speed=1.0) as simulator:
+        client = await simulator.connect()
+        opening = await placed(client, wait_until, aapl, MarketOrder("BUY", 100, tif="OPG"), "PreSubmitted")
+        beyond = await placed(client, wait_until, aapl, LimitOrder("BUY", 100, 50, tif="OPG"), "PreSubmitted")
+        assert (beyond.order.orderType, beyond.order.tif, beyond.order.lmtPrice) == ("LMT", "OPG", 50)
+        await simulator.do("run_until", time="2024-03-05T14:30:05Z")
+        await wait_until(lambda: opening.orderStatus.status == "Filled")
+        await wait_until(lambda: beyond.orderStatus.status == "Cancelled")
+
+
+async def test_the_rest_of_a_market_to_limit_order_is_shown_with_its_limit(
+    simulator: Any, wait_until: Any, aapl: Any
+) -> None:
+    client = await simulator.connect()
+    await simulator.do("run_until", time="2024-03-05T15:00:30Z")
+    trade = client.ib.placeOrder(aapl, Order(action="BUY", totalQuantity=4_000, orderType="MTL"))
+    await wait_until(lambda: trade.fills)
+    (rests,) = await client.ib.reqOpenOrdersAsync()
+    assert (rests.order.orderType, rests.order.lmtPrice) == ("MTL", trade.fills[0].execution.price)
+
+
+async def test_an_order_for_the_opening_after_its_deadline_is_rejected(simulator: Any, aapl: Any) -> None:
+    client = await simulator.connect()
+    client.ib.placeOrder(aapl, MarketOrder("BUY", 100, tif="OPG"))
+    assert "must be in by 14:28" in (await client.error(201))[2]
+
+
 async def test_a_triggered_stop_fills(simulator: Any, wait_until: Any, aapl: Any) -> None:
     client = await simulator.connect()
     trade = await placed(client, wait_until, aapl, StopOrder("BUY", 100, 100), "Filled")
@@ -183,9 +211,12 @@ async def test_outside_regular_hours_only_who_asks_for_it_fills(simulate: Any, w
         assert 399 not in client.codes()
 
 
-async def test_outside_hours_is_ignored_for_market_orders_with_2109(simulator: Any, wait_until: Any, aapl: Any) -> None:
+@pytest.mark.parametrize("order_type", ["MKT", "MTL"])
+async def test_outside_hours_is_ignored_for_market_orders_with_2109(
+    simulator: Any, wait_until: Any, aapl: Any, order_type: str
+) -> None:
     client = await simulator.connect()
-    trade = client.ib.placeOrder(aapl, MarketOrder("BUY", 100, outsideRth=True))
+    trade = client.ib.placeOrder(aapl, Order(action="BUY", totalQuantity=100, orderType=order_type, outsideRth=True))
     await client.error(2109)
     await wait_until(lambda: trade.filled() == 100)
 
@@ -207,7 +238,12 @@ async def test_outside_hours_is_ignored_for_market_orders_with_2109(simulator: A
         (Order(action="BUY", totalQuantity=100, orderType="TRAIL"), 387),
         (Order(action="BUY", totalQuantity=100, orderType="NONSENSE"), 321),
         (StopOrder("SELL", 100, 50, tif="IOC"), 10052),
-        (LimitOrder("BUY", 100, 50, tif="OPG"), 10052),
+        (StopOrder("SELL", 100, 50, tif="OPG"), 10052),
+        (Order(action="BUY", totalQuantity=100, orderType="MTL", tif="IOC"), 10052),
+        (Order(action="BUY", totalQuantity=100, orderType="LOC", lmtPrice=50, tif="OPG"), 113),
+        (Order(action="BUY", totalQuantity=100, orderType="LOC"), 321),
+        (Order(action="BUY", totalQuantity=100, orderType="LOC", lmtPrice=50.001), 110),
+        (LimitOrder("BUY", 100, 50.001, tif="OPG"), 110),
         (StopLimitOrder("BUY", 100, 50, 0.0), 321),
         (StopLimitOrder("BUY", 100, 50.001, 50), 110),
         (StopLimitOrder("BUY", 100, 50, 50, tif="FOK"), 10052),

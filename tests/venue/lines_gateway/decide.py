@@ -11,7 +11,7 @@ from signalbox.gateway import reports
 from signalbox.gateway import state as house
 from signalbox.gateway.actions import Action, Ask, CancelAgain, CancelStray, RecordSent
 from signalbox.gateway.state import Standing, asked_about, learn_venue_id, remember_fill, report_id
-from signalbox.messages import Fill, OpenOrder, VenueSnapshot
+from signalbox.messages import Fill, OpenOrder, OrderType, VenueSnapshot
 from signalbox.order_terms import WHY_OVER, WITH_STOP
 
 WORKING = frozenset({"WORKING", "TRIGGERED"})
@@ -83,6 +83,9 @@ def _order(state: State, tracked: Tracked, fact: OrderSeen, at: datetime) -> lis
             actions += reports.accepted(state, tracked, at)
             if tracked.order.order_type in WITH_STOP and fact.status != "WORKING":
                 actions += reports.triggered(state, tracked, at)
+            if tracked.order.order_type is OrderType.MARKET_TO_LIMIT and fact.limit_price:
+                words = f"what its first fill has left works as a limit order at {fact.limit_price.normalize():f}"
+                actions += reports.noted(state, tracked, at, "", words)
     return [*actions, Ask(fact.reference, MISSING)] if tracked.filled_at_venue > tracked.filled else actions
 
 

@@ -25,6 +25,7 @@ class OrderSeen(Struct, frozen=True, kw_only=True, tag=True):
     filled: Decimal
     status: str
     reason: str
+    limit_price: Decimal | None = None
 
 
 class ExecutionSeen(Struct, frozen=True, kw_only=True, tag=True):

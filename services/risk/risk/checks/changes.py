@@ -8,8 +8,9 @@ venue has said which, so the larger of the two counts, once.
 
 from __future__ import annotations
 
+from signalbox.change_support import change_of
 from signalbox.messages import OrderStatus
-from signalbox.order_terms import CHANGEABLE, WITH_STOP, Support, as_wanted, change_of
+from signalbox.order_terms import CHANGEABLE, WITH_STOP, Support, as_wanted
 
 from risk.checks.cancels import order_matches, order_working, tell_order_matches, tell_order_working
 from risk.checks.rows import Row, Told

@@ -3,10 +3,11 @@
 Each is a pair of pure functions: why an intent fails it, and what is told of it. All fail closed: hours or prices that
 are not known deny.
 
-Sessions: a MARKET order needs regular hours (no break). A MARKET_ON_CLOSE order needs a session whose close is more
-than 15 minutes away. A LIMIT or stop order for the DAY needs a session that still runs: up to its close, or with
-`outside_regular_hours` to the end of late trading. GTC and GTD orders may be left to rest at any hour, as far as a
-fresh price can be had to hold them against. An IOC or FOK order never waits: its market must be open now.
+Sessions: a MARKET order, or a MARKET_TO_LIMIT order, needs regular hours (no break). An order for the close needs a
+session whose close is more than 15 minutes away; one for the opening comes before its deadline (`auctions`). A LIMIT or
+stop order for the DAY needs a session that still runs: up to its close, or with `outside_regular_hours` to the end of
+late trading. GTC and GTD orders may be left to rest at any hour, as far as a fresh price can be had to hold them
+against. An IOC or FOK order never waits: its market must be open now.
 """
 
 from __future__ import annotations
@@ -15,30 +16,20 @@ from decimal import Decimal
 
 from signalbox.errors import CalendarError
 from signalbox.messages import MarketDataType, MarketState, OrderType, TimeInForce
-from signalbox.order_terms import AT_ONCE, IF_TOUCHED, WITH_LIMIT, WITH_STOP
-from signalbox.sessions import Session, moc_cutoff, session_at
+from signalbox.order_terms import AT_ONCE, AT_OPEN, IF_TOUCHED, WITH_LIMIT, WITH_STOP
+from signalbox.sessions import session_at
 
+from risk.checks.auctions import AUCTION_ROWS, session_of
 from risk.checks.rows import Limit, Row, Told, always
 from risk.facts import AGE_MIN, CLOCK, OrderFacts
 from risk.prices import trigger_price, usable_price
 from risk.state import BUY, ONE
-from risk.wording import UNKNOWN, hour, local_time, moment, plain, seconds
+from risk.wording import UNKNOWN, hour, moment, plain, seconds
 
-_MARKET, _LIMIT, _AT_CLOSE = OrderType.MARKET, OrderType.LIMIT, OrderType.MARKET_ON_CLOSE
+_LIMIT, _AT_MARKET = OrderType.LIMIT, frozenset({OrderType.MARKET, OrderType.MARKET_TO_LIMIT})
 _RESTING = WITH_LIMIT | WITH_STOP
 _LIVE, _OPEN = MarketDataType.LIVE, MarketState.OPEN
 _LASTING = frozenset({TimeInForce.GTC, TimeInForce.GTD})
-
-
-def _session(facts: OrderFacts) -> tuple[Session | None, str, str]:
-    """The session under way, its calendar, and why it can not be told ("" = it can)."""
-    instrument = facts.basis.instrument
-    if instrument is None:
-        return None, "", f"the trading hours of {facts.intent.symbol} are not known"
-    try:
-        return session_at(instrument.calendar, facts.now), instrument.calendar, ""
-    except CalendarError as error:
-        return None, instrument.calendar, str(error)
 
 
 def _rests(facts: OrderFacts) -> bool:
@@ -55,15 +46,15 @@ def session(facts: OrderFacts) -> str:
         found = session_at(instrument.calendar, now)
     except CalendarError as error:
         return str(error)
-    if _rests(facts):
+    if _rests(facts) or intent.order_type in AT_OPEN:
         return ""
     if found is None:
         return f"{intent.symbol} has no trading session at {moment(now)}"
     at_once = intent.time_in_force in AT_ONCE
-    if intent.order_type is _MARKET or (at_once and not intent.outside_regular_hours):
+    if intent.order_type in _AT_MARKET or (at_once and not intent.outside_regular_hours):
         if found.is_regular(now):
             return ""
-        what = f"an {intent.time_in_force} order" if at_once else "a MARKET order"
+        what = f"an {intent.time_in_force} order" if at_once else f"a {intent.order_type} order"
         return f"{what} needs regular trading hours, {hour(found.open)} to {hour(found.close)} UTC without breaks"
     end = found.post_close if intent.outside_regular_hours else found.close
     if now < end:
@@ -72,42 +63,15 @@ def session(facts: OrderFacts) -> str:
 
 
 def tell_session(facts: OrderFacts) -> Told:
-    found, calendar, _ = _session(facts)
+    found, calendar, _ = session_of(facts)
     hours = "none"
     if found is not None:
         hours = f"{hour(found.open)}-{hour(found.close)} UTC of {hour(found.pre_open)}-{hour(found.post_close)}"
-    return "any hour" if _rests(facts) else f"{calendar} session: {hours}", moment(facts.now), CLOCK
-
-
-def _has_close(found: Session | None) -> bool:
-    return found is not None and (found.open, found.close) != (found.pre_open, found.post_close)
-
-
-def close_cutoff(facts: OrderFacts) -> str:
-    """Exchanges stop taking market-on-close orders before the close; the desk stops 15 minutes before."""
-    if facts.intent.order_type is not _AT_CLOSE:
-        return ""
-    found, calendar, reason = _session(facts)
-    if reason:
-        return reason
-    if found is None or not _has_close(found):
-        return f"{facts.intent.symbol} has no close to trade at"
-    cutoff = moc_cutoff(found)
-    if facts.now < cutoff:
-        return ""
-    times = [local_time(calendar, found, at) for at in (cutoff, found.close, facts.now)]
     return (
-        f"market-on-close orders are refused from {times[0]}, 15 minutes before the close at {times[1]}: "
-        f"it is {times[2]}"
+        "any hour" if _rests(facts) or facts.intent.order_type in AT_OPEN else f"{calendar} session: {hours}",
+        moment(facts.now),
+        CLOCK,
     )
-
-
-def tell_close_cutoff(facts: OrderFacts) -> Told:
-    if facts.intent.order_type is not _AT_CLOSE:
-        return "none", moment(facts.now), CLOCK
-    found, _, _ = _session(facts)
-    limit = f"before {moment(moc_cutoff(found))}" if found is not None and _has_close(found) else UNKNOWN
-    return limit, moment(facts.now), CLOCK
 
 
 _NOT_OPEN = {
@@ -347,7 +311,7 @@ ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
     Row("market_state", market_state, tell_market_state, stands=always),
     Row("margin_mode", margin_mode, tell_margin_mode, stands=lambda facts: not is_isolated(facts)),
     Row("session", session, tell_session),
-    Row("close_cutoff", close_cutoff, tell_close_cutoff, stands=lambda facts: facts.intent.order_type is not _AT_CLOSE),
+    *AUCTION_ROWS,
     Row("price_present", price_present, tell_price_present),
     Row(
         "price_age",

@@ -1,0 +1,112 @@
+"""The options that say what an order is to be, and the intent that they make.
+
+It must not know how an intent is sent, or what is decided of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+from datetime import datetime
+
+from signalbox.errors import ConfigurationError
+from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce
+
+from signalbox_cli import argument_types
+from signalbox_cli.desk_files import venue_of_symbol
+
+
+def add_order_options(parser: argparse.ArgumentParser) -> None:
+    """What is traded, at what price, for how long, and how it is worked."""
+    parser.add_argument("side", type=str.lower, choices=("buy", "sell"), help="buy or sell")
+    parser.add_argument("quantity", type=argument_types.decimal_number, help="shares or contracts")
+    parser.add_argument("symbol", type=argument_types.symbol, help="AAPL, 0700.HK (or 700), 'BRK B', BTC-USD")
+    price = argument_types.decimal_number
+    parser.add_argument("--limit", type=price, metavar="PRICE", help="a limit order at PRICE (default: market)")
+    trigger = parser.add_mutually_exclusive_group()
+    trigger.add_argument(
+        "--stop", type=price, metavar="PRICE", help="a stop order triggered at PRICE; with --limit, a stop-limit order"
+    )
+    trigger.add_argument(
+        "--touch",
+        type=price,
+        metavar="PRICE",
+        help="a market-if-touched order: it takes at the market once PRICE is reached; with --limit, limit-if-touched",
+    )
+    trigger.add_argument(
+        "--on-close", action="store_true", help="in the closing auction: market-on-close; with --limit, limit-on-close"
+    )
+    trigger.add_argument(
+        "--on-open", action="store_true", help="in the opening auction: market-on-open; with --limit, limit-on-open"
+    )
+    trigger.add_argument(
+        "--to-limit",
+        action="store_true",
+        help="a market-to-limit order: what its first fill leaves rests at the price of that fill",
+    )
+    parser.add_argument(
+        "--tif",
+        type=str.upper,
+        choices=[tif.value for tif in TimeInForce],
+        default="DAY",
+        help="how long it is good for (default DAY); IOC and FOK take at once, in part or not at all",
+    )
+    parser.add_argument(
+        "--good-till", type=argument_types.time, metavar="TIME", help="when a GTD order ends: 2026-01-31T21:00:00Z"
+    )
+    parser.add_argument("--outside-regular-hours", action="store_true", help="may trade before and after the session")
+    parser.add_argument("--reduce-only", action="store_true", help="deny it if it would open or add to a position")
+    parser.add_argument("--post-only", action="store_true", help="a limit order that rests, or is turned away (dydx)")
+    parser.add_argument("--venue", default="", help="where to trade (default: perpetuals at dydx, the rest at ibkr)")
+    parser.add_argument("--account", default="", help="default: the desk's only account at that venue")
+    parser.add_argument("--id", default="", help="the intent's own id, used once, ever (default: a new one)")
+    parser.add_argument(
+        "--strategy", default="", help="whose order it is: `signalbox cancel --all --strategy` asks that"
+    )
+    parser.add_argument("--note", default="", help="a remark, kept with the intent")
+
+
+def order_type(arguments: argparse.Namespace) -> OrderType:
+    """The order type that the options ask for; raises `ConfigurationError` where they contradict each other.
+
+    Of those that say how it trades the parser lets only one through.
+    """
+    has_limit = arguments.limit is not None
+    if arguments.to_limit:
+        if has_limit:
+            raise ConfigurationError(
+                ["--to-limit gets its limit from its first fill: leave --limit away, or --to-limit"]
+            )
+        return OrderType.MARKET_TO_LIMIT
+    if arguments.touch is not None:
+        return OrderType.LIMIT_IF_TOUCHED if has_limit else OrderType.MARKET_IF_TOUCHED
+    if arguments.stop is not None:
+        return OrderType.STOP_LIMIT if has_limit else OrderType.STOP
+    if arguments.on_close:
+        return OrderType.LIMIT_ON_CLOSE if has_limit else OrderType.MARKET_ON_CLOSE
+    if arguments.on_open:
+        return OrderType.LIMIT_ON_OPEN if has_limit else OrderType.MARKET_ON_OPEN
+    return OrderType.LIMIT if has_limit else OrderType.MARKET
+
+
+def order_intent(arguments: argparse.Namespace, at: datetime) -> OrderIntent:
+    """The intent that the options ask for, at desk time `at`."""
+    return OrderIntent(
+        id=arguments.id or f"i-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
+        at=at,
+        venue=arguments.venue or venue_of_symbol(arguments.symbol),
+        symbol=arguments.symbol,
+        side=Side(arguments.side.upper()),
+        quantity=arguments.quantity,
+        order_type=order_type(arguments),
+        limit_price=arguments.limit,
+        stop_price=arguments.stop if arguments.touch is None else arguments.touch,
+        time_in_force=TimeInForce(arguments.tif),
+        good_till=arguments.good_till,
+        outside_regular_hours=arguments.outside_regular_hours,
+        reduce_only=arguments.reduce_only,
+        post_only=arguments.post_only,
+        account=arguments.account,
+        strategy=arguments.strategy,
+        note=arguments.note,
+    )
