@@ -23,7 +23,7 @@ from signalbox.messages import (
     Side,
     TimeInForce,
 )
-from signalbox.order_terms import REDUCING
+from signalbox.order_support import REDUCING
 
 from signalbox_cli import argument_types
 from signalbox_cli.commands import add_command

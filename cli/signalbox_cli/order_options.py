@@ -10,7 +10,7 @@ import secrets
 from datetime import datetime
 
 from signalbox.errors import ConfigurationError
-from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce
+from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce, TriggerMethod
 
 from signalbox_cli import argument_types
 from signalbox_cli.desk_files import venue_of_symbol
@@ -57,6 +57,18 @@ def add_order_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--outside-regular-hours", action="store_true", help="may trade before and after the session")
     parser.add_argument("--reduce-only", action="store_true", help="deny it if it would open or add to a position")
     parser.add_argument("--post-only", action="store_true", help="a limit order that rests, or is turned away (dydx)")
+    parser.add_argument("--all-or-none", action="store_true", help="fills whole or not at all, and waits until it can")
+    parser.add_argument("--display", type=price, metavar="QUANTITY", help="how much of it is shown at a time")
+    parser.add_argument(
+        "--not-before", type=argument_types.time, metavar="TIME", help="when it begins to work: 2026-01-31T15:00:00Z"
+    )
+    parser.add_argument(
+        "--trigger",
+        type=lambda word: word.upper().replace("-", "_"),
+        choices=[method.value for method in TriggerMethod],
+        default=TriggerMethod.DEFAULT.value,
+        help="what triggers it (default: as its venue does)",
+    )
     parser.add_argument("--venue", default="", help="where to trade (default: perpetuals at dydx, the rest at ibkr)")
     parser.add_argument("--account", default="", help="default: the desk's only account at that venue")
     parser.add_argument("--id", default="", help="the intent's own id, used once, ever (default: a new one)")
@@ -106,6 +118,10 @@ def order_intent(arguments: argparse.Namespace, at: datetime) -> OrderIntent:
         outside_regular_hours=arguments.outside_regular_hours,
         reduce_only=arguments.reduce_only,
         post_only=arguments.post_only,
+        all_or_none=arguments.all_or_none,
+        display_quantity=arguments.display,
+        not_before=arguments.not_before,
+        trigger=TriggerMethod(arguments.trigger),
         account=arguments.account,
         strategy=arguments.strategy,
         note=arguments.note,

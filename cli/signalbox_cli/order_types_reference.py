@@ -10,7 +10,8 @@ from itertools import groupby
 
 from signalbox.change_support import first_change_of
 from signalbox.messages import InstrumentKind, OrderType, TimeInForce
-from signalbox.order_terms import VENUE_ORDERS, Flag, Rule, Support, VenueOrders, first_of
+from signalbox.order_support import VENUE_ORDERS, first_of
+from signalbox.order_terms import Flag, Rule, Support, VenueOrders
 
 HEAD = """# Order types
 
@@ -19,6 +20,7 @@ HEAD = """# Order types
 What an order may say (`order_type`, `time_in_force` and flags of an intent; the options of `signalbox intent`), and
 what each venue does with it. *native*: the venue does it. *emulated*: the desk does it with what the venue has.
 *refused*: risk denies it before anything is sent (check `order_support`), with the sentence below; so does the gateway.
+An empty cell: it is refused without the flag already.
 
 The last column is what becomes of a change while such an order works (`signalbox modify`; check `change_support`).
 """
@@ -68,7 +70,7 @@ def _cells(
 ) -> tuple[str, ...]:
     plain = first_of(orders, kind, order_type, validity, frozenset())
     if plain.support is Support.REFUSED:
-        return (*(notes.cell(plain),) * len(COLUMNS), "")
+        return (notes.cell(plain), *[""] * (len(Flag) + 1))
     flags = (frozenset({flag}) if flag else frozenset[Flag]() for flag in COLUMNS)
     cells = [notes.cell(first_of(orders, kind, order_type, validity, asked)) for asked in flags]
     return (*cells, notes.cell(first_change_of(orders.name, kind, order_type, validity)))

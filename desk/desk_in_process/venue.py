@@ -57,7 +57,7 @@ from signalbox.messages import (
     VenueSnapshot,
     VenueTriggered,
 )
-from signalbox.order_terms import GROUPING
+from signalbox.order_support import GROUPING
 
 
 class _Carried(TypedDict):
@@ -287,7 +287,9 @@ class VenueInProcess:
                     )
                 ]
             case Modified(terms=terms) if (
-                terms.order_type is OrderType.MARKET_TO_LIMIT and order_id not in self._revisions
+                terms.order_type is OrderType.MARKET_TO_LIMIT
+                and terms.limit_price is not None
+                and order_id not in self._revisions
             ):
                 words = f"what its first fill has left works as a limit order at {terms.limit_price:f}"
                 noted = f"{name}/noted/{order_id}"
@@ -359,6 +361,10 @@ def _terms(order: Order) -> OrderTerms:
         good_till=order.good_till,
         outside_regular_hours=order.outside_regular_hours,
         post_only=order.post_only,
+        all_or_none=order.all_or_none,
+        display_quantity=order.display_quantity,
+        not_before=order.not_before,
+        trigger=order.trigger,
         client_reference=order.order_id,
         oca_group=group,
         oca_type=group_type,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from signalbox.messages import InstrumentKind, OrderType, TimeInForce
-from signalbox.order_terms import AT_ONCE, NATIVE, WITH_STOP, Rule, Support, Terms
+from signalbox.order_support import NATIVE
+from signalbox.order_terms import AT_ONCE, WITH_STOP, Rule, Support, Terms
 
 CHANGES_EVERYWHERE: tuple[Rule, ...] = (
     Rule(

@@ -29,7 +29,8 @@ from signalbox.messages import (
     PriceStep,
     Side,
 )
-from signalbox.order_terms import AT_ONCE, IF_TOUCHED, REDUCING, WITH_STOP
+from signalbox.order_support import REDUCING
+from signalbox.order_terms import AT_ONCE, IF_TOUCHED, WITH_STOP
 
 LEGS_MAX = 10
 LEG_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")

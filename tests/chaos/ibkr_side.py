@@ -15,8 +15,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce
-from signalbox.order_terms import IF_TOUCHED, IN_AUCTION, WITH_LIMIT, WITH_STOP
+from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce, TriggerMethod
+from signalbox.order_terms import AT_ONCE, IF_TOUCHED, IN_AUCTION, WITH_LIMIT, WITH_STOP
 from signalbox_cli.ports import free_port
 
 from tests.chaos.differences import wrong_cash, wrong_claims, wrong_fills, wrong_positions
@@ -92,6 +92,7 @@ class IbkrSide:
             if terms["order_type"] in WITH_LIMIT:
                 terms["limit_price"] = _ticked(symbol, price + beyond * side.sign - away / 4)
             terms["time_in_force"] = chance.choice((TimeInForce.DAY, TimeInForce.GTC))
+            terms["trigger"] = chance.choice([*TriggerMethod][:4])
         elif kind == 3 and chance.random() < 0.5:
             terms = {"order_type": chance.choice((*sorted(IN_AUCTION), OrderType.MARKET_TO_LIMIT))}
             if terms["order_type"] in WITH_LIMIT:
@@ -99,6 +100,8 @@ class IbkrSide:
         else:
             terms = {"order_type": OrderType.LIMIT, "limit_price": _ticked(symbol, price - away)}
             terms |= {"time_in_force": lasting, "outside_regular_hours": chance.random() < 0.3}
+            if lasting not in AT_ONCE and chance.random() < 0.2:
+                terms |= chance.choice(({"all_or_none": True}, {"not_before": now + timedelta(seconds=30)}))
             if lasting is TimeInForce.GTD:
                 terms["good_till"] = now + timedelta(seconds=chance.choice((3, 12)) * self._hand.speed)
         return OrderIntent(

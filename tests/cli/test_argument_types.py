@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from signalbox.errors import ConfigurationError
-from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce
+from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce, TriggerMethod
 from signalbox_cli import argument_types
 from signalbox_cli.connection import sql_text
 from signalbox_cli.order_options import order_intent, order_type
@@ -126,6 +126,13 @@ def test_options_make_the_intent() -> None:
     touched = intent_of("intent sell 1 SPY --touch 490")
     assert (touched.order_type, touched.stop_price) == (OrderType.MARKET_IF_TOUCHED, Decimal(490))
     assert intent_of("intent sell 1 BTC-USD --limit 95000 --post-only").post_only
+    plain = intent_of("intent sell 1 SPY")
+    assert (plain.all_or_none, plain.display_quantity, plain.not_before) == (False, None, None)
+    assert plain.trigger is TriggerMethod.DEFAULT
+    worked = intent_of("intent sell 9 SPY --limit 1 --all-or-none --display 3 --not-before 2026-01-05T15:00:00Z")
+    assert (worked.all_or_none, worked.display_quantity) == (True, Decimal(3))
+    assert worked.not_before == datetime(2026, 1, 5, 15, tzinfo=UTC)
+    assert intent_of("intent sell 1 SPY --stop 460 --trigger bid-ask").trigger is TriggerMethod.BID_ASK
 
 
 def test_quoted_text_comes_back_out_of_the_database() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from signalbox.errors import SymbolError
 from signalbox.instruments import parse_symbol
-from signalbox.messages import Contingency, ListPart, Order, OrderType, Side, TimeInForce
+from signalbox.messages import Contingency, ListPart, Order, OrderType, Side, TimeInForce, TriggerMethod
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
 SPY = VenueContract(con_id=756733, symbol="SPY", security_type="STK", exchange="SMART", currency="USD")
@@ -166,6 +166,19 @@ def test_an_order_for_an_auction_or_to_limit_has_the_venues_words(
     assert ((terms.order_type, terms.time_in_force), terms.limit_price) == (words, limit)
 
 
+def test_how_an_order_is_to_be_worked_has_the_venues_words() -> None:
+    plain = translate.order_terms(order())
+    assert (plain.all_or_none, plain.display_size, plain.good_after, plain.trigger_method) == (False, 0, "", 0)
+    limit = {"order_type": OrderType.LIMIT, "limit_price": Decimal(400)}
+    assert translate.order_terms(order(**limit, all_or_none=True)).all_or_none
+    assert translate.order_terms(order(**limit, display_quantity=Decimal(5))).display_size == 5
+    begins = datetime(2024, 3, 5, 15, tzinfo=UTC)
+    assert translate.order_terms(order(**limit, not_before=begins)).good_after == translate.venue_time(begins)
+    stop = {"order_type": OrderType.STOP, "stop_price": Decimal(390)}
+    methods = (TriggerMethod.LAST, TriggerMethod.BID_ASK, TriggerMethod.MID)
+    assert [translate.order_terms(order(**stop, trigger=each)).trigger_method for each in methods] == [2, 4, 8]
+
+
 @pytest.mark.parametrize("validity", [TimeInForce.IOC, TimeInForce.FOK])
 def test_what_takes_at_once_is_so_by_its_time_in_force(validity: TimeInForce) -> None:
     terms = translate.order_terms(order(order_type=OrderType.LIMIT, limit_price=Decimal(1), time_in_force=validity))
@@ -178,6 +191,8 @@ def test_what_takes_at_once_is_so_by_its_time_in_force(validity: TimeInForce) ->
         {"order_type": OrderType.LIMIT},
         {"order_type": OrderType.STOP},
         {"time_in_force": TimeInForce.GTD},
+        {"order_type": OrderType.STOP, "stop_price": Decimal(390), "trigger": TriggerMethod.ORACLE},
+        {"order_type": OrderType.LIMIT, "limit_price": Decimal(390), "display_quantity": Decimal("1.5")},
         {"quantity": Decimal("0.1234567890123456789")},
     ],
 )

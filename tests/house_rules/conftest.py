@@ -26,7 +26,7 @@ CORE = re.compile(
     r"|services/risk/risk/(step|exposure|recall|known)\.py"
     r"|services/oms/oms/(books|reports|snapshots|outcome|audit|protection|figures|statements)\.py"
     r"|desk/desk_in_process/.*\.py"
-    r"|shared/signalbox/(bars|change_support|instruments|order_terms)\.py"
+    r"|shared/signalbox/(bars|change_support|instruments|order_support|order_terms)\.py"
     r"|shared/signalbox/(exchange/.*|gateway/(actions|minutes|reports|retrying|state))\.py"
 )
 TEXT_ENDINGS = (

@@ -16,7 +16,7 @@ HOUSE = "signalbox.gateway"
 VENUES_AND_GATEWAYS = {name for row in VENUES for name in (row.name, row.gateway)}
 MAY_NAME_A_VENUE = (
     *("services/gateway-", "simulators/", "shared/signalbox/venues.py"),
-    *("shared/signalbox/order_terms.py", "shared/signalbox/change_support.py"),  # the tables of what each takes
+    *("shared/signalbox/order_support.py", "shared/signalbox/change_support.py"),  # the tables of what each takes
     "shared/signalbox/subaccounts.py",  # addresses of the chain begin so
     *("cli/signalbox_cli/simulating.py", "cli/signalbox_cli/simulated_venues.py"),
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import fields
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -16,7 +18,7 @@ from oms.evolve import let_orders_leave
 from oms.recall import forget_recalled
 from oms.state import AccountBook, Keep, State
 from signalbox.checkpoints import Frames, parts_of
-from signalbox.messages import OrderType
+from signalbox.messages import OrderType, Side
 
 from tests.oms.forgetful import EVERYTHING, LITTLE, ForgetfulDesk, fold, settle_late
 from tests.oms.test_forgetting import forgetful, histories, money, take_all
@@ -30,7 +32,7 @@ SHAPES = {
     6: "a486a96462cac42be80f1d11af3dd8c5a3fe4f8ca8891588a271f12affe1e081",
     7: "a79507e137ddc9b8588bbaa51054dc95691ddcf3bc35816251c82cdd9d47411e",
     8: "52175134d3cc7b4ec925961cb8246f21d5e15d3880ede2019072c3f273d63d6e",
-    9: "425746808a371003bd87283ee213c952dbc99daac48419d2cf6b15e7e2fce64e",
+    9: "8501a3d97c83d8b2d7cb2425c00ef2dbc52542adb8cd72514a6ae56baaefb98b",
 }
 
 
@@ -126,6 +128,13 @@ def test_frames_of_which_one_is_missing_are_no_state(make: Any, left_out: int) -
             if number != left_out:
                 loader.take(frame)
         loader.finish()
+
+
+def test_a_stop_that_works_later_is_taken_for_no_protection(make: Any) -> None:
+    terms = {"order_type": OrderType.STOP, "stop_price": Decimal(9), "not_before": make.at + timedelta(hours=1)}
+    desk = make.desk().run(make.approved("s", 6, side=Side.SELL, **terms), make.accepted("s", "9001", seconds=3))
+    assert not any(desk.state.working_stops.values())
+    assert not any(read_again(desk.state).working_stops.values())
 
 
 def test_the_shape_is_that_of_its_version() -> None:

@@ -94,6 +94,16 @@ def test_stop_with_a_limit_protects_nothing_as_the_price_may_jump_over_it(long_1
     assert long_100.state.unprotected == {}
 
 
+def test_stop_that_works_later_protects_nothing_and_is_not_taken_for_one_after_a_restart(
+    long_100: Any, make: Any, at: Any
+) -> None:
+    terms = {"order_type": OrderType.STOP, "stop_price": Decimal(9), "not_before": at(3600)}
+    later = make.approved("s", 6, side=Side.SELL, quantity=Decimal(100), **terms)
+    long_100.run(later, make.accepted("s", "9001", seconds=3))
+    assert long_100.state.unprotected == {AAPL: Unprotected(True, at(2))}
+    assert long_100.restart().state.working_stops == long_100.state.working_stops
+
+
 def test_order_to_be_touched_protects_nothing(long_100: Any, make: Any, at: Any) -> None:
     touch = {"order_type": OrderType.MARKET_IF_TOUCHED, "stop_price": Decimal(12)}
     sale = make.approved("s", 6, side=Side.SELL, quantity=Decimal(100), **touch)

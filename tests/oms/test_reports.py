@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +22,7 @@ from signalbox.messages import (
     OrderStatus,
     RefusedBy,
     Side,
+    TriggerMethod,
     VenueCanceled,
     VenueCancelRejected,
     VenueExpired,
@@ -400,7 +401,10 @@ def test_funding_that_the_baseline_contains_is_known_after_a_checkpoint(make: An
 
 
 def test_the_liquidity_of_a_fill_and_the_flags_of_an_order_are_carried_on(make: Any) -> None:
-    desk = make.desk().run(make.approved(reduce_only=True, post_only=True))
+    begins = datetime(2024, 1, 3, tzinfo=UTC)
+    more = {"all_or_none": True, "display_quantity": Decimal(1), "not_before": begins, "trigger": TriggerMethod.MID}
+    desk = make.desk().run(make.approved(reduce_only=True, post_only=True, **more))
+    assert {name: getattr(desk.state.orders["o-1"].order, name) for name in more} == more
     assert desk.state.orders["o-1"].order.reduce_only
     assert desk.state.orders["o-1"].order.post_only
     report = make.fill("1", "10")

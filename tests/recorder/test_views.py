@@ -54,6 +54,7 @@ from signalbox.messages import (
     Side,
     SplitPosition,
     SubmitOrder,
+    TriggerMethod,
     VenueFunding,
 )
 from signalbox_cli.looking import ACCOUNTS, ORDERS
@@ -375,7 +376,8 @@ def test_liquidity_margins_and_leverage_are_columns(recording: Recording) -> Non
     )  # fmt: skip
     order = Order(
         order_id="o1", intent_id="o1", symbol="BTC-USD", side=Side.BUY, quantity=Decimal("0.0001"),
-        order_type=OrderType.MARKET, reduce_only=True, post_only=True, **PERPETUAL,
+        order_type=OrderType.MARKET, reduce_only=True, post_only=True, all_or_none=True,
+        display_quantity=Decimal(1), not_before=AT, trigger=TriggerMethod.MID, **PERPETUAL,
     )  # fmt: skip
     sums = {"cumulative_quantity": Decimal("0.0001"), "leaves_quantity": Decimal(0)}
     recording.put("TRADE", "order.d.a.o1", OrderCreated(id="1", status=OrderStatus.PENDING_NEW, order=order, **values))
@@ -400,6 +402,8 @@ def test_liquidity_margins_and_leverage_are_columns(recording: Recording) -> Non
     recording.put("LEDGER", "ledger.dydx.o1", claimed)
     assert recording.rows("SELECT liquidity FROM fills") == [("MAKER",)]
     assert recording.rows("SELECT order_id, reduce_only, post_only FROM orders") == [("o1", True, True)]
+    worked = recording.rows("SELECT all_or_none, display_quantity, not_before, trigger_method FROM orders")
+    assert worked == [(True, Decimal(1), AT, "MID")]
     assert recording.rows('SELECT leverage, "at" - said_at FROM accounts') == [(Decimal("2.5"), HOUR)]
     recording.put("STATE", "account.dydx.a", replace(account, id="b", said_at={}))
     assert recording.rows('SELECT "at" - said_at FROM accounts') == [(timedelta(0),)]

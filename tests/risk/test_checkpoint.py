@@ -43,7 +43,7 @@ SHAPES = {
     1: "6e9aa285354ef48ae6b79dbc1a1ac258ab8a11a2d3382669eda852e9c219e03e",
     2: "5c2a1a9b0dfa22045ee0843fd73249161e91cd1f0668f4b462e4be5fb2f9b5c5",
     3: "04820106fd60e8ba7ac463cf5aeb0f9c9d377aa4f906a4d7f0cd1e8b50a6f6a3",
-    4: "1629cbfa2f719e5b8edc89ca425b3c251c9a4ffc27a5643a1937ad96a5679891",
+    4: "710fdf413e12fcbdcbf74644da2fd09c7de4fbd4ee3896209ce7b58bb494d13f",
 }
 
 Log = list[tuple[int, Decision | OrderEvent]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import chain, combinations, product
 from pathlib import Path
@@ -9,27 +10,46 @@ from typing import Any
 
 import pytest
 from signalbox.change_support import VENUE_CHANGES, change_of
-from signalbox.messages import InstrumentKind, OrderIntent, OrderType, Side, TimeInForce
-from signalbox.order_terms import (
+from signalbox.messages import InstrumentKind, OrderIntent, OrderType, Side, TimeInForce, TriggerMethod
+from signalbox.order_support import (
     EVERYWHERE,
     NATIVE,
     VENUE_ORDERS,
-    WITH_LIMIT,
-    WITH_STOP,
-    Flag,
-    Support,
-    VenueOrders,
-    contradiction,
     first_of,
+    flags_of,
     rule_of,
     why_refused,
 )
+from signalbox.order_terms import WITH_LIMIT, WITH_STOP, Flag, Support, VenueOrders, contradiction, protects
 from signalbox.venues import VENUES
 from signalbox_cli.order_types_reference import page
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "order-types.md"
-FLAGS = [frozenset(some) for some in chain.from_iterable(combinations(Flag, n) for n in range(len(Flag) + 1))]
+FLAGS = [frozenset(some) for some in chain.from_iterable(combinations(Flag, n) for n in range(4))]
+"""Three at once are enough: a rule is about one."""
+ASKED: dict[Flag, dict[str, Any]] = {
+    **{flag: {flag.value: True} for flag in Flag},
+    Flag.DISPLAY_QUANTITY: {"display_quantity": Decimal(1)},
+    Flag.NOT_BEFORE: {"not_before": datetime(2024, 1, 3, tzinfo=UTC)},
+    Flag.TRIGGER: {"trigger": TriggerMethod.MID},
+    Flag.TRIGGER_ORACLE: {"trigger": TriggerMethod.ORACLE},
+}
+BOTH_TRIGGERS = {Flag.TRIGGER, Flag.TRIGGER_ORACLE}
+"""No order says both."""
 STOCK, OPTION, PERPETUAL = InstrumentKind.STOCK, InstrumentKind.OPTION, InstrumentKind.PERPETUAL
+
+
+LATER = datetime(2024, 1, 3, tzinfo=UTC)
+
+
+def test_what_fills_whole_shows_itself_whole() -> None:
+    assert "whole" in contradiction(intent(all_or_none=True, display_quantity=Decimal(1)))
+    assert contradiction(intent(all_or_none=True)) == contradiction(intent(display_quantity=Decimal(1))) == ""
+
+
+def test_a_stop_that_works_later_protects_nothing_yet() -> None:
+    kinds = [kind for kind in OrderType if protects(intent(kind))]
+    assert (kinds, protects(intent(OrderType.STOP, not_before=LATER))) == ([OrderType.STOP], False)
 
 
 def intent(order_type: OrderType = OrderType.LIMIT, **terms: Any) -> OrderIntent:
@@ -59,8 +79,11 @@ def test_every_change_has_one_answer_that_explains_itself(orders: VenueOrders) -
 @pytest.mark.parametrize("orders", VENUE_ORDERS, ids=lambda orders: orders.name)
 def test_every_order_that_can_be_said_has_one_answer_that_explains_itself(orders: VenueOrders) -> None:
     for kind, order_type, validity, flags in product(orders.kinds, OrderType, TimeInForce, FLAGS):
-        asked = {flag: flag in flags for flag in Flag}
+        if flags >= BOTH_TRIGGERS:
+            continue
+        asked = {name: value for flag in flags for name, value in ASKED[flag].items()}
         order = intent(order_type, time_in_force=validity, **asked)
+        assert frozenset(flags_of(order)) == flags
         rule = rule_of(orders.name, kind, order)
         assert rule is first_of(orders, kind, order_type, validity, flags)
         assert rule.support is Support.NATIVE or rule.why, "what is not native says how, or why not"
@@ -94,6 +117,26 @@ def test_every_rule_is_of_some_order(orders: VenueOrders) -> None:
         ("ibkr", STOCK, intent(outside_regular_hours=True), ""),
         ("ibkr", OPTION, intent(outside_regular_hours=True), "regular hours alone"),
         ("ibkr", OPTION, intent(OrderType.MARKET_ON_CLOSE), "no closing auction"),
+        ("ibkr", STOCK, intent(all_or_none=True), ""),
+        ("ibkr", STOCK, intent(OrderType.MARKET, all_or_none=True), "use a LIMIT order"),
+        ("ibkr", STOCK, intent(OrderType.LIMIT_ON_CLOSE, all_or_none=True), "use a LIMIT order"),
+        ("ibkr", STOCK, intent(all_or_none=True, time_in_force=TimeInForce.IOC), "use FOK"),
+        ("ibkr", InstrumentKind.FOREX, intent(all_or_none=True), "currency pairs"),
+        ("ibkr", STOCK, intent(display_quantity=Decimal(1)), ""),
+        ("ibkr", InstrumentKind.FOREX, intent(display_quantity=Decimal(1)), "currency pairs"),
+        ("ibkr", STOCK, intent(OrderType.STOP, display_quantity=Decimal(1)), "use a LIMIT order"),
+        ("ibkr", STOCK, intent(display_quantity=Decimal(1), time_in_force=TimeInForce.FOK), "never do"),
+        ("ibkr", STOCK, intent(OrderType.STOP, not_before=LATER), ""),
+        ("ibkr", STOCK, intent(not_before=LATER, time_in_force=TimeInForce.IOC), "at once or never"),
+        ("ibkr", STOCK, intent(OrderType.MARKET_ON_CLOSE, not_before=LATER), "without not_before"),
+        ("ibkr", STOCK, intent(OrderType.STOP, trigger=TriggerMethod.MID), ""),
+        ("ibkr", STOCK, intent(OrderType.STOP, trigger=TriggerMethod.ORACLE), "use LAST, BID_ASK or MID"),
+        ("ibkr", STOCK, intent(trigger=TriggerMethod.LAST), "waits for its stop price"),
+        ("dydx", PERPETUAL, intent(all_or_none=True), "use IOC"),
+        ("dydx", PERPETUAL, intent(display_quantity=Decimal(1)), "shows every order whole"),
+        ("dydx", PERPETUAL, intent(not_before=LATER), "sent at that time"),
+        ("dydx", PERPETUAL, intent(OrderType.STOP, trigger=TriggerMethod.LAST), "use trigger ORACLE"),
+        ("dydx", PERPETUAL, intent(OrderType.STOP, trigger=TriggerMethod.ORACLE), ""),
         ("ibkr", OPTION, intent(OrderType.LIMIT_ON_CLOSE), "no closing auction"),
         ("ibkr", OPTION, intent(OrderType.MARKET_ON_OPEN), "exchange by exchange"),
         ("ibkr", STOCK, intent(OrderType.LIMIT_ON_CLOSE), ""),

@@ -55,7 +55,7 @@ from signalbox.messages import (
     VenueLink,
     VenueSnapshot,
 )
-from signalbox.order_terms import REDUCING
+from signalbox.order_support import REDUCING
 from signalbox.seals import SEAL_HEADER
 from signalbox_cli.ports import free_port
 from simulators.clock_publisher import ClockPublisher
@@ -333,7 +333,7 @@ class Desk:
         intent = self.intent(order_id, **terms)
         names = (
             "venue account symbol side quantity order_type limit_price stop_price time_in_force good_till reduce_only "
-            "post_only"
+            "post_only all_or_none display_quantity not_before trigger"
         )
         return Order(order_id=order_id, intent_id=order_id, **{name: getattr(intent, name) for name in names.split()})
 

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from signalbox.exchange.orders import DONE, OrderTerms, VenueOrder
 from signalbox.exchange.quoting import MarketQuote
-from signalbox.messages import OrderType, Side, TimeInForce
+from signalbox.messages import OrderType, Side, TimeInForce, TriggerMethod
 from simulators.world import World
 
 BEAT_SECONDS = 0.1
@@ -87,6 +87,10 @@ class LineBroker:
             time_in_force=TimeInForce(line["time_in_force"]),
             good_till=datetime.fromisoformat(line["good_till"]) if line["good_till"] else None,
             outside_regular_hours=line["outside_regular_hours"],
+            all_or_none=line["all_or_none"],
+            display_quantity=Decimal(line["display_quantity"]) if line["display_quantity"] else None,
+            not_before=datetime.fromisoformat(line["not_before"]) if line["not_before"] else None,
+            trigger=TriggerMethod(line["trigger"]),
             client_reference=line["reference"],
         )
         if self.reject_reason:

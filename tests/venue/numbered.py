@@ -80,6 +80,15 @@ CANNOT: dict[tuple[str, str], Cannot] = {
     ("V1C", "dydx"): Cannot(
         "the chain has no market-to-limit orders", "risk denies it, and the gateway refuses it before it is claimed"
     ),
+    ("V1D", "dydx"): Cannot(
+        "the chain has no all-or-none", "risk denies it, and so does the gateway, with what is nearest"
+    ),
+    ("V1E", "dydx"): Cannot(
+        "the chain has no orders that begin later", "risk denies it, and so does the gateway, with what is nearest"
+    ),
+    ("V1F", "dydx"): Cannot(
+        "it triggers by the oracle's price alone", "risk denies it, and so does the gateway, with what is nearest"
+    ),
     ("V13", "ibkr"): Cannot(
         "the executions of TWS do not say who made and who took (only the fee model of some exchanges does)",
         "the fill says UNSTATED",

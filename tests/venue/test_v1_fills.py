@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from signalbox.messages import Liquidity, OrderStatus, OrderType, Side, VenueCommission
+from signalbox.messages import Liquidity, OrderStatus, OrderType, Side, TimeInForce, TriggerMethod, VenueCommission
 
 from .desk import Desk
 
@@ -230,6 +230,59 @@ async def test_v1C_market_to_limit_order_rests_at_the_price_of_its_first_fill(de
     desk.bench_market.move("0.90")
     await desk.trades_until(order_id, OrderStatus.FILLED)
     assert all(fill.price <= first for fill in desk.fills(order_id))
+
+
+async def test_v1D_all_or_none_order_waits_until_all_of_it_is_to_be_had(desk: Desk, order_id: str) -> None:
+    """An all-or-none order is larger than the book has for it; another one is not.
+
+    The first works, and nothing of it trades; the second is FILLED by one execution.
+    """
+    limit = desk.bench_market.crossing_price(Side.BUY)
+    whole = {"order_type": OrderType.LIMIT, "limit_price": limit, "all_or_none": True}
+    quantity = desk.bench_market.beyond_the_book(Side.BUY)
+    await desk.submit(order_id, quantity=quantity, **whole)
+    if desk.cannot is not None:
+        await refused_before_a_claim(desk, order_id, "all-or-none")
+        return
+    await desk.becomes(order_id, OrderStatus.NEW)
+    small = f"{order_id}-small"
+    await desk.filled(small, **whole)
+    assert len(desk.fills(small)) == 1
+    assert (desk.status(order_id), desk.fills(order_id)) == (OrderStatus.NEW, [])
+
+
+async def test_v1E_order_that_begins_later_does_nothing_before(desk: Desk, order_id: str) -> None:
+    """A market order is not to work before a minute has passed; the market goes on.
+
+    It is NEW until then, and FILLED afterwards; nothing of it trades before its time.
+    """
+    begins = desk.bench.world.now() + timedelta(seconds=60)
+    await desk.submit(order_id, not_before=begins)
+    if desk.cannot is not None:
+        await refused_before_a_claim(desk, order_id, "begin later")
+        return
+    await desk.becomes(order_id, OrderStatus.NEW)
+    await desk.bench_market.trade(20)
+    assert desk.status(order_id) is OrderStatus.NEW
+    await desk.trades_until(order_id, OrderStatus.FILLED, seconds=20)
+    assert all(fill.at >= begins for fill in desk.fills(order_id))
+
+
+async def test_v1F_stop_order_goes_by_the_price_that_it_names(desk: Desk, order_id: str) -> None:
+    """A stop order to sell is to be triggered by the middle of bid and ask; the market falls through its stop.
+
+    It is NEW until then; it is told as triggered, then as filled.
+    """
+    stop = {"order_type": OrderType.STOP, "stop_price": desk.bench_market.price("0.95"), "trigger": TriggerMethod.MID}
+    await desk.submit(order_id, side=Side.SELL, time_in_force=TimeInForce.GTC, **stop)
+    if desk.cannot is not None:
+        await refused_before_a_claim(desk, order_id, "ORACLE")
+        return
+    await desk.becomes(order_id, OrderStatus.NEW)
+    desk.bench_market.move("0.94")
+    await desk.trades_until(order_id, OrderStatus.FILLED)
+    kinds = await desk.kinds(order_id)
+    assert kinds.index("VenueAccepted") < kinds.index("VenueTriggered") < kinds.index("VenueFill")
 
 
 async def refused_before_a_claim(desk: Desk, order_id: str, word: str) -> None:

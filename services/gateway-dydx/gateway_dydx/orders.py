@@ -18,7 +18,7 @@ from signalbox.errors import TranslationError, VenueError
 from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.venue import Canceled, Draft, NoRoom, Outcome, Placed
 from signalbox.messages import MarketState, Order, Side
-from signalbox.order_terms import why_refused
+from signalbox.order_support import why_refused
 
 from gateway_dydx import changing
 from gateway_dydx.instruments import Offered

@@ -85,6 +85,10 @@ class OrderTerms(Struct, frozen=True, kw_only=True):
     group: str = ""
     group_type: int = 0
     """With a group: 1 cancels the others of it, 2 reduces them, both with overfill protection."""
+    all_or_none: bool = False
+    display_size: int = 0
+    good_after: str = ""
+    trigger_method: int = 0
 
 
 # -------------------------------------------------------------------------------------------------------- orders

@@ -17,7 +17,7 @@ from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.state import take_number
 from signalbox.gateway.venue import Canceled, CancelVerdict, Draft, NoRoom, Outcome, Placed
 from signalbox.messages import Order
-from signalbox.order_terms import why_refused
+from signalbox.order_support import why_refused
 
 from gateway_ibkr.facts import OrderTerms, VenueContract
 from gateway_ibkr.instruments import Offered

@@ -26,6 +26,7 @@ from signalbox.messages import (
     PriceStep,
     Side,
     TimeInForce,
+    TriggerMethod,
 )
 from signalbox.order_terms import AT_OPEN, contradiction
 
@@ -256,6 +257,9 @@ _ORDER_TYPES = {
     OrderType.LIMIT_ON_OPEN: "LMT",
     OrderType.MARKET_TO_LIMIT: "MTL",
 }
+_TRIGGER_METHODS = {
+    TriggerMethod.DEFAULT: 0, TriggerMethod.LAST: 2, TriggerMethod.BID_ASK: 4, TriggerMethod.MID: 8,
+}  # fmt: skip
 AT_THE_OPENING = "OPG"
 """The time in force that makes an order one for the opening auction."""
 _SIDES = {"BUY": Side.BUY, "BOT": Side.BUY, "SELL": Side.SELL, "SLD": Side.SELL, "SSHORT": Side.SELL}
@@ -269,6 +273,8 @@ def order_terms(order: Order) -> OrderTerms:
     """Write an order in the venue's words; raises TranslationError for terms that it can not express."""
     if wrong := contradiction(order):
         raise TranslationError(wrong)
+    if order.trigger not in _TRIGGER_METHODS:
+        raise TranslationError(f"the venue has no trigger {order.trigger}")
     if order.time_in_force is TimeInForce.GTD and order.good_till is None:
         raise TranslationError("a good-till-date order needs its date")
     group, group_type = _group_of(order)
@@ -285,7 +291,17 @@ def order_terms(order: Order) -> OrderTerms:
         outside_regular_hours=order.outside_regular_hours,
         group=group,
         group_type=group_type,
+        all_or_none=order.all_or_none,
+        display_size=_display_size(order.display_quantity),
+        good_after=venue_time(order.not_before) if order.not_before is not None else "",
+        trigger_method=_TRIGGER_METHODS[order.trigger],
     )
+
+
+def _display_size(quantity: Decimal | None) -> int:
+    if quantity is not None and (quantity <= 0 or quantity % 1):
+        raise TranslationError(f"{quantity} can not be shown: whole shares or contracts, above zero")
+    return int(quantity or 0)
 
 
 def _group_of(order: Order) -> tuple[str, int]:

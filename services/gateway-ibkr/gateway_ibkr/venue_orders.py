@@ -137,6 +137,10 @@ class OrdersSession:
             orderRef=terms.reference,
             goodTillDate=terms.good_till,
             outsideRth=terms.outside_regular_hours,
+            allOrNone=terms.all_or_none,
+            displaySize=terms.display_size,
+            goodAfterTime=terms.good_after,
+            triggerMethod=terms.trigger_method,
             whatIf=what_if,
         )
         if terms.limit_price is not None:

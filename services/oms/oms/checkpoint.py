@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
-from signalbox.messages import NEVER, OrderType
+from signalbox.messages import NEVER
+from signalbox.order_terms import protects
 
 from oms.state import (
     AccountBook,
@@ -237,7 +238,7 @@ class StateLoader:
                 state.ended[key] = None
         else:
             state.working.add(key)
-            if order.order is not None and order.order.order_type is OrderType.STOP:
+            if order.order is not None and protects(order.order):
                 state.working_stops.setdefault((order.venue, order.account, order.order.symbol), set()).add(key)
 
     def finish(self) -> None:

@@ -27,7 +27,8 @@ from signalbox.messages import (
     OrderStatus,
 )
 from signalbox.order_lists import FLATTEN, STOPS, WITH_ENTRY, Plan, Terms, order_intent, plan_of
-from signalbox.order_terms import REDUCING, WITH_LIMIT, WITH_STOP
+from signalbox.order_support import REDUCING
+from signalbox.order_terms import WITH_LIMIT, WITH_STOP
 
 from oms.lists import OWN, Act, Task, group_name, standing, tasks
 from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried

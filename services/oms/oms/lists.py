@@ -32,7 +32,7 @@ from enum import StrEnum
 from msgspec import Struct
 from signalbox.messages import Contingency, ListAction, ListLeg, OrderStatus, OrderType, Side, TimeInForce
 from signalbox.order_lists import FLATTEN, STOPS, WITH_ENTRY, LegSet, Plan, share_out
-from signalbox.order_terms import GROUPING
+from signalbox.order_support import GROUPING
 
 from oms.positions import ZERO, add, subtract
 from oms.state import ListState, OrderState, State

@@ -8,8 +8,8 @@ What counts as working: a STOP order that the venue has shown to have and that h
 order that is UNKNOWN, or that the venue has not answered yet, protects nothing that anybody could rely on. One whose
 cancel is under way still works; one that is being changed does for the smaller of both quantities. A STOP_LIMIT order
 does not count: where the price jumps over its limit it rests, while the position loses on; nor does one that is to be
-touched, on the side where the position wins. Stops placed elsewhere are not seen: the desk learns of them by their
-first fill.
+touched, on the side where the position wins, nor one that is not to work before a time. Stops placed elsewhere are not
+seen: the desk learns of them by their first fill.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from signalbox.messages import OrderEvent, OrderStatus, OrderType, Side
+from signalbox.messages import OrderEvent, OrderStatus, Side
+from signalbox.order_terms import protects
 
 from oms.positions import ZERO, add, subtract
 from oms.state import OrderState, PositionKey, State, Unprotected
 
-_STOP, _BUY, _SELL = OrderType.STOP, Side.BUY, Side.SELL
+_BUY, _SELL = Side.BUY, Side.SELL
 PROTECTING = frozenset(
     {
         OrderStatus.NEW,
@@ -39,7 +40,7 @@ def note_protection(state: State, event: OrderEvent, key: str, symbols: tuple[st
     for symbol in symbols:
         _ask(state, (event.venue, event.account, symbol), event.at)
     order = state.orders.get(key)
-    if order is not None and order.order is not None and order.order.order_type is _STOP:
+    if order is not None and order.order is not None and protects(order.order):
         position = (event.venue, event.account, order.order.symbol)
         _keep_stop(state, position, order)
         _ask(state, position, event.at)

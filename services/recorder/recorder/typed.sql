@@ -10,7 +10,8 @@ SELECT coalesce(m.intent.id, m.cause) AS intent_id, m.intent.type AS type, m.by 
        m.intent.quantity AS quantity, m.intent.order_type AS order_type, m.intent.limit_price AS limit_price,
        m.intent.stop_price AS stop_price, m.intent.time_in_force AS time_in_force, m.intent.good_till AS good_till,
        m.intent.outside_regular_hours AS outside_regular_hours, m.intent.reduce_only AS reduce_only,
-       m.intent.post_only AS post_only,
+       m.intent.post_only AS post_only, m.intent.all_or_none AS all_or_none, m.intent.display_quantity AS display_quantity,
+       m.intent.not_before AS not_before, m.intent."trigger" AS trigger_method,
        m.intent.valid_until AS valid_until, m.intent.order_id AS order_id, m.intent.strategy AS strategy,
        m.intent.note AS note, m.intent.cause AS cause, m.intent_sequence AS intent_sequence,
        nullif(m.intent_stored_at, TIMESTAMPTZ '0001-01-01 00:00:00+00') AS intent_stored_at, subject, stored_at, generation, sequence
@@ -20,6 +21,7 @@ FROM (SELECT *, json_transform(readable(whole), '{"cause":"VARCHAR","by":"VARCHA
         "symbol":"VARCHAR","side":"VARCHAR","quantity":"DECIMAL(38,18)",
         "order_type":"VARCHAR","limit_price":"DECIMAL(38,18)","stop_price":"DECIMAL(38,18)","time_in_force":"VARCHAR",
         "good_till":"TIMESTAMPTZ","outside_regular_hours":"BOOLEAN","reduce_only":"BOOLEAN","post_only":"BOOLEAN","valid_until":"TIMESTAMPTZ",
+        "all_or_none":"BOOLEAN","display_quantity":"DECIMAL(38,18)","not_before":"TIMESTAMPTZ","trigger":"VARCHAR",
         "order_id":"VARCHAR","strategy":"VARCHAR","note":"VARCHAR"}}') AS m
       FROM arrived WHERE stream = 'TRADE' AND starts_with(subject, 'decision.'));
 
@@ -51,6 +53,7 @@ FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","type":"VARCHAR
         "order":{"intent_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR","quantity":"DECIMAL(38,18)",
                  "order_type":"VARCHAR","limit_price":"DECIMAL(38,18)","stop_price":"DECIMAL(38,18)",
                  "time_in_force":"VARCHAR","good_till":"TIMESTAMPTZ","reduce_only":"BOOLEAN","post_only":"BOOLEAN",
+                 "all_or_none":"BOOLEAN","display_quantity":"DECIMAL(38,18)","not_before":"TIMESTAMPTZ","trigger":"VARCHAR",
                  "multiplier":"DECIMAL(38,18)","currency":"VARCHAR","estimated_commission":"DECIMAL(38,18)"},
         "fill":{"execution_id":"VARCHAR","revision":"INTEGER","order_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR",
                 "quantity":"DECIMAL(38,18)","price":"DECIMAL(38,18)","at":"TIMESTAMPTZ","liquidity":"VARCHAR"}}') AS m

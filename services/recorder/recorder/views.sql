@@ -98,6 +98,10 @@ SELECT e.generation, e.sequence, e.type, e."at", coalesce(e.terms.symbol, wanted
        coalesce(e.terms.stop_price, wanted.stop_price) AS stop_price,
        coalesce(e.terms.time_in_force, wanted.time_in_force) AS time_in_force,
        coalesce(e.terms.reduce_only, wanted.reduce_only) AS reduce_only, coalesce(e.terms.post_only, wanted.post_only) AS post_only,
+       coalesce(e.terms.all_or_none, wanted.all_or_none) AS all_or_none,
+       coalesce(e.terms.display_quantity, wanted.display_quantity) AS display_quantity,
+       coalesce(e.terms.not_before, wanted.not_before) AS not_before,
+       coalesce(e.terms."trigger", wanted.trigger_method) AS trigger_method,
        e.terms.currency AS currency, exactly(e.terms.estimated_commission) AS estimated_commission
 FROM order_events AS e
 LEFT JOIN (SELECT d.decision_id, i.* FROM typed_decisions AS d JOIN typed_intents AS i USING (generation, sequence)
@@ -117,6 +121,10 @@ SELECT folded.venue, folded.account, folded.order_id, closing.status, standing.s
        standing.time_in_force AS time_in_force,
        standing.reduce_only AS reduce_only,
        standing.post_only AS post_only,
+       standing.all_or_none AS all_or_none,
+       exactly(standing.display_quantity) AS display_quantity,
+       standing.not_before AS not_before,
+       standing.trigger_method AS trigger_method,
        exactly(coalesce(folded.filled_quantity, 0)::DECIMAL(38,18)) AS filled_quantity, nullif(folded.executions, 0) AS executions,
        folded.reason,  -- DuckDB 2.0 can not compare what a coalesce within a CASE has made
        CASE WHEN closing.status <> 'REJECTED' THEN NULL WHEN folded.refused_by IS NULL THEN 'UNSTATED'

@@ -26,7 +26,7 @@ from signalbox.messages import (
     OrderListIntent,
 )
 
-from risk.checks import conditions, form, limits, market
+from risk.checks import conditions, form, instructions, limits, market
 from risk.checks.cancels import CANCEL_ROWS
 from risk.checks.changes import CHANGE_ROWS, only_takes_away
 from risk.checks.mass_cancels import MASS_CANCEL_ROWS
@@ -64,6 +64,10 @@ def ground_of(facts: OrderFacts) -> tuple[Form, Ground]:
         intent.reduce_only,
         intent.outside_regular_hours,
         intent.post_only,
+        intent.all_or_none,
+        intent.display_quantity is None,
+        intent.not_before is None,
+        intent.trigger,
         intent.good_till is None,
         intent.valid_until is None,
     )
@@ -83,14 +87,23 @@ def ground_of(facts: OrderFacts) -> tuple[Form, Ground]:
     return form, ground
 
 
-_NOT_OF_CHANGES = frozenset({row.name for row in form.COMMON_ROWS} | {"open_orders"})
+_NOT_OF_CHANGES = frozenset({row.name for row in form.COMMON_ROWS} | {"open_orders", "not_before"})
+"""When an order began to work is no other by a change."""
 OF_ORDERS: Rows[OrderFacts] = Rows(
-    (*form.COMMON_ROWS, *form.ORDER_ROWS, *conditions.ORDER_ROWS, *market.ORDER_ROWS, *limits.ORDER_ROWS), ground_of
+    (
+        *form.COMMON_ROWS,
+        *form.ORDER_ROWS,
+        *instructions.ORDER_ROWS,
+        *conditions.ORDER_ROWS,
+        *market.ORDER_ROWS,
+        *limits.ORDER_ROWS,
+    ),
+    ground_of,
 )
 OF_CHANGES: Rows[ChangeFacts] = Rows((*form.COMMON_ROWS, *CHANGE_ROWS))
 OF_CHANGED_ORDERS: Rows[OrderFacts] = Rows([row for row in OF_ORDERS if row.name not in _NOT_OF_CHANGES])
 """What an order is to be has to pass what a new one has to; it stands in the place of itself."""
-OF_SMALLER_ORDERS: Rows[OrderFacts] = Rows([row for row in form.ORDER_ROWS if row.name == "quantity"])
+OF_SMALLER_ORDERS: Rows[OrderFacts] = Rows([row for row in OF_ORDERS if row.name in ("quantity", "display_quantity")])
 """A change that takes nothing but quantity away is a cancel of a part."""
 OF_LEGS: Rows[OrderFacts] = Rows((*form.ORDER_ROWS, *conditions.ORDER_ROWS, *market.ORDER_ROWS, *limits.ORDER_ROWS))
 """Of one leg of a list: what is of the list as a whole is asked once."""

@@ -17,7 +17,9 @@ Outside regular hours only orders that ask for it can trade; the others rest.
 
 An immediate-or-cancel order takes what the present quote has for it, and the rest is cancelled; a fill-or-kill order is
 cancelled whole unless the quote has all of it. Neither waits, for a market that is shut neither. A post-only order that
-would take as it comes is rejected.
+would take as it comes is rejected. One that is all or none waits until the quote has all of it. One that shows a part
+of itself gets no more than that of a quote, once it has rested. One that is not to work before a time neither triggers
+nor trades until then. A trigger goes by the last trade unless the order names another price.
 """
 
 from __future__ import annotations
@@ -48,8 +50,9 @@ from signalbox.exchange.orders import (
     VenueOrderStatus,
 )
 from signalbox.exchange.quoting import MarketQuote, Phase
+from signalbox.exchange.rights import accepts, may_trade, share, triggering
 from signalbox.messages import InstrumentKind, Liquidity, OrderType, Side, TimeInForce
-from signalbox.order_terms import AT_CLOSE, AT_ONCE, AT_OPEN, IF_TOUCHED, IN_AUCTION, WHY_OVER, WITH_LIMIT, WITH_STOP
+from signalbox.order_terms import AT_CLOSE, AT_ONCE, AT_OPEN, IF_TOUCHED, WHY_OVER, WITH_LIMIT, WITH_STOP
 
 _NONE, _TO_LIMIT = Decimal(0), OrderType.MARKET_TO_LIMIT
 WOULD_TAKE = "post-only: it would have been filled at once"
@@ -106,10 +109,10 @@ def take(book: SymbolBook, order: VenueOrder, at: datetime) -> Step:
 def _there_for(book: SymbolBook, order: VenueOrder) -> Decimal:
     """What of the present quote an order that comes could take."""
     quote = book.quote
-    if quote is None or book.phase is Phase.CLOSED or not _may_trade(order, book.phase):
+    if quote is None or book.phase is Phase.CLOSED or not may_trade(order, book.phase, order.updated_at):
         return _NONE
     size, price = (book.ask_left, quote.ask) if order.terms.side is Side.BUY else (book.bid_left, quote.bid)
-    return size if _accepts(order, price) else _NONE
+    return size if accepts(order, price) else _NONE
 
 
 def _over_at_once(book: SymbolBook, number: int, at: datetime) -> Step:
@@ -146,7 +149,7 @@ def _auction(book: SymbolBook, types: frozenset[OrderType], price: Decimal, at: 
     events: list[tuple[VenueOrderEvent, VenueOrder]] = []
     left: list[VenueOrder] = []
     for order in book.orders:
-        if order.terms.order_type in types and _accepts(order, price):
+        if order.terms.order_type in types and accepts(order, price):
             order = _fill(book, order, order.leaves, price, Liquidity.TAKER, at, events)
         if order.status not in DONE:
             left.append(order)
@@ -242,14 +245,14 @@ def _match(book: SymbolBook, at: datetime, taker: int | None = None) -> Step:
             event = Canceled(number=order.number, at=at, reason=WHY_OVER[order.terms.time_in_force])
             events.append((event, evolve(order, event)))
             continue
-        if not _may_trade(order, book.phase):
+        if not may_trade(order, book.phase, at):
             left.append(order)
             continue
         order = _trigger(book, order, quote, at, events)
         buys = order.terms.side is Side.BUY
         size, price = (ask_left, quote.ask) if buys else (bid_left, quote.bid)
-        quantity = min(order.leaves, size)
-        if quantity > 0 and _accepts(order, price):
+        quantity = share(order, size, rests=order.number != taker)
+        if quantity > 0 and accepts(order, price):
             rested = order.terms.order_type in WITH_LIMIT and order.number != taker and not order.is_taking
             liquidity = Liquidity.MAKER if rested else Liquidity.TAKER
             order = _to_limit(_fill(book, order, quantity, price, liquidity, at, events), price, at, events)
@@ -259,7 +262,7 @@ def _match(book: SymbolBook, at: datetime, taker: int | None = None) -> Step:
                 bid_left -= quantity
             if order.terms.oca_group and order.terms.oca_type != groups.REDUCES_WITHOUT_BLOCK:
                 waiting, left = _of_group(order, waiting, events), _of_group(order, left, events)
-        elif order.is_taking and not _accepts(order, price):
+        elif order.is_taking and not accepts(order, price):
             order, rests_now = replace(order, is_taking=False), True
         if order.status not in DONE:
             left.append(order)
@@ -307,13 +310,7 @@ def _arrived(book: SymbolBook, order: VenueOrder) -> VenueOrder:
     quote = book.quote
     if not book.tells_makers or quote is None or order.terms.order_type not in WITH_LIMIT:
         return order
-    return replace(order, is_taking=_accepts(order, quote.ask if order.terms.side is Side.BUY else quote.bid))
-
-
-def _may_trade(order: VenueOrder, phase: Phase) -> bool:
-    if order.terms.order_type in IN_AUCTION:
-        return False
-    return phase is Phase.REGULAR or order.terms.outside_regular_hours
+    return replace(order, is_taking=accepts(order, quote.ask if order.terms.side is Side.BUY else quote.bid))
 
 
 def _trigger(
@@ -328,23 +325,14 @@ def _trigger(
         return order
     assert terms.stop_price is not None
     waits_for_more = (terms.side is Side.BUY) is not (terms.order_type in IF_TOUCHED)
-    reached = quote.last >= terms.stop_price if waits_for_more else quote.last <= terms.stop_price
+    price = triggering(terms, quote)
+    reached = price >= terms.stop_price if waits_for_more else price <= terms.stop_price
     if not reached:
         return order
     event = Triggered(number=order.number, at=at)
     order = _arrived(book, evolve(order, event))
     events.append((event, order))
     return order
-
-
-def _accepts(order: VenueOrder, price: Decimal) -> bool:
-    terms = order.terms
-    if terms.order_type in WITH_STOP and order.status is not VenueOrderStatus.TRIGGERED:
-        return False
-    if terms.order_type in WITH_LIMIT or (terms.order_type is _TO_LIMIT and terms.limit_price is not None):
-        assert terms.limit_price is not None
-        return price <= terms.limit_price if terms.side is Side.BUY else price >= terms.limit_price
-    return True
 
 
 def _to_limit(

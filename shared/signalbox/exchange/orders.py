@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from signalbox.messages import Liquidity, OrderType, Side, TimeInForce
+from signalbox.messages import Liquidity, OrderType, Side, TimeInForce, TriggerMethod
 
 
 class OrderTerms(Struct, frozen=True, kw_only=True):
@@ -29,6 +29,10 @@ class OrderTerms(Struct, frozen=True, kw_only=True):
     good_till: datetime | None = None
     outside_regular_hours: bool = False
     post_only: bool = False
+    all_or_none: bool = False
+    display_quantity: Decimal | None = None
+    not_before: datetime | None = None
+    trigger: TriggerMethod = TriggerMethod.DEFAULT
     client_reference: str = ""
     client_tag: str = ""
     oca_group: str = ""

@@ -134,6 +134,7 @@ from signalbox.messages.words import (
     Side,
     TimeInForce,
     TradingMode,
+    TriggerMethod,
     Utc,
 )
 
@@ -258,6 +259,7 @@ __all__ = [
     "TimerFired",
     "TradingMode",
     "TradingState",
+    "TriggerMethod",
     "Utc",
     "VenueAccepted",
     "VenueCancelRejected",

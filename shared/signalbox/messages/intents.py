@@ -8,14 +8,15 @@ from __future__ import annotations
 from decimal import Decimal
 
 from signalbox.messages.lists import OrderListIntent
-from signalbox.messages.words import NEVER, Message, OrderType, Side, TimeInForce, Utc
+from signalbox.messages.words import NEVER, Message, OrderType, Side, TimeInForce, TriggerMethod, Utc
 
 
 class OrderIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A user's wish to trade. `id` becomes the order id: `[A-Za-z0-9][A-Za-z0-9-]{0,63}`, used once, ever.
 
     `account` may be left out where the desk has one account at that venue. `valid_until` bounds how late risk may
-    still approve it; `good_till` is the order's own end (GTD only).
+    still approve it; `good_till` is the order's own end (GTD only), `not_before` when it begins to work. It shows
+    `display_quantity` of itself at a time (None = all).
     """
 
     at: Utc = NEVER
@@ -31,6 +32,10 @@ class OrderIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True
     outside_regular_hours: bool = False
     reduce_only: bool = False
     post_only: bool = False
+    all_or_none: bool = False
+    display_quantity: Decimal | None = None
+    not_before: Utc | None = None
+    trigger: TriggerMethod = TriggerMethod.DEFAULT
     account: str = ""
     valid_until: Utc | None = None
     strategy: str = ""

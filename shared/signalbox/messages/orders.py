@@ -18,6 +18,7 @@ from signalbox.messages.words import (
     RefusedBy,
     Side,
     TimeInForce,
+    TriggerMethod,
     Utc,
 )
 
@@ -52,6 +53,10 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     strategy: str = ""
     estimated_commission: Decimal | None = None
     part: ListPart | None = None
+    all_or_none: bool = False
+    display_quantity: Decimal | None = None
+    not_before: Utc | None = None
+    trigger: TriggerMethod = TriggerMethod.DEFAULT
 
 
 class Fill(Struct, frozen=True, kw_only=True, gc=False):

@@ -51,6 +51,16 @@ class OrderType(StrEnum):
     """It takes at the market; what its first fill leaves rests as a limit order at the price of that fill."""
 
 
+class TriggerMethod(StrEnum):
+    """What an order with a stop price is triggered by. DEFAULT = as its venue does it, unless it is told."""
+
+    DEFAULT = "DEFAULT"
+    LAST = "LAST"
+    BID_ASK = "BID_ASK"
+    MID = "MID"
+    ORACLE = "ORACLE"
+
+
 class TimeInForce(StrEnum):
     """IOC takes what there is as it comes, and the rest is over; FOK takes all of it as it comes, or nothing."""
 

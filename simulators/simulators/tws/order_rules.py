@@ -13,7 +13,7 @@ from signalbox.errors import CalendarError
 from signalbox.exchange.groups import OCA_TYPES
 from signalbox.exchange.listing import Listing
 from signalbox.exchange.orders import OrderTerms, VenueOrder, VenueOrderStatus
-from signalbox.messages import OrderType, Side, TimeInForce
+from signalbox.messages import InstrumentKind, OrderType, Side, TimeInForce, TriggerMethod
 from signalbox.order_terms import AT_ONCE, AT_OPEN, IN_AUCTION, WHY_OVER, WITH_LIMIT, WITH_STOP
 from signalbox.sessions import is_open, session_at
 
@@ -47,6 +47,13 @@ _FOR_THE_CLOSE = ("MOC", "LOC")
 PRICE_MAX = QUANTITY_MAX = 10**9
 """What is larger is a mistake, and would not survive decimal arithmetic."""
 
+TRIGGERS = {
+    0: TriggerMethod.DEFAULT, 2: TriggerMethod.LAST, 4: TriggerMethod.BID_ASK, 8: TriggerMethod.MID,
+}  # fmt: skip
+"""What `triggerMethod` says, as far as this venue has it."""
+_TRIGGER_NUMBERS = {ours: theirs for theirs, ours in TRIGGERS.items()}
+_BAD_TIME = "The date, time, or time-zone entered is invalid. The correct format is yyyymmdd hh:mm:ss xx/xxxx"
+
 TWS_ORDER_TYPE = {ours: theirs for words in (ORDER_TYPES, AT_THE_OPENING) for theirs, ours in words.items()}
 
 
@@ -63,13 +70,19 @@ def terms_of(
         return account
     quantity = request.number("totalQuantity")
     objection = (
-        _bad_size(quantity) or _bad_kind(request, listing) or _unsupported(request) or _bad_prices(request, listing)
+        _bad_size(quantity)
+        or _bad_kind(request, listing)
+        or _unsupported(request)
+        or _bad_prices(request, listing)
+        or _bad_instructions(request, listing)
     )
     if objection:
         return objection
-    good_till = _good_till(request, listing, now)
+    good_till, not_before = _good_till(request, listing, now), _good_after(request, listing)
     if isinstance(good_till, Unresolved):
         return good_till
+    if isinstance(not_before, Unresolved):
+        return not_before
     assert quantity is not None
     order_type = type_of(request)
     return OrderTerms(
@@ -83,6 +96,10 @@ def terms_of(
         time_in_force=TIMES_IN_FORCE[request.text("tif")],
         good_till=good_till,
         outside_regular_hours=request.flag("outsideRth") and not ignores_outside_hours(request, listing),
+        all_or_none=request.flag("allOrNone"),
+        display_quantity=Decimal(request.integer("displaySize")) if request.integer("displaySize") > 0 else None,
+        not_before=not_before,
+        trigger=TRIGGERS[request.integer("triggerMethod")],
         client_reference=request.text("orderRef"),
         client_tag=client_tag,
         oca_group=request.text("ocaGroup"),
@@ -156,16 +173,17 @@ def _bad_kind(request: PlaceOrder, listing: Listing) -> Unresolved | None:
 def _unsupported(request: PlaceOrder) -> Unresolved | None:
     """Refuse what the venue can not do; taking the order without it would be another order."""
     parts = set(request.blocks)
-    for name in ("goodAfterTime", "faGroup", "modelCode", "scaleTable", "adjustedOrderType"):
+    for name in ("faGroup", "modelCode", "scaleTable", "adjustedOrderType"):
         if request.text(name):
             parts.add(name)
-    for name in ("parentId", "displaySize"):
-        if request.integer(name) > 0:
-            parts.add(name)
+    if request.integer("parentId") > 0:
+        parts.add("parentId")
+    if request.integer("triggerMethod") not in TRIGGERS:
+        parts.add(f"triggerMethod {request.integer('triggerMethod')}")
     for name in ("discretionaryAmt", "cashQty", "trailingPercent"):
         if request.number(name):
             parts.add(name)
-    for name in ("hidden", "allOrNone", "sweepToFill", "blockOrder"):
+    for name in ("hidden", "sweepToFill", "blockOrder"):
         if request.flag(name):
             parts.add(name)
     if parts:
@@ -187,14 +205,37 @@ def _bad_prices(request: PlaceOrder, listing: Listing) -> Unresolved | None:
     return None
 
 
+def _bad_instructions(request: PlaceOrder, listing: Listing) -> Unresolved | None:
+    """Refuse what an order of its type, or of its contract, does not have (IB: "Order Types and Algos")."""
+    order_type, shown = type_of(request), request.integer("displaySize")
+    rests = order_type in WITH_LIMIT - IN_AUCTION and request.text("tif") not in AT_ONCE
+    if shown > 0 and (not rests or listing.kind is InstrumentKind.FOREX):
+        return rejected("the display size is not allowed for this order")
+    if shown > 0 and shown >= (request.number("totalQuantity") or 0):
+        return rejected("the display size must be below the order's size")
+    if request.flag("allOrNone") and (not rests or listing.kind is InstrumentKind.FOREX or shown > 0):
+        return rejected("all-or-none is not allowed for this order")
+    if request.text("goodAfterTime") and (order_type in IN_AUCTION or request.text("tif") in AT_ONCE):
+        return rejected("the good-after time is not allowed for this order")
+    return None
+
+
+def _good_after(request: PlaceOrder, listing: Listing) -> datetime | Unresolved | None:
+    if not request.text("goodAfterTime"):
+        return None
+    try:
+        return times.read(request.text("goodAfterTime"), listing.time_zone)
+    except ValueError:
+        return Unresolved(337, _BAD_TIME)
+
+
 def _good_till(request: PlaceOrder, listing: Listing, now: datetime) -> datetime | Unresolved | None:
     if request.text("tif") != "GTD":
         return None
     try:
         good_till = times.read(request.text("goodTillDate"), listing.time_zone)
     except ValueError:
-        text = "The date, time, or time-zone entered is invalid. The correct format is yyyymmdd hh:mm:ss xx/xxxx"
-        return Unresolved(337, text)
+        return Unresolved(337, _BAD_TIME)
     return good_till if good_till > now else Unresolved(334, "Invalid Good Till Date order")
 
 
@@ -212,6 +253,10 @@ def fields_of(terms: OrderTerms) -> dict[str, str]:
         "outsideRth": "1" if terms.outside_regular_hours else "0",
         "goodTillDate": "" if terms.good_till is None else times.stamp(terms.good_till),
         **({"ocaGroup": terms.oca_group, "ocaType": str(terms.oca_type)} if terms.oca_group else {}),
+        "goodAfterTime": "" if terms.not_before is None else times.stamp(terms.not_before),
+        "allOrNone": "1" if terms.all_or_none else "0",
+        "displaySize": "0" if terms.display_quantity is None else decimal_text(terms.display_quantity),
+        "triggerMethod": str(_TRIGGER_NUMBERS[terms.trigger]),
     }
 
 
@@ -235,7 +280,8 @@ def status_of(order: VenueOrder, calendar: str, now: datetime) -> str:
             return "Inactive"
         case VenueOrderStatus.TRIGGERED:
             return "Submitted"
-    held = order.terms.order_type in WITH_STOP | IN_AUCTION
+    begins = order.terms.not_before
+    held = order.terms.order_type in WITH_STOP | IN_AUCTION or (begins is not None and now < begins)
     return "PreSubmitted" if held or not can_trade(order.terms, calendar, now) else "Submitted"
 
 
@@ -255,6 +301,7 @@ def waits_for_the_open(terms: OrderTerms, calendar: str, now: datetime) -> bool:
 def same_order(new: OrderTerms, old: OrderTerms) -> bool:
     """Whether the new terms differ only in what the venue can change: quantity and prices."""
     unchangeable = (
-        "account symbol side order_type time_in_force good_till outside_regular_hours client_reference oca_group"
+        "account symbol side order_type time_in_force good_till outside_regular_hours client_reference oca_group "
+        "all_or_none display_quantity not_before trigger"
     )
     return all(getattr(new, name) == getattr(old, name) for name in unchangeable.split())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from signalbox.desk import Venue
 from signalbox.messages import InstrumentKind, IntentApproved, IntentDenied, OrderType, TimeInForce
-from signalbox.order_terms import why_refused
+from signalbox.order_support import why_refused
 
 MARKET, LIMIT, STOP, MOC = OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.MARKET_ON_CLOSE
 AT_ONCE = timedelta(microseconds=1)

@@ -21,7 +21,7 @@ from signalbox.messages import (
     OrderType,
     TimeInForce,
 )
-from signalbox.order_terms import why_refused
+from signalbox.order_support import why_refused
 from signalbox.subjects import FUNDING
 
 BTC = {"symbol": "BTC-USD"}

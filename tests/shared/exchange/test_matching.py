@@ -28,7 +28,7 @@ from signalbox.exchange.orders import (
     VenueOrderStatus,
 )
 from signalbox.exchange.quoting import MarketQuote, Phase
-from signalbox.messages import Liquidity, OrderType, Side, TimeInForce
+from signalbox.messages import Liquidity, OrderType, Side, TimeInForce, TriggerMethod
 from signalbox.order_terms import AT_ONCE, IF_TOUCHED, WHY_OVER, WITH_LIMIT, WITH_STOP
 
 NOON = datetime(2024, 1, 3, 17, tzinfo=UTC)
@@ -65,6 +65,7 @@ def order(
     expires_at: datetime | None = None,
     validity: TimeInForce = TimeInForce.DAY,
     post_only: bool = False,
+    **more: Any,
 ) -> VenueOrder:
     terms = OrderTerms(
         account="DU1",
@@ -77,6 +78,7 @@ def order(
         time_in_force=validity,
         outside_regular_hours=outside,
         post_only=post_only,
+        **more,
     )
     return VenueOrder(
         number=next(NUMBERS),
@@ -216,6 +218,63 @@ def test_what_the_first_fill_of_a_market_to_limit_order_leaves_rests_at_the_pric
 def test_a_market_to_limit_order_that_is_filled_at_once_has_no_limit() -> None:
     book = matching.see_quote(SymbolBook(phase=Phase.REGULAR), quote("10", "10.01")).book
     assert kinds(matching.take(book, order(OrderType.MARKET_TO_LIMIT, 300), NOON)) == [Accepted, Filled]
+
+
+def test_an_order_that_is_all_or_none_waits_until_the_quote_has_all_of_it() -> None:
+    book = matching.see_quote(SymbolBook(phase=Phase.REGULAR), quote("10", "10.01")).book
+    taken = matching.take(book, order(OrderType.LIMIT, 500, limit="10.02", all_or_none=True), NOON)
+    assert kinds(taken) == [Accepted]
+    other = matching.take(taken.book, order(OrderType.LIMIT, 300, limit="10.02"), NOON)
+    assert fills(other) == [(300, Decimal("10.01"))]  # it is passed over
+    assert fills(matching.see_quote(other.book, quote("10", "10.01", size=500))) == [(500, Decimal("10.01"))]
+
+
+def test_of_an_order_that_shows_a_part_a_quote_takes_that_part_once_it_rests() -> None:
+    book = matching.see_quote(SymbolBook(phase=Phase.REGULAR), quote("10", "10.01")).book
+    iceberg = order(OrderType.LIMIT, 1_000, limit="10.01", display_quantity=Decimal(100))
+    taken = matching.take(book, iceberg, NOON)
+    assert fills(taken) == [(300, Decimal("10.01"))]  # what takes is not shown
+    step = matching.see_quote(taken.book, quote("10", "10.01"))
+    assert fills(step) == [(100, Decimal("10.01"))]
+    assert fills(matching.see_quote(step.book, quote("10", "10.01", size=40))) == [(40, Decimal("10.01"))]
+
+
+@pytest.mark.parametrize("kind", [OrderType.MARKET, OrderType.STOP])
+def test_before_its_time_an_order_neither_trades_nor_triggers(kind: OrderType) -> None:
+    begins = NOON + timedelta(minutes=1)
+    wanted = order(kind, stop="9" if kind is OrderType.STOP else None, not_before=begins)
+    taken = matching.take(open_book(), wanted, NOON)
+    assert kinds(taken) == [Accepted]
+    early = matching.see_quote(taken.book, quote("10", "10.01"))
+    assert kinds(early) == []
+    in_time = matching.see_quote(early.book, replace(quote("10", "10.01"), at=begins))
+    assert kinds(in_time)[-1] is Filled
+
+
+@pytest.mark.parametrize(
+    ("trigger", "side", "kind", "price"),
+    [
+        (TriggerMethod.DEFAULT, Side.BUY, OrderType.STOP, "10.05"),
+        (TriggerMethod.LAST, Side.SELL, OrderType.STOP, "10.05"),
+        (TriggerMethod.BID_ASK, Side.BUY, OrderType.STOP, "10.00"),
+        (TriggerMethod.BID_ASK, Side.SELL, OrderType.STOP, "10.10"),
+        (TriggerMethod.BID_ASK, Side.BUY, OrderType.MARKET_IF_TOUCHED, "10.10"),
+        (TriggerMethod.BID_ASK, Side.SELL, OrderType.MARKET_IF_TOUCHED, "10.00"),
+        (TriggerMethod.MID, Side.BUY, OrderType.STOP, "10.05"),
+    ],
+)
+def test_a_stop_goes_by_the_price_that_it_names(
+    trigger: TriggerMethod, side: Side, kind: OrderType, price: str
+) -> None:
+    cent = Decimal("0.01")
+    last = "10.05" if trigger is not TriggerMethod.MID else "10.07"
+    at = quote("10.00", "10.10", last=last)
+    rises = (side is Side.BUY) is (kind is OrderType.STOP)
+    for stop, triggers in ((Decimal(price), True), (Decimal(price) + (cent if rises else -cent), False)):
+        taken = matching.take(
+            SymbolBook(phase=Phase.REGULAR), order(kind, side=side, stop=str(stop), trigger=trigger), NOON
+        )
+        assert (Triggered in kinds(matching.see_quote(taken.book, at))) is triggers
 
 
 def test_outside_regular_hours_only_orders_that_ask_for_it_trade() -> None:

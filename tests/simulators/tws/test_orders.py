@@ -109,6 +109,33 @@ async def test_an_order_for_the_opening_after_its_deadline_is_rejected(simulator
     assert "must be in by 14:28" in (await client.error(201))[2]
 
 
+async def test_how_an_order_is_to_be_worked_is_kept_and_shown(simulator: Any, wait_until: Any, aapl: Any) -> None:
+    client = await simulator.connect()
+    whole = LimitOrder("BUY", 100, UNMARKETABLE, allOrNone=True)
+    part = LimitOrder("BUY", 500, UNMARKETABLE, displaySize=100)
+    for each in (whole, part):
+        await placed(client, wait_until, aapl, each, "Submitted")
+    mid = StopOrder("SELL", 100, UNMARKETABLE, triggerMethod=8)
+    await placed(client, wait_until, aapl, mid, "PreSubmitted")
+    shown = {each.order.orderId: each.order for each in await client.ib.reqOpenOrdersAsync()}
+    assert shown[whole.orderId].allOrNone
+    assert shown[part.orderId].displaySize == 100
+    assert shown[mid.orderId].triggerMethod == 8
+
+
+async def test_an_order_that_is_good_after_a_time_works_from_then_on(
+    simulator: Any, wait_until: Any, aapl: Any
+) -> None:
+    client = await simulator.connect()
+    order = MarketOrder("BUY", 100, goodAfterTime="20240305 10:30:00 US/Eastern")
+    trade = await placed(client, wait_until, aapl, order, "PreSubmitted")
+    await simulator.do("run_until", time="2024-03-05T15:29:55Z")
+    assert trade.orderStatus.status == "PreSubmitted"
+    await simulator.do("run_until", time="2024-03-05T15:30:10Z")
+    await wait_until(lambda: trade.orderStatus.status == "Filled")
+    assert trade.fills[0].execution.time >= datetime(2024, 3, 5, 15, 30, tzinfo=UTC)
+
+
 async def test_a_triggered_stop_fills(simulator: Any, wait_until: Any, aapl: Any) -> None:
     client = await simulator.connect()
     trade = await placed(client, wait_until, aapl, StopOrder("BUY", 100, 100), "Filled")
@@ -239,6 +266,14 @@ async def test_outside_hours_is_ignored_for_market_orders_with_2109(
         (Order(action="BUY", totalQuantity=100, orderType="NONSENSE"), 321),
         (StopOrder("SELL", 100, 50, tif="IOC"), 10052),
         (StopOrder("SELL", 100, 50, tif="OPG"), 10052),
+        (MarketOrder("BUY", 100, allOrNone=True), 201),
+        (LimitOrder("BUY", 100, 50, allOrNone=True, tif="IOC"), 201),
+        (LimitOrder("BUY", 500, 50, allOrNone=True, displaySize=100), 201),
+        (LimitOrder("BUY", 100, 50, displaySize=100), 201),
+        (MarketOrder("BUY", 500, displaySize=100), 201),
+        (LimitOrder("BUY", 100, 50, goodAfterTime="soon"), 337),
+        (Order(action="BUY", totalQuantity=100, orderType="MOC", goodAfterTime="20240305 15:00:00 US/Eastern"), 201),
+        (StopOrder("SELL", 100, 50, triggerMethod=7), 201),
         (Order(action="BUY", totalQuantity=100, orderType="MTL", tif="IOC"), 10052),
         (Order(action="BUY", totalQuantity=100, orderType="LOC", lmtPrice=50, tif="OPG"), 113),
         (Order(action="BUY", totalQuantity=100, orderType="LOC"), 321),

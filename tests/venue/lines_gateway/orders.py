@@ -19,7 +19,7 @@ from signalbox.gateway.link import Link
 from signalbox.gateway.state import outstanding, take_number
 from signalbox.gateway.venue import Canceled, CancelVerdict, Draft, NoRoom, Outcome, Placed, refuse_change
 from signalbox.messages import AccountState, Order
-from signalbox.order_terms import why_refused
+from signalbox.order_support import why_refused
 
 VISIBLE_SECONDS = 0.3
 
@@ -49,7 +49,8 @@ class Venue:
             "do": "place", "reference": order.order_id, "symbol": order.symbol, "side": order.side,
             "quantity": order.quantity, "order_type": order.order_type, "limit_price": order.limit_price,
             "stop_price": order.stop_price, "time_in_force": order.time_in_force, "good_till": order.good_till,
-            "outside_regular_hours": order.outside_regular_hours,
+            "outside_regular_hours": order.outside_regular_hours, "all_or_none": order.all_or_none,
+            "display_quantity": order.display_quantity, "not_before": order.not_before, "trigger": order.trigger,
         }  # fmt: skip
         return Draft(take_number(self._state), line)
 

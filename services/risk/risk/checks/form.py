@@ -15,7 +15,8 @@ from signalbox.errors import CalendarError
 from signalbox.expiry import end_of_trading
 from signalbox.instruments import conforms_to_lot, conforms_to_tick, parse_symbol, tick_at
 from signalbox.messages import InstrumentKind, InstrumentSeen, TimeInForce
-from signalbox.order_terms import Flag, Support, contradiction, rule_of
+from signalbox.order_support import flags_of, rule_of
+from signalbox.order_terms import Support, contradiction
 
 from risk.checks.rows import Limit, Row, Told, always
 from risk.facts import AGE_MIN, CLOCK, DESK_FILE, INTENT, IntentFacts, OrderFacts
@@ -212,8 +213,7 @@ def order_support(facts: OrderFacts) -> str:
 
 def tell_order_support(facts: OrderFacts) -> Told:
     found, intent = facts.basis.instrument, facts.intent
-    flags = [flag for flag in Flag if getattr(intent, flag)]
-    asked = " ".join([intent.order_type, intent.time_in_force, *flags])
+    asked = " ".join([intent.order_type, intent.time_in_force, *flags_of(intent)])
     support = rule_of(intent.venue, found.kind, intent).support if found is not None else UNKNOWN
     return f"{Support.NATIVE} or {Support.EMULATED}", f"{asked}: {support}", INTENT
 
