@@ -19,7 +19,7 @@ from signalbox.messages import (
     Side,
     TimeInForce,
 )
-from signalbox.order_terms import REDUCING
+from signalbox.order_support import REDUCING
 
 from signalbox_cli.demo_stories import CENT, approved, below
 from signalbox_cli.demo_trader import Story, Trader
