@@ -29,6 +29,8 @@ COMMANDS = {
     "trading": ("intent", "cancel", "halt", "resume"),
     "bracket": ("bracket",),
     "modifying": ("modify",),
+    "positioning": ("target", "position"),
+    "flattening": ("flatten",),
     "looking": ("orders", "positions", "account", "scores", "status", "query"),
     "watching": ("watch",),
     "day": ("today", "pnl", "fills"),

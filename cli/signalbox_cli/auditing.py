@@ -114,6 +114,7 @@ async def audit_books(
         wrong = [
             *consistency.check_decisions(trade, intake),
             *consistency.check_orders(trade),
+            *consistency.check_flattens(trade),
             *(
                 wrong
                 for venue in (await _venue_books(venues, bus) if venues is not None else [])

@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from signalbox import messages
+from signalbox import messages, subjects
 from signalbox.bus import Received
 from signalbox.messages import (
     AccountAdopted,
     Book,
     Decision,
     FillCorrected,
+    FlattenEnded,
+    FlattenIntent,
     FundingBooked,
     IntentApproved,
     ListAlarmed,
@@ -27,7 +29,6 @@ from signalbox.messages import (
     OrderCreated,
     OrderEvents,
     OrderFilled,
-    OrderIntent,
     OrderListIntent,
     OrderPartiallyFilled,
     OrderRejected,
@@ -77,11 +78,19 @@ class Trade:
 
     decisions: list[Decision]
     events: list[OrderEvents]
+    flattens_ended: list[FlattenEnded] = field(default_factory=list)
 
     @property
     def intents(self) -> Counter[tuple[int, datetime]]:
-        """How many decisions each intent has, by its place in INTENTS and when it was stored there."""
-        return Counter((decision.intent_sequence, decision.intent_stored_at) for decision in self.decisions)
+        """How many decisions each intent has, by its place in INTENTS and when it was stored there.
+
+        What a flatten made necessary bears that one's place, and is no intent of its own.
+        """
+        return Counter(
+            (decision.intent_sequence, decision.intent_stored_at)
+            for decision in self.decisions
+            if decision.basis is None or not decision.basis.closes
+        )
 
     @property
     def approved(self) -> list[IntentApproved]:
@@ -89,7 +98,7 @@ class Trade:
 
     @property
     def approved_orders(self) -> list[str]:
-        single = [decision.order_id for decision in self.approved if isinstance(decision.intent, OrderIntent)]
+        single = [decision.order_id for decision in self.approved if decision.placed is not None]
         return [*single, *(order_id for order_id, _ in self._of_lists())]
 
     def _of_lists(self) -> list[tuple[str, str]]:
@@ -106,7 +115,7 @@ class Trade:
         single = [
             decision.order_id
             for decision in self.approved
-            if isinstance(decision.intent, OrderIntent) and decision.intent.venue == venue
+            if decision.placed is not None and decision.placed.venue == venue
         ]
         return [*single, *(order_id for order_id, at in self._of_lists() if at == venue)]
 
@@ -136,7 +145,10 @@ def read_trade(received: Sequence[Received]) -> Trade:
     trade = Trade([], [])
     for message in received:
         head = message.subject.split(".", 1)[0]
-        if head == "decision":
+        if head == subjects.DECISION and not subjects.is_decision(message.subject):
+            trade.flattens_ended.append(messages.decode(message.payload, FlattenEnded))
+            continue
+        if head == subjects.DECISION:
             trade.decisions.append(messages.decode(message.payload, Decision))
         else:
             trade.events.append(messages.decode(message.payload, OrderEvents))
@@ -171,6 +183,15 @@ def check_decisions(trade: Trade, intake: Intake) -> list[str]:
         if sequence > intake.last_sequence_after and stored_at >= intake.created
     ]
     return wrong
+
+
+def check_flattens(trade: Trade) -> list[str]:
+    """Every flatten that was approved is over, once."""
+    ended = Counter(each.cause for each in trade.flattens_ended)
+    approved = [each.intent.id for each in trade.approved if isinstance(each.intent, FlattenIntent)]
+    wrong = [f"the flatten {name} is under way" for name in approved if not ended[name]]
+    wrong += [f"the flatten {name} has ended {count} times" for name, count in ended.items() if count != 1]
+    return wrong + [f"a flatten {name} has ended that was never approved" for name in ended if name not in approved]
 
 
 NO_ORDERS = (AccountAdopted, ListCreated, ListPendingCancel, ListAlarmed)

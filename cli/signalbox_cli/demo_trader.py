@@ -165,6 +165,8 @@ class Watch:
             self._changed.notify_all()
 
     async def _decided(self, received: Received) -> None:
+        if not subjects.is_decision(received.subject):
+            return
         decision: Decision = messages.decode(received.payload, Decision)
         async with self._changed:
             self._decisions[decision.intent_sequence] = decision

@@ -14,6 +14,7 @@ from typing import Protocol
 from signalbox.messages import (
     FINAL_STATUSES,
     Decision,
+    FlattenEnded,
     IntentApproved,
     OrderEvents,
     OrderPendingCancel,
@@ -40,6 +41,10 @@ class Followed(Protocol):
         """Whether the event concerns who follows."""
         ...
 
+    def take_end(self, ended: FlattenEnded) -> None:
+        """Hear how a flatten has ended, whose ever it was."""
+        ...
+
     async def wait(self) -> str:
         """Return when all is over, with a last word, if there is one."""
         ...
@@ -60,6 +65,9 @@ class OneOrder:
         if event.status in FINAL_STATUSES and event.status is not OrderStatus.DENIED:
             self._over.set()
         return True
+
+    def take_end(self, ended: FlattenEnded) -> None:
+        pass  # no order's end
 
     async def wait(self) -> str:
         await self._over.wait()
@@ -87,6 +95,9 @@ class OneChange:
         if is_answer or event.status in FINAL_STATUSES:
             self._over.set()
         return True
+
+    def take_end(self, ended: FlattenEnded) -> None:
+        pass  # no change's answer
 
     async def wait(self) -> str:
         await self._over.wait()
@@ -117,6 +128,9 @@ class OneList:
             self._over.clear()
         return True
 
+    def take_end(self, ended: FlattenEnded) -> None:
+        pass  # no list's end
+
     async def wait(self) -> str:
         await self._over.wait()
         return ""
@@ -142,6 +156,9 @@ class ManyOrders:
         self._statuses[owner] = event.status
         self._news.set()
         return True
+
+    def take_end(self, ended: FlattenEnded) -> None:
+        pass  # no order's end
 
     async def wait(self) -> str:
         while (works := self._works()) or len(self._statuses) < self._expected:

@@ -37,7 +37,7 @@ FROM (SELECT order_id, venue, i."by", status,
       FROM {orders} o
       LEFT JOIN (SELECT intent_id AS order_id, side, quantity, symbol, order_type, limit_price, stop_price,
                         time_in_force, "by"
-                 FROM intents WHERE type = 'OrderIntent'
+                 FROM intents WHERE type IN ('OrderIntent', 'PositionIntent')
                  QUALIFY row_number() OVER (PARTITION BY intent_id ORDER BY generation, sequence) = 1) i
            USING (order_id))
 {where} ORDER BY coalesce(created_at, changed_at), order_id

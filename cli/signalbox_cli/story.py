@@ -52,6 +52,9 @@ told AS (
     SELECT 1 AS hop, intent_stored_at AS stored_at, "at", coalesce("by", '') AS who, type AS what, generation, sequence,
            concat_ws(' ', CASE WHEN type = 'OrderIntent' THEN concat_ws(' ', {_TERMS}, time_in_force)
                                 WHEN type = 'ModifyIntent' THEN concat_ws(' ', order_id, {_CHANGED})
+                                WHEN type = 'PositionIntent'
+                                THEN concat_ws(' ', action, {_plain("quantity")}, {_plain("share")} || ' of', symbol,
+                                               {_plain("limit_price")})
                                 ELSE coalesce(nullif(order_id, ''), nullif(symbol, ''), 'all') END,
                      nullif(strategy, ''), nullif(note, '')) AS said,
            intent_id AS id, cause, venue, account

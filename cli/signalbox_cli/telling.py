@@ -39,9 +39,13 @@ def terms(intent: object) -> str:
         return ""
     named = _words(intent.get(name) for name in TERMS)
     flags = _words(name for name in ("reduce_only", "post_only", "outside_regular_hours") if intent.get(name))
+    scope = _words(intent.get(name) for name in ("venue", "account", "symbol", "strategy"))
     if intent.get("type") == "MassCancelIntent":
-        scope = _words(intent.get(name) for name in ("venue", "account", "symbol", "strategy"))
         return f"cancel all that works {('of ' + scope) if scope else ''}".rstrip()
+    if intent.get("type") == "FlattenIntent":
+        return f"flatten {scope or 'all'}"
+    if intent.get("type") == "PositionIntent":
+        return _words(intent.get(name) for name in ("action", "quantity", "share", "symbol", "limit_price"))
     if intent.get("order_id"):
         verb = str(intent.get("type", "")).removesuffix("Intent").lower()
         return _words((verb, intent["order_id"], named))
@@ -63,6 +67,12 @@ def _decision(message: Parsed) -> str:
     what = _words((message.get("cause"), terms(message.get("intent"))))
     why = "" if approved else f": {message.get('reason', '')}"
     return f"{'APPROVED' if approved else 'DENIED'}  {what}{why} (sent by {message.get('by') or 'nobody known'})"
+
+
+def _flatten_ended(message: Parsed) -> str:
+    left = [each for each in message.get("left", []) if isinstance(each, dict)]
+    told = (f"{_words((each.get('quantity'), each.get('symbol')))} ({each.get('reason')})" for each in left)
+    return f"{'FLAT' if message.get('is_flat') else 'NOT FLAT'}  {message.get('cause')} {', '.join(told)}".rstrip()
 
 
 def _order_event(message: Parsed) -> str:
@@ -119,6 +129,7 @@ def _text(value: object) -> str:
 TOLD: dict[str, Callable[[Parsed], str]] = {
     "IntentApproved": _decision,
     "IntentDenied": _decision,
+    "FlattenEnded": _flatten_ended,
     "Quote": _quote,
     "Bar": _bar,
     "Score": _score,

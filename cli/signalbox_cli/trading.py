@@ -9,7 +9,6 @@ import secrets
 from datetime import datetime
 from pathlib import Path
 
-import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.desk import ClockSource, load_desk
@@ -17,12 +16,12 @@ from signalbox.errors import ConfigurationError
 from signalbox.messages import (
     CancelIntent,
     Decision,
+    FlattenEnded,
     Intent,
     IntentApproved,
     MassCancelIntent,
     OrderEvents,
-    OrderPendingReplace,
-    OrderReplaced,
+    Ruling,
     TradingMode,
     TradingState,
 )
@@ -30,13 +29,12 @@ from signalbox.messages import (
 from signalbox_cli import argument_types
 from signalbox_cli.commands import EXIT_DENIED, EXIT_NO_ANSWER, add_command
 from signalbox_cli.connection import desk_bus, desk_time, query, sql_text
-from signalbox_cli.following import Followed, ManyOrders, OneOrder, covered_orders, orders_in_words
+from signalbox_cli.following import Followed, ManyOrders, OneOrder
 from signalbox_cli.order_options import add_order_options, order_intent, order_type
-from signalbox_cli.output import complain, printable, show_json
+from signalbox_cli.output import complain, show_json
+from signalbox_cli.verdicts import is_nothing, show_decision, show_event
 
 DECISION_SECONDS_MAX = 10.0
-ROOTS = ("readable", "venue", "account", "instrument_allowed", "instrument_qualified")
-"""Checks without which nothing is known: what fails behind one of these fails for the same reason."""
 NO_REASON = "no reason was given"
 
 
@@ -201,7 +199,12 @@ async def publish_and_report(
     early: list[OrderEvents] = []  # events that overtake the decision they follow from
 
     async def decision(received: Received) -> None:
-        message: Decision = messages.decode(received.payload, Decision)
+        message: Ruling = messages.decode(received.payload, Ruling)
+        if isinstance(message, FlattenEnded):
+            orders.take_end(message)
+            if arguments.json and message.cause == intent.id:
+                show_json(json.loads(messages.encode(message)))
+            return
         # Somebody else may have used the id: that decision is not about what is sent here
         if message.cause == intent.id and message.by == sender and not decided.done():
             decided.set_result(message)
@@ -217,7 +220,7 @@ async def publish_and_report(
 
     def follow(message: OrderEvents) -> None:
         if orders.take(message):
-            _show_event(message, arguments.json)
+            show_event(message, arguments.json)
 
     await bus.subscribe(subjects.ALL_DECISIONS, decision)
     await bus.subscribe(subjects.ALL_ORDERS, event)
@@ -228,57 +231,30 @@ async def publish_and_report(
         if stored.duplicate:  # or else it was stored at our own first attempt, whose answer was late
             complain(f"an intent with the id {intent.id!r} was published already: an id is good once, choose another")
             return EXIT_DENIED
+        till = getattr(intent, "valid_until", None)
+        if till is not None:
+            complain(
+                f"the intent {intent.id} is stored, and not decided yet: while its venue is away a wish for a position "
+                f"waits, until {till.isoformat()} (`signalbox status` says what is away)"
+            )
+            return EXIT_NO_ANSWER
         complain(
             f"the intent {intent.id} is stored, but there is no decision after {DECISION_SECONDS_MAX:g} s: is risk "
             "running? (`signalbox status`) It will be decided when risk is back, unless it is too old by then."
         )
         return EXIT_NO_ANSWER
-    _show_decision(made, intent, arguments.json)
+    show_decision(made, intent, arguments.json)
     orders.begin(made)
     shown.set()
     for message in early:
         follow(message)
     if not isinstance(made, IntentApproved):
         return EXIT_DENIED
-    if arguments.follow:
+    if arguments.follow and not is_nothing(made):
         told = await orders.wait()
         if told and not arguments.json:
             print(told)
     return 0
-
-
-def _show_decision(made: Decision, intent: Intent, as_json: bool) -> None:
-    if as_json:
-        show_json(json.loads(messages.encode(made)))
-        return
-    if isinstance(made, IntentApproved):
-        what = made.order_id or f"{intent.id} for {orders_in_words(covered_orders(made))}"
-        print(f"approved: {what} ({made.passed or len(made.checks)} checks passed; sent by {printable(made.by)})")
-        return
-    print(f"denied: {printable(made.reason)}")
-    print(printable(f"  intent {intent.id}, sent by {made.by}"))
-    failed = [check for check in made.checks if not check.passed]
-    alone = bool(failed) and failed[0].name in ROOTS
-    for check in failed[:1] if alone else failed:
-        print(printable(f"  {check.name}: limit {check.limit}, observed {check.observed} ({check.source})"))
-    if made.also_failed and not alone:
-        print(printable(f"  failed too: {', '.join(made.also_failed)}"))
-
-
-def _show_event(message: OrderEvents, as_json: bool) -> None:
-    if as_json:
-        show_json(json.loads(messages.encode(message)))
-        return
-    facts = msgspec.structs.asdict(message)
-    fill = facts.get("fill")
-    told = f" {fill.quantity} at {fill.price}, {facts['leaves_quantity']} left" if fill else ""
-    if isinstance(message, OrderPendingReplace | OrderReplaced):
-        prices = (("limit", message.order.limit_price), ("stop", message.order.stop_price))
-        told = " ".join(["", str(message.order.quantity), *(f"{name} {price}" for name, price in prices if price)])
-    if facts.get("commission") is not None:
-        told = f" commission {facts['commission']} {facts['currency']}"
-    reason = f" ({facts['reason']})" if facts.get("reason") else ""
-    print(f"{message.at:%H:%M:%S} {message.order_id} {message.status}{told}{printable(reason)}", flush=True)
 
 
 async def _switch(arguments: argparse.Namespace) -> int:

@@ -17,9 +17,9 @@ from oms.step import Incoming
 from risk.facts import Request
 from risk.recall import needs_terms
 from risk.state import RiskState, Seen, opening_state
-from risk.step import Observed, Recalled, TradeEvent, step
+from risk.step import FlattensLooked, Observed, Recalled, TradeEvent, step
 from signalbox.desk import Desk
-from signalbox.messages import Decision, Instrument
+from signalbox.messages import Decision, Instrument, IntentApproved, IntentDenied, Ruling
 
 from desk_in_process.orders import Orders
 from desk_in_process.trade import Trade
@@ -45,11 +45,20 @@ class DeskInProcess:
         """Judge an intent, once, at desk time `at`, and store the decision. The OMS takes it when it is given it."""
         self.follow(known_up_to)
         (decision,) = step(self.risk, request, at)
+        assert isinstance(decision, IntentApproved | IntentDenied)
         self.trade.append(decision)
         return decision
 
-    def decided(self, decision: Decision) -> None:
-        """Store a decision that somebody else has made."""
+    def go_on(self, at: datetime) -> tuple[Ruling, ...]:
+        """Have the flattens that are under way go on, and store what they make necessary."""
+        self.follow()
+        rulings = step(self.risk, FlattensLooked(), at)
+        for ruling in rulings:
+            self.trade.append(ruling)
+        return rulings
+
+    def decided(self, decision: Ruling) -> None:
+        """Store a decision that somebody else has made, or how a flatten ended."""
         self.follow()
         step(self.risk, decision)
         self.trade.append(decision)

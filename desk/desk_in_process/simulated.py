@@ -14,10 +14,11 @@ from oms.outcome import Rules
 from oms.state import Keep
 from oms.step import Incoming
 from risk.facts import Request
-from risk.state import Seen
+from risk.flattening import unsettled
+from risk.state import Market, Seen
 from signalbox.desk import Desk
 from signalbox.exchange.quoting import MarketQuote, Phase, SessionPhase
-from signalbox.messages import Decision, Intent, Report, SubmitOrder, TradingMode, TradingState
+from signalbox.messages import Decision, Intent, IntentApproved, Report, SubmitOrder, TradingMode, TradingState
 from signalbox.room import StreamRoom
 
 from desk_in_process.desk import DeskInProcess
@@ -52,7 +53,25 @@ class SimulatedDesk(DeskInProcess):
         self._intents += 1
         decision = self.decide(Request(sequence=self._intents, stored_at=at, intent=intent, by=by), at)
         self.give(decision, at)
+        self.look(at)
         return decision
+
+    def look(self, at: datetime) -> None:
+        """Have the flattens under way go on for as long as something follows: what they close, at once."""
+        while self.risk.flattens:
+            for name, venue in self.venues.items():
+                self.follow()
+                for symbol in sorted({symbol for where, _, symbol in self._flattened() if where == name}):
+                    self._look(venue, symbol, at)
+            rulings = self.go_on(at)
+            for ruling in rulings:
+                if isinstance(ruling, IntentApproved):
+                    self.give(ruling, at)
+            if not rulings:
+                break
+
+    def _flattened(self) -> set[Market]:
+        return {market for each in self.risk.flattens.values() for market in unsettled(self.risk, each.intent)}
 
     def see(self, venue: str, quote: MarketQuote, phase: Phase = Phase.REGULAR) -> None:
         """Have the market move."""
@@ -68,6 +87,7 @@ class SimulatedDesk(DeskInProcess):
             self._heard(venue.expire(at), at)
         for timer in self.orders.due(at):
             self.give(timer, at)
+        self.look(at)
 
     def give(self, incoming: Incoming, at: datetime) -> None:
         """Give the OMS a message, and its commands to their venues."""

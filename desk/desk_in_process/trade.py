@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from signalbox.messages import Decision, IntentApproved, IntentDenied, OrderEvent, OrderEvents
+from signalbox.messages import FlattenEnded, IntentApproved, IntentDenied, OrderEvent, OrderEvents, Ruling
 
-_DECISIONS = (IntentApproved, IntentDenied)
+_RULINGS = (IntentApproved, IntentDenied, FlattenEnded)
 
 Owner = tuple[str, str, str]
 """(venue, account, order id): whose event it is."""
@@ -19,15 +19,15 @@ class Trade:
     """The log, from sequence 1 on. What is in it is never changed."""
 
     def __init__(self) -> None:
-        self.stored: list[Decision | OrderEvent] = []
+        self.stored: list[Ruling | OrderEvent] = []
         self._places: dict[Owner, list[int]] = {}
         self._decisions: dict[str, int] = {}
 
-    def append(self, message: Decision | OrderEvent) -> int:
+    def append(self, message: Ruling | OrderEvent) -> int:
         """Store a message behind all others; its sequence."""
         self.stored.append(message)
         sequence = len(self.stored)
-        if isinstance(message, _DECISIONS):
+        if isinstance(message, _RULINGS):
             self._decisions[message.id] = sequence
         else:
             owner = (message.venue, message.account, message.order_id)
@@ -39,9 +39,9 @@ class Trade:
         return self._decisions.get(decision_id, 0)
 
     def event_at(self, sequence: int) -> OrderEvents | None:
-        """The order event that stands there; None = a decision does."""
+        """The order event that stands there; None = risk's word does."""
         message = self.stored[sequence - 1]
-        return None if isinstance(message, _DECISIONS) else cast(OrderEvents, message)
+        return None if isinstance(message, _RULINGS) else cast(OrderEvents, message)
 
     def events_of(self, owner: Owner) -> list[tuple[int, OrderEvents]]:
         """All events of an order, in order, each with its sequence."""

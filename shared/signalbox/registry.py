@@ -17,7 +17,6 @@ from signalbox.messages import (
     ClockTick,
     Command,
     DeadLetter,
-    Decision,
     FundingRate,
     Instrument,
     Intent,
@@ -30,6 +29,7 @@ from signalbox.messages import (
     QueryRequest,
     Quote,
     Report,
+    Ruling,
     Score,
     ServiceStatus,
     SetAside,
@@ -80,7 +80,7 @@ REGISTRY: tuple[Declared, ...] = (
         "intents as people publish them, with % for what a cancel of many leaves out: venue, symbol",
     ),
     Declared("intent.*.*.*", Intent, ("nats",), ("risk",), "intents as the server hands them on: name, venue, symbol"),
-    Declared("decision.*.*.*", Decision, ("risk",), ("oms", "recorder", "user"), "decisions: verdict, venue, account"),
+    Declared("decision.*.*.*", Ruling, ("risk",), ("oms", "recorder", "user"), "decisions: verdict, venue, account"),
     Declared(
         "order.*.*.*", OrderEvents, ("oms",), ("risk", "recorder", "user"), "order events: venue, account, order id"
     ),

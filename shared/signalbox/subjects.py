@@ -8,21 +8,14 @@ becomes `%XX` of its UTF-8 bytes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from hashlib import sha256
-from typing import Any
 from urllib.parse import unquote
 
 from signalbox.messages import (
-    AccountState,
-    Bar,
     Decision,
-    FundingRate,
-    Instrument,
+    FlattenEnded,
     Intent,
     IntentApproved,
-    Message,
-    Quote,
     Report,
     VenueAccepted,
     VenueCanceled,
@@ -32,7 +25,6 @@ from signalbox.messages import (
     VenueFill,
     VenueFunding,
     VenueHeld,
-    VenueLink,
     VenueNoted,
     VenueRejected,
     VenueReleased,
@@ -60,8 +52,9 @@ NAME_CHARACTERS_MAX = 512
 """Of what a venue calls something, in the form that it has in a subject: NATS closes a connection over a few more."""
 
 INTENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
-ORDER_ID = re.compile(INTENT_ID.pattern + r"(?:\.[a-z][a-z0-9-]{0,23})?")
-"""Of an order of the desk's own: its intent's id, or `<list>.<leg>` of one that a list has."""
+ORDER_ID = re.compile(INTENT_ID.pattern + r"(?:\.(?:[a-z][a-z0-9-]{0,23}|[0-9]{1,6}))?")
+"""Of an order of the desk's own: its intent's id; `<list>.<leg>` of one that a list has; `<flatten>.<number>` of one
+that closes what is held. No intent that is sent may have such an id."""
 
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
@@ -172,6 +165,16 @@ def decision(message: Decision, account: str, venue: str) -> str:
     return f"decision.{verdict}.{encode_token(venue)}.{encode_token(account)}"
 
 
+def flatten_ended(message: FlattenEnded) -> str:
+    """Among the decisions, since risk alone writes there; where the flatten named no venue or account, of any: `%`."""
+    return f"decision.ended.{encode_token(message.venue)}.{encode_token(message.account)}"
+
+
+def is_decision(subject: str) -> bool:
+    """Whether a decision on an intent stands on a subject of risk's, and not how a flatten ended."""
+    return subject.startswith(("decision.approved.", "decision.denied."))
+
+
 def order(venue: str, account: str, order_id: str) -> str:
     return f"order.{venue}.{encode_token(account)}.{encode_token(order_id)}"
 
@@ -279,32 +282,6 @@ def link(venue: str, account: str) -> str:
     return f"link.{venue}.{encode_token(account)}"
 
 
-_SAID_BY_GATEWAYS: dict[type[Message], Callable[[Any], str]] = {
-    Quote: lambda said: quote(said.venue, said.symbol),
-    Bar: lambda said: bar(said.venue, said.symbol, said.timeframe),
-    Instrument: lambda said: instrument(said.venue, said.symbol),
-    FundingRate: lambda said: funding(said.venue, said.symbol),
-    AccountState: lambda said: account(said.venue, said.account),
-    VenueLink: lambda said: link(said.venue, said.account),
-    **dict.fromkeys(_REPORT_KINDS, report),
-}
-
-
-def belongs(message: Message, subject: str) -> bool:
-    """Whether what a gateway says was said where it belongs; True of what is no gateway's to say.
-
-    The server knows who may publish on a subject, and nobody knows who has written what is in a message: one that
-    speaks of another venue, account or symbol than its subject may be of a gateway that has no say there.
-    """
-    where = _SAID_BY_GATEWAYS.get(type(message))
-    if where is None:
-        return True
-    if isinstance(message, Bar):
-        words = subject.split(".")
-        subject = ".".join((*words[:2], *words[-3:]))  # it is stored with its partition, and told without
-    return where(message) == subject
-
-
 def lease(venue: str, account: str) -> str:
     return f"$KV.LEASES.{venue}.{encode_token(account)}"
 
@@ -378,6 +355,7 @@ def all_set_aside(service: str) -> str:
 ALL_ORDERS, ALL_POSITIONS, ALL_INSTRUMENTS = "order.*.*.*", "position.*.*.*", "md.instrument.*.*"
 ALL_MINUTE_BARS, ALL_APPROVALS = "md.bar.*.*.1m", "decision.approved.*.*"
 ALL_BOOKS_ACTS = "$KV.CONTROL.books.*.*.*.*"
+ALL_DENIALS, ALL_FLATTENS_ENDED = "decision.denied.*.*", "decision.ended.*.*"
 ALL_QUOTES, ALL_LINKS, ALL_ACCOUNTS, ALL_DECISIONS = "md.quote.*.*", "link.*.*", "account.*.*", "decision.*.*.*"
 ALL_BARS, ALL_SCORES, ALL_BOOKS = "md.bar.*.*.*", "ind.score.*.*.*", "book.*.*"
 """Patterns to read or subscribe to. In BARS itself a bar's subject has a partition in front of the venue."""

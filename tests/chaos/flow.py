@@ -14,7 +14,20 @@ from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import FollowingClock
 from signalbox.desk import load_desk
-from signalbox.messages import CancelIntent, ClockTick, OrderIntent, OrderType, Quote, Side, TimeInForce
+from signalbox.messages import (
+    CancelIntent,
+    ClockTick,
+    FlattenIntent,
+    Intent,
+    MassCancelIntent,
+    OrderIntent,
+    OrderType,
+    PositionAction,
+    PositionIntent,
+    Quote,
+    Side,
+    TimeInForce,
+)
 from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder
 from signalbox_cli.replaying import recorded, replayed
 from signalbox_cli.simulated_venues import market_arguments
@@ -61,11 +74,15 @@ TRADED = (
     Traded("dydx", "BTC-USD", 900, Decimal("0.0001"), Decimal(1)),
 )
 NEAR_TICKS = 2
+WISH_EVERY = 6
+"""So often an intent is no order and no cancel of one."""
 RESTING = (TimeInForce.DAY, TimeInForce.GTC)
 
 
 class Flow:
-    """A user who goes on sending intents: market orders, limits far and near, cancels, at uneven intervals."""
+    """A user who goes on sending intents: market orders, limits far and near, cancels, at uneven intervals; now and
+    then he cancels all, wishes for a position, or flattens.
+    """
 
     def __init__(self, bus: Bus, seed: int) -> None:
         self._bus, self._random = bus, random.Random(seed)
@@ -97,9 +114,11 @@ class Flow:
             self.sent += 1
             await asyncio.sleep(self._random.random() * INTENT_PAUSE_SECONDS_MAX)
 
-    def _next(self) -> OrderIntent | CancelIntent:
+    def _next(self) -> Intent:
         self._number += 1
         name = f"chaos-{self._number}"
+        if self._number % WISH_EVERY == 0:
+            return self._wish(name)
         kind = self._random.choice(("market", "market", "near", "far", "cancel"))
         if kind == "cancel" and self._resting:
             traded, order_id = self._resting.pop(self._random.randrange(len(self._resting)))
@@ -127,3 +146,22 @@ class Flow:
             order_type=OrderType.MARKET if price is None else OrderType.LIMIT,
             limit_price=price,
         )
+
+    def _wish(self, name: str) -> Intent:
+        """A cancel of all, a position that is wanted, or a flatten: of one market, or of the whole desk."""
+        traded = self._random.choice(TRADED)
+        where = {"venue": traded.venue, "symbol": traded.symbol} if self._random.random() < 0.7 else {}
+        kind = self._random.choice(("all", "target", "target", "close", "close", "flatten"))
+        at = self._clock.now()
+        if kind == "all":
+            self._resting.clear()
+            return MassCancelIntent(id=name, at=at, **where)
+        if kind == "flatten":
+            self._resting.clear()
+            return FlattenIntent(id=name, at=at, **where)
+        wish = {"id": name, "at": at, "venue": traded.venue, "symbol": traded.symbol}
+        if kind == "target":
+            lots = self._random.randint(-traded.lots_max, traded.lots_max)
+            return PositionIntent(**wish, action=PositionAction.TARGET, quantity=lots * traded.lot)
+        action = self._random.choice((PositionAction.REDUCE_LONG, PositionAction.REDUCE_SHORT))
+        return PositionIntent(**wish, action=action, share=Decimal("0.5"))

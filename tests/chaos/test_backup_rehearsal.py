@@ -48,6 +48,8 @@ class Trader:
         decided: dict[str, Decision] = {}
 
         async def decision(received: Received) -> None:
+            if not subjects.is_decision(received.subject):
+                return
             found: Decision = messages.decode(received.payload, Decision)
             if found.intent is not None:
                 decided[found.intent.id] = found

@@ -12,10 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from signalbox.errors import ConfigurationError
-from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce, TriggerMethod
+from signalbox.messages import (
+    OrderIntent,
+    OrderType,
+    PositionAction,
+    PositionIntent,
+    Side,
+    TimeInForce,
+    TriggerMethod,
+)
 from signalbox_cli import argument_types
+from signalbox_cli.__main__ import build_parser
 from signalbox_cli.connection import sql_text
 from signalbox_cli.order_options import order_intent, order_type
+from signalbox_cli.positioning import position_intent
 from signalbox_cli.trading import add_commands
 
 
@@ -145,3 +155,21 @@ def test_quoted_text_comes_back_out_of_the_database() -> None:
             assert database.execute(f"SELECT {sql_text(text)}").fetchall() == [(text,)]
 
         comes_back()
+
+
+def wish_of(words: str) -> PositionIntent:
+    return position_intent(build_parser(words.split()).parse_args(words.split()), datetime(2026, 1, 5, tzinfo=UTC))
+
+
+def test_options_make_the_wish_for_a_position() -> None:
+    target = wish_of("target SPY -50 --valid-until 2026-01-05T21:00:00Z --strategy trend")
+    assert (target.venue, target.symbol, target.action) == ("ibkr", "SPY", PositionAction.TARGET)
+    assert (target.quantity, target.share, target.limit_price, target.strategy) == (Decimal(-50), None, None, "trend")
+    assert target.valid_until == datetime(2026, 1, 5, 21, tzinfo=UTC)
+    half = wish_of("position reduce_long BTC-USD 50% --limit 95000 --tif gtc")
+    assert (half.venue, half.action) == ("dydx", PositionAction.REDUCE_LONG)
+    assert (half.quantity, half.share, half.limit_price) == (None, Decimal("0.5"), Decimal(95_000))
+    assert half.time_in_force is TimeInForce.GTC
+    assert wish_of("position OPEN_SHORT SPY 100").quantity == Decimal(100)
+    closed = wish_of("position close_short SPY --id mine")
+    assert (closed.id, closed.quantity, closed.share) == ("mine", None, None)

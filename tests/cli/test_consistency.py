@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,11 +16,15 @@ from signalbox import messages, subjects
 from signalbox.bus import Received
 from signalbox.messages import (
     AccountAdopted,
+    Basis,
     Book,
     Fill,
+    FlattenEnded,
+    FlattenIntent,
     FundingBooked,
     IntentApproved,
     IntentDenied,
+    MassCancelIntent,
     Message,
     Order,
     OrderAccepted,
@@ -64,6 +69,7 @@ class Log:
         return [
             *consistency.check_decisions(trade, Intake(AT, self.last_intent, self.waiting, self.last_intent)),
             *consistency.check_orders(trade),
+            *consistency.check_flattens(trade),
             *consistency.check_venue(trade, self.positions, self.books, self.venue),
             *consistency.check_venue(trade, self.positions, self.books, self.other),
         ]
@@ -409,3 +415,36 @@ def test_the_summary_says_who_refused_and_is_not_content_with_the_desks_own_refu
     assert audit.who_refused() == "1 by the gateway, 3 nobody said by whom, 2 by the venue"
     assert audit.line().endswith(" ok")
     assert Audit(wrong=[], **figures, refused=["an order"]).line().endswith(" WRONG")
+
+
+def flattened() -> Log:
+    """A desk that has been flattened: the flatten, an order that it made, and its end."""
+    log = build(["filled"])
+    flatten = FlattenIntent(id="home", at=AT)
+    log.last_intent = 2
+    told: dict[str, Any] = {"at": AT, "intent_sequence": 2, "intent_stored_at": AT, "checks": ()}
+    plan = IntentApproved(id="decision-2", intent=flatten, order_id="", **told)
+    closes = Basis(rules="", trade_sequence=1, closes="home")
+    asked = MassCancelIntent(id="home.1", at=AT)
+    own = IntentApproved(id="decision-2.1", intent=asked, order_id="", basis=closes, **told)
+    for decision in (plan, own):
+        log.trade.append((subjects.decision(decision, "", ""), messages.encode(decision)))
+    ended = FlattenEnded(id="e", at=AT, cause="home", venue="", account="", symbol="", is_flat=True, orders=1)
+    log.trade.append((subjects.flatten_ended(ended), messages.encode(ended)))
+    return log
+
+
+def test_what_a_flatten_makes_necessary_is_no_second_decision() -> None:
+    assert flattened().wrong() == []
+
+
+def test_a_flatten_that_has_not_ended_or_twice_or_that_nobody_wanted_is_found() -> None:
+    log = flattened()
+    *rest, end = log.trade
+    log.trade = rest
+    assert log.wrong() == ["the flatten home is under way"]
+    log.trade = [*rest, end, end]
+    assert log.wrong() == ["the flatten home has ended 2 times"]
+    other = (end[0], end[1].replace(b"home", b"away"))
+    log.trade = [*rest, end, other]
+    assert log.wrong() == ["a flatten away has ended that was never approved"]

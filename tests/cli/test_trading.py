@@ -26,6 +26,7 @@ from signalbox_cli import trading
 from signalbox_cli.__main__ import build_parser
 from signalbox_cli.commands import EXIT_DENIED
 from signalbox_cli.following import ManyOrders, OneOrder
+from signalbox_cli.verdicts import ROOTS, show_decision
 
 AT = datetime(2026, 1, 5, 15, tzinfo=UTC)
 CANCEL = CancelIntent(id="c-1", at=AT, venue="ibkr", order_id="o-1")
@@ -166,7 +167,7 @@ def denial(*names: str, also_failed: tuple[str, ...] = ()) -> IntentDenied:
 
 
 def test_a_denial_says_the_deciding_reason_and_the_intent_first(capsys: pytest.CaptureFixture[str]) -> None:
-    trading._show_decision(denial("quantity", "funds", also_failed=("session",)), CANCEL, as_json=False)
+    show_decision(denial("quantity", "funds", also_failed=("session",)), CANCEL, as_json=False)
     assert capsys.readouterr().out.splitlines() == [
         "denied: why quantity",
         f"  intent {CANCEL.id}, sent by alice",
@@ -176,7 +177,7 @@ def test_a_denial_says_the_deciding_reason_and_the_intent_first(capsys: pytest.C
     ]
 
 
-@pytest.mark.parametrize("name", trading.ROOTS)
+@pytest.mark.parametrize("name", ROOTS)
 def test_what_fails_only_since_nothing_is_known_is_not_told(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    trading._show_decision(denial(name, "quantity", also_failed=("session",)), CANCEL, as_json=False)
+    show_decision(denial(name, "quantity", also_failed=("session",)), CANCEL, as_json=False)
     assert capsys.readouterr().out.splitlines()[2:] == [f"  {name}: limit a, observed b (intent)"]

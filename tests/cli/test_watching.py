@@ -18,6 +18,8 @@ INTENT = {
     "type": "OrderIntent", "id": "o-1", "venue": "ibkr", "symbol": "SPY", "side": "BUY", "quantity": "100",
     "order_type": "LIMIT", "limit_price": "430.100", "time_in_force": "DAY", "strategy": "trend", "reduce_only": True,
 }  # fmt: skip
+WISH = {"type": "PositionIntent", "action": "REDUCE_LONG", "share": "0.5", "quantity": None, "symbol": "SPY"}
+NOT_FLAT = {"venue": "ibkr", "symbol": "SPY", "quantity": "-5", "reason": "the market is closed"}
 OF_MANY = {"type": "MassCancelIntent", "symbol": "SPY"}
 FILL = {"side": "BUY", "quantity": "10", "symbol": "SPY", "price": "434.364079601990049751"}
 
@@ -40,6 +42,23 @@ FILL = {"side": "BUY", "quantity": "10", "symbol": "SPY", "price": "434.36407960
         (
             {"type": "IntentApproved", "cause": "m", "intent": OF_MANY, "by": "b"},
             "APPROVED  m cancel all that works of SPY (sent by b)",
+        ),
+        (
+            {"type": "IntentApproved", "cause": "f", "intent": {"type": "FlattenIntent", "symbol": "SPY"}, "by": "b"},
+            "APPROVED  f flatten SPY (sent by b)",
+        ),
+        (
+            {"type": "IntentApproved", "cause": "f", "intent": {"type": "FlattenIntent", "symbol": ""}, "by": "b"},
+            "APPROVED  f flatten all (sent by b)",
+        ),
+        (
+            {"type": "IntentApproved", "cause": "p", "intent": WISH, "by": "b"},
+            "APPROVED  p REDUCE_LONG 0.5 SPY (sent by b)",
+        ),
+        ({"type": "FlattenEnded", "cause": "f", "is_flat": True, "orders": 2, "left": []}, "FLAT  f"),
+        (
+            {"type": "FlattenEnded", "cause": "f", "is_flat": False, "left": [NOT_FLAT, NOT_FLAT]},
+            "NOT FLAT  f -5 SPY (the market is closed), -5 SPY (the market is closed)",
         ),
         (
             {"type": "OrderFilled", "order_id": "o-1", "status": "FILLED", "fill": FILL, "leaves_quantity": "0"},

@@ -13,7 +13,19 @@ from oms.outcome import Rules
 from oms.state import Keep
 from signalbox.desk import Desk, DeskInstrument, Limits, Venue
 from signalbox.exchange.quoting import MarketQuote
-from signalbox.messages import CancelIntent, Decision, MassCancelIntent, ModifyIntent, OrderIntent, OrderType, Side
+from signalbox.messages import (
+    CancelIntent,
+    Decision,
+    FlattenIntent,
+    MassCancelIntent,
+    ModifyIntent,
+    OrderFilled,
+    OrderIntent,
+    OrderType,
+    PositionAction,
+    PositionIntent,
+    Side,
+)
 from simulators.listings import listing_of
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
@@ -104,9 +116,27 @@ class Day(SimulatedDesk):
         self.now, self.number = self.now + timedelta(seconds=1), self.number + 1
         return self.want(MassCancelIntent(id=f"m{self.number}", at=self.now, **named), self.now, "alice")
 
+    def flatten(self, **named: Any) -> Decision:
+        """Want nothing to work and nothing to be held of what is named."""
+        self.now, self.number = self.now + timedelta(seconds=1), self.number + 1
+        return self.want(FlattenIntent(id=f"f{self.number}", at=self.now, **named), self.now, "alice")
+
+    def wish(self, symbol: str, action: str, **terms: Any) -> Decision:
+        """Want a position."""
+        self.now, self.number = self.now + timedelta(seconds=1), self.number + 1
+        venue = "dydx" if symbol == "BTC-USD" else "ibkr"
+        intent = PositionIntent(
+            id=f"p{self.number}", at=self.now, venue=venue, symbol=symbol, action=PositionAction(action), **terms
+        )
+        return self.want(intent, self.now, "alice")
+
     def later(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
         self.pass_time(self.now)
+
+    def filled(self, order_id: str) -> bool:
+        """Whether an order has filled whole."""
+        return any(isinstance(each, OrderFilled) and each.order_id == order_id for each in self.trade.stored)
 
     def names(self) -> list[str]:
         return [type(message).__name__ for message in self.trade.stored]

@@ -6,7 +6,16 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from signalbox.messages import Contingency, IntentApproved, ListLeg, OrderListIntent, OrderType, Side
+from signalbox.messages import (
+    Contingency,
+    IntentApproved,
+    ListAlarmed,
+    ListLeg,
+    OrderCreated,
+    OrderListIntent,
+    OrderType,
+    Side,
+)
 
 PRICES = {"SPY": (Decimal(400), "ibkr"), "BTC-USD": (Decimal(60_000), "dydx")}
 TARGETS = {"SPY": "LIMIT", "BTC-USD": "MARKET_IF_TOUCHED"}
@@ -104,3 +113,25 @@ def test_risk_counts_what_works_of_a_list_as_the_oms_does(day):
     d.follow()
     holding = d.risk.books["ibkr", "DU1234567"].holdings["SPY"]
     assert (holding.quantity, holding.selling_quantity, set(d.risk.lists[name])) == (10, 10, set(working(d)))
+
+
+@pytest.mark.parametrize(("symbol", "quantity"), [("SPY", "10"), ("BTC-USD", "0.01")])
+@pytest.mark.parametrize("part", ["0.3", "1"])
+def test_a_flatten_takes_the_exits_away_and_closes_what_they_protected_and_none_comes_after(
+    day, symbol, quantity, part
+):
+    d, price = day(), PRICES[symbol][0]
+    venue = PRICES[symbol][1]
+    d.price(venue, symbol, str(price), str(Decimal(quantity) * Decimal(part)))
+    name = bracket(d, symbol, quantity)
+    assert held(d, symbol) == Decimal(quantity) * Decimal(part)
+    assert working(d)
+    flatten = d.flatten(symbol=symbol)
+    d.later(2)
+    d.price(venue, symbol, str(price), "500")
+    d.later(2)
+    assert (held(d, symbol), working(d), d.risk.flattens) == (0, {}, {})
+    began = [event.order_id for event in d.trade.stored if isinstance(event, OrderCreated)]
+    at = began.index(f"{flatten.cause}.1")
+    assert [each for each in began[at:] if each.startswith(name)] == []
+    assert not [event for event in d.trade.stored if isinstance(event, ListAlarmed)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -46,6 +47,9 @@ HAPPENINGS = st.lists(
         st.tuples(st.just("cancel"), st.integers(0, 30)),
         st.tuples(st.just("change"), st.integers(0, 30), st.integers(1, 30), st.none() | PART),
         st.tuples(st.just("all"), st.sampled_from(["", "ibkr", "dydx"]), st.sampled_from(["", *sorted(PRICES)])),
+        st.tuples(st.just("target"), SYMBOL, st.integers(-30, 30)),
+        st.tuples(st.just("reduce"), SYMBOL, st.sampled_from(["LONG", "SHORT"]), st.sampled_from(["0.3", "0.5", "1"])),
+        st.tuples(st.just("flatten"), st.sampled_from(["", "ibkr", "dydx"]), st.sampled_from(["", *sorted(PRICES)])),
         st.tuples(st.just("later"), st.sampled_from([1, 60, 7 * 3600])),
     ),
     max_size=40,
@@ -70,6 +74,10 @@ def live(day: Any, happenings: list[Any], after_each: Any = lambda: None) -> Non
             day.later(about[0])
         elif what == "all":
             cancel_many(day, *about)
+        elif what == "flatten":
+            flatten(day, *about)
+        elif what in ("target", "reduce"):
+            wish(day, what, *about)
         elif what == "cancel":
             if orders:
                 day.cancel(orders[about[0] % len(orders)])
@@ -136,6 +144,45 @@ def cancel_many(day: Any, venue: str, symbol: str) -> None:
     else:
         assert decision.basis.covered_orders == sum(before.values())
     assert list(works()) == [name for name, is_covered in before.items() if not is_covered]
+
+
+def wish(day: Any, what: str, symbol: str, *about: Any) -> None:
+    """What is approved and fills at once is held then; a reduction turns nothing round."""
+
+    def held() -> Decimal:
+        for venue in day.venues.values():
+            found = venue.exchange.books[venue.account].positions.get(symbol)
+            if found is not None:
+                return Decimal(found.quantity)
+        return Decimal(0)
+
+    before, worked = held(), symbol in {order.symbol for order in day.risk.orders.values()}
+    if what == "target":
+        wanted = Decimal(about[0]) / (100 if symbol == "BTC-USD" else 1)
+        decision = day.wish(symbol, "TARGET", quantity=wanted)
+        order = None if isinstance(decision, IntentDenied) else decision.placed
+        if order is not None and not worked and order.id not in day.risk.orders and day.filled(order.id):
+            assert held() == wanted
+    else:
+        day.wish(symbol, f"REDUCE_{about[0]}", share=Decimal(about[1]))
+        assert held() * before > 0 or not held()
+        assert abs(held()) <= abs(before)
+
+
+def flatten(day: Any, venue: str, symbol: str) -> None:
+    """Once it is over and says that it is flat, nothing is held and nothing works of what it names; else it goes on."""
+    decision = day.flatten(venue=venue, symbol=symbol)
+    if isinstance(decision, IntentDenied):
+        return
+    day.later(2)
+    for at, traded in day.venues.items():
+        if venue not in ("", at) or day.risk.flattens:
+            continue
+        for name, position in traded.exchange.books[traded.account].positions.items():
+            assert symbol not in ("", name) or not position.quantity
+        assert not [
+            order for order in traded.exchange.orders.values() if order.leaves and symbol in ("", order.terms.symbol)
+        ]
 
 
 def agree(day: Any) -> None:
@@ -345,3 +392,37 @@ def test_a_message_that_comes_again_changes_nothing(day: Any, order_type: OrderT
         if isinstance(decision, Decision):
             desk.take(decision, desk.now)
     assert (desk.trade.stored, desk.orders.commands) == (stored, commands)
+
+
+def test_a_flatten_cancels_closes_and_ends(day: Any) -> None:
+    desk = day()
+    desk.order(quantity="100")
+    desk.order("BTC-USD", "0.01", "SELL")
+    desk.order(quantity="100", side="SELL", order_type=OrderType.STOP, stop_price=Decimal(440))
+    before = len(desk.trade.stored)
+    desk.flatten()
+    assert desk.names()[before:] == [
+        "IntentApproved", "OrderPendingCancel", "OrderCanceled",
+        "IntentApproved", "IntentApproved",
+        "OrderCreated", "OrderAccepted", "OrderFilled", "CommissionBooked",
+        "OrderCreated", "OrderAccepted", "OrderFilled", "CommissionBooked",
+        "FlattenEnded",
+    ]  # fmt: skip
+    assert desk.trade.stored[-1].is_flat
+    agree(desk)
+    assert not desk.risk.orders
+    assert not any(held.quantity for books in desk.risk.books.values() for held in books.holdings.values())
+
+
+def test_a_flatten_of_a_market_that_is_closed_goes_on_when_it_opens(day: Any) -> None:
+    desk = day()
+    desk.order(quantity="100")
+    desk.later(7 * 3600)
+    desk.price("ibkr", "SPY", "450")
+    desk.flatten(valid_until=desk.now + timedelta(days=2))
+    assert "FlattenEnded" not in desk.names()
+    desk.later(18 * 3600)
+    desk.price("ibkr", "SPY", "450")
+    desk.later(1)
+    assert desk.trade.stored[-1].is_flat
+    agree(desk)

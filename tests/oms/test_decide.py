@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from oms.outcome import NOTHING, NoteKind
+from oms.recall import wanted_by_message
+from oms.step import instrument_needed
 from signalbox.errors import IllegalTransitionError
 from signalbox.messages import (
     CancelOrder,
@@ -19,6 +21,8 @@ from signalbox.messages import (
     OrderPendingCancel,
     OrderStatus,
     OrderUnknown,
+    PositionAction,
+    PositionIntent,
     SubmitOrder,
     TimeInForce,
     VenueCanceled,
@@ -53,6 +57,38 @@ def test_an_approved_intent_for_an_unknown_instrument_is_denied(make: Any) -> No
     assert isinstance(denied, OrderDenied)
     assert "MSFT" in denied.reason
     assert not outcome.commands
+
+
+def wished(make: Any, **fields: Any) -> Any:
+    """The approval of a wish for a position, which has come to the order `o-1`."""
+    order = make.approved(**fields).intent
+    wish = PositionIntent(
+        id=order.id, at=make.at, venue=order.venue, account=order.account, symbol=order.symbol,
+        action=PositionAction.TARGET, quantity=Decimal(999),
+    )  # fmt: skip
+    return replace(make.approved(**fields), intent=wish, order=order)
+
+
+def test_of_a_wish_for_a_position_comes_the_order_that_risk_has_sized(make: Any) -> None:
+    [created] = make.desk().decide(wished(make)).events
+    assert created == make.desk().decide(make.approved()).events[0]
+    assert created.order.quantity != Decimal(999)
+    desk = make.desk().run(wished(make))
+    assert desk.decide(wished(make)).events == ()  # delivered again: the command alone
+
+
+def test_a_wish_for_a_position_that_is_there_makes_nothing(make: Any) -> None:
+    assert make.desk().decide(replace(wished(make), order=None, order_id="")) == NOTHING
+
+
+def test_a_denied_wish_for_a_position_is_announced_under_its_id(make: Any) -> None:
+    [denied] = make.desk().take(replace(make.denied(reason="nothing held"), intent=wished(make).intent)).events
+    assert isinstance(denied, OrderDenied)
+    assert (denied.id, denied.reason) == ("o-1/1", "nothing held")
+
+
+def test_the_instrument_of_a_wish_is_asked_for(make: Any) -> None:
+    assert instrument_needed(wished(make, symbol="MSFT")) == ("ibkr", "MSFT")
 
 
 def test_a_denied_intent_is_announced_under_its_id(make: Any) -> None:
@@ -222,3 +258,10 @@ def test_the_order_bears_what_risk_has_estimated_that_it_costs(make: Any) -> Non
     [created] = make.desk().decide(replace(make.approved(), estimated_commission=Decimal("1.25"))).events
     assert isinstance(created, OrderCreated)
     assert created.order.estimated_commission == Decimal("1.25")
+
+
+def test_the_order_of_a_wish_is_looked_up_once_it_has_left_memory(make: Any) -> None:
+    """Else its approval, delivered again long after it ended, would place it anew."""
+    desk = make.desk()
+    desk.state.left.add("o-1")
+    assert wanted_by_message(desk.state, wished(make)).owners == (("ibkr", "DU1", "o-1"),)

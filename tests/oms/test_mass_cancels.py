@@ -14,6 +14,7 @@ from oms.outcome import NOTHING
 from oms.recall import NOTHING_WANTED, wanted_by_message
 from signalbox.messages import (
     CancelOrder,
+    FlattenIntent,
     OrderPendingCancel,
     OrderStatus,
     VenueCanceled,
@@ -298,3 +299,21 @@ def live(make: Any, desk: Any, name: str, life: str, venue: str, account: str, s
     if life == "cancelling":
         cancel = make.cancel(name, 1000 + len(desk.log), account)
         desk.take(replace(cancel, intent=replace(cancel.intent, venue=venue)))
+
+
+def test_a_flatten_cancels_what_it_names_and_closes_nothing_by_itself(make: Any) -> None:
+    """What is held risk closes, by orders of their own."""
+    desk = make.desk().run(make.approved(), make.approved("o-2", 2, symbol="0700.HK"))
+    home = FlattenIntent(id="home", at=make.at, venue="ibkr", symbol="AAPL")
+    flatten = desk.decided(replace(make.mass_cancel(), intent=home))
+    assert [event.order_id for event in desk.take(flatten).events] == ["o-1"]
+    assert desk.take(flatten) == NOTHING
+
+
+def test_the_order_of_a_flatten_has_one_name_in_the_whole_desk(make: Any) -> None:
+    """Its timer knows it by that alone."""
+    desk = make.desk()
+    [timer] = desk.take(make.approved("home.1")).timers
+    assert list(desk.state.orders) == ["home.1"]
+    [unknown] = desk.take(timer, at=timer.due).events
+    assert (unknown.order_id, unknown.id) == ("home.1", "home.1/2")

@@ -20,7 +20,7 @@ from risk.decide import decide_again, explain
 from risk.facts import Request
 from risk.rules import Rules
 from risk.state import RiskState, Seen, opening_state
-from risk.step import Incoming, TradeEvent, step
+from risk.step import FlattensLooked, Incoming, TradeEvent, step
 from signalbox import messages, subjects
 from signalbox.bus import Bus
 from signalbox.desk import Desk, DeskInstrument, Limits, Venue
@@ -31,6 +31,8 @@ from signalbox.messages import (
     Check,
     Decision,
     Fill,
+    FlattenEnded,
+    FlattenIntent,
     Instrument,
     InstrumentKind,
     Intent,
@@ -52,7 +54,9 @@ from signalbox.messages import (
     OrderReplaceRejected,
     OrderStatus,
     OrderType,
+    PositionAction,
     PositionHeld,
+    PositionIntent,
     Quote,
     Side,
     TimeInForce,
@@ -248,9 +252,39 @@ class World:
         }
         return ModifyIntent(**{**values, **more})
 
+    def position(self, action: str = "TARGET", quantity: str | None = None, **changes: Any) -> PositionIntent:
+        """A wish for a position in SPY."""
+        self.serial += 1
+        values: dict[str, Any] = {
+            "id": f"p{self.serial}",
+            "at": self.now,
+            "venue": self.venue,
+            "symbol": "SPY",
+            "action": PositionAction(action),
+            "quantity": None if quantity is None else Decimal(quantity),
+        }
+        return PositionIntent(**{**values, **changes})
+
     def mass_cancel(self, **named: Any) -> MassCancelIntent:
         self.serial += 1
         return MassCancelIntent(**{"id": f"m{self.serial}", "at": self.now, **named})
+
+    def flatten(self, **named: Any) -> FlattenIntent:
+        self.serial += 1
+        return FlattenIntent(**{"id": f"f{self.serial}", "at": self.now, **named})
+
+    def look(self, clock_is_stale: bool = False) -> tuple[Any, ...]:
+        """Have the flattens that are under way go on, as the shell does; what is stored of that."""
+        rulings = step(self.state, FlattensLooked(clock_is_stale), self.now)
+        for ruling in rulings:
+            stored = messages.encode(ruling)
+            if not isinstance(ruling, FlattenEnded):
+                again = decide_again(self.state.rules, messages.decode(stored, Decision))
+                assert messages.encode(again) == stored, "what a decision keeps is not enough to make it again"
+            self.sequence += 1
+            ended = isinstance(ruling, FlattenEnded)
+            self.log.append((self.sequence, "decision.ended.any" if ended else "decision.approved.any", stored))
+        return rulings
 
     def decide(self, intent: Intent, clock_is_stale: bool = False, by: str = "alice") -> Decision:
         """Decide and take the decision in, as the shell does."""
@@ -260,7 +294,7 @@ class World:
         stored = messages.encode(decision)
         again = decide_again(self.state.rules, messages.decode(stored, Decision))
         assert messages.encode(again) == stored, "what a decision keeps is not enough to make it again"
-        self.log.append((self.sequence + 1, "decision.any", stored))
+        self.log.append((self.sequence + 1, "decision.approved.any", stored))
         self.sequence += 1  # the decision's own place
         return decision
 

@@ -221,3 +221,22 @@ def test_any_values_give_an_intent_or_a_sentence(changes: dict[str, Any]) -> Non
     if isinstance(result, OrderIntent):
         assert result.quantity.is_finite()
         assert len(str(result.quantity * result.quantity)) < 80
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"share": "1e999999"}, "share is too large or too precise"),
+        ({"share": "NaN"}, "share is NaN"),
+        ({"share": "\u0661"}, "share is not written as a number"),
+        ({"quantity": "1e16"}, "quantity is too large"),
+        ({"limit_price": "Infinity"}, "limit_price is Infinity"),
+        ({"side": "BUY"}, "unknown field `side`"),
+        ({"action": "FLIP"}, "$.action"),
+    ],
+)
+def test_what_is_wrong_with_a_wish_for_a_position_is_said(changes: dict[str, Any], word: str) -> None:
+    wish = {"type": "PositionIntent", "id": "p", "at": "2024-01-02T15:00:00Z", "venue": "ibkr", "symbol": "SPY"}
+    result = read_intent(json.dumps({**wish, "action": "REDUCE_LONG", **changes}).encode())
+    assert isinstance(result, Unreadable)
+    assert word in result.reason

@@ -272,3 +272,9 @@ def test_the_price_of_an_exit_can_be_changed_as_that_of_any_order(world: Any) ->
     target = created(w, intent, "target", "100")
     w.accepted(target)
     assert "tick" in why(w.decide(w.modify(target.id, limit="110.001")))
+
+
+def test_no_list_begins_where_a_flatten_is_under_way(world: Any) -> None:
+    w = world().ready(positions=(world().held("SPY", "100"),))
+    name = w.decide(w.flatten(symbol="SPY")).cause
+    assert why(w.decide(bracket(w))).startswith(f"leg entry: SPY is being flattened ({name})")

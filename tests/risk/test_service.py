@@ -8,7 +8,7 @@ import logging
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from risk import intake
 from risk.decide import decide
 from risk.facts import Request
 from risk.observing import Observing
-from risk.service import Risk
+from risk.service import LOOK_SECONDS, Risk
 from risk.settings import Settings
 from risk.state import RiskState, opening_state
 from signalbox import messages, subjects
@@ -35,15 +35,18 @@ from signalbox.messages import (
     AccountState,
     DeadLetter,
     Decision,
+    FlattenEnded,
     Instrument,
     InstrumentKind,
     IntentApproved,
     IntentDenied,
     LinkStatus,
     OrderCanceled,
+    OrderEvents,
     OrderStatus,
     PositionHeld,
     Quote,
+    Ruling,
     TradingMode,
     TradingState,
     VenueLink,
@@ -139,8 +142,8 @@ class Stage:
         )
         await (await self.bus("gateway-ibkr")).publish(subjects.account(VENUE, ACCOUNT), account)
 
-    async def heartbeat(self) -> None:
-        link = VenueLink(id="beat", at=self.w.now, venue=VENUE, account=ACCOUNT, status=LinkStatus.READY)
+    async def heartbeat(self, status: LinkStatus = LinkStatus.READY) -> None:
+        link = VenueLink(id="beat", at=self.w.now, venue=VENUE, account=ACCOUNT, status=status)
         await (await self.bus("gateway-ibkr")).send(subjects.link(VENUE, ACCOUNT), link)
 
     async def quote(self, ask: str = "100") -> None:
@@ -625,6 +628,166 @@ async def test_cancels_of_many_that_are_sent_in_a_row_cost_their_sender_what_the
     await stage.risk()
     causes = [decision.cause for decision in (await stage.decided(6))[3:]]
     assert sorted(causes) == ["all-0", "all-1", "other"]  # 6 - 3 - 3
+
+
+async def away(stage: Stage, running: Running, **terms: Any) -> None:
+    """Have the gateway be away, and a wish for a position wait for it."""
+    await stage.heartbeat(LinkStatus.DOWN)
+
+    async def heard() -> bool:
+        return running.state.links[VENUE, ACCOUNT].message.status is LinkStatus.DOWN
+
+    await eventually(heard)
+    wish = stage.w.position("TARGET", "25", valid_until=stage.w.now + timedelta(hours=1), **terms)
+    await stage.send(messages.encode(wish))
+    await waits_for_venue(running)
+
+
+async def waits_for_venue(running: Running, count: int = 1) -> None:
+    async def waits() -> bool:
+        return running.service.details()["intents_waiting_for_a_venue"] == str(count)
+
+    await eventually(waits)
+
+
+async def test_a_wish_for_a_position_waits_until_its_venue_is_back(stage: Stage) -> None:
+    running = await stage.risk()
+    await away(stage, running, id="target")
+    await stage.send(intent_bytes(stage, id="order"))
+    (denied,) = await stage.decided(1)  # an order does not wait, nor does it wait for what does
+    assert denied.cause == "order"
+    await stage.heartbeat()
+    _, approved = await stage.decided(2)
+    assert isinstance(approved, IntentApproved), approved
+    assert approved.order is not None
+    assert (approved.order_id, approved.order.quantity) == ("target", Decimal(20))
+    await waits_for_venue(running, 0)
+
+
+async def test_a_wish_for_a_position_waits_in_the_stream_so_that_the_next_process_has_it(stage: Stage) -> None:
+    first = await stage.risk()
+    await away(stage, first, id="target")
+    await stage.kill(first)
+    await stage.risk()
+    (approved,) = await stage.decided(1)
+    assert isinstance(approved, IntentApproved)
+
+
+async def test_a_wish_for_a_position_waits_for_no_longer_than_it_says(stage: Stage) -> None:
+    running = await stage.risk()
+    await away(stage, running, id="target")
+    running.clock.at += timedelta(hours=1)
+    await waits_for_venue(running)  # until then, and then too
+    running.clock.at += timedelta(seconds=1)
+    (denied,) = await stage.decided(1)
+    assert isinstance(denied, IntentDenied)
+    assert [check.name for check in denied.checks if not check.passed][:2] == ["valid_until", "venue_link"]
+
+
+@pytest.mark.parametrize("many", [False, True])
+async def test_a_wish_that_waits_for_its_venue_is_not_acted_on_any_more_once_it_is_cancelled(
+    stage: Stage, many: bool
+) -> None:
+    running = await stage.risk()
+    await away(stage, running, id="target")
+    others = stage.w.position("TARGET", "9", id="others", valid_until=stage.w.now + timedelta(hours=1))
+    await stage.send(messages.encode(others), user="operator")
+    another = stage.w.position("TARGET", "9", id="another", valid_until=stage.w.now + timedelta(hours=1))
+    await stage.send(messages.encode(another))
+    await waits_for_venue(running, 3)
+    cancel = stage.w.mass_cancel(id="c") if many else stage.w.cancel("target", id="c")
+    await stage.send(messages.encode(cancel), subject=subjects.intent(cancel))
+    *denied, of_cancel = await stage.decided(3 if many else 2)
+    assert [each.cause for each in denied] == (["target", "another"] if many else ["target"])
+    assert of_cancel.cause == "c"
+    for each in denied:
+        assert isinstance(each, IntentDenied)
+        assert each.reason == "the link to ibkr is DOWN, not READY"
+    await waits_for_venue(running, 1 if many else 2)  # the other one's
+
+
+async def closing(stage: Stage, name: str) -> list[bytes]:
+    """What risk has written of a flatten beside its approval."""
+    return [
+        found.payload
+        async for found in (await stage.bus("recorder")).read("TRADE", "decision.>")
+        if f'"cause":"{name}'.encode() in found.payload or f'"{name}.'.encode() in found.payload
+    ]
+
+
+async def test_a_flatten_closes_and_says_so_and_another_process_goes_on_with_it(stage: Stage) -> None:
+    """The account holds 5 SPY."""
+    first = await stage.risk()
+    flatten = stage.w.flatten(id="home", venue="ibkr")
+    await stage.send(messages.encode(flatten), subject=subjects.intent(flatten))
+
+    async def closes() -> bool:
+        return len(await closing(stage, "home")) >= 2
+
+    await eventually(closes)
+    await stage.kill(first)
+    second = await stage.risk()
+    assert list(second.state.flattens) == ["home"]
+    approved, of_order = [messages.decode(payload, Decision) for payload in await closing(stage, "home")]
+    assert isinstance(approved, IntentApproved)
+    assert isinstance(of_order, IntentApproved)
+    order = of_order.placed
+    assert order is not None
+    assert (of_order.order_id, order.quantity, order.reduce_only, of_order.by) == ("home.1", Decimal(5), True, "user")
+    stored = [each.subject async for each in (await stage.bus("recorder")).read("TRADE", "decision.approved.*.*")]
+    assert stored == ["decision.approved.ibkr.%", "decision.approved.ibkr.DU1234567"]
+    terms = stage.w.order("SELL", "5", None, id="home.1")
+    oms, events = await stage.bus("oms"), stage.w.created(terms).fill(terms, "5", "0").log[-2:]
+    for _, _, payload in events:
+        await oms.publish(subjects.order(VENUE, ACCOUNT, "home.1"), messages.decode(payload, OrderEvents))
+
+    async def ended() -> bool:
+        return len(await closing(stage, "home")) == 3
+
+    await eventually(ended)
+    [told] = [each async for each in (await stage.bus("recorder")).read("TRADE", "decision.ended.*.*")]
+    word = messages.decode(told.payload, Ruling)
+    assert isinstance(word, FlattenEnded)
+    assert (told.subject, word.is_flat, word.orders, word.by) == ("decision.ended.ibkr.%", True, 1, "user")
+    await stage.kill(second)
+    third = await stage.risk()
+    assert not third.state.flattens
+    await stage.send(intent_bytes(stage, id="after"))  # the next decision stands behind the last word
+
+    async def decided() -> bool:
+        return third.state.known.decided("after") is not None
+
+    await eventually(decided)
+    assert third.failures == []
+
+
+async def test_while_a_flatten_is_under_way_it_is_looked_at_though_nothing_comes(stage: Stage) -> None:
+    running = await stage.risk()
+    await stage.heartbeat(LinkStatus.DOWN)
+    flatten = stage.w.flatten(id="home")
+    await stage.send(messages.encode(flatten), subject=subjects.intent(flatten))
+
+    async def begun() -> bool:
+        return running.service.details()["flattens_under_way"] == "home"
+
+    await eventually(begun)
+    assert await running.service.turn() == LOOK_SECONDS
+
+
+async def test_what_waits_for_a_venue_is_looked_at_though_nothing_comes(stage: Stage) -> None:
+    running = await stage.risk()
+    await away(stage, running, id="target")
+    assert await running.service.turn() == LOOK_SECONDS
+
+
+async def test_a_wish_that_is_wrong_or_has_no_time_of_its_own_does_not_wait(stage: Stage) -> None:
+    running = await stage.risk()
+    await away(stage, running, id="target")
+    later = stage.w.now + timedelta(hours=1)
+    wrong = stage.w.position("TARGET", "9", id="wrong", valid_until=later, symbol="MSFT")
+    for wish in (wrong, stage.w.position("TARGET", "9", id="now")):
+        await stage.send(messages.encode(wish))
+    assert [each.cause for each in await stage.decided(2)] == ["wrong", "now"]
 
 
 async def test_a_name_beyond_its_decisions_waits_and_then_is_refused_at_the_door(

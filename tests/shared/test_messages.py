@@ -25,7 +25,7 @@ STRUCTS = [
     if issubclass(kind, msgspec.Struct) and kind.__module__.startswith(f"{messages.__name__}.") and kind not in BASES
 ]
 MESSAGES = [kind for kind in STRUCTS if issubclass(kind, Message)]
-UNIONS = ["Act", "Intent", "Decision", "OrderEvents", "Command", "Report", "LedgerEntry"]
+UNIONS = ["Act", "Intent", "Decision", "Ruling", "OrderEvents", "Command", "Report", "LedgerEntry"]
 
 INTENT = OrderIntent(
     id="i-1",

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from signalbox import subjects
+from signalbox import belonging, subjects
 from signalbox.messages import (
     Bar,
     CancelIntent,
@@ -164,7 +164,7 @@ def accepted(venue: str, account: str) -> VenueAccepted:
     ],
 )
 def test_what_a_gateway_says_belongs_on_its_own_subject(message: Message, subject: str, belongs: bool) -> None:
-    assert subjects.belongs(message, subject) is belongs
+    assert belonging.belongs(message, subject) is belongs
 
 
 def test_all_that_gateways_write_for_others_is_held_against_its_subject() -> None:
@@ -174,7 +174,7 @@ def test_all_that_gateways_write_for_others_is_held_against_its_subject() -> Non
     ]
     acted_upon = [item for item in written if item.message not in (DeadLetter, LedgerEntry, Lease)]
     kinds = {kind for item in acted_upon for kind in (get_args(item.message) or (item.message,))}
-    assert kinds == set(subjects._SAID_BY_GATEWAYS)
+    assert kinds == set(belonging.SAID_BY_GATEWAYS)
 
 
 def test_every_report_has_a_kind_of_its_own() -> None:
@@ -212,6 +212,16 @@ def test_intent_id_is_a_plain_token(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "-a", "_baseline", "a b", "a.b", "a/1", "a" * 65, "é", "a\n"])
 def test_other_intent_ids_are_refused(text: str) -> None:
     assert not subjects.INTENT_ID.fullmatch(text)
+
+
+@pytest.mark.parametrize("text", ["i-1", "my-list.stop", "my-list.stop-2", "home.1", "a" * 64 + ".123456"])
+def test_the_id_of_an_order_is_its_intents_or_what_the_desk_makes_of_that(text: str) -> None:
+    assert subjects.ORDER_ID.fullmatch(text)
+
+
+@pytest.mark.parametrize("text", ["", "a.", ".1", "a.1.2", "a.stop.1", "a.1-2", "a.Stop", "a.1234567", "a/1", "a.1\n"])
+def test_other_ids_are_no_order_of_the_desks(text: str) -> None:
+    assert not subjects.ORDER_ID.fullmatch(text)
 
 
 def test_the_operator_of_an_act_is_the_servers_last_word() -> None:

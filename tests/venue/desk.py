@@ -31,6 +31,7 @@ from signalbox.messages import (
     Contingency,
     DeadLetter,
     Fill,
+    FlattenIntent,
     Intent,
     IntentApproved,
     LedgerChangeClaimed,
@@ -47,6 +48,8 @@ from signalbox.messages import (
     OrderListIntent,
     OrderStatus,
     OrderType,
+    PositionAction,
+    PositionIntent,
     Quote,
     Report,
     Side,
@@ -443,9 +446,28 @@ class Desk:
         intent = MassCancelIntent(id=name, at=self.bench.world.now(), **named)
         await self._approve(f"decision/{name}", "", intent)
 
-    async def _approve(self, decision_id: str, order_id: str, intent: Intent) -> None:
+    async def flatten(self, name: str, **named: str) -> None:
+        """Approve the wish to hold nothing: what closes is submitted by itself."""
+        intent = FlattenIntent(id=name, at=self.bench.world.now(), **named)
+        await self._approve(f"decision/{name}", "", intent)
+
+    async def wish(self, order_id: str, **terms: Any) -> None:
+        """Approve a wish for a position, which has come to an order of these terms."""
+        order = self.intent(order_id, **terms)
+        wish = PositionIntent(
+            id=order_id,
+            at=order.at,
+            venue=order.venue,
+            account=order.account,
+            symbol=order.symbol,
+            action=PositionAction.REDUCE_LONG,
+            share=Decimal("0.5"),
+        )
+        await self._approve(f"decision/{order_id}", order_id, wish, order)
+
+    async def _approve(self, decision_id: str, order_id: str, intent: Intent, order: OrderIntent | None = None) -> None:
         decision = IntentApproved(
-            id=decision_id, at=intent.at, intent_sequence=1, intent=intent, order_id=order_id, checks=()
+            id=decision_id, at=intent.at, intent_sequence=1, intent=intent, order_id=order_id, checks=(), order=order
         )
         await self._risk.publish(subjects.decision(decision, intent.account, intent.venue), decision)
 

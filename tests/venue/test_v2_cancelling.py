@@ -166,3 +166,41 @@ async def test_v29_one_intent_cancels_all_that_works_at_an_account(desk: Desk, o
         assert (await desk.reported(name, "VenueCanceled")).cause == f"command/{name}/1"
     assert [placed.working for placed in desk.bench.placed(young)] == [True]
     assert [desk.status(name) for name in (done, young)] == [OrderStatus.FILLED, OrderStatus.NEW]
+
+
+async def test_v2A_flatten_cancels_what_works_then_closes_what_is_held(desk: Desk, order_id: str) -> None:
+    """The desk is long, with an order that rests and a stop behind it; then it is flattened.
+
+    Both end CANCELED; once they have, the closing order, whose id is made of the flatten's, is placed once and FILLED,
+    and nothing is held at the venue. Told again, nothing of it happens twice.
+    """
+    await desk.flat(f"{order_id}-flat")
+    resting, stop, flatten = (f"{order_id}-{name}" for name in ("resting", "stop", "home"))
+    await desk.filled(f"{order_id}-long")
+    await desk.working(resting)
+    await desk.resting_stop(stop)
+    for _ in range(2):
+        await desk.flatten(flatten, account=desk.bench.account)
+        for name in (resting, stop):
+            await desk.becomes(name, OrderStatus.CANCELED)
+    closing = f"{flatten}.1"
+    for _ in range(2):
+        await desk.submit(closing, side=Side.SELL, quantity=desk.bench.small, reduce_only=True)
+        await desk.trades_until(closing, OrderStatus.FILLED)
+    assert [len(desk.bench.placed(name)) for name in (resting, stop, closing)] == [1, 1, 1]
+    await desk.adds_up()
+    assert desk.bench.position(desk.bench.symbol) == 0
+
+
+async def test_v2B_wish_for_a_position_is_the_order_that_risk_made_of_it(desk: Desk, order_id: str) -> None:
+    """The desk is long; half of that is wished away, and risk has made an order of it.
+
+    It is placed once, under the wish's id, and what is left is held at the venue and on the desk.
+    """
+    await desk.flat(f"{order_id}-flat")
+    await desk.filled(f"{order_id}-long", quantity=desk.bench.small * 2)
+    await desk.wish(order_id, side=Side.SELL, quantity=desk.bench.small, reduce_only=True)
+    await desk.trades_until(order_id, OrderStatus.FILLED)
+    assert len(desk.bench.placed(order_id)) == 1
+    await desk.adds_up()
+    assert desk.bench.position(desk.bench.symbol) == desk.bench.small

@@ -19,6 +19,7 @@ from signalbox.messages import (
     OrderFilled,
     OrderIntent,
     OrderPartiallyFilled,
+    PositionIntent,
     TradingState,
     VenueLink,
 )
@@ -64,13 +65,17 @@ def of_order(event: OrderEvents, at: datetime) -> Annotation | None:
 
 def of_decision(decision: Decision, at: datetime) -> Annotation | None:
     """An order that a limit denied."""
-    if not isinstance(decision, IntentDenied) or not isinstance(decision.intent, OrderIntent):
+    if not isinstance(decision, IntentDenied) or not isinstance(decision.intent, OrderIntent | PositionIntent):
         return None
     failed = next((check for check in decision.checks if not check.passed), None)
     if failed is None or failed.name not in LIMIT_CHECKS:
         return None
     intent = decision.intent
-    text = f"denied: {intent.side} {intent.quantity:f} {intent.symbol} ({intent.id}): {decision.reason}"
+    if isinstance(intent, OrderIntent):
+        wanted = f"{intent.side} {intent.quantity:f}"
+    else:
+        wanted = f"{intent.action} {intent.quantity:f}" if intent.quantity is not None else intent.action
+    text = f"denied: {wanted} {intent.symbol} ({intent.id}): {decision.reason}"
     return Annotation(at, text, (TAG, LIMIT, failed.name, intent.venue))
 
 

@@ -146,7 +146,7 @@ async def listen(bus: Bus, feed: Feed, links: Links) -> None:
         await bus.subscribe(subject, received)
 
     await annotate(subjects.ALL_ORDERS, OrderEvents, of_order)
-    await annotate(subjects.ALL_DECISIONS, Decision, of_decision)
+    await annotate(subjects.ALL_DENIALS, Decision, of_decision)
     await annotate(subjects.ALL_LINKS, VenueLink, links.of_link)
     await annotate(subjects.ALL_TRADING_STATES, TradingState, of_trading_state)
 

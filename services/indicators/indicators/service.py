@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
-from signalbox import messages, subjects
+from signalbox import belonging, messages, subjects
 from signalbox.bars import parse_timeframe
 from signalbox.bus import Bus, Received
 from signalbox.errors import BusError, BusUnavailableError, MessageError, SignalboxError, WrongSequenceError
@@ -298,7 +298,7 @@ class Indicators:
 def _read(received: Received) -> Bar:
     """The bar. Raises `msgspec.DecodeError`, and `MessageError` where it is not of its subject's series."""
     bar: Bar = messages.decode(received.payload, Bar)
-    if not subjects.belongs(bar, received.subject):
+    if not belonging.belongs(bar, received.subject):
         raise MessageError(f"bar {bar.id} speaks of another venue, symbol or timeframe than its subject")
     return bar
 

@@ -9,6 +9,7 @@ from signalbox.errors import IllegalTransitionError
 from signalbox.messages import (
     CancelIntent,
     CancelOrder,
+    FlattenIntent,
     IntentApproved,
     MassCancelIntent,
     OrderCancelRejected,
@@ -53,7 +54,9 @@ def cancel(state: State, decision: IntentApproved, intent: CancelIntent) -> Outc
     return Outcome(events=(event,), commands=(command,))
 
 
-def cancel_many(state: State, decision: IntentApproved, intent: MassCancelIntent, sequence: int) -> Outcome:
+def cancel_many(
+    state: State, decision: IntentApproved, intent: MassCancelIntent | FlattenIntent, sequence: int
+) -> Outcome:
     """Each order that works and is covered is asked for as a cancel of one asks, the oldest first, some at a time.
 
     It covers what was approved before it, at `sequence` of TRADE, whenever it comes. An order whose event is stored has
@@ -71,13 +74,14 @@ def cancel_many(state: State, decision: IntentApproved, intent: MassCancelIntent
     )
 
 
-def covers(intent: MassCancelIntent, order: OrderState, sequence: int) -> bool:
+def covers(intent: MassCancelIntent | FlattenIntent, order: OrderState, sequence: int) -> bool:
     """Whether an order began before `sequence` of TRADE, and has all that the intent names."""
     terms = order.order
     if terms is None or order.begun_at_sequence >= sequence:
         return False
     found = (order.venue, order.account, terms.symbol, terms.strategy)
-    wanted = (intent.venue, intent.account, intent.symbol, intent.strategy)
+    strategy = intent.strategy if isinstance(intent, MassCancelIntent) else ""
+    wanted = (intent.venue, intent.account, intent.symbol, strategy)
     return all(name in ("", its) for name, its in zip(wanted, found, strict=True))
 
 

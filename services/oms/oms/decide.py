@@ -13,6 +13,7 @@ from datetime import datetime
 from signalbox.messages import (
     CancelIntent,
     Decision,
+    FlattenIntent,
     Instrument,
     IntentApproved,
     IntentDenied,
@@ -23,6 +24,7 @@ from signalbox.messages import (
     OrderIntent,
     OrderListIntent,
     OrderUnknown,
+    PositionIntent,
     TimerFired,
 )
 from signalbox.subjects import INTENT_ID
@@ -54,13 +56,16 @@ def decide_decision(state: State, decision: Decision, sequence: int, rules: Rule
         return cancel(state, decision, intent) if of_list is None else cancel_list(state, of_list, decision)
     if isinstance(intent, ModifyIntent):
         return change(state, decision, intent, rules)
-    if isinstance(intent, MassCancelIntent):
+    if isinstance(intent, MassCancelIntent | FlattenIntent):  # what is held risk closes, order by order
         return cancel_many(state, decision, intent, sequence)
     if isinstance(intent, OrderListIntent):
         return begin_list(state, decision, intent, sequence)
-    order = state.orders.get(order_key(intent.venue, intent.account, decision.order_id))
+    placed = decision.placed
+    if placed is None:
+        return NOTHING  # a position that is wanted and there already
+    order = state.orders.get(order_key(placed.venue, placed.account, decision.order_id))
     if order is None:
-        return _create(state, decision, sequence, intent, rules)
+        return _create(state, decision, sequence, placed, rules)
     if order.created_cause == decision.id:
         return _again(order, rules)
     return Outcome(notes=(NoteKind.SECOND_DECISION,))
@@ -136,7 +141,7 @@ def _denied(state: State, decision: IntentDenied, rules: Rules) -> Outcome:
     """
     intent = decision.intent
     if (
-        not isinstance(intent, OrderIntent | OrderListIntent)
+        not isinstance(intent, OrderIntent | OrderListIntent | PositionIntent)
         or not INTENT_ID.fullmatch(intent.id)
         or intent.venue not in rules.venues
     ):

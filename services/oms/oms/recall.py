@@ -26,6 +26,7 @@ from signalbox.messages import (
     OrderEvent,
     OrderIntent,
     OrderListIntent,
+    PositionIntent,
     TimerFired,
     VenueCommission,
     VenueFill,
@@ -89,7 +90,7 @@ def wanted_by_message(state: State, message: Message) -> Wanted:
 
 def _decided(decision: Decision) -> list[Owner]:
     intent = decision.intent
-    if isinstance(intent, OrderIntent | OrderListIntent):
+    if isinstance(intent, OrderIntent | OrderListIntent | PositionIntent):
         return [(intent.venue, intent.account, intent.id)]
     if isinstance(intent, CancelIntent | ModifyIntent):
         return [(intent.venue, intent.account, intent.order_id)]

@@ -36,7 +36,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import msgspec
-from signalbox import messages, subjects
+from signalbox import belonging, messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.checkpointing import Capture, Checkpoints
 from signalbox.clock import DeskClock
@@ -215,7 +215,7 @@ class OrderManagement:
             message: Incoming = messages.decode(received.payload, kind)
             if not can_be_reckoned_with(message):
                 raise MessageError("it holds a number that can not be reckoned with: NaN, infinite, or beyond any size")
-            if not subjects.belongs(message, received.subject):
+            if not belonging.belongs(message, received.subject):
                 raise MessageError("it speaks of another venue or account, or is of another kind, than its subject")
             if strange := [symbol for symbol in symbols_of(message) if not subjects.is_name(symbol)]:
                 raise MessageError(f"{strange[0][:60]!a}... has {len(strange[0])} characters, and is no symbol")
@@ -373,7 +373,7 @@ def _read_side(received: Received, kind: type[_M]) -> _M | None:
         message: _M = messages.decode(received.payload, kind)
         if not can_be_reckoned_with(message):
             raise msgspec.DecodeError("it holds a number that can not be reckoned with")
-        if not subjects.belongs(message, received.subject):
+        if not belonging.belongs(message, received.subject):
             raise msgspec.DecodeError("it speaks of something else than its subject")
     except msgspec.DecodeError as error:
         metrics.UNREADABLE.labels(kind.__name__).inc()

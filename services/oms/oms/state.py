@@ -61,8 +61,8 @@ UNATTRIBUTED = "_unattributed"
 def order_key(venue: str, account: str, order_id: str) -> str:
     """What names an order in the whole desk, and its events (`<key>/<n>`).
 
-    An intent id is used once, ever, and is its own key; so is what a list calls an order. Venues' ids and reserved ids
-    repeat from account to account.
+    An intent id is used once, ever, and is its own key, and so is that of an order that the desk makes of an intent
+    (`subjects.ORDER_ID`). Venues' ids and reserved ids repeat from account to account.
     """
     if ORDER_ID.fullmatch(order_id) and not order_id.startswith(EXTERNAL_PREFIX):
         return order_id

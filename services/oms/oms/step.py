@@ -83,9 +83,9 @@ def follow(state: State, at: datetime, rules: Rules) -> Outcome | None:
 def instrument_needed(incoming: Message) -> tuple[str, str] | None:
     """The (venue, symbol) without whose instrument `incoming` can not be judged; None = it needs none."""
     match incoming:
-        case IntentApproved(
-            intent=OrderIntent(venue=venue, symbol=symbol) | OrderListIntent(venue=venue, symbol=symbol)
-        ):
+        case IntentApproved(placed=OrderIntent(venue=venue, symbol=symbol)):
+            return venue, symbol
+        case IntentApproved(intent=OrderListIntent(venue=venue, symbol=symbol)):
             return venue, symbol
         case CorrectPosition(venue=venue, symbol=symbol):
             return venue, symbol

@@ -15,6 +15,7 @@ from signalbox.messages import (
     OrderDenied,
     OrderIntent,
     OrderListIntent,
+    PositionIntent,
     SubmitOrder,
     TimerFired,
 )
@@ -44,7 +45,7 @@ def submitted(
 
 
 def denied_event(
-    state: State, intent: OrderIntent | OrderListIntent, order_id: str, decision: Decision, reason: str
+    state: State, intent: OrderIntent | OrderListIntent | PositionIntent, order_id: str, decision: Decision, reason: str
 ) -> OrderDenied:
     """An order that never was, under its id."""
     owner = (intent.venue, intent.account, order_id)

@@ -12,6 +12,7 @@ SELECT coalesce(m.intent.id, m.cause) AS intent_id, m.intent.type AS type, m.by 
        m.intent.outside_regular_hours AS outside_regular_hours, m.intent.reduce_only AS reduce_only,
        m.intent.post_only AS post_only, m.intent.all_or_none AS all_or_none, m.intent.display_quantity AS display_quantity,
        m.intent.not_before AS not_before, m.intent."trigger" AS trigger_method,
+       m.intent.action AS action, m.intent.share AS share,
        m.intent.valid_until AS valid_until, m.intent.order_id AS order_id, m.intent.strategy AS strategy,
        m.intent.note AS note, m.intent.cause AS cause, m.intent_sequence AS intent_sequence,
        nullif(m.intent_stored_at, TIMESTAMPTZ '0001-01-01 00:00:00+00') AS intent_stored_at, subject, stored_at, generation, sequence
@@ -22,23 +23,26 @@ FROM (SELECT *, json_transform(readable(whole), '{"cause":"VARCHAR","by":"VARCHA
         "order_type":"VARCHAR","limit_price":"DECIMAL(38,18)","stop_price":"DECIMAL(38,18)","time_in_force":"VARCHAR",
         "good_till":"TIMESTAMPTZ","outside_regular_hours":"BOOLEAN","reduce_only":"BOOLEAN","post_only":"BOOLEAN","valid_until":"TIMESTAMPTZ",
         "all_or_none":"BOOLEAN","display_quantity":"DECIMAL(38,18)","not_before":"TIMESTAMPTZ","trigger":"VARCHAR",
-        "order_id":"VARCHAR","strategy":"VARCHAR","note":"VARCHAR"}}') AS m
-      FROM arrived WHERE stream = 'TRADE' AND starts_with(subject, 'decision.'));
+        "order_id":"VARCHAR","strategy":"VARCHAR","note":"VARCHAR","action":"VARCHAR","share":"DECIMAL(38,18)"}}') AS m
+      FROM arrived WHERE stream = 'TRADE' AND starts_with(subject, 'decision.')
+                     AND NOT starts_with(subject, 'decision.ended.'));
 
 -- typed: decisions
 SELECT m.id AS decision_id, CASE m.type WHEN 'IntentApproved' THEN 'APPROVED' ELSE 'DENIED' END AS verdict, m."at",
        m.by AS "by", m.intent.id AS intent_id, m.intent_sequence,
        nullif(m.intent_stored_at, TIMESTAMPTZ '0001-01-01 00:00:00+00') AS intent_stored_at, m.intent.venue AS venue, m.intent.account AS account,
-       m.intent.symbol AS symbol, m.intent.side AS side, m.intent.quantity AS quantity, m.reason, m.reference_price,
+       m.intent.symbol AS symbol, coalesce(m.intent.side, m."order".side) AS side,
+       coalesce(m."order".quantity, m.intent.quantity) AS quantity, m.reason, m.reference_price,
        m.order_id, m.checks, m.passed, m.estimated_commission, m.basis, m.cause, stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
         "by":"VARCHAR","intent_sequence":"BIGINT","intent_stored_at":"TIMESTAMPTZ","order_id":"VARCHAR","reason":"VARCHAR","reference_price":"DECIMAL(38,18)",
         "estimated_commission":"DECIMAL(38,18)",
         "intent":{"id":"VARCHAR","venue":"VARCHAR","account":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR",
-                  "quantity":"DECIMAL(38,18)"},
+                  "quantity":"DECIMAL(38,18)"},"order":{"side":"VARCHAR","quantity":"DECIMAL(38,18)"},
         "checks":[{"name":"VARCHAR","passed":"BOOLEAN","limit":"VARCHAR","observed":"VARCHAR","source":"VARCHAR",
                    "reason":"VARCHAR"}],"passed":"INTEGER","basis":"JSON"}') AS m
-      FROM arrived WHERE stream = 'TRADE' AND starts_with(subject, 'decision.'));
+      FROM arrived WHERE stream = 'TRADE' AND starts_with(subject, 'decision.')
+                     AND NOT starts_with(subject, 'decision.ended.'));
 
 -- typed: order_events
 SELECT m.id AS event_id, m.type, m."at", m.venue, m.account, m.order_id, m.status, m.reason, m.refused_by, m.venue_order_id,

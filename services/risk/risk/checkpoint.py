@@ -23,12 +23,12 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 from signalbox.desk import Desk
-from signalbox.messages import Fill
+from signalbox.messages import Fill, FlattenIntent
 
 from risk.answered import AnsweredIntents
 from risk.exposure import restore_books
 from risk.known import KnownIds
-from risk.state import RATE_WINDOW, AccountBooks, Group, Holding, RiskState, WorkingOrder
+from risk.state import RATE_WINDOW, AccountBooks, Flatten, Group, Holding, Market, RiskState, WorkingOrder
 
 SHAPE = 4
 ROWS_AT_ONCE = 200
@@ -90,6 +90,19 @@ class Account(Struct, tag=True, frozen=True, kw_only=True):
     unconfirmed_fills: list[tuple[datetime, Decimal]]
 
 
+class Flattens(Struct, tag=True, frozen=True, kw_only=True):
+    """A flatten that is under way, but for what is only seen of it."""
+
+    intent: FlattenIntent
+    sequence: int
+    stored_at: datetime
+    by: str
+    began: datetime
+    until: datetime
+    orders: int
+    tries: list[tuple[Market, bool, int, Decimal, datetime]]
+
+
 class Known(Struct, tag=True, frozen=True, kw_only=True):
     """Some of the ids that are used up."""
 
@@ -104,7 +117,7 @@ class End(Struct, tag=True, frozen=True, kw_only=True):
     frames: int
 
 
-Frame = Begin | Answered | Orders | Account | Known | End
+Frame = Begin | Answered | Orders | Account | Flattens | Known | End
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Frame).decode
 
@@ -129,7 +142,21 @@ def capture(state: RiskState, last_decision: int, messages: int) -> Iterator[byt
     orders = [(key, replace(order)) for key, order in state.orders.items()]
     refused = [(key, replace(order)) for key, order in state.refused.items()]
     accounts = [_account(*key, books) for key, books in state.books.items()]
-    return _with_end(_frames(begin, state.answered.rows(), orders, refused, accounts, state.known))
+    flattens = [_flatten(flatten) for flatten in state.flattens.values()]
+    return _with_end(_frames(begin, state.answered.rows(), orders, refused, accounts, flattens, state.known))
+
+
+def _flatten(flatten: Flatten) -> Flattens:
+    return Flattens(
+        intent=flatten.intent,
+        sequence=flatten.sequence,
+        stored_at=flatten.stored_at,
+        by=flatten.by,
+        began=flatten.began,
+        until=flatten.until,
+        orders=flatten.orders,
+        tries=[(market, closes, *last) for (market, closes), last in flatten.tries.items()],
+    )
 
 
 def _account(venue: str, account: str, books: AccountBooks) -> Account:
@@ -169,6 +196,7 @@ def _frames(
     orders: list[tuple[str, WorkingOrder]],
     refused: list[tuple[str, WorkingOrder]],
     accounts: list[Account],
+    flattens: list[Flattens],
     known: KnownIds,
 ) -> Iterator[bytes]:
     yield _encode(begin)
@@ -179,6 +207,8 @@ def _frames(
             yield _encode(Orders(refused=is_refused, rows=some))
     for account in accounts:
         yield _encode(account)
+    for flatten in flattens:
+        yield _encode(flatten)
     for first, prints, numbers in known.packed(SHEETS_AT_ONCE):
         yield _encode(Known(first=first, prints=prints, numbers=numbers))
 
@@ -214,6 +244,7 @@ class StateLoader:
         self._orders: dict[str, WorkingOrder] = {}
         self._refused: dict[str, WorkingOrder] = {}
         self._accounts: list[Account] = []
+        self._flattens: dict[str, Flatten] = {}
         self._known = KnownIds()
         self._frames, self._is_whole = 0, False
 
@@ -230,6 +261,18 @@ class StateLoader:
                 (self._refused if frame.refused else self._orders).update(frame.rows)
             case Account():
                 self._accounts.append(frame)
+            case Flattens():
+                tries = {(market, closes): (count, held, at) for market, closes, count, held, at in frame.tries}
+                self._flattens[frame.intent.id] = Flatten(
+                    frame.intent,
+                    frame.sequence,
+                    frame.stored_at,
+                    frame.by,
+                    frame.began,
+                    frame.until,
+                    frame.orders,
+                    tries,
+                )
             case Known():
                 self._known.unpack(frame.first, frame.prints, frame.numbers)
             case End():
@@ -250,6 +293,7 @@ class StateLoader:
         state.known.decided_count = begin.decided_count
         state.in_flight, state.refused = set(begin.in_flight), self._refused
         state.groups = {name: Group(left) for name, left in begin.groups.items()}
+        state.flattens = self._flattens
         for account in self._accounts:
             books = AccountBooks(
                 adopted_source=account.adopted_source,

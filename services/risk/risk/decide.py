@@ -17,6 +17,7 @@ from signalbox.messages import (
     CancelIntent,
     Check,
     Decision,
+    FlattenIntent,
     Intent,
     IntentApproved,
     IntentDenied,
@@ -24,13 +25,15 @@ from signalbox.messages import (
     ModifyIntent,
     OrderIntent,
     OrderListIntent,
+    PositionIntent,
 )
 
 from risk.checks import conditions, form, instructions, limits, market
 from risk.checks.cancels import CANCEL_ROWS
 from risk.checks.changes import CHANGE_ROWS, only_takes_away
-from risk.checks.mass_cancels import MASS_CANCEL_ROWS
+from risk.checks.mass_cancels import FLATTEN_ROWS, MASS_CANCEL_ROWS
 from risk.checks.order_lists import LIST_ROWS
+from risk.checks.positions import POSITION_ROWS
 from risk.checks.rows import Form, Ground, Rows
 from risk.facts import (
     INTENT,
@@ -40,6 +43,7 @@ from risk.facts import (
     ListFacts,
     MassCancelFacts,
     OrderFacts,
+    PositionFacts,
     Request,
     gather,
     gather_change,
@@ -48,6 +52,7 @@ from risk.facts import (
 from risk.intents import TEXT_CHARACTERS_MAX
 from risk.list_facts import gather_legs
 from risk.looking import look, look_at_id
+from risk.positions import size
 from risk.rules import Rules
 from risk.state import RiskState
 
@@ -80,6 +85,8 @@ def ground_of(facts: OrderFacts) -> tuple[Form, Ground]:
         basis.switch,
         basis.room,
         basis.link,
+        basis.flatten,
+        basis.closes,
         basis.instrument,
         books.source,
         books.currency,
@@ -109,7 +116,11 @@ OF_LEGS: Rows[OrderFacts] = Rows((*form.ORDER_ROWS, *conditions.ORDER_ROWS, *mar
 """Of one leg of a list: what is of the list as a whole is asked once."""
 OF_LISTS: Rows[ListFacts] = Rows((*form.COMMON_ROWS, *LIST_ROWS))
 OF_CANCELS: Rows[CancelFacts] = Rows((*form.COMMON_ROWS, *CANCEL_ROWS))
+OF_POSITIONS: Rows[PositionFacts] = Rows((*form.COMMON_ROWS, *POSITION_ROWS))
+"""Of a wish that comes to an order, those of the order follow."""
 OF_MASS_CANCELS: Rows[MassCancelFacts] = Rows((*form.INTENT_ROWS, *MASS_CANCEL_ROWS))
+
+OF_FLATTENS: Rows[MassCancelFacts] = Rows((*form.INTENT_ROWS, *FLATTEN_ROWS))
 
 ALWAYS_TOLD = frozenset(row.name for row in form.COMMON_ROWS)
 """The OMS has to see that a denial is of an id that was used up."""
@@ -138,6 +149,7 @@ def decide_again(rules: Rules, decision: Decision) -> Decision:
         error=decision.reason if refused and isinstance(decision, IntentDenied) else "",
         message_id=decision.cause,
         clock_is_stale=basis.clock_is_stale,
+        closes=basis.closes,
     )
     if request.intent is None or request.error:
         return _refuse(rules, request, decision.at, basis)
@@ -165,16 +177,40 @@ def explain(rules: Rules, decision: Decision) -> tuple[Check, ...]:
         changed = _changed_order(of_change, symbol_error, decision.by, decision.at)
         told = OF_CHANGES.told(of_change)
         return told if changed is None else (*told, *changed[0].told(changed[1]))
-    if isinstance(intent, MassCancelIntent):
-        of_many = MassCancelFacts(intent=intent, rules=rules, basis=basis, symbol_error=symbol_error)
-        return OF_MASS_CANCELS.told(of_many)
+    if isinstance(intent, MassCancelIntent | FlattenIntent):
+        of_many = MassCancelFacts(intent=intent, rules=rules, basis=basis, now=decision.at, symbol_error=symbol_error)
+        return _rows_of_many(intent).told(of_many)
+    if isinstance(intent, PositionIntent):
+        return _explain_position(rules, decision, intent, symbol_error, basis)
     return OF_ORDERS.told(gather(rules, basis, intent, symbol_error, decision.by, decision.at))
+
+
+def _explain_position(
+    rules: Rules, decision: Decision, intent: PositionIntent, symbol_error: str, basis: Basis
+) -> tuple[Check, ...]:
+    """Its own check, then those of the order that it comes to."""
+    sized = size(basis, intent, decision.at)
+    told = OF_POSITIONS.told(PositionFacts(intent=intent, rules=rules, basis=basis, sized=sized))
+    if sized.order is None:
+        return told
+    common = len(form.COMMON_ROWS)
+    of_order = OF_ORDERS.told(gather(rules, basis, sized.order, symbol_error, decision.by, decision.at))
+    return told + of_order[common:]
 
 
 def _judge(rules: Rules, request: Request, intent: Intent, symbol_error: str, at: datetime, basis: Basis) -> Decision:
     """Hold a normalised intent against what was found. Nothing but the arguments is looked at."""
     commission = None
-    if isinstance(intent, OrderIntent):
+    order: OrderIntent | None = None
+    if isinstance(intent, PositionIntent):
+        sized = size(basis, intent, at)
+        failed = OF_POSITIONS.failed(PositionFacts(intent=intent, rules=rules, basis=basis, sized=sized))
+        order, rows, reference = sized.order, len(OF_POSITIONS), None
+        if order is not None and not failed:
+            of_order = gather(rules, basis, order, symbol_error, request.by, at)
+            failed, rows, reference = OF_ORDERS.failed(of_order), len(OF_ORDERS) + 1, of_order.market_price
+            commission = of_order.commission
+    elif isinstance(intent, OrderIntent):
         of_order = gather(rules, basis, intent, symbol_error, request.by, at)
         failed, rows, reference = OF_ORDERS.failed(of_order), len(OF_ORDERS), of_order.market_price
         commission = of_order.commission
@@ -192,8 +228,9 @@ def _judge(rules: Rules, request: Request, intent: Intent, symbol_error: str, at
             failed, rows = failed + checks.failed(of_order), rows + len(checks)
             reference = of_order.market_price if checks is OF_CHANGED_ORDERS else None
     else:
-        of_many = MassCancelFacts(intent=intent, rules=rules, basis=basis, symbol_error=symbol_error)
-        failed, rows, reference = OF_MASS_CANCELS.failed(of_many), len(OF_MASS_CANCELS), None
+        of_many = MassCancelFacts(intent=intent, rules=rules, basis=basis, now=at, symbol_error=symbol_error)
+        asked = _rows_of_many(intent)
+        failed, rows, reference = asked.failed(of_many), len(asked), None
     if failed:
         denied = IntentDenied(
             id=request.decision_id,
@@ -218,12 +255,13 @@ def _judge(rules: Rules, request: Request, intent: Intent, symbol_error: str, at
         intent_sequence=request.sequence,
         intent_stored_at=request.stored_at,
         intent=intent,
-        order_id=_order_named(intent),
+        order_id=order.id if order is not None else _order_named(intent),
         checks=(),
         reference_price=reference,
         passed=rows,
         basis=basis,
         estimated_commission=commission,
+        order=order,
     )
 
 
@@ -258,6 +296,10 @@ def _of_leg(leg: str, check: Check) -> Check:
     """The check of a leg says which."""
     reason = f"leg {leg}: {check.reason}" if check.reason else ""
     return structs.replace(check, observed=f"{leg}: {check.observed}", reason=reason)
+
+
+def _rows_of_many(intent: MassCancelIntent | FlattenIntent) -> Rows[MassCancelFacts]:
+    return OF_MASS_CANCELS if isinstance(intent, MassCancelIntent) else OF_FLATTENS
 
 
 def _order_named(intent: Intent) -> str:

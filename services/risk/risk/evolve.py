@@ -19,6 +19,8 @@ from signalbox.messages import (
     CommissionBooked,
     Fill,
     FillCorrected,
+    FlattenEnded,
+    FlattenIntent,
     FundingBooked,
     IntentApproved,
     IntentDenied,
@@ -45,6 +47,7 @@ from signalbox.order_lists import Terms, order_intent, plan_of
 from risk import changing
 from risk.account_ages import FUNDS, said_at
 from risk.exposure import alter, books_of, count_group, end, holding_of, note_traded, revalue, settle_terms, work
+from risk.flattening import begun, note_try, number_of
 from risk.known import Verdict
 from risk.prices import usable_price, worst_price
 from risk.state import (
@@ -69,8 +72,12 @@ _APPROVED, _DENIED, _PENDING_NEW = Verdict.APPROVED, Verdict.DENIED, OrderStatus
 
 
 def fold_decision(state: RiskState, decision: IntentApproved | IntentDenied) -> None:
-    """Take in a decision of TRADE, once."""
-    if not is_answered(state, decision.intent_sequence, decision.intent_stored_at):
+    """Take in a decision of TRADE, once. Those that are of a flatten have its place in INTENTS, and are numbered."""
+    if decision.basis is not None and decision.basis.closes:
+        flatten = state.flattens.get(decision.basis.closes)
+        if flatten is not None and number_of(decision) > flatten.orders:
+            fold_new_decision(state, decision)
+    elif not is_answered(state, decision.intent_sequence, decision.intent_stored_at):
         fold_new_decision(state, decision)
 
 
@@ -83,15 +90,33 @@ def fold_new_decision(state: RiskState, decision: IntentApproved | IntentDenied)
         return
     is_approved = isinstance(decision, IntentApproved)
     ended = state.known.decide(intent.id, _APPROVED if is_approved else _DENIED, sequence)
-    if is_approved and isinstance(intent, OrderListIntent):
+    if not isinstance(decision, IntentApproved):
+        return
+    _note_flatten(state, decision)
+    placed = decision.placed
+    if placed is not None:
+        books = _note_approval(state, placed, decision.at, decision.by)
+        if ended is None and placed.id not in state.orders:  # else its events came first: they know what is left of it
+            _reserve(state, books, placed, decision.reference_price)
+    elif isinstance(intent, OrderListIntent):
         _reserve_list(state, _note_approval(state, intent, decision.at, decision.by), intent, decision.reference_price)
-    if is_approved and isinstance(intent, OrderIntent):
-        books = _note_approval(state, intent, decision.at, decision.by)
-        if ended is None and intent.id not in state.orders:  # else its events came first: they know what is left of it
-            _reserve(state, books, intent, decision.reference_price)
-    elif isinstance(decision, IntentApproved) and isinstance(intent, ModifyIntent):
+    elif isinstance(intent, ModifyIntent):
         books = _note_approval(state, intent, decision.at, decision.by)
         changing.let_through(state, books, intent, decision)
+
+
+def _note_flatten(state: RiskState, decision: IntentApproved) -> None:
+    """One begins, or something was let through for one that is under way."""
+    intent, closes = decision.intent, decision.basis.closes if decision.basis is not None else ""
+    if isinstance(intent, FlattenIntent):
+        state.flattens[intent.id] = begun(decision, intent)
+    elif closes in state.flattens:
+        note_try(state.flattens[closes], decision)
+
+
+def fold_flatten_ended(state: RiskState, ended: FlattenEnded) -> None:
+    """Take in that a flatten is over, once or more often."""
+    state.flattens.pop(ended.cause, None)
 
 
 def is_answered(state: RiskState, sequence: int, stored_at: datetime) -> bool:

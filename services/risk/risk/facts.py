@@ -18,6 +18,7 @@ from signalbox.messages import (
     NEVER,
     Basis,
     CancelIntent,
+    FlattenIntent,
     InstrumentSeen,
     Intent,
     Liquidity,
@@ -26,11 +27,13 @@ from signalbox.messages import (
     OrderIntent,
     OrderListIntent,
     OrderSeen,
+    PositionIntent,
     PositionSeen,
     Side,
 )
 from signalbox.order_terms import as_wanted
 
+from risk.positions import Sized
 from risk.prices import market_price, worst_price
 from risk.rules import Rules
 from risk.state import (
@@ -57,10 +60,10 @@ AGE_MIN = timedelta(seconds=-30)
 class Request(Struct, frozen=True, kw_only=True, gc=False):
     """An intent as it stands in INTENTS. `error` says why it could not be read; `intent` is None then.
 
-    `sequence` and `stored_at` name it for ever. `by` is who sent it, by the server's word. `message_id` is
-    what an unreadable one is named by: its id, where that could be read, else what the sender called the message on the
-    bus. `brief` = a denial is told no
-    basis: its sender has sent a great deal. `clock_is_stale` = the desk clock stands still meanwhile.
+    `sequence` and `stored_at` name it for ever. `by` is who sent it, by the server's word. `message_id` is what an
+    unreadable one is named by: its id, where that could be read, else what the sender called the message on the bus.
+    `brief` = a denial is told no basis: its sender has sent a great deal. `closes` = risk asks it of itself, for the
+    flatten of that id, whose place and sender these are. `clock_is_stale` = the desk clock stands still meanwhile.
     """
 
     sequence: int
@@ -71,13 +74,15 @@ class Request(Struct, frozen=True, kw_only=True, gc=False):
     message_id: str = ""
     brief: bool = False
     clock_is_stale: bool = False
+    closes: str = ""
 
     @property
     def decision_id(self) -> str:
         """The same for the same message of INTENTS, and another for any other, of a stream made anew as well."""
         since = self.stored_at - NEVER
         microseconds = (since.days * DAY_SECONDS + since.seconds) * SECOND_MICROSECONDS + since.microseconds
-        return f"decision-{self.sequence}-{microseconds}"
+        leg = self.intent.id.removeprefix(self.closes) if self.intent is not None and self.closes else ""
+        return f"decision-{self.sequence}-{microseconds}{leg}"
 
 
 class IntentFacts(Struct, kw_only=True, gc=False):
@@ -95,9 +100,10 @@ class CancelFacts(IntentFacts, kw_only=True):
 
 
 class MassCancelFacts(IntentFacts, kw_only=True):
-    """What the checks of a cancel of many look at. `symbol_error`: why its symbol has no canonical form."""
+    """What the checks of a cancel of many, or of a flatten, look at. `symbol_error`: why it has no canonical symbol."""
 
-    intent: MassCancelIntent
+    intent: MassCancelIntent | FlattenIntent
+    now: datetime
     symbol_error: str
 
 
@@ -117,6 +123,13 @@ class ListFacts(IntentFacts, kw_only=True):
     """What the checks of a list as a whole look at."""
 
     intent: OrderListIntent
+
+
+class PositionFacts(IntentFacts, kw_only=True):
+    """What the checks of a wish for a position look at, beside those of the order that it comes to."""
+
+    intent: PositionIntent
+    sized: Sized
 
 
 class OrderFacts(IntentFacts, kw_only=True):
@@ -148,15 +161,16 @@ class OrderFacts(IntentFacts, kw_only=True):
 def normalised(rules: Rules, intent: Intent) -> tuple[Intent, str]:
     """The intent with its canonical symbol and its account, and why the symbol has no canonical form ("" = it has).
 
-    What a cancel of many leaves out is any, and stays so; a cancel of one is told by its order.
+    What a cancel of many or a flatten leaves out is any, and stays so; a cancel of one is told by its order.
     """
     is_canonical = (intent.venue, intent.symbol) in rules.allowed
     if is_canonical and intent.account:
         return intent, ""
-    if isinstance(intent, MassCancelIntent) and not intent.symbol:
+    names_many = isinstance(intent, MassCancelIntent | FlattenIntent)
+    if names_many and not intent.symbol:
         return intent, ""
     account = intent.account
-    if not account and not isinstance(intent, MassCancelIntent):
+    if not account and not names_many:
         account = only_account(rules.desk, intent.venue)
     symbol, error = intent.symbol, ""
     if not is_canonical:

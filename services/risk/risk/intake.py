@@ -66,6 +66,8 @@ class Waiting(Generic[T]):
     message: T | None
     reply: str
     cancels_many: bool = False
+    waits_for_venue: bool = True
+    """It may be put aside while its venue is away."""
     moved: bool = False
     """It has moved up: what is left at its former place is passed over."""
 

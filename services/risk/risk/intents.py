@@ -18,12 +18,14 @@ from signalbox import messages
 from signalbox.messages import (
     NEVER,
     CancelIntent,
+    FlattenIntent,
     Intent,
     ListLeg,
     MassCancelIntent,
     ModifyIntent,
     OrderIntent,
     OrderListIntent,
+    PositionIntent,
     PriceOffset,
 )
 from signalbox.streams import INTENT_BYTES_MAX
@@ -108,7 +110,7 @@ class Head(msgspec.Struct, frozen=True):
 
     @property
     def cancels_many(self) -> bool:
-        return self.type == MassCancelIntent.__name__
+        return self.type in (MassCancelIntent.__name__, FlattenIntent.__name__)
 
 
 _NO_HEAD = Head()
@@ -167,9 +169,9 @@ def _foreign_number(payload: bytes) -> str:
     return ""
 
 
-def _with_numbers(intent: Intent) -> Iterator[OrderIntent | ModifyIntent | ListLeg | PriceOffset]:
+def _with_numbers(intent: Intent) -> Iterator[OrderIntent | ModifyIntent | PositionIntent | ListLeg | PriceOffset]:
     """All that has numbers in it."""
-    if isinstance(intent, OrderIntent | ModifyIntent):
+    if isinstance(intent, OrderIntent | ModifyIntent | PositionIntent):
         yield intent
     elif isinstance(intent, OrderListIntent):
         yield from intent.legs

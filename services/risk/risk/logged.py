@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from signalbox.messages import Decision, IntentApproved
+from signalbox.messages import Decision, FlattenEnded, IntentApproved
 
 from risk.decide import failed_checks
 
@@ -31,3 +31,13 @@ def log_decision(decision: Decision, sequence: int) -> None:
             "desk_time": decision.at.isoformat(),
         },
     )
+
+
+def log_flatten_ended(ended: FlattenEnded, sequence: int) -> None:
+    """Log how a flatten ended, which stands at this sequence of TRADE; what it has left a person should look at."""
+    left = [f"{each.venue}/{each.account}/{each.symbol} {each.quantity:f}: {each.reason}" for each in ended.left]
+    fields = {"intent_id": ended.cause, "sender": ended.by, "decision_sequence": sequence, "orders": ended.orders}
+    if ended.is_flat:
+        log.info("flat", extra=fields)
+    else:
+        log.error("not flat", extra={**fields, "markets_left": ended.markets_left, "left": left})

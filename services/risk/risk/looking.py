@@ -16,6 +16,7 @@ from signalbox.messages import (
     Basis,
     BooksSeen,
     CancelIntent,
+    FlattenIntent,
     IdSeen,
     Instrument,
     InstrumentSeen,
@@ -26,16 +27,19 @@ from signalbox.messages import (
     OrderIntent,
     OrderListIntent,
     OrderSeen,
+    PositionIntent,
     PositionSeen,
     VenueLink,
 )
 
 from risk.facts import Request
+from risk.flattening import under_way, unsettled
 from risk.keeping import ONCE
 from risk.state import (
     RATE_WINDOW,
     ZERO,
     AccountBooks,
+    Market,
     RiskState,
     Scope,
     Seen,
@@ -53,15 +57,20 @@ UNSEEN: Seen[Any] = Seen(None, "")
 
 def look(state: RiskState, request: Request, intent: Intent, at: datetime) -> Basis:
     """What a normalised intent is held against at desk time `at`."""
-    if isinstance(intent, OrderIntent | OrderListIntent):
+    if isinstance(intent, OrderIntent | OrderListIntent | PositionIntent):
         return _about_order(state, request, intent, at)
     if isinstance(intent, ModifyIntent):
         return _about_change(state, request, intent, at)
-    return _about_cancel(state, intent) if isinstance(intent, CancelIntent) else _about_mass_cancel(state, intent)
+    if isinstance(intent, CancelIntent):
+        return _about_cancel(state, intent)
+    return _about_mass_cancel(state, intent, request.closes)
 
 
 def _about_order(
-    state: RiskState, request: Request, intent: OrderIntent | OrderListIntent | ModifyIntent, at: datetime
+    state: RiskState,
+    request: Request,
+    intent: OrderIntent | OrderListIntent | PositionIntent | ModifyIntent,
+    at: datetime,
 ) -> Basis:
     account_key, symbol_key = (intent.venue, intent.account), (intent.venue, intent.symbol)
     books = state.books.get(account_key)
@@ -79,6 +88,8 @@ def _about_order(
         instrument=_instrument(state.instruments.get(symbol_key), books),
         position=_position(books, intent.symbol) if books is not None else NO_POSITION,
         quote=state.quotes.get(symbol_key, UNSEEN).kept,
+        flatten=under_way(state, (*account_key, intent.symbol)) if state.flattens else "",
+        closes=request.closes,
     )
 
 
@@ -130,17 +141,29 @@ def _about_change(state: RiskState, request: Request, intent: ModifyIntent, at: 
     )
 
 
-def _about_mass_cancel(state: RiskState, intent: MassCancelIntent) -> Basis:
+def _about_mass_cancel(state: RiskState, intent: MassCancelIntent | FlattenIntent, closes: str) -> Basis:
+    held = 0
+    if isinstance(intent, FlattenIntent):
+        held = sum(bool(_held(state, market)) for market in unsettled(state, intent))
     return Basis(
         rules=state.rules.version,
         trade_sequence=state.folded_up_to,
         id_used=_id_used(state, intent.id),
         covered_orders=sum(orders for scope, orders in state.working.items() if _covers(intent, scope)),
+        covered_positions=held,
+        closes=closes,
     )
 
 
-def _covers(intent: MassCancelIntent, scope: Scope) -> bool:
-    wanted = (intent.venue, intent.account, intent.symbol, intent.strategy)
+def _held(state: RiskState, market: Market) -> Decimal:
+    venue, account, symbol = market
+    found = state.books[venue, account].holdings.get(symbol)
+    return found.quantity if found is not None else ZERO
+
+
+def _covers(intent: MassCancelIntent | FlattenIntent, scope: Scope) -> bool:
+    strategy = intent.strategy if isinstance(intent, MassCancelIntent) else ""
+    wanted = (intent.venue, intent.account, intent.symbol, strategy)
     return all(name in ("", found) for name, found in zip(wanted, scope, strict=True))
 
 

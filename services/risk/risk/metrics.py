@@ -7,7 +7,7 @@ from datetime import datetime
 from math import nan
 
 from prometheus_client import Counter, Gauge, Histogram
-from signalbox.messages import Decision, IntentApproved, OrderIntent, TradingMode
+from signalbox.messages import Decision, IntentApproved, OrderIntent, PositionIntent, TradingMode
 from signalbox.metrics import ORDER_HOP_SECONDS, Hop
 from signalbox.room import NEEDED_BY_ORDERS, StreamRoom
 
@@ -124,7 +124,13 @@ def begin_counts(state: RiskState) -> None:
 
 def count_decision(decision: Decision, venue: str) -> None:
     """Count a stored decision by verdict, and a denial by its first failed check. `venue` is the desk's own or ""."""
-    kind = UNREADABLE if decision.intent is None else ORDER if isinstance(decision.intent, OrderIntent) else CANCEL
+    kind = (
+        UNREADABLE
+        if decision.intent is None
+        else ORDER
+        if isinstance(decision.intent, OrderIntent | PositionIntent)
+        else CANCEL
+    )
     approved = isinstance(decision, IntentApproved)
     DECISIONS.labels(venue, Verdict.APPROVED if approved else Verdict.DENIED, kind).inc()
     failed = failed_checks(decision)

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import TypeVar
 
 import msgspec
-from signalbox import messages, subjects
+from signalbox import belonging, messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.decimals import can_be_reckoned_with
@@ -254,7 +254,7 @@ def _read(received: Received, kind: type[S]) -> S | None:
         metrics.UNREADABLE_OBSERVATIONS.labels(kind.__name__).inc()
         log.warning("an observation can not be read", extra={"subject": received.subject, "error": str(error)})
         return None
-    problem = "" if subjects.belongs(message, received.subject) else "speaks of something else than its subject"
+    problem = "" if belonging.belongs(message, received.subject) else "speaks of something else than its subject"
     if not can_be_reckoned_with(message):
         problem = "holds a number that can not be reckoned with"
     if problem:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from signalbox import messages, subjects
-from signalbox.messages import FINAL_STATUSES, Basis, Decision, OrderEvents, OrderStatus
+from signalbox.messages import FINAL_STATUSES, Basis, Decision, FlattenEnded, OrderEvents, OrderStatus
 
 from risk.checks.form import READABLE
 from risk.decide import decide_again
@@ -28,7 +28,17 @@ from risk.step import Recalled, TradeEvent, step
 
 OF_POSITION = ("quantity", "buying_quantity", "selling_quantity")
 OF_BOOKS = ("source", "currency", "working_orders", "approvals", "approvals_of_name")
-OF_BASIS = ("trade_sequence", "unread_event", "id_used", "order", "ended", "order_id_used", "covered_orders")
+OF_BASIS = (
+    "trade_sequence",
+    "unread_event",
+    "id_used",
+    "order",
+    "ended",
+    "order_id_used",
+    "covered_orders",
+    "covered_positions",
+    "flatten",
+)
 """What a decision has kept that TRADE alone says too."""
 
 
@@ -76,6 +86,9 @@ class Replay:
         """Take in the message that TRADE has at `sequence`."""
         if subjects.first_word(subject) != subjects.DECISION:
             self._waiting.append(TradeEvent(sequence, _order_event(payload)))
+            return None
+        if not subjects.is_decision(subject):
+            step(self._state, messages.decode(payload, FlattenEnded))
             return None
         try:
             decision: Decision = messages.decode(payload, Decision)
@@ -130,7 +143,9 @@ class Replay:
 
     def _of_trade(self, decision: Decision, basis: Basis) -> Iterator[Part]:
         """What a decision kept of TRADE beside what TRADE adds up to."""
-        request = Request(sequence=decision.intent_sequence, intent=decision.intent, by=decision.by)
+        request = Request(
+            sequence=decision.intent_sequence, intent=decision.intent, by=decision.by, closes=basis.closes
+        )
         if decision.intent is None or any(check.name == READABLE for check in decision.checks):
             found = look_at_id(self._state, decision.intent)
         else:

@@ -30,14 +30,14 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from msgspec import structs
-from signalbox import messages, subjects
-from signalbox.bus import Bus, PublishAck, Queue, Received, dead_letter
+from signalbox import subjects
+from signalbox.bus import Bus, Queue, Received, dead_letter
 from signalbox.clock import DeskClock
-from signalbox.errors import BusError
 from signalbox.lease import OwnLease
-from signalbox.messages import Decision, IntentApproved
+from signalbox.messages import Decision, FlattenEnded, IntentApproved, IntentDenied, Ruling
 from signalbox.metrics import Hop, show_hop
 
 from risk import evolve, metrics
@@ -46,11 +46,12 @@ from risk.decide import address
 from risk.facts import Request
 from risk.intake import Intake, Lane, Offer, Waiting
 from risk.intents import Unreadable, read_head, read_id, read_intent
-from risk.logged import log_decision
+from risk.logged import log_decision, log_flatten_ended
 from risk.observing import Observing
-from risk.state import RiskState
-from risk.step import step
-from risk.trade_log import CONSUMER, TRADE, TradeLog
+from risk.state import Market, RiskState
+from risk.step import FlattensLooked, step
+from risk.trade_log import CONSUMER, TradeLog
+from risk.waiting import Waits, still_waits, waits
 from risk.wording import moment
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,8 @@ INTENTS = "INTENTS"
 BATCH_MESSAGES_MAX, BATCH_INTENT_BYTES_MAX = 64, 128 * 1024
 """Decisions stored at once, and what their intents may have together: a decision is up to two kilobytes more."""
 SHOW_SECONDS = 0.5
+LOOK_SECONDS = 0.25
+"""How often it is looked whether a venue is back for which something waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,9 @@ class Risk:
         """What this turn is about to decide."""
         self._decided_already: list[str] = []
         """How to acknowledge what was delivered again after its decision."""
+        self._put_aside: dict[int, tuple[Waiting[Received], Waits]] = {}
+        """By their place in INTENTS: what waits there for a gateway."""
+        self._waits_told: dict[tuple[str, Market], str] = {}
         self._held_back: set[str] = set()
         self._shown_seconds = float("-inf")
         self.log = TradeLog(bus, state, lease)
@@ -108,6 +114,8 @@ class Risk:
             "trading_state_reason": switch.reason if switch is not None else "",
             "intents_decided": str(state.known.decided_count),
             "intents_waiting": str(len(self._intake)),
+            "intents_waiting_for_a_venue": str(len(self._put_aside)),
+            "flattens_under_way": ", ".join(self._state.flattens),
             "names_held_back": ", ".join(sorted(self._held_back)),
             "working_orders": str(len(state.orders)),
             "folded_up_to": str(state.folded_up_to),
@@ -139,6 +147,8 @@ class Risk:
             self._decided_already.append(reply)
             return
         head = read_head(received.payload)
+        if head.cancels or head.cancels_many:
+            self._take_up(subjects.sender_of_intent(received.subject), head.cancels)
         waiting = Waiting(
             sequence=received.sequence,
             name=subjects.sender_of_intent(received.subject),
@@ -154,10 +164,32 @@ class Risk:
             # More than NATS lets one name have in INTENTS, so not the stream that is declared: it comes again later
             log.error("more intents than one name may have waiting", extra={"sender": waiting.name})
 
+    def _take_up(self, name: str, intent_id: str) -> None:
+        """What is to be cancelled waits for no venue any more: it is decided before its cancel, as any order is.
+
+        An empty id = all that this name has sent: a cancel of many comes behind it.
+        """
+        for sequence, (waiting, _) in [*self._put_aside.items()]:
+            if waiting.name == name and intent_id in ("", waiting.intent_id):
+                waiting.waits_for_venue = False
+                del self._put_aside[sequence]
+                self._intake.offer(waiting, self._monotonic())
+
+    def _take_up_again(self) -> None:
+        """What has waited for a gateway has its turn again once that is back, or its time is over."""
+        now = self._clock.now()
+        for sequence, (waiting, found) in [*self._put_aside.items()]:
+            if not still_waits(self._state, found, now):
+                del self._put_aside[sequence]
+                self._intake.offer(waiting, self._monotonic())
+
     async def turn(self) -> float | None:
         """Decide the next few, store, acknowledge. In how many seconds there is more; None = nothing waits."""
         await self._lease.until_held()
-        chosen, at_once = [], self._choose()
+        self._observing.lose_what_is_silent()
+        await self._go_on()
+        self._take_up_again()
+        chosen, requests, at_once = [], [], self._choose()
         found = [waiting.message for waiting, _ in at_once]
         if None in found:
             found = await asyncio.gather(*(self._whole(waiting) for waiting, _ in at_once))
@@ -165,8 +197,14 @@ class Risk:
             if received is None:  # it has become too old there meanwhile
                 metrics.INTENTS.labels(metrics.GONE).inc()
                 continue
+            request = self._read(received, waiting.name, brief)
+            found_away = waits(self._state, request.intent, self._clock.now()) if waiting.waits_for_venue else None
+            if found_away is not None:
+                waiting.message = None  # it stays in INTENTS
+                self._put_aside[waiting.sequence] = waiting, found_away
+                continue
+            requests.append(request)
             chosen.append((received, waiting, brief))
-        requests = [self._read(received, waiting.name, brief) for received, waiting, brief in chosen]
         letters = [
             dead_letter(received, CONSUMER, request.error)
             for request, (received, _, brief) in zip(requests, chosen, strict=True)
@@ -177,7 +215,6 @@ class Risk:
             subject = subjects.dead(INTENTS, CONSUMER)
             await asyncio.gather(*(self._bus.publish(subject, letter) for letter in letters))
         if requests:
-            self._observing.lose_what_is_silent()
             async with self.log.storing:
                 await self._decide_and_store(requests, chosen)
             for request in requests:
@@ -185,7 +222,8 @@ class Risk:
         self._in_hand.clear()
         self._acknowledge([*self._decided_already, *(waiting.reply for _, waiting, _ in chosen)])
         self._show()
-        return self._intake.wait_seconds(self._monotonic())
+        wait_seconds = self._intake.wait_seconds(self._monotonic())
+        return LOOK_SECONDS if wait_seconds is None and (self._put_aside or self._state.flattens) else wait_seconds
 
     async def _decide_and_store(
         self, requests: Sequence[Request], chosen: Sequence[tuple[Received, Waiting[Received], bool]]
@@ -245,46 +283,48 @@ class Risk:
         """
         at = self._clock.now()
         try:
-            (decision,) = step(self._state, request, at)
+            decision = self._decided(request, at)
         except Exception as error:
             if evolve.is_answered(self._state, request.sequence, request.stored_at):
                 raise
             log.exception("a decision failed", extra={"intent_sequence": request.sequence})
             refused = structs.replace(request, error=f"risk could not judge the intent: {type(error).__name__}")
-            (decision,) = step(self._state, refused, at)
+            decision = self._decided(refused, at)
         return decision
+
+    def _decided(self, request: Request, at: datetime) -> Decision:
+        (ruling,) = step(self._state, request, at)
+        assert isinstance(ruling, IntentApproved | IntentDenied)
+        return ruling
 
     async def _store(self, made: Sequence[_Made]) -> None:
         """Store what was decided, all or nothing. Raises `BusError` unless TRADE has it just as it was made."""
-        placed = []
-        for each in made:
-            venue, account = address(self._state, each.decision.intent)
-            placed.append((subjects.decision(each.decision, account, venue), each.decision))
-        await self._lease.until_held()
-        expected = {"expected_last_subject_sequence": self.log.last_decision, "last_of": subjects.ALL_DECISIONS}
-        stored: PublishAck
-        if len(placed) == 1:
-            stored = await self._bus.publish(*placed[0], **expected)  # type: ignore[arg-type]
-        else:
-            stored = await self._bus.publish_batch(placed, **expected)  # type: ignore[arg-type]
-        if stored.duplicate:
-            await self._must_be(placed, stored.sequence)
-        self.log.decided(stored.sequence, placed)
+        placed = [(self._subject_of(each.decision), each.decision) for each in made]
+        stored = await self.log.store(placed)
         metrics.BATCH_MESSAGES.observe(len(made))
         for sequence, each in enumerate(made, stored.sequence - len(made) + 1):
             self._tell(each, sequence, first=not stored.duplicate)
 
-    async def _must_be(self, placed: Sequence[tuple[str, Decision]], last_sequence: int) -> None:
-        """Hold what was found in TRADE against what was made here: a process before may have been first."""
-        found = []
-        async for received in self._bus.read(TRADE, subjects.ALL_DECISIONS, last_sequence - len(placed) + 1):
-            if received.sequence <= last_sequence:
-                found.append((received.subject, received.payload))
-        if found != [(subject, messages.encode(decision)) for subject, decision in placed]:
-            raise BusError(
-                f"{TRADE}:{last_sequence} is a decision of the process before, and not what this one has decided: "
-                "folding the log anew"
-            )
+    async def _go_on(self) -> None:
+        """Go on with the flattens that are under way: what they make necessary is stored like any decision."""
+        if not self._state.flattens:
+            return
+        async with self.log.storing:
+            began_seconds = time.perf_counter()
+            rulings = step(self._state, FlattensLooked(self._clock.is_stale()), self._clock.now())
+            for first in range(0, len(rulings), BATCH_MESSAGES_MAX):
+                some = rulings[first : first + BATCH_MESSAGES_MAX]
+                placed = [(self._subject_of(ruling), ruling) for ruling in some]
+                stored = await self.log.store(placed)
+                for sequence, ruling in enumerate(some, stored.sequence - len(some) + 1):
+                    self._tell_own(ruling, sequence, began_seconds)
+        self._tell_waits()
+
+    def _subject_of(self, ruling: Ruling) -> str:
+        if isinstance(ruling, FlattenEnded):
+            return subjects.flatten_ended(ruling)
+        venue, account = address(self._state, ruling.intent)
+        return subjects.decision(ruling, account, venue)
 
     def _acknowledge(self, replies: Sequence[str]) -> None:
         """The intents are decided: they leave INTENTS. One that was only read there is acknowledged when it comes."""
@@ -304,6 +344,25 @@ class Risk:
         if venue and first:  # not one that a process before had stored already
             show_hop(venue, Hop.INTENT_TO_DECISION, made.received.stored_at)
         log_decision(made.decision, sequence)
+
+    def _tell_own(self, ruling: Ruling, sequence: int, began_seconds: float) -> None:
+        """Of what a flatten has made necessary, or that it is over."""
+        if isinstance(ruling, FlattenEnded):
+            log_flatten_ended(ruling, sequence)
+            return
+        metrics.DECISION_LATENCY_SECONDS.observe(time.perf_counter() - began_seconds)
+        venue, _ = address(self._state, ruling.intent)
+        metrics.count_decision(ruling, venue)
+        log_decision(ruling, sequence)
+
+    def _tell_waits(self) -> None:
+        """Say once of each market why it is not flat yet."""
+        waits = {
+            (name, market): why for name, each in self._state.flattens.items() for market, why in each.waits.items()
+        }
+        for (name, market), why in waits.items() - self._waits_told.items():
+            log.warning("a flatten waits", extra={"flatten": name, "market": "/".join(market), "reason": why})
+        self._waits_told = waits
 
     def _show(self) -> None:
         """Show what waits, and say once of each name that it has used up its decisions."""

@@ -22,6 +22,7 @@ from signalbox.desk import Desk
 from signalbox.messages import (
     AccountState,
     Fill,
+    FlattenIntent,
     Instrument,
     InstrumentSeen,
     OrderIntent,
@@ -229,6 +230,31 @@ class AccountBooks:
     margin_fractions: Mapping[str, Decimal] = field(default_factory=dict)
 
 
+Market = tuple[str, str, str]
+"""(venue, account, symbol)."""
+
+
+@dataclass(slots=True)
+class Flatten:
+    """A flatten that is under way (`risk.flattening`): which intent of INTENTS it was, since when, until when.
+
+    `orders` counts what risk has approved for it, `tries` by market, and whether it was a closing order: how often in a
+    row with as much held, how much, when last. What is not part of the fold: when something last worked in a market
+    (`busy`), and why nothing is done there now (`waits`).
+    """
+
+    intent: FlattenIntent
+    sequence: int
+    stored_at: datetime
+    by: str
+    began: datetime
+    until: datetime
+    orders: int = 0
+    tries: dict[tuple[Market, bool], tuple[int, Decimal, datetime]] = field(default_factory=dict)
+    busy: dict[Market, datetime] = field(default_factory=dict, compare=False)
+    waits: dict[Market, str] = field(default_factory=dict, compare=False)
+
+
 AccountKey = tuple[str, str]
 SymbolKey = tuple[str, str]
 
@@ -242,7 +268,8 @@ class RiskState:
     `in_flight` are approved orders that the OMS has not announced yet; `known` has every id that is used up, and how
     orders ended; `refused` the terms of those rejected last, since a venue may contradict itself. `links` holds None
     for a gateway that has fallen silent. `room` is of the fullest stream that an order needs, None when NATS has not
-    said it lately. `unread_event` is where TRADE has an order event that could not be read: it may have been a fill.
+    said it lately. `flattens` are those under way, by the intent's id. `unread_event` is where TRADE has an order event
+    that could not be read: it may have been a fill.
     """
 
     rules: Rules
@@ -256,6 +283,7 @@ class RiskState:
     groups: dict[str, Group] = field(default_factory=dict)
     in_flight: set[str] = field(default_factory=set)
     refused: dict[str, WorkingOrder] = field(default_factory=dict)
+    flattens: dict[str, Flatten] = field(default_factory=dict)
     books: dict[AccountKey, AccountBooks] = field(default_factory=dict)
     instruments: dict[SymbolKey, Seen[Instrument]] = field(default_factory=dict)
     quotes: dict[SymbolKey, Seen[Quote]] = field(default_factory=dict)

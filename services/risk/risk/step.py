@@ -14,12 +14,13 @@ from msgspec import Struct
 from signalbox.messages import (
     NEVER,
     AccountState,
-    Decision,
+    FlattenEnded,
     Instrument,
     IntentApproved,
     IntentDenied,
     OrderEvents,
     Quote,
+    Ruling,
     TradingState,
     VenueLink,
 )
@@ -28,6 +29,7 @@ from signalbox.room import StreamRoom
 from risk import evolve, observed
 from risk.decide import decide
 from risk.facts import Request
+from risk.going_on import go_on
 from risk.recall import recall_terms
 from risk.state import AccountLost, LinkLost, RiskState, Seen
 
@@ -53,6 +55,12 @@ class RoomLost(Struct, frozen=True):
     """NATS has not said lately how full its streams are."""
 
 
+class FlattensLooked(Struct, frozen=True):
+    """It is time to look what the flattens that are under way make necessary."""
+
+    clock_is_stale: bool = False
+
+
 Observed = (
     Quote
     | VenueLink
@@ -66,16 +74,17 @@ Observed = (
     | RoomLost
 )
 """What is told beside TRADE. What goes by its own id needs no place where it was seen."""
-Incoming = Request | Decision | TradeEvent | Recalled | Observed
+Incoming = Request | Ruling | TradeEvent | Recalled | FlattensLooked | Observed
 
 
-def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[Decision, ...]:
+def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[Ruling, ...]:
     """Take one message in; what comes out is to be stored in TRADE, and is in the state already.
 
-    `at` is desk time, which only the judging of a `Request` looks at: what is folded gives the same at any hour.
+    `at` is desk time, which only the judging of a `Request` and flattens look at: what is folded gives the same at any
+    hour.
 
-    One decision for a `Request`, unless it has one already; nothing for anything else. Where judging raises, the state
-    is as it was.
+    One decision for a `Request`, unless it has one already; for flattens what is let through and which are over;
+    nothing for anything else. Where judging raises, the state is as it was.
     """
     if isinstance(incoming, Request):
         if state.answered.has(incoming.sequence, incoming.stored_at):
@@ -93,6 +102,10 @@ def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[De
             evolve.fold_order_event(state, sequence, event)
         case IntentApproved() | IntentDenied():
             evolve.fold_decision(state, incoming)
+        case FlattenEnded():
+            evolve.fold_flatten_ended(state, incoming)
+        case FlattensLooked(clock_is_stale):
+            return tuple(go_on(state, at, clock_is_stale))
         case Recalled():
             recall_terms(state, incoming.events)
         case VenueLink() | LinkLost():

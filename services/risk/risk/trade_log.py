@@ -17,11 +17,11 @@ from contextlib import aclosing
 
 import msgspec
 from signalbox import messages, subjects
-from signalbox.bus import Bus, Received
+from signalbox.bus import Bus, PublishAck, Received
 from signalbox.checkpointing import Capture, Checkpoints
 from signalbox.errors import BusError, BusUnavailableError, MessageError
 from signalbox.lease import OwnLease
-from signalbox.messages import Decision, OrderEvents
+from signalbox.messages import OrderEvents, Ruling
 
 from risk import checkpoint, metrics
 from risk.checkpoint import StateLoader
@@ -47,7 +47,7 @@ class TradeLog:
         self.last_decision = 0
         """Where TRADE has the newest decision that this process knows."""
         self.storing = asyncio.Lock()
-        self._newest: tuple[int, str, bytes | Decision] | None = None
+        self._newest: tuple[int, str, bytes | Ruling] | None = None
         """The last message of TRADE that is known: where it stands, its subject, what it says."""
         self._left_out_sequence = 0
         """Where TRADE has the last message that was met and not taken in, for it bears no seal."""
@@ -89,7 +89,7 @@ class TradeLog:
     def _newest_sequence(self) -> int:
         return self._newest[0] if self._newest is not None else 0
 
-    def _know(self, sequence: int, subject: str, content: bytes | Decision) -> None:
+    def _know(self, sequence: int, subject: str, content: bytes | Ruling) -> None:
         if sequence > self._newest_sequence():
             self._newest = sequence, subject, content
 
@@ -104,7 +104,7 @@ class TradeLog:
         """Fold one stored message. A decision that can not be read holds the start: it could be an approval."""
         self._meet(received.sequence)
         if subjects.first_word(received.subject) == subjects.DECISION:
-            step(self._state, self._own_decision(received))
+            step(self._state, self._own_ruling(received))
         else:
             event = self._read_order_event(received)
             if event is not None and needs_terms(self._state, event):
@@ -137,7 +137,36 @@ class TradeLog:
             step(self._state, TradeEvent(missing, None))
         self._met_sequence = max(self._met_sequence, sequence)
 
-    def decided(self, last_sequence: int, placed: Sequence[tuple[str, Decision]]) -> None:
+    async def store(self, placed: Sequence[tuple[str, Ruling]]) -> PublishAck:
+        """Store what risk says, each on its subject, all or nothing, behind the last decision that this process knows.
+
+        Raises `BusError` unless TRADE has it just as it was made.
+        """
+        await self._lease.until_held()
+        expected = {"expected_last_subject_sequence": self.last_decision, "last_of": subjects.ALL_DECISIONS}
+        stored: PublishAck
+        if len(placed) == 1:
+            stored = await self._bus.publish(*placed[0], **expected)  # type: ignore[arg-type]
+        else:
+            stored = await self._bus.publish_batch(placed, **expected)  # type: ignore[arg-type]
+        if stored.duplicate:
+            await self._must_be(placed, stored.sequence)
+        self._decided(stored.sequence, placed)
+        return stored
+
+    async def _must_be(self, placed: Sequence[tuple[str, Ruling]], last_sequence: int) -> None:
+        """Hold what was found in TRADE against what was made here: a process before may have been first."""
+        found = []
+        async for received in self._bus.read(TRADE, subjects.ALL_DECISIONS, last_sequence - len(placed) + 1):
+            if received.sequence <= last_sequence:
+                found.append((received.subject, received.payload))
+        if found != [(subject, messages.encode(decision)) for subject, decision in placed]:
+            raise BusError(
+                f"{TRADE}:{last_sequence} is a decision of the process before, and not what this one has decided: "
+                "folding the log anew"
+            )
+
+    def _decided(self, last_sequence: int, placed: Sequence[tuple[str, Ruling]]) -> None:
         """TRADE has what was decided, each on its subject, the last of it there."""
         self.last_decision = last_sequence
         self._folded_messages += len(placed)
@@ -209,13 +238,13 @@ class TradeLog:
             events += [before] if before is not None else []
         step(self._state, Recalled(tuple(events)))
 
-    def _own_decision(self, received: Received) -> Decision:
-        """Read a decision of risk's own. One that can not be read stops the process: it could be an approval."""
+    def _own_ruling(self, received: Received) -> Ruling:
+        """Read what risk has written. What can not be read stops the process: it could be an approval."""
         try:
-            decision: Decision = messages.decode(received.payload, Decision)
+            ruling: Ruling = messages.decode(received.payload, Ruling)
         except msgspec.MsgspecError as error:
             raise MessageError(f"the decision at {TRADE}:{received.sequence} can not be read: {error}") from error
-        return decision
+        return ruling
 
     # -------------------------------------------------------------------------------------------------- checkpoints
 

@@ -41,8 +41,16 @@ from signalbox.messages.basis import (
 from signalbox.messages.books import AccountState, Book, Position
 from signalbox.messages.commands import CancelOrder, Command, ModifyOrder, SubmitOrder
 from signalbox.messages.control import ClockTick, DeadLetter, Lease, SetAside, TimerFired, TradingState
-from signalbox.messages.decisions import Check, Decision, IntentApproved, IntentDenied
-from signalbox.messages.intents import CancelIntent, Intent, MassCancelIntent, ModifyIntent, OrderIntent
+from signalbox.messages.decisions import Check, Decision, FlattenEnded, IntentApproved, IntentDenied, NotFlat, Ruling
+from signalbox.messages.intents import (
+    CancelIntent,
+    FlattenIntent,
+    Intent,
+    MassCancelIntent,
+    ModifyIntent,
+    OrderIntent,
+    PositionIntent,
+)
 from signalbox.messages.json_form import decode, encode
 from signalbox.messages.ledger import LedgerChangeClaimed, LedgerClaimed, LedgerEntry, LedgerSent
 from signalbox.messages.lists import (
@@ -129,6 +137,7 @@ from signalbox.messages.words import (
     Message,
     OrderStatus,
     OrderType,
+    PositionAction,
     RefusedBy,
     ScoreState,
     Side,
@@ -172,6 +181,8 @@ __all__ = [
     "ExitPolicy",
     "Fill",
     "FillCorrected",
+    "FlattenEnded",
+    "FlattenIntent",
     "FundingBooked",
     "FundingRate",
     "Greeks",
@@ -203,6 +214,7 @@ __all__ = [
     "Message",
     "ModifyIntent",
     "ModifyOrder",
+    "NotFlat",
     "OffsetUnit",
     "OpenOrder",
     "Order",
@@ -234,8 +246,10 @@ __all__ = [
     "OrderUnknown",
     "PayDividend",
     "Position",
+    "PositionAction",
     "PositionChange",
     "PositionHeld",
+    "PositionIntent",
     "PositionSeen",
     "PriceOffset",
     "PriceStep",
@@ -247,6 +261,7 @@ __all__ = [
     "RenameSymbol",
     "Report",
     "RoomSeen",
+    "Ruling",
     "Score",
     "ScoreState",
     "ServiceStatus",

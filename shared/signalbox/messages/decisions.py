@@ -7,7 +7,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from signalbox.messages.basis import Basis
-from signalbox.messages.intents import Intent
+from signalbox.messages.intents import Intent, OrderIntent
 from signalbox.messages.words import NEVER, Message, Utc
 
 
@@ -28,7 +28,9 @@ class Check(Struct, frozen=True, kw_only=True, gc=False):
 class IntentApproved(Message, frozen=True, kw_only=True):
     """Risk lets the intent through. `intent` is normalised: symbol, account and times filled in.
 
-    `order_id` is the order that it places, changes or cancels; "" = it cancels many (`basis.covered_orders`).
+    `order_id` is the order that it places, changes or cancels; "" = it cancels many (so many as `basis.covered_orders`
+    says), or there is nothing to do, or it flattens. `order` is what became of a wish for a position: None = it is
+    there already.
     `by` is the name that the server saw send it. `intent_sequence` and `intent_stored_at` say together which message of
     INTENTS it was: sequences begin again where that stream is made anew. `checks` are those that failed, here none;
     `passed` counts the others, which can be made again from `basis`. Decisions from before there was a basis have all
@@ -46,6 +48,12 @@ class IntentApproved(Message, frozen=True, kw_only=True):
     passed: int = 0
     basis: Basis | None = None
     estimated_commission: Decimal | None = None
+    order: OrderIntent | None = None
+
+    @property
+    def placed(self) -> OrderIntent | None:
+        """The order that it places; None = it places none."""
+        return self.intent if isinstance(self.intent, OrderIntent) else self.order
 
 
 class IntentDenied(Message, frozen=True, kw_only=True):
@@ -67,4 +75,34 @@ class IntentDenied(Message, frozen=True, kw_only=True):
     basis: Basis | None = None
 
 
+class NotFlat(Struct, frozen=True, kw_only=True, gc=False):
+    """What a flatten has left in one market: what is held, how many orders may still fill, and why."""
+
+    venue: str
+    account: str
+    symbol: str
+    quantity: Decimal
+    working_orders: int
+    reason: str
+
+
+class FlattenEnded(Message, frozen=True, kw_only=True):
+    """A flatten is over: nothing is held any more in all that it named, and nothing works; or its time was, and this is
+    `left` (of many the first ones; `markets_left` counts them all).
+
+    `cause` is the flatten's id; `orders` how many closing orders and further cancels were approved for it.
+    """
+
+    venue: str
+    account: str
+    symbol: str
+    is_flat: bool
+    orders: int
+    by: str = ""
+    left: tuple[NotFlat, ...] = ()
+    markets_left: int = 0
+
+
 Decision = IntentApproved | IntentDenied
+Ruling = Decision | FlattenEnded
+"""All that risk writes into TRADE."""

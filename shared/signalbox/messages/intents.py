@@ -8,7 +8,16 @@ from __future__ import annotations
 from decimal import Decimal
 
 from signalbox.messages.lists import OrderListIntent
-from signalbox.messages.words import NEVER, Message, OrderType, Side, TimeInForce, TriggerMethod, Utc
+from signalbox.messages.words import (
+    NEVER,
+    Message,
+    OrderType,
+    PositionAction,
+    Side,
+    TimeInForce,
+    TriggerMethod,
+    Utc,
+)
 
 
 class OrderIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,4 +97,42 @@ class MassCancelIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields
     note: str = ""
 
 
-Intent = OrderIntent | OrderListIntent | CancelIntent | ModifyIntent | MassCancelIntent
+class PositionIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A user's wish for a position. Risk makes one order of it, under the intent's id, as large as follows from what is
+    held and what works already.
+
+    `quantity` or, of what is held, `share` (0.5 = half of it) says how much; CLOSE has neither, and of TARGET the
+    `quantity` is the position that is wanted (negative = short). With `limit_price` it is a LIMIT order, else a MARKET
+    order. While the venue is away it waits until `valid_until`, if there is one.
+    """
+
+    at: Utc = NEVER
+    venue: str
+    symbol: str
+    action: PositionAction
+    quantity: Decimal | None = None
+    share: Decimal | None = None
+    limit_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.DAY
+    account: str = ""
+    valid_until: Utc | None = None
+    strategy: str = ""
+    note: str = ""
+
+
+class FlattenIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A user's wish to hold nothing, and to have nothing work, in all that is named here; "" = any: the whole desk.
+
+    What works is cancelled, then what is held is closed, reduce-only and at market. What can not be done yet (a market
+    is closed, a venue away) is waited for until `valid_until`, or for ten minutes. `FlattenEnded` says how it ended.
+    """
+
+    at: Utc = NEVER
+    venue: str = ""
+    account: str = ""
+    symbol: str = ""
+    valid_until: Utc | None = None
+    note: str = ""
+
+
+Intent = OrderIntent | OrderListIntent | CancelIntent | ModifyIntent | MassCancelIntent | PositionIntent | FlattenIntent

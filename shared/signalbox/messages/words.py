@@ -36,6 +36,21 @@ class Side(StrEnum):
         return 1 if self is Side.BUY else -1
 
 
+class PositionAction(StrEnum):
+    """What is to become of a position. OPEN begins one, ADD makes it larger, REDUCE smaller, CLOSE ends it; TARGET
+    brings it to a quantity, whatever it is."""
+
+    OPEN_LONG = "OPEN_LONG"
+    ADD_LONG = "ADD_LONG"
+    REDUCE_LONG = "REDUCE_LONG"
+    CLOSE_LONG = "CLOSE_LONG"
+    OPEN_SHORT = "OPEN_SHORT"
+    ADD_SHORT = "ADD_SHORT"
+    REDUCE_SHORT = "REDUCE_SHORT"
+    CLOSE_SHORT = "CLOSE_SHORT"
+    TARGET = "TARGET"
+
+
 class OrderType(StrEnum):
     MARKET = "MARKET"
     LIMIT = "LIMIT"

@@ -31,6 +31,8 @@ def tell_clock(facts: OrderFacts) -> Told:
 def trading_state(facts: OrderFacts) -> str:
     """HALTED, also when the switch can not be read, denies all orders; REDUCING those that do not reduce."""
     found = facts.basis.switch
+    if facts.basis.closes and facts.reduces is True:
+        return ""  # who flattens wants out, whatever the switch says
     if found is None:
         return "trading is halted: the desk's trading state has not been set"
     if found.mode is _ACTIVE:
@@ -67,6 +69,22 @@ def tell_reduce_only(facts: OrderFacts) -> Told:
 
 def _after(facts: OrderFacts) -> str:
     return plain(facts.position_quantity) if facts.reduces is not None else UNKNOWN
+
+
+def flatten(facts: OrderFacts) -> str:
+    """What is to be flat is not traded meanwhile, but by the flatten itself: another exit would race with it."""
+    under_way = facts.basis.flatten
+    if not under_way or facts.basis.closes:
+        return ""
+    return (
+        f"{facts.intent.symbol} is being flattened ({under_way}): nothing else is sent there until that is over "
+        "(`signalbox watch 'decision.ended.>'` says when)"
+    )
+
+
+def tell_flatten(facts: OrderFacts) -> Told:
+    under_way = facts.basis.flatten
+    return "no flatten under way", under_way or "none", f"TRADE:{facts.basis.trade_sequence}"
 
 
 def venue_link(facts: OrderFacts) -> str:
@@ -148,6 +166,7 @@ def tell_store_room(facts: OrderFacts) -> Told:
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
     Row("clock", clock, tell_clock, stands=always),
     Row("trading_state", trading_state, tell_trading_state, stands=is_active),
+    Row("flatten", flatten, tell_flatten, stands=always),
     Row("store_room", store_room, tell_store_room, stands=always),
     Row("venue_link", venue_link, tell_venue_link, stands=always),
     Row("account_books", account_books, tell_account_books, stands=always),

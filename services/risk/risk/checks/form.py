@@ -40,6 +40,8 @@ def tell_readable(facts: IntentFacts) -> Told:
 def intent_id(facts: IntentFacts) -> str:
     """An id can be a subject's token, and is not among those that the desk itself gives."""
     name = facts.intent.id
+    if facts.basis.closes:
+        return ""  # risk's own, made of the id of a flatten
     if subjects.INTENT_ID.fullmatch(name) is None:
         return f"the id {name!r} can not be used: 1 to 64 letters, digits and dashes, not a dash first"
     if name.startswith(subjects.EXTERNAL_PREFIX):
@@ -57,7 +59,7 @@ def tell_intent_id(facts: IntentFacts) -> Told:
 def duplicate_intent(facts: IntentFacts) -> str:
     """An id is used up by its first decision, whatever that was, and by an order found at the venue under it."""
     used = facts.basis.id_used
-    if used is None:
+    if used is None or facts.basis.closes:  # what somebody has sent under it was denied for its id
         return ""
     if not used.verdict:
         return f"duplicate intent id: there is an order {facts.intent.id} already"

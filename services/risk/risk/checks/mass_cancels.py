@@ -1,4 +1,4 @@
-"""Checks of a cancel of many: is what it names the desk's own?
+"""Checks of a cancel of many, and of a flatten: is what it names the desk's own?
 
 What it names may be left out, and is any then. As with a cancel of one no limit, price, session or trading state holds
 it up. How many orders it is for is told and fails nothing: of none it is approved, as there is nothing left to do.
@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from signalbox.messages import FlattenIntent
+
 from risk.checks import form
 from risk.checks.rows import Row, Told
-from risk.facts import DESK_FILE, MassCancelFacts
+from risk.facts import CLOCK, DESK_FILE, MassCancelFacts
+from risk.wording import moment
 
 ANY = "any"
 LISTED_CHARACTERS_MAX = 300
@@ -48,7 +51,7 @@ def _accounts(facts: MassCancelFacts) -> set[str]:
 def symbol(facts: MassCancelFacts) -> str:
     """One that the desk file lists, or in which an order works all the same: the file may be another by now."""
     wanted, known = facts.intent.symbol, _symbols(facts)
-    if not wanted or wanted in known or facts.basis.covered_orders:
+    if not wanted or wanted in known or facts.basis.covered_orders or facts.basis.covered_positions:
         return ""
     if facts.symbol_error:
         return facts.symbol_error
@@ -81,9 +84,38 @@ def _listed(names: Iterable[str]) -> str:
     return told
 
 
+def covered_positions(facts: MassCancelFacts) -> str:
+    return ""  # none is as good as many
+
+
+def tell_covered_positions(facts: MassCancelFacts) -> Told:
+    return "any number", f"{facts.basis.covered_positions} positions", f"TRADE:{facts.basis.trade_sequence}"
+
+
+def until(facts: MassCancelFacts) -> str:
+    """A flatten whose time is over already would begin nothing."""
+    intent = facts.intent
+    if not isinstance(intent, FlattenIntent) or intent.valid_until is None or facts.now <= intent.valid_until:
+        return ""
+    return f"the flatten was valid until {moment(intent.valid_until)}; it is {moment(facts.now)}"
+
+
+def tell_until(facts: MassCancelFacts) -> Told:
+    intent = facts.intent
+    till = intent.valid_until if isinstance(intent, FlattenIntent) else None
+    return moment(till) if till is not None else "none", moment(facts.now), CLOCK
+
+
 MASS_CANCEL_ROWS: tuple[Row[MassCancelFacts], ...] = (
     Row("venue", venue, tell_venue),
     Row("account", account, tell_account),
     Row("symbol", symbol, tell_symbol),
     Row("covered_orders", covered_orders, tell_covered_orders),
 )
+
+FLATTEN_ROWS: tuple[Row[MassCancelFacts], ...] = (
+    *MASS_CANCEL_ROWS,
+    Row("covered_positions", covered_positions, tell_covered_positions),
+    Row("valid_until", until, tell_until),
+)
+"""Of a flatten: what is held no limit holds up either; each closing order is decided by itself."""

@@ -1,0 +1,80 @@
+"""Shows decisions and order events to who sent an intent, in words or as they are."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+from signalbox import messages
+from signalbox.messages import (
+    Decision,
+    FlattenIntent,
+    Intent,
+    IntentApproved,
+    OrderEvents,
+    OrderPendingReplace,
+    OrderReplaced,
+    PositionIntent,
+)
+
+from signalbox_cli.following import covered_orders, orders_in_words
+from signalbox_cli.output import printable, show_json
+
+ROOTS = ("readable", "venue", "account", "instrument_allowed", "instrument_qualified")
+"""Checks without which nothing is known: what fails behind one of these fails for the same reason."""
+
+
+def show_decision(made: Decision, intent: Intent, as_json: bool) -> None:
+    """What risk said of an intent; of a denial every check that failed, unless the first explains the others."""
+    if as_json:
+        show_json(json.loads(messages.encode(made)))
+        return
+    if isinstance(made, IntentApproved):
+        what = _approved_in_words(made, intent)
+        print(f"approved: {what} ({made.passed or len(made.checks)} checks passed; sent by {printable(made.by)})")
+        return
+    print(f"denied: {printable(made.reason)}")
+    print(printable(f"  intent {intent.id}, sent by {made.by}"))
+    failed = [check for check in made.checks if not check.passed]
+    alone = bool(failed) and failed[0].name in ROOTS
+    for check in failed[:1] if alone else failed:
+        print(printable(f"  {check.name}: limit {check.limit}, observed {check.observed} ({check.source})"))
+    if made.also_failed and not alone:
+        print(printable(f"  failed too: {', '.join(made.also_failed)}"))
+
+
+def is_nothing(made: IntentApproved) -> bool:
+    """A position that is wanted, and there already."""
+    return isinstance(made.intent, PositionIntent) and made.order is None
+
+
+def _approved_in_words(made: IntentApproved, intent: Intent) -> str:
+    """The order that was let through, for how many orders a cancel is, or that there is nothing to do."""
+    if is_nothing(made):
+        return f"{intent.id}: nothing to do, the position is there already"
+    if made.order is not None:
+        order = made.order
+        at = f" at {order.limit_price:f}" if order.limit_price is not None else ""
+        return f"{made.order_id}: {order.side.lower()} {order.quantity:f} {order.symbol}{at}"
+    if isinstance(made.intent, FlattenIntent) and made.basis is not None:
+        held, works = made.basis.covered_positions, made.basis.covered_orders
+        plural = ["s" if count != 1 else "" for count in (held, works)]
+        return f"{intent.id}: {held} position{plural[0]} to close, {works} order{plural[1]} to cancel"
+    return made.order_id or f"{intent.id} for {orders_in_words(covered_orders(made))}"
+
+
+def show_event(message: OrderEvents, as_json: bool) -> None:
+    """One step of an order's life, on a line."""
+    if as_json:
+        show_json(json.loads(messages.encode(message)))
+        return
+    facts = msgspec.structs.asdict(message)
+    fill = facts.get("fill")
+    told = f" {fill.quantity} at {fill.price}, {facts['leaves_quantity']} left" if fill else ""
+    if isinstance(message, OrderPendingReplace | OrderReplaced):
+        prices = (("limit", message.order.limit_price), ("stop", message.order.stop_price))
+        told = " ".join(["", str(message.order.quantity), *(f"{name} {price}" for name, price in prices if price)])
+    if facts.get("commission") is not None:
+        told = f" commission {facts['commission']} {facts['currency']}"
+    reason = f" ({facts['reason']})" if facts.get("reason") else ""
+    print(f"{message.at:%H:%M:%S} {message.order_id} {message.status}{told}{printable(reason)}", flush=True)
