@@ -30,7 +30,7 @@ from signalbox.messages import (
     Side,
 )
 from signalbox.order_support import REDUCING
-from signalbox.order_terms import AT_ONCE, IF_TOUCHED, WITH_STOP
+from signalbox.order_terms import AT_ONCE, IF_TOUCHED, IN_AUCTION, WITH_STOP
 
 LEGS_MAX = 10
 LEG_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
@@ -39,6 +39,8 @@ FLATTEN = "flatten"
 """The leg of an order that the OMS sends where a stop was refused for good."""
 STOPS = WITH_STOP - IF_TOUCHED
 """Types that protect: they trade as the position loses."""
+_AT_MARKET = frozenset({OrderType.MARKET, OrderType.MARKET_TO_LIMIT})
+_WOULD_NOT_WAIT = IN_AUCTION | _AT_MARKET
 ONE, ZERO, HUNDRED = Decimal(1), Decimal(0), Decimal(100)
 _OTO, _BRACKET = Contingency.OTO, Contingency.BRACKET
 WITH_ENTRY = frozenset({_OTO, _BRACKET})
@@ -111,7 +113,7 @@ def _leg_at_fault(intent: OrderListIntent, number: int) -> str:
         return f"{what} has a share of {leg.share}: it is above 0 and at most 1"
     if leg.side is intent.legs[0].side:
         return f"{what} is on the entry's side: what follows an entry closes what it opened"
-    if leg.order_type in (OrderType.MARKET, OrderType.MARKET_ON_CLOSE) or leg.time_in_force in AT_ONCE:
+    if leg.order_type in _WOULD_NOT_WAIT or leg.time_in_force in AT_ONCE:
         return f"{what} would not wait: what follows an entry is a limit, a stop or what is to be touched, and rests"
     return ""
 
@@ -163,7 +165,7 @@ def _equals_at_fault(intent: OrderListIntent) -> str:
     first = intent.legs[0]
     if any(leg.quantity != first.quantity for leg in intent.legs):
         return f"the legs of an {intent.contingency} list are for the same quantity"
-    if any(leg.time_in_force in AT_ONCE or leg.order_type is OrderType.MARKET for leg in intent.legs):
+    if any(leg.time_in_force in AT_ONCE or leg.order_type in _AT_MARKET for leg in intent.legs):
         return (
             f"a leg of an {intent.contingency} list rests: a MARKET, IOC or FOK order would be over before the others"
         )

@@ -201,9 +201,15 @@ BODIES = st.fixed_dictionaries(
     optional={
         "side": st.sampled_from(["BUY", "SELL", "HOLD"]),
         "quantity": NUMBERS,
-        "order_type": st.sampled_from(["MARKET", "LIMIT", "STOP", "MARKET_ON_CLOSE", 7]),
+        "order_type": st.sampled_from(
+            ["MARKET", "LIMIT", "STOP", "MARKET_ON_CLOSE", "LIMIT_ON_OPEN", "MARKET_TO_LIMIT", 7]
+        ),
         "limit_price": NUMBERS,
         "stop_price": NUMBERS,
+        "display_quantity": NUMBERS,
+        "not_before": TIMES,
+        "all_or_none": st.booleans(),
+        "trigger": st.sampled_from(["DEFAULT", "LAST", "ORACLE"]),
         "time_in_force": st.sampled_from(["DAY", "GTC", "GTD"]),
         "good_till": TIMES,
         "valid_until": TIMES,

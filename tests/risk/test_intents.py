@@ -57,6 +57,9 @@ def test_a_good_intent_is_read() -> None:
         ({"quantity": "1e99999999999999999999"}, "$.quantity"),
         ({"limit_price": "0." + "1" * 30}, "limit_price is too large or too precise"),
         ({"stop_price": "9" * 3_000}, "stop_price is too large"),
+        ({"display_quantity": "sNaN"}, "display_quantity is sNaN"),
+        ({"display_quantity": "1e-999999"}, "display_quantity is too large or too precise"),
+        ({"display_quantity": "\u0661"}, "display_quantity is not written as a number"),
         ({"side": "HOLD"}, "$.side"),
         ({"at": "2024-01-02T15:00:00"}, "timezone"),
         ({"at": "yesterday"}, "$.at"),
@@ -65,6 +68,7 @@ def test_a_good_intent_is_read() -> None:
         ({"at": "0001-01-01T00:00:00+14:00"}, "at is in the year 1"),
         ({"at": "9999-12-31T23:59:59-14:00"}, "at is in the year 9999"),
         ({"good_till": "9999-12-31T00:00:00Z"}, "good_till is in the year 9999"),
+        ({"not_before": "9999-12-31T00:00:00Z"}, "not_before is in the year 9999"),
         ({"note": "x" * 257}, "note has 257 characters"),
         ({"symbol": "x" * 20_000}, "bytes"),
         ({"type": "CancelIntent"}, "unknown field"),
@@ -88,12 +92,14 @@ def test_the_widest_numbers_are_judged_by_their_digits(text: str) -> None:
 
 def test_an_intent_that_leaves_its_time_out_is_of_the_time_at_which_it_was_sent() -> None:
     sent_at = datetime(2024, 1, 2, 15, 30, tzinfo=UTC)
-    body = {name: value for name, value in GOOD.items() if name != "at"} | {"valid_until": "2024-01-02T23:30:00+08:00"}
+    times = dict.fromkeys(("valid_until", "not_before"), "2024-01-02T23:30:00+08:00")
+    body = {name: value for name, value in GOOD.items() if name != "at"} | times
     intent = read_intent(json.dumps(body).encode(), sent_at)
     assert isinstance(intent, OrderIntent)
-    assert (intent.at, intent.valid_until) == (sent_at, sent_at)
-    assert intent.valid_until is not None
-    assert intent.valid_until.tzinfo is UTC
+    assert (intent.at, intent.valid_until, intent.not_before) == (sent_at, sent_at, sent_at)
+    for each in (intent.valid_until, intent.not_before):
+        assert each is not None
+        assert each.tzinfo is UTC
     of_many = read_intent(b'{"type":"MassCancelIntent","id":"m"}', sent_at)
     assert isinstance(of_many, MassCancelIntent)
     assert of_many.at == sent_at

@@ -77,6 +77,8 @@ def a_list(contingency: str, *legs: ListLeg, venue: str = "ibkr") -> OrderListIn
         ),
         ("BRACKET", (ENTRY, STOP, TARGET, replace(TARGET, name="other")), "one leg at most may leave its share away"),
         ("BRACKET", (ENTRY, STOP, leg("out", "MARKET")), "leg out would not wait"),
+        ("BRACKET", (ENTRY, STOP, leg("out", "MARKET_TO_LIMIT")), "leg out would not wait"),
+        ("BRACKET", (ENTRY, STOP, leg("out", "LIMIT_ON_CLOSE", limit_price="11")), "leg out would not wait"),
         ("BRACKET", (ENTRY, STOP, replace(TARGET, time_in_force=TimeInForce.IOC)), "leg target would not wait"),
         ("BRACKET", (ENTRY, replace(STOP, stop_offset=off("-1", PERCENT)), TARGET), "leg stop has a price both"),
         ("BRACKET", (replace(ENTRY, limit_offset=off("1", TICKS)), STOP), "leg entry has a price relative to"),
@@ -90,6 +92,7 @@ def a_list(contingency: str, *legs: ListLeg, venue: str = "ibkr") -> OrderListIn
         ("OUO", (replace(STOP, quantity=ONE), replace(TARGET, quantity=ONE, side=Side.BUY)), "the legs of an OUO list"),
         ("OCO", (replace(STOP, quantity=ONE), replace(TARGET, quantity=Decimal(2))), "the legs of an OCO list are for"),
         ("OCO", (replace(STOP, quantity=ONE), leg("m", "MARKET", quantity="1")), "a leg of an OCO list rests"),
+        ("OCO", (replace(STOP, quantity=ONE), leg("m", "MARKET_TO_LIMIT", quantity="1")), "a leg of an OCO list rests"),
         ("OCO", (STOP, TARGET), "leg stop needs a quantity"),
     ],
 )

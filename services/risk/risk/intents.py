@@ -37,7 +37,7 @@ WHOLE_DIGITS_MAX = 15
 DECIMALS_MAX = 12
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 
-_NUMBERS = ("quantity", "limit_price", "stop_price", "share", "amount")
+_NUMBERS = ("quantity", "limit_price", "stop_price", "display_quantity", "share", "amount")
 _NUMBER = re.compile(r"[0-9.eE+-]+|[+-]?s?nan|[+-]?inf(?:inity)?", re.IGNORECASE | re.ASCII)
 """What is not finite has a sentence of its own."""
 
@@ -48,6 +48,7 @@ class _Numbers(msgspec.Struct):
     quantity: msgspec.Raw = msgspec.Raw()
     limit_price: msgspec.Raw = msgspec.Raw()
     stop_price: msgspec.Raw = msgspec.Raw()
+    display_quantity: msgspec.Raw = msgspec.Raw()
     share: msgspec.Raw = msgspec.Raw()
 
 
@@ -65,7 +66,7 @@ class _Written(_Numbers):
 
 
 _written = msgspec.json.Decoder(_Written)
-_TIMES = ("at", "valid_until", "good_till")
+_TIMES = ("at", "valid_until", "good_till", "not_before")
 _TEXTS = ("id", "cause", "venue", "symbol", "account", "strategy", "note", "order_id")
 
 
