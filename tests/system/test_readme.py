@@ -25,9 +25,6 @@ ELSEWHERE = {
     "signalbox watch 'order.>'": "goes on until it is ended: tests/system/test_looking.py",
     "signalbox simulate ibkr --port 4002": "goes on until it is ended, on a port of the machine's: tests/simulators",
     "signalbox simulate dydx --grpc-port 9090 --http-port 3002": "the same",
-    "signalbox bracket buy 100 SPY --stop 420 --target 440@50% --target 450 --follow": (
-        "goes on until its exits are over: tests/system/test_story.py"
-    ),
     'signalbox halt "reason"': "the desk is shared by all tests of the folder: tests/system/test_trading.py",
 }
 
