@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import secrets
 from datetime import datetime
+from decimal import Decimal
 
 from signalbox.errors import ConfigurationError
 from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce, TriggerMethod
@@ -57,6 +58,12 @@ def add_order_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--outside-regular-hours", action="store_true", help="may trade before and after the session")
     parser.add_argument("--reduce-only", action="store_true", help="deny it if it would open or add to a position")
     parser.add_argument("--post-only", action="store_true", help="a limit order that rests, or is turned away (dydx)")
+    trigger.add_argument(
+        "--trail",
+        metavar="DISTANCE",
+        help="a trailing stop: its stop follows the market, 2.50 or 1.5%% behind; with --limit-offset, it has a limit",
+    )
+    parser.add_argument("--limit-offset", type=price, metavar="AMOUNT", help="how far beyond its stop the limit lies")
     parser.add_argument("--all-or-none", action="store_true", help="fills whole or not at all, and waits until it can")
     parser.add_argument("--display", type=price, metavar="QUANTITY", help="how much of it is shown at a time")
     parser.add_argument(
@@ -90,6 +97,10 @@ def order_type(arguments: argparse.Namespace) -> OrderType:
                 ["--to-limit gets its limit from its first fill: leave --limit away, or --to-limit"]
             )
         return OrderType.MARKET_TO_LIMIT
+    if arguments.trail is not None:
+        if has_limit:
+            raise ConfigurationError(["the limit of a trailing stop goes with it: say --limit-offset, not --limit"])
+        return OrderType.TRAILING_STOP if arguments.limit_offset is None else OrderType.TRAILING_STOP_LIMIT
     if arguments.touch is not None:
         return OrderType.LIMIT_IF_TOUCHED if has_limit else OrderType.MARKET_IF_TOUCHED
     if arguments.stop is not None:
@@ -101,8 +112,17 @@ def order_type(arguments: argparse.Namespace) -> OrderType:
     return OrderType.LIMIT if has_limit else OrderType.MARKET
 
 
+def trail_of(distance: str | None) -> tuple[Decimal | None, Decimal | None]:
+    """The amount, or the percentage, of a trail: `2.50` or `1.5%`."""
+    if distance is None:
+        return None, None
+    number = argument_types.decimal_number(distance.removesuffix("%"))
+    return (None, number) if distance.endswith("%") else (number, None)
+
+
 def order_intent(arguments: argparse.Namespace, at: datetime) -> OrderIntent:
     """The intent that the options ask for, at desk time `at`."""
+    amount, percent = trail_of(arguments.trail)
     return OrderIntent(
         id=arguments.id or f"i-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
         at=at,
@@ -122,6 +142,9 @@ def order_intent(arguments: argparse.Namespace, at: datetime) -> OrderIntent:
         display_quantity=arguments.display,
         not_before=arguments.not_before,
         trigger=TriggerMethod(arguments.trigger),
+        trail_amount=amount,
+        trail_percent=percent,
+        limit_offset=arguments.limit_offset,
         account=arguments.account,
         strategy=arguments.strategy,
         note=arguments.note,

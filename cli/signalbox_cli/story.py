@@ -120,7 +120,7 @@ FROM orders s JOIN positions p ON (p.venue, p.account, p.symbol) = (s.venue, s.a
 WHERE (s.venue, s.account, s.symbol) IN
       (SELECT (venue, account, symbol) FROM orders o
        WHERE (o.order_id = {id} OR starts_with(o.order_id, {id} || '.')) AND {owner})
-  AND s.order_type = 'STOP' AND s.not_before IS NULL
+  AND s.order_type IN ('STOP', 'TRAILING_STOP') AND s.not_before IS NULL
   AND s.status IN ('NEW', 'TRIGGERED', 'PARTIALLY_FILLED', 'PENDING_CANCEL', 'PENDING_REPLACE')
   AND ((p.quantity > 0 AND s.side = 'SELL') OR (p.quantity < 0 AND s.side = 'BUY'))
 ORDER BY s.created_at, s.order_id

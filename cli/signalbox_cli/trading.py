@@ -52,6 +52,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
           signalbox intent sell 50 AAPL --stop 160 --tif GTC
           signalbox intent sell 50 AAPL --stop 160 --limit 158 --tif GTC a stop-limit order: it may not fill in a gap
           signalbox intent sell 50 AAPL --touch 190 --limit 189 --tif GTC takes the profit, at 189 or better
+          signalbox intent sell 50 AAPL --trail 1.5% --tif GTC           its stop follows the market
           signalbox intent buy 100 SPY --on-close --json                 in the closing auction, at its price
           signalbox intent buy 100 SPY --on-open --limit 470.1           in the opening auction, at 470.1 or better
           signalbox intent buy 5000 SPY --to-limit                       at the market; the rest waits at that price

@@ -296,7 +296,7 @@ class VenueInProcess:
                 return [VenueNoted(id=noted, order_id=order_id, code="", reason=words, **carried)]
             case Modified(terms=terms):
                 if order_id not in self._revisions:
-                    return []  # its group has reduced it
+                    return []  # its group has reduced it, or its stop has followed the market
                 revision = self._revisions[order_id]
                 replaced = f"{name}/replaced/{order_id}.{revision}"
                 return [
@@ -365,6 +365,9 @@ def _terms(order: Order) -> OrderTerms:
         display_quantity=order.display_quantity,
         not_before=order.not_before,
         trigger=order.trigger,
+        trail_amount=order.trail_amount,
+        trail_percent=order.trail_percent,
+        limit_offset=order.limit_offset,
         client_reference=order.order_id,
         oca_group=group,
         oca_type=group_type,

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from signalbox.messages import InstrumentKind, OrderType, TimeInForce
 from signalbox.order_support import NATIVE
-from signalbox.order_terms import AT_ONCE, WITH_STOP, Rule, Support, Terms
+from signalbox.order_terms import AT_ONCE, TRAILING, WITH_STOP, Rule, Support, Terms
 
 CHANGES_EVERYWHERE: tuple[Rule, ...] = (
     Rule(
@@ -24,6 +24,12 @@ CHANGES_EVERYWHERE: tuple[Rule, ...] = (
         why="a MARKET_TO_LIMIT order works on at the price of its first fill, which is the venue's to say",
         instead="a cancel, and a LIMIT order for what is left once it has ended",
         types=frozenset({OrderType.MARKET_TO_LIMIT}),
+    ),
+    Rule(
+        support=Support.REFUSED,
+        why="the stop of a trailing order moves with the market: where it is now only the venue knows",
+        instead="a cancel, and a new order for what is left once it has ended",
+        types=TRAILING,
     ),
     Rule(
         support=Support.REFUSED,

@@ -30,7 +30,7 @@ from signalbox.messages import (
     Side,
 )
 from signalbox.order_support import REDUCING
-from signalbox.order_terms import AT_ONCE, IF_TOUCHED, IN_AUCTION, WITH_STOP
+from signalbox.order_terms import AT_ONCE, IF_TOUCHED, IN_AUCTION, TRAILING, WITH_STOP
 
 LEGS_MAX = 10
 LEG_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
@@ -98,6 +98,8 @@ def contradiction(intent: OrderListIntent) -> str:
 def _leg_at_fault(intent: OrderListIntent, number: int) -> str:
     leg, is_exit = intent.legs[number], intent.contingency in WITH_ENTRY and number > 0
     what = f"leg {leg.name}"
+    if leg.order_type in TRAILING:
+        return f"{what} would trail, which no leg can: use a STOP leg"
     for price, offset in ((leg.limit_price, leg.limit_offset), (leg.stop_price, leg.stop_offset)):
         if price is not None and offset is not None:
             return f"{what} has a price both absolute and relative to the entry: leave one away"

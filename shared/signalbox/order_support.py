@@ -16,6 +16,8 @@ from signalbox.order_terms import (
     AT_ONCE,
     AT_OPEN,
     IN_AUCTION,
+    TRAILING,
+    TRIGGERED,
     WITH_LIMIT,
     WITH_STOP,
     Flag,
@@ -44,9 +46,10 @@ _TRIGGERED = WITH_STOP & WITH_LIMIT
 """Limit orders from their trigger on."""
 _AT_A_LIMIT = WITH_LIMIT - IN_AUCTION
 """Types that rest at their limit, at once or from their trigger on."""
-_UNTRIGGERED = frozenset(OrderType) - WITH_STOP
+_UNTRIGGERED = frozenset(OrderType) - TRIGGERED
 _DAY, _GTC, _GTD = TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD
 _IOC, _FOK = TimeInForce.IOC, TimeInForce.FOK
+_AT_THE_OTHER_SIDE = "a LIMIT order at the other side of the market: it takes what is there, and the rest rests"
 _OPTION, _FOREX = frozenset({InstrumentKind.OPTION}), frozenset({InstrumentKind.FOREX})
 _EMULATED = Support.EMULATED
 
@@ -161,7 +164,7 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
             ),
             _refused(
                 why="IBKR has no MARKET_TO_LIMIT orders for currency pairs",
-                instead="a LIMIT order at the other side of the market: it takes what is there, and the rest rests",
+                instead=_AT_THE_OTHER_SIDE,
                 kinds=_FOREX,
                 types=frozenset({_TO_LIMIT}),
             ),
@@ -204,7 +207,7 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
             ),
             Rule(
                 why="TWS shows it as PreSubmitted until its own trigger method (of shares: the last trade) releases it",
-                types=WITH_STOP,
+                types=TRIGGERED,
             ),
             Rule(why="with the time in force OPG; what the opening leaves of it is over", types=AT_OPEN),
             Rule(
@@ -224,8 +227,13 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
                 types=IN_AUCTION,
             ),
             _refused(
+                why="dYdX has no trailing stops",
+                instead="a STOP order, moved by `signalbox modify`",
+                types=TRAILING,
+            ),
+            _refused(
                 why="dYdX has no MARKET_TO_LIMIT orders",
-                instead="a LIMIT order at the other side of the market: it takes what is there, and the rest rests",
+                instead=_AT_THE_OTHER_SIDE,
                 types=frozenset({_TO_LIMIT}),
             ),
             _refused(

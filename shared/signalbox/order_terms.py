@@ -6,13 +6,23 @@ Pure; it must not know accounts, prices, hours or any venue.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from signalbox.messages import InstrumentKind, ModifyIntent, Order, OrderIntent, OrderType, TimeInForce, TriggerMethod
+from signalbox.messages import (
+    InstrumentKind,
+    ModifyIntent,
+    Order,
+    OrderIntent,
+    OrderType,
+    Side,
+    TimeInForce,
+    TriggerMethod,
+)
 
 IF_TOUCHED = frozenset({OrderType.MARKET_IF_TOUCHED, OrderType.LIMIT_IF_TOUCHED})
 """Types that wait until the market has come to their stop price from the other side: a purchase lies below it."""
@@ -26,6 +36,10 @@ WITH_LIMIT = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_I
 """Types that have a limit price: nothing fills beyond it."""
 WITH_STOP = frozenset({OrderType.STOP, OrderType.STOP_LIMIT}) | IF_TOUCHED
 """Types that wait until the market has come to their stop price; until then nothing fills."""
+TRAILING = frozenset({OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT})
+"""Types whose stop follows the market, `trail_amount` or `trail_percent` behind it."""
+TRIGGERED = WITH_STOP | TRAILING
+"""Types that are triggered before they trade."""
 WHY_OVER = {
     TimeInForce.IOC: "immediate-or-cancel: nothing more was to be had within its price",
     TimeInForce.FOK: "fill-or-kill: its whole quantity was not to be had at once within its price",
@@ -53,33 +67,6 @@ class Flag(StrEnum):
     TRIGGER = "trigger"
     """It is triggered by a price of the market that is named: LAST, BID_ASK or MID."""
     TRIGGER_ORACLE = "trigger=ORACLE"
-
-
-class Terms(Protocol):
-    """What is read of an order, or of the intent of one."""
-
-    @property
-    def order_type(self) -> OrderType: ...
-    @property
-    def time_in_force(self) -> TimeInForce: ...
-    @property
-    def limit_price(self) -> object: ...
-    @property
-    def stop_price(self) -> object: ...
-    @property
-    def reduce_only(self) -> bool: ...
-    @property
-    def outside_regular_hours(self) -> bool: ...
-    @property
-    def post_only(self) -> bool: ...
-    @property
-    def all_or_none(self) -> bool: ...
-    @property
-    def display_quantity(self) -> object: ...
-    @property
-    def not_before(self) -> object: ...
-    @property
-    def trigger(self) -> TriggerMethod: ...
 
 
 class Support(StrEnum):
@@ -127,6 +114,39 @@ class VenueOrders(Struct, frozen=True, kw_only=True):
     """Orders that depend on each other are one group there, which the venue reduces and cancels by itself."""
 
 
+class Terms(Protocol):
+    """What is read of an order, or of the intent of one."""
+
+    @property
+    def order_type(self) -> OrderType: ...
+    @property
+    def time_in_force(self) -> TimeInForce: ...
+    @property
+    def limit_price(self) -> object: ...
+    @property
+    def stop_price(self) -> object: ...
+    @property
+    def reduce_only(self) -> bool: ...
+    @property
+    def outside_regular_hours(self) -> bool: ...
+    @property
+    def post_only(self) -> bool: ...
+    @property
+    def all_or_none(self) -> bool: ...
+    @property
+    def display_quantity(self) -> object: ...
+    @property
+    def not_before(self) -> object: ...
+    @property
+    def trigger(self) -> TriggerMethod: ...
+    @property
+    def trail_amount(self) -> Decimal | None: ...
+    @property
+    def trail_percent(self) -> Decimal | None: ...
+    @property
+    def limit_offset(self) -> Decimal | None: ...
+
+
 _PRICES_OF = {kind: (kind in WITH_LIMIT, kind in WITH_STOP) for kind in OrderType}
 
 
@@ -135,6 +155,8 @@ def contradiction(terms: Terms) -> str:
     kind = terms.order_type
     if terms.all_or_none and terms.display_quantity is not None:
         return "an order that fills whole shows itself whole: it has all_or_none or display_quantity"
+    if wrong := _trail_at_fault(terms):
+        return wrong
     if _PRICES_OF[kind] == (terms.limit_price is not None, terms.stop_price is not None):
         return ""
     for name, price, types in (
@@ -156,5 +178,39 @@ def as_wanted(terms: OfOrder, wanted: ModifyIntent) -> OfOrder:
 
 
 def protects(terms: Terms) -> bool:
-    """Whether it is there when the market goes against a position: a STOP order that works at once."""
-    return terms.order_type is OrderType.STOP and terms.not_before is None
+    """Whether it is there when the market goes against a position: a stop without a limit that works at once."""
+    return terms.order_type in _PROTECTING and terms.not_before is None
+
+
+_PROTECTING = frozenset({OrderType.STOP, OrderType.TRAILING_STOP})
+
+
+def _trail_at_fault(terms: Terms) -> str:
+    kind, amount, percent, beyond = terms.order_type, terms.trail_amount, terms.trail_percent, terms.limit_offset
+    if kind not in TRAILING:
+        said = (amount, percent, beyond) != (None, None, None)
+        return f"a {kind} order has no trail_amount, trail_percent or limit_offset" if said else ""
+    if (amount is None) is (percent is None):
+        return f"a {kind} order needs trail_amount or trail_percent, one of them"
+    if any(each is not None and not each.is_finite() for each in (amount, percent, beyond)):
+        return "a trail is so much behind the market: a number"
+    if (amount is not None and amount <= 0) or (percent is not None and not 0 < percent < 100):
+        return "the trail lies behind the market: above zero, and below 100 percent"
+    if (beyond is not None) is not (kind is OrderType.TRAILING_STOP_LIMIT):
+        return f"a {kind} order {'has no' if beyond is not None else 'needs'} limit_offset"
+    return "the limit_offset is below zero" if beyond is not None and beyond < 0 else ""
+
+
+class Trail(Protocol):
+    """How far a stop follows the market behind."""
+
+    @property
+    def trail_amount(self) -> Decimal | None: ...
+    @property
+    def trail_percent(self) -> Decimal | None: ...
+
+
+def first_stop(terms: Trail, side: Side, market: Decimal) -> Decimal:
+    """Where the stop of a trailing order is while the market is there, if it has not been nearer before."""
+    distance = terms.trail_amount if terms.trail_amount is not None else market * (terms.trail_percent or 0) / 100
+    return market + distance * side.sign

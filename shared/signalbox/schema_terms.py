@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from signalbox.messages import OrderType, TimeInForce
-from signalbox.order_terms import WITH_LIMIT, WITH_STOP
+from signalbox.order_terms import TRAILING, WITH_LIMIT, WITH_STOP
 from signalbox.subjects import INTENT_ID
 from signalbox.venues import venue_names
 
@@ -54,10 +54,27 @@ def order_to_send() -> Schema:
     conditions = [
         _needs("limit_price", "order_type", [str(each) for each in OrderType if each in WITH_LIMIT]),
         _needs("stop_price", "order_type", [str(each) for each in OrderType if each in WITH_STOP]),
+        _needs("limit_offset", "order_type", [str(OrderType.TRAILING_STOP_LIMIT)]),
+        _trail(),
         _needs("good_till", "time_in_force", [str(TimeInForce.GTD)]),
     ]
     ids = {"properties": {"id": {"pattern": f"^{INTENT_ID.pattern}$"}}}
     return {"title": ORDER_TO_SEND, "allOf": [{"$ref": "#/$defs/OrderIntent"}, ids, *conditions]}
+
+
+def _trail() -> Schema:
+    """A trailing order, and no other, has one distance: an amount or a percentage."""
+    there, away = {"type": "string"}, {"type": "null"}
+    one = [
+        {"properties": {field: there, other: away}, "required": [field]}
+        for field, other in (("trail_amount", "trail_percent"), ("trail_percent", "trail_amount"))
+    ]
+    words = [str(each) for each in OrderType if each in TRAILING]
+    return {
+        "if": {"properties": {"order_type": {"enum": words}}, "required": ["order_type"]},
+        "then": {"oneOf": one},
+        "else": {"properties": {"trail_amount": away, "trail_percent": away}},
+    }
 
 
 def _needs(field: str, word: str, words: list[str]) -> Schema:

@@ -93,6 +93,11 @@ class IbkrSide:
                 terms["limit_price"] = _ticked(symbol, price + beyond * side.sign - away / 4)
             terms["time_in_force"] = chance.choice((TimeInForce.DAY, TimeInForce.GTC))
             terms["trigger"] = chance.choice([*TriggerMethod][:4])
+            if chance.random() < 0.25:
+                terms = {
+                    "order_type": OrderType.TRAILING_STOP,
+                    "trail_percent": chance.choice((Decimal("0.2"), Decimal(3))),
+                }
         elif kind == 3 and chance.random() < 0.5:
             terms = {"order_type": chance.choice((*sorted(IN_AUCTION), OrderType.MARKET_TO_LIMIT))}
             if terms["order_type"] in WITH_LIMIT:

@@ -83,7 +83,12 @@ def test_any_text_is_a_symbol_or_is_refused(text: str) -> None:
 
 
 def terms(**given_: object) -> argparse.Namespace:
-    return argparse.Namespace(**(dict.fromkeys(("limit", "stop", "touch", "on_close", "on_open", "to_limit")) | given_))
+    return argparse.Namespace(
+        **(
+            dict.fromkeys(("limit", "stop", "touch", "on_close", "on_open", "to_limit", "trail", "limit_offset"))
+            | given_
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,6 +147,14 @@ def test_options_make_the_intent() -> None:
     worked = intent_of("intent sell 9 SPY --limit 1 --all-or-none --display 3 --not-before 2026-01-05T15:00:00Z")
     assert (worked.all_or_none, worked.display_quantity) == (True, Decimal(3))
     assert worked.not_before == datetime(2026, 1, 5, 15, tzinfo=UTC)
+    by_amount = intent_of("intent sell 1 SPY --trail 2.50 --limit-offset 0.1")
+    assert (by_amount.order_type, by_amount.trail_percent) == (OrderType.TRAILING_STOP_LIMIT, None)
+    assert (by_amount.trail_amount, by_amount.limit_offset) == (Decimal("2.50"), Decimal("0.1"))
+    by_percent = intent_of("intent sell 1 SPY --trail 1.5%")
+    assert (by_percent.order_type, by_percent.trail_amount) == (OrderType.TRAILING_STOP, None)
+    assert by_percent.trail_percent == Decimal("1.5")
+    with pytest.raises(ConfigurationError, match="say --limit-offset, not --limit"):
+        intent_of("intent sell 1 SPY --trail 1.5% --limit 3")
     assert intent_of("intent sell 1 SPY --stop 460 --trigger bid-ask").trigger is TriggerMethod.BID_ASK
 
 

@@ -35,6 +35,7 @@ HAPPENINGS = st.lists(
         st.tuples(st.just("price"), SYMBOL, PART, st.sampled_from(["0", "3", "500"])),
         st.tuples(st.just("market"), SYMBOL, SIDE, st.integers(1, 30)),
         st.tuples(st.just("limit"), SYMBOL, SIDE, st.integers(1, 30), PART),
+        st.tuples(st.just("trail"), SYMBOL, SIDE, st.integers(1, 30), st.sampled_from(["0.1", "1", "5"])),
         st.tuples(st.just("to limit"), SYMBOL, SIDE, st.integers(1, 700)),
         st.tuples(st.sampled_from(["LIMIT_ON_CLOSE", "LIMIT_ON_OPEN"]), SYMBOL, SIDE, st.integers(1, 30), PART),
         st.tuples(st.sampled_from([SessionPhase.OPEN, SessionPhase.CLOSE]), st.sampled_from(["SPY", "AAPL"]), PART),
@@ -95,6 +96,8 @@ def live(day: Any, happenings: list[Any], after_each: Any = lambda: None) -> Non
                 terms |= {"order_type": OrderType(what), **prices}
             elif what in ("LIMIT_ON_CLOSE", "LIMIT_ON_OPEN"):
                 terms = {"order_type": OrderType(what), "limit_price": price_of(symbol, part[0])}
+            elif what == "trail":
+                terms |= {"order_type": OrderType.TRAILING_STOP, "trail_percent": Decimal(part[0])}
             elif what == "to limit":
                 terms = {"order_type": OrderType.MARKET_TO_LIMIT}
             elif what == "touch":
@@ -227,6 +230,24 @@ def test_what_is_for_the_close_fills_in_its_auction_or_expires_with_the_day(day:
     desk.pass_time(desk.now)
     status = statuses(desk)
     assert (status[within.id], status[beyond.id]) == (OrderStatus.FILLED, OrderStatus.EXPIRED)
+    agree(desk)
+
+
+def test_a_trailing_stop_follows_the_market_up_and_sells_when_it_turns(day: Any) -> None:
+    desk = day()
+    desk.order(quantity="100")
+    sale = desk.order(
+        quantity="100",
+        side="SELL",
+        order_type=OrderType.TRAILING_STOP,
+        trail_amount=Decimal(5),
+        time_in_force=TimeInForce.GTC,
+    )
+    for price in ("452", "460", "456"):
+        desk.price("ibkr", "SPY", price)
+    assert statuses(desk)[sale.id] is OrderStatus.NEW
+    desk.price("ibkr", "SPY", "455")
+    assert statuses(desk)[sale.id] is OrderStatus.FILLED
     agree(desk)
 
 

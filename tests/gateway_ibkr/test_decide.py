@@ -47,7 +47,7 @@ from signalbox.messages import (
     VenueReleased,
     VenueTriggered,
 )
-from signalbox.order_terms import AT_ONCE, WHY_OVER, WITH_STOP
+from signalbox.order_terms import AT_ONCE, TRIGGERED, WHY_OVER
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)  # 10:00 in New York
 CLOSE = datetime(2024, 3, 5, 21, 0, tzinfo=UTC)
@@ -173,14 +173,14 @@ def test_pending_submit_is_no_acceptance() -> None:
     assert tracked.seen
 
 
-@pytest.mark.parametrize("order_type", sorted(WITH_STOP))
+@pytest.mark.parametrize("order_type", sorted(TRIGGERED))
 def test_a_stop_triggers_when_it_goes_from_held_to_submitted(order_type: OrderType) -> None:
     state, _ = sent(order_type=order_type, stop_price=Decimal(390))
     assert kinds(state, status("PreSubmitted", why_held="trigger")) == [VenueAccepted]
     assert kinds(state, status("Submitted"), status("Submitted")) == [VenueTriggered]
 
 
-@pytest.mark.parametrize("order_type", sorted(WITH_STOP))
+@pytest.mark.parametrize("order_type", sorted(TRIGGERED))
 def test_a_stop_that_fills_has_triggered_though_nobody_said_so(order_type: OrderType) -> None:
     state, _ = sent(order_type=order_type, stop_price=Decimal(390))
     assert kinds(state, execution()) == [VenueTriggered, VenueFill]

@@ -166,6 +166,20 @@ def test_an_order_for_an_auction_or_to_limit_has_the_venues_words(
     assert ((terms.order_type, terms.time_in_force), terms.limit_price) == (words, limit)
 
 
+def test_a_trailing_stop_has_the_venues_words() -> None:
+    trail = translate.order_terms(order(order_type=OrderType.TRAILING_STOP, trail_amount=Decimal("2.5")))
+    assert (trail.order_type, trail.stop_price, trail.trailing_percent, trail.limit_offset) == (
+        "TRAIL",
+        2.5,
+        None,
+        None,
+    )
+    terms = {"trail_percent": Decimal("1.5"), "limit_offset": Decimal("0.1")}
+    limit = translate.order_terms(order(order_type=OrderType.TRAILING_STOP_LIMIT, **terms))
+    assert (limit.order_type, limit.stop_price, limit.trailing_percent) == ("TRAIL LIMIT", None, 1.5)
+    assert (limit.limit_offset, limit.limit_price) == (0.1, None)
+
+
 def test_how_an_order_is_to_be_worked_has_the_venues_words() -> None:
     plain = translate.order_terms(order())
     assert (plain.all_or_none, plain.display_size, plain.good_after, plain.trigger_method) == (False, 0, "", 0)

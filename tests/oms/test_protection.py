@@ -104,6 +104,13 @@ def test_stop_that_works_later_protects_nothing_and_is_not_taken_for_one_after_a
     assert long_100.restart().state.working_stops == long_100.state.working_stops
 
 
+def test_trailing_stop_protects(long_100: Any, make: Any) -> None:
+    terms = {"order_type": OrderType.TRAILING_STOP, "trail_amount": Decimal(1)}
+    sale = make.approved("s", 6, side=Side.SELL, quantity=Decimal(100), **terms)
+    long_100.run(sale, make.accepted("s", "9001", seconds=3))
+    assert long_100.state.unprotected == {}
+
+
 def test_order_to_be_touched_protects_nothing(long_100: Any, make: Any, at: Any) -> None:
     touch = {"order_type": OrderType.MARKET_IF_TOUCHED, "stop_price": Decimal(12)}
     sale = make.approved("s", 6, side=Side.SELL, quantity=Decimal(100), **touch)

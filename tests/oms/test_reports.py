@@ -403,6 +403,7 @@ def test_funding_that_the_baseline_contains_is_known_after_a_checkpoint(make: An
 def test_the_liquidity_of_a_fill_and_the_flags_of_an_order_are_carried_on(make: Any) -> None:
     begins = datetime(2024, 1, 3, tzinfo=UTC)
     more = {"all_or_none": True, "display_quantity": Decimal(1), "not_before": begins, "trigger": TriggerMethod.MID}
+    more |= {"trail_amount": Decimal(2), "trail_percent": Decimal(3), "limit_offset": Decimal(4)}
     desk = make.desk().run(make.approved(reduce_only=True, post_only=True, **more))
     assert {name: getattr(desk.state.orders["o-1"].order, name) for name in more} == more
     assert desk.state.orders["o-1"].order.reduce_only

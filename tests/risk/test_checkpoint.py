@@ -43,7 +43,7 @@ SHAPES = {
     1: "6e9aa285354ef48ae6b79dbc1a1ac258ab8a11a2d3382669eda852e9c219e03e",
     2: "5c2a1a9b0dfa22045ee0843fd73249161e91cd1f0668f4b462e4be5fb2f9b5c5",
     3: "04820106fd60e8ba7ac463cf5aeb0f9c9d377aa4f906a4d7f0cd1e8b50a6f6a3",
-    4: "f3b7f5d6a713fe8b89441ac6dbd341d7a87890b3465a4634fae35f8d9c07deb2",
+    4: "3d81b938ff73152163bbb5ac18fd00a66ce1fc0d58a36ad94cadded0131195f9",
 }
 
 Log = list[tuple[int, Decision | OrderEvent]]

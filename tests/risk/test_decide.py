@@ -202,11 +202,24 @@ BODIES = st.fixed_dictionaries(
         "side": st.sampled_from(["BUY", "SELL", "HOLD"]),
         "quantity": NUMBERS,
         "order_type": st.sampled_from(
-            ["MARKET", "LIMIT", "STOP", "MARKET_ON_CLOSE", "LIMIT_ON_OPEN", "MARKET_TO_LIMIT", 7]
+            [
+                "MARKET",
+                "LIMIT",
+                "STOP",
+                "MARKET_ON_CLOSE",
+                "LIMIT_ON_OPEN",
+                "MARKET_TO_LIMIT",
+                "TRAILING_STOP",
+                "TRAILING_STOP_LIMIT",
+                7,
+            ]
         ),
         "limit_price": NUMBERS,
         "stop_price": NUMBERS,
         "display_quantity": NUMBERS,
+        "trail_amount": NUMBERS,
+        "trail_percent": NUMBERS,
+        "limit_offset": NUMBERS,
         "not_before": TIMES,
         "all_or_none": st.booleans(),
         "trigger": st.sampled_from(["DEFAULT", "LAST", "ORACLE"]),

@@ -76,6 +76,7 @@ def a_list(contingency: str, *legs: ListLeg, venue: str = "ibkr") -> OrderListIn
             "one leg at most may leave",
         ),
         ("BRACKET", (ENTRY, STOP, TARGET, replace(TARGET, name="other")), "one leg at most may leave its share away"),
+        ("BRACKET", (ENTRY, leg("stop", "TRAILING_STOP")), "leg stop would trail"),
         ("BRACKET", (ENTRY, STOP, leg("out", "MARKET")), "leg out would not wait"),
         ("BRACKET", (ENTRY, STOP, leg("out", "MARKET_TO_LIMIT")), "leg out would not wait"),
         ("BRACKET", (ENTRY, STOP, leg("out", "LIMIT_ON_CLOSE", limit_price="11")), "leg out would not wait"),

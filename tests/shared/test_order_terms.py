@@ -11,16 +11,8 @@ from typing import Any
 import pytest
 from signalbox.change_support import VENUE_CHANGES, change_of
 from signalbox.messages import InstrumentKind, OrderIntent, OrderType, Side, TimeInForce, TriggerMethod
-from signalbox.order_support import (
-    EVERYWHERE,
-    NATIVE,
-    VENUE_ORDERS,
-    first_of,
-    flags_of,
-    rule_of,
-    why_refused,
-)
-from signalbox.order_terms import WITH_LIMIT, WITH_STOP, Flag, Support, VenueOrders, contradiction, protects
+from signalbox.order_support import EVERYWHERE, NATIVE, VENUE_ORDERS, first_of, flags_of, rule_of, why_refused
+from signalbox.order_terms import TRAILING, WITH_LIMIT, WITH_STOP, Flag, Support, VenueOrders, contradiction, protects
 from signalbox.venues import VENUES
 from signalbox_cli.order_types_reference import page
 
@@ -49,7 +41,32 @@ def test_what_fills_whole_shows_itself_whole() -> None:
 
 def test_a_stop_that_works_later_protects_nothing_yet() -> None:
     kinds = [kind for kind in OrderType if protects(intent(kind))]
-    assert (kinds, protects(intent(OrderType.STOP, not_before=LATER))) == ([OrderType.STOP], False)
+    protecting = [OrderType.STOP, OrderType.TRAILING_STOP]
+    assert (kinds, protects(intent(OrderType.STOP, not_before=LATER))) == (protecting, False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "terms", "reason"),
+    [
+        (OrderType.TRAILING_STOP, {}, ""),
+        (OrderType.TRAILING_STOP, {"trail_amount": None, "trail_percent": Decimal("1.5")}, ""),
+        (OrderType.TRAILING_STOP, {"trail_amount": None}, "needs trail_amount or trail_percent"),
+        (OrderType.TRAILING_STOP, {"trail_percent": Decimal(1)}, "one of them"),
+        (OrderType.TRAILING_STOP, {"trail_amount": Decimal(0)}, "above zero"),
+        (OrderType.TRAILING_STOP, {"trail_amount": Decimal("NaN")}, "a number"),
+        (OrderType.TRAILING_STOP, {"trail_amount": None, "trail_percent": Decimal(100)}, "below 100 percent"),
+        (OrderType.TRAILING_STOP, {"limit_offset": Decimal(1)}, "has no limit_offset"),
+        (OrderType.TRAILING_STOP_LIMIT, {}, ""),
+        (OrderType.TRAILING_STOP_LIMIT, {"limit_offset": None}, "needs limit_offset"),
+        (OrderType.TRAILING_STOP_LIMIT, {"limit_offset": Decimal(-1)}, "below zero"),
+        (OrderType.TRAILING_STOP, {"stop_price": Decimal(1)}, "has no stop_price"),
+        (OrderType.STOP, {"trail_amount": Decimal(1)}, "a STOP order has no trail_amount"),
+    ],
+)
+def test_a_trailing_order_says_one_distance(kind: OrderType, terms: dict[str, Any], reason: str) -> None:
+    said = contradiction(intent(kind, **terms))
+    assert (said == "") is (reason == "")
+    assert reason in said
 
 
 def intent(order_type: OrderType = OrderType.LIMIT, **terms: Any) -> OrderIntent:
@@ -57,6 +74,10 @@ def intent(order_type: OrderType = OrderType.LIMIT, **terms: Any) -> OrderIntent
         "limit_price": Decimal(100) if order_type in WITH_LIMIT else None,
         "stop_price": Decimal(99) if order_type in WITH_STOP else None,
     }
+    if order_type in TRAILING:
+        terms = {"trail_amount": Decimal(2)} | terms
+    if order_type is OrderType.TRAILING_STOP_LIMIT:
+        terms = {"limit_offset": Decimal(0)} | terms
     values = {"id": "i", "at": "2024-01-02", "venue": "ibkr", "symbol": "SPY", "side": Side.BUY, "quantity": Decimal(1)}
     return OrderIntent(**{**values, "order_type": order_type, **prices, **terms})
 
@@ -117,6 +138,9 @@ def test_every_rule_is_of_some_order(orders: VenueOrders) -> None:
         ("ibkr", STOCK, intent(outside_regular_hours=True), ""),
         ("ibkr", OPTION, intent(outside_regular_hours=True), "regular hours alone"),
         ("ibkr", OPTION, intent(OrderType.MARKET_ON_CLOSE), "no closing auction"),
+        ("ibkr", STOCK, intent(OrderType.TRAILING_STOP, time_in_force=TimeInForce.GTC), ""),
+        ("ibkr", STOCK, intent(OrderType.TRAILING_STOP_LIMIT, trigger=TriggerMethod.BID_ASK), ""),
+        ("dydx", PERPETUAL, intent(OrderType.TRAILING_STOP), "moved by `signalbox modify`"),
         ("ibkr", STOCK, intent(all_or_none=True), ""),
         ("ibkr", STOCK, intent(OrderType.MARKET, all_or_none=True), "use a LIMIT order"),
         ("ibkr", STOCK, intent(OrderType.LIMIT_ON_CLOSE, all_or_none=True), "use a LIMIT order"),

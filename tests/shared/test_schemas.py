@@ -165,11 +165,22 @@ ORDER = {"type": "OrderIntent", "id": "a", "venue": "ibkr", "symbol": "SPY", "si
 @pytest.mark.parametrize("till", [None, "2030-01-01T00:00:00Z"])
 @pytest.mark.parametrize("stop", [None, "1"])
 @pytest.mark.parametrize("limit", [None, "1"])
+@pytest.mark.parametrize(
+    "trail",
+    [
+        {},
+        {"trail_amount": "1"},
+        {"trail_percent": "1", "limit_offset": "0"},
+        {"trail_amount": "1", "trail_percent": "1"},
+        {"limit_offset": "0"},
+    ],
+    ids=["none", "amount", "percent and offset", "both", "offset alone"],
+)
 def test_the_schema_of_an_order_and_the_desk_refuse_the_same_terms(
-    limit: str | None, stop: str | None, till: str | None
+    limit: str | None, stop: str | None, till: str | None, trail: dict[str, str]
 ) -> None:
     for order_type, word in itertools.product(OrderType, TimeInForce):
-        terms = {"limit_price": limit, "stop_price": stop, "good_till": till}
+        terms = {"limit_price": limit, "stop_price": stop, "good_till": till, **trail}
         order = {**ORDER, "order_type": order_type, "time_in_force": word, **terms}
         intent = decode(json.dumps(order).encode(), OrderIntent)
         refused = bool(contradiction(intent)) or (word is TimeInForce.GTD) is (till is None)

@@ -91,6 +91,10 @@ class LineBroker:
             display_quantity=Decimal(line["display_quantity"]) if line["display_quantity"] else None,
             not_before=datetime.fromisoformat(line["not_before"]) if line["not_before"] else None,
             trigger=TriggerMethod(line["trigger"]),
+            **{
+                name: Decimal(line[name]) if line[name] else None
+                for name in ("trail_amount", "trail_percent", "limit_offset")
+            },
             client_reference=line["reference"],
         )
         if self.reject_reason:

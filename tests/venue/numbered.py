@@ -80,6 +80,10 @@ CANNOT: dict[tuple[str, str], Cannot] = {
     ("V1C", "dydx"): Cannot(
         "the chain has no market-to-limit orders", "risk denies it, and the gateway refuses it before it is claimed"
     ),
+    ("V3E", "dydx"): Cannot(
+        "the chain has no trailing stops", "risk denies it, and so does the gateway, with what is nearest"
+    ),
+    ("V3F", "dydx"): Cannot("the chain has no trailing stops", "risk denies it"),
     ("V1D", "dydx"): Cannot(
         "the chain has no all-or-none", "risk denies it, and so does the gateway, with what is nearest"
     ),

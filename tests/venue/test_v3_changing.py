@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from signalbox.messages import OrderStatus, Side, TimeInForce
+from signalbox.messages import OrderStatus, OrderType, Side, TimeInForce
 
 from .desk import Desk
 
@@ -280,3 +280,49 @@ async def fills_more(desk: Desk, order_id: str, known: Decimal) -> bool:
     await desk.bench_market.trade()
     await desk.after(desk.bench.spare_seconds)
     return desk.bench.placed(order_id)[0].filled > known
+
+
+async def test_v3E_trailing_stop_follows_the_market_and_never_goes_back(desk: Desk, order_id: str) -> None:
+    """A trailing stop to sell lies 5 % behind the market, which rises by 10 %, then falls by 3 %, then by 4 % more.
+
+    It is NEW while the market rises and falls a little, TRIGGERED by the fall that reaches its stop, and FILLED.
+    """
+    trail = {"order_type": OrderType.TRAILING_STOP, "trail_percent": Decimal(5), "time_in_force": TimeInForce.GTC}
+    await desk.submit(order_id, side=Side.SELL, **trail)
+    if desk.cannot is not None:
+        await desk.becomes(order_id, OrderStatus.REJECTED)
+        assert (desk.bench.placed(order_id), await desk.ledger(order_id)) == ([], [])
+        assert "signalbox modify" in (await desk.reported(order_id, "VenueRejected")).reason
+        return
+    await desk.becomes(order_id, OrderStatus.NEW)
+    for factor in ("1.10", "0.97"):
+        await desk.bench_market.trade()
+        desk.bench_market.move(factor)
+    await desk.bench_market.trade()
+    assert desk.status(order_id) is OrderStatus.NEW
+    desk.bench_market.move("0.96")
+    await desk.trades_until(order_id, OrderStatus.FILLED)
+    kinds = await desk.kinds(order_id)
+    assert kinds.index("VenueAccepted") < kinds.index("VenueTriggered") < kinds.index("VenueFill")
+
+
+async def test_v3F_trailing_stop_that_trails_and_triggers_while_dead(desk: Desk, order_id: str) -> None:
+    """A trailing stop works; the gateway is killed; the market rises, and falls by more than the trail.
+
+    The next one tells that it was triggered, and filled.
+    """
+    trail = {"order_type": OrderType.TRAILING_STOP, "trail_percent": Decimal(5), "time_in_force": TimeInForce.GTC}
+    if desk.cannot is not None:
+        pytest.skip(desk.cannot.reason)
+    await desk.submit(order_id, side=Side.SELL, **trail)
+    await desk.becomes(order_id, OrderStatus.NEW)
+    await desk.bench_market.trade()
+    await desk.kill()
+    desk.bench_market.move("1.10")
+    await desk.bench_market.trade()
+    desk.bench_market.move("0.94")
+    await desk.until_done_at_venue(order_id)
+    await desk.start()
+    await desk.becomes(order_id, OrderStatus.FILLED)
+    kinds = await desk.kinds(order_id)
+    assert kinds.index("VenueTriggered") < kinds.index("VenueFill")

@@ -20,7 +20,7 @@ from signalbox.gateway.actions import Action, Ask, CancelStray, RecordSent
 from signalbox.gateway.reports import COMMISSION_IS_MISSING
 from signalbox.gateway.state import Standing, learn_venue_id
 from signalbox.messages import Order, TimeInForce
-from signalbox.order_terms import AT_OPEN, WHY_OVER, WITH_STOP
+from signalbox.order_terms import AT_OPEN, TRIGGERED, WHY_OVER
 from signalbox.sessions import session_at, session_on
 
 from gateway_ibkr import changing, sense
@@ -177,7 +177,7 @@ def _status(
         if why_held is not None or status in ("Submitted", "Filled"):
             actions += reports.released(state, tracked, at)
         # IBKR simulates stops for stocks: PreSubmitted until the trigger, Submitted from then on
-        if order.order_type in WITH_STOP and status == "Submitted" and not why_held:
+        if order.order_type in TRIGGERED and status == "Submitted" and not why_held:
             actions += reports.triggered(state, tracked, at)
         return actions
     if status in ENDED:
@@ -290,7 +290,7 @@ def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action
     if not told:
         return actions
     remember_fill(state, fill)
-    if tracked is not None and tracked.order.order_type in WITH_STOP:  # one does not fill untriggered,
+    if tracked is not None and tracked.order.order_type in TRIGGERED:  # one does not fill untriggered,
         actions += reports.triggered(state, tracked, fill.at)  # and its status may be missing
     actions += told
     if tracked is not None:

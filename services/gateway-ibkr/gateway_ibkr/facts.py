@@ -89,6 +89,8 @@ class OrderTerms(Struct, frozen=True, kw_only=True):
     display_size: int = 0
     good_after: str = ""
     trigger_method: int = 0
+    trailing_percent: float | None = None
+    limit_offset: float | None = None
 
 
 # -------------------------------------------------------------------------------------------------------- orders

@@ -256,6 +256,8 @@ _ORDER_TYPES = {
     OrderType.MARKET_ON_OPEN: "MKT",
     OrderType.LIMIT_ON_OPEN: "LMT",
     OrderType.MARKET_TO_LIMIT: "MTL",
+    OrderType.TRAILING_STOP: "TRAIL",
+    OrderType.TRAILING_STOP_LIMIT: "TRAIL LIMIT",
 }
 _TRIGGER_METHODS = {
     TriggerMethod.DEFAULT: 0, TriggerMethod.LAST: 2, TriggerMethod.BID_ASK: 4, TriggerMethod.MID: 8,
@@ -286,7 +288,9 @@ def order_terms(order: Order) -> OrderTerms:
         account=order.account,
         reference=order.order_id,
         limit_price=float_of(order.limit_price) if order.limit_price is not None else None,
-        stop_price=float_of(order.stop_price) if order.stop_price is not None else None,
+        stop_price=_float_or_none(order.stop_price if order.trail_amount is None else order.trail_amount),
+        trailing_percent=_float_or_none(order.trail_percent),
+        limit_offset=_float_or_none(order.limit_offset),
         good_till=venue_time(order.good_till) if order.good_till is not None else "",
         outside_regular_hours=order.outside_regular_hours,
         group=group,
@@ -296,6 +300,10 @@ def order_terms(order: Order) -> OrderTerms:
         good_after=venue_time(order.not_before) if order.not_before is not None else "",
         trigger_method=_TRIGGER_METHODS[order.trigger],
     )
+
+
+def _float_or_none(value: Decimal | None) -> float | None:
+    return float_of(value) if value is not None else None
 
 
 def _display_size(quantity: Decimal | None) -> int:

@@ -149,6 +149,10 @@ class OrdersSession:
             order.auxPrice = terms.stop_price
         if terms.group:
             order.ocaGroup, order.ocaType = terms.group, terms.group_type
+        if terms.trailing_percent is not None:
+            order.trailingPercent = terms.trailing_percent
+        if terms.limit_offset is not None:
+            order.lmtPriceOffset = terms.limit_offset
         return self._scribe.order(number, to_vendor(contract), order)
 
     def place(self, message: str) -> None:

@@ -102,6 +102,9 @@ SELECT e.generation, e.sequence, e.type, e."at", coalesce(e.terms.symbol, wanted
        coalesce(e.terms.display_quantity, wanted.display_quantity) AS display_quantity,
        coalesce(e.terms.not_before, wanted.not_before) AS not_before,
        coalesce(e.terms."trigger", wanted.trigger_method) AS trigger_method,
+       coalesce(e.terms.trail_amount, wanted.trail_amount) AS trail_amount,
+       coalesce(e.terms.trail_percent, wanted.trail_percent) AS trail_percent,
+       coalesce(e.terms.limit_offset, wanted.limit_offset) AS limit_offset,
        e.terms.currency AS currency, exactly(e.terms.estimated_commission) AS estimated_commission
 FROM order_events AS e
 LEFT JOIN (SELECT d.decision_id, i.* FROM typed_decisions AS d JOIN typed_intents AS i USING (generation, sequence)
@@ -125,6 +128,9 @@ SELECT folded.venue, folded.account, folded.order_id, closing.status, standing.s
        exactly(standing.display_quantity) AS display_quantity,
        standing.not_before AS not_before,
        standing.trigger_method AS trigger_method,
+       exactly(standing.trail_amount) AS trail_amount,
+       exactly(standing.trail_percent) AS trail_percent,
+       exactly(standing.limit_offset) AS limit_offset,
        exactly(coalesce(folded.filled_quantity, 0)::DECIMAL(38,18)) AS filled_quantity, nullif(folded.executions, 0) AS executions,
        folded.reason,  -- DuckDB 2.0 can not compare what a coalesce within a CASE has made
        CASE WHEN closing.status <> 'REJECTED' THEN NULL WHEN folded.refused_by IS NULL THEN 'UNSTATED'

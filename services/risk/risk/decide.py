@@ -73,6 +73,7 @@ def ground_of(facts: OrderFacts) -> tuple[Form, Ground]:
         intent.display_quantity is None,
         intent.not_before is None,
         intent.trigger,
+        intent.trail_amount is None and intent.trail_percent is None,
         intent.good_till is None,
         intent.valid_until is None,
     )

@@ -38,6 +38,8 @@ DECIMALS_MAX = 12
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 
 _NUMBERS = ("quantity", "limit_price", "stop_price", "display_quantity", "share", "amount")
+_TRAIL = ("trail_amount", "trail_percent", "limit_offset")
+"""Of an order; the offset of a leg's limit is none of these."""
 _NUMBER = re.compile(r"[0-9.eE+-]+|[+-]?s?nan|[+-]?inf(?:inity)?", re.IGNORECASE | re.ASCII)
 """What is not finite has a sentence of its own."""
 
@@ -62,6 +64,9 @@ class _WrittenLeg(_Numbers):
 
 
 class _Written(_Numbers):
+    trail_amount: msgspec.Raw = msgspec.Raw()
+    trail_percent: msgspec.Raw = msgspec.Raw()
+    limit_offset: msgspec.Raw = msgspec.Raw()
     legs: tuple[_WrittenLeg, ...] = ()
 
 
@@ -163,7 +168,7 @@ def _foreign_number(payload: bytes) -> str:
     parts: list[_Numbers | _WrittenOffset] = [written, *written.legs]
     parts += [offset for leg in written.legs for offset in (leg.limit_offset, leg.stop_offset) if offset is not None]
     for part in parts:
-        for name in _NUMBERS:
+        for name in (*_NUMBERS, *(_TRAIL if part is written else ())):
             raw = bytes(getattr(part, name, b""))
             if raw.startswith(b'"') and not _NUMBER.fullmatch(msgspec.json.decode(raw)):
                 return f"{name} is not written as a number: digits 0 to 9, a point and a sign are read"
@@ -183,7 +188,7 @@ def _with_numbers(intent: Intent) -> Iterator[OrderIntent | ModifyIntent | Posit
 def _absurd_number(intent: Intent) -> str:
     """Refuse by digits and exponent, before any arithmetic: 1E+999999 plus 1 has a million digits."""
     for part in _with_numbers(intent):
-        for name in _NUMBERS:
+        for name in (*_NUMBERS, *(_TRAIL if isinstance(part, OrderIntent) else ())):
             number: Decimal | None = getattr(part, name, None)
             if number is None:
                 continue

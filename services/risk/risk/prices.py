@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from signalbox.messages import Order, OrderIntent, Quote, QuoteSeen, Side
-from signalbox.order_terms import WITH_LIMIT
+from signalbox.order_terms import TRAILING, WITH_LIMIT, first_stop
 
 from risk.state import BUY, ONE, ZERO
 
@@ -50,7 +50,8 @@ def worst_price(intent: OrderIntent | Order, market: Decimal | None, collar_frac
     """The price per unit that makes the order as large as it may get; None when it can not be told.
 
     A limit bounds a purchase, one behind a stop too; a sale may fill better than its limit, at the market. What has no
-    limit may slip by the collar, whichever side: for limits on size the higher price is the worse one.
+    limit may slip by the collar, whichever side: for limits on size the higher price is the worse one. A purchase that
+    trails starts at its stop of now.
     """
     if intent.order_type in WITH_LIMIT and intent.limit_price is not None:
         if intent.side is _SELL and market is not None:
@@ -58,4 +59,7 @@ def worst_price(intent: OrderIntent | Order, market: Decimal | None, collar_frac
         return intent.limit_price
     if market is None:
         return None
+    if intent.order_type in TRAILING and intent.side is BUY:  # its stop starts there, and comes down with the market
+        stop = first_stop(intent, intent.side, market)
+        return stop * (ONE + collar_fraction) if intent.limit_offset is None else stop + intent.limit_offset
     return max(intent.stop_price or market, market) * (ONE + collar_fraction)

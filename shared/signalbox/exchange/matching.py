@@ -19,7 +19,8 @@ An immediate-or-cancel order takes what the present quote has for it, and the re
 cancelled whole unless the quote has all of it. Neither waits, for a market that is shut neither. A post-only order that
 would take as it comes is rejected. One that is all or none waits until the quote has all of it. One that shows a part
 of itself gets no more than that of a quote, once it has rested. One that is not to work before a time neither triggers
-nor trades until then. A trigger goes by the last trade unless the order names another price.
+nor trades until then. The stop of a trailing order follows the price that triggers it; that is the last trade, unless
+the order names another.
 """
 
 from __future__ import annotations
@@ -51,8 +52,9 @@ from signalbox.exchange.orders import (
 )
 from signalbox.exchange.quoting import MarketQuote, Phase
 from signalbox.exchange.rights import accepts, may_trade, share, triggering
+from signalbox.exchange.trailing import trailed
 from signalbox.messages import InstrumentKind, Liquidity, OrderType, Side, TimeInForce
-from signalbox.order_terms import AT_CLOSE, AT_ONCE, AT_OPEN, IF_TOUCHED, WHY_OVER, WITH_LIMIT, WITH_STOP
+from signalbox.order_terms import AT_CLOSE, AT_ONCE, AT_OPEN, IF_TOUCHED, TRAILING, TRIGGERED, WHY_OVER, WITH_LIMIT
 
 _NONE, _TO_LIMIT = Decimal(0), OrderType.MARKET_TO_LIMIT
 WOULD_TAKE = "post-only: it would have been filled at once"
@@ -320,12 +322,16 @@ def _trigger(
     at: datetime,
     events: list[tuple[VenueOrderEvent, VenueOrder]],
 ) -> VenueOrder:
-    terms = order.terms
-    if terms.order_type not in WITH_STOP or order.status is VenueOrderStatus.TRIGGERED:
+    if order.terms.order_type not in TRIGGERED or order.status is VenueOrderStatus.TRIGGERED:
         return order
+    price = triggering(order.terms, quote)
+    terms = trailed(order.terms, price) if order.terms.order_type in TRAILING else order.terms
+    if terms is not order.terms:
+        moved = Modified(number=order.number, at=at, terms=terms)
+        order = evolve(order, moved)
+        events.append((moved, order))
     assert terms.stop_price is not None
     waits_for_more = (terms.side is Side.BUY) is not (terms.order_type in IF_TOUCHED)
-    price = triggering(terms, quote)
     reached = price >= terms.stop_price if waits_for_more else price <= terms.stop_price
     if not reached:
         return order

@@ -33,6 +33,9 @@ class OrderTerms(Struct, frozen=True, kw_only=True):
     display_quantity: Decimal | None = None
     not_before: datetime | None = None
     trigger: TriggerMethod = TriggerMethod.DEFAULT
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
+    limit_offset: Decimal | None = None
     client_reference: str = ""
     client_tag: str = ""
     oca_group: str = ""

@@ -11,9 +11,10 @@ from decimal import Decimal
 from signalbox.exchange.orders import OrderTerms, VenueOrder, VenueOrderStatus
 from signalbox.exchange.quoting import MarketQuote, Phase
 from signalbox.messages import OrderType, Side, TriggerMethod
-from signalbox.order_terms import IF_TOUCHED, IN_AUCTION, WITH_LIMIT, WITH_STOP
+from signalbox.order_terms import IF_TOUCHED, IN_AUCTION, TRIGGERED, WITH_LIMIT
 
-_NONE, _TO_LIMIT = Decimal(0), OrderType.MARKET_TO_LIMIT
+_NONE = Decimal(0)
+_GETS_ITS_LIMIT = frozenset({OrderType.MARKET_TO_LIMIT, OrderType.TRAILING_STOP_LIMIT})
 
 
 def share(order: VenueOrder, size: Decimal, *, rests: bool) -> Decimal:
@@ -44,9 +45,9 @@ def triggering(terms: OrderTerms, quote: MarketQuote) -> Decimal:
 
 def accepts(order: VenueOrder, price: Decimal) -> bool:
     terms = order.terms
-    if terms.order_type in WITH_STOP and order.status is not VenueOrderStatus.TRIGGERED:
+    if terms.order_type in TRIGGERED and order.status is not VenueOrderStatus.TRIGGERED:
         return False
-    if terms.order_type in WITH_LIMIT or (terms.order_type is _TO_LIMIT and terms.limit_price is not None):
+    if terms.order_type in WITH_LIMIT or (terms.order_type in _GETS_ITS_LIMIT and terms.limit_price is not None):
         assert terms.limit_price is not None
         return price <= terms.limit_price if terms.side is Side.BUY else price >= terms.limit_price
     return True

@@ -34,7 +34,7 @@ from signalbox.exchange.orders import (
 from signalbox.exchange.quoting import MarketQuote, Phase
 from signalbox.exchange.settlement import trades, unordered
 from signalbox.messages import Liquidity, TimeInForce
-from signalbox.order_terms import AT_CLOSE, AT_OPEN, WITH_LIMIT, WITH_STOP
+from signalbox.order_terms import AT_CLOSE, AT_OPEN, TRAILING, WITH_LIMIT, WITH_STOP
 from signalbox.sessions import Session, moc_cutoff, next_session, opening_cutoff, opening_of, session_at
 
 _FIRST_NUMBER = 1_000_001
@@ -371,6 +371,8 @@ def _bad_terms(terms: OrderTerms, listing: Listing) -> str:
         tick = listing.tick_at(price)
         if price % tick:
             return f"price {price} does not conform to the minimum price variation {tick}"
+    if terms.order_type in TRAILING and (terms.trail_amount is None) is (terms.trail_percent is None):
+        return "a trailing order needs an amount or a percentage"
     return ""
 
 

@@ -25,7 +25,8 @@ class OrderIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     `account` may be left out where the desk has one account at that venue. `valid_until` bounds how late risk may
     still approve it; `good_till` is the order's own end (GTD only), `not_before` when it begins to work. It shows
-    `display_quantity` of itself at a time (None = all).
+    `display_quantity` of itself at a time (None = all). A trailing stop follows the market `trail_amount` or
+    `trail_percent` behind; with a limit, that is `limit_offset` beyond its stop.
     """
 
     at: Utc = NEVER
@@ -45,6 +46,9 @@ class OrderIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True
     display_quantity: Decimal | None = None
     not_before: Utc | None = None
     trigger: TriggerMethod = TriggerMethod.DEFAULT
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
+    limit_offset: Decimal | None = None
     account: str = ""
     valid_until: Utc | None = None
     strategy: str = ""

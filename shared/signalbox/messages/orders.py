@@ -57,6 +57,9 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     display_quantity: Decimal | None = None
     not_before: Utc | None = None
     trigger: TriggerMethod = TriggerMethod.DEFAULT
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
+    limit_offset: Decimal | None = None
 
 
 class Fill(Struct, frozen=True, kw_only=True, gc=False):

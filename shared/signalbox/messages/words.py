@@ -64,6 +64,9 @@ class OrderType(StrEnum):
     LIMIT_ON_OPEN = "LIMIT_ON_OPEN"
     MARKET_TO_LIMIT = "MARKET_TO_LIMIT"
     """It takes at the market; what its first fill leaves rests as a limit order at the price of that fill."""
+    TRAILING_STOP = "TRAILING_STOP"
+    """Its stop follows the market at a distance, and never goes back."""
+    TRAILING_STOP_LIMIT = "TRAILING_STOP_LIMIT"
 
 
 class TriggerMethod(StrEnum):

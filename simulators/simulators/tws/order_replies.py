@@ -93,6 +93,8 @@ _TRAILING = (
     ("trailStopPrice", ""),
     ("trailingPercent", ""),
 )
+_TRAILS_AT = (("trailStopPrice", UNSET_DOUBLE), ("lmtPriceOffset", UNSET_DOUBLE))
+"""Once more, among what adjusts an order: clients keep what they read last."""
 _NO_LEGS = ("", "0", "0", "0")  # description; legs, leg prices and routing parameters, all none
 _NO_SCALE = (UNSET_INTEGER, UNSET_INTEGER, "", "")  # two sizes, increment; then no hedge
 _PEGGED = ("", "", UNSET_DOUBLE, "", "")  # minTradeQty, minCompeteSize, competeAgainstBestOffset, two mid offsets
@@ -142,7 +144,9 @@ def open_order(facts: OrderFacts, margin: MarginFacts | None = None) -> Message:
         *(_NO_MARGIN if margin is None else margin.texts()),
         *_texts(facts, (("randomizeSize", "0"), ("randomizePrice", "0"))),
         "0",  # conditions
-        *("None", UNSET_DOUBLE, UNSET_DOUBLE, UNSET_DOUBLE, UNSET_DOUBLE, UNSET_DOUBLE, UNSET_DOUBLE, "0"),
+        *("None", UNSET_DOUBLE),  # an adjusted order type, its trigger
+        *_texts(facts, _TRAILS_AT),
+        *(UNSET_DOUBLE, UNSET_DOUBLE, UNSET_DOUBLE, "0"),
         *_texts(facts, (("softDollarTierName", ""), ("softDollarTierValue", ""))),
         "",  # the tier's display name
         *_texts(facts, (("cashQty", "0"), ("dontUseAutoPriceForHedge", "0"), ("isOmsContainer", "0"))),
@@ -176,7 +180,7 @@ def completed_order(facts: OrderFacts) -> Message:
         facts.status,
         *_texts(facts, (("randomizeSize", "0"), ("randomizePrice", "0"))),
         "0",  # conditions
-        *(UNSET_DOUBLE, UNSET_DOUBLE),  # trailStopPrice, lmtPriceOffset
+        *_texts(facts, _TRAILS_AT),
         *_texts(facts, (("cashQty", "0"), ("dontUseAutoPriceForHedge", "0"), ("isOmsContainer", "0"))),
         "",  # autoCancelDate
         decimal_text(facts.filled),

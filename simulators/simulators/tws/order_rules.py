@@ -14,7 +14,7 @@ from signalbox.exchange.groups import OCA_TYPES
 from signalbox.exchange.listing import Listing
 from signalbox.exchange.orders import OrderTerms, VenueOrder, VenueOrderStatus
 from signalbox.messages import InstrumentKind, OrderType, Side, TimeInForce, TriggerMethod
-from signalbox.order_terms import AT_ONCE, AT_OPEN, IN_AUCTION, WHY_OVER, WITH_LIMIT, WITH_STOP
+from signalbox.order_terms import AT_ONCE, AT_OPEN, IN_AUCTION, TRAILING, TRIGGERED, WHY_OVER, WITH_LIMIT, WITH_STOP
 from signalbox.sessions import is_open, session_at
 
 from simulators.tws import times
@@ -30,13 +30,15 @@ ORDER_TYPES = {
     "MIT": OrderType.MARKET_IF_TOUCHED,
     "LIT": OrderType.LIMIT_IF_TOUCHED,
     "MTL": OrderType.MARKET_TO_LIMIT,
+    "TRAIL": OrderType.TRAILING_STOP,
+    "TRAIL LIMIT": OrderType.TRAILING_STOP_LIMIT,
     "MOC": OrderType.MARKET_ON_CLOSE,
     "LOC": OrderType.LIMIT_ON_CLOSE,
 }
 AT_THE_OPENING = {"MKT": OrderType.MARKET_ON_OPEN, "LMT": OrderType.LIMIT_ON_OPEN}
 """What an order is whose time in force is `OPG`."""
 KNOWN_ORDER_TYPES = frozenset(
-    {"TRAIL", "TRAIL LIMIT", "REL", "MIDPRICE", "PEG MID", "PEG MKT", "PEG BEST"}
+    {"REL", "MIDPRICE", "PEG MID", "PEG MKT", "PEG BEST"}
     | {"PEG BENCH", "PEGMID", "PEGBEST", "PEGBENCH", "BOX TOP", "VOL", "STP PRT", "MKT PRT", "SNAP MKT", "SNAP MID"}
 )
 OPENING = "OPG"
@@ -75,6 +77,7 @@ def terms_of(
         or _unsupported(request)
         or _bad_prices(request, listing)
         or _bad_instructions(request, listing)
+        or _bad_trail(request, listing)
     )
     if objection:
         return objection
@@ -100,6 +103,9 @@ def terms_of(
         display_quantity=Decimal(request.integer("displaySize")) if request.integer("displaySize") > 0 else None,
         not_before=not_before,
         trigger=TRIGGERS[request.integer("triggerMethod")],
+        trail_amount=_trail_amount(request) if order_type in TRAILING else None,
+        trail_percent=request.number("trailingPercent") or None if order_type in TRAILING else None,
+        limit_offset=request.number("lmtPriceOffset") if order_type is OrderType.TRAILING_STOP_LIMIT else None,
         client_reference=request.text("orderRef"),
         client_tag=client_tag,
         oca_group=request.text("ocaGroup"),
@@ -161,7 +167,7 @@ def _bad_kind(request: PlaceOrder, listing: Listing) -> Unresolved | None:
         )
     if tif not in TIMES_IN_FORCE:
         return Unresolved(10052, f"Invalid time in force:{tif}")
-    if ORDER_TYPES[order_type] in (*WITH_STOP, OrderType.MARKET_TO_LIMIT) and tif in AT_ONCE:
+    if ORDER_TYPES[order_type] in (*TRIGGERED, OrderType.MARKET_TO_LIMIT) and tif in AT_ONCE:
         return Unresolved(10052, f"Invalid time in force:{tif}")  # it could not wait: for its trigger, or at its limit
     if tif == OPENING and order_type not in (*AT_THE_OPENING, *_FOR_THE_CLOSE):
         return Unresolved(10052, f"Invalid time in force:{tif}")
@@ -180,7 +186,7 @@ def _unsupported(request: PlaceOrder) -> Unresolved | None:
         parts.add("parentId")
     if request.integer("triggerMethod") not in TRIGGERS:
         parts.add(f"triggerMethod {request.integer('triggerMethod')}")
-    for name in ("discretionaryAmt", "cashQty", "trailingPercent"):
+    for name in ("discretionaryAmt", "cashQty", "trailStopPrice"):
         if request.number(name):
             parts.add(name)
     for name in ("hidden", "sweepToFill", "blockOrder"):
@@ -217,6 +223,30 @@ def _bad_instructions(request: PlaceOrder, listing: Listing) -> Unresolved | Non
         return rejected("all-or-none is not allowed for this order")
     if request.text("goodAfterTime") and (order_type in IN_AUCTION or request.text("tif") in AT_ONCE):
         return rejected("the good-after time is not allowed for this order")
+    return None
+
+
+def _trail_amount(request: PlaceOrder) -> Decimal | None:
+    """`auxPrice` is the trail's distance, unless it is a percentage."""
+    return None if request.number("trailingPercent") else request.number("auxPrice")
+
+
+def _bad_trail(request: PlaceOrder, listing: Listing) -> Unresolved | None:
+    order_type, percent = type_of(request), request.number("trailingPercent")
+    if order_type not in TRAILING:
+        return rejected("a trailing percentage is of a trailing order") if percent else None
+    amount, beyond = _trail_amount(request), request.number("lmtPriceOffset")
+    if percent and request.number("auxPrice"):
+        return invalid("Trailing amount and trailing percent can not be specified together")
+    if percent and not 0 < percent < 100:
+        return invalid("Please enter a valid trailing percent")
+    if not percent and (amount is None or not 0 < amount <= PRICE_MAX):
+        return invalid("Please enter a valid trailing amount")
+    if order_type is OrderType.TRAILING_STOP_LIMIT and (beyond is None or not 0 <= beyond <= PRICE_MAX):
+        return invalid("Please enter a valid limit price offset")
+    for distance in (amount, beyond if order_type is OrderType.TRAILING_STOP_LIMIT else None):
+        if distance is not None and distance % listing.tick:
+            return Unresolved(110, "The price does not conform to the minimum price variation for this contract.")
     return None
 
 
@@ -257,7 +287,18 @@ def fields_of(terms: OrderTerms) -> dict[str, str]:
         "allOrNone": "1" if terms.all_or_none else "0",
         "displaySize": "0" if terms.display_quantity is None else decimal_text(terms.display_quantity),
         "triggerMethod": str(_TRIGGER_NUMBERS[terms.trigger]),
+        **(_trail_fields(terms) if terms.order_type in TRAILING else {}),
     }
+
+
+def _trail_fields(terms: OrderTerms) -> dict[str, str]:
+    texts = {
+        "auxPrice": terms.trail_amount,
+        "trailingPercent": terms.trail_percent,
+        "trailStopPrice": terms.stop_price,
+        "lmtPriceOffset": terms.limit_offset,
+    }
+    return {name: "" if value is None else decimal_text(value) for name, value in texts.items()}
 
 
 def reason_of(order: VenueOrder) -> str:
@@ -281,7 +322,7 @@ def status_of(order: VenueOrder, calendar: str, now: datetime) -> str:
         case VenueOrderStatus.TRIGGERED:
             return "Submitted"
     begins = order.terms.not_before
-    held = order.terms.order_type in WITH_STOP | IN_AUCTION or (begins is not None and now < begins)
+    held = order.terms.order_type in TRIGGERED | IN_AUCTION or (begins is not None and now < begins)
     return "PreSubmitted" if held or not can_trade(order.terms, calendar, now) else "Submitted"
 
 
@@ -302,6 +343,6 @@ def same_order(new: OrderTerms, old: OrderTerms) -> bool:
     """Whether the new terms differ only in what the venue can change: quantity and prices."""
     unchangeable = (
         "account symbol side order_type time_in_force good_till outside_regular_hours client_reference oca_group "
-        "all_or_none display_quantity not_before trigger"
+        "all_or_none display_quantity not_before trigger trail_amount trail_percent limit_offset"
     )
     return all(getattr(new, name) == getattr(old, name) for name in unchangeable.split())

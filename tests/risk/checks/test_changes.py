@@ -268,6 +268,13 @@ def test_what_a_market_to_limit_order_leaves_has_the_venues_price_and_is_not_cha
     assert decision.reason.endswith("use a cancel, and a LIMIT order for what is left once it has ended")
 
 
+def test_where_the_stop_of_a_trailing_order_is_only_the_venue_knows(world: Any) -> None:
+    w, order = working(world, order_type=OrderType.TRAILING_STOP, limit=None, trail_amount=Decimal(2))
+    decision = w.decide(w.modify(order.id, quantity="8"))
+    assert failed(decision) == ["change_support"]
+    assert decision.reason.startswith("the stop of a trailing order moves with the market")
+
+
 def test_what_has_filled_is_in_the_total_and_may_not_fill_again(world: Any) -> None:
     w, order = working(world, filled="6", desk={"limits": {"position_quantity_max": Decimal(12)}})
     assert failed(w.decide(w.modify(order.id, quantity="13"))) == ["position_quantity"]

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from signalbox.messages import IntentApproved, IntentDenied, OrderType, TimeInForce, TriggerMethod
+from risk.prices import worst_price
+from signalbox.messages import IntentApproved, IntentDenied, OrderIntent, OrderType, Side, TimeInForce, TriggerMethod
 
 from tests.risk.conftest import NOON
 
@@ -95,3 +96,57 @@ def test_what_an_intent_asks_for_is_held_against_it_though_one_without_it_has_pa
     denied = w.decide(w.order(**first, **more))
     assert isinstance(denied, IntentDenied)
     assert denied.reason.startswith(reason)
+
+
+TRAIL = {"order_type": OrderType.TRAILING_STOP, "limit": None}
+
+
+@pytest.mark.parametrize(
+    ("side", "terms", "reason"),
+    [
+        ("SELL", {"trail_amount": Decimal(2)}, ""),
+        ("BUY", {"trail_percent": Decimal("1.5")}, ""),
+        ("SELL", {"trail_amount": Decimal("0.005")}, "the trail_amount 0.005 is not a multiple of the tick size"),
+        ("SELL", {"trail_amount": Decimal(100)}, "the trail would start at"),
+        ("BUY", {"trail_amount": Decimal(150)}, ""),
+    ],
+)
+def test_a_trail_is_whole_ticks_and_starts_at_a_price(
+    world: Any, check: Any, side: str, terms: dict[str, Any], reason: str
+) -> None:
+    decision = world().ready().decide(world().order(side, **TRAIL, **terms))
+    found = check(decision, "trail")
+    assert (found.passed, reason in found.reason) == (reason == "", True)
+
+
+def test_where_a_trail_starts_is_told_beside_the_market(world: Any, check: Any) -> None:
+    w = world().ready().quote("SPY", "99.99", "100")
+    told = check(w.decide(w.order(**TRAIL, trail_amount=Decimal(2))), "trail")
+    assert told.observed == "its stop starts at 102, the market is at 100"
+    assert told.source.startswith("quote:")
+
+
+def test_a_purchase_that_trails_is_as_large_as_its_stop_of_now_makes_it() -> None:
+    def worst(side: Side, **terms: Any) -> Decimal | None:
+        intent = OrderIntent(
+            id="i",
+            at=NOON,
+            venue="ibkr",
+            symbol="SPY",
+            side=side,
+            quantity=Decimal(1),
+            **{"order_type": OrderType.TRAILING_STOP, **terms},
+        )
+        return worst_price(intent, Decimal(100), Decimal("0.05"))
+
+    assert worst(Side.BUY, trail_amount=Decimal(10)) == Decimal("115.5")
+    assert worst(Side.BUY, trail_percent=Decimal(20)) == Decimal(126)
+    limit = {"order_type": OrderType.TRAILING_STOP_LIMIT, "limit_offset": Decimal(1)}
+    assert worst(Side.BUY, trail_amount=Decimal(10), **limit) == Decimal(111)
+    assert worst(Side.SELL, trail_amount=Decimal(10)) == Decimal(105)
+
+
+def test_a_trail_is_asked_of_each_intent_that_has_one(world: Any) -> None:
+    w = world().ready()
+    assert isinstance(w.decide(w.order(**TRAIL, **BY_THEN, trail_amount=Decimal(2))), IntentApproved)
+    assert isinstance(w.decide(w.order("SELL", **TRAIL, **BY_THEN, trail_amount=Decimal(200))), IntentDenied)

@@ -277,6 +277,61 @@ def test_a_stop_goes_by_the_price_that_it_names(
         assert (Triggered in kinds(matching.see_quote(taken.book, at))) is triggers
 
 
+def moves(book: SymbolBook, *prices: str) -> tuple[SymbolBook, list[type]]:
+    """The market goes through these prices, bid and last; the kinds of events at the last of them."""
+    kinds_: list[type] = []
+    for price in prices:
+        step = matching.see_quote(book, quote(price, str(Decimal(price) + Decimal("0.01")), last=price))
+        book, kinds_ = step.book, kinds(step)
+    return book, kinds_
+
+
+@pytest.mark.parametrize(
+    "trail", [{"trail_amount": Decimal("0.50")}, {"trail_percent": Decimal(5)}], ids=["amount", "percent"]
+)
+def test_a_trailing_stop_follows_the_market_and_never_goes_back(trail: dict[str, Decimal]) -> None:
+    sale = order(OrderType.TRAILING_STOP, side=Side.SELL, **trail)
+    book = matching.take(SymbolBook(phase=Phase.REGULAR), sale, NOON).book
+    book, _ = moves(book, "10.00", "10.40", "10.10")
+    (order_,) = book.orders
+    stop = Decimal("9.90") if "trail_amount" in trail else Decimal("9.88")
+    assert order_.terms.stop_price == stop
+    book, told = moves(book, str(stop + Decimal("0.01")))
+    assert told == []
+    _, told = moves(book, str(stop))
+    assert told == [Triggered, Filled]
+
+
+def test_a_trailing_stop_to_buy_comes_down_with_the_market() -> None:
+    book = matching.take(
+        SymbolBook(phase=Phase.REGULAR), order(OrderType.TRAILING_STOP, trail_amount=Decimal("0.50")), NOON
+    ).book
+    book, _ = moves(book, "10.00", "9.60", "9.90")
+    assert [each.terms.stop_price for each in book.orders] == [Decimal("10.10")]
+    assert moves(book, "10.09")[1] == []
+    assert moves(book, "10.10")[1] == [Triggered, Filled]
+
+
+def test_a_trailing_stop_with_a_limit_rests_at_its_limit_once_it_is_triggered_and_trails_no_more() -> None:
+    trail = {"trail_amount": Decimal("0.50"), "limit_offset": Decimal("0.10")}
+    sale = order(OrderType.TRAILING_STOP_LIMIT, side=Side.SELL, **trail)
+    book = matching.take(SymbolBook(phase=Phase.REGULAR), sale, NOON).book
+    book, told = moves(book, "10.00", "9.30")  # over stop and limit at once
+    assert told == [Triggered]
+    assert [(each.terms.stop_price, each.terms.limit_price) for each in book.orders] == [
+        (Decimal("9.50"), Decimal("9.40"))
+    ]
+    assert moves(book, "9.39")[1] == []
+    assert moves(book, "10.80")[1] == [Filled]
+
+
+def test_a_trailing_stop_goes_by_the_price_that_it_names() -> None:
+    sale = order(OrderType.TRAILING_STOP, side=Side.SELL, trail_amount=Decimal(1), trigger=TriggerMethod.MID)
+    book = matching.take(SymbolBook(phase=Phase.REGULAR), sale, NOON).book
+    step = matching.see_quote(book, quote("10.00", "10.10", last="20"))
+    assert [each.terms.stop_price for each in step.book.orders] == [Decimal("9.05")]
+
+
 def test_outside_regular_hours_only_orders_that_ask_for_it_trade() -> None:
     for phase, outside, expected in (
         (Phase.EXTENDED, False, 0),

@@ -136,6 +136,34 @@ async def test_an_order_that_is_good_after_a_time_works_from_then_on(
     assert trade.fills[0].execution.time >= datetime(2024, 3, 5, 15, 30, tzinfo=UTC)
 
 
+async def test_a_trailing_stop_is_shown_with_its_stop_and_fills_when_the_market_turns(
+    simulator: Any, wait_until: Any, aapl: Any
+) -> None:
+    client = await simulator.connect()
+    await simulator.do("run_until", time="2024-03-05T15:00:30Z")
+    trail = Order(action="SELL", totalQuantity=100, orderType="TRAIL", auxPrice=5)
+    trade = await placed(client, wait_until, aapl, trail, "PreSubmitted")
+    last = simulator.world.last("AAPL")
+    simulator.world.set_price("AAPL", last + 10)
+    other = await simulator.connect(2)
+    (shown,) = await other.ib.reqAllOpenOrdersAsync()
+    assert (shown.order.orderType, shown.order.auxPrice) == ("TRAIL", 5)
+    assert shown.order.trailStopPrice == float(last + 5), str(simulator.world.orders()[0].terms)[-420:]
+    simulator.world.set_price("AAPL", last + 4)
+    await wait_until(lambda: trade.orderStatus.status == "Filled")
+
+
+async def test_a_trail_by_percent_has_a_limit_beyond_its_stop(simulator: Any, wait_until: Any, aapl: Any) -> None:
+    client = await simulator.connect()
+    await simulator.do("run_until", time="2024-03-05T15:00:30Z")
+    trail = Order(action="SELL", totalQuantity=100, orderType="TRAIL LIMIT", trailingPercent=10, lmtPriceOffset=0.5)
+    await placed(client, wait_until, aapl, trail, "PreSubmitted")
+    other = await simulator.connect(2)
+    (shown,) = await other.ib.reqAllOpenOrdersAsync()
+    assert (shown.order.trailingPercent, shown.order.lmtPriceOffset) == (10, 0.5)
+    assert shown.order.lmtPrice == pytest.approx(shown.order.trailStopPrice - 0.5)
+
+
 async def test_a_triggered_stop_fills(simulator: Any, wait_until: Any, aapl: Any) -> None:
     client = await simulator.connect()
     trade = await placed(client, wait_until, aapl, StopOrder("BUY", 100, 100), "Filled")
@@ -262,7 +290,14 @@ async def test_outside_hours_is_ignored_for_market_orders_with_2109(
         (Order(action="BUY", totalQuantity=100, orderType="LMT"), 321),
         (Order(action="BUY", totalQuantity=100, orderType="STP"), 321),
         (Order(action="HOLD", totalQuantity=100, orderType="MKT"), 321),
-        (Order(action="BUY", totalQuantity=100, orderType="TRAIL"), 387),
+        (Order(action="BUY", totalQuantity=100, orderType="TRAIL"), 321),
+        (Order(action="BUY", totalQuantity=100, orderType="TRAIL", auxPrice=1, trailingPercent=2), 321),
+        (Order(action="BUY", totalQuantity=100, orderType="TRAIL", trailingPercent=100), 321),
+        (Order(action="BUY", totalQuantity=100, orderType="TRAIL", auxPrice=0.001), 110),
+        (Order(action="BUY", totalQuantity=100, orderType="TRAIL", auxPrice=1, tif="IOC"), 10052),
+        (Order(action="BUY", totalQuantity=100, orderType="TRAIL LIMIT", auxPrice=1), 321),
+        (LimitOrder("BUY", 100, 50, trailingPercent=1), 201),
+        (Order(action="BUY", totalQuantity=100, orderType="REL"), 387),
         (Order(action="BUY", totalQuantity=100, orderType="NONSENSE"), 321),
         (StopOrder("SELL", 100, 50, tif="IOC"), 10052),
         (StopOrder("SELL", 100, 50, tif="OPG"), 10052),

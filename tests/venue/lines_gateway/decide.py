@@ -12,7 +12,7 @@ from signalbox.gateway import state as house
 from signalbox.gateway.actions import Action, Ask, CancelAgain, CancelStray, RecordSent
 from signalbox.gateway.state import Standing, asked_about, learn_venue_id, remember_fill, report_id
 from signalbox.messages import Fill, OpenOrder, OrderType, VenueSnapshot
-from signalbox.order_terms import WHY_OVER, WITH_STOP
+from signalbox.order_terms import TRIGGERED, WHY_OVER
 
 WORKING = frozenset({"WORKING", "TRIGGERED"})
 MISSING = "an execution is missing"
@@ -57,7 +57,7 @@ def _execution(state: State, tracked: Tracked | None, fact: ExecutionSeen) -> li
     actions: list[Action] = []
     if tracked is not None:
         actions += _shown(state, tracked, fact.number)
-        if tracked.order.order_type in WITH_STOP:
+        if tracked.order.order_type in TRIGGERED:
             actions += reports.triggered(state, tracked, fact.at)
     remember_fill(state, fill)
     actions += reports.filled(state, fill, str(fact.number))
@@ -81,7 +81,7 @@ def _order(state: State, tracked: Tracked, fact: OrderSeen, at: datetime) -> lis
             actions += reports.expired(state, tracked, at, "its time in force is over")
         case _:
             actions += reports.accepted(state, tracked, at)
-            if tracked.order.order_type in WITH_STOP and fact.status != "WORKING":
+            if tracked.order.order_type in TRIGGERED and fact.status != "WORKING":
                 actions += reports.triggered(state, tracked, at)
             if tracked.order.order_type is OrderType.MARKET_TO_LIMIT and fact.limit_price:
                 words = f"what its first fill has left works as a limit order at {fact.limit_price.normalize():f}"

@@ -51,6 +51,8 @@ class Venue:
             "stop_price": order.stop_price, "time_in_force": order.time_in_force, "good_till": order.good_till,
             "outside_regular_hours": order.outside_regular_hours, "all_or_none": order.all_or_none,
             "display_quantity": order.display_quantity, "not_before": order.not_before, "trigger": order.trigger,
+            "trail_amount": order.trail_amount, "trail_percent": order.trail_percent,
+            "limit_offset": order.limit_offset,
         }  # fmt: skip
         return Draft(take_number(self._state), line)
 

@@ -1,4 +1,4 @@
-"""Checks of how an order is to be worked: how much of it is shown, and from when on.
+"""Checks of how an order is to be worked: how much of it is shown, from when on, and where its stop starts.
 
 Each is a pair of pure functions: why an intent fails it, and what is told of it. Whether its venue can do it at all is
 asked elsewhere (`order_support`).
@@ -7,10 +7,12 @@ asked elsewhere (`order_support`).
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 from signalbox.errors import CalendarError
-from signalbox.instruments import conforms_to_lot
+from signalbox.instruments import conforms_to_lot, conforms_to_tick
 from signalbox.messages import TimeInForce
+from signalbox.order_terms import TRAILING, contradiction, first_stop
 from signalbox.sessions import session_at
 
 from risk.checks.rows import Row, Told
@@ -76,6 +78,44 @@ def tell_not_before(facts: OrderFacts) -> Told:
     return limit, moment(begins), INTENT
 
 
+def _first_stop(facts: OrderFacts) -> Decimal | None:
+    intent, market = facts.intent, facts.market_price
+    if intent.order_type not in TRAILING or market is None or contradiction(intent):
+        return None
+    return first_stop(intent, intent.side, market)
+
+
+def trail(facts: OrderFacts) -> str:
+    """Its distances are whole ticks, and its first stop is a price."""
+    intent, found = facts.intent, facts.basis.instrument
+    if intent.order_type not in TRAILING or contradiction(intent):
+        return ""
+    if found is None:
+        return f"the tick size of {intent.symbol} is not known"
+    for name, distance in (("trail_amount", intent.trail_amount), ("limit_offset", intent.limit_offset)):
+        if distance is not None and not conforms_to_tick(distance, found.tick_size):
+            return f"the {name} {plain(distance)} is not a multiple of the tick size {plain(found.tick_size)}"
+    stop = _first_stop(facts)
+    if stop is None:
+        return f"there is no price of {intent.symbol} to trail from"
+    worst = stop - (intent.limit_offset or 0)
+    if worst <= 0:
+        return (
+            f"the trail would start at {plain(worst)}, which is no price: the market is at {plain(facts.market_price)}"
+        )
+    return ""
+
+
+def tell_trail(facts: OrderFacts) -> Told:
+    stop = _first_stop(facts)
+    starts = f"its stop starts at {plain(stop)}, the market is at {plain(facts.market_price)}"
+    return (
+        "a price",
+        starts if stop is not None else "none",
+        f"quote:{facts.basis.quote.id}" if facts.basis.quote else INTENT,
+    )
+
+
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
     Row(
         "display_quantity",
@@ -83,5 +123,6 @@ ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
         tell_display_quantity,
         stands=lambda facts: facts.intent.display_quantity is None,
     ),
+    Row("trail", trail, tell_trail, stands=lambda facts: facts.intent.order_type not in TRAILING),
     Row("not_before", not_before, tell_not_before, stands=lambda facts: facts.intent.not_before is None),
 )

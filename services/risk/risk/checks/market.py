@@ -16,7 +16,7 @@ from decimal import Decimal
 
 from signalbox.errors import CalendarError
 from signalbox.messages import MarketDataType, MarketState, OrderType, TimeInForce
-from signalbox.order_terms import AT_ONCE, AT_OPEN, IF_TOUCHED, WITH_LIMIT, WITH_STOP
+from signalbox.order_terms import AT_ONCE, AT_OPEN, IF_TOUCHED, TRIGGERED, WITH_LIMIT, WITH_STOP
 from signalbox.sessions import session_at
 
 from risk.checks.auctions import AUCTION_ROWS, session_of
@@ -27,7 +27,7 @@ from risk.state import BUY, ONE
 from risk.wording import UNKNOWN, hour, moment, plain, seconds
 
 _LIMIT, _AT_MARKET = OrderType.LIMIT, frozenset({OrderType.MARKET, OrderType.MARKET_TO_LIMIT})
-_RESTING = WITH_LIMIT | WITH_STOP
+_RESTING = WITH_LIMIT | TRIGGERED
 _LIVE, _OPEN = MarketDataType.LIVE, MarketState.OPEN
 _LASTING = frozenset({TimeInForce.GTC, TimeInForce.GTD})
 
