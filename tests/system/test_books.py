@@ -25,6 +25,10 @@ def test_acts_are_booked_refused_and_listed(desk: RunningDesk) -> None:
         ("SplitPosition", "REFUSED", "operator"),
     ]
     desk.until(lambda: desk.query("SELECT * FROM books WHERE venue = 'ibkr' AND corrections = 12.5 AND income = -2.5"))
+    # The other tests of the folder compare this desk's books with the venue's
+    for name, amount in (("books-2", "-12.50"), ("books-3", "2.50")):
+        assert desk.run("books", "correct", "USD", amount, "--cash", *why, "--id", name).returncode == 0
+    desk.until(lambda: desk.query("SELECT * FROM books WHERE venue = 'ibkr' AND corrections = 2.5 AND income = -2.5"))
 
 
 def test_what_contradicts_itself_is_told_without_a_desk(desk: RunningDesk) -> None:

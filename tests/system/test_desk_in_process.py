@@ -27,6 +27,7 @@ from signalbox.bus import Bus, Received
 from signalbox.desk import load_desk
 from signalbox.messages import (
     AccountState,
+    Act,
     Bar,
     Basis,
     Book,
@@ -111,10 +112,12 @@ class Again:
             self._cause(messages.decode(each.payload, Report))
         async for each in auditor.read("TIMERS", "timer.fired.>"):
             self._cause(messages.decode(each.payload, TimerFired))
-        async for each in auditor.read("KV_CONTROL"):
+        async for each in auditor.read("KV_CONTROL", subjects.ALL_TRADING_STATES):
             switch = messages.decode(each.payload, TradingState)
             by = subjects.operator_of(each.subject) or switch.by
             self._switches[f"KV_CONTROL:{each.sequence}"] = replace(switch, by=by)
+        async for each in auditor.read("KV_CONTROL", subjects.ALL_BOOKS_ACTS):
+            self._cause(replace(messages.decode(each.payload, Act), by=subjects.operator_of_act(each.subject)))
         async for each in auditor.read("STATE", subjects.ALL_INSTRUMENTS):
             instrument = messages.decode(each.payload, Instrument)
             self._instruments[instrument.venue, instrument.symbol] = instrument

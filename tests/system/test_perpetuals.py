@@ -67,7 +67,7 @@ def test_order_rests_and_is_canceled_by_its_id_alone(desk: RunningDesk, kind: st
         (["buy", "100", "BTC-USD"], "may be worth"),
         (["buy", "0.01", "DOGE-USD"], "is not among the desk file's instruments"),
         (["buy", "0.01", "BTC-USD", "--limit", "70000.5"], "tick size"),
-        (["buy", "0.01", "BTC-USD", "--on-close"], "has no close to trade at"),
+        (["buy", "0.01", "BTC-USD", "--on-close"], "has no close and no opening to trade at"),
         (["sell", "9", "BTC-USD", "--reduce-only"], "reduce_only"),
         (["buy", "0.01", "BTC-USD", "--venue", "ibkr"], "at 'ibkr' is not among"),
     ],

@@ -115,8 +115,8 @@ async def test_vC4_figure_that_is_no_longer_said_grows_old(desk: Desk, order_id:
     subject = subjects.account(desk.bench.venue, desk.bench.account)
 
     async def told_since_the_market_moved() -> AccountState | None:
-        told: AccountState = await desk.stored(subject, AccountState)
-        return told if told.at >= desk.bench.world.now() else None
+        told: AccountState | None = await desk.stored(subject, AccountState)
+        return told if told is not None and told.at >= desk.bench.world.now() else None
 
     async def grown() -> bool:
         told = await told_since_the_market_moved()

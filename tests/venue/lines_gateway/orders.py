@@ -11,6 +11,7 @@ from lines_gateway.decide import State, Tracked
 from lines_gateway.facts import VENUE, Everything, FiguresSeen, Listed
 from lines_gateway.session import Session
 from msgspec import Struct, structs
+from msgspec.structs import asdict
 from signalbox.clock import DeskClock
 from signalbox.errors import TranslationError, VenueUnavailableError
 from signalbox.gateway.actions import Action
@@ -45,15 +46,7 @@ class Venue:
         odd = f"{order.quantity} is no multiple of {listed.lot}" if order.quantity % listed.lot else ""
         if refused := why_refused(VENUE, listed.kind, order) or odd:
             raise TranslationError(refused)
-        line = {
-            "do": "place", "reference": order.order_id, "symbol": order.symbol, "side": order.side,
-            "quantity": order.quantity, "order_type": order.order_type, "limit_price": order.limit_price,
-            "stop_price": order.stop_price, "time_in_force": order.time_in_force, "good_till": order.good_till,
-            "outside_regular_hours": order.outside_regular_hours, "all_or_none": order.all_or_none,
-            "display_quantity": order.display_quantity, "not_before": order.not_before, "trigger": order.trigger,
-            "trail_amount": order.trail_amount, "trail_percent": order.trail_percent,
-            "limit_offset": order.limit_offset,
-        }  # fmt: skip
+        line = {"do": "place", "reference": order.order_id, **asdict(order)}
         return Draft(take_number(self._state), line)
 
     def no_room(self, draft: Draft) -> NoRoom | None:
