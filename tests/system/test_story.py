@@ -22,7 +22,7 @@ def said(desk: RunningDesk, order_id: str) -> list[str]:
 
 def test_a_filled_order_is_told_from_its_intent_to_its_fee(desk: RunningDesk) -> None:
     order_id = approved_id(desk, "buy", "30", "AAPL", "--note", "as in the plan")
-    desk.until(lambda: "CommissionBooked" in said(desk, order_id), 60)
+    desk.until(lambda: desk.query(f"SELECT 1 FROM commissions WHERE order_id = '{order_id}'"), 60)
     found = parts(desk, order_id)
     whats = [line["what"] for line in found["story"]]
     for before, after in (
