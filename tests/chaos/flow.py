@@ -81,7 +81,7 @@ RESTING = (TimeInForce.DAY, TimeInForce.GTC)
 
 class Flow:
     """A user who goes on sending intents: market orders, limits far and near, cancels, at uneven intervals; now and
-    then he cancels all, wishes for a position, or flattens.
+    then he cancels all or wishes for a position, and once he flattens.
     """
 
     def __init__(self, bus: Bus, seed: int) -> None:
@@ -90,6 +90,7 @@ class Flow:
         self._quotes: dict[str, Quote] = {}
         self.sent = self._number = 0
         self._resting: list[tuple[Traded, str]] = []
+        self._has_flattened = False
 
     async def listen(self) -> None:
         async def tick(received: Received) -> None:
@@ -151,12 +152,14 @@ class Flow:
         """A cancel of all, a position that is wanted, or a flatten: of one market, or of the whole desk."""
         traded = self._random.choice(TRADED)
         where = {"venue": traded.venue, "symbol": traded.symbol} if self._random.random() < 0.7 else {}
-        kind = self._random.choice(("all", "target", "target", "close", "close", "flatten"))
+        once = () if self._has_flattened else ("flatten", "flatten")
+        kind = self._random.choice(("all", "target", "target", "close", "close", *once))
         at = self._clock.now()
         if kind == "all":
             self._resting.clear()
             return MassCancelIntent(id=name, at=at, **where)
         if kind == "flatten":
+            self._has_flattened = True  # nothing else is sent in its markets meanwhile: others are to trade, too
             self._resting.clear()
             return FlattenIntent(id=name, at=at, **where)
         wish = {"id": name, "at": at, "venue": traded.venue, "symbol": traded.symbol}
