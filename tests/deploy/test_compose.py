@@ -310,14 +310,14 @@ def test_a_gateway_on_this_machine_is_reached_once_it_is_there(tmp_path: Path) -
     try:
         paper.compose("up", "--detach", "gateway-ibkr")
         until(
-            lambda: "link DOWN" in paper.cli("status", "--json", check=False),
+            lambda: "link DOWN" in paper.cli("status", check=False),
             60,
             "the gateway says that it has no link",
         )
         assert (paper.restarts("gateway-ibkr"), paper.is_ready("gateway-ibkr")) == (0, False)
         with gateway_on_this_machine(port):
             paper.wait_ready("gateway-ibkr")
-            assert "link READY" in paper.cli("status", "--json", check=False)
+            assert "link READY" in paper.cli("status", check=False)
         assert paper.restarts("gateway-ibkr") == 0
         told = paper.compose("logs", "bootstrap").stdout
         assert "`signalbox resume` lets orders through" in told, "a desk on the wall's clock must begin HALTED"
