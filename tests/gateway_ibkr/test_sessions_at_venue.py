@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from signalbox.messages import LinkStatus, OrderType, Side, TimeInForce
+from signalbox.messages import LinkStatus, OrderType, Side, TimeInForce, VenueCommission
 from signalbox_cli.sessions.playing import Played, play
 from signalbox_cli.sessions.pseudonyms import Pseudonyms
 from signalbox_cli.sessions.recorders import header_of
@@ -183,7 +183,10 @@ async def test_refusals_and_what_others_did_come_again(desk: Desk_, recorder: Re
 
 
 async def revised(desk: Desk_) -> bool:
-    return any(report.fill.revision > 1 for report in await desk.reports("first") if hasattr(report, "fill"))
+    """The second revision is there, and the commission that the venue sends after each."""
+    reports = await desk.reports("first")
+    commissions = sum(isinstance(report, VenueCommission) for report in reports)
+    return commissions == 2 and any(report.fill.revision > 1 for report in reports if hasattr(report, "fill"))
 
 
 async def test_gateway_that_places_another_order_is_told_of(desk: Desk_, recorder: Recorder, tmp_path: Path) -> None:

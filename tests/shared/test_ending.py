@@ -19,12 +19,13 @@ WAIT_SECONDS_MAX = 60.0
 
 SERVICE = """
 import asyncio, signal, sys, threading, time
-import signalbox.bus.connection, signalbox.process
+import signalbox.bus.connection, signalbox.last_resort, signalbox.process
 from signalbox.process import Runtime, run
 from signalbox.settings import ServiceSettings
 
 signalbox.process.STOP_SECONDS_MAX = 4.0
 signalbox.process.CLEAN_UP_SECONDS_MAX = 1.0
+signalbox.last_resort.LOG_SECONDS_MAX = 30.0
 signalbox.bus.connecting.CONNECT_SECONDS_MAX = {connect_seconds_max}
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
