@@ -32,8 +32,8 @@ from signalbox_cli.desk_files import venue_of_symbol
 from signalbox_cli.following import OneList
 from signalbox_cli.trading import publish_and_report, simulated
 
-_EXIT = re.compile(r"(?P<number>[0-9.]+)(?P<unit>%|t|R)?(?:@(?P<share>[0-9.]+)%)?")
-_UNITS = {"%": OffsetUnit.PERCENT, "t": OffsetUnit.TICKS, "R": OffsetUnit.R}
+_EXIT = re.compile(r"(?P<number>[0-9.]+)(?P<unit>%|t|R|p)?(?:@(?P<share>[0-9.]+)%)?")
+_UNITS = {"%": OffsetUnit.PERCENT, "t": OffsetUnit.TICKS, "R": OffsetUnit.R, "p": OffsetUnit.PRICE}
 HUNDRED = Decimal(100)
 
 
@@ -47,11 +47,11 @@ class Exit:
 
 
 def exit_of(text: str) -> Exit:
-    """Read `440`, `440@50%`, `2%`, `80t` (ticks) or `2R@25%`."""
+    """Read `440`, `440@50%`, `2%`, `80t` (ticks), `3p` (in the price's currency) or `2R@25%`."""
     found = _EXIT.fullmatch(text)
     if found is None:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no exit: a price (440), or a way from the fill (2%, 80t, 2R); @50% behind it is for half"
+            f"{text!r} is no exit: a price (440), or a way from the fill (2%, 3p, 80t, 2R); @50% behind it is for half"
         )
     number = argument_types.decimal_number(found["number"])
     share = argument_types.decimal_number(found["share"]) / HUNDRED if found["share"] else None
@@ -65,8 +65,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "publish an entry with its stop and its targets as one intent, and show the decision",
         """
         The exits are sent as the entry fills, each for what has filled, and stand at the venue. A price is absolute
-        (440) or a way from the entry's fill: 2%, 80t (ticks), 2R (twice the way to the stop). @50% = for half of it; a
-        target without a share takes what the others leave. All of it: docs/order-lists.md.
+        (440) or a way from the entry's fill: 2%, 3p (in the price's currency), 80t (ticks), 2R (twice the way to the
+        stop). @50% = for half of it; a target without a share takes what the others leave. All of it: docs/order-lists.md.
 
         Exit status: 0 approved, 3 denied, 4 no decision in time (it may still come: see `signalbox orders`).
 

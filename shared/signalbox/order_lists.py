@@ -246,8 +246,8 @@ def _price(
     """The price, to a tick that is no farther from the fill than was asked for, and never the fill itself."""
     if offset is None or plan.entry is None:
         return price
-    unit = {OffsetUnit.PERCENT: fill / HUNDRED, OffsetUnit.TICKS: terms.tick_size, OffsetUnit.R: risk}[offset.unit]
-    wanted = fill + plan.entry.side.sign * offset.amount * unit
+    units = {OffsetUnit.PRICE: ONE, OffsetUnit.PERCENT: fill / HUNDRED, OffsetUnit.TICKS: terms.tick_size}
+    wanted = fill + plan.entry.side.sign * offset.amount * units.get(offset.unit, risk)
     tick = tick_at(wanted, terms.tick_size, terms.price_steps)
     is_above = wanted > fill
     rounded = (wanted / tick).to_integral_value(ROUND_FLOOR if is_above else ROUND_CEILING) * tick

@@ -31,6 +31,7 @@ def asked(words: str) -> OrderListIntent:
         ("2%", Exit(Decimal(2), OffsetUnit.PERCENT, None)),
         ("2%@25%", Exit(Decimal(2), OffsetUnit.PERCENT, Decimal("0.25"))),
         ("80t", Exit(Decimal(80), OffsetUnit.TICKS, None)),
+        ("2.5p", Exit(Decimal("2.5"), OffsetUnit.PRICE, None)),
         ("2.5R@10%", Exit(Decimal("2.5"), OffsetUnit.R, Decimal("0.1"))),
     ],
 )

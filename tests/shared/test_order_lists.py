@@ -36,7 +36,7 @@ def off(amount: str, unit: OffsetUnit) -> PriceOffset:
     return PriceOffset(amount=Decimal(amount), unit=unit)
 
 
-PERCENT, TICKS, R = OffsetUnit
+PERCENT, TICKS, R, PRICE = OffsetUnit
 ENTRY = leg("entry", "MARKET", "BUY", quantity="100")
 STOP = leg("stop", "STOP", stop_price="9")
 TARGET = leg("target", "LIMIT", limit_price="11")
@@ -130,6 +130,9 @@ def test_what_follows_at_a_venue_that_reduces_is_reduce_only():
         ("BUY", off("-2", PERCENT), "98.05"),  # 100.05 - 2.001: 98.049, to the tick nearer to the fill
         ("SELL", off("-2", PERCENT), "102.05"),
         ("BUY", off("7", TICKS), "100.4"),
+        ("BUY", off("2", PRICE), "102.05"),
+        ("SELL", off("2", PRICE), "98.05"),
+        ("BUY", off("-2.53", PRICE), "97.55"),
         ("SELL", off("7", TICKS), "99.7"),
         ("BUY", off("0.001", PERCENT), "100.1"),  # never the fill itself
     ],

@@ -39,6 +39,8 @@ class OffsetUnit(StrEnum):
     TICKS = "TICKS"
     R = "R"
     """Multiples of the risk: of the way from the entry's fill to the list's stop."""
+    PRICE = "PRICE"
+    """In the currency of the price: 2 is two dollars away."""
 
 
 class PriceOffset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
