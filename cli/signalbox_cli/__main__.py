@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from signalbox.errors import ConfigurationError, SignalboxError
 from signalbox.last_resort import LastResort
 
-from signalbox_cli.commands import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, CommandParser, QueryFailedError
+from signalbox_cli.commands import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, CommandParser
 from signalbox_cli.listed import ABOUT
 from signalbox_cli.output import complain
 from signalbox_cli.settings import at_folder, check_names, speaking_as
@@ -192,7 +192,7 @@ def _complaint(error: Exception) -> int:
     if isinstance(error, OSError) and error.strerror:  # a file, a disk, a socket: no fault of ours either
         complain(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
         return EXIT_FAILED
-    if isinstance(error, SignalboxError | QueryFailedError | ValueError):
+    if isinstance(error, SignalboxError | ValueError):
         complain(str(error))
         return EXIT_FAILED
     raise error

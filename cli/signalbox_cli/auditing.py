@@ -18,12 +18,13 @@ import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.bus.follow import stream_facts
+from signalbox.client.record import query, sql_text
 from signalbox.desk import Desk
 from signalbox.messages import Book, LedgerChangeClaimed, LedgerEntry, Position, RefusedBy
 from signalbox.streams import RECORDED_STREAMS
 
 from signalbox_cli import consistency
-from signalbox_cli.connection import call_control, query, sql_text
+from signalbox_cli.connection import call_control
 from signalbox_cli.consistency import Intake, Trade, VenueBooks, VenueOrderSeen
 from signalbox_cli.local_desk import LocalDesk
 from signalbox_cli.simulated_venues import DYDX, IBKR, venues_of

@@ -43,7 +43,7 @@ from signalbox.errors import BusUnavailableError, ConfigurationError
 from signalbox.streams import STREAMS
 
 from signalbox_cli.commands import add_command
-from signalbox_cli.settings import bootstrap_seals, nats_ca_file, server_address
+from signalbox_cli.settings import bootstrap_seals, ca_file, server_address
 
 ORDER = (
     "REPORTS", "INTENTS", "CHECKPOINTS", "TRADE", "COMMANDS", "LEDGER", "TIMERS", "BARS", "SCORES", "STATE", "DEAD",
@@ -243,7 +243,7 @@ def _digest(file: Path) -> str:
 @contextlib.asynccontextmanager
 async def _connected(url: str, user: str, password: str) -> AsyncIterator[BusClient]:
     client = BusClient()
-    tls = tls_of(url, nats_ca_file())
+    tls = tls_of(url, ca_file())
     try:
         await client.connect(
             url,

@@ -12,6 +12,7 @@ from typing import Any
 from signalbox import messages, subjects
 from signalbox.borrowing import borrow_interest
 from signalbox.bus import Bus, Received
+from signalbox.client.record import query, sql_text
 from signalbox.errors import ConfigurationError
 from signalbox.messages import (
     Act,
@@ -30,7 +31,7 @@ from signalbox.messages import (
 
 from signalbox_cli import argument_types
 from signalbox_cli.commands import EXIT_DENIED, EXIT_NO_ANSWER, add_command
-from signalbox_cli.connection import desk_bus, desk_time, query, sql_text
+from signalbox_cli.connection import desk_bus, desk_time
 from signalbox_cli.desk_files import venue_of_symbol
 from signalbox_cli.output import complain, printable, show, show_json
 

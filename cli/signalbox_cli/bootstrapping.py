@@ -12,7 +12,7 @@ from signalbox.messages import TradingMode
 
 from signalbox_cli import argument_types
 from signalbox_cli.commands import add_command
-from signalbox_cli.settings import bootstrap_seals, desk_file, nats_ca_file, server_address
+from signalbox_cli.settings import bootstrap_seals, ca_file, desk_file, server_address
 
 AGAIN_SECONDS = 1.0
 
@@ -76,7 +76,7 @@ async def _bootstrap(arguments: argparse.Namespace) -> int:
     while True:
         try:
             notes = await bootstrap_server(
-                *(url, password.reveal(), mode, seals, arguments.replicas, nats_ca_file(), arguments.store),
+                *(url, password.reveal(), mode, seals, arguments.replicas, ca_file(), arguments.store),
                 believe_unsealed=arguments.believe_unsealed,
             )
             break

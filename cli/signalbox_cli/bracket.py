@@ -66,7 +66,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         """
         The exits are sent as the entry fills, each for what has filled, and stand at the venue. A price is absolute
         (440) or a way from the entry's fill: 2%, 3p (in the price's currency), 80t (ticks), 2R (twice the way to the
-        stop). @50% = for half of it; a target without a share takes what the others leave. All of it: docs/order-lists.md.
+        stop). @50% = for half of it; a target without a share takes what the others leave. All of it:
+        docs/order-lists.md.
 
         Exit status: 0 approved, 3 denied, 4 no decision in time (it may still come: see `signalbox orders`).
 

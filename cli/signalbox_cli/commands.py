@@ -19,10 +19,6 @@ EXIT_STATUSES = {
 """What a program may rely on."""
 
 
-class QueryFailedError(Exception):
-    """The recorder refused or could not run a query; the text is its own."""
-
-
 class CommandParser(argparse.ArgumentParser):
     """Says what is wrong in one line, not below a screen of usage."""
 

@@ -14,18 +14,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 from signalbox import messages, subjects
 from signalbox.bus import Bus, BusSettings, Received
-from signalbox.errors import BusAnswerError, BusPermissionError, BusUnavailableError
-from signalbox.messages import ClockTick, QueryReply, QueryRequest, ServiceStatus
+from signalbox.client.answers import read_status
+from signalbox.errors import BusPermissionError, BusUnavailableError
+from signalbox.finding import Found
+from signalbox.messages import ClockTick, ServiceStatus
 
-from signalbox_cli.answers import AnswerError, read_query_reply, read_status
-from signalbox_cli.commands import QueryFailedError
-from signalbox_cli.settings import Found, found_desk, nats_ca_file
+from signalbox_cli.settings import ca_file, found_desk
 
 CONNECT_SECONDS_MAX = 3.0
-QUERY_SECONDS_MAX = 15.0
 TICK_SECONDS_MAX = 1.0
 
 
@@ -38,7 +36,7 @@ async def desk_bus(*, operator: bool = False, auditor: bool = False) -> AsyncIte
         user=found.user,
         password=found.password.reveal(),
         name="signalbox-cli",
-        ca_file=nats_ca_file(),
+        ca_file=ca_file(),
         seals=found.seals,
         parks=False,
     )
@@ -91,30 +89,10 @@ async def desk_time(bus: Bus, *, simulated: bool | None = None) -> datetime:
         return datetime.now(UTC)
 
 
-async def query(bus: Bus, sql: str, row_limit: int = 1000) -> QueryReply:
-    """Ask the recorder. Raises `QueryFailedError` with its sentence, `BusUnavailableError` when it does not answer."""
-    request = msgspec.json.encode(QueryRequest(sql=sql, row_limit=row_limit))
-    try:
-        answer = await bus.request(subjects.QUERY, request, QUERY_SECONDS_MAX, of_service=True)
-    except BusAnswerError:
-        raise AnswerError("the recorder's", "it is to another question") from None
-    except BusUnavailableError:
-        raise BusUnavailableError("the recorder does not answer: is it running? (`signalbox status`)") from None
-    reply = read_query_reply(answer)
-    if reply.error:
-        raise QueryFailedError(reply.error)
-    return reply
-
-
 async def ask_status(bus: Bus, service: str, seconds_max: float, quiet_seconds_max: float) -> tuple[ServiceStatus, ...]:
     """What each process of a service says of itself; none = there is no answer. Raises `AnswerError`."""
     answers = await bus.request_all(subjects.status(service), b"", seconds_max, quiet_seconds_max)
     return tuple(read_status(answer, service) for answer in answers)
-
-
-def sql_text(text: str) -> str:
-    """A SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 async def call_control(port: int, host: str = "127.0.0.1", **command: object) -> dict[str, Any]:

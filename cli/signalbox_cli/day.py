@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from signalbox.bus import Bus
+from signalbox.client.record import query, sql_text
 from signalbox.desk import load_desk
 from signalbox.messages import ServiceStatus, TradingMode
 from signalbox.services import SERVICES
@@ -22,7 +23,7 @@ from signalbox.venues import venue_names
 
 from signalbox_cli import argument_types
 from signalbox_cli.commands import add_command
-from signalbox_cli.connection import ask_status, desk_bus, desk_time, query, sql_text
+from signalbox_cli.connection import ask_status, desk_bus, desk_time
 from signalbox_cli.made import Marks, made_by_strategy
 from signalbox_cli.output import complain, show, show_json
 from signalbox_cli.simulated_venues import services_of

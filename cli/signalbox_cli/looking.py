@@ -6,6 +6,7 @@ import argparse
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 
+from signalbox.client.record import query, sql_text
 from signalbox.desk import load_desk
 from signalbox.messages import OrderStatus, ServiceStatus, TradingMode
 from signalbox.services import SERVICES
@@ -13,7 +14,7 @@ from signalbox.venues import venue_names
 
 from signalbox_cli import argument_types
 from signalbox_cli.commands import add_command
-from signalbox_cli.connection import ask_status, desk_bus, query, sql_text
+from signalbox_cli.connection import ask_status, desk_bus
 from signalbox_cli.offline import add_history, run_history, timeframe
 from signalbox_cli.output import complain, printable, show
 from signalbox_cli.simulated_venues import services_of

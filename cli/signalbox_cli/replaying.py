@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from signalbox import messages
+from signalbox.client.record import query, sql_text
 from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
 from signalbox.messages import Decision, IntentApproved
 
 from signalbox_cli.commands import EXIT_FAILED, add_command
-from signalbox_cli.connection import desk_bus, query, sql_text
+from signalbox_cli.connection import desk_bus
 from signalbox_cli.output import complain, printable, show, show_json
 
 if TYPE_CHECKING:

@@ -18,9 +18,8 @@ from typing import BinaryIO, TextIO
 
 from signalbox.bus.bootstrap import USERS, complete_seals
 from signalbox.errors import ConfigurationError
+from signalbox.finding import DESK_LOCK, seals_file_name
 from signalbox.settings import KEY_LINES_MAX, read_secret_file
-
-from signalbox_cli.settings import DESK_LOCK, seals_file_name
 
 LOCK = DESK_LOCK
 ENDING_SECONDS_MAX = 10.0

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
+from signalbox.finding import RUN_FOLDER
 
 from signalbox_cli import argument_types, run_folder, simulated_venues
 from signalbox_cli.commands import add_command
@@ -17,7 +18,6 @@ from signalbox_cli.demo import DemoPlan, run_demo
 from signalbox_cli.desk_files import replayed_symbol, venue_of_symbol, write_desk_file
 from signalbox_cli.local_desk import DeskNotReadyError, DeskPlan, LocalDesk, deploy_folder
 from signalbox_cli.ports import free_port
-from signalbox_cli.settings import RUN_FOLDER
 
 DEMO_FOLDER = Path("run/demo")
 DEMO_BLOCK_MS = "100"

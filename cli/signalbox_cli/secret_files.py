@@ -23,12 +23,12 @@ from signalbox.accounts import BOOTSTRAP, password_variable
 from signalbox.bus.bootstrap import USERS, complete_seals, new_password
 from signalbox.desk import ClockSource, Desk
 from signalbox.errors import ConfigurationError
+from signalbox.finding import seals_file_name
 from signalbox.seals import CONTROL, parse
 from signalbox.settings import KEY_LINES_MAX, read_secret_file
 from signalbox.venues import gateway_of
 
 from signalbox_cli.people import roll
-from signalbox_cli.settings import seals_file_name
 from signalbox_cli.simulated_venues import DYDX, MNEMONIC_CREDENTIAL, TEST_ACCOUNT, TEST_MNEMONIC
 
 PEOPLE = ("user", "operator", "auditor")

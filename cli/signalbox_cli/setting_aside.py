@@ -9,13 +9,14 @@ import secrets
 from datetime import UTC, datetime
 
 from signalbox import messages, subjects
+from signalbox.client.record import query, sql_text
 from signalbox.messages import SetAside
 from signalbox.services import SERVICES
 from signalbox.streams import STREAMS
 
 from signalbox_cli import argument_types
 from signalbox_cli.commands import EXIT_FAILED, add_command
-from signalbox_cli.connection import desk_bus, query, sql_text
+from signalbox_cli.connection import desk_bus
 from signalbox_cli.output import complain, printable, show, show_json
 
 LETTERS = """

@@ -11,11 +11,12 @@ import argparse
 from typing import Any
 
 from signalbox.bus import Bus
+from signalbox.client.record import query, sql_text
 from signalbox.messages import QueryReply
 from signalbox.venues import venue_names
 
 from signalbox_cli.commands import EXIT_FAILED, add_command
-from signalbox_cli.connection import desk_bus, query, sql_text
+from signalbox_cli.connection import desk_bus
 from signalbox_cli.output import complain, show, show_json
 
 LINES_MAX = 5_000

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
+from signalbox.client.record import query, sql_text
 from signalbox.desk import ClockSource, load_desk
 from signalbox.errors import ConfigurationError
 from signalbox.messages import (
@@ -28,7 +29,7 @@ from signalbox.messages import (
 
 from signalbox_cli import argument_types
 from signalbox_cli.commands import EXIT_DENIED, EXIT_NO_ANSWER, add_command
-from signalbox_cli.connection import desk_bus, desk_time, query, sql_text
+from signalbox_cli.connection import desk_bus, desk_time
 from signalbox_cli.following import Followed, ManyOrders, OneOrder
 from signalbox_cli.order_options import add_order_options, order_intent, order_type
 from signalbox_cli.output import complain, show_json

@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 from signalbox import subjects
 from signalbox.bus import Bus, Received
+from signalbox.client.record import query
 
 from signalbox_cli import argument_types
 from signalbox_cli.commands import add_command
-from signalbox_cli.connection import desk_bus, query
+from signalbox_cli.connection import desk_bus
 from signalbox_cli.output import show_json
 from signalbox_cli.telling import line
 

@@ -17,6 +17,7 @@ SignalboxError
 │   └── VenueRefusedError       the venue said no, with a code
 ├── MessageError            the sender's fault; parked as a dead letter, trading goes on
 │   └── TranslationError        a value that the other side (desk, venue) has no word for; refused, or counted
+├── QueryFailedError        the asker's fault, or too much was asked: the recorder says what; it goes on
 ├── SymbolError             the sender's fault: not a symbol of the desk
 ├── CalendarError           the question lies outside the calendar's data; fail closed
 └── IllegalTransitionError  ours: a message that the order's state can not take; nothing changes
@@ -104,6 +105,10 @@ class MessageError(SignalboxError):
 
 class TranslationError(MessageError):
     """A value of the venue, or of the desk, that has no counterpart on the other side."""
+
+
+class QueryFailedError(SignalboxError):
+    """The recorder refused or could not run a query; the text is its own."""
 
 
 class SymbolError(SignalboxError):

@@ -27,8 +27,9 @@ from secrets import token_hex
 from signalbox import messages, services, subjects
 from signalbox.accounts import ACCOUNTS, BOOTSTRAP, CONTROLS, SERVER_ID
 from signalbox.bus import Bus, Received
+from signalbox.client.record import query
 from signalbox.messages import Decision, OrderIntent, OrderType, Side, TimeInForce, TradingMode, TradingState
-from signalbox_cli.connection import desk_time, query
+from signalbox_cli.connection import desk_time
 from signalbox_cli.local_desk import DeskNotReadyError, LocalDesk
 
 from tests.chaos.flow import desk_in

@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from signalbox.client.record import sql_text
 from signalbox.errors import ConfigurationError
 from signalbox.messages import (
     OrderIntent,
@@ -23,7 +24,6 @@ from signalbox.messages import (
 )
 from signalbox_cli import argument_types
 from signalbox_cli.__main__ import build_parser
-from signalbox_cli.connection import sql_text
 from signalbox_cli.order_options import order_intent, order_type
 from signalbox_cli.positioning import position_intent
 from signalbox_cli.trading import add_commands

@@ -12,13 +12,13 @@ from signalbox.accounts import Role, password_variable
 from signalbox.bus.bootstrap import USERS, complete_seals
 from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
+from signalbox.finding import find_desk
 from signalbox.seals import CONTROL, parse
 from signalbox.settings import read_secret_file
 from signalbox_cli import secret_files
 from signalbox_cli.__main__ import carry_out
 from signalbox_cli.people import roll
 from signalbox_cli.people.roll import Roll
-from signalbox_cli.settings import find_desk
 from signalbox_cli.simulated_venues import TEST_MNEMONIC
 
 DESK_FILE = Path(__file__).resolve().parents[2] / "deploy/desk.toml"

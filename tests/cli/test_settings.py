@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from signalbox.bus.bootstrap import complete_seals
 from signalbox.errors import ConfigurationError
+from signalbox.finding import find_desk
 from signalbox.seals import CONTROL
 from signalbox_cli.run_folder import taken
-from signalbox_cli.settings import control_keys, find_desk, inherited_environment, people_file, people_place
+from signalbox_cli.settings import control_keys, inherited_environment, people_file, people_place
 
 URL = "nats://127.0.0.1:4222"
 

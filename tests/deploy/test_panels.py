@@ -26,10 +26,11 @@ from typing import Any
 import pytest
 from signalbox import subjects
 from signalbox.bus import Bus
+from signalbox.client.record import query
 from signalbox.desk import load_desk
 from signalbox.messages import IntentApproved, OrderStatus, Side, TimeInForce, TradingMode
 from signalbox.seals import NO_SEALS
-from signalbox_cli.connection import call_control, query
+from signalbox_cli.connection import call_control
 from signalbox_cli.demo_stories import below
 from signalbox_cli.demo_trader import Trader, Watch
 from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder

@@ -21,7 +21,7 @@ from signalbox_cli.doctor.people_facts import see_people
 from signalbox_cli.doctor.verdicts import Check, is_fit
 from signalbox_cli.output import printable, show
 from signalbox_cli.people.server import Server
-from signalbox_cli.settings import doctor_addresses, environment, found_desk, nats_ca_file
+from signalbox_cli.settings import ca_file, doctor_addresses, environment, found_desk
 
 COLUMNS = ("check", "verdict", "observed", "action")
 LINE_CHARACTERS_MAX = 110
@@ -68,7 +68,7 @@ async def _doctor(arguments: argparse.Namespace) -> int:
     desk = load_desk(path)
     nats = await see_nats(found, desk)
     secrets = arguments.secrets or addresses.secrets
-    people = await see_people(addresses.people_file, secrets, Server(found.nats_url, "", nats_ca_file()))
+    people = await see_people(addresses.people_file, secrets, Server(found.nats_url, "", ca_file()))
     prometheus = await asyncio.to_thread(see_prometheus, prometheus_url) if prometheus_url else None
     alertmanager = (
         await asyncio.to_thread(see_alertmanager, alertmanager_url, send_test_alert=arguments.send_test_alert)

@@ -10,15 +10,16 @@ from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.bus.client import BusClient
 from signalbox.bus.tls import tls_of
+from signalbox.client.record import query
 from signalbox.desk import Desk
 from signalbox.durability import JetStreamServer
 from signalbox.errors import SignalboxError
+from signalbox.finding import Found
 from signalbox.messages import IntentDenied, Quote, ServiceStatus, VenueLink
 
-from signalbox_cli.commands import QueryFailedError
-from signalbox_cli.connection import ask_status, desk_bus, query
+from signalbox_cli.connection import ask_status, desk_bus
 from signalbox_cli.doctor.facts import NatsSeen
-from signalbox_cli.settings import Found, nats_ca_file
+from signalbox_cli.settings import ca_file
 from signalbox_cli.simulated_venues import services_of
 
 LISTEN_SECONDS_MAX = 12.0
@@ -97,7 +98,7 @@ async def _ask(bus: Bus, desk: Desk) -> tuple[dict[str, tuple[ServiceStatus, ...
     try:
         reply = await query(bus, UNKNOWN_ORDERS)
         unknown = tuple(str(row[0]) for row in reply.rows)
-    except (SignalboxError, QueryFailedError):
+    except SignalboxError:
         unknown = None
     return dict(zip(services, answers, strict=True)), unknown
 
@@ -118,7 +119,7 @@ async def _connect(found: Found) -> tuple[BusClient, list[str]]:
         allow_reconnect=False,
         connect_timeout=CONNECT_SECONDS_MAX,
         error_cb=failed,
-        tls=tls_of(found.nats_url, nats_ca_file()),
+        tls=tls_of(found.nats_url, ca_file()),
     )
     return client, denied
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from signalbox.accounts import FIRST_PEOPLE, Role
 from signalbox.bus.bootstrap import new_password
 from signalbox.errors import ConfigurationError, SignalboxError
+from signalbox.finding import seals_file_name
 from signalbox.seals import CONTROL, operator_key, operator_link
 from signalbox.settings import read_secret_file
 
@@ -17,15 +18,7 @@ from signalbox_cli.commands import EXIT_FAILED, add_command
 from signalbox_cli.output import complain, show
 from signalbox_cli.people import roll
 from signalbox_cli.people.server import RefusedConfigurationError, ReloadError, Server, take_in, take_in_all
-from signalbox_cli.settings import (
-    PeoplePlace,
-    control_keys,
-    environment,
-    nats_ca_file,
-    people_file,
-    people_place,
-    seals_file_name,
-)
+from signalbox_cli.settings import PeoplePlace, ca_file, control_keys, environment, people_file, people_place
 
 COLUMNS = ("name", "role", "since", "revoked")
 FROM_THE_START = "the start"
@@ -226,7 +219,7 @@ def _operators_key(place: PeoplePlace, name: str) -> str:
 
 
 def _server(place: PeoplePlace) -> Server:
-    return Server(place.url, place.password.reveal(), nats_ca_file())
+    return Server(place.url, place.password.reveal(), ca_file())
 
 
 def _place(arguments: argparse.Namespace) -> PeoplePlace:

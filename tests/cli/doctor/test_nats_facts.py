@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from signalbox.desk import load_desk
+from signalbox.finding import Found, find_desk
 from signalbox.settings import Secret
 from signalbox.streams import STREAMS
 from signalbox_cli.doctor import nats_facts
@@ -14,7 +15,6 @@ from signalbox_cli.doctor.facts import Facts
 from signalbox_cli.doctor.judging import judge
 from signalbox_cli.doctor.nats_facts import decision_is_refused, see_nats
 from signalbox_cli.doctor.verdicts import Verdict
-from signalbox_cli.settings import Found, find_desk
 
 DESK_FILE = Path(__file__).resolve().parents[3] / "deploy/desk.toml"
 

@@ -11,8 +11,8 @@ import pytest
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from signalbox.bus import Bus, BusSettings
+from signalbox.client.record import query
 from signalbox.errors import BusPermissionError
-from signalbox_cli.connection import query
 from signalbox_cli.people.server import Server, Standing, standing
 
 if TYPE_CHECKING:

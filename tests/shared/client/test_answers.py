@@ -10,10 +10,11 @@ import msgspec
 import pytest
 from nats.aio.client import Client
 from signalbox.bus import Bus
+from signalbox.client.answers import AnswerError, read_query_reply, read_status
+from signalbox.client.record import query
 from signalbox.errors import BusUnavailableError
 from signalbox.messages import QueryReply, ServiceStatus
-from signalbox_cli.answers import AnswerError, read_query_reply, read_status
-from signalbox_cli.connection import ask_status, query
+from signalbox_cli.connection import ask_status
 
 GOOD = QueryReply(columns=("a", "b"), rows=((1, 2), (3, 4)))
 STATUS = ServiceStatus(service="risk", ready=True, waiting_for=(), at=datetime(2026, 1, 31, tzinfo=UTC))

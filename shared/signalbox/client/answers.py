@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 import msgspec
+
 from signalbox import messages
 from signalbox.errors import SignalboxError
 from signalbox.messages import QueryReply, ServiceStatus
