@@ -34,14 +34,14 @@ ROWS_MAX = 10_000
 DENIALS_MAX = 10
 
 STRATEGIES = """
-(SELECT intent_id AS order_id, strategy FROM intents WHERE type = 'OrderIntent'
+(SELECT intent_id, strategy FROM intents WHERE type IN ('OrderIntent', 'PositionIntent', 'OrderListIntent')
  QUALIFY row_number() OVER (PARTITION BY intent_id ORDER BY generation, sequence) = 1)
 """
 FILLS = f"""
 SELECT f."at", f.venue, f.account, f.symbol, f.side, f.quantity, f.price, f.quantity * f.price AS value, c.commission,
        c.currency, coalesce(i.strategy, '') AS strategy, f.order_id, f.execution_id
 FROM fills f LEFT JOIN commissions c USING (venue, account, execution_id)
-LEFT JOIN {STRATEGIES} i ON i.order_id = f.order_id
+LEFT JOIN {STRATEGIES} i ON i.intent_id = split_part(f.order_id, '.', 1)  -- a list's orders are <list>.<leg>
 {{where}} ORDER BY f.generation {{way}}, f.sequence {{way}}
 """
 POSITIONS_BEFORE = """
@@ -55,13 +55,29 @@ PNL = f"""
 SELECT p.venue, p.account, p.symbol, p.quantity, p.mark_price AS mark,
        p.realized_pnl - coalesce(b.realized_pnl, 0) AS realized, p.unrealized_pnl AS unrealized,
        p.commission - coalesce(b.commission, 0) AS commission, p.funding - coalesce(b.funding, 0) AS funding,
+       coalesce(p.income, 0) - coalesce(b.income, 0) AS income,
        p.realized_pnl - coalesce(b.realized_pnl, 0) + p.unrealized_pnl + p.funding - coalesce(b.funding, 0)
-           - p.commission + coalesce(b.commission, 0) AS net,
+           + coalesce(p.income, 0) - coalesce(b.income, 0) - p.commission + coalesce(b.commission, 0) AS net,
        p.currency, p."at" AS marked
 FROM {POSITIONS_BEFORE.format(at="{until}")} p
 LEFT JOIN {POSITIONS_BEFORE.format(at="{since}")} b USING (venue, account, symbol)
 ORDER BY 1, 2, 3
 """
+ACTS = """
+SELECT type, venue, account, symbol AS of_symbol, c.symbol AS symbol, c.kind AS kind, c."at" AS "at",
+       c.quantity AS quantity, c.cost AS cost, c.numerator AS numerator, c.denominator AS denominator, NULL AS income,
+       new_symbol
+FROM (SELECT *, unnest(changes) AS c, generate_subscripts(changes, 1) AS number, changes[2].symbol AS new_symbol
+      FROM books_acts WHERE outcome = 'BOOKED')
+WHERE c."at" < TIMESTAMPTZ '{until}'
+UNION ALL
+SELECT type, venue, account, symbol, symbol, NULL, a."at", NULL, NULL, NULL, NULL, a.cash[p.currency], NULL
+FROM books_acts a JOIN positions p USING (venue, account, symbol)
+WHERE outcome = 'BOOKED' AND type IN ('PayDividend', 'BookInterest') AND a.cash[p.currency] IS NOT NULL
+  AND a."at" < TIMESTAMPTZ '{until}'
+ORDER BY "at"
+"""
+"""What operators' acts did to positions, and the income that they booked for them: a row each."""
 DENIALS = f"""
 SELECT checks[1].name AS "check", count(*) AS denials, any_value(reason) AS example, max(intent_id) AS intent
 FROM decisions WHERE verdict = 'DENIED' AND "at" >= TIMESTAMPTZ '{{since}}' AND "at" < TIMESTAMPTZ '{{until}}'
@@ -106,10 +122,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     pnl = add_command(
         commands,
         "pnl",
-        "what each symbol and strategy has made: realised, unrealised, funding, commission, net",
+        "what each symbol and strategy has made: realised, unrealised, funding, income, commission, net",
         """
-        net = realized + unrealized + funding - commission, in the symbol's currency, marked at `mark`. Of a symbol they
-        are the OMS's own figures, flat ones too; of a strategy they follow from its own fills alone, by average price.
+        net = realized + unrealized + funding + income - commission, in the symbol's currency, marked at `mark`. Of a
+        symbol they are the OMS's own figures, flat ones too; of a strategy (no funding) they follow from its own fills,
+        by average price, and from acts on the books: a split and a new name of all that hold the symbol, a dividend and
+        interest (`income`) by what each holds then. A correction and an adoption are of (none).
 
         Examples:
           signalbox pnl
@@ -222,6 +240,7 @@ async def _strategies(bus: Bus, since: str, until: str) -> list[Row]:
     fills = await _newest_fills(bus, f"WHERE f.\"at\" < TIMESTAMPTZ '{until}'", ROWS_MAX)
     before = POSITIONS_BEFORE.format(at=until)
     held = await _rows(bus, f"SELECT venue, account, symbol, multiplier, mark_price FROM {before}")
+    acts = await _rows(bus, ACTS.format(until=until))
     marks: Marks = {
         (each["venue"], each["account"], each["symbol"]): (
             Decimal(each["multiplier"]),
@@ -233,9 +252,10 @@ async def _strategies(bus: Bus, since: str, until: str) -> list[Row]:
         {
             "strategy": key[0] or "(none)", "venue": key[1], "account": key[2], "symbol": key[3],
             "quantity": _plain(made.quantity), "realized": _plain(made.realized),
-            "unrealized": _plain(made.unrealized), "commission": _plain(made.commission), "net": _plain(made.net),
+            "unrealized": _plain(made.unrealized), "commission": _plain(made.commission),
+            "income": _plain(made.income), "net": _plain(made.net),
         }
-        for key, made in sorted(made_by_strategy(fills, marks, since).items())
+        for key, made in sorted(made_by_strategy(fills, marks, since, acts).items())
     ]  # fmt: skip
 
 

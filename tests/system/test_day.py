@@ -15,8 +15,10 @@ def test_a_fill_is_in_fills_pnl_and_today_and_all_say_the_same(desk: RunningDesk
     [made] = [row for row in desk.lines("pnl", "--by", "strategy") if row["strategy"] == "of-today"]
     assert (made["symbol"], made["quantity"], made["realized"]) == ("AAPL", "3", "0")
     [symbol] = [row for row in desk.lines("pnl") if row["symbol"] == "AAPL"]
-    parts = {name: Decimal(symbol[name]) for name in ("realized", "unrealized", "commission", "funding", "net")}
-    assert parts["net"] == parts["realized"] + parts["unrealized"] + parts["funding"] - parts["commission"]
+    names = ("realized", "unrealized", "commission", "funding", "income", "net")
+    parts = {name: Decimal(symbol[name]) for name in names}
+    before_fees = parts["realized"] + parts["unrealized"] + parts["funding"] + parts["income"]
+    assert parts["net"] == before_fees - parts["commission"]
     [day] = desk.lines("today")
     assert day["day"] == "2024-03-05"
     assert "AAPL" in {row["symbol"] for row in day["pnl"]}

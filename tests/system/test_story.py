@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from tests.running_desk import RunningDesk
@@ -10,7 +11,9 @@ from .test_trading import approved_id, far_limit, status_of
 
 
 def parts(desk: RunningDesk, *words: str) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {"story": [], "now": [], "protection": [], "stood": []}
+    found: dict[str, list[dict[str, Any]]] = {
+        part: [] for part in ("story", "now", "hops", "protection", "stood", "unprotected")
+    }
     for line in desk.lines("order", *words):
         found[line["part"]].append(line)
     return found
@@ -42,7 +45,21 @@ def test_a_filled_order_is_told_from_its_intent_to_its_fee(desk: RunningDesk) ->
     [fill] = desk.query(f"SELECT price, quantity FROM fills WHERE order_id = '{order_id}'")
     assert (now["status"], now["filled"], fill["quantity"]) == ("FILLED", "30", "30")
     assert now["average_price"] == float(fill["price"])
+    assert [hop["hop"] for hop in found["hops"]] == [
+        "intent_to_decision", "decision_to_command", "command_to_venue", "venue_to_report", "report_to_event",
+    ]  # fmt: skip
+    assert all(hop["milliseconds"] >= 0 for hop in found["hops"])
     assert now["fees"].endswith(" USD")
+    assert (found["stood"], found["unprotected"]) == ([], [])
+    sequence = desk.query(f"SELECT min(sequence) AS place FROM order_events WHERE order_id = '{order_id}'")[0]["place"]
+    [begun] = parts(desk, order_id, "--as-of", str(sequence))["now"]
+    assert (begun["status"], begun["filled"], begun["average_price"]) == ("PENDING_NEW", "0", None)
+    done = desk.query(f"SELECT max(sequence) AS place FROM order_events WHERE order_id = '{order_id}'")[0]["place"]
+    [then] = [
+        line for line in desk.lines("positions", "--all", "--as-of", str(sequence)) if line["symbol"] == "AAPL"
+    ] or [{"quantity": "0"}]
+    [later] = [line for line in desk.lines("positions", "--as-of", str(done)) if line["symbol"] == "AAPL"]
+    assert Decimal(later["quantity"]) - Decimal(then["quantity"]) == 30
 
 
 def test_a_cancel_belongs_to_its_orders_story_and_a_working_stop_protects_what_is_held(desk: RunningDesk) -> None:
@@ -95,6 +112,9 @@ def test_a_bracket_is_one_story_and_is_cancelled_as_one(desk: RunningDesk) -> No
     assert {line["order_id"] for line in found["now"]} == {"b-story-1.entry", *legs}
     assert [line["order_id"] for line in found["stood"]] == ["b-story-1.stop", "b-story-1.stop-2"]
     assert all(line["unprotected_seconds"] >= 0 for line in found["stood"])
+    [bare] = found["unprotected"]
+    assert bare["since"] is None
+    assert bare["seconds"] >= max(line["unprotected_seconds"] for line in found["stood"])
     assert {line["order_id"] for line in found["protection"]} >= {"b-story-1.stop", "b-story-1.stop-2"}
     assert any("b-story-1.stop" in (line["said"] or "") for line in found["story"])
     cancel = desk.run("cancel", "b-story-1")

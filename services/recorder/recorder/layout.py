@@ -1,6 +1,6 @@
 """What the database looks like: the tables, the views, and the tables that are filled typed while recording.
 
-Owns the three files of SQL and the rule when something of them has to be made anew: when its text has changed since.
+Owns the four files of SQL and the rule when something of them has to be made anew: when its text has changed since.
 Nothing is written at a start that changes nothing, so that a database opens on a full disk too.
 """
 
@@ -67,6 +67,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, tables: tuple[Typed, ...]) ->
     for typed in changed:
         _note(connection, typed.table, _digest(typed.select))
     _when_changed(connection, "views", _text("views.sql"))
+    _when_changed(connection, "asking", _text("asking.sql"))
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, changed: list[Typed]) -> None:

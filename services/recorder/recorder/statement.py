@@ -16,6 +16,7 @@ TABLE_FUNCTIONS = frozenset(
     {
         "range", "generate_series", "unnest", "repeat", "json_each", "json_tree", "duckdb_tables", "duckdb_columns",
         "duckdb_views", "duckdb_functions", "duckdb_types", "duckdb_keywords", "orders_at",
+        "positions_at", "order_story", "order_hops", "order_protection", "list_stops",
     }
 )  # fmt: skip
 OWN_SCHEMAS = frozenset({"", "main", "desk"})

@@ -13,7 +13,7 @@ SELECT coalesce(m.intent.id, m.cause) AS intent_id, m.intent.type AS type, m.by 
        m.intent.post_only AS post_only, m.intent.all_or_none AS all_or_none, m.intent.display_quantity AS display_quantity,
        m.intent.not_before AS not_before, m.intent."trigger" AS trigger_method,
        m.intent.trail_amount AS trail_amount, m.intent.trail_percent AS trail_percent, m.intent.limit_offset AS limit_offset,
-       m.intent.action AS action, m.intent.share AS share,
+       m.intent.action AS action, m.intent.share AS share, m.intent.contingency AS contingency, m.intent.legs AS legs,
        m.intent.valid_until AS valid_until, m.intent.order_id AS order_id, m.intent.strategy AS strategy,
        m.intent.note AS note, m.intent.cause AS cause, m.intent_sequence AS intent_sequence,
        nullif(m.intent_stored_at, TIMESTAMPTZ '0001-01-01 00:00:00+00') AS intent_stored_at, subject, stored_at, generation, sequence
@@ -25,7 +25,11 @@ FROM (SELECT *, json_transform(readable(whole), '{"cause":"VARCHAR","by":"VARCHA
         "good_till":"TIMESTAMPTZ","outside_regular_hours":"BOOLEAN","reduce_only":"BOOLEAN","post_only":"BOOLEAN","valid_until":"TIMESTAMPTZ",
         "all_or_none":"BOOLEAN","display_quantity":"DECIMAL(38,18)","not_before":"TIMESTAMPTZ","trigger":"VARCHAR",
         "trail_amount":"DECIMAL(38,18)","trail_percent":"DECIMAL(38,18)","limit_offset":"DECIMAL(38,18)",
-        "order_id":"VARCHAR","strategy":"VARCHAR","note":"VARCHAR","action":"VARCHAR","share":"DECIMAL(38,18)"}}') AS m
+        "order_id":"VARCHAR","strategy":"VARCHAR","note":"VARCHAR","action":"VARCHAR","share":"DECIMAL(38,18)",
+        "contingency":"VARCHAR","legs":[{"name":"VARCHAR","side":"VARCHAR","order_type":"VARCHAR","quantity":"DECIMAL(38,18)",
+        "share":"DECIMAL(38,18)","limit_price":"DECIMAL(38,18)","stop_price":"DECIMAL(38,18)","time_in_force":"VARCHAR",
+        "limit_offset":{"amount":"DECIMAL(38,18)","unit":"VARCHAR"},"stop_offset":{"amount":"DECIMAL(38,18)","unit":"VARCHAR"},
+        "reduce_only":"BOOLEAN","post_only":"BOOLEAN"}]}}') AS m
       FROM arrived WHERE stream = 'TRADE' AND starts_with(subject, 'decision.')
                      AND NOT starts_with(subject, 'decision.ended.'));
 
@@ -68,8 +72,11 @@ FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","type":"VARCHAR
 
 -- typed: position_history
 SELECT m.venue, m.account, m.symbol, m.currency, m.multiplier, m.quantity, m.average_price, m.realized_pnl,
-       m.unrealized_pnl, m.commission, m.funding, m.income, m.mark_price, m."at", subject, stored_at, generation, sequence
-FROM (SELECT *, json_transform(readable(whole), '{"venue":"VARCHAR","account":"VARCHAR","symbol":"VARCHAR",
+       m.unrealized_pnl, m.commission, m.funding, m.income, m.mark_price, m."at",
+       -- what of TRADE it contains is in its id
+       try_cast(regexp_extract(substr(m.id, length(concat('position/', m.venue, '/', m.account, '/', m.symbol, '/')) + 1), '^[0-9]+')
+                AS BIGINT) AS trade_sequence, subject, stored_at, generation, sequence
+FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","venue":"VARCHAR","account":"VARCHAR","symbol":"VARCHAR",
         "currency":"VARCHAR","multiplier":"DECIMAL(38,18)","quantity":"DECIMAL(38,18)","average_price":"DECIMAL(38,18)",
         "realized_pnl":"DECIMAL(38,18)","unrealized_pnl":"DECIMAL(38,18)","commission":"DECIMAL(38,18)",
         "funding":"DECIMAL(38,18)","income":"DECIMAL(38,18)","mark_price":"DECIMAL(38,18)","at":"TIMESTAMPTZ"}') AS m

@@ -107,8 +107,20 @@ SELECT e.generation, e.sequence, e.type, e."at", coalesce(e.terms.symbol, wanted
        coalesce(e.terms.limit_offset, wanted.limit_offset) AS limit_offset,
        e.terms.currency AS currency, exactly(e.terms.estimated_commission) AS estimated_commission
 FROM order_events AS e
-LEFT JOIN (SELECT d.decision_id, i.* FROM typed_decisions AS d JOIN typed_intents AS i USING (generation, sequence)
-           WHERE d.verdict = 'DENIED' AND i.type = 'OrderIntent') AS wanted
+LEFT JOIN (SELECT d.decision_id, i.* REPLACE (
+               -- a wish for a position that was sized has the side of its order; of a list it is the first leg
+               coalesce(i.side, d.side, i.legs[1].side, CASE WHEN i.action IN ('OPEN_LONG', 'ADD_LONG', 'REDUCE_SHORT', 'CLOSE_SHORT')
+                        THEN 'BUY' WHEN i.action <> 'TARGET' THEN 'SELL' END) AS side,
+               coalesce(d.quantity, i.legs[1].quantity) AS quantity,
+               coalesce(i.order_type, i.legs[1].order_type,
+                        CASE WHEN i.action IS NULL THEN NULL WHEN i.limit_price IS NULL THEN 'MARKET' ELSE 'LIMIT' END) AS order_type,
+               coalesce(i.limit_price, i.legs[1].limit_price) AS limit_price,
+               coalesce(i.stop_price, i.legs[1].stop_price) AS stop_price,
+               coalesce(i.time_in_force, i.legs[1].time_in_force) AS time_in_force,
+               coalesce(i.reduce_only, i.legs[1].reduce_only) AS reduce_only,
+               coalesce(i.post_only, i.legs[1].post_only) AS post_only)
+           FROM typed_decisions AS d JOIN typed_intents AS i USING (generation, sequence)
+           WHERE d.verdict = 'DENIED' AND i.type IN ('OrderIntent', 'PositionIntent', 'OrderListIntent')) AS wanted
     ON e.type = 'OrderDenied' AND wanted.generation = e.generation AND wanted.decision_id = e.cause;
 
 -- One row an order: its terms as they stand, and its status after its last event. Only what has to be is folded by the
