@@ -1,7 +1,8 @@
-"""The Orders dashboard: what becomes of intents, how long each hop takes, what is refused and why, at what price."""
+"""The Orders dashboard: what becomes of intents and lists, what protects, how long each hop takes, at what price."""
 
 from __future__ import annotations
 
+from dashboards.protection import CHANGES, PROTECTION, of_orders
 from dashboards.queries import (
     OF_ACCOUNT,
     OF_VENUE,
@@ -45,11 +46,6 @@ from dashboards.specification import (
 HOPS = "signalbox_order_hop_seconds"
 SLIPPAGE = "signalbox_oms_slippage_basis_points"
 WORSE = (Step(None, GREEN), Step(2, ORANGE), Step(10, RED))
-
-
-def of_orders(metric: str, status: str = ".*") -> str:
-    """A gauge of the orders in a status."""
-    return one("venue, account, status", at_work("oms", f'{metric}{{{OF_ACCOUNT},status=~"{status}"}}'))
 
 
 def events(kind: str) -> str:
@@ -245,8 +241,9 @@ PRICE = Row(
 DASHBOARD = Dashboard(
     uid="signalbox-orders",
     title="Orders",
-    about="What becomes of intents, how long each hop takes, what is refused and why, and at what price orders fill.",
+    about="What becomes of intents and lists, what protects what is held, how long each hop takes, what is refused and "
+    "why, and at what price orders fill.",
     variables=(VENUE, ACCOUNT),
-    rows=(NOW, LIFE, LATENCY, REFUSED, PRICE),
+    rows=(NOW, PROTECTION, LIFE, CHANGES, LATENCY, REFUSED, PRICE),
     annotations=("fill", "trading-state", "link"),
 )

@@ -50,7 +50,8 @@ LEFT JOIN (SELECT venue, account, order_id,
 LEFT JOIN (SELECT venue, account, order_id, string_agg(written(fee) || ' ' || currency, ', ') AS fees
            FROM (SELECT venue, account, order_id, currency, sum(commission) AS fee
                  FROM (SELECT * FROM order_events
-                       WHERE type = 'CommissionBooked' AND is_of(order_id, {id}) AND is_by(sequence, generation, {place})
+                       WHERE type = 'CommissionBooked' AND is_of(order_id, {id})
+                         AND is_by(sequence, generation, {place})
                        QUALIFY row_number() OVER (PARTITION BY venue, account, execution_id
                                                   ORDER BY generation DESC, revision DESC, sequence DESC) = 1)
                  GROUP BY ALL)

@@ -13,7 +13,7 @@ from oms.metrics import Shown
 from oms.statements import Mark, book_message, position_message
 from prometheus_client import REGISTRY
 from signalbox.clock import FixedClock
-from signalbox.messages import VenueUnknown
+from signalbox.messages import VenueCanceled, VenueUnknown
 
 LABELS = {"venue": "ibkr", "account": "DU1"}
 
@@ -126,3 +126,31 @@ def test_drift_is_shown_by_kind_and_by_symbol_and_goes_when_the_venue_agrees(scr
         assert of("drift_quantity") == difference
         assert of("drift_quantity", "MSFT") == 0
         assert value("drift", **LABELS, kind="position") == (1 if difference else 0)
+
+
+def phases() -> dict[str, float | None]:
+    return {phase: value("lists", **LABELS, phase=phase) for phase in ("ENTERING", "WORKING", "UNPROTECTED", "LEAVING")}
+
+
+def test_a_list_is_in_one_phase_and_its_seconds_without_a_stop_are_added_up(screen: Screen, make: Any) -> None:
+    assert phases() == {"ENTERING": 0, "WORKING": 0, "UNPROTECTED": 0, "LEAVING": 0}
+    assert value("list_unprotected_in_all_seconds", **LABELS) == 0
+    screen.desk.run(make.bracket(), make.accepted("b.entry"))
+    assert phases() == {"ENTERING": 1, "WORKING": 0, "UNPROTECTED": 0, "LEAVING": 0}
+    screen.desk.run(make.fill("30", order_id="b.entry", seconds=2))
+    assert phases() == {"ENTERING": 0, "WORKING": 0, "UNPROTECTED": 1, "LEAVING": 0}
+    assert value("list_unprotected_seconds", **LABELS) == 59
+    screen.desk.run(make.accepted("b.stop", "9002", seconds=5))
+    assert phases() == {"ENTERING": 0, "WORKING": 1, "UNPROTECTED": 0, "LEAVING": 0}
+    screen.desk.run(make.fill("20", order_id="b.entry", execution_id="more", seconds=11))
+    seconds = (value("list_unprotected_seconds", **LABELS), value("list_unprotected_in_all_seconds", **LABELS))
+    assert seconds == (50, 53)
+    screen.desk.run(make.accepted("b.stop-2", "9003", seconds=12), make.cancel("b"))
+    assert phases() == {"ENTERING": 0, "WORKING": 0, "UNPROTECTED": 0, "LEAVING": 1}
+
+
+def test_a_list_that_is_over_is_in_no_phase(screen: Screen, make: Any) -> None:
+    screen.desk.run(make.bracket(), make.accepted("b.entry"), make.cancel("b"))
+    screen.desk.run(make.report(VenueCanceled, "b.entry", reason="as asked"))
+    assert set(phases().values()) == {0}
+    assert value("list_unprotected_in_all_seconds", **LABELS) == 0

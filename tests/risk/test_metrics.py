@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client import REGISTRY
 from risk import metrics
-from signalbox.messages import IntentApproved, TradingMode
+from signalbox.messages import Contingency, FlattenEnded, IntentApproved, IntentDenied, OrderListIntent, TradingMode
 
 ACCOUNT = {"venue": "ibkr", "account": "DU1234567"}
 
@@ -75,3 +76,31 @@ def test_decisions_are_counted_by_venue_from_zero_on(world: Any) -> None:
     assert value("decisions_total", **counted, verdict="approved") == 1
     assert value("decisions_total", **counted, verdict="denied") == 1
     assert value("denials_total", venue="ibkr", check="trading_state") == 1
+
+
+def test_a_flatten_has_an_age_until_it_is_over_and_then_is_counted_by_how_it_ended(world: Any) -> None:
+    w = world()
+    w.ready(positions=(w.held("SPY", "500"),))
+    metrics.FLATTENS_ENDED.clear()
+    metrics.begin_counts(w.state)
+    metrics.show_state(w.state, w.now)
+    assert (value("flattens"), value("oldest_flatten_seconds")) == (0, 0)
+    assert isinstance(w.decide(w.flatten(valid_until=w.now + timedelta(seconds=60))), IntentApproved)
+    metrics.show_state(w.later(40).state, w.now)
+    assert (value("flattens"), value("oldest_flatten_seconds")) == (1, 40)
+    [ended] = [ruling for ruling in w.later(21).look() if isinstance(ruling, FlattenEnded)]
+    metrics.count_flatten_ended(ended)
+    metrics.show_state(w.state, w.now)
+    assert (value("flattens"), value("oldest_flatten_seconds")) == (0, 0)
+    assert value("flattens_ended_total", outcome="left") == 1
+    assert value("flattens_ended_total", outcome="flat") == 0
+    metrics.count_flatten_ended(replace(ended, is_flat=True))
+    assert value("flattens_ended_total", outcome="flat") == 1
+
+
+def test_a_list_is_counted_among_the_orders(world: Any) -> None:
+    w = world().ready()
+    wish = OrderListIntent(id="b", venue="ibkr", symbol="SPY", contingency=Contingency.BRACKET, legs=())
+    denied = IntentDenied(id="d", at=w.now, cause="b", intent_sequence=1, intent=wish, checks=(), reason="no")
+    metrics.count_decision(denied, "ibkr")
+    assert value("decisions_total", venue="ibkr", kind="order", verdict="denied") == 1

@@ -25,6 +25,7 @@ from oms.figures import (
     position_figures,
     slippage_basis_points,
 )
+from oms.list_figures import ListPhase, lists_of, phase_of, unprotected_in_all_seconds
 from oms.outcome import Drift, DriftKind, Outcome
 from oms.state import AccountKey, OrderState, PositionKey, State
 
@@ -126,6 +127,16 @@ LIST_UNPROTECTED_SECONDS = Gauge(
     "Desk time for which the list that waits longest has not had the stop that it was promised; 0 = all have.",
     ("venue", "account"),
 )
+LIST_UNPROTECTED_IN_ALL_SECONDS = Gauge(
+    "signalbox_oms_list_unprotected_in_all_seconds",
+    "Desk time without the stop that it was promised, every time added up, of the worst list that is not over.",
+    ("venue", "account"),
+)
+LISTS = Gauge(
+    "signalbox_oms_lists",
+    "Lists that are not over, each in one phase: ENTERING, WORKING, UNPROTECTED, LEAVING.",
+    ("venue", "account", "phase"),
+)
 LIST_ALARMS = Counter(
     "signalbox_oms_list_alarms_total",
     "What of a list was not as was promised, by what the OMS did about it: RETRY, FLATTEN, ALARM.",
@@ -192,6 +203,10 @@ class Shown:
                 OLDEST_ORDER_SECONDS.labels(*labels).set_function(partial(self._oldest, venue, account, status))
         unprotected = partial(self._list_unprotected_seconds, (venue, account))
         LIST_UNPROTECTED_SECONDS.labels(venue, account).set_function(unprotected)
+        in_all = partial(self._list_unprotected_in_all_seconds, (venue, account))
+        LIST_UNPROTECTED_IN_ALL_SECONDS.labels(venue, account).set_function(in_all)
+        for phase in ListPhase:
+            LISTS.labels(venue, account, phase).set_function(partial(self._lists, (venue, account), phase))
         for symbol in symbols:
             seconds = partial(self._unprotected_seconds, (venue, account, symbol))
             UNPROTECTED_SECONDS.labels(venue, account, symbol).set_function(seconds)
@@ -217,6 +232,13 @@ class Shown:
         of_account = (known for known in lists if known is not None and (known.venue, known.account) == account)
         waiting = [known.unprotected_since for known in of_account if known.unprotected_since is not None]
         return oldest_seconds(waiting, self._clock.now())
+
+    def _list_unprotected_in_all_seconds(self, account: AccountKey) -> float:
+        now = self._clock.now()
+        return max((unprotected_in_all_seconds(known, now) for known in lists_of(self._state, account)), default=0.0)
+
+    def _lists(self, account: AccountKey, phase: ListPhase) -> float:
+        return sum(phase_of(known) is phase for known in lists_of(self._state, account))
 
     # ------------------------------------------------------------------------------- what changes with a message
 

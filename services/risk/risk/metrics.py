@@ -7,7 +7,15 @@ from datetime import datetime
 from math import nan
 
 from prometheus_client import Counter, Gauge, Histogram
-from signalbox.messages import Decision, IntentApproved, OrderIntent, PositionIntent, TradingMode
+from signalbox.messages import (
+    Decision,
+    FlattenEnded,
+    IntentApproved,
+    OrderIntent,
+    OrderListIntent,
+    PositionIntent,
+    TradingMode,
+)
 from signalbox.metrics import ORDER_HOP_SECONDS, Hop
 from signalbox.room import NEEDED_BY_ORDERS, StreamRoom
 
@@ -17,6 +25,7 @@ from risk.known import Verdict
 from risk.limits import limit_use
 from risk.state import RiskState, account_keys
 
+FLAT, LEFT = "flat", "left"
 READ, UNREADABLE, ALREADY_DECIDED, GONE = "read", "unreadable", "already decided", "gone"
 ORDER, CANCEL = "order", "cancel"
 
@@ -99,6 +108,16 @@ QUOTE_AGE_SECONDS = Gauge(
     "Desk time since the last quote of a symbol, by the venue's time; not there before the first.",
     ("venue", "symbol"),
 )
+FLATTENS = Gauge("signalbox_risk_flattens", "Flattens that are under way.")
+OLDEST_FLATTEN_SECONDS = Gauge(
+    "signalbox_risk_oldest_flatten_seconds",
+    "Desk time since the oldest flatten that is under way was approved; 0 = none is.",
+)
+FLATTENS_ENDED = Counter(
+    "signalbox_risk_flattens_ended_total",
+    "Flattens that are over: flat, or with something left when their time was over.",
+    ("outcome",),
+)
 STORE_ROOM_USED = Gauge(
     "signalbox_risk_store_room_used",
     "Used part of the room of a stream that an order needs, 1 = all of it; NaN = NATS has not said it lately.",
@@ -115,6 +134,8 @@ def show_room(rooms: Sequence[StreamRoom]) -> None:
 
 def begin_counts(state: RiskState) -> None:
     """Begin at 0: what a counter first shows is no increase to Prometheus."""
+    for outcome in (FLAT, LEFT):
+        FLATTENS_ENDED.labels(outcome)
     for venue in state.desk.venues:
         ORDER_HOP_SECONDS.labels(venue, Hop.INTENT_TO_DECISION)
         for verdict in Verdict:
@@ -128,7 +149,7 @@ def count_decision(decision: Decision, venue: str) -> None:
         UNREADABLE
         if decision.intent is None
         else ORDER
-        if isinstance(decision.intent, OrderIntent | PositionIntent)
+        if isinstance(decision.intent, OrderIntent | PositionIntent | OrderListIntent)
         else CANCEL
     )
     approved = isinstance(decision, IntentApproved)
@@ -136,6 +157,18 @@ def count_decision(decision: Decision, venue: str) -> None:
     failed = failed_checks(decision)
     if failed:
         DENIALS.labels(venue, failed[0].name).inc()
+
+
+def count_flatten_ended(ended: FlattenEnded) -> None:
+    """Count a flatten that is over."""
+    FLATTENS_ENDED.labels(FLAT if ended.is_flat else LEFT).inc()
+
+
+def show_flattens(state: RiskState, now: datetime) -> None:
+    """Show what is being flattened."""
+    begun = [flatten.began for flatten in state.flattens.values()]
+    FLATTENS.set(len(begun))
+    OLDEST_FLATTEN_SECONDS.set(max((now - min(begun)).total_seconds(), 0.0) if begun else 0.0)
 
 
 def show_limits(state: RiskState) -> None:
@@ -164,6 +197,7 @@ def show_mode(state: RiskState) -> None:
 def show_state(state: RiskState, now: datetime) -> None:
     """Show what orders are held against at desk time `now`."""
     show_mode(state)
+    show_flattens(state, now)
     for venue, account in account_keys(state.desk):
         books = state.books[venue, account]
         EXPOSURE.labels(venue, account).set(float(books.worst_value))

@@ -348,6 +348,7 @@ class Risk:
     def _tell_own(self, ruling: Ruling, sequence: int, began_seconds: float) -> None:
         """Of what a flatten has made necessary, or that it is over."""
         if isinstance(ruling, FlattenEnded):
+            metrics.count_flatten_ended(ruling)
             log_flatten_ended(ruling, sequence)
             return
         metrics.DECISION_LATENCY_SECONDS.observe(time.perf_counter() - began_seconds)
