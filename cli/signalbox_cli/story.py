@@ -83,7 +83,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     order = add_command(
         commands,
         "order",
-        "one order's whole story: intent, decision, commands, reports, hops, fills, and what protects its position now",
+        "one order's whole story: intent, decision, commands, reports, hops, fills, and what protects it now",
         """
         A line for each message of the order, as NATS stored them: `after_milliseconds` is since the line before, `who`
         has said it (the sender, risk, oms, the gateway, the venue). Then what the order is now, with its average price

@@ -275,7 +275,7 @@ class Bus:
         if self._client.is_connected:
             await self._client.publish(subject, messages.encode(message))
 
-    async def subscribe(self, subject: str, callback: Handler) -> None:
+    async def subscribe(self, subject: str, callback: Handler) -> Live:
         """Call `callback` for each message on `subject` from now on, one by one. Nothing is stored or repeated.
 
         One that it can not handle is parked as a dead letter (of several in a second the first); the next is handled.
@@ -284,6 +284,7 @@ class Bus:
         live = Live(self._client, self._settings.name, subject, callback, parks, self._fail, self._sealing)
         self._live.append(live)
         await live.start()
+        return live
 
     async def request(self, subject: str, payload: bytes, timeout_seconds: float, *, of_service: bool = False) -> bytes:
         """Ask whoever serves `subject`; raises `BusUnavailableError` when nobody answers in time.
