@@ -127,7 +127,8 @@ FROM told WINDOW steps AS (ORDER BY stored_at, hop, generation, sequence)
 ORDER BY stored_at, hop, generation, sequence;
 
 -- How long each hop of an order took, by the server's clock, under the names that the metric `signalbox_order_hop_seconds` has. What
--- a list sends by itself has no decision of its own: `event_to_command` is from the event that made it necessary.
+-- a list sends by itself has no decision of its own: `event_to_command` is from the event that made it necessary. A venue may
+-- answer before its gateway has stored that it has sent: `venue_to_report` is 0 then.
 CREATE OR REPLACE MACRO order_hops(named, place := 9223372036854775807) AS TABLE
 WITH sent AS (SELECT order_id, venue, account, min(stored_at) AS command_at FROM commands
               WHERE type = 'SubmitOrder' AND is_of(order_id, named) AND stored_at <= stored_by(place) GROUP BY ALL),
@@ -155,7 +156,7 @@ FROM (SELECT venue, account, order_id, unnest([
           struct_pack(number := 2, name := 'decision_to_command', began := decision_at, ended := command_at),
           struct_pack(number := 2, name := 'event_to_command', began := event_at, ended := command_at),
           struct_pack(number := 3, name := 'command_to_venue', began := command_at, ended := sent_at),
-          struct_pack(number := 4, name := 'venue_to_report', began := sent_at, ended := report_at),
+          struct_pack(number := 4, name := 'venue_to_report', began := sent_at, ended := greatest(sent_at, report_at)),
           struct_pack(number := 5, name := 'report_to_event', began := report_at, ended := booked_at)]) AS hop FROM way)
 WHERE hop.began IS NOT NULL AND hop.ended IS NOT NULL
 ORDER BY order_id, hop.number;
