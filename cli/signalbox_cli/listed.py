@@ -33,7 +33,9 @@ ABOUT = {
     "today": "what happened today: profit and loss, fills, denials, orders, halts, gaps, and what needs attention",
     "pnl": "what each symbol and strategy has made: realised, unrealised, funding, income, commission, net",
     "fills": "the desk's executions, in the order in which they were stored",
-    "order": "one order's whole story: intent, decision, commands, reports, hops, fills, and what protects it now",
+    "order": (
+        "an order's or list's whole story: intent, decision, commands, reports, hops, fills, and what protects it"
+    ),
     "dead": "the messages that a service could not take and has parked, with the reason",
     "skip": "have a service go on without one message that holds it up",
     "books": (

@@ -12,13 +12,12 @@ from decimal import Decimal
 from typing import Any
 
 from signalbox.bus import Bus
-from signalbox.client.record import query, sql_text
 from signalbox.messages import QueryReply
 from signalbox.venues import venue_names
 
 from signalbox_cli import argument_types
 from signalbox_cli.commands import EXIT_FAILED, add_command
-from signalbox_cli.connection import desk_bus
+from signalbox_cli.connection import desk_bus, query, sql_text
 from signalbox_cli.output import complain, show, show_json
 from signalbox_cli.unprotected import Unprotected, unprotected
 
@@ -83,7 +82,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     order = add_command(
         commands,
         "order",
-        "one order's whole story: intent, decision, commands, reports, hops, fills, and what protects it now",
+        "an order's or list's whole story: intent, decision, commands, reports, hops, fills, and what protects it",
         """
         A line for each message of the order, as NATS stored them: `after_milliseconds` is since the line before, `who`
         has said it (the sender, risk, oms, the gateway, the venue). Then what the order is now, with its average price

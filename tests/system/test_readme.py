@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shlex
-from collections.abc import AsyncIterator
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from nats.aio.client import Client
 from tests.running_desk import RunningDesk
 
 README = Path(__file__).parents[2] / "README.md"
+DATABASE_DOCUMENT = README.parent / "docs/database.md"
 DECISION_SECONDS_MAX = 60.0
 ELSEWHERE = {
     "signalbox chain SPY --expiry 2024-03-15": "asks an IB Gateway: tests/gateway_ibkr/test_chain_at_venue.py",
@@ -112,6 +116,58 @@ async def test_the_messages_of_readme_work_as_they_are_printed(client: Client) -
     assert canceled["type"] == "IntentApproved", canceled.get("reason")
     assert canceled["order_id"] == order["id"]
     assert (await decided(client, of_many))["type"] == "IntentApproved"
+
+
+# ------------------------------------------------------------------------------------------------ in JavaScript
+
+
+def modules_of_node() -> Path | None:
+    """Where node's module `nats` is on this machine, if it is: installed globally, or in a folder of NODE_PATH."""
+    folders = os.environ.get("NODE_PATH", "").split(os.pathsep)
+    if npm := shutil.which("npm"):
+        found = subprocess.run([npm, "root", "--global"], capture_output=True, text=True, timeout=60, check=False)
+        folders.append(found.stdout.strip())
+    return next((Path(folder) for folder in folders if folder and (Path(folder) / "nats").is_dir()), None)
+
+
+def javascript(document: Path) -> str:
+    [program] = re.findall(r"```javascript\n(.*?)```", document.read_text(), re.DOTALL)
+    return str(program)
+
+
+@pytest.fixture
+def node(desk: RunningDesk, tmp_path: Path) -> Callable[[Path], subprocess.CompletedProcess[str]]:
+    """Runs the program of a document as it is printed, as a trader."""
+    binary, modules = shutil.which("node"), modules_of_node()
+    if binary is None or modules is None:
+        pytest.skip("there is no node with the module nats here")
+    (tmp_path / "node_modules").symlink_to(modules)
+    person = {"NATS_URL": desk.facts["nats_url"], "NATS_USER": "user", "NATS_PASSWORD": desk.password("user")}
+
+    def run(document: Path) -> subprocess.CompletedProcess[str]:
+        program = tmp_path / "program.mjs"
+        program.write_text(javascript(document))
+        return subprocess.run(
+            [binary, str(program)], env={**os.environ, **person}, capture_output=True, text=True,
+            timeout=DECISION_SECONDS_MAX, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+def test_the_bracket_in_javascript_is_decided_and_its_story_can_be_asked_for_in_javascript(
+    desk: RunningDesk, node: Callable[[Path], subprocess.CompletedProcess[str]]
+) -> None:
+    sent = node(README)
+    assert (sent.returncode, sent.stderr) == (0, "")
+    assert sent.stdout.split()[0] in ("IntentApproved", "IntentDenied")  # as the market is: the stop may be beyond it
+    desk.until(lambda: desk.query("SELECT 1 FROM decisions WHERE intent_id = 'my-bracket-7'"), DECISION_SECONDS_MAX)
+    asked = node(DATABASE_DOCUMENT)
+    assert (asked.returncode, asked.stderr) == (0, "")
+    answer = json.loads(asked.stdout)
+    assert set(answer) == {"working", "then", "story"}
+    assert answer["story"][0] == {"who": "user", "what": "OrderListIntent", "said": "BRACKET SPY"}
+    desk.run("cancel", "my-bracket-7")  # whatever became of it: others trade here, too
 
 
 async def test_a_program_hears_of_its_mistake_under_the_id_that_it_waits_for(client: Client) -> None:
