@@ -10,14 +10,27 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oms import lists
-from oms.lists import open_quantity, standing, tasks
+from oms import joining, lists
+from oms.joining import tasks
+from oms.lists import open_quantity, standing
 from signalbox import messages
 from signalbox.messages import ListAction, ListAlarmed, Side
 from signalbox.order_lists import STOPS, plan_of
 
-WAYS = ("fill", "fill again", "accept", "cancel", "refuse the cancel", "reject", "take away", "take back")
-STEPS = st.lists(st.tuples(st.sampled_from(WAYS), st.integers(0, 9), st.integers(1, 60)), max_size=40)
+WAYS = (
+    "fill",
+    "fill again",
+    "accept",
+    "cancel",
+    "refuse the cancel",
+    "reject",
+    "take away",
+    "take back",
+    "change",
+    "keep",
+)
+SIZES = st.integers(1, 60) | st.integers(1, 3)
+STEPS = st.lists(st.tuples(st.sampled_from(WAYS), st.integers(0, 9), SIZES), max_size=40)
 LISTS = st.sampled_from((("1",), ("0.5", "0.5"), ("0.34", "0.33"), ("0.1", "0.2", "0.3")))
 
 
@@ -55,10 +68,20 @@ class AnyVenue:
             self.tell(messages.VenueCanceled, order, reason="asked")
         elif way == "refuse the cancel" and order.status == "PENDING_CANCEL":
             self.tell(messages.VenueCancelRejected, order, code="", reason="no")
+        elif way == "change" and order.change is not None:
+            self.change(order)
+        elif way == "keep" and order.change is not None:
+            self.tell(messages.VenueReplaceRejected, order, code="201", reason="no", revision=order.change.revision)
         elif way == "reject":
             self.tell(messages.VenueRejected, order, code="201", reason="no")
         elif way == "take away":
             self.tell(messages.VenueCanceled, order, reason="its own")
+
+    def change(self, order) -> None:
+        wanted = order.change.order
+        terms = {name: getattr(wanted, name) for name in ("quantity", "limit_price", "stop_price")}
+        given = {"venue_order_id": f"v-{order.order_id}", "revision": order.change.revision}
+        self.tell(messages.VenueReplaced, order, **given, **terms)
 
     def fill(self, order, quantity: int) -> None:
         left = order.order.quantity - order.filled_quantity
@@ -74,13 +97,18 @@ class AnyVenue:
 
     def settle(self) -> None:
         """Every cancel that was asked for is carried out, all that was sent is taken."""
-        while live := [order for order in self.live() if not order.acknowledged or order.status == "PENDING_CANCEL"]:
+        while live := [order for order in self.live() if self.waits(order)]:
             self.number += 1
             order = live[0]
             if order.status == "PENDING_CANCEL":
                 self.tell(messages.VenueCanceled, order, reason="asked")
+            elif order.change is not None:
+                self.change(order)
             else:
                 self.tell(messages.VenueAccepted, order, venue_order_id=f"v-{order.order_id}")
+
+    def waits(self, order) -> bool:
+        return not order.acknowledged or order.status == "PENDING_CANCEL" or order.change is not None
 
     def stands(self):
         known = self.desk.state.lists["b"]
@@ -96,10 +124,12 @@ def held(desk) -> Decimal:
     )
 
 
-@pytest.fixture(autouse=True, scope="module")
-def keeps_nothing():
+@pytest.fixture(autouse=True, scope="module", params=[1, joining.PARTS_MAX])
+def keeps_nothing(request):
+    """A venue that keeps nothing by itself; how many parts have exits of their own before the next ones join."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(lists, "GROUPING", frozenset())
+        patched.setattr(joining, "PARTS_MAX", request.param)
         yield
 
 
@@ -110,12 +140,13 @@ def test_no_exit_is_for_more_than_has_filled_and_every_promise_stands_or_is_told
     for step in steps:
         venue.do(*step)
         known, plan, now = venue.stands()
-        assert not list(tasks(known, plan, now)), "what was to be done is done"
+        assert not list(tasks(venue.desk.state, known, plan, now)), "what was to be done is done"
         told = {about for about, _, _ in known.alarms}
         for group in now.groups:
             for name, orders in group.orders.items():
                 stuck = any(order.order_id in told and not order.is_final for order in orders)
-                assert open_quantity(orders) <= max(group.left, 0) or stuck, name
+                resized = any(order.change is not None for order in orders)
+                assert open_quantity(orders) <= max(group.left, 0) or stuck or resized, name
         assert sum(group.quantity for group in now.groups) <= now.entry_filled
     venue.settle()
     known, plan, now = venue.stands()

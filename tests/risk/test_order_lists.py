@@ -278,3 +278,29 @@ def test_no_list_begins_where_a_flatten_is_under_way(world: Any) -> None:
     w = world().ready(positions=(world().held("SPY", "100"),))
     name = w.decide(w.flatten(symbol="SPY")).cause
     assert why(w.decide(bracket(w))).startswith(f"leg entry: SPY is being flattened ({name})")
+
+
+def test_what_joins_a_group_counts_with_it(world: Any) -> None:
+    w = world().ready()
+    intent = bracket(w)
+    w.decide(intent)
+    w.fill(w.order("BUY", "100", None, id=f"{intent.id}.entry"), "100", "0")
+    stop, target = created(w, intent, "stop", "60"), created(w, intent, "target", "60")
+    assert holding(w).selling_quantity == 60
+    w.pending_replace(stop, "100")
+    assert holding(w).selling_quantity == 100, "a change that is under way counts as made"
+    w.replaced(stop, "100")
+    w.pending_replace(target, "100").replaced(target, "100")
+    assert holding(w).selling_quantity == 100
+
+
+def test_an_order_for_the_sum_counts_with_its_group(world: Any) -> None:
+    w = world().ready()
+    intent = bracket(w)
+    w.decide(intent)
+    w.fill(w.order("BUY", "100", None, id=f"{intent.id}.entry"), "100", "0")
+    created(w, intent, "stop", "60")
+    target = created(w, intent, "target", "100")
+    assert holding(w).selling_quantity == 100
+    w.fill(target, "100", "0", "110")
+    assert holding(w).selling_quantity == 0

@@ -165,6 +165,8 @@ def evolve_order(order: OrderState, event: OrderEvent) -> OrderState:
     elif isinstance(event, OrderReplaced):
         terms = event.order
     if event.status in FINAL_STATUSES or _answers(event, change):
+        if change is not None and terms is not None and filled_quantity > terms.quantity:
+            terms = change.order  # the smaller order could not have filled so much: it was made
         change = None
     return replace(
         order,

@@ -30,9 +30,11 @@ from signalbox.order_lists import FLATTEN, STOPS, WITH_ENTRY, Plan, Terms, order
 from signalbox.order_support import REDUCING
 from signalbox.order_terms import WITH_LIMIT, WITH_STOP
 
-from oms.lists import OWN, Act, Task, group_name, standing, tasks
+from oms.joining import resized, tasks
+from oms.lists import Act, Task, group_name, standing
 from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried
 from oms.positions import divide
+from oms.sizes import OWN
 from oms.state import ListState, OrderState, State, order_key
 from oms.submitting import denied_event, submitted
 from oms.transitions import next_status
@@ -97,13 +99,15 @@ def decide_list(state: State, list_id: str, now: datetime, rules: Rules) -> Outc
     if known is None:
         return NOTHING
     plan = plan_of(known.intent)
-    task = next(tasks(known, plan, standing(state, known, plan)), None)
+    task = next(tasks(state, known, plan, standing(state, known, plan)), None)
     if task is None:
         return NOTHING
     if task.act is Act.RELEASE:
         return _release(state, known, plan, task, now, rules)
     if task.act is Act.MEND:
         return _mend(state, known, plan, task, now)
+    if task.act is Act.RESIZE:
+        return resized(state, task, now, rules)
     cancels = _cancels(state, known, task, now)
     if task.act is Act.REDUCE and known.venue in REDUCING and all(_reduces(order) for order in task.orders):
         # What reduces only can not trade what is not held: the smaller one comes first, so that none is missing
@@ -177,7 +181,9 @@ def _as_moved(state: State, known: ListState, wanted: OrderIntent, leg: str) -> 
     """Somebody who has changed a leg's price means the leg: what is sent of it from then on has that price."""
     for key in reversed(known.orders):
         order = state.orders[key]
-        if order.order is not None and _part(order).leg == leg and set(order.command_causes) - set(order.cancel_causes):
+        changes = [cause for cause in order.command_causes if cause not in order.cancel_causes]
+        is_moved = any(not cause.startswith(OWN) for cause in changes)
+        if order.order is not None and _part(order).leg == leg and is_moved:
             return replace(wanted, limit_price=order.order.limit_price, stop_price=order.order.stop_price)
     return wanted
 

@@ -22,7 +22,8 @@ from signalbox.messages import (
 )
 from signalbox.order_lists import plan_of
 
-from oms.lists import exposed, standing, tasks
+from oms.joining import tasks
+from oms.lists import exposed, standing
 from oms.positions import ZERO, add, multiply, subtract
 from oms.protection import PROTECTING
 from oms.state import ListState, State
@@ -89,7 +90,7 @@ def _changed(state: State, list_id: str, event: OrderEvent) -> str:
     known = replace(_protected(known, exposed(known, plan, now, PROTECTING), event.at), changed_by=event.id)
     state.lists[list_id] = known
     works = any(key in state.working for key in known.orders)
-    if works or next(tasks(known, plan, now), None) is not None:
+    if works or next(tasks(state, known, plan, now), None) is not None:
         state.lists_over.pop(list_id, None)
         state.lists_awake[list_id] = None
     else:

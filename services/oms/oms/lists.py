@@ -35,10 +35,9 @@ from signalbox.order_lists import FLATTEN, STOPS, WITH_ENTRY, LegSet, Plan, shar
 from signalbox.order_support import GROUPING
 
 from oms.positions import ZERO, add, subtract
+from oms.sizes import OWN, given_of, is_resized_by_us
 from oms.state import ListState, OrderState, State
 
-OWN = "list/"
-"""How the causes of cancels begin that the OMS itself has asked for."""
 CANCELS_MAX = 3
 """Of one order by the OMS: one that is refused so often is a person's matter."""
 
@@ -72,7 +71,9 @@ class Act(StrEnum):
     RELEASE = "RELEASE"
     """Send an order for what is missing."""
     REDUCE = "REDUCE"
-    """Have it be for less: the one place where what works is resized."""
+    """Have it be for less: another order in the place of what works."""
+    RESIZE = "RESIZE"
+    """Have what works be for more or less, as one order (`oms.joining`)."""
     CANCEL = "CANCEL"
     MEND = "MEND"
     """Tell of what is not as it should be, and do what the list's policy says."""
@@ -173,8 +174,8 @@ def _group(state: State, known: ListState, plan: Plan, number: int, legs: dict[s
     withdrawn = (state.orders[key].order for key in known.orders[: known.withdrawn_orders])
     is_withdrawn = any(each is not None and each.part is not None and each.part.group == number for each in withdrawn)
     is_closing = any(group == number and action is ListAction.FLATTEN for _, group, action in known.alarms)
-    of = plan.sets[part.set]
-    return Group(number, part.set, of, part.quantity, part.quantity, legs, is_withdrawn, is_closing)
+    given = max(given_of(order) for orders in legs.values() for order in orders)
+    return Group(number, part.set, plan.sets[part.set], given, given, legs, is_withdrawn, is_closing)
 
 
 def _less_what_was_taken_back(groups: list[Group], filled: Decimal) -> list[Group]:
@@ -307,9 +308,13 @@ def _of_group(known: ListState, plan: Plan, group: Group) -> Iterator[Task]:
 
 
 def _is_reduced_by_venue(known: ListState, group: Group) -> bool:
-    """Whether the venue takes what one order fills from the others; of what is taken back it knows nothing."""
+    """Whether the venue takes what one order fills from the others; of what is taken back it knows nothing.
+
+    An order that the OMS has resized is the OMS's to size from then on: its change may have come after what it took.
+    """
     is_kept = known.venue in GROUPING and group.of.contingency is Contingency.OUO
-    return is_kept and group.quantity == group.given
+    is_resized = any(is_resized_by_us(order) for orders in group.orders.values() for order in orders)
+    return is_kept and group.quantity == group.given and not is_resized
 
 
 def _cancel(known: ListState, order: OrderState, task: Task) -> Iterator[Task]:

@@ -90,7 +90,15 @@ def _open(
 ) -> None:
     filled = order.terms.quantity - order.open_quantity if order.terms is not None else ZERO
     change = OpenChange(cause, terms, max(ZERO, quantity - filled), _price(state, order, terms, reference))
+    grow_group(state, order, change.open_quantity)
     alter(state, books, order, change=change)
+
+
+def grow_group(state: RiskState, order: WorkingOrder, open_quantity: Decimal) -> None:
+    """What one order of a group is to fill the group is for, once another part of the entry has joined it."""
+    group = state.groups.get(order.group_id)
+    if group is not None:
+        group.left = max(group.left, open_quantity)
 
 
 def _price(

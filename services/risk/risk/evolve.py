@@ -239,6 +239,7 @@ def _create(state: RiskState, books: AccountBooks, event: OrderCreated) -> None:
             group_id = order.part.group_id
             state.groups.setdefault(group_id, Group(order.part.quantity))
     working = WorkingOrder(*facts, event.status, order.strategy, terms, list_id=list_id, group_id=group_id)
+    changing.grow_group(state, working, order.quantity)
     work(state, books, key, working)
 
 

@@ -1,0 +1,185 @@
+"""An entry that fills in many small parts: from the fifth on a part joins the exits of one before.
+
+Owns when a part of the entry has orders of its own no more, and how exits that work are resized as one order. Pure;
+what a list makes necessary otherwise is `oms.lists`'.
+
+The theory. Venues bound the orders that work: IBKR takes 20 on a side of a contract from an account, dYdX so many that
+stay as its equity allows. So a set of legs has at most `PARTS_MAX` groups that work, fewer where `ORDERS_MAX` orders
+work beside; the next part makes the newest group larger, instead of another one. That a group is for more is said by
+its orders themselves (`ListPart.quantity`), the newest of which counts, a change under way included: so of two
+processes the second knows what the first has asked for, and no part is given out twice. Of each leg
+
+    where reduce-only is the venue's own (dYdX)   one order for all of it is sent, and then the one before cancelled:
+                                                  for an instant two protect, and neither can turn
+    elsewhere (IBKR)                              the order is changed in place: it stays one, and works all the time
+
+and a part waits while the venue has not answered for the group that it is to join: all that fills meanwhile joins at
+once. A group that has lost a leg, or of which a leg is leaving or UNKNOWN, is joined by nobody; and where a change is
+refused the missing is sent as an order of its own: that a position is protected goes before that its orders are few.
+
+A total is reckoned from what has filled each time, never added to what was before: whatever the venue has taken from
+an order meanwhile by itself (`ocaType` 2), and in which order fills and answers come, the last change is for what is
+left. That is also why an order that was changed once is resized by us after each fill of its group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec.structs import replace
+from signalbox.messages import ListLeg, Order, OrderStatus
+from signalbox.order_lists import Plan
+from signalbox.order_support import REDUCING
+
+from oms import lists
+from oms.changes import replace_order, why_not
+from oms.lists import Act, Group, Leg, Standing, Task, leg_state, needed, open_quantity
+from oms.outcome import Outcome, Rules
+from oms.positions import ZERO, add, subtract
+from oms.sizes import OWN, given_of, is_resized_by_us
+from oms.state import ListState, OrderState, State
+
+PARTS_MAX = 4
+"""Groups of one set of legs that work at once."""
+ORDERS_MAX = 16
+"""On a side of a contract, of an account, before parts join: the rest of IBKR's 20 is for what closes, and people."""
+_ANSWERED = frozenset({OrderStatus.NEW, OrderStatus.HELD, OrderStatus.PARTIALLY_FILLED})
+_ASKED = frozenset({OrderStatus.PENDING_NEW, OrderStatus.PENDING_REPLACE})
+
+
+def tasks(state: State, known: ListState, plan: Plan, now: Standing) -> Iterator[Task]:
+    """What there is to do, as `lists.tasks` has it, but for what joins, and what is resized instead of sent anew."""
+    groups = {group.number: group for group in now.groups}
+    for task in lists.tasks(known, plan, now):
+        group = groups.get(task.group)
+        if task.act is Act.RELEASE and task.group and group is None:
+            yield from _of_part(state, known, plan, now, task)
+        elif task.act is Act.RELEASE and group is not None and not group.is_closing:
+            yield from _of_leg(known, group, task)
+        elif task.act is Act.REDUCE:
+            yield from _reduced(task)
+        else:
+            yield task
+
+
+# ------------------------------------------------------------------------------------------------------ what joins
+
+
+def _of_part(state: State, known: ListState, plan: Plan, now: Standing, task: Task) -> Iterator[Task]:
+    """A part of the entry that no group has yet: one of its own, or more of the newest one, or nothing for now."""
+    works = [group for group in now.groups if group.set == task.set and group.left > 0 and _is_whole(known, group)]
+    if not works or not (len(works) >= PARTS_MAX or _are_many(state, known, works[-1])):
+        yield task
+        return
+    group = works[-1]
+    if _is_asked(group):
+        return
+    given = add(group.given, task.quantity)
+    joined = _resize(known, group, group.of.legs[0].name, _with(task, group=group.number, given=given), task.quantity)
+    yield joined or task
+
+
+def _is_whole(known: ListState, group: Group) -> bool:
+    """Whether each of its legs works, and will, as far as anybody knows."""
+    if group.is_withdrawn or group.is_closing:
+        return False
+    legs = [group.orders.get(leg.name, ()) for leg in group.of.legs]
+    return all(
+        orders and leg_state(known, orders) is Leg.WORKING and orders[-1].status in _ANSWERED | _ASKED
+        for orders in legs
+    )
+
+
+def _is_asked(group: Group) -> bool:
+    """Whether the venue has not answered for one of its legs yet."""
+    return any(orders[-1].status in _ASKED for orders in group.orders.values())
+
+
+def _are_many(state: State, known: ListState, group: Group) -> bool:
+    """Whether as many orders work on the side of the group's as may, with one more of each of its legs."""
+    wanted = (known.venue, known.account, known.intent.symbol, group.of.legs[0].side)
+    orders = (state.orders[key] for key in state.working)
+    beside = sum(
+        (each.venue, each.account, each.order.symbol, each.order.side) == wanted
+        for each in orders
+        if each.order is not None
+    )
+    return beside + len(group.of.legs) > ORDERS_MAX
+
+
+def _of_leg(known: ListState, group: Group, task: Task) -> Iterator[Task]:
+    """A leg of which less works than is needed: what works becomes more, where its group has; else one more is sent."""
+    orders = group.orders.get(task.leg.name, ())
+    works = [order for order in orders if not order.is_final]
+    is_working = works and leg_state(known, orders) is Leg.WORKING
+    if not is_working or (given_of(works[-1]) == group.given and not is_resized_by_us(works[-1])):
+        yield task
+    elif works[-1].status in _ASKED:
+        return
+    else:
+        yield _resize(known, group, task.leg.name, task, ZERO) or task
+
+
+def _resize(known: ListState, group: Group, leg: str, task: Task, more: Decimal) -> Task | None:
+    """The leg for all that its group is for, and `more`; None = what works can not be changed now."""
+    orders = tuple([order for order in group.orders[leg] if not order.is_final])
+    wanted = add(needed(group, leg), more)
+    if known.venue in REDUCING and all(order.order is not None and order.order.reduce_only for order in orders):
+        return _with(task, act=Act.REDUCE, leg=_leg(group, leg), quantity=wanted, orders=orders)
+    newest = orders[-1]
+    open_now = subtract(newest.order.quantity, newest.filled_quantity) if newest.order is not None else ZERO
+    wanted = subtract(wanted, subtract(open_quantity(orders), open_now))
+    resize = _with(task, act=Act.RESIZE, leg=_leg(group, leg), quantity=wanted, orders=(newest,))
+    return resize if _can_be_asked(resize) else None
+
+
+def _leg(group: Group, name: str) -> ListLeg:
+    return next(leg for leg in group.of.legs if leg.name == name)
+
+
+# ---------------------------------------------------------------------------------------------------- what is resized
+
+
+def _reduced(task: Task) -> Iterator[Task]:
+    """Less is needed than works: what the OMS has resized before is resized again, anything else replaced."""
+    if not any(is_resized_by_us(order) for order in task.orders):
+        yield task
+        return
+    if any(order.change is not None for order in task.orders):
+        return  # its answer comes first
+    resize = _with(task, act=Act.RESIZE)
+    yield resize if len(task.orders) == 1 and _can_be_asked(resize) else task
+
+
+def _can_be_asked(task: Task) -> bool:
+    """Whether the order can be given that size now, and nobody has refused it before."""
+    order = task.orders[0]
+    return _cause(order, task) not in order.causes and not why_not(order, _terms(order, task))
+
+
+def resized(state: State, task: Task, now: datetime, rules: Rules) -> Outcome:
+    """Ask for the size: the event and the command."""
+    order = task.orders[0]
+    return replace_order(state, order, _terms(order, task), now, _cause(order, task), rules)
+
+
+def _terms(order: OrderState, task: Task) -> Order:
+    """All of the order as it is to be: the total, what has filled included, and what its group is for."""
+    terms = order.order
+    assert terms is not None
+    assert terms.part is not None
+    part = replace(terms.part, quantity=task.given)
+    return replace(terms, quantity=add(order.filled_quantity, task.quantity), part=part)
+
+
+def _cause(order: OrderState, task: Task) -> str:
+    """One of each size and group's size: a change that was refused is not asked for again."""
+    total = add(order.filled_quantity, task.quantity)
+    return f"{OWN}{order.order_id}/{task.given:f}/{total:f}/{order.filled_quantity:f}"
+
+
+def _with(task: Task, **changes: object) -> Task:
+    given = {name: getattr(task, name) for name in Task.__struct_fields__} | changes
+    return Task(**given)
