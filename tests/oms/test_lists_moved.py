@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from oms import lists
-from signalbox.messages import VenueRejected, VenueReplaced, VenueReplaceRejected
+from signalbox.messages import Side, VenueRejected, VenueReplaced, VenueReplaceRejected
 
 
 @pytest.fixture(autouse=True)
@@ -69,3 +69,38 @@ def test_a_quantity_that_a_person_gave_a_leg_follows_what_has_filled_again(make:
     )
     desk.run(make.modify("b.stop", quantity=Decimal(10)), answer)
     assert desk.works() == {"b.entry": "70", "b.stop": "10", "b.stop-2": "20", "b.target1": "30"}
+
+
+def sold(make: Any, desk: Any, order_id: str, quantity: str, execution_id: str) -> Any:
+    return desk.run(make.fill(quantity, "11", order_id=order_id, execution_id=execution_id, side=Side.SELL))
+
+
+def test_a_stop_is_moved_for_what_its_target_has_left(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "GROUPING", frozenset({"ibkr"}))
+    desk = sold(make, protected(make), "b.target1", "10", "out1")
+    desk.run(make.modify("b.stop", stop_price=Decimal("9.5")))
+    asked = desk.state.orders["b.stop"].change.order
+    assert (asked.quantity, asked.stop_price) == (20, Decimal("9.5")), "the venue has taken 10 from it"
+
+
+def test_what_was_moved_while_its_target_filled_is_for_what_is_left(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "GROUPING", frozenset({"ibkr"}))
+    desk = protected(make).run(make.modify("b.stop", stop_price=Decimal("9.5")))
+    sold(make, desk, "b.target1", "10", "out1")
+    made = {"venue_order_id": "9002", "stop_price": Decimal("9.5")}
+    desk.run(make.report(VenueReplaced, "b.stop", "1", revision=1, quantity=Decimal(30), **made))
+    asked = desk.state.orders["b.stop"].change
+    assert (asked.order.quantity, asked.order.stop_price, asked.revision) == (20, Decimal("9.5"), 2)
+    desk.run(make.report(VenueReplaced, "b.stop", "2", revision=2, quantity=Decimal(20), **made))
+    assert desk.works() == {"b.entry": "70", "b.stop": "20", "b.target1": "20"}
+    assert desk.restart().follow(make.at) == []
+
+
+def test_what_a_person_makes_larger_than_what_it_protects_is_made_smaller(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "GROUPING", frozenset({"ibkr"}))
+    desk = protected(make).run(make.modify("b.stop", quantity=Decimal(90)))
+    made = {"venue_order_id": "9002", "stop_price": Decimal(9)}
+    desk.run(make.report(VenueReplaced, "b.stop", "1", revision=1, quantity=Decimal(90), **made))
+    assert desk.state.orders["b.stop"].change.order.quantity == 30

@@ -364,13 +364,18 @@ class Desk:
             ),
             ListLeg(name="target", side=Side.SELL, order_type=target, time_in_force=lasting, **price),
         )
+        await self.list_of(list_id, Contingency.BRACKET, *legs)
+
+    async def list_of(self, list_id: str, contingency: Contingency, *legs: ListLeg) -> None:
+        """Approve a list of these legs."""
+        bench = self.bench
         intent = OrderListIntent(
             id=list_id,
             at=bench.world.now(),
             venue=bench.venue,
             account=bench.account,
             symbol=bench.symbol,
-            contingency=Contingency.BRACKET,
+            contingency=contingency,
             legs=legs,
         )
         await self._approve(f"decision/{list_id}", list_id, intent)

@@ -27,9 +27,12 @@ NEWS = 3
 FINAL = Cannot("its executions are final", "nothing: a fill has one revision")
 NOT_HELD = Cannot("it holds nothing back: it takes an order or refuses it", "nothing is held there")
 
+CHANGED_LISTS = ("VS3", "VS4", "VS6", "VS7")
 NO_CHANGES = {
     f"V3{number}": Cannot("its broker changes no orders", "the change is refused, with the reason")
     for number in "0156789ABC"
+} | {
+    number: Cannot("its broker changes no orders", "the change is refused, with the reason") for number in CHANGED_LISTS
 }
 
 

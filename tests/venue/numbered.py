@@ -18,7 +18,7 @@ from textwrap import dedent
 FOLDER = Path(__file__).resolve().parent
 DOCUMENT = FOLDER.parents[1] / "docs" / "venue-cases.md"
 VENUES = ("ibkr", "dydx")
-CASE = re.compile(r"test_v([0-9A-G][0-9A-F])_(\w+)")
+CASE = re.compile(r"test_v([0-9A-GST][0-9A-F])_(\w+)")
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,11 @@ _NO_FUNDING = Cannot("stocks pay no funding", "nothing is booked")
 _NOT_HELD = Cannot(
     "a perpetual is sold without anybody's shares: the chain takes an order or refuses it",
     "nothing is held there",
+)
+
+_STAYS = Cannot(
+    "the chain changes no conditional order: another one has to be sent",
+    "the change is refused, with the reason, and the stop stays where it was",
 )
 
 CANNOT: dict[tuple[str, str], Cannot] = {
@@ -98,6 +103,8 @@ CANNOT: dict[tuple[str, str], Cannot] = {
         "the fill says UNSTATED",
     ),
     ("V17", "ibkr"): Cannot("its fixed commissions pay nobody", "a fee is never below zero"),
+    ("VS4", "dydx"): _STAYS,
+    ("VS6", "dydx"): _STAYS,
     ("V32", "ibkr"): _NO_RENEWAL,
     ("V33", "ibkr"): _NO_RENEWAL,
     ("V34", "ibkr"): _NO_RENEWAL,
@@ -140,6 +147,8 @@ GROUPS = {
     "E": "Facts that make no sense, and orders that are held",
     "F": "Feeds that stop, links that half come back",
     "G": "Order lists",
+    "S": "Order lists: stories that broke others",
+    "T": "Order lists: a gateway that is killed, in every state of a list, and replies that are lost",
 }
 
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
+from msgspec.structs import replace
 from signalbox.errors import IllegalTransitionError
 from signalbox.messages import (
+    Contingency,
     IntentApproved,
     ModifyIntent,
     ModifyOrder,
@@ -22,9 +24,12 @@ from signalbox.messages import (
     OrderReplaceRejected,
     RefusedBy,
 )
+from signalbox.order_lists import plan_of
 from signalbox.order_terms import as_wanted
 
+from oms.lists import standing
 from oms.outcome import NOTHING, Outcome, Rules, carried
+from oms.positions import add
 from oms.state import Change, OrderState, State
 from oms.transitions import TRANSITIONS, next_status
 
@@ -35,7 +40,23 @@ def change(state: State, decision: IntentApproved, intent: ModifyIntent, rules: 
     if order is None or order.order is None:
         raise IllegalTransitionError(intent.order_id, "NO_ORDER", OrderPendingReplace.__name__)
     wanted = as_wanted(order.order, intent)
+    if intent.quantity is None:
+        wanted = replace(wanted, quantity=min(wanted.quantity, _left_to(state, order, wanted.quantity)))
     return replace_order(state, order, wanted, decision.at, decision.id, rules, decision.reference_price)
+
+
+def _left_to(state: State, order: OrderState, quantity: Decimal) -> Decimal:
+    """The total that an exit may come to: what another one of its group has filled is not asked for again.
+
+    Its venue has taken that from it by itself, and a change states all of the order.
+    """
+    part = order.order.part if order.order is not None else None
+    known = state.lists.get(part.list_id) if part is not None and part.group else None
+    if part is None or known is None or part.contingency is not Contingency.OUO:
+        return quantity
+    groups = standing(state, known, plan_of(known.intent)).groups
+    left = next((group.left for group in groups if group.number == part.group), quantity)
+    return add(order.filled_quantity, left) if left > 0 else quantity
 
 
 def replace_order(

@@ -19,7 +19,8 @@ refused the missing is sent as an order of its own: that a position is protected
 
 A total is reckoned from what has filled each time, never added to what was before: whatever the venue has taken from
 an order meanwhile by itself (`ocaType` 2), and in which order fills and answers come, the last change is for what is
-left. That is also why an order that was changed once is resized by us after each fill of its group.
+left. That is also why an order that was changed once, by anybody, is resized by us after each fill of
+its group.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from oms.changes import replace_order, why_not
 from oms.lists import Act, Group, Leg, Standing, Task, leg_state, needed, open_quantity
 from oms.outcome import Outcome, Rules
 from oms.positions import ZERO, add, subtract
-from oms.sizes import OWN, given_of, is_resized_by_us
+from oms.sizes import OWN, given_of, is_changed, is_resized_by_us
 from oms.state import ListState, OrderState, State
 
 PARTS_MAX = 4
@@ -143,8 +144,8 @@ def _leg(group: Group, name: str) -> ListLeg:
 
 
 def _reduced(task: Task) -> Iterator[Task]:
-    """Less is needed than works: what the OMS has resized before is resized again, anything else replaced."""
-    if not any(is_resized_by_us(order) for order in task.orders):
+    """Less is needed than works: what was changed before is resized in place, anything else replaced."""
+    if not any(is_changed(order) for order in task.orders):
         yield task
         return
     if any(order.change is not None for order in task.orders):

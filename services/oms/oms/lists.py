@@ -35,7 +35,7 @@ from signalbox.order_lists import FLATTEN, STOPS, WITH_ENTRY, LegSet, Plan, shar
 from signalbox.order_support import GROUPING
 
 from oms.positions import ZERO, add, subtract
-from oms.sizes import OWN, given_of, is_resized_by_us
+from oms.sizes import OWN, given_of, is_changed
 from oms.state import ListState, OrderState, State
 
 CANCELS_MAX = 3
@@ -310,11 +310,11 @@ def _of_group(known: ListState, plan: Plan, group: Group) -> Iterator[Task]:
 def _is_reduced_by_venue(known: ListState, group: Group) -> bool:
     """Whether the venue takes what one order fills from the others; of what is taken back it knows nothing.
 
-    An order that the OMS has resized is the OMS's to size from then on: its change may have come after what it took.
+    An order that was changed is the OMS's to size from then on: the change may have come after what the venue took.
     """
     is_kept = known.venue in GROUPING and group.of.contingency is Contingency.OUO
-    is_resized = any(is_resized_by_us(order) for orders in group.orders.values() for order in orders)
-    return is_kept and group.quantity == group.given and not is_resized
+    any_changed = any(is_changed(order) for orders in group.orders.values() for order in orders)
+    return is_kept and group.quantity == group.given and not any_changed
 
 
 def _cancel(known: ListState, order: OrderState, task: Task) -> Iterator[Task]:

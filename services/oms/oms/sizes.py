@@ -22,3 +22,8 @@ def given_of(order: OrderState) -> Decimal:
 def is_resized_by_us(order: OrderState) -> bool:
     """Whether the OMS has ever asked for another size of the order."""
     return any(cause.startswith(OWN) and cause not in order.cancel_causes for cause in order.command_causes)
+
+
+def is_changed(order: OrderState) -> bool:
+    """Whether anybody has ever asked for other terms of the order: then the venue may have the size that was asked."""
+    return any(cause not in order.cancel_causes for cause in order.command_causes)
