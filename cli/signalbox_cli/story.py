@@ -12,12 +12,13 @@ from decimal import Decimal
 from typing import Any
 
 from signalbox.bus import Bus
+from signalbox.client.record import query, sql_text
 from signalbox.messages import QueryReply
 from signalbox.venues import venue_names
 
 from signalbox_cli import argument_types
 from signalbox_cli.commands import EXIT_FAILED, add_command
-from signalbox_cli.connection import desk_bus, query, sql_text
+from signalbox_cli.connection import desk_bus
 from signalbox_cli.output import complain, show, show_json
 from signalbox_cli.unprotected import Unprotected, unprotected
 

@@ -41,16 +41,21 @@ CHANGES_EVERYWHERE: tuple[Rule, ...] = (
 """Before any venue's own."""
 
 _ON_THE_CHAIN = Rule(
-    support=Support.REFUSED,
-    why="dYdX changes no order that is kept on the chain (GTC, and whatever waits for a trigger)",
-    instead="a cancel, and a new order for what is left once it has ended",
+    support=Support.EMULATED,
+    why="the chain changes no order that it keeps: the gateway cancels it, and places what is left of the new total "
+    "once it is gone",
 )
 
 VENUE_CHANGES: dict[str, tuple[Rule, ...]] = {
     "ibkr": (Rule(why="in place: the order keeps its number, and what has filled counts"),),
     "dydx": (
         replace(_ON_THE_CHAIN, validities=frozenset({TimeInForce.GTC})),
-        replace(_ON_THE_CHAIN, types=WITH_STOP),
+        replace(
+            _ON_THE_CHAIN,
+            why="the chain changes no order that it keeps: the gateway places another, and cancels the first once that "
+            "one stands; of what is not reduce-only, the other way round",
+            types=WITH_STOP,
+        ),
         Rule(
             why="the short-term order is replaced under its own id, for a later last block; what has filled counts",
             types=frozenset({OrderType.LIMIT}),

@@ -6,6 +6,9 @@ to wait (what was written may have left), or when it goes on (the answer is ther
 
     DYING_COMMAND    the id of the command; DYING_AT  the number of the await, 0 = never; DYING_WHEN  before | after
     DYING_COUNT      the file to write the number of awaits to, when the command is done
+
+Or at one transaction about an order that the chain keeps, whoever sends it: `DYING_SENDING`, its number; before it
+leaves, or after the node has answered.
 """
 
 from __future__ import annotations
@@ -15,11 +18,13 @@ import os
 import signal
 from collections.abc import Coroutine, Generator
 from contextvars import ContextVar
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from gateway_dydx.service import start
 from gateway_dydx.settings import Settings
+from gateway_dydx.venue_node import BroadcastResult, Node, SignedTransaction
 from signalbox import process
 from signalbox.bus import Received
 from signalbox.gateway.submission import Submission
@@ -72,6 +77,31 @@ def task_of(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> 
 
 
 handle = Submission.handle
+SENDING = int(os.environ.get("DYING_SENDING", "0"))
+sign, broadcast = Node.sign, Node.broadcast
+kept: set[str] = set()
+"""Transactions about orders that the chain keeps, by their hash."""
+sendings = 0
+
+
+def signing(self: Node, message: Any, stateful_at: datetime | None) -> SignedTransaction:
+    signed = sign(self, message, stateful_at)
+    if stateful_at is not None:
+        kept.add(signed.transaction_hash)
+    return signed
+
+
+async def broadcasting(self: Node, signed: SignedTransaction) -> BroadcastResult:
+    global sendings
+    sendings += signed.transaction_hash in kept
+    number = sendings if signed.transaction_hash in kept else 0
+    if number == SENDING and number and WHEN == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    try:
+        return await broadcast(self, signed)
+    finally:
+        if number == SENDING and number:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def watched(self: Submission, received: Received) -> None:
@@ -87,4 +117,5 @@ async def watched(self: Submission, received: Received) -> None:
 
 if __name__ == "__main__":
     Submission.handle = watched  # type: ignore[method-assign]
+    Node.sign, Node.broadcast = signing, broadcasting  # type: ignore[method-assign]
     process.run("gateway-dydx", Settings, start)

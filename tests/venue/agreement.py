@@ -104,5 +104,7 @@ async def _nothing_is_placed_twice(desk: Desk) -> None:
     assert len({entry.order.order_id for entry in claims}) == len(claims), "an order was claimed twice"
     assert len({entry.attempt_id for entry in claims}) == len(claims), "a number of the venue's was used twice"
     for order_id in {each.order_id for each in await desk.events() if not each.order_id.startswith("_")}:
-        assert len(desk.bench.placed(order_id)) <= 1, f"{order_id} was placed twice"
+        placed = desk.bench.placed(order_id)
+        assert len(placed) <= 1 + await desk.moves(order_id), f"{order_id} was placed twice"
+        assert sum(each.working for each in placed) <= 1, f"two of {order_id} work"
     assert desk.bench.unexplained() == [], "an order was placed that nobody claimed"

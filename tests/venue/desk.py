@@ -213,8 +213,9 @@ class Desk:
         if self.bench.tells_its_order_ids:
             return
         for entry in await self._new_entries():
-            if not isinstance(entry, LedgerChangeClaimed):
-                self.bench.learn(entry.order.order_id, entry.venue_order_id)
+            attempts = entry.attempts if isinstance(entry, LedgerChangeClaimed) else (entry,)
+            for attempt in attempts:
+                self.bench.learn(entry.order.order_id, attempt.venue_order_id)
 
     async def _new_entries(self) -> list[LedgerEntry]:
         new: list[LedgerEntry] = []
@@ -727,6 +728,12 @@ class Desk:
         """Every claim in LEDGER."""
         await self._new_entries()
         return [entry for entry in self._entries if isinstance(entry, LedgerClaimed)]
+
+    async def moves(self, order_id: str) -> int:
+        """How often the order may have been placed anew, because its venue changes nothing in place."""
+        await self._new_entries()
+        entries = [each for each in self._entries if isinstance(each, LedgerChangeClaimed)]
+        return sum(len(each.attempts) - 1 for each in entries if each.order.order_id == order_id and each.attempts)
 
     async def tidy(self) -> None:
         """End what the case has left: faults, a dead gateway, working orders; then everything must add up."""

@@ -30,7 +30,7 @@ NOT_HELD = Cannot("it holds nothing back: it takes an order or refuses it", "not
 CHANGED_LISTS = ("VS3", "VS4", "VS6", "VS7")
 NO_CHANGES = {
     f"V3{number}": Cannot("its broker changes no orders", "the change is refused, with the reason")
-    for number in "0156789ABC"
+    for number in "0156789ABCGHIJKLMN"
 } | {
     number: Cannot("its broker changes no orders", "the change is refused, with the reason") for number in CHANGED_LISTS
 }

@@ -18,7 +18,7 @@ from textwrap import dedent
 FOLDER = Path(__file__).resolve().parent
 DOCUMENT = FOLDER.parents[1] / "docs" / "venue-cases.md"
 VENUES = ("ibkr", "dydx")
-CASE = re.compile(r"test_v([0-9A-GST][0-9A-F])_(\w+)")
+CASE = re.compile(r"test_v([0-9A-GST][0-9A-Z])_(\w+)")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from signalbox.gateway.actions import Action
 from signalbox.gateway.asking import Asking, Pace
 from signalbox.gateway.state import outstanding
 
-from gateway_dydx import decide, reconcile
+from gateway_dydx import decide, moving, reconcile
 from gateway_dydx.decide import OPEN_STATUSES
 from gateway_dydx.facts import OrderSeen, Unreadable
 from gateway_dydx.plans import Subaccount
@@ -23,6 +23,7 @@ from gateway_dydx.reconcile import Answers
 from gateway_dydx.settings import Settings
 from gateway_dydx.state import State, Tracked
 from gateway_dydx.venue_indexer import IndexerRest
+from gateway_dydx.versions import MAY_WORK
 
 
 def pace_of(settings: Settings) -> Pace:
@@ -56,31 +57,32 @@ class Questions:
     async def ask(self) -> Answers:
         state, rest = self._state, self._rest
         address, number = self._subaccount.address, self._subaccount.number
+        moving.resume(state, time.monotonic())
         asked_about = outstanding(state)
+        moves = [
+            (tracked, version)
+            for tracked, move in moving.unsettled(state)
+            for version in move.versions
+            if version.stage in MAY_WORK
+        ]
         from_height = state.own.complete_height
         height = (await rest.height()).height
         state.own.indexer_height = max(state.own.indexer_height, height)
         unreadable: list[Unreadable] = []
         opened = await rest.orders(address, number, statuses=sorted(OPEN_STATUSES), unreadable=unreadable)
         orders = {order.id: order for order in opened}
-        absent, failed = set(), {}
+        absent, failed = set[str](), dict[str, tuple[str, str]]()
         for order_id in reconcile.stateful_outstanding(state, asked_about):
             tracked = state.orders[order_id]
-            if tracked.venue_order_id in orders:
-                continue
-            nonsense: list[Unreadable] = []
-            found = await rest.order(tracked.venue_order_id, nonsense)
-            if nonsense:
-                unreadable += [replace(row, symbol=tracked.order.symbol) for row in nonsense]
-                continue
-            if found is not None:
-                orders[found.id] = found
-                continue
-            absent.add(order_id)
-            transaction_hash = tracked.own.transaction_hash
-            failure = await self._failure_of(transaction_hash) if transaction_hash else None
-            if failure is not None:
-                failed[order_id] = failure
+            about = (tracked.venue_order_id, tracked.order.symbol, tracked.own.transaction_hash)
+            if tracked.own.move is None and not await self._is_there(about, orders, unreadable, failed, order_id):
+                absent.add(order_id)
+        absent_versions, failed_versions = set[str](), dict[str, tuple[str, str]]()
+        for tracked, version in moves:
+            key = version.venue_order_id
+            about = (key, tracked.order.symbol, version.transaction_hash)
+            if not await self._is_there(about, orders, unreadable, failed_versions, key):
+                absent_versions.add(key)
         fills = await rest.fills(address, number, after_height=from_height, unreadable=unreadable)
         return Answers(
             asked_about=asked_about,
@@ -88,10 +90,37 @@ class Questions:
             orders=tuple(orders.values()),
             absent=frozenset(absent),
             failed=failed,
+            absent_versions=frozenset(absent_versions),
+            failed_versions=failed_versions,
             fills=fills,
             fills_from_height=from_height,
             unreadable=tuple(unreadable),
         )
+
+    async def _is_there(
+        self,
+        about: tuple[str, str, str],
+        orders: dict[str, OrderSeen],
+        unreadable: list[Unreadable],
+        failed: dict[str, tuple[str, str]],
+        key: str,
+    ) -> bool:
+        """Ask for one order by the venue's id; where it is not, why its transaction failed, if it did."""
+        venue_order_id, symbol, transaction_hash = about
+        if venue_order_id in orders:
+            return True
+        nonsense: list[Unreadable] = []
+        found = await self._rest.order(venue_order_id, nonsense)
+        if nonsense:
+            unreadable += [replace(row, symbol=symbol) for row in nonsense]
+            return True
+        if found is not None:
+            orders[found.id] = found
+            return True
+        failure = await self._failure_of(transaction_hash) if transaction_hash else None
+        if failure is not None:
+            failed[key] = failure
+        return False
 
     def take(self, answers: Answers, due: list[str]) -> list[Action]:
         actions = reconcile.reconcile(

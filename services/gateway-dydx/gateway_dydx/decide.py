@@ -21,10 +21,10 @@ from signalbox.gateway.state import ZERO, Standing, execution_report_id
 from signalbox.messages import Fill
 from signalbox.order_terms import WITH_STOP
 
-from gateway_dydx import changing
+from gateway_dydx import changing, moving
 from gateway_dydx.endings import FINAL_STATUSES, VenueStatus, ending_of, reason_word
 from gateway_dydx.facts import Fact, FillSeen, Height, OrderSeen, SubaccountChanged, SubaccountSnapshot
-from gateway_dydx.state import State, Tracked, raise_height, remember_fill
+from gateway_dydx.state import State, Tracked, claim_filled, raise_height, remember_fill
 from gateway_dydx.translate import CURRENCY
 
 OPEN_STATUSES = frozenset({VenueStatus.BEST_EFFORT_OPENED, VenueStatus.OPEN, VenueStatus.UNTRIGGERED})
@@ -73,7 +73,14 @@ def on_order(state: State, fact: OrderSeen, at: datetime) -> list[Action]:
     if tracked is None:
         return []
     order = tracked.order
-    tracked.filled_at_venue = max(tracked.filled_at_venue, fact.total_filled or ZERO)
+    claim_filled(tracked, fact.id, fact.total_filled or ZERO)
+    if tracked.own.move is not None or fact.id != tracked.venue_order_id:
+        went_off = order.order_type in WITH_STOP and fact.status in HAS_TRIGGERED
+        of_version: list[Action] = [*reports.triggered(state, tracked, at)] if went_off else []
+        of_version += moving.on_order(tracked, fact, is_open=fact.status in OPEN_STATUSES)
+        if tracked.filled_at_venue > tracked.filled:
+            of_version.append(Ask(order.order_id, "a fill is missing"))
+        return of_version
     if tracked.standing is Standing.OVER:
         # A late or repeated status of an order that is over changes nothing; one that we gave up must not work on
         works = fact.status in OPEN_STATUSES and not _is_past(state, fact)
@@ -128,7 +135,7 @@ def on_fill(state: State, fact: FillSeen, at: datetime) -> list[Action]:
         actions += _shown(tracked)
         if tracked.order.order_type in WITH_STOP:
             actions += reports.triggered(state, tracked, fill.at)  # a stop does not fill untriggered
-        remember_fill(state, tracked, fill, fact.height)
+        remember_fill(state, tracked, fill, fact.height, fact.order_id)
     actions += reports.filled(state, fill, fact.order_id)
     if fact.fee is not None:
         actions += reports.commission(state, fill.execution_id, 0, fill.order_id, fact.fee, CURRENCY, fill.at)
@@ -159,6 +166,8 @@ def question(state: State, tracked: Tracked) -> str:
         return "a fill is missing"
     if reports.commission_is_missing(state, tracked):
         return COMMISSION_IS_MISSING
+    if of_move := moving.question(tracked):
+        return of_move
     if tracked.done or tracked.in_hand:
         return ""
     if tracked.own.is_short_term and state.own.indexer_height > tracked.own.good_til_block and not goes_on(tracked):

@@ -13,7 +13,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from msgspec.structs import replace
-from signalbox.change_support import change_of
 from signalbox.errors import TranslationError, VenueError
 from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.venue import Canceled, Draft, NoRoom, Outcome, Placed
@@ -22,6 +21,7 @@ from signalbox.order_support import why_refused
 
 from gateway_dydx import changing
 from gateway_dydx.instruments import Offered
+from gateway_dydx.moves import Moves
 from gateway_dydx.plans import CancelPlan, OrderPlan, PriceBounds, Subaccount, cancel_plan, order_plan, renewed
 from gateway_dydx.renewal import renewal
 from gateway_dydx.sending import Sending
@@ -46,6 +46,7 @@ class Orders:
     ) -> None:
         self._state, self._sending, self._subaccount, self._settings = state, sending, subaccount, settings
         self._instruments, self._reference_price = instruments, reference_price
+        self.moves = Moves(state, sending, self.plan_of)
 
     def compose(self, order: Order, at: datetime) -> Draft:
         offered = self._instruments.one(order.symbol)
@@ -104,12 +105,17 @@ class Orders:
         if takes is not MarketState.OPEN and not (takes is MarketState.POST_ONLY and order.post_only):
             raise TranslationError(f"dYdX takes no such orders for {order.symbol} now: it is {offered.market.status}")
         if not tracked.own.rests:
-            raise TranslationError(change_of(VENUE, offered.instrument.kind, order).sentence)
+            return self.moves.compose(tracked, order, offered.instrument.kind, at)
         self.plan_of(tracked, order)
         return Draft(tracked.number, order, again=True)  # the same id: a later version takes the place of an earlier
 
     async def change(self, tracked: Tracked, draft: Draft) -> Placed:
-        """The next version of a short-term order, with other terms: what the earlier ones fill counts for it."""
+        """The next version of a short-term order, with other terms: what the earlier ones fill counts for it.
+
+        Of one that is kept on the chain, the first of what has to be sent.
+        """
+        if draft.attempts:
+            return await self.moves.begin(tracked, draft)
         order: Order = draft.terms
         if not tracked.own.watched or tracked.own.not_renewed or tracked.filled_at_venue > tracked.filled:
             return Placed(Outcome.UNSENT, "", "what it has filled is not wholly known")
@@ -127,6 +133,8 @@ class Orders:
         return replace(placed, again=True) if placed.outcome is Outcome.UNKNOWN else placed
 
     async def cancel(self, tracked: Tracked, *, again: bool) -> Canceled:
+        if tracked.own.move is not None:
+            return await self.moves.cancel_all(tracked, tracked.own.move)
         plan = self.cancel_plan(tracked)
         tracked.own.cancel_seconds = time.monotonic()
         return await self._sending.cancel(plan)
@@ -138,8 +146,9 @@ class Orders:
         """The cancel of an order, reaching as far as any version of it that may have been sent."""
         return cancel_plan(self.plan_of(tracked), self._state.own.height)
 
-    def plan_of(self, tracked: Tracked, terms: Order | None = None) -> OrderPlan:
-        """An order's plan again, as it was claimed (or with other terms), with the highest good-til-block that may be.
+    def plan_of(self, tracked: Tracked, terms: Order | None = None, number: int | None = None) -> OrderPlan:
+        """An order's plan again, as it was claimed (or with other terms, or under another number), with the highest
+        good-til-block that may be.
 
         Raises `TranslationError` when the venue does not have the market any more.
         """
@@ -149,7 +158,13 @@ class Orders:
         bounds = self._bounds(offered.terms.tick_size * 1000)  # of a market order only the identity matters now
         height = self._state.own.height
         plan = order_plan(
-            terms or order, offered.terms, self._subaccount, tracked.number, bounds, height, tracked.claimed_at
+            terms or order,
+            offered.terms,
+            self._subaccount,
+            number or tracked.number,
+            bounds,
+            height,
+            tracked.claimed_at,
         )
         return replace(plan, good_til_block=tracked.own.good_til_block) if tracked.own.is_short_term else plan
 

@@ -24,10 +24,11 @@ from typing import Any
 
 from signalbox.clock import DeskClock
 from signalbox.errors import TranslationError, VenueError, VenueTimeoutError, VenueUnavailableError
+from signalbox.gateway.forgetting import forget
 from signalbox.gateway.link import NOT_RENEWED
 from signalbox.gateway.retrying import Backoff
 from signalbox.gateway.running import Gateway
-from signalbox.gateway.state import forget, new_to
+from signalbox.gateway.state import new_to
 from signalbox.gateway.submission import Submission
 from signalbox.messages import LinkStatus
 from signalbox.metrics import VENUE_CLOCK_OFFSET_SECONDS, VENUE_UNDECODABLE
@@ -318,10 +319,9 @@ class OrdersLink:
 
     async def _reconcile(self) -> None:
         """Ask for everything, report what follows, and return once all of it is stored."""
-        began_seconds, began_at = time.monotonic(), self._clock.now()
+        began_seconds, began_at, state = time.monotonic(), self._clock.now(), self._state
         self._looked_seconds = began_seconds
         self._reconciled = True  # a loss from here on makes it untrue again
-        state = self._state
         if not self._questions.begun:
             height = (await self._rest.height()).height
             raise_height(state, height)

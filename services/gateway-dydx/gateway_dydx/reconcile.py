@@ -27,11 +27,12 @@ from signalbox.gateway.state import ZERO, Standing, asked_about
 from signalbox.messages import OpenOrder, Side, VenueFunding, VenueSnapshot
 from signalbox.order_terms import WITH_LIMIT, WITH_STOP
 
-from gateway_dydx import changing
+from gateway_dydx import changing, moving
 from gateway_dydx.decide import OPEN_STATUSES, decide, goes_on, tracked_of
 from gateway_dydx.endings import FINAL_STATUSES, EndKind, ending_of
 from gateway_dydx.facts import FillSeen, OrderSeen, Subaccount, Unreadable
 from gateway_dydx.funding_rows import hour_of, is_awaited
+from gateway_dydx.moving import Shown
 from gateway_dydx.plans import GOOD_TIL_CANCELED, order_end
 from gateway_dydx.reading import FILL
 from gateway_dydx.state import State, Tracked, snapshot_id
@@ -58,6 +59,9 @@ class Answers(Struct, frozen=True, kw_only=True):
     absent: frozenset[str]
     failed: dict[str, tuple[str, str]] = {}
     """Code and sentence of transactions that are in a block and did nothing, by order id."""
+    absent_versions: frozenset[str] = frozenset()
+    failed_versions: dict[str, tuple[str, str]] = {}
+    """The same of orders that are being moved, by the venue's ids."""
     fills: tuple[FillSeen, ...]
     fills_from_height: int
     unreadable: tuple[Unreadable, ...] = ()
@@ -91,7 +95,13 @@ def reconcile(
     fills_are_whole = not any(row.kind == FILL for row in answers.unreadable)
     if answers.fills_from_height <= state.own.complete_height + 1 and fills_are_whole:
         state.own.complete_height = max(state.own.complete_height, answers.height)
+    versions = Shown(shown, answers.absent_versions, answers.failed_versions, answers.height)
+    for tracked, _ in [*moving.unsettled(state)]:
+        if not unread & {tracked.order.symbol, ""}:
+            actions += moving.take(state, tracked, versions, at, wall_seconds, sequence_seconds)
     for tracked in asked_about(state, answers.asked_about):
+        if tracked.own.move is not None:
+            continue
         if tracked.done or unread & {tracked.order.symbol, ""}:  # not all is known of its market: no end follows
             continue
         if tracked.own.is_short_term:

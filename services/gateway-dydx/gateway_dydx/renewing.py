@@ -23,6 +23,7 @@ from signalbox.gateway.venue import Outcome
 
 from gateway_dydx import metrics
 from gateway_dydx.changing import is_unheard, kept_alive
+from gateway_dydx.moves import Moving
 from gateway_dydx.orders import Orders
 from gateway_dydx.plans import renewed
 from gateway_dydx.reconcile import order_end_of
@@ -49,9 +50,10 @@ class Renewing:
         orders: Orders,
         asking: Asking,
         sending: Sending,
+        moving: Moving,
         act: Callable[[list[Action]], None],
     ) -> None:
-        self._act = act
+        self._act, self._moving = act, moving
         self._clock, self._state, self._link = clock, state, link
         self._orders, self._asking, self._sending = orders, asking, sending
         self._block = asyncio.Event()
@@ -59,6 +61,7 @@ class Renewing:
     def on_block(self) -> None:
         """The chain has a new height."""
         self._block.set()
+        self._moving.on_block()
 
     async def run(self) -> None:
         """Renew what is due at each block, for ever."""

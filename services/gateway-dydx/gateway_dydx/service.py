@@ -21,6 +21,7 @@ from gateway_dydx.data_connections import gathered
 from gateway_dydx.instruments import Offered, not_open
 from gateway_dydx.keys import KeyOwner
 from gateway_dydx.market_data import MarketData, stream_bounds
+from gateway_dydx.moves import Moving
 from gateway_dydx.orders import Orders
 from gateway_dydx.orders_link import OrdersLink
 from gateway_dydx.renewing import Renewing
@@ -79,7 +80,8 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     orders = Orders(state, sending, subaccount, settings, instruments, reference_price)
     questions = Questions(clock, state, rest, sending.failure_of, subaccount, settings)
     submission = gateway.submission(orders, questions, pace_of(settings), settings.cancel_wait_seconds_max)
-    renewing = Renewing(clock, state, gateway.link, orders, submission.asking, sending, submission.act)
+    moving = Moving(clock, state, gateway.link, orders.moves, submission.asking)
+    renewing = Renewing(clock, state, gateway.link, orders, submission.asking, sending, moving, submission.act)
     orders_link = OrdersLink(
         clock, state, gateway, questions, submission, renewing, sending, node, rest,
         subaccount, where.websocket_url, stream_bounds(settings), settings, unread,
@@ -115,6 +117,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         "account stream": orders_link.keep_stream(),
         "orders link": orders_link.run(),
         "renewals": renewing.run(),
+        "moves": moving.run(),
         "market data": data.run(),
         "account figures": gateway.account.keep_said(ask_figures),
         "connections": connections(),

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from signalbox.gateway import state as house
+from signalbox.gateway.state import ZERO
 from signalbox.messages import Fill, LedgerClaimed, OrderType, Report, VenueFill, VenueFunding, VenueSnapshot
 from signalbox.order_terms import AT_ONCE
 
 from gateway_dydx.funding_rows import Owed, note_held, note_row
 from gateway_dydx.plans import QUOTE_ORDER_BLOCKS
 from gateway_dydx.translate import VENUE
+from gateway_dydx.versions import Move
 
 NUMBERS_BEGAN = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -52,6 +55,14 @@ class OwnOrder:
     """The indexer shows a final status."""
     not_renewed: str = ""
     """Why it is not given a later good-til-block any more."""
+    move: Move | None = None
+    """It is kept on the chain, and being given other terms there."""
+    settled_revision: int = 0
+    """Of the last change of which it is certain what of it is on the chain."""
+    version_of: dict[str, str] = field(default_factory=dict)
+    """As what, by the venue's id, an execution has filled it."""
+    totals: dict[str, Decimal] = field(default_factory=dict)
+    """The most that the venue has claimed that it has filled, as each of them."""
     watched: bool = False
     """This process has placed it, or found it working: it may be renewed."""
 
@@ -122,7 +133,8 @@ def fold_report(state: State, report: Report) -> None:
     """Take one stored report: also up to when everything is known by it."""
     house.fold_report(state, report)
     if isinstance(report, VenueFill) and report.fill.order_id in state.orders:
-        state.orders[report.fill.order_id].own.shown = True
+        own = state.orders[report.fill.order_id].own
+        own.shown, own.version_of[report.fill.execution_id] = True, report.venue_order_id
     elif isinstance(report, VenueSnapshot):  # stored after every fill up to its height
         state.own.complete_height = max(state.own.complete_height, snapshot_height(report))
         state.own.complete_at = max(state.own.complete_at or report.at, report.at)
@@ -131,9 +143,24 @@ def fold_report(state: State, report: Report) -> None:
         note_row(state.own.funding_rows, report.symbol, report.at)
 
 
-def remember_fill(state: State, tracked: Tracked, fill: Fill, height: int) -> None:
+def filled_by(tracked: Tracked, venue_order_id: str) -> Decimal:
+    """What the order has filled as one of its versions; as whatever it was, where that is not known."""
+    fills, version_of = tracked.fills, tracked.own.version_of
+    return sum((fills[key].quantity for key in fills if version_of.get(key, venue_order_id) == venue_order_id), ZERO)
+
+
+def claim_filled(tracked: Tracked, venue_order_id: str, total: Decimal) -> None:
+    """The venue claims that the order has filled so much, as one of its versions."""
+    totals = tracked.own.totals
+    totals[venue_order_id] = max(total, totals.get(venue_order_id, ZERO))
+    missing = (max(ZERO, most - filled_by(tracked, key)) for key, most in totals.items())
+    tracked.filled_at_venue = max(tracked.filled_at_venue, tracked.filled + sum(missing, ZERO))
+
+
+def remember_fill(state: State, tracked: Tracked, fill: Fill, height: int, venue_order_id: str) -> None:
     """Keep a fill of block `height`."""
     tracked.own.shown = True
+    tracked.own.version_of[fill.execution_id] = venue_order_id
     tracked.own.fill_height = max(tracked.own.fill_height, height)
     house.remember_fill(state, fill)
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from signalbox.gateway import forgetting
 from signalbox.gateway import state as house
-from signalbox.gateway.state import ZERO, known_fill, of_orders
+from signalbox.gateway.state import ZERO, known_fill
 from signalbox.messages import Fill, Report, VenueAccepted, VenueFill, VenueNoted, VenueSnapshot
 
 from gateway_ibkr.translate import VENUE
@@ -152,6 +153,6 @@ def _hold(state: State, fill: Fill) -> None:
 def forget(state: State, before: datetime, kept: Collection[str]) -> None:
     """Drop what ended before `before`, as the venue last showed it, and is not `kept`."""
     shown = {key for key, tracked in state.orders.items() if tracked.own.shown_at and tracked.own.shown_at > before}
-    house.forget(state, before, shown.union(kept))
+    forgetting.forget(state, before, shown.union(kept))
     state.own.fees_awaited = {key: at for key, at in state.own.fees_awaited.items() if at > before}
-    state.own.order_by_execution = of_orders(state, state.own.order_by_execution)
+    state.own.order_by_execution = forgetting.of_orders(state, state.own.order_by_execution)

@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
 
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
-from signalbox.errors import TranslationError, VenueError
+from signalbox.errors import TranslationError
 from signalbox.gateway import ledger, reports
 from signalbox.gateway.actions import Action
 from signalbox.gateway.asking import Asking
 from signalbox.gateway.link import Link
 from signalbox.gateway.state import AnyState, AnyTracked, end_change, report_id
+from signalbox.gateway.turns import Turns
 from signalbox.gateway.venue import Draft, Orders, Outcome, Placed
 from signalbox.messages import ModifyOrder, Report
 
@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 ATTEMPTS_MAX = 3
 """Of a change that was refused for a reason that may pass, or not heard of where repeating it does no harm."""
 RETRY_SECONDS = 0.2
-PAUSE_SECONDS = 0.05
 ANSWERS = ("replaced", "replace_rejected")
 
 
@@ -48,11 +47,12 @@ class Changing:
         link: Link,
         orders: Orders,
         asking: Asking,
+        turns: Turns,
         act: Callable[[list[Action]], None],
         tell: Callable[[Report], None],
     ) -> None:
         self._bus, self._clock, self._state, self._link, self._orders = bus, clock, state, link, orders
-        self._asking, self._act, self._tell = asking, act, tell
+        self._asking, self._turns, self._act, self._tell = asking, turns, act, tell
 
     async def handle(self, command: ModifyOrder) -> None:
         """Take one command to change an order."""
@@ -70,7 +70,7 @@ class Changing:
     async def _change(self, command: ModifyOrder, tracked: AnyTracked) -> None:
         """Take a change from its command to the socket: every look that it passes, in their order."""
         # READY, under the lease, while the desk's clock runs, before its deadline
-        if not await self._ready_by(command.deadline):
+        if not await self._turns.ready_by(command.deadline):
             self._refuse(command, self._too_late(command))
             return
         # What is held of the symbol is known, and nothing has ended the order or is under way of it
@@ -85,7 +85,7 @@ class Changing:
             self._refuse(command, str(error))
             return
         # The claim: from here on the venue may have either
-        if not await ledger.claim_change(self._bus, self._state, command, at):
+        if not await ledger.claim_change(self._bus, self._state, command, draft.attempts, at):
             await self._in_doubt(command, tracked, "another process has claimed it")
             return
         await self._send(command, tracked, draft, claimed_before=False)
@@ -98,13 +98,13 @@ class Changing:
         try:
             while True:
                 # All of it again: the claim, a turn and an attempt take their time
-                if not await self._ready_by(command.deadline):
+                if not await self._turns.ready_by(command.deadline):
                     self._give_up(command, tracked, unheard=unheard)
                     return
                 if tracked.done or tracked.cancel_command or tracked.change is not change:
                     self._give_up(command, tracked, unheard=unheard, why="the order is over, or is being cancelled")
                     return
-                if not await self._in_turn():
+                if not await self._turns.in_turn():
                     continue
                 # The last look: from here to the socket nothing waits
                 if not self._link.may_send() or self._clock.now() >= command.deadline or tracked.change is not change:
@@ -152,7 +152,7 @@ class Changing:
         if tracked.change is None or tracked.done:
             return
         self._doubt(tracked, why)
-        if not await self._ready_by(command.deadline) or tracked.change is None:
+        if not await self._turns.ready_by(command.deadline) or tracked.change is None:
             return
         try:
             draft = self._orders.compose_change(tracked, command.order, self._clock.now())
@@ -182,18 +182,6 @@ class Changing:
                 f"{tracked.filled} of the order have filled: a total of {command.order.quantity} leaves nothing of it"
             )
         return ""
-
-    async def _ready_by(self, deadline: datetime) -> bool:
-        """Wait until something may be sent; False = its deadline has come first."""
-        return await self._link.until_ready(deadline) and self._clock.now() < deadline
-
-    async def _in_turn(self) -> bool:
-        try:
-            await self._orders.turn()
-        except VenueError:
-            await self._link.changed(PAUSE_SECONDS)
-            return False
-        return True
 
     def _too_late(self, command: ModifyOrder) -> str:
         times = f"{command.deadline:%H:%M:%S} UTC (now {self._clock.now():%H:%M:%S})"

@@ -37,6 +37,7 @@ from signalbox.gateway.state import (
     track,
 )
 from signalbox.messages import (
+    Attempt,
     LedgerChangeClaimed,
     LedgerClaimed,
     LedgerEntry,
@@ -125,8 +126,12 @@ async def claim(bus: Bus, state: State[OwnState, OwnOrder], entry: LedgerClaimed
     return track(state, entry, acknowledged.sequence, time.monotonic())
 
 
-async def claim_change(bus: Bus, state: AnyState, command: ModifyOrder, at: datetime) -> bool:
-    """Claim a change; False = it was claimed before, by whomever, and must not be sent. Raises as `claim`."""
+async def claim_change(
+    bus: Bus, state: AnyState, command: ModifyOrder, attempts: tuple[Attempt, ...], at: datetime
+) -> bool:
+    """Claim a change, and the numbers that it needs.
+
+    False = it was claimed before, by whomever, and must not be sent. Raises as `claim`."""
     subject = subjects.ledger_change(state.venue, command.order_id, command.revision)
     entry = LedgerChangeClaimed(
         id=f"ledger/{state.venue}/{command.order.account}/change/{command.order_id}/{command.revision}",
@@ -135,6 +140,8 @@ async def claim_change(bus: Bus, state: AnyState, command: ModifyOrder, at: date
         venue=state.venue,
         order=command.order,
         revision=command.revision,
+        attempts=attempts,
+        deadline=command.deadline if attempts else None,
     )
     try:
         acknowledged = await bus.publish(subject, entry, expected_last_subject_sequence=0)

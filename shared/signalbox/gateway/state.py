@@ -18,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from signalbox.messages import (
+    Attempt,
     CancelOrder,
     Fill,
     LedgerChangeClaimed,
@@ -114,6 +115,8 @@ class Tracked(Generic[OwnOrder]):
     holds: int = 0
     """How often it was reported as held."""
     change: OpenChange | None = None
+    last_move: LedgerChangeClaimed | None = None
+    """The last change that was claimed under numbers of its own: as what the venue may have the order."""
     presumed_lost: bool = False
     """Reported as rejected because the venue did not have it: should it turn up working, it is cancelled."""
 
@@ -151,7 +154,7 @@ class FeeTold(Struct, frozen=True):
 class State(Generic[OwnState, OwnOrder]):
     """Everything, for one account. `reported` has every report that was published or is queued.
 
-    Bounded by `forget`: what is over, and older than anything the venue can still speak of, is dropped.
+    Bounded by `forgetting`: what is over, and older than anything the venue can still speak of, is dropped.
     """
 
     venue: str
@@ -205,7 +208,10 @@ def track(
 
 
 def learn_venue_id(state: AnyState, tracked: AnyTracked, venue_order_id: str) -> None:
-    """Remember under which number of its own the venue has the order."""
+    """Remember under which number of its own the venue has the order. One that was moved has several: which of them
+    counts, the change says."""
+    if tracked.last_move is not None:
+        return
     if venue_order_id and venue_order_id != "0" and tracked.venue_order_id != venue_order_id:
         tracked.venue_order_id = venue_order_id
         state.order_by_venue_id[venue_order_id] = tracked.order.order_id
@@ -224,11 +230,33 @@ def fold_ledger(state: AnyState, entry: LedgerEntry, sequence: int, wall_seconds
         return
     tracked = state.orders.get(entry.order.order_id)
     if isinstance(entry, LedgerChangeClaimed):
-        if tracked is not None and (tracked.change is None or entry.revision > tracked.change.revision):
-            tracked.change = OpenChange(entry.order, entry.revision)
+        _fold_change(state, tracked, entry)
         return
     if tracked is not None:
         _mark_sent(state, tracked, entry)
+
+
+def _fold_change(state: AnyState, tracked: AnyTracked | None, entry: LedgerChangeClaimed) -> None:
+    for attempt in entry.attempts:  # whosever order it is: its numbers are taken
+        state.highest_number = max(state.highest_number, int(attempt.attempt_id))
+    if tracked is None or (tracked.change is not None and entry.revision <= tracked.change.revision):
+        return
+    tracked.change = OpenChange(entry.order, entry.revision)
+    if not entry.attempts:
+        return
+    for attempt in tracked.last_move.attempts if tracked.last_move is not None else ():
+        state.order_by_venue_id.pop(attempt.venue_order_id, None)  # over: a change waits until all of the last are
+        state.order_by_number.pop(int(attempt.attempt_id), None)
+    tracked.last_move = entry
+    stand_as(tracked, entry.attempts[0])
+    for attempt in entry.attempts:
+        state.order_by_venue_id[attempt.venue_order_id] = tracked.order.order_id
+        state.order_by_number[int(attempt.attempt_id)] = tracked.order.order_id
+
+
+def stand_as(tracked: AnyTracked, attempt: Attempt) -> None:
+    """The venue has the order under this number from now on."""
+    tracked.number, tracked.venue_order_id = int(attempt.attempt_id), attempt.venue_order_id
 
 
 def _mark_sent(state: AnyState, tracked: AnyTracked, entry: LedgerSent) -> None:
@@ -270,6 +298,9 @@ def fold_report(state: AnyState, report: Report) -> None:
     elif isinstance(report, VenueReplaced):
         take_terms(tracked, report.quantity, report.limit_price, report.stop_price)
         end_change(tracked, report.revision)
+        for attempt in tracked.last_move.attempts if tracked.last_move is not None else ():
+            if attempt.venue_order_id == report.venue_order_id:
+                stand_as(tracked, attempt)
     elif isinstance(report, VenueReplaceRejected):
         end_change(tracked, report.revision)
     elif isinstance(report, VenueNoted):
@@ -340,36 +371,3 @@ def new_to(state: AnyState, report: VenueReport) -> bool:
         return False
     state.reported[report.id] = report.at
     return True
-
-
-def forget(state: AnyState, before: datetime, kept: Collection[str]) -> None:
-    """Drop the orders that ended before `before`, and their reports; not `kept` ones, which the venue still speaks of.
-
-    LEDGER still has them: a command that came again would find its claim there, and not be sent.
-    """
-    for order_id in [*state.orders]:
-        tracked = state.orders[order_id]
-        told_at = max([tracked.claimed_at, *(fill.at for fill in tracked.fills.values())])
-        if tracked.done and told_at <= before and order_id not in kept:
-            del state.orders[order_id]
-    state.order_by_venue_id = of_orders(state, state.order_by_venue_id)
-    state.order_by_number = of_orders(state, state.order_by_number)
-    needed = {
-        report_id(state.venue, state.account, kind, order_id) for order_id in state.orders for kind in ONCE_AN_ORDER
-    }
-    for tracked in state.orders.values():
-        for fill in tracked.fills.values():
-            needed |= {
-                execution_report_id(state, kind, fill.execution_id, fill.revision) for kind in ("fill", "commission")
-            }
-    kept_fills = {execution_id for tracked in state.orders.values() for execution_id in tracked.fills}
-    state.fees = {key: told for key, told in state.fees.items() if told.at > before or key in kept_fills}
-    state.reported = {key: at for key, at in state.reported.items() if at > before or key in needed}
-
-
-K = TypeVar("K")
-
-
-def of_orders(state: AnyState, index: dict[K, str]) -> dict[K, str]:
-    """What is left of an index of orders: those that are remembered."""
-    return {key: order_id for key, order_id in index.items() if order_id in state.orders}

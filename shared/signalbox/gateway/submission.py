@@ -25,6 +25,7 @@ from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
 from signalbox.gateway.parking import Parking
 from signalbox.gateway.state import AnyState, AnyTracked, Standing, new_to, report_id
+from signalbox.gateway.turns import PAUSE_SECONDS, Turns
 from signalbox.gateway.venue import CancelVerdict, Draft, Orders, Outcome, Placed, Questions
 from signalbox.messages import CancelOrder, Command, Order, RefusedBy, Report, SubmitOrder, VenueRejected
 from signalbox.metrics import VENUE_ORDERS_REFUSED, VENUE_ORDERS_SENT, Hop, show_hop
@@ -36,8 +37,6 @@ ATTEMPTS_MAX = 3
 RETRY_SECONDS = 0.2
 REFUSALS_MAX = 5
 """Of a cancel of which one sending was not heard of: so many are asked about, each for longer, before one counts."""
-PAUSE_SECONDS = 0.05
-"""Until the venue's pace, or a way out, is looked at again."""
 
 
 class Submission:
@@ -64,7 +63,8 @@ class Submission:
         self._unasked: dict[str, asyncio.Task[None]] = {}
         """Cancels that no command asks for, under way, by order."""
         self.asking = Asking(state, link, questions, pace, self.act)
-        self._changing = Changing(bus, clock, state, link, orders, self.asking, self.act, self._tell)
+        self._turns = Turns(clock, link, orders)
+        self._changing = Changing(bus, clock, state, link, orders, self.asking, self._turns, self.act, self._tell)
 
     async def handle(self, received: Received) -> None:
         """Take one command; it is acknowledged when this returns. What can not be read becomes a dead letter."""
@@ -100,7 +100,7 @@ class Submission:
             return
         # READY, under the lease, while the desk's clock runs, before its deadline. What the venue offers is learnt on
         # the way to READY, so nothing is asked of its words before
-        if not await self._ready_by(deadline):
+        if not await self._turns.ready_by(deadline):
             self._refuse(order, self._too_late(command, "it could not be sent by its deadline"))
             return
         # What is held of the symbol is known: no fact about it stands unread
@@ -125,10 +125,10 @@ class Submission:
         try:
             while True:
                 # All of it again: the claim, a turn and an attempt take their time
-                if not await self._ready_by(deadline):
+                if not await self._turns.ready_by(deadline):
                     self._give_up(tracked, self._too_late(command, "its deadline came before it was sent"))
                     return
-                if not await self._in_turn():
+                if not await self._turns.in_turn():
                     continue
                 # The last look: from here to the socket nothing waits, so what is seen now still holds there
                 if not self._link.may_send() or self._clock.now() >= deadline:
@@ -144,19 +144,6 @@ class Submission:
         finally:
             tracked.in_hand = False
         await self._after(tracked, placed, stored_at)
-
-    async def _ready_by(self, deadline: datetime) -> bool:
-        """Wait until an order may be sent; False = its deadline has come first. Raises as `Link.until_ready`."""
-        return await self._link.until_ready(deadline) and self._clock.now() < deadline
-
-    async def _in_turn(self) -> bool:
-        """Wait until another message may leave; False = there is no way out at present."""
-        try:
-            await self._orders.turn()
-        except VenueError:
-            await self._link.changed(PAUSE_SECONDS)
-            return False
-        return True
 
     async def _has_room(self, command: SubmitOrder, draft: Draft) -> bool:
         """Wait for the venue's pace if it soon allows the order; False = it does not, and the order is refused."""
@@ -245,7 +232,7 @@ class Submission:
         while not tracked.done:
             await self._link.until_ready(None)
             # The last look, as of an order
-            if not await self._in_turn() or not self._link.may_send() or tracked.done:
+            if not await self._turns.in_turn() or not self._link.may_send() or tracked.done:
                 continue
             tracked.cancel_command = command.id
             canceled = await self._orders.cancel(tracked, again=False)

@@ -17,7 +17,7 @@ from msgspec import Struct
 from signalbox.errors import TranslationError
 from signalbox.gateway.actions import Action
 from signalbox.gateway.state import AnyTracked
-from signalbox.messages import Order
+from signalbox.messages import Attempt, Order
 
 # ---------------------------------------------------------------------------------------------------- how orders leave
 
@@ -34,6 +34,8 @@ class Draft:
     good_til_block: int = 0
     again: bool = False
     """Of a change: one that may have been sent by another process can be sent again, and is the same then."""
+    attempts: tuple[Attempt, ...] = ()
+    """Of a change: the numbers that it needs, as `LedgerChangeClaimed` has them; () = its own does."""
     written: Any = None
     """The bytes that would leave now; None = they are made when it is sent."""
 

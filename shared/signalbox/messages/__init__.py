@@ -52,7 +52,7 @@ from signalbox.messages.intents import (
     PositionIntent,
 )
 from signalbox.messages.json_form import decode, encode
-from signalbox.messages.ledger import LedgerChangeClaimed, LedgerClaimed, LedgerEntry, LedgerSent
+from signalbox.messages.ledger import Attempt, LedgerChangeClaimed, LedgerClaimed, LedgerEntry, LedgerSent
 from signalbox.messages.lists import (
     Contingency,
     ExitPolicy,
@@ -156,6 +156,7 @@ __all__ = [
     "Act",
     "AdoptCash",
     "AdoptPosition",
+    "Attempt",
     "Bar",
     "BarSource",
     "Basis",

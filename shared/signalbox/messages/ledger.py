@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from signalbox.messages.orders import Order
-from signalbox.messages.words import Message
+from signalbox.messages.words import Message, Utc
 
 
 class LedgerClaimed(Message, frozen=True, kw_only=True):
@@ -28,14 +30,25 @@ class LedgerSent(Message, frozen=True, kw_only=True):
     venue_order_id: str = ""
 
 
+class Attempt(Struct, frozen=True, kw_only=True):
+    """A number under which a venue may have the order, and what the venue calls it then; see `LedgerClaimed`."""
+
+    attempt_id: str
+    venue_order_id: str = ""
+
+
 class LedgerChangeClaimed(Message, frozen=True, kw_only=True):
     """Written before a change of an order is sent: from here on the venue may have either. `cause` is the command.
 
-    `order` is all of it as it is to be."""
+    `order` is all of it as it is to be. Where the venue changes nothing in place, `attempts` are the numbers under
+    which it may have the order from here on: as it is, as it is to be, and as it was, should it have to be put back.
+    `deadline` is the command's."""
 
     venue: str
     order: Order
     revision: int
+    attempts: tuple[Attempt, ...] = ()
+    deadline: Utc | None = None
 
 
 LedgerEntry = LedgerClaimed | LedgerSent | LedgerChangeClaimed

@@ -248,17 +248,13 @@ def test_an_old_change_was_meant_for_another_market(world: Any) -> None:
     ],
     ids=["GTC", "STOP"],
 )
-def test_dydx_changes_no_order_that_is_on_the_chain(perpetuals: Any, terms: Any) -> None:
+def test_at_dydx_an_order_that_is_on_the_chain_is_changed_by_another(perpetuals: Any, terms: Any) -> None:
     w = perpetuals()
     order = w.order(symbol="BTC-USD", quantity="0.1", **terms)
     assert isinstance(w.decide(order), IntentApproved)
     w.created(order, stop_price=order.stop_price).accepted(order)
     decision = w.decide(w.modify(order.id, symbol="BTC-USD", quantity="0.05"))
-    assert failed(decision) == ["change_support"]
-    assert decision.reason == (
-        "dYdX changes no order that is kept on the chain (GTC, and whatever waits for a trigger); use a cancel, and a "
-        "new order for what is left once it has ended"
-    )
+    assert isinstance(decision, IntentApproved)
 
 
 def test_what_a_market_to_limit_order_leaves_has_the_venues_price_and_is_not_changed(world: Any) -> None:

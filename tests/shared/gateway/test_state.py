@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from signalbox.gateway import ledger, reports
+from signalbox.gateway.forgetting import forget
 from signalbox.gateway.state import (
     AnyState,
     Standing,
     fold_cancel,
     fold_ledger,
     fold_report,
-    forget,
     new_to,
     remember_fill,
     take_number,

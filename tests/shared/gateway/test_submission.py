@@ -43,6 +43,7 @@ from tests.shared.gateway.orders import ACCOUNT, AT, VENUE, cancel_of, claim_of,
 from tests.stream_in_memory import MemoryBus
 
 WAIT_SECONDS_MAX = 60.0
+TURNS_MAX = 1000
 SENT = Placed(Outcome.SENT)
 
 
@@ -60,6 +61,7 @@ class Moon:
         self.in_writing: Callable[[], None] = lambda: None
         self.in_turn: Callable[[], None] = lambda: None
         self.unwatched = False
+        self.turns = 0
         self.changed: list[tuple[int, Order]] = []
         self.change_answers: list[Placed] = []
         self.may_change = False
@@ -89,6 +91,8 @@ class Moon:
         self.in_writing()
 
     async def turn(self) -> None:
+        self.turns += 1  # a loop that never waits would stop everything, the test's own bound too
+        assert self.turns <= TURNS_MAX, f"more than {TURNS_MAX} turns: what is to end them does not"
         happens, self.in_turn = self.in_turn, lambda: None
         happens()
 
