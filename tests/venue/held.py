@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
+import pytest
 from signalbox.messages import Contingency, ListAction, ListAlarmed, ListLeg, OrderStatus, OrderType, Side
 from signalbox.order_support import REDUCING
 
@@ -25,6 +26,12 @@ def works(desk: Desk, list_id: str, leg: str) -> Decimal:
     """What of a leg works at the venue."""
     found = (placed for key in orders_of(desk, list_id, leg) for placed in desk.bench.placed(key) if placed.working)
     return sum((placed.quantity - placed.filled for placed in found), Decimal(0))
+
+
+def changes(desk: Desk) -> None:
+    """Of a venue that changes no order there is nothing to see here."""
+    if desk.cannot is not None:
+        pytest.skip(desk.cannot.reason)
 
 
 async def is_held_by(desk: Desk, list_id: str, *legs: str, quantity: Decimal | None = None) -> None:

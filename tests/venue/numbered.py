@@ -56,10 +56,6 @@ _NOT_HELD = Cannot(
     "nothing is held there",
 )
 
-_STAYS = Cannot(
-    "the chain changes no conditional order: another one has to be sent",
-    "the change is refused, with the reason, and the stop stays where it was",
-)
 
 CANNOT: dict[tuple[str, str], Cannot] = {
     ("V08", "dydx"): Cannot(
@@ -103,8 +99,6 @@ CANNOT: dict[tuple[str, str], Cannot] = {
         "the fill says UNSTATED",
     ),
     ("V17", "ibkr"): Cannot("its fixed commissions pay nobody", "a fee is never below zero"),
-    ("VS4", "dydx"): _STAYS,
-    ("VS6", "dydx"): _STAYS,
     ("V32", "ibkr"): _NO_RENEWAL,
     ("V33", "ibkr"): _NO_RENEWAL,
     ("V34", "ibkr"): _NO_RENEWAL,

@@ -8,12 +8,7 @@ import pytest
 from signalbox.messages import OrderStatus, OrderType, Side, TimeInForce
 
 from .desk import Desk
-
-
-def changes(desk: Desk) -> None:
-    """Of a venue that changes no order there is nothing to see here."""
-    if desk.cannot is not None:
-        pytest.skip(desk.cannot.reason)
+from .held import changes
 
 
 def terms(desk: Desk, order_id: str) -> tuple[Decimal, Decimal | None]:

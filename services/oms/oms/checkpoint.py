@@ -37,7 +37,7 @@ from oms.state import (
     Unprotected,
 )
 
-SHAPE = 9
+SHAPE = 10
 ROWS_AT_ONCE = 100
 SHEETS_AT_ONCE = 8
 
