@@ -26,6 +26,7 @@ from signalbox.messages import (
 from signalbox.order_support import REDUCING
 
 from signalbox_cli import argument_types
+from signalbox_cli.allocating import add_group_options, check_options, for_group
 from signalbox_cli.commands import add_command
 from signalbox_cli.connection import desk_bus, desk_time
 from signalbox_cli.desk_files import venue_of_symbol
@@ -103,6 +104,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     bracket.add_argument("--venue", default="", help="where to trade (default: perpetuals at dydx, the rest at ibkr)")
     bracket.add_argument("--account", default="", help="default: the desk's only account at that venue")
+    add_group_options(bracket)
     bracket.add_argument("--id", default="", help="the list's own id, used once, ever (default: a new one)")
     bracket.add_argument("--strategy", default="", help="whose orders they are")
     bracket.add_argument("--note", default="", help="a remark, kept with the intent")
@@ -161,6 +163,13 @@ def _leg(name: str, side: Side, kind: OrderType, at: Exit) -> ListLeg:
 
 
 async def _bracket(arguments: argparse.Namespace) -> int:
+    check_options(arguments)
     async with desk_bus() as (bus, found):
         intent = list_intent(arguments, await desk_time(bus, simulated=simulated(found.desk_file)))
-        return await publish_and_report(bus, found.user, intent, OneList(intent.id), arguments)
+
+        async def publish(each: OrderListIntent) -> int:
+            return await publish_and_report(bus, found.user, each, OneList(each.id), arguments)
+
+        if arguments.group:
+            return await for_group(bus, found.desk_file, intent, arguments, publish)
+        return await publish(intent)

@@ -68,7 +68,7 @@ def _of_gateway(venue: str, desk: Desk, environ: Mapping[str, str], folder: Path
 
 
 def _start_of_ibkr(desk: Desk, environ: Mapping[str, str]) -> None:
-    ibkr.account_of(desk, load(ibkr.Settings, environ))
+    ibkr.accounts_of(desk, load(ibkr.Settings, environ))
 
 
 def _start_of_dydx(desk: Desk, environ: Mapping[str, str]) -> None:

@@ -22,12 +22,14 @@ from signalbox.messages import (
     IntentApproved,
     MassCancelIntent,
     OrderEvents,
+    OrderIntent,
     Ruling,
     TradingMode,
     TradingState,
 )
 
 from signalbox_cli import argument_types
+from signalbox_cli.allocating import add_group_options, check_options, for_group
 from signalbox_cli.commands import EXIT_DENIED, EXIT_NO_ANSWER, add_command
 from signalbox_cli.connection import desk_bus, desk_time
 from signalbox_cli.following import Followed, ManyOrders, OneOrder
@@ -59,9 +61,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
           signalbox intent buy 5000 SPY --to-limit                       at the market; the rest waits at that price
           signalbox intent buy 100 SPY --limit 470.1 --tif IOC           what is to be had at once; the rest is over
           signalbox intent buy 0.01 BTC-USD --limit 95000 --tif GTC      a perpetual: at dydx
+          signalbox intent buy 100 SPY --group growth --method NetLiq    an order for each account of the group
         """,
     )
     add_order_options(intent)
+    add_group_options(intent)
     intent.add_argument("--follow", action="store_true", help="go on until the order is final")
     finish(intent, _intent)
     cancel = add_command(
@@ -124,9 +128,16 @@ def finish(parser: argparse.ArgumentParser, run: object) -> None:
 
 async def _intent(arguments: argparse.Namespace) -> int:
     order_type(arguments)  # what contradicts itself is told without a desk
+    check_options(arguments)
     async with desk_bus() as (bus, found):
         intent = order_intent(arguments, await desk_time(bus, simulated=simulated(found.desk_file)))
-        return await publish_and_report(bus, found.user, intent, OneOrder(intent.id), arguments)
+
+        async def publish(each: OrderIntent) -> int:
+            return await publish_and_report(bus, found.user, each, OneOrder(each.id), arguments)
+
+        if arguments.group:
+            return await for_group(bus, found.desk_file, intent, arguments, publish)
+        return await publish(intent)
 
 
 async def _cancel_one_or_many(arguments: argparse.Namespace) -> int:

@@ -19,6 +19,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from signalbox.account_groups import AccountGroup
+from signalbox.account_groups import mistakes as group_mistakes
 from signalbox.bars import parse_timeframe
 from signalbox.commissions import Commission
 from signalbox.commissions import mistakes as commission_mistakes
@@ -123,7 +125,8 @@ class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `fx_rates` values other currencies in the account's, in which all limits are stated: what one unit of the
     currency is worth (`HKD = "0.128"`). Without its rate, an order in another currency is denied. `commissions` are
-    what orders are estimated to cost; without one for its kind of instrument an order has no estimate.
+    what orders are estimated to cost; without one for its kind of instrument an order has no estimate. `groups` are
+    accounts that a person shares an order out among.
     """
 
     name: str
@@ -135,6 +138,7 @@ class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeframes: tuple[str, ...] = ("1m", "5m")
     fx_rates: dict[str, Decimal] = {}
     commissions: tuple[Commission, ...] = ()
+    groups: tuple[AccountGroup, ...] = ()
     indicators: IndicatorParameters = IndicatorParameters()
     levels: LevelsParameters = LevelsParameters()
     studies: tuple[DeskStudy, ...] = ()
@@ -142,12 +146,19 @@ class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def only_account(self, venue: str) -> str:
         """A venue's one account. Raises `ConfigurationError` if it has none, or several."""
-        there = self.venues.get(venue)
-        if there is None or len(there.accounts) != 1:
+        accounts = self.accounts_at(venue)
+        if len(accounts) != 1:
             raise ConfigurationError(
-                [f"the desk file must name one account under [venues.{venue}]: a gateway serves one account"]
+                [f"this is of one account, and under [venues.{venue}] the desk file must name just that one"]
             )
-        return there.accounts[0]
+        return accounts[0]
+
+    def accounts_at(self, venue: str) -> tuple[str, ...]:
+        """A venue's accounts. Raises `ConfigurationError` if it has none."""
+        there = self.venues.get(venue)
+        if there is None or not there.accounts:
+            raise ConfigurationError([f"the desk file must name at least one account under [venues.{venue}]"])
+        return there.accounts
 
 
 def load_desk(path: Path) -> Desk:
@@ -193,6 +204,7 @@ def _rules(document: dict[str, Any]) -> Iterator[str]:
     yield from _instrument_rules(document.get("instruments"), venues)
     yield from _timeframe_rules(document.get("timeframes"))
     yield from commission_mistakes(document.get("commissions"), venues)
+    yield from group_mistakes(document.get("groups"), venues)
     yield from levels_rules(_tables(document, "levels"), _scored(document)[1])
     yield from study_rules(document.get("studies"), *_scored(document))
     tables = ("limits", _limit_rule), ("fx_rates", _rate_rule), ("indicators", _parameter_rule), ("nats", _room_rule)

@@ -72,11 +72,14 @@ class Runtime:
     """Called before the bus drains; a service may set it."""
     failed: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    _lease: OwnLease | None = None
+    _leases: list[OwnLease] = field(default_factory=list)
 
     async def hold(self, lease: OwnLease) -> None:
-        """Stand by until the lease is this process's, then keep it to the end; losing it ends the process."""
-        self._lease = lease
+        """Stand by until the lease is this process's, then keep it to the end; losing it ends the process.
+
+        Who needs several takes them in the same order everywhere, or two processes could wait for each other.
+        """
+        self._leases.append(lease)
         told = ""
 
         def stand_by(reason: str) -> None:
@@ -96,15 +99,15 @@ class Runtime:
 
     async def _watch_lease(self, lease: OwnLease) -> None:
         """Say whenever the lease has run out for want of NATS, and that it is held again, for ever."""
-        lapsed = False
+        lapsed, condition = False, "lease" if lease is self._leases[0] else f"lease on {lease.on}"
         while True:
             if lease.is_held():
-                self.health.met("lease")
+                self.health.met(condition)
                 if lapsed:
                     log.warning("the lease is held again", extra={"lease": lease.on, "epoch": lease.epoch})
             else:
                 why = "NATS does not answer" if self.bus.connected else "NATS can not be reached"
-                self.health.unmet("lease", f"{why}, so it is not renewed: nothing is written before it is")
+                self.health.unmet(condition, f"{why}, so it is not renewed: nothing is written before it is")
                 if not lapsed:
                     log.error("the lease has run out: waiting for NATS", extra={"lease": lease.on, "reason": why})
             lapsed = not lease.is_held()
@@ -112,13 +115,13 @@ class Runtime:
 
     def end(self) -> None:
         """The process ends: no handler waits for the lease to be renewed any more."""
-        if self._lease is not None:
-            self._lease.end()
+        for lease in self._leases:
+            lease.end()
 
     async def give_back(self) -> None:
         """Let the next process begin: this one writes nothing any more."""
-        if self._lease is not None:
-            await self._lease.give_back()
+        for lease in reversed(self._leases):  # the first is what others stand by for
+            await lease.give_back()
 
     async def spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
         """Run `coroutine` beside the service; its failure, or its end, ends the process."""

@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Collection
 from functools import partial
+from typing import Any, Protocol
 
 from signalbox.clock import DeskClock
 from signalbox.errors import CalendarError
@@ -46,9 +47,19 @@ from signalbox.sessions import is_open
 
 SENT_ORDERS_MAX = 10_000
 
+_parts: dict[tuple[int, str], dict[str, float]] = {}
+"""By gauge and venue: what each account of a gateway has of it. What is shown is of all of them."""
+_links: dict[str, dict[str, LinkStatus]] = {}
+"""By venue: the link of each account."""
+_BEST_FIRST = (LinkStatus.READY, LinkStatus.RECONCILING, LinkStatus.FROZEN)
+
 
 def begin_at_zero(venue: str, *connections: str) -> None:
     """Have what is rare counted from 0: Prometheus does not see the first of a counter that begins with it."""
+    _links.pop(venue, None)
+    _unresolved.pop(venue, None)
+    for _, parts in [item for item in _parts.items() if item[0][1] == venue]:
+        parts.clear()
     for connection in connections:
         VENUE_UNDECODABLE.labels(venue, connection)
     for counter in (VENUE_ORDERS_SENT, VENUE_ORDERS_UNKNOWN, VENUE_FILLS):
@@ -61,10 +72,26 @@ def begin_at_zero(venue: str, *connections: str) -> None:
         VENUE_GAPS.labels(venue, outcome)
 
 
-def show_link(venue: str, status: LinkStatus) -> None:
-    """Set the link's status; every other status is 0."""
+def show_link(venue: str, status: LinkStatus, account: str = "") -> None:
+    """Set the link's status, of several accounts the worst; every other status is 0."""
+    links = _links.setdefault(venue, {})
+    links[account] = status
+    worst = max(links.values(), key=lambda each: _BEST_FIRST.index(each) if each in _BEST_FIRST else len(_BEST_FIRST))
     for each in LinkStatus:
-        VENUE_LINK.labels(venue, each.value).set(1 if each is status else 0)
+        VENUE_LINK.labels(venue, each.value).set(1 if each is worst else 0)
+
+
+class OfVenues(Protocol):
+    """A metric whose one label is the venue."""
+
+    def labels(self, *labels: str) -> Any: ...
+
+
+def show_part(gauge: OfVenues, venue: str, account: str, value: float) -> None:
+    """Set what one account has of a venue's gauge, which shows the sum over the accounts of the gateway."""
+    parts = _parts.setdefault((id(gauge), venue), {})
+    parts[account] = value
+    gauge.labels(venue).set(sum(parts.values()))
 
 
 def show_market_state(venue: str, symbol: str, state: MarketState) -> None:
@@ -85,9 +112,9 @@ def watch_budget(venue: str, budget: str, limit: Callable[[], float], left: Call
     VENUE_BUDGET_LEFT.labels(venue, budget).set_function(left)
 
 
-def watch_lost_subscriptions(venue: str, data: str, lost: Callable[[], int]) -> None:
+def watch_lost_subscriptions(venue: str, data: str, *lost: Callable[[], int]) -> None:
     """Have the number of dead subscriptions looked at when it is scraped: one falls silent without an event."""
-    VENUE_SUBSCRIPTIONS_LOST.labels(venue, data).set_function(lost)
+    VENUE_SUBSCRIPTIONS_LOST.labels(venue, data).set_function(lambda: sum(each() for each in lost))
 
 
 def watch_open_gap(venue: str, symbol: str, open_seconds: Callable[[], float]) -> None:
@@ -148,22 +175,37 @@ def count_report(venue: str, kind: str, report: Report) -> None:
 
 
 class UnresolvedOrders:
-    """Orders whose fate the venue is being asked about: how many, and for how long the oldest has been one."""
+    """Orders whose fate the venue is being asked about: how many, and for how long the oldest has been one.
+
+    The accounts of a gateway share one, each with its own part.
+    """
 
     def __init__(self, venue: str) -> None:
-        self._since_seconds: dict[str, float] = {}
+        self._since_seconds: dict[tuple[str, str], float] = {}
         VENUE_UNRESOLVED_ORDERS.labels(venue).set_function(lambda: len(self._since_seconds))
         VENUE_OLDEST_UNRESOLVED_SECONDS.labels(venue).set_function(self._oldest_seconds)
 
-    def are(self, order_ids: Collection[str]) -> None:
-        """These, and no others, are unresolved now."""
-        now = time.monotonic()
+    def are(self, order_ids: Collection[str], account: str = "") -> None:
+        """These, and no others, are unresolved now of the account."""
+        now, before = time.monotonic(), self._since_seconds
         # As a whole, and never changed: a scrape may be looking at the one before
-        self._since_seconds = {order_id: self._since_seconds.get(order_id, now) for order_id in order_ids}
+        self._since_seconds = {key: since for key, since in before.items() if key[0] != account} | {
+            (account, order_id): before.get((account, order_id), now) for order_id in order_ids
+        }
 
     def _oldest_seconds(self) -> float:
         since_seconds = self._since_seconds.values()
         return time.monotonic() - min(since_seconds) if since_seconds else 0.0
+
+
+def unresolved_of(venue: str) -> UnresolvedOrders:
+    """The one that the accounts of a venue's gateway share."""
+    if venue not in _unresolved:
+        _unresolved[venue] = UnresolvedOrders(venue)
+    return _unresolved[venue]
+
+
+_unresolved: dict[str, UnresolvedOrders] = {}
 
 
 class SignsOfLife:

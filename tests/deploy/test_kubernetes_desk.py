@@ -94,7 +94,7 @@ def test_gateway_accepts_what_the_overlay_says(overlay: str, venue: str, tmp_pat
     rules = importlib.import_module(f"gateway_{venue}.settings")
     settings = load(rules.Settings, given)
     if venue == "ibkr":
-        assert rules.account_of(desk, settings) == desk.venues["ibkr"].accounts[0]
+        assert rules.accounts_of(desk, settings) == desk.venues["ibkr"].accounts
     else:
         assert rules.subaccount_to_trade(desk, settings)
         assert rules.endpoints(settings).secure is (overlay == "live")

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from gateway_ibkr import fees
 from gateway_ibkr.decide import decide, end_of_day, question
 from gateway_ibkr.facts import (
     CommissionSeen,
@@ -510,6 +511,34 @@ def test_a_commission_after_its_execution_names_the_order() -> None:
     state, _ = sent()
     found = reports(state, execution(), CommissionSeen(execution_id="x.01", commission=1.0, currency="USD"))
     assert found[1].order_id == "a-1"
+
+
+def test_a_fee_of_a_login_with_several_accounts_waits_until_its_execution_says_whose_it_is() -> None:
+    fee = CommissionSeen(execution_id="x.01", commission=1.0, currency="USD")
+    state, _ = sent()
+    state.own.is_shared = True
+    assert reports(state, fee) == []
+    told = reports(state, execution())
+    assert [type(report) for report in told] == [VenueFill, VenueCommission]
+    assert told[1].order_id == "a-1"
+    assert not state.own.early_fees
+
+
+def test_a_fee_of_another_account_is_nobodys_whenever_it_comes() -> None:
+    fee = CommissionSeen(execution_id="x.01", commission=1.0, currency="USD")
+    state, _ = sent()
+    state.own.is_shared = True
+    others = execution(account="DU9", reference="theirs")
+    assert reports(state, fee, others, others, fee) == []
+
+
+def test_fees_that_nobody_claims_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fees, "EARLY_FEES_MAX", 2)
+    state, _ = sent()
+    state.own.is_shared = True
+    for number in range(5):
+        reports(state, CommissionSeen(execution_id=f"x{number}.01", commission=1.0, currency="USD"))
+    assert [*state.own.early_fees] == ["x3", "x4"]
 
 
 def test_a_status_that_says_more_than_the_executions_asks() -> None:

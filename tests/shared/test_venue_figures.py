@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from signalbox import venue_figures
 from signalbox.clock import FixedClock
 from signalbox.messages import LinkStatus, VenueCanceled, VenueUnknown
-from signalbox.metrics import Hop
+from signalbox.metrics import VENUE_REPORTS_WAITING, Hop
 from signalbox.venue_figures import ConnectionShown, SentOrders, SignsOfLife, UnresolvedOrders
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
@@ -103,6 +103,46 @@ def test_report_is_counted_by_kind_and_an_unknown_order_as_one() -> None:
     assert value("signalbox_venue_reports_total", venue="t8", kind="order") == 2
     assert value("signalbox_venue_orders_unknown_total", venue="t8") == 1
     assert value("signalbox_venue_fills_total", venue="t8") is None
+
+
+def shown_links(venue: str) -> set[str]:
+    return {each.value for each in LinkStatus if value("signalbox_venue_link", venue=venue, status=each.value) == 1}
+
+
+def test_of_several_accounts_the_worst_link_is_shown() -> None:
+    venue_figures.show_link("t11", LinkStatus.READY, "one")
+    venue_figures.show_link("t11", LinkStatus.RECONCILING, "two")
+    assert shown_links("t11") == {"RECONCILING"}
+    venue_figures.show_link("t11", LinkStatus.FROZEN, "one")
+    assert shown_links("t11") == {"FROZEN"}
+    venue_figures.show_link("t11", LinkStatus.DOWN, "two")
+    assert shown_links("t11") == {"DOWN"}
+    venue_figures.begin_at_zero("t11")
+    venue_figures.show_link("t11", LinkStatus.READY, "one")
+    assert shown_links("t11") == {"READY"}
+
+
+def test_each_account_has_its_part_of_what_waits() -> None:
+    venue_figures.begin_at_zero("t15")
+    venue_figures.show_part(VENUE_REPORTS_WAITING, "t15", "one", 3)
+    venue_figures.show_part(VENUE_REPORTS_WAITING, "t15", "two", 4)
+    venue_figures.show_part(VENUE_REPORTS_WAITING, "t15", "one", 1)
+    assert value("signalbox_venue_reports_waiting", venue="t15") == 5
+
+
+def test_unresolved_orders_of_one_account_do_not_hide_anothers() -> None:
+    unresolved = venue_figures.unresolved_of("t13")
+    assert venue_figures.unresolved_of("t13") is unresolved
+    unresolved.are(["a"], "one")
+    unresolved.are(["b", "c"], "two")
+    assert value("signalbox_venue_unresolved_orders", venue="t13") == 3
+    unresolved.are([], "two")
+    assert value("signalbox_venue_unresolved_orders", venue="t13") == 1
+
+
+def test_dead_subscriptions_of_all_accounts_are_counted() -> None:
+    venue_figures.watch_lost_subscriptions("t14", "pnl", lambda: 1, lambda: 0, lambda: 1)
+    assert value("signalbox_venue_subscriptions_lost", venue="t14", data="pnl") == 2
 
 
 def test_oldest_unresolved_order_keeps_its_age_until_it_is_resolved() -> None:

@@ -240,21 +240,22 @@ def _judge_gateway(desk: Desk, nats: NatsSeen, venue: str, *, live: bool) -> Ite
 def _account_mistakes(desk: Desk, venue: str, status: ServiceStatus, *, live: bool) -> list[str]:
     """What says paper where the rest says live, or the reverse."""
     details = status.details
-    wanted, account = Mode.LIVE if live else Mode.PAPER, details.get("account", "")
+    wanted, accounts = Mode.LIVE if live else Mode.PAPER, details.get("account", "").split(", ")
     mistakes = []
     if details.get("mode") != wanted:
         mistakes.append(f"the gateway runs with mode {details.get('mode', 'not told')}, not {wanted}")
-    if account not in desk.venues[venue].accounts:
+    if set(accounts) != set(desk.venues[venue].accounts):
         mistakes.append(f"the desk file names {', '.join(desk.venues[venue].accounts)}")
     return [*mistakes, *_MISTAKES_AT[venue](details, live=live)]
 
 
 def _mistakes_at_ibkr(details: Mapping[str, str], *, live: bool) -> Iterator[str]:
-    port, account = int(details.get("port", "0")), details.get("account", "")
+    port = int(details.get("port", "0"))
     if port in (PAPER_PORTS if live else LIVE_PORTS):
         yield f"port {port} is {(PAPER_PORTS | LIVE_PORTS)[port]}"
-    if is_paper(account) == live:
-        yield f"{account} is {'a paper' if live else 'no paper'} account"
+    for account in details.get("account", "").split(", "):
+        if is_paper(account) == live:
+            yield f"{account} is {'a paper' if live else 'no paper'} account"
 
 
 def _mistakes_at_dydx(details: Mapping[str, str], *, live: bool) -> Iterator[str]:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from signalbox.errors import CalendarError, TranslationError
+from signalbox.errors import CalendarError
 from signalbox.gateway import reports
 from signalbox.gateway.actions import Action, Ask, CancelStray, RecordSent
 from signalbox.gateway.reports import COMMISSION_IS_MISSING
@@ -23,7 +23,7 @@ from signalbox.messages import Order, TimeInForce
 from signalbox.order_terms import AT_OPEN, TRIGGERED, WHY_OVER
 from signalbox.sessions import session_at, session_on
 
-from gateway_ibkr import changing, sense
+from gateway_ibkr import changing
 from gateway_ibkr.facts import (
     CommissionSeen,
     CompletedOrderSeen,
@@ -33,11 +33,11 @@ from gateway_ibkr.facts import (
     OrderFact,
     OrderStatusSeen,
 )
+from gateway_ibkr.fees import on_commission
 from gateway_ibkr.groups import is_missing_some, rest_is_gone
 from gateway_ibkr.settling import settled_as
 from gateway_ibkr.state import PRESET, State, Tracked, hear, remember_fill
 from gateway_ibkr.translate import (
-    NOT_RECKONED,
     base_currency_of,
     decimal_of,
     execution_key,
@@ -56,11 +56,6 @@ WORKING = frozenset({"PreSubmitted", "Submitted", "PendingCancel", "Filled"})
 LOCATE, LOCATING = "locate", 404
 """The venue's word, and its code, for a short sale whose shares must first be found. Stops and legs are held for other
 reasons (`trigger`, `child`) and are at work."""
-FEE_WAIT = timedelta(minutes=10)
-STILL_NOT_RECKONED = (
-    "the venue has said -1 for ten minutes, which stands for a commission that is not reckoned yet: if it is a rebate "
-    "of 1, it is not booked"
-)
 COMBINATION = "BAG"
 """It trades leg by leg, and each leg has an execution of its own: that is what is held and what it costs."""
 ENDED = frozenset({"Cancelled", "ApiCancelled"})
@@ -264,13 +259,19 @@ def end_of_day(calendar: str, entered_at: datetime, order: Order) -> datetime:
 _SESSION_SEARCH_DAYS_MAX = 16
 
 
-# --------------------------------------------------------------------------------------- executions and commissions
+# ------------------------------------------------------------------------------------------------------ executions
 
 
 def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action]:
     """An execution is reported whatever state its order is in, the desk's or not; a correction as a new revision."""
+    fee = state.own.early_fees.pop(execution_key(fact.execution_id)[0], None)
     if fact.account != state.account:
         return []
+    told = _execution(state, fact, at)
+    return told if fee is None else told + on_commission(state, fee, at)
+
+
+def _execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action]:
     tracked = identify(
         state, reference=fact.reference, perm_id=fact.perm_id, client_id=fact.client_id, number=fact.order_number
     )
@@ -297,23 +298,6 @@ def on_execution(state: State, fact: ExecutionSeen, at: datetime) -> list[Action
         actions += rest_is_gone(state, tracked, fill.at)
         actions.append(Ask(order_id, COMMISSION_IS_MISSING))
     return actions
-
-
-def on_commission(state: State, fact: CommissionSeen, at: datetime) -> list[Action]:
-    """A commission is reported whenever it is news, also before the execution itself; one that is not known yet is not.
-
-    TWS says -1 (or "unset") while it has not reckoned one. A rebate is below 0 too, so that exactly -1 is never taken
-    for one: it is asked for again, and told as unread if it stays.
-    """
-    base, revision = execution_key(fact.execution_id)
-    order_id = state.own.order_by_execution.get(base, "")
-    if fact.commission in NOT_RECKONED:
-        since = state.own.fees_awaited.setdefault(base, at)
-        if at - since >= FEE_WAIT:
-            return [sense.park(fact, TranslationError(STILL_NOT_RECKONED), state.own)]
-        return [Ask(order_id, COMMISSION_IS_MISSING)] if order_id else []
-    state.own.fees_awaited.pop(base, None)
-    return [*reports.commission(state, base, revision, order_id, decimal_of(fact.commission), fact.currency, at)]
 
 
 # --------------------------------------------------------------------------------------------------------- errors

@@ -50,9 +50,18 @@ class Offered:
 
 
 async def qualify(
-    instruments: Instruments[Offered], session: OrdersSession, state: State, clock: DeskClock, parking: Parking
+    instruments: Instruments[Offered],
+    session: OrdersSession,
+    state: State,
+    clock: DeskClock,
+    parking: Parking,
+    *,
+    margins_again: bool = True,
 ) -> None:
-    """Ask for every instrument that is not offered yet. Raises `VenueError` when the venue does not answer."""
+    """Ask for every instrument that is not offered yet. Raises `VenueError` when the venue does not answer.
+
+    `margins_again`: what a sold option binds is asked anew. It is told of one account, the desk's first.
+    """
     for extra in instruments.wanted[instruments_max() :]:
         lines = f"IBKR has lines for {instruments_max()} instruments with quotes and bars"
         instruments.leave_out(extra.symbol, lines)
@@ -61,7 +70,7 @@ async def qualify(
             symbol = parse_symbol(wanted.symbol)
             if symbol.canonical not in instruments.offered:
                 state.own.untold.add(symbol.canonical)
-            elif symbol.option is not None:
+            elif symbol.option is not None and margins_again:
                 offered = instruments.offered[symbol.canonical]
                 await _tell_margin_again(instruments, session, state, clock, offered)
             if symbol.canonical not in instruments.offered:

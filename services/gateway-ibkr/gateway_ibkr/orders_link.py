@@ -82,21 +82,23 @@ class OrdersLink:
         submission: Submission,
         settings: Settings,
         mode: Mode,
+        place: int = 0,
     ) -> None:
         self._clock, self._state, self._link, self._outbox = clock, state, gateway.link, gateway.outbox
         self._orders, self._questions, self._submission = orders, questions, submission
         self._parking = gateway.parking
         self._account, self._instruments = gateway.account, gateway.instruments
         self._settings, self._mode = settings, mode
+        self._is_first = not place
         self._endpoint = Endpoint(
-            name=ORDERS,
+            name=f"{ORDERS}-{place + 1}" if place else ORDERS,
             host=settings.ibkr_host,
             port=settings.ibkr_port,
-            client_id=settings.ibkr_orders_client_id,
+            client_id=state.own.client_id,
             connect_seconds_max=settings.connect_seconds_max,
             answer_seconds_max=settings.answer_seconds_max,
         )
-        self._shown = ConnectionShown(VENUE, ORDERS)
+        self._shown = ConnectionShown(VENUE, self._endpoint.name)
         self.profit = ProfitWatch(clock, state, gateway.link, settings)
         self._freeze = Freeze()
         self._unanswered = ""
@@ -134,6 +136,7 @@ class OrdersLink:
         mistake = session_mistake(self._state.account, session.accounts, self._mode)
         if mistake:
             raise VenueUnavailableError(mistake)
+        self._state.own.is_shared = len(session.accounts) > 1
         self._shown.up()
         raise_number(self._state, session.next_valid_id)
         orders = OrdersSession(session)
@@ -164,7 +167,10 @@ class OrdersLink:
             VENUE_CLOCK_OFFSET_SECONDS.labels(VENUE).set(venue_seconds - self._clock.now().timestamp())
 
     async def _work(self, orders: OrdersSession) -> None:
-        await qualify(self._instruments, orders, self._state, self._clock, self._parking)
+        async with self._instruments.one_at_a_time:
+            await qualify(
+                self._instruments, orders, self._state, self._clock, self._parking, margins_again=self._is_first
+            )
         await self.profit.begin(orders)
         while True:
             self._restored.clear()
@@ -287,7 +293,7 @@ class OrdersLink:
         try:
             sense.check(fact, self._clock.now(), self._state.own)
         except TranslationError as error:
-            VENUE_UNDECODABLE.labels(VENUE, ORDERS).inc()
+            VENUE_UNDECODABLE.labels(VENUE, self._endpoint.name).inc()
             if self._is_ours(fact):
                 self._parking.park(sense.park(fact, error, self._state.own))
             if isinstance(fact, AccountValueSeen | PnlSeen):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError
@@ -31,17 +32,25 @@ log = logging.getLogger(__name__)
 WATCH_SECONDS = 0.5
 
 
+def watch_profits(watches: Sequence[ProfitWatch]) -> None:
+    """Have it shown how many of the accounts' subscriptions are dead."""
+    watch_lost_subscriptions(VENUE, Data.PNL, *(watch.is_lost for watch in watches))
+
+
 class ProfitWatch:
     """The subscription to one account's profit and loss."""
 
     def __init__(self, clock: DeskClock, state: State, link: Link, settings: Settings) -> None:
         self._clock, self._state, self._link = clock, state, link
         self._profit = Subscription(Data.PNL, "", (), account_patience_of(settings))
-        watch_lost_subscriptions(VENUE, self._profit.data, lambda: int(bool(self._why())))
 
     def described(self) -> dict[str, str]:
         """What should come and does not, and why: for `signalbox status`."""
         return {"account's profit and loss": reason} if (reason := self._why()) else {}
+
+    def is_lost(self) -> int:
+        """Whether it is dead, as a number."""
+        return int(bool(self._why()))
 
     def heard(self) -> None:
         """Take what the venue has told as a sign of life."""

@@ -19,6 +19,9 @@ PAPER_ACCOUNT_PREFIXES = ("DU", "DF", "DI")
 """Of a client, of an advisor and of a broker. Live ones begin with U, F and I; what is not known is live."""
 
 
+ACCOUNTS_MAX = 24
+
+
 class Settings(ServiceSettings, frozen=True, kw_only=True):
     """Time-outs are wall time: they belong to the socket, not to the market."""
 
@@ -26,10 +29,12 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     ibkr_port: Port = 4002
     """IB Gateway 4002 paper, 4001 live (4004 and 4003 in a container: docs/ib-gateway.md); TWS 7497 and 7496."""
     ibkr_orders_client_id: int = 11
-    """Not 0: client 0 adopts orders that a person enters in TWS."""
+    """Not 0: client 0 adopts orders that a person enters in TWS. Of the desk's first account; those after it have the
+    ids behind the larger of these two, in the order of the desk file: TWS tells one session the figures of one account.
+    """
     ibkr_data_client_id: int = 12
     live_confirmation: Secret | None = None
-    """Live trading only: must be the account id, said again."""
+    """Live trading only: must be the account id, said again; of several all of them, with commas between."""
 
     connect_seconds_max: float = 8.0
     """From the first byte to a session. TWS takes seconds when it has just started."""
@@ -86,46 +91,64 @@ def account_patience_of(settings: Settings) -> Patience:
     return replace(patience_of(settings), silence_seconds=settings.account_silence_seconds_max)
 
 
-def account_of(desk: Desk, settings: Settings) -> str:
-    """The account to trade; raises `ConfigurationError` unless every sign says paper, or live is confirmed."""
-    account = desk.only_account(VENUE)
-    mistakes = _live_mistakes(account, settings) if desk.mode is Mode.LIVE else _paper_mistakes(account, settings)
+def accounts_of(desk: Desk, settings: Settings) -> tuple[str, ...]:
+    """The accounts to trade; raises `ConfigurationError` unless every sign says paper, or live is confirmed."""
+    accounts = desk.accounts_at(VENUE)
+    check = _live_mistakes if desk.mode is Mode.LIVE else _paper_mistakes
+    mistakes = check(accounts, settings)
     if settings.ibkr_orders_client_id == settings.ibkr_data_client_id:
         mistakes.append("SIGNALBOX_IBKR_ORDERS_CLIENT_ID and SIGNALBOX_IBKR_DATA_CLIENT_ID must differ.")
+    if len(accounts) > ACCOUNTS_MAX:
+        mistakes.append(
+            f"venues.{VENUE}.accounts names {len(accounts)} accounts: TWS has 32 clients, of which each account takes "
+            f"one and market data another, so that {ACCOUNTS_MAX} can be traded beside other programs."
+        )
     if mistakes:
         raise ConfigurationError(mistakes)
-    return account
+    return accounts
 
 
-def _paper_mistakes(account: str, settings: Settings) -> list[str]:
+def orders_client_id(settings: Settings, place: int) -> int:
+    """The client id of the orders session of the desk's account at that place, from 0 on."""
+    if place == 0:
+        return settings.ibkr_orders_client_id
+    return max(settings.ibkr_orders_client_id, settings.ibkr_data_client_id) + place
+
+
+def _paper_mistakes(accounts: tuple[str, ...], settings: Settings) -> list[str]:
     mistakes = []
     if settings.ibkr_port in LIVE_PORTS:
         mistakes.append(
             f'port {settings.ibkr_port} is {LIVE_PORTS[settings.ibkr_port]}, but the desk file says mode = "paper": '
             "set SIGNALBOX_IBKR_PORT to 4002 (IB Gateway paper) or 7497 (TWS paper)."
         )
-    if not is_paper(account):
-        mistakes.append(
-            f"account {account} is no paper account (those begin with {', '.join(PAPER_ACCOUNT_PREFIXES)}), but "
-            'the desk file says mode = "paper": name the paper account.'
-        )
+    mistakes += [
+        f"account {account} is no paper account (those begin with {', '.join(PAPER_ACCOUNT_PREFIXES)}), but "
+        'the desk file says mode = "paper": name the paper account.'
+        for account in accounts
+        if not is_paper(account)
+    ]
     return mistakes
 
 
-def _live_mistakes(account: str, settings: Settings) -> list[str]:
+def _live_mistakes(accounts: tuple[str, ...], settings: Settings) -> list[str]:
     mistakes = []
     if settings.ibkr_port in PAPER_PORTS:
         mistakes.append(
             f'port {settings.ibkr_port} is {PAPER_PORTS[settings.ibkr_port]}, but the desk file says mode = "live": '
             "set SIGNALBOX_IBKR_PORT to 4001 (IB Gateway live) or 7496 (TWS live), or the mode to paper."
         )
-    if is_paper(account):
-        mistakes.append(f'account {account} is a paper account, but the desk file says mode = "live".')
+    mistakes += [
+        f'account {account} is a paper account, but the desk file says mode = "live".'
+        for account in accounts
+        if is_paper(account)
+    ]
     confirmation = settings.live_confirmation
-    if confirmation is None or confirmation.reveal() != account:
+    if confirmation is None or confirmation.reveal() != ",".join(accounts):
+        what = "the account id" if len(accounts) == 1 else "the account ids, with commas between:"
         mistakes.append(
             'mode = "live" trades real money: SIGNALBOX_LIVE_CONFIRMATION (or the file named by '
-            f"SIGNALBOX_LIVE_CONFIRMATION_FILE) must be the account id {account}."
+            f"SIGNALBOX_LIVE_CONFIRMATION_FILE) must be {what} {','.join(accounts)}."
         )
     return mistakes
 

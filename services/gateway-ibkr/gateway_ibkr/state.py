@@ -17,6 +17,7 @@ from signalbox.gateway import state as house
 from signalbox.gateway.state import ZERO, known_fill
 from signalbox.messages import Fill, Report, VenueAccepted, VenueFill, VenueNoted, VenueSnapshot
 
+from gateway_ibkr.facts import CommissionSeen
 from gateway_ibkr.translate import VENUE
 
 PRESET = "10349"
@@ -85,6 +86,10 @@ class OwnState:
     """Executions that came after all: their ids, and under which the same was booked."""
     venue_time: datetime | None = None
     """The latest time the venue itself has stated (executions, bars)."""
+    is_shared: bool = False
+    """The login has other accounts beside this one: what bears no account may be theirs."""
+    early_fees: dict[str, CommissionSeen] = field(default_factory=dict)
+    """By execution: fees of which it is not known whose they are."""
     served_seconds: float = -math.inf
     """Wall time (monotonic) of the last word that only IBKR's servers can have said, not TWS by itself."""
     stranded: set[str] = field(default_factory=set)
@@ -96,6 +101,7 @@ class OwnState:
 SETTLED = "settled-"
 """How the execution ids begin that this gateway gives to what only positions have told."""
 SETTLED_MAX = 1_000
+EARLY_FEES_MAX = 1_000
 
 Tracked = house.Tracked[OwnOrder]
 State = house.State[OwnState, OwnOrder]

@@ -24,7 +24,7 @@ from signalbox.gateway.reports import COMMISSION_IS_MISSING
 from signalbox.gateway.state import AnyState
 from signalbox.gateway.venue import Questions
 from signalbox.metrics import VENUE_RECONCILIATIONS, VENUE_STRANDED_ORDERS
-from signalbox.venue_figures import UnresolvedOrders
+from signalbox.venue_figures import show_part, unresolved_of
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Asking:
         self._due: dict[str, float] = {}
         self._changed = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
-        self._unresolved = UnresolvedOrders(state.venue)
+        self._unresolved = unresolved_of(state.venue)
         self._counted_seconds = -math.inf
 
     @property
@@ -138,14 +138,14 @@ class Asking:
 
     def _show(self) -> None:
         """Set the metrics of what is not known. All orders are looked at once a second at most: they may be many."""
-        self._unresolved.are([key for key in self._due if self._is_unresolved(key)])
+        self._unresolved.are([key for key in self._due if self._is_unresolved(key)], self._state.account)
         if time.monotonic() - self._counted_seconds >= IDLE_SECONDS_MAX:
             self._count_stranded()
 
     def _count_stranded(self) -> None:
         self._counted_seconds = time.monotonic()
         stranded = sum(map(self._questions.is_stranded, self._state.orders.values()))
-        VENUE_STRANDED_ORDERS.labels(self._state.venue).set(stranded)
+        show_part(VENUE_STRANDED_ORDERS, self._state.venue, self._state.account, stranded)
 
     def _is_unresolved(self, key: str) -> bool:
         """Whether the venue is being asked what became of an order: not of one that has only just been sent."""

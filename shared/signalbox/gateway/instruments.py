@@ -32,6 +32,8 @@ class Instruments(Generic[Offered]):
         self._left_out: dict[str, str] = {}
         self.wanted = tuple(wanted for wanted in desk.instruments if wanted.venue == venue)
         self.offered: dict[str, Offered] = {}
+        self.one_at_a_time = asyncio.Lock()
+        """For who asks the venue for them: the accounts of a gateway share what is found."""
         self.qualified = asyncio.Event()
         """Set once the venue has been asked for all of them."""
 

@@ -39,7 +39,7 @@ class Link:
         """Symbols that nothing is sent for, because a fact about them can not be read, and why."""
         self._changed = asyncio.Event()
         self._stopping = False
-        show_link(self._venue, self.status)
+        show_link(self._venue, self.status, self._account)
 
     def stop(self) -> None:
         """The process ends: nobody waits for the link any more."""
@@ -59,7 +59,7 @@ class Link:
         level = logging.INFO if status is LinkStatus.READY else logging.WARNING
         log.log(level, "link", extra={"status": status.value, "reason": reason})
         self.status, self.reason = status, reason
-        show_link(self._venue, status)
+        show_link(self._venue, status, self._account)
         self._changed.set()
         # A new one for the next change: waiting for one that is set does not yield, and a loop of that stops everything
         self._changed = asyncio.Event()

@@ -22,7 +22,7 @@ from signalbox.gateway.ending import end_if_told
 from signalbox.lease import WRITE_SECONDS_MAX, OwnLease
 from signalbox.messages import LedgerSent, Report
 from signalbox.metrics import VENUE_REPORTS_WAITING
-from signalbox.venue_figures import SentOrders, count_report
+from signalbox.venue_figures import SentOrders, count_report, show_part
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +33,14 @@ RETRY_DELAY_SECONDS = 0.5
 class Outbox:
     """Reports, and the ledger's SENT entries that the venue's answers make necessary."""
 
-    def __init__(self, bus: Bus, venue: str, fail: Callable[[BusError], None], lease: OwnLease) -> None:
-        self._bus, self._venue, self._fail, self._lease = bus, venue, fail, lease
+    def __init__(
+        self, bus: Bus, venue: str, fail: Callable[[BusError], None], lease: OwnLease, account: str = ""
+    ) -> None:
+        self._bus, self._venue, self._fail, self._lease, self._account = bus, venue, fail, lease, account
         self._waiting: deque[Report | tuple[LedgerSent, int]] = deque()
         self._filled, self._empty = asyncio.Event(), asyncio.Event()
         self._empty.set()
-        self._shown_waiting = VENUE_REPORTS_WAITING.labels(venue)
+        show_part(VENUE_REPORTS_WAITING, venue, account, 0)
         self.sent_orders = SentOrders(venue)
         """For the time until the first report of each is stored."""
 
@@ -57,7 +59,7 @@ class Outbox:
         self._waiting.append(item)
         self._empty.clear()
         self._filled.set()
-        self._shown_waiting.set(len(self._waiting))
+        self._show_waiting()
 
     async def drained(self) -> None:
         """Wait until everything put so far is stored."""
@@ -76,9 +78,12 @@ class Outbox:
                     continue
                 self._waiting.popleft()
                 end_if_told()
-                self._shown_waiting.set(len(self._waiting))
+                self._show_waiting()
             self._filled.clear()
             self._empty.set()
+
+    def _show_waiting(self) -> None:
+        show_part(VENUE_REPORTS_WAITING, self._venue, self._account, len(self._waiting))
 
     async def _store(self, item: Report | tuple[LedgerSent, int]) -> None:
         await self._lease.until_held()

@@ -26,6 +26,7 @@ from signalbox.errors import BusError
 from signalbox.gateway.actions import Park
 from signalbox.messages import DeadLetter
 from signalbox.metrics import VENUE_FACTS_PARKED, VENUE_FACTS_UNREAD
+from signalbox.venue_figures import show_part
 from signalbox.venues import gateway_of
 
 log = logging.getLogger(__name__)
@@ -46,14 +47,16 @@ RETRY_DELAY_SECONDS = 1.0
 class Parking:
     """The facts of one account's venue that could not be read."""
 
-    def __init__(self, venue: str, on_symbols: Callable[[dict[str, str]], None] = lambda symbols: None) -> None:
-        self._venue, self._on_symbols = venue, on_symbols
+    def __init__(
+        self, venue: str, on_symbols: Callable[[dict[str, str]], None] = lambda symbols: None, account: str = ""
+    ) -> None:
+        self._venue, self._account, self._on_symbols = venue, account, on_symbols
         self._standing: dict[tuple[str, str], Park] = {}
         self._told_seconds: dict[tuple[str, str, str], float] = {}
         """By kind, key and reason: when it was told (monotonic)."""
         self._letters: deque[DeadLetter] = deque(maxlen=LETTERS_WAITING_MAX)
         self._filled = asyncio.Event()
-        VENUE_FACTS_UNREAD.labels(venue).set(0)
+        show_part(VENUE_FACTS_UNREAD, venue, account, 0)
 
     def park(self, fact: Park) -> None:
         """Keep a fact aside. The same again says nothing."""
@@ -115,7 +118,7 @@ class Parking:
                 await asyncio.sleep(RETRY_DELAY_SECONDS)
 
     def _show(self) -> None:
-        VENUE_FACTS_UNREAD.labels(self._venue).set(len(self._standing))
+        show_part(VENUE_FACTS_UNREAD, self._venue, self._account, len(self._standing))
         self._on_symbols(self.symbols)
 
 

@@ -56,7 +56,7 @@ def details_of(desk: Desk) -> dict[str, dict[str, str]]:
         "gateway-ibkr": {
             "mode": desk.mode.value,
             "port": "4001" if live else "4002",
-            "account": desk.venues["ibkr"].accounts[0],
+            "account": ", ".join(desk.venues["ibkr"].accounts),
         },
         "gateway-dydx": {"mode": desk.mode.value, "network": "mainnet" if live else "local", "account": DYDX_ACCOUNT},
     }
@@ -173,7 +173,25 @@ def wrong(checks: list[Check]) -> dict[str, Verdict]:
     return {check.name: check.verdict for check in checks if check.verdict is not Verdict.OK}
 
 
-@pytest.mark.parametrize("desk", [DESK, LIVE_DESK], ids=["paper", "live"])
+SEVERAL = msgspec.structs.replace(
+    LIVE_DESK,
+    venues=dict(DESK.venues, ibkr=msgspec.structs.replace(IBKR, accounts=("U1234567", "U7654321"))),
+)
+
+
+@pytest.mark.parametrize("account", ["U1234567", "U1234567, U1111111", "U1234567, DU7654321"])
+def test_a_gateway_has_to_trade_all_accounts_of_the_desk(account: str) -> None:
+    facts = facts_of(SEVERAL)
+    [status] = facts.nats.statuses["gateway-ibkr"]
+    told = msgspec.structs.replace(status, details=status.details | {"account": account})
+    seen = replace(facts.nats, statuses={**facts.nats.statuses, "gateway-ibkr": (told,)})
+    (check,) = [each for each in judge(replace(facts, nats=seen), live=True) if each.name == "ibkr account"]
+    assert check.verdict is Verdict.FAILED
+    assert "the desk file names U1234567, U7654321" in check.observed
+    assert ("DU7654321 is a paper account" in check.observed) is ("DU" in account)
+
+
+@pytest.mark.parametrize("desk", [DESK, LIVE_DESK, SEVERAL], ids=["paper", "live", "several"])
 def test_a_good_desk_is_fit(desk: Desk) -> None:
     checks = judge(facts_of(desk), live=False)
     assert wrong(checks) == {}
