@@ -27,6 +27,8 @@ from signalbox_cli.connection import ask_status, desk_bus, desk_time
 from signalbox_cli.made import Marks, made_by_strategy
 from signalbox_cli.output import complain, show, show_json
 from signalbox_cli.simulated_venues import services_of
+from signalbox_cli.totals import add_up
+from signalbox_cli.valuing import add_option, as_data, as_lines, rates_now, show_total
 
 STATUS_SECONDS_MAX, STATUS_QUIET_SECONDS_MAX = 1.0, 0.3
 ROWS_MAX = 10_000
@@ -102,6 +104,7 @@ DEAD = """SELECT service, stream, count(*) AS messages FROM dead_letters WHERE "
 AND "at" < TIMESTAMPTZ '{until}' GROUP BY ALL ORDER BY 1, 2"""
 GAPS = ("bars_wait_for", "gaps_that_stay", "data_refused", "unread", "not_offered", "orders_stranded")
 """Details of a gateway's status that say what does not come."""
+PNL_SUMS = ("realized", "unrealized", "commission", "funding", "net")
 ALWAYS = {"since": "0001-01-01T00:00:00Z", "until": "9999-01-01T00:00:00Z"}
 
 Row = dict[str, Any]
@@ -135,6 +138,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         """,
     )
     pnl.add_argument("--by", choices=("symbol", "strategy"), default="symbol", help="of what (default symbol)")
+    add_option(pnl)
     _finish(pnl, _pnl)
     today = add_command(
         commands,
@@ -176,6 +180,8 @@ class Day:
     switches: list[Row] = field(default_factory=list)
     gaps: list[Row] = field(default_factory=list)
     attention: list[str] = field(default_factory=list)
+    total: dict[str, Any] = field(default_factory=dict)
+    """Of `pnl`, in one currency, with the rates that it was taken at."""
 
 
 def gaps(statuses: Iterable[ServiceStatus]) -> list[Row]:
@@ -281,10 +287,12 @@ async def _fills(arguments: argparse.Namespace) -> int:
 
 
 async def _pnl(arguments: argparse.Namespace) -> int:
-    async with desk_bus() as (bus, _):
+    async with desk_bus() as (bus, found):
         by_strategy = arguments.by == "strategy"
         rows = await (_strategies(bus, **ALWAYS) if by_strategy else _rows(bus, PNL.format(**ALWAYS)))
-    _show(rows, "nothing was traded", as_json=arguments.json, as_csv=arguments.csv)
+        _show(rows, "nothing was traded", as_json=arguments.json, as_csv=arguments.csv)
+        if not by_strategy:
+            await show_total(bus, found.desk_file, rows, PNL_SUMS, arguments)
     return 0
 
 
@@ -293,6 +301,8 @@ async def _today(arguments: argparse.Namespace) -> int:
         began = arguments.day or (await desk_time(bus)).replace(hour=0, minute=0, second=0, microsecond=0)
         services = services_of(load_desk(found.desk_file)) if found.desk_file else SERVICES
         day = await _ask(bus, services, began)
+        if len(day.pnl) > 1:
+            day.total = as_data(add_up(day.pnl, PNL_SUMS, await rates_now(bus, found.desk_file, "")))
     if arguments.json:
         show_json(vars(day))
         return 0
@@ -308,6 +318,8 @@ async def _today(arguments: argparse.Namespace) -> int:
     ):
         print(f"\n{title}:")
         _show(rows, empty)
+        if rows is day.pnl and day.total:
+            print("\n".join(as_lines(day.total)))
     print("\nneeds attention:")
     print("\n".join(day.attention) or "nothing that the desk knows of")
     return 0

@@ -18,6 +18,7 @@ from signalbox_cli.connection import ask_status, desk_bus
 from signalbox_cli.offline import add_history, run_history, timeframe
 from signalbox_cli.output import complain, printable, show
 from signalbox_cli.simulated_venues import services_of
+from signalbox_cli.valuing import add_option, show_total
 
 STATUS_SECONDS_MAX = 1.0
 STATUS_QUIET_SECONDS_MAX = 0.3
@@ -70,6 +71,7 @@ SELECT a.venue, a.account, a.currency, a.net_liquidation, a.cash,
        a.unrealized_pnl, b.commission, b.funding, b.income, b.corrections, a."at", a.said_at
 FROM accounts a LEFT JOIN books b USING (venue, account, currency) {{where}} ORDER BY 1, 2
 """
+ACCOUNT_SUMS = ("net_liquidation", "cash", "available_funds", "daily_pnl", "unrealized_pnl")
 SCORES = """
 SELECT symbol, timeframe, bar_start, close, trend_score AS trend, direction, round(supertrend, 4) AS supertrend,
        round(ema, 4) AS ema, round(atr, 4) AS atr, round(ema_deviation, 2) AS ema_deviation, new_high_score AS new_high,
@@ -125,6 +127,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     positions.add_argument("--all", action="store_true", help="closed ones too")
     _add_as_of(positions)
     _add_venue(positions)
+    _add_account(positions)
     _finish(positions, _positions)
     account = add_command(
         commands,
@@ -135,6 +138,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "when the gateway told them, `said_at` when the venue said the oldest one that risk goes by.",
     )
     _add_venue(account)
+    _add_account(account)
+    add_option(account)
     _finish(account, _account)
     scores = add_command(
         commands,
@@ -206,6 +211,14 @@ def _add_as_of(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_account(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--account", default="", help="only this one's")
+
+
+def _of_account(arguments: argparse.Namespace) -> str:
+    return f"account = {sql_text(arguments.account)}" if arguments.account else ""
+
+
 def _at(arguments: argparse.Namespace) -> str:
     return f"venue = {sql_text(arguments.venue)}" if arguments.venue else ""
 
@@ -235,15 +248,21 @@ async def _orders(arguments: argparse.Namespace) -> int:
 
 
 async def _positions(arguments: argparse.Namespace) -> int:
-    where = _where("" if arguments.all else "quantity IS DISTINCT FROM 0", _at(arguments))
+    where = _where(
+        "" if arguments.all else "quantity IS DISTINCT FROM 0", _at(arguments), _of_account(arguments)
+    )
     positions = f"positions_at({arguments.as_of})" if arguments.as_of else "positions"
     return await _show_query(POSITIONS.format(where=where, positions=positions), arguments, "no positions")
 
 
 async def _account(arguments: argparse.Namespace) -> int:
-    return await _show_query(
-        ACCOUNTS.format(where=_where(_at(arguments))), arguments, "no venue has said anything of an account yet"
-    )
+    async with desk_bus() as (bus, found):
+        reply = await query(bus, ACCOUNTS.format(where=_where(_at(arguments), _of_account(arguments))))
+        empty = "no venue has said anything of an account yet"
+        show(reply.columns, reply.rows, as_json=arguments.json, as_csv=arguments.csv, empty=empty)
+        rows = [dict(zip(reply.columns, row, strict=True)) for row in reply.rows]
+        await show_total(bus, found.desk_file, rows, ACCOUNT_SUMS, arguments)
+    return 0
 
 
 def _scores(arguments: argparse.Namespace) -> int | Coroutine[None, None, int]:
