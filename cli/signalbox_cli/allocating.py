@@ -18,12 +18,12 @@ from msgspec.structs import replace
 from signalbox.account_groups import AccountGroup
 from signalbox.allocation import Method, allocate
 from signalbox.bus import Bus
+from signalbox.client.record import query, sql_text
 from signalbox.desk import Desk, load_desk
 from signalbox.errors import ConfigurationError
 from signalbox.messages import OrderIntent, OrderListIntent
 
 from signalbox_cli.commands import EXIT_DENIED, EXIT_NO_ANSWER
-from signalbox_cli.connection import query, sql_text
 from signalbox_cli.output import show
 
 Shared = TypeVar("Shared", OrderIntent, OrderListIntent)

@@ -248,9 +248,7 @@ async def _orders(arguments: argparse.Namespace) -> int:
 
 
 async def _positions(arguments: argparse.Namespace) -> int:
-    where = _where(
-        "" if arguments.all else "quantity IS DISTINCT FROM 0", _at(arguments), _of_account(arguments)
-    )
+    where = _where("" if arguments.all else "quantity IS DISTINCT FROM 0", _at(arguments), _of_account(arguments))
     positions = f"positions_at({arguments.as_of})" if arguments.as_of else "positions"
     return await _show_query(POSITIONS.format(where=where, positions=positions), arguments, "no positions")
 

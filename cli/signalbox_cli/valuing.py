@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from signalbox.bus import Bus
+from signalbox.client.record import query
 from signalbox.desk import load_desk
 from signalbox.instruments import CURRENCIES
 
-from signalbox_cli.connection import desk_time, query
+from signalbox_cli.connection import desk_time
 from signalbox_cli.output import cell, show_json
 from signalbox_cli.totals import Rate, Rates, Total, add_up
 
