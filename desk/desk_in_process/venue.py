@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypedDict
 
+from msgspec.structs import replace
 from signalbox.exchange.books import AccountBook, rate, worth
 from signalbox.exchange.listing import Listing
 from signalbox.exchange.orders import (
@@ -25,6 +26,7 @@ from signalbox.exchange.orders import (
     Triggered,
     VenueOrder,
     VenueOrderEvent,
+    VenueOrderStatus,
 )
 from signalbox.exchange.quoting import MarketQuote, Phase, SessionPhase
 from signalbox.exchange.venue_orders import VenueOrders
@@ -49,9 +51,11 @@ from signalbox.messages import (
     VenueCommission,
     VenueExpired,
     VenueFill,
+    VenueHeld,
     VenueLink,
     VenueNoted,
     VenueRejected,
+    VenueReleased,
     VenueReplaced,
     VenueReplaceRejected,
     VenueSnapshot,
@@ -204,7 +208,10 @@ class VenueInProcess:
         order = command.order
         if _group_of(order)[0]:
             self._ordered[order.order_id] = order.quantity
-        self.exchange.submit(_terms(order), at)
+        number = self.exchange.submit(_terms(order), at).number
+        for each in command.attached:
+            self._ordered[each.order_id] = each.quantity
+            self.exchange.submit(replace(_terms(each), parent_number=number), at)
         return self._reports()
 
     def _cancel(self, command: CancelOrder, at: datetime) -> list[Report]:
@@ -250,6 +257,7 @@ class VenueInProcess:
 
     def _reports_of(self, event: VenueOrderEvent, order: VenueOrder) -> list[Report]:
         order_id = order.terms.client_reference
+        begins = isinstance(event, Accepted) and order_id in self._numbers
         if isinstance(event, Accepted):
             self._numbers[order_id] = order.number
         elif order.status in DONE:
@@ -257,10 +265,16 @@ class VenueInProcess:
         carried = _Carried(at=event.at, venue=self.venue, account=self.account)
         name = f"report/{self.venue}/{self.account}"
         match event:
+            case Accepted() if begins:
+                return [VenueReleased(id=f"{name}/released/{order_id}", order_id=order_id, **carried)]
             case Accepted():
                 number = str(order.number)
                 accepted = f"{name}/accepted/{order_id}"
-                return [VenueAccepted(id=accepted, order_id=order_id, venue_order_id=number, **carried)]
+                taken: list[Report] = [VenueAccepted(id=accepted, order_id=order_id, venue_order_id=number, **carried)]
+                if order.status is VenueOrderStatus.HELD:
+                    why = "it waits for its entry"
+                    taken.append(VenueHeld(id=f"{name}/held/{order_id}", order_id=order_id, reason=why, **carried))
+                return taken
             case Triggered():
                 return [VenueTriggered(id=f"{name}/triggered/{order_id}", order_id=order_id, **carried)]
             case Filled():

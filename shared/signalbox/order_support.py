@@ -137,6 +137,7 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
         name="ibkr",
         kinds=(InstrumentKind.STOCK, InstrumentKind.OPTION, InstrumentKind.FOREX),
         keeps_groups=True,
+        attaches=True,
         rules=(
             _refused(
                 why="options are traded in regular hours alone",
@@ -322,6 +323,7 @@ REDUCING = frozenset(
 )
 """Venues at which reduce-only is the venue's own: what closes there can not turn a position, whoever is late."""
 GROUPING = frozenset(orders.name for orders in VENUE_ORDERS if orders.keeps_groups)
+ATTACHING = frozenset(orders.name for orders in VENUE_ORDERS if orders.attaches)
 NATIVE = Rule()
 
 

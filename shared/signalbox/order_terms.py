@@ -112,6 +112,8 @@ class VenueOrders(Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...]
     keeps_groups: bool = False
     """Orders that depend on each other are one group there, which the venue reduces and cancels by itself."""
+    attaches: bool = False
+    """An order may have others attached to it there, which the venue holds until it fills, and ends with it."""
 
 
 class Terms(Protocol):

@@ -276,6 +276,10 @@ class World:
         self._tell_orders()
         return refusal
 
+    def attach_in_parts(self, in_parts: bool) -> None:
+        """What an order that is attached to one that fills in part begins to work for: that part, or all of it."""
+        self._orders.children.in_parts = in_parts
+
     def orders(self, account: str = "") -> tuple[VenueOrder, ...]:
         """Return every order ever taken, done ones too, oldest first; of one account, or of all."""
         return tuple(order for order in self._orders.orders.values() if account in ("", order.terms.account))

@@ -83,8 +83,12 @@ def test_an_entry_in_parts_has_its_exits_for_each(day, symbol, quantity):
     part = Decimal(quantity) * 3 / 10
     d.price(venue, symbol, str(price), str(part))
     name = bracket(d, symbol, quantity, ("1",))
+    assert [size for key, size in working(d).items() if "entry" not in key] == [part, part]
     rest = Decimal(quantity) - part
     d.price(venue, symbol, str(price), "500")
+    if venue == "ibkr":  # they were sent with it, and have grown
+        assert working(d) == {f"{name}.stop": Decimal(quantity), f"{name}.t1": Decimal(quantity)}
+        return
     assert working(d) == {
         f"{name}.stop": part, f"{name}.stop-2": rest, f"{name}.t1": part, f"{name}.t1-2": rest,
     }  # fmt: skip

@@ -368,7 +368,16 @@ def test_an_order_held_for_shares_comes_to_life_each_time_it_is_held() -> None:
     assert len({each.id for each in (*found, *again)}) == 5
 
 
-@pytest.mark.parametrize("why", ["trigger", "child", ""])
+@pytest.mark.parametrize("why", ["child", "child,trigger"])
+def test_what_waits_for_its_parent_is_held_until_that_fills(why: str) -> None:
+    state, _ = sent()
+    held, works = status("PreSubmitted", why_held=why), status("PreSubmitted", why_held="trigger")
+    found = reports(state, opened("PreSubmitted"), held, opened("PreSubmitted"), held, works)
+    assert [type(each) for each in found] == [VenueAccepted, VenueHeld, VenueReleased]
+    assert found[1].reason == "it waits for its parent"
+
+
+@pytest.mark.parametrize("why", ["trigger", ""])
 def test_what_waits_for_its_trigger_is_not_held(why: str) -> None:
     state, _ = sent()
     assert kinds(state, status("PreSubmitted", why_held=why)) == [VenueAccepted]

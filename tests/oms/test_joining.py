@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from oms import lists
+from oms import attaching, lists
 from oms.joining import ORDERS_MAX, PARTS_MAX
 from signalbox import messages
 from signalbox.messages import (
@@ -27,6 +27,7 @@ GROUPING, KEEPS_NOTHING = frozenset({"ibkr"}), frozenset()
 def grouping(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The venue keeps groups by itself, or none."""
     monkeypatch.setattr(lists, "GROUPING", request.param)
+    monkeypatch.setattr(attaching, "ATTACHING", frozenset())
 
 
 class Answers:

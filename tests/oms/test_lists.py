@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import product
 
 import pytest
-from oms import lists
+from oms import attaching, lists
 from oms.checkpoint import StateLoader, capture
 from oms.list_decisions import EXIT_WINDOW
 from oms.lists import JOINT, Act, Leg, Need
@@ -23,6 +23,7 @@ SOLD = Side.SELL
 @pytest.fixture(autouse=True)
 def keeps_nothing(monkeypatch):
     monkeypatch.setattr(lists, "GROUPING", frozenset())
+    monkeypatch.setattr(attaching, "ATTACHING", frozenset())
 
 
 def test_every_pair_of_the_joint_table_says_what_is_done():

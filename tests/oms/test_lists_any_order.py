@@ -10,9 +10,9 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oms import joining, lists
+from oms import attaching, joining, lists
 from oms.joining import tasks
-from oms.lists import open_quantity, standing
+from oms.list_standing import open_quantity, standing
 from signalbox import messages
 from signalbox.messages import ListAction, ListAlarmed, Side
 from signalbox.order_lists import STOPS, plan_of
@@ -130,6 +130,7 @@ def keeps_nothing(request):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(lists, "GROUPING", frozenset())
         patched.setattr(joining, "PARTS_MAX", request.param)
+        patched.setattr(attaching, "ATTACHING", frozenset())
         yield
 
 

@@ -6,13 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from oms import lists
+from oms import attaching, lists
 from signalbox.messages import Side, VenueRejected, VenueReplaced, VenueReplaceRejected
 
 
 @pytest.fixture(autouse=True)
 def keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists, "GROUPING", frozenset())
+    monkeypatch.setattr(attaching, "ATTACHING", frozenset())
 
 
 def protected(make: Any) -> Any:

@@ -52,11 +52,15 @@ def why(decision: Decision) -> str:
     return decision.reason
 
 
-def created(w: Any, intent: OrderListIntent, name: str, quantity: str, *, group: int = 1) -> Any:
+def created(
+    w: Any, intent: OrderListIntent, name: str, quantity: str, *, group: int = 1, part: ListPart | None = None
+) -> Any:
     """An order of a leg, as the OMS announces it; what it would be by itself."""
     found = next(each for each in intent.legs if each.name == name)
     order = w.order(found.side, quantity, None, id=f"{intent.id}.{name}", order_type=found.order_type)
-    part = ListPart(list_id=intent.id, leg=name, group=group, quantity=Decimal(quantity), contingency=Contingency.OUO)
+    if part is None:
+        words = {"group": group, "quantity": Decimal(quantity), "contingency": Contingency.OUO}
+        part = ListPart(list_id=intent.id, leg=name, **words)
     w.created(order, order_type=found.order_type, limit_price=found.limit_price, stop_price=found.stop_price, part=part)
     return order
 
@@ -304,3 +308,21 @@ def test_an_order_for_the_sum_counts_with_its_group(world: Any) -> None:
     assert holding(w).selling_quantity == 100
     w.fill(target, "100", "0", "110")
     assert holding(w).selling_quantity == 0
+
+
+def test_exits_that_were_sent_with_their_entry_count_for_what_of_it_has_filled(world: Any) -> None:
+    """Until then they are no sales: what is held beside them can be sold."""
+    w = world().ready()
+    intent = bracket(w)
+    assert isinstance(w.decide(intent), IntentApproved)
+    entry = created(
+        w, intent, "entry", "100", part=ListPart(list_id=intent.id, leg="entry", attaches=("target", "stop"))
+    )
+    exits = {"group": 1, "quantity": Decimal(100), "contingency": Contingency.OUO, "attached_to": f"{intent.id}.entry"}
+    for name in ("target", "stop"):
+        created(w, intent, name, "100", part=ListPart(list_id=intent.id, leg=name, **exits))
+    assert (holding(w).buying_quantity, holding(w).selling_quantity) == (100, 0)
+    w.fill(entry, "40", "60")
+    assert (holding(w).buying_quantity, holding(w).selling_quantity) == (60, 40)
+    w.fill(entry, "60", "0")
+    assert (holding(w).quantity, holding(w).buying_quantity, holding(w).selling_quantity) == (100, 0, 100)

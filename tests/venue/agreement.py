@@ -77,7 +77,7 @@ def facts_of(reports: Sequence[Any]) -> list[tuple[str, ...]]:
             facts.append(fact)
         elif last.get(order_id) == fact[0]:
             facts += [fact, fact]
-        if isinstance(report, VenueHeld | VenueReleased | VenueUnknown):
+        if isinstance(report, VenueHeld | VenueReleased | VenueUnknown | VenueReplaced | VenueReplaceRejected):
             last[order_id] = fact[0]
     return facts
 

@@ -65,6 +65,8 @@ class VenueBench(Protocol):
     """The gateway's name: its NATS user and its consumer."""
     module: str
     """The gateway's package."""
+    attaches: ClassVar[bool]
+    """Whether it takes orders that are attached to another one, where the venue that it stands for does."""
     symbol: str
     other_symbol: str
     small: Decimal
@@ -240,6 +242,7 @@ class Market:
     world: World
     control: ControlServer
     cannot: ClassVar[dict[str, Cannot]] = {}
+    attaches: ClassVar[bool] = True
 
     async def do(self, command: str, **arguments: Any) -> dict[str, Any]:
         """Run a control command, which must succeed."""

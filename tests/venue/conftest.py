@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from oms import attaching
 
 from tests.conftest import NatsServer
 
@@ -101,8 +102,12 @@ def venue(request: pytest.FixtureRequest) -> str:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def desk(request: pytest.FixtureRequest, desks: Desks, venue: str) -> AsyncIterator[Desk]:
+async def desk(
+    request: pytest.FixtureRequest, desks: Desks, venue: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Desk]:
     """The desk of one case. Marks: `fresh_desk(start=..., gateway=...)` asks for a new one."""
+    if not BENCHES[venue].attaches:
+        monkeypatch.setattr(attaching, "ATTACHING", frozenset())
     mark = request.node.get_closest_marker("fresh_desk")
     wanted = mark.kwargs if mark is not None else {}
     start = wanted.get("start", {}).get(BENCHES[venue].venue)

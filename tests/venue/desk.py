@@ -121,6 +121,7 @@ class Desk:
         self._before: set[str] | None = None
         """What was executed before the desk's first start."""
         self._tasks: list[asyncio.Task[None]] = []
+        self._oms_tasks: list[asyncio.Task[None]] = []
         self.gateway: GatewayProcess
         self.oms: OrderManagement
         self._lease: OwnLease
@@ -141,10 +142,6 @@ class Desk:
         )
         self._gateway_bus = await connect(self.bench.service)
         publisher = ClockPublisher(self.bench.world, await connect("simulator"))
-        clock = FollowingClock()
-
-        async def tick(received: Received) -> None:
-            clock.follow(messages.decode(received.payload, ClockTick))
 
         async def link(received: Received) -> None:
             self.links.append(messages.decode(received.payload, VenueLink))
@@ -153,22 +150,49 @@ class Desk:
             told = messages.decode(received.payload, Quote)
             self._quotes[told.symbol] = told
 
-        await self._oms_bus.subscribe(subjects.CLOCK, tick)
         await self._risk.subscribe("link.>", link)
         await self._risk.subscribe(subjects.ALL_QUOTES, quote)
+        self._tasks.append(asyncio.create_task(publisher.run()))
+        await self.oms_starts()
+        self.gateway = GatewayProcess(self._server, self._environment(), self._folder / "gateway.log")
+        if gateway:
+            await self.start()
+
+    async def oms_starts(self) -> None:
+        """Start an OMS that knows nothing but what is stored."""
+        clock = FollowingClock()
+
+        async def tick(received: Received) -> None:
+            clock.follow(messages.decode(received.payload, ClockTick))
+
+        await self._oms_bus.subscribe(subjects.CLOCK, tick)
         venues = frozenset({self.bench.venue})
         rules = Rules(submit_window=DESK_TIME_ENOUGH, unknown_grace=DESK_TIME_ENOUGH, venues=venues)
         self._lease = service_lease(self._oms_bus, "oms")
         await self._lease.acquire(print)
-        self._tasks.append(asyncio.create_task(self._lease.keep()))
         self.oms = OrderManagement(self._oms_bus, clock, rules, self._lease)
-        self._tasks.append(asyncio.create_task(publisher.run()))
         await self.oms.rebuild()
-        self._tasks.append(asyncio.create_task(self.oms.publisher.run()))
+        self._oms_tasks = [
+            asyncio.create_task(self._lease.keep()),
+            asyncio.create_task(self.oms.publisher.run()),
+        ]
         await self.oms.consume()
-        self.gateway = GatewayProcess(self._server, self._environment(), self._folder / "gateway.log")
-        if gateway:
-            await self.start()
+
+    async def oms_dies(self) -> None:
+        """End the OMS where it stands: nothing that is told reaches it any more."""
+        self._lease.end()
+        await self._end(self._oms_tasks)
+        await self._oms_bus.drain()
+
+    async def oms_returns(self) -> None:
+        """Start the next one, under a connection of its own."""
+        self._oms_bus = await self._nats.connect("oms")
+        await self.oms_starts()
+
+    async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _environment(self) -> dict[str, str]:
         file = self._folder / "desk.toml"
@@ -186,9 +210,7 @@ class Desk:
     async def close(self) -> None:
         await self.gateway.kill()
         self._lease.end()  # a handler of a stalled machine waits for a renewal, which will not come
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end([*self._oms_tasks, *self._tasks])
         await self._nats.close()
 
     # ------------------------------------------------------------------------------------------------------ waiting

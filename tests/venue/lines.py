@@ -36,18 +36,29 @@ NO_CHANGES = {
 }
 
 
+NOT_ATTACHED = {
+    f"VG{number}": Cannot("its broker attaches no order to another", "exits are sent when their entry has filled")
+    for number in "456"
+}
+
+
 class LinesBench(IbkrBench):
     """See `bench.VenueBench`. What the simulated market does is the same as in IBKR's place."""
 
     name = "lines"
     module = "lines_gateway"
-    cannot: ClassVar[dict[str, Cannot]] = {
-        "V64": FINAL,
-        "V65": FINAL,
-        "VE0": FINAL,
-        "VE1": NOT_HELD,
-        "VE2": NOT_HELD,
-    } | NO_CHANGES
+    attaches: ClassVar[bool] = False
+    cannot: ClassVar[dict[str, Cannot]] = (
+        {
+            "V64": FINAL,
+            "V65": FINAL,
+            "VE0": FINAL,
+            "VE1": NOT_HELD,
+            "VE2": NOT_HELD,
+        }
+        | NO_CHANGES
+        | NOT_ATTACHED
+    )
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()

@@ -51,6 +51,10 @@ _FINAL = Cannot(
 )
 
 _NO_FUNDING = Cannot("stocks pay no funding", "nothing is booked")
+_NOT_ATTACHED = Cannot(
+    "the chain has no order that waits for another one: an exit is sent when its entry has filled",
+    "the OMS sends it then; one that was dead sends it as soon as it is back",
+)
 _NOT_HELD = Cannot(
     "a perpetual is sold without anybody's shares: the chain takes an order or refuses it",
     "nothing is held there",
@@ -115,6 +119,9 @@ CANNOT: dict[tuple[str, str], Cannot] = {
     ("VE0", "dydx"): _FINAL,
     ("VE1", "dydx"): _NOT_HELD,
     ("VE2", "dydx"): _NOT_HELD,
+    ("VG4", "dydx"): _NOT_ATTACHED,
+    ("VG5", "dydx"): _NOT_ATTACHED,
+    ("VG6", "dydx"): _NOT_ATTACHED,
     ("V09", "ibkr"): Cannot(
         "Interactive Brokers has no reduce-only orders",
         "risk denies the intent unless the desk's position, with everything that works, can only shrink by it; the "

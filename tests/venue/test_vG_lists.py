@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
+import pytest
 from signalbox.messages import FINAL_STATUSES, OrderStatus, OrderType, Side
 
 from .desk import Desk
@@ -66,11 +68,18 @@ async def test_vG2_stop_fires_while_the_entry_is_filled_in_part(desk: Desk, orde
     await desk.becomes(entry, OrderStatus.CANCELED)
     await desk.becomes(stop, OrderStatus.NEW)
     state = desk.oms.state
-    stops = [key for key in state.lists[order_id].orders if ".stop" in key]
-    for key in stops:
-        await desk.becomes(key, OrderStatus.NEW)
-    sizes = [order.quantity for key in stops if (order := state.orders[key].order) is not None]
-    assert sum(sizes) == desk.filled_quantity(entry) == desk.bench.position(desk.bench.symbol) - before
+
+    def works() -> list[str]:
+        return [key for key in state.lists[order_id].orders if ".stop" in key and not state.orders[key].is_final]
+
+    def sized() -> bool:
+        orders = [state.orders[key] for key in works()]
+        sizes = [each.order.quantity for each in orders if each.order is not None and each.status is OrderStatus.NEW]
+        return len(sizes) == len(orders) and sum(sizes) == desk.filled_quantity(entry)
+
+    await desk.eventually(sized, "a stop for what has filled")
+    stops = works()
+    assert desk.filled_quantity(entry) == desk.bench.position(desk.bench.symbol) - before
     desk.bench.move("0.94")
 
     async def closed() -> bool:
@@ -113,3 +122,97 @@ async def test_vG3_exits_wait_for_a_gateway_that_died_with_the_entrys_fill(desk:
     await over(desk, order_id, *legs)
     await desk.submit(f"{order_id}-out", side=Side.SELL)
     await desk.ends(f"{order_id}-out")
+
+
+async def test_vG4_stop_stands_although_the_oms_is_dead_when_the_entry_fills(desk: Desk, order_id: str) -> None:
+    """A bracket's entry rests; the OMS is killed, the market comes to the entry, then falls to the stop. It returns.
+
+    The stop was at the venue before the entry could fill, and has closed what that bought; the OMS finds all of it:
+    entry and stop FILLED, the target CANCELED, each sent once, and nothing is held.
+    """
+    if desk.cannot is not None:
+        pytest.skip(desk.cannot.reason)
+    before = desk.bench.position(desk.bench.symbol)
+    legs = tuple(f"{order_id}.{leg}" for leg in ("entry", "target", "stop"))
+    await rests(desk, order_id)
+    assert [desk.status(key) for key in legs[1:]] == [OrderStatus.HELD] * 2
+    await desk.oms_dies()
+    desk.bench.move("0.98")
+    await trades(desk, lambda: desk.bench.placed(legs[0])[0].filled > 0, "a fill of the entry")
+    desk.bench.move("0.94")
+    await trades(desk, lambda: desk.bench.position(desk.bench.symbol) == before, "the stop has closed it")
+    await desk.oms_returns()
+    await over(desk, order_id, "entry", "target", "stop")
+    assert [desk.status(key) for key in legs] == [OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.FILLED]
+    assert all(len(desk.bench.placed(key)) == 1 for key in legs)
+    assert set(desk.oms.state.lists[order_id].orders) == set(legs)
+
+
+async def test_vG5_exits_go_with_an_entry_that_is_cancelled(desk: Desk, order_id: str) -> None:
+    """A bracket's entry rests, with its exits, and is cancelled; then another's stop is moved while its entry rests.
+
+    Nothing of the first works at the desk or at the venue. The second fills, and its stop works where it was moved to.
+    """
+    if desk.cannot is not None:
+        pytest.skip(desk.cannot.reason)
+    await rests(desk, order_id)
+    await desk.cancel(f"{order_id}.entry")
+    await over(desk, order_id, "entry", "target", "stop")
+    other = f"{order_id}-2"
+    await rests(desk, other)
+    stop = f"{other}.stop"
+    where = desk.bench_market.price("0.9")
+    await desk.modify(stop, stop_price=where)
+    await desk.replaced(stop)
+    assert desk.status(stop) is OrderStatus.HELD
+    desk.bench.move("0.98")
+    await trades(desk, lambda: desk.status(stop) is OrderStatus.NEW, "a stop that works")
+    order = desk.oms.state.orders[stop].order
+    assert order is not None
+    assert order.stop_price == where
+    await desk.cancel(other)
+    await over(desk, other, "target", "stop")
+    await desk.flat(f"{order_id}-out")
+
+
+async def test_vG6_gateway_dies_while_the_entry_rests(desk: Desk, order_id: str) -> None:
+    """A bracket's entry rests with its exits; the gateway is killed, the market comes to the entry, it returns.
+
+    Entry and exits are known by their references: each was placed once, the exits work for what has filled.
+    """
+    if desk.cannot is not None:
+        pytest.skip(desk.cannot.reason)
+    await rests(desk, order_id)
+    await desk.kill()
+    desk.bench.move("0.98")
+    await trades(desk, lambda: desk.bench.placed(f"{order_id}.entry")[0].filled > 0, "a fill of the entry")
+    await desk.start()
+    await desk.becomes(f"{order_id}.entry", OrderStatus.FILLED)
+    for leg in ("stop", "target"):
+        await desk.becomes(f"{order_id}.{leg}", OrderStatus.NEW)
+        assert len(desk.bench.placed(f"{order_id}.{leg}")) == 1
+    assert desk.oms.state.lists[order_id].unprotected_since is None
+    await desk.cancel(order_id)
+    await over(desk, order_id, "target", "stop")
+    await desk.flat(f"{order_id}-out")
+
+
+async def rests(desk: Desk, list_id: str) -> None:
+    """Have a bracket whose entry rests 1 % below the market, and whose exits the venue holds."""
+    limit = desk.bench_market.price("0.99")
+    await desk.bracket(list_id, order_type=OrderType.LIMIT, limit_price=limit, time_in_force=desk.bench.lasting)
+    await desk.becomes(f"{list_id}.entry", OrderStatus.NEW)
+    for leg in ("stop", "target"):
+        await desk.becomes(f"{list_id}.{leg}", OrderStatus.HELD)
+
+
+async def trades(desk: Desk, condition: Callable[[], bool], what: str) -> None:
+    """Let the market go on until the condition holds."""
+
+    async def there() -> bool:
+        if not condition():
+            await desk.bench_market.trade(5)
+            await asyncio.sleep(desk.bench.spare_seconds)
+        return condition()
+
+    await desk.eventually(there, what)

@@ -53,7 +53,16 @@ def own_of(change: OpenChange) -> OwnChange:
 def shown(state: State, tracked: Tracked, fact: OpenOrderSeen, at: datetime) -> list[Action]:
     """The venue shows the order: in the terms that were asked for?"""
     change = tracked.change
-    return [*reports.replaced(state, tracked, at)] if change is not None and _fits(fact, change.order) else []
+    told = reports.replaced(state, tracked, at) if change is not None and _fits(fact, change.order) else ()
+    return _still_held(state, tracked, [*told], at)
+
+
+def _still_held(state: State, tracked: Tracked, told: list[Action], at: datetime) -> list[Action]:
+    """One that the venue held before it was asked for a change is held after the answer, and that is told anew."""
+    if told and tracked.held:
+        why, tracked.held = tracked.held, ""
+        told += reports.held(state, tracked, at, why)
+    return told
 
 
 def made_limit(state: State, tracked: Tracked, fact: OpenOrderSeen, at: datetime) -> list[Action]:

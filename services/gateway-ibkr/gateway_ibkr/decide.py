@@ -24,6 +24,7 @@ from signalbox.order_terms import AT_OPEN, TRIGGERED, WHY_OVER
 from signalbox.sessions import session_at, session_on
 
 from gateway_ibkr import changing
+from gateway_ibkr.attached import held_for
 from gateway_ibkr.facts import (
     CommissionSeen,
     CompletedOrderSeen,
@@ -53,9 +54,8 @@ EXPIRY_SLACK = timedelta(seconds=60)
 """A DAY order that ends this shortly before its session's end has expired: venue and desk clocks differ by some."""
 
 WORKING = frozenset({"PreSubmitted", "Submitted", "PendingCancel", "Filled"})
-LOCATE, LOCATING = "locate", 404
-"""The venue's word, and its code, for a short sale whose shares must first be found. Stops and legs are held for other
-reasons (`trigger`, `child`) and are at work."""
+LOCATING = 404
+"""The venue's code for a short sale whose shares must first be found."""
 COMBINATION = "BAG"
 """It trades leg by leg, and each leg has an execution of its own: that is what is held and what it costs."""
 ENDED = frozenset({"Cancelled", "ApiCancelled"})
@@ -167,8 +167,8 @@ def _status(
         tracked.own.inactive = False
         tracked.own.canceling = status == "PendingCancel" and bool(tracked.own.canceling or tracked.cancel_command)
         actions: list[Action] = [*reports.accepted(state, tracked, at)]
-        if LOCATE in (why_held or "").split(","):
-            return [*actions, *reports.held(state, tracked, at, tracked.words or f"the venue holds it: {why_held}")]
+        if waits_for := held_for(tracked, why_held):
+            return [*actions, *reports.held(state, tracked, at, waits_for)]
         if why_held is not None or status in ("Submitted", "Filled"):
             actions += reports.released(state, tracked, at)
         # IBKR simulates stops for stocks: PreSubmitted until the trigger, Submitted from then on

@@ -35,13 +35,15 @@ class Terms(Struct, frozen=True):
 
     contract: VenueContract
     order: OrderTerms
+    parent: int = 0
+    """Of an order that works: the number of the one that it is attached to."""
 
 
 class Written(Struct, frozen=True):
     """An order written out for one session."""
 
     session: OrdersSession
-    message: str
+    messages: tuple[str, ...]
 
 
 class Orders:
@@ -65,7 +67,7 @@ class Orders:
         if session is None or not session.session.is_open:
             return
         try:
-            draft.written = Written(session, _message(session, draft))
+            draft.written = Written(session, _messages(session, draft))
         except Exception:
             log.exception("the order could not be written out", extra={"number": draft.number})
 
@@ -81,7 +83,8 @@ class Orders:
             return Placed(Outcome.UNSENT, "", NO_SESSION)
         try:
             fits = draft.written is not None and draft.written.session is session
-            session.place(draft.written.message if fits else _message(session, draft))
+            for message in draft.written.messages if fits else _messages(session, draft):
+                session.place(message)
         except Exception as error:  # bytes may have left: only the venue can tell
             log.exception("the order could not be written", extra={"order_id": tracked.order.order_id})
             return Placed(Outcome.UNKNOWN, "", f"the socket broke while it was written ({error})")
@@ -99,7 +102,12 @@ class Orders:
             raise TranslationError(f"the order was placed under another client id: {hint} to change it from here")
         if not tracked.venue_order_id:
             raise TranslationError("the venue has not shown the order yet")
-        return Draft(tracked.number, Terms(offered.contract, terms))
+        return Draft(tracked.number, Terms(offered.contract, terms, self._parent_of(order)))
+
+    def _parent_of(self, order: Order) -> int:
+        """The number of the order that it was attached to; 0 = none, or one that is over for long."""
+        entry = self._state.orders.get(order.part.attached_to) if order.part is not None else None
+        return entry.number if entry is not None else 0
 
     async def change(self, tracked: Tracked, draft: Draft) -> Placed:
         return await self.place(tracked, draft)
@@ -132,5 +140,17 @@ class Orders:
         return self.session
 
 
-def _message(session: OrdersSession, draft: Draft) -> str:
-    return session.compose(draft.number, draft.terms.contract, draft.terms.order)
+def _messages(session: OrdersSession, draft: Draft) -> tuple[str, ...]:
+    """The order and what is attached to it: nothing of it works before the last of them has come."""
+    last = draft.attached[-1] if draft.attached else draft
+    return (
+        session.compose(
+            draft.number, draft.terms.contract, draft.terms.order, parent=draft.terms.parent, transmit=draft is last
+        ),
+        *(
+            session.compose(
+                each.number, each.terms.contract, each.terms.order, parent=draft.number, transmit=each is last
+            )
+            for each in draft.attached
+        ),
+    )

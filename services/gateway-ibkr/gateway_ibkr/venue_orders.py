@@ -125,8 +125,21 @@ class OrdersSession:
         message = self.compose(number, contract, terms, what_if=True)
         return await self.session.ask(number, lambda: self.place(message), MarginSeen, Question.MARGIN)
 
-    def compose(self, number: int, contract: VenueContract, terms: OrderTerms, *, what_if: bool = False) -> str:
-        """Return the message that places an order in this session, for `place`."""
+    def compose(
+        self,
+        number: int,
+        contract: VenueContract,
+        terms: OrderTerms,
+        *,
+        what_if: bool = False,
+        parent: int = 0,
+        transmit: bool = True,
+    ) -> str:
+        """Return the message that places an order in this session, for `place`.
+
+        `parent` is the number of the order that it is attached to. Without `transmit` TWS keeps it to itself, until an
+        order that is attached to it, or to which it is, is placed with; with the session it is gone.
+        """
         order = Order(
             orderId=number,
             action=terms.action,
@@ -142,6 +155,8 @@ class OrdersSession:
             goodAfterTime=terms.good_after,
             triggerMethod=terms.trigger_method,
             whatIf=what_if,
+            parentId=parent,
+            transmit=transmit,
         )
         if terms.limit_price is not None:
             order.lmtPrice = terms.limit_price

@@ -27,7 +27,7 @@ from signalbox.messages import (
 from signalbox.order_lists import plan_of
 from signalbox.order_terms import as_wanted
 
-from oms.lists import standing
+from oms.list_standing import standing
 from oms.outcome import NOTHING, Outcome, Rules, carried
 from oms.positions import add
 from oms.state import Change, OrderState, State

@@ -31,12 +31,15 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 from signalbox.messages import ListLeg, Order, OrderStatus
-from signalbox.order_lists import Plan
+from signalbox.order_lists import FLATTEN, Plan
 from signalbox.order_support import REDUCING
 
 from oms import lists
+from oms.attaching import may_be_resized
+from oms.attaching import resized as attached_resized
 from oms.changes import replace_order, why_not
-from oms.lists import Act, Group, Leg, Standing, Task, leg_state, needed, open_quantity
+from oms.list_standing import Group, Leg, Standing, leg_state, open_quantity
+from oms.lists import Act, Task, needed, working_of
 from oms.outcome import Outcome, Rules
 from oms.positions import ZERO, add, subtract
 from oms.sizes import OWN, given_of, is_changed, is_resized_by_us
@@ -55,6 +58,9 @@ def tasks(state: State, known: ListState, plan: Plan, now: Standing) -> Iterator
     groups = {group.number: group for group in now.groups}
     for task in lists.tasks(known, plan, now):
         group = groups.get(task.group)
+        if group is not None and group.is_attached:
+            yield from _of_attached(known, group, task)
+            continue
         if task.act is Act.RELEASE and task.group and group is None:
             yield from _of_part(state, known, plan, now, task)
         elif task.act is Act.RELEASE and group is not None and not group.is_closing:
@@ -70,7 +76,11 @@ def tasks(state: State, known: ListState, plan: Plan, now: Standing) -> Iterator
 
 def _of_part(state: State, known: ListState, plan: Plan, now: Standing, task: Task) -> Iterator[Task]:
     """A part of the entry that no group has yet: one of its own, or more of the newest one, or nothing for now."""
-    works = [group for group in now.groups if group.set == task.set and group.left > 0 and _is_whole(known, group)]
+    works = [
+        group
+        for group in now.groups
+        if group.set == task.set and group.left > 0 and not group.is_attached and _is_whole(known, group)
+    ]
     if not works or not (len(works) >= PARTS_MAX or _are_many(state, known, works[-1])):
         yield task
         return
@@ -138,6 +148,19 @@ def _resize(known: ListState, group: Group, leg: str, task: Task, more: Decimal)
 
 def _leg(group: Group, name: str) -> ListLeg:
     return next(leg for leg in group.of.legs if leg.name == name)
+
+
+def _of_attached(known: ListState, group: Group, task: Task) -> Iterator[Task]:
+    """What was sent with its entry follows what is held, in place, once the venue has answered for the last change."""
+    working = working_of(group.orders.get(task.leg.name, ()))
+    if task.act not in (Act.REDUCE, Act.RELEASE) or task.leg.name == FLATTEN or len(working) != 1:
+        yield task
+        return
+    wanted = needed(group, task.leg.name)
+    if not may_be_resized(known, working[0]):
+        yield task
+    elif not why_not(working[0], attached_resized(working[0], wanted)):
+        yield _with(task, act=Act.RESIZE, quantity=wanted, orders=working)
 
 
 # ---------------------------------------------------------------------------------------------------- what is resized

@@ -7,6 +7,7 @@ whose event makes the next one necessary. So the process may die anywhere: what 
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -30,8 +31,13 @@ from signalbox.order_lists import FLATTEN, STOPS, WITH_ENTRY, Plan, Terms, order
 from signalbox.order_support import REDUCING
 from signalbox.order_terms import WITH_LIMIT, WITH_STOP
 
+from oms.attaching import GROUP as ATTACHED
+from oms.attaching import attached_legs
+from oms.attaching import resized as attached_resized
+from oms.changes import replace_order
 from oms.joining import resized, tasks
-from oms.lists import Act, Task, group_name, standing
+from oms.list_standing import standing
+from oms.lists import Act, Task, attached_task, group_name
 from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried
 from oms.positions import divide
 from oms.sizes import OWN
@@ -107,6 +113,8 @@ def decide_list(state: State, list_id: str, now: datetime, rules: Rules) -> Outc
     if task.act is Act.MEND:
         return _mend(state, known, plan, task, now)
     if task.act is Act.RESIZE:
+        if _is_of_attached(state, known, task):
+            return _resize(state, known, task, now, rules)
         return resized(state, task, now, rules)
     cancels = _cancels(state, known, task, now)
     if task.act is Act.REDUCE and known.venue in REDUCING and all(_reduces(order) for order in task.orders):
@@ -122,8 +130,15 @@ def decide_list(state: State, list_id: str, now: datetime, rules: Rules) -> Outc
 
 def _release(state: State, known: ListState, plan: Plan, task: Task, now: datetime, rules: Rules) -> Outcome:
     """Send an order of a leg, for what the task says; prices as of what the entry has filled so far."""
-    order = _order(state, known, plan, task)
     is_entry = not task.group
+    exits: tuple[Order, ...] = ()
+    attached_to = _attached_to(state, known, task, _entry_of(state, known))
+    if is_entry and plan.entry is not None:
+        legs = attached_legs(known.intent, plan)
+        entry_id = f"{known.list_id}.{task.leg.name}"
+        exits = tuple([_order(state, known, plan, attached_task(plan, leg), attached_to=entry_id) for leg in legs])
+    attaches = tuple([_part_of(each).leg for each in exits])
+    order = _order(state, known, plan, task, attaches=attaches, attached_to=attached_to)
     status = next_status(order.order_id, None, OrderCreated)
     owner = (order.venue, order.account, order.order_id)
     cause = known.created_cause if is_entry else known.changed_by
@@ -134,14 +149,35 @@ def _release(state: State, known: ListState, plan: Plan, task: Task, now: dateti
         decision_sequence=known.decision_sequence,
     )
     window = None if is_entry or plan.entry is None else EXIT_WINDOW
-    return submitted(order, now, cause, rules, (created,), window)
+    sent = submitted(order, now, cause, rules, (created,), window, exits)
+    return sent if not attached_to else Outcome(events=sent.events, timers=sent.timers)  # it left with its entry
 
 
-def _order(state: State, known: ListState, plan: Plan, task: Task) -> Order:
+def _entry_of(state: State, known: ListState) -> OrderState | None:
+    return next((state.orders[key] for key in known.orders if _part(state.orders[key]).group == 0), None)
+
+
+def _attached_to(state: State, known: ListState, task: Task, entry: OrderState | None) -> str:
+    """The entry that an exit was sent with; "" = it is sent by itself."""
+    if entry is None or task.group != ATTACHED or task.leg.name not in _part(entry).attaches:
+        return ""
+    begun = [_part(state.orders[key]) for key in known.orders]
+    return "" if any((part.group, part.leg) == (ATTACHED, task.leg.name) for part in begun) else entry.order_id
+
+
+def _order(
+    state: State,
+    known: ListState,
+    plan: Plan,
+    task: Task,
+    *,
+    attaches: tuple[str, ...] = (),
+    attached_to: str = "",
+) -> Order:
     terms = Terms(tick_size=known.tick_size, lot_size=known.lot_size, price_steps=known.price_steps)
+    entry = _entry_of(state, known) if plan.entry is not None and task.group else None
     fill_price = None
-    if plan.entry is not None and task.group:
-        entry = next(state.orders[key] for key in known.orders if _part(state.orders[key]).group == 0)
+    if entry is not None and entry.filled_quantity:
         fill_price = divide(known.entry_value, entry.filled_quantity)
     wanted = order_intent(known.intent, plan, task.leg, task.quantity, fill_price, terms)
     wanted = _as_moved(state, known, wanted, task.leg.name)
@@ -173,6 +209,8 @@ def _order(state: State, known: ListState, plan: Plan, task: Task) -> Order:
             set=task.set,
             quantity=task.given,
             contingency=task.contingency,
+            attaches=attaches,
+            attached_to=attached_to,
         ),
     )
 
@@ -193,10 +231,26 @@ def _reduces(order: OrderState) -> bool:
 
 
 def _part(order: OrderState) -> ListPart:
-    terms = order.order
-    assert terms is not None
+    assert order.order is not None
+    return _part_of(order.order)
+
+
+def _part_of(terms: Order) -> ListPart:
     assert terms.part is not None  # a list has no other orders
     return terms.part
+
+
+def _is_of_attached(state: State, known: ListState, task: Task) -> bool:
+    entry = _entry_of(state, known)
+    return task.group == ATTACHED and entry is not None and bool(_part(entry).attaches)
+
+
+def _resize(state: State, known: ListState, task: Task, now: datetime, rules: Rules) -> Outcome:
+    """Have an exit be for what the task says; a gateway that is away may be told so as late as of a new one."""
+    order = task.orders[0]
+    cause = f"{OWN}{known.list_id}/{order.order_id}/{len(order.command_causes) + 1}"
+    lasting = dataclasses.replace(rules, submit_window=EXIT_WINDOW)
+    return replace_order(state, order, attached_resized(order, task.quantity), now, cause, lasting)
 
 
 def _cancels(state: State, known: ListState, task: Task, now: datetime) -> Outcome:

@@ -14,16 +14,21 @@ from signalbox.messages import (
     FillCorrected,
     ListAlarmed,
     ListCreated,
+    ListPart,
     ListPendingCancel,
     OrderCreated,
     OrderEvent,
     OrderFilled,
     OrderPartiallyFilled,
+    OrderReplaced,
+    OrderReplaceRejected,
+    OrderStatus,
 )
-from signalbox.order_lists import plan_of
+from signalbox.order_lists import STOPS, WITH_ENTRY, Plan, plan_of
 
+from oms.attaching import note_quantity
 from oms.joining import tasks
-from oms.lists import exposed, standing
+from oms.list_standing import Standing, standing
 from oms.positions import ZERO, add, multiply, subtract
 from oms.protection import PROTECTING
 from oms.state import ListState, State
@@ -43,7 +48,9 @@ def fold_list(state: State, event: OrderEvent, key: str) -> str:
     if known is None:
         return ""
     if isinstance(event, ListPendingCancel):
-        known = replace(known, cancel_cause=event.cause, withdrawn_orders=len(known.orders))
+        filled = standing(state, known, plan_of(known.intent)).entry_filled
+        begun = len(known.orders)
+        known = replace(known, cancel_cause=event.cause, withdrawn_orders=begun, withdrawn_filled=filled)
     elif isinstance(event, ListAlarmed):
         known = replace(known, alarms=(*known.alarms, (event.about, event.group, event.action)))
     elif isinstance(event, OrderCreated):
@@ -51,7 +58,18 @@ def fold_list(state: State, event: OrderEvent, key: str) -> str:
     elif part is not None and not part.group:
         known = replace(known, entry_value=add(known.entry_value, _value(event)))
     state.lists[list_id] = known
+    if part is not None and part.group:
+        state.lists[list_id] = _sized(state, known, event, key, part)
     return _changed(state, list_id, event)
+
+
+def _sized(state: State, known: ListState, event: OrderEvent, key: str, part: ListPart) -> ListState:
+    """What the venue's taking a quantity means for a group that was sent with its entry."""
+    if not isinstance(event, OrderCreated | OrderReplaced | OrderReplaceRejected):
+        return known
+    now = standing(state, known, plan_of(known.intent))
+    group = next(each for each in now.groups if each.number == part.group)
+    return note_quantity(known, event, key, group.filled_but(part.leg)) if group.is_attached else known
 
 
 def _begun(event: ListCreated) -> ListState:
@@ -107,3 +125,24 @@ def _protected(known: ListState, missing: Decimal, at: datetime) -> ListState:
         seconds = max((at - since).total_seconds(), 0.0)
         return replace(known, unprotected_since=None, unprotected_seconds=known.unprotected_seconds + seconds)
     return known
+
+
+def exposed(known: ListState, plan: Plan, now: Standing, protecting: frozenset[OrderStatus]) -> Decimal:
+    """How much of what the entry has filled has not the stop that was promised; nothing where none was.
+
+    What somebody has withdrawn was promised no more. What counts as working is as in `oms.protection`.
+    """
+    if known.intent.contingency not in WITH_ENTRY or plan.stop is None:
+        return ZERO
+    total = subtract(now.entry_filled, sum((group.quantity for group in now.groups), ZERO))
+    for group in now.groups:
+        if group.is_withdrawn or not any(leg.order_type in STOPS for leg in group.of.legs):
+            continue
+        left, works = max(group.left, ZERO), ZERO
+        for leg in group.of.legs:
+            if leg.order_type in STOPS:
+                for order in group.orders.get(leg.name, ()):
+                    if order.acknowledged and order.status in protecting and order.order is not None:
+                        works = add(works, subtract(order.order.quantity, order.filled_quantity))
+        total = add(total, max(subtract(left, works), ZERO))
+    return max(total, ZERO)

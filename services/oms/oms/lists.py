@@ -30,30 +30,19 @@ from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import Struct
-from signalbox.messages import Contingency, ListAction, ListLeg, OrderStatus, OrderType, Side, TimeInForce
-from signalbox.order_lists import FLATTEN, STOPS, WITH_ENTRY, LegSet, Plan, share_out
+from signalbox.messages import Contingency, ListLeg, OrderStatus, OrderType, Side, TimeInForce
+from signalbox.order_lists import FLATTEN, Plan, share_out
 from signalbox.order_support import GROUPING
 
-from oms.positions import ZERO, add, subtract
-from oms.sizes import OWN, given_of, is_changed
-from oms.state import ListState, OrderState, State
+from oms.attaching import GROUP as ATTACHED
+from oms.attaching import taken, went_with_its_group
+from oms.list_standing import Group, Leg, Standing, is_leaving, leg_state, open_quantity
+from oms.positions import ZERO, subtract
+from oms.sizes import OWN, is_changed
+from oms.state import ListState, OrderState
 
 CANCELS_MAX = 3
 """Of one order by the OMS: one that is refused so often is a person's matter."""
-
-
-class Leg(StrEnum):
-    """What a leg of a group is, by its newest order."""
-
-    HELD = "HELD"
-    """It waits: it has no order, the OMS has taken it back, or it has filled."""
-    WORKING = "WORKING"
-    LEAVING = "LEAVING"
-    """A cancel of it is under way."""
-    LOST = "LOST"
-    """The venue, or a gateway, has refused it, or ended it unasked."""
-    DONE = "DONE"
-    """A person has cancelled it, or there is nothing more to be done about its loss."""
 
 
 class Need(StrEnum):
@@ -64,6 +53,8 @@ class Need(StrEnum):
     LESS = "LESS"
     ALL = "ALL"
     MORE = "MORE"
+    LATER = "LATER"
+    """It stands at the venue, which holds it until the entry fills (`oms.attaching`)."""
 
 
 class Act(StrEnum):
@@ -94,29 +85,10 @@ JOINT: dict[tuple[Leg, Need], Act] = {
     (Leg.LEAVING, Need.MORE): Act.KEEP,
     (Leg.LOST, Need.MORE): Act.MEND,
     (Leg.DONE, Need.MORE): Act.KEEP,
+    # ---- the venue holds it: one that it refuses will be missing
+    **{(leg, Need.LATER): Act.KEEP for leg in Leg if leg is not Leg.LOST},
+    (Leg.LOST, Need.LATER): Act.MEND,
 }
-
-
-class Group(Struct, frozen=True, gc=False):
-    """What one part of the entry's fill is protected by: its orders by leg, each in the order in which they began."""
-
-    number: int
-    set: int
-    of: LegSet
-    quantity: Decimal
-    given: Decimal
-    """What it was made for: a fill of the entry that was taken back makes `quantity` less."""
-    orders: dict[str, tuple[OrderState, ...]]
-    is_withdrawn: bool
-    is_closing: bool
-
-    @property
-    def left(self) -> Decimal:
-        filled = ZERO
-        for orders in self.orders.values():
-            for order in orders:
-                filled = add(filled, order.filled_quantity)
-        return subtract(self.quantity, filled)
 
 
 class Task(Struct, frozen=True, gc=False):
@@ -132,109 +104,6 @@ class Task(Struct, frozen=True, gc=False):
     orders: tuple[OrderState, ...] = ()
 
 
-class Standing(Struct, frozen=True, gc=False):
-    """A list as it is now."""
-
-    entry: OrderState | None
-    groups: tuple[Group, ...]
-
-    @property
-    def entry_filled(self) -> Decimal:
-        return self.entry.filled_quantity if self.entry is not None else ZERO
-
-
-# ------------------------------------------------------------------------------------------------- how it stands
-
-
-def standing(state: State, known: ListState, plan: Plan) -> Standing:
-    """The list's orders, in their groups."""
-    entry: OrderState | None = None
-    found: dict[int, dict[str, tuple[OrderState, ...]]] = {}
-    for key in known.orders:
-        order = state.orders[key]
-        part = order.order.part if order.order is not None else None
-        if part is None:
-            continue
-        if not part.group:
-            entry = order
-            continue
-        legs = found.setdefault(part.group, {})
-        legs[part.leg] = (*legs.get(part.leg, ()), order)
-    groups = [_group(state, known, plan, number, legs) for number, legs in sorted(found.items())]
-    if plan.entry is not None:
-        groups = _less_what_was_taken_back(groups, entry.filled_quantity if entry is not None else ZERO)
-    return Standing(entry, tuple(groups))
-
-
-def _group(state: State, known: ListState, plan: Plan, number: int, legs: dict[str, tuple[OrderState, ...]]) -> Group:
-    first = next(iter(legs.values()))[0].order
-    assert first is not None
-    assert first.part is not None
-    part = first.part
-    withdrawn = (state.orders[key].order for key in known.orders[: known.withdrawn_orders])
-    is_withdrawn = any(each is not None and each.part is not None and each.part.group == number for each in withdrawn)
-    is_closing = any(group == number and action is ListAction.FLATTEN for _, group, action in known.alarms)
-    given = max(given_of(order) for orders in legs.values() for order in orders)
-    return Group(number, part.set, plan.sets[part.set], given, given, legs, is_withdrawn, is_closing)
-
-
-def _less_what_was_taken_back(groups: list[Group], filled: Decimal) -> list[Group]:
-    """Together they are for no more than the entry has filled: of a fill that was taken back the newest know first."""
-    excess = subtract(sum((group.given for group in groups), ZERO), filled)
-    kept: list[Group] = []
-    for group in reversed(groups):
-        less = min(group.given, max(excess, ZERO))
-        excess = subtract(excess, less)
-        if less:
-            group = Group(
-                group.number,
-                group.set,
-                group.of,
-                subtract(group.given, less),
-                group.given,
-                group.orders,
-                group.is_withdrawn,
-                group.is_closing,
-            )
-        kept.append(group)
-    return kept[::-1]
-
-
-def leg_state(known: ListState, orders: tuple[OrderState, ...]) -> Leg:
-    """What a leg is, by its newest order."""
-    if not orders:
-        return Leg.HELD
-    newest = orders[-1]
-    if not newest.is_final:
-        return Leg.LEAVING if _is_leaving(newest) else Leg.WORKING
-    if newest.status is OrderStatus.FILLED:
-        return Leg.HELD  # what it filled may be taken back: then there is something to protect again
-    if newest.status is OrderStatus.DENIED:
-        return Leg.DONE
-    if any(not cause.startswith(OWN) for cause in newest.cancel_causes):
-        return Leg.DONE
-    if newest.cancel_causes and newest.status is OrderStatus.CANCELED:
-        return Leg.HELD
-    done = next((action for about, _, action in known.alarms if about == newest.order_id), None)
-    if done is None:
-        return Leg.LOST
-    return Leg.HELD if done is ListAction.RETRY else Leg.DONE
-
-
-def _is_leaving(order: OrderState) -> bool:
-    asked = order.status is OrderStatus.PENDING_CANCEL
-    return asked or (order.status is OrderStatus.UNKNOWN and bool(order.cancel_causes))
-
-
-def open_quantity(orders: tuple[OrderState, ...]) -> Decimal:
-    """What of a leg works, and is not about to go."""
-    total = ZERO
-    for order in orders:
-        if not order.is_final and not _is_leaving(order) and order.order is not None:
-            total = add(total, subtract(order.order.quantity, order.filled_quantity))
-    return total
-
-
 def needed(group: Group, leg: str) -> Decimal:
     """What a leg of the group is to be for."""
     if leg == FLATTEN:
@@ -242,8 +111,7 @@ def needed(group: Group, leg: str) -> Decimal:
         return max(group.left, ZERO) if all(order.is_final for order in others) else ZERO
     if group.is_withdrawn or group.is_closing:
         return ZERO
-    others = (order for name, orders in group.orders.items() if name != leg for order in orders)
-    if group.of.contingency is Contingency.OCO and any(order.filled_quantity > 0 for order in others):
+    if group.of.contingency is Contingency.OCO and group.filled_but(leg) > 0:
         return ZERO
     return max(group.left, ZERO)
 
@@ -264,7 +132,7 @@ def tasks(known: ListState, plan: Plan, now: Standing) -> Iterator[Task]:
     if known.is_recalled:
         return
     yield from _of_entry(known, plan, now)
-    found = [task for group in now.groups for task in _of_group(known, plan, group)]
+    found = [task for group in now.groups for task in _of_group(known, plan, group, now.entry)]
     yield from (task for task in found if task.act is not Act.RELEASE)
     yield from (task for task in found if task.act is Act.RELEASE)
     yield from _of_what_has_filled(known, plan, now)
@@ -276,35 +144,86 @@ def _of_entry(known: ListState, plan: Plan, now: Standing) -> Iterator[Task]:
     if now.entry is None:
         if not known.cancel_cause:
             yield Task(Act.RELEASE, plan.entry, 0, 0, None, plan.quantity, plan.quantity)
-    elif known.cancel_cause:
-        yield from _cancel(known, now.entry, Task(Act.CANCEL, plan.entry, 0, 0, None, plan.quantity))
+        return
+    yield from _attached_and_not_begun(now.entry, plan, now)
+    if not known.cancel_cause:
+        return
+    yield from _cancel(known, now.entry, Task(Act.CANCEL, plan.entry, 0, 0, None, plan.quantity))
 
 
-def _of_group(known: ListState, plan: Plan, group: Group) -> Iterator[Task]:
+def _attached_and_not_begun(entry: OrderState, plan: Plan, now: Standing) -> Iterator[Task]:
+    """What was sent with the entry, and of which nothing is written down."""
+    assert entry.order is not None
+    assert entry.order.part is not None
+    begun = next((group.orders for group in now.groups if group.number == ATTACHED), {})
+    for leg in plan.sets[0].legs:
+        if leg.name in entry.order.part.attaches and leg.name not in begun:
+            yield attached_task(plan, leg)
+
+
+def attached_task(plan: Plan, leg: ListLeg) -> Task:
+    """An exit as it is sent with its entry: for all of that."""
+    return Task(Act.RELEASE, leg, ATTACHED, 0, plan.sets[0].contingency, plan.quantity, plan.quantity)
+
+
+def _of_group(known: ListState, plan: Plan, group: Group, entry: OrderState | None) -> Iterator[Task]:
     legs = (*group.of.legs, flatten_leg(plan)) if group.is_closing else group.of.legs
     if group.left < 0 and not is_told(known, group_name(known, group.number)):
         yield Task(Act.MEND, legs[0], group.number, group.set, group.of.contingency, group.given, group.left)
     for leg in legs:
         orders = group.orders.get(leg.name, ())
-        wanted, works = needed(group, leg.name), open_quantity(orders)
-        act = JOINT[leg_state(known, orders), need(wanted, works)]
+        wanted, works = needed(group, leg.name), working_quantity(known, group, leg.name)
+        needs = Need.LATER if group.waits else need(wanted, works)
+        act = JOINT[_state_in_group(known, group, leg.name), needs]
         task = Task(act, leg, group.number, group.set, group.of.contingency, group.given)
         if act is Act.RELEASE:
             yield _with(task, quantity=subtract(wanted, works))
         elif act is Act.REDUCE and _is_reduced_by_venue(known, group):
             continue
         elif act is Act.REDUCE:
-            working = tuple([order for order in orders if not order.is_final and not _is_leaving(order)])
+            working = working_of(orders)
             stuck = [order for order in working if not _may_be_cancelled(order)]
             if not stuck:
                 yield _with(task, quantity=wanted, orders=working)
             for order in stuck:
                 yield from _cancel(known, order, task)
+        elif act is Act.MEND and needs is Need.LATER and orders[-1].status is not OrderStatus.REJECTED:
+            continue  # it may go with its entry: that has ended then, or fills
         elif act is Act.MEND:
             yield _with(task, orders=(orders[-1],))
         elif act is Act.CANCEL:
             for order in orders:
-                yield from _cancel(known, order, task)
+                if not _goes_unsent(entry, group, order):
+                    yield from _cancel(known, order, task)
+
+
+def working_of(orders: tuple[OrderState, ...]) -> tuple[OrderState, ...]:
+    """Those of a leg that work, and are not about to go."""
+    return tuple([order for order in orders if not order.is_final and not is_leaving(order)])
+
+
+def working_quantity(known: ListState, group: Group, leg: str) -> Decimal:
+    """What of a leg works: of a group that was sent with its entry, less what the venue has taken from it by itself."""
+    orders = group.orders.get(leg, ())
+    works = open_quantity(orders)
+    if group.is_attached and _is_kept(known, group):
+        for order in working_of(orders):
+            works = subtract(works, taken(known, order, group.filled_but(leg)))
+    return max(works, ZERO)
+
+
+def _state_in_group(known: ListState, group: Group, leg: str) -> Leg:
+    orders = group.orders.get(leg, ())
+    found = leg_state(known, orders)
+    if found is Leg.LOST and group.is_attached and _is_kept(known, group):
+        return Leg.HELD if went_with_its_group(known, orders[-1], group.filled_but(leg)) else found
+    return found
+
+
+def _goes_unsent(entry: OrderState | None, group: Group, order: OrderState) -> bool:
+    """Whether nothing of it has been seen, and its entry was refused: neither has been sent, or both are refused."""
+    refused = entry is not None and entry.status is OrderStatus.REJECTED
+    return refused and group.is_attached and not order.acknowledged
 
 
 def _is_reduced_by_venue(known: ListState, group: Group) -> bool:
@@ -312,14 +231,17 @@ def _is_reduced_by_venue(known: ListState, group: Group) -> bool:
 
     An order that was changed is the OMS's to size from then on: the change may have come after what the venue took.
     """
-    is_kept = known.venue in GROUPING and group.of.contingency is Contingency.OUO
     any_changed = any(is_changed(order) for orders in group.orders.values() for order in orders)
-    return is_kept and group.quantity == group.given and not any_changed
+    return _is_kept(known, group) and group.quantity == group.given and not any_changed and not group.is_attached
+
+
+def _is_kept(known: ListState, group: Group) -> bool:
+    return known.venue in GROUPING and group.of.contingency is Contingency.OUO
 
 
 def _cancel(known: ListState, order: OrderState, task: Task) -> Iterator[Task]:
     """Ask for an order's end, unless somebody has; that it can not be had is told once."""
-    if order.is_final or _is_leaving(order):
+    if order.is_final or is_leaving(order):
         return
     if _may_be_cancelled(order):
         yield _with(task, act=Act.CANCEL, orders=(order,))
@@ -374,27 +296,3 @@ def flatten_leg(plan: Plan) -> ListLeg:
         time_in_force=TimeInForce.DAY,
         reduce_only=True,
     )
-
-
-# ------------------------------------------------------------------------------------------------------ what protects
-
-
-def exposed(known: ListState, plan: Plan, now: Standing, protecting: frozenset[OrderStatus]) -> Decimal:
-    """How much of what the entry has filled has not the stop that was promised; nothing where none was.
-
-    What somebody has withdrawn was promised no more. What counts as working is as in `oms.protection`.
-    """
-    if known.intent.contingency not in WITH_ENTRY or plan.stop is None:
-        return ZERO
-    total = subtract(now.entry_filled, sum((group.quantity for group in now.groups), ZERO))
-    for group in now.groups:
-        if group.is_withdrawn or not any(leg.order_type in STOPS for leg in group.of.legs):
-            continue
-        left, works = max(group.left, ZERO), ZERO
-        for leg in group.of.legs:
-            if leg.order_type in STOPS:
-                for order in group.orders.get(leg.name, ()):
-                    if order.acknowledged and order.status in protecting and order.order is not None:
-                        works = add(works, subtract(order.order.quantity, order.filled_quantity))
-        total = add(total, max(subtract(left, works), ZERO))
-    return max(total, ZERO)

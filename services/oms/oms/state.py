@@ -185,6 +185,11 @@ class ListState(Struct, frozen=True, gc=False):
     cancel_cause: str = ""
     withdrawn_orders: int = 0
     """So many orders had begun when somebody asked for its end: their groups go, what fills later stays."""
+    withdrawn_filled: Decimal = ZERO
+    """What of the entry had filled by then."""
+    resized: tuple[tuple[str, Decimal, int], ...] = ()
+    """Of exits that were sent with the entry: what the others of the group had filled when the venue last took the
+    order's quantity, and how often in a row it has refused another (`oms.attaching`)."""
     alarms: tuple[tuple[str, int, ListAction], ...] = ()
     """About which order, in which group, and what was done."""
     unprotected_since: datetime | None = None

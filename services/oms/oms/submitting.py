@@ -32,12 +32,16 @@ def submitted(
     rules: Rules,
     events: tuple[OrderCreated, ...],
     window: timedelta | None = None,
+    attached: tuple[Order, ...] = (),
 ) -> Outcome:
-    """What submits an order that was decided on at `at`; it is not to be sent later than `window` after that."""
+    """What submits an order that was decided on at `at`; it is not to be sent later than `window` after that.
+
+    `attached` are sent with it.
+    """
     key = order_key(order.venue, order.account, order.order_id)
     answered_by = at + rules.submit_window
     deadline = at + window if window is not None else answered_by
-    submit = SubmitOrder(id=f"command/{key}/0", at=at, cause=cause, order=order, deadline=deadline)
+    submit = SubmitOrder(id=f"command/{key}/0", at=at, cause=cause, order=order, deadline=deadline, attached=attached)
     timer = TimerFired(
         id=f"timer/{key}", at=at, cause=cause, due=answered_by + rules.unknown_grace, order_id=order.order_id
     )

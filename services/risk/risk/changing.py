@@ -95,9 +95,12 @@ def _open(
 
 
 def grow_group(state: RiskState, order: WorkingOrder, open_quantity: Decimal) -> None:
-    """What one order of a group is to fill the group is for, once another part of the entry has joined it."""
+    """What one order of a group is to fill the group is for, once another part of the entry has joined it.
+
+    What was sent with its entry is for what that has filled, whatever its orders are for (`risk.attached`).
+    """
     group = state.groups.get(order.group_id)
-    if group is not None:
+    if group is not None and not group.is_attached:
         group.left = max(group.left, open_quantity)
 
 

@@ -30,7 +30,7 @@ from risk.exposure import restore_books
 from risk.known import KnownIds
 from risk.state import RATE_WINDOW, AccountBooks, Flatten, Group, Holding, Market, RiskState, WorkingOrder
 
-SHAPE = 4
+SHAPE = 5
 ROWS_AT_ONCE = 200
 ANSWERS_AT_ONCE = 2_000
 SHEETS_AT_ONCE = 16
@@ -60,6 +60,8 @@ class Begin(Struct, tag=True, frozen=True, kw_only=True):
     in_flight: list[str]
     groups: dict[str, Decimal]
     """What is left of each group of orders that depend on each other."""
+    attached: frozenset[str]
+    """Those of them that were sent with their entry."""
 
 
 class Answered(Struct, tag=True, frozen=True, kw_only=True):
@@ -138,6 +140,7 @@ def capture(state: RiskState, last_decision: int, messages: int) -> Iterator[byt
         decided_count=state.known.decided_count,
         in_flight=sorted(state.in_flight),
         groups={name: group.left for name, group in state.groups.items()},
+        attached=frozenset(name for name, group in state.groups.items() if group.is_attached),
     )
     orders = [(key, replace(order)) for key, order in state.orders.items()]
     refused = [(key, replace(order)) for key, order in state.refused.items()]
@@ -292,7 +295,7 @@ class StateLoader:
         state.answered, state.known = self._answered, self._known
         state.known.decided_count = begin.decided_count
         state.in_flight, state.refused = set(begin.in_flight), self._refused
-        state.groups = {name: Group(left) for name, left in begin.groups.items()}
+        state.groups = {name: Group(left, name in begin.attached) for name, left in begin.groups.items()}
         state.flattens = self._flattens
         for account in self._accounts:
             books = AccountBooks(

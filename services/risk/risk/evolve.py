@@ -44,9 +44,9 @@ from signalbox.messages import (
 )
 from signalbox.order_lists import Terms, order_intent, plan_of
 
-from risk import changing
+from risk import attached, changing
 from risk.account_ages import FUNDS, said_at
-from risk.exposure import alter, books_of, count_group, end, holding_of, note_traded, revalue, settle_terms, work
+from risk.exposure import alter, books_of, end, holding_of, note_traded, revalue, settle_terms, work
 from risk.flattening import begun, note_try, number_of
 from risk.known import Verdict
 from risk.prices import usable_price, worst_price
@@ -57,7 +57,6 @@ from risk.state import (
     UNCONFIRMED_FILLS_MAX,
     ZERO,
     AccountBooks,
-    Group,
     Holding,
     RiskState,
     WorkingOrder,
@@ -235,9 +234,7 @@ def _create(state: RiskState, books: AccountBooks, event: OrderCreated) -> None:
     terms = None
     if order.part is not None:
         list_id, terms = order.part.list_id, _terms_of(order)
-        if order.part.contingency is not None:
-            group_id = order.part.group_id
-            state.groups.setdefault(group_id, Group(order.part.quantity))
+        group_id = attached.group_of(state, order.part)
     working = WorkingOrder(*facts, event.status, order.strategy, terms, list_id=list_id, group_id=group_id)
     changing.grow_group(state, working, order.quantity)
     work(state, books, key, working)
@@ -278,12 +275,7 @@ def _set_open(state: RiskState, books: AccountBooks, event: OrderEvent, leaves_q
         alter(state, books, order, open_quantity=max(leaves_quantity, ZERO))
     else:
         changing.fill(state, books, order, event.cumulative_quantity, leaves_quantity)  # type: ignore[attr-defined]
-    group = state.groups.get(order.group_id)
-    if group is not None:  # what one fills no other of its group does
-        group.left -= before - order.open_quantity
-        holding = holding_of(state, books, order.venue, order.symbol)
-        count_group(holding, group)
-        revalue(books, order.symbol, holding)
+    attached.follow_fill(state, books, order, before - order.open_quantity)
 
 
 def _set_status(state: RiskState, books: AccountBooks, event: OrderEvent) -> None:

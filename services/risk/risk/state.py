@@ -129,6 +129,8 @@ class Group:
     """
 
     left: Decimal
+    is_attached: bool = False
+    """They were sent with their entry, and may fill no more than that has."""
     orders: dict[str, WorkingOrder] = field(default_factory=dict)
     counted: list[tuple[Side, Decimal, Decimal | None]] = field(default_factory=list)
 

@@ -15,6 +15,7 @@ class OrderTerms(Struct, frozen=True, kw_only=True):
     """What the owner of an order wants. `client_reference` is opaque to the venue (IBKR: orderRef).
 
     Orders with the same `oca_group` cancel (`oca_type` 1) or reduce (2, 3) each other; 3 has no overfill protection.
+    With a `parent_number` it waits for a fill of that order, and ends with it.
     `client_tag` is kept with the order for the protocol front (IBKR: client id and order id), also over a restart.
     """
 
@@ -40,9 +41,12 @@ class OrderTerms(Struct, frozen=True, kw_only=True):
     client_tag: str = ""
     oca_group: str = ""
     oca_type: int = 0
+    parent_number: int = 0
 
 
 class VenueOrderStatus(StrEnum):
+    HELD = "HELD"
+    """It waits for the fill of the order that it is attached to."""
     WORKING = "WORKING"
     TRIGGERED = "TRIGGERED"
     FILLED = "FILLED"

@@ -15,14 +15,20 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from signalbox.exchange import groups, matching
+from signalbox.exchange.admission import bad_terms, expiry, too_late
+from signalbox.exchange.attached import PARENT_IS_OVER, Children
 from signalbox.exchange.books import AccountBook, adjust_cash, begin_day, book_correction, book_fill, lacks_margin
 from signalbox.exchange.fees import FeeRule
 from signalbox.exchange.listing import Listing
 from signalbox.exchange.matching import Step, SymbolBook
 from signalbox.exchange.orders import (
     DONE,
+    Accepted,
+    Canceled,
     Execution,
+    Expired,
     Filled,
+    Modified,
     OrderTerms,
     Refusal,
     RefusalReason,
@@ -33,11 +39,10 @@ from signalbox.exchange.orders import (
 )
 from signalbox.exchange.quoting import MarketQuote, Phase
 from signalbox.exchange.settlement import trades, unordered
-from signalbox.messages import Liquidity, TimeInForce
-from signalbox.order_terms import AT_CLOSE, AT_OPEN, TRAILING, WITH_LIMIT, WITH_STOP
-from signalbox.sessions import Session, moc_cutoff, next_session, opening_cutoff, opening_of, session_at
+from signalbox.messages import Liquidity
 
 _FIRST_NUMBER = 1_000_001
+NOT_IN_THE_BOOK = DONE | {VenueOrderStatus.HELD}
 
 
 class WriteDown(Protocol):
@@ -83,7 +88,8 @@ class VenueOrders:
         self.books: dict[str, AccountBook] = dict(accounts)
         self.orders: dict[int, VenueOrder] = dict(orders or {})
         self.executions: list[Execution] = list(executions)
-        working = [order for order in self.orders.values() if order.status not in DONE]
+        self.children = Children(self.orders)
+        working = [order for order in self.orders.values() if order.status not in NOT_IN_THE_BOOK]
         self._symbols = {
             key: _empty_book(listing, orders=tuple(order for order in working if order.terms.symbol == key))
             for key, listing in listings.items()
@@ -132,10 +138,11 @@ class VenueOrders:
     def submit(self, terms: OrderTerms, at: datetime) -> VenueOrder:
         """Take or reject an order."""
         reason = self.objection(terms, at)
+        waits = not reason and self.children.waits(terms)
         order = VenueOrder(
             number=self._next_number,
             terms=terms,
-            status=VenueOrderStatus.WORKING,
+            status=VenueOrderStatus.HELD if waits else VenueOrderStatus.WORKING,
             submitted_at=at,
             updated_at=at,
             expires_at=None if reason else self._expiry(terms, at),
@@ -144,18 +151,26 @@ class VenueOrders:
         if reason:
             event = Rejected(number=order.number, at=at, reason=reason)
             self._note(event, matching.evolve(order, event))
+        elif waits:
+            self._note(Accepted(number=order.number, at=at), order)
         else:
-            self._apply(terms.symbol, matching.take(self._symbols[terms.symbol], order, at))
+            self._begin(order, at)
+        self.children.note(order)
         return self.orders[order.number]
+
+    def _begin(self, order: VenueOrder, at: datetime) -> None:
+        symbol = order.terms.symbol
+        self._apply(symbol, matching.take(self._symbols[symbol], self.children.begun(order), at))
 
     def objection(self, terms: OrderTerms, at: datetime) -> str:
         """Return why the venue would reject an order, "" if it would not. Raises KeyError: no such account, symbol."""
         listing, book = self._listings[terms.symbol], self.books[terms.account]
         return (
-            _bad_terms(terms, listing)
+            bad_terms(terms, listing)
             or ("the contract has expired" if listing.is_over(at) else "")
-            or _too_late(terms, listing.calendar, at)
-            or ("insufficient margin" if self._lacks_margin(book, terms, without=0) else "")
+            or too_late(terms, listing.calendar, at)
+            or self.children.objection(terms)
+            or ("insufficient margin" if not terms.parent_number and self._lacks_margin(book, terms, without=0) else "")
         )
 
     def cancel(self, number: int, at: datetime, reason: str) -> Refusal | None:
@@ -165,12 +180,24 @@ class VenueOrders:
             return Refusal(number, RefusalReason.UNKNOWN_ORDER, "no such order")
         if order.status in DONE:
             return Refusal(number, RefusalReason.ORDER_IS_DONE, f"the order is {order.status.lower()}")
-        symbol = order.terms.symbol
-        refusal = self._outcome(symbol, matching.cancel(self._symbols[symbol], number, at, reason))
-        for other in groups.others(order, self._symbols[symbol].orders) if refusal is None else ():
-            why = f"{groups.WHY} was cancelled"
-            self._outcome(symbol, matching.cancel(self._symbols[symbol], other.number, at, why))
+        refusal = self._take_away(order, at, reason)
+        for other in groups.others(order, self._of_symbol(order)) if refusal is None else ():
+            self._take_away(other, at, f"{groups.WHY} was cancelled")
         return refusal
+
+    def _take_away(self, order: VenueOrder, at: datetime, reason: str) -> Refusal | None:
+        if order.status is VenueOrderStatus.HELD:
+            event = Canceled(number=order.number, at=at, reason=reason)
+            self._note(event, matching.evolve(order, event))
+            return None
+        symbol = order.terms.symbol
+        return self._outcome(symbol, matching.cancel(self._symbols[symbol], order.number, at, reason))
+
+    def _of_symbol(self, order: VenueOrder) -> list[VenueOrder]:
+        """What works of its symbol, and what waits beside it."""
+        parent = order.terms.parent_number
+        waiting = [each for each in self.children.of(parent) if each.status is VenueOrderStatus.HELD]
+        return [*self._symbols[order.terms.symbol].orders, *waiting]
 
     def modify(
         self,
@@ -193,11 +220,16 @@ class VenueOrders:
             limit_price=old.limit_price if limit_price is None else limit_price,
             stop_price=old.stop_price if stop_price is None else stop_price,
         )
-        mistake = _bad_terms(terms, self._listings[terms.symbol])
+        mistake = bad_terms(terms, self._listings[terms.symbol])
         if mistake:
             return Refusal(number, RefusalReason.BAD_TERMS, mistake)
+        if order.status is VenueOrderStatus.HELD:
+            event = Modified(number=number, at=at, terms=terms)
+            self._note(event, matching.evolve(order, event))
+            return None
+        terms = self.children.changed(order, terms)
         rest = replace(terms, quantity=max(terms.quantity - order.filled, Decimal(0)))
-        if self._lacks_margin(self.books[terms.account], rest, without=number):
+        if not terms.parent_number and self._lacks_margin(self.books[terms.account], rest, without=number):
             return Refusal(number, RefusalReason.INSUFFICIENT_MARGIN, "insufficient margin")
         return self._outcome(terms.symbol, matching.modify(self._symbols[terms.symbol], number, terms, at))
 
@@ -240,6 +272,10 @@ class VenueOrders:
         for symbol, book in self._symbols.items():
             if book.orders:
                 self._apply(symbol, matching.expire(book, at))
+        for order in self.children.waiting():
+            if order.expires_at is not None and order.expires_at <= at:
+                event = Expired(number=order.number, at=at, reason=f"{order.terms.time_in_force} order expired")
+                self._note(event, matching.evolve(order, event))
 
     def begin_day(self, symbols: set[str]) -> None:
         """Start daily PnL anew for these symbols."""
@@ -295,11 +331,28 @@ class VenueOrders:
         # One line, so that a kill can not come between the order, its execution and the money.
         self._write_down(order=order, execution=execution, book=booked.book)
         self._events.append((event, order))
+        self._follow_fill(event, order)
 
     def _note(self, event: VenueOrderEvent, order: VenueOrder) -> None:
         self.orders[order.number] = order
         self._write_down(order=order)
         self._events.append((event, order))
+        if order.status in DONE and not order.filled:
+            for child in self.children.of(order.number):
+                self._take_away(child, event.at, PARENT_IS_OVER)
+
+    def _follow_fill(self, event: Filled, order: VenueOrder) -> None:
+        """What a fill means for those that are attached to the order, or wait beside it in its group."""
+        for each in self.children.of(order.number):
+            child = self.orders[each.number]
+            if child.status is VenueOrderStatus.HELD:
+                self._begin(child, event.at)
+            elif child.status not in DONE and (terms := self.children.grown(child, event.quantity)) is not None:
+                self._outcome(terms.symbol, matching.modify(self._symbols[terms.symbol], child.number, terms, event.at))
+        for other in groups.others(order, self._of_symbol(order)) if order.terms.oca_group else ():
+            if other.status is VenueOrderStatus.HELD:
+                change = groups.after_fill(event, order, other)
+                self._note(change, matching.evolve(other, change))
 
     def _expiry(self, terms: OrderTerms, at: datetime) -> datetime | None:
         """When the order ends by itself: with its contract at the latest."""
@@ -335,55 +388,3 @@ def _charged(listing: Listing, rule: FeeRule) -> Callable[[VenueOrder, Decimal, 
         return rule(order.terms.account, listing, liquidity, quantity * price * listing.multiplier)
 
     return charge
-
-
-def expiry(terms: OrderTerms, calendar: str, at: datetime) -> datetime | None:
-    """Return when an order ends by itself: DAY at the next close it can still trade before, GTD as it says.
-
-    An order for the close, or the opening, is for the next one, whatever its time in force.
-    """
-    if terms.time_in_force is TimeInForce.GTD:
-        return terms.good_till
-    if terms.order_type in AT_OPEN:
-        return opening_of(calendar, at).open
-    is_auction = terms.order_type in AT_CLOSE
-    if terms.time_in_force is TimeInForce.GTC and not is_auction:
-        return None
-    extended = terms.outside_regular_hours and not is_auction
-    session = session_at(calendar, at)
-    if session is None or _end(session, extended) <= at:
-        session = next_session(calendar, at)
-    return _end(session, extended)
-
-
-def _end(session: Session, extended: bool) -> datetime:
-    return session.post_close if extended else session.close
-
-
-def _bad_terms(terms: OrderTerms, listing: Listing) -> str:
-    if terms.quantity <= 0 or terms.quantity % listing.lot:
-        return f"quantity {terms.quantity} is not a positive multiple of the lot {listing.lot}"
-    for types, price in ((WITH_LIMIT, terms.limit_price), (WITH_STOP, terms.stop_price)):
-        if terms.order_type not in types:
-            continue
-        if price is None or price <= 0:
-            return f"a {terms.order_type.lower()} order needs a positive price"
-        tick = listing.tick_at(price)
-        if price % tick:
-            return f"price {price} does not conform to the minimum price variation {tick}"
-    if terms.order_type in TRAILING and (terms.trail_amount is None) is (terms.trail_percent is None):
-        return "a trailing order needs an amount or a percentage"
-    return ""
-
-
-def _too_late(terms: OrderTerms, calendar: str, at: datetime) -> str:
-    if terms.time_in_force is TimeInForce.GTD and (terms.good_till is None or terms.good_till <= at):
-        return "a good-till-date order needs a date to come"
-    session = session_at(calendar, at)
-    if terms.order_type in AT_CLOSE and session and moc_cutoff(session) < at < session.close:
-        return f"an order for the close must be in by {moc_cutoff(session):%H:%M} UTC"
-    if terms.order_type in AT_OPEN:
-        cutoff = opening_cutoff(calendar, opening_of(calendar, at))
-        if cutoff is None or cutoff <= at:
-            return f"an order for the opening must be in by {cutoff:%H:%M} UTC" if cutoff else "there is no opening"
-    return ""

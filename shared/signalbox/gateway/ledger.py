@@ -81,6 +81,7 @@ def claimed(
         attempt_id=str(number),
         venue_order_id=venue_order_id,
         good_til_block=good_til_block,
+        attached=command.attached,
     )
 
 

@@ -197,14 +197,33 @@ def take_number(state: AnyState, first: int = 1) -> int:
 def track(
     state: State[OwnState, OwnOrder], claim: LedgerClaimed, sequence: int, wall_seconds: float = 0.0
 ) -> Tracked[OwnOrder]:
-    """Begin to follow a claimed order."""
-    own = state.own_order(claim, wall_seconds)
-    tracked = Tracked(claim.order, int(claim.attempt_id), claim.at, sequence, own)
-    state.orders[claim.order.order_id] = tracked
-    state.order_by_number[tracked.number] = claim.order.order_id
-    state.highest_number = max(state.highest_number, tracked.number)
+    """Begin to follow a claimed order, and those that were claimed with it."""
+    for number, order in enumerate(claim.attached, int(claim.attempt_id) + 1):
+        _follow(state, order, number, claim, sequence, wall_seconds)
+    tracked = _follow(state, claim.order, int(claim.attempt_id), claim, sequence, wall_seconds)
     learn_venue_id(state, tracked, claim.venue_order_id)
     return tracked
+
+
+def _follow(
+    state: State[OwnState, OwnOrder],
+    order: Order,
+    number: int,
+    claim: LedgerClaimed,
+    sequence: int,
+    wall_seconds: float,
+) -> Tracked[OwnOrder]:
+    tracked = Tracked(order, number, claim.at, sequence, state.own_order(claim, wall_seconds))
+    state.orders[order.order_id] = tracked
+    state.order_by_number[number] = order.order_id
+    state.highest_number = max(state.highest_number, number)
+    return tracked
+
+
+def attached_names(order: Order) -> tuple[str, ...]:
+    """The orders that leave with it, in the order of their numbers."""
+    part = order.part
+    return () if part is None else tuple([f"{part.list_id}.{leg}" for leg in part.attaches])
 
 
 def learn_venue_id(state: AnyState, tracked: AnyTracked, venue_order_id: str) -> None:
@@ -226,7 +245,7 @@ def fold_ledger(state: AnyState, entry: LedgerEntry, sequence: int, wall_seconds
         if entry.order.account == state.account:
             track(state, entry, sequence, wall_seconds)
         else:  # another account's order: its number is taken all the same
-            state.highest_number = max(state.highest_number, int(entry.attempt_id))
+            state.highest_number = max(state.highest_number, int(entry.attempt_id) + len(entry.attached))
         return
     tracked = state.orders.get(entry.order.order_id)
     if isinstance(entry, LedgerChangeClaimed):
@@ -260,8 +279,9 @@ def stand_as(tracked: AnyTracked, attempt: Attempt) -> None:
 
 
 def _mark_sent(state: AnyState, tracked: AnyTracked, entry: LedgerSent) -> None:
-    if tracked.standing is Standing.CLAIMED:
-        tracked.standing = Standing.SENT
+    for each in (tracked, *(state.orders[name] for name in attached_names(tracked.order) if name in state.orders)):
+        if each.standing is Standing.CLAIMED:
+            each.standing = Standing.SENT
     learn_venue_id(state, tracked, entry.venue_order_id)
 
 
@@ -362,7 +382,7 @@ def outstanding(state: AnyState) -> frozenset[str]:
 def asked_about(state: State[OwnState, OwnOrder], order_ids: Collection[str]) -> list[Tracked[OwnOrder]]:
     """Those of them that are remembered, in the order of their claims: so reports come in the same order each time."""
     found = [state.orders[order_id] for order_id in order_ids if order_id in state.orders]
-    return sorted(found, key=lambda tracked: tracked.claim_sequence)
+    return sorted(found, key=lambda tracked: (tracked.claim_sequence, tracked.number))
 
 
 def new_to(state: AnyState, report: VenueReport) -> bool:

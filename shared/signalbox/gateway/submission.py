@@ -16,7 +16,7 @@ from signalbox import messages
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.errors import TranslationError, VenueError
-from signalbox.gateway import ledger, reports
+from signalbox.gateway import attached, ledger, reports
 from signalbox.gateway.actions import Action, Ask, CancelAgain, CancelStray, Park, RecordSent, Strand
 from signalbox.gateway.asking import Asking, Pace
 from signalbox.gateway.changing import Changing
@@ -91,44 +91,47 @@ class Submission:
         # What is written down: only an order that is nowhere may be claimed and sent
         step = ledger.step_for(state, order.order_id)
         if step is Step.ASK:
-            self._doubt(state.orders[order.order_id], "it was about to be sent when the gateway stopped")
+            self._doubt_all(state.orders[order.order_id], "it was about to be sent when the gateway stopped")
         if step is not Step.CLAIM:
             return
         # Whose it is
         if order.account != state.account:
-            self._refuse(order, f"this gateway trades account {state.account}, not {order.account}")
+            self._refuse_all(command, f"this gateway trades account {state.account}, not {order.account}")
             return
         # READY, under the lease, while the desk's clock runs, before its deadline. What the venue offers is learnt on
         # the way to READY, so nothing is asked of its words before
         if not await self._turns.ready_by(deadline):
-            self._refuse(order, self._too_late(command, "it could not be sent by its deadline"))
+            self._refuse_all(command, self._too_late(command, "it could not be sent by its deadline"))
             return
         # What is held of the symbol is known: no fact about it stands unread
         if unread := self._link.unread.get(order.symbol):
-            self._refuse(order, f"what the venue says of {order.symbol} can not be read ({unread})")
+            self._refuse_all(command, f"what the venue says of {order.symbol} can not be read ({unread})")
             return
         # What the venue can be told, and its pace
         at = self._clock.now()
         try:
+            attached.check(state.venue, command)
             draft = orders.compose(order, at)
+            draft.attached = tuple([orders.compose(each, at) for each in command.attached])
         except TranslationError as error:
-            self._refuse(order, str(error))
+            self._refuse_all(command, str(error))
             return
         if not await self._has_room(command, draft):
             return
         # The claim: from here on no other process sends it, and this one not twice
         tracked = await self._claim(command, draft, at)
         if tracked is None:
-            self._doubt(state.orders[order.order_id], "another process has claimed it")
+            self._doubt_all(state.orders[order.order_id], "another process has claimed it")
             return
-        tracked.in_hand, attempts = True, 0
+        family, attempts = attached.whole(state, tracked), 0
+        _in_hand(family, True)
         try:
             while True:
                 # All of it again: the claim, a turn and an attempt take their time
                 if not await self._turns.ready_by(deadline):
                     self._give_up(tracked, self._too_late(command, "its deadline came before it was sent"))
                     return
-                if not await self._turns.in_turn():
+                if not all([await self._turns.in_turn() for _ in family]):
                     continue
                 # The last look: from here to the socket nothing waits, so what is seen now still holds there
                 if not self._link.may_send() or self._clock.now() >= deadline:
@@ -142,14 +145,14 @@ class Submission:
                 draft.written = None  # it may bear its time
                 await self._link.changed(RETRY_SECONDS)
         finally:
-            tracked.in_hand = False
+            _in_hand(family, False)
         await self._after(tracked, placed, stored_at)
 
     async def _has_room(self, command: SubmitOrder, draft: Draft) -> bool:
         """Wait for the venue's pace if it soon allows the order; False = it does not, and the order is refused."""
         while (no_room := self._orders.no_room(draft)) is not None:
             if not no_room.passes or self._clock.now() >= command.deadline:
-                self._refuse(command.order, no_room.reason)
+                self._refuse_all(command, no_room.reason)
                 return False
             self._link.end_if_stopping()
             await self._link.changed(PAUSE_SECONDS)
@@ -168,12 +171,15 @@ class Submission:
             self.act([*reports.rejected(self._state, tracked, at, placed.code, placed.text)])
             return
         if placed.outcome is Outcome.UNKNOWN:
-            self._doubt(tracked, f"{placed.code or 'no verdict'}: {placed.text}")
+            self._doubt_all(tracked, f"{placed.code or 'no verdict'}: {placed.text}")
             return
         self._outbox.sent_orders.sent(order_id)
-        VENUE_ORDERS_SENT.labels(self._state.venue).inc()
         show_hop(self._state.venue, Hop.COMMAND_TO_VENUE, stored_at)
-        tracked.standing = Standing.SENT
+        for each in attached.whole(self._state, tracked):
+            VENUE_ORDERS_SENT.labels(self._state.venue).inc()
+            each.standing = Standing.SENT
+            if each is not tracked:
+                self.asking.later(each.order.order_id)
         if placed.outcome is Outcome.ACCEPTED:
             tracked.seen = True
             self.act([*reports.accepted(self._state, tracked, at)])
@@ -264,10 +270,16 @@ class Submission:
         by = RefusedBy.GATEWAY
         self._tell(reports.refusal(venue, order.account, order.order_id, "", reason, self._clock.now(), by))
 
+    def _refuse_all(self, command: SubmitOrder, reason: str) -> None:
+        """Nothing of a command is sent; of what is attached that is told after the order."""
+        for order in (command.order, *command.attached):
+            self._refuse(order, reason)
+
     def _give_up(self, tracked: AnyTracked, reason: str) -> None:
-        """A claimed order was not sent, and will not be."""
-        self._refuse(tracked.order, reason)
-        tracked.standing = Standing.OVER
+        """A claimed order was not sent, and will not be, nor what is attached to it."""
+        for each in attached.whole(self._state, tracked):
+            self._refuse(each.order, reason)
+            each.standing = Standing.OVER
 
     def _refuse_cancel(self, command: CancelOrder, code: str, reason: str) -> None:
         account, order_id, at = command.account, command.order_id, self._clock.now()
@@ -277,6 +289,10 @@ class Submission:
         if new_to(self._state, refusal):
             self._outbox.put(refusal)
             self._refused = True
+
+    def _doubt_all(self, tracked: AnyTracked, why: str) -> None:
+        for each in attached.whole(self._state, tracked):
+            self._doubt(each, why)
 
     def _doubt(self, tracked: AnyTracked, why: str) -> None:
         """An order was claimed and may or may not have been sent: say so, and ask."""
@@ -311,10 +327,15 @@ class Submission:
                         VENUE_ORDERS_REFUSED.labels(self._state.venue, "lost" if lost else "venue").inc()
 
     def _record_found(self, tracked: AnyTracked) -> None:
-        if tracked.standing is Standing.CLAIMED and not tracked.in_hand:
+        """The venue has an order that is claimed: so it has what was claimed with it."""
+        claimed = attached.claimed_with(self._state, tracked)
+        if claimed is None:
             tracked.standing = Standing.SENT
-            entry = ledger.sent(self._state.venue, tracked, self._clock.now())
-            self._outbox.put_sent(entry, tracked.claim_sequence)
+        elif claimed.standing is Standing.CLAIMED and not claimed.in_hand:
+            for each in attached.whole(self._state, claimed):
+                each.standing = Standing.SENT
+            entry = ledger.sent(self._state.venue, claimed, self._clock.now())
+            self._outbox.put_sent(entry, claimed.claim_sequence)
 
     def _cancel_unasked(self, tracked: AnyTracked) -> None:
         order_id = tracked.order.order_id
@@ -335,3 +356,8 @@ class Submission:
             if self._link.holds_account():
                 await self._orders.cancel(tracked, again=True)
                 self.asking.later(tracked.order.order_id)
+
+
+def _in_hand(family: list[AnyTracked], in_hand: bool) -> None:
+    for each in family:
+        each.in_hand = in_hand

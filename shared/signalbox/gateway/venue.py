@@ -38,6 +38,8 @@ class Draft:
     """Of a change: the numbers that it needs, as `LedgerChangeClaimed` has them; () = its own does."""
     written: Any = None
     """The bytes that would leave now; None = they are made when it is sent."""
+    attached: tuple[Draft, ...] = ()
+    """What leaves with it, all of it or nothing, under the numbers that follow."""
 
 
 class NoRoom(Struct, frozen=True):

@@ -7,10 +7,14 @@ from signalbox.messages.words import Message, Utc
 
 
 class SubmitOrder(Message, frozen=True, kw_only=True):
-    """Place this order; after `deadline` (desk time) it must not be sent any more."""
+    """Place this order; after `deadline` (desk time) it must not be sent any more.
+
+    `attached` are exits that are sent with it, as one: the venue holds them until it fills.
+    """
 
     order: Order
     deadline: Utc
+    attached: tuple[Order, ...] = ()
 
 
 class CancelOrder(Message, frozen=True, kw_only=True):

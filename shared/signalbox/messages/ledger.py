@@ -12,13 +12,15 @@ class LedgerClaimed(Message, frozen=True, kw_only=True):
     """Written before an order is sent: from here on it may be at the venue. `attempt_id` is the venue's own
     number for the attempt (IBKR: the API order id; dYdX: the client id), written down so that a report can be told
     apart. `venue_order_id` is the venue's id where it can be computed beforehand; `good_til_block` is the last block
-    that can fill a short-term order (0 = it is none)."""
+    that can fill a short-term order (0 = it is none). `attached` are the orders that leave with it, as one: their
+    numbers are those that follow its own."""
 
     venue: str
     order: Order
     attempt_id: str
     venue_order_id: str = ""
     good_til_block: int = 0
+    attached: tuple[Order, ...] = ()
 
 
 class LedgerSent(Message, frozen=True, kw_only=True):

@@ -94,6 +94,9 @@ class ListPart(Struct, frozen=True, kw_only=True, gc=False):
     A group is what depends on each other: the orders that are for the same `quantity`, of which together no more is to
     fill. `set` numbers the sets of legs of the list, each of which has a group for each part in which its entry fills.
     `contingency` None = the order depends on no other. The entry is in group 0.
+
+    `attaches` are the legs that were sent with an entry, attached to it; `attached_to` is, of such an exit, the entry's
+    order: the venue holds it until that fills (IBKR: parentId).
     """
 
     list_id: str
@@ -102,6 +105,8 @@ class ListPart(Struct, frozen=True, kw_only=True, gc=False):
     set: int = 0
     quantity: Decimal = Decimal(0)
     contingency: Contingency | None = None
+    attaches: tuple[str, ...] = ()
+    attached_to: str = ""
 
     @property
     def group_id(self) -> str:

@@ -67,6 +67,7 @@ class Faults:
     commission_before_execution: int = 0
     swallow_replies: int = 0
     reject_reasons: list[str] = field(default_factory=list)
+    attached_reject_reasons: list[str] = field(default_factory=list)
     commission_not_reckoned: int = 0
     hold_reasons: list[str] = field(default_factory=list)
     bare_errors: list[tuple[int, str]] = field(default_factory=list)

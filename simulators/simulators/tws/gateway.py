@@ -115,6 +115,7 @@ class Gateway:
             return
         self.peers.remove(peer)
         self.faults.held.pop(peer.client_id, None)
+        self.orders.part(peer.client_id)
         for room in (self.accounts, self.market_data, self.history):
             room.forget(peer.client_id)
 

@@ -58,6 +58,18 @@ class OrderControl:
             ),
             Command("reject_next", "reject the next orders (201)", self._reject_next, (reason, COUNT)),
             Command(
+                "reject_next_attached",
+                "reject the next orders that are attached to another one (201)",
+                self._reject_next_attached,
+                (reason, COUNT),
+            ),
+            Command(
+                "attached_in_parts",
+                "have orders that are attached to one that fills in part work for that part, or (false) whole",
+                self._attached_in_parts,
+                (Parameter("in_parts", Kind.FLAG, "true = for the part", True),),
+            ),
+            Command(
                 "hold_next",
                 "hold the next orders: 404 and whyHeld=locate, or for another reason 201 and Inactive, still open",
                 self._hold_next,
@@ -184,6 +196,16 @@ class OrderControl:
             raise CommandError("count must be from 1 to 1000")
         self._faults.reject_reasons += [arguments["reason"]] * arguments["count"]
         return {"pending": len(self._faults.reject_reasons)}
+
+    def _reject_next_attached(self, arguments: Arguments) -> Reply:
+        if not 1 <= arguments["count"] <= 1000:
+            raise CommandError("count must be from 1 to 1000")
+        self._faults.attached_reject_reasons += [arguments["reason"]] * arguments["count"]
+        return {"pending": len(self._faults.attached_reject_reasons)}
+
+    def _attached_in_parts(self, arguments: Arguments) -> Reply:
+        self._world.attach_in_parts(arguments["in_parts"])
+        return {}
 
     def _hold_next(self, arguments: Arguments) -> Reply:
         if not 1 <= arguments["count"] <= 1000:

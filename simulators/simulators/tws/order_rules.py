@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import TypedDict
 
 from signalbox.errors import CalendarError
-from signalbox.exchange.groups import OCA_TYPES
+from signalbox.exchange.groups import OCA_TYPES, REDUCES_WITHOUT_BLOCK
 from signalbox.exchange.listing import Listing
 from signalbox.exchange.orders import OrderTerms, VenueOrder, VenueOrderStatus
 from signalbox.messages import InstrumentKind, OrderType, Side, TimeInForce, TriggerMethod
@@ -64,9 +65,9 @@ def rejected(reason: str) -> Unresolved:
 
 
 def terms_of(
-    request: PlaceOrder, listing: Listing, accounts: tuple[str, ...], now: datetime, client_tag: str
+    request: PlaceOrder, listing: Listing, accounts: tuple[str, ...], now: datetime, client_tag: str, parent: int = 0
 ) -> OrderTerms | Unresolved:
-    """Return the order that the venue is to take, or the error that the client gets."""
+    """Return the order that the venue is to take, attached to order `parent`, or the error that the client gets."""
     account = _account(request, accounts)
     if isinstance(account, Unresolved):
         return account
@@ -108,9 +109,24 @@ def terms_of(
         limit_offset=request.number("lmtPriceOffset") if order_type is OrderType.TRAILING_STOP_LIMIT else None,
         client_reference=request.text("orderRef"),
         client_tag=client_tag,
-        oca_group=request.text("ocaGroup"),
-        oca_type=request.integer("ocaType") if request.text("ocaGroup") else 0,
+        parent_number=parent,
+        **_group_of(request, client_tag),
     )
+
+
+class _Group(TypedDict):
+    oca_group: str
+    oca_type: int
+
+
+def _group_of(request: PlaceOrder, client_tag: str) -> _Group:
+    """The group that an order says, or that the children of one parent are by themselves."""
+    if request.text("ocaGroup"):
+        return _Group(oca_group=request.text("ocaGroup"), oca_type=request.integer("ocaType"))
+    if request.integer("parentId") > 0:
+        client_id = client_tag.partition(":")[0]
+        return _Group(oca_group=f"{client_id}:{request.integer('parentId')}", oca_type=REDUCES_WITHOUT_BLOCK)
+    return _Group(oca_group="", oca_type=0)
 
 
 def type_of(request: PlaceOrder) -> OrderType:
@@ -182,8 +198,6 @@ def _unsupported(request: PlaceOrder) -> Unresolved | None:
     for name in ("faGroup", "modelCode", "scaleTable", "adjustedOrderType"):
         if request.text(name):
             parts.add(name)
-    if request.integer("parentId") > 0:
-        parts.add("parentId")
     if request.integer("triggerMethod") not in TRIGGERS:
         parts.add(f"triggerMethod {request.integer('triggerMethod')}")
     for name in ("discretionaryAmt", "cashQty", "trailStopPrice"):
@@ -321,9 +335,18 @@ def status_of(order: VenueOrder, calendar: str, now: datetime) -> str:
             return "Inactive"
         case VenueOrderStatus.TRIGGERED:
             return "Submitted"
+        case VenueOrderStatus.HELD:
+            return "PreSubmitted"
     begins = order.terms.not_before
     held = order.terms.order_type in TRIGGERED | IN_AUCTION or (begins is not None and now < begins)
     return "PreSubmitted" if held or not can_trade(order.terms, calendar, now) else "Submitted"
+
+
+def why_held(order: VenueOrder) -> str:
+    """What an orderStatus says of why TWS holds an order that waits for its parent; "" = it does not."""
+    if order.status is not VenueOrderStatus.HELD:
+        return ""
+    return "child,trigger" if order.terms.order_type in TRIGGERED else "child"
 
 
 def can_trade(terms: OrderTerms, calendar: str, now: datetime) -> bool:

@@ -90,28 +90,71 @@ class OrderDesk:
         if known is not None and not request.flag("whatIf"):
             self._modify(peer, known, request)
             return
-        listing = resolve(traded(self._world.listings_of(IBKR), self._world.now()), request.contract)
-        if isinstance(listing, Unresolved):
-            peer.send(replies.error(request.order_id, listing.code, listing.text))
+        found = self._read(peer, request)
+        if found is None:
             return
-        terms = order_rules.terms_of(
-            request, listing, self._world.accounts_of(IBKR), self._world.now(), f"{key[0]}:{request.order_id}"
-        )
+        listing, terms = found
         if request.flag("whatIf"):
             peer.send(what_if.answer(self._world, request, listing, terms, peer.client_id))
             return
         self._next_ids[peer.client_id] = max(self.next_valid_id(peer.client_id), request.order_id + 1)
-        refusal = self._refusal(terms)
+        if isinstance(terms, Unresolved):
+            self._refuse(peer, request, listing, terms)
+        elif not request.flag("transmit"):
+            self._held[key] = request  # as in a gateway: nobody can transmit it but the client, in this session
+        else:
+            for each in self._family(peer, request):
+                self._enter(peer, each)
+
+    def part(self, client_id: int) -> None:
+        """What a client that has gone had not transmitted is gone with its session."""
+        self._held = {key: request for key, request in self._held.items() if key[0] != client_id}
+
+    def _read(self, peer: Peer, request: PlaceOrder) -> tuple[Listing, OrderTerms | Unresolved] | None:
+        """What is meant; None = the client has been told that it can not be."""
+        listing = resolve(traded(self._world.listings_of(IBKR), self._world.now()), request.contract)
+        if isinstance(listing, Unresolved):
+            peer.send(replies.error(request.order_id, listing.code, listing.text))
+            return None
+        parent_key = (peer.client_id, request.integer("parentId"))
+        record = self._records.get(parent_key)
+        if parent_key[1] > 0 and record is None and parent_key not in self._held:
+            peer.send(replies.error(request.order_id, 135, f"Can't find order with id ={parent_key[1]}"))
+            return None
+        tag, parent = f"{peer.client_id}:{request.order_id}", record.perm_id if record is not None else 0
+        return listing, order_rules.terms_of(
+            request, listing, self._world.accounts_of(IBKR), self._world.now(), tag, parent
+        )
+
+    def _family(self, peer: Peer, request: PlaceOrder) -> list[PlaceOrder]:
+        """What a request to transmit transmits: its parent, what else waits for that, and the order itself."""
+        parent_id, client_id = request.integer("parentId"), peer.client_id
+        self._held.pop((client_id, request.order_id), None)
+        if parent_id <= 0:
+            return [request]
+        parent = self._held.pop((client_id, parent_id), None)
+        others = [
+            self._held.pop(key)
+            for key, held in sorted(self._held.items())
+            if key[0] == client_id and held.integer("parentId") == parent_id
+        ]
+        return [*([parent] if parent is not None else []), *others, request]
+
+    def _enter(self, peer: Peer, request: PlaceOrder) -> None:
+        """Have the venue take an order, or refuse it."""
+        found = self._read(peer, request)
+        if found is None:
+            return
+        listing, terms = found
+        is_attached = request.integer("parentId") > 0
+        refusal = self._refusal(terms, is_attached=is_attached)
         if self._faults.bare_errors and refusal is None:
             code, text = self._faults.bare_errors.pop(0)
             peer.send(replies.error(request.order_id, code, text))  # and nothing else, ever: there is no order
         elif refusal is not None:
             self._refuse(peer, request, listing, refusal)
-        elif not request.flag("transmit"):
-            self._held[key] = request  # as in a gateway: nobody can transmit it but the client
         else:
             assert isinstance(terms, OrderTerms)
-            self._held.pop(key, None)
             self._submit(peer, request, listing, terms)
 
     def cancel(self, peer: Peer, order_id: int) -> None:
@@ -246,9 +289,11 @@ class OrderDesk:
         fields = {**request.fields, "account": terms.account, "tif": order_rules.tif_of(terms)}
         self._remember(Record(peer.client_id, request.order_id, order.number, listing, fields))
 
-    def _refusal(self, terms: OrderTerms | Unresolved) -> Unresolved | None:
+    def _refusal(self, terms: OrderTerms | Unresolved, *, is_attached: bool) -> Unresolved | None:
         if isinstance(terms, Unresolved):
             return terms
+        if is_attached and self._faults.attached_reject_reasons:
+            return order_rules.rejected(self._faults.attached_reject_reasons.pop(0))
         if self._faults.reject_reasons:
             return order_rules.rejected(self._faults.reject_reasons.pop(0))
         side = (terms.account, terms.symbol, terms.side)
@@ -280,13 +325,13 @@ class OrderDesk:
 
     def _modify(self, peer: Peer, record: Record, request: PlaceOrder) -> None:
         """Give a working order new terms. Every error here leaves the order as it was."""
-        refusal = self._modify_refusal(record, request)
+        refusal = self._modify_refusal(peer, record, request)
         if refusal is not None:
             peer.send(replies.error(request.order_id, refusal.code, refusal.text))
             return
         record.fields = {**request.fields, "account": record.fields.get("account", "")}
 
-    def _modify_refusal(self, record: Record, request: PlaceOrder) -> Unresolved | None:
+    def _modify_refusal(self, peer: Peer, record: Record, request: PlaceOrder) -> Unresolved | None:
         order = self._world.order(record.perm_id)
         if record.status == "Filled":
             return Unresolved(104, "Can't modify a filled order.")
@@ -302,7 +347,9 @@ class OrderDesk:
             return terms
         if terms.order_type is not order.terms.order_type:
             return Unresolved(329, "Order modify failed. Cannot change to the new order type.")
-        if not order_rules.same_order(terms, order.terms):
+        parent = self._records.get((peer.client_id, request.integer("parentId")))
+        is_other = (parent.perm_id if parent is not None else 0) not in (order.terms.parent_number, 0)
+        if is_other or not order_rules.same_order(terms, order.terms):
             return Unresolved(105, "Order being modified does not match original order.")
         refusal = self._world.modify(
             order.number, quantity=terms.quantity, limit_price=terms.limit_price, stop_price=terms.stop_price
@@ -344,8 +391,12 @@ class OrderDesk:
 
     def _status_message(self, record: Record, status: str, order: VenueOrder, left: Decimal) -> Message:
         average = order.average_price
-        ids = (record.number, record.last_price, record.client_id)
-        return replies.order_status(record.order_id, status, order.filled, left, average, *ids)
+        ids = (record.number, record.last_price, record.client_id, order_rules.why_held(order))
+        return replies.order_status(record.order_id, status, order.filled, left, average, *ids, self._parent_of(record))
+
+    def _parent_of(self, record: Record) -> int:
+        """The order id of the parent, as the client that placed it has it."""
+        return int(record.fields.get("parentId") or 0)
 
     def completed_message(self, record: Record, order: VenueOrder) -> Message:
         """Write message 101 of an order that is done."""

@@ -323,7 +323,7 @@ async def test_outside_hours_is_ignored_for_market_orders_with_2109(
         (LimitOrder("BUY", 100, 50, tif="GTD", goodTillDate="20240301 10:00:00 US/Eastern"), 334),
         (LimitOrder("BUY", 100, 50, account="DU999"), 321),
         (LimitOrder("BUY", 100, 50, ocaGroup="x", ocaType=4), 321),
-        (LimitOrder("BUY", 100, 50, parentId=4), 201),
+        (LimitOrder("BUY", 100, 50, parentId=4), 135),
         (LimitOrder("BUY", 100, 50, hidden=True), 201),
         (LimitOrder("BUY", 100, 50, algoStrategy="Adaptive"), 201),
         (LimitOrder("BUY", 1_000_000, 150), 201),
