@@ -27,6 +27,8 @@ from signalbox.messages import (
     PayDividend,
     RenameSymbol,
     SplitPosition,
+    SwitchTrading,
+    TradingMode,
 )
 
 from signalbox_cli import argument_types
@@ -205,6 +207,23 @@ def check(arguments: argparse.Namespace) -> None:
 
 async def _act(arguments: argparse.Namespace) -> int:
     check(arguments)
+    answer, act_id = await _done(arguments)
+    return _tell(answer, act_id, as_json=arguments.json)
+
+
+async def switch_symbol(arguments: argparse.Namespace, mode: TradingMode) -> int:
+    """`halt` and `resume` of one symbol: an act that books nothing, and has its place in TRADE as any."""
+    arguments.id = ""
+    arguments.make = lambda wanted, common: SwitchTrading(**common, symbol=wanted.symbol, mode=mode)
+    answer, act_id = await _done(arguments)
+    if not isinstance(answer, BooksAdjusted) or arguments.json:
+        return _tell(answer, act_id, as_json=arguments.json)
+    print(printable(f"trading in {arguments.symbol} at {answer.venue} {answer.account} is {mode.value}"))
+    return 0
+
+
+async def _done(arguments: argparse.Namespace) -> tuple[BooksAdjusted | BooksActRefused | None, str]:
+    """What became of an act, and its id."""
     named = getattr(arguments, "symbol", "") or getattr(arguments, "held", "")
     venue = arguments.venue or venue_of_symbol(named)
     async with desk_bus(operator=True) as (bus, found):
@@ -218,8 +237,7 @@ async def _act(arguments: argparse.Namespace) -> int:
             "reason": arguments.reason,
             "by": found.user,
         }
-        answer = await _published(bus, arguments.make(arguments, common))
-    return _tell(answer, common["id"], as_json=arguments.json)
+        return await _published(bus, arguments.make(arguments, common)), str(common["id"])
 
 
 async def _only_account(bus: Bus, venue: str) -> str:

@@ -100,7 +100,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=str.upper,
         choices=[policy.value for policy in ExitPolicy],
         default=ExitPolicy.FLATTEN.value,
-        help="of a stop that is refused twice: close what it was for at the market (default), or leave it to a person",
+        help="of a stop that is refused twice: close what it was for at the market (default), leave it to a "
+        "person, or that and open nothing more in its symbol until `signalbox resume --symbol`",
     )
     bracket.add_argument("--venue", default="", help="where to trade (default: perpetuals at dydx, the rest at ibkr)")
     bracket.add_argument("--account", default="", help="default: the desk's only account at that venue")

@@ -208,6 +208,9 @@ def attention(
     )
     if mode and mode != TradingMode.ACTIVE:
         told.append(f"trading is {mode}: `signalbox resume` when it may go on")
+    switched = next((each.details.get("symbols_switched", "") for each in answers.get("risk", ()) if each.active), "")
+    if switched:
+        told.append(f"trading in {switched}: `signalbox resume --symbol` when it may go on")
     told += [
         f"order {each['order_id']} is {each['status']}: look at the venue, and at `signalbox order {each['order_id']}`"
         for each in day.working

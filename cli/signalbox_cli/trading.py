@@ -30,6 +30,7 @@ from signalbox.messages import (
 
 from signalbox_cli import argument_types
 from signalbox_cli.allocating import add_group_options, check_options, for_group
+from signalbox_cli.books import switch_symbol
 from signalbox_cli.commands import EXIT_DENIED, EXIT_NO_ANSWER, add_command
 from signalbox_cli.connection import desk_bus, desk_time
 from signalbox_cli.following import Followed, ManyOrders, OneOrder
@@ -105,17 +106,34 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         """
         In force within 2 s, and recorded under the name of who said it: `operator`, or who --as says and is one.
 
+        With --symbol only orders in that symbol, of one account; the desk's own switch is beside it, and what either
+        does not let through is denied. That one is told to the OMS, and holds over restarts until somebody resumes it.
+
         Examples:
           signalbox halt "the feed looks wrong"
           signalbox --as carol halt "lunch"
+          signalbox halt "its split is not booked yet" --symbol NVDA
         """,
     )
     resume = add_command(
-        commands, "resume", "trade again after a halt", 'In force within 2 s. Example: signalbox resume "feed is fine"'
+        commands,
+        "resume",
+        "trade again after a halt, of the desk or of one symbol",
+        """
+        In force within 2 s. With --symbol what was said of that symbol is over: by `halt`, or by a list that was left
+        without its stop and whose policy is HALT (signalbox status says which, by whom and why).
+
+        Examples:
+          signalbox resume "feed is fine"
+          signalbox resume "the stop stands" --symbol SPY
+        """,
     )
     resume.add_argument("--reduce-only", action="store_true", help="let only through what reduces a position")
     for switch, mode in ((halt, TradingMode.HALTED), (resume, TradingMode.ACTIVE)):
         switch.add_argument("reason", nargs="?", default="", help=f"why, for the record (else: {NO_REASON})")
+        switch.add_argument("--symbol", type=argument_types.symbol, help="only of this one")
+        switch.add_argument("--venue", default="", help="of the symbol (default: perpetuals at dydx, the rest at ibkr)")
+        switch.add_argument("--account", default="", help="of the symbol (default: the only one at that venue)")
         switch.set_defaults(mode=mode)
         finish(switch, _switch)
 
@@ -272,6 +290,12 @@ async def publish_and_report(
 
 async def _switch(arguments: argparse.Namespace) -> int:
     mode = TradingMode.REDUCING if getattr(arguments, "reduce_only", False) else arguments.mode
+    if not arguments.symbol and (arguments.venue or arguments.account):
+        raise ConfigurationError(["--venue and --account are of a --symbol: without one the whole desk is switched"])
+    if arguments.symbol and not arguments.reason.strip():
+        raise ConfigurationError(["say why, for the record: a symbol is switched with a reason"])
+    if arguments.symbol:
+        return await switch_symbol(arguments, mode)
     async with desk_bus(operator=True) as (bus, found):
         state = await set_trading_state(
             bus,

@@ -29,6 +29,7 @@ from signalbox.messages import (
     PositionHeld,
     RenameSymbol,
     SplitPosition,
+    SwitchTrading,
     VenueSnapshot,
 )
 from signalbox.subjects import ACTS, is_name
@@ -243,6 +244,13 @@ def _interest(state: State, book: AccountBook, act: BookInterest) -> Booked:
     return Booked(cash={_currency(act.currency): _some(act.amount)})
 
 
+def _switch(state: State, book: AccountBook, act: SwitchTrading) -> Booked:
+    """It books nothing: risk goes by it from its place in TRADE on."""
+    if not act.symbol.strip():
+        raise ActError("it names no symbol: the whole desk is switched with `signalbox halt` and `signalbox resume`")
+    return Booked()
+
+
 _KINDS: dict[type[Act], Callable[[State, AccountBook, Any], Booked]] = {
     SplitPosition: _split,
     PayDividend: _dividend,
@@ -252,6 +260,7 @@ _KINDS: dict[type[Act], Callable[[State, AccountBook, Any], Booked]] = {
     CorrectPosition: _correct_position,
     CorrectCash: _correct_cash,
     BookInterest: _interest,
+    SwitchTrading: _switch,
 }
 
 # ------------------------------------------------------------------------------------------------------------- parts

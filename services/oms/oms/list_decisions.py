@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 from signalbox.messages import (
     CancelOrder,
-    ExitPolicy,
     IntentApproved,
     ListAction,
     ListAlarmed,
@@ -305,7 +304,7 @@ def _action(known: ListState, plan: Plan, task: Task, lost: OrderState) -> ListA
     if not tried:
         return ListAction.RETRY
     is_stop = task.leg.order_type in STOPS and plan.entry is not None and task.leg.name != FLATTEN
-    return ListAction.FLATTEN if is_stop and known.intent.exit_policy is ExitPolicy.FLATTEN else ListAction.ALARM
+    return ListAction(known.intent.exit_policy) if is_stop else ListAction.ALARM
 
 
 def _alarm(
@@ -317,5 +316,6 @@ def _alarm(
         group=task.group,
         reason=reason,
         action=action,
+        symbol=known.intent.symbol,
     )
     return Outcome(events=(event,))

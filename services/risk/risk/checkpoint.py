@@ -23,7 +23,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 from signalbox.desk import Desk
-from signalbox.messages import Fill, FlattenIntent
+from signalbox.messages import Fill, FlattenIntent, SwitchSeen
 
 from risk.answered import AnsweredIntents
 from risk.exposure import restore_books
@@ -62,6 +62,8 @@ class Begin(Struct, tag=True, frozen=True, kw_only=True):
     """What is left of each group of orders that depend on each other."""
     attached: frozenset[str]
     """Those of them that were sent with their entry."""
+    switches: list[tuple[Market, SwitchSeen]]
+    """The markets that are not ACTIVE."""
 
 
 class Answered(Struct, tag=True, frozen=True, kw_only=True):
@@ -141,6 +143,7 @@ def capture(state: RiskState, last_decision: int, messages: int) -> Iterator[byt
         in_flight=sorted(state.in_flight),
         groups={name: group.left for name, group in state.groups.items()},
         attached=frozenset(name for name, group in state.groups.items() if group.is_attached),
+        switches=list(state.switches.items()),
     )
     orders = [(key, replace(order)) for key, order in state.orders.items()]
     refused = [(key, replace(order)) for key, order in state.refused.items()]
@@ -297,6 +300,7 @@ class StateLoader:
         state.in_flight, state.refused = set(begin.in_flight), self._refused
         state.groups = {name: Group(left, name in begin.attached) for name, left in begin.groups.items()}
         state.flattens = self._flattens
+        state.switches = dict(begin.switches)
         for account in self._accounts:
             books = AccountBooks(
                 adopted_source=account.adopted_source,

@@ -84,6 +84,7 @@ def ground_of(facts: OrderFacts) -> tuple[Form, Ground]:
         basis.clock_is_stale,
         basis.unread_event,
         basis.switch,
+        basis.symbol_switch,
         basis.room,
         basis.link,
         basis.flatten,

@@ -15,7 +15,6 @@ from signalbox.messages import (
     AccountAdopted,
     BooksActRefused,
     BooksAdjusted,
-    ChangeKind,
     CommissionBooked,
     Fill,
     FillCorrected,
@@ -46,6 +45,7 @@ from signalbox.order_lists import Terms, order_intent, plan_of
 
 from risk import attached, changing
 from risk.account_ages import FUNDS, said_at
+from risk.adjusting import adjust
 from risk.exposure import alter, books_of, end, holding_of, note_traded, revalue, settle_terms, work
 from risk.flattening import begun, note_try, number_of
 from risk.known import Verdict
@@ -62,6 +62,7 @@ from risk.state import (
     WorkingOrder,
     order_key,
 )
+from risk.switches import fold_alarm, fold_switch
 
 NO_TICKS = Terms(tick_size=ONE, lot_size=ONE)
 """What is sent at once has no price that is relative to a fill."""
@@ -130,12 +131,16 @@ def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> Non
     state.folded_up_to = sequence
     if isinstance(event, OrderDenied) and not _was_in_flight(state, event):
         return  # nothing was reserved for it: it bears the id of a denied intent, maybe another's
-    if isinstance(event, ListCreated | ListPendingCancel | ListAlarmed):
+    if isinstance(event, ListAlarmed):
+        fold_alarm(state, event, f"TRADE:{sequence}")
+        return
+    if isinstance(event, ListCreated | ListPendingCancel):
         return  # what of a list may fill is said by its orders
     if isinstance(event, CommissionBooked | FundingBooked | BooksActRefused):
         return  # none ends an order or moves a position; available funds have it from the venue
     if isinstance(event, BooksAdjusted):
-        _adjust(state, event)
+        fold_switch(state, event, f"TRADE:{sequence}")
+        adjust(state, event)
         return
     state.in_flight.discard(event.order_id)
     books = books_of(state, (event.venue, event.account))
@@ -334,24 +339,6 @@ def _fill(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, 
                 books.unconfirmed_fills.popleft(),
             )
             books.unconfirmed_fills.appendleft((max(first_at, second_at), first + second))
-
-
-def _adjust(state: RiskState, event: BooksAdjusted) -> None:
-    """An operator's act has moved positions; what was traded before a split is in old units from now on."""
-    books = books_of(state, (event.venue, event.account))
-    for change in event.changes:
-        holding = holding_of(state, books, event.venue, change.symbol)
-        if not holding.currency:
-            holding.currency, holding.multiplier = change.currency, change.multiplier
-            settle_terms(state, books, change.symbol, holding)
-        holding.quantity += change.moved
-        if change.kind is ChangeKind.SPLIT:
-            holding.rescaled.append((change.at, change.numerator, change.denominator))
-        elif change.kind is ChangeKind.SET:
-            holding.rescaled.append((change.at, ZERO, ONE))
-        if change.quantity:
-            note_traded(holding, change.cost / change.quantity)
-        revalue(books, change.symbol, holding)
 
 
 def _in_units_of_now(holding: Holding, fill: Fill) -> Decimal:

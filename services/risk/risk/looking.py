@@ -81,6 +81,7 @@ def _about_order(
         clock_is_stale=request.clock_is_stale,
         unread_event=state.unread_event,
         switch=(state.trading_state or UNSEEN).kept,
+        symbol_switch=state.switches.get((*account_key, intent.symbol)) if state.switches else None,
         room=(state.room or UNSEEN).kept,
         link=_link(state.links.get(account_key), intent.symbol),
         account=state.accounts.get(account_key, UNSEEN).kept,

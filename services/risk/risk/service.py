@@ -40,7 +40,7 @@ from signalbox.lease import OwnLease
 from signalbox.messages import Decision, FlattenEnded, IntentApproved, IntentDenied, Ruling
 from signalbox.metrics import Hop, show_hop
 
-from risk import evolve, metrics
+from risk import evolve, metrics, switches
 from risk.account_ages import told
 from risk.decide import address
 from risk.facts import Request
@@ -112,6 +112,7 @@ class Risk:
             "trading_state_by": switch.by if switch is not None else "",
             "trading_state_since": moment(switch.at) if switch is not None else "",
             "trading_state_reason": switch.reason if switch is not None else "",
+            "symbols_switched": switches.told(state),
             "intents_decided": str(state.known.decided_count),
             "intents_waiting": str(len(self._intake)),
             "intents_waiting_for_a_venue": str(len(self._put_aside)),

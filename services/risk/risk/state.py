@@ -30,6 +30,7 @@ from signalbox.messages import (
     PositionSeen,
     Quote,
     Side,
+    SwitchSeen,
     TradingState,
     VenueLink,
 )
@@ -270,8 +271,8 @@ class RiskState:
     `in_flight` are approved orders that the OMS has not announced yet; `known` has every id that is used up, and how
     orders ended; `refused` the terms of those rejected last, since a venue may contradict itself. `links` holds None
     for a gateway that has fallen silent. `room` is of the fullest stream that an order needs, None when NATS has not
-    said it lately. `flattens` are those under way, by the intent's id. `unread_event` is where TRADE has an order event
-    that could not be read: it may have been a fill.
+    said it lately. `flattens` are those under way, by the intent's id, `switches` the markets that are not ACTIVE.
+    `unread_event` is where TRADE has an order event that could not be read: it may have been a fill.
     """
 
     rules: Rules
@@ -286,6 +287,7 @@ class RiskState:
     in_flight: set[str] = field(default_factory=set)
     refused: dict[str, WorkingOrder] = field(default_factory=dict)
     flattens: dict[str, Flatten] = field(default_factory=dict)
+    switches: dict[Market, SwitchSeen] = field(default_factory=dict)
     books: dict[AccountKey, AccountBooks] = field(default_factory=dict)
     instruments: dict[SymbolKey, Seen[Instrument]] = field(default_factory=dict)
     quotes: dict[SymbolKey, Seen[Quote]] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from signalbox.messages.acts import (
     PayDividend,
     RenameSymbol,
     SplitPosition,
+    SwitchTrading,
 )
 from signalbox.messages.basis import (
     AccountSeen,
@@ -271,6 +272,7 @@ __all__ = [
     "SplitPosition",
     "SubmitOrder",
     "SwitchSeen",
+    "SwitchTrading",
     "TimeInForce",
     "TimerFired",
     "TradingMode",

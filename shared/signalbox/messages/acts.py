@@ -1,4 +1,5 @@
-"""What an operator does to the desk's books: what no order and no report of a venue has moved. Always with who and why.
+"""What an operator does to the desk's books: what no order and no report of a venue has moved; and to what may be
+traded in one symbol, which has its place among them. Always with who and why.
 
 An act is published once, under an id of its own (the same again changes nothing), and becomes a `BooksAdjusted` or a
 `BooksActRefused` in TRADE. `by` is what its sender says; the books bear the name that the server saw.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from signalbox.messages.words import Message, Utc
+from signalbox.messages.words import Message, TradingMode, Utc
 
 
 class BooksAct(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,6 +100,16 @@ class BookInterest(BooksAct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     symbol: str = ""
 
 
+class SwitchTrading(BooksAct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Switch what may be traded in one symbol of an account: ACTIVE, REDUCING (only what reduces), HALTED (no order).
+
+    It books nothing. The desk's own switch is `TradingState`: what either does not let through is denied.
+    """
+
+    symbol: str
+    mode: TradingMode
+
+
 Act = (
     SplitPosition
     | PayDividend
@@ -108,4 +119,5 @@ Act = (
     | CorrectPosition
     | CorrectCash
     | BookInterest
+    | SwitchTrading
 )

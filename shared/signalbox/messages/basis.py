@@ -163,6 +163,8 @@ class Basis(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     `covered_orders` is how many orders a cancel of many, or a flatten, is for: those that may still fill, from their
     approval on; `covered_positions` how many positions a flatten is for. `flatten` is the id of one that is under way
     in the order's market, `closes` that of the one for which risk itself makes this order, or asks for this cancel.
+    `symbol_switch` is what an operator, or a list that was left without its stop, has made of that market: None =
+    ACTIVE.
     """
 
     is_only_told: ClassVar[bool] = True
@@ -173,6 +175,7 @@ class Basis(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     clock_is_stale: bool = False
     unread_event: str = ""
     switch: SwitchSeen | None = None
+    symbol_switch: SwitchSeen | None = None
     room: RoomSeen | None = None
     link: LinkSeen | None = None
     account: AccountSeen | None = None

@@ -32,6 +32,8 @@ class ExitPolicy(StrEnum):
     """What it was to protect is closed at the market."""
     ALARM = "ALARM"
     """A person is told, and the position stays."""
+    HALT = "HALT"
+    """As ALARM, and nothing more is opened in the symbol until an operator lets it."""
 
 
 class OffsetUnit(StrEnum):
@@ -120,3 +122,4 @@ class ListAction(StrEnum):
     RETRY = "RETRY"
     FLATTEN = "FLATTEN"
     ALARM = "ALARM"
+    HALT = "HALT"

@@ -327,12 +327,15 @@ class ListPendingCancel(OrderEvent, frozen=True, kw_only=True):
 
 
 class ListAlarmed(OrderEvent, frozen=True, kw_only=True):
-    """Something of a list is not as was promised. `about` is the order, `action` what the OMS does about it."""
+    """Something of a list is not as was promised. `about` is the order, `action` what is done about it: by the OMS, and
+    of HALT by risk, which lets through in the list's `symbol` only what reduces from here on.
+    """
 
     about: str
     group: int
     reason: str
     action: ListAction
+    symbol: str = ""
 
 
 OrderEvents = (

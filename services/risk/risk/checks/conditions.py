@@ -6,7 +6,7 @@ heard, or not lately, denies.
 
 from __future__ import annotations
 
-from signalbox.messages import LinkStatus, TradingMode
+from signalbox.messages import LinkStatus, SwitchSeen, TradingMode
 from signalbox.room import StreamRoom, shown_bytes
 
 from risk import figures
@@ -29,28 +29,35 @@ def tell_clock(facts: OrderFacts) -> Told:
 
 
 def trading_state(facts: OrderFacts) -> str:
-    """HALTED, also when the switch can not be read, denies all orders; REDUCING those that do not reduce."""
+    """HALTED, also when the switch can not be read, denies all orders; REDUCING those that do not reduce. Both the
+    desk's switch and that of the symbol have to let an order through."""
     found = facts.basis.switch
     if facts.basis.closes and facts.reduces is True:
         return ""  # who flattens wants out, whatever the switch says
     if found is None:
         return "trading is halted: the desk's trading state has not been set"
-    if found.mode is _ACTIVE:
+    return _switched(found, facts, "") or _switched(facts.basis.symbol_switch, facts, f" in {facts.intent.symbol}")
+
+
+def _switched(found: SwitchSeen | None, facts: OrderFacts, where: str) -> str:
+    if found is None or found.mode is _ACTIVE:
         return ""
     if found.mode is TradingMode.HALTED:
-        return f"trading is halted by {found.by}: {found.reason or NO_REASON}"
+        return f"trading{where} is halted by {found.by}: {found.reason or NO_REASON}"
     if found.mode is TradingMode.REDUCING and facts.reduces is not True:
-        return f"only orders that reduce a position are let through ({found.by}: {found.reason or NO_REASON})"
+        return f"only orders that reduce a position are let through{where} ({found.by}: {found.reason or NO_REASON})"
     return ""
 
 
 def is_active(facts: OrderFacts) -> bool:
     found = facts.basis.switch
-    return found is not None and found.mode is _ACTIVE
+    return found is not None and found.mode is _ACTIVE and facts.basis.symbol_switch is None
 
 
 def tell_trading_state(facts: OrderFacts) -> Told:
     found = facts.basis.switch
+    if found is not None and not _switched(found, facts, "") and facts.basis.symbol_switch is not None:
+        found = facts.basis.symbol_switch
     limit = TradingMode.REDUCING if facts.reduces else TradingMode.ACTIVE
     return (limit, found.mode, found.source) if found is not None else (limit, UNKNOWN, "KV_CONTROL")
 
