@@ -128,10 +128,17 @@ def test_drift_is_shown_by_kind_and_by_symbol_and_goes_when_the_venue_agrees(scr
         assert value("drift", **LABELS, kind="position") == (1 if difference else 0)
 
 
+@pytest.fixture
+def attaches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exits are sent once their entry fills."""
+    monkeypatch.setattr(attaching, "ATTACHING", frozenset())
+
+
 def phases() -> dict[str, float | None]:
     return {phase: value("lists", **LABELS, phase=phase) for phase in ("ENTERING", "WORKING", "UNPROTECTED", "LEAVING")}
 
 
+@pytest.mark.usefixtures("attaches_nothing")
 def test_a_list_is_in_one_phase_and_its_seconds_without_a_stop_are_added_up(screen: Screen, make: Any) -> None:
     assert phases() == {"ENTERING": 0, "WORKING": 0, "UNPROTECTED": 0, "LEAVING": 0}
     assert value("list_unprotected_in_all_seconds", **LABELS) == 0
@@ -149,6 +156,7 @@ def test_a_list_is_in_one_phase_and_its_seconds_without_a_stop_are_added_up(scre
     assert phases() == {"ENTERING": 0, "WORKING": 0, "UNPROTECTED": 0, "LEAVING": 1}
 
 
+@pytest.mark.usefixtures("attaches_nothing")
 def test_a_list_that_is_over_is_in_no_phase(screen: Screen, make: Any) -> None:
     screen.desk.run(make.bracket(), make.accepted("b.entry"), make.cancel("b"))
     screen.desk.run(make.report(VenueCanceled, "b.entry", reason="as asked"))
