@@ -181,6 +181,7 @@ def test_what_more_than_fills_has_moved_meanwhile_is_not_guessed(recording: Reco
 
 def test_a_position_of_an_account_that_was_never_taken_over_is_not_reckoned(recording: Recording) -> None:
     assert at(recording, recording.event(filled(1, 10))) == []
+    assert at(recording, recording.event(adopted())) == []  # what filled before that is in what was taken over
 
 
 # --------------------------------------------------------------------------------------------------------- one story

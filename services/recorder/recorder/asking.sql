@@ -30,8 +30,7 @@ CREATE OR REPLACE MACRO positions_at(place) AS TABLE
 WITH words AS (SELECT generation, sequence, venue, account, symbol, trade_sequence, stored_at FROM position_history
                WHERE is_by(trade_sequence, generation, place)),
 chosen AS (SELECT arg_max(struct_pack(generation := generation, sequence := sequence),
-                          struct_pack(a := generation, b := trade_sequence, c := stored_at <= stored_by(place),
-                                      d := CASE WHEN stored_at <= stored_by(place) THEN sequence ELSE -sequence END)) AS found
+                          struct_pack(a := generation, b := trade_sequence, c := CASE WHEN stored_at <= stored_by(place) THEN sequence ELSE -sequence END)) AS found
            FROM words GROUP BY venue, account, symbol),
 told AS (SELECT * FROM position_history SEMI JOIN (SELECT found.generation, found.sequence FROM chosen) AS c
              USING (generation, sequence)),
