@@ -39,11 +39,17 @@ STRATEGIES = """
 (SELECT intent_id, strategy FROM intents WHERE type IN ('OrderIntent', 'PositionIntent', 'OrderListIntent')
  QUALIFY row_number() OVER (PARTITION BY intent_id ORDER BY generation, sequence) = 1)
 """
+CLAIMED = """
+(SELECT venue, account, execution_id, strategy FROM fills_of_strategies WHERE starts_with(order_id, 'external-'))
+"""
+"""Of orders that others have placed: what they have filled since they are a strategy's."""
+STRATEGY = "coalesce(i.strategy, claimed.strategy, '')"
 FILLS = f"""
 SELECT f."at", f.venue, f.account, f.symbol, f.side, f.quantity, f.price, f.quantity * f.price AS value, c.commission,
-       c.currency, coalesce(i.strategy, '') AS strategy, f.order_id, f.execution_id
+       c.currency, {STRATEGY} AS strategy, f.order_id, f.execution_id
 FROM fills f LEFT JOIN commissions c USING (venue, account, execution_id)
 LEFT JOIN {STRATEGIES} i ON i.intent_id = split_part(f.order_id, '.', 1)  -- a list's orders are <list>.<leg>
+LEFT JOIN {CLAIMED} claimed USING (venue, account, execution_id)
 {{where}} ORDER BY f.generation {{way}}, f.sequence {{way}}
 """
 POSITIONS_BEFORE = """
@@ -86,8 +92,9 @@ FROM decisions WHERE verdict = 'DENIED' AND "at" >= TIMESTAMPTZ '{{since}}' AND 
 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {DENIALS_MAX}
 """
 WORKING = """
-SELECT order_id, venue, status, side, quantity, filled_quantity AS filled, symbol, order_type AS type,
-       coalesce(limit_price, stop_price) AS price, time_in_force AS tif
+SELECT order_id, venue, status, side, quantity, filled_quantity AS filled, symbol,
+       coalesce(nullif(venue_type, ''), order_type) AS type, coalesce(limit_price, stop_price) AS price,
+       coalesce(nullif(venue_time_in_force, ''), time_in_force) AS tif
 FROM orders WHERE status NOT IN ('FILLED', 'CANCELED', 'REJECTED', 'DENIED', 'EXPIRED') ORDER BY created_at, order_id
 """
 SWITCHES = """
@@ -281,7 +288,7 @@ def _show(rows: Sequence[Row], empty: str, *, as_json: bool = False, as_csv: boo
 
 
 async def _fills(arguments: argparse.Namespace) -> int:
-    named = {"f.symbol": arguments.symbol, "f.venue": arguments.venue, "i.strategy": arguments.strategy}
+    named = {"f.symbol": arguments.symbol, "f.venue": arguments.venue, STRATEGY: arguments.strategy}
     conditions = [f"{name} = {sql_text(text)}" for name, text in named.items() if text]
     async with desk_bus() as (bus, _):
         rows = await _newest_fills(bus, "WHERE " + " AND ".join(conditions) if conditions else "", arguments.last)

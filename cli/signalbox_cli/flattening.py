@@ -69,7 +69,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         By default of the whole desk, else of all that has what is named. What works is cancelled; in each market, once
         nothing works there any more, what is held is closed at market, reduce-only. A halted desk can flatten.
         Meanwhile nothing else is sent there. What can not be done yet (a market is closed, a venue away) is waited for,
-        for ten minutes, or until --valid-until. If this command is ended the desk goes on alone.
+        for ten minutes, or until --valid-until. If this command is ended the desk goes on alone. Nothing is closed
+        where an order works that somebody else has placed (it could turn the position round), unless --external says
+        that it is to be cancelled, too.
 
         Exit status: 0 flat, 1 not flat (and what is left), 3 denied, 4 no decision in time.
 
@@ -85,6 +87,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     flatten.add_argument(
         "--valid-until", type=argument_types.time, metavar="TIME", help="how long to wait for what can not be done yet"
     )
+    flatten.add_argument("--external", action="store_true", help="cancel what others have placed there, too")
     flatten.add_argument("--id", default="", help="the intent's own id, used once, ever (default: a new one)")
     flatten.add_argument("--note", default="", help="a remark, kept with the intent and its orders")
     flatten.add_argument("--json", action="store_true", help="print the messages themselves, for programs")
@@ -103,6 +106,7 @@ async def _flatten(arguments: argparse.Namespace) -> int:
             account=arguments.account or "",
             symbol=arguments.symbol or "",
             valid_until=arguments.valid_until,
+            external=arguments.external,
             note=arguments.note,
         )
         followed = Flattened(intent.id)

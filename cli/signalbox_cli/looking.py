@@ -8,11 +8,13 @@ from collections.abc import Coroutine, Mapping, Sequence
 
 from signalbox.client.record import query, sql_text
 from signalbox.desk import load_desk
+from signalbox.errors import ConfigurationError
 from signalbox.messages import OrderStatus, ServiceStatus, TradingMode
 from signalbox.services import SERVICES
 from signalbox.venues import venue_names
 
 from signalbox_cli import argument_types
+from signalbox_cli.claiming import add_claim, run_claim
 from signalbox_cli.commands import add_command
 from signalbox_cli.connection import ask_status, desk_bus
 from signalbox_cli.offline import add_history, run_history, timeframe
@@ -28,12 +30,13 @@ ORDERS = """
 SELECT order_id, venue, "by", status, side, quantity, filled_quantity AS filled, symbol, order_type AS type,
        coalesce(limit_price, stop_price) AS price, CASE WHEN limit_price IS NOT NULL THEN stop_price END AS stop,
        time_in_force AS tif, changed_at AS changed, refused_by, reason
-FROM (SELECT order_id, venue, i."by", status,
+FROM (SELECT order_id, venue, coalesce(i."by", nullif(placed_by, '')) AS "by", status, strategy,
              coalesce(o.side, i.side) AS side, coalesce(o.quantity, i.quantity) AS quantity,
-             coalesce(o.symbol, i.symbol) AS symbol, coalesce(o.order_type, i.order_type) AS order_type,
+             coalesce(o.symbol, i.symbol) AS symbol,
+             coalesce(nullif(venue_type, ''), o.order_type, i.order_type) AS order_type,
              coalesce(o.limit_price, i.limit_price) AS limit_price,
              coalesce(o.stop_price, i.stop_price) AS stop_price,
-             coalesce(o.time_in_force, i.time_in_force) AS time_in_force,
+             coalesce(nullif(venue_time_in_force, ''), o.time_in_force, i.time_in_force) AS time_in_force,
              filled_quantity, created_at, changed_at, reason,
              CASE status WHEN 'DENIED' THEN 'DESK' ELSE refused_by END AS refused_by
       FROM {orders} o
@@ -45,8 +48,9 @@ FROM (SELECT order_id, venue, i."by", status,
 {where} ORDER BY coalesce(created_at, changed_at), order_id
 """
 """A denied order has no terms of its own: they are its intent's, of a list those of its first leg. Who sent it, the
-decision says. Of an order that has a
+decision says. What others have placed is shown in the venue's words, by whom the venue says. Of an order that has a
 limit and waits for its stop `price` is the limit."""
+EXTERNAL = "starts_with(order_id, 'external-')"
 WORKING = "status NOT IN ('FILLED', 'CANCELED', 'REJECTED', 'DENIED', 'EXPIRED')"
 POSITIONS = """
 SELECT venue, account, symbol, quantity, average_price, mark_price, unrealized_pnl, realized_pnl, commission, funding,
@@ -91,8 +95,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         As of a sequence: as each was once TRADE had its message of that number (`sequence` of signalbox query, of an
         answer to an intent, of a decision). Over NATS, from any language: query.sql with FROM orders_at(4711).
 
+        Orders that others have placed in the account, by hand or with another program, are there as well: external-...,
+        with their types as the venue calls them. `claim` makes one a strategy's, from its next fill on; it takes an
+        operator, and is kept with who and why. Exit status of claim: 0, 3 refused, 4 no answer in time.
+
         Examples:
           signalbox orders --working
+          signalbox orders --external --working
+          signalbox orders claim external-1000123 --strategy trend --why "its stop, placed by hand"
           signalbox orders --status UNKNOWN --status REJECTED
           signalbox orders --denied
           signalbox orders --symbol 700 --as-of 4711 --json
@@ -106,8 +116,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     orders.add_argument(
         "--denied", dest="status", action="append_const", const=OrderStatus.DENIED.value, help="as --status DENIED"
     )
+    orders.add_argument("--external", action="store_true", help="only those that others have placed")
     orders.add_argument("--symbol", type=argument_types.symbol, help="only this one's")
     _add_venue(orders)
+    add_claim(orders)
     _finish(orders, _orders)
     positions = add_command(
         commands,
@@ -238,10 +250,18 @@ async def _show_query(sql: str, arguments: argparse.Namespace, empty: str, row_l
 
 
 async def _orders(arguments: argparse.Namespace) -> int:
+    if arguments.what == "claim":
+        return await run_claim(arguments)
+    if arguments.strategy or arguments.why or arguments.account:
+        raise ConfigurationError(["--strategy, --why and --account go with `orders claim`"])
     symbol = f"symbol = {sql_text(arguments.symbol)}" if arguments.symbol else ""
     states = ", ".join(sql_text(status) for status in arguments.status or ())
     where = _where(
-        WORKING if arguments.working else "", f"status IN ({states})" if states else "", symbol, _at(arguments)
+        WORKING if arguments.working else "",
+        EXTERNAL if arguments.external else "",
+        f"status IN ({states})" if states else "",
+        symbol,
+        _at(arguments),
     )
     orders = f"orders_at({arguments.as_of})" if arguments.as_of else "orders"
     return await _show_query(ORDERS.format(where=where, orders=orders), arguments, "no orders")

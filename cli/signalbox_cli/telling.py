@@ -139,7 +139,7 @@ TOLD: dict[str, Callable[[Parsed], str]] = {
             "OrderCreated", "OrderDenied", "OrderAccepted", "OrderTriggered", "OrderHeld", "OrderNoted",
             "OrderReleased", "OrderPartiallyFilled", "OrderFilled", "FillCorrected", "CommissionBooked",
             "FundingBooked", "OrderPendingCancel", "OrderCancelRejected", "OrderCanceled", "OrderRejected",
-            "OrderExpired", "OrderUnknown",
+            "OrderExpired", "OrderUnknown", "OrderReplaced", "OrderClaimed",
         ),
         _order_event,
     ),

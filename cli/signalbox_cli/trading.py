@@ -78,12 +78,15 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
         --all is one request for every order that works and has all that is named: by default all of the desk's. It says
         for how many orders it was approved; of none it is approved too. It covers what was approved before it, not what
-        others have sent and is not decided yet: where that must not trade either, `signalbox halt` first.
+        others have sent and is not decided yet: where that must not trade either, `signalbox halt` first. What others
+        have placed at the venue, by hand or with another program, it leaves alone unless --external says so, or a
+        strategy has claimed it.
 
         Examples:
           signalbox cancel i-20240305-150000-1a2b3c4d --follow
           signalbox cancel --all                                         everything that works
           signalbox cancel --all --venue ibkr --symbol SPY --follow
+          signalbox cancel external-1000123                              placed elsewhere; where the venue allows it
           signalbox cancel --all --strategy trend                        of intents that say --strategy trend
         """,
     )
@@ -97,6 +100,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     cancel.add_argument("--account", help="with --all: in this account")
     cancel.add_argument("--strategy", help="with --all: of this strategy")
+    cancel.add_argument("--external", action="store_true", help="with --all: what others have placed, too")
     cancel.add_argument("--follow", action="store_true", help="go on until the order is final, or all of them are")
     finish(cancel, _cancel_one_or_many)
     halt = add_command(
@@ -162,8 +166,8 @@ async def _cancel_one_or_many(arguments: argparse.Namespace) -> int:
     named = (arguments.account, arguments.strategy)
     if arguments.all == (arguments.order_id is not None):
         raise ConfigurationError(["say which order to cancel, or --all for every one that works: one of the two"])
-    if not arguments.all and named != (None, None):
-        raise ConfigurationError(["--account and --strategy go with --all: an order is named by its id"])
+    if not arguments.all and (arguments.external or named != (None, None)):
+        raise ConfigurationError(["--account, --strategy and --external go with --all: an order is named by its id"])
     if arguments.all and "" in (arguments.venue, *named):  # a variable that is not set would cancel everything
         raise ConfigurationError(["an option of --all is empty: name what is meant, or leave the option out"])
     return await (_cancel_many if arguments.all else _cancel)(arguments)
@@ -179,6 +183,7 @@ async def _cancel_many(arguments: argparse.Namespace) -> int:
             account=arguments.account or "",
             symbol=arguments.symbol or "",
             strategy=arguments.strategy or "",
+            external=arguments.external,
         )
         return await publish_and_report(bus, found.user, intent, ManyOrders(), arguments)
 

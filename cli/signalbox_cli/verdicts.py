@@ -59,8 +59,16 @@ def _approved_in_words(made: IntentApproved, intent: Intent) -> str:
     if isinstance(made.intent, FlattenIntent) and made.basis is not None:
         held, works = made.basis.covered_positions, made.basis.covered_orders
         plural = ["s" if count != 1 else "" for count in (held, works)]
-        return f"{intent.id}: {held} position{plural[0]} to close, {works} order{plural[1]} to cancel"
-    return made.order_id or f"{intent.id} for {orders_in_words(covered_orders(made))}"
+        return f"{intent.id}: {held} position{plural[0]} to close, {works} order{plural[1]} to cancel{_spared(made)}"
+    return made.order_id or f"{intent.id} for {orders_in_words(covered_orders(made))}{_spared(made)}"
+
+
+def _spared(made: IntentApproved) -> str:
+    """How many orders that others have placed it leaves alone."""
+    spared = made.basis.spared_orders if made.basis is not None else 0
+    return (
+        f", and {orders_in_words(spared)} placed elsewhere left alone (--external is for those too)" if spared else ""
+    )
 
 
 def show_event(message: OrderEvents, as_json: bool) -> None:

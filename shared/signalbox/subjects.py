@@ -26,6 +26,7 @@ from signalbox.messages import (
     VenueFunding,
     VenueHeld,
     VenueNoted,
+    VenueOrderFound,
     VenueRejected,
     VenueReleased,
     VenueReplaced,
@@ -253,6 +254,7 @@ _REPORT_KINDS: dict[type[Report], str] = {
     VenueReplaceRejected: "replace_rejected",
     VenueReplaceUnknown: "replace_unknown",
     VenueUnknown: "unknown",
+    VenueOrderFound: "found",
     VenueSnapshot: "snapshot",
 }
 

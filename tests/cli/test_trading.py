@@ -142,8 +142,8 @@ async def test_a_cancel_of_many_says_of_how_many_and_follows_them_to_their_end(
     [
         ((), "say which order to cancel, or --all"),
         (("o-1", "--all"), "one of the two"),
-        (("o-1", "--account", "DU1"), "--account and --strategy go with --all"),
-        (("o-1", "--strategy", "trend"), "--account and --strategy go with --all"),
+        (("o-1", "--account", "DU1"), "--account, --strategy and --external go with --all"),
+        (("o-1", "--strategy", "trend"), "--account, --strategy and --external go with --all"),
         (("--all", "--venue", ""), "an option of --all is empty"),
         (("--all", "--account", ""), "an option of --all is empty"),
         (("--all", "--strategy", ""), "an option of --all is empty"),

@@ -237,7 +237,7 @@ class Make:
             checks=(),
         )
 
-    def mass_cancel(self, number: int = 90, **named: str) -> IntentApproved:
+    def mass_cancel(self, number: int = 90, **named: Any) -> IntentApproved:
         intent = MassCancelIntent(id=f"cancel-{number}", at=AT, **named)
         return IntentApproved(
             id=f"decision-{number}",

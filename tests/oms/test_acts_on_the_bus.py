@@ -14,10 +14,14 @@ from signalbox.messages import (
     Book,
     BooksActRefused,
     BooksAdjusted,
+    ClaimOrder,
     CorrectCash,
     DeadLetter,
+    OrderClaimed,
     Position,
     PositionHeld,
+    Side,
+    VenueOrderFound,
 )
 
 from tests.oms.test_service import Live, stored, until
@@ -140,3 +144,28 @@ async def test_a_trader_may_not_act_on_the_books(live: Live, make: Any) -> None:
     await until(told)
     await trader.close()
     assert not await stored(live.auditor, "KV_CONTROL", "$KV.CONTROL.books.>", messages.Act)
+
+
+async def test_a_claim_is_the_orders_own_event_in_the_operators_name(live: Live, make: Any) -> None:
+    service = await live.start_oms()
+    facts = {"at": make.at, "venue": "ibkr", "account": "DU1"}
+    found = VenueOrderFound(
+        id="report/ibkr/DU1/found/external-77.1", venue_order_id="77", symbol="AAPL", side=Side.SELL,
+        quantity=Decimal(5), currency="USD", placed_by="by hand", **facts,
+    )  # fmt: skip
+    await live.report(make.snapshot())
+    await live.report(found)
+    await live.wait_for_events(3)
+    wanted = {"order_id": "external-77", "strategy": "trend", "reason": "its stop", "by": "somebody else"}
+    await publish(live, ClaimOrder(id="claim-1", **(facts | wanted)))
+    claimed = (await live.wait_for_events(4))[-1]
+    assert isinstance(claimed, OrderClaimed)
+    assert (claimed.order_id, claimed.order.strategy, claimed.act.by) == ("external-77", "trend", "operator")
+    await publish(live, ClaimOrder(id="claim-2", **(facts | wanted | {"order_id": "external-0"})))
+    refused = (await live.wait_for_events(5))[-1]
+    assert isinstance(refused, BooksActRefused)
+    state = service.state
+    await live.stop(service)
+    live.tasks.clear()
+    again = await live.start_oms()
+    assert again.state.orders == state.orders

@@ -9,6 +9,7 @@ from math import isnan
 from typing import Any
 
 import pytest
+from oms import attaching
 from oms.metrics import Shown
 from oms.statements import Mark, book_message, position_message
 from prometheus_client import REGISTRY

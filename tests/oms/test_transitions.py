@@ -13,6 +13,7 @@ from signalbox.messages import (
     OrderAccepted,
     OrderCanceled,
     OrderCancelRejected,
+    OrderClaimed,
     OrderCreated,
     OrderDenied,
     OrderEvent,
@@ -40,6 +41,7 @@ EVENTS: tuple[type[OrderEvent], ...] = (
     OrderTriggered,
     OrderHeld,
     OrderNoted,
+    OrderClaimed,
     OrderReleased,
     OrderPartiallyFilled,
     OrderFilled,
@@ -67,6 +69,7 @@ COLUMNS: dict[type[OrderEvent], str] = {
     OrderTriggered: "T T P F C c T r e T T R",
     OrderHeld: "H H H F C c H U e H H R",
     OrderNoted: "n N P F C c T r e U H R",
+    OrderClaimed: "n N P F C c T r e U H R",
     OrderReleased: "N N P F C c T U e N N R",
     OrderPartiallyFilled: "P P P F C c P P e P P R",
     OrderFilled: "F F F F F F F F F F F F",
@@ -126,6 +129,14 @@ def test_an_illegal_pair_is_an_error_that_names_both(status: OrderStatus | None,
 
 def test_the_table_has_no_pair_that_is_not_tested() -> None:
     assert set(TRANSITIONS) == set(LEGAL)
+
+
+@pytest.mark.parametrize("filled", [False, True])
+@pytest.mark.parametrize("status", sorted(ENDED))
+def test_an_order_of_somebody_else_that_is_shown_to_work_works_again(status: OrderStatus, filled: bool) -> None:
+    wakes = OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.NEW
+    assert next_status("external-7", status, OrderReplaced, filled=filled, reopened=True) is wakes
+    assert next_status("external-7", status, OrderReplaced, filled=filled) is status
 
 
 @pytest.mark.parametrize("status", SENT)

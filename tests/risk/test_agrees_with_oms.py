@@ -22,6 +22,7 @@ from signalbox.errors import IllegalTransitionError
 from signalbox.messages import (
     Act,
     AdoptPosition,
+    ClaimOrder,
     CorrectPosition,
     Fill,
     Instrument,
@@ -39,6 +40,7 @@ from signalbox.messages import (
     VenueCommission,
     VenueExpired,
     VenueFill,
+    VenueOrderFound,
     VenueRejected,
     VenueSnapshot,
     VenueUnknown,
@@ -81,6 +83,9 @@ STEPS = st.lists(
         st.tuples(st.just("fee"), OWNER, EXECUTION_IDS, st.integers(1, 3)),
         st.tuples(st.just("act"), OWNER, st.sampled_from(["split", "correct", "adopt", "rename"]), st.integers(-9, 9)),
         st.tuples(st.just("report"), OWNER, ORDER_IDS, st.sampled_from(ENDINGS)),
+        st.tuples(st.just("found"), OWNER, st.sampled_from(["7", "8"]), SIDES, QUANTITIES, st.sampled_from(SYMBOLS)),
+        st.tuples(st.just("ended"), OWNER, st.sampled_from(["7", "8"])),
+        st.tuples(st.just("claim"), OWNER, st.sampled_from(["7", "8"])),
         st.tuples(st.just("snapshot"), OWNER, HELD, st.lists(EXECUTION_IDS, max_size=3, unique=True)),
     ),
     max_size=30,
@@ -115,6 +120,7 @@ class Both(DeskInProcess):
         assert self.positions_of_risk() == self.positions_of_oms(), incoming
         assert self.working_at_risk() == self.working_at_oms(), incoming
         assert self.risk.working == self.scopes_at_oms(), incoming
+        assert self.risk.working_external == self.scopes_at_oms(unclaimed=True), incoming
 
     def _act(self, values: Any, what: str, number: int) -> Act:
         terms: Any = values | {"id": f"act-{self.number}", "reason": "a test", "by": "anna", "symbol": "AAPL"}
@@ -175,6 +181,17 @@ class Both(DeskInProcess):
         )
         return VenueFill(**values, fill=fill, venue_order_id=venue_order_id)
 
+    def _found(self, values: Any, venue_order_id: str, side: Side, quantity: int, symbol: str) -> VenueOrderFound:
+        terms = {"symbol": symbol, "side": side, "quantity": Decimal(quantity), "limit_price": Decimal(100)}
+        return VenueOrderFound(**values, venue_order_id=venue_order_id, order_type=OrderType.LIMIT, **terms)
+
+    def _ended(self, values: Any, venue_order_id: str) -> VenueCanceled:
+        return VenueCanceled(**values, order_id=subjects.external_order(venue_order_id), reason="a test")
+
+    def _claim(self, values: Any, venue_order_id: str) -> ClaimOrder:
+        said = values | {"id": f"act-{self.number}", "reason": "a test", "by": "anna", "strategy": "trend"}
+        return ClaimOrder(**said, order_id=subjects.external_order(venue_order_id))
+
     def _fee(self, values: Any, execution_id: str, revision: int) -> VenueCommission:
         return VenueCommission(
             **values,
@@ -227,10 +244,13 @@ class Both(DeskInProcess):
             order.key: max(order.order.quantity - order.filled_quantity, Decimal(0)) for order in orders if order.order
         }
 
-    def scopes_at_oms(self) -> dict[Any, int]:
-        """How many orders work for each that a cancel of many may name."""
-        orders = (self.orders.state.orders[key] for key in self.orders.state.working)
-        return Counter((o.venue, o.account, o.order.symbol, o.order.strategy) for o in orders if o.order)
+    def scopes_at_oms(self, *, unclaimed: bool = False) -> dict[Any, int]:
+        """How many orders work for each that a cancel of many may name; or of those that it leaves alone."""
+        orders = [self.orders.state.orders[key] for key in self.orders.state.working]
+        terms = [(order, order.order) for order in orders if order.order is not None]
+        if unclaimed:
+            terms = [each for each in terms if each[1].order_id.startswith("external-") and not each[1].strategy]
+        return Counter((order.venue, order.account, said.symbol, said.strategy) for order, said in terms)
 
     def working_at_risk(self) -> dict[str, Decimal]:
         return {key: order.open_quantity for key, order in self.risk.orders.items()}

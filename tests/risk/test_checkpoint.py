@@ -44,7 +44,7 @@ SHAPES = {
     2: "5c2a1a9b0dfa22045ee0843fd73249161e91cd1f0668f4b462e4be5fb2f9b5c5",
     3: "04820106fd60e8ba7ac463cf5aeb0f9c9d377aa4f906a4d7f0cd1e8b50a6f6a3",
     4: "3d81b938ff73152163bbb5ac18fd00a66ce1fc0d58a36ad94cadded0131195f9",
-    5: "8bc4b8e9300251bc68ae5cdf5d2cad48b50e4523b28a448df039ab8cf8a147d7",
+    5: "104a191effe5869b44d930fb2790fc0054557f0b3664d031ae2ddfb88a16bbb1",
 }
 
 Log = list[tuple[int, Decision | OrderEvent]]

@@ -358,9 +358,9 @@ def test_what_does_not_end_is_asked_again_to_be_cancelled_ever_later(world: Any)
     assert [order.id for order in closing(w)] == [f"{name}.3"]
 
 
-def test_what_is_found_at_the_venue_meanwhile_is_cancelled_too(world: Any) -> None:
+def test_what_is_found_at_the_venue_meanwhile_is_cancelled_too_where_it_is_for_that(world: Any) -> None:
     w = holding(world, SPY="100")()
-    begin(w)
+    begin(w, external=True)
     foreign = w.order("SELL", "100", "120", id="external-7")
     w.created(foreign).accepted(foreign)
     assert w.look() == ()

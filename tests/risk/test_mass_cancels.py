@@ -140,7 +140,7 @@ def test_a_symbol_that_the_desk_file_lists_no_more_can_be_cancelled_while_an_ord
     w = world()
     foreign = w.order(symbol="MSFT", id="external-7")
     w.created(foreign)
-    assert of(w.decide(w.mass_cancel(symbol="msft"))) == 1
+    assert of(w.decide(w.mass_cancel(symbol="msft", external=True))) == 1
     w.canceled(foreign)
     assert isinstance(w.decide(w.mass_cancel(symbol="MSFT")), IntentDenied)
 

@@ -17,6 +17,7 @@ from signalbox.messages import (
     VenueFunding,
     VenueHeld,
     VenueNoted,
+    VenueOrderFound,
     VenueReleased,
     VenueReplaced,
     VenueReplaceRejected,
@@ -68,6 +69,9 @@ async def _nothing_is_told_twice(desk: Desk) -> None:
         assert doubled == [], f"a {name} was reported twice"
 
 
+TOLD_OF_OTHERS = ("quantity", "limit_price", "stop_price", "venue_type")
+
+
 def facts_of(reports: Sequence[Any]) -> list[tuple[str, ...]]:
     """What the reports tell: each may be told once, whatever its id is; held only after it was something else."""
     facts, last = [], dict[str, str]()
@@ -91,6 +95,8 @@ def _fact_of(report: Any) -> tuple[str, ...]:
             return kind, report.execution_id, f"{report.revision}.{report.correction}"
         case VenueFunding():
             return kind, report.funding_id
+        case VenueOrderFound():
+            return kind, report.venue_order_id, *(str(getattr(report, name)) for name in TOLD_OF_OTHERS)
         case VenueNoted():
             return kind, report.order_id, report.code, report.reason
         case VenueCancelRejected() | VenueSnapshot() | VenueReplaced() | VenueReplaceRejected() | VenueReplaceUnknown():

@@ -75,6 +75,8 @@ class VenueBench(Protocol):
     """A quantity that no quote fills at once."""
     desk_file: str
     """The part of a desk file that names the venue and its instruments."""
+    tells_of_others: bool
+    """Its gateway is told of orders that others have placed."""
     tells_its_order_ids: bool
     """Its orders bear the desk's order id; else only the ledger tells whose they are."""
     lasting: TimeInForce

@@ -50,6 +50,7 @@ class DydxBench(Market):
     spare_seconds = 2 * BLOCK_MS / 1000
     insists_on_cancels = True
     tells_its_order_ids = False
+    tells_of_others = True
     desk_file = f"""
 [venues.dydx]
 accounts = ["{ADDRESS}-0"]

@@ -35,6 +35,7 @@ class IbkrBench(Market):
     lasting = TimeInForce.GTC
     insists_on_cancels = False
     tells_its_order_ids = True
+    tells_of_others = True
     spare_seconds = 0.02
     other_account = "DU7654321"
     burst = 60
@@ -94,6 +95,7 @@ symbol = "AAPL"
             "SIGNALBOX_CANCEL_WAIT_SECONDS_MAX": "60",
             "SIGNALBOX_SILENCE_WALL_SECONDS_MAX": "1",
             "SIGNALBOX_RESUBSCRIBE_DELAY_SECONDS": "0.2",
+            "SIGNALBOX_EXTERNAL_ORDERS_SECONDS": "1",
         }
 
     # ------------------------------------------------------------------------------------------ what the venue has

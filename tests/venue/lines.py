@@ -48,6 +48,7 @@ class LinesBench(IbkrBench):
     name = "lines"
     module = "lines_gateway"
     attaches: ClassVar[bool] = False
+    tells_of_others = False
     cannot: ClassVar[dict[str, Cannot]] = (
         {
             "V64": FINAL,

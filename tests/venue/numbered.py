@@ -62,6 +62,10 @@ _NOT_HELD = Cannot(
 
 
 CANNOT: dict[tuple[str, str], Cannot] = {
+    ("VA7", "ibkr"): Cannot(
+        "TWS lets nobody but the client that has placed an order cancel it",
+        "the cancel is refused, with where the order can be cancelled; it works on",
+    ),
     ("V08", "dydx"): Cannot(
         "a perpetual has no closing auction", "the gateway refuses the order before it is claimed, and says why"
     ),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from signalbox.messages import OrderStatus, Side
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from signalbox.messages import OrderCreated, OrderStatus, OrderType, Side
 from signalbox.subjects import EXTERNAL_PREFIX
 
 from .desk import Desk
@@ -71,3 +75,145 @@ async def test_vA4_external_order_comes_and_goes(desk: Desk, order_id: str) -> N
     await desk.adds_up()
     assert len(desk.fills()) == before
     assert desk.status(order_id) is OrderStatus.NEW
+
+
+def order_of(desk: Desk, number: str) -> Any:
+    return desk.oms.state.find_order(desk.bench.venue, desk.bench.account, EXTERNAL_PREFIX + number)
+
+
+async def shown(desk: Desk, price: Decimal | None = None) -> str:
+    """Have an order of another program rest, and the desk know it; the venue's id of it."""
+    if not desk.bench.tells_of_others:
+        pytest.skip("this broker's gateway is not told of the orders of others")
+    number = await desk.bench.place_by_hand(
+        Side.BUY, desk.bench.small, price or desk.bench_market.resting_price(Side.BUY)
+    )
+    await desk.becomes(EXTERNAL_PREFIX + number, OrderStatus.NEW)
+    return number
+
+
+async def goes(desk: Desk, number: str) -> None:
+    """Have its owner cancel it, and the desk know that."""
+    await desk.bench.cancel_by_hand(number)
+    await desk.becomes(EXTERNAL_PREFIX + number, OrderStatus.CANCELED)
+
+
+async def test_vA5_external_order_is_shown_as_it_is(desk: Desk, order_id: str) -> None:
+    """Another program's order rests in the account, and is cancelled there.
+
+    It is an order of the desk's record under the venue's id, with its terms and who placed it, until it is CANCELED.
+    """
+    price = desk.bench_market.resting_price(Side.BUY)
+    number = await shown(desk, price)
+    order = order_of(desk, number)
+    assert (order.order.symbol, order.order.side, order.order.quantity) == (
+        desk.bench.symbol,
+        Side.BUY,
+        desk.bench.small,
+    )
+    assert (order.order.order_type, order.order.limit_price) == (OrderType.LIMIT, price)
+    assert order.order.placed_by
+    assert order.order.venue_type
+    assert order.venue_order_id == number
+    await goes(desk, number)
+
+
+async def test_vA6_restart_finds_an_external_order_as_it_is(desk: Desk, order_id: str) -> None:
+    """The gateway is killed while another program's order rests, and started again.
+
+    The order is the same one, told once.
+    """
+    number = await shown(desk)
+    await desk.kill()
+    await desk.start()
+    begun = [each for each in await desk.events() if each.order_id == EXTERNAL_PREFIX + number]
+    assert [type(each) for each in begun].count(OrderCreated) == 1
+    assert len(begun) == 2
+    assert order_of(desk, number).status is OrderStatus.NEW
+    await goes(desk, number)
+
+
+async def test_vA7_external_order_is_cancelled_by_the_desk(desk: Desk, order_id: str) -> None:
+    """A person asks the desk to cancel what another program has placed.
+
+    It is CANCELED, as asked, and the venue works it no more.
+    """
+    number = await shown(desk)
+    await desk.cancel(EXTERNAL_PREFIX + number)
+    if desk.cannot is not None:
+        refused = await desk.reported(EXTERNAL_PREFIX + number, "VenueCancelRejected")
+        assert "by hand in TWS" in refused.reason
+        await desk.becomes(EXTERNAL_PREFIX + number, OrderStatus.NEW)
+        await goes(desk, number)
+        return
+    await desk.becomes(EXTERNAL_PREFIX + number, OrderStatus.CANCELED)
+    assert (await desk.reported(EXTERNAL_PREFIX + number, "VenueCanceled")).reason == "cancelled as asked"
+
+
+async def test_vA8_external_order_ends_while_the_gateway_is_dead(desk: Desk, order_id: str) -> None:
+    """Another program cancels its order while the gateway is dead.
+
+    It is CANCELED once the next gateway has asked the venue.
+    """
+    number = await shown(desk)
+    await desk.kill()
+    await desk.bench.cancel_by_hand(number)
+    await desk.start()
+    await desk.becomes(EXTERNAL_PREFIX + number, OrderStatus.CANCELED)
+
+
+async def test_vA9_external_order_is_placed_while_the_gateway_is_dead(desk: Desk, order_id: str) -> None:
+    """Another program places an order while the gateway is dead, beside one of the desk's.
+
+    The next gateway shows it, and leaves the desk's order as it was.
+    """
+    await desk.working(order_id)
+    await desk.kill()
+    number = await shown_after(desk)
+    assert desk.status(order_id) is OrderStatus.NEW
+    await goes(desk, number)
+
+
+async def shown_after(desk: Desk) -> str:
+    if not desk.bench.tells_of_others:
+        pytest.skip("this broker's gateway is not told of the orders of others")
+    number = await desk.bench.place_by_hand(Side.BUY, desk.bench.small, desk.bench_market.resting_price(Side.BUY))
+    await desk.start()
+    await desk.becomes(EXTERNAL_PREFIX + number, OrderStatus.NEW)
+    return number
+
+
+async def test_vAA_external_order_fills_in_part_and_is_cancelled(desk: Desk, order_id: str) -> None:
+    """Another program's order takes all that the book has, rests for more, and is cancelled.
+
+    What it has filled is booked under it, once, and it is CANCELED.
+    """
+    if not desk.bench.tells_of_others:
+        pytest.skip("this broker's gateway is not told of the orders of others")
+    side, market = Side.BUY, desk.bench_market
+    wanted = market.beyond_the_book(side)
+    number = await desk.bench.place_by_hand(side, wanted, market.crossing_price(side))
+    name = EXTERNAL_PREFIX + number
+
+    def works_on() -> bool:
+        order = order_of(desk, number)
+        return order is not None and order.order.quantity == wanted and 0 < order.filled_quantity < wanted
+
+    await desk.eventually(works_on, "an external order that is filled in part")
+    assert order_of(desk, number).status is OrderStatus.PARTIALLY_FILLED
+    await desk.bench.cancel_by_hand(number)
+    await desk.becomes(name, OrderStatus.CANCELED)
+    await desk.adds_up()
+
+
+async def test_vAB_cancel_of_many_leaves_an_external_order_alone(desk: Desk, order_id: str) -> None:
+    """A person cancels all that works while another program's order rests beside the desk's.
+
+    The desk's is CANCELED; the other one works on, as its owner left it.
+    """
+    await desk.working(order_id)
+    number = await shown(desk)
+    await desk.cancel_many(f"{order_id}-all")
+    await desk.becomes(order_id, OrderStatus.CANCELED)
+    assert order_of(desk, number).status is OrderStatus.NEW
+    await goes(desk, number)

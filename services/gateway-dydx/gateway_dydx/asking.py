@@ -11,11 +11,12 @@ from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 from signalbox.clock import DeskClock
+from signalbox.gateway import externals
 from signalbox.gateway.actions import Action
 from signalbox.gateway.asking import Asking, Pace
 from signalbox.gateway.state import outstanding
 
-from gateway_dydx import decide, moving, reconcile
+from gateway_dydx import decide, moving, reconcile, strangers
 from gateway_dydx.decide import OPEN_STATUSES
 from gateway_dydx.facts import OrderSeen, Unreadable
 from gateway_dydx.plans import Subaccount
@@ -52,13 +53,15 @@ class Questions:
         return self.begun
 
     def question(self, key: str, tracked: Tracked | None) -> str:
+        if key == externals.QUESTION:
+            return strangers.INCOMPLETE if self._state.own.incomplete else externals.question(self._state)
         return decide.question(self._state, tracked) if tracked is not None else ""
 
     async def ask(self) -> Answers:
         state, rest = self._state, self._rest
         address, number = self._subaccount.address, self._subaccount.number
         moving.resume(state, time.monotonic())
-        asked_about = outstanding(state)
+        asked_about, state.own.incomplete = outstanding(state), False
         moves = [
             (tracked, version)
             for tracked, move in moving.unsettled(state)
@@ -148,6 +151,8 @@ class Questions:
 
 def look(asking: Asking, state: State) -> None:
     """The indexer has processed another block: orders whose last block that was are asked about."""
+    if strangers.look(state):
+        asking.later(externals.QUESTION, urgent=True)
     open_questions = asking.open_questions
     for order_id, tracked in state.orders.items():
         if order_id not in open_questions and decide.question(state, tracked):

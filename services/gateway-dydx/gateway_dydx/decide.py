@@ -21,7 +21,7 @@ from signalbox.gateway.state import ZERO, Standing, execution_report_id
 from signalbox.messages import Fill
 from signalbox.order_terms import WITH_STOP
 
-from gateway_dydx import changing, moving
+from gateway_dydx import changing, moving, strangers
 from gateway_dydx.endings import FINAL_STATUSES, VenueStatus, ending_of, reason_word
 from gateway_dydx.facts import Fact, FillSeen, Height, OrderSeen, SubaccountChanged, SubaccountSnapshot
 from gateway_dydx.state import State, Tracked, claim_filled, raise_height, remember_fill
@@ -71,7 +71,7 @@ def on_order(state: State, fact: OrderSeen, at: datetime) -> list[Action]:
     """The indexer shows an order in some status."""
     tracked = tracked_of(state, fact.id)
     if tracked is None:
-        return []
+        return strangers.on_order(state, fact, at)
     order = tracked.order
     claim_filled(tracked, fact.id, fact.total_filled or ZERO)
     if tracked.own.move is not None or fact.id != tracked.venue_order_id:

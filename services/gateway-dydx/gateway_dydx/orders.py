@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 from signalbox.errors import TranslationError, VenueError
+from signalbox.gateway.externals import External
 from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.venue import Canceled, Draft, NoRoom, Outcome, Placed
 from signalbox.messages import MarketState, Order, Side
@@ -27,6 +28,7 @@ from gateway_dydx.renewal import renewal
 from gateway_dydx.sending import Sending
 from gateway_dydx.settings import Settings
 from gateway_dydx.state import State, Tracked, take_number
+from gateway_dydx.strangers import cancel_plan as cancel_external
 from gateway_dydx.translate import VENUE
 
 log = logging.getLogger(__name__)
@@ -138,6 +140,10 @@ class Orders:
         plan = self.cancel_plan(tracked)
         tracked.own.cancel_seconds = time.monotonic()
         return await self._sending.cancel(plan)
+
+    async def cancel_external(self, external: External) -> Canceled:
+        """Whoever may trade for the subaccount may cancel what another has placed for it."""
+        return await self._sending.cancel(cancel_external(external, self._subaccount, self._state.own.height))
 
     def ends_unwatched(self, tracked: Tracked) -> bool:
         return tracked.own.is_short_term

@@ -27,7 +27,7 @@ from signalbox.gateway.state import ZERO, Standing, asked_about
 from signalbox.messages import OpenOrder, Side, VenueFunding, VenueSnapshot
 from signalbox.order_terms import WITH_LIMIT, WITH_STOP
 
-from gateway_dydx import changing, moving
+from gateway_dydx import changing, moving, strangers
 from gateway_dydx.decide import OPEN_STATUSES, decide, goes_on, tracked_of
 from gateway_dydx.endings import FINAL_STATUSES, EndKind, ending_of
 from gateway_dydx.facts import FillSeen, OrderSeen, Subaccount, Unreadable
@@ -91,6 +91,7 @@ def reconcile(
     for order in answers.orders:
         if order.status not in OPEN_STATUSES:
             actions += decide(state, order, at)
+    actions += strangers.listed(state, answers, at)
     unread = {row.symbol for row in answers.unreadable}
     fills_are_whole = not any(row.kind == FILL for row in answers.unreadable)
     if answers.fills_from_height <= state.own.complete_height + 1 and fills_are_whole:

@@ -86,6 +86,8 @@ class OwnState:
     """Every fill up to this block is known."""
     complete_at: datetime | None = None
     """When it was last held against the venue as a whole; None = the account is new to the desk."""
+    incomplete: bool = False
+    """The stream has told of an order of somebody else, and not all that an order has."""
     funding_rows: dict[str, Owed] = field(default_factory=dict)
     """By market: which hours' payments the indexer has listed."""
 

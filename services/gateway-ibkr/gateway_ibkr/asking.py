@@ -13,6 +13,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from signalbox.clock import DeskClock
+from signalbox.gateway import externals
 from signalbox.gateway.actions import Action, Ask
 from signalbox.gateway.asking import Pace
 from signalbox.gateway.link import Link
@@ -66,6 +67,11 @@ class Questions:
         """As it was when the venue was last asked."""
         self._gone_asked = 0
         """How often the executions have not explained that options are gone."""
+        self._looks_around = False
+
+    def look_around(self) -> None:
+        """Ask, when the venue is asked next, what others have placed."""
+        self._looks_around = True
 
     def on_position(self, symbol: str, quantity: Decimal) -> bool:
         """Take a stated position; True = the venue must be asked about it."""
@@ -87,11 +93,13 @@ class Questions:
     def question(self, key: str, tracked: Tracked | None) -> str:
         if tracked is not None:
             return decide.question(self._state, tracked)
+        if key == externals.QUESTION:
+            return "what others have placed" if self._looks_around else externals.question(self._state)
         return "positions differ" if key == POSITIONS and self._positions_differ() else ""
 
     async def ask(self) -> Answers:
         session = self._open_session()
-        self._stated_before = dict(self._stated)
+        self._stated_before, self._looks_around = dict(self._stated), False
         asked_about = outstanding(self._state)
         inactive = frozenset(name for name, tracked in self._state.orders.items() if tracked.own.inactive)
         open_orders = await session.open_orders()

@@ -23,7 +23,7 @@ from signalbox.messages import Order, TimeInForce
 from signalbox.order_terms import AT_OPEN, TRIGGERED, WHY_OVER
 from signalbox.sessions import session_at, session_on
 
-from gateway_ibkr import changing
+from gateway_ibkr import changing, strangers
 from gateway_ibkr.attached import held_for
 from gateway_ibkr.facts import (
     CommissionSeen,
@@ -94,7 +94,9 @@ def on_open_order(state: State, fact: OpenOrderSeen, at: datetime) -> list[Actio
     tracked = identify(
         state, reference=fact.reference, perm_id=fact.perm_id, client_id=fact.client_id, number=fact.order_number
     )
-    if tracked is None or fact.account != state.account:
+    if tracked is None:
+        return strangers.on_open_order(state, fact, at)
+    if fact.account != state.account:
         return []
     tracked.own.client_id = fact.client_id
     tracked.own.heard += 1
@@ -107,7 +109,7 @@ def on_status(state: State, fact: OrderStatusSeen, at: datetime) -> list[Action]
     """An orderStatus says the status, and how much has been filled."""
     tracked = identify(state, reference="", perm_id=fact.perm_id, client_id=fact.client_id, number=fact.order_number)
     if tracked is None:
-        return []
+        return strangers.on_status(state, fact, _venue_now(state, at))
     tracked.own.heard += 1
     tracked.filled_at_venue = max(tracked.filled_at_venue, decimal_of(fact.filled))
     tracked.own.whole = tracked.own.whole or fact.status == "Filled"

@@ -113,6 +113,8 @@ class OpenOrderSeen(Struct, frozen=True, kw_only=True):
     quantity: float
     limit_price: float = 0.0
     stop_price: float = 0.0
+    order_type: str = ""
+    time_in_force: str = ""
 
 
 class OrderStatusSeen(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from msgspec import Struct
 from signalbox.errors import TranslationError, VenueUnavailableError
+from signalbox.gateway.externals import External
 from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.state import take_number
 from signalbox.gateway.venue import Canceled, CancelVerdict, Draft, NoRoom, Outcome, Placed
@@ -129,6 +130,21 @@ class Orders:
         self.session.cancel(tracked.number)
         own.cancels_sent, own.cancel_sent_seconds = own.cancels_sent + 1 if again else 1, time.monotonic()
         return Canceled(CancelVerdict.ACCEPTED)
+
+    async def cancel_external(self, external: External) -> Canceled:
+        """Only under the client id that has placed it: the venue takes a number for one of ours, whosever it is."""
+        where = external.own
+        if where is None or self.session is None:
+            return Canceled(CancelVerdict.UNKNOWN, "", NO_SESSION)
+        if where.client_id == self._state.own.client_id and where.order_number:
+            self.session.cancel(where.order_number)
+            return Canceled(CancelVerdict.ACCEPTED)
+        if where.client_id <= 0:
+            what = "it was placed by hand in TWS, where it can be cancelled: TWS lets no other client cancel it"
+            return Canceled(CancelVerdict.REFUSED, "", what)
+        client = where.client_id
+        what = f"it was placed by API client {client}: cancel it there, or in TWS; TWS lets no other client cancel it"
+        return Canceled(CancelVerdict.REFUSED, "", what)
 
     def ends_unwatched(self, tracked: Tracked) -> bool:
         return False

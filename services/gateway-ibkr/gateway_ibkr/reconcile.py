@@ -33,7 +33,7 @@ from signalbox.gateway.state import asked_about, report_id
 from signalbox.messages import OpenOrder, PositionHeld, TimeInForce, VenueSnapshot
 from signalbox.sessions import trading_day
 
-from gateway_ibkr import changing, sense, taken_back
+from gateway_ibkr import changing, sense, strangers, taken_back
 from gateway_ibkr.decide import COMBINATION, decide, end_of_day, identify, inactive, note, rejected
 from gateway_ibkr.facts import (
     AccountAnswers,
@@ -86,6 +86,8 @@ class Answers(Struct, frozen=True, kw_only=True):
     accord comes among its answers: an order that it refuses just then looks as if it were listed."""
     overtaken: frozenset[str] = frozenset()
     """The orders of which the venue has said more since it listed what is open: of those the list is out of date."""
+    unread_orders: frozenset[str] = frozenset()
+    """What the venue calls the open orders of which a row makes no sense."""
     hides: bool = False
     """Of one of those it can not even be told whose order it is about: what is not listed may be that one."""
 
@@ -124,6 +126,7 @@ def answers_of(
         overtaken=frozenset(
             name for name, tracked in state.orders.items() if heard is not None and tracked.own.heard != heard.get(name)
         ),
+        unread_orders=frozenset(str(getattr(row, "perm_id", "")) for row in rows if id(row) not in understood),
         hides=None in left_out,
     )
 
@@ -151,6 +154,7 @@ def reconcile(
     actions: list[Action] = [*answers.unread]
     for fact in _news(state, answers):
         actions += decide(state, fact, at)
+    actions += strangers.listed(state, answers, answers.unread_orders, at)
     taken_back.take(state, answers)
     canceling = {seen.perm_id for seen in answers.open_orders if seen.status == "PendingCancel"}
     working = {

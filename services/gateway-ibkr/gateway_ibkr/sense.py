@@ -39,6 +39,7 @@ from gateway_ibkr.state import OwnState
 from gateway_ibkr.translate import (
     NOT_RECKONED,
     SECURITY_TYPES,
+    UNSET_DOUBLE,
     canonical_symbol,
     decimal_of,
     execution_key,
@@ -237,6 +238,11 @@ def _open_order(fact: OpenOrderSeen, at: datetime) -> None:
     contract(fact.contract)
     side_of(text(fact.action, "side"))
     size(fact.quantity, "quantity")
+    for value in (fact.limit_price, fact.stop_price):
+        if value not in (0, UNSET_DOUBLE):
+            number(value, "price")
+    text(fact.order_type, "type of order")
+    text(fact.time_in_force, "time in force")
 
 
 def _order_status(fact: OrderStatusSeen, at: datetime) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from signalbox.bars import parse_timeframe
 from signalbox.errors import ConfigurationError
+from signalbox.gateway import externals
 from signalbox.gateway.rebuilding import rebuild
 from signalbox.gateway.running import Gateway, Lane, described, run_together, take_account, until_it_runs
 from signalbox.gateway.submission import Submission
@@ -101,13 +102,23 @@ class Traded:
     gateway: Gateway[Offered]
     submission: Submission
     orders_link: OrdersLink
+    questions: Questions
+    external_orders_seconds: float
 
     def own_tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """What goes on for it, beside what does for any gateway's account."""
         return {
             "orders session": self.orders_link.run(),
+            "orders of others": self._others(),
             "account figures": self.gateway.account.keep_said(self.orders_link.ask_figures),
         }
+
+    async def _others(self) -> None:
+        """Have the venue asked what others have placed, every while."""
+        while True:
+            await asyncio.sleep(self.external_orders_seconds)
+            self.questions.look_around()
+            self.submission.asking.later(externals.QUESTION, urgent=True)
 
 
 async def _traded(
@@ -136,7 +147,7 @@ async def _traded(
     submission = gateway.submission(orders, questions, pace_of(settings), settings.cancel_wait_seconds_max)
     mode = runtime.desk.mode
     link = OrdersLink(clock, state, gateway, orders, questions, submission, settings, mode, place)
-    return Traded(state, gateway, submission, link)
+    return Traded(state, gateway, submission, link, questions, settings.external_orders_seconds)
 
 
 def _tell_strangers(settings: Settings, traded: Sequence[Traded]) -> None:

@@ -51,6 +51,8 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     """An order without any word of the venue for this long is asked about."""
     visibility_seconds: float = 3.0
     """How long the venue may take to show an order that it has. "Not found" counts when asked twice, this far apart."""
+    external_orders_seconds: float = 60.0
+    """How often TWS is asked what others have placed in the account: unasked it tells of this client's orders alone."""
     cancel_wait_seconds_max: float = 10.0
     """How long a cancel waits for the link; then it is refused, and the order stays as it was. Commands behind it wait
     as long, and whoever wants the order gone must learn that it is not."""

@@ -244,7 +244,7 @@ def multiplier_of(contract: VenueContract) -> Decimal:
 
 # -------------------------------------------------------------------------------------------------------- orders
 
-_ORDER_TYPES = {
+ORDER_TYPES = {
     OrderType.MARKET: "MKT",
     OrderType.LIMIT: "LMT",
     OrderType.STOP: "STP",
@@ -283,7 +283,7 @@ def order_terms(order: Order) -> OrderTerms:
     return OrderTerms(
         action=order.side.value,
         quantity=float_of(order.quantity),
-        order_type=_ORDER_TYPES[order.order_type],
+        order_type=ORDER_TYPES[order.order_type],
         time_in_force=AT_THE_OPENING if order.order_type in AT_OPEN else order.time_in_force.value,
         account=order.account,
         reference=order.order_id,

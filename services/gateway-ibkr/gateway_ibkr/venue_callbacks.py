@@ -216,6 +216,8 @@ class Callbacks(OptionCallbacks):
             quantity=_number(order.totalQuantity),
             limit_price=_number(order.lmtPrice),
             stop_price=_number(order.auxPrice),
+            order_type=order.orderType,
+            time_in_force=order.tif,
         )
         self._session.item(OPEN_ORDERS, seen)
         self._session.on_fact(seen)

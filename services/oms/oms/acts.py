@@ -21,6 +21,7 @@ from signalbox.messages import (
     BooksActRefused,
     BooksAdjusted,
     ChangeKind,
+    ClaimOrder,
     CorrectCash,
     CorrectPosition,
     OrderStatus,
@@ -35,6 +36,7 @@ from signalbox.messages import (
 from signalbox.subjects import ACTS, is_name
 
 from oms.books import holding_at
+from oms.claims import claimed, why_unclaimed
 from oms.outcome import Outcome, carried
 from oms.positions import DIGITS, FLAT, ZERO, changed, multiply, plain, subtract
 from oms.snapshots import is_missing_executions
@@ -64,6 +66,11 @@ def decide_act(state: State, act: Act) -> Outcome:
     # FILLED: this is no order, and a reader who counts what works must not count it.
     common = carried(state, (act.venue, act.account, ACTS), OrderStatus.FILLED, act.at, act.id)
     try:
+        if isinstance(act, ClaimOrder):
+            _known(book, act)
+            if why := why_unclaimed(state, act):
+                raise ActError(why)
+            return Outcome(events=(claimed(state, act),))
         booked = _booked(state, book, act)
     except ActError as error:
         return Outcome(events=(BooksActRefused(**common, act=act, reason=str(error)),))
@@ -72,14 +79,19 @@ def decide_act(state: State, act: Act) -> Outcome:
 
 
 def _booked(state: State, book: AccountBook | None, act: Act) -> Booked:
+    kind: Callable[[State, AccountBook, Any], Booked] = _KINDS[type(act)]
+    return kind(state, _known(book, act), act)
+
+
+def _known(book: AccountBook | None, act: Act) -> AccountBook:
+    """The books that the act is about, which somebody named has given a reason for."""
     if not act.reason.strip() or not act.by:
         raise ActError("it says no reason, or nobody knows who sent it: say why with --reason")
     if book is None or not book.adopted:
         raise ActError(
             f"the desk has no books of {act.account} at {act.venue} yet: they begin with the venue's first snapshot"
         )
-    kind: Callable[[State, AccountBook, Any], Booked] = _KINDS[type(act)]
-    return kind(state, book, act)
+    return book
 
 
 # -------------------------------------------------------------------------------------------------- corporate actions

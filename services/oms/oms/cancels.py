@@ -16,6 +16,7 @@ from signalbox.messages import (
     OrderPendingCancel,
     RefusedBy,
 )
+from signalbox.subjects import EXTERNAL_PREFIX
 
 from oms.outcome import NOTHING, Outcome, carried
 from oms.state import OrderState, State
@@ -75,9 +76,14 @@ def cancel_many(
 
 
 def covers(intent: MassCancelIntent | FlattenIntent, order: OrderState, sequence: int) -> bool:
-    """Whether an order began before `sequence` of TRADE, and has all that the intent names."""
+    """Whether an order began before `sequence` of TRADE, and has all that the intent names.
+
+    What others have placed, and no strategy has claimed, is not asked to end unless the intent says so.
+    """
     terms = order.order
     if terms is None or order.begun_at_sequence >= sequence:
+        return False
+    if order.order_id.startswith(EXTERNAL_PREFIX) and not terms.strategy and not intent.external:
         return False
     found = (order.venue, order.account, terms.symbol, terms.strategy)
     strategy = intent.strategy if isinstance(intent, MassCancelIntent) else ""

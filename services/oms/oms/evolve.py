@@ -18,6 +18,7 @@ from signalbox.messages import (
     FundingBooked,
     ListCreated,
     OrderAccepted,
+    OrderClaimed,
     OrderCreated,
     OrderDenied,
     OrderEvent,
@@ -28,6 +29,7 @@ from signalbox.messages import (
     OrderReplaced,
     OrderReplaceRejected,
 )
+from signalbox.subjects import EXTERNAL_PREFIX
 
 from oms.adjusting import book_act, note_act
 from oms.books import adopt, book_execution, book_fee, book_funding
@@ -47,10 +49,14 @@ from oms.state import (
 )
 from oms.transitions import ACKNOWLEDGING
 
+EXTERNAL_CAUSES_MAX = 256
+
 # Tuples: a union would be made anew at every event
 BEGINNING = (OrderCreated, OrderDenied)
 BOOKING = (OrderPartiallyFilled, OrderFilled, FillCorrected)
-OF_BOOKS = frozenset({*BOOKING, CommissionBooked, FundingBooked, AccountAdopted, BooksAdjusted, BooksActRefused})
+OF_BOOKS = frozenset(
+    {*BOOKING, CommissionBooked, FundingBooked, AccountAdopted, BooksAdjusted, BooksActRefused, OrderClaimed}
+)
 
 
 def evolve_nothing(state: State, venue: str, account: str, order_id: str, sequence: int) -> None:
@@ -162,7 +168,7 @@ def evolve_order(order: OrderState, event: OrderEvent) -> OrderState:
     elif isinstance(event, OrderPendingReplace):
         command_causes = (*command_causes, event.cause)
         change = Change(event.order, event.revision, event.at)
-    elif isinstance(event, OrderReplaced):
+    elif isinstance(event, OrderReplaced | OrderClaimed):
         terms = event.order
     if event.status in FINAL_STATUSES or _answers(event, change):
         if change is not None and terms is not None and filled_quantity > terms.quantity:
@@ -180,8 +186,14 @@ def evolve_order(order: OrderState, event: OrderEvent) -> OrderState:
         filled_quantity=filled_quantity,
         command_causes=command_causes,
         cancel_causes=cancel_causes,
-        causes=(*order.causes, event.cause),
+        causes=_with(order, event.cause),
     )
+
+
+def _with(order: OrderState, cause: str) -> tuple[str, ...]:
+    """What has been turned into events; of an order that somebody else may move each second the last ones."""
+    causes = (*order.causes, cause)
+    return causes[-EXTERNAL_CAUSES_MAX:] if order.order_id.startswith(EXTERNAL_PREFIX) else causes
 
 
 def _answers(event: OrderEvent, change: Change | None) -> bool:
@@ -215,7 +227,7 @@ def _evolve_book(state: State, key: str, event: OrderEvent, sequence: int) -> tu
         book_fee(book, event.execution_id, fee)
         execution = book.find_execution(event.execution_id)
         symbols = (execution.fill.symbol,) if execution else ()
-    elif isinstance(event, BooksActRefused):
+    elif isinstance(event, BooksActRefused | OrderClaimed):
         note_act(book, event.act.id, sequence)
         return ()
     elif isinstance(event, BooksAdjusted):

@@ -15,6 +15,7 @@ from signalbox.desk import Desk
 from signalbox.instruments import parse_symbol
 from signalbox.messages import FINAL_STATUSES, Book, Fill, ListAction, OrderEvents, OrderStatus, Position
 from signalbox.metrics import ORDER_HOP_SECONDS, Hop, show_hop
+from signalbox.subjects import EXTERNAL_PREFIX
 
 from oms.figures import (
     FLAT,
@@ -40,6 +41,11 @@ OLDEST_ORDER_SECONDS = Gauge(
     "signalbox_oms_oldest_order_seconds",
     "Desk time since the oldest order in this status took it; 0 = there is none.",
     ("venue", "account", "status"),
+)
+EXTERNAL_ORDERS = Gauge(
+    "signalbox_oms_external_orders",
+    "Orders that others have placed in the account (by hand, or another program) and that are not final.",
+    ("venue", "account"),
 )
 EVENTS = Counter("signalbox_oms_order_events_total", "Order events stored, by kind.", ("venue", "event"))
 FILLS = Counter("signalbox_oms_fills_total", "Executions booked (corrections not counted).", ("venue",))
@@ -201,6 +207,7 @@ class Shown:
                 labels = (venue, account, status.value)
                 ORDERS.labels(*labels).set_function(partial(self._count, venue, account, status))
                 OLDEST_ORDER_SECONDS.labels(*labels).set_function(partial(self._oldest, venue, account, status))
+        EXTERNAL_ORDERS.labels(venue, account).set_function(partial(self._external, venue, account))
         unprotected = partial(self._list_unprotected_seconds, (venue, account))
         LIST_UNPROTECTED_SECONDS.labels(venue, account).set_function(unprotected)
         in_all = partial(self._list_unprotected_in_all_seconds, (venue, account))
@@ -219,6 +226,14 @@ class Shown:
 
     def _count(self, venue: str, account: str, status: OrderStatus) -> float:
         return len(self._since(venue, account, status))
+
+    def _external(self, venue: str, account: str) -> float:
+        orders = [self._state.orders.get(key) for key in tuple(self._state.working)]
+        return sum(
+            (order.venue, order.account) == (venue, account) and order.order_id.startswith(EXTERNAL_PREFIX)
+            for order in orders
+            if order is not None
+        )
 
     def _oldest(self, venue: str, account: str, status: OrderStatus) -> float:
         return oldest_seconds(self._since(venue, account, status), self._clock.now())

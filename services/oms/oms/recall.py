@@ -31,6 +31,7 @@ from signalbox.messages import (
     VenueCommission,
     VenueFill,
     VenueFunding,
+    VenueOrderFound,
     VenueSnapshot,
 )
 from signalbox.subjects import external_order
@@ -74,6 +75,8 @@ def wanted_by_message(state: State, message: Message) -> Wanted:
             owners = [(venue, account, message.order_id)]
             owners += _booked_under(state, venue, account, message.execution_id)
             places = _places(state, venue, account, message.execution_id)
+        case VenueOrderFound(venue=venue, account=account):
+            owners = [(venue, account, external_order(message.venue_order_id))]
         case VenueFunding(venue=venue, account=account):
             places = _places(state, venue, account, message.funding_id)
         case VenueSnapshot(venue=venue, account=account):

@@ -34,7 +34,6 @@ from signalbox.messages import (
     OrderReplaceUnknown,
     OrderStatus,
     OrderTriggered,
-    OrderType,
     OrderUnknown,
     VenueAccepted,
     VenueCanceled,
@@ -56,6 +55,7 @@ from signalbox.messages import (
 from signalbox.subjects import EXTERNAL_PREFIX, FUNDING, external_order
 
 from oms.books import contains_funding
+from oms.found import external_terms
 from oms.outcome import NoteKind, Outcome, carried
 from oms.positions import ZERO, add, subtract
 from oms.state import UNATTRIBUTED, AccountBook, OrderState, Owner, State, order_key
@@ -265,7 +265,8 @@ def _corrected(state: State, order: OrderState, report: VenueFill, replaced: Fil
 
 
 def _external(state: State, book: AccountBook | None, report: VenueFill, instrument: Instrument | None) -> Outcome:
-    """Book a fill of an order placed elsewhere. Its terms are not known, so what has traded is all there is of it.
+    """Book a fill of an order placed elsewhere. While its terms are not known (`oms.found`) what has traded is all
+    there is of it.
 
     An order has one contract: the legs of a combination, which bear the one number, are orders each, by execution.
     """
@@ -280,37 +281,12 @@ def _external(state: State, book: AccountBook | None, report: VenueFill, instrum
     status = next_status(order_id, None, OrderCreated)
     created = OrderCreated(
         **carried(state, owner, status, report.at, report.id),
-        order=_external_terms(book, report, order_id, instrument),
+        order=external_terms(book, report, order_id, instrument),
     )
     quantity = report.fill.quantity
     filled = _fill_event(state, owner, status, report, quantity, quantity, ahead=1)
     return Outcome(
         events=(created, filled), notes=() if instrument or report.currency else (NoteKind.UNKNOWN_INSTRUMENT,)
-    )
-
-
-def _external_terms(book: AccountBook | None, report: VenueFill, order_id: str, instrument: Instrument | None) -> Order:
-    held = book.symbols.get(report.fill.symbol) if book is not None else None
-    if held is not None:
-        currency, multiplier = held.currency, held.multiplier
-    elif report.currency:
-        currency, multiplier = report.currency, report.multiplier or Decimal(1)
-    elif instrument is not None:
-        currency, multiplier = instrument.currency, instrument.multiplier
-    else:  # a fill is never lost for want of a name for its money: the account's own, told by UNKNOWN_INSTRUMENT
-        currency, multiplier = (book.currency if book is not None else "") or "USD", Decimal(1)
-    return Order(
-        order_id=order_id,
-        intent_id="",
-        venue=report.venue,
-        account=report.account,
-        symbol=report.fill.symbol,
-        side=report.fill.side,
-        quantity=report.fill.quantity,
-        order_type=OrderType.MARKET,
-        multiplier=multiplier,
-        currency=currency,
-        base_currency=report.base_currency or (instrument.base_currency if instrument is not None else ""),
     )
 
 

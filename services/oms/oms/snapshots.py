@@ -17,7 +17,7 @@ from signalbox.messages import (
     OrderUnknown,
     VenueSnapshot,
 )
-from signalbox.subjects import BASELINE
+from signalbox.subjects import BASELINE, external_order
 
 from oms.books import contains_funding
 from oms.outcome import Drift, DriftKind, Outcome, carried
@@ -55,7 +55,7 @@ def _adopted(state: State, snapshot: VenueSnapshot) -> AccountAdopted:
 
 def _order_events(state: State, snapshot: VenueSnapshot) -> tuple[OrderEvent, ...]:
     """An UNKNOWN order that the venue lists is found; one that works for us and is not listed becomes UNKNOWN."""
-    at_venue = {order.order_id: order for order in snapshot.open_orders if order.order_id}
+    at_venue = {order.order_id or external_order(order.venue_order_id): order for order in snapshot.open_orders}
     events: list[OrderEvent] = []
     for key in sorted(state.working):
         order = state.orders[key]

@@ -26,11 +26,13 @@ from signalbox.messages import (
     VenueCommission,
     VenueFill,
     VenueFunding,
+    VenueOrderFound,
     VenueSnapshot,
 )
 
 from oms.acts import decide_act
 from oms.decide import decide_decision, decide_timer
+from oms.found import decide_found
 from oms.list_decisions import decide_list
 from oms.outcome import NOTHING, Outcome, Rules
 from oms.reports import decide_commission, decide_fill, decide_funding, decide_order_report
@@ -57,6 +59,8 @@ def step(state: State, incoming: Incoming, at: datetime, rules: Rules, sequence:
             return decide_commission(state, incoming)
         case VenueFunding():
             return decide_funding(state, incoming)
+        case VenueOrderFound():
+            return decide_found(state, incoming, state.instruments.get((incoming.venue, incoming.symbol)))
         case VenueSnapshot():
             return decide_snapshot(state, incoming)
         case TimerFired():
@@ -91,6 +95,8 @@ def instrument_needed(incoming: Message) -> tuple[str, str] | None:
             return venue, symbol
         case VenueFill(venue=venue, fill=fill):
             return venue, fill.symbol
+        case VenueOrderFound(venue=venue, symbol=symbol):
+            return venue, symbol
         case _:
             return None
 
@@ -105,7 +111,7 @@ def symbols_of(incoming: Message) -> tuple[str, ...]:
     match incoming:
         case VenueFill(fill=fill):
             return (fill.symbol,)
-        case VenueFunding(symbol=symbol):
+        case VenueFunding(symbol=symbol) | VenueOrderFound(symbol=symbol):
             return (symbol,)
         case VenueSnapshot(positions=positions):
             return tuple([held.symbol for held in positions])

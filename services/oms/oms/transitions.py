@@ -31,8 +31,9 @@ has been filled already, PENDING_NEW when the venue has never acknowledged the o
 of it is open.
 
 DENIED has no way out: the order was never sent. A fill that bears its id is somebody else's and is booked under an
-external order (`oms.decide`). Orders placed elsewhere begin with OrderCreated like any other: the desk learns of them
-by their first fill, and nothing is ever sent for them.
+external order (`oms.reports`). Orders placed elsewhere begin with OrderCreated like any other: when the venue shows
+them (`oms.found`), or with their first fill. Of those a cancel alone is ever sent. One that had ended for the desk and
+is shown with more to fill works again (`reopened`).
 
 Events of an account (AccountAdopted, FundingBooked) are not part of an order's life and not in the table.
 """
@@ -48,6 +49,7 @@ from signalbox.messages import (
     OrderAccepted,
     OrderCanceled,
     OrderCancelRejected,
+    OrderClaimed,
     OrderCreated,
     OrderDenied,
     OrderEvent,
@@ -137,6 +139,8 @@ TRANSITIONS: Row = {
     (REJECTED, OrderPartiallyFilled): PARTIALLY_FILLED,
     # ---- words of the venue: kept, and nothing follows
     **_stays(OrderNoted, (*LIVE, *ENDED)),
+    # ---- an order that others have placed becomes a strategy's: nothing happens to it
+    **_stays(OrderClaimed, (*LIVE, *ENDED)),
     # ---- corrections and fees change books, not lives (a correction that completes the order: `next_status`)
     **_stays(FillCorrected, (*LIVE, *ENDED)),
     **_stays(CommissionBooked, (*LIVE, *ENDED)),
@@ -210,11 +214,13 @@ def next_status(
     filled: bool = False,
     complete: bool = False,
     replacing: bool = False,
+    reopened: bool = False,
 ) -> OrderStatus:
     """The status of the order after `event`.
 
     All facts include this event: `acknowledged` = the venue has shown that it has the order, `filled` = some of it is
-    filled, `complete` = all of it is, `replacing` = a change of it is open.
+    filled, `complete` = all of it is, `replacing` = a change of it is open. `reopened`: an order of somebody else that
+    had ended, as far as was known, is shown to work, with more to fill than has been.
 
     Raises `IllegalTransitionError`, which names status and event, where the table has no row.
     """
@@ -223,6 +229,8 @@ def next_status(
         raise IllegalTransitionError(order_id, "NO_ORDER" if current is None else current.value, event.__name__)
     if complete and event in _COMPLETING:
         return FILLED
+    if reopened and event is OrderReplaced and status in ENDED:
+        status = NEW
     if status is NEW and replacing:
         return PENDING_REPLACE
     if status is NEW and filled:

@@ -96,7 +96,7 @@ told AS (
     UNION ALL
     SELECT 3, stored_at, "at", 'oms', type, generation, sequence,
            concat_ws(' ', nullif(order_id, named), status,
-                     CASE WHEN type IN ('OrderPendingReplace', 'OrderReplaced')
+                     CASE WHEN type IN ('OrderPendingReplace', 'OrderReplaced', 'OrderClaimed') OR terms.placed_by <> ''
                           THEN changed_words(terms.quantity, terms.limit_price, terms.stop_price) END,
                      written(fill.quantity), '@ ' || written(fill.price), written(commission), currency,
                      nullif(venue_order_id, ''), nullif(reason, '')),

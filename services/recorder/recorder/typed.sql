@@ -51,7 +51,11 @@ FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","type":"VARCHAR
                      AND NOT starts_with(subject, 'decision.ended.'));
 
 -- typed: order_events
-SELECT m.id AS event_id, m.type, m."at", m.venue, m.account, m.order_id, m.status, m.reason, m.refused_by, m.venue_order_id,
+SELECT m.id AS event_id, m.type, m."at", m.venue, m.account, m.order_id, m.status,
+       CASE WHEN m.type = 'OrderClaimed'
+            THEN concat('claimed for ', m."order".strategy, ' by ', m.act."by", ': ', m.act.reason)
+            ELSE m.reason END AS reason,
+       m.refused_by, m.venue_order_id,
        m."order" AS terms, m.fill, m.cumulative_quantity, m.leaves_quantity, m.execution_id, m.revision, m.commission,
        m.currency, m.funding_id, m.symbol AS funding_symbol, m.amount AS funding_amount, m.cause, stored_at, generation,
        sequence
@@ -65,7 +69,9 @@ FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","type":"VARCHAR
                  "time_in_force":"VARCHAR","good_till":"TIMESTAMPTZ","reduce_only":"BOOLEAN","post_only":"BOOLEAN",
                  "all_or_none":"BOOLEAN","display_quantity":"DECIMAL(38,18)","not_before":"TIMESTAMPTZ","trigger":"VARCHAR",
         "trail_amount":"DECIMAL(38,18)","trail_percent":"DECIMAL(38,18)","limit_offset":"DECIMAL(38,18)",
-                 "multiplier":"DECIMAL(38,18)","currency":"VARCHAR","estimated_commission":"DECIMAL(38,18)"},
+                 "multiplier":"DECIMAL(38,18)","currency":"VARCHAR","estimated_commission":"DECIMAL(38,18)",
+                 "strategy":"VARCHAR","placed_by":"VARCHAR","venue_type":"VARCHAR","venue_time_in_force":"VARCHAR"},
+        "act":{"by":"VARCHAR","reason":"VARCHAR"},
         "fill":{"execution_id":"VARCHAR","revision":"INTEGER","order_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR",
                 "quantity":"DECIMAL(38,18)","price":"DECIMAL(38,18)","at":"TIMESTAMPTZ","liquidity":"VARCHAR"}}') AS m
       FROM arrived WHERE stream = 'TRADE' AND starts_with(subject, 'order.'));
@@ -129,17 +135,21 @@ FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","type":"VARCHAR
       FROM arrived WHERE stream = 'LEDGER');
 
 -- typed: reports
-SELECT m.id AS report_id, m.type, m."at", m.venue, m.account, coalesce(m.order_id, m.fill.order_id) AS order_id,
+SELECT m.id AS report_id, m.type, m."at", m.venue, m.account, 
+       coalesce(m.order_id, m.fill.order_id,
+                CASE WHEN m.type = 'VenueOrderFound' THEN concat('external-', m.venue_order_id) END) AS order_id,
        m.venue_order_id, coalesce(m.execution_id, m.fill.execution_id) AS execution_id,
-       coalesce(m.revision, m.fill.revision) AS revision, coalesce(m.symbol, m.fill.symbol) AS symbol, m.fill.side AS side,
-       m.fill.quantity AS quantity, m.fill.price AS price, m.fill.liquidity AS liquidity, m.commission, m.funding_id,
+       coalesce(m.revision, m.fill.revision) AS revision, coalesce(m.symbol, m.fill.symbol) AS symbol,
+       coalesce(m.fill.side, m.side) AS side, coalesce(m.fill.quantity, m.quantity) AS quantity,
+       coalesce(m.fill.price, m.limit_price) AS price, m.fill.liquidity AS liquidity, m.commission, m.funding_id,
        m.amount AS funding_amount, m.rate AS funding_rate, m.currency, m.cash, m.code, m.reason,
        m.refused_by, m.received_at, m.cause, stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","type":"VARCHAR","at":"TIMESTAMPTZ","cause":"VARCHAR",
         "venue":"VARCHAR","account":"VARCHAR","order_id":"VARCHAR","venue_order_id":"VARCHAR","execution_id":"VARCHAR",
         "revision":"INTEGER","commission":"DECIMAL(38,18)","currency":"VARCHAR","cash":"DECIMAL(38,18)","code":"VARCHAR",
         "reason":"VARCHAR","refused_by":"VARCHAR","received_at":"TIMESTAMPTZ","symbol":"VARCHAR","funding_id":"VARCHAR",
-        "amount":"DECIMAL(38,18)","rate":"DECIMAL(38,18)",
+        "amount":"DECIMAL(38,18)","rate":"DECIMAL(38,18)","side":"VARCHAR","quantity":"DECIMAL(38,18)",
+        "limit_price":"DECIMAL(38,18)",
         "fill":{"execution_id":"VARCHAR","revision":"INTEGER","order_id":"VARCHAR","symbol":"VARCHAR","side":"VARCHAR",
                 "quantity":"DECIMAL(38,18)","price":"DECIMAL(38,18)","liquidity":"VARCHAR"}}') AS m
       FROM arrived WHERE stream = 'REPORTS');

@@ -70,6 +70,16 @@ QUALIFY row_number() OVER (
     PARTITION BY venue, account, fill.execution_id ORDER BY generation DESC, fill.revision DESC, sequence DESC) = 1
 ORDER BY generation, sequence;
 
+-- The executions of strategies' orders, each with whose its order was when it traded: what others have placed is a
+-- strategy's from its claim on.
+CREATE OR REPLACE VIEW fills_of_strategies AS
+SELECT f.*, s.strategy
+FROM fills AS f
+ASOF JOIN (SELECT generation, venue, account, order_id, sequence, terms.strategy AS strategy FROM order_events
+           WHERE type IN ('OrderCreated', 'OrderClaimed') AND terms.strategy <> '') AS s
+    ON f.generation = s.generation AND f.venue = s.venue AND f.account = s.account AND f.order_id = s.order_id
+       AND f.sequence >= s.sequence;
+
 -- One row an execution: the fee of its last revision.
 CREATE OR REPLACE VIEW commissions AS
 SELECT execution_id, revision, venue, account, order_id, commission, currency, "at", stored_at, generation, sequence
@@ -105,7 +115,9 @@ SELECT e.generation, e.sequence, e.type, e."at", coalesce(e.terms.symbol, wanted
        coalesce(e.terms.trail_amount, wanted.trail_amount) AS trail_amount,
        coalesce(e.terms.trail_percent, wanted.trail_percent) AS trail_percent,
        coalesce(e.terms.limit_offset, wanted.limit_offset) AS limit_offset,
-       e.terms.currency AS currency, exactly(e.terms.estimated_commission) AS estimated_commission
+       e.terms.currency AS currency, exactly(e.terms.estimated_commission) AS estimated_commission,
+       coalesce(nullif(e.terms.strategy, ''), wanted.strategy) AS strategy, e.terms.placed_by AS placed_by,
+       e.terms.venue_type AS venue_type, e.terms.venue_time_in_force AS venue_time_in_force
 FROM order_events AS e
 LEFT JOIN (SELECT d.decision_id, i.* REPLACE (
                -- a wish for a position that was sized has the side of its order; of a list it is the first leg
@@ -148,10 +160,11 @@ SELECT folded.venue, folded.account, folded.order_id, closing.status, standing.s
        CASE WHEN closing.status <> 'REJECTED' THEN NULL WHEN folded.refused_by IS NULL THEN 'UNSTATED'
             ELSE folded.refused_by END AS refused_by,
        folded.venue_order_id, standing.currency AS currency, standing.estimated_commission AS estimated_commission,
+       standing.strategy, standing.placed_by, standing.venue_type, standing.venue_time_in_force,
        CASE WHEN opening.type = 'OrderCreated' THEN opening."at" END AS created_at,
        closing."at" AS changed_at, folded.events, folded.generation, folded.sequence
 FROM (SELECT venue, account, order_id, generation, min(sequence) AS first_sequence, max(sequence) AS sequence, count(*) AS events,
-             coalesce(max(sequence) FILTER (WHERE type IN ('OrderCreated', 'OrderReplaced')), min(sequence)) AS terms_sequence,
+             coalesce(max(sequence) FILTER (WHERE type IN ('OrderCreated', 'OrderReplaced', 'OrderClaimed')), min(sequence)) AS terms_sequence,
              arg_max(cumulative_quantity, sequence) AS filled_quantity,  -- the OMS's own, after corrections
              count(*) FILTER (WHERE type IN ('OrderPartiallyFilled', 'OrderFilled')) AS executions,
              arg_max(reason, sequence) AS reason, arg_max(venue_order_id, sequence) AS venue_order_id,
@@ -236,7 +249,7 @@ FROM (SELECT *, json_transform(readable(payload), '{"mode":"VARCHAR","reason":"V
       FROM messages WHERE stream = 'KV_CONTROL' AND starts_with(subject, '$KV.CONTROL.trading-state'));
 
 CREATE OR REPLACE VIEW books_acts AS
-SELECT m.act.id AS act_id, m.act.type AS type, CASE m.type WHEN 'BooksAdjusted' THEN 'BOOKED' ELSE 'REFUSED' END AS outcome,
+SELECT m.act.id AS act_id, m.act.type AS type, CASE m.type WHEN 'BooksActRefused' THEN 'REFUSED' ELSE 'BOOKED' END AS outcome,
        m."at", m.venue, m.account, m.act.symbol AS symbol, m.act."by" AS "by", m.act.reason AS reason, m.reason AS refused,
        m.changes[1].moved AS moved, m.cash, m.left_orders, m.changes, act_text AS act, stored_at, generation, sequence
 FROM (SELECT *, json_transform(readable(payload), '{"type":"VARCHAR","at":"TIMESTAMPTZ","venue":"VARCHAR","account":"VARCHAR",
@@ -246,7 +259,9 @@ FROM (SELECT *, json_transform(readable(payload), '{"type":"VARCHAR","at":"TIMES
                     "quantity":"DECIMAL(38,18)","cost":"DECIMAL(38,18)","numerator":"DECIMAL(38,18)",
                     "denominator":"DECIMAL(38,18)"}]}') AS m,
              json_extract(readable(payload), '$.act')::VARCHAR AS act_text
-      FROM messages WHERE stream = 'TRADE' AND ends_with(subject, '._acts'));
+      FROM messages
+      WHERE stream = 'TRADE' AND (ends_with(subject, '._acts') OR (
+          contains(subject, '.external-') AND json_extract_string(readable(payload), '$.type') = 'OrderClaimed')));
 
 CREATE OR REPLACE VIEW dead_letters AS
 SELECT m.service, m.stream, m.sequence AS stream_sequence, m.subject, m.error, m.payload AS payload_base64, m.payload_bytes,

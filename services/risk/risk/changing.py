@@ -24,6 +24,13 @@ from risk.exposure import alter
 from risk.prices import worst_price
 from risk.state import ZERO, AccountBooks, OpenChange, RiskState, WorkingOrder, order_key
 
+_TERMS = tuple(name for name in OrderIntent.__struct_fields__ if name in Order.__struct_fields__)
+
+
+def terms_of(order: Order) -> OrderIntent:
+    """An exit as if somebody had asked for it: its price may be changed like that of any other order."""
+    return OrderIntent(id=order.order_id, **{name: getattr(order, name) for name in _TERMS})
+
 
 def _as_stated(terms: OrderIntent | None, order: Order) -> OrderIntent | None:
     """The terms as an order has them; None = nobody knows all of them."""

@@ -27,7 +27,7 @@ from signalbox.messages import (
     ListCreated,
     ListPendingCancel,
     ModifyIntent,
-    Order,
+    OrderClaimed,
     OrderCreated,
     OrderDenied,
     OrderEvent,
@@ -42,8 +42,9 @@ from signalbox.messages import (
     OrderStatus,
 )
 from signalbox.order_lists import Terms, order_intent, plan_of
+from signalbox.subjects import EXTERNAL_PREFIX
 
-from risk import attached, changing
+from risk import attached, changing, elsewhere
 from risk.account_ages import FUNDS, said_at
 from risk.adjusting import adjust
 from risk.exposure import alter, books_of, end, holding_of, note_traded, revalue, settle_terms, work
@@ -155,6 +156,8 @@ def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> Non
     elif isinstance(event, FillCorrected):
         _fill(state, books, event, event.fill, event.replaced)
         _set_open(state, books, event, event.leaves_quantity)
+    elif isinstance(event, OrderReplaced | OrderClaimed) and event.order_id.startswith(EXTERNAL_PREFIX):
+        elsewhere.fold(state, books, _key(event), event)
     elif isinstance(event, OrderPendingReplace | OrderReplaced | OrderReplaceRejected):
         changing.fold(state, books, _key(event), event)
     _set_status(state, books, event)
@@ -233,24 +236,20 @@ def _create(state: RiskState, books: AccountBooks, event: OrderCreated) -> None:
     key = _key(event)
     if key in state.orders or state.known.finished(key) is not None:
         return
+    is_external = elsewhere.is_elsewhere(order)
     price = order.limit_price or order.stop_price or holding.mark
+    if is_external:
+        price = elsewhere.price_of(order, holding.mark, state.rules.desk.limits.price_collar_fraction)
     facts = (event.venue, event.account, order.symbol, order.side, order.quantity, price)
     list_id = group_id = ""
     terms = None
     if order.part is not None:
-        list_id, terms = order.part.list_id, _terms_of(order)
+        list_id, terms = order.part.list_id, changing.terms_of(order)
         group_id = attached.group_of(state, order.part)
     working = WorkingOrder(*facts, event.status, order.strategy, terms, list_id=list_id, group_id=group_id)
+    working.external = is_external
     changing.grow_group(state, working, order.quantity)
     work(state, books, key, working)
-
-
-_TERMS = tuple(name for name in OrderIntent.__struct_fields__ if name in Order.__struct_fields__)
-
-
-def _terms_of(order: Order) -> OrderIntent:
-    """An exit as if somebody had asked for it: its price may be changed like that of any other order."""
-    return OrderIntent(id=order.order_id, **{name: getattr(order, name) for name in _TERMS})
 
 
 def _key(event: OrderEvent) -> str:
@@ -263,9 +262,10 @@ def _set_open(state: RiskState, books: AccountBooks, event: OrderEvent, leaves_q
     if order is None:
         fill: Fill = event.fill  # type: ignore[attr-defined]  # only events with a fill come here
         if event.status not in FINAL_STATUSES and leaves_quantity > 0:
-            price = usable_price(fill.price) or holding_of(state, books, event.venue, fill.symbol).mark
             refused = state.refused.get(_key(event))
-            facts = (event.venue, event.account, fill.symbol, fill.side, leaves_quantity, price)
+            symbol = refused.symbol if refused is not None else fill.symbol  # a venue may call it something else
+            price = usable_price(fill.price) or holding_of(state, books, event.venue, symbol).mark
+            facts = (event.venue, event.account, symbol, fill.side, leaves_quantity, price)
             revived = WorkingOrder(*facts, event.status)
             if refused is not None:
                 revived.strategy, revived.list_id, revived.group_id = (

@@ -109,6 +109,8 @@ def work(state: RiskState, books: AccountBooks, key: str, order: WorkingOrder) -
     state.orders[key] = order
     scope = order.scope
     state.working[scope] = state.working.get(scope, 0) + 1
+    if order.external:
+        state.working_external[scope] = state.working_external.get(scope, 0) + 1
     books.working_orders += 1
     if order.list_id:
         state.lists.setdefault(order.list_id, set()).add(key)
@@ -162,6 +164,10 @@ def end(state: RiskState, books: AccountBooks, key: str) -> WorkingOrder:
     state.working[scope] -= 1
     if not state.working[scope]:
         del state.working[scope]
+    if order.external:
+        state.working_external[scope] -= 1
+        if not state.working_external[scope]:
+            del state.working_external[scope]
     books.working_orders -= 1
     if order.list_id:
         state.lists[order.list_id].discard(key)

@@ -34,6 +34,7 @@ from signalbox.messages import (
     Side,
 )
 
+from risk import elsewhere
 from risk.facts import Request
 from risk.positions import in_lots
 from risk.prices import market_price
@@ -48,6 +49,8 @@ AGAIN_AFTER, AGAIN_AFTER_MAX = timedelta(seconds=2), timedelta(seconds=300)
 """After a closing order that has changed nothing; twice as long after each further one."""
 CANCEL_AGAIN_AFTER = timedelta(seconds=10)
 """After a cancel that has not ended what works."""
+SPARED_TOLD_MAX = 5
+"""Of orders that are in the way so many are named."""
 LEFT_MAX = 50
 """Of what is left so many markets are told."""
 
@@ -64,16 +67,21 @@ def under_way(state: RiskState, market: Market) -> str:
 
 
 def unsettled(state: RiskState, intent: FlattenIntent) -> dict[Market, int]:
-    """The markets in which something is held or works, each with how many orders work there."""
+    """The markets in which something is held or works, each with how many orders work there.
+
+    What others have placed does not count, unless the flatten is for that too.
+    """
     found: dict[Market, int] = {}
     for (venue, account), books in state.books.items():
         for symbol, held in books.holdings.items():
             if held.quantity and covers(intent, (venue, account, symbol)):
                 found[venue, account, symbol] = 0
-    for (venue, account, symbol, _), orders in state.working.items():
+    for scope, orders in state.working.items():
+        venue, account, symbol, _ = scope
         market = (venue, account, symbol)
-        if covers(intent, market):
-            found[market] = found.get(market, 0) + orders
+        spared = 0 if intent.external else state.working_external.get(scope, 0)
+        if covers(intent, market) and orders > spared:
+            found[market] = found.get(market, 0) + orders - spared
     return dict(sorted(found.items()))
 
 
@@ -92,12 +100,25 @@ def wanted(state: RiskState, name: str, market: Market, orders: int, at: datetim
     flatten = state.flattens[name]
     number = f"{name}.{flatten.orders + 1}"
     if not orders:
+        if spared := elsewhere.in_the_way(state, flatten.intent, market):
+            flatten.busy[market] = at
+            return in_the_way(spared)
         return _closing_waits(state, flatten, market, at) or _closing_order(state, flatten, market, number, at)
     flatten.busy[market] = at
     if not _may_cancel_again(state, flatten, market, at):
         return f"{orders} order{'s work' if orders > 1 else ' works'} there, whose end is waited for"
     venue, account, symbol = market
-    return MassCancelIntent(id=number, at=at, cause=name, venue=venue, account=account, symbol=symbol)
+    external = flatten.intent.external
+    return MassCancelIntent(
+        id=number, at=at, cause=name, venue=venue, account=account, symbol=symbol, external=external
+    )
+
+
+def in_the_way(spared: list[str]) -> str:
+    """Why nothing is closed where somebody else's order works, and what to do."""
+    names, are = ", ".join(spared[:SPARED_TOLD_MAX]), "orders placed elsewhere work" if spared[1:] else "works"
+    told = f"{len(spared)} {are} there: {names}" if spared[1:] else f"{names}, placed elsewhere, {are} there"
+    return f"{told}; it is not cancelled unasked, and could turn what is closed round: cancel it, or flatten --external"
 
 
 def request_of(flatten: Flatten, intent: Intent, clock_is_stale: bool = False) -> Request:
@@ -184,7 +205,9 @@ def _may_cancel_again(state: RiskState, flatten: Flatten, market: Market, at: da
     if at < last + _pause(CANCEL_AGAIN_AFTER, count + 1):
         return False
     return any(
-        (order.venue, order.account, order.symbol) == market and order.status is not OrderStatus.PENDING_CANCEL
+        (order.venue, order.account, order.symbol) == market
+        and order.status is not OrderStatus.PENDING_CANCEL
+        and (flatten.intent.external or not order.external)
         for order in state.orders.values()
     )
 

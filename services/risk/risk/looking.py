@@ -32,6 +32,7 @@ from signalbox.messages import (
     VenueLink,
 )
 
+from risk import elsewhere
 from risk.facts import Request
 from risk.flattening import under_way, unsettled
 from risk.keeping import ONCE
@@ -143,14 +144,15 @@ def _about_change(state: RiskState, request: Request, intent: ModifyIntent, at: 
 
 
 def _about_mass_cancel(state: RiskState, intent: MassCancelIntent | FlattenIntent, closes: str) -> Basis:
-    held = 0
+    held, spared = 0, elsewhere.spared(state, intent)
     if isinstance(intent, FlattenIntent):
         held = sum(bool(_held(state, market)) for market in unsettled(state, intent))
     return Basis(
         rules=state.rules.version,
         trade_sequence=state.folded_up_to,
         id_used=_id_used(state, intent.id),
-        covered_orders=sum(orders for scope, orders in state.working.items() if _covers(intent, scope)),
+        covered_orders=sum(orders for scope, orders in state.working.items() if _covers(intent, scope)) - spared,
+        spared_orders=spared,
         covered_positions=held,
         closes=closes,
     )

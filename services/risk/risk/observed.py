@@ -10,6 +10,7 @@ from signalbox.room import StreamRoom
 
 from risk import keeping
 from risk.account_ages import FUNDS, said_at
+from risk.elsewhere import price_at
 from risk.exposure import books_of, revalue, settle_terms
 from risk.prices import mark_price
 from risk.state import LinkLost, RiskState, Seen, is_flat, margin_fraction, short_margin
@@ -29,6 +30,8 @@ def fold_quote(state: RiskState, quote: Quote) -> None:
         holding = books.holdings.get(quote.symbol) if venue == quote.venue else None
         if holding is not None and holding.mark != mark:
             holding.mark = mark
+            if holding.unpriced_orders and state.has_external:
+                price_at(state, books, quote.symbol, mark)
             if not is_flat(holding):
                 revalue(books, quote.symbol, holding)
 

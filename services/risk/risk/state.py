@@ -102,6 +102,8 @@ class WorkingOrder(Struct, gc=False):
     list_id: str = ""
     group_id: str = ""
     """Of orders that depend on each other and of which together no more fills than the group is for."""
+    external: bool = False
+    """Somebody else has placed it, and no strategy has claimed it."""
 
     @property
     def worst_quantity(self) -> Decimal:
@@ -281,6 +283,8 @@ class RiskState:
     known: KnownIds = field(default_factory=KnownIds)
     orders: dict[str, WorkingOrder] = field(default_factory=dict)
     working: dict[Scope, int] = field(default_factory=dict)
+    working_external: dict[Scope, int] = field(default_factory=dict)
+    """Of those the external ones."""
     lists: dict[str, set[str]] = field(default_factory=dict)
     """The orders of each list that work."""
     groups: dict[str, Group] = field(default_factory=dict)
@@ -296,6 +300,10 @@ class RiskState:
     trading_state: Seen[TradingState] | None = None
     room: Seen[StreamRoom] | None = None
     unread_event: str = ""
+
+    @property
+    def has_external(self) -> bool:
+        return bool(self.working_external)
 
     @property
     def desk(self) -> Desk:

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import TypeVar
 
+from signalbox.gateway import externals
 from signalbox.gateway.state import ONCE_AN_ORDER, AnyState, execution_report_id, report_id
 
 
@@ -34,6 +35,8 @@ def forget(state: AnyState, before: datetime, kept: Collection[str]) -> None:
             }
     kept_fills = {execution_id for tracked in state.orders.values() for execution_id in tracked.fills}
     state.fees = {key: told for key, told in state.fees.items() if told.at > before or key in kept_fills}
+    externals.forget(state, before)
+    needed |= {external.found.id for external in externals.working(state)}
     state.reported = {key: at for key, at in state.reported.items() if at > before or key in needed}
 
 

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from signalbox.gateway import externals
 from signalbox.messages import (
     Attempt,
     CancelOrder,
@@ -169,6 +170,10 @@ class State(Generic[OwnState, OwnOrder]):
     """Its ids, and of when each is."""
     fees: dict[str, FeeTold] = field(default_factory=dict)
     """By execution id: what was last told of its fee."""
+    externals: dict[str, externals.External] = field(default_factory=dict)
+    """Orders that others have placed in the account, by the venue's id."""
+    external_cancels: dict[str, str] = field(default_factory=dict)
+    """The desk's cancels of those that are under way: order id -> command."""
     highest_number: int = 0
     """The highest number of any claim in the ledger, and of any that was handed out; 0 = there is none."""
 
@@ -291,6 +296,8 @@ def fold_cancel(state: AnyState, command: CancelOrder, *, comes_again: bool) -> 
     `comes_again`: nobody has acknowledged it.
     """
     tracked = state.orders.get(command.order_id)
+    if tracked is None and externals.is_external(command.order_id):
+        state.external_cancels[command.order_id] = command.id
     if tracked is not None:
         tracked.cancel_command, tracked.cancel_in_hand = command.id, comes_again
 
@@ -298,6 +305,7 @@ def fold_cancel(state: AnyState, command: CancelOrder, *, comes_again: bool) -> 
 def fold_report(state: AnyState, report: Report) -> None:
     """Take one stored report: it is not made again, and what it says is known."""
     state.reported[report.id] = report.at
+    externals.fold(state, report)
     if isinstance(report, VenueFill):
         remember_fill(state, report.fill)
         if report.fill.order_id in state.orders:

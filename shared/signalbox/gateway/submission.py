@@ -20,6 +20,7 @@ from signalbox.gateway import attached, ledger, reports
 from signalbox.gateway.actions import Action, Ask, CancelAgain, CancelStray, Park, RecordSent, Strand
 from signalbox.gateway.asking import Asking, Pace
 from signalbox.gateway.changing import Changing
+from signalbox.gateway.external_cancels import ExternalCancels
 from signalbox.gateway.ledger import Step
 from signalbox.gateway.link import Link
 from signalbox.gateway.outbox import Outbox
@@ -64,6 +65,7 @@ class Submission:
         """Cancels that no command asks for, under way, by order."""
         self.asking = Asking(state, link, questions, pace, self.act)
         self._turns = Turns(clock, link, orders)
+        self._externals = ExternalCancels(clock, state, link, orders, self.asking, self._tell, cancel_wait_seconds_max)
         self._changing = Changing(bus, clock, state, link, orders, self.asking, self._turns, self.act, self._tell)
 
     async def handle(self, received: Received) -> None:
@@ -197,7 +199,7 @@ class Submission:
             return  # it comes again: what was told stands
         tracked = self._state.orders.get(command.order_id)
         if tracked is None:
-            self._refuse_cancel(command, "", "the order never reached the venue")
+            await self._externals.cancel(command)
             return
         tracked.cancel_in_hand = True
         try:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from signalbox.errors import TranslationError
 from signalbox.gateway.actions import Action
+from signalbox.gateway.externals import External
 from signalbox.gateway.state import AnyTracked
 from signalbox.messages import Attempt, Order
 
@@ -80,6 +81,11 @@ def refuse_change(orders: Orders, tracked: AnyTracked, order: Order, at: datetim
     raise TranslationError(f"{order.venue} changes no orders: cancel it, and send another once it has ended")
 
 
+async def refuse_external(orders: Orders, external: External) -> Canceled:
+    """`cancel_external` of a venue that lets nobody cancel what another has placed."""
+    return Canceled(CancelVerdict.REFUSED, "", "it was placed elsewhere: cancel it where it was placed")
+
+
 class CancelVerdict(StrEnum):
     """What became of a cancel that was to be sent."""
 
@@ -132,6 +138,10 @@ class Orders(Protocol):
 
     async def cancel(self, tracked: AnyTracked, *, again: bool) -> Canceled:
         """Have its cancel leave, now; `again` = nobody asked anew. Raises `TranslationError`."""
+
+    async def cancel_external(self, external: External) -> Canceled:
+        """Have the cancel of an order that somebody else has placed leave, now; REFUSED where it is not the desk's to
+        cancel, with what to do instead."""
 
     def ends_unwatched(self, tracked: AnyTracked) -> bool:
         """Whether an order ends when the gateway only stops keeping it alive."""

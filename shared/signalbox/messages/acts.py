@@ -110,6 +110,13 @@ class SwitchTrading(BooksAct, frozen=True, kw_only=True, forbid_unknown_fields=T
     mode: TradingMode
 
 
+class ClaimOrder(BooksAct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Say that an order which others have placed is a strategy's: it becomes an `OrderClaimed` of that order."""
+
+    order_id: str
+    strategy: str
+
+
 Act = (
     SplitPosition
     | PayDividend
@@ -120,4 +127,5 @@ Act = (
     | CorrectCash
     | BookInterest
     | SwitchTrading
+    | ClaimOrder
 )

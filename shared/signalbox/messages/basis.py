@@ -161,10 +161,10 @@ class Basis(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     folded up to `trade_sequence`, decisions up to this one. `unread_event` is where TRADE has an order event that could
     not be read. `order`, `ended` and `order_id_used` are about the order that a cancel or a change names;
     `covered_orders` is how many orders a cancel of many, or a flatten, is for: those that may still fill, from their
-    approval on; `covered_positions` how many positions a flatten is for. `flatten` is the id of one that is under way
-    in the order's market, `closes` that of the one for which risk itself makes this order, or asks for this cancel.
-    `symbol_switch` is what an operator, or a list that was left without its stop, has made of that market: None =
-    ACTIVE.
+    approval on; `spared_orders` how many that others have placed it leaves alone; `covered_positions` how many
+    positions a flatten is for. `flatten` is the id of one that is under way in the order's market, `closes` that of the
+    one for which risk itself makes this order, or asks for this cancel. `symbol_switch` is what an operator, or a list
+    that was left without its stop, has made of that market: None = ACTIVE.
     """
 
     is_only_told: ClassVar[bool] = True
@@ -188,5 +188,6 @@ class Basis(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     order_id_used: IdSeen | None = None
     covered_orders: int = 0
     covered_positions: int = 0
+    spared_orders: int = 0
     flatten: str = ""
     closes: str = ""

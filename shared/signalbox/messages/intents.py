@@ -90,7 +90,8 @@ class ModifyIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class MassCancelIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A user's wish to cancel every order that works (FIX: OrderMassCancelRequest) and has all that is named here.
 
-    "" = any: one that names nothing cancels all that works on the desk. It covers what was approved before it.
+    "" = any: one that names nothing cancels all that works on the desk. It covers what was approved before it. Orders
+    that others have placed at the venue, and no strategy has claimed, it leaves alone unless `external`.
     """
 
     at: Utc = NEVER
@@ -98,6 +99,7 @@ class MassCancelIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields
     account: str = ""
     symbol: str = ""
     strategy: str = ""
+    external: bool = False
     note: str = ""
 
 
@@ -129,6 +131,8 @@ class FlattenIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     What works is cancelled, then what is held is closed, reduce-only and at market. What can not be done yet (a market
     is closed, a venue away) is waited for until `valid_until`, or for ten minutes. `FlattenEnded` says how it ended.
+    Where an order works that somebody else has placed nothing is closed, as that order could turn the position round:
+    with `external` it is cancelled as well.
     """
 
     at: Utc = NEVER
@@ -136,6 +140,7 @@ class FlattenIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     account: str = ""
     symbol: str = ""
     valid_until: Utc | None = None
+    external: bool = False
     note: str = ""
 
 

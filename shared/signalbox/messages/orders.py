@@ -30,6 +30,9 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     `strategy` is what its intent says of whose it is. `estimated_commission` is what it costs if all of it fills, in
     `currency`, as risk reckoned it; None = nobody has. What it did cost: `CommissionBooked`.
     `part` is where it stands in its list; None = it is of none.
+    `placed_by` is who has placed it elsewhere, as far as the venue says; "" = the desk, or nobody has said. Its type
+    and validity in the venue's words are `venue_type` and `venue_time_in_force`: where we have no word for it
+    `order_type` is MARKET, the one that bounds nothing.
     """
 
     order_id: str
@@ -60,6 +63,9 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     trail_amount: Decimal | None = None
     trail_percent: Decimal | None = None
     limit_offset: Decimal | None = None
+    placed_by: str = ""
+    venue_type: str = ""
+    venue_time_in_force: str = ""
 
 
 class Fill(Struct, frozen=True, kw_only=True, gc=False):
@@ -305,6 +311,16 @@ class BooksActRefused(OrderEvent, frozen=True, kw_only=True):
     reason: str
 
 
+class OrderClaimed(OrderEvent, frozen=True, kw_only=True):
+    """An order that others have placed is a strategy's from now on: `order` is all of it, `act` says who and why.
+
+    What it fills from here on is that strategy's.
+    """
+
+    order: Order
+    act: Act
+
+
 class ListCreated(OrderEvent, frozen=True, kw_only=True):
     """An approved list begins, under its own id: its orders follow from it. It stays NEW; its orders end.
 
@@ -364,6 +380,7 @@ OrderEvents = (
     | AccountAdopted
     | BooksAdjusted
     | BooksActRefused
+    | OrderClaimed
     | ListCreated
     | ListPendingCancel
     | ListAlarmed

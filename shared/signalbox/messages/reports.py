@@ -7,7 +7,7 @@ from decimal import Decimal
 from msgspec import Struct, field
 
 from signalbox.messages.orders import Fill, PositionHeld
-from signalbox.messages.words import NEVER, LinkStatus, Message, RefusedBy, Side, Utc
+from signalbox.messages.words import NEVER, LinkStatus, Message, OrderType, RefusedBy, Side, TimeInForce, Utc
 
 
 class VenueReport(Message, frozen=True, kw_only=True):
@@ -148,6 +148,34 @@ class VenueUnknown(VenueReport, frozen=True, kw_only=True):
     reason: str
 
 
+class VenueOrderFound(VenueReport, frozen=True, kw_only=True):
+    """The venue works an order that this gateway has not sent: its terms as they are, told anew when they change.
+
+    How it ends, or that a cancel of it was refused, other reports say, under `subjects.external_order` of its id.
+    `venue_type` and `venue_time_in_force` are the venue's words; `order_type` and `time_in_force` ours, None = we have
+    none. `placed_by` is whom the venue names, `reference` what he calls it. `quantity` is the total.
+    """
+
+    venue_order_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    filled_quantity: Decimal = Decimal(0)
+    venue_type: str = ""
+    order_type: OrderType | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    venue_time_in_force: str = ""
+    time_in_force: TimeInForce | None = None
+    reduce_only: bool = False
+    post_only: bool = False
+    placed_by: str = ""
+    reference: str = ""
+    currency: str = ""
+    multiplier: Decimal | None = None
+    base_currency: str = ""
+
+
 class OpenOrder(Struct, frozen=True, kw_only=True):
     """A working order as the venue states it; `order_id` is empty if the desk did not place it."""
 
@@ -199,6 +227,7 @@ Report = (
     | VenueReplaceRejected
     | VenueReplaceUnknown
     | VenueUnknown
+    | VenueOrderFound
     | VenueSnapshot
 )
 

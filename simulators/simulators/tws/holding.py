@@ -7,7 +7,7 @@ which order (`orders`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from signalbox.exchange.listing import Listing
@@ -37,6 +37,8 @@ class Record:
     told_number: int = 0
     """The permanent id that clients know it by, where it is not the world's."""
     why_held: str = ""
+    shown: Mapping[str, str] = field(default_factory=dict)
+    """Texts that stand over all others: of an order of a kind that is not known here."""
 
     @property
     def number(self) -> int:

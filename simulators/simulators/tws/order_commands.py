@@ -31,6 +31,15 @@ def listed(world: World, arguments: Arguments) -> str:
     return symbol
 
 
+_BY_PRICES = {
+    (False, False): OrderType.MARKET,
+    (True, False): OrderType.LIMIT,
+    (False, True): OrderType.STOP,
+    (True, True): OrderType.STOP_LIMIT,
+}
+"""What an order is that has a limit, and a stop."""
+
+
 class OrderControl:
     """What happens to orders that no client asked for."""
 
@@ -158,7 +167,9 @@ class OrderControl:
                     SYMBOL,
                     Parameter("side", Kind.TEXT, "BUY or SELL"),
                     Parameter("quantity", Kind.NUMBER, "how many"),
-                    Parameter("limit_price", Kind.NUMBER, "left out: a market order", None),
+                    Parameter("limit_price", Kind.NUMBER, "left out: a market order, or a stop order", None),
+                    Parameter("stop_price", Kind.NUMBER, "left out: it has no stop", None),
+                    Parameter("shown_type", Kind.TEXT, "what TWS calls its type; left out: as it is", ""),
                     Parameter("account", Kind.TEXT, "left out: the first account", ""),
                     Parameter("client", Kind.INTEGER, "the API client that places it; 0 = a person", BY_HAND),
                 ),
@@ -284,12 +295,13 @@ class OrderControl:
         return {"client": record.client_id, "order_id": record.order_id}
 
     def _place_by_hand(self, arguments: Arguments) -> Reply:
-        limit, side = arguments["limit_price"], arguments["side"]
+        limit, stop, side = arguments["limit_price"], arguments["stop_price"], arguments["side"]
         account = arguments["account"] or self._world.accounts_of(IBKR)[0]
         if account not in self._world.accounts_of(IBKR):
             raise CommandError(f"there is no account {account!r}")
-        if side not in list(Side) or arguments["quantity"] <= 0 or (limit is not None and limit <= 0):
-            raise CommandError("side must be BUY or SELL, quantity and limit_price above 0")
+        prices = [price for price in (limit, stop) if price is not None]
+        if side not in list(Side) or arguments["quantity"] <= 0 or min(prices, default=1) <= 0:
+            raise CommandError("side must be BUY or SELL, quantity and prices above 0")
         client, tag = arguments["client"], ""
         if client < 0:
             raise CommandError("client must be 0 or more")
@@ -300,11 +312,16 @@ class OrderControl:
             symbol=listed(self._world, arguments),
             side=Side(side),
             quantity=arguments["quantity"],
-            order_type=OrderType.MARKET if limit is None else OrderType.LIMIT,
+            order_type=_BY_PRICES[limit is not None, stop is not None],
             limit_price=limit,
+            stop_price=stop,
             client_tag=tag,
         )
-        return {"number": self._world.submit(terms).number}
+        number = self._world.submit(terms).number
+        record = self._gateway.orders.record(number)
+        if arguments["shown_type"] and record is not None:
+            record.shown = {"orderType": arguments["shown_type"]}
+        return {"number": number}
 
     def _trade_elsewhere(self, arguments: Arguments) -> Reply:
         account = arguments["account"] or self._world.accounts_of(IBKR)[0]

@@ -384,7 +384,7 @@ class OrderDesk:
 
     def _pair(self, record: Record, order: VenueOrder) -> list[Message]:
         status = record.status or order_rules.status_of(order, record.listing.calendar, self._world.now())
-        fields = {**record.fields, **order_rules.fields_of(order.terms)}
+        fields = {**record.fields, **order_rules.fields_of(order.terms), **record.shown}
         facts = OrderFacts(record.order_id, record.client_id, record.number, record.listing, fields, status)
         left = order.terms.quantity - order.filled
         return [order_replies.open_order(facts), self._status_message(record, status, order, left)]

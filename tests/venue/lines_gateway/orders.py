@@ -18,7 +18,16 @@ from signalbox.gateway.actions import Action
 from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.link import Link
 from signalbox.gateway.state import outstanding, take_number
-from signalbox.gateway.venue import Canceled, CancelVerdict, Draft, NoRoom, Outcome, Placed, refuse_change
+from signalbox.gateway.venue import (
+    Canceled,
+    CancelVerdict,
+    Draft,
+    NoRoom,
+    Outcome,
+    Placed,
+    refuse_change,
+    refuse_external,
+)
 from signalbox.messages import AccountState, Order
 from signalbox.order_support import why_refused
 
@@ -40,6 +49,7 @@ class Venue:
         self.session: Session | None = None
 
     compose_change = refuse_change
+    cancel_external = refuse_external
 
     def compose(self, order: Order, at: datetime) -> Draft:
         listed = self._instruments.one(order.symbol)

@@ -51,7 +51,9 @@ def _accounts(facts: MassCancelFacts) -> set[str]:
 def symbol(facts: MassCancelFacts) -> str:
     """One that the desk file lists, or in which an order works all the same: the file may be another by now."""
     wanted, known = facts.intent.symbol, _symbols(facts)
-    if not wanted or wanted in known or facts.basis.covered_orders or facts.basis.covered_positions:
+    basis = facts.basis
+    works = basis.covered_orders or basis.spared_orders or basis.covered_positions
+    if not wanted or wanted in known or works:
         return ""
     if facts.symbol_error:
         return facts.symbol_error
@@ -72,7 +74,9 @@ def covered_orders(facts: MassCancelFacts) -> str:
 
 
 def tell_covered_orders(facts: MassCancelFacts) -> Told:
-    return "any number", f"{facts.basis.covered_orders} orders work", f"TRADE:{facts.basis.trade_sequence}"
+    spared = facts.basis.spared_orders
+    elsewhere = f", {spared} more were placed elsewhere and stay" if spared else ""
+    return "any number", f"{facts.basis.covered_orders} orders work{elsewhere}", f"TRADE:{facts.basis.trade_sequence}"
 
 
 def _listed(names: Iterable[str]) -> str:
