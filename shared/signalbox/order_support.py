@@ -228,9 +228,10 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
                 types=IN_AUCTION,
             ),
             _refused(
-                why="dYdX has no trailing stops",
-                instead="a STOP order, moved by `signalbox modify`",
-                types=TRAILING,
+                why="a trailing stop with a limit would rest at it when the market has gone: dYdX takes reduce-only of "
+                "none that rests, and so nothing could stand beside it while it is moved",
+                instead="a TRAILING_STOP order",
+                types=frozenset({OrderType.TRAILING_STOP_LIMIT}),
             ),
             _refused(
                 why="dYdX has no MARKET_TO_LIMIT orders",
@@ -301,6 +302,13 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
                 validities=frozenset({_IOC}),
             ),
             Rule(why="a long-term order of 90 days", types=frozenset({_LIMIT}), validities=frozenset({_GTC})),
+            Rule(
+                support=_EMULATED,
+                why="a STOP that stands on the chain, which the gateway moves behind the oracle's price: it protects "
+                "while nobody watches, and trails while the gateway does. With reduce_only another stands before the "
+                "first goes; without, none does for some blocks",
+                types=TRAILING,
+            ),
             Rule(
                 why="a conditional order of at most 90 days, triggered by the oracle's price and then immediate-or-"
                 "cancel, within the gateway's stop slippage of the trigger",

@@ -220,6 +220,7 @@ def settings_of(dydx: DydxVenue, nats_url: str = "", **changes: Any) -> Settings
             "ask_seconds": 0.2,
             "sequence_seconds": 2.0,
             "cancel_wait_seconds_max": 2.0,
+            "trail_interval_seconds": 0.01,
         }
         | changes
     )

@@ -96,6 +96,7 @@ async def process(desk: Any, nats_server: Any, tmp_path: Path) -> AsyncIterator[
             "ask_seconds",
             "sequence_seconds",
             "indexer_lag_blocks_max",
+            "trail_interval_seconds",
         )
     }
     gateway = Process(environment, tmp_path / "gateway.log", tmp_path / "awaits")

@@ -153,6 +153,7 @@ class House:
             settings,
             instruments,
             lambda symbol, side: Decimal(50_000),
+            lambda symbol: Decimal(50_000),
         )
         questions = Questions(self.clock, self.state, cast(Any, None), self.sending.failure_of, SUBACCOUNT, settings)
         pace = Pace(ask_seconds=1.0, ask_seconds_max=30.0, commission_asks_max=8)

@@ -210,6 +210,54 @@ async def test_what_is_refused_once_the_first_is_gone_is_put_back_as_it_was(desk
     assert "put back as it was" in (await desk.reports("p-1"))[-1].reason
 
 
+def trail(desk: Any) -> dict[str, Any]:
+    stopped = {key: value for key, value in stop(desk).items() if key != "stop_price"}
+    return stopped | {"order_type": OrderType.TRAILING_STOP, "trail_percent": Decimal(5)}
+
+
+async def test_a_trailing_stop_follows_the_oracle_and_never_goes_back(desk: Any) -> None:
+    await placed(desk, "t-1", trail(desk))
+    [first] = await working(desk, "t-1")
+    start = desk.venue.price()
+    assert first.type == "STOP_MARKET" and first.reduce_only  # noqa: PT018 (one fact)
+    await desk.venue.do("set_price", symbol="BTC-USD", price=str(start + 4000))
+
+    async def has_followed() -> bool:
+        found = await working(desk, "t-1")
+        return len(found) == 1 and found[0].trigger_price > first.trigger_price + 3000
+
+    await desk.eventually(has_followed, "a stop that has followed")
+    [high] = await working(desk, "t-1")
+    await desk.venue.do("set_price", symbol="BTC-USD", price=str(start + 1500))
+    await desk.blocks(10)
+    [now] = await working(desk, "t-1")
+    assert now.trigger_price >= high.trigger_price
+    await desk.venue.do("set_price", symbol="BTC-USD", price=str(start - 4000))
+    await desk.has("t-1", "VenueTriggered", "VenueFill")
+
+
+async def test_a_trailing_stop_protects_while_nobody_watches_and_trails_on_afterwards(desk: Any) -> None:
+    runtime = await desk.start()
+    await desk.ready()
+    await placed_at(desk, "t-2", trail(desk))
+    await desk.stop(runtime)
+    [first] = await working(desk, "t-2")
+    start = desk.venue.price()
+    await desk.venue.do("set_price", symbol="BTC-USD", price=str(start + 4000))
+    await desk.blocks(5)
+    [still] = await working(desk, "t-2")
+    assert still.trigger_price == first.trigger_price
+    desk.mark = len(desk.links)
+    await desk.start()
+    await desk.ready()
+
+    async def has_followed() -> bool:
+        found = await working(desk, "t-2")
+        return len(found) == 1 and found[0].trigger_price > first.trigger_price + 3000
+
+    await desk.eventually(has_followed, "a stop that has followed")
+
+
 @pytest.mark.parametrize("kind", [limit, stop])
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_sigkill_at_every_sending_of_a_change_leaves_one_order(

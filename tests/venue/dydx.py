@@ -118,6 +118,7 @@ symbol = "ETH-USD"
             "SIGNALBOX_RECONCILE_SECONDS": "2",
             "SIGNALBOX_ASK_SECONDS": "0.2",
             "SIGNALBOX_SEQUENCE_SECONDS": "2",
+            "SIGNALBOX_TRAIL_INTERVAL_SECONDS": "0.01",
             "SIGNALBOX_CANCEL_WAIT_SECONDS_MAX": "60",
         }
 

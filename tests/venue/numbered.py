@@ -89,10 +89,10 @@ CANNOT: dict[tuple[str, str], Cannot] = {
     ("V1C", "dydx"): Cannot(
         "the chain has no market-to-limit orders", "risk denies it, and the gateway refuses it before it is claimed"
     ),
-    ("V3E", "dydx"): Cannot(
-        "the chain has no trailing stops", "risk denies it, and so does the gateway, with what is nearest"
+    ("V3F", "dydx"): Cannot(
+        "the chain has no trailing stops: the gateway moves a stop that stands there",
+        "while it is dead the stop protects where it was, and is not moved; the next one trails on",
     ),
-    ("V3F", "dydx"): Cannot("the chain has no trailing stops", "risk denies it"),
     ("V1D", "dydx"): Cannot(
         "the chain has no all-or-none", "risk denies it, and so does the gateway, with what is nearest"
     ),

@@ -284,15 +284,12 @@ async def test_v3E_trailing_stop_follows_the_market_and_never_goes_back(desk: De
     """
     trail = {"order_type": OrderType.TRAILING_STOP, "trail_percent": Decimal(5), "time_in_force": TimeInForce.GTC}
     await desk.submit(order_id, side=Side.SELL, **trail)
-    if desk.cannot is not None:
-        await desk.becomes(order_id, OrderStatus.REJECTED)
-        assert (desk.bench.placed(order_id), await desk.ledger(order_id)) == ([], [])
-        assert "signalbox modify" in (await desk.reported(order_id, "VenueRejected")).reason
-        return
     await desk.becomes(order_id, OrderStatus.NEW)
     for factor in ("1.10", "0.97"):
         await desk.bench_market.trade()
         desk.bench_market.move(factor)
+        for _ in range(10):  # where the gateway moves it, that takes some blocks
+            await desk.bench.settle()
     await desk.bench_market.trade()
     assert desk.status(order_id) is OrderStatus.NEW
     desk.bench_market.move("0.96")
@@ -307,15 +304,13 @@ async def test_v3F_trailing_stop_that_trails_and_triggers_while_dead(desk: Desk,
     The next one tells that it was triggered, and filled.
     """
     trail = {"order_type": OrderType.TRAILING_STOP, "trail_percent": Decimal(5), "time_in_force": TimeInForce.GTC}
-    if desk.cannot is not None:
-        pytest.skip(desk.cannot.reason)
     await desk.submit(order_id, side=Side.SELL, **trail)
     await desk.becomes(order_id, OrderStatus.NEW)
     await desk.bench_market.trade()
     await desk.kill()
-    desk.bench_market.move("1.10")
-    await desk.bench_market.trade()
-    desk.bench_market.move("0.94")
+    for factor in ("1.10", "0.94") if desk.cannot is None else ("0.93",):
+        desk.bench_market.move(factor)
+        await desk.bench_market.trade()
     await desk.until_done_at_venue(order_id)
     await desk.start()
     await desk.becomes(order_id, OrderStatus.FILLED)

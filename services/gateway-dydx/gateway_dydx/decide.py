@@ -19,7 +19,7 @@ from signalbox.gateway.actions import Action, Ask, CancelStray, RecordSent
 from signalbox.gateway.reports import COMMISSION_IS_MISSING
 from signalbox.gateway.state import ZERO, Standing, execution_report_id
 from signalbox.messages import Fill
-from signalbox.order_terms import WITH_STOP
+from signalbox.order_terms import TRIGGERED
 
 from gateway_dydx import changing, moving, strangers
 from gateway_dydx.endings import FINAL_STATUSES, VenueStatus, ending_of, reason_word
@@ -74,8 +74,10 @@ def on_order(state: State, fact: OrderSeen, at: datetime) -> list[Action]:
         return strangers.on_order(state, fact, at)
     order = tracked.order
     claim_filled(tracked, fact.id, fact.total_filled or ZERO)
+    if fact.id == tracked.venue_order_id and fact.trigger_price is not None:
+        tracked.own.stop_price = fact.trigger_price
     if tracked.own.move is not None or fact.id != tracked.venue_order_id:
-        went_off = order.order_type in WITH_STOP and fact.status in HAS_TRIGGERED
+        went_off = order.order_type in TRIGGERED and fact.status in HAS_TRIGGERED
         of_version: list[Action] = [*reports.triggered(state, tracked, at)] if went_off else []
         of_version += moving.on_order(tracked, fact, is_open=fact.status in OPEN_STATUSES)
         if tracked.filled_at_venue > tracked.filled:
@@ -88,7 +90,7 @@ def on_order(state: State, fact: OrderSeen, at: datetime) -> list[Action]:
     actions = _shown(tracked)
     if fact.status in OPEN_STATUSES or fact.status == VenueStatus.FILLED:
         actions += reports.accepted(state, tracked, at)
-    if order.order_type in WITH_STOP and fact.status in HAS_TRIGGERED:
+    if order.order_type in TRIGGERED and fact.status in HAS_TRIGGERED:
         actions += reports.triggered(state, tracked, at)
     if fact.status in (VenueStatus.CANCELED, VenueStatus.BEST_EFFORT_CANCELED):
         if ending_of(fact.removal_reason, ZERO) is not None:
@@ -133,7 +135,7 @@ def on_fill(state: State, fact: FillSeen, at: datetime) -> list[Action]:
     actions: list[Action] = []
     if tracked is not None:
         actions += _shown(tracked)
-        if tracked.order.order_type in WITH_STOP:
+        if tracked.order.order_type in TRIGGERED:
             actions += reports.triggered(state, tracked, fill.at)  # a stop does not fill untriggered
         remember_fill(state, tracked, fill, fact.height, fact.order_id)
     actions += reports.filled(state, fill, fact.order_id)

@@ -19,16 +19,16 @@ What was signed can come on the chain for `sequence_seconds`; absent and older t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
 from signalbox.gateway import reports
 from signalbox.gateway.actions import Action, Ask
-from signalbox.gateway.state import stand_as
+from signalbox.gateway.state import end_change, stand_as
 from signalbox.messages import Order
-from signalbox.order_terms import WITH_LIMIT, WITH_STOP
+from signalbox.order_terms import TRAILING, TRIGGERED, WITH_LIMIT
 
 from gateway_dydx.endings import FINAL_STATUSES, EndKind, ending_of, reason_word
 from gateway_dydx.facts import OrderSeen
@@ -52,7 +52,7 @@ class Step(Struct, frozen=True):
 
 def places_first(order: Order) -> bool:
     """Whether another may stand beside it: what closes, and only what is held."""
-    return order.reduce_only and order.order_type in WITH_STOP
+    return order.reduce_only and order.order_type in TRIGGERED
 
 
 # ------------------------------------------------------------------------------------------------------ how it begins
@@ -62,7 +62,12 @@ def begun(tracked: Tracked, after: Order, new: int, back: int, identify: Callabl
     """A change that this process is about to begin; `identify` says what the venue calls a number."""
     first = Version(tracked.number, tracked.venue_order_id, Stage.WORKS)
     placed, restored = (Version(number, identify(number), Stage.UNSENT) for number in (new, back))
-    return Move(0, tracked.order, after, tracked.claimed_at, first, placed, restored, 0.0)
+    return Move(0, _before(tracked, after), after, tracked.claimed_at, first, placed, restored, 0.0)
+
+
+def _before(tracked: Tracked, after: Order) -> Order:
+    """What is put back, should it have to be: of a stop that trails, the one that is nearer to the market."""
+    return after if after.order_type in TRAILING else tracked.order
 
 
 def claimed(tracked: Tracked, move: Move) -> None:
@@ -94,9 +99,8 @@ def resume(state: State, wall_seconds: float) -> None:
         elif places_first(tracked.order):
             back.stage = Stage.UNSENT
         deadline = claim.deadline if is_open and claim.deadline is not None else claim.at
-        tracked.own.move = Move(
-            claim.revision, tracked.order, claim.order, deadline, first, new, back, wall_seconds, resumed=True
-        )
+        before, after = _before(tracked, claim.order), claim.order
+        tracked.own.move = Move(claim.revision, before, after, deadline, first, new, back, wall_seconds, resumed=True)
 
 
 def unsettled(state: State) -> Iterator[tuple[Tracked, Move]]:
@@ -150,7 +154,7 @@ def is_wanted_no_more(tracked: Tracked) -> bool:
 
 def went_off(tracked: Tracked, move: Move) -> bool:
     """Whether the first one was triggered, which takes what it gets at once and is over then."""
-    at_once = tracked.order.order_type in WITH_STOP - WITH_LIMIT
+    at_once = tracked.order.order_type in TRIGGERED - WITH_LIMIT
     return at_once and filled_by(tracked, move.first.venue_order_id) > 0
 
 
@@ -237,9 +241,9 @@ def _conclude(state: State, tracked: Tracked, move: Move, at: datetime, *, is_ol
         if not tracked.done:
             actions += reports.canceled(state, tracked, at, "cancelled as asked")
         elif tracked.change is not None and tracked.filled > move.before.quantity:
-            actions += reports.replaced(state, tracked, at)
+            actions += _replaced(state, tracked, at)
         elif tracked.change is not None:
-            actions += reports.not_replaced(state, tracked, at, "", "it was filled before it could be changed")
+            actions += _not_replaced(state, tracked, at, "", "it was filled before it could be changed")
     elif tracked.change is not None and tracked.change.revision == move.revision:
         if places_first(tracked.order):
             actions += _after_placing_first(state, tracked, move, at)
@@ -265,38 +269,57 @@ def _after_placing_first(state: State, tracked: Tracked, move: Move, at: datetim
     first, new = move.first, move.new
     if new.stage is Stage.OVER and filled_by(tracked, new.venue_order_id):
         _stands(tracked, new)
-        return [*reports.replaced(state, tracked, at)]
+        return [*_replaced(state, tracked, at)]
     if new.stage is Stage.NEVER or (new.stage is Stage.OVER and first.stage in MAY_WORK):
         why = new.refused or "the chain has ended the one that was to take its place"
-        return [*reports.not_replaced(state, tracked, at, "", why)]
+        return [*_not_replaced(state, tracked, at, "", why)]
     if new.stage in (Stage.WORKS, Stage.OVER) and first.stage in (Stage.OVER, Stage.NEVER):
         _stands(tracked, new)
-        return [*reports.replaced(state, tracked, at)]
+        return [*_replaced(state, tracked, at)]
     return []
 
 
 def _after_cancelling_first(state: State, tracked: Tracked, move: Move, at: datetime, *, is_old: bool) -> list[Action]:
     first, new, back = move.versions
     if first.stage is Stage.WORKS and at >= move.deadline and is_old:
-        return [*reports.not_replaced(state, tracked, at, "", "it could not be taken off the chain by its deadline")]
+        return [*_not_replaced(state, tracked, at, "", "it could not be taken off the chain by its deadline")]
     if first.stage not in (Stage.OVER, Stage.NEVER):
         return []
     if went_off(tracked, move):
-        return [*reports.not_replaced(state, tracked, at, "", WENT_OFF)]
+        return [*_not_replaced(state, tracked, at, "", WENT_OFF)]
     if new.stage in (Stage.WORKS, Stage.OVER):
         _stands(tracked, new)
-        return [*reports.replaced(state, tracked, at)]
+        return [*_replaced(state, tracked, at)]
     if new.stage is Stage.UNSENT and move.after.quantity <= tracked.filled:
-        return [*reports.replaced(state, tracked, at)]
+        return [*_replaced(state, tracked, at)]
     if new.stage is not Stage.NEVER:
         return []
     if back.stage in (Stage.WORKS, Stage.OVER):
         _stands(tracked, back)
-        return [*reports.not_replaced(state, tracked, at, "", f"{new.refused}; the order was put back as it was")]
+        return [*_not_replaced(state, tracked, at, "", f"{new.refused}; the order was put back as it was")]
     if back.stage is Stage.UNSENT and move.before.quantity <= tracked.filled:
-        return [*reports.not_replaced(state, tracked, at, "", f"{new.refused}; as it was it is full")]
+        return [*_not_replaced(state, tracked, at, "", f"{new.refused}; as it was it is full")]
     if back.stage is Stage.NEVER:
         return [*reports.canceled(state, tracked, at, f"{GONE}: {new.refused}; as it was: {back.refused}")]
+    return []
+
+
+def _replaced(state: State, tracked: Tracked, at: datetime) -> Sequence[Action]:
+    """It is what it was to be. Of a stop that trails the desk has the distance: where it lies is the gateway's."""
+    change = tracked.change
+    assert change is not None
+    if change.order.order_type in TRAILING:
+        tracked.own.stop_price, change.order = change.order.stop_price, replace(change.order, stop_price=None)
+    return reports.replaced(state, tracked, at)
+
+
+def _not_replaced(state: State, tracked: Tracked, at: datetime, code: str, reason: str) -> Sequence[Action]:
+    """It is as it was. That a stop which trails has not followed is nobody's question: it will, at another look."""
+    change = tracked.change
+    assert change is not None
+    if change.order.order_type not in TRAILING:
+        return reports.not_replaced(state, tracked, at, code, reason)
+    end_change(tracked, change.revision)
     return []
 
 

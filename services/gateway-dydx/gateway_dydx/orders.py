@@ -19,16 +19,18 @@ from signalbox.gateway.instruments import Instruments
 from signalbox.gateway.venue import Canceled, Draft, NoRoom, Outcome, Placed
 from signalbox.messages import MarketState, Order, Side
 from signalbox.order_support import why_refused
+from signalbox.order_terms import TRAILING
 
 from gateway_dydx import changing
 from gateway_dydx.instruments import Offered
 from gateway_dydx.moves import Moves
-from gateway_dydx.plans import CancelPlan, OrderPlan, PriceBounds, Subaccount, cancel_plan, order_plan, renewed
+from gateway_dydx.plans import CancelPlan, OrderPlan, PriceBounds, Subaccount, cancel_plan, kept, order_plan, renewed
 from gateway_dydx.renewal import renewal
 from gateway_dydx.sending import Sending
 from gateway_dydx.settings import Settings
 from gateway_dydx.state import State, Tracked, take_number
 from gateway_dydx.strangers import cancel_plan as cancel_external
+from gateway_dydx.trail_prices import stop_behind
 from gateway_dydx.translate import VENUE
 
 log = logging.getLogger(__name__)
@@ -45,9 +47,11 @@ class Orders:
         settings: Settings,
         instruments: Instruments[Offered],
         reference_price: Callable[[str, Side], Decimal | None],
+        oracle_price: Callable[[str], Decimal | None],
     ) -> None:
         self._state, self._sending, self._subaccount, self._settings = state, sending, subaccount, settings
         self._instruments, self._reference_price = instruments, reference_price
+        self._oracle_price = oracle_price
         self.moves = Moves(state, sending, self.plan_of)
 
     def compose(self, order: Order, at: datetime) -> Draft:
@@ -59,9 +63,19 @@ class Orders:
             raise TranslationError(refused)
         market = offered.terms
         bounds = self._bounds(self._reference_price(order.symbol, order.side))
+        order = self._begun(order, market.tick_size)
         number, height = take_number(self._state, at), self._state.own.height
         plan = order_plan(order, market, self._subaccount, number, bounds, height, at)
         return Draft(number, plan, plan.identity.venue_order_id, plan.good_til_block)
+
+    def _begun(self, order: Order, tick_size: Decimal) -> Order:
+        """The order as the chain is given it: of one that trails, the stop where it lies now."""
+        if order.order_type not in TRAILING:
+            return order
+        price = self._oracle_price(order.symbol)
+        if price is None:
+            raise TranslationError(f"the oracle has told no price of {order.symbol} yet: a stop has nothing to follow")
+        return kept(order, stop_behind(order, price, tick_size))
 
     def no_room(self, draft: Draft) -> NoRoom | None:
         """The next block is worth waiting for, if this one has its two stateful orders; a longer wait is not."""
@@ -163,8 +177,10 @@ class Orders:
             raise TranslationError(f"the venue has no market {order.symbol} any more")
         bounds = self._bounds(offered.terms.tick_size * 1000)  # of a market order only the identity matters now
         height = self._state.own.height
+        # Where a trailing stop lies is asked when it is placed: of a cancel only the identity matters
+        stop = tracked.own.stop_price or offered.terms.tick_size * 1000
         plan = order_plan(
-            terms or order,
+            kept(terms or order, stop),
             offered.terms,
             self._subaccount,
             number or tracked.number,

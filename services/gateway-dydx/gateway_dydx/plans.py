@@ -9,6 +9,7 @@ Owns how the desk's order types become the chain's (docs/decisions tell why). It
     STOP              conditional: it must outlive the gateway; its trigger goes by the oracle price
     STOP_LIMIT        the same, but for what it becomes: an order that rests at its limit until its end
     ..._IF_TOUCHED    the same two as take-profits: triggered from the other side
+    TRAILING_STOP     a STOP that lies where the trail is, and is moved (`trailing`)
 """
 
 from __future__ import annotations
@@ -196,6 +197,14 @@ def order_plan(
             raise TranslationError(f"the gateway has no plan of a {order.order_type} order")
     identity = OrderIdentity(subaccount=subaccount, client_id=client_id, clob_pair_id=market.clob_pair_id, flags=flags)
     return build(order, market, identity, bounds, height, at)
+
+
+def kept(order: Order, stop_price: Decimal | None) -> Order:
+    """The order as the chain keeps it: of one that trails, a stop that lies at `stop_price` where it says none."""
+    if order.order_type is not OrderType.TRAILING_STOP:
+        return order
+    stop = order.stop_price if order.stop_price is not None else stop_price
+    return replace(order, order_type=OrderType.STOP, stop_price=stop, trail_amount=None, trail_percent=None)
 
 
 def _market_plan(

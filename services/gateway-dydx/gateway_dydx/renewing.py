@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
 from msgspec.structs import replace
 from signalbox.clock import DeskClock
@@ -23,7 +24,6 @@ from signalbox.gateway.venue import Outcome
 
 from gateway_dydx import metrics
 from gateway_dydx.changing import is_unheard, kept_alive
-from gateway_dydx.moves import Moving
 from gateway_dydx.orders import Orders
 from gateway_dydx.plans import renewed
 from gateway_dydx.reconcile import order_end_of
@@ -39,6 +39,12 @@ LOOK_SECONDS = 1.0
 """The longest time without looking, should no block come."""
 
 
+class AtBlocks(Protocol):
+    """Who looks at each block, too."""
+
+    def on_block(self) -> None: ...
+
+
 class Renewing:
     """Renews the resting orders of one subaccount."""
 
@@ -50,10 +56,10 @@ class Renewing:
         orders: Orders,
         asking: Asking,
         sending: Sending,
-        moving: Moving,
+        others: tuple[AtBlocks, ...],
         act: Callable[[list[Action]], None],
     ) -> None:
-        self._act, self._moving = act, moving
+        self._act, self._others = act, others
         self._clock, self._state, self._link = clock, state, link
         self._orders, self._asking, self._sending = orders, asking, sending
         self._block = asyncio.Event()
@@ -61,7 +67,8 @@ class Renewing:
     def on_block(self) -> None:
         """The chain has a new height."""
         self._block.set()
-        self._moving.on_block()
+        for other in self._others:
+            other.on_block()
 
     async def run(self) -> None:
         """Renew what is due at each block, for ever."""

@@ -28,6 +28,7 @@ from gateway_dydx.renewing import Renewing
 from gateway_dydx.sending import Sending
 from gateway_dydx.settings import Settings, endpoints, signing_key, subaccount_to_trade
 from gateway_dydx.state import OwnState, fold_report, state_of
+from gateway_dydx.trailing import Trailing
 from gateway_dydx.translate import VENUE
 from gateway_dydx.unread import Unread
 from gateway_dydx.venue_indexer import IndexerRest
@@ -77,11 +78,19 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     def reference_price(symbol: str, side: Side) -> Decimal | None:
         return data.best_price(symbol, side) or orders_link.oracle_prices.get(symbol)
 
-    orders = Orders(state, sending, subaccount, settings, instruments, reference_price)
+    def oracle_price(symbol: str) -> Decimal | None:
+        return orders_link.oracle_prices.get(symbol)
+
+    orders = Orders(state, sending, subaccount, settings, instruments, reference_price, oracle_price)
     questions = Questions(clock, state, rest, sending.failure_of, subaccount, settings)
     submission = gateway.submission(orders, questions, pace_of(settings), settings.cancel_wait_seconds_max)
     moving = Moving(clock, state, gateway.link, orders.moves, submission.asking)
-    renewing = Renewing(clock, state, gateway.link, orders, submission.asking, sending, moving, submission.act)
+    trailing = Trailing(
+        bus, clock, state, gateway.link, orders.moves, submission.asking, instruments, oracle_price, sending.budget,
+        settings,
+    )  # fmt: skip
+    at_blocks = (moving, trailing)
+    renewing = Renewing(clock, state, gateway.link, orders, submission.asking, sending, at_blocks, submission.act)
     orders_link = OrdersLink(
         clock, state, gateway, questions, submission, renewing, sending, node, rest,
         subaccount, where.websocket_url, stream_bounds(settings), settings, unread,
@@ -118,6 +127,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
         "orders link": orders_link.run(),
         "renewals": renewing.run(),
         "moves": moving.run(),
+        "trailing stops": trailing.run(),
         "market data": data.run(),
         "account figures": gateway.account.keep_said(ask_figures),
         "connections": connections(),

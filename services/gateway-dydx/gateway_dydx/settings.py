@@ -87,6 +87,10 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     sequence_seconds: float = 70.0
     """How long a signed stateful transaction can still come on the chain: its sequence is a time, which the chain takes
     within 30 s of its own; both clocks may be wrong."""
+    trail_interval_seconds: float = 5.0
+    """A trailing stop is moved at most so often: each move takes one of the stateful orders that the chain allows."""
+    trail_step_fraction: Decimal = Decimal("0.0005")
+    """It is moved once it lies so much of the price nearer to the market, and a tick at least."""
     cancel_wait_seconds_max: float = 10.0
     """How long a cancel is tried. Commands behind it wait as long."""
     account_interval_seconds: int = 60

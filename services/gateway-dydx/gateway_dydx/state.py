@@ -59,6 +59,10 @@ class OwnOrder:
     """It is kept on the chain, and being given other terms there."""
     settled_revision: int = 0
     """Of the last change of which it is certain what of it is on the chain."""
+    stop_price: Decimal | None = None
+    """Where the stop of a trailing order lies on the chain, as far as the venue has shown it."""
+    trailed_seconds: float = 0.0
+    """When it was last moved (monotonic)."""
     version_of: dict[str, str] = field(default_factory=dict)
     """As what, by the venue's id, an execution has filled it."""
     totals: dict[str, Decimal] = field(default_factory=dict)
