@@ -49,8 +49,15 @@ def working(desk: Desk, order_id: str) -> int:
 
 async def answered(desk: Desk, order_id: str) -> bool:
     """Whether the change was made, once the venue, or its gateway, has said so."""
+    answers = {"VenueReplaced", "VenueReplaceRejected"}
+
+    async def told() -> bool:
+        return bool(answers & {*await desk.kinds(order_id)})
+
+    await desk.eventually(told, f"an answer of the change of {order_id}")
     await desk.becomes(order_id, OrderStatus.NEW)
     await works_once(desk, order_id)
+    assert OrderStatus.PENDING_REPLACE in [each.status for each in await desk.events(order_id)]
     return "VenueReplaced" in await desk.kinds(order_id)
 
 
@@ -100,7 +107,6 @@ async def test_v3I_change_of_a_resting_order_whose_reply_is_lost(desk: Desk, ord
     desk.bench.lose_replies()
     await desk.modify(order_id, quantity=quantity / 2)
     await desk.change_claimed(order_id)
-    assert desk.status(order_id) is OrderStatus.PENDING_REPLACE
     await desk.bench.mend()
     made = await answered(desk, order_id)
     assert (terms(desk, order_id) != before) is made
