@@ -116,6 +116,7 @@ def offset(amount: str) -> dict[str, Any]:
         (AT_TEN, {}, [], "b.entry+b.stop"),
         ({}, {}, [offset("1")], "b.entry+b.stop"),  # the target follows when its price is known
         ({}, BELOW_THE_FILL, [], "b.entry"),
+        ({}, BELOW_THE_FILL, [{"limit_price": Decimal(11)}], "b.entry"),
         ({}, {}, [{"limit_price": Decimal(11), "share": Decimal("0.5")}], "b.entry"),  # a set for each target
         (AT_TEN | GTC, {}, [], "b.entry"),  # it outlives its stop
         (AT_TEN | GTC, GTC, [], "b.entry+b.stop"),
@@ -234,7 +235,9 @@ def test_what_the_venue_takes_from_the_other_exit_is_counted(make):
     desk.run(bought(make, "10", "in2"))
     assert asked(desk)[2:] == [("b.stop", "60"), ("b.target1", "70")]
     answered(make, desk, "b.stop")
-    desk.run(sold(make, "b.target1", "5", "out2"), bought(make, "5", "in3"))
+    desk.run(sold(make, "b.target1", "5", "out2"))
+    assert len(asked(desk)) == 4, "what it had filled before is in what was asked"
+    desk.run(bought(make, "5", "in3"))
     assert asked(desk)[-1] == ("b.stop", "60"), "less the 5 that its group has taken since, and 5 more"
 
 

@@ -25,7 +25,6 @@ from signalbox.messages import (
     OrderListIntent,
     OrderReplaced,
     OrderReplaceRejected,
-    OrderStatus,
     TimeInForce,
 )
 from signalbox.order_lists import STOPS, WITH_ENTRY, Plan
@@ -96,14 +95,6 @@ def resized(order: OrderState, quantity: Decimal) -> Order:
     """The order as one of which so much may still fill: its total, as FIX has it."""
     assert order.order is not None
     return replace(order.order, quantity=order.filled_quantity + quantity)
-
-
-def went_with_its_group(known: ListState, order: OrderState, others_filled: Decimal) -> bool:
-    """Whether the venue ended it because the others of its group had filled what it was for."""
-    if order.status is not OrderStatus.CANCELED or order.order is None:
-        return False
-    left = subtract(order.order.quantity, order.filled_quantity)
-    return ZERO < left <= taken(known, order, others_filled)
 
 
 def note_quantity(known: ListState, event: OrderEvent, key: str, others_filled: Decimal) -> ListState:

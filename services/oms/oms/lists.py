@@ -35,7 +35,7 @@ from signalbox.order_lists import FLATTEN, Plan, share_out
 from signalbox.order_support import GROUPING
 
 from oms.attaching import GROUP as ATTACHED
-from oms.attaching import taken, went_with_its_group
+from oms.attaching import taken
 from oms.list_standing import Group, Leg, Standing, is_leaving, leg_state, open_quantity
 from oms.positions import ZERO, subtract
 from oms.sizes import OWN, is_changed
@@ -174,7 +174,7 @@ def _of_group(known: ListState, plan: Plan, group: Group, entry: OrderState | No
         orders = group.orders.get(leg.name, ())
         wanted, works = needed(group, leg.name), working_quantity(known, group, leg.name)
         needs = Need.LATER if group.waits else need(wanted, works)
-        act = JOINT[_state_in_group(known, group, leg.name), needs]
+        act = JOINT[leg_state(known, orders), needs]
         task = Task(act, leg, group.number, group.set, group.of.contingency, group.given)
         if act is Act.RELEASE:
             yield _with(task, quantity=subtract(wanted, works))
@@ -210,14 +210,6 @@ def working_quantity(known: ListState, group: Group, leg: str) -> Decimal:
         for order in working_of(orders):
             works = subtract(works, taken(known, order, group.filled_but(leg)))
     return max(works, ZERO)
-
-
-def _state_in_group(known: ListState, group: Group, leg: str) -> Leg:
-    orders = group.orders.get(leg, ())
-    found = leg_state(known, orders)
-    if found is Leg.LOST and group.is_attached and _is_kept(known, group):
-        return Leg.HELD if went_with_its_group(known, orders[-1], group.filled_but(leg)) else found
-    return found
 
 
 def _goes_unsent(entry: OrderState | None, group: Group, order: OrderState) -> bool:
