@@ -164,7 +164,7 @@ async def test_vG5_exits_go_with_an_entry_that_is_cancelled(desk: Desk, order_id
     where = desk.bench_market.price("0.9")
     await desk.modify(stop, stop_price=where)
     await desk.replaced(stop)
-    assert desk.status(stop) is OrderStatus.HELD
+    await desk.becomes(stop, OrderStatus.HELD)
     desk.bench.move("0.98")
     await trades(desk, lambda: desk.status(stop) is OrderStatus.NEW, "a stop that works")
     order = desk.oms.state.orders[stop].order
