@@ -184,3 +184,15 @@ def test_without_what_names_it_it_is_not_cancelled(missing: dict[str, Any]) -> N
 def test_the_times_in_force_of_ours() -> None:
     [told] = decide(state(), SHORT, AT)
     assert told.time_in_force is TimeInForce.IOC
+
+
+def test_what_is_known_under_the_venues_id_is_not_somebody_elses() -> None:
+    known = state()
+    known.order_by_venue_id["uuid-1"] = "o-1"
+    assert not any(isinstance(each, VenueOrderFound) for each in strangers.listed(known, answers(SEEN), AT))
+
+
+def answers(*orders: OrderSeen) -> Answers:
+    return Answers(
+        asked_about=frozenset(), height=100, orders=orders, absent=frozenset(), fills=(), fills_from_height=0
+    )
