@@ -217,7 +217,7 @@ class VenueInProcess:
     def _cancel(self, command: CancelOrder, at: datetime) -> list[Report]:
         number = self._numbers.get(command.order_id, 0)
         refusal = self.exchange.cancel(number, at, "cancelled as asked")
-        if refusal is None:
+        if refusal is None or not number:  # it has ended, with a fill of its group: that is told, or about to be
             return self._reports()
         return [
             VenueCancelRejected(
