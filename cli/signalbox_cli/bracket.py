@@ -25,7 +25,7 @@ from signalbox.messages import (
 )
 from signalbox.order_support import REDUCING
 
-from signalbox_cli import argument_types
+from signalbox_cli import argument_types, scheduling
 from signalbox_cli.allocating import add_group_options, check_options, for_group
 from signalbox_cli.commands import add_command
 from signalbox_cli.connection import desk_bus, desk_time
@@ -76,6 +76,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
           signalbox bracket buy 100 SPY --stop 420 --target 440@50% --target 450 --follow
           signalbox bracket buy 100 SPY --limit 430 --stop 2% --target 2R@50% --target 4R
           signalbox bracket sell 0.01 BTC-USD --stop 3% --target 6% --policy alarm
+          signalbox bracket buy 100 SPY --stop 420 --target 440@50% --target 450 --breakeven-after 30m
+          signalbox bracket buy 100 SPY --limit 430 --stop 420 --entry-until 2h --stop-at 15:30=425 --hold-at-most 7d
         """,
     )
     bracket.add_argument("side", type=str.lower, choices=("buy", "sell"), help="of the entry")
@@ -103,6 +105,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="of a stop that is refused twice: close what it was for at the market (default), leave it to a "
         "person, or that and open nothing more in its symbol until `signalbox resume --symbol`",
     )
+    scheduling.add_options(bracket)
     bracket.add_argument("--venue", default="", help="where to trade (default: perpetuals at dydx, the rest at ibkr)")
     bracket.add_argument("--account", default="", help="default: the desk's only account at that venue")
     add_group_options(bracket)
@@ -138,6 +141,7 @@ def list_intent(arguments: argparse.Namespace, at: datetime) -> OrderListIntent:
         contingency=Contingency.BRACKET,
         legs=(entry, _leg("stop", other, OrderType.STOP, arguments.stop), *targets),
         exit_policy=ExitPolicy(arguments.policy),
+        timed=scheduling.steps(arguments, at),
         account=arguments.account,
         strategy=arguments.strategy,
         note=arguments.note,

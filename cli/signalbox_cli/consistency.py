@@ -23,9 +23,7 @@ from signalbox.messages import (
     FlattenIntent,
     FundingBooked,
     IntentApproved,
-    ListAlarmed,
-    ListCreated,
-    ListPendingCancel,
+    ListEvents,
     OrderCreated,
     OrderEvents,
     OrderFilled,
@@ -194,7 +192,7 @@ def check_flattens(trade: Trade) -> list[str]:
     return wrong + [f"a flatten {name} has ended that was never approved" for name in ended if name not in approved]
 
 
-NO_ORDERS = (AccountAdopted, ListCreated, ListPendingCancel, ListAlarmed)
+NO_ORDERS = AccountAdopted | ListEvents
 """Events that stand under an id and are of no order."""
 
 

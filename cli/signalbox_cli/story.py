@@ -78,6 +78,33 @@ ORDER BY generation, sequence
 """
 """All that the OMS has said of a list: it is folded again, for how long it was without its stop."""
 
+SCHEDULE = """
+WITH wished AS (
+    SELECT unnest(json_extract(payload, '$.intent.timed[*]')) AS step,
+           generate_subscripts(json_extract(payload, '$.intent.timed[*]'), 1) AS number
+    FROM (SELECT m.payload::JSON AS payload FROM order_events e
+          JOIN messages m ON (m.stream, m.generation, m.sequence) = ('TRADE', e.generation, e.sequence)
+          WHERE e.type = 'ListCreated' AND e.order_id = {id} AND {owner})),
+told AS (
+    SELECT e.type, e."at", m.payload::JSON AS payload FROM order_events e
+    JOIN messages m ON (m.stream, m.generation, m.sequence) = ('TRADE', e.generation, e.sequence)
+    WHERE e.type IN ('ListScheduled', 'ListStepTaken') AND e.order_id = {id} AND {owner}),
+came AS (
+    SELECT (payload->>'step')::INTEGER AS number, arg_max(payload->>'due', "at") AS due,
+           max(CASE WHEN type = 'ListStepTaken' THEN payload->>'result' END) AS result,
+           max(CASE WHEN type = 'ListStepTaken' THEN "at" END) AS taken_at,
+           max(CASE WHEN type = 'ListStepTaken' THEN payload->>'reason' END) AS said
+    FROM told GROUP BY ALL)
+SELECT w.number AS step, w.step->>'action' AS action,
+       concat_ws(' ', 'at ' || (w.step->>'at'), 'after ' || (w.step->>'after_seconds') || ' s',
+                 'after ' || (w.step->>'after_bars') || ' bars of ' || (w.step->>'timeframe'),
+                 'to ' || (w.step->>'stop_price'),
+                 'by ' || (w.step->>'$.offset.amount') || ' ' || (w.step->>'$.offset.unit')) AS wished,
+       coalesce(c.result, CASE WHEN c.due IS NULL THEN 'TO COME' ELSE 'NEXT' END) AS stands, c.due, c.taken_at, c.said
+FROM wished w LEFT JOIN came c USING (number) ORDER BY w.number
+"""
+"""Of a list: its schedule, what is due next (NEXT), and what was done."""
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     order = add_command(
@@ -90,7 +117,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         and fees; how long each hop took, under the names of the metric; and the working exits in its symbol, by kind,
         beside what is held: those that protect first. With --json each line says which `part` it is of: story, now,
         hops, protection, and of a list stood (how long each stop took to stand) and unprotected (the seconds for
-        which it was without the stop that it was promised, and since when it is).
+        which it was without the stop that it was promised, and since when it is) and schedule (what of it happens at
+        times of its own, what is due NEXT, and what was done).
 
         With --as-of all of it is as it was once TRADE had its message of that sequence. Over NATS, from any language:
         query.sql with FROM order_story('ID', 4711), order_hops, order_protection, list_stops (docs/database.md).
@@ -123,12 +151,13 @@ async def _order(arguments: argparse.Namespace) -> int:
         hops = await _asked(bus, HOPS, arguments)
         protection = await _asked(bus, PROTECTION, arguments)
         stood = await _asked(bus, STOOD, arguments)
+        schedule = await _asked(bus, SCHEDULE, arguments)
         events = await _asked(bus, EVENTS, arguments, LINES_MAX) if stood.rows else QueryReply()
     if not story.rows:
         complain(f"nothing is recorded of an order {arguments.id!r}: what came in the last second may not be yet")
         return EXIT_FAILED
     bare = None if events.truncated else unprotected(arguments.id, events.rows)
-    parts = {"story": story, "now": now, "hops": hops, "protection": protection, "stood": stood}
+    parts = {"story": story, "now": now, "hops": hops, "protection": protection, "stood": stood, "schedule": schedule}
     if arguments.json:
         for part, reply in parts.items():
             for row in reply.rows:
@@ -162,6 +191,7 @@ def _tell(parts: dict[str, QueryReply], bare: Unprotected | None) -> None:
         return
     _part("now", now)
     _part("how long each hop took", parts["hops"])
+    _part("what of it happens at times of its own", parts["schedule"])
     _part("how long what had filled was without its stop", parts["stood"])
     if bare is not None:
         print(f"\nin all {bare.seconds:g} s without the stop that it was promised" + _until(bare))

@@ -29,6 +29,8 @@ class Orders:
         self.commands: dict[str, Command] = {}
         self.timers: dict[str, TimerFired] = {}
         """By order: a second one takes the place of the first. In order of time, as all wait equally long."""
+        self.wakes: dict[str, TimerFired] = {}
+        """By list: those of their schedules."""
 
     def decide(self, incoming: Incoming, at: datetime) -> Outcome:
         """What a message makes necessary; nothing of it is done."""
@@ -83,19 +85,23 @@ class Orders:
 
     def schedule(self, timer: TimerFired) -> None:
         """Keep a timer until it is due."""
-        self.timers.pop(timer.order_id, None)
-        self.timers[timer.order_id] = timer
+        timers = self.wakes if timer.order_id in self.state.lists else self.timers
+        timers.pop(timer.order_id, None)
+        timers[timer.order_id] = timer
 
     def due(self, at: datetime) -> list[TimerFired]:
         """Take out the timers that fire by `at`, the first one first."""
-        found: list[TimerFired] = []
+        found = sorted((timer for timer in self.wakes.values() if timer.due <= at), key=lambda timer: timer.due)
+        for timer in found:
+            del self.wakes[timer.order_id]
+        waited: list[TimerFired] = []
         for timer in self.timers.values():
             if timer.due > at:
                 break
-            found.append(timer)
-        for timer in found:
+            waited.append(timer)
+        for timer in waited:
             del self.timers[timer.order_id]
-        return found
+        return sorted(found + waited, key=lambda timer: timer.due)
 
 
 def _joined(first: Outcome, then: Outcome) -> Outcome:

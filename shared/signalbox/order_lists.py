@@ -28,6 +28,7 @@ from signalbox.messages import (
     PriceOffset,
     PriceStep,
     Side,
+    TimeInForce,
 )
 from signalbox.order_support import REDUCING
 from signalbox.order_terms import AT_ONCE, IF_TOUCHED, IN_AUCTION, TRAILING, WITH_STOP
@@ -199,6 +200,19 @@ def plan_of(intent: OrderListIntent) -> Plan:
     if stop is not None and left and all(leg.share is not None for leg in exits):
         sets.append(LegSet(legs=(stop,), share=left))
     return Plan(entry=legs[0], sets=tuple(sets), quantity=legs[0].quantity)
+
+
+def flatten_leg(plan: Plan) -> ListLeg:
+    """What closes what a stop was to protect."""
+    assert plan.entry is not None
+    side = Side.SELL if plan.entry.side is Side.BUY else Side.BUY
+    return ListLeg(
+        name=FLATTEN,
+        side=side,
+        order_type=OrderType.MARKET,
+        time_in_force=TimeInForce.DAY,
+        reduce_only=True,
+    )
 
 
 def share_out(shares: Sequence[Decimal], given: Sequence[Decimal], filled: Decimal, lot: Decimal) -> list[Decimal]:

@@ -326,3 +326,22 @@ def test_exits_that_were_sent_with_their_entry_count_for_what_of_it_has_filled(w
     assert (holding(w).buying_quantity, holding(w).selling_quantity) == (60, 40)
     w.fill(entry, "60", "0")
     assert (holding(w).quantity, holding(w).buying_quantity, holding(w).selling_quantity) == (100, 0, 100)
+
+
+def test_a_schedule_that_could_not_be_kept_is_denied_with_the_list(world: Any) -> None:
+    w = world().ready()
+    later, past = (messages.TimedStep(action=messages.TimedAction.BREAK_EVEN, **when) for when in (
+        {"after_seconds": 1_800}, {"at": w.now},
+    ))  # fmt: skip
+    assert isinstance(w.decide(bracket(w, timed=(later,))), IntentApproved)
+    denied = w.decide(bracket(w, timed=(later, past)))
+    assert why(denied).startswith("step 2 (BREAK_EVEN) is due at ")
+    assert [check.name for check in denied.checks] == ["list_schedule"]
+
+
+def test_a_step_goes_to_a_price_that_is_one(world: Any) -> None:
+    w = world().ready()
+    step = messages.TimedStep(action=messages.TimedAction.MOVE_STOP, after_seconds=60, stop_price=Decimal("99.001"))
+    assert why(w.decide(bracket(w, timed=(step,)))) == (
+        "step 1 (MOVE_STOP) goes to 99.001: prices there are multiples of 0.01"
+    )

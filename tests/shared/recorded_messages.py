@@ -90,8 +90,8 @@ def examples(kind: type[msgspec.Struct]) -> Iterator[Any]:
     if any(_structs(hint) for hint in hints.values()):
         yield kind(
             **{
-                each.name: next(examples(_structs(hints[each.name])[0]))
-                if _structs(hints[each.name]) and get_origin(hints[each.name]) not in (tuple, dict)
+                each.name: _least_part(hints[each.name])
+                if _structs(hints[each.name]) and get_origin(hints[each.name]) is not dict
                 else _example(hints[each.name], each.name, 1)  # not the first word: that may be the default
                 for each in fields
             }
@@ -105,6 +105,12 @@ def examples(kind: type[msgspec.Struct]) -> Iterator[Any]:
                 for field in fields
             }
         )
+
+
+def _least_part(hint: Any) -> Any:
+    """A part, or one of several, that has nothing which may be left out."""
+    part = next(examples(_structs(hint)[0]))
+    return (part,) if get_origin(hint) is tuple else part
 
 
 def write() -> int:

@@ -12,7 +12,7 @@ from .test_trading import approved_id, far_limit, status_of
 
 def parts(desk: RunningDesk, *words: str) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {
-        part: [] for part in ("story", "now", "hops", "protection", "stood", "unprotected")
+        part: [] for part in ("story", "now", "hops", "protection", "stood", "unprotected", "schedule")
     }
     for line in desk.lines("order", *words):
         found[line["part"]].append(line)
@@ -98,6 +98,10 @@ def test_a_bracket_is_one_story_and_is_cancelled_as_one(desk: RunningDesk) -> No
         "1R@50%",
         "--target",
         "2R",
+        "--stop-at",
+        "1s=-19%",
+        "--hold-at-most",
+        "300d",
         "--id",
         "b-story-1",
     )
@@ -117,10 +121,18 @@ def test_a_bracket_is_one_story_and_is_cancelled_as_one(desk: RunningDesk) -> No
     assert bare["seconds"] >= max(line["unprotected_seconds"] for line in found["stood"])
     assert {line["order_id"] for line in found["protection"]} >= {"b-story-1.stop", "b-story-1.stop-2"}
     assert any("b-story-1.stop" in (line["said"] or "") for line in found["story"])
+    desk.until(lambda: [line["stands"] for line in parts(desk, "b-story-1")["schedule"]] == ["DONE", "NEXT"], 60)
+    moved, held = parts(desk, "b-story-1")["schedule"]
+    assert (moved["step"], moved["action"], moved["wished"]) == (1, "MOVE_STOP", "after 1 s by -19 PERCENT")
+    assert moved["said"].startswith("the stop of stop goes to ")
+    assert (held["action"], held["taken_at"]) == ("CLOSE_POSITION", None)
+    assert held["due"] > moved["due"]
+    desk.until(lambda: all(status_of(desk, leg) == "NEW" for leg in legs), 60)
     cancel = desk.run("cancel", "b-story-1")
     assert cancel.returncode == 0, cancel.stderr
     desk.until(lambda: all(status_of(desk, leg) == "CANCELED" for leg in legs), 60)
     assert "how long what had filled was without its stop:" in desk.run("order", "b-story-1").stdout
+    assert "what of it happens at times of its own:" in desk.run("order", "b-story-1").stdout
 
 
 def test_a_denied_order_has_the_reason_and_what_nobody_knows_is_said(desk: RunningDesk) -> None:

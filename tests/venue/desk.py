@@ -54,6 +54,7 @@ from signalbox.messages import (
     Report,
     Side,
     SubmitOrder,
+    TimedStep,
     VenueFill,
     VenueLink,
     VenueSnapshot,
@@ -368,7 +369,7 @@ class Desk:
         intent = self.intent(order_id, **terms)
         await self._approve(f"decision/{order_id}", order_id, intent)
 
-    async def bracket(self, list_id: str, **entry: Any) -> None:
+    async def bracket(self, list_id: str, *steps: TimedStep, **entry: Any) -> None:
         """Approve a bracket: bought, with a stop 5 % below the market and a target 5 % above, for all of it."""
         bench, market = self.bench, self.bench_market
         touched = bench.venue in REDUCING  # what rests is not taken reduce-only there
@@ -387,9 +388,11 @@ class Desk:
             ),
             ListLeg(name="target", side=Side.SELL, order_type=target, time_in_force=lasting, **price),
         )
-        await self.list_of(list_id, Contingency.BRACKET, *legs)
+        await self.list_of(list_id, Contingency.BRACKET, *legs, timed=steps)
 
-    async def list_of(self, list_id: str, contingency: Contingency, *legs: ListLeg) -> None:
+    async def list_of(
+        self, list_id: str, contingency: Contingency, *legs: ListLeg, timed: tuple[TimedStep, ...] = ()
+    ) -> None:
         """Approve a list of these legs."""
         bench = self.bench
         intent = OrderListIntent(
@@ -400,12 +403,13 @@ class Desk:
             symbol=bench.symbol,
             contingency=contingency,
             legs=legs,
+            timed=timed,
         )
         await self._approve(f"decision/{list_id}", list_id, intent)
 
-    async def protected(self, list_id: str) -> None:
+    async def protected(self, list_id: str, *steps: TimedStep) -> None:
         """Have a bracket whose entry has filled, and whose exits rest at the venue."""
-        await self.bracket(list_id)
+        await self.bracket(list_id, *steps)
         await self.becomes(f"{list_id}.entry", OrderStatus.FILLED)
         for leg in ("stop", "target"):
             await self.becomes(f"{list_id}.{leg}", OrderStatus.NEW)

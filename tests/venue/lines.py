@@ -56,6 +56,7 @@ class LinesBench(IbkrBench):
             "VE0": FINAL,
             "VE1": NOT_HELD,
             "VE2": NOT_HELD,
+            "VGB": Cannot("its broker changes no orders", "the stop stays where it is, and an alarm says so"),
         }
         | NO_CHANGES
         | NOT_ATTACHED

@@ -41,11 +41,11 @@ def change(state: State, decision: IntentApproved, intent: ModifyIntent, rules: 
         raise IllegalTransitionError(intent.order_id, "NO_ORDER", OrderPendingReplace.__name__)
     wanted = as_wanted(order.order, intent)
     if intent.quantity is None:
-        wanted = replace(wanted, quantity=min(wanted.quantity, _left_to(state, order, wanted.quantity)))
+        wanted = replace(wanted, quantity=left_to(state, order, wanted.quantity))
     return replace_order(state, order, wanted, decision.at, decision.id, rules, decision.reference_price)
 
 
-def _left_to(state: State, order: OrderState, quantity: Decimal) -> Decimal:
+def left_to(state: State, order: OrderState, quantity: Decimal) -> Decimal:
     """The total that an exit may come to: what another one of its group has filled is not asked for again.
 
     Its venue has taken that from it by itself, and a change states all of the order.
@@ -56,7 +56,7 @@ def _left_to(state: State, order: OrderState, quantity: Decimal) -> Decimal:
         return quantity
     groups = standing(state, known, plan_of(known.intent)).groups
     left = next((group.left for group in groups if group.number == part.group), quantity)
-    return add(order.filled_quantity, left) if left > 0 else quantity
+    return min(quantity, add(order.filled_quantity, left)) if left > 0 else quantity
 
 
 def replace_order(

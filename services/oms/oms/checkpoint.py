@@ -22,6 +22,7 @@ from msgspec import Struct
 from signalbox.messages import NEVER
 from signalbox.order_terms import protects
 
+from oms.list_folding import note_timer
 from oms.state import (
     AccountBook,
     Execution,
@@ -211,6 +212,7 @@ class StateLoader:
             for known, is_over in frame.rows:
                 state.lists[known.list_id] = known
                 (state.lists_over if is_over else state.lists_awake)[known.list_id] = None
+                note_timer(state, known)
         elif isinstance(frame, Orders):
             for order, journal in frame.rows:
                 self._order(order, journal)

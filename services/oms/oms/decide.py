@@ -160,10 +160,14 @@ def _denied(state: State, decision: IntentDenied, rules: Rules) -> Outcome:
 
 
 def decide_timer(state: State, fired: TimerFired, now: datetime) -> Outcome:
-    """What silence means: an order that nobody has answered by `fired.due` is UNKNOWN until somebody does.
+    """What a timer means: a look at the list it is of, or that an order which nobody has answered by then is UNKNOWN.
 
     `now` is desk time; a timer that fired early (the desk clock ran slower than thought) is set again.
     """
+    known = state.lists.get(fired.order_id)
+    if known is not None:  # a wake-up: what is due is asked of the list itself (`oms.step.follow`)
+        is_early = now < fired.due and known.timed.wakes_at == fired.due
+        return Outcome(timers=(fired,)) if is_early else NOTHING
     order = state.orders.get(fired.order_id)
     if order is None or order.order is None or order.is_final or order.acknowledged:
         return NOTHING

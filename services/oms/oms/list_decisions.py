@@ -26,7 +26,7 @@ from signalbox.messages import (
     OrderPendingCancel,
     OrderStatus,
 )
-from signalbox.order_lists import FLATTEN, STOPS, WITH_ENTRY, Plan, Terms, order_intent, plan_of
+from signalbox.order_lists import FLATTEN, STOPS, WITH_ENTRY, Plan, order_intent, plan_of
 from signalbox.order_support import REDUCING
 from signalbox.order_terms import WITH_LIMIT, WITH_STOP
 
@@ -39,6 +39,7 @@ from oms.list_standing import standing
 from oms.lists import Act, Task, attached_task, group_name
 from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried
 from oms.positions import divide
+from oms.schedule import NO_ORDER, as_scheduled, at_most_held, follow_stop, take_step, terms_of
 from oms.sizes import OWN
 from oms.state import ListState, OrderState, State, order_key
 from oms.submitting import denied_event, submitted
@@ -46,8 +47,6 @@ from oms.transitions import next_status
 
 EXIT_WINDOW = timedelta(hours=12)
 """How long a gateway that is away may take an exit: what protects is worth sending late, unlike an entry."""
-NO_ORDER = OrderStatus.FILLED
-"""A list is no order, and a reader who counts what works must not count it."""
 
 
 def begin_list(state: State, decision: IntentApproved, intent: OrderListIntent, sequence: int) -> Outcome:
@@ -78,6 +77,7 @@ def begin_list(state: State, decision: IntentApproved, intent: OrderListIntent, 
         multiplier=instrument.multiplier,
         currency=instrument.currency,
         base_currency=instrument.base_currency,
+        calendar=instrument.calendar,
     )
     return Outcome(events=(created,))
 
@@ -104,11 +104,19 @@ def decide_list(state: State, list_id: str, now: datetime, rules: Rules) -> Outc
     if known is None:
         return NOTHING
     plan = plan_of(known.intent)
-    task = next(tasks(state, known, plan, standing(state, known, plan)), None)
+    stands = standing(state, known, plan)
+    step = take_step(state, known, plan, stands, now)
+    if step is not NOTHING:
+        return step
+    task = next(tasks(state, known, plan, stands), None)
     if task is None:
-        return NOTHING
+        followed = follow_stop(state, known, plan, stands, now, rules)
+        if isinstance(followed, Outcome):
+            return followed
+        task = followed
     if task.act is Act.RELEASE:
-        return _release(state, known, plan, task, now, rules)
+        task = at_most_held(state, known, plan, stands, task)
+        return NOTHING if task is None else _release(state, known, plan, task, now, rules)
     if task.act is Act.MEND:
         return _mend(state, known, plan, task, now)
     if task.act is Act.RESIZE:
@@ -173,7 +181,7 @@ def _order(
     attaches: tuple[str, ...] = (),
     attached_to: str = "",
 ) -> Order:
-    terms = Terms(tick_size=known.tick_size, lot_size=known.lot_size, price_steps=known.price_steps)
+    terms = terms_of(known)
     entry = _entry_of(state, known) if plan.entry is not None and task.group else None
     fill_price = None
     if entry is not None and entry.filled_quantity:
@@ -181,7 +189,7 @@ def _order(
     wanted = order_intent(known.intent, plan, task.leg, task.quantity, fill_price, terms)
     wanted = _as_moved(state, known, wanted, task.leg.name)
     before = sum(_part(state.orders[key]).leg == task.leg.name for key in known.orders)
-    return Order(
+    order = Order(
         order_id=wanted.id if not before else f"{wanted.id}-{before + 1}",
         intent_id=known.list_id,
         venue=known.venue,
@@ -212,6 +220,7 @@ def _order(
             attached_to=attached_to,
         ),
     )
+    return as_scheduled(known, plan, order, task.leg.name)
 
 
 def _as_moved(state: State, known: ListState, wanted: OrderIntent, leg: str) -> OrderIntent:

@@ -16,6 +16,8 @@ from signalbox.messages import (
     ListCreated,
     ListPart,
     ListPendingCancel,
+    ListScheduled,
+    ListStepTaken,
     OrderCreated,
     OrderEvent,
     OrderFilled,
@@ -31,9 +33,9 @@ from oms.joining import tasks
 from oms.list_standing import Standing, standing
 from oms.positions import ZERO, add, multiply, subtract
 from oms.protection import PROTECTING
+from oms.schedule import is_awaited
 from oms.state import ListState, State
-
-OF_LISTS = (ListCreated, ListPendingCancel, ListAlarmed)
+from oms.timed import begun, note, note_fill
 
 
 def fold_list(state: State, event: OrderEvent, key: str) -> str:
@@ -53,10 +55,14 @@ def fold_list(state: State, event: OrderEvent, key: str) -> str:
         known = replace(known, cancel_cause=event.cause, withdrawn_orders=begun, withdrawn_filled=filled)
     elif isinstance(event, ListAlarmed):
         known = replace(known, alarms=(*known.alarms, (event.about, event.group, event.action)))
+    elif isinstance(event, ListScheduled | ListStepTaken):
+        known = replace(known, timed=note(known.timed, event))
     elif isinstance(event, OrderCreated):
         known = replace(known, orders=(*known.orders, key))
     elif part is not None and not part.group:
         known = replace(known, entry_value=add(known.entry_value, _value(event)))
+        if isinstance(event, OrderPartiallyFilled | OrderFilled):
+            known = replace(known, timed=note_fill(known.timed, event.at))
     state.lists[list_id] = known
     if part is not None and part.group:
         state.lists[list_id] = _sized(state, known, event, key, part)
@@ -87,6 +93,7 @@ def _begun(event: ListCreated) -> ListState:
         currency=event.currency,
         base_currency=event.base_currency,
         changed_by=event.id,
+        timed=begun(event),
     )
 
 
@@ -108,13 +115,22 @@ def _changed(state: State, list_id: str, event: OrderEvent) -> str:
     known = replace(_protected(known, exposed(known, plan, now, PROTECTING), event.at), changed_by=event.id)
     state.lists[list_id] = known
     works = any(key in state.working for key in known.orders)
-    if works or next(tasks(state, known, plan, now), None) is not None:
+    if works or next(tasks(state, known, plan, now), None) is not None or is_awaited(known, now):
         state.lists_over.pop(list_id, None)
         state.lists_awake[list_id] = None
     else:
         state.lists_over[list_id] = None
         state.lists_over.move_to_end(list_id)
+    note_timer(state, known)
     return list_id
+
+
+def note_timer(state: State, known: ListState) -> None:
+    """Keep the list among those of which something comes due, or let it go from there."""
+    if known.timed.wakes_at is None or known.is_recalled or known.list_id in state.lists_over:
+        state.lists_timed.pop(known.list_id, None)
+    else:
+        state.lists_timed[known.list_id] = None
 
 
 def _protected(known: ListState, missing: Decimal, at: datetime) -> ListState:

@@ -108,6 +108,7 @@ def _group(
     withdrawn = (state.orders[key].order for key in known.orders[: known.withdrawn_orders])
     is_withdrawn = any(each is not None and each.part is not None and each.part.group == number for each in withdrawn)
     is_closing = any(group == number and action is ListAction.FLATTEN for _, group, action in known.alarms)
+    is_closing = is_closing or (known.timed.is_closing and not is_withdrawn)
     of = plan.sets[part.set]
     if not is_attached(legs):
         given = max(given_of(order) for orders in legs.values() for order in orders)

@@ -30,8 +30,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import Struct
-from signalbox.messages import Contingency, ListLeg, OrderStatus, OrderType, Side, TimeInForce
-from signalbox.order_lists import FLATTEN, Plan, share_out
+from signalbox.messages import Contingency, ListLeg, OrderStatus
+from signalbox.order_lists import FLATTEN, Plan, flatten_leg, share_out
 from signalbox.order_support import GROUPING
 
 from oms.attaching import GROUP as ATTACHED
@@ -141,12 +141,13 @@ def tasks(known: ListState, plan: Plan, now: Standing) -> Iterator[Task]:
 def _of_entry(known: ListState, plan: Plan, now: Standing) -> Iterator[Task]:
     if plan.entry is None:
         return
+    is_over = bool(known.cancel_cause) or known.timed.entry_is_over
     if now.entry is None:
-        if not known.cancel_cause:
+        if not is_over:
             yield Task(Act.RELEASE, plan.entry, 0, 0, None, plan.quantity, plan.quantity)
         return
     yield from _attached_and_not_begun(now.entry, plan, now)
-    if not known.cancel_cause:
+    if not is_over:
         return
     yield from _cancel(known, now.entry, Task(Act.CANCEL, plan.entry, 0, 0, None, plan.quantity))
 
@@ -177,20 +178,20 @@ def _of_group(known: ListState, plan: Plan, group: Group, entry: OrderState | No
         act = JOINT[leg_state(known, orders), needs]
         task = Task(act, leg, group.number, group.set, group.of.contingency, group.given)
         if act is Act.RELEASE:
-            yield _with(task, quantity=subtract(wanted, works))
+            yield of_task(task, quantity=subtract(wanted, works))
         elif act is Act.REDUCE and _is_reduced_by_venue(known, group):
             continue
         elif act is Act.REDUCE:
             working = working_of(orders)
             stuck = [order for order in working if not _may_be_cancelled(order)]
             if not stuck:
-                yield _with(task, quantity=wanted, orders=working)
+                yield of_task(task, quantity=wanted, orders=working)
             for order in stuck:
                 yield from _cancel(known, order, task)
         elif act is Act.MEND and needs is Need.LATER and orders[-1].status is not OrderStatus.REJECTED:
             continue  # it may go with its entry: that has ended then, or fills
         elif act is Act.MEND:
-            yield _with(task, orders=(orders[-1],))
+            yield of_task(task, orders=(orders[-1],))
         elif act is Act.CANCEL:
             for order in orders:
                 if not _goes_unsent(entry, group, order):
@@ -236,9 +237,9 @@ def _cancel(known: ListState, order: OrderState, task: Task) -> Iterator[Task]:
     if order.is_final or is_leaving(order):
         return
     if _may_be_cancelled(order):
-        yield _with(task, act=Act.CANCEL, orders=(order,))
+        yield of_task(task, act=Act.CANCEL, orders=(order,))
     elif not is_told(known, order.order_id):
-        yield _with(task, act=Act.MEND, orders=(order,))
+        yield of_task(task, act=Act.MEND, orders=(order,))
 
 
 def _may_be_cancelled(order: OrderState) -> bool:
@@ -258,7 +259,8 @@ def _of_what_has_filled(known: ListState, plan: Plan, now: Standing) -> Iterator
         if quantity:
             first = plan.sets[number]
             group = max((each.number for each in now.groups), default=0) + 1
-            yield Task(Act.RELEASE, first.legs[0], group, number, first.contingency, quantity, quantity)
+            leg = flatten_leg(plan) if known.timed.is_closing else first.legs[0]
+            yield Task(Act.RELEASE, leg, group, number, first.contingency, quantity, quantity)
             return  # the group is there then, and what else it needs is asked of it
 
 
@@ -272,19 +274,7 @@ def group_name(known: ListState, group: int) -> str:
     return f"{known.list_id}.{group}"
 
 
-def _with(task: Task, **changes: object) -> Task:
+def of_task(task: Task, **changes: object) -> Task:
+    """The task, but for the changes."""
     given = {name: getattr(task, name) for name in Task.__struct_fields__} | changes
     return Task(**given)
-
-
-def flatten_leg(plan: Plan) -> ListLeg:
-    """What closes what a stop was to protect."""
-    assert plan.entry is not None
-    side = Side.SELL if plan.entry.side is Side.BUY else Side.BUY
-    return ListLeg(
-        name=FLATTEN,
-        side=side,
-        order_type=OrderType.MARKET,
-        time_in_force=TimeInForce.DAY,
-        reduce_only=True,
-    )

@@ -49,6 +49,7 @@ from signalbox.messages import (
     Bar,
     BooksAct,
     BooksAdjusted,
+    ClockTick,
     Command,
     CommissionBooked,
     Decision,
@@ -76,6 +77,7 @@ from oms.looking_up import look_up
 from oms.outcome import Outcome, Rules
 from oms.publishing import BookPublisher
 from oms.recall import Wanted, forget_recalled, wanted_by_event, wanted_by_message
+from oms.schedule import wakes
 from oms.state import KEPT, Keep, State, order_key
 from oms.statements import Mark, Marks
 from oms.step import Incoming, follow, instrument_needed, snapshot_needed, step, symbols_of
@@ -112,6 +114,7 @@ class OrderManagement:
         self._lock = asyncio.Lock()  # five consumers, one state
         self.late_fills = LateFills(bus, self.state, self._lock, self.publisher)
         self._failure: BusError | None = None
+        self._speed: float | None = None
 
     def details(self) -> dict[str, str]:
         """Figures for a person: orders, working ones, executions booked, how far TRADE has been folded."""
@@ -183,6 +186,8 @@ class OrderManagement:
         await self._finish()
         async with self._lock:
             await self._follow()
+            await self._set_timers()
+        await self._bus.subscribe(subjects.CLOCK, self._tick)
         self.publisher.all_changed()
         self.late_fills.look()
         await self._bus.subscribe(subjects.ALL_MINUTE_BARS, self._bar)
@@ -256,6 +261,19 @@ class OrderManagement:
         while (outcome := follow(self.state, self._clock.now(), self._rules)) is not None:
             await self._carry_out(outcome)
             log_events(outcome)
+
+    async def _set_timers(self) -> None:
+        """Set the timers of all schedules again: one that TIMERS has is replaced by the same."""
+        for timer in wakes(self.state):
+            await self._schedule(timer)
+
+    async def _tick(self, received: Received) -> None:
+        """When a timer fires by the wall depends on the simulator's speed: with another one all are set again."""
+        tick = _read_side(received, ClockTick)
+        if tick is not None and tick.speed != self._speed:
+            self._speed = tick.speed
+            async with self._lock:
+                await self._set_timers()
 
     async def _step(self, message: Incoming, sequence: int) -> Outcome:
         """What a message makes necessary, with all at hand that it speaks of."""

@@ -34,6 +34,7 @@ from signalbox.messages import (
 from signalbox.subjects import EXTERNAL_PREFIX, ORDER_ID
 
 from oms.positions import FLAT, ZERO, Holding, Step
+from oms.timed import Timed
 
 AccountKey = tuple[str, str]
 """(venue, account)."""
@@ -195,6 +196,8 @@ class ListState(Struct, frozen=True, gc=False):
     unprotected_since: datetime | None = None
     unprotected_seconds: float = 0.0
     """Before that."""
+    timed: Timed = Timed()
+    """What its schedule has come to."""
     is_recalled: bool = False
     """It has left memory, and is here for the one message that speaks of it."""
 
@@ -370,6 +373,8 @@ class State:
     lists_over: OrderedDict[str, None] = field(default_factory=OrderedDict)
     lists_awake: dict[str, None] = field(default_factory=dict)
     """Something of them has changed, and what that makes necessary has not been asked (`oms.list_decisions`)."""
+    lists_timed: dict[str, None] = field(default_factory=dict)
+    """Something of their schedule is to come, and a timer is set for it."""
     lists_recalled: list[str] = field(default_factory=list)
     """They have left memory, and are here for the one message that speaks of them."""
     working_stops: dict[PositionKey, set[str]] = field(default_factory=dict)

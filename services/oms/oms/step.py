@@ -36,6 +36,7 @@ from oms.found import decide_found
 from oms.list_decisions import decide_list
 from oms.outcome import NOTHING, Outcome, Rules
 from oms.reports import decide_commission, decide_fill, decide_funding, decide_order_report
+from oms.schedule import is_due
 from oms.snapshots import decide_snapshot
 from oms.state import State
 
@@ -75,6 +76,7 @@ def follow(state: State, at: datetime, rules: Rules) -> Outcome | None:
     """What the lists make necessary that something has changed of; None = nothing. Ask until it is None, and before
     anything else is taken in.
     """
+    wake_due(state, at)
     while state.lists_awake:
         list_id = next(iter(state.lists_awake))
         del state.lists_awake[list_id]  # what follows wakes it again
@@ -82,6 +84,13 @@ def follow(state: State, at: datetime, rules: Rules) -> Outcome | None:
         if outcome is not NOTHING:
             return outcome
     return None
+
+
+def wake_due(state: State, at: datetime) -> None:
+    """Have the lists looked at of whose schedule something is due at desk time `at`."""
+    for list_id in state.lists_timed:
+        if is_due(state.lists[list_id], at):
+            state.lists_awake[list_id] = None
 
 
 def instrument_needed(incoming: Message) -> tuple[str, str] | None:

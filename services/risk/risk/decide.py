@@ -35,6 +35,7 @@ from risk.checks.mass_cancels import FLATTEN_ROWS, MASS_CANCEL_ROWS
 from risk.checks.order_lists import LIST_ROWS
 from risk.checks.positions import POSITION_ROWS
 from risk.checks.rows import Form, Ground, Rows
+from risk.checks.timed import SCHEDULE_ROWS
 from risk.facts import (
     INTENT,
     CancelFacts,
@@ -116,7 +117,7 @@ OF_SMALLER_ORDERS: Rows[OrderFacts] = Rows([row for row in OF_ORDERS if row.name
 """A change that takes nothing but quantity away is a cancel of a part."""
 OF_LEGS: Rows[OrderFacts] = Rows((*form.ORDER_ROWS, *conditions.ORDER_ROWS, *market.ORDER_ROWS, *limits.ORDER_ROWS))
 """Of one leg of a list: what is of the list as a whole is asked once."""
-OF_LISTS: Rows[ListFacts] = Rows((*form.COMMON_ROWS, *LIST_ROWS))
+OF_LISTS: Rows[ListFacts] = Rows((*form.COMMON_ROWS, *LIST_ROWS, *SCHEDULE_ROWS))
 OF_CANCELS: Rows[CancelFacts] = Rows((*form.COMMON_ROWS, *CANCEL_ROWS))
 OF_POSITIONS: Rows[PositionFacts] = Rows((*form.COMMON_ROWS, *POSITION_ROWS))
 """Of a wish that comes to an order, those of the order follow."""
@@ -166,7 +167,7 @@ def explain(rules: Rules, decision: Decision) -> tuple[Check, ...]:
         return decision.checks
     intent, symbol_error = normalised(rules, intent)
     if isinstance(intent, OrderListIntent):
-        of_list = ListFacts(intent=intent, rules=rules, basis=basis)
+        of_list = ListFacts(intent=intent, rules=rules, basis=basis, now=decision.at)
         told = OF_LISTS.told(of_list)
         if all(check.passed for check in told):
             for each in gather_legs(rules, basis, intent, symbol_error, decision.by, decision.at):
@@ -282,7 +283,7 @@ def _judge_list(
     rules: Rules, basis: Basis, intent: OrderListIntent, symbol_error: str, by: str, at: datetime
 ) -> tuple[tuple[Check, ...], int, Decimal | None]:
     """Hold a list, and each of its legs, against what was found: what fails, of how many checks, the entry's market."""
-    of_list = ListFacts(intent=intent, rules=rules, basis=basis)
+    of_list = ListFacts(intent=intent, rules=rules, basis=basis, now=at)
     failed, rows, reference = OF_LISTS.failed(of_list), len(OF_LISTS), None
     if failed:
         return failed, rows, reference

@@ -24,8 +24,7 @@ from signalbox.messages import (
     IntentApproved,
     IntentDenied,
     ListAlarmed,
-    ListCreated,
-    ListPendingCancel,
+    ListEvents,
     ModifyIntent,
     OrderClaimed,
     OrderCreated,
@@ -135,7 +134,7 @@ def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> Non
     if isinstance(event, ListAlarmed):
         fold_alarm(state, event, f"TRADE:{sequence}")
         return
-    if isinstance(event, ListCreated | ListPendingCancel):
+    if isinstance(event, ListEvents):
         return  # what of a list may fill is said by its orders
     if isinstance(event, CommissionBooked | FundingBooked | BooksActRefused):
         return  # none ends an order or moves a position; available funds have it from the venue

@@ -123,6 +123,7 @@ class ListFacts(IntentFacts, kw_only=True):
     """What the checks of a list as a whole look at."""
 
     intent: OrderListIntent
+    now: datetime
 
 
 class PositionFacts(IntentFacts, kw_only=True):

@@ -61,11 +61,10 @@ from signalbox.messages.lists import (
     ListAction,
     ListLeg,
     ListPart,
-    OffsetUnit,
     OrderListIntent,
-    PriceOffset,
 )
 from signalbox.messages.market import Bar, DayLevels, FundingRate, Greeks, Instrument, Levels, PriceStep, Quote, Score
+from signalbox.messages.offsets import OffsetUnit, PriceOffset
 from signalbox.messages.orders import (
     AccountAdopted,
     BooksActRefused,
@@ -76,7 +75,10 @@ from signalbox.messages.orders import (
     FundingBooked,
     ListAlarmed,
     ListCreated,
+    ListEvents,
     ListPendingCancel,
+    ListScheduled,
+    ListStepTaken,
     Order,
     OrderAccepted,
     OrderCanceled,
@@ -128,6 +130,7 @@ from signalbox.messages.reports import (
     VenueTriggered,
     VenueUnknown,
 )
+from signalbox.messages.timed import StepResult, TimedAction, TimedStep
 from signalbox.messages.words import (
     FINAL_STATUSES,
     NEVER,
@@ -211,9 +214,12 @@ __all__ = [
     "ListAction",
     "ListAlarmed",
     "ListCreated",
+    "ListEvents",
     "ListLeg",
     "ListPart",
     "ListPendingCancel",
+    "ListScheduled",
+    "ListStepTaken",
     "MarketDataType",
     "MarketState",
     "MassCancelIntent",
@@ -275,10 +281,13 @@ __all__ = [
     "SetAside",
     "Side",
     "SplitPosition",
+    "StepResult",
     "SubmitOrder",
     "SwitchSeen",
     "SwitchTrading",
     "TimeInForce",
+    "TimedAction",
+    "TimedStep",
     "TimerFired",
     "TradingMode",
     "TradingState",

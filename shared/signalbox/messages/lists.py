@@ -10,6 +10,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from signalbox.messages.offsets import PriceOffset
+from signalbox.messages.timed import TimedStep
 from signalbox.messages.words import NEVER, Message, OrderType, Side, TimeInForce, Utc
 
 
@@ -34,22 +36,6 @@ class ExitPolicy(StrEnum):
     """A person is told, and the position stays."""
     HALT = "HALT"
     """As ALARM, and nothing more is opened in the symbol until an operator lets it."""
-
-
-class OffsetUnit(StrEnum):
-    PERCENT = "PERCENT"
-    TICKS = "TICKS"
-    R = "R"
-    """Multiples of the risk: of the way from the entry's fill to the list's stop."""
-    PRICE = "PRICE"
-    """In the currency of the price: 2 is two dollars away."""
-
-
-class PriceOffset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
-    """A price relative to the entry's fill: above 0 = on the side where the position wins."""
-
-    amount: Decimal
-    unit: OffsetUnit
 
 
 class ListLeg(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
@@ -84,6 +70,7 @@ class OrderListIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=
     contingency: Contingency
     legs: tuple[ListLeg, ...]
     exit_policy: ExitPolicy = ExitPolicy.FLATTEN
+    timed: tuple[TimedStep, ...] = ()
     account: str = ""
     valid_until: Utc | None = None
     strategy: str = ""

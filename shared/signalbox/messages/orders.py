@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from signalbox.messages.acts import Act
 from signalbox.messages.lists import ListAction, ListPart, OrderListIntent
 from signalbox.messages.market import PriceStep
+from signalbox.messages.timed import StepResult, TimedAction
 from signalbox.messages.words import (
     ChangeKind,
     Liquidity,
@@ -336,6 +337,7 @@ class ListCreated(OrderEvent, frozen=True, kw_only=True):
     multiplier: Decimal = Decimal(1)
     currency: str = "USD"
     base_currency: str = ""
+    calendar: str = ""
 
 
 class ListPendingCancel(OrderEvent, frozen=True, kw_only=True):
@@ -353,6 +355,34 @@ class ListAlarmed(OrderEvent, frozen=True, kw_only=True):
     action: ListAction
     symbol: str = ""
 
+
+class ListScheduled(OrderEvent, frozen=True, kw_only=True):
+    """A step of a list's schedule (`step`, from 1) is the next one, and is due at `due`: a timer is set for it."""
+
+    step: int
+    action: TimedAction
+    due: Utc
+
+
+class ListStepTaken(OrderEvent, frozen=True, kw_only=True):
+    """A step of a list's schedule was due at `due`: what was done, or why nothing was (`reason`).
+
+    `stop_price` is where the stop of `leg` goes, and what is sent of it from now on; `orders` are those of its orders
+    that work, and have to follow.
+    """
+
+    step: int
+    action: TimedAction
+    due: Utc
+    result: StepResult
+    reason: str
+    leg: str = ""
+    stop_price: Decimal | None = None
+    orders: tuple[str, ...] = ()
+
+
+ListEvents = ListCreated | ListPendingCancel | ListAlarmed | ListScheduled | ListStepTaken
+"""What stands under a list's own id: none is of an order."""
 
 OrderEvents = (
     OrderCreated
@@ -384,4 +414,6 @@ OrderEvents = (
     | ListCreated
     | ListPendingCancel
     | ListAlarmed
+    | ListScheduled
+    | ListStepTaken
 )
