@@ -92,7 +92,7 @@ class Socket:
         happens, self._in_turn = self._in_turn, lambda: None
         happens()
 
-    def compose(self, number: int, contract: object, terms: Any) -> str:
+    def compose(self, number: int, contract: object, terms: Any, *, parent: int, transmit: bool) -> str:
         return f"{id(self)} {number} {terms.reference}"
 
     def place(self, message: str) -> None:

@@ -232,8 +232,7 @@ def attached_names(order: Order) -> tuple[str, ...]:
 
 
 def learn_venue_id(state: AnyState, tracked: AnyTracked, venue_order_id: str) -> None:
-    """Remember under which number of its own the venue has the order. One that was moved has several: which of them
-    counts, the change says."""
+    """Remember under which number of its own the venue has the order; of one that was moved the change says it."""
     if tracked.last_move is not None:
         return
     if venue_order_id and venue_order_id != "0" and tracked.venue_order_id != venue_order_id:

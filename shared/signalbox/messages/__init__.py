@@ -55,6 +55,14 @@ from signalbox.messages.intents import (
 )
 from signalbox.messages.json_form import decode, encode
 from signalbox.messages.ledger import Attempt, LedgerChangeClaimed, LedgerClaimed, LedgerEntry, LedgerSent
+from signalbox.messages.list_events import (
+    ListAlarmed,
+    ListCreated,
+    ListEvents,
+    ListPendingCancel,
+    ListScheduled,
+    ListStepTaken,
+)
 from signalbox.messages.lists import (
     Contingency,
     ExitPolicy,
@@ -65,6 +73,7 @@ from signalbox.messages.lists import (
 )
 from signalbox.messages.market import Bar, DayLevels, FundingRate, Greeks, Instrument, Levels, PriceStep, Quote, Score
 from signalbox.messages.offsets import OffsetUnit, PriceOffset
+from signalbox.messages.order_event import OrderEvent
 from signalbox.messages.orders import (
     AccountAdopted,
     BooksActRefused,
@@ -73,12 +82,6 @@ from signalbox.messages.orders import (
     Fill,
     FillCorrected,
     FundingBooked,
-    ListAlarmed,
-    ListCreated,
-    ListEvents,
-    ListPendingCancel,
-    ListScheduled,
-    ListStepTaken,
     Order,
     OrderAccepted,
     OrderCanceled,
@@ -86,7 +89,6 @@ from signalbox.messages.orders import (
     OrderClaimed,
     OrderCreated,
     OrderDenied,
-    OrderEvent,
     OrderEvents,
     OrderExpired,
     OrderFilled,

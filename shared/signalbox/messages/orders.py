@@ -7,14 +7,12 @@ from decimal import Decimal
 from msgspec import Struct, field
 
 from signalbox.messages.acts import Act
-from signalbox.messages.lists import ListAction, ListPart, OrderListIntent
-from signalbox.messages.market import PriceStep
-from signalbox.messages.timed import StepResult, TimedAction
+from signalbox.messages.list_events import ListAlarmed, ListCreated, ListPendingCancel, ListScheduled, ListStepTaken
+from signalbox.messages.lists import ListPart
+from signalbox.messages.order_event import OrderEvent
 from signalbox.messages.words import (
     ChangeKind,
     Liquidity,
-    Message,
-    OrderStatus,
     OrderType,
     RefusedBy,
     Side,
@@ -84,15 +82,6 @@ class Fill(Struct, frozen=True, kw_only=True, gc=False):
     price: Decimal
     at: Utc
     liquidity: Liquidity = Liquidity.UNSTATED
-
-
-class OrderEvent(Message, frozen=True, kw_only=True):
-    """What every event of an order's life carries. `status` is the order's status after the event."""
-
-    venue: str
-    account: str
-    order_id: str
-    status: OrderStatus
 
 
 class OrderCreated(OrderEvent, frozen=True, kw_only=True):
@@ -321,68 +310,6 @@ class OrderClaimed(OrderEvent, frozen=True, kw_only=True):
     order: Order
     act: Act
 
-
-class ListCreated(OrderEvent, frozen=True, kw_only=True):
-    """An approved list begins, under its own id: its orders follow from it. It stays NEW; its orders end.
-
-    `decision_sequence` is where TRADE has its approval; ticks and lot are the instrument's as it began.
-    """
-
-    intent: OrderListIntent
-    decision_sequence: int
-    tick_size: Decimal
-    lot_size: Decimal
-    price_steps: tuple[PriceStep, ...] = ()
-    reference_price: Decimal | None = None
-    multiplier: Decimal = Decimal(1)
-    currency: str = "USD"
-    base_currency: str = ""
-    calendar: str = ""
-
-
-class ListPendingCancel(OrderEvent, frozen=True, kw_only=True):
-    """Somebody has asked for the end of a list: of its entry, and of all that works for what has filled by now."""
-
-
-class ListAlarmed(OrderEvent, frozen=True, kw_only=True):
-    """Something of a list is not as was promised. `about` is the order, `action` what is done about it: by the OMS, and
-    of HALT by risk, which lets through in the list's `symbol` only what reduces from here on.
-    """
-
-    about: str
-    group: int
-    reason: str
-    action: ListAction
-    symbol: str = ""
-
-
-class ListScheduled(OrderEvent, frozen=True, kw_only=True):
-    """A step of a list's schedule (`step`, from 1) is the next one, and is due at `due`: a timer is set for it."""
-
-    step: int
-    action: TimedAction
-    due: Utc
-
-
-class ListStepTaken(OrderEvent, frozen=True, kw_only=True):
-    """A step of a list's schedule was due at `due`: what was done, or why nothing was (`reason`).
-
-    `stop_price` is where the stop of `leg` goes, and what is sent of it from now on; `orders` are those of its orders
-    that work, and have to follow.
-    """
-
-    step: int
-    action: TimedAction
-    due: Utc
-    result: StepResult
-    reason: str
-    leg: str = ""
-    stop_price: Decimal | None = None
-    orders: tuple[str, ...] = ()
-
-
-ListEvents = ListCreated | ListPendingCancel | ListAlarmed | ListScheduled | ListStepTaken
-"""What stands under a list's own id: none is of an order."""
 
 OrderEvents = (
     OrderCreated
