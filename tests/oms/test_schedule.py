@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oms import lists, schedule
+from oms import attaching, lists, schedule
 from oms.checkpoint import StateLoader, capture
 from oms.state import Keep
 from signalbox.messages import (
@@ -41,6 +41,7 @@ GIVE_UP = TimedStep(action=TimedAction.CANCEL_ENTRY, after_seconds=600)
 @pytest.fixture(autouse=True)
 def keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists, "GROUPING", frozenset())
+    monkeypatch.setattr(attaching, "ATTACHING", frozenset())
 
 
 def move(after_seconds: int, price: str) -> TimedStep:
