@@ -42,6 +42,7 @@ from signalbox.messages import (
     MassCancelIntent,
     ModifyIntent,
     ModifyOrder,
+    OffsetUnit,
     Order,
     OrderEvents,
     OrderIntent,
@@ -50,6 +51,7 @@ from signalbox.messages import (
     OrderType,
     PositionAction,
     PositionIntent,
+    PriceOffset,
     Quote,
     Report,
     Side,
@@ -369,23 +371,22 @@ class Desk:
         intent = self.intent(order_id, **terms)
         await self._approve(f"decision/{order_id}", order_id, intent)
 
-    async def bracket(self, list_id: str, *steps: TimedStep, **entry: Any) -> None:
-        """Approve a bracket: bought, with a stop 5 % below the market and a target 5 % above, for all of it."""
+    async def bracket(self, list_id: str, *steps: TimedStep, stop_follows: bool = False, **entry: Any) -> None:
+        """Approve a bracket: bought, with a stop 5 % below the market and a target 5 % above, for all of it.
+
+        `stop_follows`: the stop is 5 % below the entry's fill, and so can not be sent before that.
+        """
         bench, market = self.bench, self.bench_market
         touched = bench.venue in REDUCING  # what rests is not taken reduce-only there
         target = OrderType.MARKET_IF_TOUCHED if touched else OrderType.LIMIT
         price = {"stop_price" if touched else "limit_price": market.price("1.05")}
         lasting = bench.lasting
         terms = {"order_type": OrderType.MARKET, "quantity": bench.small} | entry
+        away = PriceOffset(amount=Decimal(-5), unit=OffsetUnit.PERCENT)
+        stop: dict[str, Any] = {"stop_offset": away} if stop_follows else {"stop_price": market.price("0.95")}
         legs = (
             ListLeg(name="entry", side=Side.BUY, **terms),
-            ListLeg(
-                name="stop",
-                side=Side.SELL,
-                order_type=OrderType.STOP,
-                stop_price=market.price("0.95"),
-                time_in_force=lasting,
-            ),
+            ListLeg(name="stop", side=Side.SELL, order_type=OrderType.STOP, time_in_force=lasting, **stop),
             ListLeg(name="target", side=Side.SELL, order_type=target, time_in_force=lasting, **price),
         )
         await self.list_of(list_id, Contingency.BRACKET, *legs, timed=steps)

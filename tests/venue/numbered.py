@@ -107,6 +107,14 @@ CANNOT: dict[tuple[str, str], Cannot] = {
         "the fill says UNSTATED",
     ),
     ("V17", "ibkr"): Cannot("its fixed commissions pay nobody", "a fee is never below zero"),
+    ("VS1", "dydx"): Cannot(
+        "what triggers there takes what the book has at once, and its rest is cancelled",
+        "the rest is sent once more, then closed at the market; how long that takes in a thin book is not held to here",
+    ),
+    ("VS7", "dydx"): Cannot(
+        "the chain takes two orders of an account in a block, and as many that stay as its equity allows",
+        "an exit that it refuses is told, and the position is closed at the market",
+    ),
     ("V32", "ibkr"): _NO_RENEWAL,
     ("V33", "ibkr"): _NO_RENEWAL,
     ("V34", "ibkr"): _NO_RENEWAL,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
+import pytest
 from signalbox.messages import OrderStatus, Side, TimeInForce
 
 from .desk import Desk
@@ -43,6 +44,8 @@ async def test_vS1_target_fills_in_part_and_the_stop_is_for_the_rest(desk: Desk,
 
     The stop is for what is left, and closes just that.
     """
+    if desk.cannot is not None:
+        pytest.skip(desk.cannot.reason)
     await bought_in_parts(desk, order_id)
     await desk.trades_until(f"{order_id}.entry", OrderStatus.FILLED)
     await is_held_by(desk, order_id)
@@ -104,6 +107,7 @@ async def test_vS4_half_is_taken_and_the_stop_of_the_rest_goes_to_the_entry(desk
 
     The stop of that half goes with it; the other one is for the rest, at its new price, and closes it there.
     """
+    changes(desk)
     quantity = desk.bench.small * 2
     entered = desk.bench_market.price("1")
     await targets_of(desk, order_id, quantity, ("0.5", "1.03"), ("0.5", "1.20"))
@@ -128,7 +132,6 @@ async def test_vS5_three_are_closed_by_three(desk: Desk, order_id: str) -> None:
 
     Just three are sold.
     """
-    changes(desk)
     lot = desk.bench.small / 10
     await targets_of(desk, order_id, lot * 3, ("0.34", "1.03"), ("0.33", "1.04"), ("0.33", "1.05"))
     await is_held_by(desk, order_id, "stop")
@@ -143,15 +146,16 @@ async def test_vS6_moved_stop_whose_reply_is_lost_is_one_stop(desk: Desk, order_
 
     One stop works, in the terms that the desk knows; when it fires, what is held is sold, and no more.
     """
+    changes(desk)
     await desk.flat(f"{order_id}-flat")
     await desk.protected(order_id)
     stop = f"{order_id}.stop"
     desk.bench.lose_replies()
     await desk.modify(stop, stop_price=desk.bench_market.price("0.96"))
-    await desk.change_claimed(stop)
+    await desk.after(desk.bench.spare_seconds)
     await desk.bench.mend()
     await desk.becomes(stop, OrderStatus.NEW)
-    assert [placed.working for placed in desk.bench.placed(stop)] == [True]
+    assert sum(placed.working for placed in desk.bench.placed(stop)) == 1
     await is_held_by(desk, order_id)
     desk.bench.move("0.94")
     await goes_flat(desk, order_id)
@@ -162,7 +166,8 @@ async def test_vS7_thirty_small_fills_have_few_exits(desk: Desk, order_id: str) 
 
     None of its exits is refused; they are few, and for all that is held.
     """
-    changes(desk)
+    if desk.cannot is not None:
+        pytest.skip(desk.cannot.reason)
     await desk.flat(f"{order_id}-flat")
     entry = f"{order_id}.entry"
     await desk.bracket(order_id, **crossing(desk, PARTS))
