@@ -25,7 +25,7 @@ STRUCTS = [
     if issubclass(kind, msgspec.Struct) and kind.__module__.startswith(f"{messages.__name__}.") and kind not in BASES
 ]
 MESSAGES = [kind for kind in STRUCTS if issubclass(kind, Message)]
-UNIONS = ["Act", "Intent", "Decision", "Ruling", "OrderEvents", "Command", "Report", "LedgerEntry"]
+UNIONS = ["Act", "Intent", "Decision", "Ruling", "ListEvents", "OrderEvents", "Command", "Report", "LedgerEntry"]
 
 INTENT = OrderIntent(
     id="i-1",
@@ -87,7 +87,7 @@ def test_message_is_tagged_with_its_own_name(kind: Any) -> None:
 
 @pytest.mark.parametrize("kind", STRUCTS, ids=lambda kind: kind.__name__)
 def test_only_what_people_write_refuses_unknown_fields(kind: Any) -> None:
-    within_a_list = (messages.ListLeg, messages.PriceOffset)
+    within_a_list = (messages.ListLeg, messages.PriceOffset, messages.TimedStep)
     acts = (*get_args(messages.Act), messages.BooksAct)
     written_by_people = kind in (*get_args(Intent), *within_a_list, *acts, messages.QueryRequest)
     assert kind.__struct_config__.forbid_unknown_fields is written_by_people

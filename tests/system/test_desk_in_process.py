@@ -143,7 +143,7 @@ class Again:
     def _decide(self, decision: Decision) -> None:
         basis, intent = decision.basis, decision.intent
         assert basis is not None
-        unheard = self._observe(basis, intent) if isinstance(intent, OrderIntent) else []
+        unheard = self._observe(basis, intent) if isinstance(intent, OrderIntent) else self._unheard(basis)
         if unheard:
             self.desk.decided(decision)  # of a test before this one: nobody has heard what risk was told then
             self.unheard[decision.cause] = unheard
@@ -164,13 +164,10 @@ class Again:
 
     def _observe(self, basis: Basis, intent: OrderIntent) -> list[str]:
         """Observe what the decision names, unless something of it came before anybody listened here: the names."""
-        names = [f"quote:{basis.quote.id}"] if basis.quote is not None else []
-        names += [f"link:{basis.link.id}"] if basis.link is not None else []
-        names += [basis.account.source] if basis.account is not None else []
-        unheard = [name for name in names if name not in self._heard.told]
+        unheard = self._unheard(basis)
         if unheard:
             return unheard
-        for name in names:
+        for name in _named(basis):
             told = self._heard.told[name]
             if isinstance(told, Quote):
                 self._hear(intent.venue, self._heard.quotes[intent.venue].index(told) + 1)
@@ -188,6 +185,10 @@ class Again:
             self.desk.observe(LinkLost(venue=intent.venue, account=intent.account))
         return []
 
+    def _unheard(self, basis: Basis) -> list[str]:
+        """What the decision names and came before anybody listened here."""
+        return [name for name in _named(basis) if name not in self._heard.told]
+
     def _hear(self, venue: str, up_to: int) -> None:
         for quote in self._heard.quotes[venue][self._next[venue] : up_to]:
             self.desk.observe(quote)
@@ -201,6 +202,13 @@ class Again:
             if place == len(quotes) or quotes[place].symbol == intent.symbol:
                 return  # it is not the same: whoever holds the decisions against each other will say so
             self._hear(intent.venue, place + 1)
+
+
+def _named(basis: Basis) -> list[str]:
+    """What a decision was made by that nobody stores."""
+    names = [f"quote:{basis.quote.id}"] if basis.quote is not None else []
+    names += [f"link:{basis.link.id}"] if basis.link is not None else []
+    return names + ([basis.account.source] if basis.account is not None else [])
 
 
 async def test_the_demos_day_in_process_is_what_the_services_made_of_it(
