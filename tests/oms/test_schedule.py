@@ -438,3 +438,27 @@ def test_the_schedule_is_kept_whenever_somebody_looks(
         assert set(taken) == due or late >= 86_400, "and each that was due"
     again = desk.restart()
     assert again.state.lists == desk.state.lists
+
+
+@pytest.mark.parametrize("sold", ["60", "100"])
+def test_what_is_bought_after_a_closing_is_nobody_elses(make: Any, sold: str) -> None:
+    """Some of it was sold by hand: the list tells that, closes the rest, is over, and leaves later positions alone."""
+    desk = held(make, HOLD)
+    desk.run(make.approved("own", 7, side=Side.SELL))
+    by_hand = make.fill(sold, order_id="own", execution_id="x", side=Side.SELL)
+    if sold == "60":
+        desk.run(by_hand)
+    wake(make, desk, 86_400)
+    if sold == "100":
+        desk.run(by_hand)
+    desk.run(canceled(make, "b.stop"), canceled(make, "b.target1"))
+    if sold == "60":
+        assert desk.works() == {"b.flatten": "40", "own": "40"}
+        desk.run(make.fill("40", order_id="b.flatten", execution_id="out", side=Side.SELL))
+    assert list(desk.state.lists_over) == ["b"]
+    told = [event.reason for event in desk.log if isinstance(event, ListAlarmed)]
+    assert told == [f"{sold} of what was to be closed is not held any more: it was closed in another way"]
+    desk.run(make.approved("fresh", 8), make.fill("50", order_id="fresh", execution_id="y"))
+    again = desk.restart()
+    assert again.follow(after(make, 90_000)) == []
+    assert not [key for key in again.works() if key.startswith("b.")]

@@ -39,7 +39,15 @@ from oms.list_standing import standing
 from oms.lists import Act, Task, attached_task, group_name
 from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried
 from oms.positions import divide
-from oms.schedule import NO_ORDER, as_scheduled, at_most_held, follow_stop, take_step, terms_of
+from oms.schedule import (
+    NO_ORDER,
+    as_scheduled,
+    at_most_held,
+    follow_stop,
+    nothing_to_close,
+    take_step,
+    terms_of,
+)
 from oms.sizes import OWN
 from oms.state import ListState, OrderState, State, order_key
 from oms.submitting import denied_event, submitted
@@ -115,8 +123,10 @@ def decide_list(state: State, list_id: str, now: datetime, rules: Rules) -> Outc
             return followed
         task = followed
     if task.act is Act.RELEASE:
-        task = at_most_held(state, known, plan, stands, task)
-        return NOTHING if task is None else _release(state, known, plan, task, now, rules)
+        held = at_most_held(state, known, plan, stands, task)
+        if held is None:
+            return nothing_to_close(state, known, plan, task, now)
+        return _release(state, known, plan, held, now, rules)
     if task.act is Act.MEND:
         return _mend(state, known, plan, task, now)
     if task.act is Act.RESIZE:

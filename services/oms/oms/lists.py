@@ -177,6 +177,8 @@ def _of_group(known: ListState, plan: Plan, group: Group, entry: OrderState | No
         needs = Need.LATER if group.waits else need(wanted, works)
         act = JOINT[leg_state(known, orders), needs]
         task = Task(act, leg, group.number, group.set, group.of.contingency, group.given)
+        if act is Act.RELEASE and leg.name == FLATTEN and is_told(known, closing_name(known)):
+            continue  # what it was for is not held any more: what is held since then is somebody else's
         if act is Act.RELEASE:
             yield of_task(task, quantity=subtract(wanted, works))
         elif act is Act.REDUCE and _is_reduced_by_venue(known, group):
@@ -272,6 +274,11 @@ def is_told(known: ListState, about: str) -> bool:
 def group_name(known: ListState, group: int) -> str:
     """What a group is called in an alarm."""
     return f"{known.list_id}.{group}"
+
+
+def closing_name(known: ListState) -> str:
+    """What the end of its closing is called in an alarm, when less was held than it was to close."""
+    return f"{known.list_id}/closing"
 
 
 def of_task(task: Task, **changes: object) -> Task:

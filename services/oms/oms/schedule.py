@@ -37,7 +37,7 @@ from signalbox.timed_steps import MOVES, due_at, is_tighter, stop_leg, stop_pric
 
 from oms.changes import left_to, replace_order, why_not
 from oms.list_standing import Group, Leg, Standing, leg_state, open_quantity
-from oms.lists import Act, Task, is_told, needed, of_task
+from oms.lists import Act, Task, closing_name, is_told, needed, of_task
 from oms.outcome import NOTHING, Outcome, Rules, carried
 from oms.positions import ZERO, add, divide, subtract
 from oms.protection import held_quantity
@@ -208,6 +208,24 @@ def at_most_held(state: State, known: ListState, plan: Plan, now: Standing, task
     if quantity <= 0:
         return None
     return task if quantity == task.quantity else of_task(task, quantity=quantity)
+
+
+def nothing_to_close(state: State, known: ListState, plan: Plan, task: Task, at: datetime) -> Outcome:
+    """What the schedule was still to close is not held any more: told once, and the list closes nothing from then on.
+
+    NOTHING = it is held, and orders that close it work.
+    """
+    if _held(state, known, plan) > 0 or is_told(known, closing_name(known)):
+        return NOTHING
+    alarm = ListAlarmed(
+        **carried(state, known.owner, NO_ORDER, at, known.changed_by),
+        about=closing_name(known),
+        group=task.group,
+        reason=f"{task.quantity:f} of what was to be closed is not held any more: it was closed in another way",
+        action=ListAction.ALARM,
+        symbol=known.intent.symbol,
+    )
+    return Outcome(events=(alarm,))
 
 
 # ------------------------------------------------------------------------------------------- a stop has to follow
