@@ -6,15 +6,17 @@ from decimal import Decimal
 
 import pytest
 from gateway_dydx import moving
-from gateway_dydx.facts import OrderSeen
+from gateway_dydx.decide import decide
+from gateway_dydx.facts import FillSeen, OrderSeen
 from gateway_dydx.state import filled_by
 from gateway_dydx.versions import Stage
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from msgspec.structs import replace
-from signalbox.messages import Order, OrderType, VenueCanceled, VenueReplaced, VenueReplaceRejected
+from signalbox.gateway.actions import Ask
+from signalbox.messages import Liquidity, Order, OrderType, Side, VenueCanceled, VenueReplaced, VenueReplaceRejected
 
-from .chain_of_moves import DEADLINE_SECONDS, SEQUENCE_SECONDS, World, stop, terms
+from .chain_of_moves import AT, DEADLINE_SECONDS, SEQUENCE_SECONDS, World, stop, terms
 
 LIMIT = (terms(), terms(quantity=Decimal(6), limit_price=Decimal(95)))
 STOP = (stop(), stop(stop_price=Decimal(95)))
@@ -318,6 +320,69 @@ def test_a_cancelled_order_has_not_ended_while_something_of_it_works() -> None:
     assert (made.kinds(), len(made.working)) == ([], 2)
 
 
+@pytest.mark.parametrize("dies", ["", "before it is full", "when it is full"])
+@pytest.mark.parametrize("pair", [STOP, (stop(), stop(quantity=Decimal(12)))], ids=["moved", "larger"])
+def test_of_a_stop_that_is_full_by_the_fills_of_both_no_rest_stays(pair: tuple[Order, Order], dies: str) -> None:
+    made = world(pair)
+    made.send_first()
+    made.block()
+    made.fill(4)
+    made.ask()
+    made.settle()
+    assert (made.kinds(), made.tracked.own.move) == (["VenueReplaced"], None)
+    assert (made.tracked.filled, made.chain["v-2"].size) == (4, made.after.quantity), "placed before the first filled"
+    if dies == "before it is full":
+        made.die()
+        made.ask()
+    made.fill(int(made.after.quantity) - 4)
+    made.ask()
+    assert (made.tracked.done, [kept.id for kept in made.working]) == (True, ["v-2"])
+    if dies == "when it is full":
+        made.die()
+    made.settle()
+    assert (made.working, made.kinds(), made.filled) == ([], ["VenueReplaced"], made.after.quantity)
+    assert moving.question(made.tracked) == ""
+
+
+def asked_at_fill(made: World, name: str, size: int) -> list[Ask]:
+    """What is to be asked when the stream tells of a fill of the new one."""
+    fact = FillSeen(
+        id=name, order_id="v-2", ticker="BTC-USD", side=Side.SELL, size=Decimal(size), price=Decimal(90), height=200,
+        at=AT, fee=Decimal(0), liquidity=Liquidity.TAKER, type="LIMIT",
+    )  # fmt: skip
+    return [each for each in decide(made.state, fact, AT) if isinstance(each, Ask)]
+
+
+def test_a_fill_that_makes_it_full_beside_that_of_another_is_asked_about_at_once() -> None:
+    made = world(STOP)
+    made.send_first()
+    made.block()
+    made.fill(4)
+    made.settle()
+    assert asked_at_fill(made, "s-1", 5) == []
+    [ask] = asked_at_fill(made, "s-2", 1)
+    assert ask.urgent
+    assert moving.question(made.tracked) == ask.reason != ""
+
+
+def test_what_fills_as_one_leaves_no_question() -> None:
+    made = world(STOP)
+    made.send_first()
+    made.settle()
+    assert asked_at_fill(made, "s-1", 6) + asked_at_fill(made, "s-2", 4) == []
+    assert (made.tracked.done, moving.question(made.tracked)) == (True, "")
+
+
+def test_of_what_could_open_no_rest_can_stay_and_none_is_asked_for() -> None:
+    made = world(LIMIT)
+    made.send_first()
+    made.fill(4)
+    made.settle()
+    assert asked_at_fill(made, "s-1", 2) == []
+    assert (len({*made.tracked.own.version_of.values()}), made.tracked.done) == (2, True)
+    assert moving.question(made.tracked) == ""
+
+
 def test_what_comes_late_of_one_that_is_over_brings_it_not_back() -> None:
     made = world(STOP)
     made.send_first()
@@ -461,8 +526,7 @@ def test_whatever_happens_the_total_is_kept_and_it_settles(
     made.settle()
     made.ask()
     over = made.tracked.done or made.tracked.standing.value == "OVER"
-    both_filled = kind == "stop" and len(set(made.tracked.own.version_of.values())) > 1
-    assert len(made.working) <= (0 if over and not both_filled else 1)  # the rest of the newer one: decision 78
+    assert len(made.working) <= (0 if over else 1)
     assert made.kinds().count("VenueReplaced") + made.kinds().count("VenueReplaceRejected") <= 1
     if kind == "limit":
         assert made.works_max <= 1

@@ -138,6 +138,7 @@ def on_fill(state: State, fact: FillSeen, at: datetime) -> list[Action]:
         if tracked.order.order_type in TRIGGERED:
             actions += reports.triggered(state, tracked, fill.at)  # a stop does not fill untriggered
         remember_fill(state, tracked, fill, fact.height, fact.order_id)
+        actions += moving.on_fill(tracked)
     actions += reports.filled(state, fill, fact.order_id)
     if fact.fee is not None:
         actions += reports.commission(state, fill.execution_id, 0, fill.order_id, fact.fee, CURRENCY, fill.at)

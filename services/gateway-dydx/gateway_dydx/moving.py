@@ -12,7 +12,8 @@ anywhere is followed by one that goes on where the chain stands.
     the new one is surely not there    reduce-only: nothing has changed. Else what is left of the order as it was is
                                        placed: a change that fails leaves the order as it was
     the change's deadline has come     a first one that stands stays; what is gone already is put back as it was
-    the order is full, or cancelled    whatever works of it is cancelled
+    the order is full, or cancelled    whatever works of it is cancelled; also when it is full long afterwards, by the
+                                       fills of both: the new one was placed for what the first had left until then
 
 What was signed can come on the chain for `sequence_seconds`; absent and older than that, it surely never will.
 """
@@ -88,7 +89,7 @@ def resume(state: State, wall_seconds: float) -> None:
     """Go on with what processes before may have begun and not ended."""
     for tracked in state.orders.values():
         claim, change = tracked.last_move, tracked.change
-        if claim is None or tracked.own.move is not None or claim.revision <= tracked.own.settled_revision:
+        if claim is None or tracked.own.move is not None or not (is_left(tracked) or leaves_a_rest(tracked)):
             continue
         if change is not None and change.in_hand:
             continue
@@ -103,6 +104,19 @@ def resume(state: State, wall_seconds: float) -> None:
         tracked.own.move = Move(claim.revision, before, after, deadline, first, new, back, wall_seconds, resumed=True)
 
 
+def is_left(tracked: Tracked) -> bool:
+    """Whether a process before may have begun a change and not ended it."""
+    claim = tracked.last_move
+    return claim is not None and claim.revision > tracked.own.settled_revision
+
+
+def leaves_a_rest(tracked: Tracked) -> bool:
+    """Whether it is full as more than one, of which the last was placed before another had filled its part."""
+    own = tracked.own
+    is_full = tracked.filled >= tracked.quantity_max and not own.settled_full
+    return is_full and places_first(tracked.order) and len({*own.version_of.values()}) > 1
+
+
 def unsettled(state: State) -> Iterator[tuple[Tracked, Move]]:
     """The orders of which more than one version may be on the chain."""
     for tracked in state.orders.values():
@@ -112,13 +126,14 @@ def unsettled(state: State) -> Iterator[tuple[Tracked, Move]]:
 
 def question(tracked: Tracked) -> str:
     """What there is to ask of an order that is being moved, or was when a process before ended; "" = nothing."""
-    change, claim = tracked.change, tracked.last_move
+    change = tracked.change
     if change is not None and change.in_hand:
         return ""
     if tracked.own.move is not None:
         return "it is not settled which of its versions is on the chain"
-    is_left = claim is not None and claim.revision > tracked.own.settled_revision
-    return "a process before may have been changing it" if is_left else ""
+    if is_left(tracked):
+        return "a process before may have been changing it"
+    return "it is full, and a rest of it may be on the chain" if leaves_a_rest(tracked) else ""
 
 
 # --------------------------------------------------------------------------------------------------- what is to be sent
@@ -184,6 +199,11 @@ def on_order(tracked: Tracked, fact: OrderSeen, *, is_open: bool) -> list[Action
         version.stage = Stage.WORKS
         return []
     return [Ask(tracked.order.order_id, f"a version of it is said to be {fact.status}", urgent=True)]
+
+
+def on_fill(tracked: Tracked) -> list[Action]:
+    """It has filled, as one of its versions."""
+    return [Ask(tracked.order.order_id, question(tracked), urgent=True)] if leaves_a_rest(tracked) else []
 
 
 class Shown(Struct, frozen=True):
@@ -260,7 +280,7 @@ def _conclude(state: State, tracked: Tracked, move: Move, at: datetime, *, is_ol
 
 
 def _settled(tracked: Tracked, move: Move, counts: Version | None) -> None:
-    tracked.own.move, tracked.own.settled_revision = None, move.revision
+    tracked.own.move, tracked.own.settled_revision, tracked.own.settled_full = None, move.revision, tracked.done
     if counts is not None and counts.stage in (Stage.OVER, Stage.NEVER):
         tracked.own.said_over = True  # how it ended is asked, as of any order
 

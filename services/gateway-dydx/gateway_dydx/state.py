@@ -59,6 +59,8 @@ class OwnOrder:
     """It is kept on the chain, and being given other terms there."""
     settled_revision: int = 0
     """Of the last change of which it is certain what of it is on the chain."""
+    settled_full: bool = False
+    """That was found when the order was done: nothing of it is on the chain."""
     stop_price: Decimal | None = None
     """Where the stop of a trailing order lies on the chain, as far as the venue has shown it."""
     trailed_seconds: float = 0.0
