@@ -247,6 +247,16 @@ def test_a_stop_refused_twice_has_its_position_closed_at_the_market(make):
     assert (desk.works(), list(desk.state.lists_over)) == ({}, ["b"])
 
 
+def test_what_nobody_takes_at_the_market_is_offered_once_more_and_then_told(make):
+    desk = entered(make, "100").run(rejected(make, "b.stop"), rejected(make, "b.stop-2"), canceled(make, "b.target1"))
+    desk.run(sold(make, "b.flatten", "30"), canceled(make, "b.flatten"))
+    assert desk.works() == {"b.flatten-2": "70"}
+    desk.run(canceled(make, "b.flatten-2"))
+    assert desk.works() == {}
+    assert alarms(desk)[-2:] == [("b.flatten", ListAction.RETRY), ("b.flatten-2", ListAction.ALARM)]
+    assert desk.state.lists["b"].unprotected_since is not None
+
+
 def test_a_stop_refused_twice_is_a_persons_matter_where_the_list_says_so(make):
     desk = entered(make, "100", exit_policy=messages.ExitPolicy.ALARM)
     desk.run(rejected(make, "b.stop"), rejected(make, "b.stop-2"))

@@ -112,8 +112,8 @@ CANNOT: dict[tuple[str, str], Cannot] = {
         "the rest is sent once more, then closed at the market; how long that takes in a thin book is not held to here",
     ),
     ("VS7", "dydx"): Cannot(
-        "the chain takes two orders of an account in a block, and as many that stay as its equity allows",
-        "an exit that it refuses is told, and the position is closed at the market",
+        "of what stays the chain takes two orders of an address in a block and 20 in 100: thirty parts need more exits",
+        "each refusal is told; what has no stop is offered at the market twice: what is left is told, and stays bare",
     ),
     ("V32", "ibkr"): _NO_RENEWAL,
     ("V33", "ibkr"): _NO_RENEWAL,
