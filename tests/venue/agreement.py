@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 async def agree(desk: Desk) -> None:
     """Wait until desk and venue have the same executions, fees, positions and cash; see that nothing came twice."""
+    owner = (desk.bench.venue, desk.bench.account)
+    await desk.eventually(lambda: owner in desk.oms.state.accounts, "the account taken over")
     await desk.eventually(lambda: _same_executions(desk), "the same executions at desk and venue")
     await desk.eventually(lambda: _same_fees(desk), "one fee for each execution")
     await desk.eventually(lambda: _same_positions(desk), "the same positions at desk and venue")

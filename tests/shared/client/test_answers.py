@@ -107,9 +107,10 @@ async def test_an_answer_that_another_program_of_the_same_name_has_sent_there_is
     for subject in ("query.sql", "status.risk"):
         await other.subscribe(subject, cb=heard)
     await other.flush()
-    with pytest.raises(AnswerError):
+    no_answer = (AnswerError, BusUnavailableError)  # the server's word that nobody serves it may come before
+    with pytest.raises(no_answer):
         await query(user, "SELECT * FROM orders")
-    with pytest.raises(AnswerError):
+    with pytest.raises(no_answer):
         await ask_status(user, "risk", 1.0, 0.3)
     await other.close()
 
