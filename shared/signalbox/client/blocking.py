@@ -20,6 +20,8 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any
 
+TURNS_AT_LAST = 5
+
 
 class Blocking:
     """Anything with coroutines, with each of them as a plain call. Use it in a `with`."""
@@ -55,9 +57,22 @@ class Blocking:
             raise
 
     def _end(self) -> None:
+        """Let what has been closed be gone, and end the loop."""
+        self._run(_last_turns())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _last_turns() -> None:
+    """End what still runs; a connection that was closed is gone some turns later."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()
+    for _ in range(TURNS_AT_LAST):
+        await asyncio.sleep(0)
 
 
 class _Plain:
