@@ -247,14 +247,33 @@ def test_a_stop_refused_twice_has_its_position_closed_at_the_market(make):
     assert (desk.works(), list(desk.state.lists_over)) == ({}, ["b"])
 
 
-def test_what_nobody_takes_at_the_market_is_offered_once_more_and_then_told(make):
+def closing(make):
+    """Its stop was refused twice, and its target is gone: it is closed at the market."""
     desk = entered(make, "100").run(rejected(make, "b.stop"), rejected(make, "b.stop-2"), canceled(make, "b.target1"))
-    desk.run(sold(make, "b.flatten", "30"), canceled(make, "b.flatten"))
-    assert desk.works() == {"b.flatten-2": "70"}
+    assert desk.works() == {"b.flatten": "100"}
+    return desk
+
+
+def test_what_nobody_takes_at_the_market_is_offered_once_more_and_then_told(make):
+    desk = closing(make).run(canceled(make, "b.flatten"))
+    assert desk.works() == {"b.flatten-2": "100"}
     desk.run(canceled(make, "b.flatten-2"))
     assert desk.works() == {}
     assert alarms(desk)[-2:] == [("b.flatten", ListAction.RETRY), ("b.flatten-2", ListAction.ALARM)]
     assert desk.state.lists["b"].unprotected_since is not None
+
+
+def test_a_thin_book_is_sold_into_for_as_long_as_it_takes_some(make):
+    desk, left = closing(make), 100
+    for number in range(1, 6):
+        order_id = "b.flatten" if number == 1 else f"b.flatten-{number}"
+        if number != 3:  # once nobody takes any
+            desk.run(sold(make, order_id, "20", f"out{number}"))
+            left -= 20
+        desk.run(canceled(make, order_id))
+        assert desk.works() == {f"b.flatten-{number + 1}": str(left)}
+    desk.run(canceled(make, "b.flatten-6"))
+    assert (desk.works(), alarms(desk)[-1]) == ({}, ("b.flatten-6", ListAction.ALARM))
 
 
 def test_a_stop_refused_twice_is_a_persons_matter_where_the_list_says_so(make):

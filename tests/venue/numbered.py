@@ -113,7 +113,7 @@ CANNOT: dict[tuple[str, str], Cannot] = {
     ),
     ("VS7", "dydx"): Cannot(
         "of what stays the chain takes two orders of an address in a block and 20 in 100: thirty parts need more exits",
-        "each refusal is told; what has no stop is offered at the market twice: what is left is told, and stays bare",
+        "each refusal is told; what has no stop is sold at the market: what nobody takes is told, and stays bare",
     ),
     ("V32", "ibkr"): _NO_RENEWAL,
     ("V33", "ibkr"): _NO_RENEWAL,

@@ -306,20 +306,26 @@ def _mend(state: State, known: ListState, plan: Plan, task: Task, now: datetime)
     if not lost.is_final:
         reason = f"{what} can not be cancelled: it was refused again and again"
         return _alarm(state, known, lost.order_id, task, reason, ListAction.ALARM, now)
-    action = _action(known, plan, task, lost)
+    action = _action(state, known, plan, task, lost)
     reason = f"{what} is {lost.status.value}, and was not to end"
     return _alarm(state, known, lost.order_id, task, reason, action, now)
 
 
-def _action(known: ListState, plan: Plan, task: Task, lost: OrderState) -> ListAction:
-    """Once more; then, of a stop, what the list's policy says. What has run out has had its time."""
+def _action(state: State, known: ListState, plan: Plan, task: Task, lost: OrderState) -> ListAction:
+    """Once more; then, of a stop, what the list's policy says. What has run out has had its time.
+
+    What closes at the market goes on for as long as each order finds takers for some of it.
+    """
     if lost.status is OrderStatus.EXPIRED:
         return ListAction.ALARM
     prefix = f"{known.list_id}.{task.leg.name}"
-    tried = any(
-        group == task.group and action is ListAction.RETRY and (about == prefix or about.startswith(f"{prefix}-"))
+    tried = [
+        state.orders[order_key(known.venue, known.account, about)]
         for about, group, action in known.alarms
-    )
+        if group == task.group and action is ListAction.RETRY and (about == prefix or about.startswith(f"{prefix}-"))
+    ]
+    if task.leg.name == FLATTEN:
+        tried = [order for order in (*tried, lost) if not order.filled_quantity][1:]
     if not tried:
         return ListAction.RETRY
     is_stop = task.leg.order_type in STOPS and plan.entry is not None and task.leg.name != FLATTEN
