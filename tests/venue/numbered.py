@@ -107,10 +107,6 @@ CANNOT: dict[tuple[str, str], Cannot] = {
         "the fill says UNSTATED",
     ),
     ("V17", "ibkr"): Cannot("its fixed commissions pay nobody", "a fee is never below zero"),
-    ("VS1", "dydx"): Cannot(
-        "what triggers there takes what the book has at once, and its rest is cancelled",
-        "the rest is sent once more, then closed at the market; how long that takes in a thin book is not held to here",
-    ),
     ("VS7", "dydx"): Cannot(
         "of what stays the chain takes two orders of an address in a block and 20 in 100: thirty parts need more exits",
         "each refusal is told; what has no stop is sold at the market: what nobody takes is told, and stays bare",
