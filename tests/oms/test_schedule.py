@@ -462,3 +462,18 @@ def test_what_is_bought_after_a_closing_is_nobody_elses(make: Any, sold: str) ->
     again = desk.restart()
     assert again.follow(after(make, 90_000)) == []
     assert not [key for key in again.works() if key.startswith("b.")]
+
+
+def test_the_end_of_a_closing_is_told_once(make: Any) -> None:
+    """What its entry has filled comes late, when the account holds nothing of it: there is nothing to close again."""
+    desk = begun(make, HOLD)
+    desk.take(make.fill("60", order_id="b.entry", execution_id="in1"))
+    desk.run(make.accepted("b.stop", "9002"), make.accepted("b.target1", "9003"))
+    desk.run(make.approved("own", 7, side=Side.SELL))
+    wake(make, desk, 86_400)
+    desk.run(make.fill("100", order_id="own", execution_id="x", side=Side.SELL))
+    desk.run(*(canceled(make, name) for name in ("b.entry", "b.stop", "b.target1")))
+    desk.take(make.fill("40", order_id="b.entry", execution_id="in2"))
+    told = [event.about for event in desk.log if isinstance(event, ListAlarmed)]
+    assert told == ["b/closing"]
+    assert desk.works() == {}
