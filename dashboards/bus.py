@@ -23,7 +23,7 @@ NOW = Row(
         ),
         dead_letters(
             'Messages in the stream DEAD: no service could read them. `signalbox query "SELECT * FROM dead_letters"` '
-            "shows them with the error. Normal: 0."
+            "shows them with the error. Intents that their senders mistyped are not counted here. Normal: 0."
         ),
         number(
             "Storage used",

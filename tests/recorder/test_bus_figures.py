@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 from recorder.bus_figures import BusFigures
+from signalbox import subjects
 from signalbox.bus import Bus, figures
 from signalbox.streams import STREAMS
 
@@ -17,6 +18,12 @@ WAIT_SECONDS_MAX = 60.0
 
 def value(name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(name, labels)
+
+
+async def connected(*buses: Bus) -> None:
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while not all(bus.connected for bus in buses):
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +59,20 @@ async def test_dead_letters_are_what_their_stream_holds(nats_server: Any) -> Non
     assert value("signalbox_dead_letters") == 1
 
 
+async def test_what_a_sender_has_mistyped_is_counted_apart(nats_server: Any) -> None:
+    looking = BusFigures(bus := await nats_server.connect("recorder"))
+    risk: Bus = await nats_server.connect("risk")
+    for number, stream in enumerate(("INTENTS", "TRADE", "INTENTS")):
+        await risk.raw_publish(subjects.dead(stream, "risk"), b"{}", {"Nats-Msg-Id": f"d-{number}"})
+    await looking.look()
+    assert (value("signalbox_dead_letters"), value("signalbox_unreadable_intents")) == (1, 2)
+    nats_server.kill()
+    await looking.look()
+    assert isnan(value("signalbox_unreadable_intents") or 0)
+    nats_server.start()
+    await connected(bus, risk)
+
+
 async def test_a_bus_that_does_not_answer_is_counted_and_leaves_no_old_figures(nats_server: Any) -> None:
     bus: Bus = await nats_server.connect("recorder")
     looking = BusFigures(bus)
@@ -68,6 +89,4 @@ async def test_a_bus_that_does_not_answer_is_counted_and_leaves_no_old_figures(n
     assert isnan(value("signalbox_jetstream_storage_bytes") or 0)
     assert isnan(value("signalbox_dead_letters") or 0)
     nats_server.start()
-    async with asyncio.timeout(WAIT_SECONDS_MAX):
-        while not bus.connected:
-            await asyncio.sleep(0.01)
+    await connected(bus)

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 
+from signalbox import subjects
 from signalbox.bus import Bus, figures
 from signalbox.errors import BusError
 from signalbox.streams import STREAMS, Stream
@@ -62,7 +63,8 @@ class BusFigures:
     async def _stream(self, stream: Stream) -> str:
         problem = ""
         try:
-            held = await self._asked(figures.stream_figures(self._bus, stream.name))
+            counted = subjects.dead("*", "*") if stream.name == metrics.DEAD else ""
+            held = await self._asked(figures.stream_figures(self._bus, stream.name, counted))
             self._parts_bytes[stream.name] = held.bytes_max
             metrics.show_stream(stream.name, held)
         except BusError as error:

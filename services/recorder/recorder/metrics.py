@@ -6,10 +6,13 @@ from __future__ import annotations
 from math import inf, nan
 
 from prometheus_client import Counter, Gauge, Histogram
+from signalbox import subjects
 from signalbox.bus.figures import ConsumerFigures, StreamFigures
 
 DEAD = "DEAD"
 """The stream of dead letters."""
+_OF_SENDERS = subjects.dead("INTENTS", "")
+"""How the subjects begin where what people and programs have sent is parked: a mistake of theirs, and no fault."""
 
 ROWS = Counter("signalbox_recorder_rows_total", "Messages committed to the database.", ["stream"])
 LAG = Gauge("signalbox_recorder_lag_messages", "Messages stored in the stream and not yet committed.", ["stream"])
@@ -71,7 +74,12 @@ STORAGE_BYTES = Gauge("signalbox_jetstream_storage_bytes", "Bytes on file of all
 STORAGE_LIMIT_BYTES = Gauge(
     "signalbox_jetstream_storage_limit_bytes", "Bytes that all streams together may take; +Inf = nobody has said."
 )
-DEAD_LETTERS_STORED = Gauge("signalbox_dead_letters", "Messages that could not be read and are parked in DEAD.")
+DEAD_LETTERS_STORED = Gauge(
+    "signalbox_dead_letters", "Messages that could not be handled and are parked in DEAD; intents are counted apart."
+)
+UNREADABLE_INTENTS = Gauge(
+    "signalbox_unreadable_intents", "Intents in DEAD that could not be read: each was denied, and its sender told."
+)
 
 
 def show_storage(held_bytes: int, limit_bytes: int) -> None:
@@ -95,7 +103,9 @@ def show_stream(stream: str, found: StreamFigures) -> None:
     else:
         STREAM_AGE_SECONDS.remove(stream)
     if stream == DEAD:
-        DEAD_LETTERS_STORED.set(found.messages)
+        of_senders = sum([count for subject, count in found.by_subject.items() if subject.startswith(_OF_SENDERS)])
+        DEAD_LETTERS_STORED.set(found.messages - of_senders)
+        UNREADABLE_INTENTS.set(of_senders)
 
 
 def forget_stream(stream: str) -> None:
@@ -104,6 +114,7 @@ def forget_stream(stream: str) -> None:
         gauge.remove(stream)
     if stream == DEAD:
         DEAD_LETTERS_STORED.set(nan)
+        UNREADABLE_INTENTS.set(nan)
 
 
 def show_consumer(stream: str, consumer: str, found: ConsumerFigures) -> None:
