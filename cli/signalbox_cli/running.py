@@ -36,7 +36,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         and at the same desk time. Remove the folder to begin anew.
 
         Examples:
-          signalbox up                                           the market of the last session, in real time
+          signalbox up                                           the market of the last whole session, in real time
           signalbox up --start 2024-03-05T14:00:00Z --speed 60   a minute of that day each second
           signalbox up --bars SPY_2024.parquet                   real 1-minute bars instead of a synthetic market
           signalbox up --bars BTC-USD_2024.parquet               the same for a perpetual, at dYdX
@@ -48,7 +48,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--start",
         type=argument_types.time,
         metavar="TIME",
-        help="desk time to begin at, the first time, with zone (default: the open of the last session that is over)",
+        help="desk time to begin at, the first time, with zone (default: the open of the last session that is over, "
+        "half days left out)",
     )
     up.add_argument(
         "--port",

@@ -160,6 +160,22 @@ def previous_session(calendar: str, at: datetime) -> Session:
     raise CalendarError(f"the {calendar} calendar has no session within {_GAP_DAYS_MAX} days before {at.isoformat()}")
 
 
+def previous_whole_session(calendar: str, at: datetime) -> Session:
+    """The last session that has ended by `at` and was no half day. Raises `CalendarError` as `previous_session`."""
+    session = previous_session(calendar, at)
+    while not _is_whole(calendar, session):
+        session = previous_session(calendar, session.pre_open)
+    return session
+
+
+def _is_whole(calendar: str, session: Session) -> bool:
+    """Whether its regular hours are as long as any of its calendar."""
+    if calendar == ALWAYS:
+        return True
+    minutes_max = max(closes - opens for _, opens, closes, *_ in _load(calendar).hours.values())
+    return session.close - session.open == timedelta(minutes=minutes_max)
+
+
 def moc_cutoff(session: Session) -> datetime:
     """The last instant at which a market-on-close order may still be entered, on half days too."""
     return session.close - timedelta(minutes=MOC_CUTOFF_MINUTES)

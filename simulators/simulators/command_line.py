@@ -23,7 +23,7 @@ from typing import Any
 
 from signalbox.errors import CalendarError, ConfigurationError, SignalboxError, SymbolError
 from signalbox.instruments import parse_symbol, parse_symbols
-from signalbox.sessions import ALWAYS, previous_session
+from signalbox.sessions import ALWAYS, previous_whole_session
 
 from simulators.control import Command, ControlServer, WorldControl
 from simulators.desk_market import add_desk_argument, follow_desk
@@ -111,8 +111,9 @@ def add_stock_arguments(parser: argparse.ArgumentParser) -> None:
 def world_options(args: argparse.Namespace, now: datetime | None = None) -> WorldOptions:
     """Make the world's options of the command line. Raises ConfigurationError, SymbolError or CalendarError.
 
-    Without a start and without files: stocks begin at the open of the last session that is over; perpetuals alone begin
-    now, and follow the wall's clock at speed 1.
+    Without a start and without files: stocks begin at the open of the last whole session that is over (half days have
+    other hours and cut-offs, which nobody expects who has not asked for one); perpetuals alone begin now, and follow
+    the wall's clock at speed 1.
     """
     files = tuple(_bar_file(each) for each in args.bars)
     stated = [parse_symbol(symbol) for symbol, _ in files if symbol] + [*parse_symbols(args.symbols)]
@@ -131,7 +132,7 @@ def world_options(args: argparse.Namespace, now: datetime | None = None) -> Worl
     follows_wall = start is None and not files and not has_stocks and args.speed == 1
     if start is None and not files:
         calendars = [calendar for symbol in symbols if (calendar := parse_symbol(symbol).calendar) != ALWAYS]
-        start = previous_session(calendars[0], now).open if calendars else now
+        start = previous_whole_session(calendars[0], now).open if calendars else now
     return WorldOptions(
         symbols=symbols,
         seed=args.seed,

@@ -20,6 +20,7 @@ from signalbox.sessions import (
     moc_cutoff,
     next_session,
     previous_session,
+    previous_whole_session,
     session_at,
     session_on,
     trading_day,
@@ -160,6 +161,24 @@ def test_next_and_previous_never_return_the_session_under_way() -> None:
     assert previous_session("XNYS", during).day == date(2026, 11, 19)
     assert next_session("XNYS", new_york("2026-11-20 03:59")).day == date(2026, 11, 20)
     assert previous_session("XNYS", new_york("2026-11-20 20:00")).day == date(2026, 11, 20)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "half_days"),
+    [
+        ("XNYS", {date(2026, 11, 27), date(2026, 12, 24)}),
+        ("XHKG", {date(2026, 2, 16), date(2026, 12, 24), date(2026, 12, 31)}),
+        (ALWAYS, set()),
+    ],
+)
+def test_previous_whole_session_passes_over_half_days_alone(calendar: str, half_days: set[date]) -> None:
+    passed_over = set()
+    for number in range(365):
+        at = datetime(2026, 1, 2, 12, tzinfo=UTC) + timedelta(days=number)
+        last, whole = previous_session(calendar, at), previous_whole_session(calendar, at)
+        if last != whole:
+            passed_over.add(last.day)
+    assert passed_over == half_days
 
 
 def test_round_the_clock_calendar_has_a_session_every_utc_day() -> None:

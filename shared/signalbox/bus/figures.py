@@ -101,7 +101,7 @@ async def storage(bus: Bus) -> Storage:
 
 
 async def stream_figures(bus: Bus, stream: str, subjects: str = "") -> StreamFigures:
-    """What `stream` holds now, in all and on each of its `subjects` ("" = those are not counted, which costs a walk)."""
+    """What `stream` holds now, in all and on each of its `subjects` ("" = those are not counted)."""
     question = msgspec.json.encode({"subjects_filter": subjects}) if subjects else b""
     found = await _ask(bus, f"{JETSTREAM}.STREAM.INFO.{stream}", _Stream, question)
     age_seconds = None

@@ -160,6 +160,11 @@ def test_the_default_start_is_the_open_of_the_last_session_that_is_over() -> Non
     assert options_of(parsed(), sunday).start == datetime(2024, 3, 8, 14, 30, tzinfo=UTC)
 
 
+def test_the_default_start_is_on_no_half_day() -> None:
+    behind_black_friday = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    assert options_of(parsed(), behind_black_friday).start == datetime(2026, 11, 25, 14, 30, tzinfo=UTC)
+
+
 def test_symbols_are_read_in_any_of_their_forms() -> None:
     assert options_of(parsed("--symbols", "700,AAPL, 0700.HK")).symbols == ("0700.HK", "AAPL")
 
