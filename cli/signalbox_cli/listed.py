@@ -29,6 +29,7 @@ ABOUT = {
     "scores": "the latest scores of every symbol; `history` scores a file of bars",
     "status": "is each service ready, and if not, what does it wait for",
     "query": "one read-only SQL statement on everything that was recorded",
+    "sql": "SQL on everything that was recorded, statement by statement, at a prompt",
     "watch": "print messages as they come, a line each (Ctrl-C ends it)",
     "today": "what happened today: profit and loss, fills, denials, orders, halts, gaps, and what needs attention",
     "pnl": "what each symbol and strategy has made: realised, unrealised, funding, income, commission, net",

@@ -1,4 +1,4 @@
-"""The commands that look: orders, positions, account, scores, status, query."""
+"""The commands that look: orders, positions, account, scores, status."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from signalbox_cli.claiming import add_claim, run_claim
 from signalbox_cli.commands import add_command
 from signalbox_cli.connection import ask_status, desk_bus
 from signalbox_cli.offline import add_history, run_history, timeframe
-from signalbox_cli.output import complain, printable, show
+from signalbox_cli.output import printable, show
+from signalbox_cli.querying import show_reply
 from signalbox_cli.simulated_venues import services_of
 from signalbox_cli.valuing import add_option, show_total
 
@@ -187,23 +188,6 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         """,
     )
     _finish(status, _status)
-    ask = add_command(
-        commands,
-        "query",
-        "one read-only SQL statement on everything that was recorded",
-        """
-        The views and their columns: docs/database.md. A statement may take 10 s.
-
-        Examples:
-          signalbox query "SELECT * FROM fills"
-          signalbox query "SELECT reason, count(*) FROM decisions WHERE verdict = 'DENIED' GROUP BY 1" --json
-        """,
-    )
-    ask.add_argument("sql", help="one SELECT in DuckDB's SQL")
-    ask.add_argument(
-        "--rows", type=argument_types.count, default=1000, metavar="N", help="at most N rows (default 1000)"
-    )
-    _finish(ask, _query)
 
 
 def _finish(parser: argparse.ArgumentParser, run: object) -> None:
@@ -243,9 +227,7 @@ def _where(*conditions: str) -> str:
 async def _show_query(sql: str, arguments: argparse.Namespace, empty: str, row_limit: int = 1000) -> int:
     async with desk_bus() as (bus, _):
         reply = await query(bus, sql, row_limit)
-    show(reply.columns, reply.rows, as_json=arguments.json, as_csv=arguments.csv, empty=empty)
-    if reply.truncated:
-        complain(f"only the first {len(reply.rows)} rows are shown: narrow the question, or ask for more with --rows")
+    show_reply(reply, row_limit, as_json=arguments.json, as_csv=arguments.csv, empty=empty)
     return 0
 
 
@@ -293,10 +275,6 @@ async def _latest_scores(arguments: argparse.Namespace) -> int:
         f"timeframe = {sql_text(arguments.timeframe.text)}" if arguments.timeframe else "",
     )
     return await _show_query(SCORES.format(where=where, last=arguments.last), arguments, "no scores yet")
-
-
-async def _query(arguments: argparse.Namespace) -> int:
-    return await _show_query(arguments.sql, arguments, "no rows", arguments.rows)
 
 
 async def _status(arguments: argparse.Namespace) -> int:

@@ -49,12 +49,14 @@ def _show_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     lines = csv.writer(sys.stdout, lineterminator="\n")
     lines.writerow(columns)
     for row in rows:
-        lines.writerow(
-            printable(json.dumps(value, default=str) if isinstance(value, dict | list) else str(value))
-            if value is not None
-            else ""
-            for value in row
-        )
+        lines.writerow([printable(csv_value(value)) for value in row])
+
+
+def csv_value(value: Any) -> str:
+    """A value as a field of CSV, every digit; what is not there is an empty field."""
+    if value is None:
+        return ""
+    return json.dumps(value, default=str) if isinstance(value, dict | list) else str(value)
 
 
 def show_json(value: Any) -> None:

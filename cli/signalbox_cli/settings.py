@@ -226,6 +226,12 @@ def cluster_address() -> tuple[str, int]:
     return host, int(port)
 
 
+def state_folder() -> Path:
+    """Where the command keeps what it remembers of a person from time to time."""
+    stated = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(stated) if stated.startswith("/") else Path.home() / ".local/state") / "signalbox"
+
+
 def inherited_environment() -> dict[str, str]:
     """What a process that we start inherits: everything but the settings of another desk."""
     return {name: value for name, value in os.environ.items() if not name.startswith("SIGNALBOX_")}

@@ -130,13 +130,13 @@ def read(connection: duckdb.DuckDBPyConnection, sql: str, rows_max: int) -> Quer
     """Run the checked statement inside one of ours, which turns every column into what JSON can carry exactly."""
     described = connection.execute(f"SELECT * FROM (\n{sql}\n) LIMIT 0").description or []
     columns = tuple(str(column[0]) for column in described)
-    types = [str(column[1]) for column in described]
+    types = tuple(str(column[1]) for column in described)
     names = [f"c{number}" for number in range(len(columns))]
     expressions = ", ".join(_as_json_can(name, kind) for name, kind in zip(names, types, strict=True))
     nested = [number for number, kind in enumerate(types) if _is_nested(kind)]
     connection.execute(f"SELECT {expressions} FROM (\n{sql}\n) AS t({', '.join(names)}) LIMIT {rows_max + 1}")
     rows: list[tuple[Any, ...]] = []
-    room_bytes = REPLY_BYTES_MAX - len(msgspec.json.encode(columns))
+    room_bytes = REPLY_BYTES_MAX - len(msgspec.json.encode((columns, types)))
     if room_bytes < 0:
         raise RefusedError(f"The names of the columns are larger than {REPLY_BYTES_MAX} bytes: select fewer columns.")
     while fetched := connection.fetchmany(FETCH_ROWS):
@@ -148,9 +148,9 @@ def read(connection: duckdb.DuckDBPyConnection, sql: str, rows_max: int) -> Quer
                     raise RefusedError(
                         f"The first row alone is larger than {REPLY_BYTES_MAX} bytes: select fewer columns."
                     )
-                return QueryReply(columns=columns, rows=tuple(rows), truncated=True)
+                return QueryReply(columns=columns, types=types, rows=tuple(rows), truncated=True)
             rows.append(row)
-    return QueryReply(columns=columns, rows=tuple(rows))
+    return QueryReply(columns=columns, types=types, rows=tuple(rows))
 
 
 def _is_nested(kind: str) -> bool:

@@ -17,9 +17,13 @@ class QueryRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class QueryReply(Struct, frozen=True, kw_only=True):
-    """Its result: JSON-safe values (Decimals and times as strings), or `error`, a sentence for a person."""
+    """Its result: JSON-safe values (Decimals and times as strings), or `error`, a sentence for a person.
+
+    `types`: what each column is in DuckDB, as `DECIMAL(38,18)`; empty from a recorder of before they were told.
+    """
 
     columns: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
     rows: tuple[tuple[Any, ...], ...] = ()
     truncated: bool = False
     error: str = ""
