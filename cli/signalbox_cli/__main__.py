@@ -48,6 +48,7 @@ COMMANDS = {
     "dydx_keys": ("dydx-key",),
     "dydx_leverage": ("dydx-leverage",),
     "grafana.commands": ("grafana",),
+    "completing": ("completion",),
 }
 """The commands of each module. Only the module of a command that is named is imported: `status` needs no simulator."""
 COMMANDS_NAMED = tuple(name for names in COMMANDS.values() for name in names)

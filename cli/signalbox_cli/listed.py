@@ -57,4 +57,5 @@ ABOUT = {
     "dydx-key": "let a key of its own trade for a dYdX wallet, and do nothing else",
     "dydx-leverage": "set and show how much leverage a dYdX account may use, market by market",
     "grafana": "the dashboards and annotations of a Grafana of your own",
+    "completion": "print what makes a shell complete commands, options and their words",
 }
