@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorder.database import Database
 from recorder.reading import checked, read
-from recorder.state import Batch, Place, Stored
-from signalbox import messages
 from signalbox.messages import (
     AccountAdopted,
     BooksAdjusted,
@@ -25,7 +22,6 @@ from signalbox.messages import (
     IntentDenied,
     LedgerSent,
     ListLeg,
-    Message,
     Order,
     OrderAccepted,
     OrderCreated,
@@ -50,45 +46,16 @@ from signalbox_cli import story
 from signalbox_cli.day import ACTS
 from signalbox_cli.made import made_by_strategy
 
+from .recording import Recording
+
 AT = datetime(2026, 1, 5, 14, 31, tzinfo=UTC)
 DESK = {"venue": "ibkr", "account": "DU1"}
 NOW = 9223372036854775807
 
 
-class Recording:
-    """A database into which messages are put as the streams would bring them, a millisecond after each other."""
-
-    def __init__(self, path: Path) -> None:
-        self.database = Database(path, 64)
-        self.sequences: dict[str, int] = {}
-        self._milliseconds = 0
-
-    def put(self, stream: str, subject: str, message: Message) -> int:
-        sequence = self.sequences[stream] = self.sequences.get(stream, 0) + 1
-        self._milliseconds += 1
-        at_ns = 1_700_000_000_000_000_000 + self._milliseconds * 1_000_000
-        self.database.write(
-            [
-                Batch(
-                    stream,
-                    Place(1, "monday", sequence),
-                    [Stored(sequence, subject, at_ns, "", messages.encode(message))],
-                )
-            ]
-        )
-        return sequence
-
-    def event(self, message: Message) -> int:
-        return self.put("TRADE", "order.ibkr.DU1.x", message)
-
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        found: list[tuple[Any, ...]] = self.database.connection.execute(sql).fetchall()
-        return found
-
-
 @pytest.fixture
 def recording(tmp_path: Path) -> Iterator[Recording]:
-    made = Recording(tmp_path / "desk.duckdb")
+    made = Recording(tmp_path / "desk.duckdb", one_clock=True)
     yield made
     made.database.close()
 

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import Struct
 from msgspec.structs import replace
-from recorder.database import Database
 from recorder.state import Batch, Place, Stored
 from signalbox import messages
 from signalbox.messages import (
@@ -59,6 +57,8 @@ from signalbox.messages import (
 )
 from signalbox_cli.looking import ACCOUNTS, ORDERS
 
+from .recording import Recording
+
 AT = datetime(2026, 1, 5, 14, 31, 0, 123456, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 DESK = {"venue": "ibkr", "account": "DU1"}
@@ -67,24 +67,6 @@ PRICE = Decimal("12345678901234567.123456789012")
 INTENT = OrderIntent(
     id="o1", at=AT, venue="ibkr", symbol="SPY", side=Side.BUY, quantity=Decimal(100), order_type=OrderType.MARKET
 )
-
-
-class Recording:
-    """A database into which messages are put as the streams would bring them."""
-
-    def __init__(self, path: Path) -> None:
-        self.database = Database(path, 64)
-        self._sequences: dict[str, int] = {}
-
-    def put(self, stream: str, subject: str, message: Struct | bytes) -> None:
-        payload = message if isinstance(message, bytes) else messages.encode(message)
-        sequence = self._sequences[stream] = self._sequences.get(stream, 0) + 1
-        row = Stored(sequence, subject, 1_700_000_000_000_000_000 + sequence * 1_000_000, "", payload)
-        self.database.write([Batch(stream, Place(1, "monday", sequence), [row])])
-
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        found: list[tuple[Any, ...]] = self.database.connection.execute(sql).fetchall()
-        return found
 
 
 @pytest.fixture
