@@ -13,6 +13,7 @@ from signalbox import messages, subjects
 from signalbox.borrowing import borrow_interest
 from signalbox.bus import Bus, Received
 from signalbox.client.record import query, sql_text
+from signalbox.client.wishes import venue_of
 from signalbox.errors import ConfigurationError
 from signalbox.messages import (
     Act,
@@ -34,7 +35,6 @@ from signalbox.messages import (
 from signalbox_cli import argument_types
 from signalbox_cli.commands import EXIT_DENIED, EXIT_NO_ANSWER, add_command
 from signalbox_cli.connection import desk_bus, desk_time
-from signalbox_cli.desk_files import venue_of_symbol
 from signalbox_cli.output import complain, printable, show, show_json
 
 ANSWER_SECONDS_MAX = 10.0
@@ -216,16 +216,29 @@ async def switch_symbol(arguments: argparse.Namespace, mode: TradingMode) -> int
     arguments.id = ""
     arguments.make = lambda wanted, common: SwitchTrading(**common, symbol=wanted.symbol, mode=mode)
     answer, act_id = await _done(arguments)
+    if answer is None:
+        complain(unanswered_switch(arguments.symbol, mode, act_id))
+        return EXIT_NO_ANSWER
     if not isinstance(answer, BooksAdjusted) or arguments.json:
         return _tell(answer, act_id, as_json=arguments.json)
     print(printable(f"trading in {arguments.symbol} at {answer.venue} {answer.account} is {mode.value}"))
     return 0
 
 
+def unanswered_switch(symbol: str, mode: TradingMode, act_id: str) -> str:
+    """What a person is told whose switch of a symbol the OMS has not taken yet."""
+    instead = "" if mode is TradingMode.ACTIVE else "; `signalbox halt WHY` without --symbol works without it"
+    return printable(
+        f"{symbol} is not {mode.value} yet: a symbol is switched by the OMS, which has not answered within "
+        f"{ANSWER_SECONDS_MAX:g} s. The act {act_id} is stored, and in force once the OMS runs again (`signalbox "
+        f"status`){instead}"
+    )
+
+
 async def _done(arguments: argparse.Namespace) -> tuple[BooksAdjusted | BooksActRefused | None, str]:
     """What became of an act, and its id."""
     named = getattr(arguments, "symbol", "") or getattr(arguments, "held", "")
-    venue = arguments.venue or venue_of_symbol(named)
+    venue = arguments.venue or venue_of(named)
     async with desk_bus(operator=True) as (bus, found):
         at = await desk_time(bus)
         account = arguments.account or await _only_account(bus, venue)

@@ -112,6 +112,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
         With --symbol only orders in that symbol, of one account; the desk's own switch is beside it, and what either
         does not let through is denied. That one is told to the OMS, and holds over restarts until somebody resumes it.
+        While the OMS is down it is stored, not in force (exit status 4): halt the desk then, which needs NATS and risk
+        alone.
 
         Examples:
           signalbox halt "the feed looks wrong"
@@ -125,7 +127,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "trade again after a halt, of the desk or of one symbol",
         """
         In force within 2 s. With --symbol what was said of that symbol is over: by `halt`, or by a list that was left
-        without its stop and whose policy is HALT (signalbox status says which, by whom and why).
+        without its stop and whose policy is HALT (signalbox status says which, by whom and why). It needs the OMS, as
+        `halt --symbol` does.
 
         Examples:
           signalbox resume "feed is fine"
