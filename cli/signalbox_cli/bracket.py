@@ -1,6 +1,7 @@
 """`signalbox bracket`: an entry, its stop and its targets as one intent, as any NATS client could publish it.
 
-Owns what its options mean as legs of a list. It must not know what a list leads to (`signalbox.order_lists`).
+Owns what its options mean: the legs are made of it by `signalbox.client`. It must not know what a list leads to
+(`signalbox.order_lists`).
 """
 
 from __future__ import annotations
@@ -12,26 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from signalbox.messages import (
-    Contingency,
-    ExitPolicy,
-    ListLeg,
-    OffsetUnit,
-    OrderListIntent,
-    OrderType,
-    PriceOffset,
-    Side,
-    TimeInForce,
-)
-from signalbox.order_support import REDUCING
+from signalbox.client.wishes import away, bracket
+from signalbox.messages import ExitPolicy, OffsetUnit, OrderListIntent, PriceOffset
 
 from signalbox_cli import argument_types, scheduling
 from signalbox_cli.allocating import add_group_options, check_options, for_group
 from signalbox_cli.commands import add_command
 from signalbox_cli.connection import desk_bus, desk_time
-from signalbox_cli.desk_files import venue_of_symbol
 from signalbox_cli.following import OneList
 from signalbox_cli.trading import publish_and_report, simulated
+from signalbox_cli.wish_options import add_limit, add_place, add_validity
 
 _EXIT = re.compile(r"(?P<number>[0-9.]+)(?P<unit>%|t|R|p)?(?:@(?P<share>[0-9.]+)%)?")
 _UNITS = {"%": OffsetUnit.PERCENT, "t": OffsetUnit.TICKS, "R": OffsetUnit.R, "p": OffsetUnit.PRICE}
@@ -45,6 +36,11 @@ class Exit:
     number: Decimal
     unit: OffsetUnit | None
     share: Decimal | None
+
+    @property
+    def level(self) -> Decimal | PriceOffset:
+        """As `signalbox.client` has it."""
+        return self.number if self.unit is None else away(self.number, self.unit)
 
 
 def exit_of(text: str) -> Exit:
@@ -60,7 +56,7 @@ def exit_of(text: str) -> Exit:
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    bracket = add_command(
+    parser = add_command(
         commands,
         "bracket",
         "publish an entry with its stop and its targets as one intent, and show the decision",
@@ -80,24 +76,16 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
           signalbox bracket buy 100 SPY --limit 430 --stop 420 --entry-until 2h --stop-at 15:30=425 --hold-at-most 7d
         """,
     )
-    bracket.add_argument("side", type=str.lower, choices=("buy", "sell"), help="of the entry")
-    bracket.add_argument("quantity", type=argument_types.decimal_number, help="shares or contracts")
-    bracket.add_argument("symbol", type=argument_types.symbol, help="AAPL, 0700.HK (or 700), 'BRK B', BTC-USD")
-    bracket.add_argument("--stop", type=exit_of, required=True, metavar="AT", help="where the stop of all of it lies")
-    bracket.add_argument(
+    parser.add_argument("side", type=str.lower, choices=("buy", "sell"), help="of the entry")
+    parser.add_argument("quantity", type=argument_types.decimal_number, help="shares or contracts")
+    parser.add_argument("symbol", type=argument_types.symbol, help="AAPL, 0700.HK (or 700), 'BRK B', BTC-USD")
+    parser.add_argument("--stop", type=exit_of, required=True, metavar="AT", help="where the stop of all of it lies")
+    parser.add_argument(
         "--target", type=exit_of, action="append", default=[], metavar="AT", help="where a part is taken (repeatable)"
     )
-    bracket.add_argument(
-        "--limit", type=argument_types.decimal_number, metavar="PRICE", help="the entry's limit (default: market)"
-    )
-    bracket.add_argument(
-        "--tif",
-        type=str.upper,
-        choices=[tif.value for tif in TimeInForce if tif is not TimeInForce.GTD],
-        default="DAY",
-        help="how long the entry is good for (default DAY); its exits are good till cancelled",
-    )
-    bracket.add_argument(
+    add_limit(parser, "the entry's limit")
+    add_validity(parser, "how long the entry is good for (default DAY); its exits are good till cancelled")
+    parser.add_argument(
         "--policy",
         type=str.upper,
         choices=[policy.value for policy in ExitPolicy],
@@ -105,65 +93,35 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="of a stop that is refused twice: close what it was for at the market (default), leave it to a "
         "person, or that and open nothing more in its symbol until `signalbox resume --symbol`",
     )
-    scheduling.add_options(bracket)
-    bracket.add_argument("--venue", default="", help="where to trade (default: perpetuals at dydx, the rest at ibkr)")
-    bracket.add_argument("--account", default="", help="default: the desk's only account at that venue")
-    add_group_options(bracket)
-    bracket.add_argument("--id", default="", help="the list's own id, used once, ever (default: a new one)")
-    bracket.add_argument("--strategy", default="", help="whose orders they are")
-    bracket.add_argument("--note", default="", help="a remark, kept with the intent")
-    bracket.add_argument("--follow", action="store_true", help="go on until nothing of it works")
-    bracket.add_argument("--json", action="store_true", help="print the messages themselves, for programs")
-    bracket.set_defaults(run=_bracket)
+    scheduling.add_options(parser)
+    add_place(parser)
+    add_group_options(parser)
+    parser.add_argument("--id", default="", help="the list's own id, used once, ever (default: a new one)")
+    parser.add_argument("--strategy", default="", help="whose orders they are")
+    parser.add_argument("--note", default="", help="a remark, kept with the intent")
+    parser.add_argument("--follow", action="store_true", help="go on until nothing of it works")
+    parser.add_argument("--json", action="store_true", help="print the messages themselves, for programs")
+    parser.set_defaults(run=_bracket)
 
 
 def list_intent(arguments: argparse.Namespace, at: datetime) -> OrderListIntent:
     """The intent that the options ask for, at desk time `at`."""
-    venue = arguments.venue or venue_of_symbol(arguments.symbol)
-    side = Side(arguments.side.upper())
-    entry = ListLeg(
-        name="entry",
-        side=side,
-        order_type=OrderType.MARKET if arguments.limit is None else OrderType.LIMIT,
-        quantity=arguments.quantity,
-        limit_price=arguments.limit,
-        time_in_force=TimeInForce(arguments.tif),
-    )
-    other = Side.SELL if side is Side.BUY else Side.BUY
-    # What rests is not taken reduce-only where that is the venue's own: there the target is touched
-    kind = OrderType.MARKET_IF_TOUCHED if venue in REDUCING else OrderType.LIMIT
-    targets = [_leg(f"target{n}", other, kind, each) for n, each in enumerate(arguments.target, 1)]
-    return OrderListIntent(
+    return bracket(
+        arguments.side.upper(),
+        arguments.symbol,
+        arguments.quantity,
+        stop=arguments.stop.level,
+        targets=[(each.level, each.share) for each in arguments.target],
+        limit=arguments.limit,
+        time_in_force=arguments.tif,
         id=arguments.id or f"b-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
         at=at,
-        venue=venue,
-        symbol=arguments.symbol,
-        contingency=Contingency.BRACKET,
-        legs=(entry, _leg("stop", other, OrderType.STOP, arguments.stop), *targets),
+        venue=arguments.venue,
         exit_policy=ExitPolicy(arguments.policy),
         timed=scheduling.steps(arguments, at),
         account=arguments.account,
         strategy=arguments.strategy,
         note=arguments.note,
-    )
-
-
-def _leg(name: str, side: Side, kind: OrderType, at: Exit) -> ListLeg:
-    """A stop lies where the position loses, a target where it wins: nobody writes a sign."""
-    price = at.number if at.unit is None else None
-    amount = -at.number if kind is OrderType.STOP else at.number
-    offset = PriceOffset(amount=amount, unit=at.unit) if at.unit is not None else None
-    rests = kind is OrderType.LIMIT
-    return ListLeg(
-        name=name,
-        side=side,
-        order_type=kind,
-        share=at.share,
-        limit_price=price if rests else None,
-        limit_offset=offset if rests else None,
-        stop_price=None if rests else price,
-        stop_offset=None if rests else offset,
-        time_in_force=TimeInForce.GTC,
     )
 
 

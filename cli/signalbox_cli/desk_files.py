@@ -10,18 +10,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from signalbox.client.wishes import venue_of
 from signalbox.desk import load_desk
 from signalbox.instruments import parse_symbol
-from signalbox.venues import VENUES
 
 _TABLE = re.compile(r"^(?=\[)", re.M)
 _NAMED = re.compile(r"\[+([^\]\n]+)\]+")
-
-
-def venue_of_symbol(symbol: str) -> str:
-    """The first venue that trades such a symbol: perpetuals are dydx's, everything else is ibkr's."""
-    found = parse_symbol(symbol)
-    return next(row.name for row in VENUES if row.trades(found))
 
 
 def replayed_symbol(bars: Path) -> str:
@@ -36,7 +30,7 @@ def with_venue_alone(text: str, venue: str) -> str:
 
 def with_symbol_alone(text: str, symbol: str) -> str:
     """The desk with one symbol, at the venue that trades it, whether the file lists it or not."""
-    venue = venue_of_symbol(symbol)
+    venue = venue_of(symbol)
     kept = [table for table in _TABLE.split(with_venue_alone(text, venue)) if not table.startswith("[[instruments]]")]
     listed = f'[[instruments]]\nvenue = "{venue}"\nsymbol = "{symbol}"\n\n'
     head, *tables = kept

@@ -10,11 +10,12 @@ import secrets
 from datetime import datetime
 from decimal import Decimal
 
+from signalbox.client.wishes import venue_of
 from signalbox.errors import ConfigurationError
 from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce, TriggerMethod
 
 from signalbox_cli import argument_types
-from signalbox_cli.desk_files import venue_of_symbol
+from signalbox_cli.wish_options import add_limit, add_place, add_validity
 
 
 def add_order_options(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +24,7 @@ def add_order_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("quantity", type=argument_types.decimal_number, help="shares or contracts")
     parser.add_argument("symbol", type=argument_types.symbol, help="AAPL, 0700.HK (or 700), 'BRK B', BTC-USD")
     price = argument_types.decimal_number
-    parser.add_argument("--limit", type=price, metavar="PRICE", help="a limit order at PRICE (default: market)")
+    add_limit(parser, "a limit order at PRICE")
     trigger = parser.add_mutually_exclusive_group()
     trigger.add_argument(
         "--stop", type=price, metavar="PRICE", help="a stop order triggered at PRICE; with --limit, a stop-limit order"
@@ -45,13 +46,8 @@ def add_order_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="a market-to-limit order: what its first fill leaves rests at the price of that fill",
     )
-    parser.add_argument(
-        "--tif",
-        type=str.upper,
-        choices=[tif.value for tif in TimeInForce],
-        default="DAY",
-        help="how long it is good for (default DAY); IOC and FOK take at once, in part or not at all",
-    )
+    how_long = "how long it is good for (default DAY); IOC and FOK take at once, in part or not at all"
+    add_validity(parser, how_long, dated=True)
     parser.add_argument(
         "--good-till", type=argument_types.time, metavar="TIME", help="when a GTD order ends: 2026-01-31T21:00:00Z"
     )
@@ -76,8 +72,7 @@ def add_order_options(parser: argparse.ArgumentParser) -> None:
         default=TriggerMethod.DEFAULT.value,
         help="what triggers it (default: as its venue does)",
     )
-    parser.add_argument("--venue", default="", help="where to trade (default: perpetuals at dydx, the rest at ibkr)")
-    parser.add_argument("--account", default="", help="default: the desk's only account at that venue")
+    add_place(parser)
     parser.add_argument("--id", default="", help="the intent's own id, used once, ever (default: a new one)")
     parser.add_argument(
         "--strategy", default="", help="whose order it is: `signalbox cancel --all --strategy` asks that"
@@ -126,7 +121,7 @@ def order_intent(arguments: argparse.Namespace, at: datetime) -> OrderIntent:
     return OrderIntent(
         id=arguments.id or f"i-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
         at=at,
-        venue=arguments.venue or venue_of_symbol(arguments.symbol),
+        venue=arguments.venue or venue_of(arguments.symbol),
         symbol=arguments.symbol,
         side=Side(arguments.side.upper()),
         quantity=arguments.quantity,

@@ -8,14 +8,15 @@ from datetime import datetime
 from decimal import Decimal
 
 from msgspec import Struct
+from signalbox.client.wishes import venue_of
 from signalbox.messages import PositionAction, PositionIntent, TimeInForce
 
 from signalbox_cli import argument_types
 from signalbox_cli.commands import add_command
 from signalbox_cli.connection import desk_bus, desk_time
-from signalbox_cli.desk_files import venue_of_symbol
 from signalbox_cli.following import OneOrder
 from signalbox_cli.trading import publish_and_report, simulated
+from signalbox_cli.wish_options import add_limit, add_place, add_validity
 
 
 class Amount(Struct, frozen=True):
@@ -80,24 +81,15 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _finish(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--limit", type=argument_types.decimal_number, metavar="PRICE", help="a limit order at PRICE (default: market)"
-    )
-    parser.add_argument(
-        "--tif",
-        type=str.upper,
-        choices=[tif.value for tif in TimeInForce if tif is not TimeInForce.GTD],
-        default="DAY",
-        help="how long the order is good for (default DAY)",
-    )
+    add_limit(parser, "a limit order at PRICE")
+    add_validity(parser, "how long the order is good for (default DAY)")
     parser.add_argument(
         "--valid-until",
         type=argument_types.time,
         metavar="TIME",
         help="wait for the venue until then, while it is away: 2026-01-05T21:00:00Z (default: it is denied)",
     )
-    parser.add_argument("--venue", default="", help="where to trade (default: perpetuals at dydx, the rest at ibkr)")
-    parser.add_argument("--account", default="", help="default: the desk's only account at that venue")
+    add_place(parser)
     parser.add_argument("--id", default="", help="the intent's own id, used once, ever (default: a new one)")
     parser.add_argument("--strategy", default="", help="whose order it is")
     parser.add_argument("--note", default="", help="a remark, kept with the intent")
@@ -115,7 +107,7 @@ def position_intent(arguments: argparse.Namespace, at: datetime) -> PositionInte
     return PositionIntent(
         id=arguments.id or f"p-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
         at=at,
-        venue=arguments.venue or venue_of_symbol(arguments.symbol),
+        venue=arguments.venue or venue_of(arguments.symbol),
         symbol=arguments.symbol,
         action=action,
         quantity=wanted.quantity,

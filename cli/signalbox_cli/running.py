@@ -8,6 +8,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+from signalbox.client.wishes import venue_of
 from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
 from signalbox.finding import RUN_FOLDER
@@ -15,7 +16,7 @@ from signalbox.finding import RUN_FOLDER
 from signalbox_cli import argument_types, run_folder, simulated_venues
 from signalbox_cli.commands import add_command
 from signalbox_cli.demo import DemoPlan, run_demo
-from signalbox_cli.desk_files import replayed_symbol, venue_of_symbol, write_desk_file
+from signalbox_cli.desk_files import replayed_symbol, write_desk_file
 from signalbox_cli.local_desk import DeskNotReadyError, DeskPlan, LocalDesk, deploy_folder
 from signalbox_cli.ports import free_port
 
@@ -216,7 +217,7 @@ def _traded_symbols(bars: Path | None) -> dict[str, str]:
     if bars is None:
         return {simulated_venues.IBKR: "SPY", simulated_venues.DYDX: "BTC-USD"}
     symbol = replayed_symbol(bars)
-    return {venue_of_symbol(symbol): symbol}
+    return {venue_of(symbol): symbol}
 
 
 def _require_ours(folder: Path) -> None:

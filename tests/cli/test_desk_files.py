@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
-from signalbox_cli.desk_files import replayed_symbol, venue_of_symbol, with_venue_alone, write_desk_file
+from signalbox_cli.desk_files import replayed_symbol, with_venue_alone, write_desk_file
 from signalbox_cli.local_desk import deploy_folder
 
 SHIPPED = deploy_folder() / "desk.toml"
@@ -56,10 +56,3 @@ def test_replay_at_a_venue_without_account_is_told(tmp_path: Path) -> None:
     source.write_text(with_venue_alone(SHIPPED.read_text(), "ibkr"))
     with pytest.raises(ConfigurationError, match="venues"):
         write_desk_file(source, tmp_path / "desk", Path("BTC-USD.csv"))
-
-
-@pytest.mark.parametrize(
-    ("symbol", "venue"), [("BTC-USD", "dydx"), ("SPY", "ibkr"), ("700", "ibkr"), ("EUR.USD", "ibkr")]
-)
-def test_the_symbol_says_the_venue(symbol: str, venue: str) -> None:
-    assert venue_of_symbol(symbol) == venue

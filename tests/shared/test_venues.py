@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from signalbox.client.wishes import venue_of
 from signalbox.instruments import parse_symbol
 from signalbox.venues import VENUES, venue, venue_names
 from signalbox_cli import preflight
-from signalbox_cli.desk_files import venue_of_symbol
 from signalbox_cli.doctor import judging
 
 ROW_MORE = """
@@ -84,7 +84,7 @@ def test_a_row_more_is_a_venue_more_everywhere(tmp_path: Path) -> None:
     ("symbol", "name"), [("SPY", "ibkr"), ("0700.HK", "ibkr"), ("EUR.USD", "ibkr"), ("BTC-USD", "dydx")]
 )
 def test_a_symbol_is_of_the_venue_that_trades_it(symbol: str, name: str) -> None:
-    assert venue_of_symbol(symbol) == name
+    assert venue_of(symbol) == name
     assert [row.name for row in VENUES if row.trades(parse_symbol(symbol))] == [name]
 
 

@@ -101,14 +101,15 @@ def bracket(
     quantity: Number,
     *,
     stop: Level,
-    targets: Iterable[Level | tuple[Level, Number]] = (),
+    targets: Iterable[Level | tuple[Level, Number | None]] = (),
     limit: Number | None = None,
     time_in_force: TimeInForce | str = TimeInForce.DAY,
     id: str = "",
     venue: str = "",
     **terms: Any,
 ) -> OrderListIntent:
-    """An entry with its stop and targets; a target is a price, or a price and its share of the quantity (`"0.5"`).
+    """An entry with its stop and targets; a target is a price, or a price and its share of the quantity (`"0.5"`; None
+    = what the others leave).
 
     The exits are good till cancelled. `terms` are further fields of `OrderListIntent`, as it has them.
     """
