@@ -19,6 +19,9 @@ from signalbox.messages import Command, OrderEvent, SubmitOrder, TimerFired
 from desk_in_process.looking_up import look_up
 from desk_in_process.trade import Trade
 
+STEPS_MAX = 500
+"""Of each list, after one message."""
+
 
 class Orders:
     """The orders and books of a desk. `commands` are by subject: as in COMMANDS there is never a second one on it."""
@@ -54,11 +57,17 @@ class Orders:
         return done
 
     def follow(self, at: datetime) -> list[Outcome]:
-        """Do what the lists make necessary, whose orders have changed."""
+        """Do what the lists make necessary, whose orders have changed.
+
+        Raises `RuntimeError` where that has no end: a step that makes itself necessary again is a mistake of ours.
+        """
         found: list[Outcome] = []
+        steps_max = STEPS_MAX * (1 + len(self.state.lists))
         while (outcome := follow(self.state, at, self.rules)) is not None:
             self._carry_out(outcome)
             found.append(outcome)
+            if len(found) > steps_max:
+                raise RuntimeError(f"what the lists make necessary has no end: {outcome.events} again and again")
         return found
 
     def _take_part(self, incoming: Incoming, at: datetime) -> Outcome:
