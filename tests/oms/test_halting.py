@@ -12,12 +12,9 @@ from signalbox.messages import (
     ListAlarmed,
     SwitchTrading,
     TradingMode,
-    VenueRejected,
 )
 
-
-def rejected(make: Any, order_id: str) -> Any:
-    return make.report(VenueRejected, order_id, code="201", reason="no")
+from .list_reports import rejected
 
 
 def test_a_stop_refused_twice_is_told_as_halted_with_its_symbol_and_the_position_stays(make: Any) -> None:

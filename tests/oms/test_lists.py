@@ -17,6 +17,8 @@ from oms.state import Keep
 from signalbox import messages
 from signalbox.messages import ListAction, ListAlarmed, ListCreated, OrderCanceled, OrderCreated, OrderStatus, Side
 
+from .list_reports import alarms, canceled, rejected, sold
+
 SOLD = Side.SELL
 
 
@@ -38,22 +40,6 @@ def entered(make, *parts: str, targets: tuple[str, ...] = ("1",), **fields):
     for number, part in enumerate(parts, 1):
         desk.take(make.fill(part, order_id="b.entry", execution_id=f"in{number}"))
     return desk
-
-
-def sold(make, order_id: str, quantity: str, execution_id: str = "out1", price: str = "11"):
-    return make.fill(quantity, price, order_id=order_id, execution_id=execution_id, side=SOLD)
-
-
-def canceled(make, order_id: str, key: str = ""):
-    return make.report(messages.VenueCanceled, order_id, key, reason="cancelled as asked")
-
-
-def rejected(make, order_id: str):
-    return make.report(messages.VenueRejected, order_id, code="201", reason="no")
-
-
-def alarms(desk) -> list[tuple[str, ListAction]]:
-    return [(event.about, event.action) for event in desk.log if isinstance(event, ListAlarmed)]
 
 
 # ------------------------------------------------------------------------------------------------------ the entry
