@@ -13,11 +13,9 @@ from signalbox.messages import (
     Contingency,
     ListAlarmed,
     ModifyOrder,
-    Side,
-    VenueCanceled,
-    VenueReplaced,
-    VenueReplaceRejected,
 )
+
+from .list_reports import answered, canceled, rejected, sold
 
 PARTS = 30
 GROUPING, KEEPS_NOTHING = frozenset({"ibkr"}), frozenset()
@@ -44,7 +42,7 @@ class Answers:
     def sells(self, order_id: str, quantity: str, price: str = "11") -> None:
         self.number += 1
         execution = f"out{self.number}"
-        self.desk.take(self.make.fill(quantity, price, order_id=order_id, execution_id=execution, side=Side.SELL))
+        self.desk.take(sold(self.make, order_id, quantity, execution, price))
 
     def answer(self) -> None:
         """Everything that was asked for is answered, once."""
@@ -54,22 +52,12 @@ class Answers:
                 self.desk.take(self.make.accepted(key, f"v-{key}"))
             elif order.status == "PENDING_CANCEL":
                 self.number += 1
-                self.desk.take(self.make.report(VenueCanceled, key, str(self.number), reason="asked"))
+                self.desk.take(canceled(self.make, key, str(self.number)))
             elif order.change is not None:
                 self.change(key)
 
     def change(self, key: str) -> None:
-        asked = self.desk.state.orders[key].change
-        terms = {"quantity": asked.order.quantity, "stop_price": asked.order.stop_price}
-        terms |= {"venue_order_id": f"v-{key}", "limit_price": asked.order.limit_price}
-        if self.refuses:
-            self.desk.take(
-                self.make.report(
-                    VenueReplaceRejected, key, str(asked.revision), code="201", reason="no", revision=asked.revision
-                )
-            )
-        else:
-            self.desk.take(self.make.report(VenueReplaced, key, str(asked.revision), revision=asked.revision, **terms))
+        answered(self.make, self.desk, key, refused=self.refuses)
 
     def settle(self) -> None:
         for _ in range(20):
@@ -190,7 +178,7 @@ def test_an_exit_that_has_joined_was_moved_by_nobody(make: Any) -> None:
         venue.settle()
     venue.desk.take(make.fill("50", "20", order_id="b.entry", execution_id="dear"))
     venue.settle()
-    venue.desk.take(make.report(messages.VenueRejected, "b.stop", code="201", reason="no"))
+    venue.desk.take(rejected(make, "b.stop"))
     stops = {key: order.order.stop_price for key, order in venue.desk.state.orders.items() if ".stop" in key}
     assert stops["b.stop-5"] == Decimal("13.5"), "10 % below 15, which is what the entry has paid by now"
 
@@ -224,22 +212,74 @@ def test_nobody_joins_a_group_of_which_a_person_has_taken_the_stop(make: Any) ->
     assert venue.total("stop") == 60
 
 
-def test_what_reduces_only_is_sent_for_the_sum_and_then_the_one_before_cancelled(make: Any, monkeypatch: Any) -> None:
-    for module in ("oms.joining", "oms.list_decisions", "signalbox.order_lists"):
+def reduces_only(monkeypatch: pytest.MonkeyPatch, *, changes: bool) -> None:
+    """The venue keeps what only reduces to what is held, and no groups; `changes` = it changes orders too."""
+    monkeypatch.setattr(lists, "GROUPING", KEEPS_NOTHING)
+    for module in ("oms.joining", "signalbox.order_lists"):
         monkeypatch.setattr(f"{module}.REDUCING", frozenset({"ibkr"}))
+    monkeypatch.setattr("oms.joining.can_be_changed", lambda *_: changes)
+
+
+def test_what_reduces_only_is_changed_where_the_venue_changes_it(make: Any, monkeypatch: Any) -> None:
+    reduces_only(monkeypatch, changes=True)
+    venue = Answers(make)
+    for _ in range(PARTS_MAX):
+        venue.enters("10")
+    venue.settle()
+    venue.enters("10")
+    assert venue.desk.state.orders["b.stop-4"].change.order.quantity == 20
+    assert venue.total("stop") == 10 * PARTS_MAX, "what works stays as it is until the change is made"
+    venue.settle()
+    assert venue.total("stop") == venue.total("target1") == 50
+
+
+def test_where_nothing_is_changed_an_order_for_the_sum_comes_first_and_the_one_before_goes_once_it_stands(
+    make: Any, monkeypatch: Any
+) -> None:
+    reduces_only(monkeypatch, changes=False)
     venue = Answers(make)
     for _ in range(PARTS_MAX):
         venue.enters("10")
     venue.settle()
     venue.enters("10")
     assert venue.desk.works()["b.stop-5"] == venue.desk.works()["b.target1-5"] == "20"
-    assert venue.desk.works()["b.stop-4"] == venue.desk.works()["b.target1-4"] == "10*"
+    assert venue.desk.works()["b.stop-4"] == venue.desk.works()["b.target1-4"] == "10"
+    venue.desk.take(make.accepted("b.stop-5", "v-b.stop-5"))
+    assert venue.desk.works()["b.stop-4"] == "10*"
     venue.settle()
     assert venue.total("stop") == venue.total("target1") == 50
     assert len(venue.exits()) == 2 * PARTS_MAX
     venue.sells("b.stop-5", "20", "9")
     venue.settle()
     assert venue.total("stop") == venue.total("target1") == 30
+
+
+def test_a_sum_that_is_refused_leaves_the_one_before(make: Any, monkeypatch: Any) -> None:
+    reduces_only(monkeypatch, changes=False)
+    venue = Answers(make)
+    for _ in range(PARTS_MAX):
+        venue.enters("10")
+    venue.settle()
+    venue.enters("10")
+    venue.desk.take(rejected(make, "b.stop-5"))
+    assert venue.desk.works()["b.stop-4"] == "10", "it protects its own part"
+    assert venue.desk.works()["b.stop-6"] == "10", "what is missing is sent once more"
+    venue.settle()
+    assert venue.total("stop") == venue.total("target1") == 50
+
+
+def test_a_smaller_exit_that_is_refused_is_no_second_one_for_ever(make: Any, monkeypatch: Any) -> None:
+    reduces_only(monkeypatch, changes=False)
+    venue = Answers(make)
+    venue.enters("10")
+    venue.settle()
+    venue.sells("b.target1", "4")
+    assert venue.desk.works() == {"b.entry": "90", "b.stop": "10", "b.stop-2": "6", "b.target1": "6"}
+    venue.desk.take(rejected(make, "b.stop-2"))
+    assert venue.desk.works()["b.stop"] == "10*", "a larger one than what is left is not to stay"
+    venue.answer()
+    assert venue.desk.works()["b.stop-3"] == "6"
+    assert sum(isinstance(event, ListAlarmed) for event in venue.desk.log) == 1
 
 
 def test_it_dies_between_any_two_lines_and_the_next_one_grows_exactly_what_is_missing(make: Any) -> None:

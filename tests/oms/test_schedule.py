@@ -292,13 +292,17 @@ def test_a_limit_behind_the_stop_moves_with_it(make: Any) -> None:
 
 
 def test_where_the_venue_changes_no_stop_another_one_comes_first(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "_can_be_changed", lambda *_: False)
-    monkeypatch.setattr("oms.list_decisions.REDUCING", REDUCING | {"ibkr"})
+    monkeypatch.setattr(schedule, "can_be_changed", lambda *_: False)
+    monkeypatch.setattr("oms.joining.REDUCING", REDUCING | {"ibkr"})
     monkeypatch.setattr("signalbox.order_lists.REDUCING", REDUCING | {"ibkr"})
     desk = wake(make, held(make, BREAK_EVEN), HALF_AN_HOUR)
-    assert desk.works() == {"b.stop": "100*", "b.stop-2": "100", "b.target1": "100"}
+    assert desk.works() == {"b.stop": "100", "b.stop-2": "100", "b.target1": "100"}
     assert desk.state.orders["b.stop-2"].order.stop_price == 10
-    desk.run(make.accepted("b.stop-2", "9004"), canceled(make, "b.stop"))
+    desk.follow(after(make, HALF_AN_HOUR + 1))
+    assert len(commands(desk, SubmitOrder)) == 4, "one in its place, and no more"
+    desk.run(make.accepted("b.stop-2", "9004"))
+    assert desk.works()["b.stop"] == "100*", "once the other one stands"
+    desk.run(canceled(make, "b.stop"))
     desk.follow(after(make, 3_600))
     assert desk.works() == {"b.stop-2": "100", "b.target1": "100"}
     assert len(commands(desk, SubmitOrder)) == 4

@@ -176,8 +176,8 @@ class VenueBench(Protocol):
 
     # faults of the venue
 
-    async def reject_next(self) -> str:
-        """The venue refuses the next order; a part of the words that it refuses it with."""
+    async def reject_next(self, orders: int = 1) -> str:
+        """The venue refuses the next orders, so many; a part of the words that it refuses them with."""
         ...
 
     async def freeze(self) -> None:

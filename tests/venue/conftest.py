@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from oms import attaching
+from oms import attaching, lists
 
 from tests.conftest import NatsServer
 
@@ -106,8 +106,9 @@ async def desk(
     request: pytest.FixtureRequest, desks: Desks, venue: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Desk]:
     """The desk of one case. Marks: `fresh_desk(start=..., gateway=...)` asks for a new one."""
-    if not BENCHES[venue].attaches:
+    if not BENCHES[venue].attaches:  # what it keeps of lists is nothing, whatever is known of the venue in whose place
         monkeypatch.setattr(attaching, "ATTACHING", frozenset())
+        monkeypatch.setattr(lists, "GROUPING", frozenset())
     mark = request.node.get_closest_marker("fresh_desk")
     wanted = mark.kwargs if mark is not None else {}
     start = wanted.get("start", {}).get(BENCHES[venue].venue)

@@ -107,6 +107,7 @@ class Desk:
     def __init__(self, bench: VenueBench, nats: NatsServer, server: ForkServer, folder: Path) -> None:
         self.bench, self._nats, self._folder = bench, nats, folder
         self._server, self._http_port = server, free_port()
+        self.desk_file = folder / "desk.toml"
         self.cannot: Cannot | None = None
         self.spoiled = False
         """The desk's books and the venue's differ on purpose: the case is the last one on this desk."""
@@ -198,14 +199,13 @@ class Desk:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _environment(self) -> dict[str, str]:
-        file = self._folder / "desk.toml"
-        file.write_text(f'name = "venue cases"\nclock = "simulated"\n{self.bench.desk_file}{LIMITS}')
+        self.desk_file.write_text(f'name = "venue cases"\nclock = "simulated"\n{self.bench.desk_file}{LIMITS}')
         return {
             "SIGNALBOX_NATS_URL": self._nats.url,
             "SIGNALBOX_NATS_USER": self.bench.service,
             "SIGNALBOX_NATS_PASSWORD": self._nats.password(self.bench.service),
             **self._nats.seal_settings(self.bench.service),
-            "SIGNALBOX_DESK_FILE": str(file),
+            "SIGNALBOX_DESK_FILE": str(self.desk_file),
             "SIGNALBOX_HTTP_PORT": str(self._http_port),
             **self.bench.environment(self._folder),
         }
@@ -391,10 +391,8 @@ class Desk:
         )
         await self.list_of(list_id, Contingency.BRACKET, *legs, timed=steps)
 
-    async def list_of(
-        self, list_id: str, contingency: Contingency, *legs: ListLeg, timed: tuple[TimedStep, ...] = ()
-    ) -> None:
-        """Approve a list of these legs."""
+    async def list_of(self, list_id: str, contingency: Contingency, *legs: ListLeg, **terms: Any) -> None:
+        """Approve a list of these legs; `terms` are further fields of the intent."""
         bench = self.bench
         intent = OrderListIntent(
             id=list_id,
@@ -404,7 +402,7 @@ class Desk:
             symbol=bench.symbol,
             contingency=contingency,
             legs=legs,
-            timed=timed,
+            **terms,
         )
         await self._approve(f"decision/{list_id}", list_id, intent)
 

@@ -256,8 +256,8 @@ symbol = "ETH-USD"
 
     # ------------------------------------------------------------------------------------------- faults of the venue
 
-    async def reject_next(self) -> str:
-        await self.do("rate_limit", count=3)  # the gateway tries such a refusal again, twice
+    async def reject_next(self, orders: int = 1) -> str:
+        await self.do("rate_limit", count=3 * orders)  # the gateway tries such a refusal again, twice
         return "rate limit"
 
     async def freeze(self) -> None:

@@ -34,10 +34,18 @@ def changes(desk: Desk) -> None:
         pytest.skip(desk.cannot.reason)
 
 
-async def is_held_by(desk: Desk, list_id: str, *legs: str, quantity: Decimal | None = None) -> None:
-    """Wait until each leg works at the venue for just what is held there (`quantity`, or the position)."""
+async def is_held_by(
+    desk: Desk, list_id: str, *legs: str, quantity: Decimal | None = None, market_goes_on: bool = False
+) -> None:
+    """Wait until each leg works at the venue for just what is held there (`quantity`, or the position).
 
-    def there() -> bool:
+    `market_goes_on`: it takes until a time that is to come.
+    """
+
+    async def there() -> bool:
+        if market_goes_on:
+            await desk.bench_market.trade(1)
+            await asyncio.sleep(desk.bench.spare_seconds)
         held = desk.bench.position(desk.bench.symbol) if quantity is None else quantity
         is_known = desk.oms.state.lists[list_id].unprotected_since is None
         return held > 0 and is_known and all(works(desk, list_id, leg) == held for leg in legs or EXITS)

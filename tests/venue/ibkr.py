@@ -182,8 +182,8 @@ symbol = "AAPL"
 
     # ------------------------------------------------------------------------------------------- faults of the venue
 
-    async def reject_next(self) -> str:
-        await self.do("reject_next", reason="no such luck")
+    async def reject_next(self, orders: int = 1) -> str:
+        await self.do("reject_next", reason="no such luck", count=orders)
         return "no such luck"
 
     async def freeze(self) -> None:

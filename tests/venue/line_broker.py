@@ -29,7 +29,8 @@ class LineBroker:
         self._writers: set[asyncio.StreamWriter] = set()
         self._told = len(world.executions(account))
         self.frozen = ""
-        self.reject_reason = ""
+        self.reject_reason, self.rejected = "", 0
+        """Why it refuses the next orders, and how many of them."""
         self.unanswered = self.doubled = self.displaced = self.lost = 0
         self.withheld = ""
         """How many questions get no answer; how many lines about orders come three times, late, or never."""
@@ -97,9 +98,9 @@ class LineBroker:
             },
             client_reference=line["reference"],
         )
-        if self.reject_reason:
-            reason, self.reject_reason = self.reject_reason, ""
-            refused = {"number": 0, "filled": 0, "status": "REJECTED", "reason": reason}
+        if self.rejected:
+            self.rejected -= 1
+            refused = {"number": 0, "filled": 0, "status": "REJECTED", "reason": self.reject_reason}
             names = ("reference", "symbol", "side", "quantity")
             self._tell({"type": "OrderSeen", **{name: line[name] for name in names}, **refused})
             return

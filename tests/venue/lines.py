@@ -27,7 +27,7 @@ NEWS = 3
 FINAL = Cannot("its executions are final", "nothing: a fill has one revision")
 NOT_HELD = Cannot("it holds nothing back: it takes an order or refuses it", "nothing is held there")
 
-CHANGED_LISTS = ("VS3", "VS4", "VS6", "VS7")
+CHANGED_LISTS = ("VS3", "VS4", "VS6")
 NO_CHANGES = {
     f"V3{number}": Cannot("its broker changes no orders", "the change is refused, with the reason")
     for number in "0156789ABCGHIJKLMN"
@@ -56,6 +56,10 @@ class LinesBench(IbkrBench):
             "VE0": FINAL,
             "VE1": NOT_HELD,
             "VE2": NOT_HELD,
+            "VS7": Cannot(
+                "its broker changes no orders: a part that no exit can grow by has exits of its own",
+                "all that is held has its exits, but more of them than the case lets be (10)",
+            ),
             "VGB": Cannot("its broker changes no orders", "the stop stays where it is, and an alarm says so"),
         }
         | NO_CHANGES
@@ -99,12 +103,12 @@ class LinesBench(IbkrBench):
     async def mend(self) -> bool:
         broker = self.broker
         broker.frozen = broker.reject_reason = ""
-        broker.unanswered = broker.doubled = broker.displaced = broker.lost = 0
+        broker.rejected = broker.unanswered = broker.doubled = broker.displaced = broker.lost = 0
         broker.withheld = ""
         return await self.wire.mend()
 
-    async def reject_next(self) -> str:
-        self.broker.reject_reason = "no such luck"
+    async def reject_next(self, orders: int = 1) -> str:
+        self.broker.reject_reason, self.broker.rejected = "no such luck", orders
         return "no such luck"
 
     async def freeze(self) -> None:

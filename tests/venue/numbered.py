@@ -107,10 +107,6 @@ CANNOT: dict[tuple[str, str], Cannot] = {
         "the fill says UNSTATED",
     ),
     ("V17", "ibkr"): Cannot("its fixed commissions pay nobody", "a fee is never below zero"),
-    ("VS7", "dydx"): Cannot(
-        "of what stays the chain takes two orders of an address in a block and 20 in 100: thirty parts need more exits",
-        "each refusal is told; what has no stop is sold at the market: what nobody takes is told, and stays bare",
-    ),
     ("V32", "ibkr"): _NO_RENEWAL,
     ("V33", "ibkr"): _NO_RENEWAL,
     ("V34", "ibkr"): _NO_RENEWAL,

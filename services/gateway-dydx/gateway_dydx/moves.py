@@ -22,6 +22,7 @@ from signalbox.gateway.asking import Asking
 from signalbox.gateway.link import Link
 from signalbox.gateway.venue import Canceled, CancelVerdict, Draft, Outcome, Placed
 from signalbox.messages import InstrumentKind, Order
+from signalbox.order_terms import IF_TOUCHED
 
 from gateway_dydx import moving
 from gateway_dydx.plans import OrderPlan, cancel_plan
@@ -70,7 +71,12 @@ class Moves:
         if left <= 0:
             return Placed(Outcome.REFUSED, "", f"{tracked.filled} of it have filled: that leaves nothing of the total")
         moving.claimed(tracked, move)
-        if moving.places_first(tracked.order):
+        takes_profit = tracked.order.reduce_only and tracked.order.order_type in IF_TOUCHED
+        no_room = self._sending.no_room(protects=not takes_profit)
+        if no_room is not None:
+            refused = Placed(Outcome.REFUSED, "", no_room.reason, room_at=no_room.room_at)
+            placed = NO_ROOM if no_room.passes else refused
+        elif moving.places_first(tracked.order):
             placed = await self.place(tracked, move.new, replace(move.after, quantity=left))
         else:
             placed = _as_placed(await self.cancel(tracked, move.first))

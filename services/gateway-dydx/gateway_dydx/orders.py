@@ -78,16 +78,8 @@ class Orders:
         return kept(order, stop_behind(order, price, tick_size))
 
     def no_room(self, draft: Draft) -> NoRoom | None:
-        """The next block is worth waiting for, if this one has its two stateful orders; a longer wait is not."""
-        height = self._state.own.height
-        free_from = self._sending.budget.free_from(height) if draft.terms.is_stateful else height
-        if free_from <= height:
-            return None
-        reason = (
-            "dYdX takes 2 stateful orders a block and 20 in 100 blocks from one address: the next may go at "
-            f"block {free_from}, and now it is block {height}"
-        )
-        return NoRoom(reason, passes=free_from == height + 1)
+        plan: OrderPlan = draft.terms
+        return self._sending.no_room(protects=not plan.takes_profit) if plan.is_stateful else None
 
     def write_out(self, draft: Draft) -> None:
         try:

@@ -148,8 +148,7 @@ class OrdersLink:
     async def _read_limits(self) -> None:
         limits = await self._node.limits()
         stateful = tuple((limit.blocks, limit.limit) for limit in limits.stateful_orders)
-        if stateful:
-            self._sending.budget.limits = stateful
+        self._sending.budget.limits = stateful or self._sending.budget.limits
         metrics.watch_block_budget(self._sending.budget, lambda: self._state.own.height)
         log.info("limits", extra={"stateful": str(stateful), "equity_tiers": str(limits.equity_tiers)})
 
@@ -158,6 +157,7 @@ class OrdersLink:
             return
         raise_height(self._state, height)
         self._height_moved_at = time.monotonic()
+        self._sending.pace.note(height, self._clock.now())
         metrics.HEIGHT.set(height)
         self._renewing.on_block()
 

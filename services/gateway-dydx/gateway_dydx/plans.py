@@ -120,6 +120,11 @@ class OrderPlan(Struct, frozen=True, kw_only=True):
     def is_stateful(self) -> bool:
         return self.identity.flags is not OrderFlags.SHORT_TERM
 
+    @property
+    def takes_profit(self) -> bool:
+        """Whether it only closes, and where the position wins: what protects goes before it."""
+        return self.reduce_only and self.condition is Condition.TAKE_PROFIT
+
 
 class CancelPlan(Struct, frozen=True, kw_only=True):
     """A cancel: its good-til block or time must reach at least the order's."""

@@ -11,11 +11,11 @@ import time
 
 from signalbox.clock import DeskClock
 from signalbox.errors import VenueError, VenueRefusedError, VenueTimeoutError, VenueUnavailableError
-from signalbox.gateway.venue import Canceled, CancelVerdict, Outcome, Placed
+from signalbox.gateway.venue import Canceled, CancelVerdict, NoRoom, Outcome, Placed
 from signalbox.lease import OwnLease
 
 from gateway_dydx import metrics
-from gateway_dydx.pacing import BlockBudget
+from gateway_dydx.pacing import BlockBudget, BlockPace
 from gateway_dydx.plans import CancelPlan, OrderPlan
 from gateway_dydx.state import State
 from gateway_dydx.venue_errors import Verdict, cancel_verdict, code_text, problem_of, sentence
@@ -33,6 +33,22 @@ class Sending:
         self._permission = permission
         self.budget = BlockBudget()
         """Of stateful orders."""
+        self.pace = BlockPace()
+
+    def no_room(self, *, protects: bool) -> NoRoom | None:
+        """Whether the chain takes no stateful order now; the next block is worth waiting for, a longer wait is not."""
+        height = self._state.own.height
+        free_from = self.budget.free_from(height, protects=protects)
+        if free_from <= height:
+            return None
+        counts = " and ".join(f"{limit} in {blocks} blocks" for blocks, limit in self.budget.limits)
+        reason = (
+            f"dYdX takes {counts} of stateful orders from one address"
+            + ("" if protects else ", and some of them are kept for what protects")
+            + f": the next may go at block {free_from}, and now it is block {height}"
+        )
+        room_at = self.pace.time_of(free_from, self._clock.now())
+        return NoRoom(reason, passes=free_from == height + 1, room_at=room_at)
 
     def sign_place(self, plan: OrderPlan) -> SignedTransaction:
         """Sign an order now; raises `VenueError` when the account has not been read yet."""

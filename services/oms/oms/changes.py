@@ -13,9 +13,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from msgspec.structs import replace
+from signalbox.change_support import change_of
 from signalbox.errors import IllegalTransitionError
 from signalbox.messages import (
     Contingency,
+    InstrumentKind,
     IntentApproved,
     ModifyIntent,
     ModifyOrder,
@@ -25,7 +27,7 @@ from signalbox.messages import (
     RefusedBy,
 )
 from signalbox.order_lists import plan_of
-from signalbox.order_terms import as_wanted
+from signalbox.order_terms import Support, as_wanted
 
 from oms.list_standing import standing
 from oms.outcome import NOTHING, Outcome, Rules, carried
@@ -92,6 +94,15 @@ def replace_order(
         reference_price=reference_price,
     )
     return Outcome(events=(asked,), commands=((revision, _command(order, Change(wanted, revision, at), cause, rules)),))
+
+
+def can_be_changed(state: State, order: OrderState) -> bool:
+    """Whether its venue changes such an order, in place or by another one in its place."""
+    terms = order.order
+    assert terms is not None
+    instrument = state.instruments.get((order.venue, terms.symbol))
+    kind = instrument.kind if instrument is not None else InstrumentKind.STOCK
+    return change_of(order.venue, kind, terms).support is not Support.REFUSED
 
 
 def why_not(order: OrderState, wanted: Order) -> str:

@@ -38,7 +38,7 @@ from oms.state import (
     Unprotected,
 )
 
-SHAPE = 10
+SHAPE = 11
 ROWS_AT_ONCE = 100
 SHEETS_AT_ONCE = 8
 

@@ -36,6 +36,7 @@ from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried
 from oms.state import OrderState, State, order_key
 from oms.submitting import denied_event, submitted
 from oms.transitions import next_status
+from oms.waiting import next_wake, timer
 
 USED_UP = "duplicate_intent"
 """Risk's check that an intent's id is new."""
@@ -166,8 +167,8 @@ def decide_timer(state: State, fired: TimerFired, now: datetime) -> Outcome:
     """
     known = state.lists.get(fired.order_id)
     if known is not None:  # a wake-up: what is due is asked of the list itself (`oms.step.follow`)
-        is_early = now < fired.due and known.timed.wakes_at == fired.due
-        return Outcome(timers=(fired,)) if is_early else NOTHING
+        due = next_wake(known, now)  # what it has woken the list for is due by now, or it was early
+        return Outcome(timers=(timer(known, due),)) if due is not None else NOTHING
     order = state.orders.get(fired.order_id)
     if order is None or order.order is None or order.is_final or order.acknowledged:
         return NOTHING

@@ -26,6 +26,7 @@ from signalbox.messages import (
     OrderPartiallyFilled,
     OrderPendingCancel,
     OrderPendingReplace,
+    OrderRejected,
     OrderReplaced,
     OrderReplaceRejected,
 )
@@ -158,7 +159,7 @@ def _begin(event: OrderCreated | OrderDenied, sequence: int) -> OrderState:
 def evolve_order(order: OrderState, event: OrderEvent) -> OrderState:
     """The order after a later event of its life."""
     venue_order_id, filled_quantity, command_causes = order.venue_order_id, order.filled_quantity, order.command_causes
-    terms, change, cancel_causes = order.order, order.change, order.cancel_causes
+    terms, change, cancel_causes, no_room = order.order, order.change, order.cancel_causes, order.no_room
     if isinstance(event, OrderAccepted):
         venue_order_id = event.venue_order_id
     elif isinstance(event, BOOKING):
@@ -170,6 +171,8 @@ def evolve_order(order: OrderState, event: OrderEvent) -> OrderState:
         change = Change(event.order, event.revision, event.at)
     elif isinstance(event, OrderReplaced | OrderClaimed):
         terms = event.order
+    elif isinstance(event, OrderRejected | OrderReplaceRejected) and event.room_at is not None:
+        no_room = (*no_room, event.room_at)
     if event.status in FINAL_STATUSES or _answers(event, change):
         if change is not None and terms is not None and filled_quantity > terms.quantity:
             terms = change.order  # the smaller order could not have filled so much: it was made
@@ -186,6 +189,7 @@ def evolve_order(order: OrderState, event: OrderEvent) -> OrderState:
         filled_quantity=filled_quantity,
         command_causes=command_causes,
         cancel_causes=cancel_causes,
+        no_room=no_room,
         causes=_with(order, event.cause),
     )
 

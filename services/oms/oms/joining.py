@@ -9,13 +9,15 @@ work beside; the next part makes the newest group larger, instead of another one
 its orders themselves (`ListPart.quantity`), the newest of which counts, a change under way included: so of two
 processes the second knows what the first has asked for, and no part is given out twice. Of each leg
 
-    where reduce-only is the venue's own (dYdX)   one order for all of it is sent, and then the one before cancelled:
-                                                  for an instant two protect, and neither can turn
-    elsewhere (IBKR)                              the order is changed in place: it stays one, and works all the time
+    where the venue changes orders   the order is changed: it stays one, and works all the time (at dYdX another one
+                                     takes its place: `gateway_dydx.moving`)
+    where it changes none, and       one order for all of it is sent, and the one before cancelled once that stands:
+    reduce-only is its own           for a while two protect, and neither can turn the position
 
 and a part waits while the venue has not answered for the group that it is to join: all that fills meanwhile joins at
 once. A group that has lost a leg, or of which a leg is leaving or UNKNOWN, is joined by nobody; and where a change is
 refused the missing is sent as an order of its own: that a position is protected goes before that its orders are few.
+What was refused for want of room is asked for again once there is some (`oms.waiting`), what protects first.
 
 A total is reckoned from what has filled each time, never added to what was before: whatever the venue has taken from
 an order meanwhile by itself (`ocaType` 2), and in which order fills and answers come, the last change is for what is
@@ -31,19 +33,20 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 from signalbox.messages import ListLeg, Order, OrderStatus
-from signalbox.order_lists import FLATTEN, Plan
+from signalbox.order_lists import FLATTEN, STOPS, Plan
 from signalbox.order_support import REDUCING
 
 from oms import lists
 from oms.attaching import may_be_resized
 from oms.attaching import resized as attached_resized
-from oms.changes import replace_order, why_not
+from oms.changes import can_be_changed, replace_order, why_not
 from oms.list_standing import Group, Leg, Standing, leg_state, open_quantity
-from oms.lists import Act, Task, needed, working_of
+from oms.lists import Act, Task, cancel, needed, working_of
 from oms.outcome import Outcome, Rules
 from oms.positions import ZERO, add, subtract
 from oms.sizes import OWN, given_of, is_changed, is_resized_by_us
 from oms.state import ListState, OrderState, State
+from oms.waiting import asked_before, lacks_room
 
 PARTS_MAX = 4
 """Groups of one set of legs that work at once."""
@@ -56,19 +59,21 @@ _ASKED = frozenset({OrderStatus.PENDING_NEW, OrderStatus.PENDING_REPLACE})
 def tasks(state: State, known: ListState, plan: Plan, now: Standing) -> Iterator[Task]:
     """What there is to do, as `lists.tasks` has it, but for what joins, and what is resized instead of sent anew."""
     groups = {group.number: group for group in now.groups}
+    more: list[Task] = []
     for task in lists.tasks(known, plan, now):
         group = groups.get(task.group)
         if group is not None and group.is_attached:
             yield from _of_attached(known, group, task)
             continue
         if task.act is Act.RELEASE and task.group and group is None:
-            yield from _of_part(state, known, plan, now, task)
+            more += _of_part(state, known, plan, now, task)
         elif task.act is Act.RELEASE and group is not None and not group.is_closing:
-            yield from _of_leg(known, group, task)
-        elif task.act is Act.REDUCE:
-            yield from _reduced(task)
+            more += _of_leg(state, known, group, task)
+        elif task.act is Act.REDUCE and group is not None:
+            yield from _reduced(known, group, task)
         else:
             yield task
+    yield from sorted(more, key=lambda task: task.leg.order_type not in STOPS)  # what protects goes first
 
 
 # ------------------------------------------------------------------------------------------------------ what joins
@@ -76,31 +81,32 @@ def tasks(state: State, known: ListState, plan: Plan, now: Standing) -> Iterator
 
 def _of_part(state: State, known: ListState, plan: Plan, now: Standing, task: Task) -> Iterator[Task]:
     """A part of the entry that no group has yet: one of its own, or more of the newest one, or nothing for now."""
-    works = [
-        group
-        for group in now.groups
-        if group.set == task.set and group.left > 0 and not group.is_attached and _is_whole(known, group)
-    ]
-    if not works or not (len(works) >= PARTS_MAX or _are_many(state, known, works[-1])):
+    whole = [each for each in now.groups if each.left > 0 and not each.is_attached and _is_whole(known, each)]
+    works = [group for group in whole if group.set == task.set]
+    if not works or not (len(works) >= PARTS_MAX or _are_many(state, known, works[-1], whole)):
         yield task
         return
     group = works[-1]
     if _is_asked(group):
         return
     given = add(group.given, task.quantity)
-    joined = _resize(known, group, group.of.legs[0].name, _with(task, group=group.number, given=given), task.quantity)
+    joined = _resize(
+        state, known, group, group.of.legs[0].name, _with(task, group=group.number, given=given), task.quantity
+    )
     yield joined or task
 
 
 def _is_whole(known: ListState, group: Group) -> bool:
-    """Whether each of its legs works, and will, as far as anybody knows."""
+    """Whether each of its legs works, and will, as far as anybody knows; a target may wait for room at the venue."""
     if group.is_withdrawn or group.is_closing:
         return False
-    legs = [group.orders.get(leg.name, ()) for leg in group.of.legs]
-    return all(
-        orders and leg_state(known, orders) is Leg.WORKING and orders[-1].status in _ANSWERED | _ASKED
-        for orders in legs
-    )
+    for leg in group.of.legs:
+        orders = group.orders.get(leg.name, ())
+        if leg.order_type not in STOPS and (not orders or lacks_room(orders)):
+            continue
+        if not orders or leg_state(known, orders) is not Leg.WORKING or orders[-1].status not in _ANSWERED | _ASKED:
+            return False
+    return True
 
 
 def _is_asked(group: Group) -> bool:
@@ -108,19 +114,21 @@ def _is_asked(group: Group) -> bool:
     return any(orders[-1].status in _ASKED for orders in group.orders.values())
 
 
-def _are_many(state: State, known: ListState, group: Group) -> bool:
-    """Whether as many orders work on the side of the group's as may, with one more of each of its legs."""
-    wanted = (known.venue, known.account, known.intent.symbol, group.of.legs[0].side)
+def _are_many(state: State, known: ListState, group: Group, whole: list[Group]) -> bool:
+    """Whether as many orders work on the side of the group's, or are about to, as may, with one more of each leg."""
+    legs = group.of.legs
+    wanted = (known.venue, known.account, known.intent.symbol, legs[0].side)
     orders = (state.orders[key] for key in state.working)
     beside = sum(
         (each.venue, each.account, each.order.symbol, each.order.side) == wanted
         for each in orders
         if each.order is not None
     )
-    return beside + len(group.of.legs) > ORDERS_MAX
+    coming = sum(leg.name not in each.orders for each in whole for leg in each.of.legs)
+    return beside + coming + len(legs) > ORDERS_MAX
 
 
-def _of_leg(known: ListState, group: Group, task: Task) -> Iterator[Task]:
+def _of_leg(state: State, known: ListState, group: Group, task: Task) -> Iterator[Task]:
     """A leg of which less works than is needed: what works becomes more, where its group has; else one more is sent."""
     orders = group.orders.get(task.leg.name, ())
     works = [order for order in orders if not order.is_final]
@@ -130,16 +138,16 @@ def _of_leg(known: ListState, group: Group, task: Task) -> Iterator[Task]:
     elif works[-1].status in _ASKED:
         return
     else:
-        yield _resize(known, group, task.leg.name, task, ZERO) or task
+        yield _resize(state, known, group, task.leg.name, task, ZERO) or task
 
 
-def _resize(known: ListState, group: Group, leg: str, task: Task, more: Decimal) -> Task | None:
+def _resize(state: State, known: ListState, group: Group, leg: str, task: Task, more: Decimal) -> Task | None:
     """The leg for all that its group is for, and `more`; None = what works can not be changed now."""
     orders = tuple([order for order in group.orders[leg] if not order.is_final])
     wanted = add(needed(group, leg), more)
-    if known.venue in REDUCING and all(order.order is not None and order.order.reduce_only for order in orders):
-        return _with(task, act=Act.REDUCE, leg=_leg(group, leg), quantity=wanted, orders=orders)
     newest = orders[-1]
+    if is_placed_first(known, orders) and not can_be_changed(state, newest):
+        return _with(task, act=Act.REDUCE, leg=_leg(group, leg), quantity=wanted, orders=orders)
     open_now = subtract(newest.order.quantity, newest.filled_quantity) if newest.order is not None else ZERO
     wanted = subtract(wanted, subtract(open_quantity(orders), open_now))
     resize = _with(task, act=Act.RESIZE, leg=_leg(group, leg), quantity=wanted, orders=(newest,))
@@ -166,15 +174,38 @@ def _of_attached(known: ListState, group: Group, task: Task) -> Iterator[Task]:
 # ---------------------------------------------------------------------------------------------------- what is resized
 
 
-def _reduced(task: Task) -> Iterator[Task]:
-    """Less is needed than works: what was changed before is resized in place, anything else replaced."""
-    if not any(is_changed(order) for order in task.orders):
+def _reduced(known: ListState, group: Group, task: Task) -> Iterator[Task]:
+    """Less is needed than works: what was changed before is resized in place, anything else replaced.
+
+    Where the smaller one is sent first, what it takes the place of goes once the venue has it; should it be refused, as
+    it is refused anywhere.
+    """
+    orders = task.orders
+    newest = orders[-1]
+    if is_placed_first(known, orders):
+        if leg_state(known, group.orders[task.leg.name]) in (Leg.LOST, Leg.DONE):
+            yield from _each_cancelled(known, task, orders)
+            return
+        if len(orders) > 1 and open_quantity((newest,)) == task.quantity:
+            yield from _each_cancelled(known, task, orders[:-1]) if newest.acknowledged else ()
+            return
+    if not any(is_changed(order) for order in orders):
         yield task
         return
-    if any(order.change is not None for order in task.orders):
+    if any(order.change is not None for order in orders):
         return  # its answer comes first
     resize = _with(task, act=Act.RESIZE)
-    yield resize if len(task.orders) == 1 and _can_be_asked(resize) else task
+    yield resize if len(orders) == 1 and _can_be_asked(resize) else task
+
+
+def is_placed_first(known: ListState, orders: tuple[OrderState, ...]) -> bool:
+    """Whether another may stand beside them: what reduces only can not trade what is not held."""
+    return known.venue in REDUCING and all(order.order is not None and order.order.reduce_only for order in orders)
+
+
+def _each_cancelled(known: ListState, task: Task, orders: tuple[OrderState, ...]) -> Iterator[Task]:
+    for order in orders:
+        yield from cancel(known, order, task)
 
 
 def _can_be_asked(task: Task) -> bool:
@@ -199,9 +230,9 @@ def _terms(order: OrderState, task: Task) -> Order:
 
 
 def _cause(order: OrderState, task: Task) -> str:
-    """One of each size and group's size: a change that was refused is not asked for again."""
+    """One of each size and group's size: a change that was refused is not asked for again, but for want of room."""
     total = add(order.filled_quantity, task.quantity)
-    return f"{OWN}{order.order_id}/{task.given:f}/{total:f}/{order.filled_quantity:f}"
+    return f"{OWN}{order.order_id}/{task.given:f}/{total:f}/{order.filled_quantity:f}{asked_before(order)}"
 
 
 def _with(task: Task, **changes: object) -> Task:

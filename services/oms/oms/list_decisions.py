@@ -8,6 +8,7 @@ whose event makes the next one necessary. So the process may die anywhere: what 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from signalbox.messages import (
     ListCreated,
     ListPart,
     ListPendingCancel,
+    ListWaits,
     Order,
     OrderCreated,
     OrderIntent,
@@ -27,14 +29,13 @@ from signalbox.messages import (
     OrderStatus,
 )
 from signalbox.order_lists import FLATTEN, STOPS, WITH_ENTRY, Plan, order_intent, plan_of
-from signalbox.order_support import REDUCING
 from signalbox.order_terms import WITH_LIMIT, WITH_STOP
 
 from oms.attaching import GROUP as ATTACHED
 from oms.attaching import attached_legs
 from oms.attaching import resized as attached_resized
 from oms.changes import replace_order
-from oms.joining import resized, tasks
+from oms.joining import is_placed_first, resized, tasks
 from oms.list_standing import standing
 from oms.lists import Act, Task, attached_task, group_name
 from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried
@@ -52,6 +53,7 @@ from oms.sizes import OWN
 from oms.state import ListState, OrderState, State, order_key
 from oms.submitting import denied_event, submitted
 from oms.transitions import next_status
+from oms.waiting import room_for, timer
 
 EXIT_WINDOW = timedelta(hours=12)
 """How long a gateway that is away may take an exit: what protects is worth sending late, unlike an entry."""
@@ -116,12 +118,16 @@ def decide_list(state: State, list_id: str, now: datetime, rules: Rules) -> Outc
     step = take_step(state, known, plan, stands, now)
     if step is not NOTHING:
         return step
-    task = next(tasks(state, known, plan, stands), None)
+    task, waits = _next(state, known, tasks(state, known, plan, stands), now)
     if task is None:
         followed = follow_stop(state, known, plan, stands, now, rules)
-        if isinstance(followed, Outcome):
+        if isinstance(followed, Outcome) and followed is not NOTHING:
             return followed
-        task = followed
+        moved = iter((followed,) if isinstance(followed, Task) else ())
+        task, waits_too = _next(state, known, moved, now)
+        waits = min((each for each in (waits, waits_too) if each is not None), default=None)
+    if task is None:
+        return _waiting(state, known, waits, now)
     if task.act is Act.RELEASE:
         held = at_most_held(state, known, plan, stands, task)
         if held is None:
@@ -133,16 +139,38 @@ def decide_list(state: State, list_id: str, now: datetime, rules: Rules) -> Outc
         if _is_of_attached(state, known, task):
             return _resize(state, known, task, now, rules)
         return resized(state, task, now, rules)
-    cancels = _cancels(state, known, task, now)
-    if task.act is Act.REDUCE and known.venue in REDUCING and all(_reduces(order) for order in task.orders):
-        # What reduces only can not trade what is not held: the smaller one comes first, so that none is missing
-        released = _release(state, known, plan, task, now, rules)
-        return Outcome(
-            events=released.events + cancels.events,
-            commands=released.commands + cancels.commands,
-            timers=released.timers,
-        )
-    return cancels
+    if task.act is Act.REDUCE and is_placed_first(known, task.orders):
+        return _release(state, known, plan, task, now, rules)  # the others are cancelled once the venue has it
+    return _cancels(state, known, task, now)
+
+
+def _next(
+    state: State, known: ListState, found: Iterator[Task], now: datetime
+) -> tuple[Task | None, tuple[datetime, str, str] | None]:
+    """The first of what there is to do for which there is room at the venue; else when there will be: (time, leg, the
+    order of which that was said).
+    """
+    waits: tuple[datetime, str, str] | None = None
+    for task in found:
+        room = room_for(state, known, task.leg.name) if task.group and task.act in _NEEDS_ROOM else None
+        if room is None or room[0] <= now:
+            return task, None
+        waits = min(waits or (room[0], task.leg.name, room[1]), (room[0], task.leg.name, room[1]))
+    return None, waits
+
+
+_NEEDS_ROOM = frozenset({Act.RELEASE, Act.RESIZE, Act.REDUCE, Act.KEEP})
+
+
+def _waiting(state: State, known: ListState, waits: tuple[datetime, str, str] | None, now: datetime) -> Outcome:
+    """Say what there is no room for yet, once, and set the timer for it."""
+    if waits is None or known.timed.waits_until == waits[0]:
+        return NOTHING
+    until, leg, about = waits
+    event = ListWaits(**carried(state, known.owner, NO_ORDER, now, known.changed_by), leg=leg, about=about, until=until)
+    wakes_at = known.timed.wakes_at
+    due = min(until, wakes_at) if wakes_at is not None and wakes_at > now else until
+    return Outcome(events=(event,), timers=(timer(known, due),))
 
 
 def _release(state: State, known: ListState, plan: Plan, task: Task, now: datetime, rules: Rules) -> Outcome:
@@ -242,10 +270,6 @@ def _as_moved(state: State, known: ListState, wanted: OrderIntent, leg: str) -> 
         if order.order is not None and _part(order).leg == leg and is_moved:
             return replace(wanted, limit_price=order.order.limit_price, stop_price=order.order.stop_price)
     return wanted
-
-
-def _reduces(order: OrderState) -> bool:
-    return order.order is not None and order.order.reduce_only
 
 
 def _part(order: OrderState) -> ListPart:

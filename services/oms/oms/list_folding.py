@@ -18,6 +18,7 @@ from signalbox.messages import (
     ListPendingCancel,
     ListScheduled,
     ListStepTaken,
+    ListWaits,
     OrderCreated,
     OrderEvent,
     OrderFilled,
@@ -36,6 +37,7 @@ from oms.protection import PROTECTING
 from oms.schedule import is_awaited
 from oms.state import ListState, State
 from oms.timed import begun, note, note_fill
+from oms.waiting import next_wake
 
 
 def fold_list(state: State, event: OrderEvent, key: str) -> str:
@@ -57,6 +59,8 @@ def fold_list(state: State, event: OrderEvent, key: str) -> str:
         known = replace(known, alarms=(*known.alarms, (event.about, event.group, event.action)))
     elif isinstance(event, ListScheduled | ListStepTaken):
         known = replace(known, timed=note(known.timed, event))
+    elif isinstance(event, ListWaits):
+        known = replace(known, timed=replace(known.timed, waits_until=event.until))
     elif isinstance(event, OrderCreated):
         known = replace(known, orders=(*known.orders, key))
     elif part is not None and not part.group:
@@ -113,6 +117,8 @@ def _changed(state: State, list_id: str, event: OrderEvent) -> str:
     plan = plan_of(known.intent)
     now = standing(state, known, plan)
     known = replace(_protected(known, exposed(known, plan, now, PROTECTING), event.at), changed_by=event.id)
+    if known.timed.waits_until is not None and known.timed.waits_until <= event.at:
+        known = replace(known, timed=replace(known.timed, waits_until=None))
     state.lists[list_id] = known
     works = any(key in state.working for key in known.orders)
     if works or next(tasks(state, known, plan, now), None) is not None or is_awaited(known, now):
@@ -127,7 +133,7 @@ def _changed(state: State, list_id: str, event: OrderEvent) -> str:
 
 def note_timer(state: State, known: ListState) -> None:
     """Keep the list among those of which something comes due, or let it go from there."""
-    if known.timed.wakes_at is None or known.is_recalled or known.list_id in state.lists_over:
+    if next_wake(known) is None or known.is_recalled or known.list_id in state.lists_over:
         state.lists_timed.pop(known.list_id, None)
     else:
         state.lists_timed[known.list_id] = None

@@ -16,6 +16,7 @@ from oms.attaching import is_attached, promised
 from oms.positions import ZERO, add, subtract
 from oms.sizes import OWN, given_of
 from oms.state import ListState, OrderState, State
+from oms.waiting import lacks_room
 
 
 class Leg(StrEnum):
@@ -158,6 +159,8 @@ def leg_state(known: ListState, orders: tuple[OrderState, ...]) -> Leg:
         return Leg.DONE
     if newest.cancel_causes and newest.status is OrderStatus.CANCELED:
         return Leg.HELD
+    if lacks_room(orders):
+        return Leg.HELD  # it is sent once there is room
     done = next((action for about, _, action in known.alarms if about == newest.order_id), None)
     if done is None:
         return Leg.LOST

@@ -149,7 +149,7 @@ def _of_entry(known: ListState, plan: Plan, now: Standing) -> Iterator[Task]:
     yield from _attached_and_not_begun(now.entry, plan, now)
     if not is_over:
         return
-    yield from _cancel(known, now.entry, Task(Act.CANCEL, plan.entry, 0, 0, None, plan.quantity))
+    yield from cancel(known, now.entry, Task(Act.CANCEL, plan.entry, 0, 0, None, plan.quantity))
 
 
 def _attached_and_not_begun(entry: OrderState, plan: Plan, now: Standing) -> Iterator[Task]:
@@ -189,7 +189,7 @@ def _of_group(known: ListState, plan: Plan, group: Group, entry: OrderState | No
             if not stuck:
                 yield of_task(task, quantity=wanted, orders=working)
             for order in stuck:
-                yield from _cancel(known, order, task)
+                yield from cancel(known, order, task)
         elif act is Act.MEND and needs is Need.LATER and orders[-1].status is not OrderStatus.REJECTED:
             continue  # it may go with its entry: that has ended then, or fills
         elif act is Act.MEND:
@@ -197,7 +197,7 @@ def _of_group(known: ListState, plan: Plan, group: Group, entry: OrderState | No
         elif act is Act.CANCEL:
             for order in orders:
                 if not _goes_unsent(entry, group, order):
-                    yield from _cancel(known, order, task)
+                    yield from cancel(known, order, task)
 
 
 def working_of(orders: tuple[OrderState, ...]) -> tuple[OrderState, ...]:
@@ -234,7 +234,7 @@ def _is_kept(known: ListState, group: Group) -> bool:
     return known.venue in GROUPING and group.of.contingency is Contingency.OUO
 
 
-def _cancel(known: ListState, order: OrderState, task: Task) -> Iterator[Task]:
+def cancel(known: ListState, order: OrderState, task: Task) -> Iterator[Task]:
     """Ask for an order's end, unless somebody has; that it can not be had is told once."""
     if order.is_final or is_leaving(order):
         return

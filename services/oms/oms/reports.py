@@ -173,7 +173,8 @@ def _order_event(state: State, order: OrderState, report: OrderReport, status: O
         case VenueCanceled():
             return OrderCanceled(**common, reason=report.reason)
         case VenueRejected():
-            return OrderRejected(**common, reason=_with_code(report), refused_by=report.refused_by)
+            why, by = _with_code(report), report.refused_by
+            return OrderRejected(**common, reason=why, refused_by=by, room_at=report.room_at)
         case VenueExpired():
             return OrderExpired(**common, reason=report.reason)
         case VenueCancelRejected():
@@ -184,7 +185,8 @@ def _order_event(state: State, order: OrderState, report: OrderReport, status: O
             return OrderReplaced(**common, order=terms, leaves_quantity=leaves, revision=report.revision)
         case VenueReplaceRejected():
             why, by = _with_code(report), report.refused_by
-            return OrderReplaceRejected(**common, reason=why, refused_by=by, revision=report.revision)
+            revision, room_at = report.revision, report.room_at
+            return OrderReplaceRejected(**common, reason=why, refused_by=by, revision=revision, room_at=room_at)
         case VenueReplaceUnknown():
             return OrderReplaceUnknown(**common, reason=report.reason)
         case VenueUnknown():

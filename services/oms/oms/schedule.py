@@ -17,9 +17,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from msgspec.structs import replace
-from signalbox.change_support import change_of
 from signalbox.messages import (
-    InstrumentKind,
     ListAction,
     ListAlarmed,
     ListScheduled,
@@ -32,10 +30,10 @@ from signalbox.messages import (
     TimerFired,
 )
 from signalbox.order_lists import FLATTEN, Plan, Terms, order_intent
-from signalbox.order_terms import WITH_LIMIT, Support
+from signalbox.order_terms import WITH_LIMIT
 from signalbox.timed_steps import MOVES, due_at, is_tighter, stop_leg, stop_price
 
-from oms.changes import left_to, replace_order, why_not
+from oms.changes import can_be_changed, left_to, replace_order, why_not
 from oms.list_standing import Group, Leg, Standing, leg_state, open_quantity
 from oms.lists import Act, Task, closing_name, is_told, needed, of_task
 from oms.outcome import NOTHING, Outcome, Rules, carried
@@ -43,6 +41,7 @@ from oms.positions import ZERO, add, divide, subtract
 from oms.protection import held_quantity
 from oms.sizes import OWN
 from oms.state import ListState, OrderState, State
+from oms.waiting import asked_before, next_wake, room_for, timer
 
 NO_ORDER = OrderStatus.FILLED
 """A list is no order, and a reader who counts what works must not count it."""
@@ -82,18 +81,13 @@ def is_awaited(known: ListState, now: Standing) -> bool:
 def wakes(state: State) -> list[TimerFired]:
     """The timers that are set, as they are set again after a restart: a second one replaces the first."""
     timed = (state.lists[list_id] for list_id in state.lists_timed)
-    return [_timer(known, known.timed.wakes_at) for known in timed if known.timed.wakes_at is not None]
+    return [timer(known, due) for known in timed if (due := next_wake(known)) is not None]
 
 
 def is_due(known: ListState, at: datetime) -> bool:
     """Whether the list is to be looked at, at desk time `at`."""
-    return known.timed.wakes_at is not None and known.timed.wakes_at <= at
-
-
-def _timer(known: ListState, due: datetime) -> TimerFired:
-    return TimerFired(
-        id=f"timer/{known.list_id}", at=known.timed.begun_at, cause=known.created_cause, due=due, order_id=known.list_id
-    )
+    due = next_wake(known)
+    return due is not None and due <= at
 
 
 # ----------------------------------------------------------------------------------------------------- what is done
@@ -136,7 +130,7 @@ def _scheduled(state: State, known: ListState, due: datetime, number: int, step:
     event = ListScheduled(
         **carried(state, known.owner, NO_ORDER, at, known.changed_by), step=number, action=step.action, due=due
     )
-    return Outcome(events=(event,), timers=(_timer(known, due),))
+    return Outcome(events=(event,), timers=(timer(known, min(due, known.timed.waits_until or due)),))
 
 
 def _moved(known: ListState, plan: Plan, now: Standing, step: TimedStep, taken: ListStepTaken) -> ListStepTaken:
@@ -280,24 +274,19 @@ def _followed(
     price = known.timed.stop_of(leg.name)
     if price is None or not is_tighter(price, _stop_of(order), plan.entry.side):
         return NOTHING
-    cause = f"{OWN}{known.list_id}/step/{number}/{order.order_id}"
+    cause = f"{OWN}{known.list_id}/step/{number}/{order.order_id}{asked_before(order)}"
     if cause in order.causes:
         return _told(state, known, group, order, number, cause, price, at)
+    room = room_for(state, known, leg.name)
+    if room is not None and room[0] > at:
+        return Task(Act.KEEP, leg, group.number, group.set, group.of.contingency, group.given)
     terms = replace(order.order, quantity=left_to(state, order, order.order.quantity))
     wanted = _at(terms, price)
-    if not _can_be_changed(state, order):
+    if not can_be_changed(state, order):
         return _in_its_place(known, group, order)
     if why_not(order, wanted):
         return NOTHING  # its next event wakes the list
     return replace_order(state, order, wanted, at, cause, rules)
-
-
-def _can_be_changed(state: State, order: OrderState) -> bool:
-    terms = order.order
-    assert terms is not None
-    instrument = state.instruments.get((order.venue, terms.symbol))
-    kind = instrument.kind if instrument is not None else InstrumentKind.STOCK
-    return change_of(order.venue, kind, terms).support is not Support.REFUSED
 
 
 def _in_its_place(known: ListState, group: Group, order: OrderState) -> Outcome | Task:
@@ -306,6 +295,8 @@ def _in_its_place(known: ListState, group: Group, order: OrderState) -> Outcome 
     assert order.order.part is not None
     leg = next(each for each in group.of.legs if each.name == order.order.part.leg)
     orders = group.orders[leg.name]
+    if orders[-1] is not order:
+        return NOTHING  # another one has been sent in its place
     if order.cancel_causes or not order.acknowledged or leg_state(known, orders) is not Leg.WORKING:
         return NOTHING
     return Task(

@@ -107,7 +107,7 @@ class Change(Struct, frozen=True, gc=False):
 
 
 class OrderState(Struct, frozen=True, gc=False):
-    """One order. `order` is None for a denied one, whose terms were never the desk's."""
+    """One order. `order` is None for a denied one. `no_room`: when there is some, by each refusal for want of it."""
 
     venue: str
     account: str
@@ -134,6 +134,7 @@ class OrderState(Struct, frozen=True, gc=False):
     """The market that risk held the order against; None where nobody has said."""
     causes: tuple[str, ...] = ()
     """What has been turned into events already: the same message again changes nothing."""
+    no_room: tuple[datetime, ...] = ()
     begun_at_sequence: int = 0
     """Where in TRADE it begins: at its approval, or, where nobody has said of one, at its first event."""
 
@@ -163,7 +164,7 @@ class OrderState(Struct, frozen=True, gc=False):
 
 
 class ListState(Struct, frozen=True, gc=False):
-    """One list. `orders` are the keys of its orders, in the order in which they began."""
+    """One list. `orders` are their keys, as they began; `unprotected_seconds` is before `unprotected_since`."""
 
     venue: str
     account: str
@@ -195,7 +196,6 @@ class ListState(Struct, frozen=True, gc=False):
     """About which order, in which group, and what was done."""
     unprotected_since: datetime | None = None
     unprotected_seconds: float = 0.0
-    """Before that."""
     timed: Timed = Timed()
     """What its schedule has come to."""
     is_recalled: bool = False

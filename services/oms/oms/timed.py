@@ -27,6 +27,8 @@ class Timed(Struct, frozen=True, gc=False):
     """By leg where its stop was moved to last."""
     moving: tuple[tuple[str, int], ...] = ()
     """By its key an order whose stop has to follow, and for which step."""
+    waits_until: datetime | None = None
+    """When there is room at the venue for what is to be sent (`oms.waiting`): that is no step."""
     entry_is_over: bool = False
     """What of the entry has not filled is cancelled."""
     is_closing: bool = False

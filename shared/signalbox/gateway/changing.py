@@ -129,7 +129,8 @@ class Changing:
         if placed.outcome is Outcome.ACCEPTED:
             self._act([*reports.replaced(self._state, tracked, at)])
         elif placed.outcome is Outcome.REFUSED and not unheard:
-            self._act([*reports.not_replaced(self._state, tracked, at, placed.code, placed.text)])
+            code, why, room_at = placed.code, placed.text, placed.room_at
+            self._act([*reports.not_replaced(self._state, tracked, at, code, why, room_at=room_at)])
         elif placed.outcome is Outcome.SENT:
             self._asking.later(order_id)
         else:

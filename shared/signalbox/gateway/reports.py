@@ -320,7 +320,13 @@ def replaced(state: AnyState, tracked: AnyTracked, at: datetime) -> Sequence[Rep
 
 
 def not_replaced(
-    state: AnyState, tracked: AnyTracked, at: datetime, code: str, reason: str, by: RefusedBy | None = None
+    state: AnyState,
+    tracked: AnyTracked,
+    at: datetime,
+    code: str,
+    reason: str,
+    by: RefusedBy | None = None,
+    room_at: datetime | None = None,
 ) -> Sequence[Report]:
     """The open change was not made, and will not be: the order is as it was."""
     assert tracked.change is not None
@@ -337,6 +343,7 @@ def not_replaced(
         code=code,
         reason=reason,
         refused_by=by or (RefusedBy.VENUE if code else RefusedBy.GATEWAY),
+        room_at=room_at,
     )
     return _once(state, report)
 

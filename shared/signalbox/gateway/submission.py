@@ -12,6 +12,8 @@ import logging
 from contextlib import suppress
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from signalbox import messages
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
@@ -154,7 +156,7 @@ class Submission:
         """Wait for the venue's pace if it soon allows the order; False = it does not, and the order is refused."""
         while (no_room := self._orders.no_room(draft)) is not None:
             if not no_room.passes or self._clock.now() >= command.deadline:
-                self._refuse_all(command, no_room.reason)
+                self._refuse_all(command, no_room.reason, no_room.room_at)
                 return False
             self._link.end_if_stopping()
             await self._link.changed(PAUSE_SECONDS)
@@ -266,16 +268,18 @@ class Submission:
         times = f"{command.deadline:%H:%M:%S} UTC (now {self._clock.now():%H:%M:%S})"
         return f"{what}, {times}; the link is {self._link.described()}"
 
-    def _refuse(self, order: Order, reason: str) -> None:
+    def _refuse(self, order: Order, reason: str, room_at: datetime | None = None) -> None:
         venue = self._state.venue
         VENUE_ORDERS_REFUSED.labels(venue, "gateway").inc()
         by = RefusedBy.GATEWAY
-        self._tell(reports.refusal(venue, order.account, order.order_id, "", reason, self._clock.now(), by))
+        at = self._clock.now()
+        refusal = reports.refusal(venue, order.account, order.order_id, "", reason, at, by)
+        self._tell(replace(refusal, room_at=room_at))
 
-    def _refuse_all(self, command: SubmitOrder, reason: str) -> None:
+    def _refuse_all(self, command: SubmitOrder, reason: str, room_at: datetime | None = None) -> None:
         """Nothing of a command is sent; of what is attached that is told after the order."""
         for order in (command.order, *command.attached):
-            self._refuse(order, reason)
+            self._refuse(order, reason, room_at)
 
     def _give_up(self, tracked: AnyTracked, reason: str) -> None:
         """A claimed order was not sent, and will not be, nor what is attached to it."""

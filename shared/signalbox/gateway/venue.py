@@ -44,10 +44,14 @@ class Draft:
 
 
 class NoRoom(Struct, frozen=True):
-    """The venue's pace does not allow another order now. `passes`: it soon will, which is worth waiting for."""
+    """The venue's pace does not allow another order now. `passes`: it soon will, which is worth waiting for.
+
+    `room_at` is when it will, where that is known: whoever wants the order may send it anew then.
+    """
 
     reason: str
     passes: bool
+    room_at: datetime | None = None
 
 
 class Outcome(StrEnum):
@@ -68,12 +72,13 @@ class Outcome(StrEnum):
 
 
 class Placed(Struct, frozen=True):
-    """`code` and `text` are for the report. `again`: the refusal may pass."""
+    """`code`, `text` and `room_at` (see `NoRoom`) are for the report. `again`: the refusal may pass."""
 
     outcome: Outcome
     code: str = ""
     text: str = ""
     again: bool = False
+    room_at: datetime | None = None
 
 
 def refuse_change(orders: Orders, tracked: AnyTracked, order: Order, at: datetime) -> Draft:

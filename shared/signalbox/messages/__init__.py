@@ -62,6 +62,7 @@ from signalbox.messages.list_events import (
     ListPendingCancel,
     ListScheduled,
     ListStepTaken,
+    ListWaits,
 )
 from signalbox.messages.lists import (
     Contingency,
@@ -222,6 +223,7 @@ __all__ = [
     "ListPendingCancel",
     "ListScheduled",
     "ListStepTaken",
+    "ListWaits",
     "MarketDataType",
     "MarketState",
     "MassCancelIntent",

@@ -70,5 +70,15 @@ class ListStepTaken(OrderEvent, frozen=True, kw_only=True):
     orders: tuple[str, ...] = ()
 
 
-ListEvents = ListCreated | ListPendingCancel | ListAlarmed | ListScheduled | ListStepTaken
+class ListWaits(OrderEvent, frozen=True, kw_only=True):
+    """Exits of a leg are sent, or made larger, at `until`: the venue takes no more of the account before. `about` is
+    the order of which that was said last. A timer is set for it.
+    """
+
+    leg: str
+    about: str
+    until: Utc
+
+
+ListEvents = ListCreated | ListPendingCancel | ListAlarmed | ListScheduled | ListStepTaken | ListWaits
 """What stands under a list's own id: none is of an order."""

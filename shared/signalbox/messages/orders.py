@@ -7,7 +7,14 @@ from decimal import Decimal
 from msgspec import Struct, field
 
 from signalbox.messages.acts import Act
-from signalbox.messages.list_events import ListAlarmed, ListCreated, ListPendingCancel, ListScheduled, ListStepTaken
+from signalbox.messages.list_events import (
+    ListAlarmed,
+    ListCreated,
+    ListPendingCancel,
+    ListScheduled,
+    ListStepTaken,
+    ListWaits,
+)
 from signalbox.messages.lists import ListPart
 from signalbox.messages.order_event import OrderEvent
 from signalbox.messages.words import (
@@ -196,6 +203,8 @@ class OrderReplaceRejected(OrderEvent, frozen=True, kw_only=True):
     reason: str
     refused_by: RefusedBy = RefusedBy.UNSTATED
     revision: int = 0
+    room_at: Utc | None = None
+    """When there is room for it, where it was refused because the venue takes no more of the account for now."""
 
 
 class OrderReplaceUnknown(OrderEvent, frozen=True, kw_only=True):
@@ -222,6 +231,8 @@ class OrderRejected(OrderEvent, frozen=True, kw_only=True):
 
     reason: str
     refused_by: RefusedBy = RefusedBy.UNSTATED
+    room_at: Utc | None = None
+    """When there is room for it, where it was refused because the venue takes no more of the account for now."""
 
 
 class OrderExpired(OrderEvent, frozen=True, kw_only=True):
@@ -343,4 +354,5 @@ OrderEvents = (
     | ListAlarmed
     | ListScheduled
     | ListStepTaken
+    | ListWaits
 )

@@ -98,6 +98,8 @@ class VenueRejected(VenueReport, frozen=True, kw_only=True):
     code: str
     reason: str
     refused_by: RefusedBy = RefusedBy.UNSTATED
+    room_at: Utc | None = None
+    """When there is room for it, where it was refused because the venue takes no more of the account for now."""
 
 
 class VenueExpired(VenueReport, frozen=True, kw_only=True):
@@ -131,6 +133,8 @@ class VenueReplaceRejected(VenueReport, frozen=True, kw_only=True):
     code: str
     reason: str
     refused_by: RefusedBy = RefusedBy.UNSTATED
+    room_at: Utc | None = None
+    """When there is room for it, where it was refused because the venue takes no more of the account for now."""
 
 
 class VenueReplaceUnknown(VenueReport, frozen=True, kw_only=True):

@@ -88,6 +88,15 @@ async def test_what_the_venue_refuses_is_as_it_was(house: House) -> None:
     assert (tracked.order, tracked.change) == (before, None)
 
 
+async def test_a_change_that_is_refused_for_want_of_room_says_when_there_is_some(house: House) -> None:
+    working(house)
+    room_at = AT + timedelta(seconds=90)
+    house.moon.change_answers = [Placed(Outcome.REFUSED, "", "the moon is full", room_at=room_at)]
+    await house.take(change_of(quantity=Decimal(7)))
+    [report] = await house.told()
+    assert (type(report), report.refused_by, report.room_at) == (VenueReplaceRejected, RefusedBy.GATEWAY, room_at)
+
+
 async def test_a_change_of_which_nobody_has_heard_is_said_to_be_so_and_asked_about(house: House) -> None:
     tracked = working(house)
     house.moon.change_answers = [UNKNOWN]

@@ -352,6 +352,14 @@ async def test_an_order_waits_for_room_that_comes_soon_and_not_for_more(house: H
     assert house.entries("o-2") == []
 
 
+async def test_who_is_refused_for_want_of_room_is_told_when_there_is_some(house: House) -> None:
+    room_at = AT + timedelta(seconds=90)
+    house.moon.rooms = [NoRoom("full for long", passes=False, room_at=room_at)]
+    await house.take(submission())
+    (refusal,) = await house.told()
+    assert (refusal.refused_by, refusal.room_at) == (RefusedBy.GATEWAY, room_at)
+
+
 async def test_an_order_that_waits_for_room_until_its_deadline_is_refused(house: House) -> None:
     house.moon.rooms = [NoRoom("full", passes=True)] * 10_000
     taking = asyncio.create_task(house.take(submission(seconds=30)))
