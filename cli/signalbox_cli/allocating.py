@@ -1,7 +1,8 @@
-"""One order for a group of accounts: an intent for each of them, of its part of the quantity.
+"""An order, or a bracket, for a group of accounts.
 
-Owns what is asked of the desk for that, and what is said of it. The parts are reckoned before anything is sent, by
-`signalbox.allocation`, from what each account's venue has said last; risk decides each like any other.
+Owns the options for that, and the sharing out of a bracket: an intent for each account, of its part of the entry's
+quantity, reckoned before anything is sent by `signalbox.allocation`, from what each account's venue has said last. An
+order's quantity risk shares out, in one decision (`OrderIntent.group`).
 """
 
 from __future__ import annotations
@@ -12,23 +13,24 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec.structs import replace
 from signalbox.account_groups import AccountGroup
-from signalbox.allocation import Method, allocate
+from signalbox.allocation import allocate
 from signalbox.bus import Bus
 from signalbox.client.record import query, sql_text
 from signalbox.desk import Desk, load_desk
 from signalbox.errors import ConfigurationError
-from signalbox.messages import OrderIntent, OrderListIntent
+from signalbox.messages import AllocationMethod, OrderListIntent
 
 from signalbox_cli.commands import EXIT_DENIED, EXIT_NO_ANSWER
 from signalbox_cli.output import show
 
-Shared = TypeVar("Shared", OrderIntent, OrderListIntent)
-
-FIGURES = {Method.NET_LIQ: "net_liquidation", Method.AVAILABLE_EQUITY: "available_funds"}
+FIGURES = {
+    AllocationMethod.NET_LIQ: "net_liquidation",
+    AllocationMethod.AVAILABLE_EQUITY: "available_funds",
+}
 
 
 def add_group_options(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +40,7 @@ def add_group_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--method",
-        choices=[method.value for method in Method],
+        choices=[method.value for method in AllocationMethod if method is not AllocationMethod.PCT_CHANGE],
         help="with --group: in equal parts (default), by net liquidation value, or by available funds",
     )
 
@@ -47,6 +49,11 @@ def check_options(arguments: argparse.Namespace) -> None:
     """Raise `ConfigurationError` for options that contradict each other."""
     if arguments.group and arguments.account:
         raise ConfigurationError(["an order is for one --account or for a --group of them: leave one of the two away"])
+    percent = arguments.quantity[1] if isinstance(arguments.quantity, tuple) else None
+    if percent is not None and not arguments.group:
+        raise ConfigurationError(["a percentage is of what each account of a --group holds: name the group"])
+    if percent is not None and arguments.method:
+        raise ConfigurationError(["--method shares a quantity out: a percentage is of what each account holds"])
     if arguments.method and not arguments.group:
         raise ConfigurationError(["--method says how a --group shares the quantity out: name the group"])
 
@@ -54,16 +61,16 @@ def check_options(arguments: argparse.Namespace) -> None:
 async def for_group(
     bus: Bus,
     desk_file: Path | None,
-    intent: Shared,
+    intent: OrderListIntent,
     arguments: argparse.Namespace,
-    publish: Callable[[Shared], Awaitable[int]],
+    publish: Callable[[OrderListIntent], Awaitable[int]],
 ) -> int:
     """Publish an intent for each account of the group, and report each; the worst exit status of them."""
     if desk_file is None:
         raise ConfigurationError(
             ["which accounts a --group has is said by the desk file, and there is none here: name one --account"]
         )
-    desk, method = load_desk(desk_file), Method(arguments.method or Method.EQUAL)
+    desk, method = load_desk(desk_file), AllocationMethod(arguments.method or AllocationMethod.EQUAL)
     group = group_of(desk, intent.venue, arguments.group)
     parts = allocate(quantity_of(intent), await _lot(bus, intent), await _weights(bus, desk, group, method, intent.at))
     sent = shared_out(intent, parts)
@@ -84,14 +91,12 @@ def group_of(desk: Desk, venue: str, name: str) -> AccountGroup:
     return there[name]
 
 
-def quantity_of(intent: OrderIntent | OrderListIntent) -> Decimal:
-    """What is shared out: of a bracket that of its entry, which its exits follow."""
-    if isinstance(intent, OrderIntent):
-        return intent.quantity
+def quantity_of(intent: OrderListIntent) -> Decimal:
+    """What is shared out: of a bracket the quantity of its entry, which its exits follow."""
     return next(leg.quantity for leg in intent.legs if leg.quantity is not None)
 
 
-def shared_out(intent: Shared, parts: Mapping[str, Decimal]) -> list[Shared]:
+def shared_out(intent: OrderListIntent, parts: Mapping[str, Decimal]) -> list[OrderListIntent]:
     """An intent for each account that gets something, with an id of its own behind the intent's."""
     return [
         _with_quantity(replace(intent, id=f"{intent.id}-{number}", account=account), part)
@@ -103,9 +108,7 @@ def _given(parts: Mapping[str, Decimal]) -> list[tuple[str, Decimal]]:
     return [(account, part) for account, part in parts.items() if part]
 
 
-def _with_quantity(intent: Shared, quantity: Decimal) -> Shared:
-    if isinstance(intent, OrderIntent):
-        return replace(intent, quantity=quantity)
+def _with_quantity(intent: OrderListIntent, quantity: Decimal) -> OrderListIntent:
     legs = tuple(replace(leg, quantity=quantity) if leg.quantity is not None else leg for leg in intent.legs)
     return replace(intent, legs=legs)
 
@@ -113,7 +116,7 @@ def _with_quantity(intent: Shared, quantity: Decimal) -> Shared:
 # ------------------------------------------------------------------------------------------------ what the desk knows
 
 
-async def _lot(bus: Bus, intent: OrderIntent | OrderListIntent) -> Decimal:
+async def _lot(bus: Bus, intent: OrderListIntent) -> Decimal:
     rows = await _rows(
         bus,
         f"SELECT lot_size FROM instruments WHERE venue = {sql_text(intent.venue)} "
@@ -124,8 +127,10 @@ async def _lot(bus: Bus, intent: OrderIntent | OrderListIntent) -> Decimal:
     return Decimal(rows[0]["lot_size"]).normalize()
 
 
-async def _weights(bus: Bus, desk: Desk, group: AccountGroup, method: Method, at: datetime) -> dict[str, Decimal]:
-    if method is Method.EQUAL:
+async def _weights(
+    bus: Bus, desk: Desk, group: AccountGroup, method: AllocationMethod, at: datetime
+) -> dict[str, Decimal]:
+    if method is AllocationMethod.EQUAL:
         return dict.fromkeys(group.accounts, Decimal(1))
     told = await _rows(
         bus, f"SELECT account, currency, {FIGURES[method]} AS figure, said_at FROM accounts "

@@ -29,6 +29,12 @@ def decimal_number(text: str) -> Decimal:
     return number
 
 
+def quantity_or_percent(text: str) -> tuple[Decimal, Decimal | None]:
+    """A quantity, or none and `25%`: so much of what is held."""
+    number = decimal_number(text.removesuffix("%"))
+    return (Decimal(0), number) if text.endswith("%") else (number, None)
+
+
 def count(text: str) -> int:
     """A whole number from 1."""
     if not text.isascii() or not text.isdigit() or int(text) < 1:

@@ -96,7 +96,7 @@ class Trade:
 
     @property
     def approved_orders(self) -> list[str]:
-        single = [decision.order_id for decision in self.approved if decision.placed is not None]
+        single = [order.id for decision in self.approved for order in decision.places]
         return [*single, *(order_id for order_id, _ in self._of_lists())]
 
     def _of_lists(self) -> list[tuple[str, str]]:
@@ -110,11 +110,7 @@ class Trade:
         ]
 
     def approved_orders_at(self, venue: str) -> list[str]:
-        single = [
-            decision.order_id
-            for decision in self.approved
-            if decision.placed is not None and decision.placed.venue == venue
-        ]
+        single = [order.id for decision in self.approved for order in decision.places if order.venue == venue]
         return [*single, *(order_id for order_id, at in self._of_lists() if at == venue)]
 
     def events_at(self, venue: str) -> list[OrderEvents]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from typing import Protocol
 
 from signalbox.messages import (
@@ -17,6 +18,7 @@ from signalbox.messages import (
     FlattenEnded,
     IntentApproved,
     OrderEvents,
+    OrderIntent,
     OrderPendingCancel,
     OrderPendingReplace,
     OrderReplaced,
@@ -102,6 +104,37 @@ class OneChange:
     async def wait(self) -> str:
         await self._over.wait()
         return ""
+
+
+class Parts:
+    """The orders of a group's accounts that a decision is about, each followed as one is."""
+
+    def __init__(self, follow: Callable[[str], Followed] = OneOrder) -> None:
+        self._follow = follow
+        self._each: list[Followed] = []
+
+    def begin(self, decision: Decision) -> None:
+        for order_id in order_ids(decision):
+            one = self._follow(order_id)
+            one.begin(decision)
+            self._each.append(one)
+
+    def take(self, event: OrderEvents) -> bool:
+        return any([each.take(event) for each in self._each])
+
+    def take_end(self, ended: FlattenEnded) -> None:
+        pass  # no order's end
+
+    async def wait(self) -> str:
+        for each in self._each:
+            await each.wait()
+        return ""
+
+
+def order_ids(decision: Decision) -> tuple[str, ...]:
+    """The orders that a decision on an intent about a group is about, account by account."""
+    parts = decision.parts if isinstance(decision, IntentApproved) else ()
+    return tuple([part.intent.id if isinstance(part.intent, OrderIntent) else part.intent.order_id for part in parts])
 
 
 class OneList:

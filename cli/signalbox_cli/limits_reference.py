@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from risk.asked import OF_ORDERS
 from risk.checks.rows import Row
-from risk.decide import OF_ORDERS
 from risk.limits import limits_of
 
 HEAD = """# Limits

@@ -11,7 +11,7 @@ from signalbox.messages import ModifyIntent
 from signalbox_cli import argument_types
 from signalbox_cli.commands import EXIT_DENIED, add_command
 from signalbox_cli.connection import desk_bus, desk_time
-from signalbox_cli.following import OneChange
+from signalbox_cli.following import OneChange, Parts
 from signalbox_cli.trading import finish, publish_and_report, simulated, where_it_is
 
 
@@ -55,16 +55,17 @@ async def _modify(arguments: argparse.Namespace) -> int:
         if place is None:
             return EXIT_DENIED
         at = await desk_time(bus, simulated=simulated(found.desk_file))
-        venue, symbol = place
         intent = ModifyIntent(
             id=f"r-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
             at=at,
-            venue=venue,
-            symbol=symbol,
+            venue=place.venue,
+            symbol=place.symbol,
+            account=place.account,
             order_id=arguments.order_id,
             quantity=arguments.quantity,
             limit_price=arguments.limit,
             stop_price=arguments.stop,
             note=arguments.note,
         )
-        return await publish_and_report(bus, found.user, intent, OneChange(arguments.order_id), arguments)
+        followed = Parts(OneChange) if place.is_of_group else OneChange(arguments.order_id)
+        return await publish_and_report(bus, found.user, intent, followed, arguments)

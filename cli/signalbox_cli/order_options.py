@@ -12,16 +12,21 @@ from decimal import Decimal
 
 from signalbox.client.wishes import venue_of
 from signalbox.errors import ConfigurationError
-from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce, TriggerMethod
+from signalbox.messages import AllocationMethod, OrderIntent, OrderType, Side, TimeInForce, TriggerMethod
 
 from signalbox_cli import argument_types
+from signalbox_cli.allocating import add_group_options
 from signalbox_cli.wish_options import add_limit, add_place, add_validity
 
 
 def add_order_options(parser: argparse.ArgumentParser) -> None:
     """What is traded, at what price, for how long, and how it is worked."""
     parser.add_argument("side", type=str.lower, choices=("buy", "sell"), help="buy or sell")
-    parser.add_argument("quantity", type=argument_types.decimal_number, help="shares or contracts")
+    parser.add_argument(
+        "quantity",
+        type=argument_types.quantity_or_percent,
+        help="shares or contracts; with --group also 25%%: so much of what each account holds",
+    )
     parser.add_argument("symbol", type=argument_types.symbol, help="AAPL, 0700.HK (or 700), 'BRK B', BTC-USD")
     price = argument_types.decimal_number
     add_limit(parser, "a limit order at PRICE")
@@ -73,6 +78,7 @@ def add_order_options(parser: argparse.ArgumentParser) -> None:
         help="what triggers it (default: as its venue does)",
     )
     add_place(parser)
+    add_group_options(parser)
     parser.add_argument("--id", default="", help="the intent's own id, used once, ever (default: a new one)")
     parser.add_argument(
         "--strategy", default="", help="whose order it is: `signalbox cancel --all --strategy` asks that"
@@ -118,13 +124,17 @@ def trail_of(distance: str | None) -> tuple[Decimal | None, Decimal | None]:
 def order_intent(arguments: argparse.Namespace, at: datetime) -> OrderIntent:
     """The intent that the options ask for, at desk time `at`."""
     amount, percent = trail_of(arguments.trail)
+    quantity, of_held = arguments.quantity
+    method = AllocationMethod(arguments.method or AllocationMethod.EQUAL)
+    if of_held is not None:
+        method = AllocationMethod.PCT_CHANGE
     return OrderIntent(
         id=arguments.id or f"i-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
         at=at,
         venue=arguments.venue or venue_of(arguments.symbol),
         symbol=arguments.symbol,
         side=Side(arguments.side.upper()),
-        quantity=arguments.quantity,
+        quantity=quantity,
         order_type=order_type(arguments),
         limit_price=arguments.limit,
         stop_price=arguments.stop if arguments.touch is None else arguments.touch,
@@ -143,4 +153,7 @@ def order_intent(arguments: argparse.Namespace, at: datetime) -> OrderIntent:
         account=arguments.account,
         strategy=arguments.strategy,
         note=arguments.note,
+        group=arguments.group,
+        method=method,
+        percent=of_held,
     )

@@ -8,6 +8,7 @@ import json
 import secrets
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
@@ -22,18 +23,17 @@ from signalbox.messages import (
     IntentApproved,
     MassCancelIntent,
     OrderEvents,
-    OrderIntent,
     Ruling,
     TradingMode,
     TradingState,
 )
 
 from signalbox_cli import argument_types
-from signalbox_cli.allocating import add_group_options, check_options, for_group
+from signalbox_cli.allocating import check_options
 from signalbox_cli.books import switch_symbol
 from signalbox_cli.commands import EXIT_DENIED, EXIT_NO_ANSWER, add_command
 from signalbox_cli.connection import desk_bus, desk_time
-from signalbox_cli.following import Followed, ManyOrders, OneOrder
+from signalbox_cli.following import Followed, ManyOrders, OneOrder, Parts
 from signalbox_cli.order_options import add_order_options, order_intent, order_type
 from signalbox_cli.output import complain, show_json
 from signalbox_cli.verdicts import is_nothing, show_decision, show_event
@@ -62,11 +62,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
           signalbox intent buy 5000 SPY --to-limit                       at the market; the rest waits at that price
           signalbox intent buy 100 SPY --limit 470.1 --tif IOC           what is to be had at once; the rest is over
           signalbox intent buy 0.01 BTC-USD --limit 95000 --tif GTC      a perpetual: at dydx
-          signalbox intent buy 100 SPY --group growth --method NetLiq    an order for each account of the group
+          signalbox intent buy 100 SPY --group growth --method NetLiq    shared out among the accounts of the group
+          signalbox intent sell 25% SPY --group growth                   of what each account holds
         """,
     )
     add_order_options(intent)
-    add_group_options(intent)
     intent.add_argument("--follow", action="store_true", help="go on until the order is final")
     finish(intent, _intent)
     cancel = add_command(
@@ -156,13 +156,8 @@ async def _intent(arguments: argparse.Namespace) -> int:
     check_options(arguments)
     async with desk_bus() as (bus, found):
         intent = order_intent(arguments, await desk_time(bus, simulated=simulated(found.desk_file)))
-
-        async def publish(each: OrderIntent) -> int:
-            return await publish_and_report(bus, found.user, each, OneOrder(each.id), arguments)
-
-        if arguments.group:
-            return await for_group(bus, found.desk_file, intent, arguments, publish)
-        return await publish(intent)
+        followed = Parts() if intent.group else OneOrder(intent.id)
+        return await publish_and_report(bus, found.user, intent, followed, arguments)
 
 
 async def _cancel_one_or_many(arguments: argparse.Namespace) -> int:
@@ -196,32 +191,47 @@ async def _cancel(arguments: argparse.Namespace) -> int:
         place = await where_it_is(bus, arguments.order_id, arguments.venue or "", arguments.symbol)
         if place is None:
             return EXIT_DENIED
-        venue, symbol = place
         at = await desk_time(bus, simulated=simulated(found.desk_file))
         intent = CancelIntent(
             id=f"c-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
             at=at,
-            venue=venue,
-            symbol=symbol,
+            venue=place.venue,
+            symbol=place.symbol,
             order_id=arguments.order_id,
+            account=place.account,
         )
-        return await publish_and_report(bus, found.user, intent, OneOrder(arguments.order_id), arguments)
+        followed = Parts() if place.is_of_group else OneOrder(arguments.order_id)
+        return await publish_and_report(bus, found.user, intent, followed, arguments)
 
 
-async def where_it_is(bus: Bus, order_id: str, venue: str, symbol: str | None) -> tuple[str, str] | None:
-    """Venue and symbol of an order, looked up where they are not named; None = nobody knows it, which is said."""
+class Place(NamedTuple):
+    """Where an order is. That of a group is in no one account."""
+
+    venue: str
+    symbol: str
+    account: str
+    is_of_group: bool
+
+
+async def where_it_is(bus: Bus, order_id: str, venue: str, symbol: str | None) -> Place | None:
+    """Where an order is, looked up where it is not named; None = nobody knows it, which is said."""
     if venue and symbol:
-        return venue, symbol
+        return Place(venue, symbol, "", False)
     name = sql_text(order_id)
+    placed = f"FROM orders WHERE order_id = {name} AND status != 'DENIED'"
     wanted = (
-        f"SELECT venue, symbol FROM (SELECT venue, symbol FROM orders WHERE order_id = {name} UNION "
-        f"SELECT venue, symbol FROM intents WHERE intent_id = {name} AND type = 'OrderListIntent')"
+        "SELECT venue, symbol, account, of_group FROM ("
+        f"SELECT venue, symbol, account, false AS of_group {placed} UNION "
+        "SELECT venue, symbol, account, type = 'OrderIntent' AND account = '' AS of_group FROM intents "
+        f"WHERE intent_id = {name} AND type IN ('OrderIntent', 'PositionIntent', 'OrderListIntent') "
+        f"AND NOT EXISTS ({placed}))"
     )
     reply = await query(bus, f"{wanted} WHERE venue = {sql_text(venue)}" if venue else wanted)
     if not reply.rows:
         complain(f"the desk knows no order {order_id!r}: `signalbox orders` lists them")
         return None
-    return venue or reply.rows[0][0], symbol or reply.rows[0][1]
+    found_venue, found_symbol, account, is_of_group = reply.rows[0]
+    return Place(venue or found_venue, symbol or found_symbol, account or "", bool(is_of_group))
 
 
 def simulated(desk_file: Path | None) -> bool | None:

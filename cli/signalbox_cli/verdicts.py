@@ -17,7 +17,7 @@ from signalbox.messages import (
     PositionIntent,
 )
 
-from signalbox_cli.following import covered_orders, orders_in_words
+from signalbox_cli.following import covered_orders, order_ids, orders_in_words
 from signalbox_cli.output import printable, show_json
 
 ROOTS = ("readable", "venue", "account", "instrument_allowed", "instrument_qualified")
@@ -32,6 +32,10 @@ def show_decision(made: Decision, intent: Intent, as_json: bool) -> None:
     if isinstance(made, IntentApproved):
         what = _approved_in_words(made, intent)
         print(f"approved: {what} ({made.passed or len(made.checks)} checks passed; sent by {printable(made.by)})")
+        for name, part in zip(order_ids(made), made.parts, strict=True):
+            quantity = getattr(part.intent, "quantity", None)
+            asked = f"  {quantity:f}" if quantity is not None else ""
+            print(printable(f"  {name}  {part.intent.account}{asked}"))
         return
     print(f"denied: {printable(made.reason)}")
     print(printable(f"  intent {intent.id}, sent by {made.by}"))
@@ -60,6 +64,8 @@ def _approved_in_words(made: IntentApproved, intent: Intent) -> str:
         held, works = made.basis.covered_positions, made.basis.covered_orders
         plural = ["s" if count != 1 else "" for count in (held, works)]
         return f"{intent.id}: {held} position{plural[0]} to close, {works} order{plural[1]} to cancel{_spared(made)}"
+    if made.parts:
+        return f"{made.order_id} in {len(made.parts)} account{'s' if len(made.parts) != 1 else ''}"
     return made.order_id or f"{intent.id} for {orders_in_words(covered_orders(made))}{_spared(made)}"
 
 

@@ -10,11 +10,10 @@ from typing import Any, cast
 
 import pytest
 from signalbox.account_groups import AccountGroup
-from signalbox.allocation import Method
 from signalbox.bus import Bus
 from signalbox.desk import Desk, load_desk
 from signalbox.errors import ConfigurationError
-from signalbox.messages import OrderIntent, OrderListIntent, QueryReply
+from signalbox.messages import AllocationMethod, OrderIntent, OrderListIntent, QueryReply
 from signalbox_cli import allocating
 from signalbox_cli.__main__ import build_parser
 from signalbox_cli.allocating import check_options, for_group, group_of, shared_out, weights_of
@@ -45,6 +44,14 @@ def parsed(words: str) -> argparse.Namespace:
 
 def order(words: str = "intent buy 100 SPY --id a") -> OrderIntent:
     return order_intent(parsed(words), AT)
+
+
+def bracket(words: str) -> OrderListIntent:
+    return list_intent(parsed(words), AT)
+
+
+def entries(lists: list[Any]) -> list[Decimal]:
+    return [each.legs[0].quantity for each in lists]
 
 
 def figure(account: str, amount: str | None = "100", **changes: Any) -> dict[str, Any]:
@@ -80,8 +87,7 @@ async def sent(
         published.append(intent)
         return left.pop(0) if left else 0
 
-    intent = order_intent(arguments, AT) if words.startswith("intent") else list_intent(arguments, AT)
-    status = await for_group(cast(Bus, None), desk_file, intent, arguments, publish)
+    status = await for_group(cast(Bus, None), desk_file, list_intent(arguments, AT), arguments, publish)
     return status, published
 
 
@@ -89,11 +95,12 @@ async def test_each_account_has_an_intent_of_its_part(
     monkeypatch: pytest.MonkeyPatch, desk_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recorder = Recorder(figure("DU3", "0"), figure("DU1", "300"), figure("DU2", "100"))
-    words = "intent buy 100 SPY --id a --limit 430 --group growth --method NetLiq"
+    words = "bracket buy 100 SPY --id a --limit 430 --stop 420 --group growth --method NetLiq"
     status, intents = await sent(monkeypatch, recorder, desk_file, words)
     assert status == 0
-    assert [(each.id, each.account, each.quantity) for each in intents] == [("a-1", "DU1", 75), ("a-2", "DU2", 25)]
-    assert {each.limit_price for each in intents} == {Decimal(430)}
+    assert [(each.id, each.account) for each in intents] == [("a-1", "DU1"), ("a-2", "DU2")]
+    assert entries(intents) == [75, 25]
+    assert {each.legs[0].limit_price for each in intents} == {Decimal(430)}
     assert "net_liquidation" in recorder.asked[-1]
     told = capsys.readouterr().out
     assert "DU3" in told  # that it gets nothing is said
@@ -102,16 +109,16 @@ async def test_each_account_has_an_intent_of_its_part(
 
 async def test_available_equity_is_what_is_free(monkeypatch: pytest.MonkeyPatch, desk_file: Path) -> None:
     recorder = Recorder(figure("DU1"), figure("DU2"), figure("DU3"))
-    words = "intent buy 9 SPY --group growth --method AvailableEquity --json"
+    words = "bracket buy 9 SPY --stop 420 --group growth --method AvailableEquity --json"
     _, intents = await sent(monkeypatch, recorder, desk_file, words)
-    assert [each.quantity for each in intents] == [3, 3, 3]
+    assert entries(intents) == [3, 3, 3]
     assert "available_funds" in recorder.asked[-1]
 
 
 async def test_equal_parts_need_no_figures(monkeypatch: pytest.MonkeyPatch, desk_file: Path) -> None:
     recorder = Recorder()
-    _, intents = await sent(monkeypatch, recorder, desk_file, "intent buy 100 SPY --group growth")
-    assert [each.quantity for each in intents] == [34, 33, 33]
+    _, intents = await sent(monkeypatch, recorder, desk_file, "bracket buy 100 SPY --stop 420 --group growth")
+    assert entries(intents) == [34, 33, 33]
     assert len(recorder.asked) == 1
 
 
@@ -130,18 +137,22 @@ async def test_a_brackets_entry_is_shared_out_and_its_exits_follow(
 async def test_the_worst_that_came_of_them_is_the_exit_status(
     monkeypatch: pytest.MonkeyPatch, desk_file: Path, statuses: tuple[int, ...], status: int
 ) -> None:
-    words = "intent buy 90 SPY --group growth"
+    words = "bracket buy 90 SPY --stop 420 --group growth"
     assert (await sent(monkeypatch, Recorder(), desk_file, words, *statuses))[0] == status
 
 
 @pytest.mark.parametrize(
     ("recorder", "words", "said"),
     [
-        (Recorder(), "intent buy 9 SPY --group value", "no group 'value' at ibkr: it has growth"),
-        (Recorder(), "intent buy 1 BTC-USD --group growth", "no group 'growth' at dydx: it has none"),
-        (Recorder(lot=None), "intent buy 9 SPY --group growth", "has not said in which lots"),
-        (Recorder(), "intent buy 9.5 SPY --group growth", "must be a number of lots of 1"),
-        (Recorder(), "intent buy 9 SPY --group growth --method NetLiq", "has not said what account DU1 has"),
+        (Recorder(), "bracket buy 9 SPY --stop 420 --group value", "no group 'value' at ibkr: it has growth"),
+        (Recorder(), "bracket buy 1 BTC-USD --stop 420 --group growth", "no group 'growth' at dydx: it has none"),
+        (Recorder(lot=None), "bracket buy 9 SPY --stop 420 --group growth", "has not said in which lots"),
+        (Recorder(), "bracket buy 9.5 SPY --stop 420 --group growth", "must be a number of lots of 1"),
+        (
+            Recorder(),
+            "bracket buy 9 SPY --stop 420 --group growth --method NetLiq",
+            "has not said what account DU1 has",
+        ),
     ],
 )
 async def test_what_can_not_be_shared_out_is_not_sent(
@@ -153,7 +164,7 @@ async def test_what_can_not_be_shared_out_is_not_sent(
 
 async def test_without_a_desk_file_nobody_knows_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match="is said by the desk file"):
-        await sent(monkeypatch, Recorder(), None, "intent buy 9 SPY --group growth")
+        await sent(monkeypatch, Recorder(), None, "bracket buy 9 SPY --stop 420 --group growth")
 
 
 @pytest.mark.parametrize(
@@ -178,8 +189,9 @@ def test_figures_of_accounts_outside_the_group_do_not_count(desk: Desk) -> None:
 
 
 def test_whoever_gets_nothing_has_no_intent() -> None:
-    intents = shared_out(order(), {"DU1": Decimal(0), "DU2": Decimal(100)})
-    assert [(each.id, each.account, each.quantity) for each in intents] == [("a-1", "DU2", 100)]
+    intents = shared_out(bracket("bracket buy 7 SPY --id a --stop 420"), {"DU1": Decimal(0), "DU2": Decimal(100)})
+    assert [(each.id, each.account) for each in intents] == [("a-1", "DU2")]
+    assert entries(intents) == [100]
 
 
 @pytest.mark.parametrize(
@@ -187,6 +199,8 @@ def test_whoever_gets_nothing_has_no_intent() -> None:
     [
         ("intent buy 9 SPY --group growth --account DU1", "--account or for a --group"),
         ("bracket buy 9 SPY --stop 420 --method NetLiq", "name the group"),
+        ("intent sell 25% SPY", "of a --group holds: name the group"),
+        ("intent sell 25% SPY --group growth --method NetLiq", "a percentage is of what each account holds"),
     ],
 )
 def test_options_that_contradict_each_other_are_told(words: str, said: str) -> None:
@@ -194,7 +208,14 @@ def test_options_that_contradict_each_other_are_told(words: str, said: str) -> N
         check_options(parsed(words))
 
 
-def test_a_method_that_would_need_no_quantity_is_none() -> None:
-    assert [method.value for method in Method] == ["Equal", "NetLiq", "AvailableEquity"]
+def test_an_order_for_a_group_is_one_intent() -> None:
+    found = order("intent buy 100 SPY --group growth --method NetLiq")
+    assert (found.group, found.method, found.account) == ("growth", AllocationMethod.NET_LIQ, "")
+    assert (found.quantity, found.percent) == (100, None)
+
+
+def test_a_percentage_is_of_what_each_holds() -> None:
+    found = order("intent sell 25% SPY --group growth")
+    assert (found.method, found.quantity, found.percent) == (AllocationMethod.PCT_CHANGE, 0, 25)
     with pytest.raises(SystemExit):
-        parsed("intent buy 9 SPY --group growth --method PctChange")
+        parsed("bracket buy 25% SPY --stop 420 --group growth")

@@ -8,14 +8,18 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from signalbox.messages import (
     Basis,
+    GroupPart,
     IntentApproved,
     IntentDenied,
     MassCancelIntent,
+    ModifyIntent,
     Order,
     OrderCanceled,
     OrderDenied,
+    OrderIntent,
     OrderPendingCancel,
     OrderPendingReplace,
     OrderReplaced,
@@ -24,7 +28,7 @@ from signalbox.messages import (
     OrderType,
     Side,
 )
-from signalbox_cli.following import ManyOrders, OneChange, OneOrder, covered_orders, orders_in_words
+from signalbox_cli.following import ManyOrders, OneChange, OneOrder, Parts, covered_orders, order_ids, orders_in_words
 
 AT = datetime(2026, 1, 5, 15, tzinfo=UTC)
 PENDING_CANCEL, CANCELED, FILLED = OrderStatus.PENDING_CANCEL, OrderStatus.CANCELED, OrderStatus.FILLED
@@ -162,4 +166,46 @@ async def test_a_change_is_followed_to_what_becomes_of_it_and_not_of_the_one_bef
         one.take(ended("o-1"))
     else:
         one.take(change_event(OrderReplaceRejected, revision, cause, reason="no"))
+    assert await waiting == ""
+
+
+def of_both(kind: Any = OrderIntent) -> IntentApproved:
+    """An order for a group, or a change of it, as it was let through."""
+    named = {"at": AT, "venue": "ibkr", "symbol": "SPY"}
+    order = {"side": Side.BUY, "quantity": Decimal(5), "order_type": OrderType.MARKET}
+    parts = [
+        GroupPart(
+            intent=OrderIntent(id=f"X.{number}", account=account, **named, **order)
+            if kind is OrderIntent
+            else ModifyIntent(id=f"r-1.{number}", account=account, order_id=f"X.{number}", **named)
+        )
+        for number, account in enumerate(("DU1", "DU2"), 1)
+    ]
+    intent = OrderIntent(id="X", group="both", **named, **order)
+    return replace(approved(0), intent=intent, order_id="X", parts=tuple(parts))
+
+
+async def test_the_orders_of_a_group_are_over_when_each_is() -> None:
+    parts = Parts()
+    decision = of_both()
+    parts.begin(decision)
+    assert order_ids(decision) == ("X.1", "X.2")
+    assert not parts.take(ended("X"))
+    waiting = asyncio.create_task(parts.wait())
+    assert parts.take(ended("X.1"))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    assert parts.take(ended("X.2", FILLED, account="DU2"))
+    assert await waiting == ""
+
+
+async def test_a_change_of_a_groups_order_is_answered_when_each_is() -> None:
+    parts = Parts(OneChange)
+    parts.begin(of_both(ModifyIntent))
+    waiting = asyncio.create_task(parts.wait())
+    for number in (1, 2):
+        assert not waiting.done()
+        reason = {"reason": "no", "revision": 0}
+        assert parts.take(event(OrderReplaceRejected, f"X.{number}", OrderStatus.NEW, **reason))
+        await asyncio.sleep(0)
     assert await waiting == ""

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from risk import going_on
+from risk.asked import OF_FLATTENS
 from risk.checkpoint import StateLoader, capture
-from risk.decide import OF_FLATTENS, decide, explain
+from risk.decide import decide, explain
 from risk.flattening import FLATTEN_SECONDS_MAX, LEFT_MAX
 from risk.replaying import Replay
 from risk.state import opening_state

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from risk import decide
+from risk.asked import ground_of
 from risk.checks.rows import Limit, Row, Rows, Told
 from risk.decide import OF_ORDERS, explain
 from risk.facts import OrderFacts
@@ -42,7 +43,7 @@ ADDED: Row[OrderFacts] = Row(
 
 def test_a_row_is_all_that_a_limit_needs(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     w = world().ready()
-    monkeypatch.setattr(decide, "OF_ORDERS", Rows((*OF_ORDERS, ADDED), decide.ground_of))
+    monkeypatch.setattr(decide, "OF_ORDERS", Rows((*OF_ORDERS, ADDED), ground_of))
     denied, approved = w.decide(w.order(quantity="10")), w.decide(w.order(quantity="11"))
     assert isinstance(approved, IntentApproved)
     assert isinstance(denied, IntentDenied)

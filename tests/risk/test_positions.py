@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from risk.decide import OF_ORDERS, explain
+from risk.asked import OF_ORDERS
+from risk.decide import explain
 from signalbox.messages import (
     Decision,
     IntentApproved,

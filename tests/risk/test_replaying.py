@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from risk import decide
+from risk.asked import ground_of
 from risk.checks.rows import Rows
 from risk.facts import OrderFacts
 from risk.replaying import Difference, Replay, differing
@@ -86,7 +87,7 @@ def test_another_check_changes_exactly_its_decisions(day: tuple[Any, Log], monke
         return "" if facts.intent.quantity < 12 else "a planted change"
 
     planted = [with_changes(row, why_not=stricter) if row.name == "order_quantity" else row for row in decide.OF_ORDERS]
-    monkeypatch.setattr(decide, "OF_ORDERS", Rows(planted, decide.ground_of))
+    monkeypatch.setattr(decide, "OF_ORDERS", Rows(planted, ground_of))
     differences = replayed(log, w)[1]
     stored = [messages.decode(payload, Decision) for _, subject, payload in log if subject.startswith("decision")]
     orders = [decision for decision in stored if isinstance(decision.intent, OrderIntent)]

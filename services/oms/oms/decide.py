@@ -9,11 +9,14 @@ out with the same ids, which the streams absorb.
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 from signalbox.messages import (
+    Allocation,
     CancelIntent,
     Decision,
     FlattenIntent,
+    GroupPart,
     Instrument,
     IntentApproved,
     IntentDenied,
@@ -32,7 +35,7 @@ from signalbox.subjects import INTENT_ID
 from oms.cancels import cancel, cancel_many
 from oms.changes import change
 from oms.list_decisions import begin_list, cancel_list
-from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried
+from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried, together
 from oms.state import OrderState, State, order_key
 from oms.submitting import denied_event, submitted
 from oms.transitions import next_status
@@ -51,6 +54,8 @@ def decide_decision(state: State, decision: Decision, sequence: int, rules: Rule
     """
     if isinstance(decision, IntentDenied):
         return _denied(state, decision, rules)
+    if decision.parts:
+        return _by_parts(state, decision, sequence, rules)
     intent = decision.intent
     if isinstance(intent, CancelIntent):
         of_list = state.lists.get(intent.order_id)
@@ -64,15 +69,40 @@ def decide_decision(state: State, decision: Decision, sequence: int, rules: Rule
     placed = decision.placed
     if placed is None:
         return NOTHING  # a position that is wanted and there already
-    order = state.orders.get(order_key(placed.venue, placed.account, decision.order_id))
+    return _begin(state, decision, sequence, _order_of(decision, placed), rules)
+
+
+def _by_parts(state: State, decision: IntentApproved, sequence: int, rules: Rules) -> Outcome:
+    """What an intent about a group comes to in each account is done as one of its own would be."""
+    outcomes = []
+    for part in decision.parts:
+        if isinstance(part.intent, OrderIntent):
+            outcomes.append(_begin(state, decision, sequence, part, rules))
+        elif isinstance(part.intent, ModifyIntent):
+            outcomes.append(change(state, decision, part.intent, rules))
+        else:
+            outcomes.append(cancel(state, decision, part.intent))
+    return together(outcomes)
+
+
+def _order_of(decision: IntentApproved, placed: OrderIntent) -> GroupPart:
+    return GroupPart(intent=placed, estimated_commission=decision.estimated_commission)
+
+
+def _begin(state: State, decision: IntentApproved, sequence: int, part: GroupPart, rules: Rules) -> Outcome:
+    """An order that was let through: it begins, unless it has."""
+    placed = part.intent
+    order = state.orders.get(order_key(placed.venue, placed.account, placed.id))
     if order is None:
-        return _create(state, decision, sequence, placed, rules)
+        return _create(state, decision, sequence, part, rules)
     if order.created_cause == decision.id:
         return _again(order, rules)
     return Outcome(notes=(NoteKind.SECOND_DECISION,))
 
 
-def _create(state: State, decision: IntentApproved, sequence: int, intent: OrderIntent, rules: Rules) -> Outcome:
+def _create(state: State, decision: IntentApproved, sequence: int, part: GroupPart, rules: Rules) -> Outcome:
+    intent = part.intent
+    assert isinstance(intent, OrderIntent)
     instrument = state.instruments.get((intent.venue, intent.symbol))
     if instrument is None:  # no gateway has told it
         # Without currency and multiplier its fills could not be booked. Fail closed.
@@ -81,7 +111,7 @@ def _create(state: State, decision: IntentApproved, sequence: int, intent: Order
         )
         denied = denied_event(state, intent, intent.id, decision, reason)
         return Outcome(events=(denied,), notes=(NoteKind.UNKNOWN_INSTRUMENT,))
-    order = _order(decision, intent, instrument)
+    order = _order(decision, intent, part.estimated_commission, instrument)
     status = next_status(order.order_id, None, OrderCreated)
     owner = (order.venue, order.account, order.order_id)
     created = OrderCreated(
@@ -93,11 +123,16 @@ def _create(state: State, decision: IntentApproved, sequence: int, intent: Order
     return submitted(order, decision.at, decision.id, rules, (created,))
 
 
-def _order(decision: IntentApproved, intent: OrderIntent, instrument: Instrument) -> Order:
+def _order(
+    decision: IntentApproved, intent: OrderIntent, estimated_commission: Decimal | None, instrument: Instrument
+) -> Order:
     """The terms of an intent's order, in the instrument's money."""
+    wish, of_group = decision.intent, None
+    if isinstance(wish, OrderIntent) and wish.group:
+        of_group = Allocation(group=wish.group, parts=len(decision.parts))
     return Order(
-        order_id=decision.order_id,
-        intent_id=intent.id,
+        order_id=intent.id,
+        intent_id=intent.id if of_group is None else decision.order_id,
         venue=intent.venue,
         account=intent.account,
         symbol=intent.symbol,
@@ -122,7 +157,8 @@ def _order(decision: IntentApproved, intent: OrderIntent, instrument: Instrument
         currency=instrument.currency,
         base_currency=instrument.base_currency,
         strategy=intent.strategy,
-        estimated_commission=decision.estimated_commission,
+        estimated_commission=estimated_commission,
+        allocation=of_group,
     )
 
 

@@ -6,6 +6,7 @@ what any of it is decided from.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -77,6 +78,17 @@ class Outcome(Struct, frozen=True, gc=False):
 
 
 NOTHING = Outcome()
+
+
+def together(outcomes: Iterable[Outcome]) -> Outcome:
+    """What several orders have to have done, none of which depends on another."""
+    found = [*outcomes]
+    return Outcome(
+        events=tuple([event for each in found for event in each.events]),
+        commands=tuple([command for each in found for command in each.commands]),
+        timers=tuple([timer for each in found for timer in each.timers]),
+        notes=tuple([note for each in found for note in each.notes]),
+    )
 
 
 class Carried(TypedDict):

@@ -19,6 +19,7 @@ from signalbox.messages import (
     Decision,
     FillCorrected,
     FundingBooked,
+    Intent,
     IntentApproved,
     IntentDenied,
     Message,
@@ -92,7 +93,11 @@ def wanted_by_message(state: State, message: Message) -> Wanted:
 
 
 def _decided(decision: Decision) -> list[Owner]:
-    intent = decision.intent
+    parts = decision.parts if isinstance(decision, IntentApproved) else ()
+    return [owner for intent in (decision.intent, *(part.intent for part in parts)) for owner in _of_intent(intent)]
+
+
+def _of_intent(intent: Intent | None) -> list[Owner]:
     if isinstance(intent, OrderIntent | OrderListIntent | PositionIntent):
         return [(intent.venue, intent.account, intent.id)]
     if isinstance(intent, CancelIntent | ModifyIntent):

@@ -96,7 +96,7 @@ def wake_due(state: State, at: datetime) -> None:
 def instrument_needed(incoming: Message) -> tuple[str, str] | None:
     """The (venue, symbol) without whose instrument `incoming` can not be judged; None = it needs none."""
     match incoming:
-        case IntentApproved(placed=OrderIntent(venue=venue, symbol=symbol)):
+        case IntentApproved(places=(OrderIntent(venue=venue, symbol=symbol), *_)):
             return venue, symbol
         case IntentApproved(intent=OrderListIntent(venue=venue, symbol=symbol)):
             return venue, symbol

@@ -30,7 +30,7 @@ from risk.exposure import restore_books
 from risk.known import KnownIds
 from risk.state import RATE_WINDOW, AccountBooks, Flatten, Group, Holding, Market, RiskState, WorkingOrder
 
-SHAPE = 5
+SHAPE = 6
 ROWS_AT_ONCE = 200
 ANSWERS_AT_ONCE = 2_000
 SHEETS_AT_ONCE = 16

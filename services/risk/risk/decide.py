@@ -28,14 +28,23 @@ from signalbox.messages import (
     PositionIntent,
 )
 
-from risk.checks import conditions, form, instructions, limits, market
-from risk.checks.cancels import CANCEL_ROWS
-from risk.checks.changes import CHANGE_ROWS, only_takes_away
-from risk.checks.mass_cancels import FLATTEN_ROWS, MASS_CANCEL_ROWS
-from risk.checks.order_lists import LIST_ROWS
-from risk.checks.positions import POSITION_ROWS
-from risk.checks.rows import Form, Ground, Rows
-from risk.checks.timed import SCHEDULE_ROWS
+from risk.asked import (
+    OF_CANCELS,
+    OF_CHANGED_ORDERS,
+    OF_CHANGES,
+    OF_FLATTENS,
+    OF_LEGS,
+    OF_LISTS,
+    OF_MASS_CANCELS,
+    OF_ORDERS,
+    OF_PART_CHANGES,
+    OF_PARTS,
+    OF_POSITIONS,
+    OF_SMALLER_ORDERS,
+)
+from risk.checks import form
+from risk.checks.changes import only_takes_away
+from risk.checks.rows import Rows
 from risk.facts import (
     INTENT,
     CancelFacts,
@@ -50,80 +59,14 @@ from risk.facts import (
     gather_change,
     normalised,
 )
+from risk.groups import Judged, explain_group, judge_group
 from risk.intents import TEXT_CHARACTERS_MAX
 from risk.list_facts import gather_legs
 from risk.looking import look, look_at_id
 from risk.positions import size
 from risk.rules import Rules
+from risk.sharing import OfGroup, is_of_group
 from risk.state import RiskState
-
-
-def ground_of(facts: OrderFacts) -> tuple[Form, Ground]:
-    """All that the standing rows read. Of what an order may leave away the form says only whether it is there."""
-    intent, basis, books = facts.intent, facts.basis, facts.basis.books
-    form = (
-        intent.venue,
-        intent.account,
-        intent.symbol,
-        intent.order_type,
-        intent.time_in_force,
-        intent.reduce_only,
-        intent.outside_regular_hours,
-        intent.post_only,
-        intent.all_or_none,
-        intent.display_quantity is None,
-        intent.not_before is None,
-        intent.trigger,
-        intent.trail_amount is None and intent.trail_percent is None,
-        intent.good_till is None,
-        intent.valid_until is None,
-    )
-    ground = (
-        facts.rules,
-        facts.symbol_error,
-        facts.rate,
-        basis.clock_is_stale,
-        basis.unread_event,
-        basis.switch,
-        basis.symbol_switch,
-        basis.room,
-        basis.link,
-        basis.flatten,
-        basis.closes,
-        basis.instrument,
-        books.source,
-        books.currency,
-    )
-    return form, ground
-
-
-_NOT_OF_CHANGES = frozenset({row.name for row in form.COMMON_ROWS} | {"open_orders", "not_before"})
-"""When an order began to work is no other by a change."""
-OF_ORDERS: Rows[OrderFacts] = Rows(
-    (
-        *form.COMMON_ROWS,
-        *form.ORDER_ROWS,
-        *instructions.ORDER_ROWS,
-        *conditions.ORDER_ROWS,
-        *market.ORDER_ROWS,
-        *limits.ORDER_ROWS,
-    ),
-    ground_of,
-)
-OF_CHANGES: Rows[ChangeFacts] = Rows((*form.COMMON_ROWS, *CHANGE_ROWS))
-OF_CHANGED_ORDERS: Rows[OrderFacts] = Rows([row for row in OF_ORDERS if row.name not in _NOT_OF_CHANGES])
-"""What an order is to be has to pass what a new one has to; it stands in the place of itself."""
-OF_SMALLER_ORDERS: Rows[OrderFacts] = Rows([row for row in OF_ORDERS if row.name in ("quantity", "display_quantity")])
-"""A change that takes nothing but quantity away is a cancel of a part."""
-OF_LEGS: Rows[OrderFacts] = Rows((*form.ORDER_ROWS, *conditions.ORDER_ROWS, *market.ORDER_ROWS, *limits.ORDER_ROWS))
-"""Of one leg of a list: what is of the list as a whole is asked once."""
-OF_LISTS: Rows[ListFacts] = Rows((*form.COMMON_ROWS, *LIST_ROWS, *SCHEDULE_ROWS))
-OF_CANCELS: Rows[CancelFacts] = Rows((*form.COMMON_ROWS, *CANCEL_ROWS))
-OF_POSITIONS: Rows[PositionFacts] = Rows((*form.COMMON_ROWS, *POSITION_ROWS))
-"""Of a wish that comes to an order, those of the order follow."""
-OF_MASS_CANCELS: Rows[MassCancelFacts] = Rows((*form.INTENT_ROWS, *MASS_CANCEL_ROWS))
-
-OF_FLATTENS: Rows[MassCancelFacts] = Rows((*form.INTENT_ROWS, *FLATTEN_ROWS))
 
 ALWAYS_TOLD = frozenset(row.name for row in form.COMMON_ROWS)
 """The OMS has to see that a denial is of an id that was used up."""
@@ -166,6 +109,18 @@ def explain(rules: Rules, decision: Decision) -> tuple[Check, ...]:
     if basis is None or intent is None or any(check.name == form.READABLE for check in decision.checks):
         return decision.checks
     intent, symbol_error = normalised(rules, intent)
+    if is_of_group(intent, basis):
+
+        def of_part(found: Basis, part: OfGroup) -> tuple[Check, ...]:
+            if isinstance(part, OrderIntent):
+                return OF_PARTS.told(gather(rules, found, part, symbol_error, decision.by, decision.at))
+            if isinstance(part, CancelIntent):
+                return ()
+            return _explain_change(
+                ChangeFacts(intent=part, rules=rules, basis=found), OF_PART_CHANGES, symbol_error, decision
+            )
+
+        return explain_group(rules, basis, intent, decision.at, of_part)
     if isinstance(intent, OrderListIntent):
         of_list = ListFacts(intent=intent, rules=rules, basis=basis, now=decision.at)
         told = OF_LISTS.told(of_list)
@@ -176,16 +131,21 @@ def explain(rules: Rules, decision: Decision) -> tuple[Check, ...]:
     if isinstance(intent, CancelIntent):
         return OF_CANCELS.told(CancelFacts(intent=intent, rules=rules, basis=basis))
     if isinstance(intent, ModifyIntent):
-        of_change = ChangeFacts(intent=intent, rules=rules, basis=basis)
-        changed = _changed_order(of_change, symbol_error, decision.by, decision.at)
-        told = OF_CHANGES.told(of_change)
-        return told if changed is None else (*told, *changed[0].told(changed[1]))
+        return _explain_change(ChangeFacts(intent=intent, rules=rules, basis=basis), OF_CHANGES, symbol_error, decision)
     if isinstance(intent, MassCancelIntent | FlattenIntent):
         of_many = MassCancelFacts(intent=intent, rules=rules, basis=basis, now=decision.at, symbol_error=symbol_error)
         return _rows_of_many(intent).told(of_many)
     if isinstance(intent, PositionIntent):
         return _explain_position(rules, decision, intent, symbol_error, basis)
     return OF_ORDERS.told(gather(rules, basis, intent, symbol_error, decision.by, decision.at))
+
+
+def _explain_change(
+    of_change: ChangeFacts, asked: Rows[ChangeFacts], symbol_error: str, decision: Decision
+) -> tuple[Check, ...]:
+    changed = _changed_order(of_change, symbol_error, decision.by, decision.at)
+    told = asked.told(of_change)
+    return told if changed is None else (*told, *changed[0].told(changed[1]))
 
 
 def _explain_position(
@@ -203,37 +163,8 @@ def _explain_position(
 
 def _judge(rules: Rules, request: Request, intent: Intent, symbol_error: str, at: datetime, basis: Basis) -> Decision:
     """Hold a normalised intent against what was found. Nothing but the arguments is looked at."""
-    commission = None
-    order: OrderIntent | None = None
-    if isinstance(intent, PositionIntent):
-        sized = size(basis, intent, at)
-        failed = OF_POSITIONS.failed(PositionFacts(intent=intent, rules=rules, basis=basis, sized=sized))
-        order, rows, reference = sized.order, len(OF_POSITIONS), None
-        if order is not None and not failed:
-            of_order = gather(rules, basis, order, symbol_error, request.by, at)
-            failed, rows, reference = OF_ORDERS.failed(of_order), len(OF_ORDERS) + 1, of_order.market_price
-            commission = of_order.commission
-    elif isinstance(intent, OrderIntent):
-        of_order = gather(rules, basis, intent, symbol_error, request.by, at)
-        failed, rows, reference = OF_ORDERS.failed(of_order), len(OF_ORDERS), of_order.market_price
-        commission = of_order.commission
-    elif isinstance(intent, OrderListIntent):
-        failed, rows, reference = _judge_list(rules, basis, intent, symbol_error, request.by, at)
-    elif isinstance(intent, CancelIntent):
-        of_cancel = CancelFacts(intent=intent, rules=rules, basis=basis)
-        failed, rows, reference = OF_CANCELS.failed(of_cancel), len(OF_CANCELS), None
-    elif isinstance(intent, ModifyIntent):
-        of_change = ChangeFacts(intent=intent, rules=rules, basis=basis)
-        failed, rows, reference = OF_CHANGES.failed(of_change), len(OF_CHANGES), None
-        changed = _changed_order(of_change, symbol_error, request.by, at)
-        if changed is not None:
-            checks, of_order = changed
-            failed, rows = failed + checks.failed(of_order), rows + len(checks)
-            reference = of_order.market_price if checks is OF_CHANGED_ORDERS else None
-    else:
-        of_many = MassCancelFacts(intent=intent, rules=rules, basis=basis, now=at, symbol_error=symbol_error)
-        asked = _rows_of_many(intent)
-        failed, rows, reference = asked.failed(of_many), len(asked), None
+    judged = _judged(rules, basis, intent, symbol_error, request.by, at)
+    failed = judged.failed
     if failed:
         denied = IntentDenied(
             id=request.decision_id,
@@ -245,8 +176,8 @@ def _judge(rules: Rules, request: Request, intent: Intent, symbol_error: str, at
             intent=intent,
             checks=failed,
             reason=failed[0].reason,
-            reference_price=reference,
-            passed=rows - len(failed),
+            reference_price=judged.reference,
+            passed=judged.rows - len(failed),
             basis=None if request.brief else basis,
         )
         return denied if len(failed) == 1 else _shortened(denied)
@@ -258,14 +189,71 @@ def _judge(rules: Rules, request: Request, intent: Intent, symbol_error: str, at
         intent_sequence=request.sequence,
         intent_stored_at=request.stored_at,
         intent=intent,
-        order_id=order.id if order is not None else _order_named(intent),
+        order_id=judged.order.id if judged.order is not None else _order_named(intent),
         checks=(),
-        reference_price=reference,
-        passed=rows,
+        reference_price=judged.reference,
+        passed=judged.rows,
         basis=basis,
-        estimated_commission=commission,
-        order=order,
+        estimated_commission=judged.commission,
+        order=judged.order,
+        parts=judged.parts,
     )
+
+
+def _judged(rules: Rules, basis: Basis, intent: Intent, symbol_error: str, by: str, at: datetime) -> Judged:
+    """What fails of all that is asked of an intent of its kind, and what it comes to."""
+
+    def of_part(found: Basis, part: OfGroup) -> Judged:
+        if isinstance(part, OrderIntent):
+            return _judged_order(gather(rules, found, part, symbol_error, by, at), OF_PARTS)
+        if isinstance(part, CancelIntent):
+            return Judged()  # the order works: there is nothing more to ask
+        return _judged_change(ChangeFacts(intent=part, rules=rules, basis=found), OF_PART_CHANGES, symbol_error, by, at)
+
+    if is_of_group(intent, basis):
+        return judge_group(rules, basis, intent, at, of_part)
+    if isinstance(intent, PositionIntent):
+        return _judged_position(rules, basis, intent, symbol_error, by, at)
+    if isinstance(intent, OrderIntent):
+        return _judged_order(gather(rules, basis, intent, symbol_error, by, at), OF_ORDERS)
+    if isinstance(intent, OrderListIntent):
+        return Judged(*_judge_list(rules, basis, intent, symbol_error, by, at))
+    if isinstance(intent, CancelIntent):
+        return Judged(OF_CANCELS.failed(CancelFacts(intent=intent, rules=rules, basis=basis)), len(OF_CANCELS))
+    if isinstance(intent, ModifyIntent):
+        of_change = ChangeFacts(intent=intent, rules=rules, basis=basis)
+        return _judged_change(of_change, OF_CHANGES, symbol_error, by, at)
+    of_many = MassCancelFacts(intent=intent, rules=rules, basis=basis, now=at, symbol_error=symbol_error)
+    asked = _rows_of_many(intent)
+    return Judged(asked.failed(of_many), len(asked))
+
+
+def _judged_order(facts: OrderFacts, checks: Rows[OrderFacts]) -> Judged:
+    return Judged(checks.failed(facts), len(checks), facts.market_price, facts.commission)
+
+
+def _judged_position(
+    rules: Rules, basis: Basis, intent: PositionIntent, symbol_error: str, by: str, at: datetime
+) -> Judged:
+    sized = size(basis, intent, at)
+    failed = OF_POSITIONS.failed(PositionFacts(intent=intent, rules=rules, basis=basis, sized=sized))
+    if sized.order is None or failed:
+        return Judged(failed, len(OF_POSITIONS), order=sized.order)
+    judged = _judged_order(gather(rules, basis, sized.order, symbol_error, by, at), OF_ORDERS)
+    return structs.replace(judged, rows=judged.rows + 1, order=sized.order)
+
+
+def _judged_change(
+    of_change: ChangeFacts, asked: Rows[ChangeFacts], symbol_error: str, by: str, at: datetime
+) -> Judged:
+    """What fails of the change by itself, and of the order as it is to be."""
+    judged = Judged(asked.failed(of_change), len(asked))
+    changed = _changed_order(of_change, symbol_error, by, at)
+    if changed is None:
+        return judged
+    checks, of_order = changed
+    reference = of_order.market_price if checks is OF_CHANGED_ORDERS else None
+    return Judged(judged.failed + checks.failed(of_order), judged.rows + len(checks), reference)
 
 
 def _changed_order(

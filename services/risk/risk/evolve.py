@@ -15,6 +15,7 @@ from signalbox.messages import (
     AccountAdopted,
     BooksActRefused,
     BooksAdjusted,
+    CancelIntent,
     CommissionBooked,
     Fill,
     FillCorrected,
@@ -97,7 +98,9 @@ def fold_new_decision(state: RiskState, decision: IntentApproved | IntentDenied)
     if placed is not None:
         books = _note_approval(state, placed, decision.at, decision.by)
         if ended is None and placed.id not in state.orders:  # else its events came first: they know what is left of it
-            _reserve(state, books, placed, decision.reference_price)
+            _reserve(state, books, placed, decision)
+    elif decision.parts:
+        _take_parts(state, decision)
     elif isinstance(intent, OrderListIntent):
         _reserve_list(state, _note_approval(state, intent, decision.at, decision.by), intent, decision.reference_price)
     elif isinstance(intent, ModifyIntent):
@@ -197,11 +200,26 @@ def _add_approval(lately: deque[datetime], at: datetime) -> None:
         lately.popleft()
 
 
-def _reserve(state: RiskState, books: AccountBooks, intent: OrderIntent, reference: Decimal | None) -> None:
+def _take_parts(state: RiskState, decision: IntentApproved) -> None:
+    """What an intent about a group comes to counts in each account like one of its own."""
+    for part in decision.parts:
+        intent = part.intent
+        if isinstance(intent, CancelIntent):
+            continue
+        books = _note_approval(state, intent, decision.at, decision.by)
+        if isinstance(intent, ModifyIntent):
+            changing.let_through(state, books, intent, decision)
+        elif state.known.finished(intent.id) is None and intent.id not in state.orders:
+            _reserve(state, books, intent, decision)
+
+
+def _reserve(state: RiskState, books: AccountBooks, intent: OrderIntent, decision: IntentApproved) -> None:
     """Count an approved order as if all of it could fill at its worst price, before the venue has seen it."""
-    price = worst_price(intent, reference, state.rules.desk.limits.price_collar_fraction)
+    price = worst_price(intent, decision.reference_price, state.rules.desk.limits.price_collar_fraction)
     facts = (intent.venue, intent.account, intent.symbol, intent.side, intent.quantity, price)
-    work(state, books, intent.id, WorkingOrder(*facts, _PENDING_NEW, intent.strategy, intent))
+    parts, group_order = len(decision.parts), decision.order_id if decision.parts else ""
+    order = WorkingOrder(*facts, _PENDING_NEW, intent.strategy, intent, list_id=group_order, parts=parts)
+    work(state, books, intent.id, order)
     state.in_flight.add(intent.id)
 
 
@@ -245,7 +263,10 @@ def _create(state: RiskState, books: AccountBooks, event: OrderCreated) -> None:
     if order.part is not None:
         list_id, terms = order.part.list_id, changing.terms_of(order)
         group_id = attached.group_of(state, order.part)
-    working = WorkingOrder(*facts, event.status, order.strategy, terms, list_id=list_id, group_id=group_id)
+    parts = 0
+    if order.allocation is not None:
+        list_id, terms, parts = order.intent_id, changing.terms_of(order), order.allocation.parts
+    working = WorkingOrder(*facts, event.status, order.strategy, terms, list_id=list_id, group_id=group_id, parts=parts)
     working.external = is_external
     changing.grow_group(state, working, order.quantity)
     work(state, books, key, working)
@@ -267,11 +288,8 @@ def _set_open(state: RiskState, books: AccountBooks, event: OrderEvent, leaves_q
             facts = (event.venue, event.account, symbol, fill.side, leaves_quantity, price)
             revived = WorkingOrder(*facts, event.status)
             if refused is not None:
-                revived.strategy, revived.list_id, revived.group_id = (
-                    refused.strategy,
-                    refused.list_id,
-                    refused.group_id,
-                )
+                for name in ("strategy", "list_id", "group_id", "parts"):
+                    setattr(revived, name, getattr(refused, name))
             _revive(state, books, _key(event), revived)
         return
     before = order.open_quantity

@@ -36,6 +36,7 @@ from signalbox.order_terms import as_wanted
 from risk.positions import Sized
 from risk.prices import market_price, worst_price
 from risk.rules import Rules
+from risk.sharing import Shared
 from risk.state import (
     BUY,
     ZERO,
@@ -133,6 +134,13 @@ class PositionFacts(IntentFacts, kw_only=True):
     sized: Sized
 
 
+class GroupFacts(IntentFacts, kw_only=True):
+    """What the checks of an intent about a group as a whole look at, beside those of what it comes to."""
+
+    intent: OrderIntent | ModifyIntent | CancelIntent
+    shared: Shared
+
+
 class OrderFacts(IntentFacts, kw_only=True):
     """What the checks of an order look at: what is kept of it (`basis`), and what follows from that.
 
@@ -171,7 +179,7 @@ def normalised(rules: Rules, intent: Intent) -> tuple[Intent, str]:
     if names_many and not intent.symbol:
         return intent, ""
     account = intent.account
-    if not account and not names_many:
+    if not account and not names_many and not (isinstance(intent, OrderIntent) and intent.group):
         account = only_account(rules.desk, intent.venue)
     symbol, error = intent.symbol, ""
     if not is_canonical:

@@ -37,7 +37,7 @@ WHOLE_DIGITS_MAX = 15
 DECIMALS_MAX = 12
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 
-_NUMBERS = ("quantity", "limit_price", "stop_price", "display_quantity", "share", "amount")
+_NUMBERS = ("quantity", "limit_price", "stop_price", "display_quantity", "share", "percent", "amount")
 _TRAIL = ("trail_amount", "trail_percent", "limit_offset")
 """Of an order; the offset of a leg's limit is none of these."""
 _NUMBER = re.compile(r"[0-9.eE+-]+|[+-]?s?nan|[+-]?inf(?:inity)?", re.IGNORECASE | re.ASCII)
@@ -52,6 +52,7 @@ class _Numbers(msgspec.Struct):
     stop_price: msgspec.Raw = msgspec.Raw()
     display_quantity: msgspec.Raw = msgspec.Raw()
     share: msgspec.Raw = msgspec.Raw()
+    percent: msgspec.Raw = msgspec.Raw()
 
 
 class _WrittenOffset(msgspec.Struct):
@@ -72,7 +73,7 @@ class _Written(_Numbers):
 
 _written = msgspec.json.Decoder(_Written)
 _TIMES = ("at", "valid_until", "good_till", "not_before")
-_TEXTS = ("id", "cause", "venue", "symbol", "account", "strategy", "note", "order_id")
+_TEXTS = ("id", "cause", "venue", "symbol", "account", "strategy", "note", "order_id", "group")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from risk.asked import OF_ORDERS
 from risk.checks.rows import Limit, Row
-from risk.decide import OF_ORDERS
 from risk.state import AccountKey, RiskState
 
 

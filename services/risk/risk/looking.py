@@ -23,6 +23,7 @@ from signalbox.messages import (
     Intent,
     LinkSeen,
     MassCancelIntent,
+    MemberSeen,
     ModifyIntent,
     OrderIntent,
     OrderListIntent,
@@ -36,6 +37,7 @@ from risk import elsewhere
 from risk.facts import Request
 from risk.flattening import under_way, unsettled
 from risk.keeping import ONCE
+from risk.sharing import group_of
 from risk.state import (
     RATE_WINDOW,
     ZERO,
@@ -44,6 +46,7 @@ from risk.state import (
     RiskState,
     Scope,
     Seen,
+    WorkingOrder,
     is_flat,
     margin_fraction,
     order_key,
@@ -58,6 +61,8 @@ UNSEEN: Seen[Any] = Seen(None, "")
 
 def look(state: RiskState, request: Request, intent: Intent, at: datetime) -> Basis:
     """What a normalised intent is held against at desk time `at`."""
+    if isinstance(intent, OrderIntent) and intent.group:
+        return structs.replace(_about_order(state, request, intent, at), members=_members(state, request, intent, at))
     if isinstance(intent, OrderIntent | OrderListIntent | PositionIntent):
         return _about_order(state, request, intent, at)
     if isinstance(intent, ModifyIntent):
@@ -106,15 +111,26 @@ def _about_cancel(state: RiskState, intent: CancelIntent) -> Basis:
     order, decided = state.orders.get(key), state.known.decided(intent.order_id)
     if order is None and intent.order_id in state.lists:
         order = state.orders[min(state.lists[intent.order_id])]
+    of_group = order is not None and order.is_part_of(intent.order_id)
     return Basis(
         rules=state.rules.version,
         trade_sequence=state.folded_up_to,
         id_used=_id_used(state, intent.id),
-        order=OrderSeen(venue=order.venue, account=order.account, symbol=order.symbol, status=order.status)
-        if order is not None
-        else None,
+        order=_seen_shortly(order, of_group) if order is not None else None,
+        members=tuple([_order_alone(*each) for each in _parts_of(state, intent.order_id)]) if of_group else (),
         ended=state.known.finished(key),
         order_id_used=IdSeen(verdict=decided.verdict, sequence=decided.sequence) if decided is not None else None,
+    )
+
+
+def _seen_shortly(order: WorkingOrder, of_group: bool = False) -> OrderSeen:
+    """What says which order it is; one of a group stands for that of the whole."""
+    return OrderSeen(
+        venue=order.venue,
+        account="" if of_group else order.account,
+        symbol=order.symbol,
+        status=order.status,
+        parts=order.parts if of_group else 0,
     )
 
 
@@ -122,24 +138,91 @@ def _about_change(state: RiskState, request: Request, intent: ModifyIntent, at: 
     """What an order is held against, and the order that is to be changed."""
     key = order_key(intent.venue, intent.account, intent.order_id)
     order, decided = state.orders.get(key), state.known.decided(intent.order_id)
+    if order is None and (parts := _parts_of(state, intent.order_id)):
+        first = parts[0][1]
+        wanted = structs.replace(intent, account="", symbol=first.symbol)
+        return structs.replace(
+            _about_order(state, request, wanted, at),
+            order=_seen_shortly(first, of_group=True),
+            members=tuple(
+                [_member(state, request, wanted, at, part.account, _number(name), name, part) for name, part in parts]
+            ),
+        )
     if order is not None and not intent.symbol:
         intent = structs.replace(intent, symbol=order.symbol)
     return structs.replace(
         _about_order(state, request, intent, at),
-        order=OrderSeen(
-            venue=order.venue,
-            account=order.account,
-            symbol=order.symbol,
-            status=order.status,
-            terms=order.terms,
-            open_quantity=order.open_quantity or NOTHING,
-            price=order.price,
-            is_changing=order.change is not None,
-        )
-        if order is not None
-        else None,
+        order=_seen(order) if order is not None else None,
         ended=state.known.finished(key),
         order_id_used=IdSeen(verdict=decided.verdict, sequence=decided.sequence) if decided is not None else None,
+    )
+
+
+def _seen(order: WorkingOrder) -> OrderSeen:
+    return OrderSeen(
+        venue=order.venue,
+        account=order.account,
+        symbol=order.symbol,
+        status=order.status,
+        terms=order.terms,
+        open_quantity=order.open_quantity or NOTHING,
+        price=order.price,
+        is_changing=order.change is not None,
+    )
+
+
+# ------------------------------------------------------------------------------------------- the accounts of a group
+
+
+def _members(state: RiskState, request: Request, intent: OrderIntent, at: datetime) -> tuple[MemberSeen, ...]:
+    """The accounts of the group that an order names."""
+    found = group_of(state.rules, intent.venue, intent.group)
+    accounts = found.accounts if found is not None else ()
+    return tuple([_member(state, request, intent, at, name, number) for number, name in enumerate(accounts, 1)])
+
+
+def _parts_of(state: RiskState, order_id: str) -> list[tuple[str, WorkingOrder]]:
+    """The orders of a group's that work, in the order of its accounts; none where that id is no group's order."""
+    parts = [(name, state.orders[name]) for name in state.lists.get(order_id, ())]
+    return sorted((each for each in parts if each[1].is_part_of(order_id)), key=lambda each: _number(each[0]))
+
+
+def _number(part_id: str) -> int:
+    return int(part_id.rpartition(".")[2])
+
+
+def _order_alone(name: str, order: WorkingOrder) -> MemberSeen:
+    return MemberSeen(name=order.account, number=_number(name), order_id=name, order=_seen_shortly(order))
+
+
+def _member(
+    state: RiskState,
+    request: Request,
+    intent: OrderIntent | ModifyIntent,
+    at: datetime,
+    account: str,
+    number: int,
+    order_id: str = "",
+    order: WorkingOrder | None = None,
+) -> MemberSeen:
+    key, market = (intent.venue, account), (intent.venue, account, intent.symbol)
+    books, told = state.books.get(key), state.accounts.get(key)
+    found = state.instruments.get((intent.venue, intent.symbol))
+    instrument = _instrument(found, books)
+    return MemberSeen(
+        name=account,
+        number=number,
+        order_id=order_id,
+        symbol_switch=state.switches.get(market) if state.switches else None,
+        link=_link(state.links.get(key), intent.symbol),
+        account=told.kept if told is not None else None,
+        net_liquidation=told.message.net_liquidation if told is not None else None,
+        currency=told.message.currency if told is not None else "",
+        books=_books(books, request.by, at) if books is not None else NO_BOOKS,
+        instrument=instrument if found is not None and instrument != found.kept else None,
+        position=_position(books, intent.symbol) if books is not None else NO_POSITION,
+        order=_seen(order) if order is not None else None,
+        flatten=under_way(state, market) if state.flattens else "",
     )
 
 

@@ -47,8 +47,10 @@ def rules_of(desk: Desk) -> Rules:
         desk.nats.room_used_fraction_max,
     )
     limits = desk.limits
-    if desk.commissions:  # a desk that states none keeps the version that it had before there were any
+    if desk.commissions:  # a desk that states none, and no groups, keeps the version that it had before there were any
         taken = (*taken, desk.commissions)
+    if desk.groups:
+        taken = (*taken, desk.groups)
     version = sha256(msgspec.json.encode(taken)).hexdigest()[:VERSION_DIGITS]
     accounts = frozenset((name, account) for name, venue in desk.venues.items() for account in venue.accounts)
     return Rules(

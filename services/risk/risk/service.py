@@ -237,6 +237,8 @@ class Risk:
             decided_seconds = time.perf_counter()
             if waiting.cancels_many and isinstance(decision, IntentApproved) and decision.basis is not None:
                 self._intake.charge(waiting, decision.basis.covered_orders)
+            elif isinstance(decision, IntentApproved) and decision.parts:
+                self._intake.charge(waiting, len(decision.parts))
             made.append(_Made(decision, received, waiting.reply, began_seconds, decided_seconds))
         await self._store(made)
 

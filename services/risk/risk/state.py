@@ -104,6 +104,8 @@ class WorkingOrder(Struct, gc=False):
     """Of orders that depend on each other and of which together no more fills than the group is for."""
     external: bool = False
     """Somebody else has placed it, and no strategy has claimed it."""
+    parts: int = 0
+    """Of an order for a group of accounts, which `list_id` names, it is one of so many; 0 = of none."""
 
     @property
     def worst_quantity(self) -> Decimal:
@@ -118,6 +120,10 @@ class WorkingOrder(Struct, gc=False):
         if self.change.price is None:
             return None
         return max(self.open_quantity * self.price, self.change.open_quantity * self.change.price)
+
+    def is_part_of(self, order_id: str) -> bool:
+        """Whether it is one account's part of that order for a group."""
+        return self.parts > 0 and self.list_id == order_id
 
     @property
     def scope(self) -> Scope:
@@ -286,7 +292,7 @@ class RiskState:
     working_external: dict[Scope, int] = field(default_factory=dict)
     """Of those the external ones."""
     lists: dict[str, set[str]] = field(default_factory=dict)
-    """The orders of each list that work."""
+    """The orders of each list that work, and the parts of each order for a group of accounts."""
     groups: dict[str, Group] = field(default_factory=dict)
     in_flight: set[str] = field(default_factory=set)
     refused: dict[str, WorkingOrder] = field(default_factory=dict)

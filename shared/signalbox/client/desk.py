@@ -125,8 +125,15 @@ class Desk:
         return await self.place(wishes.order(Side.SELL, symbol, quantity, **terms))
 
     async def place(self, intent: messages.OrderIntent) -> Order:
-        """Have an order decided; raises `DeniedError`, `UndecidedError`."""
+        """Have an order decided; raises `DeniedError`, `UndecidedError`. One for a group: `share_out`."""
+        if intent.group:
+            raise ValueError(f"the order {intent.id} is for the group {intent.group!r}: share_out gives its orders")
         return self._followed(await self.send(intent))
+
+    async def share_out(self, intent: messages.OrderIntent) -> tuple[Order, ...]:
+        """Have an order for a `group` decided; the orders of its accounts. Raises as `place`."""
+        approved = await self.send(intent)
+        return tuple([self._followed(approved, placed) for placed in approved.places])
 
     async def bracket(
         self, side: Side | str, symbol: str, quantity: Number, *, stop: Level, **terms: Any
@@ -173,24 +180,30 @@ class Desk:
         limit: Number | None = None,
         stop: Number | None = None,
         venue: str = "",
+        account: str = "",
         id: str = "",
     ) -> IntentApproved:
-        """Ask for another total quantity or price of an order that works; it stays one order."""
+        """Ask for another total quantity or price of an order that works; it stays one order.
+
+        `account` is needed where the desk has several at that venue, but for the order of a group.
+        """
         return await self.send(
             ModifyIntent(
                 id=id or wishes.new_id("m"),
                 venue=venue or await self._venue_of(order_id),
                 order_id=order_id,
+                account=account,
                 quantity=None if quantity is None else wishes.number(quantity),
                 limit_price=None if limit is None else wishes.number(limit),
                 stop_price=None if stop is None else wishes.number(stop),
             )
         )
 
-    async def cancel(self, order_id: str, *, venue: str = "", id: str = "") -> IntentApproved:
-        """Ask that an order be cancelled, or all that works of a list."""
+    async def cancel(self, order_id: str, *, venue: str = "", account: str = "", id: str = "") -> IntentApproved:
+        """Ask that an order be cancelled, or all that works of a list or of a group's order; `account` as above."""
         venue = venue or await self._venue_of(order_id)
-        return await self.send(CancelIntent(id=id or wishes.new_id("c"), venue=venue, order_id=order_id))
+        intent = CancelIntent(id=id or wishes.new_id("c"), venue=venue, order_id=order_id, account=account)
+        return await self.send(intent)
 
     async def cancel_all(
         self, *, venue: str = "", account: str = "", symbol: str = "", strategy: str = "", id: str = ""
@@ -254,8 +267,8 @@ class Desk:
         found = await self.query(f"SELECT payload FROM messages WHERE {of_flattens} AND {said} LIMIT 1")
         return messages.decode(found[0]["payload"].encode(), FlattenEnded) if found else None
 
-    def _followed(self, approved: IntentApproved) -> Order:
-        order = Order(self, approved)
+    def _followed(self, approved: IntentApproved, placed: messages.OrderIntent | None = None) -> Order:
+        order = Order(self, approved, placed or approved.placed)
         self._orders.setdefault((order.venue, order.id), []).append(order)
         return order
 
@@ -281,7 +294,7 @@ class Desk:
         name = sql_text(order_id)
         found = await self.query(
             f"SELECT venue FROM orders WHERE order_id = {name} UNION "
-            f"SELECT venue FROM intents WHERE intent_id = {name} AND type = 'OrderListIntent'"
+            f"SELECT venue FROM intents WHERE intent_id = {name} AND type IN ('OrderListIntent', 'OrderIntent')"
         )
         if len(found) != 1:
             raise LookupError(f"the desk knows {len(found)} orders {order_id!r}: say which `venue` is meant")

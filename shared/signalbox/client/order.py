@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from signalbox.client.record import decimal, sql_text
-from signalbox.messages import FINAL_STATUSES, IntentApproved, OrderEvents, OrderStatus
+from signalbox.messages import FINAL_STATUSES, IntentApproved, OrderEvents, OrderIntent, OrderStatus
 
 if TYPE_CHECKING:
     from signalbox.client.desk import Desk
@@ -36,11 +36,14 @@ class NotFilledError(Exception):
 class Order:
     """An order that risk has let through. The figures are the record's, `status` is the last that was heard."""
 
-    def __init__(self, desk: Desk, decision: IntentApproved) -> None:
+    def __init__(self, desk: Desk, decision: IntentApproved, placed: OrderIntent | None = None) -> None:
+        """`placed` is the one that is meant, of several."""
         self._desk, self.decision = desk, decision
-        self.id, self.venue = decision.order_id, decision.intent.venue
+        placed = placed or decision.placed
+        self.id, self.venue = placed.id if placed is not None else decision.order_id, decision.intent.venue
+        self.account = placed.account if placed is not None else decision.intent.account
         self.status: OrderStatus | None = None
-        self.quantity: Decimal | None = decision.placed.quantity if decision.placed is not None else None
+        self.quantity: Decimal | None = placed.quantity if placed is not None else None
         self.filled_quantity = Decimal(0)
         self.average_price: Decimal | None = None
         """Of what has filled, rounded as a quotient is; None = nothing has."""
@@ -90,11 +93,11 @@ class Order:
 
     async def cancel(self) -> None:
         """Ask that it be cancelled; `done` says when it is, and what has filled before."""
-        await self._desk.cancel(self.id, venue=self.venue)
+        await self._desk.cancel(self.id, venue=self.venue, account=self.account)
 
     async def modify(self, **terms: Any) -> None:
         """Ask for other terms: `quantity`, `limit`, `stop`."""
-        await self._desk.modify(self.id, venue=self.venue, **terms)
+        await self._desk.modify(self.id, venue=self.venue, account=self.account, **terms)
 
     async def look(self) -> None:
         """Take the figures that the record has."""

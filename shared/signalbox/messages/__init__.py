@@ -34,6 +34,7 @@ from signalbox.messages.basis import (
     IdSeen,
     InstrumentSeen,
     LinkSeen,
+    MemberSeen,
     OrderSeen,
     PositionSeen,
     QuoteSeen,
@@ -43,7 +44,16 @@ from signalbox.messages.basis import (
 from signalbox.messages.books import AccountState, Book, Position
 from signalbox.messages.commands import CancelOrder, Command, ModifyOrder, SubmitOrder
 from signalbox.messages.control import ClockTick, DeadLetter, Lease, SetAside, TimerFired, TradingState
-from signalbox.messages.decisions import Check, Decision, FlattenEnded, IntentApproved, IntentDenied, NotFlat, Ruling
+from signalbox.messages.decisions import (
+    Check,
+    Decision,
+    FlattenEnded,
+    GroupPart,
+    IntentApproved,
+    IntentDenied,
+    NotFlat,
+    Ruling,
+)
 from signalbox.messages.intents import (
     CancelIntent,
     FlattenIntent,
@@ -77,6 +87,7 @@ from signalbox.messages.offsets import OffsetUnit, PriceOffset
 from signalbox.messages.order_event import OrderEvent
 from signalbox.messages.orders import (
     AccountAdopted,
+    Allocation,
     BooksActRefused,
     BooksAdjusted,
     CommissionBooked,
@@ -137,6 +148,7 @@ from signalbox.messages.timed import StepResult, TimedAction, TimedStep
 from signalbox.messages.words import (
     FINAL_STATUSES,
     NEVER,
+    AllocationMethod,
     BarSource,
     ChangeKind,
     InstrumentKind,
@@ -166,6 +178,8 @@ __all__ = [
     "Act",
     "AdoptCash",
     "AdoptPosition",
+    "Allocation",
+    "AllocationMethod",
     "Attempt",
     "Bar",
     "BarSource",
@@ -198,6 +212,7 @@ __all__ = [
     "FundingBooked",
     "FundingRate",
     "Greeks",
+    "GroupPart",
     "IdSeen",
     "Instrument",
     "InstrumentKind",
@@ -227,6 +242,7 @@ __all__ = [
     "MarketDataType",
     "MarketState",
     "MassCancelIntent",
+    "MemberSeen",
     "Message",
     "ModifyIntent",
     "ModifyOrder",

@@ -134,7 +134,7 @@ class OrderSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
 
     The rest is for a change: `terms` is its intent as it stands (None = not all of its terms are known), of which
     `open_quantity` may still fill at `price` at worst; `is_changing` = a change of it was let through before, of which
-    nobody knows yet what became.
+    nobody knows yet what became. `parts` = it is that of a group, and has no account: so many orders were made of it.
     """
 
     venue: str
@@ -145,6 +145,29 @@ class OrderSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     open_quantity: Decimal = ZERO
     price: Decimal | None = None
     is_changing: bool = False
+    parts: int = 0
+
+
+class MemberSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What was looked at of one account of a group, and of its order where that is to be changed.
+
+    `number` is its place in the group, from 1 on. `instrument` None = it is as for any account. `net_liquidation` is
+    what it is worth in its `currency`, by `account`. The rest as in `Basis`.
+    """
+
+    name: str
+    number: int
+    order_id: str = ""
+    symbol_switch: SwitchSeen | None = None
+    link: LinkSeen | None = None
+    account: AccountSeen | None = None
+    net_liquidation: Decimal | None = None
+    currency: str = ""
+    books: BooksSeen = BooksSeen()
+    instrument: InstrumentSeen | None = None
+    position: PositionSeen = PositionSeen()
+    order: OrderSeen | None = None
+    flatten: str = ""
 
 
 class IdSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -164,7 +187,8 @@ class Basis(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     approval on; `spared_orders` how many that others have placed it leaves alone; `covered_positions` how many
     positions a flatten is for. `flatten` is the id of one that is under way in the order's market, `closes` that of the
     one for which risk itself makes this order, or asks for this cancel. `symbol_switch` is what an operator, or a list
-    that was left without its stop, has made of that market: None = ACTIVE.
+    that was left without its stop, has made of that market: None = ACTIVE. `members` are the accounts of a group, in
+    its order; of a change or a cancel those whose order works.
     """
 
     is_only_told: ClassVar[bool] = True
@@ -191,3 +215,4 @@ class Basis(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     spared_orders: int = 0
     flatten: str = ""
     closes: str = ""
+    members: tuple[MemberSeen, ...] = ()

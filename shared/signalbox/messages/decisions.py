@@ -7,7 +7,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from signalbox.messages.basis import Basis
-from signalbox.messages.intents import Intent, OrderIntent
+from signalbox.messages.intents import CancelIntent, Intent, ModifyIntent, OrderIntent
 from signalbox.messages.words import NEVER, Message, Utc
 
 
@@ -25,6 +25,16 @@ class Check(Struct, frozen=True, kw_only=True, gc=False):
     reason: str = ""
 
 
+class GroupPart(Struct, frozen=True, kw_only=True, gc=False):
+    """What an intent about a group comes to in one account: an order, or a change or a cancel of one.
+
+    `estimated_commission` as below, of that order.
+    """
+
+    intent: OrderIntent | ModifyIntent | CancelIntent
+    estimated_commission: Decimal | None = None
+
+
 class IntentApproved(Message, frozen=True, kw_only=True):
     """Risk lets the intent through. `intent` is normalised: symbol, account and times filled in.
 
@@ -35,7 +45,8 @@ class IntentApproved(Message, frozen=True, kw_only=True):
     INTENTS it was: sequences begin again where that stream is made anew. `checks` are those that failed, here none;
     `passed` counts the others, which can be made again from `basis`. Decisions from before there was a basis have all
     their checks. `estimated_commission` is what the order costs by the desk file's schemes if all of it fills at its
-    worst price, in the instrument's currency; None = no scheme is stated for it.
+    worst price, in the instrument's currency; None = no scheme is stated for it. `parts` are what an intent about a
+    group comes to, account by account: then nothing else is placed, changed or cancelled.
     """
 
     intent_sequence: int
@@ -49,11 +60,21 @@ class IntentApproved(Message, frozen=True, kw_only=True):
     basis: Basis | None = None
     estimated_commission: Decimal | None = None
     order: OrderIntent | None = None
+    parts: tuple[GroupPart, ...] = ()
 
     @property
     def placed(self) -> OrderIntent | None:
-        """The order that it places; None = it places none."""
-        return self.intent if isinstance(self.intent, OrderIntent) else self.order
+        """The one order that it places; None = it places none, or some for a group."""
+        if isinstance(self.intent, OrderIntent):
+            return self.intent if not self.intent.group else None
+        return self.order
+
+    @property
+    def places(self) -> tuple[OrderIntent, ...]:
+        """All orders that it places, but for those of a list."""
+        if self.parts:
+            return tuple([part.intent for part in self.parts if isinstance(part.intent, OrderIntent)])
+        return (self.placed,) if self.placed is not None else ()
 
 
 class IntentDenied(Message, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from decimal import Decimal
 from signalbox.messages.lists import OrderListIntent
 from signalbox.messages.words import (
     NEVER,
+    AllocationMethod,
     Message,
     OrderType,
     PositionAction,
@@ -27,6 +28,10 @@ class OrderIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True
     still approve it; `good_till` is the order's own end (GTD only), `not_before` when it begins to work. It shows
     `display_quantity` of itself at a time (None = all). A trailing stop follows the market `trail_amount` or
     `trail_percent` behind; with a limit, that is `limit_offset` beyond its stop.
+
+    With a `group` of the desk file in the account's place it is shared out among the accounts of that, by `method`: all
+    of its orders or none, `<id>.<n>` that of the group's n-th account. By PctChange each trades `percent` of what it
+    holds, and `quantity` is 0.
     """
 
     at: Utc = NEVER
@@ -53,12 +58,15 @@ class OrderIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True
     valid_until: Utc | None = None
     strategy: str = ""
     note: str = ""
+    group: str = ""
+    method: AllocationMethod = AllocationMethod.EQUAL
+    percent: Decimal | None = None
 
 
 class CancelIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A user's wish to cancel the order `order_id`; of a list, by its id, all that works.
+    """A user's wish to cancel the order `order_id`; of a list, or of the order of a group, by its id all that works.
 
-    `symbol` may be left out; one that is named must be the order's.
+    `symbol` may be left out; one that is named must be the order's. Of a group's order there is no one `account`.
     """
 
     at: Utc = NEVER
@@ -73,7 +81,8 @@ class ModifyIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A user's wish to give the order `order_id` other terms (FIX: OrderCancelReplaceRequest).
 
     None = it stays as it is. `quantity` is the total, what has filled included (FIX: OrderQty). `symbol` may be left
-    out; one that is named must be the order's.
+    out; one that is named must be the order's. Of the order of a group every part is changed, or none: prices are
+    theirs, and `quantity` is shared out anew in the proportions of the parts.
     """
 
     at: Utc = NEVER

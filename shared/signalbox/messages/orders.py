@@ -29,13 +29,20 @@ from signalbox.messages.words import (
 )
 
 
+class Allocation(Struct, frozen=True, kw_only=True, gc=False):
+    """Which part an order is of one for a group of accounts, whose id is `Order.intent_id`: of so many `parts`."""
+
+    group: str
+    parts: int
+
+
 class Order(Struct, frozen=True, kw_only=True, gc=False):
     """The terms of one venue order. `order_id` is also the venue's client reference (IBKR: orderRef).
 
     `base_currency` is what the quantity of a currency pair is in: a trade moves that cash, too. "" = it is no pair.
     `strategy` is what its intent says of whose it is. `estimated_commission` is what it costs if all of it fills, in
     `currency`, as risk reckoned it; None = nobody has. What it did cost: `CommissionBooked`.
-    `part` is where it stands in its list; None = it is of none.
+    `part` is where it stands in its list; None = it is of none. `allocation` is of one for a group of accounts.
     `placed_by` is who has placed it elsewhere, as far as the venue says; "" = the desk, or nobody has said. Its type
     and validity in the venue's words are `venue_type` and `venue_time_in_force`: where we have no word for it
     `order_type` is MARKET, the one that bounds nothing.
@@ -72,6 +79,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     placed_by: str = ""
     venue_type: str = ""
     venue_time_in_force: str = ""
+    allocation: Allocation | None = None
 
 
 class Fill(Struct, frozen=True, kw_only=True, gc=False):

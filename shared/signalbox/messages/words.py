@@ -69,6 +69,18 @@ class OrderType(StrEnum):
     TRAILING_STOP_LIMIT = "TRAILING_STOP_LIMIT"
 
 
+class AllocationMethod(StrEnum):
+    """By what an account's part of a group's order is reckoned; the names are IBKR's."""
+
+    EQUAL = "Equal"
+    NET_LIQ = "NetLiq"
+    """What it is worth: net liquidation value."""
+    AVAILABLE_EQUITY = "AvailableEquity"
+    """What it has free for new positions."""
+    PCT_CHANGE = "PctChange"
+    """What it holds: the position is to become larger or smaller by a percentage of it."""
+
+
 class TriggerMethod(StrEnum):
     """What an order with a stop price is triggered by. DEFAULT = as its venue does it, unless it is told."""
 

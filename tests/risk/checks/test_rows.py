@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from msgspec import Struct
 from risk import evolve
+from risk.asked import OF_ORDERS, ground_of
 from risk.checks.rows import Row, Rows, always, never
-from risk.decide import OF_ORDERS, ground_of
 from risk.facts import OrderFacts, Request, gather
 from risk.looking import look
 from signalbox.messages import (

@@ -5,8 +5,10 @@ A cancel takes risk away, so no limit, price, session or trading state holds it 
 
 from __future__ import annotations
 
+from signalbox.messages import OrderIntent
+
 from risk.checks.rows import Row, Told
-from risk.facts import CancelFacts, ChangeFacts
+from risk.facts import CancelFacts, ChangeFacts, GroupFacts
 from risk.known import Verdict
 
 
@@ -37,25 +39,33 @@ def tell_order_working(facts: CancelFacts | ChangeFacts) -> Told:
     return "working", observed, f"TRADE:{basis.trade_sequence}"
 
 
-def order_matches(facts: CancelFacts | ChangeFacts) -> str:
+def order_matches(facts: CancelFacts | ChangeFacts | GroupFacts) -> str:
     """It names the order's own venue and account, and no other symbol; otherwise one of the two is a mistake."""
     found, wanted = _found(facts), _wanted(facts)
-    return "" if found == wanted else f"order {facts.intent.order_id} is for {found}, not for {wanted}"
+    return "" if found == wanted else f"order {_named(facts)} is for {found}, not for {wanted}"
 
 
-def tell_order_matches(facts: CancelFacts | ChangeFacts) -> Told:
+def tell_order_matches(facts: CancelFacts | ChangeFacts | GroupFacts) -> Told:
     return _found(facts), _wanted(facts), f"TRADE:{facts.basis.trade_sequence}"
 
 
-def _wanted(facts: CancelFacts | ChangeFacts) -> str:
+def _named(facts: CancelFacts | ChangeFacts | GroupFacts) -> str:
+    return "" if isinstance(facts.intent, OrderIntent) else facts.intent.order_id
+
+
+def _wanted(facts: CancelFacts | ChangeFacts | GroupFacts) -> str:
     intent, order = facts.intent, facts.basis.order
     symbol = intent.symbol or (order.symbol if order is not None else "any symbol")
+    if order is not None and order.parts:  # which has no account: another check has looked at that
+        return f"{symbol} at {intent.venue} in several accounts"
     return f"{symbol} at {intent.venue} in {intent.account}"
 
 
-def _found(facts: CancelFacts | ChangeFacts) -> str:
+def _found(facts: CancelFacts | ChangeFacts | GroupFacts) -> str:
     order = facts.basis.order
-    return f"{order.symbol} at {order.venue} in {order.account}" if order is not None else _wanted(facts)
+    if order is None:
+        return _wanted(facts)
+    return f"{order.symbol} at {order.venue} in {order.account if not order.parts else 'several accounts'}"
 
 
 CANCEL_ROWS: tuple[Row[CancelFacts], ...] = (

@@ -14,12 +14,12 @@ from signalbox.desk import ClockSource
 from signalbox.errors import CalendarError
 from signalbox.expiry import end_of_trading
 from signalbox.instruments import conforms_to_lot, conforms_to_tick, parse_symbol, tick_at
-from signalbox.messages import InstrumentKind, InstrumentSeen, TimeInForce
+from signalbox.messages import CancelIntent, InstrumentKind, InstrumentSeen, ModifyIntent, OrderIntent, TimeInForce
 from signalbox.order_support import flags_of, rule_of
 from signalbox.order_terms import Support, contradiction
 
 from risk.checks.rows import Limit, Row, Told, always
-from risk.facts import AGE_MIN, CLOCK, DESK_FILE, INTENT, IntentFacts, OrderFacts
+from risk.facts import AGE_MIN, CLOCK, DESK_FILE, INTENT, IntentFacts, OrderFacts, only_account
 from risk.wording import UNKNOWN, moment, plain, seconds
 
 _OPTION = InstrumentKind.OPTION
@@ -90,7 +90,14 @@ def _accounts(facts: IntentFacts) -> tuple[str, ...]:
 
 
 def account(facts: IntentFacts) -> str:
+    """One of the desk's; of a group there is none, and whether it is the desk's is another check."""
     intent = facts.intent
+    if isinstance(intent, OrderIntent) and intent.group:
+        return ""
+    if _is_of_group(facts):
+        if intent.account in ("", only_account(facts.rules.desk, intent.venue)):
+            return ""
+        return "it is the order of a group: leave the account out, or name the order of that account alone"
     if (intent.venue, intent.account) in facts.rules.accounts:
         return ""
     known = _accounts(facts)
@@ -100,6 +107,12 @@ def account(facts: IntentFacts) -> str:
     if not intent.account:
         return f"name the account: the desk has several at {intent.venue} ({names})"
     return f"the desk has no account {intent.account!r} at {intent.venue}; it has {names}"
+
+
+def _is_of_group(facts: IntentFacts) -> bool:
+    if not isinstance(facts.intent, CancelIntent | ModifyIntent):
+        return False
+    return facts.basis.order is not None and facts.basis.order.parts > 0
 
 
 def tell_account(facts: IntentFacts) -> Told:
