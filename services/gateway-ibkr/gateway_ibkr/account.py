@@ -13,10 +13,11 @@ import math
 from datetime import datetime
 
 from msgspec.structs import replace
-from signalbox.messages import AccountState
+from signalbox.messages import AccountState, MarginRate
 
 from gateway_ibkr.facts import AccountAnswers, AccountValueSeen, PnlSeen
 from gateway_ibkr.figures import FIGURE_TAGS, PNL, account_state
+from gateway_ibkr.margins import AGE_MAX, MarginTold
 
 CHANGE_INTERVAL_SECONDS = 0.05
 
@@ -36,10 +37,16 @@ class Figures:
         self._values: dict[tuple[str, str], str] = {}
         self._said_at: dict[tuple[str, str], datetime] = {}
         self._pnl: PnlSeen | None = None
+        self._margins: dict[str, MarginRate] = {}
 
-    def on_fact(self, fact: AccountAnswers | AccountValueSeen | PnlSeen, at: datetime) -> bool:
-        """Take all figures, a changed one, or profit and loss, said at desk time `at`; True = something changed."""
+    def on_fact(self, fact: AccountAnswers | AccountValueSeen | PnlSeen | MarginTold, at: datetime) -> bool:
+        """Take all figures, a changed one, profit and loss, or a margin, said at desk time `at`; True = it changed."""
         match fact:
+            case MarginTold(symbol=symbol, rate=rate):
+                self._margins.pop(symbol, None)
+                if rate is not None:
+                    self._margins[symbol] = rate
+                return True
             case AccountAnswers():
                 self._values = dict(fact.values)
                 kept = self._values.keys() | {PNL}
@@ -65,13 +72,15 @@ class Figures:
 
     def forget(self) -> None:
         """The session is over."""
-        self._values, self._said_at, self._pnl = {}, {}, None
+        self._values, self._said_at, self._pnl, self._margins = {}, {}, None, {}
 
     def state(self, at: datetime) -> AccountState | None:
         """The account's state; None = no session has told it. Raises TranslationError for a missing figure."""
         if not self._values:
             return None
-        return account_state(self._account, self._values, self._pnl, at, self._said_at)
+        told = account_state(self._account, self._values, self._pnl, at, self._said_at)
+        recent = tuple([rate for rate in self._margins.values() if at - rate.said_at <= AGE_MAX])
+        return replace(told, margin_rates=recent) if recent else told
 
     def unsaid_since(self, at: datetime) -> bool:
         """A download says every value; profit and loss comes as TWS likes."""

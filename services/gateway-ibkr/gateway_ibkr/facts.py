@@ -47,9 +47,10 @@ class ContractFound(Struct, frozen=True, kw_only=True):
 
 
 class MarginSeen(Struct, frozen=True, kw_only=True):
-    """By how much an order would change the account's initial margin, in the account's currency."""
+    """By how much an order would change the account's margin, in the account's currency."""
 
     initial_change: str
+    maintenance_change: str = ""
 
 
 class ChainSeen(Struct, frozen=True, kw_only=True):

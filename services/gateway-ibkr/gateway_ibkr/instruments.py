@@ -42,7 +42,7 @@ class Offered:
     contract: VenueContract
     ends: datetime | None = None
     made: Instrument | None = None
-    """An option as it was last told."""
+    """As it was last told."""
 
     def is_over(self, at: datetime) -> bool:
         """Whether it has expired: the venue knows nothing of it any more."""
@@ -116,7 +116,7 @@ async def _qualify(
     state.own.calendars[symbol.canonical] = symbol.calendar
     made = await _made(session, found[0], symbol, contract, clock)
     if symbol.option is None:
-        await instruments.offer(wanted.symbol, made, Offered(symbol, contract))
+        await instruments.offer(wanted.symbol, made, Offered(symbol, contract, made=made))
         return
     made = structs.replace(made, short_margin=await _margin_of_one_sold(session, state, contract))
     await instruments.offer(wanted.symbol, made, Offered(symbol, contract, made.last_trade_at, made))

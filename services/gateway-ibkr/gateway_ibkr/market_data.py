@@ -40,7 +40,7 @@ from gateway_ibkr.farms import Change, Farms
 from gateway_ibkr.feeds import History, Series
 from gateway_ibkr.options import Computed, take_computed
 from gateway_ibkr.pacing import BarRequestWindow
-from gateway_ibkr.quotes import Board, forget, quote_message, take_price, take_size, take_type
+from gateway_ibkr.quotes import Board, forget, note_mark, quote_message, take_price, take_size, take_type
 from gateway_ibkr.settings import Settings, patience_of
 from gateway_ibkr.state import State
 from gateway_ibkr.subscriptions import Data, Subscription, asked, begin_anew, heard, lose, suspect, why_dead, why_now
@@ -316,4 +316,5 @@ class MarketData:
             suspect(each.subscription, sentence(fact.code, fact.text), time.monotonic())
 
     def _quote(self, symbol: str, at: datetime, received_at: datetime) -> Quote:
+        note_mark(self._state.own.marks, self._boards[symbol])
         return quote_message(self._boards[symbol], at, received_at)

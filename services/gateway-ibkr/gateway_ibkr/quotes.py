@@ -83,6 +83,16 @@ def take_type(board: Board, seen: MarketDataTypeSeen) -> bool:
     return True
 
 
+def note_mark(marks: dict[str, Decimal], board: Board) -> None:
+    """Note what a unit is worth: the middle of bid and ask, else the last trade, else it is not known any more."""
+    bid, ask, last = (board.fields.get(name) for name in ("bid", "ask", "last"))
+    mark = (bid + ask) / 2 if bid is not None and ask is not None else last
+    if mark is not None and mark > 0:
+        marks[board.symbol] = mark
+    else:
+        marks.pop(board.symbol, None)
+
+
 def quote_message(board: Board, at: datetime, received_at: datetime) -> Quote:
     """Make the quote. Ticks carry no time of their own: `at` is the desk's when the last one came."""
     return Quote(

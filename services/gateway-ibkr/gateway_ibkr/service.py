@@ -35,10 +35,11 @@ from gateway_ibkr.market_data import MarketData
 from gateway_ibkr.orders import Orders
 from gateway_ibkr.orders_link import OrdersLink
 from gateway_ibkr.profit_watch import watch_profits
-from gateway_ibkr.settings import Settings, accounts_of, orders_client_id
+from gateway_ibkr.settings import Margin, Settings, accounts_of, orders_client_id
 from gateway_ibkr.state import OwnState, State, fold_report, state_of
 from gateway_ibkr.translate import VENUE
 from gateway_ibkr.venue import DATA, ORDERS
+from gateway_ibkr.what_if import WhatIf
 
 log = logging.getLogger(__name__)
 
@@ -104,10 +105,13 @@ class Traded:
     orders_link: OrdersLink
     questions: Questions
     external_orders_seconds: float
+    what_if: WhatIf | None = None
 
     def own_tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """What goes on for it, beside what does for any gateway's account."""
+        asks = {"what-if": self.what_if.run()} if self.what_if is not None else {}
         return {
+            **asks,
             "orders session": self.orders_link.run(),
             "orders of others": self._others(),
             "account figures": self.gateway.account.keep_said(self.orders_link.ask_figures),
@@ -130,14 +134,16 @@ async def _traded(
     if before:
         found = before[0].state.own
         own.symbols, own.untold, own.calendars = found.symbols, found.untold, found.calendars
+        own.marks = found.marks
     state = state_of(account, own)
     await rebuild(runtime.bus, state, fold_report)
     own.said_over = frozenset(settings.ended_orders.split())
+    figures = Figures(account)
     gateway = Gateway[Offered](
         runtime,
         state,
         lease,
-        Figures(account),
+        figures,
         settings.account_interval_seconds,
         CHANGE_INTERVAL_SECONDS,
         before[0].gateway.instruments if before else None,
@@ -147,7 +153,9 @@ async def _traded(
     submission = gateway.submission(orders, questions, pace_of(settings), settings.cancel_wait_seconds_max)
     mode = runtime.desk.mode
     link = OrdersLink(clock, state, gateway, orders, questions, submission, settings, mode, place)
-    return Traded(state, gateway, submission, link, questions, settings.external_orders_seconds)
+    asks = settings.ibkr_margin is Margin.WHAT_IF
+    what_if = WhatIf(clock, state, gateway, figures, orders) if asks else None
+    return Traded(state, gateway, submission, link, questions, settings.external_orders_seconds, what_if)
 
 
 def _tell_strangers(settings: Settings, traded: Sequence[Traded]) -> None:

@@ -5,6 +5,8 @@ Owns where TWS or IB Gateway is, and every bound of waiting for it. Which accoun
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from msgspec.structs import replace
 from signalbox.desk import Desk, Mode
 from signalbox.errors import ConfigurationError
@@ -22,6 +24,13 @@ PAPER_ACCOUNT_PREFIXES = ("DU", "DF", "DI")
 ACCOUNTS_MAX = 24
 
 
+class Margin(StrEnum):
+    """By what it is reckoned what an order binds."""
+
+    FULL_VALUE = "FULL_VALUE"
+    WHAT_IF = "WHAT_IF"
+
+
 class Settings(ServiceSettings, frozen=True, kw_only=True):
     """Time-outs are wall time: they belong to the socket, not to the market."""
 
@@ -35,6 +44,11 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     ibkr_data_client_id: int = 12
     live_confirmation: Secret | None = None
     """Live trading only: must be the account id, said again; of several all of them, with commas between."""
+
+    ibkr_margin: Margin = Margin.FULL_VALUE
+    """What an order binds of an account's funds, but for options that are sold: FULL_VALUE = all that it is worth, so
+    that nothing is bought on credit; WHAT_IF = the part of it that IBKR asks for, by its answer to orders that are not
+    placed, and all of it while there is no such answer of the last half hour."""
 
     connect_seconds_max: float = 8.0
     """From the first byte to a session. TWS takes seconds when it has just started."""

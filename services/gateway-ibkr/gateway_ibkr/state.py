@@ -76,6 +76,8 @@ class OwnState:
     """The desk's symbols whose contracts the venue has not told yet."""
     calendars: dict[str, str] = field(default_factory=dict)
     """By symbol, of the same."""
+    marks: dict[str, Decimal] = field(default_factory=dict)
+    """By symbol, what a unit is worth by the last quote that was told."""
     positions: dict[str, Decimal] = field(default_factory=dict)
     """What the account must hold: the last snapshot, and every execution since."""
     knows_positions: bool = False

@@ -201,7 +201,8 @@ class Callbacks(OptionCallbacks):
 
     def openOrder(self, orderId: int, contract: Any, order: Any, orderState: Any) -> None:
         if order.whatIf:
-            self._session.item(orderId, MarginSeen(initial_change=orderState.initMarginChange))
+            initial, maintenance = orderState.initMarginChange, orderState.maintMarginChange
+            self._session.item(orderId, MarginSeen(initial_change=initial, maintenance_change=maintenance))
             self._session.end(orderId)
             return
         seen = OpenOrderSeen(

@@ -28,6 +28,7 @@ from risk.state import (
     is_flat,
     margin_fraction,
     raised_margin,
+    rates_by_symbol,
     short_margin,
     values,
     worst_value,
@@ -217,6 +218,7 @@ def restore_books(state: RiskState, key: AccountKey, books: AccountBooks, orders
     known = state.accounts.get(key)
     books.rates = known.message.rates if known is not None else {}
     books.margin_fractions = known.message.initial_margin_fractions if known is not None else {}
+    books.margin_rates = rates_by_symbol(known.message) if known is not None else {}
     for symbol, held in books.holdings.items():
         held.mark = held.traded_mark
         observe(state, held, venue, symbol)

@@ -54,6 +54,8 @@ INTENT, DESK_FILE, CLOCK = "intent", "desk-file", "clock"
 """Where a check's figures come from (`Check.source`), if from no stored message."""
 
 DAY_SECONDS, SECOND_MICROSECONDS = 86_400, 1_000_000
+MARGIN_AGE_MAX = timedelta(minutes=30)
+"""How long what a venue has said of an order that was not placed holds."""
 AGE_MIN = timedelta(seconds=-30)
 """How far a message's time may lie ahead of the desk clock: clocks differ a little, and more in a fast simulation."""
 
@@ -228,7 +230,7 @@ def _gather(
     replaced: OrderSeen | None,
 ) -> OrderFacts:
     limits, side = rules.desk.limits, intent.side
-    instrument, books, position, quote = basis.instrument, basis.books, basis.position, basis.quote
+    instrument, books, position, quote = _trusted(basis.instrument, at), basis.books, basis.position, basis.quote
     market = market_price(quote, side) if quote is not None else None
     price = worst_price(intent, market, limits.price_collar_fraction)
     rate = order_value = account_value = needed_funds = commission = None
@@ -274,6 +276,14 @@ def _gather(
         commission=commission,
         reduces=_reduces(side, quantity) if books.source else None,
     )
+
+
+def _trusted(instrument: InstrumentSeen | None, at: datetime) -> InstrumentSeen | None:
+    """The instrument by what is recent: of a margin that was said too long ago all of the value counts."""
+    said_at = instrument.margin_said_at if instrument is not None else None
+    if instrument is None or said_at is None or AGE_MIN <= at - said_at <= MARGIN_AGE_MAX:
+        return instrument
+    return structs.replace(instrument, initial_margin=None)
 
 
 def estimated_commission(

@@ -39,6 +39,7 @@ from risk.flattening import under_way, unsettled
 from risk.keeping import ONCE
 from risk.sharing import group_of
 from risk.state import (
+    ONE,
     RATE_WINDOW,
     ZERO,
     AccountBooks,
@@ -51,6 +52,7 @@ from risk.state import (
     margin_fraction,
     order_key,
     raised_margin,
+    stated_rate,
 )
 
 NO_BOOKS, NO_POSITION = BooksSeen(), PositionSeen()
@@ -308,8 +310,13 @@ def _instrument(found: Seen[Instrument] | None, books: AccountBooks | None) -> I
     told = found.message
     if told.currency != books.currency and told.currency in books.rates:
         kept = structs.replace(kept, rate=books.rates[told.currency])
-    if told.symbol in books.margin_fractions:
-        kept = structs.replace(kept, initial_margin=_initial_margin(told, books))
+    if told.symbol in books.margin_fractions or told.symbol in books.margin_rates:
+        said = stated_rate(books, told.symbol) if margin_fraction(told) == ONE else None
+        kept = structs.replace(
+            kept,
+            initial_margin=_initial_margin(told, books),
+            margin_said_at=books.margin_rates[told.symbol].said_at if said is not None else None,
+        )
     return kept
 
 

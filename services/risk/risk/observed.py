@@ -13,7 +13,7 @@ from risk.account_ages import FUNDS, said_at
 from risk.elsewhere import price_at
 from risk.exposure import books_of, revalue, settle_terms
 from risk.prices import mark_price
-from risk.state import LinkLost, RiskState, Seen, is_flat, margin_fraction, short_margin
+from risk.state import LinkLost, RiskState, Seen, is_flat, margin_fraction, rates_by_symbol, short_margin
 
 
 def fold_quote(state: RiskState, quote: Quote) -> None:
@@ -58,8 +58,9 @@ def fold_account(state: RiskState, account: AccountState, source: str) -> None:
     state.accounts[key] = Seen(account, source, keeping.of_account(account, source))
     books = books_of(state, key)
     rates = account.rates if books.currency in ("", account.currency) else {}
-    if (rates, account.initial_margin_fractions) != (books.rates, books.margin_fractions):
-        books.rates, books.margin_fractions = rates, account.initial_margin_fractions
+    told = rates, account.initial_margin_fractions, rates_by_symbol(account)
+    if told != (books.rates, books.margin_fractions, books.margin_rates):
+        books.rates, books.margin_fractions, books.margin_rates = told
         for symbol, holding in books.holdings.items():
             settle_terms(state, books, symbol, holding)
     funds_at = said_at(account, FUNDS)

@@ -25,6 +25,7 @@ from signalbox.messages import (
     FlattenIntent,
     Instrument,
     InstrumentSeen,
+    MarginRate,
     OrderIntent,
     OrderStatus,
     PositionSeen,
@@ -222,7 +223,8 @@ class AccountBooks:
     `adopted_execution_ids` are executions that those figures contain, `fills_before_adoption` the newest revision of
     those booked before anybody knew. `unconfirmed_fills` are the funds taken by fills that the venue's last account
     figures can not contain yet. `rates` are what other currencies are worth in the account's, by the venue, and
-    `margin_fractions` by symbol what opening takes of the funds, where that is more than the instrument says.
+    `margin_fractions` by symbol what opening takes of the funds, where that is more than the instrument says, and
+    `margin_rates` what it takes where the instrument says nothing.
     """
 
     adopted_source: str = ""
@@ -239,6 +241,7 @@ class AccountBooks:
     unconfirmed_fills: deque[tuple[datetime, Decimal]] = field(default_factory=deque)
     rates: Mapping[str, Decimal] = field(default_factory=dict)
     margin_fractions: Mapping[str, Decimal] = field(default_factory=dict)
+    margin_rates: Mapping[str, MarginRate] = field(default_factory=dict)
 
 
 Market = tuple[str, str, str]
@@ -356,9 +359,27 @@ def margin_fraction(instrument: Instrument | InstrumentSeen) -> Decimal:
 
 
 def raised_margin(books: AccountBooks, symbol: str, fraction: Decimal) -> Decimal:
-    """An instrument's margin fraction, or the larger one that the venue wants of this account now."""
+    """An instrument's margin fraction, or the one that the venue wants of this account now.
+
+    That is more than the instrument says, or what the venue says where the instrument says nothing.
+    """
+    if fraction == ONE:
+        said = stated_rate(books, symbol)
+        fraction = said if said is not None else fraction
     raised = books.margin_fractions.get(symbol)
     return raised if raised is not None and raised.is_finite() and fraction < raised <= ONE else fraction
+
+
+def rates_by_symbol(account: AccountState) -> dict[str, MarginRate]:
+    """What the venue says that opening takes in this account."""
+    return {rate.symbol: rate for rate in account.margin_rates}
+
+
+def stated_rate(books: AccountBooks, symbol: str) -> Decimal | None:
+    """What the venue says that opening takes in this account, where it says a part of the value."""
+    rate = books.margin_rates.get(symbol)
+    initial = rate.initial if rate is not None else None
+    return initial if initial is not None and initial.is_finite() and ZERO < initial <= ONE else None
 
 
 def short_margin(instrument: Instrument | InstrumentSeen) -> Decimal:

@@ -41,7 +41,7 @@ from signalbox.messages.basis import (
     RoomSeen,
     SwitchSeen,
 )
-from signalbox.messages.books import AccountState, Book, Position
+from signalbox.messages.books import AccountState, Book, MarginRate, Position
 from signalbox.messages.commands import CancelOrder, Command, ModifyOrder, SubmitOrder
 from signalbox.messages.control import ClockTick, DeadLetter, Lease, SetAside, TimerFired, TradingState
 from signalbox.messages.decisions import (
@@ -239,6 +239,7 @@ __all__ = [
     "ListScheduled",
     "ListStepTaken",
     "ListWaits",
+    "MarginRate",
     "MarketDataType",
     "MarketState",
     "MassCancelIntent",

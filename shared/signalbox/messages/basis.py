@@ -38,7 +38,11 @@ class QuoteSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
 
 
 class InstrumentSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """`rate` = what one unit of its currency is worth in the account's, by the venue; None = the desk file says."""
+    """`rate` = what one unit of its currency is worth in the account's, by the venue; None = the desk file says.
+
+    `margin_said_at` = when the venue said an `initial_margin` of this account's (`AccountState.margin_rates`); None =
+    it is the instrument's own.
+    """
 
     source: str
     kind: InstrumentKind
@@ -55,6 +59,7 @@ class InstrumentSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     price_steps: tuple[PriceStep, ...] = ()
     last_trade_at: Utc | None = None
     short_margin: Decimal | None = None
+    margin_said_at: Utc | None = None
 
 
 class AccountSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

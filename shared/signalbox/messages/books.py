@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from msgspec import field
+from msgspec import Struct, field
 
 from signalbox.messages.words import Message, Utc
 
@@ -52,6 +52,27 @@ class Book(Message, frozen=True, kw_only=True):
     corrections: Decimal = Decimal(0)
 
 
+class MarginRate(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What part of its value a position binds by the venue's answer to orders that were not placed (IBKR: what-if).
+
+    Of what is opened by buying, and by selling; `None` = it has not said. `said_at` is when it said the older of them.
+    """
+
+    symbol: str
+    said_at: Utc
+    initial_buying: Decimal | None = None
+    initial_selling: Decimal | None = None
+    maintenance_buying: Decimal | None = None
+    maintenance_selling: Decimal | None = None
+
+    @property
+    def initial(self) -> Decimal | None:
+        """The larger of both: which way an account goes from where it stands is not asked again at each order."""
+        both = self.initial_buying, self.initial_selling
+        known = [rate for rate in both if rate is not None and rate.is_finite()]
+        return max(known) if len(known) == len(both) else None
+
+
 class AccountState(Message, frozen=True, kw_only=True):
     """What the venue says of an account, published only once its end marker has come.
 
@@ -60,6 +81,7 @@ class AccountState(Message, frozen=True, kw_only=True):
     own rates: `cash_by_currency` is what it is made of, `rates` what one unit of another currency is worth in the
     account's, where the venue says them. `initial_margin_fractions` are by symbol what opening takes of the funds now,
     where that is more than the instrument says. `leverage` is the gross value of all positions over `net_liquidation`.
+    `margin_rates` are what the venue says of opening, where it was asked lately and the instrument says nothing.
     """
 
     venue: str
@@ -79,3 +101,4 @@ class AccountState(Message, frozen=True, kw_only=True):
     cash_by_currency: dict[str, Decimal] = field(default_factory=dict)
     rates: dict[str, Decimal] = field(default_factory=dict)
     initial_margin_fractions: dict[str, Decimal] = field(default_factory=dict)
+    margin_rates: tuple[MarginRate, ...] = ()

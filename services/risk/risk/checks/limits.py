@@ -146,8 +146,8 @@ def _writes(facts: OrderFacts) -> bool:
 def funds(facts: OrderFacts) -> str:
     """Every working order has its worst value reserved, without netting.
 
-    All of it, or, where the venue states an initial margin (perpetuals), that part of it; of options sold short what
-    the venue says that they bind.
+    All of it, or, where the venue states an initial margin (perpetuals; others where it is asked), that part of it; of
+    options sold short what the venue says that they bind.
     """
     found = facts.basis.account
     if found is None or not found.available_funds.is_finite():
