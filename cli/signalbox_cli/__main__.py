@@ -40,6 +40,7 @@ COMMANDS = {
     "books": ("books",),
     "doctor.commands": ("doctor",),
     "offline": ("audit",),
+    "why": ("why",),
     "replaying": ("replay", "explain"),
     "chain": ("chain",),
     "sessions.commands": ("record", "replay-session"),

@@ -44,6 +44,7 @@ ABOUT = {
     ),
     "doctor": "is this desk fit to trade, and with --live, fit for real money? The checklist as checks",
     "audit": "fold a file of fills into positions: does my broker's statement add up?",
+    "why": "why an intent was denied, or let through: what decided, what was seen, and what would have passed",
     "replay": "make every recorded decision again: would risk, as it is here, decide the same today?",
     "explain": "every check of a decision: the limit beside the value observed, and where that came from",
     "chain": "the options on a share at IBKR, as a desk file takes them",

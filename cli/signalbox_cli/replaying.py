@@ -33,7 +33,7 @@ _RECORD = """
 SELECT sequence, subject, coalesce(payload_bytes, encode(payload)), payload_size FROM recorded
 WHERE stream = 'TRADE' AND generation = (SELECT max(generation) FROM recorded WHERE stream = 'TRADE') ORDER BY sequence
 """
-_DECISIONS = """
+DECISIONS = """
 SELECT sequence, payload FROM decisions JOIN messages USING (generation, sequence)
 WHERE messages.stream = 'TRADE' AND (intent_id = {name} OR decision_id = {name}) ORDER BY sequence
 """
@@ -68,7 +68,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     replay.add_argument("what", choices=("decisions",), help="what is made again")
     replay.add_argument("--database", type=Path, metavar="FILE", help="a recorder's database, instead of a desk")
-    _add_desk_files(replay)
+    add_desk_files(replay)
     explain = add_command(
         commands,
         "explain",
@@ -81,12 +81,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         """,
     )
     explain.add_argument("id", metavar="ID", help="of the intent, or of the decision")
-    _add_desk_files(explain)
+    add_desk_files(explain)
     replay.set_defaults(run=_replay)
     explain.set_defaults(run=_explain)
 
 
-def _add_desk_files(parser: argparse.ArgumentParser) -> None:
+def add_desk_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--desk",
         type=Path,
@@ -100,15 +100,15 @@ def _add_desk_files(parser: argparse.ArgumentParser) -> None:
 
 async def _replay(arguments: argparse.Namespace) -> int:
     if arguments.database is not None:
-        rules = _rules(arguments.desk, None)
+        rules = rules_named(arguments.desk, None)
         return _tell(replayed(recorded(arguments.database), rules), arguments.json)
     async with desk_bus(auditor=True) as (bus, found):
-        rules = _rules(arguments.desk, found.desk_file)
+        rules = rules_named(arguments.desk, found.desk_file)
         stored = [(message.sequence, message.subject, message.payload) async for message in bus.read("TRADE")]
     return _tell(replayed(stored, rules), arguments.json)
 
 
-def _rules(files: Sequence[Path], file_of_desk: Path | None) -> dict[str, Rules]:
+def rules_named(files: Sequence[Path], file_of_desk: Path | None) -> dict[str, Rules]:
     """The rules of each desk file, by version; raises `ConfigurationError` where there is none."""
     from risk.rules import rules_of
 
@@ -175,8 +175,8 @@ def _not_made_again(tally: Tally) -> Iterator[str]:
 
 async def _explain(arguments: argparse.Namespace) -> int:
     async with desk_bus() as (bus, found):
-        rules = _rules(arguments.desk, found.desk_file)
-        reply = await query(bus, _DECISIONS.format(name=sql_text(arguments.id)))
+        rules = rules_named(arguments.desk, found.desk_file)
+        reply = await query(bus, DECISIONS.format(name=sql_text(arguments.id)))
         said = await query(bus, _SAID.format(name=sql_text(arguments.id)))
     if not reply.rows:
         complain(f"no decision is recorded on {arguments.id!r}, and none has that id")

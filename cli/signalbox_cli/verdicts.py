@@ -15,6 +15,7 @@ from signalbox.messages import (
     OrderPendingReplace,
     OrderReplaced,
     PositionIntent,
+    WouldPass,
 )
 
 from signalbox_cli.following import covered_orders, order_ids, orders_in_words
@@ -45,6 +46,26 @@ def show_decision(made: Decision, intent: Intent, as_json: bool) -> None:
         print(printable(f"  {check.name}: limit {check.limit}, observed {check.observed} ({check.source})"))
     if made.also_failed and not alone:
         print(printable(f"  failed too: {', '.join(made.also_failed)}"))
+    for line in passing_in_words(made.would_pass) if made.would_pass != WouldPass() else ():
+        print(f"  {line}")
+
+
+def passing_in_words(found: WouldPass | None) -> list[str]:
+    """What would pass in the place of what is denied, in lines; none where nobody has looked."""
+    if found is None:
+        return []
+    told = [
+        f"  {what} {figure:f}"
+        for what, figure in (
+            ("the largest quantity:", found.quantity),
+            ("the nearest limit price:", found.limit_price),
+            ("the nearest stop price:", found.stop_price),
+        )
+        if figure is not None
+    ]
+    if not told:
+        return ["no other quantity or price alone would pass"]
+    return ["would pass, this alone changed:", *told]
 
 
 def is_nothing(made: IntentApproved) -> bool:

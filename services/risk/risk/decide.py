@@ -26,6 +26,7 @@ from signalbox.messages import (
     OrderIntent,
     OrderListIntent,
     PositionIntent,
+    WouldPass,
 )
 
 from risk.asked import (
@@ -63,6 +64,7 @@ from risk.groups import Judged, explain_group, judge_group
 from risk.intents import TEXT_CHARACTERS_MAX
 from risk.list_facts import gather_legs
 from risk.looking import look, look_at_id
+from risk.passing import Wanted, what_would_pass
 from risk.positions import size
 from risk.rules import Rules
 from risk.sharing import OfGroup, is_of_group
@@ -71,7 +73,9 @@ from risk.state import RiskState
 ALWAYS_TOLD = frozenset(row.name for row in form.COMMON_ROWS)
 """The OMS has to see that a denial is of an id that was used up."""
 DENIAL_BYTES_MAX = 1_850
-"""Beyond that, failed checks are named alone: it leaves room for their names."""
+"""Beyond that, failed checks are named alone: it leaves room for their names, and for what would have passed."""
+UNCOUNTED_BYTES = len(b',"would_pass":null')
+"""Of what was not there when the bound was set: denials from before are shortened as they were."""
 
 
 def decide(state: RiskState, request: Request, at: datetime) -> Decision:
@@ -100,7 +104,10 @@ def decide_again(rules: Rules, decision: Decision) -> Decision:
     if request.intent is None or request.error:
         return _refuse(rules, request, decision.at, basis)
     intent, symbol_error = normalised(rules, request.intent)
-    return _judge(rules, request, intent, symbol_error, decision.at, basis)
+    again = _judge(rules, request, intent, symbol_error, decision.at, basis)
+    if isinstance(again, IntentDenied) and isinstance(decision, IntentDenied) and decision.would_pass is None:
+        return structs.replace(again, would_pass=None)  # it was made when nobody looked for that yet
+    return again
 
 
 def explain(rules: Rules, decision: Decision) -> tuple[Check, ...]:
@@ -179,6 +186,9 @@ def _judge(rules: Rules, request: Request, intent: Intent, symbol_error: str, at
             reference_price=judged.reference,
             passed=judged.rows - len(failed),
             basis=None if request.brief else basis,
+            would_pass=None
+            if request.brief
+            else _would_pass(rules, basis, judged.order or intent, symbol_error, request.by, at, failed),
         )
         return denied if len(failed) == 1 else _shortened(denied)
     return IntentApproved(
@@ -256,6 +266,27 @@ def _judged_change(
     return Judged(judged.failed + checks.failed(of_order), judged.rows + len(checks), reference)
 
 
+def _would_pass(
+    rules: Rules, basis: Basis, intent: Intent, symbol_error: str, by: str, at: datetime, failed: tuple[Check, ...]
+) -> WouldPass | None:
+    """What of an order, a list or a change that is denied would not be; None = nothing of it could be another."""
+
+    def passes(wanted: Wanted) -> bool:
+        if is_of_group(wanted, basis):
+            return not _judged(rules, basis, wanted, symbol_error, by, at).failed
+        if isinstance(wanted, OrderIntent):
+            return OF_ORDERS.passes(gather(rules, basis, wanted, symbol_error, by, at))
+        if isinstance(wanted, OrderListIntent):
+            return OF_LISTS.passes(ListFacts(intent=wanted, rules=rules, basis=basis, now=at)) and all(
+                OF_LEGS.passes(each.facts) for each in gather_legs(rules, basis, wanted, symbol_error, by, at)
+            )
+        of_change = ChangeFacts(intent=wanted, rules=rules, basis=basis)
+        changed = _changed_order(of_change, symbol_error, by, at)
+        return OF_CHANGES.passes(of_change) and changed is not None and changed[0].passes(changed[1])
+
+    return what_would_pass(intent, basis, failed, passes) if isinstance(intent, Wanted) else None
+
+
 def _changed_order(
     of_change: ChangeFacts, symbol_error: str, by: str, at: datetime
 ) -> tuple[Rows[OrderFacts], OrderFacts] | None:
@@ -303,7 +334,7 @@ def _order_named(intent: Intent) -> str:
 def _shortened(denied: IntentDenied) -> IntentDenied:
     """Name the last checks alone where they make a denial too long; the first, and those of its form, are told."""
     told = [check for check in denied.checks if check is denied.checks[0] or check.name in ALWAYS_TOLD]
-    size = len(messages.encode(structs.replace(denied, checks=tuple(told))))
+    size = len(messages.encode(structs.replace(denied, checks=tuple(told), would_pass=None))) - UNCOUNTED_BYTES
     for check in denied.checks:
         if check not in told:
             size += len(messages.encode(check)) + 1

@@ -53,6 +53,7 @@ from signalbox.messages.decisions import (
     IntentDenied,
     NotFlat,
     Ruling,
+    WouldPass,
 )
 from signalbox.messages.intents import (
     CancelIntent,
@@ -334,6 +335,7 @@ __all__ = [
     "VenueSnapshot",
     "VenueTriggered",
     "VenueUnknown",
+    "WouldPass",
     "decode",
     "encode",
 ]

@@ -35,6 +35,18 @@ class GroupPart(Struct, frozen=True, kw_only=True, gc=False):
     estimated_commission: Decimal | None = None
 
 
+class WouldPass(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What risk would have let through in the place of what it denied, one thing changed and all else as it was.
+
+    `quantity` is the largest one, each price the one nearest to what was asked for; of a list they are its entry's, of
+    a wish for a position those of the order that it comes to. None = none would have; nothing at all = neither would.
+    """
+
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+
+
 class IntentApproved(Message, frozen=True, kw_only=True):
     """Risk lets the intent through. `intent` is normalised: symbol, account and times filled in.
 
@@ -81,7 +93,8 @@ class IntentDenied(Message, frozen=True, kw_only=True):
     """Risk refuses. `reason` is the first failed check's sentence; `intent` is None if it could not be read.
 
     The others as above. Of many checks that failed, the last are named alone (`also_failed`), and whoever has sent a
-    great deal is told no `basis`: a denial is stored for ever.
+    great deal is told no `basis`: a denial is stored for ever. `would_pass` is what would not have been denied; None =
+    it was not looked for (of cancels, of what could not be judged, of a denial in few words or of an older version).
     """
 
     intent_sequence: int
@@ -94,6 +107,7 @@ class IntentDenied(Message, frozen=True, kw_only=True):
     passed: int = 0
     also_failed: tuple[str, ...] = ()
     basis: Basis | None = None
+    would_pass: WouldPass | None = None
 
 
 class NotFlat(Struct, frozen=True, kw_only=True, gc=False):

@@ -114,6 +114,10 @@ class Rows(Generic[F]):
                 return tuple([row.check(facts, reason) for row in self._rows if (reason := row.why_not(facts))])
         return ()
 
+    def passes(self, facts: F) -> bool:
+        """Whether an intent passes them all; nothing is told of it."""
+        return not any(why_not(facts) for why_not in self._questions)
+
     def told(self, facts: F) -> tuple[Check, ...]:
         """All checks, in order."""
         return tuple([row.check(facts, row.why_not(facts)) for row in self._rows])
