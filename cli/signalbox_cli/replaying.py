@@ -7,7 +7,8 @@ how a decision is made again, risk says (`risk.replaying`, `risk.decide`).
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,10 @@ from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
 from signalbox.messages import Decision, IntentApproved
 
+from signalbox_cli import argument_types
 from signalbox_cli.commands import EXIT_FAILED, add_command
 from signalbox_cli.connection import desk_bus
+from signalbox_cli.limits_then import LimitsThen, desk_with_limits
 from signalbox_cli.output import complain, printable, show, show_json
 
 if TYPE_CHECKING:
@@ -53,21 +56,39 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         """
         A decision keeps what it looked at. `replay decisions` makes each one again from that, and compares the bytes;
         and it adds up TRADE beside, which must come to what each decision kept of ids, positions and working orders.
-        Of each decision that differs it says what is stored and what is made again.
+        Of each decision that differs it says what is stored and what is made again. Prices, account figures, links, the
+        switch and the clock are in no stream: they are as each decision kept them. What kept nothing is counted, and
+        where TRADE has the first of them is named: denials in few words, and decisions of versions from before.
 
         TRADE is read from the desk that runs (with the password of the user `auditor`), or from a recorder's database,
         a file that no recorder has open. A decision names the limits that it was made under: name the desk files that
         have them, if they are not those of the desk.
 
+        --limits asks another thing: what would these limits have said? FILE is a desk file, or has [limits] alone, of
+        which what it does not state stays as it is in the desk's. Each decision is held against them by itself, on the
+        desk as it was then, and what would have been denied, and what let through, is counted by check, with the money.
+
         Examples:
+          signalbox replay decisions --from 2026-01-05T14:30:00Z --to 2026-01-05T21:00:00Z
+          signalbox replay decisions --limits tighter.toml --each
           signalbox replay decisions
           signalbox replay decisions --database desk.duckdb --desk desk.toml --desk desk-of-last-week.toml
 
-        Exit status: 0 no difference, 1 a difference, or limits that no desk file has, 2 no such file.
+        Exit status: 0 no difference, 1 a difference, or limits that no desk file has, 2 no such file. With --limits: 0.
         """,
     )
     replay.add_argument("what", choices=("decisions",), help="what is made again")
     replay.add_argument("--database", type=Path, metavar="FILE", help="a recorder's database, instead of a desk")
+    replay.add_argument(
+        "--from",
+        dest="since",
+        type=argument_types.time,
+        metavar="TIME",
+        help="what was decided from then on, desk time",
+    )
+    replay.add_argument("--to", type=argument_types.time, metavar="TIME", help="what was decided before")
+    replay.add_argument("--limits", type=Path, metavar="FILE", help="what would these limits have said?")
+    replay.add_argument("--each", action="store_true", help="with --limits: a line for each that would be another")
     add_desk_files(replay)
     explain = add_command(
         commands,
@@ -99,13 +120,30 @@ def add_desk_files(parser: argparse.ArgumentParser) -> None:
 
 
 async def _replay(arguments: argparse.Namespace) -> int:
+    if arguments.each and arguments.limits is None:
+        raise ConfigurationError(["--each goes with --limits"])
     if arguments.database is not None:
-        rules = rules_named(arguments.desk, None)
-        return _tell(replayed(recorded(arguments.database), rules), arguments.json)
+        return _made_again(recorded(arguments.database), arguments, None)
     async with desk_bus(auditor=True) as (bus, found):
-        rules = rules_named(arguments.desk, found.desk_file)
         stored = [(message.sequence, message.subject, message.payload) async for message in bus.read("TRADE")]
-    return _tell(replayed(stored, rules), arguments.json)
+    return _made_again(stored, arguments, found.desk_file)
+
+
+def _made_again(stored: Iterable[Stored], arguments: argparse.Namespace, desk_file: Path | None) -> int:
+    """Make again what is asked for, and tell it; the exit status."""
+    between = (arguments.since, arguments.to)
+    if arguments.limits is None:
+        rules = rules_named(arguments.desk, desk_file)
+        return _tell(replayed(stored, rules, *between), arguments.json)
+    from risk.rules import rules_of
+
+    named = desk_file if not arguments.desk else arguments.desk[0]
+    then = rules_of(desk_with_limits(arguments.limits, named))
+    limits = LimitsThen(then, as_json=arguments.json, each=arguments.each)
+    replay, _ = replayed(stored, {then.version: then}, *between, made_again=limits.take)
+    limits.tell()
+    complain(*_without_basis(replay.tally))
+    return 0
 
 
 def rules_named(files: Sequence[Path], file_of_desk: Path | None) -> dict[str, Rules]:
@@ -139,10 +177,16 @@ def recorded(file: Path) -> Iterator[Stored]:
         raise ConfigurationError([f"{file} can not be read as a recorder's database: {message}"]) from None
 
 
-def replayed(stored: Iterable[Stored], rules: dict[str, Rules]) -> tuple[Replay, list[Difference]]:
+def replayed(
+    stored: Iterable[Stored],
+    rules: dict[str, Rules],
+    since: datetime | None = None,
+    until: datetime | None = None,
+    made_again: Callable[[int, Decision], None] | None = None,
+) -> tuple[Replay, list[Difference]]:
     from risk.replaying import Replay
 
-    replay = Replay(rules)
+    replay = Replay(rules, since, until, made_again)
     return replay, [found for each in stored if (found := replay.take(*each)) is not None]
 
 
@@ -165,12 +209,30 @@ def _tell(found: tuple[Replay, list[Difference]], as_json: bool) -> int:
 
 
 def _not_made_again(tally: Tally) -> Iterator[str]:
-    if tally.from_before:
-        yield f"{tally.from_before} decisions are from before they kept what they looked at: not made again"
-    if tally.told_briefly:
-        yield f"{tally.told_briefly} denials were told in few words, since much was sent: not made again"
+    yield from _without_basis(tally)
     for version, count in sorted(tally.of_other_rules.items()):
-        yield f"{count} decisions were made under the limits {version}, which no desk file here has: name it (--desk)"
+        where = _where(tally, version)
+        yield (
+            f"{count} decisions were made under the limits {version}, which no desk file here has: name it (--desk)"
+            f"{where}"
+        )
+
+
+def _without_basis(tally: Tally) -> Iterator[str]:
+    """What could not be made again, whatever the limits: it kept nothing of what it looked at."""
+    from risk.replaying import FROM_BEFORE, TOLD_BRIEFLY
+
+    if tally.from_before:
+        where = _where(tally, FROM_BEFORE)
+        yield f"{tally.from_before} decisions are from before they kept what they looked at: not made again{where}"
+    if tally.told_briefly:
+        where = _where(tally, TOLD_BRIEFLY)
+        yield f"{tally.told_briefly} denials were told in few words, since much was sent: not made again{where}"
+
+
+def _where(tally: Tally, why_not: str) -> str:
+    """` (TRADE:7, TRADE:9)`: the first of them."""
+    return f" (the first: {', '.join(f'TRADE:{sequence}' for sequence in tally.places.get(why_not, ()))})"
 
 
 async def _explain(arguments: argparse.Namespace) -> int:

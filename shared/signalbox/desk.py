@@ -166,13 +166,22 @@ def load_desk(path: Path) -> Desk:
 
     Raises `ConfigurationError` with every mistake, each a sentence: where it is, what was found, what to do.
     """
+    return desk_of(read_document(path))
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """What stands in a desk file, or in a part of one; raises `ConfigurationError` where it can not be read."""
     try:
         text = read_text_file(path, DESK_FILE_BYTES_MAX)
-        document = tomllib.loads(text, parse_float=_decimal)
+        return tomllib.loads(text, parse_float=_decimal)
     except TextFileError as error:
         raise ConfigurationError([f"The desk file {path} {error}"]) from None
     except (ValueError, RecursionError) as error:  # RecursionError: thousands of brackets
         raise ConfigurationError([f"The desk file {path} is not TOML: {error}."]) from None
+
+
+def desk_of(document: dict[str, Any]) -> Desk:
+    """The desk that a document describes; raises `ConfigurationError` with every mistake."""
     mistakes = list(islice(chain(shape_mistakes(Desk, document), _rules(document)), MISTAKES_MAX + 1))
     if len(mistakes) > MISTAKES_MAX:
         mistakes[MISTAKES_MAX:] = [f"There is more than these {MISTAKES_MAX} mistakes: is it another file?"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,6 +19,8 @@ from signalbox import messages, subjects
 from signalbox.desk import load_desk
 from signalbox.messages import Decision, IntentDenied, OrderIntent, OrderType, Side
 from signalbox_cli.__main__ import carry_out
+
+from tests.risk.conftest import World
 
 DESK_FILE = Path(__file__).resolve().parents[2] / "deploy" / "desk.toml"
 SCHEMA = Path(__file__).resolve().parents[2] / "services" / "recorder" / "recorder" / "schema.sql"
@@ -126,3 +129,81 @@ def test_what_is_no_record_is_said(run: Run, tmp_path: Path, content: bytes | No
         file.write_bytes(content)
     status, _, complaint = run("--database", file, "--desk", DESK_FILE)
     assert (status, str(file) in complaint) == (2, True)
+
+
+# ------------------------------------------------------------------------------------------------------ other limits
+
+LIMITS = '[limits]\norder_quantity_max = "{}"\n'
+
+
+@pytest.fixture
+def traded() -> list[Decision]:
+    """Orders of 100, 300 and 6,000, an hour apart; the last is too large for the limits of then."""
+    w = World(limits={"order_quantity_max": Decimal(5_000)}).ready()
+    found = []
+    for quantity in ("100", "300", "6000"):
+        found.append(w.decide(w.order(quantity=quantity, id=f"q{quantity}")))
+        w.later(3600).quote("SPY", "99.99", "100").account()
+    return found
+
+
+def test_other_limits_tell_what_they_would_have_denied_by_check_with_the_money(
+    record: Record, run: Run, tmp_path: Path, traded: list[Decision]
+) -> None:
+    file, limits = record(*traded), tmp_path / "limits.toml"
+    limits.write_text(LIMITS.format(200))
+    code, told, complaints = run("--database", file, "--desk", DESK_FILE, "--limits", limits)
+    assert (code, complaints) == (0, "")
+    lines = told.splitlines()
+    assert lines[0].startswith("under these limits (each decision by itself, on the desk as it was then")
+    assert lines[1] == "1 would be denied, of 2 approved then, worth 30,000.00 USD"
+    assert lines[3].split() == ["order_quantity", "1", "30,000.00", "USD"]
+    assert lines[4] == "0 would be let through, of 1 denied then"
+    limits.write_text(LIMITS.format(7000))
+    told = run("--database", file, "--desk", DESK_FILE, "--limits", limits, "--each")[1]
+    assert "would be APPROVED: q6000 (TRADE:3), worth 600,000.00 USD: the order is for 6000" in told
+    assert "1 would be let through, of 1 denied then, worth 600,000.00 USD" in told
+
+
+def test_other_limits_are_told_to_programs(record: Record, run: Run, tmp_path: Path, traded: list[Decision]) -> None:
+    limits = tmp_path / "limits.toml"
+    limits.write_text(LIMITS.format(200))
+    told = run("--database", record(*traded), "--desk", DESK_FILE, "--limits", limits, "--json")[1]
+    one, total, counts = (json.loads(line) for line in told.splitlines())
+    assert (one["would_be"], one["intent_id"], one["value"]) == ("DENIED", "q300", "30000")
+    assert (total["check"], total["count"], total["worth"]) == ("order_quantity", 1, {"USD": "30000"})
+    assert counts == {"approved_then": 2, "denied_then": 1}
+
+
+def test_a_whole_desk_file_says_limits_too(record: Record, run: Run, tmp_path: Path, traded: list[Decision]) -> None:
+    whole = tmp_path / "whole.toml"
+    whole.write_text(re.sub(r'order_quantity_max = "\d+"', 'order_quantity_max = "200"', DESK_FILE.read_text()))
+    code, told, _ = run("--database", record(*traded), "--limits", whole)
+    assert code == 0
+    assert "1 would be denied, of 2 approved then" in told
+
+
+def test_limits_that_are_none_are_a_mistake_with_a_sentence(record: Record, run: Run, tmp_path: Path) -> None:
+    file, limits = record(*decided()), tmp_path / "limits.toml"
+    limits.write_text("[limits]\norder_quantity_most = 5\n")
+    code, told, complaints = run("--database", file, "--desk", DESK_FILE, "--limits", limits)
+    assert (code, told) == (2, "")
+    assert "order_quantity_most" in complaints
+    limits.write_text(LIMITS.format(5))
+    assert "name the desk file that it is for" in run("--database", file, "--limits", limits)[2]
+    assert "--each goes with --limits" in run("--database", file, "--desk", DESK_FILE, "--each")[2]
+
+
+def test_only_what_was_decided_in_a_time_is_made_again(record: Record, run: Run, traded: list[Decision]) -> None:
+    file = record(*traded)
+    between = ("--from", traded[1].at.isoformat(), "--to", traded[2].at.isoformat())
+    told = run("--database", file, "--desk", DESK_FILE, *between)[2]
+    assert told.startswith("signalbox: 1 decisions were made under the limits ")
+    assert told.endswith("which no desk file here has: name it (--desk) (the first: TRADE:2)\n")
+
+
+def test_where_those_that_could_not_be_made_again_stand_is_told(record: Record, run: Run) -> None:
+    old = [replace(decision, basis=None, passed=0) for decision in decided(7)]
+    complaints = run("--database", record(*old), "--desk", DESK_FILE)[2]
+    assert complaints.endswith("not made again (the first: TRADE:1, TRADE:2, TRADE:3, TRADE:4, TRADE:5)\n")
+    assert complaints.startswith("signalbox: 7 decisions are from before")

@@ -8,8 +8,9 @@ alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -40,6 +41,8 @@ OF_BASIS = (
     "flatten",
 )
 """What a decision has kept that TRADE alone says too."""
+FROM_BEFORE, TOLD_BRIEFLY = "from before", "told briefly"
+PLACES_MAX = 5
 
 
 class Part(Struct, frozen=True):
@@ -68,13 +71,32 @@ class Tally:
     from_before: int = 0
     told_briefly: int = 0
     of_other_rules: dict[str, int] = field(default_factory=dict)
+    outside: int = 0
+    """Decided before or after the time that is asked about: folded, and not made again."""
+    places: dict[str, list[int]] = field(default_factory=dict)
+    """Of what could not be made again, by why not: where TRADE has the first of them."""
+
+    def count_place(self, why_not: str, sequence: int) -> None:
+        first = self.places.setdefault(why_not, [])
+        if len(first) < PLACES_MAX:
+            first.append(sequence)
 
 
 class Replay:
-    """`take` each message of TRADE, from its first on; `tally` says how many there were."""
+    """`take` each message of TRADE, from its first on; `tally` says how many there were.
 
-    def __init__(self, rules: Mapping[str, Rules]) -> None:
-        self._rules = rules
+    Only what was decided from `since` on and before `until`, desk time, is made again. `made_again` is told each
+    decision that could be, and where TRADE has it.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[str, Rules],
+        since: datetime | None = None,
+        until: datetime | None = None,
+        made_again: Callable[[int, Decision], None] | None = None,
+    ) -> None:
+        self._rules, self._since, self._until, self._made_again = rules, since, until, made_again
         self._state = opening_state(next(iter(rules.values())).desk)
         self._waiting: list[TradeEvent] = []
         """Order events that risk may not have folded yet."""
@@ -95,26 +117,39 @@ class Replay:
         except msgspec.MsgspecError as error:
             self.tally.different += 1
             return Difference(sequence, "", "", (Part("decision", f"can not be read: {error}", ""),))
-        parts = tuple(self._parts(decision, payload))
+        if self._is_asked_about(decision.at):
+            parts = tuple(self._parts(sequence, decision, payload))
+        else:
+            self.tally.outside += 1
+            parts = ()
+            if decision.basis is not None:
+                self._fold_up_to(decision.basis.trade_sequence)
         step(self._state, decision)
         if not parts:
             return None
         self.tally.different += 1
         return Difference(sequence, decision.id, decision.intent.id if decision.intent is not None else "", parts)
 
-    def _parts(self, decision: Decision, payload: bytes) -> Iterator[Part]:
+    def _is_asked_about(self, at: datetime) -> bool:
+        return (self._since is None or at >= self._since) and (self._until is None or at < self._until)
+
+    def _parts(self, sequence: int, decision: Decision, payload: bytes) -> Iterator[Part]:
         basis = decision.basis
         if basis is None:
             if decision.passed:
                 self.tally.told_briefly += 1
             else:
                 self.tally.from_before += 1
+            self.tally.count_place(TOLD_BRIEFLY if decision.passed else FROM_BEFORE, sequence)
             return
+        if self._made_again is not None:
+            self._made_again(sequence, decision)
         self._fold_up_to(basis.trade_sequence)
         yield from self._of_trade(decision, basis)
         rules = self._rules.get(basis.rules)
         if rules is None:
             self.tally.of_other_rules[basis.rules] = self.tally.of_other_rules.get(basis.rules, 0) + 1
+            self.tally.count_place(basis.rules, sequence)
             return
         self.tally.again += 1
         again = messages.encode(decide_again(rules, decision))
