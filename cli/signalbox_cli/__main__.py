@@ -33,6 +33,7 @@ COMMANDS = {
     "flattening": ("flatten",),
     "looking": ("orders", "positions", "account", "scores", "status"),
     "querying": ("query", "sql"),
+    "whatif": ("whatif",),
     "watching": ("watch",),
     "day": ("today", "pnl", "fills"),
     "story": ("order",),

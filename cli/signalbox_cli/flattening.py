@@ -111,4 +111,4 @@ async def _flatten(arguments: argparse.Namespace) -> int:
         )
         followed = Flattened(intent.id)
         status = await publish_and_report(bus, found.user, intent, followed, arguments)
-        return status or followed.status
+        return status if getattr(arguments, "what_if", False) else status or followed.status

@@ -23,6 +23,7 @@ ABOUT = {
     "target": "bring a position to a quantity, from wherever it is",
     "position": "open, add to, reduce or close a position",
     "flatten": "cancel what works and close what is held: go home flat",
+    "whatif": "what would become of an order, a list, a wish, a change: the same gate, and nothing is sent",
     "orders": "the desk's orders and what became of them",
     "positions": "positions with average price, realised and unrealised PnL",
     "account": "what the venue says of the account, beside the desk's own cash",

@@ -37,6 +37,7 @@ from signalbox_cli.following import Followed, ManyOrders, OneOrder, Parts
 from signalbox_cli.order_options import add_order_options, order_intent, order_type
 from signalbox_cli.output import complain, show_json
 from signalbox_cli.verdicts import is_nothing, show_decision, show_event
+from signalbox_cli.whatif import ask_and_report
 
 DECISION_SECONDS_MAX = 10.0
 NO_REASON = "no reason was given"
@@ -242,7 +243,12 @@ def simulated(desk_file: Path | None) -> bool | None:
 async def publish_and_report(
     bus: Bus, sender: str, intent: Intent, orders: Followed, arguments: argparse.Namespace
 ) -> int:
-    """Publish an intent, show its decision, and with --follow what comes of it; the exit status."""
+    """Publish an intent, show its decision, and with --follow what comes of it; the exit status.
+
+    Where it is only asked what would become of it (`signalbox whatif`), nothing is published.
+    """
+    if getattr(arguments, "what_if", False):
+        return await ask_and_report(bus, intent, arguments)
     decided: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
     shown = asyncio.Event()
     early: list[OrderEvents] = []  # events that overtake the decision they follow from

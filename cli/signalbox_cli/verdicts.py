@@ -7,14 +7,21 @@ import json
 import msgspec
 from signalbox import messages
 from signalbox.messages import (
+    CancelIntent,
     Decision,
     FlattenIntent,
     Intent,
     IntentApproved,
+    IntentDenied,
+    MassCancelIntent,
+    ModifyIntent,
     OrderEvents,
+    OrderIntent,
     OrderPendingReplace,
     OrderReplaced,
     PositionIntent,
+    WhatIfAnswer,
+    WouldBe,
     WouldPass,
 )
 
@@ -40,6 +47,10 @@ def show_decision(made: Decision, intent: Intent, as_json: bool) -> None:
         return
     print(f"denied: {printable(made.reason)}")
     print(printable(f"  intent {intent.id}, sent by {made.by}"))
+    _show_failed(made)
+
+
+def _show_failed(made: IntentDenied | WhatIfAnswer) -> None:
     failed = [check for check in made.checks if not check.passed]
     alone = bool(failed) and failed[0].name in ROOTS
     for check in failed[:1] if alone else failed:
@@ -48,6 +59,38 @@ def show_decision(made: Decision, intent: Intent, as_json: bool) -> None:
         print(printable(f"  failed too: {', '.join(made.also_failed)}"))
     for line in passing_in_words(made.would_pass) if made.would_pass != WouldPass() else ():
         print(f"  {line}")
+
+
+def show_what_if(answer: WhatIfAnswer, intent: Intent) -> None:
+    """What risk would say to an intent, in words."""
+    if answer.would_be is WouldBe.WAITING:
+        print(printable(f"would wait: {answer.reason}"))
+    elif answer.would_be is WouldBe.DENIED:
+        print(f"would be denied: {printable(answer.reason)}")
+        _show_failed(answer)
+    else:
+        held = answer.basis.books if answer.basis is not None else None
+        print(printable(f"would be approved: {_what_is_asked(answer, intent)} ({answer.passed} checks would pass)"))
+        if answer.estimated_commission is not None:
+            print(f"  estimated commission {answer.estimated_commission:f}")
+        if held is not None and held.source:
+            print(f"  beside {held.working_orders} working orders of the account")
+    print("  (asked only: nothing was sent)")
+
+
+def _what_is_asked(answer: WhatIfAnswer, intent: Intent) -> str:
+    """The order that it would come to, or for how many orders and positions it would be."""
+    order = answer.order if answer.order is not None else answer.intent
+    if isinstance(order, OrderIntent):
+        at = f" at {order.limit_price:f}" if order.limit_price is not None else ""
+        return f"{order.side.lower()} {order.quantity:f} {order.symbol}{at}"
+    if isinstance(intent, PositionIntent):
+        return "nothing to do, the position is there already"
+    if isinstance(intent, MassCancelIntent | FlattenIntent) and answer.basis is not None:
+        held = f"{answer.basis.covered_positions} positions to close, " if isinstance(intent, FlattenIntent) else ""
+        return f"{held}{answer.basis.covered_orders} orders to cancel"
+    name = intent.order_id if isinstance(intent, CancelIntent | ModifyIntent) else intent.symbol
+    return f"{type(intent).__name__.removesuffix('Intent').lower()} {name}"
 
 
 def passing_in_words(found: WouldPass | None) -> list[str]:

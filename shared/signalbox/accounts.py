@@ -130,7 +130,7 @@ ACCOUNTS: tuple[Account, ...] = (
             "CHECKPOINTS.checkpoint.risk.*.*",
             *("INTENTS", "TRADE", "TRADE.>", "STATE", "STATE.>", "KV_CONTROL", "KV_CONTROL.>", "DEAD", "DEAD.>"),
         ),
-        serves=("status.risk",),
+        serves=("whatif.intent.*", "status.risk"),
         asks_servers=True,
     ),
     Account(

@@ -32,7 +32,15 @@ from signalbox.accounts import (
     password_variable,
 )
 from signalbox.services import SERVICES
-from signalbox.subjects import DISCOVERY_VERBS, discovery, stored_intents
+from signalbox.subjects import (
+    ALL_QUERIES,
+    ALL_WHAT_IFS,
+    DISCOVERY_VERBS,
+    QUERY,
+    WHAT_IF,
+    discovery,
+    stored_intents,
+)
 
 
 def configuration() -> str:
@@ -53,12 +61,13 @@ def person_lines(person: Person) -> list[str]:
     """A person's account: his words cross under his name, which the server writes and he can not."""
     may = {"intent.*.*"} if person.role is not Role.VIEWER else set()
     controls = CONTROLS if person.role is Role.OPERATOR else {}
-    asked = ["query.sql", *(f"status.{service}" for service in SERVICES)]
+    answered = {QUERY: "recorder"} | ({WHAT_IF: "risk"} if may else {})
+    asked = [*answered, *(f"status.{service}" for service in SERVICES)]
     imports = [
         *_heard(HEARD_BY_PEOPLE),
         *(_service_import(DESK, stored_intents(person.name), local) for local in sorted(may)),
         *(_service_import(DESK, stored.format(name=person.name), local) for local, stored in controls.items()),
-        _service_import("recorder", f"query.sql.{person.name}", "query.sql"),
+        *(_service_import(service, f"{subject}.{person.name}", subject) for subject, service in answered.items()),
         *(_service_import(service, f"status.{service}") for service in SERVICES),
         *(_service_import(service, subject) for service in SERVICES for subject in _discovery(service)),
         _service_import("$SYS", SERVER_ID),
@@ -157,7 +166,7 @@ def _discovery(service: str) -> list[str]:
 
 def _served(subject: str) -> str:
     """A service that people ask. Where a question's subject ends in their name, it is that of the account that asks."""
-    if subject.startswith("query.") and subject.endswith(".*"):
+    if subject in (ALL_QUERIES, ALL_WHAT_IFS):
         return f"{{ service: {_quoted(subject)}, account_token_position: {subject.count('.') + 1} }}"
     return f"{{ service: {_quoted(subject)}, response: stream }}"  # every process of the service answers
 

@@ -18,6 +18,7 @@ SignalboxError
 ├── MessageError            the sender's fault; parked as a dead letter, trading goes on
 │   └── TranslationError        a value that the other side (desk, venue) has no word for; refused, or counted
 ├── QueryFailedError        the asker's fault, or too much was asked: the recorder says what; it goes on
+├── QuestionRefusedError    the asker's fault: he asks too often, or of whom can not say now; ask again later
 ├── SymbolError             the sender's fault: not a symbol of the desk
 ├── CalendarError           the question lies outside the calendar's data; fail closed
 └── IllegalTransitionError  ours: a message that the order's state can not take; nothing changes
@@ -109,6 +110,10 @@ class TranslationError(MessageError):
 
 class QueryFailedError(SignalboxError):
     """The recorder refused or could not run a query; the text is its own."""
+
+
+class QuestionRefusedError(SignalboxError):
+    """A service did not answer what it was asked; the text is its own."""
 
 
 class SymbolError(SignalboxError):

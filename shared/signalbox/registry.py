@@ -36,6 +36,7 @@ from signalbox.messages import (
     TimerFired,
     TradingState,
     VenueLink,
+    WhatIfAnswer,
 )
 from signalbox.services import CHECKPOINTING_SERVICES, GATEWAYS, LEASED_SERVICES, SERVICES
 from signalbox.subjects import ALL_BOOKS_ACTS, ALL_TRADING_STATES
@@ -130,5 +131,13 @@ REGISTRY: tuple[Declared, ...] = (
         "what a service has folded of TRADE; parts are bytes, the last one says which: service, slot, part",
     ),
     Declared("status.*", None, ("user",), SERVICES, "is a service ready: service", reply=ServiceStatus),
+    Declared(
+        "whatif.intent",
+        Intent,
+        ("user",),
+        ("risk",),
+        "what risk would say to an intent; it is not sent, and nothing comes of it",
+        reply=WhatIfAnswer,
+    ),
     Declared("query.sql", QueryRequest, ("user",), ("recorder",), "read-only SQL on the recorder", reply=QueryReply),
 )

@@ -41,7 +41,7 @@ SENT_SECONDS_MAX = 10.0
 
 OWN_WAY = ("$KV.LEASES.", "$JS.ACK.", "$JS.API.CONSUMER.MSG.NEXT.")
 DISCOVERY = tuple(subjects.discovery(verb, *of) for verb in subjects.DISCOVERY_VERBS for of in ((), ("risk",)))
-ASKED = ("query.sql", *(f"status.{service}" for service in services.SERVICES), *DISCOVERY, SERVER_ID)
+ASKED = ("query.sql", "whatif.intent", *(f"status.{service}" for service in services.SERVICES), *DISCOVERY, SERVER_ID)
 MAY_PUBLISH: dict[str, tuple[str, ...]] = {
     "user": ("intent.*.*", *ASKED),
     "operator": ("intent.*.*", *CONTROLS, *ASKED),

@@ -116,20 +116,37 @@ def test_a_quantity_that_is_no_lot_is_rounded_down(world: Any) -> None:
     assert denied(w, w.order(quantity="0.5")).quantity is None
 
 
-@pytest.mark.parametrize("lot", ["1", "0.000000001"])
-def test_absurd_quantities_take_few_looks(world: Any, lot: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    w = world().ready().instrument("SPY", lot_size=Decimal(lot))
-    looks = 0
-    ask = OF_ORDERS.passes
+class Looks:
+    """Counts how often an order is tried."""
 
-    def counted(facts: Any) -> bool:
-        nonlocal looks
-        looks += 1
-        return ask(facts)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count, ask = 0, OF_ORDERS.passes
 
-    monkeypatch.setattr(type(OF_ORDERS), "passes", lambda _, facts: counted(facts))
+        def counted(facts: Any) -> bool:
+            self.count += 1
+            return ask(facts)
+
+        monkeypatch.setattr(type(OF_ORDERS), "passes", lambda _, facts: counted(facts))
+
+
+@pytest.mark.parametrize(("lot", "looks_max"), [("1", 30), ("0.000000001", 100)])
+def test_absurd_quantities_take_few_looks(
+    world: Any, lot: str, looks_max: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    w, looks = world().ready().instrument("SPY", lot_size=Decimal(lot)), Looks(monkeypatch)
     assert denied(w, w.order(quantity="9" * 15)).quantity == 1000
-    assert 0 < looks < 100
+    assert 0 < looks.count < looks_max
+
+
+def test_nothing_is_tried_where_no_quantity_or_price_could_mend_it(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    w = world().ready()
+    w.later(61).account()  # the price is old
+    looks = Looks(monkeypatch)
+    assert denied(w, w.order(quantity="5000", limit="130")) == WouldPass()
+    assert looks.count == 0
+    halted = world().ready().mode(TradingMode.HALTED)
+    assert denied(halted, halted.order()) == WouldPass()
+    assert looks.count == 1  # a smaller quantity might reduce
 
 
 def test_a_wish_for_a_position_is_told_the_order_that_would_pass(world: Any) -> None:

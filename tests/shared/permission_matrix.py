@@ -84,6 +84,7 @@ def subjects() -> list[str]:
             *(discovery(verb, *of) for service in SERVICES for of in ((service,), (service, "a"))),
         ]
     found += ["$KV.LEASES.ibkr.A1", "$KV.LEASES.dydx.A1", "intent.ibkr.SPY", "query.sql", "query.sql.tina"]
+    found += ["whatif.intent.tina", "whatif.intent.tom"]
     found += ["intent.tom.ibkr.SPY", "intent.tina.ibkr.SPY", "decision.denied.ibkr.A1"]
     found += [f"$KV.CONTROL.books.ibkr.A1.a{name}" for name in ("", ".tom", ".olga")]
     found += ["$KV.CONTROL.trading-state", "$KV.CONTROL.trading-state.tom", "$KV.CONTROL.trading-state.olga"]

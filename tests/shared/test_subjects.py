@@ -52,6 +52,7 @@ DENIED = IntentDenied(id="d", at=AT, intent_sequence=1, intent=None, checks=(), 
 BUILT = {
     subjects.CLOCK: "clock.desk",
     subjects.QUERY: "query.sql",
+    subjects.WHAT_IF: "whatif.intent",
     subjects.trading_state("olga"): "$KV.CONTROL.trading-state.olga",
     subjects.quote("ibkr", "BRK B"): "md.quote.ibkr.BRK%20B",
     subjects.bar("ibkr", "0700.HK", "1m"): "md.bar.ibkr.0700%2EHK.1m",

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from signalbox.client import Blocking, DeniedError, Desk, NotFilledError, away
+from signalbox.client import Blocking, DeniedError, Desk, NotFilledError, away, wishes
 from signalbox.errors import BusUnavailableError, ConfigurationError
-from signalbox.messages import OrderStatus
+from signalbox.messages import OrderStatus, WouldBe
 
 from tests.running_desk import RunningDesk, environment
 
@@ -69,6 +69,18 @@ async def test_a_denial_says_why(client: Desk) -> None:
     assert caught.value.decision.cause == "client-far"
     assert await until(lambda: client.why("client-far")) == caught.value.decision  # the record is a second behind
     assert await client.why("nobody's") is None
+
+
+async def test_risk_is_asked_what_it_would_say_and_nothing_is_sent(client: Desk) -> None:
+    question = wishes.order("BUY", "SPY", 1_000_000, id="client-asked")
+    answer = await client.whatif(question)
+    assert (answer.would_be, answer.checks[0].name) == (WouldBe.DENIED, "order_quantity")
+    assert answer.would_pass is not None
+    assert answer.would_pass.quantity is not None
+    fits = wishes.order("BUY", "SPY", answer.would_pass.quantity)
+    assert (await client.whatif(fits)).would_be is WouldBe.APPROVED
+    with pytest.raises(DeniedError):  # its id is not used up
+        await client.send(question)
 
 
 async def test_an_order_that_rests_is_modified_and_cancelled_and_is_not_filled(client: Desk) -> None:

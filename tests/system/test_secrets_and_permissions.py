@@ -108,7 +108,13 @@ async def test_user_does_not_reach_jetstream(user: Client, subject: str) -> None
 
 async def test_nothing_bounces_off_the_desk(desk: RunningDesk, user: Client, connect: Connect) -> None:
     """A reply subject is not covered by permissions: the desk's answers must not land where they are told to."""
-    answering = ["intent.ibkr.SPY", "query.sql", *(f"status.{service}" for service in SERVICES), *JETSTREAM]
+    answering = [
+        "intent.ibkr.SPY",
+        "query.sql",
+        "whatif.intent",
+        *(f"status.{service}" for service in SERVICES),
+        *JETSTREAM,
+    ]
     before = len(await stored(await connect("auditor")))
     for subject in answering:
         for reply in ("decision.approved.ibkr.DU1234567", "command.ibkr.bounced.0", "order.ibkr.DU1234567.bounced"):

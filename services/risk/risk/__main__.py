@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from signalbox import process
+from signalbox import process, subjects
 from signalbox.lease import service_lease
 from signalbox.process import Runtime
 
@@ -12,6 +12,7 @@ from risk.observing import HEARD, Observing
 from risk.service import Risk
 from risk.settings import Settings
 from risk.state import opening_state
+from risk.what_if import WhatIfs
 
 REBUILT = "rebuilt from TRADE"
 
@@ -37,6 +38,8 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     await observing.settle()
     runtime.health.met(REBUILT)
     await service.consume()
+    what_ifs = WhatIfs(state, runtime.clock, lease)
+    await runtime.bus.serve(subjects.ALL_WHAT_IFS, what_ifs.answer)
     await runtime.spawn(service.log.keep_checkpoints(), "checkpoints")
 
 

@@ -15,6 +15,7 @@ from signalbox.messages import (
     OrderListIntent,
     PositionIntent,
     TradingMode,
+    WouldBe,
 )
 from signalbox.metrics import ORDER_HOP_SECONDS, Hop
 from signalbox.room import NEEDED_BY_ORDERS, StreamRoom
@@ -36,6 +37,11 @@ INTENTS = Counter(
 )
 DECISIONS = Counter("signalbox_risk_decisions_total", "Decisions stored, by verdict.", ("venue", "verdict", "kind"))
 DENIALS = Counter("signalbox_risk_denials_total", "Denied intents, by the first check that failed.", ("venue", "check"))
+WHAT_IFS = Counter(
+    "signalbox_risk_what_ifs_total",
+    "Questions what would become of an intent, by the answer: approved, denied, waiting, or unknown (none was given).",
+    ("would_be",),
+)
 DECISION_LATENCY_SECONDS = Histogram(
     "signalbox_risk_decision_latency_seconds",
     "Wall time from an intent's arrival to its decision being stored.",
@@ -134,6 +140,8 @@ def show_room(rooms: Sequence[StreamRoom]) -> None:
 
 def begin_counts(state: RiskState) -> None:
     """Begin at 0: what a counter first shows is no increase to Prometheus."""
+    for would_be in WouldBe:
+        WHAT_IFS.labels(would_be.lower())
     for outcome in (FLAT, LEFT):
         FLATTENS_ENDED.labels(outcome)
     for venue in state.desk.venues:

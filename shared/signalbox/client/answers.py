@@ -13,7 +13,7 @@ import msgspec
 
 from signalbox import messages
 from signalbox.errors import SignalboxError
-from signalbox.messages import QueryReply, ServiceStatus
+from signalbox.messages import QueryReply, ServiceStatus, WhatIfAnswer, WouldBe
 
 _A = TypeVar("_A", bound=msgspec.Struct)
 
@@ -39,6 +39,15 @@ def read_query_reply(payload: bytes) -> QueryReply:
     if any(len(row) != len(reply.columns) for row in reply.rows):
         raise AnswerError(who, "a row has another number of values than there are columns")
     return reply
+
+
+def read_what_if(payload: bytes) -> WhatIfAnswer:
+    """What risk would say to an intent, or an error with a sentence. Raises `AnswerError`."""
+    who = "risk's"
+    answer = _read(payload, WhatIfAnswer, who)
+    if (answer.would_be is WouldBe.UNKNOWN) is not bool(answer.error):
+        raise AnswerError(who, "it has neither a verdict nor an error, or both")
+    return answer
 
 
 def read_status(payload: bytes, service: str) -> ServiceStatus:

@@ -17,7 +17,7 @@ from typing import Any
 
 from signalbox import messages, subjects
 from signalbox.bus import Bus, BusSettings, Received
-from signalbox.client import wishes
+from signalbox.client import asking, wishes
 from signalbox.client.coming import bars_since, live
 from signalbox.client.order import Order
 from signalbox.client.record import query, rows, sql_text
@@ -43,6 +43,7 @@ from signalbox.messages import (
     Ruling,
     Score,
     Side,
+    WhatIfAnswer,
 )
 
 CONNECT_SECONDS_MAX = 10.0
@@ -314,6 +315,13 @@ class Desk:
             f"WHERE m.stream = 'TRADE' AND d.{mine} ORDER BY generation DESC, sequence LIMIT 1"
         )
         return messages.decode(found[0]["payload"].encode(), Decision) if found else None
+
+    async def whatif(self, intent: Intent) -> WhatIfAnswer:
+        """What risk would say now to an intent (`wishes.order`, `wishes.bracket`): it is not sent, nothing comes of it.
+
+        Raises `QuestionRefusedError` when that is asked too often.
+        """
+        return await asking.what_if(self._bus, intent)
 
     async def caught_up(self, seconds_max: float = DECISION_SECONDS_MAX) -> None:
         """Wait until the record has what was heard here: it is a second behind. `positions`, `orders`, `fills` do.

@@ -120,7 +120,7 @@ from signalbox.messages.orders import (
     PositionChange,
     PositionHeld,
 )
-from signalbox.messages.questions import QueryReply, QueryRequest, ServiceStatus
+from signalbox.messages.questions import QueryReply, QueryRequest, ServiceStatus, WhatIfAnswer, WouldBe
 from signalbox.messages.reports import (
     OpenOrder,
     Report,
@@ -335,6 +335,8 @@ __all__ = [
     "VenueSnapshot",
     "VenueTriggered",
     "VenueUnknown",
+    "WhatIfAnswer",
+    "WouldBe",
     "WouldPass",
     "decode",
     "encode",

@@ -1,12 +1,17 @@
-"""Questions that are answered: a query of the recorder's database, how a process is."""
+"""Questions that are answered: a query of the recorder's database, what risk would say, how a process is."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct, field
 
-from signalbox.messages.words import Utc
+from signalbox.messages.basis import Basis
+from signalbox.messages.decisions import Check, WouldPass
+from signalbox.messages.intents import Intent, OrderIntent
+from signalbox.messages.words import NEVER, Utc
 
 
 class QueryRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,6 +31,38 @@ class QueryReply(Struct, frozen=True, kw_only=True):
     types: tuple[str, ...] = ()
     rows: tuple[tuple[Any, ...], ...] = ()
     truncated: bool = False
+    error: str = ""
+
+
+class WouldBe(StrEnum):
+    """What would become of an intent if it were sent now. UNKNOWN: nobody can say, and `error` says why."""
+
+    APPROVED = "APPROVED"
+    DENIED = "DENIED"
+    WAITING = "WAITING"
+    UNKNOWN = "UNKNOWN"
+
+
+class WhatIfAnswer(Struct, frozen=True, kw_only=True):
+    """What risk would say to an intent, which it has only been asked about: no decision, and nobody acts upon it.
+
+    `intent` is normalised, `order` what a wish for a position would come to. The others are as a decision has them:
+    those that would fail, how many would pass, what would pass instead, what was looked at. `reason` says why it would
+    be denied, or what it would wait for. `error`, a sentence for a person, says why there is no answer.
+    """
+
+    would_be: WouldBe
+    at: Utc = NEVER
+    intent: Intent | None = None
+    order: OrderIntent | None = None
+    reason: str = ""
+    checks: tuple[Check, ...] = ()
+    also_failed: tuple[str, ...] = ()
+    passed: int = 0
+    would_pass: WouldPass | None = None
+    reference_price: Decimal | None = None
+    estimated_commission: Decimal | None = None
+    basis: Basis | None = None
     error: str = ""
 
 

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 from nats.aio.client import Client
 from signalbox.bus import Bus
-from signalbox.client.answers import AnswerError, read_query_reply, read_status
+from signalbox.client.answers import AnswerError, read_query_reply, read_status, read_what_if
 from signalbox.client.record import query
 from signalbox.errors import BusUnavailableError
-from signalbox.messages import QueryReply, ServiceStatus
+from signalbox.messages import QueryReply, ServiceStatus, WhatIfAnswer, WouldBe
 from signalbox_cli.connection import ask_status
 
 GOOD = QueryReply(columns=("a", "b"), rows=((1, 2), (3, 4)))
@@ -53,6 +53,27 @@ def test_what_is_no_answer_is_an_error(payload: bytes) -> None:
         read_query_reply(payload)
     with pytest.raises(AnswerError, match="nothing is known"):
         read_status(payload, "risk")
+    with pytest.raises(AnswerError, match="nothing is known"):
+        read_what_if(payload)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"would_be": "APPROVED", "error": "and yet"}',
+        b'{"would_be": "UNKNOWN"}',
+        b'{"would_be": "MAYBE"}',
+        b'{"type": "IntentApproved", "id": "d", "at": "2026-01-31T00:00:00Z"}',
+    ],
+)
+def test_an_answer_that_says_two_things_or_none_is_no_answer(payload: bytes) -> None:
+    with pytest.raises(AnswerError, match="nothing is known"):
+        read_what_if(payload)
+
+
+def test_what_risk_would_say_is_read() -> None:
+    for answer in (WhatIfAnswer(would_be=WouldBe.DENIED), WhatIfAnswer(would_be=WouldBe.UNKNOWN, error="too often")):
+        assert read_what_if(msgspec.json.encode(answer)) == answer
 
 
 @pytest.fixture
