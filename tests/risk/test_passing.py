@@ -122,11 +122,11 @@ class Looks:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count, ask = 0, OF_ORDERS.passes
 
-        def counted(facts: Any) -> bool:
+        def counted(facts: Any, but: frozenset[str]) -> bool:
             self.count += 1
-            return ask(facts)
+            return ask(facts, but)
 
-        monkeypatch.setattr(type(OF_ORDERS), "passes", lambda _, facts: counted(facts))
+        monkeypatch.setattr(type(OF_ORDERS), "passes", lambda _, facts, but: counted(facts, but))
 
 
 @pytest.mark.parametrize(("lot", "looks_max"), [("1", 30), ("0.000000001", 100)])
@@ -136,6 +136,16 @@ def test_absurd_quantities_take_few_looks(
     w, looks = world().ready().instrument("SPY", lot_size=Decimal(lot)), Looks(monkeypatch)
     assert denied(w, w.order(quantity="9" * 15)).quantity == 1000
     assert 0 < looks.count < looks_max
+
+
+def test_an_order_that_is_a_little_too_much_is_tried_a_few_times(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed says by how much: the guess is right, and the next lot or tick shows it."""
+    w = world(limits={"order_notional_max": Decimal(50_000)}).ready()
+    for order, looks_max in ((w.order(quantity="1500", limit="40"), 4), (w.order(limit="130"), 6)):
+        looks = Looks(monkeypatch)
+        denied(w, order)
+        assert 0 < looks.count <= looks_max
+        monkeypatch.undo()
 
 
 def test_nothing_is_tried_where_no_quantity_or_price_could_mend_it(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:

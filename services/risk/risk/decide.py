@@ -64,7 +64,7 @@ from risk.groups import Judged, explain_group, judge_group
 from risk.intents import TEXT_CHARACTERS_MAX
 from risk.list_facts import gather_legs
 from risk.looking import look, look_at_id
-from risk.passing import Wanted, what_would_pass
+from risk.passing import UNMOVED, Wanted, what_would_pass
 from risk.positions import size
 from risk.rules import Rules
 from risk.sharing import OfGroup, is_of_group
@@ -275,14 +275,14 @@ def _would_pass(
         if is_of_group(wanted, basis):
             return not _judged(rules, basis, wanted, symbol_error, by, at).failed
         if isinstance(wanted, OrderIntent):
-            return OF_ORDERS.passes(gather(rules, basis, wanted, symbol_error, by, at))
+            return OF_ORDERS.passes(gather(rules, basis, wanted, symbol_error, by, at), UNMOVED)
         if isinstance(wanted, OrderListIntent):
-            return OF_LISTS.passes(ListFacts(intent=wanted, rules=rules, basis=basis, now=at)) and all(
-                OF_LEGS.passes(each.facts) for each in gather_legs(rules, basis, wanted, symbol_error, by, at)
+            return OF_LISTS.passes(ListFacts(intent=wanted, rules=rules, basis=basis, now=at), UNMOVED) and all(
+                OF_LEGS.passes(each.facts, UNMOVED) for each in gather_legs(rules, basis, wanted, symbol_error, by, at)
             )
         of_change = ChangeFacts(intent=wanted, rules=rules, basis=basis)
         changed = _changed_order(of_change, symbol_error, by, at)
-        return OF_CHANGES.passes(of_change) and changed is not None and changed[0].passes(changed[1])
+        return OF_CHANGES.passes(of_change, UNMOVED) and changed is not None and changed[0].passes(changed[1], UNMOVED)
 
     return what_would_pass(intent, basis, failed, passes) if isinstance(intent, Wanted) else None
 

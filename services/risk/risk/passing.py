@@ -8,6 +8,7 @@ passed. It must not know what a decision is made of, nor rules.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -26,6 +27,7 @@ from signalbox.messages import (
 from signalbox.order_lists import WITH_ENTRY
 
 from risk.prices import usable_price
+from risk.state import ONE
 
 Wanted = OrderIntent | OrderListIntent | ModifyIntent
 """What has a quantity, and maybe prices, that could be others."""
@@ -49,10 +51,9 @@ UNMOVED_BY_PRICES = frozenset(
 )
 BEGINNINGS_MAX = 6
 """How often the smallest quantity of a list is doubled: so many lots its legs need to have one each."""
-ANCHORS_MAX = 16
-FAR = 2**24
-"""Lots or ticks: who asks for more too many is far off, and is looked for from below."""
+ANCHORS_MAX = 8
 NOTHING = WouldPass()
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 
 
 def what_would_pass(intent: Wanted, basis: Basis, failed: tuple[Check, ...], passes: Passes) -> WouldPass:
@@ -60,17 +61,20 @@ def what_would_pass(intent: Wanted, basis: Basis, failed: tuple[Check, ...], pas
     found, names = basis.instrument, {check.name for check in failed}
     if found is None or names & UNMOVED:
         return NOTHING
-    quantity, limit_price, stop_price = _largest(intent, basis, found, passes), None, None
+    quantity, limit_price, stop_price = _largest(intent, basis, found, failed, passes), None, None
     if not names & UNMOVED_BY_PRICES:
-        limit_price = _nearest(intent, "limit_price", basis, found, passes)
-        stop_price = _nearest(intent, "stop_price", basis, found, passes)
+        told = [Decimal(number) for check in failed for number in _NUMBER.findall(check.limit)]
+        limit_price = _nearest(intent, "limit_price", basis, found, told, passes)
+        stop_price = _nearest(intent, "stop_price", basis, found, told, passes)
     return WouldPass(quantity=quantity, limit_price=limit_price, stop_price=stop_price)
 
 
 # -------------------------------------------------------------------------------------------------------- quantities
 
 
-def _largest(intent: Wanted, basis: Basis, found: InstrumentSeen, passes: Passes) -> Decimal | None:
+def _largest(
+    intent: Wanted, basis: Basis, found: InstrumentSeen, failed: tuple[Check, ...], passes: Passes
+) -> Decimal | None:
     """The largest quantity below the one that is asked for, in whole lots."""
     wanted, lot = _of(intent, "quantity"), found.lot_size
     if wanted is None or not lot.is_finite() or lot <= 0:
@@ -85,7 +89,7 @@ def _largest(intent: Wanted, basis: Basis, found: InstrumentSeen, passes: Passes
         if low >= too_many:
             return None
         if fits(low):
-            return _last_before(low, too_many, fits) * lot
+            return _last_before(low, too_many, int(too_many * _part_left(failed)), fits) * lot
         low *= 2
     return None
 
@@ -102,13 +106,32 @@ def _fewest(intent: Wanted, basis: Basis, found: InstrumentSeen) -> int:
     return least
 
 
-def _last_before(low: int, high: int, fits: Callable[[int], bool]) -> int:
-    """The last that fits, of those from `low`, which does, to `high`, which does not."""
-    if high - low > FAR:
-        step = 1
-        while low + step < high and fits(low + step):
-            low, step = low + step, step * 2
-        high = min(high, low + step)
+def _part_left(failed: tuple[Check, ...]) -> Decimal:
+    """About how much of the quantity would be left if all that failed grew with it: where to begin to look."""
+    part = ONE
+    for check in failed:
+        limit, observed = _NUMBER.fullmatch(check.limit), _NUMBER.fullmatch(check.observed)
+        if limit is not None and observed is not None and Decimal(observed[0]) > 0:
+            part = min(part, Decimal(limit[0]) / Decimal(observed[0]))
+    return part
+
+
+def _last_before(low: int, high: int, guess: int, fits: Callable[[int], bool]) -> int:
+    """The last that fits, of those from `low`, which does, to `high`, which does not.
+
+    From a guess on it is looked for in steps that double, then by halving.
+    """
+    step, rises = 1, guess > low and guess < high and fits(guess)
+    if rises:
+        low = guess
+    elif low < guess < high:
+        high = guess
+    while high - step > low and low + step < high:
+        probe = low + step if rises else high - step
+        if fits(probe) is not rises:
+            low, high = (low, probe) if rises else (probe, high)
+            break
+        low, high, step = (probe, high, step * 2) if rises else (low, probe, step * 2)
     while high - low > 1:
         middle = (low + high) // 2
         if fits(middle):
@@ -121,7 +144,9 @@ def _last_before(low: int, high: int, fits: Callable[[int], bool]) -> int:
 # ------------------------------------------------------------------------------------------------------------ prices
 
 
-def _nearest(intent: Wanted, name: str, basis: Basis, found: InstrumentSeen, passes: Passes) -> Decimal | None:
+def _nearest(
+    intent: Wanted, name: str, basis: Basis, found: InstrumentSeen, told: list[Decimal], passes: Passes
+) -> Decimal | None:
     """The price on the grid of ticks that is nearest to the one asked for, and passes."""
     wanted = _of(intent, name)
     if wanted is None or wanted <= 0 or not found.tick_size.is_finite() or found.tick_size <= 0:
@@ -133,13 +158,26 @@ def _nearest(intent: Wanted, name: str, basis: Basis, found: InstrumentSeen, pas
     for price in sorted(_around(wanted, found), key=lambda each: abs(each - wanted)):
         if price != wanted and fits(price):
             return price
-    anchors = sorted(_anchors(intent, name, basis, found), key=lambda each: abs(each - wanted))
-    good = next((price for price in anchors[:ANCHORS_MAX] if price != wanted and fits(price)), None)
-    return _last_towards(good, wanted, found, fits) if good is not None else None
+    at_market = {each for price in _known(intent, name, basis, found, told) for each in _around(price, found)}
+    beside = {each for price in at_market for each in _beside(price, found)} - at_market
+    for anchors in (at_market, beside):
+        for price in sorted(anchors, key=lambda each: abs(each - wanted))[:ANCHORS_MAX]:
+            if price != wanted and fits(price):
+                return _last_towards(price, wanted, found, fits)
+    return None
 
 
 def _last_towards(good: Decimal, bad: Decimal, found: InstrumentSeen, fits: Callable[[Decimal], bool]) -> Decimal:
     """The last price that fits on the way from `good`, which does, to `bad`, which does not."""
+    step = found.tick_size if bad > good else -found.tick_size
+    while abs(step) < abs(bad - good):
+        probe = _ceiling(good + step, found) if step > 0 else _floor(good + step, found)
+        if probe in (good, bad) or (probe > good) is not (step > 0) or (probe < bad) is not (step > 0):
+            break
+        if not fits(probe):
+            bad = probe
+            break
+        good, step = probe, step * 2
     while True:
         middle = _floor((good + bad) / 2, found)
         if middle in (good, bad) or middle <= min(good, bad):
@@ -152,22 +190,19 @@ def _last_towards(good: Decimal, bad: Decimal, found: InstrumentSeen, fits: Call
             bad = middle
 
 
-def _anchors(intent: Wanted, name: str, basis: Basis, found: InstrumentSeen) -> set[Decimal]:
-    """Where a price may pass, if any does: at the market, or a tick beside it, and for a purchase far below."""
+def _known(intent: Wanted, name: str, basis: Basis, found: InstrumentSeen, told: list[Decimal]) -> set[Decimal]:
+    """Where a price may pass: at what was told as a limit, at the market, for a purchase far below. Or just beside."""
     quote, other = basis.quote, "stop_price" if name == "limit_price" else "limit_price"
-    known = [_of(intent, other), found.tick_size if _side(intent, basis) is Side.BUY else None]
+    known = [*told, _of(intent, other), found.tick_size if _side(intent, basis) is Side.BUY else None]
     if quote is not None:
         known += [quote.bid, quote.ask, quote.last, quote.oracle_price]
-    anchors = set[Decimal]()
-    for price in known:
-        if price is not None and usable_price(price) is not None:
-            for each in _around(price, found):
-                anchors |= {
-                    each,
-                    *_around(each - found.tick_size / 2, found),
-                    *_around(each + found.tick_size / 2, found),
-                }
-    return {price for price in anchors if price > 0}
+    return {price for price in known if usable_price(price) is not None and price is not None}
+
+
+def _beside(price: Decimal, found: InstrumentSeen) -> set[Decimal]:
+    """The next prices of the grid on either side."""
+    half = found.tick_size / 2
+    return {each for each in (_floor(price - half, found), _ceiling(price + half, found)) if each > 0}
 
 
 def _around(price: Decimal, found: InstrumentSeen) -> set[Decimal]:

@@ -80,11 +80,12 @@ class Rows(Generic[F]):
     there need not be asked again. Without it all are asked always.
     """
 
-    __slots__ = ("_ground_of", "_passed_on", "_questions", "_rows")
+    __slots__ = ("_ground_of", "_passed_on", "_questions", "_questions_but", "_rows")
 
     def __init__(self, rows: Iterable[Row[F]], ground_of: Callable[[F], tuple[Form, Ground]] | None = None) -> None:
         self._rows = tuple(rows)
         self._questions = tuple([row.why_not for row in self._rows])
+        self._questions_but: dict[frozenset[str], tuple[Callable[[F], str], ...]] = {}
         self._ground_of = ground_of
         # Bounded: nothing passes for a market that is not the desk's
         self._passed_on: dict[Form, tuple[Ground, tuple[Callable[[F], str], ...]]] = {}
@@ -114,9 +115,12 @@ class Rows(Generic[F]):
                 return tuple([row.check(facts, reason) for row in self._rows if (reason := row.why_not(facts))])
         return ()
 
-    def passes(self, facts: F) -> bool:
-        """Whether an intent passes them all; nothing is told of it."""
-        return not any(why_not(facts) for why_not in self._questions)
+    def passes(self, facts: F, but: frozenset[str]) -> bool:
+        """Whether an intent passes all but those of these names; nothing is told of it."""
+        questions = self._questions_but.get(but)
+        if questions is None:
+            questions = self._questions_but[but] = tuple([row.why_not for row in self._rows if row.name not in but])
+        return not any(why_not(facts) for why_not in questions)
 
     def told(self, facts: F) -> tuple[Check, ...]:
         """All checks, in order."""
