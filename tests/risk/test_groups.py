@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from risk.checkpoint import StateLoader, capture
-from risk.decide import explain
+from risk.decide import explain, orders_of
 from risk.state import opening_state
 from signalbox import messages
 from signalbox.account_groups import AccountGroup
@@ -204,6 +204,14 @@ def w_switch(w: World, account: str) -> Any:
     )
     values = {"id": "a1", "at": w.now, "venue": VENUE, "account": account, "order_id": "_acts"}
     return messages.BooksAdjusted(**values, status=OrderStatus.FILLED, act=act)
+
+
+def test_it_costs_its_sender_as_many_decisions_as_it_is_orders() -> None:
+    w = ready(desk_of())
+    assert orders_of(w.decide(order(w))) == 3
+    assert orders_of(w.decide(w.order(quantity="100000", group="growth"))) == 0
+    assert orders_of(w.decide(w.cancel("X"))) == 3
+    assert orders_of(w.decide(w.mass_cancel())) == 3
 
 
 def test_an_id_is_used_up_for_the_whole() -> None:

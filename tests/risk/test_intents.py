@@ -249,3 +249,18 @@ def test_what_is_wrong_with_a_wish_for_a_position_is_said(changes: dict[str, Any
     result = read_intent(json.dumps({**wish, "action": "REDUCE_LONG", **changes}).encode())
     assert isinstance(result, Unreadable)
     assert word in result.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"percent": "\u0661"}, "percent is not written as a number"),
+        ({"percent": "1e999999"}, "percent is too large or too precise"),
+        ({"group": "g" * 257}, "group has 257 characters"),
+        ({"method": "Fair"}, "$.method"),
+    ],
+)
+def test_what_is_wrong_with_an_order_for_a_group_is_said(changes: dict[str, Any], word: str) -> None:
+    result = read_intent(json.dumps({**GOOD, "group": "growth", **changes}).encode())
+    assert isinstance(result, Unreadable)
+    assert word in result.reason

@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from signalbox.client import Desk, wishes
+from signalbox.messages import OrderStatus
 
 from tests.running_desk import SPEED, START, RunningDesk
 
@@ -73,6 +75,26 @@ def test_a_groups_order_is_changed_and_cancelled_as_one(several: RunningDesk) ->
     ended = several.run("cancel", "rests", "--follow")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     several.until(lambda: {status for _, status, _ in rests().values()} <= {"CANCELED"}, 60)
+
+
+async def test_a_program_has_each_accounts_order(several: RunningDesk) -> None:
+    url, password = several.facts["nats_url"], several.password("user")
+    async with Desk.connect(url, user="user", password=password) as client:
+        wish = wishes.order("BUY", "SPY", 4, limit="100", id="programs", group="both", time_in_force="GTC")
+        with pytest.raises(ValueError, match="share_out"):
+            await client.place(wish)
+        orders = await client.share_out(wish)
+        assert [(order.id, order.account, order.quantity) for order in orders] == [
+            ("programs.1", FIRST, 2),
+            ("programs.2", SECOND, 2),
+        ]
+        for order in orders:
+            await order.working(60)
+        await orders[0].cancel()
+        await orders[0].done(60)
+        await client.cancel("programs")
+        await orders[1].done(60)
+        assert {order.status for order in orders} == {OrderStatus.CANCELED}
 
 
 def test_a_percentage_is_of_what_each_holds(several: RunningDesk) -> None:

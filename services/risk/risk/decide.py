@@ -376,6 +376,14 @@ def failed_checks(decision: Decision) -> tuple[Check, ...]:
     return tuple(check for check in decision.checks if not check.passed)
 
 
+def orders_of(decision: Decision) -> int:
+    """How many orders follow from a decision on one intent, or are asked to end: that many decisions it is worth."""
+    if isinstance(decision, IntentDenied):
+        return 0
+    covered = decision.basis.covered_orders if decision.basis is not None else 0
+    return covered or len(decision.parts)
+
+
 def address(state: RiskState, intent: Intent | None) -> tuple[str, str]:
     """The venue and account whose subject a decision goes to; empty where they are not the desk's own.
 

@@ -159,7 +159,7 @@ class Intake(Generic[T]):
         return None
 
     def charge(self, waiting: Waiting[T], orders: int) -> None:
-        """Have its sender pay for what follows from a cancel of many: it was for so many `orders`."""
+        """Have its sender pay for what follows from a decision that is for several orders, so many `orders`."""
         self._names[waiting.name].buckets[waiting.lane].tokens -= max(0, orders - 1)
 
     def is_brief(self, waiting: Waiting[T]) -> bool:

@@ -42,7 +42,7 @@ from signalbox.metrics import Hop, show_hop
 
 from risk import evolve, metrics, switches
 from risk.account_ages import told
-from risk.decide import address
+from risk.decide import address, orders_of
 from risk.facts import Request
 from risk.intake import Intake, Lane, Offer, Waiting
 from risk.intents import Unreadable, read_head, read_id, read_intent
@@ -235,10 +235,7 @@ class Risk:
             began_seconds = time.perf_counter()
             decision = self._judge(request)
             decided_seconds = time.perf_counter()
-            if waiting.cancels_many and isinstance(decision, IntentApproved) and decision.basis is not None:
-                self._intake.charge(waiting, decision.basis.covered_orders)
-            elif isinstance(decision, IntentApproved) and decision.parts:
-                self._intake.charge(waiting, len(decision.parts))
+            self._intake.charge(waiting, orders_of(decision))
             made.append(_Made(decision, received, waiting.reply, began_seconds, decided_seconds))
         await self._store(made)
 

@@ -105,6 +105,8 @@ class _Plain:
 
 
 def _plain(result: Any, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> Any:
+    if type(result) is tuple:
+        return tuple(_plain(each, run) for each in result)
     has_coroutines = type(result).__module__.startswith("signalbox.client.")
     return _Plain(result, run) if has_coroutines else result
 
