@@ -107,8 +107,8 @@ def passing_in_words(found: WouldPass | None) -> list[str]:
         if figure is not None
     ]
     if not told:
-        return ["no other quantity or price alone would pass"]
-    return ["would pass, this alone changed:", *told]
+        return ["no other quantity or price would pass"]
+    return ["would pass, these together:" if found.together else "would pass, this alone changed:", *told]
 
 
 def is_nothing(made: IntentApproved) -> bool:

@@ -45,7 +45,7 @@ def test_each_check_that_failed_says_where_its_figure_is_from(w: World) -> None:
     assert "decided by trading_state" in found
     assert "limit ACTIVE; seen HALTED, from message 3 of KV_CONTROL" in found
     assert "seen 130, from quote q4 of 17:00:00 UTC" in found
-    assert "no other quantity or price alone would pass" in found
+    assert "no other quantity or price would pass" in found
 
 
 def test_checks_that_a_long_denial_only_names_are_told_with_the_rules_and_named_without(w: World) -> None:
@@ -90,3 +90,5 @@ def test_each_figure_that_would_pass_has_its_words() -> None:
     words = ["the largest quantity: 5", "the nearest limit price: 9.5", "the nearest stop price: 9.4"]
     assert passing_in_words(found)[1:] == [f"  {each}" for each in words]
     assert passing_in_words(None) == []
+    both = passing_in_words(WouldPass(quantity=Decimal(5), limit_price=Decimal("9.5"), together=True))
+    assert both == ["would pass, these together:", *(f"  {each}" for each in words[:1]), f"  {words[1]}"]

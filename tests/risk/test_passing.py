@@ -91,6 +91,19 @@ def test_a_price_that_makes_it_small_enough_is_told_beside_the_quantity(world: A
     assert found == WouldPass(quantity=Decimal(500), limit_price=Decimal(50))
 
 
+def test_where_both_are_wrong_the_price_is_told_and_the_quantity_at_that(world: Any) -> None:
+    w = world().ready()
+    order = w.order(quantity="1500", limit="130")
+    found = denied(w, order)
+    assert found == WouldPass(quantity=Decimal(1000), limit_price=Decimal(105), together=True)
+    assert passes(w, replace(order, quantity=Decimal(1000), limit_price=Decimal(105)))
+    stop = {"order_type": OrderType.STOP, "limit_price": None, "stop_price": Decimal(90)}
+    found = denied(w, w.order("BUY", "1500", **{"limit": None, **stop}))
+    assert (found.stop_price, found.quantity, found.together) == (Decimal("100.01"), Decimal(1000), True)
+    w.mode(TradingMode.HALTED)
+    assert denied(w, order) == WouldPass()
+
+
 def test_what_neither_a_quantity_nor_a_price_can_mend_says_so(world: Any) -> None:
     w = world().ready().mode(TradingMode.HALTED)
     assert denied(w, w.order(quantity="10")) == WouldPass()
@@ -252,6 +265,11 @@ def test_what_is_told_passes_and_a_lot_or_tick_more_does_not(world: Any, data: A
         return
     found = decision.would_pass
     assert found is not None
+    if found.together:
+        assert passes(w, replace(order, quantity=found.quantity, limit_price=found.limit_price))
+        assert not passes(w, replace(order, quantity=found.quantity))
+        assert not passes(w, replace(order, limit_price=found.limit_price))
+        return
     if found.quantity is not None:
         assert found.quantity < order.quantity
         assert passes(w, replace(order, quantity=found.quantity))

@@ -1,9 +1,9 @@
 """What would have passed in the place of what is denied: the largest quantity, the nearest price.
 
 Pure search over the checks themselves (`passes`): it knows none of their limits, so that what it finds is what the
-next intent is let through with, if nothing else has changed by then. One thing is changed at a time. What passes is
-taken to lie together: between what passes and what does not, the boundary is found by halving, and whatever is told has
-passed. It must not know what a decision is made of, nor rules.
+next intent is let through with, if nothing else has changed by then. One thing is changed at a time; where that helps
+nowhere, a price and the quantity. What passes is taken to lie together: between what passes and what does not, the
+boundary is found by halving, and whatever is told has passed. It must not know what a decision is made of, nor rules.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ UNMOVED_BY_PRICES = frozenset(
         *("order_quantity", "position_quantity", "option_writing", "total_above_filled"),
     }
 )
+PRICES = ("limit_price", "stop_price")
 BEGINNINGS_MAX = 6
 """How often the smallest quantity of a list is doubled: so many lots its legs need to have one each."""
 ANCHORS_MAX = 8
@@ -61,12 +62,31 @@ def what_would_pass(intent: Wanted, basis: Basis, failed: tuple[Check, ...], pas
     found, names = basis.instrument, {check.name for check in failed}
     if found is None or names & UNMOVED:
         return NOTHING
-    quantity, limit_price, stop_price = _largest(intent, basis, found, failed, passes), None, None
+    quantity, prices = _largest(intent, basis, found, failed, passes), dict[str, Decimal]()
+    told = [Decimal(number) for check in failed for number in _NUMBER.findall(check.limit)]
     if not names & UNMOVED_BY_PRICES:
-        told = [Decimal(number) for check in failed for number in _NUMBER.findall(check.limit)]
-        limit_price = _nearest(intent, "limit_price", basis, found, told, passes)
-        stop_price = _nearest(intent, "stop_price", basis, found, told, passes)
-    return WouldPass(quantity=quantity, limit_price=limit_price, stop_price=stop_price)
+        for name in PRICES:
+            price = _nearest(intent, name, basis, found, told, passes)
+            if price is not None:
+                prices[name] = price
+    if quantity is None and not prices and names - UNMOVED_BY_PRICES:
+        return _together(intent, basis, found, failed, told, passes)
+    return WouldPass(quantity=quantity, limit_price=prices.get("limit_price"), stop_price=prices.get("stop_price"))
+
+
+def _together(
+    intent: Wanted, basis: Basis, found: InstrumentSeen, failed: tuple[Check, ...], told: list[Decimal], passes: Passes
+) -> WouldPass:
+    """The nearest price with which the smallest order would pass, and the largest quantity at that."""
+    if _of(intent, "quantity") is None or not _has_lots(found):
+        return NOTHING
+    smallest = _with(intent, "quantity", _fewest(intent, basis, found) * found.lot_size)
+    for name in PRICES:
+        price = _nearest(smallest, name, basis, found, told, passes)
+        if price is not None:
+            quantity = _largest(_with(intent, name, price), basis, found, failed, passes)
+            return WouldPass(quantity=quantity, together=True, **{name: price}) if quantity is not None else NOTHING
+    return NOTHING
 
 
 # -------------------------------------------------------------------------------------------------------- quantities
@@ -77,7 +97,7 @@ def _largest(
 ) -> Decimal | None:
     """The largest quantity below the one that is asked for, in whole lots."""
     wanted, lot = _of(intent, "quantity"), found.lot_size
-    if wanted is None or not lot.is_finite() or lot <= 0:
+    if wanted is None or not _has_lots(found):
         return None
 
     def fits(lots: int) -> bool:
@@ -92,6 +112,10 @@ def _largest(
             return _last_before(low, too_many, int(too_many * _part_left(failed)), fits) * lot
         low *= 2
     return None
+
+
+def _has_lots(found: InstrumentSeen) -> bool:
+    return found.lot_size.is_finite() and found.lot_size > 0
 
 
 def _fewest(intent: Wanted, basis: Basis, found: InstrumentSeen) -> int:

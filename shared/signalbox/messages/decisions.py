@@ -36,15 +36,17 @@ class GroupPart(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class WouldPass(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What risk would have let through in the place of what it denied, one thing changed and all else as it was.
+    """What risk would have let through in the place of what it denied: one of these changed, and all else as it was.
 
     `quantity` is the largest one, each price the one nearest to what was asked for; of a list they are its entry's, of
-    a wish for a position those of the order that it comes to. None = none would have; nothing at all = neither would.
+    a wish for a position those of the order that it comes to. None = none would have. `together` = none alone, but the
+    price and, at that, the quantity. Nothing at all = not even they.
     """
 
     quantity: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    together: bool = False
 
 
 class IntentApproved(Message, frozen=True, kw_only=True):
