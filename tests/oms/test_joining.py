@@ -282,6 +282,30 @@ def test_a_smaller_exit_that_is_refused_is_no_second_one_for_ever(make: Any, mon
     assert sum(isinstance(event, ListAlarmed) for event in venue.desk.log) == 1
 
 
+def test_a_smaller_exit_that_a_person_cancels_takes_the_larger_one_with_it(make: Any, monkeypatch: Any) -> None:
+    reduces_only(monkeypatch, changes=False)
+    venue = Answers(make)
+    venue.enters("10")
+    venue.settle()
+    venue.sells("b.target1", "4")
+    venue.desk.run(make.cancel("b.stop-2"), canceled(make, "b.stop-2"))
+    assert venue.desk.works()["b.stop"] == "10*", "he wants no stop, and it is for more than is left"
+    venue.settle()
+    assert venue.desk.works() == {"b.entry": "90", "b.target1": "6"}
+
+
+def test_what_shrinks_again_before_the_venue_has_answered_is_sent_again(make: Any, monkeypatch: Any) -> None:
+    reduces_only(monkeypatch, changes=False)
+    venue = Answers(make)
+    venue.enters("10")
+    venue.settle()
+    venue.sells("b.target1", "4")
+    venue.sells("b.target1", "2")
+    assert venue.desk.works()["b.stop-3"] == "4"
+    venue.settle()
+    assert venue.desk.works() == {"b.entry": "90", "b.stop-3": "4", "b.target1": "4"}
+
+
 def test_it_dies_between_any_two_lines_and_the_next_one_grows_exactly_what_is_missing(make: Any) -> None:
     def told(desk: Any) -> Any:
         venue = Answers.__new__(Answers)

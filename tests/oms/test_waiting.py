@@ -220,3 +220,99 @@ def test_what_closes_at_the_market_waits_for_nothing(make: Any, monkeypatch: pyt
     venue.answer()
     desk.take(no_room(make, "b.flatten"))
     assert desk.works()["b.flatten-2"] == "100"
+
+
+def test_who_waits_for_two_refusals_waits_for_the_later_one(make: Any) -> None:
+    venue = entered(make, "40")
+    desk = venue.desk
+    venue.enters("60")
+    desk.run(no_room(make, "b.stop"), no_room(make, "b.stop-2", ROOM / 2))
+    desk.follow(after(make, ROOM - 1))
+    assert sent(desk, "stop") == ["b.stop", "b.stop-2"]
+    desk.follow(after(make, ROOM))
+    assert (desk.works()["b.stop-3"], desk.works()["b.stop-4"]) == ("40", "60")
+
+
+def test_of_two_legs_that_wait_the_one_that_is_first_wakes_the_list(make: Any) -> None:
+    desk = entered(make).desk
+    desk.take(no_room(make, "b.target1", 2 * ROOM))
+    desk.take(no_room(make, "b.stop"))
+    assert desk.wakes["b"].due == after(make, ROOM)
+    desk.follow(after(make, ROOM))
+    assert (sent(desk, "stop"), sent(desk, "target")) == (["b.stop", "b.stop-2"], ["b.target1"])
+    assert desk.wakes["b"].due == after(make, 2 * ROOM)
+
+
+def test_what_was_waited_for_is_waited_for_no_more(make: Any) -> None:
+    desk = entered(make).desk
+    desk.take(no_room(make, "b.stop"))
+    desk.follow(after(make, ROOM))
+    assert (desk.state.lists["b"].timed.waits_until, list(desk.state.lists_timed)) == (None, [])
+
+
+def test_a_stop_that_ends_unasked_is_lost_although_a_change_of_it_found_no_room(make: Any) -> None:
+    venue = Answers(make)
+    for _ in range(PARTS_MAX):
+        venue.enters("10")
+    venue.settle()
+    venue.enters("10")
+    no_room_to_change(make, venue.desk, "b.stop-4")
+    venue.desk.take(canceled(make, "b.stop-4"))
+    assert alarms(venue.desk) == [("b.stop-4", ListAction.RETRY)]
+
+
+def test_a_change_that_finds_no_room_again_and_again_makes_an_exit_of_its_own(make: Any) -> None:
+    venue = Answers(make)
+    for _ in range(PARTS_MAX):
+        venue.enters("10")
+    venue.settle()
+    desk = venue.desk
+    venue.enters("10")
+    venue.change("b.target1-4")
+    for number in range(waiting.REFUSALS_MAX + 1):
+        answered(make, desk, "b.stop-4", refused=True, room_at=after(make, number + 1))
+        desk.follow(after(make, number + 1))
+    assert (desk.works()["b.stop-5"], venue.total("stop")) == ("10", 50)
+
+
+def test_a_part_has_its_own_exits_while_those_of_the_one_before_wait(make: Any) -> None:
+    venue = Answers(make)
+    for _ in range(PARTS_MAX):
+        venue.enters("10")
+        venue.answer() if venue.number < PARTS_MAX else None
+    desk = venue.desk
+    desk.take(no_room(make, f"b.stop-{PARTS_MAX}"))
+    venue.settle()
+    venue.enters("10")
+    venue.settle()
+    desk.follow(after(make, ROOM))
+    venue.settle()
+    desk.follow(after(make, ROOM))
+    venue.settle()
+    assert (venue.total("stop"), venue.total("target1"), alarms(desk)) == (50, 50, [])
+
+
+def test_a_stop_that_the_schedule_moves_is_moved_once_there_is_room(make: Any) -> None:
+    break_even = TimedStep(action=TimedAction.BREAK_EVEN, after_seconds=10)
+    venue = entered(make, timed=(break_even,))
+    desk = venue.desk
+    venue.settle()
+    desk.follow(after(make, 20))
+    assert desk.state.orders["b.stop"].change.order.stop_price == 10
+    no_room_to_change(make, desk, "b.stop")
+    assert (told(make, desk), alarms(desk)) == ([("stop", "b.stop", ROOM)], [])
+    desk.follow(after(make, ROOM - 1))
+    assert desk.state.orders["b.stop"].change is None
+    desk.follow(after(make, ROOM))
+    assert desk.state.orders["b.stop"].change.order.stop_price == 10
+    venue.settle()
+    assert (desk.state.orders["b.stop"].order.stop_price, alarms(desk)) == (10, [])
+
+
+def test_the_next_step_of_the_schedule_wakes_a_list_no_later_than_what_it_waits_for(make: Any) -> None:
+    steps = [TimedStep(action=TimedAction.CANCEL_ENTRY, after_seconds=50)]
+    steps.append(TimedStep(action=TimedAction.CLOSE_POSITION, after_seconds=2 * ROOM))
+    desk = entered(make, "40", timed=tuple(steps)).desk
+    desk.take(no_room(make, "b.stop"))
+    desk.follow(after(make, 50))
+    assert desk.wakes["b"].due == after(make, ROOM)

@@ -183,7 +183,7 @@ def _reduced(known: ListState, group: Group, task: Task) -> Iterator[Task]:
     orders = task.orders
     newest = orders[-1]
     if is_placed_first(known, orders):
-        if leg_state(known, group.orders[task.leg.name]) in (Leg.LOST, Leg.DONE):
+        if leg_state(known, group.orders[task.leg.name]) not in (Leg.WORKING, Leg.HELD):
             yield from _each_cancelled(known, task, orders)
             return
         if len(orders) > 1 and open_quantity((newest,)) == task.quantity:

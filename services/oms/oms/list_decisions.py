@@ -152,7 +152,7 @@ def _next(
     """
     waits: tuple[datetime, str, str] | None = None
     for task in found:
-        room = room_for(state, known, task.leg.name) if task.group and task.act in _NEEDS_ROOM else None
+        room = room_for(state, known, task.leg.name) if task.act in _NEEDS_ROOM else None
         if room is None or room[0] <= now:
             return task, None
         waits = min(waits or (room[0], task.leg.name, room[1]), (room[0], task.leg.name, room[1]))
@@ -169,7 +169,7 @@ def _waiting(state: State, known: ListState, waits: tuple[datetime, str, str] | 
     until, leg, about = waits
     event = ListWaits(**carried(state, known.owner, NO_ORDER, now, known.changed_by), leg=leg, about=about, until=until)
     wakes_at = known.timed.wakes_at
-    due = min(until, wakes_at) if wakes_at is not None and wakes_at > now else until
+    due = min(until, wakes_at) if wakes_at is not None else until
     return Outcome(events=(event,), timers=(timer(known, due),))
 
 
