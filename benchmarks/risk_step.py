@@ -156,7 +156,7 @@ def measure(trading: Trading, in_turns: Callable[[], object] = lambda: None) -> 
         stored = messages.encode(request.intent)  # type: ignore[arg-type]
         begun = perf_counter_ns()
         (decision,) = step(trading.state, request, trading.at)
-        assert not isinstance(decision, messages.FlattenEnded)
+        assert isinstance(decision, messages.IntentApproved | messages.IntentDenied)
         decided = perf_counter_ns()
         messages.decode(stored, messages.Intent)
         messages.encode(decision)
@@ -173,7 +173,7 @@ def run() -> list[dict[str, Any]]:
     for orders in ORDERS:
         while trading.serial < orders - MEASURED // 2:
             (decision,) = step(trading.state, trading.request(), trading.at)
-            assert not isinstance(decision, messages.FlattenEnded)
+            assert isinstance(decision, messages.IntentApproved | messages.IntentDenied)
             trading.take(decision)
         value, reference = measure(trading)
         first = first or value / reference

@@ -39,6 +39,7 @@ COMMANDS = {
     "story": ("order",),
     "setting_aside": ("dead", "skip"),
     "books": ("books",),
+    "limits": ("limits",),
     "doctor.commands": ("doctor",),
     "offline": ("audit",),
     "why": ("why",),

@@ -33,6 +33,7 @@ from signalbox.messages import (
     OrderStatus,
     Position,
     RefusedBy,
+    Ruling,
 )
 
 UNSETTLED = frozenset(
@@ -140,7 +141,8 @@ def read_trade(received: Sequence[Received]) -> Trade:
     for message in received:
         head = message.subject.split(".", 1)[0]
         if head == subjects.DECISION and not subjects.is_decision(message.subject):
-            trade.flattens_ended.append(messages.decode(message.payload, FlattenEnded))
+            ruling: Ruling = messages.decode(message.payload, Ruling)
+            trade.flattens_ended.extend([ruling] if isinstance(ruling, FlattenEnded) else [])
             continue
         if head == subjects.DECISION:
             trade.decisions.append(messages.decode(message.payload, Decision))

@@ -1,4 +1,4 @@
-"""Writes docs/limits.md: every limit of the desk file, by the rows that hold orders against them.
+"""Writes docs/limits.md: every limit, by the rows that hold orders against them.
 
 python -m signalbox_cli.limits_reference > docs/limits.md
 """
@@ -9,30 +9,94 @@ from collections.abc import Iterable
 from typing import Any
 
 from risk.asked import OF_ORDERS
-from risk.checks.rows import Row
+from risk.checks.rows import Limit, Row
 from risk.limits import limits_of
+from signalbox.limits import EVERYWHERE, LIMITS, Scope
 
 HEAD = """# Limits
 
 <!-- Written by `python -m signalbox_cli.limits_reference`; a test fails when this is not what it writes. -->
 
-What risk holds every order against, from the table `[limits]` of the desk file; there are no defaults but one. A limit
-holds for each account, and counts everything under way: an order that is not done counts as if all of it filled at its
-worst. What only reduces a position is not held up by the limits on positions, exposure and funds. A denial names the
-check, with the limit and what was observed (`signalbox explain`, the view `checks`). The used share is
-`signalbox_risk_limit_use{limit=...}`, on the dashboard *Risk*; from 90 % on the alert ExposureNearLimit tells.
+What risk holds every order against. The table `[limits]` of the desk file is version 0, of the scope desk; there are no
+defaults but one. Operators set others while the desk trades (`signalbox limits`, [below](#set-while-the-desk-trades)).
 
-| limit | what it bounds | check | used share |
-|---|---|---|---|
+Each limit holds for each account by itself, and counts everything under way: an order that is not done counts as if all
+of it filled at its worst. What only reduces a position is not held up by the limits on positions, exposure and funds. A
+denial names the check, with the limit, whose it is, and what was observed (`signalbox explain`, the view `checks`).
+The used share is `signalbox_risk_limit_use{limit=...}` and `signalbox limits use`, on the dashboard *Risk*; from 90 %
+on the alert ExposureNearLimit tells.
+
+| limit | what it bounds | may be stated for | check | used share |
+|---|---|---|---|---|
+"""
+TAIL = """
+## Scopes
+
+A limit may be stated for the desk, a venue, an account, an asset class (STOCK, OPTION, PERPETUAL, FOREX), a strategy
+and a symbol: those that the table above names. Of all that an order is in *the tightest holds*, and the decision says
+which it was of (`the limit of symbol:SPY`; `scope` of a check). *A limit that none of them states denies*
+(`limits_stated`).
+
+- A scope says *which orders* its limits are for. What is measured is the same: `position_notional_max` of a strategy is
+  what an order of that strategy may bring the account's position in the symbol to, whoever holds the rest of it. So
+  what is added up over an account is stated for desk, venue and account alone. What a strategy or an asset class holds
+  altogether is not bounded yet.
+- An order is of the strategy that its intent names: a sender can leave it out, and is held to the other scopes then.
+- The asset class is that of the symbol's form, by itself.
+- A set with a limit that this version of risk does not know (a later one has set it) lets no order through.
+
+A limits file has a table for each, and states all that is to hold (schema: `LimitsByScope` in
+[messages.json](schemas/messages.json)):
+
+```toml
+[desk]
+order_quantity_max = 500
+[asset_class.OPTION]
+order_notional_max = "500"
+[strategy."momentum 1"]
+order_quantity_max = 50
+[symbol.SPY]
+price_collar_fraction = "0.02"
+```
+
+It is taken whole or not at all, with every mistake told at once: a name that the desk does not trade, a limit where it
+can not be stated, a number that is none, and what contradicts itself: a narrower scope that is looser than one around
+it could never hold. It has 10,000 bytes on the wire at most. `profiles/` has three: `paper` for a simulated desk,
+`conservative` and `aggressive`. They are plain files to begin with: look at `signalbox limits diff FILE` first.
+
+## Set while the desk trades
+
+`signalbox limits set symbol:SPY order_quantity_max=50 --reason WHY`, or `limits load FILE`, proposes a whole set, made
+from the version that holds, under the operator's name. Risk answers once, in TRADE, among its decisions
+([decision 90](decisions/0090-limits-are-a-word-of-risk-in-trade.md)):
+
+- *Set*: the next version. It holds from the next intent on, in that process and in whichever takes over; every decision
+  has its number (`basis.limits_version`). What works already stays: a tighter limit cancels nothing.
+- *Refused*, with the reason: another version holds than the one it was made from; a mistake; it says no reason; it has
+  waited for more than five minutes. The last good version stands, and `signalbox status` tells both. What can not be
+  read at all is parked (`signalbox dead`).
+- *What lets more through* has to be meant: the command asks, or is told `--loosen`. With `loosen_limits = "TWO"` in the
+  desk file a second operator has to want the same: `signalbox limits agree ID`.
+- *Edit the desk file* afterwards, and what it has holds too where it is tighter, until operators set limits again:
+  `signalbox_risk_limits_file_changed`. It can not loosen what operators have set.
+
+`limits history` has who, when and why; `limits diff` compares versions and files; `replay decisions` and `explain` make
+each decision under the version that it names.
 """
 
 
 def page(rows: Iterable[Row[Any]] = OF_ORDERS) -> str:
     """The whole page."""
-    return HEAD + "".join(
-        f"| `{limit.name}` | {limit.about} | `{row.name}` | {'yes' if limit.used is not None else '-'} |\n"
-        for row, limit in limits_of(rows)
-    )
+    return HEAD + "".join(_line(row, limit) for row, limit in limits_of(rows)) + TAIL
+
+
+def _line(row: Row[Any], limit: Limit) -> str:
+    term = LIMITS.get(limit.name)
+    where = ", ".join(scope.value.replace("_", " ") for scope in Scope if term is not None and scope in term.scopes)
+    if term is not None and term.scopes == EVERYWHERE:
+        where = "every scope"
+    used = "yes" if limit.used is not None else "-"
+    return f"| `{limit.name}` | {limit.about} | {where} | `{row.name}` | {used} |\n"
 
 
 if __name__ == "__main__":

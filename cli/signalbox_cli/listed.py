@@ -43,6 +43,7 @@ ABOUT = {
     "books": (
         "acts on the desk's own books, each with a reason: splits, dividends, what is adopted or corrected by hand"
     ),
+    "limits": "the limits that hold, by scope and version: show, set, load, compare, and what of each is used",
     "doctor": "is this desk fit to trade, and with --live, fit for real money? The checklist as checks",
     "audit": "fold a file of fills into positions: does my broker's statement add up?",
     "why": "why an intent was denied, or let through: what decided, what was seen, and what would have passed",

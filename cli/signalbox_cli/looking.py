@@ -23,6 +23,8 @@ from signalbox_cli.querying import show_reply
 from signalbox_cli.simulated_venues import services_of
 from signalbox_cli.valuing import add_option, show_total
 
+DESK_FILES = "0 (the desk file's)"
+"""How risk says that nobody has set other limits (`risk.limiting.told`)."""
 STATUS_SECONDS_MAX = 1.0
 STATUS_QUIET_SECONDS_MAX = 0.3
 """Every process of a service answers; no more are expected this long after the last answer."""
@@ -293,6 +295,10 @@ async def _status(arguments: argparse.Namespace) -> int:
 
 def _tell_of_the_switch(answers: Sequence[tuple[ServiceStatus, ...]]) -> None:
     """Say first of all that orders are denied, by whom and why: every service may be ready meanwhile."""
+    for each in (each for answered in answers for each in answered if each.active):
+        version = each.details.get("limits_version", DESK_FILES)
+        if version != DESK_FILES:
+            print(printable(f"limits version {version}"))
     for each in (each for answered in answers for each in answered if each.active):
         if switched := each.details.get("symbols_switched"):
             print(printable(f"trading in {switched}"))

@@ -17,11 +17,12 @@ from signalbox import messages
 from signalbox.client.record import query, sql_text
 from signalbox.desk import load_desk
 from signalbox.errors import ConfigurationError
-from signalbox.messages import Decision, IntentApproved
+from signalbox.messages import Decision, IntentApproved, LimitsSet
 
 from signalbox_cli import argument_types
 from signalbox_cli.commands import EXIT_FAILED, add_command
 from signalbox_cli.connection import desk_bus
+from signalbox_cli.limit_versions import versions
 from signalbox_cli.limits_then import LimitsThen, desk_with_limits
 from signalbox_cli.output import complain, printable, show, show_json
 
@@ -156,6 +157,14 @@ def rules_named(files: Sequence[Path], file_of_desk: Path | None) -> dict[str, R
     return {rules.version: rules for rules in (rules_of(load_desk(file)) for file in files)}
 
 
+def _with_versions(rules: dict[str, Rules], made: Sequence[LimitsSet]) -> dict[str, Rules]:
+    """The rules of each desk file with each set of limits that operators have set, too."""
+    from risk.rules import with_limits
+
+    changed = (with_limits(each, limits) for each in rules.values() for limits in made)
+    return rules | {each.version: each for each in changed}
+
+
 def recorded(file: Path) -> Iterator[Stored]:
     """TRADE as a recorder has written it down; raises `ConfigurationError` when that can not be read."""
     import duckdb
@@ -237,7 +246,7 @@ def _where(tally: Tally, why_not: str) -> str:
 
 async def _explain(arguments: argparse.Namespace) -> int:
     async with desk_bus() as (bus, found):
-        rules = rules_named(arguments.desk, found.desk_file)
+        rules = _with_versions(rules_named(arguments.desk, found.desk_file), await versions(bus))
         reply = await query(bus, DECISIONS.format(name=sql_text(arguments.id)))
         said = await query(bus, _SAID.format(name=sql_text(arguments.id)))
     if not reply.rows:
@@ -262,10 +271,10 @@ def _explained(sequence: int, payload: bytes, rules: dict[str, Rules], as_json: 
         verdict = "approved" if isinstance(decision, IntentApproved) else f"denied: {decision.reason}"
         print(printable(f"{decision.id} (TRADE:{sequence}) at {decision.at:%Y-%m-%d %H:%M:%S} UTC: {verdict}"))
     rows = [
-        (check.name, "passed" if check.passed else "FAILED", check.limit, check.observed, check.source)
+        (check.name, "passed" if check.passed else "FAILED", check.limit, check.scope, check.observed, check.source)
         for check in checks
     ]
-    show(("check", "verdict", "limit", "observed", "source"), rows, as_json=as_json, empty="no checks are told")
+    show(("check", "verdict", "limit", "of", "observed", "source"), rows, as_json=as_json, empty="no checks are told")
     if basis is not None and own is None:
         complain(f"it was made under the limits {basis.rules}, which no desk file here has: name it (--desk)")
     return basis is None or own is not None

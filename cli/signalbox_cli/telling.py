@@ -69,6 +69,14 @@ def _decision(message: Parsed) -> str:
     return f"{'APPROVED' if approved else 'DENIED'}  {what}{why} (sent by {message.get('by') or 'nobody known'})"
 
 
+def _limits_set(message: Parsed) -> str:
+    return f"LIMITS  version {message.get('version')} set by {message.get('by')}: {message.get('reason')}"
+
+
+def _limits_refused(message: Parsed) -> str:
+    return f"LIMITS  version {message.get('version')} stays, refused to {message.get('by')}: {message.get('reason')}"
+
+
 def _flatten_ended(message: Parsed) -> str:
     left = [each for each in message.get("left", []) if isinstance(each, dict)]
     told = (f"{_words((each.get('quantity'), each.get('symbol')))} ({each.get('reason')})" for each in left)
@@ -130,6 +138,8 @@ TOLD: dict[str, Callable[[Parsed], str]] = {
     "IntentApproved": _decision,
     "IntentDenied": _decision,
     "FlattenEnded": _flatten_ended,
+    "LimitsSet": _limits_set,
+    "LimitsRefused": _limits_refused,
     "Quote": _quote,
     "Bar": _bar,
     "Score": _score,

@@ -21,6 +21,7 @@ from signalbox.messages import (
     FlattenEnded,
     Intent,
     IntentApproved,
+    LimitsRuling,
     MassCancelIntent,
     OrderEvents,
     Ruling,
@@ -259,6 +260,8 @@ async def publish_and_report(
             orders.take_end(message)
             if arguments.json and message.cause == intent.id:
                 show_json(json.loads(messages.encode(message)))
+            return
+        if isinstance(message, LimitsRuling):
             return
         # Somebody else may have used the id: that decision is not about what is sent here
         if message.cause == intent.id and message.by == sender and not decided.done():

@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from typing import cast
 
-from signalbox.messages import FlattenEnded, IntentApproved, IntentDenied, OrderEvent, OrderEvents, Ruling
+from signalbox.messages import (
+    FlattenEnded,
+    IntentApproved,
+    IntentDenied,
+    LimitsRefused,
+    LimitsSet,
+    OrderEvent,
+    OrderEvents,
+    Ruling,
+)
 
-_RULINGS = (IntentApproved, IntentDenied, FlattenEnded)
+_RULINGS = (IntentApproved, IntentDenied, FlattenEnded, LimitsSet, LimitsRefused)
 
 Owner = tuple[str, str, str]
 """(venue, account, order id): whose event it is."""

@@ -124,7 +124,7 @@ ACCOUNTS: tuple[Account, ...] = (
             *("clock.desk", "md.quote.>", "md.instrument.>", "md.funding.>", "account.>", "link.>"),
             "$KV.CONTROL.>",
         ),
-        pulls=(("INTENTS", "risk"), ("TRADE", "risk")),
+        pulls=(("INTENTS", "risk"), ("TRADE", "risk"), ("KV_CONTROL", "risk")),
         reads=(
             _READS_RISK_LEASE,
             "CHECKPOINTS.checkpoint.risk.*.*",
@@ -203,6 +203,7 @@ CONTROLS = {
     "$KV.CONTROL.trading-state": "$KV.CONTROL.trading-state.{name}",
     "$KV.CONTROL.skip.*.*.*": "$KV.CONTROL.skip.*.*.*.{name}",
     "$KV.CONTROL.books.*.*.*": "$KV.CONTROL.books.*.*.*.{name}",
+    "$KV.CONTROL.limits": "$KV.CONTROL.limits.{name}",
 }
 """What an operator publishes, and as what it is stored."""
 

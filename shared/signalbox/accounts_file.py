@@ -104,6 +104,7 @@ def _desk() -> list[str]:
         '{ service: "$KV.CONTROL.trading-state.*", account_token_position: 4 }',
         '{ service: "$KV.CONTROL.skip.*.*.*.*", account_token_position: 7 }',
         '{ service: "$KV.CONTROL.books.*.*.*.*", account_token_position: 7 }',
+        '{ service: "$KV.CONTROL.limits.*", account_token_position: 4 }',
         '{ stream: "control.>" }',
         f'{{ service: "{NEXT}.INTENTS.risk" }}',  # one message a request: see signalbox.bus.queueing
         *(

@@ -27,7 +27,7 @@ from signalbox.commissions import mistakes as commission_mistakes
 from signalbox.decimals import is_decimal_text, is_sane
 from signalbox.errors import ConfigurationError, SymbolError
 from signalbox.instruments import CURRENCIES, Symbol, parse_symbol
-from signalbox.messages import MarketDataType
+from signalbox.messages import Loosening, MarketDataType
 from signalbox.studies import DeskStudy, LevelsParameters, levels_rules, study_rules
 from signalbox.text_files import TextFileError, read_text_file
 from signalbox.toml_shape import any_of, instead_of, shape_mistakes, shown, shown_key
@@ -126,7 +126,7 @@ class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `fx_rates` values other currencies in the account's, in which all limits are stated: what one unit of the
     currency is worth (`HKD = "0.128"`). Without its rate, an order in another currency is denied. `commissions` are
     what orders are estimated to cost; without one for its kind of instrument an order has no estimate. `groups` are
-    accounts that a person shares an order out among.
+    accounts that a person shares an order out among. `loosen_limits`: may one operator (`signalbox limits`)?
     """
 
     name: str
@@ -143,6 +143,7 @@ class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     levels: LevelsParameters = LevelsParameters()
     studies: tuple[DeskStudy, ...] = ()
     nats: NatsServers = NatsServers()
+    loosen_limits: Loosening = Loosening.ONE
 
     def only_account(self, venue: str) -> str:
         """A venue's one account. Raises `ConfigurationError` if it has none, or several."""

@@ -23,6 +23,7 @@ from signalbox.messages import (
     Lease,
     LedgerEntry,
     Levels,
+    LimitsProposed,
     OrderEvents,
     Position,
     QueryReply,
@@ -39,7 +40,7 @@ from signalbox.messages import (
     WhatIfAnswer,
 )
 from signalbox.services import CHECKPOINTING_SERVICES, GATEWAYS, LEASED_SERVICES, SERVICES
-from signalbox.subjects import ALL_BOOKS_ACTS, ALL_TRADING_STATES
+from signalbox.subjects import ALL_BOOKS_ACTS, ALL_LIMITS_PROPOSED, ALL_TRADING_STATES
 from signalbox.venues import VENUES
 
 
@@ -115,6 +116,13 @@ REGISTRY: tuple[Declared, ...] = (
         ("operator",),
         ("oms", "recorder", "user"),
         "an operator's acts on the books: venue, account, id, operator",
+    ),
+    Declared(
+        ALL_LIMITS_PROPOSED,
+        LimitsProposed,
+        ("operator",),
+        ("risk", "recorder", "user"),
+        "what the limits are to be: operator",
     ),
     Declared(
         "$KV.LEASES.*.*",

@@ -205,13 +205,13 @@ STREAMS: tuple[Stream, ...] = (
     Stream(
         "KV_CONTROL",
         ("$KV.CONTROL.>",),
-        "the trading state and acts on the books, a KV bucket: each operator's word, with his name by the server",
+        "the trading state, acts on the books and limits, a KV bucket: each operator's word, under his name",
         age_days_max=0,
         told_again="control.>",
         message_bytes_max=16 * KIBIBYTE,
         per_subject_max=64,
         deny_delete=True,
-        consumers=(Consumer("oms", ("$KV.CONTROL.books.>",)), RECORDED),
+        consumers=(Consumer("oms", ("$KV.CONTROL.books.>",)), Consumer("risk", ("$KV.CONTROL.limits.>",)), RECORDED),
     ),
     Stream(
         "KV_LEASES",

@@ -16,6 +16,8 @@ from signalbox.messages import (
     FlattenEnded,
     Intent,
     IntentApproved,
+    LimitsRuling,
+    LimitsSet,
     Report,
     VenueAccepted,
     VenueCanceled,
@@ -171,8 +173,13 @@ def flatten_ended(message: FlattenEnded) -> str:
     return f"decision.ended.{encode_token(message.venue)}.{encode_token(message.account)}"
 
 
+def limits_ruled(message: LimitsRuling) -> str:
+    """Among the decisions as well: what risk says to what an operator wants the limits to be."""
+    return LIMITS_SET if isinstance(message, LimitsSet) else LIMITS_REFUSED
+
+
 def is_decision(subject: str) -> bool:
-    """Whether a decision on an intent stands on a subject of risk's, and not how a flatten ended."""
+    """Whether a decision on an intent stands on a subject of risk's, and not a flatten's end, or what limits hold."""
     return subject.startswith(("decision.approved.", "decision.denied."))
 
 
@@ -344,6 +351,11 @@ def operator_of_act(subject: str) -> str:
     return decode_token(subject.rpartition(".")[2])
 
 
+def operator_of_limits(subject: str) -> str:
+    """Who proposed the limits that are stored on `subject`: the server wrote it; "" = nobody knows."""
+    return subject.removeprefix(f"{LIMITS_PROPOSED}.") if subject.startswith(f"{LIMITS_PROPOSED}.") else ""
+
+
 def snapshots_of(venue: str, account: str) -> str:
     """Where the venue's snapshots of an account are reported."""
     return f"report.{venue}.{encode_token(account)}.snapshot"
@@ -357,6 +369,10 @@ def all_set_aside(service: str) -> str:
 ALL_ORDERS, ALL_POSITIONS, ALL_INSTRUMENTS = "order.*.*.*", "position.*.*.*", "md.instrument.*.*"
 ALL_MINUTE_BARS, ALL_APPROVALS = "md.bar.*.*.1m", "decision.approved.*.*"
 ALL_BOOKS_ACTS = "$KV.CONTROL.books.*.*.*.*"
+LIMITS_PROPOSED = "$KV.CONTROL.limits"
+"""Where an operator publishes what the limits are to be; the server stores it under his name."""
+ALL_LIMITS_PROPOSED = f"{LIMITS_PROPOSED}.*"
+LIMITS_SET, LIMITS_REFUSED = "decision.limits.%.%", "decision.limits-refused.%.%"
 ALL_DENIALS, ALL_FLATTENS_ENDED = "decision.denied.*.*", "decision.ended.*.*"
 ALL_QUOTES, ALL_LINKS, ALL_ACCOUNTS, ALL_DECISIONS = "md.quote.*.*", "link.*.*", "account.*.*", "decision.*.*.*"
 ALL_BARS, ALL_SCORES, ALL_BOOKS = "md.bar.*.*.*", "ind.score.*.*.*", "book.*.*"

@@ -53,7 +53,7 @@ def test_a_row_is_all_that_a_limit_needs(world: Any, monkeypatch: pytest.MonkeyP
     rows = (*OF_ORDERS, ADDED)
     assert limit_use(w.state, ACCOUNT, w.now, rows)["round_orders_max"] == 0.5
     assert "roundness" in bounds_of(rows)
-    assert "| `round_orders_max` | How round an order may be. | `roundness` | yes |" in page(rows)
+    assert "| `round_orders_max` | How round an order may be. |  | `roundness` | yes |" in page(rows)
 
 
 def test_every_limit_of_the_desk_file_has_one_row_and_every_row_its_limit() -> None:

@@ -87,6 +87,7 @@ def subjects() -> list[str]:
     found += ["whatif.intent.tina", "whatif.intent.tom"]
     found += ["intent.tom.ibkr.SPY", "intent.tina.ibkr.SPY", "decision.denied.ibkr.A1"]
     found += [f"$KV.CONTROL.books.ibkr.A1.a{name}" for name in ("", ".tom", ".olga")]
+    found += [f"$KV.CONTROL.limits{name}" for name in ("", ".tom", ".olga")]
     found += ["$KV.CONTROL.trading-state", "$KV.CONTROL.trading-state.tom", "$KV.CONTROL.trading-state.olga"]
     gone = {"dead.a.b", "status.a", "$KV.LEASES.a.b"}
     return sorted({subject for subject in found if subject not in gone} | set(_api()))

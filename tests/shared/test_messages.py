@@ -25,7 +25,18 @@ STRUCTS = [
     if issubclass(kind, msgspec.Struct) and kind.__module__.startswith(f"{messages.__name__}.") and kind not in BASES
 ]
 MESSAGES = [kind for kind in STRUCTS if issubclass(kind, Message)]
-UNIONS = ["Act", "Intent", "Decision", "Ruling", "ListEvents", "OrderEvents", "Command", "Report", "LedgerEntry"]
+UNIONS = [
+    "Act",
+    "Intent",
+    "Decision",
+    "LimitsRuling",
+    "Ruling",
+    "ListEvents",
+    "OrderEvents",
+    "Command",
+    "Report",
+    "LedgerEntry",
+]
 
 INTENT = OrderIntent(
     id="i-1",
@@ -89,7 +100,8 @@ def test_message_is_tagged_with_its_own_name(kind: Any) -> None:
 def test_only_what_people_write_refuses_unknown_fields(kind: Any) -> None:
     within_a_list = (messages.ListLeg, messages.PriceOffset, messages.TimedStep)
     acts = (*get_args(messages.Act), messages.BooksAct)
-    written_by_people = kind in (*get_args(Intent), *within_a_list, *acts, messages.QueryRequest)
+    limits = (messages.LimitsProposed, messages.LimitsByScope)
+    written_by_people = kind in (*get_args(Intent), *within_a_list, *acts, *limits, messages.QueryRequest)
     assert kind.__struct_config__.forbid_unknown_fields is written_by_people
 
 

@@ -90,6 +90,9 @@ BUILT = {
     subjects.dead("TRADE", "risk"): "dead.trade.risk",
     f"{subjects.set_aside('risk', 'TRADE', 7)}.olga": "$KV.CONTROL.skip.risk.TRADE.7.olga",
     f"{subjects.books_act('ibkr', 'DU.1', 'a-1')}.olga": "$KV.CONTROL.books.ibkr.DU%2E1.a-1.olga",
+    f"{subjects.LIMITS_PROPOSED}.olga": "$KV.CONTROL.limits.olga",
+    subjects.LIMITS_SET: "decision.limits.%.%",
+    subjects.LIMITS_REFUSED: "decision.limits-refused.%.%",
     subjects.status("risk"): "status.risk",
 }
 

@@ -39,6 +39,7 @@ from signalbox.messages import (
     Position,
     Quote,
     Report,
+    Ruling,
     TimerFired,
     TradingState,
     VenueLink,
@@ -132,6 +133,9 @@ class Again:
         self._causes[message.id] = message
 
     def _take(self, received: Received) -> None:
+        if subjects.first_word(received.subject) == subjects.DECISION and not subjects.is_decision(received.subject):
+            self.desk.decided(messages.decode(received.payload, Ruling))
+            return
         if subjects.first_word(received.subject) == subjects.DECISION:
             decision: Decision = messages.decode(received.payload, Decision)
             self._cause(decision)

@@ -31,6 +31,8 @@ from signalbox_cli.doctor.judging_people import judge_people
 from signalbox_cli.doctor.verdicts import Check, bad_for_money, failed, not_checked, ok, warning
 
 SERVER_CLOCK_SECONDS_MAX = 1.0
+FILE_CHANGED = "the desk file has others since"
+"""How risk says it (`risk.limiting.told`)."""
 
 
 def judge(facts: Facts, *, live: bool) -> list[Check]:
@@ -45,6 +47,7 @@ def judge(facts: Facts, *, live: bool) -> list[Check]:
     else:
         checks += _judge_nats(facts.desk, facts.nats, live=live)
         checks += _judge_services(facts.nats)
+        checks += _judge_limits_version(facts.nats)
         checks.append(_judge_seals(facts.nats))
         for venue in facts.desk.venues:
             checks += _judge_gateway(facts.desk, facts.nats, venue, live=live)
@@ -78,6 +81,17 @@ def _judge_limits(limits: Limits) -> Iterator[Check]:
         yield warning("limits", "; ".join(idle), "such a limit never denies anything: is there a digit too many?")
     else:
         yield ok("limits", f"gross exposure {limits.gross_exposure_max}, an order {limits.order_notional_max}")
+
+
+def _judge_limits_version(nats: NatsSeen) -> Iterator[Check]:
+    """Which limits hold, as the process of risk that works says."""
+    risk = nats.working("risk")
+    version = risk.details.get("limits_version", "") if risk is not None else ""
+    if FILE_CHANGED in version:
+        action = "look at both, and set what is meant (`signalbox limits diff 0`, `signalbox limits set`)"
+        yield warning("limits version", version, action)
+    elif version:
+        yield ok("limits version", version)
 
 
 def _judge_secrets(secrets: tuple[SecretSeen, ...]) -> Check:

@@ -31,7 +31,8 @@ FROM (SELECT *, json_transform(readable(whole), '{"cause":"VARCHAR","by":"VARCHA
         "limit_offset":{"amount":"DECIMAL(38,18)","unit":"VARCHAR"},"stop_offset":{"amount":"DECIMAL(38,18)","unit":"VARCHAR"},
         "reduce_only":"BOOLEAN","post_only":"BOOLEAN"}]}}') AS m
       FROM arrived WHERE stream = 'TRADE' AND starts_with(subject, 'decision.')
-                     AND NOT starts_with(subject, 'decision.ended.'));
+                     AND NOT starts_with(subject, 'decision.ended.')
+                     AND NOT starts_with(subject, 'decision.limits'));
 
 -- typed: decisions
 SELECT m.id AS decision_id, CASE m.type WHEN 'IntentApproved' THEN 'APPROVED' ELSE 'DENIED' END AS verdict, m."at",
@@ -48,7 +49,8 @@ FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","type":"VARCHAR
         "checks":[{"name":"VARCHAR","passed":"BOOLEAN","limit":"VARCHAR","observed":"VARCHAR","source":"VARCHAR",
                    "reason":"VARCHAR"}],"passed":"INTEGER","basis":"JSON"}') AS m
       FROM arrived WHERE stream = 'TRADE' AND starts_with(subject, 'decision.')
-                     AND NOT starts_with(subject, 'decision.ended.'));
+                     AND NOT starts_with(subject, 'decision.ended.')
+                     AND NOT starts_with(subject, 'decision.limits'));
 
 -- typed: order_events
 SELECT m.id AS event_id, m.type, m."at", m.venue, m.account, m.order_id, m.status,

@@ -1,15 +1,15 @@
 """Which intents have their decision, of those that INTENTS may deliver again: four megabytes, however many there were.
 
-Owns the form: a ring of the last sequences there, each beside when it was stored. It must not know what was decided
-(`risk.known` has that, by the intent's id, for ever).
+Owns the form: a ring of the last sequences there, each beside when it was stored; and which limits that were proposed
+have their answer. It must not know what was decided (`risk.known` has that, by the intent's id, for ever).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from signalbox.messages import NEVER
+from signalbox.messages import NEVER, LimitsRefused
 
 ANSWERED_MAX = 65_536
 """Far more than are decided before one that was not acknowledged comes again."""
@@ -49,3 +49,22 @@ class AnsweredIntents:
         sequences = self._sequences[begin:] + self._sequences[:begin]
         stored_at = self._stored_at[begin:] + self._stored_at[:begin]
         return (row for row in zip(sequences, stored_at, strict=True) if row[0] != _NOBODY)
+
+
+ANSWERED_LIMITS_MAX = 200
+
+
+class AnsweredLimits:
+    """The proposals of limits that were answered lately, and the last one of them if it was refused."""
+
+    def __init__(self, ids: Iterable[str] = (), refused: LimitsRefused | None = None) -> None:
+        self.ids: dict[str, None] = dict.fromkeys(ids)
+        self.refused = refused
+
+    def add(self, proposal: str, refused: LimitsRefused | None) -> None:
+        self.ids[proposal], self.refused = None, refused
+        if len(self.ids) > ANSWERED_LIMITS_MAX:
+            del self.ids[next(iter(self.ids))]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AnsweredLimits) and (self.ids, self.refused) == (other.ids, other.refused)

@@ -38,6 +38,7 @@ def ground_of(facts: OrderFacts) -> tuple[Form, Ground]:
     )
     ground = (
         facts.rules,
+        facts.in_force,
         facts.symbol_error,
         facts.rate,
         basis.clock_is_stale,

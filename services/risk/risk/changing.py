@@ -117,7 +117,7 @@ def _price(
     """The worst price with these terms; where nobody has said what the market is, not below what the order has."""
     if terms is None:
         return order.price
-    price = worst_price(terms, reference, state.desk.limits.price_collar_fraction)
+    price = worst_price(terms, reference, state.rules.collar_of(terms))
     if price is None:
         return order.price
     return price if reference is not None or order.price is None else max(price, order.price)

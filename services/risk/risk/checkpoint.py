@@ -23,11 +23,12 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 from signalbox.desk import Desk
-from signalbox.messages import Fill, FlattenIntent, SwitchSeen
+from signalbox.messages import Fill, FlattenIntent, LimitsRefused, LimitsSet, SwitchSeen
 
-from risk.answered import AnsweredIntents
+from risk.answered import AnsweredIntents, AnsweredLimits
 from risk.exposure import restore_books
 from risk.known import KnownIds
+from risk.rules import with_limits
 from risk.state import RATE_WINDOW, AccountBooks, Flatten, Group, Holding, Market, RiskState, WorkingOrder
 
 SHAPE = 6
@@ -64,6 +65,10 @@ class Begin(Struct, tag=True, frozen=True, kw_only=True):
     """Those of them that were sent with their entry."""
     switches: list[tuple[Market, SwitchSeen]]
     """The markets that are not ACTIVE."""
+    limits: LimitsSet | None
+    """Those that operators have set last."""
+    limits_answered: list[str]
+    limits_refused: LimitsRefused | None
 
 
 class Answered(Struct, tag=True, frozen=True, kw_only=True):
@@ -144,6 +149,9 @@ def capture(state: RiskState, last_decision: int, messages: int) -> Iterator[byt
         groups={name: group.left for name, group in state.groups.items()},
         attached=frozenset(name for name, group in state.groups.items() if group.is_attached),
         switches=list(state.switches.items()),
+        limits=state.rules.limits,
+        limits_answered=list(state.limits_answered.ids),
+        limits_refused=state.limits_answered.refused,
     )
     orders = [(key, replace(order)) for key, order in state.orders.items()]
     refused = [(key, replace(order)) for key, order in state.refused.items()]
@@ -301,6 +309,8 @@ class StateLoader:
         state.groups = {name: Group(left, name in begin.attached) for name, left in begin.groups.items()}
         state.flattens = self._flattens
         state.switches = dict(begin.switches)
+        state.rules = with_limits(state.rules, begin.limits)
+        state.limits_answered = AnsweredLimits(begin.limits_answered, begin.limits_refused)
         for account in self._accounts:
             books = AccountBooks(
                 adopted_source=account.adopted_source,

@@ -50,7 +50,7 @@ def price_of(order: Order, mark: Decimal | None, collar_fraction: Decimal) -> De
 def fold(state: RiskState, books: AccountBooks, key: str, event: OrderReplaced | OrderClaimed) -> None:
     """Take in what is said of an external order that has begun: other terms, whose it is, that it works again."""
     order = event.order
-    collar = state.desk.limits.price_collar_fraction
+    collar = state.rules.collar_of(order)
     mark = holding_of(state, books, order.venue, order.symbol).mark
     known = state.orders.get(key)
     if isinstance(event, OrderClaimed):

@@ -215,7 +215,7 @@ def _take_parts(state: RiskState, decision: IntentApproved) -> None:
 
 def _reserve(state: RiskState, books: AccountBooks, intent: OrderIntent, decision: IntentApproved) -> None:
     """Count an approved order as if all of it could fill at its worst price, before the venue has seen it."""
-    price = worst_price(intent, decision.reference_price, state.rules.desk.limits.price_collar_fraction)
+    price = worst_price(intent, decision.reference_price, state.rules.collar_of(intent))
     facts = (intent.venue, intent.account, intent.symbol, intent.side, intent.quantity, price)
     parts, group_order = len(decision.parts), decision.order_id if decision.parts else ""
     order = WorkingOrder(*facts, _PENDING_NEW, intent.strategy, intent, list_id=group_order, parts=parts)
@@ -231,7 +231,7 @@ def _reserve_list(state: RiskState, books: AccountBooks, intent: OrderListIntent
         order = order_intent(intent, plan, leg, plan.quantity, None, NO_TICKS)
         if state.known.finished(order.id) is not None or order.id in state.orders:
             continue  # its events came first
-        price = worst_price(order, reference, state.rules.desk.limits.price_collar_fraction)
+        price = worst_price(order, reference, state.rules.collar_of(order))
         facts = (order.venue, order.account, order.symbol, order.side, order.quantity, price)
         group = f"{intent.id}.1" if plan.entry is None else ""
         work(
@@ -256,7 +256,7 @@ def _create(state: RiskState, books: AccountBooks, event: OrderCreated) -> None:
     is_external = elsewhere.is_elsewhere(order)
     price = order.limit_price or order.stop_price or holding.mark
     if is_external:
-        price = elsewhere.price_of(order, holding.mark, state.rules.desk.limits.price_collar_fraction)
+        price = elsewhere.price_of(order, holding.mark, state.rules.collar_of(order))
     facts = (event.venue, event.account, order.symbol, order.side, order.quantity, price)
     list_id = group_id = ""
     terms = None

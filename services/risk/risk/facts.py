@@ -36,6 +36,7 @@ from signalbox.order_terms import as_wanted
 from risk.positions import Sized
 from risk.prices import market_price, worst_price
 from risk.rules import Rules
+from risk.scopes import LimitsInForce
 from risk.sharing import Shared
 from risk.state import (
     BUY,
@@ -94,6 +95,10 @@ class IntentFacts(Struct, kw_only=True, gc=False):
     intent: Intent
     rules: Rules
     basis: Basis
+
+    def scope_of(self, limit: str) -> str:
+        """Whose limit it is that was held against; "" = the desk file's."""
+        return ""
 
 
 class CancelFacts(IntentFacts, kw_only=True):
@@ -157,6 +162,7 @@ class OrderFacts(IntentFacts, kw_only=True):
     by: str
     now: datetime
     symbol_error: str
+    in_force: LimitsInForce
     limits: Limits
     market_price: Decimal | None
     rate: Decimal | None
@@ -167,6 +173,9 @@ class OrderFacts(IntentFacts, kw_only=True):
     needed_funds: Decimal | None
     commission: Decimal | None
     reduces: bool | None
+
+    def scope_of(self, limit: str) -> str:
+        return self.in_force.decided_by.get(limit, "")
 
 
 def normalised(rules: Rules, intent: Intent) -> tuple[Intent, str]:
@@ -229,7 +238,8 @@ def _gather(
     at: datetime,
     replaced: OrderSeen | None,
 ) -> OrderFacts:
-    limits, side = rules.desk.limits, intent.side
+    in_force, side = rules.book.of(intent.venue, intent.account, intent.symbol, intent.strategy), intent.side
+    limits = in_force.limits
     instrument, books, position, quote = _trusted(basis.instrument, at), basis.books, basis.position, basis.quote
     market = market_price(quote, side) if quote is not None else None
     price = worst_price(intent, market, limits.price_collar_fraction)
@@ -265,6 +275,7 @@ def _gather(
         by=by,
         now=at,
         symbol_error=symbol_error,
+        in_force=in_force,
         limits=limits,
         market_price=market,
         rate=rate,

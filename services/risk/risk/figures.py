@@ -8,15 +8,16 @@ a symbol without price or rate.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 from math import nan
 
+from signalbox.desk import Limits
 from signalbox.messages import NEVER, AccountState, Side
 
 from risk.account_ages import oldest
-from risk.state import RATE_WINDOW, ZERO, AccountBooks, AccountKey, RiskState, SymbolKey, worst_quantity
+from risk.state import RATE_WINDOW, ZERO, AccountBooks, AccountKey, Holding, RiskState, SymbolKey, worst_quantity
 
 FIGURES = frozenset(AccountState.__struct_fields__)
 """The words that a figure may be shown under: what else a message names is left out."""
@@ -27,7 +28,8 @@ def position_quantity_used(state: RiskState, account: AccountKey, now: datetime)
     books = state.books[account]
     if not _are_known(state, books):
         return nan
-    return float(max(_worst_quantities(books), default=ZERO) / state.desk.limits.position_quantity_max)
+    limits = ((_limits(state, account, symbol).position_quantity_max, held) for symbol, held in books.holdings.items())
+    return max((_share(_worst_quantity(held), limit) for limit, held in limits), default=0.0)
 
 
 def position_notional_used(state: RiskState, account: AccountKey, now: datetime) -> float:
@@ -35,43 +37,52 @@ def position_notional_used(state: RiskState, account: AccountKey, now: datetime)
     books = state.books[account]
     if not _are_known(state, books) or books.unvalued:
         return nan
-    worst = max((holding.worst_value for holding in books.holdings.values()), default=ZERO)
-    return float(worst / state.desk.limits.position_notional_max)
+    limits = ((_limits(state, account, symbol).position_notional_max, held) for symbol, held in books.holdings.items())
+    return max((_share(held.worst_value, limit) for limit, held in limits), default=0.0)
 
 
 def gross_exposure_used(state: RiskState, account: AccountKey, now: datetime) -> float:
     books = state.books[account]
     if not _are_known(state, books) or books.unvalued:
         return nan
-    return float(books.worst_value / state.desk.limits.gross_exposure_max)
+    return _share(books.worst_value, _limits(state, account).gross_exposure_max)
 
 
 def open_orders_used(state: RiskState, account: AccountKey, now: datetime) -> float:
-    return state.books[account].working_orders / state.desk.limits.open_orders_max
+    return _share(state.books[account].working_orders, _limits(state, account).open_orders_max)
 
 
 def intents_per_minute_used(state: RiskState, account: AccountKey, now: datetime) -> float:
-    return approvals_lately(state.books[account], now) / state.desk.limits.intents_per_minute_max
+    return _share(approvals_lately(state.books[account], now), _limits(state, account).intents_per_minute_max)
 
 
 def intents_per_minute_per_name_used(state: RiskState, account: AccountKey, now: datetime) -> float:
     """Of the name that has sent most."""
     by_name = (_lately(approvals, now) for approvals in state.books[account].approvals_by_name.values())
-    return max(by_name, default=0) / state.desk.limits.name_intents_per_minute_max
+    return _share(max(by_name, default=0), _limits(state, account).name_intents_per_minute_max)
 
 
 def account_age_used(state: RiskState, account: AccountKey, now: datetime) -> float:
-    return account_age_seconds(state, account, now) / state.desk.limits.account_age_seconds_max
+    limit = _limits(state, account).account_age_seconds_max
+    return account_age_seconds(state, account, now) / limit if limit else nan
+
+
+def _limits(state: RiskState, account: AccountKey, symbol: str = "") -> Limits:
+    """What holds there whatever the strategy."""
+    return state.rules.limits_for(*account, symbol, "").limits
+
+
+def _share(used: Decimal | int, limit: Decimal | int) -> float:
+    """NaN of what no scope states."""
+    return float(used / limit) if limit else nan
 
 
 def _are_known(state: RiskState, books: AccountBooks) -> bool:
     return bool(books.adopted_source) and not state.unread_event
 
 
-def _worst_quantities(books: AccountBooks) -> Iterator[Decimal]:
-    for holding in books.holdings.values():
-        yield abs(worst_quantity(holding, Side.BUY, ZERO))
-        yield abs(worst_quantity(holding, Side.SELL, ZERO))
+def _worst_quantity(holding: Holding) -> Decimal:
+    return max(abs(worst_quantity(holding, Side.BUY, ZERO)), abs(worst_quantity(holding, Side.SELL, ZERO)))
 
 
 def approvals_lately(books: AccountBooks, now: datetime) -> int:

@@ -250,7 +250,7 @@ def _piece(state: RiskState, market: Market, side: Side, held: Decimal) -> Decim
     """So much of what is held as one order may be for; of what is less than a lot all, which says why it can not be."""
     venue, account, symbol = market
     found, quote = state.instruments.get((venue, symbol)), state.quotes.get((venue, symbol))
-    limits, quantity = state.desk.limits, held
+    limits, quantity = state.rules.limits_for(venue, account, symbol, "").limits, held
     if quantity > limits.order_quantity_max:
         quantity = limits.order_quantity_max
     if found is None:

@@ -1,4 +1,4 @@
-"""Every limit of the desk file, by the rows that hold orders against them: whoever lists limits reads them here.
+"""Every limit, by the rows that hold orders against them: whoever lists limits reads them here.
 
 Owns nothing but the reading: a limit is added by its row (`risk.checks`).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from risk.asked import OF_ORDERS
@@ -27,5 +28,11 @@ def bounds_of(rows: Iterable[Row[Any]] = OF_ORDERS) -> frozenset[str]:
 def limit_use(
     state: RiskState, account: AccountKey, now: datetime, rows: Iterable[Row[Any]] = OF_ORDERS
 ) -> dict[str, float]:
-    """The used share of each limit that accumulates, by its name in the desk file; 1 = all of it."""
+    """The used share of each limit that accumulates, by its name; 1 = all of it."""
     return {limit.name: limit.used(state, account, now) for _, limit in limits_of(rows) if limit.used is not None}
+
+
+def used_in_words(state: RiskState, account: AccountKey, now: datetime) -> str:
+    """For a person: `gross_exposure_max 12 %, ...`; ? = nobody can say."""
+    used = limit_use(state, account, now)
+    return ", ".join(f"{name} {share:.0%}" if isfinite(share) else f"{name} ?" for name, share in used.items())

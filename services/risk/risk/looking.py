@@ -84,6 +84,7 @@ def _about_order(
     books = state.books.get(account_key)
     return Basis(
         rules=state.rules.version,
+        limits_version=state.rules.limits_version,
         trade_sequence=state.folded_up_to,
         id_used=_id_used(state, intent.id),
         clock_is_stale=request.clock_is_stale,
@@ -105,7 +106,12 @@ def _about_order(
 def look_at_id(state: RiskState, intent: Intent | None) -> Basis:
     """All that what can not be judged is held against: whether its id is used up."""
     used = _id_used(state, intent.id) if intent is not None else None
-    return Basis(rules=state.rules.version, trade_sequence=state.folded_up_to, id_used=used)
+    return Basis(
+        rules=state.rules.version,
+        limits_version=state.rules.limits_version,
+        trade_sequence=state.folded_up_to,
+        id_used=used,
+    )
 
 
 def _about_cancel(state: RiskState, intent: CancelIntent) -> Basis:
@@ -116,6 +122,7 @@ def _about_cancel(state: RiskState, intent: CancelIntent) -> Basis:
     of_group = order is not None and order.is_part_of(intent.order_id)
     return Basis(
         rules=state.rules.version,
+        limits_version=state.rules.limits_version,
         trade_sequence=state.folded_up_to,
         id_used=_id_used(state, intent.id),
         order=_seen_shortly(order, of_group) if order is not None else None,
@@ -234,6 +241,7 @@ def _about_mass_cancel(state: RiskState, intent: MassCancelIntent | FlattenInten
         held = sum(bool(_held(state, market)) for market in unsettled(state, intent))
     return Basis(
         rules=state.rules.version,
+        limits_version=state.rules.limits_version,
         trade_sequence=state.folded_up_to,
         id_used=_id_used(state, intent.id),
         covered_orders=sum(orders for scope, orders in state.working.items() if _covers(intent, scope)) - spared,

@@ -7,6 +7,7 @@ from datetime import datetime
 from math import nan
 
 from prometheus_client import Counter, Gauge, Histogram
+from signalbox.limits import Scope, tables
 from signalbox.messages import (
     Decision,
     FlattenEnded,
@@ -27,6 +28,7 @@ from risk.limits import limit_use
 from risk.state import RiskState, account_keys
 
 FLAT, LEFT = "flat", "left"
+SET, REFUSED = "set", "refused"
 READ, UNREADABLE, ALREADY_DECIDED, GONE = "read", "unreadable", "already decided", "gone"
 ORDER, CANCEL = "order", "cancel"
 
@@ -87,7 +89,21 @@ APPROVALS = Gauge(
     "Orders let through in the last minute of desk time.",
     ("venue", "account"),
 )
-LIMIT = Gauge("signalbox_risk_limit", "The limits of the desk file.", ("limit",))
+LIMIT = Gauge("signalbox_risk_limit", "The limits of the scope desk; 0 = it states none.", ("limit",))
+LIMITS_VERSION = Gauge(
+    "signalbox_risk_limits_version",
+    "Which version of the limits holds, of those that operators set; 0 = those of the desk file.",
+)
+LIMITS_SCOPES = Gauge("signalbox_risk_limits_scopes", "Scopes that state a limit, beside the desk itself.")
+LIMITS_FILE_CHANGED = Gauge(
+    "signalbox_risk_limits_file_changed",
+    "1 while the desk file has other limits than when operators set theirs: both hold, the tighter of the two.",
+)
+LIMITS_PROPOSED = Counter(
+    "signalbox_risk_limits_proposed_total",
+    "Limits that operators proposed, by what risk said: set or refused.",
+    ("outcome",),
+)
 LIMIT_USE = Gauge(
     "signalbox_risk_limit_use",
     "Used share of each limit that accumulates, 1 = all of it; of a position limit the worst symbol's; NaN = unknown.",
@@ -142,6 +158,8 @@ def begin_counts(state: RiskState) -> None:
     """Begin at 0: what a counter first shows is no increase to Prometheus."""
     for would_be in WouldBe:
         WHAT_IFS.labels(would_be.lower())
+    for outcome in (SET, REFUSED):
+        LIMITS_PROPOSED.labels(outcome)
     for outcome in (FLAT, LEFT):
         FLATTENS_ENDED.labels(outcome)
     for venue in state.desk.venues:
@@ -180,10 +198,13 @@ def show_flattens(state: RiskState, now: datetime) -> None:
 
 
 def show_limits(state: RiskState) -> None:
-    """Show the desk file's limits, once."""
-    limits = state.desk.limits
+    """Show the desk's limits, and which version holds: at the start, and when they are set."""
+    limits = state.rules.limits_for("", "", "", "").limits
     stated = {name: getattr(limits, name) for name in limits.__struct_fields__}
     stated["intents_per_minute_per_name_max"] = limits.name_intents_per_minute_max
+    LIMITS_VERSION.set(state.rules.limits_version)
+    LIMITS_SCOPES.set(sum(scope is not Scope.DESK for scope, _, _ in tables(state.rules.stated)))
+    LIMITS_FILE_CHANGED.set(state.rules.is_file_changed)
     for name, limit in stated.items():
         LIMIT.labels(name).set(float(limit))
 

@@ -42,7 +42,7 @@ def recall_terms(state: RiskState, events: Iterable[OrderEvent]) -> None:
         elif isinstance(event, OrderPartiallyFilled | OrderFilled | FillCorrected) and terms is not None:
             terms.open_quantity = event.leaves_quantity
         elif isinstance(event, OrderReplaced) and terms is not None:
-            collar = state.desk.limits.price_collar_fraction
+            collar = state.rules.collar_of(event.order)
             terms.open_quantity = event.leaves_quantity
             terms.price = worst_price(event.order, None, collar) or terms.price
     if terms is not None:
@@ -51,7 +51,7 @@ def recall_terms(state: RiskState, events: Iterable[OrderEvent]) -> None:
 
 def _terms(state: RiskState, event: OrderCreated) -> WorkingOrder:
     order = event.order
-    price = worst_price(order, event.reference_price, state.desk.limits.price_collar_fraction)
+    price = worst_price(order, event.reference_price, state.rules.collar_of(order))
     if price is None:
         books = state.books.setdefault((event.venue, event.account), AccountBooks())
         price = order.stop_price or holding_of(state, books, event.venue, order.symbol).mark

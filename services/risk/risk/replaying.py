@@ -16,14 +16,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from signalbox import messages, subjects
-from signalbox.messages import FINAL_STATUSES, Basis, Decision, FlattenEnded, OrderEvents, OrderStatus
+from signalbox.messages import FINAL_STATUSES, Basis, Decision, OrderEvents, OrderStatus, Ruling
 
 from risk.checks.form import READABLE
 from risk.decide import decide_again
 from risk.facts import Request
 from risk.looking import look, look_at_id
 from risk.recall import needs_terms
-from risk.rules import Rules
+from risk.rules import Rules, with_limits
 from risk.state import opening_state, order_key
 from risk.step import Recalled, TradeEvent, step
 
@@ -96,7 +96,8 @@ class Replay:
         until: datetime | None = None,
         made_again: Callable[[int, Decision], None] | None = None,
     ) -> None:
-        self._rules, self._since, self._until, self._made_again = rules, since, until, made_again
+        self._files, self._rules = tuple(rules.values()), dict(rules)
+        self._since, self._until, self._made_again = since, until, made_again
         self._state = opening_state(next(iter(rules.values())).desk)
         self._waiting: list[TradeEvent] = []
         """Order events that risk may not have folded yet."""
@@ -110,7 +111,8 @@ class Replay:
             self._waiting.append(TradeEvent(sequence, _order_event(payload)))
             return None
         if not subjects.is_decision(subject):
-            step(self._state, messages.decode(payload, FlattenEnded))
+            step(self._state, messages.decode(payload, Ruling))
+            self._know_limits()
             return None
         try:
             decision: Decision = messages.decode(payload, Decision)
@@ -129,6 +131,12 @@ class Replay:
             return None
         self.tally.different += 1
         return Difference(sequence, decision.id, decision.intent.id if decision.intent is not None else "", parts)
+
+    def _know_limits(self) -> None:
+        """The rules of each desk file with the limits that were set just now: a decision may name them from here on."""
+        for rules in self._files:
+            changed = with_limits(rules, self._state.rules.limits)
+            self._rules[changed.version] = changed
 
     def _is_asked_about(self, at: datetime) -> bool:
         return (self._since is None or at >= self._since) and (self._until is None or at < self._until)

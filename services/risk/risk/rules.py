@@ -1,39 +1,69 @@
-"""What risk takes from the desk file, as one value with a name: the limits, and what may be traded where.
+"""What risk decides by, as one value with a name: the limits, and what of the desk file says what may be traded where.
 
 Owns the name. A decision bears it, so that it can be made again with the same rules or is known to have had others.
-Pure; it must not know what a rule means for an intent.
+Limits that operators have set since take the place of the file's (`with_limits`). Pure; it must not know what a rule
+means for an intent.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from decimal import Decimal
 from hashlib import sha256
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 from signalbox.commissions import Commission, by_instrument
 from signalbox.desk import Desk
 from signalbox.instruments import parse_symbol
+from signalbox.limits import name_of, of_desk_file, tightest
+from signalbox.messages import LimitsByScope, LimitsSet, Order, OrderIntent
+
+from risk.scopes import LimitBook, LimitsInForce
 
 VERSION_DIGITS = 16
 
 
 class Rules(Struct, frozen=True):
-    """`allowed` are (venue, canonical symbol), `accounts` (venue, account); ages are the limits' seconds as spans.
+    """`allowed` are (venue, canonical symbol), `accounts` (venue, account).
 
-    `commissions` are by (venue, kind of instrument).
+    `commissions` are by (venue, kind of instrument). `limits` are those that operators have set last; None = those of
+    the desk file hold, with which the rules have the name `file_version`.
     """
 
     desk: Desk
     allowed: frozenset[tuple[str, str]]
     accounts: frozenset[tuple[str, str]]
     version: str
-    price_age_max: timedelta
-    account_age_max: timedelta
-    intent_age_max: timedelta
-    name_rate_max: int
-    """Orders within a minute, of one name."""
+    file_version: str
     commissions: dict[tuple[str, str], Commission]
+    book: LimitBook
+    limits: LimitsSet | None = None
+
+    def limits_for(self, venue: str, account: str, symbol: str, strategy: str) -> LimitsInForce:
+        """The tightest limits of all scopes that an order there is in."""
+        return self.book.of(venue, account, symbol, strategy)
+
+    def collar_of(self, order: OrderIntent | Order) -> Decimal:
+        """How far an order without a limit is reckoned to slip."""
+        return self.book.of(order.venue, order.account, order.symbol, order.strategy).limits.price_collar_fraction
+
+    @property
+    def limits_version(self) -> int:
+        """0 = the desk file's."""
+        return self.limits.version if self.limits is not None else 0
+
+    @property
+    def is_file_changed(self) -> bool:
+        """The desk file has other limits now than when operators set theirs: what it has holds too."""
+        return self.limits is not None and self.limits.desk_file != name_of(self.desk.limits)
+
+    @property
+    def stated(self) -> LimitsByScope:
+        """What each scope states of what holds."""
+        of_file = of_desk_file(self.desk.limits)
+        if self.limits is None:
+            return of_file
+        return tightest(self.limits.limits, of_file) if self.is_file_changed else self.limits.limits
 
 
 def rules_of(desk: Desk) -> Rules:
@@ -46,7 +76,6 @@ def rules_of(desk: Desk) -> Rules:
         sorted(desk.fx_rates.items()),
         desk.nats.room_used_fraction_max,
     )
-    limits = desk.limits
     if desk.commissions:  # a desk that states none, and no groups, keeps the version that it had before there were any
         taken = (*taken, desk.commissions)
     if desk.groups:
@@ -58,9 +87,20 @@ def rules_of(desk: Desk) -> Rules:
         allowed,
         accounts,
         version,
-        price_age_max=timedelta(seconds=limits.price_age_seconds_max),
-        account_age_max=timedelta(seconds=limits.account_age_seconds_max),
-        intent_age_max=timedelta(seconds=limits.intent_age_seconds_max),
-        name_rate_max=limits.name_intents_per_minute_max,
+        file_version=version,
         commissions=by_instrument(desk.commissions),
+        book=LimitBook(desk, None, with_file=False),
+    )
+
+
+def with_limits(rules: Rules, limits: LimitsSet | None) -> Rules:
+    """The same rules with the limits that operators have set; None = the desk file's."""
+    if limits is None:
+        return rules_of(rules.desk)
+    changed = structs.replace(rules, limits=limits)
+    taken = (rules.file_version, limits.version, limits.limits, changed.is_file_changed)
+    return structs.replace(
+        changed,
+        version=sha256(msgspec.json.encode(taken)).hexdigest()[:VERSION_DIGITS],
+        book=LimitBook(rules.desk, limits.limits, with_file=changed.is_file_changed),
     )

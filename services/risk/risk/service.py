@@ -37,17 +37,19 @@ from signalbox import subjects
 from signalbox.bus import Bus, Queue, Received, dead_letter
 from signalbox.clock import DeskClock
 from signalbox.lease import OwnLease
-from signalbox.messages import Decision, FlattenEnded, IntentApproved, IntentDenied, Ruling
+from signalbox.messages import Decision, FlattenEnded, IntentApproved, IntentDenied
 from signalbox.metrics import Hop, show_hop
 
-from risk import evolve, metrics, switches
+from risk import evolve, limiting, metrics, switches
 from risk.account_ages import told
 from risk.decide import address, orders_of
 from risk.facts import Request
 from risk.intake import Intake, Lane, Offer, Waiting
 from risk.intents import Unreadable, read_head, read_id, read_intent
+from risk.limits import used_in_words
 from risk.logged import log_decision, log_flatten_ended
 from risk.observing import Observing
+from risk.proposing import Proposals
 from risk.state import Market, RiskState
 from risk.step import FlattensLooked, step
 from risk.trade_log import CONSUMER, TradeLog
@@ -62,6 +64,7 @@ BATCH_MESSAGES_MAX, BATCH_INTENT_BYTES_MAX = 64, 128 * 1024
 SHOW_SECONDS = 0.5
 LOOK_SECONDS = 0.25
 """How often it is looked whether a venue is back for which something waits."""
+OfFlattens = IntentApproved | IntentDenied | FlattenEnded
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class Risk:
         self._held_back: set[str] = set()
         self._shown_seconds = float("-inf")
         self.log = TradeLog(bus, state, lease)
+        self._proposals = Proposals(bus, state, clock, lease, self.log)
 
     def details(self) -> dict[str, str]:
         """Figures for a person."""
@@ -113,6 +117,7 @@ class Risk:
             "trading_state_since": moment(switch.at) if switch is not None else "",
             "trading_state_reason": switch.reason if switch is not None else "",
             "symbols_switched": switches.told(state),
+            "limits_version": limiting.told(state),
             "intents_decided": str(state.known.decided_count),
             "intents_waiting": str(len(self._intake)),
             "intents_waiting_for_a_venue": str(len(self._put_aside)),
@@ -121,6 +126,7 @@ class Risk:
             "working_orders": str(len(state.orders)),
             "folded_up_to": str(state.folded_up_to),
             **exposure,
+            **{f"limit use {key[1]}": used_in_words(state, key, now) for key in state.books},
             **{f"oldest figure {key[1]}": told(found.message, now) for key, found in state.accounts.items()},
         }
 
@@ -136,6 +142,7 @@ class Risk:
     async def consume(self) -> None:
         """Follow the order events, and decide what waits and what comes."""
         await self.log.follow()
+        await self._proposals.follow()
         self._queue = await self._bus.queue(INTENTS, CONSUMER, self._take, self.turn)
 
     # ------------------------------------------------------------------------------------------------------ intents
@@ -311,7 +318,8 @@ class Risk:
             return
         async with self.log.storing:
             began_seconds = time.perf_counter()
-            rulings = step(self._state, FlattensLooked(self._clock.is_stale()), self._clock.now())
+            looked = step(self._state, FlattensLooked(self._clock.is_stale()), self._clock.now())
+            rulings = [each for each in looked if isinstance(each, OfFlattens)]
             for first in range(0, len(rulings), BATCH_MESSAGES_MAX):
                 some = rulings[first : first + BATCH_MESSAGES_MAX]
                 placed = [(self._subject_of(ruling), ruling) for ruling in some]
@@ -320,7 +328,7 @@ class Risk:
                     self._tell_own(ruling, sequence, began_seconds)
         self._tell_waits()
 
-    def _subject_of(self, ruling: Ruling) -> str:
+    def _subject_of(self, ruling: OfFlattens) -> str:
         if isinstance(ruling, FlattenEnded):
             return subjects.flatten_ended(ruling)
         venue, account = address(self._state, ruling.intent)
@@ -345,7 +353,7 @@ class Risk:
             show_hop(venue, Hop.INTENT_TO_DECISION, made.received.stored_at)
         log_decision(made.decision, sequence)
 
-    def _tell_own(self, ruling: Ruling, sequence: int, began_seconds: float) -> None:
+    def _tell_own(self, ruling: OfFlattens, sequence: int, began_seconds: float) -> None:
         """Of what a flatten has made necessary, or that it is over."""
         if isinstance(ruling, FlattenEnded):
             metrics.count_flatten_ended(ruling)

@@ -38,7 +38,7 @@ from signalbox.messages import (
 from signalbox.room import StreamRoom
 from signalbox.subjects import EXTERNAL_PREFIX
 
-from risk.answered import AnsweredIntents
+from risk.answered import AnsweredIntents, AnsweredLimits
 from risk.known import KnownIds
 from risk.rules import Rules, rules_of
 
@@ -306,6 +306,7 @@ class RiskState:
     quotes: dict[SymbolKey, Seen[Quote]] = field(default_factory=dict)
     accounts: dict[AccountKey, Seen[AccountState]] = field(default_factory=dict)
     links: dict[AccountKey, Seen[VenueLink] | None] = field(default_factory=dict)
+    limits_answered: AnsweredLimits = field(default_factory=AnsweredLimits)
     trading_state: Seen[TradingState] | None = None
     room: Seen[StreamRoom] | None = None
     unread_event: str = ""

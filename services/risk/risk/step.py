@@ -18,6 +18,9 @@ from signalbox.messages import (
     Instrument,
     IntentApproved,
     IntentDenied,
+    LimitsProposed,
+    LimitsRefused,
+    LimitsSet,
     OrderEvents,
     Quote,
     Ruling,
@@ -30,6 +33,7 @@ from risk import evolve, observed
 from risk.decide import decide
 from risk.facts import Request
 from risk.going_on import go_on
+from risk.limiting import fold_limits, rule_on
 from risk.recall import recall_terms
 from risk.state import AccountLost, LinkLost, RiskState, Seen
 
@@ -74,7 +78,7 @@ Observed = (
     | RoomLost
 )
 """What is told beside TRADE. What goes by its own id needs no place where it was seen."""
-Incoming = Request | Ruling | TradeEvent | Recalled | FlattensLooked | Observed
+Incoming = Request | LimitsProposed | Ruling | TradeEvent | Recalled | FlattensLooked | Observed
 
 
 def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[Ruling, ...]:
@@ -83,8 +87,8 @@ def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[Ru
     `at` is desk time, which only the judging of a `Request` and flattens look at: what is folded gives the same at any
     hour.
 
-    One decision for a `Request`, unless it has one already; for flattens what is let through and which are over;
-    nothing for anything else. Where judging raises, the state is as it was.
+    One decision for a `Request`, and one answer to proposed limits, unless it has one already; for flattens what is let
+    through and which are over; nothing for anything else. Where judging raises, the state is as it was.
     """
     if isinstance(incoming, Request):
         if state.answered.has(incoming.sequence, incoming.stored_at):
@@ -104,6 +108,10 @@ def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[Ru
             evolve.fold_decision(state, incoming)
         case FlattenEnded():
             evolve.fold_flatten_ended(state, incoming)
+        case LimitsProposed():
+            return rule_on(state, incoming, at)
+        case LimitsSet() | LimitsRefused():
+            fold_limits(state, incoming)
         case FlattensLooked(clock_is_stale):
             return tuple(go_on(state, at, clock_is_stale))
         case Recalled():

@@ -34,6 +34,7 @@ from signalbox.messages import (
     FlattenIntent,
     Intent,
     IntentApproved,
+    LimitsRuling,
     MassCancelIntent,
     ModifyIntent,
     OrderEvents,
@@ -279,6 +280,8 @@ class Desk:
         if isinstance(ruling, FlattenEnded):
             if (waits := self._flattens.get(ruling.cause)) is not None and not waits.done():
                 waits.set_result(ruling)
+            return
+        if isinstance(ruling, LimitsRuling):
             return
         decided = self._decisions.get(ruling.cause)
         if decided is not None and ruling.by == self.name and not decided.done():  # others may have used the id

@@ -66,6 +66,14 @@ from signalbox.messages.intents import (
 )
 from signalbox.messages.json_form import decode, encode
 from signalbox.messages.ledger import Attempt, LedgerChangeClaimed, LedgerClaimed, LedgerEntry, LedgerSent
+from signalbox.messages.limits import (
+    LimitsByScope,
+    LimitsProposed,
+    LimitsRefused,
+    LimitsRuling,
+    LimitsSet,
+    Loosening,
+)
 from signalbox.messages.list_events import (
     ListAlarmed,
     ListCreated,
@@ -227,6 +235,11 @@ __all__ = [
     "LedgerEntry",
     "LedgerSent",
     "Levels",
+    "LimitsByScope",
+    "LimitsProposed",
+    "LimitsRefused",
+    "LimitsRuling",
+    "LimitsSet",
     "LinkSeen",
     "LinkStatus",
     "Liquidity",
@@ -241,6 +254,7 @@ __all__ = [
     "ListStepTaken",
     "ListWaits",
     "MarginRate",
+    "Loosening",
     "MarketDataType",
     "MarketState",
     "MassCancelIntent",

@@ -193,7 +193,8 @@ class Basis(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     positions a flatten is for. `flatten` is the id of one that is under way in the order's market, `closes` that of the
     one for which risk itself makes this order, or asks for this cancel. `symbol_switch` is what an operator, or a list
     that was left without its stop, has made of that market: None = ACTIVE. `members` are the accounts of a group, in
-    its order; of a change or a cancel those whose order works.
+    its order; of a change or a cancel those whose order works. `limits_version` is which set of limits held, of those
+    that operators have set; 0 = the desk file's.
     """
 
     is_only_told: ClassVar[bool] = True
@@ -221,3 +222,4 @@ class Basis(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     flatten: str = ""
     closes: str = ""
     members: tuple[MemberSeen, ...] = ()
+    limits_version: int = 0

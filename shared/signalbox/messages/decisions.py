@@ -8,13 +8,15 @@ from msgspec import Struct
 
 from signalbox.messages.basis import Basis
 from signalbox.messages.intents import CancelIntent, Intent, ModifyIntent, OrderIntent
+from signalbox.messages.limits import LimitsRuling
 from signalbox.messages.words import NEVER, Message, Utc
 
 
 class Check(Struct, frozen=True, kw_only=True, gc=False):
     """One rule of the gate: the limit beside what was observed, and where the observation came from.
 
-    `source` is `<stream>:<sequence>`, `quote:<message id>`, `desk-file`, `intent` or `clock`.
+    `source` is `<stream>:<sequence>`, `quote:<message id>`, `desk-file`, `intent` or `clock`. `scope` is whose limit it
+    is, the tightest of those that hold (`symbol:SPY`); "" = it is no limit, or the desk file's own.
     """
 
     name: str
@@ -23,6 +25,7 @@ class Check(Struct, frozen=True, kw_only=True, gc=False):
     observed: str
     source: str
     reason: str = ""
+    scope: str = ""
 
 
 class GroupPart(Struct, frozen=True, kw_only=True, gc=False):
@@ -141,5 +144,5 @@ class FlattenEnded(Message, frozen=True, kw_only=True):
 
 
 Decision = IntentApproved | IntentDenied
-Ruling = Decision | FlattenEnded
+Ruling = Decision | FlattenEnded | LimitsRuling
 """All that risk writes into TRADE."""

@@ -26,7 +26,7 @@ from signalbox_cli.doctor.facts import (
     PrometheusSeen,
     SecretSeen,
 )
-from signalbox_cli.doctor.judging import judge
+from signalbox_cli.doctor.judging import FILE_CHANGED, judge
 from signalbox_cli.doctor.verdicts import Check, Verdict, is_fit
 from signalbox_cli.simulated_venues import services_of
 
@@ -366,3 +366,17 @@ def test_what_is_wrong_with_settings_secrets_and_files_is_told() -> None:
 def test_files_that_are_the_owners_alone_are_well() -> None:
     well = replace(LIVE, files=(FileSeen(path="run/desk/logs", mode=0o700, open_to_others=False),))
     assert {check.name: check.verdict for check in judge(well, live=True)}["files"] is Verdict.OK
+
+
+def test_the_version_of_the_limits_that_holds_is_told() -> None:
+    version = "3 by olga: a quiet day"
+    checks = judge(with_details("risk", limits_version=version), live=True)
+    assert [(each.verdict, each.observed) for each in checks if each.name == "limits version"] == [
+        (Verdict.OK, version)
+    ]
+    assert wrong(checks) == {}
+
+
+def test_a_desk_file_that_was_changed_since_limits_were_set_is_a_warning() -> None:
+    version = f"3 by olga: a quiet day; {FILE_CHANGED}, which hold too where they are tighter"
+    assert wrong(judge(with_details("risk", limits_version=version), live=True)) == {"limits version": Verdict.WARNING}

@@ -118,7 +118,7 @@ def account_state(facts: OrderFacts) -> str:
     if found is None:
         return f"{facts.intent.venue} has not said what account {account} holds"
     age = facts.now - found.at
-    if age > facts.rules.account_age_max:
+    if age > facts.in_force.account_age_max:
         by = f" ({found.figure})" * bool(found.figure)
         return f"the figures of account {account} are {seconds(age)} s old{by}; at most {limit} s are trusted"
     if age < AGE_MIN:

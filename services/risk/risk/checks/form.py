@@ -294,7 +294,7 @@ def tell_time_in_force(facts: OrderFacts) -> Told:
 def intent_age(facts: OrderFacts) -> str:
     """An intent that was under way too long was meant for another market."""
     age, limit = facts.now - facts.intent.at, facts.limits.intent_age_seconds_max
-    if age > facts.rules.intent_age_max:
+    if age > facts.in_force.intent_age_max:
         return f"the intent is {seconds(age)} s old; after {limit} s it is not acted on any more{_how_to_date(facts)}"
     if age < AGE_MIN:
         return f"the intent is dated {seconds(-age)} s ahead of the desk clock{_how_to_date(facts)}"

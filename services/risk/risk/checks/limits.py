@@ -20,6 +20,23 @@ from risk.wording import UNKNOWN, money, plain
 _OPTION = InstrumentKind.OPTION
 
 
+def limits_stated(facts: OrderFacts) -> str:
+    """What no scope states is no permission."""
+    missing = facts.in_force.missing
+    if not missing:
+        return ""
+    return (
+        f"no scope that it is in states {', '.join(missing)}, or this version of risk does not know it: what is "
+        "not stated is not allowed (`signalbox limits show`)"
+    )
+
+
+def tell_limits_stated(facts: OrderFacts) -> Told:
+    version, missing = facts.basis.limits_version, facts.in_force.missing
+    source = f"limits:{version}" if version else DESK_FILE
+    return "every limit", f"not {', '.join(missing)}" if missing else "all", source
+
+
 def currency(facts: OrderFacts) -> str:
     """The order can be valued in the account's currency, in which the limits are stated."""
     ours, instrument = facts.basis.books.currency, facts.basis.instrument
@@ -187,14 +204,14 @@ def tell_intent_rate(facts: OrderFacts) -> Told:
 
 def name_rate(facts: OrderFacts) -> str:
     """The same, of those that the sender's name let through there: one name does not use up what is there for all."""
-    count, limit = facts.basis.books.approvals_of_name + 1, facts.rules.name_rate_max
+    count, limit = facts.basis.books.approvals_of_name + 1, facts.in_force.name_rate_max
     if count <= limit:
         return ""
     return f"this would be order {count} of {facts.by or 'nobody'} within a minute; {limit} are allowed to one name"
 
 
 def tell_name_rate(facts: OrderFacts) -> Told:
-    limit = facts.rules.name_rate_max
+    limit = facts.in_force.name_rate_max
     return f"{limit} a minute", str(facts.basis.books.approvals_of_name + 1), DESK_FILE
 
 
@@ -213,6 +230,7 @@ def _books_source(facts: OrderFacts) -> str:
 
 
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
+    Row("limits_stated", limits_stated, tell_limits_stated, stands=always),
     Row("currency", currency, tell_currency, stands=always),
     Row(
         "order_quantity",

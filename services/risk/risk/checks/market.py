@@ -141,7 +141,7 @@ def price_age(facts: OrderFacts) -> str:
     if quote is None:
         return f"there is no quote of {facts.intent.symbol}"
     age = facts.now - quote.at
-    if age > facts.rules.price_age_max:
+    if age > facts.in_force.price_age_max:
         return f"the price of {facts.intent.symbol} is {seconds(age)} s old; at most {limit} s are trusted"
     if age < AGE_MIN:
         return f"the price of {facts.intent.symbol} is dated {seconds(-age)} s ahead of the desk clock"

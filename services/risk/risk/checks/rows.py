@@ -1,10 +1,10 @@
 """A check is a row: why an intent fails it, and what to tell of it. The order of rows is the order of reasons.
 
-Owns the form. A limit is added as a row, beside its field in `signalbox.desk.Limits`: the row has its sentence, its
-figures, what of it is used and what the documentation says; the decision, the metric with its panels and alert, the
-marks on charts and docs/limits.md follow. Most intents pass every check, and nobody reads the figures of one that
-passed unless he asks: so a decision asks `why_not` alone, and what is told is made of the failed checks, or when
-somebody wants to see all.
+Owns the form. A limit is added as a row, beside its row in `signalbox.limits.LIMITS` (where it may be stated) and its
+field in `signalbox.desk.Limits`: the row here has its sentence, its figures, what of it is used and what the
+documentation says; the decision, the metric with its panels and alert, the marks on charts and docs/limits.md follow.
+Most intents pass every check, and nobody reads the figures of one that passed unless he asks: so a decision asks
+`why_not` alone, and what is told is made of the failed checks, or when somebody wants to see all.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from signalbox.limits import Scope
 from signalbox.messages import Check
 
 from risk.facts import IntentFacts
@@ -29,7 +30,7 @@ Ground = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The limit of the desk file behind a row: `name` is its field in `signalbox.desk.Limits`.
+    """The limit behind a row: `name` is its row in `signalbox.limits.LIMITS`, its field in `signalbox.desk.Limits`.
 
     `about` says what it bounds and in what. `used` is the used share of one that accumulates (1 = all of it, NaN =
     nobody can say): a series of `signalbox_risk_limit_use`.
@@ -69,7 +70,12 @@ class Row(Generic[F]):
     def check(self, facts: F, reason: str) -> Check:
         """The check as it is told, with the reason that `why_not` gave."""
         limit, observed, source = self.tell(facts)
-        return Check(name=self.name, passed=not reason, limit=limit, observed=observed, source=source, reason=reason)
+        scope = facts.scope_of(self.limit.name) if self.limit is not None else ""
+        if reason and scope not in ("", Scope.DESK):
+            reason = f"{reason} (the limit of {scope})"
+        return Check(
+            name=self.name, passed=not reason, limit=limit, observed=observed, source=source, reason=reason, scope=scope
+        )
 
 
 class Rows(Generic[F]):
