@@ -24,6 +24,9 @@ from signalbox.messages import (
     FundingBooked,
     IntentApproved,
     IntentDenied,
+    LimitsByScope,
+    LimitsRefused,
+    LimitsSet,
     MassCancelIntent,
     Message,
     Order,
@@ -436,6 +439,16 @@ def flattened() -> Log:
 
 def test_what_a_flatten_makes_necessary_is_no_second_decision() -> None:
     assert flattened().wrong() == []
+
+
+def test_limits_that_were_set_and_refused_are_no_decisions_on_intents() -> None:
+    log = flattened()
+    told: dict[str, Any] = {"at": AT, "by": "olga", "reason": "why"}
+    made = LimitsSet(id="limits/l-1", version=1, limits=LimitsByScope(), desk_file="f", **told)
+    refused = LimitsRefused(id="limits/l-2", version=1, **told)
+    for ruling in (made, refused):
+        log.trade.append((subjects.limits_ruled(ruling), messages.encode(ruling)))
+    assert log.wrong() == []
 
 
 def test_a_flatten_that_has_not_ended_or_twice_or_that_nobody_wanted_is_found() -> None:

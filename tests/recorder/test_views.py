@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from recorder.state import Batch, Place, Stored
-from signalbox import messages
+from signalbox import messages, subjects
 from signalbox.messages import (
     AccountState,
     Bar,
@@ -33,6 +33,9 @@ from signalbox.messages import (
     IntentDenied,
     LedgerClaimed,
     Levels,
+    LimitsByScope,
+    LimitsRefused,
+    LimitsSet,
     Liquidity,
     MassCancelIntent,
     Order,
@@ -210,6 +213,17 @@ def test_what_is_left_of_an_earlier_stream_is_before_any_sequence(recording: Rec
     recording.database.write([Batch("TRADE", Place(2, "tuesday", 1), [row])])
     assert recording.rows("SELECT order_id, events FROM orders_at(0)") == [("o1", 6)]
     assert recording.rows("SELECT order_id, events FROM orders_at(1) ORDER BY 1") == [("o1", 6), ("o2", 1)]
+
+
+def test_limits_that_were_set_are_no_decision_and_no_intent(recording: Recording) -> None:
+    made = LimitsSet(
+        id="limits/l-1", at=AT, cause="l-1", version=1, limits=LimitsByScope(), by="olga", reason="why", desk_file="f"
+    )
+    refused = LimitsRefused(id="limits/l-2", at=AT, cause="l-2", version=1, by="olga", reason="why")
+    for ruling in (made, refused):
+        recording.put("TRADE", subjects.limits_ruled(ruling), ruling)
+    assert recording.rows("SELECT count(*) FROM messages WHERE subject LIKE 'decision.limits%'") == [(2,)]
+    assert recording.rows("SELECT count(*) FROM decisions") == recording.rows("SELECT count(*) FROM intents") == [(0,)]
 
 
 def test_a_decision_lists_its_checks(recording: Recording) -> None:

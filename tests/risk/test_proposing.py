@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 from risk import proposing
 from signalbox import messages, subjects
-from signalbox.errors import BusPermissionError
+from signalbox.errors import BusPermissionError, LeaseLostError
 from signalbox.limits import of_desk_file
 from signalbox.messages import (
     DeadLetter,
@@ -117,6 +118,50 @@ async def test_one_that_died_before_it_acknowledged_has_answered(stage: Stage, m
     made, then = await said(stage, 2)
     assert [(each.cause, type(each)) for each in (made, then)] == [("l-1", LimitsSet), ("l-2", LimitsSet)]
     assert second.state.rules.limits_version == 2
+
+
+async def waiting(stage: Stage) -> Any:
+    """A proposal as it stands in KV_CONTROL."""
+    await propose(stage, proposal(stage, 1, 5))
+    control = await stage.bus("recorder")
+    [waits] = [each async for each in control.read("KV_CONTROL", subjects.ALL_LIMITS_PROPOSED)]
+    return waits
+
+
+class Lost:
+    """A lease that another process holds."""
+
+    async def until_held(self) -> None:
+        raise LeaseLostError("another process works")
+
+
+async def test_a_process_that_works_no_more_says_nothing(stage: Stage) -> None:
+    running = await stage.risk(consume=False)
+    lost: Any = Lost()
+    service = proposing.Proposals(running.bus, running.state, running.clock, lost, running.service.log)
+    with pytest.raises(LeaseLostError):
+        await service.handle(await waiting(stage))
+    assert running.state.rules.limits_version == 0
+
+
+async def test_nothing_is_set_between_a_decision_and_its_storing(stage: Stage) -> None:
+    running = await stage.risk(consume=False)
+    log = running.service.log
+    service = proposing.Proposals(running.bus, running.state, running.clock, stage.lease, log)
+    waits = await waiting(stage)
+    async with log.storing:
+        handling = asyncio.create_task(service.handle(waits))
+        await waiting_again(stage)
+        assert running.state.rules.limits_version == 0
+    await handling
+    assert running.state.rules.limits_version == 1
+
+
+async def waiting_again(stage: Stage) -> None:
+    """As long as some answers of the server take: others have had many turns."""
+    reader = await stage.bus("recorder")
+    for _ in range(3):
+        assert [each async for each in reader.read("TRADE", "decision.>")] == []
 
 
 async def test_of_two_operators_who_replace_the_same_version_one_is_refused(stage: Stage) -> None:
