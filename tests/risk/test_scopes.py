@@ -123,6 +123,17 @@ def test_one_that_only_its_account_states_holds_for_that(world: Any) -> None:
     assert "no scope" not in w.decide(w.order(quantity="11")).reason
 
 
+def test_what_one_strategy_states_lets_nobody_else_through(world: Any) -> None:
+    """Nor after an order of that strategy, which is like the next one but for that."""
+    name = "price_age_seconds_max"
+    w = holding(world, strategy={"momentum": stated(price_age_seconds_max=5)})
+    made = w.state.rules.limits
+    desk = {limit: value for limit, value in made.limits.desk.items() if limit != name}
+    w.state.rules = with_limits(w.state.rules, replace(made, limits=replace(made.limits, desk=desk)))
+    assert isinstance(w.decide(w.order(strategy="momentum")), IntentApproved)
+    assert f"no scope that it is in states {name}" in w.decide(w.order()).reason
+
+
 def test_a_limit_of_a_later_version_of_risk_denies(world: Any) -> None:
     w = holding(world, desk=stated(daily_loss_max=5))
     assert "states daily_loss_max, or this version of risk does not know it" in w.decide(w.order()).reason

@@ -107,11 +107,11 @@ def _whose(state: RiskState) -> str:
 
 
 def _agreed_with(state: RiskState, proposed: LimitsProposed) -> str:
-    """Who had proposed the very same before, and is somebody else; "" = nobody."""
+    """Who had proposed the very same last, and is somebody else; "" = nobody."""
     waits = state.limits_answered.refused
     if waits is None or not proposed.agrees or waits.cause != proposed.agrees or waits.waiting != proposed.limits:
         return ""
-    return waits.by if waits.version == proposed.replaces and waits.by != proposed.by else ""
+    return waits.by if waits.by != proposed.by else ""
 
 
 def _told(looser: Sequence[Change]) -> str:
