@@ -157,7 +157,7 @@ def rules_named(files: Sequence[Path], file_of_desk: Path | None) -> dict[str, R
     return {rules.version: rules for rules in (rules_of(load_desk(file)) for file in files)}
 
 
-def _with_versions(rules: dict[str, Rules], made: Sequence[LimitsSet]) -> dict[str, Rules]:
+def with_versions(rules: dict[str, Rules], made: Sequence[LimitsSet]) -> dict[str, Rules]:
     """The rules of each desk file with each set of limits that operators have set, too."""
     from risk.rules import with_limits
 
@@ -246,7 +246,7 @@ def _where(tally: Tally, why_not: str) -> str:
 
 async def _explain(arguments: argparse.Namespace) -> int:
     async with desk_bus() as (bus, found):
-        rules = _with_versions(rules_named(arguments.desk, found.desk_file), await versions(bus))
+        rules = with_versions(rules_named(arguments.desk, found.desk_file), await versions(bus))
         reply = await query(bus, DECISIONS.format(name=sql_text(arguments.id)))
         said = await query(bus, _SAID.format(name=sql_text(arguments.id)))
     if not reply.rows:

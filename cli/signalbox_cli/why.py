@@ -20,8 +20,9 @@ from signalbox.messages import Basis, Check, Decision, Intent, IntentApproved, I
 
 from signalbox_cli.commands import EXIT_FAILED, add_command
 from signalbox_cli.connection import desk_bus
+from signalbox_cli.limit_versions import versions
 from signalbox_cli.output import complain, printable, show_json
-from signalbox_cli.replaying import DECISIONS, add_desk_files, rules_named
+from signalbox_cli.replaying import DECISIONS, add_desk_files, rules_named, with_versions
 from signalbox_cli.telling import terms
 from signalbox_cli.verdicts import passing_in_words
 
@@ -55,7 +56,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 async def _why(arguments: argparse.Namespace) -> int:
     async with desk_bus() as (bus, found):
         files = [*arguments.desk, *([found.desk_file] if found.desk_file is not None else [])]
-        rules = rules_named(files, None) if files else {}
+        rules = with_versions(rules_named(files, None), await versions(bus)) if files else {}
         reply = await query(bus, DECISIONS.format(name=sql_text(arguments.id)))
     if not reply.rows:
         complain(

@@ -45,7 +45,7 @@ SHAPES = {
     3: "04820106fd60e8ba7ac463cf5aeb0f9c9d377aa4f906a4d7f0cd1e8b50a6f6a3",
     4: "3d81b938ff73152163bbb5ac18fd00a66ce1fc0d58a36ad94cadded0131195f9",
     5: "104a191effe5869b44d930fb2790fc0054557f0b3664d031ae2ddfb88a16bbb1",
-    6: "fdb0e73360b2dcf3207c1a303e155eabcc63bfb2e69270a0e4b8ef848a80fd5a",
+    6: "6cf56e8fa5b8ddc198847aba58afb77f790dab190b9a73aeb8f1976006879211",
 }
 
 Log = list[tuple[int, Decision | OrderEvent]]

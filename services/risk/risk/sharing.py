@@ -9,7 +9,7 @@ account like any order.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct, structs
@@ -126,7 +126,7 @@ def _unknown(rules: Rules, basis: Basis, intent: OrderIntent, at: datetime) -> I
     for each in basis.members:
         if each.account is None or each.net_liquidation is None:
             yield f"{intent.venue} has not said what account {each.name} has, so that no account's part can be reckoned"
-        elif at - each.account.at > rules.account_age_max:
+        elif at - each.account.at > _account_age_max(rules, intent, each):
             yield (
                 f"what {intent.venue} has said of account {each.name} is {seconds(at - each.account.at)} s old: "
                 "no account's part can be reckoned by it"
@@ -136,6 +136,10 @@ def _unknown(rules: Rules, basis: Basis, intent: OrderIntent, at: datetime) -> I
                 f"account {each.name} is in {each.currency} and account {first.name} in {first.currency}: their "
                 f"figures can not be compared, so that only {_EQUAL} and {_PCT_CHANGE} share out among them"
             )
+
+
+def _account_age_max(rules: Rules, intent: OrderIntent, member: MemberSeen) -> timedelta:
+    return rules.limits_for(intent.venue, member.name, intent.symbol, intent.strategy).account_age_max
 
 
 def _share_by_position(basis: Basis, intent: OrderIntent, lot: Decimal) -> Shared:
