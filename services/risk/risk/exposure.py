@@ -13,6 +13,7 @@ from typing import Any
 from signalbox.messages import NEVER, Side
 
 from risk.account_ages import FUNDS, said_at
+from risk.margins import raised_margin, rates_by_symbol
 from risk.prices import mark_price
 from risk.state import (
     BUY,
@@ -27,8 +28,6 @@ from risk.state import (
     funds_of_writing,
     is_flat,
     margin_fraction,
-    raised_margin,
-    rates_by_symbol,
     short_margin,
     values,
     worst_value,

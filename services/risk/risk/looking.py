@@ -37,6 +37,7 @@ from risk import elsewhere
 from risk.facts import Request
 from risk.flattening import under_way, unsettled
 from risk.keeping import ONCE
+from risk.margins import raised_margin, stated_rate
 from risk.sharing import group_of
 from risk.state import (
     ONE,
@@ -51,8 +52,6 @@ from risk.state import (
     is_flat,
     margin_fraction,
     order_key,
-    raised_margin,
-    stated_rate,
 )
 
 NO_BOOKS, NO_POSITION = BooksSeen(), PositionSeen()

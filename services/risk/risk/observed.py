@@ -12,8 +12,9 @@ from risk import keeping
 from risk.account_ages import FUNDS, said_at
 from risk.elsewhere import price_at
 from risk.exposure import books_of, revalue, settle_terms
+from risk.margins import rates_by_symbol
 from risk.prices import mark_price
-from risk.state import LinkLost, RiskState, Seen, is_flat, margin_fraction, rates_by_symbol, short_margin
+from risk.state import LinkLost, RiskState, Seen, is_flat, margin_fraction, short_margin
 
 
 def fold_quote(state: RiskState, quote: Quote) -> None:

@@ -359,30 +359,6 @@ def margin_fraction(instrument: Instrument | InstrumentSeen) -> Decimal:
     return stated if stated is not None and stated.is_finite() and ZERO < stated <= ONE else ONE
 
 
-def raised_margin(books: AccountBooks, symbol: str, fraction: Decimal) -> Decimal:
-    """An instrument's margin fraction, or the one that the venue wants of this account now.
-
-    That is more than the instrument says, or what the venue says where the instrument says nothing.
-    """
-    if fraction == ONE:
-        said = stated_rate(books, symbol)
-        fraction = said if said is not None else fraction
-    raised = books.margin_fractions.get(symbol)
-    return raised if raised is not None and raised.is_finite() and fraction < raised <= ONE else fraction
-
-
-def rates_by_symbol(account: AccountState) -> dict[str, MarginRate]:
-    """What the venue says that opening takes in this account."""
-    return {rate.symbol: rate for rate in account.margin_rates}
-
-
-def stated_rate(books: AccountBooks, symbol: str) -> Decimal | None:
-    """What the venue says that opening takes in this account, where it says a part of the value."""
-    rate = books.margin_rates.get(symbol)
-    initial = rate.initial if rate is not None else None
-    return initial if initial is not None and initial.is_finite() and ZERO < initial <= ONE else None
-
-
 def short_margin(instrument: Instrument | InstrumentSeen) -> Decimal:
     """What one contract more, sold short, takes of the account's funds; nothing where it is not said."""
     stated = instrument.short_margin
