@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from signalbox.desk import Desk, desk_of, read_document
+from signalbox.desk import Desk, desk_of, load_desk, read_document
 from signalbox.errors import ConfigurationError
-from signalbox.messages import Decision
+from signalbox.limits import load_limits, name_of
+from signalbox.messages import NEVER, Decision, LimitsSet
 
 from signalbox_cli.output import printable, show, show_json
 
@@ -27,16 +28,35 @@ CAVEAT = (
 )
 
 
-def desk_with_limits(file: Path, desk_file: Path | None) -> Desk:
-    """The desk of a whole desk file, or that of `desk_file` with the limits that `file` states beside its own.
+def rules_with_limits(file: Path, desk_file: Path | None) -> Rules:
+    """The rules of a whole desk file; or of `desk_file` with the limits by scope that `file` states, or with what its
+    `[limits]` states beside its own.
 
     Raises `ConfigurationError` with every mistake.
     """
+    from risk.rules import rules_of, with_limits
+
     document = read_document(file)
-    if set(document) != {"limits"}:
-        return desk_of(document)
+    if "venues" in document:
+        return rules_of(desk_of(document))
     if desk_file is None:
         raise ConfigurationError([f"{file} has limits alone: name the desk file that it is for, --desk DESK.toml"])
+    if set(document) == {"limits"}:
+        return rules_of(_desk_with(document, desk_file))
+    desk = load_desk(desk_file)
+    asked = LimitsSet(
+        id="limits/asked",
+        at=NEVER,
+        version=0,
+        limits=load_limits(file, desk),
+        by="",
+        reason="",
+        desk_file=name_of(desk.limits),
+    )
+    return with_limits(rules_of(desk), asked)
+
+
+def _desk_with(document: dict[str, Any], desk_file: Path) -> Desk:
     whole = read_document(desk_file)
     own, stated = whole.get("limits"), document["limits"]
     if isinstance(own, dict) and isinstance(stated, dict):

@@ -23,7 +23,7 @@ from signalbox_cli import argument_types
 from signalbox_cli.commands import EXIT_FAILED, add_command
 from signalbox_cli.connection import desk_bus
 from signalbox_cli.limit_versions import versions
-from signalbox_cli.limits_then import LimitsThen, desk_with_limits
+from signalbox_cli.limits_then import LimitsThen, rules_with_limits
 from signalbox_cli.output import complain, printable, show, show_json
 
 if TYPE_CHECKING:
@@ -65,9 +65,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         a file that no recorder has open. A decision names the limits that it was made under: name the desk files that
         have them, if they are not those of the desk.
 
-        --limits asks another thing: what would these limits have said? FILE is a desk file, or has [limits] alone, of
-        which what it does not state stays as it is in the desk's. Each decision is held against them by itself, on the
-        desk as it was then, and what would have been denied, and what let through, is counted by check, with the money.
+        --limits asks another thing: what would these limits have said? FILE has limits by scope (profiles/), or is a
+        desk file, or has its [limits] alone, of which what it does not state stays as it is in the desk's. Each
+        decision is held against them by itself, on the desk as it was then, and what would have been denied, and what
+        let through, is counted by check, with the money.
 
         Examples:
           signalbox replay decisions --from 2026-01-05T14:30:00Z --to 2026-01-05T21:00:00Z
@@ -136,10 +137,8 @@ def _made_again(stored: Iterable[Stored], arguments: argparse.Namespace, desk_fi
     if arguments.limits is None:
         rules = rules_named(arguments.desk, desk_file)
         return _tell(replayed(stored, rules, *between), arguments.json)
-    from risk.rules import rules_of
-
     named = desk_file if not arguments.desk else arguments.desk[0]
-    then = rules_of(desk_with_limits(arguments.limits, named))
+    then = rules_with_limits(arguments.limits, named)
     limits = LimitsThen(then, as_json=arguments.json, each=arguments.each)
     replay, _ = replayed(stored, {then.version: then}, *between, made_again=limits.take)
     limits.tell()

@@ -115,7 +115,8 @@ def _check(check: Check, decision: Decision, word: str) -> Iterator[str]:
     yield f"{word} {check.name}"
     if check.reason and check.reason != decision.reason:  # type: ignore[union-attr]
         yield f"  {check.reason}"
-    yield f"  limit {check.limit}; seen {check.observed}, from {whence(check.source, decision)}"
+    whose = f" of {check.scope}" if check.scope else ""
+    yield f"  limit {check.limit}{whose}; seen {check.observed}, from {whence(check.source, decision)}"
 
 
 def whence(source: str, decision: Decision) -> str:

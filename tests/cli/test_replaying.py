@@ -183,6 +183,16 @@ def test_a_whole_desk_file_says_limits_too(record: Record, run: Run, tmp_path: P
     assert "1 would be denied, of 2 approved then" in told
 
 
+def test_limits_by_scope_are_asked_too(record: Record, run: Run, tmp_path: Path, traded: list[Decision]) -> None:
+    scoped = tmp_path / "scoped.toml"
+    profile = DESK_FILE.parents[1] / "profiles" / "paper.toml"
+    stated = re.sub(r"order_quantity_max = \S+", 'order_quantity_max = "100000"', profile.read_text(), count=1)
+    scoped.write_text(f'{stated}\n[symbol.SPY]\norder_quantity_max = "250"\n')
+    code, told, complaints = run("--database", record(*traded), "--desk", DESK_FILE, "--limits", scoped, "--each")
+    assert (code, complaints) == (0, "")
+    assert "would be DENIED: q300" in told
+
+
 def test_limits_that_are_none_are_a_mistake_with_a_sentence(record: Record, run: Run, tmp_path: Path) -> None:
     file, limits = record(*decided()), tmp_path / "limits.toml"
     limits.write_text("[limits]\norder_quantity_most = 5\n")

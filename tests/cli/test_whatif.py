@@ -63,8 +63,8 @@ def bus(w: World, monkeypatch: pytest.MonkeyPatch) -> AskedOnly:
     async def desk_time(*_: Any, **__: Any) -> Any:
         return w.now
 
-    async def where_it_is(*_: Any) -> tuple[str, str]:
-        return "ibkr", "SPY"
+    async def where_it_is(*_: Any) -> trading.Place:
+        return trading.Place("ibkr", "SPY", "", False)
 
     for module in MODULES:
         monkeypatch.setattr(module, "desk_bus", desk_bus)

@@ -74,8 +74,8 @@ ALWAYS_TOLD = frozenset(row.name for row in form.COMMON_ROWS)
 """The OMS has to see that a denial is of an id that was used up."""
 DENIAL_BYTES_MAX = 1_850
 """Beyond that, failed checks are named alone: it leaves room for their names, and for what would have passed."""
-UNCOUNTED_BYTES = len(b',"would_pass":null')
-"""Of what was not there when the bound was set: denials from before are shortened as they were."""
+UNCOUNTED = (b',"would_pass":null', b',"scope":""', b',"group":"","method":"Equal","percent":null')
+"""What was not there when the bound was set, and says nothing: denials from before are shortened as they were."""
 
 
 def decide(state: RiskState, request: Request, at: datetime) -> Decision:
@@ -334,10 +334,10 @@ def _order_named(intent: Intent) -> str:
 def _shortened(denied: IntentDenied) -> IntentDenied:
     """Name the last checks alone where they make a denial too long; the first, and those of its form, are told."""
     told = [check for check in denied.checks if check is denied.checks[0] or check.name in ALWAYS_TOLD]
-    size = len(messages.encode(structs.replace(denied, checks=tuple(told), would_pass=None))) - UNCOUNTED_BYTES
+    size = _counted(structs.replace(denied, checks=tuple(told), would_pass=None))
     for check in denied.checks:
         if check not in told:
-            size += len(messages.encode(check)) + 1
+            size += _counted(check) + 1
             if size > DENIAL_BYTES_MAX:
                 break
             told.append(check)
@@ -345,6 +345,11 @@ def _shortened(denied: IntentDenied) -> IntentDenied:
     return structs.replace(
         denied, checks=tuple(check for check in denied.checks if check in told), also_failed=also_failed
     )
+
+
+def _counted(part: IntentDenied | Check) -> int:
+    payload = messages.encode(part)
+    return len(payload) - sum(payload.count(each) * len(each) for each in UNCOUNTED)
 
 
 def _refuse(rules: Rules, request: Request, at: datetime, basis: Basis) -> IntentDenied:

@@ -38,7 +38,16 @@ UNMOVED = frozenset(
         *("intent_id", "duplicate_intent", "venue", "account", "instrument_allowed", "expiry", "instrument_qualified"),
         *("order_support", "time_in_force", "intent_age", "valid_until", "not_before", "clock", "flatten"),
         *("store_room", "venue_link", "account_books", "account_state", "market_state", "session", "close_cutoff"),
-        *("open_cutoff", "price_present", "price_age", "currency", "intent_rate", "name_rate", "open_orders"),
+        *(
+            "open_cutoff",
+            "price_present",
+            "price_age",
+            "limits_stated",
+            "currency",
+            "intent_rate",
+            "name_rate",
+            "open_orders",
+        ),
         *("order_working", "order_matches", "order_changeable", "change_support"),
     }
 )
