@@ -34,7 +34,7 @@ from signalbox.order_terms import WITH_LIMIT
 from signalbox.timed_steps import MOVES, due_at, is_tighter, stop_leg, stop_price
 
 from oms.changes import can_be_changed, left_to, replace_order, why_not
-from oms.list_standing import Group, Leg, Standing, leg_state, open_quantity
+from oms.list_standing import Group, Standing, open_quantity
 from oms.lists import Act, Task, closing_name, is_told, needed, of_task
 from oms.outcome import NOTHING, Outcome, Rules, carried
 from oms.positions import ZERO, add, divide, subtract
@@ -297,7 +297,7 @@ def _in_its_place(known: ListState, group: Group, order: OrderState) -> Outcome 
     orders = group.orders[leg.name]
     if orders[-1] is not order:
         return NOTHING  # another one has been sent in its place
-    if order.cancel_causes or not order.acknowledged or leg_state(known, orders) is not Leg.WORKING:
+    if order.cancel_causes or not order.acknowledged:
         return NOTHING
     return Task(
         Act.REDUCE,
