@@ -27,6 +27,7 @@ from signalbox.messages import (
     VenueCanceled,
     VenueCancelRejected,
     VenueOrderFound,
+    VenueUnknown,
 )
 from signalbox.subjects import external_order
 
@@ -84,6 +85,34 @@ def test_it_comes_twice_and_is_one_order(make: Any) -> None:
     assert desk.take(found(make)).notes == (NoteKind.REPEATED_REPORT,)
     assert desk.take(found(make, 2)).notes == (NoteKind.REPEATED_REPORT,)
     assert len(desk.log) == 2
+
+
+def test_terms_of_before_that_come_again_change_nothing(make: Any) -> None:
+    desk = make.desk().run(found(make), found(make, 2, quantity=Decimal(50)))
+    assert desk.take(found(make)).notes == (NoteKind.REPEATED_REPORT,)
+    assert order_of(desk).order.quantity == 50
+
+
+def test_terms_of_one_that_is_filled_come_too_late(make: Any) -> None:
+    filled = make.fill("100", order_id="", venue_order_id="77", side=Side.SELL)
+    desk = make.desk().run(found(make), filled)
+    assert order_of(desk).status is OrderStatus.FILLED
+    assert desk.take(found(make, 2, limit_price=Decimal(157))).notes == (NoteKind.REPEATED_REPORT,)
+
+
+def test_what_was_said_before_it_became_unknown_tells_nothing_of_it(make: Any) -> None:
+    facts = {"id": "unknown/1", "at": AT, "venue": "ibkr", "account": "DU1", "order_id": NAME}
+    desk = make.desk().run(found(make), VenueUnknown(**facts, reason="no word"))
+    assert desk.take(found(make)).notes == (NoteKind.REPEATED_REPORT,)
+    assert order_of(desk).status is OrderStatus.UNKNOWN
+    desk.run(found(make, 2))
+    assert order_of(desk).status is OrderStatus.NEW
+
+
+def test_one_that_is_made_as_small_as_what_it_has_filled_is_filled(make: Any) -> None:
+    filled = make.fill("60", order_id="", venue_order_id="77", side=Side.SELL)
+    desk = make.desk().run(found(make), filled, found(make, 2, quantity=Decimal(60)))
+    assert order_of(desk).status is OrderStatus.FILLED
 
 
 @pytest.mark.parametrize("lines", range(3))

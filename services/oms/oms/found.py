@@ -70,14 +70,14 @@ def _restated(state: State, order: OrderState, known: Order, report: VenueOrderF
             status,
             OrderReplaced,
             filled=filled,
-            complete=not order.is_final and order.filled_quantity >= terms.quantity,
+            complete=order.filled_quantity >= terms.quantity,
             reopened=reopened,
         )
         leaves = max(ZERO, subtract(terms.quantity, order.filled_quantity))
         common = carried(state, order.owner, status, report.at, report.id)
         events.append(OrderReplaced(**common, order=terms, leaves_quantity=leaves))
     lacks_name = order.venue_order_id != report.venue_order_id
-    if lacks_name or not order.acknowledged or (is_new and status is OrderStatus.UNKNOWN):
+    if lacks_name or (is_new and status is OrderStatus.UNKNOWN):
         events.append(_accepted(state, order.owner, status, report, ahead=len(events), filled=filled))
     return tuple(events)
 

@@ -67,6 +67,15 @@ def test_its_end_is_told_once_and_what_comes_late_does_not_wake_it() -> None:
     assert the_one(state).ended_at is None
 
 
+def test_a_late_word_of_one_that_complete_answers_have_left_out_since_does_not_wake_it() -> None:
+    state = empty_state()
+    externals.shown(state, found())
+    externals.ended(state, the_one(state), AT)
+    assert externals.not_listed(state, (), AT) == []
+    assert externals.shown(state, found(50)) == []
+    assert len(externals.shown(state, found(50), listed=True)) == 1
+
+
 def test_one_that_is_not_listed_is_over_the_second_time_or_at_once_where_that_is_certain() -> None:
     state = empty_state()
     externals.shown(state, found())
