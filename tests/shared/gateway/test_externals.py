@@ -76,6 +76,15 @@ def test_a_late_word_of_one_that_complete_answers_have_left_out_since_does_not_w
     assert len(externals.shown(state, found(50), listed=True)) == 1
 
 
+def test_a_cancel_that_it_has_outlived_with_other_terms_is_not_what_ends_it() -> None:
+    state = empty_state()
+    externals.shown(state, found())
+    state.external_cancels["external-7"] = "command/1"
+    externals.shown(state, found(50))
+    [canceled] = externals.ended(state, the_one(state), AT)
+    assert (canceled.cause, canceled.reason) == ("", externals.BY_OTHERS)
+
+
 def test_one_that_is_not_listed_is_over_the_second_time_or_at_once_where_that_is_certain() -> None:
     state = empty_state()
     externals.shown(state, found())
