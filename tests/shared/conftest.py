@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import enum
+import functools
 import types
 from collections.abc import Callable
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -13,9 +14,18 @@ import msgspec
 import pytest
 from hypothesis import strategies as st
 
+DIGITS, PLACES = 10**28, 30
+DECIMALS = st.builds(
+    lambda digits, exponent: decimal.Decimal(digits).scaleb(exponent),
+    st.integers(-DIGITS, DIGITS),
+    st.integers(-PLACES, PLACES),
+)
+"""Finite ones of any size and any number of places. (`st.decimals` makes strategies for each, at most of the time.)"""
+
 Instances = Callable[[Any], st.SearchStrategy[Any]]
 
 
+@functools.cache  # each example would make the same one again, and check it again
 def instances(hint: Any) -> st.SearchStrategy[Any]:
     """Any value that the type hint of a message's field allows and JSON can carry."""
     origin, arguments = get_origin(hint), get_args(hint)
@@ -32,7 +42,7 @@ def instances(hint: Any) -> st.SearchStrategy[Any]:
     if hint is datetime.datetime:
         return st.datetimes(timezones=st.just(datetime.UTC))
     if hint is decimal.Decimal:
-        return st.decimals(allow_nan=False, allow_infinity=False)
+        return DECIMALS
     if hint is float:
         return st.floats(allow_nan=False, allow_infinity=False)
     if hint is int:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import datetime
 import decimal
 import enum
+import functools
 import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin
+from typing import get_type_hints as read_type_hints
 
 import msgspec
 from signalbox.messages import decode, encode
@@ -27,6 +29,8 @@ READ_AS = {
 }
 """The word of each type, and the union (or the type) as which its readers decode it."""
 KINDS = {kind.__name__: kind for part in READ_AS.values() for kind in message_types(part)}
+
+get_type_hints = functools.cache(read_type_hints)  # of a type it reads the text of every hint each time
 
 Shown = tuple[str, ...]
 """One thing that a line can show: a field with something in it, an optional one without, a word of an enumeration."""
@@ -77,10 +81,15 @@ def missing() -> set[Shown]:
     return {what for kind in KINDS.values() for what in must_be_shown(kind)} - shown
 
 
-def examples(kind: type[msgspec.Struct]) -> Iterator[Any]:
+@functools.cache  # of a part many messages ask for the same ones
+def examples(kind: type[msgspec.Struct]) -> tuple[Any, ...]:
     """Messages of a type: one with nothing that may be left out, one that has everything, of which each part has
     nothing, and some with everything, each with other words.
     """
+    return tuple(_examples(kind))
+
+
+def _examples(kind: type[msgspec.Struct]) -> Iterator[Any]:
     hints = get_type_hints(kind)
     fields = msgspec.structs.fields(kind)
     optional = {name for name, hint in hints.items() if types.NoneType in get_args(hint)}
@@ -109,7 +118,7 @@ def examples(kind: type[msgspec.Struct]) -> Iterator[Any]:
 
 def _least_part(hint: Any) -> Any:
     """A part, or one of several, that has nothing which may be left out."""
-    part = next(examples(_structs(hint)[0]))
+    part = examples(_structs(hint)[0])[0]
     return (part,) if get_origin(hint) is tuple else part
 
 
@@ -173,8 +182,8 @@ def _least(hint: Any, name: str) -> Any:
     if types.NoneType in get_args(hint):
         return None
     if get_origin(hint) is tuple:
-        return tuple(next(examples(kind)) for kind in _structs(hint)[:1])
-    return next((next(examples(kind)) for kind in _structs(hint)), _example(hint, name, 0))
+        return tuple(examples(kind)[0] for kind in _structs(hint)[:1])
+    return next((examples(kind)[0] for kind in _structs(hint)), _example(hint, name, 0))
 
 
 def _example(hint: Any, name: str, turn: int) -> Any:
@@ -189,7 +198,7 @@ def _example(hint: Any, name: str, turn: int) -> Any:
     choices = _choices(hint)
     choice = choices[turn % len(choices)]
     if isinstance(choice, type) and issubclass(choice, msgspec.Struct):
-        full = list(examples(choice))[1:]
+        full = examples(choice)[1:]
         return full[turn % len(full)]
     plain: dict[Any, Any] = {
         str: f"a {name}", bool: True, int: 7, float: 1.25, bytes: b"\x00\xffbytes", Any: "1.50",

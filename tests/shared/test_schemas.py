@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import re
@@ -22,6 +23,7 @@ from signalbox.schemas import asyncapi, documents, message_types, messages_schem
 DOCS = Path(__file__).parents[2] / "docs"
 SCHEMA = messages_schema()
 ASYNCAPI = asyncapi()
+DOCUMENTS = documents()
 KINDS = sorted(
     {kind for item in REGISTRY for part in (item.message, item.reply) for kind in message_types(part)},
     key=lambda kind: kind.__name__,
@@ -46,11 +48,11 @@ def resolve(document: Any, pointer: str) -> Any:
     return document
 
 
-@pytest.mark.parametrize("name", documents())
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_document_is_what_the_code_says(name: str) -> None:
     path = DOCS / name
     assert path.exists(), f"docs/{name} is missing: run `python -m signalbox.schemas`"
-    assert path.read_text(encoding="utf-8") == documents()[name], (
+    assert path.read_text(encoding="utf-8") == DOCUMENTS[name], (
         f"docs/{name} is stale: run `python -m signalbox.schemas`"
     )
 
@@ -62,7 +64,7 @@ def test_json_schema_is_valid_and_every_reference_resolves() -> None:
 
 
 def test_yaml_reads_as_the_data_it_was_written_from() -> None:
-    assert yaml.safe_load(documents()["asyncapi.yaml"]) == ASYNCAPI
+    assert yaml.safe_load(DOCUMENTS["asyncapi.yaml"]) == ASYNCAPI
 
 
 words = st.text(st.characters(codec="utf-8", max_codepoint=0xFFFF), min_size=1, max_size=20)
@@ -79,6 +81,11 @@ def test_any_data_written_as_yaml_reads_back(data: dict[str, Any]) -> None:
     assert yaml.safe_load(yaml_of(data)) == data
 
 
+@functools.cache  # it costs more than what it looks at
+def validator_of(kind: Any) -> Draft202012Validator:
+    return Draft202012Validator({"$ref": f"#/$defs/{kind.__name__}", "$defs": SCHEMA["$defs"]})
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 @settings(max_examples=15)
 @given(data=st.data())
@@ -86,8 +93,7 @@ def test_every_message_on_the_wire_fits_its_schema(
     kind: Any, data: st.DataObject, any_of: Callable[[Any], Any]
 ) -> None:
     wire = json.loads(encode(data.draw(any_of(kind))))
-    validator = Draft202012Validator({"$ref": f"#/$defs/{kind.__name__}", "$defs": SCHEMA["$defs"]})
-    assert [error.message for error in validator.iter_errors(wire)] == []
+    assert [error.message for error in validator_of(kind).iter_errors(wire)] == []
 
 
 def test_schema_refuses_an_intent_with_an_unknown_field() -> None:
