@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import fields
 from datetime import timedelta
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from risk import evolve
+from risk.answered import AnsweredIntents
 from risk.checkpoint import SHAPE, Frame, StateLoader, capture, context_of
 from risk.known import Decided, KnownIds, Verdict
 from risk.recall import needs_terms, recall_terms
@@ -49,6 +51,16 @@ SHAPES = {
 }
 
 Log = list[tuple[int, Decision | OrderEvent]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_places() -> Iterator[None]:
+    """Ten times as many as the longest history here has intents: thousands of states with 65,536 empty ones each are
+    written down below.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AnsweredIntents.__init__, "__defaults__", (1024,))
+        yield
 
 
 def history(world: Any, seed: int) -> tuple[Any, Log]:
