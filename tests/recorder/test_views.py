@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, localcontext
@@ -73,8 +74,8 @@ INTENT = OrderIntent(
 
 
 @pytest.fixture
-def recording(tmp_path: Path) -> Iterator[Recording]:
-    made = Recording(tmp_path / "desk.duckdb")
+def recording(tmp_path: Path, empty_record: Path) -> Iterator[Recording]:
+    made = Recording(shutil.copy(empty_record, tmp_path / "desk.duckdb"))
     yield made
     made.database.close()
 
