@@ -38,21 +38,22 @@ settings.load_profile("side by side")
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS_MAX = 60.0
-SHARED_DESK = "tests/system/"
+SHARED_DESK, SHARED_READING = "tests/system/", "tests/house_rules/"
+TOGETHER = (SHARED_DESK, SHARED_READING)
 LONG = (SHARED_DESK, "tests/venue/", "tests/gateway_dydx/", "tests/shared/test_lease.py")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Each file goes to one process, and what shares a running desk goes to one process too."""
+    """Each file goes to one process, and so does what shares a running desk, or what has been read of all our code."""
     from xdist.scheduler import LoadFileScheduling
 
-    class OneDesk(LoadFileScheduling):
+    class Together(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = super()._split_scope(nodeid)
-            return SHARED_DESK if file.startswith(SHARED_DESK) else str(file)
+            file = str(super()._split_scope(nodeid))
+            return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
-    return OneDesk(config, log)
+    return Together(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -54,6 +54,11 @@ class File:
         return _tree(self.path)
 
     @property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All that is in `tree`: to walk it takes most of a rule's time, and there are many rules."""
+        return _nodes(self.path)
+
+    @property
     def name(self) -> str:
         return self.path.rpartition("/")[2]
 
@@ -81,6 +86,11 @@ def _text(path: str) -> str:
 @cache
 def _tree(path: str) -> ast.Module:
     return ast.parse(_text(path), path)
+
+
+@cache
+def _nodes(path: str) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(_tree(path)))
 
 
 @cache

@@ -33,7 +33,7 @@ def passages(one: list[str], other: list[str]) -> list[str]:
 def code(file: File) -> list[str]:
     """The lines that do something: no imports, no docstrings, no comments, no lone brackets."""
     idle: set[int] = set()
-    for node in ast.walk(file.tree):
+    for node in file.nodes:
         text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         if text or isinstance(node, ast.Import | ast.ImportFrom):
             idle.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))  # type: ignore[attr-defined]
@@ -44,7 +44,7 @@ def code(file: File) -> list[str]:
 def test_only_a_table_and_who_speaks_to_it_name_a_venue(source_file: File) -> None:
     if source_file.path.startswith(MAY_NAME_A_VENUE):
         return
-    for node in ast.walk(source_file.tree):
+    for node in source_file.nodes:
         named = isinstance(node, ast.Constant) and node.value in VENUES_AND_GATEWAYS
         assert not named, f"{source_file}:{node.lineno} names a venue: ask its row (signalbox.venues)"  # type: ignore[attr-defined]
 
@@ -52,11 +52,11 @@ def test_only_a_table_and_who_speaks_to_it_name_a_venue(source_file: File) -> No
 def test_no_class_of_a_gateway_derives_from_the_house(service_file: File) -> None:
     taken = {
         name.asname or name.name
-        for node in ast.walk(service_file.tree)
+        for node in service_file.nodes
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(HOUSE)
         for name in node.names
     }
-    for node in ast.walk(service_file.tree):
+    for node in service_file.nodes:
         bases = {ast.unparse(base).split(".")[0].split("[")[0] for base in getattr(node, "bases", ())}
         assert not bases & taken, (
             f"{service_file}:{node.lineno} derives from {bases & taken}: a gateway is given to the house, as values"  # type: ignore[attr-defined]

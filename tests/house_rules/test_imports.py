@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,9 +25,9 @@ VENDORS = {"ib_async", "dydx_v4_client", "v4_proto"}
 MAY_READ_THE_ENVIRONMENT = {"settings.py", "__main__.py", "process.py"}
 
 
-def imported(tree: ast.Module) -> Iterator[tuple[str, int]]:
+def imported(nodes: Sequence[ast.AST]) -> Iterator[tuple[str, int]]:
     """Every module that is imported anywhere in a file, with its line; `from a import b` is `a` and `a.b`."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from ((name.name, node.lineno) for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -51,14 +51,14 @@ def test_import_contracts_hold() -> None:
 def test_core_imports_nothing_that_waits_guesses_or_speaks(core_file: File) -> None:
     package = core_file.path.split("/")[2]
     shell = {f"{package}.{room}" for room in ("metrics", "settings", "service", "venue")}
-    found = [(name, line) for name, line in imported(core_file.tree) if is_within(name, IMPURE | shell)]
+    found = [(name, line) for name, line in imported(core_file.nodes) if is_within(name, IMPURE | shell)]
     assert not found, f"{core_file} is a pure core and must not import " + ", ".join(
         f"{name} (line {line})" for name, line in found
     )
 
 
 def test_core_has_no_await_and_reads_no_clock(core_file: File) -> None:
-    for node in ast.walk(core_file.tree):
+    for node in core_file.nodes:
         where = f"{core_file}:{getattr(node, 'lineno', 0)}"
         assert not isinstance(node, ast.Await | ast.AsyncFunctionDef | ast.AsyncFor | ast.AsyncWith), (
             f"{where}: a pure core does not wait; move this to service.py"
@@ -71,24 +71,24 @@ def test_core_has_no_await_and_reads_no_clock(core_file: File) -> None:
 
 
 def test_only_the_venue_files_import_the_vendor(service_file: File) -> None:
-    found = [line for name, line in imported(service_file.tree) if is_within(name, VENDORS)]
+    found = [line for name, line in imported(service_file.nodes) if is_within(name, VENDORS)]
     allowed = service_file.path.startswith("services/gateway-") and service_file.name.startswith("venue")
     assert allowed or not found, f"{service_file}:{found}: only a gateway's venue*.py imports the vendor's library"
 
 
 def test_messages_have_one_import_path(python_file: File) -> None:
     within = python_file.path.startswith("shared/signalbox/messages/")
-    found = [line for name, line in imported(python_file.tree) if is_within(name, MESSAGE_MODULES)]
+    found = [line for name, line in imported(python_file.nodes) if is_within(name, MESSAGE_MODULES)]
     assert within or not found, f"{python_file}:{found}: messages are imported from signalbox.messages"
 
 
 def test_environment_is_read_in_one_place(source_file: File) -> None:
     if source_file.name in MAY_READ_THE_ENVIRONMENT:
         return
-    for node in ast.walk(source_file.tree):
+    for node in source_file.nodes:
         read = isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb")
         assert not (read and ast.unparse(node.value) == "os"), (  # type: ignore[attr-defined]
             f"{source_file}:{node.lineno}: the environment is read in settings.py, __main__.py and process.py only"
         )
-    taken = [line for name, line in imported(source_file.tree) if name in ("os.environ", "os.getenv")]
+    taken = [line for name, line in imported(source_file.nodes) if name in ("os.environ", "os.getenv")]
     assert not taken, f"{source_file}:{taken}: the environment is read in settings.py, __main__.py and process.py only"

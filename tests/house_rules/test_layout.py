@@ -28,7 +28,7 @@ def test_file_name_says_what_is_inside(python_file: File) -> None:
 
 
 def test_class_name_says_what_it_is(source_file: File) -> None:
-    for node in ast.walk(source_file.tree):
+    for node in source_file.nodes:
         if isinstance(node, ast.ClassDef):
             if any(EMPTY_CLASS.fullmatch(ast.unparse(base)) for base in node.bases):
                 continue  # a library's own word, which its subclass has to keep
@@ -52,7 +52,7 @@ def test_module_says_what_it_owns(source_file: File) -> None:
 
 
 def test_broad_except_is_explained_by_what_it_does(core_file: File) -> None:
-    for node in ast.walk(core_file.tree):
+    for node in core_file.nodes:
         if isinstance(node, ast.ExceptHandler):
             caught = ast.unparse(node.type) if node.type else "everything"
             assert caught not in ("everything", "Exception", "BaseException"), (
