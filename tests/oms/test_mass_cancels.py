@@ -179,6 +179,20 @@ def test_many_are_asked_in_parts_the_oldest_first(make: Any) -> None:
     assert desk.decide(mass_cancel) == NOTHING
 
 
+def test_orders_that_began_together_are_asked_in_the_same_order_by_every_process(make: Any) -> None:
+    """As the legs of a list do. Which of the working ones comes first in a set, each process throws dice for."""
+    desk = many(make, 5)
+    mass_cancel = desk.decided(make.mass_cancel())
+    together = {key: replace(order, begun_at_sequence=1) for key, order in desk.state.orders.items()}
+    desk.state.orders.update(together)
+    found = []
+    for keys in (sorted(desk.state.working), sorted(desk.state.working, reverse=True)):
+        desk.state.working = dict.fromkeys(keys)
+        found.append(desk.decide(mass_cancel))
+    assert [event.order_id for event in found[0].events] == [f"o-{number}" for number in range(1, 6)]
+    assert found[0] == found[1]
+
+
 def test_wherever_it_dies_each_order_is_asked_once_and_by_one_command(
     make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,7 +66,7 @@ def cancel_many(
     assert sequence, "without its place in TRADE nobody knows what it covers"
     working = (state.orders[key] for key in state.working)
     to_ask = [order for order in working if covers(intent, order, sequence) and decision.id not in order.command_causes]
-    to_ask.sort(key=lambda order: order.begun_at_sequence)
+    to_ask.sort(key=lambda order: (order.begun_at_sequence, order.key))  # the legs of a list begin together
     asked = [_asked(state, order, decision) for order in to_ask[:ORDERS_AT_ONCE]]
     return Outcome(
         events=tuple([event for event, _ in asked]),
