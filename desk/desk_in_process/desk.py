@@ -9,6 +9,7 @@ wait for each other. Without it risk has followed all of it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from oms.outcome import Outcome, Rules
@@ -63,9 +64,9 @@ class DeskInProcess:
         step(self.risk, decision)
         self.trade.append(decision)
 
-    def take(self, incoming: Incoming, at: datetime) -> Outcome:
-        """Give the OMS a decision, a report or a timer."""
-        return self.orders.take(incoming, at)
+    def take(self, incoming: Incoming, at: datetime, then: Callable[[], datetime] | None = None) -> Outcome:
+        """Give the OMS a decision, a report or a timer; `then` as of `Orders.take`."""
+        return self.orders.take(incoming, at, then)
 
     def follow(self, up_to: int | None = None) -> None:
         """Have risk fold TRADE up to a sequence; None = all of it."""

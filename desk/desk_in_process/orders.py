@@ -5,6 +5,7 @@ Owns commands and timers that have been given out. It must not know what any of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -43,27 +44,34 @@ class Orders:
             look_up(self.state, self.trade, wanted)
         return step(self.state, incoming, at, self.rules, self.trade.place_of(incoming.id))
 
-    def take(self, incoming: Incoming, at: datetime) -> Outcome:
+    def take(self, incoming: Incoming, at: datetime, then: Callable[[], datetime] | None = None) -> Outcome:
         """Have a decision, a report or a timer come in at desk time `at`; all of what it makes necessary is done then.
 
+        Who makes a recorded day again says with `then` when each thing was done that followed: the service takes the
+        time anew for it.
         Raises `IllegalTransitionError` where an order can not take it; nothing has changed then.
         """
         outcome = done = self._take_part(incoming, at)
         while outcome.more:
-            outcome = self._take_part(incoming, at)
+            outcome = self._take_part(incoming, then() if then is not None else at)
             done = _joined(done, outcome)
-        for outcome in self.follow(at):
+        for outcome in self.follow(at, then):
             done = _joined(done, outcome)
         return done
 
-    def follow(self, at: datetime) -> list[Outcome]:
-        """Do what the lists make necessary, whose orders have changed.
+    def follow(self, at: datetime, then: Callable[[], datetime] | None = None) -> list[Outcome]:
+        """Do what the lists make necessary, whose orders have changed; `then` as of `take`.
 
         Raises `RuntimeError` where that has no end: a step that makes itself necessary again is a mistake of ours.
         """
         found: list[Outcome] = []
         steps_max = STEPS_MAX * (1 + len(self.state.lists))
-        while (outcome := follow(self.state, at, self.rules)) is not None:
+        while True:
+            if then is not None and self.state.lists_awake:
+                at = then()
+            outcome = follow(self.state, at, self.rules)
+            if outcome is None:
+                break
             self._carry_out(outcome)
             found.append(outcome)
             if len(found) > steps_max:

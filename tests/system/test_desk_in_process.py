@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from desk_in_process.desk import DeskInProcess
@@ -103,6 +103,8 @@ class Again:
         self._causes: dict[str, Any] = {}
         self._instruments: dict[tuple[str, str], Instrument] = {}
         self._switches: dict[str, TradingState] = {}
+        self._at: dict[int, datetime] = {}
+        """When each order event of TRADE was made."""
         self.unheard: dict[str, list[str]] = {}
 
     async def go_on(self, auditor: Bus) -> None:
@@ -124,6 +126,9 @@ class Again:
             self._instruments[instrument.venue, instrument.symbol] = instrument
             self.desk.observe(Seen(instrument, f"STATE:{each.sequence}"))
         for each in stored:
+            if subjects.first_word(each.subject) != subjects.DECISION:
+                self._at[each.sequence] = messages.decode(each.payload, OrderEvents).at
+        for each in stored:
             if each.sequence > len(self.desk.trade.stored):  # of one message there may be several events
                 self._take(each)
             made = messages.encode(self.desk.trade.stored[each.sequence - 1])
@@ -142,7 +147,11 @@ class Again:
             self._decide(decision)
             return
         event = messages.decode(received.payload, OrderEvents)
-        self.desk.take(self._causes[event.cause], event.at)
+
+        def then() -> datetime:  # of one message there may be several events, and each has its time
+            return self._at.get(len(self.desk.trade.stored) + 1, event.at)
+
+        self.desk.take(self._causes[event.cause], event.at, then)
 
     def _decide(self, decision: Decision) -> None:
         basis, intent = decision.basis, decision.intent
