@@ -30,7 +30,8 @@ from signalbox_cli.local_desk import LocalDesk
 from signalbox_cli.simulated_venues import DYDX, IBKR, venues_of
 
 SETTLE_SECONDS_MAX = 30.0
-POLL_SECONDS = 0.25
+POLL_SECONDS, POLL_SECONDS_MAX = 0.25, 4.0
+"""Between two looks at everything that was ever decided: what does not fit at once is looked at less and less often."""
 RECORDER = "recorder"
 PAGE_ROWS = 4_000
 _DIGEST = "coalesce(payload_md5, md5(coalesce(payload_bytes, encode(payload))))"
@@ -100,7 +101,7 @@ async def audit_books(
     venues: SimulatedVenues | None, bus: Bus, *, settle_seconds_max: float = SETTLE_SECONDS_MAX
 ) -> list[str]:
     """The same, of any desk; without `venues`, whose books nobody can read, only what the desk says of itself."""
-    deadline = asyncio.get_running_loop().time() + settle_seconds_max
+    deadline, pause_seconds = asyncio.get_running_loop().time() + settle_seconds_max, POLL_SECONDS
     while True:
         before = await stream_facts(bus, "INTENTS")
         waiting = [message async for message in bus.read("INTENTS")]
@@ -124,7 +125,8 @@ async def audit_books(
         ]
         if not wrong or asyncio.get_running_loop().time() > deadline:
             return wrong
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(pause_seconds)
+        pause_seconds = min(2 * pause_seconds, POLL_SECONDS_MAX)
 
 
 async def audit_record(desk: LocalDesk, auditor: Bus, user: Bus, wrong: list[str]) -> Audit:

@@ -166,7 +166,7 @@ def intent(number: int) -> OrderIntent:
     )  # fmt: skip
 
 
-async def test_every_stream_is_held_three_times_and_stays_so(cluster: Cluster):
+async def test_every_stream_is_held_three_times_and_stays_so_and_every_server_says_it(cluster: Cluster):
     await cluster.bootstrap("--replicas", "3")
     await cluster.bootstrap()  # who does not say how many leaves it as it is
     streams = await cluster.streams()
@@ -174,11 +174,6 @@ async def test_every_stream_is_held_three_times_and_stays_so(cluster: Cluster):
     for name, found in streams.items():
         assert found["config"]["num_replicas"] == SERVERS, name
         assert len(found["cluster"]["replicas"]) == SERVERS - 1, name
-
-
-async def test_every_server_says_that_the_streams_are_held_three_times(cluster: Cluster):
-    await cluster.bootstrap("--replicas", "3")
-    await cluster.streams()
     risk = await cluster.connect("risk")
     servers = await risk.servers()
     assert {server.name for server in servers} == {f"nats-{number}" for number in range(SERVERS)}

@@ -10,7 +10,6 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,9 +28,10 @@ def program(name: str) -> str:
     return found
 
 
-@pytest.fixture
-def prometheus_port(desk, tmp_path: Path) -> Iterator[int]:  # type: ignore[no-untyped-def]
-    binary = program("prometheus")
+@pytest.fixture(scope="module")
+def prometheus_port(desk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:  # type: ignore[no-untyped-def]
+    """It looks at everything every few seconds: all tests wait for the same look."""
+    binary, tmp_path = program("prometheus"), tmp_path_factory.mktemp("prometheus")
     port = free_port()
     with (tmp_path / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(
