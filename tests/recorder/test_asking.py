@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -54,8 +55,8 @@ NOW = 9223372036854775807
 
 
 @pytest.fixture
-def recording(tmp_path: Path) -> Iterator[Recording]:
-    made = Recording(tmp_path / "desk.duckdb", one_clock=True)
+def recording(tmp_path: Path, empty_record: Path) -> Iterator[Recording]:
+    made = Recording(shutil.copy(empty_record, tmp_path / "desk.duckdb"), one_clock=True)
     yield made
     made.database.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -36,8 +37,8 @@ SUBJECT = f"order.ibkr.DU1.{NAME}"
 
 
 @pytest.fixture
-def recording(tmp_path: Path) -> Iterator[Recording]:
-    made = Recording(tmp_path / "views.duckdb")
+def recording(tmp_path: Path, empty_record: Path) -> Iterator[Recording]:
+    made = Recording(shutil.copy(empty_record, tmp_path / "views.duckdb"))
     yield made
     made.database.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import time
@@ -89,8 +90,9 @@ class Desk:
 
 
 @pytest.fixture(params=[QUERY_SECONDS_MAX], ids=[""])
-async def desk(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
+async def desk(tmp_path: Path, request: pytest.FixtureRequest, empty_record: Path) -> AsyncIterator[Desk]:
     made = Desk(tmp_path, request.param)
+    shutil.copy(empty_record, made.path)
     await made.keeper.open()
     await made.write(1)
     yield made
