@@ -290,7 +290,7 @@ async def test_the_recorder_is_told_who_asks(office: Office) -> None:
 
     recorder = await office.server.connect("recorder")
     await recorder.serve("query.sql.*", answer)
-    await recorder._client.flush()
+    await recorder._questions.flush()
     settings = BusSettings(url=office.server.url, user="alice", password=office.password("alice"), name="alice")
     alice, user = await Bus.connect(settings), await office.server.connect("user")
     assert (await query(alice, "SELECT 1 AS n")).rows == ((1,),)

@@ -59,7 +59,7 @@ async def record(nats_server: Any) -> Record:
     recorder: Bus = await nats_server.connect("recorder")
     made = Record()
     await recorder.serve("query.sql.*", made.answer)
-    await recorder._client.flush()
+    await recorder._questions.flush()
     return made
 
 
