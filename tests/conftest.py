@@ -38,9 +38,15 @@ settings.load_profile("side by side")
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS_MAX = 60.0
+PAUSE_SECONDS_MAX = 0.05
 SHARED_DESK, SHARED_READING = "tests/system/", "tests/house_rules/"
 TOGETHER = (SHARED_DESK, SHARED_READING)
 LONG = (SHARED_DESK, "tests/venue/", "tests/gateway_dydx/", "tests/shared/test_lease.py")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    about = "streams_of_its_own: its nats-server has made them itself, and has not been started again since"
+    config.addinivalue_line("markers", about)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -61,6 +67,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
+def growing_pauses(seconds: float) -> Iterator[float]:
+    """How long to pause between two looks at a condition: what takes long is looked at less often, down to 20 times a
+    second. A look reads streams, and who waits for seconds would take a processor from those that he waits for.
+    """
+    while True:
+        yield seconds
+        seconds = min(seconds * 1.2, PAUSE_SECONDS_MAX)
+
+
 def nats_server_binary() -> str:
     beside = Path(sys.executable).parent / "nats-server"
     found = str(beside) if beside.exists() else shutil.which("nats-server")
@@ -73,7 +88,7 @@ class NatsServer:
     """A nats-server of its own, which can be killed and started again on the same port and store."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
+        self.directory, self.store = directory, directory / "store"
         self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
         self.configuration = ROOT / "deploy/nats/nats.conf"
@@ -102,7 +117,7 @@ class NatsServer:
                 [
                     nats_server_binary(),
                     *("-c", str(self.configuration)),
-                    *("-a", "127.0.0.1", "-p", str(self.port), "-sd", str(self.directory / "store")),
+                    *("-a", "127.0.0.1", "-p", str(self.port), "-sd", str(self.store)),
                     *self.more_arguments,
                 ],
                 env=environment,
@@ -114,6 +129,12 @@ class NatsServer:
         """SIGKILL, and wait until it is gone."""
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def end(self) -> None:
+        """SIGTERM, and wait until it is gone: what it knows is written down."""
+        assert self._process is not None
+        self._process.terminate()
         self._process.wait()
 
     def restart(self) -> None:
@@ -170,6 +191,32 @@ class NatsServer:
             await bus.drain()
         if self._process is not None and self._process.poll() is None:
             self.kill()  # nobody reads this store again, and a server that ends in order takes its time
+
+
+class MadeStreams:
+    """A desk's streams as `bootstrap` makes them: once in each test process, and every server has a copy of its own.
+
+    What bootstrap itself does is the affair of its tests (tests/cli/test_bootstrap.py, tests/shared/test_streams.py).
+    """
+
+    def __init__(self) -> None:
+        self._made: NatsServer | None = None
+
+    async def begin(self, server: NatsServer, folder: pytest.TempPathFactory) -> None:
+        """Start `server`, which was never started, on a copy; it has the seals that the streams were made with."""
+        if self._made is None:
+            made = NatsServer(folder.mktemp("streams"))
+            made.start()
+            await made.bootstrap()
+            made.end()
+            self._made = made
+        server.seal_texts = dict(self._made.seal_texts)
+        shutil.copytree(self._made.store, server.store)
+        server.start()
+        await server.listening()
+
+
+STREAMS_MADE = MadeStreams()
 
 
 class Forger:
@@ -262,17 +309,25 @@ def held_lease() -> HeldLease:
 
 
 @pytest.fixture
-async def nats_server_without_streams(tmp_path: Path) -> AsyncIterator[NatsServer]:
+async def nats_server_without_streams(
+    request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[NatsServer]:
+    """A server with nothing in it, unless the test asks for `nats_server` too."""
     server = NatsServer(tmp_path)
-    server.start()
-    await server.listening()
+    if "nats_server" in request.fixturenames and request.node.get_closest_marker("streams_of_its_own") is None:
+        await STREAMS_MADE.begin(server, tmp_path_factory)
+    else:
+        server.start()
+        await server.listening()
     yield server
     await server.close()
 
 
 @pytest.fixture
-async def nats_server(nats_server_without_streams: NatsServer) -> NatsServer:
-    await nats_server_without_streams.bootstrap()
+async def nats_server(request: pytest.FixtureRequest, nats_server_without_streams: NatsServer) -> NatsServer:
+    """The same, with the desk's streams; of a test with the mark `streams_of_its_own` it has made them itself."""
+    if request.node.get_closest_marker("streams_of_its_own") is not None:
+        await nats_server_without_streams.bootstrap()
     return nats_server_without_streams
 
 

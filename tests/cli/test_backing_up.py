@@ -63,7 +63,7 @@ async def test_what_is_acknowledged_while_streams_are_copied_is_delivered_again_
     await bootstrap.close()
 
     nats_server.kill()
-    shutil.rmtree(nats_server.directory / "store")
+    shutil.rmtree(nats_server.store)
     nats_server.start()
     await nats_server.listening()
     bootstrap = await nats_server.bus_client("bootstrap")
@@ -85,7 +85,7 @@ async def test_an_intent_that_waits_is_there_after_a_restore(nats_server: Any, t
     manifest = await save_streams(bootstrap, tmp_path)
     await bootstrap.close()
     nats_server.kill()
-    shutil.rmtree(nats_server.directory / "store")
+    shutil.rmtree(nats_server.store)
     nats_server.start()
     await nats_server.listening()
     bootstrap = await nats_server.bus_client("bootstrap")

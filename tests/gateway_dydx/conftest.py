@@ -42,6 +42,8 @@ from simulators.dydx.options import DydxOptions
 from simulators.dydx.venue import DydxVenue
 from simulators.world import World, WorldOptions
 
+from tests.conftest import growing_pauses
+
 MNEMONIC = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about"
 """The test words of BIP-39: everybody's, and so nobody's."""
 
@@ -62,7 +64,7 @@ OPEN = datetime(2024, 3, 5, 14, 30, tzinfo=UTC)
 
 async def eventually(condition: Callable[[], Any], what: str, seconds_max: float = WAIT_SECONDS_MAX) -> Any:
     """Wait until `condition` gives something true (its value is returned), or fail with `what`."""
-    ends = asyncio.get_running_loop().time() + seconds_max
+    ends, pauses = asyncio.get_running_loop().time() + seconds_max, growing_pauses(0.01)
     while True:
         result = condition()
         if asyncio.iscoroutine(result):
@@ -70,7 +72,7 @@ async def eventually(condition: Callable[[], Any], what: str, seconds_max: float
         if result:
             return result
         assert asyncio.get_running_loop().time() < ends, f"never: {what}"
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(next(pauses))
 
 
 def sample(name: str, **labels: str) -> float:
@@ -241,6 +243,9 @@ class Desk_:
     runtimes: list[Runtime] = field(default_factory=list)
     mark: int = 0
     """A place in `links` that a test goes back to."""
+    told: list[tuple[str, Any]] = field(default_factory=list)
+    """Every report read so far from REPORTS, with the order that it is about, and where the next one is."""
+    told_next: int = 1
 
     @property
     def account(self) -> str:
@@ -301,13 +306,12 @@ class Desk_:
 
     async def reports(self, order_id: str = "") -> list[Any]:
         """Everything in REPORTS, of one order or of all, in order."""
-        found = []
-        async for received in self.recorder.read("REPORTS", "report.>"):
+        async for received in self.recorder.read("REPORTS", "report.>", self.told_next):
             report: Report = messages.decode(received.payload, Report)
             about = getattr(report, "order_id", "") or getattr(getattr(report, "fill", None), "order_id", "")
-            if order_id in ("", about):
-                found.append(report)
-        return found
+            self.told.append((about, report))
+            self.told_next = received.sequence + 1
+        return [report for about, report in self.told if order_id in ("", about)]
 
     async def kinds(self, order_id: str) -> list[str]:
         """The kinds of reports of one order, in order."""

@@ -835,7 +835,7 @@ async def test_a_killed_nats_server_loses_and_doubles_nothing(stage: Stage) -> N
 
 async def test_a_log_that_has_lost_its_end_with_its_machine_is_folded_anew(stage: Stage, tmp_path: Path) -> None:
     """NATS writes to the disk every two minutes: what came later, a machine that dies takes along."""
-    store, saved = stage.server.directory / "store", tmp_path / "saved"
+    store, saved = stage.server.store, tmp_path / "saved"
     running = await stage.risk()
     stage.server.kill()
     shutil.copytree(store, saved)

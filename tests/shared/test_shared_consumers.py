@@ -137,6 +137,7 @@ async def test_who_leaves_gives_back_at_once_what_it_does_not_take(readers: list
     assert leaving.sequences() + staying.sequences() == list(range(1, 11))
 
 
+@pytest.mark.streams_of_its_own  # one that was started again keeps a consumer's groups, whatever it is asked
 async def test_a_consumer_of_an_earlier_version_becomes_shared_and_keeps_its_place(
     nats_server: Any, readers: list[Reader], gateway: Bus
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from oms import attaching, lists
 
-from tests.conftest import NatsServer
+from tests.conftest import STREAMS_MADE, NatsServer
 
 from .desk import Desk
 from .dydx import DydxBench
@@ -65,7 +65,7 @@ class Desks:
         await bench.open(start)
         folder: Path = self._folder.mktemp(venue)
         nats = NatsServer(folder)
-        nats.start()
+        await STREAMS_MADE.begin(nats, self._folder)
         desk = Desk(bench, nats, self._servers[venue], folder)
         try:
             await desk.open(gateway=gateway)

@@ -66,7 +66,7 @@ from signalbox.seals import SEAL_HEADER
 from signalbox_cli.ports import free_port
 from simulators.clock_publisher import ClockPublisher
 
-from tests.conftest import NatsServer
+from tests.conftest import NatsServer, growing_pauses
 
 from .agreement import agree
 from .bench import Executed, VenueBench
@@ -136,8 +136,7 @@ class Desk:
         """As the gateway's user: only it may ask how far its consumer is."""
 
     async def open(self, *, gateway: bool = True) -> None:
-        """Start everything; with `gateway`, return when it is READY."""
-        await self._nats.bootstrap()
+        """Start everything beside NATS, which has the streams; with `gateway`, return when it is READY."""
         connect = self._nats.connect
         self._oms_bus, self._recorder, self._risk = (
             await connect("oms"),
@@ -222,7 +221,7 @@ class Desk:
         self, condition: Callable[[], T | Awaitable[T]], what: str, seconds_max: float = WAIT_SECONDS_MAX
     ) -> T:
         """Wait until `condition` gives something true (its value is returned), or fail with `what`."""
-        ends = asyncio.get_running_loop().time() + seconds_max
+        ends, pauses = asyncio.get_running_loop().time() + seconds_max, growing_pauses(PAUSE_SECONDS)
         while True:
             await self._learn()
             result = condition()
@@ -231,7 +230,7 @@ class Desk:
             if result:
                 return result
             assert asyncio.get_running_loop().time() < ends, f"never: {what}\n{await self._story()}"
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(next(pauses))
 
     async def _learn(self) -> None:
         """Tell the bench which of the venue's orders are ours."""
