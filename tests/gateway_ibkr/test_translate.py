@@ -45,6 +45,18 @@ def test_orders_that_depend_on_each_other_are_a_group_with_block(
     assert (terms.group, terms.group_type) == group
 
 
+@pytest.mark.parametrize(
+    ("number", "attached_to", "group"), [(2, "b.entry", ("b.2", 2)), (1, "b.entry", ("", 0)), (2, "", ("", 0))]
+)
+def test_a_child_that_is_alone_is_no_group_with_the_others_of_its_parent(
+    number: int, attached_to: str, group: object
+) -> None:
+    """TWS makes one of all children of a parent that say none: of those there is one at most, the first."""
+    part = ListPart(list_id="b", leg="stop", group=number, quantity=Decimal(10), attached_to=attached_to)
+    terms = translate.order_terms(order(part=part))
+    assert (terms.group, terms.group_type) == group
+
+
 @given(st.decimals(min_value="0.0001", max_value=1_000_000, places=4))
 def test_a_price_survives_the_venues_floats(price: Decimal) -> None:
     assert translate.decimal_of(translate.float_of(price)) == price

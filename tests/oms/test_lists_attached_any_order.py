@@ -21,15 +21,20 @@ WAYS = (
     "buy", "buy", "buy", "sell", "fill again", "accept", "accept", "change", "change", "refuse the change", "cancel",
     "refuse the cancel", "reject", "take away", "withdraw",
 )  # fmt: skip
+TARGETS = [("1",), ("0.5", "0.5"), ("0.5", "0.3"), ("0.34", "0.33", "0.33")]
+"""Their shares; what they leave has the stop alone."""
 STEPS = st.lists(st.tuples(st.sampled_from(WAYS), st.integers(0, 9), st.integers(1, 60)), max_size=40)
 
 
 class AnyVenue:
-    """One bracket of 100, sent as one. `quantities` are what each order is for at the venue, and `filled` what is."""
+    """One bracket of 100, sent as one, with one target or several.
 
-    def __init__(self, make: Any, policy: messages.ExitPolicy) -> None:
+    `quantities` are what each order is for at the venue, and `filled` what is.
+    """
+
+    def __init__(self, make: Any, policy: messages.ExitPolicy, targets: tuple[str, ...]) -> None:
         self.make, self.desk = make, make.desk()
-        self.desk.run(make.bracket(exit_policy=policy))
+        self.desk.run(make.bracket(exit_policy=policy, targets=targets))
         self.number, self.fills = 0, []
         self.quantities: dict[str, Decimal] = {}
         self.filled: dict[str, Decimal] = {}
@@ -124,9 +129,9 @@ class AnyVenue:
 
 
 @settings(max_examples=400, deadline=None)
-@given(steps=STEPS, policy=st.sampled_from(messages.ExitPolicy))
-def test_in_the_end_no_exit_is_for_more_than_is_held_and_every_promise_stands_or_is_told(make, steps, policy):
-    venue = AnyVenue(make, policy)
+@given(steps=STEPS, policy=st.sampled_from(messages.ExitPolicy), targets=st.sampled_from(TARGETS))
+def test_in_the_end_no_exit_is_for_more_than_is_held_and_every_promise_stands_or_is_told(make, steps, policy, targets):
+    venue = AnyVenue(make, policy, targets)
     for step in steps:
         venue.do(*step)
         state, known = venue.desk.state, venue.desk.state.lists["b"]

@@ -25,10 +25,12 @@ from risk.state import RiskState, opening_state
 from signalbox.checkpoints import Frames, parts_of
 from signalbox.messages import (
     CommissionBooked,
+    Contingency,
     Decision,
     FillCorrected,
     IntentApproved,
     IntentDenied,
+    ListPart,
     OrderAccepted,
     OrderDenied,
     OrderEvent,
@@ -47,7 +49,7 @@ SHAPES = {
     3: "04820106fd60e8ba7ac463cf5aeb0f9c9d377aa4f906a4d7f0cd1e8b50a6f6a3",
     4: "3d81b938ff73152163bbb5ac18fd00a66ce1fc0d58a36ad94cadded0131195f9",
     5: "104a191effe5869b44d930fb2790fc0054557f0b3664d031ae2ddfb88a16bbb1",
-    6: "6cf56e8fa5b8ddc198847aba58afb77f790dab190b9a73aeb8f1976006879211",
+    6: "6e87e26f0b616839d7f2e024b7d8dad35813e2ce18c753921f75490c39a3573c",
 }
 
 Log = list[tuple[int, Decision | OrderEvent]]
@@ -328,6 +330,19 @@ def test_what_the_fold_takes_from_the_desk_file_is_the_context(world: Any) -> No
     rates = context_of(world(desk={"fx_rates": {"HKD": Decimal("0.1")}}).state.desk)
     assert one == same
     assert len({one, collar, rates}) == 3
+
+
+def test_what_was_sent_with_an_entry_is_counted_on_from_where_it_was(world: Any) -> None:
+    w = world().ready()
+    entry, stop = w.order("BUY", "100", None, id="b.entry"), w.order("SELL", "60", None, id="b.stop")
+    exits = {"group": 1, "quantity": Decimal(60), "contingency": Contingency.OUO, "attached_to": "b.entry"}
+    w.created(entry, part=ListPart(list_id="b", leg="entry", attaches=("stop",)))
+    w.created(stop, part=ListPart(list_id="b", leg="stop", **exits))
+    w.fill(entry, "40", "60")
+    again = read_again(w.state, opening_state(w.state.desk))
+    assert again.groups == w.state.groups
+    group = again.groups["b.1"]
+    assert (group.is_attached, group.left, group.given, group.entered) == (True, 40, 60, 40)
 
 
 def test_the_shape_is_that_of_its_version() -> None:

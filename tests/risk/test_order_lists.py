@@ -328,6 +328,34 @@ def test_exits_that_were_sent_with_their_entry_count_for_what_of_it_has_filled(w
     assert (holding(w).quantity, holding(w).buying_quantity, holding(w).selling_quantity) == (100, 0, 100)
 
 
+def test_several_groups_that_were_sent_with_their_entry_each_count_for_what_has_filled_up_to_their_part(
+    world: Any,
+) -> None:
+    """The venue may work each whole from the first fill on: until the OMS has given them their parts that counts."""
+    w = world().ready()
+    intent = bracket(w)
+    assert isinstance(w.decide(intent), IntentApproved)
+    attaches = ("target", "stop", "stop-2")
+    entry = created(w, intent, "entry", "100", part=ListPart(list_id=intent.id, leg="entry", attaches=attaches))
+    words = {"contingency": Contingency.OUO, "attached_to": f"{intent.id}.entry"}
+    first = {"group": 1, "quantity": Decimal(30)} | words
+    target = created(w, intent, "target", "30", part=ListPart(list_id=intent.id, leg="target", **first))
+    created(w, intent, "stop", "30", part=ListPart(list_id=intent.id, leg="stop", **first))
+    rest = {"list_id": intent.id, "group": 2, "set": 1, "quantity": Decimal(70), "attached_to": f"{intent.id}.entry"}
+    stop = next(each for each in intent.legs if each.name == "stop")
+    second = w.order("SELL", "70", None, id=f"{intent.id}.stop-2", order_type=stop.order_type)
+    w.created(second, order_type=stop.order_type, stop_price=stop.stop_price, part=ListPart(leg="stop", **rest))
+    assert holding(w).selling_quantity == 0
+    w.fill(entry, "20", "80")
+    assert holding(w).selling_quantity == 40
+    w.fill(entry, "30", "50")
+    assert (holding(w).selling_quantity, holding(w).buying_quantity) == (30 + 50, 50)
+    w.fill(entry, "50", "0")
+    assert holding(w).selling_quantity == 100
+    w.fill(target, "10", "20")
+    assert (holding(w).quantity, holding(w).selling_quantity) == (90, 90)
+
+
 def test_a_schedule_that_could_not_be_kept_is_denied_with_the_list(world: Any) -> None:
     w = world().ready()
     later, past = (messages.TimedStep(action=messages.TimedAction.BREAK_EVEN, **when) for when in (

@@ -126,6 +126,9 @@ CANNOT: dict[tuple[str, str], Cannot] = {
     ("VG4", "dydx"): _NOT_ATTACHED,
     ("VG5", "dydx"): _NOT_ATTACHED,
     ("VG6", "dydx"): _NOT_ATTACHED,
+    ("VG7", "dydx"): _NOT_ATTACHED,
+    ("VG8", "dydx"): _NOT_ATTACHED,
+    ("VG9", "dydx"): _NOT_ATTACHED,
     ("V09", "ibkr"): Cannot(
         "Interactive Brokers has no reduce-only orders",
         "risk denies the intent unless the desk's position, with everything that works, can only shrink by it; the "

@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 from signalbox.errors import SymbolError, TranslationError
 from signalbox.instruments import IbkrContract, Symbol, ibkr_contract, symbol_of_ibkr
 from signalbox.messages import (
-    Contingency,
     Fill,
     Instrument,
     MarketDataType,
@@ -31,6 +30,7 @@ from signalbox.messages import (
 from signalbox.order_terms import AT_OPEN, contradiction
 
 from gateway_ibkr.facts import ContractFound, ExecutionSeen, OrderTerms, PositionSeen, VenueContract
+from gateway_ibkr.oca import group_of
 
 VENUE = "ibkr"
 
@@ -267,10 +267,6 @@ AT_THE_OPENING = "OPG"
 _SIDES = {"BUY": Side.BUY, "BOT": Side.BUY, "SELL": Side.SELL, "SLD": Side.SELL, "SSHORT": Side.SELL}
 
 
-_GROUP_TYPES = {Contingency.OCO: 1, Contingency.OUO: 2}
-"""Both with block: one order of a group is routed at a time, so that a stop and a target that race do not both fill."""
-
-
 def order_terms(order: Order) -> OrderTerms:
     """Write an order in the venue's words; raises TranslationError for terms that it can not express."""
     if wrong := contradiction(order):
@@ -279,7 +275,7 @@ def order_terms(order: Order) -> OrderTerms:
         raise TranslationError(f"the venue has no trigger {order.trigger}")
     if order.time_in_force is TimeInForce.GTD and order.good_till is None:
         raise TranslationError("a good-till-date order needs its date")
-    group, group_type = _group_of(order)
+    group, group_type = group_of(order.part)
     return OrderTerms(
         action=order.side.value,
         quantity=float_of(order.quantity),
@@ -310,14 +306,6 @@ def _display_size(quantity: Decimal | None) -> int:
     if quantity is not None and (quantity <= 0 or quantity % 1):
         raise TranslationError(f"{quantity} can not be shown: whole shares or contracts, above zero")
     return int(quantity or 0)
-
-
-def _group_of(order: Order) -> tuple[str, int]:
-    """The OCA group that an order is of, and its type; "" = none."""
-    part = order.part
-    if part is None or part.contingency not in _GROUP_TYPES:
-        return "", 0
-    return part.group_id, _GROUP_TYPES[part.contingency]
 
 
 def side_of(word: str) -> Side:

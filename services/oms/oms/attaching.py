@@ -1,13 +1,14 @@
 """Exits that stand at the venue before their entry fills, attached to it: which legs, and how much they are for.
 
-Owns what is different about such exits: they have a quantity and a price before anything is held. They are one group,
-which is for what of the entry has filled, all of it, however often it fills; so what works of a leg is not joined by
-another order when more fills, it is given another quantity (`oms.list_decisions`). It must not know what is done about
-a leg (`oms.lists`), nor commands or venues' words.
+Owns what is different about such exits: they have a quantity and a price before anything is held. Each set of legs is
+one group, which is for its part of what of the entry has filled, however often it fills; so what works of a leg is not
+joined by another order when more fills, it is given another quantity (`oms.list_decisions`). It must not know what is
+done about a leg (`oms.lists`), nor commands or venues' words.
 
 The theory. While nothing of the entry has filled, its exits wait, and nothing is done but that a refusal is told. From
-the first fill on the desk's own count says how much each is for. What the venue itself makes of a child when its parent
-fills in part is not relied on: it may work whole, or for the part, and is told its quantity in either case. Where the
+the first fill on the desk's own count says how much each is for (`signalbox.apportioning`). What the venue itself makes
+of a child when its parent fills in part is not relied on: it may work whole, or for the part, and is told its quantity
+in either case. A set that has no lot yet is for nothing: its exits are cancelled, and sent again when it has. Where the
 venue takes what one exit fills from the others of its group, an exit is for less there than the desk has last asked:
 `taken` says by how much, since each order remembers what the others had filled when the venue took its quantity.
 """
@@ -16,49 +17,79 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from msgspec import Struct
 from msgspec.structs import replace
+from signalbox.apportioning import apportioned
 from signalbox.messages import (
     ListLeg,
     Order,
     OrderCreated,
     OrderEvent,
-    OrderListIntent,
     OrderReplaced,
     OrderReplaceRejected,
     TimeInForce,
 )
-from signalbox.order_lists import STOPS, WITH_ENTRY, Plan
+from signalbox.order_lists import STOPS, WITH_ENTRY, LegSet, Plan, share_out
 from signalbox.order_support import ATTACHING
 from signalbox.order_terms import AT_ONCE, IN_AUCTION
 
 from oms.positions import ZERO, subtract
 from oms.state import ListState, OrderState
 
-GROUP = 1
-"""Attached exits are one group, the first of their list."""
 REFUSALS_MAX = 3
 """Of a new quantity, in a row: then the exit is cancelled and another one sent, or another one is sent beside it."""
 
 
-def attached_legs(intent: OrderListIntent, plan: Plan) -> tuple[ListLeg, ...]:
-    """The legs that are sent with the entry: those of one set for all of it, whose prices do not depend on its fill.
+class Exit(Struct, frozen=True, gc=False):
+    """One exit as it is sent with its entry: for its set's part of all of that. `name` is its order's in the list."""
 
-    None where the stop's does, nor where an exit could run out before its entry. The stop is last: a venue that
-    does not take it as it comes has not begun to work the entry (`transmit`).
+    name: str
+    leg: ListLeg
+    set: int
+    quantity: Decimal
+
+    @property
+    def group(self) -> int:
+        """Attached exits are the first groups of their list, one for each set."""
+        return self.set + 1
+
+
+def attached_exits(known: ListState, plan: Plan) -> tuple[Exit, ...]:
+    """What is sent with the entry: what of each set has a price that does not depend on its fill.
+
+    Nothing where a stop has not, nor where an exit could run out before its entry, nor where the sets are not for all
+    of it. A stop is last: a venue that does not take it as it comes has not begun to work the entry (`transmit`).
     """
-    entry = plan.entry
-    if intent.contingency not in WITH_ENTRY or intent.venue not in ATTACHING or entry is None:
+    entry, parts = plan.entry, _parts(known, plan)
+    if known.intent.contingency not in WITH_ENTRY or known.venue not in ATTACHING or entry is None:
         return ()
-    if len(plan.sets) != 1 or plan.sets[0].share != 1:
+    if sum(parts, ZERO) != plan.quantity or entry.time_in_force in AT_ONCE or entry.order_type in IN_AUCTION:
         return ()
-    if entry.time_in_force in AT_ONCE or entry.order_type in IN_AUCTION:
-        return ()
-    legs = tuple(leg for leg in plan.sets[0].legs if leg.limit_offset is None and leg.stop_offset is None)
-    if plan.stop is not None and plan.stop not in legs:
-        return ()
-    if any(not _outlives(leg, entry) for leg in legs):
-        return ()
-    return tuple(sorted(legs, key=lambda leg: leg.order_type in STOPS))
+    found: list[Exit] = []
+    begun: dict[str, int] = {}
+    for number, (each, quantity) in enumerate(zip(plan.sets, parts, strict=True)):
+        if not quantity:
+            continue
+        legs = [leg for leg in each.legs if leg.limit_offset is None and leg.stop_offset is None]
+        if any(leg not in legs for leg in _needed(each)) or not all(_outlives(leg, entry) for leg in legs):
+            return ()
+        for leg in sorted(legs, key=lambda leg: leg.order_type in STOPS):
+            begun[leg.name] = begun.get(leg.name, 0) + 1
+            name = leg.name if begun[leg.name] == 1 else f"{leg.name}-{begun[leg.name]}"
+            found.append(Exit(name, leg, number, quantity))
+    return tuple(found)
+
+
+def _parts(known: ListState, plan: Plan) -> list[Decimal]:
+    """What each set is for when all of the entry has filled."""
+    if len(plan.sets) == 1 and plan.sets[0].share == 1:
+        return [plan.quantity]
+    return share_out([each.share for each in plan.sets], [ZERO] * len(plan.sets), plan.quantity, known.lot_size)
+
+
+def _needed(legs: LegSet) -> tuple[ListLeg, ...]:
+    """What of a set has to be there: its stop, or all of one that has none."""
+    return tuple(leg for leg in legs.legs if leg.order_type in STOPS) or legs.legs
 
 
 def _outlives(leg: ListLeg, entry: ListLeg) -> bool:
@@ -74,10 +105,12 @@ def is_attached(orders: dict[str, tuple[OrderState, ...]]) -> bool:
     return any(part is not None and bool(part.attached_to) for part in first)
 
 
-def promised(known: ListState, entry: OrderState | None, quantity: Decimal, *, is_withdrawn: bool) -> Decimal:
-    """What the attached exits are for: what has filled; once somebody has withdrawn them, what had filled by then."""
+def promised(known: ListState, plan: Plan, entry: OrderState | None, number: int, *, is_withdrawn: bool) -> Decimal:
+    """What the attached exits of a set are for: its part of what has filled, or, once withdrawn, had filled by then."""
     filled = entry.filled_quantity if entry is not None else ZERO
-    return min(filled, known.withdrawn_filled if is_withdrawn else quantity)
+    if is_withdrawn:
+        filled = min(filled, known.withdrawn_filled)
+    return apportioned(_parts(known, plan), plan.quantity, filled, known.lot_size)[number]
 
 
 def taken(known: ListState, order: OrderState, others_filled: Decimal) -> Decimal:

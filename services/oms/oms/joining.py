@@ -32,7 +32,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from msgspec.structs import replace
-from signalbox.messages import ListLeg, Order, OrderStatus
+from signalbox.messages import ListLeg, Order, OrderStatus, Side
 from signalbox.order_lists import FLATTEN, STOPS, Plan
 from signalbox.order_support import REDUCING
 
@@ -117,15 +117,20 @@ def _is_asked(group: Group) -> bool:
 def _are_many(state: State, known: ListState, group: Group, whole: list[Group]) -> bool:
     """Whether as many orders work on the side of the group's, or are about to, as may, with one more of each leg."""
     legs = group.of.legs
-    wanted = (known.venue, known.account, known.intent.symbol, legs[0].side)
+    coming = sum(leg.name not in each.orders for each in whole for leg in each.of.legs)
+    return not has_room(state, known, legs[0].side, coming + len(legs))
+
+
+def has_room(state: State, known: ListState, side: Side, more: int) -> bool:
+    """Whether so many orders more may work on a side of the list's contract."""
+    wanted = (known.venue, known.account, known.intent.symbol, side)
     orders = (state.orders[key] for key in state.working)
     beside = sum(
         (each.venue, each.account, each.order.symbol, each.order.side) == wanted
         for each in orders
         if each.order is not None
     )
-    coming = sum(leg.name not in each.orders for each in whole for leg in each.of.legs)
-    return beside + coming + len(legs) > ORDERS_MAX
+    return beside + more <= ORDERS_MAX
 
 
 def _of_leg(state: State, known: ListState, group: Group, task: Task) -> Iterator[Task]:

@@ -31,12 +31,11 @@ from signalbox.messages import (
 from signalbox.order_lists import FLATTEN, STOPS, WITH_ENTRY, Plan, order_intent, plan_of
 from signalbox.order_terms import WITH_LIMIT, WITH_STOP
 
-from oms.attaching import GROUP as ATTACHED
-from oms.attaching import attached_legs
+from oms.attaching import Exit, attached_exits
 from oms.attaching import resized as attached_resized
 from oms.changes import replace_order
-from oms.joining import is_placed_first, resized, tasks
-from oms.list_standing import standing
+from oms.joining import has_room, is_placed_first, resized, tasks
+from oms.list_standing import Standing, standing
 from oms.lists import Act, Task, attached_task, group_name
 from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried
 from oms.positions import divide
@@ -136,7 +135,7 @@ def decide_list(state: State, list_id: str, now: datetime, rules: Rules) -> Outc
     if task.act is Act.MEND:
         return _mend(state, known, plan, task, now)
     if task.act is Act.RESIZE:
-        if _is_of_attached(state, known, task):
+        if _is_of_attached(stands, task):
             return _resize(state, known, task, now, rules)
         return resized(state, task, now, rules)
     if task.act is Act.REDUCE and is_placed_first(known, task.orders):
@@ -176,14 +175,11 @@ def _waiting(state: State, known: ListState, waits: tuple[datetime, str, str] | 
 def _release(state: State, known: ListState, plan: Plan, task: Task, now: datetime, rules: Rules) -> Outcome:
     """Send an order of a leg, for what the task says; prices as of what the entry has filled so far."""
     is_entry = not task.group
-    exits: tuple[Order, ...] = ()
-    attached_to = _attached_to(state, known, task, _entry_of(state, known))
-    if is_entry and plan.entry is not None:
-        legs = attached_legs(known.intent, plan)
-        entry_id = f"{known.list_id}.{task.leg.name}"
-        exits = tuple([_order(state, known, plan, attached_task(plan, leg), attached_to=entry_id) for leg in legs])
-    attaches = tuple([_part_of(each).leg for each in exits])
-    order = _order(state, known, plan, task, attaches=attaches, attached_to=attached_to)
+    attaches = _attached(state, known, plan) if is_entry and plan.entry is not None else ()
+    entry_id = f"{known.list_id}.{task.leg.name}"
+    exits = tuple([_attached_order(state, known, plan, each, entry_id) for each in attaches])
+    attached_to = _attached_to(state, known, plan, task)
+    order = _order(state, known, plan, task, attaches=tuple([each.name for each in attaches]), attached_to=attached_to)
     status = next_status(order.order_id, None, OrderCreated)
     owner = (order.venue, order.account, order.order_id)
     cause = known.created_cause if is_entry else known.changed_by
@@ -202,12 +198,28 @@ def _entry_of(state: State, known: ListState) -> OrderState | None:
     return next((state.orders[key] for key in known.orders if _part(state.orders[key]).group == 0), None)
 
 
-def _attached_to(state: State, known: ListState, task: Task, entry: OrderState | None) -> str:
+def _attached(state: State, known: ListState, plan: Plan) -> tuple[Exit, ...]:
+    """What leaves with the entry: all that can, where the venue has room for it beside what works."""
+    exits = attached_exits(known, plan)
+    return exits if exits and has_room(state, known, exits[0].leg.side, len(exits)) else ()
+
+
+def _attached_order(state: State, known: ListState, plan: Plan, exit: Exit, entry_id: str) -> Order:
+    order = _order(state, known, plan, attached_task(plan, exit), attached_to=entry_id)
+    return replace(order, order_id=f"{known.list_id}.{exit.name}")
+
+
+def _attached_to(state: State, known: ListState, plan: Plan, task: Task) -> str:
     """The entry that an exit was sent with; "" = it is sent by itself."""
-    if entry is None or task.group != ATTACHED or task.leg.name not in _part(entry).attaches:
+    entry = _entry_of(state, known)
+    names = _part(entry).attaches if entry is not None else ()
+    if entry is None or not names or not task.group:
         return ""
-    begun = [_part(state.orders[key]) for key in known.orders]
-    return "" if any((part.group, part.leg) == (ATTACHED, task.leg.name) for part in begun) else entry.order_id
+    begun = {(part.group, part.leg) for part in (_part(state.orders[key]) for key in known.orders)}
+    left = (task.group, task.leg.name)
+    exits = [each for each in attached_exits(known, plan) if each.name in names]
+    is_of_these = left not in begun and any((each.group, each.leg.name) == left for each in exits)
+    return entry.order_id if is_of_these else ""
 
 
 def _order(
@@ -274,17 +286,12 @@ def _as_moved(state: State, known: ListState, wanted: OrderIntent, leg: str) -> 
 
 def _part(order: OrderState) -> ListPart:
     assert order.order is not None
-    return _part_of(order.order)
+    assert order.order.part is not None  # a list has no other orders
+    return order.order.part
 
 
-def _part_of(terms: Order) -> ListPart:
-    assert terms.part is not None  # a list has no other orders
-    return terms.part
-
-
-def _is_of_attached(state: State, known: ListState, task: Task) -> bool:
-    entry = _entry_of(state, known)
-    return task.group == ATTACHED and entry is not None and bool(_part(entry).attaches)
+def _is_of_attached(stands: Standing, task: Task) -> bool:
+    return any(group.number == task.group and group.is_attached for group in stands.groups)
 
 
 def _resize(state: State, known: ListState, task: Task, now: datetime, rules: Rules) -> Outcome:

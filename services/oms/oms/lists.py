@@ -34,8 +34,7 @@ from signalbox.messages import Contingency, ListLeg, OrderStatus
 from signalbox.order_lists import FLATTEN, Plan, flatten_leg, share_out
 from signalbox.order_support import GROUPING
 
-from oms.attaching import GROUP as ATTACHED
-from oms.attaching import taken
+from oms.attaching import Exit, attached_exits, taken
 from oms.list_standing import Group, Leg, Standing, is_leaving, leg_state, open_quantity
 from oms.positions import ZERO, subtract
 from oms.sizes import OWN, is_changed
@@ -146,25 +145,29 @@ def _of_entry(known: ListState, plan: Plan, now: Standing) -> Iterator[Task]:
         if not is_over:
             yield Task(Act.RELEASE, plan.entry, 0, 0, None, plan.quantity, plan.quantity)
         return
-    yield from _attached_and_not_begun(now.entry, plan, now)
+    yield from _attached_and_not_begun(known, plan, now)
     if not is_over:
         return
     yield from cancel(known, now.entry, Task(Act.CANCEL, plan.entry, 0, 0, None, plan.quantity))
 
 
-def _attached_and_not_begun(entry: OrderState, plan: Plan, now: Standing) -> Iterator[Task]:
+def _attached_and_not_begun(known: ListState, plan: Plan, now: Standing) -> Iterator[Task]:
     """What was sent with the entry, and of which nothing is written down."""
-    assert entry.order is not None
-    assert entry.order.part is not None
-    begun = next((group.orders for group in now.groups if group.number == ATTACHED), {})
-    for leg in plan.sets[0].legs:
-        if leg.name in entry.order.part.attaches and leg.name not in begun:
-            yield attached_task(plan, leg)
+    assert now.entry is not None
+    assert now.entry.order is not None
+    assert now.entry.order.part is not None
+    if not now.entry.order.part.attaches:
+        return
+    begun = {(group.number, leg) for group in now.groups for leg in group.orders}
+    for each in attached_exits(known, plan):
+        if each.name in now.entry.order.part.attaches and (each.group, each.leg.name) not in begun:
+            yield attached_task(plan, each)
 
 
-def attached_task(plan: Plan, leg: ListLeg) -> Task:
-    """An exit as it is sent with its entry: for all of that."""
-    return Task(Act.RELEASE, leg, ATTACHED, 0, plan.sets[0].contingency, plan.quantity, plan.quantity)
+def attached_task(plan: Plan, exit: Exit) -> Task:
+    """An exit as it is sent with its entry."""
+    contingency = plan.sets[exit.set].contingency
+    return Task(Act.RELEASE, exit.leg, exit.group, exit.set, contingency, exit.quantity, exit.quantity)
 
 
 def _of_group(known: ListState, plan: Plan, group: Group, entry: OrderState | None) -> Iterator[Task]:

@@ -1,7 +1,9 @@
 """Orders of lists that depend on each other, as they fill: a part of `risk.evolve`.
 
 Owns how much a group may still fill. What was sent with its entry, attached to it, works only when that fills: until
-then it counts for nothing, and from then on for what the entry has filled. It must not know how a group is counted.
+then it counts for nothing, and from then on for what the entry has filled. Of several such groups each counts so, up to
+what it is for in all: the venue may work each of them whole before the OMS has given them their parts. It must not know
+how a group is counted.
 """
 
 from __future__ import annotations
@@ -13,16 +15,14 @@ from signalbox.messages import ListPart
 from risk.exposure import count_group, holding_of, revalue
 from risk.state import ZERO, AccountBooks, Group, RiskState, WorkingOrder
 
-ATTACHED = 1
-"""The group of what was sent with its entry: the first of its list (`oms.attaching`)."""
-
 
 def group_of(state: RiskState, part: ListPart) -> str:
     """The group that an order is counted in, which begins here if there is none; "" = it is counted by itself."""
     is_attached = bool(part.attached_to)
     if part.contingency is None and not is_attached and part.group_id not in state.groups:
         return ""
-    state.groups.setdefault(part.group_id, Group(ZERO if is_attached else part.quantity, is_attached))
+    begins = Group(ZERO, True, part.quantity) if is_attached else Group(part.quantity)
+    state.groups.setdefault(part.group_id, begins)
     return part.group_id
 
 
@@ -31,9 +31,15 @@ def follow_fill(state: RiskState, books: AccountBooks, order: WorkingOrder, quan
     group = state.groups.get(order.group_id)
     if group is not None:
         _count(state, books, order, group, -quantity)
-    waiting = state.groups.get(f"{order.list_id}.{ATTACHED}") if order.list_id and not order.group_id else None
-    if waiting is not None and waiting.is_attached:
-        _count(state, books, order, waiting, quantity)
+    if not order.list_id or order.group_id:
+        return
+    waiting = {state.orders[key].group_id: None for key in sorted(state.lists.get(order.list_id, ()))}
+    for name in waiting:
+        group = state.groups.get(name)
+        if group is not None and group.is_attached:
+            before = min(group.entered, group.given)
+            group.entered += quantity
+            _count(state, books, order, group, min(group.entered, group.given) - before)
 
 
 def _count(state: RiskState, books: AccountBooks, order: WorkingOrder, group: Group, more: Decimal) -> None:

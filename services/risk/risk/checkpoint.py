@@ -61,8 +61,8 @@ class Begin(Struct, tag=True, frozen=True, kw_only=True):
     in_flight: list[str]
     groups: dict[str, Decimal]
     """What is left of each group of orders that depend on each other."""
-    attached: frozenset[str]
-    """Those of them that were sent with their entry."""
+    attached: dict[str, tuple[Decimal, Decimal]]
+    """Of those that were sent with their entry: what they are for in all, and what of the entry has filled."""
     switches: list[tuple[Market, SwitchSeen]]
     """The markets that are not ACTIVE."""
     limits: LimitsSet | None
@@ -147,7 +147,7 @@ def capture(state: RiskState, last_decision: int, messages: int) -> Iterator[byt
         decided_count=state.known.decided_count,
         in_flight=sorted(state.in_flight),
         groups={name: group.left for name, group in state.groups.items()},
-        attached=frozenset(name for name, group in state.groups.items() if group.is_attached),
+        attached={name: (group.given, group.entered) for name, group in state.groups.items() if group.is_attached},
         switches=list(state.switches.items()),
         limits=state.rules.limits,
         limits_answered=list(state.limits_answered.ids),
@@ -306,7 +306,9 @@ class StateLoader:
         state.answered, state.known = self._answered, self._known
         state.known.decided_count = begin.decided_count
         state.in_flight, state.refused = set(begin.in_flight), self._refused
-        state.groups = {name: Group(left, name in begin.attached) for name, left in begin.groups.items()}
+        state.groups = {name: Group(left) for name, left in begin.groups.items()}
+        for name, (given, entered) in begin.attached.items():
+            state.groups[name] = Group(begin.groups[name], True, given, entered)
         state.flattens = self._flattens
         state.switches = dict(begin.switches)
         state.rules = with_limits(state.rules, begin.limits)

@@ -141,6 +141,10 @@ class Group:
     left: Decimal
     is_attached: bool = False
     """They were sent with their entry, and may fill no more than that has."""
+    given: Decimal = ZERO
+    """Of such orders: what they are for when all of the entry has filled,"""
+    entered: Decimal = ZERO
+    """and what of that has."""
     orders: dict[str, WorkingOrder] = field(default_factory=dict)
     counted: list[tuple[Side, Decimal, Decimal | None]] = field(default_factory=list)
 

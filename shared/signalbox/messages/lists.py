@@ -94,7 +94,7 @@ class ListPart(Struct, frozen=True, kw_only=True, gc=False):
     set: int = 0
     quantity: Decimal = Decimal(0)
     contingency: Contingency | None = None
-    attaches: tuple[str, ...] = ()
+    attaches: tuple[str, ...] = ()  # as their orders are called: a leg's second one is `stop-2`
     attached_to: str = ""
 
     @property

@@ -100,6 +100,39 @@ def test_they_are_one_group_from_the_first_moment():
     assert (venue.shows()[1:], venue.held) == ([("FILLED", 0), ("CANCELED", 0)], 0)
 
 
+def pairs(*, in_parts: bool = False) -> tuple[Venue, list[int]]:
+    """A parent with two pairs of a stop and a target, for 60 and for 40, each in a group of its own."""
+    venue = Venue(in_parts=in_parts, group="first")
+    for number in (venue.stop, venue.target):
+        assert venue.exchange.modify(number, AT, Decimal(60), None, None) is None
+    terms = replace(TERMS, side=Side.SELL, quantity=Decimal(40), parent_number=venue.parent)
+    terms = replace(terms, oca_group="second", oca_type=2)
+    stop = replace(terms, order_type=OrderType.STOP, limit_price=None, stop_price=Decimal(9))
+    second = [venue.exchange.submit(each, AT).number for each in (stop, replace(terms, limit_price=Decimal(12)))]
+    return venue, second
+
+
+def test_each_pair_of_one_parent_is_a_group_of_its_own():
+    venue, second = pairs()
+    venue.see("10")
+    venue.see("11", "30")
+    assert venue.shows() == [("FILLED", 0), ("WORKING", 30), ("WORKING", 30)]
+    assert [int(venue.order(number).leaves) for number in second] == [40, 40]
+    venue.see("8.9")
+    assert venue.held == 0, "both stops, for what each of their targets had left"
+    assert {venue.order(number).status.value for number in second} == {"FILLED", "CANCELED"}
+
+
+def test_in_parts_each_works_for_no_more_than_the_parent_has_filled():
+    """Together they may be for more than is held: whoever has sent them gives each its part."""
+    venue, second = pairs(in_parts=True)
+    venue.see("10", "50")
+    assert venue.shows() == [("WORKING", 50), ("WORKING", 50), ("WORKING", 50)]
+    assert [int(venue.order(number).leaves) for number in second] == [40, 40]
+    venue.see("10", "50")
+    assert venue.shows() == [("FILLED", 0), ("WORKING", 60), ("WORKING", 60)]
+
+
 def test_a_parent_that_is_cancelled_or_runs_out_takes_them():
     venue = Venue()
     assert venue.exchange.cancel(venue.parent, AT, "asked") is None
