@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from oms.attaching import REFUSALS_MAX
-from oms.list_decisions import EXIT_WINDOW
+from oms.sizes import EXIT_WINDOW
 from signalbox import messages
 from signalbox.messages import (
     ListAction,
@@ -100,6 +100,7 @@ def test_exits_leave_with_their_entry_as_one_command_the_stop_last(make):
 
 
 AT_TEN = {"order_type": "LIMIT", "limit_price": Decimal(10)}
+AT_11_STOP = {"order_type": "STOP", "stop_price": Decimal(11)}
 HALF_AT_11 = {"limit_price": Decimal(11), "share": Decimal("0.5")}
 GTC = {"time_in_force": TimeInForce.GTC}
 BELOW_THE_FILL = {"stop_price": None, "stop_offset": PriceOffset(amount=Decimal(-2), unit=OffsetUnit.PERCENT)}
@@ -115,9 +116,10 @@ def offset(amount: str) -> dict[str, Any]:
         ({}, {}, [{"limit_price": Decimal(11)}], "b.entry+b.t0+b.stop"),
         ({}, {}, [], "b.entry+b.stop"),
         (AT_TEN, {}, [], "b.entry+b.stop"),
-        ({}, {}, [offset("1")], "b.entry+b.stop"),  # the target follows when its price is known
-        ({}, BELOW_THE_FILL, [], "b.entry"),
-        ({}, BELOW_THE_FILL, [{"limit_price": Decimal(11)}], "b.entry"),
+        (AT_11_STOP, {}, [offset("1")], "b.entry+b.stop"),  # the target follows when its price is known
+        (AT_11_STOP, BELOW_THE_FILL, [], "b.entry"),
+        (AT_11_STOP, BELOW_THE_FILL, [{"limit_price": Decimal(11)}], "b.entry"),
+        ({}, BELOW_THE_FILL, [{"limit_price": Decimal(11)}], "b.entry+b.t0+b.stop"),
         ({}, {}, [HALF_AT_11], "b.entry+b.t0+b.stop+b.stop-2"),  # what the target leaves has a stop alone
         (AT_TEN | GTC, {}, [], "b.entry"),  # it outlives its stop
         (AT_TEN | GTC, GTC, [], "b.entry+b.stop"),

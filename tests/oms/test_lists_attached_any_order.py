@@ -13,9 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oms.joining import tasks
 from oms.list_standing import standing
+from oms.outcome import NOTHING
+from oms.positions import divide
+from oms.repricing import reprice
+from oms.schedule import terms_of
 from signalbox import messages
 from signalbox.messages import ListAction, ListAlarmed, Side
-from signalbox.order_lists import STOPS, plan_of
+from signalbox.order_lists import STOPS, plan_of, priced
 
 WAYS = (
     "buy", "buy", "buy", "sell", "fill again", "accept", "accept", "change", "change", "refuse the change", "cancel",
@@ -23,6 +27,8 @@ WAYS = (
 )  # fmt: skip
 TARGETS = [("1",), ("0.5", "0.5"), ("0.5", "0.3"), ("0.34", "0.33", "0.33")]
 """Their shares; what they leave has the stop alone."""
+RELATIVE: tuple[str, ...] = ()
+"""One whose exits are at a distance from the fill."""
 STEPS = st.lists(st.tuples(st.sampled_from(WAYS), st.integers(0, 9), st.integers(1, 60)), max_size=40)
 
 
@@ -34,10 +40,22 @@ class AnyVenue:
 
     def __init__(self, make: Any, policy: messages.ExitPolicy, targets: tuple[str, ...]) -> None:
         self.make, self.desk = make, make.desk()
-        self.desk.run(make.bracket(exit_policy=policy, targets=targets))
+        self.desk.run(make.bracket(exit_policy=policy, targets=targets) if targets else self.relative(policy))
         self.number, self.fills = 0, []
         self.quantities: dict[str, Decimal] = {}
         self.filled: dict[str, Decimal] = {}
+
+    def relative(self, policy: messages.ExitPolicy) -> Any:
+        """A stop 1 behind the fill, half of it with a target at the risk, the other half with one at twice that."""
+        risks = [messages.PriceOffset(amount=Decimal(amount), unit=messages.OffsetUnit.R) for amount in ("1", "2")]
+        behind = messages.PriceOffset(amount=Decimal(-1), unit=messages.OffsetUnit.PRICE)
+        legs = [
+            self.make.leg("entry", "BUY", "MARKET", quantity=Decimal(100)),
+            self.make.leg("stop", stop_offset=behind),
+            self.make.leg("t1", order_type="LIMIT", limit_offset=risks[0], share=Decimal("0.5")),
+            self.make.leg("t2", order_type="LIMIT", limit_offset=risks[1]),
+        ]
+        return self.make.order_list("b", "BRACKET", *legs, exit_policy=policy)
 
     def live(self) -> list[Any]:
         return [self.desk.state.orders[key] for key in sorted(self.desk.state.working)]
@@ -97,8 +115,9 @@ class AnyVenue:
             part = other.order.part
             if part.contingency is not None and part.group_id == group and part.leg != order.order.part.leg:
                 self.quantities[other.order_id] -= min(some, self.open_at_venue(other.order_id))
+        price = 10 + Decimal(self.number % 5) / 10
         report = self.make.fill(
-            str(some), "10", order_id=order.order_id, execution_id=f"x{self.number}", side=order.order.side
+            str(some), str(price), order_id=order.order_id, execution_id=f"x{self.number}", side=order.order.side
         )
         self.fills.append(report)
         self.desk.take(report)
@@ -128,15 +147,32 @@ class AnyVenue:
         return not order.acknowledged or order.status == "PENDING_CANCEL" or order.change is not None or used_up
 
 
-@settings(max_examples=400, deadline=None)
-@given(steps=STEPS, policy=st.sampled_from(messages.ExitPolicy), targets=st.sampled_from(TARGETS))
+def stand_where_the_fill_has_them(state: Any, known: Any, now: Any) -> None:
+    """Each exit that works is at its distance from the average price, unless it was told that it is not."""
+    plan = plan_of(known.intent)
+    told = {about for about, _, _ in known.alarms}
+    average = divide(known.entry_value, now.entry_filled)
+    for group in now.groups:
+        for leg in group.of.legs if group.is_attached and not (group.is_withdrawn or group.is_closing) else ():
+            for order in group.orders.get(leg.name, ()):
+                if order.is_final or not order.order.part.attached_to or f"{order.key}/price" in told:
+                    continue
+                if order.status != "PENDING_CANCEL" and group.left > 0 and order.key not in told:
+                    limit, stop = priced(leg, plan, average, terms_of(known))
+                    assert (order.order.limit_price, order.order.stop_price) == (limit, stop)
+
+
+@settings(max_examples=600, deadline=None)
+@given(steps=STEPS, policy=st.sampled_from(messages.ExitPolicy), targets=st.sampled_from([*TARGETS, RELATIVE]))
 def test_in_the_end_no_exit_is_for_more_than_is_held_and_every_promise_stands_or_is_told(make, steps, policy, targets):
     venue = AnyVenue(make, policy, targets)
     for step in steps:
         venue.do(*step)
         state, known = venue.desk.state, venue.desk.state.lists["b"]
         plan = plan_of(known.intent)
-        assert not list(tasks(state, known, plan, standing(state, known, plan))), "what was to be done is done"
+        now = standing(state, known, plan)
+        assert not list(tasks(state, known, plan, now)), "what was to be done is done"
+        assert reprice(state, known, plan, now, make.at, make.rules) is NOTHING
     venue.settle()
     state, known = venue.desk.state, venue.desk.state.lists["b"]
     now = standing(state, known, plan_of(known.intent))
@@ -155,6 +191,8 @@ def test_in_the_end_no_exit_is_for_more_than_is_held_and_every_promise_stands_or
             assert stands == group.left, "what is held has its stop, of its size"
             for order in works:
                 assert venue.open_at_venue(order.order_id) <= group.left
+    if not targets and now.entry_filled:
+        stand_where_the_fill_has_them(state, known, now)
     bought = sum((order.filled_quantity * order.order.side.sign for order in state.orders.values()), Decimal(0))
     assert bought == now.entry_filled - sum((group.filled_but("") for group in now.groups), Decimal(0))
     assert all(order.order.side is Side.SELL for key, order in state.orders.items() if key != "b.entry")

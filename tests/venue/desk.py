@@ -390,8 +390,15 @@ class Desk:
         )
         await self.list_of(list_id, Contingency.BRACKET, *legs, timed=steps)
 
-    async def list_of(self, list_id: str, contingency: Contingency, *legs: ListLeg, **terms: Any) -> None:
-        """Approve a list of these legs; `terms` are further fields of the intent."""
+    async def list_of(
+        self,
+        list_id: str,
+        contingency: Contingency,
+        *legs: ListLeg,
+        reference_price: Decimal | None = None,
+        **terms: Any,
+    ) -> None:
+        """Approve a list of these legs, decided at that price; `terms` are further fields of the intent."""
         bench = self.bench
         intent = OrderListIntent(
             id=list_id,
@@ -403,7 +410,7 @@ class Desk:
             legs=legs,
             **terms,
         )
-        await self._approve(f"decision/{list_id}", list_id, intent)
+        await self._approve(f"decision/{list_id}", list_id, intent, reference_price=reference_price)
 
     async def protected(self, list_id: str, *steps: TimedStep) -> None:
         """Have a bracket whose entry has filled, and whose exits rest at the venue."""
@@ -495,9 +502,23 @@ class Desk:
         )
         await self._approve(f"decision/{order_id}", order_id, wish, order)
 
-    async def _approve(self, decision_id: str, order_id: str, intent: Intent, order: OrderIntent | None = None) -> None:
+    async def _approve(
+        self,
+        decision_id: str,
+        order_id: str,
+        intent: Intent,
+        order: OrderIntent | None = None,
+        reference_price: Decimal | None = None,
+    ) -> None:
         decision = IntentApproved(
-            id=decision_id, at=intent.at, intent_sequence=1, intent=intent, order_id=order_id, checks=(), order=order
+            id=decision_id,
+            at=intent.at,
+            intent_sequence=1,
+            intent=intent,
+            order_id=order_id,
+            checks=(),
+            order=order,
+            reference_price=reference_price,
         )
         await self._risk.publish(subjects.decision(decision, intent.account, intent.venue), decision)
 

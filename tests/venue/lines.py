@@ -38,7 +38,7 @@ NO_CHANGES = {
 
 NOT_ATTACHED = {
     f"VG{number}": Cannot("its broker attaches no order to another", "exits are sent when their entry has filled")
-    for number in "456789"
+    for number in "456789AEFG"
 }
 
 

@@ -129,6 +129,10 @@ CANNOT: dict[tuple[str, str], Cannot] = {
     ("VG7", "dydx"): _NOT_ATTACHED,
     ("VG8", "dydx"): _NOT_ATTACHED,
     ("VG9", "dydx"): _NOT_ATTACHED,
+    ("VGA", "dydx"): _NOT_ATTACHED,
+    ("VGE", "dydx"): _NOT_ATTACHED,
+    ("VGF", "dydx"): _NOT_ATTACHED,
+    ("VGG", "dydx"): _NOT_ATTACHED,
     ("V09", "ibkr"): Cannot(
         "Interactive Brokers has no reduce-only orders",
         "risk denies the intent unless the desk's position, with everything that works, can only shrink by it; the "

@@ -1,4 +1,4 @@
-"""VGx: exits that leave with their entry, in more shapes: several targets, each with its part of the stop."""
+"""VGx: exits that leave with their entry, in more shapes: several targets, and prices relative to the entry's fill."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from signalbox.messages import Contingency, ListLeg, OrderStatus, OrderType, Side
+from signalbox.messages import Contingency, ListLeg, OffsetUnit, OrderStatus, OrderType, PriceOffset, Side
 
 from .desk import Desk
 from .held import crossing, ends_all, goes_flat, is_held_by, orders_of, over, works
@@ -140,3 +140,146 @@ async def test_vG9_several_targets_follow_an_entry_that_fills_in_parts(desk: Des
         desk, order_id, leg
     )]  # fmt: skip
     assert sum(sold) == desk.filled_quantity(entry)
+
+
+async def reckoned(desk: Desk, list_id: str) -> Decimal:
+    """Have a bracket whose entry rests 1 % below the market, decided when that was 4 % lower; how far its stop is away.
+
+    That is about 4 % of the fill: until there is one, the stop lies where it would had it filled then.
+    """
+    await desk.flat(f"{list_id}-flat")
+    market, lasting, reference = desk.bench_market, desk.bench.lasting, desk.bench_market.price("0.96")
+    limit, away = market.price("0.99"), distance(desk)
+    behind, ahead = (PriceOffset(amount=amount, unit=OffsetUnit.PRICE) for amount in (-away, away * 2))
+    legs = (
+        ListLeg(
+            name="entry",
+            side=Side.BUY,
+            order_type=OrderType.LIMIT,
+            limit_price=limit,
+            quantity=desk.bench.small,
+            time_in_force=lasting,
+        ),
+        ListLeg(name="stop", side=Side.SELL, order_type=OrderType.STOP, stop_offset=behind, time_in_force=lasting),
+        ListLeg(name="target", side=Side.SELL, order_type=OrderType.LIMIT, limit_offset=ahead, time_in_force=lasting),
+    )
+    await desk.list_of(list_id, Contingency.BRACKET, *legs, reference_price=reference)
+    await desk.becomes(f"{list_id}.entry", OrderStatus.NEW)
+    for leg in ("stop", "target"):
+        await desk.becomes(f"{list_id}.{leg}", OrderStatus.HELD)
+    assert stop_at_venue(desk, list_id) == reference - away
+    return away
+
+
+def distance(desk: Desk) -> Decimal:
+    """About 4 % of the price near which the market begins with each case."""
+    away: Decimal = (desk.bench_market.price("0.04") / 10).quantize(Decimal(1)) * 10
+    return away
+
+
+def stop_at_venue(desk: Desk, list_id: str) -> Decimal:
+    """Where the one stop of the list lies at the venue."""
+    (order,) = [each for each in desk.bench.world.orders() if each.terms.client_reference == f"{list_id}.stop"]
+    assert order.terms.stop_price is not None
+    return order.terms.stop_price
+
+
+async def is_moved(desk: Desk, list_id: str, away: Decimal) -> None:
+    """Wait until the stop is where the fill has it, at the desk and at the venue, and works as one order."""
+    stop, fills = f"{list_id}.stop", desk.fills(f"{list_id}.entry")
+    (paid,) = {fill.price for fill in fills}
+    belongs = paid - away
+
+    def there() -> bool:
+        order = desk.oms.state.orders[stop]
+        return order.order is not None and order.change is None and order.order.stop_price == belongs
+
+    await desk.eventually(there, f"{stop} at {belongs}")
+    await desk.becomes(stop, OrderStatus.NEW)
+    assert stop_at_venue(desk, list_id) == belongs
+    assert sum(placed.working for placed in desk.bench.placed(stop)) == 1
+    await is_held_by(desk, list_id)
+
+
+async def test_vGA_stop_protects_where_it_was_reckoned_until_the_oms_is_back(desk: Desk, order_id: str) -> None:
+    """A bracket whose stop is at a distance from the fill rests; the OMS is killed, the entry fills, it returns.
+
+    Until then the stop works where it was reckoned from the price of the decision; then it is moved in place to its
+    distance from the fill, and closes the position there.
+    """
+    if desk.cannot is not None:
+        pytest.skip(desk.cannot.reason)
+    away = await reckoned(desk, order_id)
+    estimate = stop_at_venue(desk, order_id)
+    await desk.oms_dies()
+    desk.bench.move("0.985")
+    await trades(desk, lambda: filled(desk, f"{order_id}.entry") == desk.bench.small, "a fill of the entry")
+    assert (works_at_venue(desk, f"{order_id}.stop"), stop_at_venue(desk, order_id)) == (desk.bench.small, estimate)
+    await desk.oms_returns()
+    await desk.becomes(f"{order_id}.entry", OrderStatus.FILLED)
+    await is_moved(desk, order_id, away)
+    assert stop_at_venue(desk, order_id) != estimate
+    desk.bench.move("0.90")
+    await goes_flat(desk, order_id)
+    assert desk.filled_quantity(f"{order_id}.stop") == desk.bench.small
+
+
+def works_at_venue(desk: Desk, order_id: str) -> Decimal:
+    return sum((each.quantity - each.filled for each in desk.bench.placed(order_id) if each.working), Decimal(0))
+
+
+async def test_vGE_gateway_dies_between_the_entrys_fill_and_the_move(desk: Desk, order_id: str) -> None:
+    """The entry fills while no gateway works; the next one is killed as soon as the stop's move is asked for.
+
+    The stop works all the time, as one order; in the end it is at its distance from the fill.
+    """
+    if desk.cannot is not None:
+        pytest.skip(desk.cannot.reason)
+    away = await reckoned(desk, order_id)
+    await desk.kill()
+    desk.bench.move("0.985")
+    await desk.until_done_at_venue(f"{order_id}.entry")
+    await desk.start()
+    stop = f"{order_id}.stop"
+    await desk.eventually(lambda: bool(desk.oms.state.orders[stop].command_causes), "a move that is asked for")
+    await desk.kill()
+    assert works_at_venue(desk, stop) == desk.bench.small
+    await desk.start()
+    await is_moved(desk, order_id, away)
+    await ends_all(desk, order_id)
+
+
+async def test_vGF_stop_is_moved_and_the_replies_are_lost(desk: Desk, order_id: str) -> None:
+    """The entry fills; its stop and target are asked to move, and what the venue says from then on is lost.
+
+    Each is one order, where it belongs, in the terms that the desk knows.
+    """
+    if desk.cannot is not None:
+        pytest.skip(desk.cannot.reason)
+    away = await reckoned(desk, order_id)
+    desk.bench.move("0.985")
+    await trades(desk, lambda: filled(desk, f"{order_id}.entry") == desk.bench.small, "a fill of the entry")
+    desk.bench.lose_replies()
+    await desk.after(desk.bench.spare_seconds)
+    await desk.bench.mend()
+    await desk.becomes(f"{order_id}.entry", OrderStatus.FILLED)
+    await is_moved(desk, order_id, away)
+    await ends_all(desk, order_id)
+
+
+async def test_vGG_entry_is_moved_while_it_rests_and_its_exits_with_it(desk: Desk, order_id: str) -> None:
+    """The limit of an entry that rests is lowered by a person, beyond where its stop was reckoned; then it fills.
+
+    Its exits went with it, and have not closed what was bought.
+    """
+    if desk.cannot is not None:
+        pytest.skip(desk.cannot.reason)
+    away, entry = await reckoned(desk, order_id), f"{order_id}.entry"
+    lower = stop_at_venue(desk, order_id) - 1
+    await desk.modify(entry, limit_price=lower)
+    await desk.replaced(entry)
+    await desk.eventually(lambda: stop_at_venue(desk, order_id) == lower - away, "a stop below the new limit")
+    desk.bench.world.set_price(desk.bench.symbol, lower - Decimal("0.5"))
+    await desk.trades_until(entry, OrderStatus.FILLED)
+    await is_moved(desk, order_id, away)
+    await ends_all(desk, order_id)

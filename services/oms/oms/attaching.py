@@ -33,6 +33,7 @@ from signalbox.order_lists import STOPS, WITH_ENTRY, LegSet, Plan, share_out
 from signalbox.order_support import ATTACHING
 from signalbox.order_terms import AT_ONCE, IN_AUCTION
 
+from oms.estimates import estimate, is_relative
 from oms.positions import ZERO, subtract
 from oms.state import ListState, OrderState
 
@@ -55,7 +56,7 @@ class Exit(Struct, frozen=True, gc=False):
 
 
 def attached_exits(known: ListState, plan: Plan) -> tuple[Exit, ...]:
-    """What is sent with the entry: what of each set has a price that does not depend on its fill.
+    """What is sent with the entry: what of each set has a price before that fills (`oms.estimates`).
 
     Nothing where a stop has not, nor where an exit could run out before its entry, nor where the sets are not for all
     of it. A stop is last: a venue that does not take it as it comes has not begun to work the entry (`transmit`).
@@ -70,7 +71,7 @@ def attached_exits(known: ListState, plan: Plan) -> tuple[Exit, ...]:
     for number, (each, quantity) in enumerate(zip(plan.sets, parts, strict=True)):
         if not quantity:
             continue
-        legs = [leg for leg in each.legs if leg.limit_offset is None and leg.stop_offset is None]
+        legs = [leg for leg in each.legs if not is_relative(leg) or estimate(known, plan, leg) is not None]
         if any(leg not in legs for leg in _needed(each)) or not all(_outlives(leg, entry) for leg in legs):
             return ()
         for leg in sorted(legs, key=lambda leg: leg.order_type in STOPS):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec.structs import replace
 from signalbox.messages import (
@@ -34,11 +34,13 @@ from signalbox.order_terms import WITH_LIMIT, WITH_STOP
 from oms.attaching import Exit, attached_exits
 from oms.attaching import resized as attached_resized
 from oms.changes import replace_order
+from oms.estimates import estimate
 from oms.joining import has_room, is_placed_first, resized, tasks
 from oms.list_standing import Standing, standing
 from oms.lists import Act, Task, attached_task, group_name
 from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried
 from oms.positions import divide
+from oms.repricing import reprice
 from oms.schedule import (
     NO_ORDER,
     as_scheduled,
@@ -48,14 +50,11 @@ from oms.schedule import (
     take_step,
     terms_of,
 )
-from oms.sizes import OWN
+from oms.sizes import EXIT_WINDOW, OWN
 from oms.state import ListState, OrderState, State, order_key
 from oms.submitting import denied_event, submitted
 from oms.transitions import next_status
 from oms.waiting import room_for, timer
-
-EXIT_WINDOW = timedelta(hours=12)
-"""How long a gateway that is away may take an exit: what protects is worth sending late, unlike an entry."""
 
 
 def begin_list(state: State, decision: IntentApproved, intent: OrderListIntent, sequence: int) -> Outcome:
@@ -114,6 +113,9 @@ def decide_list(state: State, list_id: str, now: datetime, rules: Rules) -> Outc
         return NOTHING
     plan = plan_of(known.intent)
     stands = standing(state, known, plan)
+    repriced = reprice(state, known, plan, stands, now, rules)
+    if repriced is not NOTHING:
+        return repriced
     step = take_step(state, known, plan, stands, now)
     if step is not NOTHING:
         return step
@@ -233,8 +235,8 @@ def _order(
 ) -> Order:
     terms = terms_of(known)
     entry = _entry_of(state, known) if plan.entry is not None and task.group else None
-    fill_price = None
-    if entry is not None and entry.filled_quantity:
+    fill_price = estimate(known, plan, task.leg) if attached_to else None  # as it was sent, whatever has filled since
+    if entry is not None and entry.filled_quantity and not attached_to:
         fill_price = divide(known.entry_value, entry.filled_quantity)
     wanted = order_intent(known.intent, plan, task.leg, task.quantity, fill_price, terms)
     wanted = _as_moved(state, known, wanted, task.leg.name)

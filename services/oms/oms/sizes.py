@@ -5,12 +5,15 @@ It must not know lists as they stand, nor what follows.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 from oms.state import OrderState
 
 OWN = "list/"
 """How the causes of cancels and changes begin that the OMS itself has asked for."""
+EXIT_WINDOW = timedelta(hours=12)
+"""How long a gateway that is away may take an exit: what protects is worth sending late, unlike an entry."""
 
 
 def given_of(order: OrderState) -> Decimal:
