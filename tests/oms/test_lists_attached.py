@@ -124,7 +124,7 @@ def offset(amount: str) -> dict[str, Any]:
         (AT_TEN | GTC, {}, [], "b.entry"),  # it outlives its stop
         (AT_TEN | GTC, GTC, [], "b.entry+b.stop"),
         ({}, GTC, [], "b.entry+b.stop"),
-        (AT_TEN | {"time_in_force": TimeInForce.IOC}, {}, [], "b.entry"),
+        (AT_TEN | {"time_in_force": TimeInForce.IOC}, GTC, [], "b.entry"),
         ({"order_type": "MARKET_ON_CLOSE"}, {}, [], "b.entry"),
     ],
 )
@@ -242,6 +242,48 @@ def test_what_the_venue_takes_from_the_other_exit_is_counted(make):
     assert len(asked(desk)) == 4, "what it had filled before is in what was asked"
     desk.run(bought(make, "5", "in3"))
     assert asked(desk)[-1] == ("b.stop", "60"), "less the 5 that its group has taken since, and 5 more"
+
+
+def test_a_growth_that_is_refused_leaves_what_the_venue_has_taken_before_to_be_asked_for(make):
+    desk = standing(make).run(bought(make, "60"))
+    for name in EXITS:
+        answered(make, desk, name)
+    desk.run(sold(make, "b.target1", "10"), bought(make, "10", "in2"))
+    answered(make, desk, "b.stop", refused=True)
+    assert asked(desk).count(("b.stop", "60")) == 3, "first of all, and twice now: the venue has 50"
+
+
+def test_what_is_closed_at_the_market_is_closed_by_one_order_more_as_the_entry_fills_on(make):
+    desk = make.desk().run(make.bracket(), make.accepted("b.entry"), make.accepted("b.target1", "911"))
+    desk.run(rejected(make, "b.stop"), bought(make, "40"), rejected(make, "b.stop-2"), canceled(make, "b.target1"))
+    desk.run(make.accepted("b.flatten", "912"), bought(make, "10", "in2"))
+    assert desk.works() == {"b.entry": "50", "b.flatten": "40", "b.flatten-2": "10"}
+
+
+def test_what_an_enlarged_entry_fills_beyond_the_list_has_exits_of_its_own(make):
+    """Attached exits are for what they were sent for: nothing joins them, however many orders work beside."""
+    desk = standing(make)
+    desk.run(*(make.approved(f"o-{number}", 10 + number, side=Side.SELL) for number in range(14)))
+    desk.run(make.modify("b.entry", quantity=Decimal(150)))
+    answered(make, desk, "b.entry")
+    desk.run(bought(make, "150"))
+    exits = {key: size for key, size in desk.works().items() if key.startswith("b.")}
+    assert exits == {"b.stop": "100", "b.target1": "100", "b.stop-2": "50", "b.target1-2": "50"}
+
+
+def test_a_target_that_an_older_desk_did_not_attach_is_sent_when_the_entry_fills(make, monkeypatch):
+    """A list goes on as its entry was sent, whatever would be attached today."""
+    at_two_r = make.leg("target", order_type="LIMIT", **offset("2"))
+    legs = [make.leg("entry", "BUY", "MARKET", quantity=Decimal(100)), make.leg("stop", stop_price=Decimal(9))]
+    monkeypatch.setattr("oms.attaching.estimate", lambda *_: None)
+    desk = make.desk().run(make.order_list("b", "BRACKET", *legs, at_two_r))
+    monkeypatch.undo()
+    assert sent(desk) == ["b.entry+b.stop"]
+    desk = desk.restart()
+    assert desk.follow(make.at) == []
+    desk.run(make.accepted("b.entry"), make.accepted("b.stop", "911"), bought(make, "100"))
+    assert sent(desk)[1:] == ["b.target"]
+    assert desk.works() == {"b.stop": "100", "b.target": "100"}
 
 
 def test_an_exit_that_goes_with_the_fills_of_the_other_is_not_lost(make):

@@ -89,6 +89,8 @@ def test_where_one_leg_has_to_wait_for_the_fill_none_is_sent_before(make: Any) -
     two = make.leg("two", order_type="LIMIT", limit_offset=by_the_fill, share=Decimal("0.5"))
     assert sent(make.desk().run(make.order_list("b", "OTO", entry_at_open, one, two))) == ["b.entry"]
     assert sent(make.desk().run(make.order_list("b", "OTO", entry, one))) == ["b.entry"]
+    entry_at_a_stop = make.leg("entry", "BUY", "STOP", quantity=Decimal(100), stop_price=Decimal(11))
+    assert sent(make.desk().run(make.order_list("b", "OTO", entry_at_a_stop, one, two))) == ["b.entry"]
 
 
 def test_exits_follow_the_fill_where_the_venue_has_no_room_for_them_all(make: Any) -> None:

@@ -29,7 +29,7 @@ from signalbox.messages import (
     OrderReplaceRejected,
     TimeInForce,
 )
-from signalbox.order_lists import STOPS, WITH_ENTRY, LegSet, Plan, share_out
+from signalbox.order_lists import STOPS, LegSet, Plan, share_out
 from signalbox.order_support import ATTACHING
 from signalbox.order_terms import AT_ONCE, IN_AUCTION
 
@@ -62,7 +62,7 @@ def attached_exits(known: ListState, plan: Plan) -> tuple[Exit, ...]:
     of it. A stop is last: a venue that does not take it as it comes has not begun to work the entry (`transmit`).
     """
     entry, parts = plan.entry, _parts(known, plan)
-    if known.intent.contingency not in WITH_ENTRY or known.venue not in ATTACHING or entry is None:
+    if known.venue not in ATTACHING or entry is None:
         return ()
     if sum(parts, ZERO) != plan.quantity or entry.time_in_force in AT_ONCE or entry.order_type in IN_AUCTION:
         return ()
