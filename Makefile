@@ -79,6 +79,10 @@ fuzz: .venv/ready ## any bytes from every credential at a desk of its own, which
 seeds: .venv/ready ## random faults and kills at a venue, a desk for each seed: its books are the venue's (VENUE=ibkr SEEDS=200 FIRST=1)
 	@$(BIN)/python -m tests.chaos.seeds --venue $(or $(VENUE),ibkr) --seeds $(or $(SEEDS),200) --first $(or $(FIRST),1)
 
+.PHONY: campaigns
+campaigns: .venv/ready ## anything that anybody may want of a desk, and deaths at any instant, in process: every promise is kept (SEEDS=1000 FIRST=1)
+	@$(BIN)/python -m tests.desk_in_process.campaign --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1)
+
 .PHONY: images
 images: ## build the images of docker-compose.yml: one Dockerfile, an image for each service
 	@.ci/base-images

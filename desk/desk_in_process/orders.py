@@ -59,8 +59,12 @@ class Orders:
             done = _joined(done, outcome)
         return done
 
-    def follow(self, at: datetime, then: Callable[[], datetime] | None = None) -> list[Outcome]:
-        """Do what the lists make necessary, whose orders have changed; `then` as of `take`.
+    def follow(
+        self, at: datetime, then: Callable[[], datetime] | None = None, *, resumes: bool = False
+    ) -> list[Outcome]:
+        """Do what the lists make necessary, whose orders have changed.
+
+        `then` is as of `take`, `resumes` as `oms.step` has it.
 
         Raises `RuntimeError` where that has no end: a step that makes itself necessary again is a mistake of ours.
         """
@@ -69,7 +73,7 @@ class Orders:
         while True:
             if then is not None and self.state.lists_awake:
                 at = then()
-            outcome = follow(self.state, at, self.rules)
+            outcome = follow(self.state, at, self.rules, resumes=resumes)
             if outcome is None:
                 break
             self._carry_out(outcome)

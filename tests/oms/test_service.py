@@ -323,6 +323,29 @@ async def test_a_cancel_that_died_halfway_is_finished_by_the_next_process(live: 
     assert [command.id for command in await live.commands()] == ["command/o-1/0", "command/o-1/1"]
 
 
+async def test_an_exit_that_died_halfway_is_finished_before_a_cancel_of_its_list_is_taken(
+    live: Live, make: Any
+) -> None:
+    """Its command is stored, and the venue may have it: what has been stored meanwhile makes it no less sent."""
+    service = await live.start_oms()
+    await live.report(make.snapshot())
+    await live.wait_for_events(1)
+    await live.decide(make.bracket(targets=("0.5", "0.5")))
+    await live.wait_for_events(3)
+    await live.stop(service)
+    await live.start_dying_oms(5, make.fill("100", order_id="b.entry"))
+    assert (await live.commands())[-1].id == "command/b.target1/0"
+    assert (await live.events())[-1].id == "b.stop/1"
+    await live.decide(make.cancel("b"))
+    await live.start_oms()
+
+    async def is_told() -> bool:
+        return "b.stop/2" in [event.id for event in await live.events()]
+
+    await until(is_told)
+    assert "b.target1/1" in [event.id for event in await live.events()]
+
+
 async def three_working(live: Live, make: Any) -> None:
     service = await live.start_oms()
     for number in (1, 2, 3):

@@ -23,9 +23,7 @@ from signalbox.apportioning import apportioned
 from signalbox.messages import (
     ListLeg,
     Order,
-    OrderCreated,
     OrderEvent,
-    OrderReplaced,
     OrderReplaceRejected,
     TimeInForce,
 )
@@ -106,18 +104,39 @@ def is_attached(orders: dict[str, tuple[OrderState, ...]]) -> bool:
     return any(part is not None and bool(part.attached_to) for part in first)
 
 
-def promised(known: ListState, plan: Plan, entry: OrderState | None, number: int, *, is_withdrawn: bool) -> Decimal:
-    """What the attached exits of a set are for: its part of what has filled, or, once withdrawn, had filled by then."""
+def promised(
+    known: ListState,
+    plan: Plan,
+    entry: OrderState | None,
+    number: int,
+    orders: dict[str, tuple[OrderState, ...]],
+    *,
+    is_withdrawn: bool,
+) -> Decimal:
+    """What the attached exits of a set are for: its part of what has filled, or, once withdrawn, had filled by then.
+
+    The venue releases them with a fill that crosses the withdrawal: what they close of that is theirs as well, and no
+    other exit is for it.
+    """
     filled = entry.filled_quantity if entry is not None else ZERO
-    if is_withdrawn:
-        filled = min(filled, known.withdrawn_filled)
-    return apportioned(_parts(known, plan), plan.quantity, filled, known.lot_size)[number]
+    part = apportioned(_parts(known, plan), plan.quantity, filled, known.lot_size)[number]
+    if not is_withdrawn:
+        return part
+    filled = min(filled, known.withdrawn_filled)
+    before = apportioned(_parts(known, plan), plan.quantity, filled, known.lot_size)[number]
+    closed = sum((order.filled_quantity for each in orders.values() for order in each), ZERO)
+    return min(part, max(before, closed))
 
 
 def taken(known: ListState, order: OrderState, others_filled: Decimal) -> Decimal:
     """By how much the order's group has made it smaller since the venue took its quantity."""
     before = next((each for key, each, _ in known.resized if key == order.key), ZERO)
     return max(subtract(others_filled, before), ZERO)
+
+
+def came_late(known: ListState, order: OrderState) -> bool:
+    """Whether the venue took the order's quantity when others of its group had filled already."""
+    return any(key == order.key and filled > 0 for key, filled, _ in known.resized)
 
 
 def may_be_resized(known: ListState, order: OrderState) -> bool:
@@ -133,8 +152,6 @@ def resized(order: OrderState, quantity: Decimal) -> Order:
 
 def note_quantity(known: ListState, event: OrderEvent, key: str, others_filled: Decimal) -> ListState:
     """Remember what the others of its group had filled when the venue took an order's quantity, or that it did not."""
-    if not isinstance(event, OrderCreated | OrderReplaced | OrderReplaceRejected):
-        return known
     before = next(((filled, refused) for each, filled, refused in known.resized if each == key), (ZERO, 0))
     now = (before[0], before[1] + 1) if isinstance(event, OrderReplaceRejected) else (others_filled, 0)
     kept = tuple(row for row in known.resized if row[0] != key)

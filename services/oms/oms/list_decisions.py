@@ -23,6 +23,7 @@ from signalbox.messages import (
     ListWaits,
     Order,
     OrderCreated,
+    OrderDenied,
     OrderIntent,
     OrderListIntent,
     OrderPendingCancel,
@@ -37,7 +38,7 @@ from oms.changes import replace_order
 from oms.estimates import estimate
 from oms.joining import has_room, is_placed_first, resized, tasks
 from oms.list_standing import Standing, standing
-from oms.lists import Act, Task, attached_task, group_name
+from oms.lists import Act, Task, attached_task, group_name, is_never_sent
 from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried
 from oms.positions import divide
 from oms.repricing import reprice
@@ -106,8 +107,8 @@ def cancel_list(state: State, known: ListState, decision: IntentApproved) -> Out
 # ------------------------------------------------------------------------------------------------ what is to be done
 
 
-def decide_list(state: State, list_id: str, now: datetime, rules: Rules) -> Outcome:
-    """The next step of a list; NOTHING = it is as it should be."""
+def decide_list(state: State, list_id: str, now: datetime, rules: Rules, *, resumes: bool = False) -> Outcome:
+    """The next step of a list; NOTHING = it is as it should be. `resumes`: of its schedule nothing is taken."""
     known = state.lists.get(list_id)
     if known is None:
         return NOTHING
@@ -116,9 +117,11 @@ def decide_list(state: State, list_id: str, now: datetime, rules: Rules) -> Outc
     repriced = reprice(state, known, plan, stands, now, rules)
     if repriced is not NOTHING:
         return repriced
-    step = take_step(state, known, plan, stands, now)
+    step = NOTHING if resumes else take_step(state, known, plan, stands, now)
     if step is not NOTHING:
         return step
+    if is_never_sent(state, known, plan, stands):
+        return _never_sent(state, known, plan, now)
     task, waits = _next(state, known, tasks(state, known, plan, stands), now)
     if task is None:
         followed = follow_stop(state, known, plan, stands, now, rules)
@@ -172,6 +175,15 @@ def _waiting(state: State, known: ListState, waits: tuple[datetime, str, str] | 
     wakes_at = known.timed.wakes_at
     due = min(until, wakes_at) if wakes_at is not None else until
     return Outcome(events=(event,), timers=(timer(known, due),))
+
+
+def _never_sent(state: State, known: ListState, plan: Plan, now: datetime) -> Outcome:
+    """The time of the entry was over before it was sent: that is its end, which risk waits for."""
+    assert plan.entry is not None
+    order_id = f"{known.list_id}.{plan.entry.name}"
+    status, owner = next_status(order_id, None, OrderDenied), (known.venue, known.account, order_id)
+    reason = "its time was over before it was sent: the desk was away"
+    return Outcome(events=(OrderDenied(**carried(state, owner, status, now, known.changed_by), reason=reason),))
 
 
 def _release(state: State, known: ListState, plan: Plan, task: Task, now: datetime, rules: Rules) -> Outcome:

@@ -19,6 +19,7 @@ from signalbox.messages import (
     ListScheduled,
     ListStepTaken,
     ListWaits,
+    OrderAccepted,
     OrderCreated,
     OrderEvent,
     OrderFilled,
@@ -32,6 +33,7 @@ from signalbox.order_lists import STOPS, WITH_ENTRY, Plan, plan_of
 from oms.attaching import note_quantity
 from oms.joining import tasks
 from oms.list_standing import Standing, standing
+from oms.lists import is_never_sent
 from oms.positions import ZERO, add, multiply, subtract
 from oms.protection import PROTECTING
 from oms.schedule import is_awaited
@@ -74,12 +76,17 @@ def fold_list(state: State, event: OrderEvent, key: str) -> str:
 
 
 def _sized(state: State, known: ListState, event: OrderEvent, key: str, part: ListPart) -> ListState:
-    """What the venue's taking a quantity means for a group that was sent with its entry."""
-    if not isinstance(event, OrderCreated | OrderReplaced | OrderReplaceRejected):
+    """What the venue's taking a quantity means: it takes from that what the others of the group fill from then on.
+
+    In a group that was sent with its entry that is asked after each change, in any other as an order comes to it.
+    """
+    if not isinstance(event, OrderCreated | OrderAccepted | OrderReplaced | OrderReplaceRejected):
         return known
     now = standing(state, known, plan_of(known.intent))
     group = next(each for each in now.groups if each.number == part.group)
-    return note_quantity(known, event, key, group.filled_but(part.leg)) if group.is_attached else known
+    if not group.is_attached and not isinstance(event, OrderAccepted):
+        return known
+    return note_quantity(known, event, key, group.filled_but(part.leg))
 
 
 def _begun(event: ListCreated) -> ListState:
@@ -120,7 +127,7 @@ def _changed(state: State, list_id: str, event: OrderEvent) -> str:
     if known.timed.waits_until is not None and known.timed.waits_until <= event.at:
         known = replace(known, timed=replace(known.timed, waits_until=None))
     state.lists[list_id] = known
-    works = any(key in state.working for key in known.orders)
+    works = any(key in state.working for key in known.orders) or is_never_sent(state, known, plan, now)
     if works or next(tasks(state, known, plan, now), None) is not None or is_awaited(known, now):
         state.lists_over.pop(list_id, None)
         state.lists_awake[list_id] = None

@@ -114,7 +114,7 @@ def _group(
     if not is_attached(legs):
         given = max(given_of(order) for orders in legs.values() for order in orders)
         return Group(number, part.set, of, given, given, legs, is_withdrawn, is_closing)
-    quantity = promised(known, plan, entry, part.set, is_withdrawn=is_withdrawn)
+    quantity = promised(known, plan, entry, part.set, legs, is_withdrawn=is_withdrawn)
     may_begin = entry is not None and not entry.is_final and not entry.filled_quantity
     waits = may_begin and not (is_withdrawn or is_closing)
     return Group(number, part.set, of, quantity, quantity, legs, is_withdrawn, is_closing, True, waits)

@@ -34,11 +34,11 @@ from signalbox.messages import Contingency, ListLeg, OrderStatus
 from signalbox.order_lists import FLATTEN, Plan, flatten_leg, share_out
 from signalbox.order_support import GROUPING
 
-from oms.attaching import Exit, attached_exits, taken
+from oms.attaching import Exit, attached_exits, came_late, taken
 from oms.list_standing import Group, Leg, Standing, is_leaving, leg_state, open_quantity
 from oms.positions import ZERO, subtract
 from oms.sizes import OWN, is_changed
-from oms.state import ListState, OrderState
+from oms.state import ListState, OrderState, State, order_key
 
 CANCELS_MAX = 3
 """Of one order by the OMS: one that is refused so often is a person's matter."""
@@ -140,7 +140,7 @@ def tasks(known: ListState, plan: Plan, now: Standing) -> Iterator[Task]:
 def _of_entry(known: ListState, plan: Plan, now: Standing) -> Iterator[Task]:
     if plan.entry is None:
         return
-    is_over = bool(known.cancel_cause) or known.timed.entry_is_over
+    is_over = entry_is_over(known)
     if now.entry is None:
         if not is_over:
             yield Task(Act.RELEASE, plan.entry, 0, 0, None, plan.quantity, plan.quantity)
@@ -149,6 +149,18 @@ def _of_entry(known: ListState, plan: Plan, now: Standing) -> Iterator[Task]:
     if not is_over:
         return
     yield from cancel(known, now.entry, Task(Act.CANCEL, plan.entry, 0, 0, None, plan.quantity))
+
+
+def entry_is_over(known: ListState) -> bool:
+    """Whether nothing more is to fill of its entry."""
+    return bool(known.cancel_cause) or known.timed.entry_is_over
+
+
+def is_never_sent(state: State, known: ListState, plan: Plan, now: Standing) -> bool:
+    """Whether the time of the entry was over before it was sent, and that has not been told."""
+    if plan.entry is None or now.entry is not None or known.is_recalled or not entry_is_over(known):
+        return False
+    return order_key(known.venue, known.account, f"{known.list_id}.{plan.entry.name}") not in state.orders
 
 
 def _attached_and_not_begun(known: ListState, plan: Plan, now: Standing) -> Iterator[Task]:
@@ -228,9 +240,11 @@ def _is_reduced_by_venue(known: ListState, group: Group) -> bool:
     """Whether the venue takes what one order fills from the others; of what is taken back it knows nothing.
 
     An order that was changed is the OMS's to size from then on: the change may have come after what the venue took.
+    So is one that came to the venue when another of its group had filled already: of that it has taken nothing.
     """
-    any_changed = any(is_changed(order) for orders in group.orders.values() for order in orders)
-    return _is_kept(known, group) and group.quantity == group.given and not any_changed and not group.is_attached
+    orders = [order for orders in group.orders.values() for order in orders]
+    is_ours = any(is_changed(order) or came_late(known, order) for order in orders)
+    return _is_kept(known, group) and group.quantity == group.given and not is_ours and not group.is_attached
 
 
 def _is_kept(known: ListState, group: Group) -> bool:

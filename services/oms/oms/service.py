@@ -12,8 +12,8 @@ was used up before says so, and is nothing to announce. What if the process dies
   approvals first. The core gives the same event again, and the same command, which COMMANDS refuses, and the same
   schedule, which replaces the first;
 - with all of it stored: the message comes again, the folded state shows the order, and nothing new is stored;
-- between what has filled of a list's entry and the orders that follow from it: at the start each list is asked what is
-  missing of it (`_follow`), before any report is taken;
+- between what has filled of a list's entry and the orders that follow: at the start each list is asked what it lacks,
+  before a cancel is taken, or a step that has come due, which would make another answer of it than what is stored;
 - before positions and books are published: all of them are published at the next start.
 One process works, under the service's lease. What may a former holder still do, one that was suspended and wakes up?
 - It takes no message that was stored after the take-over: it asks for the lease before each. So it acknowledges nothing
@@ -198,10 +198,10 @@ class OrderManagement:
         await self._bus.consume(TRADE, CONSUMER_OF_DENIED, self._handler(Decision))
 
     async def _finish(self) -> None:
-        """Handle the approvals that have not been acknowledged: a command may be stored whose order is not.
-
-        They are delivered again later, and then change nothing; one that can not be handled is parked then.
+        """Do what lists lack, then handle unacknowledged approvals: a command may be stored whose event is not. They
+        come again later, and change nothing; one that can not be handled is parked then.
         """
+        await self._follow(resumes=True)  # nobody else is there yet
         handle = self._handler(Decision)
         floor = await self._bus.consumer_floor(TRADE, CONSUMER)
         async for received in self._bus.read(TRADE, subjects.ALL_APPROVALS, floor + 1):
@@ -256,9 +256,9 @@ class OrderManagement:
             self.shown.drift(message.venue, message.account, outcome.drift)
         return outcome
 
-    async def _follow(self) -> None:
+    async def _follow(self, *, resumes: bool = False) -> None:
         """Do what the lists make necessary, whose orders have changed."""
-        while (outcome := follow(self.state, self._clock.now(), self._rules)) is not None:
+        while (outcome := follow(self.state, self._clock.now(), self._rules, resumes=resumes)) is not None:
             await self._carry_out(outcome)
             log_events(outcome)
 

@@ -72,10 +72,16 @@ def step(state: State, incoming: Incoming, at: datetime, rules: Rules, sequence:
             return decide_order_report(state, incoming)
 
 
-def follow(state: State, at: datetime, rules: Rules) -> Outcome | None:
+def follow(state: State, at: datetime, rules: Rules, *, resumes: bool = False) -> Outcome | None:
     """What the lists make necessary that something has changed of; None = nothing. Ask until it is None, and before
     anything else is taken in.
+
+    `resumes`: only what the process before may have begun, of which a command may be stored already. Of what has come
+    due since nothing is done yet: all are to be asked again.
     """
+    if resumes:
+        asked = (decide_list(state, list_id, at, rules, resumes=True) for list_id in state.lists_awake)
+        return next((outcome for outcome in asked if outcome is not NOTHING), None)
     wake_due(state, at)
     while state.lists_awake:
         list_id = next(iter(state.lists_awake))
