@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
 from oms.evolve import evolve
 from oms.state import State
 from signalbox import messages, subjects
@@ -27,10 +28,10 @@ from signalbox.clock import FollowingClock
 from signalbox.gateway.parking import STREAM as PARKED
 from signalbox.messages import (
     FINAL_STATUSES,
-    CancelIntent,
     ClockTick,
     DeadLetter,
     IntentApproved,
+    LedgerChangeClaimed,
     LedgerClaimed,
     LedgerEntry,
     LinkStatus,
@@ -44,7 +45,9 @@ from signalbox.messages import (
 from signalbox_cli.ports import free_port
 
 from tests.chaos.differences import wrong_reports, wrong_snapshot
+from tests.chaos.list_differences import wrong_lists
 from tests.chaos.side import READY_SECONDS_MAX, Hand, VenueSide, Written
+from tests.chaos.wants import Wants
 from tests.conftest import NatsServer
 from tests.venue.desk import LIMITS
 from tests.venue.processes import ForkServer, GatewayProcess
@@ -66,8 +69,9 @@ class Campaign:
         servers: Mapping[str, ForkServer],
         settle_seconds_max: float = SETTLE_SECONDS_MAX,
         more_settings: Mapping[str, str] | None = None,
+        oms_settings: Mapping[str, str] | None = None,
     ) -> None:
-        """`more_settings` are the gateway's, beside its side's."""
+        """`more_settings` are the gateway's, beside its side's, `oms_settings` the OMS's."""
         chance = random.Random(seed)
         self.hand = Hand(chance, chance.choice(SPEEDS), FollowingClock(), free_port())
         self.side = make_side(self.hand)
@@ -86,12 +90,11 @@ class Campaign:
         self._gateway = self._process(
             self._service, self.side.gateway, {**self.side.settings(), **(more_settings or {})}
         )
-        self._oms = self._process("oms", "oms", {"SIGNALBOX_SUBMIT_WINDOW_SECONDS": str(6 * self.hand.speed)})
+        window = {"SIGNALBOX_SUBMIT_WINDOW_SECONDS": str(6 * self.hand.speed)}
+        self._oms = self._process("oms", "oms", {**window, **(oms_settings or {})})
         self._settle_seconds_max = settle_seconds_max
         self._links: list[VenueLink] = []
-        self._sent: list[str] = []
-        self._symbols: dict[str, str] = {}
-        self._cancels: Counter[str] = Counter()
+        self.wants = Wants(self.hand, self.side, self._tell)
         self._supervised: asyncio.Task[None] | None = None
         self._held = asyncio.Lock()
         """While it is held, nothing is started again."""
@@ -177,10 +180,13 @@ class Campaign:
     async def run(self, steps: int) -> None:
         """Let so many things happen, each a short while after the other."""
         actions: list[tuple[int, Callable[[], Awaitable[None]]]] = [
-            (12, self._order),
-            (5, self._cancel),
-            (8, self._fault),
-            (2, self.side.jump),
+            (7, self.wants.order),
+            (6, self.wants.order_list),
+            (4, self._change),
+            (4, self.wants.cancel),
+            (1, self.wants.cancel_many),
+            (7, self._fault),
+            (4, self.side.jump),
             (4, self.side.others),
             (2, self._kill_gateway),
             (1, self._cut),
@@ -193,44 +199,16 @@ class Campaign:
             await action()
             await asyncio.sleep(self._chance.choice((0.0, 0.02, 0.1, 0.3)))
 
-    async def _order(self) -> None:
-        order_id = f"c-{len(self._sent)}"
-        await self.place(await self.side.draw(order_id))
+    async def _tell(self, decision: IntentApproved) -> None:
+        """Have risk have said so."""
+        await self._risk.publish(subjects.decision(decision, self.side.account, self.side.venue), decision)
+
+    async def _change(self) -> None:
+        await self.wants.change(await self._folded())
 
     async def place(self, intent: OrderIntent) -> None:
         """Have the desk told to place an order."""
-        order_id = intent.id
-        self._sent.append(order_id)
-        self._symbols[order_id] = intent.symbol
-        words = {name: getattr(intent, name) for name in ("side", "quantity", "symbol", "order_type", "time_in_force")}
-        words |= {"limit": intent.limit_price, "stop": intent.stop_price, "reduce_only": intent.reduce_only}
-        self.hand.tell("orders", f"{order_id} {' '.join(str(each) for each in words.values())}")
-        await self._approve(f"decision/{order_id}", order_id, intent)
-
-    async def _cancel(self) -> None:
-        if self._sent:
-            recent = self._sent[-1:] if self._chance.random() < 0.4 else self._sent[-12:]
-            await self._cancel_of(self._chance.choice(recent))
-
-    async def _cancel_of(self, order_id: str) -> None:
-        self._cancels[order_id] += 1
-        name = f"{order_id}-cancel-{self._cancels[order_id]}"
-        self.hand.tell("cancels", name)
-        intent = CancelIntent(
-            id=name,
-            at=self.hand.clock.now(),
-            venue=self.side.venue,
-            account=self.side.account,
-            symbol=self._symbols[order_id],
-            order_id=order_id,
-        )
-        await self._approve(f"decision/{name}", order_id, intent)
-
-    async def _approve(self, decision_id: str, order_id: str, intent: OrderIntent | CancelIntent) -> None:
-        decision = IntentApproved(
-            id=decision_id, at=intent.at, intent_sequence=1, intent=intent, order_id=order_id, checks=()
-        )
-        await self._risk.publish(subjects.decision(decision, self.side.account, self.side.venue), decision)
+        await self.wants.place(intent)
 
     async def _fault(self) -> None:
         command, arguments = self._chance.choice(self.side.faults)
@@ -294,14 +272,18 @@ class Campaign:
         if wrong:
             return wrong
         self.hand.note("they agree")
+        state = await self._folded()
+        for list_id in self.wants.lists:
+            if list_id in state.lists and list_id not in state.lists_over:
+                await self.wants.cancel_of(list_id)
         for order_id, status in (await self._desk()).items():
             if status not in FINAL_STATUSES:
-                await self._cancel_of(order_id)
+                await self.wants.cancel_of(order_id)
         return await self._agrees(ended=True)
 
     async def _desk(self) -> dict[str, OrderStatus]:
         state = await self._folded()
-        return {order.order_id: order.status for order in state.orders.values() if order.order_id in self._sent}
+        return {order.order_id: order.status for order in state.orders.values() if order.order_id in self.wants.sent}
 
     async def _agrees(self, *, ended: bool = False) -> list[str]:
         ends = asyncio.get_running_loop().time() + self._settle_seconds_max
@@ -317,31 +299,49 @@ class Campaign:
         """A cancel may be refused in honour, for example because the venue was away for too long: ask for it again."""
         refused = Counter(each.order_id for each in await self.reports() if isinstance(each, VenueCancelRejected))
         for order_id, status in (await self._desk()).items():
-            if status not in FINAL_STATUSES and 0 < self._cancels[order_id] <= refused[order_id]:
-                await self._cancel_of(order_id)
+            if status not in FINAL_STATUSES and 0 < self.wants.cancels[order_id] <= refused[order_id]:
+                await self.wants.cancel_of(order_id)
+        state = await self._folded()
+        for key in state.working:
+            order = state.orders[key]
+            asked = max(self.wants.cancels[key], len(order.cancel_causes))
+            if order.order is not None and order.order.part is not None and asked <= refused[key]:
+                await self.wants.cancel_of(
+                    key
+                )  # sent for what has filled after the list's cancel, or refused too often
 
     async def _folded(self) -> State:
         """The OMS's state as its own log has it; an illegal event raises."""
-        state = State()
+        return (await self._read())[0]
+
+    async def _read(self) -> tuple[State, list[OrderEvents]]:
+        state, events = State(), []
         async for received in self._recorder.read("TRADE", subjects.ALL_ORDERS):
-            evolve(state, messages.decode(received.payload, OrderEvents), received.sequence)
-        return state
+            events.append(messages.decode(received.payload, OrderEvents))
+            evolve(state, events[-1], received.sequence)
+        return state, events
 
     async def reports(self) -> list[Any]:
         return [messages.decode(each.payload, Report) async for each in self._recorder.read("REPORTS", "report.>")]
 
     async def wrong(self, *, ended: bool = False) -> list[str]:
         """Everything in which the desk's streams and the venue differ now."""
-        state = await self._folded()
-        reports = await self.reports()
-        claims = [
-            entry
+        state, events = await self._read()
+        entries = [
+            messages.decode(received.payload, LedgerEntry)
             async for received in self._recorder.read("LEDGER", "ledger.>")
-            if isinstance(entry := messages.decode(received.payload, LedgerEntry), LedgerClaimed)
         ]
-        written = Written(tuple(self._sent), state, reports, claims)
+        written = Written(
+            sent=(*self.wants.sent, *(key for known in state.lists.values() for key in known.orders)),
+            state=state,
+            events=events,
+            reports=await self.reports(),
+            claims=[each for entry in entries if isinstance(entry, LedgerClaimed) for each in one_for_each(entry)],
+            changes=[entry for entry in entries if isinstance(entry, LedgerChangeClaimed)],
+        )
         wrong = [*wrong_reports(written), *wrong_snapshot(written)]
         wrong += await self.side.wrong(written, ended=ended)
+        wrong += wrong_lists(written, self.side, self.wants.lists, self.wants.changes)
         async for received in self._recorder.read("DEAD", ">"):
             letter = messages.decode(received.payload, DeadLetter)
             if letter.stream != PARKED:  # a fact of the venue that made no sense; it is not lost
@@ -350,3 +350,13 @@ class Campaign:
         if last and await self._gateway_bus.consumer_floor("COMMANDS", self._service) < last.sequence:
             wrong.append("commands wait")
         return wrong
+
+
+def one_for_each(claim: LedgerClaimed) -> list[LedgerClaimed]:
+    """What is attached to an order is claimed with it, under the numbers that follow."""
+    number = int(claim.attempt_id) if claim.attached else 0
+    attached = (
+        structs.replace(claim, order=order, attempt_id=str(number + place), attached=())
+        for place, order in enumerate(claim.attached, 1)
+    )
+    return [claim, *attached]

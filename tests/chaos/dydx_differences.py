@@ -5,6 +5,7 @@ Pure. It must not know how either was read, nor what has been done to them (`cam
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -18,31 +19,47 @@ from tests.chaos.side import Written
 WORKING = ("BEST_EFFORT_OPENED", "OPEN", "UNTRIGGERED")
 
 
+def owners(written: Written) -> dict[str, str]:
+    """Whose each order of the chain is: a change of one that is kept there gives it another number (decision 78)."""
+    numbers = {claim.venue_order_id: claim.order.order_id for claim in written.claims}
+    changed = {each.venue_order_id: change.order.order_id for change in written.changes for each in change.attempts}
+    return {number: order_id for number, order_id in (numbers | changed).items() if number}
+
+
 def wrong_orders(written: Written, orders: Sequence[Mapping[str, Any]], *, ended: bool) -> list[str]:
-    """Compare each intent with its one order on the chain; `ended`: none may work any more."""
+    """Compare each intent with what it has on the chain; `ended`: none may work any more."""
     by_id = {order["id"]: order for order in orders}
     wrong = [f"an order was placed twice: {len(orders)} of {len(by_id)}"] * (len(orders) != len(by_id))
-    known = {claim.venue_order_id for claim in written.claims}
+    owner = owners(written)
     wrong += [
         f"an order that nobody claimed: {order}"
         for order in orders
-        if order["id"] not in known and order["client_id"] < EXTERNAL_CLIENT_ID_MIN
+        if order["id"] not in owner and order["client_id"] < EXTERNAL_CLIENT_ID_MIN
     ]
-    venue_id = {claim.order.order_id: claim.venue_order_id for claim in written.claims}
+    works = Counter(owner[name] for name, each in by_id.items() if each["status"] in WORKING and name in owner)
     for order_id in written.sent:
         order = written.state.orders.get(order_id)
         if order is None:
             continue  # told already
-        there = by_id.get(venue_id.get(order_id, ""))
-        works = there is not None and there["status"] in WORKING
-        if order.is_final == works or (ended and not order.is_final):
+        if works[order_id] != (not order.is_final) or (ended and not order.is_final):
+            there = [each for name, each in by_id.items() if owner.get(name) == order_id]
             wrong.append(f"{order_id} is {order.status} at the desk and {there} at the chain")
     return wrong
 
 
+def working(written: Written, orders: Sequence[Mapping[str, Any]]) -> dict[str, Decimal]:
+    """What of each of the desk's orders works on the chain."""
+    owner = owners(written)
+    return {
+        owner[order["id"]]: Decimal(order["size"]) - Decimal(order["filled"])
+        for order in orders
+        if order["status"] in WORKING and order["id"] in owner
+    }
+
+
 def executed(written: Written, fills: Sequence[Mapping[str, Any]]) -> list[Executed]:
     """The chain's fills; whose they are is said by the desk's claims."""
-    owner = {claim.venue_order_id: claim.order.order_id for claim in written.claims}
+    owner = owners(written)
     return [
         Executed(
             execution_id=fill["id"],

@@ -7,19 +7,20 @@ when.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce
+from signalbox.messages import OrderIntent, OrderListIntent, OrderType, Side, TimeInForce
 from signalbox.order_terms import IF_TOUCHED, WITH_LIMIT, WITH_STOP
 from signalbox_cli.ports import free_port
 from simulators.dydx.markets import tickers
 
 from tests.chaos.differences import wrong_cash, wrong_claims, wrong_fills, wrong_positions
-from tests.chaos.dydx_differences import WORKING, executed, wrong_funding, wrong_orders
+from tests.chaos.dydx_differences import WORKING, executed, working, wrong_funding, wrong_orders
 from tests.chaos.dydx_lots import (
     ACCOUNT,
     ADDRESS,
@@ -30,8 +31,11 @@ from tests.chaos.dydx_lots import (
     PATIENCE,
     PRICES,
 )
-from tests.chaos.side import Hand, Written
+from tests.chaos.list_lots import Where, drawn
+from tests.chaos.side import Hand, Traded, Written
 
+LOT = Decimal("0.001")
+"""Of both markets."""
 BLOCK_MS, BLOCK_OF_MANY_MS = 40, 250
 """So many markets are more work for each block."""
 
@@ -49,6 +53,8 @@ class DydxSide:
         self._prices = {symbol: Decimal(price) for symbol, price in PRICES.items()}
         self._markets = MORE_MARKETS if self._chance.random() < 0.06 else 0
         self.orders = self.fills = 0
+        self.standing: Mapping[str, tuple[Decimal, bool]] = {}
+        self.traded: Sequence[Traded] = ()
         names = dict.fromkeys((*PRICES, *tickers(self._markets)))
         instruments = "".join(f'[[instruments]]\nvenue = "dydx"\nsymbol = "{symbol}"\n\n' for symbol in names)
         self.desk_file = f'\n[venues.dydx]\naccounts = ["{ACCOUNT}"]\n\n{instruments}'
@@ -115,6 +121,17 @@ class DydxSide:
             **terms,
         )
 
+    async def draw_list(self, list_id: str) -> OrderListIntent:
+        symbol, now = self._chance.choice(("BTC-USD", "BTC-USD", "ETH-USD")), self._hand.clock.now()
+        where = Where(self.venue, ACCOUNT, symbol, now, self._prices[symbol], _ticked, reduces=True)
+        return drawn(self._chance, list_id, where, Decimal(self._chance.choice((1, 20, 300))) / 1000)
+
+    def ticked(self, symbol: str, price: Decimal) -> Decimal:
+        return _ticked(price)
+
+    def lots(self, symbol: str, quantity: Decimal) -> Decimal:
+        return max(quantity // LOT, Decimal(1)) * LOT
+
     async def jump(self) -> None:
         symbol = self._chance.choice(tuple(self._prices))
         first = Decimal(PRICES[symbol])
@@ -170,6 +187,8 @@ class DydxSide:
         told = await self._hand.do("chain_fills", account=ACCOUNT)
         books = (await self._hand.do("books", account=ACCOUNT))["books"][ACCOUNT]
         self.orders, self.fills = len(orders), len(told["fills"])
+        self.standing = {name: (left, False) for name, left in working(written, orders).items()}
+        self.traded = [Traded(each.order_id, each.quantity) for each in executed(written, told["fills"])]
         book = written.state.accounts[self.venue, ACCOUNT]
         return [
             *wrong_claims(written),
@@ -179,3 +198,8 @@ class DydxSide:
             *wrong_positions(book, {symbol: Decimal(held) for symbol, held in books["positions"].items()}),
             *wrong_cash(book, {"USD": Decimal(str(books["cash"]["USD"]))}),
         ]
+
+
+def _ticked(price: Decimal) -> Decimal:
+    """A price that both markets have."""
+    return price.quantize(Decimal(1))

@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from risk.replaying import Difference, Replay
 from risk.rules import rules_of
@@ -17,10 +18,14 @@ from signalbox.desk import load_desk
 from signalbox.messages import (
     CancelIntent,
     ClockTick,
+    Contingency,
     FlattenIntent,
     Intent,
+    ListLeg,
     MassCancelIntent,
+    ModifyIntent,
     OrderIntent,
+    OrderListIntent,
     OrderType,
     PositionAction,
     PositionIntent,
@@ -28,6 +33,7 @@ from signalbox.messages import (
     Side,
     TimeInForce,
 )
+from signalbox.order_support import REDUCING
 from signalbox_cli.local_desk import DeskPlan, LocalDesk, deploy_folder
 from signalbox_cli.replaying import recorded, replayed
 from signalbox_cli.simulated_venues import market_arguments
@@ -74,14 +80,15 @@ TRADED = (
     Traded("dydx", "BTC-USD", 900, Decimal("0.0001"), Decimal(1)),
 )
 NEAR_TICKS = 2
+NEAR, FAR = Decimal("0.0005"), Decimal("0.03")
 WISH_EVERY = 6
 """So often an intent is no order and no cancel of one."""
 RESTING = (TimeInForce.DAY, TimeInForce.GTC)
 
 
 class Flow:
-    """A user who goes on sending intents: market orders, limits far and near, cancels, at uneven intervals; now and
-    then he cancels all or wishes for a position, and once he flattens.
+    """A user who goes on sending intents: market orders, limits far and near, brackets, changes, cancels, at uneven
+    intervals; now and then he cancels all or wishes for a position, and once he flattens.
     """
 
     def __init__(self, bus: Bus, seed: int) -> None:
@@ -120,20 +127,24 @@ class Flow:
         name = f"chaos-{self._number}"
         if self._number % WISH_EVERY == 0:
             return self._wish(name)
-        kind = self._random.choice(("market", "market", "near", "far", "cancel"))
+        kind = self._random.choice(("market", "market", "near", "far", "cancel", "change", "bracket"))
         if kind == "cancel" and self._resting:
             traded, order_id = self._resting.pop(self._random.randrange(len(self._resting)))
             return CancelIntent(
                 id=name, at=self._clock.now(), venue=traded.venue, symbol=traded.symbol, order_id=order_id
             )
+        if kind == "change" and self._resting:
+            traded, order_id = self._random.choice(self._resting)
+            price = self._price(traded, self._random.choice((Side.BUY, Side.SELL)), FAR)
+            where = {"venue": traded.venue, "symbol": traded.symbol, "order_id": order_id}
+            return ModifyIntent(id=name, at=self._clock.now(), **where, limit_price=price)
         traded = self._random.choice(TRADED)
         side = self._random.choice((Side.BUY, Side.SELL))
+        if kind == "bracket":
+            return self._bracket(name, traded, side)
         price = None
-        if kind in ("near", "far", "cancel"):
-            bid = self._quotes[traded.venue].bid
-            assert bid is not None
-            away = traded.tick * NEAR_TICKS if kind == "near" else bid * Decimal("0.03")
-            price = (bid - side.sign * away).quantize(traded.tick)
+        if kind in ("near", "far", "cancel", "change"):
+            price = self._price(traded, side, None if kind == "near" else FAR)
             self._resting.append((traded, name))
         return OrderIntent(
             id=name,
@@ -147,6 +158,39 @@ class Flow:
             order_type=OrderType.MARKET if price is None else OrderType.LIMIT,
             limit_price=price,
         )
+
+    def _price(self, traded: Traded, side: Side, away: Decimal | None) -> Decimal:
+        """A price that does not trade at once: so far from the market, or a few ticks."""
+        bid = self._quotes[traded.venue].bid
+        assert bid is not None
+        distance = traded.tick * NEAR_TICKS if away is None else bid * away
+        return (bid - side.sign * distance).quantize(traded.tick)
+
+    def _bracket(self, name: str, traded: Traded, side: Side) -> OrderListIntent:
+        """At the market, with a stop and one target or two, near enough that the market may come to them.
+
+        With one its exits are attached where the venue can, with two they follow the entry's fill.
+        """
+        out = Side.SELL if side is Side.BUY else Side.BUY
+        touched = traded.venue in REDUCING
+        kind, price = (OrderType.MARKET_IF_TOUCHED, "stop_price") if touched else (OrderType.LIMIT, "limit_price")
+        exits: dict[str, Any] = {"side": out, "time_in_force": TimeInForce.GTC}
+        half = ListLeg(
+            name="half", order_type=kind, share=Decimal("0.5"), **{price: self._price(traded, out, NEAR)}, **exits
+        )
+        legs = (
+            ListLeg(
+                name="entry",
+                side=side,
+                order_type=OrderType.MARKET,
+                quantity=self._random.randint(1, traded.lots_max) * traded.lot,
+            ),
+            ListLeg(name="stop", order_type=OrderType.STOP, stop_price=self._price(traded, side, NEAR), **exits),
+            *((half,) if self._random.random() < 0.5 else ()),
+            ListLeg(name="rest", order_type=kind, **{price: self._price(traded, out, FAR)}, **exits),
+        )
+        where = {"venue": traded.venue, "symbol": traded.symbol}
+        return OrderListIntent(id=name, at=self._clock.now(), contingency=Contingency.BRACKET, legs=legs, **where)
 
     def _wish(self, name: str) -> Intent:
         """A cancel of all, a position that is wanted, or a flatten: of one market, or of the whole desk."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from oms.state import OrderState
 from signalbox.exchange.orders import DONE, VenueOrderStatus
 from signalbox.messages import OrderStatus, TimeInForce
 from signalbox.sessions import trading_day
@@ -28,6 +29,8 @@ ENDS = {
 CALENDARS = {"SPY": "XNYS", "AAPL": "XNYS", "0700.HK": "XHKG"}
 CUT_SHORT = (VenueOrderStatus.CANCELED, OrderStatus.EXPIRED)
 """TWS has one word for both: who cancels an order by hand within a minute of its end is taken for the end."""
+REDUCED = (VenueOrderStatus.FILLED, OrderStatus.CANCELED)
+"""All is filled that its OCA group has left it: for the desk the rest of it is cancelled."""
 NEVER_WORKED = (OrderStatus.REJECTED, OrderStatus.CANCELED)
 """How an order ends that the market has never seen: refused, never sent, or cancelled while TWS held it."""
 
@@ -63,11 +66,19 @@ def wrong_orders(
             expected = order.status in ENDS[status]
             expected = expected or (order_id in corrected and order.status is OrderStatus.CANCELED)
             expected = expected or (order_id in lasting and (status, order.status) == CUT_SHORT)
+            expected = expected or (_is_reduced(order) and (status, order.status) == REDUCED)
+        elif status is VenueOrderStatus.HELD:
+            expected = not order.is_final
         else:
             expected = not order.is_final and order.status is not OrderStatus.HELD
         if not expected or (ended and not order.is_final):
             wrong.append(f"{order_id} is {order.status} at the desk; at the venue: {there.get(order_id)}")
     return wrong
+
+
+def _is_reduced(order: OrderState) -> bool:
+    """Whether another order of its group may have taken something from it."""
+    return order.order is not None and order.order.part is not None and order.order.part.contingency is not None
 
 
 def stranded(written: Written, orders: Sequence[Mapping[str, Any]], at: datetime) -> set[str]:

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from signalbox.messages import OrderIntent, OrderType, Side, TimeInForce, TriggerMethod
+from signalbox.exchange.orders import DONE, VenueOrderStatus
+from signalbox.messages import OrderIntent, OrderListIntent, OrderType, Side, TimeInForce, TriggerMethod
 from signalbox.order_terms import AT_ONCE, IF_TOUCHED, IN_AUCTION, WITH_LIMIT, WITH_STOP
 from signalbox_cli.ports import free_port
 
 from tests.chaos.differences import wrong_cash, wrong_claims, wrong_fills, wrong_positions
 from tests.chaos.ibkr_differences import executed, positions, stranded, wrong_orders
 from tests.chaos.ibkr_lots import ACCOUNT, FAULTS, GATEWAY_SETTINGS, MENDING, OTHER_CLIENT, PRICES
-from tests.chaos.side import Hand, Written
+from tests.chaos.list_lots import Where, drawn
+from tests.chaos.side import Hand, Traded, Written
 
 DAYS = (
     ("2024-03-05T15:00:00Z", ("SPY", "AAPL")),
@@ -59,6 +61,8 @@ class IbkrSide:
         self._hand, self._chance, self._port = hand, hand.chance, free_port()
         self._start, self._symbols = self._chance.choice(DAYS)
         self.orders = self.fills = 0
+        self.standing: Mapping[str, tuple[Decimal, bool]] = {}
+        self.traded: Sequence[Traded] = ()
 
     def options(self, seed: int, folder: Path) -> list[str]:
         return [
@@ -119,6 +123,20 @@ class IbkrSide:
             quantity=Decimal(chance.choice((1, 10, 300, 2000)) * LOTS.get(symbol, 1)),
             **terms,
         )
+
+    async def draw_list(self, list_id: str) -> OrderListIntent:
+        symbol = self._chance.choice(self._symbols)
+        price, now = await self._price(symbol), self._hand.clock.now()
+        where = Where(self.venue, ACCOUNT, symbol, now, price, lambda each: _ticked(symbol, each), reduces=False)
+        quantity = Decimal(self._chance.choice((1, 10, 300, 2000)) * LOTS.get(symbol, 1))
+        return drawn(self._chance, list_id, where, quantity)
+
+    def ticked(self, symbol: str, price: Decimal) -> Decimal:
+        return _ticked(symbol, price)
+
+    def lots(self, symbol: str, quantity: Decimal) -> Decimal:
+        lot = Decimal(LOTS.get(symbol, 1))
+        return max(quantity // lot, Decimal(1)) * lot
 
     async def jump(self) -> None:
         symbol = self._chance.choice(self._symbols)
@@ -232,9 +250,18 @@ class IbkrSide:
         told = await self._told()
         books = (await self._hand.do("books", account=ACCOUNT))["books"][ACCOUNT]
         self.orders, self.fills = len(orders), len(told)
+        self.standing = {
+            each["client_reference"]: (
+                Decimal(each["quantity"]) - Decimal(each["filled"]),
+                each["status"] == VenueOrderStatus.HELD,
+            )
+            for each in orders
+            if VenueOrderStatus(each["status"]) not in DONE
+        }
         book = written.state.accounts[self.venue, ACCOUNT]
         done = {each["client_reference"]: Decimal(each["filled"]) for each in orders}
         executions = executed(told)
+        self.traded = [Traded(each.order_id, each.quantity) for each in executions]
         stands: Counter[str] = Counter()
         for each in executions:
             stands[each.order_id] += each.quantity  # type: ignore[assignment]

@@ -58,6 +58,8 @@ async def one(venue: str, seed: int, steps: int, folder: Path, servers: dict[str
         await nats.close()
     counts = campaign.hand.counts
     counts.update({"at the venue": campaign.side.orders, "fills": campaign.side.fills, "wrong": len(wrong)})
+    counts.update({"losses": sum("a fill was not reported" in each for each in wrong)})
+    counts.update({"doubles": sum(" times" in each for each in wrong)})
     (folder / "story.txt").write_text("\n".join([*campaign.hand.story, "", *wrong, ""]))
     return counts
 
@@ -86,7 +88,8 @@ def run(venue: str, seeds: range, steps: int, folder: Path) -> int:
 
 def said(counts: Counter[str]) -> str:
     """The counts as a person reads them."""
-    names = ("orders", "cancels", "at the venue", "fills", "kills", "faults", "others", "ends", "wrong")
+    happened = ("orders", "lists", "modifies", "cancels", "mass cancels", "flattens", "at the venue", "fills")
+    names = (*happened, "kills", "faults", "others", "ends", "losses", "doubles", "wrong")
     return ", ".join(f"{counts[name]} {name}" for name in names)
 
 

@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
 from oms.state import State
 from signalbox.clock import FollowingClock
-from signalbox.messages import LedgerClaimed, OrderIntent
+from signalbox.messages import LedgerChangeClaimed, LedgerClaimed, OrderEvents, OrderIntent, OrderListIntent
 from signalbox_cli.connection import call_control
 
 READY_SECONDS_MAX = 120.0
@@ -58,12 +59,24 @@ class Hand:
 
 @dataclass(frozen=True)
 class Written:
-    """What the desk has written down. `sent` are the orders that it was told to place."""
+    """What the desk has written down. `sent` are the orders that it was told to place, those of its lists too;
+    `events` are TRADE's, `state` is what they come to, `claims` has one for each order.
+    """
 
     sent: Sequence[str]
     state: State
+    events: Sequence[OrderEvents]
     reports: Sequence[Any]
     claims: Sequence[LedgerClaimed]
+    changes: Sequence[LedgerChangeClaimed]
+
+
+@dataclass(frozen=True)
+class Traded:
+    """An execution as promises go by it."""
+
+    client_reference: str
+    quantity: Decimal
 
 
 class VenueSide(Protocol):
@@ -83,6 +96,10 @@ class VenueSide(Protocol):
     orders: int
     """How many the venue has, as of the last look; `fills` likewise."""
     fills: int
+    standing: Mapping[str, tuple[Decimal, bool]]
+    """What of each order of the desk's works there, as of the last look, and whether it waits for its entry."""
+    traded: Sequence[Traded]
+    """What has executed of them, likewise."""
 
     def options(self, seed: int, folder: Path) -> list[str]:
         """The simulator's own options, and the gateway's address with them."""
@@ -92,6 +109,15 @@ class VenueSide(Protocol):
 
     async def draw(self, order_id: str) -> OrderIntent:
         """Any order."""
+
+    async def draw_list(self, list_id: str) -> OrderListIntent:
+        """Any list."""
+
+    def ticked(self, symbol: str, price: Decimal) -> Decimal:
+        """A price that the market has."""
+
+    def lots(self, symbol: str, quantity: Decimal) -> Decimal:
+        """A quantity that the market has: at least one lot."""
 
     async def jump(self) -> None:
         """Move a market."""

@@ -1,8 +1,9 @@
 """Random faults at the simulated venues, drawn by a seed: afterwards the desk's books are the venue's.
 
-Each campaign starts a desk of real processes, and kills and restarts all of them while orders of every kind flow. What
-must hold at the end is `Campaign.settle`'s: one claim for an order and one order for a claim, every fill, fee and
-payment booked once, positions and cash as the venue has them, no order UNKNOWN, and each one's end as the venue's.
+Each campaign starts a desk of real processes, and kills and restarts all of them while orders, lists and changes of
+every kind flow. What must hold at the end is `Campaign.settle`'s: one claim for an order and one order for a claim,
+every fill, fee and payment booked once, positions and cash as the venue has them, no order UNKNOWN, each one's end as
+the venue's, every change answered, and of lists what `tests.desk_in_process.promises` says of them.
 More of them: `python -m tests.chaos.seeds --venue ibkr --seeds 200`.
 """
 

@@ -29,7 +29,6 @@ from decimal import Decimal
 from typing import Any
 
 from oms.sizes import OWN
-from signalbox.exchange.orders import Execution
 from signalbox.messages import (
     FINAL_STATUSES,
     Contingency,
@@ -67,7 +66,8 @@ class AtVenues:
     """What all venues have together. `standing` is what of each order may still fill, and whether it is held back."""
 
     standing: Mapping[str, tuple[Decimal, bool]]
-    executions: Sequence[Execution]
+    executions: Sequence[Any]
+    """Each with its `client_reference` and `quantity`, at least."""
     placed: Mapping[str, int]
 
 
@@ -148,7 +148,7 @@ def _closes(each: Any) -> bool:
 
 def broken(record: Record, there: AtVenues) -> list[str]:
     """Every promise that is not kept."""
-    return [*_orders(record, there), *_fills(record, there), *_wishes(record), *_lists(record, there)]
+    return [*_orders(record, there), *_fills(record, there), *_wishes(record), *broken_lists(record, there)]
 
 
 def _orders(record: Record, there: AtVenues) -> Iterator[str]:
@@ -212,7 +212,8 @@ def _wishes(record: Record) -> Iterator[str]:
 # ---------------------------------------------------------------------------------------------------------------- lists
 
 
-def _lists(record: Record, there: AtVenues) -> Iterator[str]:
+def broken_lists(record: Record, there: AtVenues) -> Iterator[str]:
+    """Every promise of a list that is not kept."""
     filled = sold(there)
     of: dict[str, list[Order]] = defaultdict(list)
     for order in record.orders.values():
