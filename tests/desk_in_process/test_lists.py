@@ -11,6 +11,7 @@ from signalbox.messages import (
     IntentApproved,
     ListAlarmed,
     ListLeg,
+    ModifyIntent,
     OrderCreated,
     OrderListIntent,
     OrderType,
@@ -139,3 +140,14 @@ def test_a_flatten_takes_the_exits_away_and_closes_what_they_protected_and_none_
     at = began.index(f"{flatten.cause}.1")
     assert [each for each in began[at:] if each.startswith(name)] == []
     assert not [event for event in d.trade.stored if isinstance(event, ListAlarmed)]
+
+
+@pytest.mark.parametrize(("symbol", "quantity"), [("SPY", "10"), ("BTC-USD", "0.01")])
+@pytest.mark.parametrize("leg", ["stop", "t1"])
+def test_a_person_can_not_make_an_exit_larger_than_what_it_protects(day, symbol, quantity, leg):
+    d, (price, venue) = day(), PRICES[symbol]
+    d.price(venue, symbol, str(price))
+    name = bracket(d, symbol, quantity, ("1",))
+    named = {"venue": venue, "symbol": symbol, "order_id": f"{name}.{leg}", "quantity": Decimal(quantity) * 2}
+    decision = d.want(ModifyIntent(id="larger", at=d.now, **named), d.now, "alice")
+    assert [check.name for check in decision.checks] == ["size_is_its_own"]

@@ -176,6 +176,7 @@ def _seen(order: WorkingOrder) -> OrderSeen:
         open_quantity=order.open_quantity or NOTHING,
         price=order.price,
         is_changing=order.change is not None,
+        list_group=order.group_id,
     )
 
 

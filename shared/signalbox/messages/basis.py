@@ -140,6 +140,7 @@ class OrderSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     The rest is for a change: `terms` is its intent as it stands (None = not all of its terms are known), of which
     `open_quantity` may still fill at `price` at worst; `is_changing` = a change of it was let through before, of which
     nobody knows yet what became. `parts` = it is that of a group, and has no account: so many orders were made of it.
+    `list_group` is the group of its list with whose other orders it has its size; "" = it has its own.
     """
 
     venue: str
@@ -151,6 +152,7 @@ class OrderSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     price: Decimal | None = None
     is_changing: bool = False
     parts: int = 0
+    list_group: str = ""
 
 
 class MemberSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

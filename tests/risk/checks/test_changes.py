@@ -78,6 +78,15 @@ def test_what_is_wrong_with_a_change_is_said(world: Any, changes: Any, name: str
     assert decision.reason == reason.format(order.id)
 
 
+def test_how_much_a_leg_is_for_its_list_says_and_nobody_else(world: Any) -> None:
+    w, order = working(world)
+    w.state.orders[order.id].group_id = "b.1"
+    decision = w.decide(w.modify(order.id, quantity="20"))
+    assert failed(decision) == ["size_is_its_own"]
+    assert decision.reason.startswith(f"order {order.id} is a leg of list b, which says how much it is for")
+    assert isinstance(w.decide(w.modify(order.id, quantity="10", limit="99")), IntentApproved)
+
+
 @pytest.mark.parametrize(
     ("status", "why"),
     [

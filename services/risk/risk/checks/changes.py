@@ -108,6 +108,24 @@ def tell_total_above_filled(facts: ChangeFacts) -> Told:
     return f"more than {plain(facts.filled)}", plain(total) if total is not None else "as it is", source
 
 
+def size_is_its_own(facts: ChangeFacts) -> str:
+    """How much a leg is for follows from its list: anything else is made that again, and may fill meanwhile."""
+    order, quantity = facts.basis.order, facts.intent.quantity
+    if order is None or order.terms is None or not order.list_group or quantity in (None, order.terms.quantity):
+        return ""
+    name = order.list_group.rpartition(".")[0]
+    return (
+        f"order {facts.intent.order_id} is a leg of list {name}, which says how much it is for: as much as there is "
+        "for it to close; change its price, or the quantity of the list's entry, or cancel it"
+    )
+
+
+def tell_size_is_its_own(facts: ChangeFacts) -> Told:
+    order = facts.basis.order
+    observed = (order.list_group if order is not None else "") or "of no list"
+    return "the quantity of no leg of a list", observed, f"TRADE:{facts.basis.trade_sequence}"
+
+
 def stop_waits(facts: ChangeFacts) -> str:
     """A stop that has filled something has been reached: its price says nothing any more."""
     order = facts.basis.order
@@ -139,5 +157,6 @@ CHANGE_ROWS: tuple[Row[ChangeFacts], ...] = (
     Row("change_support", change_support, tell_change_support),
     Row("change_made", change_made, tell_change_made),
     Row("total_above_filled", total_above_filled, tell_total_above_filled),
+    Row("size_is_its_own", size_is_its_own, tell_size_is_its_own),
     Row("stop_waits", stop_waits, tell_stop_waits),
 )
