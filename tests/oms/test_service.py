@@ -333,9 +333,9 @@ async def test_an_exit_that_died_halfway_is_finished_before_a_cancel_of_its_list
     await live.decide(make.bracket(targets=("0.5", "0.5")))
     await live.wait_for_events(3)
     await live.stop(service)
-    await live.start_dying_oms(5, make.fill("100", order_id="b.entry"))
+    await live.start_dying_oms(8, make.fill("100", order_id="b.entry"))
     assert (await live.commands())[-1].id == "command/b.target1/0"
-    assert (await live.events())[-1].id == "b.stop/1"
+    assert (await live.events())[-1].id == "b.stop-2/1"
     await live.decide(make.cancel("b"))
     await live.start_oms()
 
